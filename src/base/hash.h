@@ -1,0 +1,21 @@
+/* hash.h: the two hashes of covey that are not secret.
+ *
+ * hash_bytes is XXH3-64 (libxxhash): record checksums, value digests, trace hashes. slot_of_key is Redis's key slot:
+ * CRC16 (XMODEM: polynomial 0x1021, start 0) of the key, or of the part between the first '{' and the next '}' when
+ * that part is not empty, modulo 16384 (the Redis Cluster specification, "Hash tags"). */
+#ifndef COVEY_BASE_HASH_H
+#define COVEY_BASE_HASH_H
+
+#include "base/slice.h"
+
+enum { SLOTS = 16384 };
+
+uint64_t hash_bytes(struct slice s);
+
+/* The same, chained: the hash of s under a seed, for running trace hashes. */
+uint64_t hash_seeded(struct slice s, uint64_t seed);
+
+/* 0 .. SLOTS-1. */
+uint16_t slot_of_key(struct slice key);
+
+#endif

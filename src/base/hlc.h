@@ -1,0 +1,30 @@
+/* hlc.h: a hybrid logical clock (Kulkarni et al. 2014), after section 4 of the design.
+ *
+ * A stamp is 64 bits: 48 of wall-clock milliseconds since 1970, 16 of counter. Stamps of one clock strictly increase;
+ * a stamp given after another was seen is greater than it, unless the seen one lay too far ahead to be believed. */
+#ifndef COVEY_BASE_HLC_H
+#define COVEY_BASE_HLC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct hlc {
+    uint64_t last; /* greatest stamp given or believed */
+};
+
+/* The wall part of a stamp, in ms since 1970. */
+static inline uint64_t hlc_wall_ms(uint64_t stamp)
+{
+    return stamp >> 16;
+}
+
+/* The next stamp: above every stamp given or believed so far, and not below wall_ms. */
+uint64_t hlc_stamp(struct hlc *c, uint64_t wall_ms);
+
+/* Takes note of somebody else's stamp. One more than skew_max_ms ahead of wall_ms does not pull the clock: false. */
+bool hlc_see(struct hlc *c, uint64_t stamp, uint64_t wall_ms, uint64_t skew_max_ms);
+
+/* The next stamp that is also above `floor`, wherever that lies: for the coordinator's second stamp. */
+uint64_t hlc_stamp_above(struct hlc *c, uint64_t floor, uint64_t wall_ms);
+
+#endif

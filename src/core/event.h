@@ -1,0 +1,259 @@
+/* event.h: all that goes into a node and all that comes out.
+ *
+ * The node (core/node.h) is a function: one event in, a list of actions out. A world (src/rt, sim) turns sockets, disks and clocks
+ * into events and carries out the actions, in order, before the next event. Whatever an event or an action points to is borrowed:
+ * an event's bytes live for the call, an action's until the next node_step of that node. */
+#ifndef COVEY_CORE_EVENT_H
+#define COVEY_CORE_EVENT_H
+
+#include "core/trace.h"
+#include "wire/layout.h"
+#include "wire/message.h"
+#include "wire/packet.h"
+#include "wire/record.h"
+
+/* ---- What clients ask ---- */
+
+enum op_kind {
+    OP_GET,     /* the value of a key */
+    OP_HEAD,    /* its kind, version and size */
+    OP_PUT,     /* store a value */
+    OP_DEL,     /* delete; says whether it existed */
+    OP_WHERE,   /* the vnode, the owners, and each owner's version */
+    OP_COUNT,   /* live keys of the whole cluster */
+    OP_MEMBERS, /* a table of the members */
+    OP_RING,    /* the layout */
+    OP_STATUS,  /* the verdict */
+};
+
+enum consistency { LEVEL_QUORUM = 0, LEVEL_ONE, LEVEL_ALL }; /* ONE is for reads only */
+
+struct request {
+    uint64_t token; /* the asker's handle, echoed in the result */
+    enum op_kind kind;
+    enum consistency level;
+    struct slice key;
+    struct slice value;
+};
+
+enum member_state { MEMBER_ALIVE, MEMBER_SUSPECT, MEMBER_DEAD, MEMBER_LEFT };
+
+struct member_info {
+    uint64_t id;
+    struct slice name;
+    struct addr addr;
+    enum member_state state;
+    uint64_t incarnation;
+    uint64_t since_ms; /* ms in this state, by the observer's monotonic clock */
+    bool self;
+    bool in_layout;
+    bool adopted;     /* it has adopted the layout that we hold, as far as we know */
+    uint16_t weight;  /* from the layout; 0 outside it */
+    struct slice zone;
+    uint32_t places;  /* vnodes it is an owner of */
+    uint32_t firsts;  /* of these, as the first owner */
+};
+
+struct where_owner {
+    uint64_t id;
+    struct slice name;
+    struct addr addr;
+    enum member_state state;
+    bool answered;
+    struct record record; /* kind and version as that owner holds it; no value */
+};
+
+enum verdict {
+    VERDICT_HEALTHY,  /* every member of the layout is alive and N is what was asked for */
+    VERDICT_DEGRADED, /* something is missing; every key can be read and written at quorum unless unavailable > 0 */
+    VERDICT_LOADING,  /* not (yet) part of a layout, or none found */
+};
+
+struct status_info {
+    enum verdict verdict;
+    uint8_t n_wanted, n, w, r;
+    uint16_t members, alive;  /* of the layout */
+    uint32_t vnodes;
+    uint32_t unavailable;     /* vnodes with fewer than W live owners */
+    uint32_t degraded;        /* vnodes with fewer than N live owners */
+    uint8_t may_die;          /* how many more members may die, any of them, with every key still readable and writable */
+    uint64_t epoch;
+    bool forming;             /* a layout is being agreed */
+    struct cluster_id cluster;
+    uint64_t node;
+    uint64_t in_flight;       /* client operations under way here */
+};
+
+struct result {
+    uint64_t token;
+    enum op_kind kind;
+    int error;            /* 0; ERR_NO_QUORUM, ERR_LOADING, ERR_BUSY, ERR_FORMING: refused before anything was stored; ERR_UNKNOWN_OUTCOME; … */
+    uint8_t answered;     /* with ERR_NO_QUORUM and ERR_UNKNOWN_OUTCOME: owners that did, */
+    uint8_t needed;       /* and owners that must */
+    bool existed;         /* OP_DEL */
+    uint32_t size;        /* OP_GET, OP_HEAD: of the value */
+    uint64_t count;       /* OP_COUNT */
+    struct record record; /* OP_GET, OP_HEAD: kind RECORD_NONE or RECORD_TOMBSTONE where there is no such key */
+    union {
+        struct { /* OP_WHERE */
+            const struct where_owner *owner;
+            uint16_t owner_n, vnode, slot;
+        } where;
+        struct { /* OP_MEMBERS, and OP_RING which shows them beside the layout */
+            const struct member_info *member;
+            uint32_t member_n;
+            const struct layout *layout; /* NULL while there is none */
+        } members;
+        struct status_info status; /* OP_STATUS */
+    };
+};
+
+/* ---- In ---- */
+
+enum event_kind {
+    EV_TIMER,     /* node_deadline_ms() is reached */
+    EV_PACKET,    /* a datagram came */
+    EV_LINK_UP,   /* a stream to a peer finished its hello (either side opened it) */
+    EV_LINK_DOWN, /* the last stream to a peer closed, or one that was wanted could not be opened */
+    EV_MESSAGE,   /* a message came on a stream whose hello is done */
+    EV_REQUEST,   /* a client asks */
+    EV_STORED,    /* a store write is durable and visible, or failed */
+    EV_READ,      /* a store read is answered */
+    EV_COUNTED,   /* a store count is answered */
+};
+
+struct event {
+    enum event_kind kind;
+    uint64_t now_ms;  /* monotonic */
+    uint64_t wall_ms; /* since 1970; may step either way */
+    union {
+        struct {
+            struct addr from; /* base address: the world has taken the peer port's offset away */
+            struct slice bytes;
+        } packet;
+        struct {
+            uint64_t peer;     /* LINK_DOWN of a seed that never said its id: 0 */
+            int seed;          /* index of the seed that ACT_SEED asked for, else -1 */
+            int error;         /* LINK_DOWN: why, ERR_CLOSED by default; the peer's refusal when it sent one */
+            struct slice why;  /* LINK_DOWN: words for the log, may be empty */
+            const struct msg_hello *hello; /* LINK_UP */
+        } link;
+        struct {
+            uint64_t from;
+            const struct message *message;
+        } message;
+        const struct request *request;
+        struct {
+            uint64_t token;
+            int error;           /* 0, ERR_SUPERSEDED (a greater version is held: `held`), ERR_IO, ERR_NO_SPACE, ERR_BUSY */
+            struct version held; /* what the store holds for the key now */
+        } stored;
+        struct {
+            uint64_t token;
+            int error;            /* 0 (also when there is no such key: kind RECORD_NONE), ERR_IO, ERR_CORRUPT */
+            struct record record; /* value empty for GET_DIGEST */
+            uint32_t size;
+        } read;
+        struct {
+            uint64_t token;
+            const uint32_t *live; /* keys per vnode */
+            uint32_t vnode_n;
+        } counted;
+    };
+};
+
+/* ---- Out ---- */
+
+enum action_kind {
+    ACT_PACKET,    /* send a datagram; losing it is allowed */
+    ACT_SEND,      /* send a message on the stream to a peer, opening one if there is none; losing it raises EV_LINK_DOWN */
+    ACT_SEED,      /* open a stream to seed number i (resolve its name anew); EV_LINK_UP or EV_LINK_DOWN follows */
+    ACT_HANG_UP,   /* close all streams to a peer */
+    ACT_STORE_PUT, /* store a record; EV_STORED follows */
+    ACT_STORE_GET, /* read one; EV_READ follows */
+    ACT_STORE_COUNT, /* EV_COUNTED follows */
+    ACT_REPLY,     /* the result of a request */
+    ACT_MEMBER,    /* a member changed: for subscribers */
+    ACT_TRACE,     /* something to log */
+    ACT_STOP,      /* this node cannot go on: say why and exit 1 */
+};
+
+struct action {
+    enum action_kind kind;
+    union {
+        struct {
+            struct addr to;
+            const struct packet *packet;
+        } packet;
+        struct {
+            uint64_t to;
+            struct addr addr; /* where that peer lives, should a stream have to be opened */
+            struct message message;
+        } send;
+        int seed;
+        uint64_t hang_up;
+        struct {
+            uint64_t token;
+            struct record record;
+        } put;
+        struct {
+            uint64_t token;
+            struct slice key;
+            enum get_wants wants;
+        } get;
+        struct {
+            uint64_t token;
+        } count;
+        struct result reply;
+        struct member_info member;
+        struct trace trace;
+        struct {
+            int error;
+            struct slice why;
+        } stop;
+    };
+};
+
+enum {
+    OUT_MAX = 128,    /* actions of one step: each protocol states its share beside its own constants */
+    OUT_PACKETS = 12, /* datagrams of one step */
+};
+
+struct out {
+    unsigned n;
+    unsigned packet_n;
+    struct action action[OUT_MAX];
+    struct packet packet[OUT_PACKETS];
+};
+
+/* Empties the list: before each step. */
+static inline void out_clear(struct out *o)
+{
+    o->n = 0;
+    o->packet_n = 0;
+}
+
+/* Appends an action of that kind, to be filled in. A full list is a broken invariant. */
+struct action *out_add(struct out *o, enum action_kind kind);
+
+/* Actions that still fit: whoever slices work asks this. */
+static inline unsigned out_room(const struct out *o)
+{
+    return OUT_MAX - o->n;
+}
+
+/* Shorthands. Everything passed is borrowed as said on top. */
+struct message *out_send(struct out *o, uint64_t to, struct addr addr, enum message_kind kind);
+struct packet *out_packet(struct out *o, struct addr to, const struct packet_header *header); /* NULL when OUT_PACKETS are out */
+void out_trace(struct out *o, enum trace_kind kind, uint64_t id, uint64_t a, uint64_t b, struct slice text);
+
+/* Store a record of the node's own state: `name` says which (enum below gives the names), serial grows with each change. */
+void out_state(struct out *o, uint64_t token, struct slice name, uint64_t serial, struct slice bytes);
+
+/* Store tokens are (owner << 56 | its own number), so that node.c knows whose EV_STORED it is. */
+enum token_owner { TOKEN_COORD = 1, TOKEN_REPLICA, TOKEN_SWIM, TOKEN_CHAIN, TOKEN_NODE };
+#define TOKEN(owner, number) (((uint64_t)(owner) << 56) | (number))
+#define TOKEN_OWNER(token) ((enum token_owner)((token) >> 56))
+#define TOKEN_NUMBER(token) ((token) & 0xffffffffffffffu)
+
+#endif

@@ -1,0 +1,47 @@
+/* replica.h: what peers ask of this node's disk. Stateless but for the requests whose store results are awaited.
+ *
+ * A peer's PUT is answered in the step that receives its EV_STORED, never before. A replica that holds a greater version says so, and that is no ack
+ * (design section 4). A request of an older layout epoch is refused; one of a newer epoch too, until that layout is adopted here. */
+#ifndef COVEY_CORE_REPLICA_H
+#define COVEY_CORE_REPLICA_H
+
+#include "core/event.h"
+#include "core/slab.h"
+
+enum { REPLICA_MAX = 65536 }; /* peers' requests awaiting the store; beyond it ERR_BUSY */
+
+struct replica_ask {
+    uint64_t peer;
+    struct addr addr;
+    uint64_t op;
+    uint8_t kind; /* MSG_PUT, MSG_GET, MSG_COUNT */
+};
+
+struct replica {
+    struct slab asks; /* of struct replica_ask */
+    uint32_t puts;    /* of these, puts: a formation must wait for none */
+};
+
+/* What the node knows when a request comes in. */
+struct replica_view {
+    uint64_t epoch; /* of the layout in force; 0 for none */
+    bool fenced;    /* no write may be taken under it any more */
+    uint64_t peer;
+    struct addr addr; /* of the peer */
+};
+
+/* asks_max: 0 for REPLICA_MAX. 0 or ERR_NO_MEMORY. */
+int replica_init(struct replica *r, uint32_t asks_max);
+void replica_close(struct replica *r);
+
+/* A PUT, GET or COUNT of a peer; true when it was one. At most 2 actions. */
+bool replica_message(struct replica *r, const struct replica_view *view, const struct message *m, struct out *out);
+
+/* The store's answers to TOKEN_REPLICA tokens. One action each. */
+void replica_stored(struct replica *r, uint64_t epoch, uint64_t number, int error, const struct version *held, struct out *out);
+void replica_read(struct replica *r, uint64_t epoch, uint64_t number, int error, const struct record *record, uint32_t size, struct out *out);
+void replica_counted(struct replica *r, uint64_t epoch, uint64_t number, struct slice counts, struct out *out);
+
+void replica_check(const struct replica *r);
+
+#endif

@@ -1,0 +1,29 @@
+/* trace.h: typed traces and their one printer. */
+#ifndef COVEY_CORE_TRACE_H
+#define COVEY_CORE_TRACE_H
+
+#include "base/buf.h"
+
+enum trace_level { TRACE_DEBUG, TRACE_INFO, TRACE_WARN, TRACE_ERROR };
+
+enum trace_kind {
+#define TRACE(NAME, event, level, id, a, b, text) TRACE_##NAME,
+#include "core/trace.def"
+#undef TRACE
+    TRACE_KINDS
+};
+
+struct trace {
+    enum trace_kind kind;
+    uint64_t id; /* a member, as 16 hex digits */
+    uint64_t a, b;
+    struct slice text; /* borrowed for the step */
+};
+
+enum trace_level trace_level(enum trace_kind kind);
+
+/* Appends "event=member.dead level=warn member=00000000000000c1 incarnation=4 by=00000000000000a1 name=c" without newline: logfmt, text quoted
+ * where it holds blanks, quotes or control bytes. Errors as buf_reserve. */
+int trace_print(struct buf *out, const struct trace *t);
+
+#endif

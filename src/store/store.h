@@ -1,0 +1,108 @@
+/* store.h: where records rest. Submit, flush, reap.
+ *
+ * Two implementations: log.c on disk, mem.c for the simulator. A store keeps one record a key: puts merge by version
+ * (record.h), whatever order they come in, also at replay. A put becomes visible to reads, and its result comes out of
+ * store_reap, only when it is as durable as the store was opened for. One thread calls all this; an implementation may have helpers inside.
+ *
+ * Records of kind RECORD_STATE are the node's own: outside the ring, one per name, the greatest serial (version.stamp) wins, always
+ * synced before their result, whatever the durability. */
+#ifndef COVEY_STORE_STORE_H
+#define COVEY_STORE_STORE_H
+
+#include "base/slice.h"
+#include "wire/record.h"
+
+enum durability {
+    DURABILITY_FSYNC = 0, /* a put's result comes after its group's fdatasync */
+    DURABILITY_INTERVAL,  /* after the write to the OS; fdatasync every second. State records are synced all the same. */
+};
+
+enum store_result_kind { STORE_PUT_DONE, STORE_GET_DONE, STORE_COUNT_DONE };
+
+/* What store_reap gives; slices and counts live until the next call on the store. */
+struct store_result {
+    enum store_result_kind kind;
+    uint64_t token;
+    int error;            /* PUT: 0, ERR_SUPERSEDED, ERR_IO, ERR_NO_SPACE, ERR_BUSY. GET: 0 (absent too), ERR_IO, ERR_CORRUPT */
+    struct version held;  /* PUT: what is held for the key now */
+    struct record record; /* GET: kind RECORD_NONE when absent; value empty for GET_DIGEST */
+    uint32_t size;        /* GET: of the value */
+    const uint32_t *live; /* COUNT: live keys per vnode */
+    uint32_t vnode_n;
+};
+
+struct store;
+
+struct store_vtable {
+    void (*put)(struct store *s, uint64_t token, const struct record *r);
+    void (*get)(struct store *s, uint64_t token, struct slice key, enum get_wants wants);
+    void (*count)(struct store *s, uint64_t token);
+    void (*flush)(struct store *s);
+    bool (*reap)(struct store *s, struct store_result *out);
+    bool (*state)(struct store *s, struct slice name, struct slice *value, uint64_t *serial);
+    uint64_t (*records)(const struct store *s);
+    void (*set_vnodes)(struct store *s, uint16_t vnodes);
+    void (*close)(struct store *s);
+};
+
+/* The head of every implementation. */
+struct store {
+    const struct store_vtable *vtable;
+};
+
+/* Submits a put. The record is copied. Its STORE_PUT_DONE comes once, after a flush. A record equal to what is held is a success, held == its version. */
+static inline void store_put(struct store *s, uint64_t token, const struct record *r)
+{
+    s->vtable->put(s, token, r);
+}
+
+/* Submits a read of what is visible. The key is copied. */
+static inline void store_get(struct store *s, uint64_t token, struct slice key, enum get_wants wants)
+{
+    s->vtable->get(s, token, key, wants);
+}
+
+/* Submits a count of live keys (values, not tombstones) per vnode. */
+static inline void store_count(struct store *s, uint64_t token)
+{
+    s->vtable->count(s, token);
+}
+
+/* The turn is over: write and sync what was submitted. Does not wait. */
+static inline void store_flush(struct store *s)
+{
+    s->vtable->flush(s);
+}
+
+/* The next finished result, false when there is none now. */
+static inline bool store_reap(struct store *s, struct store_result *out)
+{
+    return s->vtable->reap(s, out);
+}
+
+/* A state record as it stands durable; *value lives until the next call on the store. False when there is none of that name. */
+static inline bool store_state(struct store *s, struct slice name, struct slice *value, uint64_t *serial)
+{
+    return s->vtable->state(s, name, value, serial);
+}
+
+/* Keys held, tombstones included, state records not; counts a submitted put from its submission on. */
+static inline uint64_t store_records(const struct store *s)
+{
+    return s->vtable->records(s);
+}
+
+/* How the cluster's ring is cut (a power of two), for the counts: said when the first layout is known. VNODES_DEFAULT until then.
+ * Cheap when nothing is held yet, which is when a first layout comes. */
+static inline void store_set_vnodes(struct store *s, uint16_t vnodes)
+{
+    s->vtable->set_vnodes(s, vnodes);
+}
+
+/* Syncs nothing: flush and reap first. Frees all. */
+static inline void store_close(struct store *s)
+{
+    s->vtable->close(s);
+}
+
+#endif

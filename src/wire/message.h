@@ -1,0 +1,71 @@
+/* message.h: bytes <-> peer messages, generated from message.def.
+ *
+ * struct message is a tagged union; its slices are borrowed from whatever made it (the input when decoded). */
+#ifndef COVEY_WIRE_MESSAGE_H
+#define COVEY_WIRE_MESSAGE_H
+
+#include "base/buf.h"
+#include "base/id.h"
+#include "base/slice.h"
+#include "wire/record.h"
+
+enum message_kind {
+#define MESSAGE(number, NAME, name, fields) MSG_##NAME = (number),
+#include "wire/message.def"
+#undef MESSAGE
+};
+
+#define U8(f) uint8_t f;
+#define U16(f) uint16_t f;
+#define U32(f) uint32_t f;
+#define U64(f) uint64_t f;
+#define CID(f) struct cluster_id f;
+#define ADDR(f) struct addr f;
+#define BYTES(f) struct slice f;
+#define VERSION(f) struct version f;
+#define RECORD(f) struct record f;
+#define MESSAGE(number, NAME, name, fields) struct msg_##name { fields };
+#include "wire/message.def"
+#undef MESSAGE
+#undef U8
+#undef U16
+#undef U32
+#undef U64
+#undef CID
+#undef ADDR
+#undef BYTES
+#undef VERSION
+#undef RECORD
+
+struct message {
+    uint8_t kind; /* enum message_kind */
+    union {
+#define MESSAGE(number, NAME, name, fields) struct msg_##name name;
+#include "wire/message.def"
+#undef MESSAGE
+    };
+};
+
+enum { MESSAGE_HEADER = 5 }; /* u8 number, u32 body length */
+
+/* Bytes that message_encode will write, header included. */
+size_t message_size(const struct message *m);
+
+/* Writes exactly message_size(m) bytes at p. */
+void message_encode(const struct message *m, uint8_t *p);
+
+/* Appends m to a buffer. Errors as buf_reserve. */
+int message_append(struct buf *out, const struct message *m);
+
+/* Reads the message at the start of bytes. Returns the bytes consumed, ERR_INCOMPLETE (bytes end before it does), or
+ * ERR_BAD_MESSAGE. An unknown number is consumed too and gives kind 0. Slices of *out point into bytes. Record kinds and lengths
+ * (KEY_MAX) are checked; allocates nothing. */
+int message_decode(struct slice bytes, struct message *out);
+
+/* "PUT"; "?" for an unknown number. Static. */
+const char *message_name(uint8_t kind);
+
+/* Appends one line of text, "PUT op=7 epoch=3 record=…", without newline; long byte strings are cut at 32 bytes. */
+int message_print(struct buf *out, const struct message *m);
+
+#endif

@@ -1,0 +1,38 @@
+/* packet.h: one gossip datagram: a header and a run of messages, PACKET_MAX bytes at most.
+ *
+ * Header, 52 bytes little-endian: "CVY" | u8 format (1) | cluster id 16 | u64 sender | u64 sender's boot nonce |
+ * u64 layout epoch | u64 layout hash. (The seal, when it comes, wraps the whole.) */
+#ifndef COVEY_WIRE_PACKET_H
+#define COVEY_WIRE_PACKET_H
+
+#include "base/limits.h"
+#include "wire/message.h"
+
+struct packet_header {
+    struct cluster_id cluster;
+    uint64_t from;
+    uint64_t boot;
+    uint64_t epoch;
+    uint64_t layout_hash;
+};
+
+enum { PACKET_HEADER = 52, PACKET_FORMAT = 1 };
+
+/* A packet being written or read. */
+struct packet {
+    uint8_t bytes[PACKET_MAX];
+    uint16_t n;
+};
+
+void packet_begin(struct packet *p, const struct packet_header *h);
+
+/* Adds a message; false (and unchanged) when it does not fit. */
+bool packet_add(struct packet *p, const struct message *m);
+
+/* Opens a received datagram: fills the header, sets *rest to its messages. 0, ERR_BAD_MESSAGE or ERR_BAD_FORMAT. */
+int packet_open(struct slice datagram, struct packet_header *h, struct slice *rest);
+
+/* The next message of *rest, which advances. 1, 0 at the end, or ERR_BAD_MESSAGE (drop the remainder). Skips unknown numbers. */
+int packet_next(struct slice *rest, struct message *out);
+
+#endif

@@ -1,0 +1,79 @@
+/* record.h: the unit of data, its version and order, and its form on disk.
+ *
+ * A record is (key, version, kind, expiry, value), design section 4. Two records of one key merge by the greater version,
+ * compared as (stamp, deletion first, node, digest, expiry stamp): commutative, associative, idempotent. The format is final:
+ * kinds that later work needs (expiry alone, registers, floors, flush stamps) have their numbers now. */
+#ifndef COVEY_WIRE_RECORD_H
+#define COVEY_WIRE_RECORD_H
+
+#include "base/buf.h"
+#include "base/slice.h"
+
+enum record_kind {
+    RECORD_NONE = 0,      /* absent: the answer to a read of an unknown key; never stored */
+    RECORD_VALUE = 1,     /* a plain string */
+    RECORD_TOMBSTONE = 2, /* a deletion; no value */
+    RECORD_EXPIRY = 3,    /* an expiry for the value of version.stamp; no value of its own */
+    RECORD_REGISTER = 4,  /* a CAS register */
+    RECORD_FLOOR = 5,     /* of a vnode: the greatest stamp erased */
+    RECORD_FLUSH = 6,     /* of a vnode: plain records at or below the stamp are absent */
+    RECORD_STATE = 7,     /* of the node itself, outside the ring: identity, incarnation, layout, ballots */
+};
+
+struct version {
+    uint64_t stamp;        /* hybrid logical clock of the value or deletion; 0 only for RECORD_NONE */
+    uint64_t node;         /* the coordinator that stamped it */
+    uint64_t digest;       /* XXH3-64 of the value; 0 for a deletion */
+    uint64_t expiry_stamp; /* hybrid logical clock of the expiry; 0 where none was ever set */
+    uint8_t deleted;       /* 1 for a tombstone */
+};
+
+struct record {
+    uint8_t kind; /* enum record_kind */
+    struct version version;
+    uint64_t expiry_ms; /* absolute wall ms; 0 for never */
+    struct slice key;
+    struct slice value;
+};
+
+/* What a GET asks an owner for. */
+enum get_wants {
+    GET_DIGEST = 0, /* kind, version, expiry and size, answered from memory */
+    GET_VALUE = 1,  /* the value too */
+};
+
+/* <0, 0 or >0. The order of the design: stamp, then deletion first (a deletion is the greater of two equal stamps),
+ * then node, digest, expiry stamp. */
+int version_cmp(const struct version *a, const struct version *b);
+
+/* On disk: a fixed header of RECORD_HEADER bytes, the key, the value as stored (lz4 when it pays and the value has
+ * RECORD_LZ4_MIN bytes or more). All little-endian:
+ *   u64 XXH3-64 of everything after this field | u32 bytes of the whole record | u8 kind | u8 flags (1: lz4, 2: deleted) | u16 slot
+ *   u64 stamp | u64 node | u64 digest | u64 expiry stamp | u64 expiry ms | u32 key bytes | u32 value bytes (uncompressed) */
+enum {
+    RECORD_HEADER = 64,
+    RECORD_LZ4_MIN = 256,
+    RECORD_MAX = 64 + 64 * 1024 + 9 * 1024 * 1024, /* bytes of the largest encoded record: the cap before any allocation */
+};
+
+/* A record as it stands on disk; slices point into the bytes it was read from. */
+struct record_view {
+    struct record record; /* record.value is the STORED value: compressed when lz4 is set */
+    uint32_t size;        /* bytes of the whole encoded record */
+    uint32_t value_size;  /* bytes of the value uncompressed */
+    uint16_t slot;
+    uint8_t lz4;
+};
+
+/* Appends the disk form of r. 0, ERR_TOO_BIG or ERR_NO_MEMORY (then nothing was appended). */
+int record_encode(struct buf *out, const struct record *r);
+
+/* Reads the record at the start of bytes. Returns its size, ERR_INCOMPLETE (bytes end before it does), or ERR_CORRUPT
+ * (checksum, kind or lengths wrong). Allocates nothing. */
+int record_decode(struct slice bytes, struct record_view *out);
+
+/* The uncompressed value of a view: points into the view's bytes, or into scratch (cleared first) when it was compressed.
+ * 0, ERR_CORRUPT or ERR_NO_MEMORY. */
+int record_value(const struct record_view *v, struct buf *scratch, struct slice *value);
+
+#endif
