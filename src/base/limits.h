@@ -3,15 +3,15 @@
 #define COVEY_BASE_LIMITS_H
 
 enum {
-    KEY_MAX = 64 * 1024,         /* bytes of a key: a u16 length on disk would be 64 KiB - 1; we store u32 and cap here */
-    VALUE_MAX = 8 * 1024 * 1024, /* bytes of a value by default: two of them fit a turn without stalling gossip */
-    REPLICAS_MAX = 7,            /* N: beyond seven copies nobody waits for W */
-    MEMBERS_MAX = 8192,          /* of one cluster; bounds every table that a peer can fill */
-    PACKET_MAX = 1400,           /* bytes of a datagram: fits an Ethernet MTU with IPv6 and a tunnel header */
-    META_MAX = 512,              /* bytes of a member's metadata, so that an alive always fits a packet */
+    KEY_MAX = 64 * 1024,            /* bytes of a key: a u16 length on disk would be 64 KiB - 1; we store u32 and cap here */
+    VALUE_MAX = 8 * 1024 * 1024,    /* bytes of a value by default: two of them fit a turn without stalling gossip */
+    REPLICAS_MAX = 7,               /* N: beyond seven copies nobody waits for W */
+    MEMBERS_MAX = 8192,             /* of one cluster; bounds every table that a peer can fill */
+    PACKET_MAX = 1400,              /* bytes of a datagram: fits an Ethernet MTU with IPv6 and a tunnel header */
+    META_MAX = 512,                 /* bytes of a member's metadata, so that an alive always fits a packet */
     MESSAGE_MAX = 16 * 1024 * 1024, /* bytes of one peer message, before compression: a value, or 8192 members */
     VNODES_DEFAULT = 1024,
-    VNODES_MAX = 16384,          /* one slot each */
+    VNODES_MAX = 16384, /* one slot each */
     CLOCK_SKEW_MAX_MS = 500,
 };
 
