@@ -1,0 +1,52 @@
+/* event.c: how the protocols write their actions (see event.h). */
+#include "core/event.h"
+
+#include "base/check.h"
+#include "base/hash.h"
+
+struct action *out_add(struct out *o, enum action_kind kind)
+{
+    CHECK(o->n < OUT_MAX);
+    struct action *a = &o->action[o->n++];
+    memset(a, 0, sizeof *a); /* a field that nobody fills must not carry the last step's bytes into this one */
+    a->kind = kind;
+    return a;
+}
+
+struct message *out_send(struct out *o, uint64_t to, struct addr addr, enum message_kind kind)
+{
+    struct action *a = out_add(o, ACT_SEND);
+    a->send.to = to;
+    a->send.addr = addr;
+    a->send.message.kind = (uint8_t)kind;
+    return &a->send.message;
+}
+
+struct packet *out_packet(struct out *o, struct addr to, const struct packet_header *header)
+{
+    if (o->packet_n == OUT_PACKETS)
+        return NULL;
+    struct packet *p = &o->packet[o->packet_n++];
+    packet_begin(p, header);
+    struct action *a = out_add(o, ACT_PACKET);
+    a->packet.to = to;
+    a->packet.packet = p;
+    return p;
+}
+
+void out_trace(struct out *o, enum trace_kind kind, uint64_t id, uint64_t a, uint64_t b, struct slice text)
+{
+    out_add(o, ACT_TRACE)->trace = (struct trace){.kind = kind, .id = id, .a = a, .b = b, .text = text};
+}
+
+void out_state(struct out *o, uint64_t token, struct slice name, uint64_t serial, struct slice bytes)
+{
+    struct action *a = out_add(o, ACT_STORE_PUT);
+    a->put.token = token;
+    a->put.record = (struct record){
+        .kind = RECORD_STATE,
+        .version = {.stamp = serial, .digest = hash_bytes(bytes)},
+        .key = name,
+        .value = bytes,
+    };
+}
