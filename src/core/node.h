@@ -1,7 +1,7 @@
 /* node.h: one member of the cluster, whole. One door, one list out, one deadline.
  *
  * node.c wires the protocols, which do not know each other: swim (who is reachable), chain (which layout is in force), coord (what clients
- * asked), replica (what peers ask of our disk). The life of a node is in node.c's essay. */
+ * asked), replica (what peers ask of our disk). The life of a node is told in node.c's essay. */
 #ifndef COVEY_CORE_NODE_H
 #define COVEY_CORE_NODE_H
 
@@ -13,7 +13,17 @@
 
 enum {
     SEEDS_MAX = 16,
-    SEED_RETRY_MS = 1000, /* a seed that is not up yet is tried for ever, once a second */
+    SEED_RETRY_MS = 1000,     /* a seed that is not up yet is tried for ever, once a second */
+    MEMBERS_SAVE_MS = 1000,   /* the members' addresses are written to disk at most once in that time */
+    NODE_CHANGES = 8,         /* changed members handed to the other protocols in one step; more wait for the next */
+    PROTOCOL_MIN = 1,
+    PROTOCOL_MAX = 1,
+};
+
+/* A piece of the node's own state as the store holds it; empty where there is none. */
+struct node_saved {
+    struct slice bytes;
+    uint64_t serial;
 };
 
 /* Zero is the default for every field that has one. Slices are copied or read during node_init only. */
@@ -21,27 +31,67 @@ struct node_options {
     uint64_t id;               /* of this node, born with its data directory; not 0 */
     uint64_t boot;             /* random, of this process */
     uint64_t seed;             /* of the node's random numbers */
-    struct cluster_id cluster; /* as persisted; with `found`: the new cluster's; else none yet */
     bool found;                /* this start founds a cluster */
+    struct cluster_id cluster; /* with `found`: the new cluster's, drawn by the world */
+    uint64_t generation;       /* with `found`: random */
     struct slice name;         /* 1 .. NODE_NAME_MAX bytes */
     struct slice zone;         /* up to ZONE_MAX bytes */
-    uint16_t weight;           /* 100 */
+    uint16_t weight;           /* 0: 100 */
     struct addr addr;          /* where others reach it: the base address */
     unsigned seed_n;           /* how many seeds the world knows */
     enum swim_profile profile;
-    uint8_t n_wanted;          /* at birth: 3 */
-    uint16_t vnodes;           /* at birth: VNODES_DEFAULT */
-    uint32_t ops_max;          /* client operations under way at once: 16384 */
-    uint32_t op_deadline_ms;   /* 2000 */
-    /* What the store holds of the node's own state (store_state), by record name; empty where there is none. */
-    struct { struct slice bytes; uint64_t serial; } incarnation, acceptor, layout, members, identity;
+    uint8_t n_wanted;          /* with `found`: 0: 3 */
+    uint16_t vnodes;           /* with `found`: 0: VNODES_DEFAULT */
+    uint32_t ops_max;          /* 0: OPS_MAX_DEFAULT */
+    uint32_t op_deadline_ms;   /* 0: OP_DEADLINE_DEFAULT_MS */
+    struct node_saved cluster_saved; /* state record "cluster" */
+    struct node_saved incarnation, chain, layout, members; /* state records of these names */
     uint64_t records;          /* store_records at start */
 };
 
-struct node; /* visible in core/node_state.h for embedding */
-#include "core/node_state.h"
+/* What the node knows of a member of the layout besides what its protocols do; sorted by id. */
+struct node_peer {
+    uint64_t id;
+    uint64_t epoch; /* the highest it was heard to be at; 0: never heard */
+    bool heard;     /* in this process's life */
+};
 
-/* 0, ERR_BAD_MESSAGE (a state record is malformed), ERR_NO_MEMORY. Nothing happens before the first event. */
+struct node {
+    uint64_t self, boot;
+    struct cluster_id cluster; /* none until the first layout is adopted, or learnt from a peer */
+    uint64_t cluster_serial;
+    bool cluster_saved;
+    struct addr addr;
+    uint8_t name_n, zone_n;
+    uint8_t name[NODE_NAME_MAX], zone[ZONE_MAX];
+    uint16_t weight;
+    bool found;
+    struct layout first; /* what a founder adopts, until it is handed to the chain */
+    bool started;        /* the first event was seen */
+    bool ready;          /* latched: part of a layout, and enough peers were heard */
+    bool stopped;        /* ACT_STOP was given out */
+    bool wrote;          /* the store holds, or was given, a record */
+    unsigned seed_n, seed_next, seed_tries;
+    uint64_t seed_at_ms; /* when the next seed is tried; UINT64_MAX: no more */
+    uint64_t now_ms, wall_ms;
+    uint64_t epoch;      /* of the layout that the others were told of */
+    struct node_peer *peer;
+    uint16_t peer_n;
+    bool members_dirty;  /* addresses changed since they were saved */
+    uint64_t members_saved_ms;
+    uint64_t members_serial;
+    struct buf members_bytes; /* of the last save; alive until it is made anew */
+    struct member_info *info; /* of the last MEMBERS or RING result */
+    uint32_t info_cap;
+    bool more;           /* changed members are left for the next step */
+    uint64_t bad_packets;
+    struct swim swim;
+    struct chain chain;
+    struct coord coord;
+    struct replica replica;
+};
+
+/* 0, ERR_BAD_MESSAGE (a state record is malformed), ERR_NO_MEMORY, ERR_TOO_BIG. Nothing happens before the first event. */
 int node_init(struct node *n, const struct node_options *o, uint64_t now_ms);
 void node_close(struct node *n);
 
@@ -54,12 +104,21 @@ uint64_t node_deadline_ms(const struct node *n);
 /* The hello that the world sends first on each stream. Slices live until the next step. */
 void node_hello(const struct node *n, struct msg_hello *h);
 
-/* Whether a peer's hello is acceptable: 0, ERR_BAD_VERSION, ERR_OTHER_CLUSTER, ERR_SELF, ERR_NOT_A_MEMBER. A refusal's sentence, which names both sides' values,
- * goes to why (appended). The world sends it as HELLO_NO and closes. */
+/* Whether a peer's hello is acceptable: 0, ERR_BAD_VERSION, ERR_OTHER_CLUSTER, ERR_SELF. A refusal's sentence, which names both sides' values,
+ * is appended to why. The world sends it as HELLO_NO and closes. */
 int node_check_hello(const struct node *n, const struct msg_hello *theirs, struct buf *why);
 
-/* False until the node is part of a layout: the world answers clients -LOADING. */
+/* False until the node is part of a layout and has met enough of its peers: the world answers clients -LOADING. */
 bool node_ready(const struct node *n);
+
+/* One member as clients are shown it; places and firsts are left 0. Slices live as long as the view's. */
+void node_describe(const struct node *n, const struct swim_view *v, struct member_info *info);
+
+/* The verdict on the cluster as this node sees it (STATUS). */
+void node_status(const struct node *n, struct status_info *s);
+
+/* All members, this node included, in the order of their ids: *member lives until the next call. 0 or ERR_NO_MEMORY. */
+int node_members(struct node *n, const struct member_info **member, uint32_t *member_n);
 
 /* Every invariant of every protocol; aborts when one is broken. */
 void node_check(const struct node *n);

@@ -1,0 +1,590 @@
+/* coord.c: the coordinator: an operation from its request to its one answer.
+ *
+ * The problem. A client asks any member; the record lives at N owners, of which some are slow, dead, cut off, behind, or of another opinion
+ * about the layout. The client must get one answer before its deadline, and that answer must be true: `ok` only when W owners hold the write durably
+ * (Dynamo, DeCandia et al. 2007, section 4.5), a read at R that sees every acknowledged write (W + R > N), and an error that says
+ * whether anything may have been stored.
+ *
+ * An operation is a slot in a bounded slab; its handle travels in the messages and comes back in the answers, so that a late answer to a
+ * finished operation finds nothing. Its phases stand in coord.h; each phase knows for every owner whether it is idle, asked, done, newer or failed.
+ * Whatever happens (an answer, a lost stream, a dead member, a new layout, a tick), the same function drives the phase: it asks
+ * whoever has to be asked now. That makes fail-over, resending and layout changes one mechanism, not three.
+ *
+ * Losing messages. A stream that breaks may have lost what was sent on it. Each peer has a link generation; an owner that was asked under an
+ * earlier one counts as not asked. Asking twice is harmless: writes carry their version, reads change nothing.
+ *
+ * Time. All operations live for the same time and are looked at again at the same interval, so two queues in order of arrival replace
+ * a timer heap. Work that grows with the number of operations (a member died under ten thousand of them) is a sweep over the
+ * slab, cut into slices: coord_deadline_ms says "now" until it is through.
+ *
+ * Invariants: an operation is in both queues or free; need <= owners; `writes` counts the operations in PHASE_WRITE; one ACT_REPLY per
+ * request, never more. */
+#include "core/coord.h"
+
+#include "base/check.h"
+#include "base/hash.h"
+#include "core/coord_op.h"
+#include "core/ring.h"
+
+#include <stdlib.h>
+
+static const uint32_t NONE = UINT32_MAX;
+static const uint32_t INDEX_MASK = (1u << SLAB_INDEX_BITS) - 1;
+
+int coord_init(struct coord *c, const struct coord_options *o)
+{
+    *c = (struct coord){
+        .self = o->self,
+        .deadline_ms = o->deadline_ms ? o->deadline_ms : OP_DEADLINE_DEFAULT_MS,
+        .by_deadline = {NONE, NONE},
+        .by_tick = {NONE, NONE},
+    };
+    slab_init(&c->ops, sizeof(struct op), o->ops_max ? o->ops_max : OPS_MAX_DEFAULT);
+    return 0;
+}
+
+void coord_close(struct coord *c)
+{
+    struct op *slots = (struct op *)(void *)c->ops.slots;
+    for (uint32_t i = 0; i < c->ops.cap; i++)
+        buf_close(&slots[i].data); /* free slots keep theirs too */
+    slab_close(&c->ops);
+    census_close(&c->census);
+    free(c->peer);
+    c->peer = NULL;
+}
+
+/* ---- The two queues ---- */
+
+static struct op *op_at(const struct coord *c, uint32_t index)
+{
+    uint64_t handle;
+    struct op *op = slab_at(&c->ops, index, &handle);
+    CHECK(op);
+    return op;
+}
+
+static struct op_queue_link *queue_link(const struct coord *c, const struct op_queue *q, uint32_t index)
+{
+    struct op *op = op_at(c, index);
+    return q == &c->by_deadline ? &op->by_deadline : &op->by_tick;
+}
+
+static void queue_push(struct coord *c, struct op_queue *q, uint32_t index)
+{
+    *queue_link(c, q, index) = (struct op_queue_link){q->tail, NONE};
+    if (q->tail == NONE)
+        q->head = index;
+    else
+        queue_link(c, q, q->tail)->next = index;
+    q->tail = index;
+}
+
+static void queue_remove(struct coord *c, struct op_queue *q, uint32_t index)
+{
+    struct op_queue_link l = *queue_link(c, q, index);
+    if (l.prev == NONE)
+        q->head = l.next;
+    else
+        queue_link(c, q, l.prev)->next = l.next;
+    if (l.next == NONE)
+        q->tail = l.prev;
+    else
+        queue_link(c, q, l.next)->prev = l.prev;
+}
+
+/* ---- What read and write share ---- */
+
+struct record op_record(const struct op *op)
+{
+    struct record r = op->record;
+    r.key = op_key(op);
+    r.value = op->have_value ? op_value(op) : slice_of(NULL, 0);
+    return r;
+}
+
+int op_owner_index(const struct op *op, uint64_t id)
+{
+    for (unsigned i = 0; i < op->owner_n; i++)
+        if (op->owner[i].id == id)
+            return (int)i;
+    return -1;
+}
+
+unsigned op_count(const struct op *op, enum owner_state state)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < op->owner_n; i++)
+        n += op->owner[i].state == state;
+    return n;
+}
+
+void op_reset(struct op *op)
+{
+    for (unsigned i = 0; i < op->owner_n; i++)
+        if (op->owner[i].state != OWNER_FAILED)
+            op->owner[i].state = OWNER_IDLE;
+    op->value_from = REPLICAS_MAX;
+}
+
+struct coord_peer *op_peer(const struct coord *c, uint64_t id)
+{
+    for (unsigned low = 0, high = c->peer_n; low < high;) {
+        unsigned mid = (low + high) / 2;
+        if (c->peer[mid].id == id)
+            return &c->peer[mid];
+        if (c->peer[mid].id < id)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return NULL;
+}
+
+static bool peer_reachable(const struct coord *c, const struct coord_peer *p)
+{
+    return p->state <= MEMBER_SUSPECT && p->addr.family != 0 && (p->linked || p->held_until_ms <= c->now_ms);
+}
+
+bool coord_reachable(const struct coord *c, uint64_t id)
+{
+    const struct coord_peer *p = op_peer(c, id);
+    return id == c->self || (p && peer_reachable(c, p));
+}
+
+bool op_reachable(const struct coord *c, const struct op *op, unsigned i)
+{
+    return coord_reachable(c, op->owner[i].id);
+}
+
+unsigned op_reachable_n(const struct coord *c, const struct op *op)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < op->owner_n; i++)
+        n += op_reachable(c, op, i);
+    return n;
+}
+
+bool op_lost(const struct coord *c, const struct op *op, unsigned i)
+{
+    const struct op_owner *o = &op->owner[i];
+    if (o->id == c->self)
+        return false; /* the own store always answers */
+    const struct coord_peer *p = op_peer(c, o->id);
+    return !p || p->link != o->link;
+}
+
+/* Marks the owner as asked and returns its address. */
+static struct addr owner_ask(struct coord *c, struct op *op, unsigned i)
+{
+    const struct coord_peer *p = op_peer(c, op->owner[i].id);
+    CHECK(p);
+    op->owner[i].state = OWNER_ASKED;
+    op->owner[i].link = p->link;
+    return p->addr;
+}
+
+void op_send_put(struct coord *c, struct op *op, unsigned i, struct out *out)
+{
+    struct addr addr = owner_ask(c, op, i);
+    if (op->owner[i].id == c->self) {
+        struct action *a = out_add(out, ACT_STORE_PUT);
+        a->put.token = TOKEN(TOKEN_COORD, op->handle);
+        a->put.record = op_record(op);
+        return;
+    }
+    struct message *m = out_send(out, op->owner[i].id, addr, MSG_PUT);
+    m->put = (struct msg_put){.op = op->handle, .epoch = op->epoch, .record = op_record(op)};
+}
+
+void op_send_get(struct coord *c, struct op *op, unsigned i, enum get_wants wants, struct out *out)
+{
+    struct addr addr = owner_ask(c, op, i);
+    if (op->owner[i].id == c->self) {
+        struct action *a = out_add(out, ACT_STORE_GET);
+        a->get.token = TOKEN(TOKEN_COORD, op->handle);
+        a->get.key = op_key(op);
+        a->get.wants = wants;
+        return;
+    }
+    struct message *m = out_send(out, op->owner[i].id, addr, MSG_GET);
+    m->get = (struct msg_get){.op = op->handle, .epoch = op->epoch, .wants = (uint8_t)wants, .key = op_key(op)};
+}
+
+uint8_t op_read_need(const struct coord *c, enum consistency level)
+{
+    return level == LEVEL_ONE ? 1 : level == LEVEL_ALL ? c->layout->n : c->layout->r;
+}
+
+uint8_t op_write_need(const struct coord *c, enum consistency level)
+{
+    return level == LEVEL_ALL ? c->layout->n : c->layout->w;
+}
+
+/* ---- Beginning and end ---- */
+
+static void reply_error(uint64_t token, enum op_kind kind, int error, struct out *out)
+{
+    struct action *a = out_add(out, ACT_REPLY);
+    a->reply = (struct result){.token = token, .kind = kind, .error = error};
+}
+
+static void fill_where(struct coord *c, const struct op *op, struct result *r)
+{
+    for (unsigned i = 0; i < op->owner_n; i++) {
+        const struct op_owner *o = &op->owner[i];
+        const struct coord_peer *p = op_peer(c, o->id);
+        c->where[i] = (struct where_owner){
+            .id = o->id,
+            .addr = p ? p->addr : (struct addr){0},
+            .state = p ? p->state : MEMBER_DEAD,
+            .answered = o->read,
+            .record = {.kind = o->kind, .version = o->seen, .expiry_ms = o->expiry_ms},
+        };
+    }
+    r->where.owner = c->where;
+    r->where.owner_n = op->owner_n;
+    r->where.vnode = op->vnode;
+    r->where.slot = op->slot;
+}
+
+void op_finish(struct coord *c, struct op *op, int error, unsigned answered, struct out *out)
+{
+    struct action *a = out_add(out, ACT_REPLY);
+    a->reply = (struct result){
+        .token = op->token,
+        .kind = op->kind,
+        .error = error,
+        .answered = (uint8_t)answered,
+        .needed = op->need,
+        .existed = op->existed,
+        .size = op->size,
+    };
+    if (!error && (op->kind == OP_GET || op->kind == OP_HEAD))
+        a->reply.record = op_record(op);
+    if (op->kind == OP_WHERE)
+        fill_where(c, op, &a->reply);
+    c->writes -= op->phase == PHASE_WRITE;
+    uint32_t index = (uint32_t)op->handle & INDEX_MASK;
+    queue_remove(c, &c->by_deadline, index);
+    queue_remove(c, &c->by_tick, index);
+    if (op->data.cap > OP_DATA_KEPT) {
+        CHECK(c->trim_n < COORD_OUT_MAX);
+        c->trim[c->trim_n++] = index; /* the reply still points into it */
+    }
+    slab_free(&c->ops, op->handle);
+}
+
+/* Gives back the large buffers of the operations answered in the step before: nobody points into them any more. */
+static void trim(struct coord *c)
+{
+    struct op *slots = (struct op *)(void *)c->ops.slots;
+    while (c->trim_n > 0)
+        buf_close(&slots[c->trim[--c->trim_n]].data);
+}
+
+void coord_time(struct coord *c, uint64_t now_ms, uint64_t wall_ms)
+{
+    c->now_ms = now_ms;
+    c->wall_ms = wall_ms;
+    trim(c);
+}
+
+/* The owners under the layout in force, all idle. */
+static void op_own(struct coord *c, struct op *op)
+{
+    op->epoch = c->layout->epoch;
+    op->vnode = layout_vnode(c->layout, op->slot);
+    op->owner_n = c->layout->n;
+    for (unsigned i = 0; i < op->owner_n; i++)
+        op->owner[i] = (struct op_owner){.id = ring_owner(c->layout, op->vnode, i)->id};
+    op->value_from = REPLICAS_MAX;
+}
+
+static int op_fill(struct op *op, const struct request *r)
+{
+    op->data.n = 0;
+    op->data.max = KEY_MAX + (size_t)MESSAGE_MAX;
+    int e = buf_slice(&op->data, r->key);
+    if (!e && r->kind == OP_PUT)
+        e = buf_slice(&op->data, r->value);
+    op->key_n = (uint32_t)r->key.n;
+    op->size = r->kind == OP_PUT ? (uint32_t)r->value.n : 0;
+    op->have_value = r->kind == OP_PUT;
+    return e;
+}
+
+/* A slot for the request, filled in; NULL when there is none to be had. */
+static struct op *op_new(struct coord *c, const struct request *r)
+{
+    void *slot;
+    uint32_t cap = c->ops.cap;
+    uint64_t handle = slab_take(&c->ops, &slot);
+    if (c->sweep >= cap)
+        c->sweep = c->ops.cap; /* no walk is under way, and growth must not look like one */
+    if (!handle)
+        return NULL;
+    struct op *op = slot;
+    struct buf data = op->data;
+    *op = (struct op){.handle = handle, .token = r->token, .kind = (uint8_t)r->kind, .level = (uint8_t)r->level, .data = data};
+    if (op_fill(op, r)) {
+        slab_free(&c->ops, handle);
+        return NULL;
+    }
+    op->slot = slot_of_key(r->key);
+    op->deadline_ms = c->now_ms + c->deadline_ms;
+    op->tick_ms = c->now_ms + c->deadline_ms / OP_TICKS;
+    op_own(c, op);
+    uint32_t index = (uint32_t)handle & INDEX_MASK;
+    queue_push(c, &c->by_deadline, index);
+    queue_push(c, &c->by_tick, index);
+    return op;
+}
+
+void coord_request(struct coord *c, const struct request *r, struct out *out)
+{
+    if (!c->layout) {
+        reply_error(r->token, r->kind, ERR_LOADING, out);
+        return;
+    }
+    if (r->kind == OP_COUNT) {
+        census_request(c, r->token, out);
+        return;
+    }
+    struct op *op = op_new(c, r);
+    if (!op)
+        reply_error(r->token, r->kind, ERR_BUSY, out);
+    else if (op->kind == OP_PUT)
+        write_begin(c, op, out);
+    else
+        read_begin(c, op, out);
+}
+
+/* ---- Answers ---- */
+
+bool coord_message(struct coord *c, uint64_t from, const struct message *m, struct out *out)
+{
+    if (m->kind == MSG_COUNTED) {
+        census_answer(c, m->counted.op, from, (int)m->counted.error, m->counted.counts, out);
+        return true;
+    }
+    if (m->kind != MSG_PUT_ACK && m->kind != MSG_GOT)
+        return false;
+    struct op *op = slab_get(&c->ops, m->kind == MSG_GOT ? m->got.op : m->put_ack.op);
+    int i = op ? op_owner_index(op, from) : -1;
+    if (i < 0)
+        return true; /* answered already, or no owner any more */
+    if (m->kind == MSG_GOT) {
+        read_answer(c, op, (unsigned)i, (int)m->got.error, &m->got.record, m->got.size, out);
+    } else if (op->phase == PHASE_WRITE) {
+        write_answer(c, op, (unsigned)i, (int)m->put_ack.error, &m->put_ack.held, out);
+    } else {
+        repair_answer(c, op, (unsigned)i, (int)m->put_ack.error, &m->put_ack.held, out);
+    }
+    return true;
+}
+
+void coord_stored(struct coord *c, uint64_t number, int error, const struct version *held, struct out *out)
+{
+    struct op *op = slab_get(&c->ops, number);
+    int i = op ? op_owner_index(op, c->self) : -1;
+    if (i < 0)
+        return;
+    if (op->phase == PHASE_WRITE)
+        write_answer(c, op, (unsigned)i, error, held, out);
+    else
+        repair_answer(c, op, (unsigned)i, error, held, out);
+}
+
+void coord_read(struct coord *c, uint64_t number, int error, const struct record *record, uint32_t size, struct out *out)
+{
+    struct op *op = slab_get(&c->ops, number);
+    int i = op ? op_owner_index(op, c->self) : -1;
+    if (i >= 0)
+        read_answer(c, op, (unsigned)i, error, record, size, out);
+}
+
+void coord_counted(struct coord *c, uint64_t number, struct slice counts, struct out *out)
+{
+    census_answer(c, number, c->self, 0, counts, out);
+}
+
+/* ---- The layout and the members ---- */
+
+static void sweep_start(struct coord *c)
+{
+    c->sweep = 0; /* a walk under way starts anew: driving an operation twice is harmless */
+}
+
+int coord_layout(struct coord *c, const struct layout *layout)
+{
+    struct coord_peer *peer = calloc(layout->member_n, sizeof *peer);
+    if (!peer)
+        return ERR_NO_MEMORY;
+    for (unsigned m = 0; m < layout->member_n; m++) {
+        uint64_t id = layout->member[m].id;
+        const struct coord_peer *old = op_peer(c, id);
+        peer[m] = old ? *old : (struct coord_peer){.id = id, .state = MEMBER_DEAD};
+    }
+    free(c->peer);
+    c->peer = peer;
+    c->peer_n = layout->member_n;
+    c->layout = layout;
+    census_restart(c);
+    sweep_start(c);
+    return 0;
+}
+
+void coord_fence(struct coord *c, bool fenced)
+{
+    if (c->fenced && !fenced)
+        sweep_start(c);
+    c->fenced = fenced;
+}
+
+void coord_peer(struct coord *c, uint64_t id, struct addr addr, enum member_state state)
+{
+    struct coord_peer *p = op_peer(c, id);
+    if (!p)
+        return;
+    bool was = p->state <= MEMBER_SUSPECT;
+    bool is = state <= MEMBER_SUSPECT;
+    p->addr = addr;
+    p->state = (uint8_t)state;
+    if (was == is)
+        return;
+    p->link += !is; /* do not wait for the dead */
+    p->held_until_ms = 0;
+    sweep_start(c);
+}
+
+void coord_link(struct coord *c, uint64_t id, bool up)
+{
+    struct coord_peer *p = op_peer(c, id);
+    if (!p)
+        return;
+    p->linked = up;
+    p->held_until_ms = up ? 0 : c->now_ms + PEER_HOLD_MS;
+    p->link += !up;
+    sweep_start(c);
+}
+
+/* ---- Time ---- */
+
+/* Drives one operation anew, under the present layout. */
+static void op_drive(struct coord *c, struct op *op, bool late, struct out *out)
+{
+    bool moved = op->epoch != c->layout->epoch;
+    if (moved)
+        op_own(c, op);
+    if (op->phase == PHASE_WRITE) {
+        op->need = op_write_need(c, op->level);
+        write_drive(c, op, late, out);
+    } else if (moved) {
+        read_begin(c, op, out);
+    } else {
+        read_drive(c, op, late, out);
+    }
+}
+
+static void op_expire(struct coord *c, struct op *op, struct out *out)
+{
+    if (op->phase == PHASE_WRITE)
+        write_expire(c, op, out);
+    else
+        read_expire(c, op, out);
+}
+
+static bool room_for_one(const struct out *out, unsigned limit)
+{
+    return out->n + REPLICAS_MAX + 2 <= limit;
+}
+
+static void tick_deadlines(struct coord *c, unsigned limit, struct out *out)
+{
+    while (c->by_deadline.head != NONE && room_for_one(out, limit)) {
+        struct op *op = op_at(c, c->by_deadline.head);
+        if (op->deadline_ms > c->now_ms)
+            break;
+        op_expire(c, op, out);
+    }
+}
+
+static void tick_late(struct coord *c, unsigned limit, struct out *out)
+{
+    while (c->by_tick.head != NONE && room_for_one(out, limit)) {
+        uint32_t index = c->by_tick.head;
+        struct op *op = op_at(c, index);
+        if (op->tick_ms > c->now_ms)
+            break;
+        queue_remove(c, &c->by_tick, index);
+        op->tick_ms = c->now_ms + c->deadline_ms / OP_TICKS;
+        queue_push(c, &c->by_tick, index);
+        op_drive(c, op, true, out);
+    }
+}
+
+static void tick_sweep(struct coord *c, unsigned limit, struct out *out)
+{
+    for (; c->sweep < c->ops.cap && room_for_one(out, limit); c->sweep++) {
+        uint64_t handle;
+        struct op *op = slab_at(&c->ops, c->sweep, &handle);
+        if (op)
+            op_drive(c, op, false, out);
+    }
+}
+
+void coord_tick(struct coord *c, struct out *out)
+{
+    unsigned limit = out->n + COORD_OUT_MAX;
+    CHECK(limit <= OUT_MAX);
+    tick_deadlines(c, limit, out);
+    tick_late(c, limit, out);
+    tick_sweep(c, limit, out);
+    if (out->n + CENSUS_SLICE + 2 <= limit)
+        census_tick(c, out);
+}
+
+uint64_t coord_deadline_ms(const struct coord *c)
+{
+    if (c->sweep < c->ops.cap && c->ops.used > 0)
+        return c->now_ms;
+    uint64_t at = census_deadline_ms(c);
+    if (c->by_deadline.head != NONE && op_at(c, c->by_deadline.head)->deadline_ms < at)
+        at = op_at(c, c->by_deadline.head)->deadline_ms;
+    if (c->by_tick.head != NONE && op_at(c, c->by_tick.head)->tick_ms < at)
+        at = op_at(c, c->by_tick.head)->tick_ms;
+    return at;
+}
+
+uint32_t coord_in_flight(const struct coord *c)
+{
+    return c->ops.used + c->census.waiting_n;
+}
+
+static void check_op(const struct coord *c, const struct op *op)
+{
+    CHECK(op->owner_n <= REPLICAS_MAX && op->key_n <= op->data.n);
+    CHECK(op->need >= 1 && op->need <= REPLICAS_MAX);
+    CHECK(op->phase <= PHASE_WRITE && op->round <= 1);
+    CHECK(op->phase != PHASE_WRITE || op->record.version.stamp > 0);
+    CHECK(op->phase != PHASE_WRITE || op_count(op, OWNER_DONE) < op->need);
+    CHECK(op->deadline_ms <= c->now_ms + c->deadline_ms);
+}
+
+void coord_check(const struct coord *c)
+{
+    uint32_t used = 0, writes = 0;
+    for (uint32_t i = 0; i < c->ops.cap; i++) {
+        uint64_t handle;
+        const struct op *op = slab_at(&c->ops, i, &handle);
+        if (!op)
+            continue;
+        CHECK(op->handle == handle);
+        check_op(c, op);
+        used++;
+        writes += op->phase == PHASE_WRITE;
+    }
+    CHECK(used == c->ops.used && writes == c->writes);
+    CHECK(c->census.served <= c->census.waiting_n && c->census.waiting_n <= CENSUS_WAITERS);
+}

@@ -1,0 +1,165 @@
+/* coord.h: what clients asked of this node, until it is answered (design section 5).
+ *
+ * A coordinator turns a request into messages to a key's owners, gathers their answers to a quorum, and answers the client once: ok, failed
+ * (refused before any replica could have stored it) or unknown. Any member coordinates any key. The essay is in coord.c; writes are in
+ * coord_write.c, reads in coord_read.c, the count over all members in census.c. */
+#ifndef COVEY_CORE_COORD_H
+#define COVEY_CORE_COORD_H
+
+#include "base/hlc.h"
+#include "core/census.h"
+#include "core/event.h"
+#include "core/slab.h"
+
+enum {
+    OPS_MAX_DEFAULT = 16384,     /* client operations under way: about 2 KB each at most sizes of small values */
+    OP_DEADLINE_DEFAULT_MS = 2000,
+    OP_TICKS = 4,                /* an operation is looked at again every deadline / OP_TICKS: fail-over, resending */
+    PEER_HOLD_MS = 100,          /* after a stream to a peer broke, how long it counts as unreachable unless it comes back */
+    COORD_OUT_MAX = 64,          /* actions a call appends at most */
+    OP_DATA_KEPT = 4096,         /* bytes of buffer that a free operation keeps for the next one */
+};
+
+/* An operation's phases. Allowed moves:
+ *
+ *   READ --(quorum agrees)--> done              DEL: READ --> WRITE
+ *   READ --> FETCH (the newest value is elsewhere) --> REPAIR --> done
+ *   READ --> REPAIR (stale owners, value at hand)  --> done
+ *   WRITE --(W acks)--> done
+ *   every phase --(deadline, nobody left)--> done, with an error
+ */
+enum op_phase { PHASE_READ, PHASE_FETCH, PHASE_REPAIR, PHASE_WRITE };
+
+/* What is known of one owner within the present phase. */
+enum owner_state {
+    OWNER_IDLE,   /* not asked, or what was asked is lost or was refused for now */
+    OWNER_ASKED,  /* a message is on its way */
+    OWNER_DONE,   /* read: answered. Write, repair: holds this version durably (or a greater one where that counts) */
+    OWNER_NEWER,  /* write, first round: holds a greater version */
+    OWNER_FAILED, /* refused for good, or its disk failed */
+};
+
+struct op_owner {
+    uint64_t id;
+    uint32_t link;        /* the peer's link generation when it was asked: another one since means the message may be lost */
+    uint8_t state;        /* enum owner_state */
+    uint8_t open;         /* writes sent and not refused: while there are any, the record may be stored there */
+    bool read;            /* answered the read: `seen` is what it holds */
+    uint8_t kind;         /* of what it holds: enum record_kind */
+    uint32_t size;
+    uint64_t expiry_ms;
+    struct version seen;
+};
+
+struct op_queue_link {
+    uint32_t prev, next; /* slab indexes; UINT32_MAX ends */
+};
+
+struct op {
+    uint64_t handle;
+    uint64_t token; /* the client's */
+    uint64_t deadline_ms, tick_ms;
+    struct op_queue_link by_deadline, by_tick;
+    uint8_t kind;  /* enum op_kind */
+    uint8_t level; /* enum consistency */
+    uint8_t phase;
+    uint8_t round; /* of the write: 0, 1 after the second stamp */
+    uint8_t need;  /* owners that must answer in this phase */
+    uint8_t owner_n;
+    uint8_t value_from; /* read: index of the owner asked for the value, REPLICAS_MAX for nobody */
+    bool existed;
+    bool have_value; /* data holds the value of `record` */
+    int refusal;     /* the last refusal met, for the error */
+    uint16_t slot, vnode;
+    uint32_t key_n;
+    uint64_t epoch; /* of the layout that gave the owners */
+    struct record record; /* written, or the newest read; its slices are unused: the bytes are in data */
+    uint32_t size;        /* of record's value */
+    struct op_owner owner[REPLICAS_MAX];
+    struct buf data; /* key, then value */
+};
+
+/* A member of the layout as the coordinator sees it. */
+struct coord_peer {
+    uint64_t id;
+    struct addr addr;
+    uint8_t state;         /* enum member_state */
+    bool linked;           /* a stream is up */
+    uint32_t link;         /* generation: grows whenever messages to it may have been lost */
+    uint64_t held_until_ms; /* unreachable until then, after a broken stream */
+};
+
+struct op_queue {
+    uint32_t head, tail;
+};
+
+struct coord {
+    uint64_t self;
+    uint32_t deadline_ms;
+    const struct layout *layout; /* borrowed from the chain; NULL before the first */
+    struct coord_peer *peer; /* sorted by id, as layout->member is */
+    uint16_t peer_n;
+    bool fenced;
+    struct hlc clock;
+    struct slab ops;
+    struct op_queue by_deadline, by_tick;
+    uint32_t sweep;     /* slab index at which the walk over all operations goes on; == ops.cap when there is none */
+    uint64_t now_ms;    /* of the last call */
+    uint64_t wall_ms;
+    uint32_t turn;      /* rotates the digest reads over the owners */
+    uint32_t writes;    /* operations in PHASE_WRITE */
+    uint32_t trim[COORD_OUT_MAX]; /* operations answered in the last step whose large buffers go at the next */
+    unsigned trim_n;
+    struct census census;
+    struct where_owner where[REPLICAS_MAX]; /* of the last OP_WHERE result */
+};
+
+struct coord_options {
+    uint64_t self;
+    uint32_t ops_max;     /* 0: OPS_MAX_DEFAULT */
+    uint32_t deadline_ms; /* 0: OP_DEADLINE_DEFAULT_MS */
+};
+
+/* 0 or ERR_NO_MEMORY. */
+int coord_init(struct coord *c, const struct coord_options *o);
+void coord_close(struct coord *c);
+
+/* Time as of the event being handled: first thing in each step. */
+void coord_time(struct coord *c, uint64_t now_ms, uint64_t wall_ms);
+
+/* A layout is in force (again): operations under way are driven anew under it. 0 or ERR_NO_MEMORY (then all members count as unreachable). Tell the peers next. */
+int coord_layout(struct coord *c, const struct layout *layout);
+
+/* While fenced no write starts: they wait for the next layout, or for their deadline. */
+void coord_fence(struct coord *c, bool fenced);
+
+/* A member of the layout: where it lives, what swim thinks of it. */
+void coord_peer(struct coord *c, uint64_t id, struct addr addr, enum member_state state);
+
+/* A stream to it came up or broke. */
+void coord_link(struct coord *c, uint64_t id, bool up);
+
+/* Whether it is worth asking now. */
+bool coord_reachable(const struct coord *c, uint64_t id);
+
+/* A client's request (GET, HEAD, PUT, DEL, WHERE, COUNT): answered by an ACT_REPLY now or later. */
+void coord_request(struct coord *c, const struct request *r, struct out *out);
+
+/* A PUT_ACK, GOT or COUNTED of a peer; true when it was one. */
+bool coord_message(struct coord *c, uint64_t from, const struct message *m, struct out *out);
+
+/* The own store's answers to TOKEN_COORD tokens. */
+void coord_stored(struct coord *c, uint64_t number, int error, const struct version *held, struct out *out);
+void coord_read(struct coord *c, uint64_t number, int error, const struct record *record, uint32_t size, struct out *out);
+void coord_counted(struct coord *c, uint64_t number, struct slice counts, struct out *out);
+
+/* A bounded piece of what time or a sweep asks for. */
+void coord_tick(struct coord *c, struct out *out);
+uint64_t coord_deadline_ms(const struct coord *c);
+
+/* Operations under way, those of census included. */
+uint32_t coord_in_flight(const struct coord *c);
+
+void coord_check(const struct coord *c);
+
+#endif

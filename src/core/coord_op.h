@@ -1,0 +1,62 @@
+/* coord_op.h: inside the coordinator: what coord.c, coord_read.c and coord_write.c share of an operation. */
+#ifndef COVEY_CORE_COORD_OP_H
+#define COVEY_CORE_COORD_OP_H
+
+#include "core/coord.h"
+
+static inline struct slice op_key(const struct op *op)
+{
+    return slice_of(op->data.p, op->key_n);
+}
+
+static inline struct slice op_value(const struct op *op)
+{
+    return slice_of(op->data.p + op->key_n, op->data.n - op->key_n);
+}
+
+/* The record of an operation with its slices filled in; they live as long as the operation's data stays. */
+struct record op_record(const struct op *op);
+
+/* The member of that id, or NULL when it is none of the layout. */
+struct coord_peer *op_peer(const struct coord *c, uint64_t id);
+
+/* Index of an owner by id, or -1. */
+int op_owner_index(const struct op *op, uint64_t id);
+
+/* Owners in a state. */
+unsigned op_count(const struct op *op, enum owner_state state);
+
+/* Forgets what this phase asked: all owners idle. What they answered to the read stays. */
+void op_reset(struct op *op);
+
+/* Whether owner i may be asked now, and whether what it was asked may have been lost. */
+bool op_reachable(const struct coord *c, const struct op *op, unsigned i);
+bool op_lost(const struct coord *c, const struct op *op, unsigned i);
+
+/* Sends owner i (the own store, if it is this node) the operation's record, or a read of its key. */
+void op_send_put(struct coord *c, struct op *op, unsigned i, struct out *out);
+void op_send_get(struct coord *c, struct op *op, unsigned i, enum get_wants wants, struct out *out);
+
+/* The levels' numbers under the layout in force. */
+uint8_t op_read_need(const struct coord *c, enum consistency level);
+uint8_t op_write_need(const struct coord *c, enum consistency level);
+
+/* Owners that can be asked now. */
+unsigned op_reachable_n(const struct coord *c, const struct op *op);
+
+/* Answers the client and frees the operation. `answered` goes into the error's words. */
+void op_finish(struct coord *c, struct op *op, int error, unsigned answered, struct out *out);
+
+/* Begins the phase; drives it: asks whoever has to be asked now (called again after losses, layouts, ticks); `late`: a tick passed without an answer. */
+void write_begin(struct coord *c, struct op *op, struct out *out);
+void write_drive(struct coord *c, struct op *op, bool late, struct out *out);
+void write_answer(struct coord *c, struct op *op, unsigned i, int error, const struct version *held, struct out *out);
+void write_expire(struct coord *c, struct op *op, struct out *out);
+
+void read_begin(struct coord *c, struct op *op, struct out *out);
+void read_drive(struct coord *c, struct op *op, bool late, struct out *out);
+void read_answer(struct coord *c, struct op *op, unsigned i, int error, const struct record *record, uint32_t size, struct out *out);
+void repair_answer(struct coord *c, struct op *op, unsigned i, int error, const struct version *held, struct out *out);
+void read_expire(struct coord *c, struct op *op, struct out *out);
+
+#endif

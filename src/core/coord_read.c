@@ -1,0 +1,254 @@
+/* coord_read.c: a read: one owner gives the record, R-1 give its version alone, and only when R hold the newest does the reply leave.
+ *
+ * Repair before the reply. The newest of R answers may be held by fewer than R owners: a write that is still under way, or one whose
+ * coordinator died. To answer with it and leave it so would let the next read miss it: time would run backwards for the client. So the
+ * stale owners among those asked get the record first (the write-back of Attiya, Bar-Noy and Dolev 1995), which is also how a member that was
+ * away catches up on what is read. When the answers agree, which is nearly always, a read costs one round and one value.
+ *
+ * Fail-over. An owner that refuses, whose stream breaks, or that stays silent for a tick is passed over for the next one; suspects are asked last.
+ * A step that goes wrong later (the owner of the newest value is gone, a repair is refused) starts the read anew: reads
+ * change nothing, and the deadline bounds how often. */
+#include "base/check.h"
+#include "core/coord_op.h"
+
+void read_begin(struct coord *c, struct op *op, struct out *out)
+{
+    op->phase = PHASE_READ;
+    op->have_value = false;
+    op->data.n = op->key_n;
+    op_reset(op);
+    for (unsigned i = 0; i < op->owner_n; i++)
+        op->owner[i].read = false;
+    op->need = op->kind == OP_WHERE ? op->owner_n : op_read_need(c, op->kind == OP_DEL ? LEVEL_QUORUM : op->level);
+    unsigned reachable = op_reachable_n(c, op);
+    if (op->kind != OP_WHERE && reachable < op->need)
+        op_finish(c, op, ERR_NO_QUORUM, reachable, out);
+    else
+        read_drive(c, op, false, out);
+}
+
+/* Whom to ask next: this node first (no message), then the others in turn, suspects last; -1 when nobody is left. */
+static int next_owner(const struct coord *c, const struct op *op)
+{
+    int own = op_owner_index(op, c->self);
+    if (own >= 0 && op->owner[own].state == OWNER_IDLE)
+        return own;
+    int suspect = -1;
+    for (unsigned k = 0; k < op->owner_n; k++) {
+        unsigned i = (c->turn + k) % op->owner_n;
+        const struct op_owner *o = &op->owner[i];
+        if (o->state != OWNER_IDLE || !op_reachable(c, op, i))
+            continue;
+        if (op_peer(c, o->id)->state == MEMBER_ALIVE)
+            return (int)i;
+        suspect = (int)i;
+    }
+    return suspect;
+}
+
+static void ask_one(struct coord *c, struct op *op, unsigned i, struct out *out)
+{
+    bool value = op->kind == OP_GET && op->value_from == REPLICAS_MAX;
+    if (value)
+        op->value_from = (uint8_t)i;
+    op_send_get(c, op, i, value ? GET_VALUE : GET_DIGEST, out);
+}
+
+/* Asks until as many are under way as are still needed. */
+static void drive_asking(struct coord *c, struct op *op, bool late, struct out *out)
+{
+    unsigned awaited = 0;
+    for (unsigned i = 0; i < op->owner_n; i++) {
+        struct op_owner *o = &op->owner[i];
+        if (o->state != OWNER_ASKED)
+            continue;
+        bool lost = op_lost(c, op, i);
+        if (lost)
+            o->state = OWNER_IDLE;
+        awaited += !lost && !late;
+        if ((lost || late) && op->value_from == i)
+            op->value_from = REPLICAS_MAX;
+    }
+    unsigned want = op->need - op_count(op, OWNER_DONE);
+    for (int i; awaited < want && (i = next_owner(c, op)) >= 0; awaited++)
+        ask_one(c, op, (unsigned)i, out);
+    c->turn++;
+}
+
+static bool any_lost(const struct coord *c, const struct op *op)
+{
+    for (unsigned i = 0; i < op->owner_n; i++)
+        if (op->owner[i].state == OWNER_ASKED && op_lost(c, op, i))
+            return true;
+    return false;
+}
+
+void read_drive(struct coord *c, struct op *op, bool late, struct out *out)
+{
+    if (op->kind == OP_WHERE && late)
+        op_finish(c, op, 0, op_count(op, OWNER_DONE), out); /* who did not answer by now is shown as silent */
+    else if (op->phase == PHASE_READ)
+        drive_asking(c, op, late, out);
+    else if (late || any_lost(c, op))
+        read_begin(c, op, out);
+}
+
+/* ---- Judging ---- */
+
+static int newest_owner(const struct op *op)
+{
+    int newest = -1;
+    for (unsigned i = 0; i < op->owner_n; i++)
+        if (op->owner[i].read && (newest < 0 || version_cmp(&op->owner[i].seen, &op->owner[newest].seen) > 0))
+            newest = (int)i;
+    return newest;
+}
+
+static bool holds_newest(const struct op *op, unsigned i)
+{
+    return op->owner[i].read && version_cmp(&op->owner[i].seen, &op->record.version) >= 0;
+}
+
+static unsigned holders(const struct op *op)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < op->owner_n; i++)
+        n += holds_newest(op, i);
+    return n;
+}
+
+static void take_newest(struct op *op)
+{
+    int newest = newest_owner(op);
+    CHECK(newest >= 0);
+    const struct op_owner *o = &op->owner[newest];
+    if (op->have_value && version_cmp(&op->record.version, &o->seen) == 0)
+        return;
+    op->record = (struct record){.kind = o->kind, .version = o->seen, .expiry_ms = o->expiry_ms};
+    op->size = o->size;
+    op->have_value = false;
+    op->data.n = op->key_n;
+}
+
+static void fetch(struct coord *c, struct op *op, struct out *out)
+{
+    op->phase = PHASE_FETCH;
+    op_reset(op);
+    for (unsigned i = 0; i < op->owner_n; i++)
+        if (holds_newest(op, i) && op->owner[i].state != OWNER_FAILED && op_reachable(c, op, i)) {
+            op_send_get(c, op, i, GET_VALUE, out);
+            return;
+        }
+    /* Nobody to fetch it from now: the next tick begins anew. */
+}
+
+static void repair(struct coord *c, struct op *op, struct out *out)
+{
+    op->phase = PHASE_REPAIR;
+    op_reset(op);
+    for (unsigned i = 0; i < op->owner_n; i++)
+        if (op->owner[i].read && !holds_newest(op, i) && op->owner[i].state != OWNER_FAILED && op_reachable(c, op, i))
+            op_send_put(c, op, i, out);
+}
+
+/* Enough have answered: reply, or do first what is needed for it. */
+static void judge(struct coord *c, struct op *op, struct out *out)
+{
+    take_newest(op);
+    hlc_see(&c->clock, op->record.version.stamp, c->wall_ms, CLOCK_SKEW_MAX_MS);
+    if (op->kind == OP_DEL) {
+        op->existed = op->record.kind == RECORD_VALUE;
+        write_begin(c, op, out);
+        return;
+    }
+    bool agreed = holders(op) >= op->need;
+    bool value_wanted = op->record.kind == RECORD_VALUE && (op->kind == OP_GET || !agreed);
+    if (value_wanted && !op->have_value)
+        fetch(c, op, out);
+    else if (agreed)
+        op_finish(c, op, 0, op->need, out);
+    else
+        repair(c, op, out);
+}
+
+/* Keeps what an owner says it holds, with the value when it came along. False when the value could not be kept. */
+static bool take_answer(struct op *op, struct op_owner *o, const struct record *r, uint32_t size, bool with_value)
+{
+    o->read = true;
+    o->kind = r->kind;
+    o->size = size;
+    o->expiry_ms = r->expiry_ms;
+    o->seen = r->version;
+    if (!with_value || r->kind != RECORD_VALUE || (op->have_value && version_cmp(&r->version, &op->record.version) < 0))
+        return true;
+    op->data.n = op->key_n;
+    op->have_value = buf_slice(&op->data, r->value) == 0;
+    op->record = (struct record){.kind = r->kind, .version = r->version, .expiry_ms = r->expiry_ms};
+    op->size = size;
+    return op->have_value;
+}
+
+static void owner_failed(struct coord *c, struct op *op, unsigned i, int error, struct out *out)
+{
+    struct op_owner *o = &op->owner[i];
+    bool for_good = error == ERR_IO || error == ERR_CORRUPT || error == ERR_NOT_A_MEMBER;
+    o->state = for_good ? OWNER_FAILED : OWNER_IDLE;
+    op->refusal = error;
+    if (op->value_from == i)
+        op->value_from = REPLICAS_MAX;
+    if (op->owner_n - op_count(op, OWNER_FAILED) < op->need && op->kind != OP_WHERE)
+        op_finish(c, op, error, op_count(op, OWNER_DONE), out);
+    else if (op->phase != PHASE_READ)
+        read_begin(c, op, out);
+    else if (for_good)
+        drive_asking(c, op, false, out);
+    /* A refusal for now (another epoch) is tried again at the next tick, or when the layout comes. */
+}
+
+void read_answer(struct coord *c, struct op *op, unsigned i, int error, const struct record *record, uint32_t size, struct out *out)
+{
+    struct op_owner *o = &op->owner[i];
+    if (op->phase > PHASE_FETCH || o->state != OWNER_ASKED)
+        return; /* late: what it was asked for is settled */
+    if (error) {
+        owner_failed(c, op, i, error, out);
+        return;
+    }
+    bool with_value = record->value.n == size;
+    if (op->phase == PHASE_FETCH && !with_value)
+        return; /* a late answer to the first question */
+    if (!take_answer(op, o, record, size, with_value)) {
+        op_finish(c, op, ERR_BUSY, op_count(op, OWNER_DONE), out);
+        return;
+    }
+    o->state = OWNER_DONE;
+    if (op->kind == OP_WHERE) {
+        if (op_count(op, OWNER_ASKED) == 0)
+            op_finish(c, op, 0, op_count(op, OWNER_DONE), out);
+    } else if (op->phase == PHASE_FETCH || op_count(op, OWNER_DONE) >= op->need) {
+        judge(c, op, out);
+    }
+}
+
+void repair_answer(struct coord *c, struct op *op, unsigned i, int error, const struct version *held, struct out *out)
+{
+    struct op_owner *o = &op->owner[i];
+    if (op->phase != PHASE_REPAIR || o->state != OWNER_ASKED)
+        return;
+    if (error && error != ERR_SUPERSEDED) {
+        owner_failed(c, op, i, error, out);
+        return;
+    }
+    if (version_cmp(held, &op->record.version) < 0)
+        return;
+    o->state = OWNER_DONE;
+    o->seen = *held;
+    if (holders(op) >= op->need)
+        op_finish(c, op, 0, op->need, out);
+}
+
+void read_expire(struct coord *c, struct op *op, struct out *out)
+{
+    unsigned done = op_count(op, OWNER_DONE);
+    op_finish(c, op, op->kind == OP_WHERE ? 0 : op->refusal && done == 0 ? op->refusal : ERR_NO_QUORUM, done, out);
+}

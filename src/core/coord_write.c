@@ -1,0 +1,143 @@
+/* coord_write.c: a write: stamped, sent to all owners, acknowledged by W of them.
+ *
+ * The second stamp. A replica that holds a greater version says so, and that is no ack: its answer proves that some write W' was stamped above
+ * ours, and W' may have been acknowledged before ours began, by a coordinator whose clock runs ahead. To lose against it would
+ * break "a write that begins after another was acknowledged wins". So once a majority has answered and somebody was greater, we stamp once more, above the greatest
+ * seen, and send again. Any write acknowledged before ours began is held by a member of that majority, so the second stamp beats
+ * it. Whoever is greater still was stamped after ours began: concurrent, and as good as ours to have won. So in the second round a greater
+ * version counts as an ack: ours is durable in the sense that matters, superseded by a concurrent write.
+ *
+ * Outcomes. ok: W owners done. Failed: every owner that was sent the record refused it (a fence, a stale epoch, a full queue), or
+ * nobody was sent it. Anything else is unknown, and says so. Late acks of the first stamp are told from those of the second by the
+ * version that they carry. */
+#include "base/check.h"
+#include "base/hash.h"
+#include "core/coord_op.h"
+
+static void stamp(struct coord *c, struct op *op, uint64_t above)
+{
+    op->record.version.stamp = above ? hlc_stamp_above(&c->clock, above, c->wall_ms) : hlc_stamp(&c->clock, c->wall_ms);
+}
+
+void write_begin(struct coord *c, struct op *op, struct out *out)
+{
+    bool deletion = op->kind == OP_DEL;
+    op->need = op_write_need(c, op->level);
+    unsigned reachable = op_reachable_n(c, op);
+    if (reachable < op->need) {
+        op_finish(c, op, ERR_NO_QUORUM, reachable, out);
+        return;
+    }
+    uint64_t above = deletion ? op->record.version.stamp : 0; /* of what the read found: spares the second round */
+    op->phase = PHASE_WRITE;
+    c->writes++;
+    op_reset(op);
+    if (deletion) {
+        op->data.n = op->key_n;
+        op->have_value = false;
+        op->size = 0;
+    }
+    op->record = (struct record){
+        .kind = deletion ? RECORD_TOMBSTONE : RECORD_VALUE,
+        .version = {.node = c->self, .digest = deletion ? 0 : hash_bytes(op_value(op)), .deleted = deletion},
+    };
+    stamp(c, op, above);
+    write_drive(c, op, false, out);
+}
+
+void write_drive(struct coord *c, struct op *op, bool late, struct out *out)
+{
+    if (c->fenced)
+        return; /* the next layout, or the deadline, comes first */
+    for (unsigned i = 0; i < op->owner_n; i++) {
+        struct op_owner *o = &op->owner[i];
+        bool waiting = o->state == OWNER_ASKED && !op_lost(c, op, i) && !(late && o->id != c->self);
+        if (o->state > OWNER_ASKED || waiting || !op_reachable(c, op, i))
+            continue;
+        op_send_put(c, op, i, out);
+        if (o->open < UINT8_MAX)
+            o->open++;
+    }
+}
+
+/* Refused for now, with nothing stored: worth another try within the deadline. */
+static bool refused_for_now(int error)
+{
+    return error == ERR_FORMING || error == ERR_STALE_EPOCH || error == ERR_LOADING || error == ERR_BUSY;
+}
+
+/* What an answer says about its owner. */
+static void take_answer(struct coord *c, struct op *op, struct op_owner *o, int error, const struct version *held)
+{
+    if (refused_for_now(error) || error == ERR_NO_SPACE) {
+        if (o->open > 0)
+            o->open--;
+        op->refusal = error;
+        if (o->state == OWNER_ASKED)
+            o->state = error == ERR_NO_SPACE ? OWNER_FAILED : OWNER_IDLE;
+        return;
+    }
+    if (error && error != ERR_SUPERSEDED) {
+        op->refusal = error;
+        o->state = OWNER_FAILED;
+        return;
+    }
+    hlc_see(&c->clock, held->stamp, c->wall_ms, CLOCK_SKEW_MAX_MS);
+    int greater = version_cmp(held, &op->record.version);
+    if (greater < 0)
+        return; /* about the first stamp, and we are in the second round */
+    bool ack = greater == 0 || op->round > 0;
+#ifdef CANARY_ACK_SUPERSEDED
+    ack = true;
+#endif
+    o->state = ack ? OWNER_DONE : OWNER_NEWER;
+    o->seen = *held;
+}
+
+static uint64_t greatest_seen(const struct op *op)
+{
+    uint64_t stamp = 0;
+    for (unsigned i = 0; i < op->owner_n; i++)
+        if (op->owner[i].state == OWNER_NEWER && op->owner[i].seen.stamp > stamp)
+            stamp = op->owner[i].seen.stamp;
+    return stamp;
+}
+
+static void second_round(struct coord *c, struct op *op, struct out *out)
+{
+    uint64_t above = greatest_seen(op);
+    op_reset(op);
+    op->round = 1;
+    stamp(c, op, above);
+    write_drive(c, op, false, out);
+}
+
+/* Ends a write that did not reach its quorum: refused everywhere, or unknown. */
+static void give_up(struct coord *c, struct op *op, struct out *out)
+{
+    bool open = false;
+    for (unsigned i = 0; i < op->owner_n; i++)
+        open |= op->owner[i].open > 0;
+    unsigned done = op_count(op, OWNER_DONE);
+    if (open)
+        op_finish(c, op, ERR_UNKNOWN_OUTCOME, done, out);
+    else
+        op_finish(c, op, op->refusal ? op->refusal : c->fenced ? ERR_FORMING : ERR_NO_QUORUM, op_reachable_n(c, op), out);
+}
+
+void write_answer(struct coord *c, struct op *op, unsigned i, int error, const struct version *held, struct out *out)
+{
+    take_answer(c, op, &op->owner[i], error, held);
+    unsigned done = op_count(op, OWNER_DONE), newer = op_count(op, OWNER_NEWER);
+    if (done >= op->need)
+        op_finish(c, op, 0, done, out);
+    else if (op->owner_n - op_count(op, OWNER_FAILED) < op->need)
+        give_up(c, op, out);
+    else if (newer > 0 && done + newer >= c->layout->w)
+        second_round(c, op, out);
+}
+
+void write_expire(struct coord *c, struct op *op, struct out *out)
+{
+    give_up(c, op, out);
+}

@@ -1,0 +1,642 @@
+/* node.c: the life of a node, and the wires between its protocols.
+ *
+ * Birth. A node is born with its data directory: the world draws its id. A founder draws a cluster id too and adopts a layout of itself alone; every other node
+ * starts with none, asks its seeds in turn, learns the cluster id from the first hello that has one, and asks to be let in
+ * (chain.c). It writes the cluster id down only together with the layout that admits it: a node that was refused stays nobody's.
+ *
+ * Waking. A node that has a layout on disk needs no seed: it recalls the members' last addresses, and SWIM finds them. It answers clients once it is
+ * part of a layout and has heard W-1 other members: before, it could only answer with errors, and -LOADING says better what is the matter.
+ *
+ * The wires. Each event goes to the protocol that it concerns; then, whatever it was, the changes are carried over:
+ *
+ *   swim  --(a member changed)-------------------> coord (whom to ask), chain (who can vote), subscribers
+ *   chain --(a layout is in force, a fence)------> coord, swim (whom to probe for ever, packet header)
+ *   store --(a record was taken)-----------------> chain (no formation any more)
+ *   any peer's epoch --(higher than ours)--------> chain (fetch it)
+ *
+ * Each protocol appends a bounded number of actions; carrying over is sliced too, and node_deadline_ms says "now" until all of it is done. */
+#include "core/node.h"
+
+#include "base/check.h"
+#include "core/ring.h"
+
+#include <stdlib.h>
+
+enum { TOKEN_CLUSTER = 1, TOKEN_MEMBERS = 2 }; /* numbers of TOKEN_NODE */
+
+/* The shares of one step: its own protocol, then the carrying over, and a tick where time is due. */
+_Static_assert(SWIM_OUT_MAX + CHAIN_OUT_MAX + 3 * NODE_CHANGES <= OUT_MAX, "a step overflows");
+_Static_assert(COORD_OUT_MAX + 3 * NODE_CHANGES <= OUT_MAX, "a step overflows");
+
+/* ---- Birth and end ---- */
+
+/* The members' last addresses: a run of ALIVE messages. */
+static int recall_members(struct node *n, struct slice bytes, uint64_t now_ms)
+{
+    while (bytes.n > 0) {
+        struct message m;
+        int used = message_decode(bytes, &m);
+        if (used <= 0 || m.kind != MSG_ALIVE)
+            return ERR_BAD_MESSAGE;
+        if (m.alive.member != n->self)
+            swim_recall(&n->swim, m.alive.member, m.alive.addr, m.alive.name, m.alive.incarnation, now_ms);
+        bytes = slice_of(bytes.p + used, bytes.n - (size_t)used);
+    }
+    return 0;
+}
+
+static int init_founder(struct node *n, const struct node_options *o)
+{
+    struct layout_member self = {.id = n->self, .weight = n->weight, .zone_n = n->zone_n};
+    memcpy(self.zone, n->zone, n->zone_n);
+    struct ring_change birth = {
+        .member = &self,
+        .member_n = 1,
+        .n_wanted = o->n_wanted ? o->n_wanted : 3,
+        .vnodes = o->vnodes,
+        .generation = o->generation,
+    };
+    n->found = true;
+    n->cluster = o->cluster;
+    return ring_compute(&birth, &n->first);
+}
+
+static int init_cluster(struct node *n, const struct node_options *o)
+{
+    n->cluster_serial = o->cluster_saved.serial;
+    if (o->cluster_saved.bytes.n == 0)
+        return 0;
+    if (o->cluster_saved.bytes.n != sizeof n->cluster.b)
+        return ERR_BAD_MESSAGE;
+    memcpy(n->cluster.b, o->cluster_saved.bytes.p, sizeof n->cluster.b);
+    n->cluster_saved = true;
+    return 0;
+}
+
+static int init_protocols(struct node *n, const struct node_options *o, uint64_t now_ms)
+{
+    uint64_t incarnation = 0;
+    if (o->incarnation.bytes.n == 8)
+        for (unsigned i = 8; i-- > 0;)
+            incarnation = incarnation << 8 | o->incarnation.bytes.p[i];
+    else if (o->incarnation.bytes.n != 0)
+        return ERR_BAD_MESSAGE;
+    struct swim_options swim = {
+        .self = o->id,
+        .addr = o->addr,
+        .name = o->name,
+        .profile = o->profile,
+        .incarnation = incarnation,
+        .serial = o->incarnation.serial,
+        .seed = o->seed,
+    };
+    struct chain_options chain = {
+        .self = o->id,
+        .acceptor = o->chain.bytes,
+        .acceptor_serial = o->chain.serial,
+        .layout = o->layout.bytes,
+        .layout_serial = o->layout.serial,
+        .seed = o->seed + 1,
+    };
+    struct coord_options coord = {.self = o->id, .ops_max = o->ops_max, .deadline_ms = o->op_deadline_ms};
+    int e = swim_init(&n->swim, &swim, now_ms);
+    e = e ? e : chain_init(&n->chain, &chain, now_ms);
+    e = e ? e : coord_init(&n->coord, &coord);
+    return e ? e : replica_init(&n->replica, 0);
+}
+
+int node_init(struct node *n, const struct node_options *o, uint64_t now_ms)
+{
+    CHECK(o->id != 0 && o->name.n > 0);
+    if (o->name.n > NODE_NAME_MAX || o->zone.n > ZONE_MAX || o->seed_n > SEEDS_MAX)
+        return ERR_TOO_BIG;
+    *n = (struct node){
+        .self = o->id,
+        .boot = o->boot,
+        .addr = o->addr,
+        .name_n = (uint8_t)o->name.n,
+        .zone_n = (uint8_t)o->zone.n,
+        .weight = o->weight ? o->weight : 100,
+        .seed_n = o->seed_n,
+        .seed_at_ms = o->seed_n ? now_ms : UINT64_MAX,
+        .wrote = o->records > 0,
+        .now_ms = now_ms,
+        .members_serial = o->members.serial,
+    };
+    memcpy(n->name, o->name.p, o->name.n);
+    if (o->zone.n)
+        memcpy(n->zone, o->zone.p, o->zone.n);
+    layout_init(&n->first);
+    buf_init(&n->members_bytes, MESSAGE_MAX);
+    int e = init_protocols(n, o, now_ms);
+    e = e ? e : init_cluster(n, o);
+    if (!e && o->found)
+        e = init_founder(n, o);
+    e = e ? e : recall_members(n, o->members.bytes, now_ms);
+    if (e)
+        node_close(n);
+    return e;
+}
+
+void node_close(struct node *n)
+{
+    swim_close(&n->swim);
+    chain_close(&n->chain);
+    coord_close(&n->coord);
+    replica_close(&n->replica);
+    layout_close(&n->first);
+    buf_close(&n->members_bytes);
+    free(n->peer);
+    free(n->info);
+    n->peer = NULL;
+    n->info = NULL;
+}
+
+/* ---- Peers of the layout ---- */
+
+static struct node_peer *peer_find(const struct node *n, uint64_t id)
+{
+    const struct layout *l = chain_layout(&n->chain);
+    int m = l && n->epoch == l->epoch ? layout_find(l, id) : -1;
+    return m < 0 ? NULL : &n->peer[m];
+}
+
+/* Part of a layout, and W-1 others were heard. */
+static void judge_ready(struct node *n, struct out *out)
+{
+    const struct layout *l = chain_layout(&n->chain);
+    if (n->ready || !l || !peer_find(n, n->self))
+        return;
+    unsigned heard = 1;
+    for (unsigned m = 0; m < n->peer_n; m++)
+        heard += n->peer[m].heard;
+    if (heard < l->w)
+        return;
+    n->ready = true;
+    out_trace(out, TRACE_NODE_READY, n->self, l->epoch, l->member_n, slice_of(NULL, 0));
+}
+
+/* A peer spoke to us, at that epoch. */
+static void heard(struct node *n, uint64_t id, uint64_t epoch, struct out *out)
+{
+    struct node_peer *p = peer_find(n, id);
+    if (p) {
+        p->heard = true;
+        if (epoch > p->epoch)
+            p->epoch = epoch;
+    }
+    if (epoch > n->epoch)
+        chain_seen(&n->chain, id, epoch, n->now_ms, out);
+    if (!n->ready)
+        judge_ready(n, out);
+}
+
+/* ---- Carrying over ---- */
+
+/* This node cannot go on: from here on it does nothing more. */
+static void halt(struct node *n, int error, struct slice why, struct out *out)
+{
+    n->stopped = true;
+    out_trace(out, TRACE_NODE_REFUSED, 0, (uint64_t)-error, 0, why);
+    struct action *a = out_add(out, ACT_STOP);
+    a->stop.error = error;
+    a->stop.why = why;
+}
+
+static void header_update(struct node *n)
+{
+    const struct layout *l = chain_layout(&n->chain);
+    struct packet_header h = {
+        .cluster = n->cluster,
+        .from = n->self,
+        .boot = n->boot,
+        .epoch = l ? l->epoch : 0,
+        .layout_hash = l ? layout_hash(l) : 0,
+    };
+    swim_set_header(&n->swim, &h);
+}
+
+static void save_cluster(struct node *n, struct out *out)
+{
+    if (n->cluster_saved)
+        return;
+    n->cluster_saved = true;
+    out_state(out, TOKEN(TOKEN_NODE, TOKEN_CLUSTER), SLICE("cluster"), ++n->cluster_serial, slice_of(n->cluster.b, sizeof n->cluster.b));
+}
+
+/* Rebuilds the table of peers for a new layout, keeping what was known. False when memory is out. */
+static bool peers_rebuild(struct node *n, const struct layout *l)
+{
+    struct node_peer *peer = calloc(l->member_n, sizeof *peer);
+    if (!peer)
+        return false;
+    for (unsigned m = 0; m < l->member_n; m++) {
+        peer[m].id = l->member[m].id;
+        for (unsigned i = 0; i < n->peer_n; i++)
+            if (n->peer[i].id == peer[m].id)
+                peer[m] = n->peer[i];
+    }
+    free(n->peer);
+    n->peer = peer;
+    n->peer_n = l->member_n;
+    return true;
+}
+
+/* The chain has a layout in force that the others do not know yet. */
+static void carry_layout(struct node *n, struct out *out)
+{
+    const struct layout *l = chain_layout(&n->chain);
+    if (!l || l->epoch == n->epoch)
+        return;
+    if (!peers_rebuild(n, l) || coord_layout(&n->coord, l)) {
+        halt(n, ERR_NO_MEMORY, SLICE("out of memory while a new layout came into force; restart this node"), out);
+        return;
+    }
+    n->epoch = l->epoch;
+    for (unsigned m = 0; m < l->member_n; m++) {
+        uint64_t id = l->member[m].id;
+        struct swim_view v;
+        swim_pin(&n->swim, id, true);
+        if (swim_find(&n->swim, id, &v))
+            coord_peer(&n->coord, id, v.addr, v.state);
+    }
+    header_update(n);
+    save_cluster(n, out);
+    n->members_dirty = true;
+    judge_ready(n, out);
+}
+
+void node_describe(const struct node *n, const struct swim_view *v, struct member_info *info)
+{
+    const struct layout *l = chain_layout(&n->chain);
+    int m = l ? layout_find(l, v->id) : -1;
+    const struct node_peer *p = peer_find(n, v->id);
+    *info = (struct member_info){
+        .id = v->id,
+        .name = v->name,
+        .addr = v->addr,
+        .state = v->state,
+        .incarnation = v->incarnation,
+        .since_ms = n->now_ms > v->since_ms ? n->now_ms - v->since_ms : 0,
+        .self = v->id == n->self,
+        .in_layout = m >= 0,
+        .adopted = m >= 0 && (v->id == n->self || (p && (p->epoch == 0 || p->epoch >= l->epoch))),
+    };
+    if (m < 0)
+        return;
+    info->weight = l->member[m].weight;
+    info->zone = slice_of(l->member[m].zone, l->member[m].zone_n);
+}
+
+static void carry_members(struct node *n, struct out *out)
+{
+    struct swim_view v;
+    n->more = false;
+    for (unsigned k = 0; k < NODE_CHANGES; k++) {
+        if (!swim_changed(&n->swim, &v))
+            return;
+        coord_peer(&n->coord, v.id, v.addr, v.state);
+        chain_peer(&n->chain, v.id, v.addr, v.state <= MEMBER_SUSPECT);
+        node_describe(n, &v, &out_add(out, ACT_MEMBER)->member);
+        n->members_dirty |= peer_find(n, v.id) != NULL;
+    }
+    n->more = true;
+}
+
+/* The fence and the records, which chain and coord tell each other through us. */
+static void carry_fence(struct node *n)
+{
+    coord_fence(&n->coord, chain_fenced(&n->chain));
+    chain_holds_records(&n->chain, n->wrote || n->replica.puts > 0 || n->coord.writes > 0);
+}
+
+static void carry_refusal(struct node *n, struct out *out)
+{
+    struct slice why;
+    int error = chain_refused(&n->chain, &why);
+    if (error)
+        halt(n, error, why, out);
+}
+
+static void save_members(struct node *n, struct out *out)
+{
+    if (!n->members_dirty || n->now_ms < n->members_saved_ms + MEMBERS_SAVE_MS)
+        return;
+    n->members_dirty = false;
+    n->members_saved_ms = n->now_ms;
+    n->members_bytes.n = 0;
+    for (unsigned m = 0; m < n->peer_n; m++) {
+        struct swim_view v;
+        if (!swim_find(&n->swim, n->peer[m].id, &v) || v.addr.family == 0)
+            continue;
+        struct message alive = {.kind = MSG_ALIVE};
+        alive.alive = (struct msg_alive){.member = v.id, .incarnation = v.incarnation, .addr = v.addr, .name = v.name};
+        if (message_append(&n->members_bytes, &alive)) {
+            n->members_dirty = true; /* memory is out: later */
+            return;
+        }
+    }
+    out_state(out, TOKEN(TOKEN_NODE, TOKEN_MEMBERS), SLICE("members"), ++n->members_serial, buf_view(&n->members_bytes));
+}
+
+static void carry(struct node *n, struct out *out)
+{
+    carry_layout(n, out);
+    if (n->stopped)
+        return;
+    carry_members(n, out);
+    carry_fence(n);
+    carry_refusal(n, out);
+    save_members(n, out);
+}
+
+/* ---- Events ---- */
+
+static void start(struct node *n, struct out *out)
+{
+    n->started = true;
+    header_update(n);
+    swim_start(&n->swim, out);
+    if (n->found && !chain_layout(&n->chain)) {
+        char text[ADDR_TEXT];
+        out_trace(out, TRACE_NODE_FOUNDED, n->self, 0, 0, slice_str(cluster_id_text(n->cluster, text)));
+        chain_found_take(&n->chain, &n->first, out);
+    }
+    n->found = false;
+}
+
+/* Tries the next seed until a member was met: for ever, once a second. */
+static void try_seed(struct node *n, struct out *out)
+{
+    if (n->now_ms < n->seed_at_ms)
+        return;
+    out_add(out, ACT_SEED)->seed = (int)n->seed_next;
+    n->seed_next = (n->seed_next + 1) % n->seed_n;
+    n->seed_tries++;
+    n->seed_at_ms = n->now_ms + SEED_RETRY_MS;
+}
+
+static void on_timer(struct node *n, struct out *out)
+{
+    /* One protocol a step keeps the step's bound small; node_deadline_ms brings us back for the rest. */
+    if (swim_deadline_ms(&n->swim) <= n->now_ms)
+        swim_tick(&n->swim, n->now_ms, out);
+    else if (chain_deadline_ms(&n->chain) <= n->now_ms)
+        chain_tick(&n->chain, n->now_ms, out);
+    else
+        coord_tick(&n->coord, out);
+    if (n->seed_n)
+        try_seed(n, out);
+}
+
+static void on_packet(struct node *n, const struct event *ev, struct out *out)
+{
+    struct packet_header h = {0};
+    struct slice messages;
+    int e = packet_open(ev->packet.bytes, &h, &messages);
+    if (!e && !cluster_id_eq(h.cluster, n->cluster))
+        e = ERR_OTHER_CLUSTER; /* a joiner's packets are not for the cluster yet either */
+    if (!e && h.from == n->self)
+        e = ERR_SELF;
+    if (e) {
+        n->bad_packets++;
+        char text[ADDR_TEXT];
+        out_trace(out, TRACE_PACKET_DROPPED, h.from, (uint64_t)-e, ev->packet.bytes.n, slice_str(addr_text(ev->packet.from, text)));
+        return;
+    }
+    swim_packet(&n->swim, &h, ev->packet.from, messages, n->now_ms, out);
+    heard(n, h.from, h.epoch, out);
+}
+
+static void on_link_up(struct node *n, const struct event *ev, struct out *out)
+{
+    const struct msg_hello *h = ev->link.hello;
+    char text[ADDR_TEXT];
+    out_trace(out, TRACE_LINK_UP, h->node, h->epoch, 0, slice_str(addr_text(h->addr, text)));
+    if (cluster_id_none(n->cluster) && !cluster_id_none(h->cluster)) {
+        n->cluster = h->cluster;
+        header_update(n);
+    }
+    coord_link(&n->coord, h->node, true);
+    if (cluster_id_none(h->cluster) && cluster_id_none(n->cluster))
+        return; /* two who look for a cluster have nothing to tell each other */
+    swim_link_up(&n->swim, h, n->now_ms, out);
+    heard(n, h->node, h->epoch, out);
+    if (!chain_layout(&n->chain) && h->epoch > 0) {
+        struct msg_join join = {.weight = n->weight, .zone = slice_of(n->zone, n->zone_n), .name = slice_of(n->name, n->name_n), .addr = n->addr};
+        chain_join(&n->chain, h->node, h->addr, &join, n->now_ms, out);
+    }
+    if (h->epoch > 0)
+        n->seed_at_ms = UINT64_MAX; /* a member was met: from here on gossip finds the rest */
+}
+
+static bool power_of_two(unsigned n)
+{
+    return (n & (n - 1)) == 0;
+}
+
+static void on_link_down(struct node *n, const struct event *ev, struct out *out)
+{
+    if (ev->link.seed >= 0) { /* said at tries 1, 2, 4, ... of each round: a log is not a clock */
+        if (power_of_two((n->seed_tries + n->seed_n - 1) / n->seed_n))
+            out_trace(out, TRACE_NODE_SEED_WAIT, 0, (uint64_t)ev->link.seed, n->seed_tries,
+                      ev->link.why.n ? ev->link.why : slice_str(error_sentence(ev->link.error)));
+    } else {
+        out_trace(out, TRACE_LINK_DOWN, ev->link.peer, (uint64_t)-ev->link.error, 0, ev->link.why);
+    }
+    if (ev->link.peer)
+        coord_link(&n->coord, ev->link.peer, false);
+    if (n->seed_n && !chain_layout(&n->chain) && n->seed_at_ms == UINT64_MAX)
+        n->seed_at_ms = n->now_ms + SEED_RETRY_MS; /* whom we had asked to let us in may be gone */
+}
+
+/* Whether another live member than `id` has the name. */
+static bool name_taken(const struct node *n, struct slice name, uint64_t id)
+{
+    struct swim_view v;
+    for (uint32_t cursor = 0; swim_each(&n->swim, &cursor, &v);)
+        if (v.id != id && v.state <= MEMBER_SUSPECT && slice_eq(v.name, name))
+            return true;
+    return false;
+}
+
+static struct addr peer_addr(const struct node *n, uint64_t id)
+{
+    struct swim_view v;
+    return swim_find(&n->swim, id, &v) ? v.addr : (struct addr){0};
+}
+
+static uint64_t message_epoch(const struct message *m)
+{
+    switch (m->kind) {
+    case MSG_PUT:
+        return m->put.epoch;
+    case MSG_PUT_ACK:
+        return m->put_ack.epoch;
+    case MSG_GET:
+        return m->get.epoch;
+    case MSG_GOT:
+        return m->got.epoch;
+    default:
+        return 0;
+    }
+}
+
+static void on_message(struct node *n, const struct event *ev, struct out *out)
+{
+    uint64_t from = ev->message.from;
+    const struct message *m = ev->message.message;
+    uint64_t epoch = message_epoch(m);
+    if (epoch > n->epoch)
+        heard(n, from, epoch, out);
+    if (coord_message(&n->coord, from, m, out))
+        return;
+    struct replica_view view = {.epoch = n->epoch, .fenced = n->coord.fenced, .peer = from};
+    if (m->kind == MSG_PUT || m->kind == MSG_GET || m->kind == MSG_COUNT)
+        view.addr = peer_addr(n, from);
+    if (replica_message(&n->replica, &view, m, out))
+        return;
+    bool taken = m->kind == MSG_JOIN && name_taken(n, m->join.name, from);
+    if (!chain_message(&n->chain, from, m, taken, n->now_ms, out))
+        swim_message(&n->swim, from, m, n->now_ms, out);
+}
+
+static void on_request(struct node *n, const struct request *r, struct out *out)
+{
+    if (r->kind < OP_MEMBERS) {
+        if (n->ready) {
+            coord_request(&n->coord, r, out);
+            return;
+        }
+        out_add(out, ACT_REPLY)->reply = (struct result){.token = r->token, .kind = r->kind, .error = ERR_LOADING};
+        return;
+    }
+    struct action *a = out_add(out, ACT_REPLY);
+    a->reply = (struct result){.token = r->token, .kind = r->kind};
+    if (r->kind == OP_STATUS) {
+        node_status(n, &a->reply.status);
+        return;
+    }
+    a->reply.error = node_members(n, &a->reply.members.member, &a->reply.members.member_n);
+    a->reply.members.layout = chain_layout(&n->chain);
+}
+
+static void on_stored(struct node *n, const struct event *ev, struct out *out)
+{
+    uint64_t number = TOKEN_NUMBER(ev->stored.token);
+    int error = ev->stored.error;
+    if (error && error != ERR_SUPERSEDED)
+        out_trace(out, TRACE_STORE_ERROR, 0, (uint64_t)-error, 0, slice_str(error_sentence(error)));
+    switch (TOKEN_OWNER(ev->stored.token)) {
+    case TOKEN_COORD:
+        coord_stored(&n->coord, number, error, &ev->stored.held, out);
+        break;
+    case TOKEN_REPLICA:
+        replica_stored(&n->replica, n->epoch, number, error, &ev->stored.held, out);
+        break;
+    case TOKEN_SWIM:
+        if (!error)
+            swim_stored(&n->swim, number, n->now_ms, out);
+        break;
+    case TOKEN_CHAIN:
+        chain_stored(&n->chain, number, error, n->now_ms, out);
+        break;
+    case TOKEN_NODE: /* nothing waits for these: a lost one is learnt again */
+        break;
+    }
+}
+
+static void on_read(struct node *n, const struct event *ev, struct out *out)
+{
+    uint64_t number = TOKEN_NUMBER(ev->read.token);
+    if (TOKEN_OWNER(ev->read.token) == TOKEN_COORD)
+        coord_read(&n->coord, number, ev->read.error, &ev->read.record, ev->read.size, out);
+    else
+        replica_read(&n->replica, n->epoch, number, ev->read.error, &ev->read.record, ev->read.size, out);
+}
+
+static void on_counted(struct node *n, const struct event *ev, struct out *out)
+{
+    uint64_t number = TOKEN_NUMBER(ev->counted.token);
+    struct slice counts = slice_of(ev->counted.live, ev->counted.vnode_n * sizeof *ev->counted.live); /* little-endian, as on the wire */
+    if (TOKEN_OWNER(ev->counted.token) == TOKEN_COORD)
+        coord_counted(&n->coord, number, counts, out);
+    else
+        replica_counted(&n->replica, n->epoch, number, counts, out);
+}
+
+static void dispatch(struct node *n, const struct event *ev, struct out *out)
+{
+    switch (ev->kind) {
+    case EV_TIMER:
+        on_timer(n, out);
+        break;
+    case EV_PACKET:
+        on_packet(n, ev, out);
+        break;
+    case EV_LINK_UP:
+        on_link_up(n, ev, out);
+        break;
+    case EV_LINK_DOWN:
+        on_link_down(n, ev, out);
+        break;
+    case EV_MESSAGE:
+        on_message(n, ev, out);
+        break;
+    case EV_REQUEST:
+        on_request(n, ev->request, out);
+        break;
+    case EV_STORED:
+        on_stored(n, ev, out);
+        break;
+    case EV_READ:
+        on_read(n, ev, out);
+        break;
+    case EV_COUNTED:
+        on_counted(n, ev, out);
+        break;
+    }
+}
+
+/* A put on its way to the store is a record held, as far as a formation is concerned. */
+static void note_writes(struct node *n, const struct out *out)
+{
+    for (unsigned i = 0; i < out->n && !n->wrote; i++)
+        n->wrote = out->action[i].kind == ACT_STORE_PUT && out->action[i].put.record.kind != RECORD_STATE;
+}
+
+void node_step(struct node *n, const struct event *ev, struct out *out)
+{
+    CHECK(ev->now_ms >= n->now_ms);
+    if (n->stopped)
+        return;
+    n->now_ms = ev->now_ms;
+    n->wall_ms = ev->wall_ms;
+    coord_time(&n->coord, ev->now_ms, ev->wall_ms);
+    if (!n->started)
+        start(n, out);
+    dispatch(n, ev, out);
+    note_writes(n, out);
+    carry(n, out);
+}
+
+uint64_t node_deadline_ms(const struct node *n)
+{
+    if (n->stopped)
+        return UINT64_MAX;
+    if (!n->started || n->more)
+        return n->now_ms;
+    uint64_t at = swim_deadline_ms(&n->swim);
+    uint64_t chain = chain_deadline_ms(&n->chain), coord = coord_deadline_ms(&n->coord);
+    at = chain < at ? chain : at;
+    at = coord < at ? coord : at;
+    at = n->seed_at_ms < at ? n->seed_at_ms : at;
+    if (n->members_dirty && n->members_saved_ms + MEMBERS_SAVE_MS < at)
+        at = n->members_saved_ms + MEMBERS_SAVE_MS;
+    return at;
+}
+
+bool node_ready(const struct node *n)
+{
+    return n->ready;
+}

@@ -1,0 +1,168 @@
+/* node_report.c: what a node says about itself and the cluster: its hello, the members, the verdict. */
+#include "base/check.h"
+#include "core/node.h"
+#include "core/ring.h"
+
+#include <stdlib.h>
+
+/* ---- Hello ---- */
+
+void node_hello(const struct node *n, struct msg_hello *h)
+{
+    *h = (struct msg_hello){
+        .protocol_min = PROTOCOL_MIN,
+        .protocol_max = PROTOCOL_MAX,
+        .cluster = n->cluster,
+        .node = n->self,
+        .boot = n->boot,
+        .addr = n->addr,
+        .name = slice_of(n->name, n->name_n),
+        .epoch = n->epoch,
+    };
+}
+
+int node_check_hello(const struct node *n, const struct msg_hello *theirs, struct buf *why)
+{
+    char ours_text[ADDR_TEXT], theirs_text[ADDR_TEXT];
+    if (theirs->protocol_min > PROTOCOL_MAX || theirs->protocol_max < PROTOCOL_MIN) {
+        (void)buf_printf(why, "this node speaks peer protocol %d to %d, the other %u to %u; upgrade the older of the two", PROTOCOL_MIN,
+                         PROTOCOL_MAX, theirs->protocol_min, theirs->protocol_max);
+        return ERR_BAD_VERSION;
+    }
+    if (theirs->node == n->self) {
+        (void)buf_printf(why, "node id %s is this node's own: a seed that names the node itself, or a copied data directory",
+                         node_id_text(n->self, ours_text));
+        return ERR_SELF;
+    }
+    if (!cluster_id_none(n->cluster) && !cluster_id_none(theirs->cluster) && !cluster_id_eq(n->cluster, theirs->cluster)) {
+        (void)buf_printf(why, "this node belongs to cluster %s, the other to %s; check --seed, or start with an empty --data directory",
+                         cluster_id_text(n->cluster, ours_text), cluster_id_text(theirs->cluster, theirs_text));
+        return ERR_OTHER_CLUSTER;
+    }
+    return 0;
+}
+
+/* ---- Members ---- */
+
+static int by_id(const void *a, const void *b)
+{
+    const struct member_info *x = a, *y = b;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+static int info_reserve(struct node *n, uint32_t count)
+{
+    if (count <= n->info_cap)
+        return 0;
+    struct member_info *info = realloc(n->info, count * sizeof *info);
+    if (!info)
+        return ERR_NO_MEMORY;
+    n->info = info;
+    n->info_cap = count;
+    return 0;
+}
+
+/* Counts each member's places in one walk over the layout: by member, since members and layout are both sorted by id. */
+static void count_places(const struct layout *l, uint32_t *places, uint32_t *firsts)
+{
+    for (size_t i = 0; i < (size_t)l->vnodes * l->n; i++) {
+        places[l->owner[i]]++;
+        firsts[l->owner[i]] += i % l->n == 0;
+    }
+}
+
+int node_members(struct node *n, const struct member_info **member, uint32_t *member_n)
+{
+    const struct layout *l = chain_layout(&n->chain);
+    uint32_t count = 0, tally[2 * LAYOUT_MEMBERS_MAX] = {0};
+    if (info_reserve(n, swim_count(&n->swim)))
+        return ERR_NO_MEMORY;
+    if (l)
+        count_places(l, tally, tally + LAYOUT_MEMBERS_MAX);
+    struct swim_view v;
+    for (uint32_t cursor = 0; count < n->info_cap && swim_each(&n->swim, &cursor, &v); count++) {
+        struct member_info *info = &n->info[count];
+        node_describe(n, &v, info);
+        int m = l ? layout_find(l, v.id) : -1;
+        if (m >= 0) {
+            info->places = tally[m];
+            info->firsts = tally[LAYOUT_MEMBERS_MAX + m];
+        }
+    }
+    qsort(n->info, count, sizeof *n->info, by_id);
+    *member = n->info;
+    *member_n = count;
+    return 0;
+}
+
+/* ---- The verdict ---- */
+
+/* Fills what the layout and the members' states say; alive[] is parallel to layout->member. */
+static void status_vnodes(const struct layout *l, const uint8_t *alive, struct status_info *s)
+{
+    unsigned fewest = l->n;
+    for (size_t v = 0; v < l->vnodes; v++) {
+        unsigned live = 0;
+        for (unsigned i = 0; i < l->n; i++)
+            live += alive[l->owner[v * l->n + i]];
+        s->degraded += live < l->n;
+        s->unavailable += live < l->w;
+        if (live < fewest)
+            fewest = live;
+    }
+    s->may_die = fewest > l->w ? (uint8_t)(fewest - l->w) : 0;
+}
+
+void node_status(const struct node *n, struct status_info *s)
+{
+    const struct layout *l = chain_layout(&n->chain);
+    *s = (struct status_info){
+        .verdict = VERDICT_LOADING,
+        .forming = chain_forming(&n->chain),
+        .cluster = n->cluster,
+        .node = n->self,
+        .in_flight = coord_in_flight(&n->coord),
+    };
+    if (!l)
+        return;
+    uint8_t alive[LAYOUT_MEMBERS_MAX] = {0};
+    bool all_adopted = true;
+    for (unsigned m = 0; m < l->member_n; m++) {
+        struct swim_view v;
+        if (!swim_find(&n->swim, l->member[m].id, &v))
+            continue;
+        struct member_info info;
+        node_describe(n, &v, &info);
+        alive[m] = v.state == MEMBER_ALIVE;
+        all_adopted &= info.adopted;
+        s->alive = (uint16_t)(s->alive + alive[m]);
+    }
+    s->n_wanted = l->n_wanted;
+    s->n = l->n;
+    s->w = l->w;
+    s->r = l->r;
+    s->members = l->member_n;
+    s->vnodes = l->vnodes;
+    s->epoch = l->epoch;
+    status_vnodes(l, alive, s);
+    if (!n->ready)
+        return;
+    bool healthy = s->alive == s->members && l->n == l->n_wanted && all_adopted && !s->forming;
+    s->verdict = healthy ? VERDICT_HEALTHY : VERDICT_DEGRADED;
+}
+
+/* ---- Invariants ---- */
+
+void node_check(const struct node *n)
+{
+    swim_check(&n->swim);
+    chain_check(&n->chain);
+    coord_check(&n->coord);
+    replica_check(&n->replica);
+    const struct layout *l = chain_layout(&n->chain);
+    CHECK(n->stopped || n->epoch == (l ? l->epoch : 0));
+    CHECK(n->coord.layout == l);
+    CHECK(!l || n->peer_n == l->member_n);
+    CHECK(!n->ready || l);
+    CHECK(!l || !cluster_id_none(n->cluster));
+}
