@@ -15,16 +15,19 @@ enum message_kind {
 #undef MESSAGE
 };
 
-#define U8(f) uint8_t f;
-#define U16(f) uint16_t f;
-#define U32(f) uint32_t f;
-#define U64(f) uint64_t f;
-#define CID(f) struct cluster_id f;
-#define ADDR(f) struct addr f;
-#define BYTES(f) struct slice f;
+#define U8(f)      uint8_t f;
+#define U16(f)     uint16_t f;
+#define U32(f)     uint32_t f;
+#define U64(f)     uint64_t f;
+#define CID(f)     struct cluster_id f;
+#define ADDR(f)    struct addr f;
+#define BYTES(f)   struct slice f;
 #define VERSION(f) struct version f;
-#define RECORD(f) struct record f;
-#define MESSAGE(number, NAME, name, fields) struct msg_##name { fields };
+#define RECORD(f)  struct record f;
+#define MESSAGE(number, NAME, name, fields) \
+    struct msg_##name {                     \
+        fields                              \
+    };
 #include "wire/message.def"
 #undef MESSAGE
 #undef U8

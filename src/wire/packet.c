@@ -1,0 +1,62 @@
+/* packet.c: gossip datagrams. */
+#include "wire/packet.h"
+
+#include "base/check.h"
+#include "base/error.h"
+#include "wire/bytes.h"
+
+static const uint8_t packet_magic[3] = {'C', 'V', 'Y'};
+
+void packet_begin(struct packet *p, const struct packet_header *h)
+{
+    uint8_t *at = put_bytes(p->bytes, packet_magic, sizeof packet_magic);
+    at = put_u8(at, PACKET_FORMAT);
+    at = put_bytes(at, h->cluster.b, sizeof h->cluster.b);
+    at = put_u64(at, h->from);
+    at = put_u64(at, h->boot);
+    at = put_u64(at, h->epoch);
+    at = put_u64(at, h->layout_hash);
+    CHECK(at == p->bytes + PACKET_HEADER);
+    p->n = PACKET_HEADER;
+}
+
+bool packet_add(struct packet *p, const struct message *m)
+{
+    size_t size = message_size(m);
+    if (size > (size_t)PACKET_MAX - p->n)
+        return false;
+    message_encode(m, p->bytes + p->n);
+    p->n = (uint16_t)(p->n + size);
+    return true;
+}
+
+int packet_open(struct slice datagram, struct packet_header *h, struct slice *rest)
+{
+    if (datagram.n < PACKET_HEADER || datagram.n > PACKET_MAX)
+        return ERR_BAD_MESSAGE;
+    const uint8_t *p = datagram.p;
+    if (memcmp(p, packet_magic, sizeof packet_magic) != 0)
+        return ERR_BAD_MESSAGE;
+    if (p[3] != PACKET_FORMAT)
+        return ERR_BAD_FORMAT;
+    memcpy(h->cluster.b, p + 4, sizeof h->cluster.b);
+    h->from = get_u64(p + 20);
+    h->boot = get_u64(p + 28);
+    h->epoch = get_u64(p + 36);
+    h->layout_hash = get_u64(p + 44);
+    *rest = slice_of(p + PACKET_HEADER, datagram.n - PACKET_HEADER);
+    return 0;
+}
+
+int packet_next(struct slice *rest, struct message *out)
+{
+    while (rest->n) {
+        int n = message_decode(*rest, out);
+        if (n < 0)
+            return ERR_BAD_MESSAGE; /* an incomplete one too: a datagram has no sequel */
+        *rest = slice_of(rest->p + n, rest->n - (size_t)n);
+        if (out->kind)
+            return 1;
+    }
+    return 0;
+}
