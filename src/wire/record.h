@@ -7,6 +7,7 @@
 #define COVEY_WIRE_RECORD_H
 
 #include "base/buf.h"
+#include "base/limits.h"
 #include "base/slice.h"
 
 enum record_kind {
@@ -48,12 +49,16 @@ int version_cmp(const struct version *a, const struct version *b);
 
 /* On disk: a fixed header of RECORD_HEADER bytes, the key, the value as stored (lz4 when it pays and the value has
  * RECORD_LZ4_MIN bytes or more). All little-endian:
- *   u64 XXH3-64 of everything after this field | u32 bytes of the whole record | u8 kind | u8 flags (1: lz4, 2: deleted) | u16 slot
- *   u64 stamp | u64 node | u64 digest | u64 expiry stamp | u64 expiry ms | u32 key bytes | u32 value bytes (uncompressed) */
+ *   u64 XXH3-64 of everything after this field | u32 bytes of the whole record
+ *   u8 kind | u8 flags (1: lz4, 2: deleted) | u16 slot
+ *   u64 stamp | u64 node | u64 digest | u64 expiry stamp | u64 expiry ms
+ *   u32 key bytes | u32 value bytes (uncompressed) */
 enum {
     RECORD_HEADER = 64,
     RECORD_LZ4_MIN = 256,
-    RECORD_MAX = 64 + 64 * 1024 + 9 * 1024 * 1024, /* bytes of the largest encoded record: the cap before any allocation */
+    RECORD_VALUE_MAX = 9 * 1024 * 1024, /* bytes of any value: VALUE_MAX as set by an operator, and what later kinds add to it */
+    /* bytes of the largest encoded record: the cap before any allocation */
+    RECORD_MAX = RECORD_HEADER + KEY_MAX + RECORD_VALUE_MAX,
 };
 
 /* A record as it stands on disk; slices point into the bytes it was read from. */
@@ -65,6 +70,10 @@ struct record_view {
     uint8_t lz4;
 };
 
+/* Whether a record from outside is one at all: a known kind, lengths within KEY_MAX and RECORD_VALUE_MAX, the deletion mark as
+ * the kind demands, no value in a tombstone. Both decoders ask this. */
+bool record_valid(const struct record *r);
+
 /* Appends the disk form of r. 0, ERR_TOO_BIG or ERR_NO_MEMORY (then nothing was appended). */
 int record_encode(struct buf *out, const struct record *r);
 
@@ -72,8 +81,8 @@ int record_encode(struct buf *out, const struct record *r);
  * (checksum, kind or lengths wrong). Allocates nothing. */
 int record_decode(struct slice bytes, struct record_view *out);
 
-/* The uncompressed value of a view: points into the view's bytes, or into scratch (cleared first) when it was compressed.
- * 0, ERR_CORRUPT or ERR_NO_MEMORY. */
+/* The uncompressed value of a view: points into the view's bytes, or into scratch (cleared first; let its max be
+ * RECORD_VALUE_MAX) when it was compressed. 0, ERR_CORRUPT, or an error of buf_reserve. */
 int record_value(const struct record_view *v, struct buf *scratch, struct slice *value);
 
 #endif

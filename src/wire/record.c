@@ -1,0 +1,156 @@
+/* record.c: the order of versions, and the disk form of a record. */
+#include "wire/record.h"
+
+#include <lz4.h>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "wire/bytes.h"
+
+enum { RECORD_FLAG_LZ4 = 1, RECORD_FLAG_DELETED = 2 };
+
+static inline int u64_cmp(uint64_t a, uint64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+int version_cmp(const struct version *a, const struct version *b)
+{
+    int c = u64_cmp(a->stamp, b->stamp);
+    if (!c)
+        c = u64_cmp(a->deleted, b->deleted);
+    if (!c)
+        c = u64_cmp(a->node, b->node);
+    if (!c)
+        c = u64_cmp(a->digest, b->digest);
+    return c ? c : u64_cmp(a->expiry_stamp, b->expiry_stamp);
+}
+
+/* A register may be a deletion or not; the marks of the other kinds follow from the kind. */
+static inline bool deletion_mark_valid(const struct record *r)
+{
+    switch (r->kind) {
+    case RECORD_TOMBSTONE:
+        return r->version.deleted == 1 && r->value.n == 0;
+    case RECORD_VALUE:
+        return r->version.deleted == 0;
+    default:
+        return r->version.deleted <= 1;
+    }
+}
+
+bool record_valid(const struct record *r)
+{
+    return r->kind <= RECORD_STATE && r->key.n <= KEY_MAX && r->value.n <= RECORD_VALUE_MAX && deletion_mark_valid(r);
+}
+
+/* ---- Disk form ---- */
+
+/* Writes the value at p as it will rest: its bytes there. Compressed only when an eighth is saved, so that reading never pays for
+ * nothing. */
+static size_t value_put(uint8_t *p, struct slice value, bool *lz4)
+{
+    *lz4 = false;
+    if (value.n >= RECORD_LZ4_MIN) {
+        int n = LZ4_compress_default((const char *)value.p, (char *)p, (int)value.n, (int)(value.n - value.n / 8));
+        if (n > 0) {
+            *lz4 = true;
+            return (size_t)n;
+        }
+    }
+    put_bytes(p, value.p, value.n);
+    return value.n;
+}
+
+int record_encode(struct buf *out, const struct record *r)
+{
+    CHECK(r->kind != RECORD_NONE && r->kind <= RECORD_STATE);
+    CHECK(deletion_mark_valid(r));
+    if (r->key.n > KEY_MAX || r->value.n > RECORD_VALUE_MAX)
+        return ERR_TOO_BIG;
+    int error = buf_reserve(out, RECORD_HEADER + r->key.n + r->value.n);
+    if (error)
+        return error;
+    uint8_t *start = out->p + out->n;
+    bool lz4;
+    put_bytes(start + RECORD_HEADER, r->key.p, r->key.n);
+    size_t size = RECORD_HEADER + r->key.n + value_put(start + RECORD_HEADER + r->key.n, r->value, &lz4);
+    uint8_t *p = put_u32(start + 8, (uint32_t)size);
+    p = put_u8(p, r->kind);
+    p = put_u8(p, (uint8_t)((lz4 ? RECORD_FLAG_LZ4 : 0) | (r->version.deleted ? RECORD_FLAG_DELETED : 0)));
+    p = put_u16(p, slot_of_key(r->key));
+    p = put_u64(p, r->version.stamp);
+    p = put_u64(p, r->version.node);
+    p = put_u64(p, r->version.digest);
+    p = put_u64(p, r->version.expiry_stamp);
+    p = put_u64(p, r->expiry_ms);
+    p = put_u32(p, (uint32_t)r->key.n);
+    p = put_u32(p, (uint32_t)r->value.n);
+    CHECK(p == start + RECORD_HEADER);
+    put_u64(start, hash_bytes(slice_of(start + 8, size - 8)));
+    out->n += size;
+    return 0;
+}
+
+/* The lengths must agree before any of them is believed: so most damage to the size is seen without reading that far. */
+static bool view_lengths(struct record_view *v, size_t key_n)
+{
+    if (v->size < RECORD_HEADER || key_n > KEY_MAX || v->value_size > RECORD_VALUE_MAX || v->size - RECORD_HEADER < key_n)
+        return false;
+    size_t stored = v->size - RECORD_HEADER - key_n;
+    if (!v->lz4)
+        return stored == v->value_size;
+    return v->value_size >= RECORD_LZ4_MIN && stored > 0 && stored <= v->value_size - v->value_size / 8;
+}
+
+int record_decode(struct slice bytes, struct record_view *out)
+{
+    if (bytes.n < RECORD_HEADER)
+        return ERR_INCOMPLETE;
+    const uint8_t *p = bytes.p;
+    uint8_t flags = p[13];
+    size_t key_n = get_u32(p + 56);
+    out->size = get_u32(p + 8);
+    out->slot = get_u16(p + 14);
+    out->value_size = get_u32(p + 60);
+    out->lz4 = flags & RECORD_FLAG_LZ4;
+    if (flags & ~(RECORD_FLAG_LZ4 | RECORD_FLAG_DELETED) || !view_lengths(out, key_n))
+        return ERR_CORRUPT;
+    if (bytes.n < out->size)
+        return ERR_INCOMPLETE;
+    if (get_u64(p) != hash_bytes(slice_of(p + 8, out->size - 8)))
+        return ERR_CORRUPT;
+    struct record *r = &out->record;
+    r->kind = p[12];
+    r->version.stamp = get_u64(p + 16);
+    r->version.node = get_u64(p + 24);
+    r->version.digest = get_u64(p + 32);
+    r->version.expiry_stamp = get_u64(p + 40);
+    r->version.deleted = (flags & RECORD_FLAG_DELETED) != 0;
+    r->expiry_ms = get_u64(p + 48);
+    r->key = slice_of(p + RECORD_HEADER, key_n);
+    r->value = slice_of(p + RECORD_HEADER + key_n, out->size - RECORD_HEADER - key_n);
+    if (r->kind == RECORD_NONE || !record_valid(r) || out->slot >= SLOTS)
+        return ERR_CORRUPT;
+    return (int)out->size;
+}
+
+int record_value(const struct record_view *v, struct buf *scratch, struct slice *value)
+{
+    if (!v->lz4) {
+        *value = v->record.value;
+        return 0;
+    }
+    scratch->n = 0;
+    int error = buf_reserve(scratch, v->value_size);
+    if (error)
+        return error;
+    struct slice from = v->record.value;
+    int n = LZ4_decompress_safe((const char *)from.p, (char *)scratch->p, (int)from.n, (int)v->value_size);
+    if (n < 0 || (uint32_t)n != v->value_size)
+        return ERR_CORRUPT;
+    scratch->n = v->value_size;
+    *value = buf_view(scratch);
+    return 0;
+}
