@@ -40,11 +40,12 @@ int layout_copy(struct layout *to, const struct layout *from);
 /* Appends the byte form: format u8 (1), then the fields in order, little-endian. Errors as buf_reserve. */
 int layout_encode(struct buf *out, const struct layout *l);
 
-/* Reads what layout_encode writes into an initialised empty layout. Everything is checked: sizes before allocation, owners distinct and in
- * range, quorums consistent, members sorted. 0, ERR_BAD_MESSAGE, ERR_BAD_FORMAT or ERR_NO_MEMORY (the layout then stays empty). */
+/* Reads what layout_encode writes into an initialised empty layout. Everything is checked: sizes before allocation, owners
+ * distinct and in range, quorums consistent, members sorted. 0, ERR_BAD_MESSAGE, ERR_BAD_FORMAT or ERR_NO_MEMORY (the layout then
+ * stays empty). */
 int layout_decode(struct slice bytes, struct layout *out);
 
-/* XXH3-64 of the byte form: what gossip compares. */
+/* XXH3-64 chained over the parts of the byte form (head, each member, the owners), without allocating: what gossip compares. */
 uint64_t layout_hash(const struct layout *l);
 
 /* Index in member[], or -1. */
