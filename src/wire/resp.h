@@ -10,36 +10,42 @@
 #include "base/slice.h"
 
 enum {
-    RESP_INLINE_MAX = 64 * 1024, /* bytes of an inline command, as in Redis */
-    RESP_ARGS_MAX = 1024 * 1024, /* arguments of one command, as in Redis */
-    RESP_DEPTH_MAX = 8,          /* nesting of a reply */
+    RESP_INLINE_MAX = 64 * 1024,         /* bytes of an inline command, as in Redis */
+    RESP_NUMBER_MAX = 32,                /* bytes of a count or length line: 20 digits fit any number */
+    RESP_ARGS_MAX = 1024 * 1024,         /* arguments of one command, as in Redis; also the children of a reply's aggregate */
+    RESP_BULK_MAX = 512 * 1024 * 1024,   /* bytes that a bulk may announce, as in Redis: more is a protocol error */
+    RESP_REQUEST_MAX = 64 * 1024 * 1024, /* bytes of one command: what a connection may have to keep */
+    RESP_DEPTH_MAX = 8,                  /* nesting of a reply */
 };
 
 /* ---- Requests ---- */
 
 /* One parsed command; owned by the parser's user, reused from command to command. */
 struct resp_request {
-    struct slice *arg; /* point into the input (inline arguments with quotes: into unquoted) */
+    struct slice *arg; /* point into the input (of an inline command: into unquoted) */
     uint32_t arg_n;
     uint32_t arg_cap;
     struct buf unquoted;
-    /* progress inside a request whose bytes are still arriving, so that a large one is not scanned again and again */
-    uint32_t want;  /* arguments announced; 0: none begun */
-    size_t scanned; /* bytes of the input already turned into arguments (as offsets until the request is whole) */
-    size_t skip;     /* bytes of an oversized bulk (and its line end) still to be skipped */
-    bool too_big;    /* the request had an argument over bulk_max */
-    const char *why; /* after ERR_BAD_MESSAGE: what was wrong, as Redis says it ("invalid bulk length"); static */
+    const char *why; /* after ERR_BAD_MESSAGE: what was wrong, as Redis says it ("invalid bulk length"); lives as long as r */
+    size_t too_big; /* with arg_n == 0: bytes of the argument (or request) that was over its limit and was dropped; 0: none was */
+    /* Progress inside a request whose bytes are still arriving, so that nothing of it is read twice. */
+    uint32_t left;   /* arguments still to come; 0: no array begun */
+    size_t scanned;  /* bytes of the input done with: arguments taken, or, in an inline command, searched for the line's end */
+    size_t dropping; /* what too_big will be when this request ends; 0: it is kept */
+    size_t skip;     /* bytes of the current bulk and its line end still to be dropped */
+    char why_text[32];
 };
 
 void resp_request_init(struct resp_request *r);
 void resp_request_close(struct resp_request *r);
 
-/* Parses the command at the start of in. Returns the bytes consumed (arg_n == 0: an empty line or array, skip it), ERR_INCOMPLETE (call again
- * with the same bytes and more: `in` may have moved in memory), ERR_BAD_MESSAGE (r->why says what; the stream is beyond repair), or ERR_NO_MEMORY.
+/* Parses the command at the start of in. Returns the bytes consumed, ERR_INCOMPLETE (call again with the same bytes and more:
+ * `in` may have moved in memory), ERR_BAD_MESSAGE (r->why says what; the stream is beyond repair), or ERR_NO_MEMORY. Bytes
+ * consumed with arg_n == 0 hold no command: an empty line, an empty array, or a part of a dropped request; drop them and go on.
  *
- * A bulk longer than bulk_max does not end the stream: its bytes are skipped as they arrive, at no memory, and the request then comes
- * out with too_big set and that argument empty, so that the caller can answer with an error and go on. Such skipped bytes are counted as
- * consumed early: the function then returns > 0 with arg_n == 0 and wants to be called again with what follows. */
+ * A request with a bulk over bulk_max, or over RESP_REQUEST_MAX in all, does not end the stream: it is dropped whole. Its bytes
+ * are consumed as they arrive, at no memory, and the call that consumes its last byte sets too_big (for that call alone), which
+ * is where the caller answers with an error. */
 int resp_parse_request(struct resp_request *r, struct slice in, size_t bulk_max);
 
 /* ---- Replies ---- */
@@ -59,7 +65,8 @@ enum resp_type {
     RESP_BIG,     /* ( : text */
 };
 
-/* One element of a reply, in depth-first order; an aggregate is followed by its `count` children (each with its own descendants). */
+/* One element of a reply, in depth-first order; an aggregate is followed by its `count` children (each with its own
+ * descendants). */
 struct resp_value {
     enum resp_type type;
     int64_t integer;   /* INTEGER; BOOLEAN: 0 or 1 */
@@ -76,15 +83,16 @@ struct resp_reply {
 void resp_reply_init(struct resp_reply *r);
 void resp_reply_close(struct resp_reply *r);
 
-/* Parses the reply at the start of in. Bytes consumed, ERR_INCOMPLETE, ERR_BAD_MESSAGE, ERR_TOO_BIG (nesting, counts), or ERR_NO_MEMORY. */
+/* Parses the reply at the start of in, from its beginning at each call (a bulk costs its length line alone). RESP3 attributes are
+ * skipped. Bytes consumed, ERR_INCOMPLETE, ERR_BAD_MESSAGE, ERR_TOO_BIG (nesting, counts), or ERR_NO_MEMORY. */
 int resp_parse_reply(struct resp_reply *r, struct slice in);
 
 /* Index of the element after element i and all its descendants. */
 uint32_t resp_after(const struct resp_reply *r, uint32_t i);
 
 /* ---- Writers. proto is 2 or 3; errors as buf_reserve. ---- */
-int resp_simple(struct buf *out, struct slice text);
-int resp_error(struct buf *out, struct slice text); /* "ERR what": line breaks become spaces */
+int resp_simple(struct buf *out, struct slice text); /* line breaks become spaces, here and in errors */
+int resp_error(struct buf *out, struct slice text);  /* "ERR what" */
 int resp_integer(struct buf *out, int64_t n);
 int resp_bulk(struct buf *out, struct slice bytes);
 int resp_null(struct buf *out, int proto);
