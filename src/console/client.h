@@ -19,7 +19,7 @@ struct client {
     int fd;                  /* -1 when not connected */
     struct buf in, out;
     size_t at;               /* bytes of `in` already handed out as replies */
-    struct resp_reply reply; /* the last one; its texts live until the next client_receive */
+    struct resp_reply reply; /* the last one; its texts live until the next call */
     char where[320];         /* "127.0.0.1 port 7400" */
     char why[512];           /* after an error: what failed and what to do */
 };

@@ -1,0 +1,121 @@
+/* console.c: the command line of `covey console` and of the one-shots. */
+#include "console/console.h"
+
+#include "console/shell.h"
+#include "front/command.h"
+
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t stop;
+
+static void on_signal(int number)
+{
+    (void)number;
+    stop = 1;
+}
+
+struct flags {
+    struct shell_options shell;
+    bool help;
+    struct slice *arg; /* the words that are no flags */
+    uint32_t arg_n;
+};
+
+bool console_knows(const char *word)
+{
+    return command_find(slice_str(word), SLICE("")) != NULL;
+}
+
+static int usage_error(const char *what, const char *value)
+{
+    fprintf(stderr, "covey: %s \"%s\"; flags are -h HOST, -p PORT, --json, --help; words after -- are taken as they are\n", what, value);
+    return 1;
+}
+
+static int parse_port(const char *text, uint16_t *port)
+{
+    char *end;
+    long n = strtol(text, &end, 10);
+    if (end == text || *end != '\0' || n < 1 || n > 65535)
+        return usage_error("-p takes a port from 1 to 65535, not", text);
+    *port = (uint16_t)n;
+    return 0;
+}
+
+/* Flags may stand before or after the words of the command. A word with one dash that is no flag is a word: -1 is a fine value. */
+static int parse_flags(struct flags *f, int argc, char **argv)
+{
+    bool words_only = false;
+    for (int i = 0; i < argc; i++) {
+        const char *word = argv[i];
+        bool host = strcmp(word, "-h") == 0, port = strcmp(word, "-p") == 0;
+        if (words_only || word[0] != '-' || (word[1] != '-' && !host && !port)) {
+            f->arg[f->arg_n++] = slice_str(word);
+        } else if (strcmp(word, "--") == 0) {
+            words_only = true;
+        } else if (strcmp(word, "--json") == 0) {
+            f->shell.json = true;
+        } else if (strcmp(word, "--help") == 0) {
+            f->help = true;
+        } else if (!host && !port) {
+            return usage_error("unknown flag", word);
+        } else if (++i == argc) {
+            return usage_error("a value is missing after", word);
+        } else if (host) {
+            f->shell.host = argv[i];
+        } else if (parse_port(argv[i], &f->shell.port) != 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int print_help(const struct flags *f)
+{
+    struct buf text;
+    buf_init(&text, 1024 * 1024);
+    if (!help_one(&text, f->arg[0], f->arg_n > 1 ? f->arg[1] : SLICE("")))
+        buf_printf(&text, "covey console [-h HOST] [-p PORT] [--json]\n  Commands from the terminal or, one a line, from standard input.\n");
+    fwrite(text.p, 1, text.n, stdout);
+    buf_close(&text);
+    return 0;
+}
+
+static int run(struct flags *f)
+{
+    if (f->help)
+        return print_help(f);
+    bool console = slice_eq(f->arg[0], SLICE("console"));
+    if (console && f->arg_n > 1)
+        return usage_error("console takes no words, yet there is", (const char *)f->arg[1].p);
+    if (console) {
+        bool terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+        return terminal ? shell_interactive(&f->shell) : shell_script(&f->shell);
+    }
+    struct shell s;
+    shell_init(&s, &f->shell);
+    int code = shell_command(&s, f->arg, f->arg_n);
+    shell_close(&s);
+    return code;
+}
+
+int console_main(int argc, char **argv)
+{
+    setlocale(LC_CTYPE, "");
+    struct flags f = {.shell = {.host = "127.0.0.1", .port = CLIENT_PORT_DEFAULT, .stop = &stop}};
+    bool console = argc > 0 && strcmp(argv[0], "console") == 0;
+    f.arg = calloc((size_t)argc + 1, sizeof *f.arg);
+    if (argc < 1 || f.arg == NULL)
+        return 1;
+    for (int i = 0; console && i < 2; i++) /* a terminal must be given back as it was; a one-shot may simply die */
+        sigaction(i == 0 ? SIGTERM : SIGHUP, &(struct sigaction){.sa_handler = on_signal}, NULL);
+    int code = parse_flags(&f, argc, argv);
+    if (code == 0)
+        code = run(&f);
+    free(f.arg);
+    return code;
+}

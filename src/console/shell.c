@@ -1,0 +1,335 @@
+/* shell.c: see shell.h. */
+#include "console/shell.h"
+
+#include "base/error.h"
+#include "console/line.h"
+#include "console/text.h"
+#include "front/command.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char MEMBERS_CHANNEL[] = "__covey__:members";
+
+static bool says(struct slice word, const char *what)
+{
+    return word.n == strlen(what) && strncasecmp((const char *)word.p, what, word.n) == 0;
+}
+
+/* How to render on the present stdout. */
+static struct render render_for_stdout(void)
+{
+    struct render how = {.raw = !isatty(STDOUT_FILENO)};
+    const char *term = getenv("TERM");
+    struct winsize size;
+    if (how.raw)
+        return how;
+    how.colour = getenv("NO_COLOR") == NULL && term != NULL && strcmp(term, "dumb") != 0;
+    how.columns = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+    return how;
+}
+
+static void set_node(struct shell *s, const char *host, uint16_t port)
+{
+    snprintf(s->host, sizeof s->host, "%s", host);
+    s->port = port;
+    snprintf(s->prompt, sizeof s->prompt, "covey %s:%u> ", s->host, port);
+}
+
+void shell_init(struct shell *s, const struct shell_options *o)
+{
+    memset(s, 0, sizeof *s);
+    client_init(&s->client);
+    client_init(&s->watch);
+    s->render = render_for_stdout();
+    s->json = o->json;
+    set_node(s, o->host, o->port);
+}
+
+void shell_close(struct shell *s)
+{
+    client_close(&s->client);
+    client_close(&s->watch);
+}
+
+static int complain(const char *what)
+{
+    fflush(stdout);
+    fprintf(stderr, "covey: %s\n", what);
+    return 2;
+}
+
+/* ---- A command ---- */
+
+/* Prints the reply in s->client; errors of people's output go to stderr. */
+static int print_reply(struct shell *s, struct slice command)
+{
+    const struct resp_reply *reply = &s->client.reply;
+    bool failed = reply->v[0].type == RESP_ERROR;
+    struct buf text;
+    buf_init(&text, 2u * CLIENT_BUFFER_MAX);
+    int error = s->json ? render_json(&text, reply, command) : render_text(&text, reply, &s->render);
+    if (error != 0) {
+        buf_close(&text);
+        return complain(error_sentence(error));
+    }
+    FILE *to = failed && !s->json ? stderr : stdout;
+    fflush(stdout);
+    bool written = fwrite(text.p, 1, text.n, to) == text.n && fflush(to) == 0;
+    buf_close(&text);
+    if (!written)
+        return complain("cannot write the reply to standard output");
+    return failed ? 1 : 0;
+}
+
+/* The reply of STATUS carries its own verdict. */
+static int status_code(const struct client *c)
+{
+    uint32_t i = client_field(c, 0, "code");
+    return i != 0 && c->reply.v[i].type == RESP_INTEGER ? (int)c->reply.v[i].integer : 1;
+}
+
+/* Connects when there is no connection, or the one there is was closed by its node meanwhile. */
+static int connect_if_needed(struct shell *s)
+{
+    if (s->client.fd >= 0 && client_receive(&s->client, 0) != ERR_CLOSED && s->client.fd >= 0)
+        return 0;
+    return client_open(&s->client, s->host, s->port);
+}
+
+/* Prints what a subscription brings until the connection ends. */
+static int follow(struct shell *s, const struct slice *arg, uint32_t arg_n)
+{
+    int error = client_send(&s->client, arg, arg_n);
+    if (error == 0)
+        error = client_flush(&s->client);
+    while (error == 0) {
+        error = client_receive(&s->client, CLIENT_TIMEOUT_MS);
+        if (error == ERR_INCOMPLETE)
+            error = 0; /* nothing happened meanwhile */
+        else if (error == 0 && print_reply(s, arg[0]) != 0)
+            return 1;
+    }
+    return complain(s->client.why);
+}
+
+int shell_command(struct shell *s, const struct slice *arg, uint32_t arg_n)
+{
+    if (connect_if_needed(s) != 0)
+        return complain(s->client.why);
+    if (says(arg[0], "subscribe"))
+        return follow(s, arg, arg_n);
+    if (client_call(&s->client, arg, arg_n) != 0)
+        return complain(s->client.why);
+    char name[32]; /* lower case: it names the list in JSON */
+    size_t n = arg[0].n < sizeof name ? arg[0].n : sizeof name;
+    for (size_t i = 0; i < n; i++)
+        name[i] = (char)(arg[0].p[i] >= 'A' && arg[0].p[i] <= 'Z' ? arg[0].p[i] | 0x20 : arg[0].p[i]);
+    int code = print_reply(s, slice_of(name, n));
+    if (says(arg[0], "quit"))
+        s->ended = true;
+    return code == 0 && says(arg[0], "status") ? status_code(&s->client) : code;
+}
+
+/* ---- The shell's own commands ---- */
+
+static const char *const own_words[] = {"help", "connect", "exit", NULL};
+
+static int run_help(struct shell *s, const struct slice *arg, uint32_t arg_n)
+{
+    (void)s;
+    struct buf text;
+    buf_init(&text, 1024 * 1024);
+    int code = 0;
+    if (arg_n == 1) {
+        help_all(&text);
+        buf_printf(&text, "\nconsole\n  help [command], connect [host] port, quit; Tab completes, Ctrl-C discards a line, Ctrl-D ends\n");
+    } else if (!help_one(&text, arg[1], arg_n > 2 ? arg[2] : SLICE(""))) {
+        buf_printf(&text, "no such command; help alone lists all\n");
+        code = 1;
+    }
+    fwrite(text.p, 1, text.n, stdout);
+    buf_close(&text);
+    return code;
+}
+
+/* connect [HOST] PORT: the same console on another node. */
+static int run_connect(struct shell *s, const struct slice *arg, uint32_t arg_n)
+{
+    char host[sizeof s->host], port[8];
+    if (arg_n < 2 || arg_n > 3 || arg[arg_n - 1].n >= sizeof port || (arg_n == 3 && arg[1].n >= sizeof host)) {
+        fprintf(stderr, "usage: connect [host] port\n");
+        return 1;
+    }
+    snprintf(port, sizeof port, "%.*s", (int)arg[arg_n - 1].n, (const char *)arg[arg_n - 1].p);
+    snprintf(host, sizeof host, "%s", s->host);
+    if (arg_n == 3)
+        snprintf(host, sizeof host, "%.*s", (int)arg[1].n, (const char *)arg[1].p);
+    char *end;
+    long number = strtol(port, &end, 10);
+    if (*end != '\0' || number < 1 || number > 65535) {
+        fprintf(stderr, "connect: \"%s\" is not a port (1 to 65535)\n", port);
+        return 1;
+    }
+    shell_close(s);
+    set_node(s, host, (uint16_t)number);
+    return client_open(&s->client, s->host, s->port) == 0 ? 0 : complain(s->client.why);
+}
+
+static int run_words(struct shell *s, const struct slice *arg, uint32_t arg_n)
+{
+    if (says(arg[0], "help") || says(arg[0], "?"))
+        return run_help(s, arg, arg_n);
+    if (says(arg[0], "connect"))
+        return run_connect(s, arg, arg_n);
+    if (says(arg[0], "exit") || says(arg[0], "quit")) {
+        s->ended = true;
+        return 0;
+    }
+    return shell_command(s, arg, arg_n);
+}
+
+int shell_line(struct shell *s, struct slice line)
+{
+    struct buf text;
+    buf_init(&text, RESP_INLINE_MAX + 8);
+    struct resp_request words;
+    resp_request_init(&words);
+    int code = 0;
+    /* The leading blank makes it an inline command whatever it begins with: "*1" is a word here. */
+    int error = buf_slice(&text, SLICE(" "));
+    error = error != 0 ? error : buf_slice(&text, line);
+    error = error != 0 ? error : buf_slice(&text, SLICE("\r\n"));
+    if (error == 0)
+        error = resp_parse_request(&words, buf_view(&text), RESP_INLINE_MAX);
+    if (error < 0) {
+        fprintf(stderr, "error: %s\n", words.why != NULL ? words.why : error_sentence(error));
+        code = 1;
+    } else if (words.arg_n > 0) {
+        code = run_words(s, words.arg, words.arg_n);
+    }
+    resp_request_close(&words);
+    buf_close(&text);
+    return code;
+}
+
+int shell_script(const struct shell_options *o)
+{
+    struct shell s;
+    shell_init(&s, o);
+    char *line = NULL;
+    size_t cap = 0;
+    int worst = 0;
+    ssize_t n;
+    while (!s.ended && (n = getline(&line, &cap, stdin)) > 0) {
+        while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r'))
+            n--;
+        if (n == 0 || line[0] == '#')
+            continue;
+        int code = shell_line(&s, slice_of(line, (size_t)n));
+        worst = code > worst ? code : worst;
+    }
+    free(line);
+    shell_close(&s);
+    return worst;
+}
+
+/* ---- At a terminal ---- */
+
+/* The descriptor that membership events come from; subscribes when there is no connection but a node to have one with. */
+static int watch_fd(void *arg)
+{
+    struct shell *s = arg;
+    if (s->watch.fd >= 0 || s->client.fd < 0)
+        return s->watch.fd;
+    const struct slice words[] = {SLICE("SUBSCRIBE"), slice_str(MEMBERS_CHANNEL)};
+    if (client_open(&s->watch, s->host, s->port) == 0 && client_send(&s->watch, words, 2) == 0)
+        client_flush(&s->watch);
+    return s->watch.fd;
+}
+
+/* One event: the time of day and what the node says of the member. */
+static void put_event(struct buf *out, const struct resp_reply *r, const struct render *how)
+{
+    struct sink sink = {out, 0};
+    time_t now = time(NULL);
+    struct tm local;
+    localtime_r(&now, &local);
+    char clock[16];
+    strftime(clock, sizeof clock, "%H:%M:%S ", &local);
+    put(&sink, slice_str(how->colour ? "\033[36m" : ""));
+    put(&sink, slice_str(clock));
+    put_cell(&sink, r, resp_after(r, 2), SLICE(""));
+    put(&sink, slice_str(how->colour ? "\033[0m\n" : "\n"));
+}
+
+static void watch(void *arg, struct buf *out)
+{
+    struct shell *s = arg;
+    int error;
+    while ((error = client_receive(&s->watch, 0)) == 0) {
+        const struct resp_reply *r = &s->watch.reply;
+        bool message = r->v[0].type == RESP_PUSH && r->v[0].count >= 3 && slice_eq(r->v[1].text, SLICE("message"));
+        if (message)
+            put_event(out, r, &s->render);
+    }
+    if (error != ERR_INCOMPLETE) {
+        buf_printf(out, "%s; the next command connects again\n", s->watch.why);
+        client_close(&s->client); /* else the watch would be tried at once, again and again */
+    }
+}
+
+/* What an operator wants to know first. */
+static void greet(struct shell *s)
+{
+    printf("connected to %s; help lists the commands\n", s->client.where);
+    if (client_ask(&s->client, (const char *const[]){"STATUS", NULL}) != 0)
+        return;
+    uint32_t i = client_field(&s->client, 0, "verdict");
+    if (i == 0)
+        return;
+    struct buf text;
+    buf_init(&text, 4096);
+    struct sink sink = {&text, 0};
+    const char *colour = s->render.colour ? text_colour(s->client.reply.v[i].text) : NULL;
+    put(&sink, slice_str(colour != NULL ? colour : ""));
+    put_escaped(&sink, s->client.reply.v[i].text);
+    put(&sink, slice_str(colour != NULL ? "\033[0m\n" : "\n"));
+    fwrite(text.p, 1, text.n, stdout);
+    buf_close(&text);
+}
+
+int shell_interactive(const struct shell_options *o)
+{
+    struct shell s;
+    shell_init(&s, o);
+    int code = 2;
+    if (client_open(&s.client, s.host, s.port) != 0) {
+        complain(s.client.why);
+        goto out_close_shell;
+    }
+    struct line *l = line_open(&(struct line_options){.prompt = s.prompt, .words = own_words, .watch_fd = watch_fd, .watch = watch,
+                                                      .arg = &s, .stop = o->stop});
+    if (l == NULL) {
+        complain("cannot edit lines on this terminal; give the commands through a pipe");
+        goto out_close_shell;
+    }
+    greet(&s);
+    const char *line;
+    while (!s.ended && (line = line_read(l)) != NULL) {
+        s.render = render_for_stdout(); /* the terminal may have another size now */
+        shell_line(&s, slice_str(line));
+    }
+    if (!s.ended)
+        putchar('\n');
+    line_close(l);
+    code = 0;
+out_close_shell:
+    shell_close(&s);
+    return code;
+}

@@ -1,0 +1,55 @@
+/* shell.h: lines of commands to one node, from a person or from a script, and their answers.
+ *
+ * A shell keeps two connections: one for commands, and, for a person, one that is subscribed to the members, whose messages appear above
+ * the prompt as they happen. A lost connection is said once and opened again at the next command: nodes die, the console does not. */
+#ifndef COVEY_CONSOLE_SHELL_H
+#define COVEY_CONSOLE_SHELL_H
+
+#include "console/client.h"
+#include "console/render.h"
+
+#include <signal.h>
+
+struct shell_options {
+    const char *host;
+    uint16_t port;
+    bool json;                         /* replies as JSON */
+    const volatile sig_atomic_t *stop; /* set by a signal handler: end the shell; NULL: none */
+};
+
+struct shell {
+    struct client client; /* commands */
+    struct client watch;  /* membership events */
+    char host[256];
+    uint16_t port;
+    char prompt[300];
+    struct render render;
+    bool json;
+    bool ended; /* by QUIT */
+};
+
+void shell_init(struct shell *s, const struct shell_options *o);
+void shell_close(struct shell *s);
+
+/* Runs one command of words and prints its reply, or an error on stderr: 0; 1 after an error reply; 2 when the node could not be
+ * reached. STATUS gives its verdict's code. A subscription is followed until the connection ends. */
+int shell_command(struct shell *s, const struct slice *arg, uint32_t arg_n);
+
+/* Runs a line: a command with the quotes of redis-cli, or one of the shell's own (help, connect, quit). As shell_command; 0 for an empty one. */
+int shell_line(struct shell *s, struct slice line);
+
+/* The lines of stdin, without a prompt: the worst of the lines' codes. */
+int shell_script(const struct shell_options *o);
+
+/* At a terminal: 0, or 2 when the node cannot be reached at the start. */
+int shell_interactive(const struct shell_options *o);
+
+/* ---- help.c: from the command table ---- */
+
+/* Appends all commands by group, one a line. */
+int help_all(struct buf *out);
+
+/* Appends one command's usage and meaning; false when there is no such command. */
+bool help_one(struct buf *out, struct slice name, struct slice sub);
+
+#endif
