@@ -111,8 +111,8 @@ int client_connect(struct client *c, const char *host, uint16_t port)
     freeaddrinfo(list);
     if (error == 0)
         return 0;
-    return fail(c, ERR_IO, "cannot reach a node at %s: %s; is it running (covey start --port %u)? -h and -p choose another", c->where,
-                strerror(error), port);
+    return fail(c, ERR_IO, "cannot reach a node at %s: %s; is it running (covey start --port %u)? -h and -p choose another",
+                c->where, strerror(error), port);
 }
 
 /* Lets go of the connection but keeps `why`, which the caller has just written. */
@@ -213,7 +213,8 @@ int client_receive(struct client *c, int timeout_ms)
             return 0;
         }
         if (n != ERR_INCOMPLETE) {
-            fail(c, n, "%s sent something that is not RESP (%s); is this the client port of a covey node?", c->where, error_sentence(n));
+            fail(c, n, "%s sent something that is not RESP (%s); is this the client port of a covey node?", c->where,
+                 error_sentence(n));
             return drop(c, ERR_BAD_MESSAGE);
         }
         short ready;

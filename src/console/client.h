@@ -10,13 +10,13 @@
 #include "wire/resp.h"
 
 enum {
-    CLIENT_TIMEOUT_MS = 5000,            /* above a node's own deadline for an operation, which is 2 s */
+    CLIENT_TIMEOUT_MS = 5000,              /* above a node's own deadline for an operation, which is 2 s */
     CLIENT_BUFFER_MAX = 512 * 1024 * 1024, /* of one reply: an MGET of sixty of the largest values */
     CLIENT_PORT_DEFAULT = 7400,
 };
 
 struct client {
-    int fd;                  /* -1 when not connected */
+    int fd; /* -1 when not connected */
     struct buf in, out;
     size_t at;               /* bytes of `in` already handed out as replies */
     struct resp_reply reply; /* the last one; its texts live until the next call */

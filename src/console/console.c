@@ -32,7 +32,8 @@ bool console_knows(const char *word)
 
 static int usage_error(const char *what, const char *value)
 {
-    fprintf(stderr, "covey: %s \"%s\"; flags are -h HOST, -p PORT, --json, --help; words after -- are taken as they are\n", what, value);
+    fprintf(stderr, "covey: %s \"%s\"; flags are -h HOST, -p PORT, --json, --help; words after -- are taken as they are\n", what,
+            value);
     return 1;
 }
 
@@ -79,7 +80,9 @@ static int print_help(const struct flags *f)
     struct buf text;
     buf_init(&text, 1024 * 1024);
     if (!help_one(&text, f->arg[0], f->arg_n > 1 ? f->arg[1] : SLICE("")))
-        buf_printf(&text, "covey console [-h HOST] [-p PORT] [--json]\n  Commands from the terminal or, one a line, from standard input.\n");
+        buf_printf(
+            &text,
+            "covey console [-h HOST] [-p PORT] [--json]\n  Commands from the terminal or, one a line, from standard input.\n");
     fwrite(text.p, 1, text.n, stdout);
     buf_close(&text);
     return 0;

@@ -9,8 +9,8 @@ enum { USAGE_WIDTH = 34 };
 static void put_usage(const struct command *c, char *out, size_t n)
 {
     const char *arguments = c->arguments != NULL ? c->arguments : "";
-    snprintf(out, n, "%s%s%s%s%s", c->parent != NULL ? c->parent : "", c->parent != NULL ? " " : "", c->name, arguments[0] ? " " : "",
-             arguments);
+    snprintf(out, n, "%s%s%s%s%s", c->parent != NULL ? c->parent : "", c->parent != NULL ? " " : "", c->name,
+             arguments[0] ? " " : "", arguments);
 }
 
 static int help_group(struct buf *out, const char *group)

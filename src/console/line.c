@@ -139,8 +139,9 @@ static void find_candidates(const struct line *l, struct slice parent, struct sl
     bool help = slice_eq(parent, SLICE("help")); /* what follows "help" is a command */
     for (unsigned i = 0; i < command_n; i++) {
         const struct command *k = &command_table[i];
-        bool fits = parent.n == 0 || help ? k->parent == NULL : k->parent != NULL && strlen(k->parent) == parent.n &&
-                                                                    strncasecmp(k->parent, (const char *)parent.p, parent.n) == 0;
+        bool fits = parent.n == 0 || help ? k->parent == NULL
+                                          : k->parent != NULL && strlen(k->parent) == parent.n &&
+                                                strncasecmp(k->parent, (const char *)parent.p, parent.n) == 0;
         if (fits)
             add_candidate(c, k->name, prefix);
     }

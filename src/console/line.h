@@ -10,12 +10,13 @@
 #include <signal.h>
 
 struct line_options {
-    const char *prompt;                        /* read anew for each line; lives as long as the lines do */
-    const char *const *words;                  /* commands to be completed beside the table's; ends with NULL */
-    int (*watch_fd)(void *arg);                /* a descriptor to watch while a line is edited, or -1 */
-    void (*watch)(void *arg, struct buf *out); /* it is readable: appends whole lines to be printed above the prompt, or nothing */
+    const char *prompt;         /* read anew for each line; lives as long as the lines do */
+    const char *const *words;   /* commands to be completed beside the table's; ends with NULL */
+    int (*watch_fd)(void *arg); /* a descriptor to watch while a line is edited, or -1 */
+    void (*watch)(void *arg,
+                  struct buf *out); /* it is readable: appends whole lines to be printed above the prompt, or nothing */
     void *arg;
-    const volatile sig_atomic_t *stop;         /* set by a signal handler: no more lines */
+    const volatile sig_atomic_t *stop; /* set by a signal handler: no more lines */
 };
 
 struct line;

@@ -36,38 +36,40 @@ static void put_headline(struct sink *s, const struct resp_value *name, const st
     if (v->text.n == 0)
         return;
     if (warning)
-        put_coloured(s, SLICE("warning: "), how->colour ? "\033[33m" : NULL);
+        text_put_coloured(s, SLICE("warning: "), how->colour ? "\033[33m" : NULL);
     const char *colour = how->colour && !warning ? text_colour(v->text) : NULL;
-    put(s, slice_str(colour != NULL ? colour : ""));
-    put_escaped(s, v->text);
-    put(s, slice_str(colour != NULL ? "\033[0m\n" : "\n"));
+    text_put(s, slice_str(colour != NULL ? colour : ""));
+    text_put_escaped(s, v->text);
+    text_put(s, slice_str(colour != NULL ? "\033[0m\n" : "\n"));
 }
 
-static void put_pair(struct sink *s, const struct resp_reply *r, uint32_t name, size_t width, const struct render *how, size_t indent)
+static void put_pair(struct sink *s, const struct resp_reply *r, uint32_t name, size_t width, const struct render *how,
+                     size_t indent)
 {
     uint32_t value = resp_after(r, name);
     struct slice heading = text_heading(r->v[name].text);
-    put_spaces(s, indent);
-    put_coloured(s, heading, how->colour ? "\033[2m" : NULL);
-    put_spaces(s, width - text_width(heading) + 2);
+    text_put_spaces(s, indent);
+    text_put_coloured(s, heading, how->colour ? "\033[2m" : NULL);
+    text_put_spaces(s, width - text_width(heading) + 2);
     const char *colour = how->colour ? text_colour(r->v[value].text) : NULL;
-    put(s, slice_str(colour != NULL ? colour : ""));
-    put_cell(s, r, value, r->v[name].text);
-    put(s, slice_str(colour != NULL ? "\033[0m" : ""));
-    put(s, SLICE("\n"));
+    text_put(s, slice_str(colour != NULL ? colour : ""));
+    text_put_cell(s, r, value, r->v[name].text);
+    text_put(s, slice_str(colour != NULL ? "\033[0m" : ""));
+    text_put(s, SLICE("\n"));
 }
 
 /* An aggregate that is worth lines of its own, not one cell. */
 static bool is_section(const struct resp_reply *r, uint32_t i)
 {
-    return is_table(r, i) || (is_aggregate(&r->v[i]) && r->v[i].count > 0 && is_aggregate(&r->v[i + 1])) || r->v[i].type == RESP_MAP;
+    return is_table(r, i) || (is_aggregate(&r->v[i]) && r->v[i].count > 0 && is_aggregate(&r->v[i + 1])) ||
+           r->v[i].type == RESP_MAP;
 }
 
 enum pass { PASS_WIDTH, PASS_HEADLINE, PASS_PAIR, PASS_SECTION };
 
 /* One pass over the fields of a map: the widest name, then the headlines, the plain pairs, the sections. */
-static void map_pass(struct sink *s, const struct resp_reply *r, uint32_t i, const struct render *how, size_t indent, enum pass pass,
-                     size_t *width)
+static void map_pass(struct sink *s, const struct resp_reply *r, uint32_t i, const struct render *how, size_t indent,
+                     enum pass pass, size_t *width)
 {
     uint32_t name = i + 1;
     for (uint32_t k = 0; k < r->v[i].count / 2; k++) {
@@ -82,10 +84,10 @@ static void map_pass(struct sink *s, const struct resp_reply *r, uint32_t i, con
         if (pass == PASS_PAIR && !bare && !section)
             put_pair(s, r, name, *width, how, indent);
         if (pass == PASS_SECTION && section) {
-            put(s, SLICE("\n"));
-            put_spaces(s, indent);
-            put_escaped(s, r->v[name].text);
-            put(s, SLICE("\n"));
+            text_put(s, SLICE("\n"));
+            text_put_spaces(s, indent);
+            text_put_escaped(s, r->v[name].text);
+            text_put(s, SLICE("\n"));
             put_block(s, r, value, how, indent + 2);
         }
         name = resp_after(r, value);
@@ -104,22 +106,22 @@ static void put_map(struct sink *s, const struct resp_reply *r, uint32_t i, cons
 static void put_list(struct sink *s, const struct resp_reply *r, uint32_t i, const struct render *how, size_t indent)
 {
     if (r->v[i].count == 0) {
-        put_spaces(s, indent);
-        put(s, SLICE("(none)\n"));
+        text_put_spaces(s, indent);
+        text_put(s, SLICE("(none)\n"));
     }
     uint32_t child = i + 1;
     for (uint32_t k = 0; k < r->v[i].count; k++) {
-        put_spaces(s, indent);
+        text_put_spaces(s, indent);
         if (!how->raw) {
-            put_integer(s, (int64_t)k + 1);
-            put(s, SLICE(") "));
+            text_put_integer(s, (int64_t)k + 1);
+            text_put(s, SLICE(") "));
         }
         if (is_aggregate(&r->v[child]))
-            put_cell(s, r, child, SLICE(""));
+            text_put_cell(s, r, child, SLICE(""));
         else
             put_block(s, r, child, how, 0);
         if (is_aggregate(&r->v[child]))
-            put(s, SLICE("\n"));
+            text_put(s, SLICE("\n"));
         child = resp_after(r, child);
     }
 }
@@ -127,22 +129,22 @@ static void put_list(struct sink *s, const struct resp_reply *r, uint32_t i, con
 /* A string, a number, an error or nothing, on a line. */
 static void put_scalar(struct sink *s, const struct resp_value *v, const struct render *how, size_t indent)
 {
-    put_spaces(s, indent);
+    text_put_spaces(s, indent);
     if (v->type == RESP_NULL) {
-        put(s, how->raw ? SLICE("") : SLICE("(nil)"));
+        text_put(s, how->raw ? SLICE("") : SLICE("(nil)"));
     } else if (v->type == RESP_ERROR) {
-        put_coloured(s, SLICE("error: "), how->colour ? "\033[31m" : NULL);
-        put_escaped(s, v->text);
+        text_put_coloured(s, SLICE("error: "), how->colour ? "\033[31m" : NULL);
+        text_put_escaped(s, v->text);
     } else if (v->type == RESP_INTEGER) {
-        put_integer(s, v->integer);
+        text_put_integer(s, v->integer);
     } else if (v->type == RESP_BOOLEAN) {
-        put(s, v->integer ? SLICE("yes") : SLICE("no"));
+        text_put(s, v->integer ? SLICE("yes") : SLICE("no"));
     } else if (how->raw) {
-        put(s, v->text);
+        text_put(s, v->text);
     } else {
-        put_escaped(s, v->text);
+        text_put_escaped(s, v->text);
     }
-    put(s, SLICE("\n"));
+    text_put(s, SLICE("\n"));
 }
 
 /* The texts of INFO and CLIENT LIST have lines of their own: those are kept, each made safe. */
@@ -152,8 +154,8 @@ static void put_lines(struct sink *s, struct slice text)
         const uint8_t *end = memchr(text.p, '\n', text.n);
         size_t n = end != NULL ? (size_t)(end - text.p) : text.n;
         size_t shown = n > 0 && text.p[n - 1] == '\r' ? n - 1 : n;
-        put_escaped(s, slice_of(text.p, shown));
-        put(s, SLICE("\n"));
+        text_put_escaped(s, slice_of(text.p, shown));
+        text_put(s, SLICE("\n"));
         size_t used = end != NULL ? n + 1 : n;
         text = slice_of(text.p + used, text.n - used);
     }
@@ -163,7 +165,7 @@ static void put_block(struct sink *s, const struct resp_reply *r, uint32_t i, co
 {
     const struct resp_value *v = &r->v[i];
     if (is_table(r, i))
-        put_table(s, r, i, how);
+        render_table(s, r, i, how);
     else if (v->type == RESP_MAP)
         put_map(s, r, i, how, indent);
     else if (is_aggregate(v))

@@ -26,7 +26,4 @@ int render_text(struct buf *out, const struct resp_reply *reply, const struct re
 /* Appends the reply as one line of JSON. `command` names the list of a wrapped reply. Errors as buf_reserve. */
 int render_json(struct buf *out, const struct resp_reply *reply, struct slice command);
 
-/* Bytes of the well-formed UTF-8 character at the start of s (RFC 3629: no surrogates, no overlong forms), or 0. */
-size_t render_utf8(struct slice s);
-
 #endif

@@ -148,7 +148,9 @@ static int run_help(struct shell *s, const struct slice *arg, uint32_t arg_n)
     int code = 0;
     if (arg_n == 1) {
         help_all(&text);
-        buf_printf(&text, "\nconsole\n  help [command], connect [host] port, quit; Tab completes, Ctrl-C discards a line, Ctrl-D ends\n");
+        buf_printf(
+            &text,
+            "\nconsole\n  help [command], connect [host] port, quit; Tab completes, Ctrl-C discards a line, Ctrl-D ends\n");
     } else if (!help_one(&text, arg[1], arg_n > 2 ? arg[2] : SLICE(""))) {
         buf_printf(&text, "no such command; help alone lists all\n");
         code = 1;
@@ -262,10 +264,10 @@ static void put_event(struct buf *out, const struct resp_reply *r, const struct 
     localtime_r(&now, &local);
     char clock[16];
     strftime(clock, sizeof clock, "%H:%M:%S ", &local);
-    put(&sink, slice_str(how->colour ? "\033[36m" : ""));
-    put(&sink, slice_str(clock));
-    put_cell(&sink, r, resp_after(r, 2), SLICE(""));
-    put(&sink, slice_str(how->colour ? "\033[0m\n" : "\n"));
+    text_put(&sink, slice_str(how->colour ? "\033[36m" : ""));
+    text_put(&sink, slice_str(clock));
+    text_put_cell(&sink, r, resp_after(r, 2), SLICE(""));
+    text_put(&sink, slice_str(how->colour ? "\033[0m\n" : "\n"));
 }
 
 static void watch(void *arg, struct buf *out)
@@ -297,9 +299,9 @@ static void greet(struct shell *s)
     buf_init(&text, 4096);
     struct sink sink = {&text, 0};
     const char *colour = s->render.colour ? text_colour(s->client.reply.v[i].text) : NULL;
-    put(&sink, slice_str(colour != NULL ? colour : ""));
-    put_escaped(&sink, s->client.reply.v[i].text);
-    put(&sink, slice_str(colour != NULL ? "\033[0m\n" : "\n"));
+    text_put(&sink, slice_str(colour != NULL ? colour : ""));
+    text_put_escaped(&sink, s->client.reply.v[i].text);
+    text_put(&sink, slice_str(colour != NULL ? "\033[0m\n" : "\n"));
     fwrite(text.p, 1, text.n, stdout);
     buf_close(&text);
 }
@@ -313,8 +315,8 @@ int shell_interactive(const struct shell_options *o)
         complain(s.client.why);
         goto out_close_shell;
     }
-    struct line *l = line_open(&(struct line_options){.prompt = s.prompt, .words = own_words, .watch_fd = watch_fd, .watch = watch,
-                                                      .arg = &s, .stop = o->stop});
+    struct line *l = line_open(&(struct line_options){
+        .prompt = s.prompt, .words = own_words, .watch_fd = watch_fd, .watch = watch, .arg = &s, .stop = o->stop});
     if (l == NULL) {
         complain("cannot edit lines on this terminal; give the commands through a pipe");
         goto out_close_shell;

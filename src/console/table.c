@@ -58,9 +58,9 @@ static struct cell make_cell(struct sink *s, struct column *c, const struct resp
 {
     struct cell cell = {s->out->n, 0};
     if (value != 0)
-        put_cell(s, r, value, c->field);
+        text_put_cell(s, r, value, c->field);
     else
-        put(s, SLICE("-"));
+        text_put(s, SLICE("-"));
     cell.n = s->out->n - cell.at;
     struct slice text = slice_of(s->out->p + cell.at, cell.n);
     size_t width = text_width(text);
@@ -110,10 +110,10 @@ static void hide_columns(struct table *t, unsigned columns)
 static void put_padded(struct sink *s, const struct column *c, struct slice text, const char *colour, bool last)
 {
     size_t pad = c->width - text_width(text);
-    put_spaces(s, c->number ? pad : 0);
-    put_coloured(s, text, colour);
+    text_put_spaces(s, c->number ? pad : 0);
+    text_put_coloured(s, text, colour);
     if (!last)
-        put_spaces(s, GAP + (c->number ? 0 : pad));
+        text_put_spaces(s, GAP + (c->number ? 0 : pad));
 }
 
 static void put_row(struct sink *s, const struct table *t, const struct cell *row, const struct render *how)
@@ -133,10 +133,10 @@ static void put_row(struct sink *s, const struct table *t, const struct cell *ro
         }
         put_padded(s, column, text, colour, c == last);
     }
-    put(s, SLICE("\n"));
+    text_put(s, SLICE("\n"));
 }
 
-void put_table(struct sink *s, const struct resp_reply *r, uint32_t i, const struct render *how)
+void render_table(struct sink *s, const struct resp_reply *r, uint32_t i, const struct render *how)
 {
     CHECK(r->v[i].count > 0);
     struct table t = {.row_n = r->v[i].count};

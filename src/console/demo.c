@@ -1,0 +1,376 @@
+/* demo.c: the main job, shown: three equal nodes, all data through any of them, one killed under load, nothing lost.
+ *
+ * The story: start the nodes; write the data set through the first; read and compare it through the second; rewrite all of it through
+ * the second, with the first killed (SIGKILL) when a third is done; read and compare through the last; restart the first, wait until all is
+ * healthy, read and compare through it. No reply of a survivor may be an error, none may differ. With two nodes writes need both, so
+ * there the demo shows that a write is refused while one is dead; with one node it shows the restart alone. */
+#include "console/demo.h"
+
+#include "console/demo_load.h"
+#include "console/demo_screen.h"
+#include "console/nest.h"
+#include "console/shell.h"
+
+#include <locale.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    DEMO_NODES = 3,
+    DEMO_NODES_MAX = 9,
+    PORT_STEP = 10,
+    PORT_MAX = 32000,   /* ephemeral ports begin at 32768 */
+    HEALTHY_MS = 30000, /* to find each other, or to be found again after a death */
+    POLL_MS = 20,
+    LOG_LINES = 8, /* of a failing node */
+};
+
+struct demo {
+    struct nest nest;
+    struct screen screen;
+    struct records records;
+    struct client client; /* of the step under way */
+    unsigned node_n;
+    uint16_t base_port;  /* 0: find one */
+    unsigned generation; /* of the values written last */
+    unsigned failed;     /* checks */
+    int victim;          /* node to be killed in the middle of the present pass, or -1 */
+};
+
+static volatile sig_atomic_t stop; /* the signal that ends the demo */
+
+static void on_signal(int number)
+{
+    stop = number;
+}
+
+static uint16_t port_of(const struct demo *d, unsigned i)
+{
+    return (uint16_t)(d->base_port + PORT_STEP * i);
+}
+
+static const char *name_of(unsigned i)
+{
+    static const char *const names[DEMO_NODES_MAX] = {"a", "b", "c", "d", "e", "f", "g", "h", "i"};
+    return names[i];
+}
+
+/* A check that did not hold: says why, with the end of the node's log. */
+static void fail(struct demo *d, unsigned node, const char *why)
+{
+    d->failed++;
+    screen_note(&d->screen, "%s", why);
+    nest_print_log(&d->nest, name_of(node), LOG_LINES, stdout);
+}
+
+/* ---- Nodes ---- */
+
+static int start_node(struct demo *d, unsigned i)
+{
+    char port[8], seed[32];
+    snprintf(port, sizeof port, "%u", port_of(d, i));
+    snprintf(seed, sizeof seed, "127.0.0.1:%u", port_of(d, 0));
+    const char *args[] = {"start", "--name",    name_of(i), "--data", name_of(i), "--port",
+                          port,    "--profile", "local",    NULL,     NULL,       NULL};
+    if (i > 0) {
+        args[9] = "--seed";
+        args[10] = seed;
+    }
+    return nest_start(&d->nest, name_of(i), args);
+}
+
+static int64_t number_of(const struct client *c, const char *field)
+{
+    uint32_t i = client_field(c, 0, field);
+    return i != 0 ? c->reply.v[i].integer : -1;
+}
+
+/* Whether node i says that all members are there, and that its verdict is what so many members can have at best. */
+static bool is_whole(struct demo *d, unsigned i)
+{
+    if (d->client.fd < 0 && client_open(&d->client, "127.0.0.1", port_of(d, i)) != 0)
+        return false;
+    if (client_ask(&d->client, (const char *const[]){"STATUS", NULL}) != 0)
+        return false;
+    bool all = number_of(&d->client, "members") == d->node_n && number_of(&d->client, "alive") == d->node_n;
+    return all && (d->node_n < DEMO_NODES || number_of(&d->client, "code") == 0);
+}
+
+/* Waits until each node says so. */
+static bool wait_whole(struct demo *d, char *why, size_t why_n)
+{
+    uint64_t until_ms = screen_now_ms() + HEALTHY_MS;
+    for (unsigned i = 0; i < d->node_n; i++) {
+        client_close(&d->client);
+        while (!is_whole(d, i)) {
+            if (stop || !nest_running(&d->nest, i) || screen_now_ms() > until_ms) {
+                snprintf(why, why_n, "%s %s", name_of(i),
+                         nest_running(&d->nest, i) ? "does not see all members healthy" : "has ended");
+                client_close(&d->client);
+                return false;
+            }
+            nanosleep(&(struct timespec){.tv_nsec = POLL_MS * 1000000}, NULL);
+        }
+    }
+    client_close(&d->client);
+    return true;
+}
+
+/* ---- What the cluster says of itself ---- */
+
+static void show_member(const struct demo *d, uint32_t member, uint32_t vnodes)
+{
+    const struct resp_value *v = d->client.reply.v;
+    uint32_t name = client_field(&d->client, member, "name"), state = client_field(&d->client, member, "state");
+    uint32_t places = client_field(&d->client, member, "places"), firsts = client_field(&d->client, member, "firsts");
+    char words[64], name_text[16], state_text[16];
+    snprintf(name_text, sizeof name_text, "%.*s", (int)v[name].text.n, (const char *)v[name].text.p);
+    snprintf(state_text, sizeof state_text, "%.*s", (int)v[state].text.n, (const char *)v[state].text.p);
+    snprintf(words, sizeof words, "%4lld vnodes, first of %lld", (long long)v[places].integer, (long long)v[firsts].integer);
+    screen_share(&d->screen, name_text, state_text, (uint32_t)v[places].integer, vnodes, words);
+}
+
+/* The verdict and each member's share of the ring, as node i sees them. */
+static void show_ring(struct demo *d, unsigned i)
+{
+    if (client_open(&d->client, "127.0.0.1", port_of(d, i)) != 0 ||
+        client_ask(&d->client, (const char *const[]){"STATUS", NULL}) != 0) {
+        fail(d, i, d->client.why);
+        return;
+    }
+    struct slice verdict = d->client.reply.v[client_field(&d->client, 0, "verdict")].text;
+    screen_note(&d->screen, "%.*s", (int)verdict.n, (const char *)verdict.p);
+    uint32_t vnodes = (uint32_t)number_of(&d->client, "vnodes");
+    if (client_ask(&d->client, (const char *const[]){"MEMBERS", NULL}) == 0 && d->client.reply.v[0].type == RESP_ARRAY) {
+        uint32_t member = 1;
+        for (uint32_t k = 0; k < d->client.reply.v[0].count; k++) {
+            show_member(d, member, vnodes);
+            member = resp_after(&d->client.reply, member);
+        }
+    }
+    client_close(&d->client);
+}
+
+/* ---- Steps ---- */
+
+static bool step_start(struct demo *d)
+{
+    char label[32], why[128];
+    snprintf(label, sizeof label, "start %u node%s", d->node_n, d->node_n > 1 ? "s" : "");
+    screen_step(&d->screen, label);
+    for (unsigned i = 0; i < d->node_n; i++) {
+        if (start_node(d, i) < 0) {
+            screen_done(&d->screen, "cannot start a process", false);
+            d->failed++;
+            return false;
+        }
+    }
+    bool whole = wait_whole(d, why, sizeof why);
+    screen_done(&d->screen, whole ? "they found each other" : why, whole);
+    if (whole) {
+        show_ring(d, 0);
+        return true;
+    }
+    for (unsigned i = 0; i < d->node_n && !stop; i++)
+        nest_print_log(&d->nest, name_of(i), LOG_LINES, stdout);
+    d->failed++;
+    return false;
+}
+
+/* While a pass runs: draws the bar, and kills the victim when a third is done. */
+static bool on_progress(void *arg, uint32_t done)
+{
+    struct demo *d = arg;
+    screen_progress(&d->screen, done, d->records.n);
+    if (d->victim >= 0 && done >= d->records.n / 3) {
+        nest_signal(&d->nest, (unsigned)d->victim, SIGKILL);
+        d->victim = -1;
+    }
+    return stop == 0;
+}
+
+/* One pass over all records through node i: every reply is a check. */
+static void step_load(struct demo *d, unsigned i, bool write, const char *label)
+{
+    struct load l = {.write = write, .generation = d->generation, .progress = on_progress, .arg = d};
+    char why[400];
+    screen_step(&d->screen, label);
+    if (client_open(&d->client, "127.0.0.1", port_of(d, i)) != 0) {
+        screen_done(&d->screen, "no connection", false);
+        fail(d, i, d->client.why);
+        return;
+    }
+    load_run(&l, &d->client, &d->records);
+    client_close(&d->client);
+    bool ok = l.ok == d->records.n;
+    screen_counted(&d->screen, l.ok, d->records.n, l.us, ok);
+    if (ok || l.stopped)
+        return;
+    snprintf(why, sizeof why, "%u ok, %u wrong or missing, %u errors; the first: %s", l.ok, l.wrong, l.errors,
+             l.first_error[0] ? l.first_error : "none");
+    fail(d, i, why);
+}
+
+/* Rewrites everything through a survivor while the first node dies. */
+static void step_kill_writing(struct demo *d)
+{
+    d->victim = 0;
+    d->generation++;
+    step_load(d, 1, true, "rewrite via b, a killed");
+    screen_note(&d->screen, "a got SIGKILL when a third was done; b answered every write");
+}
+
+/* Two members: W is both of them, so a write must be refused, and must say so at once. */
+static void step_refused_write(struct demo *d)
+{
+    screen_step(&d->screen, "kill a, write via b");
+    nest_signal(&d->nest, 0, SIGKILL);
+    bool refused = false;
+    if (client_open(&d->client, "127.0.0.1", port_of(d, 1)) == 0 &&
+        client_ask(&d->client, (const char *const[]){"SET", "demo", "refused", NULL}) == 0)
+        refused = d->client.reply.v[0].type == RESP_ERROR;
+    client_close(&d->client);
+    screen_done(&d->screen, refused ? "refused, as it must be with two" : "not refused", refused);
+    d->failed += !refused;
+}
+
+static void step_restart(struct demo *d)
+{
+    char why[128];
+    screen_step(&d->screen, "restart a");
+    nest_signal(&d->nest, 0, SIGKILL); /* it is dead already, but where it is the only one */
+    bool whole = start_node(d, 0) >= 0 && wait_whole(d, why, sizeof why);
+    screen_done(&d->screen, whole ? "it is back" : why, whole);
+    if (whole)
+        show_ring(d, 0);
+    else
+        fail(d, 0, "the cluster did not become whole again");
+}
+
+static void run_story(struct demo *d)
+{
+    unsigned last = d->node_n - 1, second = d->node_n > 1 ? 1 : 0;
+    char label[32];
+    if (!step_start(d))
+        return;
+    step_load(d, 0, true, "write all via a");
+    snprintf(label, sizeof label, "read all via %s", name_of(second));
+    if (!stop)
+        step_load(d, second, false, label);
+    if (!stop && d->node_n == 2)
+        step_refused_write(d);
+    if (!stop && d->node_n > 2)
+        step_kill_writing(d);
+    snprintf(label, sizeof label, "read all via %s, a dead", name_of(last));
+    if (!stop && d->node_n > 1) {
+        step_load(d, last, false, label);
+        show_ring(d, last);
+    }
+    if (!stop)
+        step_restart(d);
+    if (!stop && d->failed == 0)
+        step_load(d, 0, false, "read all via a");
+}
+
+/* ---- The command ---- */
+
+static int usage_error(const char *what, const char *value)
+{
+    fprintf(stderr, "covey demo: %s \"%s\"; flags are --nodes N (1 to %d) and --base-port P (1 to %d)\n", what, value,
+            DEMO_NODES_MAX, PORT_MAX - PORT_STEP * DEMO_NODES_MAX);
+    return 1;
+}
+
+static int parse_number(const char *text, long max, long *out)
+{
+    char *end;
+    *out = strtol(text, &end, 10);
+    return end != text && *end == '\0' && *out >= 1 && *out <= max ? 0 : usage_error("out of range:", text);
+}
+
+static int parse_flags(struct demo *d, int argc, char **argv)
+{
+    long n = DEMO_NODES, port = 0;
+    for (int i = 1; i < argc; i++) {
+        bool nodes = strcmp(argv[i], "--nodes") == 0, base = strcmp(argv[i], "--base-port") == 0;
+        if (!nodes && !base)
+            return usage_error("unknown flag", argv[i]);
+        if (++i == argc)
+            return usage_error("a value is missing after", argv[i - 1]);
+        if (nodes ? parse_number(argv[i], DEMO_NODES_MAX, &n)
+                  : parse_number(argv[i], PORT_MAX - PORT_STEP * DEMO_NODES_MAX, &port))
+            return 1;
+    }
+    d->node_n = (unsigned)n;
+    d->base_port = (uint16_t)port;
+    return 0;
+}
+
+static int prepare(struct demo *d)
+{
+    int error = records_open(&d->records, DEMO_DATA);
+    if (error != 0) {
+        fprintf(stderr, "covey demo: %s: %s; it comes with the package %s (apt-get install %s)\n", DEMO_DATA, strerror(error),
+                DEMO_DATA_PACKAGE, DEMO_DATA_PACKAGE);
+        return 1;
+    }
+    if (d->base_port == 0)
+        d->base_port = nest_free_ports(CLIENT_PORT_DEFAULT, PORT_MAX, d->node_n);
+    if (d->base_port == 0) {
+        fprintf(stderr, "covey demo: no free ports between %d and %d on 127.0.0.1; --base-port names some\n", CLIENT_PORT_DEFAULT,
+                PORT_MAX);
+        goto out_close_records;
+    }
+    error = nest_open(&d->nest, "/proc/self/exe", "covey-demo");
+    if (error == 0)
+        return 0;
+    fprintf(stderr, "covey demo: cannot make a directory in $TMPDIR or /tmp: %s\n", strerror(error));
+out_close_records:
+    records_close(&d->records);
+    return 1;
+}
+
+static void say_hello(const struct demo *d)
+{
+    printf("covey demo: %u equal nodes on 127.0.0.1, port%s", d->node_n, d->node_n > 1 ? "s" : "");
+    for (unsigned i = 0; i < d->node_n; i++)
+        printf(" %u", port_of(d, i));
+    printf("\n%u records of %s; %s\n\n", d->records.n, DEMO_DATA, d->nest.dir);
+}
+
+/* At a terminal the nodes stay until the operator has seen enough. */
+static void hand_over(const struct demo *d)
+{
+    printf("\nThe nodes run until you leave (Ctrl-D). Try: get U+1F985, members, where U+1F985,\n");
+    if (d->node_n > 1)
+        printf("connect %u; or, from another terminal: kill -9 %d\n", port_of(d, 1), (int)d->nest.node[d->node_n - 1].pid);
+    shell_interactive(&(struct shell_options){.host = "127.0.0.1", .port = port_of(d, 0), .stop = &stop});
+}
+
+int demo_main(int argc, char **argv)
+{
+    static struct demo d; /* zero; too large for comfort on a stack */
+    setlocale(LC_CTYPE, "");
+    d.victim = -1;
+    client_init(&d.client);
+    if (parse_flags(&d, argc, argv) != 0 || prepare(&d) != 0)
+        return 1;
+    static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
+    for (unsigned i = 0; i < sizeof ending / sizeof ending[0]; i++)
+        sigaction(ending[i], &(struct sigaction){.sa_handler = on_signal}, NULL);
+    screen_open(&d.screen);
+    say_hello(&d);
+    run_story(&d);
+    if (!stop)
+        printf("\n%s\n", d.failed == 0 ? "Every check held." : "A CHECK FAILED.");
+    if (!stop && d.failed == 0 && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
+        hand_over(&d);
+    client_close(&d.client);
+    nest_close(&d.nest);
+    records_close(&d.records);
+    if (stop)
+        printf("\nstopped; nodes and files are gone\n");
+    return stop ? 128 + (int)stop : d.failed > 0;
+}

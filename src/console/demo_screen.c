@@ -1,0 +1,139 @@
+/* demo_screen.c: see demo_screen.h. */
+#include "console/demo_screen.h"
+
+#include "console/text.h"
+
+#include <langinfo.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    LABEL_WIDTH = 25,
+    BAR_WIDTH = 18,
+    SHARE_WIDTH = 24,
+    REDRAW_MS = 50, /* smooth enough for the eye, and too rare to slow anything down */
+};
+
+uint64_t screen_now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+void screen_open(struct screen *s)
+{
+    const char *term = getenv("TERM");
+    *s = (struct screen){.terminal = isatty(STDOUT_FILENO)};
+    s->colour = s->terminal && getenv("NO_COLOR") == NULL && term != NULL && strcmp(term, "dumb") != 0;
+    s->utf8 = s->terminal && strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+    setvbuf(stdout, NULL, _IOLBF, 0);
+}
+
+static void print_bar(const struct screen *s, uint32_t part, uint32_t whole, unsigned width)
+{
+    unsigned full = whole > 0 ? (unsigned)((uint64_t)part * width / whole) : 0;
+    for (unsigned i = 0; i < width; i++) {
+        if (s->utf8)
+            fputs(i < full ? "\u2588" : "\u2591", stdout);
+        else
+            putchar(i < full ? '#' : '.');
+    }
+}
+
+/* 34,924 */
+static const char *with_commas(uint64_t n, char out[32])
+{
+    char digits[24];
+    int len = snprintf(digits, sizeof digits, "%llu", (unsigned long long)n), at = 0;
+    for (int i = 0; i < len; i++) {
+        if (i > 0 && (len - i) % 3 == 0)
+            out[at++] = ',';
+        out[at++] = digits[i];
+    }
+    out[at] = '\0';
+    return out;
+}
+
+static void print_seconds(uint64_t ms)
+{
+    printf(" %4llu.%02llu s", (unsigned long long)(ms / 1000), (unsigned long long)(ms % 1000 / 10));
+}
+
+static void print_result(const struct screen *s, bool ok)
+{
+    const char *word = ok ? "ok" : "FAILED";
+    const char *colour = s->colour ? text_colour(slice_str(word)) : NULL;
+    printf("  %s%s%s\n", colour != NULL ? colour : "", word, colour != NULL ? "\033[0m" : "");
+    fflush(stdout);
+}
+
+void screen_step(struct screen *s, const char *label)
+{
+    snprintf(s->label, sizeof s->label, "%s", label);
+    s->step_ms = screen_now_ms();
+    s->drawn_ms = 0;
+    if (s->terminal)
+        printf(" %-*s", LABEL_WIDTH, s->label);
+    fflush(stdout);
+}
+
+static void begin_line(const struct screen *s)
+{
+    printf("%s %-*s ", s->terminal ? "\r" : "", LABEL_WIDTH, s->label);
+}
+
+static void print_counts(const struct screen *s, uint32_t done, uint32_t total, uint64_t us)
+{
+    char count[32], rate[32];
+    begin_line(s);
+    print_bar(s, done, total, BAR_WIDTH);
+    printf(" %7s %8s/s", with_commas(done, count), with_commas(us > 0 ? (uint64_t)done * 1000000 / us : 0, rate));
+    print_seconds(us / 1000);
+}
+
+void screen_progress(struct screen *s, uint32_t done, uint32_t total)
+{
+    uint64_t now_ms = screen_now_ms();
+    if (!s->terminal || now_ms < s->drawn_ms + REDRAW_MS)
+        return;
+    s->drawn_ms = now_ms;
+    print_counts(s, done, total, (now_ms - s->step_ms) * 1000);
+    fflush(stdout);
+}
+
+void screen_counted(struct screen *s, uint32_t done, uint32_t total, uint64_t us, bool ok)
+{
+    print_counts(s, done, total, us);
+    print_result(s, ok);
+}
+
+void screen_done(struct screen *s, const char *words, bool ok)
+{
+    begin_line(s);
+    printf("%-*s", BAR_WIDTH + 19, words);
+    print_seconds(screen_now_ms() - s->step_ms);
+    print_result(s, ok);
+}
+
+void screen_share(const struct screen *s, const char *name, const char *state, uint32_t part, uint32_t whole, const char *words)
+{
+    const char *colour = s->colour ? text_colour(slice_str(state)) : NULL;
+    printf("     %-2s %s%-8s%s ", name, colour != NULL ? colour : "", state, colour != NULL ? "\033[0m" : "");
+    print_bar(s, part, whole, SHARE_WIDTH);
+    printf(" %s\n", words);
+}
+
+void screen_note(const struct screen *s, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    const char *colour = s->colour ? text_colour(slice_str(text)) : NULL;
+    printf("     %s%s%s\n", colour != NULL ? colour : "", text, colour != NULL ? "\033[0m" : "");
+}

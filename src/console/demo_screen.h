@@ -1,0 +1,39 @@
+/* demo_screen.h: what the demo prints: one line a step, with a bar while it lasts; 80 columns. */
+#ifndef COVEY_CONSOLE_DEMO_SCREEN_H
+#define COVEY_CONSOLE_DEMO_SCREEN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct screen {
+    bool terminal; /* lines are redrawn while a step lasts */
+    bool colour;
+    bool utf8; /* bars of blocks, else of # */
+    uint64_t drawn_ms;
+    uint64_t step_ms; /* when the present step began */
+    char label[32];   /* of the present step */
+};
+
+void screen_open(struct screen *s);
+
+/* Begins a step. */
+void screen_step(struct screen *s, const char *label);
+
+/* Shows how far a step over `total` records is; cheap to call often. */
+void screen_progress(struct screen *s, uint32_t done, uint32_t total);
+
+/* Ends a step over records with its result line. */
+void screen_counted(struct screen *s, uint32_t done, uint32_t total, uint64_t us, bool ok);
+
+/* Ends another step: a few words in the place of the bar. */
+void screen_done(struct screen *s, const char *words, bool ok);
+
+/* A member's share of the ring: `part` of `whole` as a bar, with words after it. */
+void screen_share(const struct screen *s, const char *name, const char *state, uint32_t part, uint32_t whole, const char *words);
+
+/* An indented line, in the colour of its first word when it has one ("healthy: ..."). */
+void screen_note(const struct screen *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+uint64_t screen_now_ms(void);
+
+#endif

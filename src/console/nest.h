@@ -1,0 +1,58 @@
+/* nest.h: a nest of node processes on this machine, in a temporary directory of their own, that leave nothing behind.
+ *
+ * Each process is in a process group of its own, so that a Ctrl-C at the terminal reaches us and not them, and dies with us (PR_SET_PDEATHSIG).
+ * The directory is removed by a janitor, a child that does nothing but wait for the end of a pipe: whether we close, crash or are
+ * killed with SIGKILL, the pipe ends and the directory goes. */
+#ifndef COVEY_CONSOLE_NEST_H
+#define COVEY_CONSOLE_NEST_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+enum { NEST_NODES_MAX = 16, NEST_ARGS_MAX = 40 };
+
+struct nest_node {
+    char name[16];
+    pid_t pid;   /* 0: not running */
+    bool exited; /* reaped: status is valid */
+    int status;  /* as waitpid gives it */
+};
+
+struct nest {
+    char dir[PATH_MAX];
+    char program[PATH_MAX]; /* the covey to start */
+    struct nest_node node[NEST_NODES_MAX];
+    unsigned node_n;
+    pid_t janitor;
+    int janitor_fd; /* its pipe; closing it is the signal to remove dir */
+};
+
+/* Makes the directory ($TMPDIR or /tmp)/PREFIX-xxxxxx and its janitor. 0, or an errno. */
+int nest_open(struct nest *s, const char *program, const char *prefix);
+
+/* Kills what runs, waits for it, has the directory removed and waits for that. */
+void nest_close(struct nest *s);
+
+/* Starts `PROGRAM args...` (args without the program, ends with NULL, at most NEST_ARGS_MAX) in the directory, standard output and error
+ * appended to DIR/NAME.log, standard input empty. A name that ran before is started again in its old place. The index, or -errno. */
+int nest_start(struct nest *s, const char *name, const char *const *args);
+
+/* Sends a signal; SIGKILL also reaps. */
+void nest_signal(struct nest *s, unsigned i, int signal);
+
+/* Whether it still runs; reaps it when it does not. */
+bool nest_running(struct nest *s, unsigned i);
+
+/* Path of a node's log; out has PATH_MAX bytes. */
+const char *nest_log(const struct nest *s, const char *name, char out[PATH_MAX]);
+
+/* Prints the last lines of a node's log, each with its name before it. */
+void nest_print_log(const struct nest *s, const char *name, unsigned lines, FILE *to);
+
+/* A base port from..to such that `n` nodes, ten ports apart, find P and P+1 free on 127.0.0.1; 0 when there is none. */
+uint16_t nest_free_ports(uint16_t from, uint16_t to, unsigned n);
+
+#endif
