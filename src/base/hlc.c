@@ -6,7 +6,7 @@
 
 enum { COUNTER_BITS = 16 };
 
-/* A full counter carries into the milliseconds: 65,536 stamps within one ms push the clock 1 ms ahead, which the skew bound hides. */
+/* A full counter carries into the milliseconds: 65,536 stamps within a ms push it 1 ms ahead, well inside the skew bound. */
 static uint64_t above(uint64_t stamp, uint64_t wall_ms)
 {
     CHECK(wall_ms < UINT64_C(1) << (64 - COUNTER_BITS));

@@ -25,8 +25,8 @@ uint64_t hlc_stamp(struct hlc *c, uint64_t wall_ms);
 bool hlc_see(struct hlc *c, uint64_t stamp, uint64_t wall_ms, uint64_t skew_max_ms);
 
 /* A stamp that is also above `floor`, wherever that lies: for the coordinator's second stamp. A floor more than CLOCK_SKEW_MAX_MS
- * ahead does not pull the clock: the answer is then floor + 1, unremembered, and one record stamped in a far year does not spread its
- * year to every key. (At the very end of the numbers, UINT64_MAX, there is nothing above: it is answered itself.) */
+ * ahead does not pull the clock: the answer is then floor + 1, unremembered, and one record stamped in a far year does not spread
+ * its year to every key. (At the very end of the numbers, UINT64_MAX, there is nothing above: it is answered itself.) */
 uint64_t hlc_stamp_above(struct hlc *c, uint64_t floor, uint64_t wall_ms);
 
 #endif

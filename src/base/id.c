@@ -45,7 +45,7 @@ static unsigned group(const uint8_t ip[16], int i)
     return (unsigned)ip[2 * i] << 8 | ip[2 * i + 1];
 }
 
-/* The zero groups that become "::": the longest run, the first of equals. Its length, 0 when no run has two groups; *at says where it starts. */
+/* The zero groups that become "::": the longest run, the first of equals. Its length, *at its start; 0 when no run has two. */
 static int longest_zeros(const uint8_t ip[16], int *at)
 {
     int best = 1, run = 0;
