@@ -1,0 +1,54 @@
+/* main.c: the one program. `covey WORD ...`: what each word does is in its own room. */
+#include <stdio.h>
+#include <string.h>
+
+#include "console/console.h"
+#include "console/demo.h"
+#include "covey.h"
+#include "rt/options.h"
+#include "rt/start.h"
+
+static const char usage[] =
+    "covey: a masterless cluster that any Redis client can use\n\n"
+    "  covey start [--name N] [--data DIR] [--port P] [--seed HOST:PORT]...   run a node (covey start --help: all flags)\n"
+    "  covey demo [--nodes N]                                                 a cluster on this machine, shown at work\n"
+    "  covey console [-h HOST] [-p PORT]                                      talk to a node: history, completion, help\n"
+    "  covey status | members | ring | where KEY | get KEY | set KEY VALUE | del KEY ... [-h HOST] [-p PORT] [--json]\n"
+    "                                                                         one command of the console, from the shell\n"
+    "  covey help | version\n\n"
+    "A first cluster, in three terminals:\n\n"
+    "  covey start --name a --port 7400\n"
+    "  covey start --name b --port 7410 --seed 127.0.0.1:7400\n"
+    "  covey start --name c --port 7420 --seed 127.0.0.1:7400\n";
+
+static int unknown(const char *word)
+{
+    static const char *const words[] = {"start",   "demo", "console", "help", "version", "status",
+                                        "members", "ring", "where",   "get",  "set",     "del"};
+    const char *near = options_nearest(word, words, sizeof words / sizeof words[0]);
+    if (near)
+        fprintf(stderr, "covey: \"%.60s\" is no command; did you mean `covey %s`? (`covey help` lists all)\n", word, near);
+    else
+        fprintf(stderr, "covey: \"%.60s\" is no command; `covey help` lists all\n", word);
+    return 1;
+}
+
+int main(int argc, char **argv)
+{
+    const char *word = argc > 1 ? argv[1] : "help";
+    if (strcmp(word, "start") == 0)
+        return start_main(argc - 1, argv + 1);
+    if (strcmp(word, "demo") == 0)
+        return demo_main(argc - 1, argv + 1);
+    if (strcmp(word, "console") == 0 || console_knows(word))
+        return console_main(argc - 1, argv + 1);
+    if (strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+        fputs(usage, stdout);
+        return 0;
+    }
+    if (strcmp(word, "version") == 0 || strcmp(word, "--version") == 0) {
+        printf("covey %s\n", covey_version());
+        return 0;
+    }
+    return unknown(word);
+}

@@ -1,0 +1,151 @@
+/* birth.c: see birth.h.
+ *
+ * Record format: u8 format (1) | u64 id | u8 founder | cluster id 16 | u64 generation | u8 name bytes | name, little-endian. */
+#include "rt/birth.h"
+
+#include <sodium.h>
+#include <stdio.h>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "store/log.h"
+
+enum { FORMAT = 1, FIXED = 35, RECORD_N = FIXED + NODE_NAME_MAX };
+
+static void put_u64(uint8_t *p, uint64_t n)
+{
+    for (unsigned i = 0; i < 8; i++)
+        p[i] = (uint8_t)(n >> 8 * i);
+}
+
+static uint64_t get_u64(const uint8_t *p)
+{
+    uint64_t n = 0;
+    for (unsigned i = 8; i-- > 0;)
+        n = n << 8 | p[i];
+    return n;
+}
+
+static struct slice encode(const struct birth *b, uint8_t out[RECORD_N])
+{
+    out[0] = FORMAT;
+    put_u64(out + 1, b->id);
+    out[9] = !cluster_id_none(b->cluster);
+    memcpy(out + 10, b->cluster.b, 16);
+    put_u64(out + 26, b->generation);
+    out[34] = b->name_n;
+    memcpy(out + FIXED, b->name, b->name_n);
+    return slice_of(out, (size_t)FIXED + b->name_n);
+}
+
+static int decode(struct slice in, struct birth *b)
+{
+    if (in.n < FIXED || in.p[0] != FORMAT || in.p[34] > NODE_NAME_MAX || in.n != (size_t)FIXED + in.p[34])
+        return ERR_CORRUPT;
+    b->id = get_u64(in.p + 1);
+    memcpy(b->cluster.b, in.p + 10, 16);
+    b->generation = get_u64(in.p + 26);
+    b->name_n = in.p[34];
+    memcpy(b->name, in.p + FIXED, b->name_n);
+    return b->id == 0 || b->name_n == 0 ? ERR_CORRUPT : 0;
+}
+
+static bool has_state(struct store *store, struct slice name)
+{
+    struct slice value;
+    uint64_t serial;
+    return store_state(store, name, &value, &serial) && value.n > 0;
+}
+
+/* Stores the identity and waits: nobody may meet a node that could be somebody else after a crash. */
+static int save(const struct birth *b, uint64_t serial, struct store *store)
+{
+    uint8_t bytes[RECORD_N];
+    struct slice value = encode(b, bytes);
+    struct record r = {.kind = RECORD_STATE,
+                       .version = {.stamp = serial, .digest = hash_bytes(value)},
+                       .key = SLICE("identity"),
+                       .value = value};
+    struct store_result done;
+    store_put(store, 0, &r);
+    store_flush(store);
+    int error = log_drain(store);
+    while (store_reap(store, &done))
+        if (!error)
+            error = done.error;
+    return error;
+}
+
+static void draw(struct birth *b, const struct settings *s)
+{
+    *b = (struct birth){.found = s->seed_n == 0 || s->found};
+    while (b->id == 0)
+        randombytes_buf(&b->id, sizeof b->id);
+    if (b->found) {
+        randombytes_buf(&b->cluster, sizeof b->cluster);
+        randombytes_buf(&b->generation, sizeof b->generation);
+    }
+}
+
+/* A used directory goes on as what it was; where the settings ask for something else, that is said, not done. */
+static int resume(struct birth *b, const struct settings *s, struct store *store, char *why, size_t why_n)
+{
+    char id[ADDR_TEXT];
+    bool has_layout = has_state(store, SLICE("layout"));
+    b->found = !has_layout && !cluster_id_none(b->cluster);
+    if (s->found && has_layout) {
+        snprintf(why, why_n,
+                 "--new: the data directory \"%.200s\" is that of node %s, and a used one never founds a cluster; leave --new "
+                 "out, or name an "
+                 "empty directory with --data",
+                 s->data_dir, node_id_text(b->id, id));
+        return ERR_REFUSED;
+    }
+    if (!b->found && !has_layout && s->seed_n == 0) {
+        snprintf(why, why_n,
+                 "the data directory \"%.200s\" belongs to node %s, which has not joined its cluster yet; give --seed HOST:PORT "
+                 "of a member, or "
+                 "name an empty directory with --data to found a new cluster",
+                 s->data_dir, node_id_text(b->id, id));
+        return ERR_REFUSED;
+    }
+    return 0;
+}
+
+/* Takes the name asked for, or that of the directory. True when it changed. */
+static bool settle_name(struct birth *b, const struct settings *s)
+{
+    struct slice wanted = slice_str(s->name);
+    if (b->name_n > 0 && (!s->name_given || slice_eq(wanted, slice_of(b->name, b->name_n))))
+        return false;
+    CHECK(wanted.n > 0 && wanted.n <= NODE_NAME_MAX);
+    b->name_n = (uint8_t)wanted.n;
+    memcpy(b->name, wanted.p, wanted.n);
+    return true;
+}
+
+int birth_of(struct birth *b, const struct settings *s, struct store *store, char *why, size_t why_n)
+{
+    struct slice value;
+    uint64_t serial = 0;
+    int error = 0;
+    if (sodium_init() < 0) {
+        snprintf(why, why_n, "libsodium found no source of random numbers; is /dev/urandom there?");
+        return ERR_IO;
+    }
+    *b = (struct birth){0};
+    if (store_state(store, SLICE("identity"), &value, &serial)) {
+        if (decode(value, b)) {
+            snprintf(why, why_n, "the identity in \"%.200s\" is of an unknown format; was it written by a later release?",
+                     s->data_dir);
+            return ERR_CORRUPT;
+        }
+        error = resume(b, s, store, why, why_n);
+    } else {
+        draw(b, s);
+    }
+    if (!error && settle_name(b, s) && (error = save(b, serial + 1, store)))
+        snprintf(why, why_n, "cannot write to \"%.200s\": %s", s->data_dir, error_sentence(error));
+    return error;
+}

@@ -1,0 +1,24 @@
+/* birth.h: who this node is. Decided once, when its data directory is used for the first time, and read back ever after (design section 3).
+ *
+ * The state record "identity" holds the node's random id, its name, and, in a founder's directory, the id and the generation that it drew
+ * for its cluster: a founder that dies before its first layout is durable goes on founding the same cluster. */
+#ifndef COVEY_RT_BIRTH_H
+#define COVEY_RT_BIRTH_H
+
+#include "rt/settings.h"
+#include "store/store.h"
+
+struct birth {
+    uint64_t id;               /* never 0 */
+    bool found;                /* this start founds (or goes on founding) a cluster */
+    struct cluster_id cluster; /* of a founder */
+    uint64_t generation;       /* of a founder */
+    uint8_t name_n;
+    uint8_t name[NODE_NAME_MAX];
+};
+
+/* Reads the identity from the store, or draws and stores one and waits until it is durable. 0; ERR_REFUSED (the settings do not fit the directory), ERR_CORRUPT, ERR_IO,
+ * with a sentence in why. */
+int birth_of(struct birth *b, const struct settings *s, struct store *store, char *why, size_t why_n);
+
+#endif

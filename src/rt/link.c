@@ -1,0 +1,309 @@
+/* link.c: see link.h. */
+#include "rt/link.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "rt/endpoint.h"
+#include "rt/peer.h"
+#include "rt/world.h"
+
+enum { READ_LEAST = 64 * 1024 }; /* one frame and its header: fewer bytes would split every large chunk in two reads */
+
+/* ---- Life and death ---- */
+
+static struct link *link_new(struct peers *ps, int seed)
+{
+    struct link *l = calloc(1, sizeof *l);
+    if (!l)
+        return NULL;
+    if (uv_tcp_init(&ps->world->loop, &l->tcp)) {
+        free(l);
+        return NULL;
+    }
+    l->tcp.data = l;
+    l->peers = ps;
+    l->seed = seed;
+    l->used_ms = ps->world->now_ms;
+    frame_writer_init(&l->out, LINK_PENDING_MAX);
+    frame_reader_init(&l->in);
+    buf_init(&l->waiting, LINK_PENDING_MAX);
+    peers_add_link(ps, l);
+    return l;
+}
+
+static void link_free(uv_handle_t *h)
+{
+    struct link *l = h->data;
+    frame_writer_close(&l->out);
+    frame_reader_close(&l->in);
+    buf_close(&l->waiting);
+    free(l);
+}
+
+void link_close(struct link *l, int error, const char *why)
+{
+    if (l->state == LINK_CLOSING)
+        return;
+    enum link_state was = l->state;
+    l->state = LINK_CLOSING;
+    uv_close((uv_handle_t *)&l->tcp, link_free);
+    peers_link_closed(l->peers, l, was, error, why);
+}
+
+/* Reads that are under way end here: the bytes stand in the reader's own buffer. */
+static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *out)
+{
+    struct link *l = h->data;
+    uint8_t *space;
+    size_t n;
+    (void)suggested;
+    if (frame_space(&l->in, READ_LEAST, &space, &n))
+        *out = uv_buf_init(NULL, 0); /* libuv then reports UV_ENOBUFS to on_read */
+    else
+        *out = uv_buf_init((char *)space, (unsigned)n);
+}
+
+/* ---- Hello ---- */
+
+static int put_hello(struct link *l)
+{
+    struct message m = {.kind = MSG_HELLO};
+    node_hello(&l->peers->world->node, &m.hello);
+    return frame_put(&l->out, &m);
+}
+
+/* Says no and closes. The few bytes fit the empty socket buffer of a stream that has carried nothing yet. */
+static void refuse(struct link *l, int error, struct slice sentence)
+{
+    struct message m = {.kind = MSG_HELLO_NO, .hello_no = {.error = (uint32_t)-error, .text = sentence}};
+    char why[WHY_MAX];
+    snprintf(why, sizeof why, "refused: %.*s", (int)sentence.n, (const char *)sentence.p);
+    if (frame_put(&l->out, &m) == 0)
+        link_flush(l);
+    world_log(l->peers->world, TRACE_WARN, "peer.refused", l->addr, why);
+    link_close(l, error, why);
+}
+
+static void hello(struct link *l, const struct msg_hello *h)
+{
+    struct world *w = l->peers->world;
+    struct buf why;
+    buf_init(&why, WHY_MAX);
+    int error = node_check_hello(&w->node, h, &why);
+    if (!error && l->peer && peers_id(l->peer) != h->node) {
+        error = ERR_NOT_A_MEMBER;
+        buf_printf(&why, "%s was thought to be another node: its data directory was replaced", l->addr);
+    }
+    if (error)
+        refuse(l, error, buf_view(&why));
+    else if (!l->opened_here && put_hello(l))
+        link_close(l, ERR_NO_MEMORY, "no memory for the hello");
+    else
+        peers_link_up(l->peers, l, h);
+    buf_close(&why);
+}
+
+/* The first message of a stream must be a hello, or the refusal of ours. */
+static void greet(struct link *l, const struct message *m)
+{
+    char why[WHY_MAX];
+    if (m->kind == MSG_HELLO) {
+        hello(l, &m->hello);
+    } else if (m->kind == MSG_HELLO_NO && l->opened_here) {
+        int error = -(int)(m->hello_no.error & 0xff);
+        snprintf(why, sizeof why, "%.*s", (int)(m->hello_no.text.n < 400 ? m->hello_no.text.n : 400),
+                 (const char *)m->hello_no.text.p);
+        link_close(l, error ? error : ERR_REFUSED, why);
+    } else {
+        snprintf(why, sizeof why, "the stream began with %s instead of HELLO", message_name(m->kind));
+        peers_garbage(l->peers, l, ERR_BAD_MESSAGE, why);
+    }
+}
+
+/* ---- Reading ---- */
+
+static void on_message(struct link *l, const struct message *m)
+{
+    struct world *w = l->peers->world;
+    l->used_ms = w->now_ms;
+    if (l->state != LINK_UP) {
+        greet(l, m);
+        return;
+    }
+    struct event ev = {.kind = EV_MESSAGE, .message = {.from = peers_id(l->peer), .message = m}};
+    world_step(w, &ev);
+}
+
+static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
+{
+    struct link *l = s->data;
+    struct message m;
+    int got = 0;
+    (void)b;
+    if (n < 0) {
+        link_close(l, ERR_CLOSED, n == UV_EOF ? "the peer closed the stream" : uv_strerror((int)n));
+        return;
+    }
+    world_clock(l->peers->world);
+    frame_received(&l->in, (size_t)n);
+    while (l->state != LINK_CLOSING && (got = frame_next(&l->in, &m)) == 1)
+        on_message(l, &m);
+    if (l->state != LINK_CLOSING && got < 0)
+        peers_garbage(l->peers, l, got, error_sentence(got));
+}
+
+static void link_read_on(struct link *l)
+{
+    l->state = LINK_HELLO;
+    l->deadline_ms = l->peers->world->now_ms + LINK_HELLO_MS;
+    uv_tcp_nodelay(&l->tcp, 1);
+    int error = uv_read_start((uv_stream_t *)&l->tcp, on_alloc, on_read);
+    if (error)
+        link_close(l, ERR_IO, uv_strerror(error));
+}
+
+/* ---- Opening ---- */
+
+static void on_connect(uv_connect_t *c, int status)
+{
+    struct link *l = c->data;
+    if (l->state == LINK_CLOSING)
+        return;
+    world_clock(l->peers->world);
+    if (status) {
+        link_close(l, ERR_CLOSED, uv_strerror(status));
+        return;
+    }
+    link_read_on(l);
+    peers_dirty(l->peers, l);
+}
+
+struct link *link_open(struct peers *ps, struct addr base, int seed)
+{
+    struct sockaddr_storage sa;
+    struct link *l = link_new(ps, seed);
+    if (!l)
+        return NULL;
+    l->opened_here = true;
+    l->deadline_ms = ps->world->now_ms + LINK_CONNECT_MS;
+    l->connect.data = l;
+    struct addr shown = base;
+    shown.port = (uint16_t)(base.port + PEER_PORT_OFFSET);
+    addr_text(shown, l->addr);
+    endpoint_sockaddr(base, PEER_PORT_OFFSET, &sa);
+    if (put_hello(l) || uv_tcp_connect(&l->connect, &l->tcp, (const struct sockaddr *)&sa, on_connect)) {
+        l->seed = -1; /* the caller sees NULL and tells the node itself */
+        link_close(l, ERR_IO, "");
+        return NULL;
+    }
+    return l;
+}
+
+struct link *link_accept(struct peers *ps, uv_stream_t *listener)
+{
+    struct sockaddr_storage sa = {0};
+    int n = sizeof sa;
+    struct link *l = link_new(ps, -1);
+    if (!l)
+        return NULL;
+    if (uv_accept(listener, (uv_stream_t *)&l->tcp)) {
+        link_close(l, ERR_IO, "");
+        return NULL;
+    }
+    uv_tcp_getpeername(&l->tcp, (struct sockaddr *)&sa, &n);
+    addr_text(endpoint_addr((const struct sockaddr *)&sa, 0), l->addr);
+    link_read_on(l);
+    return l->state == LINK_CLOSING ? NULL : l;
+}
+
+/* ---- Writing ---- */
+
+int link_put(struct link *l, const struct message *m)
+{
+    l->used_ms = l->peers->world->now_ms;
+    /* a small message may pass large ones that wait for a channel: frames interleave for that very reason */
+    if (l->state == LINK_UP && (l->waiting.n == 0 || message_size(m) <= FRAME_CHUNK)) {
+        peers_dirty(l->peers, l);
+        int error = frame_put(&l->out, m);
+        if (error != ERR_BUSY)
+            return error;
+    }
+    return message_append(&l->waiting, m) ? ERR_BUSY : 0;
+}
+
+/* Moves waiting messages into the writer as far as it has room. True when one moved. */
+static bool refill(struct link *l)
+{
+    struct message m;
+    bool moved = false;
+    while (l->state == LINK_UP && l->waiting_at < l->waiting.n) {
+        int n = message_decode(slice_of(l->waiting.p + l->waiting_at, l->waiting.n - l->waiting_at), &m);
+        CHECK(n > 0);
+        if (frame_put(&l->out, &m))
+            break;
+        l->waiting_at += (size_t)n;
+        moved = true;
+    }
+    if (l->waiting.n && l->waiting_at == l->waiting.n) {
+        l->waiting_at = l->waiting.n = 0;
+        if (l->waiting.cap > LINK_KEEP_MAX)
+            buf_close(&l->waiting);
+    }
+    return moved;
+}
+
+static void on_written(uv_write_t *req, int status)
+{
+    struct link *l = req->data;
+    if (l->state == LINK_CLOSING)
+        return;
+    l->writing = false;
+    if (status) {
+        link_close(l, ERR_CLOSED, uv_strerror(status));
+        return;
+    }
+    struct slice bytes;
+    if (frame_output(&l->out, &bytes) == 0)
+        frame_sent(&l->out, bytes.n);
+    peers_dirty(l->peers, l);
+}
+
+/* The socket is full: libuv keeps the rest, whose bytes the writer holds still, until it has drained. */
+static void write_later(struct link *l, struct slice bytes)
+{
+    uv_buf_t b = uv_buf_init((char *)(uintptr_t)bytes.p, (unsigned)bytes.n);
+    l->write.data = l;
+    l->writing = true;
+    int error = uv_write(&l->write, (uv_stream_t *)&l->tcp, &b, 1, on_written);
+    if (error)
+        link_close(l, ERR_CLOSED, uv_strerror(error));
+}
+
+void link_flush(struct link *l)
+{
+    while (!l->writing && l->state != LINK_CLOSING && l->state != LINK_CONNECTING) {
+        struct slice bytes;
+        if (frame_output(&l->out, &bytes)) {
+            link_close(l, ERR_NO_MEMORY, "no memory for output");
+            return;
+        }
+        if (bytes.n == 0) {
+            if (!refill(l))
+                return;
+            continue;
+        }
+        uv_buf_t b = uv_buf_init((char *)(uintptr_t)bytes.p, (unsigned)bytes.n);
+        int n = uv_try_write((uv_stream_t *)&l->tcp, &b, 1);
+        if (n < 0 && n != UV_EAGAIN) {
+            link_close(l, ERR_CLOSED, uv_strerror(n));
+            return;
+        }
+        size_t sent = n > 0 ? (size_t)n : 0;
+        frame_sent(&l->out, sent);
+        if (sent < bytes.n)
+            write_later(l, slice_of(bytes.p + sent, bytes.n - sent));
+    }
+}

@@ -1,0 +1,424 @@
+/* options.c: see options.h. */
+#include "rt/options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/id.h"
+#include "base/limits.h"
+#include "rt/endpoint.h"
+
+enum option_kind {
+    OPTION_TEXT,
+    OPTION_COUNT,  /* a number between min and max */
+    OPTION_BYTES,  /* the same, with k, m or g for powers of 1024 */
+    OPTION_CHOICE, /* one of words separated by | */
+    OPTION_SWITCH, /* no value; in a file also yes or no */
+    OPTION_SEED,   /* HOST:PORT, repeatable */
+};
+
+struct option {
+    const char *name;
+    const char *argument; /* as the help shows it; the words of a CHOICE */
+    const char *summary;
+    enum option_kind kind;
+    size_t at;         /* offset in struct options */
+    uint64_t min, max; /* of a number; of a text: bytes */
+};
+
+#define AT(field) offsetof(struct options, field)
+
+/* The order is that of the help: what everybody needs first. */
+static const struct option table[] = {
+    {"name", "NAME", "a name for people (as before, else the host's name and the port)", OPTION_TEXT, AT(name), 1, NODE_NAME_MAX},
+    {"data", "DIR", "the data directory, made when missing (covey-NAME)", OPTION_TEXT, AT(data), 1, 4000},
+    {"port", "P", "clients at P, peers at P+1 over TCP and UDP (7400)", OPTION_COUNT, AT(port), 1, PORT_MAX},
+    {"seed", "HOST:PORT", "a neighbour's base port; repeatable, 16 at most; without one, an empty directory founds a cluster",
+     OPTION_SEED, AT(seed), 0, 0},
+    {"new", NULL, "found a new cluster although seeds are given", OPTION_SWITCH, AT(found), 0, 0},
+    {"bind", "ADDR", "the address peers reach: 127.0.0.1 or ::1 (127.0.0.1)", OPTION_TEXT, AT(bind), 1, HOST_MAX},
+    {"client-bind", "ADDR", "the address clients reach (as --bind)", OPTION_TEXT, AT(client_bind), 1, HOST_MAX},
+    {"advertise", "HOST:PORT", "the base address told to peers (that of --bind and --port)", OPTION_TEXT, AT(advertise), 1,
+     HOST_MAX + 8},
+    {"zone", "ZONE", "members of one zone are expected to fail together; copies go to different zones", OPTION_TEXT, AT(zone), 1,
+     ZONE_MAX},
+    {"weight", "W", "share of the data, 1 to 1000 (100)", OPTION_COUNT, AT(weight), 1, 1000},
+    {"replicas", "N", "copies of each record, fixed when the cluster is founded (3)", OPTION_COUNT, AT(replicas), 1,
+     REPLICAS_MAX},
+    {"durability", "fsync|interval", "OK means synced to disk, or to be synced within a second (fsync)", OPTION_CHOICE,
+     AT(durability), 0, 0},
+    {"profile", "lan|wan|local", "how soon a silent member is suspected (lan)", OPTION_CHOICE, AT(profile), 0, 0},
+    {"value-max", "BYTES", "the largest value taken, up to 9m (8m)", OPTION_BYTES, AT(value_max_bytes), 1, 9u * 1024 * 1024},
+    {"max-clients", "N", "client connections at once (10000)", OPTION_COUNT, AT(clients_max), 1, 60000},
+    {"ops-max", "N", "client operations under way at once (16384)", OPTION_COUNT, AT(ops_max), 1, 1u << 20},
+    {"log-level", "debug|info|warn|error", "the least level logged to stderr (info)", OPTION_CHOICE, AT(log_level), 0, 0},
+    {"config", "FILE", "lines of `name value` with the names above; flags win over it", OPTION_TEXT, AT(config), 1, 4000},
+    {"console", NULL, "open a console here; the node stops when it ends", OPTION_SWITCH, AT(console), 0, 0},
+    {"help", NULL, "print this", OPTION_SWITCH, AT(help), 0, 0},
+};
+enum { TABLE_N = sizeof table / sizeof table[0] };
+
+/* Where a value came from, for the sentence: "--port", or "cluster.conf line 3: port". */
+struct origin {
+    const char *file; /* NULL for the command line */
+    unsigned line;
+};
+
+struct parse {
+    struct options *o;
+    char *why;
+    size_t why_n;
+    struct origin origin;
+};
+
+#define REFUSE(p, ...) (snprintf((p)->why, (p)->why_n, __VA_ARGS__), ERR_REFUSED)
+
+/* Levenshtein's distance of two short words, by one row; longer words are never near. */
+static unsigned distance(const char *a, const char *b)
+{
+    enum { WORD_MAX = 24 };
+    size_t an = strlen(a), bn = strlen(b);
+    unsigned row[WORD_MAX + 1];
+    if (an > WORD_MAX || bn > WORD_MAX)
+        return WORD_MAX;
+    for (unsigned j = 0; j <= bn; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= an; i++) {
+        unsigned diagonal = row[0];
+        row[0] = (unsigned)i;
+        for (size_t j = 1; j <= bn; j++) {
+            unsigned best = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            best = row[j] + 1 < best ? row[j] + 1 : best;
+            row[j] = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+        }
+    }
+    return row[bn];
+}
+
+const char *options_nearest(const char *word, const char *const *names, unsigned n)
+{
+    const char *best = NULL;
+    unsigned least = 3;
+    for (unsigned i = 0; i < n; i++) {
+        unsigned d = distance(word, names[i]);
+        /* the start of a name is meant as well: --val for --value-max */
+        if (d > 1 && strlen(word) >= 3 && strncmp(word, names[i], strlen(word)) == 0)
+            d = 1;
+        if (d < least) {
+            least = d;
+            best = names[i];
+        }
+    }
+    return best;
+}
+
+static const struct option *find(const char *name, size_t n)
+{
+    for (unsigned i = 0; i < TABLE_N; i++)
+        if (strlen(table[i].name) == n && memcmp(table[i].name, name, n) == 0)
+            return &table[i];
+    return NULL;
+}
+
+/* "--port" or "covey.conf line 3: port", for sentences. */
+static const char *place(const struct parse *p, const char *name, char out[256])
+{
+    if (p->origin.file)
+        snprintf(out, 256, "%.180s line %u: %.40s", p->origin.file, p->origin.line, name);
+    else
+        snprintf(out, 256, "--%.40s", name);
+    return out;
+}
+
+static int unknown(const struct parse *p, const char *name)
+{
+    const char *names[TABLE_N];
+    char at[256];
+    for (unsigned i = 0; i < TABLE_N; i++)
+        names[i] = table[i].name;
+    const char *near = options_nearest(name, names, TABLE_N);
+    place(p, name, at);
+    if (near)
+        return REFUSE(p, "%s: no such option; did you mean %s%s? (`covey start --help` lists all)", at,
+                      p->origin.file ? "" : "--", near);
+    return REFUSE(p, "%s: no such option; `covey start --help` lists all", at);
+}
+
+static int parse_number(const char *text, bool units, uint64_t *out)
+{
+    char *end;
+    uint64_t n = 0;
+    if (*text < '0' || *text > '9' || strlen(text) > 18)
+        return ERR_REFUSED;
+    n = strtoull(text, &end, 10);
+    if (units && *end && !end[1]) {
+        const char *unit = strchr("kmg", *end | 0x20);
+        if (!unit || n >> 32)
+            return ERR_REFUSED;
+        n <<= 10 * (unit - "kmg" + 1);
+        end++;
+    }
+    *out = n;
+    return *end ? ERR_REFUSED : 0;
+}
+
+static int set_number(const struct parse *p, const struct option *t, const char *value)
+{
+    uint64_t n;
+    char at[256];
+    bool units = t->kind == OPTION_BYTES;
+    if (parse_number(value, units, &n) || n < t->min || n > t->max)
+        return REFUSE(p, "%s: \"%.60s\" is not a number from %llu to %llu%s", place(p, t->name, at), value,
+                      (unsigned long long)t->min, (unsigned long long)t->max,
+                      units ? " (k, m and g stand for powers of 1024)" : "");
+    *(uint64_t *)((char *)p->o + t->at) = n;
+    return 0;
+}
+
+static int set_text(const struct parse *p, const struct option *t, const char *value)
+{
+    char at[256];
+    size_t n = strlen(value);
+    if (n < t->min || n > t->max)
+        return REFUSE(p, "%s: \"%.60s\" has %zu bytes; give %llu to %llu", place(p, t->name, at), value, n,
+                      (unsigned long long)t->min, (unsigned long long)t->max);
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)value[i] < ' ' || value[i] == 0x7f)
+            return REFUSE(p, "%s: byte %zu is a control byte; give printable text", place(p, t->name, at), i + 1);
+    *(const char **)((char *)p->o + t->at) = value;
+    return 0;
+}
+
+/* The index of value among the words of "a|b|c", or -1. */
+static int choice_index(const char *words, const char *value)
+{
+    size_t n = strlen(value);
+    for (int i = 0;; i++) {
+        size_t word_n = strcspn(words, "|");
+        if (word_n == n && memcmp(words, value, n) == 0)
+            return i;
+        if (!words[word_n])
+            return -1;
+        words += word_n + 1;
+    }
+}
+
+static int set_choice(const struct parse *p, const struct option *t, const char *value)
+{
+    char at[256];
+    int i = choice_index(t->argument, value);
+    if (i < 0)
+        return REFUSE(p, "%s: \"%.60s\" is none of %s", place(p, t->name, at), value, t->argument);
+    *(uint64_t *)((char *)p->o + t->at) = (uint64_t)i;
+    return 0;
+}
+
+static int set_switch(const struct parse *p, const struct option *t, const char *value)
+{
+    char at[256];
+    int i = choice_index("no|yes", value);
+    if (i < 0)
+        return REFUSE(p, "%s: \"%.60s\" is neither yes nor no", place(p, t->name, at), value);
+    *((bool *)((char *)p->o + t->at)) = i;
+    return 0;
+}
+
+static int set_seed(const struct parse *p, const struct option *t, const char *value)
+{
+    struct endpoint e;
+    char at[256];
+    if (endpoint_parse(value, &e))
+        return REFUSE(p, "%s: \"%.60s\" is not HOST:PORT or [IPV6]:PORT with a base port from 1 to %d", place(p, t->name, at),
+                      value, PORT_MAX);
+    if (p->o->seed_n == COVEY_SEEDS_MAX)
+        return REFUSE(p, "%s: \"%.60s\" is seed number %d; give %d at most, one live neighbour is enough", place(p, t->name, at),
+                      value, COVEY_SEEDS_MAX + 1, COVEY_SEEDS_MAX);
+    p->o->seed[p->o->seed_n++] = value;
+    return 0;
+}
+
+static int set(const struct parse *p, const struct option *t, const char *value)
+{
+    switch (t->kind) {
+    case OPTION_TEXT:
+        return set_text(p, t, value);
+    case OPTION_COUNT:
+    case OPTION_BYTES:
+        return set_number(p, t, value);
+    case OPTION_CHOICE:
+        return set_choice(p, t, value);
+    case OPTION_SWITCH:
+        return set_switch(p, t, value);
+    case OPTION_SEED:
+        return set_seed(p, t, value);
+    }
+    return ERR_REFUSED;
+}
+
+/* ---- The configuration file ---- */
+
+static int read_config(struct parse *p, const char *path)
+{
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return REFUSE(p, "--config: cannot read \"%.200s\": %m; give a readable file or leave the flag out", path);
+    p->o->kept = malloc(OPTIONS_KEPT_MAX + 1);
+    size_t n = p->o->kept ? fread(p->o->kept, 1, OPTIONS_KEPT_MAX + 1, f) : 0;
+    bool failed = !p->o->kept || ferror(f);
+    fclose(f);
+    if (failed)
+        return REFUSE(p, "--config: cannot read \"%.200s\"; give a readable file or leave the flag out", path);
+    if (n > OPTIONS_KEPT_MAX || memchr(p->o->kept, 0, n))
+        return REFUSE(p, "--config: \"%.200s\" is over %d bytes or no text; give a file of `name value` lines", path,
+                      OPTIONS_KEPT_MAX);
+    p->o->kept[n] = 0;
+    return 0;
+}
+
+static char *trim(char *s)
+{
+    size_t n;
+    s += strspn(s, " \t\r");
+    for (n = strlen(s); n && strchr(" \t\r", s[n - 1]);)
+        s[--n] = 0;
+    return s;
+}
+
+static int config_line(const struct parse *p, char *line)
+{
+    char at[256];
+    char *name = trim(line);
+    if (!*name || *name == '#')
+        return 0;
+    size_t n = strcspn(name, " \t");
+    char *value = name + n;
+    if (*value)
+        *value++ = 0;
+    value = trim(value);
+    const struct option *t = find(name, n);
+    if (!t)
+        return unknown(p, name);
+    if (t->at == AT(config) || t->at == AT(help))
+        return REFUSE(p, "%s: only on the command line; remove the line", place(p, name, at));
+    if (!*value && t->kind == OPTION_SWITCH)
+        value = "yes";
+    if (!*value)
+        return REFUSE(p, "%s: a value is missing: %s %s", place(p, name, at), name, t->argument);
+    return set(p, t, value);
+}
+
+static int parse_config(struct parse *p, const char *path)
+{
+    int error = read_config(p, path);
+    p->origin = (struct origin){.file = path};
+    char *line = p->o->kept;
+    while (!error && line) {
+        char *end = strchr(line, '\n');
+        if (end)
+            *end++ = 0;
+        p->origin.line++;
+        error = config_line(p, line);
+        line = end;
+    }
+    p->origin = (struct origin){0};
+    return error;
+}
+
+/* ---- The command line ---- */
+
+/* One flag at argv[*i]: --name value, --name=value, or --switch. Finds its option and value, and moves *i past them. */
+static int next_flag(const struct parse *p, int argc, char **argv, int *i, const struct option **t, const char **value)
+{
+    const char *word = argv[(*i)++];
+    char name[64];
+    if (strcmp(word, "-h") == 0)
+        word = "--help";
+    if (strncmp(word, "--", 2) != 0 || !word[2])
+        return REFUSE(p, "\"%.60s\" is not a flag; flags begin with --, `covey start --help` lists them", word);
+    size_t n = strcspn(word + 2, "=");
+    const char *equals = word[2 + n] ? word + 3 + n : NULL;
+    snprintf(name, sizeof name, "%.*s", (int)(n < 60 ? n : 60), word + 2);
+    *t = find(word + 2, n);
+    if (!*t)
+        return unknown(p, name);
+    if (equals)
+        *value = equals;
+    else if ((*t)->kind == OPTION_SWITCH)
+        *value = "yes";
+    else if (*i < argc)
+        *value = argv[(*i)++];
+    else
+        return REFUSE(p, "--%s: a value is missing: --%s %s", name, name, (*t)->argument);
+    return 0;
+}
+
+/* Walks the flags. First for --config alone, so that flags win over the file wherever it stands; then for the rest. */
+static int walk_flags(struct parse *p, int argc, char **argv, bool config)
+{
+    const struct option *t;
+    const char *value;
+    for (int i = 0; i < argc;) {
+        int error = next_flag(p, argc, argv, &i, &t, &value);
+        if (!error && config == (t->at == AT(config)))
+            error = set(p, t, value);
+        if (error)
+            return error;
+    }
+    return 0;
+}
+
+int options_parse(struct options *o, int argc, char **argv, char *why, size_t why_n)
+{
+    struct parse p = {.o = o, .why = why, .why_n = why_n};
+    *o = (struct options){.log_level = COVEY_LOG_INFO};
+    int error = walk_flags(&p, argc, argv, true);
+    if (!error && o->config)
+        error = parse_config(&p, o->config);
+    return error ? error : walk_flags(&p, argc, argv, false);
+}
+
+void options_close(struct options *o)
+{
+    free(o->kept);
+    o->kept = NULL;
+}
+
+void options_embed(const struct options *o, struct covey_options *out)
+{
+    *out = (struct covey_options){
+        .name = o->name,
+        .data_dir = o->data,
+        .port = (uint16_t)o->port,
+        .bind = o->bind,
+        .client_bind = o->client_bind,
+        .advertise = o->advertise,
+        .seeds = o->seed,
+        .seed_n = (unsigned)o->seed_n,
+        .found = o->found,
+        .zone = o->zone,
+        .weight = (unsigned)o->weight,
+        .profile = (enum covey_profile)o->profile,
+        .durability = (enum covey_durability)o->durability,
+        .value_max_bytes = o->value_max_bytes,
+        .clients_max = (unsigned)o->clients_max,
+        .ops_max = (unsigned)o->ops_max,
+        .replicas = (unsigned)o->replicas,
+        .config_file = o->config,
+        .log_level = (enum covey_log_level)o->log_level,
+    };
+}
+
+int options_help(struct buf *out)
+{
+    for (unsigned i = 0; i < TABLE_N; i++) {
+        const struct option *t = &table[i];
+        char left[64];
+        snprintf(left, sizeof left, "--%s%s%s", t->name, t->argument ? " " : "", t->argument ? t->argument : "");
+        int error = buf_printf(out, "  %-32s %s\n", left, t->summary);
+        if (error)
+            return error;
+    }
+    return 0;
+}

@@ -1,0 +1,344 @@
+/* peer.c: see peer.h. */
+#include "rt/peer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "rt/endpoint.h"
+#include "rt/world.h"
+
+enum { BACKLOG = 511 };
+
+/* ---- The table ---- */
+
+uint64_t peers_id(const struct peer *p)
+{
+    return p->id;
+}
+
+static struct peer *peer_find(struct peers *ps, uint64_t id)
+{
+    struct peer *p;
+    HASH_FIND(hh, ps->by_id, &id, sizeof id, p);
+    return p;
+}
+
+static struct peer *peer_get(struct peers *ps, uint64_t id)
+{
+    struct peer *p = peer_find(ps, id);
+    if (p)
+        return p;
+    p = calloc(1, sizeof *p);
+    if (!p)
+        return NULL;
+    p->id = id;
+    HASH_ADD(hh, ps->by_id, id, sizeof p->id, p);
+    if (peer_find(ps, id) == p)
+        return p;
+    free(p); /* the hash table could not grow */
+    return NULL;
+}
+
+static void peer_attach(struct peer *p, struct link *l)
+{
+    l->peer = p;
+    l->next_of_peer = p->links;
+    p->links = l;
+}
+
+static void peer_detach(struct link *l)
+{
+    struct link **at = &l->peer->links;
+    while (*at != l)
+        at = &(*at)->next_of_peer;
+    *at = l->next_of_peer;
+}
+
+/* The stream to write to: one that is up, of several the one that the smaller id opened (both ends choose alike); else one being opened. */
+static struct link *peer_writer(const struct peers *ps, const struct peer *p)
+{
+    struct link *best = NULL;
+    bool ours = ps->world->birth.id < p->id;
+    for (struct link *l = p->links; l; l = l->next_of_peer)
+        if (!best || (l->state == LINK_UP && best->state != LINK_UP) ||
+            (l->state == LINK_UP && l->opened_here == ours && best->opened_here != ours))
+            best = l;
+    return best;
+}
+
+static unsigned peer_up_n(const struct peer *p)
+{
+    unsigned n = 0;
+    for (const struct link *l = p->links; l; l = l->next_of_peer)
+        n += l->state == LINK_UP;
+    return n;
+}
+
+/* ---- What links report ---- */
+
+void peers_add_link(struct peers *ps, struct link *l)
+{
+    l->next = ps->all;
+    if (ps->all)
+        ps->all->prev = l;
+    ps->all = l;
+    ps->opening_n++;
+}
+
+void peers_dirty(struct peers *ps, struct link *l)
+{
+    if (l->dirty)
+        return;
+    l->dirty = true;
+    l->next_dirty = ps->dirty;
+    ps->dirty = l;
+}
+
+static void peers_unlist(struct peers *ps, struct link *l)
+{
+    *(l->prev ? &l->prev->next : &ps->all) = l->next;
+    if (l->next)
+        l->next->prev = l->prev;
+    struct link **at = &ps->dirty;
+    while (l->dirty && *at != l)
+        at = &(*at)->next_dirty;
+    if (l->dirty)
+        *at = l->next_dirty;
+    l->dirty = false;
+}
+
+static void close_older_boots(struct peer *p, uint64_t boot)
+{
+    struct link *l = p->links;
+    while (l) {
+        if (l->state == LINK_UP && l->boot != boot) {
+            link_close(l, ERR_CLOSED, "the peer was started again");
+            l = p->links;
+        } else {
+            l = l->next_of_peer;
+        }
+    }
+}
+
+void peers_link_up(struct peers *ps, struct link *l, const struct msg_hello *h)
+{
+    struct peer *p = peer_get(ps, h->node);
+    if (!p || peer_up_n(p) >= PEER_LINKS_MAX) {
+        link_close(l, ERR_BUSY, "too many streams with one peer");
+        return;
+    }
+    ps->opening_n--;
+    ps->stranger_n -= !l->opened_here;
+    if (!l->peer)
+        peer_attach(p, l);
+    l->state = LINK_UP;
+    l->boot = h->boot;
+    p->failed_ms = 0;
+    ps->untidy = true;
+    peers_dirty(ps, l);
+    close_older_boots(p, h->boot); /* after the attach: the peer is not down, the node learns of the loss by LINK_UP */
+    struct event ev = {.kind = EV_LINK_UP, .link = {.peer = h->node, .seed = l->seed, .hello = h}};
+    l->seed = -1;
+    world_step(ps->world, &ev);
+}
+
+/* A stream that never got up leaves messages behind; another stream to that peer takes them. */
+static void rescue(struct link *from, struct link *to)
+{
+    struct message m;
+    while (from->waiting_at < from->waiting.n) {
+        int n = message_decode(slice_of(from->waiting.p + from->waiting_at, from->waiting.n - from->waiting_at), &m);
+        CHECK(n > 0);
+        from->waiting_at += (size_t)n;
+        int error = link_put(to, &m);
+        if (error) {
+            link_close(to, error, "too much waits for the peer");
+            return;
+        }
+    }
+}
+
+void peers_link_closed(struct peers *ps, struct link *l, enum link_state was, int error, const char *why)
+{
+    peers_unlist(ps, l);
+    ps->untidy = true;
+    if (was != LINK_UP) {
+        ps->opening_n--;
+        ps->stranger_n -= !l->opened_here;
+    }
+    if (!l->peer) {
+        if (l->seed >= 0)
+            world_link_down(ps->world, 0, l->seed, error, why);
+        return;
+    }
+    struct peer *p = l->peer;
+    peer_detach(l);
+    struct link *other = peer_writer(ps, p);
+    if (was != LINK_UP && other) {
+        rescue(l, other);
+        return;
+    }
+    if (was != LINK_UP)
+        p->failed_ms = ps->world->now_ms;
+    if (peer_up_n(p) == 0)
+        world_link_down(ps->world, p->id, -1, error, why);
+}
+
+void peers_garbage(struct peers *ps, struct link *l, int error, const char *why)
+{
+    ps->garbage++;
+    world_log(ps->world, TRACE_WARN, "peer.garbage", l->addr, why);
+    link_close(l, error, why);
+}
+
+/* ---- What the node asks ---- */
+
+void peers_send(struct peers *ps, uint64_t to, struct addr base, const struct message *m)
+{
+    struct peer *p = peer_get(ps, to);
+    struct link *l = p ? peer_writer(ps, p) : NULL;
+    if (p && !l && (!p->failed_ms || ps->world->now_ms >= p->failed_ms + PEER_FAILED_MS)) {
+        l = link_open(ps, base, -1);
+        if (l)
+            peer_attach(p, l);
+        else
+            p->failed_ms = ps->world->now_ms;
+    }
+    if (!l) {
+        world_link_down(ps->world, to, -1, ERR_CLOSED, "no stream could be opened");
+        return;
+    }
+    int error = link_put(l, m);
+    if (error)
+        link_close(l, error, "too much waits for the peer");
+}
+
+void peers_open_seed(struct peers *ps, int seed, struct addr base)
+{
+    if (!link_open(ps, base, seed))
+        world_link_down(ps->world, 0, seed, ERR_IO, "no stream could be opened");
+}
+
+void peers_hang_up(struct peers *ps, uint64_t id)
+{
+    struct peer *p = peer_find(ps, id);
+    while (p && p->links)
+        link_close(p->links, ERR_CLOSED, "this node hung up");
+}
+
+/* ---- Time ---- */
+
+static bool link_overdue(const struct peers *ps, const struct link *l, uint64_t now_ms, int *error, const char **why)
+{
+    *error = ERR_CLOSED;
+    *why = l->state == LINK_CONNECTING ? "no connection within 1 s" : "no hello within 3 s";
+    if (l->state != LINK_UP)
+        return now_ms >= l->deadline_ms;
+    *why = "idle";
+    return peer_writer(ps, l->peer) != l && now_ms >= l->used_ms + PEER_IDLE_MS && !frame_pending(&l->out) && l->waiting.n == 0;
+}
+
+static void free_linkless(struct peers *ps, uint64_t now_ms)
+{
+    struct peer *p, *next;
+    HASH_ITER(hh, ps->by_id, p, next)
+    {
+        if (!p->links && now_ms >= p->failed_ms + PEER_FAILED_MS) {
+            HASH_DEL(ps->by_id, p);
+            free(p);
+        } else if (!p->links || p->links->next_of_peer) {
+            ps->untidy = true; /* to be looked at again */
+        }
+    }
+}
+
+void peers_tick(struct peers *ps, uint64_t now_ms)
+{
+    const char *why;
+    int error;
+    if (now_ms < peers_deadline_ms(ps))
+        return;
+    ps->ticked_ms = now_ms;
+    ps->untidy = false;
+    for (struct link *l = ps->all; l;) {
+        if (link_overdue(ps, l, now_ms, &error, &why)) {
+            link_close(l, error, why); /* which steps the node, which may close any other: begin again */
+            l = ps->all;
+        } else {
+            l = l->next;
+        }
+    }
+    free_linkless(ps, now_ms);
+}
+
+uint64_t peers_deadline_ms(const struct peers *ps)
+{
+    if (ps->opening_n)
+        return ps->ticked_ms + PEER_TICK_MS;
+    return ps->untidy ? ps->ticked_ms + 10 * PEER_TICK_MS : UINT64_MAX;
+}
+
+void peers_flush(struct peers *ps)
+{
+    while (ps->dirty) {
+        struct link *l = ps->dirty;
+        ps->dirty = l->next_dirty;
+        l->dirty = false;
+        link_flush(l);
+    }
+}
+
+bool peers_pending(const struct peers *ps)
+{
+    for (const struct link *l = ps->all; l; l = l->next)
+        if (l->state == LINK_UP && frame_pending(&l->out))
+            return true;
+    return false;
+}
+
+/* ---- Listening ---- */
+
+static void on_connection(uv_stream_t *listener, int status)
+{
+    struct peers *ps = listener->data;
+    if (status < 0) {
+        world_log(ps->world, TRACE_WARN, "peer.accept_failed", "", uv_strerror(status));
+        return;
+    }
+    world_clock(ps->world);
+    ps->stranger_n++;
+    struct link *l = link_accept(ps, listener);
+    if (l && ps->stranger_n > PEER_STRANGERS_MAX)
+        link_close(l, ERR_BUSY, "too many streams without a hello");
+}
+
+int peers_listen(struct peers *ps, struct addr base)
+{
+    struct sockaddr_storage sa;
+    endpoint_sockaddr(base, PEER_PORT_OFFSET, &sa);
+    int error = uv_tcp_init(&ps->world->loop, &ps->listener);
+    ps->listener.data = ps;
+    if (!error)
+        error = uv_tcp_bind(&ps->listener, (const struct sockaddr *)&sa, base.family == 6 ? UV_TCP_IPV6ONLY : 0);
+    if (!error)
+        error = uv_listen((uv_stream_t *)&ps->listener, BACKLOG, on_connection);
+    return error;
+}
+
+void peers_close(struct peers *ps)
+{
+    while (ps->all)
+        link_close(ps->all, ERR_CLOSED, "the node stops");
+}
+
+void peers_free(struct peers *ps)
+{
+    struct peer *p, *next;
+    HASH_ITER(hh, ps->by_id, p, next)
+    {
+        HASH_DEL(ps->by_id, p);
+        free(p);
+    }
+}

@@ -1,0 +1,32 @@
+/* seeds.h: the neighbours named at the start. A host name is resolved anew at each try, so that a machine that was given another address is
+ * found; of several addresses each try takes the next. */
+#ifndef COVEY_RT_SEEDS_H
+#define COVEY_RT_SEEDS_H
+
+#include <uv.h>
+
+#include "core/node.h"
+#include "rt/endpoint.h"
+
+struct world;
+
+struct seed {
+    struct world *world;
+    struct endpoint at;
+    uv_getaddrinfo_t resolve;
+    bool resolving;
+    unsigned tries;
+};
+
+struct seeds {
+    struct seed seed[SEEDS_MAX];
+    unsigned n;
+};
+
+/* ACT_SEED: opens a stream to seed number i. EV_LINK_UP or EV_LINK_DOWN follows. */
+void seeds_try(struct seeds *ss, int i);
+
+/* Gives up what is being resolved, where that can be given up. */
+void seeds_close(struct seeds *ss);
+
+#endif

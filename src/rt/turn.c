@@ -1,0 +1,134 @@
+/* turn.c: the turn of the loop. See world.h. */
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "rt/world.h"
+
+/* libuv reads CLOCK_MONOTONIC once when poll returns; the wall clock is read when that has moved: one read of each a wake-up. */
+void world_clock(struct world *w)
+{
+    struct timespec ts;
+    uint64_t now_ms = uv_now(&w->loop);
+    if (now_ms <= w->now_ms)
+        return;
+    w->now_ms = now_ms;
+    clock_gettime(CLOCK_REALTIME, &ts);
+    w->wall_ms = (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static uint64_t resident_bytes(void)
+{
+    unsigned long total = 0, resident = 0;
+    FILE *f = fopen("/proc/self/statm", "re");
+    if (!f)
+        return 0;
+    if (fscanf(f, "%lu %lu", &total, &resident) != 2)
+        resident = 0;
+    fclose(f);
+    return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* What INFO shows, measured now and then in a turn that happens anyway. */
+static void gauge(struct world *w)
+{
+    uint64_t ms = w->now_ms - w->gauged_ms;
+    if (ms < GAUGES_MS)
+        return;
+    w->front.memory_rss = resident_bytes();
+    w->front.ops_per_sec = (w->front.commands - w->gauged_commands) * 1000 / ms;
+    w->gauged_commands = w->front.commands;
+    w->gauged_ms = w->now_ms;
+}
+
+/* A late timer means that this process, or the whole machine, stood still: the operator should know why probes of it fail. */
+static void note_stall(struct world *w)
+{
+    if (w->armed_ms == UINT64_MAX || w->now_ms < w->armed_ms + STALLED_MS)
+        return;
+    struct trace t = {.kind = TRACE_NODE_STALLED, .a = w->now_ms - w->armed_ms};
+    logger_trace(&w->logger, w->wall_ms, &t);
+}
+
+/* Whatever can be done without waiting: requests, then the store's results, which let clients go on, until neither is left. */
+static void settle(struct world *w)
+{
+    bool more = true;
+    while (more) {
+        more = clients_run(&w->clients);
+        more |= world_reap(w);
+    }
+}
+
+static void run_timers(struct world *w)
+{
+    peers_tick(&w->peers, w->now_ms);
+    for (unsigned i = 0; i < TIMER_STEPS_MAX && node_deadline_ms(&w->node) <= w->now_ms; i++) {
+        struct event ev = {.kind = EV_TIMER};
+        world_step(w, &ev);
+    }
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void on_timer(uv_timer_t *t)
+{
+    world_turn(t->data); /* poll would sleep without a timer: the turn arms the next one */
+}
+
+/* again: there is work left for a turn right after this one. */
+static void arm(struct world *w, bool again)
+{
+    uint64_t at = least(node_deadline_ms(&w->node), peers_deadline_ms(&w->peers));
+    if (w->drain_until_ms)
+        at = least(at, w->drain_until_ms);
+    if (again)
+        at = w->now_ms;
+    w->armed_ms = at;
+    /* how long from now is counted from libuv's cached time: a long turn made it old */
+    uv_update_time(&w->loop);
+    uint64_t now_ms = uv_now(&w->loop);
+    if (at == UINT64_MAX)
+        uv_timer_stop(&w->timer);
+    else
+        uv_timer_start(&w->timer, on_timer, at > now_ms ? at - now_ms : 0, 0);
+}
+
+/* Stopping: what clients asked is answered, new input is not taken; the peers are served until the end. */
+static void drain(struct world *w)
+{
+    if (!atomic_load(&w->stop_asked) || w->error)
+        return;
+    if (!w->drain_until_ms) {
+        w->drain_until_ms = w->now_ms + DRAIN_MS;
+        uv_close((uv_handle_t *)&w->clients.listener, NULL);
+        clients_drain(&w->clients);
+        if (w->on_state)
+            w->on_state(w->arg, COVEY_DRAINING, "stopping: what clients asked is being answered");
+    }
+    if (w->now_ms >= w->drain_until_ms || (clients_drained(&w->clients) && !peers_pending(&w->peers)))
+        uv_stop(&w->loop);
+}
+
+void world_turn(struct world *w)
+{
+    if (w->closing)
+        return;
+    world_clock(w);
+    note_stall(w);
+    do {
+        settle(w);
+        run_timers(w);
+        store_flush(w->store);
+    } while (world_reap(w)); /* what the store completes at once (interval durability) is answered in this very turn */
+    uint64_t steps = w->steps;
+    peers_flush(&w->peers);
+    clients_flush(&w->clients);
+    gauge(w);
+    drain(w);
+    /* a stream that broke in its flush stepped the node, and a client that was sent its replies may go on */
+    arm(w, w->steps != steps || w->clients.runnable);
+}
