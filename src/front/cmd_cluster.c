@@ -1,0 +1,411 @@
+/* cmd_cluster.c: covey's own questions: who is there, who owns what, is all well. And the messages when a member changes.
+ *
+ * Each reply is a map, or an array of maps, of plain values: RESP3 clients get maps, RESP2 clients flat arrays, the console
+ * makes tables and JSON of either without knowing the fields. So the names of the fields are what users' scripts hold on to:
+ * they may be added to, not changed. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/hash.h"
+#include "base/id.h"
+#include "front/cmd.h"
+
+/* ---- Members ---- */
+
+static const char *const state_names[] = {
+    [MEMBER_ALIVE] = "alive", [MEMBER_SUSPECT] = "suspect", [MEMBER_DEAD] = "dead", [MEMBER_LEFT] = "left"};
+
+/* To people alive means that a member takes part: reachable, and with the layout in force. */
+static const char *state_of(const struct member_info *m)
+{
+    if (m->state == MEMBER_ALIVE && (!m->in_layout || !m->adopted))
+        return "joining";
+    return state_names[m->state];
+}
+
+static void field_id(struct reply *r, const char *name, uint64_t id)
+{
+    char text[ADDR_TEXT];
+    reply_field_text(r, name, node_id_text(id, text));
+}
+
+static void field_addr(struct reply *r, struct addr addr)
+{
+    char text[ADDR_TEXT];
+    reply_field_text(r, "addr", addr_text(addr, text));
+}
+
+static void reply_member(struct reply *r, const struct member_info *m)
+{
+    reply_map(r, 11);
+    field_id(r, "id", m->id);
+    reply_field_bulk(r, "name", m->name);
+    field_addr(r, m->addr);
+    reply_field_text(r, "state", state_of(m));
+    reply_field_integer(r, "incarnation", (int64_t)m->incarnation);
+    reply_field_integer(r, "weight", m->weight);
+    reply_field_bulk(r, "zone", m->zone);
+    reply_field_integer(r, "places", m->places);
+    reply_field_integer(r, "firsts", m->firsts);
+    reply_field_bool(r, "self", m->self);
+    reply_field_integer(r, "since_ms", (int64_t)m->since_ms);
+}
+
+static void answer_members(struct reply *r, struct session_op *op, const struct result *result)
+{
+    (void)op;
+    reply_array(r, result->members.member_n);
+    for (uint32_t i = 0; i < result->members.member_n; i++)
+        reply_member(r, &result->members.member[i]);
+}
+
+void cmd_members(struct session *s, const struct command *c)
+{
+    static const struct session_ask ask = {OP_MEMBERS, FOLD_ONE, answer_members};
+    (void)c;
+    session_ask(s, &ask);
+}
+
+/* ---- The ring ---- */
+
+static struct slice name_of(const struct result *result, uint64_t id)
+{
+    for (uint32_t i = 0; i < result->members.member_n; i++) {
+        if (result->members.member[i].id == id)
+            return result->members.member[i].name;
+    }
+    return SLICE("?");
+}
+
+/* Of the layout's places, in hundredths of a percent: shares of 1,000 members are still told apart, without floating point. */
+static void field_share(struct reply *r, uint32_t places, const struct layout *l)
+{
+    uint32_t all = (uint32_t)l->vnodes * l->n;
+    uint32_t share = all ? (uint32_t)((uint64_t)places * 10000 / all) : 0;
+    char text[16];
+
+    snprintf(text, sizeof text, "%u.%02u%%", share / 100, share % 100);
+    reply_field_text(r, "share", text);
+}
+
+static void reply_shares(struct reply *r, const struct result *result)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < result->members.member_n; i++)
+        n += result->members.member[i].in_layout;
+    reply_array(r, n);
+    for (uint32_t i = 0; i < result->members.member_n; i++) {
+        const struct member_info *m = &result->members.member[i];
+        if (!m->in_layout)
+            continue;
+        reply_map(r, 8);
+        field_id(r, "id", m->id);
+        reply_field_bulk(r, "name", m->name);
+        reply_field_text(r, "state", state_of(m));
+        reply_field_bulk(r, "zone", m->zone);
+        reply_field_integer(r, "weight", m->weight);
+        reply_field_integer(r, "places", m->places);
+        reply_field_integer(r, "firsts", m->firsts);
+        field_share(r, m->places, result->members.layout);
+    }
+}
+
+static void answer_ring(struct reply *r, struct session_op *op, const struct result *result)
+{
+    static const struct layout none;
+    const struct layout *l = result->members.layout ? result->members.layout : &none;
+    (void)op;
+
+    reply_map(r, 7);
+    reply_field_integer(r, "epoch", (int64_t)l->epoch);
+    reply_field_integer(r, "vnodes", l->vnodes);
+    reply_field_integer(r, "slots", SLOTS);
+    reply_field_integer(r, "n", l->n);
+    reply_field_integer(r, "w", l->w);
+    reply_field_integer(r, "r", l->r);
+    reply_text(r, "members");
+    if (result->members.layout)
+        reply_shares(r, result);
+    else
+        reply_array(r, 0);
+}
+
+static void reply_vnode(struct reply *r, const struct layout *l, uint32_t vnode, const struct slice *name)
+{
+    uint32_t width = SLOTS / l->vnodes;
+
+    reply_map(r, 4);
+    reply_field_integer(r, "vnode", vnode);
+    reply_field_integer(r, "first_slot", vnode * width);
+    reply_field_integer(r, "last_slot", (vnode + 1) * width - 1);
+    reply_text(r, "owners");
+    reply_array(r, l->n);
+    for (unsigned i = 0; i < l->n; i++)
+        reply_bulk(r, name[l->owner[(size_t)vnode * l->n + i]]);
+}
+
+static void answer_vnodes(struct reply *r, struct session_op *op, const struct result *result)
+{
+    const struct layout *l = result->members.layout;
+    struct slice name[LAYOUT_MEMBERS_MAX];
+    (void)op;
+
+    reply_array(r, l ? l->vnodes : 0);
+    for (uint32_t i = 0; l && i < l->member_n; i++)
+        name[i] = name_of(result, l->member[i].id);
+    for (uint32_t v = 0; l && v < l->vnodes; v++)
+        reply_vnode(r, l, v, name);
+}
+
+void cmd_ring(struct session *s, const struct command *c)
+{
+    static const struct session_ask shares = {OP_RING, FOLD_ONE, answer_ring};
+    static const struct session_ask vnodes = {OP_RING, FOLD_ONE, answer_vnodes};
+    (void)c;
+
+    if (s->request.arg_n == 1)
+        session_ask(s, &shares);
+    else if (s->request.arg_n == 2 && cmd_is(s->request.arg[1], "vnodes"))
+        session_ask(s, &vnodes);
+    else
+        reply_error(&s->reply, "ERR syntax error, it is RING [VNODES]");
+}
+
+/* ---- Where a key lives ---- */
+
+static const char *holds_text(const struct where_owner *o)
+{
+    if (!o->answered)
+        return "no answer";
+    if (o->record.kind == RECORD_NONE)
+        return "nothing";
+    return o->record.kind == RECORD_TOMBSTONE ? "deletion" : "value";
+}
+
+static void reply_owner(struct reply *r, const struct where_owner *o)
+{
+    const struct version *v = &o->record.version;
+    bool version = o->answered && o->record.kind != RECORD_NONE;
+    char text[64] = "";
+
+    reply_map(r, 8);
+    field_id(r, "id", o->id);
+    reply_field_bulk(r, "name", o->name);
+    field_addr(r, o->addr);
+    reply_field_text(r, "state", state_names[o->state]);
+    reply_field_text(r, "holds", holds_text(o));
+    if (version)
+        snprintf(text, sizeof text, "%" PRIu64 ".%" PRIu64, v->stamp >> 16, v->stamp & 0xffff);
+    reply_field_text(r, "stamp", text); /* ms since 1970, and the counter within it */
+    reply_field_text(r, "writer", version ? node_id_text(v->node, text) : "");
+    if (version)
+        snprintf(text, sizeof text, "%016" PRIx64, v->digest);
+    reply_field_text(r, "digest", version ? text : "");
+}
+
+static void answer_where(struct reply *r, struct session_op *op, const struct result *result)
+{
+    (void)op;
+    reply_map(r, 3);
+    reply_field_integer(r, "slot", result->where.slot);
+    reply_field_integer(r, "vnode", result->where.vnode);
+    reply_text(r, "owners");
+    reply_array(r, result->where.owner_n);
+    for (unsigned i = 0; i < result->where.owner_n; i++)
+        reply_owner(r, &result->where.owner[i]);
+}
+
+void cmd_where(struct session *s, const struct command *c)
+{
+    static const struct session_ask ask = {OP_WHERE, FOLD_ONE, answer_where};
+    (void)c;
+    session_ask(s, &ask);
+}
+
+/* ---- The verdict ---- */
+
+enum { SENTENCE = 256 };
+
+static const char *plural(unsigned n)
+{
+    return n == 1 ? "" : "s";
+}
+
+static void degraded_text(char out[SENTENCE], const struct status_info *i)
+{
+    if (i->unavailable)
+        snprintf(out, SENTENCE, "degraded: %u of %u vnodes have fewer than %u live owners: their keys cannot be written%s now",
+                 i->unavailable, i->vnodes, i->w, i->r >= i->w ? " or read" : "");
+    else if (i->degraded)
+        snprintf(out, SENTENCE,
+                 "degraded: %u of %u vnodes have fewer than %u live owners; every key can be read and written, any %u more "
+                 "node%s may die",
+                 i->degraded, i->vnodes, i->n, i->may_die, plural(i->may_die));
+    else
+        snprintf(out, SENTENCE,
+                 "degraded: %u of %u replicas everywhere, for want of members; every key can be read and written, any %u node%s "
+                 "may die",
+                 i->n, i->n_wanted, i->may_die, plural(i->may_die));
+}
+
+static void verdict_text(char out[SENTENCE], const struct status_info *i)
+{
+    if (i->verdict == VERDICT_LOADING)
+        snprintf(out, SENTENCE, "loading: this node has not found its peers yet, or they have not taken it in");
+    else if (i->verdict == VERDICT_DEGRADED)
+        degraded_text(out, i);
+    else
+        snprintf(out, SENTENCE, "%s: %u of %u replicas everywhere, any %u node%s may die%s", i->forming ? "changing" : "healthy",
+                 i->n, i->n_wanted, i->may_die, plural(i->may_die), i->forming ? "; a new layout is being agreed" : "");
+}
+
+/* 0 healthy, 1 degraded or changing, 2 no cluster: what the console exits with. */
+static int verdict_code(const struct status_info *i)
+{
+    if (i->verdict == VERDICT_LOADING)
+        return 2;
+    return i->verdict == VERDICT_DEGRADED || i->forming;
+}
+
+static const char *warning_text(const struct status_info *i)
+{
+    if (i->verdict == VERDICT_LOADING || i->members >= 3)
+        return "";
+    return i->members == 2 ? "with 2 members no writer's death is survived: the promise starts at three"
+                           : "with 1 member its disk is the only copy: the promise starts at three";
+}
+
+static void answer_status(struct reply *r, struct session_op *op, const struct result *result)
+{
+    const struct status_info *i = &result->status;
+    char text[SENTENCE];
+    (void)op;
+
+    reply_map(r, 18);
+    verdict_text(text, i);
+    reply_field_text(r, "verdict", text);
+    reply_field_text(r, "warning", warning_text(i));
+    reply_field_integer(r, "code", verdict_code(i));
+    reply_field_integer(r, "n_wanted", i->n_wanted);
+    reply_field_integer(r, "n", i->n);
+    reply_field_integer(r, "w", i->w);
+    reply_field_integer(r, "r", i->r);
+    reply_field_integer(r, "members", i->members);
+    reply_field_integer(r, "alive", i->alive);
+    reply_field_integer(r, "vnodes", i->vnodes);
+    reply_field_integer(r, "unavailable", i->unavailable);
+    reply_field_integer(r, "degraded", i->degraded);
+    reply_field_integer(r, "may_die", i->may_die);
+    reply_field_integer(r, "epoch", (int64_t)i->epoch);
+    reply_field_bool(r, "forming", i->forming);
+    reply_field_text(r, "cluster", cluster_id_none(i->cluster) ? "none" : cluster_id_text(i->cluster, text));
+    field_id(r, "node", i->node);
+    reply_field_integer(r, "in_flight", (int64_t)i->in_flight);
+}
+
+void cmd_status(struct session *s, const struct command *c)
+{
+    static const struct session_ask ask = {OP_STATUS, FOLD_ONE, answer_status};
+    (void)c;
+    session_ask(s, &ask);
+}
+
+/* ---- Messages ---- */
+
+#define CHANNEL SLICE("__covey__:members")
+
+static void reply_subscription(struct session *s, const char *what, struct slice channel)
+{
+    reply_push(&s->reply, 3);
+    reply_text(&s->reply, what);
+    reply_bulk(&s->reply, channel);
+    reply_integer(&s->reply, s->subscribed);
+}
+
+static bool channels_exist(struct session *s)
+{
+    for (uint32_t i = 1; i < s->request.arg_n; i++) {
+        struct slice name = s->request.arg[i];
+        if (!slice_eq(name, CHANNEL)) {
+            reply_error(&s->reply, "ERR there is no channel '%.*s'; the one there is is __covey__:members",
+                        name.n < 128 ? (int)name.n : 128, (const char *)name.p);
+            return false;
+        }
+    }
+    return true;
+}
+
+void cmd_subscribe(struct session *s, const struct command *c)
+{
+    (void)c;
+    if (!channels_exist(s))
+        return;
+    s->subscribed = true;
+    for (uint32_t i = 1; i < s->request.arg_n; i++)
+        reply_subscription(s, "subscribe", s->request.arg[i]);
+}
+
+void cmd_unsubscribe(struct session *s, const struct command *c)
+{
+    bool was = s->subscribed;
+    (void)c;
+
+    if (s->request.arg_n == 1 && !was) { /* none to name: null, as in Redis */
+        reply_push(&s->reply, 3);
+        reply_text(&s->reply, "unsubscribe");
+        reply_null(&s->reply);
+        reply_integer(&s->reply, 0);
+        return;
+    }
+    if (!channels_exist(s))
+        return;
+    s->subscribed = false;
+    reply_subscription(s, "unsubscribe", CHANNEL);
+    for (uint32_t i = 2; i < s->request.arg_n; i++)
+        reply_subscription(s, "unsubscribe", CHANNEL);
+}
+
+/* A name as logfmt takes it: quoted where it holds more than printable ASCII, with the rest as question marks. */
+static int print_name(struct buf *out, struct slice name)
+{
+    char text[NODE_NAME_MAX + 2];
+    bool quote = name.n == 0;
+    size_t n = 1;
+
+    for (size_t i = 0; i < name.n && n < sizeof text - 1; i++) {
+        uint8_t byte = name.p[i];
+        quote |= byte <= ' ' || byte == '=' || byte == '"';
+        text[n++] = (char)(byte < ' ' || byte == '"' || byte == '\\' || byte == 127 ? '?' : byte);
+    }
+    text[0] = text[n] = '"';
+    return quote ? buf_append(out, text, n + 1) : buf_append(out, text + 1, n - 1);
+}
+
+/* One line of logfmt, named as the node's own log names it: for people above their prompt, and for programs. */
+static int print_event(struct buf *out, const struct member_info *m)
+{
+    char id[ADDR_TEXT], addr[ADDR_TEXT];
+
+    int error = buf_printf(out, "event=member.%s name=", state_of(m));
+    error |= print_name(out, m->name);
+    return error | buf_printf(out, " addr=%s member=%s incarnation=%" PRIu64, addr_text(m->addr, addr), node_id_text(m->id, id),
+                              m->incarnation);
+}
+
+void session_member(struct session *s, const struct member_info *m)
+{
+    uint8_t bytes[512]; /* the line is at most half of it */
+    struct buf text = {.p = bytes, .cap = sizeof bytes, .max = sizeof bytes};
+
+    if (!s->subscribed || session_done(s))
+        return;
+    int error = print_event(&text, m);
+    struct reply r = reply_begin(&s->out, s->proto);
+    reply_push(&r, 3);
+    reply_text(&r, "message");
+    reply_bulk(&r, CHANNEL);
+    reply_bulk(&r, buf_view(&text));
+    if (reply_end(&r) || error)
+        s->broken = true; /* a subscriber that misses messages must not think that there were none */
+}
