@@ -17,13 +17,13 @@ struct coord;
 
 struct census {
     bool running;
-    uint64_t number;       /* of this census: answers to an earlier one are dropped */
+    uint64_t number; /* of this census: answers to an earlier one are dropped */
     uint64_t started_ms;
-    uint16_t asked;        /* members asked so far: layout->member[0 .. asked) */
-    uint16_t awaited;      /* of them, those who can still answer */
-    uint8_t *answered;     /* per member */
-    uint32_t *live;        /* per vnode: the greatest answer of an owner */
-    uint8_t *known;        /* per vnode: whether any owner answered */
+    uint16_t asked;                   /* members asked so far: layout->member[0 .. asked) */
+    uint16_t awaited;                 /* of them, those who can still answer */
+    uint8_t *answered;                /* per member */
+    uint32_t *live;                   /* per vnode: the greatest answer of an owner */
+    uint8_t *known;                   /* per vnode: whether any owner answered */
     uint64_t waiting[CENSUS_WAITERS]; /* tokens; the first `served` of them belong to the running census */
     unsigned waiting_n, served;
 };

@@ -242,6 +242,7 @@ static void fill_where(struct coord *c, const struct op *op, struct result *r)
             .record = {.kind = o->kind, .version = o->seen, .expiry_ms = o->expiry_ms},
         };
     }
+    c->where_n = op->owner_n;
     r->where.owner = c->where;
     r->where.owner_n = op->owner_n;
     r->where.vnode = op->vnode;
@@ -287,6 +288,7 @@ void coord_time(struct coord *c, uint64_t now_ms, uint64_t wall_ms)
 {
     c->now_ms = now_ms;
     c->wall_ms = wall_ms;
+    c->where_n = 0;
     trim(c);
 }
 

@@ -12,12 +12,12 @@
 #include "core/slab.h"
 
 enum {
-    OPS_MAX_DEFAULT = 16384,     /* client operations under way: about 2 KB each at most sizes of small values */
+    OPS_MAX_DEFAULT = 16384, /* client operations under way: about 2 KB each at most sizes of small values */
     OP_DEADLINE_DEFAULT_MS = 2000,
-    OP_TICKS = 4,                /* an operation is looked at again every deadline / OP_TICKS: fail-over, resending */
-    PEER_HOLD_MS = 100,          /* after a stream to a peer broke, how long it counts as unreachable unless it comes back */
-    COORD_OUT_MAX = 64,          /* actions a call appends at most */
-    OP_DATA_KEPT = 4096,         /* bytes of buffer that a free operation keeps for the next one */
+    OP_TICKS = 4,        /* an operation is looked at again every deadline / OP_TICKS: fail-over, resending */
+    PEER_HOLD_MS = 100,  /* after a stream to a peer broke, how long it counts as unreachable unless it comes back */
+    COORD_OUT_MAX = 64,  /* actions a call appends at most */
+    OP_DATA_KEPT = 4096, /* bytes of buffer that a free operation keeps for the next one */
 };
 
 /* An operation's phases. Allowed moves:
@@ -41,11 +41,11 @@ enum owner_state {
 
 struct op_owner {
     uint64_t id;
-    uint32_t link;        /* the peer's link generation when it was asked: another one since means the message may be lost */
-    uint8_t state;        /* enum owner_state */
-    uint8_t open;         /* writes sent and not refused: while there are any, the record may be stored there */
-    bool read;            /* answered the read: `seen` is what it holds */
-    uint8_t kind;         /* of what it holds: enum record_kind */
+    uint32_t link; /* the peer's link generation when it was asked: another one since means the message may be lost */
+    uint8_t state; /* enum owner_state */
+    uint8_t open;  /* writes sent and not refused: while there are any, the record may be stored there */
+    bool read;     /* answered the read: `seen` is what it holds */
+    uint8_t kind;  /* of what it holds: enum record_kind */
     uint32_t size;
     uint64_t expiry_ms;
     struct version seen;
@@ -72,7 +72,7 @@ struct op {
     int refusal;     /* the last refusal met, for the error */
     uint16_t slot, vnode;
     uint32_t key_n;
-    uint64_t epoch; /* of the layout that gave the owners */
+    uint64_t epoch;       /* of the layout that gave the owners */
     struct record record; /* written, or the newest read; its slices are unused: the bytes are in data */
     uint32_t size;        /* of record's value */
     struct op_owner owner[REPLICAS_MAX];
@@ -83,9 +83,9 @@ struct op {
 struct coord_peer {
     uint64_t id;
     struct addr addr;
-    uint8_t state;         /* enum member_state */
-    bool linked;           /* a stream is up */
-    uint32_t link;         /* generation: grows whenever messages to it may have been lost */
+    uint8_t state;          /* enum member_state */
+    bool linked;            /* a stream is up */
+    uint32_t link;          /* generation: grows whenever messages to it may have been lost */
     uint64_t held_until_ms; /* unreachable until then, after a broken stream */
 };
 
@@ -97,21 +97,22 @@ struct coord {
     uint64_t self;
     uint32_t deadline_ms;
     const struct layout *layout; /* borrowed from the chain; NULL before the first */
-    struct coord_peer *peer; /* sorted by id, as layout->member is */
+    struct coord_peer *peer;     /* sorted by id, as layout->member is */
     uint16_t peer_n;
     bool fenced;
     struct hlc clock;
     struct slab ops;
     struct op_queue by_deadline, by_tick;
-    uint32_t sweep;     /* slab index at which the walk over all operations goes on; == ops.cap when there is none */
-    uint64_t now_ms;    /* of the last call */
+    uint32_t sweep;  /* slab index at which the walk over all operations goes on; == ops.cap when there is none */
+    uint64_t now_ms; /* of the last call */
     uint64_t wall_ms;
-    uint32_t turn;      /* rotates the digest reads over the owners */
-    uint32_t writes;    /* operations in PHASE_WRITE */
+    uint32_t turn;                /* rotates the digest reads over the owners */
+    uint32_t writes;              /* operations in PHASE_WRITE */
     uint32_t trim[COORD_OUT_MAX]; /* operations answered in the last step whose large buffers go at the next */
     unsigned trim_n;
     struct census census;
-    struct where_owner where[REPLICAS_MAX]; /* of the last OP_WHERE result */
+    struct where_owner where[REPLICAS_MAX]; /* of the last OP_WHERE result; the node adds the names, */
+    unsigned where_n;                       /* of as many, in the same step */
 };
 
 struct coord_options {

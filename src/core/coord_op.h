@@ -55,7 +55,8 @@ void write_expire(struct coord *c, struct op *op, struct out *out);
 
 void read_begin(struct coord *c, struct op *op, struct out *out);
 void read_drive(struct coord *c, struct op *op, bool late, struct out *out);
-void read_answer(struct coord *c, struct op *op, unsigned i, int error, const struct record *record, uint32_t size, struct out *out);
+void read_answer(struct coord *c, struct op *op, unsigned i, int error, const struct record *record, uint32_t size,
+                 struct out *out);
 void repair_answer(struct coord *c, struct op *op, unsigned i, int error, const struct version *held, struct out *out);
 void read_expire(struct coord *c, struct op *op, struct out *out);
 

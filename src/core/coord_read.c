@@ -205,7 +205,8 @@ static void owner_failed(struct coord *c, struct op *op, unsigned i, int error, 
     /* A refusal for now (another epoch) is tried again at the next tick, or when the layout comes. */
 }
 
-void read_answer(struct coord *c, struct op *op, unsigned i, int error, const struct record *record, uint32_t size, struct out *out)
+void read_answer(struct coord *c, struct op *op, unsigned i, int error, const struct record *record, uint32_t size,
+                 struct out *out)
 {
     struct op_owner *o = &op->owner[i];
     if (op->phase > PHASE_FETCH || o->state != OWNER_ASKED)

@@ -197,7 +197,7 @@ static void heard(struct node *n, uint64_t id, uint64_t epoch, struct out *out)
 static void halt(struct node *n, int error, struct slice why, struct out *out)
 {
     n->stopped = true;
-    out_trace(out, TRACE_NODE_REFUSED, 0, (uint64_t)-error, 0, why);
+    out_trace(out, TRACE_NODE_REFUSED, 0, (uint64_t)error, 0, why);
     struct action *a = out_add(out, ACT_STOP);
     a->stop.error = error;
     a->stop.why = why;
@@ -221,7 +221,8 @@ static void save_cluster(struct node *n, struct out *out)
     if (n->cluster_saved)
         return;
     n->cluster_saved = true;
-    out_state(out, TOKEN(TOKEN_NODE, TOKEN_CLUSTER), SLICE("cluster"), ++n->cluster_serial, slice_of(n->cluster.b, sizeof n->cluster.b));
+    out_state(out, TOKEN(TOKEN_NODE, TOKEN_CLUSTER), SLICE("cluster"), ++n->cluster_serial,
+              slice_of(n->cluster.b, sizeof n->cluster.b));
 }
 
 /* Rebuilds the table of peers for a new layout, keeping what was known. False when memory is out. */
@@ -303,6 +304,16 @@ static void carry_members(struct node *n, struct out *out)
     n->more = true;
 }
 
+/* The names of a WHERE result, which the coordinator does not know. */
+static void carry_names(struct node *n)
+{
+    for (unsigned i = 0; i < n->coord.where_n; i++) {
+        struct swim_view v;
+        if (swim_find(&n->swim, n->coord.where[i].id, &v))
+            n->coord.where[i].name = v.name;
+    }
+}
+
 /* The fence and the records, which chain and coord tell each other through us. */
 static void carry_fence(struct node *n)
 {
@@ -345,6 +356,7 @@ static void carry(struct node *n, struct out *out)
     if (n->stopped)
         return;
     carry_members(n, out);
+    carry_names(n);
     carry_fence(n);
     carry_refusal(n, out);
     save_members(n, out);
@@ -401,7 +413,8 @@ static void on_packet(struct node *n, const struct event *ev, struct out *out)
     if (e) {
         n->bad_packets++;
         char text[ADDR_TEXT];
-        out_trace(out, TRACE_PACKET_DROPPED, h.from, (uint64_t)-e, ev->packet.bytes.n, slice_str(addr_text(ev->packet.from, text)));
+        out_trace(out, TRACE_PACKET_DROPPED, h.from, (uint64_t)e, ev->packet.bytes.n,
+                  slice_str(addr_text(ev->packet.from, text)));
         return;
     }
     swim_packet(&n->swim, &h, ev->packet.from, messages, n->now_ms, out);
@@ -423,7 +436,8 @@ static void on_link_up(struct node *n, const struct event *ev, struct out *out)
     swim_link_up(&n->swim, h, n->now_ms, out);
     heard(n, h->node, h->epoch, out);
     if (!chain_layout(&n->chain) && h->epoch > 0) {
-        struct msg_join join = {.weight = n->weight, .zone = slice_of(n->zone, n->zone_n), .name = slice_of(n->name, n->name_n), .addr = n->addr};
+        struct msg_join join = {
+            .weight = n->weight, .zone = slice_of(n->zone, n->zone_n), .name = slice_of(n->name, n->name_n), .addr = n->addr};
         chain_join(&n->chain, h->node, h->addr, &join, n->now_ms, out);
     }
     if (h->epoch > 0)
@@ -442,7 +456,7 @@ static void on_link_down(struct node *n, const struct event *ev, struct out *out
             out_trace(out, TRACE_NODE_SEED_WAIT, 0, (uint64_t)ev->link.seed, n->seed_tries,
                       ev->link.why.n ? ev->link.why : slice_str(error_sentence(ev->link.error)));
     } else {
-        out_trace(out, TRACE_LINK_DOWN, ev->link.peer, (uint64_t)-ev->link.error, 0, ev->link.why);
+        out_trace(out, TRACE_LINK_DOWN, ev->link.peer, (uint64_t)ev->link.error, 0, ev->link.why);
     }
     if (ev->link.peer)
         coord_link(&n->coord, ev->link.peer, false);
@@ -526,7 +540,7 @@ static void on_stored(struct node *n, const struct event *ev, struct out *out)
     uint64_t number = TOKEN_NUMBER(ev->stored.token);
     int error = ev->stored.error;
     if (error && error != ERR_SUPERSEDED)
-        out_trace(out, TRACE_STORE_ERROR, 0, (uint64_t)-error, 0, slice_str(error_sentence(error)));
+        out_trace(out, TRACE_STORE_ERROR, 0, (uint64_t)error, 0, slice_str(error_sentence(error)));
     switch (TOKEN_OWNER(ev->stored.token)) {
     case TOKEN_COORD:
         coord_stored(&n->coord, number, error, &ev->stored.held, out);
@@ -558,7 +572,8 @@ static void on_read(struct node *n, const struct event *ev, struct out *out)
 static void on_counted(struct node *n, const struct event *ev, struct out *out)
 {
     uint64_t number = TOKEN_NUMBER(ev->counted.token);
-    struct slice counts = slice_of(ev->counted.live, ev->counted.vnode_n * sizeof *ev->counted.live); /* little-endian, as on the wire */
+    struct slice counts =
+        slice_of(ev->counted.live, ev->counted.vnode_n * sizeof *ev->counted.live); /* little-endian, as on the wire */
     if (TOKEN_OWNER(ev->counted.token) == TOKEN_COORD)
         coord_counted(&n->coord, number, counts, out);
     else

@@ -13,9 +13,9 @@
 
 enum {
     SEEDS_MAX = 16,
-    SEED_RETRY_MS = 1000,     /* a seed that is not up yet is tried for ever, once a second */
-    MEMBERS_SAVE_MS = 1000,   /* the members' addresses are written to disk at most once in that time */
-    NODE_CHANGES = 8,         /* changed members handed to the other protocols in one step; more wait for the next */
+    SEED_RETRY_MS = 1000,   /* a seed that is not up yet is tried for ever, once a second */
+    MEMBERS_SAVE_MS = 1000, /* the members' addresses are written to disk at most once in that time */
+    NODE_CHANGES = 8,       /* changed members handed to the other protocols in one step; more wait for the next */
     PROTOCOL_MIN = 1,
     PROTOCOL_MAX = 1,
 };
@@ -40,13 +40,13 @@ struct node_options {
     struct addr addr;          /* where others reach it: the base address */
     unsigned seed_n;           /* how many seeds the world knows */
     enum swim_profile profile;
-    uint8_t n_wanted;          /* with `found`: 0: 3 */
-    uint16_t vnodes;           /* with `found`: 0: VNODES_DEFAULT */
-    uint32_t ops_max;          /* 0: OPS_MAX_DEFAULT */
-    uint32_t op_deadline_ms;   /* 0: OP_DEADLINE_DEFAULT_MS */
-    struct node_saved cluster_saved; /* state record "cluster" */
+    uint8_t n_wanted;                                      /* with `found`: 0: 3 */
+    uint16_t vnodes;                                       /* with `found`: 0: VNODES_DEFAULT */
+    uint32_t ops_max;                                      /* 0: OPS_MAX_DEFAULT */
+    uint32_t op_deadline_ms;                               /* 0: OP_DEADLINE_DEFAULT_MS */
+    struct node_saved cluster_saved;                       /* state record "cluster" */
     struct node_saved incarnation, chain, layout, members; /* state records of these names */
-    uint64_t records;          /* store_records at start */
+    uint64_t records;                                      /* store_records at start */
 };
 
 /* What the node knows of a member of the layout besides what its protocols do; sorted by id. */
@@ -74,16 +74,16 @@ struct node {
     unsigned seed_n, seed_next, seed_tries;
     uint64_t seed_at_ms; /* when the next seed is tried; UINT64_MAX: no more */
     uint64_t now_ms, wall_ms;
-    uint64_t epoch;      /* of the layout that the others were told of */
+    uint64_t epoch; /* of the layout that the others were told of */
     struct node_peer *peer;
     uint16_t peer_n;
-    bool members_dirty;  /* addresses changed since they were saved */
+    bool members_dirty; /* addresses changed since they were saved */
     uint64_t members_saved_ms;
     uint64_t members_serial;
     struct buf members_bytes; /* of the last save; alive until it is made anew */
     struct member_info *info; /* of the last MEMBERS or RING result */
     uint32_t info_cap;
-    bool more;           /* changed members are left for the next step */
+    bool more; /* changed members are left for the next step */
     uint64_t bad_packets;
     struct swim swim;
     struct chain chain;

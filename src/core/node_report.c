@@ -25,8 +25,8 @@ int node_check_hello(const struct node *n, const struct msg_hello *theirs, struc
 {
     char ours_text[ADDR_TEXT], theirs_text[ADDR_TEXT];
     if (theirs->protocol_min > PROTOCOL_MAX || theirs->protocol_max < PROTOCOL_MIN) {
-        (void)buf_printf(why, "this node speaks peer protocol %d to %d, the other %u to %u; upgrade the older of the two", PROTOCOL_MIN,
-                         PROTOCOL_MAX, theirs->protocol_min, theirs->protocol_max);
+        (void)buf_printf(why, "this node speaks peer protocol %d to %d, the other %u to %u; upgrade the older of the two",
+                         PROTOCOL_MIN, PROTOCOL_MAX, theirs->protocol_min, theirs->protocol_max);
         return ERR_BAD_VERSION;
     }
     if (theirs->node == n->self) {
@@ -35,8 +35,9 @@ int node_check_hello(const struct node *n, const struct msg_hello *theirs, struc
         return ERR_SELF;
     }
     if (!cluster_id_none(n->cluster) && !cluster_id_none(theirs->cluster) && !cluster_id_eq(n->cluster, theirs->cluster)) {
-        (void)buf_printf(why, "this node belongs to cluster %s, the other to %s; check --seed, or start with an empty --data directory",
-                         cluster_id_text(n->cluster, ours_text), cluster_id_text(theirs->cluster, theirs_text));
+        (void)buf_printf(
+            why, "this node belongs to cluster %s, the other to %s; check --seed, or start with an empty --data directory",
+            cluster_id_text(n->cluster, ours_text), cluster_id_text(theirs->cluster, theirs_text));
         return ERR_OTHER_CLUSTER;
     }
     return 0;

@@ -39,7 +39,8 @@ bool replica_message(struct replica *r, const struct replica_view *view, const s
 
 /* The store's answers to TOKEN_REPLICA tokens. One action each. */
 void replica_stored(struct replica *r, uint64_t epoch, uint64_t number, int error, const struct version *held, struct out *out);
-void replica_read(struct replica *r, uint64_t epoch, uint64_t number, int error, const struct record *record, uint32_t size, struct out *out);
+void replica_read(struct replica *r, uint64_t epoch, uint64_t number, int error, const struct record *record, uint32_t size,
+                  struct out *out);
 void replica_counted(struct replica *r, uint64_t epoch, uint64_t number, struct slice counts, struct out *out);
 
 void replica_check(const struct replica *r);

@@ -1,0 +1,61 @@
+/* history.h: what clients did and saw, and whether it can be true (scenarios.md, "Acknowledged writes").
+ *
+ * Every written value is unique. A write is ok (acknowledged), failed (refused before any replica could have stored it) or unknown, which
+ * may take effect at any later time. For each key:
+ *   - a read never returns the value of a failed write, nor one that nobody wrote;
+ *   - a read never returns a write that ended before another began which was acknowledged, or seen by a finished read, before this
+ *     read began: "a write that begins after another was acknowledged always wins";
+ *   - reads never go back: if one that ended before another began saw x and the other saw y, no later pair sees y, then x.
+ * "No such key" is the value of a deletion, or of the beginning. */
+#ifndef COVEY_SIM_HISTORY_H
+#define COVEY_SIM_HISTORY_H
+
+#include "base/buf.h"
+
+enum outcome { OUTCOME_PENDING, OUTCOME_OK, OUTCOME_FAILED, OUTCOME_UNKNOWN };
+
+enum { HISTORY_ABSENT = 0 }; /* the value number of "no such key" */
+
+struct history_write {
+    uint32_t value; /* unique; HISTORY_ABSENT for deletions */
+    uint64_t begin_us;
+    uint64_t end_us; /* when it was acknowledged, or first seen by a read that has ended; UINT64_MAX until then */
+    enum outcome outcome;
+};
+
+struct history_edge {
+    uint32_t earlier, later; /* indexes of writes, as two reads saw them */
+};
+
+struct history_key {
+    struct history_write *w; /* w[0] is the beginning: absent, acknowledged before all */
+    uint32_t n, cap;
+    struct history_edge *edge;
+    uint32_t edge_n, edge_cap;
+    uint32_t last_seen;    /* write that the last finished read saw */
+    uint64_t last_seen_us; /* when that read ended */
+    uint64_t reads;
+};
+
+struct history {
+    struct history_key *key;
+    uint32_t key_n;
+    struct buf why; /* the first violation, in words; empty while there is none */
+};
+
+void history_init(struct history *h, uint32_t keys);
+void history_close(struct history *h);
+
+/* A write begins; its handle within the key. */
+uint32_t history_begin(struct history *h, uint32_t key, uint32_t value, uint64_t now_us);
+
+/* It ended (OUTCOME_UNKNOWN too: it may still take effect). */
+void history_end(struct history *h, uint32_t key, uint32_t write, enum outcome outcome, uint64_t now_us);
+
+/* A quorum read that began at begin_us returned `value`. False when that cannot be: h->why says why. */
+bool history_read(struct history *h, uint32_t key, uint32_t value, uint64_t begin_us, uint64_t now_us);
+
+/* Whether holding `value` is consistent with holding `write`: it is that write's value, or that of one which did not end before it began. */
+bool history_covers(const struct history *h, uint32_t key, uint32_t value, uint32_t write);
+
+#endif

@@ -1,0 +1,258 @@
+#include "sim/load.h"
+
+#include "base/check.h"
+#include "base/hash.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void load_init(struct load *l, struct world *w, uint64_t seed, uint32_t keys)
+{
+    *l = (struct load){.world = w, .next_value = 1};
+    history_init(&l->history, keys);
+    rng_init(&l->rng, seed ^ 0x10ad);
+    l->client = calloc(w->o.clients ? w->o.clients : 1, sizeof *l->client);
+    CHECK(l->client);
+    resp_reply_init(&l->reply);
+    buf_init(&l->bytes, 1 << 20);
+    buf_init(&l->why, 4096);
+}
+
+void load_close(struct load *l)
+{
+    history_close(&l->history);
+    free(l->client);
+    resp_reply_close(&l->reply);
+    buf_close(&l->bytes);
+    buf_close(&l->why);
+}
+
+static void wake(struct load *l, uint32_t c, uint64_t in_us)
+{
+    l->client[c].wakes_us = l->world->now_us + in_us;
+    world_wake_client(l->world, c, l->client[c].wakes_us);
+}
+
+void load_start(struct load *l)
+{
+    l->running = true;
+    for (uint32_t c = 0; c < l->world->o.clients; c++)
+        wake(l, c, rng_below(&l->rng, (uint64_t)LOAD_THINK_MS * 1000));
+}
+
+void load_stop(struct load *l)
+{
+    l->running = false;
+}
+
+uint32_t load_pending(const struct load *l)
+{
+    uint32_t n = 0;
+    for (uint32_t c = 0; c < l->world->o.clients; c++)
+        n += l->client[c].op != LOAD_NONE;
+    return n;
+}
+
+int64_t load_hanging(const struct load *l)
+{
+    for (uint32_t c = 0; c < l->world->o.clients; c++)
+        if (l->client[c].op != LOAD_NONE && l->world->now_us - l->client[c].begin_us > (uint64_t)LOAD_ANSWER_MS * 1000)
+            return c;
+    return -1;
+}
+
+/* ---- Saying ---- */
+
+/* Connects to some live node; false when there is none that serves. */
+static bool connect_somewhere(struct load *l, uint32_t c)
+{
+    struct world *w = l->world;
+    uint32_t from = (uint32_t)rng_below(&l->rng, w->o.nodes);
+    for (uint32_t k = 0; k < w->o.nodes; k++) {
+        uint32_t i = (from + k) % w->o.nodes;
+        if (w->node[i].up && node_ready(&w->node[i].node)) {
+            world_connect(w, c, i);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void bulk(struct buf *b, const char *text, size_t pad)
+{
+    size_t n = strlen(text);
+    CHECK(!buf_printf(b, "$%zu\r\n", n + pad) && !buf_append(b, text, n) && !buf_reserve(b, pad));
+    memset(b->p + b->n, '.', pad);
+    b->n += pad;
+    CHECK(!buf_printf(b, "\r\n"));
+}
+
+/* Values are "v7" with dots behind, up to a size that depends on the number. */
+static size_t padding(uint32_t value)
+{
+    uint64_t h = hash_seeded(slice_of(&value, sizeof value), 7);
+    return h % 8 == 0 ? h / 8 % 3000 : h / 8 % 40;
+}
+
+static void say(struct load *l, uint32_t c)
+{
+    struct load_client *k = &l->client[c];
+    char key[16], value[16];
+    snprintf(key, sizeof key, "k%" PRIu32, k->key);
+    snprintf(value, sizeof value, "v%" PRIu32, k->value);
+    l->bytes.n = 0;
+    CHECK(!buf_printf(&l->bytes, "*%d\r\n", k->op == LOAD_SET ? 3 : 2));
+    bulk(&l->bytes, k->op == LOAD_SET ? "SET" : k->op == LOAD_GET ? "GET" : "DEL", 0);
+    bulk(&l->bytes, key, 0);
+    if (k->op == LOAD_SET)
+        bulk(&l->bytes, value, padding(k->value));
+    k->begin_us = l->world->now_us;
+    if (k->op != LOAD_GET)
+        k->write = history_begin(&l->history, k->key, k->value, k->begin_us);
+    world_say(l->world, c, buf_view(&l->bytes));
+}
+
+static void next_command(struct load *l, uint32_t c)
+{
+    struct load_client *k = &l->client[c];
+    if (!l->world->client[c].open && !connect_somewhere(l, c)) {
+        wake(l, c, (uint64_t)LOAD_THINK_MS * 1000);
+        return;
+    }
+    uint64_t die = rng_below(&l->rng, 100);
+    k->op = die < 50 ? LOAD_SET : die < 90 ? LOAD_GET : LOAD_DEL;
+    k->key = (uint32_t)rng_below(&l->rng, l->history.key_n);
+    k->value = k->op == LOAD_SET ? l->next_value++ : HISTORY_ABSENT;
+    say(l, c);
+}
+
+void load_read(struct load *l, uint32_t key, uint32_t node)
+{
+    CHECK(l->client[0].op == LOAD_NONE);
+    if (l->world->client[0].open) {
+        session_close(&l->world->client[0].session);
+        l->world->client[0].open = false;
+    }
+    world_connect(l->world, 0, node);
+    l->client[0].op = LOAD_GET;
+    l->client[0].key = key;
+    say(l, 0);
+}
+
+/* ---- Hearing ---- */
+
+/* At the moment of ok, W distinct owners hold the write durably, or one that supersedes it. A node that is down counts as holding: its disk is asked when it is back. */
+static void check_durable(struct load *l, const struct load_client *k, uint32_t coordinator)
+{
+    struct world *w = l->world;
+    const struct layout *layout = chain_layout(&w->node[coordinator].node.chain);
+    char text[16];
+    snprintf(text, sizeof text, "k%" PRIu32, k->key);
+    struct slice key = slice_str(text);
+    uint16_t vnode = layout_vnode(layout, slot_of_key(key));
+    unsigned holders = 0;
+    for (unsigned i = 0; i < layout->n; i++) {
+        struct sim_node *s = world_by_id(w, layout->member[layout->owner[(size_t)vnode * layout->n + i]].id);
+        if (!s->up) {
+            holders++;
+            continue;
+        }
+        struct store_result r;
+        store_get(s->store, 1, key, GET_VALUE);
+        CHECK(store_reap(s->store, &r) && r.kind == STORE_GET_DONE);
+        uint32_t value = HISTORY_ABSENT;
+        if (r.record.kind == RECORD_VALUE)
+            for (size_t b = 1; b < r.record.value.n && r.record.value.p[b] != '.'; b++)
+                value = value * 10 + r.record.value.p[b] - '0';
+        holders += r.record.kind != RECORD_NONE && history_covers(&l->history, k->key, value, k->write);
+    }
+    if (holders < layout->w && l->why.n == 0)
+        CHECK(!buf_printf(&l->why,
+                          "key k%" PRIu32 ": n%" PRIu32 " acknowledged v%" PRIu32 " at %" PRIu64
+                          " us, but only %u owners hold it durably",
+                          k->key, coordinator, k->value, w->now_us, holders));
+}
+
+static bool begins(struct slice s, const char *with)
+{
+    return s.n >= strlen(with) && memcmp(s.p, with, strlen(with)) == 0;
+}
+
+static enum outcome outcome_of(const struct resp_value *v)
+{
+    if (v->type != RESP_ERROR)
+        return OUTCOME_OK;
+    return begins(v->text, "UNKNOWN") ? OUTCOME_UNKNOWN : OUTCOME_FAILED;
+}
+
+static uint32_t value_of(const struct resp_value *v)
+{
+    uint32_t value = 0;
+    for (size_t b = 1; v->type == RESP_BULK && b < v->text.n && v->text.p[b] != '.'; b++)
+        value = value * 10 + v->text.p[b] - '0';
+    return value;
+}
+
+static void heard_write(struct load *l, uint32_t c, enum outcome o)
+{
+    struct load_client *k = &l->client[c];
+    l->ok += o == OUTCOME_OK;
+    l->failed += o == OUTCOME_FAILED;
+    l->unknown += o == OUTCOME_UNKNOWN;
+    if (o == OUTCOME_OK)
+        check_durable(l, k, l->world->client[c].node);
+    history_end(&l->history, k->key, k->write, o, l->world->now_us);
+}
+
+static void heard(struct load *l, uint32_t c, const struct resp_value *v)
+{
+    struct load_client *k = &l->client[c];
+    enum outcome o = outcome_of(v);
+    static const char *const NAME[] = {"", "SET", "GET", "DEL"};
+    uint32_t value = k->op == LOAD_GET && o == OUTCOME_OK ? value_of(v) : k->value;
+    if (l->said)
+        l->said(l->said_arg, c, NAME[k->op], k->key, value,
+                v->type == RESP_ERROR || v->type == RESP_SIMPLE ? v->text : slice_of(NULL, 0));
+    if (k->op != LOAD_GET)
+        heard_write(l, c, o);
+    else if (o == OUTCOME_OK)
+        l->reads += history_read(&l->history, k->key, value, k->begin_us, l->world->now_us);
+    k->op = LOAD_NONE;
+}
+
+/* Takes the replies that came; false when there are none. */
+static bool hear(struct load *l, uint32_t c)
+{
+    struct sim_client *s = &l->world->client[c];
+    if (!s->open || s->session.out.n == 0)
+        return false;
+    int used = resp_parse_reply(&l->reply, buf_view(&s->session.out));
+    CHECK(used > 0 && (size_t)used == s->session.out.n && l->client[c].op != LOAD_NONE);
+    heard(l, c, &l->reply.v[0]);
+    buf_consume(&s->session.out, (size_t)used);
+    return true;
+}
+
+void load_client(struct load *l, uint32_t c)
+{
+    if (hear(l, c)) {
+        if (l->running)
+            wake(l, c, 1 + rng_below(&l->rng, (uint64_t)LOAD_THINK_MS * 1000));
+        return;
+    }
+    if (l->running && l->client[c].op == LOAD_NONE && l->client[c].wakes_us <= l->world->now_us)
+        next_command(l, c);
+}
+
+void load_hung_up(struct load *l, uint32_t c)
+{
+    struct load_client *k = &l->client[c];
+    if (k->op == LOAD_SET || k->op == LOAD_DEL) {
+        history_end(&l->history, k->key, k->write, OUTCOME_UNKNOWN, l->world->now_us);
+        l->unknown++;
+    }
+    k->op = LOAD_NONE;
+    if (l->running)
+        wake(l, c, (uint64_t)LOAD_THINK_MS * 1000);
+}

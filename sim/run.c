@@ -1,0 +1,253 @@
+#include "sim/run.h"
+
+#include "base/check.h"
+#include "base/hash.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+struct run {
+    const struct run_options *o;
+    struct run_result *r;
+    struct world world;
+    struct schedule schedule;
+    struct load load;
+    struct members_check members;
+    struct buf line;
+};
+
+/* ---- The story and its hash ---- */
+
+static void tell(struct run *run, const char *who, uint32_t i)
+{
+    run->r->hash = hash_seeded(buf_view(&run->line), run->r->hash ^ run->world.now_us);
+    if (run->o->story)
+        printf("%5" PRIu64 ".%06" PRIu64 " %s%-4" PRIu32 " %.*s\n", run->world.now_us / 1000000, run->world.now_us % 1000000, who,
+               i, (int)run->line.n, (const char *)run->line.p);
+}
+
+static void on_trace(void *arg, uint32_t node, const struct trace *t)
+{
+    struct run *run = arg;
+    run->line.n = 0;
+    CHECK(!trace_print(&run->line, t));
+    tell(run, "n", node);
+}
+
+static void on_said(void *arg, uint32_t client, const char *op, uint32_t key, uint32_t value, struct slice reply)
+{
+    struct run *run = arg;
+    run->line.n = 0;
+    CHECK(!buf_printf(&run->line, "%s k%" PRIu32 " v%" PRIu32 " %.*s", op, key, value, (int)reply.n, (const char *)reply.p));
+    tell(run, "c", client);
+}
+
+static void on_member(void *arg, uint32_t observer, const struct member_info *m)
+{
+    members_observe(&((struct run *)arg)->members, observer, m);
+}
+
+static void on_life(void *arg, uint32_t node, bool up)
+{
+    struct run *run = arg;
+    members_life(&run->members, node, up);
+    run->line.n = 0;
+    CHECK(!buf_printf(&run->line, "%s", up ? "-- starts" : "-- loses power"));
+    tell(run, "n", node);
+}
+
+static void on_client(void *arg, uint32_t client)
+{
+    load_client(&((struct run *)arg)->load, client);
+}
+
+static void on_hung_up(void *arg, uint32_t client)
+{
+    load_hung_up(&((struct run *)arg)->load, client);
+}
+
+/* ---- Phases ---- */
+
+static bool broken(struct run *run)
+{
+    const struct buf *why = run->members.why.n        ? &run->members.why
+                            : run->load.history.why.n ? &run->load.history.why
+                            : run->load.why.n         ? &run->load.why
+                                                      : NULL;
+    if (!why)
+        return false;
+    if (run->r->why.n == 0)
+        CHECK(!buf_slice(&run->r->why, buf_view(why)));
+    return true;
+}
+
+static void do_fault(struct run *run, const struct sim_event *ev)
+{
+    const struct fault *f = &run->schedule.fault[ev->node];
+    run->line.n = 0;
+    CHECK(!buf_printf(&run->line, "-- fault %" PRIu32 " %s", ev->node, ev->life ? "ends" : "begins"));
+    tell(run, "f", ev->node);
+    world_fault(&run->world, f, ev->life == 0);
+}
+
+/* Lets the world go on until then, or until `done` says so; false when something broke. */
+static bool go_on(struct run *run, uint64_t until_us, bool (*done)(struct run *))
+{
+    struct sim_event ev;
+    uint64_t look_us = run->world.now_us;
+    while (world_next(&run->world, until_us, &ev)) {
+        if (ev.kind == SIM_FAULT)
+            do_fault(run, &ev);
+        if (broken(run))
+            return false;
+        if (run->world.now_us < look_us)
+            continue;
+        look_us = run->world.now_us + 50000;
+        if (load_hanging(&run->load) >= 0) {
+            CHECK(!buf_printf(&run->r->why, "client c%" PRId64 " got no answer within %d ms", load_hanging(&run->load),
+                              LOAD_ANSWER_MS));
+            return false;
+        }
+        if (done && done(run))
+            return true;
+    }
+    return !broken(run);
+}
+
+static bool agreed(struct run *run)
+{
+    return members_agree(&run->members, NULL);
+}
+
+static bool silent(struct run *run)
+{
+    return load_pending(&run->load) == 0;
+}
+
+static bool expect(struct run *run, bool (*fact)(struct run *), uint32_t within_ms, const char *what)
+{
+    if (!go_on(run, run->world.now_us + (uint64_t)within_ms * 1000, fact))
+        return false;
+    if (fact(run))
+        return true;
+    CHECK(!buf_printf(&run->r->why, "%s within %" PRIu32 " ms: ", what, within_ms));
+    (void)members_agree(&run->members, &run->r->why);
+    return false;
+}
+
+static void plan_faults(struct run *run, uint32_t from_ms, uint32_t until_ms)
+{
+    const struct run_options *o = run->o;
+    struct schedule_options so = {.seed = o->seed, .nodes = o->nodes, .from_ms = from_ms, .until_ms = until_ms, .loss = o->loss};
+    if (o->schedule)
+        run->schedule = *o->schedule;
+    else if (o->faults || o->loss)
+        schedule_draw(&run->schedule, &so);
+    for (uint32_t i = 0; i < run->schedule.n; i++) {
+        const struct fault *f = &run->schedule.fault[i];
+        uint64_t begin_us = (uint64_t)f->from_ms * 1000, end_us = (uint64_t)f->until_ms * 1000;
+        heap_push(&run->world.heap, &(struct sim_event){.at_us = begin_us < run->world.now_us ? run->world.now_us : begin_us,
+                                                        .kind = SIM_FAULT,
+                                                        .node = i});
+        heap_push(&run->world.heap, &(struct sim_event){.at_us = end_us, .kind = SIM_FAULT, .node = i, .life = 1});
+    }
+    if (o->story && run->schedule.n) {
+        struct buf b;
+        buf_init(&b, 1 << 20);
+        schedule_print(&run->schedule, &b);
+        printf("%.*s", (int)b.n, (const char *)b.p);
+        buf_close(&b);
+    }
+}
+
+static bool form(struct run *run)
+{
+    for (uint32_t i = 0; i < run->o->nodes; i++)
+        world_start_node(&run->world, i, rng_below(&run->world.seed_rng, 1500000));
+    bool early = run->o->faults && run->o->seed % 4 == 0;
+    if (early) {
+        plan_faults(run, 0, run->o->time_ms);
+        if (!go_on(run, (uint64_t)run->o->time_ms * 1000, agreed) ||
+            !expect(run, agreed, CONVERGE_MS, "the cluster did not form after healing"))
+            return false;
+    } else if (!expect(run, agreed, FORM_MS, "the cluster did not form")) {
+        return false;
+    }
+    run->r->formed_ms = world_now_ms(&run->world);
+    if (!early)
+        plan_faults(run, (uint32_t)run->r->formed_ms + 1, (uint32_t)run->r->formed_ms + run->o->time_ms);
+    return true;
+}
+
+static bool work(struct run *run)
+{
+    uint64_t until_us = run->world.now_us;
+    for (uint32_t i = 0; i < run->schedule.n; i++)
+        if ((uint64_t)run->schedule.fault[i].until_ms * 1000 > until_us)
+            until_us = (uint64_t)run->schedule.fault[i].until_ms * 1000;
+    if (until_us < run->world.now_us + (uint64_t)run->o->time_ms * 1000)
+        until_us = run->world.now_us + (uint64_t)run->o->time_ms * 1000;
+    if (run->o->clients)
+        load_start(&run->load);
+    return go_on(run, until_us + 1, NULL);
+}
+
+static bool heal(struct run *run)
+{
+    uint64_t from_ms = world_now_ms(&run->world);
+    if (!expect(run, agreed, CONVERGE_MS, "the members did not agree after healing"))
+        return false;
+    run->r->converged_ms = world_now_ms(&run->world) - from_ms;
+    load_stop(&run->load);
+    return expect(run, silent, LOAD_ANSWER_MS, "clients are still waiting");
+}
+
+static bool judge(struct run *run)
+{
+    uint64_t reads = run->load.reads;
+    for (uint32_t key = 0; run->o->clients && key < run->load.history.key_n; key++) {
+        load_read(&run->load, key, key % run->o->nodes);
+        if (!expect(run, silent, LOAD_ANSWER_MS, "a last read was not answered"))
+            return false;
+        if (run->load.reads != ++reads) {
+            CHECK(!buf_printf(&run->r->why, "key k%" PRIu32 " cannot be read through n%" PRIu32 " after healing", key,
+                              key % run->o->nodes));
+            return false;
+        }
+    }
+    return true;
+}
+
+void run_seed(const struct run_options *o, struct run_result *r)
+{
+    *r = (struct run_result){0};
+    buf_init(&r->why, 8192);
+    static struct run run; /* large, and one at a time */
+    run = (struct run){.o = o, .r = r};
+    buf_init(&run.line, 1 << 20);
+    world_init(&run.world,
+               &(struct world_options){
+                   .seed = o->seed, .nodes = o->nodes, .clients = o->clients, .profile = SWIM_LOCAL, .check = o->check});
+    members_init(&run.members, &run.world);
+    load_init(&run.load, &run.world, o->seed, RUN_KEYS);
+    run.load.said = on_said;
+    run.load.said_arg = &run;
+    run.world.watch = (struct world_watch){
+        .arg = &run, .trace = on_trace, .member = on_member, .life = on_life, .client = on_client, .hung_up = on_hung_up};
+    r->ok = form(&run) && work(&run) && heal(&run) && judge(&run);
+    r->events = run.world.events;
+    r->steps = run.world.steps;
+    r->packets = run.world.packets;
+    r->messages = run.world.messages;
+    r->writes_ok = run.load.ok;
+    r->writes_failed = run.load.failed;
+    r->writes_unknown = run.load.unknown;
+    r->reads = run.load.reads;
+    r->deaths = run.members.deaths;
+    r->false_deaths = run.members.false_deaths;
+    run.world.watch = (struct world_watch){0};
+    world_close(&run.world);
+    members_close(&run.members);
+    load_close(&run.load);
+    buf_close(&run.line);
+}

@@ -1,0 +1,44 @@
+/* run.h: one run of the simulator: a seed, its phases, its verdict.
+ *
+ *   form      the nodes start at different times and become one cluster of all
+ *   faults    clients work while the schedule's faults come and go (in one run of four they already come while the cluster forms)
+ *   heal      every fault ends, every node is up; the members must agree within CONVERGE_MS
+ *   judge     every key is read through every node in turn: nothing acknowledged is lost
+ */
+#ifndef COVEY_SIM_RUN_H
+#define COVEY_SIM_RUN_H
+
+#include "sim/load.h"
+#include "sim/members.h"
+
+enum {
+    FORM_MS = 60 * 1000,     /* a cluster without faults forms well within that (it takes a few seconds; 100 nodes some tens) */
+    CONVERGE_MS = 90 * 1000, /* after healing: longest suspicion + gossip + a push-pull of 30 s + a probe of the dead of 30 s */
+    RUN_KEYS = 50,
+};
+
+struct run_options {
+    uint64_t seed;
+    uint32_t nodes;                  /* 5 */
+    uint32_t clients;                /* 4 */
+    uint32_t time_ms;                /* of the faults; 60,000 */
+    uint32_t loss;                   /* % */
+    bool faults;                     /* draw a schedule */
+    bool check;                      /* node_check after each step */
+    bool story;                      /* print it */
+    const struct schedule *schedule; /* instead of drawing one; may be NULL */
+};
+
+struct run_result {
+    bool ok;
+    uint64_t hash; /* of everything that was traced and answered */
+    uint64_t events, steps, packets, messages;
+    uint64_t writes_ok, writes_failed, writes_unknown, reads;
+    uint64_t deaths, false_deaths;
+    uint64_t formed_ms, converged_ms; /* how long it took */
+    struct buf why;                   /* what broke, in words; to be closed */
+};
+
+void run_seed(const struct run_options *o, struct run_result *r);
+
+#endif

@@ -1,0 +1,82 @@
+#include "sim/schedule.h"
+
+#include "base/check.h"
+#include "base/rng.h"
+
+/* How each kind is drawn: how long it lasts, and the range of its amount. */
+static const struct {
+    const char *name;
+    uint32_t longest_ms;
+    uint32_t amount_max;
+    bool two; /* concerns a pair */
+} KIND[FAULT_KINDS] = {
+    [FAULT_CRASH] = {"crash", 12000, 0, false},
+    [FAULT_PAUSE] = {"pause", 6000, 0, false},
+    [FAULT_CUT] = {"cut", 10000, 0, true},
+    [FAULT_PARTITION] = {"partition", 12000, 0, true},
+    [FAULT_LOSS] = {"loss", 10000, 30, false},
+    [FAULT_DELAY] = {"delay", 10000, 300, false},
+    [FAULT_DUPLICATE] = {"duplicate", 10000, 50, false},
+    [FAULT_UDP_DEAD] = {"udp-dead", 10000, 0, false},
+    [FAULT_SLOW_DISK] = {"slow-disk", 10000, 900, false},
+};
+
+enum { FAULT_EVERY_MS = 4000 }; /* on average one fault begins in that time */
+
+static struct fault draw_one(struct rng *r, enum fault_kind kind, const struct schedule_options *o)
+{
+    uint32_t span = o->until_ms - o->from_ms;
+    struct fault f = {.kind = kind};
+    f.from_ms = o->from_ms + (uint32_t)rng_below(r, span);
+    /* Half of the faults are short: races live there. */
+    uint32_t longest = rng_below(r, 2) ? KIND[kind].longest_ms : KIND[kind].longest_ms / 20;
+    f.until_ms = f.from_ms + 1 + (uint32_t)rng_below(r, longest);
+    if (f.until_ms > o->until_ms)
+        f.until_ms = o->until_ms;
+    f.a = (uint32_t)rng_below(r, o->nodes);
+    f.b = (f.a + 1 + (uint32_t)rng_below(r, o->nodes > 1 ? o->nodes - 1 : 1)) % o->nodes;
+    if (kind == FAULT_PARTITION) {
+        f.a = 1 + (uint32_t)rng_below(r, o->nodes > 1 ? o->nodes - 1 : 1);
+        f.b = (uint32_t)rng_below(r, UINT32_MAX);
+    }
+    if (KIND[kind].amount_max)
+        f.amount = 1 + (uint32_t)rng_below(r, KIND[kind].amount_max);
+    return f;
+}
+
+void schedule_draw(struct schedule *s, const struct schedule_options *o)
+{
+    struct rng r;
+    rng_init(&r, o->seed ^ 0x5c8ed01e);
+    s->n = 0;
+    enum fault_kind on[FAULT_KINDS];
+    unsigned on_n = 0;
+    for (unsigned k = 0; k < FAULT_KINDS; k++)
+        if (rng_below(&r, 2))
+            on[on_n++] = (enum fault_kind)k;
+    if (o->loss)
+        s->fault[s->n++] = (struct fault){.kind = FAULT_LOSS, .from_ms = 0, .until_ms = o->until_ms, .amount = o->loss};
+    if (on_n == 0 || o->until_ms <= o->from_ms)
+        return;
+    uint64_t want = (o->until_ms - o->from_ms) / FAULT_EVERY_MS * (1 + o->nodes / 8);
+    for (uint64_t i = 0; i < want && s->n < FAULTS_MAX; i++)
+        s->fault[s->n++] = draw_one(&r, on[rng_below(&r, on_n)], o);
+}
+
+void schedule_print(const struct schedule *s, struct buf *out)
+{
+    for (unsigned i = 0; i < s->n; i++) {
+        const struct fault *f = &s->fault[i];
+        CHECK(!buf_printf(out, "%4u.%03us .. %4u.%03us %s", f->from_ms / 1000, f->from_ms % 1000, f->until_ms / 1000,
+                          f->until_ms % 1000, KIND[f->kind].name));
+        if (f->kind == FAULT_PARTITION)
+            CHECK(!buf_printf(out, " %u nodes from the rest, shuffle %u", f->a, f->b));
+        else if (KIND[f->kind].two)
+            CHECK(!buf_printf(out, " n%u -> n%u", f->a, f->b));
+        else if (f->kind != FAULT_LOSS && f->kind != FAULT_DELAY && f->kind != FAULT_DUPLICATE)
+            CHECK(!buf_printf(out, " n%u", f->a));
+        if (f->amount)
+            CHECK(!buf_printf(out, " %u", f->amount));
+        CHECK(!buf_printf(out, "\n"));
+    }
+}

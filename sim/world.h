@@ -1,0 +1,111 @@
+/* world.h: the other world: nodes, network, disks and clocks on virtual time, in one thread.
+ *
+ * Nodes are the same code as in the real world: front, wire, core, and the store behind store.h. Every message is encoded and decoded. A run is its
+ * options and its seed: all randomness comes from seeded generators, one for each concern, so that removing a fault from the schedule does not
+ * change what the others draw. */
+#ifndef COVEY_SIM_WORLD_H
+#define COVEY_SIM_WORLD_H
+
+#include "base/rng.h"
+#include "core/node.h"
+#include "front/session.h"
+#include "sim/heap.h"
+#include "sim/schedule.h"
+#include "store/mem.h"
+
+struct world;
+struct stream;
+
+/* What the checkers and the story want to hear. All may be NULL. */
+struct world_watch {
+    void *arg;
+    void (*trace)(void *arg, uint32_t node, const struct trace *t);
+    void (*member)(void *arg, uint32_t observer, const struct member_info *m);
+    void (*life)(void *arg, uint32_t node, bool up); /* a node started, or lost power */
+    void (*client)(void *arg, uint32_t client);      /* its time came (world_wake_client), or its replies did */
+    void (*hung_up)(void *arg, uint32_t client);     /* its connection is gone, whatever was under way is unknown */
+    void (*stepped)(void *arg, uint32_t node);       /* after each step */
+};
+
+struct sim_node {
+    struct node node;
+    struct front front;
+    struct mem_disk disk;
+    struct store *store; /* NULL while down */
+    bool up;
+    bool stopped;  /* it asked to be stopped (ACT_STOP) */
+    uint64_t life; /* counts starts */
+    uint64_t id;
+    struct addr addr;
+    char name[16];
+    int64_t skew_ms;   /* of its wall clock */
+    uint64_t timer_us; /* when its planned timer is due; UINT64_MAX: none is planned */
+    uint64_t paused_until_us;
+    uint32_t sync_ms; /* a slow disk's */
+    bool udp_dead;
+    bool syncing; /* a SIM_DISK is planned */
+};
+
+struct sim_client {
+    struct session session;
+    bool open;
+    uint32_t node; /* where it is connected */
+    bool dirty;    /* its session may have requests */
+};
+
+struct world_options {
+    uint64_t seed;
+    uint32_t nodes;
+    uint32_t clients;
+    enum swim_profile profile;
+    uint32_t latency_us; /* of a delivery at least; up to 4 times that, with a tail. 0: 250 */
+    bool check;          /* node_check after each step */
+};
+
+struct world {
+    struct world_options o;
+    uint64_t now_us;
+    struct heap heap;
+    struct rng net_rng, disk_rng, seed_rng;
+    struct sim_node *node;
+    struct sim_client *client;
+    struct world_watch watch;
+    struct cluster_id cluster;
+    struct out out; /* of the step under way */
+    struct buf scratch;
+    uint16_t *cuts;           /* nodes * nodes: while positive nothing gets from a to b; counted, since cuts may overlap */
+    uint32_t loss, duplicate; /* %, summed over the faults in force */
+    uint32_t delay_ms;
+    struct stream *streams; /* hash by pair */
+    uint64_t next_stream;
+    uint64_t events, steps, packets, messages;
+};
+
+void world_init(struct world *w, const struct world_options *o);
+void world_close(struct world *w);
+
+/* Plans a node's start. Node 0 founds the cluster at its first start; the others have all nodes as seeds. */
+void world_start_node(struct world *w, uint32_t i, uint64_t at_us);
+void world_crash_node(struct world *w, uint32_t i);
+void world_fault(struct world *w, const struct fault *f, bool begins);
+
+/* Does the next planned thing not after until_us: its kind and whom it concerned in *ev (bytes are gone). False when there is none: now_us is then until_us. */
+bool world_next(struct world *w, uint64_t until_us, struct sim_event *ev);
+
+/* Clients. Connecting is immediate; requests are read in the connected node's turn. */
+void world_connect(struct world *w, uint32_t client, uint32_t node);
+void world_say(struct world *w, uint32_t client, struct slice bytes);
+void world_wake_client(struct world *w, uint32_t client, uint64_t at_us);
+
+/* One turn of a node on an event (its times are set here): the step, the actions, the store's results, the clients' next requests, the flush. */
+void world_turn(struct world *w, uint32_t i, struct event *ev);
+
+uint64_t world_now_ms(const struct world *w);
+struct sim_node *world_by_id(struct world *w, uint64_t id); /* NULL when there is no such node */
+struct sim_node *world_by_addr(struct world *w, struct addr a);
+static inline uint32_t world_index(const struct world *w, const struct sim_node *s)
+{
+    return (uint32_t)(s - w->node);
+}
+
+#endif
