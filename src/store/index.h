@@ -1,0 +1,76 @@
+/* index.h: where every key's record is, in memory: key -> version, expiry, size, place.
+ *
+ * One table per arc of the ring (a vnode), so that a vnode can be counted, walked and dropped alone. Each grows one bucket at a time
+ * (linear hashing), so no insert ever stalls. 40 bytes a key or fewer besides the key's own; index.c says where they go.
+ *
+ * An entry is made in two moves. index_reserve, when a put is submitted, does all that can fail: memory for the entry and a number for
+ * the node id. index_set, when the put has become durable, cannot fail. Until then the entry is reserved: it is counted, but found by no reader. */
+#ifndef COVEY_STORE_INDEX_H
+#define COVEY_STORE_INDEX_H
+
+#include "base/slice.h"
+#include "store/nodes.h"
+#include "wire/record.h"
+
+/* What is known of a key's record without reading it. */
+struct index_item {
+    struct version version;
+    uint64_t expiry_ms;
+    uint32_t value_n; /* bytes uncompressed; below 16 MiB */
+    uint32_t offset;  /* of the record in its segment */
+    uint16_t segment; /* the store's number for it */
+    uint8_t kind;     /* enum record_kind; RECORD_NONE while only reserved */
+};
+
+/* A key with its hashes, computed once for all calls about it. */
+struct index_key {
+    struct slice key;
+    uint64_t hash;
+    uint16_t slot;
+};
+
+struct index_arc;
+
+/* A found or reserved entry; good until the next index_reserve or index_cut. */
+struct index_spot {
+    struct index_arc *arc;
+    uint8_t *entry;
+};
+
+struct index {
+    struct index_arc **arc; /* NULL until a key falls there */
+    struct nodes nodes;
+    uint64_t seed;      /* of the hash, so that nobody can choose keys that collide */
+    uint64_t records;   /* entries, reserved ones included */
+    uint64_t key_bytes; /* of these */
+    uint64_t bytes;     /* of memory, the keys and the allocator's overhead included */
+    uint32_t arc_n;
+};
+
+/* arcs: a power of two, 1 .. VNODES_MAX. 0 or ERR_NO_MEMORY. */
+int index_init(struct index *ix, uint32_t arcs, uint64_t seed);
+void index_close(struct index *ix);
+
+/* Cuts the ring anew; cheap while the index is empty, else every entry moves. 0 or ERR_NO_MEMORY (then nothing changed). */
+int index_cut(struct index *ix, uint32_t arcs);
+
+struct index_key index_key(const struct index *ix, uint16_t slot, struct slice key);
+
+/* Finds the entry of a key, also one that is only reserved. */
+bool index_find(const struct index *ix, const struct index_key *k, struct index_spot *spot);
+
+/* Finds or makes the entry of a key, with room for what `coming` will say of it. 0 or ERR_NO_MEMORY. */
+int index_reserve(struct index *ix, const struct index_key *k, const struct index_item *coming, struct index_spot *spot);
+
+struct index_item index_get(const struct index *ix, const struct index_spot *spot);
+
+/* Overwrites an entry that index_reserve has made room in for this item. */
+void index_set(struct index *ix, const struct index_spot *spot, const struct index_item *item);
+
+/* Live keys (values) per arc; live has arc_n places. */
+void index_count(const struct index *ix, uint32_t *live);
+
+/* Aborts unless every entry is where its hash says and all counts agree. For tests and the simulator: reads everything. */
+void index_check(const struct index *ix);
+
+#endif

@@ -1,0 +1,171 @@
+/* store_fixture.h: what the tests of the stores share: a temporary directory, records made of strings, and reaping that waits without sleeping. */
+#ifndef COVEY_TEST_STORE_FIXTURE_H
+#define COVEY_TEST_STORE_FIXTURE_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <ftw.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/limits.h"
+#include "store/log.h"
+
+enum { WAIT_S = 30 }; /* a result that takes longer than this is a failure, not a slow machine */
+
+/* A log in a directory of its own. */
+struct fixture {
+    char root[64]; /* removed at the end */
+    char dir[96];  /* the data directory in it */
+    struct log_options options;
+    struct store *store;
+    sem_t woken;
+    char why[512];
+    char report[1024]; /* the last sentence reported */
+};
+
+static inline void fixture_wake(void *arg)
+{
+    sem_post(&((struct fixture *)arg)->woken);
+}
+
+static inline void fixture_report(void *arg, const char *sentence)
+{
+    struct fixture *f = arg;
+    snprintf(f->report, sizeof f->report, "%s", sentence);
+}
+
+static inline int fixture_remove(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st, (void)type, (void)ftw;
+    return remove(path);
+}
+
+static inline int fixture_setup(void **state)
+{
+    struct fixture *f = test_calloc(1, sizeof *f);
+    snprintf(f->root, sizeof f->root, "/tmp/covey-store-XXXXXX");
+    assert_non_null(mkdtemp(f->root));
+    snprintf(f->dir, sizeof f->dir, "%s/data", f->root);
+    f->options =
+        (struct log_options){.dir = f->dir, .wake = fixture_wake, .wake_arg = f, .report = fixture_report, .report_arg = f};
+    sem_init(&f->woken, 0, 0);
+    *state = f;
+    return 0;
+}
+
+static inline int fixture_teardown(void **state)
+{
+    struct fixture *f = *state;
+    if (f->store)
+        store_close(f->store);
+    nftw(f->root, fixture_remove, 16, FTW_DEPTH | FTW_PHYS);
+    sem_destroy(&f->woken);
+    test_free(f);
+    return 0;
+}
+
+static inline struct store *fixture_open(struct fixture *f)
+{
+    int error = log_open(&f->options, &f->store, f->why, sizeof f->why);
+    if (error)
+        fail_msg("log_open: %s: %s", error_name(error), f->why);
+    return f->store;
+}
+
+static inline void fixture_close(struct fixture *f)
+{
+    store_close(f->store);
+    f->store = NULL;
+}
+
+/* The path of a file of the data directory. */
+static inline const char *fixture_path(struct fixture *f, const char *name)
+{
+    static char path[160];
+    snprintf(path, sizeof path, "%s/%s", f->dir, name);
+    return path;
+}
+
+/* The next result; waits for the helpers. */
+static inline struct store_result fixture_reap(struct fixture *f)
+{
+    struct store_result out;
+    struct timespec end;
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += WAIT_S;
+    while (!store_reap(f->store, &out))
+        if (sem_timedwait(&f->woken, &end) != 0 && errno == ETIMEDOUT)
+            fail_msg("no result within %d s", WAIT_S);
+    return out;
+}
+
+static inline struct version version_at(uint64_t stamp, uint64_t node, struct slice value)
+{
+    return (struct version){.stamp = stamp, .node = node, .digest = hash_bytes(value)};
+}
+
+static inline struct record value_record(struct slice key, struct slice value, uint64_t stamp)
+{
+    return (struct record){.kind = RECORD_VALUE, .version = version_at(stamp, 7, value), .key = key, .value = value};
+}
+
+static inline struct record tombstone_record(struct slice key, uint64_t stamp)
+{
+    return (struct record){.kind = RECORD_TOMBSTONE, .version = {.stamp = stamp, .node = 7, .deleted = 1}, .key = key};
+}
+
+static inline struct record state_record(struct slice name, struct slice value, uint64_t serial)
+{
+    return (struct record){.kind = RECORD_STATE, .version = version_at(serial, 0, value), .key = name, .value = value};
+}
+
+/* Puts one record and waits for its result. */
+static inline struct store_result fixture_put(struct fixture *f, struct record r)
+{
+    store_put(f->store, r.version.stamp, &r);
+    store_flush(f->store);
+    struct store_result out = fixture_reap(f);
+    assert_int_equal(out.kind, STORE_PUT_DONE);
+    assert_int_equal(out.token, r.version.stamp);
+    return out;
+}
+
+static inline struct store_result fixture_get(struct fixture *f, struct slice key, enum get_wants wants)
+{
+    store_get(f->store, 99, key, wants);
+    struct store_result out = fixture_reap(f);
+    assert_int_equal(out.kind, STORE_GET_DONE);
+    assert_int_equal(out.token, 99);
+    return out;
+}
+
+/* Asserts that a key has this value. */
+static inline void fixture_expect(struct fixture *f, struct slice key, struct slice value)
+{
+    struct store_result got = fixture_get(f, key, GET_VALUE);
+    assert_int_equal(got.error, 0);
+    assert_int_equal(got.record.kind, RECORD_VALUE);
+    assert_true(slice_eq(got.record.key, key));
+    assert_int_equal(got.size, value.n);
+    assert_true(slice_eq(got.record.value, value));
+}
+
+/* "name-17" in a buffer of the caller's. */
+static inline struct slice numbered(char out[32], const char *name, unsigned number)
+{
+    int n = snprintf(out, 32, "%s-%u", name, number);
+    return slice_of(out, (size_t)n);
+}
+
+#endif
