@@ -23,7 +23,8 @@ enum store_result_kind { STORE_PUT_DONE, STORE_GET_DONE, STORE_COUNT_DONE };
 struct store_result {
     enum store_result_kind kind;
     uint64_t token;
-    int error;            /* PUT: 0, ERR_SUPERSEDED, ERR_IO, ERR_NO_SPACE, ERR_BUSY. GET: 0 (absent too), ERR_IO, ERR_CORRUPT */
+    int error;            /* PUT: 0, ERR_SUPERSEDED, ERR_IO, ERR_NO_SPACE, ERR_BUSY. GET: 0 (absent too), ERR_IO, ERR_CORRUPT.
+                           * Any: ERR_NO_MEMORY, ERR_TOO_BIG; PUT: ERR_REFUSED (a kind of record that this release cannot merge) */
     struct version held;  /* PUT: what is held for the key now */
     struct record record; /* GET: kind RECORD_NONE when absent; value empty for GET_DIGEST */
     uint32_t size;        /* GET: of the value */

@@ -1,0 +1,205 @@
+/* mem.c: the table of the real store over a device that is a run of bytes.
+ *
+ * The device has two parts: what is synced (struct mem_disk, which outlives the store) and what was flushed and not synced yet (`flight`).
+ * An offset counts through both, so a record keeps its place when a sync moves it from the second to the first. Honest: results come out at
+ * mem_sync. Lying: at store_flush, though the bytes are in flight still and a crash loses them. */
+#include "store/mem.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "store/table.h"
+
+enum { DISK_MAX = 1 << 30 }; /* bytes of one simulated disk; offsets have 32 bits */
+
+struct mem {
+    struct store head;
+    struct table table;
+    struct group gather; /* submitted */
+    struct group flight; /* flushed */
+    struct mem_disk *disk;
+    struct buf scratch; /* a value, uncompressed */
+    bool lie;
+};
+
+static struct mem *mem_of(struct store *s)
+{
+    return (struct mem *)s;
+}
+
+void mem_disk_init(struct mem_disk *d)
+{
+    buf_init(&d->synced, DISK_MAX);
+}
+
+void mem_disk_close(struct mem_disk *d)
+{
+    buf_close(&d->synced);
+}
+
+static void mem_put(struct store *s, uint64_t token, const struct record *r)
+{
+    table_put(&mem_of(s)->table, &mem_of(s)->gather, token, r);
+}
+
+static void mem_get(struct store *s, uint64_t token, struct slice key, enum get_wants wants)
+{
+    table_get(&mem_of(s)->table, token, key, wants);
+}
+
+static void mem_count(struct store *s, uint64_t token)
+{
+    table_count(&mem_of(s)->table, token);
+}
+
+/* Moves the gathered puts behind those in flight. */
+static int gather_to_flight(struct mem *m)
+{
+    struct group *from = &m->gather, *to = &m->flight;
+    uint32_t base = (uint32_t)to->bytes.n;
+    struct pending *grown = realloc(to->pending, (to->n + from->n) * sizeof *grown);
+    if (!grown)
+        return ERR_NO_MEMORY;
+    to->pending = grown;
+    to->cap = to->n + from->n;
+    int error = buf_slice(&to->bytes, buf_view(&from->bytes));
+    if (error)
+        return error;
+    for (uint32_t i = 0; i < from->n; i++) {
+        to->pending[to->n] = from->pending[i];
+        to->pending[to->n++].item.offset += base;
+    }
+    to->states += from->states;
+    from->states = 0; /* the copies of state records have moved too */
+    group_reset(from);
+    return 0;
+}
+
+static void mem_flush(struct store *s)
+{
+    struct mem *m = mem_of(s);
+    if (m->gather.n == 0)
+        return;
+    if (m->lie) {
+        uint32_t base = (uint32_t)(m->disk->synced.n + m->flight.bytes.n);
+        int error = buf_slice(&m->flight.bytes, buf_view(&m->gather.bytes));
+        if (error)
+            table_fail(&m->table, &m->gather, ERR_NO_SPACE);
+        else
+            table_publish(&m->table, &m->gather, 0, base);
+    } else if (gather_to_flight(m) != 0) {
+        table_fail(&m->table, &m->gather, ERR_NO_SPACE);
+    }
+}
+
+void mem_sync(struct store *s)
+{
+    struct mem *m = mem_of(s);
+    struct buf *synced = &m->disk->synced;
+    uint32_t base = (uint32_t)synced->n;
+    if (!mem_syncing(s))
+        return;
+    if (buf_slice(synced, buf_view(&m->flight.bytes)) != 0)
+        table_fail(&m->table, &m->flight, ERR_NO_SPACE);
+    else
+        table_publish(&m->table, &m->flight, 0, base);
+}
+
+bool mem_syncing(const struct store *s)
+{
+    return ((const struct mem *)s)->flight.bytes.n > 0;
+}
+
+/* The bytes at an offset of the device, as far as they reach. */
+static struct slice device(const struct mem *m, uint32_t offset)
+{
+    const struct buf *synced = &m->disk->synced, *flight = &m->flight.bytes;
+    if (offset < synced->n)
+        return slice_of(synced->p + offset, synced->n - offset);
+    return slice_of(flight->p + (offset - synced->n), flight->n - (offset - synced->n));
+}
+
+static bool mem_reap(struct store *s, struct store_result *out)
+{
+    struct mem *m = mem_of(s);
+    if (table_answer(&m->table, out))
+        return true;
+    struct index_item place;
+    int got = table_question(&m->table, out, &place);
+    if (got == 2)
+        out->error = table_value(device(m, place.offset), &m->scratch, out);
+    return got != 0;
+}
+
+static bool mem_state(struct store *s, struct slice name, struct slice *value, uint64_t *serial)
+{
+    return table_state(&mem_of(s)->table, name, value, serial);
+}
+
+static uint64_t mem_records(const struct store *s)
+{
+    return ((const struct mem *)s)->table.index.records;
+}
+
+static void mem_set_vnodes(struct store *s, uint16_t vnodes)
+{
+    CHECK(index_cut(&mem_of(s)->table.index, vnodes) == 0); /* a simulation without memory cannot go on */
+}
+
+static void mem_close(struct store *s)
+{
+    struct mem *m = mem_of(s);
+    table_close(&m->table);
+    group_close(&m->gather);
+    group_close(&m->flight);
+    buf_close(&m->scratch);
+    free(m);
+}
+
+void mem_crash(struct store *s)
+{
+    mem_close(s);
+}
+
+static int replay(struct mem *m)
+{
+    struct slice rest = buf_view(&m->disk->synced);
+    size_t offset = 0;
+    while (offset < rest.n) {
+        struct record_view v;
+        int n = record_decode(slice_of(rest.p + offset, rest.n - offset), &v);
+        CHECK(n > 0); /* this device tears and damages nothing */
+        int error = table_replay(&m->table, &v, 0, (uint32_t)offset);
+        if (error)
+            return error;
+        offset += (size_t)n;
+    }
+    return 0;
+}
+
+struct store *mem_open(const struct mem_options *options)
+{
+    static const struct store_vtable vtable = {
+        mem_put, mem_get, mem_count, mem_flush, mem_reap, mem_state, mem_records, mem_set_vnodes, mem_close,
+    };
+    struct mem *m = calloc(1, sizeof *m);
+    if (!m)
+        return NULL;
+    m->head.vtable = &vtable;
+    m->disk = options->disk;
+    m->lie = options->lie_about_sync;
+    if (m->disk->synced.max == 0)
+        mem_disk_init(m->disk);
+    group_init(&m->gather);
+    group_init(&m->flight);
+    buf_init(&m->scratch, RECORD_VALUE_MAX);
+    int error = table_init(&m->table, 0);
+    if (!error)
+        error = replay(m);
+    if (error) {
+        mem_close(&m->head);
+        return NULL;
+    }
+    return &m->head;
+}

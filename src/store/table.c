@@ -1,0 +1,284 @@
+#include "store/table.h"
+
+#include "base/check.h"
+#include "base/error.h"
+#include "base/hash.h"
+
+enum { QUESTION_KEYS_MAX = 64 * 1024 * 1024 }; /* bytes of keys that wait to be read: a thousand of the longest */
+
+struct answer {
+    uint64_t token;
+    int error;
+    struct version held;
+};
+
+int table_init(struct table *t, uint64_t seed)
+{
+    *t = (struct table){0};
+    queue_init(&t->answers, sizeof(struct answer));
+    queue_init(&t->questions, sizeof(struct question));
+    buf_init(&t->keys, QUESTION_KEYS_MAX);
+    return index_init(&t->index, VNODES_DEFAULT, seed);
+}
+
+void table_close(struct table *t)
+{
+    index_close(&t->index);
+    state_free_all(&t->states);
+    queue_close(&t->answers);
+    queue_close(&t->questions);
+    buf_close(&t->keys);
+    free(t->live);
+}
+
+/* ---- Puts ---- */
+
+static void answer(struct table *t, uint64_t token, int error, const struct version *held)
+{
+    struct answer *a = queue_push(&t->answers);
+    *a = (struct answer){.token = token, .error = error};
+    if (held)
+        a->held = *held;
+}
+
+static struct index_item item_of(const struct record *r, uint32_t value_n)
+{
+    return (struct index_item){.version = r->version, .expiry_ms = r->expiry_ms, .value_n = value_n, .kind = r->kind};
+}
+
+/* Answers from what is visible already: a put that is not newer needs no write. */
+static bool settled(struct table *t, uint64_t token, const struct version *put, const struct version *held)
+{
+    int c = version_cmp(put, held);
+    if (c > 0)
+        return false;
+    answer(t, token, c < 0 ? ERR_SUPERSEDED : 0, held);
+    return true;
+}
+
+static int put_state(struct table *t, struct group *g, uint64_t token, const struct record *r)
+{
+    const struct state *held = state_find(t->states, r->key);
+    if (held && settled(t, token, &r->version, &held->version))
+        return 0;
+    struct pending p = {.token = token, .state = state_new(r)};
+    if (!p.state)
+        return ERR_NO_MEMORY;
+    int error = group_add(g, &p, r);
+    if (error)
+        free(p.state);
+    return error;
+}
+
+static int put_ring(struct table *t, struct group *g, uint64_t token, const struct record *r)
+{
+    struct index_key k = index_key(&t->index, slot_of_key(r->key), r->key);
+    struct index_spot spot;
+    if (index_find(&t->index, &k, &spot)) {
+        struct index_item held = index_get(&t->index, &spot);
+        if (held.kind != RECORD_NONE && settled(t, token, &r->version, &held.version))
+            return 0;
+    }
+    struct pending p = {.token = token, .hash = k.hash, .slot = k.slot, .item = item_of(r, (uint32_t)r->value.n)};
+    int error = group_add(g, &p, r);
+    if (error)
+        return error;
+    error = index_reserve(&t->index, &k, &p.item, &spot);
+    if (error)
+        group_undo(g);
+    return error;
+}
+
+static bool mergeable(uint8_t kind)
+{
+    return kind == RECORD_VALUE || kind == RECORD_TOMBSTONE || kind == RECORD_STATE;
+}
+
+void table_put(struct table *t, struct group *g, uint64_t token, const struct record *r)
+{
+    int error = ERR_TOO_BIG;
+    if (!mergeable(r->kind) || r->version.stamp == 0)
+        error = ERR_REFUSED;
+    else if (r->key.n <= KEY_MAX && r->value.n <= RECORD_VALUE_MAX)
+        error = r->kind == RECORD_STATE ? put_state(t, g, token, r) : put_ring(t, g, token, r);
+    if (error)
+        answer(t, token, error, NULL);
+}
+
+/* Merges an item into an entry; returns the version held then. */
+static struct version merge(struct table *t, const struct index_spot *spot, const struct index_item *item)
+{
+    struct index_item held = index_get(&t->index, spot);
+    if (held.kind != RECORD_NONE && version_cmp(&item->version, &held.version) <= 0)
+        return held.version;
+    index_set(&t->index, spot, item);
+    return item->version;
+}
+
+void table_publish(struct table *t, struct group *g, uint16_t segment, uint32_t base)
+{
+    for (uint32_t i = 0; i < g->n; i++) {
+        struct pending *p = &g->pending[i];
+        struct version put = p->item.version, held;
+        if (p->state) {
+            put = p->state->version;
+            held = state_merge(&t->states, p->state)->version;
+            p->state = NULL;
+        } else {
+            struct index_key k = group_key(g, p);
+            struct index_spot spot;
+            CHECK(index_find(&t->index, &k, &spot)); /* reserved when it was submitted */
+            p->item.segment = segment;
+            p->item.offset += base;
+            held = merge(t, &spot, &p->item);
+        }
+        answer(t, p->token, version_cmp(&put, &held) < 0 ? ERR_SUPERSEDED : 0, &held);
+    }
+    group_reset(g);
+}
+
+void table_fail(struct table *t, struct group *g, int error)
+{
+    for (uint32_t i = 0; i < g->n; i++)
+        answer(t, g->pending[i].token, error, NULL);
+    group_reset(g);
+}
+
+void table_refuse(struct table *t, uint64_t token, int error)
+{
+    answer(t, token, error, NULL);
+}
+
+static int replay_state(struct table *t, const struct record_view *v)
+{
+    struct buf scratch;
+    buf_init(&scratch, RECORD_VALUE_MAX);
+    struct record r = v->record;
+    int error = record_value(v, &scratch, &r.value);
+    struct state *s = error ? NULL : state_new(&r);
+    if (s)
+        state_merge(&t->states, s);
+    else if (!error)
+        error = ERR_NO_MEMORY;
+    buf_close(&scratch);
+    return error;
+}
+
+int table_replay(struct table *t, const struct record_view *v, uint16_t segment, uint32_t offset)
+{
+    if (!mergeable(v->record.kind))
+        return ERR_BAD_FORMAT;
+    if (v->record.kind == RECORD_STATE)
+        return replay_state(t, v);
+    struct index_item item = item_of(&v->record, v->value_size);
+    item.segment = segment;
+    item.offset = offset;
+    struct index_key k = index_key(&t->index, v->slot, v->record.key);
+    struct index_spot spot;
+    int error = index_reserve(&t->index, &k, &item, &spot);
+    if (!error)
+        merge(t, &spot, &item);
+    return error;
+}
+
+/* ---- Reads ---- */
+
+void table_get(struct table *t, uint64_t token, struct slice key, enum get_wants wants)
+{
+    if (!queue_peek(&t->questions)) { /* the last result's key dies with this call */
+        t->keys.n = 0;
+        buf_slim(&t->keys);
+    }
+    struct question *q = queue_push(&t->questions);
+    *q = (struct question){.token = token, .kind = STORE_GET_DONE, .wants = wants, .key_at = t->keys.n, .key_n = (uint32_t)key.n};
+    q->error = key.n > KEY_MAX ? ERR_TOO_BIG : buf_slice(&t->keys, key);
+    if (q->error)
+        q->key_n = 0;
+}
+
+void table_count(struct table *t, uint64_t token)
+{
+    struct question *q = queue_push(&t->questions);
+    *q = (struct question){.token = token, .kind = STORE_COUNT_DONE};
+}
+
+bool table_state(const struct table *t, struct slice name, struct slice *value, uint64_t *serial)
+{
+    const struct state *s = state_find(t->states, name);
+    if (!s)
+        return false;
+    *value = state_value(s);
+    *serial = s->version.stamp;
+    return true;
+}
+
+/* ---- Results ---- */
+
+bool table_answer(struct table *t, struct store_result *out)
+{
+    const struct answer *a = queue_peek(&t->answers);
+    if (!a)
+        return false;
+    *out = (struct store_result){.kind = STORE_PUT_DONE, .token = a->token, .error = a->error, .held = a->held};
+    queue_pop(&t->answers);
+    return true;
+}
+
+static void answer_count(struct table *t, struct store_result *out)
+{
+    free(t->live);
+    t->live = calloc(t->index.arc_n, sizeof *t->live);
+    if (!t->live) {
+        out->error = ERR_NO_MEMORY;
+        return;
+    }
+    index_count(&t->index, t->live);
+    out->live = t->live;
+    out->vnode_n = t->index.arc_n;
+}
+
+/* Fills what the index knows of a key; true when the value must still be read. */
+static bool answer_get(struct table *t, const struct question *q, struct store_result *out, struct index_item *place)
+{
+    struct slice key = slice_of(t->keys.p + q->key_at, q->key_n);
+    struct index_key k = index_key(&t->index, slot_of_key(key), key);
+    struct index_spot spot;
+    out->record.key = key;
+    if (!index_find(&t->index, &k, &spot))
+        return false;
+    struct index_item item = index_get(&t->index, &spot);
+    if (item.kind == RECORD_NONE)
+        return false;
+    out->record.kind = item.kind;
+    out->record.version = item.version;
+    out->record.expiry_ms = item.expiry_ms;
+    out->size = item.value_n;
+    *place = item;
+    return q->wants == GET_VALUE && item.value_n > 0;
+}
+
+int table_question(struct table *t, struct store_result *out, struct index_item *place)
+{
+    const struct question *next = queue_peek(&t->questions);
+    if (!next)
+        return 0;
+    struct question q = *next;
+    queue_pop(&t->questions);
+    *out = (struct store_result){.kind = q.kind, .token = q.token, .error = q.error};
+    if (q.kind == STORE_COUNT_DONE)
+        answer_count(t, out);
+    else if (!q.error && answer_get(t, &q, out, place))
+        return 2;
+    return 1;
+}
+
+int table_value(struct slice bytes, struct buf *scratch, struct store_result *out)
+{
+    struct record_view v;
+    int n = record_decode(bytes, &v);
+    if (n < 0)
+        return n;
+    if (!slice_eq(v.record.key, out->record.key) || version_cmp(&v.record.version, &out->record.version) != 0)
+        return ERR_CORRUPT;
+    return record_value(&v, scratch, &out->record.value);
+}

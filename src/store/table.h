@@ -1,0 +1,85 @@
+/* table.h: what a store holds and how puts merge into it: all of a store but the device.
+ *
+ * Both stores are this table over their own device, so the simulator runs the code that the disk relies on. The life of a put:
+ *
+ *     table_put ---> a group ---> the device writes and syncs it ---> table_publish ---> table_answer
+ *         \-- refused or already decided: no write ------------------------------------------/
+ *
+ * A put merges by version at the moment it is published, not when it is submitted: so the order in which pending puts of one key were
+ * submitted, grouped or replayed never matters. */
+#ifndef COVEY_STORE_TABLE_H
+#define COVEY_STORE_TABLE_H
+
+#include "store/group.h"
+#include "store/index.h"
+#include "store/queue.h"
+#include "store/state.h"
+#include "store/store.h"
+
+/* A read that was submitted. */
+struct question {
+    uint64_t token;
+    enum store_result_kind kind; /* STORE_GET_DONE or STORE_COUNT_DONE */
+    enum get_wants wants;
+    size_t key_at; /* of the key in table.keys */
+    uint32_t key_n;
+    int error; /* refused: no memory for the key */
+};
+
+struct table {
+    struct index index;
+    struct state *states;
+    struct queue answers;   /* struct answer: of puts */
+    struct queue questions; /* struct question */
+    struct buf keys;        /* of the questions */
+    uint32_t *live;         /* the last count */
+};
+
+/* 0 or ERR_NO_MEMORY. seed: of the index's hash. */
+int table_init(struct table *t, uint64_t seed);
+void table_close(struct table *t);
+
+/* ---- Puts ---- */
+
+/* Submits a put: adds it to the group, or, where no write is needed or allowed, queues its answer at once: ERR_SUPERSEDED or 0 by what is
+ * visible already, ERR_REFUSED (a kind that this release cannot merge), ERR_BUSY, ERR_TOO_BIG, ERR_NO_MEMORY. */
+void table_put(struct table *t, struct group *g, uint64_t token, const struct record *r);
+
+/* The group is durable and begins at `base` of `segment`: its records become visible, its answers ready. Empties the group. */
+void table_publish(struct table *t, struct group *g, uint16_t segment, uint32_t base);
+
+/* The group could not be written: every answer is `error`, nothing becomes visible. Empties the group. */
+void table_fail(struct table *t, struct group *g, int error);
+
+/* Queues the answer of a put that was not even tried. */
+void table_refuse(struct table *t, uint64_t token, int error);
+
+/* Takes a record that was found on the device. 0, ERR_BAD_FORMAT (a kind that this release cannot merge), ERR_CORRUPT or ERR_NO_MEMORY. */
+int table_replay(struct table *t, const struct record_view *v, uint16_t segment, uint32_t offset);
+
+/* ---- Reads ---- */
+
+void table_get(struct table *t, uint64_t token, struct slice key, enum get_wants wants);
+void table_count(struct table *t, uint64_t token);
+bool table_state(const struct table *t, struct slice name, struct slice *value, uint64_t *serial);
+
+/* ---- Results ---- */
+
+/* The next answer of a put; false when there is none. */
+bool table_answer(struct table *t, struct store_result *out);
+
+/* Answers the oldest question as far as memory goes: 1 when *out is complete, 0 when there is no question, and 2 when the value must still be
+ * read from *place; then the caller reads it, or keeps what it needs and answers later (out->record.key lives until the next question). */
+int table_question(struct table *t, struct store_result *out, struct index_item *place);
+
+/* Checks a record that was read for a key and points out->record.value at its value, which may lie in scratch. 0, ERR_INCOMPLETE (bytes end
+ * before the record does), ERR_CORRUPT or ERR_NO_MEMORY. */
+int table_value(struct slice bytes, struct buf *scratch, struct store_result *out);
+
+/* The most bytes that a record of this place may take on the device. */
+static inline uint32_t table_record_max(const struct index_item *place, size_t key_n)
+{
+    return (uint32_t)(RECORD_HEADER + key_n + place->value_n);
+}
+
+#endif

@@ -1,0 +1,297 @@
+/* What both stores promise: merging by version in any order, reads, counts, state records. Each test runs over the memory store and over the log. */
+#include "store_fixture.h"
+
+#include "base/rng.h"
+#include "store/mem.h"
+
+struct both {
+    struct fixture *log; /* its `store` is the one under test, whichever it is */
+    struct mem_disk disk;
+    bool mem;
+};
+
+static int setup_mem(void **state)
+{
+    struct both *b = test_calloc(1, sizeof *b);
+    b->mem = true;
+    fixture_setup((void **)&b->log);
+    b->log->store = mem_open(&(struct mem_options){.disk = &b->disk});
+    *state = b;
+    return b->log->store ? 0 : -1;
+}
+
+static int setup_log(void **state)
+{
+    struct both *b = test_calloc(1, sizeof *b);
+    fixture_setup((void **)&b->log);
+    fixture_open(b->log);
+    *state = b;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct both *b = *state;
+    fixture_teardown((void **)&b->log);
+    mem_disk_close(&b->disk);
+    test_free(b);
+    return 0;
+}
+
+static struct store_result reap(struct both *b)
+{
+    if (b->mem)
+        mem_sync(b->log->store);
+    return fixture_reap(b->log);
+}
+
+static struct store_result put(struct both *b, struct record r)
+{
+    store_put(b->log->store, r.version.stamp, &r);
+    store_flush(b->log->store);
+    return reap(b);
+}
+
+/* Closes the store and opens it again on what the device holds. */
+static void reopen(struct both *b)
+{
+    fixture_close(b->log);
+    if (b->mem)
+        b->log->store = mem_open(&(struct mem_options){.disk = &b->disk});
+    else
+        fixture_open(b->log);
+}
+
+static void the_greater_version_wins(void **state)
+{
+    struct both *b = *state;
+    assert_int_equal(put(b, value_record(SLICE("k"), SLICE("two"), 2)).error, 0);
+    struct store_result old = put(b, value_record(SLICE("k"), SLICE("one"), 1));
+    assert_int_equal(old.error, ERR_SUPERSEDED);
+    assert_int_equal(old.held.stamp, 2);
+    struct store_result same = put(b, value_record(SLICE("k"), SLICE("two"), 2));
+    assert_int_equal(same.error, 0);
+    assert_int_equal(same.held.stamp, 2);
+    fixture_expect(b->log, SLICE("k"), SLICE("two"));
+    assert_int_equal(put(b, tombstone_record(SLICE("k"), 2)).error, 0); /* a deletion is the greater of two equal stamps */
+    struct store_result got = fixture_get(b->log, SLICE("k"), GET_VALUE);
+    assert_int_equal(got.record.kind, RECORD_TOMBSTONE);
+    assert_int_equal(got.record.version.deleted, 1);
+    assert_int_equal(got.record.value.n, 0);
+    assert_int_equal(put(b, value_record(SLICE("k"), SLICE("three"), 3)).error, 0);
+    fixture_expect(b->log, SLICE("k"), SLICE("three"));
+}
+
+static void absent_keys_and_digests(void **state)
+{
+    struct both *b = *state;
+    struct store_result got = fixture_get(b->log, SLICE("nothing"), GET_VALUE);
+    assert_int_equal(got.error, 0);
+    assert_int_equal(got.record.kind, RECORD_NONE);
+    assert_true(slice_eq(got.record.key, SLICE("nothing")));
+    put(b, value_record(SLICE("k"), SLICE("value"), 5));
+    got = fixture_get(b->log, SLICE("k"), GET_DIGEST);
+    assert_int_equal(got.record.kind, RECORD_VALUE);
+    assert_int_equal(got.record.version.digest, hash_bytes(SLICE("value")));
+    assert_int_equal(got.size, 5);
+    assert_int_equal(got.record.value.n, 0);
+    put(b, value_record(SLICE(""), SLICE(""), 6)); /* Redis allows both */
+    fixture_expect(b->log, SLICE(""), SLICE(""));
+}
+
+/* Nothing is visible, and no result comes out, before the device is done; store_records counts from submission on. */
+static void a_put_is_invisible_until_it_is_durable(void **state)
+{
+    struct both *b = *state;
+    struct record r = value_record(SLICE("k"), SLICE("v"), 1);
+    store_put(b->log->store, 1, &r);
+    assert_int_equal(store_records(b->log->store), 1);
+    assert_int_equal(fixture_get(b->log, SLICE("k"), GET_VALUE).record.kind, RECORD_NONE);
+    store_flush(b->log->store);
+    assert_int_equal(reap(b).kind, STORE_PUT_DONE);
+    fixture_expect(b->log, SLICE("k"), SLICE("v"));
+    assert_int_equal(store_records(b->log->store), 1);
+}
+
+/* Puts of few keys in random order and random groups, with duplicates: what is held is the greatest of each key, each result tells the truth, and
+ * a replay, which sees the records in the order of the log, agrees. */
+static void any_order_gives_the_same(void **state)
+{
+    enum { KEYS = 8, PUTS = 400 };
+    struct both *b = *state;
+    struct rng rng;
+    struct version greatest[KEYS] = {{0}};
+    char key[32], value[32];
+    rng_init(&rng, 11);
+    for (unsigned i = 0, waiting = 0; i < PUTS; i++) {
+        unsigned k = (unsigned)rng_below(&rng, KEYS), stamp = (unsigned)rng_below(&rng, 60) + 1;
+        bool deletion = rng_below(&rng, 4) == 0;
+        struct slice name = numbered(key, "k", k);
+        struct record r = deletion ? tombstone_record(name, stamp) : value_record(name, numbered(value, "v", stamp), stamp);
+        if (version_cmp(&r.version, &greatest[k]) > 0)
+            greatest[k] = r.version;
+        store_put(b->log->store, k, &r);
+        waiting++;
+        if (rng_below(&rng, 5) == 0 || i + 1 == PUTS) {
+            store_flush(b->log->store);
+            for (; waiting > 0; waiting--) {
+                struct store_result out = reap(b);
+                assert_true(out.error == 0 || out.error == ERR_SUPERSEDED);
+                assert_true(version_cmp(&out.held, &greatest[out.token]) <= 0);
+            }
+        }
+    }
+    for (int round = 0; round < 2; round++, reopen(b)) {
+        for (unsigned k = 0; k < KEYS; k++) {
+            struct store_result got = fixture_get(b->log, numbered(key, "k", k), GET_VALUE);
+            assert_int_equal(version_cmp(&got.record.version, &greatest[k]), 0);
+            if (!greatest[k].deleted)
+                assert_true(slice_eq(got.record.value, numbered(value, "v", (unsigned)greatest[k].stamp)));
+        }
+    }
+}
+
+/* Two puts of one key wait together; the greater was submitted first. */
+static void pending_puts_of_one_key(void **state)
+{
+    struct both *b = *state;
+    struct record two = value_record(SLICE("k"), SLICE("two"), 2), one = value_record(SLICE("k"), SLICE("one"), 1);
+    store_put(b->log->store, 2, &two);
+    store_put(b->log->store, 1, &one);
+    store_put(b->log->store, 22, &two);
+    store_flush(b->log->store);
+    struct store_result first = reap(b), second = reap(b), third = reap(b);
+    assert_int_equal(first.token, 2);
+    assert_int_equal(first.error, 0);
+    assert_int_equal(second.token, 1);
+    assert_int_equal(second.error, ERR_SUPERSEDED);
+    assert_int_equal(second.held.stamp, 2);
+    assert_int_equal(third.token, 22);
+    assert_int_equal(third.error, 0);
+    fixture_expect(b->log, SLICE("k"), SLICE("two"));
+}
+
+static void large_and_compressible(void **state)
+{
+    struct both *b = *state;
+    size_t n = VALUE_MAX;
+    uint8_t *value = test_malloc(n), *key = test_malloc(KEY_MAX);
+    struct rng rng;
+    rng_init(&rng, 3);
+    for (size_t i = 0; i + 8 <= n; i += 8) {
+        uint64_t word = rng_next(&rng);
+        memcpy(value + i, &word, 8);
+    }
+    memset(key, 'k', KEY_MAX);
+    assert_int_equal(put(b, value_record(slice_of(key, KEY_MAX), slice_of(value, n), 1)).error, 0);
+    fixture_expect(b->log, slice_of(key, KEY_MAX), slice_of(value, n));
+    memset(value, 'v', n); /* lz4 takes this to 32 KiB */
+    assert_int_equal(put(b, value_record(SLICE("soft"), slice_of(value, n), 1)).error, 0);
+    assert_int_equal(put(b, value_record(SLICE("soft small"), slice_of(value, 300), 1)).error, 0);
+    for (int round = 0; round < 2; round++, reopen(b)) {
+        fixture_expect(b->log, SLICE("soft"), slice_of(value, n));
+        fixture_expect(b->log, SLICE("soft small"), slice_of(value, 300));
+    }
+    assert_int_equal(put(b, value_record(SLICE("k"), slice_of(value, RECORD_VALUE_MAX + 1), 1)).error, ERR_TOO_BIG);
+    test_free(value);
+    test_free(key);
+}
+
+static void counts_live_keys_per_vnode(void **state)
+{
+    struct both *b = *state;
+    char key[32];
+    uint32_t expected[16] = {0};
+    store_set_vnodes(b->log->store, 16);
+    for (unsigned i = 0; i < 100; i++) {
+        struct slice name = numbered(key, "key", i);
+        put(b, value_record(name, SLICE("v"), 1));
+        if (i % 4 == 0)
+            put(b, tombstone_record(name, 2));
+        else
+            expected[slot_of_key(name) / (SLOTS / 16)]++;
+    }
+    assert_int_equal(store_records(b->log->store), 100);
+    for (int round = 0; round < 2; round++) {
+        store_count(b->log->store, 8);
+        struct store_result out = reap(b);
+        assert_int_equal(out.kind, STORE_COUNT_DONE);
+        assert_int_equal(out.token, 8);
+        assert_int_equal(out.vnode_n, 16);
+        assert_memory_equal(out.live, expected, sizeof expected);
+        reopen(b);
+        store_set_vnodes(b->log->store, 16); /* the index is full this time */
+    }
+}
+
+static void state_records_are_apart(void **state)
+{
+    struct both *b = *state;
+    struct slice value;
+    uint64_t serial;
+    assert_false(store_state(b->log->store, SLICE("layout"), &value, &serial));
+    assert_int_equal(put(b, state_record(SLICE("layout"), SLICE("first"), 1)).error, 0);
+    assert_int_equal(put(b, state_record(SLICE("layout"), SLICE("third"), 3)).error, 0);
+    assert_int_equal(put(b, state_record(SLICE("layout"), SLICE("second"), 2)).error, ERR_SUPERSEDED);
+    assert_int_equal(put(b, state_record(SLICE("chain"), SLICE(""), 9)).error, 0);
+    assert_int_equal(store_records(b->log->store), 0);
+    assert_int_equal(fixture_get(b->log, SLICE("layout"), GET_VALUE).record.kind, RECORD_NONE);
+    for (int round = 0; round < 2; round++, reopen(b)) {
+        assert_true(store_state(b->log->store, SLICE("layout"), &value, &serial));
+        assert_true(slice_eq(value, SLICE("third")));
+        assert_int_equal(serial, 3);
+        assert_true(store_state(b->log->store, SLICE("chain"), &value, &serial));
+        assert_int_equal(value.n, 0);
+        assert_false(store_state(b->log->store, SLICE("ballot"), &value, &serial));
+    }
+}
+
+static void expiry_is_kept(void **state)
+{
+    struct both *b = *state;
+    struct record r = value_record(SLICE("k"), SLICE("v"), 1);
+    put(b, r);
+    r.version.expiry_stamp = 77;
+    r.expiry_ms = 123456789;
+    assert_int_equal(put(b, r).error, 0);
+    for (int round = 0; round < 2; round++, reopen(b)) {
+        struct store_result got = fixture_get(b->log, SLICE("k"), GET_VALUE);
+        assert_int_equal(got.record.expiry_ms, 123456789);
+        assert_int_equal(got.record.version.expiry_stamp, 77);
+        assert_true(slice_eq(got.record.value, SLICE("v")));
+    }
+}
+
+static void kinds_of_later_releases_are_refused(void **state)
+{
+    struct both *b = *state;
+    struct record r = value_record(SLICE("k"), SLICE("v"), 1);
+    r.kind = RECORD_REGISTER;
+    assert_int_equal(put(b, r).error, ERR_REFUSED);
+    assert_int_equal(store_records(b->log->store), 0);
+    struct record zero = value_record(SLICE("k"), SLICE("v"), 0);
+    assert_int_equal(put(b, zero).error, ERR_REFUSED);
+}
+
+#define BOTH(test)                                     \
+    {"mem: " #test, test, setup_mem, teardown, NULL},  \
+    {                                                  \
+        "log: " #test, test, setup_log, teardown, NULL \
+    }
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        BOTH(the_greater_version_wins),
+        BOTH(absent_keys_and_digests),
+        BOTH(a_put_is_invisible_until_it_is_durable),
+        BOTH(any_order_gives_the_same),
+        BOTH(pending_puts_of_one_key),
+        BOTH(large_and_compressible),
+        BOTH(counts_live_keys_per_vnode),
+        BOTH(state_records_are_apart),
+        BOTH(expiry_is_kept),
+        BOTH(kinds_of_later_releases_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
