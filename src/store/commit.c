@@ -1,0 +1,211 @@
+#include "store/commit.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <time.h>
+
+#include "base/check.h"
+#include "base/error.h"
+
+enum { HELPER_STACK = 256 * 1024 };
+
+int helper_start(pthread_t *thread, void *(*run)(void *), void *arg)
+{
+    pthread_attr_t attr;
+    sigset_t all, before;
+    if (pthread_attr_init(&attr) != 0)
+        return ERR_NO_MEMORY;
+    pthread_attr_setstacksize(&attr, HELPER_STACK);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failed = pthread_create(thread, &attr, run, arg);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attr);
+    return failed ? ERR_NO_MEMORY : 0;
+}
+
+/* ---- On the helper thread ---- */
+
+/* Makes the next segment when the group does not fit the active one. Returns where the group goes, NULL after an error. */
+static struct segment *place(const struct committer *c, struct commit_job *job)
+{
+    struct segment *s = job->active;
+    if (s->end == SEGMENT_HEADER || s->end + job->bytes.n <= c->segment_bytes)
+        return s;
+    if (job->number_next == 0) {
+        job->error = ERR_NO_SPACE;
+        return NULL;
+    }
+    job->error = segment_seal(s, c->io);
+    if (!job->error)
+        job->error = segment_create(c->dir, job->number_next, c->io, &job->fresh);
+    return job->error ? NULL : job->fresh;
+}
+
+static void do_job(struct committer *c, struct commit_job *job)
+{
+    struct segment *s = place(c, job);
+    if (!s)
+        return;
+    job->error = segment_append(s, c->io, job->bytes, job->ahead, c->segment_bytes, &job->base);
+    if (!job->error)
+        job->error = segment_sync(s, c->io, s->end);
+}
+
+static void run_job(struct committer *c)
+{
+    struct commit_job job = c->job;
+    struct segment *dirty = c->dirty;
+    c->dirty = NULL; /* it is this job's segment, and about to be synced */
+    CHECK(!dirty || dirty == job.active);
+    pthread_mutex_unlock(&c->lock);
+    do_job(c, &job);
+    pthread_mutex_lock(&c->lock);
+    c->job = job;
+    c->stage = JOB_DONE;
+    c->syncs++;
+    atomic_store(&c->news, true);
+}
+
+/* A second is over: syncs what the owner wrote. True when that failed, which the owner must hear of. */
+static bool run_interval_sync(struct committer *c)
+{
+    struct segment *s = c->dirty;
+    uint32_t end = c->dirty_end;
+    c->dirty = NULL;
+    c->syncing = true;
+    pthread_mutex_unlock(&c->lock);
+    int error = segment_sync(s, c->io, end);
+    pthread_mutex_lock(&c->lock);
+    c->syncing = false;
+    c->syncs++;
+    if (!error)
+        return false;
+    c->sync_error = error;
+    atomic_store(&c->news, true);
+    return true;
+}
+
+/* Waits for something to do; with the lock held. True when there is a sync to do and it is due. */
+static bool wait_for_work(struct committer *c)
+{
+    for (;;) {
+        if (c->stop || c->stage == JOB_ASKED)
+            return false;
+        if (!c->dirty)
+            pthread_cond_wait(&c->work, &c->lock);
+        else if (pthread_cond_timedwait(&c->work, &c->lock, &c->dirty_due) == ETIMEDOUT && c->dirty)
+            return true;
+    }
+}
+
+static void *helper(void *arg)
+{
+    struct committer *c = arg;
+    pthread_mutex_lock(&c->lock);
+    for (;;) {
+        bool due = wait_for_work(c), tell = true;
+        if (c->stage == JOB_ASKED)
+            run_job(c);
+        else if (due)
+            tell = run_interval_sync(c);
+        else
+            break;
+        pthread_cond_broadcast(&c->idle);
+        if (tell && c->wake) {
+            pthread_mutex_unlock(&c->lock);
+            c->wake(c->wake_arg);
+            pthread_mutex_lock(&c->lock);
+        }
+    }
+    pthread_mutex_unlock(&c->lock);
+    return NULL;
+}
+
+/* ---- On the owner's thread ---- */
+
+int commit_start(struct committer *c)
+{
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&c->lock, NULL);
+    pthread_cond_init(&c->work, &monotonic);
+    pthread_cond_init(&c->idle, NULL);
+    pthread_condattr_destroy(&monotonic);
+    int error = helper_start(&c->thread, helper, c);
+    c->running = error == 0;
+    return error;
+}
+
+void commit_stop(struct committer *c)
+{
+    if (!c->running)
+        return;
+    pthread_mutex_lock(&c->lock);
+    c->stop = true;
+    pthread_cond_signal(&c->work);
+    pthread_mutex_unlock(&c->lock);
+    pthread_join(c->thread, NULL);
+    pthread_cond_destroy(&c->work);
+    pthread_cond_destroy(&c->idle);
+    pthread_mutex_destroy(&c->lock);
+    c->running = false;
+}
+
+void commit_submit(struct committer *c, const struct commit_job *job)
+{
+    pthread_mutex_lock(&c->lock);
+    CHECK(c->stage == JOB_NONE);
+    c->job = *job;
+    c->stage = JOB_ASKED;
+    pthread_cond_signal(&c->work);
+    pthread_mutex_unlock(&c->lock);
+}
+
+bool commit_poll(struct committer *c, struct commit_job *job, int *error)
+{
+    *error = 0;
+    if (!atomic_load(&c->news))
+        return false;
+    pthread_mutex_lock(&c->lock);
+    bool done = c->stage == JOB_DONE;
+    if (done) {
+        *job = c->job;
+        c->stage = JOB_NONE;
+    }
+    *error = c->sync_error;
+    c->sync_error = 0;
+    atomic_store(&c->news, false);
+    pthread_mutex_unlock(&c->lock);
+    return done;
+}
+
+void commit_dirty(struct committer *c, struct segment *s, uint32_t end)
+{
+    pthread_mutex_lock(&c->lock);
+    if (!c->dirty) {
+        clock_gettime(CLOCK_MONOTONIC, &c->dirty_due);
+        c->dirty_due.tv_sec += SYNC_INTERVAL_MS / 1000;
+        pthread_cond_signal(&c->work);
+    }
+    c->dirty = s;
+    c->dirty_end = end;
+    pthread_mutex_unlock(&c->lock);
+}
+
+void commit_wait(struct committer *c)
+{
+    pthread_mutex_lock(&c->lock);
+    while (c->stage == JOB_ASKED || c->syncing)
+        pthread_cond_wait(&c->idle, &c->lock);
+    pthread_mutex_unlock(&c->lock);
+}
+
+uint64_t commit_syncs(struct committer *c)
+{
+    pthread_mutex_lock(&c->lock);
+    uint64_t n = c->syncs;
+    pthread_mutex_unlock(&c->lock);
+    return n;
+}

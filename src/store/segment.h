@@ -1,0 +1,65 @@
+/* segment.h: one file of the log: a header, then records, appended. segment.c describes the format.
+ *
+ * One thread at a time owns the writing end of a segment; reads of what is published may go on beside it. */
+#ifndef COVEY_STORE_SEGMENT_H
+#define COVEY_STORE_SEGMENT_H
+
+#include <stdatomic.h>
+
+#include "base/slice.h"
+#include "store/log_io.h"
+#include "wire/record.h"
+
+enum {
+    SEGMENT_HEADER = 64,
+    SEGMENT_FORMAT = 1,
+    SEGMENT_NAME = 24, /* bytes of "seg-00000001.log" with its NUL, and of the name it has while it is made */
+    SEGMENT_BYTES_DEFAULT = 64 * 1024 * 1024,
+    SEGMENT_BYTES_MAX = 1024 * 1024 * 1024, /* with a whole group on top, offsets still fit 32 bits */
+    MARK_BYTES = RECORD_HEADER + 10,
+};
+
+/* The reserved name of the sync marks among the state records. */
+#define MARK_NAME SLICE("log.synced")
+
+struct segment {
+    int fd;
+    uint32_t number;         /* in its name, from 1 */
+    uint64_t id;             /* random: marks carry it */
+    uint32_t end;            /* bytes written, header included */
+    uint32_t filled;         /* bytes up to which the file has zeros written ahead; >= end or 0 */
+    uint32_t marked;         /* the bytes that the last mark vouches for */
+    uint32_t mark_end;       /* where the last mark ends */
+    _Atomic uint32_t synced; /* bytes known durable: at first the header */
+};
+
+/* "seg-00000001.log". */
+void segment_name(uint32_t number, char out[SEGMENT_NAME]);
+
+/* Makes an empty segment, durable with its name. 0, ERR_IO, ERR_NO_SPACE, ERR_NO_MEMORY. */
+int segment_create(int dir, uint32_t number, const struct log_io *io, struct segment **out);
+
+/* Opens a file and reads its header; `end` is then the header's end. 0, ERR_IO, ERR_NO_MEMORY, ERR_CORRUPT (no header that can be believed), or
+ * ERR_BAD_FORMAT (*format, its version, is none that we know). */
+int segment_open(int dir, uint32_t number, struct segment **out, uint32_t *format);
+
+/* Closes the file; zeros written ahead are cut off first. */
+void segment_close(struct segment *s);
+
+/* Appends bytes, behind a mark when more is synced than the last mark says. *base is where they begin. `ahead` keeps zeros written ahead up to
+ * `limit`. 0, ERR_IO or ERR_NO_SPACE: the end stays where it was and what lies behind it is garbage. */
+int segment_append(struct segment *s, const struct log_io *io, struct slice bytes, bool ahead, uint32_t limit, uint32_t *base);
+
+/* Makes everything up to `end` durable. May run beside segment_append of another thread when `end` was taken before. 0, ERR_IO, ERR_NO_SPACE. */
+int segment_sync(struct segment *s, const struct log_io *io, uint32_t end);
+
+/* Syncs, and ends the segment with a mark that vouches for all of it; does nothing when it ends with one already. */
+int segment_seal(struct segment *s, const struct log_io *io);
+
+/* Reads up to n bytes at `at`, with the flags of preadv2. Bytes read (fewer only at the end of the file, or of what is cached), or -errno. */
+ssize_t segment_read(const struct segment *s, const struct log_io *io, void *p, size_t n, uint32_t at, int flags);
+
+/* True for a sync mark of this segment; *vouched is then what it vouches for. */
+bool segment_is_mark(const struct segment *s, const struct record *r, uint32_t *vouched);
+
+#endif
