@@ -1,0 +1,494 @@
+/* The coordinator alone: three owners, of which the coordinator is the first; the test plays the peers and the store. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+
+#include "core/coord.h"
+#include "core/ring.h"
+
+enum { A = 1, B = 2, C = 3 };
+
+struct fixture {
+    struct layout layout;
+    struct coord coord;
+    struct out out;
+    uint64_t now_ms;
+};
+
+static const uint64_t WALL_MS = 1700000000000;
+
+static int set_up(void **state)
+{
+    static struct fixture f;
+    f = (struct fixture){.now_ms = 1000};
+    struct layout_member m[] = {{.id = A, .weight = 100}, {.id = B, .weight = 100}, {.id = C, .weight = 100}};
+    struct ring_change birth = {.member = m, .member_n = 3, .n_wanted = 3, .vnodes = 16, .generation = 1};
+    layout_init(&f.layout);
+    assert_int_equal(ring_compute(&birth, &f.layout), 0);
+    assert_int_equal(coord_init(&f.coord, &(struct coord_options){.self = A, .ops_max = 1000, .deadline_ms = 2000}), 0);
+    coord_time(&f.coord, f.now_ms, WALL_MS);
+    assert_int_equal(coord_layout(&f.coord, &f.layout), 0);
+    for (uint64_t id = A; id <= C; id++)
+        coord_peer(&f.coord, id, (struct addr){.family = 4, .port = (uint16_t)(7000 + id)}, MEMBER_ALIVE);
+    *state = &f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    coord_check(&f->coord);
+    coord_close(&f->coord);
+    layout_close(&f->layout);
+    return 0;
+}
+
+static void begin(struct fixture *f, uint64_t later_ms)
+{
+    f->now_ms += later_ms;
+    out_clear(&f->out);
+    coord_time(&f->coord, f->now_ms, WALL_MS);
+}
+
+static void ask(struct fixture *f, enum op_kind kind, const char *key, const char *value)
+{
+    begin(f, 0);
+    struct request r = {.token = 77, .kind = kind, .key = slice_str(key), .value = slice_str(value)};
+    coord_request(&f->coord, &r, &f->out);
+    coord_check(&f->coord);
+}
+
+static const struct message *sent(const struct fixture *f, uint64_t to, enum message_kind kind)
+{
+    for (unsigned i = 0; i < f->out.n; i++) {
+        const struct action *a = &f->out.action[i];
+        if (a->kind == ACT_SEND && a->send.to == to && a->send.message.kind == kind)
+            return &a->send.message;
+    }
+    return NULL;
+}
+
+static const struct action *acted(const struct fixture *f, enum action_kind kind)
+{
+    for (unsigned i = 0; i < f->out.n; i++)
+        if (f->out.action[i].kind == kind)
+            return &f->out.action[i];
+    return NULL;
+}
+
+static const struct result *replied(const struct fixture *f)
+{
+    const struct action *a = acted(f, ACT_REPLY);
+    return a ? &a->reply : NULL;
+}
+
+static void answer_put(struct fixture *f, uint64_t from, uint64_t op, int error, struct version held)
+{
+    begin(f, 1);
+    struct message m = {.kind = MSG_PUT_ACK};
+    m.put_ack = (struct msg_put_ack){.op = op, .epoch = 1, .error = (uint32_t)error, .held = held};
+    assert_true(coord_message(&f->coord, from, &m, &f->out));
+    coord_check(&f->coord);
+}
+
+static void answer_get(struct fixture *f, uint64_t from, uint64_t op, struct version v, const char *value, bool with_value)
+{
+    begin(f, 1);
+    struct message m = {.kind = MSG_GOT};
+    uint8_t kind = v.stamp == 0 ? RECORD_NONE : v.deleted ? RECORD_TOMBSTONE : RECORD_VALUE;
+    m.got = (struct msg_got){.op = op, .epoch = 1, .size = (uint32_t)strlen(value), .record = {.kind = kind, .version = v}};
+    if (with_value)
+        m.got.record.value = slice_str(value);
+    assert_true(coord_message(&f->coord, from, &m, &f->out));
+    coord_check(&f->coord);
+}
+
+static void answer_own_read(struct fixture *f, uint64_t token, struct version v, const char *value)
+{
+    begin(f, 0);
+    struct record r = {.kind = v.stamp ? RECORD_VALUE : RECORD_NONE, .version = v, .value = slice_str(value)};
+    coord_read(&f->coord, TOKEN_NUMBER(token), 0, &r, (uint32_t)r.value.n, &f->out);
+    coord_check(&f->coord);
+}
+
+static struct version above(struct version v, uint64_t ms)
+{
+    v.stamp += ms << 16;
+    v.node = C;
+    return v;
+}
+
+/* ---- Writes ---- */
+
+static void test_put_is_ok_at_w_acks(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, OP_PUT, "city", "Paris");
+    const struct message *b = sent(f, B, MSG_PUT), *c = sent(f, C, MSG_PUT);
+    const struct action *own = acted(f, ACT_STORE_PUT);
+    assert_non_null(b);
+    assert_non_null(c);
+    assert_non_null(own);
+    assert_true(slice_eq(own->put.record.value, SLICE("Paris")));
+    assert_int_equal(version_cmp(&own->put.record.version, &b->put.record.version), 0);
+    uint64_t op = b->put.op;
+    struct version v = b->put.record.version;
+    answer_put(f, B, op, 0, v);
+    assert_null(replied(f));
+    answer_put(f, B, op, 0, v); /* one owner counts once */
+    assert_null(replied(f));
+    answer_put(f, C, op, 0, v);
+    assert_non_null(replied(f));
+    assert_int_equal(replied(f)->error, 0);
+    assert_int_equal(replied(f)->token, 77);
+    begin(f, 0);
+    coord_stored(&f->coord, op, 0, &v, &f->out); /* late: finds nothing */
+    assert_int_equal(f->out.n, 0);
+    assert_int_equal(coord_in_flight(&f->coord), 0);
+}
+
+static void test_greater_version_makes_a_second_stamp(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, OP_PUT, "k", "mine");
+    uint64_t op = sent(f, B, MSG_PUT)->put.op;
+    struct version first = sent(f, B, MSG_PUT)->put.record.version, held = above(first, 400);
+    begin(f, 1);
+    coord_stored(&f->coord, op, 0, &first, &f->out);
+    assert_null(replied(f));
+    answer_put(f, B, op, ERR_SUPERSEDED, held); /* a majority answered, one of it greater */
+    assert_null(replied(f));
+    const struct message *again = sent(f, B, MSG_PUT);
+    assert_non_null(again);
+    struct version second = again->put.record.version;
+    assert_true(version_cmp(&second, &held) > 0);
+    assert_non_null(acted(f, ACT_STORE_PUT));
+    answer_put(f, C, op, 0, first); /* a late ack of the first stamp is none of the second */
+    assert_null(replied(f));
+    answer_put(f, C, op, 0, second);
+    assert_null(replied(f));
+    answer_put(f, B, op, 0, second);
+    assert_int_equal(replied(f)->error, 0);
+}
+
+static void test_still_greater_counts_in_the_second_round(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, OP_PUT, "k", "mine");
+    uint64_t op = sent(f, B, MSG_PUT)->put.op;
+    struct version held = above(sent(f, B, MSG_PUT)->put.record.version, 100);
+    answer_put(f, B, op, ERR_SUPERSEDED, held);
+    answer_put(f, C, op, ERR_SUPERSEDED, held);
+    struct version second = sent(f, B, MSG_PUT)->put.record.version;
+    answer_put(f, B, op, ERR_SUPERSEDED, above(second, 100));
+    assert_null(replied(f));
+    answer_put(f, C, op, 0, second);
+    assert_int_equal(replied(f)->error, 0);
+}
+
+static void test_a_far_future_version_is_outbid_but_not_believed(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, OP_PUT, "k", "mine");
+    uint64_t op = sent(f, B, MSG_PUT)->put.op;
+    struct version held = above(sent(f, B, MSG_PUT)->put.record.version, 3600 * 1000);
+    answer_put(f, B, op, ERR_SUPERSEDED, held);
+    answer_put(f, C, op, ERR_SUPERSEDED, held);
+    struct version second = sent(f, B, MSG_PUT)->put.record.version;
+    assert_true(version_cmp(&second, &held) > 0);
+    ask(f, OP_PUT, "other", "x"); /* an hour's error of one node must not spread to other keys */
+    assert_true(hlc_wall_ms(sent(f, B, MSG_PUT)->put.record.version.stamp) < WALL_MS + 1000);
+}
+
+static void test_no_quorum_is_refused_before_anything_is_sent(void **state)
+{
+    struct fixture *f = *state;
+    coord_peer(&f->coord, B, (struct addr){.family = 4, .port = 1}, MEMBER_DEAD);
+    coord_peer(&f->coord, C, (struct addr){.family = 4, .port = 1}, MEMBER_DEAD);
+    ask(f, OP_PUT, "k", "v");
+    assert_int_equal(replied(f)->error, ERR_NO_QUORUM);
+    assert_int_equal(replied(f)->answered, 1);
+    assert_int_equal(replied(f)->needed, 2);
+    assert_null(acted(f, ACT_STORE_PUT));
+}
+
+static void test_deadline_makes_a_sent_write_unknown(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, OP_PUT, "k", "v");
+    begin(f, 2000);
+    coord_tick(&f->coord, &f->out);
+    assert_int_equal(replied(f)->error, ERR_UNKNOWN_OUTCOME);
+    assert_int_equal(replied(f)->answered, 0);
+    assert_int_equal(coord_in_flight(&f->coord), 0);
+}
+
+static void test_refused_everywhere_is_failed_not_unknown(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, OP_PUT, "k", "v");
+    uint64_t op = sent(f, B, MSG_PUT)->put.op;
+    answer_put(f, B, op, ERR_NO_SPACE, (struct version){0});
+    assert_null(replied(f));
+    begin(f, 1);
+    coord_stored(&f->coord, op, ERR_NO_SPACE, &(struct version){0}, &f->out);
+    assert_non_null(replied(f)); /* C was sent it and has not said no */
+    assert_int_equal(replied(f)->error, ERR_UNKNOWN_OUTCOME);
+    ask(f, OP_PUT, "k", "v");
+    op = sent(f, B, MSG_PUT)->put.op;
+    answer_put(f, C, op, ERR_NO_SPACE, (struct version){0});
+    answer_put(f, B, op, ERR_FORMING, (struct version){0});
+    begin(f, 1);
+    coord_stored(&f->coord, op, ERR_NO_SPACE, &(struct version){0}, &f->out);
+    assert_int_equal(replied(f)->error, ERR_NO_SPACE);
+}
+
+static void test_lost_stream_is_sent_again_when_it_is_back(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, OP_PUT, "k", "v");
+    struct version v = sent(f, B, MSG_PUT)->put.record.version;
+    begin(f, 1);
+    coord_link(&f->coord, B, false);
+    coord_tick(&f->coord, &f->out);
+    assert_null(sent(f, B, MSG_PUT)); /* not while it is held off */
+    begin(f, 10);
+    coord_link(&f->coord, B, true);
+    assert_true(coord_deadline_ms(&f->coord) <= f->now_ms);
+    coord_tick(&f->coord, &f->out);
+    assert_non_null(sent(f, B, MSG_PUT));
+    assert_null(sent(f, C, MSG_PUT)); /* C's is still on its way */
+    assert_int_equal(version_cmp(&sent(f, B, MSG_PUT)->put.record.version, &v), 0);
+}
+
+static void test_fence_holds_writes_until_the_layout(void **state)
+{
+    struct fixture *f = *state;
+    coord_fence(&f->coord, true);
+    ask(f, OP_PUT, "k", "v");
+    assert_int_equal(f->out.n, 0);
+    coord_fence(&f->coord, false);
+    begin(f, 5);
+    coord_tick(&f->coord, &f->out);
+    assert_non_null(sent(f, B, MSG_PUT));
+    coord_fence(&f->coord, true);
+    ask(f, OP_PUT, "k2", "v");
+    begin(f, 2000);
+    coord_tick(&f->coord, &f->out); /* the first is unknown, the second was never sent */
+    assert_int_equal(f->out.n, 2);
+    assert_int_equal(f->out.action[0].reply.error, ERR_UNKNOWN_OUTCOME);
+    assert_int_equal(f->out.action[1].reply.error, ERR_FORMING);
+}
+
+/* ---- Reads ---- */
+
+static const struct version V1 = {.stamp = 100, .node = B, .digest = 1}, V2 = {.stamp = 200, .node = C, .digest = 2},
+                            NO_VERSION = {0};
+
+static uint64_t ask_get(struct fixture *f, uint64_t *token, uint64_t *peer)
+{
+    ask(f, OP_GET, "k", "");
+    const struct action *own = acted(f, ACT_STORE_GET);
+    assert_non_null(own);
+    assert_int_equal(own->get.wants, GET_VALUE);
+    *token = own->get.token;
+    *peer = sent(f, B, MSG_GET) ? B : C;
+    const struct message *m = sent(f, *peer, MSG_GET);
+    assert_non_null(m);
+    assert_int_equal(m->get.wants, GET_DIGEST);
+    assert_int_equal(f->out.n, 2); /* R = 2: nobody else is bothered */
+    return m->get.op;
+}
+
+static void test_get_agrees(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t token, peer, op = ask_get(f, &token, &peer);
+    answer_own_read(f, token, V1, "old");
+    assert_null(replied(f));
+    answer_get(f, peer, op, V1, "old", false);
+    assert_true(slice_eq(replied(f)->record.value, SLICE("old")));
+}
+
+static void test_get_of_nothing(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t token, peer, op = ask_get(f, &token, &peer);
+    answer_get(f, peer, op, NO_VERSION, "", false);
+    answer_own_read(f, token, NO_VERSION, "");
+    assert_int_equal(replied(f)->error, 0);
+    assert_int_equal(replied(f)->record.kind, RECORD_NONE);
+}
+
+static void test_stale_coordinator_fetches_repairs_then_replies(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t token, peer, op = ask_get(f, &token, &peer);
+    answer_own_read(f, token, V1, "old");
+    answer_get(f, peer, op, V2, "newer", false);
+    const struct message *fetch = sent(f, peer, MSG_GET);
+    assert_non_null(fetch);
+    assert_int_equal(fetch->get.wants, GET_VALUE);
+    answer_get(f, peer, op, V2, "newer", true);
+    assert_null(replied(f)); /* only one owner holds it */
+    const struct action *repair = acted(f, ACT_STORE_PUT);
+    assert_non_null(repair);
+    assert_int_equal(version_cmp(&repair->put.record.version, &V2), 0);
+    assert_true(slice_eq(repair->put.record.value, SLICE("newer")));
+    begin(f, 1);
+    coord_stored(&f->coord, op, 0, &V2, &f->out);
+    assert_true(slice_eq(replied(f)->record.value, SLICE("newer")));
+}
+
+static void test_stale_peer_is_repaired_before_the_reply(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t token, peer, op = ask_get(f, &token, &peer);
+    answer_own_read(f, token, V2, "newer");
+    answer_get(f, peer, op, NO_VERSION, "", false);
+    assert_null(replied(f));
+    const struct message *repair = sent(f, peer, MSG_PUT);
+    assert_non_null(repair);
+    assert_true(slice_eq(repair->put.record.value, SLICE("newer")));
+    answer_put(f, peer, op, 0, V2);
+    assert_true(slice_eq(replied(f)->record.value, SLICE("newer")));
+}
+
+static void test_silent_owner_is_passed_over_at_the_tick(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t token, peer, op = ask_get(f, &token, &peer), other = peer == B ? C : B;
+    answer_own_read(f, token, V1, "v");
+    begin(f, 500);
+    coord_tick(&f->coord, &f->out);
+    assert_non_null(sent(f, other, MSG_GET));
+    answer_get(f, other, op, V1, "v", false);
+    assert_int_equal(replied(f)->error, 0);
+}
+
+static void test_broken_stream_fails_over_at_once(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t token, peer;
+    (void)ask_get(f, &token, &peer);
+    begin(f, 1);
+    coord_link(&f->coord, peer, false);
+    coord_tick(&f->coord, &f->out);
+    assert_non_null(sent(f, peer == B ? C : B, MSG_GET));
+}
+
+static void test_delete_says_whether_it_existed(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, OP_DEL, "k", "");
+    uint64_t token = acted(f, ACT_STORE_GET)->get.token;
+    uint64_t peer = sent(f, B, MSG_GET) ? B : C, op = sent(f, peer, MSG_GET)->get.op;
+    answer_own_read(f, token, V1, "v");
+    answer_get(f, peer, op, V1, "v", false);
+    assert_null(replied(f));
+    const struct message *m = sent(f, B, MSG_PUT);
+    assert_int_equal(m->put.record.kind, RECORD_TOMBSTONE);
+    assert_true(version_cmp(&m->put.record.version, &V1) > 0);
+    struct version v = m->put.record.version;
+    answer_put(f, B, op, 0, v);
+    answer_put(f, C, op, 0, v);
+    assert_true(replied(f)->existed);
+}
+
+static void test_where_shows_silent_owners(void **state)
+{
+    struct fixture *f = *state;
+    coord_peer(&f->coord, C, (struct addr){.family = 4, .port = 1}, MEMBER_DEAD);
+    ask(f, OP_WHERE, "k", "");
+    uint64_t token = acted(f, ACT_STORE_GET)->get.token, op = sent(f, B, MSG_GET)->get.op;
+    answer_own_read(f, token, V1, "v");
+    answer_get(f, B, op, V2, "w", false);
+    const struct result *r = replied(f);
+    assert_non_null(r);
+    assert_int_equal(r->where.owner_n, 3);
+    unsigned answered = 0;
+    for (unsigned i = 0; i < 3; i++)
+        answered += r->where.owner[i].answered;
+    assert_int_equal(answered, 2);
+}
+
+/* ---- Many at once ---- */
+
+static void test_a_death_under_many_operations_is_sliced(void **state)
+{
+    struct fixture *f = *state;
+    for (unsigned i = 0; i < 1000; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "k%u", i);
+        ask(f, OP_GET, key, "");
+    }
+    ask(f, OP_GET, "one more", "");
+    assert_int_equal(replied(f)->error, ERR_BUSY);
+    begin(f, 1);
+    coord_link(&f->coord, B, false);
+    unsigned asked = 0, steps = 0;
+    while (coord_deadline_ms(&f->coord) <= f->now_ms) {
+        begin(f, 0);
+        coord_tick(&f->coord, &f->out);
+        assert_true(f->out.n <= COORD_OUT_MAX);
+        asked += f->out.n;
+        steps++;
+    }
+    assert_true(asked > 300 && asked < 700); /* about half had asked B */
+    assert_true(steps > 5);
+}
+
+static void test_count_takes_the_greatest_answer_of_an_owner(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, OP_COUNT, "", "");
+    begin(f, 0);
+    coord_tick(&f->coord, &f->out);
+    const struct message *m = sent(f, B, MSG_COUNT);
+    assert_non_null(m);
+    uint64_t number = m->count.op;
+    assert_non_null(acted(f, ACT_STORE_COUNT));
+    uint32_t own[16] = {5, 1}, b[16] = {4, 2}, c[16] = {0};
+    begin(f, 1);
+    coord_counted(&f->coord, number, slice_of(own, sizeof own), &f->out);
+    for (uint64_t id = B; id <= C; id++) {
+        struct message a = {.kind = MSG_COUNTED};
+        a.counted = (struct msg_counted){.op = number, .counts = slice_of(id == B ? b : c, sizeof b)};
+        assert_null(replied(f));
+        assert_true(coord_message(&f->coord, id, &a, &f->out));
+    }
+    assert_int_equal(replied(f)->error, 0);
+    assert_int_equal(replied(f)->count, 7);
+    assert_int_equal(coord_deadline_ms(&f->coord), UINT64_MAX);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(test_put_is_ok_at_w_acks),
+        TEST(test_greater_version_makes_a_second_stamp),
+        TEST(test_still_greater_counts_in_the_second_round),
+        TEST(test_a_far_future_version_is_outbid_but_not_believed),
+        TEST(test_no_quorum_is_refused_before_anything_is_sent),
+        TEST(test_deadline_makes_a_sent_write_unknown),
+        TEST(test_refused_everywhere_is_failed_not_unknown),
+        TEST(test_lost_stream_is_sent_again_when_it_is_back),
+        TEST(test_fence_holds_writes_until_the_layout),
+        TEST(test_get_agrees),
+        TEST(test_get_of_nothing),
+        TEST(test_stale_coordinator_fetches_repairs_then_replies),
+        TEST(test_stale_peer_is_repaired_before_the_reply),
+        TEST(test_silent_owner_is_passed_over_at_the_tick),
+        TEST(test_broken_stream_fails_over_at_once),
+        TEST(test_delete_says_whether_it_existed),
+        TEST(test_where_shows_silent_owners),
+        TEST(test_a_death_under_many_operations_is_sliced),
+        TEST(test_count_takes_the_greatest_answer_of_an_owner),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,126 @@
+/* The replica and the slab under it: acks leave only with EV_STORED, refusals name their reason, handles die with their use. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "core/replica.h"
+
+static const struct version V = {.stamp = 5, .node = 9, .digest = 1};
+
+static struct message put_of(uint64_t op, uint64_t epoch)
+{
+    struct message m = {.kind = MSG_PUT};
+    m.put = (struct msg_put){
+        .op = op, .epoch = epoch, .record = {.kind = RECORD_VALUE, .version = V, .key = SLICE("k"), .value = SLICE("v")}};
+    return m;
+}
+
+static const struct replica_view HERE = {.epoch = 3, .peer = 42, .addr = {.family = 4, .port = 1}};
+
+static void test_ack_only_after_stored(void **state)
+{
+    (void)state;
+    static struct out out;
+    struct replica r;
+    assert_int_equal(replica_init(&r, 4), 0);
+    struct message m = put_of(7, 3);
+    out_clear(&out);
+    assert_true(replica_message(&r, &HERE, &m, &out));
+    assert_int_equal(out.n, 1);
+    assert_int_equal(out.action[0].kind, ACT_STORE_PUT);
+    assert_int_equal(r.puts, 1);
+    uint64_t token = out.action[0].put.token;
+    assert_int_equal(TOKEN_OWNER(token), TOKEN_REPLICA);
+    struct version held = {.stamp = 6};
+    out_clear(&out);
+    replica_stored(&r, 3, TOKEN_NUMBER(token), ERR_SUPERSEDED, &held, &out);
+    const struct message *ack = &out.action[0].send.message;
+    assert_int_equal(out.action[0].send.to, 42);
+    assert_int_equal(ack->put_ack.op, 7);
+    assert_int_equal((int)ack->put_ack.error, ERR_SUPERSEDED);
+    assert_int_equal(ack->put_ack.held.stamp, 6);
+    assert_int_equal(r.puts, 0);
+    replica_check(&r);
+    replica_close(&r);
+}
+
+static int refusal(struct replica *r, const struct replica_view *view, const struct message *m)
+{
+    static struct out out;
+    out_clear(&out);
+    assert_true(replica_message(r, view, m, &out));
+    assert_int_equal(out.n, 1);
+    if (out.action[0].kind != ACT_SEND)
+        return 0;
+    const struct message *a = &out.action[0].send.message;
+    return (int)(a->kind == MSG_PUT_ACK ? a->put_ack.error : a->kind == MSG_GOT ? a->got.error : a->counted.error);
+}
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    struct replica r;
+    assert_int_equal(replica_init(&r, 2), 0);
+    struct message m = put_of(1, 3), get = {.kind = MSG_GET, .get = {.op = 2, .epoch = 3, .key = SLICE("k")}};
+    struct replica_view none = HERE, fenced = HERE;
+    none.epoch = 0;
+    fenced.fenced = true;
+    assert_int_equal(refusal(&r, &none, &m), ERR_LOADING);
+    assert_int_equal(refusal(&r, &fenced, &m), ERR_FORMING);
+    assert_int_equal(refusal(&r, &fenced, &get), 0); /* reads go on behind a fence */
+    m.put.epoch = 2;
+    assert_int_equal(refusal(&r, &HERE, &m), ERR_STALE_EPOCH);
+    m.put.epoch = 4;
+    assert_int_equal(refusal(&r, &HERE, &m), ERR_STALE_EPOCH);
+    m.put.epoch = 3;
+    m.put.record.kind = RECORD_REGISTER;
+    assert_int_equal(refusal(&r, &HERE, &m), ERR_REFUSED);
+    m.put.record.kind = RECORD_TOMBSTONE;
+    assert_int_equal(refusal(&r, &HERE, &m), 0);
+    assert_int_equal(refusal(&r, &HERE, &m), ERR_BUSY); /* two are under way */
+    struct message count = {.kind = MSG_COUNT, .count = {.op = 3, .epoch = 3}}, ping = {.kind = MSG_PING};
+    assert_int_equal(refusal(&r, &HERE, &count), ERR_BUSY);
+    static struct out out;
+    out_clear(&out);
+    assert_false(replica_message(&r, &HERE, &ping, &out));
+    replica_check(&r);
+    replica_close(&r);
+}
+
+static void test_slab_handles_die_with_their_use(void **state)
+{
+    (void)state;
+    struct slab s;
+    slab_init(&s, sizeof(uint64_t), 100);
+    uint64_t handle[100];
+    void *slot;
+    for (unsigned i = 0; i < 100; i++) {
+        handle[i] = slab_take(&s, &slot);
+        assert_true(handle[i] != 0);
+        memcpy(slot, &handle[i], sizeof handle[i]);
+    }
+    assert_int_equal(slab_take(&s, &slot), 0);
+    for (unsigned i = 0; i < 100; i++)
+        assert_memory_equal(slab_get(&s, handle[i]), &handle[i], sizeof handle[i]); /* through growth */
+    slab_free(&s, handle[40]);
+    assert_null(slab_get(&s, handle[40]));
+    uint64_t again = slab_take(&s, &slot);
+    assert_true(again != handle[40]);
+    assert_null(slab_get(&s, handle[40]));
+    assert_ptr_equal(slab_get(&s, again), slot);
+    assert_null(slab_get(&s, 0));
+    assert_null(slab_get(&s, UINT64_MAX >> 8));
+    slab_close(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_ack_only_after_stored),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_slab_handles_die_with_their_use),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
