@@ -161,16 +161,17 @@ static struct node_peer *peer_find(const struct node *n, uint64_t id)
     return m < 0 ? NULL : &n->peer[m];
 }
 
-/* Part of a layout, and W-1 others were heard. */
+/* Part of a layout, and W-1 other members of it are known to live. (Members recalled from the disk are suspects until they answer.) */
 static void judge_ready(struct node *n, struct out *out)
 {
     const struct layout *l = chain_layout(&n->chain);
     if (n->ready || !l || !peer_find(n, n->self))
         return;
-    unsigned heard = 1;
-    for (unsigned m = 0; m < n->peer_n; m++)
-        heard += n->peer[m].heard;
-    if (heard < l->w)
+    unsigned alive = 0;
+    struct swim_view v;
+    for (unsigned m = 0; m < n->peer_n && alive < l->w; m++)
+        alive += swim_find(&n->swim, n->peer[m].id, &v) && v.state == MEMBER_ALIVE;
+    if (alive < l->w)
         return;
     n->ready = true;
     out_trace(out, TRACE_NODE_READY, n->self, l->epoch, l->member_n, slice_of(NULL, 0));
@@ -180,15 +181,10 @@ static void judge_ready(struct node *n, struct out *out)
 static void heard(struct node *n, uint64_t id, uint64_t epoch, struct out *out)
 {
     struct node_peer *p = peer_find(n, id);
-    if (p) {
-        p->heard = true;
-        if (epoch > p->epoch)
-            p->epoch = epoch;
-    }
+    if (p && epoch > p->epoch)
+        p->epoch = epoch;
     if (epoch > n->epoch)
         chain_seen(&n->chain, id, epoch, n->now_ms, out);
-    if (!n->ready)
-        judge_ready(n, out);
 }
 
 /* ---- Carrying over ---- */
@@ -264,14 +260,22 @@ static void carry_layout(struct node *n, struct out *out)
     header_update(n);
     save_cluster(n, out);
     n->members_dirty = true;
-    judge_ready(n, out);
+}
+
+/* Whether member m of the layout is known to have adopted it. One never heard is believed to, unless it only came with this epoch: in a large
+ * cluster it takes many periods to hear everybody, and the silence of an old member means nothing. */
+static bool adopted(const struct node *n, const struct layout *l, unsigned m)
+{
+    const struct node_peer *p = peer_find(n, l->member[m].id);
+    if (l->member[m].id == n->self || !p)
+        return p != NULL;
+    return p->epoch ? p->epoch >= l->epoch : l->member[m].since < l->epoch;
 }
 
 void node_describe(const struct node *n, const struct swim_view *v, struct member_info *info)
 {
     const struct layout *l = chain_layout(&n->chain);
     int m = l ? layout_find(l, v->id) : -1;
-    const struct node_peer *p = peer_find(n, v->id);
     *info = (struct member_info){
         .id = v->id,
         .name = v->name,
@@ -281,7 +285,7 @@ void node_describe(const struct node *n, const struct swim_view *v, struct membe
         .since_ms = n->now_ms > v->since_ms ? n->now_ms - v->since_ms : 0,
         .self = v->id == n->self,
         .in_layout = m >= 0,
-        .adopted = m >= 0 && (v->id == n->self || (p && (p->epoch == 0 || p->epoch >= l->epoch))),
+        .adopted = m >= 0 && adopted(n, l, (unsigned)m),
     };
     if (m < 0)
         return;
@@ -356,6 +360,7 @@ static void carry(struct node *n, struct out *out)
     if (n->stopped)
         return;
     carry_members(n, out);
+    judge_ready(n, out);
     carry_names(n);
     carry_fence(n);
     carry_refusal(n, out);
@@ -370,8 +375,7 @@ static void start(struct node *n, struct out *out)
     header_update(n);
     swim_start(&n->swim, out);
     if (n->found && !chain_layout(&n->chain)) {
-        char text[ADDR_TEXT];
-        out_trace(out, TRACE_NODE_FOUNDED, n->self, 0, 0, slice_str(cluster_id_text(n->cluster, text)));
+        out_trace(out, TRACE_NODE_FOUNDED, n->self, 0, 0, slice_str(cluster_id_text(n->cluster, n->said_cluster)));
         chain_found_take(&n->chain, &n->first, out);
     }
     n->found = false;
@@ -412,9 +416,8 @@ static void on_packet(struct node *n, const struct event *ev, struct out *out)
         e = ERR_SELF;
     if (e) {
         n->bad_packets++;
-        char text[ADDR_TEXT];
         out_trace(out, TRACE_PACKET_DROPPED, h.from, (uint64_t)e, ev->packet.bytes.n,
-                  slice_str(addr_text(ev->packet.from, text)));
+                  slice_str(addr_text(ev->packet.from, n->said_addr)));
         return;
     }
     swim_packet(&n->swim, &h, ev->packet.from, messages, n->now_ms, out);
@@ -424,8 +427,7 @@ static void on_packet(struct node *n, const struct event *ev, struct out *out)
 static void on_link_up(struct node *n, const struct event *ev, struct out *out)
 {
     const struct msg_hello *h = ev->link.hello;
-    char text[ADDR_TEXT];
-    out_trace(out, TRACE_LINK_UP, h->node, h->epoch, 0, slice_str(addr_text(h->addr, text)));
+    out_trace(out, TRACE_LINK_UP, h->node, h->epoch, 0, slice_str(addr_text(h->addr, n->said_addr)));
     if (cluster_id_none(n->cluster) && !cluster_id_none(h->cluster)) {
         n->cluster = h->cluster;
         header_update(n);

@@ -53,7 +53,6 @@ struct node_options {
 struct node_peer {
     uint64_t id;
     uint64_t epoch; /* the highest it was heard to be at; 0: never heard */
-    bool heard;     /* in this process's life */
 };
 
 struct node {
@@ -80,8 +79,9 @@ struct node {
     bool members_dirty; /* addresses changed since they were saved */
     uint64_t members_saved_ms;
     uint64_t members_serial;
-    struct buf members_bytes; /* of the last save; alive until it is made anew */
-    struct member_info *info; /* of the last MEMBERS or RING result */
+    struct buf members_bytes;                           /* of the last save; alive until it is made anew */
+    char said_addr[ADDR_TEXT], said_cluster[ADDR_TEXT]; /* texts of this step's traces */
+    struct member_info *info;                           /* of the last MEMBERS or RING result */
     uint32_t info_cap;
     bool more; /* changed members are left for the next step */
     uint64_t bad_packets;
