@@ -63,7 +63,7 @@ void swim_meet_gone_tick(struct swim *s)
     enum { TRIES = 8 }; /* past those who left: they come back by themselves, if ever */
     if (s->now_ms < swim_meet_gone_deadline_ms(s))
         return;
-    s->gone_probe_ms = s->now_ms + SWIM_DEAD_PROBE_MS;
+    s->gone_probe_ms = s->now_ms + SWIM_DEAD_PROBE_MS / 2 + rng_below(&s->rng, SWIM_DEAD_PROBE_MS); /* or a whole half would knock at once */
     for (unsigned i = 0; i < TRIES; i++) {
         const struct swim_member *m = swim_list_next(s, &s->gone);
         if (m->state == MEMBER_DEAD && swim_meet_at(s, m->id, m->addr))

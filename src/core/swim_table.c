@@ -73,7 +73,8 @@ static void list_remove(struct swim_list *l, struct swim_member *m)
         list_put(l, hole, l->m[--l->cursor]);
         hole = l->cursor;
     }
-    list_put(l, hole, l->m[--l->n]);
+    if (hole != --l->n)
+        list_put(l, hole, l->m[l->n]);
     m->list_at = SWIM_NOWHERE;
 }
 

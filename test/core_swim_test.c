@@ -1,0 +1,845 @@
+/* core_swim_test.c: SWIM, first one swim alone, message by message; then the stories that users of other systems met, in a small world. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "base/error.h"
+#include "core/swim_belief.h"
+#include "core/swim_gossip.h"
+#include "test/swim_net.h"
+
+/* ---- One swim alone ---- */
+
+enum { SELF = 1, PEER = 2, OTHER = 3, THIRD = 4, FOURTH = 5 };
+
+struct lone {
+    struct swim swim;
+    struct out out;
+    uint64_t now_ms;
+};
+
+static struct addr addr_of(uint64_t id)
+{
+    return (struct addr){.family = 4, .port = 7400, .ip = {10, 0, 0, (uint8_t)id}};
+}
+
+static struct lone *lone_new(bool durable)
+{
+    struct lone *t = calloc(1, sizeof *t);
+    assert_non_null(t);
+    t->now_ms = 1000;
+    struct swim_options o = {.self = SELF, .addr = addr_of(SELF), .name = SLICE("self"), .seed = 7};
+    assert_int_equal(swim_init(&t->swim, &o, t->now_ms), 0);
+    swim_start(&t->swim, &t->out);
+    if (durable)
+        swim_stored(&t->swim, 1, t->now_ms, &t->out);
+    out_clear(&t->out);
+    return t;
+}
+
+static void lone_free(struct lone *t)
+{
+    swim_check(&t->swim);
+    swim_close(&t->swim);
+    free(t);
+}
+
+/* Hears one message in a datagram from `from`. */
+static void hear(struct lone *t, uint64_t from, struct message m)
+{
+    struct packet_header h = {.from = from};
+    struct packet p;
+    packet_begin(&p, &h);
+    assert_true(packet_add(&p, &m));
+    out_clear(&t->out);
+    swim_packet(&t->swim, &h, addr_of(from), slice_of(p.bytes + PACKET_HEADER, (size_t)p.n - PACKET_HEADER), t->now_ms, &t->out);
+    swim_check(&t->swim);
+}
+
+static struct message alive(uint64_t id, uint64_t incarnation)
+{
+    return (struct message){.kind = MSG_ALIVE, .alive = {.member = id, .incarnation = incarnation, .addr = addr_of(id)}};
+}
+
+static struct message suspect(uint64_t id, uint64_t incarnation, uint64_t accuser)
+{
+    return (struct message){.kind = MSG_SUSPECT, .suspect = {.member = id, .incarnation = incarnation, .accuser = accuser}};
+}
+
+static struct message dead(uint64_t id, uint64_t incarnation, uint64_t accuser)
+{
+    return (struct message){.kind = MSG_DEAD, .dead = {.member = id, .incarnation = incarnation, .accuser = accuser}};
+}
+
+static struct message ping(uint64_t target)
+{
+    return (struct message){.kind = MSG_PING, .ping = {.seq = 99, .target = target}};
+}
+
+static void expect(struct lone *t, uint64_t id, enum member_state state, uint64_t incarnation)
+{
+    struct swim_view v;
+    assert_true(swim_find(&t->swim, id, &v));
+    assert_int_equal(v.state, state);
+    assert_int_equal(v.incarnation, incarnation);
+}
+
+/* Finds a message of that kind among the packets that the last call sent; the decoded one in *found. */
+static bool said(const struct lone *t, enum message_kind kind, struct message *found)
+{
+    for (unsigned i = 0; i < t->out.packet_n; i++) {
+        struct packet_header h;
+        struct slice rest;
+        assert_int_equal(packet_open(slice_of(t->out.packet[i].bytes, t->out.packet[i].n), &h, &rest), 0);
+        while (packet_next(&rest, found) > 0)
+            if (found->kind == kind)
+                return true;
+    }
+    return false;
+}
+
+static unsigned actions(const struct lone *t, enum action_kind kind)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < t->out.n; i++)
+        n += t->out.action[i].kind == kind;
+    return n;
+}
+
+static void tick_until(struct lone *t, uint64_t end_ms)
+{
+    while (swim_deadline_ms(&t->swim) <= end_ms) {
+        uint64_t due_ms = swim_deadline_ms(&t->swim);
+        t->now_ms = due_ms > t->now_ms ? due_ms : t->now_ms;
+        out_clear(&t->out);
+        swim_tick(&t->swim, t->now_ms, &t->out);
+        swim_check(&t->swim);
+    }
+    t->now_ms = end_ms;
+}
+
+static void test_precedence(void **state)
+{
+    (void)state;
+    struct lone *t = lone_new(true);
+    hear(t, PEER, alive(PEER, 5));
+    expect(t, PEER, MEMBER_ALIVE, 5);
+    hear(t, OTHER, suspect(PEER, 4, OTHER));
+    expect(t, PEER, MEMBER_ALIVE, 5); /* refuted before it came */
+    hear(t, OTHER, suspect(PEER, 5, OTHER));
+    expect(t, PEER, MEMBER_SUSPECT, 5);
+    hear(t, PEER, alive(PEER, 5));
+    expect(t, PEER, MEMBER_SUSPECT, 5); /* an equal incarnation refutes nothing */
+    hear(t, PEER, alive(PEER, 6));
+    expect(t, PEER, MEMBER_ALIVE, 6);
+    hear(t, OTHER, suspect(PEER, 8, OTHER));
+    hear(t, OTHER, dead(PEER, 7, OTHER));
+    expect(t, PEER, MEMBER_SUSPECT, 8);
+    hear(t, OTHER, dead(PEER, 8, OTHER));
+    expect(t, PEER, MEMBER_DEAD, 8);
+    hear(t, OTHER, suspect(PEER, 8, OTHER));
+    expect(t, PEER, MEMBER_DEAD, 8);
+    hear(t, PEER, dead(PEER, 8, PEER));
+    expect(t, PEER, MEMBER_LEFT, 8); /* its own word is final */
+    hear(t, OTHER, alive(PEER, 9));
+    expect(t, PEER, MEMBER_ALIVE, 9);
+    lone_free(t);
+}
+
+static void test_resurrection(void **state)
+{
+    (void)state;
+    struct lone *t = lone_new(true);
+    hear(t, PEER, alive(PEER, 1));
+    hear(t, OTHER, dead(PEER, 1, OTHER));
+    hear(t, OTHER, dead(PEER, 10, OTHER)); /* dead already, but the incarnation counts */
+    hear(t, OTHER, alive(PEER, 2));
+    expect(t, PEER, MEMBER_DEAD, 10);
+    hear(t, OTHER, alive(PEER, 10));
+    expect(t, PEER, MEMBER_DEAD, 10);
+    hear(t, OTHER, alive(PEER, 11));
+    expect(t, PEER, MEMBER_ALIVE, 11);
+    lone_free(t);
+}
+
+static void test_nothing_leaves_before_it_is_durable(void **state)
+{
+    (void)state;
+    struct lone *t = lone_new(false);
+    struct msg_hello hello = {.node = PEER, .addr = addr_of(PEER)};
+    swim_link_up(&t->swim, &hello, t->now_ms, &t->out);
+    hear(t, PEER, ping(SELF));
+    struct message sync = {.kind = MSG_SYNC_HASH, .sync_hash = {.hash = 1}}, probe = {.kind = MSG_PROBE, .probe = {.seq = 1}};
+    assert_true(swim_message(&t->swim, PEER, &sync, t->now_ms, &t->out));
+    assert_true(swim_message(&t->swim, PEER, &probe, t->now_ms, &t->out));
+    assert_int_equal(actions(t, ACT_PACKET) + actions(t, ACT_SEND), 0);
+    out_clear(&t->out);
+    swim_tick(&t->swim, t->now_ms + 10, &t->out);
+    assert_int_equal(actions(t, ACT_PACKET) + actions(t, ACT_SEND), 0);
+    t->now_ms += 20;
+    swim_stored(&t->swim, 1, t->now_ms, &t->out);
+    hear(t, PEER, ping(SELF));
+    struct message m;
+    assert_true(said(t, MSG_ACK, &m));
+    assert_int_equal(m.ack.seq, 99);
+    lone_free(t);
+}
+
+static void test_failed_store_is_tried_again(void **state)
+{
+    (void)state;
+    struct lone *t = lone_new(false);
+    assert_int_equal(swim_deadline_ms(&t->swim), t->now_ms + SWIM_PERSIST_RETRY_MS);
+    t->now_ms += SWIM_PERSIST_RETRY_MS;
+    swim_tick(&t->swim, t->now_ms, &t->out);
+    assert_int_equal(t->out.n, 1);
+    assert_int_equal(t->out.action[0].kind, ACT_STORE_PUT);
+    assert_int_equal(t->out.action[0].put.record.version.stamp, 2); /* a new serial */
+    assert_int_equal(t->out.action[0].put.record.value.p[0], 1);    /* the same incarnation */
+    swim_stored(&t->swim, 1, t->now_ms, &t->out);
+    assert_false(t->swim.ready); /* the first try may not have been durable */
+    swim_stored(&t->swim, 2, t->now_ms, &t->out);
+    assert_true(t->swim.ready);
+    lone_free(t);
+}
+
+static void test_refutation_is_stored_first(void **state)
+{
+    (void)state;
+    struct lone *t = lone_new(true);
+    hear(t, PEER, alive(PEER, 1));
+    hear(t, PEER, suspect(SELF, 7, OTHER));
+    assert_int_equal(actions(t, ACT_STORE_PUT), 1);
+    expect(t, SELF, MEMBER_ALIVE, 1); /* until the disk has it */
+    hear(t, PEER, suspect(SELF, 7, THIRD));
+    assert_int_equal(actions(t, ACT_STORE_PUT), 0); /* one answer for both */
+    out_clear(&t->out);
+    swim_stored(&t->swim, 2, t->now_ms, &t->out);
+    expect(t, SELF, MEMBER_ALIVE, 8);
+    struct message m;
+    assert_true(said(t, MSG_ALIVE, &m)); /* straight back to where the accusation came from */
+    assert_int_equal(m.alive.incarnation, 8);
+    assert_true(addr_eq(t->out.action[0].packet.to, addr_of(PEER)) || addr_eq(t->out.action[1].packet.to, addr_of(PEER)));
+    lone_free(t);
+}
+
+static void test_hearsay_is_verified(void **state)
+{
+    (void)state;
+    struct lone *t = lone_new(true);
+    hear(t, PEER, alive(PEER, 1));
+    struct swim_view v;
+    while (swim_changed(&t->swim, &v)) {
+    }
+    hear(t, PEER, alive(OTHER, 3)); /* PEER says so */
+    assert_true(swim_find(&t->swim, OTHER, &v));
+    assert_false(v.verified);
+    assert_false(swim_changed(&t->swim, &v));
+    assert_int_equal(swim_count(&t->swim), 2);
+    out_clear(&t->out);
+    swim_tick(&t->swim, t->now_ms, &t->out); /* it is introduced to at once */
+    struct message m;
+    bool met = false;
+    for (unsigned i = 0; i < t->out.n; i++)
+        met |= t->out.action[i].kind == ACT_PACKET && addr_eq(t->out.action[i].packet.to, addr_of(OTHER));
+    assert_true(met && said(t, MSG_PING, &m));
+    hear(t, OTHER, (struct message){.kind = MSG_ACK, .ack = {.seq = 1}});
+    assert_true(swim_changed(&t->swim, &v));
+    assert_int_equal(v.id, OTHER);
+    assert_int_equal(v.state, MEMBER_ALIVE);
+    hear(t, PEER, alive(THIRD, 3)); /* this one never answers, and is dropped without a word */
+    tick_until(t, t->now_ms + 60 * 1000);
+    assert_false(swim_find(&t->swim, THIRD, &v));
+    while (swim_changed(&t->swim, &v))
+        assert_int_not_equal(v.id, THIRD);
+    lone_free(t);
+}
+
+static void test_ping_for_another_is_not_answered(void **state)
+{
+    (void)state;
+    struct lone *t = lone_new(true);
+    hear(t, PEER, ping(OTHER));
+    assert_int_equal(actions(t, ACT_PACKET), 0);
+    lone_free(t);
+}
+
+static void test_ping_from_the_dead_is_answered_with_the_accusation(void **state)
+{
+    (void)state;
+    struct lone *t = lone_new(true);
+    hear(t, PEER, alive(PEER, 4));
+    hear(t, OTHER, dead(PEER, 4, OTHER));
+    hear(t, PEER, ping(SELF));
+    struct message m;
+    assert_true(said(t, MSG_ACK, &m));
+    assert_true(said(t, MSG_DEAD, &m));
+    assert_int_equal(m.dead.member, PEER);
+    assert_int_equal(m.dead.incarnation, 4);
+    lone_free(t);
+}
+
+static void test_suspicion_times(void **state)
+{
+    (void)state;
+    assert_int_equal(swim_suspicion_ms(1000, 3, 0), 4000); /* too few possible accusers: the minimum at once */
+    assert_int_equal(swim_suspicion_ms(1000, 10, 0), 24000);
+    assert_int_equal(swim_suspicion_ms(1000, 10, 2), 4000);
+    assert_int_equal(swim_suspicion_ms(1000, 10, 9), 4000);
+    assert_in_range(swim_suspicion_ms(1000, 10, 1), 11300, 11450); /* 24 - 20 * ln 2 / ln 3 = 11.38 s */
+    assert_int_equal(swim_suspicion_ms(1000, 1000, 2), 12000);
+    assert_in_range(swim_suspicion_ms(1000, 128, 2), 8300, 8500); /* log10 128 = 2.107 */
+    for (uint32_t n = 1; n < MEMBERS_MAX; n++)
+        for (unsigned c = 0; c < SWIM_CONFIRMATIONS; c++) {
+            assert_true(swim_suspicion_ms(1000, n, c) >= swim_suspicion_ms(1000, n, c + 1));
+            assert_true(n < 5 || swim_suspicion_ms(1000, n, c) <= swim_suspicion_ms(1000, n + 1, c));
+        }
+}
+
+static void test_send_limit(void **state)
+{
+    (void)state;
+    assert_int_equal(swim_send_limit(1), 4);
+    assert_int_equal(swim_send_limit(9), 4);
+    assert_int_equal(swim_send_limit(10), 8);
+    assert_int_equal(swim_send_limit(99), 8);
+    assert_int_equal(swim_send_limit(100), 12);
+    assert_int_equal(swim_send_limit(MEMBERS_MAX), 16);
+}
+
+static void test_confirmations_shorten_a_suspicion(void **state)
+{
+    (void)state;
+    struct lone *t = lone_new(true);
+    for (uint64_t id = PEER; id <= FOURTH; id++)
+        hear(t, id, alive(id, 1));
+    hear(t, OTHER, suspect(PEER, 1, OTHER));
+    uint64_t longest_ms = t->swim.timer[0]->timer_ms - t->now_ms;
+    hear(t, THIRD, suspect(PEER, 1, OTHER)); /* the same accuser again: nothing new */
+    assert_int_equal(t->swim.timer[0]->timer_ms - t->now_ms, longest_ms);
+    hear(t, THIRD, suspect(PEER, 1, THIRD));
+    hear(t, FOURTH, suspect(PEER, 1, FOURTH));
+    assert_int_equal(longest_ms, 24000);
+    assert_int_equal(t->swim.timer[0]->timer_ms - t->now_ms, 4000);
+    hear(t, FOURTH, ping(SELF));
+    struct message m;
+    assert_true(said(t, MSG_SUSPECT, &m)); /* and all three accusations are passed on */
+    lone_free(t);
+}
+
+static void test_stall_puts_suspicions_off(void **state)
+{
+    (void)state;
+    struct lone *t = lone_new(true);
+    hear(t, PEER, alive(PEER, 1));
+    hear(t, OTHER, suspect(PEER, 1, OTHER));
+    t->now_ms += 60 * 1000; /* stopped for a minute */
+    out_clear(&t->out);
+    swim_tick(&t->swim, t->now_ms, &t->out);
+    expect(t, PEER, MEMBER_SUSPECT, 1);
+    assert_true(t->swim.health > 0);
+    tick_until(t, t->now_ms + 30 * 1000);
+    expect(t, PEER, MEMBER_DEAD, 1);
+    lone_free(t);
+}
+
+static void test_address_moves_with_a_higher_incarnation(void **state)
+{
+    (void)state;
+    struct lone *t = lone_new(true);
+    hear(t, PEER, alive(PEER, 1));
+    struct message moved = alive(PEER, 1);
+    moved.alive.addr = addr_of(77);
+    hear(t, OTHER, moved);
+    struct swim_view v;
+    assert_true(swim_find(&t->swim, PEER, &v) && addr_eq(v.addr, addr_of(PEER)));
+    moved.alive.incarnation = 2;
+    hear(t, OTHER, moved);
+    assert_true(swim_find(&t->swim, PEER, &v) && addr_eq(v.addr, addr_of(77)));
+    lone_free(t);
+}
+
+static void test_a_lost_disk_is_told(void **state)
+{
+    (void)state;
+    struct lone *t = lone_new(true);
+    hear(t, PEER, alive(PEER, 100));
+    struct packet_header h = {.from = PEER};
+    struct packet p;
+    packet_begin(&p, &h);
+    struct message first = ping(SELF), second = alive(PEER, 1);
+    assert_true(packet_add(&p, &first) && packet_add(&p, &second));
+    out_clear(&t->out);
+    swim_packet(&t->swim, &h, addr_of(PEER), slice_of(p.bytes + PACKET_HEADER, (size_t)p.n - PACKET_HEADER), t->now_ms, &t->out);
+    struct message m;
+    bool told = false;
+    struct slice rest = slice_of(t->out.packet[0].bytes + PACKET_HEADER, (size_t)t->out.packet[0].n - PACKET_HEADER);
+    while (packet_next(&rest, &m) > 0)
+        told |= m.kind == MSG_ALIVE && m.alive.member == PEER && m.alive.incarnation == 100;
+    assert_true(told);
+    lone_free(t);
+}
+
+static void test_each_and_count(void **state)
+{
+    (void)state;
+    struct lone *t = lone_new(true);
+    hear(t, PEER, alive(PEER, 1));
+    hear(t, OTHER, alive(OTHER, 1));
+    hear(t, OTHER, dead(PEER, 1, OTHER));
+    hear(t, OTHER, alive(THIRD, 1)); /* hearsay: not shown */
+    swim_pin(&t->swim, FOURTH, true); /* in the layout, never met: shown as a suspect */
+    swim_check(&t->swim);
+    struct swim_view v;
+    uint32_t n = 0;
+    unsigned states[4] = {0};
+    for (uint32_t cursor = 0; swim_each(&t->swim, &cursor, &v); n++)
+        states[v.state]++;
+    assert_int_equal(n, 4);
+    assert_int_equal(swim_count(&t->swim), 4);
+    assert_int_equal(states[MEMBER_ALIVE], 2);
+    assert_int_equal(states[MEMBER_DEAD], 1);
+    assert_int_equal(states[MEMBER_SUSPECT], 1);
+    lone_free(t);
+}
+
+/* ---- Hostile input ---- */
+
+static void hear_bytes(struct lone *t, const uint8_t *p, size_t n)
+{
+    struct packet_header h = {.from = PEER};
+    out_clear(&t->out);
+    swim_packet(&t->swim, &h, addr_of(PEER), slice_of(p, n), t->now_ms, &t->out);
+    assert_true(t->out.n <= SWIM_OUT_MAX && t->out.packet_n <= SWIM_PACKETS_MAX);
+    swim_check(&t->swim);
+}
+
+static void test_hostile_packets(void **state)
+{
+    (void)state;
+    struct lone *t = lone_new(true);
+    struct packet_header h = {.from = PEER};
+    struct rng rng;
+    rng_init(&rng, 42);
+    for (unsigned round = 0; round < 20000; round++) { /* valid packets with a few bytes changed, cut anywhere */
+        struct packet p;
+        packet_begin(&p, &h);
+        struct message honest[] = {ping(SELF), alive(PEER, round), suspect(OTHER, 1, PEER), dead(THIRD, 1, PEER),
+                                   {.kind = MSG_PING_REQ, .ping_req = {.seq = 1, .target = OTHER, .addr = addr_of(OTHER), .timeout_ms = UINT32_MAX}}};
+        for (unsigned i = 0; i < sizeof honest / sizeof *honest; i++)
+            packet_add(&p, &honest[i]);
+        for (unsigned i = (unsigned)rng_below(&rng, 4); i; i--)
+            p.bytes[PACKET_HEADER + rng_below(&rng, p.n - PACKET_HEADER)] = (uint8_t)rng_next(&rng);
+        hear_bytes(t, p.bytes + PACKET_HEADER, rng_below(&rng, (uint64_t)p.n - PACKET_HEADER + 1));
+    }
+    struct swim_counters c;
+    swim_counters(&t->swim, &c);
+    assert_true(c.dropped > 1000);
+    /* lengths that lie, members without an address, the largest incarnation */
+    static const uint8_t liar[] = {MSG_ALIVE, 0xff, 0xff, 0xff, 0x7f, 1, 2, 3};
+    hear_bytes(t, liar, sizeof liar);
+    struct message nowhere = alive(FOURTH, 1);
+    nowhere.alive.addr = (struct addr){0};
+    struct swim_view v;
+    hear(t, PEER, nowhere);
+    assert_false(swim_find(&t->swim, FOURTH, &v));
+    hear(t, PEER, suspect(SELF, UINT64_MAX, PEER));
+    hear(t, PEER, alive(0, 1));
+    assert_false(swim_find(&t->swim, 0, &v));
+    expect(t, SELF, MEMBER_ALIVE, 1);
+    lone_free(t);
+}
+
+static void test_hostile_tables(void **state)
+{
+    (void)state;
+    struct lone *t = lone_new(true);
+    hear(t, PEER, alive(PEER, 1));
+    hear(t, OTHER, alive(OTHER, 1));
+    struct buf b;
+    buf_init(&b, MESSAGE_MAX);
+    for (unsigned i = 0; i < 3; i++) {
+        struct message entry = alive(100 + i, 1);
+        uint8_t member_state = (uint8_t)i;
+        assert_int_equal(buf_append(&b, &member_state, 1), 0);
+        assert_int_equal(message_append(&b, &entry), 0);
+    }
+    for (size_t n = 0; n <= b.n; n++) { /* cut at every byte */
+        uint8_t *exact = malloc(n ? n : 1);
+        assert_non_null(exact);
+        memcpy(exact, b.p, n);
+        struct message table = {.kind = MSG_SYNC_TABLE, .sync_table = {.members = slice_of(exact, n)}};
+        out_clear(&t->out);
+        assert_true(swim_message(&t->swim, PEER, &table, t->now_ms, &t->out));
+        swim_check(&t->swim);
+        free(exact);
+    }
+    b.n = 0;
+    for (unsigned i = 0; i < 3 * MEMBERS_MAX; i++) { /* more strangers than a cluster may have */
+        struct message entry = alive(1000 + i, 1);
+        uint8_t member_state = MEMBER_ALIVE;
+        assert_int_equal(buf_append(&b, &member_state, 1), 0);
+        assert_int_equal(message_append(&b, &entry), 0);
+    }
+    struct message table = {.kind = MSG_SYNC_TABLE, .sync_table = {.members = buf_view(&b)}};
+    out_clear(&t->out);
+    assert_true(swim_message(&t->swim, PEER, &table, t->now_ms, &t->out));
+    assert_true(t->out.n <= SWIM_OUT_MAX);
+    assert_true(t->swim.live.n + t->swim.gone.n < MEMBERS_MAX);
+    expect(t, OTHER, MEMBER_ALIVE, 1); /* hearsay does not push out who answered */
+    hear(t, THIRD, alive(THIRD, 1));   /* and a stranger who speaks for himself still gets in */
+    expect(t, THIRD, MEMBER_ALIVE, 1);
+    buf_close(&b);
+    lone_free(t);
+}
+
+/* ---- Stories ---- */
+
+static void test_join(void **state)
+{
+    (void)state;
+    struct net *w = net_cluster(3, SWIM_LAN, 1);
+    assert_in_range(net_settle(w, 5000), 0, 1500);
+    net_free(w);
+    w = net_cluster(50, SWIM_LAN, 2);
+    assert_in_range(net_settle(w, 10000), 0, 3000);
+    net_free(w);
+}
+
+static void test_quiet_cluster_only_probes(void **state)
+{
+    (void)state;
+    struct net *w = net_cluster(10, SWIM_LAN, 3);
+    assert_int_not_equal(net_settle(w, 10000), UINT64_MAX);
+    net_run(w, 20000);
+    uint64_t before = w->packets;
+    net_run(w, 60000);
+    assert_in_range(w->packets - before, 2 * 10 * 58, 2 * 10 * 61); /* a ping and an ack a member and second, nothing else */
+    for (unsigned i = 0; i < w->n; i++)
+        assert_int_equal(w->node[i].swim.news_n, 0);
+    net_free(w);
+}
+
+static void test_death_is_detected(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 5; seed++) {
+        struct net *w = net_cluster(16, SWIM_LAN, seed);
+        w->loss_percent = 3;
+        assert_int_not_equal(net_settle(w, 20000), UINT64_MAX);
+        w->watched = 7;
+        uint64_t killed_ms = w->now_ms;
+        net_kill(w, 7);
+        assert_in_range(net_settle(w, 60000), 4000, 40000);
+        assert_in_range(w->first_death_ms - killed_ms, 4000, 32000);
+        assert_int_equal(w->false_deaths, 0);
+        net_free(w);
+    }
+}
+
+static void test_mass_restart(void **state)
+{
+    (void)state;
+    struct net *w = net_new(SWIM_LAN, 4);
+    for (unsigned i = 0; i < 12; i++) {
+        w->node[i].durable = 99;
+        net_add(w);
+        if (i)
+            net_link(w, i, 0);
+    }
+    assert_int_not_equal(net_settle(w, 10000), UINT64_MAX);
+    for (unsigned i = 4; i < 12; i++)
+        net_kill(w, i);
+    assert_int_not_equal(net_settle(w, 120000), UINT64_MAX); /* dead@100 everywhere */
+    for (unsigned i = 4; i < 12; i++) {
+        w->node[i].durable = w->node[i].serial = 0; /* they say alive@1 */
+        net_boot(w, i);
+        net_link(w, i, i % 4);
+    }
+    assert_in_range(net_settle(w, 60000), 0, 5000);
+    struct swim_view v;
+    assert_true(swim_find(&w->node[0].swim, net_id(5), &v));
+    assert_true(v.incarnation > 100);
+    net_free(w);
+}
+
+/* Restarted under another address, knowing the others from its disk alone: no seed, no stream. */
+static void test_restart_at_another_address(void **state)
+{
+    (void)state;
+    struct net *w = net_cluster(5, SWIM_LAN, 5);
+    assert_int_not_equal(net_settle(w, 10000), UINT64_MAX);
+    net_kill(w, 2);
+    net_run(w, 1000);
+    w->node[2].port = 7500;
+    net_boot(w, 2);
+    for (unsigned i = 0; i < 5; i++)
+        swim_recall(&w->node[2].swim, net_id(i), net_addr(w, i), SLICE(""), 1, w->now_ms);
+    assert_in_range(net_settle(w, 20000), 0, 2000);
+    net_free(w);
+}
+
+static void split(struct net *w, bool apart)
+{
+    for (unsigned i = 0; i < w->n; i++)
+        w->node[i].side = apart && i % 2 ? 1 : 0;
+}
+
+static void test_long_partition_heals(void **state)
+{
+    (void)state;
+    struct net *w = net_cluster(10, SWIM_LAN, 6);
+    assert_int_not_equal(net_settle(w, 10000), UINT64_MAX);
+    split(w, true);
+    net_run(w, 2 * 3600 * 1000);
+    struct swim_view v;
+    assert_true(swim_find(&w->node[0].swim, net_id(1), &v));
+    assert_int_equal(v.state, MEMBER_DEAD);
+    split(w, false);
+    assert_in_range(net_settle(w, 300000), 0, 60000);
+    net_free(w);
+}
+
+/* Longer than the dead are remembered: the members of the layout find each other all the same, by packets alone. */
+static void test_pinned_members_outlast_a_long_partition(void **state)
+{
+    (void)state;
+    struct net *w = net_cluster(3, SWIM_WAN, 7);
+    assert_int_not_equal(net_settle(w, 60000), UINT64_MAX);
+    for (unsigned i = 0; i < 3; i++)
+        for (unsigned j = 0; j < 3; j++)
+            swim_pin(&w->node[i].swim, net_id(j), true);
+    w->streams_down = true;
+    split(w, true);
+    net_run(w, 30u * 3600 * 1000);
+    split(w, false);
+    assert_in_range(net_settle(w, 300000), 0, 60000);
+    net_free(w);
+}
+
+static void test_sick_node_blames_nobody(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 3; seed++) {
+        struct net *w = net_cluster(16, SWIM_LAN, seed);
+        assert_int_not_equal(net_settle(w, 10000), UINT64_MAX);
+        for (unsigned round = 0; round < 40; round++) { /* a stalled CPU: stopped for 3 s, at work for 50 ms */
+            net_stop(w, 5, 3000);
+            net_run(w, 3050);
+        }
+        assert_int_equal(w->false_deaths, 0);
+        net_run(w, 60000);
+        w->node[5].loss_percent = 80; /* a sick network card */
+        net_run(w, 300000);
+        assert_int_equal(w->false_deaths, 0);
+        w->node[5].loss_percent = 0;
+        w->node[5].stopped_until_ms = 0;
+        assert_in_range(net_settle(w, 120000), 0, 60000);
+        net_free(w);
+    }
+}
+
+static void test_no_ghosts(void **state)
+{
+    (void)state;
+    enum { STAY = 12, PEAK = 80, SLEEPER = 11 };
+    struct net *w = net_cluster(PEAK, SWIM_WAN, 8);
+    assert_int_not_equal(net_settle(w, 120000), UINT64_MAX);
+    net_stop(w, SLEEPER, 26u * 3600 * 1000); /* it will wake with all 80 in its table */
+    for (unsigned i = STAY; i < PEAK; i++) {
+        if (i % 2) {
+            net_leave(w, i);
+            net_run(w, 2000);
+        }
+        net_kill(w, i);
+    }
+    net_run(w, 25u * 3600 * 1000);
+    for (unsigned i = 0; i < STAY; i++) /* a day later they are forgotten, the sleeper too */
+        if (i != SLEEPER)
+            assert_int_equal(w->node[i].swim.live.n + w->node[i].swim.gone.n, STAY - 2);
+    for (unsigned second = 0; second < 2 * 3600; second++) { /* it wakes within that time */
+        net_run(w, 1000);
+        for (unsigned i = 0; i < STAY; i++) {
+            struct swim_view v;
+            for (uint32_t cursor = 0; i != SLEEPER && swim_each(&w->node[i].swim, &cursor, &v);)
+                assert_true(v.id < net_id(STAY));
+        }
+    }
+    assert_int_not_equal(net_settle(w, 60000), UINT64_MAX); /* the sleeper, too, has seen the truth */
+    net_free(w);
+}
+
+static bool named(const struct net *w, unsigned i, unsigned j, struct slice name)
+{
+    struct swim_view v;
+    return swim_find(&w->node[i].swim, net_id(j), &v) && slice_eq(v.name, name);
+}
+
+static void test_name_reuse_after_leave(void **state)
+{
+    (void)state;
+    struct net *w = net_cluster(5, SWIM_LAN, 9);
+    assert_int_not_equal(net_settle(w, 10000), UINT64_MAX);
+    net_leave(w, 4);
+    net_run(w, 1500);
+    net_kill(w, 4);
+    w->node[5].name = SLICE("n4"); /* another node, another address, at once */
+    net_link(w, net_add(w), 0);
+    assert_in_range(net_settle(w, 10000), 0, 2000);
+    for (unsigned i = 0; i < 4; i++)
+        assert_true(named(w, i, 5, SLICE("n4")));
+    net_free(w);
+}
+
+static void test_name_of_the_dead_is_reclaimed_later(void **state)
+{
+    (void)state;
+    struct net *w = net_cluster(5, SWIM_LAN, 10);
+    assert_int_not_equal(net_settle(w, 10000), UINT64_MAX);
+    net_kill(w, 4);
+    w->node[5].name = SLICE("n4");
+    net_link(w, net_add(w), 0);
+    net_run(w, 20000); /* n4 has died, but not 30 s ago */
+    for (unsigned i = 0; i < 4; i++) {
+        assert_true(net_sees(w, i, 5)); /* a member all the same */
+        assert_true(named(w, i, 5, SLICE("")));
+    }
+    net_run(w, 90000);
+    for (unsigned i = 0; i < 4; i++)
+        assert_true(named(w, i, 5, SLICE("n4")));
+    net_free(w);
+}
+
+static void test_isolated_queues_stay_bounded(void **state)
+{
+    (void)state;
+    struct net *w = net_cluster(8, SWIM_LAN, 11);
+    assert_int_not_equal(net_settle(w, 10000), UINT64_MAX);
+    w->node[7].side = 1;
+    for (unsigned round = 0; round < 60; round++) { /* an hour of comings and goings on the other side */
+        unsigned i = net_add(w);
+        net_link(w, i, round % 7);
+        net_run(w, 30000);
+        net_kill(w, i);
+        net_run(w, 30000);
+        for (unsigned k = 0; k < 8; k++)
+            assert_true(w->node[k].swim.news_n <= 1 + w->node[k].swim.live.n + w->node[k].swim.gone.n);
+        assert_true(w->node[7].swim.live.n + w->node[7].swim.gone.n == 7);
+    }
+    w->node[7].side = 0;
+    assert_in_range(net_settle(w, 300000), 0, 60000);
+    net_free(w);
+}
+
+static void test_metadata_near_mtu(void **state)
+{
+    (void)state;
+    static uint8_t meta[24][META_MAX], name[24][NODE_NAME_MAX];
+    struct net *w = net_new(SWIM_LAN, 12);
+    w->loss_percent = 5;
+    for (unsigned i = 0; i < 24; i++) {
+        memset(meta[i], (int)i, sizeof meta[i]);
+        memset(name[i], 'a' + (int)i, sizeof name[i]);
+        w->node[i].meta = slice_of(meta[i], sizeof meta[i]);
+        w->node[i].name = slice_of(name[i], sizeof name[i]);
+        w->streams_down = i >= 2; /* nearly all by packets */
+        net_add(w);
+        if (i)
+            net_link(w, i, 0);
+    }
+    assert_in_range(net_settle(w, 60000), 0, 30000);
+    for (unsigned i = 0; i < 24; i++)
+        for (unsigned j = 0; j < 24; j++) {
+            struct swim_view v;
+            assert_true(swim_find(&w->node[i].swim, net_id(j), &v));
+            assert_true(slice_eq(v.meta, w->node[j].meta) && slice_eq(v.name, w->node[j].name));
+        }
+    assert_in_range(w->bytes_max, 1300, PACKET_MAX);
+    net_free(w);
+}
+
+/* A node whose datagrams are blocked lives on by its streams. */
+static void test_stream_probe_saves(void **state)
+{
+    (void)state;
+    struct net *w = net_cluster(6, SWIM_LAN, 13);
+    assert_int_not_equal(net_settle(w, 10000), UINT64_MAX);
+    w->node[3].mute_udp = true;
+    net_run(w, 300000);
+    assert_int_equal(w->false_deaths, 0);
+    assert_true(net_agrees(w));
+    net_free(w);
+}
+
+/* Lifeguard's nacks: with one dead member and an intact network, the living do not take themselves for sick. */
+static void test_nacks_come_in_time(void **state)
+{
+    (void)state;
+    struct net *w = net_cluster(8, SWIM_LAN, 14);
+    assert_int_not_equal(net_settle(w, 10000), UINT64_MAX);
+    net_kill(w, 3);
+    for (unsigned second = 0; second < 40; second++) {
+        net_run(w, 1000);
+        for (unsigned i = 0; i < 8; i++)
+            assert_true(!w->node[i].up || w->node[i].swim.health <= 1); /* 2 would be a missed nack */
+    }
+    net_free(w);
+}
+
+static void test_same_seed_same_run(void **state)
+{
+    (void)state;
+    uint64_t hash[2];
+    for (unsigned run = 0; run < 2; run++) {
+        struct net *w = net_cluster(12, SWIM_LAN, 15);
+        w->loss_percent = 10;
+        net_run(w, 20000);
+        net_kill(w, 4);
+        net_run(w, 60000);
+        hash[run] = w->hash;
+        net_free(w);
+    }
+    assert_true(hash[0] == hash[1]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_precedence),
+        cmocka_unit_test(test_resurrection),
+        cmocka_unit_test(test_nothing_leaves_before_it_is_durable),
+        cmocka_unit_test(test_failed_store_is_tried_again),
+        cmocka_unit_test(test_refutation_is_stored_first),
+        cmocka_unit_test(test_hearsay_is_verified),
+        cmocka_unit_test(test_ping_for_another_is_not_answered),
+        cmocka_unit_test(test_ping_from_the_dead_is_answered_with_the_accusation),
+        cmocka_unit_test(test_suspicion_times),
+        cmocka_unit_test(test_send_limit),
+        cmocka_unit_test(test_confirmations_shorten_a_suspicion),
+        cmocka_unit_test(test_stall_puts_suspicions_off),
+        cmocka_unit_test(test_address_moves_with_a_higher_incarnation),
+        cmocka_unit_test(test_a_lost_disk_is_told),
+        cmocka_unit_test(test_each_and_count),
+        cmocka_unit_test(test_hostile_packets),
+        cmocka_unit_test(test_hostile_tables),
+        cmocka_unit_test(test_join),
+        cmocka_unit_test(test_quiet_cluster_only_probes),
+        cmocka_unit_test(test_death_is_detected),
+        cmocka_unit_test(test_mass_restart),
+        cmocka_unit_test(test_restart_at_another_address),
+        cmocka_unit_test(test_long_partition_heals),
+        cmocka_unit_test(test_pinned_members_outlast_a_long_partition),
+        cmocka_unit_test(test_sick_node_blames_nobody),
+        cmocka_unit_test(test_no_ghosts),
+        cmocka_unit_test(test_name_reuse_after_leave),
+        cmocka_unit_test(test_name_of_the_dead_is_reclaimed_later),
+        cmocka_unit_test(test_isolated_queues_stay_bounded),
+        cmocka_unit_test(test_metadata_near_mtu),
+        cmocka_unit_test(test_stream_probe_saves),
+        cmocka_unit_test(test_nacks_come_in_time),
+        cmocka_unit_test(test_same_seed_same_run),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
