@@ -11,8 +11,8 @@
  *     covey_run(c, why, sizeof why);   // returns after covey_stop
  *     covey_close(c);
  *
- * A process may run several nodes, each in a thread of its own; one node belongs to the thread that opened it. Only
- * covey_stop may be called from elsewhere. Set SIGPIPE to ignored: the library changes no signal of its host.
+ * A process may run several nodes, each in a thread of its own; one node is used by one thread at a time, but for
+ * covey_stop, which may be called from anywhere. Set SIGPIPE to ignored: the library changes no signal of its host.
  * Nodes listen on loopback addresses only until cluster keys and passwords are built. */
 #ifndef COVEY_H
 #define COVEY_H
@@ -63,13 +63,15 @@ struct covey_options {
 
 struct covey;
 
-/* Opens the data directory, listens, and joins or founds on the first turn of covey_run. A directory is used for the first time: it founds a cluster when no seed
- * is given (or with `found`), else joins the seeds'. A used one goes on as the member it was, and needs no seed. COVEY_OK, or COVEY_FAILED with a
- * sentence in why (what was wrong, with which value, and what to do), and nothing left open. */
+/* Opens the data directory, listens, and joins or founds on the first turn of covey_run. A directory is used for the
+ * first time: it founds a cluster when no seed is given (or with `found`), else joins the seeds'. A used one goes on as
+ * the member it was, and needs no seed. COVEY_OK, or COVEY_FAILED with a sentence in why (what was wrong, with which
+ * value, and what to do), and nothing left open. */
 int covey_open(struct covey **out, const struct covey_options *options, char *why, size_t why_n);
 
-/* Runs the node until covey_stop, then answers what is under way (2 s at most), syncs, and returns COVEY_OK; the data directory
- * stays a member's. COVEY_FAILED with a sentence when the node cannot go on, for instance because the cluster refused it. */
+/* Runs the node until covey_stop, then answers what is under way (2 s at most), syncs, and returns COVEY_OK; the data
+ * directory stays a member's. COVEY_FAILED with a sentence when the node cannot go on, for instance because the cluster
+ * refused it. */
 int covey_run(struct covey *c, char *why, size_t why_n);
 
 /* Asks covey_run to return. From any thread, and from a signal handler. */

@@ -1,6 +1,7 @@
 /* birth.c: see birth.h.
  *
- * Record format: u8 format (1) | u64 id | u8 founder | cluster id 16 | u64 generation | u8 name bytes | name, little-endian. */
+ * Record format: u8 format (1) | u64 id | u8 founder | cluster id 16 | u64 generation | u8 name bytes | name,
+ * little-endian. */
 #include "rt/birth.h"
 
 #include <sodium.h>

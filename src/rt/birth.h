@@ -1,7 +1,9 @@
-/* birth.h: who this node is. Decided once, when its data directory is used for the first time, and read back ever after (design section 3).
+/* birth.h: who this node is. Decided once, when its data directory is used for the first time, and read back ever after
+ * (design section 3).
  *
- * The state record "identity" holds the node's random id, its name, and, in a founder's directory, the id and the generation that it drew
- * for its cluster: a founder that dies before its first layout is durable goes on founding the same cluster. */
+ * The state record "identity" holds the node's random id, its name, and, in a founder's directory, the id and the
+ * generation that it drew for its cluster: a founder that dies before its first layout is durable goes on founding the
+ * same cluster. */
 #ifndef COVEY_RT_BIRTH_H
 #define COVEY_RT_BIRTH_H
 
@@ -17,8 +19,8 @@ struct birth {
     uint8_t name[NODE_NAME_MAX];
 };
 
-/* Reads the identity from the store, or draws and stores one and waits until it is durable. 0; ERR_REFUSED (the settings do not fit the directory), ERR_CORRUPT, ERR_IO,
- * with a sentence in why. */
+/* Reads the identity from the store, or draws and stores one and waits until it is durable. 0; ERR_REFUSED (the settings
+ * do not fit the directory), ERR_CORRUPT, ERR_IO, with a sentence in why. */
 int birth_of(struct birth *b, const struct settings *s, struct store *store, char *why, size_t why_n);
 
 #endif

@@ -1,7 +1,8 @@
 /* client.h: the connections of Redis clients: bytes between sockets and sessions (front/session.h), nothing else.
  *
- * A session reads into its own buffer. Replies gather in the session until the end of the turn and leave in one write; what the socket would
- * not take moves to `writing`, which stays put while libuv waits, and new replies gather behind it. */
+ * A session reads into its own buffer. Replies gather in the session until the end of the turn and leave in one write;
+ * what the socket would not take moves to `writing`, which stays put while libuv waits, and new replies gather behind
+ * it. */
 #ifndef COVEY_RT_CLIENT_H
 #define COVEY_RT_CLIENT_H
 

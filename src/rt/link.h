@@ -4,8 +4,8 @@
  *   accepted:      HELLO --their HELLO accepted, ours sent--> UP
  *   every state --error, refusal, timeout, link_close--> CLOSING (freed when libuv has let go)
  *
- * Messages put before UP wait, bounded, and leave in order once the hello is done. What a link meets it tells the table of peers
- * (peer.h), which decides what the node hears. */
+ * Messages put before UP wait, bounded, and leave in order once the hello is done. What a link meets it tells the table
+ * of peers (peer.h), which decides what the node hears. */
 #ifndef COVEY_RT_LINK_H
 #define COVEY_RT_LINK_H
 
@@ -15,11 +15,10 @@
 #include "wire/frame.h"
 
 enum {
-    LINK_CONNECT_MS = 1000, /* loopback and one network hop answer in far less; the node asks again */
-    LINK_HELLO_MS = 3000,   /* whoever connects and says nothing is no peer */
-    LINK_PENDING_MAX =
-        64 * 1024 * 1024, /* bytes that may wait for a peer: eight of the largest values; beyond it the stream is dropped */
-    LINK_KEEP_MAX = 1024 * 1024, /* bytes that an idle waiting buffer may keep allocated */
+    LINK_CONNECT_MS = 1000,              /* loopback and one network hop answer in far less; the node asks again */
+    LINK_HELLO_MS = 3000,                /* whoever connects and says nothing is no peer */
+    LINK_PENDING_MAX = 64 * 1024 * 1024, /* that may wait for a peer: eight of the largest values; beyond, the stream is dropped */
+    LINK_KEEP_MAX = 1024 * 1024,         /* bytes that an idle waiting buffer may keep allocated */
 };
 
 enum link_state { LINK_CONNECTING, LINK_HELLO, LINK_UP, LINK_CLOSING };
@@ -57,7 +56,8 @@ struct link *link_open(struct peers *ps, struct addr base, int seed);
 /* Takes a stream that a listener has ready. NULL when it could not be had. */
 struct link *link_accept(struct peers *ps, uv_stream_t *listener);
 
-/* Queues a message (copied), to leave at the end of the turn. 0, or why it could not be: then the stream must be closed, or the loss would go unseen. */
+/* Queues a message (copied), to leave at the end of the turn. 0, or why it could not be: then the stream must be closed,
+ * or the loss would go unseen. */
 int link_put(struct link *l, const struct message *m);
 
 /* Writes what waits, in as few system calls as the socket takes it. */

@@ -53,7 +53,8 @@ void logger_trace(struct logger *l, uint64_t wall_ms, const struct trace *t)
     line_end(l, trace_level(t->kind), error);
 }
 
-/* The world's texts hold file names and peers' words: always quoted, control bytes become '?', so one event stays one line. */
+/* The world's texts hold file names and peers' words: always quoted, control bytes become '?', so one event stays one
+ * line. */
 static int append_quoted(struct buf *line, const char *name, const char *text)
 {
     if (!*text)

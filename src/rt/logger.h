@@ -2,7 +2,8 @@
  *
  *     ts=2025-11-21T13:42:00.123Z event=member.dead level=warn member=00000000000000c1 incarnation=4 by=00000000000000a1 name=c
  *
- * Most lines are the core's typed traces, printed by their one printer (core/trace.h); the world adds its own about sockets and files. */
+ * Most lines are the core's typed traces, printed by their one printer (core/trace.h); the world adds its own about
+ * sockets and files. */
 #ifndef COVEY_RT_LOGGER_H
 #define COVEY_RT_LOGGER_H
 

@@ -1,7 +1,9 @@
-/* options.h: the flags of `covey start`, from one table: parsing, the configuration file, and the help text all come from it.
+/* options.h: the flags of `covey start`, from one table: parsing, the configuration file, and the help text all come
+ * from it.
  *
- * A configuration file has lines `name value` with the flags' names; blank lines and lines that begin with # are skipped. Flags win over
- * the file, wherever --config stands; seeds of both add up. Every error names what was given, and the remedy. */
+ * A configuration file has lines `name value` with the flags' names; blank lines and lines that begin with # are
+ * skipped. Flags win over the file, wherever --config stands; seeds of both add up. Every error names what was given,
+ * and the remedy. */
 #ifndef COVEY_RT_OPTIONS_H
 #define COVEY_RT_OPTIONS_H
 
@@ -24,8 +26,8 @@ struct options {
     char *kept; /* the configuration file's text, which the fields above point into */
 };
 
-/* Parses the arguments after the subcommand (argv[0] is the first). The texts are borrowed from argv, or kept until options_close. 0, or
- * ERR_REFUSED with a sentence in why (why_n bytes). Call options_close in either case. */
+/* Parses the arguments after the subcommand (argv[0] is the first). The texts are borrowed from argv, or kept until
+ * options_close. 0, or ERR_REFUSED with a sentence in why (why_n bytes). Call options_close in either case. */
 int options_parse(struct options *o, int argc, char **argv, char *why, size_t why_n);
 void options_close(struct options *o);
 

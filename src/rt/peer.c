@@ -56,7 +56,8 @@ static void peer_detach(struct link *l)
     *at = l->next_of_peer;
 }
 
-/* The stream to write to: one that is up, of several the one that the smaller id opened (both ends choose alike); else one being opened. */
+/* The stream to write to: one that is up, of several the one that the smaller id opened (both ends choose alike); else
+ * one being opened. */
 static struct link *peer_writer(const struct peers *ps, const struct peer *p)
 {
     struct link *best = NULL;

@@ -1,9 +1,10 @@
 /* peer.h: the table of peers and their streams.
  *
- * Whoever needs a stream opens one. Two peers may open at once: both streams are read, and each side writes to the one that was
- * opened by the smaller node id, so that they agree without a word; the other one closes when it has been idle for a while.
- * The node hears of peers, not of sockets: EV_LINK_UP for each stream that finishes its hello (a message sent before may be lost),
- * EV_LINK_DOWN when the last one is gone or the one it asked for could not be had. Nothing is retried here: the node asks again. */
+ * Whoever needs a stream opens one. Two peers may open at once: both streams are read, and each side writes to the one
+ * that was opened by the smaller node id, so that they agree without a word; the other one closes when it has been idle
+ * for a while. The node hears of peers, not of sockets: EV_LINK_UP for each stream that finishes its hello (a message
+ * sent before may be lost), EV_LINK_DOWN when the last one is gone or the one it asked for could not be had. Nothing is
+ * retried here: the node asks again. */
 #ifndef COVEY_RT_PEER_H
 #define COVEY_RT_PEER_H
 

@@ -1,5 +1,5 @@
-/* seeds.h: the neighbours named at the start. A host name is resolved anew at each try, so that a machine that was given another address is
- * found; of several addresses each try takes the next. */
+/* seeds.h: the neighbours named at the start. A host name is resolved anew at each try, so that a machine that was given
+ * another address is found; of several addresses each try takes the next. */
 #ifndef COVEY_RT_SEEDS_H
 #define COVEY_RT_SEEDS_H
 

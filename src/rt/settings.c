@@ -17,8 +17,9 @@ struct checking {
 
 #define REFUSE(c, ...) (snprintf((c)->why, (c)->why_n, __VA_ARGS__), ERR_REFUSED)
 
-/* Peers' and clients' bytes travel in clear and nobody is asked who he is until cluster keys and passwords are built: so whoever reaches a port may
- * read and write everything. Loopback is the one network where that is the operator's own decision. */
+/* Peers' and clients' bytes travel in clear and nobody is asked who he is until cluster keys and passwords are built: so
+ * whoever reaches a port may read and write everything. Loopback is the one network where that is the operator's own
+ * decision. */
 static int check_loopback(const struct checking *c, const char *flag, const char *given, struct addr a)
 {
     if (endpoint_loopback(a))

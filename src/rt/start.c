@@ -1,4 +1,5 @@
-/* start.c: see start.h. What belongs to the process and not to a node: signals, limits, the terminal, the console beside the node. */
+/* start.c: see start.h. What belongs to the process and not to a node: signals, limits, the terminal, the console beside
+ * the node. */
 #include "rt/start.h"
 
 #include <errno.h>

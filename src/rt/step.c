@@ -1,8 +1,8 @@
 /* step.c: the node's door, seen from outside: events in, actions out into the world. See world.h.
  *
- * The node must not be stepped while its actions are being carried out, because they point into it. A stream that fails at that
- * moment therefore goes on a list, and is told when the actions are done. Everything else that actions cause (a client's next request,
- * the store's results) waits for its place in the turn. */
+ * The node must not be stepped while its actions are being carried out, because they point into it. A stream that fails
+ * at that moment therefore goes on a list, and is told when the actions are done. Everything else that actions cause (a
+ * client's next request, the store's results) waits for its place in the turn. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -42,7 +42,7 @@ static void traced(struct world *w, const struct trace *t)
         adopt_vnodes(w);
     if (t->kind != TRACE_NODE_READY || !w->on_state)
         return;
-    snprintf(sentence, sizeof sentence, "%.*s is ready: member 1 of %llu, layout epoch %llu, cluster %s", (int)w->birth.name_n,
+    snprintf(sentence, sizeof sentence, "%.*s is ready: one of %llu members, layout epoch %llu, cluster %s", (int)w->birth.name_n,
              (const char *)w->birth.name, (unsigned long long)t->b, (unsigned long long)t->a,
              cluster_id_text(w->node.cluster, id));
     w->on_state(w->arg, COVEY_READY, sentence);
@@ -128,7 +128,8 @@ void world_step(struct world *w, struct event *ev)
     tell_downs(w);
 }
 
-/* The list grows with the links that fail in one step, which the actions of a step bound; many failures of one peer are one. */
+/* The list grows with the links that fail in one step, which the actions of a step bound; many failures of one peer are
+ * one. */
 static void remember_down(struct downs *ds, const struct link_down *d)
 {
     for (size_t i = 0; i < ds->n; i++)

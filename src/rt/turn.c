@@ -5,7 +5,8 @@
 
 #include "rt/world.h"
 
-/* libuv reads CLOCK_MONOTONIC once when poll returns; the wall clock is read when that has moved: one read of each a wake-up. */
+/* libuv reads CLOCK_MONOTONIC once when poll returns; the wall clock is read when that has moved: one read of each a
+ * wake-up. */
 void world_clock(struct world *w)
 {
     struct timespec ts;
@@ -50,7 +51,8 @@ static void note_stall(struct world *w)
     logger_trace(&w->logger, w->wall_ms, &t);
 }
 
-/* Whatever can be done without waiting: requests, then the store's results, which let clients go on, until neither is left. */
+/* Whatever can be done without waiting: requests, then the store's results, which let clients go on, until neither is
+ * left. */
 static void settle(struct world *w)
 {
     bool more = true;
@@ -87,10 +89,10 @@ static void arm(struct world *w, bool again)
         at = least(at, w->drain_until_ms);
     if (again)
         at = w->now_ms;
-    w->armed_ms = at;
     /* how long from now is counted from libuv's cached time: a long turn made it old */
     uv_update_time(&w->loop);
     uint64_t now_ms = uv_now(&w->loop);
+    w->armed_ms = at > now_ms ? at : now_ms;
     if (at == UINT64_MAX)
         uv_timer_stop(&w->timer);
     else

@@ -1,9 +1,10 @@
 /* world.h: the real world around one node: a libuv loop, sockets, a store on disk, clocks.
  *
- * The turn (design section 1, "Batching"). In one iteration of the loop everything that is readable is read, each event steps the
- * node at once, and its actions only fill buffers. Then, once, in world_turn: the store's results are reaped and stepped until there
- * is nothing left, the store writes and syncs what the turn put (on its helper thread, overlapped with the next turn), and each
- * peer and each client that has something gets one write. So a system call, and an fsync, is shared by all that came in together. */
+ * The turn (design section 1, "Batching"). In one iteration of the loop everything that is readable is read, each event
+ * steps the node at once, and its actions only fill buffers. Then, once, in world_turn: the store's results are reaped
+ * and stepped until there is nothing left, the store writes and syncs what the turn put (on its helper thread,
+ * overlapped with the next turn), and each peer and each client that has something gets one write. So a system call, and
+ * an fsync, is shared by all that came in together. */
 #ifndef COVEY_RT_WORLD_H
 #define COVEY_RT_WORLD_H
 
