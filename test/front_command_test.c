@@ -621,7 +621,8 @@ static void test_command(void **state)
     expect(f, "COMMAND GETKEYS MSET a 1 b 2", "*2\r\n$1\r\na\r\n$1\r\nb\r\n");
     expect(f, "COMMAND GETKEYS GET k", "*1\r\n$1\r\nk\r\n");
     expect(f, "COMMAND GETKEYS PING", "-ERR The command has no key arguments\r\n");
-    expect(f, "COMMAND GETKEYS GET", "-ERR wrong number of arguments for 'command|getkeys' command\r\n");
+    expect(f, "COMMAND GETKEYS", "-ERR wrong number of arguments for 'command|getkeys' command\r\n");
+    expect(f, "COMMAND GETKEYS GET", "-ERR Invalid number of arguments specified for command\r\n");
     expect(f, "COMMAND GETKEYS GET a b", "-ERR Invalid number of arguments specified for command\r\n");
     expect(f, "COMMAND GETKEYS nosuch a", "-ERR Invalid command specified\r\n");
     expect(f, "COMMAND NOSUCH", "-ERR unknown subcommand 'NOSUCH'. Try COMMAND HELP.\r\n");
