@@ -151,8 +151,11 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
     frame_received(&l->in, (size_t)n);
     while (l->state != LINK_CLOSING && (got = frame_next(&l->in, &m)) == 1)
         on_message(l, &m);
-    if (l->state != LINK_CLOSING && got < 0)
-        peers_garbage(l->peers, l, got, error_sentence(got));
+    if (l->state != LINK_CLOSING && got < 0) {
+        char why[WHY_MAX];
+        snprintf(why, sizeof why, "no frame of covey's: %s", error_sentence(got));
+        peers_garbage(l->peers, l, got, why);
+    }
 }
 
 static void link_read_on(struct link *l)
