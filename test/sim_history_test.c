@@ -1,0 +1,140 @@
+/* The judge of the simulator: it must know a lie when it hears one. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "sim/history.h"
+
+static struct history h;
+
+static int set_up(void **state)
+{
+    (void)state;
+    history_init(&h, 2);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    history_close(&h);
+    return 0;
+}
+
+/* A write of `value` from begin to end. */
+static void wrote(uint32_t value, uint64_t begin_us, uint64_t end_us, enum outcome outcome)
+{
+    history_end(&h, 0, history_begin(&h, 0, value, begin_us), outcome, end_us);
+}
+
+static bool reads(uint32_t value, uint64_t begin_us, uint64_t end_us)
+{
+    return history_read(&h, 0, value, begin_us, end_us);
+}
+
+static void test_the_last_acknowledged_write_is_read(void **state)
+{
+    (void)state;
+    assert_true(reads(HISTORY_ABSENT, 1, 2));
+    wrote(1, 10, 20, OUTCOME_OK);
+    wrote(2, 30, 40, OUTCOME_OK);
+    assert_true(reads(2, 50, 51));
+    assert_false(reads(1, 52, 53));
+    assert_true(h.why.n > 0);
+}
+
+static void test_an_acknowledged_write_is_not_lost(void **state)
+{
+    (void)state;
+    wrote(1, 10, 20, OUTCOME_OK);
+    assert_false(reads(HISTORY_ABSENT, 30, 31));
+}
+
+static void test_a_deletion_explains_absence(void **state)
+{
+    (void)state;
+    wrote(1, 10, 20, OUTCOME_OK);
+    wrote(HISTORY_ABSENT, 30, 40, OUTCOME_OK);
+    assert_true(reads(HISTORY_ABSENT, 50, 51));
+    assert_false(reads(1, 60, 61));
+}
+
+static void test_concurrent_writes_may_win_either_way(void **state)
+{
+    (void)state;
+    wrote(1, 10, 30, OUTCOME_OK);
+    wrote(2, 20, 40, OUTCOME_OK);
+    assert_true(reads(1, 50, 51));
+}
+
+static void test_reads_do_not_go_back_and_forth(void **state)
+{
+    (void)state;
+    wrote(1, 10, 30, OUTCOME_OK);
+    wrote(2, 20, 40, OUTCOME_OK);
+    assert_true(reads(1, 50, 51));
+    assert_true(reads(2, 60, 61));
+    assert_false(reads(1, 70, 71));
+}
+
+static void test_an_unknown_write_may_come_late(void **state)
+{
+    (void)state;
+    wrote(1, 10, 20, OUTCOME_UNKNOWN);
+    wrote(2, 30, 40, OUTCOME_OK);
+    assert_true(reads(2, 50, 51));
+    assert_true(reads(1, 60, 61));
+}
+
+static void test_an_unknown_write_once_read_counts_as_acknowledged(void **state)
+{
+    (void)state;
+    wrote(1, 10, 20, OUTCOME_UNKNOWN);
+    assert_true(reads(1, 30, 31));
+    wrote(2, 40, 50, OUTCOME_OK);
+    assert_false(reads(1, 60, 61));
+}
+
+static void test_a_failed_write_is_never_seen(void **state)
+{
+    (void)state;
+    wrote(1, 10, 20, OUTCOME_FAILED);
+    assert_false(reads(1, 30, 31));
+}
+
+static void test_nobody_wrote_that(void **state)
+{
+    (void)state;
+    assert_false(reads(99, 30, 31));
+}
+
+static void test_covering(void **state)
+{
+    (void)state;
+    wrote(1, 10, 20, OUTCOME_OK);
+    uint32_t w = history_begin(&h, 0, 2, 30);
+    assert_true(history_covers(&h, 0, 2, w));
+    assert_false(history_covers(&h, 0, 1, w)); /* it ended before this one began */
+    (void)history_begin(&h, 0, 3, 31);
+    assert_true(history_covers(&h, 0, 3, w));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(test_the_last_acknowledged_write_is_read),
+        TEST(test_an_acknowledged_write_is_not_lost),
+        TEST(test_a_deletion_explains_absence),
+        TEST(test_concurrent_writes_may_win_either_way),
+        TEST(test_reads_do_not_go_back_and_forth),
+        TEST(test_an_unknown_write_may_come_late),
+        TEST(test_an_unknown_write_once_read_counts_as_acknowledged),
+        TEST(test_a_failed_write_is_never_seen),
+        TEST(test_nobody_wrote_that),
+        TEST(test_covering),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
