@@ -31,9 +31,9 @@ static void test_close_leaves_nothing(void **state)
     struct nest s;
     char log[PATH_MAX];
     assert_int_equal(nest_open(&s, "/bin/sh", "covey-nest-test"), 0);
-    int a = nest_start(&s, "a", forever), b = nest_start(&s, "b", forever);
-    assert_int_equal(a, 0);
-    assert_int_equal(b, 1);
+    assert_int_equal(nest_start(&s, 0, "a", forever), 0);
+    assert_int_equal(nest_start(&s, 2, "c", forever), 0);
+    assert_false(nest_running(&s, 1)); /* never started */
     pid_t pid = s.node[0].pid;
     assert_int_equal(getpgid(pid), pid); /* a Ctrl-C at our terminal is not for it */
     nest_log(&s, "a", log);
@@ -51,7 +51,7 @@ static void test_exit_code_log_and_restart(void **state)
     struct nest s;
     char text[256];
     assert_int_equal(nest_open(&s, "/bin/sh", "covey-nest-test"), 0);
-    assert_int_equal(nest_start(&s, "a", ends), 0);
+    assert_int_equal(nest_start(&s, 0, "a", ends), 0);
     while (nest_running(&s, 0))
         ;
     assert_true(s.node[0].exited);
@@ -61,7 +61,7 @@ static void test_exit_code_log_and_restart(void **state)
     nest_print_log(&s, "a", 2, f);
     fclose(f);
     assert_string_equal(text, "  a: two\n  a: three\n");
-    assert_int_equal(nest_start(&s, "a", forever), 0); /* its old place */
+    assert_int_equal(nest_start(&s, 0, "a", forever), 0); /* its old place */
     assert_int_equal(s.node_n, 1);
     assert_true(nest_running(&s, 0));
     nest_signal(&s, 0, SIGKILL);
@@ -79,7 +79,7 @@ static void test_sigkill_leaves_nothing(void **state)
     assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
     pid_t starter = fork();
     if (starter == 0) {
-        bool ok = nest_open(&s, "/bin/sh", "covey-nest-test") == 0 && nest_start(&s, "a", forever) == 0;
+        bool ok = nest_open(&s, "/bin/sh", "covey-nest-test") == 0 && nest_start(&s, 0, "a", forever) == 0;
         if (ok && write(ready[1], &s, sizeof s) == sizeof s)
             pause();
         _exit(1);
@@ -106,7 +106,7 @@ static void test_two_nests_at_once(void **state)
     struct nest a, b;
     assert_int_equal(nest_open(&a, "/bin/sh", "covey-nest-test"), 0);
     assert_int_equal(nest_open(&b, "/bin/sh", "covey-nest-test"), 0);
-    assert_int_equal(nest_start(&b, "x", forever), 0);
+    assert_int_equal(nest_start(&b, 0, "x", forever), 0);
     nest_close(&a); /* returns although b's janitor was born while a's pipe was open */
     assert_false(is_there(a.dir));
     assert_true(is_there(b.dir));

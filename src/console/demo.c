@@ -78,7 +78,7 @@ static int start_node(struct demo *d, unsigned i)
         args[9] = "--seed";
         args[10] = seed;
     }
-    return nest_start(&d->nest, name_of(i), args);
+    return nest_start(&d->nest, i, name_of(i), args);
 }
 
 static int64_t number_of(const struct client *c, const char *field)
@@ -120,16 +120,29 @@ static bool wait_whole(struct demo *d, char *why, size_t why_n)
 
 /* ---- What the cluster says of itself ---- */
 
-static void show_member(const struct demo *d, uint32_t member, uint32_t vnodes)
+/* The member of that name in the reply to MEMBERS, or 0. */
+static uint32_t find_member(const struct client *c, const char *name)
 {
-    const struct resp_value *v = d->client.reply.v;
-    uint32_t name = client_field(&d->client, member, "name"), state = client_field(&d->client, member, "state");
-    uint32_t places = client_field(&d->client, member, "places"), firsts = client_field(&d->client, member, "firsts");
-    char words[64], name_text[16], state_text[16];
-    snprintf(name_text, sizeof name_text, "%.*s", (int)v[name].text.n, (const char *)v[name].text.p);
-    snprintf(state_text, sizeof state_text, "%.*s", (int)v[state].text.n, (const char *)v[state].text.p);
-    snprintf(words, sizeof words, "%4lld vnodes, first of %lld", (long long)v[places].integer, (long long)v[firsts].integer);
-    screen_share(&d->screen, name_text, state_text, (uint32_t)v[places].integer, vnodes, words);
+    const struct resp_reply *r = &c->reply;
+    uint32_t member = 1;
+    for (uint32_t k = 0; r->v[0].type == RESP_ARRAY && k < r->v[0].count; k++) {
+        if (slice_eq(r->v[client_field(c, member, "name")].text, slice_str(name)))
+            return member;
+        member = resp_after(r, member);
+    }
+    return 0;
+}
+
+static void show_member(const struct demo *d, const char *name, uint32_t member, uint32_t vnodes)
+{
+    const struct client *c = &d->client;
+    const struct resp_value *v = c->reply.v;
+    struct slice state = v[client_field(c, member, "state")].text;
+    uint32_t places = (uint32_t)v[client_field(c, member, "places")].integer;
+    char words[64], state_text[16];
+    snprintf(state_text, sizeof state_text, "%.*s", (int)state.n, (const char *)state.p);
+    snprintf(words, sizeof words, "%4u vnodes, first of %3lld", places, (long long)v[client_field(c, member, "firsts")].integer);
+    screen_share(&d->screen, name, state_text, places, vnodes, words);
 }
 
 /* The verdict and each member's share of the ring, as node i sees them. */
@@ -143,12 +156,11 @@ static void show_ring(struct demo *d, unsigned i)
     struct slice verdict = d->client.reply.v[client_field(&d->client, 0, "verdict")].text;
     screen_note(&d->screen, "%.*s", (int)verdict.n, (const char *)verdict.p);
     uint32_t vnodes = (uint32_t)number_of(&d->client, "vnodes");
-    if (client_ask(&d->client, (const char *const[]){"MEMBERS", NULL}) == 0 && d->client.reply.v[0].type == RESP_ARRAY) {
-        uint32_t member = 1;
-        for (uint32_t k = 0; k < d->client.reply.v[0].count; k++) {
-            show_member(d, member, vnodes);
-            member = resp_after(&d->client.reply, member);
-        }
+    bool answered = client_ask(&d->client, (const char *const[]){"MEMBERS", NULL}) == 0;
+    for (unsigned k = 0; answered && k < d->node_n; k++) {
+        uint32_t member = find_member(&d->client, name_of(k));
+        if (member != 0)
+            show_member(d, name_of(k), member, vnodes);
     }
     client_close(&d->client);
 }
@@ -161,7 +173,7 @@ static bool step_start(struct demo *d)
     snprintf(label, sizeof label, "start %u node%s", d->node_n, d->node_n > 1 ? "s" : "");
     screen_step(&d->screen, label);
     for (unsigned i = 0; i < d->node_n; i++) {
-        if (start_node(d, i) < 0) {
+        if (start_node(d, i) != 0) {
             screen_done(&d->screen, "cannot start a process", false);
             d->failed++;
             return false;
@@ -192,7 +204,7 @@ static bool on_progress(void *arg, uint32_t done)
 }
 
 /* One pass over all records through node i: every reply is a check. */
-static void step_load(struct demo *d, unsigned i, bool write, const char *label)
+static bool step_load(struct demo *d, unsigned i, bool write, const char *label)
 {
     struct load l = {.write = write, .generation = d->generation, .progress = on_progress, .arg = d};
     char why[400];
@@ -200,17 +212,18 @@ static void step_load(struct demo *d, unsigned i, bool write, const char *label)
     if (client_open(&d->client, "127.0.0.1", port_of(d, i)) != 0) {
         screen_done(&d->screen, "no connection", false);
         fail(d, i, d->client.why);
-        return;
+        return false;
     }
     load_run(&l, &d->client, &d->records);
     client_close(&d->client);
     bool ok = l.ok == d->records.n;
     screen_counted(&d->screen, l.ok, d->records.n, l.us, ok);
     if (ok || l.stopped)
-        return;
+        return ok;
     snprintf(why, sizeof why, "%u ok, %u wrong or missing, %u errors; the first: %s", l.ok, l.wrong, l.errors,
              l.first_error[0] ? l.first_error : "none");
     fail(d, i, why);
+    return false;
 }
 
 /* Rewrites everything through a survivor while the first node dies. */
@@ -218,8 +231,8 @@ static void step_kill_writing(struct demo *d)
 {
     d->victim = 0;
     d->generation++;
-    step_load(d, 1, true, "rewrite via b, a killed");
-    screen_note(&d->screen, "a got SIGKILL when a third was done; b answered every write");
+    if (step_load(d, 1, true, "rewrite via b, a killed"))
+        screen_note(&d->screen, "a got SIGKILL when a third was done; b answered every write");
 }
 
 /* Two members: W is both of them, so a write must be refused, and must say so at once. */
@@ -241,7 +254,7 @@ static void step_restart(struct demo *d)
     char why[128];
     screen_step(&d->screen, "restart a");
     nest_signal(&d->nest, 0, SIGKILL); /* it is dead already, but where it is the only one */
-    bool whole = start_node(d, 0) >= 0 && wait_whole(d, why, sizeof why);
+    bool whole = start_node(d, 0) == 0 && wait_whole(d, why, sizeof why);
     screen_done(&d->screen, whole ? "it is back" : why, whole);
     if (whole)
         show_ring(d, 0);
@@ -337,7 +350,8 @@ static void say_hello(const struct demo *d)
     printf("covey demo: %u equal nodes on 127.0.0.1, port%s", d->node_n, d->node_n > 1 ? "s" : "");
     for (unsigned i = 0; i < d->node_n; i++)
         printf(" %u", port_of(d, i));
-    printf("\n%u records of %s; %s\n\n", d->records.n, DEMO_DATA, d->nest.dir);
+    char count[SCREEN_COUNT];
+    printf("\n%s records of %s; %s\n\n", screen_count(d->records.n, count), DEMO_DATA, d->nest.dir);
 }
 
 /* At a terminal the nodes stay until the operator has seen enough. */

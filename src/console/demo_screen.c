@@ -14,6 +14,7 @@ enum {
     LABEL_WIDTH = 25,
     BAR_WIDTH = 18,
     SHARE_WIDTH = 24,
+    NOTE_WIDTH = 75,
     REDRAW_MS = 50, /* smooth enough for the eye, and too rare to slow anything down */
 };
 
@@ -44,8 +45,7 @@ static void print_bar(const struct screen *s, uint32_t part, uint32_t whole, uns
     }
 }
 
-/* 34,924 */
-static const char *with_commas(uint64_t n, char out[32])
+const char *screen_count(uint64_t n, char out[SCREEN_COUNT])
 {
     char digits[24];
     int len = snprintf(digits, sizeof digits, "%llu", (unsigned long long)n), at = 0;
@@ -88,10 +88,10 @@ static void begin_line(const struct screen *s)
 
 static void print_counts(const struct screen *s, uint32_t done, uint32_t total, uint64_t us)
 {
-    char count[32], rate[32];
+    char count[SCREEN_COUNT], rate[SCREEN_COUNT];
     begin_line(s);
     print_bar(s, done, total, BAR_WIDTH);
-    printf(" %7s %8s/s", with_commas(done, count), with_commas(us > 0 ? (uint64_t)done * 1000000 / us : 0, rate));
+    printf(" %7s %8s/s", screen_count(done, count), screen_count(us > 0 ? (uint64_t)done * 1000000 / us : 0, rate));
     print_seconds(us / 1000);
 }
 
@@ -127,6 +127,17 @@ void screen_share(const struct screen *s, const char *name, const char *state, u
     printf(" %s\n", words);
 }
 
+/* Bytes of text that go on one line: all, or up to the last blank that fits. */
+static size_t line_bytes(const char *text)
+{
+    size_t n = strlen(text);
+    if (n <= NOTE_WIDTH)
+        return n;
+    for (n = NOTE_WIDTH; n > 0 && text[n] != ' '; n--)
+        ;
+    return n > 0 ? n : NOTE_WIDTH;
+}
+
 void screen_note(const struct screen *s, const char *format, ...)
 {
     char text[512];
@@ -135,5 +146,9 @@ void screen_note(const struct screen *s, const char *format, ...)
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     const char *colour = s->colour ? text_colour(slice_str(text)) : NULL;
-    printf("     %s%s%s\n", colour != NULL ? colour : "", text, colour != NULL ? "\033[0m" : "");
+    for (const char *rest = text; *rest != '\0';) {
+        size_t n = line_bytes(rest);
+        printf("     %s%.*s%s\n", colour != NULL ? colour : "", (int)n, rest, colour != NULL ? "\033[0m" : "");
+        rest += n + (rest[n] == ' ');
+    }
 }

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum { SCREEN_COUNT = 32 };
+
 struct screen {
     bool terminal; /* lines are redrawn while a step lasts */
     bool colour;
@@ -31,7 +33,10 @@ void screen_done(struct screen *s, const char *words, bool ok);
 /* A member's share of the ring: `part` of `whole` as a bar, with words after it. */
 void screen_share(const struct screen *s, const char *name, const char *state, uint32_t part, uint32_t whole, const char *words);
 
-/* An indented line, in the colour of its first word when it has one ("healthy: ..."). */
+/* A number as people write it: 34,924. Fills out and returns it. */
+const char *screen_count(uint64_t n, char out[SCREEN_COUNT]);
+
+/* Indented lines of at most 80 columns, in the colour of its first word when it has one ("healthy: ..."). */
 void screen_note(const struct screen *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 uint64_t screen_now_ms(void);

@@ -129,25 +129,20 @@ static _Noreturn void node_exec(const struct nest *s, const char *name, const ch
     _exit(127);
 }
 
-int nest_start(struct nest *s, const char *name, const char *const *args)
+int nest_start(struct nest *s, unsigned i, const char *name, const char *const *args)
 {
-    unsigned i = 0;
-    while (i < s->node_n && strcmp(s->node[i].name, name) != 0)
-        i++;
-    if (i == NEST_NODES_MAX)
-        return -EMFILE;
-    CHECK(i == s->node_n || s->node[i].pid == 0);
+    CHECK(i < NEST_NODES_MAX && s->node[i].pid == 0);
     pid_t parent = getpid();
     pid_t pid = fork();
     if (pid < 0)
-        return -errno;
+        return errno;
     if (pid == 0)
         node_exec(s, name, args, parent);
     setpgid(pid, pid); /* whichever of the two comes first */
-    s->node_n += i == s->node_n;
+    s->node_n = i >= s->node_n ? i + 1 : s->node_n;
     s->node[i] = (struct nest_node){.pid = pid};
     snprintf(s->node[i].name, sizeof s->node[i].name, "%s", name);
-    return (int)i;
+    return 0;
 }
 
 static void reap(struct nest_node *p, int flags)

@@ -15,17 +15,17 @@
 enum { NEST_NODES_MAX = 16, NEST_ARGS_MAX = 40 };
 
 struct nest_node {
-    char name[16];
-    pid_t pid;   /* 0: not running */
-    bool exited; /* reaped: status is valid */
-    int status;  /* as waitpid gives it */
+    char name[16]; /* "": never started */
+    pid_t pid;     /* 0: not running */
+    bool exited;   /* reaped: status is valid */
+    int status;    /* as waitpid gives it */
 };
 
 struct nest {
     char dir[PATH_MAX];
     char program[PATH_MAX]; /* the covey to start */
     struct nest_node node[NEST_NODES_MAX];
-    unsigned node_n;
+    unsigned node_n; /* one more than the greatest number started */
     pid_t janitor;
     int janitor_fd; /* its pipe; closing it is the signal to remove dir */
 };
@@ -36,9 +36,9 @@ int nest_open(struct nest *s, const char *program, const char *prefix);
 /* Kills what runs, waits for it, has the directory removed and waits for that. */
 void nest_close(struct nest *s);
 
-/* Starts `PROGRAM args...` (args without the program, ends with NULL, at most NEST_ARGS_MAX) in the directory, standard output and error
- * appended to DIR/NAME.log, standard input empty. A name that ran before is started again in its old place. The index, or -errno. */
-int nest_start(struct nest *s, const char *name, const char *const *args);
+/* Starts `PROGRAM args...` (args without the program, ends with NULL, at most NEST_ARGS_MAX) as number i, which must not be running, in
+ * the directory; standard output and error are appended to DIR/NAME.log, standard input is empty. 0, or an errno. */
+int nest_start(struct nest *s, unsigned i, const char *name, const char *const *args);
 
 /* Sends a signal; SIGKILL also reaps. */
 void nest_signal(struct nest *s, unsigned i, int signal);
