@@ -1,0 +1,64 @@
+/* redis_test.c: the tools that people have already. */
+#include "harness.h"
+
+static void test_redis_cli(void **state)
+{
+    struct cluster *c = *state;
+    unsigned port = e2e_port(c, 1);
+    e2e_start_all(c, 3);
+    static const struct {
+        const char *command, *output;
+    } cases[] = {
+        {"ping", "PONG\n"},
+        {"echo hello", "hello\n"},
+        {"set k v", "OK\n"},
+        {"get k", "v\n"},
+        {"mset a 1 b 2", "OK\n"},
+        {"mget a b none", "1\n2\n\n"},
+        {"exists a a none", "2\n"},
+        {"strlen k", "1\n"},
+        {"type k", "string\n"},
+        {"type none", "none\n"},
+        {"dbsize", "3\n"},
+        {"del a b none", "2\n"},
+        {"get a", "\n"},
+        {"select 0", "OK\n"},
+        {"client setname x", "OK\n"},
+        {"select 1", "ERR DB index is out of range\n\n"},
+        {"incr", "ERR *\n\n"},
+        {"config get port", "port*"},
+        {"info server", "# Server*redis_version:7.0.*"},
+        {"command count", "[0-9]*\n"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        e2e_shell(c, "redis-cli -p %u %s", port, cases[i].command);
+        e2e_match(c, __FILE__, __LINE__, cases[i].output, c->text);
+        e2e_shell(c, "redis-cli -3 -p %u %s", port, cases[i].command); /* RESP3, each of them repeatable but for: */
+        if (strncmp(cases[i].command, "del", 3) != 0)
+            e2e_match(c, __FILE__, __LINE__, cases[i].output, c->text);
+    }
+    assert_int_equal(e2e_shell(c, "printf 'set p 1\\nget p\\n' | redis-cli -p %u --pipe-timeout 5", port), 0);
+    assert_string_equal(c->text, "OK\n1\n");
+}
+
+static void test_redis_benchmark(void **state)
+{
+    struct cluster *c = *state;
+    e2e_start_all(c, 3);
+    assert_int_equal(e2e_shell(c, "timeout 60 redis-benchmark -p %u -q -n 20000 -c 20 -P 16 -r 1000 -t ping,set,get,mset --csv",
+                               e2e_port(c, 2)),
+                     0);
+    assert_null(strstr(c->text, "rror"));
+    assert_non_null(strstr(c->text, "\"SET\",\""));
+    assert_non_null(strstr(c->text, "\"GET\",\""));
+    assert_non_null(strstr(c->text, "\"MSET (10 keys)\",\""));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_redis_cli, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_redis_benchmark, e2e_setup, e2e_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

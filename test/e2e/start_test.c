@@ -1,0 +1,189 @@
+/* start_test.c: starts that must be refused, each with a sentence that names the value and the remedy; and joins. */
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+/* The start must end with 1, saying something like the pattern. */
+static void refused(struct cluster *c, unsigned i, const char *pattern)
+{
+    assert_int_equal(e2e_wait_exit(c, i), 1);
+    e2e_await_log(c, i, pattern);
+}
+
+static void test_unknown_flag(void **state)
+{
+    struct cluster *c = *state;
+    e2e_start(c, 0, "--prot", "7400", NULL);
+    refused(c, 0, "*--prot*--port*");
+    e2e_start(c, 1, "--weight", "heavy", NULL);
+    refused(c, 1, "*--weight*heavy*");
+    assert_int_equal(e2e_shell(c, "$COVEY strat"), 1);
+    e2e_match(c, __FILE__, __LINE__, "*strat*start*", c->text);
+}
+
+static void test_port_in_use(void **state)
+{
+    struct cluster *c = *state;
+    char port[8];
+    snprintf(port, sizeof port, "%u", e2e_port(c, 0));
+    e2e_start_all(c, 1);
+    e2e_start(c, 1, "--port", port, NULL);
+    char pattern[64];
+    snprintf(pattern, sizeof pattern, "port %s is in use*--port", port);
+    refused(c, 1, pattern);
+    e2e_expect(c, 0, "OK", "SET", "k", "v");
+}
+
+static void test_locked_data_directory(void **state)
+{
+    struct cluster *c = *state;
+    e2e_start_all(c, 1);
+    e2e_start(c, 1, "--data", "a", NULL);
+    char pattern[96];
+    snprintf(pattern, sizeof pattern, "data directory a is in use by process %d*--data", (int)c->nest.node[0].pid);
+    refused(c, 1, pattern);
+    e2e_expect(c, 0, "OK", "SET", "k", "v");
+}
+
+static void test_unwritable_data_directory(void **state)
+{
+    struct cluster *c = *state;
+    e2e_start(c, 0, "--data", "/proc/covey", NULL); /* where not even root may make one */
+    refused(c, 0, "/proc/covey*--data");
+    assert_int_equal(e2e_shell(c, "echo >file"), 0);
+    e2e_start(c, 1, "--data", "file", NULL);
+    refused(c, 1, "file*is a file*--data");
+    e2e_start(c, 2, "--data", "no/such/parent", NULL);
+    refused(c, 2, "no/such/parent*does not exist*--data");
+}
+
+static void test_beyond_loopback_is_refused(void **state)
+{
+    struct cluster *c = *state;
+    e2e_start(c, 0, "--bind", "0.0.0.0", NULL);
+    refused(c, 0, "--bind 0.0.0.0*loopback only*127.0.0.1");
+    e2e_start(c, 1, "--client-bind", "192.0.2.1", NULL);
+    refused(c, 1, "--client-bind 192.0.2.1*loopback only*");
+}
+
+static void test_used_directory_never_founds(void **state)
+{
+    struct cluster *c = *state;
+    e2e_start_all(c, 1);
+    e2e_kill(c, 0);
+    e2e_start(c, 0, "--new", NULL);
+    refused(c, 0, "--new*\"a\"*never founds*--data");
+    e2e_restart(c, 0);
+    e2e_await_whole(c, 1);
+}
+
+/* Two clusters stay two, whatever the seeds say. */
+static void test_other_clusters_seed(void **state)
+{
+    struct cluster *c = *state;
+    char seed[32];
+    snprintf(seed, sizeof seed, "127.0.0.1:%u", e2e_port(c, 0));
+    e2e_start(c, 0, NULL);
+    e2e_start(c, 1, NULL); /* founds its own */
+    e2e_await_status(c, 0, "members", 1);
+    e2e_await_status(c, 1, "members", 1);
+    e2e_expect(c, 1, "OK", "SET", "k", "v");
+    e2e_kill(c, 1);
+    e2e_start(c, 1, "--seed", seed, NULL);
+    e2e_await_log(c, 1, "belongs to cluster * the other to * --seed");
+    e2e_expect(c, 0, "(nil)", "GET", "k");
+    assert_int_equal(e2e_status(c, 0, "members"), 1);
+}
+
+static void test_two_nodes_with_one_name(void **state)
+{
+    struct cluster *c = *state;
+    char seed[32];
+    snprintf(seed, sizeof seed, "127.0.0.1:%u", e2e_port(c, 0));
+    e2e_start_all(c, 2);
+    e2e_start(c, 2, "--name", "b", "--seed", seed, NULL);
+    e2e_await_log(c, 2, "name*b*taken");
+    assert_int_equal(e2e_status(c, 0, "members"), 2);
+    e2e_expect(c, 0, "OK", "SET", "k", "v");
+}
+
+static void test_join_is_refused_where_records_are(void **state)
+{
+    struct cluster *c = *state;
+    char seed[32];
+    snprintf(seed, sizeof seed, "127.0.0.1:%u", e2e_port(c, 0));
+    e2e_start_all(c, 2);
+    e2e_expect(c, 1, "OK", "SET", "k", "v");
+    e2e_start(c, 2, "--seed", seed, NULL);
+    e2e_await_log(c, 2, "holds records");
+    assert_int_equal(e2e_status(c, 0, "members"), 2);
+    e2e_await(c, 0, "OK", "SET", "k", "w"); /* a proposal may have fenced the members for a moment */
+    e2e_expect(c, 1, "w", "GET", "k");
+}
+
+static void test_seed_that_is_not_up_yet(void **state)
+{
+    struct cluster *c = *state;
+    char seed[32];
+    snprintf(seed, sizeof seed, "127.0.0.1:%u", e2e_port(c, 0));
+    e2e_start(c, 2, "--seed", seed, NULL);
+    e2e_start(c, 1, "--seed", seed, NULL);
+    e2e_await_log(c, 2, "event=node.seed_wait");
+    e2e_await(c, 1, "LOADING *", "PING");
+    e2e_start(c, 0, NULL);
+    e2e_await_whole(c, 3);
+    e2e_expect(c, 2, "PONG", "PING");
+}
+
+/* No peer found: every question but the console's is answered -LOADING, at once. */
+static void test_loading(void **state)
+{
+    struct cluster *c = *state;
+    char seed[32];
+    snprintf(seed, sizeof seed, "127.0.0.1:%u", e2e_port(c, 0));
+    e2e_start(c, 1, "--seed", seed, NULL);
+    e2e_await(c, 1, "LOADING *", "PING");
+    e2e_expect(c, 1, "LOADING *", "GET", "k");
+    e2e_expect(c, 1, "LOADING *", "SET", "k", "v");
+    e2e_expect(c, 1, "(* elements)", "MEMBERS");
+    assert_int_equal(e2e_status(c, 1, "code"), 2);
+    assert_int_equal(e2e_shell(c, "$COVEY status -p %u", e2e_port(c, 1)), 2);
+    e2e_match(c, __FILE__, __LINE__, "loading: *", c->text);
+    assert_int_equal(e2e_shell(c, "redis-cli -p %u ping", e2e_port(c, 1)) & ~1, 0);
+    e2e_match(c, __FILE__, __LINE__, "*LOADING *", c->text);
+}
+
+static void test_ipv6(void **state)
+{
+    struct cluster *c = *state;
+    c->host = "::1";
+    e2e_start_all(c, 3);
+    e2e_expect(c, 1, "OK", "SET", "city", "Paris");
+    e2e_expect(c, 2, "Paris", "GET", "city");
+    assert_int_equal(e2e_shell(c, "$COVEY members --json -h ::1 -p %u", e2e_port(c, 2)), 0);
+    e2e_match(c, __FILE__, __LINE__, "*\"addr\":\"\\[::1\\]:*", c->text);
+    e2e_kill(c, 0);
+    e2e_expect(c, 1, "Paris", "GET", "city");
+    e2e_expect(c, 1, "OK", "SET", "city", "Rome");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_unknown_flag, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_port_in_use, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_locked_data_directory, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_unwritable_data_directory, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_beyond_loopback_is_refused, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_used_directory_never_founds, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_other_clusters_seed, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_two_nodes_with_one_name, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_join_is_refused_where_records_are, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_seed_that_is_not_up_yet, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_loading, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_ipv6, e2e_setup, e2e_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

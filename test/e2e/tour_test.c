@@ -1,0 +1,148 @@
+/* tour_test.c: the README's tour as it stands there, and what each of its words promises. */
+#include <stdio.h>
+
+#include "harness.h"
+
+enum { KEYS = 2000 };
+
+static void test_tour(void **state)
+{
+    struct cluster *c = *state;
+    e2e_start_all(c, 3);
+    assert_int_equal(e2e_shell(c, "redis-cli -p %u set city Paris", e2e_port(c, 1)), 0);
+    assert_string_equal(c->text, "OK\n");
+    assert_int_equal(e2e_shell(c, "redis-cli -p %u get city", e2e_port(c, 2)), 0);
+    assert_string_equal(c->text, "Paris\n");
+    assert_int_equal(e2e_shell(c, "$COVEY status -p %u", e2e_port(c, 0)), 0);
+    e2e_match(c, __FILE__, __LINE__, "healthy: 3 of 3 replicas everywhere, any 1 node may die\n*", c->text);
+    assert_int_equal(e2e_shell(c, "echo get city | $COVEY console -p %u", e2e_port(c, 1)), 0);
+    assert_string_equal(c->text, "Paris\n");
+    e2e_kill(c, 0);
+    e2e_expect(c, 1, "Paris", "GET", "city");
+    e2e_expect(c, 2, "OK", "SET", "city", "Rome");
+    e2e_restart(c, 0);
+    e2e_await_whole(c, 3);
+    e2e_expect(c, 0, "Rome", "GET", "city");
+}
+
+/* Each in turn: no error at the survivors at the very moment of its death, nothing lost, and it serves what was written without it. */
+static void test_any_node_may_die(void **state)
+{
+    struct cluster *c = *state;
+    e2e_start_all(c, 3);
+    assert_int_equal(e2e_fill(c, 0, 0, KEYS, 0), 0);
+    for (unsigned victim = 0; victim < 3; victim++) {
+        unsigned left = (victim + 1) % 3, right = (victim + 2) % 3;
+        e2e_kill(c, victim);
+        assert_int_equal(e2e_missing(c, left, 0, KEYS, victim), 0);
+        assert_int_equal(e2e_fill(c, right, 0, KEYS, victim + 1), 0);
+        assert_int_equal(e2e_missing(c, left, 0, KEYS, victim + 1), 0);
+        e2e_await_member(c, left, e2e_name(victim), "dead");
+        assert_int_equal(e2e_shell(c, "$COVEY status -p %u", e2e_port(c, left)), 1);
+        e2e_match(c, __FILE__, __LINE__, "degraded: *", c->text);
+        assert_int_equal(e2e_missing(c, right, 0, KEYS, victim + 1), 0);
+        e2e_restart(c, victim);
+        e2e_await_whole(c, 3);
+        assert_int_equal(e2e_missing(c, victim, 0, KEYS, victim + 1), 0);
+    }
+}
+
+static void test_members_json(void **state)
+{
+    struct cluster *c = *state;
+    e2e_start_all(c, 3);
+    assert_int_equal(e2e_shell(c, "$COVEY members --json -p %u", e2e_port(c, 1)), 0);
+    for (unsigned i = 0; i < 3; i++) {
+        char pattern[256];
+        snprintf(
+            pattern, sizeof pattern,
+            "{\"members\":\\[*{\"id\":\"????????????????\",\"name\":\"%s\",\"addr\":\"127.0.0.1:%u\",\"state\":\"alive\"*}\\]}\n",
+            e2e_name(i), e2e_port(c, i));
+        e2e_match(c, __FILE__, __LINE__, pattern, c->text);
+    }
+    e2e_kill(c, 2);
+    e2e_await_member(c, 0, "c", "dead");
+    assert_int_equal(e2e_shell(c, "$COVEY members --json -p %u", e2e_port(c, 0)), 0);
+    e2e_match(c, __FILE__, __LINE__, "*\"name\":\"c\",*\"state\":\"dead\"*", c->text);
+}
+
+static void test_one_shots_and_exit_codes(void **state)
+{
+    struct cluster *c = *state;
+    unsigned port = e2e_port(c, 0);
+    assert_int_equal(e2e_shell(c, "$COVEY get k -p %u", port), 2);
+    char reach[128];
+    snprintf(reach, sizeof reach, "covey: cannot reach a node at 127.0.0.1 port %u: *is it running*", port);
+    e2e_match(c, __FILE__, __LINE__, reach, c->text);
+    assert_int_equal(e2e_shell(c, "$COVEY status -p %u", port), 2);
+    e2e_start_all(c, 3);
+    assert_int_equal(e2e_shell(c, "$COVEY set k 'two words' -p %u", port), 0);
+    assert_string_equal(c->text, "OK\n");
+    assert_int_equal(e2e_shell(c, "$COVEY get k --json -p %u", port), 0);
+    assert_string_equal(c->text, "\"two words\"\n");
+    assert_int_equal(e2e_shell(c, "$COVEY del k -p %u", port), 0);
+    assert_string_equal(c->text, "1\n");
+    assert_int_equal(e2e_shell(c, "$COVEY get k --json -p %u", port), 0);
+    assert_string_equal(c->text, "null\n");
+    assert_int_equal(e2e_shell(c, "$COVEY get -p %u", port), 1);
+    e2e_match(c, __FILE__, __LINE__, "error: ERR wrong number of arguments for 'get' command\n", c->text);
+    assert_int_equal(e2e_shell(c, "$COVEY get k --jsn -p %u", port), 1);
+    e2e_match(c, __FILE__, __LINE__, "*unknown flag \"--jsn\"*", c->text);
+    assert_int_equal(e2e_shell(c, "$COVEY get k -p 99999"), 1);
+    e2e_match(c, __FILE__, __LINE__, "*\"99999\"*", c->text);
+    assert_int_equal(e2e_shell(c, "$COVEY frobnicate -p %u", port), 1);
+    e2e_match(c, __FILE__, __LINE__, "*frobnicate*", c->text);
+    assert_int_equal(e2e_shell(c, "printf 'set a 1\\n# a remark\\nget a\\nget\\n' | $COVEY console -p %u", port), 1);
+    e2e_match(c, __FILE__, __LINE__, "OK\n1\nerror: ERR wrong number*", c->text);
+}
+
+static void test_where_and_ring(void **state)
+{
+    struct cluster *c = *state;
+    e2e_start_all(c, 3);
+    e2e_expect(c, 0, "OK", "SET", "k", "v");
+    assert_int_equal(e2e_shell(c, "$COVEY where k -p %u --json | grep -o '\"holds\":\"[a-z ]*\"'", e2e_port(c, 1)), 0);
+    e2e_match(c, __FILE__, __LINE__, "*\"value\"*\"value\"*", c->text); /* W of three at once, the third soon */
+    assert_int_equal(e2e_shell(c, "$COVEY ring -p %u", e2e_port(c, 1)), 0);
+    e2e_match(c, __FILE__, __LINE__, "*\nvnodes *1024\n*\nmembers\n*alive*1024*33.33%*", c->text);
+}
+
+/* A subscriber hears of each change, in order. */
+static void test_membership_events(void **state)
+{
+    struct cluster *c = *state;
+    struct client watch;
+    static const char *const wanted[] = {"event=member.dead name=c *", "event=member.alive name=c *"};
+    e2e_start_all(c, 3);
+    client_init(&watch);
+    assert_int_equal(client_open(&watch, c->host, e2e_port(c, 0)), 0);
+    assert_int_equal(client_send(&watch, (const struct slice[]){SLICE("SUBSCRIBE"), SLICE("__covey__:members")}, 2), 0);
+    assert_int_equal(client_flush(&watch), 0);
+    assert_int_equal(client_receive(&watch, CLIENT_TIMEOUT_MS), 0);
+    e2e_kill(c, 2);
+    for (unsigned i = 0; i < 2; i++) {
+        do {
+            int error = client_receive(&watch, E2E_WAIT_MS);
+            if (error != 0)
+                e2e_fail(c, __FILE__, __LINE__, "no message \"%s\": %s", wanted[i], watch.why);
+            uint32_t text = resp_after(&watch.reply, 2);
+            snprintf(c->text, sizeof c->text, "%.*s", (int)watch.reply.v[text].text.n, (const char *)watch.reply.v[text].text.p);
+        } while (!e2e_matches(wanted[i], c->text));
+        if (i == 0)
+            e2e_restart(c, 2);
+    }
+    client_close(&watch);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_tour, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_any_node_may_die, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_members_json, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_one_shots_and_exit_codes, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_where_and_ring, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_membership_events, e2e_setup, e2e_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
