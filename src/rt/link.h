@@ -17,7 +17,7 @@
 enum {
     LINK_CONNECT_MS = 1000,              /* loopback and one network hop answer in far less; the node asks again */
     LINK_HELLO_MS = 3000,                /* whoever connects and says nothing is no peer */
-    LINK_PENDING_MAX = 64 * 1024 * 1024, /* that may wait for a peer: eight of the largest values; beyond, the stream is dropped */
+    LINK_PENDING_MAX = 64 * 1024 * 1024, /* for a peer: eight of the largest values; beyond, the stream is dropped */
     LINK_KEEP_MAX = 1024 * 1024,         /* bytes that an idle waiting buffer may keep allocated */
 };
 
