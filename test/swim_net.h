@@ -1,5 +1,6 @@
-/* swim_net.h: a small world for the tests of SWIM: many swims, virtual time, a network with loss, delay, cuts, and processes that stop, die and
- * come back. Not the simulator: no node, no store but the incarnation, one header, used by core_swim_test.c alone. */
+/* swim_net.h: a small world for the tests of SWIM: many swims, virtual time, a network with loss, delay, cuts, and processes
+ * that stop, die and come back. Not the simulator: no node, no store but the incarnation, one header, used by core_swim_test.c
+ * alone. */
 #ifndef COVEY_TEST_SWIM_NET_H
 #define COVEY_TEST_SWIM_NET_H
 
@@ -31,10 +32,10 @@ struct net_node {
     unsigned side;         /* of a partition; only equal sides hear each other */
     unsigned loss_percent; /* of what it sends and what it receives */
     uint64_t stopped_until_ms;
-    unsigned waiting;      /* packets in its socket while it is stopped: NET_SOCKET at most */
-    uint64_t timer_ms;     /* of its queued timer event */
+    unsigned waiting;         /* packets in its socket while it is stopped: NET_SOCKET at most */
+    uint64_t timer_ms;        /* of its queued timer event */
     uint64_t durable, serial; /* its disk */
-    uint64_t writing;      /* the incarnation that the write under way holds */
+    uint64_t writing;         /* the incarnation that the write under way holds */
     uint16_t port;
     struct slice name, meta;
 };
@@ -161,7 +162,11 @@ static inline void net_store(struct net *w, unsigned i, const struct action *a)
     for (unsigned b = 0; b < 8; b++)
         n->writing |= (uint64_t)a->put.record.value.p[b] << (8 * b);
     n->serial = a->put.record.version.stamp;
-    net_push(w, (struct net_event){.kind = NET_STORED, .at_ms = w->now_ms + NET_DISK_MS, .to = i, .boot = n->boot, .number = TOKEN_NUMBER(a->put.token)});
+    net_push(w, (struct net_event){.kind = NET_STORED,
+                                   .at_ms = w->now_ms + NET_DISK_MS,
+                                   .to = i,
+                                   .boot = n->boot,
+                                   .number = TOKEN_NUMBER(a->put.token)});
 }
 
 static inline void net_note(struct net *w, const struct swim_view *v)

@@ -1,9 +1,10 @@
 /* swim.c: the door. Who is reachable, agreed on without a master.
  *
- * Every member probes one other a period (swim_probe.c), so the load on a member does not grow with the cluster and a death is noticed within a
- * period or two by somebody. Suspicion gives the accused the time to object (swim_belief.c), and what is decided spreads on the packets that
- * are sent anyway (swim_gossip.c). Push-pull makes agreement certain (swim_sync.c). Strangers and the dead are met on purpose
- * (swim_meet.c). A node defends itself by raising its incarnation, which it persists first (swim_self.c).
+ * Every member probes one other a period (swim_probe.c), so the load on a member does not grow with the cluster and a death is
+ * noticed within a period or two by somebody. Suspicion gives the accused the time to object (swim_belief.c), and what is
+ * decided spreads on the packets that are sent anyway (swim_gossip.c). Push-pull makes agreement certain (swim_sync.c).
+ * Strangers and the dead are met on purpose (swim_meet.c). A node defends itself by raising its incarnation, which it persists
+ * first (swim_self.c).
  *
  *                    swim.c (the door, the turn)
  *      swim_packet.c   swim_probe.c swim_relay.c   swim_sync.c
@@ -11,11 +12,13 @@
  *                         swim_gossip.c
  *                         swim_table.c
  *
- * Papers: A. Das, I. Gupta, A. Motivala, "SWIM: scalable weakly-consistent infection-style process group membership protocol", DSN 2002;
- * A. Dadgar, J. Phillips, J. Currey, "Lifeguard: local health awareness for more accurate failure detection", DSN-W 2018.
+ * Papers: A. Das, I. Gupta, A. Motivala, "SWIM: scalable weakly-consistent infection-style process group membership protocol",
+ * DSN 2002; A. Dadgar, J. Phillips, J. Currey, "Lifeguard: local health awareness for more accurate failure detection", DSN-W
+ * 2018.
  *
- * A turn that comes much later than it was asked for means that this process stood still (stopped, swapped out, a laptop's lid): what it missed says nothing
- * about the others. Then running suspicions are put off by as long, the probe under way is dropped unjudged, and the local health falls. */
+ * A turn that comes much later than it was asked for means that this process stood still (stopped, swapped out, a laptop's
+ * lid): what it missed says nothing about the others. Then running suspicions are put off by as long, the probe under way is
+ * dropped unjudged, and the local health falls. */
 #include "core/swim.h"
 
 #include "base/check.h"
@@ -33,9 +36,9 @@ _Static_assert((int)SWIM_PACKETS_MAX <= (int)OUT_PACKETS, "a call overflows its 
 
 /* The times, by profile.
  *   period: a death is suspected about one period after it; half of it must hold the worst round trip twice.
- *   timeout: above the 99.9th percentile of a round trip in that network, scheduling included; well below the period, so that helpers have time.
- *   gossip: an update reaches everybody in about 5 gossip ticks, which should not be longer than a period or two.
- *   sync: how long gossip's rare leftovers may disagree; a quiet one costs 30 bytes. */
+ *   timeout: above the 99.9th percentile of a round trip in that network, scheduling included; well below the period, so that
+ *   helpers have time. gossip: an update reaches everybody in about 5 gossip ticks, which should not be longer than a period
+ *   or two. sync: how long gossip's rare leftovers may disagree; a quiet one costs 30 bytes. */
 static const struct swim_times profile_times[] = {
     [SWIM_LAN] = {.period_ms = 1000, .timeout_ms = 500, .gossip_ms = 200, .sync_ms = 30 * 1000},
     [SWIM_WAN] = {.period_ms = 5000, .timeout_ms = 3000, .gossip_ms = 500, .sync_ms = 60 * 1000},
@@ -174,7 +177,8 @@ void swim_stored(struct swim *s, uint64_t number, uint64_t now_ms, struct out *o
     turn_end(s);
 }
 
-void swim_packet(struct swim *s, const struct packet_header *h, struct addr from, struct slice messages, uint64_t now_ms, struct out *out)
+void swim_packet(struct swim *s, const struct packet_header *h, struct addr from, struct slice messages, uint64_t now_ms,
+                 struct out *out)
 {
     turn_begin(s, now_ms, out);
     s->counters.packets_in++;
@@ -229,6 +233,7 @@ static struct swim_member *sketch(struct swim *s, const struct msg_hello *hello)
         m = swim_member_add(s, hello->node, 0);
     if (!m || !m->sketch)
         return m;
+    m->met = true;
     m->addr = hello->addr;
     if (hello->name.n <= NODE_NAME_MAX)
         swim_member_describe(s, m, hello->name, (struct slice){0}); /* without memory it is nameless until its alive comes */

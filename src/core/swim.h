@@ -1,8 +1,9 @@
 /* swim.h: who is reachable. SWIM (Das, Gupta, Motivala 2002) with Lifeguard (Dadgar, Phillips, Currey 2018); design section 2.
  *
  * SWIM never decides who owns data. The node (node.c) feeds it packets, stream messages and time, and drains the members that
- * changed. Nothing is sent before the own incarnation is durable (swim_stored). One call appends at most SWIM_OUT_MAX actions, of which at most
- * SWIM_PACKETS_MAX are packets; what does not fit waits for the next tick, and swim_deadline_ms then lies at or before the present. */
+ * changed. Nothing is sent before the own incarnation is durable (swim_stored). One call appends at most SWIM_OUT_MAX actions,
+ * of which at most SWIM_PACKETS_MAX are packets; what does not fit waits for the next tick, and swim_deadline_ms then lies at
+ * or before the present. */
 #ifndef COVEY_CORE_SWIM_H
 #define COVEY_CORE_SWIM_H
 
@@ -58,8 +59,8 @@ void swim_set_header(struct swim *s, const struct packet_header *h);
 /* The first thing: asks that incarnation + 1 be stored (out_state, name "incarnation", 8 bytes little-endian). */
 void swim_start(struct swim *s, struct out *out);
 
-/* The state record with that token number is durable: from here on the incarnation may be sent. (After a failed store there is nothing to call: the
- * swim asks again by itself.) */
+/* The state record with that token number is durable: from here on the incarnation may be sent. (After a failed store there is
+ * nothing to call: the swim asks again by itself.) */
 void swim_stored(struct swim *s, uint64_t number, uint64_t now_ms, struct out *out);
 
 /* Time has come. Does a bounded piece of work. */
@@ -69,25 +70,29 @@ void swim_tick(struct swim *s, uint64_t now_ms, struct out *out);
 uint64_t swim_deadline_ms(const struct swim *s);
 
 /* A datagram's messages (the header was opened and accepted by the node). `from` is the sender's base address. */
-void swim_packet(struct swim *s, const struct packet_header *h, struct addr from, struct slice messages, uint64_t now_ms, struct out *out);
+void swim_packet(struct swim *s, const struct packet_header *h, struct addr from, struct slice messages, uint64_t now_ms,
+                 struct out *out);
 
 /* A stream message of the PROBE and SYNC group; true when it was one. */
 bool swim_message(struct swim *s, uint64_t from, const struct message *m, uint64_t now_ms, struct out *out);
 
-/* A stream to a peer is up: a first contact (its hello names it) becomes a member that must answer for itself, and tables are exchanged (push-pull). */
+/* A stream to a peer is up: a first contact (its hello names it) becomes a member that must answer for itself, and tables are
+ * exchanged (push-pull). */
 void swim_link_up(struct swim *s, const struct msg_hello *hello, uint64_t now_ms, struct out *out);
 
-/* A member that is known from the disk: the layout's members and their last addresses, at start. Counted as suspect-to-be-verified, not announced. */
+/* A member that is known from the disk: the layout's members and their last addresses, at start. Counted as
+ * suspect-to-be-verified, not announced. */
 void swim_recall(struct swim *s, uint64_t id, struct addr addr, struct slice name, uint64_t incarnation, uint64_t now_ms);
 
-/* Whom to probe for ever once dead: members of the layout. One that is not known yet is listed as unverified, without an address. */
+/* Whom to probe for ever once dead: members of the layout. One that is not known yet is listed as unverified, without an
+ * address. */
 void swim_pin(struct swim *s, uint64_t id, bool pinned);
 
 /* Says goodbye: a dead of oneself, gossiped while the node drains. */
 void swim_leave(struct swim *s, uint64_t now_ms, struct out *out);
 
-/* The next member whose state, address, name or incarnation changed since it was last given out: true and *v, until none is left.
- * A member that was never verified is not given out, unless it is pinned. */
+/* The next member whose state, address, name or incarnation changed since it was last given out: true and *v, until none is
+ * left. A member that was never verified is not given out, unless it is pinned. */
 bool swim_changed(struct swim *s, struct swim_view *v);
 
 /* Any member, also one known by hearsay alone (v->verified tells). */
@@ -101,7 +106,8 @@ bool swim_each(const struct swim *s, uint32_t *cursor, struct swim_view *v);
 
 void swim_counters(const struct swim *s, struct swim_counters *c);
 
-/* Invariants; aborts when one is broken. The simulator calls it after each step: small tables are checked whole, of large ones a moving window. */
+/* Invariants; aborts when one is broken. The simulator calls it after each step: small tables are checked whole, of large ones
+ * a moving window. */
 void swim_check(const struct swim *s);
 
 #endif

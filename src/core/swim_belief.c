@@ -1,30 +1,33 @@
-/* swim_belief.c: which word about a member overrides which (SWIM paper, section 4.2; Lifeguard, "local health aware suspicion").
+/* swim_belief.c: which word about a member overrides which (SWIM paper, section 4.2; Lifeguard, "local health aware
+ * suspicion").
  *
- *              silence, accusation >= own                    time, death >= own
- *     ALIVE -------------------------------> SUSPECT ------------------------------> DEAD --> forgotten after a day, unless pinned
- *       ^  \__ death >= own ___________________  |                                     |
- *       |                                       \|_____________________________________|
- *       |__ alive of a higher incarnation ______/       (also from LEFT: the member itself said goodbye)
+ *               suspect >= own, silence             time, dead >= own
+ *      ALIVE -----------------------------> SUSPECT -------------------> DEAD ----> forgotten after a day,
+ *        |^                                    |                          |         unless pinned
+ *        ||________ alive > own _______________|__________________________|___ LEFT
+ *        |_________ dead >= own (DEAD), its own goodbye (LEFT)
  *
  *   alive(i)    overrides  alive(j), suspect(j), dead(j), left(j)   when i > j
  *   suspect(i)  overrides  alive(j) when i >= j, suspect(j) when i > j
  *   dead(i)     overrides  alive(j), suspect(j) when i >= j
  *   left(i)     overrides  alive(j), suspect(j), dead(j) when i >= j
  *
- * Only its subject raises an incarnation, so an alive that is higher proves that it heard of the accusation and was alive after it.
+ * Only its subject raises an incarnation, so an alive that is higher proves that it heard of the accusation and was alive
+ * after it.
  *
  * Where others went wrong, and we differ:
- *  - A death or a suspicion of somebody who is gone already still raises the incarnation that we hold. Dropped, a stale alive between the
- *    two would resurrect the dead.
- *  - A table (push-pull) repeats deaths that may be long refuted: they count as suspicions, which their subject can answer. A goodbye is final, its subject
- *    said it.
- *  - An id known by hearsay alone is not believed in until it answered (swim_table.c): such a member is not passed on, and when it does not
- *    answer it is dropped without a word.
+ *  - A death or a suspicion of somebody who is gone already still raises the incarnation that we hold. Dropped, a stale alive
+ *    between the two would resurrect the dead.
+ *  - A table (push-pull) repeats deaths that may be long refuted: they count as suspicions, which their subject can answer. A
+ *    goodbye is final, its subject said it.
+ *  - An id known by hearsay alone is not believed in until it answered (swim_table.c): such a member is not passed on, and
+ *    when it does not answer it is dropped without a word.
  *  - A death of somebody we do not know is not remembered: it would fill the table with the forgotten.
  *
  * A suspicion lasts between min = 4 * max(1, log10 N) periods and 6 * min. It begins at the maximum and comes down to
- * max(min, max - (max - min) * ln(C + 1) / ln(K + 1)) with C independent accusers besides the first: a node that is itself sick, and
- * therefore alone with its accusation, waits longest. Where N - 2 < K there are not enough possible accusers, and min it is from the start. */
+ * max(min, max - (max - min) * ln(C + 1) / ln(K + 1)) with C independent accusers besides the first: a node that is itself
+ * sick, and therefore alone with its accusation, waits longest. Where N - 2 < K there are not enough possible accusers, and
+ * min it is from the start. */
 #include "core/swim_belief.h"
 
 #include "base/check.h"
@@ -101,7 +104,8 @@ static void hear_of_self(struct swim *s, const struct msg_alive *a)
         swim_self_raise(s, a->incarnation);
 }
 
-/* Whether an alive says more than we hold. A sketch holds nothing yet that an alive of the same incarnation could contradict. */
+/* Whether an alive says more than we hold. A sketch holds nothing yet that an alive of the same incarnation could
+ * contradict. */
 static bool is_news(const struct swim_member *m, const struct msg_alive *a)
 {
     return a->incarnation > m->incarnation || (a->incarnation == m->incarnation && m->sketch && !swim_gone(m));
@@ -204,16 +208,6 @@ void swim_hear_suspect(struct swim *s, uint64_t id, uint64_t incarnation, uint64
         suspicion_confirm(s, m, accuser);
 }
 
-void swim_believe_silence(struct swim *s, struct swim_member *m)
-{
-    if (!swim_shown(m))
-        swim_member_drop(s, m); /* hearsay that nobody could confirm */
-    else if (m->state == MEMBER_ALIVE)
-        suspicion_begin(s, m, m->incarnation, s->self->id);
-    else
-        suspicion_confirm(s, m, s->self->id);
-}
-
 /* ---- Death ---- */
 
 static void die(struct swim *s, struct swim_member *m, uint64_t incarnation, uint64_t accuser)
@@ -243,6 +237,18 @@ void swim_hear_dead(struct swim *s, uint64_t id, uint64_t incarnation, uint64_t 
         die(s, m, incarnation, accuser);
     else if (incarnation > m->incarnation)
         swim_member_move(s, m, m->state, incarnation);
+}
+
+void swim_believe_silence(struct swim *s, struct swim_member *m)
+{
+    if (!swim_shown(m) && m->met)
+        die(s, m, m->incarnation, s->self->id); /* knocked at like any of the dead: it may be our only way to the rest */
+    else if (!swim_shown(m))
+        swim_member_drop(s, m); /* hearsay that nobody could confirm */
+    else if (m->state == MEMBER_ALIVE)
+        suspicion_begin(s, m, m->incarnation, s->self->id);
+    else
+        suspicion_confirm(s, m, s->self->id);
 }
 
 void swim_believe_death(struct swim *s, struct swim_member *m)

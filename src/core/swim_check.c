@@ -1,7 +1,8 @@
-/* swim_check.c: what must hold of one observer at all times. (That (incarnation, state) of a member never goes back is checked where it changes, in
- * swim_member_move; that a packet fits, where it is closed.)
+/* swim_check.c: what must hold of one observer at all times. (That (incarnation, state) of a member never goes back is checked
+ * where it changes, in swim_member_move; that a packet fits, where it is closed.)
  *
- * The simulator calls this after each step of a thousand nodes, so a large table is checked by a window that moves on from call to call. */
+ * The simulator calls this after each step of a thousand nodes, so a large table is checked by a window that moves on from
+ * call to call. */
 #include "core/swim_table.h"
 
 #include "base/check.h"
@@ -35,8 +36,8 @@ static void check_bounds(const struct swim *s)
 static void check_timer(const struct swim *s, const struct swim_member *m)
 {
     if (m->timer_at == SWIM_NOWHERE) {
-        CHECK(m->state != MEMBER_SUSPECT);           /* a suspicion ends */
-        CHECK(m->state < MEMBER_DEAD || m->pinned);  /* and so does the memory of the gone */
+        CHECK(m->state != MEMBER_SUSPECT);          /* a suspicion ends */
+        CHECK(m->state < MEMBER_DEAD || m->pinned); /* and so does the memory of the gone */
         return;
     }
     CHECK(m->timer_at < s->timer_n && s->timer[m->timer_at] == m);

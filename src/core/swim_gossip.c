@@ -1,15 +1,17 @@
 /* swim_gossip.c: dissemination (SWIM paper, section 4.1; memberlist's gossip ticks besides).
  *
- * News is about members, and a newer piece about a member replaces the older: so the queue holds members, not messages, a message is written
- * from the member's present state when it is sent, and the queue can never be longer than the table, however long a node sits in
- * isolation. Each piece is sent 4 * ceil(log10(N + 1)) times, those sent least first: s->news[i] is the queue of what was sent i times.
+ * News is about members, and a newer piece about a member replaces the older: so the queue holds members, not messages, a
+ * message is written from the member's present state when it is sent, and the queue can never be longer than the table,
+ * however long a node sits in isolation. Each piece is sent 4 * ceil(log10(N + 1)) times, those sent least first: s->news[i]
+ * is the queue of what was sent i times.
  *
- * A suspect's piece is every accusation known (three at most), because Lifeguard counts distinct accusers and a relay must not swallow one.
+ * A suspect's piece is every accusation known (three at most), because Lifeguard counts distinct accusers and a relay must not
+ * swallow one.
  *
- * News rides on every packet that leaves anyway; besides, while there is any, SWIM_FANOUT random members get a packet of it every gossip_ms.
- * No news, no packet. For half a minute after a death, one of the dead gets one too: whoever was declared dead wrongly learns of it that way.
- * A message that does not fit beside the others is passed over and keeps its place: packets that begin empty carry it (an alive with 512 bytes of
- * metadata always fits one). */
+ * News rides on every packet that leaves anyway; besides, while there is any, SWIM_FANOUT random members get a packet of it
+ * every gossip_ms. No news, no packet. For half a minute after a death, one of the dead gets one too: whoever was declared
+ * dead wrongly learns of it that way. A message that does not fit beside the others is passed over and keeps its place:
+ * packets that begin empty carry it (an alive with 512 bytes of metadata always fits one). */
 #include "core/swim_gossip.h"
 
 #include "base/check.h"

@@ -10,7 +10,8 @@ struct packet *swim_packet_open(struct swim *s, struct addr to);
 /* Adds a message; false when it does not fit. */
 bool swim_packet_say(struct packet *p, const struct message *m);
 
-/* Adds what we hold of a member: its alive, every accusation of a suspect, or its death. False when not even one message fits. */
+/* Adds what we hold of a member: its alive, every accusation of a suspect, or its death. False when not even one message
+ * fits. */
 bool swim_packet_tell(struct packet *p, const struct swim_member *m);
 
 /* Fills the rest with news and counts the packet as sent. */

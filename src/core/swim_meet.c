@@ -1,12 +1,13 @@
 /* swim_meet.c: introductions.
  *
- * An introduction is a ping with our own alive beside it; who receives it answers with an ack and its own alive. It is how strangers meet (a joiner
- * that has just read a table of a thousand names, a node that was restarted without one), how hearsay is verified, and how
- * those whom we hold dead hear of it: then the accusation rides along, they refute it, and are back. (Lifeguard calls the same kindness to
- * suspects the buddy system.)
+ * An introduction is a ping with our own alive beside it; who receives it answers with an ack and its own alive. It is how
+ * strangers meet (a joiner that has just read a table of a thousand names, a node that was restarted without one), how hearsay
+ * is verified, and how those whom we hold dead hear of it: then the accusation rides along, they refute it, and are back.
+ * (Lifeguard calls the same kindness to suspects the buddy system.)
  *
- * The dead are not given up: one of them is introduced to every SWIM_DEAD_PROBE_MS, those of the layout for ever. After a partition of any length
- * that is the first packet across: both sides find themselves accused, refute, and a push-pull does the rest. */
+ * The dead are not given up: one of them is introduced to every SWIM_DEAD_PROBE_MS, those of the layout for ever. After a
+ * partition of any length that is the first packet across: both sides find themselves accused, refute, and a push-pull does
+ * the rest. */
 #include "core/swim_meet.h"
 
 #include "core/swim_gossip.h"
@@ -63,7 +64,8 @@ void swim_meet_gone_tick(struct swim *s)
     enum { TRIES = 8 }; /* past those who left: they come back by themselves, if ever */
     if (s->now_ms < swim_meet_gone_deadline_ms(s))
         return;
-    s->gone_probe_ms = s->now_ms + SWIM_DEAD_PROBE_MS / 2 + rng_below(&s->rng, SWIM_DEAD_PROBE_MS); /* or a whole half would knock at once */
+    /* at random around the mean, or a whole half would knock at once */
+    s->gone_probe_ms = s->now_ms + SWIM_DEAD_PROBE_MS / 2 + rng_below(&s->rng, SWIM_DEAD_PROBE_MS);
     for (unsigned i = 0; i < TRIES; i++) {
         const struct swim_member *m = swim_list_next(s, &s->gone);
         if (m->state == MEMBER_DEAD && swim_meet_at(s, m->id, m->addr))

@@ -4,7 +4,8 @@
 
 #include "core/swim_table.h"
 
-/* Adds to a packet: a ping that introduces us (our own alive), and what we hold against its receiver, if anything. m may be NULL. */
+/* Adds to a packet: a ping that introduces us (our own alive), and what we hold against its receiver, if anything. m may be
+ * NULL. */
 void swim_meet_words(struct swim *s, struct packet *p, uint64_t id, const struct swim_member *m, uint64_t seq);
 
 /* An introduction to whoever lives there. False when this call may send no more. */

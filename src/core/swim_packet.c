@@ -1,7 +1,7 @@
 /* swim_packet.c: what a received datagram does.
  *
- * All its messages are heard first and its pings answered last, in one packet, so that the answer tells what we hold after hearing them. Beside
- * the acks the answer says what its receiver must know:
+ * All its messages are heard first and its pings answered last, in one packet, so that the answer tells what we hold after
+ * hearing them. Beside the acks the answer says what its receiver must know:
  *   - to one that introduced itself, that we have not met, or that accused us: our own alive;
  *   - to one that we suspect or hold dead: the accusation, so that it can refute it;
  *   - to one whose own alive is older than what we hold of it (its disk was lost): what we hold, so that it can raise past it;

@@ -3,15 +3,17 @@
  *      REST --next_ms: ping--> DIRECT --indirect_ms: helpers, stream--> ASKING --end_ms: failed--> REST
  *        ^________________________|___________ ack, from anybody ___________|
  *
- * Each period one member of the shuffled round is pinged. After timeout_ms without an ack, SWIM_INDIRECT others are asked to ping it for us,
- * and it is asked over its stream (TCP gets through where UDP is blocked; memberlist's fallback). Whatever answers before the period ends saves it.
+ * Each period one member of the shuffled round is pinged. After timeout_ms without an ack, SWIM_INDIRECT others are asked to
+ * ping it for us, and it is asked over its stream (TCP gets through where UDP is blocked; memberlist's fallback). Whatever
+ * answers before the period ends saves it.
  *
- * A helper that gets no answer says so (nack) before our own deadline: it gets four fifths of what is left of the period and says nothing
- * later than that. (Elsewhere the nack came after the deadline it was meant for, and healthy nodes blamed themselves.) A helper whose nack is missing is
- * a sign that it is us who are cut off.
+ * A helper that gets no answer says so (nack) before our own deadline: it gets four fifths of what is left of the period and
+ * says nothing later than that. (Elsewhere the nack came after the deadline it was meant for, and healthy nodes blamed
+ * themselves.) A helper whose nack is missing is a sign that it is us who are cut off.
  *
- * The local health multiplier h, 0 .. 8, grows with each sign of that (a failed probe, a missed nack, an accusation against us) and falls with each success;
- * period and timeout are (1 + h) times as long, so that a sick node takes longer to judge others. */
+ * The local health multiplier h, 0 .. 8, grows with each sign of that (a failed probe, a missed nack, an accusation against
+ * us) and falls with each success; period and timeout are (1 + h) times as long, so that a sick node takes longer to judge
+ * others. */
 #include "core/swim_probe.h"
 
 #include "core/swim_belief.h"
@@ -33,8 +35,10 @@ static void rest(struct swim *s)
 
 void swim_probe_wake(struct swim *s)
 {
-    if (s->probe.phase == SWIM_REST && s->probe.next_ms == UINT64_MAX && s->live.n)
-        s->probe.next_ms = s->now_ms + rng_below(&s->rng, s->times.period_ms); /* or all who met at once would probe at once for ever */
+    if (s->probe.phase != SWIM_REST || s->probe.next_ms != UINT64_MAX || s->live.n == 0)
+        return;
+    /* at a random point of the period, or all who met at once would probe at once for ever */
+    s->probe.next_ms = s->now_ms + rng_below(&s->rng, s->times.period_ms);
 }
 
 void swim_probe_abandon(struct swim *s)

@@ -1,8 +1,8 @@
 /* swim_relay.c: the helper's side of an indirect probe (SWIM paper, section 3; the nack is Lifeguard's).
  *
- * A helper pings on behalf of the asker under a number of its own, and answers the asker's number: an ack when its ping is answered, a nack
- * when the time that the asker allowed is over. The table is small and full means silence: the asker has other helpers, and holding
- * a node to more probes than a cluster asks of it would only make it an amplifier. */
+ * A helper pings on behalf of the asker under a number of its own, and answers the asker's number: an ack when its ping is
+ * answered, a nack when the time that the asker allowed is over. The table is small and full means silence: the asker has
+ * other helpers, and holding a node to more probes than a cluster asks of it would only make it an amplifier. */
 #include "core/swim_probe.h"
 
 #include "base/check.h"

@@ -1,4 +1,5 @@
-/* swim_state.h: what a swim remembers, and every number it goes by. Included by swim.h only; the fields are the swim_*.c files' own. */
+/* swim_state.h: what a swim remembers, and every number it goes by. Included by swim.h only; the fields are the swim_*.c
+ * files' own. */
 #ifndef COVEY_CORE_SWIM_STATE_H
 #define COVEY_CORE_SWIM_STATE_H
 
@@ -8,31 +9,31 @@
 /* ---- Numbers that do not depend on the profile; those that do stand in swim.c ---- */
 
 enum {
-    SWIM_INDIRECT = 3,        /* helpers of an indirect probe: with 5 % loss each way all three fail once in 150 tries, and the stream is a fourth */
+    SWIM_INDIRECT = 3,        /* helpers: at 5 % loss all three fail once in 150 tries, and the stream is a fourth */
     SWIM_FANOUT = 3,          /* targets of a gossip tick: N = 1,000 is covered in about log4 N = 5 ticks */
-    SWIM_RETRANSMIT_MULT = 4, /* sends of one update = 4 * ceil(log10(N + 1)): the epidemic's tail at 5 % loss is then below one member */
+    SWIM_RETRANSMIT_MULT = 4, /* an update is sent 4 * ceil(log10(N + 1)) times: then few miss it, and push-pull has them */
     SWIM_SENDS_MAX = 16,      /* that, for MEMBERS_MAX members */
     SWIM_SUSPICION_MULT = 4,  /* a suspect has at least 4 probe periods to hear of it and to refute */
     SWIM_SUSPICION_MAX = 6,   /* the longest suspicion is 6 times the shortest (Lifeguard's default) */
     SWIM_CONFIRMATIONS = SWIM_SUSPICION_MULT - 2, /* Lifeguard's K: so many further accusers bring it down to the shortest */
     SWIM_ACCUSERS = SWIM_CONFIRMATIONS + 1,
-    SWIM_HEALTH_MAX = 8,      /* Lifeguard's S: a sick node probes at a ninth of the pace at worst */
-    SWIM_RELAYS = 64,         /* probes on behalf of others under way; each lives for a fraction of a period, so more is abuse */
-    SWIM_ANSWERS = 4,         /* pings answered of one packet; honest packets hold two at most */
-    SWIM_TRACES = 16,         /* traces of one call: with 8 packets, 4 messages and a state record below SWIM_OUT_MAX */
-    SWIM_MESSAGES = 4,        /* stream messages of one call */
-    SWIM_TIMERS = 16,         /* timers that one tick serves: one trace or packet each */
-    SWIM_INTRODUCTIONS = 3,   /* quick pings to a member known by hearsay; then the probe's round robin takes over */
-    SWIM_SYNC_SMALL = 32,     /* members up to which push-pull keeps its pace (memberlist's figure) */
+    SWIM_HEALTH_MAX = 8,    /* Lifeguard's S: a sick node probes at a ninth of the pace at worst */
+    SWIM_RELAYS = 64,       /* probes on behalf of others under way; each lives for a fraction of a period, so more is abuse */
+    SWIM_ANSWERS = 4,       /* pings answered of one packet; honest packets hold two at most */
+    SWIM_TRACES = 16,       /* traces of one call: with 8 packets, 4 messages and a state record below SWIM_OUT_MAX */
+    SWIM_MESSAGES = 4,      /* stream messages of one call */
+    SWIM_TIMERS = 16,       /* timers that one tick serves: one trace or packet each */
+    SWIM_INTRODUCTIONS = 3, /* quick pings to a member known by hearsay; then the probe's round robin takes over */
+    SWIM_SYNC_SMALL = 32,   /* members up to which push-pull keeps its pace (memberlist's figure) */
 };
 
 enum {
-    SWIM_INTRODUCE_MS = 2,             /* between introductions: a table of 1,000 is introduced in 2 s without overflowing a socket buffer */
-    SWIM_DEAD_GOSSIP_MS = 30 * 1000,   /* the dead are gossiped to for so long: most come back within, and learn of their death by it */
+    SWIM_INTRODUCE_MS = 2,             /* between introductions: 1,000 strangers in 2 s, without overflowing a socket buffer */
+    SWIM_DEAD_GOSSIP_MS = 30 * 1000,   /* the dead are gossiped to for so long: most who come back do it within */
     SWIM_DEAD_PROBE_MS = 30 * 1000,    /* between pings to one of the dead: halves of 50 meet again within a second or so */
     SWIM_RECLAIM_MS = 30 * 1000,       /* a dead member's name is free after that: longer than any suspicion of a small cluster */
     SWIM_FORGET_MS = 24 * 3600 * 1000, /* the dead are remembered so long: what is stale for a day no longer comes back as news */
-    SWIM_PERSIST_RETRY_MS = 2000,      /* an incarnation that was not stored by then is submitted anew: the disk failed or was busy */
+    SWIM_PERSIST_RETRY_MS = 2000,      /* an incarnation not stored by then is submitted anew: the disk failed or was busy */
 };
 
 /* What the profile decides. */
@@ -47,7 +48,8 @@ struct swim_times {
 
 enum { SWIM_NOWHERE = UINT32_MAX };
 
-/* A member's name and metadata. Replaced as a whole; the old one stays readable for the step (traces and views point into it). */
+/* A member's name and metadata. Replaced as a whole; the old one stays readable for the step (traces and views point into
+ * it). */
 struct swim_text {
     struct swim_text *next; /* once discarded */
     uint16_t name_n, meta_n;
@@ -68,12 +70,13 @@ struct swim_member {
     struct addr addr;       /* family 0: none known */
     uint8_t state;          /* enum member_state */
     uint8_t accuser_n;
-    uint8_t sends;          /* of the present news about it */
+    uint8_t sends; /* of the present news about it */
     uint8_t introductions;
-    bool verified;          /* it answered */
-    bool sketch;            /* no alive of it was seen yet: from a hello, the disk or the layout */
-    bool pinned;            /* in the layout */
-    bool named;             /* holds the name that it claims */
+    bool verified; /* it answered */
+    bool sketch;   /* no alive of it was seen yet: from a hello, the disk or the layout */
+    bool met;      /* a stream to it was up once: it exists, whatever its silence */
+    bool pinned;   /* in the layout */
+    bool named;    /* holds the name that it claims */
     bool listed[SWIM_LINKS];
     struct swim_member *prev[SWIM_LINKS], *next[SWIM_LINKS];
     uint64_t accuser[SWIM_ACCUSERS]; /* distinct; dead: the one who said so */
@@ -139,9 +142,9 @@ struct swim {
     /* members */
     struct swim_member *by_id, *by_name;
     struct swim_list live, gone;
-    uint32_t cap;      /* of the lists and the heap */
-    uint32_t hidden_n; /* neither verified nor pinned */
-    uint64_t hash;     /* of what push-pull compares: XOR over the live, kept as they change */
+    uint32_t cap;               /* of the lists and the heap */
+    uint32_t hidden_n;          /* neither verified nor pinned */
+    uint64_t hash;              /* of what push-pull compares: XOR over the live, kept as they change */
     struct swim_member **timer; /* a binary heap by (timer_ms, id) */
     uint32_t timer_n;
     struct swim_queue changed;

@@ -1,16 +1,18 @@
 /* swim_sync.c: push-pull (memberlist's addition to SWIM; the hash before the table is ours).
  *
- * Gossip alone converges with high probability; push-pull makes it certain, and brings a joiner or a returning half of the cluster up to date at once.
+ * Gossip alone converges with high probability; push-pull makes it certain, and brings a joiner or a returning half of the
+ * cluster up to date at once.
  *
  *      a --SYNC_HASH--> b          equal: nothing more is said, which is every time in a quiet cluster
  *      a <--SYNC_TABLE, wanted-- b
  *      a --SYNC_TABLE---> b
  *
- * The hash covers the live members that answered (swim_table.c keeps it up to date), so two nodes that agree on these but forgot the dead at different times
- * do not talk about it. The table holds the gone too: a peer that holds one of them alive must hear of its death, if only as a suspicion.
+ * The hash covers the live members that answered (swim_table.c keeps it up to date), so two nodes that agree on these but
+ * forgot the dead at different times do not talk about it. The table holds the gone too: a peer that holds one of them alive
+ * must hear of its death, if only as a suspicion.
  *
- * Push-pull is every sync_ms up to SWIM_SYNC_SMALL members; with each doubling above, one more sync_ms lies between, because the cost of a
- * table grows with the members and there are as many more of them to send it. */
+ * Push-pull is every sync_ms up to SWIM_SYNC_SMALL members; with each doubling above, one more sync_ms lies between, because
+ * the cost of a table grows with the members and there are as many more of them to send it. */
 #include "core/swim_sync.h"
 
 #include "core/swim_belief.h"

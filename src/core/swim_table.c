@@ -1,15 +1,16 @@
 /* swim_table.c: the members.
  *
- * Every member but the node itself stands in one of two lists: live (alive or suspect) or gone (dead or left). SWIM walks a list round robin in a random
- * order, which bounds the time until anybody is probed to 2N - 1 periods (paper, section 4.3), so a joiner comes in at a random place
- * and each round is shuffled anew. All orders come from the lists, never from the hash tables.
+ * Every member but the node itself stands in one of two lists: live (alive or suspect) or gone (dead or left). SWIM walks a
+ * list round robin in a random order, which bounds the time until anybody is probed to 2N - 1 periods (paper, section 4.3), so
+ * a joiner comes in at a random place and each round is shuffled anew. All orders come from the lists, never from the hash
+ * tables.
  *
- * (incarnation, state) of a member only grows, alive < suspect < dead < left: swim_member_move checks it. A member known by hearsay alone
- * is unverified: it is not shown, not passed on and not in the hash of the table until it answered, so a peer that slept for a week cannot
- * bring back those who left meanwhile.
+ * (incarnation, state) of a member only grows, alive < suspect < dead < left: swim_member_move checks it. A member known by
+ * hearsay alone is unverified: it is not shown, not passed on and not in the hash of the table until it answered, so a peer
+ * that slept for a week cannot bring back those who left meanwhile.
  *
- * A name belongs to the one who holds it in by_name. Another who claims it is a member all the same (names are for people, ids are not), but is
- * shown without a name until the holder left or has been dead for SWIM_RECLAIM_MS. */
+ * A name belongs to the one who holds it in by_name. Another who claims it is a member all the same (names are for people, ids
+ * are not), but is shown without a name until the holder left or has been dead for SWIM_RECLAIM_MS. */
 #include "core/swim_table.h"
 
 #include "base/check.h"
@@ -50,7 +51,8 @@ static void list_put(struct swim_list *l, uint32_t at, struct swim_member *m)
     m->list_at = at;
 }
 
-/* At a uniformly random place. One that falls among those who had their turn waits for the next round; nobody gets a second turn for it. */
+/* At a uniformly random place. One that falls among those who had their turn waits for the next round; nobody gets a second
+ * turn for it. */
 static void list_insert(struct swim *s, struct swim_list *l, struct swim_member *m)
 {
     uint32_t place = (uint32_t)rng_below(&s->rng, l->n + 1);
@@ -107,7 +109,8 @@ static bool among(struct swim_member *const *set, unsigned n, const struct swim_
     return false;
 }
 
-/* Each pick starts at a random place and goes on from there for a few steps: small tables are covered whole, large ones cost O(1). */
+/* Each pick starts at a random place and goes on from there for a few steps: small tables are covered whole, large ones cost
+ * O(1). */
 unsigned swim_pick(struct swim *s, unsigned want, uint64_t except, bool alive_only, struct swim_member **out)
 {
     enum { STEPS = 8 };
@@ -179,8 +182,8 @@ void swim_timer_clear(struct swim *s, struct swim_member *m)
 
 /* ---- What a member counts for ---- */
 
-/* Its part of the hash that push-pull compares: live members that answered. The gone are left out, because each observer forgets them at a time of its
- * own; a peer that holds one of them alive differs by that one. */
+/* Its part of the hash that push-pull compares: live members that answered. The gone are left out, because each observer
+ * forgets them at a time of its own; a peer that holds one of them alive differs by that one. */
 static uint64_t hash_share(const struct swim_member *m)
 {
     if (!m->verified || swim_gone(m))
@@ -300,7 +303,8 @@ static bool grow(struct swim *s)
     return true;
 }
 
-/* Who goes when the table is full: hearsay first, then whoever is gone for longest. Walks the table, which only a table of MEMBERS_MAX pays for. */
+/* Who goes when the table is full: hearsay first, then whoever is gone for longest. Walks the table, which only a table of
+ * MEMBERS_MAX pays for. */
 static struct swim_member *least_useful(const struct swim *s)
 {
     struct swim_member *oldest = NULL;

@@ -11,15 +11,15 @@ void swim_table_close(struct swim *s);
 /* NULL when there is none. */
 struct swim_member *swim_member(const struct swim *s, uint64_t id);
 
-/* A new member: alive, unverified, a sketch without address. When the table is full somebody less useful is forgotten for it. NULL: no memory, or
- * nobody could be. */
+/* A new member: alive, unverified, a sketch without address. When the table is full somebody less useful is forgotten for it.
+ * NULL: no memory, or nobody could be. */
 struct swim_member *swim_member_add(struct swim *s, uint64_t id, uint64_t incarnation);
 
 /* Forgets it; what pointed into it stays readable until time moves on. */
 void swim_member_drop(struct swim *s, struct swim_member *m);
 
-/* Moves it to (incarnation, state), which must not lie before where it is: the order that every observer follows. A change of state clears
- * its accusers and its timer, and sets that of the gone. */
+/* Moves it to (incarnation, state), which must not lie before where it is: the order that every observer follows. A change of
+ * state clears its accusers and its timer, and sets that of the gone. */
 void swim_member_move(struct swim *s, struct swim_member *m, enum member_state state, uint64_t incarnation);
 
 /* Marks it as having answered. */
