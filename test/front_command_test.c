@@ -297,7 +297,7 @@ static void test_loading(void **state)
     expect(f, "SELECT 0", "+OK\r\n");
     expect(f, "SUBSCRIBE __covey__:members", "*3\r\n$9\r\nsubscribe\r\n$17\r\n__covey__:members\r\n:1\r\n");
     expect(f, "RESET", "+RESET\r\n");
-    f->toy.verdict = VERDICT_LOADING;
+    f->toy.status.verdict = VERDICT_LOADING;
     parse(f, "STATUS");
     assert_int_equal(field(f, 0, "code")->integer, 2);
     assert_true(contains(field(f, 0, "verdict")->text, "loading: "));
@@ -352,6 +352,24 @@ static void test_subscribe_resp3(void **state)
     assert_int_equal(resp_parse_reply(&f->reply, buf_view(&f->session.out)), (int)f->session.out.n);
     assert_int_equal(f->reply.v[0].type, RESP_PUSH);
     assert_text(&f->reply.v[3], "event=member.joining name=d addr=none member=00000000000000d1 incarnation=0");
+}
+
+/* A subscriber that never reads is cut, not fed without bound; half a message is never sent. */
+static void test_subscriber_that_never_reads_is_cut(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, "SUBSCRIBE __covey__:members");
+    buf_consume(&f->session.out, f->session.out.n);
+    session_member(&f->session, &dead_c);
+    size_t one = f->session.out.n, sent = 1;
+    for (; !session_done(&f->session); sent++)
+        session_member(&f->session, &dead_c);
+    assert_int_equal(sent - 1, SESSION_OUT_MAX / one);
+    assert_int_equal(f->session.out.n, (sent - 1) * one);
+    assert_true(session_full(&f->session));
+    session_feed(&f->session, SLICE("PING\r\n"));
+    toy_run(&f->toy, &f->session);
+    assert_int_equal(f->session.out.n, (sent - 1) * one);
 }
 
 /* A message must not overtake the reply that says that there will be messages. */
@@ -449,15 +467,45 @@ static void test_status(void **state)
                                          "unavailable", "degraded", "may_die", "epoch",   "forming", "in_flight"};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         assert_int_equal(field(f, 0, others[i])->type, RESP_INTEGER);
-    f->toy.forming = true;
+}
+
+static void assert_verdict(struct fixture *f, const char *verdict, int code, const char *warning)
+{
     parse(f, "STATUS");
-    assert_int_equal(field(f, 0, "code")->integer, 1);
-    assert_text(field(f, 0, "verdict"), "changing: 3 of 3 replicas everywhere, any 1 node may die; a new layout is being agreed");
-    f->toy.verdict = VERDICT_DEGRADED;
-    f->toy.members = 2;
-    parse(f, "STATUS");
-    assert_int_equal(field(f, 0, "code")->integer, 1);
-    assert_text(field(f, 0, "warning"), "with 2 members no writer's death is survived: the promise starts at three");
+    assert_text(field(f, 0, "verdict"), verdict);
+    assert_int_equal(field(f, 0, "code")->integer, code);
+    assert_text(field(f, 0, "warning"), warning);
+}
+
+static void test_verdicts(void **state)
+{
+    struct fixture *f = *state;
+    struct status_info *i = &f->toy.status;
+    i->forming = true;
+    assert_verdict(f, "changing: 3 of 3 replicas everywhere, any 1 node may die; a new layout is being agreed", 1, "");
+    i->forming = false;
+    i->verdict = VERDICT_DEGRADED;
+    assert_verdict(f, "changing: 3 of 3 replicas everywhere, any 1 node may die; not every member has adopted the layout yet", 1,
+                   "");
+    i->degraded = 700;
+    i->may_die = 0;
+    assert_verdict(
+        f, "degraded: 700 of 1024 vnodes have fewer than 3 live owners; every key can be read and written, no more node may die",
+        1, "");
+    i->unavailable = 300;
+    assert_verdict(f, "degraded: 300 of 1024 vnodes have fewer than 2 live owners: their keys cannot be written or read now", 1,
+                   "");
+    *i = (struct status_info){.verdict = VERDICT_DEGRADED, .n_wanted = 3, .n = 2, .w = 2, .r = 1, .members = 2, .vnodes = 1024};
+    assert_verdict(f, "degraded: 2 of 3 replicas everywhere, no node may die; more members are needed", 1,
+                   "with 2 members no writer's death is survived: the promise starts at three");
+    i->unavailable = 1024;
+    assert_verdict(f, "degraded: 1024 of 1024 vnodes have fewer than 2 live owners: their keys cannot be written now", 1,
+                   "with 2 members no writer's death is survived: the promise starts at three");
+    *i = (struct status_info){.verdict = VERDICT_DEGRADED, .n_wanted = 3, .n = 1, .w = 1, .r = 1, .members = 1, .vnodes = 1024};
+    assert_verdict(f, "degraded: 1 of 3 replicas everywhere, no node may die; more members are needed", 1,
+                   "with 1 member its disk is the only copy: the promise starts at three");
+    *i = (struct status_info){.verdict = VERDICT_LOADING};
+    assert_verdict(f, "loading: this node has not found its peers yet, or they have not taken it in", 2, "");
 }
 
 /* ---- The server ---- */
@@ -666,11 +714,13 @@ int main(void)
         TEST(test_loading),
         TEST(test_subscribe_resp2),
         TEST(test_subscribe_resp3),
+        TEST(test_subscriber_that_never_reads_is_cut),
         TEST(test_subscribe_waits_for_earlier_commands),
         TEST(test_members),
         TEST(test_ring),
         TEST(test_where),
         TEST(test_status),
+        TEST(test_verdicts),
         TEST(test_info),
         TEST(test_config),
         cmocka_unit_test(test_glob),

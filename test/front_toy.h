@@ -1,6 +1,6 @@
 /* front_toy.h: a node in a few lines, for the tests and the fuzzer of the front: keys in one table, no owners, and answers in
- * whatever order the test wants. It carries a request out when it ANSWERS it, so a session that lets two commands of one key be under
- * way together is found out by what it reads. */
+ * whatever order the test wants. It carries a request out when it ANSWERS it, so a session that lets two commands of one key be
+ * under way together is found out by what it reads. */
 #ifndef COVEY_TEST_FRONT_TOY_H
 #define COVEY_TEST_FRONT_TOY_H
 
@@ -33,9 +33,7 @@ struct toy {
     uint64_t asked_ever;
     struct rng rng;
     int error; /* what every result says, with 1 of 2 answered */
-    bool forming;
-    enum verdict verdict;
-    uint16_t members;
+    struct status_info status;
 };
 
 static inline struct toy_bytes toy_copy(struct slice s)
@@ -54,7 +52,10 @@ static inline struct slice toy_slice(struct toy_bytes b)
 
 static inline void toy_init(struct toy *t, uint64_t seed)
 {
-    *t = (struct toy){.members = 3};
+    *t = (struct toy){
+        .status = {.n_wanted = 3, .n = 3, .w = 2, .r = 2, .members = 3, .alive = 3, .vnodes = 1024, .may_die = 1, .epoch = 7}};
+    t->status.cluster.b[0] = 0xcc;
+    t->status.node = 0xa1;
     rng_init(&t->rng, seed);
 }
 
@@ -125,78 +126,86 @@ static inline void toy_data(struct toy *t, const struct toy_asked *a, struct res
     }
 }
 
-/* The last request goes, and the one in its place is answered; three members a, b and c, of which c is dead and b not yet in. */
+/* The cluster that the toy talks of: a, b and c, of which b has not been taken in yet and c is dead. */
+static const struct member_info toy_member[] = {
+    {.id = 0xa1,
+     .name = {(const uint8_t *)"a", 1},
+     .addr = {4, 7400, {127, 0, 0, 1}},
+     .self = true,
+     .in_layout = true,
+     .adopted = true,
+     .weight = 100,
+     .incarnation = 1,
+     .places = 4,
+     .firsts = 2,
+     .since_ms = 1500},
+    {.id = 0xb1, .name = {(const uint8_t *)"b", 1}, .addr = {4, 7410, {127, 0, 0, 1}}, .weight = 100, .incarnation = 2},
+    {.id = 0xc1,
+     .name = {(const uint8_t *)"c", 1},
+     .addr = {4, 7420, {127, 0, 0, 1}},
+     .state = MEMBER_DEAD,
+     .in_layout = true,
+     .adopted = true,
+     .weight = 100,
+     .incarnation = 3,
+     .places = 4,
+     .firsts = 2,
+     .zone = {(const uint8_t *)"z", 1}},
+};
+static const struct where_owner toy_owner[] = {
+    {.id = 0xa1,
+     .name = {(const uint8_t *)"a", 1},
+     .answered = true,
+     .record = {.kind = RECORD_VALUE, .version = {.stamp = (uint64_t)1700000000000 << 16 | 3, .node = 0xc1, .digest = 0xd}}},
+    {.id = 0xc1, .name = {(const uint8_t *)"c", 1}, .state = MEMBER_DEAD},
+};
+static struct layout_member toy_layout_member[] = {{.id = 0xa1}, {.id = 0xc1}};
+static uint16_t toy_layout_owner[] = {0, 1, 1, 0, 0, 1, 1, 0};
+static const struct layout toy_layout = {.epoch = 7,
+                                         .vnodes = 4,
+                                         .n_wanted = 3,
+                                         .n = 2,
+                                         .w = 2,
+                                         .r = 1,
+                                         .member_n = 2,
+                                         .member = toy_layout_member,
+                                         .owner = toy_layout_owner};
+
+static inline void toy_fill(struct toy *t, const struct toy_asked *a, struct result *r)
+{
+    switch (a->request.kind) {
+    case OP_COUNT:
+        r->count = toy_count(t);
+        break;
+    case OP_WHERE:
+        r->where.owner = toy_owner;
+        r->where.owner_n = 2;
+        r->where.slot = 12182;
+        break;
+    case OP_MEMBERS:
+    case OP_RING:
+        r->members.member = toy_member;
+        r->members.member_n = 3;
+        r->members.layout = t->status.verdict == VERDICT_LOADING ? NULL : &toy_layout;
+        break;
+    case OP_STATUS:
+        r->status = t->status;
+        break;
+    default:
+        toy_data(t, a, r);
+    }
+}
+
+/* Answers request number i of those under way; the last one takes its place. */
 static inline void toy_answer(struct toy *t, struct session *s, uint32_t i)
 {
-    static const struct member_info member[] = {
-        {.id = 0xa1,
-         .name = {(const uint8_t *)"a", 1},
-         .addr = {4, 7400, {127, 0, 0, 1}},
-         .self = true,
-         .in_layout = true,
-         .adopted = true,
-         .weight = 100,
-         .incarnation = 1,
-         .places = 4,
-         .firsts = 2,
-         .since_ms = 1500},
-        {.id = 0xb1, .name = {(const uint8_t *)"b", 1}, .addr = {4, 7410, {127, 0, 0, 1}}, .weight = 100, .incarnation = 2},
-        {.id = 0xc1,
-         .name = {(const uint8_t *)"c", 1},
-         .addr = {4, 7420, {127, 0, 0, 1}},
-         .state = MEMBER_DEAD,
-         .in_layout = true,
-         .adopted = true,
-         .weight = 100,
-         .incarnation = 3,
-         .places = 4,
-         .firsts = 2,
-         .zone = {(const uint8_t *)"z", 1}},
-    };
-    static const struct where_owner owner[] = {
-        {.id = 0xa1,
-         .name = {(const uint8_t *)"a", 1},
-         .answered = true,
-         .record = {.kind = RECORD_VALUE, .version = {.stamp = (uint64_t)1700000000000 << 16 | 3, .node = 0xc1, .digest = 0xd}}},
-        {.id = 0xc1, .name = {(const uint8_t *)"c", 1}, .state = MEMBER_DEAD},
-    };
-    static struct layout_member in[] = {{.id = 0xa1}, {.id = 0xc1}};
-    static uint16_t owners[] = {0, 1, 1, 0, 0, 1, 1, 0};
-    static const struct layout layout = {
-        .epoch = 7, .vnodes = 4, .n_wanted = 3, .n = 2, .w = 2, .r = 1, .member_n = 2, .member = in, .owner = owners};
-
     CHECK(i < t->asked_n);
     struct toy_asked a = t->asked[i];
     t->asked[i] = t->asked[--t->asked_n];
     struct result r = {.token = a.request.token, .kind = a.request.kind, .error = t->error, .answered = 1, .needed = 2};
-    if (!t->error) {
-        if (a.request.kind <= OP_DEL)
-            toy_data(t, &a, &r);
-        r.count = toy_count(t);
-        if (a.request.kind == OP_WHERE) {
-            r.where.owner = owner;
-            r.where.owner_n = 2;
-            r.where.slot = 12182;
-        } else if (a.request.kind == OP_MEMBERS || a.request.kind == OP_RING) {
-            r.members.member = member;
-            r.members.member_n = 3;
-            r.members.layout = t->verdict == VERDICT_LOADING ? NULL : &layout;
-        } else if (a.request.kind == OP_STATUS) {
-            r.status = (struct status_info){.verdict = t->verdict,
-                                            .n_wanted = 3,
-                                            .n = 3,
-                                            .w = 2,
-                                            .r = 2,
-                                            .members = t->members,
-                                            .alive = t->members,
-                                            .vnodes = 1024,
-                                            .may_die = 1,
-                                            .epoch = 7,
-                                            .forming = t->forming,
-                                            .node = 0xa1};
-            r.status.cluster.b[0] = 0xcc;
-        }
-    }
+
+    if (!t->error)
+        toy_fill(t, &a, &r);
     session_result(s, &r, 0);
     session_check(s);
     free(a.key.p);

@@ -225,39 +225,51 @@ void cmd_where(struct session *s, const struct command *c)
 
 /* ---- The verdict ---- */
 
-enum { SENTENCE = 256 };
+enum { SENTENCE = 256, PHRASE = 64 };
 
-static const char *plural(unsigned n)
+static void may_die_text(char out[PHRASE], unsigned n, const char *more)
 {
-    return n == 1 ? "" : "s";
+    if (n)
+        snprintf(out, PHRASE, "any %u %snode%s may die", n, more, n == 1 ? "" : "s");
+    else
+        snprintf(out, PHRASE, "no %snode may die", more);
 }
 
-static void degraded_text(char out[SENTENCE], const struct status_info *i)
+/* Something is missing somewhere: how much, and what that means for the keys. */
+static void missing_text(char out[SENTENCE], const struct status_info *i)
 {
+    char may_die[PHRASE];
+
+    may_die_text(may_die, i->may_die, "more ");
     if (i->unavailable)
         snprintf(out, SENTENCE, "degraded: %u of %u vnodes have fewer than %u live owners: their keys cannot be written%s now",
                  i->unavailable, i->vnodes, i->w, i->r >= i->w ? " or read" : "");
-    else if (i->degraded)
-        snprintf(out, SENTENCE,
-                 "degraded: %u of %u vnodes have fewer than %u live owners; every key can be read and written, any %u more "
-                 "node%s may die",
-                 i->degraded, i->vnodes, i->n, i->may_die, plural(i->may_die));
     else
-        snprintf(out, SENTENCE,
-                 "degraded: %u of %u replicas everywhere, for want of members; every key can be read and written, any %u node%s "
-                 "may die",
-                 i->n, i->n_wanted, i->may_die, plural(i->may_die));
+        snprintf(out, SENTENCE, "degraded: %u of %u vnodes have fewer than %u live owners; every key can be read and written, %s",
+                 i->degraded, i->vnodes, i->n, may_die);
 }
 
 static void verdict_text(char out[SENTENCE], const struct status_info *i)
 {
-    if (i->verdict == VERDICT_LOADING)
+    const char *word = "healthy", *why = "";
+    char may_die[PHRASE];
+
+    if (i->verdict == VERDICT_LOADING) {
         snprintf(out, SENTENCE, "loading: this node has not found its peers yet, or they have not taken it in");
+        return;
+    }
+    if (i->unavailable || i->degraded) {
+        missing_text(out, i);
+        return;
+    }
+    if (i->forming)
+        word = "changing", why = "; a new layout is being agreed";
+    else if (i->n < i->n_wanted)
+        word = "degraded", why = "; more members are needed";
     else if (i->verdict == VERDICT_DEGRADED)
-        degraded_text(out, i);
-    else
-        snprintf(out, SENTENCE, "%s: %u of %u replicas everywhere, any %u node%s may die%s", i->forming ? "changing" : "healthy",
-                 i->n, i->n_wanted, i->may_die, plural(i->may_die), i->forming ? "; a new layout is being agreed" : "");
+        word = "changing", why = "; not every member has adopted the layout yet";
+    may_die_text(may_die, i->may_die, "");
+    snprintf(out, SENTENCE, "%s: %u of %u replicas everywhere, %s%s", word, i->n, i->n_wanted, may_die, why);
 }
 
 /* 0 healthy, 1 degraded or changing, 2 no cluster: what the console exits with. */

@@ -78,7 +78,7 @@ bool session_done(const struct session *s)
 
 bool session_full(const struct session *s)
 {
-    return s->closing || s->out.n > SESSION_OUT_MAX / 2 || (s->stalled && s->in.n - s->in_at > SESSION_BACKLOG_MAX);
+    return s->closing || s->broken || s->out.n > SESSION_OUT_MAX / 2 || (s->stalled && s->in.n - s->in_at > SESSION_BACKLOG_MAX);
 }
 
 /* ---- What is wrong with a command ---- */
@@ -283,7 +283,7 @@ static bool may_start(struct session *s)
 
     if (error == ERR_NO_MEMORY && s->op_cap == 0)
         s->broken = true;
-    if (error || (s->alone && s->head != s->tail))
+    if (error || s->broken || (s->alone && s->head != s->tail))
         return false;
     /* Not in the middle of a command: it could wait for itself. */
     return s->ask || s->out.n + s->parked_bytes <= SESSION_OUT_MAX / 2;
