@@ -3,8 +3,8 @@
  * A frame: u32 length of what follows | u8 flags | u32 channel | payload, little-endian. A payload is a run of whole
  * messages (message.h), or, for a message over FRAME_CHUNK bytes, one chunk of it: chunks of a channel follow each other in
  * order, frames of other channels may come between (a large value never holds up a small one), FRAME_LAST marks the end.
- * A payload of FRAME_LZ4_MIN bytes or more is lz4-compressed when that saves an eighth: then it begins with its u32
- * uncompressed length. */
+ * A payload whose messages have FRAME_LZ4_MIN bytes or more on average is lz4-compressed when that saves an eighth: then it
+ * begins with its u32 uncompressed length. */
 #ifndef COVEY_WIRE_FRAME_H
 #define COVEY_WIRE_FRAME_H
 
@@ -16,7 +16,7 @@ enum {
     FRAME_HEADER = 9,
     FRAME_CHUNK = 64 * 1024,        /* payload bytes of one frame at most, uncompressed */
     FRAME_MAX = FRAME_CHUNK + 1024, /* what follows the length field at most: the cap before anything is kept */
-    FRAME_LZ4_MIN = 1024,           /* below this lz4 costs more than the bytes it saves */
+    FRAME_LZ4_MIN = 1024,           /* smaller messages cost lz4 several times what all else does with them, and save little */
     FRAME_CHANNELS = 8,             /* large messages under way at once in one direction of a stream */
     FRAME_OUT = 256 * 1024,         /* chunks are added to an output up to here: what a small message may have to wait behind */
     FRAME_IN = 1024 * 1024,         /* received bytes that a reader holds at most besides one partial frame */
@@ -28,6 +28,7 @@ enum frame_flags { FRAME_LZ4 = 1, FRAME_PART = 2, FRAME_LAST = 4 };
 struct frame_writer {
     struct buf next;                  /* whole frames, then the open one */
     size_t open_at;                   /* where in next the open frame begins; next.n: none is open */
+    uint32_t open_messages;           /* in the open frame */
     struct buf out;                   /* frames handed to the stream */
     size_t sent;                      /* bytes of out that the stream took */
     struct buf large[FRAME_CHANNELS]; /* encoded large messages; n == 0: free */
