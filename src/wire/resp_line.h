@@ -30,9 +30,9 @@ static inline int resp_number(struct slice in, int64_t *number)
         n = n * 10 + (uint64_t)(*p - '0'); /* 19 digits fit 64 bits */
     if (end - p < 2 || p[0] != '\r' || p[1] != '\n' || p == first)
         return resp_number_fault(in);
-    if ((*first == '0' && (negative || p - first > 1)) || n > (uint64_t)INT64_MAX)
+    if ((*first == '0' && (negative || p - first > 1)) || n > (uint64_t)INT64_MAX + negative)
         return ERR_BAD_MESSAGE;
-    *number = negative ? -(int64_t)n : (int64_t)n;
+    *number = (int64_t)(negative ? 0 - n : n);
     return (int)(p + 2 - in.p);
 }
 
