@@ -1,0 +1,316 @@
+/* Peer messages: every kind and field there and back, bodies from later releases, hostile bytes. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "wire/bytes.h"
+#include "wire_random.h"
+
+enum { ROUNDS = 100 };
+
+static struct buf encoded(const struct message *m)
+{
+    struct buf b;
+    buf_init(&b, MESSAGE_MAX);
+    assert_int_equal(message_append(&b, m), 0);
+    assert_int_equal(b.n, message_size(m));
+    return b;
+}
+
+/* Decodes a copy that ends exactly where the bytes do. The slices of *out are not to be looked at. */
+static int decode_exact(const uint8_t *p, size_t n, struct message *out)
+{
+    uint8_t *copy = exact_copy(p, n);
+    int got = message_decode(slice_of(copy, n), out);
+    exact_free(copy, n);
+    return got;
+}
+
+static void for_each_random(void (*body)(const struct message *m, struct buf *b))
+{
+    struct rng rng;
+    rng_init(&rng, 1);
+    for (unsigned k = 0; k < sizeof message_kinds; k++) {
+        for (int i = 0; i < ROUNDS; i++) {
+            struct message m = random_message(&rng, message_kinds[k]);
+            struct buf b = encoded(&m);
+            body(&m, &b);
+            buf_close(&b);
+        }
+    }
+}
+
+static void check_round_trip(const struct message *m, struct buf *b)
+{
+    struct message back;
+    assert_int_equal(message_decode(buf_view(b), &back), b->n);
+    assert_true(equal_message(m, &back));
+}
+
+static void test_every_field_of_every_kind_survives(void **state)
+{
+    (void)state;
+    for_each_random(check_round_trip);
+}
+
+static void check_truncated(const struct message *m, struct buf *b)
+{
+    (void)m;
+    struct message back;
+    for (size_t n = 0; n < b->n; n++)
+        assert_int_equal(decode_exact(b->p, n, &back), ERR_INCOMPLETE);
+}
+
+static void test_a_truncated_message_is_incomplete(void **state)
+{
+    (void)state;
+    for_each_random(check_truncated);
+}
+
+static void check_short_body(const struct message *m, struct buf *b)
+{
+    (void)m;
+    struct message back;
+    for (size_t n = MESSAGE_HEADER; n < b->n; n++) {
+        put_u32(b->p + 1, (uint32_t)(n - MESSAGE_HEADER));
+        assert_int_equal(decode_exact(b->p, n, &back), ERR_BAD_MESSAGE);
+    }
+}
+
+static void test_a_body_shorter_than_its_fields_is_bad(void **state)
+{
+    (void)state;
+    for_each_random(check_short_body);
+}
+
+static void check_later_fields(const struct message *m, struct buf *b)
+{
+    struct message back;
+    assert_int_equal(buf_slice(b, SLICE("fields of a later release")), 0);
+    put_u32(b->p + 1, (uint32_t)(b->n - MESSAGE_HEADER));
+    assert_int_equal(message_decode(buf_view(b), &back), b->n);
+    assert_true(equal_message(m, &back));
+}
+
+static void test_fields_of_a_later_release_are_skipped(void **state)
+{
+    (void)state;
+    for_each_random(check_later_fields);
+}
+
+static void test_unknown_numbers_are_skipped(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < 256; kind++) {
+        if (memchr(message_kinds, kind, sizeof message_kinds))
+            continue;
+        uint8_t bytes[] = {(uint8_t)kind, 3, 0, 0, 0, 'a', 'b', 'c', 'd'};
+        struct message m;
+        assert_int_equal(message_decode(slice_of(bytes, sizeof bytes), &m), 8);
+        assert_int_equal(m.kind, 0);
+        assert_string_equal(message_name((uint8_t)kind), "?");
+    }
+}
+
+static void check_slice_inside(struct slice s, const uint8_t *p, size_t n)
+{
+    assert_true(s.n <= n && s.p >= p && s.p + s.n <= p + n);
+}
+
+/* Whatever is changed in a message: it decodes to slices inside the input, and to bytes that decode the same; or it is refused.
+ */
+static void check_mutated(const struct message *m, struct buf *b)
+{
+    (void)m;
+    static struct rng rng = {{1, 2, 3, 4}};
+    for (int i = 0; i < 20; i++) {
+        b->p[rng_below(&rng, b->n)] = (uint8_t)rng_next(&rng);
+        uint8_t *copy = exact_copy(b->p, b->n);
+        struct message got;
+        int n = message_decode(slice_of(copy, b->n), &got);
+        assert_true(n == ERR_BAD_MESSAGE || n == ERR_INCOMPLETE || (n > 0 && (size_t)n <= b->n));
+        if (n > 0 && got.kind == MSG_PUT) {
+            check_slice_inside(got.put.record.key, copy, b->n);
+            check_slice_inside(got.put.record.value, copy, b->n);
+        }
+        if (n > 0 && got.kind) {
+            struct buf again = encoded(&got);
+            check_round_trip(&got, &again);
+            buf_close(&again);
+        }
+        exact_free(copy, b->n);
+    }
+}
+
+static void test_mutated_messages_do_no_harm(void **state)
+{
+    (void)state;
+    for_each_random(check_mutated);
+}
+
+static struct message put_of(struct record r)
+{
+    return (struct message){.kind = MSG_PUT, .put = {.op = 1, .epoch = 2, .record = r}};
+}
+
+static int decoded(struct message m)
+{
+    struct buf b = encoded(&m);
+    struct message back;
+    int n = message_decode(buf_view(&b), &back);
+    buf_close(&b);
+    return n;
+}
+
+static void test_records_that_are_none_are_bad(void **state)
+{
+    (void)state;
+    static const uint8_t big[KEY_MAX + 1];
+    struct record good = {.kind = RECORD_VALUE, .key = SLICE("k"), .value = SLICE("v")};
+    assert_true(decoded(put_of(good)) > 0);
+
+    struct record r = good;
+    r.kind = RECORD_STATE + 1;
+    assert_int_equal(decoded(put_of(r)), ERR_BAD_MESSAGE);
+    r = good;
+    r.version.deleted = 1;
+    assert_int_equal(decoded(put_of(r)), ERR_BAD_MESSAGE);
+    r.kind = RECORD_TOMBSTONE; /* with a value */
+    assert_int_equal(decoded(put_of(r)), ERR_BAD_MESSAGE);
+    r.value.n = 0;
+    assert_true(decoded(put_of(r)) > 0);
+    r.version.deleted = 0;
+    assert_int_equal(decoded(put_of(r)), ERR_BAD_MESSAGE);
+    r = good;
+    r.kind = RECORD_REGISTER;
+    r.version.deleted = 2;
+    assert_int_equal(decoded(put_of(r)), ERR_BAD_MESSAGE);
+    r = good;
+    r.key = slice_of(big, KEY_MAX);
+    assert_true(decoded(put_of(r)) > 0);
+    r.key = slice_of(big, KEY_MAX + 1);
+    assert_int_equal(decoded(put_of(r)), ERR_BAD_MESSAGE);
+}
+
+static void test_a_value_over_its_limit_is_bad(void **state)
+{
+    (void)state;
+    uint8_t *big = calloc(1, RECORD_VALUE_MAX + 1);
+    struct record r = {.kind = RECORD_VALUE, .key = SLICE("k"), .value = slice_of(big, RECORD_VALUE_MAX)};
+    assert_true(decoded(put_of(r)) > 0);
+    r.value.n++;
+    assert_int_equal(decoded(put_of(r)), ERR_BAD_MESSAGE);
+    free(big);
+}
+
+static void test_addresses_that_are_none_are_bad(void **state)
+{
+    (void)state;
+    struct message m = {.kind = MSG_PING_REQ, .ping_req.addr = {.family = 4, .port = 7400, .ip = {127, 0, 0, 1}}};
+    assert_true(decoded(m) > 0);
+    m.ping_req.addr.ip[4] = 1; /* would be a second name for the same place */
+    assert_int_equal(decoded(m), ERR_BAD_MESSAGE);
+    m.ping_req.addr.family = 6;
+    assert_true(decoded(m) > 0);
+    m.ping_req.addr.family = 5;
+    assert_int_equal(decoded(m), ERR_BAD_MESSAGE);
+}
+
+static void test_announced_lengths_are_capped(void **state)
+{
+    (void)state;
+    struct message m;
+    uint8_t bytes[64] = {MSG_LAYOUT};
+    put_u32(bytes + 1, MESSAGE_MAX - MESSAGE_HEADER + 1);
+    assert_int_equal(message_decode(slice_of(bytes, sizeof bytes), &m), ERR_BAD_MESSAGE);
+    put_u32(bytes + 1, MESSAGE_MAX - MESSAGE_HEADER);
+    assert_int_equal(message_decode(slice_of(bytes, sizeof bytes), &m), ERR_INCOMPLETE);
+    put_u32(bytes + 1, UINT32_MAX);
+    assert_int_equal(message_decode(slice_of(bytes, sizeof bytes), &m), ERR_BAD_MESSAGE);
+    put_u32(bytes + 1, 10);
+    put_u32(bytes + 5, UINT32_MAX); /* the byte string inside */
+    assert_int_equal(message_decode(slice_of(bytes, sizeof bytes), &m), ERR_BAD_MESSAGE);
+}
+
+static void test_the_bytes_are_as_declared(void **state)
+{
+    (void)state;
+    static const uint8_t want[] = {
+        48, 68,   0,    0,    0,                                                           /* PUT, body */
+        7,  0,    0,    0,    0,    0,    0,    0,    3,    0, 0, 0, 0,   0, 0, 0,         /* op, epoch */
+        1,  0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 2, 0, 0, 0,   0, 0, 0,         /* kind, stamp, node .. */
+        0,  4,    0,    0,    0,    0,    0,    0,    0,    5, 0, 0, 0,   0, 0, 0, 0, 0,   /* .. digest, expiry stamp, deleted */
+        6,  0,    0,    0,    0,    0,    0,    0,    1,    0, 0, 0, 'k', 1, 0, 0, 0, 'v', /* expiry, key, value */
+    };
+    struct message m = put_of((struct record){.kind = RECORD_VALUE,
+                                              .version = {0x1122334455667788, 2, 4, 5, 0},
+                                              .expiry_ms = 6,
+                                              .key = SLICE("k"),
+                                              .value = SLICE("v")});
+    m.put.op = 7;
+    m.put.epoch = 3;
+    struct buf b = encoded(&m);
+    assert_int_equal(b.n, sizeof want);
+    assert_memory_equal(b.p, want, sizeof want);
+    buf_close(&b);
+}
+
+static void test_printing(void **state)
+{
+    (void)state;
+    struct buf b;
+    buf_init(&b, 4096);
+    struct message m = {.kind = MSG_GET, .get = {.op = 7, .epoch = 3, .wants = 1, .key = SLICE("a\"b\n")}};
+    assert_int_equal(message_print(&b, &m), 0);
+    assert_int_equal(buf_append(&b, "", 1), 0);
+    assert_string_equal((char *)b.p, "GET op=7 epoch=3 wants=1 key=\"a\\x22b\\x0a\"");
+    b.n = 0;
+    m = (struct message){
+        .kind = MSG_JOIN_NO,
+        .join_no = {.error = (uint32_t)ERR_NAME_TAKEN, .text = SLICE("0123456789012345678901234567890123456789")}};
+    assert_int_equal(message_print(&b, &m), 0);
+    assert_int_equal(buf_append(&b, "", 1), 0);
+    assert_string_equal((char *)b.p, "JOIN_NO error=-9 text=\"01234567890123456789012345678901\"+8");
+    assert_string_equal(message_name(MSG_PUT_ACK), "PUT_ACK");
+    buf_close(&b);
+}
+
+static void check_prints(const struct message *m, struct buf *b)
+{
+    b->n = 0;
+    assert_int_equal(message_print(b, m), 0);
+    size_t name = strlen(message_name(m->kind));
+    assert_true(b->n > name && memcmp(b->p, message_name(m->kind), name) == 0);
+    assert_null(memchr(b->p, '\n', b->n));
+}
+
+static void test_every_kind_prints_as_one_line(void **state)
+{
+    (void)state;
+    for_each_random(check_prints);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_field_of_every_kind_survives),
+        cmocka_unit_test(test_a_truncated_message_is_incomplete),
+        cmocka_unit_test(test_a_body_shorter_than_its_fields_is_bad),
+        cmocka_unit_test(test_fields_of_a_later_release_are_skipped),
+        cmocka_unit_test(test_unknown_numbers_are_skipped),
+        cmocka_unit_test(test_mutated_messages_do_no_harm),
+        cmocka_unit_test(test_records_that_are_none_are_bad),
+        cmocka_unit_test(test_a_value_over_its_limit_is_bad),
+        cmocka_unit_test(test_addresses_that_are_none_are_bad),
+        cmocka_unit_test(test_announced_lengths_are_capped),
+        cmocka_unit_test(test_the_bytes_are_as_declared),
+        cmocka_unit_test(test_printing),
+        cmocka_unit_test(test_every_kind_prints_as_one_line),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

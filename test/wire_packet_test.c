@@ -1,0 +1,135 @@
+/* Gossip datagrams. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "wire/packet.h"
+#include "wire_random.h"
+
+static const struct packet_header header = {
+    .cluster = {{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}},
+    .from = 0x1122334455667788,
+    .boot = 2,
+    .epoch = 3,
+    .layout_hash = 4,
+};
+
+static void test_the_header_is_as_declared(void **state)
+{
+    (void)state;
+    static const uint8_t want[PACKET_HEADER] = {
+        'C',  'V',  'Y',  1,    1,    2,    3,    4,    5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, /* magic, format, cluster */
+        0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 2, 0, 0, 0, 0, 0,  0,  0,                  /* from, boot */
+        3,    0,    0,    0,    0,    0,    0,    0,    4, 0, 0, 0, 0, 0,  0,  0,                  /* epoch, hash */
+    };
+    struct packet p;
+    packet_begin(&p, &header);
+    assert_int_equal(p.n, PACKET_HEADER);
+    assert_memory_equal(p.bytes, want, sizeof want);
+
+    struct packet_header back;
+    struct slice rest;
+    assert_int_equal(packet_open(slice_of(p.bytes, p.n), &back, &rest), 0);
+    assert_int_equal(rest.n, 0);
+    assert_memory_equal(&back, &header, sizeof header);
+}
+
+static void test_a_packet_fills_to_its_limit_and_comes_out_in_order(void **state)
+{
+    (void)state;
+    struct packet p;
+    struct message m = {.kind = MSG_SUSPECT, .suspect = {.incarnation = 9}};
+    packet_begin(&p, &header);
+    uint64_t put = 0;
+    for (;; put++) {
+        m.suspect.member = put;
+        uint16_t before = p.n;
+        if (!packet_add(&p, &m)) {
+            assert_int_equal(p.n, before);
+            break;
+        }
+    }
+    assert_true(p.n <= PACKET_MAX && p.n + message_size(&m) > PACKET_MAX);
+
+    struct packet_header back;
+    struct slice rest;
+    struct message got;
+    assert_int_equal(packet_open(slice_of(p.bytes, p.n), &back, &rest), 0);
+    for (uint64_t i = 0; i < put; i++) {
+        assert_int_equal(packet_next(&rest, &got), 1);
+        assert_int_equal(got.kind, MSG_SUSPECT);
+        assert_int_equal(got.suspect.member, i);
+    }
+    assert_int_equal(packet_next(&rest, &got), 0);
+}
+
+static void test_the_largest_alive_fits(void **state)
+{
+    (void)state;
+    static const uint8_t zeros[META_MAX];
+    struct packet p;
+    struct message m = {.kind = MSG_ALIVE, .alive = {.name = slice_of(zeros, NODE_NAME_MAX), .meta = slice_of(zeros, META_MAX)}};
+    packet_begin(&p, &header);
+    assert_true(packet_add(&p, &m));
+}
+
+static void test_what_is_no_packet_is_refused(void **state)
+{
+    (void)state;
+    struct packet p;
+    struct packet_header back;
+    struct slice rest;
+    packet_begin(&p, &header);
+    for (size_t n = 0; n < PACKET_HEADER; n++) {
+        uint8_t *copy = exact_copy(p.bytes, n);
+        assert_int_equal(packet_open(slice_of(copy, n), &back, &rest), ERR_BAD_MESSAGE);
+        exact_free(copy, n);
+    }
+    uint8_t large[PACKET_MAX + 1] = {0};
+    memcpy(large, p.bytes, p.n);
+    assert_int_equal(packet_open(slice_of(large, PACKET_MAX), &back, &rest), 0);
+    assert_int_equal(packet_open(slice_of(large, PACKET_MAX + 1), &back, &rest), ERR_BAD_MESSAGE);
+    p.bytes[3] = PACKET_FORMAT + 1;
+    assert_int_equal(packet_open(slice_of(p.bytes, p.n), &back, &rest), ERR_BAD_FORMAT);
+    p.bytes[0] = 'X';
+    assert_int_equal(packet_open(slice_of(p.bytes, p.n), &back, &rest), ERR_BAD_MESSAGE);
+}
+
+static void test_unknown_messages_are_skipped_and_cut_ones_are_bad(void **state)
+{
+    (void)state;
+    static const uint8_t unknown[] = {200, 2, 0, 0, 0, 'x', 'y'};
+    struct packet p;
+    struct message m = {.kind = MSG_ACK, .ack.seq = 5}, got;
+    packet_begin(&p, &header);
+    memcpy(p.bytes + p.n, unknown, sizeof unknown);
+    p.n = (uint16_t)(p.n + sizeof unknown);
+    assert_true(packet_add(&p, &m));
+    assert_true(packet_add(&p, &m));
+    for (size_t cut = 1; cut < message_size(&m); cut++) {
+        struct packet_header back;
+        struct slice rest;
+        assert_int_equal(packet_open(slice_of(p.bytes, p.n - cut), &back, &rest), 0);
+        assert_int_equal(packet_next(&rest, &got), 1);
+        assert_int_equal(got.kind, MSG_ACK);
+        assert_int_equal(got.ack.seq, 5);
+        assert_int_equal(packet_next(&rest, &got), ERR_BAD_MESSAGE);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_header_is_as_declared),
+        cmocka_unit_test(test_a_packet_fills_to_its_limit_and_comes_out_in_order),
+        cmocka_unit_test(test_the_largest_alive_fits),
+        cmocka_unit_test(test_what_is_no_packet_is_refused),
+        cmocka_unit_test(test_unknown_messages_are_skipped_and_cut_ones_are_bad),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

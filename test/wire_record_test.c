@@ -1,0 +1,324 @@
+/* Records: the order of versions, the disk form, and what damage does to it. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "wire/bytes.h"
+#include "wire/record.h"
+#include "wire_random.h"
+
+/* ---- Order ---- */
+
+/* All versions whose fields are 1 or 2: every pair that differs in any combination of fields. */
+static struct version nth_version(unsigned i)
+{
+    return (struct version){1 + (i & 1), 1 + (i >> 1 & 1), 1 + (i >> 2 & 1), 1 + (i >> 3 & 1), i >> 4 & 1};
+}
+
+enum { VERSIONS = 32 };
+
+static int sign(int c)
+{
+    return (c > 0) - (c < 0);
+}
+
+static void test_versions_are_totally_ordered(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < VERSIONS; i++) {
+        for (unsigned j = 0; j < VERSIONS; j++) {
+            struct version a = nth_version(i), b = nth_version(j);
+            assert_int_equal(sign(version_cmp(&a, &b)), -sign(version_cmp(&b, &a)));
+            assert_int_equal(version_cmp(&a, &b) == 0, i == j);
+            for (unsigned k = 0; k < VERSIONS; k++) {
+                struct version c = nth_version(k);
+                if (version_cmp(&a, &b) <= 0 && version_cmp(&b, &c) <= 0)
+                    assert_true(version_cmp(&a, &c) <= 0);
+            }
+        }
+    }
+}
+
+static void test_the_order_is_that_of_the_design(void **state)
+{
+    (void)state;
+    const struct version low = {5, 5, 5, 5, 0};
+    /* each is greater than all before it, whatever the fields behind the one that decides say */
+    const struct version rising[] = {
+        {5, 5, 5, 6, 0}, {5, 5, 6, 0, 0}, {5, 6, 0, 0, 0}, {5, 0, 0, 0, 1}, {6, 0, 0, 0, 0}, {UINT64_MAX, 0, 0, 0, 0},
+    };
+    const struct version *before = &low;
+    for (unsigned i = 0; i < sizeof rising / sizeof *rising; i++) {
+        assert_true(version_cmp(&rising[i], before) > 0);
+        before = &rising[i];
+    }
+}
+
+static void test_a_deletion_wins_at_equal_stamps(void **state)
+{
+    (void)state;
+    struct rng rng;
+    rng_init(&rng, 7);
+    for (int i = 0; i < 1000; i++) {
+        struct version value, deletion;
+        random_version(&rng, &value);
+        random_version(&rng, &deletion);
+        value.deleted = 0;
+        deletion.deleted = 1;
+        deletion.stamp = value.stamp;
+        assert_true(version_cmp(&deletion, &value) > 0);
+    }
+}
+
+/* ---- Disk form ---- */
+
+static struct buf encoded(const struct record *r)
+{
+    struct buf b;
+    buf_init(&b, RECORD_MAX);
+    assert_int_equal(record_encode(&b, r), 0);
+    return b;
+}
+
+/* A random record that may rest on disk; with `runs`, its value is one that lz4 shrinks. */
+static struct record random_stored(struct rng *rng, bool runs)
+{
+    static uint8_t zeros[4096];
+    struct record r;
+    do
+        random_record(rng, &r);
+    while (r.kind == RECORD_NONE);
+    if (runs && r.kind != RECORD_TOMBSTONE)
+        r.value = slice_of(zeros, rng_below(rng, sizeof zeros));
+    return r;
+}
+
+static void check_round_trip(const struct record *r)
+{
+    struct buf b = encoded(r), scratch;
+    struct record_view v;
+    struct record back;
+    buf_init(&scratch, RECORD_VALUE_MAX);
+    assert_int_equal(record_decode(buf_view(&b), &v), b.n);
+    assert_int_equal(v.size, b.n);
+    assert_int_equal(v.slot, slot_of_key(r->key));
+    assert_int_equal(v.value_size, r->value.n);
+    back = v.record;
+    assert_int_equal(record_value(&v, &scratch, &back.value), 0);
+    assert_true(equal_record(r, &back));
+    buf_close(&b);
+    buf_close(&scratch);
+}
+
+static void test_records_survive(void **state)
+{
+    (void)state;
+    struct rng rng;
+    rng_init(&rng, 1);
+    for (int i = 0; i < 2000; i++) {
+        struct record r = random_stored(&rng, i % 2);
+        check_round_trip(&r);
+    }
+}
+
+static void test_the_largest_record_survives(void **state)
+{
+    (void)state;
+    uint8_t *bytes = malloc(RECORD_VALUE_MAX + 1);
+    struct rng rng;
+    rng_init(&rng, 2);
+    for (size_t i = 0; i <= RECORD_VALUE_MAX; i++)
+        bytes[i] = (uint8_t)(rng_next(&rng) >> 56);
+    struct record r = {.kind = RECORD_VALUE, .key = slice_of(bytes, KEY_MAX), .value = slice_of(bytes, RECORD_VALUE_MAX)};
+    check_round_trip(&r);
+
+    struct buf b;
+    buf_init(&b, 2 * (size_t)RECORD_MAX);
+    r.value.n++;
+    assert_int_equal(record_encode(&b, &r), ERR_TOO_BIG);
+    r.value.n--;
+    r.key.n++;
+    assert_int_equal(record_encode(&b, &r), ERR_TOO_BIG);
+    assert_int_equal(b.n, 0);
+    free(bytes);
+}
+
+static void test_values_are_compressed_where_it_pays(void **state)
+{
+    (void)state;
+    uint8_t text[4096];
+    struct record r = {.kind = RECORD_VALUE, .key = SLICE("k")};
+    memset(text, 'x', sizeof text);
+    r.value = slice_of(text, RECORD_LZ4_MIN - 1);
+    struct buf b = encoded(&r);
+    assert_int_equal(b.n, RECORD_HEADER + 1 + RECORD_LZ4_MIN - 1);
+    buf_close(&b);
+    r.value = slice_of(text, sizeof text);
+    b = encoded(&r);
+    assert_true(b.n < 200);
+    buf_close(&b);
+    struct rng rng;
+    rng_init(&rng, 3);
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = (uint8_t)(rng_next(&rng) >> 56);
+    b = encoded(&r);
+    assert_int_equal(b.n, RECORD_HEADER + 1 + sizeof text);
+    buf_close(&b);
+}
+
+static void test_a_truncated_record_is_incomplete(void **state)
+{
+    (void)state;
+    struct rng rng;
+    rng_init(&rng, 4);
+    for (int i = 0; i < 50; i++) {
+        struct record r = random_stored(&rng, i % 2);
+        struct buf b = encoded(&r);
+        for (size_t n = 0; n < b.n; n++) {
+            struct record_view v;
+            uint8_t *copy = exact_copy(b.p, n);
+            assert_int_equal(record_decode(slice_of(copy, n), &v), ERR_INCOMPLETE);
+            exact_free(copy, n);
+        }
+        buf_close(&b);
+    }
+}
+
+static void test_every_flipped_bit_is_seen(void **state)
+{
+    (void)state;
+    struct rng rng;
+    rng_init(&rng, 5);
+    for (int i = 0; i < 20; i++) {
+        struct record r = random_stored(&rng, i % 2);
+        struct buf b = encoded(&r);
+        for (size_t bit = 0; bit < b.n * 8; bit++) {
+            struct record_view v;
+            b.p[bit / 8] ^= (uint8_t)(1 << bit % 8);
+            int got = record_decode(buf_view(&b), &v);
+            assert_true(got == ERR_CORRUPT || got == ERR_INCOMPLETE);
+            b.p[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        }
+        buf_close(&b);
+    }
+}
+
+/* Damage to the size of an uncompressed record is seen at once: a log's reader does not wait for bytes that never were. */
+static void test_a_damaged_size_is_corrupt_not_incomplete(void **state)
+{
+    (void)state;
+    struct record r = {.kind = RECORD_VALUE, .key = SLICE("key"), .value = SLICE("value")};
+    struct buf b = encoded(&r);
+    for (int bit = 0; bit < 32; bit++) {
+        struct record_view v;
+        b.p[8 + bit / 8] ^= (uint8_t)(1 << bit % 8);
+        assert_int_equal(record_decode(buf_view(&b), &v), ERR_CORRUPT);
+        b.p[8 + bit / 8] ^= (uint8_t)(1 << bit % 8);
+    }
+    buf_close(&b);
+}
+
+static void test_zeros_are_no_record(void **state)
+{
+    (void)state;
+    static const uint8_t zeros[4096];
+    struct record_view v;
+    assert_int_equal(record_decode(slice_of(zeros, sizeof zeros), &v), ERR_CORRUPT);
+}
+
+/* Writes a checksum that fits, so that what is behind it is tested. */
+static int decode_resealed(struct buf *b, struct record_view *v)
+{
+    put_u64(b->p, hash_bytes(slice_of(b->p + 8, b->n - 8)));
+    return record_decode(buf_view(b), v);
+}
+
+static void test_what_a_fitting_checksum_does_not_excuse(void **state)
+{
+    (void)state;
+    static const uint8_t zeros[1024];
+    struct record r = {.kind = RECORD_VALUE, .key = SLICE("key"), .value = slice_of(zeros, sizeof zeros)};
+    struct buf b = encoded(&r), scratch;
+    struct record_view v;
+    struct slice value;
+    buf_init(&scratch, RECORD_VALUE_MAX);
+    assert_int_equal(decode_resealed(&b, &v), b.n);
+
+    uint8_t *last = b.p + b.n - 1;
+    *last ^= 0xff; /* the lz4 bytes themselves */
+    memset(b.p + RECORD_HEADER + 3, 0xff, 4);
+    assert_int_equal(decode_resealed(&b, &v), b.n);
+    assert_int_equal(record_value(&v, &scratch, &value), ERR_CORRUPT);
+    buf_close(&b);
+
+    static const struct {
+        unsigned at;
+        uint8_t byte;
+    } wrong[] = {{12, RECORD_NONE}, {12, RECORD_STATE + 1}, {12, RECORD_TOMBSTONE}, {13, 1 | 4}, {13, 1 | 2}, {15, 0x40}};
+    for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        b = encoded(&r);
+        b.p[wrong[i].at] = wrong[i].byte;
+        assert_int_equal(decode_resealed(&b, &v), ERR_CORRUPT);
+        buf_close(&b);
+    }
+    buf_close(&scratch);
+}
+
+static void test_a_value_that_does_not_fit_the_scratch_is_an_error(void **state)
+{
+    (void)state;
+    static const uint8_t zeros[1024];
+    struct record r = {.kind = RECORD_VALUE, .key = SLICE("key"), .value = slice_of(zeros, sizeof zeros)};
+    struct buf b = encoded(&r), scratch;
+    struct record_view v;
+    struct slice value;
+    buf_init(&scratch, sizeof zeros - 1);
+    assert_int_equal(record_decode(buf_view(&b), &v), b.n);
+    assert_int_equal(record_value(&v, &scratch, &value), ERR_TOO_BIG);
+    buf_close(&b);
+    buf_close(&scratch);
+}
+
+static void test_the_bytes_are_as_declared(void **state)
+{
+    (void)state;
+    static const uint8_t want[] = {
+        70,  0,   0,   0,   2,   2,   0x25, 0x30,                         /* size, kind, flags, slot of "foobar" */
+        1,   0,   0,   0,   0,   0,   0,    0,    2, 0, 0, 0, 0, 0, 0, 0, /* stamp, node */
+        3,   0,   0,   0,   0,   0,   0,    0,    4, 0, 0, 0, 0, 0, 0, 0, /* digest, expiry stamp */
+        5,   0,   0,   0,   0,   0,   0,    0,    6, 0, 0, 0, 0, 0, 0, 0, /* expiry, lengths */
+        'f', 'o', 'o', 'b', 'a', 'r',
+    };
+    struct record r = {.kind = RECORD_TOMBSTONE, .version = {1, 2, 3, 4, 1}, .expiry_ms = 5, .key = SLICE("foobar")};
+    struct buf b = encoded(&r);
+    assert_int_equal(b.n, 8 + sizeof want);
+    assert_int_equal(get_u64(b.p), hash_bytes(slice_of(b.p + 8, b.n - 8)));
+    assert_memory_equal(b.p + 8, want, sizeof want);
+    buf_close(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_versions_are_totally_ordered),
+        cmocka_unit_test(test_the_order_is_that_of_the_design),
+        cmocka_unit_test(test_a_deletion_wins_at_equal_stamps),
+        cmocka_unit_test(test_records_survive),
+        cmocka_unit_test(test_the_largest_record_survives),
+        cmocka_unit_test(test_values_are_compressed_where_it_pays),
+        cmocka_unit_test(test_a_truncated_record_is_incomplete),
+        cmocka_unit_test(test_every_flipped_bit_is_seen),
+        cmocka_unit_test(test_a_damaged_size_is_corrupt_not_incomplete),
+        cmocka_unit_test(test_zeros_are_no_record),
+        cmocka_unit_test(test_what_a_fitting_checksum_does_not_excuse),
+        cmocka_unit_test(test_a_value_that_does_not_fit_the_scratch_is_an_error),
+        cmocka_unit_test(test_the_bytes_are_as_declared),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
