@@ -47,7 +47,8 @@ static int parse_port(const char *text, uint16_t *port)
     return 0;
 }
 
-/* Flags may stand before or after the words of the command. A word with one dash that is no flag is a word: -1 is a fine value. */
+/* Flags may stand before or after the words of the command. A word with one dash that is no flag is a word: -1 is a fine
+ * value. */
 static int parse_flags(struct flags *f, int argc, char **argv)
 {
     bool words_only = false;

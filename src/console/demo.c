@@ -1,9 +1,10 @@
 /* demo.c: the main job, shown: three equal nodes, all data through any of them, one killed under load, nothing lost.
  *
- * The story: start the nodes; write the data set through the first; read and compare it through the second; rewrite all of it through
- * the second, with the first killed (SIGKILL) when a third is done; read and compare through the last; restart the first, wait until all is
- * healthy, read and compare through it. No reply of a survivor may be an error, none may differ. With two nodes writes need both, so
- * there the demo shows that a write is refused while one is dead; with one node it shows the restart alone. */
+ * The story: start the nodes; write the data set through the first; read and compare it through the second; rewrite all
+ * of it through the second, with the first killed (SIGKILL) when a third is done; read and compare through the last;
+ * restart the first, wait until all is healthy, read and compare through it. No reply of a survivor may be an error,
+ * none may differ. With two nodes writes need both, so there the demo shows that a write is refused while one is dead;
+ * with one node it shows the restart alone. */
 #include "console/demo.h"
 
 #include "console/demo_load.h"

@@ -1,8 +1,9 @@
 /* line.c: libedit under a poll loop.
  *
- * libedit asks for one character at a time; our reader (EL_GETCFN) waits for the terminal and for the watched descriptor together. When an
- * event comes first it wipes the prompt's line, prints the event, and lets libedit draw prompt and half-written line again.
- * libedit's own signal handling (EL_SIGNAL) stays off: it passes signals on to the whole process group. */
+ * libedit asks for one character at a time; our reader (EL_GETCFN) waits for the terminal and for the watched descriptor
+ * together. When an event comes first it wipes the prompt's line, prints the event, and lets libedit draw prompt and
+ * half-written line again. libedit's own signal handling (EL_SIGNAL) stays off: it passes signals on to the whole
+ * process group. */
 #include "console/line.h"
 
 #include "front/command.h"

@@ -1,7 +1,9 @@
-/* line.h: lines from an operator at a terminal: editing, history and completion (libedit), with events printed above the prompt.
+/* line.h: lines from an operator at a terminal: editing, history and completion (libedit), with events printed above the
+ * prompt.
  *
- * Ctrl-C only discards the line, and ISIG is off until line_close: the signal must not reach the program that started us (`ninja demo`
- * shares the terminal with us and would die of it). Whoever runs a command between two lines therefore bounds its time. */
+ * Ctrl-C only discards the line, and ISIG is off until line_close: the signal must not reach the program that started us
+ * (`ninja demo` shares the terminal with us and would die of it). Whoever runs a command between two lines therefore
+ * bounds its time. */
 #ifndef COVEY_CONSOLE_LINE_H
 #define COVEY_CONSOLE_LINE_H
 

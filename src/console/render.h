@@ -1,13 +1,13 @@
 /* render.h: replies for people (tables, lines) and for programs (JSON), made from the reply's structure alone.
  *
- * For people: an array of maps is a table, a map is "name value" lines followed by its tables, a plain array is numbered lines. Little is
- * known by name: a "verdict" and a "warning" come first, a field that ends in _ms is a duration, a few columns are the first to go
- * when a table is wider than the terminal. On a terminal bytes that are not printable text are escaped, so that no value and no
- * peer's name can command the terminal; into a pipe a string goes as it is.
+ * For people: an array of maps is a table, a map is "name value" lines followed by its tables, a plain array is numbered
+ * lines. Little is known by name: a "verdict" and a "warning" come first, a field that ends in _ms is a duration, a few
+ * columns are the first to go when a table is wider than the terminal. On a terminal bytes that are not printable text
+ * are escaped, so that no value and no peer's name can command the terminal; into a pipe a string goes as it is.
  *
- * For programs: one line of JSON. Strings must be Unicode there, so each byte that is not part of well-formed UTF-8 becomes U+FFFD; whoever
- * needs the bytes takes them without --json. A list of maps is wrapped in an object under the command's name ({"members":[...]}), so
- * that fields can be added beside it later; an error is {"error":"..."}. */
+ * For programs: one line of JSON. Strings must be Unicode there, so each byte that is not part of well-formed UTF-8
+ * becomes U+FFFD; whoever needs the bytes takes them without --json. A list of maps is wrapped in an object under the
+ * command's name ({"members":[...]}), so that fields can be added beside it later; an error is {"error":"..."}. */
 #ifndef COVEY_CONSOLE_RENDER_H
 #define COVEY_CONSOLE_RENDER_H
 

@@ -1,7 +1,8 @@
 /* shell.h: lines of commands to one node, from a person or from a script, and their answers.
  *
- * A shell keeps two connections: one for commands, and, for a person, one that is subscribed to the members, whose messages appear above
- * the prompt as they happen. A lost connection is said once and opened again at the next command: nodes die, the console does not. */
+ * A shell keeps two connections: one for commands, and, for a person, one that is subscribed to the members, whose
+ * messages appear above the prompt as they happen. A lost connection is said once and opened again at the next command:
+ * nodes die, the console does not. */
 #ifndef COVEY_CONSOLE_SHELL_H
 #define COVEY_CONSOLE_SHELL_H
 
@@ -35,7 +36,8 @@ void shell_close(struct shell *s);
  * reached. STATUS gives its verdict's code. A subscription is followed until the connection ends. */
 int shell_command(struct shell *s, const struct slice *arg, uint32_t arg_n);
 
-/* Runs a line: a command with the quotes of redis-cli, or one of the shell's own (help, connect, quit). As shell_command; 0 for an empty one. */
+/* Runs a line: a command with the quotes of redis-cli, or one of the shell's own (help, connect, quit). As
+ * shell_command; 0 for an empty one. */
 int shell_line(struct shell *s, struct slice line);
 
 /* The lines of stdin, without a prompt: the worst of the lines' codes. */

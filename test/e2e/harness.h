@@ -1,8 +1,10 @@
-/* harness.h: real nodes for the end-to-end stories: started, asked, killed, and gone when the story ends, however it ends.
+/* harness.h: real nodes for the end-to-end stories: started, asked, killed, and gone when the story ends, however it
+ * ends.
  *
- * A story is a cmocka test with e2e_setup and e2e_teardown; *state is a struct cluster. Nodes are named a, b, c, d in order and listen
- * ten ports apart, below the ephemeral ones. Nothing sleeps blindly: each wait asks a question again and again until the answer is the one
- * wanted, or until E2E_WAIT_MS are over, and then the story fails with the end of every node's log. */
+ * A story is a cmocka test with e2e_setup and e2e_teardown; *state is a struct cluster. Nodes are named a, b, c, d in
+ * order and listen ten ports apart, below the ephemeral ones. Nothing sleeps blindly: each wait asks a question again
+ * and again until the answer is the one wanted, or until E2E_WAIT_MS are over, and then the story fails with the end of
+ * every node's log. */
 #ifndef COVEY_TEST_E2E_HARNESS_H
 #define COVEY_TEST_E2E_HARNESS_H
 
@@ -65,8 +67,8 @@ int e2e_wait_exit(struct cluster *c, unsigned i);
 
 /* ---- Questions ---- */
 
-/* A command (words up to a NULL) to node i: the reply as text in c->text, also returned: "OK", "12", "(nil)", an error's words. Connects when
- * needed; "(no connection)" when that fails or the connection ends. */
+/* A command (words up to a NULL) to node i: the reply as text in c->text, also returned: "OK", "12", "(nil)", an error's
+ * words. Connects when needed; "(no connection)" when that fails or the connection ends. */
 const char *e2e_ask(struct cluster *c, unsigned i, ...);
 
 /* The reply must match the shell pattern (fnmatch). */

@@ -81,6 +81,7 @@ static void test_hostile_peer_streams(void **state)
         shutdown(fd, SHUT_WR);
         until_closed(c, fd);
     }
+    e2e_await_log(c, 0, "event=peer.garbage*addr=");
     e2e_expect(c, 0, "OK", "SET", "k", "v");
     e2e_await_whole(c, 3);
 }
@@ -145,6 +146,7 @@ static void test_http_on_the_client_port(void **state)
         e2e_match(c, __FILE__, __LINE__, "*-ERR *", c->text);
     }
     e2e_expect(c, 0, "(nil)", "GET", "k");
+    e2e_expect(c, 0, "*rejected_requests:[1-9]*", "INFO", "stats");
 }
 
 /* Too large is an error and not a disconnection. */

@@ -25,7 +25,8 @@ static void test_tour(void **state)
     e2e_expect(c, 0, "Rome", "GET", "city");
 }
 
-/* Each in turn: no error at the survivors at the very moment of its death, nothing lost, and it serves what was written without it. */
+/* Each in turn: no error at the survivors at the very moment of its death, nothing lost, and it serves what was written
+ * without it. */
 static void test_any_node_may_die(void **state)
 {
     struct cluster *c = *state;
