@@ -99,6 +99,15 @@ static bool is_whole(struct demo *d, unsigned i)
     return all && (d->node_n < DEMO_NODES || number_of(&d->client, "code") == 0);
 }
 
+/* A node that has ended without being told to, or node_n. */
+static unsigned ended_node(struct demo *d)
+{
+    unsigned i = 0;
+    while (i < d->node_n && nest_running(&d->nest, i))
+        i++;
+    return i;
+}
+
 /* Waits until each node says so. */
 static bool wait_whole(struct demo *d, char *why, size_t why_n)
 {
@@ -106,9 +115,10 @@ static bool wait_whole(struct demo *d, char *why, size_t why_n)
     for (unsigned i = 0; i < d->node_n; i++) {
         client_close(&d->client);
         while (!is_whole(d, i)) {
-            if (stop || !nest_running(&d->nest, i) || screen_now_ms() > until_ms) {
-                snprintf(why, why_n, "%s %s", name_of(i),
-                         nest_running(&d->nest, i) ? "does not see all members healthy" : "has ended");
+            unsigned ended = ended_node(d);
+            if (stop || ended < d->node_n || screen_now_ms() > until_ms) {
+                unsigned who = ended < d->node_n ? ended : i;
+                snprintf(why, why_n, "%s %s", name_of(who), who == ended ? "has ended" : "does not see all members healthy");
                 client_close(&d->client);
                 return false;
             }

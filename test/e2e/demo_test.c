@@ -54,6 +54,21 @@ static void test_demo_interrupted(void **state)
     }
 }
 
+/* A node that cannot start ends the demo at once, with that node's own words. */
+static void test_demo_with_a_port_in_use(void **state)
+{
+    struct cluster *c = *state;
+    char pattern[128];
+    e2e_start(c, 2, NULL);
+    e2e_await(c, 2, "PONG", "PING");
+    uint64_t start_ms = e2e_now_ms();
+    assert_int_equal(e2e_shell(c, "mkdir d && TMPDIR=$PWD/d timeout 60 $COVEY demo --base-port %u", c->base_port), 1);
+    e2e_check(c, e2e_now_ms() - start_ms < 10000); /* the demo's own patience is 30 s */
+    snprintf(pattern, sizeof pattern, "*c has ended*FAILED*c: covey: port %u is in use*A CHECK FAILED.\n", e2e_port(c, 2));
+    e2e_match(c, __FILE__, __LINE__, pattern, c->text);
+    expect_empty(c, "d");
+}
+
 static void test_demo_refuses_bad_flags(void **state)
 {
     struct cluster *c = *state;
@@ -69,6 +84,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_demo, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_demo_with_two_nodes, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_demo_interrupted, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_demo_with_a_port_in_use, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_demo_refuses_bad_flags, e2e_setup, e2e_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
