@@ -68,6 +68,21 @@ static void test_a_packet_fills_to_its_limit_and_comes_out_in_order(void **state
     assert_int_equal(packet_next(&rest, &got), 0);
 }
 
+static void test_the_last_byte_is_used_and_no_more(void **state)
+{
+    (void)state;
+    static const uint8_t zeros[PACKET_MAX];
+    struct packet p;
+    struct message m = {.kind = MSG_SYNC_TABLE};
+    m.sync_table.members = slice_of(zeros, PACKET_MAX - PACKET_HEADER - message_size(&m) + 1);
+    packet_begin(&p, &header);
+    assert_false(packet_add(&p, &m));
+    assert_int_equal(p.n, PACKET_HEADER);
+    m.sync_table.members.n--;
+    assert_true(packet_add(&p, &m));
+    assert_int_equal(p.n, PACKET_MAX);
+}
+
 static void test_the_largest_alive_fits(void **state)
 {
     (void)state;
@@ -127,6 +142,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_header_is_as_declared),
         cmocka_unit_test(test_a_packet_fills_to_its_limit_and_comes_out_in_order),
+        cmocka_unit_test(test_the_last_byte_is_used_and_no_more),
         cmocka_unit_test(test_the_largest_alive_fits),
         cmocka_unit_test(test_what_is_no_packet_is_refused),
         cmocka_unit_test(test_unknown_messages_are_skipped_and_cut_ones_are_bad),
