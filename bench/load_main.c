@@ -1,0 +1,106 @@
+/* load_main.c: the load generator by itself, for looking at one thing: a node under perf, a change, a machine.
+ *
+ *     build/bench/load -p 7400,7410,7420 -t set|get [-c 60] [-P 1] [-d 100] [-r 100000] [-s SECONDS] [-f] [-a]
+ *
+ * -f writes every key once before; -a takes any value of the right size for an answer (the floor's). One line comes out. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench/load.h"
+
+static bool parse_ports(struct load_options *o, char *list)
+{
+    for (char *word = strtok(list, ","); word; word = strtok(NULL, ",")) {
+        unsigned long port = strtoul(word, NULL, 10);
+        if (port == 0 || port > UINT16_MAX || o->port_n == LOAD_PORTS_MAX)
+            return false;
+        o->port[o->port_n++] = (uint16_t)port;
+    }
+    return o->port_n > 0;
+}
+
+static bool number(const char *text, uint32_t max, uint32_t *out)
+{
+    char *end;
+    unsigned long n = strtoul(text, &end, 10);
+    *out = (uint32_t)n;
+    return *end == '\0' && n >= 1 && n <= max;
+}
+
+static bool parse(struct load_options *o, bool *fill, int argc, char **argv)
+{
+    uint32_t seconds = 5;
+    bool good = true;
+    for (int c; good && (c = getopt(argc, argv, "p:t:c:P:d:r:s:fa")) != -1;) {
+        switch (c) {
+        case 'p':
+            good = parse_ports(o, optarg);
+            break;
+        case 't':
+            good = strcmp(optarg, "set") == 0 || strcmp(optarg, "get") == 0;
+            o->op = optarg[0] == 's' ? LOAD_SET : LOAD_GET;
+            break;
+        case 'c':
+            good = number(optarg, LOAD_CONNECTIONS_MAX, &o->connections);
+            break;
+        case 'P':
+            good = number(optarg, LOAD_PIPELINE_MAX, &o->pipeline);
+            break;
+        case 'd':
+            good = number(optarg, LOAD_VALUE_MAX, &o->value_bytes);
+            break;
+        case 'r':
+            good = number(optarg, UINT32_MAX, &o->keys);
+            break;
+        case 's':
+            good = number(optarg, 3600, &seconds);
+            break;
+        case 'f':
+            *fill = true;
+            break;
+        case 'a':
+            o->any_content = true;
+            break;
+        default:
+            good = false;
+        }
+    }
+    o->count_ms = seconds * 1000;
+    return good && o->port_n > 0 && optind == argc;
+}
+
+static bool run(const struct load_options *o)
+{
+    static struct load_report r;
+    char why[LOAD_WHY];
+    if (load_run(o, &r, why) != 0) {
+        fprintf(stderr, "load: %s\n", why);
+        return false;
+    }
+    printf("%s: %" PRIu64 " a second, p50 %" PRIu64 " us, p99 %" PRIu64 " us, p99.9 %" PRIu64 " us, max %" PRIu64
+           " us, errors %" PRIu64 "%s%s\n",
+           o->op == LOAD_SET ? "SET" : "GET", r.replies * 1000000u / (r.ns / 1000u + 1), histogram_at(&r.latency, 500) / 1000,
+           histogram_at(&r.latency, 990) / 1000, histogram_at(&r.latency, 999) / 1000, r.latency.max_ns / 1000, r.errors,
+           r.errors ? ": " : "", r.error);
+    return r.errors == 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct load_options o = {
+        .connections = 60, .pipeline = 1, .value_bytes = 100, .keys = 100000, .warm_ms = 300, .seed = (uint64_t)getpid()};
+    bool fill = false;
+    if (!parse(&o, &fill, argc, argv)) {
+        fprintf(stderr, "usage: load -p PORT[,PORT]... -t set|get [-c CONNECTIONS] [-P PIPELINE] [-d BYTES] [-r KEYS] [-s "
+                        "SECONDS] [-f] [-a]\n");
+        return 2;
+    }
+    struct load_options each = o;
+    each.op = LOAD_SET;
+    each.pipeline = 16;
+    each.every_key = true;
+    return (!fill || run(&each)) && run(&o) ? 0 : 1;
+}
