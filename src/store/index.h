@@ -1,10 +1,11 @@
 /* index.h: where every key's record is, in memory: key -> version, expiry, size, place.
  *
- * One table per arc of the ring (a vnode), so that a vnode can be counted, walked and dropped alone. Each grows one bucket at a time
- * (linear hashing), so no insert ever stalls. 40 bytes a key or fewer besides the key's own; index.c says where they go.
+ * One table per arc of the ring (a vnode), so that a vnode can be counted, walked and dropped alone. Each grows one bucket at a
+ * time (linear hashing), so no insert ever stalls. 40 bytes a key or fewer besides the key's own; index.c says where they go.
  *
- * An entry is made in two moves. index_reserve, when a put is submitted, does all that can fail: memory for the entry and a number for
- * the node id. index_set, when the put has become durable, cannot fail. Until then the entry is reserved: it is counted, but found by no reader. */
+ * An entry is made in two moves. index_reserve, when a put is submitted, does all that can fail: memory for the entry and a
+ * number for the node id. index_set, when the put has become durable, cannot fail. Until then the entry is reserved: it is
+ * counted, but found by no reader. */
 #ifndef COVEY_STORE_INDEX_H
 #define COVEY_STORE_INDEX_H
 
@@ -56,10 +57,10 @@ int index_cut(struct index *ix, uint32_t arcs);
 
 struct index_key index_key(const struct index *ix, uint16_t slot, struct slice key);
 
-/* Finds the entry of a key, also one that is only reserved. */
+/* Finds the entry of a key, also one that is only reserved. When there is none, spot->entry is NULL. */
 bool index_find(const struct index *ix, const struct index_key *k, struct index_spot *spot);
 
-/* Finds or makes the entry of a key, with room for what `coming` will say of it. 0 or ERR_NO_MEMORY. */
+/* Makes the entry that index_find found, or did not find, ready for what `coming` will say of the key. 0 or ERR_NO_MEMORY. */
 int index_reserve(struct index *ix, const struct index_key *k, const struct index_item *coming, struct index_spot *spot);
 
 struct index_item index_get(const struct index *ix, const struct index_spot *spot);

@@ -175,6 +175,7 @@ int table_replay(struct table *t, const struct record_view *v, uint16_t segment,
     item.offset = offset;
     struct index_key k = index_key(&t->index, v->slot, v->record.key);
     struct index_spot spot;
+    index_find(&t->index, &k, &spot);
     int error = index_reserve(&t->index, &k, &item, &spot);
     if (!error)
         merge(t, &spot, &item);

@@ -1,0 +1,180 @@
+/* The log store by itself: puts and gets a second, sync latency, memory a key, and how fast it opens again.
+ *
+ * store_bench [KEYS [DIR]]    a million keys in a temporary directory by default */
+#include <ftw.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/hash.h"
+#include "base/rng.h"
+#include "store/log.h"
+
+enum { VALUE_BYTES = 100, TURN = 64, SYNC_SECONDS = 2 };
+
+struct bench {
+    struct store *store;
+    char root[128], dir[160];
+    sem_t woken;
+    uint8_t value[VALUE_BYTES];
+    uint64_t stamp;
+};
+
+/* Wall time, and processor time of all threads: the second says what a replica pays on a machine that it shares. */
+struct watch {
+    double wall_s, cpu_s;
+};
+
+static double clock_s(clockid_t id)
+{
+    struct timespec t;
+    clock_gettime(id, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static struct watch watch_start(void)
+{
+    return (struct watch){clock_s(CLOCK_MONOTONIC), clock_s(CLOCK_PROCESS_CPUTIME_ID)};
+}
+
+static struct watch watch_read(struct watch w)
+{
+    return (struct watch){clock_s(CLOCK_MONOTONIC) - w.wall_s, clock_s(CLOCK_PROCESS_CPUTIME_ID) - w.cpu_s};
+}
+
+static void wake(void *arg)
+{
+    sem_post(&((struct bench *)arg)->woken);
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st, (void)type, (void)ftw;
+    return remove(path);
+}
+
+static void open_log(struct bench *b, enum durability durability)
+{
+    char why[512];
+    struct log_options o = {.dir = b->dir, .durability = durability, .wake = wake, .wake_arg = b};
+    if (log_open(&o, &b->store, why, sizeof why) != 0) {
+        fprintf(stderr, "store_bench: %s\n", why);
+        exit(1);
+    }
+}
+
+static struct slice key_of(char out[32], uint64_t i)
+{
+    return slice_of(out, (size_t)snprintf(out, 32, "user:%llu:session", (unsigned long long)i));
+}
+
+/* One put of a fresh random value, which lz4 would not shrink (and which is too short for it). */
+static void put(struct bench *b, uint64_t i)
+{
+    char key[32];
+    memcpy(b->value, &i, sizeof i);
+    struct slice value = slice_of(b->value, sizeof b->value);
+    struct record r = {.kind = RECORD_VALUE, .key = key_of(key, i), .value = value};
+    r.version = (struct version){.stamp = ++b->stamp, .node = 1 + i % 3, .digest = hash_bytes(value)};
+    store_put(b->store, i, &r);
+}
+
+static void reap(struct bench *b, uint32_t n)
+{
+    struct store_result out;
+    while (n > 0) {
+        if (!store_reap(b->store, &out)) {
+            sem_wait(&b->woken);
+            continue;
+        }
+        CHECK(out.error == 0);
+        n--;
+    }
+}
+
+static void row(const char *what, struct watch start, uint64_t n)
+{
+    struct watch took = watch_read(start);
+    printf("%-40s %12.1f %12.2f\n", what, (double)n / took.wall_s / 1e3, took.cpu_s * 1e6 / (double)n);
+    fflush(stdout);
+}
+
+static void bench_interval(struct bench *b, uint64_t keys)
+{
+    char key[32];
+    struct rng rng;
+    struct log_stats stats;
+    open_log(b, DURABILITY_INTERVAL);
+    struct watch start = watch_start();
+    for (uint64_t i = 0; i < keys; i += TURN) {
+        for (uint64_t j = i; j < i + TURN; j++)
+            put(b, j);
+        store_flush(b->store);
+        reap(b, TURN);
+    }
+    row("puts, interval, 64 a turn", start, keys);
+    log_stats(b->store, &stats);
+    printf("%-40s %12.1f bytes/key\n", "memory of the index besides the keys",
+           (double)(stats.index_bytes - stats.key_bytes) / (double)stats.records);
+    for (int wants = GET_DIGEST; wants <= GET_VALUE; wants++) {
+        rng_init(&rng, 1);
+        start = watch_start();
+        for (uint64_t i = 0; i < keys; i += TURN) {
+            for (int j = 0; j < TURN; j++)
+                store_get(b->store, 0, key_of(key, rng_below(&rng, keys)), (enum get_wants)wants);
+            reap(b, TURN);
+        }
+        row(wants == GET_VALUE ? "gets of a value, cached" : "gets of a digest", start, keys);
+    }
+    CHECK(log_drain(b->store) == 0);
+    store_close(b->store);
+    start = watch_start();
+    open_log(b, DURABILITY_INTERVAL);
+    row("opening again", start, keys);
+    store_close(b->store);
+}
+
+static void bench_fsync(struct bench *b, uint32_t turn)
+{
+    char what[64];
+    uint64_t puts = 0;
+    open_log(b, DURABILITY_FSYNC);
+    struct watch start = watch_start();
+    do {
+        for (uint32_t j = 0; j < turn; j++)
+            put(b, puts++ % 10000);
+        store_flush(b->store);
+        reap(b, turn);
+    } while (watch_read(start).wall_s < SYNC_SECONDS);
+    snprintf(what, sizeof what, "puts, fsync, %u a group", (unsigned)turn);
+    row(what, start, puts);
+    store_close(b->store);
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t keys = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000;
+    const char *under = argc > 2 ? argv[2] : "/tmp";
+    struct bench *b = calloc(1, sizeof *b);
+    CHECK(b != NULL && keys > 0);
+    keys = (keys + TURN - 1) / TURN * TURN;
+    snprintf(b->root, sizeof b->root, "%.100s/covey-store-XXXXXX", under);
+    if (!mkdtemp(b->root)) {
+        perror(b->root);
+        return 1;
+    }
+    snprintf(b->dir, sizeof b->dir, "%s/data", b->root);
+    sem_init(&b->woken, 0, 0);
+    printf("the log store, %llu keys, values of %d bytes\n%-40s %12s %12s\n", (unsigned long long)keys, VALUE_BYTES, "",
+           "thousand/s", "CPU us each");
+    bench_interval(b, keys);
+    nftw(b->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    bench_fsync(b, 1);
+    bench_fsync(b, TURN);
+    nftw(b->root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    free(b);
+    return 0;
+}
