@@ -96,6 +96,42 @@ static void failed_writes_and_syncs(void **state)
     }
 }
 
+/* Interval: a put's result comes out of the flush itself, whatever a sync would say; a state record's only after one. */
+static void interval_mode_syncs_states(void **state)
+{
+    struct fixture *f = *state;
+    struct store_result out;
+    struct record r = value_record(SLICE("k"), SLICE("v"), 1);
+    f->options.durability = DURABILITY_INTERVAL;
+    open_faulty(f);
+    fault.number = EIO;
+    fault.sync_fails = 1;
+    store_put(f->store, 1, &r);
+    store_flush(f->store);
+    assert_true(store_reap(f->store, &out));
+    assert_int_equal(out.error, 0);
+    fixture_expect(f, SLICE("k"), SLICE("v"));
+    assert_int_equal(fixture_put(f, state_record(SLICE("layout"), SLICE("l"), 2)).error, ERR_IO);
+}
+
+/* The sync of each second happens without a further call, and the owner is woken when it fails. */
+static void the_interval_sync_fails(void **state)
+{
+    struct fixture *f = *state;
+    struct timespec end;
+    f->options.durability = DURABILITY_INTERVAL;
+    open_faulty(f);
+    fault.number = EIO;
+    fault.sync_fails = 1;
+    assert_int_equal(fixture_put(f, value_record(SLICE("k"), SLICE("v"), 1)).error, 0);
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += WAIT_S;
+    assert_int_equal(sem_timedwait(&f->woken, &end), 0);
+    assert_int_equal(fault.sync_fails, 0);
+    fixture_expect(f, SLICE("k"), SLICE("v"));
+    assert_int_equal(fixture_put(f, value_record(SLICE("k"), SLICE("w"), 2)).error, ERR_IO);
+}
+
 /* What had gathered behind the group that failed is refused too. */
 static void a_failure_takes_the_gathered_group_along(void **state)
 {
@@ -220,8 +256,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(failed_writes_and_syncs), TEST(a_failure_takes_the_gathered_group_along), TEST(short_writes_are_continued),
-        TEST(dying_in_any_write),      TEST(uncached_reads_go_to_the_helper),          TEST(a_rotten_value_is_an_error),
+        TEST(failed_writes_and_syncs),         TEST(interval_mode_syncs_states),
+        TEST(the_interval_sync_fails),         TEST(a_failure_takes_the_gathered_group_along),
+        TEST(short_writes_are_continued),      TEST(dying_in_any_write),
+        TEST(uncached_reads_go_to_the_helper), TEST(a_rotten_value_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* store_fixture.h: what the tests of the stores share: a temporary directory, records made of strings, and reaping that waits without sleeping. */
+/* store_fixture.h: what the tests of the stores share: a temporary directory, records made of strings, and reaping that waits
+ * without sleeping. */
 #ifndef COVEY_TEST_STORE_FIXTURE_H
 #define COVEY_TEST_STORE_FIXTURE_H
 

@@ -24,6 +24,7 @@ static void set(struct index *ix, struct slice key, struct index_item item)
 {
     struct index_key k = key_in(ix, key);
     struct index_spot spot;
+    index_find(ix, &k, &spot);
     assert_int_equal(index_reserve(ix, &k, &item, &spot), 0);
     index_set(ix, &spot, &item);
 }
@@ -95,6 +96,7 @@ static void a_reserved_entry_is_counted_but_not_live(void **state)
     uint32_t live[4];
     assert_int_equal(index_init(&ix, 4, 1), 0);
     struct index_key k = key_in(&ix, SLICE("k"));
+    assert_false(index_find(&ix, &k, &spot));
     assert_int_equal(index_reserve(&ix, &k, &item, &spot), 0);
     assert_int_equal(index_get(&ix, &spot).kind, RECORD_NONE);
     assert_int_equal(ix.records, 1);

@@ -1,4 +1,5 @@
-/* What both stores promise: merging by version in any order, reads, counts, state records. Each test runs over the memory store and over the log. */
+/* What both stores promise: merging by version in any order, reads, counts, state records. Each test runs over the memory store
+ * and over the log. */
 #include "store_fixture.h"
 
 #include "base/rng.h"
@@ -113,8 +114,8 @@ static void a_put_is_invisible_until_it_is_durable(void **state)
     assert_int_equal(store_records(b->log->store), 1);
 }
 
-/* Puts of few keys in random order and random groups, with duplicates: what is held is the greatest of each key, each result tells the truth, and
- * a replay, which sees the records in the order of the log, agrees. */
+/* Puts of few keys in random order and random groups, with duplicates: what is held is the greatest of each key, each result
+ * tells the truth, and a replay, which sees the records in the order of the log, agrees. */
 static void any_order_gives_the_same(void **state)
 {
     enum { KEYS = 8, PUTS = 400 };
@@ -174,8 +175,8 @@ static void pending_puts_of_one_key(void **state)
 static void large_and_compressible(void **state)
 {
     struct both *b = *state;
-    size_t n = VALUE_MAX;
-    uint8_t *value = test_malloc(n), *key = test_malloc(KEY_MAX);
+    size_t n = VALUE_MAX, too_big = RECORD_VALUE_MAX + 1;
+    uint8_t *value = test_calloc(1, too_big), *key = test_malloc(KEY_MAX);
     struct rng rng;
     rng_init(&rng, 3);
     for (size_t i = 0; i + 8 <= n; i += 8) {
@@ -192,7 +193,7 @@ static void large_and_compressible(void **state)
         fixture_expect(b->log, SLICE("soft"), slice_of(value, n));
         fixture_expect(b->log, SLICE("soft small"), slice_of(value, 300));
     }
-    assert_int_equal(put(b, value_record(SLICE("k"), slice_of(value, RECORD_VALUE_MAX + 1), 1)).error, ERR_TOO_BIG);
+    assert_int_equal(put(b, value_record(SLICE("k"), slice_of(value, too_big), 1)).error, ERR_TOO_BIG);
     test_free(value);
     test_free(key);
 }

@@ -1,7 +1,7 @@
 /* commit.h: the helper thread that writes and syncs groups, so that the loop never waits for the disk.
  *
- * One group at a time is with the helper; the owner gathers the next meanwhile. In interval mode the owner writes most groups itself, and the helper
- * syncs what was written a second after the first of it. */
+ * One group at a time is with the helper; the owner gathers the next meanwhile. In interval mode the owner writes most groups
+ * itself, and the helper syncs what was written a second after the first of it. */
 #ifndef COVEY_STORE_COMMIT_H
 #define COVEY_STORE_COMMIT_H
 

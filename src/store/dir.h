@@ -9,7 +9,8 @@ struct dir {
     int lock_fd; /* holds the flock; DIR/lock has the pid of its holder */
 };
 
-/* Opens the directory, making it with mode 0700 where there is none, and locks it. 0, ERR_LOCKED, ERR_IO, ERR_NO_SPACE, with a sentence in why. */
+/* Opens the directory, making it with mode 0700 where there is none, and locks it. 0, ERR_LOCKED, ERR_IO, ERR_NO_SPACE, with a
+ * sentence in why. */
 int dir_open(struct dir *d, const char *path, char *why, size_t why_n);
 
 /* Closes it; the lock goes too. Does nothing to a directory that is not open (fd -1). */

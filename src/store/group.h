@@ -1,4 +1,5 @@
-/* group.h: puts that will be written and synced together: their encoded records in one run of bytes, and what to do once they are durable.
+/* group.h: puts that will be written and synced together: their encoded records in one run of bytes, and what to do once they
+ * are durable.
  *
  * While one group is on its way to the disk the next one gathers (group commit: Gawlick and Kinkade 1985; DeWitt et al. 1984). */
 #ifndef COVEY_STORE_GROUP_H
@@ -37,8 +38,8 @@ void group_close(struct group *g);
 /* Empties the group, states that nobody merged included, and keeps its memory unless it is large. */
 void group_reset(struct group *g);
 
-/* Encodes a record at the end of the group. Sets p->item.offset and p->key_n. 0, ERR_BUSY (the group is full), ERR_TOO_BIG (the record is)
- * or ERR_NO_MEMORY; on error the group is as it was and p->state still the caller's. */
+/* Encodes a record at the end of the group. Sets p->item.offset and p->key_n. 0, ERR_BUSY (the group is full), ERR_TOO_BIG (the
+ * record is) or ERR_NO_MEMORY; on error the group is as it was and p->state still the caller's. */
 int group_add(struct group *g, struct pending *p, const struct record *r);
 
 /* Takes the last put out again (one without a state). */

@@ -1,16 +1,18 @@
-/* log.c: the store on disk, put together: the table (what is held), the segments (where), the committer and the reader (the helpers).
+/* log.c: the store on disk, put together: the table (what is held), the segments (where), the committer and the reader (the
+ * helpers).
  *
- * A put goes into the gathering group. At store_flush that group goes to the committer, if it is idle; else when it is back. In interval mode
- * the loop writes the group itself, for a write into the page cache is cheaper than a hand-over; only when the group holds a state record (which
- * must be synced) or the segment is full does the committer take it. When a group is back its records become visible, all at once.
+ * A put goes into the gathering group. At store_flush that group goes to the committer, if it is idle; else when it is back. In
+ * interval mode the loop writes the group itself, for a write into the page cache is cheaper than a hand-over; only when the
+ * group holds a state record (which must be synced) or the segment is full does the committer take it. When a group is back its
+ * records become visible, all at once.
  *
  *     gathering --flush--> (waits while another is out) --> out: written, synced --> published --> reaped
  *
- * Invariants: at most one group is out. The writing end of the last segment belongs to the committer while a group is out, else to the loop. Only
- * the loop touches the table and the list of segments.
+ * Invariants: at most one group is out. The writing end of the last segment belongs to the committer while a group is out, else
+ * to the loop. Only the loop touches the table and the list of segments.
  *
- * After a failed write or sync the store refuses every put until it is opened again: what the file holds behind its last good sync is unknown (a failed fsync
- * may have dropped pages: Rebello et al. 2020), and opening finds out. Reads go on. */
+ * After a failed write or sync the store refuses every put until it is opened again: what the file holds behind its last good
+ * sync is unknown (a failed fsync may have dropped pages: Rebello et al. 2020), and opening finds out. Reads go on. */
 #include "store/log.h"
 
 #include <errno.h>

@@ -1,30 +1,33 @@
-/* log.h: the store on disk: an append-only log of records with its index in memory (Bitcask's and Aerospike's shape; design section 6).
+/* log.h: the store on disk: an append-only log of records with its index in memory (Bitcask's and Aerospike's shape; design
+ * section 6).
  *
- * DIR/lock (flock: one process a directory), DIR/seg-00000001.log, ... A segment begins with a header (magic, format version, number, a random id).
- * segment.c describes the files, log.c how the parts play together.
- * A helper thread of its own writes and syncs groups; the loop is told through `wake`. Values are read with preadv2(RWF_NOWAIT) on the loop,
- * and on a second helper when they are not in the page cache. */
+ * DIR/lock (flock: one process a directory), DIR/seg-00000001.log, ... A segment begins with a header (magic, format version,
+ * number, a random id). segment.c describes the files, log.c how the parts play together. A helper thread of its own writes and
+ * syncs groups; the loop is told through `wake`. Values are read with preadv2(RWF_NOWAIT) on the loop, and on a second helper
+ * when they are not in the page cache. */
 #ifndef COVEY_STORE_LOG_H
 #define COVEY_STORE_LOG_H
 
 #include "store/store.h"
 
 struct log_options {
-    const char *dir;            /* exists or is created */
+    const char *dir; /* exists or is created */
     enum durability durability;
-    size_t segment_bytes;       /* 0: 64 MiB */
-    void (*wake)(void *arg);    /* called on a helper thread when results may be waiting; NULL: the owner polls */
+    size_t segment_bytes;    /* 0: 64 MiB */
+    void (*wake)(void *arg); /* called on a helper thread when results may be waiting; NULL: the owner polls */
     void *wake_arg;
-    void (*report)(void *arg, const char *sentence); /* what an operator should know: a torn tail found at opening, a failed write; may be NULL */
+    void (*report)(
+        void *arg,
+        const char *sentence); /* what an operator should know: a torn tail found at opening, a failed write; may be NULL */
     void *report_arg;
 };
 
-/* Opens or creates the directory and replays it. *out is the store. 0, or ERR_LOCKED, ERR_IO, ERR_NO_SPACE, ERR_CORRUPT, ERR_BAD_FORMAT, ERR_NO_MEMORY;
- * then `why` (size why_n) holds a sentence that names the file and the remedy. */
+/* Opens or creates the directory and replays it. *out is the store. 0, or ERR_LOCKED, ERR_IO, ERR_NO_SPACE, ERR_CORRUPT,
+ * ERR_BAD_FORMAT, ERR_NO_MEMORY; then `why` (size why_n) holds a sentence that names the file and the remedy. */
 int log_open(const struct log_options *options, struct store **out, char *why, size_t why_n);
 
-/* Blocks until everything flushed is durable (at a clean stop; then reap), and ends the log with a mark that vouches for all of it.
- * 0, ERR_IO or ERR_NO_SPACE. */
+/* Blocks until everything flushed is durable (at a clean stop; then reap), and ends the log with a mark that vouches for all of
+ * it. 0, ERR_IO or ERR_NO_SPACE. */
 int log_drain(struct store *s);
 
 /* For INFO and tests: bytes of memory the index takes (keys included and apart), segments, bytes on disk. */

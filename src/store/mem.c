@@ -1,8 +1,8 @@
 /* mem.c: the table of the real store over a device that is a run of bytes.
  *
- * The device has two parts: what is synced (struct mem_disk, which outlives the store) and what was flushed and not synced yet (`flight`).
- * An offset counts through both, so a record keeps its place when a sync moves it from the second to the first. Honest: results come out at
- * mem_sync. Lying: at store_flush, though the bytes are in flight still and a crash loses them. */
+ * The device has two parts: what is synced (struct mem_disk, which outlives the store) and what was flushed and not synced yet
+ * (`flight`). An offset counts through both, so a record keeps its place when a sync moves it from the second to the first.
+ * Honest: results come out at mem_sync. Lying: at store_flush, though the bytes are in flight still and a crash loses them. */
 #include "store/mem.h"
 
 #include <stdlib.h>

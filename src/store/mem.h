@@ -1,7 +1,7 @@
 /* mem.h: a store in memory with the crash semantics of a disk, for the simulator.
  *
- * The "disk" outlives the store: what store_flush submitted is in flight until mem_sync says that the device is done (the simulator decides when);
- * a crash loses what was not synced. */
+ * The "disk" outlives the store: what store_flush submitted is in flight until mem_sync says that the device is done (the
+ * simulator decides when); a crash loses what was not synced. */
 #ifndef COVEY_STORE_MEM_H
 #define COVEY_STORE_MEM_H
 
@@ -23,7 +23,8 @@ struct mem_options {
 /* Opens a store on what the disk holds, replaying it by version. NULL when memory is out. */
 struct store *mem_open(const struct mem_options *options);
 
-/* The device finished: everything flushed so far is durable, its results become reapable. Nothing happens when nothing was flushed. */
+/* The device finished: everything flushed so far is durable, its results become reapable. Nothing happens when nothing was
+ * flushed. */
 void mem_sync(struct store *s);
 
 /* True while something flushed waits for mem_sync. */

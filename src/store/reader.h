@@ -1,7 +1,8 @@
 /* reader.h: the helper thread that reads records which are not in the page cache, in the order they were asked for.
  *
- * The jobs are a ring of READS: asked by the owner, done by the helper, taken by the owner. Three counters that only grow; each side writes
- * its own. When the ring is full the owner lets further reads wait: a disk that slow gains nothing from a longer queue. */
+ * The jobs are a ring of READS: asked by the owner, done by the helper, taken by the owner. Three counters that only grow; each
+ * side writes its own. When the ring is full the owner lets further reads wait: a disk that slow gains nothing from a longer
+ * queue. */
 #ifndef COVEY_STORE_READER_H
 #define COVEY_STORE_READER_H
 

@@ -18,14 +18,14 @@ struct replay {
     void *report_arg;
     char *why;
     size_t why_n;
-    /* out: the segments in order, the last one open for appending; the array is malloced. Set also after an error, for closing. */
+    /* out: the segments in order, the last one open for appending; malloced; set also after an error, for closing */
     struct segment **segment;
     uint32_t segment_n;
     uint64_t torn_bytes;
 };
 
-/* Replays the directory, or makes the first segment of a new log. 0, or ERR_IO, ERR_NO_SPACE, ERR_CORRUPT, ERR_BAD_FORMAT, ERR_NO_MEMORY
- * with a sentence in why. */
+/* Replays the directory, or makes the first segment of a new log. 0, or ERR_IO, ERR_NO_SPACE, ERR_CORRUPT, ERR_BAD_FORMAT,
+ * ERR_NO_MEMORY with a sentence in why. */
 int replay_run(struct replay *r);
 
 #endif

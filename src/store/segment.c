@@ -1,25 +1,28 @@
 /* Segments: the files of the log.
  *
- *     header, 64 bytes little-endian:  "COVEYSEG" | u32 format (1) | u32 number | u64 id, random | 32 bytes of zero | u64 XXH3-64 of the 56 before
+ *     header, 64 bytes little-endian:
+ *         "COVEYSEG" | u32 format (1) | u32 number | u64 id, random | 32 bytes of zero | u64 XXH3-64 of the 56 before
  *     records (wire/record.h), back to back; among them sync marks
  *     zeros, perhaps
  *
- * **Zeros ahead.** Appending grows the file, and then each fdatasync must also commit the file system's journal for the new size. Writing zeros
- * AHEAD_BYTES beyond the end, once in AHEAD_BYTES, makes nearly every later sync one of data alone.
+ * **Zeros ahead.** Appending grows the file, and then each fdatasync must also commit the file system's journal for the new
+ * size. Writing zeros AHEAD_BYTES beyond the end, once in AHEAD_BYTES, makes nearly every later sync one of data alone.
  *
- * **Sync marks.** After a crash the end of the log may be torn, and that is no fault: nothing there was acknowledged. But a damaged record among
- * synced ones is a fault, and cutting the log there would drop acknowledged records without a word. How to tell them apart? "Valid records follow,
- * so it is damage" is wrong: the pages of one group reach the disk in any order, so after a power cut a whole record may follow a torn one. So the log says
- * itself how far it was synced: a mark is a state record of the name "log.synced", its stamp the number of bytes that were durable when it was written, its
- * node the segment's id (a stored value may well contain another log's bytes). Each group begins with one when there was a sync since the last.
+ * **Sync marks.** After a crash the end of the log may be torn, and that is no fault: nothing there was acknowledged. But a
+ * damaged record among synced ones is a fault, and cutting the log there would drop acknowledged records without a word. How to
+ * tell them apart? "Valid records follow, so it is damage" is wrong: the pages of one group reach the disk in any order, so
+ * after a power cut a whole record may follow a torn one. So the log says itself how far it was synced: a mark is a state record
+ * of the name "log.synced", its stamp the number of bytes that were durable when it was written, its node the segment's id (a
+ * stored value may well contain another log's bytes). Each group begins with one when there was a sync since the last.
  *
  *     a bad record at o, a mark behind it that vouches for more than o:   damage
  *     a bad record at o, no such mark:                                    a torn tail, cut at o
  *
- * What remains undetected is damage in the very last synced group; a clean stop writes a last mark, and the peers remember our log position.
+ * What remains undetected is damage in the very last synced group; a clean stop writes a last mark, and the peers remember our
+ * log position.
  *
- * A full segment is sealed before the next is made: synced, ended with a mark that vouches for all before it, and synced again. So whatever is not the
- * last segment must end exactly with such a mark, else it was damaged or cut short. */
+ * A full segment is sealed before the next is made: synced, ended with a mark that vouches for all before it, and synced again.
+ * So whatever is not the last segment must end exactly with such a mark, else it was damaged or cut short. */
 #include "store/segment.h"
 
 #include <errno.h>
@@ -185,7 +188,8 @@ static int write_all(int fd, const struct log_io *io, struct iovec *iov, int n, 
     return 0;
 }
 
-/* Keeps zeros ahead of the end. Only speed depends on it, so an error is passed over: the next append meets it again if it matters. */
+/* Keeps zeros ahead of the end. Only speed depends on it, so an error is passed over: the next append meets it again if it
+ * matters. */
 static void fill_ahead(struct segment *s, const struct log_io *io, uint32_t limit)
 {
     if (s->end < s->filled || s->end >= limit)

@@ -39,24 +39,26 @@ void segment_name(uint32_t number, char out[SEGMENT_NAME]);
 /* Makes an empty segment, durable with its name. 0, ERR_IO, ERR_NO_SPACE, ERR_NO_MEMORY. */
 int segment_create(int dir, uint32_t number, const struct log_io *io, struct segment **out);
 
-/* Opens a file and reads its header; `end` is then the header's end. 0, ERR_IO, ERR_NO_MEMORY, ERR_CORRUPT (no header that can be believed), or
- * ERR_BAD_FORMAT (*format, its version, is none that we know). */
+/* Opens a file and reads its header; `end` is then the header's end. 0, ERR_IO, ERR_NO_MEMORY, ERR_CORRUPT (no header that can
+ * be believed), or ERR_BAD_FORMAT (*format, its version, is none that we know). */
 int segment_open(int dir, uint32_t number, struct segment **out, uint32_t *format);
 
 /* Closes the file; zeros written ahead are cut off first. */
 void segment_close(struct segment *s);
 
-/* Appends bytes, behind a mark when more is synced than the last mark says. *base is where they begin. `ahead` keeps zeros written ahead up to
- * `limit`. 0, ERR_IO or ERR_NO_SPACE: the end stays where it was and what lies behind it is garbage. */
+/* Appends bytes, behind a mark when more is synced than the last mark says. *base is where they begin. `ahead` keeps zeros
+ * written ahead up to `limit`. 0, ERR_IO or ERR_NO_SPACE: the end stays where it was and what lies behind it is garbage. */
 int segment_append(struct segment *s, const struct log_io *io, struct slice bytes, bool ahead, uint32_t limit, uint32_t *base);
 
-/* Makes everything up to `end` durable. May run beside segment_append of another thread when `end` was taken before. 0, ERR_IO, ERR_NO_SPACE. */
+/* Makes everything up to `end` durable. May run beside segment_append of another thread when `end` was taken before. 0, ERR_IO,
+ * ERR_NO_SPACE. */
 int segment_sync(struct segment *s, const struct log_io *io, uint32_t end);
 
 /* Syncs, and ends the segment with a mark that vouches for all of it; does nothing when it ends with one already. */
 int segment_seal(struct segment *s, const struct log_io *io);
 
-/* Reads up to n bytes at `at`, with the flags of preadv2. Bytes read (fewer only at the end of the file, or of what is cached), or -errno. */
+/* Reads up to n bytes at `at`, with the flags of preadv2. Bytes read (fewer only at the end of the file, or of what is cached),
+ * or -errno. */
 ssize_t segment_read(const struct segment *s, const struct log_io *io, void *p, size_t n, uint32_t at, int flags);
 
 /* True for a sync mark of this segment; *vouched is then what it vouches for. */

@@ -1,7 +1,7 @@
 /* state.h: the node's own records (RECORD_STATE), one per name, held in memory whole.
  *
- * There are few (identity, incarnation, layout, ballots), so they are a list. A put is copied when it is submitted and only linked in when it
- * is durable, so that the second step cannot fail. */
+ * There are few (identity, incarnation, layout, ballots), so they are a list. A put is copied when it is submitted and only
+ * linked in when it is durable, so that the second step cannot fail. */
 #ifndef COVEY_STORE_STATE_H
 #define COVEY_STORE_STATE_H
 

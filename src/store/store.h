@@ -1,11 +1,11 @@
 /* store.h: where records rest. Submit, flush, reap.
  *
- * Two implementations: log.c on disk, mem.c for the simulator. A store keeps one record a key: puts merge by version
- * (record.h), whatever order they come in, also at replay. A put becomes visible to reads, and its result comes out of
- * store_reap, only when it is as durable as the store was opened for. One thread calls all this; an implementation may have helpers inside.
+ * Two implementations: log.c on disk, mem.c for the simulator. A store keeps one record a key: puts merge by version (record.h),
+ * whatever order they come in, also at replay. A put becomes visible to reads, and its result comes out of store_reap, only when
+ * it is as durable as the store was opened for. One thread calls all this; an implementation may have helpers inside.
  *
- * Records of kind RECORD_STATE are the node's own: outside the ring, one per name, the greatest serial (version.stamp) wins, always
- * synced before their result, whatever the durability. */
+ * Records of kind RECORD_STATE are the node's own: outside the ring, one per name, the greatest serial (version.stamp) wins,
+ * always synced before their result, whatever the durability. */
 #ifndef COVEY_STORE_STORE_H
 #define COVEY_STORE_STORE_H
 
@@ -24,7 +24,7 @@ struct store_result {
     enum store_result_kind kind;
     uint64_t token;
     int error;            /* PUT: 0, ERR_SUPERSEDED, ERR_IO, ERR_NO_SPACE, ERR_BUSY. GET: 0 (absent too), ERR_IO, ERR_CORRUPT.
-                           * Any: ERR_NO_MEMORY, ERR_TOO_BIG; PUT: ERR_REFUSED (a kind of record that this release cannot merge) */
+                           * Any: ERR_NO_MEMORY, ERR_TOO_BIG; PUT: ERR_REFUSED (a kind that this release cannot merge) */
     struct version held;  /* PUT: what is held for the key now */
     struct record record; /* GET: kind RECORD_NONE when absent; value empty for GET_DIGEST */
     uint32_t size;        /* GET: of the value */
@@ -51,7 +51,8 @@ struct store {
     const struct store_vtable *vtable;
 };
 
-/* Submits a put. The record is copied. Its STORE_PUT_DONE comes once, after a flush. A record equal to what is held is a success, held == its version. */
+/* Submits a put. The record is copied. Its STORE_PUT_DONE comes once, after a flush. A record equal to what is held is a
+ * success, held == its version. */
 static inline void store_put(struct store *s, uint64_t token, const struct record *r)
 {
     s->vtable->put(s, token, r);

@@ -5,8 +5,8 @@
  *     table_put ---> a group ---> the device writes and syncs it ---> table_publish ---> table_answer
  *         \-- refused or already decided: no write ------------------------------------------/
  *
- * A put merges by version at the moment it is published, not when it is submitted: so the order in which pending puts of one key were
- * submitted, grouped or replayed never matters. */
+ * A put merges by version at the moment it is published, not when it is submitted: so the order in which pending puts of one key
+ * were submitted, grouped or replayed never matters. */
 #ifndef COVEY_STORE_TABLE_H
 #define COVEY_STORE_TABLE_H
 
@@ -41,8 +41,8 @@ void table_close(struct table *t);
 
 /* ---- Puts ---- */
 
-/* Submits a put: adds it to the group, or, where no write is needed or allowed, queues its answer at once: ERR_SUPERSEDED or 0 by what is
- * visible already, ERR_REFUSED (a kind that this release cannot merge), ERR_BUSY, ERR_TOO_BIG, ERR_NO_MEMORY. */
+/* Submits a put: adds it to the group, or, where no write is needed or allowed, queues its answer at once: ERR_SUPERSEDED or 0
+ * by what is visible already, ERR_REFUSED (a kind that this release cannot merge), ERR_BUSY, ERR_TOO_BIG, ERR_NO_MEMORY. */
 void table_put(struct table *t, struct group *g, uint64_t token, const struct record *r);
 
 /* The group is durable and begins at `base` of `segment`: its records become visible, its answers ready. Empties the group. */
@@ -54,7 +54,8 @@ void table_fail(struct table *t, struct group *g, int error);
 /* Queues the answer of a put that was not even tried. */
 void table_refuse(struct table *t, uint64_t token, int error);
 
-/* Takes a record that was found on the device. 0, ERR_BAD_FORMAT (a kind that this release cannot merge), ERR_CORRUPT or ERR_NO_MEMORY. */
+/* Takes a record that was found on the device. 0, ERR_BAD_FORMAT (a kind that this release cannot merge), ERR_CORRUPT or
+ * ERR_NO_MEMORY. */
 int table_replay(struct table *t, const struct record_view *v, uint16_t segment, uint32_t offset);
 
 /* ---- Reads ---- */
@@ -68,12 +69,13 @@ bool table_state(const struct table *t, struct slice name, struct slice *value, 
 /* The next answer of a put; false when there is none. */
 bool table_answer(struct table *t, struct store_result *out);
 
-/* Answers the oldest question as far as memory goes: 1 when *out is complete, 0 when there is no question, and 2 when the value must still be
- * read from *place; then the caller reads it, or keeps what it needs and answers later (out->record.key lives until the next question). */
+/* Answers the oldest question as far as memory goes: 1 when *out is complete, 0 when there is no question, and 2 when the value
+ * must still be read from *place; then the caller reads it, or keeps what it needs and answers later (out->record.key lives
+ * until the next question). */
 int table_question(struct table *t, struct store_result *out, struct index_item *place);
 
-/* Checks a record that was read for a key and points out->record.value at its value, which may lie in scratch. 0, ERR_INCOMPLETE (bytes end
- * before the record does), ERR_CORRUPT or ERR_NO_MEMORY. */
+/* Checks a record that was read for a key and points out->record.value at its value, which may lie in scratch. 0, ERR_INCOMPLETE
+ * (bytes end before the record does), ERR_CORRUPT or ERR_NO_MEMORY. */
 int table_value(struct slice bytes, struct buf *scratch, struct store_result *out);
 
 /* The most bytes that a record of this place may take on the device. */
