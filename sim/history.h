@@ -1,9 +1,10 @@
 /* history.h: what clients did and saw, and whether it can be true (scenarios.md, "Acknowledged writes").
  *
- * Every written value is unique. A write is ok (acknowledged), failed (refused before any replica could have stored it) or unknown, which
- * may take effect at any later time. For each key:
+ * Every written value is unique. A write is ok (acknowledged), failed (refused before any replica could have stored it)
+ * or unknown, which may take effect at any later time. For each key:
  *   - a read never returns the value of a failed write, nor one that nobody wrote;
- *   - a read never returns a write that ended before another began which was acknowledged, or seen by a finished read, before this
+ *   - a read never returns a write that ended before another began which was acknowledged, or seen by a finished read,
+ *     before this
  *     read began: "a write that begins after another was acknowledged always wins";
  *   - reads never go back: if one that ended before another began saw x and the other saw y, no later pair sees y, then x.
  * "No such key" is the value of a deletion, or of the beginning. */
@@ -55,7 +56,8 @@ void history_end(struct history *h, uint32_t key, uint32_t write, enum outcome o
 /* A quorum read that began at begin_us returned `value`. False when that cannot be: h->why says why. */
 bool history_read(struct history *h, uint32_t key, uint32_t value, uint64_t begin_us, uint64_t now_us);
 
-/* Whether holding `value` is consistent with holding `write`: it is that write's value, or that of one which did not end before it began. */
+/* Whether holding `value` is consistent with holding `write`: it is that write's value, or that of one which did not
+ * end before it began. */
 bool history_covers(const struct history *h, uint32_t key, uint32_t value, uint32_t write);
 
 #endif

@@ -142,7 +142,8 @@ void load_read(struct load *l, uint32_t key, uint32_t node)
 
 /* ---- Hearing ---- */
 
-/* At the moment of ok, W distinct owners hold the write durably, or one that supersedes it. A node that is down counts as holding: its disk is asked when it is back. */
+/* At the moment of ok, W distinct owners hold the write durably, or one that supersedes it. A node that is down counts
+ * as holding: its disk is asked when it is back. */
 static void check_durable(struct load *l, const struct load_client *k, uint32_t coordinator)
 {
     struct world *w = l->world;

@@ -1,7 +1,7 @@
 /* load.h: clients that write, read and delete, and remember what they were told.
  *
- * Each speaks RESP to one node at a time, one command after the other; when its node dies it goes to another. What it did goes into the
- * history (history.h), which says whether it can be true. */
+ * Each speaks RESP to one node at a time, one command after the other; when its node dies it goes to another. What it
+ * did goes into the history (history.h), which says whether it can be true. */
 #ifndef COVEY_SIM_LOAD_H
 #define COVEY_SIM_LOAD_H
 

@@ -31,7 +31,8 @@ void members_observe(struct members_check *c, uint32_t observer, const struct me
 /* A node started or lost power: what it believed is gone, what it is has to hold. */
 void members_life(struct members_check *c, uint32_t node, bool up);
 
-/* Whether every node is up, holds all nodes alive, and has adopted one and the same layout of all of them. When not, and why is not NULL, one reason. */
+/* Whether every node is up, holds all nodes alive, and has adopted one and the same layout of all of them. When not,
+ * and why is not NULL, one reason. */
 bool members_agree(struct members_check *c, struct buf *why);
 
 #endif

@@ -1,7 +1,8 @@
-/* net.h: the simulated network: datagrams that get lost, late, twice or out of order, and streams that deliver in order or break.
+/* net.h: the simulated network: datagrams that get lost, late, twice or out of order, and streams that deliver in order
+ * or break.
  *
- * A stream stalls while the way is cut (its bytes are sent again until the cut heals) and breaks when it stalled for STREAM_PATIENCE_MS, at both ends, each
- * learning it by itself. A crashed node's streams break at the other end. */
+ * A stream stalls while the way is cut (its bytes are sent again until the cut heals) and breaks when it stalled for
+ * STREAM_PATIENCE_MS, at both ends, each learning it by itself. A crashed node's streams break at the other end. */
 #ifndef COVEY_SIM_NET_H
 #define COVEY_SIM_NET_H
 

@@ -1,6 +1,7 @@
 /* schedule.h: the faults of a run, drawn first, as data: so that a failing run can be printed, read and cut down.
  *
- * Swarm style (Groce et al. 2012): each seed turns a random subset of the kinds on, so that rare combinations are met undiluted. */
+ * Swarm style (Groce et al. 2012): each seed turns a random subset of the kinds on, so that rare combinations are met
+ * undiluted. */
 #ifndef COVEY_SIM_SCHEDULE_H
 #define COVEY_SIM_SCHEDULE_H
 

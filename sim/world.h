@@ -1,8 +1,8 @@
 /* world.h: the other world: nodes, network, disks and clocks on virtual time, in one thread.
  *
- * Nodes are the same code as in the real world: front, wire, core, and the store behind store.h. Every message is encoded and decoded. A run is its
- * options and its seed: all randomness comes from seeded generators, one for each concern, so that removing a fault from the schedule does not
- * change what the others draw. */
+ * Nodes are the same code as in the real world: front, wire, core, and the store behind store.h. Every message is
+ * encoded and decoded. A run is its options and its seed: all randomness comes from seeded generators, one for each
+ * concern, so that removing a fault from the schedule does not change what the others draw. */
 #ifndef COVEY_SIM_WORLD_H
 #define COVEY_SIM_WORLD_H
 
@@ -89,7 +89,8 @@ void world_start_node(struct world *w, uint32_t i, uint64_t at_us);
 void world_crash_node(struct world *w, uint32_t i);
 void world_fault(struct world *w, const struct fault *f, bool begins);
 
-/* Does the next planned thing not after until_us: its kind and whom it concerned in *ev (bytes are gone). False when there is none: now_us is then until_us. */
+/* Does the next planned thing not after until_us: its kind and whom it concerned in *ev (bytes are gone). False when
+ * there is none: now_us is then until_us. */
 bool world_next(struct world *w, uint64_t until_us, struct sim_event *ev);
 
 /* Clients. Connecting is immediate; requests are read in the connected node's turn. */
@@ -97,7 +98,8 @@ void world_connect(struct world *w, uint32_t client, uint32_t node);
 void world_say(struct world *w, uint32_t client, struct slice bytes);
 void world_wake_client(struct world *w, uint32_t client, uint64_t at_us);
 
-/* One turn of a node on an event (its times are set here): the step, the actions, the store's results, the clients' next requests, the flush. */
+/* One turn of a node on an event (its times are set here): the step, the actions, the store's results, the clients'
+ * next requests, the flush. */
 void world_turn(struct world *w, uint32_t i, struct event *ev);
 
 uint64_t world_now_ms(const struct world *w);

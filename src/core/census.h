@@ -1,7 +1,8 @@
 /* census.h: how many live keys the whole cluster holds (DBSIZE).
  *
- * Every member is asked for its live keys per vnode; a vnode's count is the greatest that one of its owners answered, so that a member which missed
- * writes does not lower it. One census runs at a time; who asks meanwhile waits for the next. Approximate while writes run. */
+ * Every member is asked for its live keys per vnode; a vnode's count is the greatest that one of its owners answered,
+ * so that a member which missed writes does not lower it. One census runs at a time; who asks meanwhile waits for the
+ * next. Approximate while writes run. */
 #ifndef COVEY_CORE_CENSUS_H
 #define COVEY_CORE_CENSUS_H
 

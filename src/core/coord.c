@@ -1,24 +1,26 @@
 /* coord.c: the coordinator: an operation from its request to its one answer.
  *
- * The problem. A client asks any member; the record lives at N owners, of which some are slow, dead, cut off, behind, or of another opinion
- * about the layout. The client must get one answer before its deadline, and that answer must be true: `ok` only when W owners hold the write durably
- * (Dynamo, DeCandia et al. 2007, section 4.5), a read at R that sees every acknowledged write (W + R > N), and an error that says
- * whether anything may have been stored.
+ * The problem. A client asks any member; the record lives at N owners, of which some are slow, dead, cut off, behind,
+ * or of another opinion about the layout. The client must get one answer before its deadline, and that answer must be
+ * true: `ok` only when W owners hold the write durably (Dynamo, DeCandia et al. 2007, section 4.5), a read at R that
+ * sees every acknowledged write (W + R > N), and an error that says whether anything may have been stored.
  *
- * An operation is a slot in a bounded slab; its handle travels in the messages and comes back in the answers, so that a late answer to a
- * finished operation finds nothing. Its phases stand in coord.h; each phase knows for every owner whether it is idle, asked, done, newer or failed.
- * Whatever happens (an answer, a lost stream, a dead member, a new layout, a tick), the same function drives the phase: it asks
- * whoever has to be asked now. That makes fail-over, resending and layout changes one mechanism, not three.
+ * An operation is a slot in a bounded slab; its handle travels in the messages and comes back in the answers, so that a
+ * late answer to a finished operation finds nothing. Its phases stand in coord.h; each phase knows for every owner
+ * whether it is idle, asked, done, newer or failed. Whatever happens (an answer, a lost stream, a dead member, a new
+ * layout, a tick), the same function drives the phase: it asks whoever has to be asked now. That makes fail-over,
+ * resending and layout changes one mechanism, not three.
  *
- * Losing messages. A stream that breaks may have lost what was sent on it. Each peer has a link generation; an owner that was asked under an
- * earlier one counts as not asked. Asking twice is harmless: writes carry their version, reads change nothing.
+ * Losing messages. A stream that breaks may have lost what was sent on it. Each peer has a link generation; an owner
+ * that was asked under an earlier one counts as not asked. Asking twice is harmless: writes carry their version, reads
+ * change nothing.
  *
- * Time. All operations live for the same time and are looked at again at the same interval, so two queues in order of arrival replace
- * a timer heap. Work that grows with the number of operations (a member died under ten thousand of them) is a sweep over the
- * slab, cut into slices: coord_deadline_ms says "now" until it is through.
+ * Time. All operations live for the same time and are looked at again at the same interval, so two queues in order of
+ * arrival replace a timer heap. Work that grows with the number of operations (a member died under ten thousand of
+ * them) is a sweep over the slab, cut into slices: coord_deadline_ms says "now" until it is through.
  *
- * Invariants: an operation is in both queues or free; need <= owners; `writes` counts the operations in PHASE_WRITE; one ACT_REPLY per
- * request, never more. */
+ * Invariants: an operation is in both queues or free; need <= owners; `writes` counts the operations in PHASE_WRITE;
+ * one ACT_REPLY per request, never more. */
 #include "core/coord.h"
 
 #include "base/check.h"

@@ -1,8 +1,8 @@
 /* coord.h: what clients asked of this node, until it is answered (design section 5).
  *
- * A coordinator turns a request into messages to a key's owners, gathers their answers to a quorum, and answers the client once: ok, failed
- * (refused before any replica could have stored it) or unknown. Any member coordinates any key. The essay is in coord.c; writes are in
- * coord_write.c, reads in coord_read.c, the count over all members in census.c. */
+ * A coordinator turns a request into messages to a key's owners, gathers their answers to a quorum, and answers the
+ * client once: ok, failed (refused before any replica could have stored it) or unknown. Any member coordinates any key.
+ * The essay is in coord.c; writes are in coord_write.c, reads in coord_read.c, the count over all members in census.c. */
 #ifndef COVEY_CORE_COORD_H
 #define COVEY_CORE_COORD_H
 
@@ -128,7 +128,8 @@ void coord_close(struct coord *c);
 /* Time as of the event being handled: first thing in each step. */
 void coord_time(struct coord *c, uint64_t now_ms, uint64_t wall_ms);
 
-/* A layout is in force (again): operations under way are driven anew under it. 0 or ERR_NO_MEMORY (then all members count as unreachable). Tell the peers next. */
+/* A layout is in force (again): operations under way are driven anew under it. 0 or ERR_NO_MEMORY (then all members
+ * count as unreachable). Tell the peers next. */
 int coord_layout(struct coord *c, const struct layout *layout);
 
 /* While fenced no write starts: they wait for the next layout, or for their deadline. */

@@ -47,7 +47,8 @@ unsigned op_reachable_n(const struct coord *c, const struct op *op);
 /* Answers the client and frees the operation. `answered` goes into the error's words. */
 void op_finish(struct coord *c, struct op *op, int error, unsigned answered, struct out *out);
 
-/* Begins the phase; drives it: asks whoever has to be asked now (called again after losses, layouts, ticks); `late`: a tick passed without an answer. */
+/* Begins the phase; drives it: asks whoever has to be asked now (called again after losses, layouts, ticks); `late`: a
+ * tick passed without an answer. */
 void write_begin(struct coord *c, struct op *op, struct out *out);
 void write_drive(struct coord *c, struct op *op, bool late, struct out *out);
 void write_answer(struct coord *c, struct op *op, unsigned i, int error, const struct version *held, struct out *out);

@@ -1,13 +1,15 @@
-/* coord_read.c: a read: one owner gives the record, R-1 give its version alone, and only when R hold the newest does the reply leave.
+/* coord_read.c: a read: one owner gives the record, R-1 give its version alone, and only when R hold the newest does
+ * the reply leave.
  *
- * Repair before the reply. The newest of R answers may be held by fewer than R owners: a write that is still under way, or one whose
- * coordinator died. To answer with it and leave it so would let the next read miss it: time would run backwards for the client. So the
- * stale owners among those asked get the record first (the write-back of Attiya, Bar-Noy and Dolev 1995), which is also how a member that was
- * away catches up on what is read. When the answers agree, which is nearly always, a read costs one round and one value.
+ * Repair before the reply. The newest of R answers may be held by fewer than R owners: a write that is still under way,
+ * or one whose coordinator died. To answer with it and leave it so would let the next read miss it: time would run
+ * backwards for the client. So the stale owners among those asked get the record first (the write-back of Attiya,
+ * Bar-Noy and Dolev 1995), which is also how a member that was away catches up on what is read. When the answers agree,
+ * which is nearly always, a read costs one round and one value.
  *
- * Fail-over. An owner that refuses, whose stream breaks, or that stays silent for a tick is passed over for the next one; suspects are asked last.
- * A step that goes wrong later (the owner of the newest value is gone, a repair is refused) starts the read anew: reads
- * change nothing, and the deadline bounds how often. */
+ * Fail-over. An owner that refuses, whose stream breaks, or that stays silent for a tick is passed over for the next
+ * one; suspects are asked last. A step that goes wrong later (the owner of the newest value is gone, a repair is
+ * refused) starts the read anew: reads change nothing, and the deadline bounds how often. */
 #include "base/check.h"
 #include "core/coord_op.h"
 

@@ -1,15 +1,16 @@
 /* coord_write.c: a write: stamped, sent to all owners, acknowledged by W of them.
  *
- * The second stamp. A replica that holds a greater version says so, and that is no ack: its answer proves that some write W' was stamped above
- * ours, and W' may have been acknowledged before ours began, by a coordinator whose clock runs ahead. To lose against it would
- * break "a write that begins after another was acknowledged wins". So once a majority has answered and somebody was greater, we stamp once more, above the greatest
- * seen, and send again. Any write acknowledged before ours began is held by a member of that majority, so the second stamp beats
- * it. Whoever is greater still was stamped after ours began: concurrent, and as good as ours to have won. So in the second round a greater
- * version counts as an ack: ours is durable in the sense that matters, superseded by a concurrent write.
+ * The second stamp. A replica that holds a greater version says so, and that is no ack: its answer proves that some
+ * write W' was stamped above ours, and W' may have been acknowledged before ours began, by a coordinator whose clock
+ * runs ahead. To lose against it would break "a write that begins after another was acknowledged wins". So once a
+ * majority has answered and somebody was greater, we stamp once more, above the greatest seen, and send again. Any
+ * write acknowledged before ours began is held by a member of that majority, so the second stamp beats it. Whoever is
+ * greater still was stamped after ours began: concurrent, and as good as ours to have won. So in the second round a
+ * greater version counts as an ack: ours is durable in the sense that matters, superseded by a concurrent write.
  *
- * Outcomes. ok: W owners done. Failed: every owner that was sent the record refused it (a fence, a stale epoch, a full queue), or
- * nobody was sent it. Anything else is unknown, and says so. Late acks of the first stamp are told from those of the second by the
- * version that they carry. */
+ * Outcomes. ok: W owners done. Failed: every owner that was sent the record refused it (a fence, a stale epoch, a full
+ * queue), or nobody was sent it. Anything else is unknown, and says so. Late acks of the first stamp are told from
+ * those of the second by the version that they carry. */
 #include "base/check.h"
 #include "base/hash.h"
 #include "core/coord_op.h"

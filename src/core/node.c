@@ -1,11 +1,13 @@
 /* node.c: the life of a node, and the wires between its protocols.
  *
- * Birth. A node is born with its data directory: the world draws its id. A founder draws a cluster id too and adopts a layout of itself alone; every other node
- * starts with none, asks its seeds in turn, learns the cluster id from the first hello that has one, and asks to be let in
- * (chain.c). It writes the cluster id down only together with the layout that admits it: a node that was refused stays nobody's.
+ * Birth. A node is born with its data directory: the world draws its id. A founder draws a cluster id too and adopts a
+ * layout of itself alone; every other node starts with none, asks its seeds in turn, learns the cluster id from the
+ * first hello that has one, and asks to be let in (chain.c). It writes the cluster id down only together with the
+ * layout that admits it: a node that was refused stays nobody's.
  *
- * Waking. A node that has a layout on disk needs no seed: it recalls the members' last addresses, and SWIM finds them. It answers clients once it is
- * part of a layout and has heard W-1 other members: before, it could only answer with errors, and -LOADING says better what is the matter.
+ * Waking. A node that has a layout on disk needs no seed: it recalls the members' last addresses, and SWIM finds them.
+ * It answers clients once it is part of a layout and has heard W-1 other members: before, it could only answer with
+ * errors, and -LOADING says better what is the matter.
  *
  * The wires. Each event goes to the protocol that it concerns; then, whatever it was, the changes are carried over:
  *
@@ -14,7 +16,8 @@
  *   store --(a record was taken)-----------------> chain (no formation any more)
  *   any peer's epoch --(higher than ours)--------> chain (fetch it)
  *
- * Each protocol appends a bounded number of actions; carrying over is sliced too, and node_deadline_ms says "now" until all of it is done. */
+ * Each protocol appends a bounded number of actions; carrying over is sliced too, and node_deadline_ms says "now" until
+ * all of it is done. */
 #include "core/node.h"
 
 #include "base/check.h"
@@ -161,7 +164,8 @@ static struct node_peer *peer_find(const struct node *n, uint64_t id)
     return m < 0 ? NULL : &n->peer[m];
 }
 
-/* Part of a layout, and W-1 other members of it are known to live. (Members recalled from the disk are suspects until they answer.) */
+/* Part of a layout, and W-1 other members of it are known to live. (Members recalled from the disk are suspects until
+ * they answer.) */
 static void judge_ready(struct node *n, struct out *out)
 {
     const struct layout *l = chain_layout(&n->chain);
@@ -262,8 +266,9 @@ static void carry_layout(struct node *n, struct out *out)
     n->members_dirty = true;
 }
 
-/* Whether member m of the layout is known to have adopted it. One never heard is believed to, unless it only came with this epoch: in a large
- * cluster it takes many periods to hear everybody, and the silence of an old member means nothing. */
+/* Whether member m of the layout is known to have adopted it. One never heard is believed to, unless it only came with
+ * this epoch: in a large cluster it takes many periods to hear everybody, and the silence of an old member means
+ * nothing. */
 static bool adopted(const struct node *n, const struct layout *l, unsigned m)
 {
     const struct node_peer *p = peer_find(n, l->member[m].id);

@@ -1,7 +1,7 @@
 /* node.h: one member of the cluster, whole. One door, one list out, one deadline.
  *
- * node.c wires the protocols, which do not know each other: swim (who is reachable), chain (which layout is in force), coord (what clients
- * asked), replica (what peers ask of our disk). The life of a node is told in node.c's essay. */
+ * node.c wires the protocols, which do not know each other: swim (who is reachable), chain (which layout is in force),
+ * coord (what clients asked), replica (what peers ask of our disk). The life of a node is told in node.c's essay. */
 #ifndef COVEY_CORE_NODE_H
 #define COVEY_CORE_NODE_H
 
@@ -104,8 +104,8 @@ uint64_t node_deadline_ms(const struct node *n);
 /* The hello that the world sends first on each stream. Slices live until the next step. */
 void node_hello(const struct node *n, struct msg_hello *h);
 
-/* Whether a peer's hello is acceptable: 0, ERR_BAD_VERSION, ERR_OTHER_CLUSTER, ERR_SELF. A refusal's sentence, which names both sides' values,
- * is appended to why. The world sends it as HELLO_NO and closes. */
+/* Whether a peer's hello is acceptable: 0, ERR_BAD_VERSION, ERR_OTHER_CLUSTER, ERR_SELF. A refusal's sentence, which
+ * names both sides' values, is appended to why. The world sends it as HELLO_NO and closes. */
 int node_check_hello(const struct node *n, const struct msg_hello *theirs, struct buf *why);
 
 /* False until the node is part of a layout and has met enough of its peers: the world answers clients -LOADING. */

@@ -1,7 +1,8 @@
 /* replica.h: what peers ask of this node's disk. Stateless but for the requests whose store results are awaited.
  *
- * A peer's PUT is answered in the step that receives its EV_STORED, never before. A replica that holds a greater version says so, and that is no ack
- * (design section 4). A request of an older layout epoch is refused; one of a newer epoch too, until that layout is adopted here. */
+ * A peer's PUT is answered in the step that receives its EV_STORED, never before. A replica that holds a greater
+ * version says so, and that is no ack (design section 4). A request of an older layout epoch is refused; one of a newer
+ * epoch too, until that layout is adopted here. */
 #ifndef COVEY_CORE_REPLICA_H
 #define COVEY_CORE_REPLICA_H
 

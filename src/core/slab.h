@@ -28,8 +28,9 @@ struct slab_mark {
 void slab_init(struct slab *s, size_t size, uint32_t max);
 void slab_close(struct slab *s);
 
-/* Takes a slot: its handle, and its bytes (zeroed when the slot is new, as they were left when it was used before) in *slot. 0 when the pool is full or memory is out:
- * no handle is 0. Slots move when the pool grows: keep handles, not pointers. */
+/* Takes a slot: its handle, and its bytes (zeroed when the slot is new, as they were left when it was used before) in
+ * *slot. 0 when the pool is full or memory is out: no handle is 0. Slots move when the pool grows: keep handles, not
+ * pointers. */
 uint64_t slab_take(struct slab *s, void **slot);
 
 /* The slot of a handle, NULL when it is free or was freed since. */
