@@ -2,9 +2,9 @@
  *
  * The problem: cut the data among members of different weights and in different zones so that the shares are right to within one
  * vnode, copies never lie together, and a change of members moves no more data than it must. Random tokens (Dynamo's first
- * strategies, and Cassandra's) miss all three; an explicit table, computed once for each change and agreed upon (chain.h), has none of
- * these troubles (Dynamo, SOSP 2007, section 6.2, strategy 3). The work is done in three steps: ring_share.c decides how many places each
- * member gets, ring_flow.c which, ring_order.c in which order. */
+ * strategies, and Cassandra's) miss all three; an explicit table, computed once for each change and agreed upon (chain.h), has
+ * none of these troubles (Dynamo, SOSP 2007, section 6.2, strategy 3). The work is done in three steps: ring_share.c decides
+ * how many places each member gets, ring_flow.c which, ring_order.c in which order. */
 #include "core/ring.h"
 
 #include <stdlib.h>
@@ -233,7 +233,8 @@ static void check_vnode(const struct ring_work *w, uint16_t vnode)
     CHECK(zones == (w->zone_n < l->n ? w->zone_n : l->n));
 }
 
-/* The ideal shares do not depend on the layout before, so they are computed once more; for lack of memory that part is left out. */
+/* The ideal shares do not depend on the layout before, so they are computed once more; for lack of memory that part is left
+ * out. */
 void ring_check(const struct layout *l)
 {
     struct ring_work w;

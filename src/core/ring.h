@@ -6,8 +6,8 @@
  *    proportion: water-filling), and the same for the zone as a whole; its places are that share rounded down or up;
  *  - its first places are (its places / n) rounded down or up, and the later positions are balanced in the same way;
  *  - no layout with these shares and zones has fewer moves from the previous one (a minimum-cost flow). Without zones that is
- *    ring_moves_min for joins, and for leaves among equals; with weights far apart it may take some more (1 % over random histories,
- *    5 % with zones): who sits in a vnode already cannot take over the place of another there. */
+ *    ring_moves_min for joins, and for leaves among equals; with weights far apart it may take some more (1 % over random
+ *    histories, 5 % with zones): who sits in a vnode already cannot take over the place of another there. */
 #ifndef COVEY_CORE_RING_H
 #define COVEY_CORE_RING_H
 

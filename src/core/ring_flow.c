@@ -1,23 +1,24 @@
 /* ring_flow.c: which vnodes each member owns: as many places as possible stay where they are.
  *
- * A layout is a flow. Units run from the source to the vnodes, from a vnode to its cells (vnode, zone), from a cell to a member of
- * that zone, from the member to the sink:
+ * A layout is a flow. Units run from the source to the vnodes, from a vnode to its cells (vnode, zone), from a cell to a
+ * member of that zone, from the member to the sink:
  *
  *              n, less the must units            loose_max             1                share[m]
  *     source ------------------------> vnode --------------> cell -----------> member ----------> sink
  *        \__________________________________________________/  cost 0 if the member had the vnode, else 1
  *                       1 where a zone must be in every vnode
  *
- * Capacities make owners distinct and keep zones apart; costs count moves. ring_share.c gave shares for which a full flow exists, and
- * the full flow of least cost is the layout of fewest moves.
+ * Capacities make owners distinct and keep zones apart; costs count moves. ring_share.c gave shares for which a full flow
+ * exists, and the full flow of least cost is the layout of fewest moves.
  *
  * It is found by the primal-dual method (Ford and Fulkerson 1962; Ahuja, Magnanti, Orlin, "Network flows", 9.8): keep a price a
- * node, so that no edge with room has a negative reduced cost; augment along edges of reduced cost 0 only, in blocking flows by levels
- * (Dinic 1970); when no such path is left, raise by 1 the prices of all that cannot be reached (costs are whole numbers). The price of the sink
- * is the cost of a path: 0 keeps a place, 1 fills a hole, 2 and more shove others about, so it stays tiny.
+ * node, so that no edge with room has a negative reduced cost; augment along edges of reduced cost 0 only, in blocking flows
+ * by levels (Dinic 1970); when no such path is left, raise by 1 the prices of all that cannot be reached (costs are whole
+ * numbers). The price of the sink is the cost of a path: 0 keeps a place, 1 fills a hole, 2 and more shove others about, so it
+ * stays tiny.
  *
- * The graph is never built: the edges are read off has[] and the counters. Members are tried in an order that a hash of the cell gives,
- * so that owners are mixed: when a member dies, all others share its load. */
+ * The graph is never built: the edges are read off has[] and the counters. Members are tried in an order that a hash of the
+ * cell gives, so that owners are mixed: when a member dies, all others share its load. */
 #include "core/ring_work.h"
 
 #include <stdlib.h>
@@ -134,8 +135,9 @@ static bool flow_levels(struct flow *f)
     return sink;
 }
 
-/* The j-th member of a zone in the order of a cell; NOBODY where the order has a gap, as it is one of 2^k >= size things: two rounds of
- * multiply, add and fold, each of which is one to one in k bits, keyed by a hash of the cell (the finaliser of splitmix64). */
+/* The j-th member of a zone in the order of a cell; NOBODY where the order has a gap, as it is one of 2^k >= size things: two
+ * rounds of multiply, add and fold, each of which is one to one in k bits, keyed by a hash of the cell (the finaliser of
+ * splitmix64). */
 static uint16_t flow_member(const struct flow *f, uint32_t cell, uint32_t j, uint32_t size)
 {
     uint16_t z = cell_zone(f, cell), first = f->w->zone_first[z];

@@ -123,8 +123,8 @@ static void order_position(struct order *o)
         ;
 }
 
-/* Owners as they stood before; those that are new to the vnode behind them, begun at a different one from vnode to vnode so that little
- * is left to shift. */
+/* Owners as they stood before; those that are new to the vnode behind them, begun at a different one from vnode to vnode so
+ * that little is left to shift. */
 static void order_start(const struct ring_work *w)
 {
     const struct layout *prev = w->prev, *l = w->next;

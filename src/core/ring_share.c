@@ -94,8 +94,8 @@ static uint64_t zone_scaled(const struct sharing *s, uint16_t z)
     return sum;
 }
 
-/* Freezes the zones that the common level puts outside their bounds, on the side that outweighs the other. Returns the places that
- * they take out of the common pot, 0 when there is none. */
+/* Freezes the zones that the common level puts outside their bounds, on the side that outweighs the other. Returns the places
+ * that they take out of the common pot, 0 when there is none. */
 static uint32_t share_freeze(struct sharing *s)
 {
     uint64_t den = s->den[SHARED], excess = 0, lack = 0;
@@ -145,8 +145,8 @@ static int part_cmp(const void *a, const void *b)
     return (p->member > q->member) - (p->member < q->member);
 }
 
-/* Gives one more place to members with a fraction, in order of merit, while `left` lasts: to the zones below their minimum first, then
- * wherever the zone's maximum allows. The fractions add up to `left`, so it comes out even. */
+/* Gives one more place to members with a fraction, in order of merit, while `left` lasts: to the zones below their minimum
+ * first, then wherever the zone's maximum allows. The fractions add up to `left`, so it comes out even. */
 static void share_round(struct sharing *s, unsigned part_n, uint32_t left)
 {
     struct ring_work *w = s->w;

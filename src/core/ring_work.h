@@ -26,7 +26,8 @@ struct ring_work {
 int ring_work_init(struct ring_work *w, const struct layout *prev, struct layout *next);
 void ring_work_close(struct ring_work *w);
 
-/* The places that a zone may have in one vnode, at least and at most: one at most where there are zones enough, else one at least. */
+/* The places that a zone may have in one vnode, at least and at most: one at most where there are zones enough, else one at
+ * least. */
 static inline uint8_t ring_zone_min(const struct ring_work *w)
 {
     return w->zone_n < w->next->n;
