@@ -25,7 +25,7 @@ void group_reset(struct group *g)
     for (uint32_t i = 0; g->states > 0 && i < g->n; i++)
         free(g->pending[i].state);
     g->bytes.n = 0;
-    g->n = g->states = 0;
+    g->n = g->settled = g->decided = g->states = 0;
     buf_slim(&g->bytes);
 }
 
@@ -58,12 +58,6 @@ int group_add(struct group *g, struct pending *p, const struct record *r)
     g->states += p->state != NULL;
     g->pending[g->n++] = *p;
     return 0;
-}
-
-void group_undo(struct group *g)
-{
-    CHECK(g->n > 0 && !g->pending[g->n - 1].state);
-    g->bytes.n = g->pending[--g->n].item.offset;
 }
 
 struct index_key group_key(const struct group *g, const struct pending *p)

@@ -23,13 +23,16 @@ struct pending {
     struct state *state;    /* the copy of a state record; NULL for a record of the ring */
     uint32_t key_n;         /* the key itself stands in bytes, behind the record's header */
     uint16_t slot;
+    bool decided; /* answered already: what is visible is as new */
 };
 
 struct group {
     struct buf bytes;
     struct pending *pending;
     uint32_t n, cap;
-    uint32_t states; /* of these, state records: they are synced whatever the durability */
+    uint32_t settled; /* of these, looked up in the index (table_settle) */
+    uint32_t decided; /* of these, answered without a write */
+    uint32_t states;  /* of these, state records: they are synced whatever the durability */
 };
 
 void group_init(struct group *g);
@@ -41,9 +44,6 @@ void group_reset(struct group *g);
 /* Encodes a record at the end of the group. Sets p->item.offset and p->key_n. 0, ERR_BUSY (the group is full), ERR_TOO_BIG (the
  * record is) or ERR_NO_MEMORY; on error the group is as it was and p->state still the caller's. */
 int group_add(struct group *g, struct pending *p, const struct record *r);
-
-/* Takes the last put out again (one without a state). */
-void group_undo(struct group *g);
 
 /* The key of a put in the group, as an index key. */
 struct index_key group_key(const struct group *g, const struct pending *p);

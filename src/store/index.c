@@ -312,6 +312,44 @@ bool index_find(const struct index *ix, const struct index_key *k, struct index_
     return false;
 }
 
+/* Stage by stage over all keys: each stage reads what the one before asked for. */
+void index_fetch(const struct index *ix, const struct index_key *k, unsigned n)
+{
+    const struct index_arc *arc[INDEX_FETCH];
+    uint32_t bucket[INDEX_FETCH], ref[INDEX_FETCH];
+    if (n < 2)
+        return; /* nothing to overlap with */
+    for (unsigned i = 0; i < n; i++) {
+        arc[i] = *arc_place(ix, k[i].slot);
+        __builtin_prefetch(arc[i]);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        bucket[i] = arc[i] ? bucket_of(arc[i], k[i].hash) : 0;
+        if (arc[i])
+            __builtin_prefetch(&arc[i]->heads[bucket[i] / HEADS]);
+    }
+    for (unsigned i = 0; i < n; i++)
+        if (arc[i])
+            __builtin_prefetch(head_at(arc[i], bucket[i]));
+    for (unsigned i = 0; i < n; i++) {
+        ref[i] = arc[i] ? *head_at(arc[i], bucket[i]) : 0;
+        if (ref[i])
+            __builtin_prefetch(&arc[i]->chunk[(ref[i] >> OFFSET_BITS) - 1]);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        const uint8_t *entry = ref[i] ? (const uint8_t *)entry_at(arc[i], ref[i]) : NULL;
+        if (entry) {
+            __builtin_prefetch(entry);
+            __builtin_prefetch(entry + sizeof(struct entry)); /* it is not aligned, and the key stands behind it */
+        }
+    }
+    for (unsigned i = 0; i < n; i++) {
+        uint32_t next = ref[i] ? entry_at(arc[i], ref[i])->next : 0;
+        if (next)
+            __builtin_prefetch(entry_at(arc[i], next));
+    }
+}
+
 /* A fresh entry, reserved, in no chain yet. 0 when memory is out. */
 static uint32_t entry_new(struct index *ix, struct index_arc *a, struct slice key, bool expiry)
 {

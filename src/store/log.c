@@ -129,6 +129,8 @@ static void advance(struct log *l)
     if (!l->flushed || l->out)
         return;
     l->flushed = false;
+    if (!table_settle(&l->table, l->gather))
+        return;
     if (l->failed)
         table_fail(&l->table, l->gather, l->failed);
     else if (l->options.durability == DURABILITY_INTERVAL && l->gather->states == 0 &&
@@ -141,7 +143,7 @@ static void advance(struct log *l)
 static void log_flush(struct store *s)
 {
     struct log *l = log_of(s);
-    if (l->gather->n == 0)
+    if (!table_settle(&l->table, l->gather))
         return;
     l->flushed = true;
     advance(l);
@@ -270,7 +272,7 @@ static bool log_state(struct store *s, struct slice name, struct slice *value, u
 
 static uint64_t log_records(const struct store *s)
 {
-    return ((const struct log *)s)->table.index.records;
+    return table_records(&((const struct log *)s)->table);
 }
 
 static void log_set_vnodes(struct store *s, uint16_t vnodes)

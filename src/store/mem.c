@@ -70,6 +70,8 @@ static int gather_to_flight(struct mem *m)
         to->pending[to->n] = from->pending[i];
         to->pending[to->n++].item.offset += base;
     }
+    to->settled = to->n;
+    to->decided += from->decided;
     to->states += from->states;
     from->states = 0; /* the copies of state records have moved too */
     group_reset(from);
@@ -79,7 +81,7 @@ static int gather_to_flight(struct mem *m)
 static void mem_flush(struct store *s)
 {
     struct mem *m = mem_of(s);
-    if (m->gather.n == 0)
+    if (!table_settle(&m->table, &m->gather))
         return;
     if (m->lie) {
         uint32_t base = (uint32_t)(m->disk->synced.n + m->flight.bytes.n);
@@ -139,7 +141,7 @@ static bool mem_state(struct store *s, struct slice name, struct slice *value, u
 
 static uint64_t mem_records(const struct store *s)
 {
-    return ((const struct mem *)s)->table.index.records;
+    return table_records(&((const struct mem *)s)->table);
 }
 
 static void mem_set_vnodes(struct store *s, uint16_t vnodes)

@@ -20,6 +20,12 @@ static inline void queue_init(struct queue *q, size_t item)
     *q = (struct queue){.item = item};
 }
 
+/* Item i of those waiting, 0 the oldest. */
+static inline void *queue_at(const struct queue *q, uint32_t i)
+{
+    return q->p + (q->head + i) * q->item;
+}
+
 static inline void queue_close(struct queue *q)
 {
     free(q->p);

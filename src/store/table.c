@@ -73,19 +73,9 @@ static int put_state(struct table *t, struct group *g, uint64_t token, const str
 static int put_ring(struct table *t, struct group *g, uint64_t token, const struct record *r)
 {
     struct index_key k = index_key(&t->index, slot_of_key(r->key), r->key);
-    struct index_spot spot;
-    if (index_find(&t->index, &k, &spot)) {
-        struct index_item held = index_get(&t->index, &spot);
-        if (held.kind != RECORD_NONE && settled(t, token, &r->version, &held.version))
-            return 0;
-    }
     struct pending p = {.token = token, .hash = k.hash, .slot = k.slot, .item = item_of(r, (uint32_t)r->value.n)};
     int error = group_add(g, &p, r);
-    if (error)
-        return error;
-    error = index_reserve(&t->index, &k, &p.item, &spot);
-    if (error)
-        group_undo(g);
+    t->unsettled += error == 0;
     return error;
 }
 
@@ -105,6 +95,54 @@ void table_put(struct table *t, struct group *g, uint64_t token, const struct re
         answer(t, token, error, NULL);
 }
 
+static void settle_one(struct table *t, struct group *g, struct pending *p)
+{
+    struct index_key k = group_key(g, p);
+    struct index_spot spot;
+    t->unsettled--;
+    if (index_find(&t->index, &k, &spot)) {
+        struct index_item held = index_get(&t->index, &spot);
+        p->decided = held.kind != RECORD_NONE && settled(t, p->token, &p->item.version, &held.version);
+    }
+    int error = p->decided ? 0 : index_reserve(&t->index, &k, &p->item, &spot);
+    if (error) {
+        answer(t, p->token, error, NULL);
+        p->decided = true;
+    }
+    g->decided += p->decided;
+}
+
+/* Asks the cache for the entries of the group's puts from..to. */
+static void fetch_group(const struct table *t, const struct group *g, uint32_t from, uint32_t to)
+{
+    struct index_key k[INDEX_FETCH];
+    unsigned n = 0;
+    for (uint32_t i = from; i < to; i++)
+        if (!g->pending[i].state)
+            k[n++] = group_key(g, &g->pending[i]);
+    index_fetch(&t->index, k, n);
+}
+
+static uint32_t batch_end(uint32_t from, uint32_t n)
+{
+    return n - from < INDEX_FETCH ? n : from + INDEX_FETCH;
+}
+
+bool table_settle(struct table *t, struct group *g)
+{
+    while (g->settled < g->n) {
+        uint32_t end = batch_end(g->settled, g->n);
+        fetch_group(t, g, g->settled, end);
+        for (; g->settled < end; g->settled++)
+            if (!g->pending[g->settled].state)
+                settle_one(t, g, &g->pending[g->settled]);
+    }
+    if (g->decided < g->n)
+        return true;
+    group_reset(g);
+    return false;
+}
+
 /* Merges an item into an entry; returns the version held then. */
 static struct version merge(struct table *t, const struct index_spot *spot, const struct index_item *item)
 {
@@ -115,32 +153,45 @@ static struct version merge(struct table *t, const struct index_spot *spot, cons
     return item->version;
 }
 
+/* Makes one put of a durable group visible. */
+static void publish_one(struct table *t, const struct group *g, struct pending *p, uint16_t segment, uint32_t base)
+{
+    struct version put = p->item.version, held;
+    if (p->state) {
+        put = p->state->version;
+        held = state_merge(&t->states, p->state)->version;
+        p->state = NULL;
+    } else {
+        struct index_key k = group_key(g, p);
+        struct index_spot spot;
+        CHECK(index_find(&t->index, &k, &spot)); /* reserved when it was settled */
+        p->item.segment = segment;
+        p->item.offset += base;
+        held = merge(t, &spot, &p->item);
+    }
+    answer(t, p->token, version_cmp(&put, &held) < 0 ? ERR_SUPERSEDED : 0, &held);
+}
+
 void table_publish(struct table *t, struct group *g, uint16_t segment, uint32_t base)
 {
-    for (uint32_t i = 0; i < g->n; i++) {
-        struct pending *p = &g->pending[i];
-        struct version put = p->item.version, held;
-        if (p->state) {
-            put = p->state->version;
-            held = state_merge(&t->states, p->state)->version;
-            p->state = NULL;
-        } else {
-            struct index_key k = group_key(g, p);
-            struct index_spot spot;
-            CHECK(index_find(&t->index, &k, &spot)); /* reserved when it was submitted */
-            p->item.segment = segment;
-            p->item.offset += base;
-            held = merge(t, &spot, &p->item);
-        }
-        answer(t, p->token, version_cmp(&put, &held) < 0 ? ERR_SUPERSEDED : 0, &held);
+    CHECK(g->settled == g->n);
+    for (uint32_t i = 0; i < g->n;) {
+        uint32_t end = batch_end(i, g->n);
+        fetch_group(t, g, i, end);
+        for (; i < end; i++)
+            if (!g->pending[i].decided)
+                publish_one(t, g, &g->pending[i], segment, base);
     }
     group_reset(g);
 }
 
 void table_fail(struct table *t, struct group *g, int error)
 {
-    for (uint32_t i = 0; i < g->n; i++)
-        answer(t, g->pending[i].token, error, NULL);
+    for (uint32_t i = 0; i < g->n; i++) {
+        t->unsettled -= i >= g->settled && !g->pending[i].state;
+        if (!g->pending[i].decided)
+            answer(t, g->pending[i].token, error, NULL);
+    }
     group_reset(g);
 }
 
@@ -192,6 +243,9 @@ void table_get(struct table *t, uint64_t token, struct slice key, enum get_wants
     }
     struct question *q = queue_push(&t->questions);
     *q = (struct question){.token = token, .kind = STORE_GET_DONE, .wants = wants, .key_at = t->keys.n, .key_n = (uint32_t)key.n};
+    struct index_key k = index_key(&t->index, slot_of_key(key), key);
+    q->hash = k.hash;
+    q->slot = k.slot;
     q->error = key.n > KEY_MAX ? ERR_TOO_BIG : buf_slice(&t->keys, key);
     if (q->error)
         q->key_n = 0;
@@ -238,13 +292,28 @@ static void answer_count(struct table *t, struct store_result *out)
     out->vnode_n = t->index.arc_n;
 }
 
+static struct index_key question_key(const struct table *t, const struct question *q)
+{
+    return (struct index_key){.key = slice_of(t->keys.p + q->key_at, q->key_n), .hash = q->hash, .slot = q->slot};
+}
+
+/* Asks the cache for the entries of the questions at the head. */
+static void fetch_questions(struct table *t)
+{
+    struct index_key k[INDEX_FETCH];
+    uint32_t waiting = t->questions.n - t->questions.head, n = waiting < INDEX_FETCH ? waiting : INDEX_FETCH;
+    for (uint32_t i = 0; i < n; i++)
+        k[i] = question_key(t, queue_at(&t->questions, i));
+    index_fetch(&t->index, k, n);
+    t->fetched = n;
+}
+
 /* Fills what the index knows of a key; true when the value must still be read. */
 static bool answer_get(struct table *t, const struct question *q, struct store_result *out, struct index_item *place)
 {
-    struct slice key = slice_of(t->keys.p + q->key_at, q->key_n);
-    struct index_key k = index_key(&t->index, slot_of_key(key), key);
+    struct index_key k = question_key(t, q);
     struct index_spot spot;
-    out->record.key = key;
+    out->record.key = k.key;
     if (!index_find(&t->index, &k, &spot))
         return false;
     struct index_item item = index_get(&t->index, &spot);
@@ -263,8 +332,11 @@ int table_question(struct table *t, struct store_result *out, struct index_item 
     const struct question *next = queue_peek(&t->questions);
     if (!next)
         return 0;
+    if (t->fetched == 0)
+        fetch_questions(t);
     struct question q = *next;
     queue_pop(&t->questions);
+    t->fetched--;
     *out = (struct store_result){.kind = q.kind, .token = q.token, .error = q.error};
     if (q.kind == STORE_COUNT_DONE)
         answer_count(t, out);

@@ -2,8 +2,11 @@
  *
  * Both stores are this table over their own device, so the simulator runs the code that the disk relies on. The life of a put:
  *
- *     table_put ---> a group ---> the device writes and syncs it ---> table_publish ---> table_answer
- *         \-- refused or already decided: no write ------------------------------------------/
+ *     table_put ---> a group ---> table_settle ---> the device writes and syncs it ---> table_publish ---> table_answer
+ *         \-- refused ------------------\-- already decided: no write -----------------------------------/
+ *
+ * Look-ups are made for many keys at once (table_settle, and the questions): each is a chain of cache misses, and those of different
+ * keys overlap when they are asked for together (group prefetching: Chen, Ailamaki, Gibbons, Mowry 2004).
  *
  * A put merges by version at the moment it is published, not when it is submitted: so the order in which pending puts of one key
  * were submitted, grouped or replayed never matters. */
@@ -22,7 +25,9 @@ struct question {
     enum store_result_kind kind; /* STORE_GET_DONE or STORE_COUNT_DONE */
     enum get_wants wants;
     size_t key_at; /* of the key in table.keys */
+    uint64_t hash; /* of the key, for the index */
     uint32_t key_n;
+    uint16_t slot;
     int error; /* refused: no memory for the key */
 };
 
@@ -32,6 +37,8 @@ struct table {
     struct queue answers;   /* struct answer: of puts */
     struct queue questions; /* struct question */
     struct buf keys;        /* of the questions */
+    uint32_t fetched;       /* questions at the head whose entries were asked for */
+    uint64_t unsettled;     /* puts that the index does not know of yet */
     uint32_t *live;         /* the last count */
 };
 
@@ -41,9 +48,20 @@ void table_close(struct table *t);
 
 /* ---- Puts ---- */
 
-/* Submits a put: adds it to the group, or, where no write is needed or allowed, queues its answer at once: ERR_SUPERSEDED or 0
- * by what is visible already, ERR_REFUSED (a kind that this release cannot merge), ERR_BUSY, ERR_TOO_BIG, ERR_NO_MEMORY. */
+/* Submits a put: adds it to the group, or, where that is not allowed, queues its answer at once: ERR_REFUSED (a kind that this
+ * release cannot merge), ERR_BUSY, ERR_TOO_BIG, ERR_NO_MEMORY. */
 void table_put(struct table *t, struct group *g, uint64_t token, const struct record *r);
+
+/* Looks up what was put since the last call and reserves memory for it. Puts that need no write are answered: 0 or
+ * ERR_SUPERSEDED by what is visible already, or ERR_NO_MEMORY. To be called before the group is written; false when nothing of it is
+ * left to write: then the group is empty again. */
+bool table_settle(struct table *t, struct group *g);
+
+/* Keys held, those of puts under way included. */
+static inline uint64_t table_records(const struct table *t)
+{
+    return t->index.records + t->unsettled;
+}
 
 /* The group is durable and begins at `base` of `segment`: its records become visible, its answers ready. Empties the group. */
 void table_publish(struct table *t, struct group *g, uint16_t segment, uint32_t base);
