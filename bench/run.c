@@ -195,11 +195,19 @@ static bool run_round(struct round *r)
 
 /* ---- All of it ---- */
 
-static void find_programs(const struct options *o, struct results *results)
+/* Which of the wanted arms can be had. False with a message when none can. */
+static bool find_programs(const struct options *o, struct results *results)
 {
     char path[PATH_MAX];
-    for (unsigned a = 0; a < ARMS; a++)
+    bool any = false;
+    for (unsigned a = 0; a < ARMS; a++) {
         results->present[a] = o->wanted[a] && arm_program((enum arm_kind)a, path, results->absent[a]);
+        any |= results->present[a];
+    }
+    for (unsigned a = 0; a < ARMS && !any; a++)
+        if (o->wanted[a])
+            fprintf(stderr, "bench: nothing to measure: %s\n", results->absent[a]);
+    return any;
 }
 
 int main(int argc, char **argv)
@@ -214,7 +222,8 @@ int main(int argc, char **argv)
     sigaction(SIGINT, &sa, NULL);
     sigaction(SIGTERM, &sa, NULL);
     sigaction(SIGHUP, &sa, NULL);
-    find_programs(&o, &results);
+    if (!find_programs(&o, &results))
+        return 1;
     printf("%u rounds of %u s a measurement, %u connections, %u-byte values, %u keys, %ld processors; medians\n\n", o.rounds,
            o.seconds, o.connections, o.value_bytes, o.keys, sysconf(_SC_NPROCESSORS_ONLN));
     fflush(stdout);

@@ -324,10 +324,13 @@ static void finish_turn(struct world *w, uint32_t i)
 {
     struct sim_node *s = &w->node[i];
     s->front.ready = node_ready(&s->node);
+    bool more;
     do {
         while (step_result(w, i)) {}
         plan_sync(w, i);
-    } while (step_requests(w, i));
+        more = step_result(w, i); /* a flush may settle puts at once */
+        more |= step_requests(w, i);
+    } while (more);
     plan_timer(w, i);
     if (s->stopped)
         world_crash_node(w, i);

@@ -47,10 +47,13 @@ static void cluster_init(struct cluster *c, uint64_t seed, uint16_t member_n, ui
         cluster_add(c);
 }
 
-static void cluster_layout(const struct cluster *c, const struct layout *prev, uint8_t n_wanted, uint16_t vnodes, struct layout *out)
+static void cluster_layout(const struct cluster *c, const struct layout *prev, uint8_t n_wanted, uint16_t vnodes,
+                           struct layout *out)
 {
-    struct ring_change change = {.prev = prev, .member = c->member, .member_n = c->member_n, .n_wanted = n_wanted, .vnodes = vnodes};
+    struct ring_change change = {.prev = prev, .member = c->member, .member_n = c->member_n};
 
+    change.n_wanted = n_wanted;
+    change.vnodes = vnodes;
     layout_init(out);
     assert_int_equal(ring_compute(&change, out), 0);
     ring_check(out);
@@ -70,7 +73,8 @@ static double zone_at(const struct layout *l, uint8_t zone, double level)
     return sum;
 }
 
-static double bisect(const struct layout *l, double total, double (*places)(const struct layout *, double, const void *), const void *arg)
+static double bisect(const struct layout *l, double total, double (*places)(const struct layout *, double, const void *),
+                     const void *arg)
 {
     double low = 0, high = 1 << 20;
 
@@ -181,8 +185,9 @@ static void assert_distinct(const struct layout *l)
     }
 }
 
-/* No cycle of exchanges "in vnode v, b instead of a" saves a move: the layout has the fewest moves for its shares. Exchanges between
- * zones are left out where there are several: their bounds could forbid two of them in one vnode. (Floyd and Warshall.) */
+/* No cycle of exchanges "in vnode v, b instead of a" saves a move: the layout has the fewest moves for its shares. Exchanges
+ * between zones are left out where there are several: their bounds could forbid two of them in one vnode. (Floyd and
+ * Warshall.) */
 static void assert_fewest_moves(const struct layout *prev, const struct layout *next)
 {
     enum { FAR = 1000000 };
@@ -238,7 +243,8 @@ static void test_random_clusters(void **state)
         struct layout l;
         struct rng r;
         rng_init(&r, seed);
-        uint16_t members = (uint16_t)(1 + rng_below(&r, seed % 4 ? 20 : CLUSTER_MAX)), vnodes = (uint16_t)(16u << rng_below(&r, 7));
+        uint16_t members = (uint16_t)(1 + rng_below(&r, seed % 4 ? 20 : CLUSTER_MAX));
+        uint16_t vnodes = (uint16_t)(16u << rng_below(&r, 7));
         cluster_init(&c, seed, members, (uint8_t)(1 + rng_below(&r, CLUSTER_ZONES)));
         cluster_layout(&c, NULL, (uint8_t)(1 + rng_below(&r, 5)), vnodes, &l);
         assert_distinct(&l);
@@ -251,8 +257,8 @@ struct tally {
     uint64_t moves, least; /* of all changes that keep n */
 };
 
-/* What must hold from one layout to the next. Without zones a join costs exactly the least; a leave or a new weight may shove others
- * about, where those who lose sit in the same vnodes as those who gain. */
+/* What must hold from one layout to the next. Without zones a join costs exactly the least; a leave or a new weight may shove
+ * others about, where those who lose sit in the same vnodes as those who gain. */
 static void assert_step(const struct layout *prev, const struct layout *next, bool zones, struct tally *t)
 {
     uint32_t moves = ring_moves(prev, next), least = ring_moves_min(prev, next);

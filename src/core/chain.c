@@ -149,9 +149,10 @@ enum chain_kind chain_kind_of(const struct chain *c, struct slice bytes)
 /* Submits the layout in the other slot to the store. */
 static void adopt_save(struct chain *c, struct out *out)
 {
+    uint64_t token = TOKEN(TOKEN_CHAIN, ++c->layout_serial << 1 | 1);
+
     c->save_ms = UINT64_MAX;
-    c->layout_serial++;
-    out_state(out, TOKEN(TOKEN_CHAIN, c->layout_serial << 1 | 1), SLICE("layout"), c->layout_serial, buf_view(&c->bytes[!c->current]));
+    out_state(out, token, SLICE("layout"), c->layout_serial, buf_view(&c->bytes[!c->current]));
 }
 
 /* One at a time: while an adoption is on its way, a higher epoch has to be heard of again. */
@@ -274,7 +275,8 @@ static void why_records(struct chain *c, uint64_t holder)
 
     c->why.n = 0;
     buf_printf(&c->why,
-               "member %s holds records, and joining then needs ring changes, which are not built yet: start all members before the first write",
+               "member %s holds records, and joining then needs ring changes, which are not built yet: "
+               "start all members before the first write",
                node_id_text(holder, id));
 }
 
@@ -349,7 +351,8 @@ static void join_wait(struct chain *c, uint64_t from, const struct msg_join *m, 
         chain_propose_in(c, CHAIN_GATHER_MS, now_ms);
 }
 
-static void join_asked(struct chain *c, uint64_t from, const struct msg_join *m, bool name_taken, uint64_t now_ms, struct out *out)
+static void join_asked(struct chain *c, uint64_t from, const struct msg_join *m, bool name_taken, uint64_t now_ms,
+                       struct out *out)
 {
     if (!c->have || layout_find(chain_now(c), c->self) < 0)
         return;

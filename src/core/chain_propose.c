@@ -26,7 +26,7 @@
 
 enum {
     BALLOT_INDEX_BITS = 16,
-    YIELD_MS = 6000, /* left to another proposer: longer than its patience, or we would keep each other from ever running out of it */
+    YIELD_MS = 6000, /* left to another proposer: longer than its patience, or nobody would ever run out of it */
 };
 
 _Static_assert(LAYOUT_MEMBERS_MAX <= 1 << BALLOT_INDEX_BITS, "indices must fit their part of a ballot");

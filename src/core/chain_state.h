@@ -12,12 +12,12 @@ enum {
     CHAIN_ASKED = 16,          /* peers that a joiner asks in turn */
     CHAIN_GATHER_MS = 200,     /* from the first JOIN to the proposal: those started together are taken together */
     CHAIN_JOIN_REPEAT_MS = 1000,
-    CHAIN_JOINER_FRESH_MS = 3500, /* a joiner not heard for three repeats is not let in: dead members would stop the next formation */
+    CHAIN_JOINER_FRESH_MS = 3500, /* who was not heard for three repeats is not let in: it would be a dead member */
     CHAIN_RESEND_MS = 500,     /* of what was not answered: some round trips, even to another continent */
     CHAIN_PATIENCE_MS = 5000,  /* after which a formation that does not get on is ended, if somebody is fenced */
     CHAIN_FETCH_MS = 500,      /* between two LAYOUT_GET */
     CHAIN_SAVE_RETRY_MS = 1000,
-    CHAIN_HOLDER_MS = 5000,    /* for so long who asks is told at once that a member reported records; then the members are asked anew */
+    CHAIN_HOLDER_MS = 5000,    /* so long a report of records is believed; then the members are asked anew */
     CHAIN_STATE_MAX = 1 << 20, /* bytes of a layout or state record: 1,024 members and 16,384 vnodes of 7 need 290 KB */
 };
 

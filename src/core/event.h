@@ -6,6 +6,7 @@
 #ifndef COVEY_CORE_EVENT_H
 #define COVEY_CORE_EVENT_H
 
+#include "base/error.h"
 #include "core/trace.h"
 #include "wire/layout.h"
 #include "wire/message.h"

@@ -185,7 +185,8 @@ static bool flow_push_cell(struct flow *f, uint32_t cell)
 
     for (; f->arc[node] < size; f->arc[node]++) {
         uint16_t m = flow_member(f, cell, f->arc[node], size);
-        if (m == NOBODY || f->level[f->member0 + m] != f->level[node] + 1 || !flow_gives(f, cell, m) || !flow_push(f, f->member0 + m))
+        if (m == NOBODY || f->level[f->member0 + m] != f->level[node] + 1 || !flow_gives(f, cell, m) ||
+            !flow_push(f, f->member0 + m))
             continue;
         f->w->has[place(f, m, vnode)] = 1;
         return true;
