@@ -1,0 +1,596 @@
+/* core_chain_test.c: one chain, told by hand what the others say: when it votes, what it proposes, when it gives up. (Many
+ * chains in a bad world: core_chain_world_test.c.) */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "core/chain.h"
+#include "core/ring.h"
+
+enum { A = 1, B = 2, C = 3, D = 4, E = 5, NOW_MS = 100000 };
+
+/* A chain of member B under test, in a layout of A, B, C at epoch 1. */
+struct table {
+    struct chain chain;
+    struct layout layout;
+    struct buf bytes, same, with_d, with_e; /* the layout, and the values that may follow it */
+    struct out out;
+    uint64_t now_ms;
+};
+
+static void value(struct buf *b, const struct layout *prev, uint64_t joiner)
+{
+    struct layout_member member[4];
+    struct layout l;
+    struct ring_change change = {.prev = prev, .member = member, .n_wanted = 3, .vnodes = 8, .generation = 7};
+
+    for (uint64_t id = A; id <= C; id++)
+        member[change.member_n++] = (struct layout_member){.id = id, .weight = 100};
+    if (joiner)
+        member[change.member_n++] = (struct layout_member){.id = joiner, .weight = 100};
+    layout_init(&l);
+    buf_init(b, MESSAGE_MAX);
+    assert_int_equal(ring_compute(&change, &l), 0);
+    assert_int_equal(layout_encode(b, &l), 0);
+    layout_close(&l);
+}
+
+static void table_start(struct table *t, struct slice acceptor)
+{
+    struct chain_options o = {.self = B, .layout = buf_view(&t->bytes), .layout_serial = 1, .acceptor = acceptor, .seed = 1};
+
+    assert_int_equal(chain_init(&t->chain, &o, t->now_ms), 0);
+}
+
+static struct table *table_new(void)
+{
+    struct table *t = calloc(1, sizeof *t);
+
+    assert_non_null(t);
+    t->now_ms = NOW_MS;
+    value(&t->bytes, NULL, 0);
+    assert_int_equal(layout_decode(buf_view(&t->bytes), &t->layout), 0);
+    value(&t->same, &t->layout, 0);
+    value(&t->with_d, &t->layout, D);
+    value(&t->with_e, &t->layout, E);
+    table_start(t, slice_of(NULL, 0));
+    return t;
+}
+
+static void table_free(struct table *t)
+{
+    chain_close(&t->chain);
+    layout_close(&t->layout);
+    buf_close(&t->bytes);
+    buf_close(&t->same);
+    buf_close(&t->with_d);
+    buf_close(&t->with_e);
+    free(t);
+}
+
+static void tell(struct table *t, uint64_t from, const struct message *m)
+{
+    out_clear(&t->out);
+    assert_true(chain_message(&t->chain, from, m, false, t->now_ms, &t->out));
+    chain_check(&t->chain);
+}
+
+/* The message of a kind to a peer that the last call brought; NULL when there is none. */
+static const struct message *sent(const struct table *t, uint64_t to, enum message_kind kind)
+{
+    for (unsigned i = 0; i < t->out.n; i++) {
+        const struct action *a = &t->out.action[i];
+        if (a->kind == ACT_SEND && a->send.to == to && a->send.message.kind == kind)
+            return &a->send.message;
+    }
+    return NULL;
+}
+
+/* The number of the last write that the last call submitted, as EV_STORED brings it; 0 when there is none. */
+static uint64_t submitted(const struct table *t)
+{
+    uint64_t number = 0;
+
+    for (unsigned i = 0; i < t->out.n; i++)
+        if (t->out.action[i].kind == ACT_STORE_PUT)
+            number = TOKEN_NUMBER(t->out.action[i].put.token);
+    return number;
+}
+
+static void stored(struct table *t, uint64_t number, int error)
+{
+    out_clear(&t->out);
+    chain_stored(&t->chain, number, error, t->now_ms, &t->out);
+    chain_check(&t->chain);
+}
+
+/* Lets time pass until the chain wants to do something, and lets it. */
+static void wait_tick(struct table *t)
+{
+    uint64_t at = chain_deadline_ms(&t->chain);
+
+    assert_true(at != UINT64_MAX);
+    t->now_ms = at > t->now_ms ? at : t->now_ms;
+    out_clear(&t->out);
+    chain_tick(&t->chain, t->now_ms, &t->out);
+    chain_check(&t->chain);
+}
+
+static void prepare(struct table *t, uint64_t from, uint64_t ballot)
+{
+    struct message m = {.kind = MSG_PREPARE, .prepare = {.epoch = 2, .ballot = ballot}};
+    tell(t, from, &m);
+}
+
+static void accept_value(struct table *t, uint64_t from, uint64_t ballot, const struct buf *v)
+{
+    struct message m = {.kind = MSG_ACCEPT, .accept = {.epoch = 2, .ballot = ballot, .layout = buf_view(v)}};
+    tell(t, from, &m);
+}
+
+static void join(struct table *t, uint64_t from)
+{
+    struct message m = {.kind = MSG_JOIN, .join = {.weight = 100, .name = SLICE("d")}};
+    tell(t, from, &m);
+}
+
+/* ---- The acceptor ---- */
+
+static void test_votes_leave_when_durable(void **state)
+{
+    struct table *t = table_new();
+
+    (void)state;
+    prepare(t, A, 100);
+    assert_null(sent(t, A, MSG_PROMISE));
+    stored(t, submitted(t), 0);
+    assert_int_equal(sent(t, A, MSG_PROMISE)->promise.error, 0);
+    accept_value(t, A, 100, &t->with_d);
+    assert_null(sent(t, A, MSG_ACCEPTED));
+    assert_true(chain_fenced(&t->chain));
+    stored(t, submitted(t), 0);
+    assert_int_equal(sent(t, A, MSG_ACCEPTED)->accepted.error, 0);
+    prepare(t, A, 100); /* asked once more: stored once more */
+    assert_null(sent(t, A, MSG_PROMISE));
+    assert_true(submitted(t) > 0);
+    table_free(t);
+}
+
+/* Several votes on their way: a result speaks for all before it, and an overtaken promise is a no. */
+static void test_results_in_bulk(void **state)
+{
+    struct table *t = table_new();
+
+    (void)state;
+    prepare(t, A, 100);
+    prepare(t, C, 200);
+    stored(t, submitted(t), 0);
+    assert_int_equal(sent(t, A, MSG_PROMISE)->promise.error, (uint32_t)ERR_SUPERSEDED);
+    assert_int_equal(sent(t, A, MSG_PROMISE)->promise.promised, 200);
+    assert_int_equal(sent(t, C, MSG_PROMISE)->promise.error, 0);
+    table_free(t);
+}
+
+static void test_store_error(void **state)
+{
+    struct table *t = table_new();
+
+    (void)state;
+    prepare(t, A, 100);
+    stored(t, submitted(t), ERR_IO);
+    assert_null(sent(t, A, MSG_PROMISE));
+    assert_int_equal(t->out.action[0].trace.kind, TRACE_STORE_ERROR);
+    prepare(t, A, 100);
+    stored(t, submitted(t), 0);
+    assert_int_equal(sent(t, A, MSG_PROMISE)->promise.error, 0);
+    table_free(t);
+}
+
+static void test_below_the_promise(void **state)
+{
+    struct table *t = table_new();
+
+    (void)state;
+    prepare(t, A, 200);
+    accept_value(t, C, 100, &t->with_d);
+    assert_int_equal(sent(t, C, MSG_ACCEPTED)->accepted.error, (uint32_t)ERR_SUPERSEDED);
+    assert_int_equal(submitted(t), 0);
+    assert_false(chain_fenced(&t->chain));
+    prepare(t, C, 100);
+    assert_int_equal(sent(t, C, MSG_PROMISE)->promise.error, (uint32_t)ERR_SUPERSEDED);
+    table_free(t);
+}
+
+static void test_records_and_values(void **state)
+{
+    struct table *t = table_new();
+
+    (void)state;
+    chain_holds_records(&t->chain, true);
+    accept_value(t, A, 100, &t->with_d);
+    assert_int_equal(sent(t, A, MSG_ACCEPTED)->accepted.error, (uint32_t)ERR_HOLDS_RECORDS);
+    accept_value(t, A, 100, &t->bytes); /* not a successor */
+    assert_int_equal(t->out.n, 0);
+    accept_value(t, A, 100, &t->same);
+    stored(t, submitted(t), 0);
+    assert_int_equal(sent(t, A, MSG_ACCEPTED)->accepted.error, 0);
+    assert_false(chain_fenced(&t->chain));
+    table_free(t);
+}
+
+/* The fence falls when the value that lifts it is durable, and rises again after a restart before that. */
+static void test_fence(void **state)
+{
+    struct table *t = table_new();
+    struct buf disk;
+
+    (void)state;
+    buf_init(&disk, MESSAGE_MAX);
+    accept_value(t, A, 100, &t->with_d);
+    uint64_t number = submitted(t);
+    for (unsigned i = 0; i < t->out.n; i++)
+        if (t->out.action[i].kind == ACT_STORE_PUT)
+            assert_int_equal(buf_slice(&disk, t->out.action[i].put.record.value), 0);
+    stored(t, number, 0);
+    accept_value(t, C, 200, &t->same);
+    assert_true(chain_fenced(&t->chain));
+    stored(t, submitted(t), 0);
+    assert_false(chain_fenced(&t->chain));
+    chain_close(&t->chain);
+    table_start(t, buf_view(&disk));
+    assert_true(chain_fenced(&t->chain));
+    assert_true(chain_deadline_ms(&t->chain) != UINT64_MAX); /* it will see to an end of this */
+    buf_close(&disk);
+    table_free(t);
+}
+
+static void test_malformed_record(void **state)
+{
+    struct table *t = table_new();
+    struct chain c;
+    struct chain_options o = {.self = B, .layout = buf_view(&t->bytes), .acceptor = SLICE("\1garbage")};
+
+    (void)state;
+    assert_int_equal(chain_init(&c, &o, 0), ERR_BAD_MESSAGE);
+    chain_close(&c);
+    o.layout = SLICE("garbage");
+    o.acceptor.n = 0;
+    assert_int_equal(chain_init(&c, &o, 0), ERR_BAD_MESSAGE);
+    chain_close(&c);
+    table_free(t);
+}
+
+/* ---- The proposer ---- */
+
+/* Begins a round and gets its own promise stored. Returns its ballot. */
+static uint64_t round_start(struct table *t)
+{
+    while (!sent(t, A, MSG_PREPARE))
+        wait_tick(t);
+    uint64_t ballot = sent(t, A, MSG_PREPARE)->prepare.ballot;
+    assert_int_equal(sent(t, C, MSG_PREPARE)->prepare.ballot, ballot);
+    stored(t, submitted(t), 0);
+    assert_null(sent(t, A, MSG_ACCEPT));
+    return ballot;
+}
+
+static void promise(struct table *t, uint64_t from, uint64_t ballot, uint64_t accepted, const struct buf *v, bool records)
+{
+    struct message m = {.kind = MSG_PROMISE};
+
+    m.promise = (struct msg_promise){.epoch = 2, .ballot = ballot, .promised = ballot, .accepted = accepted};
+    m.promise.holds_records = records;
+    if (v)
+        m.promise.layout = buf_view(v);
+    tell(t, from, &m);
+}
+
+static void accepted(struct table *t, uint64_t from, uint64_t ballot)
+{
+    struct message m = {.kind = MSG_ACCEPTED, .accepted = {.epoch = 2, .ballot = ballot, .promised = ballot}};
+    tell(t, from, &m);
+}
+
+static void assert_proposes(const struct table *t, const struct buf *v)
+{
+    const struct message *m = sent(t, A, MSG_ACCEPT);
+
+    assert_non_null(m);
+    assert_true(slice_eq(m->accept.layout, buf_view(v)));
+}
+
+/* A formation from JOIN to adoption; the proposer accepts last, and adopts when that is durable. */
+static void test_formation(void **state)
+{
+    struct table *t = table_new();
+
+    (void)state;
+    join(t, D);
+    uint64_t ballot = round_start(t);
+    promise(t, A, ballot, 0, NULL, false);
+    assert_null(sent(t, A, MSG_ACCEPT)); /* a majority, but not all */
+    promise(t, C, ballot, 0, NULL, false);
+    assert_proposes(t, &t->with_d);
+    assert_false(chain_fenced(&t->chain));
+    accepted(t, A, ballot);
+    accepted(t, A, ballot);
+    assert_false(chain_fenced(&t->chain));
+    accepted(t, C, ballot);
+    assert_true(chain_fenced(&t->chain));
+    stored(t, submitted(t), 0);
+    assert_int_equal(chain_layout(&t->chain)->epoch, 1);
+    stored(t, submitted(t), 0);
+    assert_int_equal(chain_layout(&t->chain)->epoch, 2);
+    assert_int_equal(chain_layout(&t->chain)->member_n, 4);
+    assert_false(chain_fenced(&t->chain));
+    wait_tick(t);
+    assert_true(slice_eq(sent(t, D, MSG_LAYOUT)->layout.layout, buf_view(&t->with_d)));
+    assert_non_null(sent(t, A, MSG_LAYOUT));
+    table_free(t);
+}
+
+/* What A and C report of values that they accepted, and what must be proposed then. B accepted nothing itself, D waits. */
+static void test_selection(void **state)
+{
+    enum { NOTHING, SAME, WITH_D, WITH_E };
+    static const struct {
+        uint64_t a_ballot;
+        int a_value;
+        uint64_t c_ballot;
+        int c_value;
+        int proposed;
+    } rule[] = {
+        {0, NOTHING, 0, NOTHING, WITH_D},
+        {5, SAME, 0, NOTHING, SAME},
+        {5, WITH_E, 9, SAME, SAME},   /* the highest ballot counts */
+        {9, WITH_E, 5, SAME, WITH_D}, /* E's formation is not B's, so nothing is chosen */
+        {5, WITH_E, 5, WITH_E, WITH_D},
+        {9, WITH_E, 5, WITH_D, WITH_D},
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof rule / sizeof *rule; i++) {
+        struct table *t = table_new();
+        const struct buf *v[] = {NULL, &t->same, &t->with_d, &t->with_e};
+        join(t, D);
+        uint64_t ballot = round_start(t);
+        promise(t, A, ballot, rule[i].a_ballot, v[rule[i].a_value], false);
+        if (!sent(t, A, MSG_ACCEPT)) /* for SAME a majority is enough */
+            promise(t, C, ballot, rule[i].c_ballot, v[rule[i].c_value], false);
+        assert_proposes(t, v[rule[i].proposed]);
+        table_free(t);
+    }
+}
+
+/* All three accepted E's formation, at three different ballots: it may be chosen at none, or at the lowest; it is proposed
+ * again. */
+static void test_uniform_formation(void **state)
+{
+    struct table *t = table_new();
+
+    (void)state;
+    accept_value(t, A, 3, &t->with_e);
+    stored(t, submitted(t), 0);
+    join(t, D);
+    uint64_t ballot = round_start(t);
+    promise(t, A, ballot, 5, &t->with_e, false);
+    for (int i = 0; i < 20; i++) /* out of patience many times over: only C can tell */
+        wait_tick(t);
+    assert_true(t->now_ms > NOW_MS + CHAIN_PATIENCE_MS);
+    assert_null(sent(t, A, MSG_ACCEPT));
+    promise(t, C, ballot, 9, &t->with_e, false);
+    assert_proposes(t, &t->with_e);
+    table_free(t);
+}
+
+static void test_records_refuse(void **state)
+{
+    struct table *t = table_new();
+
+    (void)state;
+    join(t, D);
+    uint64_t ballot = round_start(t);
+    promise(t, A, ballot, 0, NULL, true);
+    const struct msg_join_no *no = &sent(t, D, MSG_JOIN_NO)->join_no;
+    assert_int_equal(no->error, (uint32_t)ERR_HOLDS_RECORDS);
+    assert_non_null(memmem(no->text.p, no->text.n, "0000000000000001 holds records", 30));
+    promise(t, C, ballot, 0, NULL, false);
+    assert_null(sent(t, A, MSG_ACCEPT));
+    assert_false(chain_forming(&t->chain));
+    join(t, E);
+    assert_int_equal(sent(t, E, MSG_JOIN_NO)->join_no.error, (uint32_t)ERR_HOLDS_RECORDS);
+    table_free(t);
+}
+
+/* A accepted, then C came to hold a record, or died: the proposer prepares again and frees A. */
+static void test_formation_ends(void **state)
+{
+    for (int dies = 0; dies < 2; dies++) {
+        struct table *t = table_new();
+        (void)state;
+        join(t, D);
+        uint64_t ballot = round_start(t);
+        promise(t, A, ballot, 0, NULL, false);
+        promise(t, C, ballot, 0, NULL, false);
+        assert_proposes(t, &t->with_d);
+        accepted(t, A, ballot);
+        if (!dies) {
+            struct message no = {.kind = MSG_ACCEPTED};
+            no.accepted = (struct msg_accepted){.epoch = 2, .ballot = ballot, .error = (uint32_t)ERR_HOLDS_RECORDS};
+            tell(t, C, &no);
+        }
+        uint64_t again = round_start(t);
+        assert_true(again > ballot);
+        promise(t, A, again, ballot, &t->with_d, false);
+        if (dies) {
+            while (!sent(t, A, MSG_ACCEPT))
+                wait_tick(t);
+            assert_true(t->now_ms < NOW_MS + 3 * CHAIN_PATIENCE_MS);
+        } else {
+            promise(t, C, again, 0, NULL, true);
+        }
+        assert_proposes(t, &t->same);
+        table_free(t);
+    }
+}
+
+/* Who accepted feels responsible when the proposer falls silent. */
+static void test_silent_proposer(void **state)
+{
+    struct table *t = table_new();
+
+    (void)state;
+    accept_value(t, A, 100, &t->with_d);
+    stored(t, submitted(t), 0);
+    round_start(t);
+    assert_true(t->now_ms >= NOW_MS + CHAIN_PATIENCE_MS && t->now_ms <= NOW_MS + 2 * CHAIN_PATIENCE_MS);
+    table_free(t);
+}
+
+/* A higher ballot came by: ours is void, and we let the other one finish. */
+static void test_yield(void **state)
+{
+    struct table *t = table_new();
+
+    (void)state;
+    join(t, D);
+    uint64_t ballot = round_start(t);
+    prepare(t, C, ballot + 1);
+    promise(t, A, ballot, 0, NULL, false);
+    promise(t, C, ballot, 0, NULL, false);
+    assert_null(sent(t, A, MSG_ACCEPT));
+    assert_true(chain_deadline_ms(&t->chain) > t->now_ms + CHAIN_PATIENCE_MS);
+    table_free(t);
+}
+
+/* ---- Joining and learning ---- */
+
+static void test_join_answers(void **state)
+{
+    struct table *t = table_new();
+    struct message m = {.kind = MSG_JOIN, .join = {.weight = 100, .name = SLICE("b")}};
+
+    (void)state;
+    out_clear(&t->out);
+    assert_true(chain_message(&t->chain, D, &m, true, t->now_ms, &t->out));
+    assert_int_equal(sent(t, D, MSG_JOIN_NO)->join_no.error, (uint32_t)ERR_NAME_TAKEN);
+    assert_non_null(memmem(sent(t, D, MSG_JOIN_NO)->join_no.text.p, 12, "\"b\"", 3));
+    m.join.weight = 0;
+    tell(t, D, &m);
+    assert_int_equal(sent(t, D, MSG_JOIN_NO)->join_no.error, (uint32_t)ERR_REFUSED);
+    m.join.weight = 1;
+    tell(t, A, &m); /* it is in */
+    assert_true(slice_eq(sent(t, A, MSG_LAYOUT)->layout.layout, buf_view(&t->bytes)));
+    for (uint64_t id = 10; id < 10 + CHAIN_JOINERS; id++) {
+        tell(t, id, &m);
+        assert_null(sent(t, id, MSG_JOIN_NO));
+    }
+    tell(t, D, &m);
+    assert_int_equal(sent(t, D, MSG_JOIN_NO)->join_no.error, (uint32_t)ERR_BUSY);
+    table_free(t);
+}
+
+/* A joiner that fell silent is not let in: it would be a dead member. */
+static void test_silent_joiner(void **state)
+{
+    struct table *t = table_new();
+
+    (void)state;
+    join(t, D);
+    uint64_t ballot = round_start(t);
+    promise(t, A, ballot, 0, NULL, false);
+    t->now_ms += CHAIN_JOINER_FRESH_MS;
+    promise(t, C, ballot, 0, NULL, false);
+    assert_null(sent(t, A, MSG_ACCEPT));
+    assert_false(chain_forming(&t->chain));
+    table_free(t);
+}
+
+static void test_learning(void **state)
+{
+    struct table *t = table_new();
+    struct message m = {.kind = MSG_LAYOUT, .layout = {.layout = buf_view(&t->with_d)}};
+
+    (void)state;
+    out_clear(&t->out);
+    chain_seen(&t->chain, A, 2, t->now_ms, &t->out);
+    assert_int_equal(sent(t, A, MSG_LAYOUT_GET)->layout_get.epoch, 2);
+    chain_seen(&t->chain, A, 2, t->now_ms, &t->out); /* not with every packet */
+    assert_int_equal(t->out.n, 1);
+    tell(t, A, &m);
+    stored(t, submitted(t), ERR_IO);
+    assert_int_equal(chain_layout(&t->chain)->epoch, 1);
+    wait_tick(t);
+    stored(t, submitted(t), 0);
+    assert_int_equal(chain_layout(&t->chain)->epoch, 2);
+    m.layout.layout = buf_view(&t->bytes); /* an older one */
+    tell(t, A, &m);
+    assert_int_equal(submitted(t), 0);
+    table_free(t);
+}
+
+/* A joiner asks around, and takes a layout that has it, no other. */
+static void test_joiner(void **state)
+{
+    struct table *t = table_new();
+    struct chain_options o = {.self = D, .seed = 3};
+    struct msg_join ask = {.weight = 100, .name = SLICE("d")};
+    struct message m = {.kind = MSG_LAYOUT};
+    struct slice why;
+
+    (void)state;
+    chain_close(&t->chain);
+    assert_int_equal(chain_init(&t->chain, &o, t->now_ms), 0);
+    out_clear(&t->out);
+    chain_join(&t->chain, A, (struct addr){0}, &ask, t->now_ms, &t->out);
+    assert_non_null(sent(t, A, MSG_JOIN));
+    out_clear(&t->out);
+    chain_join(&t->chain, C, (struct addr){0}, &ask, t->now_ms, &t->out);
+    assert_non_null(sent(t, C, MSG_JOIN));
+    wait_tick(t);
+    assert_non_null(sent(t, A, MSG_JOIN));
+    wait_tick(t);
+    assert_non_null(sent(t, C, MSG_JOIN));
+    m.layout.layout = buf_view(&t->with_e);
+    tell(t, A, &m);
+    assert_int_equal(submitted(t), 0);
+    m.layout.layout = buf_view(&t->with_d);
+    tell(t, A, &m);
+    stored(t, submitted(t), 0);
+    assert_int_equal(chain_layout(&t->chain)->epoch, 2);
+    assert_int_equal(chain_deadline_ms(&t->chain), UINT64_MAX);
+    assert_int_equal(chain_refused(&t->chain, &why), 0);
+    table_free(t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_votes_leave_when_durable),
+        cmocka_unit_test(test_results_in_bulk),
+        cmocka_unit_test(test_store_error),
+        cmocka_unit_test(test_below_the_promise),
+        cmocka_unit_test(test_records_and_values),
+        cmocka_unit_test(test_fence),
+        cmocka_unit_test(test_malformed_record),
+        cmocka_unit_test(test_formation),
+        cmocka_unit_test(test_selection),
+        cmocka_unit_test(test_uniform_formation),
+        cmocka_unit_test(test_records_refuse),
+        cmocka_unit_test(test_formation_ends),
+        cmocka_unit_test(test_silent_proposer),
+        cmocka_unit_test(test_yield),
+        cmocka_unit_test(test_join_answers),
+        cmocka_unit_test(test_silent_joiner),
+        cmocka_unit_test(test_learning),
+        cmocka_unit_test(test_joiner),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
