@@ -1,0 +1,177 @@
+/* console_test.c: the console as a person at a terminal meets it, through a pseudo-terminal. */
+#include <poll.h>
+#include <pty.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+struct terminal {
+    struct cluster *c;
+    int fd;
+    pid_t pid;
+    size_t from; /* in c->text: what was waited for and seen lies before it */
+    size_t n;
+};
+
+static void terminal_open(struct terminal *t, struct cluster *c, unsigned node)
+{
+    struct winsize size = {.ws_row = 24, .ws_col = 80};
+    char port[8], history[PATH_MAX + 16];
+    snprintf(port, sizeof port, "%u", e2e_port(c, node));
+    snprintf(history, sizeof history, "%s/history", c->nest.dir);
+    *t = (struct terminal){.c = c};
+    t->pid = forkpty(&t->fd, NULL, NULL, &size);
+    e2e_check(c, t->pid >= 0);
+    if (t->pid == 0) {
+        setenv("TERM", "xterm", 1);
+        setenv("NO_COLOR", "1", 1);
+        setenv("COVEY_HISTORY", history, 1);
+        execl(c->nest.program, "covey", "console", "-p", port, NULL);
+        _exit(127);
+    }
+    c->text[0] = '\0';
+}
+
+/* Reads what comes, for a while. False at the end of the console, or of our patience. */
+static bool read_more(struct terminal *t, uint64_t until_ms)
+{
+    struct cluster *c = t->c;
+    struct pollfd p = {.fd = t->fd, .events = POLLIN};
+    uint64_t now_ms = e2e_now_ms();
+    ssize_t got = -1;
+    if (now_ms < until_ms && poll(&p, 1, (int)(until_ms - now_ms)) > 0)
+        got = read(t->fd, c->text + t->n, sizeof c->text - 1 - t->n);
+    t->n += got > 0 ? (size_t)got : 0;
+    c->text[t->n] = '\0';
+    return got > 0;
+}
+
+/* Waits until the text is shown, after what was waited for before. */
+static void expect(struct terminal *t, const char *text)
+{
+    struct cluster *c = t->c;
+    uint64_t until_ms = e2e_now_ms() + E2E_WAIT_MS;
+    const char *found;
+    while ((found = strstr(c->text + t->from, text)) == NULL) {
+        if (!read_more(t, until_ms))
+            e2e_fail(c, __FILE__, __LINE__, "the terminal does not show \"%s\" but \"%s\"", text, c->text + t->from);
+    }
+    t->from = (size_t)(found - c->text) + strlen(text);
+}
+
+static void type(struct terminal *t, const char *keys)
+{
+    e2e_check(t->c, write(t->fd, keys, strlen(keys)) == (ssize_t)strlen(keys));
+}
+
+/* Types at the next prompt: between two lines the terminal is in its own mode, where Ctrl-D and Ctrl-C mean other things. */
+static void type_line(struct terminal *t, const char *keys)
+{
+    expect(t, "> ");
+    type(t, keys);
+}
+
+/* The console must end by itself; its exit code. */
+static int terminal_close(struct terminal *t)
+{
+    int status;
+    uint64_t until_ms = e2e_now_ms() + E2E_WAIT_MS;
+    while (read_more(t, until_ms)) /* until it has let go of the terminal */
+        ;
+    if (e2e_now_ms() >= until_ms)
+        e2e_fail(t->c, __FILE__, __LINE__, "the console does not end but shows \"%s\"", t->c->text + t->from);
+    e2e_check(t->c, waitpid(t->pid, &status, 0) == t->pid && WIFEXITED(status));
+    close(t->fd);
+    return WEXITSTATUS(status);
+}
+
+static void test_lines_completion_and_history(void **state)
+{
+    struct cluster *c = *state;
+    struct terminal t;
+    e2e_start_all(c, 3);
+    terminal_open(&t, c, 1);
+    expect(&t, "healthy: 3 of 3");
+    type_line(&t, "set city 'Paris, France'\n");
+    expect(&t, "OK");
+    type_line(&t, "strl\t"); /* completed to the end */
+    expect(&t, "en ");
+    type(&t, "city\n");
+    expect(&t, "13");
+    type_line(&t, "client set\t\t"); /* several: the second Tab lists them */
+    expect(&t, "setinfo");
+    expect(&t, "setname");
+    type(&t, "\x03");
+    expect(&t, "^C");
+    type_line(&t, "\x10\x10\n");           /* Ctrl-P twice: the line before the last */
+    expect(&t, "et city 'Paris, France'"); /* an s stands there already */
+    expect(&t, "OK");
+    type_line(&t, "get nothing-here\n");
+    expect(&t, "(nil)");
+    type_line(&t, "help where\n");
+    expect(&t, "where key");
+    type_line(&t, "\x04");
+    assert_int_equal(terminal_close(&t), 0);
+    assert_int_equal(e2e_shell(c, "grep -c city history"), 0); /* for the next console */
+}
+
+/* Ctrl-C discards the line and nothing else: whoever started the console must not die of it. */
+static void test_interrupt_discards_the_line(void **state)
+{
+    struct cluster *c = *state;
+    struct terminal t;
+    e2e_start_all(c, 1);
+    terminal_open(&t, c, 0);
+    type_line(&t, "set k wrong");
+    expect(&t, "wrong");
+    type(&t, "\x03");
+    expect(&t, "^C");
+    type_line(&t, "get k\n");
+    expect(&t, "(nil)");
+    type_line(&t, "quit\n");
+    assert_int_equal(terminal_close(&t), 0);
+}
+
+/* Events come above the prompt while a line is being typed, and the line is still there; the console outlives its node. */
+static void test_events_above_the_prompt(void **state)
+{
+    struct cluster *c = *state;
+    struct terminal t;
+    char connect[32];
+    e2e_start_all(c, 3);
+    e2e_expect(c, 0, "OK", "SET", "k", "v");
+    terminal_open(&t, c, 0);
+    type_line(&t, "get");
+    expect(&t, "get");
+    e2e_kill(c, 2);
+    expect(&t, "event=member.dead name=c");
+    expect(&t, "> get"); /* drawn again */
+    type(&t, " k\n");
+    expect(&t, "v\r\n");
+    expect(&t, "> ");
+    e2e_restart(c, 2);
+    expect(&t, "event=member.alive name=c");
+    expect(&t, "> ");
+    nest_signal(&c->nest, 0, SIGKILL);
+    expect(&t, "closed the connection");
+    type_line(&t, "get k\n");
+    expect(&t, "cannot reach a node at 127.0.0.1");
+    snprintf(connect, sizeof connect, "connect %u\n", e2e_port(c, 1));
+    type_line(&t, connect);
+    type_line(&t, "get k\n");
+    expect(&t, "v\r\n");
+    type_line(&t, "\x04");
+    assert_int_equal(terminal_close(&t), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_lines_completion_and_history, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_interrupt_discards_the_line, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_events_above_the_prompt, e2e_setup, e2e_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
