@@ -1,4 +1,4 @@
-/* chain_state.h: what a chain is made of, and the doors between its files: chain.c (adopting, dispatch), chain_join.c (joiners),
+/* chain_state.h: what a chain is made of, and the doors between its files: chain.c (joining, adopting, dispatch),
  * chain_vote.c (the acceptor), chain_propose.c (the proposer). Others use chain.h. */
 #ifndef COVEY_CORE_CHAIN_STATE_H
 #define COVEY_CORE_CHAIN_STATE_H
@@ -141,23 +141,11 @@ enum chain_kind chain_kind_of(const struct chain *c, struct slice bytes);
 /* Begins to make a decided layout durable; it comes into force in chain_stored. `announce`: then tell all members. */
 void chain_adopt(struct chain *c, struct slice bytes, bool announce, struct out *out);
 
-/* Sends the layout in force. */
-void chain_send_layout(struct chain *c, uint64_t to, struct addr addr, struct out *out);
-
-/* ---- chain_join.c ---- */
-
 /* Tells waiting joiners that `holder` has records, and forgets them. */
 void chain_refuse_all(struct chain *c, uint64_t holder, uint64_t now_ms, struct out *out);
 
 /* Forgets joiners that fell silent. */
 void chain_prune(struct chain *c, uint64_t now_ms);
-
-void chain_join_asked(struct chain *c, uint64_t from, const struct msg_join *m, bool name_taken, uint64_t now_ms,
-                      struct out *out);
-void chain_join_refused(struct chain *c, const struct msg_join_no *m);
-
-/* Asks the next peer to be let in. */
-void chain_join_again(struct chain *c, uint64_t now_ms, struct out *out);
 
 /* ---- chain_vote.c ---- */
 
