@@ -211,13 +211,16 @@ static void open_history(struct line *l)
 static void bind_keys(EditLine *edit)
 {
     el_set(edit, EL_EDITOR, "emacs");
-    el_set(edit, EL_ADDFN, "covey-complete", "complete a command", complete);
-    el_set(edit, EL_ADDFN, "covey-discard", "discard the line", discard_line);
+    /* el_set would copy these two names and never free them; el_wset keeps the pointers. */
+    el_wset(edit, EL_ADDFN, L"covey-complete", L"complete a command", complete);
+    el_wset(edit, EL_ADDFN, L"covey-discard", L"discard the line", discard_line);
     el_set(edit, EL_BIND, "^I", "covey-complete", NULL);
     el_set(edit, EL_BIND, "^C", "covey-discard", NULL);
     el_set(edit, EL_BIND, "^R", "em-inc-search-prev", NULL);
-    el_set(edit, EL_SETTY, "-d", "-isig", NULL); /* while editing */
-    el_set(edit, EL_SETTY, "-x", "-isig", NULL); /* between the lines */
+    /* While a line is edited, and between the lines: what is typed ahead then is kept as it is for the next line. In the
+     * terminal's own line mode a Ctrl-D typed just as the prompt appears, before libedit sets its mode, would be lost. */
+    el_set(edit, EL_SETTY, "-d", "-isig", NULL);
+    el_set(edit, EL_SETTY, "-x", "-isig", "-icanon", "-echo", NULL);
 }
 
 struct line *line_open(const struct line_options *o)

@@ -104,6 +104,8 @@ static int init_protocols(struct node *n, const struct node_options *o, uint64_t
     struct coord_options coord = {.self = o->id, .ops_max = o->ops_max, .deadline_ms = o->op_deadline_ms};
     int e = swim_init(&n->swim, &swim, now_ms);
     e = e ? e : chain_init(&n->chain, &chain, now_ms);
+    if (!e)
+        chain_holds_records(&n->chain, n->wrote); /* before the first event: a restarted member may be asked to vote by it */
     e = e ? e : coord_init(&n->coord, &coord);
     return e ? e : replica_init(&n->replica, 0);
 }

@@ -11,8 +11,9 @@ struct terminal {
     struct cluster *c;
     int fd;
     pid_t pid;
-    size_t from; /* in c->text: what was waited for and seen lies before it */
+    char text[E2E_TEXT]; /* all that it showed */
     size_t n;
+    size_t from; /* what was waited for and seen lies before it */
 };
 
 static void terminal_open(struct terminal *t, struct cluster *c, unsigned node)
@@ -31,20 +32,18 @@ static void terminal_open(struct terminal *t, struct cluster *c, unsigned node)
         execl(c->nest.program, "covey", "console", "-p", port, NULL);
         _exit(127);
     }
-    c->text[0] = '\0';
 }
 
 /* Reads what comes, for a while. False at the end of the console, or of our patience. */
 static bool read_more(struct terminal *t, uint64_t until_ms)
 {
-    struct cluster *c = t->c;
     struct pollfd p = {.fd = t->fd, .events = POLLIN};
     uint64_t now_ms = e2e_now_ms();
     ssize_t got = -1;
     if (now_ms < until_ms && poll(&p, 1, (int)(until_ms - now_ms)) > 0)
-        got = read(t->fd, c->text + t->n, sizeof c->text - 1 - t->n);
+        got = read(t->fd, t->text + t->n, sizeof t->text - 1 - t->n);
     t->n += got > 0 ? (size_t)got : 0;
-    c->text[t->n] = '\0';
+    t->text[t->n] = '\0';
     return got > 0;
 }
 
@@ -54,11 +53,11 @@ static void expect(struct terminal *t, const char *text)
     struct cluster *c = t->c;
     uint64_t until_ms = e2e_now_ms() + E2E_WAIT_MS;
     const char *found;
-    while ((found = strstr(c->text + t->from, text)) == NULL) {
+    while ((found = strstr(t->text + t->from, text)) == NULL) {
         if (!read_more(t, until_ms))
-            e2e_fail(c, __FILE__, __LINE__, "the terminal does not show \"%s\" but \"%s\"", text, c->text + t->from);
+            e2e_fail(c, __FILE__, __LINE__, "the terminal does not show \"%s\" but \"%s\"", text, t->text + t->from);
     }
-    t->from = (size_t)(found - c->text) + strlen(text);
+    t->from = (size_t)(found - t->text) + strlen(text);
 }
 
 static void type(struct terminal *t, const char *keys)
@@ -81,7 +80,7 @@ static int terminal_close(struct terminal *t)
     while (read_more(t, until_ms)) /* until it has let go of the terminal */
         ;
     if (e2e_now_ms() >= until_ms)
-        e2e_fail(t->c, __FILE__, __LINE__, "the console does not end but shows \"%s\"", t->c->text + t->from);
+        e2e_fail(t->c, __FILE__, __LINE__, "the console does not end but shows \"%s\"", t->t->text + t->from);
     e2e_check(t->c, waitpid(t->pid, &status, 0) == t->pid && WIFEXITED(status));
     close(t->fd);
     return WEXITSTATUS(status);
@@ -90,7 +89,7 @@ static int terminal_close(struct terminal *t)
 static void test_lines_completion_and_history(void **state)
 {
     struct cluster *c = *state;
-    struct terminal t;
+    static struct terminal t;
     e2e_start_all(c, 3);
     terminal_open(&t, c, 1);
     expect(&t, "healthy: 3 of 3");
@@ -121,7 +120,7 @@ static void test_lines_completion_and_history(void **state)
 static void test_interrupt_discards_the_line(void **state)
 {
     struct cluster *c = *state;
-    struct terminal t;
+    static struct terminal t;
     e2e_start_all(c, 1);
     terminal_open(&t, c, 0);
     type_line(&t, "set k wrong");
@@ -138,7 +137,7 @@ static void test_interrupt_discards_the_line(void **state)
 static void test_events_above_the_prompt(void **state)
 {
     struct cluster *c = *state;
-    struct terminal t;
+    static struct terminal t;
     char connect[32];
     e2e_start_all(c, 3);
     e2e_expect(c, 0, "OK", "SET", "k", "v");
@@ -154,6 +153,7 @@ static void test_events_above_the_prompt(void **state)
     e2e_restart(c, 2);
     expect(&t, "event=member.alive name=c");
     expect(&t, "> ");
+    e2e_await_whole(c, 3); /* else b may not know yet that c is back, when a dies */
     nest_signal(&c->nest, 0, SIGKILL);
     expect(&t, "closed the connection");
     type_line(&t, "get k\n");
