@@ -346,12 +346,10 @@ static void test_selection(void **state)
         int c_value;
         int proposed;
     } rule[] = {
-        {0, NOTHING, 0, NOTHING, WITH_D},
-        {5, SAME, 0, NOTHING, SAME},
+        {0, NOTHING, 0, NOTHING, WITH_D}, {5, SAME, 0, NOTHING, SAME},
         {5, WITH_E, 9, SAME, SAME},   /* the highest ballot counts */
         {9, WITH_E, 5, SAME, WITH_D}, /* E's formation is not B's, so nothing is chosen */
-        {5, WITH_E, 5, WITH_E, WITH_D},
-        {9, WITH_E, 5, WITH_D, WITH_D},
+        {5, WITH_E, 5, WITH_E, WITH_D},   {9, WITH_E, 5, WITH_D, WITH_D},
     };
 
     (void)state;

@@ -711,10 +711,8 @@ static void test_chaos(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_quiet_formation),
-        cmocka_unit_test(test_records_refuse_joiners),
-        cmocka_unit_test(test_dead_member),
-        cmocka_unit_test(test_contention),
+        cmocka_unit_test(test_quiet_formation), cmocka_unit_test(test_records_refuse_joiners),
+        cmocka_unit_test(test_dead_member),     cmocka_unit_test(test_contention),
         cmocka_unit_test(test_chaos),
     };
 

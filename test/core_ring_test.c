@@ -450,10 +450,14 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random_clusters),         cmocka_unit_test(test_histories_without_zones),
-        cmocka_unit_test(test_histories_with_zones),    cmocka_unit_test(test_equal_members),
-        cmocka_unit_test(test_formation),               cmocka_unit_test(test_deterministic),
-        cmocka_unit_test(test_mixed),                   cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_random_clusters),
+        cmocka_unit_test(test_histories_without_zones),
+        cmocka_unit_test(test_histories_with_zones),
+        cmocka_unit_test(test_equal_members),
+        cmocka_unit_test(test_formation),
+        cmocka_unit_test(test_deterministic),
+        cmocka_unit_test(test_mixed),
+        cmocka_unit_test(test_refusals),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

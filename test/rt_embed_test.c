@@ -1,4 +1,5 @@
-/* Real nodes in threads of this process, over the embedding API and real sockets: they form a cluster, serve, refuse, and stop. */
+/* Real nodes in threads of this process, over the embedding API and real sockets: they form a cluster, serve, refuse,
+ * and stop. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -167,8 +167,8 @@ void chain_adopt(struct chain *c, struct slice bytes, bool announce, struct out 
     if (layout_decode(bytes, l))
         return;
     b->n = 0;
-    bool wanted = c->have ? l->epoch > chain_now(c)->epoch && l->generation == chain_now(c)->generation
-                          : layout_find(l, c->self) >= 0;
+    bool wanted =
+        c->have ? l->epoch > chain_now(c)->epoch && l->generation == chain_now(c)->generation : layout_find(l, c->self) >= 0;
     if (!wanted || buf_slice(b, bytes))
         return;
     c->adopting = l->epoch;

@@ -22,9 +22,9 @@ struct chain_options {
     uint64_t self;
     struct slice acceptor; /* the state record "chain", empty when there is none; read during init only */
     uint64_t acceptor_serial;
-    struct slice layout;   /* the state record "layout" */
+    struct slice layout; /* the state record "layout" */
     uint64_t layout_serial;
-    uint64_t seed;         /* of the random delays */
+    uint64_t seed; /* of the random delays */
 };
 
 struct chain; /* visible in chain_state.h, for embedding */

@@ -6,16 +6,16 @@
 #include "core/chain.h"
 
 enum {
-    CHAIN_PERSISTS = 32,       /* votes waiting for the disk; a message beyond them is ignored, its sender asks again */
-    CHAIN_SENDS = 12,          /* messages of one kind a call sends; a broadcast to more goes on in the next tick */
-    CHAIN_REFUSALS = 8,        /* waiting joiners told at once that they are refused; the others hear it when they ask again */
-    CHAIN_ASKED = 16,          /* peers that a joiner asks in turn */
-    CHAIN_GATHER_MS = 200,     /* from the first JOIN to the proposal: those started together are taken together */
+    CHAIN_PERSISTS = 32,   /* votes waiting for the disk; a message beyond them is ignored, its sender asks again */
+    CHAIN_SENDS = 12,      /* messages of one kind a call sends; a broadcast to more goes on in the next tick */
+    CHAIN_REFUSALS = 8,    /* waiting joiners told at once that they are refused; the others hear it when they ask again */
+    CHAIN_ASKED = 16,      /* peers that a joiner asks in turn */
+    CHAIN_GATHER_MS = 200, /* from the first JOIN to the proposal: those started together are taken together */
     CHAIN_JOIN_REPEAT_MS = 1000,
     CHAIN_JOINER_FRESH_MS = 3500, /* who was not heard for three repeats is not let in: it would be a dead member */
-    CHAIN_RESEND_MS = 500,     /* of what was not answered: some round trips, even to another continent */
-    CHAIN_PATIENCE_MS = 5000,  /* after which a formation that does not get on is ended, if somebody is fenced */
-    CHAIN_FETCH_MS = 500,      /* between two LAYOUT_GET */
+    CHAIN_RESEND_MS = 500,        /* of what was not answered: some round trips, even to another continent */
+    CHAIN_PATIENCE_MS = 5000,     /* after which a formation that does not get on is ended, if somebody is fenced */
+    CHAIN_FETCH_MS = 500,         /* between two LAYOUT_GET */
     CHAIN_SAVE_RETRY_MS = 1000,
     CHAIN_HOLDER_MS = 5000,    /* so long a report of records is believed; then the members are asked anew */
     CHAIN_STATE_MAX = 1 << 20, /* bytes of a layout or state record: 1,024 members and 16,384 vnodes of 7 need 290 KB */
@@ -41,10 +41,10 @@ struct chain_acceptor {
     uint64_t promised; /* the highest ballot seen in a PREPARE or ACCEPT that was followed; 0: none */
     uint64_t accepted; /* the ballot of the value; 0: none */
     enum chain_kind kind;
-    struct buf value; /* a layout's bytes */
-    bool durable_formation; /* the value in the last durable record is a formation */
-    uint64_t serial;        /* of the last record submitted */
-    struct buf record[2];   /* written in turn: the one before may still be borrowed by the action list */
+    struct buf value;                             /* a layout's bytes */
+    bool durable_formation;                       /* the value in the last durable record is a formation */
+    uint64_t serial;                              /* of the last record submitted */
+    struct buf record[2];                         /* written in turn: the one before may still be borrowed by the action list */
     struct chain_persist persist[CHAIN_PERSISTS]; /* oldest first */
     unsigned persist_n;
 };
@@ -107,9 +107,9 @@ struct chain {
     uint64_t adopting; /* epoch of the layout in the other slot; 0: none */
     uint64_t save_ms;  /* when to try again to store it; UINT64_MAX: it is on its way, or there is none */
     uint64_t layout_serial;
-    bool announce;      /* we chose it: tell everybody once it is adopted */
-    uint16_t told;      /* members told so far; member_n: all */
-    uint64_t fetch_ms;  /* no LAYOUT_GET before */
+    bool announce;                  /* we chose it: tell everybody once it is adopted */
+    uint16_t told;                  /* members told so far; member_n: all */
+    uint64_t fetch_ms;              /* no LAYOUT_GET before */
     struct chain_acceptor acceptor; /* votes for the next epoch */
     struct chain_round round;
     uint64_t seen_ballot; /* the highest met in this epoch */

@@ -1,8 +1,8 @@
 /* event.h: all that goes into a node and all that comes out.
  *
- * The node (core/node.h) is a function: one event in, a list of actions out. A world (src/rt, sim) turns sockets, disks and clocks
- * into events and carries out the actions, in order, before the next event. Whatever an event or an action points to is borrowed:
- * an event's bytes live for the call, an action's until the next node_step of that node. */
+ * The node (core/node.h) is a function: one event in, a list of actions out. A world (src/rt, sim) turns sockets, disks
+ * and clocks into events and carries out the actions, in order, before the next event. Whatever an event or an action
+ * points to is borrowed: an event's bytes live for the call, an action's until the next node_step of that node. */
 #ifndef COVEY_CORE_EVENT_H
 #define COVEY_CORE_EVENT_H
 
@@ -48,11 +48,11 @@ struct member_info {
     uint64_t since_ms; /* ms in this state, by the observer's monotonic clock */
     bool self;
     bool in_layout;
-    bool adopted;     /* it has adopted the layout that we hold, as far as we know */
-    uint16_t weight;  /* from the layout; 0 outside it */
+    bool adopted;    /* it has adopted the layout that we hold, as far as we know */
+    uint16_t weight; /* from the layout; 0 outside it */
     struct slice zone;
-    uint32_t places;  /* vnodes it is an owner of */
-    uint32_t firsts;  /* of these, as the first owner */
+    uint32_t places; /* vnodes it is an owner of */
+    uint32_t firsts; /* of these, as the first owner */
 };
 
 struct where_owner {
@@ -73,27 +73,27 @@ enum verdict {
 struct status_info {
     enum verdict verdict;
     uint8_t n_wanted, n, w, r;
-    uint16_t members, alive;  /* of the layout */
+    uint16_t members, alive; /* of the layout */
     uint32_t vnodes;
-    uint32_t unavailable;     /* vnodes with fewer than W live owners */
-    uint32_t degraded;        /* vnodes with fewer than N live owners */
-    uint8_t may_die;          /* how many more members may die, any of them, with every key still readable and writable */
+    uint32_t unavailable; /* vnodes with fewer than W live owners */
+    uint32_t degraded;    /* vnodes with fewer than N live owners */
+    uint8_t may_die;      /* how many more members may die, any of them, with every key still readable and writable */
     uint64_t epoch;
-    bool forming;             /* a layout is being agreed */
+    bool forming; /* a layout is being agreed */
     struct cluster_id cluster;
     uint64_t node;
-    uint64_t in_flight;       /* client operations under way here */
+    uint64_t in_flight; /* client operations under way here */
 };
 
 struct result {
     uint64_t token;
     enum op_kind kind;
-    int error;            /* 0; ERR_NO_QUORUM, ERR_LOADING, ERR_BUSY, ERR_FORMING: refused before anything was stored; ERR_UNKNOWN_OUTCOME; … */
-    uint8_t answered;     /* with ERR_NO_QUORUM and ERR_UNKNOWN_OUTCOME: owners that did, */
-    uint8_t needed;       /* and owners that must */
-    bool existed;         /* OP_DEL */
-    uint32_t size;        /* OP_GET, OP_HEAD: of the value */
-    uint64_t count;       /* OP_COUNT */
+    int error;        /* 0; refused before anything was stored: ERR_NO_QUORUM, ERR_LOADING, ERR_BUSY, ERR_FORMING; and others */
+    uint8_t answered; /* with ERR_NO_QUORUM and ERR_UNKNOWN_OUTCOME: owners that did, */
+    uint8_t needed;   /* and owners that must */
+    bool existed;     /* OP_DEL */
+    uint32_t size;    /* OP_GET, OP_HEAD: of the value */
+    uint64_t count;   /* OP_COUNT */
     struct record record; /* OP_GET, OP_HEAD: kind RECORD_NONE or RECORD_TOMBSTONE where there is no such key */
     union {
         struct { /* OP_WHERE */
@@ -133,10 +133,10 @@ struct event {
             struct slice bytes;
         } packet;
         struct {
-            uint64_t peer;     /* LINK_DOWN of a seed that never said its id: 0 */
-            int seed;          /* index of the seed that ACT_SEED asked for, else -1 */
-            int error;         /* LINK_DOWN: why, ERR_CLOSED by default; the peer's refusal when it sent one */
-            struct slice why;  /* LINK_DOWN: words for the log, may be empty */
+            uint64_t peer;                 /* LINK_DOWN of a seed that never said its id: 0 */
+            int seed;                      /* index of the seed that ACT_SEED asked for, else -1 */
+            int error;                     /* LINK_DOWN: why, ERR_CLOSED by default; the peer's refusal when it sent one */
+            struct slice why;              /* LINK_DOWN: words for the log, may be empty */
             const struct msg_hello *hello; /* LINK_UP */
         } link;
         struct {
@@ -166,17 +166,17 @@ struct event {
 /* ---- Out ---- */
 
 enum action_kind {
-    ACT_PACKET,    /* send a datagram; losing it is allowed */
-    ACT_SEND,      /* send a message on the stream to a peer, opening one if there is none; losing it raises EV_LINK_DOWN */
-    ACT_SEED,      /* open a stream to seed number i (resolve its name anew); EV_LINK_UP or EV_LINK_DOWN follows */
-    ACT_HANG_UP,   /* close all streams to a peer */
-    ACT_STORE_PUT, /* store a record; EV_STORED follows */
-    ACT_STORE_GET, /* read one; EV_READ follows */
+    ACT_PACKET,      /* send a datagram; losing it is allowed */
+    ACT_SEND,        /* send a message on the stream to a peer, opening one if there is none; losing it raises EV_LINK_DOWN */
+    ACT_SEED,        /* open a stream to seed number i (resolve its name anew); EV_LINK_UP or EV_LINK_DOWN follows */
+    ACT_HANG_UP,     /* close all streams to a peer */
+    ACT_STORE_PUT,   /* store a record; EV_STORED follows */
+    ACT_STORE_GET,   /* read one; EV_READ follows */
     ACT_STORE_COUNT, /* EV_COUNTED follows */
-    ACT_REPLY,     /* the result of a request */
-    ACT_MEMBER,    /* a member changed: for subscribers */
-    ACT_TRACE,     /* something to log */
-    ACT_STOP,      /* this node cannot go on: say why and exit 1 */
+    ACT_REPLY,       /* the result of a request */
+    ACT_MEMBER,      /* a member changed: for subscribers */
+    ACT_TRACE,       /* something to log */
+    ACT_STOP,        /* this node cannot go on: say why and exit 1 */
 };
 
 struct action {
@@ -254,7 +254,7 @@ void out_state(struct out *o, uint64_t token, struct slice name, uint64_t serial
 /* Store tokens are (owner << 56 | its own number), so that node.c knows whose EV_STORED it is. */
 enum token_owner { TOKEN_COORD = 1, TOKEN_REPLICA, TOKEN_SWIM, TOKEN_CHAIN, TOKEN_NODE };
 #define TOKEN(owner, number) (((uint64_t)(owner) << 56) | (number))
-#define TOKEN_OWNER(token) ((enum token_owner)((token) >> 56))
-#define TOKEN_NUMBER(token) ((token) & 0xffffffffffffffu)
+#define TOKEN_OWNER(token)   ((enum token_owner)((token) >> 56))
+#define TOKEN_NUMBER(token)  ((token)&0xffffffffffffffu)
 
 #endif

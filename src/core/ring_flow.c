@@ -38,10 +38,10 @@ struct flow {
     uint16_t *level; /* by node: its distance along edges of reduced cost 0 */
     uint32_t *arc;   /* by node: the next edge to try in this blocking flow */
     uint32_t *queue;
-    uint8_t *spare;  /* by vnode: units still to be sent through its node */
-    uint8_t *must;   /* by cell: units still to be sent straight to it */
-    uint8_t *loose;  /* by cell: units that came through its vnode's node */
-    uint32_t *room;  /* by member: places it still gets */
+    uint8_t *spare; /* by vnode: units still to be sent through its node */
+    uint8_t *must;  /* by cell: units still to be sent straight to it */
+    uint8_t *loose; /* by cell: units that came through its vnode's node */
+    uint32_t *room; /* by member: places it still gets */
 };
 
 static void flow_reach(struct flow *f, uint32_t node, uint16_t level, uint32_t *tail)

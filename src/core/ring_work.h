@@ -11,8 +11,8 @@ struct ring_work {
     const struct layout *prev; /* NULL at birth */
     struct layout *next;       /* its members are set, its owners are what we are after */
     uint16_t zone_n;
-    uint16_t *zone;        /* of each member: the index of its zone, zones numbered as they appear */
-    uint16_t *zone_first;  /* zone z has zone_member[zone_first[z] .. zone_first[z + 1] - 1] */
+    uint16_t *zone;       /* of each member: the index of its zone, zones numbered as they appear */
+    uint16_t *zone_first; /* zone z has zone_member[zone_first[z] .. zone_first[z + 1] - 1] */
     uint16_t *zone_member;
     uint32_t *held;  /* places of each member in prev */
     uint32_t *floor; /* its ideal share, rounded down */

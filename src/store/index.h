@@ -62,7 +62,8 @@ bool index_find(const struct index *ix, const struct index_key *k, struct index_
 
 enum { INDEX_FETCH = 16 }; /* keys of one index_fetch: about as many misses as a core keeps under way */
 
-/* Brings what index_find will touch for these keys (INDEX_FETCH at most) into the cache, the misses of different keys side by side. */
+/* Brings what index_find will touch for these keys (INDEX_FETCH at most) into the cache, the misses of different keys
+ * side by side. */
 void index_fetch(const struct index *ix, const struct index_key *k, unsigned n);
 
 /* Makes the entry that index_find found, or did not find, ready for what `coming` will say of the key. 0 or ERR_NO_MEMORY. */

@@ -1,15 +1,16 @@
 /* table.h: what a store holds and how puts merge into it: all of a store but the device.
  *
- * Both stores are this table over their own device, so the simulator runs the code that the disk relies on. The life of a put:
+ * Both stores are this table over their own device, so the simulator runs the code that the disk relies on. The life of
+ * a put:
  *
  *     table_put ---> a group ---> table_settle ---> the device writes and syncs it ---> table_publish ---> table_answer
  *         \-- refused ------------------\-- already decided: no write -----------------------------------/
  *
- * Look-ups are made for many keys at once (table_settle, and the questions): each is a chain of cache misses, and those of different
- * keys overlap when they are asked for together (group prefetching: Chen, Ailamaki, Gibbons, Mowry 2004).
+ * Look-ups are made for many keys at once (table_settle, and the questions): each is a chain of cache misses, and those
+ * of different keys overlap when they are asked for together (group prefetching: Chen, Ailamaki, Gibbons, Mowry 2004).
  *
- * A put merges by version at the moment it is published, not when it is submitted: so the order in which pending puts of one key
- * were submitted, grouped or replayed never matters. */
+ * A put merges by version at the moment it is published, not when it is submitted: so the order in which pending puts
+ * of one key were submitted, grouped or replayed never matters. */
 #ifndef COVEY_STORE_TABLE_H
 #define COVEY_STORE_TABLE_H
 
@@ -53,8 +54,8 @@ void table_close(struct table *t);
 void table_put(struct table *t, struct group *g, uint64_t token, const struct record *r);
 
 /* Looks up what was put since the last call and reserves memory for it. Puts that need no write are answered: 0 or
- * ERR_SUPERSEDED by what is visible already, or ERR_NO_MEMORY. To be called before the group is written; false when nothing of it is
- * left to write: then the group is empty again. */
+ * ERR_SUPERSEDED by what is visible already, or ERR_NO_MEMORY. To be called before the group is written; false when
+ * nothing of it is left to write: then the group is empty again. */
 bool table_settle(struct table *t, struct group *g);
 
 /* Keys held, those of puts under way included. */

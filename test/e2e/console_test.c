@@ -80,7 +80,7 @@ static int terminal_close(struct terminal *t)
     while (read_more(t, until_ms)) /* until it has let go of the terminal */
         ;
     if (e2e_now_ms() >= until_ms)
-        e2e_fail(t->c, __FILE__, __LINE__, "the console does not end but shows \"%s\"", t->t->text + t->from);
+        e2e_fail(t->c, __FILE__, __LINE__, "the console does not end but shows \"%s\"", t->text + t->from);
     e2e_check(t->c, waitpid(t->pid, &status, 0) == t->pid && WIFEXITED(status));
     close(t->fd);
     return WEXITSTATUS(status);
