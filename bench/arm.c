@@ -82,8 +82,9 @@ static bool is_redis(enum arm_kind kind)
     return kind == ARM_REDIS || kind == ARM_REDIS_WAIT;
 }
 
-/* An append-only file each. Its rewriting is off: what would be a fork a second here is not what is measured. Started through env: redis-server is
- * a symbolic link on Debian, to a program that looks at the name it was called by, and a nest resolves links. */
+/* An append-only file each. Its rewriting is off: what would be a fork a second here is not what is measured. Started
+ * through env: redis-server is a symbolic link on Debian, to a program that looks at the name it was called by, and a
+ * nest resolves links. */
 static int start_redis(struct arm *a, unsigned i)
 {
     char port[8], master[8], dir[PATH_MAX];

@@ -1,18 +1,20 @@
-/* floor.c: the bare floor: what three processes cost that do all that a replicated SET needs of a network, and nothing else.
+/* floor.c: the bare floor: what three processes cost that do all that a replicated SET needs of a network, and nothing
+ * else.
  *
  *     floor INDEX PORT PORT PORT        one of three; clients at its own PORT, peers at PORT + 1, all on 127.0.0.1
  *
- * A ratio to a figure from another machine, or from another minute of a shared one, says little. So the benchmark runs these three
- * beside the three nodes of covey and divides. The floor speaks enough RESP for a load generator (SET, GET, PING), forwards each
- * SET whole to both peers over one TCP connection a pair, and answers OK at the first ack. It keeps no record, checks no sum, knows
- * no version, no membership, no deadline and no error: what is left is parsing, copying, and the kernel. A GET is forwarded to one
- * peer, which answers with as many bytes as the last SET had; so a value travels as far as a real one.
+ * A ratio to a figure from another machine, or from another minute of a shared one, says little. So the benchmark runs
+ * these three beside the three nodes of covey and divides. The floor speaks enough RESP for a load generator (SET, GET,
+ * PING), forwards each SET whole to both peers over one TCP connection a pair, and answers OK at the first ack. It
+ * keeps no record, checks no sum, knows no version, no membership, no deadline and no error: what is left is parsing,
+ * copying, and the kernel. A GET is forwarded to one peer, which answers with as many bytes as the last SET had; so a
+ * value travels as far as a real one.
  *
- * It is as fast as one thread can honestly be: raw epoll, and per turn one read of each readable connection, then one write per peer
- * and per client that something is for. Each request is acked by itself, by number, as any replica must.
+ * It is as fast as one thread can honestly be: raw epoll, and per turn one read of each readable connection, then one
+ * write per peer and per client that something is for. Each request is acked by itself, by number, as any replica must.
  *
- * Order: requests are numbered as they arrive, and answered in that order. For SETs that costs nothing: both peers ack in order,
- * so what either has acked is a prefix. Only where SETs and GETs mix does one wait for another. */
+ * Order: requests are numbered as they arrive, and answered in that order. For SETs that costs nothing: both peers ack
+ * in order, so what either has acked is a prefix. Only where SETs and GETs mix does one wait for another. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>

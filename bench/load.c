@@ -1,8 +1,9 @@
 /* load.c: see load.h.
  *
- * Everything that can be is made once: the bytes of a request around its key's number, and a block of text in which each key's value is a
- * window. A request is then two copies, and a right reply is one comparison; only what is not the reply that was expected is parsed, to
- * say what it is. So the generator stays cheaper than what it measures, on the same two cores. */
+ * Everything that can be is made once: the bytes of a request around its key's number, and a block of text in which
+ * each key's value is a window. A request is then two copies, and a right reply is one comparison; only what is not the
+ * reply that was expected is parsed, to say what it is. So the generator stays cheaper than what it measures, on the
+ * same two cores. */
 #include "bench/load.h"
 
 #include <errno.h>

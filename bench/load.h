@@ -1,9 +1,10 @@
 /* load.h: a closed-loop load generator: what a number of busy Redis clients do to a number of ports, in one thread.
  *
- * Each connection sends a pipeline of P requests in one write, waits for all P replies, and sends the next (as redis-benchmark does, so
- * that figures compare). Keys are drawn at random from a known set; a key's value follows from its number, so each reply is checked
- * byte for byte. The latency of a request is from its pipeline's write to the read that brought its reply. A closed loop waits for a
- * slow server instead of asking on, so the tail is what these clients saw, not what an open one would have seen. */
+ * Each connection sends a pipeline of P requests in one write, waits for all P replies, and sends the next (as
+ * redis-benchmark does, so that figures compare). Keys are drawn at random from a known set; a key's value follows from
+ * its number, so each reply is checked byte for byte. The latency of a request is from its pipeline's write to the read
+ * that brought its reply. A closed loop waits for a slow server instead of asking on, so the tail is what these clients
+ * saw, not what an open one would have seen. */
 #ifndef COVEY_BENCH_LOAD_H
 #define COVEY_BENCH_LOAD_H
 
@@ -49,8 +50,9 @@ struct load_report {
     struct histogram latency;
 };
 
-/* Runs the load and fills the report. 0, or ERR_IO (a port refuses, a connection closes), ERR_BAD_MESSAGE (no RESP), ERR_INCOMPLETE
- * (silence, or stopped), ERR_NO_MEMORY, with a sentence in why (LOAD_WHY bytes). Replies that are merely wrong are counted, and are no error. */
+/* Runs the load and fills the report. 0, or ERR_IO (a port refuses, a connection closes), ERR_BAD_MESSAGE (no RESP),
+ * ERR_INCOMPLETE (silence, or stopped), ERR_NO_MEMORY, with a sentence in why (LOAD_WHY bytes). Replies that are merely
+ * wrong are counted, and are no error. */
 int load_run(const struct load_options *o, struct load_report *out, char *why);
 
 #endif

@@ -1,11 +1,13 @@
 /* run.c: `ninja bench`: covey beside the bare floor and beside Redis, in one run on one machine, and one table.
  *
- * The machine is shared and noisy, and floor, nodes, Redis and the load generator share its cores. So only ratios count, and only between
- * measurements that are neighbours in time: all arms stand up at the start of a round (an idle one costs next to nothing), then for
- * each operation and pipeline every arm is measured for a few seconds, one right after the other. A round ends with all arms killed and
- * their directories removed, so each round starts from the same state and the logs on disk stay bounded.
+ * The machine is shared and noisy, and floor, nodes, Redis and the load generator share its cores. So only ratios
+ * count, and only between measurements that are neighbours in time: all arms stand up at the start of a round (an idle
+ * one costs next to nothing), then for each operation and pipeline every arm is measured for a few seconds, one right
+ * after the other. A round ends with all arms killed and their directories removed, so each round starts from the same
+ * state and the logs on disk stay bounded.
  *
- * The figures decide nothing here: a missed target is printed as missed, and the exit code is 0. Wrong replies are another matter: 1. */
+ * The figures decide nothing here: a missed target is printed as missed, and the exit code is 0. Wrong replies are
+ * another matter: 1. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>

@@ -23,10 +23,9 @@ struct sim_event {
     uint64_t at_us;
     uint64_t order;
     enum sim_event_kind kind;
-    uint32_t node; /* whom it happens to; SIM_CLIENT: the client; SIM_FAULT: index in the schedule */
-    uint32_t peer; /* the other side */
-    uint64_t
-        life; /* SIM_NODE_*, SIM_DISK: the life of the node it was meant for; SIM_STREAM*: the stream's number; SIM_FAULT: 1 ends it */
+    uint32_t node;  /* whom it happens to; SIM_CLIENT: the client; SIM_FAULT: index in the schedule */
+    uint32_t peer;  /* the other side */
+    uint64_t life;  /* SIM_NODE_*, SIM_DISK: the node's; SIM_STREAM*: the stream's number; SIM_FAULT: 1 ends it */
     uint8_t *bytes; /* SIM_PACKET: owned */
     size_t n;
 };
