@@ -45,9 +45,9 @@ static void test_demo_interrupted(void **state)
     struct cluster *c = *state;
     for (unsigned i = 0; i < 2; i++) {
         int code = e2e_shell(c,
-                             "mkdir d%u && TMPDIR=$PWD/d%u $COVEY demo --base-port %u >log & "
-                             "while kill -0 $! && ! grep -q '%s' log; do :; done; kill -TERM $!; wait $!",
-                             i, i, c->base_port, i == 0 ? "write all" : "covey demo");
+                             "mkdir d%u && : >log%u || exit 99; TMPDIR=$PWD/d%u $COVEY demo --base-port %u >log%u & "
+                             "while kill -0 $! && ! grep -q '%s' log%u; do :; done; kill -TERM $!; wait $!",
+                             i, i, i, c->base_port, i, i == 0 ? "write all" : "covey demo", i);
         assert_int_equal(code, 128 + SIGTERM);
         expect_empty(c, i == 0 ? "d0" : "d1");
         e2e_check(c, nest_free_ports(c->base_port, (uint16_t)(c->base_port + 50), 3) == c->base_port);
