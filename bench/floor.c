@@ -7,8 +7,8 @@
  * these three beside the three nodes of covey and divides. The floor speaks enough RESP for a load generator (SET, GET,
  * PING), forwards each SET whole to both peers over one TCP connection a pair, and answers OK at the first ack. It
  * keeps no record, checks no sum, knows no version, no membership, no deadline and no error: what is left is parsing,
- * copying, and the kernel. A GET is forwarded to one peer, which answers with as many bytes as the last SET had; so a
- * value travels as far as a real one.
+ * copying, and the kernel. A GET is forwarded to one peer and answered at its ack, with as many bytes as the last SET
+ * had: with three copies on three nodes every coordinator has one, and the second owner says only that it agrees.
  *
  * It is as fast as one thread can honestly be: raw epoll, and per turn one read of each readable connection, then one
  * write per peer and per client that something is for. Each request is acked by itself, by number, as any replica must.
@@ -32,9 +32,9 @@ enum {
     NODES = 3,
     PEERS = NODES - 1,
     CONNS_MAX = 4096,
-    PENDING_MAX = 1 << 20,   /* requests under way; a power of two. 4,000 clients with 256 each */
-    READ_BYTES = 256 * 1024, /* of one read: a turn's worth of the busiest peer */
-    BUFFER_MAX = 64 << 20,
+    PENDING_MAX = 1 << 20,     /* requests under way; a power of two. 4,000 clients with 256 each */
+    READ_BYTES = 256 * 1024,   /* of one read: a turn's worth of the busiest peer */
+    BUFFER_MAX = 1 << 29,      /* all requests of the largest load at once */
     VALUE_MAX_FLOOR = 1 << 20, /* bytes of a value */
     ARGS_MAX = 3,
     EVENTS_MAX = 256,
@@ -53,7 +53,7 @@ struct conn {
     struct buf in, out;
 };
 
-enum frame_kind { FRAME_SET, FRAME_GET, FRAME_ACK, FRAME_VALUE };
+enum frame_kind { FRAME_SET, FRAME_GET, FRAME_ACK };
 
 /* On a peer's connection; the three processes are one program on one machine, so its layout is the format. */
 struct frame {
@@ -65,8 +65,7 @@ struct frame {
 
 struct pending {
     uint32_t conn, generation;
-    uint32_t value_n;
-    uint8_t done;
+    bool done;
     enum { ANSWER_OK, ANSWER_VALUE, ANSWER_PONG } answer;
 };
 
@@ -147,8 +146,8 @@ static void answer(struct conn *c, const struct pending *q)
     } else if (q->answer == ANSWER_PONG) {
         put(c, "+PONG\r\n", 7);
     } else {
-        put(c, head, (size_t)snprintf(head, sizeof head, "$%u\r\n", q->value_n));
-        put(c, value, q->value_n);
+        put(c, head, (size_t)snprintf(head, sizeof head, "$%u\r\n", value_n));
+        put(c, value, value_n);
         put(c, "\r\n", 2);
     }
 }
@@ -175,19 +174,13 @@ static void forward(struct conn *peer, const struct frame *f, struct slice key, 
 
 static void take_frame(struct conn *c, const struct frame *f)
 {
-    struct frame back = {.number = f->number};
-    if (f->kind == FRAME_SET) {
+    struct frame ack = {.kind = FRAME_ACK, .number = f->number};
+    if (f->kind == FRAME_SET)
         value_n = f->value_n;
-        back.kind = FRAME_ACK;
-        put(c, &back, sizeof back);
-    } else if (f->kind == FRAME_GET) {
-        back.kind = FRAME_VALUE;
-        back.value_n = value_n;
-        forward(c, &back, slice_of(NULL, 0), slice_of(value, value_n));
-    } else if (f->number - first < next - first) { /* else the other peer's ack came first, and all is said */
-        pending[f->number % PENDING_MAX].done = 1;
-        pending[f->number % PENDING_MAX].value_n = f->value_n;
-    }
+    if (f->kind != FRAME_ACK)
+        put(c, &ack, sizeof ack);
+    else if (f->number - first < next - first) /* else the other peer's ack came first, and all is said */
+        pending[f->number % PENDING_MAX].done = true;
 }
 
 static void take_frames(struct conn *c)
@@ -197,8 +190,6 @@ static void take_frames(struct conn *c)
     while (c->in.n - at >= sizeof f) {
         memcpy(&f, c->in.p + at, sizeof f);
         size_t n = sizeof f + f.key_n + f.value_n;
-        if (f.kind == FRAME_ACK || f.kind == FRAME_GET)
-            n = sizeof f + f.key_n;
         if (c->in.n - at < n)
             break;
         take_frame(c, &f);
@@ -262,6 +253,7 @@ static void run_request(struct conn *c, const struct slice *arg, int arg_n)
     *q = (struct pending){.conn = (uint32_t)(c - conns), .generation = c->generation};
     if (arg_n == 3 && slice_eq(arg[0], SLICE("SET"))) {
         struct frame f = {FRAME_SET, number, (uint32_t)arg[1].n, (uint32_t)arg[2].n};
+        value_n = f.value_n;
         for (unsigned i = 0; i < PEERS; i++)
             forward(peers[i], &f, arg[1], arg[2]);
     } else if (arg_n == 2 && slice_eq(arg[0], SLICE("GET"))) {
@@ -270,9 +262,9 @@ static void run_request(struct conn *c, const struct slice *arg, int arg_n)
         forward(peers[0], &f, arg[1], slice_of(NULL, 0));
     } else if (arg_n == 1 && slice_eq(arg[0], SLICE("PING"))) {
         q->answer = ANSWER_PONG;
-        q->done = 1;
+        q->done = true;
     } else {
-        q->done = 1; /* nobody will be there for the answer, and nothing may wait behind it */
+        q->done = true; /* nobody will be there for the answer, and nothing may wait behind it */
         conn_kill(c);
     }
 }
