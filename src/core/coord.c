@@ -455,10 +455,11 @@ void coord_peer(struct coord *c, uint64_t id, struct addr addr, enum member_stat
     bool is = state <= MEMBER_SUSPECT;
     p->addr = addr;
     p->state = (uint8_t)state;
+    if (state == MEMBER_ALIVE)
+        p->held_until_ms = 0; /* news of it: worth another try */
     if (was == is)
         return;
     p->link += !is; /* do not wait for the dead */
-    p->held_until_ms = 0;
     sweep_start(c);
 }
 

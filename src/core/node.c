@@ -183,12 +183,22 @@ static void judge_ready(struct node *n, struct out *out)
     out_trace(out, TRACE_NODE_READY, n->self, l->epoch, l->member_n, slice_of(NULL, 0));
 }
 
+static void note_news(struct node *n, struct node_peer *p)
+{
+    n->news += !p->news;
+    p->news = true;
+}
+
 /* A peer spoke to us, at that epoch. */
 static void heard(struct node *n, uint64_t id, uint64_t epoch, struct out *out)
 {
     struct node_peer *p = peer_find(n, id);
-    if (p && epoch > p->epoch)
+    if (p && epoch > p->epoch) {
+        bool late = p->epoch < n->epoch && epoch >= n->epoch;
         p->epoch = epoch;
+        if (late)
+            note_news(n, p);
+    }
     if (epoch > n->epoch)
         chain_seen(&n->chain, id, epoch, n->now_ms, out);
 }
@@ -237,11 +247,12 @@ static bool peers_rebuild(struct node *n, const struct layout *l)
         peer[m].id = l->member[m].id;
         for (unsigned i = 0; i < n->peer_n; i++)
             if (n->peer[i].id == peer[m].id)
-                peer[m] = n->peer[i];
+                peer[m].epoch = n->peer[i].epoch;
     }
     free(n->peer);
     n->peer = peer;
     n->peer_n = l->member_n;
+    n->news = 0;
     return true;
 }
 
@@ -260,6 +271,7 @@ static void carry_layout(struct node *n, struct out *out)
         uint64_t id = l->member[m].id;
         struct swim_view v;
         swim_pin(&n->swim, id, true);
+        note_news(n, &n->peer[m]);
         if (swim_find(&n->swim, id, &v))
             coord_peer(&n->coord, id, v.addr, v.state);
     }
@@ -298,6 +310,24 @@ void node_describe(const struct node *n, const struct swim_view *v, struct membe
         return;
     info->weight = l->member[m].weight;
     info->zone = slice_of(l->member[m].zone, l->member[m].zone_n);
+}
+
+/* Subscribers hear of members whose place in the layout changed, though they themselves did not. */
+static void carry_news(struct node *n, struct out *out)
+{
+    unsigned told = 0;
+    for (unsigned m = 0; n->news > 0 && m < n->peer_n && told < NODE_CHANGES; m++) {
+        struct swim_view v;
+        if (!n->peer[m].news)
+            continue;
+        n->peer[m].news = false;
+        n->news--;
+        if (swim_find(&n->swim, n->peer[m].id, &v) && v.verified) { /* of the others SWIM tells when they answer */
+            node_describe(n, &v, &out_add(out, ACT_MEMBER)->member);
+            told++;
+        }
+    }
+    n->more |= n->news > 0;
 }
 
 static void carry_members(struct node *n, struct out *out)
@@ -367,6 +397,7 @@ static void carry(struct node *n, struct out *out)
     if (n->stopped)
         return;
     carry_members(n, out);
+    carry_news(n, out);
     judge_ready(n, out);
     carry_names(n);
     carry_fence(n);
@@ -462,7 +493,7 @@ static void on_link_down(struct node *n, const struct event *ev, struct out *out
 {
     if (ev->link.seed >= 0) { /* said at tries 1, 2, 4, ... of each round: a log is not a clock */
         if (power_of_two((n->seed_tries + n->seed_n - 1) / n->seed_n))
-            out_trace(out, TRACE_NODE_SEED_WAIT, 0, (uint64_t)ev->link.seed, n->seed_tries,
+            out_trace(out, TRACE_NODE_SEED_WAIT, 0, n->seed_tries, 0,
                       ev->link.why.n ? ev->link.why : slice_str(error_sentence(ev->link.error)));
     } else {
         out_trace(out, TRACE_LINK_DOWN, ev->link.peer, (uint64_t)ev->link.error, 0, ev->link.why);

@@ -53,6 +53,7 @@ struct node_options {
 struct node_peer {
     uint64_t id;
     uint64_t epoch; /* the highest it was heard to be at; 0: never heard */
+    bool news;      /* its place in the layout changed, or it adopted it: to be told to subscribers */
 };
 
 struct node {
@@ -83,7 +84,8 @@ struct node {
     char said_addr[ADDR_TEXT], said_cluster[ADDR_TEXT]; /* texts of this step's traces */
     struct member_info *info;                           /* of the last MEMBERS or RING result */
     uint32_t info_cap;
-    bool more; /* changed members are left for the next step */
+    unsigned news; /* peers with news */
+    bool more;     /* changed members are left for the next step */
     uint64_t bad_packets;
     struct swim swim;
     struct chain chain;

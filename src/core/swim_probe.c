@@ -78,6 +78,7 @@ static void begin(struct swim *s)
     s->probe = (struct swim_probe){
         .phase = SWIM_DIRECT,
         .target = m->id,
+        .incarnation = m->incarnation,
         .seq = rng_next(&s->rng),
         .begun_ms = s->now_ms,
         .indirect_ms = s->now_ms + scaled(s, s->times.timeout_ms),
@@ -115,8 +116,14 @@ static void ask(struct swim *s, const struct swim_member *m)
     }
 }
 
+/* The probe got no answer. If its target has spoken up meanwhile (it was born again while we asked the dead one), that says
+ * nothing about it, nor about us. */
 static void fail(struct swim *s, struct swim_member *m)
 {
+    if (m->incarnation > s->probe.incarnation) {
+        rest(s);
+        return;
+    }
     bool missed = false;
     for (unsigned i = 0; i < SWIM_INDIRECT; i++)
         missed |= s->probe.helper[i] != 0;

@@ -103,6 +103,7 @@ enum swim_phase { SWIM_REST, SWIM_DIRECT, SWIM_ASKING };
 struct swim_probe {
     enum swim_phase phase;
     uint64_t target, seq;
+    uint64_t incarnation; /* of the target when it began */
     uint64_t next_ms;     /* REST: when the next one begins; UINT64_MAX with nobody to probe */
     uint64_t indirect_ms; /* DIRECT: when helpers are asked */
     uint64_t end_ms;      /* when it has failed */

@@ -75,6 +75,11 @@ static int put_hello(struct link *l)
     return frame_put(&l->out, &m);
 }
 
+static bool power_of_two(uint64_t n)
+{
+    return (n & (n - 1)) == 0;
+}
+
 /* Says no and closes. The few bytes fit the empty socket buffer of a stream that has carried nothing yet. */
 static void refuse(struct link *l, int error, struct slice sentence)
 {
@@ -83,7 +88,8 @@ static void refuse(struct link *l, int error, struct slice sentence)
     snprintf(why, sizeof why, "refused: %.*s", (int)sentence.n, (const char *)sentence.p);
     if (frame_put(&l->out, &m) == 0)
         link_flush(l);
-    world_log(l->peers->world, TRACE_WARN, "peer.refused", l->addr, why);
+    if (power_of_two(++l->peers->refused)) /* whoever is refused comes again each second: said at 1, 2, 4, ... */
+        world_log(l->peers->world, TRACE_WARN, "peer.refused", l->addr, why);
     link_close(l, error, why);
 }
 
@@ -114,7 +120,7 @@ static void greet(struct link *l, const struct message *m)
         hello(l, &m->hello);
     } else if (m->kind == MSG_HELLO_NO && l->opened_here) {
         int error = -(int)(m->hello_no.error & 0xff);
-        snprintf(why, sizeof why, "%.*s", (int)(m->hello_no.text.n < 400 ? m->hello_no.text.n : 400),
+        snprintf(why, sizeof why, "the other side says: %.*s", (int)(m->hello_no.text.n < 400 ? m->hello_no.text.n : 400),
                  (const char *)m->hello_no.text.p);
         link_close(l, error ? error : ERR_REFUSED, why);
     } else {

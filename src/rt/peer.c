@@ -136,7 +136,6 @@ void peers_link_up(struct peers *ps, struct link *l, const struct msg_hello *h)
         peer_attach(p, l);
     l->state = LINK_UP;
     l->boot = h->boot;
-    p->failed_ms = 0;
     ps->untidy = true;
     peers_dirty(ps, l);
     close_older_boots(p, h->boot); /* after the attach: the peer is not down, the node learns of the loss by LINK_UP */
@@ -171,7 +170,7 @@ void peers_link_closed(struct peers *ps, struct link *l, enum link_state was, in
     }
     if (!l->peer) {
         if (l->seed >= 0)
-            world_link_down(ps->world, 0, l->seed, error, why);
+            seeds_down(&ps->world->seeds, l->seed, error, why);
         return;
     }
     struct peer *p = l->peer;
@@ -181,8 +180,6 @@ void peers_link_closed(struct peers *ps, struct link *l, enum link_state was, in
         rescue(l, other);
         return;
     }
-    if (was != LINK_UP)
-        p->failed_ms = ps->world->now_ms;
     if (peer_up_n(p) == 0)
         world_link_down(ps->world, p->id, -1, error, why);
 }
@@ -200,12 +197,10 @@ void peers_send(struct peers *ps, uint64_t to, struct addr base, const struct me
 {
     struct peer *p = peer_get(ps, to);
     struct link *l = p ? peer_writer(ps, p) : NULL;
-    if (p && !l && (!p->failed_ms || ps->world->now_ms >= p->failed_ms + PEER_FAILED_MS)) {
+    if (p && !l) {
         l = link_open(ps, base, -1);
         if (l)
             peer_attach(p, l);
-        else
-            p->failed_ms = ps->world->now_ms;
     }
     if (!l) {
         world_link_down(ps->world, to, -1, ERR_CLOSED, "no stream could be opened");
@@ -219,7 +214,7 @@ void peers_send(struct peers *ps, uint64_t to, struct addr base, const struct me
 void peers_open_seed(struct peers *ps, int seed, struct addr base)
 {
     if (!link_open(ps, base, seed))
-        world_link_down(ps->world, 0, seed, ERR_IO, "no stream could be opened");
+        seeds_down(&ps->world->seeds, seed, ERR_IO, "no stream could be opened");
 }
 
 void peers_hang_up(struct peers *ps, uint64_t id)
@@ -241,15 +236,15 @@ static bool link_overdue(const struct peers *ps, const struct link *l, uint64_t 
     return peer_writer(ps, l->peer) != l && now_ms >= l->used_ms + PEER_IDLE_MS && !frame_pending(&l->out) && l->waiting.n == 0;
 }
 
-static void free_linkless(struct peers *ps, uint64_t now_ms)
+static void free_linkless(struct peers *ps)
 {
     struct peer *p, *next;
     HASH_ITER(hh, ps->by_id, p, next)
     {
-        if (!p->links && now_ms >= p->failed_ms + PEER_FAILED_MS) {
+        if (!p->links) {
             HASH_DEL(ps->by_id, p);
             free(p);
-        } else if (!p->links || p->links->next_of_peer) {
+        } else if (p->links->next_of_peer) {
             ps->untidy = true; /* to be looked at again */
         }
     }
@@ -271,7 +266,7 @@ void peers_tick(struct peers *ps, uint64_t now_ms)
             l = l->next;
         }
     }
-    free_linkless(ps, now_ms);
+    free_linkless(ps);
 }
 
 uint64_t peers_deadline_ms(const struct peers *ps)

@@ -16,7 +16,6 @@
 enum {
     PEER_STRANGERS_MAX = 256, /* accepted streams whose hello has not come: what an outsider can hold open */
     PEER_LINKS_MAX = 4,       /* streams with one peer: two are needed, two more may be dying */
-    PEER_FAILED_MS = 100,     /* a send so soon after a failed connect fails at once instead of hammering the address */
     PEER_IDLE_MS = 10 * 1000, /* after which a redundant stream closes */
     PEER_TICK_MS = 100,       /* how exactly the deadlines of links are kept */
 };
@@ -26,7 +25,6 @@ struct world;
 struct peer {
     uint64_t id;
     struct link *links; /* opening or up, newest first */
-    uint64_t failed_ms; /* when a stream to it last could not be opened; 0 for never */
     UT_hash_handle hh;
 };
 
@@ -41,6 +39,7 @@ struct peers {
     uint64_t ticked_ms;
     bool untidy;      /* idle links or linkless peers may be there to remove */
     uint64_t garbage; /* streams closed for what they sent */
+    uint64_t refused; /* hellos */
 };
 
 /* Listens at the peer port of a base address. 0 or a libuv error. */

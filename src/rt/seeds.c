@@ -2,6 +2,7 @@
 #include "rt/seeds.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "base/error.h"
@@ -17,6 +18,16 @@ static void seed_failed(struct seed *s, int status)
     char why[WHY_MAX];
     snprintf(why, sizeof why, "the name %s does not resolve: %s; is it spelt right?", s->at.host, uv_strerror(status));
     world_link_down(s->world, 0, seed_index(s), ERR_BAD_ADDRESS, why);
+}
+
+void seeds_down(struct seeds *ss, int i, int error, const char *why)
+{
+    CHECK(i >= 0 && (unsigned)i < ss->n);
+    const struct seed *s = &ss->seed[i];
+    char text[WHY_MAX];
+    bool six = strchr(s->at.host, ':') != NULL;
+    snprintf(text, sizeof text, "%s%.200s%s:%u: %.250s", six ? "[" : "", s->at.host, six ? "]" : "", s->at.port, why);
+    world_link_down(s->world, 0, i, error, text);
 }
 
 /* The try-th of the addresses, round and round: a name may have one that is dead. */

@@ -26,6 +26,9 @@ struct seeds {
 /* ACT_SEED: opens a stream to seed number i. EV_LINK_UP or EV_LINK_DOWN follows. */
 void seeds_try(struct seeds *ss, int i);
 
+/* The stream to a seed could not be opened, or broke before its hello: EV_LINK_DOWN, with the seed's name before the words. */
+void seeds_down(struct seeds *ss, int i, int error, const char *why);
+
 /* Gives up what is being resolved, where that can be given up. */
 void seeds_close(struct seeds *ss);
 
