@@ -23,6 +23,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "store/cache.h"
 #include "store/commit.h"
 #include "store/dir.h"
 #include "store/log_io.h"
@@ -34,6 +35,7 @@
 struct log {
     struct store head;
     struct table table;
+    struct cache cache; /* of values read */
     struct group group[2];
     struct group *gather; /* being filled */
     struct group *out;    /* with the committer; NULL: none */
@@ -221,6 +223,8 @@ static bool read_cached(struct log *l, const struct segment *s, uint32_t at, uin
     if (error == ERR_INCOMPLETE)
         return false; /* only its beginning is cached */
     out->error = error;
+    if (!error)
+        cache_keep(&l->cache, &out->record.version, out->record.value);
     return true;
 }
 
@@ -232,6 +236,8 @@ static bool next_question(struct log *l, struct store_result *out)
         int got = table_question(&l->table, out, &place);
         if (got != 2)
             return got == 1;
+        if (cache_find(&l->cache, &out->record.version, out->size, &out->record.value))
+            return true;
         const struct segment *s = l->segment[place.segment];
         uint32_t n = table_record_max(&place, out->record.key.n);
         if (read_cached(l, s, place.offset, n, out))
@@ -313,6 +319,7 @@ static void log_close(struct store *s)
         segment_close(l->segment[i]);
     free(l->segment);
     table_close(&l->table);
+    cache_close(&l->cache);
     group_close(&l->group[0]);
     group_close(&l->group[1]);
     buf_close(&l->record);
@@ -372,6 +379,7 @@ static struct log *log_new(const struct log_options *options, const struct log_i
         l->options.segment_bytes = SEGMENT_BYTES_DEFAULT;
     if (l->options.segment_bytes > SEGMENT_BYTES_MAX)
         l->options.segment_bytes = SEGMENT_BYTES_MAX;
+    cache_init(&l->cache);
     group_init(&l->group[0]);
     group_init(&l->group[1]);
     l->gather = &l->group[0];
