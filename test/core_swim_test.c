@@ -329,6 +329,21 @@ static void test_confirmations_shorten_a_suspicion(void **state)
     lone_free(t);
 }
 
+/* A probe that was sent to the dead, and a target that is born again before it ends: its silence is not the newborn's. */
+static void test_a_probe_of_the_dead_does_not_accuse_the_newborn(void **state)
+{
+    (void)state;
+    struct lone *t = lone_new(true);
+    hear(t, PEER, alive(PEER, 1));
+    while (t->swim.probe.phase == SWIM_REST)
+        tick_until(t, t->now_ms + 10);
+    assert_true(t->swim.probe.target == PEER);
+    hear(t, PEER, alive(PEER, 2));
+    tick_until(t, t->swim.probe.end_ms + 1);
+    expect(t, PEER, MEMBER_ALIVE, 2);
+    lone_free(t);
+}
+
 static void test_stall_puts_suspicions_off(void **state)
 {
     (void)state;
@@ -513,6 +528,7 @@ int main(void)
         cmocka_unit_test(test_suspicion_times),
         cmocka_unit_test(test_send_limit),
         cmocka_unit_test(test_confirmations_shorten_a_suspicion),
+        cmocka_unit_test(test_a_probe_of_the_dead_does_not_accuse_the_newborn),
         cmocka_unit_test(test_stall_puts_suspicions_off),
         cmocka_unit_test(test_address_moves_with_a_higher_incarnation),
         cmocka_unit_test(test_a_lost_disk_is_told),
