@@ -260,6 +260,27 @@ static void step_refused_write(struct demo *d)
     d->failed += !refused;
 }
 
+/* The survivors serve at once; that they also know takes the failure detector a moment. Then the verdict is worth showing. */
+static void step_noticed(struct demo *d, unsigned i)
+{
+    uint64_t until_ms = screen_now_ms() + HEALTHY_MS;
+    bool noticed = false;
+    screen_step(&d->screen, "wait for the verdict");
+    while (!noticed && !stop && screen_now_ms() < until_ms) {
+        noticed = (d->client.fd >= 0 || client_open(&d->client, "127.0.0.1", port_of(d, i)) == 0) &&
+                  client_ask(&d->client, (const char *const[]){"STATUS", NULL}) == 0 &&
+                  number_of(&d->client, "alive") < d->node_n;
+        if (!noticed)
+            nanosleep(&(struct timespec){.tv_nsec = POLL_MS * 1000000}, NULL);
+    }
+    client_close(&d->client);
+    screen_done(&d->screen, noticed ? "a is missed" : "nobody misses a", noticed);
+    if (noticed)
+        show_ring(d, i);
+    else
+        fail(d, i, "a is dead, and not missed");
+}
+
 static void step_restart(struct demo *d)
 {
     char why[128];
@@ -290,7 +311,7 @@ static void run_story(struct demo *d)
     snprintf(label, sizeof label, "read all via %s, a dead", name_of(last));
     if (!stop && d->node_n > 1) {
         step_load(d, last, false, label);
-        show_ring(d, last);
+        step_noticed(d, last);
     }
     if (!stop)
         step_restart(d);

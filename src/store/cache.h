@@ -1,7 +1,8 @@
 /* cache.h: values lately read, so that a popular one costs no system call: preadv2 is a quarter of a GET.
  *
- * A ring of bytes, oldest overwritten first, and a table that says where in it a value begins. Entries are found by the version's stamp
- * and the value's digest and size, which name the bytes whatever segment they lie in; so nothing ever has to be invalidated. */
+ * A ring of bytes, oldest overwritten first, and a table that says where in it a value begins. Entries are found by the
+ * version's stamp and the value's digest and size, which name the bytes whatever segment they lie in; so nothing ever
+ * has to be invalidated. */
 #ifndef COVEY_STORE_CACHE_H
 #define COVEY_STORE_CACHE_H
 
