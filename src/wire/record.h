@@ -37,6 +37,12 @@ struct record {
     struct slice value;
 };
 
+/* A record in a log, and its place there: opaque, growing from each record of that log to the next. */
+struct placed_record {
+    uint64_t place;
+    struct record record;
+};
+
 /* What a GET asks an owner for. */
 enum get_wants {
     GET_DIGEST = 0, /* kind, version, expiry and size, answered from memory */
