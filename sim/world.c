@@ -75,7 +75,9 @@ static void take_down(struct world *w, uint32_t i)
         if (w->client[c].open && w->client[c].node == i)
             close_client(w, c);
     mem_crash(s->store);
+    hints_close(s->hints);
     s->store = NULL;
+    s->hints = NULL;
     node_close(&s->node);
     s->up = false;
     s->syncing = false;
@@ -90,6 +92,7 @@ void world_close(struct world *w)
         if (w->node[i].up)
             take_down(w, i);
         mem_disk_close(&w->node[i].disk);
+        hints_disk_close(&w->node[i].hints_disk);
     }
     net_close(w);
     heap_close(&w->heap);
@@ -129,7 +132,8 @@ static void start(struct world *w, uint32_t i)
 {
     struct sim_node *s = &w->node[i];
     s->store = mem_open(&(struct mem_options){.disk = &s->disk});
-    CHECK(s->store);
+    s->hints = hints_mem_open(&s->hints_disk);
+    CHECK(s->store && s->hints);
     struct buf kept[5];
     struct node_options o = {
         .id = s->id,
@@ -209,6 +213,20 @@ static void act(struct world *w, uint32_t i, const struct action *a)
     case ACT_STORE_COUNT:
         store_count(s->store, a->count.token);
         break;
+    case ACT_HINT_PUT:
+        hints_put(s->hints, a->hint.target, &a->hint.record);
+        break;
+    case ACT_HINT_READ:
+        hints_read(s->hints, a->hint_read);
+        break;
+    case ACT_HINT_DROP:
+        if (w->watch.action)
+            w->watch.action(w->watch.arg, i, a);
+        hints_drop(s->hints, a->hint_drop.target, a->hint_drop.up_to, a->hint_drop.n);
+        break;
+    case ACT_HINT_EXPIRE:
+        hints_expire(s->hints, a->hint_expire_ms);
+        break;
     case ACT_REPLY:
         act_reply(w, i, &a->reply);
         break;
@@ -269,6 +287,32 @@ static bool step_result(struct world *w, uint32_t i)
     return true;
 }
 
+static bool step_hints(struct world *w, uint32_t i)
+{
+    struct hints_result r;
+    if (!hints_reap(w->node[i].hints, &r))
+        return false;
+    struct event ev = {.kind = EV_HINTED};
+    if (r.kind == HINTS_READ) {
+        ev.kind = EV_HINTS;
+        ev.hints.target = r.target;
+        ev.hints.error = r.error;
+        ev.hints.n = r.n;
+        ev.hints.hint = r.batch;
+    } else {
+        ev.hinted.target = r.target;
+        ev.hinted.kept = r.kind == HINTS_KEPT ? r.n : 0;
+        ev.hinted.lost = r.kind == HINTS_LOST ? r.n : 0;
+        ev.hinted.error = r.error;
+        ev.hinted.waiting = r.waiting;
+        ev.hinted.bytes = r.bytes;
+    }
+    if (w->watch.result)
+        w->watch.result(w->watch.arg, i, &ev);
+    step(w, i, &ev);
+    return true;
+}
+
 /* Steps the requests of the clients connected here. */
 static bool step_requests(struct world *w, uint32_t i)
 {
@@ -294,7 +338,8 @@ static void plan_sync(struct world *w, uint32_t i)
 {
     struct sim_node *s = &w->node[i];
     store_flush(s->store);
-    if (s->syncing || !mem_syncing(s->store))
+    hints_flush(s->hints);
+    if (s->syncing || (!mem_syncing(s->store) && !hints_mem_syncing(s->hints)))
         return;
     s->syncing = true;
     uint64_t us = SYNC_US + rng_below(&w->disk_rng, 3 * SYNC_US);
@@ -326,7 +371,7 @@ static void finish_turn(struct world *w, uint32_t i)
     s->front.ready = node_ready(&s->node);
     bool more;
     do {
-        while (step_result(w, i)) {}
+        while (step_result(w, i) || step_hints(w, i)) {}
         plan_sync(w, i);
         more = step_result(w, i); /* a flush may settle puts at once */
         more |= step_requests(w, i);
@@ -369,6 +414,7 @@ static void do_disk(struct world *w, const struct sim_event *ev)
         return;
     w->node[ev->node].syncing = false;
     mem_sync(w->node[ev->node].store);
+    hints_mem_sync(w->node[ev->node].hints);
     finish_turn(w, ev->node);
 }
 

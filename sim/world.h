@@ -11,6 +11,7 @@
 #include "front/session.h"
 #include "sim/heap.h"
 #include "sim/schedule.h"
+#include "store/hints_mem.h"
 #include "store/mem.h"
 
 struct world;
@@ -24,14 +25,18 @@ struct world_watch {
     void (*life)(void *arg, uint32_t node, bool up); /* a node started, or lost power */
     void (*client)(void *arg, uint32_t client);      /* its time came (world_wake_client), or its replies did */
     void (*hung_up)(void *arg, uint32_t client);     /* its connection is gone, whatever was under way is unknown */
-    void (*stepped)(void *arg, uint32_t node);       /* after each step */
+    void (*result)(void *arg, uint32_t node, const struct event *ev); /* EV_HINTED and EV_HINTS, before they are stepped */
+    void (*action)(void *arg, uint32_t node, const struct action *a); /* ACT_HINT_DROP, before it is carried out */
+    void (*stepped)(void *arg, uint32_t node);                        /* after each step */
 };
 
 struct sim_node {
     struct node node;
     struct front front;
     struct mem_disk disk;
-    struct store *store; /* NULL while down */
+    struct store *store; /* NULL while down, */
+    struct hints_disk hints_disk;
+    struct hints *hints; /* and so is this */
     bool up;
     bool stopped;  /* it asked to be stopped (ACT_STOP) */
     uint64_t life; /* counts starts */

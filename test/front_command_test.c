@@ -454,6 +454,22 @@ static void test_where(void **state)
     assert_text(field(f, c, "stamp"), "");
 }
 
+static void test_hints(void **state)
+{
+    struct fixture *f = *state;
+    parse(f, "HINTS");
+    assert_int_equal(f->reply.v[0].type, RESP_ARRAY);
+    assert_int_equal(f->reply.v[0].count, 1);
+    assert_text(field(f, 1, "id"), "00000000000000c1");
+    assert_text(field(f, 1, "name"), "c");
+    assert_text(field(f, 1, "state"), "dead");
+    assert_int_equal(field(f, 1, "waiting")->integer, 12);
+    assert_int_equal(field(f, 1, "bytes")->integer, 3456);
+    assert_int_equal(field(f, 1, "kept")->integer, 20);
+    assert_int_equal(field(f, 1, "replayed")->integer, 7);
+    assert_int_equal(field(f, 1, "dropped")->integer, 1);
+}
+
 static void test_status(void **state)
 {
     struct fixture *f = *state;
@@ -463,8 +479,8 @@ static void test_status(void **state)
     assert_text(field(f, 0, "cluster"), "cc000000000000000000000000000000");
     assert_text(field(f, 0, "node"), "00000000000000a1");
     assert_int_equal(field(f, 0, "code")->integer, 0);
-    static const char *const others[] = {"n",           "w",        "r",       "members", "alive",   "vnodes",
-                                         "unavailable", "degraded", "may_die", "epoch",   "forming", "in_flight"};
+    static const char *const others[] = {"n",        "w",       "r",     "members", "alive",     "vnodes", "unavailable",
+                                         "degraded", "may_die", "epoch", "forming", "in_flight", "hints"};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         assert_int_equal(field(f, 0, others[i])->type, RESP_INTEGER);
 }
@@ -719,6 +735,7 @@ int main(void)
         TEST(test_members),
         TEST(test_ring),
         TEST(test_where),
+        TEST(test_hints),
         TEST(test_status),
         TEST(test_verdicts),
         TEST(test_info),

@@ -159,6 +159,14 @@ static const struct where_owner toy_owner[] = {
      .record = {.kind = RECORD_VALUE, .version = {.stamp = (uint64_t)1700000000000 << 16 | 3, .node = 0xc1, .digest = 0xd}}},
     {.id = 0xc1, .name = {(const uint8_t *)"c", 1}, .state = MEMBER_DEAD},
 };
+static const struct hint_info toy_hints[] = {{.target = 0xc1,
+                                              .name = {(const uint8_t *)"c", 1},
+                                              .state = MEMBER_DEAD,
+                                              .waiting = 12,
+                                              .bytes = 3456,
+                                              .kept = 20,
+                                              .replayed = 7,
+                                              .dropped = 1}};
 static struct layout_member toy_layout_member[] = {{.id = 0xa1}, {.id = 0xc1}};
 static uint16_t toy_layout_owner[] = {0, 1, 1, 0, 0, 1, 1, 0};
 static const struct layout toy_layout = {.epoch = 7,
@@ -190,6 +198,10 @@ static inline void toy_fill(struct toy *t, const struct toy_asked *a, struct res
         break;
     case OP_STATUS:
         r->status = t->status;
+        break;
+    case OP_HINTS:
+        r->hints.target = toy_hints;
+        r->hints.target_n = 1;
         break;
     default:
         toy_data(t, a, r);

@@ -19,8 +19,13 @@
  * arrival replace a timer heap. Work that grows with the number of operations (a member died under ten thousand of
  * them) is a sweep over the slab, cut into slices: coord_deadline_ms says "now" until it is through.
  *
- * Invariants: an operation is in both queues or free; need <= owners; `writes` counts the operations in PHASE_WRITE;
- * one ACT_REPLY per request, never more. */
+ * Lingering. A write is answered at W acks, but it is not over: it stays in its slot until every owner acknowledged it, or
+ * its deadline came, or the missing owners are known to be gone; then whoever may lack it gets a hint (ACT_HINT_PUT; the
+ * replay is core/hint.c). What lingers is bounded apart from what clients wait for, in number and in bytes, so that a slow
+ * owner never takes the room of new requests: beyond the bounds the oldest ends early, with hints.
+ *
+ * Invariants: an operation is in both queues or free, and in by_answer if it lingers; need <= owners; `writes` counts the
+ * operations in PHASE_WRITE; one ACT_REPLY per request, never more. */
 #include "core/coord.h"
 
 #include "base/check.h"
@@ -40,8 +45,10 @@ int coord_init(struct coord *c, const struct coord_options *o)
         .deadline_ms = o->deadline_ms ? o->deadline_ms : OP_DEADLINE_DEFAULT_MS,
         .by_deadline = {NONE, NONE},
         .by_tick = {NONE, NONE},
+        .by_answer = {NONE, NONE},
+        .ops_max = o->ops_max ? o->ops_max : OPS_MAX_DEFAULT,
     };
-    slab_init(&c->ops, sizeof(struct op), o->ops_max ? o->ops_max : OPS_MAX_DEFAULT);
+    slab_init(&c->ops, sizeof(struct op), 2 * c->ops_max);
     return 0;
 }
 
@@ -56,7 +63,7 @@ void coord_close(struct coord *c)
     c->peer = NULL;
 }
 
-/* ---- The two queues ---- */
+/* ---- The queues ---- */
 
 static struct op *op_at(const struct coord *c, uint32_t index)
 {
@@ -69,7 +76,7 @@ static struct op *op_at(const struct coord *c, uint32_t index)
 static struct op_queue_link *queue_link(const struct coord *c, const struct op_queue *q, uint32_t index)
 {
     struct op *op = op_at(c, index);
-    return q == &c->by_deadline ? &op->by_deadline : &op->by_tick;
+    return q == &c->by_deadline ? &op->by_deadline : q == &c->by_tick ? &op->by_tick : &op->by_answer;
 }
 
 static void queue_push(struct coord *c, struct op_queue *q, uint32_t index)
@@ -251,8 +258,9 @@ static void fill_where(struct coord *c, const struct op *op, struct result *r)
     r->where.slot = op->slot;
 }
 
-void op_finish(struct coord *c, struct op *op, int error, unsigned answered, struct out *out)
+void op_reply(struct coord *c, struct op *op, int error, unsigned answered, struct out *out)
 {
+    CHECK(!op->answered);
     struct action *a = out_add(out, ACT_REPLY);
     a->reply = (struct result){
         .token = op->token,
@@ -267,15 +275,48 @@ void op_finish(struct coord *c, struct op *op, int error, unsigned answered, str
         a->reply.record = op_record(op);
     if (op->kind == OP_WHERE)
         fill_where(c, op, &a->reply);
+}
+
+void op_end(struct coord *c, struct op *op)
+{
     c->writes -= op->phase == PHASE_WRITE;
     uint32_t index = (uint32_t)op->handle & INDEX_MASK;
     queue_remove(c, &c->by_deadline, index);
     queue_remove(c, &c->by_tick, index);
+    if (op->answered) {
+        queue_remove(c, &c->by_answer, index);
+        c->linger_n--;
+        c->linger_bytes -= op->data.n;
+    }
     if (op->data.cap > OP_DATA_KEPT) {
         CHECK(c->trim_n < COORD_OUT_MAX);
-        c->trim[c->trim_n++] = index; /* the reply still points into it */
+        c->trim[c->trim_n++] = index; /* a reply or a hint may still point into it */
     }
     slab_free(&c->ops, op->handle);
+}
+
+void op_finish(struct coord *c, struct op *op, int error, unsigned answered, struct out *out)
+{
+    op_reply(c, op, error, answered, out);
+    op_end(c, op);
+}
+
+/* ---- Lingering ---- */
+
+static bool linger_over(const struct coord *c)
+{
+    return c->linger_n > c->ops_max || c->linger_bytes > LINGER_BYTES_MAX || (c->draining && c->linger_n > 0);
+}
+
+/* Bytes behind a slot's actions stay until the next step, because no request takes a slot in the step that frees one. */
+void op_linger(struct coord *c, struct op *op, struct out *out)
+{
+    op->answered = true;
+    queue_push(c, &c->by_answer, (uint32_t)op->handle & INDEX_MASK);
+    c->linger_n++;
+    c->linger_bytes += op->data.n;
+    if (linger_over(c))
+        write_end(c, op_at(c, c->by_answer.head), out); /* one came, one goes; a large one's room is made at the ticks */
 }
 
 /* Gives back the large buffers of the operations answered in the step before: nobody points into them any more. */
@@ -323,7 +364,7 @@ static struct op *op_new(struct coord *c, const struct request *r)
 {
     void *slot;
     uint32_t cap = c->ops.cap;
-    uint64_t handle = slab_take(&c->ops, &slot);
+    uint64_t handle = c->ops.used - c->linger_n < c->ops_max ? slab_take(&c->ops, &slot) : 0;
     if (c->sweep >= cap)
         c->sweep = c->ops.cap; /* no walk is under way, and growth must not look like one */
     if (!handle)
@@ -500,14 +541,14 @@ static void op_expire(struct coord *c, struct op *op, struct out *out)
         read_expire(c, op, out);
 }
 
-static bool room_for_one(const struct out *out, unsigned limit)
+static bool room_for_one(const struct coord *c, const struct out *out, unsigned limit)
 {
-    return out->n + REPLICAS_MAX + 2 <= limit;
+    return out->n + REPLICAS_MAX + 2 <= limit && c->trim_n + 1 < COORD_OUT_MAX;
 }
 
 static void tick_deadlines(struct coord *c, unsigned limit, struct out *out)
 {
-    while (c->by_deadline.head != NONE && room_for_one(out, limit)) {
+    while (c->by_deadline.head != NONE && room_for_one(c, out, limit)) {
         struct op *op = op_at(c, c->by_deadline.head);
         if (op->deadline_ms > c->now_ms)
             break;
@@ -517,7 +558,7 @@ static void tick_deadlines(struct coord *c, unsigned limit, struct out *out)
 
 static void tick_late(struct coord *c, unsigned limit, struct out *out)
 {
-    while (c->by_tick.head != NONE && room_for_one(out, limit)) {
+    while (c->by_tick.head != NONE && room_for_one(c, out, limit)) {
         uint32_t index = c->by_tick.head;
         struct op *op = op_at(c, index);
         if (op->tick_ms > c->now_ms)
@@ -531,7 +572,7 @@ static void tick_late(struct coord *c, unsigned limit, struct out *out)
 
 static void tick_sweep(struct coord *c, unsigned limit, struct out *out)
 {
-    for (; c->sweep < c->ops.cap && room_for_one(out, limit); c->sweep++) {
+    for (; c->sweep < c->ops.cap && room_for_one(c, out, limit); c->sweep++) {
         uint64_t handle;
         struct op *op = slab_at(&c->ops, c->sweep, &handle);
         if (op)
@@ -539,10 +580,17 @@ static void tick_sweep(struct coord *c, unsigned limit, struct out *out)
     }
 }
 
+static void tick_linger(struct coord *c, unsigned limit, struct out *out)
+{
+    while (linger_over(c) && room_for_one(c, out, limit))
+        write_end(c, op_at(c, c->by_answer.head), out);
+}
+
 void coord_tick(struct coord *c, struct out *out)
 {
     unsigned limit = out->n + COORD_OUT_MAX;
     CHECK(limit <= OUT_MAX);
+    tick_linger(c, limit, out);
     tick_deadlines(c, limit, out);
     tick_late(c, limit, out);
     tick_sweep(c, limit, out);
@@ -552,7 +600,7 @@ void coord_tick(struct coord *c, struct out *out)
 
 uint64_t coord_deadline_ms(const struct coord *c)
 {
-    if (c->sweep < c->ops.cap && c->ops.used > 0)
+    if ((c->sweep < c->ops.cap && c->ops.used > 0) || linger_over(c))
         return c->now_ms;
     uint64_t at = census_deadline_ms(c);
     if (c->by_deadline.head != NONE && op_at(c, c->by_deadline.head)->deadline_ms < at)
@@ -562,9 +610,15 @@ uint64_t coord_deadline_ms(const struct coord *c)
     return at;
 }
 
+bool coord_drain(struct coord *c)
+{
+    c->draining = true;
+    return c->linger_n == 0;
+}
+
 uint32_t coord_in_flight(const struct coord *c)
 {
-    return c->ops.used + c->census.waiting_n;
+    return c->ops.used - c->linger_n + c->census.waiting_n;
 }
 
 static void check_op(const struct coord *c, const struct op *op)
@@ -573,13 +627,15 @@ static void check_op(const struct coord *c, const struct op *op)
     CHECK(op->need >= 1 && op->need <= REPLICAS_MAX);
     CHECK(op->phase <= PHASE_WRITE && op->round <= 1);
     CHECK(op->phase != PHASE_WRITE || op->record.version.stamp > 0);
-    CHECK(op->phase != PHASE_WRITE || op_count(op, OWNER_DONE) < op->need);
+    CHECK(op->phase != PHASE_WRITE || op->answered || op_count(op, OWNER_DONE) < op->need);
+    CHECK(!op->answered || op->phase == PHASE_WRITE);
     CHECK(op->deadline_ms <= c->now_ms + c->deadline_ms);
 }
 
 void coord_check(const struct coord *c)
 {
-    uint32_t used = 0, writes = 0;
+    uint32_t used = 0, writes = 0, linger_n = 0;
+    uint64_t linger_bytes = 0;
     for (uint32_t i = 0; i < c->ops.cap; i++) {
         uint64_t handle;
         const struct op *op = slab_at(&c->ops, i, &handle);
@@ -589,7 +645,11 @@ void coord_check(const struct coord *c)
         check_op(c, op);
         used++;
         writes += op->phase == PHASE_WRITE;
+        linger_n += op->answered;
+        linger_bytes += op->answered ? op->data.n : 0;
     }
     CHECK(used == c->ops.used && writes == c->writes);
+    CHECK(linger_n == c->linger_n && linger_bytes == c->linger_bytes);
+    CHECK(linger_n <= c->ops_max && used - linger_n <= c->ops_max);
     CHECK(c->census.served <= c->census.waiting_n && c->census.waiting_n <= CENSUS_WAITERS);
 }

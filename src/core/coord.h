@@ -18,6 +18,7 @@ enum {
     PEER_HOLD_MS = 100,  /* after a stream to a peer broke, how long it counts as unreachable unless it comes back */
     COORD_OUT_MAX = 64,  /* actions a call appends at most */
     OP_DATA_KEPT = 4096, /* bytes of buffer that a free operation keeps for the next one */
+    LINGER_BYTES_MAX = 64 * 1024 * 1024, /* of answered writes that still wait for an owner: then hints take over */
 };
 
 /* An operation's phases. Allowed moves:
@@ -25,8 +26,8 @@ enum {
  *   READ --(quorum agrees)--> done              DEL: READ --> WRITE
  *   READ --> FETCH (the newest value is elsewhere) --> REPAIR --> done
  *   READ --> REPAIR (stale owners, value at hand)  --> done
- *   WRITE --(W acks)--> done
- *   every phase --(deadline, nobody left)--> done, with an error
+ *   WRITE --(W acks)--> answered, lingering --(the other owners too, or hints for them)--> done
+ *   every phase --(deadline, nobody left)--> done, with an error; a write of unknown outcome leaves hints too
  */
 enum op_phase { PHASE_READ, PHASE_FETCH, PHASE_REPAIR, PHASE_WRITE };
 
@@ -59,7 +60,7 @@ struct op {
     uint64_t handle;
     uint64_t token; /* the client's */
     uint64_t deadline_ms, tick_ms;
-    struct op_queue_link by_deadline, by_tick;
+    struct op_queue_link by_deadline, by_tick, by_answer;
     uint8_t kind;  /* enum op_kind */
     uint8_t level; /* enum consistency */
     uint8_t phase;
@@ -69,6 +70,7 @@ struct op {
     uint8_t value_from; /* read: index of the owner asked for the value, REPLICAS_MAX for nobody */
     bool existed;
     bool have_value; /* data holds the value of `record` */
+    bool answered;   /* the client has its answer: a write that lingers until every owner holds it */
     int refusal;     /* the last refusal met, for the error */
     uint16_t slot, vnode;
     uint32_t key_n;
@@ -102,9 +104,14 @@ struct coord {
     bool fenced;
     struct hlc clock;
     struct slab ops;
+    uint32_t ops_max; /* not yet answered; as many may linger besides */
     struct op_queue by_deadline, by_tick;
-    uint32_t sweep;  /* slab index at which the walk over all operations goes on; == ops.cap when there is none */
-    uint64_t now_ms; /* of the last call */
+    struct op_queue by_answer; /* those that linger, */
+    uint32_t linger_n;         /* how many, */
+    uint64_t linger_bytes;     /* and how large */
+    bool draining;             /* nobody lingers any more */
+    uint32_t sweep;            /* slab index at which the walk over all operations goes on; == ops.cap when there is none */
+    uint64_t now_ms;           /* of the last call */
     uint64_t wall_ms;
     uint32_t turn;                /* rotates the digest reads over the owners */
     uint32_t writes;              /* operations in PHASE_WRITE */
@@ -159,7 +166,10 @@ void coord_counted(struct coord *c, uint64_t number, struct slice counts, struct
 void coord_tick(struct coord *c, struct out *out);
 uint64_t coord_deadline_ms(const struct coord *c);
 
-/* Operations under way, those of census included. */
+/* The node is about to stop: writes that linger end now, with hints, a slice at each tick. True when none is left. */
+bool coord_drain(struct coord *c);
+
+/* Operations not yet answered, those of census included. */
 uint32_t coord_in_flight(const struct coord *c);
 
 void coord_check(const struct coord *c);

@@ -44,8 +44,17 @@ uint8_t op_write_need(const struct coord *c, enum consistency level);
 /* Owners that can be asked now. */
 unsigned op_reachable_n(const struct coord *c, const struct op *op);
 
-/* Answers the client and frees the operation. `answered` goes into the error's words. */
+/* Answers the client. `answered` goes into the error's words. */
+void op_reply(struct coord *c, struct op *op, int error, unsigned answered, struct out *out);
+
+/* Frees an operation that was answered. */
+void op_end(struct coord *c, struct op *op);
+
+/* Both. */
 void op_finish(struct coord *c, struct op *op, int error, unsigned answered, struct out *out);
+
+/* A write was answered and stays until its owners hold it: the oldest that do so make room, with hints. */
+void op_linger(struct coord *c, struct op *op, struct out *out);
 
 /* Begins the phase; drives it: asks whoever has to be asked now (called again after losses, layouts, ticks); `late`: a
  * tick passed without an answer. */
@@ -53,6 +62,9 @@ void write_begin(struct coord *c, struct op *op, struct out *out);
 void write_drive(struct coord *c, struct op *op, bool late, struct out *out);
 void write_answer(struct coord *c, struct op *op, unsigned i, int error, const struct version *held, struct out *out);
 void write_expire(struct coord *c, struct op *op, struct out *out);
+
+/* Ends a write whose client was answered: a hint for every owner that may lack it. */
+void write_end(struct coord *c, struct op *op, struct out *out);
 
 void read_begin(struct coord *c, struct op *op, struct out *out);
 void read_drive(struct coord *c, struct op *op, bool late, struct out *out);

@@ -10,7 +10,13 @@
  *
  * Outcomes. ok: W owners done. Failed: every owner that was sent the record refused it (a fence, a stale epoch, a full
  * queue), or nobody was sent it. Anything else is unknown, and says so. Late acks of the first stamp are told from
- * those of the second by the version that they carry. */
+ * those of the second by the version that they carry.
+ *
+ * Hints. At W acks the client has its answer and the write lingers: an owner that is still asked may answer, one that was
+ * lost and is back is asked again. When every other owner holds it the write is over; an owner that is gone, refused for
+ * good, or silent until the deadline gets a hint, which brings it the record later (core/hint.c). A write of unknown outcome
+ * leaves hints for the same reason: one owner may hold it, and then all should. An owner that answered with a greater
+ * version needs none. Hints do not count toward W. */
 #include "base/check.h"
 #include "base/hash.h"
 #include "core/coord_op.h"
@@ -46,19 +52,48 @@ void write_begin(struct coord *c, struct op *op, struct out *out)
     write_drive(c, op, false, out);
 }
 
+static bool holds(const struct op_owner *o)
+{
+    return o->state == OWNER_DONE || o->state == OWNER_NEWER;
+}
+
+void write_end(struct coord *c, struct op *op, struct out *out)
+{
+    for (unsigned i = 0; i < op->owner_n; i++) {
+        if (holds(&op->owner[i]) || op->owner[i].id == c->self)
+            continue; /* the own store answers sooner or later; when its disk fails there is nowhere to keep a hint either */
+        struct action *a = out_add(out, ACT_HINT_PUT);
+        a->hint.target = op->owner[i].id;
+        a->hint.record = op_record(op);
+    }
+    op_end(c, op);
+}
+
+/* Ends an answered write unless some owner may still say that it holds it. */
+static void settle(struct coord *c, struct op *op, struct out *out)
+{
+    for (unsigned i = 0; i < op->owner_n; i++)
+        if (!holds(&op->owner[i]) && op->owner[i].state != OWNER_FAILED && op_reachable(c, op, i))
+            return;
+    write_end(c, op, out);
+}
+
 void write_drive(struct coord *c, struct op *op, bool late, struct out *out)
 {
     if (c->fenced)
-        return; /* the next layout, or the deadline, comes first */
+        return;                         /* the next layout, or the deadline, comes first */
+    bool again = late && !op->answered; /* nobody waits for it any more: a hint is cheaper than asking twice */
     for (unsigned i = 0; i < op->owner_n; i++) {
         struct op_owner *o = &op->owner[i];
-        bool waiting = o->state == OWNER_ASKED && !op_lost(c, op, i) && !(late && o->id != c->self);
+        bool waiting = o->state == OWNER_ASKED && !op_lost(c, op, i) && !(again && o->id != c->self);
         if (o->state > OWNER_ASKED || waiting || !op_reachable(c, op, i))
             continue;
         op_send_put(c, op, i, out);
         if (o->open < UINT8_MAX)
             o->open++;
     }
+    if (op->answered)
+        settle(c, op, out);
 }
 
 /* Refused for now, with nothing stored: worth another try within the deadline. */
@@ -120,18 +155,32 @@ static void give_up(struct coord *c, struct op *op, struct out *out)
     for (unsigned i = 0; i < op->owner_n; i++)
         open |= op->owner[i].open > 0;
     unsigned done = op_count(op, OWNER_DONE);
-    if (open)
-        op_finish(c, op, ERR_UNKNOWN_OUTCOME, done, out);
-    else
+    if (open) {
+        op_reply(c, op, ERR_UNKNOWN_OUTCOME, done, out);
+        write_end(c, op, out);
+    } else {
         op_finish(c, op, op->refusal ? op->refusal : c->fenced ? ERR_FORMING : ERR_NO_QUORUM, op_reachable_n(c, op), out);
+    }
+}
+
+/* W owners hold it: the client is answered; the others have until the deadline. */
+static void acknowledge(struct coord *c, struct op *op, struct out *out)
+{
+    op_reply(c, op, 0, op_count(op, OWNER_DONE), out);
+    uint64_t handle = op->handle;
+    op_linger(c, op, out);
+    if (slab_get(&c->ops, handle)) /* it may have been the one to make room */
+        settle(c, op, out);
 }
 
 void write_answer(struct coord *c, struct op *op, unsigned i, int error, const struct version *held, struct out *out)
 {
     take_answer(c, op, &op->owner[i], error, held);
     unsigned done = op_count(op, OWNER_DONE), newer = op_count(op, OWNER_NEWER);
-    if (done >= op->need)
-        op_finish(c, op, 0, done, out);
+    if (op->answered)
+        settle(c, op, out);
+    else if (done >= op->need)
+        acknowledge(c, op, out);
     else if (op->owner_n - op_count(op, OWNER_FAILED) < op->need)
         give_up(c, op, out);
     else if (newer > 0 && done + newer >= c->layout->w)
@@ -140,5 +189,8 @@ void write_answer(struct coord *c, struct op *op, unsigned i, int error, const s
 
 void write_expire(struct coord *c, struct op *op, struct out *out)
 {
-    give_up(c, op, out);
+    if (op->answered)
+        write_end(c, op, out);
+    else
+        give_up(c, op, out);
 }

@@ -25,6 +25,7 @@ enum op_kind {
     OP_MEMBERS, /* a table of the members */
     OP_RING,    /* the layout */
     OP_STATUS,  /* the verdict */
+    OP_HINTS,   /* what is kept here for members that missed it */
 };
 
 enum consistency { LEVEL_QUORUM = 0, LEVEL_ONE, LEVEL_ALL }; /* ONE is for reads only */
@@ -83,6 +84,20 @@ struct status_info {
     struct cluster_id cluster;
     uint64_t node;
     uint64_t in_flight; /* client operations under way here */
+    uint64_t hints;     /* records kept here for members that missed them */
+};
+
+/* What is kept for one member (OP_HINTS). */
+struct hint_info {
+    uint64_t target;
+    struct slice name;
+    enum member_state state;
+    bool replaying;
+    uint64_t waiting;  /* hints kept */
+    uint64_t bytes;    /* of its log on disk */
+    uint64_t kept;     /* since this node started: hints made durable, */
+    uint64_t replayed; /* acknowledged by their owner and gone, */
+    uint64_t dropped;  /* and given up: too old, over a cap, or damaged */
 };
 
 struct result {
@@ -106,6 +121,10 @@ struct result {
             const struct layout *layout; /* NULL while there is none */
         } members;
         struct status_info status; /* OP_STATUS */
+        struct {                   /* OP_HINTS */
+            const struct hint_info *target;
+            uint32_t target_n;
+        } hints;
     };
 };
 
@@ -121,6 +140,8 @@ enum event_kind {
     EV_STORED,    /* a store write is durable and visible, or failed */
     EV_READ,      /* a store read is answered */
     EV_COUNTED,   /* a store count is answered */
+    EV_HINTED,    /* what is kept for a member changed: hints became durable, or were lost; at the start, of each such member */
+    EV_HINTS,     /* ACT_HINT_READ is answered */
 };
 
 struct event {
@@ -160,6 +181,18 @@ struct event {
             const uint32_t *live; /* keys per vnode */
             uint32_t vnode_n;
         } counted;
+        struct {
+            uint64_t target;
+            uint32_t kept, lost;     /* hints that became durable; that are not kept, or not any longer */
+            int error;               /* why they were lost; 0: they were too old */
+            uint64_t waiting, bytes; /* kept for the target now */
+        } hinted;
+        struct {
+            uint64_t target;
+            int error;
+            uint32_t n; /* 0: nothing is kept */
+            const struct placed_record *hint;
+        } hints;
     };
 };
 
@@ -173,6 +206,10 @@ enum action_kind {
     ACT_STORE_PUT,   /* store a record; EV_STORED follows */
     ACT_STORE_GET,   /* read one; EV_READ follows */
     ACT_STORE_COUNT, /* EV_COUNTED follows */
+    ACT_HINT_PUT,    /* keep a record for a member that missed it; EV_HINTED follows, for several together */
+    ACT_HINT_READ,   /* read the batch at the head of what is kept for a member; EV_HINTS follows */
+    ACT_HINT_DROP,   /* the first n of the batch read last, up to that place, are done with */
+    ACT_HINT_EXPIRE, /* hints stamped before may go */
     ACT_REPLY,       /* the result of a request */
     ACT_MEMBER,      /* a member changed: for subscribers */
     ACT_TRACE,       /* something to log */
@@ -205,6 +242,17 @@ struct action {
         struct {
             uint64_t token;
         } count;
+        struct {
+            uint64_t target;
+            struct record record;
+        } hint;
+        uint64_t hint_read; /* the target */
+        struct {
+            uint64_t target;
+            uint64_t up_to;
+            uint32_t n;
+        } hint_drop;
+        uint64_t hint_expire_ms; /* wall time */
         struct result reply;
         struct member_info member;
         struct trace trace;
@@ -251,8 +299,9 @@ void out_trace(struct out *o, enum trace_kind kind, uint64_t id, uint64_t a, uin
 /* Store a record of the node's own state: `name` says which (enum below gives the names), serial grows with each change. */
 void out_state(struct out *o, uint64_t token, struct slice name, uint64_t serial, struct slice bytes);
 
-/* Store tokens are (owner << 56 | its own number), so that node.c knows whose EV_STORED it is. */
-enum token_owner { TOKEN_COORD = 1, TOKEN_REPLICA, TOKEN_SWIM, TOKEN_CHAIN, TOKEN_NODE };
+/* Store tokens are (owner << 56 | its own number), so that node.c knows whose EV_STORED it is. Replayed hints travel under such a
+ * token too, so that their PUT_ACK is told from those of the coordinator, whose handles have no owner's byte. */
+enum token_owner { TOKEN_COORD = 1, TOKEN_REPLICA, TOKEN_SWIM, TOKEN_CHAIN, TOKEN_NODE, TOKEN_HINT };
 #define TOKEN(owner, number) (((uint64_t)(owner) << 56) | (number))
 #define TOKEN_OWNER(token)   ((enum token_owner)((token) >> 56))
 #define TOKEN_NUMBER(token)  ((token)&0xffffffffffffffu)

@@ -11,8 +11,8 @@
  *
  * The wires. Each event goes to the protocol that it concerns; then, whatever it was, the changes are carried over:
  *
- *   swim  --(a member changed)-------------------> coord (whom to ask), chain (who can vote), subscribers
- *   chain --(a layout is in force, a fence)------> coord, swim (whom to probe for ever, packet header)
+ *   swim  --(a member changed)-------------------> coord (whom to ask), chain (who can vote), hint (who is back), subscribers
+ *   chain --(a layout is in force, a fence)------> coord, hint, swim (whom to probe for ever, packet header)
  *   store --(a record was taken)-----------------> chain (no formation any more)
  *   any peer's epoch --(higher than ours)--------> chain (fetch it)
  *
@@ -30,6 +30,7 @@ enum { TOKEN_CLUSTER = 1, TOKEN_MEMBERS = 2 }; /* numbers of TOKEN_NODE */
 /* The shares of one step: its own protocol, then the carrying over, and a tick where time is due. */
 _Static_assert(SWIM_OUT_MAX + CHAIN_OUT_MAX + 3 * NODE_CHANGES <= OUT_MAX, "a step overflows");
 _Static_assert(COORD_OUT_MAX + 3 * NODE_CHANGES <= OUT_MAX, "a step overflows");
+_Static_assert(HINT_OUT_MAX + 3 * NODE_CHANGES <= OUT_MAX, "a step overflows");
 
 /* ---- Birth and end ---- */
 
@@ -102,6 +103,7 @@ static int init_protocols(struct node *n, const struct node_options *o, uint64_t
         .seed = o->seed + 1,
     };
     struct coord_options coord = {.self = o->id, .ops_max = o->ops_max, .deadline_ms = o->op_deadline_ms};
+    hint_init(&n->hint, &(struct hint_options){.self = o->id});
     int e = swim_init(&n->swim, &swim, now_ms);
     e = e ? e : chain_init(&n->chain, &chain, now_ms);
     if (!e)
@@ -148,6 +150,7 @@ void node_close(struct node *n)
     swim_close(&n->swim);
     chain_close(&n->chain);
     coord_close(&n->coord);
+    hint_close(&n->hint);
     replica_close(&n->replica);
     layout_close(&n->first);
     buf_close(&n->members_bytes);
@@ -262,7 +265,7 @@ static void carry_layout(struct node *n, struct out *out)
     const struct layout *l = chain_layout(&n->chain);
     if (!l || l->epoch == n->epoch)
         return;
-    if (!peers_rebuild(n, l) || coord_layout(&n->coord, l)) {
+    if (!peers_rebuild(n, l) || coord_layout(&n->coord, l) || hint_layout(&n->hint, l)) {
         halt(n, ERR_NO_MEMORY, SLICE("out of memory while a new layout came into force; restart this node"), out);
         return;
     }
@@ -272,8 +275,10 @@ static void carry_layout(struct node *n, struct out *out)
         struct swim_view v;
         swim_pin(&n->swim, id, true);
         note_news(n, &n->peer[m]);
-        if (swim_find(&n->swim, id, &v))
-            coord_peer(&n->coord, id, v.addr, v.state);
+        if (!swim_find(&n->swim, id, &v))
+            continue;
+        coord_peer(&n->coord, id, v.addr, v.state);
+        hint_peer(&n->hint, id, v.addr, v.state == MEMBER_ALIVE);
     }
     header_update(n);
     save_cluster(n, out);
@@ -338,6 +343,7 @@ static void carry_members(struct node *n, struct out *out)
         if (!swim_changed(&n->swim, &v))
             return;
         coord_peer(&n->coord, v.id, v.addr, v.state);
+        hint_peer(&n->hint, v.id, v.addr, v.state == MEMBER_ALIVE);
         chain_peer(&n->chain, v.id, v.addr, v.state <= MEMBER_SUSPECT);
         node_describe(n, &v, &out_add(out, ACT_MEMBER)->member);
         n->members_dirty |= peer_find(n, v.id) != NULL;
@@ -437,6 +443,8 @@ static void on_timer(struct node *n, struct out *out)
         swim_tick(&n->swim, n->now_ms, out);
     else if (chain_deadline_ms(&n->chain) <= n->now_ms)
         chain_tick(&n->chain, n->now_ms, out);
+    else if (hint_deadline_ms(&n->hint) <= n->now_ms)
+        hint_tick(&n->hint, out);
     else
         coord_tick(&n->coord, out);
     if (n->seed_n)
@@ -471,6 +479,7 @@ static void on_link_up(struct node *n, const struct event *ev, struct out *out)
         header_update(n);
     }
     coord_link(&n->coord, h->node, true);
+    hint_link(&n->hint, h->node, true);
     if (cluster_id_none(h->cluster) && cluster_id_none(n->cluster))
         return; /* two who look for a cluster have nothing to tell each other */
     swim_link_up(&n->swim, h, n->now_ms, out);
@@ -498,8 +507,10 @@ static void on_link_down(struct node *n, const struct event *ev, struct out *out
     } else {
         out_trace(out, TRACE_LINK_DOWN, ev->link.peer, (uint64_t)ev->link.error, 0, ev->link.why);
     }
-    if (ev->link.peer)
+    if (ev->link.peer) {
         coord_link(&n->coord, ev->link.peer, false);
+        hint_link(&n->hint, ev->link.peer, false);
+    }
     if (n->seed_n && !chain_layout(&n->chain) && n->seed_at_ms == UINT64_MAX)
         n->seed_at_ms = n->now_ms + SEED_RETRY_MS; /* whom we had asked to let us in may be gone */
 }
@@ -543,6 +554,10 @@ static void on_message(struct node *n, const struct event *ev, struct out *out)
     uint64_t epoch = message_epoch(m);
     if (epoch > n->epoch)
         heard(n, from, epoch, out);
+    if (m->kind == MSG_PUT_ACK && TOKEN_OWNER(m->put_ack.op) == TOKEN_HINT) {
+        hint_answer(&n->hint, TOKEN_NUMBER(m->put_ack.op), from, (int)m->put_ack.error, out);
+        return;
+    }
     if (coord_message(&n->coord, from, m, out))
         return;
     struct replica_view view = {.epoch = n->epoch, .fenced = n->coord.fenced, .peer = from};
@@ -571,6 +586,10 @@ static void on_request(struct node *n, const struct request *r, struct out *out)
         node_status(n, &a->reply.status);
         return;
     }
+    if (r->kind == OP_HINTS) {
+        a->reply.error = node_hints(n, &a->reply.hints.target, &a->reply.hints.target_n);
+        return;
+    }
     a->reply.error = node_members(n, &a->reply.members.member, &a->reply.members.member_n);
     a->reply.members.layout = chain_layout(&n->chain);
 }
@@ -595,6 +614,9 @@ static void on_stored(struct node *n, const struct event *ev, struct out *out)
     case TOKEN_CHAIN:
         chain_stored(&n->chain, number, error, n->now_ms, out);
         break;
+    case TOKEN_HINT:
+        hint_answer(&n->hint, number, n->self, error, out);
+        break;
     case TOKEN_NODE: /* nothing waits for these: a lost one is learnt again */
         break;
     }
@@ -618,6 +640,12 @@ static void on_counted(struct node *n, const struct event *ev, struct out *out)
         coord_counted(&n->coord, number, counts, out);
     else
         replica_counted(&n->replica, n->epoch, number, counts, out);
+}
+
+static void on_hinted(struct node *n, const struct event *ev, struct out *out)
+{
+    if (hint_kept(&n->hint, ev, out))
+        halt(n, ERR_NO_MEMORY, SLICE("out of memory while a hint was kept for a member; restart this node"), out);
 }
 
 static void dispatch(struct node *n, const struct event *ev, struct out *out)
@@ -650,6 +678,12 @@ static void dispatch(struct node *n, const struct event *ev, struct out *out)
     case EV_COUNTED:
         on_counted(n, ev, out);
         break;
+    case EV_HINTED:
+        on_hinted(n, ev, out);
+        break;
+    case EV_HINTS:
+        hint_found(&n->hint, ev, out);
+        break;
     }
 }
 
@@ -668,6 +702,7 @@ void node_step(struct node *n, const struct event *ev, struct out *out)
     n->now_ms = ev->now_ms;
     n->wall_ms = ev->wall_ms;
     coord_time(&n->coord, ev->now_ms, ev->wall_ms);
+    hint_time(&n->hint, ev->now_ms, ev->wall_ms);
     if (!n->started)
         start(n, out);
     dispatch(n, ev, out);
@@ -682,13 +717,19 @@ uint64_t node_deadline_ms(const struct node *n)
     if (!n->started || n->more)
         return n->now_ms;
     uint64_t at = swim_deadline_ms(&n->swim);
-    uint64_t chain = chain_deadline_ms(&n->chain), coord = coord_deadline_ms(&n->coord);
+    uint64_t chain = chain_deadline_ms(&n->chain), coord = coord_deadline_ms(&n->coord), hint = hint_deadline_ms(&n->hint);
     at = chain < at ? chain : at;
     at = coord < at ? coord : at;
+    at = hint < at ? hint : at;
     at = n->seed_at_ms < at ? n->seed_at_ms : at;
     if (n->members_dirty && n->members_saved_ms + MEMBERS_SAVE_MS < at)
         at = n->members_saved_ms + MEMBERS_SAVE_MS;
     return at;
+}
+
+bool node_drain(struct node *n)
+{
+    return coord_drain(&n->coord);
 }
 
 bool node_ready(const struct node *n)

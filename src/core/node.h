@@ -1,13 +1,15 @@
 /* node.h: one member of the cluster, whole. One door, one list out, one deadline.
  *
  * node.c wires the protocols, which do not know each other: swim (who is reachable), chain (which layout is in force),
- * coord (what clients asked), replica (what peers ask of our disk). The life of a node is told in node.c's essay. */
+ * coord (what clients asked), hint (what owners missed), replica (what peers ask of our disk). The life of a node is told
+ * in node.c's essay. */
 #ifndef COVEY_CORE_NODE_H
 #define COVEY_CORE_NODE_H
 
 #include "core/chain.h"
 #include "core/coord.h"
 #include "core/event.h"
+#include "core/hint.h"
 #include "core/replica.h"
 #include "core/swim.h"
 
@@ -90,6 +92,7 @@ struct node {
     struct swim swim;
     struct chain chain;
     struct coord coord;
+    struct hint hint;
     struct replica replica;
 };
 
@@ -102,6 +105,9 @@ void node_step(struct node *n, const struct event *ev, struct out *out);
 
 /* Monotonic ms at which EV_TIMER is next due; UINT64_MAX if none. "Now" or earlier while sliced work is left. */
 uint64_t node_deadline_ms(const struct node *n);
+
+/* The node is about to stop: writes that still wait for an owner leave hints for it in the next steps. True when none is left. */
+bool node_drain(struct node *n);
 
 /* The hello that the world sends first on each stream. Slices live until the next step. */
 void node_hello(const struct node *n, struct msg_hello *h);
@@ -121,6 +127,9 @@ void node_status(const struct node *n, struct status_info *s);
 
 /* All members, this node included, in the order of their ids: *member lives until the next call. 0 or ERR_NO_MEMORY. */
 int node_members(struct node *n, const struct member_info **member, uint32_t *member_n);
+
+/* What is kept here for whom (HINTS): *info lives until the next call. 0 or ERR_NO_MEMORY. */
+int node_hints(struct node *n, const struct hint_info **info, uint32_t *info_n);
 
 /* Every invariant of every protocol; aborts when one is broken. */
 void node_check(const struct node *n);

@@ -96,6 +96,21 @@ int node_members(struct node *n, const struct member_info **member, uint32_t *me
     return 0;
 }
 
+int node_hints(struct node *n, const struct hint_info **info, uint32_t *info_n)
+{
+    struct hint_info *found;
+    if (hint_report(&n->hint, &found, info_n))
+        return ERR_NO_MEMORY;
+    for (uint32_t i = 0; i < *info_n; i++) {
+        struct swim_view v;
+        bool known = swim_find(&n->swim, found[i].target, &v);
+        found[i].name = known ? v.name : SLICE("?");
+        found[i].state = known ? v.state : MEMBER_LEFT;
+    }
+    *info = found;
+    return 0;
+}
+
 /* ---- The verdict ---- */
 
 /* Fills what the layout and the members' states say; alive[] is parallel to layout->member. */
@@ -123,6 +138,7 @@ void node_status(const struct node *n, struct status_info *s)
         .cluster = n->cluster,
         .node = n->self,
         .in_flight = coord_in_flight(&n->coord),
+        .hints = hint_waiting(&n->hint),
     };
     if (!l)
         return;
@@ -159,6 +175,7 @@ void node_check(const struct node *n)
     swim_check(&n->swim);
     chain_check(&n->chain);
     coord_check(&n->coord);
+    hint_check(&n->hint);
     replica_check(&n->replica);
     const struct layout *l = chain_layout(&n->chain);
     CHECK(n->stopped || n->epoch == (l ? l->epoch : 0));

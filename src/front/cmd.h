@@ -45,6 +45,7 @@ RUN(cmd_set)
 RUN(cmd_strlen)
 RUN(cmd_type)
 /* cmd_cluster.c */
+RUN(cmd_hints)
 RUN(cmd_members)
 RUN(cmd_ring)
 RUN(cmd_status)

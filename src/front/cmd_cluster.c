@@ -223,6 +223,37 @@ void cmd_where(struct session *s, const struct command *c)
     session_ask(s, &ask);
 }
 
+/* ---- What is kept for others ---- */
+
+static void reply_hints(struct reply *r, const struct hint_info *i)
+{
+    reply_map(r, 9);
+    field_id(r, "id", i->target);
+    reply_field_bulk(r, "name", i->name);
+    reply_field_text(r, "state", state_names[i->state]);
+    reply_field_integer(r, "waiting", (int64_t)i->waiting);
+    reply_field_integer(r, "bytes", (int64_t)i->bytes);
+    reply_field_bool(r, "replaying", i->replaying);
+    reply_field_integer(r, "kept", (int64_t)i->kept);
+    reply_field_integer(r, "replayed", (int64_t)i->replayed);
+    reply_field_integer(r, "dropped", (int64_t)i->dropped);
+}
+
+static void answer_hints(struct reply *r, struct session_op *op, const struct result *result)
+{
+    (void)op;
+    reply_array(r, result->hints.target_n);
+    for (uint32_t i = 0; i < result->hints.target_n; i++)
+        reply_hints(r, &result->hints.target[i]);
+}
+
+void cmd_hints(struct session *s, const struct command *c)
+{
+    static const struct session_ask ask = {OP_HINTS, FOLD_ONE, answer_hints};
+    (void)c;
+    session_ask(s, &ask);
+}
+
 /* ---- The verdict ---- */
 
 enum { SENTENCE = 256, PHRASE = 64 };
@@ -294,7 +325,7 @@ static void answer_status(struct reply *r, struct session_op *op, const struct r
     char text[SENTENCE];
     (void)op;
 
-    reply_map(r, 18);
+    reply_map(r, 19);
     verdict_text(text, i);
     reply_field_text(r, "verdict", text);
     reply_field_text(r, "warning", warning_text(i));
@@ -314,6 +345,7 @@ static void answer_status(struct reply *r, struct session_op *op, const struct r
     reply_field_text(r, "cluster", cluster_id_none(i->cluster) ? "none" : cluster_id_text(i->cluster, text));
     field_id(r, "node", i->node);
     reply_field_integer(r, "in_flight", (int64_t)i->in_flight);
+    reply_field_integer(r, "hints", (int64_t)i->hints);
 }
 
 void cmd_status(struct session *s, const struct command *c)

@@ -63,6 +63,8 @@ const struct command command_table[] = {
     {"hello", NULL, -1, CONNECTION | COMMAND_NO_AUTH | COMMAND_ALONE, NO_KEYS, "connection",
      "[protover [AUTH username password] [SETNAME clientname]]", "Chooses RESP2 or RESP3 and says what the server is.", "0.1.0",
      cmd_hello},
+    {"hints", NULL, 1, OWN, NO_KEYS, "cluster", "",
+     "What this node keeps for members that missed writes, and brings them when they are back.", "0.1.0", cmd_hints},
     {"info", NULL, -1, QUESTION, NO_KEYS, "server", "[section [section ...]]", "Facts and counters of this node.", "0.1.0",
      cmd_info},
     {"members", NULL, 1, OWN, NO_KEYS, "cluster", "", "The members of the cluster, as this node sees them.", "0.1.0",

@@ -72,6 +72,18 @@ static void carry_out(struct world *w, const struct action *a)
     case ACT_STORE_COUNT:
         store_count(w->store, a->count.token);
         break;
+    case ACT_HINT_PUT:
+        hints_put(w->hints, a->hint.target, &a->hint.record);
+        break;
+    case ACT_HINT_READ:
+        hints_read(w->hints, a->hint_read);
+        break;
+    case ACT_HINT_DROP:
+        hints_drop(w->hints, a->hint_drop.target, a->hint_drop.up_to, a->hint_drop.n);
+        break;
+    case ACT_HINT_EXPIRE:
+        hints_expire(w->hints, a->hint_expire_ms);
+        break;
     case ACT_REPLY:
         clients_reply(&w->clients, &a->reply);
         break;
@@ -188,12 +200,37 @@ static void step_result(struct world *w, const struct store_result *r)
     world_step(w, &ev);
 }
 
+static void step_hints(struct world *w, const struct hints_result *r)
+{
+    struct event ev = {.kind = EV_HINTED};
+    if (r->kind == HINTS_READ) {
+        ev.kind = EV_HINTS;
+        ev.hints.target = r->target;
+        ev.hints.error = r->error;
+        ev.hints.n = r->n;
+        ev.hints.hint = r->batch;
+    } else {
+        ev.hinted.target = r->target;
+        ev.hinted.kept = r->kind == HINTS_KEPT ? r->n : 0;
+        ev.hinted.lost = r->kind == HINTS_LOST ? r->n : 0;
+        ev.hinted.error = r->error;
+        ev.hinted.waiting = r->waiting;
+        ev.hinted.bytes = r->bytes;
+    }
+    world_step(w, &ev);
+}
+
 bool world_reap(struct world *w)
 {
     struct store_result r;
+    struct hints_result h;
     bool any = false;
     while (store_reap(w->store, &r)) {
         step_result(w, &r);
+        any = true;
+    }
+    while (hints_reap(w->hints, &h)) {
+        step_hints(w, &h);
         any = true;
     }
     return any;

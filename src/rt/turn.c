@@ -111,7 +111,8 @@ static void drain(struct world *w)
         if (w->on_state)
             w->on_state(w->arg, COVEY_DRAINING, "stopping: what clients asked is being answered");
     }
-    if (w->now_ms >= w->drain_until_ms || (clients_drained(&w->clients) && !peers_pending(&w->peers)))
+    bool hinted = node_drain(&w->node);
+    if (w->now_ms >= w->drain_until_ms || (clients_drained(&w->clients) && !peers_pending(&w->peers) && hinted))
         uv_stop(&w->loop);
 }
 
@@ -125,6 +126,7 @@ void world_turn(struct world *w)
         settle(w);
         run_timers(w);
         store_flush(w->store);
+        hints_flush(w->hints);
     } while (world_reap(w)); /* what the store completes at once (interval durability) is answered in this very turn */
     uint64_t steps = w->steps;
     peers_flush(&w->peers);

@@ -109,9 +109,18 @@ static int open_store(const struct opening *o)
         .report = store_reports,
         .report_arg = w,
     };
+    struct hints_log_options ho = {
+        .dir = w->settings.data_dir,
+        .wake = store_wakes,
+        .wake_arg = w,
+        .report = store_reports,
+        .report_arg = w,
+    };
     int error = log_open(&lo, &w->store, o->why, o->why_n);
     if (error)
         w->store = NULL;
+    else if ((error = hints_log_open(&ho, &w->hints, o->why, o->why_n)))
+        w->hints = NULL;
     return error ? error : birth_of(&w->birth, &w->settings, w->store, o->why, o->why_n);
 }
 
@@ -283,6 +292,7 @@ int world_run(struct world *w)
     world_turn(w);
     uv_run(&w->loop, UV_RUN_DEFAULT);
     /* what was stored for peers in the last turn is kept even if nobody waits for the answer any more */
+    hints_log_drain(w->hints);
     int error = log_drain(w->store);
     if (error && !w->error) {
         w->error = error;
@@ -308,8 +318,10 @@ static void close_handle(uv_handle_t *h, void *arg)
 void world_close(struct world *w)
 {
     w->closing = true;
+    if (w->hints)
+        hints_close(w->hints); /* these first: their helpers use the loop */
     if (w->store)
-        store_close(w->store); /* first: its helpers use the loop */
+        store_close(w->store);
     if (w->clients.slot)
         clients_close(&w->clients);
     if (w->loop_open) {

@@ -17,6 +17,7 @@
 #include "rt/logger.h"
 #include "rt/peer.h"
 #include "rt/seeds.h"
+#include "store/hints_log.h"
 #include "store/log.h"
 
 enum {
@@ -51,6 +52,7 @@ struct world {
     struct birth birth;
     struct logger logger;
     struct store *store;
+    struct hints *hints;
     struct node node;
     struct out out;
     struct front front;
@@ -100,7 +102,7 @@ void world_step(struct world *w, struct event *ev);
 /* EV_LINK_DOWN, now or right after the step that is under way. */
 void world_link_down(struct world *w, uint64_t peer, int seed, int error, const char *why);
 
-/* Steps the node with every result that the store has. True when there was one. */
+/* Steps the node with every result that the store and the hints have. True when there was one. */
 bool world_reap(struct world *w);
 
 /* A line in the log about something that is not the node's. */
