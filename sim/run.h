@@ -3,11 +3,13 @@
  *   form      the nodes start at different times and become one cluster of all
  *   faults    clients work while the schedule's faults come and go (in one run of four they already come while the cluster forms)
  *   heal      every fault ends, every node is up; the members must agree within CONVERGE_MS
+ *   converge  hints alone make the owners of every key equal, but for what a loss of power cut off
  *   judge     every key is read through every node in turn: nothing acknowledged is lost
  */
 #ifndef COVEY_SIM_RUN_H
 #define COVEY_SIM_RUN_H
 
+#include "sim/hints.h"
 #include "sim/load.h"
 #include "sim/members.h"
 
@@ -35,6 +37,7 @@ struct run_result {
     uint64_t events, steps, packets, messages;
     uint64_t writes_ok, writes_failed, writes_unknown, reads;
     uint64_t deaths, false_deaths;
+    uint64_t hints; /* brought to their owners */
     uint64_t formed_ms, converged_ms; /* how long it took */
     struct buf why;                   /* what broke, in words; to be closed */
 };

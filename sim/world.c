@@ -171,6 +171,8 @@ void world_crash_node(struct world *w, uint32_t i)
 {
     if (!w->node[i].up)
         return;
+    if (w->watch.losing)
+        w->watch.losing(w->watch.arg, i);
     take_down(w, i);
     net_crash(w, i);
     if (w->watch.life)

@@ -23,6 +23,7 @@ struct world_watch {
     void (*trace)(void *arg, uint32_t node, const struct trace *t);
     void (*member)(void *arg, uint32_t observer, const struct member_info *m);
     void (*life)(void *arg, uint32_t node, bool up); /* a node started, or lost power */
+    void (*losing)(void *arg, uint32_t node);        /* it is about to lose power: its last state can be looked at */
     void (*client)(void *arg, uint32_t client);      /* its time came (world_wake_client), or its replies did */
     void (*hung_up)(void *arg, uint32_t client);     /* its connection is gone, whatever was under way is unknown */
     void (*result)(void *arg, uint32_t node, const struct event *ev); /* EV_HINTED and EV_HINTS, before they are stepped */

@@ -1,0 +1,178 @@
+#include "sim/hints.h"
+
+#include "base/check.h"
+#include "base/hash.h"
+#include "core/ring.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { KEY_TEXT = 16 };
+
+struct hint_seen {
+    uint64_t place;
+    struct version version;
+    char key[KEY_TEXT];
+};
+
+/* What a holder read of one target's log. */
+struct hints_seen {
+    uint64_t target;
+    struct hint_seen hint[HINTS_BATCH]; /* the batch read last */
+    uint32_t n;
+};
+
+void hints_check_init(struct hints_check *h, struct world *w, uint32_t keys)
+{
+    *h = (struct hints_check){.world = w, .key_n = keys};
+    buf_init(&h->why, 4096);
+    h->holder = calloc(w->o.nodes, sizeof *h->holder);
+    h->lost = calloc(keys, sizeof *h->lost);
+    CHECK(h->holder && h->lost);
+}
+
+void hints_check_close(struct hints_check *h)
+{
+    for (uint32_t i = 0; i < h->world->o.nodes; i++)
+        free(h->holder[i].seen);
+    free(h->holder);
+    free(h->lost);
+    buf_close(&h->why);
+}
+
+static struct hints_seen *seen_of(const struct hints_check *h, uint32_t node, uint64_t target)
+{
+    struct hints_holder *of = &h->holder[node];
+    for (uint32_t i = 0; i < of->n; i++)
+        if (of->seen[i].target == target)
+            return &of->seen[i];
+    of->seen = realloc(of->seen, (of->n + 1) * sizeof *of->seen);
+    CHECK(of->seen);
+    of->seen[of->n] = (struct hints_seen){.target = target};
+    return &of->seen[of->n++];
+}
+
+/* What a node's disk holds of a key; kind RECORD_NONE for nothing. */
+static struct record held(const struct sim_node *s, struct slice key)
+{
+    struct store_result r;
+    store_get(s->store, 1, key, GET_DIGEST);
+    CHECK(store_reap(s->store, &r) && r.kind == STORE_GET_DONE);
+    return r.record;
+}
+
+/* At the moment of the promise the disk has them: a loss of power now would leave at least as many. */
+static void check_promise(struct hints_check *h, uint32_t node, const struct event *ev)
+{
+    uint64_t left = hints_disk_waiting(&h->world->node[node].hints_disk, ev->hinted.target);
+    if (left < ev->hinted.waiting && h->why.n == 0)
+        CHECK(!buf_printf(
+            &h->why, "n%" PRIu32 " was promised %" PRIu64 " durable hints for %s at %" PRIu64 " us, when its disk had %" PRIu64,
+            node, ev->hinted.waiting, world_by_id(h->world, ev->hinted.target)->name, h->world->now_us, left));
+}
+
+static void keep_batch(struct hints_check *h, uint32_t node, const struct event *ev)
+{
+    struct hints_seen *b = seen_of(h, node, ev->hints.target);
+    b->n = ev->hints.n;
+    for (uint32_t i = 0; i < b->n; i++) {
+        const struct record *r = &ev->hints.hint[i].record;
+        b->hint[i] = (struct hint_seen){.place = ev->hints.hint[i].place, .version = r->version};
+        snprintf(b->hint[i].key, KEY_TEXT, "%.*s", (int)r->key.n, (const char *)r->key.p);
+    }
+}
+
+void hints_check_result(struct hints_check *h, uint32_t node, const struct event *ev)
+{
+    if (ev->kind == EV_HINTED)
+        check_promise(h, node, ev);
+    else
+        keep_batch(h, node, ev);
+}
+
+void hints_check_action(struct hints_check *h, uint32_t node, const struct action *a)
+{
+    const struct hints_seen *b = seen_of(h, node, a->hint_drop.target);
+    const struct sim_node *target = world_by_id(h->world, a->hint_drop.target);
+    for (uint32_t i = 0; i < b->n && b->hint[i].place <= a->hint_drop.up_to; i++) {
+        h->dropped++;
+        if (!target->up || h->why.n > 0)
+            continue; /* its disk is asked at the end */
+        struct record r = held(target, slice_str(b->hint[i].key));
+        if (r.kind == RECORD_NONE || version_cmp(&r.version, &b->hint[i].version) < 0)
+            CHECK(!buf_printf(&h->why, "n%" PRIu32 " dropped the hint for %s that %s has not on its disk, at %" PRIu64 " us",
+                              node, b->hint[i].key, target->name, h->world->now_us));
+    }
+}
+
+/* ---- A loss of power ---- */
+
+static void lose(struct hints_check *h, struct slice key)
+{
+    char text[KEY_TEXT];
+    snprintf(text, sizeof text, "%.*s", (int)key.n, (const char *)key.p);
+    unsigned long k = strtoul(text + 1, NULL, 10);
+    CHECK(k < h->key_n);
+    h->lost[k] = true;
+}
+
+static void lose_hint(void *arg, uint64_t target, const struct record *r)
+{
+    (void)target;
+    lose(arg, r->key);
+}
+
+void hints_check_losing(struct hints_check *h, uint32_t node)
+{
+    const struct sim_node *s = &h->world->node[node];
+    const struct coord *c = &s->node.coord;
+    for (uint32_t i = 0; i < c->ops.cap; i++) {
+        uint64_t handle;
+        const struct op *op = slab_at(&c->ops, i, &handle);
+        if (op && op->phase == PHASE_WRITE)
+            lose(h, slice_of(op->data.p, op->key_n));
+    }
+    hints_mem_unsynced(s->hints, lose_hint, h);
+}
+
+/* ---- The end ---- */
+
+bool hints_quiet(const struct hints_check *h)
+{
+    for (uint32_t i = 0; i < h->world->o.nodes; i++) {
+        const struct sim_node *s = &h->world->node[i];
+        if (s->up && (hint_waiting(&s->node.hint) > 0 || s->node.coord.ops.used > 0 || hints_mem_syncing(s->hints)))
+            return false;
+    }
+    return true;
+}
+
+static bool owners_equal(struct hints_check *h, const struct layout *l, const char *key)
+{
+    uint16_t vnode = layout_vnode(l, slot_of_key(slice_str(key)));
+    const struct sim_node *first = world_by_id(h->world, ring_owner(l, vnode, 0)->id);
+    struct record a = held(first, slice_str(key));
+    for (unsigned i = 1; i < l->n; i++) {
+        const struct sim_node *other = world_by_id(h->world, ring_owner(l, vnode, i)->id);
+        struct record b = held(other, slice_str(key));
+        if (version_cmp(&a.version, &b.version) == 0)
+            continue;
+        CHECK(!buf_printf(&h->why, "key %s: %s and %s still differ, though every write was answered and no hint is left", key,
+                          first->name, other->name));
+        return false;
+    }
+    return true;
+}
+
+bool hints_converged(struct hints_check *h)
+{
+    const struct layout *l = chain_layout(&h->world->node[0].node.chain);
+    for (uint32_t k = 0; k < h->key_n; k++) {
+        char key[KEY_TEXT];
+        snprintf(key, sizeof key, "k%" PRIu32, k);
+        if (!h->lost[k] && !owners_equal(h, l, key))
+            return false;
+    }
+    return true;
+}

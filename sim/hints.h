@@ -1,0 +1,43 @@
+/* hints.h: whether hinted handoff keeps what it promises (scenarios.md, "Acknowledged writes", "Convergence").
+ *
+ *   - a hint goes only after its owner's durable ack: whenever one is dropped, its target's disk holds that version or a greater;
+ *   - a hint that was promised (EV_HINTED) is on the holder's disk, where a loss of power leaves it;
+ *   - when all is healed and quiet, no hints are left, and hints alone have made the owners of every key equal, version
+ *     for version: but for the keys whose write, or whose hint, was on its way when its coordinator lost power (nobody
+ *     knows of those any more: reads and anti-entropy repair them). */
+#ifndef COVEY_SIM_HINTS_H
+#define COVEY_SIM_HINTS_H
+
+#include "sim/world.h"
+
+enum { HINTS_QUIET_MS = 30000 }; /* for what is kept to reach everybody after healing: the longest back-off is 5 s */
+
+struct hints_holder {
+    struct hints_seen *seen; /* of each target */
+    uint32_t n;
+};
+
+struct hints_check {
+    struct world *world;
+    struct hints_holder *holder; /* per node */
+    bool *lost;                  /* per key: something of it was on its way at a loss of power */
+    uint32_t key_n;
+    uint64_t dropped; /* hints that were dropped, and so looked at */
+    struct buf why;   /* the first violation, in words */
+};
+
+void hints_check_init(struct hints_check *h, struct world *w, uint32_t keys);
+void hints_check_close(struct hints_check *h);
+
+/* The world's news: an EV_HINTED or EV_HINTS, an ACT_HINT_DROP, and a node that is about to lose power. */
+void hints_check_result(struct hints_check *h, uint32_t node, const struct event *ev);
+void hints_check_action(struct hints_check *h, uint32_t node, const struct action *a);
+void hints_check_losing(struct hints_check *h, uint32_t node);
+
+/* True when no node keeps a hint or has a write that lingers. */
+bool hints_quiet(const struct hints_check *h);
+
+/* Compares the owners of every key; false when some differ: h->why says which. */
+bool hints_converged(struct hints_check *h);
+
+#endif
