@@ -37,7 +37,7 @@ struct run_result {
     uint64_t events, steps, packets, messages;
     uint64_t writes_ok, writes_failed, writes_unknown, reads;
     uint64_t deaths, false_deaths;
-    uint64_t hints; /* brought to their owners */
+    uint64_t hints;                   /* brought to their owners */
     uint64_t formed_ms, converged_ms; /* how long it took */
     struct buf why;                   /* what broke, in words; to be closed */
 };
