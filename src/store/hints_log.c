@@ -13,52 +13,20 @@
  * hints. */
 #include "store/hints_log.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/check.h"
 #include "base/error.h"
-#include "store/hints_batch.h"
-#include "store/hints_helper.h"
-
-struct target {
-    uint64_t id;
-    struct hints_file **file; /* in the order of their numbers; the first holds the head */
-    uint32_t file_n, number;  /* of the last file ever made */
-    uint64_t head;            /* place up to which all is dropped */
-    uint64_t waiting, bytes;  /* durable hints not dropped; bytes of the files */
-    struct buf gather;
-    uint32_t gather_n; /* hints in it; what else there is are marks */
-    uint64_t gather_newest_ms;
-    uint32_t out_n, out_bytes; /* of the append that is out */
-    bool appending, asked, fetching;
-};
-
-struct hints_log {
-    struct hints head;
-    struct hints_log_options options;
-    struct hints_helper helper;
-    int dir;
-    struct target *target;
-    uint32_t target_n;
-    uint64_t bytes; /* of all files */
-    struct hints_result *news;
-    uint32_t news_n, news_at, news_cap;
-    struct hints_job *fetched; /* holds what `batch` points into */
-    struct hints_batch batch;
-};
+#include "store/hints_log_state.h"
 
 static struct hints_log *log_of(struct hints *h)
 {
     return (struct hints_log *)h;
 }
 
-static struct target *target_find(const struct hints_log *l, uint64_t id)
+static struct hints_target *target_find(const struct hints_log *l, uint64_t id)
 {
     for (uint32_t i = 0; i < l->target_n; i++) /* few: those that were away lately */
         if (l->target[i].id == id)
@@ -67,17 +35,17 @@ static struct target *target_find(const struct hints_log *l, uint64_t id)
 }
 
 /* NULL when memory is out. */
-static struct target *target_make(struct hints_log *l, uint64_t id)
+struct hints_target *hints_target_make(struct hints_log *l, uint64_t id)
 {
-    struct target *t = target_find(l, id);
+    struct hints_target *t = target_find(l, id);
     if (t)
         return t;
-    struct target *grown = realloc(l->target, (l->target_n + 1) * sizeof *grown);
+    struct hints_target *grown = realloc(l->target, (l->target_n + 1) * sizeof *grown);
     if (!grown)
         return NULL;
     l->target = grown;
     t = &grown[l->target_n++];
-    *t = (struct target){.id = id};
+    *t = (struct hints_target){.id = id};
     buf_init(&t->gather, HINTS_GATHER_MAX);
     return t;
 }
@@ -105,14 +73,14 @@ static void tell(struct hints_log *l, const struct hints_result *r)
     l->news[l->news_n++] = *r;
 }
 
-static void tell_kept(struct hints_log *l, const struct target *t, uint32_t n)
+void hints_tell_kept(struct hints_log *l, const struct hints_target *t, uint32_t n)
 {
     tell(l, &(struct hints_result){.kind = HINTS_KEPT, .target = t->id, .n = n, .waiting = t->waiting, .bytes = t->bytes});
 }
 
 static void tell_lost(struct hints_log *l, uint64_t target, int error, uint32_t n)
 {
-    const struct target *t = target_find(l, target);
+    const struct hints_target *t = target_find(l, target);
     struct hints_result r = {.kind = HINTS_LOST, .target = target, .error = error, .n = n};
     if (t)
         r.waiting = t->waiting, r.bytes = t->bytes;
@@ -137,7 +105,7 @@ static void job_free(struct hints_job *job)
 }
 
 /* A new last file of the target, to be made by its first append. NULL when memory is out. */
-static struct hints_file *file_new(struct target *t, uint32_t number)
+struct hints_file *hints_file_new(struct hints_target *t, uint32_t number)
 {
     struct hints_file *f = calloc(1, sizeof *f);
     struct hints_file **grown = f ? realloc(t->file, (t->file_n + 1) * sizeof *grown) : NULL;
@@ -153,7 +121,7 @@ static struct hints_file *file_new(struct target *t, uint32_t number)
 }
 
 /* Takes the first file out. Where memory is out it stays on disk until the next start. */
-static void remove_first(struct hints_log *l, struct target *t)
+static void remove_first(struct hints_log *l, struct hints_target *t)
 {
     struct hints_file *f = t->file[0];
     t->waiting -= f->hints;
@@ -166,15 +134,15 @@ static void remove_first(struct hints_log *l, struct target *t)
         hints_helper_submit(&l->helper, job);
 }
 
-static bool passed(const struct target *t, const struct hints_file *f)
+bool hints_passed(const struct hints_target *t, const struct hints_file *f)
 {
     return t->head >= hints_place(f->number, f->end);
 }
 
 /* Removes the files before the head; all of them when nothing is left or under way. */
-static void trim(struct hints_log *l, struct target *t)
+void hints_trim(struct hints_log *l, struct hints_target *t)
 {
-    while (t->file_n > 1 && passed(t, t->file[0]))
+    while (t->file_n > 1 && hints_passed(t, t->file[0]))
         remove_first(l, t);
     if (t->waiting > 0 || t->gather_n > 0 || t->out_n > 0)
         return;
@@ -185,7 +153,7 @@ static void trim(struct hints_log *l, struct target *t)
 
 /* ---- Keeping ---- */
 
-static int refusal(const struct hints_log *l, const struct target *t, const struct record *r)
+static int refusal(const struct hints_log *l, const struct hints_target *t, const struct record *r)
 {
     size_t size = RECORD_HEADER + r->key.n + r->value.n;
     uint64_t coming = t->gather.n + t->out_bytes + size;
@@ -198,7 +166,7 @@ static int refusal(const struct hints_log *l, const struct target *t, const stru
 static void log_put(struct hints *h, uint64_t target, const struct record *r)
 {
     struct hints_log *l = log_of(h);
-    struct target *t = target_make(l, target);
+    struct hints_target *t = hints_target_make(l, target);
     int error = t ? refusal(l, t, r) : ERR_NO_MEMORY;
     error = error ? error : record_encode(&t->gather, r);
     if (error) {
@@ -211,17 +179,17 @@ static void log_put(struct hints *h, uint64_t target, const struct record *r)
 }
 
 /* The file that the next append goes to; NULL when memory is out. */
-static struct hints_file *append_file(struct target *t)
+static struct hints_file *append_file(struct hints_target *t)
 {
     struct hints_file *f = t->file_n ? t->file[t->file_n - 1] : NULL;
     if (f && !f->closed && (f->end == HINTS_HEADER || f->end + t->gather.n <= HINTS_FILE_MAX))
         return f;
     if (f)
         f->closed = true;
-    return file_new(t, t->number + 1);
+    return hints_file_new(t, t->number + 1);
 }
 
-static void submit_append(struct hints_log *l, struct target *t)
+static void submit_append(struct hints_log *l, struct hints_target *t)
 {
     struct hints_file *f = append_file(t);
     struct hints_job *job = f ? job_new(HINTS_APPEND, f) : NULL;
@@ -256,7 +224,7 @@ static void log_flush(struct hints *h)
 /* An append is back. A failed one closes its file: what stands behind the last good sync is unknown. */
 static void appended(struct hints_log *l, const struct hints_job *job)
 {
-    struct target *t = target_find(l, job->file->target);
+    struct hints_target *t = target_find(l, job->file->target);
     struct hints_file *f = job->file;
     t->appending = false;
     t->out_n = t->out_bytes = 0;
@@ -275,17 +243,17 @@ static void appended(struct hints_log *l, const struct hints_job *job)
     t->bytes += job->bytes.n + (f->end == HINTS_HEADER + job->bytes.n ? HINTS_HEADER : 0);
     l->bytes += job->bytes.n + (f->end == HINTS_HEADER + job->bytes.n ? HINTS_HEADER : 0);
     if (job->hints)
-        tell_kept(l, t, job->hints);
+        hints_tell_kept(l, t, job->hints);
 }
 
 /* ---- Giving back ---- */
 
 /* The file that the head stands in, and the offset there; NULL when there is nothing behind the head. */
-static struct hints_file *head_file(const struct target *t, uint32_t *at)
+static struct hints_file *head_file(const struct hints_target *t, uint32_t *at)
 {
     for (uint32_t i = 0; i < t->file_n; i++) {
         struct hints_file *f = t->file[i];
-        if (passed(t, f) || f->end == HINTS_HEADER)
+        if (hints_passed(t, f) || f->end == HINTS_HEADER)
             continue;
         *at = t->head >> 32 == f->number ? (uint32_t)t->head : HINTS_HEADER;
         return f;
@@ -294,7 +262,7 @@ static struct hints_file *head_file(const struct target *t, uint32_t *at)
 }
 
 /* Asks the helper for the next piece; false when there is none, or no memory. */
-static bool submit_fetch(struct hints_log *l, struct target *t)
+static bool submit_fetch(struct hints_log *l, struct hints_target *t)
 {
     uint32_t at;
     struct hints_file *f = head_file(t, &at);
@@ -311,13 +279,13 @@ static bool submit_fetch(struct hints_log *l, struct target *t)
 
 static void log_read(struct hints *h, uint64_t target)
 {
-    struct target *t = target_make(log_of(h), target);
+    struct hints_target *t = hints_target_make(log_of(h), target);
     if (t)
         t->asked = true;
 }
 
 /* What is left of a damaged file is given up. */
-static void give_up(struct hints_log *l, struct target *t, struct hints_file *f)
+static void give_up(struct hints_log *l, struct hints_target *t, struct hints_file *f)
 {
     char sentence[256], name[HINTS_FILE_NAME];
     uint32_t lost = f->hints;
@@ -330,14 +298,14 @@ static void give_up(struct hints_log *l, struct target *t, struct hints_file *f)
     t->waiting -= lost;
     f->hints = 0;
     f->closed = true;
-    trim(l, t);
+    hints_trim(l, t);
     tell_lost(l, t->id, ERR_CORRUPT, lost);
 }
 
 /* A fetch is back: true when it makes an answer. */
 static bool fetched(struct hints_log *l, struct hints_job *job, struct hints_result *out)
 {
-    struct target *t = target_find(l, job->file->target);
+    struct hints_target *t = target_find(l, job->file->target);
     struct hints_file *f = job->file;
     t->fetching = false;
     *out = (struct hints_result){.kind = HINTS_READ, .target = t->id, .error = job->error};
@@ -350,7 +318,7 @@ static bool fetched(struct hints_log *l, struct hints_job *job, struct hints_res
         }
         if (!out->error && l->batch.n == 0) { /* marks alone */
             t->head = hints_place(f->number, job->at + l->batch.used);
-            trim(l, t);
+            hints_trim(l, t);
             return false;
         }
         out->n = out->error ? 0 : l->batch.n;
@@ -367,7 +335,7 @@ static bool fetched(struct hints_log *l, struct hints_job *job, struct hints_res
 static void log_drop(struct hints *h, uint64_t target, uint64_t up_to, uint32_t n)
 {
     struct hints_log *l = log_of(h);
-    struct target *t = target_find(l, target);
+    struct hints_target *t = target_find(l, target);
     struct hints_file *f = NULL;
     for (uint32_t i = 0; t && i < t->file_n; i++)
         if (t->file[i]->number == up_to >> 32)
@@ -378,17 +346,17 @@ static void log_drop(struct hints *h, uint64_t target, uint64_t up_to, uint32_t 
     t->head = up_to;
     f->hints -= n;
     t->waiting -= n;
-    trim(l, t);
+    hints_trim(l, t);
     if (t->file_n > 0)
         (void)hints_mark(&t->gather, t->id, t->head); /* no room, no memory: the head is at a later mark, or goes back a little */
-    tell_kept(l, t, 0);
+    hints_tell_kept(l, t, 0);
 }
 
 static void log_expire(struct hints *h, uint64_t before_ms)
 {
     struct hints_log *l = log_of(h);
     for (uint32_t i = 0; i < l->target_n; i++) {
-        struct target *t = &l->target[i];
+        struct hints_target *t = &l->target[i];
         uint32_t lost = 0;
         while (t->file_n > 0 && !(t->appending && t->file_n == 1) && t->file[0]->newest_ms < before_ms) {
             lost += t->file[0]->hints;
@@ -427,7 +395,7 @@ static bool collect(struct hints_log *l, struct hints_result *out)
 static bool ask(struct hints_log *l, struct hints_result *out)
 {
     for (uint32_t i = 0; i < l->target_n; i++) {
-        struct target *t = &l->target[i];
+        struct hints_target *t = &l->target[i];
         if (!t->asked || t->fetching || submit_fetch(l, t))
             continue;
         t->asked = false;
@@ -478,7 +446,7 @@ static void log_close(struct hints *h)
             free(job->file);
     job_free(l->fetched);
     for (uint32_t i = 0; i < l->target_n; i++) {
-        struct target *t = &l->target[i];
+        struct hints_target *t = &l->target[i];
         for (uint32_t k = 0; k < t->file_n; k++) {
             if (t->file[k]->fd >= 0)
                 close(t->file[k]->fd);
@@ -493,122 +461,6 @@ static void log_close(struct hints *h)
     free(l->target);
     free(l->news);
     free(l);
-}
-
-/* ---- Opening ---- */
-
-struct opening {
-    struct hints_log *l;
-    char *why;
-    size_t why_n;
-};
-
-static int by_number(const void *a, const void *b)
-{
-    const struct hints_file *x = *(struct hints_file *const *)a, *y = *(struct hints_file *const *)b;
-    return (x->number > y->number) - (x->number < y->number);
-}
-
-static void report(const struct hints_log *l, const char *name, const char *what, uint32_t bytes)
-{
-    char sentence[256];
-    snprintf(sentence, sizeof sentence, "hints/%s: %s (%u bytes); anti-entropy will repair what they were for", name, what,
-             bytes);
-    if (l->options.report)
-        l->options.report(l->options.report_arg, sentence);
-}
-
-/* Looks through one file and keeps it in its target's list. What has no header of ours was torn at its birth, and goes. */
-static int open_file(const struct opening *o, const char *name, uint64_t target, uint32_t number)
-{
-    struct hints_log *l = o->l;
-    struct target *t = target_make(l, target);
-    struct hints_file *f = t ? file_new(t, number) : NULL;
-    if (!f)
-        return ERR_NO_MEMORY;
-    struct hints_scan scan = {0};
-    int error = hints_file_open(f, l->dir, l->options.io);
-    if (error)
-        f->fd = -1;
-    else
-        error = hints_file_scan(f, l->options.io, 0, &scan);
-    if (error == ERR_CORRUPT) {
-        report(l, name, "has no header and is removed", 0);
-        free(t->file[--t->file_n]);
-        return unlinkat(l->dir, name, 0) == 0 ? 0 : log_io_error(errno);
-    }
-    if (error == ERR_BAD_FORMAT)
-        snprintf(o->why, o->why_n, "hints/%s was written by a later release; start that one", name);
-    if (scan.cut)
-        report(l, name, "its end is torn or damaged, and cut", scan.cut);
-    f->end = scan.end;
-    f->hints = scan.hints;
-    f->newest_ms = scan.newest_ms;
-    f->closed = true;
-    t->head = scan.head > t->head ? scan.head : t->head;
-    return error;
-}
-
-static int open_files(const struct opening *o)
-{
-    int again = openat(o->l->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *d = again < 0 ? NULL : fdopendir(again);
-    int error = d ? 0 : ERR_IO;
-    for (struct dirent *e; !error && (e = readdir(d));) {
-        uint64_t target;
-        uint32_t number;
-        if (hints_file_parse(e->d_name, &target, &number))
-            error = open_file(o, e->d_name, target, number);
-    }
-    if (d)
-        closedir(d);
-    return error;
-}
-
-/* Where the head stands is known when all files have been seen: what is before it does not count. */
-static int open_target(struct hints_log *l, struct target *t)
-{
-    qsort(t->file, t->file_n, sizeof *t->file, by_number);
-    int error = 0;
-    for (uint32_t i = 0; i < t->file_n; i++) {
-        struct hints_file *f = t->file[i];
-        struct hints_scan scan;
-        if (passed(t, f)) {
-            f->hints = 0;
-        } else if (t->head >> 32 == f->number && !(error = hints_file_scan(f, l->options.io, t->head, &scan))) {
-            f->hints = scan.hints;
-        }
-        t->number = f->number;
-        t->waiting += f->hints;
-        t->bytes += f->end;
-    }
-    l->bytes += t->bytes;
-    return error;
-}
-
-static int open_all(const struct opening *o)
-{
-    struct hints_log *l = o->l;
-    int dir = open(l->options.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (dir >= 0 && (mkdirat(dir, "hints", 0700) == 0 || errno == EEXIST) && fsync(dir) == 0)
-        l->dir = openat(dir, "hints", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (l->dir < 0)
-        snprintf(o->why, o->why_n, "cannot use the directory %s/hints: %s", l->options.dir, strerror(errno));
-    if (dir >= 0)
-        close(dir);
-    if (l->dir < 0)
-        return ERR_IO;
-    int error = open_files(o);
-    for (uint32_t i = 0; !error && i < l->target_n; i++)
-        error = open_target(l, &l->target[i]);
-    l->helper.dir = l->dir;
-    error = error ? error : hints_helper_start(&l->helper);
-    for (uint32_t i = 0; !error && i < l->target_n; i++) {
-        trim(l, &l->target[i]);
-        if (l->target[i].waiting)
-            tell_kept(l, &l->target[i], 0);
-    }
-    return error;
 }
 
 int hints_log_open(const struct hints_log_options *options, struct hints **out, char *why, size_t why_n)
@@ -630,8 +482,8 @@ int hints_log_open(const struct hints_log_options *options, struct hints **out, 
     l->helper.wake_arg = options->wake_arg;
     hints_batch_init(&l->batch);
     snprintf(why, why_n, "the hints in %s cannot be read", options->dir);
-    struct opening o = {.l = l, .why = why, .why_n = why_n};
-    int error = open_all(&o);
+    struct hints_opening o = {.l = l, .why = why, .why_n = why_n};
+    int error = hints_open_all(&o);
     if (error)
         log_close(&l->head);
     else
