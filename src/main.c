@@ -13,7 +13,7 @@ static const char usage[] =
     "  covey start [--name N] [--data DIR] [--port P] [--seed HOST:PORT]...   run a node (covey start --help: all flags)\n"
     "  covey demo [--nodes N]                                                 a cluster on this machine, shown at work\n"
     "  covey console [-h HOST] [-p PORT]                                      talk to a node: history, completion, help\n"
-    "  covey status | members | ring | where KEY | get KEY | set KEY VALUE | del KEY ... [-h HOST] [-p PORT] [--json]\n"
+    "  covey status | members | ring | hints | where KEY | get KEY | set KEY VALUE | del KEY ... [-h HOST] [-p PORT] [--json]\n"
     "                                                                         one command of the console, from the shell\n"
     "  covey help | version\n\n"
     "A first cluster, in three terminals:\n\n"
@@ -23,8 +23,8 @@ static const char usage[] =
 
 static int unknown(const char *word)
 {
-    static const char *const words[] = {"start",   "demo", "console", "help", "version", "status",
-                                        "members", "ring", "where",   "get",  "set",     "del"};
+    static const char *const words[] = {"start", "demo",  "console", "help", "version", "status", "members",
+                                        "ring",  "hints", "where",   "get",  "set",     "del"};
     const char *near = options_nearest(word, words, sizeof words / sizeof words[0]);
     if (near)
         fprintf(stderr, "covey: \"%.60s\" is no command; did you mean `covey %s`? (`covey help` lists all)\n", word, near);

@@ -20,9 +20,13 @@ bool hints_is_hint(const struct record *r)
     return r->kind == RECORD_VALUE || r->kind == RECORD_TOMBSTONE;
 }
 
-/* Uncompresses the value of a view behind those that are there; there is room. */
+/* The value of a view, uncompressed behind those that are there; there is room. */
 static int take_value(struct hints_batch *b, const struct record_view *v, struct slice *value)
 {
+    if (!v->lz4) {
+        *value = v->record.value;
+        return 0;
+    }
     struct buf part = {.p = b->values.p + b->values.n, .cap = v->value_size, .max = v->value_size};
     int error = record_value(v, &part, value);
     if (!error)

@@ -60,6 +60,12 @@ static void tell(struct hints_mem *m, const struct hints_mem_log *l, int error, 
                                                  .bytes = l->synced.n - l->head};
 }
 
+/* What is behind the head, given as an offset. */
+static struct slice behind(const struct hints_mem_log *l, size_t head)
+{
+    return head < l->synced.n ? slice_of(l->synced.p + head, l->synced.n - head) : slice_of(NULL, 0);
+}
+
 static void mem_put(struct hints *h, uint64_t target, const struct record *r)
 {
     struct hints_mem_log *l = log_make(mem_of(h)->disk, target);
@@ -147,7 +153,7 @@ static bool mem_reap(struct hints *h, struct hints_result *out)
         if (!l->asked)
             continue;
         l->asked = false;
-        struct slice rest = slice_of(l->synced.p + l->head, l->synced.n - l->head);
+        struct slice rest = behind(l, l->head);
         CHECK(!hints_batch_fill(&m->batch, rest, l->base + l->head));
         *out = (struct hints_result){.kind = HINTS_READ,
                                      .target = l->target,
@@ -180,7 +186,7 @@ static uint64_t count(struct slice bytes)
 uint64_t hints_disk_waiting(const struct hints_disk *d, uint64_t target)
 {
     const struct hints_mem_log *l = log_find(d, target);
-    return l ? count(slice_of(l->synced.p + l->head_synced, l->synced.n - l->head_synced)) : 0;
+    return l ? count(behind(l, l->head_synced)) : 0;
 }
 
 static void tell_each(uint64_t target, struct slice bytes, void (*to)(void *, uint64_t, const struct record *), void *arg)
