@@ -398,13 +398,14 @@ static void test_lingering_is_bounded(void **state)
 {
     struct fixture *f = *state;
     struct version v;
-    for (unsigned i = 0; i < 1000; i++) {
+    f->coord.linger_bytes_max = 100 * (sizeof(struct op) + 2);
+    for (unsigned i = 0; i < 100; i++) {
         write_two(f, "k", &v);
         assert_null(hinted(f, C));
     }
-    write_two(f, "k2", &v);
+    write_two(f, "l", &v);
     assert_true(slice_eq(hinted(f, C)->key, SLICE("k")));
-    assert_int_equal(f->coord.linger_n, 1000);
+    assert_int_equal(f->coord.linger_n, 100);
     for (unsigned i = 0; i < 1000; i++) { /* and as many requests as ever are taken */
         ask(f, OP_PUT, "k3", "v");
         assert_null(replied(f));
@@ -413,32 +414,33 @@ static void test_lingering_is_bounded(void **state)
     assert_int_equal(replied(f)->error, ERR_BUSY);
 }
 
-static void test_lingering_bytes_are_bounded(void **state)
+static void test_a_large_one_takes_the_room_of_many(void **state)
 {
     struct fixture *f = *state;
     static uint8_t large[8 * 1024 * 1024];
     struct version v;
+    f->coord.linger_bytes_max = sizeof large;
     for (unsigned i = 0; i < 100; i++)
         write_two(f, "small", &v);
-    for (unsigned i = 0; i < LINGER_BYTES_MAX / sizeof large; i++) {
-        begin(f, 0);
-        struct request r = {.token = 77, .kind = OP_PUT, .key = SLICE("large"), .value = slice_of(large, sizeof large)};
-        coord_request(&f->coord, &r, &f->out);
-        uint64_t op = sent(f, B, MSG_PUT)->put.op;
-        v = sent(f, B, MSG_PUT)->put.record.version;
-        answer_put(f, B, op, 0, v);
-        begin(f, 0);
-        coord_stored(&f->coord, op, 0, &v, &f->out);
-    }
-    unsigned hints = 0;
+    begin(f, 0);
+    struct request r = {.token = 77, .kind = OP_PUT, .key = SLICE("large"), .value = slice_of(large, sizeof large)};
+    coord_request(&f->coord, &r, &f->out);
+    uint64_t op = sent(f, B, MSG_PUT)->put.op;
+    v = sent(f, B, MSG_PUT)->put.record.version;
+    answer_put(f, B, op, 0, v);
+    begin(f, 0);
+    coord_stored(&f->coord, op, 0, &v, &f->out);
+    assert_true(slice_eq(hinted(f, C)->key, SLICE("small"))); /* one goes at once, the others at the ticks */
+    unsigned hints = 1;
     while (coord_deadline_ms(&f->coord) <= f->now_ms) {
         begin(f, 0);
         coord_tick(&f->coord, &f->out);
         hints += f->out.n;
         assert_true(f->out.n > 0 && f->out.n <= COORD_OUT_MAX);
+        coord_check(&f->coord);
     }
-    assert_int_equal(hints, 100); /* the small ones, but for the one that went when the last large one came; then a large one */
-    assert_true(f->coord.linger_bytes <= LINGER_BYTES_MAX);
+    assert_int_equal(hints, 101);
+    assert_int_equal(f->coord.linger_n, 0);
 }
 
 static void test_draining_leaves_hints(void **state)
@@ -657,7 +659,7 @@ int main(void)
         TEST(test_failed_disk_gets_a_hint),
         TEST(test_deletion_is_hinted_as_a_tombstone),
         TEST(test_lingering_is_bounded),
-        TEST(test_lingering_bytes_are_bounded),
+        TEST(test_a_large_one_takes_the_room_of_many),
         TEST(test_draining_leaves_hints),
         TEST(test_get_agrees),
         TEST(test_get_of_nothing),

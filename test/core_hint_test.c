@@ -73,7 +73,7 @@ static void kept(struct fixture *f, uint64_t target, uint32_t n, uint64_t waitin
 static void found(struct fixture *f, uint64_t target, uint32_t n, uint64_t age_ms)
 {
     static struct placed_record batch[HINT_BATCH + 1];
-    static char key[HINT_BATCH + 1][8];
+    static char key[HINT_BATCH + 1][16];
     for (uint32_t i = 0; i < n; i++) {
         snprintf(key[i], sizeof key[i], "k%u", i);
         batch[i] = (struct placed_record){.place = 10 * (i + 1),

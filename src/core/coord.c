@@ -21,8 +21,8 @@
  *
  * Lingering. A write is answered at W acks, but it is not over: it stays in its slot until every owner acknowledged it, or
  * its deadline came, or the missing owners are known to be gone; then whoever may lack it gets a hint (ACT_HINT_PUT; the
- * replay is core/hint.c). What lingers is bounded apart from what clients wait for, in number and in bytes, so that a slow
- * owner never takes the room of new requests: beyond the bounds the oldest ends early, with hints.
+ * replay is core/hint.c). What lingers is bounded apart from what clients wait for, so that a slow owner never takes the
+ * room of new requests: beyond the bound the oldest ends early, with hints.
  *
  * Invariants: an operation is in both queues or free, and in by_answer if it lingers; need <= owners; `writes` counts the
  * operations in PHASE_WRITE; one ACT_REPLY per request, never more. */
@@ -38,6 +38,12 @@
 static const uint32_t NONE = UINT32_MAX;
 static const uint32_t INDEX_MASK = (1u << SLAB_INDEX_BITS) - 1;
 
+/* How many can linger: the last to come may be over the bound before another goes. */
+static uint32_t linger_max(const struct coord *c)
+{
+    return (uint32_t)(c->linger_bytes_max / sizeof(struct op)) + 2;
+}
+
 int coord_init(struct coord *c, const struct coord_options *o)
 {
     *c = (struct coord){
@@ -47,8 +53,9 @@ int coord_init(struct coord *c, const struct coord_options *o)
         .by_tick = {NONE, NONE},
         .by_answer = {NONE, NONE},
         .ops_max = o->ops_max ? o->ops_max : OPS_MAX_DEFAULT,
+        .linger_bytes_max = o->linger_bytes_max ? o->linger_bytes_max : LINGER_BYTES_DEFAULT,
     };
-    slab_init(&c->ops, sizeof(struct op), 2 * c->ops_max);
+    slab_init(&c->ops, sizeof(struct op), c->ops_max + linger_max(c));
     return 0;
 }
 
@@ -277,6 +284,11 @@ void op_reply(struct coord *c, struct op *op, int error, unsigned answered, stru
         fill_where(c, op, &a->reply);
 }
 
+static size_t linger_size(const struct op *op)
+{
+    return sizeof *op + op->data.n;
+}
+
 void op_end(struct coord *c, struct op *op)
 {
     c->writes -= op->phase == PHASE_WRITE;
@@ -286,7 +298,7 @@ void op_end(struct coord *c, struct op *op)
     if (op->answered) {
         queue_remove(c, &c->by_answer, index);
         c->linger_n--;
-        c->linger_bytes -= op->data.n;
+        c->linger_bytes -= linger_size(op);
     }
     if (op->data.cap > OP_DATA_KEPT) {
         CHECK(c->trim_n < COORD_OUT_MAX);
@@ -305,7 +317,7 @@ void op_finish(struct coord *c, struct op *op, int error, unsigned answered, str
 
 static bool linger_over(const struct coord *c)
 {
-    return c->linger_n > c->ops_max || c->linger_bytes > LINGER_BYTES_MAX || (c->draining && c->linger_n > 0);
+    return c->linger_bytes > c->linger_bytes_max || (c->draining && c->linger_n > 0);
 }
 
 /* Bytes behind a slot's actions stay until the next step, because no request takes a slot in the step that frees one. */
@@ -314,7 +326,7 @@ void op_linger(struct coord *c, struct op *op, struct out *out)
     op->answered = true;
     queue_push(c, &c->by_answer, (uint32_t)op->handle & INDEX_MASK);
     c->linger_n++;
-    c->linger_bytes += op->data.n;
+    c->linger_bytes += linger_size(op);
     if (linger_over(c))
         write_end(c, op_at(c, c->by_answer.head), out); /* one came, one goes; a large one's room is made at the ticks */
 }
@@ -646,10 +658,10 @@ void coord_check(const struct coord *c)
         used++;
         writes += op->phase == PHASE_WRITE;
         linger_n += op->answered;
-        linger_bytes += op->answered ? op->data.n : 0;
+        linger_bytes += op->answered ? linger_size(op) : 0;
     }
     CHECK(used == c->ops.used && writes == c->writes);
     CHECK(linger_n == c->linger_n && linger_bytes == c->linger_bytes);
-    CHECK(linger_n <= c->ops_max && used - linger_n <= c->ops_max);
+    CHECK(linger_n <= linger_max(c) && used - linger_n <= c->ops_max);
     CHECK(c->census.served <= c->census.waiting_n && c->census.waiting_n <= CENSUS_WAITERS);
 }

@@ -18,7 +18,9 @@ enum {
     PEER_HOLD_MS = 100,  /* after a stream to a peer broke, how long it counts as unreachable unless it comes back */
     COORD_OUT_MAX = 64,  /* actions a call appends at most */
     OP_DATA_KEPT = 4096, /* bytes of buffer that a free operation keeps for the next one */
-    LINGER_BYTES_MAX = 64 * 1024 * 1024, /* of answered writes that still wait for an owner: then hints take over */
+    /* bytes of answered writes that still wait for an owner, slots included: some 80,000 small ones, so that an owner may lag for
+     * a third of a second at full speed before hints take over */
+    LINGER_BYTES_DEFAULT = 64 * 1024 * 1024,
 };
 
 /* An operation's phases. Allowed moves:
@@ -104,14 +106,14 @@ struct coord {
     bool fenced;
     struct hlc clock;
     struct slab ops;
-    uint32_t ops_max; /* not yet answered; as many may linger besides */
+    uint32_t ops_max; /* not yet answered */
     struct op_queue by_deadline, by_tick;
     struct op_queue by_answer; /* those that linger, */
     uint32_t linger_n;         /* how many, */
-    uint64_t linger_bytes;     /* and how large */
-    bool draining;             /* nobody lingers any more */
-    uint32_t sweep;            /* slab index at which the walk over all operations goes on; == ops.cap when there is none */
-    uint64_t now_ms;           /* of the last call */
+    uint64_t linger_bytes, linger_bytes_max;
+    bool draining;   /* nobody lingers any more */
+    uint32_t sweep;  /* slab index at which the walk over all operations goes on; == ops.cap when there is none */
+    uint64_t now_ms; /* of the last call */
     uint64_t wall_ms;
     uint32_t turn;                /* rotates the digest reads over the owners */
     uint32_t writes;              /* operations in PHASE_WRITE */
@@ -124,8 +126,9 @@ struct coord {
 
 struct coord_options {
     uint64_t self;
-    uint32_t ops_max;     /* 0: OPS_MAX_DEFAULT */
-    uint32_t deadline_ms; /* 0: OP_DEADLINE_DEFAULT_MS */
+    uint32_t ops_max;          /* 0: OPS_MAX_DEFAULT */
+    uint32_t deadline_ms;      /* 0: OP_DEADLINE_DEFAULT_MS */
+    uint32_t linger_bytes_max; /* 0: LINGER_BYTES_DEFAULT */
 };
 
 /* 0 or ERR_NO_MEMORY. */
