@@ -511,6 +511,25 @@ void index_count(const struct index *ix, uint32_t *live)
         live[i] = ix->arc[i] ? ix->arc[i]->live : 0;
 }
 
+uint32_t index_arc_records(const struct index *ix, uint32_t arc)
+{
+    return ix->arc[arc] ? ix->arc[arc]->records : 0;
+}
+
+void index_walk(const struct index *ix, uint32_t arc, void (*each)(void *arg, struct slice key, const struct index_item *item),
+                void *arg)
+{
+    const struct index_arc *a = ix->arc[arc];
+    for (uint32_t b = 0; a && b < a->bucket_n; b++) {
+        for (uint32_t ref = *head_at(a, b); ref != 0; ref = entry_at(a, ref)->next) {
+            struct index_spot spot = {.entry = (uint8_t *)entry_at(a, ref)};
+            struct index_item item = index_get(ix, &spot);
+            if (item.kind != RECORD_NONE)
+                each(arg, entry_key(entry_at(a, ref)), &item);
+        }
+    }
+}
+
 static uint32_t check_arc(const struct index *ix, uint32_t number)
 {
     const struct index_arc *a = ix->arc[number];

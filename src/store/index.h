@@ -77,6 +77,13 @@ void index_set(struct index *ix, const struct index_spot *spot, const struct ind
 /* Live keys (values) per arc; live has arc_n places. */
 void index_count(const struct index *ix, uint32_t *live);
 
+/* The entries of one arc, reserved ones included. */
+uint32_t index_arc_records(const struct index *ix, uint32_t arc);
+
+/* Shows every record of one arc to `each`, in no order. Nothing may be put meanwhile. */
+void index_walk(const struct index *ix, uint32_t arc, void (*each)(void *arg, struct slice key, const struct index_item *item),
+                void *arg);
+
 /* Aborts unless every entry is where its hash says and all counts agree. For tests and the simulator: reads everything. */
 void index_check(const struct index *ix);
 

@@ -208,6 +208,16 @@ static void log_count(struct store *s, uint64_t token)
     table_count(&log_of(s)->table, token);
 }
 
+static void log_tree(struct store *s, uint64_t token, struct slice vnodes, bool leaves)
+{
+    table_tree(&log_of(s)->table, token, vnodes, leaves);
+}
+
+static void log_list(struct store *s, uint64_t token, uint16_t vnode, uint64_t from, uint64_t to)
+{
+    table_list(&log_of(s)->table, token, vnode, from, to);
+}
+
 /* Reads a value that is in the page cache. False when it is not (or the file system cannot tell). */
 static bool read_cached(struct log *l, const struct segment *s, uint32_t at, uint32_t n, struct store_result *out)
 {
@@ -284,9 +294,21 @@ static uint64_t log_records(const struct store *s)
 static void log_set_vnodes(struct store *s, uint16_t vnodes)
 {
     struct log *l = log_of(s);
-    int error = index_cut(&l->table.index, vnodes);
+    int error = table_cut(&l->table, vnodes);
     if (error)
         fail(l, error);
+}
+
+static void log_set_cluster(struct store *s, struct cluster_id cluster)
+{
+    struct merkle_key key = merkle_key_of(cluster);
+    forest_set_key(&log_of(s)->table.forest, &key);
+}
+
+static bool log_trees_hold(const struct store *s)
+{
+    const struct table *t = &((const struct log *)s)->table;
+    return forest_holds(&t->forest, &t->index);
 }
 
 void log_stats(const struct store *s, struct log_stats *out)
@@ -365,7 +387,8 @@ static int start_helpers(struct log *l, char *why, size_t why_n)
 static struct log *log_new(const struct log_options *options, const struct log_io *io)
 {
     static const struct store_vtable vtable = {
-        log_put, log_get, log_count, log_flush, log_reap, log_state, log_records, log_set_vnodes, log_close,
+        log_put,   log_get,     log_count,      log_tree,        log_list,       log_flush, log_reap,
+        log_state, log_records, log_set_vnodes, log_set_cluster, log_trees_hold, log_close,
     };
     struct log *l = calloc(1, sizeof *l);
     if (!l)

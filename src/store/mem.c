@@ -53,6 +53,16 @@ static void mem_count(struct store *s, uint64_t token)
     table_count(&mem_of(s)->table, token);
 }
 
+static void mem_tree(struct store *s, uint64_t token, struct slice vnodes, bool leaves)
+{
+    table_tree(&mem_of(s)->table, token, vnodes, leaves);
+}
+
+static void mem_list(struct store *s, uint64_t token, uint16_t vnode, uint64_t from, uint64_t to)
+{
+    table_list(&mem_of(s)->table, token, vnode, from, to);
+}
+
 /* Moves the gathered puts behind those in flight. */
 static int gather_to_flight(struct mem *m)
 {
@@ -146,7 +156,19 @@ static uint64_t mem_records(const struct store *s)
 
 static void mem_set_vnodes(struct store *s, uint16_t vnodes)
 {
-    CHECK(index_cut(&mem_of(s)->table.index, vnodes) == 0); /* a simulation without memory cannot go on */
+    CHECK(table_cut(&mem_of(s)->table, vnodes) == 0); /* a simulation without memory cannot go on */
+}
+
+static void mem_set_cluster(struct store *s, struct cluster_id cluster)
+{
+    struct merkle_key key = merkle_key_of(cluster);
+    forest_set_key(&mem_of(s)->table.forest, &key);
+}
+
+static bool mem_trees_hold(const struct store *s)
+{
+    const struct table *t = &((const struct mem *)s)->table;
+    return forest_holds(&t->forest, &t->index);
 }
 
 static void mem_close(struct store *s)
@@ -157,6 +179,11 @@ static void mem_close(struct store *s)
     group_close(&m->flight);
     buf_close(&m->scratch);
     free(m);
+}
+
+const struct table *mem_table(const struct store *s)
+{
+    return &((const struct mem *)s)->table;
 }
 
 void mem_crash(struct store *s)
@@ -183,7 +210,8 @@ static int replay(struct mem *m)
 struct store *mem_open(const struct mem_options *options)
 {
     static const struct store_vtable vtable = {
-        mem_put, mem_get, mem_count, mem_flush, mem_reap, mem_state, mem_records, mem_set_vnodes, mem_close,
+        mem_put,   mem_get,     mem_count,      mem_tree,        mem_list,       mem_flush, mem_reap,
+        mem_state, mem_records, mem_set_vnodes, mem_set_cluster, mem_trees_hold, mem_close,
     };
     struct mem *m = calloc(1, sizeof *m);
     if (!m)

@@ -5,7 +5,7 @@
 #ifndef COVEY_STORE_MEM_H
 #define COVEY_STORE_MEM_H
 
-#include "store/store.h"
+#include "store/table.h"
 
 /* What survives a crash: an append-only list of encoded records. Zeroed or mem_disk_init is empty. */
 struct mem_disk {
@@ -29,6 +29,9 @@ void mem_sync(struct store *s);
 
 /* True while something flushed waits for mem_sync. */
 bool mem_syncing(const struct store *s);
+
+/* What it holds, for those who judge a simulation. */
+const struct table *mem_table(const struct store *s);
 
 /* Power is lost: frees the store; what was not synced is gone. (store_close is the same, for a store that was synced.) */
 void mem_crash(struct store *s);

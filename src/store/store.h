@@ -9,6 +9,7 @@
 #ifndef COVEY_STORE_STORE_H
 #define COVEY_STORE_STORE_H
 
+#include "base/id.h"
 #include "base/slice.h"
 #include "wire/record.h"
 
@@ -17,19 +18,22 @@ enum durability {
     DURABILITY_INTERVAL,  /* after the write to the OS; fdatasync every second. State records are synced all the same. */
 };
 
-enum store_result_kind { STORE_PUT_DONE, STORE_GET_DONE, STORE_COUNT_DONE };
+enum store_result_kind { STORE_PUT_DONE, STORE_GET_DONE, STORE_COUNT_DONE, STORE_TREE_DONE, STORE_LIST_DONE };
 
 /* What store_reap gives; slices and counts live until the next call on the store. */
 struct store_result {
     enum store_result_kind kind;
     uint64_t token;
     int error;            /* PUT: 0, ERR_SUPERSEDED, ERR_IO, ERR_NO_SPACE, ERR_BUSY. GET: 0 (absent too), ERR_IO, ERR_CORRUPT.
+                           * TREE, LIST: 0, ERR_LOADING (the cluster is not known yet), ERR_BAD_MESSAGE (no such vnode).
                            * Any: ERR_NO_MEMORY, ERR_TOO_BIG; PUT: ERR_REFUSED (a kind that this release cannot merge) */
     struct version held;  /* PUT: what is held for the key now */
     struct record record; /* GET: kind RECORD_NONE when absent; value empty for GET_DIGEST */
     uint32_t size;        /* GET: of the value */
     const uint32_t *live; /* COUNT: live keys per vnode */
     uint32_t vnode_n;
+    struct slice told; /* TREE: hashes, u64 little-endian; LIST: entries (wire/merkle.h) */
+    uint64_t upto;     /* LIST: nothing is left out up to this position */
 };
 
 struct store;
@@ -38,11 +42,15 @@ struct store_vtable {
     void (*put)(struct store *s, uint64_t token, const struct record *r);
     void (*get)(struct store *s, uint64_t token, struct slice key, enum get_wants wants);
     void (*count)(struct store *s, uint64_t token);
+    void (*tree)(struct store *s, uint64_t token, struct slice vnodes, bool leaves);
+    void (*list)(struct store *s, uint64_t token, uint16_t vnode, uint64_t from, uint64_t to);
     void (*flush)(struct store *s);
     bool (*reap)(struct store *s, struct store_result *out);
     bool (*state)(struct store *s, struct slice name, struct slice *value, uint64_t *serial);
     uint64_t (*records)(const struct store *s);
     void (*set_vnodes)(struct store *s, uint16_t vnodes);
+    void (*set_cluster)(struct store *s, struct cluster_id cluster);
+    bool (*trees_hold)(const struct store *s);
     void (*close)(struct store *s);
 };
 
@@ -68,6 +76,20 @@ static inline void store_get(struct store *s, uint64_t token, struct slice key, 
 static inline void store_count(struct store *s, uint64_t token)
 {
     s->vtable->count(s, token);
+}
+
+/* Submits a question for Merkle trees (wire/merkle.h): the root of each of some vnodes (a run of u16, little-endian, at most
+ * KEY_MAX bytes; copied), or all the leaves of each, one tree after the other. A tree is built when it is first asked for, so a
+ * question for many vnodes may take long: 0.2 us for each of their records. */
+static inline void store_tree(struct store *s, uint64_t token, struct slice vnodes, bool leaves)
+{
+    s->vtable->tree(s, token, vnodes, leaves);
+}
+
+/* Submits a listing of a vnode's records with positions from .. to, as far as one listing goes. */
+static inline void store_list(struct store *s, uint64_t token, uint16_t vnode, uint64_t from, uint64_t to)
+{
+    s->vtable->list(s, token, vnode, from, to);
 }
 
 /* The turn is over: write and sync what was submitted. Does not wait. */
@@ -99,6 +121,18 @@ static inline uint64_t store_records(const struct store *s)
 static inline void store_set_vnodes(struct store *s, uint16_t vnodes)
 {
     s->vtable->set_vnodes(s, vnodes);
+}
+
+/* Which cluster this is, from which comes the trees' key: said when the first layout is known. */
+static inline void store_set_cluster(struct store *s, struct cluster_id cluster)
+{
+    s->vtable->set_cluster(s, cluster);
+}
+
+/* Whether every tree equals one built from scratch. For tests and the simulator: reads everything. */
+static inline bool store_trees_hold(const struct store *s)
+{
+    return s->vtable->trees_hold(s);
 }
 
 /* Syncs nothing: flush and reap first. Frees all. */

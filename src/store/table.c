@@ -3,8 +3,12 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "wire/bytes.h"
 
-enum { QUESTION_KEYS_MAX = 64 * 1024 * 1024 }; /* bytes of keys that wait to be read: a thousand of the longest */
+enum {
+    QUESTION_KEYS_MAX = 64 * 1024 * 1024, /* bytes of keys that wait to be read: a thousand of the longest */
+    TOLD_MAX = 2 * 1024 * 1024,           /* bytes of an answer about trees: the leaves of 64 of the largest */
+};
 
 struct answer {
     uint64_t token;
@@ -18,7 +22,15 @@ int table_init(struct table *t, uint64_t seed)
     queue_init(&t->answers, sizeof(struct answer));
     queue_init(&t->questions, sizeof(struct question));
     buf_init(&t->keys, QUESTION_KEYS_MAX);
-    return index_init(&t->index, VNODES_DEFAULT, seed);
+    buf_init(&t->told, TOLD_MAX);
+    int error = index_init(&t->index, VNODES_DEFAULT, seed);
+    return error ? error : forest_init(&t->forest, VNODES_DEFAULT);
+}
+
+int table_cut(struct table *t, uint16_t vnodes)
+{
+    int error = index_cut(&t->index, vnodes);
+    return error ? error : forest_cut(&t->forest, vnodes);
 }
 
 void table_close(struct table *t)
@@ -28,7 +40,9 @@ void table_close(struct table *t)
     queue_close(&t->answers);
     queue_close(&t->questions);
     buf_close(&t->keys);
+    buf_close(&t->told);
     free(t->live);
+    forest_close(&t->forest);
 }
 
 /* ---- Puts ---- */
@@ -144,11 +158,13 @@ bool table_settle(struct table *t, struct group *g)
 }
 
 /* Merges an item into an entry; returns the version held then. */
-static struct version merge(struct table *t, const struct index_spot *spot, const struct index_item *item)
+static struct version merge(struct table *t, const struct index_key *k, const struct index_spot *spot,
+                            const struct index_item *item)
 {
     struct index_item held = index_get(&t->index, spot);
     if (held.kind != RECORD_NONE && version_cmp(&item->version, &held.version) <= 0)
         return held.version;
+    forest_change(&t->forest, (uint32_t)k->slot * t->index.arc_n / SLOTS, k->key, &held, item);
     index_set(&t->index, spot, item);
     return item->version;
 }
@@ -167,7 +183,7 @@ static void publish_one(struct table *t, const struct group *g, struct pending *
         CHECK(index_find(&t->index, &k, &spot)); /* reserved when it was settled */
         p->item.segment = segment;
         p->item.offset += base;
-        held = merge(t, &spot, &p->item);
+        held = merge(t, &k, &spot, &p->item);
     }
     answer(t, p->token, version_cmp(&put, &held) < 0 ? ERR_SUPERSEDED : 0, &held);
 }
@@ -229,26 +245,47 @@ int table_replay(struct table *t, const struct record_view *v, uint16_t segment,
     index_find(&t->index, &k, &spot);
     int error = index_reserve(&t->index, &k, &item, &spot);
     if (!error)
-        merge(t, &spot, &item);
+        merge(t, &k, &spot, &item);
     return error;
 }
 
 /* ---- Reads ---- */
 
-void table_get(struct table *t, uint64_t token, struct slice key, enum get_wants wants)
+/* Queues a question about a key (or other bytes, up to KEY_MAX of them). */
+static struct question *ask(struct table *t, enum store_result_kind kind, uint64_t token, struct slice key)
 {
     if (!queue_peek(&t->questions)) { /* the last result's key dies with this call */
         t->keys.n = 0;
         buf_slim(&t->keys);
     }
     struct question *q = queue_push(&t->questions);
-    *q = (struct question){.token = token, .kind = STORE_GET_DONE, .wants = wants, .key_at = t->keys.n, .key_n = (uint32_t)key.n};
-    struct index_key k = index_key(&t->index, slot_of_key(key), key);
-    q->hash = k.hash;
-    q->slot = k.slot;
+    *q = (struct question){.token = token, .kind = kind, .key_at = t->keys.n, .key_n = (uint32_t)key.n};
     q->error = key.n > KEY_MAX ? ERR_TOO_BIG : buf_slice(&t->keys, key);
     if (q->error)
         q->key_n = 0;
+    return q;
+}
+
+void table_get(struct table *t, uint64_t token, struct slice key, enum get_wants wants)
+{
+    struct question *q = ask(t, STORE_GET_DONE, token, key);
+    struct index_key k = index_key(&t->index, slot_of_key(key), key);
+    q->wants = wants;
+    q->hash = k.hash;
+    q->slot = k.slot;
+}
+
+void table_tree(struct table *t, uint64_t token, struct slice vnodes, bool leaves)
+{
+    ask(t, STORE_TREE_DONE, token, vnodes)->leaves = leaves;
+}
+
+void table_list(struct table *t, uint64_t token, uint16_t vnode, uint64_t from, uint64_t to)
+{
+    struct question *q = ask(t, STORE_LIST_DONE, token, slice_of(NULL, 0));
+    q->vnode = vnode;
+    q->from = from;
+    q->to = to;
 }
 
 void table_count(struct table *t, uint64_t token)
@@ -290,6 +327,39 @@ static void answer_count(struct table *t, struct store_result *out)
     index_count(&t->index, t->live);
     out->live = t->live;
     out->vnode_n = t->index.arc_n;
+}
+
+static void append_hash(struct table *t, uint64_t hash, struct store_result *out)
+{
+    uint8_t bytes[8];
+    put_u64(bytes, hash);
+    if (!out->error)
+        out->error = buf_append(&t->told, bytes, sizeof bytes);
+}
+
+/* The roots of some vnodes, or all their leaves. */
+static void answer_tree(struct table *t, const struct question *q, struct store_result *out)
+{
+    const uint8_t *p = t->keys.p + q->key_at;
+    t->told.n = 0;
+    for (uint32_t i = 0; !out->error && i + 2 <= q->key_n; i += 2) {
+        const struct tree *tree = NULL;
+        uint16_t vnode = get_u16(p + i);
+        out->error = vnode < t->forest.tree_n ? forest_tree(&t->forest, &t->index, vnode, &tree) : ERR_BAD_MESSAGE;
+        for (uint32_t leaf = 0; !out->error && q->leaves && leaf < tree->leaf_n; leaf++)
+            append_hash(t, tree->leaf[leaf], out);
+        if (!out->error && !q->leaves)
+            append_hash(t, tree->root, out);
+    }
+    out->told = buf_view(&t->told);
+}
+
+static void answer_list(struct table *t, const struct question *q, struct store_result *out)
+{
+    t->told.n = 0;
+    out->error = q->vnode < t->forest.tree_n ? forest_list(&t->forest, &t->index, q->vnode, q->from, q->to, &t->told, &out->upto)
+                                             : ERR_BAD_MESSAGE;
+    out->told = buf_view(&t->told);
 }
 
 static struct index_key question_key(const struct table *t, const struct question *q)
@@ -340,6 +410,10 @@ int table_question(struct table *t, struct store_result *out, struct index_item 
     *out = (struct store_result){.kind = q.kind, .token = q.token, .error = q.error};
     if (q.kind == STORE_COUNT_DONE)
         answer_count(t, out);
+    else if (q.kind == STORE_TREE_DONE)
+        answer_tree(t, &q, out);
+    else if (q.kind == STORE_LIST_DONE)
+        answer_list(t, &q, out);
     else if (!q.error && answer_get(t, &q, out, place))
         return 2;
     return 1;

@@ -14,6 +14,7 @@
 #ifndef COVEY_STORE_TABLE_H
 #define COVEY_STORE_TABLE_H
 
+#include "store/forest.h"
 #include "store/group.h"
 #include "store/index.h"
 #include "store/queue.h"
@@ -23,10 +24,13 @@
 /* A read that was submitted. */
 struct question {
     uint64_t token;
-    enum store_result_kind kind; /* STORE_GET_DONE or STORE_COUNT_DONE */
+    enum store_result_kind kind; /* any but STORE_PUT_DONE */
     enum get_wants wants;
-    size_t key_at; /* of the key in table.keys */
-    uint64_t hash; /* of the key, for the index */
+    bool leaves;       /* TREE */
+    uint16_t vnode;    /* LIST, */
+    uint64_t from, to; /* with these positions */
+    size_t key_at;     /* of the key, or of a TREE's vnodes, in table.keys */
+    uint64_t hash;     /* of the key, for the index */
     uint32_t key_n;
     uint16_t slot;
     int error; /* refused: no memory for the key */
@@ -41,10 +45,15 @@ struct table {
     uint32_t fetched;       /* questions at the head whose entries were asked for */
     uint64_t unsettled;     /* puts that the index does not know of yet */
     uint32_t *live;         /* the last count */
+    struct forest forest;
+    struct buf told; /* the last TREE's hashes or LIST's entries */
 };
 
 /* 0 or ERR_NO_MEMORY. seed: of the index's hash. */
 int table_init(struct table *t, uint64_t seed);
+
+/* Cuts the ring anew. 0 or ERR_NO_MEMORY. */
+int table_cut(struct table *t, uint16_t vnodes);
 void table_close(struct table *t);
 
 /* ---- Puts ---- */
@@ -81,6 +90,8 @@ int table_replay(struct table *t, const struct record_view *v, uint16_t segment,
 
 void table_get(struct table *t, uint64_t token, struct slice key, enum get_wants wants);
 void table_count(struct table *t, uint64_t token);
+void table_tree(struct table *t, uint64_t token, struct slice vnodes, bool leaves);
+void table_list(struct table *t, uint64_t token, uint16_t vnode, uint64_t from, uint64_t to);
 bool table_state(const struct table *t, struct slice name, struct slice *value, uint64_t *serial);
 
 /* ---- Results ---- */

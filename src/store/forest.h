@@ -1,0 +1,62 @@
+/* forest.h: the Merkle trees over a store's records, one a vnode, kept up to date by every merge (wire/merkle.h: what is hashed).
+ *
+ * A tree is its leaves and their XOR, the root: the levels between are folded from the leaves when two owners compare trees.
+ * Leaves double with the vnode, 1 to 4096, at 8 to 32 records each: a byte a record at most.
+ *
+ * A tree is planted when it is first asked for, in one walk over its vnode (0.2 us a record): so opening a store costs
+ * nothing for it, and the trees come back while the node serves. From then on a merge takes the old record's print out and
+ * puts the new one's in, without reading anything. A tree that its vnode has outgrown is felled, and planted anew, larger,
+ * when it is asked for again: no put ever pays for growth. */
+#ifndef COVEY_STORE_FOREST_H
+#define COVEY_STORE_FOREST_H
+
+#include "store/index.h"
+#include "wire/merkle.h"
+
+enum {
+    TREE_LEAVES_MAX = 4096,
+    LEAF_RECORDS = 16, /* at most, when planted; at least half of it unless the tree has one leaf */
+    LEAF_CROWDED = 32, /* on average: the tree is felled */
+};
+
+struct tree {
+    uint64_t *leaf; /* NULL: not planted */
+    uint64_t root;
+    uint32_t leaf_n; /* a power of two */
+    uint32_t records;
+};
+
+struct forest {
+    struct merkle_key key;
+    bool keyed;
+    struct tree *tree;
+    uint32_t tree_n;
+};
+
+/* trees: as many as the index has arcs. 0 or ERR_NO_MEMORY. */
+int forest_init(struct forest *f, uint32_t trees);
+void forest_close(struct forest *f);
+
+/* The ring is cut anew: all trees are felled. 0 or ERR_NO_MEMORY. */
+int forest_cut(struct forest *f, uint32_t trees);
+
+/* The cluster's key is known; until then no tree can be asked for. Another one fells all trees. */
+void forest_set_key(struct forest *f, const struct merkle_key *key);
+
+/* A record of a vnode changes from *old to *now; kind RECORD_NONE where there was, or will be, none. */
+void forest_change(struct forest *f, uint32_t vnode, struct slice key, const struct index_item *old,
+                   const struct index_item *now);
+
+/* The tree of a vnode, planted if need be. 0, ERR_LOADING (no key yet) or ERR_NO_MEMORY. */
+int forest_tree(struct forest *f, const struct index *ix, uint32_t vnode, const struct tree **tree);
+
+/* Appends the records of a vnode with positions from .. to, the least LISTING_ENTRIES_MAX of them and at most
+ * LISTING_BYTES_MAX, in order. *upto: every record up to there is listed; `to` when none was left out. 0, ERR_LOADING or
+ * ERR_NO_MEMORY. */
+int forest_list(const struct forest *f, const struct index *ix, uint32_t vnode, uint64_t from, uint64_t to, struct buf *out,
+                uint64_t *upto);
+
+/* Aborts unless every planted tree equals one planted from scratch. For tests and the simulator: reads everything. */
+bool forest_holds(const struct forest *f, const struct index *ix);
+
+#endif

@@ -1,0 +1,96 @@
+/* merkle.c: see merkle.h. The hashes are SipHash-2-4 (Aumasson and Bernstein 2012), which is made for keys that an adversary
+ * chooses: some 20 ns for a short key. */
+#include "wire/merkle.h"
+
+#include "base/error.h"
+#include "wire/bytes.h"
+
+#include <sodium.h>
+
+_Static_assert(sizeof(struct merkle_key) == crypto_shorthash_KEYBYTES, "SipHash's key");
+
+struct merkle_key merkle_key_of(struct cluster_id cluster)
+{
+    static const uint8_t purpose[] = "covey Merkle key";
+    struct merkle_key k;
+    crypto_generichash(k.b, sizeof k.b, cluster.b, sizeof cluster.b, purpose, sizeof purpose - 1);
+    return k;
+}
+
+static uint64_t sip(const struct merkle_key *k, const uint8_t *p, size_t n)
+{
+    uint8_t hash[crypto_shorthash_BYTES];
+    crypto_shorthash(hash, p, n, k->b);
+    return get_u64(hash);
+}
+
+uint64_t merkle_position(const struct merkle_key *k, struct slice key)
+{
+    return sip(k, key.p, key.n);
+}
+
+uint64_t merkle_print(const struct merkle_key *k, uint64_t position, uint8_t kind, const struct version *v, uint64_t expiry_ms)
+{
+    uint8_t bytes[50], *p = bytes;
+    p = put_u64(p, position);
+    p = put_u64(p, v->stamp);
+    p = put_u64(p, v->node);
+    p = put_u64(p, v->digest);
+    p = put_u64(p, v->expiry_stamp);
+    p = put_u64(p, expiry_ms);
+    p = put_u8(p, v->deleted);
+    p = put_u8(p, kind);
+    return sip(k, bytes, (size_t)(p - bytes));
+}
+
+int listing_append(struct buf *out, const struct listing_entry *e)
+{
+    int error = buf_reserve(out, LISTING_HEAD + e->key.n);
+    if (error)
+        return error;
+    uint8_t *p = out->p + out->n;
+    p = put_u64(p, e->position);
+    p = put_u64(p, e->version.stamp);
+    p = put_u64(p, e->version.node);
+    p = put_u64(p, e->version.digest);
+    p = put_u64(p, e->version.expiry_stamp);
+    p = put_u64(p, e->expiry_ms);
+    p = put_u8(p, e->version.deleted);
+    p = put_u8(p, e->kind);
+    p = put_u32(p, e->size);
+    p = put_u32(p, (uint32_t)e->key.n);
+    p = put_bytes(p, e->key.p, e->key.n);
+    out->n = (size_t)(p - out->p);
+    return 0;
+}
+
+int listing_next(struct slice *rest, struct listing_entry *e)
+{
+    const uint8_t *p = rest->p;
+    if (rest->n == 0)
+        return 0;
+    if (rest->n < LISTING_HEAD)
+        return ERR_BAD_MESSAGE;
+    *e = (struct listing_entry){
+        .position = get_u64(p),
+        .version = {.stamp = get_u64(p + 8), .node = get_u64(p + 16), .digest = get_u64(p + 24), .expiry_stamp = get_u64(p + 32)},
+        .expiry_ms = get_u64(p + 40),
+        .kind = p[49],
+        .size = get_u32(p + 50),
+    };
+    e->version.deleted = p[48];
+    uint32_t key_n = get_u32(p + 54);
+    bool known = e->kind == RECORD_VALUE ? !p[48] : e->kind == RECORD_TOMBSTONE && p[48] == 1;
+    if (!known || key_n > KEY_MAX || key_n > rest->n - LISTING_HEAD || e->size > RECORD_VALUE_MAX || e->version.stamp == 0)
+        return ERR_BAD_MESSAGE;
+    e->key = slice_of(p + LISTING_HEAD, key_n);
+    *rest = slice_of(e->key.p + key_n, rest->n - LISTING_HEAD - key_n);
+    return 1;
+}
+
+int listing_cmp(const struct listing_entry *a, const struct listing_entry *b)
+{
+    if (a->position != b->position)
+        return a->position < b->position ? -1 : 1;
+    return slice_cmp(a->key, b->key);
+}

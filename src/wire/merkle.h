@@ -1,0 +1,54 @@
+/* merkle.h: what owners of a vnode tell each other about it: the keyed hashes under their trees, and listings of keys with
+ * versions.
+ *
+ * A key's *position* says in which leaf it falls: the positions, 64 bits, are cut in as many equal ranges as the tree has
+ * leaves. So a tree of half the size is the same tree with neighbouring leaves folded together, and any range of positions
+ * can be listed, finer than a leaf too. A record's *print* is a hash of its position and of all that owners must agree on; a
+ * leaf is the XOR of its records' prints. (Merkle 1987; kept by XOR and so updated in any order: Bellare and Micciancio, "A
+ * new paradigm for collision-free hashing", 1997, from which also comes that the hash must be keyed: whoever knows it can
+ * choose keys that cancel.) */
+#ifndef COVEY_WIRE_MERKLE_H
+#define COVEY_WIRE_MERKLE_H
+
+#include "base/buf.h"
+#include "base/id.h"
+#include "wire/record.h"
+
+struct merkle_key {
+    uint8_t b[16];
+};
+
+/* The cluster's key. Derived from the cluster id, which every client can ask for: until there is a cluster key it keeps out
+ * accidents, not attackers. */
+struct merkle_key merkle_key_of(struct cluster_id cluster);
+
+uint64_t merkle_position(const struct merkle_key *k, struct slice key);
+uint64_t merkle_print(const struct merkle_key *k, uint64_t position, uint8_t kind, const struct version *v, uint64_t expiry_ms);
+
+/* ---- Listings: runs of entries, in the order of (position, key) ---- */
+
+enum {
+    LISTING_HEAD = 58,              /* bytes of an entry besides its key */
+    LISTING_ENTRIES_MAX = 512,      /* of one listing: what a leaf holds, sixteen times */
+    LISTING_BYTES_MAX = 256 * 1024, /* of one listing, unless its first entry alone is larger */
+};
+
+struct listing_entry {
+    uint64_t position;
+    struct version version;
+    uint64_t expiry_ms;
+    uint32_t size; /* bytes of the value */
+    uint8_t kind;
+    struct slice key;
+};
+
+/* Appends an entry. Errors as buf_reserve. */
+int listing_append(struct buf *out, const struct listing_entry *e);
+
+/* Takes the next entry off a listing; its key points into it. 1, 0 (no more), or ERR_BAD_MESSAGE. */
+int listing_next(struct slice *rest, struct listing_entry *e);
+
+/* <0, 0 or >0: the order of entries, without their versions. */
+int listing_cmp(const struct listing_entry *a, const struct listing_entry *b);
+
+#endif
