@@ -128,6 +128,17 @@ static void turn_timer(struct world *w, uint32_t i)
     world_turn(w, i, &e);
 }
 
+/* A layout is in force: the store cuts its records as the ring is cut. */
+static void adopt_ring(struct world *w, uint32_t i)
+{
+    struct sim_node *s = &w->node[i];
+    const struct layout *l = chain_layout(&s->node.chain);
+    if (!l)
+        return;
+    store_set_vnodes(s->store, l->vnodes);
+    store_set_cluster(s->store, s->node.cluster);
+}
+
 static void start(struct world *w, uint32_t i)
 {
     struct sim_node *s = &w->node[i];
@@ -157,6 +168,7 @@ static void start(struct world *w, uint32_t i)
     CHECK(node_init(&s->node, &o, world_now_ms(w)) == 0);
     for (unsigned k = 0; k < 5; k++)
         buf_close(&kept[k]);
+    adopt_ring(w, i);
     front_init(&s->front);
     s->front.name = slice_str(s->name);
     s->front.node = s->id;
@@ -229,6 +241,12 @@ static void act(struct world *w, uint32_t i, const struct action *a)
     case ACT_HINT_EXPIRE:
         hints_expire(s->hints, a->hint_expire_ms);
         break;
+    case ACT_STORE_TREE:
+        store_tree(s->store, a->tree.token, a->tree.vnodes, a->tree.leaves);
+        break;
+    case ACT_STORE_LIST:
+        store_list(s->store, a->list.token, a->list.vnode, a->list.from, a->list.to);
+        break;
     case ACT_REPLY:
         act_reply(w, i, &a->reply);
         break;
@@ -237,6 +255,8 @@ static void act(struct world *w, uint32_t i, const struct action *a)
             w->watch.member(w->watch.arg, i, &a->member);
         break;
     case ACT_TRACE:
+        if (a->trace.kind == TRACE_LAYOUT_ADOPTED)
+            adopt_ring(w, i);
         if (w->watch.trace)
             w->watch.trace(w->watch.arg, i, &a->trace);
         break;
@@ -279,6 +299,12 @@ static bool step_result(struct world *w, uint32_t i)
         ev.read.error = r.error;
         ev.read.record = r.record;
         ev.read.size = r.size;
+    } else if (r.kind != STORE_COUNT_DONE) {
+        ev.kind = EV_TOLD;
+        ev.told.token = r.token;
+        ev.told.error = r.error;
+        ev.told.told = r.told;
+        ev.told.upto = r.upto;
     } else {
         ev.kind = EV_COUNTED;
         ev.counted.token = r.token;

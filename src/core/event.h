@@ -26,6 +26,7 @@ enum op_kind {
     OP_RING,    /* the layout */
     OP_STATUS,  /* the verdict */
     OP_HINTS,   /* what is kept here for members that missed it */
+    OP_REPAIR,  /* compare with the other owners, or say how that goes */
 };
 
 enum consistency { LEVEL_QUORUM = 0, LEVEL_ONE, LEVEL_ALL }; /* ONE is for reads only */
@@ -36,7 +37,10 @@ struct request {
     enum consistency level;
     struct slice key;
     struct slice value;
+    uint32_t vnode; /* OP_REPAIR: which; REPAIR_ALL; or REPAIR_NONE: only say how it goes */
 };
+
+enum { REPAIR_ALL = 0xffff, REPAIR_NONE = 0x10000 };
 
 enum member_state { MEMBER_ALIVE, MEMBER_SUSPECT, MEMBER_DEAD, MEMBER_LEFT };
 
@@ -100,6 +104,16 @@ struct hint_info {
     uint64_t dropped;  /* and given up: too old, over a cap, or damaged */
 };
 
+/* Anti-entropy: what came of it since the last REPAIR that found it idle, or since the start. */
+struct repair_info {
+    bool running;
+    uint32_t vnodes, vnodes_done; /* comparisons of a vnode with another owner: asked for, done */
+    uint32_t unreachable;         /* members that could not be asked */
+    uint64_t sent, received;      /* records */
+    uint64_t bytes, messages;     /* bytes of these records' values; messages of all kinds sent for it */
+    uint64_t incomplete;          /* exchanges that ended early: they are tried again */
+};
+
 struct result {
     uint64_t token;
     enum op_kind kind;
@@ -119,12 +133,14 @@ struct result {
             const struct member_info *member;
             uint32_t member_n;
             const struct layout *layout; /* NULL while there is none */
+            const uint64_t *synced_ms;   /* OP_RING: node_synced, per vnode; NULL where there is no layout */
         } members;
         struct status_info status; /* OP_STATUS */
         struct {                   /* OP_HINTS */
             const struct hint_info *target;
             uint32_t target_n;
         } hints;
+        struct repair_info repair; /* OP_REPAIR */
     };
 };
 
@@ -142,6 +158,7 @@ enum event_kind {
     EV_COUNTED,   /* a store count is answered */
     EV_HINTED,    /* what is kept for a member changed: hints became durable, or were lost; at the start, of each such member */
     EV_HINTS,     /* ACT_HINT_READ is answered */
+    EV_TOLD,      /* a store question about trees is answered */
 };
 
 struct event {
@@ -193,6 +210,12 @@ struct event {
             uint32_t n; /* 0: nothing is kept */
             const struct placed_record *hint;
         } hints;
+        struct {
+            uint64_t token;
+            int error;         /* 0, ERR_LOADING, ERR_BAD_MESSAGE, ERR_NO_MEMORY, ERR_TOO_BIG */
+            struct slice told; /* hashes, or entries of a listing */
+            uint64_t upto;     /* of a listing */
+        } told;
     };
 };
 
@@ -210,6 +233,8 @@ enum action_kind {
     ACT_HINT_READ,   /* read the batch at the head of what is kept for a member; EV_HINTS follows */
     ACT_HINT_DROP,   /* the first n of the batch read last, up to that place, are done with */
     ACT_HINT_EXPIRE, /* hints stamped before may go */
+    ACT_STORE_TREE,  /* hashes of Merkle trees; EV_TOLD follows */
+    ACT_STORE_LIST,  /* keys and versions; EV_TOLD follows */
     ACT_REPLY,       /* the result of a request */
     ACT_MEMBER,      /* a member changed: for subscribers */
     ACT_TRACE,       /* something to log */
@@ -253,6 +278,16 @@ struct action {
             uint32_t n;
         } hint_drop;
         uint64_t hint_expire_ms; /* wall time */
+        struct {
+            uint64_t token;
+            struct slice vnodes;
+            bool leaves;
+        } tree;
+        struct {
+            uint64_t token;
+            uint16_t vnode;
+            uint64_t from, to;
+        } list;
         struct result reply;
         struct member_info member;
         struct trace trace;
@@ -301,7 +336,7 @@ void out_state(struct out *o, uint64_t token, struct slice name, uint64_t serial
 
 /* Store tokens are (owner << 56 | its own number), so that node.c knows whose EV_STORED it is. Replayed hints travel under such a
  * token too, so that their PUT_ACK is told from those of the coordinator, whose handles have no owner's byte. */
-enum token_owner { TOKEN_COORD = 1, TOKEN_REPLICA, TOKEN_SWIM, TOKEN_CHAIN, TOKEN_NODE, TOKEN_HINT };
+enum token_owner { TOKEN_COORD = 1, TOKEN_REPLICA, TOKEN_SWIM, TOKEN_CHAIN, TOKEN_NODE, TOKEN_HINT, TOKEN_REPAIR };
 #define TOKEN(owner, number) (((uint64_t)(owner) << 56) | (number))
 #define TOKEN_OWNER(token)   ((enum token_owner)((token) >> 56))
 #define TOKEN_NUMBER(token)  ((token)&0xffffffffffffffu)

@@ -29,6 +29,7 @@ enum { TOKEN_CLUSTER = 1, TOKEN_MEMBERS = 2 }; /* numbers of TOKEN_NODE */
 
 /* The shares of one step: its own protocol, then the carrying over, and a tick where time is due. */
 _Static_assert(SWIM_OUT_MAX + CHAIN_OUT_MAX + 3 * NODE_CHANGES <= OUT_MAX, "a step overflows");
+_Static_assert(REPAIR_OUT_MAX + 3 * NODE_CHANGES <= OUT_MAX, "a step overflows");
 _Static_assert(COORD_OUT_MAX + 3 * NODE_CHANGES <= OUT_MAX, "a step overflows");
 _Static_assert(HINT_OUT_MAX + 3 * NODE_CHANGES <= OUT_MAX, "a step overflows");
 
@@ -109,6 +110,7 @@ static int init_protocols(struct node *n, const struct node_options *o, uint64_t
     if (!e)
         chain_holds_records(&n->chain, n->wrote); /* before the first event: a restarted member may be asked to vote by it */
     e = e ? e : coord_init(&n->coord, &coord);
+    repair_init(&n->repair, o->id, o->seed + 2);
     return e ? e : replica_init(&n->replica, 0);
 }
 
@@ -152,10 +154,13 @@ void node_close(struct node *n)
     coord_close(&n->coord);
     hint_close(&n->hint);
     replica_close(&n->replica);
+    repair_close(&n->repair);
     layout_close(&n->first);
     buf_close(&n->members_bytes);
     free(n->peer);
     free(n->info);
+    free(n->synced);
+    n->synced = NULL;
     n->peer = NULL;
     n->info = NULL;
 }
@@ -265,7 +270,7 @@ static void carry_layout(struct node *n, struct out *out)
     const struct layout *l = chain_layout(&n->chain);
     if (!l || l->epoch == n->epoch)
         return;
-    if (!peers_rebuild(n, l) || coord_layout(&n->coord, l) || hint_layout(&n->hint, l)) {
+    if (!peers_rebuild(n, l) || coord_layout(&n->coord, l) || hint_layout(&n->hint, l) || repair_layout(&n->repair, l)) {
         halt(n, ERR_NO_MEMORY, SLICE("out of memory while a new layout came into force; restart this node"), out);
         return;
     }
@@ -279,6 +284,7 @@ static void carry_layout(struct node *n, struct out *out)
             continue;
         coord_peer(&n->coord, id, v.addr, v.state);
         hint_peer(&n->hint, id, v.addr, v.state == MEMBER_ALIVE);
+        repair_peer(&n->repair, id, v.addr, v.state == MEMBER_ALIVE);
     }
     header_update(n);
     save_cluster(n, out);
@@ -344,6 +350,7 @@ static void carry_members(struct node *n, struct out *out)
             return;
         coord_peer(&n->coord, v.id, v.addr, v.state);
         hint_peer(&n->hint, v.id, v.addr, v.state == MEMBER_ALIVE);
+        repair_peer(&n->repair, v.id, v.addr, v.state == MEMBER_ALIVE);
         chain_peer(&n->chain, v.id, v.addr, v.state <= MEMBER_SUSPECT);
         node_describe(n, &v, &out_add(out, ACT_MEMBER)->member);
         n->members_dirty |= peer_find(n, v.id) != NULL;
@@ -445,8 +452,10 @@ static void on_timer(struct node *n, struct out *out)
         chain_tick(&n->chain, n->now_ms, out);
     else if (hint_deadline_ms(&n->hint) <= n->now_ms)
         hint_tick(&n->hint, out);
-    else
+    else if (coord_deadline_ms(&n->coord) <= n->now_ms)
         coord_tick(&n->coord, out);
+    else
+        repair_tick(&n->repair, out);
     if (n->seed_n)
         try_seed(n, out);
 }
@@ -558,10 +567,12 @@ static void on_message(struct node *n, const struct event *ev, struct out *out)
         hint_answer(&n->hint, TOKEN_NUMBER(m->put_ack.op), from, (int)m->put_ack.error, out);
         return;
     }
+    if (repair_message(&n->repair, from, m, out))
+        return;
     if (coord_message(&n->coord, from, m, out))
         return;
     struct replica_view view = {.epoch = n->epoch, .fenced = n->coord.fenced, .peer = from};
-    if (m->kind == MSG_PUT || m->kind == MSG_GET || m->kind == MSG_COUNT)
+    if (m->kind >= MSG_PUT)
         view.addr = peer_addr(n, from);
     if (replica_message(&n->replica, &view, m, out))
         return;
@@ -590,8 +601,16 @@ static void on_request(struct node *n, const struct request *r, struct out *out)
         a->reply.error = node_hints(n, &a->reply.hints.target, &a->reply.hints.target_n);
         return;
     }
+    if (r->kind == OP_REPAIR) {
+        a->reply.error = r->vnode == REPAIR_NONE ? 0 : !n->ready ? ERR_LOADING : repair_ask(&n->repair, r->vnode);
+        a->reply.repair = n->repair.info;
+        a->reply.repair.running |= n->repair.next_ms == 0;
+        return;
+    }
     a->reply.error = node_members(n, &a->reply.members.member, &a->reply.members.member_n);
     a->reply.members.layout = chain_layout(&n->chain);
+    if (r->kind == OP_RING && !a->reply.error)
+        a->reply.error = node_synced(n, &a->reply.members.synced_ms);
 }
 
 static void on_stored(struct node *n, const struct event *ev, struct out *out)
@@ -617,6 +636,9 @@ static void on_stored(struct node *n, const struct event *ev, struct out *out)
     case TOKEN_HINT:
         hint_answer(&n->hint, number, n->self, error, out);
         break;
+    case TOKEN_REPAIR:
+        repair_stored(&n->repair, number, error, out);
+        break;
     case TOKEN_NODE: /* nothing waits for these: a lost one is learnt again */
         break;
     }
@@ -627,6 +649,8 @@ static void on_read(struct node *n, const struct event *ev, struct out *out)
     uint64_t number = TOKEN_NUMBER(ev->read.token);
     if (TOKEN_OWNER(ev->read.token) == TOKEN_COORD)
         coord_read(&n->coord, number, ev->read.error, &ev->read.record, ev->read.size, out);
+    else if (TOKEN_OWNER(ev->read.token) == TOKEN_REPAIR)
+        repair_read(&n->repair, number, ev->read.error, &ev->read.record, out);
     else
         replica_read(&n->replica, n->epoch, number, ev->read.error, &ev->read.record, ev->read.size, out);
 }
@@ -646,6 +670,15 @@ static void on_hinted(struct node *n, const struct event *ev, struct out *out)
 {
     if (hint_kept(&n->hint, ev, out))
         halt(n, ERR_NO_MEMORY, SLICE("out of memory while a hint was kept for a member; restart this node"), out);
+}
+
+static void on_told(struct node *n, const struct event *ev, struct out *out)
+{
+    uint64_t number = TOKEN_NUMBER(ev->told.token);
+    if (TOKEN_OWNER(ev->told.token) == TOKEN_REPAIR)
+        repair_told(&n->repair, number, ev->told.error, ev->told.told, ev->told.upto, out);
+    else
+        replica_told(&n->replica, n->epoch, number, ev->told.error, ev->told.told, ev->told.upto, out);
 }
 
 static void dispatch(struct node *n, const struct event *ev, struct out *out)
@@ -684,6 +717,9 @@ static void dispatch(struct node *n, const struct event *ev, struct out *out)
     case EV_HINTS:
         hint_found(&n->hint, ev, out);
         break;
+    case EV_TOLD:
+        on_told(n, ev, out);
+        break;
     }
 }
 
@@ -703,6 +739,7 @@ void node_step(struct node *n, const struct event *ev, struct out *out)
     n->wall_ms = ev->wall_ms;
     coord_time(&n->coord, ev->now_ms, ev->wall_ms);
     hint_time(&n->hint, ev->now_ms, ev->wall_ms);
+    repair_time(&n->repair, ev->now_ms, ev->wall_ms, n->coord.fenced);
     if (!n->started)
         start(n, out);
     dispatch(n, ev, out);
@@ -721,6 +758,7 @@ uint64_t node_deadline_ms(const struct node *n)
     at = chain < at ? chain : at;
     at = coord < at ? coord : at;
     at = hint < at ? hint : at;
+    at = repair_deadline_ms(&n->repair) < at ? repair_deadline_ms(&n->repair) : at;
     at = n->seed_at_ms < at ? n->seed_at_ms : at;
     if (n->members_dirty && n->members_saved_ms + MEMBERS_SAVE_MS < at)
         at = n->members_saved_ms + MEMBERS_SAVE_MS;

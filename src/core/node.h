@@ -10,6 +10,7 @@
 #include "core/coord.h"
 #include "core/event.h"
 #include "core/hint.h"
+#include "core/repair.h"
 #include "core/replica.h"
 #include "core/swim.h"
 
@@ -86,14 +87,16 @@ struct node {
     char said_addr[ADDR_TEXT], said_cluster[ADDR_TEXT]; /* texts of this step's traces */
     struct member_info *info;                           /* of the last MEMBERS or RING result */
     uint32_t info_cap;
-    unsigned news; /* peers with news */
-    bool more;     /* changed members are left for the next step */
+    uint64_t *synced; /* likewise, per vnode */
+    unsigned news;    /* peers with news */
+    bool more;        /* changed members are left for the next step */
     uint64_t bad_packets;
     struct swim swim;
     struct chain chain;
     struct coord coord;
     struct hint hint;
     struct replica replica;
+    struct repair repair;
 };
 
 /* 0, ERR_BAD_MESSAGE (a state record is malformed), ERR_NO_MEMORY, ERR_TOO_BIG. Nothing happens before the first event. */
@@ -130,6 +133,9 @@ int node_members(struct node *n, const struct member_info **member, uint32_t *me
 
 /* What is kept here for whom (HINTS): *info lives until the next call. 0 or ERR_NO_MEMORY. */
 int node_hints(struct node *n, const struct hint_info **info, uint32_t *info_n);
+/* Per vnode: how long ago the last comparison with all other owners began that left no difference; UINT64_MAX where this node is no
+ * owner, or never got that far. Lives until the next call. 0 or ERR_NO_MEMORY. */
+int node_synced(struct node *n, const uint64_t **ago_ms);
 
 /* Every invariant of every protocol; aborts when one is broken. */
 void node_check(const struct node *n);

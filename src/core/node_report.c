@@ -111,6 +111,22 @@ int node_hints(struct node *n, const struct hint_info **info, uint32_t *info_n)
     return 0;
 }
 
+int node_synced(struct node *n, const uint64_t **ago_ms)
+{
+    const struct layout *l = chain_layout(&n->chain);
+    uint64_t *synced = l ? realloc(n->synced, l->vnodes * sizeof *synced) : NULL;
+    if (l && !synced)
+        return ERR_NO_MEMORY;
+    if (l)
+        n->synced = synced;
+    for (uint16_t v = 0; l && v < l->vnodes; v++) {
+        uint64_t at = repair_synced_ms(&n->repair, v);
+        synced[v] = at ? n->now_ms - at : UINT64_MAX;
+    }
+    *ago_ms = n->synced;
+    return 0;
+}
+
 /* ---- The verdict ---- */
 
 /* Fills what the layout and the members' states say; alive[] is parallel to layout->member. */
@@ -177,6 +193,7 @@ void node_check(const struct node *n)
     coord_check(&n->coord);
     hint_check(&n->hint);
     replica_check(&n->replica);
+    repair_check(&n->repair);
     const struct layout *l = chain_layout(&n->chain);
     CHECK(n->stopped || n->epoch == (l ? l->epoch : 0));
     CHECK(n->coord.layout == l);

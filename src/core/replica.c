@@ -36,36 +36,55 @@ static void answer_count(const struct replica_ask *a, uint64_t epoch, int error,
     m->counted = (struct msg_counted){.op = a->op, .epoch = epoch, .error = (uint32_t)error, .counts = counts};
 }
 
+static void answer_told(const struct replica_ask *a, uint64_t epoch, int error, struct slice told, uint64_t upto, struct out *out)
+{
+    struct message *m = out_send(out, a->peer, a->addr, a->kind == MSG_TREE_GET ? MSG_TREE : MSG_LIST);
+    if (a->kind == MSG_TREE_GET)
+        m->tree = (struct msg_tree){.op = a->op, .epoch = epoch, .error = (uint32_t)error, .hashes = told};
+    else
+        m->list = (struct msg_list){.op = a->op, .epoch = epoch, .error = (uint32_t)error, .upto = upto, .entries = told};
+}
+
 static void refuse(const struct replica_ask *a, uint64_t epoch, int error, struct out *out)
 {
     if (a->kind == MSG_PUT)
         answer_put(a, epoch, error, &(struct version){0}, out);
     else if (a->kind == MSG_GET)
         answer_get(a, epoch, error, &(struct record){0}, 0, out);
-    else
+    else if (a->kind == MSG_COUNT)
         answer_count(a, epoch, error, slice_of(NULL, 0), out);
+    else
+        answer_told(a, epoch, error, slice_of(NULL, 0), 0, out);
 }
 
 /* ---- Requests ---- */
 
-static struct replica_ask ask_of(const struct replica_view *view, const struct message *m)
+/* Reads off what every request has; false when it is none. */
+static bool ask_of(const struct replica_view *view, const struct message *m, struct replica_ask *a, uint64_t *epoch)
 {
-    struct replica_ask a = {.peer = view->peer, .addr = view->addr, .kind = m->kind};
-    a.op = m->kind == MSG_PUT ? m->put.op : m->kind == MSG_GET ? m->get.op : m->count.op;
-    return a;
-}
-
-static uint64_t epoch_of(const struct message *m)
-{
-    return m->kind == MSG_PUT ? m->put.epoch : m->kind == MSG_GET ? m->get.epoch : m->count.epoch;
+    *a = (struct replica_ask){.peer = view->peer, .addr = view->addr, .kind = m->kind};
+    switch (m->kind) {
+    case MSG_PUT:
+        return a->op = m->put.op, *epoch = m->put.epoch, true;
+    case MSG_GET:
+        return a->op = m->get.op, *epoch = m->get.epoch, true;
+    case MSG_COUNT:
+        return a->op = m->count.op, *epoch = m->count.epoch, true;
+    case MSG_TREE_GET:
+        return a->op = m->tree_get.op, *epoch = m->tree_get.epoch, true;
+    case MSG_LIST_GET:
+        return a->op = m->list_get.op, *epoch = m->list_get.epoch, true;
+    default:
+        return false;
+    }
 }
 
 /* Why it cannot be served now, or 0. */
-static int objection(const struct replica_view *view, const struct message *m)
+static int objection(const struct replica_view *view, const struct message *m, uint64_t epoch)
 {
     if (view->epoch == 0)
         return ERR_LOADING;
-    if (epoch_of(m) != view->epoch)
+    if (epoch != view->epoch)
         return ERR_STALE_EPOCH;
     if (m->kind == MSG_PUT && view->fenced)
         return ERR_FORMING;
@@ -86,17 +105,29 @@ static void submit(uint64_t handle, const struct message *m, struct out *out)
         a->get.token = token;
         a->get.key = m->get.key;
         a->get.wants = m->get.wants == GET_VALUE ? GET_VALUE : GET_DIGEST;
-    } else {
+    } else if (m->kind == MSG_COUNT) {
         out_add(out, ACT_STORE_COUNT)->count.token = token;
+    } else if (m->kind == MSG_TREE_GET) {
+        struct action *a = out_add(out, ACT_STORE_TREE);
+        a->tree.token = token;
+        a->tree.vnodes = m->tree_get.vnodes;
+        a->tree.leaves = m->tree_get.leaves;
+    } else {
+        struct action *a = out_add(out, ACT_STORE_LIST);
+        a->list.token = token;
+        a->list.vnode = m->list_get.vnode;
+        a->list.from = m->list_get.from;
+        a->list.to = m->list_get.to;
     }
 }
 
 bool replica_message(struct replica *r, const struct replica_view *view, const struct message *m, struct out *out)
 {
-    if (m->kind != MSG_PUT && m->kind != MSG_GET && m->kind != MSG_COUNT)
+    struct replica_ask ask;
+    uint64_t epoch;
+    if (!ask_of(view, m, &ask, &epoch))
         return false;
-    struct replica_ask ask = ask_of(view, m);
-    int error = objection(view, m);
+    int error = objection(view, m, epoch);
     if (error) {
         refuse(&ask, view->epoch, error, out);
         return true;
@@ -147,6 +178,13 @@ void replica_counted(struct replica *r, uint64_t epoch, uint64_t number, struct 
 {
     struct replica_ask ask = ask_done(r, number);
     answer_count(&ask, epoch, 0, counts, out);
+}
+
+void replica_told(struct replica *r, uint64_t epoch, uint64_t number, int error, struct slice told, uint64_t upto,
+                  struct out *out)
+{
+    struct replica_ask ask = ask_done(r, number);
+    answer_told(&ask, epoch, error, told, upto, out);
 }
 
 void replica_check(const struct replica *r)

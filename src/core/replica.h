@@ -15,7 +15,7 @@ struct replica_ask {
     uint64_t peer;
     struct addr addr;
     uint64_t op;
-    uint8_t kind; /* MSG_PUT, MSG_GET, MSG_COUNT */
+    uint8_t kind; /* MSG_PUT, MSG_GET, MSG_COUNT, MSG_TREE_GET, MSG_LIST_GET */
 };
 
 struct replica {
@@ -35,7 +35,7 @@ struct replica_view {
 int replica_init(struct replica *r, uint32_t asks_max);
 void replica_close(struct replica *r);
 
-/* A PUT, GET or COUNT of a peer; true when it was one. At most 2 actions. */
+/* A PUT, GET, COUNT, TREE_GET or LIST_GET of a peer; true when it was one. At most 2 actions. */
 bool replica_message(struct replica *r, const struct replica_view *view, const struct message *m, struct out *out);
 
 /* The store's answers to TOKEN_REPLICA tokens. One action each. */
@@ -43,6 +43,9 @@ void replica_stored(struct replica *r, uint64_t epoch, uint64_t number, int erro
 void replica_read(struct replica *r, uint64_t epoch, uint64_t number, int error, const struct record *record, uint32_t size,
                   struct out *out);
 void replica_counted(struct replica *r, uint64_t epoch, uint64_t number, struct slice counts, struct out *out);
+
+void replica_told(struct replica *r, uint64_t epoch, uint64_t number, int error, struct slice told, uint64_t upto,
+                  struct out *out);
 
 void replica_check(const struct replica *r);
 

@@ -29,8 +29,10 @@ static void node_stops(struct world *w, int error, struct slice why)
 static void adopt_vnodes(struct world *w)
 {
     const struct layout *l = chain_layout(&w->node.chain);
-    if (l)
-        store_set_vnodes(w->store, l->vnodes);
+    if (!l)
+        return;
+    store_set_vnodes(w->store, l->vnodes);
+    store_set_cluster(w->store, w->node.cluster);
 }
 
 /* A trace is logged; two of them are also milestones. */
@@ -83,6 +85,12 @@ static void carry_out(struct world *w, const struct action *a)
         break;
     case ACT_HINT_EXPIRE:
         hints_expire(w->hints, a->hint_expire_ms);
+        break;
+    case ACT_STORE_TREE:
+        store_tree(w->store, a->tree.token, a->tree.vnodes, a->tree.leaves);
+        break;
+    case ACT_STORE_LIST:
+        store_list(w->store, a->list.token, a->list.vnode, a->list.from, a->list.to);
         break;
     case ACT_REPLY:
         clients_reply(&w->clients, &a->reply);
@@ -195,6 +203,14 @@ static void step_result(struct world *w, const struct store_result *r)
         ev.counted.token = r->token;
         ev.counted.live = r->live;
         ev.counted.vnode_n = r->vnode_n;
+        break;
+    case STORE_TREE_DONE:
+    case STORE_LIST_DONE:
+        ev.kind = EV_TOLD;
+        ev.told.token = r->token;
+        ev.told.error = r->error;
+        ev.told.told = r->told;
+        ev.told.upto = r->upto;
         break;
     }
     world_step(w, &ev);

@@ -1,0 +1,141 @@
+/* repair.h: Merkle anti-entropy: owners of a vnode compare what they hold, and what one is missing the other sends (design
+ * section 5).
+ *
+ * The essay is in repair.c: which exchange comes when, and what they found. One exchange, step by step, is in repair_run.c.
+ * The side that is asked keeps no state: replica.c answers for its store. */
+#ifndef COVEY_CORE_REPAIR_H
+#define COVEY_CORE_REPAIR_H
+
+#include "base/rng.h"
+#include "core/event.h"
+#include "wire/merkle.h"
+
+enum {
+    REPAIR_EVERY_MS = 10 * 60 * 1000, /* both ends of a pair begin an exchange in that time: a pair compares every five minutes */
+    REPAIR_RETURN_MS = 1000,          /* after a member's return: the first of what it missed may come to it by other ways */
+    REPAIR_RETRY_MS = 10 * 1000,      /* after an exchange that was not completed */
+    REPAIR_ANSWER_MS = 5000,          /* a peer that says nothing for so long ends the exchange */
+    REPAIR_YOUNG_MS = 2000,           /* versions younger than that are on their way to the owners anyhow */
+    REPAIR_ROOTS = 32,                /* vnodes whose roots are asked for at once: bounds how many trees one question may plant */
+    REPAIR_WINDOW = 32,               /* records on their way, */
+    REPAIR_WINDOW_BYTES = 1 << 20,    /* and bytes, unless one record alone is larger */
+    REPAIR_OUT_MAX = REPAIR_WINDOW + 4,
+};
+
+struct repair_peer {
+    uint64_t id;
+    struct addr addr;
+    bool up;
+    bool asked;       /* an operator wants an exchange now */
+    uint16_t shared;  /* vnodes that it and this node both own */
+    uint64_t due_ms;  /* when the next exchange begins */
+    uint64_t done_ms; /* when the last complete one began; 0: never */
+};
+
+enum repair_phase {
+    REPAIR_IDLE,
+    REPAIR_TREES,  /* roots of some vnodes are awaited from both stores */
+    REPAIR_LEAVES, /* the leaves of one vnode */
+    REPAIR_LISTS,  /* the (key, version) pairs of one range of it */
+    REPAIR_MOVES,  /* the records that one of the two is missing */
+};
+
+/* A record on its way; free while number is 0. */
+struct repair_flight {
+    uint64_t number;
+    uint32_t size;
+    enum { FLIGHT_PULL, FLIGHT_KEEP, FLIGHT_READ, FLIGHT_PUSH } stage; /* get theirs, store it; read ours, put it there */
+    struct slice key;                                                  /* in a list */
+};
+
+/* What one store answered. */
+struct repair_side {
+    bool answered;
+    uint64_t upto; /* of a list */
+    struct buf told;
+    struct buf leaves; /* of the vnode whose ranges are being listed */
+    struct slice rest; /* of a list: not judged yet */
+};
+
+/* The exchange under way. */
+struct repair_run {
+    enum repair_phase phase;
+    uint64_t peer;
+    uint64_t began_ms, deadline_ms;
+    uint64_t number; /* of the question that is open */
+    uint16_t *vnode; /* to be compared: shared by both */
+    uint16_t vnode_n, vnode_at;
+    uint16_t differ[REPAIR_ROOTS]; /* of the last roots: to be looked into */
+    unsigned differ_n, differ_at;
+    uint8_t question[2 * REPAIR_ROOTS]; /* the vnodes asked for */
+    unsigned question_n;
+    uint32_t leaf;     /* from which on leaves are compared */
+    uint64_t from, to; /* positions: the range being listed */
+    bool incomplete;   /* something of this vnode could not be moved */
+    bool all;          /* every vnode so far was completed */
+    struct repair_side own, theirs;
+    struct repair_flight flight[REPAIR_WINDOW];
+    unsigned flight_n;
+    uint64_t flight_bytes;
+};
+
+struct repair {
+    uint64_t self;
+    const struct layout *layout; /* borrowed from the chain */
+    struct repair_peer *peer;    /* parallel to layout->member */
+    uint64_t *synced_ms;         /* vnodes * n: when the last complete comparison with that owner began; 0: never */
+    uint16_t only;               /* the vnode that an operator asked for, or REPAIR_ALL */
+    uint64_t now_ms, wall_ms;
+    uint64_t next_ms; /* when the next exchange is due */
+    uint64_t serial;
+    bool fenced;
+    struct rng rng;
+    struct repair_run run;
+    struct repair_info info;
+};
+
+void repair_init(struct repair *r, uint64_t self, uint64_t seed);
+void repair_close(struct repair *r);
+
+/* Time as of the event being handled, and whether writes are fenced: first thing in each step. */
+void repair_time(struct repair *r, uint64_t now_ms, uint64_t wall_ms, bool fenced);
+
+/* A layout is in force: the exchange under way ends. Tell the peers next. 0 or ERR_NO_MEMORY. */
+int repair_layout(struct repair *r, const struct layout *layout);
+
+/* A member of the layout: where it lives, and whether it is worth asking. */
+void repair_peer(struct repair *r, uint64_t id, struct addr addr, bool up);
+
+/* An operator wants all other owners compared with now, in one vnode or REPAIR_ALL. ERR_REFUSED: no such vnode here. */
+int repair_ask(struct repair *r, uint32_t vnode);
+
+/* When this node's records of a vnode were last known to be those of all other owners; 0: never, or it is no owner. */
+uint64_t repair_synced_ms(const struct repair *r, uint16_t vnode);
+
+/* The answers of the peer; true when it was one. */
+bool repair_message(struct repair *r, uint64_t from, const struct message *m, struct out *out);
+
+/* The own store's answers to TOKEN_REPAIR tokens. */
+void repair_told(struct repair *r, uint64_t number, int error, struct slice told, uint64_t upto, struct out *out);
+void repair_read(struct repair *r, uint64_t number, int error, const struct record *record, struct out *out);
+void repair_stored(struct repair *r, uint64_t number, int error, struct out *out);
+
+/* What time asks for. */
+void repair_tick(struct repair *r, struct out *out);
+uint64_t repair_deadline_ms(const struct repair *r);
+
+void repair_check(const struct repair *r);
+
+/* ---- repair_run.c: one exchange ---- */
+
+/* Begins an exchange with peer m; `only`: REPAIR_ALL or the one vnode. */
+void run_begin(struct repair *r, unsigned m, uint16_t only, struct out *out);
+
+/* Ends the one under way, if any. What is still on its way is not waited for. */
+void run_end(struct repair *r, bool complete);
+
+/* repair.c: the vnode holds the same at both ends. */
+void repair_mark(struct repair *r, uint16_t vnode);
+struct repair_peer *repair_find(const struct repair *r, uint64_t id);
+
+#endif

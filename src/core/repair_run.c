@@ -1,0 +1,452 @@
+/* repair_run.c: one exchange, from the roots to the records.
+ *
+ *   TREES ---(some roots differ)---> LEAVES ---(a range of leaves differs)---> LISTS ---> MOVES
+ *     ^                               |  ^                                      ^          |
+ *     +---(the vnodes are through)----+  +------(the range is through)----------+----------+  (lists were cut: the rest)
+ *
+ * In the first three phases both stores are asked the same, the own one by an action and the peer's by a message, and nothing
+ * goes on before both have answered. A range is a run of neighbouring leaves that differ; where the two trees are of
+ * different sizes the larger is folded first (merkle.h: neighbours together). Lists come in the order of positions, each
+ * perhaps cut by its bound: what both cover is judged, in one merge of the two, and the rest is listed anew.
+ *
+ * Numbers. Each question and each record has a number of its own, which comes back in the answer; whatever is not expected
+ * any more finds none and is dropped. An exchange hears from its peer within REPAIR_ANSWER_MS of the last progress, or it
+ * ends. */
+#include "base/check.h"
+#include "core/repair.h"
+#include "core/ring.h"
+
+static const unsigned QUESTION = 0xff; /* in the low byte of a number: not a flight's place */
+
+static uint64_t number_new(struct repair *r, unsigned place)
+{
+    return (++r->serial << 8 | place) & 0xffffffffffffff;
+}
+
+static struct message *send(struct repair *r, enum message_kind kind, struct out *out)
+{
+    r->info.messages++;
+    return out_send(out, r->run.peer, repair_find(r, r->run.peer)->addr, kind);
+}
+
+static void progress(struct repair *r)
+{
+    r->run.deadline_ms = r->now_ms + REPAIR_ANSWER_MS;
+}
+
+static void question_new(struct repair *r, enum repair_phase phase)
+{
+    struct repair_run *run = &r->run;
+    run->phase = phase;
+    run->own.answered = run->theirs.answered = false;
+    run->number = number_new(r, QUESTION);
+    progress(r);
+}
+
+/* Asks both stores for the trees of the vnodes in run->question. */
+static void ask_trees(struct repair *r, enum repair_phase phase, struct out *out)
+{
+    struct repair_run *run = &r->run;
+    struct slice vnodes = slice_of(run->question, run->question_n * 2);
+    bool leaves = phase == REPAIR_LEAVES;
+    question_new(r, phase);
+    struct action *a = out_add(out, ACT_STORE_TREE);
+    a->tree.token = TOKEN(TOKEN_REPAIR, run->number);
+    a->tree.vnodes = vnodes;
+    a->tree.leaves = leaves;
+    send(r, MSG_TREE_GET, out)->tree_get = (struct msg_tree_get){
+        .op = TOKEN(TOKEN_REPAIR, run->number), .epoch = r->layout->epoch, .leaves = leaves, .vnodes = vnodes};
+}
+
+static void ask_lists(struct repair *r, struct out *out)
+{
+    struct repair_run *run = &r->run;
+    uint16_t vnode = run->differ[run->differ_at];
+    question_new(r, REPAIR_LISTS);
+    struct action *a = out_add(out, ACT_STORE_LIST);
+    a->list.token = TOKEN(TOKEN_REPAIR, run->number);
+    a->list.vnode = vnode;
+    a->list.from = run->from;
+    a->list.to = run->to;
+    send(r, MSG_LIST_GET, out)->list_get = (struct msg_list_get){
+        .op = TOKEN(TOKEN_REPAIR, run->number), .epoch = r->layout->epoch, .vnode = vnode, .from = run->from, .to = run->to};
+}
+
+static void question_add(struct repair_run *run, uint16_t vnode)
+{
+    run->question[2 * run->question_n] = (uint8_t)vnode;
+    run->question[2 * run->question_n + 1] = (uint8_t)(vnode >> 8);
+    run->question_n++;
+}
+
+/* ---- Roots ---- */
+
+static void next_roots(struct repair *r, struct out *out)
+{
+    struct repair_run *run = &r->run;
+    run->question_n = 0;
+    while (run->vnode_at < run->vnode_n && run->question_n < REPAIR_ROOTS)
+        question_add(run, run->vnode[run->vnode_at++]);
+    if (run->question_n > 0)
+        ask_trees(r, REPAIR_TREES, out);
+    else
+        run_end(r, true);
+}
+
+void run_begin(struct repair *r, unsigned m, uint16_t only, struct out *out)
+{
+    struct repair_run *run = &r->run;
+    const struct layout *l = r->layout;
+    run->peer = r->peer[m].id;
+    run->began_ms = r->now_ms;
+    run->all = true;
+    run->vnode_n = run->vnode_at = 0;
+    for (uint16_t v = 0; v < l->vnodes; v++)
+        if ((only == REPAIR_ALL || v == only) && ring_owns(l, v, r->self) && ring_owns(l, v, run->peer))
+            run->vnode[run->vnode_n++] = v;
+    r->info.running = true;
+    next_roots(r, out);
+}
+
+static void next_vnode(struct repair *r, struct out *out)
+{
+    struct repair_run *run = &r->run;
+    if (run->differ_at == run->differ_n) {
+        next_roots(r, out);
+        return;
+    }
+    run->incomplete = false;
+    run->question_n = 0;
+    question_add(run, run->differ[run->differ_at]);
+    ask_trees(r, REPAIR_LEAVES, out);
+}
+
+static void vnode_done(struct repair *r, uint16_t vnode, bool complete)
+{
+    r->info.vnodes_done++;
+    r->run.all &= complete;
+    if (complete)
+        repair_mark(r, vnode);
+}
+
+static void judge_roots(struct repair *r, struct out *out)
+{
+    struct repair_run *run = &r->run;
+    run->differ_n = run->differ_at = 0;
+    if (run->own.told.n != run->question_n * 8 || run->theirs.told.n != run->question_n * 8) {
+        run_end(r, false);
+        return;
+    }
+    for (unsigned i = 0; i < run->question_n; i++) {
+        uint16_t vnode = (uint16_t)(run->question[2 * i] | run->question[2 * i + 1] << 8);
+        if (memcmp(run->own.told.p + 8 * i, run->theirs.told.p + 8 * i, 8) != 0)
+            run->differ[run->differ_n++] = vnode;
+        else
+            vnode_done(r, vnode, true);
+    }
+    next_vnode(r, out);
+}
+
+/* ---- Leaves ---- */
+
+static bool tree_size_ok(size_t bytes)
+{
+    return bytes >= 8 && (bytes & (bytes - 1)) == 0;
+}
+
+/* Leaf i of a tree folded to `n` leaves; 8 bytes each, which XOR does not care about the order of. */
+static uint64_t folded(const struct buf *leaves, uint32_t n, uint32_t i)
+{
+    uint32_t each = (uint32_t)(leaves->n / 8) / n;
+    uint64_t sum = 0;
+    for (uint32_t k = i * each; k < (i + 1) * each; k++) {
+        uint64_t leaf;
+        memcpy(&leaf, leaves->p + 8 * (size_t)k, 8);
+        sum ^= leaf;
+    }
+    return sum;
+}
+
+/* The next run of leaves that differ becomes the range to list; without one the vnode is through. */
+static void next_range(struct repair *r, struct out *out)
+{
+    struct repair_run *run = &r->run;
+    const struct buf *own = &run->own.leaves, *theirs = &run->theirs.leaves;
+    uint32_t n = (uint32_t)(own->n < theirs->n ? own->n : theirs->n) / 8;
+    while (run->leaf < n && folded(own, n, run->leaf) == folded(theirs, n, run->leaf))
+        run->leaf++;
+    if (run->leaf == n) {
+        vnode_done(r, run->differ[run->differ_at++], !run->incomplete);
+        next_vnode(r, out);
+        return;
+    }
+    uint64_t width = UINT64_MAX / n + (n > 1); /* 2^64 / n */
+    run->from = n == 1 ? 0 : run->leaf * width;
+    while (run->leaf < n && folded(own, n, run->leaf) != folded(theirs, n, run->leaf))
+        run->leaf++;
+    run->to = run->leaf == n ? UINT64_MAX : run->leaf * width - 1;
+    ask_lists(r, out);
+}
+
+static void judge_leaves(struct repair *r, struct out *out)
+{
+    struct repair_run *run = &r->run;
+    struct repair_side *side[2] = {&run->own, &run->theirs};
+    for (unsigned i = 0; i < 2; i++) {
+        struct buf told = side[i]->told;
+        if (!tree_size_ok(told.n)) {
+            run_end(r, false);
+            return;
+        }
+        side[i]->told = side[i]->leaves; /* kept while the lists come into the other buffer */
+        side[i]->leaves = told;
+    }
+    run->leaf = 0;
+    next_range(r, out);
+}
+
+/* ---- Records ---- */
+
+/* What is still on its way to the owners by itself. A stamp from far in the future is not. */
+static bool young(const struct repair *r, const struct listing_entry *e)
+{
+    uint64_t ms = e->version.stamp >> 16;
+    return ms + REPAIR_YOUNG_MS > r->wall_ms && ms <= r->wall_ms + CLOCK_SKEW_MAX_MS;
+}
+
+/* The next entry of a list up to the range's end, without taking it: 1, 0 or an error. */
+static int look(const struct repair_side *side, uint64_t limit, struct listing_entry *e, struct slice *after)
+{
+    *after = side->rest;
+    int got = listing_next(after, e);
+    return got == 1 && e->position > limit ? 0 : got;
+}
+
+static uint64_t limit_of(const struct repair_run *run)
+{
+    return run->own.upto < run->theirs.upto ? run->own.upto : run->theirs.upto;
+}
+
+/* Merges the two lists up to the next difference that is to be moved: 1 with the newer entry and whose it is, 0 at the end, or
+ * ERR_BAD_MESSAGE. */
+static int next_difference(struct repair *r, struct listing_entry *e, bool *pull)
+{
+    struct repair_run *run = &r->run;
+    for (;;) {
+        struct listing_entry own, theirs;
+        struct slice own_after, theirs_after;
+        int a = look(&run->own, limit_of(run), &own, &own_after), b = look(&run->theirs, limit_of(run), &theirs, &theirs_after);
+        if (a < 0 || b < 0)
+            return ERR_BAD_MESSAGE;
+        if (!a && !b)
+            return 0;
+        int order = !a ? 1 : !b ? -1 : listing_cmp(&own, &theirs);
+        if (order <= 0)
+            run->own.rest = own_after;
+        if (order >= 0)
+            run->theirs.rest = theirs_after;
+        int newer = order ? -order : version_cmp(&own.version, &theirs.version);
+        if (newer == 0)
+            continue;
+        *pull = newer < 0;
+        *e = *pull ? theirs : own;
+        if (!young(r, e))
+            return 1;
+    }
+}
+
+static void launch(struct repair *r, const struct listing_entry *e, bool pull, struct out *out)
+{
+    struct repair_run *run = &r->run;
+    unsigned place = 0;
+    while (run->flight[place].number)
+        place++;
+    struct repair_flight *f = &run->flight[place];
+    *f = (struct repair_flight){
+        .number = number_new(r, place), .size = e->size, .stage = pull ? FLIGHT_PULL : FLIGHT_READ, .key = e->key};
+    run->flight_n++;
+    run->flight_bytes += f->size;
+    if (pull) {
+        send(r, MSG_GET, out)->get =
+            (struct msg_get){.op = TOKEN(TOKEN_REPAIR, f->number), .epoch = r->layout->epoch, .wants = GET_VALUE, .key = f->key};
+        return;
+    }
+    struct action *a = out_add(out, ACT_STORE_GET);
+    a->get.token = TOKEN(TOKEN_REPAIR, f->number);
+    a->get.key = f->key;
+    a->get.wants = GET_VALUE;
+}
+
+/* Launches what the window has room for; when nothing is left and nothing on its way, goes on. */
+static void move(struct repair *r, struct out *out)
+{
+    struct repair_run *run = &r->run;
+    struct listing_entry e;
+    bool pull;
+    while (run->flight_n < REPAIR_WINDOW && run->flight_bytes < REPAIR_WINDOW_BYTES) {
+        int got = next_difference(r, &e, &pull);
+        if (got < 0) {
+            run_end(r, false);
+            return;
+        }
+        if (got == 0)
+            break;
+        launch(r, &e, pull, out);
+    }
+    if (run->flight_n > 0)
+        return;
+    uint64_t limit = limit_of(run);
+    if (limit >= run->to) {
+        next_range(r, out);
+        return;
+    }
+    run->from = limit + 1;
+    ask_lists(r, out);
+}
+
+static void judge_lists(struct repair *r, struct out *out)
+{
+    struct repair_run *run = &r->run;
+    run->phase = REPAIR_MOVES;
+    run->own.rest = buf_view(&run->own.told);
+    run->theirs.rest = buf_view(&run->theirs.told);
+    if (limit_of(run) < run->from) {
+        run_end(r, false); /* a peer that covers nothing would be asked for ever */
+        return;
+    }
+    move(r, out);
+}
+
+/* ---- Answers ---- */
+
+static void take_told(struct repair *r, struct repair_side *side, int error, struct slice told, uint64_t upto, struct out *out)
+{
+    struct repair_run *run = &r->run;
+    side->told.n = 0;
+    if (error || buf_slice(&side->told, told)) {
+        run_end(r, false);
+        return;
+    }
+    side->answered = true;
+    side->upto = upto;
+    if (!run->own.answered || !run->theirs.answered)
+        return;
+    run->number = 0;
+    progress(r);
+    if (run->phase == REPAIR_TREES)
+        judge_roots(r, out);
+    else if (run->phase == REPAIR_LEAVES)
+        judge_leaves(r, out);
+    else
+        judge_lists(r, out);
+}
+
+void repair_told(struct repair *r, uint64_t number, int error, struct slice told, uint64_t upto, struct out *out)
+{
+    if (number == r->run.number && !r->run.own.answered)
+        take_told(r, &r->run.own, error, told, upto, out);
+}
+
+static struct repair_flight *flight_of(struct repair *r, uint64_t number)
+{
+    unsigned place = number & 0xff;
+    return place < REPAIR_WINDOW && number && r->run.flight[place].number == number ? &r->run.flight[place] : NULL;
+}
+
+static void land(struct repair *r, struct repair_flight *f, bool moved, struct out *out)
+{
+    r->run.incomplete |= !moved;
+    r->run.flight_n--;
+    r->run.flight_bytes -= f->size;
+    *f = (struct repair_flight){0};
+    progress(r);
+    move(r, out);
+}
+
+/* Errors that the whole exchange would meet again and again. */
+static bool hopeless(int error)
+{
+    return error == ERR_STALE_EPOCH || error == ERR_FORMING || error == ERR_LOADING || error == ERR_NO_SPACE || error == ERR_BUSY;
+}
+
+static void land_or_end(struct repair *r, struct repair_flight *f, int error, struct out *out)
+{
+    if (hopeless(error))
+        run_end(r, false);
+    else
+        land(r, f, error == 0 || error == ERR_SUPERSEDED, out);
+}
+
+/* The peer's record, for the own store. */
+static void got(struct repair *r, struct repair_flight *f, int error, const struct record *record, struct out *out)
+{
+    if (error || record->kind == RECORD_NONE) {
+        land_or_end(r, f, error, out); /* one that was erased meanwhile is no difference any more */
+        return;
+    }
+    r->info.received++;
+    r->info.bytes += record->value.n;
+    f->stage = FLIGHT_KEEP;
+    struct action *a = out_add(out, ACT_STORE_PUT);
+    a->put.token = TOKEN(TOKEN_REPAIR, f->number);
+    a->put.record = *record;
+    a->put.record.key = f->key;
+}
+
+void repair_read(struct repair *r, uint64_t number, int error, const struct record *record, struct out *out)
+{
+    struct repair_flight *f = flight_of(r, number);
+    if (!f || f->stage != FLIGHT_READ)
+        return;
+    if (error || record->kind == RECORD_NONE) {
+        land_or_end(r, f, error, out);
+        return;
+    }
+    r->info.sent++;
+    r->info.bytes += record->value.n;
+    f->stage = FLIGHT_PUSH;
+    struct msg_put *m = &send(r, MSG_PUT, out)->put;
+    *m = (struct msg_put){.op = TOKEN(TOKEN_REPAIR, f->number), .epoch = r->layout->epoch, .record = *record};
+    m->record.key = f->key;
+}
+
+void repair_stored(struct repair *r, uint64_t number, int error, struct out *out)
+{
+    struct repair_flight *f = flight_of(r, number);
+    if (f && f->stage == FLIGHT_KEEP)
+        land_or_end(r, f, error, out);
+}
+
+static void take_record(struct repair *r, const struct message *m, struct out *out)
+{
+    struct repair_flight *f = flight_of(r, TOKEN_NUMBER(m->kind == MSG_GOT ? m->got.op : m->put_ack.op));
+    if (!f)
+        return;
+    if (m->kind == MSG_GOT && f->stage == FLIGHT_PULL)
+        got(r, f, (int)m->got.error, &m->got.record, out);
+    else if (m->kind == MSG_PUT_ACK && f->stage == FLIGHT_PUSH)
+        land_or_end(r, f, (int)m->put_ack.error, out);
+}
+
+bool repair_message(struct repair *r, uint64_t from, const struct message *m, struct out *out)
+{
+    struct repair_run *run = &r->run;
+    bool ours = run->phase != REPAIR_IDLE && from == run->peer;
+    if (m->kind == MSG_TREE || m->kind == MSG_LIST) {
+        uint64_t op = m->kind == MSG_TREE ? m->tree.op : m->list.op;
+        if (!ours || TOKEN_NUMBER(op) != run->number || run->theirs.answered)
+            return true;
+        if (m->kind == MSG_TREE && run->phase != REPAIR_LISTS)
+            take_told(r, &run->theirs, (int)m->tree.error, m->tree.hashes, 0, out);
+        else if (m->kind == MSG_LIST && run->phase == REPAIR_LISTS)
+            take_told(r, &run->theirs, (int)m->list.error, m->list.entries, m->list.upto, out);
+        return true;
+    }
+    if (m->kind != MSG_GOT && m->kind != MSG_PUT_ACK)
+        return false;
+    if (TOKEN_OWNER(m->kind == MSG_GOT ? m->got.op : m->put_ack.op) != TOKEN_REPAIR)
+        return false;
+    if (ours)
+        take_record(r, m, out);
+    return true;
+}
