@@ -118,10 +118,10 @@ static void parse(struct arguments *a, int argc, char **argv)
 static void print_result(const struct run_options *o, const struct run_result *r)
 {
     printf("seed %" PRIu64 ": %s hash %016" PRIx64 " events %" PRIu64 " steps %" PRIu64 " formed %" PRIu64 " ms, agreed %" PRIu64
-           " ms after healing; writes %" PRIu64 " ok %" PRIu64 " failed %" PRIu64 " unknown, reads %" PRIu64 "; deaths %" PRIu64
-           " (%" PRIu64 " of live nodes); hints %" PRIu64 "\n",
+           " ms after healing; writes %" PRIu64 " ok %" PRIu64 " failed %" PRIu64 " unknown, reads %" PRIu64 ", repaired %" PRIu64
+           "; deaths %" PRIu64 " (%" PRIu64 " of live nodes); hints %" PRIu64 "\n",
            o->seed, r->ok ? "held" : "BROKE", r->hash, r->events, r->steps, r->formed_ms, r->converged_ms, r->writes_ok,
-           r->writes_failed, r->writes_unknown, r->reads, r->deaths, r->false_deaths, r->hints);
+           r->writes_failed, r->writes_unknown, r->reads, r->repaired, r->deaths, r->false_deaths, r->hints);
     if (!r->ok)
         printf("seed %" PRIu64 ": %.*s\n  again, with its story: covey-sim --seed %" PRIu64 " --nodes %" PRIu32 " --time %" PRIu32
                " --story\n",

@@ -4,6 +4,7 @@
  *   faults    clients work while the schedule's faults come and go (in one run of four they already come while the cluster forms)
  *   heal      every fault ends, every node is up; the members must agree within CONVERGE_MS
  *   converge  hints alone make the owners of every key equal, but for what a loss of power cut off
+ *   compare   every pair of owners compares what it holds; then they must hold the same (in half of the runs this comes last)
  *   judge     every key is read through every node in turn: nothing acknowledged is lost
  */
 #ifndef COVEY_SIM_RUN_H
@@ -12,10 +13,12 @@
 #include "sim/hints.h"
 #include "sim/load.h"
 #include "sim/members.h"
+#include "sim/owners.h"
 
 enum {
     FORM_MS = 60 * 1000,     /* a cluster without faults forms well within that (it takes a few seconds; 100 nodes some tens) */
     CONVERGE_MS = 90 * 1000, /* after healing: longest suspicion + gossip + a push-pull of 30 s + a probe of the dead of 30 s */
+    COMPARE_MS = 60 * 1000,  /* for every pair of owners to compare: a few round trips each, one exchange at a time at a node */
     RUN_KEYS = 50,
 };
 
@@ -38,6 +41,7 @@ struct run_result {
     uint64_t writes_ok, writes_failed, writes_unknown, reads;
     uint64_t deaths, false_deaths;
     uint64_t hints;                   /* brought to their owners */
+    uint64_t repaired;                /* records that the last comparison of all owners moved */
     uint64_t formed_ms, converged_ms; /* how long it took */
     struct buf why;                   /* what broke, in words; to be closed */
 };

@@ -1,0 +1,91 @@
+/* owners.c: see owners.h. */
+#include "sim/owners.h"
+
+#include "base/check.h"
+#include "base/hash.h"
+#include "core/ring.h"
+
+#include <inttypes.h>
+
+static bool compared(const struct repair *r, uint64_t since_ms)
+{
+    for (unsigned m = 0; m < r->layout->member_n; m++)
+        if (r->peer[m].shared && r->peer[m].done_ms < since_ms)
+            return false;
+    return true;
+}
+
+bool owners_compared(struct world *w, uint64_t since_ms)
+{
+    bool all = true;
+    for (uint32_t i = 0; i < w->o.nodes; i++) {
+        const struct repair *r = &w->node[i].node.repair;
+        if (!w->node[i].up || !r->layout)
+            return false;
+        if (compared(r, since_ms))
+            continue;
+        all = false;
+        if (r->run.phase != REPAIR_IDLE || r->next_ms == 0)
+            continue;
+        struct request ask = {.token = UINT64_MAX, .kind = OP_REPAIR, .vnode = REPAIR_ALL};
+        struct event ev = {.kind = EV_REQUEST, .request = &ask};
+        world_turn(w, i, &ev);
+    }
+    return all;
+}
+
+/* ---- Equality ---- */
+
+struct comparison {
+    struct world *w;
+    const struct layout *layout;
+    uint16_t vnode;
+    uint32_t holder; /* node whose records are walked */
+    struct buf *why;
+    bool equal;
+};
+
+static bool item_eq(const struct index_item *a, const struct index_item *b)
+{
+    return a->kind == b->kind && version_cmp(&a->version, &b->version) == 0 && a->expiry_ms == b->expiry_ms &&
+           a->value_n == b->value_n;
+}
+
+static void compare_one(void *arg, struct slice key, const struct index_item *item)
+{
+    struct comparison *c = arg;
+    for (unsigned i = 0; c->equal && i < c->layout->n; i++) {
+        struct sim_node *owner = world_by_id(c->w, ring_owner(c->layout, c->vnode, i)->id);
+        const struct index *ix = &mem_table(owner->store)->index;
+        struct index_key k = index_key(ix, slot_of_key(key), key);
+        struct index_spot spot;
+        struct index_item held = {0};
+        if (index_find(ix, &k, &spot))
+            held = index_get(ix, &spot);
+        if (item_eq(&held, item))
+            continue;
+        c->equal = false;
+        CHECK(!buf_printf(c->why,
+                          "after every pair of owners compared, n%" PRIu32 " holds %.*s at stamp %" PRIu64 " and n%" PRIu32
+                          " at stamp %" PRIu64,
+                          c->holder, (int)(key.n < 100 ? key.n : 100), (const char *)key.p, item->version.stamp,
+                          world_index(c->w, owner), held.version.stamp));
+    }
+}
+
+bool owners_equal(struct world *w, struct buf *why)
+{
+    struct comparison c = {.w = w, .layout = chain_layout(&w->node[0].node.chain), .why = why, .equal = true};
+    for (uint32_t n = 0; n < w->o.nodes; n++)
+        if (!store_trees_hold(w->node[n].store)) {
+            CHECK(!buf_printf(why, "a Merkle tree of n%" PRIu32 " is not what its records make", n));
+            return false;
+        }
+    for (c.vnode = 0; c.vnode < c.layout->vnodes; c.vnode++)
+        for (unsigned i = 0; c.equal && i < c.layout->n; i++) {
+            struct sim_node *owner = world_by_id(w, ring_owner(c.layout, c.vnode, i)->id);
+            c.holder = world_index(w, owner);
+            index_walk(&mem_table(owner->store)->index, c.vnode, compare_one, &c);
+        }
+    return c.equal;
+}
