@@ -229,6 +229,7 @@ void net_send(struct world *w, uint32_t from, uint64_t to_id, struct addr addr, 
         s = stream_open(w, from, to, -1);
     struct direction *d = &s->way[from > to];
     size_t n = message_size(m);
+    w->bytes += n;
     struct parcel *p = malloc(sizeof *p + n);
     CHECK(p);
     message_encode(m, p->bytes);

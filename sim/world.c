@@ -245,7 +245,7 @@ static void act(struct world *w, uint32_t i, const struct action *a)
         store_tree(s->store, a->tree.token, a->tree.vnodes, a->tree.leaves);
         break;
     case ACT_STORE_LIST:
-        store_list(s->store, a->list.token, a->list.vnode, a->list.from, a->list.to);
+        store_list(s->store, a->list.token, a->list.vnode, a->list.ranges);
         break;
     case ACT_REPLY:
         act_reply(w, i, &a->reply);

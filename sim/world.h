@@ -84,7 +84,7 @@ struct world {
     uint32_t delay_ms;
     struct stream *streams; /* hash by pair */
     uint64_t next_stream;
-    uint64_t events, steps, packets, messages;
+    uint64_t events, steps, packets, messages, bytes; /* bytes: of the messages on streams */
 };
 
 void world_init(struct world *w, const struct world_options *o);

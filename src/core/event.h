@@ -214,7 +214,7 @@ struct event {
             uint64_t token;
             int error;         /* 0, ERR_LOADING, ERR_BAD_MESSAGE, ERR_NO_MEMORY, ERR_TOO_BIG */
             struct slice told; /* hashes, or entries of a listing */
-            uint64_t upto;     /* of a listing */
+            uint64_t upto;     /* of a listing: nothing is left out up to this position */
         } told;
     };
 };
@@ -286,7 +286,7 @@ struct action {
         struct {
             uint64_t token;
             uint16_t vnode;
-            uint64_t from, to;
+            struct slice ranges; /* of positions */
         } list;
         struct result reply;
         struct member_info member;

@@ -36,6 +36,7 @@ void repair_init(struct repair *r, uint64_t self, uint64_t seed)
     *r = (struct repair){.self = self, .next_ms = UINT64_MAX, .only = REPAIR_ALL};
     rng_init(&r->rng, seed);
     struct repair_side *side[2] = {&r->run.own, &r->run.theirs};
+    buf_init(&r->run.ranges, KEY_MAX);
     for (unsigned i = 0; i < 2; i++) {
         buf_init(&side[i]->told, MESSAGE_MAX);
         buf_init(&side[i]->leaves, MESSAGE_MAX);
@@ -48,6 +49,7 @@ void repair_close(struct repair *r)
     free(r->synced_ms);
     free(r->run.vnode);
     struct repair_side *side[2] = {&r->run.own, &r->run.theirs};
+    buf_close(&r->run.ranges);
     for (unsigned i = 0; i < 2; i++) {
         buf_close(&side[i]->told);
         buf_close(&side[i]->leaves);

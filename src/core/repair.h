@@ -36,7 +36,7 @@ enum repair_phase {
     REPAIR_IDLE,
     REPAIR_TREES,  /* roots of some vnodes are awaited from both stores */
     REPAIR_LEAVES, /* the leaves of one vnode */
-    REPAIR_LISTS,  /* the (key, version) pairs of one range of it */
+    REPAIR_LISTS,  /* the (key, version) pairs of its ranges that differ */
     REPAIR_MOVES,  /* the records that one of the two is missing */
 };
 
@@ -53,7 +53,7 @@ struct repair_side {
     bool answered;
     uint64_t upto; /* of a list */
     struct buf told;
-    struct buf leaves; /* of the vnode whose ranges are being listed */
+    struct buf leaves; /* of the vnode that is being looked into */
     struct slice rest; /* of a list: not judged yet */
 };
 
@@ -69,8 +69,8 @@ struct repair_run {
     unsigned differ_n, differ_at;
     uint8_t question[2 * REPAIR_ROOTS]; /* the vnodes asked for */
     unsigned question_n;
-    uint32_t leaf;     /* from which on leaves are compared */
-    uint64_t from, to; /* positions: the range being listed */
+    struct buf ranges; /* of the vnode that differ and are being listed */
+    uint64_t from;     /* the position up to which they are through */
     bool incomplete;   /* something of this vnode could not be moved */
     bool all;          /* every vnode so far was completed */
     struct repair_side own, theirs;

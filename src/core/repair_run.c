@@ -1,13 +1,14 @@
 /* repair_run.c: one exchange, from the roots to the records.
  *
- *   TREES ---(some roots differ)---> LEAVES ---(a range of leaves differs)---> LISTS ---> MOVES
- *     ^                               |  ^                                      ^          |
- *     +---(the vnodes are through)----+  +------(the range is through)----------+----------+  (lists were cut: the rest)
+ *   TREES ---(a vnode's root differs)---> LEAVES ---(some leaves differ)---> LISTS ---> MOVES
+ *     ^                                    |  ^                               ^          |
+ *     +--(no more vnodes of these roots)---+  +--------(the vnode is through)-+----------+  (the lists were cut: the rest)
  *
  * In the first three phases both stores are asked the same, the own one by an action and the peer's by a message, and nothing
- * goes on before both have answered. A range is a run of neighbouring leaves that differ; where the two trees are of
- * different sizes the larger is folded first (merkle.h: neighbours together). Lists come in the order of positions, each
- * perhaps cut by its bound: what both cover is judged, in one merge of the two, and the rest is listed anew.
+ * goes on before both have answered. Where the two trees are of different sizes the larger is folded first (merkle.h:
+ * neighbours together); neighbouring leaves that differ are one range, and all ranges of a vnode are listed at once. Lists
+ * come in the order of positions, each perhaps cut by its bound: what both cover is judged, in one merge of the two, and the
+ * rest is listed anew.
  *
  * Numbers. Each question and each record has a number of its own, which comes back in the answer; whatever is not expected
  * any more finds none and is dropped. An exchange hears from its peer within REPAIR_ANSWER_MS of the last progress, or it
@@ -62,14 +63,14 @@ static void ask_lists(struct repair *r, struct out *out)
 {
     struct repair_run *run = &r->run;
     uint16_t vnode = run->differ[run->differ_at];
+    struct slice ranges = buf_view(&run->ranges);
     question_new(r, REPAIR_LISTS);
     struct action *a = out_add(out, ACT_STORE_LIST);
     a->list.token = TOKEN(TOKEN_REPAIR, run->number);
     a->list.vnode = vnode;
-    a->list.from = run->from;
-    a->list.to = run->to;
+    a->list.ranges = ranges;
     send(r, MSG_LIST_GET, out)->list_get = (struct msg_list_get){
-        .op = TOKEN(TOKEN_REPAIR, run->number), .epoch = r->layout->epoch, .vnode = vnode, .from = run->from, .to = run->to};
+        .op = TOKEN(TOKEN_REPAIR, run->number), .epoch = r->layout->epoch, .vnode = vnode, .ranges = ranges};
 }
 
 static void question_add(struct repair_run *run, uint16_t vnode)
@@ -167,25 +168,43 @@ static uint64_t folded(const struct buf *leaves, uint32_t n, uint32_t i)
     return sum;
 }
 
-/* The next run of leaves that differ becomes the range to list; without one the vnode is through. */
-static void next_range(struct repair *r, struct out *out)
+/* Where leaf i of n begins. */
+static uint64_t leaf_first(uint32_t n, uint32_t i)
+{
+    return n == 1 ? 0 : (UINT64_MAX / n + 1) * i;
+}
+
+/* Gathers the ranges from run->from on in which the leaves differ. False when memory is out. */
+static bool gather_ranges(struct repair_run *run)
+{
+    const struct buf *own = &run->own.leaves, *theirs = &run->theirs.leaves;
+    uint32_t n = (uint32_t)((own->n < theirs->n ? own->n : theirs->n) / 8);
+    run->ranges.n = 0;
+    for (uint32_t leaf = 0; leaf < n; leaf++) {
+        uint32_t first = leaf;
+        while (leaf < n && folded(own, n, leaf) != folded(theirs, n, leaf))
+            leaf++;
+        uint64_t from = leaf_first(n, first), to = leaf == n ? UINT64_MAX : leaf_first(n, leaf) - 1;
+        if (leaf == first || to < run->from)
+            continue;
+        if (range_append(&run->ranges, from < run->from ? run->from : from, to))
+            return false;
+    }
+    return true;
+}
+
+/* Lists what differs from run->from on; when there is nothing the vnode is through. */
+static void next_ranges(struct repair *r, struct out *out)
 {
     struct repair_run *run = &r->run;
-    const struct buf *own = &run->own.leaves, *theirs = &run->theirs.leaves;
-    uint32_t n = (uint32_t)(own->n < theirs->n ? own->n : theirs->n) / 8;
-    while (run->leaf < n && folded(own, n, run->leaf) == folded(theirs, n, run->leaf))
-        run->leaf++;
-    if (run->leaf == n) {
+    if (!gather_ranges(run)) {
+        run_end(r, false);
+    } else if (run->ranges.n > 0) {
+        ask_lists(r, out);
+    } else {
         vnode_done(r, run->differ[run->differ_at++], !run->incomplete);
         next_vnode(r, out);
-        return;
     }
-    uint64_t width = UINT64_MAX / n + (n > 1); /* 2^64 / n */
-    run->from = n == 1 ? 0 : run->leaf * width;
-    while (run->leaf < n && folded(own, n, run->leaf) != folded(theirs, n, run->leaf))
-        run->leaf++;
-    run->to = run->leaf == n ? UINT64_MAX : run->leaf * width - 1;
-    ask_lists(r, out);
 }
 
 static void judge_leaves(struct repair *r, struct out *out)
@@ -201,8 +220,8 @@ static void judge_leaves(struct repair *r, struct out *out)
         side[i]->told = side[i]->leaves; /* kept while the lists come into the other buffer */
         side[i]->leaves = told;
     }
-    run->leaf = 0;
-    next_range(r, out);
+    run->from = 0;
+    next_ranges(r, out);
 }
 
 /* ---- Records ---- */
@@ -295,13 +314,13 @@ static void move(struct repair *r, struct out *out)
     }
     if (run->flight_n > 0)
         return;
-    uint64_t limit = limit_of(run);
-    if (limit >= run->to) {
-        next_range(r, out);
-        return;
+    if (limit_of(run) == UINT64_MAX) {
+        vnode_done(r, run->differ[run->differ_at++], !run->incomplete);
+        next_vnode(r, out);
+    } else {
+        run->from = limit_of(run) + 1;
+        next_ranges(r, out);
     }
-    run->from = limit + 1;
-    ask_lists(r, out);
 }
 
 static void judge_lists(struct repair *r, struct out *out)

@@ -116,8 +116,7 @@ static void submit(uint64_t handle, const struct message *m, struct out *out)
         struct action *a = out_add(out, ACT_STORE_LIST);
         a->list.token = token;
         a->list.vnode = m->list_get.vnode;
-        a->list.from = m->list_get.from;
-        a->list.to = m->list_get.to;
+        a->list.ranges = m->list_get.ranges;
     }
 }
 

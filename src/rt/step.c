@@ -90,7 +90,7 @@ static void carry_out(struct world *w, const struct action *a)
         store_tree(w->store, a->tree.token, a->tree.vnodes, a->tree.leaves);
         break;
     case ACT_STORE_LIST:
-        store_list(w->store, a->list.token, a->list.vnode, a->list.from, a->list.to);
+        store_list(w->store, a->list.token, a->list.vnode, a->list.ranges);
         break;
     case ACT_REPLY:
         clients_reply(&w->clients, &a->reply);

@@ -149,7 +149,7 @@ bool forest_holds(const struct forest *f, const struct index *ix)
 /* The least entries met so far, as a heap with the greatest on top: a walk over a large vnode keeps a bounded part of it. */
 struct picks {
     const struct merkle_key *key;
-    uint64_t from, to;
+    struct slice ranges;
     struct listing_entry *at; /* LISTING_ENTRIES_MAX places */
     uint32_t n;
     bool dropped;
@@ -189,7 +189,7 @@ static void pick(void *arg, struct slice key, const struct index_item *item)
         .kind = item->kind,
         .key = key,
     };
-    if (e.position < p->from || e.position > p->to)
+    if (!ranges_have(p->ranges, e.position))
         return;
     if (p->n < LISTING_ENTRIES_MAX) {
         p->at[p->n] = e;
@@ -212,7 +212,7 @@ static int by_position(const void *a, const void *b)
 static int write_picks(const struct picks *p, struct buf *out, uint64_t *upto)
 {
     size_t begin = out->n;
-    *upto = p->dropped ? p->at[p->n - 1].position : p->to;
+    *upto = p->dropped ? p->at[p->n - 1].position : UINT64_MAX;
     for (uint32_t i = 0; i < p->n; i++) {
         if (i > 0 && out->n - begin + LISTING_HEAD + p->at[i].key.n > LISTING_BYTES_MAX) {
             *upto = p->at[i - 1].position;
@@ -225,12 +225,12 @@ static int write_picks(const struct picks *p, struct buf *out, uint64_t *upto)
     return 0;
 }
 
-int forest_list(const struct forest *f, const struct index *ix, uint32_t vnode, uint64_t from, uint64_t to, struct buf *out,
+int forest_list(const struct forest *f, const struct index *ix, uint32_t vnode, struct slice ranges, struct buf *out,
                 uint64_t *upto)
 {
     if (!f->keyed)
         return ERR_LOADING;
-    struct picks p = {.key = &f->key, .from = from, .to = to};
+    struct picks p = {.key = &f->key, .ranges = ranges};
     p.at = malloc(LISTING_ENTRIES_MAX * sizeof *p.at);
     if (!p.at)
         return ERR_NO_MEMORY;

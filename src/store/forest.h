@@ -50,10 +50,9 @@ void forest_change(struct forest *f, uint32_t vnode, struct slice key, const str
 /* The tree of a vnode, planted if need be. 0, ERR_LOADING (no key yet) or ERR_NO_MEMORY. */
 int forest_tree(struct forest *f, const struct index *ix, uint32_t vnode, const struct tree **tree);
 
-/* Appends the records of a vnode with positions from .. to, the least LISTING_ENTRIES_MAX of them and at most
- * LISTING_BYTES_MAX, in order. *upto: every record up to there is listed; `to` when none was left out. 0, ERR_LOADING or
- * ERR_NO_MEMORY. */
-int forest_list(const struct forest *f, const struct index *ix, uint32_t vnode, uint64_t from, uint64_t to, struct buf *out,
+/* Appends the records of a vnode in some ranges, the least LISTING_ENTRIES_MAX of them and at most LISTING_BYTES_MAX, in order.
+ * *upto: every record up to that position is listed; UINT64_MAX when none was left out. 0, ERR_LOADING or ERR_NO_MEMORY. */
+int forest_list(const struct forest *f, const struct index *ix, uint32_t vnode, struct slice ranges, struct buf *out,
                 uint64_t *upto);
 
 /* Aborts unless every planted tree equals one planted from scratch. For tests and the simulator: reads everything. */

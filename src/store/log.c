@@ -213,9 +213,9 @@ static void log_tree(struct store *s, uint64_t token, struct slice vnodes, bool 
     table_tree(&log_of(s)->table, token, vnodes, leaves);
 }
 
-static void log_list(struct store *s, uint64_t token, uint16_t vnode, uint64_t from, uint64_t to)
+static void log_list(struct store *s, uint64_t token, uint16_t vnode, struct slice ranges)
 {
-    table_list(&log_of(s)->table, token, vnode, from, to);
+    table_list(&log_of(s)->table, token, vnode, ranges);
 }
 
 /* Reads a value that is in the page cache. False when it is not (or the file system cannot tell). */

@@ -58,9 +58,9 @@ static void mem_tree(struct store *s, uint64_t token, struct slice vnodes, bool 
     table_tree(&mem_of(s)->table, token, vnodes, leaves);
 }
 
-static void mem_list(struct store *s, uint64_t token, uint16_t vnode, uint64_t from, uint64_t to)
+static void mem_list(struct store *s, uint64_t token, uint16_t vnode, struct slice ranges)
 {
-    table_list(&mem_of(s)->table, token, vnode, from, to);
+    table_list(&mem_of(s)->table, token, vnode, ranges);
 }
 
 /* Moves the gathered puts behind those in flight. */

@@ -43,7 +43,7 @@ struct store_vtable {
     void (*get)(struct store *s, uint64_t token, struct slice key, enum get_wants wants);
     void (*count)(struct store *s, uint64_t token);
     void (*tree)(struct store *s, uint64_t token, struct slice vnodes, bool leaves);
-    void (*list)(struct store *s, uint64_t token, uint16_t vnode, uint64_t from, uint64_t to);
+    void (*list)(struct store *s, uint64_t token, uint16_t vnode, struct slice ranges);
     void (*flush)(struct store *s);
     bool (*reap)(struct store *s, struct store_result *out);
     bool (*state)(struct store *s, struct slice name, struct slice *value, uint64_t *serial);
@@ -86,10 +86,11 @@ static inline void store_tree(struct store *s, uint64_t token, struct slice vnod
     s->vtable->tree(s, token, vnodes, leaves);
 }
 
-/* Submits a listing of a vnode's records with positions from .. to, as far as one listing goes. */
-static inline void store_list(struct store *s, uint64_t token, uint16_t vnode, uint64_t from, uint64_t to)
+/* Submits a listing of a vnode's records in some ranges of positions (at most KEY_MAX bytes; copied), as far as one listing
+ * goes. */
+static inline void store_list(struct store *s, uint64_t token, uint16_t vnode, struct slice ranges)
 {
-    s->vtable->list(s, token, vnode, from, to);
+    s->vtable->list(s, token, vnode, ranges);
 }
 
 /* The turn is over: write and sync what was submitted. Does not wait. */

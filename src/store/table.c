@@ -280,12 +280,9 @@ void table_tree(struct table *t, uint64_t token, struct slice vnodes, bool leave
     ask(t, STORE_TREE_DONE, token, vnodes)->leaves = leaves;
 }
 
-void table_list(struct table *t, uint64_t token, uint16_t vnode, uint64_t from, uint64_t to)
+void table_list(struct table *t, uint64_t token, uint16_t vnode, struct slice ranges)
 {
-    struct question *q = ask(t, STORE_LIST_DONE, token, slice_of(NULL, 0));
-    q->vnode = vnode;
-    q->from = from;
-    q->to = to;
+    ask(t, STORE_LIST_DONE, token, ranges)->vnode = vnode;
 }
 
 void table_count(struct table *t, uint64_t token)
@@ -356,8 +353,11 @@ static void answer_tree(struct table *t, const struct question *q, struct store_
 
 static void answer_list(struct table *t, const struct question *q, struct store_result *out)
 {
+    struct slice ranges = slice_of(t->keys.p + q->key_at, q->key_n);
     t->told.n = 0;
-    out->error = q->vnode < t->forest.tree_n ? forest_list(&t->forest, &t->index, q->vnode, q->from, q->to, &t->told, &out->upto)
+    if (out->error)
+        return;
+    out->error = q->vnode < t->forest.tree_n ? forest_list(&t->forest, &t->index, q->vnode, ranges, &t->told, &out->upto)
                                              : ERR_BAD_MESSAGE;
     out->told = buf_view(&t->told);
 }

@@ -26,11 +26,10 @@ struct question {
     uint64_t token;
     enum store_result_kind kind; /* any but STORE_PUT_DONE */
     enum get_wants wants;
-    bool leaves;       /* TREE */
-    uint16_t vnode;    /* LIST, */
-    uint64_t from, to; /* with these positions */
-    size_t key_at;     /* of the key, or of a TREE's vnodes, in table.keys */
-    uint64_t hash;     /* of the key, for the index */
+    bool leaves;    /* TREE */
+    uint16_t vnode; /* LIST */
+    size_t key_at;  /* of the key, a TREE's vnodes or a LIST's ranges, in table.keys */
+    uint64_t hash;  /* of the key, for the index */
     uint32_t key_n;
     uint16_t slot;
     int error; /* refused: no memory for the key */
@@ -91,7 +90,7 @@ int table_replay(struct table *t, const struct record_view *v, uint16_t segment,
 void table_get(struct table *t, uint64_t token, struct slice key, enum get_wants wants);
 void table_count(struct table *t, uint64_t token);
 void table_tree(struct table *t, uint64_t token, struct slice vnodes, bool leaves);
-void table_list(struct table *t, uint64_t token, uint16_t vnode, uint64_t from, uint64_t to);
+void table_list(struct table *t, uint64_t token, uint16_t vnode, struct slice ranges);
 bool table_state(const struct table *t, struct slice name, struct slice *value, uint64_t *serial);
 
 /* ---- Results ---- */

@@ -43,6 +43,27 @@ uint64_t merkle_print(const struct merkle_key *k, uint64_t position, uint8_t kin
     return sip(k, bytes, (size_t)(p - bytes));
 }
 
+int range_append(struct buf *out, uint64_t first, uint64_t last)
+{
+    uint8_t bytes[RANGE_BYTES];
+    put_u64(put_u64(bytes, first), last);
+    return buf_append(out, bytes, sizeof bytes);
+}
+
+bool ranges_have(struct slice ranges, uint64_t position)
+{
+    size_t low = 0,
+           high = ranges.n / RANGE_BYTES; /* ranges before low begin at or before the position, those from high on behind it */
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (get_u64(ranges.p + middle * RANGE_BYTES) <= position)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low > 0 && position <= get_u64(ranges.p + (low - 1) * RANGE_BYTES + 8);
+}
+
 int listing_append(struct buf *out, const struct listing_entry *e)
 {
     int error = buf_reserve(out, LISTING_HEAD + e->key.n);

@@ -25,6 +25,16 @@ struct merkle_key merkle_key_of(struct cluster_id cluster);
 uint64_t merkle_position(const struct merkle_key *k, struct slice key);
 uint64_t merkle_print(const struct merkle_key *k, uint64_t position, uint8_t kind, const struct version *v, uint64_t expiry_ms);
 
+/* ---- Ranges of positions: a run of (u64 first, u64 last) pairs, ascending, none touching the next ---- */
+
+enum { RANGE_BYTES = 16 };
+
+/* Appends a range. Errors as buf_reserve. */
+int range_append(struct buf *out, uint64_t first, uint64_t last);
+
+/* Whether a position is in one of the ranges. A piece of a range at the end counts for nothing. */
+bool ranges_have(struct slice ranges, uint64_t position);
+
 /* ---- Listings: runs of entries, in the order of (position, key) ---- */
 
 enum {
