@@ -434,7 +434,28 @@ static void test_ring(void **state)
     assert_int_equal(field(f, 1, "last_slot")->integer, 4095);
     assert_text(field(f, 1, "owners") + 1, "a");
     assert_text(field(f, 1, "owners") + 2, "c");
+    assert_int_equal(field(f, 1, "synced_ms")->integer, 1500);
+    assert_int_equal(field(f, (uint32_t)(field(f, 1, "synced_ms") - f->reply.v) + 1, "synced_ms")->type, RESP_NULL);
     expect(f, "RING nonsense", "-ERR syntax error, it is RING [VNODES]\r\n");
+}
+
+static void test_repair(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, "HELLO 3");
+    parse(f, "REPAIR");
+    assert_int_equal(field(f, 0, "comparisons")->integer, REPAIR_ALL);
+    assert_int_equal(field(f, 0, "running")->type, RESP_BOOLEAN);
+    assert_int_equal(field(f, 0, "received")->integer, 7);
+    parse(f, "REPAIR status");
+    assert_int_equal(field(f, 0, "comparisons")->integer, REPAIR_NONE);
+    parse(f, "REPAIR 17");
+    assert_int_equal(field(f, 0, "comparisons")->integer, 17);
+    static const char *const bad[] = {"REPAIR -1", "REPAIR 16384", "REPAIR x", "REPAIR 1 2"};
+    for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        expect(f, bad[i], "-ERR syntax error, it is REPAIR [vnode|STATUS], with a vnode from RING VNODES\r\n");
+    f->toy.error = ERR_REFUSED;
+    expect(f, "REPAIR 17", "-ERR this node is no owner of that vnode, or there is none of that number (see RING VNODES)\r\n");
 }
 
 static void test_where(void **state)
@@ -734,6 +755,7 @@ int main(void)
         TEST(test_subscribe_waits_for_earlier_commands),
         TEST(test_members),
         TEST(test_ring),
+        TEST(test_repair),
         TEST(test_where),
         TEST(test_hints),
         TEST(test_status),

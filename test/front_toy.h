@@ -169,6 +169,7 @@ static const struct hint_info toy_hints[] = {{.target = 0xc1,
                                               .dropped = 1}};
 static struct layout_member toy_layout_member[] = {{.id = 0xa1}, {.id = 0xc1}};
 static uint16_t toy_layout_owner[] = {0, 1, 1, 0, 0, 1, 1, 0};
+static const uint64_t toy_synced_ms[] = {1500, UINT64_MAX, 0, 0};
 static const struct layout toy_layout = {.epoch = 7,
                                          .vnodes = 4,
                                          .n_wanted = 3,
@@ -195,6 +196,7 @@ static inline void toy_fill(struct toy *t, const struct toy_asked *a, struct res
         r->members.member = toy_member;
         r->members.member_n = 3;
         r->members.layout = t->status.verdict == VERDICT_LOADING ? NULL : &toy_layout;
+        r->members.synced_ms = toy_synced_ms;
         break;
     case OP_STATUS:
         r->status = t->status;
@@ -202,6 +204,9 @@ static inline void toy_fill(struct toy *t, const struct toy_asked *a, struct res
     case OP_HINTS:
         r->hints.target = toy_hints;
         r->hints.target_n = 1;
+        break;
+    case OP_REPAIR: /* what was asked for comes back, so that a test sees it */
+        r->repair = (struct repair_info){.running = true, .vnodes = a->request.vnode, .vnodes_done = 3, .received = 7};
         break;
     default:
         toy_data(t, a, r);

@@ -1,6 +1,7 @@
 /* console.c: the command line of `covey console` and of the one-shots. */
 #include "console/console.h"
 
+#include "console/repair.h"
 #include "console/shell.h"
 #include "front/command.h"
 
@@ -21,6 +22,7 @@ static void on_signal(int number)
 struct flags {
     struct shell_options shell;
     bool help;
+    bool watch;        /* repair --watch */
     struct slice *arg; /* the words that are no flags */
     uint32_t arg_n;
 };
@@ -61,6 +63,8 @@ static int parse_flags(struct flags *f, int argc, char **argv)
             words_only = true;
         } else if (strcmp(word, "--json") == 0) {
             f->shell.json = true;
+        } else if (strcmp(word, "--watch") == 0 && f->arg_n > 0 && slice_eq(f->arg[0], SLICE("repair"))) {
+            f->watch = true;
         } else if (strcmp(word, "--help") == 0) {
             f->help = true;
         } else if (!host && !port) {
@@ -100,6 +104,8 @@ static int run(struct flags *f)
         bool terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
         return terminal ? shell_interactive(&f->shell) : shell_script(&f->shell);
     }
+    if (f->watch)
+        return repair_watch(&f->shell, f->arg, f->arg_n);
     struct shell s;
     shell_init(&s, &f->shell);
     int code = shell_command(&s, f->arg, f->arg_n);

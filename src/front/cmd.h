@@ -52,6 +52,8 @@ RUN(cmd_status)
 RUN(cmd_subscribe)
 RUN(cmd_unsubscribe)
 RUN(cmd_where)
+/* cmd_repair.c */
+RUN(cmd_repair)
 #undef RUN
 
 /* Helpers that several of them need. */

@@ -131,11 +131,23 @@ static void answer_ring(struct reply *r, struct session_op *op, const struct res
         reply_array(r, 0);
 }
 
-static void reply_vnode(struct reply *r, const struct layout *l, uint32_t vnode, const struct slice *name)
+/* Since when this node's records were known to be all owners': nothing where it is no owner, or does not know yet. */
+static void field_synced(struct reply *r, const uint64_t *synced_ms, uint32_t vnode)
 {
+    if (synced_ms && synced_ms[vnode] != UINT64_MAX) {
+        reply_field_integer(r, "synced_ms", (int64_t)synced_ms[vnode]);
+        return;
+    }
+    reply_text(r, "synced_ms");
+    reply_null(r);
+}
+
+static void reply_vnode(struct reply *r, const struct result *result, uint32_t vnode, const struct slice *name)
+{
+    const struct layout *l = result->members.layout;
     uint32_t width = SLOTS / l->vnodes;
 
-    reply_map(r, 4);
+    reply_map(r, 5);
     reply_field_integer(r, "vnode", vnode);
     reply_field_integer(r, "first_slot", vnode * width);
     reply_field_integer(r, "last_slot", (vnode + 1) * width - 1);
@@ -143,6 +155,7 @@ static void reply_vnode(struct reply *r, const struct layout *l, uint32_t vnode,
     reply_array(r, l->n);
     for (unsigned i = 0; i < l->n; i++)
         reply_bulk(r, name[l->owner[(size_t)vnode * l->n + i]]);
+    field_synced(r, result->members.synced_ms, vnode);
 }
 
 static void answer_vnodes(struct reply *r, struct session_op *op, const struct result *result)
@@ -155,7 +168,7 @@ static void answer_vnodes(struct reply *r, struct session_op *op, const struct r
     for (uint32_t i = 0; l && i < l->member_n; i++)
         name[i] = name_of(result, l->member[i].id);
     for (uint32_t v = 0; l && v < l->vnodes; v++)
-        reply_vnode(r, l, v, name);
+        reply_vnode(r, result, v, name);
 }
 
 void cmd_ring(struct session *s, const struct command *c)

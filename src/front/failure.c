@@ -71,6 +71,12 @@ void failure_of_result(struct reply *r, const struct result *result, bool one_of
         reply_error(r, "CORRUPT the record failed its checksum at an owner; %s; look at the owners' logs (WHERE names them)",
                     refused);
         return;
+    case ERR_REFUSED:
+        if (result->kind == OP_REPAIR) {
+            reply_error(r, "ERR this node is no owner of that vnode, or there is none of that number (see RING VNODES)");
+            return;
+        }
+        /* fall through */
     default:
         reply_error(r, "ERR %s; %s", error_sentence(result->error), refused);
     }

@@ -103,6 +103,7 @@ struct session {
     struct buf gather;   /* the reply of the command at the head, when it has several operations */
     int64_t sum;         /* likewise */
     bool gather_failed;
+    uint32_t vnode;       /* that a REPAIR names, until it is issued */
     bool alone;           /* nothing may start before all under way is done */
     bool stalled;         /* the last session_next stopped although input was left */
     bool closing, broken; /* no more input is taken; not even what is under way will be answered */

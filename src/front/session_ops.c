@@ -255,6 +255,7 @@ bool session_ops_issue(struct session *s, struct request *request)
         return false;
     *request = (struct request){.token = (uint64_t)s->handle << 32 | s->tail, .kind = ask->kind, .key = key};
     request->level = level_of(s, ask->kind);
+    request->vnode = s->vnode;
     if (ask->kind == OP_PUT)
         request->value = s->request.arg[s->key_at + 1];
     if (hash)

@@ -1,0 +1,82 @@
+/* repair.c: see repair.h. An ordinary client: it asks the node how it goes, ten times a second. */
+#include "console/repair.h"
+
+#include "base/error.h"
+#include "console/demo_screen.h"
+
+#include <stdio.h>
+
+enum { LOOK_MS = 100 };
+
+/* The integer, or yes or no, in a field of the last reply. */
+static int64_t field(const struct client *c, const char *name)
+{
+    uint32_t i = client_field(c, 0, name);
+    return i ? c->reply.v[i].integer : 0;
+}
+
+static int complain(const struct client *c)
+{
+    fprintf(stderr, "covey: %s\n", c->why);
+    return 2;
+}
+
+static bool refused(const struct client *c)
+{
+    if (c->reply.v[0].type != RESP_ERROR)
+        return false;
+    fprintf(stderr, "%.*s\n", (int)c->reply.v[0].text.n, (const char *)c->reply.v[0].text.p);
+    return true;
+}
+
+/* Shows progress until nothing runs any more; the last reply stays in c. 0 or an error of the client. */
+static int follow(struct client *c, struct screen *s)
+{
+    while (field(c, "running")) {
+        screen_progress(s, (uint32_t)field(c, "done"), (uint32_t)field(c, "comparisons"));
+        int error = client_receive(c, LOOK_MS); /* nothing comes: a pause that notices a node that dies */
+        if (error && error != ERR_INCOMPLETE)
+            return error;
+        error = client_ask(c, (const char *const[]){"REPAIR", "STATUS", NULL});
+        if (error)
+            return error;
+    }
+    return 0;
+}
+
+static int report(const struct client *c, struct screen *s, uint64_t began_ms)
+{
+    uint32_t done = (uint32_t)field(c, "done"), all = (uint32_t)field(c, "comparisons");
+    int64_t unreachable = field(c, "unreachable"), incomplete = field(c, "incomplete");
+    bool ok = unreachable == 0 && incomplete == 0;
+    char sent[SCREEN_COUNT], received[SCREEN_COUNT], bytes[SCREEN_COUNT];
+    screen_counted(s, done, all, (screen_now_ms() - began_ms) * 1000, ok);
+    screen_note(s, "%s records sent, %s received, %s bytes of values", screen_count((uint64_t)field(c, "sent"), sent),
+                screen_count((uint64_t)field(c, "received"), received), screen_count((uint64_t)field(c, "bytes"), bytes));
+    if (!ok)
+        screen_note(s, "degraded: %lld members could not be asked, %lld exchanges ended early; the node tries again by itself",
+                    (long long)unreachable, (long long)incomplete);
+    return ok ? 0 : 1;
+}
+
+int repair_watch(const struct shell_options *o, const struct slice *arg, uint32_t arg_n)
+{
+    struct client c;
+    struct screen s;
+    int code = 2;
+    client_init(&c);
+    screen_open(&s);
+    uint64_t began_ms = screen_now_ms();
+    if (client_open(&c, o->host, o->port) != 0 || client_call(&c, arg, arg_n) != 0) {
+        complain(&c);
+        goto out_close_client;
+    }
+    code = 1;
+    if (refused(&c))
+        goto out_close_client;
+    screen_step(&s, "vnodes compared");
+    code = follow(&c, &s) ? complain(&c) : refused(&c) ? 1 : report(&c, &s, began_ms);
+out_close_client:
+    client_close(&c);
+    return code;
+}
