@@ -1,0 +1,221 @@
+/* Anti-entropy against a scripted peer and a scripted store: what is asked when, and what ends an exchange. (That owners end equal
+ * is the simulator's to say.) */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "core/repair.h"
+#include "core/ring.h"
+
+enum { SELF = 1, PEER = 2, VNODES = 64, WALL_MS = 1000000000 };
+
+static const struct addr ADDR = {.family = 4, .port = 7};
+static struct layout layout;
+static struct repair r;
+static struct out out;
+
+static int set_up(void **state)
+{
+    (void)state;
+    struct layout_member member[2] = {{.id = SELF, .weight = 100}, {.id = PEER, .weight = 100}};
+    struct ring_change birth = {.member = member, .member_n = 2, .n_wanted = 2, .vnodes = VNODES, .generation = 1};
+    layout_init(&layout);
+    assert_int_equal(ring_compute(&birth, &layout), 0);
+    repair_init(&r, SELF, 1);
+    repair_time(&r, 1000, WALL_MS, false);
+    assert_int_equal(repair_layout(&r, &layout), 0);
+    repair_peer(&r, PEER, ADDR, true);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    repair_check(&r);
+    repair_close(&r);
+    layout_close(&layout);
+    return 0;
+}
+
+static uint64_t op_of(const struct message *m)
+{
+    return m->kind == MSG_TREE_GET ? m->tree_get.op : m->kind == MSG_LIST_GET ? m->list_get.op : m->get.op;
+}
+
+/* The message sent in the last step, of that kind. */
+static const struct message *sent(enum message_kind kind)
+{
+    for (unsigned i = 0; i < out.n; i++)
+        if (out.action[i].kind == ACT_SEND && out.action[i].send.message.kind == kind)
+            return &out.action[i].send.message;
+    return NULL;
+}
+
+static uint64_t begin(void)
+{
+    assert_int_equal(repair_ask(&r, REPAIR_ALL), 0);
+    assert_true(repair_deadline_ms(&r) <= r.now_ms);
+    out_clear(&out);
+    repair_tick(&r, &out);
+    assert_int_equal(out.n, 2);
+    assert_int_equal(out.action[0].kind, ACT_STORE_TREE);
+    assert_non_null(sent(MSG_TREE_GET));
+    return op_of(sent(MSG_TREE_GET));
+}
+
+/* Both stores answer a question, the peer's last. */
+static void told(uint64_t op, enum message_kind kind, struct slice own, struct slice theirs, uint64_t upto)
+{
+    struct message m = {.kind = (uint8_t)kind};
+    if (kind == MSG_TREE)
+        m.tree = (struct msg_tree){.op = op, .hashes = theirs};
+    else
+        m.list = (struct msg_list){.op = op, .upto = upto, .entries = theirs};
+    out_clear(&out);
+    repair_told(&r, TOKEN_NUMBER(op), 0, own, UINT64_MAX, &out);
+    assert_int_equal(out.n, 0);
+    assert_true(repair_message(&r, PEER, &m, &out));
+    assert_true(out.n <= REPAIR_OUT_MAX);
+    repair_check(&r);
+}
+
+static void equal_roots_end_it_and_are_remembered(void **state)
+{
+    (void)state;
+    static const uint8_t roots[8 * REPAIR_ROOTS] = {1};
+    uint64_t op = begin();
+    assert_int_equal(repair_synced_ms(&r, 0), 0);
+    for (unsigned done = REPAIR_ROOTS; done <= VNODES; done += REPAIR_ROOTS) {
+        told(op, MSG_TREE, slice_of(roots, sizeof roots), slice_of(roots, sizeof roots), 0);
+        assert_int_equal(r.info.vnodes_done, done);
+        if (done < VNODES)
+            op = op_of(sent(MSG_TREE_GET));
+    }
+    assert_int_equal(r.run.phase, REPAIR_IDLE);
+    assert_int_equal(repair_synced_ms(&r, 0), 1000);
+    assert_int_equal(repair_synced_ms(&r, VNODES - 1), 1000);
+    assert_int_equal(r.info.vnodes, VNODES);
+    assert_int_equal(repair_find(&r, PEER)->done_ms, 1000);
+    assert_int_equal(repair_deadline_ms(&r), 1000 + REPAIR_EVERY_MS);
+}
+
+/* Goes on until the lists of vnode 0 are asked for. */
+static uint64_t until_lists(void)
+{
+    static const uint8_t own[8 * REPAIR_ROOTS], theirs[8 * REPAIR_ROOTS] = {1};
+    told(begin(), MSG_TREE, slice_of(own, sizeof own), slice_of(theirs, sizeof theirs), 0);
+    uint64_t op = op_of(sent(MSG_TREE_GET));
+    told(op, MSG_TREE, slice_of(own, 8), slice_of(theirs, 16), 0); /* two leaves there, folded to one */
+    assert_non_null(sent(MSG_LIST_GET));
+    return op_of(sent(MSG_LIST_GET));
+}
+
+static void add(struct buf *b, uint64_t position, const char *key, uint64_t wall_ms)
+{
+    struct listing_entry e = {
+        .position = position, .version = {.stamp = wall_ms << 16}, .kind = RECORD_VALUE, .size = 3, .key = slice_str(key)};
+    assert_int_equal(listing_append(b, &e), 0);
+}
+
+static void what_is_missing_travels_and_what_is_young_does_not(void **state)
+{
+    (void)state;
+    struct buf own, theirs;
+    buf_init(&own, 1 << 20);
+    buf_init(&theirs, 1 << 20);
+    add(&own, 1, "ours", 5000);
+    add(&theirs, 2, "theirs", 5000);
+    add(&own, 3, "both", 5000);
+    add(&theirs, 3, "both", 5000);
+    add(&own, 4, "newer", 6000);
+    add(&theirs, 4, "newer", 5000);
+    add(&theirs, 5, "young", WALL_MS - REPAIR_YOUNG_MS + 1);
+    add(&theirs, 6, "of the future", WALL_MS + CLOCK_SKEW_MAX_MS + 1);
+    told(until_lists(), MSG_LIST, buf_view(&own), buf_view(&theirs), UINT64_MAX);
+    assert_int_equal(r.run.phase, REPAIR_MOVES);
+    static const struct {
+        enum action_kind kind;
+        const char *key;
+    } want[] = {{ACT_STORE_GET, "ours"}, {ACT_SEND, "theirs"}, {ACT_STORE_GET, "newer"}, {ACT_SEND, "of the future"}};
+    assert_int_equal(out.n, 4);
+    for (unsigned i = 0; i < 4; i++) {
+        const struct action *a = &out.action[i];
+        assert_int_equal(a->kind, want[i].kind);
+        assert_true(slice_eq(a->kind == ACT_SEND ? a->send.message.get.key : a->get.key, slice_str(want[i].key)));
+    }
+    buf_close(&own);
+    buf_close(&theirs);
+}
+
+static void nonsense_from_the_peer_ends_it(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[64];
+    uint64_t op = begin();
+    told(op, MSG_TREE, slice_of(bytes, 8), slice_of(bytes, 8), 0); /* too few roots */
+    assert_int_equal(r.run.phase, REPAIR_IDLE);
+    told(until_lists(), MSG_LIST, slice_of(NULL, 0), slice_of(bytes, sizeof bytes), UINT64_MAX); /* no entries */
+    assert_int_equal(r.run.phase, REPAIR_IDLE);
+    static const uint8_t own[8 * REPAIR_ROOTS], theirs[8 * REPAIR_ROOTS] = {1};
+    told(begin(), MSG_TREE, slice_of(own, sizeof own), slice_of(theirs, sizeof theirs), 0);
+    told(op_of(sent(MSG_TREE_GET)), MSG_TREE, slice_of(own, 8), slice_of(theirs, 24), 0); /* three leaves */
+    assert_int_equal(r.run.phase, REPAIR_IDLE);
+    op = until_lists(); /* a list that covers ever less */
+    for (unsigned i = 0; i < 2 && r.run.phase != REPAIR_IDLE; i++) {
+        told(op, MSG_LIST, slice_of(NULL, 0), slice_of(NULL, 0), 100 - 50 * i);
+        if (sent(MSG_LIST_GET))
+            op = op_of(sent(MSG_LIST_GET));
+    }
+    assert_int_equal(r.run.phase, REPAIR_IDLE);
+    assert_int_equal(r.info.incomplete, 1);
+}
+
+static void silence_a_death_and_a_fence_end_it(void **state)
+{
+    (void)state;
+    begin();
+    repair_time(&r, 1000 + REPAIR_ANSWER_MS, WALL_MS, false);
+    assert_int_equal(repair_deadline_ms(&r), r.now_ms);
+    repair_tick(&r, &out);
+    assert_int_equal(r.run.phase, REPAIR_IDLE);
+    begin();
+    repair_peer(&r, PEER, ADDR, false);
+    assert_int_equal(r.run.phase, REPAIR_IDLE);
+    repair_peer(&r, PEER, ADDR, true);
+    uint64_t op = begin();
+    repair_time(&r, r.now_ms, WALL_MS, true);
+    assert_int_equal(r.run.phase, REPAIR_IDLE);
+    assert_int_equal(repair_deadline_ms(&r), UINT64_MAX);
+    out_clear(&out);
+    repair_told(&r, TOKEN_NUMBER(op), 0, slice_of(NULL, 0), 0, &out); /* late */
+    assert_int_equal(out.n, 0);
+}
+
+static void a_dead_member_is_counted_and_a_strange_vnode_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(repair_ask(&r, VNODES), ERR_REFUSED);
+    repair_peer(&r, PEER, ADDR, false);
+    assert_int_equal(repair_ask(&r, 3), 0);
+    out_clear(&out);
+    repair_tick(&r, &out);
+    assert_int_equal(out.n, 0);
+    assert_int_equal(r.info.unreachable, 1);
+    assert_int_equal(repair_deadline_ms(&r), UINT64_MAX);
+}
+
+#define TEST(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(equal_roots_end_it_and_are_remembered),
+        TEST(what_is_missing_travels_and_what_is_young_does_not),
+        TEST(nonsense_from_the_peer_ends_it),
+        TEST(silence_a_death_and_a_fence_end_it),
+        TEST(a_dead_member_is_counted_and_a_strange_vnode_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
