@@ -1,5 +1,6 @@
-/* What anti-entropy costs: three simulated nodes hold the same keys but for some, and one of them is told to REPAIR. Bytes and messages
- * are counted on the streams of all nodes, time is the network's and the disks' virtual time, cpu what all three nodes computed.
+/* What anti-entropy costs: three simulated nodes hold the same keys but for some, and one of them is told to REPAIR. Bytes
+ * and messages are counted on the streams of all nodes, time is the network's and the disks' virtual time, cpu what all three
+ * nodes computed.
  *
  * repair_bench [KEYS]    a million by default: half a gigabyte */
 #include <inttypes.h>

@@ -22,7 +22,7 @@ bool owners_compared(struct world *w, uint64_t since_ms)
         const struct repair *r = &w->node[i].node.repair;
         if (!w->node[i].up || !r->layout)
             return false;
-        if (compared(r, since_ms))
+        if (compared(r, since_ms) && r->recovering_n == 0)
             continue;
         all = false;
         if (r->run.phase != REPAIR_IDLE || r->next_ms == 0)

@@ -5,7 +5,8 @@
 
 #include "sim/world.h"
 
-/* Makes every node compare with all other owners. True once all have, in exchanges that began after since_ms. */
+/* Makes every node compare with all other owners. True once all have, in exchanges that began after since_ms, and nobody is
+ * recovering any more. */
 bool owners_compared(struct world *w, uint64_t since_ms);
 
 /* Whether they hold the same; when not, why says which key, and where. */

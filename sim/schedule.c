@@ -10,7 +10,9 @@ static const struct {
     uint32_t amount_max;
     bool two; /* concerns a pair */
 } KIND[FAULT_KINDS] = {
+    /* clang-format off */
     [FAULT_CRASH] = {"crash", 12000, 0, false},
+    [FAULT_WIPE] = {"wipe", 3000, 0, false},
     [FAULT_PAUSE] = {"pause", 6000, 0, false},
     [FAULT_CUT] = {"cut", 10000, 0, true},
     [FAULT_PARTITION] = {"partition", 12000, 0, true},
@@ -19,6 +21,7 @@ static const struct {
     [FAULT_DUPLICATE] = {"duplicate", 10000, 50, false},
     [FAULT_UDP_DEAD] = {"udp-dead", 10000, 0, false},
     [FAULT_SLOW_DISK] = {"slow-disk", 10000, 900, false},
+    /* clang-format on */
 };
 
 enum { FAULT_EVERY_MS = 4000 }; /* on average one fault begins in that time */
@@ -44,6 +47,15 @@ static struct fault draw_one(struct rng *r, enum fault_kind kind, const struct s
     return f;
 }
 
+/* A lost disk hurts most when another owner comes back just then, having missed what was written meanwhile. */
+static struct fault draw_absence(struct rng *r, const struct fault *wipe, const struct schedule_options *o)
+{
+    uint32_t ms = 500 + (uint32_t)rng_below(r, 8000);
+    struct fault f = {.kind = FAULT_CRASH, .a = wipe->b, .b = wipe->a, .until_ms = wipe->until_ms};
+    f.from_ms = wipe->from_ms > o->from_ms + ms ? wipe->from_ms - ms : o->from_ms;
+    return f;
+}
+
 void schedule_draw(struct schedule *s, const struct schedule_options *o)
 {
     struct rng r;
@@ -59,8 +71,12 @@ void schedule_draw(struct schedule *s, const struct schedule_options *o)
     if (on_n == 0 || o->until_ms <= o->from_ms)
         return;
     uint64_t want = (o->until_ms - o->from_ms) / FAULT_EVERY_MS * (1 + o->nodes / 8);
-    for (uint64_t i = 0; i < want && s->n < FAULTS_MAX; i++)
+    for (uint64_t i = 0; i < want && s->n + 1 < FAULTS_MAX; i++) {
+        const struct fault *f = &s->fault[s->n];
         s->fault[s->n++] = draw_one(&r, on[rng_below(&r, on_n)], o);
+        if (f->kind == FAULT_WIPE && rng_below(&r, 2))
+            s->fault[s->n++] = draw_absence(&r, f, o);
+    }
 }
 
 void schedule_print(const struct schedule *s, struct buf *out)

@@ -9,6 +9,7 @@
 
 enum fault_kind {
     FAULT_CRASH,     /* node a loses power at `from`, starts again at `until` */
+    FAULT_WIPE,      /* the same, and its disk is empty then; only the first of a run, in a formed cluster, else a crash */
     FAULT_PAUSE,     /* node a neither reads nor writes nor computes */
     FAULT_CUT,       /* nothing gets from a to b */
     FAULT_PARTITION, /* nothing gets between the nodes below `a` in a shuffled order drawn from b, and the rest */

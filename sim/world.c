@@ -145,7 +145,7 @@ static void start(struct world *w, uint32_t i)
     s->store = mem_open(&(struct mem_options){.disk = &s->disk});
     s->hints = hints_mem_open(&s->hints_disk);
     CHECK(s->store && s->hints);
-    struct buf kept[5];
+    struct buf kept[6];
     struct node_options o = {
         .id = s->id,
         .boot = rng_next(&w->seed_rng),
@@ -162,11 +162,14 @@ static void start(struct world *w, uint32_t i)
         .chain = keep(saved(s, SLICE("chain")), &kept[2]),
         .layout = keep(saved(s, SLICE("layout")), &kept[3]),
         .members = keep(saved(s, SLICE("members")), &kept[4]),
+        .whole = keep(saved(s, SLICE("whole")), &kept[5]),
+        .disk = s->id + s->wiped,
         .records = store_records(s->store),
     };
-    o.found = i == 0 && o.layout.bytes.n == 0; /* a founder that lost power before its layout was durable founds again */
+    o.found =
+        i == 0 && o.layout.bytes.n == 0 && !s->wiped; /* a founder that lost power before its layout was durable founds again */
     CHECK(node_init(&s->node, &o, world_now_ms(w)) == 0);
-    for (unsigned k = 0; k < 5; k++)
+    for (unsigned k = 0; k < 6; k++)
         buf_close(&kept[k]);
     adopt_ring(w, i);
     front_init(&s->front);
@@ -539,12 +542,42 @@ static void change(uint32_t *value, uint32_t amount, bool begins)
     *value = begins ? *value + amount : *value - amount;
 }
 
+/* Whether every node takes part: before, a wiped one would be a node that was never there. */
+static bool formed(const struct world *w)
+{
+    for (uint32_t i = 0; i < w->o.nodes; i++) {
+        const struct layout *l = w->node[i].up ? chain_layout(&w->node[i].node.chain) : NULL;
+        if (w->node[i].up && (!l || l->member_n < w->o.nodes))
+            return false;
+    }
+    return true;
+}
+
+/* Power is lost, and the disk with it; the id stays. Once in a run at most: two disks of three may be more than the third can
+ * make up for. */
+static void wipe(struct world *w, uint32_t i)
+{
+    bool lost = w->node[i].up && !w->wiped && formed(w);
+    world_crash_node(w, i);
+    if (!lost)
+        return;
+    mem_disk_close(&w->node[i].disk);
+    mem_disk_init(&w->node[i].disk);
+    w->wiped = w->node[i].wiped = true;
+}
+
 void world_fault(struct world *w, const struct fault *f, bool begins)
 {
     switch (f->kind) {
     case FAULT_CRASH:
         if (begins)
             world_crash_node(w, f->a);
+        else if (!w->node[f->a].up)
+            start(w, f->a);
+        break;
+    case FAULT_WIPE:
+        if (begins)
+            wipe(w, f->a);
         else if (!w->node[f->a].up)
             start(w, f->a);
         break;

@@ -49,6 +49,7 @@ struct sim_node {
     uint64_t paused_until_us;
     uint32_t sync_ms; /* a slow disk's */
     bool udp_dead;
+    bool wiped;   /* its disk was lost once: it founds nothing any more */
     bool syncing; /* a SIM_DISK is planned */
 };
 
@@ -84,6 +85,7 @@ struct world {
     uint32_t delay_ms;
     struct stream *streams; /* hash by pair */
     uint64_t next_stream;
+    bool wiped;                                       /* a disk was lost in this run */
     uint64_t events, steps, packets, messages, bytes; /* bytes: of the messages on streams */
 };
 

@@ -1,5 +1,5 @@
-/* Anti-entropy against a scripted peer and a scripted store: what is asked when, and what ends an exchange. (That owners end equal
- * is the simulator's to say.) */
+/* Anti-entropy against a scripted peer and a scripted store: what is asked when, and what ends an exchange. (That owners end
+ * equal is the simulator's to say.) */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -193,6 +193,33 @@ static void silence_a_death_and_a_fence_end_it(void **state)
     assert_int_equal(out.n, 0);
 }
 
+static void who_lost_records_takes_young_ones_too_and_recovers_from_a_sound_peer_only(void **state)
+{
+    (void)state;
+    struct buf theirs;
+    buf_init(&theirs, 1 << 20);
+    add(&theirs, 5, "young", WALL_MS);
+    repair_recover(&r);
+    assert_true(repair_recovering(&r, 0));
+    told(until_lists(), MSG_LIST, slice_of(NULL, 0), buf_view(&theirs), UINT64_MAX);
+    assert_non_null(sent(MSG_GET));
+    buf_close(&theirs);
+    static const uint8_t roots[8 * REPAIR_ROOTS] = {1};
+    for (unsigned sound = 0; sound < 2; sound++) {
+        run_end(&r, false);
+        for (uint64_t op = begin(); r.run.phase != REPAIR_IDLE; op = r.run.phase != REPAIR_IDLE ? op_of(sent(MSG_TREE_GET)) : 0) {
+            struct message m = {.kind = MSG_TREE};
+            m.tree = (struct msg_tree){.op = op, .hashes = slice_of(roots, sizeof roots), .recovering = !sound};
+            out_clear(&out);
+            repair_told(&r, TOKEN_NUMBER(op), 0, slice_of(roots, sizeof roots), 0, &out);
+            assert_true(repair_message(&r, PEER, &m, &out));
+            repair_check(&r);
+        }
+        assert_int_equal(r.recovering_n, sound ? 0 : VNODES - (REPAIR_ROOTS - 1)); /* all but one had equal roots before */
+    }
+    assert_false(repair_recovering(&r, 0));
+}
+
 static void a_dead_member_is_counted_and_a_strange_vnode_refused(void **state)
 {
     (void)state;
@@ -215,6 +242,7 @@ int main(void)
         TEST(what_is_missing_travels_and_what_is_young_does_not),
         TEST(nonsense_from_the_peer_ends_it),
         TEST(silence_a_death_and_a_fence_end_it),
+        TEST(who_lost_records_takes_young_ones_too_and_recovers_from_a_sound_peer_only),
         TEST(a_dead_member_is_counted_and_a_strange_vnode_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,6 +27,7 @@ static struct layout random_layout(struct rng *rng, uint16_t members, uint16_t v
         struct layout_member *m = &l.member[i];
         m->id = id += 1 + rng_below(rng, 1u << 30);
         m->since = rng_below(rng, l.epoch + 1);
+        m->disk = rng_next(rng);
         m->weight = (uint16_t)(1 + rng_below(rng, 1000));
         m->zone_n = (uint8_t)rng_below(rng, ZONE_MAX + 1);
         for (unsigned z = 0; z < m->zone_n; z++)
@@ -58,7 +59,7 @@ static void assert_layouts_equal(const struct layout *a, const struct layout *b)
     assert_int_equal(a->member_n, b->member_n);
     for (uint16_t i = 0; i < a->member_n; i++) {
         const struct layout_member *x = &a->member[i], *y = &b->member[i];
-        assert_true(x->id == y->id && x->since == y->since && x->weight == y->weight);
+        assert_true(x->id == y->id && x->since == y->since && x->disk == y->disk && x->weight == y->weight);
         assert_true(slice_eq(slice_of(x->zone, x->zone_n), slice_of(y->zone, y->zone_n)));
     }
     assert_memory_equal(a->owner, b->owner, (size_t)a->vnodes * a->n * sizeof *a->owner);

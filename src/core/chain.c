@@ -112,7 +112,7 @@ void chain_peer(struct chain *c, uint64_t id, struct addr addr, bool reachable)
 
 static bool member_eq(const struct layout_member *a, const struct layout_member *b)
 {
-    return a->id == b->id && a->since == b->since && a->weight == b->weight && a->zone_n == b->zone_n &&
+    return a->id == b->id && a->disk == b->disk && a->since == b->since && a->weight == b->weight && a->zone_n == b->zone_n &&
            memcmp(a->zone, b->zone, a->zone_n) == 0;
 }
 
@@ -344,7 +344,7 @@ static void join_wait(struct chain *c, uint64_t from, const struct msg_join *m, 
         out_trace(out, TRACE_JOIN_ASKED, from, chain_now(c)->epoch, 0, m->name);
     }
     c->joiner[i] = (struct chain_joiner){.addr = m->addr, .heard_ms = now_ms};
-    c->joiner[i].member = (struct layout_member){.id = from, .weight = m->weight, .zone_n = (uint8_t)m->zone.n};
+    c->joiner[i].member = (struct layout_member){.id = from, .disk = m->disk, .weight = m->weight, .zone_n = (uint8_t)m->zone.n};
     if (m->zone.n)
         memcpy(c->joiner[i].member.zone, m->zone.p, m->zone.n);
     chain_peer(c, from, m->addr, true);
@@ -381,6 +381,7 @@ static void join_ask(struct chain *c, unsigned i, uint64_t now_ms, struct out *o
         .zone = slice_of(a->zone, a->zone_n),
         .name = slice_of(a->name, a->name_n),
         .addr = a->self_addr,
+        .disk = a->disk,
     };
 }
 
@@ -392,6 +393,7 @@ void chain_join(struct chain *c, uint64_t peer, struct addr addr, const struct m
     CHECK(join->zone.n <= ZONE_MAX && join->name.n <= NODE_NAME_MAX);
     if (c->have || c->adopting || a->refused)
         return;
+    a->disk = join->disk;
     a->weight = join->weight;
     a->zone_n = (uint8_t)join->zone.n;
     a->name_n = (uint8_t)join->name.n;

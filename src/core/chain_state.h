@@ -88,6 +88,7 @@ struct chain_asking {
     struct addr addr[CHAIN_ASKED];
     unsigned peer_n, turn;
     uint64_t ask_ms; /* UINT64_MAX: not a joiner */
+    uint64_t disk;
     uint16_t weight;
     uint8_t zone_n, name_n;
     uint8_t zone[ZONE_MAX], name[NODE_NAME_MAX];

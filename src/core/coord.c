@@ -255,6 +255,7 @@ static void fill_where(struct coord *c, const struct op *op, struct result *r)
             .addr = p ? p->addr : (struct addr){0},
             .state = p ? p->state : MEMBER_DEAD,
             .answered = o->read,
+            .recovering = o->recovering,
             .record = {.kind = o->kind, .version = o->seen, .expiry_ms = o->expiry_ms},
         };
     }

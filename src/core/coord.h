@@ -44,11 +44,12 @@ enum owner_state {
 
 struct op_owner {
     uint64_t id;
-    uint32_t link; /* the peer's link generation when it was asked: another one since means the message may be lost */
-    uint8_t state; /* enum owner_state */
-    uint8_t open;  /* writes sent and not refused: while there are any, the record may be stored there */
-    bool read;     /* answered the read: `seen` is what it holds */
-    uint8_t kind;  /* of what it holds: enum record_kind */
+    uint32_t link;   /* the peer's link generation when it was asked: another one since means the message may be lost */
+    uint8_t state;   /* enum owner_state */
+    uint8_t open;    /* writes sent and not refused: while there are any, the record may be stored there */
+    bool recovering; /* refused to be read */
+    bool read;       /* answered the read: `seen` is what it holds */
+    uint8_t kind;    /* of what it holds: enum record_kind */
     uint32_t size;
     uint64_t expiry_ms;
     struct version seen;

@@ -193,8 +193,9 @@ static bool take_answer(struct op *op, struct op_owner *o, const struct record *
 static void owner_failed(struct coord *c, struct op *op, unsigned i, int error, struct out *out)
 {
     struct op_owner *o = &op->owner[i];
-    bool for_good = error == ERR_IO || error == ERR_CORRUPT || error == ERR_NOT_A_MEMBER;
+    bool for_good = error == ERR_IO || error == ERR_CORRUPT || error == ERR_NOT_A_MEMBER || error == ERR_RECOVERING;
     o->state = for_good ? OWNER_FAILED : OWNER_IDLE;
+    o->recovering = error == ERR_RECOVERING;
     op->refusal = error;
     if (op->value_from == i)
         op->value_from = REPLICAS_MAX;

@@ -66,6 +66,7 @@ struct where_owner {
     struct addr addr;
     enum member_state state;
     bool answered;
+    bool recovering;      /* it may lack what it had, and refuses to be read */
     struct record record; /* kind and version as that owner holds it; no value */
 };
 
@@ -87,8 +88,9 @@ struct status_info {
     bool forming; /* a layout is being agreed */
     struct cluster_id cluster;
     uint64_t node;
-    uint64_t in_flight; /* client operations under way here */
-    uint64_t hints;     /* records kept here for members that missed them */
+    uint32_t recovering; /* vnodes in which this node is recovering */
+    uint64_t in_flight;  /* client operations under way here */
+    uint64_t hints;      /* records kept here for members that missed them */
 };
 
 /* What is kept for one member (OP_HINTS). */

@@ -21,11 +21,12 @@
 #include "core/node.h"
 
 #include "base/check.h"
+#include "base/hash.h"
 #include "core/ring.h"
 
 #include <stdlib.h>
 
-enum { TOKEN_CLUSTER = 1, TOKEN_MEMBERS = 2 }; /* numbers of TOKEN_NODE */
+enum { TOKEN_CLUSTER = 1, TOKEN_MEMBERS = 2, TOKEN_WHOLE = 3 }; /* numbers of TOKEN_NODE */
 
 /* The shares of one step: its own protocol, then the carrying over, and a tick where time is due. */
 _Static_assert(SWIM_OUT_MAX + CHAIN_OUT_MAX + 3 * NODE_CHANGES <= OUT_MAX, "a step overflows");
@@ -52,7 +53,7 @@ static int recall_members(struct node *n, struct slice bytes, uint64_t now_ms)
 
 static int init_founder(struct node *n, const struct node_options *o)
 {
-    struct layout_member self = {.id = n->self, .weight = n->weight, .zone_n = n->zone_n};
+    struct layout_member self = {.id = n->self, .disk = n->disk, .weight = n->weight, .zone_n = n->zone_n};
     memcpy(self.zone, n->zone, n->zone_n);
     struct ring_change birth = {
         .member = &self,
@@ -131,6 +132,9 @@ int node_init(struct node *n, const struct node_options *o, uint64_t now_ms)
         .wrote = o->records > 0,
         .now_ms = now_ms,
         .members_serial = o->members.serial,
+        .disk = o->disk ? o->disk : o->id,
+        .whole = o->whole.bytes.n > 0,
+        .whole_serial = o->whole.serial,
     };
     memcpy(n->name, o->name.p, o->name.n);
     if (o->zone.n)
@@ -264,6 +268,30 @@ static bool peers_rebuild(struct node *n, const struct layout *l)
     return true;
 }
 
+/* Another disk than the one that this node was let in with: what that one held is to be fetched (repair_recover.c). Whether
+ * it was is remembered on this disk. */
+static void judge_disk(struct node *n, const struct layout *l, struct out *out)
+{
+    int m = layout_find(l, n->self);
+    if (m < 0 || l->member[m].disk == n->disk || n->whole || n->repair.recovering_n > 0)
+        return;
+    repair_recover(&n->repair);
+    out_trace(out, TRACE_NODE_RECOVERING, n->self, l->epoch, n->repair.recovering_n, slice_of(NULL, 0));
+    n->recovering = n->repair.recovering_n > 0;
+}
+
+/* What the lost disk held is all here again. */
+static void carry_whole(struct node *n, struct out *out)
+{
+    n->replica.recovering = n->repair.recovering_n > 0;
+    if (!n->recovering || n->repair.recovering_n > 0)
+        return;
+    n->recovering = false;
+    n->whole = true;
+    out_trace(out, TRACE_NODE_RECOVERED, n->self, n->epoch, 0, slice_of(NULL, 0));
+    out_state(out, TOKEN(TOKEN_NODE, TOKEN_WHOLE), SLICE("whole"), ++n->whole_serial, SLICE("whole"));
+}
+
 /* The chain has a layout in force that the others do not know yet. */
 static void carry_layout(struct node *n, struct out *out)
 {
@@ -286,6 +314,7 @@ static void carry_layout(struct node *n, struct out *out)
         hint_peer(&n->hint, id, v.addr, v.state == MEMBER_ALIVE);
         repair_peer(&n->repair, id, v.addr, v.state == MEMBER_ALIVE);
     }
+    judge_disk(n, l, out);
     header_update(n);
     save_cluster(n, out);
     n->members_dirty = true;
@@ -416,6 +445,7 @@ static void carry(struct node *n, struct out *out)
     carry_fence(n);
     carry_refusal(n, out);
     save_members(n, out);
+    carry_whole(n, out);
 }
 
 /* ---- Events ---- */
@@ -494,8 +524,11 @@ static void on_link_up(struct node *n, const struct event *ev, struct out *out)
     swim_link_up(&n->swim, h, n->now_ms, out);
     heard(n, h->node, h->epoch, out);
     if (!chain_layout(&n->chain) && h->epoch > 0) {
-        struct msg_join join = {
-            .weight = n->weight, .zone = slice_of(n->zone, n->zone_n), .name = slice_of(n->name, n->name_n), .addr = n->addr};
+        struct msg_join join = {.weight = n->weight,
+                                .zone = slice_of(n->zone, n->zone_n),
+                                .name = slice_of(n->name, n->name_n),
+                                .addr = n->addr,
+                                .disk = n->disk};
         chain_join(&n->chain, h->node, h->addr, &join, n->now_ms, out);
     }
     if (h->epoch > 0)
@@ -556,6 +589,15 @@ static uint64_t message_epoch(const struct message *m)
     }
 }
 
+/* Whether a key is one that this node may have lost. */
+static bool key_recovering(const struct node *n, struct slice key)
+{
+#ifdef CANARY_RECOVERING_NOT_FOUND
+    return false;
+#endif
+    return n->repair.recovering_n > 0 && repair_recovering(&n->repair, layout_vnode(n->repair.layout, slot_of_key(key)));
+}
+
 static void on_message(struct node *n, const struct event *ev, struct out *out)
 {
     uint64_t from = ev->message.from;
@@ -574,6 +616,8 @@ static void on_message(struct node *n, const struct event *ev, struct out *out)
     struct replica_view view = {.epoch = n->epoch, .fenced = n->coord.fenced, .peer = from};
     if (m->kind >= MSG_PUT)
         view.addr = peer_addr(n, from);
+    if (m->kind == MSG_GET)
+        view.recovering = key_recovering(n, m->get.key);
     if (replica_message(&n->replica, &view, m, out))
         return;
     bool taken = m->kind == MSG_JOIN && name_taken(n, m->join.name, from);
@@ -648,7 +692,8 @@ static void on_read(struct node *n, const struct event *ev, struct out *out)
 {
     uint64_t number = TOKEN_NUMBER(ev->read.token);
     if (TOKEN_OWNER(ev->read.token) == TOKEN_COORD)
-        coord_read(&n->coord, number, ev->read.error, &ev->read.record, ev->read.size, out);
+        coord_read(&n->coord, number, key_recovering(n, ev->read.record.key) ? ERR_RECOVERING : ev->read.error, &ev->read.record,
+                   ev->read.size, out);
     else if (TOKEN_OWNER(ev->read.token) == TOKEN_REPAIR)
         repair_read(&n->repair, number, ev->read.error, &ev->read.record, out);
     else

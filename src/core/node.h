@@ -33,6 +33,7 @@ struct node_saved {
 struct node_options {
     uint64_t id;               /* of this node, born with its data directory; not 0 */
     uint64_t boot;             /* random, of this process */
+    uint64_t disk;             /* born with the data directory, never 0; 0: the id, where the id itself is */
     uint64_t seed;             /* of the node's random numbers */
     bool found;                /* this start founds a cluster */
     struct cluster_id cluster; /* with `found`: the new cluster's, drawn by the world */
@@ -49,6 +50,7 @@ struct node_options {
     uint32_t op_deadline_ms;                               /* 0: OP_DEADLINE_DEFAULT_MS */
     struct node_saved cluster_saved;                       /* state record "cluster" */
     struct node_saved incarnation, chain, layout, members; /* state records of these names */
+    struct node_saved whole;                               /* likewise */
     uint64_t records;                                      /* store_records at start */
 };
 
@@ -83,6 +85,10 @@ struct node {
     bool members_dirty; /* addresses changed since they were saved */
     uint64_t members_saved_ms;
     uint64_t members_serial;
+    uint64_t disk;   /* the disk's nonce */
+    bool recovering; /* it is not the disk that this node was let in with, */
+    bool whole;      /* and was; this is remembered */
+    uint64_t whole_serial;
     struct buf members_bytes;                           /* of the last save; alive until it is made anew */
     char said_addr[ADDR_TEXT], said_cluster[ADDR_TEXT]; /* texts of this step's traces */
     struct member_info *info;                           /* of the last MEMBERS or RING result */
@@ -133,8 +139,9 @@ int node_members(struct node *n, const struct member_info **member, uint32_t *me
 
 /* What is kept here for whom (HINTS): *info lives until the next call. 0 or ERR_NO_MEMORY. */
 int node_hints(struct node *n, const struct hint_info **info, uint32_t *info_n);
-/* Per vnode: how long ago the last comparison with all other owners began that left no difference; UINT64_MAX where this node is no
- * owner, or never got that far. Lives until the next call. 0 or ERR_NO_MEMORY. */
+
+/* Per vnode: how long ago the last comparison with all other owners began that left no difference; UINT64_MAX where this node
+ * is no owner, or never got that far. Lives until the next call. 0 or ERR_NO_MEMORY. */
 int node_synced(struct node *n, const uint64_t **ago_ms);
 
 /* Every invariant of every protocol; aborts when one is broken. */

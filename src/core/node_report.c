@@ -153,6 +153,7 @@ void node_status(const struct node *n, struct status_info *s)
         .forming = chain_forming(&n->chain),
         .cluster = n->cluster,
         .node = n->self,
+        .recovering = n->repair.recovering_n,
         .in_flight = coord_in_flight(&n->coord),
         .hints = hint_waiting(&n->hint),
     };
@@ -180,7 +181,7 @@ void node_status(const struct node *n, struct status_info *s)
     status_vnodes(l, alive, s);
     if (!n->ready)
         return;
-    bool healthy = s->alive == s->members && l->n == l->n_wanted && all_adopted && !s->forming;
+    bool healthy = s->alive == s->members && l->n == l->n_wanted && all_adopted && !s->forming && s->recovering == 0;
     s->verdict = healthy ? VERDICT_HEALTHY : VERDICT_DEGRADED;
 }
 

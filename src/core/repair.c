@@ -47,6 +47,8 @@ void repair_close(struct repair *r)
 {
     free(r->peer);
     free(r->synced_ms);
+    free(r->recovering);
+    free(r->sources);
     free(r->run.vnode);
     struct repair_side *side[2] = {&r->run.own, &r->run.theirs};
     buf_close(&r->run.ranges);
@@ -56,11 +58,12 @@ void repair_close(struct repair *r)
     }
     r->peer = NULL;
     r->synced_ms = NULL;
+    r->recovering = r->sources = NULL;
     r->run.vnode = NULL;
 }
 
 /* Finds out when the next exchange is due. */
-static void plan(struct repair *r)
+void repair_plan(struct repair *r)
 {
     r->next_ms = UINT64_MAX;
     for (unsigned m = 0; r->layout && m < r->layout->member_n; m++) {
@@ -106,12 +109,15 @@ int repair_layout(struct repair *r, const struct layout *layout)
 {
     struct repair_peer *peer = calloc(layout->member_n, sizeof *peer);
     uint64_t *synced = calloc((size_t)layout->vnodes * layout->n, sizeof *synced);
+    uint8_t *recovering = calloc(layout->vnodes, 1), *sources = calloc(layout->vnodes, 1);
     uint16_t *vnode = realloc(r->run.vnode, layout->vnodes * sizeof *vnode);
     if (vnode)
         r->run.vnode = vnode;
-    if (!peer || !synced || !vnode) {
+    if (!peer || !synced || !recovering || !sources || !vnode) {
         free(peer);
         free(synced);
+        free(recovering);
+        free(sources);
         return ERR_NO_MEMORY;
     }
     run_end(r, false);
@@ -119,12 +125,20 @@ int repair_layout(struct repair *r, const struct layout *layout)
         peer[m] = (struct repair_peer){.id = layout->member[m].id, .due_ms = r->now_ms + rng_below(&r->rng, REPAIR_EVERY_MS)};
     free(r->peer);
     free(r->synced_ms);
+    free(r->recovering);
+    free(r->sources);
+    bool recover = r->recovering_n > 0;
+    r->recovering = recovering;
+    r->sources = sources;
+    r->recovering_n = 0;
     r->peer = peer;
     r->synced_ms = synced;
     r->layout = layout;
     r->only = REPAIR_ALL;
     count_shared(r);
-    plan(r);
+    repair_plan(r);
+    if (recover)
+        repair_recover(r); /* what was synced is known for the layout before only */
     return 0;
 }
 
@@ -141,7 +155,7 @@ void repair_peer(struct repair *r, uint64_t id, struct addr addr, bool up)
         p->due_ms = r->now_ms + REPAIR_RETURN_MS + rng_below(&r->rng, REPAIR_RETURN_MS);
     else if (r->run.phase != REPAIR_IDLE && r->run.peer == id)
         run_end(r, false);
-    plan(r);
+    repair_plan(r);
 }
 
 /* ---- What is known ---- */
@@ -190,7 +204,7 @@ int repair_ask(struct repair *r, uint32_t vnode)
         p->asked = true;
         r->info.vnodes += vnode == REPAIR_ALL ? p->shared : 1;
     }
-    plan(r);
+    repair_plan(r);
     return 0;
 }
 
@@ -227,7 +241,7 @@ void repair_tick(struct repair *r, struct out *out)
     int m = next_peer(r);
     if (m >= 0)
         run_begin(r, (unsigned)m, r->peer[m].asked ? r->only : REPAIR_ALL, out);
-    plan(r);
+    repair_plan(r);
 }
 
 void run_end(struct repair *r, bool complete)
@@ -249,8 +263,8 @@ void run_end(struct repair *r, bool complete)
         p->done_ms = run->began_ms;
     p->asked = false;
     if (!partial)
-        p->due_ms = r->now_ms + (complete ? REPAIR_EVERY_MS : REPAIR_RETRY_MS);
-    plan(r);
+        p->due_ms = r->now_ms + (complete && !r->recovering_n ? REPAIR_EVERY_MS : REPAIR_RETRY_MS);
+    repair_plan(r);
 }
 
 uint64_t repair_deadline_ms(const struct repair *r)
@@ -267,6 +281,10 @@ void repair_check(const struct repair *r)
     for (unsigned i = 0; i < REPAIR_WINDOW; i++)
         n += run->flight[i].number != 0;
     CHECK(n == run->flight_n);
+    uint32_t recovering = 0;
+    for (uint16_t v = 0; r->layout && v < r->layout->vnodes; v++)
+        recovering += r->recovering[v];
+    CHECK(recovering == r->recovering_n);
     CHECK(n == 0 || run->phase == REPAIR_MOVES);
     CHECK(run->phase == REPAIR_IDLE || (r->layout && !r->fenced && repair_find(r, run->peer)));
     CHECK(run->vnode_at <= run->vnode_n && run->differ_at <= run->differ_n && run->differ_n <= REPAIR_ROOTS);

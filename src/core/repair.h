@@ -73,6 +73,7 @@ struct repair_run {
     uint64_t from;     /* the position up to which they are through */
     bool incomplete;   /* something of this vnode could not be moved */
     bool all;          /* every vnode so far was completed */
+    bool unsound;      /* the peer is recovering itself in one of the vnodes asked for */
     struct repair_side own, theirs;
     struct repair_flight flight[REPAIR_WINDOW];
     unsigned flight_n;
@@ -83,8 +84,11 @@ struct repair {
     uint64_t self;
     const struct layout *layout; /* borrowed from the chain */
     struct repair_peer *peer;    /* parallel to layout->member */
-    uint64_t *synced_ms;         /* vnodes * n: when the last complete comparison with that owner began; 0: never */
-    uint16_t only;               /* the vnode that an operator asked for, or REPAIR_ALL */
+    uint8_t *recovering;         /* per vnode: reads are refused; see repair_recover.c */
+    uint8_t *sources;            /* per vnode: the places of the owners that were synced from, a bit each */
+    uint32_t recovering_n;
+    uint64_t *synced_ms; /* vnodes * n: when the last complete comparison with that owner began; 0: never */
+    uint16_t only;       /* the vnode that an operator asked for, or REPAIR_ALL */
     uint64_t now_ms, wall_ms;
     uint64_t next_ms; /* when the next exchange is due */
     uint64_t serial;
@@ -108,6 +112,10 @@ void repair_peer(struct repair *r, uint64_t id, struct addr addr, bool up);
 
 /* An operator wants all other owners compared with now, in one vnode or REPAIR_ALL. ERR_REFUSED: no such vnode here. */
 int repair_ask(struct repair *r, uint32_t vnode);
+
+/* This node may have lost records: it is recovering in every vnode that it owns, until it has synced each. There is a layout. */
+void repair_recover(struct repair *r);
+bool repair_recovering(const struct repair *r, uint16_t vnode);
 
 /* When this node's records of a vnode were last known to be those of all other owners; 0: never, or it is no owner. */
 uint64_t repair_synced_ms(const struct repair *r, uint16_t vnode);
@@ -134,7 +142,11 @@ void run_begin(struct repair *r, unsigned m, uint16_t only, struct out *out);
 /* Ends the one under way, if any. What is still on its way is not waited for. */
 void run_end(struct repair *r, bool complete);
 
-/* repair.c: the vnode holds the same at both ends. */
+/* repair_recover.c: a recovering vnode was synced with the peer. */
+void repair_source(struct repair *r, uint16_t vnode);
+
+/* repair.c: finds out when the next exchange is due; the vnode holds the same at both ends. */
+void repair_plan(struct repair *r);
 void repair_mark(struct repair *r, uint16_t vnode);
 struct repair_peer *repair_find(const struct repair *r, uint64_t id);
 

@@ -126,8 +126,10 @@ static void vnode_done(struct repair *r, uint16_t vnode, bool complete)
 {
     r->info.vnodes_done++;
     r->run.all &= complete;
-    if (complete)
+    if (complete) {
         repair_mark(r, vnode);
+        repair_source(r, vnode);
+    }
 }
 
 static void judge_roots(struct repair *r, struct out *out)
@@ -269,7 +271,7 @@ static int next_difference(struct repair *r, struct listing_entry *e, bool *pull
             continue;
         *pull = newer < 0;
         *e = *pull ? theirs : own;
-        if (!young(r, e))
+        if (!young(r, e) || r->recovering[run->differ[run->differ_at]])
             return 1;
     }
 }
@@ -455,6 +457,8 @@ bool repair_message(struct repair *r, uint64_t from, const struct message *m, st
         uint64_t op = m->kind == MSG_TREE ? m->tree.op : m->list.op;
         if (!ours || TOKEN_NUMBER(op) != run->number || run->theirs.answered)
             return true;
+        if (m->kind == MSG_TREE)
+            run->unsound = m->tree.recovering;
         if (m->kind == MSG_TREE && run->phase != REPAIR_LISTS)
             take_told(r, &run->theirs, (int)m->tree.error, m->tree.hashes, 0, out);
         else if (m->kind == MSG_LIST && run->phase == REPAIR_LISTS)

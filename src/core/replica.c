@@ -86,6 +86,9 @@ static int objection(const struct replica_view *view, const struct message *m, u
         return ERR_LOADING;
     if (epoch != view->epoch)
         return ERR_STALE_EPOCH;
+    /* Anti-entropy may ask: it wants what is there, and does not believe in what is not. */
+    if (m->kind == MSG_GET && view->recovering && TOKEN_OWNER(m->get.op) != TOKEN_REPAIR)
+        return ERR_RECOVERING;
     if (m->kind == MSG_PUT && view->fenced)
         return ERR_FORMING;
     if (m->kind == MSG_PUT && m->put.record.kind != RECORD_VALUE && m->put.record.kind != RECORD_TOMBSTONE)
@@ -184,6 +187,8 @@ void replica_told(struct replica *r, uint64_t epoch, uint64_t number, int error,
 {
     struct replica_ask ask = ask_done(r, number);
     answer_told(&ask, epoch, error, told, upto, out);
+    if (ask.kind == MSG_TREE_GET)
+        out->action[out->n - 1].send.message.tree.recovering = r->recovering;
 }
 
 void replica_check(const struct replica *r)

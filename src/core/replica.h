@@ -20,13 +20,15 @@ struct replica_ask {
 
 struct replica {
     struct slab asks; /* of struct replica_ask */
+    bool recovering;  /* said to whom compares with us: what we lack, others may hold */
     uint32_t puts;    /* of these, puts: a formation must wait for none */
 };
 
 /* What the node knows when a request comes in. */
 struct replica_view {
-    uint64_t epoch; /* of the layout in force; 0 for none */
-    bool fenced;    /* no write may be taken under it any more */
+    uint64_t epoch;  /* of the layout in force; 0 for none */
+    bool fenced;     /* no write may be taken under it any more */
+    bool recovering; /* the key that is asked for may be one that this node lost */
     uint64_t peer;
     struct addr addr; /* of the peer */
 };

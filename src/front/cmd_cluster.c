@@ -189,6 +189,8 @@ void cmd_ring(struct session *s, const struct command *c)
 
 static const char *holds_text(const struct where_owner *o)
 {
+    if (o->recovering)
+        return "recovering";
     if (!o->answered)
         return "no answer";
     if (o->record.kind == RECORD_NONE)
@@ -310,6 +312,8 @@ static void verdict_text(char out[SENTENCE], const struct status_info *i)
         word = "changing", why = "; a new layout is being agreed";
     else if (i->n < i->n_wanted)
         word = "degraded", why = "; more members are needed";
+    else if (i->recovering)
+        word = "degraded", why = "; this node lost records and fetches them from the other owners";
     else if (i->verdict == VERDICT_DEGRADED)
         word = "changing", why = "; not every member has adopted the layout yet";
     may_die_text(may_die, i->may_die, "");
@@ -357,6 +361,7 @@ static void answer_status(struct reply *r, struct session_op *op, const struct r
     reply_field_bool(r, "forming", i->forming);
     reply_field_text(r, "cluster", cluster_id_none(i->cluster) ? "none" : cluster_id_text(i->cluster, text));
     field_id(r, "node", i->node);
+    reply_field_integer(r, "recovering", i->recovering);
     reply_field_integer(r, "in_flight", (int64_t)i->in_flight);
     reply_field_integer(r, "hints", (int64_t)i->hints);
 }

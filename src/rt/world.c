@@ -138,13 +138,13 @@ static int load_state(struct world *w, struct slice name, struct buf *keep, stru
     return error;
 }
 
-enum { STATES = 5 };
+enum { STATES = 6 };
 
 static int load_states(struct world *w, struct buf keep[STATES], struct node_options *n)
 {
-    const struct slice names[STATES] = {SLICE("cluster"), SLICE("incarnation"), SLICE("chain"), SLICE("layout"),
-                                        SLICE("members")};
-    struct node_saved *const saved[STATES] = {&n->cluster_saved, &n->incarnation, &n->chain, &n->layout, &n->members};
+    const struct slice names[STATES] = {SLICE("cluster"), SLICE("incarnation"), SLICE("chain"),
+                                        SLICE("layout"),  SLICE("members"),     SLICE("whole")};
+    struct node_saved *const saved[STATES] = {&n->cluster_saved, &n->incarnation, &n->chain, &n->layout, &n->members, &n->whole};
     int error = 0;
     for (unsigned i = 0; i < STATES; i++) {
         int e = load_state(w, names[i], &keep[i], saved[i]);

@@ -11,7 +11,7 @@
 enum {
     LAYOUT_FORMAT = 1,
     LAYOUT_HEAD = 1 + 8 + 8 + 2 + 4 + 2, /* format, epoch, generation, vnodes, n_wanted n w r, member_n */
-    LAYOUT_MEMBER = 8 + 8 + 2 + 1,       /* and the zone's bytes */
+    LAYOUT_MEMBER = 8 + 8 + 8 + 2 + 1,   /* and the zone's bytes */
     LAYOUT_HASH_PIECE = 1024,            /* bytes of owners hashed at a time */
     LAYOUT_WEIGHT_MAX = 1000,
 };
@@ -78,6 +78,7 @@ static uint8_t *member_put(uint8_t *p, const struct layout_member *m)
     CHECK(m->zone_n <= ZONE_MAX);
     p = put_u64(p, m->id);
     p = put_u64(p, m->since);
+    p = put_u64(p, m->disk);
     p = put_u16(p, m->weight);
     p = put_u8(p, m->zone_n);
     return put_bytes(p, m->zone, m->zone_n);
@@ -159,8 +160,9 @@ static bool member_get(struct slice *in, struct layout_member *m)
         return false;
     m->id = get_u64(in->p);
     m->since = get_u64(in->p + 8);
-    m->weight = get_u16(in->p + 16);
-    m->zone_n = in->p[18];
+    m->disk = get_u64(in->p + 16);
+    m->weight = get_u16(in->p + 24);
+    m->zone_n = in->p[26];
     if (m->zone_n > ZONE_MAX || in->n < (size_t)LAYOUT_MEMBER + m->zone_n)
         return false;
     put_bytes(m->zone, in->p + LAYOUT_MEMBER, m->zone_n);

@@ -13,6 +13,7 @@ enum { LAYOUT_MEMBERS_MAX = 1024 }; /* storage members: one vnode each at least,
 
 struct layout_member {
     uint64_t id;
+    uint64_t disk;   /* the nonce of the disk that it was let in with: with another one it lacks what it acknowledged */
     uint64_t since;  /* the epoch since which it owns anything, for discarding data of an earlier tenure */
     uint16_t weight; /* share of the data it takes; 1 .. 1000; 100 by default */
     uint8_t zone_n;
