@@ -92,8 +92,7 @@ int main(int argc, char **argv)
         run_until(world.now_us + 100000);
     for (uint32_t i = 0; i < NODES; i++)
         fill(i, keys, 1, stamp);
-    run_until(world.now_us + 5000000); /* the exchanges of a member's return are over */
-    repair("no difference, trees new");
+    repair("no difference, trees planted");
     repair("no difference");
     fill(1, 10, keys / 10, stamp + 1);
     repair("10 keys newer at a peer");
