@@ -278,9 +278,12 @@ void run_seed(const struct run_options *o, struct run_result *r)
     static struct run run; /* large, and one at a time */
     run = (struct run){.o = o, .r = r};
     buf_init(&run.line, 1 << 20);
-    world_init(&run.world,
-               &(struct world_options){
-                   .seed = o->seed, .nodes = o->nodes, .clients = o->clients, .profile = SWIM_LOCAL, .check = o->check});
+    world_init(&run.world, &(struct world_options){.seed = o->seed,
+                                                   .nodes = o->nodes,
+                                                   .clients = o->clients,
+                                                   .profile = SWIM_LOCAL,
+                                                   .check = o->check,
+                                                   .repair_manual = o->seed % 2});
     members_init(&run.members, &run.world);
     hints_check_init(&run.hints, &run.world, RUN_KEYS);
     load_init(&run.load, &run.world, o->seed, RUN_KEYS);

@@ -4,7 +4,8 @@
  *   faults    clients work while the schedule's faults come and go (in one run of four they already come while the cluster forms)
  *   heal      every fault ends, every node is up; the members must agree within CONVERGE_MS
  *   converge  hints alone make the owners of every key equal, but for what a loss of power cut off
- *   compare   every pair of owners compares what it holds; then they must hold the same (in half of the runs this comes last)
+ *   compare   every pair of owners compares what it holds; then they must hold the same (in half of the runs this comes last, and
+ *             till then they compare nothing by themselves)
  *   judge     every key is read through every node in turn: nothing acknowledged is lost
  */
 #ifndef COVEY_SIM_RUN_H

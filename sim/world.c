@@ -157,6 +157,7 @@ static void start(struct world *w, uint32_t i)
         .cluster = w->cluster,
         .generation = 1,
         .ops_max = 4096,
+        .repair_manual = w->o.repair_manual,
         .cluster_saved = keep(saved(s, SLICE("cluster")), &kept[0]),
         .incarnation = keep(saved(s, SLICE("incarnation")), &kept[1]),
         .chain = keep(saved(s, SLICE("chain")), &kept[2]),
@@ -563,6 +564,7 @@ static void wipe(struct world *w, uint32_t i)
         return;
     mem_disk_close(&w->node[i].disk);
     mem_disk_init(&w->node[i].disk);
+    hints_disk_close(&w->node[i].hints_disk);
     w->wiped = w->node[i].wiped = true;
 }
 

@@ -66,6 +66,7 @@ struct world_options {
     uint32_t clients;
     enum swim_profile profile;
     uint32_t latency_us; /* of a delivery at least; up to 4 times that, with a tail. 0: 250 */
+    bool repair_manual;  /* anti-entropy only when asked for */
     bool check;          /* node_check after each step */
 };
 

@@ -112,6 +112,7 @@ static int init_protocols(struct node *n, const struct node_options *o, uint64_t
         chain_holds_records(&n->chain, n->wrote); /* before the first event: a restarted member may be asked to vote by it */
     e = e ? e : coord_init(&n->coord, &coord);
     repair_init(&n->repair, o->id, o->seed + 2);
+    n->repair.manual = o->repair_manual;
     return e ? e : replica_init(&n->replica, 0);
 }
 

@@ -45,6 +45,7 @@ struct node_options {
     unsigned seed_n;           /* how many seeds the world knows */
     enum swim_profile profile;
     uint8_t n_wanted;                                      /* with `found`: 0: 3 */
+    bool repair_manual;                                    /* see struct repair */
     uint16_t vnodes;                                       /* with `found`: 0: VNODES_DEFAULT */
     uint32_t ops_max;                                      /* 0: OPS_MAX_DEFAULT */
     uint32_t op_deadline_ms;                               /* 0: OP_DEADLINE_DEFAULT_MS */

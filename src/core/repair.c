@@ -62,7 +62,12 @@ void repair_close(struct repair *r)
     r->run.vnode = NULL;
 }
 
-/* Finds out when the next exchange is due. */
+/* Whether exchanges with it begin unasked. */
+static bool by_itself(const struct repair *r, const struct repair_peer *p)
+{
+    return p->up && p->shared && (!r->manual || r->recovering_n > 0);
+}
+
 void repair_plan(struct repair *r)
 {
     r->next_ms = UINT64_MAX;
@@ -70,7 +75,7 @@ void repair_plan(struct repair *r)
         const struct repair_peer *p = &r->peer[m];
         if (p->asked)
             r->next_ms = 0;
-        else if (p->up && p->shared && p->due_ms < r->next_ms)
+        else if (by_itself(r, p) && p->due_ms < r->next_ms)
             r->next_ms = p->due_ms;
     }
 }
@@ -223,7 +228,7 @@ static int next_peer(struct repair *r)
         }
         if (p->asked)
             return (int)m;
-        if (p->up && p->shared && p->due_ms <= r->now_ms && (next < 0 || p->due_ms < r->peer[next].due_ms))
+        if (by_itself(r, p) && p->due_ms <= r->now_ms && (next < 0 || p->due_ms < r->peer[next].due_ms))
             next = (int)m;
     }
     return next;

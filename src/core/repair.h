@@ -93,6 +93,7 @@ struct repair {
     uint64_t next_ms; /* when the next exchange is due */
     uint64_t serial;
     bool fenced;
+    bool manual; /* exchanges begin only when asked for, or to recover: so that the simulator sees what the others do alone */
     struct rng rng;
     struct repair_run run;
     struct repair_info info;
