@@ -342,7 +342,7 @@ static void answer_status(struct reply *r, struct session_op *op, const struct r
     char text[SENTENCE];
     (void)op;
 
-    reply_map(r, 19);
+    reply_map(r, 20);
     verdict_text(text, i);
     reply_field_text(r, "verdict", text);
     reply_field_text(r, "warning", warning_text(i));
