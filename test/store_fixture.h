@@ -111,6 +111,26 @@ static inline struct store_result fixture_reap(struct fixture *f)
     return out;
 }
 
+/* Waits until n segments have been compacted since the opening and are gone. */
+static inline void fixture_until_compacted(struct fixture *f, uint64_t n)
+{
+    struct store_result out;
+    struct log_stats stats;
+    struct timespec end;
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += WAIT_S;
+    for (;;) {
+        if (store_reap(f->store, &out))
+            fail_msg("a result that nobody asked for");
+        log_stats(f->store, &stats);
+        if (stats.removed >= n)
+            return;
+        if (sem_timedwait(&f->woken, &end) != 0 && errno == ETIMEDOUT)
+            fail_msg("%llu of %llu segments are gone after %d s", (unsigned long long)stats.removed, (unsigned long long)n,
+                     WAIT_S);
+    }
+}
+
 static inline struct version version_at(uint64_t stamp, uint64_t node, struct slice value)
 {
     return (struct version){.stamp = stamp, .node = node, .digest = hash_bytes(value)};

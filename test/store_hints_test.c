@@ -35,7 +35,7 @@ static int faulty_fdatasync(int fd)
     return fdatasync(fd);
 }
 
-static const struct log_io faulty = {faulty_pwritev, faulty_fdatasync, preadv2};
+static const struct log_io faulty = {.pwritev = faulty_pwritev, .fdatasync = faulty_fdatasync, .preadv2 = preadv2};
 
 struct hints_fixture {
     struct fixture base;

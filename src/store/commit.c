@@ -6,8 +6,12 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "store/keeper.h"
 
-enum { HELPER_STACK = 256 * 1024 };
+enum {
+    HELPER_STACK = 256 * 1024,
+    STALL_US = 20000, /* a sync that takes longer is no good sign, and gossip's patience is a few hundred ms */
+};
 
 int helper_start(pthread_t *thread, void *(*run)(void *), void *arg)
 {
@@ -26,23 +30,26 @@ int helper_start(pthread_t *thread, void *(*run)(void *), void *arg)
 
 /* ---- On the helper thread ---- */
 
-/* Makes the next segment when the group does not fit the active one. Returns where the group goes, NULL after an error. */
-static struct segment *place(const struct committer *c, struct commit_job *job)
+/* Makes the segment that follows s. NULL after an error. */
+static struct segment *follow(const struct committer *c, struct commit_job *job, const struct segment *s)
 {
-    struct segment *s = job->active;
-    if (s->end == SEGMENT_HEADER || s->end + job->bytes.n <= c->segment_bytes)
-        return s;
-    if (job->number_next == 0) {
-        job->error = ERR_NO_SPACE;
-        return NULL;
-    }
-    job->error = segment_seal(s, c->io);
-    if (!job->error)
-        job->error = segment_create(c->dir, job->number_next, c->io, &job->fresh);
+    job->error = job->may_grow ? segments_create(c->numbers, c->dir, s, c->io, &job->fresh) : ERR_NO_SPACE;
     return job->error ? NULL : job->fresh;
 }
 
-static void do_job(struct committer *c, struct commit_job *job)
+/* Where the group goes: a fresh segment when it does not fit the active one. NULL after an error. */
+static struct segment *place(const struct committer *c, struct commit_job *job)
+{
+    struct segment *s = job->fresh ? job->fresh : job->active;
+    if (s->ended)
+        return follow(c, job, s);
+    if (s->end == SEGMENT_HEADER || s->end + job->bytes.n <= c->segment_bytes)
+        return s;
+    job->error = segment_seal(s, c->io);
+    return job->error ? NULL : follow(c, job, s);
+}
+
+static void try_job(const struct committer *c, struct commit_job *job)
 {
     struct segment *s = place(c, job);
     if (!s)
@@ -50,6 +57,22 @@ static void do_job(struct committer *c, struct commit_job *job)
     job->error = segment_append(s, c->io, job->bytes, job->ahead, c->segment_bytes, &job->base);
     if (!job->error)
         job->error = segment_sync(s, c->io, s->end);
+}
+
+/* A group that meets a full disk is tried again with the room of the reserve; one that meets an error, once more in a fresh
+ * segment, which the error may spare. */
+static void do_job(const struct committer *c, struct commit_job *job)
+{
+    try_job(c, job);
+    if (job->error == ERR_NO_SPACE && reserve_release(c->reserve))
+        try_job(c, job);
+    if (job->error == ERR_IO && !job->fresh) {
+        job->failed = job->error;
+        segment_cut(job->active);
+        try_job(c, job);
+    }
+    if (job->error == ERR_IO && job->fresh)
+        segment_cut(job->fresh);
 }
 
 static void run_job(struct committer *c)
@@ -74,8 +97,10 @@ static bool run_interval_sync(struct committer *c)
     uint32_t end = c->dirty_end;
     c->dirty = NULL;
     c->syncing = true;
+    atomic_store(&c->sync_began_us, keeper_clock_us());
     pthread_mutex_unlock(&c->lock);
     int error = segment_sync(s, c->io, end);
+    atomic_store(&c->sync_began_us, 0);
     pthread_mutex_lock(&c->lock);
     c->syncing = false;
     c->syncs++;
@@ -192,6 +217,12 @@ void commit_dirty(struct committer *c, struct segment *s, uint32_t end)
     c->dirty = s;
     c->dirty_end = end;
     pthread_mutex_unlock(&c->lock);
+}
+
+bool commit_stalls(const struct committer *c)
+{
+    uint64_t began_us = atomic_load(&((struct committer *)(uintptr_t)c)->sync_began_us);
+    return began_us != 0 && keeper_clock_us() - began_us > STALL_US;
 }
 
 void commit_wait(struct committer *c)

@@ -7,7 +7,8 @@
 
 #include <pthread.h>
 
-#include "store/segment.h"
+#include "store/reserve.h"
+#include "store/segments.h"
 
 enum { SYNC_INTERVAL_MS = 1000 }; /* what interval durability may lose, and what its documentation says */
 
@@ -16,11 +17,12 @@ struct commit_job {
     struct slice bytes;
     struct segment *active; /* where it should go */
     bool ahead;             /* keep zeros written ahead */
-    uint32_t number_next;   /* of the segment to make when this one is full; 0: none may be made */
+    bool may_grow;          /* there is a slot for a fresh segment */
     /* out */
-    struct segment *fresh; /* made because the active one was full; the group is in it */
+    struct segment *fresh; /* made because the active one was full, or failed; the group is in it */
     uint32_t base;         /* where the group begins */
-    int error;
+    int failed;            /* of the active segment, which was cut then; the group may yet be in the fresh one */
+    int error;             /* of the group */
 };
 
 struct committer {
@@ -29,6 +31,8 @@ struct committer {
     pthread_cond_t work, idle;
     const struct log_io *io;
     int dir;
+    struct numbers *numbers;
+    struct reserve *reserve;
     uint32_t segment_bytes;
     void (*wake)(void *arg);
     void *wake_arg;
@@ -40,12 +44,14 @@ struct committer {
     struct timespec dirty_due;
     int sync_error; /* of an interval sync */
     uint64_t syncs;
+    _Atomic uint64_t sync_began_us; /* the interval sync under way; 0: none */
     bool syncing, stop, running;
     /* read without it, so that a poll with nothing to say costs nothing */
     _Atomic bool news;
 };
 
-/* Starts the thread. The fields io, dir, segment_bytes, wake, wake_arg are set. 0 or ERR_NO_MEMORY. */
+/* Starts the thread. The fields io, dir, numbers, reserve, segment_bytes,
+ * wake, wake_arg are set. 0 or ERR_NO_MEMORY. */
 int commit_start(struct committer *c);
 
 /* Ends the thread after the job that it has. Does nothing to one that was not started. */
@@ -59,6 +65,9 @@ bool commit_poll(struct committer *c, struct commit_job *job, int *error);
 
 /* The owner wrote a segment up to `end` itself: it is synced within SYNC_INTERVAL_MS. */
 void commit_dirty(struct committer *c, struct segment *s, uint32_t end);
+
+/* True while the disk takes long over an interval sync: a write might have to wait for it. */
+bool commit_stalls(const struct committer *c);
 
 /* Blocks until the helper is doing nothing; commit_poll then has the result. */
 void commit_wait(struct committer *c);

@@ -25,7 +25,7 @@
  *
  * Invariants (index_check): an entry is in the chain of the bucket that its hash names; arc.live counts the entries of kind
  * VALUE; index.records all entries. */
-#include "store/index.h"
+#include "store/index_inner.h"
 
 #include <stdlib.h>
 
@@ -33,46 +33,6 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/limits.h"
-
-enum {
-    HEADS = 64,       /* heads in a block: 256 bytes, so that an arc with one key stays small */
-    LOAD = 2,         /* entries a bucket before another is added: a hit touches two entries on average, a miss two */
-    OFFSET_BITS = 14, /* of a reference; the rest names the chunk, from 1: 0 ends a chain */
-    CHUNK_MOST = 1 << OFFSET_BITS,
-    CHUNK_LEAST = 120,                          /* 128 with malloc's header: an arc with a key or two; then doubling up to */
-    CHUNK_USUAL = 1016,                         /* where what is left at the end of a chunk is 3 % of it */
-    CHUNKS_MAX = (1 << (32 - OFFSET_BITS)) - 2, /* 4 GiB of entries in one arc */
-    LONG_KEY = 255,                             /* in key_n: the length follows as a u32 */
-    VALUE_N_MAX = (1 << 24) - 1,
-};
-
-enum { FLAG_KIND = 7, FLAG_DELETED = 8, FLAG_EXPIRY = 16 /* there is room for one */ };
-
-struct entry {
-    uint32_t next;
-    uint64_t stamp;
-    uint64_t digest;
-    uint32_t offset;
-    uint16_t segment;
-    uint16_t node;
-    uint8_t value_n[3];
-    uint8_t flags;
-    uint8_t key_n;
-    /* u32 key length where key_n is LONG_KEY; u64 expiry stamp and u64 expiry ms where FLAG_EXPIRY; the key */
-} __attribute__((packed));
-
-struct index_arc {
-    uint32_t **heads;
-    uint8_t **chunk;
-    uint64_t arena_bytes; /* of all chunks */
-    uint32_t bucket_n;
-    uint32_t block_n; /* of heads */
-    uint32_t chunk_n;
-    uint32_t open; /* reference-style number of the chunk that is being filled; 0: none */
-    uint32_t open_used, open_size;
-    uint32_t records;
-    uint32_t live;
-};
 
 /* ---- Memory, with an honest count of it ---- */
 
@@ -83,7 +43,7 @@ static size_t heap_bytes(size_t n)
     return total < 32 ? 32 : total;
 }
 
-static void *take(struct index *ix, size_t n)
+void *index_take(struct index *ix, size_t n)
 {
     void *p = calloc(1, n);
     if (p)
@@ -91,8 +51,7 @@ static void *take(struct index *ix, size_t n)
     return p;
 }
 
-/* Makes room for item n in an array of pointers whose room is implied: 4, then the powers of two. NULL when memory is out. */
-static void *take_place(struct index *ix, void *array, uint32_t n)
+void *index_take_place(struct index *ix, void *array, uint32_t n)
 {
     bool full = n == 0 || (n >= 4 && (n & (n - 1)) == 0);
     if (!full)
@@ -104,7 +63,7 @@ static void *take_place(struct index *ix, void *array, uint32_t n)
     return grown;
 }
 
-static void arc_free(struct index_arc *a)
+void index_arc_free(struct index_arc *a)
 {
     if (!a)
         return;
@@ -119,34 +78,10 @@ static void arc_free(struct index_arc *a)
 
 /* ---- Entries ---- */
 
-static struct entry *entry_at(const struct index_arc *a, uint32_t ref)
+uint32_t index_chunk_size(uint64_t arena_bytes, size_t least)
 {
-    return (struct entry *)(a->chunk[(ref >> OFFSET_BITS) - 1] + (ref & (CHUNK_MOST - 1)));
-}
-
-static size_t entry_size(size_t key_n, bool expiry)
-{
-    return sizeof(struct entry) + (key_n >= LONG_KEY ? sizeof(uint32_t) : 0) + (expiry ? 2 * sizeof(uint64_t) : 0) + key_n;
-}
-
-static uint8_t *entry_expiry(const struct entry *e)
-{
-    return (uint8_t *)e + sizeof *e + (e->key_n == LONG_KEY ? sizeof(uint32_t) : 0);
-}
-
-static struct slice entry_key(const struct entry *e)
-{
-    uint32_t n = e->key_n;
-    if (n == LONG_KEY)
-        memcpy(&n, (const uint8_t *)e + sizeof *e, sizeof n);
-    const uint8_t *p = entry_expiry(e) + (e->flags & FLAG_EXPIRY ? 2 * sizeof(uint64_t) : 0);
-    return slice_of(p, n);
-}
-
-static uint32_t chunk_size(const struct index_arc *a, size_t least)
-{
-    uint64_t n = ((a->arena_bytes / 24) & ~(uint64_t)15) + 8; /* with malloc's 8: a multiple of 16 */
-    uint64_t usual = a->arena_bytes < CHUNK_USUAL ? a->arena_bytes + 8 : CHUNK_USUAL;
+    uint64_t n = ((arena_bytes / 24) & ~(uint64_t)15) + 8; /* with malloc's 8: a multiple of 16 */
+    uint64_t usual = arena_bytes < CHUNK_USUAL ? arena_bytes + 8 : CHUNK_USUAL;
     if (n < usual)
         n = usual;
     if (n < CHUNK_LEAST)
@@ -166,12 +101,12 @@ static uint32_t arena_take(struct index *ix, struct index_arc *a, size_t n)
     }
     if (a->chunk_n == CHUNKS_MAX)
         return 0;
-    void *chunks = take_place(ix, a->chunk, a->chunk_n);
+    void *chunks = index_take_place(ix, a->chunk, a->chunk_n);
     if (!chunks)
         return 0;
     a->chunk = chunks;
-    uint32_t size = chunk_size(a, n);
-    uint8_t *chunk = take(ix, size);
+    uint32_t size = index_chunk_size(a->arena_bytes, n);
+    uint8_t *chunk = index_take(ix, size);
     if (!chunk)
         return 0;
     a->chunk[a->chunk_n++] = chunk;
@@ -208,11 +143,11 @@ static uint32_t bucket_of(const struct index_arc *a, uint64_t hash)
 static int add_bucket(struct index *ix, struct index_arc *a)
 {
     if (a->bucket_n == a->block_n * HEADS) {
-        void *heads = take_place(ix, a->heads, a->block_n);
+        void *heads = index_take_place(ix, a->heads, a->block_n);
         if (!heads)
             return ERR_NO_MEMORY;
         a->heads = heads;
-        uint32_t *block = take(ix, HEADS * sizeof *block);
+        uint32_t *block = index_take(ix, HEADS * sizeof *block);
         if (!block)
             return ERR_NO_MEMORY;
         a->heads[a->block_n++] = block;
@@ -250,11 +185,11 @@ static struct index_arc *arc_make(struct index *ix, uint16_t slot)
     struct index_arc **place = arc_place(ix, slot);
     if (*place)
         return *place;
-    struct index_arc *a = take(ix, sizeof *a);
+    struct index_arc *a = index_take(ix, sizeof *a);
     if (!a)
         return NULL;
     if (add_bucket(ix, a) != 0) {
-        arc_free(a);
+        index_arc_free(a);
         ix->bytes -= heap_bytes(sizeof *a);
         return NULL;
     }
@@ -272,7 +207,7 @@ int index_init(struct index *ix, uint32_t arcs, uint64_t seed)
 {
     CHECK(is_power(arcs) && arcs <= VNODES_MAX);
     *ix = (struct index){.arc_n = arcs, .seed = seed};
-    ix->arc = take(ix, arcs * sizeof(struct index_arc *));
+    ix->arc = index_take(ix, arcs * sizeof(struct index_arc *));
     int error = ix->arc ? nodes_init(&ix->nodes) : ERR_NO_MEMORY;
     if (error) {
         free(ix->arc);
@@ -284,7 +219,7 @@ int index_init(struct index *ix, uint32_t arcs, uint64_t seed)
 void index_close(struct index *ix)
 {
     for (uint32_t i = 0; i < ix->arc_n; i++)
-        arc_free(ix->arc[i]);
+        index_arc_free(ix->arc[i]);
     free(ix->arc);
     nodes_close(&ix->nodes);
     *ix = (struct index){0};

@@ -8,11 +8,17 @@
  *
  *     gathering --flush--> (waits while another is out) --> out: written, synced --> published --> reaped
  *
- * Invariants: at most one group is out. The writing end of the last segment belongs to the committer while a group is out, else
- * to the loop. Only the loop touches the table and the list of segments.
+ * Invariants: at most one group is out. The writing end of the active segment belongs to the committer while a group is out,
+ * else to the loop. Only the loop touches the table and the slots of the segments.
  *
- * After a failed write or sync the store refuses every put until it is opened again: what the file holds behind its last good
- * sync is unknown (a failed fsync may have dropped pages: Rebello et al. 2020), and opening finds out. Reads go on. */
+ * **Errors.** A group that cannot be written is tried once more in a fresh segment, and the old one ends at its last good sync
+ * (segment.c says why). What interval mode had written behind that and not synced is in the index and, mostly, in the page
+ * cache: that segment is compacted first, which writes it anew. When the fresh segment fails too, puts are refused until the
+ * upkeep could make another. A full disk is the reserve's matter (reserve.h). Reads always go on.
+ *
+ * **A stalled disk** must not stall the loop, which also gossips. Nothing here waits for the disk except a write of interval
+ * mode, into the page cache; and such a write goes to the committer when its last sync is under way for long, or when the last
+ * write took long. */
 #include "store/log.h"
 
 #include <errno.h>
@@ -24,13 +30,20 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "store/cache.h"
+#include "base/hash.h"
 #include "store/commit.h"
 #include "store/dir.h"
 #include "store/log_io.h"
 #include "store/reader.h"
 #include "store/replay.h"
-#include "store/segment.h"
+#include "store/segments.h"
 #include "store/table.h"
+#include "store/upkeep.h"
+
+enum {
+    SLOW_WRITE_US = 5000,  /* a write into the page cache takes 10 us; one that takes this long was made to wait */
+    SLOW_FOR_US = 1000000, /* the kernel holds writers back for as long as it has pages to write */
+};
 
 struct log {
     struct store head;
@@ -40,9 +53,12 @@ struct log {
     struct group *gather; /* being filled */
     struct group *out;    /* with the committer; NULL: none */
     bool flushed;         /* the gathering group may go */
-    int failed;           /* every put is refused with it; 0: none */
-    struct segment **segment;
-    uint32_t segment_n;
+    int failed;           /* every put is refused with it until there is a fresh segment; 0: none */
+    struct segments segments;
+    struct reserve reserve;
+    struct upkeep upkeep;
+    uint64_t slow_until_us;   /* a write of the loop took long: until then the committer writes */
+    uint64_t list_serial;     /* of the list of segments that is on its way; 0: none */
     struct buf record, value; /* the value last read: as stored, and uncompressed */
     struct committer committer;
     struct reader reader;
@@ -59,57 +75,45 @@ static struct log *log_of(struct store *s)
 
 static struct segment *active(const struct log *l)
 {
-    return l->segment[l->segment_n - 1];
+    return l->segments.active;
+}
+
+static void report(const struct log *l, const char *sentence)
+{
+    if (l->options.report)
+        l->options.report(l->options.report_arg, sentence);
 }
 
 /* ---- Writing ---- */
 
+/* Neither the active segment nor a fresh one took a group. */
 static void fail(struct log *l, int error)
 {
-    if (l->failed)
-        return;
-    l->failed = error;
     char sentence[256];
-    snprintf(sentence, sizeof sentence, "the log refuses writes until the node is restarted: %s (seg-%08u.log)",
+    snprintf(sentence, sizeof sentence, "the log refuses writes until the disk takes them again: %s (seg-%08u.log)",
              error_sentence(error), (unsigned)active(l)->number);
-    if (l->options.report)
-        l->options.report(l->options.report_arg, sentence);
+    if (!l->failed)
+        report(l, sentence);
+    l->failed = error;
+    l->upkeep.heal = true;
+}
+
+/* On a full disk only what frees room, and the node's own state, is taken. */
+static bool admitted(const struct log *l, const struct record *r)
+{
+    return reserve_held(&l->reserve) || r->kind == RECORD_TOMBSTONE || r->kind == RECORD_STATE;
 }
 
 static void log_put(struct store *s, uint64_t token, const struct record *r)
 {
     struct log *l = log_of(s);
-    CHECK(r->kind != RECORD_STATE || !slice_eq(r->key, MARK_NAME));
+    CHECK(r->kind != RECORD_STATE || !(slice_eq(r->key, MARK_NAME) || slice_eq(r->key, LIST_NAME)));
     if (l->failed)
         table_refuse(&l->table, token, l->failed);
+    else if (!admitted(l, r))
+        table_refuse(&l->table, token, ERR_NO_SPACE);
     else
         table_put(&l->table, l->gather, token, r);
-}
-
-static void write_here(struct log *l)
-{
-    uint32_t base;
-    struct segment *s = active(l);
-    int error = segment_append(s, l->io, buf_view(&l->gather->bytes), false, 0, &base);
-    if (error) {
-        fail(l, error);
-        table_fail(&l->table, l->gather, error);
-        return;
-    }
-    commit_dirty(&l->committer, s, s->end);
-    table_publish(&l->table, l->gather, (uint16_t)(l->segment_n - 1), base);
-}
-
-/* Makes room in the list of segments for one more; false when there can be none. */
-static bool segment_place(struct log *l)
-{
-    if (l->segment_n > UINT16_MAX)
-        return false;
-    struct segment **grown = realloc(l->segment, (l->segment_n + 1) * sizeof *grown);
-    if (!grown)
-        return false;
-    l->segment = grown;
-    return true;
 }
 
 static void hand_over(struct log *l)
@@ -118,11 +122,38 @@ static void hand_over(struct log *l)
         .bytes = buf_view(&l->gather->bytes),
         .active = active(l),
         .ahead = l->options.durability == DURABILITY_FSYNC,
-        .number_next = segment_place(l) ? active(l)->number + 1 : 0,
+        .may_grow = segments_reserve(&l->segments),
     };
     l->out = l->gather;
     l->gather = l->out == &l->group[0] ? &l->group[1] : &l->group[0];
     commit_submit(&l->committer, &job);
+}
+
+/* Whether a write of the loop would be safe and quick, as far as one can tell. */
+static bool may_write_here(const struct log *l)
+{
+    const struct segment *s = active(l);
+    return l->options.durability == DURABILITY_INTERVAL && l->gather->states == 0 && !s->ended &&
+           s->end + l->gather->bytes.n <= l->options.segment_bytes && !commit_stalls(&l->committer);
+}
+
+/* Writes the gathered group on the loop. False when it should go to the committer instead. */
+static bool write_here(struct log *l)
+{
+    uint32_t base;
+    struct segment *s = active(l);
+    uint64_t began_us = keeper_clock_us();
+    if (began_us < l->slow_until_us || !may_write_here(l))
+        return false;
+    if (segment_append(s, l->io, buf_view(&l->gather->bytes), false, 0, &base) != 0)
+        return false; /* the committer knows what to do about it */
+    uint64_t now_us = keeper_clock_us();
+    if (now_us - began_us > SLOW_WRITE_US)
+        l->slow_until_us = now_us + SLOW_FOR_US;
+    commit_dirty(&l->committer, s, s->end);
+    table_publish(&l->table, l->gather, s->slot, base);
+    s->published = s->end;
+    return true;
 }
 
 /* Sends the flushed group on its way, unless another is out. */
@@ -135,10 +166,7 @@ static void advance(struct log *l)
         return;
     if (l->failed)
         table_fail(&l->table, l->gather, l->failed);
-    else if (l->options.durability == DURABILITY_INTERVAL && l->gather->states == 0 &&
-             active(l)->end + l->gather->bytes.n <= l->options.segment_bytes)
-        write_here(l);
-    else
+    else if (!write_here(l))
         hand_over(l);
 }
 
@@ -151,17 +179,87 @@ static void log_flush(struct store *s)
     advance(l);
 }
 
+/* The segment that was active is written to no more. */
+static void retire(struct log *l, struct segment *fresh)
+{
+    struct segment *old = active(l);
+    old->ended = true;
+    old->first = old->published > old->end; /* what was visible and not synced must be written again */
+    segments_add(&l->segments, fresh);      /* hand_over, or heal, has made room */
+    l->segments.active = fresh;
+}
+
+static void report_cut(const struct log *l, int error)
+{
+    char sentence[256];
+    snprintf(sentence, sizeof sentence,
+             "a write failed (%s): seg-%08u.log ends at its last good sync, offset %u, and another goes on",
+             error_sentence(error), (unsigned)active(l)->number, (unsigned)active(l)->end);
+    report(l, sentence);
+}
+
 static void finish(struct log *l, const struct commit_job *job)
 {
+    int error = job->error;
+    if (job->failed)
+        report_cut(l, job->failed);
     if (job->fresh)
-        l->segment[l->segment_n++] = job->fresh; /* hand_over made room */
-    if (job->error) {
-        fail(l, job->error);
-        table_fail(&l->table, l->out, job->error);
+        retire(l, job->fresh);
+    if (!error)
+        error = tally_room(&l->table.tallies, active(l)->slot);
+    if (error) {
+        if (error != ERR_NO_SPACE)
+            fail(l, error);
+        table_fail(&l->table, l->out, error);
     } else {
-        table_publish(&l->table, l->out, (uint16_t)(l->segment_n - 1), job->base);
+        table_publish(&l->table, l->out, active(l)->slot, job->base);
+        active(l)->published = active(l)->end;
     }
     l->out = NULL;
+}
+
+/* Puts the list of the segments in use, so that the others may go; after a failed sync too, for then a fresh segment must be
+ * made though nobody writes. */
+static void put_list(struct log *l)
+{
+    struct slice value;
+    uint64_t serial = 0;
+    struct buf list;
+    buf_init(&list, RECORD_VALUE_MAX);
+    upkeep_listing(&l->upkeep);
+    table_state(&l->table, LIST_NAME, &value, &serial);
+    if (segments_list(&l->segments, &list) == 0) {
+        l->list_serial = serial + 1;
+        struct record r = {.kind = RECORD_STATE, .version = {.stamp = serial + 1}, .key = LIST_NAME, .value = buf_view(&list)};
+        r.version.digest = hash_bytes(r.value);
+        table_put_own(l->gather, &r);
+        log_flush(&l->head);
+    } else {
+        upkeep_listed(&l->upkeep, false);
+    }
+    buf_close(&list);
+}
+
+/* Whether the list that is on its way has arrived, or is lost. */
+static void look_for_list(struct log *l)
+{
+    struct slice value;
+    uint64_t serial = 0;
+    if (l->list_serial == 0)
+        return;
+    bool durable = table_state(&l->table, LIST_NAME, &value, &serial) && serial >= l->list_serial;
+    if (!durable && (l->out || l->flushed))
+        return;
+    l->list_serial = 0;
+    upkeep_listed(&l->upkeep, durable);
+}
+
+/* A second of interval mode could not be synced: the segment has ended, and nobody may write for a long time. */
+static void sync_failed(struct log *l, int error)
+{
+    report_cut(l, error);
+    if (!l->failed && l->list_serial == 0)
+        put_list(l);
 }
 
 /* Takes back what the committer has finished. */
@@ -173,27 +271,53 @@ static void collect(struct log *l)
     if (done)
         finish(l, &job);
     if (sync_error)
-        fail(l, sync_error);
+        sync_failed(l, sync_error);
     if (done || sync_error)
         advance(l);
+    look_for_list(l);
+}
+
+/* The upkeep has made a segment that can be written. */
+static void heal(struct log *l)
+{
+    struct segment *fresh = l->upkeep.fresh;
+    if (!fresh || l->out || !segments_reserve(&l->segments) || tally_room(&l->table.tallies, (uint16_t)l->segments.slot_n) != 0)
+        return;
+    l->upkeep.fresh = NULL;
+    l->upkeep.heal = false;
+    l->failed = 0;
+    retire(l, fresh);
+    report(l, "the disk takes writes again");
+}
+
+/* A slice of what is to be done beside reads and writes; the owner is woken when there is more. */
+static void keep_up(struct log *l)
+{
+    bool more = upkeep_step(&l->upkeep);
+    heal(l);
+    if (!l->failed && l->list_serial == 0 && upkeep_wants_list(&l->upkeep))
+        put_list(l);
+    if (more && l->options.wake)
+        l->options.wake(l->options.wake_arg);
+}
+
+/* Blocks until no group is out or waiting. */
+static void settle(struct log *l)
+{
+    do {
+        commit_wait(&l->committer);
+        collect(l);
+    } while (l->out || l->flushed);
+    commit_wait(&l->committer);
 }
 
 int log_drain(struct store *s)
 {
     struct log *l = log_of(s);
-    for (;;) {
-        commit_wait(&l->committer);
-        collect(l);
-        if (!l->out && !l->flushed)
-            break;
-    }
-    commit_wait(&l->committer);
+    settle(l);
     if (l->failed)
         return l->failed;
-    int error = segment_seal(active(l), l->io);
-    if (error)
-        fail(l, error);
-    return error;
+    return active(l)->ended ? 0 : segment_seal(active(l), l->io);
 }
 
 /* ---- Reading ---- */
@@ -248,7 +372,7 @@ static bool next_question(struct log *l, struct store_result *out)
             return got == 1;
         if (cache_find(&l->cache, &out->record.version, out->size, &out->record.value))
             return true;
-        const struct segment *s = l->segment[place.segment];
+        struct segment *s = l->segments.slot[place.segment];
         uint32_t n = table_record_max(&place, out->record.key.n);
         if (read_cached(l, s, place.offset, n, out))
             return true;
@@ -278,7 +402,10 @@ static bool log_reap(struct store *s, struct store_result *out)
     collect(l);
     buf_slim(&l->record);
     buf_slim(&l->value);
-    return table_answer(&l->table, out) || next_read(l, out) || next_question(l, out);
+    if (table_answer(&l->table, out) || next_read(l, out) || next_question(l, out))
+        return true;
+    keep_up(l);
+    return table_answer(&l->table, out); /* of a group that the list went with */
 }
 
 static bool log_state(struct store *s, struct slice name, struct slice *value, uint64_t *serial)
@@ -296,7 +423,7 @@ static void log_set_vnodes(struct store *s, uint16_t vnodes)
     struct log *l = log_of(s);
     int error = table_cut(&l->table, vnodes);
     if (error)
-        fail(l, error);
+        report(l, "out of memory while cutting the index anew: counts are by the old number of vnodes");
 }
 
 static void log_set_cluster(struct store *s, struct cluster_id cluster)
@@ -319,13 +446,17 @@ void log_stats(const struct store *s, struct log_stats *out)
         .records = ix->records,
         .index_bytes = ix->bytes + nodes_bytes(&ix->nodes),
         .key_bytes = ix->key_bytes,
-        .segments = l->segment_n,
+        .segments = l->segments.n,
         .syncs = commit_syncs(&l->committer),
         .torn_bytes = l->torn_bytes,
+        .copied_bytes = l->upkeep.compact.copied_bytes,
+        .removed = l->upkeep.compact.removed,
     };
-    for (uint32_t i = 0; i + 1 < l->segment_n; i++)
-        out->disk_bytes += l->segment[i]->end;
-    out->disk_bytes += atomic_load(&active(l)->synced); /* its end may be the committer's just now */
+    for (uint32_t i = 0; i < l->segments.slot_n; i++) {
+        struct segment *one = l->segments.slot[i];
+        if (one) /* the end of one that is written to may be a helper's just now */
+            out->disk_bytes += one->ended ? one->end : atomic_load(&one->synced);
+    }
 }
 
 /* ---- Opening and closing ---- */
@@ -335,11 +466,10 @@ static void log_close(struct store *s)
     struct log *l = log_of(s);
     commit_stop(&l->committer);
     reader_stop(&l->reader);
-    if (l->committer.stage == JOB_DONE && l->committer.job.fresh)
+    upkeep_stop(&l->upkeep);
+    if (l->committer.stage == JOB_DONE)
         segment_close(l->committer.job.fresh);
-    for (uint32_t i = 0; i < l->segment_n; i++)
-        segment_close(l->segment[i]);
-    free(l->segment);
+    segments_close(&l->segments);
     table_close(&l->table);
     cache_close(&l->cache);
     group_close(&l->group[0]);
@@ -357,14 +487,13 @@ static int replay(struct log *l, const char *path, char *why, size_t why_n)
         .path = path,
         .io = l->io,
         .table = &l->table,
+        .segments = &l->segments,
         .report = l->options.report,
         .report_arg = l->options.report_arg,
         .why = why,
         .why_n = why_n,
     };
     int error = replay_run(&r);
-    l->segment = r.segment;
-    l->segment_n = r.segment_n;
     l->torn_bytes = r.torn_bytes;
     return error;
 }
@@ -374,11 +503,22 @@ static int start_helpers(struct log *l, char *why, size_t why_n)
     l->committer.io = l->reader.io = l->io;
     l->committer.wake = l->reader.wake = l->options.wake;
     l->committer.wake_arg = l->reader.wake_arg = l->options.wake_arg;
-    l->committer.dir = l->dir.fd;
-    l->committer.segment_bytes = (uint32_t)l->options.segment_bytes;
+    l->committer.dir = l->upkeep.dir = l->reserve.dir = l->dir.fd;
+    l->committer.numbers = &l->segments.numbers;
+    l->committer.reserve = l->upkeep.reserve = &l->reserve;
+    l->committer.segment_bytes = l->upkeep.segment_bytes = (uint32_t)l->options.segment_bytes;
+    l->upkeep.table = &l->table;
+    l->upkeep.segments = &l->segments;
+    l->upkeep.io = l->reserve.io = l->io;
+    l->upkeep.report = l->options.report;
+    l->upkeep.report_arg = l->options.report_arg;
+    l->reserve.bytes = l->options.segment_bytes < RESERVE_BYTES ? (off_t)l->options.segment_bytes : RESERVE_BYTES;
+    reserve_take(&l->reserve); /* where it fails the disk is full, and the upkeep says so */
     int error = commit_start(&l->committer);
     if (!error)
         error = reader_start(&l->reader);
+    if (!error)
+        error = upkeep_start(&l->upkeep, l->options.wake, l->options.wake_arg);
     if (error)
         snprintf(why, why_n, "cannot start the threads of the store: %s; allow the node more threads or memory", strerror(errno));
     return error;
@@ -403,6 +543,7 @@ static struct log *log_new(const struct log_options *options, const struct log_i
     if (l->options.segment_bytes > SEGMENT_BYTES_MAX)
         l->options.segment_bytes = SEGMENT_BYTES_MAX;
     cache_init(&l->cache);
+    segments_init(&l->segments);
     group_init(&l->group[0]);
     group_init(&l->group[1]);
     l->gather = &l->group[0];

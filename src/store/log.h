@@ -33,6 +33,7 @@ int log_drain(struct store *s);
 /* For INFO and tests: bytes of memory the index takes (keys included and apart), segments, bytes on disk. */
 struct log_stats {
     uint64_t records, index_bytes, key_bytes, segments, disk_bytes, syncs, torn_bytes;
+    uint64_t copied_bytes, removed; /* by compaction: bytes, segments */
 };
 void log_stats(const struct store *s, struct log_stats *out);
 

@@ -1,4 +1,5 @@
-/* log_io.h: the system calls of the log's data path, as a table, so that a test can fail the n-th of them. Inside store/ and its
+/* log_io.h: the system calls that make the log durable, as a table, so that a test can fail the n-th of them, or die in it.
+ * Inside store/ and its
  * tests only. */
 #ifndef COVEY_STORE_LOG_IO_H
 #define COVEY_STORE_LOG_IO_H
@@ -12,6 +13,10 @@ struct log_io {
     ssize_t (*pwritev)(int fd, const struct iovec *iov, int n, off_t at);
     int (*fdatasync)(int fd);
     ssize_t (*preadv2)(int fd, const struct iovec *iov, int n, off_t at, int flags);
+    int (*renameat)(int dir, const char *from, int to_dir, const char *to);
+    int (*unlinkat)(int dir, const char *name, int flags);
+    int (*fsync)(int fd); /* of a directory */
+    int (*fallocate)(int fd, off_t at, off_t n);
 };
 
 /* The real ones. */

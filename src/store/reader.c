@@ -68,7 +68,7 @@ bool reader_full(const struct reader *r)
     return atomic_load(&r->asked) - r->taken >= READS - 1;
 }
 
-int reader_ask(struct reader *r, const struct store_result *result, const struct segment *s, uint32_t at, uint32_t n)
+int reader_ask(struct reader *r, const struct store_result *result, struct segment *s, uint32_t at, uint32_t n)
 {
     CHECK(!reader_full(r));
     uint32_t asked = atomic_load(&r->asked);
@@ -83,6 +83,7 @@ int reader_ask(struct reader *r, const struct store_result *result, const struct
     job->result = *result;
     job->result.record.key = buf_view(&job->key);
     job->segment = s;
+    s->reads++;
     job->at = at;
     job->n = n;
     pthread_mutex_lock(&r->lock);
@@ -96,5 +97,7 @@ struct read_job *reader_take(struct reader *r)
 {
     if (atomic_load(&r->done) == r->taken)
         return NULL;
-    return &r->job[r->taken++ % READS];
+    struct read_job *job = &r->job[r->taken++ % READS];
+    job->segment->reads--;
+    return job;
 }

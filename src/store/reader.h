@@ -18,7 +18,7 @@ struct read_job {
     struct store_result result; /* what the index said; its key points into `key` */
     struct buf key;
     struct buf bytes; /* of the record, as read */
-    const struct segment *segment;
+    struct segment *segment;
     uint32_t at, n;
 };
 
@@ -44,8 +44,9 @@ void reader_stop(struct reader *r);
 /* Whether reader_ask would be refused. */
 bool reader_full(const struct reader *r);
 
-/* Asks for up to n bytes at `at`, to complete a result; the key is copied. On an error (ERR_NO_MEMORY) nothing was asked. */
-int reader_ask(struct reader *r, const struct store_result *result, const struct segment *s, uint32_t at, uint32_t n);
+/* Asks for up to n bytes at `at`, to complete a result; the key is copied, and the segment stays until
+ * the read is taken back. On an error (ERR_NO_MEMORY) nothing was asked. */
+int reader_ask(struct reader *r, const struct store_result *result, struct segment *s, uint32_t at, uint32_t n);
 
 /* The next finished read, NULL when there is none; it lives until the next reader_take. */
 struct read_job *reader_take(struct reader *r);

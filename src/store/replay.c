@@ -11,9 +11,11 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "wire/bytes.h"
 
 enum {
     WINDOW_BYTES = 16 * 1024 * 1024, /* read at once; any record fits */
+    LOST_STATES_MAX = 1024 * 1024,   /* of names of damaged state records: a directory with more of them is beyond help */
     SENTENCE = 1024,
 };
 
@@ -64,10 +66,10 @@ static uint32_t number_of(const char *name)
 static bool is_unfinished(const char *name)
 {
     size_t n = strlen(name);
-    return n == 16 && strncmp(name, "seg-", 4) == 0 && strcmp(name + 12, ".new") == 0;
+    return (n == 16 && strncmp(name, "seg-", 4) == 0 && strcmp(name + 12, ".new") == 0);
 }
 
-/* Lists the numbers of all segments and removes one whose making a crash cut short. */
+/* Lists the numbers of all segments and removes files whose making a crash cut short. */
 static int list_numbers(struct replay *r, uint32_t **number, uint32_t *n)
 {
     int error = 0;
@@ -130,7 +132,7 @@ static int take(struct replay *r, struct segment *s, const struct record_view *v
         }
         return 0;
     }
-    int error = table_replay(r->table, v, (uint16_t)(r->segment_n - 1), at);
+    int error = table_replay(r->table, v, s->slot, at);
     if (error == ERR_BAD_FORMAT)
         return refuse(
             r, error,
@@ -160,6 +162,7 @@ static int scan(struct replay *r, struct segment *s, struct window *w)
         if (error)
             return error;
         s->end += (uint32_t)n;
+        r->replayed_bytes += (uint32_t)n;
     }
 }
 
@@ -210,61 +213,143 @@ static int refuse_damaged(struct replay *r, const struct segment *s, const char 
 {
     return refuse(r, ERR_CORRUPT,
                   "%s/seg-%08u.log is damaged at offset %u (%s): restore that file from a backup, or, while the other members "
-                  "are well, move %s away "
-                  "and start this node as a new one",
+                  "are well, move %s away and start this node as a new one",
                   r->path, (unsigned)s->number, (unsigned)s->end, what, r->path);
 }
 
-/* The last segment may end torn: the tail is cut, and all that was read is made durable, for it is about to be visible. */
-static int end_last(struct replay *r, struct segment *s, struct window *w, uint32_t size)
+static void report(struct replay *r, const struct segment *s, const char *format, ...)
 {
-    enum tail tail;
-    int cause = look_behind(r, s, w, &tail);
-    if (cause)
-        return refuse_io(r, s->number, "read", -cause);
-    if (tail == TAIL_DAMAGED)
-        return refuse_damaged(r, s, "a record fails its checksum, and it was synced before what follows was written");
-    if (tail == TAIL_TORN) {
-        char sentence[SENTENCE];
-        r->torn_bytes = size - s->end;
-        snprintf(sentence, sizeof sentence, "cut a torn tail of %llu bytes at offset %u of %s/seg-%08u.log; it was never synced",
-                 (unsigned long long)r->torn_bytes, (unsigned)s->end, r->path, (unsigned)s->number);
-        if (r->report)
-            r->report(r->report_arg, sentence);
-    }
-    if (size > s->end && ftruncate(s->fd, s->end) != 0)
-        return refuse_io(r, s->number, "cut the torn tail of", errno);
-    int error = segment_sync(s, r->io, s->end);
-    return error ? refuse_io(r, s->number, "sync", errno) : 0;
+    char what[SENTENCE / 2], sentence[SENTENCE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    snprintf(sentence, sizeof sentence, "%s at offset %u of %s/seg-%08u.log", what, (unsigned)s->end, r->path,
+             (unsigned)s->number);
+    if (r->report)
+        r->report(r->report_arg, sentence);
 }
 
-static int end_sealed(struct replay *r, const struct segment *s, uint32_t size)
+/* ---- Damage ---- */
+
+/* A damaged state record is no loss when a later one of its name is there; which is known when all has been read. A mark is
+ * none. */
+static int note_state(struct replay *r, const struct damage_finding *f)
 {
-    if (s->end < size)
-        return refuse_damaged(r, s, "a record fails its checksum");
-    if (s->mark_end != s->end || s->marked != s->end - MARK_BYTES)
-        return refuse_damaged(r, s, "the file ends too early");
+    uint8_t head[12];
+    if (slice_eq(f->name, MARK_NAME))
+        return 0;
+    put_u64(head, f->serial);
+    put_u32(head + 8, (uint32_t)f->name.n);
+    int error = buf_append(&r->lost_states, head, sizeof head);
+    return error ? error : buf_slice(&r->lost_states, f->name);
+}
+
+/* Passes over the bad record at s->end and marks what it puts in doubt. *step: how far it is to the next. */
+static int pass_over(struct replay *r, struct segment *s, struct window *w, uint32_t *step)
+{
+    struct slice bytes = slice_of(w->p, w->n);
+    struct damage_finding f = damage_look(bytes);
+    report(r, s, f.size ? "set a damaged record of slot %u aside" : "set damage aside that may have been of any slot", f.slot);
+    size_t next = f.size ? f.size : segment_resync(bytes);
+    *step = (uint32_t)(next ? next : w->n);
+    r->damaged++;
+    s->first = s->aside = true;
+    if (f.size && f.state)
+        return note_state(r, &f) ? refuse(r, ERR_NO_MEMORY, "out of memory while reading %s", r->path) : 0;
+    damage_mark(&r->damage, &f);
     return 0;
 }
 
-static int replay_segment(struct replay *r, struct segment *s, struct window *w, bool last)
+static int open_window(struct replay *r, const struct segment *s, struct window *w)
+{
+    w->segment = s;
+    w->n = 0;
+    w->at = s->end;
+    int cause = window_move(w, r->io, s->end);
+    return cause ? refuse_io(r, s->number, "read", -cause) : 0;
+}
+
+/* The records of a segment from s->end on, past damage where that is wanted. *tail: how it ends. */
+static int scan_through(struct replay *r, struct segment *s, struct window *w, enum tail *tail)
+{
+    for (;;) {
+        uint32_t step;
+        int error = scan(r, s, w);
+        if (error)
+            return error;
+        int cause = look_behind(r, s, w, tail);
+        if (cause)
+            return refuse_io(r, s->number, "read", -cause);
+        if (*tail != TAIL_DAMAGED)
+            return 0;
+        if (!r->set_aside)
+            return refuse_damaged(r, s, "a record fails its checksum, and it was synced before what follows was written");
+        error = open_window(r, s, w); /* looking behind has moved it on */
+        if (!error)
+            error = pass_over(r, s, w, &step);
+        if (error)
+            return error;
+        s->end += step;
+    }
+}
+
+/* ---- One segment ---- */
+
+/* Cuts what lies behind the last record, and makes what was read durable, for it is about to be visible. */
+static int cut_tail(struct replay *r, struct segment *s, enum tail tail, uint32_t size)
+{
+    if (tail == TAIL_TORN && s->demanded == 0) {
+        r->torn_bytes += size - s->end;
+        report(r, s, "cut a torn tail of %u bytes, which was never synced,", (unsigned)(size - s->end));
+    }
+    if (size > s->end && ftruncate(s->fd, s->end) != 0)
+        return refuse_io(r, s->number, "cut the torn tail of", errno);
+    return segment_sync(s, r->io, s->end) ? refuse_io(r, s->number, "sync", errno) : 0;
+}
+
+static int by_number_of(const void *key, const void *item)
+{
+    uint32_t number = *(const uint32_t *)key, at = (*(struct segment *const *)item)->number;
+    return (number > at) - (number < at);
+}
+
+/* The segment of a number, NULL when there is none. */
+static struct segment *find(const struct replay *r, uint32_t number)
+{
+    struct segment **place = bsearch(&number, r->found, r->found_n, sizeof *r->found, by_number_of);
+    return place ? *place : NULL;
+}
+
+static int too_short(struct replay *r, struct segment *s)
+{
+    static const struct damage_finding nothing = {0};
+    if (!r->set_aside)
+        return refuse_damaged(r, s, "the file ends too early");
+    report(r, s, "the end is missing, which may have been of any slot,");
+    r->damaged++;
+    damage_mark(&r->damage, &nothing);
+    return 0;
+}
+
+static int replay_segment(struct replay *r, struct segment *s, struct window *w)
 {
     struct stat st;
+    enum tail tail;
     if (fstat(s->fd, &st) != 0)
         return refuse_io(r, s->number, "read", errno);
     if (st.st_size > UINT32_MAX)
         return refuse(r, ERR_CORRUPT, "%s/seg-%08u.log is larger than any log file: it is not one of ours", r->path,
                       (unsigned)s->number);
-    w->segment = s;
-    w->n = 0;
-    w->at = s->end;
-    int cause = window_move(w, r->io, s->end);
-    if (cause)
-        return refuse_io(r, s->number, "read", -cause);
-    int error = scan(r, s, w);
-    if (error)
-        return error;
-    return last ? end_last(r, s, w, (uint32_t)st.st_size) : end_sealed(r, s, (uint32_t)st.st_size);
+    int error = open_window(r, s, w);
+    if (!error)
+        error = scan_through(r, s, w, &tail);
+    if (!error && s->end < s->demanded)
+        error = too_short(r, s);
+    if (!error)
+        error = cut_tail(r, s, tail, (uint32_t)st.st_size);
+    s->published = s->end;
+    return error;
 }
 
 /* ---- All of them ---- */
@@ -272,9 +357,9 @@ static int replay_segment(struct replay *r, struct segment *s, struct window *w,
 static int open_segment(struct replay *r, uint32_t number)
 {
     uint32_t format;
-    int error = segment_open(r->dir, number, &r->segment[r->segment_n], &format);
+    int error = segment_open(r->dir, number, &r->found[r->found_n], &format);
     if (!error)
-        r->segment_n++;
+        r->found_n++;
     if (error == ERR_BAD_FORMAT)
         return refuse(r, error, "%s/seg-%08u.log has format version %u; this release knows version %u: run the one that wrote it",
                       r->path, (unsigned)number, (unsigned)format, (unsigned)SEGMENT_FORMAT);
@@ -288,47 +373,151 @@ static int open_segment(struct replay *r, uint32_t number)
     return 0;
 }
 
-static int replay_all(struct replay *r, const uint32_t *number, uint32_t n)
+/* Gives the segments slots that the snapshot has not, and forgets them as ours. */
+static int place_segments(struct replay *r)
+{
+    for (uint32_t i = 0; i < r->found_n; i++) {
+        struct segment *s = r->found[i];
+        bool placed = s->slot < r->segments->slot_n && r->segments->slot[s->slot] == s;
+        if (placed)
+            continue;
+        if (!segments_reserve(r->segments))
+            return refuse(r, ERR_NO_MEMORY, "out of memory while opening %s", r->path);
+        segments_add(r->segments, s);
+        if (tally_room(&r->table->tallies, s->slot) != 0)
+            return refuse(r, ERR_NO_MEMORY, "out of memory while opening %s", r->path);
+    }
+    return 0;
+}
+
+static int refuse_missing(struct replay *r, uint32_t number)
+{
+    return refuse(r, ERR_CORRUPT,
+                  "%s/seg-%08u.log is missing: restore it from a backup, or, while the other members are well, move %s away "
+                  "and start this node as a new one",
+                  r->path, (unsigned)number, r->path);
+}
+
+/* What the newest list names must be there, and all that was made since. */
+static int check_list(struct replay *r)
+{
+    struct slice list = {0};
+    uint64_t serial;
+    uint32_t number, end;
+    table_state(r->table, LIST_NAME, &list, &serial);
+    for (uint32_t i = 0; segments_listed(list, i, &number, &end); i++) {
+        struct segment *s = find(r, number);
+        int error = !s ? refuse_missing(r, number) : s->end < end ? too_short(r, s) : 0;
+        if (error)
+            return error;
+    }
+    for (number = segments_list_next(list); number < r->segments->numbers.next; number++)
+        if (!find(r, number))
+            return refuse_missing(r, number);
+    return 0;
+}
+
+/* A damaged state record must have a successor: the node's promises may not go back. */
+static int check_states(struct replay *r)
+{
+    static const struct damage_finding nothing = {0};
+    const uint8_t *p = r->lost_states.p, *end = p + r->lost_states.n;
+    while (p < end) {
+        uint64_t serial = get_u64(p), held;
+        struct slice name = slice_of(p + 12, get_u32(p + 8)), value;
+        p = name.p + name.n;
+        if (table_state(r->table, name, &value, &held) && held > serial)
+            continue;
+        if (slice_eq(name, DAMAGE_NAME))
+            damage_mark(&r->damage, &nothing);
+        else
+            return refuse(r, ERR_CORRUPT,
+                          "the newest record of this node's own state \"%.*s\" in %s is damaged: restore the directory from a "
+                          "backup, or, while the other members are well, move it away and start this node as a new one",
+                          (int)(name.n < 64 ? name.n : 64), (const char *)name.p, r->path);
+    }
+    return 0;
+}
+
+static int replay_all(struct replay *r)
 {
     struct window w = {.p = malloc(WINDOW_BYTES)};
-    int error = w.p ? 0 : refuse(r, ERR_NO_MEMORY, "out of memory while reading %s", r->path);
-    for (uint32_t i = 0; !error && i < n; i++) {
-        if (number[i] != i + 1) /* nothing removes a segment: what is missing was lost */
-            error =
-                refuse(r, ERR_CORRUPT,
-                       "%s/seg-%08u.log is missing: restore it from a backup, or, while the other members are well, move %s away "
-                       "and start this node as a new one",
-                       r->path, (unsigned)(i + 1), r->path);
-        if (!error)
-            error = open_segment(r, number[i]);
-        if (!error)
-            error = replay_segment(r, r->segment[i], &w, i + 1 == n);
+    int error = w.p ? place_segments(r) : refuse(r, ERR_NO_MEMORY, "out of memory while reading %s", r->path);
+    for (uint32_t i = 0; !error && i < r->found_n; i++) {
+        error = replay_segment(r, r->found[i], &w);
+        r->found[i]->ended = true;
     }
     free(w.p);
+    if (!error)
+        error = check_states(r);
+    if (!error)
+        error = check_list(r);
+    if (!error) {
+        r->segments->active = r->found[r->found_n - 1];
+        r->segments->active->ended = r->segments->active->aside; /* nothing is added to a damaged one */
+    }
     return error;
+}
+
+static int make_first(struct replay *r)
+{
+    struct segment *s;
+    int error = segments_reserve(r->segments) ? 0 : ERR_NO_MEMORY;
+    if (!error)
+        error = segments_create(&r->segments->numbers, r->dir, NULL, r->io, &s);
+    if (error)
+        return refuse_io(r, 1, "create", errno);
+    segments_add(r->segments, s);
+    r->segments->active = s;
+    return 0;
+}
+
+/* Opens the segments: all headers before any record, for they say where others end. */
+static int open_all(struct replay *r, const uint32_t *number, uint32_t n)
+{
+    int error = 0;
+    r->found = calloc(n ? n : 1, sizeof *r->found);
+    if (!r->found)
+        return refuse(r, ERR_NO_MEMORY, "out of memory while opening %s", r->path);
+    for (uint32_t i = 0; !error && i < n; i++)
+        error = open_segment(r, number[i]);
+    for (uint32_t i = 0; !error && i < r->found_n; i++) {
+        struct segment *before = find(r, r->found[i]->before);
+        if (before)
+            before->demanded = r->found[i]->before_end;
+    }
+    if (n > 0)
+        r->segments->numbers.next = number[n - 1] + 1;
+    return error;
+}
+
+/* Closes segments that did not get as far as a slot. */
+static void close_unplaced(struct replay *r)
+{
+    for (uint32_t i = 0; i < r->found_n; i++) {
+        struct segment *s = r->found[i];
+        if (s->slot >= r->segments->slot_n || r->segments->slot[s->slot] != s)
+            segment_close(s);
+    }
+    free(r->found);
+    buf_close(&r->lost_states);
 }
 
 int replay_run(struct replay *r)
 {
     uint32_t *number = NULL, n = 0;
+    buf_init(&r->lost_states, LOST_STATES_MAX);
     int error = list_numbers(r, &number, &n);
-    if (!error && n > UINT16_MAX)
+    if (!error && n > SLOTS_MAX)
         error =
-            refuse(r, ERR_CORRUPT, "%s holds %u log files; at most %u are possible", r->path, (unsigned)n, (unsigned)UINT16_MAX);
-    if (!error) {
-        r->segment = calloc(n ? n : 1, sizeof(struct segment *));
-        if (!r->segment)
-            error = refuse(r, ERR_NO_MEMORY, "out of memory while opening %s", r->path);
-    }
-    if (!error && n > 0) {
-        error = replay_all(r, number, n);
-    } else if (!error) {
-        error = segment_create(r->dir, 1, r->io, &r->segment[0]);
-        if (error)
-            refuse_io(r, 1, "create", errno);
-        else
-            r->segment_n = 1;
-    }
+            refuse(r, ERR_CORRUPT, "%s holds %u log files; at most %u are possible", r->path, (unsigned)n, (unsigned)SLOTS_MAX);
+    if (!error)
+        error = open_all(r, number, n);
+    if (!error && n > 0)
+        error = replay_all(r);
+    else if (!error)
+        error = make_first(r);
+    close_unplaced(r);
     free(number);
     return error;
 }

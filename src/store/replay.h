@@ -1,11 +1,13 @@
 /* replay.h: opening a log that is there: every record of every segment goes into the table again.
  *
- * Records merge by version, so the order in which they stand matters to nobody. A torn tail is cut and reported; a damaged record
- * is refused with a sentence (segment.c says how the two are told apart). */
+ * Records merge by version, so the order in which they stand matters to nobody. A torn tail is cut and reported. A damaged record
+ * is refused with a sentence, or, where the owner can fetch it again, passed over with its slot marked (segment.c says how torn
+ * and damaged are told apart). */
 #ifndef COVEY_STORE_REPLAY_H
 #define COVEY_STORE_REPLAY_H
 
-#include "store/segment.h"
+#include "store/damage.h"
+#include "store/segments.h"
 #include "store/table.h"
 
 struct replay {
@@ -14,14 +16,20 @@ struct replay {
     const char *path; /* of the directory, for sentences */
     const struct log_io *io;
     struct table *table;
+    struct segments *segments;                       /* empty; what was opened is in it after an error too */
+    bool set_aside;                                  /* pass over damage */
     void (*report)(void *arg, const char *sentence); /* may be NULL */
     void *report_arg;
     char *why;
     size_t why_n;
-    /* out: the segments in order, the last one open for appending; malloced; set also after an error, for closing */
-    struct segment **segment;
-    uint32_t segment_n;
-    uint64_t torn_bytes;
+    /* out */
+    struct damage damage;
+    uint32_t damaged; /* stretches */
+    uint64_t torn_bytes, replayed_bytes;
+    /* its own */
+    struct segment **found; /* by rising number */
+    uint32_t found_n;
+    struct buf lost_states; /* damaged ones: u64 serial, u32 length of the name, the name */
 };
 
 /* Replays the directory, or makes the first segment of a new log. 0, or ERR_IO, ERR_NO_SPACE, ERR_CORRUPT, ERR_BAD_FORMAT,

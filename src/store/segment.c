@@ -1,7 +1,8 @@
 /* Segments: the files of the log.
  *
  *     header, 64 bytes little-endian:
- *         "COVEYSEG" | u32 format (1) | u32 number | u64 id, random | 32 bytes of zero | u64 XXH3-64 of the 56 before
+ *         "COVEYSEG" | u32 format (1) | u32 number | u64 id, random | u32 number of the segment written before, 0: none |
+ *         u32 where that one ends | 24 bytes of zero | u64 XXH3-64 of the 56 before
  *     records (wire/record.h), back to back; among them sync marks
  *     zeros, perhaps
  *
@@ -21,8 +22,13 @@
  * What remains undetected is damage in the very last synced group; a clean stop writes a last mark, and the peers remember our
  * log position.
  *
- * A full segment is sealed before the next is made: synced, ended with a mark that vouches for all before it, and synced again.
- * So whatever is not the last segment must end exactly with such a mark, else it was damaged or cut short. */
+ * A full segment is sealed before the next is made: synced, ended with a mark that vouches for all before it, and synced again;
+ * and the next one's header says where it ends. So a segment that was cut short later is noticed.
+ *
+ * **After a failed write or sync** nothing is known of what lies behind the last good sync, and trying the sync again would
+ * lie: the
+ * system may have dropped the pages (Rebello et al. 2020, "Can applications recover from fsync failures?"). The segment ends
+ * there, and what was not synced is written again to the next one. */
 #include "store/segment.h"
 
 #include <errno.h>
@@ -52,7 +58,7 @@ void segment_name(uint32_t number, char out[SEGMENT_NAME])
     snprintf(out, SEGMENT_NAME, "seg-%08u.log", (unsigned)number);
 }
 
-const struct log_io log_io_os = {pwritev, fdatasync, preadv2};
+const struct log_io log_io_os = {pwritev, fdatasync, preadv2, renameat, unlinkat, fsync, posix_fallocate};
 
 int log_io_error(int number)
 {
@@ -61,26 +67,30 @@ int log_io_error(int number)
 
 /* ---- Making and opening ---- */
 
-static struct segment *segment_new(uint32_t number, int fd, uint64_t id)
+static struct segment *segment_new(uint32_t number, int fd, const uint8_t header[SEGMENT_HEADER])
 {
     struct segment *s = calloc(1, sizeof *s);
     if (!s)
         return NULL;
     s->fd = fd;
     s->number = number;
-    s->id = id;
-    s->end = s->marked = SEGMENT_HEADER;
+    s->id = get_u64(header + 16);
+    s->before = get_u32(header + 24);
+    s->before_end = get_u32(header + 28);
+    s->end = s->marked = s->published = SEGMENT_HEADER;
     atomic_init(&s->synced, SEGMENT_HEADER);
     return s;
 }
 
-static void header_write(uint8_t header[SEGMENT_HEADER], uint32_t number, uint64_t id)
+static void header_write(uint8_t header[SEGMENT_HEADER], uint32_t number, uint64_t id, const struct segment *before)
 {
     memset(header, 0, SEGMENT_HEADER);
     memcpy(header, MAGIC, sizeof MAGIC);
     put_u32(header + 8, SEGMENT_FORMAT);
     put_u32(header + 12, number);
     put_u64(header + 16, id);
+    put_u32(header + 24, before ? before->number : 0);
+    put_u32(header + 28, before ? before->end : 0);
     put_u64(header + 56, hash_bytes(slice_of(header, 56)));
 }
 
@@ -96,7 +106,7 @@ static int create_file(int dir, const char *name, const uint8_t header[SEGMENT_H
     ssize_t n = io->pwritev(fd, &iov, 1, 0);
     if (n >= 0 && n != SEGMENT_HEADER)
         errno = ENOSPC; /* what a short write of 64 bytes means */
-    if (n != SEGMENT_HEADER || io->fdatasync(fd) != 0 || renameat(dir, passing, dir, name) != 0 || fsync(dir) != 0) {
+    if (n != SEGMENT_HEADER || io->fdatasync(fd) != 0 || io->renameat(dir, passing, dir, name) != 0 || io->fsync(dir) != 0) {
         int number = errno;
         close(fd);
         errno = number;
@@ -105,7 +115,7 @@ static int create_file(int dir, const char *name, const uint8_t header[SEGMENT_H
     return fd;
 }
 
-int segment_create(int dir, uint32_t number, const struct log_io *io, struct segment **out)
+int segment_create(int dir, uint32_t number, const struct segment *before, const struct log_io *io, struct segment **out)
 {
     uint64_t id;
     uint8_t header[SEGMENT_HEADER];
@@ -113,11 +123,11 @@ int segment_create(int dir, uint32_t number, const struct log_io *io, struct seg
     if (getrandom(&id, sizeof id, 0) != sizeof id)
         return ERR_IO;
     segment_name(number, name);
-    header_write(header, number, id);
+    header_write(header, number, id, before);
     int fd = create_file(dir, name, header, io);
     if (fd < 0)
         return log_io_error(errno);
-    *out = segment_new(number, fd, id);
+    *out = segment_new(number, fd, header);
     if (*out)
         return 0;
     close(fd);
@@ -147,7 +157,7 @@ int segment_open(int dir, uint32_t number, struct segment **out, uint32_t *forma
     ssize_t n = pread(fd, header, sizeof header, 0);
     int error = n < 0 ? ERR_IO : n < SEGMENT_HEADER ? ERR_CORRUPT : header_read(header, number, format);
     if (!error) {
-        *out = segment_new(number, fd, get_u64(header + 16));
+        *out = segment_new(number, fd, header);
         error = *out ? 0 : ERR_NO_MEMORY;
     }
     if (error)
@@ -162,6 +172,7 @@ void segment_close(struct segment *s)
     if (s->filled > s->end && ftruncate(s->fd, s->end) != 0)
         s->filled = 0; /* no matter: a replay takes zeros for the end */
     close(s->fd);
+    free(s->kept.at);
     free(s);
 }
 
@@ -222,6 +233,8 @@ int segment_append(struct segment *s, const struct log_io *io, struct slice byte
         mark_write(s, synced, mark);
         mark_n = MARK_BYTES;
     }
+    if (atomic_load(&s->broken))
+        return ERR_IO;
     struct iovec iov[2] = {{mark, mark_n}, {(void *)(uintptr_t)bytes.p, bytes.n}};
     int error = write_all(s->fd, io, iov, 2, s->end);
     if (error)
@@ -239,8 +252,12 @@ int segment_append(struct segment *s, const struct log_io *io, struct slice byte
 
 int segment_sync(struct segment *s, const struct log_io *io, uint32_t end)
 {
-    if (io->fdatasync(s->fd) != 0)
-        return log_io_error(errno);
+    if (atomic_load(&s->broken))
+        return ERR_IO;
+    if (io->fdatasync(s->fd) != 0) {
+        atomic_store(&s->broken, true);
+        return ERR_IO; /* also where the disk is full: what was not written is unknown */
+    }
     if (end > atomic_load(&s->synced))
         atomic_store(&s->synced, end);
     return 0;
@@ -260,6 +277,13 @@ int segment_seal(struct segment *s, const struct log_io *io)
         return error;
     s->filled = 0;
     return segment_sync(s, io, s->end);
+}
+
+void segment_cut(struct segment *s)
+{
+    s->end = atomic_load(&s->synced);
+    s->filled = 0;
+    s->ended = true;
 }
 
 /* ---- Reading ---- */
@@ -287,4 +311,13 @@ bool segment_is_mark(const struct segment *s, const struct record *r, uint32_t *
         return false;
     *vouched = (uint32_t)r->version.stamp;
     return true;
+}
+
+size_t segment_resync(struct slice bytes)
+{
+    struct record_view v;
+    for (size_t at = 1; at + RECORD_HEADER <= bytes.n; at++)
+        if (record_decode(slice_of(bytes.p + at, bytes.n - at), &v) > 0)
+            return at;
+    return 0;
 }

@@ -31,13 +31,37 @@ struct segment {
     uint32_t marked;         /* the bytes that the last mark vouches for */
     uint32_t mark_end;       /* where the last mark ends */
     _Atomic uint32_t synced; /* bytes known durable: at first the header */
+    _Atomic bool broken;     /* a sync failed: no later one would tell the truth */
+    uint32_t before;         /* the segment that was written before this one, 0: none ... */
+    uint32_t before_end;     /* ... and where it ends */
+    uint32_t demanded;       /* where its successor says that it ends; 0: nothing says */
+    /* the loop's */
+    uint16_t slot; /* its place in segments.h, and its name in the index */
+    bool ended;    /* nothing is appended any more: sealed, or cut after a failure */
+    bool first;    /* a victim of compaction at once, whatever its share */
+    bool aside;    /* holds damage: when compacted it is renamed and not unlinked */
+    enum segment_stage {
+        SEGMENT_USED,
+        SEGMENT_DOOMED,  /* nothing needs it: it goes once a list without it ... */
+        SEGMENT_PARTING, /* ... which is on its way ... */
+        SEGMENT_PARTED,  /* ... is durable */
+    } stage;
+    uint32_t published; /* all records before here are in the index */
+    uint32_t reads;     /* asked of the reader and not yet taken back */
+    struct kept {
+        uint32_t *at; /* offsets of erased tombstones, rising (compact.c says why they are here) ... */
+        uint32_t n, cap;
+        uint32_t until; /* ... which stay until every segment of a lower number is gone */
+        uint64_t bytes;
+    } kept;
 };
 
 /* "seg-00000001.log". */
 void segment_name(uint32_t number, char out[SEGMENT_NAME]);
 
-/* Makes an empty segment, durable with its name. 0, ERR_IO, ERR_NO_SPACE, ERR_NO_MEMORY. */
-int segment_create(int dir, uint32_t number, const struct log_io *io, struct segment **out);
+/* Makes an empty segment, durable with its name. before: the one that ended, NULL for none. 0, ERR_IO, ERR_NO_SPACE,
+ * ERR_NO_MEMORY. */
+int segment_create(int dir, uint32_t number, const struct segment *before, const struct log_io *io, struct segment **out);
 
 /* Opens a file and reads its header; `end` is then the header's end. 0, ERR_IO, ERR_NO_MEMORY, ERR_CORRUPT (no header that can
  * be believed), or ERR_BAD_FORMAT (*format, its version, is none that we know). */
@@ -47,7 +71,8 @@ int segment_open(int dir, uint32_t number, struct segment **out, uint32_t *forma
 void segment_close(struct segment *s);
 
 /* Appends bytes, behind a mark when more is synced than the last mark says. *base is where they begin. `ahead` keeps zeros
- * written ahead up to `limit`. 0, ERR_IO or ERR_NO_SPACE: the end stays where it was and what lies behind it is garbage. */
+ * written ahead up to `limit`. 0, ERR_IO (also when a sync has failed) or ERR_NO_SPACE: the end stays where it was and what lies
+ * behind it is garbage. */
 int segment_append(struct segment *s, const struct log_io *io, struct slice bytes, bool ahead, uint32_t limit, uint32_t *base);
 
 /* Makes everything up to `end` durable. May run beside segment_append of another thread when `end` was taken before. 0, ERR_IO,
@@ -57,9 +82,16 @@ int segment_sync(struct segment *s, const struct log_io *io, uint32_t end);
 /* Syncs, and ends the segment with a mark that vouches for all of it; does nothing when it ends with one already. */
 int segment_seal(struct segment *s, const struct log_io *io);
 
+/* After a failed write or sync: the segment ends with what is known to be durable. What lies behind is garbage; its successor's
+ * header, and the list, say where the end is. */
+void segment_cut(struct segment *s);
+
 /* Reads up to n bytes at `at`, with the flags of preadv2. Bytes read (fewer only at the end of the file, or of what is cached),
  * or -errno. */
 ssize_t segment_read(const struct segment *s, const struct log_io *io, void *p, size_t n, uint32_t at, int flags);
+
+/* The offset of the first whole record behind a damaged one at the start of bytes; 0 when there is none. */
+size_t segment_resync(struct slice bytes);
 
 /* True for a sync mark of this segment; *vouched is then what it vouches for. */
 bool segment_is_mark(const struct segment *s, const struct record *r, uint32_t *vouched);

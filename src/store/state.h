@@ -12,6 +12,8 @@ struct state {
     struct state *next;
     struct version version;
     uint32_t name_n, value_n;
+    uint32_t offset; /* of its record, in the segment of that slot */
+    uint16_t segment;
     uint8_t bytes[]; /* the name, the value */
 };
 

@@ -24,7 +24,9 @@ int table_init(struct table *t, uint64_t seed)
     buf_init(&t->keys, QUESTION_KEYS_MAX);
     buf_init(&t->told, TOLD_MAX);
     int error = index_init(&t->index, VNODES_DEFAULT, seed);
-    return error ? error : forest_init(&t->forest, VNODES_DEFAULT);
+    if (!error)
+        error = forest_init(&t->forest, VNODES_DEFAULT);
+    return error ? error : tally_room(&t->tallies, 0);
 }
 
 int table_cut(struct table *t, uint16_t vnodes)
@@ -43,6 +45,7 @@ void table_close(struct table *t)
     buf_close(&t->told);
     free(t->live);
     forest_close(&t->forest);
+    free(t->tallies.of);
 }
 
 /* ---- Puts ---- */
@@ -109,6 +112,14 @@ void table_put(struct table *t, struct group *g, uint64_t token, const struct re
         answer(t, token, error, NULL);
 }
 
+void table_put_own(struct group *g, const struct record *r)
+{
+    CHECK(r->kind == RECORD_STATE);
+    struct pending p = {.own = true, .state = state_new(r)};
+    if (p.state && group_add(g, &p, r) != 0)
+        free(p.state);
+}
+
 static void settle_one(struct table *t, struct group *g, struct pending *p)
 {
     struct index_key k = group_key(g, p);
@@ -157,16 +168,34 @@ bool table_settle(struct table *t, struct group *g)
     return false;
 }
 
-/* Merges an item into an entry; returns the version held then. */
+/* Merges an item that was written into an entry; returns the version held then. */
 static struct version merge(struct table *t, const struct index_key *k, const struct index_spot *spot,
                             const struct index_item *item)
 {
     struct index_item held = index_get(&t->index, spot);
+    tally_written(&t->tallies, item->segment, tally_weight(k->key.n, item->value_n), item->kind);
     if (held.kind != RECORD_NONE && version_cmp(&item->version, &held.version) <= 0)
         return held.version;
+    if (held.kind != RECORD_NONE)
+        tally_dead(&t->tallies, held.segment, tally_weight(k->key.n, held.value_n));
+    tally_live(&t->tallies, item->segment, tally_weight(k->key.n, item->value_n));
     forest_change(&t->forest, (uint32_t)k->slot * t->index.arc_n / SLOTS, k->key, &held, item);
     index_set(&t->index, spot, item);
     return item->version;
+}
+
+/* Links a written copy of a state record in and takes it; returns the version held then. */
+static struct version merge_state(struct table *t, struct state *fresh)
+{
+    const struct state *held = state_find(t->states, state_name(fresh));
+    uint64_t bytes = tally_weight(fresh->name_n, fresh->value_n);
+    tally_written(&t->tallies, fresh->segment, bytes, RECORD_STATE);
+    if (!held || version_cmp(&fresh->version, &held->version) > 0) {
+        if (held)
+            tally_dead(&t->tallies, held->segment, tally_weight(held->name_n, held->value_n));
+        tally_live(&t->tallies, fresh->segment, bytes);
+    }
+    return state_merge(&t->states, fresh)->version;
 }
 
 /* Makes one put of a durable group visible. */
@@ -175,7 +204,9 @@ static void publish_one(struct table *t, const struct group *g, struct pending *
     struct version put = p->item.version, held;
     if (p->state) {
         put = p->state->version;
-        held = state_merge(&t->states, p->state)->version;
+        p->state->segment = segment;
+        p->state->offset = p->item.offset + base;
+        held = merge_state(t, p->state);
         p->state = NULL;
     } else {
         struct index_key k = group_key(g, p);
@@ -185,7 +216,14 @@ static void publish_one(struct table *t, const struct group *g, struct pending *
         p->item.offset += base;
         held = merge(t, &k, &spot, &p->item);
     }
-    answer(t, p->token, version_cmp(&put, &held) < 0 ? ERR_SUPERSEDED : 0, &held);
+    if (!p->own)
+        answer(t, p->token, version_cmp(&put, &held) < 0 ? ERR_SUPERSEDED : 0, &held);
+}
+
+/* A put that needed no write was written along with its group all the same. */
+static void publish_decided(struct table *t, const struct pending *p, uint16_t segment)
+{
+    tally_written(&t->tallies, segment, tally_weight(p->key_n, p->item.value_n), p->item.kind);
 }
 
 void table_publish(struct table *t, struct group *g, uint16_t segment, uint32_t base)
@@ -195,7 +233,9 @@ void table_publish(struct table *t, struct group *g, uint16_t segment, uint32_t 
         uint32_t end = batch_end(i, g->n);
         fetch_group(t, g, i, end);
         for (; i < end; i++)
-            if (!g->pending[i].decided)
+            if (g->pending[i].decided)
+                publish_decided(t, &g->pending[i], segment);
+            else
                 publish_one(t, g, &g->pending[i], segment, base);
     }
     group_reset(g);
@@ -205,7 +245,7 @@ void table_fail(struct table *t, struct group *g, int error)
 {
     for (uint32_t i = 0; i < g->n; i++) {
         t->unsettled -= i >= g->settled && !g->pending[i].state;
-        if (!g->pending[i].decided)
+        if (!g->pending[i].decided && !g->pending[i].own)
             answer(t, g->pending[i].token, error, NULL);
     }
     group_reset(g);
@@ -216,17 +256,20 @@ void table_refuse(struct table *t, uint64_t token, int error)
     answer(t, token, error, NULL);
 }
 
-static int replay_state(struct table *t, const struct record_view *v)
+static int replay_state(struct table *t, const struct record_view *v, uint16_t segment, uint32_t offset)
 {
     struct buf scratch;
     buf_init(&scratch, RECORD_VALUE_MAX);
     struct record r = v->record;
     int error = record_value(v, &scratch, &r.value);
     struct state *s = error ? NULL : state_new(&r);
-    if (s)
-        state_merge(&t->states, s);
-    else if (!error)
+    if (s) {
+        s->segment = segment;
+        s->offset = offset;
+        merge_state(t, s);
+    } else if (!error) {
         error = ERR_NO_MEMORY;
+    }
     buf_close(&scratch);
     return error;
 }
@@ -236,7 +279,7 @@ int table_replay(struct table *t, const struct record_view *v, uint16_t segment,
     if (!mergeable(v->record.kind))
         return ERR_BAD_FORMAT;
     if (v->record.kind == RECORD_STATE)
-        return replay_state(t, v);
+        return replay_state(t, v, segment, offset);
     struct index_item item = item_of(&v->record, v->value_size);
     item.segment = segment;
     item.offset = offset;

@@ -20,6 +20,7 @@
 #include "store/queue.h"
 #include "store/state.h"
 #include "store/store.h"
+#include "store/tally.h"
 
 /* A read that was submitted. */
 struct question {
@@ -35,9 +36,16 @@ struct question {
     int error; /* refused: no memory for the key */
 };
 
+/* A record's place: a slot and an offset. */
+struct place {
+    uint32_t offset;
+    uint16_t segment;
+};
+
 struct table {
     struct index index;
     struct state *states;
+    struct tallies tallies;
     struct queue answers;   /* struct answer: of puts */
     struct queue questions; /* struct question */
     struct buf keys;        /* of the questions */
@@ -84,6 +92,19 @@ void table_refuse(struct table *t, uint64_t token, int error);
 /* Takes a record that was found on the device. 0, ERR_BAD_FORMAT (a kind that this release cannot merge), ERR_CORRUPT or
  * ERR_NO_MEMORY. */
 int table_replay(struct table *t, const struct record_view *v, uint16_t segment, uint32_t offset);
+
+/* A put of the store's own: no answer comes out for it. Else as table_put. */
+void table_put_own(struct group *g, const struct record *r);
+
+/* ---- Places (table_place.c; for compaction). n is INDEX_FETCH at most. ---- */
+
+/* What a record found at a place is to the table: dead (another is held for its key), live (it is what is held), or the tombstone
+ * of a key that is held no more. */
+enum standing { STANDING_DEAD, STANDING_LIVE, STANDING_ERASED };
+void table_standing(const struct table *t, const struct record_view *v, const struct place *at, unsigned n, enum standing *out);
+
+/* The records have been copied: those that are still live at `from` are now at `to`. */
+void table_move(struct table *t, const struct record_view *v, const struct place *from, const struct place *to, unsigned n);
 
 /* ---- Reads ---- */
 

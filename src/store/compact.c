@@ -1,0 +1,522 @@
+/* Compaction: what still counts leaves a segment, then the segment goes.
+ *
+ * Problem: every overwrite leaves a dead record behind. Space must stay within twice the live bytes without the loop waiting for
+ * a disk, without a second copy of the data, and with a crash possible after every single step.
+ *
+ * The table knows for each segment what was written and what of it still counts (tally.h). The segment with the greatest dead
+ * share is the victim once that share is DEAD_PERCENT: a copy then buys at least two thirds of what it costs (the cost-benefit
+ * question of Rosenblum and Ousterhout, "The design and implementation of a log-structured file system", 1992; age, their other
+ * term, changes little here, for an output holds what was old already). The victim goes through in chunks:
+ *
+ *     REST --> READ (keeper) --> JUDGE (loop) --> COPY (keeper: append to the output, sync) --> MOVE (loop) --> READ ...
+ *       ^                                                                                          |
+ *       '--- UNLINK (keeper) <-- the list without it is durable <-- doomed <-- end of the victim --'
+ *
+ * Judging asks the index whether an entry names exactly this place; moving lets the entry name the copy, if it still names the
+ * original: an overwrite in between wins. Both go in slices of a turn. The keeper rests as long as it has worked.
+ *
+ * **Crashes.** A copy is synced before any entry names it, the original stays until all of the victim's are, so at every moment
+ * each record that counts is durable in a segment that is there. A crash leaves at worst a record twice, and merging by version
+ * makes that one. The list of segments (a state record) without the victim is durable before the file goes: so a start can tell
+ * a segment that went from one that was lost.
+ *
+ * **Erased tombstones.** A tombstone that the index has dropped (design section 4, erasing) may not just leave the disk: an older
+ * record of its key, dead, may stand in any segment that existed then, and a replay without the tombstone would revive it. So it
+ * is copied, as kept, with the number `until` of the next segment at that time; it is dropped when a later compaction finds that
+ * all segments below that number are gone (their directory entries durably so). Segments made after the erasure hold no such
+ * record: a copy of it that was under way had its output made before the tombstone was judged. A restart forgets what was erased
+ * and replays the tombstone as held; it is then erased anew.
+ *
+ * **Damage.** A segment that opening found damage in is a victim at once. The stretches that cannot be read are passed over, for
+ * opening has marked their slots. It is renamed in the end and not unlinked, for the operator to look at. */
+#include "store/compact.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/error.h"
+
+enum {
+    DEAD_PERCENT = 40,         /* of a segment, before it is worth a copy: keeps the log below 1.7 times the live bytes */
+    CHUNK_BYTES = 1024 * 1024, /* read at once: a millisecond of disk, and 6,000 small records */
+    SLICE = 512,               /* records judged or moved in a turn: a tenth of a millisecond */
+    LOOK_SHARE = 8,            /* victims are looked for when an eighth of a segment has died */
+};
+
+void compact_init(struct compact *c)
+{
+    buf_init(&c->chunk, RECORD_MAX);
+    buf_init(&c->copy, RECORD_MAX);
+}
+
+void compact_close(struct compact *c)
+{
+    if (c->fresh)
+        segment_close(c->fresh);
+    buf_close(&c->chunk);
+    buf_close(&c->copy);
+    free(c->item);
+}
+
+/* ---- Choosing ---- */
+
+/* The least number of all segments but one. */
+static uint32_t least_number(const struct segments *all, const struct segment *but)
+{
+    uint32_t least = UINT32_MAX;
+    for (uint32_t i = 0; i < all->slot_n; i++)
+        if (all->slot[i] && all->slot[i] != but && all->slot[i]->number < least)
+            least = all->slot[i]->number;
+    return least;
+}
+
+/* Whether the erased tombstones that were kept in a segment may go. */
+static bool kept_may_go(const struct compact *c, const struct segment *s)
+{
+    return least_number(c->segments, s) >= s->kept.until;
+}
+
+static uint64_t dead_bytes(const struct compact *c, const struct segment *s, const struct tally *t)
+{
+    uint64_t dead = t->all - t->live;
+    return s->kept.n > 0 && !kept_may_go(c, s) ? dead - s->kept.bytes : dead;
+}
+
+static bool eligible(const struct compact *c, const struct segment *s)
+{
+    return s && s != c->segments->active && s != c->output && s->stage == SEGMENT_USED;
+}
+
+/* The segment most worth compacting; NULL when none is. */
+static struct segment *choose(const struct compact *c)
+{
+    struct segment *best = NULL;
+    uint64_t best_dead = 0, best_all = 1;
+    for (uint32_t i = 0; i < c->segments->slot_n; i++) {
+        struct segment *s = c->segments->slot[i];
+        const struct tally *t = &c->table->tallies.of[i];
+        if (!eligible(c, s))
+            continue;
+        if (s->first)
+            return s;
+        uint64_t dead = dead_bytes(c, s, t), all = t->all ? t->all : 1;
+        bool worth = c->urgent ? dead > 0 : t->all == 0 || dead * 100 >= all * DEAD_PERCENT;
+        if (worth && (!best || dead * best_all > best_dead * all)) {
+            best = s;
+            best_dead = dead;
+            best_all = all;
+        }
+    }
+    return best;
+}
+
+static bool look_again(struct compact *c)
+{
+    uint64_t died = c->table->tallies.died;
+    if (c->seen_n == c->segments->n && died - c->seen_died < c->segment_bytes / LOOK_SHARE && !c->urgent)
+        return false;
+    c->seen_n = c->segments->n;
+    c->seen_died = died;
+    return true;
+}
+
+/* ---- On the keeper's thread ---- */
+
+/* Rests as long as the chunk has taken since it was begun, so that the disk and the processor are half others'. */
+static void rest(struct compact *c, struct keeper *k)
+{
+    uint64_t now_us = keeper_clock_us();
+    if (!c->urgent && c->began_us != 0)
+        keeper_pause(k, now_us - c->began_us);
+    c->began_us = keeper_clock_us();
+}
+
+static int item_add(struct compact *c, const struct record_view *v, uint32_t at)
+{
+    if (c->item_n == c->item_cap) {
+        uint32_t cap = c->item_cap ? 2 * c->item_cap : 1024;
+        struct compact_item *grown = realloc(c->item, cap * sizeof *grown);
+        if (!grown)
+            return ERR_NO_MEMORY;
+        c->item = grown;
+        c->item_cap = cap;
+    }
+    c->item[c->item_n++] = (struct compact_item){.view = *v, .from = {at, c->victim->slot}};
+    return 0;
+}
+
+/* Fills the chunk with n bytes at c->at, fewer at the end of the victim (of what was published: behind a cut there may be
+ * more, which
+ * was never acknowledged). */
+static int chunk_fill(struct compact *c, uint32_t n)
+{
+    uint32_t left = c->victim->published - c->at;
+    c->chunk.n = 0;
+    int error = buf_reserve(&c->chunk, n < left ? n : left);
+    if (error)
+        return error;
+    ssize_t got = segment_read(c->victim, c->io, c->chunk.p, n < left ? n : left, c->at, 0);
+    if (got < 0)
+        return ERR_IO;
+    c->chunk.n = (size_t)got;
+    return 0;
+}
+
+/* Lists the whole records of the chunk. ERR_CORRUPT when there is damage that nobody has marked yet, ERR_INCOMPLETE when the
+ * first
+ * record is larger than the chunk and the victim may go on. */
+static int chunk_list(struct compact *c, bool more)
+{
+    size_t at = 0;
+    while (at < c->chunk.n) {
+        struct record_view v;
+        struct slice rest_of = slice_of(c->chunk.p + at, c->chunk.n - at);
+        int n = record_decode(rest_of, &v);
+        if (n == ERR_INCOMPLETE && at > 0 && more)
+            break;
+        if (n < 0 && (!c->victim->aside || (n == ERR_INCOMPLETE && more)))
+            return n;
+        if (n < 0) {
+            size_t skip = segment_resync(rest_of);
+            at += skip ? skip : rest_of.n;
+            continue;
+        }
+        bool mark = v.record.kind == RECORD_STATE && slice_eq(v.record.key, MARK_NAME);
+        int error = mark ? 0 : item_add(c, &v, c->at + (uint32_t)at);
+        if (error)
+            return error;
+        at += (size_t)n;
+    }
+    c->chunk_end = c->at + (uint32_t)at;
+    return 0;
+}
+
+static void read_chunk(struct keeper *k, void *arg)
+{
+    struct compact *c = arg;
+    rest(c, k);
+    c->item_n = c->next = 0;
+    c->error = chunk_fill(c, CHUNK_BYTES);
+    if (!c->error)
+        c->error = chunk_list(c, c->at + c->chunk.n < c->victim->published);
+    if (c->error == ERR_INCOMPLETE) {
+        c->error = chunk_fill(c, RECORD_MAX);
+        if (!c->error)
+            c->error = chunk_list(c, false);
+    }
+    if (c->error == ERR_INCOMPLETE)
+        c->error = ERR_CORRUPT; /* the file is shorter than it was */
+}
+
+/* Gathers the records to copy; their places count from the first byte. */
+static int gather_copies(struct compact *c)
+{
+    c->copy.n = 0;
+    for (uint32_t i = 0; i < c->item_n; i++) {
+        struct compact_item *item = &c->item[i];
+        if (item->standing == STANDING_DEAD)
+            continue;
+        item->to.offset = (uint32_t)c->copy.n;
+        int error = buf_append(&c->copy, c->chunk.p + (item->from.offset - c->at), item->view.size);
+        if (error)
+            return error;
+    }
+    return 0;
+}
+
+/* The segment that the copies go to: the output, or a fresh one where that is full. */
+static struct segment *place(struct compact *c)
+{
+    struct segment *s = c->fresh ? c->fresh : c->output;
+    if (s && (s->end == SEGMENT_HEADER || s->end + c->copy.n <= c->segment_bytes))
+        return s;
+    c->error = s ? segment_seal(s, c->io) : 0;
+    if (!c->error)
+        c->error = segments_create(&c->segments->numbers, c->dir, s, c->io, &c->fresh);
+    return c->error ? NULL : c->fresh;
+}
+
+static uint32_t try_copy(struct compact *c)
+{
+    uint32_t base = 0;
+    struct segment *s = place(c);
+    if (s)
+        c->error = segment_append(s, c->io, buf_view(&c->copy), false, 0, &base);
+    if (!c->error)
+        c->error = segment_sync(s, c->io, s->end);
+    return base;
+}
+
+static void copy_chunk(struct keeper *k, void *arg)
+{
+    struct compact *c = arg;
+    (void)k;
+    c->error = gather_copies(c);
+    if (c->error)
+        return;
+    uint32_t base = try_copy(c);
+    if (c->error == ERR_NO_SPACE && reserve_release(c->reserve))
+        base = try_copy(c);
+    for (uint32_t i = 0; i < c->item_n; i++)
+        c->item[i].to.offset += base;
+}
+
+static void unlink_one(struct keeper *k, void *arg)
+{
+    struct compact *c = arg;
+    char name[SEGMENT_NAME], aside[SEGMENT_NAME];
+    (void)k;
+    segment_name(c->gone->number, name);
+    snprintf(aside, sizeof aside, "damaged-%08u.log", (unsigned)c->gone->number);
+    int failed = c->gone->aside ? c->io->renameat(c->dir, name, c->dir, aside) : c->io->unlinkat(c->dir, name, 0);
+    c->error = failed || c->io->fsync(c->dir) != 0 ? ERR_IO : 0;
+}
+
+/* ---- On the loop ---- */
+
+static void ask(struct compact *c, int stage, void (*run)(struct keeper *k, void *arg))
+{
+    c->stage = stage;
+    keeper_ask(c->keeper, run, c);
+}
+
+/* The victim stays as it is; what was copied and moved is a good record in the output. */
+static void give_up(struct compact *c)
+{
+    if (c->stage == COMPACT_COPY && c->output && c->error != ERR_NO_SPACE) {
+        segment_cut(c->output);
+        c->output = NULL;
+    }
+    c->victim = NULL;
+    c->stage = COMPACT_REST;
+}
+
+static bool is_kept(const struct segment *s, uint32_t at)
+{
+    uint32_t low = 0, high = s->kept.n;
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+        if (s->kept.at[middle] < at)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < s->kept.n && s->kept.at[low] == at;
+}
+
+static uint32_t slice_end(const struct compact *c)
+{
+    return c->item_n - c->next < SLICE ? c->item_n : c->next + SLICE;
+}
+
+/* Collects up to INDEX_FETCH items from c->next on. */
+static unsigned batch(const struct compact *c, uint32_t end, struct record_view *view, struct place *from)
+{
+    unsigned n = 0;
+    for (uint32_t i = c->next; i < end && n < INDEX_FETCH; i++, n++) {
+        view[n] = c->item[i].view;
+        from[n] = c->item[i].from;
+    }
+    return n;
+}
+
+static void judge_slice(struct compact *c)
+{
+    bool may_go = kept_may_go(c, c->victim);
+    for (uint32_t end = slice_end(c); c->next < end;) {
+        struct record_view view[INDEX_FETCH];
+        struct place from[INDEX_FETCH];
+        enum standing standing[INDEX_FETCH];
+        unsigned n = batch(c, end, view, from);
+        table_standing(c->table, view, from, n, standing);
+        for (unsigned i = 0; i < n; i++) {
+            struct compact_item *item = &c->item[c->next++];
+            bool over = standing[i] == STANDING_ERASED && may_go && is_kept(c->victim, item->from.offset);
+            item->standing = over ? STANDING_DEAD : standing[i];
+        }
+    }
+}
+
+/* An erased tombstone now stands in the output. */
+static void keep(struct compact *c, const struct compact_item *item)
+{
+    struct kept *k = &c->output->kept;
+    if (k->n == k->cap) {
+        uint32_t cap = k->cap ? 2 * k->cap : 16;
+        uint32_t *grown = realloc(k->at, cap * sizeof *grown);
+        if (!grown)
+            return; /* it counts as met for the first time when the output is a victim */
+        k->at = grown;
+        k->cap = cap;
+    }
+    uint32_t first_kept = is_kept(c->victim, item->from.offset) ? c->victim->kept.until : c->segments->numbers.next;
+    k->at[k->n++] = item->to.offset;
+    k->until = first_kept > k->until ? first_kept : k->until;
+    k->bytes += tally_weight(item->view.record.key.n, 0);
+}
+
+static void move_slice(struct compact *c)
+{
+    struct record_view view[INDEX_FETCH];
+    struct place from[INDEX_FETCH], to[INDEX_FETCH];
+    unsigned n = 0;
+    for (uint32_t end = slice_end(c); c->next < end; c->next++) {
+        struct compact_item *item = &c->item[c->next];
+        if (item->standing == STANDING_DEAD)
+            continue;
+        item->to.segment = c->output->slot;
+        if (item->standing == STANDING_ERASED)
+            keep(c, item);
+        view[n] = item->view;
+        from[n] = item->from;
+        to[n++] = item->to;
+        if (n == INDEX_FETCH) {
+            table_move(c->table, view, from, to, n);
+            n = 0;
+        }
+    }
+    table_move(c->table, view, from, to, n);
+}
+
+static void next_chunk(struct compact *c)
+{
+    c->at = c->chunk_end;
+    if (c->at < c->victim->published) {
+        ask(c, COMPACT_READ, read_chunk);
+        return;
+    }
+    segments_doom(c->segments, c->victim);
+    c->victim = NULL;
+    c->stage = COMPACT_REST;
+    buf_slim(&c->chunk);
+    buf_slim(&c->copy);
+}
+
+static bool anything_to_copy(const struct compact *c)
+{
+    for (uint32_t i = 0; i < c->item_n; i++)
+        if (c->item[i].standing != STANDING_DEAD)
+            return true;
+    return false;
+}
+
+static void judged(struct compact *c)
+{
+    if (!anything_to_copy(c))
+        next_chunk(c);
+    else if (segments_reserve(c->segments))
+        ask(c, COMPACT_COPY, copy_chunk);
+    else
+        give_up(c);
+}
+
+/* Takes a fresh output in. False when memory is out; it stays fresh then. */
+static bool adopt_fresh(struct compact *c)
+{
+    if (!c->fresh)
+        return true;
+    segments_add(c->segments, c->fresh);
+    if (c->output)
+        c->output->ended = true;
+    c->output = c->fresh;
+    c->fresh = NULL;
+    return tally_room(&c->table->tallies, c->output->slot) == 0;
+}
+
+static void copied(struct compact *c)
+{
+    if (!adopt_fresh(c) || c->error) {
+        give_up(c);
+        return;
+    }
+    c->copied_bytes += c->copy.n;
+    c->next = 0;
+    c->stage = COMPACT_MOVE;
+}
+
+static void moved(struct compact *c)
+{
+    c->output->published = c->output->end;
+    next_chunk(c);
+}
+
+static void unlinked(struct compact *c)
+{
+    struct segment *s = c->gone;
+    c->gone = NULL;
+    c->stage = COMPACT_REST;
+    if (c->error)
+        return; /* it stays, and is tried again */
+    segments_remove(c->segments, s);
+    c->removed++;
+    c->table->tallies.of[s->slot] = (struct tally){0};
+    segment_close(s);
+}
+
+/* What the keeper has finished. */
+static void collect(struct compact *c)
+{
+    if (c->stage == COMPACT_READ && c->error)
+        give_up(c);
+    else if (c->stage == COMPACT_READ)
+        c->stage = COMPACT_JUDGE;
+    else if (c->stage == COMPACT_COPY)
+        copied(c);
+    else
+        unlinked(c);
+}
+
+static void begin(struct compact *c)
+{
+    struct segment *s = look_again(c) ? choose(c) : NULL;
+    if (!s)
+        return;
+    c->victim = s;
+    c->at = SEGMENT_HEADER;
+    c->chunk_end = c->at;
+    c->began_us = 0;
+    const struct tally *t = &c->table->tallies.of[s->slot];
+    bool unread = t->live == 0 && t->tombstones == 0 && !s->aside; /* nothing in it can matter: no need to look */
+    if (unread)
+        c->chunk_end = s->published;
+    next_chunk(c);
+}
+
+bool compact_step(struct compact *c)
+{
+    if (c->keeper->busy && !keeper_done(c->keeper))
+        return false;
+    if (c->stage == COMPACT_READ || c->stage == COMPACT_COPY || c->stage == COMPACT_UNLINK)
+        collect(c);
+    if (c->stage == COMPACT_REST && !c->error)
+        begin(c);
+    if (c->stage == COMPACT_JUDGE) {
+        judge_slice(c);
+        if (c->next == c->item_n)
+            judged(c);
+    } else if (c->stage == COMPACT_MOVE) {
+        move_slice(c);
+        if (c->next == c->item_n)
+            moved(c);
+    }
+    return c->stage == COMPACT_JUDGE || c->stage == COMPACT_MOVE;
+}
+
+struct segment *compact_parted(const struct compact *c)
+{
+    for (uint32_t i = 0; c->segments->leaving > 0 && i < c->segments->slot_n; i++) {
+        struct segment *s = c->segments->slot[i];
+        if (s && s->stage == SEGMENT_PARTED && s->reads == 0)
+            return s;
+    }
+    return NULL;
+}
+
+void compact_unlink(struct compact *c, struct segment *s)
+{
+    CHECK(c->stage == COMPACT_REST && s->stage == SEGMENT_PARTED && s->reads == 0);
+    c->gone = s;
+    ask(c, COMPACT_UNLINK, unlink_one);
+}

@@ -1,0 +1,68 @@
+/* compact.h: gives back the space of dead records: copies what still counts out of a segment and dooms it. compact.c says how,
+ * and why no crash loses anything.
+ *
+ * Driven by the loop in slices, its reads and writes on the keeper's thread. */
+#ifndef COVEY_STORE_COMPACT_H
+#define COVEY_STORE_COMPACT_H
+
+#include "store/keeper.h"
+#include "store/reserve.h"
+#include "store/segments.h"
+#include "store/table.h"
+
+struct compact_item {
+    struct record_view view; /* its slices point into the chunk */
+    struct place from, to;
+    enum standing standing;
+};
+
+struct compact {
+    /* set by the owner */
+    struct table *table;
+    struct segments *segments;
+    struct keeper *keeper;
+    struct reserve *reserve;
+    const struct log_io *io;
+    int dir;
+    uint32_t segment_bytes;
+    bool urgent; /* the disk is full: any dead byte counts, and no pauses */
+    /* its own */
+    enum { COMPACT_REST, COMPACT_READ, COMPACT_JUDGE, COMPACT_COPY, COMPACT_MOVE, COMPACT_UNLINK } stage;
+    struct segment *victim; /* NULL: none */
+    struct segment *output; /* where copies go; stays open from one victim to the next */
+    struct segment *fresh;  /* an output that the keeper has made */
+    struct segment *gone;   /* being unlinked */
+    uint32_t at;            /* of the chunk in the victim */
+    uint32_t chunk_end;     /* of its last whole record */
+    struct buf chunk, copy;
+    struct compact_item *item; /* the records of the chunk */
+    uint32_t item_n, item_cap;
+    uint32_t next; /* the next item to judge or move */
+    uint64_t began_us;
+    uint64_t seen_died; /* when victims were last looked for */
+    uint32_t seen_n;
+    uint64_t copied_bytes, removed; /* for figures: bytes, segments */
+    int error;                      /* of the keeper's last job */
+};
+
+/* The first group of fields is set. */
+void compact_init(struct compact *c);
+void compact_close(struct compact *c);
+
+/* A slice of work: begins with a victim when there is one worth it, goes on with the one there is. The keeper is idle or ours.
+ * True when there is more to do at once. A failure is left in c->error, and the victim as it was. */
+bool compact_step(struct compact *c);
+
+/* True while a victim is under way. */
+static inline bool compact_busy(const struct compact *c)
+{
+    return c->stage != COMPACT_REST;
+}
+
+/* A segment that has parted and that nobody reads, NULL when there is none. */
+struct segment *compact_parted(const struct compact *c);
+
+/* Unlinks it (or, when it is to be set aside, renames it to damaged-NNNNNNNN.log) and frees its slot. */
+void compact_unlink(struct compact *c, struct segment *s);
+
+#endif

@@ -1,0 +1,52 @@
+#include "store/damage.h"
+
+#include "wire/bytes.h"
+#include "wire/record.h"
+
+/* A record whose key hashes to the slot that its header names has both of them whole, and its lengths, wherever else it is
+ * damaged:
+ * others pass for it once in 16,384 times. */
+struct damage_finding damage_look(struct slice bytes)
+{
+    struct damage_finding f = {0};
+    if (bytes.n < RECORD_HEADER)
+        return f;
+    size_t size = get_u32(bytes.p + 8), key_n = get_u32(bytes.p + 56);
+    if (size < RECORD_HEADER || size > bytes.n || key_n > KEY_MAX || key_n > size - RECORD_HEADER)
+        return f;
+    f.name = slice_of(bytes.p + RECORD_HEADER, key_n);
+    f.slot = get_u16(bytes.p + 14);
+    if (slot_of_key(f.name) != f.slot)
+        return f;
+    f.state = bytes.p[12] == RECORD_STATE;
+    f.serial = get_u64(bytes.p + 16);
+    f.size = (uint32_t)size;
+    return f;
+}
+
+void damage_mark(struct damage *d, const struct damage_finding *f)
+{
+    if (f->size > 0)
+        d->slot[f->slot / 8] |= (uint8_t)(1 << f->slot % 8);
+    else
+        memset(d->slot, 0xff, sizeof d->slot);
+}
+
+bool damage_any(const struct damage *d)
+{
+    return damage_in(d, 0, 1);
+}
+
+bool damage_in(const struct damage *d, uint32_t v, uint32_t n)
+{
+    for (uint32_t slot = v * (SLOTS / n); slot < (v + 1) * (SLOTS / n); slot++)
+        if (d->slot[slot / 8] & 1 << slot % 8)
+            return true;
+    return false;
+}
+
+void damage_clear(struct damage *d, uint32_t v, uint32_t n)
+{
+    for (uint32_t slot = v * (SLOTS / n); slot < (v + 1) * (SLOTS / n); slot++)
+        d->slot[slot / 8] &= (uint8_t) ~(1 << slot % 8);
+}

@@ -1,0 +1,82 @@
+/* index_inner.h: how the index lies in memory (index.c tells why), for the two files that may know: index.c and index_image.c. */
+#ifndef COVEY_STORE_INDEX_INNER_H
+#define COVEY_STORE_INDEX_INNER_H
+
+#include "store/index.h"
+
+enum {
+    HEADS = 64,       /* heads in a block: 256 bytes, so that an arc with one key stays small */
+    LOAD = 2,         /* entries a bucket before another is added: a hit touches two entries on average, a miss two */
+    OFFSET_BITS = 14, /* of a reference; the rest names the chunk, from 1: 0 ends a chain */
+    CHUNK_MOST = 1 << OFFSET_BITS,
+    CHUNK_LEAST = 120,                          /* 128 with malloc's header: an arc with a key or two; then doubling up to */
+    CHUNK_USUAL = 1016,                         /* where what is left at the end of a chunk is 3 % of it */
+    CHUNKS_MAX = (1 << (32 - OFFSET_BITS)) - 2, /* 4 GiB of entries in one arc */
+    LONG_KEY = 255,                             /* in key_n: the length follows as a u32 */
+    VALUE_N_MAX = (1 << 24) - 1,
+};
+
+enum { FLAG_KIND = 7, FLAG_DELETED = 8, FLAG_EXPIRY = 16 /* there is room for one */ };
+
+struct entry {
+    uint32_t next;
+    uint64_t stamp;
+    uint64_t digest;
+    uint32_t offset;
+    uint16_t segment;
+    uint16_t node;
+    uint8_t value_n[3];
+    uint8_t flags;
+    uint8_t key_n;
+    /* u32 key length where key_n is LONG_KEY; u64 expiry stamp and u64 expiry ms where FLAG_EXPIRY; the key */
+} __attribute__((packed));
+
+struct index_arc {
+    uint32_t **heads;
+    uint8_t **chunk;
+    uint64_t arena_bytes; /* of all chunks */
+    uint32_t bucket_n;
+    uint32_t block_n; /* of heads */
+    uint32_t chunk_n;
+    uint32_t open; /* reference-style number of the chunk that is being filled; 0: none */
+    uint32_t open_used, open_size;
+    uint32_t records;
+    uint32_t live;
+};
+
+static inline struct entry *entry_at(const struct index_arc *a, uint32_t ref)
+{
+    return (struct entry *)(a->chunk[(ref >> OFFSET_BITS) - 1] + (ref & (CHUNK_MOST - 1)));
+}
+
+static inline size_t entry_size(size_t key_n, bool expiry)
+{
+    return sizeof(struct entry) + (key_n >= LONG_KEY ? sizeof(uint32_t) : 0) + (expiry ? 2 * sizeof(uint64_t) : 0) + key_n;
+}
+
+static inline uint8_t *entry_expiry(const struct entry *e)
+{
+    return (uint8_t *)e + sizeof *e + (e->key_n == LONG_KEY ? sizeof(uint32_t) : 0);
+}
+
+static inline struct slice entry_key(const struct entry *e)
+{
+    uint32_t n = e->key_n;
+    if (n == LONG_KEY)
+        memcpy(&n, (const uint8_t *)e + sizeof *e, sizeof n);
+    const uint8_t *p = entry_expiry(e) + (e->flags & FLAG_EXPIRY ? 2 * sizeof(uint64_t) : 0);
+    return slice_of(p, n);
+}
+
+/* n zeroed bytes, counted as the index's; NULL when memory is out. */
+void *index_take(struct index *ix, size_t n);
+
+/* Makes room for item n in an array of pointers whose room is implied: 4, then the powers of two. NULL when memory is out. */
+void *index_take_place(struct index *ix, void *array, uint32_t n);
+
+/* Bytes of the next chunk of an arc, when it must hold `least`. */
+uint32_t index_chunk_size(uint64_t arena_bytes, size_t least);
+
+void index_arc_free(struct index_arc *a);
+
+#endif

@@ -1,0 +1,87 @@
+/* table_place.c: the table as compaction sees it: is this copy of a record the one that counts, and where it is from now on. */
+#include "base/check.h"
+#include "store/table.h"
+
+static bool stands_at(const struct place *at, uint16_t segment, uint32_t offset)
+{
+    return at->segment == segment && at->offset == offset;
+}
+
+static enum standing standing_state(const struct table *t, struct slice name, const struct place *at)
+{
+    const struct state *held = state_find(t->states, name);
+    return held && stands_at(at, held->segment, held->offset) ? STANDING_LIVE : STANDING_DEAD;
+}
+
+static enum standing standing_ring(const struct table *t, const struct record_view *v, const struct index_key *k,
+                                   const struct place *at)
+{
+    struct index_spot spot;
+    if (index_find(&t->index, k, &spot)) {
+        struct index_item held = index_get(&t->index, &spot);
+        if (held.kind != RECORD_NONE)
+            return stands_at(at, held.segment, held.offset) ? STANDING_LIVE : STANDING_DEAD;
+    }
+    return v->record.kind == RECORD_TOMBSTONE ? STANDING_ERASED : STANDING_DEAD;
+}
+
+/* The index keys of some records, and what they lead to on its way into the cache. */
+static void fetch_views(const struct table *t, const struct record_view *v, unsigned n, struct index_key *k)
+{
+    CHECK(n <= INDEX_FETCH);
+    for (unsigned i = 0; i < n; i++)
+        k[i] = index_key(&t->index, v[i].slot, v[i].record.key);
+    index_fetch(&t->index, k, n);
+}
+
+void table_standing(const struct table *t, const struct record_view *v, const struct place *at, unsigned n, enum standing *out)
+{
+    struct index_key k[INDEX_FETCH];
+    fetch_views(t, v, n, k);
+    for (unsigned i = 0; i < n; i++)
+        out[i] = v[i].record.kind == RECORD_STATE ? standing_state(t, v[i].record.key, &at[i])
+                                                  : standing_ring(t, &v[i], &k[i], &at[i]);
+}
+
+static void moved(struct table *t, uint64_t bytes, const struct place *from, const struct place *to)
+{
+    tally_dead(&t->tallies, from->segment, bytes);
+    tally_live(&t->tallies, to->segment, bytes);
+}
+
+static void move_state(struct table *t, struct slice name, const struct place *from, const struct place *to)
+{
+    struct state *held = state_find(t->states, name);
+    if (!held || !stands_at(from, held->segment, held->offset))
+        return;
+    moved(t, tally_weight(held->name_n, held->value_n), from, to);
+    held->segment = to->segment;
+    held->offset = to->offset;
+}
+
+static void move_ring(struct table *t, const struct index_key *k, const struct place *from, const struct place *to)
+{
+    struct index_spot spot;
+    if (!index_find(&t->index, k, &spot))
+        return;
+    struct index_item held = index_get(&t->index, &spot);
+    if (held.kind == RECORD_NONE || !stands_at(from, held.segment, held.offset))
+        return;
+    moved(t, tally_weight(k->key.n, held.value_n), from, to);
+    held.segment = to->segment;
+    held.offset = to->offset;
+    index_set(&t->index, &spot, &held);
+}
+
+void table_move(struct table *t, const struct record_view *v, const struct place *from, const struct place *to, unsigned n)
+{
+    struct index_key k[INDEX_FETCH];
+    fetch_views(t, v, n, k);
+    for (unsigned i = 0; i < n; i++) {
+        tally_written(&t->tallies, to[i].segment, tally_weight(v[i].record.key.n, v[i].value_size), v[i].record.kind);
+        if (v[i].record.kind == RECORD_STATE)
+            move_state(t, v[i].record.key, &from[i], &to[i]);
+        else
+            move_ring(t, &k[i], &from[i], &to[i]);
+    }
+}

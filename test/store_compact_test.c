@@ -1,0 +1,292 @@
+/* Compaction: what it gives back, what it must not lose, and a crash or a failure at every one of its steps. */
+#include "store_fault.h"
+
+#include <sys/wait.h>
+
+#include "base/rng.h"
+#include "store/segments.h"
+
+enum { KEYS = 20, SEGMENT = 2000 };
+
+/* Round r of a load that overwrites: every key anew, the last three deleted. */
+static struct store_result put_round(struct fixture *f, unsigned round, unsigned key_number)
+{
+    char key[32], value[32];
+    struct slice k = numbered(key, "key", key_number);
+    uint64_t stamp = 1 + round * KEYS + key_number;
+    if (key_number >= KEYS - 3)
+        return fixture_put(f, tombstone_record(k, stamp));
+    return fixture_put(f, value_record(k, numbered(value, "value", (unsigned)stamp), stamp));
+}
+
+static void put_rounds(struct fixture *f, unsigned from, unsigned to)
+{
+    for (unsigned round = from; round < to; round++)
+        for (unsigned i = 0; i < KEYS; i++)
+            assert_int_equal(put_round(f, round, i).error, 0);
+}
+
+static void expect_round(struct fixture *f, unsigned round, unsigned key_number)
+{
+    char key[32], value[32];
+    struct slice k = numbered(key, "key", key_number);
+    struct store_result got = fixture_get(f, k, GET_VALUE);
+    uint64_t stamp = 1 + round * KEYS + key_number;
+    assert_int_equal(got.error, 0);
+    assert_int_equal(got.record.kind, key_number >= KEYS - 3 ? RECORD_TOMBSTONE : RECORD_VALUE);
+    assert_int_equal(got.record.version.stamp, stamp);
+    if (got.record.kind == RECORD_VALUE)
+        assert_true(slice_eq(got.record.value, numbered(value, "value", (unsigned)stamp)));
+}
+
+static void expect_rounds(struct fixture *f, unsigned last)
+{
+    for (unsigned i = 0; i < KEYS; i++)
+        expect_round(f, last, i);
+    assert_int_equal(store_records(f->store), KEYS);
+}
+
+/* Keys that are written once, so that segments are never wholly dead. */
+static bool put_cold(struct fixture *f, unsigned n)
+{
+    char key[32];
+    return fixture_put(f, value_record(numbered(key, "cold", n), SLICE("stays"), 1)).error == 0;
+}
+
+static void expect_cold(struct fixture *f, unsigned n)
+{
+    char key[32];
+    for (unsigned i = 0; i < n; i++)
+        fixture_expect(f, numbered(key, "cold", i), SLICE("stays"));
+}
+
+static void overwriting_gives_space_back(void **state)
+{
+    struct fixture *f = *state;
+    struct log_stats stats;
+    f->options.segment_bytes = SEGMENT;
+    for (int mode = 0; mode < 2; mode++) {
+        f->options.durability = mode ? DURABILITY_INTERVAL : DURABILITY_FSYNC;
+        fixture_open(f);
+        put_rounds(f, 30U * (unsigned)mode, 30U * (unsigned)mode + 30);
+        fixture_until_compacted(f, 15);
+        log_stats(f->store, &stats);
+        assert_in_range(stats.disk_bytes, KEYS * RECORD_HEADER, 6 * SEGMENT);
+        for (int again = 0; again < 2; again++) {
+            expect_rounds(f, 30U * (unsigned)mode + 29);
+            assert_int_equal(log_drain(f->store), 0);
+            fixture_close(f);
+            f->report[0] = 0;
+            fixture_open(f);
+            assert_string_equal(f->report, "");
+        }
+        fixture_close(f);
+    }
+}
+
+/* What still counts is copied, state records too. */
+static void the_living_are_copied(void **state)
+{
+    struct fixture *f = *state;
+    struct log_stats stats;
+    struct slice value;
+    uint64_t serial;
+    f->options.segment_bytes = SEGMENT;
+    fixture_open(f);
+    fixture_put(f, state_record(SLICE("identity"), SLICE("me"), 1));
+    for (unsigned round = 0; round < 30; round++) {
+        put_cold(f, round);
+        put_rounds(f, round, round + 1);
+    }
+    fixture_until_compacted(f, 15);
+    log_stats(f->store, &stats);
+    assert_in_range(stats.copied_bytes, 15 * RECORD_HEADER, 100 * SEGMENT);
+    for (int again = 0; again < 2; again++) {
+        for (unsigned i = 0; i < KEYS; i++)
+            expect_round(f, 29, i);
+        expect_cold(f, 30);
+        assert_true(store_state(f->store, SLICE("identity"), &value, &serial));
+        assert_true(slice_eq(value, SLICE("me")));
+        assert_int_equal(access(fixture_path(f, "seg-00000001.log"), F_OK), -1);
+        fixture_close(f);
+        fixture_open(f);
+    }
+}
+
+/* A large value does not fit a chunk of the compaction. */
+static void large_values_are_copied(void **state)
+{
+    struct fixture *f = *state;
+    size_t n = 3 * 1024 * 1024;
+    uint8_t *p = test_malloc(n);
+    struct rng rng;
+    rng_init(&rng, 1);
+    for (size_t i = 0; i < n; i++)
+        p[i] = (uint8_t)rng_below(&rng, 256); /* lz4 would make it small */
+    f->options.segment_bytes = 8 * 1024 * 1024;
+    fixture_open(f);
+    for (unsigned i = 1; i <= 8; i++) {
+        char key[32];
+        put_cold(f, i - 1);
+        p[0] = (uint8_t)i;
+        fixture_put(f, value_record(numbered(key, "large", i % 2), slice_of(p, n), i));
+        fixture_put(f, value_record(numbered(key, "stays", i), slice_of(p, n / 2), 1));
+    }
+    fixture_until_compacted(f, 1);
+    for (int again = 0; again < 2; again++) {
+        fixture_expect(f, SLICE("large-0"), slice_of(p, n));
+        expect_cold(f, 8);
+        fixture_close(f);
+        fixture_open(f);
+    }
+    test_free(p);
+}
+
+/* After a failure of the n-th call, whatever it is, nothing is lost, and a restart finds the same. */
+static void a_failure_at_any_step(void **state)
+{
+    struct fixture *f = *state;
+    f->options.segment_bytes = SEGMENT;
+    for (int nth = 1; nth <= 60; nth++) {
+        nftw(f->dir, fixture_remove, 16, FTW_DEPTH | FTW_PHYS);
+        open_faulty(f);
+        fault.number = nth % 2 ? EIO : ENOSPC;
+        fault.call_fails = 40 + 5 * nth;
+        unsigned last[KEYS] = {0}, cold = 0;
+        for (unsigned round = 0; round < 12; round++) {
+            cold += put_cold(f, cold);
+            for (unsigned i = 0; i < KEYS; i++)
+                last[i] = put_round(f, round, i).error == 0 ? round : last[i];
+        }
+        for (int again = 0; again < 2; again++) {
+            for (unsigned i = 0; i < KEYS; i++)
+                expect_round(f, last[i], i);
+            expect_cold(f, cold);
+            fixture_close(f);
+            open_faulty(f);
+        }
+        fixture_close(f);
+    }
+}
+
+/* The process dies in its n-th call: what it acknowledged is there, and nothing else but what was on its way. */
+static void child(struct fixture *f, int nth, int fd)
+{
+    open_faulty(f);
+    fault.dies = nth;
+    for (unsigned round = 0;; round++) {
+        put_cold(f, round);
+        for (unsigned i = 0; i < KEYS; i++) {
+            uint64_t acked = put_round(f, round, i).token;
+            if (write(fd, &acked, sizeof acked) != sizeof acked)
+                _exit(2);
+        }
+    }
+}
+
+static uint64_t run_child(struct fixture *f, int nth)
+{
+    int fds[2], status;
+    uint64_t acked, greatest = 0;
+    assert_int_equal(pipe(fds), 0);
+    pid_t pid = fork();
+    if (pid == 0)
+        child(f, nth, fds[1]);
+    close(fds[1]);
+    while (read(fds[0], &acked, sizeof acked) == sizeof acked)
+        greatest = acked;
+    close(fds[0]);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    return greatest;
+}
+
+static void dying_at_any_step(void **state)
+{
+    struct fixture *f = *state;
+    f->options.segment_bytes = SEGMENT;
+    for (int nth = 60; nth <= 460; nth += 7) {
+        nftw(f->dir, fixture_remove, 16, FTW_DEPTH | FTW_PHYS);
+        uint64_t greatest = run_child(f, nth);
+        unsigned round = (unsigned)((greatest - 1) / KEYS), key_number = (unsigned)((greatest - 1) % KEYS);
+        open_faulty(f);
+        for (unsigned i = 0; i < KEYS; i++) {
+            if (i != (key_number + 1) % KEYS && (i <= key_number || round > 0))
+                expect_round(f, i <= key_number ? round : round - 1, i);
+        }
+        expect_cold(f, round + 1);
+        put_rounds(f, round + 2, round + 6); /* and it goes on */
+        expect_cold(f, round + 1);
+        fixture_close(f);
+    }
+}
+
+/* A read that waits for the disk holds its segment. */
+static void reads_hold_segments(void **state)
+{
+    struct fixture *f = *state;
+    f->options.segment_bytes = SEGMENT;
+    open_faulty(f);
+    put_cold(f, 0);
+    put_rounds(f, 0, 1);
+    fault.uncached = true;
+    for (unsigned round = 1; round < 30; round++) {
+        store_get(f->store, 1000 + round, SLICE("cold-0"), GET_VALUE);
+        unsigned puts = 0, gets = 0;
+        char key[32], value[32];
+        for (unsigned i = 0; i < KEYS; i++) {
+            uint64_t stamp = 1 + round * KEYS + i;
+            struct record r = value_record(numbered(key, "key", i), numbered(value, "value", (unsigned)stamp), stamp);
+            store_put(f->store, stamp, &r);
+            store_flush(f->store);
+        }
+        while (puts < KEYS || gets < 1) {
+            struct store_result out = fixture_reap(f);
+            puts += out.kind == STORE_PUT_DONE;
+            gets += out.kind == STORE_GET_DONE;
+            assert_int_equal(out.error, 0);
+            if (out.kind == STORE_GET_DONE)
+                assert_true(slice_eq(out.record.value, SLICE("stays")));
+        }
+    }
+    fixture_until_compacted(f, 10);
+}
+
+/* The list says what must be there: a gap that compaction left is none, a listed segment that is gone is a loss. */
+static void a_lost_segment_is_noticed(void **state)
+{
+    struct fixture *f = *state;
+    uint32_t number = 0, end;
+    struct slice list;
+    uint64_t serial;
+    char name[SEGMENT_NAME];
+    f->options.segment_bytes = SEGMENT;
+    fixture_open(f);
+    put_rounds(f, 0, 30);
+    for (unsigned i = 0; i < 60; i++)
+        put_cold(f, i);
+    fixture_until_compacted(f, 10);
+    assert_true(store_state(f->store, LIST_NAME, &list, &serial));
+    assert_true(segments_listed(list, 0, &number, &end));
+    assert_in_range(number, 2, 1000);
+    fixture_close(f);
+    fixture_open(f);
+    fixture_close(f);
+    segment_name(number, name);
+    assert_int_equal(unlink(fixture_path(f, name)), 0);
+    assert_int_equal(log_open(&f->options, &f->store, f->why, sizeof f->why), ERR_CORRUPT);
+    f->store = NULL;
+    assert_non_null(strstr(f->why, name));
+    assert_non_null(strstr(f->why, "is missing"));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(overwriting_gives_space_back), TEST(the_living_are_copied), TEST(large_values_are_copied),
+        TEST(a_failure_at_any_step),        TEST(dying_at_any_step),     TEST(reads_hold_segments),
+        TEST(a_lost_segment_is_noticed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
