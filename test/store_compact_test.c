@@ -147,6 +147,7 @@ static void a_failure_at_any_step(void **state)
 {
     struct fixture *f = *state;
     f->options.segment_bytes = SEGMENT;
+    f->options.snapshot_bytes = 1500; /* snapshots fail, and die, along with it */
     for (int nth = 1; nth <= 60; nth++) {
         nftw(f->dir, fixture_remove, 16, FTW_DEPTH | FTW_PHYS);
         open_faulty(f);
@@ -205,6 +206,7 @@ static void dying_at_any_step(void **state)
 {
     struct fixture *f = *state;
     f->options.segment_bytes = SEGMENT;
+    f->options.snapshot_bytes = 1500;
     for (int nth = 60; nth <= 460; nth += 7) {
         nftw(f->dir, fixture_remove, 16, FTW_DEPTH | FTW_PHYS);
         uint64_t greatest = run_child(f, nth);

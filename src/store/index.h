@@ -10,7 +10,9 @@
 #define COVEY_STORE_INDEX_H
 
 #include "base/slice.h"
+#include "base/buf.h"
 #include "store/nodes.h"
+#include "store/tally.h"
 #include "wire/record.h"
 
 /* What is known of a key's record without reading it. */
@@ -83,6 +85,28 @@ uint32_t index_arc_records(const struct index *ix, uint32_t arc);
 /* Shows every record of one arc to `each`, in no order. Nothing may be put meanwhile. */
 void index_walk(const struct index *ix, uint32_t arc, void (*each)(void *arg, struct slice key, const struct index_item *item),
                 void *arg);
+
+/* ---- Images (index_image.c): an arc as bytes, for snapshots. Only the same build on the same kind of machine reads them. ---- */
+
+/* Bytes of an arc's image; 0 when the arc is empty. */
+size_t index_image_bytes(const struct index *ix, uint32_t arc);
+
+/* Appends an arc's image. 0, ERR_TOO_BIG or ERR_NO_MEMORY. */
+int index_image_write(const struct index *ix, uint32_t arc, struct buf *out);
+
+/* What a reader of images knows of the segments, and learns of them. */
+struct index_image_places {
+    const bool *known;   /* by slot: an entry elsewhere is left reserved, as if it had never been published */
+    struct tally *tally; /* by slot: live bytes are added */
+    uint32_t n;
+};
+
+/* Makes an arc of its image, every reference in it checked. ERR_CORRUPT, ERR_NO_MEMORY or 0. Different arcs may be read by
+ * different threads, each with a copy of the index of its own whose counts are added up afterwards. */
+int index_image_read(struct index *ix, uint32_t arc, struct slice bytes, const struct index_image_places *places);
+
+/* The size of an entry without key and expiry: images of another are not ours. */
+size_t index_entry_bytes(void);
 
 /* Aborts unless every entry is where its hash says and all counts agree. For tests and the simulator: reads everything. */
 void index_check(const struct index *ix);

@@ -65,7 +65,7 @@ struct log {
     struct dir dir;
     struct log_options options; /* dir is not kept */
     const struct log_io *io;
-    uint64_t torn_bytes;
+    uint64_t torn_bytes, replayed_bytes;
 };
 
 static struct log *log_of(struct store *s)
@@ -451,6 +451,9 @@ void log_stats(const struct store *s, struct log_stats *out)
         .torn_bytes = l->torn_bytes,
         .copied_bytes = l->upkeep.compact.copied_bytes,
         .removed = l->upkeep.compact.removed,
+        .snapshots = l->upkeep.snapshot.taken,
+        .snapshot_bytes = l->upkeep.snapshot.last_bytes,
+        .replayed_bytes = l->replayed_bytes,
     };
     for (uint32_t i = 0; i < l->segments.slot_n; i++) {
         struct segment *one = l->segments.slot[i];
@@ -483,6 +486,7 @@ static void log_close(struct store *s)
 static int replay(struct log *l, const char *path, char *why, size_t why_n)
 {
     struct replay r = {
+        .seed = l->table.index.seed,
         .dir = l->dir.fd,
         .path = path,
         .io = l->io,
@@ -495,6 +499,8 @@ static int replay(struct log *l, const char *path, char *why, size_t why_n)
     };
     int error = replay_run(&r);
     l->torn_bytes = r.torn_bytes;
+    l->replayed_bytes = r.replayed_bytes;
+    l->upkeep.snapshot.last_bytes = r.snapshot_bytes;
     return error;
 }
 
@@ -509,6 +515,7 @@ static int start_helpers(struct log *l, char *why, size_t why_n)
     l->committer.segment_bytes = l->upkeep.segment_bytes = (uint32_t)l->options.segment_bytes;
     l->upkeep.table = &l->table;
     l->upkeep.segments = &l->segments;
+    l->upkeep.snapshot.least_bytes = l->options.snapshot_bytes;
     l->upkeep.io = l->reserve.io = l->io;
     l->upkeep.report = l->options.report;
     l->upkeep.report_arg = l->options.report_arg;

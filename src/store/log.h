@@ -14,6 +14,7 @@ struct log_options {
     const char *dir; /* exists or is created */
     enum durability durability;
     size_t segment_bytes;    /* 0: 64 MiB */
+    uint64_t snapshot_bytes; /* written to the log between snapshots of the index, at least; 0: 64 MiB */
     void (*wake)(void *arg); /* called on a helper thread when results may be waiting; NULL: the owner polls */
     void *wake_arg;
     void (*report)(
@@ -33,6 +34,8 @@ int log_drain(struct store *s);
 /* For INFO and tests: bytes of memory the index takes (keys included and apart), segments, bytes on disk. */
 struct log_stats {
     uint64_t records, index_bytes, key_bytes, segments, disk_bytes, syncs, torn_bytes;
+    uint64_t snapshots, snapshot_bytes; /* taken since the opening; size of the last */
+    uint64_t replayed_bytes;            /* of the log, at the opening: its tail where there was a snapshot */
     uint64_t copied_bytes, removed; /* by compaction: bytes, segments */
 };
 void log_stats(const struct store *s, struct log_stats *out);

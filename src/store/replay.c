@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "store/snapshot.h"
 #include "wire/bytes.h"
 
 enum {
@@ -66,7 +67,7 @@ static uint32_t number_of(const char *name)
 static bool is_unfinished(const char *name)
 {
     size_t n = strlen(name);
-    return (n == 16 && strncmp(name, "seg-", 4) == 0 && strcmp(name + 12, ".new") == 0);
+    return (n == 16 && strncmp(name, "seg-", 4) == 0 && strcmp(name + 12, ".new") == 0) || strcmp(name, SNAPSHOT_NEW) == 0;
 }
 
 /* Lists the numbers of all segments and removes files whose making a crash cut short. */
@@ -500,7 +501,71 @@ static void close_unplaced(struct replay *r)
             segment_close(s);
     }
     free(r->found);
-    buf_close(&r->lost_states);
+    r->found = NULL;
+    r->found_n = 0;
+}
+
+/* ---- With a snapshot, or without ---- */
+
+static int use_snapshot(struct replay *r)
+{
+    struct snapshot_load l = {.dir = r->dir,
+                              .io = r->io,
+                              .table = r->table,
+                              .segments = r->segments,
+                              .found = r->found,
+                              .found_n = r->found_n};
+    int error = snapshot_load(&l);
+    if (error == ERR_NO_MEMORY)
+        return refuse(r, error, "out of memory while reading the snapshot in %s", r->path);
+    r->snapshot_bytes = error ? 0 : l.bytes;
+    return error;
+}
+
+/* A snapshot may name no record that the log has not got, and there may be no damage that it does not know of. */
+static bool snapshot_holds(const struct replay *r)
+{
+    for (uint32_t i = 0; i < r->found_n; i++)
+        if (r->found[i]->end < r->found[i]->covered.reach)
+            return false;
+    return r->damaged == 0;
+}
+
+/* One attempt to read the directory. ERR_NOT_FOUND: the snapshot is not one to use. */
+static int attempt(struct replay *r, const uint32_t *number, uint32_t n, bool with_snapshot)
+{
+    int error = open_all(r, number, n);
+    if (!error && with_snapshot) {
+        error = use_snapshot(r);
+        if (error == ERR_CORRUPT || error == ERR_IO)
+            error = ERR_NOT_FOUND;
+    }
+    if (!error && n > 0)
+        error = replay_all(r);
+    else if (!error)
+        error = make_first(r);
+    if (!error && with_snapshot && !snapshot_holds(r))
+        error = ERR_NOT_FOUND;
+    close_unplaced(r);
+    return error;
+}
+
+/* Forgets all that an attempt has read, and the snapshot: were it left, it might fit again by accident. */
+static int start_over(struct replay *r)
+{
+    bool used = r->snapshot_bytes > 0;
+    segments_close(r->segments);
+    segments_init(r->segments);
+    table_close(r->table);
+    r->damaged = 0;
+    r->damage = (struct damage){0};
+    r->lost_states.n = 0;
+    r->snapshot_bytes = 0;
+    if (used && r->report)
+        r->report(r->report_arg, "the index's snapshot does not fit the log: the whole log is read");
+    if (snapshot_remove(r->dir, r->io) != 0)
+        return refuse(r, ERR_IO, "cannot remove the old snapshot in %s: %s", r->path, strerror(errno));
+    return table_init(r->table, r->seed) ? refuse(r, ERR_NO_MEMORY, "out of memory while opening %s", r->path) : 0;
 }
 
 int replay_run(struct replay *r)
@@ -511,13 +576,14 @@ int replay_run(struct replay *r)
     if (!error && n > SLOTS_MAX)
         error =
             refuse(r, ERR_CORRUPT, "%s holds %u log files; at most %u are possible", r->path, (unsigned)n, (unsigned)SLOTS_MAX);
-    if (!error)
-        error = open_all(r, number, n);
-    if (!error && n > 0)
-        error = replay_all(r);
-    else if (!error)
-        error = make_first(r);
-    close_unplaced(r);
+    if (!error) {
+        error = attempt(r, number, n, n > 0);
+        if (error == ERR_NOT_FOUND) {
+            error = start_over(r);
+            error = error ? error : attempt(r, number, n, false);
+        }
+    }
+    buf_close(&r->lost_states);
     free(number);
     return error;
 }

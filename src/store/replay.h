@@ -15,7 +15,8 @@ struct replay {
     int dir;
     const char *path; /* of the directory, for sentences */
     const struct log_io *io;
-    struct table *table;
+    struct table *table; /* initialised with this seed, and empty */
+    uint64_t seed;
     struct segments *segments;                       /* empty; what was opened is in it after an error too */
     bool set_aside;                                  /* pass over damage */
     void (*report)(void *arg, const char *sentence); /* may be NULL */
@@ -26,6 +27,7 @@ struct replay {
     struct damage damage;
     uint32_t damaged; /* stretches */
     uint64_t torn_bytes, replayed_bytes;
+    uint64_t snapshot_bytes; /* of the snapshot that was used; 0: none */
     /* its own */
     struct segment **found; /* by rising number */
     uint32_t found_n;

@@ -47,6 +47,10 @@ struct segment {
         SEGMENT_PARTED,  /* ... is durable */
     } stage;
     uint32_t published; /* all records before here are in the index */
+    struct covered {               /* by the snapshot under way, or the one that was loaded: */
+        uint32_t from, reach;      /* it has all records before `from`, and names some before `reach` */
+        uint64_t all, tombstones;  /* the tally of those before `from` */
+    } covered;
     uint32_t reads;     /* asked of the reader and not yet taken back */
     struct kept {
         uint32_t *at; /* offsets of erased tombstones, rising (compact.c says why they are here) ... */

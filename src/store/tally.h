@@ -19,7 +19,8 @@ struct tally {
 struct tallies {
     struct tally *of; /* by slot */
     uint32_t n;
-    uint64_t died; /* bytes that ceased to count, ever: so that whoever cares notices */
+    uint64_t died;    /* bytes that ceased to count, ever: so that whoever cares notices */
+    uint64_t written; /* bytes, ever */
 };
 
 /* What a record weighs. */
@@ -47,6 +48,7 @@ static inline int tally_room(struct tallies *t, uint16_t segment)
 
 static inline void tally_written(struct tallies *t, uint16_t segment, uint64_t bytes, uint8_t kind)
 {
+    t->written += bytes;
     t->of[segment].all += bytes;
     t->of[segment].tombstones += kind == RECORD_TOMBSTONE ? bytes : 0;
 }

@@ -17,6 +17,12 @@ int upkeep_start(struct upkeep *u, void (*wake)(void *arg), void *wake_arg)
     u->compact.dir = u->dir;
     u->compact.segment_bytes = u->segment_bytes;
     compact_init(&u->compact);
+    u->snapshot.table = u->table;
+    u->snapshot.segments = u->segments;
+    u->snapshot.keeper = &u->keeper;
+    u->snapshot.io = u->io;
+    u->snapshot.dir = u->dir;
+    snapshot_init(&u->snapshot);
     u->keeper.wake = wake;
     u->keeper.wake_arg = wake_arg;
     return keeper_start(&u->keeper);
@@ -26,6 +32,7 @@ void upkeep_stop(struct upkeep *u)
 {
     keeper_stop(&u->keeper);
     compact_close(&u->compact);
+    snapshot_close(&u->snapshot);
     segment_close(u->fresh);
 }
 
@@ -102,12 +109,12 @@ void upkeep_listed(struct upkeep *u, bool durable)
 
 /* ---- One at a time ---- */
 
-static void compact_failed(struct upkeep *u)
+static void failed(struct upkeep *u, const char *what, int *error)
 {
     char sentence[256];
-    snprintf(sentence, sizeof sentence, "compaction cannot go on: %s; it is tried again later", error_sentence(u->compact.error));
+    snprintf(sentence, sizeof sentence, "%s cannot go on: %s; it is tried again later", what, error_sentence(*error));
     say(u, sentence);
-    u->compact.error = 0;
+    *error = 0;
     u->tired = true;
 }
 
@@ -116,8 +123,15 @@ static bool compact_slice(struct upkeep *u)
     u->compact.urgent = u->full;
     bool more = compact_step(&u->compact);
     if (u->compact.error && !compact_busy(&u->compact))
-        compact_failed(u);
+        failed(u, "compaction", &u->compact.error);
     return more;
+}
+
+static void snapshot_slice(struct upkeep *u)
+{
+    snapshot_step(&u->snapshot);
+    if (u->snapshot.error && !snapshot_busy(&u->snapshot))
+        failed(u, "the snapshot of the index", &u->snapshot.error);
 }
 
 /* Begins what is most needed; the keeper has nothing to do. True when there is more to do at once. */
@@ -130,10 +144,12 @@ static bool begin(struct upkeep *u)
     } else if (parted) {
         u->error = 0; /* there may be room when it is gone */
         compact_unlink(&u->compact, parted);
+    } else if (!u->tired && !u->full && snapshot_due(&u->snapshot)) {
+        snapshot_slice(u);
     } else if (!u->tired) {
         more = compact_slice(u);
     }
-    if (!u->keeper.busy && !compact_busy(&u->compact) && (u->tired || u->full))
+    if (!u->keeper.busy && !compact_busy(&u->compact) && !snapshot_busy(&u->snapshot) && (u->tired || u->full))
         ask(u, UPKEEP_RESERVE, take_reserve);
     return more;
 }
@@ -148,6 +164,10 @@ bool upkeep_step(struct upkeep *u)
     if (!u->full && !reserve_held(u->reserve)) {
         u->full = true;
         say(u, "the disk is full: values are refused, deletions are taken, and space is made by compaction; free some space");
+    }
+    if (snapshot_busy(&u->snapshot)) {
+        snapshot_slice(u);
+        return false;
     }
     return compact_busy(&u->compact) ? compact_slice(u) : begin(u);
 }

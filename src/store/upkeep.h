@@ -5,6 +5,7 @@
 
 #include "store/compact.h"
 #include "store/reserve.h"
+#include "store/snapshot.h"
 
 struct upkeep {
     /* set by the owner */
@@ -20,6 +21,7 @@ struct upkeep {
     /* its own */
     struct keeper keeper;
     struct compact compact;
+    struct snapshot snapshot;
     enum { UPKEEP_NONE, UPKEEP_RESERVE, UPKEEP_HEAL } job; /* the keeper's, when it is not compaction's */
     struct segment *fresh;                                 /* what healing made, for the owner to take */
     int error;                                             /* of the last try for room */
