@@ -42,7 +42,7 @@ enum {
     DEAD_PERCENT = 40,         /* of a segment, before it is worth a copy: keeps the log below 1.7 times the live bytes */
     CHUNK_BYTES = 1024 * 1024, /* read at once: a millisecond of disk, and 6,000 small records */
     SLICE = 512,               /* records judged or moved in a turn: a tenth of a millisecond */
-    LOOK_SHARE = 8,            /* victims are looked for when an eighth of a segment has died */
+    LOOK_BYTES = 4096,         /* for each segment, that must have died before victims are looked for again */
 };
 
 void compact_init(struct compact *c)
@@ -93,7 +93,7 @@ static bool eligible(const struct compact *c, const struct segment *s)
 static struct segment *choose(const struct compact *c)
 {
     struct segment *best = NULL;
-    uint64_t best_dead = 0, best_all = 1;
+    uint64_t best_dead = 0, best_all = 1, percent = c->dead_percent ? c->dead_percent : DEAD_PERCENT;
     for (uint32_t i = 0; i < c->segments->slot_n; i++) {
         struct segment *s = c->segments->slot[i];
         const struct tally *t = &c->table->tallies.of[i];
@@ -102,7 +102,7 @@ static struct segment *choose(const struct compact *c)
         if (s->first)
             return s;
         uint64_t dead = dead_bytes(c, s, t), all = t->all ? t->all : 1;
-        bool worth = c->urgent ? dead > 0 : t->all == 0 || dead * 100 >= all * DEAD_PERCENT;
+        bool worth = c->urgent ? dead > 0 : t->all == 0 || dead * 100 >= all * percent;
         if (worth && (!best || dead * best_all > best_dead * all)) {
             best = s;
             best_dead = dead;
@@ -112,14 +112,16 @@ static struct segment *choose(const struct compact *c)
     return best;
 }
 
-static bool look_again(struct compact *c)
+/* Looking costs a little for each segment, so it is done when enough has died to pay for that. */
+static bool worth_a_look(const struct compact *c)
 {
-    uint64_t died = c->table->tallies.died;
-    if (c->seen_n == c->segments->n && died - c->seen_died < c->segment_bytes / LOOK_SHARE && !c->urgent)
-        return false;
-    c->seen_n = c->segments->n;
-    c->seen_died = died;
-    return true;
+    uint64_t died = c->table->tallies.died - c->seen_died;
+    return c->urgent || c->seen_n != c->segments->n || died > (uint64_t)c->segments->n * LOOK_BYTES;
+}
+
+bool compact_due(const struct compact *c)
+{
+    return worth_a_look(c) && choose(c) != NULL;
 }
 
 /* ---- On the keeper's thread ---- */
@@ -468,11 +470,17 @@ static void collect(struct compact *c)
         unlinked(c);
 }
 
-static void begin(struct compact *c)
+/* Begins with a victim. True when that was the end of it too. */
+static bool begin(struct compact *c)
 {
-    struct segment *s = look_again(c) ? choose(c) : NULL;
+    if (!worth_a_look(c))
+        return false;
+    c->seen_n = c->segments->n;
+    c->seen_died = c->table->tallies.died;
+    struct segment *s = choose(c);
     if (!s)
-        return;
+        return false;
+    c->seen_n = 0; /* there may be another */
     c->victim = s;
     c->at = SEGMENT_HEADER;
     c->chunk_end = c->at;
@@ -482,6 +490,7 @@ static void begin(struct compact *c)
     if (unread)
         c->chunk_end = s->published;
     next_chunk(c);
+    return unread;
 }
 
 bool compact_step(struct compact *c)
@@ -490,8 +499,7 @@ bool compact_step(struct compact *c)
         return false;
     if (c->stage == COMPACT_READ || c->stage == COMPACT_COPY || c->stage == COMPACT_UNLINK)
         collect(c);
-    if (c->stage == COMPACT_REST && !c->error)
-        begin(c);
+    bool over = c->stage == COMPACT_REST && !c->error && begin(c);
     if (c->stage == COMPACT_JUDGE) {
         judge_slice(c);
         if (c->next == c->item_n)
@@ -501,7 +509,7 @@ bool compact_step(struct compact *c)
         if (c->next == c->item_n)
             moved(c);
     }
-    return c->stage == COMPACT_JUDGE || c->stage == COMPACT_MOVE;
+    return over || c->stage == COMPACT_JUDGE || c->stage == COMPACT_MOVE;
 }
 
 struct segment *compact_parted(const struct compact *c)

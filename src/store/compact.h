@@ -25,6 +25,7 @@ struct compact {
     const struct log_io *io;
     int dir;
     uint32_t segment_bytes;
+    uint32_t dead_percent; /* of a victim, at least; 0: DEAD_PERCENT */
     bool urgent; /* the disk is full: any dead byte counts, and no pauses */
     /* its own */
     enum { COMPACT_REST, COMPACT_READ, COMPACT_JUDGE, COMPACT_COPY, COMPACT_MOVE, COMPACT_UNLINK } stage;
@@ -52,6 +53,9 @@ void compact_close(struct compact *c);
 /* A slice of work: begins with a victim when there is one worth it, goes on with the one there is. The keeper is idle or ours.
  * True when there is more to do at once. A failure is left in c->error, and the victim as it was. */
 bool compact_step(struct compact *c);
+
+/* True when there is a victim worth it. */
+bool compact_due(const struct compact *c);
 
 /* True while a victim is under way. */
 static inline bool compact_busy(const struct compact *c)

@@ -32,6 +32,7 @@
 #include "store/cache.h"
 #include "base/hash.h"
 #include "store/commit.h"
+#include "store/damage.h"
 #include "store/dir.h"
 #include "store/log_io.h"
 #include "store/reader.h"
@@ -66,6 +67,7 @@ struct log {
     struct log_options options; /* dir is not kept */
     const struct log_io *io;
     uint64_t torn_bytes, replayed_bytes;
+    struct damage damage;
 };
 
 static struct log *log_of(struct store *s)
@@ -107,7 +109,7 @@ static bool admitted(const struct log *l, const struct record *r)
 static void log_put(struct store *s, uint64_t token, const struct record *r)
 {
     struct log *l = log_of(s);
-    CHECK(r->kind != RECORD_STATE || !(slice_eq(r->key, MARK_NAME) || slice_eq(r->key, LIST_NAME)));
+    CHECK(r->kind != RECORD_STATE || r->key.n < 4 || memcmp(r->key.p, "log.", 4) != 0); /* those are the log's own */
     if (l->failed)
         table_refuse(&l->table, token, l->failed);
     else if (!admitted(l, r))
@@ -218,25 +220,30 @@ static void finish(struct log *l, const struct commit_job *job)
     l->out = NULL;
 }
 
+/* Puts a state record of the log's own, and flushes. Returns its serial. */
+static uint64_t put_own(struct log *l, struct slice name, struct slice value)
+{
+    struct slice held;
+    uint64_t serial = 0;
+    table_state(&l->table, name, &held, &serial);
+    struct record r = {.kind = RECORD_STATE, .version = {.stamp = serial + 1}, .key = name, .value = value};
+    r.version.digest = hash_bytes(value);
+    table_put_own(l->gather, &r);
+    log_flush(&l->head);
+    return serial + 1;
+}
+
 /* Puts the list of the segments in use, so that the others may go; after a failed sync too, for then a fresh segment must be
  * made though nobody writes. */
 static void put_list(struct log *l)
 {
-    struct slice value;
-    uint64_t serial = 0;
     struct buf list;
     buf_init(&list, RECORD_VALUE_MAX);
     upkeep_listing(&l->upkeep);
-    table_state(&l->table, LIST_NAME, &value, &serial);
-    if (segments_list(&l->segments, &list) == 0) {
-        l->list_serial = serial + 1;
-        struct record r = {.kind = RECORD_STATE, .version = {.stamp = serial + 1}, .key = LIST_NAME, .value = buf_view(&list)};
-        r.version.digest = hash_bytes(r.value);
-        table_put_own(l->gather, &r);
-        log_flush(&l->head);
-    } else {
+    if (segments_list(&l->segments, &list) == 0)
+        l->list_serial = put_own(l, LIST_NAME, buf_view(&list));
+    else
         upkeep_listed(&l->upkeep, false);
-    }
     buf_close(&list);
 }
 
@@ -443,6 +450,7 @@ void log_stats(const struct store *s, struct log_stats *out)
     struct log *l = log_of((struct store *)(uintptr_t)s); /* counting syncs takes a lock */
     const struct index *ix = &l->table.index;
     *out = (struct log_stats){
+        .resting = upkeep_resting(&l->upkeep),
         .records = ix->records,
         .index_bytes = ix->bytes + nodes_bytes(&ix->nodes),
         .key_bytes = ix->key_bytes,
@@ -487,6 +495,7 @@ static int replay(struct log *l, const char *path, char *why, size_t why_n)
 {
     struct replay r = {
         .seed = l->table.index.seed,
+        .set_aside = l->options.set_aside,
         .dir = l->dir.fd,
         .path = path,
         .io = l->io,
@@ -498,10 +507,46 @@ static int replay(struct log *l, const char *path, char *why, size_t why_n)
         .why_n = why_n,
     };
     int error = replay_run(&r);
+    l->damage = r.damage;
     l->torn_bytes = r.torn_bytes;
     l->replayed_bytes = r.replayed_bytes;
     l->upkeep.snapshot.last_bytes = r.snapshot_bytes;
     return error;
+}
+
+/* ---- Damage ---- */
+
+/* Adds what earlier openings have found, and makes all of it durable before anything is served. */
+static int remember_damage(struct log *l, const char *path, char *why, size_t why_n)
+{
+    struct slice held;
+    uint64_t serial;
+    bool fresh = damage_any(&l->damage);
+    if (table_state(&l->table, DAMAGE_NAME, &held, &serial) && held.n == sizeof l->damage.slot)
+        for (size_t i = 0; i < held.n; i++)
+            l->damage.slot[i] |= held.p[i];
+    if (!fresh)
+        return 0;
+    put_own(l, DAMAGE_NAME, slice_of(l->damage.slot, sizeof l->damage.slot));
+    settle(l);
+    if (table_state(&l->table, DAMAGE_NAME, &held, &serial) && held.n == sizeof l->damage.slot &&
+        memcmp(held.p, l->damage.slot, held.n) == 0)
+        return 0;
+    snprintf(why, why_n, "%s holds damaged records, and that cannot be noted in it: make room on the disk, or look at its state", path);
+    return ERR_IO;
+}
+
+bool log_damaged(const struct store *s, uint32_t vnode)
+{
+    const struct log *l = (const struct log *)s;
+    return damage_in(&l->damage, vnode, l->table.index.arc_n);
+}
+
+void log_healed(struct store *s, uint32_t vnode)
+{
+    struct log *l = log_of(s);
+    damage_clear(&l->damage, vnode, l->table.index.arc_n);
+    put_own(l, DAMAGE_NAME, slice_of(l->damage.slot, sizeof l->damage.slot));
 }
 
 static int start_helpers(struct log *l, char *why, size_t why_n)
@@ -515,6 +560,7 @@ static int start_helpers(struct log *l, char *why, size_t why_n)
     l->committer.segment_bytes = l->upkeep.segment_bytes = (uint32_t)l->options.segment_bytes;
     l->upkeep.table = &l->table;
     l->upkeep.segments = &l->segments;
+    l->upkeep.compact.dead_percent = l->options.dead_percent;
     l->upkeep.snapshot.least_bytes = l->options.snapshot_bytes;
     l->upkeep.io = l->reserve.io = l->io;
     l->upkeep.report = l->options.report;
@@ -572,6 +618,8 @@ int log_open_io(const struct log_options *options, const struct log_io *io, stru
         error = replay(l, options->dir, why, why_n);
     if (!error)
         error = start_helpers(l, why, why_n);
+    if (!error)
+        error = remember_damage(l, options->dir, why, why_n);
     if (!error)
         *out = &l->head;
     else if (l)

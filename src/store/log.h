@@ -15,6 +15,8 @@ struct log_options {
     enum durability durability;
     size_t segment_bytes;    /* 0: 64 MiB */
     uint64_t snapshot_bytes; /* written to the log between snapshots of the index, at least; 0: 64 MiB */
+    uint32_t dead_percent;   /* of a segment, before it is compacted; 0: 40; above 100: never */
+    bool set_aside;          /* pass over damaged records and say where (log_damaged) instead of refusing to open */
     void (*wake)(void *arg); /* called on a helper thread when results may be waiting; NULL: the owner polls */
     void *wake_arg;
     void (*report)(
@@ -31,8 +33,16 @@ int log_open(const struct log_options *options, struct store **out, char *why, s
  * it. 0, ERR_IO or ERR_NO_SPACE. */
 int log_drain(struct store *s);
 
+/* Whether a record of this vnode (by the cut that set_vnodes said) may have been lost: found at this opening or an earlier one. What
+ * is left of the vnode is there to read; that a key is absent means nothing. */
+bool log_damaged(const struct store *s, uint32_t vnode);
+
+/* The vnode has been fetched again from its other owners. Durable with the next flush. */
+void log_healed(struct store *s, uint32_t vnode);
+
 /* For INFO and tests: bytes of memory the index takes (keys included and apart), segments, bytes on disk. */
 struct log_stats {
+    bool resting; /* neither compaction nor a snapshot is under way or due */
     uint64_t records, index_bytes, key_bytes, segments, disk_bytes, syncs, torn_bytes;
     uint64_t snapshots, snapshot_bytes; /* taken since the opening; size of the last */
     uint64_t replayed_bytes;            /* of the log, at the opening: its tail where there was a snapshot */

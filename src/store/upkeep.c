@@ -154,6 +154,12 @@ static bool begin(struct upkeep *u)
     return more;
 }
 
+bool upkeep_resting(const struct upkeep *u)
+{
+    return !u->keeper.busy && !compact_busy(&u->compact) && !snapshot_busy(&u->snapshot) && u->segments->leaving == 0 &&
+           !compact_due(&u->compact) && !snapshot_due(&u->snapshot);
+}
+
 bool upkeep_step(struct upkeep *u)
 {
     if (u->job != UPKEEP_NONE) {
@@ -165,9 +171,13 @@ bool upkeep_step(struct upkeep *u)
         u->full = true;
         say(u, "the disk is full: values are refused, deletions are taken, and space is made by compaction; free some space");
     }
-    if (snapshot_busy(&u->snapshot)) {
+    bool busy = compact_busy(&u->compact) || snapshot_busy(&u->snapshot), more = false;
+    if (snapshot_busy(&u->snapshot))
         snapshot_slice(u);
-        return false;
-    }
-    return compact_busy(&u->compact) ? compact_slice(u) : begin(u);
+    else if (compact_busy(&u->compact))
+        more = compact_slice(u);
+    else
+        more = begin(u);
+    bool ended = busy && !compact_busy(&u->compact) && !snapshot_busy(&u->snapshot);
+    return more || ended; /* what comes next begins in a turn of its own */
 }

@@ -38,6 +38,9 @@ void upkeep_stop(struct upkeep *u);
 /* A slice of work, once a turn. True when there is more to do at once. */
 bool upkeep_step(struct upkeep *u);
 
+/* True when nothing is under way or due. */
+bool upkeep_resting(const struct upkeep *u);
+
 /* True when a new list of segments should be written, so that doomed ones can go. The owner makes it, says so, and says later
  * whether it has become durable. */
 bool upkeep_wants_list(const struct upkeep *u);

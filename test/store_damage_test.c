@@ -1,0 +1,157 @@
+/* Damage in the middle of the log: refused, or set aside with the slots in doubt marked, until they are healed. */
+#include "store_fixture.h"
+
+#include <fcntl.h>
+
+#include "store/damage.h"
+#include "store/segment.h"
+
+enum { KEYS = 30, SEGMENT = 4000, ENTRY = RECORD_HEADER + 6 + 5 };
+
+#define SEGMENT_1 "seg-00000001.log"
+
+static void flip(const char *path, off_t at, size_t n)
+{
+    uint8_t bytes[512];
+    assert_true(n <= sizeof bytes);
+    int fd = open(path, O_RDWR);
+    assert_int_equal(pread(fd, bytes, n, at), n);
+    for (size_t i = 0; i < n; i++)
+        bytes[i] ^= 0x15;
+    assert_int_equal(pwrite(fd, bytes, n, at), n);
+    close(fd);
+}
+
+static struct slice key_of(char out[32], unsigned i)
+{
+    return numbered(out, "key", 10 + i);
+}
+
+/* A log with one record a group, so that each stands behind a mark; key i is at record_at(i). */
+static void make(struct fixture *f)
+{
+    char key[32];
+    f->options.segment_bytes = SEGMENT;
+    f->options.set_aside = true;
+    fixture_open(f);
+    for (unsigned i = 0; i < KEYS; i++)
+        assert_int_equal(fixture_put(f, value_record(key_of(key, i), SLICE("value"), i + 1)).error, 0);
+    assert_int_equal(log_drain(f->store), 0);
+    fixture_close(f);
+}
+
+static off_t record_at(unsigned i)
+{
+    return SEGMENT_HEADER + (off_t)i * (ENTRY + MARK_BYTES);
+}
+
+static unsigned damaged_vnodes(struct fixture *f)
+{
+    unsigned n = 0;
+    for (uint32_t v = 0; v < VNODES_DEFAULT; v++)
+        n += log_damaged(f->store, v);
+    return n;
+}
+
+static uint32_t vnode_of(unsigned i)
+{
+    char key[32];
+    return (uint32_t)slot_of_key(key_of(key, i)) * VNODES_DEFAULT / SLOTS;
+}
+
+static void expect_all_but(struct fixture *f, unsigned from, unsigned to)
+{
+    char key[32];
+    for (unsigned i = 0; i < KEYS; i++)
+        if (i < from || i >= to)
+            fixture_expect(f, key_of(key, i), SLICE("value"));
+        else
+            assert_int_equal(fixture_get(f, key_of(key, i), GET_VALUE).record.kind, RECORD_NONE);
+}
+
+/* A value that rots puts one vnode in doubt, over restarts, until it is healed; the file is kept aside when it has been compacted. */
+static void a_rotten_record_puts_its_vnode_in_doubt(void **state)
+{
+    struct fixture *f = *state;
+    make(f);
+    flip(fixture_path(f, SEGMENT_1), record_at(3) + RECORD_HEADER + 6, 2);
+    fixture_open(f);
+    assert_non_null(strstr(f->report, "damaged record"));
+    fixture_until_compacted(f, 1);
+    assert_int_equal(access(fixture_path(f, "damaged-00000001.log"), F_OK), 0);
+    assert_int_equal(access(fixture_path(f, SEGMENT_1), F_OK), -1);
+    for (int again = 0; again < 2; again++) {
+        expect_all_but(f, 3, 4);
+        assert_int_equal(damaged_vnodes(f), 1);
+        assert_true(log_damaged(f->store, vnode_of(3)));
+        fixture_close(f);
+        f->report[0] = 0;
+        fixture_open(f);
+        assert_string_equal(f->report, "");
+    }
+    char key[32];
+    assert_int_equal(fixture_put(f, value_record(key_of(key, 3), SLICE("value"), 4)).error, 0);
+    log_healed(f->store, vnode_of(3));
+    assert_int_equal(log_drain(f->store), 0);
+    fixture_close(f);
+    fixture_open(f);
+    assert_int_equal(damaged_vnodes(f), 0);
+    expect_all_but(f, 0, 0);
+}
+
+/* When the bytes do not even say what they were, every vnode is in doubt; all that can be read is there. */
+static void a_bad_sector_puts_all_in_doubt(void **state)
+{
+    struct fixture *f = *state;
+    make(f);
+    flip(fixture_path(f, SEGMENT_1), record_at(3), (size_t)(record_at(6) - record_at(3)));
+    fixture_open(f);
+    assert_int_equal(damaged_vnodes(f), VNODES_DEFAULT);
+    expect_all_but(f, 3, 6);
+    fixture_until_compacted(f, 1);
+    expect_all_but(f, 3, 6);
+}
+
+static void a_missing_end_puts_all_in_doubt(void **state)
+{
+    struct fixture *f = *state;
+    make(f);
+    assert_int_equal(truncate(fixture_path(f, SEGMENT_1), record_at(4)), 0);
+    fixture_open(f);
+    assert_int_equal(damaged_vnodes(f), VNODES_DEFAULT);
+    assert_non_null(strstr(f->report, "end is missing"));
+}
+
+/* The node's own state may not go back: a damaged state record is harmless only when a later one is there. */
+static void a_lost_state_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    f->options.set_aside = true;
+    fixture_open(f);
+    fixture_put(f, state_record(SLICE("promise"), SLICE("one"), 1));
+    fixture_put(f, state_record(SLICE("promise"), SLICE("two"), 2));
+    fixture_put(f, value_record(SLICE("k"), SLICE("v"), 3));
+    assert_int_equal(log_drain(f->store), 0);
+    fixture_close(f);
+    flip(fixture_path(f, SEGMENT_1), SEGMENT_HEADER + RECORD_HEADER + 8, 1);
+    fixture_open(f);
+    assert_int_equal(damaged_vnodes(f), 0);
+    fixture_close(f);
+    off_t second = SEGMENT_HEADER + RECORD_HEADER + 10 + MARK_BYTES;
+    flip(fixture_path(f, SEGMENT_1), second + RECORD_HEADER + 8, 1);
+    assert_int_equal(log_open(&f->options, &f->store, f->why, sizeof f->why), ERR_CORRUPT);
+    f->store = NULL;
+    assert_non_null(strstr(f->why, "\"promise\""));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_rotten_record_puts_its_vnode_in_doubt),
+        TEST(a_bad_sector_puts_all_in_doubt),
+        TEST(a_missing_end_puts_all_in_doubt),
+        TEST(a_lost_state_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
