@@ -232,8 +232,9 @@ static void bench_overwriting(struct bench *b, uint64_t keys, enum durability du
             rest(b);
             log_stats(b->store, &stats);
             uint64_t live = stats.records * (64 + VALUE_BYTES) + stats.key_bytes;
-            printf("%-40s %12.2f times the live bytes in the log, %.2f with snapshot and reserve, after %.1f s\n", "space when it rests",
-                   (double)stats.disk_bytes / (double)live, (double)directory_bytes(b) / (double)live, watch_read(start).wall_s);
+            printf("%-40s %12.2f times the live bytes in the log, %.2f with snapshot and reserve, after %.1f s\n",
+                   "space when it rests", (double)stats.disk_bytes / (double)live, (double)directory_bytes(b) / (double)live,
+                   watch_read(start).wall_s);
         }
         CHECK(log_drain(b->store) == 0);
         store_close(b->store);

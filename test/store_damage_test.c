@@ -69,7 +69,8 @@ static void expect_all_but(struct fixture *f, unsigned from, unsigned to)
             assert_int_equal(fixture_get(f, key_of(key, i), GET_VALUE).record.kind, RECORD_NONE);
 }
 
-/* A value that rots puts one vnode in doubt, over restarts, until it is healed; the file is kept aside when it has been compacted. */
+/* A value that rots puts one vnode in doubt, over restarts, until it is healed; the file is kept aside when it has been
+ * compacted. */
 static void a_rotten_record_puts_its_vnode_in_doubt(void **state)
 {
     struct fixture *f = *state;

@@ -93,7 +93,7 @@ static inline void fixture_close(struct fixture *f)
 /* The path of a file of the data directory. */
 static inline const char *fixture_path(struct fixture *f, const char *name)
 {
-    static char path[160];
+    static char path[400];
     snprintf(path, sizeof path, "%s/%s", f->dir, name);
     return path;
 }

@@ -210,7 +210,8 @@ static void images_are_faithful(void **state)
         memset(key, (int)(k % 251), n);
         memcpy(key, &k, sizeof k);
         struct index_key ik = index_key(&from, slot_of_key(slice_of(key, n)), slice_of(key, n));
-        struct index_item item = {.version = {.stamp = i + 1, .node = 1 + k % 9}, .kind = RECORD_VALUE, .segment = (uint16_t)(k % 4)};
+        struct index_item item = {
+            .version = {.stamp = i + 1, .node = 1 + k % 9}, .kind = RECORD_VALUE, .segment = (uint16_t)(k % 4)};
         item.offset = i;
         item.value_n = k;
         item.expiry_ms = rng_below(&rng, 3) ? 0 : i;
@@ -255,11 +256,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(a_start_reads_the_snapshot_and_the_tail),
-        TEST(a_damaged_snapshot_is_passed_over),
-        TEST(an_old_snapshot_is_good),
-        TEST(a_snapshot_ahead_of_the_log_is_passed_over),
-        cmocka_unit_test(images_are_faithful),
+        TEST(a_start_reads_the_snapshot_and_the_tail),    TEST(a_damaged_snapshot_is_passed_over), TEST(an_old_snapshot_is_good),
+        TEST(a_snapshot_ahead_of_the_log_is_passed_over), cmocka_unit_test(images_are_faithful),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

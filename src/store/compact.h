@@ -26,7 +26,7 @@ struct compact {
     int dir;
     uint32_t segment_bytes;
     uint32_t dead_percent; /* of a victim, at least; 0: DEAD_PERCENT */
-    bool urgent; /* the disk is full: any dead byte counts, and no pauses */
+    bool urgent;           /* the disk is full: any dead byte counts, and no pauses */
     /* its own */
     enum { COMPACT_REST, COMPACT_READ, COMPACT_JUDGE, COMPACT_COPY, COMPACT_MOVE, COMPACT_UNLINK } stage;
     struct segment *victim; /* NULL: none */

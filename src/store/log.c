@@ -324,7 +324,8 @@ int log_drain(struct store *s)
     settle(l);
     if (l->failed)
         return l->failed;
-    return active(l)->ended ? 0 : segment_seal(active(l), l->io);
+    int error = upkeep_seal(&l->upkeep);
+    return error || active(l)->ended ? error : segment_seal(active(l), l->io);
 }
 
 /* ---- Reading ---- */
@@ -532,7 +533,8 @@ static int remember_damage(struct log *l, const char *path, char *why, size_t wh
     if (table_state(&l->table, DAMAGE_NAME, &held, &serial) && held.n == sizeof l->damage.slot &&
         memcmp(held.p, l->damage.slot, held.n) == 0)
         return 0;
-    snprintf(why, why_n, "%s holds damaged records, and that cannot be noted in it: make room on the disk, or look at its state", path);
+    snprintf(why, why_n, "%s holds damaged records, and that cannot be noted in it: make room on the disk, or look at its state",
+             path);
     return ERR_IO;
 }
 

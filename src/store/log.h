@@ -33,7 +33,8 @@ int log_open(const struct log_options *options, struct store **out, char *why, s
  * it. 0, ERR_IO or ERR_NO_SPACE. */
 int log_drain(struct store *s);
 
-/* Whether a record of this vnode (by the cut that set_vnodes said) may have been lost: found at this opening or an earlier one. What
+/* Whether a record of this vnode (by the cut that set_vnodes said) may have been lost: found at this opening or an earlier
+ * one. What
  * is left of the vnode is there to read; that a key is absent means nothing. */
 bool log_damaged(const struct store *s, uint32_t vnode);
 
@@ -46,7 +47,7 @@ struct log_stats {
     uint64_t records, index_bytes, key_bytes, segments, disk_bytes, syncs, torn_bytes;
     uint64_t snapshots, snapshot_bytes; /* taken since the opening; size of the last */
     uint64_t replayed_bytes;            /* of the log, at the opening: its tail where there was a snapshot */
-    uint64_t copied_bytes, removed; /* by compaction: bytes, segments */
+    uint64_t copied_bytes, removed;     /* by compaction: bytes, segments */
 };
 void log_stats(const struct store *s, struct log_stats *out);
 

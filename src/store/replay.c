@@ -53,17 +53,6 @@ static int by_number(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The number in the name of a segment; 0 when it is not one. */
-static uint32_t number_of(const char *name)
-{
-    unsigned number;
-    char again[SEGMENT_NAME];
-    if (sscanf(name, "seg-%8u.log", &number) != 1)
-        return 0;
-    segment_name(number, again);
-    return strcmp(name, again) == 0 ? number : 0;
-}
-
 static bool is_unfinished(const char *name)
 {
     size_t n = strlen(name);
@@ -84,7 +73,7 @@ static int list_numbers(struct replay *r, uint32_t **number, uint32_t *n)
     }
     rewinddir(d); /* a dup shares its position */
     for (struct dirent *e = readdir(d); e && !error; e = readdir(d)) {
-        uint32_t found = number_of(e->d_name);
+        uint32_t found = segment_number(e->d_name);
         if (is_unfinished(e->d_name))
             unlinkat(r->dir, e->d_name, 0);
         if (found == 0)
@@ -509,12 +498,8 @@ static void close_unplaced(struct replay *r)
 
 static int use_snapshot(struct replay *r)
 {
-    struct snapshot_load l = {.dir = r->dir,
-                              .io = r->io,
-                              .table = r->table,
-                              .segments = r->segments,
-                              .found = r->found,
-                              .found_n = r->found_n};
+    struct snapshot_load l = {
+        .dir = r->dir, .io = r->io, .table = r->table, .segments = r->segments, .found = r->found, .found_n = r->found_n};
     int error = snapshot_load(&l);
     if (error == ERR_NO_MEMORY)
         return refuse(r, error, "out of memory while reading the snapshot in %s", r->path);

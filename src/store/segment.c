@@ -58,6 +58,16 @@ void segment_name(uint32_t number, char out[SEGMENT_NAME])
     snprintf(out, SEGMENT_NAME, "seg-%08u.log", (unsigned)number);
 }
 
+uint32_t segment_number(const char *name)
+{
+    unsigned number;
+    char again[SEGMENT_NAME];
+    if (sscanf(name, "seg-%8u.log", &number) != 1)
+        return 0;
+    segment_name(number, again);
+    return strcmp(name, again) == 0 ? number : 0;
+}
+
 const struct log_io log_io_os = {pwritev, fdatasync, preadv2, renameat, unlinkat, fsync, posix_fallocate};
 
 int log_io_error(int number)

@@ -46,12 +46,12 @@ struct segment {
         SEGMENT_PARTING, /* ... which is on its way ... */
         SEGMENT_PARTED,  /* ... is durable */
     } stage;
-    uint32_t published; /* all records before here are in the index */
-    struct covered {               /* by the snapshot under way, or the one that was loaded: */
-        uint32_t from, reach;      /* it has all records before `from`, and names some before `reach` */
-        uint64_t all, tombstones;  /* the tally of those before `from` */
+    uint32_t published;           /* all records before here are in the index */
+    struct covered {              /* by the snapshot under way, or the one that was loaded: */
+        uint32_t from, reach;     /* it has all records before `from`, and names some before `reach` */
+        uint64_t all, tombstones; /* the tally of those before `from` */
     } covered;
-    uint32_t reads;     /* asked of the reader and not yet taken back */
+    uint32_t reads; /* asked of the reader and not yet taken back */
     struct kept {
         uint32_t *at; /* offsets of erased tombstones, rising (compact.c says why they are here) ... */
         uint32_t n, cap;
@@ -62,6 +62,9 @@ struct segment {
 
 /* "seg-00000001.log". */
 void segment_name(uint32_t number, char out[SEGMENT_NAME]);
+
+/* The number in the name of a segment; 0 when it is not one. */
+uint32_t segment_number(const char *name);
 
 /* Makes an empty segment, durable with its name. before: the one that ended, NULL for none. 0, ERR_IO, ERR_NO_SPACE,
  * ERR_NO_MEMORY. */

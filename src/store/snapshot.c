@@ -9,18 +9,22 @@
  *               u32 count, then a state record each: u32 slot | u32 offset | the record
  *     trailer, 32 bytes: u64 place of the footer | u64 its bytes | u64 its checksum | "COVEYEND"
  *
- * **Taken while the store works.** The loop copies one arc or a few in a turn, so an arc is as of its own moment, and the whole is
+ * **Taken while the store works.** The loop copies one arc or a few in a turn, so an arc is as of its own moment, and the
+ * whole is
  * of no moment at all. It need not be. `from` of each segment is what was in the index when the first arc was copied: all records
  * before it are in the snapshot, or a later version of their key is; a start replays every segment from there on, by version.
  * What a late arc already has of that tail is met again, and changes nothing.
  *
- * **Never ahead of the log.** An arc may name a record that the interval's sync has not reached. So all that was published when the
+ * **Never ahead of the log.** An arc may name a record that the interval's sync has not reached. So all that was published
+ * when the
  * last arc was copied (`reach`) is synced before the snapshot gets its name, and a start that finds a segment shorter than its
  * reach does without the snapshot.
  *
  * **It may be old.** Compaction goes on after a snapshot was taken and removes segments that it names. An entry in a segment that
- * is gone is not taken: had its record counted when the segment went, its copy was made after the snapshot, so it stands in the tail.
- * Had the copy been moved to before, the entry would name it: compaction rests while a snapshot is taken, and what was copied then
+ * is gone is not taken: had its record counted when the segment went, its copy was made after the snapshot, so it stands in
+ * the tail.
+ * Had the copy been moved to before, the entry would name it: compaction rests while a snapshot is taken, and what was copied
+ * then
  * was published. So unlinking needs no snapshot, and no snapshot is ever wrong.
  *
  * Damaged (a checksum, a reference out of bounds) or of another format: it is passed over, and the whole log is read. */
@@ -237,8 +241,7 @@ static int put_states(const struct snapshot *s, struct buf *out)
     put_u32(out->p + out->n, n);
     out->n += 4;
     for (const struct state *one = s->table->states; one && !error; one = one->next) {
-        struct record r = {
-            .kind = RECORD_STATE, .version = one->version, .key = state_name(one), .value = state_value(one)};
+        struct record r = {.kind = RECORD_STATE, .version = one->version, .key = state_name(one), .value = state_value(one)};
         error = buf_reserve(out, 8);
         if (error)
             break;

@@ -38,10 +38,10 @@ struct snapshot {
     uint64_t unsynced;
     struct segment *lagging[SNAPSHOT_LAGGING]; /* to be synced before the end */
     uint32_t lagging_n;
-    uint64_t written;      /* the table's count when the last one was begun */
-    uint64_t last_bytes;   /* of the last one */
-    uint64_t taken;        /* snapshots since the opening */
-    int error;             /* of the keeper's last job */
+    uint64_t written;    /* the table's count when the last one was begun */
+    uint64_t last_bytes; /* of the last one */
+    uint64_t taken;      /* snapshots since the opening */
+    int error;           /* of the keeper's last job */
 };
 
 void snapshot_init(struct snapshot *s);
@@ -50,7 +50,8 @@ void snapshot_close(struct snapshot *s);
 /* True when enough was written to the log since the last snapshot. */
 bool snapshot_due(const struct snapshot *s);
 
-/* A slice of work; begins when none is under way. After a failure s->error is set, the stage REST, and the last snapshot as it was.
+/* A slice of work; begins when none is under way. After a failure s->error is set, the stage REST, and the last snapshot as
+ * it was.
  * Compaction must rest meanwhile. */
 void snapshot_step(struct snapshot *s);
 
@@ -71,8 +72,10 @@ struct snapshot_load {
     uint64_t bytes; /* out: of the snapshot */
 };
 
-/* Takes the snapshot in, when there is a good one: then each segment's published, end and reach say where the log's tail begins and
- * what the snapshot counts on. 0; ERR_NOT_FOUND (there is none); ERR_CORRUPT or ERR_IO (not one to use: the table and the segments
+/* Takes the snapshot in, when there is a good one: then each segment's published, end and reach say where the log's tail
+ * begins and
+ * what the snapshot counts on. 0; ERR_NOT_FOUND (there is none); ERR_CORRUPT or ERR_IO (not one to use: the table and the
+ * segments
  * are then to be made anew); ERR_NO_MEMORY. */
 int snapshot_load(struct snapshot_load *l);
 
@@ -85,7 +88,7 @@ enum {
     SNAPSHOT_FORMAT = 1,
     SNAPSHOT_HEADER = 64,
     SNAPSHOT_TRAILER = 32,
-    SNAPSHOT_SEGMENT = 40, /* bytes of a segment in the footer */
+    SNAPSHOT_SEGMENT = 40,                  /* bytes of a segment in the footer */
     SNAPSHOT_FOOTER_MAX = 64 * 1024 * 1024, /* arcs, nodes, segments and the node's own state: a few MiB at the very most */
 };
 

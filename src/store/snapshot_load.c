@@ -68,9 +68,10 @@ static int read_frame(struct snapshot_load *l, int fd, uint8_t header[SNAPSHOT_H
     if (error)
         return error;
     uint64_t at = get_u64(trailer), n = get_u64(trailer + 8);
-    if (memcmp(header, "COVEYIDX", 8) != 0 || get_u32(header + 8) != SNAPSHOT_FORMAT || get_u32(header + 12) != index_entry_bytes() ||
-        get_u64(header + 56) != hash_bytes(slice_of(header, 56)) || memcmp(trailer + 24, "COVEYEND", 8) != 0 ||
-        n > SNAPSHOT_FOOTER_MAX || at > l->bytes || at + n + SNAPSHOT_TRAILER != l->bytes)
+    if (memcmp(header, "COVEYIDX", 8) != 0 || get_u32(header + 8) != SNAPSHOT_FORMAT ||
+        get_u32(header + 12) != index_entry_bytes() || get_u64(header + 56) != hash_bytes(slice_of(header, 56)) ||
+        memcmp(trailer + 24, "COVEYEND", 8) != 0 || n > SNAPSHOT_FOOTER_MAX || at > l->bytes ||
+        at + n + SNAPSHOT_TRAILER != l->bytes)
         return ERR_CORRUPT;
     error = buf_reserve(footer, n);
     if (!error)
@@ -267,6 +268,8 @@ static int load(struct snapshot_load *l, int fd, struct buf *footer)
         return ERR_CORRUPT;
     index_close(&l->table->index);
     error = index_init(&l->table->index, arc_n, get_u64(header + 16));
+    if (!error)
+        error = forest_cut(&l->table->forest, arc_n); /* trees are planted when they are asked for */
     struct cursor c = {footer->p, footer->p + footer->n, false};
     const uint8_t *arcs = take(&c, (uint64_t)arc_n * 24);
     if (!error)

@@ -26,7 +26,8 @@ struct store_result {
     uint64_t token;
     int error;            /* PUT: 0, ERR_SUPERSEDED, ERR_IO, ERR_NO_SPACE, ERR_BUSY. GET: 0 (absent too), ERR_IO, ERR_CORRUPT.
                            * TREE, LIST: 0, ERR_LOADING (the cluster is not known yet), ERR_BAD_MESSAGE (no such vnode).
-                           * Any: ERR_NO_MEMORY, ERR_TOO_BIG; PUT: ERR_REFUSED (a kind that this release cannot merge) */
+                           * Any: ERR_NO_MEMORY, ERR_TOO_BIG; PUT: ERR_REFUSED (a kind that this release cannot merge).
+                           * After ERR_IO or ERR_NO_SPACE the record may yet turn up at the next opening */
     struct version held;  /* PUT: what is held for the key now */
     struct record record; /* GET: kind RECORD_NONE when absent; value empty for GET_DIGEST */
     uint32_t size;        /* GET: of the value */

@@ -103,6 +103,9 @@ void table_put_own(struct group *g, const struct record *r);
 enum standing { STANDING_DEAD, STANDING_LIVE, STANDING_ERASED };
 void table_standing(const struct table *t, const struct record_view *v, const struct place *at, unsigned n, enum standing *out);
 
+/* Whether a key is held at this version or a greater one. */
+bool table_holds(const struct table *t, struct slice key, const struct version *version);
+
 /* The records have been copied: those that are still live at `from` are now at `to`. */
 void table_move(struct table *t, const struct record_view *v, const struct place *from, const struct place *to, unsigned n);
 

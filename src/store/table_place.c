@@ -1,5 +1,6 @@
 /* table_place.c: the table as compaction sees it: is this copy of a record the one that counts, and where it is from now on. */
 #include "base/check.h"
+#include "base/hash.h"
 #include "store/table.h"
 
 static bool stands_at(const struct place *at, uint16_t segment, uint32_t offset)
@@ -84,4 +85,14 @@ void table_move(struct table *t, const struct record_view *v, const struct place
         else
             move_ring(t, &k[i], &from[i], &to[i]);
     }
+}
+
+bool table_holds(const struct table *t, struct slice key, const struct version *version)
+{
+    struct index_key k = index_key(&t->index, slot_of_key(key), key);
+    struct index_spot spot;
+    if (!index_find(&t->index, &k, &spot))
+        return false;
+    struct index_item held = index_get(&t->index, &spot);
+    return held.kind != RECORD_NONE && version_cmp(&held.version, version) >= 0;
 }

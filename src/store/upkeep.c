@@ -30,6 +30,8 @@ int upkeep_start(struct upkeep *u, void (*wake)(void *arg), void *wake_arg)
 
 void upkeep_stop(struct upkeep *u)
 {
+    if (!u->keeper.running)
+        return; /* nothing was begun */
     keeper_stop(&u->keeper);
     compact_close(&u->compact);
     snapshot_close(&u->snapshot);
@@ -152,6 +154,12 @@ static bool begin(struct upkeep *u)
     if (!u->keeper.busy && !compact_busy(&u->compact) && !snapshot_busy(&u->snapshot) && (u->tired || u->full))
         ask(u, UPKEEP_RESERVE, take_reserve);
     return more;
+}
+
+int upkeep_seal(struct upkeep *u)
+{
+    struct segment *output = u->compact.output;
+    return output && !u->keeper.busy && !output->ended ? segment_seal(output, u->io) : 0;
 }
 
 bool upkeep_resting(const struct upkeep *u)

@@ -32,11 +32,14 @@ struct upkeep {
 /* Starts the thread. 0 or ERR_NO_MEMORY. */
 int upkeep_start(struct upkeep *u, void (*wake)(void *arg), void *wake_arg);
 
-/* Ends the thread after the job that it has. */
+/* Ends the thread after the job that it has. Does nothing to one that was not started. */
 void upkeep_stop(struct upkeep *u);
 
 /* A slice of work, once a turn. True when there is more to do at once. */
 bool upkeep_step(struct upkeep *u);
+
+/* At a clean stop: ends what compaction writes to with its seal, unless it is being written to. 0 or ERR_IO. */
+int upkeep_seal(struct upkeep *u);
 
 /* True when nothing is under way or due. */
 bool upkeep_resting(const struct upkeep *u);
