@@ -120,6 +120,8 @@ static void next_command(struct load *l, uint32_t c)
         wake(l, c, (uint64_t)LOAD_THINK_MS * 1000);
         return;
     }
+    if (l->commands_max && k->commands++ >= l->commands_max)
+        return;
     uint64_t die = rng_below(&l->rng, 100);
     k->op = die < 50 ? LOAD_SET : die < 90 ? LOAD_GET : LOAD_DEL;
     k->key = (uint32_t)rng_below(&l->rng, l->history.key_n);

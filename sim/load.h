@@ -22,6 +22,7 @@ struct load_client {
     uint32_t value;
     uint64_t begin_us;
     uint64_t wakes_us; /* when it thought of going on */
+    uint32_t commands; /* that it gave */
 };
 
 struct load {
@@ -33,6 +34,7 @@ struct load {
     struct buf bytes;
     bool running; /* clients go on with new commands */
     uint32_t next_value;
+    uint32_t commands_max; /* of each client; 0: no end */
     uint64_t ok, failed, unknown, reads;
     struct buf why; /* a violation besides the history's */
     void (*said)(void *arg, uint32_t client, const char *op, uint32_t key, uint32_t value, struct slice reply);

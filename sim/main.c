@@ -1,6 +1,6 @@
 /* main.c: covey-sim, the simulator's command line. */
 #include "base/check.h"
-#include "sim/run.h"
+#include "sim/shrink.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,27 +9,34 @@
 static const char USAGE[] =
     "covey-sim: many nodes of the real code on virtual time, under faults drawn from a seed\n"
     "\n"
-    "  covey-sim [--seed S] [--seeds N] [--nodes N] [--clients N] [--time SECONDS] [--loss PERCENT[%]]\n"
-    "            [--no-faults] [--no-check] [--story] [--twice] [--expect-failure]\n"
+    "  covey-sim [--seed S] [--seeds N] [--nodes N] [--clients N] [--commands N] [--time SECONDS] [--loss PERCENT[%]]\n"
+    "            [--schedule FILE] [--no-faults] [--no-check] [--story] [--twice] [--expect-failure]\n"
+    "  covey-sim shrink [the same]\n"
     "\n"
+    "  shrink             the seed's run breaks a rule: look for the smallest run that breaks it too, and tell its story\n"
     "  --seed S           the first seed (1)\n"
     "  --seeds N          how many seeds, one after the other (1)\n"
     "  --nodes N          nodes of the cluster (5)\n"
     "  --clients N        clients that read and write (4)\n"
+    "  --commands N       commands that each client gives; 0: as long as there is time (0)\n"
     "  --time SECONDS     virtual time under faults (60)\n"
     "  --loss PERCENT     datagrams lost all the time, besides the faults\n"
+    "  --schedule FILE    the faults are those in FILE, written as a story's head and shrink write them; - is the standard "
+    "input\n"
     "  --no-faults        no schedule of faults\n"
     "  --no-check         do not check the nodes' invariants after each step\n"
     "  --story            print everything that happens\n"
     "  --twice            run each seed twice and compare the hashes\n"
     "  --expect-failure   succeed if, and only if, some seed breaks an invariant: for canaries\n"
     "\n"
-    "Exits 0 when every seed held, 1 when one broke (its number and what broke are printed), 2 for bad arguments.\n";
+    "Exits 0 when every seed held, 1 when one broke (its number and what broke are printed), 2 for bad arguments.\n"
+    "shrink exits 0 when it has something to show, 1 when the seed holds.\n";
 
 struct arguments {
     struct run_options run;
+    struct schedule schedule; /* that was given */
     uint64_t seeds;
-    bool twice, expect_failure;
+    bool shrink, twice, expect_failure;
 };
 
 static void report_check(const char *file, int line, const char *what)
@@ -64,9 +71,10 @@ static bool number_flag(struct arguments *a, const char *flag, const char *value
         uint32_t *narrow;
         uint32_t scale;
     } table[] = {
-        {"--seed", 0, UINT64_MAX, &a->run.seed, NULL, 1},  {"--seeds", 1, 1000000, &a->seeds, NULL, 1},
-        {"--nodes", 1, 8000, NULL, &a->run.nodes, 1},      {"--clients", 0, 1000, NULL, &a->run.clients, 1},
-        {"--time", 0, 86400, NULL, &a->run.time_ms, 1000}, {"--loss", 0, 90, NULL, &a->run.loss, 1},
+        {"--seed", 0, UINT64_MAX, &a->run.seed, NULL, 1},      {"--seeds", 1, 1000000, &a->seeds, NULL, 1},
+        {"--nodes", 1, 8000, NULL, &a->run.nodes, 1},          {"--clients", 0, 1000, NULL, &a->run.clients, 1},
+        {"--time", 0, 86400, NULL, &a->run.time_ms, 1000},     {"--loss", 0, 90, NULL, &a->run.loss, 1},
+        {"--commands", 0, 1000000, NULL, &a->run.commands, 1},
     };
     for (unsigned i = 0; i < sizeof table / sizeof table[0]; i++) {
         if (strcmp(flag, table[i].flag) != 0)
@@ -98,21 +106,69 @@ static bool plain_flag(struct arguments *a, const char *flag)
     return true;
 }
 
+static bool schedule_flag(struct arguments *a, const char *flag, const char *value)
+{
+    static char text[64 * 1024]; /* 256 faults fit many times */
+    if (strcmp(flag, "--schedule") != 0)
+        return false;
+    FILE *f = value && strcmp(value, "-") != 0 ? fopen(value, "r") : value ? stdin : NULL;
+    if (!f)
+        bad("--schedule wants a file that can be read", value ? value : "nothing");
+    size_t n = fread(text, 1, sizeof text, f);
+    if (ferror(f) || n == sizeof text)
+        bad("--schedule: cannot be read, or is no schedule", value);
+    if (f != stdin)
+        fclose(f);
+    unsigned line = schedule_parse(&a->schedule, slice_of(text, n));
+    if (line) {
+        fprintf(stderr, "covey-sim: %s: line %u is no fault, or one too many\n", value, line);
+        exit(2);
+    }
+    a->run.schedule = &a->schedule;
+    return true;
+}
+
+/* A schedule is read before --nodes may be. */
+static void check_schedule(const struct arguments *a)
+{
+    for (unsigned i = 0; i < a->schedule.n; i++)
+        if (!fault_fits(&a->schedule.fault[i], a->run.nodes)) {
+            fprintf(stderr, "covey-sim: fault %u of the schedule is about a node beyond the %" PRIu32 " that there are\n", i + 1,
+                    a->run.nodes);
+            exit(2);
+        }
+}
+
 static void parse(struct arguments *a, int argc, char **argv)
 {
     *a = (struct arguments){.run = {.seed = 1, .nodes = 5, .clients = 4, .time_ms = 60000, .faults = true, .check = true},
                             .seeds = 1};
-    for (int i = 1; i < argc; i++) {
+    a->shrink = argc > 1 && strcmp(argv[1], "shrink") == 0;
+    for (int i = 1 + a->shrink; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0) {
             fputs(USAGE, stdout);
             exit(0);
         }
         if (plain_flag(a, argv[i]))
             continue;
-        if (!number_flag(a, argv[i], i + 1 < argc ? argv[i + 1] : NULL))
+        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
+        if (!number_flag(a, argv[i], value) && !schedule_flag(a, argv[i], value))
             bad("unknown flag", argv[i]);
         i++;
     }
+    check_schedule(a);
+}
+
+/* What makes this run again, but for a schedule that was given. */
+static void print_options(const struct run_options *o)
+{
+    printf("--seed %" PRIu64 " --nodes %" PRIu32 " --clients %" PRIu32 " --time %" PRIu32, o->seed, o->nodes, o->clients,
+           o->time_ms / 1000);
+    if (o->commands)
+        printf(" --commands %" PRIu32, o->commands);
+    if (o->loss && !o->schedule)
+        printf(" --loss %" PRIu32, o->loss);
+    printf("%s%s", o->faults ? "" : " --no-faults", o->check ? "" : " --no-check");
 }
 
 static void print_result(const struct run_options *o, const struct run_result *r)
@@ -122,10 +178,14 @@ static void print_result(const struct run_options *o, const struct run_result *r
            "; deaths %" PRIu64 " (%" PRIu64 " of live nodes); hints %" PRIu64 "\n",
            o->seed, r->ok ? "held" : "BROKE", r->hash, r->events, r->steps, r->formed_ms, r->converged_ms, r->writes_ok,
            r->writes_failed, r->writes_unknown, r->reads, r->repaired, r->deaths, r->false_deaths, r->hints);
-    if (!r->ok)
-        printf("seed %" PRIu64 ": %.*s\n  again, with its story: covey-sim --seed %" PRIu64 " --nodes %" PRIu32 " --time %" PRIu32
-               " --story\n",
-               o->seed, (int)r->why.n, (const char *)r->why.p, o->seed, o->nodes, o->time_ms / 1000);
+    if (!r->ok) {
+        printf("seed %" PRIu64 ": %s: %.*s\n  again, with its story: covey-sim ", o->seed, r->what, (int)r->why.n,
+               (const char *)r->why.p);
+        print_options(o);
+        printf(" --story\n  made smaller: covey-sim shrink ");
+        print_options(o);
+        printf("\n");
+    }
     fflush(stdout);
 }
 
@@ -148,11 +208,44 @@ static bool one(const struct arguments *a, const struct run_options *o)
     return ok;
 }
 
+/* The smallest run, as a command line that can be pasted, and its story. */
+static void print_shrunk(const struct shrunk *s)
+{
+    struct buf b;
+    buf_init(&b, 1 << 16);
+    schedule_print(&s->schedule, &b);
+    printf("seed %" PRIu64 " breaks this rule: %s\n%u runs made of it: %u faults, %" PRIu32 " nodes, %" PRIu32
+           " clients\n\ncovey-sim ",
+           s->o.seed, s->what, s->runs, s->schedule.n, s->o.nodes, s->o.clients);
+    print_options(&s->o);
+    printf(" --story --schedule - <<'END'\n%.*sEND\n\n", (int)b.n, (const char *)b.p);
+    fflush(stdout); /* the story may end in a broken CHECK */
+    buf_close(&b);
+}
+
+static int shrink_seed(const struct arguments *a)
+{
+    static struct shrunk s;
+    if (!shrink(&s, &a->run)) {
+        printf("seed %" PRIu64 " held: there is nothing to shrink\n", a->run.seed);
+        return 1;
+    }
+    print_shrunk(&s);
+    struct run_result r;
+    s.o.story = true;
+    run_seed(&s.o, &r);
+    print_result(&s.o, &r);
+    buf_close(&r.why);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
-    struct arguments a;
+    static struct arguments a;
     parse(&a, argc, argv);
     check_report = report_check;
+    if (a.shrink)
+        return shrink_seed(&a);
     uint64_t broke = 0;
     for (uint64_t k = 0; k < a.seeds; k++) {
         struct run_options o = a.run;

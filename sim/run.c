@@ -85,6 +85,23 @@ static void on_hung_up(void *arg, uint32_t client)
 
 /* ---- Phases ---- */
 
+/* Notes which rule broke; the first one stands. */
+static bool broke(struct run *run, const char *what)
+{
+    if (!run->r->what)
+        run->r->what = what;
+    return false;
+}
+
+/* The rule that a checker looks after. */
+static const char *rule_of(const struct run *run, const struct buf *why)
+{
+    return why == &run->members.why ? "membership"
+           : why == &run->load.why  ? "durability"
+           : why == &run->hints.why ? "hints"
+                                    : "history";
+}
+
 static bool broken(struct run *run)
 {
     const struct buf *why = run->members.why.n        ? &run->members.why
@@ -96,6 +113,7 @@ static bool broken(struct run *run)
         return false;
     if (run->r->why.n == 0)
         CHECK(!buf_slice(&run->r->why, buf_view(why)));
+    (void)broke(run, rule_of(run, why));
     return true;
 }
 
@@ -124,7 +142,7 @@ static bool go_on(struct run *run, uint64_t until_us, bool (*done)(struct run *)
         if (load_hanging(&run->load) >= 0) {
             CHECK(!buf_printf(&run->r->why, "client c%" PRId64 " got no answer within %d ms", load_hanging(&run->load),
                               LOAD_ANSWER_MS));
-            return false;
+            return broke(run, "a client hangs");
         }
         if (done && done(run))
             return true;
@@ -155,7 +173,7 @@ static bool expect(struct run *run, bool (*fact)(struct run *), uint32_t within_
         return true;
     CHECK(!buf_printf(&run->r->why, "%s within %" PRIu32 " ms: ", what, within_ms));
     (void)members_agree(&run->members, &run->r->why);
-    return false;
+    return broke(run, what);
 }
 
 static void plan_faults(struct run *run, uint32_t from_ms, uint32_t until_ms)
@@ -166,12 +184,13 @@ static void plan_faults(struct run *run, uint32_t from_ms, uint32_t until_ms)
         run->schedule = *o->schedule;
     else if (o->faults || o->loss)
         schedule_draw(&run->schedule, &so);
+    run->r->schedule = run->schedule;
     for (uint32_t i = 0; i < run->schedule.n; i++) {
         const struct fault *f = &run->schedule.fault[i];
-        uint64_t begin_us = (uint64_t)f->from_ms * 1000, end_us = (uint64_t)f->until_ms * 1000;
-        heap_push(&run->world.heap, &(struct sim_event){.at_us = begin_us < run->world.now_us ? run->world.now_us : begin_us,
-                                                        .kind = SIM_FAULT,
-                                                        .node = i});
+        uint64_t begin_us = (uint64_t)f->from_ms * 1000, end_us = (uint64_t)f->until_ms * 1000, now_us = run->world.now_us;
+        begin_us = begin_us < now_us ? now_us : begin_us; /* one that was given may be over before the cluster has formed */
+        end_us = end_us < now_us ? now_us : end_us;
+        heap_push(&run->world.heap, &(struct sim_event){.at_us = begin_us, .kind = SIM_FAULT, .node = i});
         heap_push(&run->world.heap, &(struct sim_event){.at_us = end_us, .kind = SIM_FAULT, .node = i, .life = 1});
     }
     if (o->story && run->schedule.n) {
@@ -183,6 +202,16 @@ static void plan_faults(struct run *run, uint32_t from_ms, uint32_t until_ms)
     }
 }
 
+/* When the last fault ends, but not before at_least_us. */
+static uint64_t faults_over_us(const struct run *run, uint64_t at_least_us)
+{
+    uint64_t until_us = at_least_us;
+    for (uint32_t i = 0; i < run->schedule.n; i++)
+        if ((uint64_t)run->schedule.fault[i].until_ms * 1000 > until_us)
+            until_us = (uint64_t)run->schedule.fault[i].until_ms * 1000;
+    return until_us;
+}
+
 static bool form(struct run *run)
 {
     for (uint32_t i = 0; i < run->o->nodes; i++)
@@ -190,7 +219,7 @@ static bool form(struct run *run)
     bool early = run->o->faults && run->o->seed % 4 == 0;
     if (early) {
         plan_faults(run, 0, run->o->time_ms);
-        if (!go_on(run, (uint64_t)run->o->time_ms * 1000, agreed) ||
+        if (!go_on(run, faults_over_us(run, (uint64_t)run->o->time_ms * 1000), agreed) ||
             !expect(run, agreed, CONVERGE_MS, "the cluster did not form after healing"))
             return false;
     } else if (!expect(run, agreed, FORM_MS, "the cluster did not form")) {
@@ -204,12 +233,7 @@ static bool form(struct run *run)
 
 static bool work(struct run *run)
 {
-    uint64_t until_us = run->world.now_us;
-    for (uint32_t i = 0; i < run->schedule.n; i++)
-        if ((uint64_t)run->schedule.fault[i].until_ms * 1000 > until_us)
-            until_us = (uint64_t)run->schedule.fault[i].until_ms * 1000;
-    if (until_us < run->world.now_us + (uint64_t)run->o->time_ms * 1000)
-        until_us = run->world.now_us + (uint64_t)run->o->time_ms * 1000;
+    uint64_t until_us = faults_over_us(run, run->world.now_us + (uint64_t)run->o->time_ms * 1000);
     if (run->o->clients)
         load_start(&run->load);
     /* In half of the runs the writing ends while the faults go on: the last write of many a key has missed an owner then, and
@@ -252,7 +276,7 @@ static bool compare(struct run *run)
     if (!go_on(run, run->quiet_ms * 1000, NULL) ||
         !expect(run, compared, COMPARE_MS, "not every pair of owners compared what it holds"))
         return false;
-    return owners_equal(&run->world, &run->r->why);
+    return owners_equal(&run->world, &run->r->why) || broke(run, "the owners differ");
 }
 
 static bool judge(struct run *run)
@@ -265,17 +289,34 @@ static bool judge(struct run *run)
         if (run->load.reads != ++reads) {
             CHECK(!buf_printf(&run->r->why, "key k%" PRIu32 " cannot be read through n%" PRIu32 " after healing", key,
                               key % run->o->nodes));
-            return false;
+            return broke(run, "a key cannot be read");
         }
     }
     return true;
+}
+
+static struct run run; /* large, and one at a time */
+
+static void close_all(void)
+{
+    run.world.watch = (struct world_watch){0};
+    world_close(&run.world);
+    members_close(&run.members);
+    hints_check_close(&run.hints);
+    load_close(&run.load);
+    buf_close(&run.line);
+}
+
+void run_abandon(void)
+{
+    close_all();
+    buf_close(&run.r->why);
 }
 
 void run_seed(const struct run_options *o, struct run_result *r)
 {
     *r = (struct run_result){0};
     buf_init(&r->why, 8192);
-    static struct run run; /* large, and one at a time */
     run = (struct run){.o = o, .r = r};
     buf_init(&run.line, 1 << 20);
     world_init(&run.world, &(struct world_options){.seed = o->seed,
@@ -289,6 +330,7 @@ void run_seed(const struct run_options *o, struct run_result *r)
     load_init(&run.load, &run.world, o->seed, RUN_KEYS);
     run.load.said = on_said;
     run.load.said_arg = &run;
+    run.load.commands_max = o->commands;
     run.world.watch = (struct world_watch){.arg = &run,
                                            .trace = on_trace,
                                            .member = on_member,
@@ -303,6 +345,8 @@ void run_seed(const struct run_options *o, struct run_result *r)
         r->ok = judge(&run) && compare(&run); /* the reads find what faults left behind, */
     else if (r->ok)
         r->ok = compare(&run) && judge(&run); /* or what anti-entropy made of it */
+    if (!r->ok)
+        (void)broke(&run, "another rule");
     r->events = run.world.events;
     r->steps = run.world.steps;
     r->packets = run.world.packets;
@@ -315,10 +359,5 @@ void run_seed(const struct run_options *o, struct run_result *r)
         r->repaired += run.world.node[i].node.repair.info.sent + run.world.node[i].node.repair.info.received;
     r->deaths = run.members.deaths;
     r->false_deaths = run.members.false_deaths;
-    run.world.watch = (struct world_watch){0};
-    world_close(&run.world);
-    members_close(&run.members);
-    hints_check_close(&run.hints);
-    load_close(&run.load);
-    buf_close(&run.line);
+    close_all();
 }

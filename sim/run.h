@@ -27,6 +27,7 @@ struct run_options {
     uint64_t seed;
     uint32_t nodes;                  /* 5 */
     uint32_t clients;                /* 4 */
+    uint32_t commands;               /* of each client, then it falls silent; 0: no end */
     uint32_t time_ms;                /* of the faults; 60,000 */
     uint32_t loss;                   /* % */
     bool faults;                     /* draw a schedule */
@@ -37,16 +38,21 @@ struct run_options {
 
 struct run_result {
     bool ok;
-    uint64_t hash; /* of everything that was traced and answered */
+    const char *what; /* what broke: a short name, the same in every run that breaks the same rule; NULL when it held */
+    uint64_t hash;    /* of everything that was traced and answered */
     uint64_t events, steps, packets, messages;
     uint64_t writes_ok, writes_failed, writes_unknown, reads;
     uint64_t deaths, false_deaths;
     uint64_t hints;                   /* brought to their owners */
     uint64_t repaired;                /* records that the last comparison of all owners moved */
     uint64_t formed_ms, converged_ms; /* how long it took */
+    struct schedule schedule;         /* what was drawn, or given */
     struct buf why;                   /* what broke, in words; to be closed */
 };
 
 void run_seed(const struct run_options *o, struct run_result *r);
+
+/* Frees the last run, which was left by a jump out of check_report, and its result's `why`. */
+void run_abandon(void);
 
 #endif

@@ -8,19 +8,19 @@ static const struct {
     const char *name;
     uint32_t longest_ms;
     uint32_t amount_max;
-    bool two; /* concerns a pair */
+    enum fault_about about;
 } KIND[FAULT_KINDS] = {
     /* clang-format off */
-    [FAULT_CRASH] = {"crash", 12000, 0, false},
-    [FAULT_WIPE] = {"wipe", 3000, 0, false},
-    [FAULT_PAUSE] = {"pause", 6000, 0, false},
-    [FAULT_CUT] = {"cut", 10000, 0, true},
-    [FAULT_PARTITION] = {"partition", 12000, 0, true},
-    [FAULT_LOSS] = {"loss", 10000, 30, false},
-    [FAULT_DELAY] = {"delay", 10000, 300, false},
-    [FAULT_DUPLICATE] = {"duplicate", 10000, 50, false},
-    [FAULT_UDP_DEAD] = {"udp-dead", 10000, 0, false},
-    [FAULT_SLOW_DISK] = {"slow-disk", 10000, 900, false},
+    [FAULT_CRASH] = {"crash", 12000, 0, ABOUT_NODE},
+    [FAULT_WIPE] = {"wipe", 3000, 0, ABOUT_NODE},
+    [FAULT_PAUSE] = {"pause", 6000, 0, ABOUT_NODE},
+    [FAULT_CUT] = {"cut", 10000, 0, ABOUT_PAIR},
+    [FAULT_PARTITION] = {"partition", 12000, 0, ABOUT_SPLIT},
+    [FAULT_LOSS] = {"loss", 10000, 30, ABOUT_NETWORK},
+    [FAULT_DELAY] = {"delay", 10000, 300, ABOUT_NETWORK},
+    [FAULT_DUPLICATE] = {"duplicate", 10000, 50, ABOUT_NETWORK},
+    [FAULT_UDP_DEAD] = {"udp-dead", 10000, 0, ABOUT_NODE},
+    [FAULT_SLOW_DISK] = {"slow-disk", 10000, 900, ABOUT_NODE},
     /* clang-format on */
 };
 
@@ -79,19 +79,48 @@ void schedule_draw(struct schedule *s, const struct schedule_options *o)
     }
 }
 
+const char *fault_name(enum fault_kind kind)
+{
+    return KIND[kind].name;
+}
+
+enum fault_about fault_about(enum fault_kind kind)
+{
+    return KIND[kind].about;
+}
+
+bool fault_has_amount(enum fault_kind kind)
+{
+    return KIND[kind].amount_max > 0;
+}
+
+bool fault_fits(const struct fault *f, uint32_t nodes)
+{
+    switch (KIND[f->kind].about) {
+    case ABOUT_PAIR:
+        return f->a < nodes && f->b < nodes;
+    case ABOUT_NODE:
+    case ABOUT_SPLIT: /* a of the nodes, which leaves a rest */
+        return f->a < nodes;
+    case ABOUT_NETWORK:
+        break;
+    }
+    return true;
+}
+
 void schedule_print(const struct schedule *s, struct buf *out)
 {
     for (unsigned i = 0; i < s->n; i++) {
         const struct fault *f = &s->fault[i];
         CHECK(!buf_printf(out, "%4u.%03us .. %4u.%03us %s", f->from_ms / 1000, f->from_ms % 1000, f->until_ms / 1000,
                           f->until_ms % 1000, KIND[f->kind].name));
-        if (f->kind == FAULT_PARTITION)
+        if (KIND[f->kind].about == ABOUT_SPLIT)
             CHECK(!buf_printf(out, " %u nodes from the rest, shuffle %u", f->a, f->b));
-        else if (KIND[f->kind].two)
+        else if (KIND[f->kind].about == ABOUT_PAIR)
             CHECK(!buf_printf(out, " n%u -> n%u", f->a, f->b));
-        else if (f->kind != FAULT_LOSS && f->kind != FAULT_DELAY && f->kind != FAULT_DUPLICATE)
+        else if (KIND[f->kind].about == ABOUT_NODE)
             CHECK(!buf_printf(out, " n%u", f->a));
-        if (f->amount)
+        if (KIND[f->kind].amount_max)
             CHECK(!buf_printf(out, " %u", f->amount));
         CHECK(!buf_printf(out, "\n"));
     }

@@ -44,7 +44,28 @@ struct schedule_options {
 
 void schedule_draw(struct schedule *s, const struct schedule_options *o);
 
-/* Appends one line a fault: "  12.500s .. 14.750s crash n3". */
+/* What a fault is about: what stands behind its name in print. */
+enum fault_about {
+    ABOUT_NODE,    /* "n3": a */
+    ABOUT_PAIR,    /* "n3 -> n4": a, b */
+    ABOUT_SPLIT,   /* "2 nodes from the rest, shuffle 77": a, b */
+    ABOUT_NETWORK, /* nothing */
+};
+
+const char *fault_name(enum fault_kind kind);
+enum fault_about fault_about(enum fault_kind kind);
+
+/* The kind has an amount, which is never 0 then. */
+bool fault_has_amount(enum fault_kind kind);
+
+/* Whether it can happen to a cluster of so many nodes. */
+bool fault_fits(const struct fault *f, uint32_t nodes);
+
+/* Appends one line a fault: "  12.500s ..   14.750s crash n3". */
 void schedule_print(const struct schedule *s, struct buf *out);
+
+/* Reads what schedule_print writes; empty lines, and lines that begin with #, are skipped. 0, or the number of the first line that
+ * is no fault, or is one too many. */
+unsigned schedule_parse(struct schedule *s, struct slice text);
 
 #endif
