@@ -10,7 +10,7 @@ static const char USAGE[] =
     "covey-sim: many nodes of the real code on virtual time, under faults drawn from a seed\n"
     "\n"
     "  covey-sim [--seed S] [--seeds N] [--nodes N] [--clients N] [--commands N] [--time SECONDS] [--loss PERCENT[%]]\n"
-    "            [--schedule FILE] [--no-faults] [--no-check] [--story] [--twice] [--expect-failure]\n"
+    "            [--only KIND,...] [--schedule FILE] [--no-faults] [--no-check] [--story] [--twice] [--expect-failure]\n"
     "  covey-sim shrink [the same]\n"
     "\n"
     "  shrink             the seed's run breaks a rule: look for the smallest run that breaks it too, and tell its story\n"
@@ -21,6 +21,7 @@ static const char USAGE[] =
     "  --commands N       commands that each client gives; 0: as long as there is time (0)\n"
     "  --time SECONDS     virtual time under faults (60)\n"
     "  --loss PERCENT     datagrams lost all the time, besides the faults\n"
+    "  --only KIND,...    draw faults of these kinds only\n"
     "  --schedule FILE    the faults are those in FILE, written as a story's head and shrink write them; - is the standard "
     "input\n"
     "  --no-faults        no schedule of faults\n"
@@ -106,6 +107,21 @@ static bool plain_flag(struct arguments *a, const char *flag)
     return true;
 }
 
+static bool only_flag(struct arguments *a, const char *flag, const char *value)
+{
+    if (strcmp(flag, "--only") != 0)
+        return false;
+    for (const char *at = value; at;) {
+        const char *comma = strchr(at, ',');
+        enum fault_kind kind;
+        if (!fault_named(slice_of(at, comma ? (size_t)(comma - at) : strlen(at)), &kind))
+            bad("--only wants kinds of faults, as stories name them", value);
+        a->run.kinds |= 1u << kind;
+        at = comma ? comma + 1 : NULL;
+    }
+    return true;
+}
+
 static bool schedule_flag(struct arguments *a, const char *flag, const char *value)
 {
     static char text[64 * 1024]; /* 256 faults fit many times */
@@ -152,7 +168,7 @@ static void parse(struct arguments *a, int argc, char **argv)
         if (plain_flag(a, argv[i]))
             continue;
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
-        if (!number_flag(a, argv[i], value) && !schedule_flag(a, argv[i], value))
+        if (!number_flag(a, argv[i], value) && !only_flag(a, argv[i], value) && !schedule_flag(a, argv[i], value))
             bad("unknown flag", argv[i]);
         i++;
     }
@@ -168,6 +184,12 @@ static void print_options(const struct run_options *o)
         printf(" --commands %" PRIu32, o->commands);
     if (o->loss && !o->schedule)
         printf(" --loss %" PRIu32, o->loss);
+    const char *before = " --only ";
+    for (unsigned k = 0; k < FAULT_KINDS && !o->schedule; k++)
+        if (o->kinds >> k & 1) {
+            printf("%s%s", before, fault_name((enum fault_kind)k));
+            before = ",";
+        }
     printf("%s%s", o->faults ? "" : " --no-faults", o->check ? "" : " --no-check");
 }
 

@@ -1,7 +1,8 @@
 /* members.h: the membership invariants, checked as the members change (scenarios.md, "Membership").
  *
  * Per observer and life of the observer: (incarnation, state) of a subject never goes back; nobody holds an incarnation above the
- * subject's own, as the subject's disk remembers it. */
+ * subject's own, as the subject's disk remembers it. While disks alone are sick nobody holds a live node dead: a disk that stalls
+ * must not stall gossip. */
 #ifndef COVEY_SIM_MEMBERS_H
 #define COVEY_SIM_MEMBERS_H
 
@@ -18,6 +19,7 @@ struct members_check {
     struct members_seen *seen; /* observer * nodes + subject */
     uint64_t *own;             /* the highest incarnation each node had durable */
     struct buf why;            /* the first violation; empty while there is none */
+    bool no_excuse;            /* nothing hinders gossip: to hold a live node dead is a violation */
     uint64_t deaths;           /* times anybody held anybody dead, */
     uint64_t false_deaths;     /* of these, of nodes that were up, reachable or not */
 };

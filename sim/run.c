@@ -179,12 +179,16 @@ static bool expect(struct run *run, bool (*fact)(struct run *), uint32_t within_
 static void plan_faults(struct run *run, uint32_t from_ms, uint32_t until_ms)
 {
     const struct run_options *o = run->o;
-    struct schedule_options so = {.seed = o->seed, .nodes = o->nodes, .from_ms = from_ms, .until_ms = until_ms, .loss = o->loss};
+    struct schedule_options so = {
+        .seed = o->seed, .nodes = o->nodes, .from_ms = from_ms, .until_ms = until_ms, .loss = o->loss, .kinds = o->kinds};
     if (o->schedule)
         run->schedule = *o->schedule;
     else if (o->faults || o->loss)
         schedule_draw(&run->schedule, &so);
     run->r->schedule = run->schedule;
+    run->members.no_excuse = true;
+    for (uint32_t i = 0; i < run->schedule.n; i++)
+        run->members.no_excuse &= fault_spares_gossip(run->schedule.fault[i].kind);
     for (uint32_t i = 0; i < run->schedule.n; i++) {
         const struct fault *f = &run->schedule.fault[i];
         uint64_t begin_us = (uint64_t)f->from_ms * 1000, end_us = (uint64_t)f->until_ms * 1000, now_us = run->world.now_us;

@@ -31,6 +31,7 @@ struct run_options {
     uint32_t time_ms;                /* of the faults; 60,000 */
     uint32_t loss;                   /* % */
     bool faults;                     /* draw a schedule */
+    uint32_t kinds;                  /* of these kinds, a bit each; 0: of all */
     bool check;                      /* node_check after each step */
     bool story;                      /* print it */
     const struct schedule *schedule; /* instead of drawing one; may be NULL */

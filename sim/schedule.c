@@ -21,6 +21,10 @@ static const struct {
     [FAULT_DUPLICATE] = {"duplicate", 10000, 50, ABOUT_NETWORK},
     [FAULT_UDP_DEAD] = {"udp-dead", 10000, 0, ABOUT_NODE},
     [FAULT_SLOW_DISK] = {"slow-disk", 10000, 900, ABOUT_NODE},
+    [FAULT_STALL] = {"stalled-disk", 8000, 0, ABOUT_NODE},
+    [FAULT_TORN] = {"torn", 12000, 1000, ABOUT_NODE},
+    [FAULT_SYNC_ERROR] = {"sync-error", 8000, 100, ABOUT_NODE},
+    [FAULT_DISK_FULL] = {"disk-full", 10000, 0, ABOUT_NODE},
     /* clang-format on */
 };
 
@@ -64,7 +68,7 @@ void schedule_draw(struct schedule *s, const struct schedule_options *o)
     enum fault_kind on[FAULT_KINDS];
     unsigned on_n = 0;
     for (unsigned k = 0; k < FAULT_KINDS; k++)
-        if (rng_below(&r, 2))
+        if (rng_below(&r, 2) && (o->kinds == 0 || o->kinds >> k & 1))
             on[on_n++] = (enum fault_kind)k;
     if (o->loss)
         s->fault[s->n++] = (struct fault){.kind = FAULT_LOSS, .from_ms = 0, .until_ms = o->until_ms, .amount = o->loss};
@@ -84,6 +88,16 @@ const char *fault_name(enum fault_kind kind)
     return KIND[kind].name;
 }
 
+bool fault_named(struct slice name, enum fault_kind *kind)
+{
+    for (unsigned k = 0; k < FAULT_KINDS; k++)
+        if (slice_eq(name, slice_str(KIND[k].name))) {
+            *kind = (enum fault_kind)k;
+            return true;
+        }
+    return false;
+}
+
 enum fault_about fault_about(enum fault_kind kind)
 {
     return KIND[kind].about;
@@ -92,6 +106,11 @@ enum fault_about fault_about(enum fault_kind kind)
 bool fault_has_amount(enum fault_kind kind)
 {
     return KIND[kind].amount_max > 0;
+}
+
+bool fault_spares_gossip(enum fault_kind kind)
+{
+    return kind == FAULT_SLOW_DISK || kind == FAULT_STALL || kind == FAULT_SYNC_ERROR || kind == FAULT_DISK_FULL;
 }
 
 bool fault_fits(const struct fault *f, uint32_t nodes)

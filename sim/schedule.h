@@ -18,6 +18,10 @@ enum fault_kind {
     FAULT_DUPLICATE, /* amount % of the datagrams arrive twice */
     FAULT_UDP_DEAD,  /* datagrams to and from a are lost, streams work */
     FAULT_SLOW_DISK, /* syncs of node a take amount ms */
+    FAULT_STALL,     /* no sync of node a ends */
+    FAULT_TORN, /* node a loses power during its next sync, which is half done, in one of 1000 ways; starts again at `until` */
+    FAULT_SYNC_ERROR, /* syncs of node a fail; of amount % of them the bytes are on the disk all the same */
+    FAULT_DISK_FULL,  /* node a can write nothing */
     FAULT_KINDS
 };
 
@@ -40,6 +44,7 @@ struct schedule_options {
     uint32_t nodes;
     uint32_t from_ms, until_ms; /* faults begin and end within */
     uint32_t loss;              /* % of datagrams lost in the whole run, besides */
+    uint32_t kinds;             /* a bit of each kind that may be drawn; 0: all */
 };
 
 void schedule_draw(struct schedule *s, const struct schedule_options *o);
@@ -53,10 +58,14 @@ enum fault_about {
 };
 
 const char *fault_name(enum fault_kind kind);
+bool fault_named(struct slice name, enum fault_kind *kind); /* false: there is none of that name */
 enum fault_about fault_about(enum fault_kind kind);
 
 /* The kind has an amount, which is never 0 then. */
 bool fault_has_amount(enum fault_kind kind);
+
+/* Whether gossip goes on as if nothing was: nobody has cause to hold another dead. */
+bool fault_spares_gossip(enum fault_kind kind);
 
 /* Whether it can happen to a cluster of so many nodes. */
 bool fault_fits(const struct fault *f, uint32_t nodes);

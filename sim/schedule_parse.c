@@ -56,13 +56,7 @@ static bool take_kind(struct cursor *c, enum fault_kind *kind)
     const uint8_t *from = c->p;
     while (c->p < c->end && ((*c->p >= 'a' && *c->p <= 'z') || *c->p == '-'))
         c->p++;
-    struct slice name = slice_of(from, (size_t)(c->p - from));
-    for (unsigned k = 0; k < FAULT_KINDS; k++)
-        if (slice_eq(name, slice_str(fault_name((enum fault_kind)k)))) {
-            *kind = (enum fault_kind)k;
-            return true;
-        }
-    return false;
+    return fault_named(slice_of(from, (size_t)(c->p - from)), kind);
 }
 
 static bool take_about(struct cursor *c, struct fault *f)

@@ -440,13 +440,29 @@ static void do_timer(struct world *w, const struct sim_event *ev)
         plan_timer(w, ev->node);
 }
 
+/* The sync that should end now is half done when the power fails. */
+static void tear(struct world *w, uint32_t i)
+{
+    struct sim_node *s = &w->node[i];
+    mem_tear(s->store, s->torn);
+    s->torn = 0;
+    world_crash_node(w, i);
+}
+
 static void do_disk(struct world *w, const struct sim_event *ev)
 {
+    struct sim_node *s = &w->node[ev->node];
     if (!meant_for(w, ev))
         return;
-    w->node[ev->node].syncing = false;
-    mem_sync(w->node[ev->node].store);
-    hints_mem_sync(w->node[ev->node].hints);
+    if (s->torn) {
+        tear(w, ev->node);
+        return;
+    }
+    s->syncing = false;
+    if (s->disk.faults.sync_fails)
+        s->disk.faults.failed_stays = rng_below(&w->disk_rng, 100) < s->failed_stay;
+    mem_sync(s->store);
+    hints_mem_sync(s->hints);
     finish_turn(w, ev->node);
 }
 
@@ -479,13 +495,17 @@ static void do_event(struct world *w, struct sim_event *ev)
     }
 }
 
-/* A paused node hears of nothing before it goes on. */
+/* A paused node hears of nothing before it goes on; a stalled disk ends no sync. */
 static bool put_off(struct world *w, const struct sim_event *ev)
 {
-    if (ev->kind == SIM_CLIENT || ev->kind == SIM_FAULT || w->node[ev->node].paused_until_us <= w->now_us)
+    if (ev->kind == SIM_CLIENT || ev->kind == SIM_FAULT)
         return false;
     struct sim_event later = *ev;
     later.at_us = w->node[ev->node].paused_until_us;
+    if (ev->kind == SIM_DISK && w->node[ev->node].stalled_until_us > later.at_us)
+        later.at_us = w->node[ev->node].stalled_until_us;
+    if (later.at_us <= w->now_us)
+        return false;
     if (ev->kind == SIM_NODE_TIMER && meant_for(w, ev))
         w->node[ev->node].timer_us = later.at_us;
     heap_push(&w->heap, &later);
@@ -607,6 +627,22 @@ void world_fault(struct world *w, const struct fault *f, bool begins)
         break;
     case FAULT_SLOW_DISK:
         w->node[f->a].sync_ms = begins ? f->amount : 0;
+        break;
+    case FAULT_STALL:
+        if (begins && w->node[f->a].stalled_until_us < (uint64_t)f->until_ms * 1000)
+            w->node[f->a].stalled_until_us = (uint64_t)f->until_ms * 1000;
+        break;
+    case FAULT_TORN:
+        w->node[f->a].torn = begins ? f->amount : 0;
+        if (!begins && !w->node[f->a].up)
+            start(w, f->a);
+        break;
+    case FAULT_SYNC_ERROR:
+        w->node[f->a].disk.faults.sync_fails = begins;
+        w->node[f->a].failed_stay = begins ? f->amount : 0;
+        break;
+    case FAULT_DISK_FULL:
+        w->node[f->a].disk.faults.full = begins;
         break;
     case FAULT_KINDS:
         break;

@@ -47,7 +47,10 @@ struct sim_node {
     int64_t skew_ms;   /* of its wall clock */
     uint64_t timer_us; /* when its planned timer is due; UINT64_MAX: none is planned */
     uint64_t paused_until_us;
-    uint32_t sync_ms; /* a slow disk's */
+    uint32_t sync_ms;          /* a slow disk's */
+    uint64_t stalled_until_us; /* its disk */
+    uint32_t torn;             /* how the power fails during the next sync; 0: it does not */
+    uint32_t failed_stay;      /* of failed syncs, % that are on the disk all the same */
     bool udp_dead;
     bool wiped;   /* its disk was lost once: it founds nothing any more */
     bool syncing; /* a SIM_DISK is planned */

@@ -1,6 +1,7 @@
-/* The memory store as a device: what a crash loses, and what a lying device loses. */
+/* The memory store as a device: what a crash loses, what a lying device loses, and what a sick one does. */
 #include "store_fixture.h"
 
+#include "base/rng.h"
 #include "store/mem.h"
 
 static struct store *open_disk(struct mem_disk *disk, bool lie)
@@ -27,7 +28,7 @@ static bool holds(struct store *s, struct slice key, struct slice value)
 static void a_crash_loses_what_was_not_synced(void **state)
 {
     (void)state;
-    struct mem_disk disk = {{0}};
+    struct mem_disk disk = {0};
     struct store_result out;
     struct store *s = open_disk(&disk, false);
     assert_false(mem_syncing(s));
@@ -52,7 +53,7 @@ static void a_crash_loses_what_was_not_synced(void **state)
 static void a_sync_covers_all_flushes_before_it(void **state)
 {
     (void)state;
-    struct mem_disk disk = {{0}};
+    struct mem_disk disk = {0};
     struct store_result out;
     struct store *s = open_disk(&disk, false);
     for (uint64_t i = 1; i <= 3; i++) {
@@ -76,7 +77,7 @@ static void a_sync_covers_all_flushes_before_it(void **state)
 static void a_lying_device_answers_early_and_forgets(void **state)
 {
     (void)state;
-    struct mem_disk disk = {{0}};
+    struct mem_disk disk = {0};
     struct store_result out;
     struct store *s = open_disk(&disk, true);
     put(s, value_record(SLICE("a"), SLICE("one"), 1));
@@ -98,12 +99,115 @@ static void a_lying_device_answers_early_and_forgets(void **state)
     mem_disk_close(&disk);
 }
 
+static int put_and_sync(struct store *s, struct record r)
+{
+    struct store_result out;
+    put(s, r);
+    store_flush(s);
+    mem_sync(s);
+    assert_true(store_reap(s, &out));
+    assert_int_equal(out.token, r.version.stamp);
+    return out.error;
+}
+
+/* Puts records 1 to 8 of about two sectors each, in four flushes, and tears them. Returns how many are held after the crash; they
+ * are the first ones. */
+static unsigned torn(struct mem_disk *disk, uint64_t seed)
+{
+    static char value[1000];
+    char key[] = "k0";
+    unsigned held = 0;
+    struct rng r;
+    rng_init(&r, seed);
+    for (size_t i = 0; i < sizeof value; i++)
+        value[i] = (char)rng_below(&r, 256); /* does not compress */
+    struct store *s = open_disk(disk, false);
+    assert_int_equal(put_and_sync(s, value_record(SLICE("before"), SLICE("safe"), 9)), 0);
+    for (uint64_t i = 1; i <= 8; i++) {
+        key[1] = (char)('0' + i);
+        put(s, value_record(slice_str(key), slice_of(value, sizeof value), i));
+        if (i % 2 == 0)
+            store_flush(s);
+    }
+    mem_tear(s, seed);
+    mem_crash(s);
+    s = open_disk(disk, false);
+    assert_true(holds(s, SLICE("before"), SLICE("safe")));
+    for (unsigned i = 1; i <= 8; i++) {
+        key[1] = (char)('0' + i);
+        bool here = holds(s, slice_str(key), slice_of(value, sizeof value));
+        assert_true(!here || held == i - 1);
+        held += here;
+    }
+    assert_int_equal(put_and_sync(s, value_record(SLICE("after"), SLICE("on the cut"), 10)), 0);
+    mem_crash(s);
+    s = open_disk(disk, false);
+    assert_true(holds(s, SLICE("after"), SLICE("on the cut")));
+    assert_int_equal(store_records(s), held + 2);
+    mem_crash(s);
+    return held;
+}
+
+static void a_torn_write_is_cut_where_it_ends(void **state)
+{
+    (void)state;
+    unsigned met[9] = {0};
+    for (uint64_t seed = 1; seed <= 300; seed++) {
+        struct mem_disk disk = {0};
+        met[torn(&disk, seed)]++;
+        mem_disk_close(&disk);
+    }
+    for (unsigned held = 0; held <= 8; held++)
+        assert_true(met[held] > 0 || held == 8); /* all of it: one in 8,000 */
+}
+
+static void a_failed_sync_is_told_and_may_come_back(void **state)
+{
+    (void)state;
+    for (int stays = 0; stays < 2; stays++) {
+        struct mem_disk disk = {0};
+        struct store *s = open_disk(&disk, false);
+        assert_int_equal(put_and_sync(s, value_record(SLICE("a"), SLICE("one"), 1)), 0);
+        disk.faults = (struct mem_faults){.sync_fails = true, .failed_stays = stays};
+        assert_int_equal(put_and_sync(s, value_record(SLICE("b"), SLICE("two"), 2)), ERR_IO);
+        assert_true(holds(s, SLICE("a"), SLICE("one")));
+        assert_false(holds(s, SLICE("b"), SLICE("two")));
+        disk.faults = (struct mem_faults){0};
+        assert_int_equal(put_and_sync(s, value_record(SLICE("c"), SLICE("three"), 3)), 0);
+        assert_true(holds(s, SLICE("c"), SLICE("three")));
+        assert_false(holds(s, SLICE("b"), SLICE("two")));
+        mem_crash(s);
+        s = open_disk(&disk, false);
+        assert_int_equal(holds(s, SLICE("b"), SLICE("two")), stays);
+        assert_true(holds(s, SLICE("c"), SLICE("three")));
+        mem_crash(s);
+        mem_disk_close(&disk);
+    }
+}
+
+static void a_full_disk_refuses_until_there_is_space(void **state)
+{
+    (void)state;
+    struct mem_disk disk = {0};
+    struct store *s = open_disk(&disk, false);
+    assert_int_equal(put_and_sync(s, value_record(SLICE("a"), SLICE("one"), 1)), 0);
+    disk.faults.full = true;
+    assert_int_equal(put_and_sync(s, value_record(SLICE("b"), SLICE("two"), 2)), ERR_NO_SPACE);
+    assert_false(mem_syncing(s));
+    assert_true(holds(s, SLICE("a"), SLICE("one")));
+    disk.faults.full = false;
+    assert_int_equal(put_and_sync(s, value_record(SLICE("b"), SLICE("two"), 2)), 0);
+    assert_true(holds(s, SLICE("b"), SLICE("two")));
+    mem_crash(s);
+    mem_disk_close(&disk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_crash_loses_what_was_not_synced),
-        cmocka_unit_test(a_sync_covers_all_flushes_before_it),
-        cmocka_unit_test(a_lying_device_answers_early_and_forgets),
+        cmocka_unit_test(a_crash_loses_what_was_not_synced),        cmocka_unit_test(a_sync_covers_all_flushes_before_it),
+        cmocka_unit_test(a_lying_device_answers_early_and_forgets), cmocka_unit_test(a_torn_write_is_cut_where_it_ends),
+        cmocka_unit_test(a_failed_sync_is_told_and_may_come_back),  cmocka_unit_test(a_full_disk_refuses_until_there_is_space),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,9 +9,13 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "base/rng.h"
 #include "store/table.h"
 
-enum { DISK_MAX = 1 << 30 }; /* bytes of one simulated disk; offsets have 32 bits */
+enum {
+    DISK_MAX = 1 << 30, /* bytes of one simulated disk; offsets have 32 bits */
+    SECTOR = 512,       /* what a disk writes whole or not at all */
+};
 
 struct mem {
     struct store head;
@@ -93,7 +97,9 @@ static void mem_flush(struct store *s)
     struct mem *m = mem_of(s);
     if (!table_settle(&m->table, &m->gather))
         return;
-    if (m->lie) {
+    if (m->disk->faults.full) {
+        table_fail(&m->table, &m->gather, ERR_NO_SPACE);
+    } else if (m->lie) {
         uint32_t base = (uint32_t)(m->disk->synced.n + m->flight.bytes.n);
         int error = buf_slice(&m->flight.bytes, buf_view(&m->gather.bytes));
         if (error)
@@ -105,6 +111,15 @@ static void mem_flush(struct store *s)
     }
 }
 
+/* The sync under way failed. Its bytes may be on the disk for all that (Rebello et al. 2020), where the index does not know them. */
+static void fail_sync(struct mem *m)
+{
+    CHECK(!m->lie);
+    if (m->disk->faults.failed_stays)
+        CHECK(!buf_slice(&m->disk->synced, buf_view(&m->flight.bytes)));
+    table_fail(&m->table, &m->flight, ERR_IO);
+}
+
 void mem_sync(struct store *s)
 {
     struct mem *m = mem_of(s);
@@ -112,7 +127,9 @@ void mem_sync(struct store *s)
     uint32_t base = (uint32_t)synced->n;
     if (!mem_syncing(s))
         return;
-    if (buf_slice(synced, buf_view(&m->flight.bytes)) != 0)
+    if (m->disk->faults.sync_fails)
+        fail_sync(m);
+    else if (buf_slice(synced, buf_view(&m->flight.bytes)) != 0)
         table_fail(&m->table, &m->flight, ERR_NO_SPACE);
     else
         table_publish(&m->table, &m->flight, 0, base);
@@ -186,9 +203,36 @@ const struct table *mem_table(const struct store *s)
     return &((const struct mem *)s)->table;
 }
 
+void mem_tear(struct store *s, uint64_t seed)
+{
+    struct mem *m = mem_of(s);
+    struct buf *disk = &m->disk->synced;
+    size_t from = disk->n, n = m->flight.bytes.n;
+    struct rng r;
+    rng_init(&r, seed);
+    CHECK(!m->lie);
+    bool prefix = rng_below(&r, 2);
+    CHECK(!buf_append(disk, m->flight.bytes.p, prefix ? (size_t)rng_below(&r, n + 1) : n));
+    m->disk->torn_n = disk->n - from;
+    for (size_t at = from; !prefix && at < disk->n;) {
+        size_t end = (at / SECTOR + 1) * SECTOR < disk->n ? (at / SECTOR + 1) * SECTOR : disk->n;
+        if (rng_below(&r, 2))
+            memset(disk->p + at, 0, end - at);
+        at = end;
+    }
+}
+
 void mem_crash(struct store *s)
 {
     mem_close(s);
+}
+
+/* A record that cannot be read ends what the disk holds, for behind it nothing was ever synced: a later record may be whole there,
+ * but others that came before it are missing. */
+static void cut(struct mem_disk *d, size_t offset)
+{
+    CHECK(offset >= d->synced.n - d->torn_n); /* what was synced is never damaged */
+    d->synced.n = offset;
 }
 
 static int replay(struct mem *m)
@@ -198,12 +242,16 @@ static int replay(struct mem *m)
     while (offset < rest.n) {
         struct record_view v;
         int n = record_decode(slice_of(rest.p + offset, rest.n - offset), &v);
-        CHECK(n > 0); /* this device tears and damages nothing */
+        if (n <= 0) {
+            cut(m->disk, offset);
+            break;
+        }
         int error = table_replay(&m->table, &v, 0, (uint32_t)offset);
         if (error)
             return error;
         offset += (size_t)n;
     }
+    m->disk->torn_n = 0;
     return 0;
 }
 

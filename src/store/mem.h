@@ -7,9 +7,18 @@
 
 #include "store/table.h"
 
+/* What is wrong with a disk; zero is nothing. Whoever owns the disk changes it at any time. (Not for a disk that lies.) */
+struct mem_faults {
+    bool sync_fails;   /* puts under way end in ERR_IO */
+    bool failed_stays; /* and their bytes are on the disk all the same: nothing tells, until the next replay finds them */
+    bool full;         /* puts end in ERR_NO_SPACE before anything is written */
+};
+
 /* What survives a crash: an append-only list of encoded records. Zeroed or mem_disk_init is empty. */
 struct mem_disk {
     struct buf synced;
+    size_t torn_n; /* of these bytes, the last so many were never synced (mem_tear); the next replay cuts them where they end */
+    struct mem_faults faults;
 };
 
 void mem_disk_init(struct mem_disk *d);
@@ -32,6 +41,10 @@ bool mem_syncing(const struct store *s);
 
 /* What it holds, for those who judge a simulation. */
 const struct table *mem_table(const struct store *s);
+
+/* Power is about to be lost in the middle of a sync: part of what is in flight reaches the disk, as the seed says; either its first
+ * bytes, up to anywhere in a record, or each of its sectors or not. mem_crash must come next. */
+void mem_tear(struct store *s, uint64_t seed);
 
 /* Power is lost: frees the store; what was not synced is gone. (store_close is the same, for a store that was synced.) */
 void mem_crash(struct store *s);
