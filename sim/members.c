@@ -56,7 +56,7 @@ void members_observe(struct members_check *c, uint32_t observer, const struct me
     if (m->state == MEMBER_DEAD && (!seen->seen || seen->state != MEMBER_DEAD)) {
         c->deaths++;
         c->false_deaths += s->up;
-        if (s->up && c->no_excuse)
+        if (s->up && c->no_excuse && m->incarnation > 0) /* 0: it could not store its first one yet, and so says nothing */
             violation(c, observer, subject, "dead, though it lives and nothing hinders gossip", m->incarnation, own);
     }
     *seen = (struct members_seen){.incarnation = m->incarnation, .state = (uint8_t)m->state, .seen = true};

@@ -266,6 +266,9 @@ static bool converge(struct run *run)
     if (!expect(run, quiet, HINTS_QUIET_MS, "hints are left, or writes that wait for an owner"))
         return false;
     run->r->hints = run->hints.dropped;
+    for (uint32_t i = 0; i < run->schedule.n; i++)
+        if (fault_refuses_writes(run->schedule.fault[i].kind))
+            return true; /* an owner that answered, if only to say that it cannot write, gets no hint: that is for others to repair */
     return hints_converged(&run->hints) || !broken(run);
 }
 

@@ -108,9 +108,14 @@ bool fault_has_amount(enum fault_kind kind)
     return KIND[kind].amount_max > 0;
 }
 
+bool fault_refuses_writes(enum fault_kind kind)
+{
+    return kind == FAULT_SYNC_ERROR || kind == FAULT_DISK_FULL;
+}
+
 bool fault_spares_gossip(enum fault_kind kind)
 {
-    return kind == FAULT_SLOW_DISK || kind == FAULT_STALL || kind == FAULT_SYNC_ERROR || kind == FAULT_DISK_FULL;
+    return kind == FAULT_SLOW_DISK || kind == FAULT_STALL || fault_refuses_writes(kind);
 }
 
 bool fault_fits(const struct fault *f, uint32_t nodes)

@@ -67,6 +67,9 @@ bool fault_has_amount(enum fault_kind kind);
 /* Whether gossip goes on as if nothing was: nobody has cause to hold another dead. */
 bool fault_spares_gossip(enum fault_kind kind);
 
+/* Whether puts fail at a node that goes on all the while. */
+bool fault_refuses_writes(enum fault_kind kind);
+
 /* Whether it can happen to a cluster of so many nodes. */
 bool fault_fits(const struct fault *f, uint32_t nodes);
 

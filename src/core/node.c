@@ -241,9 +241,11 @@ static void header_update(struct node *n)
     swim_set_header(&n->swim, &h);
 }
 
+/* Asked for before the first layout is put into the store, so that whatever a torn write leaves of the two, a layout does not
+ * stand there without the cluster that it belongs to: such a node would believe the first stranger. */
 static void save_cluster(struct node *n, struct out *out)
 {
-    if (n->cluster_saved)
+    if (n->cluster_saved || cluster_id_none(n->cluster))
         return;
     n->cluster_saved = true;
     out_state(out, TOKEN(TOKEN_NODE, TOKEN_CLUSTER), SLICE("cluster"), ++n->cluster_serial,
@@ -317,7 +319,6 @@ static void carry_layout(struct node *n, struct out *out)
     }
     judge_disk(n, l, out);
     header_update(n);
-    save_cluster(n, out);
     n->members_dirty = true;
 }
 
@@ -419,6 +420,7 @@ static void save_members(struct node *n, struct out *out)
         return;
     n->members_dirty = false;
     n->members_saved_ms = n->now_ms;
+    save_cluster(n, out); /* in case it failed */
     n->members_bytes.n = 0;
     for (unsigned m = 0; m < n->peer_n; m++) {
         struct swim_view v;
@@ -458,6 +460,7 @@ static void start(struct node *n, struct out *out)
     swim_start(&n->swim, out);
     if (n->found && !chain_layout(&n->chain)) {
         out_trace(out, TRACE_NODE_FOUNDED, n->self, 0, 0, slice_str(cluster_id_text(n->cluster, n->said_cluster)));
+        save_cluster(n, out);
         chain_found_take(&n->chain, &n->first, out);
     }
     n->found = false;
@@ -621,6 +624,8 @@ static void on_message(struct node *n, const struct event *ev, struct out *out)
         view.recovering = key_recovering(n, m->get.key);
     if (replica_message(&n->replica, &view, m, out))
         return;
+    if (m->kind == MSG_LAYOUT)
+        save_cluster(n, out);
     bool taken = m->kind == MSG_JOIN && name_taken(n, m->join.name, from);
     if (!chain_message(&n->chain, from, m, taken, n->now_ms, out))
         swim_message(&n->swim, from, m, n->now_ms, out);
@@ -684,7 +689,9 @@ static void on_stored(struct node *n, const struct event *ev, struct out *out)
     case TOKEN_REPAIR:
         repair_stored(&n->repair, number, error, out);
         break;
-    case TOKEN_NODE: /* nothing waits for these: a lost one is learnt again */
+    case TOKEN_NODE: /* nothing waits for these; a failed one is written again when the members' addresses are */
+        n->members_dirty |= error && error != ERR_SUPERSEDED;
+        n->cluster_saved &= !error || number != TOKEN_CLUSTER;
         break;
     }
 }
