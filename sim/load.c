@@ -145,7 +145,8 @@ void load_read(struct load *l, uint32_t key, uint32_t node)
 /* ---- Hearing ---- */
 
 /* At the moment of ok, W distinct owners hold the write durably, or one that supersedes it. A node that is down counts
- * as holding: its disk is asked when it is back. */
+ * as holding: its disk is asked when it is back. So does one whose disk was lost while the write was under way: it may have
+ * stored it before. */
 static void check_durable(struct load *l, const struct load_client *k, uint32_t coordinator)
 {
     struct world *w = l->world;
@@ -157,7 +158,7 @@ static void check_durable(struct load *l, const struct load_client *k, uint32_t 
     unsigned holders = 0;
     for (unsigned i = 0; i < layout->n; i++) {
         struct sim_node *s = world_by_id(w, layout->member[layout->owner[(size_t)vnode * layout->n + i]].id);
-        if (!s->up) {
+        if (!s->up || s->wiped_us > k->begin_us) {
             holders++;
             continue;
         }

@@ -586,6 +586,7 @@ static void wipe(struct world *w, uint32_t i)
     mem_disk_init(&w->node[i].disk);
     hints_disk_close(&w->node[i].hints_disk);
     w->wiped = w->node[i].wiped = true;
+    w->node[i].wiped_us = w->now_us;
 }
 
 void world_fault(struct world *w, const struct fault *f, bool begins)

@@ -52,8 +52,9 @@ struct sim_node {
     uint32_t torn;             /* how the power fails during the next sync; 0: it does not */
     uint32_t failed_stay;      /* of failed syncs, % that are on the disk all the same */
     bool udp_dead;
-    bool wiped;   /* its disk was lost once: it founds nothing any more */
-    bool syncing; /* a SIM_DISK is planned */
+    bool wiped;        /* its disk was lost once: it founds nothing any more */
+    uint64_t wiped_us; /* when */
+    bool syncing;      /* a SIM_DISK is planned */
 };
 
 struct sim_client {
