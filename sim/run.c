@@ -268,7 +268,7 @@ static bool converge(struct run *run)
     run->r->hints = run->hints.dropped;
     for (uint32_t i = 0; i < run->schedule.n; i++)
         if (fault_refuses_writes(run->schedule.fault[i].kind))
-            return true; /* an owner that answered, if only to say that it cannot write, gets no hint: that is for others to repair */
+            return true; /* an owner whose own disk refuses gets no hint (coord_write.c): that is for others to repair */
     return hints_converged(&run->hints) || !broken(run);
 }
 

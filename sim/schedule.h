@@ -76,8 +76,8 @@ bool fault_fits(const struct fault *f, uint32_t nodes);
 /* Appends one line a fault: "  12.500s ..   14.750s crash n3". */
 void schedule_print(const struct schedule *s, struct buf *out);
 
-/* Reads what schedule_print writes; empty lines, and lines that begin with #, are skipped. 0, or the number of the first line that
- * is no fault, or is one too many. */
+/* Reads what schedule_print writes; empty lines, and lines that begin with #, are skipped. 0, or the number of the first line
+ * that is no fault, or is one too many. */
 unsigned schedule_parse(struct schedule *s, struct slice text);
 
 #endif

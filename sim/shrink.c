@@ -1,9 +1,9 @@
 /* shrink.c: the steps, and the order in which they are tried.
  *
- * Every step makes a smaller candidate; it is run, and kept if it breaks the same rule as the first run did. Not the same key, node
- * or moment: those move as soon as anything is taken away, since a run is chaotic. That is also why the steps are repeated until
- * none helps: what was needed in a large run seldom is in a small one. It ends, for each kept step lowers a sum of natural
- * numbers.
+ * Every step makes a smaller candidate; it is run, and kept if it breaks the same rule as the first run did. Not the same
+ * key, node or moment: those move as soon as anything is taken away, since a run is chaotic. That is also why the steps are
+ * repeated until none helps: what was needed in a large run seldom is in a small one. It ends, for each kept step lowers a
+ * sum of natural numbers.
  *
  * Faults go first, in large groups (they cost the reader most), then time, nodes, clients and commands. Small numbers are tried
  * before large ones: their runs are the quick ones. */

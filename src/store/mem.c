@@ -111,7 +111,7 @@ static void mem_flush(struct store *s)
     }
 }
 
-/* The sync under way failed. Its bytes may be on the disk for all that (Rebello et al. 2020), where the index does not know them. */
+/* The sync under way failed. Its bytes may be on the disk for all that (Rebello et al. 2020), unknown to the index. */
 static void fail_sync(struct mem *m)
 {
     CHECK(!m->lie);
@@ -227,8 +227,8 @@ void mem_crash(struct store *s)
     mem_close(s);
 }
 
-/* A record that cannot be read ends what the disk holds, for behind it nothing was ever synced: a later record may be whole there,
- * but others that came before it are missing. */
+/* A record that cannot be read ends what the disk holds, for behind it nothing was ever synced: a later record may be whole
+ * there, but others that came before it are missing. */
 static void cut(struct mem_disk *d, size_t offset)
 {
     CHECK(offset >= d->synced.n - d->torn_n); /* what was synced is never damaged */

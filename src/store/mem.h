@@ -42,8 +42,8 @@ bool mem_syncing(const struct store *s);
 /* What it holds, for those who judge a simulation. */
 const struct table *mem_table(const struct store *s);
 
-/* Power is about to be lost in the middle of a sync: part of what is in flight reaches the disk, as the seed says; either its first
- * bytes, up to anywhere in a record, or each of its sectors or not. mem_crash must come next. */
+/* Power is about to be lost in the middle of a sync: part of what is in flight reaches the disk, as the seed says; either its
+ * first bytes, up to anywhere in a record, or each of its sectors or not. mem_crash must come next. */
 void mem_tear(struct store *s, uint64_t seed);
 
 /* Power is lost: frees the store; what was not synced is gone. (store_close is the same, for a store that was synced.) */
