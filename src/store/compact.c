@@ -27,6 +27,9 @@
  * record: a copy of it that was under way had its output made before the tombstone was judged. A restart forgets what was erased
  * and replays the tombstone as held; it is then erased anew.
  *
+ * **Pinned records.** A record that says something about others (an expiry, a flush) is replaced by no record of its key, and
+ * whether it still matters only the protocol knows. Compaction copies it as it is, always: that is never wrong, and small.
+ *
  * **Damage.** A segment that opening found damage in is a victim at once. The stretches that cannot be read are passed over, for
  * opening has marked their slots. It is renamed in the end and not unlinked, for the operator to look at. */
 #include "store/compact.h"
@@ -80,7 +83,7 @@ static bool kept_may_go(const struct compact *c, const struct segment *s)
 
 static uint64_t dead_bytes(const struct compact *c, const struct segment *s, const struct tally *t)
 {
-    uint64_t dead = t->all - t->live;
+    uint64_t dead = t->all - t->live - s->pinned;
     return s->kept.n > 0 && !kept_may_go(c, s) ? dead - s->kept.bytes : dead;
 }
 
@@ -278,7 +281,7 @@ static void unlink_one(struct keeper *k, void *arg)
 
 /* ---- On the loop ---- */
 
-static void ask(struct compact *c, int stage, void (*run)(struct keeper *k, void *arg))
+static void ask(struct compact *c, enum compact_stage stage, void (*run)(struct keeper *k, void *arg))
 {
     c->stage = stage;
     keeper_ask(c->keeper, run, c);
@@ -371,6 +374,8 @@ static void move_slice(struct compact *c)
         item->to.segment = c->output->slot;
         if (item->standing == STANDING_ERASED)
             keep(c, item);
+        if (item->standing == STANDING_PINNED)
+            c->output->pinned += tally_weight(item->view.record.key.n, item->view.value_size);
         view[n] = item->view;
         from[n] = item->from;
         to[n++] = item->to;
@@ -486,7 +491,7 @@ static bool begin(struct compact *c)
     c->chunk_end = c->at;
     c->began_us = 0;
     const struct tally *t = &c->table->tallies.of[s->slot];
-    bool unread = t->live == 0 && t->tombstones == 0 && !s->aside; /* nothing in it can matter: no need to look */
+    bool unread = t->live == 0 && t->others == 0 && !s->aside; /* nothing in it can matter: no need to look */
     if (unread)
         c->chunk_end = s->published;
     next_chunk(c);

@@ -28,7 +28,7 @@ struct compact {
     uint32_t dead_percent; /* of a victim, at least; 0: DEAD_PERCENT */
     bool urgent;           /* the disk is full: any dead byte counts, and no pauses */
     /* its own */
-    enum { COMPACT_REST, COMPACT_READ, COMPACT_JUDGE, COMPACT_COPY, COMPACT_MOVE, COMPACT_UNLINK } stage;
+    enum compact_stage { COMPACT_REST, COMPACT_READ, COMPACT_JUDGE, COMPACT_COPY, COMPACT_MOVE, COMPACT_UNLINK } stage;
     struct segment *victim; /* NULL: none */
     struct segment *output; /* where copies go; stays open from one victim to the next */
     struct segment *fresh;  /* an output that the keeper has made */

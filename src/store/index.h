@@ -86,7 +86,8 @@ uint32_t index_arc_records(const struct index *ix, uint32_t arc);
 void index_walk(const struct index *ix, uint32_t arc, void (*each)(void *arg, struct slice key, const struct index_item *item),
                 void *arg);
 
-/* ---- Images (index_image.c): an arc as bytes, for snapshots. Only the same build on the same kind of machine reads them. ---- */
+/* ---- Images (index_image.c): an arc as bytes, for snapshots. Only the same build on the same kind of machine reads them.
+ * ---- */
 
 /* Bytes of an arc's image; 0 when the arc is empty. */
 size_t index_image_bytes(const struct index *ix, uint32_t arc);

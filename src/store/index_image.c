@@ -7,7 +7,12 @@
  * write it is to copy it (100 us for 10,000 keys, the only part that the loop must do), to read it is to copy it back and to
  * check it. No key is hashed again; so the hash's seed belongs to a snapshot.
  *
- * The sizes of the chunks are not stored: the arena's size before a chunk, and the first entry in it, tell its size. */
+ * The sizes of the chunks are not stored: the arena's size before a chunk, and the first entry in it, tell its size.
+ *
+ * A checksum says that bytes are what was written, not that what was written was right; so a reader believes no reference. The
+ * entries of a chunk lie back to back: one walk over it marks where they start, and a chain may lead nowhere else. So no two
+ * entries
+ * overlap, and no key runs over its chunk. */
 #include "store/index_inner.h"
 
 #include <stdlib.h>
@@ -85,31 +90,37 @@ static int read_heads(struct index *ix, struct index_arc *a, const uint8_t *p, u
     return 0;
 }
 
-/* Bytes of the chunk that begins at p with an arena of `before`; 0 when none can. */
-static size_t chunk_length(const uint8_t *p, size_t left, uint64_t before)
+/* Bytes of the entry at p; 0 when none fits there. */
+static size_t entry_length(const uint8_t *p, size_t left)
 {
-    const struct entry *first = (const struct entry *)p;
-    if (left < sizeof *first + sizeof(uint32_t))
+    const struct entry *e = (const struct entry *)p;
+    if (left < sizeof *e || (e->key_n == LONG_KEY && left < sizeof *e + sizeof(uint32_t)))
         return 0;
-    size_t key_n = first->key_n;
-    if (key_n == LONG_KEY) {
-        uint32_t n;
-        memcpy(&n, p + sizeof *first, sizeof n);
-        key_n = n;
-    }
-    if (key_n > KEY_MAX)
+    uint32_t key_n = e->key_n;
+    if (key_n == LONG_KEY)
+        memcpy(&key_n, p + sizeof *e, sizeof key_n);
+    if (key_n > KEY_MAX || (key_n < LONG_KEY && e->key_n == LONG_KEY))
         return 0;
-    size_t n = index_chunk_size(before, entry_size(key_n, first->flags & FLAG_EXPIRY));
+    size_t n = entry_size(key_n, e->flags & FLAG_EXPIRY);
     return n <= left ? n : 0;
 }
 
-/* Sizes of the chunks are wanted once more by the check: into *size, malloced. */
-static int read_chunks(struct index *ix, struct index_arc *a, struct slice bytes, uint32_t chunk_n, uint32_t **size)
+/* Bytes of the chunk that begins at p with an arena of `before`; 0 when none can. */
+static size_t chunk_length(const uint8_t *p, size_t left, uint64_t before)
+{
+    size_t first = entry_length(p, left), n = first ? index_chunk_size(before, first) : 0;
+    return n <= left ? n : 0;
+}
+
+/* Where chunks begin in the arena, and which bytes of it begin an entry: a bit each. */
+struct starts {
+    uint64_t *base;
+    uint8_t *bit;
+};
+
+static int read_chunks(struct index *ix, struct index_arc *a, struct slice bytes, uint32_t chunk_n, struct starts *starts)
 {
     size_t at = 0;
-    *size = malloc(chunk_n * sizeof **size);
-    if (!*size)
-        return ERR_NO_MEMORY;
     for (uint32_t i = 0; i < chunk_n; i++) {
         size_t n = chunk_length(bytes.p + at, bytes.n - at, at);
         if (n == 0)
@@ -123,24 +134,33 @@ static int read_chunks(struct index *ix, struct index_arc *a, struct slice bytes
             return ERR_NO_MEMORY;
         a->chunk[a->chunk_n++] = chunk;
         memcpy(chunk, bytes.p + at, n);
-        (*size)[i] = (uint32_t)n;
+        starts->base[i] = at;
         at += n;
     }
     a->arena_bytes = at;
+    starts->base[chunk_n] = at;
     return at == bytes.n ? 0 : ERR_CORRUPT;
 }
 
-/* Whether a reference leads to a whole entry. */
-static bool entry_within(const struct index_arc *a, const uint32_t *size, uint32_t ref)
+static void mark_starts(const struct index_arc *a, struct starts *starts)
 {
-    uint32_t chunk = ref >> OFFSET_BITS, at = ref & (CHUNK_MOST - 1);
-    if (chunk == 0 || chunk > a->chunk_n || at + sizeof(struct entry) > size[chunk - 1])
+    for (uint32_t i = 0; i < a->chunk_n; i++) {
+        size_t size = starts->base[i + 1] - starts->base[i];
+        for (size_t at = 0, n; (n = entry_length(a->chunk[i] + at, size - at)) > 0; at += n) {
+            uint64_t start = starts->base[i] + at;
+            starts->bit[start / 8] |= (uint8_t)(1 << start % 8);
+        }
+    }
+}
+
+/* Whether a reference leads to an entry. */
+static bool is_start(const struct index_arc *a, const struct starts *starts, uint32_t ref)
+{
+    uint32_t chunk = ref >> OFFSET_BITS;
+    if (chunk == 0 || chunk > a->chunk_n)
         return false;
-    const struct entry *e = entry_at(a, ref);
-    if (e->key_n == LONG_KEY && at + sizeof *e + sizeof(uint32_t) > size[chunk - 1])
-        return false;
-    size_t key_n = entry_key(e).n;
-    return key_n <= KEY_MAX && at + entry_size(key_n, e->flags & FLAG_EXPIRY) <= size[chunk - 1];
+    uint64_t start = starts->base[chunk - 1] + (ref & (CHUNK_MOST - 1));
+    return start < starts->base[chunk] && (starts->bit[start / 8] & 1 << start % 8);
 }
 
 static bool entry_taken(struct index *ix, struct index_arc *a, struct entry *e, const struct index_image_places *places)
@@ -160,43 +180,58 @@ static bool entry_taken(struct index *ix, struct index_arc *a, struct entry *e, 
 }
 
 /* Follows every chain; also how an arc learns its counts. A chain that comes back to itself has too many records. */
-static int check_chains(struct index *ix, struct index_arc *a, const uint32_t *size, uint32_t records,
+static int check_chains(struct index *ix, struct index_arc *a, const struct starts *starts, uint32_t records,
                         const struct index_image_places *places)
 {
     for (uint32_t b = 0; b < a->bucket_n; b++) {
         for (uint32_t ref = a->heads[b / HEADS][b % HEADS]; ref != 0; ref = entry_at(a, ref)->next)
-            if (a->records == records || !entry_within(a, size, ref) || !entry_taken(ix, a, entry_at(a, ref), places))
+            if (a->records == records || !is_start(a, starts, ref) || !entry_taken(ix, a, entry_at(a, ref), places))
                 return ERR_CORRUPT;
     }
     return a->records == records ? 0 : ERR_CORRUPT;
 }
 
-static bool open_chunk_fits(const struct index_arc *a, const uint32_t *size)
+static bool open_chunk_fits(const struct index_arc *a, const struct starts *starts)
 {
-    return a->open == 0 || (a->open <= a->chunk_n && a->open_size == size[a->open - 1] && a->open_used <= a->open_size);
+    return a->open == 0 || (a->open <= a->chunk_n && a->open_used <= a->open_size &&
+                            a->open_size == starts->base[a->open] - starts->base[a->open - 1]);
+}
+
+/* What stands behind the numbers of the head. */
+static int read_body(struct index *ix, struct index_arc *a, struct slice bytes, struct starts *starts,
+                     const struct index_image_places *places)
+{
+    uint32_t bucket_n = get_u32(bytes.p), chunk_n = get_u32(bytes.p + 4);
+    size_t heads = IMAGE_HEAD + (size_t)bucket_n * 4;
+    int error = read_heads(ix, a, bytes.p + IMAGE_HEAD, bucket_n);
+    if (!error)
+        error = read_chunks(ix, a, slice_of(bytes.p + heads, bytes.n - heads), chunk_n, starts);
+    if (error)
+        return error;
+    a->open = get_u32(bytes.p + 8);
+    a->open_used = get_u32(bytes.p + 12);
+    a->open_size = get_u32(bytes.p + 16);
+    if (!open_chunk_fits(a, starts))
+        return ERR_CORRUPT;
+    mark_starts(a, starts);
+    return check_chains(ix, a, starts, get_u32(bytes.p + 20), places);
 }
 
 static int read_arc(struct index *ix, struct index_arc *a, struct slice bytes, const struct index_image_places *places)
 {
-    const uint8_t *p = bytes.p;
     if (bytes.n < IMAGE_HEAD)
         return ERR_CORRUPT;
-    uint32_t bucket_n = get_u32(p), chunk_n = get_u32(p + 4), records = get_u32(p + 20), *size = NULL;
-    size_t heads = (size_t)bucket_n * 4;
-    if (bucket_n == 0 || bucket_n > 1U << 30 || chunk_n > CHUNKS_MAX || heads > bytes.n - IMAGE_HEAD ||
-        chunk_n > (bytes.n - IMAGE_HEAD - heads) / sizeof(struct entry))
+    uint32_t bucket_n = get_u32(bytes.p), chunk_n = get_u32(bytes.p + 4), records = get_u32(bytes.p + 20);
+    size_t rest = bytes.n - IMAGE_HEAD;
+    if (bucket_n == 0 || bucket_n > rest / 4)
         return ERR_CORRUPT;
-    int error = read_heads(ix, a, p + IMAGE_HEAD, bucket_n);
-    if (!error)
-        error = read_chunks(ix, a, slice_of(p + IMAGE_HEAD + heads, bytes.n - IMAGE_HEAD - heads), chunk_n, &size);
-    a->open = get_u32(p + 8);
-    a->open_used = get_u32(p + 12);
-    a->open_size = get_u32(p + 16);
-    if (!error && !open_chunk_fits(a, size))
-        error = ERR_CORRUPT;
-    if (!error)
-        error = check_chains(ix, a, size, records, places);
-    free(size);
+    size_t entries = (rest - (size_t)bucket_n * 4) / sizeof(struct entry); /* at most */
+    if (chunk_n > CHUNKS_MAX || chunk_n > entries || records > entries)
+        return ERR_CORRUPT;
+    struct starts starts = {calloc(chunk_n + 1, sizeof(uint64_t)), calloc(rest / 8 + 1, 1)};
+    int error = starts.base && starts.bit ? read_body(ix, a, bytes, &starts, places) : ERR_NO_MEMORY;
+    free(starts.base);
+    free(starts.bit);
     return error;
 }
 

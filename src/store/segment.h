@@ -46,12 +46,13 @@ struct segment {
         SEGMENT_PARTING, /* ... which is on its way ... */
         SEGMENT_PARTED,  /* ... is durable */
     } stage;
-    uint32_t published;           /* all records before here are in the index */
-    struct covered {              /* by the snapshot under way, or the one that was loaded: */
-        uint32_t from, reach;     /* it has all records before `from`, and names some before `reach` */
-        uint64_t all, tombstones; /* the tally of those before `from` */
+    uint32_t published;       /* all records before here are in the index */
+    struct covered {          /* by the snapshot under way, or the one that was loaded: */
+        uint32_t from, reach; /* it has all records before `from`, and names some before `reach` */
+        uint64_t all, others; /* the tally of those before `from` */
     } covered;
-    uint32_t reads; /* asked of the reader and not yet taken back */
+    uint32_t reads;  /* asked of the reader and not yet taken back */
+    uint64_t pinned; /* bytes of records that compaction copied because nothing replaces them */
     struct kept {
         uint32_t *at; /* offsets of erased tombstones, rising (compact.c says why they are here) ... */
         uint32_t n, cap;

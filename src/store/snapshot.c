@@ -5,7 +5,7 @@
  *     images of arcs (index_image.c), back to back
  *     footer:   u64 place, u64 checksum and u64 bytes of each arc's image
  *               u32 count, then a u64 node id each, in the order of their numbers
- *               u32 count, then a segment each: u32 number | u64 id | u32 slot | u32 from | u32 reach | u64 all | u64 tombstones
+ *               u32 count, then a segment each: u32 number | u64 id | u32 slot | u32 from | u32 reach | u64 all | u64 others
  *               u32 count, then a state record each: u32 slot | u32 offset | the record
  *     trailer, 32 bytes: u64 place of the footer | u64 its bytes | u64 its checksum | "COVEYEND"
  *
@@ -174,7 +174,7 @@ static int begin(struct snapshot *s)
         struct segment *one = s->segments->slot[i];
         const struct tally *t = &s->table->tallies.of[i];
         if (one)
-            one->covered = (struct covered){.from = one->published, .all = t->all, .tombstones = t->tombstones};
+            one->covered = (struct covered){.from = one->published, .all = t->all, .others = t->others};
     }
     return 0;
 }
@@ -210,7 +210,7 @@ static int put_segments(const struct snapshot *s, struct buf *out)
         p = put_u32(p, one->covered.from ? one->covered.from : SEGMENT_HEADER); /* made since the beginning */
         p = put_u32(p, one->covered.reach);
         p = put_u64(p, one->covered.all);
-        p = put_u64(p, one->covered.tombstones);
+        p = put_u64(p, one->covered.others);
     }
     out->n = (size_t)(p - out->p);
     return 0;
@@ -286,7 +286,7 @@ static int prepare_end(struct snapshot *s)
     return 0;
 }
 
-static void ask(struct snapshot *s, int stage, void (*run)(struct keeper *k, void *arg))
+static void ask(struct snapshot *s, enum snapshot_stage stage, void (*run)(struct keeper *k, void *arg))
 {
     s->stage = stage;
     keeper_ask(s->keeper, run, s);

@@ -29,7 +29,7 @@ struct snapshot {
     int dir;
     uint64_t least_bytes; /* written to the log before another snapshot; 0: SNAPSHOT_LEAST_BYTES */
     /* its own */
-    enum { SNAPSHOT_REST, SNAPSHOT_WRITE, SNAPSHOT_END } stage;
+    enum snapshot_stage { SNAPSHOT_REST, SNAPSHOT_WRITE, SNAPSHOT_END } stage;
     int fd;
     uint64_t at;     /* in the file */
     struct buf part; /* what is to be written next */

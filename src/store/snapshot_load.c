@@ -121,7 +121,7 @@ static int load_segment(struct snapshot_load *l, const uint8_t *p)
     s->end = s->published = s->covered.from = from;
     s->covered.reach = reach;
     l->table->tallies.of[slot].all = get_u64(p + 24);
-    l->table->tallies.of[slot].tombstones = get_u64(p + 32);
+    l->table->tallies.of[slot].others = get_u64(p + 32);
     return 0;
 }
 

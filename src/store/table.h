@@ -98,9 +98,9 @@ void table_put_own(struct group *g, const struct record *r);
 
 /* ---- Places (table_place.c; for compaction). n is INDEX_FETCH at most. ---- */
 
-/* What a record found at a place is to the table: dead (another is held for its key), live (it is what is held), or the tombstone
- * of a key that is held no more. */
-enum standing { STANDING_DEAD, STANDING_LIVE, STANDING_ERASED };
+/* What a record found at a place is to the table: dead (another is held for its key); live (it is what is held); the
+ * tombstone of a key that is held no more; or of a kind that says something about other records, which none replaces. */
+enum standing { STANDING_DEAD, STANDING_LIVE, STANDING_ERASED, STANDING_PINNED };
 void table_standing(const struct table *t, const struct record_view *v, const struct place *at, unsigned n, enum standing *out);
 
 /* Whether a key is held at this version or a greater one. */

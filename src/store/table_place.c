@@ -18,11 +18,14 @@ static enum standing standing_ring(const struct table *t, const struct record_vi
                                    const struct place *at)
 {
     struct index_spot spot;
+    bool whole = v->record.kind == RECORD_VALUE || v->record.kind == RECORD_TOMBSTONE;
     if (index_find(&t->index, k, &spot)) {
         struct index_item held = index_get(&t->index, &spot);
-        if (held.kind != RECORD_NONE)
+        if (held.kind != RECORD_NONE && (whole || stands_at(at, held.segment, held.offset)))
             return stands_at(at, held.segment, held.offset) ? STANDING_LIVE : STANDING_DEAD;
     }
+    if (!whole)
+        return STANDING_PINNED;
     return v->record.kind == RECORD_TOMBSTONE ? STANDING_ERASED : STANDING_DEAD;
 }
 

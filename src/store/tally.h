@@ -13,7 +13,7 @@
 
 struct tally {
     uint64_t all, live;
-    uint64_t tombstones; /* of all, dead or not */
+    uint64_t others; /* of all: of neither values nor the node's state, dead or not */
 };
 
 struct tallies {
@@ -50,7 +50,7 @@ static inline void tally_written(struct tallies *t, uint16_t segment, uint64_t b
 {
     t->written += bytes;
     t->of[segment].all += bytes;
-    t->of[segment].tombstones += kind == RECORD_TOMBSTONE ? bytes : 0;
+    t->of[segment].others += kind == RECORD_VALUE || kind == RECORD_STATE ? 0 : bytes;
 }
 
 static inline void tally_live(struct tallies *t, uint16_t segment, uint64_t bytes)

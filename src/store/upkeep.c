@@ -60,7 +60,7 @@ static void make_segment(struct keeper *k, void *arg)
     u->error = segments_create(&u->segments->numbers, u->dir, u->segments->active, u->io, &u->fresh);
 }
 
-static void ask(struct upkeep *u, int job, void (*run)(struct keeper *k, void *arg))
+static void ask(struct upkeep *u, enum upkeep_job job, void (*run)(struct keeper *k, void *arg))
 {
     u->job = job;
     keeper_ask(&u->keeper, run, u);

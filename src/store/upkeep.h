@@ -22,11 +22,11 @@ struct upkeep {
     struct keeper keeper;
     struct compact compact;
     struct snapshot snapshot;
-    enum { UPKEEP_NONE, UPKEEP_RESERVE, UPKEEP_HEAL } job; /* the keeper's, when it is not compaction's */
-    struct segment *fresh;                                 /* what healing made, for the owner to take */
-    int error;                                             /* of the last try for room */
-    bool tired;                                            /* compaction failed: not again before a pause */
-    bool full;                                             /* the reserve was needed and is not back */
+    enum upkeep_job { UPKEEP_NONE, UPKEEP_RESERVE, UPKEEP_HEAL } job; /* the keeper's, when it is not compaction's */
+    struct segment *fresh;                                            /* what healing made, for the owner to take */
+    int error;                                                        /* of the last try for room */
+    bool tired;                                                       /* compaction failed: not again before a pause */
+    bool full;                                                        /* the reserve was needed and is not back */
 };
 
 /* Starts the thread. 0 or ERR_NO_MEMORY. */
