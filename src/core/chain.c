@@ -187,7 +187,7 @@ void chain_found_take(struct chain *c, struct layout *first, struct out *out)
     b->n = 0;
     int error = layout_encode(b, &c->slot[!c->current]);
     if (error) {
-        out_trace(out, TRACE_STORE_ERROR, 0, (uint64_t)-error, 0, SLICE("out of memory while founding"));
+        out_trace(out, TRACE_STORE_ERROR, 0, (uint64_t)error, 0, SLICE("out of memory while founding"));
         return;
     }
     c->adopting = 1;
@@ -229,7 +229,7 @@ void chain_stored(struct chain *c, uint64_t number, int error, uint64_t now_ms, 
         return;
     }
     c->save_ms = now_ms + CHAIN_SAVE_RETRY_MS;
-    out_trace(out, TRACE_STORE_ERROR, 0, (uint64_t)-error, 0, SLICE("the new layout could not be stored; trying again"));
+    out_trace(out, TRACE_STORE_ERROR, 0, (uint64_t)error, 0, SLICE("the new layout could not be stored; trying again"));
 }
 
 static void layout_send(struct chain *c, uint64_t to, struct addr addr, struct out *out)
@@ -265,7 +265,7 @@ void chain_seen(struct chain *c, uint64_t peer, uint64_t epoch, uint64_t now_ms,
 
 static void join_refuse(struct chain *c, uint64_t to, struct addr addr, int error, struct out *out)
 {
-    out_trace(out, TRACE_JOIN_REFUSED, to, (uint64_t)-error, 0, buf_view(&c->why));
+    out_trace(out, TRACE_JOIN_REFUSED, to, (uint64_t)error, 0, buf_view(&c->why));
     out_send(out, to, addr, MSG_JOIN_NO)->join_no = (struct msg_join_no){.error = (uint32_t)error, .text = buf_view(&c->why)};
 }
 

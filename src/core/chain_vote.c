@@ -141,7 +141,7 @@ static void vote_persist(struct chain *c, uint64_t to, uint64_t ballot, enum mes
     if (!error)
         error = buf_slice(record, buf_view(&a->value));
     if (error) {
-        out_trace(out, TRACE_STORE_ERROR, 0, (uint64_t)-error, 0, SLICE("a vote on the layout could not be stored"));
+        out_trace(out, TRACE_STORE_ERROR, 0, (uint64_t)error, 0, SLICE("a vote on the layout could not be stored"));
         return;
     }
     a->persist[a->persist_n++] = (struct chain_persist){
@@ -173,7 +173,7 @@ static void persist_fail(struct chain *c, uint64_t serial, int error, struct out
         if (a->persist[i].serial != serial)
             a->persist[kept++] = a->persist[i];
     a->persist_n = kept;
-    out_trace(out, TRACE_STORE_ERROR, 0, (uint64_t)-error, 0, SLICE("a vote on the layout could not be stored"));
+    out_trace(out, TRACE_STORE_ERROR, 0, (uint64_t)error, 0, SLICE("a vote on the layout could not be stored"));
 }
 
 /* An answer to ourselves may add to this queue, so each is taken out before it is given. */

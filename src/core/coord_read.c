@@ -193,7 +193,8 @@ static bool take_answer(struct op *op, struct op_owner *o, const struct record *
 static void owner_failed(struct coord *c, struct op *op, unsigned i, int error, struct out *out)
 {
     struct op_owner *o = &op->owner[i];
-    bool for_good = error == ERR_IO || error == ERR_CORRUPT || error == ERR_NOT_A_MEMBER || error == ERR_RECOVERING;
+    bool for_good =
+        error == ERR_IO || error == ERR_CORRUPT || error == ERR_NO_SPACE || error == ERR_NOT_A_MEMBER || error == ERR_RECOVERING;
     o->state = for_good ? OWNER_FAILED : OWNER_IDLE;
     o->recovering = error == ERR_RECOVERING;
     op->refusal = error;
@@ -201,11 +202,12 @@ static void owner_failed(struct coord *c, struct op *op, unsigned i, int error, 
         op->value_from = REPLICAS_MAX;
     if (op->owner_n - op_count(op, OWNER_FAILED) < op->need && op->kind != OP_WHERE)
         op_finish(c, op, error, op_count(op, OWNER_DONE), out);
-    else if (op->phase != PHASE_READ)
-        read_begin(c, op, out);
+    else if (for_good && op->phase != PHASE_READ)
+        read_begin(c, op, out); /* without this owner */
     else if (for_good)
         drive_asking(c, op, false, out);
-    /* A refusal for now (another epoch) is tried again at the next tick, or when the layout comes. */
+    /* A refusal for now (another epoch) is tried again at the next tick, or when the layout comes: at once would be at the
+     * network's pace. */
 }
 
 void read_answer(struct coord *c, struct op *op, unsigned i, int error, const struct record *record, uint32_t size,

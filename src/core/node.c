@@ -667,7 +667,7 @@ static void on_stored(struct node *n, const struct event *ev, struct out *out)
 {
     uint64_t number = TOKEN_NUMBER(ev->stored.token);
     int error = ev->stored.error;
-    if (error && error != ERR_SUPERSEDED)
+    if (error && error != ERR_SUPERSEDED && power_of_two(++n->store_errors)) /* a full disk says so to every put */
         out_trace(out, TRACE_STORE_ERROR, 0, (uint64_t)error, 0, slice_str(error_sentence(error)));
     switch (TOKEN_OWNER(ev->stored.token)) {
     case TOKEN_COORD:

@@ -98,6 +98,7 @@ struct node {
     unsigned news;    /* peers with news */
     bool more;        /* changed members are left for the next step */
     uint64_t bad_packets;
+    unsigned store_errors;
     struct swim swim;
     struct chain chain;
     struct coord coord;
