@@ -229,7 +229,7 @@ static void act(struct world *w, uint32_t i, const struct action *a)
         store_get(s->store, a->get.token, a->get.key, a->get.wants);
         break;
     case ACT_STORE_COUNT:
-        store_count(s->store, a->count.token);
+        store_count(s->store, a->count.token, a->count.wall_ms);
         break;
     case ACT_HINT_PUT:
         hints_put(s->hints, a->hint.target, &a->hint.record);

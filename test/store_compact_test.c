@@ -114,6 +114,55 @@ static void the_living_are_copied(void **state)
 }
 
 /* A large value does not fit a chunk of the compaction. */
+static struct record expiry_record(struct slice key, struct slice value, uint64_t stamp, uint64_t expiry_stamp)
+{
+    struct record r = value_record(key, value, stamp);
+    r.kind = RECORD_EXPIRY;
+    r.value.n = 0;
+    r.version.expiry_stamp = expiry_stamp;
+    r.expiry_ms = 1000 + expiry_stamp;
+    return r;
+}
+
+/* Cold keys get expiries round after round: only the last of each counts, whether it lies behind its value in one segment or far
+ * from it, and it outlives every compaction, its value and a start. */
+static void expiries_follow_their_values(void **state)
+{
+    struct fixture *f = *state;
+    struct log_stats stats;
+    char key[32];
+    f->options.segment_bytes = SEGMENT;
+    fixture_open(f);
+    for (unsigned round = 0; round < 30; round++) {
+        put_cold(f, round);
+        put_rounds(f, round, round + 1);
+        for (unsigned i = 0; i <= round; i += 1 + i / 4) /* the first of them each time, others now and then, some never */
+            assert_int_equal(fixture_put(f, expiry_record(numbered(key, "cold", i), SLICE("stays"), 1, 2 + round)).error, 0);
+    }
+    put_rounds(f, 30, 60); /* so that no expiry is left where it was written */
+    for (int again = 0; again < 3; again++) {
+        fixture_until_compacted(f, again ? 0 : 50);
+        for (unsigned i = 0; i < 30; i++) {
+            bool ends = false;
+            for (unsigned k = 0; k <= 29; k += 1 + k / 4)
+                ends |= k == i;
+            struct store_result got = fixture_get(f, numbered(key, "cold", i), GET_VALUE);
+            assert_int_equal(got.error, 0);
+            assert_true(slice_eq(got.record.value, SLICE("stays")));
+            assert_int_equal(got.record.version.expiry_stamp, ends ? 31 : 0);
+            assert_int_equal(got.record.expiry_ms, ends ? 1031 : 0);
+        }
+        assert_int_equal(access(fixture_path(f, "seg-00000001.log"), F_OK), -1);
+        assert_int_equal(log_drain(f->store), 0);
+        fixture_close(f);
+        if (again == 1)
+            unlink(fixture_path(f, "snapshot")); /* all of the log is read, then */
+        fixture_open(f);
+    }
+    log_stats(f->store, &stats);
+    assert_true(stats.disk_bytes < 20 * SEGMENT); /* the 250 expiries are not there any more */
+}
+
 static void large_values_are_copied(void **state)
 {
     struct fixture *f = *state;
@@ -297,9 +346,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(overwriting_gives_space_back), TEST(the_living_are_copied), TEST(large_values_are_copied),
-        TEST(a_failure_at_any_step),        TEST(dying_at_any_step),     TEST(reads_hold_segments),
-        TEST(a_lost_segment_is_noticed),
+        TEST(overwriting_gives_space_back), TEST(the_living_are_copied),     TEST(expiries_follow_their_values),
+        TEST(large_values_are_copied),      TEST(a_failure_at_any_step),     TEST(dying_at_any_step),
+        TEST(reads_hold_segments),          TEST(a_lost_segment_is_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -214,7 +214,7 @@ static void counts_live_keys_per_vnode(void **state)
     }
     assert_int_equal(store_records(b->log->store), 100);
     for (int round = 0; round < 2; round++) {
-        store_count(b->log->store, 8);
+        store_count(b->log->store, 8, 0);
         struct store_result out = reap(b);
         assert_int_equal(out.kind, STORE_COUNT_DONE);
         assert_int_equal(out.token, 8);

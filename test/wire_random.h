@@ -91,6 +91,16 @@ static inline void random_record(struct rng *rng, struct record *f)
         f->version.deleted = 1;
         f->value.n = 0;
     }
+    if (f->kind == RECORD_FLUSH) {
+        f->key.n = 0;
+        f->version.deleted = 1;
+        f->value.n = 0;
+    }
+    if (f->kind == RECORD_EXPIRY) {
+        f->version.deleted = 0;
+        f->version.expiry_stamp |= 1;
+        f->value.n = 0;
+    }
 }
 
 static inline bool equal_version(const struct version *a, const struct version *b)

@@ -20,13 +20,23 @@ enum op_kind {
     OP_HEAD,    /* its kind, version and size */
     OP_PUT,     /* store a value */
     OP_DEL,     /* delete; says whether it existed */
+    OP_EXPIRE,  /* set or take away the expiry of a value; says whether it did */
     OP_WHERE,   /* the vnode, the owners, and each owner's version */
+    OP_FLUSH,   /* delete all that there is */
     OP_COUNT,   /* live keys of the whole cluster */
     OP_MEMBERS, /* a table of the members */
     OP_RING,    /* the layout */
     OP_STATUS,  /* the verdict */
     OP_HINTS,   /* what is kept here for members that missed it */
     OP_REPAIR,  /* compare with the other owners, or say how that goes */
+};
+
+/* On what an OP_EXPIRE depends, or'ed; 0: only on there being a value. */
+enum expire_when {
+    EXPIRE_NX = 1, /* it has no expiry */
+    EXPIRE_XX = 2, /* it has one */
+    EXPIRE_GT = 4, /* the new one is later; to have none is the latest of all */
+    EXPIRE_LT = 8, /* the new one is sooner */
 };
 
 enum consistency { LEVEL_QUORUM = 0, LEVEL_ONE, LEVEL_ALL }; /* ONE is for reads only */
@@ -37,7 +47,11 @@ struct request {
     enum consistency level;
     struct slice key;
     struct slice value;
-    uint32_t vnode; /* OP_REPAIR: which; REPAIR_ALL; or REPAIR_NONE: only say how it goes */
+    uint64_t expiry_ms;   /* OP_PUT, OP_EXPIRE: when the value ends, wall ms since 1970; 0: never */
+    bool expiry_relative; /* expiry_ms counts from now, by the coordinator's clock */
+    bool keep_expiry;     /* OP_PUT: the value takes over the expiry of the one that it replaces */
+    uint8_t when;         /* OP_EXPIRE: enum expire_when */
+    uint32_t vnode;       /* OP_REPAIR: which; REPAIR_ALL; or REPAIR_NONE: only say how it goes */
 };
 
 enum { REPAIR_ALL = 0xffff, REPAIR_NONE = 0x10000 };
@@ -122,10 +136,11 @@ struct result {
     int error;        /* 0; refused before anything was stored: ERR_NO_QUORUM, ERR_LOADING, ERR_BUSY, ERR_FORMING; and others */
     uint8_t answered; /* with ERR_NO_QUORUM and ERR_UNKNOWN_OUTCOME: owners that did, */
     uint8_t needed;   /* and owners that must */
-    bool existed;     /* OP_DEL */
+    bool existed;     /* OP_DEL; OP_EXPIRE: the expiry was changed */
     uint32_t size;    /* OP_GET, OP_HEAD: of the value */
     uint64_t count;   /* OP_COUNT */
-    struct record record; /* OP_GET, OP_HEAD: kind RECORD_NONE or RECORD_TOMBSTONE where there is no such key */
+    struct record record; /* OP_GET, OP_HEAD: RECORD_VALUE where there is such a key; one that has expired is none */
+    uint64_t wall_ms;     /* the coordinator's clock, by which that was judged */
     union {
         struct { /* OP_WHERE */
             const struct where_owner *owner;
@@ -186,7 +201,8 @@ struct event {
         const struct request *request;
         struct {
             uint64_t token;
-            int error;           /* 0, ERR_SUPERSEDED (a greater version is held: `held`), ERR_IO, ERR_NO_SPACE, ERR_BUSY */
+            int error;           /* 0, ERR_SUPERSEDED (a greater version is held: `held`), ERR_LACKS_VALUE (of an expiry), ERR_IO,
+                        * ERR_NO_SPACE, ERR_BUSY */
             struct version held; /* what the store holds for the key now */
         } stored;
         struct {
@@ -268,6 +284,7 @@ struct action {
         } get;
         struct {
             uint64_t token;
+            uint64_t wall_ms; /* keys that have expired by then do not count */
         } count;
         struct {
             uint64_t target;

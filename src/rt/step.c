@@ -72,7 +72,7 @@ static void carry_out(struct world *w, const struct action *a)
         store_get(w->store, a->get.token, a->get.key, a->get.wants);
         break;
     case ACT_STORE_COUNT:
-        store_count(w->store, a->count.token);
+        store_count(w->store, a->count.token, a->count.wall_ms);
         break;
     case ACT_HINT_PUT:
         hints_put(w->hints, a->hint.target, &a->hint.record);

@@ -20,6 +20,10 @@
  * makes that one. The list of segments (a state record) without the victim is durable before the file goes: so a start can tell
  * a segment that went from one that was lost.
  *
+ * **Expiries.** No entry names the place of an expiry, but it counts as long as its value has it. Whichever of the two is copied
+ * first, the copy is both (fold.h), so an expiry never moves: it brings its value along from where that stands, and goes with
+ * its segment. The values that one chunk's expiries bring are bounded; the chunk ends early then.
+ *
  * **Erased tombstones.** A tombstone that the index has dropped (design section 4, erasing) may not just leave the disk: an older
  * record of its key, dead, may stand in any segment that existed then, and a replay without the tombstone would revive it. So it
  * is copied, as kept, with the number `until` of the next segment at that time; it is dropped when a later compaction finds that
@@ -40,6 +44,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "store/fold.h"
 
 enum {
     DEAD_PERCENT = 40,         /* of a segment, before it is worth a copy: keeps the log below 1.7 times the live bytes */
@@ -51,7 +56,7 @@ enum {
 void compact_init(struct compact *c)
 {
     buf_init(&c->chunk, RECORD_MAX);
-    buf_init(&c->copy, RECORD_MAX);
+    buf_init(&c->copy, CHUNK_BYTES + 2 * (size_t)RECORD_MAX); /* a chunk, and the values that its expiries bring */
 }
 
 void compact_close(struct compact *c)
@@ -148,7 +153,7 @@ static int item_add(struct compact *c, const struct record_view *v, uint32_t at)
         c->item = grown;
         c->item_cap = cap;
     }
-    c->item[c->item_n++] = (struct compact_item){.view = *v, .from = {at, c->victim->slot}};
+    c->item[c->item_n++] = (struct compact_item){.view = *v, .at = at, .from = {at, c->victim->slot}};
     return 0;
 }
 
@@ -203,6 +208,7 @@ static void read_chunk(struct keeper *k, void *arg)
     struct compact *c = arg;
     rest(c, k);
     c->item_n = c->next = 0;
+    c->fold_bytes = 0;
     c->error = chunk_fill(c, CHUNK_BYTES);
     if (!c->error)
         c->error = chunk_list(c, c->at + c->chunk.n < c->victim->published);
@@ -215,16 +221,27 @@ static void read_chunk(struct keeper *k, void *arg)
         c->error = ERR_CORRUPT; /* the file is shorter than it was */
 }
 
+static int gather_one(struct compact *c, struct compact_item *item)
+{
+    struct slice bytes = slice_of(c->chunk.p + (item->at - c->at), item->view.size);
+    size_t before = c->copy.n;
+    item->to.offset = (uint32_t)before;
+    if (item->standing != STANDING_EXPIRY)
+        return item->standing == STANDING_LIVE && item->held.kind != RECORD_NONE
+                   ? fold_record(&c->copy, bytes, &item->view, &item->held)
+                   : buf_slice(&c->copy, bytes);
+    int error = fold_expiry(&c->copy, item->value, c->io, item->view.record.key, &item->held);
+    if (c->copy.n == before)
+        item->standing = STANDING_DEAD;
+    return error;
+}
+
 /* Gathers the records to copy; their places count from the first byte. */
 static int gather_copies(struct compact *c)
 {
     c->copy.n = 0;
     for (uint32_t i = 0; i < c->item_n; i++) {
-        struct compact_item *item = &c->item[i];
-        if (item->standing == STANDING_DEAD)
-            continue;
-        item->to.offset = (uint32_t)c->copy.n;
-        int error = buf_append(&c->copy, c->chunk.p + (item->from.offset - c->at), item->view.size);
+        int error = c->item[i].standing == STANDING_DEAD ? 0 : gather_one(c, &c->item[i]);
         if (error)
             return error;
     }
@@ -259,7 +276,7 @@ static void copy_chunk(struct keeper *k, void *arg)
     struct compact *c = arg;
     (void)k;
     c->error = gather_copies(c);
-    if (c->error)
+    if (c->error || c->copy.n == 0)
         return;
     uint32_t base = try_copy(c);
     if (c->error == ERR_NO_SPACE && reserve_release(c->reserve))
@@ -327,19 +344,49 @@ static unsigned batch(const struct compact *c, uint32_t end, struct record_view 
     return n;
 }
 
+/* An expiry that counts brings its value, unless that stands in the victim too and is copied anyway, with the expiry. False
+ * when the values of this chunk are enough: the expiry then begins the next one. */
+static bool judge_expiry(struct compact *c, struct compact_item *item)
+{
+    uint64_t bytes = table_record_max(&item->held, item->view.record.key.n);
+    if (item->held.segment == c->victim->slot) {
+        item->standing = STANDING_DEAD;
+        return true;
+    }
+    if (c->fold_bytes > 0 && c->fold_bytes + bytes > CHUNK_BYTES)
+        return false;
+    c->fold_bytes += bytes;
+    item->value = c->segments->slot[item->held.segment];
+    item->from = (struct place){item->held.offset, item->held.segment};
+    return true;
+}
+
+/* Ends the chunk before an item. */
+static void chunk_cut(struct compact *c, uint32_t item)
+{
+    c->chunk_end = c->item[item].at;
+    c->item_n = item;
+}
+
 static void judge_slice(struct compact *c)
 {
     bool may_go = kept_may_go(c, c->victim);
-    for (uint32_t end = slice_end(c); c->next < end;) {
+    for (uint32_t end = slice_end(c); c->next < end && c->next < c->item_n;) {
         struct record_view view[INDEX_FETCH];
         struct place from[INDEX_FETCH];
         enum standing standing[INDEX_FETCH];
+        struct index_item held[INDEX_FETCH];
         unsigned n = batch(c, end, view, from);
-        table_standing(c->table, view, from, n, standing);
-        for (unsigned i = 0; i < n; i++) {
-            struct compact_item *item = &c->item[c->next++];
-            bool over = standing[i] == STANDING_ERASED && may_go && is_kept(c->victim, item->from.offset);
+        table_standing(c->table, view, from, n, standing, held);
+        for (unsigned i = 0; i < n && c->next < c->item_n; i++) {
+            struct compact_item *item = &c->item[c->next];
+            bool over = standing[i] == STANDING_ERASED && may_go && is_kept(c->victim, item->at);
             item->standing = over ? STANDING_DEAD : standing[i];
+            item->held = item->view.record.kind == RECORD_STATE ? (struct index_item){0} : held[i];
+            if (item->standing == STANDING_EXPIRY && !judge_expiry(c, item))
+                chunk_cut(c, c->next);
+            else
+                c->next++;
         }
     }
 }
@@ -356,7 +403,7 @@ static void keep(struct compact *c, const struct compact_item *item)
         k->at = grown;
         k->cap = cap;
     }
-    uint32_t first_kept = is_kept(c->victim, item->from.offset) ? c->victim->kept.until : c->segments->numbers.next;
+    uint32_t first_kept = is_kept(c->victim, item->at) ? c->victim->kept.until : c->segments->numbers.next;
     k->at[k->n++] = item->to.offset;
     k->until = first_kept > k->until ? first_kept : k->until;
     k->bytes += tally_weight(item->view.record.key.n, 0);
@@ -377,6 +424,10 @@ static void move_slice(struct compact *c)
         if (item->standing == STANDING_PINNED)
             c->output->pinned += tally_weight(item->view.record.key.n, item->view.value_size);
         view[n] = item->view;
+        if (item->held.kind != RECORD_NONE && item->standing != STANDING_PINNED) {
+            view[n].record.kind = item->held.kind; /* an expiry brought its value, a flushed value is a deletion */
+            view[n].value_size = item->held.value_n;
+        }
         from[n] = item->from;
         to[n++] = item->to;
         if (n == INDEX_FETCH) {
@@ -436,6 +487,10 @@ static void copied(struct compact *c)
 {
     if (!adopt_fresh(c) || c->error) {
         give_up(c);
+        return;
+    }
+    if (c->copy.n == 0) { /* the expiries were all in their values already */
+        next_chunk(c);
         return;
     }
     c->copied_bytes += c->copy.n;

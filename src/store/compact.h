@@ -12,8 +12,11 @@
 
 struct compact_item {
     struct record_view view; /* its slices point into the chunk */
-    struct place from, to;
+    uint32_t at;             /* of the record in the victim */
+    struct place from, to;   /* of what is copied: an expiry brings its value */
     enum standing standing;
+    struct index_item held;      /* of a record of the ring that counts */
+    const struct segment *value; /* STANDING_EXPIRY: where the value stands */
 };
 
 struct compact {
@@ -37,6 +40,7 @@ struct compact {
     uint32_t chunk_end;     /* of its last whole record */
     struct buf chunk, copy;
     struct compact_item *item; /* the records of the chunk */
+    uint64_t fold_bytes;       /* of values that its expiries bring, at most */
     uint32_t item_n, item_cap;
     uint32_t next; /* the next item to judge or move */
     uint64_t began_us;

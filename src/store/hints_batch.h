@@ -15,7 +15,7 @@ void hints_batch_init(struct hints_batch *b);
 void hints_batch_close(struct hints_batch *b);
 
 /* Fills the batch from the start of `bytes`, where the byte at i stands at place first + i; a record's place is that behind it,
- * where the next begins. Records of other kinds than values and tombstones (marks) are passed over. Stops after HINTS_BATCH
+ * where the next begins. Records that no owner takes (marks) are passed over. Stops after HINTS_BATCH
  * records, HINTS_BATCH_BYTES of values or where the bytes end in the middle of a record. The batch points into bytes and
  * b->values. 0, ERR_CORRUPT when the first record is damaged (what stands before a later one is given first), or
  * ERR_NO_MEMORY. */

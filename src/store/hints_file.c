@@ -134,8 +134,8 @@ static void scan_record(const struct hints_file *f, const struct record *r, uint
 {
     if (hints_is_hint(r)) {
         scan->hints += place > head;
-        if (r->version.stamp >> 16 > scan->newest_ms)
-            scan->newest_ms = r->version.stamp >> 16;
+        if (version_ms(&r->version) > scan->newest_ms)
+            scan->newest_ms = version_ms(&r->version);
     } else if (r->version.node == f->target && slice_eq(r->key, MARK_NAME) && r->version.stamp > scan->head) {
         scan->head = r->version.stamp;
     }

@@ -174,8 +174,8 @@ static void log_put(struct hints *h, uint64_t target, const struct record *r)
         return;
     }
     t->gather_n++;
-    if (r->version.stamp >> 16 > t->gather_newest_ms)
-        t->gather_newest_ms = r->version.stamp >> 16;
+    if (version_ms(&r->version) > t->gather_newest_ms)
+        t->gather_newest_ms = version_ms(&r->version);
 }
 
 /* The file that the next append goes to; NULL when memory is out. */

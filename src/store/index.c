@@ -24,7 +24,7 @@
  * anew.
  *
  * Invariants (index_check): an entry is in the chain of the bucket that its hash names; arc.live counts the entries of kind
- * VALUE; index.records all entries. */
+ * VALUE that no count has found expired; index.records all entries. */
 #include "store/index_inner.h"
 
 #include <stdlib.h>
@@ -387,8 +387,7 @@ void index_set(struct index *ix, const struct index_spot *spot, const struct ind
     int number = nodes_number(&ix->nodes, item->version.node);
     CHECK(number >= 0 && item->value_n <= VALUE_N_MAX && item->kind != RECORD_NONE && item->kind <= FLAG_KIND);
     CHECK(!expiry || (e->flags & FLAG_EXPIRY));
-    spot->arc->live -= (e->flags & FLAG_KIND) == RECORD_VALUE;
-    spot->arc->live += item->kind == RECORD_VALUE;
+    spot->arc->live -= entry_live(e);
     e->stamp = item->version.stamp;
     e->digest = item->version.digest;
     e->offset = item->offset;
@@ -401,6 +400,9 @@ void index_set(struct index *ix, const struct index_spot *spot, const struct ind
         memcpy(entry_expiry(e), &item->version.expiry_stamp, sizeof(uint64_t));
         memcpy(entry_expiry(e) + sizeof(uint64_t), &item->expiry_ms, sizeof(uint64_t));
     }
+    spot->arc->live += entry_live(e);
+    if (entry_live(e))
+        arc_note_expiry(spot->arc, item->expiry_ms);
 }
 
 /* Copies every entry of one arc into another index. */
@@ -440,10 +442,33 @@ int index_cut(struct index *ix, uint32_t arcs)
     return 0;
 }
 
-void index_count(const struct index *ix, uint32_t *live)
+/* Marks what has expired by now, so that it is counted out once and not looked at again. */
+static void expire_arc(struct index_arc *a, uint64_t wall_ms)
 {
-    for (uint32_t i = 0; i < ix->arc_n; i++)
-        live[i] = ix->arc[i] ? ix->arc[i]->live : 0;
+    a->soonest_ms = 0;
+    for (uint32_t b = 0; b < a->bucket_n; b++) {
+        for (uint32_t ref = *head_at(a, b); ref != 0; ref = entry_at(a, ref)->next) {
+            struct entry *e = entry_at(a, ref);
+            if (!entry_live(e))
+                continue;
+            if (expiry_passed(entry_expiry_ms(e), wall_ms)) {
+                e->flags |= FLAG_EXPIRED;
+                a->live--;
+            } else {
+                arc_note_expiry(a, entry_expiry_ms(e));
+            }
+        }
+    }
+}
+
+void index_count(struct index *ix, uint64_t wall_ms, uint32_t *live)
+{
+    for (uint32_t i = 0; i < ix->arc_n; i++) {
+        struct index_arc *a = ix->arc[i];
+        if (a && expiry_passed(a->soonest_ms, wall_ms))
+            expire_arc(a, wall_ms);
+        live[i] = a ? a->live : 0;
+    }
 }
 
 uint32_t index_arc_records(const struct index *ix, uint32_t arc)
@@ -476,7 +501,8 @@ static uint32_t check_arc(const struct index *ix, uint32_t number)
             CHECK(bucket_of(a, hash_seeded(entry_key(e), ix->seed)) == b);
             CHECK(e->node < ix->nodes.n);
             records++;
-            live += (e->flags & FLAG_KIND) == RECORD_VALUE;
+            live += entry_live(e);
+            CHECK(!entry_live(e) || entry_expiry_ms(e) == 0 || (a->soonest_ms != 0 && a->soonest_ms <= entry_expiry_ms(e)));
         }
     }
     CHECK(!a || (a->records == records && a->live == live));

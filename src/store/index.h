@@ -76,8 +76,9 @@ struct index_item index_get(const struct index *ix, const struct index_spot *spo
 /* Overwrites an entry that index_reserve has made room in for this item. */
 void index_set(struct index *ix, const struct index_spot *spot, const struct index_item *item);
 
-/* Live keys (values) per arc; live has arc_n places. */
-void index_count(const struct index *ix, uint32_t *live);
+/* Live keys per arc: values whose expiry has not passed at wall_ms; live has arc_n places. Walks an arc only when an
+ * expiry in it has passed since its last walk. */
+void index_count(struct index *ix, uint64_t wall_ms, uint32_t *live);
 
 /* The entries of one arc, reserved ones included. */
 uint32_t index_arc_records(const struct index *ix, uint32_t arc);

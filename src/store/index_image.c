@@ -174,7 +174,10 @@ static bool entry_taken(struct index *ix, struct index_arc *a, struct entry *e, 
     else
         places->tally[e->segment].live += tally_weight(key.n, value_n);
     a->records++;
-    a->live += (e->flags & FLAG_KIND) == RECORD_VALUE;
+    e->flags &= (uint8_t)~FLAG_EXPIRED; /* the next count finds it again */
+    a->live += entry_live(e);
+    if (entry_live(e))
+        arc_note_expiry(a, entry_expiry_ms(e));
     ix->key_bytes += key.n;
     return true;
 }

@@ -16,7 +16,12 @@ enum {
     VALUE_N_MAX = (1 << 24) - 1,
 };
 
-enum { FLAG_KIND = 7, FLAG_DELETED = 8, FLAG_EXPIRY = 16 /* there is room for one */ };
+enum {
+    FLAG_KIND = 7,
+    FLAG_DELETED = 8,
+    FLAG_EXPIRY = 16,  /* there is room for one, */
+    FLAG_EXPIRED = 32, /* and it was seen to pass */
+};
 
 struct entry {
     uint32_t next;
@@ -42,6 +47,7 @@ struct index_arc {
     uint32_t open_used, open_size;
     uint32_t records;
     uint32_t live;
+    uint64_t soonest_ms; /* no value that counts as live expires before; 0 while none expires at all */
 };
 
 static inline struct entry *entry_at(const struct index_arc *a, uint32_t ref)
@@ -57,6 +63,27 @@ static inline size_t entry_size(size_t key_n, bool expiry)
 static inline uint8_t *entry_expiry(const struct entry *e)
 {
     return (uint8_t *)e + sizeof *e + (e->key_n == LONG_KEY ? sizeof(uint32_t) : 0);
+}
+
+/* 0: it does not expire. */
+static inline uint64_t entry_expiry_ms(const struct entry *e)
+{
+    uint64_t ms = 0;
+    if (e->flags & FLAG_EXPIRY)
+        memcpy(&ms, entry_expiry(e) + sizeof(uint64_t), sizeof ms);
+    return ms;
+}
+
+static inline bool entry_live(const struct entry *e)
+{
+    return (e->flags & FLAG_KIND) == RECORD_VALUE && !(e->flags & FLAG_EXPIRED);
+}
+
+/* A live entry of the arc expires then. */
+static inline void arc_note_expiry(struct index_arc *a, uint64_t ms)
+{
+    if (ms != 0 && (a->soonest_ms == 0 || ms < a->soonest_ms))
+        a->soonest_ms = ms;
 }
 
 static inline struct slice entry_key(const struct entry *e)

@@ -335,9 +335,9 @@ static void log_get(struct store *s, uint64_t token, struct slice key, enum get_
     table_get(&log_of(s)->table, token, key, wants);
 }
 
-static void log_count(struct store *s, uint64_t token)
+static void log_count(struct store *s, uint64_t token, uint64_t wall_ms)
 {
-    table_count(&log_of(s)->table, token);
+    table_count(&log_of(s)->table, token, wall_ms);
 }
 
 static void log_tree(struct store *s, uint64_t token, struct slice vnodes, bool leaves)

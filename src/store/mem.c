@@ -52,9 +52,9 @@ static void mem_get(struct store *s, uint64_t token, struct slice key, enum get_
     table_get(&mem_of(s)->table, token, key, wants);
 }
 
-static void mem_count(struct store *s, uint64_t token)
+static void mem_count(struct store *s, uint64_t token, uint64_t wall_ms)
 {
-    table_count(&mem_of(s)->table, token);
+    table_count(&mem_of(s)->table, token, wall_ms);
 }
 
 static void mem_tree(struct store *s, uint64_t token, struct slice vnodes, bool leaves)

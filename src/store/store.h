@@ -4,6 +4,12 @@
  * whatever order they come in, also at replay. A put becomes visible to reads, and its result comes out of store_reap, only when
  * it is as durable as the store was opened for. One thread calls all this; an implementation may have helpers inside.
  *
+ * A record of kind RECORD_EXPIRY joins the value that it names: only a key that visibly holds that value takes it. A
+ * store knows no time: a record whose expiry has passed is held and read like any other.
+ *
+ * A record of kind RECORD_FLUSH is always taken, and merges by itself: flushed.h says what it does to the others. Its
+ * result is ERR_SUPERSEDED when a plain record with a greater stamp was ever visible here; `held` has that stamp.
+ *
  * Records of kind RECORD_STATE are the node's own: outside the ring, one per name, the greatest serial (version.stamp) wins,
  * always synced before their result, whatever the durability. */
 #ifndef COVEY_STORE_STORE_H
@@ -24,12 +30,14 @@ enum store_result_kind { STORE_PUT_DONE, STORE_GET_DONE, STORE_COUNT_DONE, STORE
 struct store_result {
     enum store_result_kind kind;
     uint64_t token;
-    int error;            /* PUT: 0, ERR_SUPERSEDED, ERR_IO, ERR_NO_SPACE, ERR_BUSY. GET: 0 (absent too), ERR_IO, ERR_CORRUPT.
+    int error;            /* PUT: 0, ERR_SUPERSEDED, ERR_LACKS_VALUE (of an expiry), ERR_IO, ERR_NO_SPACE, ERR_BUSY.
+                           * GET: 0 (absent too), ERR_IO, ERR_CORRUPT.
                            * TREE, LIST: 0, ERR_LOADING (the cluster is not known yet), ERR_BAD_MESSAGE (no such vnode).
                            * Any: ERR_NO_MEMORY, ERR_TOO_BIG; PUT: ERR_REFUSED (a kind that this release cannot merge).
                            * After ERR_IO or ERR_NO_SPACE the record may yet turn up at the next opening */
     struct version held;  /* PUT: what is held for the key now */
-    struct record record; /* GET: kind RECORD_NONE when absent; value empty for GET_DIGEST */
+    struct record record; /* GET: kind RECORD_NONE when absent, RECORD_EXPIRY when only that survived of a value; value empty for
+                           * GET_DIGEST */
     uint32_t size;        /* GET: of the value */
     const uint32_t *live; /* COUNT: live keys per vnode */
     uint32_t vnode_n;
@@ -42,7 +50,7 @@ struct store;
 struct store_vtable {
     void (*put)(struct store *s, uint64_t token, const struct record *r);
     void (*get)(struct store *s, uint64_t token, struct slice key, enum get_wants wants);
-    void (*count)(struct store *s, uint64_t token);
+    void (*count)(struct store *s, uint64_t token, uint64_t wall_ms);
     void (*tree)(struct store *s, uint64_t token, struct slice vnodes, bool leaves);
     void (*list)(struct store *s, uint64_t token, uint16_t vnode, struct slice ranges);
     void (*flush)(struct store *s);
@@ -73,10 +81,10 @@ static inline void store_get(struct store *s, uint64_t token, struct slice key, 
     s->vtable->get(s, token, key, wants);
 }
 
-/* Submits a count of live keys (values, not tombstones) per vnode. */
-static inline void store_count(struct store *s, uint64_t token)
+/* Submits a count of live keys (values whose expiry has not passed at wall_ms) per vnode. */
+static inline void store_count(struct store *s, uint64_t token, uint64_t wall_ms)
 {
-    s->vtable->count(s, token);
+    s->vtable->count(s, token, wall_ms);
 }
 
 /* Submits a question for Merkle trees (wire/merkle.h): the root of each of some vnodes (a run of u16, little-endian, at most

@@ -24,6 +24,8 @@ int table_init(struct table *t, uint64_t seed)
     buf_init(&t->keys, QUESTION_KEYS_MAX);
     buf_init(&t->told, TOLD_MAX);
     int error = index_init(&t->index, VNODES_DEFAULT, seed);
+    if (!error && nodes_number(&t->index.nodes, FLUSHED_NODE) < 0)
+        error = ERR_NO_MEMORY; /* so that a flush can be applied without fail */
     if (!error)
         error = forest_init(&t->forest, VNODES_DEFAULT);
     return error ? error : tally_room(&t->tallies, 0);
@@ -32,6 +34,8 @@ int table_init(struct table *t, uint64_t seed)
 int table_cut(struct table *t, uint16_t vnodes)
 {
     int error = index_cut(&t->index, vnodes);
+    if (!error && nodes_number(&t->index.nodes, FLUSHED_NODE) < 0)
+        error = ERR_NO_MEMORY;
     return error ? error : forest_cut(&t->forest, vnodes);
 }
 
@@ -63,21 +67,48 @@ static struct index_item item_of(const struct record *r, uint32_t value_n)
     return (struct index_item){.version = r->version, .expiry_ms = r->expiry_ms, .value_n = value_n, .kind = r->kind};
 }
 
-/* Answers from what is visible already: a put that is not newer needs no write. */
-static bool settled(struct table *t, uint64_t token, const struct version *put, const struct version *held)
+static int item_expiry_cmp(const struct index_item *a, const struct index_item *b)
 {
-    int c = version_cmp(put, held);
-    if (c > 0)
-        return false;
-    answer(t, token, c < 0 ? ERR_SUPERSEDED : 0, held);
-    return true;
+    return expiry_cmp(a->version.expiry_stamp, a->expiry_ms, b->version.expiry_stamp, b->expiry_ms);
+}
+
+/* What two records of one key say together: see table.h. */
+static struct index_item joined(const struct index_item *held, const struct index_item *come)
+{
+    int order = version_value_cmp(&come->version, &held->version);
+    if (order != 0)
+        return order > 0 ? *come : *held;
+    const struct index_item *later = item_expiry_cmp(come, held) > 0 ? come : held;
+    struct index_item both = *later;
+    if (later->kind == RECORD_EXPIRY) /* its place holds no value: keep the other's, should that one have it */
+        both = later == come ? *held : *come;
+    both.version.expiry_stamp = later->version.expiry_stamp;
+    both.expiry_ms = later->expiry_ms;
+    return both;
+}
+
+/* Whether the join with `come` would change what is held. */
+static bool adds(const struct index_item *held, const struct index_item *come)
+{
+    int order = version_value_cmp(&come->version, &held->version);
+    if (order != 0)
+        return order > 0;
+    return item_expiry_cmp(come, held) > 0 || (held->kind == RECORD_EXPIRY && come->kind != RECORD_EXPIRY);
+}
+
+/* Answers from what is visible already: a put that adds nothing needs no write. */
+static void answer_held(struct table *t, uint64_t token, const struct version *put, const struct version *held)
+{
+    answer(t, token, version_cmp(put, held) < 0 ? ERR_SUPERSEDED : 0, held);
 }
 
 static int put_state(struct table *t, struct group *g, uint64_t token, const struct record *r)
 {
     const struct state *held = state_find(t->states, r->key);
-    if (held && settled(t, token, &r->version, &held->version))
+    if (held && version_cmp(&r->version, &held->version) <= 0) {
+        answer_held(t, token, &r->version, &held->version);
         return 0;
+    }
     struct pending p = {.token = token, .state = state_new(r)};
     if (!p.state)
         return ERR_NO_MEMORY;
@@ -87,27 +118,124 @@ static int put_state(struct table *t, struct group *g, uint64_t token, const str
     return error;
 }
 
+/* What readers see of a key: its entry, or, where there is none, the flush. *spot is the entry's. */
+static struct index_item visible(const struct table *t, const struct index_key *k, struct index_spot *spot)
+{
+    struct index_item item = {0};
+    if (index_find(&t->index, k, spot))
+        item = index_get(&t->index, spot);
+    if (item.kind == RECORD_NONE && t->flushed != 0)
+        item = (struct index_item){.kind = RECORD_TOMBSTONE, .version = flushed_version(t->flushed)};
+    return item;
+}
+
+/* An expiry for a value that is not visible here is refused before it can get into a group: a group is written whole,
+ * and at replay the expiry would stand alone in front of an older value, which may be the newest acknowledged one. */
+static bool lacks_value(struct table *t, uint64_t token, const struct index_key *k, const struct version *expiry)
+{
+    struct index_spot spot;
+    struct index_item held = visible(t, k, &spot);
+    int order = version_value_cmp(expiry, &held.version);
+    if (order < 0 || (order == 0 && held.kind == RECORD_VALUE))
+        return false;
+    answer(t, token, ERR_LACKS_VALUE, &held.version);
+    return true;
+}
+
 static int put_ring(struct table *t, struct group *g, uint64_t token, const struct record *r)
 {
     struct index_key k = index_key(&t->index, slot_of_key(r->key), r->key);
+    if (r->kind == RECORD_EXPIRY && lacks_value(t, token, &k, &r->version))
+        return 0;
     struct pending p = {.token = token, .hash = k.hash, .slot = k.slot, .item = item_of(r, (uint32_t)r->value.n)};
     int error = group_add(g, &p, r);
     t->unsettled += error == 0;
     return error;
 }
 
+/* An item as it is once the flush is known: what is covered is a deletion. */
+static struct index_item flushed_item(const struct table *t, const struct index_item *item)
+{
+    struct index_item now = *item;
+    if (!flushed_covers(t->flushed, &item->version))
+        return now;
+    now.kind = RECORD_TOMBSTONE;
+    now.version = flushed_version(t->flushed);
+    now.expiry_ms = 0;
+    now.value_n = 0;
+    return now;
+}
+
+/* Lets an entry be what it is now: in the index, in its tree, and in the tallies of the segments. */
+static void change(struct table *t, const struct index_key *k, const struct index_spot *spot, const struct index_item *held,
+                   const struct index_item *now)
+{
+    if (held->kind != RECORD_NONE)
+        tally_dead(&t->tallies, held->segment, tally_weight(k->key.n, held->value_n));
+    tally_live(&t->tallies, now->segment, tally_weight(k->key.n, now->value_n));
+    forest_change(&t->forest, (uint32_t)k->slot * t->index.arc_n / SLOTS, k->key, held, now);
+    index_set(&t->index, spot, now);
+}
+
+/* What a flush finds on its way through the index. */
+struct burial {
+    struct table *table;
+    uint64_t greatest; /* stamp of all that is held */
+};
+
+static void bury(void *arg, struct slice key, const struct index_item *item)
+{
+    struct burial *b = arg;
+    struct index_key k = index_key(&b->table->index, slot_of_key(key), key);
+    struct index_spot spot;
+    struct index_item now = flushed_item(b->table, item);
+    if (item->version.stamp > b->greatest)
+        b->greatest = item->version.stamp;
+    if (version_cmp(&now.version, &item->version) == 0)
+        return;
+    CHECK(index_find(&b->table->index, &k, &spot));
+    change(b->table, &k, &spot, item, &now);
+}
+
+/* A flush is durable: buries what it covers. Returns the greatest version that is held, or its own. */
+static struct version merge_flush(struct table *t, uint64_t stamp)
+{
+    struct burial b = {.table = t, .greatest = stamp};
+    if (stamp > t->flushed)
+        t->flushed = stamp;
+    for (uint32_t arc = 0; arc < t->index.arc_n; arc++)
+        index_walk(&t->index, arc, bury, &b);
+    return (struct version){.stamp = b.greatest};
+}
+
+/* A flush is kept as a state, but its answer always says what is the greatest here, be it older than the one that is held:
+ * its sender must stamp above all that was acknowledged before. */
+static int put_flush(struct table *t, struct group *g, uint64_t token, const struct record *r)
+{
+    struct record state = {.kind = RECORD_STATE, .version = {.stamp = r->version.stamp}, .key = FLUSHED_NAME};
+    if (r->version.stamp > t->flushed)
+        return put_state(t, g, token, &state);
+    struct version held = merge_flush(t, t->flushed);
+    answer_held(t, token, &state.version, &held);
+    return 0;
+}
+
 static bool mergeable(uint8_t kind)
 {
-    return kind == RECORD_VALUE || kind == RECORD_TOMBSTONE || kind == RECORD_STATE;
+    return kind == RECORD_VALUE || kind == RECORD_TOMBSTONE || kind == RECORD_EXPIRY || kind == RECORD_FLUSH ||
+           kind == RECORD_STATE;
 }
 
 void table_put(struct table *t, struct group *g, uint64_t token, const struct record *r)
 {
     int error = ERR_TOO_BIG;
-    if (!mergeable(r->kind) || r->version.stamp == 0)
+    bool fits = r->key.n <= KEY_MAX && r->value.n <= RECORD_VALUE_MAX;
+    if (!mergeable(r->kind) || r->version.stamp == 0 || (fits && !record_valid(r)))
         error = ERR_REFUSED;
-    else if (r->key.n <= KEY_MAX && r->value.n <= RECORD_VALUE_MAX)
-        error = r->kind == RECORD_STATE ? put_state(t, g, token, r) : put_ring(t, g, token, r);
+    else if (fits)
+        error = r->kind == RECORD_STATE   ? put_state(t, g, token, r)
+                : r->kind == RECORD_FLUSH ? put_flush(t, g, token, r)
+                                          : put_ring(t, g, token, r);
     if (error)
         answer(t, token, error, NULL);
 }
@@ -122,12 +250,14 @@ void table_put_own(struct group *g, const struct record *r)
 
 static void settle_one(struct table *t, struct group *g, struct pending *p)
 {
+    t->unsettled--;
     struct index_key k = group_key(g, p);
     struct index_spot spot;
-    t->unsettled--;
     if (index_find(&t->index, &k, &spot)) {
         struct index_item held = index_get(&t->index, &spot);
-        p->decided = held.kind != RECORD_NONE && settled(t, p->token, &p->item.version, &held.version);
+        p->decided = held.kind != RECORD_NONE && !adds(&held, &p->item);
+        if (p->decided)
+            answer_held(t, p->token, &p->item.version, &held.version);
     }
     int error = p->decided ? 0 : index_reserve(&t->index, &k, &p->item, &spot);
     if (error) {
@@ -174,19 +304,18 @@ static struct version merge(struct table *t, const struct index_key *k, const st
 {
     struct index_item held = index_get(&t->index, spot);
     tally_written(&t->tallies, item->segment, tally_weight(k->key.n, item->value_n), item->kind);
-    if (held.kind != RECORD_NONE && version_cmp(&item->version, &held.version) <= 0)
+    if (held.kind != RECORD_NONE && !adds(&held, item))
         return held.version;
-    if (held.kind != RECORD_NONE)
-        tally_dead(&t->tallies, held.segment, tally_weight(k->key.n, held.value_n));
-    tally_live(&t->tallies, item->segment, tally_weight(k->key.n, item->value_n));
-    forest_change(&t->forest, (uint32_t)k->slot * t->index.arc_n / SLOTS, k->key, &held, item);
-    index_set(&t->index, spot, item);
-    return item->version;
+    struct index_item both = held.kind == RECORD_NONE ? *item : joined(&held, item);
+    both = flushed_item(t, &both);
+    change(t, k, spot, &held, &both);
+    return both.version;
 }
 
 /* Links a written copy of a state record in and takes it; returns the version held then. */
 static struct version merge_state(struct table *t, struct state *fresh)
 {
+    bool flush = slice_eq(FLUSHED_NAME, state_name(fresh));
     const struct state *held = state_find(t->states, state_name(fresh));
     uint64_t bytes = tally_weight(fresh->name_n, fresh->value_n);
     tally_written(&t->tallies, fresh->segment, bytes, RECORD_STATE);
@@ -195,7 +324,8 @@ static struct version merge_state(struct table *t, struct state *fresh)
             tally_dead(&t->tallies, held->segment, tally_weight(held->name_n, held->value_n));
         tally_live(&t->tallies, fresh->segment, bytes);
     }
-    return state_merge(&t->states, fresh)->version;
+    struct version merged = state_merge(&t->states, fresh)->version;
+    return flush ? merge_flush(t, merged.stamp) : merged;
 }
 
 /* Makes one put of a durable group visible. */
@@ -328,10 +458,10 @@ void table_list(struct table *t, uint64_t token, uint16_t vnode, struct slice ra
     ask(t, STORE_LIST_DONE, token, ranges)->vnode = vnode;
 }
 
-void table_count(struct table *t, uint64_t token)
+void table_count(struct table *t, uint64_t token, uint64_t wall_ms)
 {
     struct question *q = queue_push(&t->questions);
-    *q = (struct question){.token = token, .kind = STORE_COUNT_DONE};
+    *q = (struct question){.token = token, .kind = STORE_COUNT_DONE, .wall_ms = wall_ms};
 }
 
 bool table_state(const struct table *t, struct slice name, struct slice *value, uint64_t *serial)
@@ -356,7 +486,7 @@ bool table_answer(struct table *t, struct store_result *out)
     return true;
 }
 
-static void answer_count(struct table *t, struct store_result *out)
+static void answer_count(struct table *t, uint64_t wall_ms, struct store_result *out)
 {
     free(t->live);
     t->live = calloc(t->index.arc_n, sizeof *t->live);
@@ -364,7 +494,7 @@ static void answer_count(struct table *t, struct store_result *out)
         out->error = ERR_NO_MEMORY;
         return;
     }
-    index_count(&t->index, t->live);
+    index_count(&t->index, wall_ms, t->live);
     out->live = t->live;
     out->vnode_n = t->index.arc_n;
 }
@@ -427,9 +557,7 @@ static bool answer_get(struct table *t, const struct question *q, struct store_r
     struct index_key k = question_key(t, q);
     struct index_spot spot;
     out->record.key = k.key;
-    if (!index_find(&t->index, &k, &spot))
-        return false;
-    struct index_item item = index_get(&t->index, &spot);
+    struct index_item item = visible(t, &k, &spot);
     if (item.kind == RECORD_NONE)
         return false;
     out->record.kind = item.kind;
@@ -452,7 +580,7 @@ int table_question(struct table *t, struct store_result *out, struct index_item 
     t->fetched--;
     *out = (struct store_result){.kind = q.kind, .token = q.token, .error = q.error};
     if (q.kind == STORE_COUNT_DONE)
-        answer_count(t, out);
+        answer_count(t, q.wall_ms, out);
     else if (q.kind == STORE_TREE_DONE)
         answer_tree(t, &q, out);
     else if (q.kind == STORE_LIST_DONE)
@@ -468,7 +596,7 @@ int table_value(struct slice bytes, struct buf *scratch, struct store_result *ou
     int n = record_decode(bytes, &v);
     if (n < 0)
         return n;
-    if (!slice_eq(v.record.key, out->record.key) || version_cmp(&v.record.version, &out->record.version) != 0)
-        return ERR_CORRUPT;
+    if (!slice_eq(v.record.key, out->record.key) || version_value_cmp(&v.record.version, &out->record.version) != 0)
+        return ERR_CORRUPT; /* an expiry that came later stands elsewhere */
     return record_value(&v, scratch, &out->record.value);
 }

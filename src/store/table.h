@@ -10,10 +10,18 @@
  * of different keys overlap when they are asked for together (group prefetching: Chen, Ailamaki, Gibbons, Mowry 2004).
  *
  * A put merges by version at the moment it is published, not when it is submitted: so the order in which pending puts
- * of one key were submitted, grouped or replayed never matters. */
+ * of one key were submitted, grouped or replayed never matters.
+ *
+ * The merge is a join in two parts (table.c, joined): the greater value wins whole; of equal values the greater expiry
+ * wins, and whichever of the two records carries the value keeps its place. So an expiry record that is replayed before
+ * its value (compaction may have moved the value behind it) waits in the index as an entry of kind RECORD_EXPIRY, which
+ * the value completes when it comes: the join is commutative, associative and idempotent, and the order of the log does
+ * not matter. A live put of an expiry is taken only where the value is visible, so such an entry outlives a replay only
+ * if the value's record was lost; it is then answered as what it is, and the coordinator sends the value again. */
 #ifndef COVEY_STORE_TABLE_H
 #define COVEY_STORE_TABLE_H
 
+#include "store/flushed.h"
 #include "store/forest.h"
 #include "store/group.h"
 #include "store/index.h"
@@ -33,7 +41,8 @@ struct question {
     uint64_t hash;  /* of the key, for the index */
     uint32_t key_n;
     uint16_t slot;
-    int error; /* refused: no memory for the key */
+    int error;        /* refused: no memory for the key */
+    uint64_t wall_ms; /* of a count */
 };
 
 /* A record's place: a slot and an offset. */
@@ -44,6 +53,7 @@ struct place {
 
 struct table {
     struct index index;
+    uint64_t flushed; /* stamp; 0: never */
     struct state *states;
     struct tallies tallies;
     struct queue answers;   /* struct answer: of puts */
@@ -99,9 +109,13 @@ void table_put_own(struct group *g, const struct record *r);
 /* ---- Places (table_place.c; for compaction). n is INDEX_FETCH at most. ---- */
 
 /* What a record found at a place is to the table: dead (another is held for its key); live (it is what is held); the
- * tombstone of a key that is held no more; or of a kind that says something about other records, which none replaces. */
-enum standing { STANDING_DEAD, STANDING_LIVE, STANDING_ERASED, STANDING_PINNED };
-void table_standing(const struct table *t, const struct record_view *v, const struct place *at, unsigned n, enum standing *out);
+ * tombstone of a key that is held no more; the expiry of a value that is held and stands elsewhere; or of a kind that says
+ * something about other records, which none replaces. */
+enum standing { STANDING_DEAD, STANDING_LIVE, STANDING_ERASED, STANDING_EXPIRY, STANDING_PINNED };
+
+/* The standing of n records, INDEX_FETCH at most, and for records of the ring that are live or such an expiry what is held. */
+void table_standing(const struct table *t, const struct record_view *v, const struct place *at, unsigned n, enum standing *out,
+                    struct index_item *held);
 
 /* Whether a key is held at this version or a greater one. */
 bool table_holds(const struct table *t, struct slice key, const struct version *version);
@@ -112,7 +126,7 @@ void table_move(struct table *t, const struct record_view *v, const struct place
 /* ---- Reads ---- */
 
 void table_get(struct table *t, uint64_t token, struct slice key, enum get_wants wants);
-void table_count(struct table *t, uint64_t token);
+void table_count(struct table *t, uint64_t token, uint64_t wall_ms);
 void table_tree(struct table *t, uint64_t token, struct slice vnodes, bool leaves);
 void table_list(struct table *t, uint64_t token, uint16_t vnode, struct slice ranges);
 bool table_state(const struct table *t, struct slice name, struct slice *value, uint64_t *serial);

@@ -14,18 +14,27 @@ static enum standing standing_state(const struct table *t, struct slice name, co
     return held && stands_at(at, held->segment, held->offset) ? STANDING_LIVE : STANDING_DEAD;
 }
 
+/* Whether the record is the expiry that the held value has. */
+static bool is_expiry_of(const struct record *r, const struct index_item *held)
+{
+    return r->kind == RECORD_EXPIRY && held->kind == RECORD_VALUE && version_cmp(&r->version, &held->version) == 0 &&
+           r->expiry_ms == held->expiry_ms;
+}
+
 static enum standing standing_ring(const struct table *t, const struct record_view *v, const struct index_key *k,
-                                   const struct place *at)
+                                   const struct place *at, struct index_item *held)
 {
     struct index_spot spot;
-    bool whole = v->record.kind == RECORD_VALUE || v->record.kind == RECORD_TOMBSTONE;
-    if (index_find(&t->index, k, &spot)) {
-        struct index_item held = index_get(&t->index, &spot);
-        if (held.kind != RECORD_NONE && (whole || stands_at(at, held.segment, held.offset)))
-            return stands_at(at, held.segment, held.offset) ? STANDING_LIVE : STANDING_DEAD;
-    }
-    if (!whole)
+    bool plain = v->record.kind == RECORD_VALUE || v->record.kind == RECORD_TOMBSTONE || v->record.kind == RECORD_EXPIRY;
+    *held = (struct index_item){0};
+    if (index_find(&t->index, k, &spot))
+        *held = index_get(&t->index, &spot);
+    if (held->kind != RECORD_NONE && stands_at(at, held->segment, held->offset))
+        return STANDING_LIVE;
+    if (!plain)
         return STANDING_PINNED;
+    if (held->kind != RECORD_NONE)
+        return is_expiry_of(&v->record, held) ? STANDING_EXPIRY : STANDING_DEAD;
     return v->record.kind == RECORD_TOMBSTONE ? STANDING_ERASED : STANDING_DEAD;
 }
 
@@ -38,13 +47,14 @@ static void fetch_views(const struct table *t, const struct record_view *v, unsi
     index_fetch(&t->index, k, n);
 }
 
-void table_standing(const struct table *t, const struct record_view *v, const struct place *at, unsigned n, enum standing *out)
+void table_standing(const struct table *t, const struct record_view *v, const struct place *at, unsigned n, enum standing *out,
+                    struct index_item *held)
 {
     struct index_key k[INDEX_FETCH];
     fetch_views(t, v, n, k);
     for (unsigned i = 0; i < n; i++)
         out[i] = v[i].record.kind == RECORD_STATE ? standing_state(t, v[i].record.key, &at[i])
-                                                  : standing_ring(t, &v[i], &k[i], &at[i]);
+                                                  : standing_ring(t, &v[i], &k[i], &at[i], &held[i]);
 }
 
 static void moved(struct table *t, uint64_t bytes, const struct place *from, const struct place *to)

@@ -15,26 +15,45 @@ static inline int u64_cmp(uint64_t a, uint64_t b)
     return (a > b) - (a < b);
 }
 
-int version_cmp(const struct version *a, const struct version *b)
+int version_value_cmp(const struct version *a, const struct version *b)
 {
+#ifdef CANARY_EXPIRY_FIRST
+    if (a->expiry_stamp != b->expiry_stamp)
+        return u64_cmp(a->expiry_stamp, b->expiry_stamp);
+#endif
     int c = u64_cmp(a->stamp, b->stamp);
     if (!c)
         c = u64_cmp(a->deleted, b->deleted);
     if (!c)
         c = u64_cmp(a->node, b->node);
-    if (!c)
-        c = u64_cmp(a->digest, b->digest);
+    return c ? c : u64_cmp(a->digest, b->digest);
+}
+
+int version_cmp(const struct version *a, const struct version *b)
+{
+    int c = version_value_cmp(a, b);
     return c ? c : u64_cmp(a->expiry_stamp, b->expiry_stamp);
 }
 
-/* A register may be a deletion or not; the marks of the other kinds follow from the kind. */
-static inline bool deletion_mark_valid(const struct record *r)
+int expiry_cmp(uint64_t a_stamp, uint64_t a_ms, uint64_t b_stamp, uint64_t b_ms)
+{
+    int c = u64_cmp(a_stamp, b_stamp);
+    return c ? c : u64_cmp(a_ms, b_ms);
+}
+
+/* A register may be a deletion or not; the marks of the other kinds follow from the kind, and what they have no use for is
+ * empty. */
+static inline bool marks_valid(const struct record *r)
 {
     switch (r->kind) {
     case RECORD_TOMBSTONE:
         return r->version.deleted == 1 && r->value.n == 0;
     case RECORD_VALUE:
         return r->version.deleted == 0;
+    case RECORD_FLUSH:
+        return r->version.deleted == 1 && r->key.n == 0 && r->value.n == 0;
+    case RECORD_EXPIRY:
+        return r->version.deleted == 0 && r->version.expiry_stamp > 0 && r->value.n == 0;
     default:
         return r->version.deleted <= 1;
     }
@@ -42,7 +61,7 @@ static inline bool deletion_mark_valid(const struct record *r)
 
 bool record_valid(const struct record *r)
 {
-    return r->kind <= RECORD_STATE && r->key.n <= KEY_MAX && r->value.n <= RECORD_VALUE_MAX && deletion_mark_valid(r);
+    return r->kind <= RECORD_STATE && r->key.n <= KEY_MAX && r->value.n <= RECORD_VALUE_MAX && marks_valid(r);
 }
 
 /* ---- Disk form ---- */
@@ -66,7 +85,7 @@ static size_t value_put(uint8_t *p, struct slice value, bool *lz4)
 int record_encode(struct buf *out, const struct record *r)
 {
     CHECK(r->kind != RECORD_NONE && r->kind <= RECORD_STATE);
-    CHECK(deletion_mark_valid(r));
+    CHECK(marks_valid(r));
     if (r->key.n > KEY_MAX || r->value.n > RECORD_VALUE_MAX)
         return ERR_TOO_BIG;
     int error = buf_reserve(out, RECORD_HEADER + r->key.n + r->value.n);
@@ -91,6 +110,12 @@ int record_encode(struct buf *out, const struct record *r)
     put_u64(start, hash_bytes(slice_of(start + 8, size - 8)));
     out->n += size;
     return 0;
+}
+
+void record_set_expiry(uint8_t *p, uint64_t expiry_stamp, uint64_t expiry_ms)
+{
+    put_u64(put_u64(p + 40, expiry_stamp), expiry_ms);
+    put_u64(p, hash_bytes(slice_of(p + 8, get_u32(p + 8) - 8)));
 }
 
 /* The lengths must agree before any of them is believed: so most damage to the size is seen without reading that far. */

@@ -14,10 +14,10 @@ enum record_kind {
     RECORD_NONE = 0,      /* absent: the answer to a read of an unknown key; never stored */
     RECORD_VALUE = 1,     /* a plain string */
     RECORD_TOMBSTONE = 2, /* a deletion; no value */
-    RECORD_EXPIRY = 3,    /* an expiry for the value of version.stamp; no value of its own */
+    RECORD_EXPIRY = 3,    /* an expiry for the value of that version; no value of its own */
     RECORD_REGISTER = 4,  /* a CAS register */
     RECORD_FLOOR = 5,     /* of a vnode: the greatest stamp erased */
-    RECORD_FLUSH = 6,     /* of a vnode: plain records at or below the stamp are absent */
+    RECORD_FLUSH = 6,     /* plain records at or below the stamp are absent; no key, and the version of a deletion */
     RECORD_STATE = 7,     /* of the node itself, outside the ring: identity, incarnation, layout, ballots */
 };
 
@@ -49,6 +49,29 @@ enum get_wants {
     GET_VALUE = 1,  /* the value too */
 };
 
+/* An expiry is a part of its own: it names the value that it applies to (stamp, node, digest, deletion) and has a
+ * stamp besides. So the full version is (value, expiry), compared in that order, and an expiry never undoes a value
+ * that was written meanwhile. */
+
+/* <0, 0 or >0: the order of the values alone, whatever their expiries. */
+int version_value_cmp(const struct version *a, const struct version *b);
+
+/* <0, 0 or >0: the order of two expiries of one value. Of equal stamps (two coordinators, one moment) the later end is
+ * the greater, and none, 0, the least: any fixed order will do. */
+int expiry_cmp(uint64_t a_stamp, uint64_t a_ms, uint64_t b_stamp, uint64_t b_ms);
+
+/* When a record was written, its expiry counted: the later of its stamps, in wall ms. */
+static inline uint64_t version_ms(const struct version *v)
+{
+    return (v->stamp > v->expiry_stamp ? v->stamp : v->expiry_stamp) >> 16;
+}
+
+/* Whether a record's time has come: then it reads as absent. */
+static inline bool expiry_passed(uint64_t expiry_ms, uint64_t wall_ms)
+{
+    return expiry_ms != 0 && expiry_ms <= wall_ms;
+}
+
 /* <0, 0 or >0. The order of the design: stamp, then deletion first (a deletion is the greater of two equal stamps),
  * then node, digest, expiry stamp. */
 int version_cmp(const struct version *a, const struct version *b);
@@ -77,11 +100,14 @@ struct record_view {
 };
 
 /* Whether a record from outside is one at all: a known kind, lengths within KEY_MAX and RECORD_VALUE_MAX, the deletion mark as
- * the kind demands, no value in a tombstone. Both decoders ask this. */
+ * the kind demands, no value in a tombstone or an expiry. Both decoders ask this. */
 bool record_valid(const struct record *r);
 
 /* Appends the disk form of r. 0, ERR_TOO_BIG or ERR_NO_MEMORY (then nothing was appended). */
 int record_encode(struct buf *out, const struct record *r);
+
+/* Gives the encoded record at p another expiry. */
+void record_set_expiry(uint8_t *p, uint64_t expiry_stamp, uint64_t expiry_ms);
 
 /* Reads the record at the start of bytes. Returns its size, ERR_INCOMPLETE (bytes end before it does), or ERR_CORRUPT
  * (checksum, kind or lengths wrong). Allocates nothing. */

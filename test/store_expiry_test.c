@@ -1,0 +1,276 @@
+/* Expiries: they join the value that they name, in any order, and outlive a replay. Over the memory store and over the
+ * log, and the join by itself. */
+#include "store_fixture.h"
+
+#include "store/mem.h"
+#include "store/table.h"
+
+struct both {
+    struct fixture *log; /* its `store` is the one under test, whichever it is */
+    struct mem_disk disk;
+    bool mem;
+};
+
+static int setup_mem(void **state)
+{
+    struct both *b = test_calloc(1, sizeof *b);
+    b->mem = true;
+    fixture_setup((void **)&b->log);
+    b->log->store = mem_open(&(struct mem_options){.disk = &b->disk});
+    *state = b;
+    return b->log->store ? 0 : -1;
+}
+
+static int setup_log(void **state)
+{
+    struct both *b = test_calloc(1, sizeof *b);
+    fixture_setup((void **)&b->log);
+    fixture_open(b->log);
+    *state = b;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct both *b = *state;
+    fixture_teardown((void **)&b->log);
+    mem_disk_close(&b->disk);
+    test_free(b);
+    return 0;
+}
+
+static struct store_result reap(struct both *b)
+{
+    if (b->mem)
+        mem_sync(b->log->store);
+    return fixture_reap(b->log);
+}
+
+static struct store_result put(struct both *b, struct record r)
+{
+    store_put(b->log->store, r.version.stamp, &r);
+    store_flush(b->log->store);
+    return reap(b);
+}
+
+/* Closes the store and opens it again on what the device holds. */
+static void reopen(struct both *b)
+{
+    fixture_close(b->log);
+    if (b->mem)
+        b->log->store = mem_open(&(struct mem_options){.disk = &b->disk});
+    else
+        fixture_open(b->log);
+}
+
+static struct record expiry_record(struct slice key, struct slice value, uint64_t stamp, uint64_t expiry_stamp,
+                                   uint64_t expiry_ms)
+{
+    struct record r = value_record(key, value, stamp);
+    r.kind = RECORD_EXPIRY;
+    r.value = slice_of(NULL, 0);
+    r.version.expiry_stamp = expiry_stamp;
+    r.expiry_ms = expiry_ms;
+    return r;
+}
+
+static void expect_expiry(struct both *b, uint64_t expiry_stamp, uint64_t expiry_ms)
+{
+    struct store_result got = fixture_get(b->log, SLICE("k"), GET_VALUE);
+    assert_int_equal(got.error, 0);
+    assert_int_equal(got.record.kind, RECORD_VALUE);
+    assert_true(slice_eq(got.record.value, SLICE("value")));
+    assert_int_equal(got.record.version.expiry_stamp, expiry_stamp);
+    assert_int_equal(got.record.expiry_ms, expiry_ms);
+}
+
+static void an_expiry_joins_its_value(void **state)
+{
+    struct both *b = *state;
+    put(b, value_record(SLICE("k"), SLICE("value"), 5));
+    struct store_result r = put(b, expiry_record(SLICE("k"), SLICE("value"), 5, 8, 1000));
+    assert_int_equal(r.error, 0);
+    assert_int_equal(r.held.expiry_stamp, 8);
+    expect_expiry(b, 8, 1000);
+    assert_int_equal(put(b, expiry_record(SLICE("k"), SLICE("value"), 5, 7, 2000)).error, ERR_SUPERSEDED);
+    assert_int_equal(put(b, expiry_record(SLICE("k"), SLICE("value"), 5, 8, 1000)).error, 0);
+    assert_int_equal(put(b, value_record(SLICE("k"), SLICE("value"), 5)).error, ERR_SUPERSEDED); /* a late copy without it */
+    expect_expiry(b, 8, 1000);
+    reopen(b);
+    expect_expiry(b, 8, 1000);
+    assert_int_equal(put(b, expiry_record(SLICE("k"), SLICE("value"), 5, 9, 0)).error, 0); /* PERSIST */
+    expect_expiry(b, 9, 0);
+}
+
+static void an_expiry_never_touches_another_value(void **state)
+{
+    struct both *b = *state;
+    assert_int_equal(put(b, expiry_record(SLICE("k"), SLICE("value"), 5, 8, 1000)).error, ERR_LACKS_VALUE);
+    assert_int_equal(fixture_get(b->log, SLICE("k"), GET_VALUE).record.kind, RECORD_NONE);
+    put(b, value_record(SLICE("k"), SLICE("older"), 4));
+    struct store_result r = put(b, expiry_record(SLICE("k"), SLICE("value"), 5, 8, 1000));
+    assert_int_equal(r.error, ERR_LACKS_VALUE);
+    assert_int_equal(r.held.stamp, 4);
+    fixture_expect(b->log, SLICE("k"), SLICE("older"));
+    put(b, value_record(SLICE("k"), SLICE("newer"), 6));
+    r = put(b, expiry_record(SLICE("k"), SLICE("value"), 5, 8, 1000)); /* however late its own stamp is */
+    assert_int_equal(r.error, ERR_SUPERSEDED);
+    assert_int_equal(r.held.stamp, 6);
+    assert_int_equal(fixture_get(b->log, SLICE("k"), GET_VALUE).record.expiry_ms, 0);
+    put(b, tombstone_record(SLICE("k"), 7));
+    assert_int_equal(put(b, expiry_record(SLICE("k"), SLICE("newer"), 6, 9, 1000)).error, ERR_SUPERSEDED);
+}
+
+/* A refused expiry is not written with the others of its group: at replay it would stand in front of the older value. */
+static void a_refused_expiry_leaves_no_trace(void **state)
+{
+    struct both *b = *state;
+    put(b, value_record(SLICE("k"), SLICE("older"), 4));
+    struct record expiry = expiry_record(SLICE("k"), SLICE("value"), 5, 8, 1000);
+    struct record other = value_record(SLICE("other"), SLICE("v"), 9);
+    store_put(b->log->store, 1, &expiry);
+    store_put(b->log->store, 2, &other);
+    store_flush(b->log->store);
+    for (int i = 0; i < 2; i++) {
+        struct store_result r = reap(b);
+        assert_int_equal(r.error, r.token == 1 ? ERR_LACKS_VALUE : 0);
+    }
+    reopen(b);
+    fixture_expect(b->log, SLICE("k"), SLICE("older"));
+}
+
+static void a_malformed_expiry_is_refused(void **state)
+{
+    struct both *b = *state;
+    put(b, value_record(SLICE("k"), SLICE("value"), 5));
+    assert_int_equal(put(b, expiry_record(SLICE("k"), SLICE("value"), 5, 0, 1000)).error, ERR_REFUSED);
+    struct record r = expiry_record(SLICE("k"), SLICE("value"), 5, 8, 1000);
+    r.value = SLICE("value");
+    assert_int_equal(put(b, r).error, ERR_REFUSED);
+}
+
+static uint32_t live_at(struct both *b, uint64_t wall_ms)
+{
+    store_count(b->log->store, 8, wall_ms);
+    struct store_result out = reap(b);
+    uint32_t sum = 0;
+    for (uint32_t v = 0; v < out.vnode_n; v++)
+        sum += out.live[v];
+    return sum;
+}
+
+static void the_expired_do_not_count(void **state)
+{
+    struct both *b = *state;
+    char name[32];
+    for (unsigned i = 1; i <= 100; i++) {
+        struct record r = value_record(numbered(name, "key", i), SLICE("v"), 5);
+        r.version.expiry_stamp = i % 2 ? 5 : 0;
+        r.expiry_ms = i % 2 ? i * 10 : 0;
+        put(b, r);
+    }
+    assert_int_equal(live_at(b, 9), 100);
+    assert_int_equal(live_at(b, 10), 99);
+    assert_int_equal(live_at(b, 10), 99);
+    assert_int_equal(live_at(b, 500), 75);
+    put(b, expiry_record(numbered(name, "key", 1), SLICE("v"), 5, 6, 0)); /* given its life back by a later expiry */
+    assert_int_equal(live_at(b, 500), 76);
+    assert_int_equal(live_at(b, 5000), 51);
+    put(b, tombstone_record(numbered(name, "key", 3), 6)); /* it does not count as dead twice */
+    assert_int_equal(live_at(b, 5000), 51);
+}
+
+/* ---- The join by itself ---- */
+
+static struct index_item replayed(const struct record *r, const unsigned *order, unsigned n)
+{
+    struct table t;
+    struct buf bytes;
+    buf_init(&bytes, 1 << 20);
+    assert_int_equal(table_init(&t, 1), 0);
+    for (unsigned i = 0; i < n; i++) {
+        uint32_t at = (uint32_t)bytes.n;
+        struct record_view v;
+        assert_int_equal(record_encode(&bytes, &r[order[i]]), 0);
+        assert_true(record_decode(slice_of(bytes.p + at, bytes.n - at), &v) > 0);
+        assert_int_equal(table_replay(&t, &v, 0, order[i]), 0); /* the record's number stands for its place */
+        index_check(&t.index);
+    }
+    struct index_key k = index_key(&t.index, slot_of_key(r->key), r->key);
+    struct index_spot spot;
+    assert_true(index_find(&t.index, &k, &spot));
+    struct index_item item = index_get(&t.index, &spot);
+    table_close(&t);
+    buf_close(&bytes);
+    return item;
+}
+
+/* Every order of a value, its expiries, an older value and its expiry, each twice: the same value, the same expiry,
+ * the same place. */
+static void any_order_of_replay_gives_the_same(void **state)
+{
+    (void)state;
+    const struct record r[] = {
+        value_record(SLICE("k"), SLICE("old"), 4),
+        expiry_record(SLICE("k"), SLICE("old"), 4, 30, 999),
+        value_record(SLICE("k"), SLICE("value"), 5),
+        expiry_record(SLICE("k"), SLICE("value"), 5, 8, 1000),
+        expiry_record(SLICE("k"), SLICE("value"), 5, 8, 1001),
+        expiry_record(SLICE("k"), SLICE("value"), 5, 7, 2000),
+    };
+    enum { N = sizeof r / sizeof r[0] };
+    for (unsigned permutation = 0; permutation < 720; permutation++) {
+        unsigned order[2 * N], left[N] = {0, 1, 2, 3, 4, 5};
+        for (unsigned i = 0, rest = permutation; i < N; rest /= N - i, i++) {
+            unsigned pick = rest % (N - i);
+            order[i] = order[N + i] = left[pick];
+            memmove(left + pick, left + pick + 1, (N - i - pick - 1) * sizeof left[0]);
+        }
+        for (unsigned n = N; n <= 2 * N; n += N) {
+            struct index_item item = replayed(r, order, n);
+            assert_int_equal(item.kind, RECORD_VALUE);
+            assert_int_equal(item.version.stamp, 5);
+            assert_int_equal(item.version.expiry_stamp, 8);
+            assert_int_equal(item.expiry_ms, 1001);
+            assert_int_equal(item.offset, 2);
+            assert_int_equal(item.value_n, 5);
+        }
+    }
+}
+
+/* The value's record is lost: what is left says so, and the value completes it when it is sent again. */
+static void an_expiry_alone_is_no_value(void **state)
+{
+    (void)state;
+    const struct record r[] = {
+        value_record(SLICE("k"), SLICE("old"), 4),
+        expiry_record(SLICE("k"), SLICE("value"), 5, 8, 1000),
+        value_record(SLICE("k"), SLICE("value"), 5),
+    };
+    struct index_item item = replayed(r, (const unsigned[]){0, 1}, 2);
+    assert_int_equal(item.kind, RECORD_EXPIRY);
+    assert_int_equal(item.version.stamp, 5);
+    item = replayed(r, (const unsigned[]){0, 1, 2}, 3);
+    assert_int_equal(item.kind, RECORD_VALUE);
+    assert_int_equal(item.expiry_ms, 1000);
+}
+
+#define BOTH(test)                                     \
+    {"mem: " #test, test, setup_mem, teardown, NULL},  \
+    {                                                  \
+        "log: " #test, test, setup_log, teardown, NULL \
+    }
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        BOTH(an_expiry_joins_its_value),
+        BOTH(an_expiry_never_touches_another_value),
+        BOTH(a_refused_expiry_leaves_no_trace),
+        BOTH(a_malformed_expiry_is_refused),
+        BOTH(the_expired_do_not_count),
+        cmocka_unit_test(any_order_of_replay_gives_the_same),
+        cmocka_unit_test(an_expiry_alone_is_no_value),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,188 @@
+/* Flushes: what they cover is absent, whenever it comes; they merge by the greater stamp and outlive a replay. Over the
+ * memory store and over the log. */
+#include "store_fixture.h"
+
+#include "store/mem.h"
+
+struct both {
+    struct fixture *log; /* its `store` is the one under test, whichever it is */
+    struct mem_disk disk;
+    bool mem;
+};
+
+static int setup_mem(void **state)
+{
+    struct both *b = test_calloc(1, sizeof *b);
+    b->mem = true;
+    fixture_setup((void **)&b->log);
+    b->log->store = mem_open(&(struct mem_options){.disk = &b->disk});
+    *state = b;
+    return b->log->store ? 0 : -1;
+}
+
+static int setup_log(void **state)
+{
+    struct both *b = test_calloc(1, sizeof *b);
+    fixture_setup((void **)&b->log);
+    fixture_open(b->log);
+    *state = b;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct both *b = *state;
+    fixture_teardown((void **)&b->log);
+    mem_disk_close(&b->disk);
+    test_free(b);
+    return 0;
+}
+
+static struct store_result reap(struct both *b)
+{
+    if (b->mem)
+        mem_sync(b->log->store);
+    return fixture_reap(b->log);
+}
+
+static struct store_result put(struct both *b, struct record r)
+{
+    store_put(b->log->store, r.version.stamp, &r);
+    store_flush(b->log->store);
+    return reap(b);
+}
+
+/* Closes the store and opens it again on what the device holds. */
+static void reopen(struct both *b)
+{
+    fixture_close(b->log);
+    if (b->mem)
+        b->log->store = mem_open(&(struct mem_options){.disk = &b->disk});
+    else
+        fixture_open(b->log);
+}
+
+static struct record flush_record(uint64_t stamp)
+{
+    return (struct record){.kind = RECORD_FLUSH, .version = {.stamp = stamp, .deleted = 1}};
+}
+
+static void expect_flushed(struct both *b, struct slice key, uint64_t stamp)
+{
+    struct store_result got = fixture_get(b->log, key, GET_VALUE);
+    assert_int_equal(got.error, 0);
+    assert_int_equal(got.record.kind, RECORD_TOMBSTONE);
+    assert_int_equal(got.record.version.stamp, stamp);
+    assert_int_equal(got.record.value.n, 0);
+}
+
+static uint32_t live(struct both *b)
+{
+    store_count(b->log->store, 8, 0);
+    struct store_result out = reap(b);
+    uint32_t sum = 0;
+    for (uint32_t v = 0; v < out.vnode_n; v++)
+        sum += out.live[v];
+    return sum;
+}
+
+static void a_flush_covers_what_is_older(void **state)
+{
+    struct both *b = *state;
+    put(b, value_record(SLICE("old"), SLICE("v"), 5));
+    put(b, value_record(SLICE("new"), SLICE("v"), 9));
+    assert_int_equal(live(b), 2);
+    struct store_result r = put(b, flush_record(7));
+    assert_int_equal(r.error, ERR_SUPERSEDED); /* and so says that something newer was seen */
+    assert_int_equal(r.held.stamp, 9);
+    for (int round = 0; round < 2; round++) {
+        expect_flushed(b, SLICE("old"), 7);
+        expect_flushed(b, SLICE("never was"), 7);
+        fixture_expect(b->log, SLICE("new"), SLICE("v"));
+        assert_int_equal(live(b), 1);
+        reopen(b);
+        store_set_vnodes(b->log->store, 16); /* cut after the replay, as at a start */
+        assert_int_equal(live(b), 1);
+    }
+    r = put(b, flush_record(9));
+    assert_int_equal(r.error, 0);
+    expect_flushed(b, SLICE("new"), 9); /* a flush is the greater of two equal stamps */
+}
+
+static void what_comes_later_is_covered_too(void **state)
+{
+    struct both *b = *state;
+    assert_int_equal(put(b, flush_record(7)).error, 0);
+    struct store_result r = put(b, value_record(SLICE("k"), SLICE("v"), 6));
+    assert_int_equal(r.error, ERR_SUPERSEDED);
+    assert_int_equal(r.held.stamp, 7);
+    assert_int_equal(r.held.deleted, 1);
+    expect_flushed(b, SLICE("k"), 7);
+    assert_int_equal(put(b, value_record(SLICE("k"), SLICE("v"), 8)).error, 0);
+    fixture_expect(b->log, SLICE("k"), SLICE("v"));
+    assert_int_equal(live(b), 1);
+    struct record expiry = value_record(SLICE("k"), SLICE("v"), 6);
+    expiry.kind = RECORD_EXPIRY;
+    expiry.value.n = 0;
+    expiry.version.expiry_stamp = 20;
+    assert_int_equal(put(b, expiry).error, ERR_SUPERSEDED);
+}
+
+/* A put that is on its way to the disk when the flush becomes visible. */
+static void a_flush_overtakes_pending_puts(void **state)
+{
+    struct both *b = *state;
+    struct record flush = flush_record(7), value = value_record(SLICE("k"), SLICE("v"), 6);
+    store_put(b->log->store, 7, &flush);
+    store_put(b->log->store, 6, &value);
+    store_flush(b->log->store);
+    for (int i = 0; i < 2; i++) {
+        struct store_result r = reap(b);
+        assert_int_equal(r.error, r.token == 7 ? 0 : ERR_SUPERSEDED);
+        assert_int_equal(r.held.stamp, 7);
+    }
+    expect_flushed(b, SLICE("k"), 7);
+    assert_int_equal(live(b), 0);
+}
+
+static void the_greater_flush_wins(void **state)
+{
+    struct both *b = *state;
+    put(b, flush_record(9));
+    put(b, value_record(SLICE("new"), SLICE("v"), 10));
+    struct store_result r = put(b, flush_record(5)); /* older: changes nothing, and hears of all that is newer */
+    assert_int_equal(r.error, ERR_SUPERSEDED);
+    assert_int_equal(r.held.stamp, 10);
+    expect_flushed(b, SLICE("k"), 9);
+    put(b, flush_record(11));
+    for (int round = 0; round < 2; round++) {
+        expect_flushed(b, SLICE("k"), 11);
+        reopen(b);
+    }
+}
+
+static void a_malformed_flush_is_refused(void **state)
+{
+    struct both *b = *state;
+    struct record r = flush_record(7);
+    r.version.deleted = 0;
+    assert_int_equal(put(b, r).error, ERR_REFUSED);
+    r = flush_record(7);
+    r.key = SLICE("k");
+    assert_int_equal(put(b, r).error, ERR_REFUSED);
+}
+
+#define BOTH(test)                                     \
+    {"mem: " #test, test, setup_mem, teardown, NULL},  \
+    {                                                  \
+        "log: " #test, test, setup_log, teardown, NULL \
+    }
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        BOTH(a_flush_covers_what_is_older), BOTH(what_comes_later_is_covered_too), BOTH(a_flush_overtakes_pending_puts),
+        BOTH(the_greater_flush_wins),       BOTH(a_malformed_flush_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
