@@ -543,6 +543,46 @@ static void test_silent_owner_is_passed_over_at_the_tick(void **state)
     assert_int_equal(replied(f)->error, 0);
 }
 
+static void test_hedge_follows_the_p99(void **state)
+{
+    (void)state;
+    struct hedge h = {0};
+    for (unsigned i = 0; i < HEDGE_SAMPLES_MIN - 1; i++)
+        hedge_note(&h, 1);
+    assert_int_equal(hedge_after_ms(&h), 0);
+    hedge_note(&h, 1);
+    assert_int_equal(hedge_after_ms(&h), HEDGE_MIN_MS);
+    for (unsigned i = 0; i < 20; i++)
+        hedge_note(&h, 40);
+    assert_in_range(hedge_after_ms(&h), 41, 44);
+    hedge_note(&h, UINT64_MAX);
+    assert_in_range(hedge_after_ms(&h), 41, 44); /* one in two hundred */
+    for (unsigned i = 0; i < 5 * HEDGE_SAMPLES_MAX; i++)
+        hedge_note(&h, 10);
+    assert_int_equal(hedge_after_ms(&h), 11); /* what is long past is forgotten */
+}
+
+static void test_a_slow_owner_is_hedged(void **state)
+{
+    struct fixture *f = *state;
+    for (unsigned i = 0; i < HEDGE_SAMPLES_MIN; i++)
+        hedge_note(&f->coord.hedge, 9);
+    uint64_t token, peer, op = ask_get(f, &token, &peer), other = peer == B ? C : B;
+    answer_own_read(f, token, V1, "v");
+    assert_int_equal(coord_deadline_ms(&f->coord), f->now_ms + 10);
+    begin(f, 9);
+    coord_tick(&f->coord, &f->out);
+    assert_int_equal(f->out.n, 0);
+    begin(f, 1);
+    coord_tick(&f->coord, &f->out);
+    assert_non_null(sent(f, other, MSG_GET));
+    assert_null(sent(f, peer, MSG_GET));
+    uint32_t samples = f->coord.hedge.n;
+    answer_get(f, other, op, V1, "v", false);
+    assert_int_equal(replied(f)->error, 0);
+    assert_int_equal(f->coord.hedge.n, samples + 2); /* the silent one counts as slow, too */
+}
+
 static void test_broken_stream_fails_over_at_once(void **state)
 {
     struct fixture *f = *state;
@@ -666,6 +706,8 @@ int main(void)
         TEST(test_stale_coordinator_fetches_repairs_then_replies),
         TEST(test_stale_peer_is_repaired_before_the_reply),
         TEST(test_silent_owner_is_passed_over_at_the_tick),
+        cmocka_unit_test(test_hedge_follows_the_p99),
+        TEST(test_a_slow_owner_is_hedged),
         TEST(test_broken_stream_fails_over_at_once),
         TEST(test_delete_says_whether_it_existed),
         TEST(test_where_shows_silent_owners),

@@ -115,7 +115,9 @@ static void ask(struct coord *c, uint16_t m, struct out *out)
     }
     s->awaited++;
     if (id == c->self) {
-        out_add(out, ACT_STORE_COUNT)->count.token = TOKEN(TOKEN_COORD, s->number);
+        struct action *a = out_add(out, ACT_STORE_COUNT);
+        a->count.token = TOKEN(TOKEN_COORD, s->number);
+        a->count.wall_ms = c->believed_ms;
         return;
     }
     struct message *q = out_send(out, id, op_peer(c, id)->addr, MSG_COUNT);

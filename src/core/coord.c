@@ -49,11 +49,13 @@ int coord_init(struct coord *c, const struct coord_options *o)
     *c = (struct coord){
         .self = o->self,
         .deadline_ms = o->deadline_ms ? o->deadline_ms : OP_DEADLINE_DEFAULT_MS,
+        .ceiling_ms = UINT64_MAX,
         .by_deadline = {NONE, NONE},
         .by_tick = {NONE, NONE},
         .by_answer = {NONE, NONE},
         .ops_max = o->ops_max ? o->ops_max : OPS_MAX_DEFAULT,
         .linger_bytes_max = o->linger_bytes_max ? o->linger_bytes_max : LINGER_BYTES_DEFAULT,
+        .by_hedge = {NONE, NONE},
     };
     slab_init(&c->ops, sizeof(struct op), c->ops_max + linger_max(c));
     return 0;
@@ -66,6 +68,7 @@ void coord_close(struct coord *c)
         buf_close(&slots[i].data); /* free slots keep theirs too */
     slab_close(&c->ops);
     census_close(&c->census);
+    flush_close(&c->flush);
     free(c->peer);
     c->peer = NULL;
 }
@@ -83,7 +86,10 @@ static struct op *op_at(const struct coord *c, uint32_t index)
 static struct op_queue_link *queue_link(const struct coord *c, const struct op_queue *q, uint32_t index)
 {
     struct op *op = op_at(c, index);
-    return q == &c->by_deadline ? &op->by_deadline : q == &c->by_tick ? &op->by_tick : &op->by_answer;
+    return q == &c->by_deadline ? &op->by_deadline
+           : q == &c->by_tick   ? &op->by_tick
+           : q == &c->by_answer ? &op->by_answer
+                                : &op->by_hedge;
 }
 
 static void queue_push(struct coord *c, struct op_queue *q, uint32_t index)
@@ -197,6 +203,7 @@ static struct addr owner_ask(struct coord *c, struct op *op, unsigned i)
     CHECK(p);
     op->owner[i].state = OWNER_ASKED;
     op->owner[i].link = p->link;
+    op->owner[i].asked_ms = c->now_ms;
     return p->addr;
 }
 
@@ -266,9 +273,36 @@ static void fill_where(struct coord *c, const struct op *op, struct result *r)
     r->where.slot = op->slot;
 }
 
+/* A read will ask one more owner when the p99 of the answers has passed. */
+static void hedge_enter(struct coord *c, struct op *op)
+{
+    uint64_t after_ms = op->kind == OP_WHERE || (op->kind == OP_PUT && !op->keep_expiry) ? 0 : hedge_after_ms(&c->hedge);
+    if (after_ms == 0 || after_ms >= c->deadline_ms / OP_TICKS)
+        return; /* the tick does it */
+    op->hedge_ms = c->now_ms + after_ms;
+    queue_push(c, &c->by_hedge, (uint32_t)op->handle & INDEX_MASK);
+}
+
+/* A read is over: whoever was faster than the silent ones must not make them forgotten. */
+static void hedge_note_silent(struct coord *c, const struct op *op)
+{
+    for (unsigned i = 0; i < op->owner_n && op->phase == PHASE_READ; i++)
+        if (op->owner[i].state == OWNER_ASKED && op->owner[i].id != c->self)
+            hedge_note(&c->hedge, c->now_ms - op->owner[i].asked_ms);
+}
+
+static void hedge_leave(struct coord *c, struct op *op)
+{
+    if (op->hedge_ms)
+        queue_remove(c, &c->by_hedge, (uint32_t)op->handle & INDEX_MASK);
+    op->hedge_ms = 0;
+}
+
 void op_reply(struct coord *c, struct op *op, int error, unsigned answered, struct out *out)
 {
     CHECK(!op->answered);
+    if (error && op->whole)
+        error = ERR_UNKNOWN_OUTCOME; /* the first attempt may have been stored somewhere */
     struct action *a = out_add(out, ACT_REPLY);
     a->reply = (struct result){
         .token = op->token,
@@ -278,8 +312,9 @@ void op_reply(struct coord *c, struct op *op, int error, unsigned answered, stru
         .needed = op->need,
         .existed = op->existed,
         .size = op->size,
+        .wall_ms = c->believed_ms,
     };
-    if (!error && (op->kind == OP_GET || op->kind == OP_HEAD))
+    if (!error && (op->kind == OP_GET || op->kind == OP_HEAD) && op_live(c, op))
         a->reply.record = op_record(op);
     if (op->kind == OP_WHERE)
         fill_where(c, op, &a->reply);
@@ -301,6 +336,8 @@ void op_end(struct coord *c, struct op *op)
         c->linger_n--;
         c->linger_bytes -= linger_size(op);
     }
+    hedge_leave(c, op);
+    hedge_note_silent(c, op);
     if (op->data.cap > OP_DATA_KEPT) {
         CHECK(c->trim_n < COORD_OUT_MAX);
         c->trim[c->trim_n++] = index; /* a reply or a hint may still point into it */
@@ -343,7 +380,7 @@ static void trim(struct coord *c)
 void coord_time(struct coord *c, uint64_t now_ms, uint64_t wall_ms)
 {
     c->now_ms = now_ms;
-    c->wall_ms = wall_ms;
+    c->wall_ms = c->believed_ms = wall_ms;
     c->where_n = 0;
     trim(c);
 }
@@ -367,8 +404,10 @@ static int op_fill(struct op *op, const struct request *r)
     if (!e && r->kind == OP_PUT)
         e = buf_slice(&op->data, r->value);
     op->key_n = (uint32_t)r->key.n;
-    op->size = r->kind == OP_PUT ? (uint32_t)r->value.n : 0;
+    op->size = op->put_n = r->kind == OP_PUT ? (uint32_t)r->value.n : 0;
     op->have_value = r->kind == OP_PUT;
+    op->keep_expiry = r->keep_expiry;
+    op->when = r->when;
     return e;
 }
 
@@ -390,12 +429,14 @@ static struct op *op_new(struct coord *c, const struct request *r)
         return NULL;
     }
     op->slot = slot_of_key(r->key);
+    op->expiry_ms = r->expiry_relative ? c->believed_ms + r->expiry_ms : r->expiry_ms;
     op->deadline_ms = c->now_ms + c->deadline_ms;
     op->tick_ms = c->now_ms + c->deadline_ms / OP_TICKS;
     op_own(c, op);
     uint32_t index = (uint32_t)handle & INDEX_MASK;
     queue_push(c, &c->by_deadline, index);
     queue_push(c, &c->by_tick, index);
+    hedge_enter(c, op);
     return op;
 }
 
@@ -409,10 +450,14 @@ void coord_request(struct coord *c, const struct request *r, struct out *out)
         census_request(c, r->token, out);
         return;
     }
+    if (r->kind == OP_FLUSH) {
+        flush_request(c, r->token, out);
+        return;
+    }
     struct op *op = op_new(c, r);
     if (!op)
         reply_error(r->token, r->kind, ERR_BUSY, out);
-    else if (op->kind == OP_PUT)
+    else if (op->kind == OP_PUT && !op->keep_expiry)
         write_begin(c, op, out);
     else
         read_begin(c, op, out);
@@ -424,6 +469,10 @@ bool coord_message(struct coord *c, uint64_t from, const struct message *m, stru
 {
     if (m->kind == MSG_COUNTED) {
         census_answer(c, m->counted.op, from, (int)m->counted.error, m->counted.counts, out);
+        return true;
+    }
+    if (m->kind == MSG_FLUSHED) {
+        flush_answer(c, m->flushed.op, from, (int)m->flushed.error, m->flushed.greatest, out);
         return true;
     }
     if (m->kind != MSG_PUT_ACK && m->kind != MSG_GOT)
@@ -454,6 +503,11 @@ void coord_stored(struct coord *c, uint64_t number, int error, const struct vers
         repair_answer(c, op, (unsigned)i, error, held, out);
 }
 
+void coord_flushed(struct coord *c, uint64_t number, int error, const struct version *held, struct out *out)
+{
+    flush_answer(c, number, c->self, error, held->stamp, out);
+}
+
 void coord_read(struct coord *c, uint64_t number, int error, const struct record *record, uint32_t size, struct out *out)
 {
     struct op *op = slab_get(&c->ops, number);
@@ -471,6 +525,7 @@ void coord_counted(struct coord *c, uint64_t number, struct slice counts, struct
 
 static void sweep_start(struct coord *c)
 {
+    flush_look(c);
     c->sweep = 0; /* a walk under way starts anew: driving an operation twice is harmless */
 }
 
@@ -489,8 +544,24 @@ int coord_layout(struct coord *c, const struct layout *layout)
     c->peer_n = layout->member_n;
     c->layout = layout;
     census_restart(c);
+    flush_restart(c);
     sweep_start(c);
     return 0;
+}
+
+void coord_clock(struct coord *c, uint64_t believed_ms, bool ahead)
+{
+    c->believed_ms = believed_ms;
+    c->ahead = ahead;
+}
+
+void coord_ceiling(struct coord *c, uint64_t ms)
+{
+    c->ceiling_ms = ms;
+    c->ceiling_wanted = false;
+    if (c->stamps_wait)
+        sweep_start(c);
+    c->stamps_wait = false;
 }
 
 void coord_fence(struct coord *c, bool fenced)
@@ -583,6 +654,18 @@ static void tick_late(struct coord *c, unsigned limit, struct out *out)
     }
 }
 
+static void tick_hedges(struct coord *c, unsigned limit, struct out *out)
+{
+    while (c->by_hedge.head != NONE && room_for_one(c, out, limit)) {
+        struct op *op = op_at(c, c->by_hedge.head);
+        if (op->hedge_ms > c->now_ms)
+            break;
+        hedge_leave(c, op);
+        if (op->phase == PHASE_READ && op->epoch == c->layout->epoch)
+            read_drive(c, op, true, out);
+    }
+}
+
 static void tick_sweep(struct coord *c, unsigned limit, struct out *out)
 {
     for (; c->sweep < c->ops.cap && room_for_one(c, out, limit); c->sweep++) {
@@ -605,21 +688,27 @@ void coord_tick(struct coord *c, struct out *out)
     CHECK(limit <= OUT_MAX);
     tick_linger(c, limit, out);
     tick_deadlines(c, limit, out);
+    tick_hedges(c, limit, out);
     tick_late(c, limit, out);
     tick_sweep(c, limit, out);
     if (out->n + CENSUS_SLICE + 2 <= limit)
         census_tick(c, out);
+    if (out->n + FLUSH_OUT_MAX <= limit)
+        flush_tick(c, out);
 }
 
 uint64_t coord_deadline_ms(const struct coord *c)
 {
     if ((c->sweep < c->ops.cap && c->ops.used > 0) || linger_over(c))
         return c->now_ms;
-    uint64_t at = census_deadline_ms(c);
+    uint64_t at = census_deadline_ms(c), flush = flush_deadline_ms(c);
+    at = flush < at ? flush : at;
     if (c->by_deadline.head != NONE && op_at(c, c->by_deadline.head)->deadline_ms < at)
         at = op_at(c, c->by_deadline.head)->deadline_ms;
     if (c->by_tick.head != NONE && op_at(c, c->by_tick.head)->tick_ms < at)
         at = op_at(c, c->by_tick.head)->tick_ms;
+    if (c->by_hedge.head != NONE && op_at(c, c->by_hedge.head)->hedge_ms < at)
+        at = op_at(c, c->by_hedge.head)->hedge_ms;
     return at;
 }
 
@@ -631,7 +720,7 @@ bool coord_drain(struct coord *c)
 
 uint32_t coord_in_flight(const struct coord *c)
 {
-    return c->ops.used - c->linger_n + c->census.waiting_n;
+    return c->ops.used - c->linger_n + c->census.waiting_n + c->flush.waiting_n;
 }
 
 static void check_op(const struct coord *c, const struct op *op)
@@ -639,7 +728,8 @@ static void check_op(const struct coord *c, const struct op *op)
     CHECK(op->owner_n <= REPLICAS_MAX && op->key_n <= op->data.n);
     CHECK(op->need >= 1 && op->need <= REPLICAS_MAX);
     CHECK(op->phase <= PHASE_WRITE && op->round <= 1);
-    CHECK(op->phase != PHASE_WRITE || op->record.version.stamp > 0);
+    bool stamped = op->record.version.stamp > 0;
+    CHECK(op->phase != PHASE_WRITE || stamped || op_count(op, OWNER_IDLE) + op_count(op, OWNER_FAILED) == op->owner_n);
     CHECK(op->phase != PHASE_WRITE || op->answered || op_count(op, OWNER_DONE) < op->need);
     CHECK(!op->answered || op->phase == PHASE_WRITE);
     CHECK(op->deadline_ms <= c->now_ms + c->deadline_ms);
@@ -664,5 +754,6 @@ void coord_check(const struct coord *c)
     CHECK(used == c->ops.used && writes == c->writes);
     CHECK(linger_n == c->linger_n && linger_bytes == c->linger_bytes);
     CHECK(linger_n <= linger_max(c) && used - linger_n <= c->ops_max);
+    CHECK(c->flush.served <= c->flush.waiting_n && c->flush.waiting_n <= FLUSH_WAITERS);
     CHECK(c->census.served <= c->census.waiting_n && c->census.waiting_n <= CENSUS_WAITERS);
 }

@@ -2,13 +2,16 @@
  *
  * A coordinator turns a request into messages to a key's owners, gathers their answers to a quorum, and answers the
  * client once: ok, failed (refused before any replica could have stored it) or unknown. Any member coordinates any key.
- * The essay is in coord.c; writes are in coord_write.c, reads in coord_read.c, the count over all members in census.c. */
+ * The essay is in coord.c; writes are in coord_write.c, reads in coord_read.c, expiries in coord_expire.c, stamps in
+ * coord_stamp.c, the count over all members in census.c, FLUSHALL in flush.c. */
 #ifndef COVEY_CORE_COORD_H
 #define COVEY_CORE_COORD_H
 
 #include "base/hlc.h"
 #include "core/census.h"
 #include "core/event.h"
+#include "core/flush.h"
+#include "core/hedge.h"
 #include "core/slab.h"
 
 enum {
@@ -25,10 +28,11 @@ enum {
 
 /* An operation's phases. Allowed moves:
  *
- *   READ --(quorum agrees)--> done              DEL: READ --> WRITE
+ *   READ --(quorum agrees)--> done              DEL, EXPIRE, PUT that keeps the expiry: READ --> WRITE
  *   READ --> FETCH (the newest value is elsewhere) --> REPAIR --> done
  *   READ --> REPAIR (stale owners, value at hand)  --> done
  *   WRITE --(W acks)--> answered, lingering --(the other owners too, or hints for them)--> done
+ *   WRITE --(an owner lacks the value of an expiry)--> READ, for the whole record (coord_expire.c)
  *   every phase --(deadline, nobody left)--> done, with an error; a write of unknown outcome leaves hints too
  */
 enum op_phase { PHASE_READ, PHASE_FETCH, PHASE_REPAIR, PHASE_WRITE };
@@ -40,16 +44,18 @@ enum owner_state {
     OWNER_DONE,   /* read: answered. Write, repair: holds this version durably (or a greater one where that counts) */
     OWNER_NEWER,  /* write, first round: holds a greater version */
     OWNER_FAILED, /* refused for good, or its disk failed */
+    OWNER_BEHIND, /* write of an expiry: does not hold the value that it names */
 };
 
 struct op_owner {
     uint64_t id;
-    uint32_t link;   /* the peer's link generation when it was asked: another one since means the message may be lost */
-    uint8_t state;   /* enum owner_state */
-    uint8_t open;    /* writes sent and not refused: while there are any, the record may be stored there */
-    bool recovering; /* refused to be read */
-    bool read;       /* answered the read: `seen` is what it holds */
-    uint8_t kind;    /* of what it holds: enum record_kind */
+    uint32_t link;     /* the peer's link generation when it was asked: another one since means the message may be lost */
+    uint8_t state;     /* enum owner_state */
+    uint8_t open;      /* writes sent and not refused: while there are any, the record may be stored there */
+    bool recovering;   /* refused to be read */
+    uint64_t asked_ms; /* when it was asked last */
+    bool read;         /* answered the read: `seen` is what it holds */
+    uint8_t kind;      /* of what it holds: enum record_kind */
     uint32_t size;
     uint64_t expiry_ms;
     struct version seen;
@@ -63,9 +69,10 @@ struct op {
     uint64_t handle;
     uint64_t token; /* the client's */
     uint64_t deadline_ms, tick_ms;
-    struct op_queue_link by_deadline, by_tick, by_answer;
-    uint8_t kind;  /* enum op_kind */
-    uint8_t level; /* enum consistency */
+    struct op_queue_link by_deadline, by_tick, by_answer, by_hedge;
+    uint64_t hedge_ms; /* when a read asks one more owner; 0: it is not in that queue */
+    uint8_t kind;      /* enum op_kind */
+    uint8_t level;     /* enum consistency */
     uint8_t phase;
     uint8_t round; /* of the write: 0, 1 after the second stamp */
     uint8_t need;  /* owners that must answer in this phase */
@@ -74,12 +81,19 @@ struct op {
     bool existed;
     bool have_value; /* data holds the value of `record` */
     bool answered;   /* the client has its answer: a write that lingers until every owner holds it */
-    int refusal;     /* the last refusal met, for the error */
+    bool keep_expiry;
+    bool whole;           /* EXPIRE: the second attempt, which sends the value too */
+    uint8_t when;         /* EXPIRE: enum expire_when */
+    uint64_t expiry_ms;   /* PUT, EXPIRE: what was asked for, absolute; 0: none */
+    struct version named; /* EXPIRE, second attempt: the value of the first, with the expiry's stamp */
+    int refusal;          /* the last refusal met, for the error */
     uint16_t slot, vnode;
     uint32_t key_n;
     uint64_t epoch;       /* of the layout that gave the owners */
     struct record record; /* written, or the newest read; its slices are unused: the bytes are in data */
     uint32_t size;        /* of record's value */
+    uint32_t put_n;       /* PUT: bytes of the value to be written */
+    uint64_t above;       /* write: its stamp must be greater */
     struct op_owner owner[REPLICAS_MAX];
     struct buf data; /* key, then value */
 };
@@ -112,15 +126,23 @@ struct coord {
     struct op_queue by_answer; /* those that linger, */
     uint32_t linger_n;         /* how many, */
     uint64_t linger_bytes, linger_bytes_max;
-    bool draining;   /* nobody lingers any more */
+    bool draining;            /* nobody lingers any more */
+    struct op_queue by_hedge; /* reads; a change of the p99 makes some late, by that change at most */
+    struct hedge hedge;
     uint32_t sweep;  /* slab index at which the walk over all operations goes on; == ops.cap when there is none */
     uint64_t now_ms; /* of the last call */
     uint64_t wall_ms;
+    uint64_t believed_ms;         /* the time by which ends are judged */
+    bool ahead;                   /* our wall clock is too far ahead to stamp by it */
+    uint64_t ceiling_ms;          /* stamps lie below it, and it is durable; UINT64_MAX: there is none */
+    bool ceiling_wanted;          /* a higher one should be stored, */
+    bool stamps_wait;             /* and some writes wait for it */
     uint32_t turn;                /* rotates the digest reads over the owners */
     uint32_t writes;              /* operations in PHASE_WRITE */
     uint32_t trim[COORD_OUT_MAX]; /* operations answered in the last step whose large buffers go at the next */
     unsigned trim_n;
     struct census census;
+    struct flush flush;
     struct where_owner where[REPLICAS_MAX]; /* of the last OP_WHERE result; the node adds the names, */
     unsigned where_n;                       /* of as many, in the same step */
 };
@@ -139,6 +161,16 @@ void coord_close(struct coord *c);
 /* Time as of the event being handled: first thing in each step. */
 void coord_time(struct coord *c, uint64_t now_ms, uint64_t wall_ms);
 
+/* What the peers' clocks say of ours: the time by which ends are judged (our wall clock until this is called in the
+ * step), and whether ours is too far ahead to stamp by it. */
+void coord_clock(struct coord *c, uint64_t believed_ms, bool ahead);
+
+/* The clock's ceiling (coord_stamp.c), in wall ms: what was stored before this start, then each one that has become
+ * durable. And the next that should be stored, 0 while none is needed: asked for only when none is on its way. */
+void coord_ceiling_recall(struct coord *c, uint64_t ms);
+void coord_ceiling(struct coord *c, uint64_t ms);
+uint64_t coord_ceiling_wanted(struct coord *c);
+
 /* A layout is in force (again): operations under way are driven anew under it. 0 or ERR_NO_MEMORY (then all members
  * count as unreachable). Tell the peers next. */
 int coord_layout(struct coord *c, const struct layout *layout);
@@ -155,14 +187,15 @@ void coord_link(struct coord *c, uint64_t id, bool up);
 /* Whether it is worth asking now. */
 bool coord_reachable(const struct coord *c, uint64_t id);
 
-/* A client's request (GET, HEAD, PUT, DEL, WHERE, COUNT): answered by an ACT_REPLY now or later. */
+/* A client's request (GET, HEAD, PUT, DEL, EXPIRE, WHERE, COUNT, FLUSH): answered by an ACT_REPLY now or later. */
 void coord_request(struct coord *c, const struct request *r, struct out *out);
 
-/* A PUT_ACK, GOT or COUNTED of a peer; true when it was one. */
+/* A PUT_ACK, GOT, COUNTED or FLUSHED of a peer; true when it was one. */
 bool coord_message(struct coord *c, uint64_t from, const struct message *m, struct out *out);
 
-/* The own store's answers to TOKEN_COORD tokens. */
+/* The own store's answers to TOKEN_COORD tokens, and to TOKEN_FLUSH ones. */
 void coord_stored(struct coord *c, uint64_t number, int error, const struct version *held, struct out *out);
+void coord_flushed(struct coord *c, uint64_t number, int error, const struct version *held, struct out *out);
 void coord_read(struct coord *c, uint64_t number, int error, const struct record *record, uint32_t size, struct out *out);
 void coord_counted(struct coord *c, uint64_t number, struct slice counts, struct out *out);
 
@@ -173,7 +206,7 @@ uint64_t coord_deadline_ms(const struct coord *c);
 /* The node is about to stop: writes that linger end now, with hints, a slice at each tick. True when none is left. */
 bool coord_drain(struct coord *c);
 
-/* Operations not yet answered, those of census included. */
+/* Operations not yet answered, those of census and flush included. */
 uint32_t coord_in_flight(const struct coord *c);
 
 void coord_check(const struct coord *c);

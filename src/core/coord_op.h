@@ -44,6 +44,12 @@ uint8_t op_write_need(const struct coord *c, enum consistency level);
 /* Owners that can be asked now. */
 unsigned op_reachable_n(const struct coord *c, const struct op *op);
 
+/* Whether the operation's record is a value whose time has not come. */
+static inline bool op_live(const struct coord *c, const struct op *op)
+{
+    return op->record.kind == RECORD_VALUE && !expiry_passed(op->record.expiry_ms, c->believed_ms);
+}
+
 /* Answers the client. `answered` goes into the error's words. */
 void op_reply(struct coord *c, struct op *op, int error, unsigned answered, struct out *out);
 
@@ -56,6 +62,10 @@ void op_finish(struct coord *c, struct op *op, int error, unsigned answered, str
 /* A write was answered and stays until its owners hold it: the oldest that do so make room, with hints. */
 void op_linger(struct coord *c, struct op *op, struct out *out);
 
+/* The next stamp above `above` (0: above all seen), or 0 when it must wait for the clock's ceiling: then operations
+ * are driven anew once that is stored. */
+uint64_t op_stamp(struct coord *c, uint64_t above);
+
 /* Begins the phase; drives it: asks whoever has to be asked now (called again after losses, layouts, ticks); `late`: a
  * tick passed without an answer. */
 void write_begin(struct coord *c, struct op *op, struct out *out);
@@ -65,6 +75,11 @@ void write_expire(struct coord *c, struct op *op, struct out *out);
 
 /* Ends a write whose client was answered: a hint for every owner that may lack it. */
 void write_end(struct coord *c, struct op *op, struct out *out);
+
+/* R owners hold the record that was read: what OP_EXPIRE makes of it. And: an owner lacks the value that the
+ * expiry names, so it is read whole and sent again. */
+void expire_decide(struct coord *c, struct op *op, struct out *out);
+void expire_again(struct coord *c, struct op *op, struct out *out);
 
 void read_begin(struct coord *c, struct op *op, struct out *out);
 void read_drive(struct coord *c, struct op *op, bool late, struct out *out);

@@ -7,11 +7,20 @@
  * Bar-Noy and Dolev 1995), which is also how a member that was away catches up on what is read. When the answers agree,
  * which is nearly always, a read costs one round and one value.
  *
+ * Hedging. A read that has lasted longer than 99 in 100 answers of late asks one more owner (hedge.h): whoever answers
+ * first counts, the silent one still may.
+ *
  * Fail-over. An owner that refuses, whose stream breaks, or that stays silent for a tick is passed over for the next
  * one; suspects are asked last. A step that goes wrong later (the owner of the newest value is gone, a repair is
  * refused) starts the read anew: reads change nothing, and the deadline bounds how often. */
 #include "base/check.h"
 #include "core/coord_op.h"
+
+/* A write that reads first. */
+static bool is_write(const struct op *op)
+{
+    return op->kind == OP_DEL || op->kind == OP_EXPIRE || op->kind == OP_PUT;
+}
 
 void read_begin(struct coord *c, struct op *op, struct out *out)
 {
@@ -21,7 +30,7 @@ void read_begin(struct coord *c, struct op *op, struct out *out)
     op_reset(op);
     for (unsigned i = 0; i < op->owner_n; i++)
         op->owner[i].read = false;
-    op->need = op->kind == OP_WHERE ? op->owner_n : op_read_need(c, op->kind == OP_DEL ? LEVEL_QUORUM : op->level);
+    op->need = op->kind == OP_WHERE ? op->owner_n : op_read_need(c, is_write(op) ? LEVEL_QUORUM : op->level);
     unsigned reachable = op_reachable_n(c, op);
     if (op->kind != OP_WHERE && reachable < op->need)
         op_finish(c, op, ERR_NO_QUORUM, reachable, out);
@@ -48,9 +57,14 @@ static int next_owner(const struct coord *c, const struct op *op)
     return suspect;
 }
 
+static bool wants_value(const struct op *op)
+{
+    return op->kind == OP_GET || op->whole;
+}
+
 static void ask_one(struct coord *c, struct op *op, unsigned i, struct out *out)
 {
-    bool value = op->kind == OP_GET && op->value_from == REPLICAS_MAX;
+    bool value = wants_value(op) && op->value_from == REPLICAS_MAX;
     if (value)
         op->value_from = (uint8_t)i;
     op_send_get(c, op, i, value ? GET_VALUE : GET_DIGEST, out);
@@ -97,18 +111,27 @@ void read_drive(struct coord *c, struct op *op, bool late, struct out *out)
 
 /* ---- Judging ---- */
 
+/* The order of what an owner said it holds and a record. */
+static int seen_cmp(const struct op_owner *o, const struct version *v, uint64_t expiry_ms)
+{
+    int order = version_value_cmp(&o->seen, v);
+    return order ? order : expiry_cmp(o->seen.expiry_stamp, o->expiry_ms, v->expiry_stamp, expiry_ms);
+}
+
 static int newest_owner(const struct op *op)
 {
     int newest = -1;
-    for (unsigned i = 0; i < op->owner_n; i++)
-        if (op->owner[i].read && (newest < 0 || version_cmp(&op->owner[i].seen, &op->owner[newest].seen) > 0))
+    for (unsigned i = 0; i < op->owner_n; i++) {
+        const struct op_owner *best = newest < 0 ? NULL : &op->owner[newest];
+        if (op->owner[i].read && (!best || seen_cmp(&op->owner[i], &best->seen, best->expiry_ms) > 0))
             newest = (int)i;
+    }
     return newest;
 }
 
 static bool holds_newest(const struct op *op, unsigned i)
 {
-    return op->owner[i].read && version_cmp(&op->owner[i].seen, &op->record.version) >= 0;
+    return op->owner[i].read && seen_cmp(&op->owner[i], &op->record.version, op->record.expiry_ms) >= 0;
 }
 
 static unsigned holders(const struct op *op)
@@ -124,7 +147,7 @@ static void take_newest(struct op *op)
     int newest = newest_owner(op);
     CHECK(newest >= 0);
     const struct op_owner *o = &op->owner[newest];
-    if (op->have_value && version_cmp(&op->record.version, &o->seen) == 0)
+    if (op->have_value && seen_cmp(o, &op->record.version, op->record.expiry_ms) == 0)
         return;
     op->record = (struct record){.kind = o->kind, .version = o->seen, .expiry_ms = o->expiry_ms};
     op->size = o->size;
@@ -153,22 +176,31 @@ static void repair(struct coord *c, struct op *op, struct out *out)
             op_send_put(c, op, i, out);
 }
 
+/* R owners hold the newest record: the read is over. */
+static void read_done(struct coord *c, struct op *op, struct out *out)
+{
+    if (op->kind == OP_EXPIRE)
+        expire_decide(c, op, out);
+    else
+        op_finish(c, op, 0, op->need, out);
+}
+
 /* Enough have answered: reply, or do first what is needed for it. */
 static void judge(struct coord *c, struct op *op, struct out *out)
 {
     take_newest(op);
     hlc_see(&c->clock, op->record.version.stamp, c->wall_ms, CLOCK_SKEW_MAX_MS);
-    if (op->kind == OP_DEL) {
-        op->existed = op->record.kind == RECORD_VALUE;
+    if (op->kind == OP_DEL || op->kind == OP_PUT) { /* these supersede what was read: no need to repair it */
+        op->existed = op_live(c, op);
         write_begin(c, op, out);
         return;
     }
     bool agreed = holders(op) >= op->need;
-    bool value_wanted = op->record.kind == RECORD_VALUE && (op->kind == OP_GET || !agreed);
+    bool value_wanted = op->record.kind == RECORD_VALUE && (wants_value(op) || !agreed);
     if (value_wanted && !op->have_value)
         fetch(c, op, out);
     else if (agreed)
-        op_finish(c, op, 0, op->need, out);
+        read_done(c, op, out);
     else
         repair(c, op, out);
 }
@@ -181,6 +213,13 @@ static bool take_answer(struct op *op, struct op_owner *o, const struct record *
     o->size = size;
     o->expiry_ms = r->expiry_ms;
     o->seen = r->version;
+    if (r->kind == RECORD_EXPIRY && op->kind != OP_WHERE) { /* it lost the value: as if it had nothing, it is sent the whole */
+        o->kind = RECORD_NONE;
+        o->expiry_ms = 0;
+        o->seen = (struct version){0};
+    }
+    if (op->kind == OP_PUT)
+        return true; /* what will be written stands where a value would be kept */
     if (!with_value || r->kind != RECORD_VALUE || (op->have_value && version_cmp(&r->version, &op->record.version) < 0))
         return true;
     op->data.n = op->key_n;
@@ -215,7 +254,9 @@ void read_answer(struct coord *c, struct op *op, unsigned i, int error, const st
 {
     struct op_owner *o = &op->owner[i];
     if (op->phase > PHASE_FETCH || o->state != OWNER_ASKED)
-        return; /* late: what it was asked for is settled */
+        return;                                      /* late: what it was asked for is settled */
+    if (op->phase == PHASE_READ && o->id != c->self) /* the own store's promptness says nothing about others */
+        hedge_note(&c->hedge, c->now_ms - o->asked_ms);
     if (error) {
         owner_failed(c, op, i, error, out);
         return;
@@ -249,8 +290,9 @@ void repair_answer(struct coord *c, struct op *op, unsigned i, int error, const 
         return;
     o->state = OWNER_DONE;
     o->seen = *held;
+    o->expiry_ms = op->record.expiry_ms;
     if (holders(op) >= op->need)
-        op_finish(c, op, 0, op->need, out);
+        read_done(c, op, out);
 }
 
 void read_expire(struct coord *c, struct op *op, struct out *out)

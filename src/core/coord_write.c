@@ -21,34 +21,52 @@
 #include "base/hash.h"
 #include "core/coord_op.h"
 
-static void stamp(struct coord *c, struct op *op, uint64_t above)
+/* The stamp that this write needs: of the value, or of the expiry where it is one. */
+static uint64_t *own_stamp(struct op *op)
 {
-    op->record.version.stamp = above ? hlc_stamp_above(&c->clock, above, c->wall_ms) : hlc_stamp(&c->clock, c->wall_ms);
+    struct version *v = &op->record.version;
+    return op->record.kind == RECORD_EXPIRY ? &v->expiry_stamp : &v->stamp;
+}
+
+/* Stamps the record, now or, while the clock's ceiling is in the way, when it is driven again. An end that is written
+ * with the value has its stamp. */
+static bool stamped(struct coord *c, struct op *op)
+{
+    uint64_t *stamp = own_stamp(op);
+    if (*stamp == 0)
+        *stamp = op_stamp(c, op->above);
+    if (op->record.kind == RECORD_VALUE && op->record.expiry_ms && op->record.version.expiry_stamp == 0)
+        op->record.version.expiry_stamp = *stamp;
+    return *stamp > 0;
 }
 
 void write_begin(struct coord *c, struct op *op, struct out *out)
 {
     bool deletion = op->kind == OP_DEL;
+    bool kept = op->keep_expiry && op_live(c, op);
     op->need = op_write_need(c, op->level);
     unsigned reachable = op_reachable_n(c, op);
     if (reachable < op->need) {
         op_finish(c, op, ERR_NO_QUORUM, reachable, out);
         return;
     }
-    uint64_t above = deletion ? op->record.version.stamp : 0; /* of what the read found: spares the second round */
+    if (c->ahead) {
+        op_finish(c, op, ERR_CLOCK, reachable, out);
+        return;
+    }
+    op->above = op->record.version.stamp; /* of what was read, if anything was: spares the second round */
     op->phase = PHASE_WRITE;
     c->writes++;
     op_reset(op);
-    if (deletion) {
-        op->data.n = op->key_n;
-        op->have_value = false;
-        op->size = 0;
-    }
+    op->expiry_ms = kept ? op->record.expiry_ms : op->expiry_ms;
+    op->data.n = op->key_n + op->put_n; /* reading for KEEPTTL brought no value, so ours is still there */
+    op->have_value = !deletion;
+    op->size = op->put_n;
     op->record = (struct record){
         .kind = deletion ? RECORD_TOMBSTONE : RECORD_VALUE,
         .version = {.node = c->self, .digest = deletion ? 0 : hash_bytes(op_value(op)), .deleted = deletion},
+        .expiry_ms = op->expiry_ms,
     };
-    stamp(c, op, above);
     write_drive(c, op, false, out);
 }
 
@@ -60,7 +78,7 @@ static bool holds(const struct op_owner *o)
 void write_end(struct coord *c, struct op *op, struct out *out)
 {
     for (unsigned i = 0; i < op->owner_n; i++) {
-        if (holds(&op->owner[i]) || op->owner[i].id == c->self)
+        if (holds(&op->owner[i]) || op->owner[i].id == c->self || *own_stamp(op) == 0)
             continue; /* the own store answers sooner or later; when its disk fails there is nowhere to keep a hint either */
         struct action *a = out_add(out, ACT_HINT_PUT);
         a->hint.target = op->owner[i].id;
@@ -73,7 +91,7 @@ void write_end(struct coord *c, struct op *op, struct out *out)
 static void settle(struct coord *c, struct op *op, struct out *out)
 {
     for (unsigned i = 0; i < op->owner_n; i++)
-        if (!holds(&op->owner[i]) && op->owner[i].state != OWNER_FAILED && op_reachable(c, op, i))
+        if (!holds(&op->owner[i]) && op->owner[i].state < OWNER_FAILED && op_reachable(c, op, i))
             return;
     write_end(c, op, out);
 }
@@ -81,7 +99,9 @@ static void settle(struct coord *c, struct op *op, struct out *out)
 void write_drive(struct coord *c, struct op *op, bool late, struct out *out)
 {
     if (c->fenced)
-        return;                         /* the next layout, or the deadline, comes first */
+        return; /* the next layout, or the deadline, comes first */
+    if (!stamped(c, op))
+        return;
     bool again = late && !op->answered; /* nobody waits for it any more: a hint is cheaper than asking twice */
     for (unsigned i = 0; i < op->owner_n; i++) {
         struct op_owner *o = &op->owner[i];
@@ -102,9 +122,22 @@ static bool refused_for_now(int error)
     return error == ERR_FORMING || error == ERR_STALE_EPOCH || error == ERR_LOADING || error == ERR_BUSY;
 }
 
+/* It does not hold the value that the expiry is for. (A late answer, when the whole record was sent since, says nothing.) */
+static void take_lack(struct op *op, struct op_owner *o)
+{
+    if (o->open > 0)
+        o->open--;
+    if (o->state == OWNER_ASKED && !op->whole)
+        o->state = OWNER_BEHIND;
+}
+
 /* What an answer says about its owner. */
 static void take_answer(struct coord *c, struct op *op, struct op_owner *o, int error, const struct version *held)
 {
+    if (error == ERR_LACKS_VALUE) {
+        take_lack(op, o);
+        return;
+    }
     if (refused_for_now(error) || error == ERR_NO_SPACE) {
         if (o->open > 0)
             o->open--;
@@ -119,6 +152,8 @@ static void take_answer(struct coord *c, struct op *op, struct op_owner *o, int 
         return;
     }
     hlc_see(&c->clock, held->stamp, c->wall_ms, CLOCK_SKEW_MAX_MS);
+    if (*own_stamp(op) == 0)
+        return; /* about the first stamp, or a repair before: this one is not sent yet */
     int greater = version_cmp(held, &op->record.version);
     if (greater < 0)
         return; /* about the first stamp, and we are in the second round */
@@ -141,10 +176,10 @@ static uint64_t greatest_seen(const struct op *op)
 
 static void second_round(struct coord *c, struct op *op, struct out *out)
 {
-    uint64_t above = greatest_seen(op);
+    op->above = greatest_seen(op);
     op_reset(op);
     op->round = 1;
-    stamp(c, op, above);
+    op->record.version.stamp = op->record.version.expiry_stamp = 0;
     write_drive(c, op, false, out);
 }
 
@@ -181,6 +216,8 @@ void write_answer(struct coord *c, struct op *op, unsigned i, int error, const s
         settle(c, op, out);
     else if (done >= op->need)
         acknowledge(c, op, out);
+    else if (op_count(op, OWNER_BEHIND) > 0)
+        expire_again(c, op, out);
     else if (op->owner_n - op_count(op, OWNER_FAILED) < op->need)
         give_up(c, op, out);
     else if (newer > 0 && done + newer >= c->layout->w)

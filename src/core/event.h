@@ -355,7 +355,7 @@ void out_state(struct out *o, uint64_t token, struct slice name, uint64_t serial
 
 /* Store tokens are (owner << 56 | its own number), so that node.c knows whose EV_STORED it is. Replayed hints travel under such a
  * token too, so that their PUT_ACK is told from those of the coordinator, whose handles have no owner's byte. */
-enum token_owner { TOKEN_COORD = 1, TOKEN_REPLICA, TOKEN_SWIM, TOKEN_CHAIN, TOKEN_NODE, TOKEN_HINT, TOKEN_REPAIR };
+enum token_owner { TOKEN_COORD = 1, TOKEN_REPLICA, TOKEN_SWIM, TOKEN_CHAIN, TOKEN_NODE, TOKEN_HINT, TOKEN_FLUSH, TOKEN_REPAIR };
 #define TOKEN(owner, number) (((uint64_t)(owner) << 56) | (number))
 #define TOKEN_OWNER(token)   ((enum token_owner)((token) >> 56))
 #define TOKEN_NUMBER(token)  ((token)&0xffffffffffffffu)

@@ -20,10 +20,15 @@
  * and is settled when W of them hold it: then it is as safe as an acknowledged write. So nothing is lost with a member
  * that was removed.
  *
+ * Expiries. The hint of an expiry finds no value to join where the value itself is still on its way, in the log of another
+ * coordinator (LACKS_VALUE). So it is tried again for HINT_LACKS_MS, and then left to the comparison of trees, lest it
+ * hold up what is behind it.
+ *
  * Age. A hint older than age_max_ms is not sent: by then the owners may have erased a tombstone that the hint would
  * contradict, and comparing trees is the better repair. It is counted as dropped.
  *
- * Invariants: a hint is dropped only after the durable ack of its owner (or W of the present ones), or for its age; at
+ * Invariants: a hint is dropped only after the durable ack of its owner (or W of the present ones), for its age, or as an
+ * expiry that met no value; at
  * most HINT_REPLAYS targets are not idle; a batch is in flight only in HINT_SENDING. */
 #include "core/hint.h"
 
@@ -234,13 +239,13 @@ static void send_one(struct hint *h, struct hint_target *t, const struct placed_
     unsigned i = t->sent_n++;
     struct hint_sent *s = &t->sent[i];
     *s = (struct hint_sent){.place = hint->place, .slot = slot_of_key(r->key), .need = 1};
-    if ((r->version.stamp >> 16) + h->age_max_ms < h->wall_ms) {
+    if (version_ms(&r->version) + h->age_max_ms < h->wall_ms) {
         s->need = 0;
         note_dropped(t, 1, 0, out);
         return;
     }
     uint16_t vnode = layout_vnode(h->layout, s->slot);
-    if (ring_owns(h->layout, vnode, t->id)) {
+    if (r->kind == RECORD_FLUSH || ring_owns(h->layout, vnode, t->id)) {
         s->sent += send_to(h, t, i, t->id, r, out);
         return;
     }
@@ -287,6 +292,7 @@ static void judge(struct hint *h, struct hint_target *t, struct out *out)
         back_off(h, t);
         return;
     }
+    t->lacking_ms = 0;
     t->backoff_ms = 0;
     t->due_ms = h->now_ms + took_ms;
     t->sent_n = 0;
@@ -334,6 +340,17 @@ static uint8_t ack_bit(const struct hint *h, const struct hint_target *t, const 
     return 0;
 }
 
+/* An expiry without its value there: after a while it is given up. */
+static void lacks_value(struct hint *h, struct hint_target *t, struct hint_sent *s, struct out *out)
+{
+    if (t->lacking_ms == 0)
+        t->lacking_ms = h->now_ms;
+    if (h->now_ms - t->lacking_ms < HINT_LACKS_MS)
+        return;
+    s->need = 0;
+    note_dropped(t, 1, ERR_LACKS_VALUE, out);
+}
+
 void hint_answer(struct hint *h, uint64_t number, uint64_t from, int error, struct out *out)
 {
     unsigned i = number & ((1u << INDEX_BITS) - 1);
@@ -350,6 +367,8 @@ void hint_answer(struct hint *h, uint64_t number, uint64_t from, int error, stru
     s->sent--;
     if (!error || error == ERR_SUPERSEDED) /* it is held, or something newer is */
         s->acks |= bit;
+    else if (error == ERR_LACKS_VALUE)
+        lacks_value(h, t, s, out);
     judge(h, t, out);
 }
 

@@ -15,6 +15,7 @@ enum {
     HINT_ANSWER_MS = 10000,     /* a batch without all its answers after that is sent again: a stream would have broken */
     HINT_AGE_DEFAULT_MS = 3 * 60 * 60 * 1000, /* beyond it anti-entropy is the cheaper repair, and tombstones may be erased */
     HINT_EXPIRE_MS = 60 * 1000,               /* how often the logs are looked through for what is too old */
+    HINT_LACKS_MS = 30 * 1000,                /* how long an expiry waits for the value that another coordinator's hint brings */
     HINT_OUT_MAX = HINT_BATCH + 8,            /* actions a call appends at most: the last hint of a batch may go to all owners */
 };
 
@@ -41,6 +42,7 @@ struct hint_target {
     uint64_t since_ms;   /* in this phase */
     uint64_t due_ms;     /* when the next batch may begin */
     uint32_t backoff_ms; /* 0: the last batch went well */
+    uint64_t lacking_ms; /* since then an expiry at the head has met no value; 0: none has */
     uint64_t batch;      /* number of the batch, in the messages' tokens */
     uint16_t sent_n;
     struct hint_sent sent[HINT_BATCH];

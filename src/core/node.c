@@ -26,7 +26,7 @@
 
 #include <stdlib.h>
 
-enum { TOKEN_CLUSTER = 1, TOKEN_MEMBERS = 2, TOKEN_WHOLE = 3 }; /* numbers of TOKEN_NODE */
+enum { TOKEN_CLUSTER = 1, TOKEN_MEMBERS = 2, TOKEN_WHOLE = 3, TOKEN_CLOCK = 4 }; /* numbers of TOKEN_NODE */
 
 /* The shares of one step: its own protocol, then the carrying over, and a tick where time is due. */
 _Static_assert(SWIM_OUT_MAX + CHAIN_OUT_MAX + 3 * NODE_CHANGES <= OUT_MAX, "a step overflows");
@@ -79,13 +79,19 @@ static int init_cluster(struct node *n, const struct node_options *o)
     return 0;
 }
 
+/* A number of the node's state, 8 bytes little-endian; 0 where there is none. False when it is malformed. */
+static bool recall_number(struct slice bytes, uint64_t *number)
+{
+    *number = 0;
+    for (size_t i = bytes.n; i-- > 0;)
+        *number = *number << 8 | bytes.p[i];
+    return bytes.n == 0 || bytes.n == 8;
+}
+
 static int init_protocols(struct node *n, const struct node_options *o, uint64_t now_ms)
 {
-    uint64_t incarnation = 0;
-    if (o->incarnation.bytes.n == 8)
-        for (unsigned i = 8; i-- > 0;)
-            incarnation = incarnation << 8 | o->incarnation.bytes.p[i];
-    else if (o->incarnation.bytes.n != 0)
+    uint64_t incarnation, ceiling_ms;
+    if (!recall_number(o->incarnation.bytes, &incarnation) || !recall_number(o->clock.bytes, &ceiling_ms))
         return ERR_BAD_MESSAGE;
     struct swim_options swim = {
         .self = o->id,
@@ -111,6 +117,7 @@ static int init_protocols(struct node *n, const struct node_options *o, uint64_t
     if (!e)
         chain_holds_records(&n->chain, n->wrote); /* before the first event: a restarted member may be asked to vote by it */
     e = e ? e : coord_init(&n->coord, &coord);
+    coord_ceiling_recall(&n->coord, ceiling_ms);
     repair_init(&n->repair, o->id, o->seed + 2);
     n->repair.manual = o->repair_manual;
     return e ? e : replica_init(&n->replica, 0);
@@ -133,6 +140,7 @@ int node_init(struct node *n, const struct node_options *o, uint64_t now_ms)
         .wrote = o->records > 0,
         .now_ms = now_ms,
         .members_serial = o->members.serial,
+        .clock_serial = o->clock.serial,
         .disk = o->disk ? o->disk : o->id,
         .whole = o->whole.bytes.n > 0,
         .whole_serial = o->whole.serial,
@@ -237,6 +245,7 @@ static void header_update(struct node *n)
         .boot = n->boot,
         .epoch = l ? l->epoch : 0,
         .layout_hash = l ? layout_hash(l) : 0,
+        .wall_ms = n->wall_ms,
     };
     swim_set_header(&n->swim, &h);
 }
@@ -406,6 +415,35 @@ static void carry_fence(struct node *n)
     chain_holds_records(&n->chain, n->wrote || n->replica.puts > 0 || n->coord.writes > 0);
 }
 
+/* What the peers' clocks say of ours, which the coordinator must know before anything else of the step. */
+static void tell_time(struct node *n, struct out *out)
+{
+    coord_time(&n->coord, n->now_ms, n->wall_ms);
+    wall_time(&n->wall, n->now_ms, n->wall_ms);
+    swim_set_wall(&n->swim, n->wall_ms);
+    uint64_t ahead_ms = wall_ahead_ms(&n->wall);
+    bool ahead = ahead_ms > CLOCK_SKEW_MAX_MS;
+    if (ahead && !n->ahead)
+        out_trace(out, TRACE_CLOCK_AHEAD, 0, ahead_ms, CLOCK_SKEW_MAX_MS, SLICE("writes are refused here until it is set right"));
+    if (!ahead && n->ahead)
+        out_trace(out, TRACE_CLOCK_RIGHT, 0, ahead_ms, 0, slice_of(NULL, 0));
+    n->ahead = ahead;
+    coord_clock(&n->coord, wall_believed_ms(&n->wall), ahead);
+}
+
+/* The clock's next ceiling, one at a time. */
+static void carry_clock(struct node *n, struct out *out)
+{
+    uint64_t ms = n->clock_asked_ms ? 0 : coord_ceiling_wanted(&n->coord);
+    if (!ms)
+        return;
+    n->clock_asked_ms = ms;
+    for (unsigned i = 0; i < 8; i++)
+        n->clock_bytes[i] = (uint8_t)(ms >> (8 * i));
+    out_state(out, TOKEN(TOKEN_NODE, TOKEN_CLOCK), SLICE("clock"), ++n->clock_serial,
+              slice_of(n->clock_bytes, sizeof n->clock_bytes));
+}
+
 static void carry_refusal(struct node *n, struct out *out)
 {
     struct slice why;
@@ -446,6 +484,7 @@ static void carry(struct node *n, struct out *out)
     judge_ready(n, out);
     carry_names(n);
     carry_fence(n);
+    carry_clock(n, out);
     carry_refusal(n, out);
     save_members(n, out);
     carry_whole(n, out);
@@ -509,6 +548,7 @@ static void on_packet(struct node *n, const struct event *ev, struct out *out)
                   slice_str(addr_text(ev->packet.from, n->said_addr)));
         return;
     }
+    wall_heard(&n->wall, h.from, h.wall_ms);
     swim_packet(&n->swim, &h, ev->packet.from, messages, n->now_ms, out);
     heard(n, h.from, h.epoch, out);
 }
@@ -582,6 +622,10 @@ static uint64_t message_epoch(const struct message *m)
     switch (m->kind) {
     case MSG_PUT:
         return m->put.epoch;
+    case MSG_FLUSH:
+        return m->flush.epoch;
+    case MSG_FLUSHED:
+        return m->flushed.epoch;
     case MSG_PUT_ACK:
         return m->put_ack.epoch;
     case MSG_GET:
@@ -617,7 +661,7 @@ static void on_message(struct node *n, const struct event *ev, struct out *out)
         return;
     if (coord_message(&n->coord, from, m, out))
         return;
-    struct replica_view view = {.epoch = n->epoch, .fenced = n->coord.fenced, .peer = from};
+    struct replica_view view = {.epoch = n->epoch, .fenced = n->coord.fenced, .wall_ms = n->coord.believed_ms, .peer = from};
     if (m->kind >= MSG_PUT)
         view.addr = peer_addr(n, from);
     if (m->kind == MSG_GET)
@@ -667,11 +711,15 @@ static void on_stored(struct node *n, const struct event *ev, struct out *out)
 {
     uint64_t number = TOKEN_NUMBER(ev->stored.token);
     int error = ev->stored.error;
-    if (error && error != ERR_SUPERSEDED && power_of_two(++n->store_errors)) /* a full disk says so to every put */
+    bool refused = error == ERR_SUPERSEDED || error == ERR_LACKS_VALUE; /* by what is held: no fault of the disk */
+    if (error && !refused && power_of_two(++n->store_errors))           /* a full disk says so to every put */
         out_trace(out, TRACE_STORE_ERROR, 0, (uint64_t)error, 0, slice_str(error_sentence(error)));
     switch (TOKEN_OWNER(ev->stored.token)) {
     case TOKEN_COORD:
         coord_stored(&n->coord, number, error, &ev->stored.held, out);
+        break;
+    case TOKEN_FLUSH:
+        coord_flushed(&n->coord, number, error, &ev->stored.held, out);
         break;
     case TOKEN_REPLICA:
         replica_stored(&n->replica, n->epoch, number, error, &ev->stored.held, out);
@@ -689,7 +737,11 @@ static void on_stored(struct node *n, const struct event *ev, struct out *out)
     case TOKEN_REPAIR:
         repair_stored(&n->repair, number, error, out);
         break;
-    case TOKEN_NODE: /* nothing waits for these; a failed one is written again when the members' addresses are */
+    case TOKEN_NODE: /* nothing waits for the others; a failed one is written again when the members' addresses are */
+        if (number == TOKEN_CLOCK && !error)
+            coord_ceiling(&n->coord, n->clock_asked_ms);
+        if (number == TOKEN_CLOCK)
+            n->clock_asked_ms = 0;
         n->members_dirty |= error && error != ERR_SUPERSEDED;
         n->cluster_saved &= !error || number != TOKEN_CLUSTER;
         break;
@@ -792,6 +844,7 @@ void node_step(struct node *n, const struct event *ev, struct out *out)
     n->wall_ms = ev->wall_ms;
     coord_time(&n->coord, ev->now_ms, ev->wall_ms);
     hint_time(&n->hint, ev->now_ms, ev->wall_ms);
+    tell_time(n, out);
     repair_time(&n->repair, ev->now_ms, ev->wall_ms, n->coord.fenced);
     if (!n->started)
         start(n, out);

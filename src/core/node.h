@@ -13,6 +13,7 @@
 #include "core/repair.h"
 #include "core/replica.h"
 #include "core/swim.h"
+#include "core/wall.h"
 
 enum {
     SEEDS_MAX = 16,
@@ -52,6 +53,7 @@ struct node_options {
     struct node_saved cluster_saved;                       /* state record "cluster" */
     struct node_saved incarnation, chain, layout, members; /* state records of these names */
     struct node_saved whole;                               /* likewise */
+    struct node_saved clock;                               /* state record "clock" */
     uint64_t records;                                      /* store_records at start */
 };
 
@@ -99,6 +101,11 @@ struct node {
     bool more;        /* changed members are left for the next step */
     uint64_t bad_packets;
     unsigned store_errors;
+    struct wall wall;
+    bool ahead;              /* our wall clock is too far ahead of the peers' */
+    uint64_t clock_asked_ms; /* the clock's ceiling that is being stored; 0: none is */
+    uint64_t clock_serial;
+    uint8_t clock_bytes[8]; /* of the last one; little-endian */
     struct swim swim;
     struct chain chain;
     struct coord coord;

@@ -231,7 +231,7 @@ static void judge_leaves(struct repair *r, struct out *out)
 /* What is still on its way to the owners by itself. A stamp from far in the future is not. */
 static bool young(const struct repair *r, const struct listing_entry *e)
 {
-    uint64_t ms = e->version.stamp >> 16;
+    uint64_t ms = version_ms(&e->version);
     return ms + REPAIR_YOUNG_MS > r->wall_ms && ms <= r->wall_ms + CLOCK_SKEW_MAX_MS;
 }
 

@@ -36,6 +36,12 @@ static void answer_count(const struct replica_ask *a, uint64_t epoch, int error,
     m->counted = (struct msg_counted){.op = a->op, .epoch = epoch, .error = (uint32_t)error, .counts = counts};
 }
 
+static void answer_flush(const struct replica_ask *a, uint64_t epoch, int error, uint64_t greatest, struct out *out)
+{
+    struct message *m = out_send(out, a->peer, a->addr, MSG_FLUSHED);
+    m->flushed = (struct msg_flushed){.op = a->op, .epoch = epoch, .error = (uint32_t)error, .greatest = greatest};
+}
+
 static void answer_told(const struct replica_ask *a, uint64_t epoch, int error, struct slice told, uint64_t upto, struct out *out)
 {
     struct message *m = out_send(out, a->peer, a->addr, a->kind == MSG_TREE_GET ? MSG_TREE : MSG_LIST);
@@ -45,10 +51,18 @@ static void answer_told(const struct replica_ask *a, uint64_t epoch, int error, 
         m->list = (struct msg_list){.op = a->op, .epoch = epoch, .error = (uint32_t)error, .upto = upto, .entries = told};
 }
 
+/* Whether it stores something. */
+static bool is_write(uint8_t kind)
+{
+    return kind == MSG_PUT || kind == MSG_FLUSH;
+}
+
 static void refuse(const struct replica_ask *a, uint64_t epoch, int error, struct out *out)
 {
     if (a->kind == MSG_PUT)
         answer_put(a, epoch, error, &(struct version){0}, out);
+    else if (a->kind == MSG_FLUSH)
+        answer_flush(a, epoch, error, 0, out);
     else if (a->kind == MSG_GET)
         answer_get(a, epoch, error, &(struct record){0}, 0, out);
     else if (a->kind == MSG_COUNT)
@@ -66,6 +80,8 @@ static bool ask_of(const struct replica_view *view, const struct message *m, str
     switch (m->kind) {
     case MSG_PUT:
         return a->op = m->put.op, *epoch = m->put.epoch, true;
+    case MSG_FLUSH:
+        return a->op = m->flush.op, *epoch = m->flush.epoch, true;
     case MSG_GET:
         return a->op = m->get.op, *epoch = m->get.epoch, true;
     case MSG_COUNT:
@@ -79,6 +95,12 @@ static bool ask_of(const struct replica_view *view, const struct message *m, str
     }
 }
 
+/* What a PUT may bring: plain records; a flush, as a hint. */
+static bool is_puttable(uint8_t kind)
+{
+    return kind == RECORD_VALUE || kind == RECORD_TOMBSTONE || kind == RECORD_EXPIRY || kind == RECORD_FLUSH;
+}
+
 /* Why it cannot be served now, or 0. */
 static int objection(const struct replica_view *view, const struct message *m, uint64_t epoch)
 {
@@ -89,27 +111,31 @@ static int objection(const struct replica_view *view, const struct message *m, u
     /* Anti-entropy may ask: it wants what is there, and does not believe in what is not. */
     if (m->kind == MSG_GET && view->recovering && TOKEN_OWNER(m->get.op) != TOKEN_REPAIR)
         return ERR_RECOVERING;
-    if (m->kind == MSG_PUT && view->fenced)
+    if (is_write(m->kind) && view->fenced)
         return ERR_FORMING;
-    if (m->kind == MSG_PUT && m->put.record.kind != RECORD_VALUE && m->put.record.kind != RECORD_TOMBSTONE)
+    if (m->kind == MSG_PUT && !is_puttable(m->put.record.kind))
+        return ERR_REFUSED;
+    if (m->kind == MSG_FLUSH && m->flush.record.kind != RECORD_FLUSH)
         return ERR_REFUSED; /* the other kinds belong to protocols that are not built yet */
     return 0;
 }
 
-static void submit(uint64_t handle, const struct message *m, struct out *out)
+static void submit(uint64_t handle, const struct replica_view *view, const struct message *m, struct out *out)
 {
     uint64_t token = TOKEN(TOKEN_REPLICA, handle);
-    if (m->kind == MSG_PUT) {
+    if (is_write(m->kind)) {
         struct action *a = out_add(out, ACT_STORE_PUT);
         a->put.token = token;
-        a->put.record = m->put.record;
+        a->put.record = m->kind == MSG_PUT ? m->put.record : m->flush.record;
     } else if (m->kind == MSG_GET) {
         struct action *a = out_add(out, ACT_STORE_GET);
         a->get.token = token;
         a->get.key = m->get.key;
         a->get.wants = m->get.wants == GET_VALUE ? GET_VALUE : GET_DIGEST;
     } else if (m->kind == MSG_COUNT) {
-        out_add(out, ACT_STORE_COUNT)->count.token = token;
+        struct action *a = out_add(out, ACT_STORE_COUNT);
+        a->count.token = token;
+        a->count.wall_ms = view->wall_ms;
     } else if (m->kind == MSG_TREE_GET) {
         struct action *a = out_add(out, ACT_STORE_TREE);
         a->tree.token = token;
@@ -141,8 +167,8 @@ bool replica_message(struct replica *r, const struct replica_view *view, const s
         return true;
     }
     *(struct replica_ask *)slot = ask;
-    r->puts += m->kind == MSG_PUT;
-    submit(handle, m, out);
+    r->puts += is_write(m->kind);
+    submit(handle, view, m, out);
 #ifdef CANARY_ACK_BEFORE_STORED
     if (m->kind == MSG_PUT)
         answer_put(&ask, view->epoch, 0, &m->put.record.version, out);
@@ -158,7 +184,7 @@ static struct replica_ask ask_done(struct replica *r, uint64_t number)
     struct replica_ask *slot = slab_get(&r->asks, number);
     CHECK(slot);
     struct replica_ask ask = *slot;
-    r->puts -= ask.kind == MSG_PUT;
+    r->puts -= is_write(ask.kind);
     slab_free(&r->asks, number);
     return ask;
 }
@@ -166,7 +192,10 @@ static struct replica_ask ask_done(struct replica *r, uint64_t number)
 void replica_stored(struct replica *r, uint64_t epoch, uint64_t number, int error, const struct version *held, struct out *out)
 {
     struct replica_ask ask = ask_done(r, number);
-    answer_put(&ask, epoch, error, held, out);
+    if (ask.kind == MSG_FLUSH)
+        answer_flush(&ask, epoch, error, held->stamp, out);
+    else
+        answer_put(&ask, epoch, error, held, out);
 }
 
 void replica_read(struct replica *r, uint64_t epoch, uint64_t number, int error, const struct record *record, uint32_t size,
@@ -197,7 +226,7 @@ void replica_check(const struct replica *r)
     for (uint32_t i = 0; i < r->asks.cap; i++) {
         uint64_t handle;
         const struct replica_ask *a = slab_at(&r->asks, i, &handle);
-        puts += a && a->kind == MSG_PUT;
+        puts += a && is_write(a->kind);
     }
     CHECK(puts == r->puts);
 }

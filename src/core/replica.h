@@ -15,20 +15,21 @@ struct replica_ask {
     uint64_t peer;
     struct addr addr;
     uint64_t op;
-    uint8_t kind; /* MSG_PUT, MSG_GET, MSG_COUNT, MSG_TREE_GET, MSG_LIST_GET */
+    uint8_t kind; /* MSG_PUT, MSG_FLUSH, MSG_GET, MSG_COUNT, MSG_TREE_GET, MSG_LIST_GET */
 };
 
 struct replica {
     struct slab asks; /* of struct replica_ask */
     bool recovering;  /* said to whom compares with us: what we lack, others may hold */
-    uint32_t puts;    /* of these, puts: a formation must wait for none */
+    uint32_t puts;    /* of these, puts and flushes: a formation must wait for none */
 };
 
 /* What the node knows when a request comes in. */
 struct replica_view {
-    uint64_t epoch;  /* of the layout in force; 0 for none */
-    bool fenced;     /* no write may be taken under it any more */
-    bool recovering; /* the key that is asked for may be one that this node lost */
+    uint64_t epoch;   /* of the layout in force; 0 for none */
+    bool fenced;      /* no write may be taken under it any more */
+    bool recovering;  /* the key that is asked for may be one that this node lost */
+    uint64_t wall_ms; /* by which counts judge what has expired */
     uint64_t peer;
     struct addr addr; /* of the peer */
 };
@@ -37,7 +38,7 @@ struct replica_view {
 int replica_init(struct replica *r, uint32_t asks_max);
 void replica_close(struct replica *r);
 
-/* A PUT, GET, COUNT, TREE_GET or LIST_GET of a peer; true when it was one. At most 2 actions. */
+/* A PUT, FLUSH, GET, COUNT, TREE_GET or LIST_GET of a peer; true when it was one. At most 2 actions. */
 bool replica_message(struct replica *r, const struct replica_view *view, const struct message *m, struct out *out);
 
 /* The store's answers to TOKEN_REPLICA tokens. One action each. */

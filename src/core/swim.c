@@ -79,6 +79,11 @@ void swim_set_header(struct swim *s, const struct packet_header *h)
     s->header.from = s->self->id;
 }
 
+void swim_set_wall(struct swim *s, uint64_t wall_ms)
+{
+    s->header.wall_ms = wall_ms;
+}
+
 /* ---- The turn ---- */
 
 /* Puts every timer off: the heap keeps its order. */

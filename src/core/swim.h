@@ -56,6 +56,9 @@ void swim_close(struct swim *s);
 /* The header that packets carry besides the sender's id: told by the node whenever it changes. */
 void swim_set_header(struct swim *s, const struct packet_header *h);
 
+/* The wall clock that packets carry: told by the node in each step. */
+void swim_set_wall(struct swim *s, uint64_t wall_ms);
+
 /* The first thing: asks that incarnation + 1 be stored (out_state, name "incarnation", 8 bytes little-endian). */
 void swim_start(struct swim *s, struct out *out);
 

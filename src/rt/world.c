@@ -138,13 +138,14 @@ static int load_state(struct world *w, struct slice name, struct buf *keep, stru
     return error;
 }
 
-enum { STATES = 6 };
+enum { STATES = 7 };
 
 static int load_states(struct world *w, struct buf keep[STATES], struct node_options *n)
 {
-    const struct slice names[STATES] = {SLICE("cluster"), SLICE("incarnation"), SLICE("chain"),
-                                        SLICE("layout"),  SLICE("members"),     SLICE("whole")};
-    struct node_saved *const saved[STATES] = {&n->cluster_saved, &n->incarnation, &n->chain, &n->layout, &n->members, &n->whole};
+    const struct slice names[STATES] = {SLICE("cluster"), SLICE("incarnation"), SLICE("chain"), SLICE("layout"),
+                                        SLICE("members"), SLICE("clock"),       SLICE("whole")};
+    struct node_saved *const saved[STATES] = {&n->cluster_saved, &n->incarnation, &n->chain, &n->layout,
+                                              &n->members,       &n->clock,       &n->whole};
     int error = 0;
     for (unsigned i = 0; i < STATES; i++) {
         int e = load_state(w, names[i], &keep[i], saved[i]);

@@ -1,0 +1,44 @@
+/* wall.h: whether this node's wall clock can be believed, told by those of its peers (design section 4, "Clocks").
+ *
+ * Each packet carries its sender's wall clock. What a peer's clock shows now is estimated from its packets, our own is
+ * held against the median of all, and the node hears two things: how far it is ahead, and what time it may take for
+ * granted. The essay is in wall.c. */
+#ifndef COVEY_CORE_WALL_H
+#define COVEY_CORE_WALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    WALL_PEERS = 31,        /* with ours an odd number: so many clocks tell the time as well as thousands */
+    WALL_WINDOW_MS = 15000, /* a peer's best packet of the last one to two of these counts */
+};
+
+/* A peer's wall clock less our monotonic one, in ms: the greatest seen in this window, and in the one before. */
+struct wall_peer {
+    uint64_t id; /* 0: a free place */
+    int64_t best, before;
+    uint64_t since_ms; /* this window began */
+    bool has_before;
+};
+
+struct wall {
+    struct wall_peer peer[WALL_PEERS];
+    uint64_t now_ms, wall_ms; /* of the last wall_time */
+    int64_t median;           /* of all clocks, ours included, less our monotonic one */
+    bool known;               /* some peer was heard lately */
+};
+
+/* The present, first thing in each step. */
+void wall_time(struct wall *w, uint64_t now_ms, uint64_t wall_ms);
+
+/* A packet of that peer, which left it when its wall clock showed that. */
+void wall_heard(struct wall *w, uint64_t peer, uint64_t wall_ms);
+
+/* How far our clock is ahead of the median, in ms; 0 when it is not, or when nobody was heard. */
+uint64_t wall_ahead_ms(const struct wall *w);
+
+/* The time by which ends are judged: our wall clock, but no further than CLOCK_SKEW_MAX_MS from the median. */
+uint64_t wall_believed_ms(const struct wall *w);
+
+#endif

@@ -1,0 +1,294 @@
+/* EXPIRE at the coordinator alone: three owners, of which the coordinator is the first; the test plays the peers and
+ * the store. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+
+#include "core/coord.h"
+#include "core/ring.h"
+
+enum { A = 1, B = 2, C = 3 };
+
+struct fixture {
+    struct layout layout;
+    struct coord coord;
+    struct out out;
+    uint64_t now_ms;
+};
+
+static const uint64_t WALL_MS = 1700000000000;
+
+static int set_up(void **state)
+{
+    static struct fixture f;
+    f = (struct fixture){.now_ms = 1000};
+    struct layout_member m[] = {{.id = A, .weight = 100}, {.id = B, .weight = 100}, {.id = C, .weight = 100}};
+    struct ring_change birth = {.member = m, .member_n = 3, .n_wanted = 3, .vnodes = 16, .generation = 1};
+    layout_init(&f.layout);
+    assert_int_equal(ring_compute(&birth, &f.layout), 0);
+    assert_int_equal(coord_init(&f.coord, &(struct coord_options){.self = A, .ops_max = 1000, .deadline_ms = 2000}), 0);
+    coord_time(&f.coord, f.now_ms, WALL_MS);
+    assert_int_equal(coord_layout(&f.coord, &f.layout), 0);
+    for (uint64_t id = A; id <= C; id++)
+        coord_peer(&f.coord, id, (struct addr){.family = 4, .port = (uint16_t)(7000 + id)}, MEMBER_ALIVE);
+    *state = &f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    coord_check(&f->coord);
+    coord_close(&f->coord);
+    layout_close(&f->layout);
+    return 0;
+}
+
+static void begin(struct fixture *f, uint64_t later_ms)
+{
+    f->now_ms += later_ms;
+    out_clear(&f->out);
+    coord_time(&f->coord, f->now_ms, WALL_MS);
+}
+
+static const struct message *sent(const struct fixture *f, uint64_t to, enum message_kind kind)
+{
+    for (unsigned i = 0; i < f->out.n; i++) {
+        const struct action *a = &f->out.action[i];
+        if (a->kind == ACT_SEND && a->send.to == to && a->send.message.kind == kind)
+            return &a->send.message;
+    }
+    return NULL;
+}
+
+static const struct action *acted(const struct fixture *f, enum action_kind kind)
+{
+    for (unsigned i = 0; i < f->out.n; i++)
+        if (f->out.action[i].kind == kind)
+            return &f->out.action[i];
+    return NULL;
+}
+
+static const struct result *replied(const struct fixture *f)
+{
+    const struct action *a = acted(f, ACT_REPLY);
+    return a ? &a->reply : NULL;
+}
+
+static void answer_put(struct fixture *f, uint64_t from, uint64_t op, int error, struct version held)
+{
+    begin(f, 1);
+    struct message m = {.kind = MSG_PUT_ACK};
+    m.put_ack = (struct msg_put_ack){.op = op, .epoch = 1, .error = (uint32_t)error, .held = held};
+    assert_true(coord_message(&f->coord, from, &m, &f->out));
+    coord_check(&f->coord);
+}
+
+static struct version above(struct version v, uint64_t ms)
+{
+    v.stamp += ms << 16;
+    v.node = C;
+    return v;
+}
+
+/* ---- Writes ---- */
+
+static const struct version V1 = {.stamp = 100, .node = B, .digest = 1};
+
+static void ask_for(struct fixture *f, struct request r)
+{
+    begin(f, 0);
+    r.token = 77;
+    r.key = SLICE("k");
+    coord_request(&f->coord, &r, &f->out);
+    coord_check(&f->coord);
+}
+
+static struct record held(struct version v, uint64_t expiry_ms)
+{
+    return (struct record){.kind = v.stamp ? RECORD_VALUE : RECORD_NONE, .version = v, .expiry_ms = expiry_ms};
+}
+
+/* Both owners that are asked hold the record; returns the operation's handle. */
+static uint64_t answer_reads(struct fixture *f, struct record r, struct slice value)
+{
+    const struct action *own = acted(f, ACT_STORE_GET);
+    assert_non_null(own);
+    uint64_t token = own->get.token, peer = sent(f, B, MSG_GET) ? B : C, op = sent(f, peer, MSG_GET)->get.op;
+    struct record with = r;
+    with.value = own->get.wants == GET_VALUE ? value : slice_of(NULL, 0);
+    begin(f, 0);
+    coord_read(&f->coord, TOKEN_NUMBER(token), 0, &with, (uint32_t)value.n, &f->out);
+    begin(f, 1);
+    struct message m = {.kind = MSG_GOT};
+    m.got = (struct msg_got){.op = op, .epoch = 1, .size = (uint32_t)value.n, .record = r};
+    assert_true(coord_message(&f->coord, peer, &m, &f->out));
+    coord_check(&f->coord);
+    return op;
+}
+
+static void test_an_expiry_carries_no_value(void **state)
+{
+    struct fixture *f = *state;
+    ask_for(f, (struct request){.kind = OP_EXPIRE, .expiry_ms = 5000, .expiry_relative = true});
+    uint64_t op = answer_reads(f, held(V1, 0), SLICE("value"));
+    const struct message *m = sent(f, B, MSG_PUT);
+    assert_non_null(m);
+    assert_non_null(sent(f, C, MSG_PUT));
+    struct record r = m->put.record;
+    assert_int_equal(r.kind, RECORD_EXPIRY);
+    assert_int_equal(r.value.n, 0);
+    assert_int_equal(version_value_cmp(&r.version, &V1), 0);
+    assert_true(r.version.expiry_stamp > 0);
+    assert_int_equal(r.expiry_ms, WALL_MS + 5000);
+    answer_put(f, B, op, 0, r.version);
+    assert_null(replied(f));
+    answer_put(f, C, op, 0, r.version);
+    assert_int_equal(replied(f)->error, 0);
+    assert_true(replied(f)->existed);
+}
+
+static void test_a_newer_expiry_has_a_greater_stamp(void **state)
+{
+    struct fixture *f = *state;
+    struct version v = V1;
+    v.expiry_stamp = (WALL_MS + 100) << 16;
+    ask_for(f, (struct request){.kind = OP_EXPIRE});
+    answer_reads(f, held(v, WALL_MS + 9000), SLICE("value"));
+    const struct message *m = sent(f, B, MSG_PUT);
+    assert_int_equal(m->put.record.expiry_ms, 0);
+    assert_true(m->put.record.version.expiry_stamp > v.expiry_stamp);
+}
+
+static void test_a_concurrent_set_is_an_ack(void **state)
+{
+    struct fixture *f = *state;
+    ask_for(f, (struct request){.kind = OP_EXPIRE, .expiry_ms = 5000, .expiry_relative = true});
+    uint64_t op = answer_reads(f, held(V1, 0), SLICE("value"));
+    answer_put(f, B, op, ERR_SUPERSEDED, above(V1, 1));
+    answer_put(f, C, op, ERR_SUPERSEDED, above(V1, 1));
+    assert_int_equal(replied(f)->error, 0);
+    assert_true(replied(f)->existed);
+}
+
+static void expect_no(struct fixture *f, struct request r, struct record record)
+{
+    ask_for(f, r);
+    answer_reads(f, record, SLICE(""));
+    assert_non_null(replied(f));
+    assert_int_equal(replied(f)->error, 0);
+    assert_false(replied(f)->existed);
+    assert_null(sent(f, B, MSG_PUT));
+}
+
+static void test_conditions(void **state)
+{
+    struct fixture *f = *state;
+    struct request r = {.kind = OP_EXPIRE, .expiry_ms = WALL_MS + 5000};
+    expect_no(f, r, held((struct version){0}, 0));
+    expect_no(f, r, held(V1, WALL_MS)); /* its time has come */
+    expect_no(f, (struct request){.kind = OP_EXPIRE}, held(V1, 0));
+    r.when = EXPIRE_NX;
+    expect_no(f, r, held(V1, WALL_MS + 1));
+    r.when = EXPIRE_XX;
+    expect_no(f, r, held(V1, 0));
+    r.when = EXPIRE_GT;
+    expect_no(f, r, held(V1, 0));
+    expect_no(f, r, held(V1, WALL_MS + 5000));
+    r.when = EXPIRE_LT;
+    expect_no(f, r, held(V1, WALL_MS + 5000));
+    ask_for(f, r);
+    answer_reads(f, held(V1, 0), SLICE("value")); /* no end is later than any */
+    assert_non_null(sent(f, B, MSG_PUT));
+}
+
+/* A peer has lost the value: it is read whole and sent whole, with the same expiry. */
+static void test_owners_without_the_value_are_sent_it(void **state)
+{
+    struct fixture *f = *state;
+    ask_for(f, (struct request){.kind = OP_EXPIRE, .expiry_ms = WALL_MS + 5000, .when = EXPIRE_NX});
+    uint64_t op = answer_reads(f, held(V1, 0), SLICE("value"));
+    struct version named = sent(f, B, MSG_PUT)->put.record.version;
+    answer_put(f, B, op, ERR_LACKS_VALUE, (struct version){0});
+    assert_null(replied(f));
+    assert_int_equal(acted(f, ACT_STORE_GET)->get.wants, GET_VALUE); /* at once */
+    answer_reads(f, held(named, WALL_MS + 5000), SLICE("value"));
+    const struct message *m = sent(f, B, MSG_PUT);
+    assert_non_null(m);
+    assert_int_equal(m->put.record.kind, RECORD_VALUE);
+    assert_true(slice_eq(m->put.record.value, SLICE("value")));
+    assert_int_equal(version_cmp(&m->put.record.version, &named), 0);
+    assert_int_equal(m->put.record.expiry_ms, WALL_MS + 5000);
+    answer_put(f, B, op, 0, named);
+    answer_put(f, C, op, 0, named);
+    assert_true(replied(f)->existed); /* although NX would say no to what was read */
+}
+
+static void test_the_second_attempt_fails_as_unknown(void **state)
+{
+    struct fixture *f = *state;
+    ask_for(f, (struct request){.kind = OP_EXPIRE, .expiry_ms = WALL_MS + 5000});
+    uint64_t op = answer_reads(f, held(V1, 0), SLICE("value"));
+    answer_put(f, B, op, ERR_LACKS_VALUE, (struct version){0});
+    while (!replied(f)) {
+        begin(f, 2000 / OP_TICKS);
+        coord_tick(&f->coord, &f->out);
+    }
+    assert_int_equal(replied(f)->error, ERR_UNKNOWN_OUTCOME);
+}
+
+static void test_set_keeps_the_end(void **state)
+{
+    struct fixture *f = *state;
+    struct version v = V1;
+    v.expiry_stamp = 7;
+    ask_for(f, (struct request){.kind = OP_PUT, .value = SLICE("fresh"), .keep_expiry = true});
+    answer_reads(f, held(v, WALL_MS + 9000), SLICE("a longer value than ours"));
+    const struct record *r = &sent(f, B, MSG_PUT)->put.record;
+    assert_int_equal(r->kind, RECORD_VALUE);
+    assert_true(slice_eq(r->value, SLICE("fresh")));
+    assert_int_equal(r->expiry_ms, WALL_MS + 9000);
+    assert_int_equal(r->version.expiry_stamp, r->version.stamp);
+    ask_for(f, (struct request){.kind = OP_PUT, .value = SLICE("fresh"), .keep_expiry = true});
+    answer_reads(f, held(v, WALL_MS - 1), SLICE("over"));
+    assert_int_equal(sent(f, B, MSG_PUT)->put.record.expiry_ms, 0); /* that key is gone, and its end with it */
+}
+
+static void test_the_expired_is_absent(void **state)
+{
+    struct fixture *f = *state;
+    ask_for(f, (struct request){.kind = OP_GET});
+    answer_reads(f, held(V1, WALL_MS + 1), SLICE("value"));
+    assert_int_equal(replied(f)->record.kind, RECORD_VALUE);
+    ask_for(f, (struct request){.kind = OP_GET});
+    answer_reads(f, held(V1, WALL_MS), SLICE("value"));
+    assert_int_equal(replied(f)->record.kind, RECORD_NONE);
+    assert_int_equal(replied(f)->record.value.n, 0);
+    ask_for(f, (struct request){.kind = OP_DEL});
+    uint64_t op = answer_reads(f, held(V1, WALL_MS), SLICE("value"));
+    struct version v = sent(f, B, MSG_PUT)->put.record.version; /* the deletion is written all the same */
+    answer_put(f, B, op, 0, v);
+    answer_put(f, C, op, 0, v);
+    assert_false(replied(f)->existed);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_an_expiry_carries_no_value),
+        TEST(test_a_newer_expiry_has_a_greater_stamp),
+        TEST(test_a_concurrent_set_is_an_ack),
+        TEST(test_conditions),
+        TEST(test_owners_without_the_value_are_sent_it),
+        TEST(test_the_second_attempt_fails_as_unknown),
+        TEST(test_set_keeps_the_end),
+        TEST(test_the_expired_is_absent),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
