@@ -38,12 +38,25 @@ RUN(cmd_consistency)
 RUN(cmd_dbsize)
 RUN(cmd_del)
 RUN(cmd_exists)
+RUN(cmd_flush)
 RUN(cmd_get)
 RUN(cmd_mget)
 RUN(cmd_mset)
-RUN(cmd_set)
 RUN(cmd_strlen)
 RUN(cmd_type)
+/* cmd_expire.c */
+RUN(cmd_expire)
+RUN(cmd_expireat)
+RUN(cmd_expiretime)
+RUN(cmd_persist)
+RUN(cmd_pexpire)
+RUN(cmd_pexpireat)
+RUN(cmd_pexpiretime)
+RUN(cmd_psetex)
+RUN(cmd_pttl)
+RUN(cmd_set)
+RUN(cmd_setex)
+RUN(cmd_ttl)
 /* cmd_cluster.c */
 RUN(cmd_hints)
 RUN(cmd_members)
@@ -57,6 +70,9 @@ RUN(cmd_repair)
 #undef RUN
 
 /* Helpers that several of them need. */
+
+/* For writes whose only answer is that there was no error. */
+void cmd_answer_stored(struct reply *r, struct session_op *op, const struct result *result);
 
 /* Any case. */
 bool cmd_is(struct slice arg, const char *word);

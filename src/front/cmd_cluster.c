@@ -187,7 +187,7 @@ void cmd_ring(struct session *s, const struct command *c)
 
 /* ---- Where a key lives ---- */
 
-static const char *holds_text(const struct where_owner *o)
+static const char *holds_text(const struct where_owner *o, uint64_t wall_ms)
 {
     if (o->recovering)
         return "recovering";
@@ -195,10 +195,14 @@ static const char *holds_text(const struct where_owner *o)
         return "no answer";
     if (o->record.kind == RECORD_NONE)
         return "nothing";
-    return o->record.kind == RECORD_TOMBSTONE ? "deletion" : "value";
+    if (o->record.kind == RECORD_TOMBSTONE)
+        return "deletion";
+    if (expiry_passed(o->record.expiry_ms, wall_ms))
+        return "expired";
+    return o->record.kind == RECORD_EXPIRY ? "expiry" : "value";
 }
 
-static void reply_owner(struct reply *r, const struct where_owner *o)
+static void reply_owner(struct reply *r, const struct where_owner *o, uint64_t wall_ms)
 {
     const struct version *v = &o->record.version;
     bool version = o->answered && o->record.kind != RECORD_NONE;
@@ -209,7 +213,7 @@ static void reply_owner(struct reply *r, const struct where_owner *o)
     reply_field_bulk(r, "name", o->name);
     field_addr(r, o->addr);
     reply_field_text(r, "state", state_names[o->state]);
-    reply_field_text(r, "holds", holds_text(o));
+    reply_field_text(r, "holds", holds_text(o, wall_ms));
     if (version)
         snprintf(text, sizeof text, "%" PRIu64 ".%" PRIu64, v->stamp >> 16, v->stamp & 0xffff);
     reply_field_text(r, "stamp", text); /* ms since 1970, and the counter within it */
@@ -228,7 +232,7 @@ static void answer_where(struct reply *r, struct session_op *op, const struct re
     reply_text(r, "owners");
     reply_array(r, result->where.owner_n);
     for (unsigned i = 0; i < result->where.owner_n; i++)
-        reply_owner(r, &result->where.owner[i]);
+        reply_owner(r, &result->where.owner[i], result->wall_ms);
 }
 
 void cmd_where(struct session *s, const struct command *c)

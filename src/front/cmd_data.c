@@ -17,7 +17,7 @@ static void answer_value(struct reply *r, struct session_op *op, const struct re
         reply_null(r);
 }
 
-static void answer_stored(struct reply *r, struct session_op *op, const struct result *result)
+void cmd_answer_stored(struct reply *r, struct session_op *op, const struct result *result)
 {
     (void)r, (void)op, (void)result; /* that there was no error is all */
 }
@@ -68,39 +68,14 @@ void cmd_mget(struct session *s, const struct command *c)
     session_ask(s, &ask);
 }
 
-static const struct session_ask ask_put = {OP_PUT, FOLD_OK, answer_stored};
-
-/* The options of Redis's SET come with CAS registers and expiry. Until then each is refused by name: to ignore one would break
- * a lock that is built on it. */
-static void set_option_refused(struct session *s, struct slice option)
-{
-    static const char *const later[] = {"NX", "XX", "GET", "EX", "PX", "EXAT", "PXAT", "KEEPTTL"};
-
-    for (unsigned i = 0; i < sizeof later / sizeof later[0]; i++) {
-        if (cmd_is(option, later[i])) {
-            reply_error(&s->reply, "ERR SET with %s is not built yet in this release of covey", later[i]);
-            return;
-        }
-    }
-    reply_error(&s->reply, "ERR syntax error");
-}
-
-void cmd_set(struct session *s, const struct command *c)
-{
-    (void)c;
-    if (s->request.arg_n > 3)
-        set_option_refused(s, s->request.arg[3]);
-    else
-        session_ask(s, &ask_put);
-}
-
 void cmd_mset(struct session *s, const struct command *c)
 {
+    static const struct session_ask ask = {OP_PUT, FOLD_OK, cmd_answer_stored};
     (void)c;
     if (s->request.arg_n % 2 == 0)
         reply_error(&s->reply, "ERR wrong number of arguments for 'mset' command");
     else
-        session_ask(s, &ask_put);
+        session_ask(s, &ask);
 }
 
 void cmd_del(struct session *s, const struct command *c)
@@ -136,6 +111,18 @@ void cmd_dbsize(struct session *s, const struct command *c)
     static const struct session_ask ask = {OP_COUNT, FOLD_ONE, answer_count};
     (void)c;
     session_ask(s, &ask);
+}
+
+/* ASYNC and SYNC say when Redis frees the memory; here the answer always means that the flush is durable. */
+void cmd_flush(struct session *s, const struct command *c)
+{
+    static const struct session_ask ask = {OP_FLUSH, FOLD_OK, cmd_answer_stored};
+    const struct resp_request *q = &s->request;
+    (void)c;
+    if (q->arg_n > 2 || (q->arg_n == 2 && !cmd_is(q->arg[1], "ASYNC") && !cmd_is(q->arg[1], "SYNC")))
+        reply_error(&s->reply, "ERR syntax error");
+    else
+        session_ask(s, &ask);
 }
 
 /* ---- CONSISTENCY ---- */

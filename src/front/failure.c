@@ -4,7 +4,7 @@
 
 static bool is_write(enum op_kind kind)
 {
-    return kind == OP_PUT || kind == OP_DEL;
+    return kind == OP_PUT || kind == OP_DEL || kind == OP_EXPIRE || kind == OP_FLUSH;
 }
 
 /* Refused before any owner could have stored it: the half sentence that says what that means for the client. */

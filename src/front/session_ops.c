@@ -194,8 +194,9 @@ static bool sizes_allowed(struct session *s, const struct session_ask *ask)
             reply_error(&s->reply, "ERR key is %zu bytes, the limit is %zu", key_bytes, s->front->key_max);
             return false;
         }
-        if (ask->kind == OP_PUT && s->request.arg[i + 1].n > s->front->value_max) {
-            failure_value_too_big(&s->reply, s->request.arg[i + 1].n, s->front->value_max);
+        size_t value_bytes = ask->kind == OP_PUT ? s->request.arg[i + 1 + s->between].n : 0;
+        if (value_bytes > s->front->value_max) {
+            failure_value_too_big(&s->reply, value_bytes, s->front->value_max);
             return false;
         }
     }
@@ -204,14 +205,21 @@ static bool sizes_allowed(struct session *s, const struct session_ask *ask)
 
 void session_ask(struct session *s, const struct session_ask *ask)
 {
+    session_ask_behind(s, ask, 0);
+}
+
+void session_ask_behind(struct session *s, const struct session_ask *ask, uint8_t between)
+{
     const struct command *c = s->command;
 
     s->key_at = (uint32_t)c->first_key;
     s->key_last = (uint32_t)(c->last_key < 0 ? (int)s->request.arg_n + c->last_key : c->last_key);
     s->part_n = 0;
+    s->between = between;
     if (!sizes_allowed(s, ask))
         return;
     s->ask = ask;
+    s->form = (struct request){.kind = ask->kind};
     s->alone = c->flags & COMMAND_ALONE;
 }
 
@@ -235,7 +243,7 @@ static void read_seen(struct session *s, size_t bytes)
 
 static enum consistency level_of(const struct session *s, enum op_kind kind)
 {
-    return kind == OP_PUT || kind == OP_DEL ? s->write_level : s->read_level;
+    return kind == OP_PUT || kind == OP_DEL || kind == OP_EXPIRE ? s->write_level : s->read_level;
 }
 
 bool session_ops_issue(struct session *s, struct request *request)
@@ -253,11 +261,13 @@ bool session_ops_issue(struct session *s, struct request *request)
     }
     if (ask->kind == OP_GET && !read_fits(s))
         return false;
-    *request = (struct request){.token = (uint64_t)s->handle << 32 | s->tail, .kind = ask->kind, .key = key};
+    *request = s->form;
+    request->token = (uint64_t)s->handle << 32 | s->tail;
+    request->key = key;
     request->level = level_of(s, ask->kind);
     request->vnode = s->vnode;
     if (ask->kind == OP_PUT)
-        request->value = s->request.arg[s->key_at + 1];
+        request->value = s->request.arg[s->key_at + 1 + s->between];
     if (hash)
         keyset_add(&s->busy, hash);
     s->reads += ask->kind == OP_GET;
