@@ -13,6 +13,7 @@ enum { KEY_TEXT = 16 };
 struct hint_seen {
     uint64_t place;
     struct version version;
+    bool expiry; /* alone, without its value */
     char key[KEY_TEXT];
 };
 
@@ -78,7 +79,8 @@ static void keep_batch(struct hints_check *h, uint32_t node, const struct event 
     b->n = ev->hints.n;
     for (uint32_t i = 0; i < b->n; i++) {
         const struct record *r = &ev->hints.hint[i].record;
-        b->hint[i] = (struct hint_seen){.place = ev->hints.hint[i].place, .version = r->version};
+        b->hint[i] =
+            (struct hint_seen){.place = ev->hints.hint[i].place, .version = r->version, .expiry = r->kind == RECORD_EXPIRY};
         snprintf(b->hint[i].key, KEY_TEXT, "%.*s", (int)r->key.n, (const char *)r->key.p);
     }
 }
@@ -91,23 +93,6 @@ void hints_check_result(struct hints_check *h, uint32_t node, const struct event
         keep_batch(h, node, ev);
 }
 
-void hints_check_action(struct hints_check *h, uint32_t node, const struct action *a)
-{
-    const struct hints_seen *b = seen_of(h, node, a->hint_drop.target);
-    const struct sim_node *target = world_by_id(h->world, a->hint_drop.target);
-    for (uint32_t i = 0; i < b->n && b->hint[i].place <= a->hint_drop.up_to; i++) {
-        h->dropped++;
-        if (!target->up || target->wiped || h->why.n > 0)
-            continue; /* its disk is asked at the end; or it had it, on a disk that was lost */
-        struct record r = held(target, slice_str(b->hint[i].key));
-        if (r.kind == RECORD_NONE || version_cmp(&r.version, &b->hint[i].version) < 0)
-            CHECK(!buf_printf(&h->why, "n%" PRIu32 " dropped the hint for %s that %s has not on its disk, at %" PRIu64 " us",
-                              node, b->hint[i].key, target->name, h->world->now_us));
-    }
-}
-
-/* ---- A loss of power ---- */
-
 static void lose(struct hints_check *h, struct slice key)
 {
     char text[KEY_TEXT];
@@ -117,10 +102,42 @@ static void lose(struct hints_check *h, struct slice key)
     h->lost[k] = true;
 }
 
+/* The hint of an expiry that has met no value for too long is dropped: the key is left to anti-entropy. */
+static bool given_up(struct hints_check *h, const struct hint_seen *hint, const struct record *r)
+{
+    if (!hint->expiry || version_value_cmp(&r->version, &hint->version) >= 0)
+        return false;
+    lose(h, slice_str(hint->key));
+    return true;
+}
+
+void hints_check_action(struct hints_check *h, uint32_t node, const struct action *a)
+{
+    const struct hints_seen *b = seen_of(h, node, a->hint_drop.target);
+    const struct sim_node *target = world_by_id(h->world, a->hint_drop.target);
+    for (uint32_t i = 0; i < b->n && b->hint[i].place <= a->hint_drop.up_to; i++) {
+        h->dropped++;
+        if (!target->up || target->wiped || h->why.n > 0)
+            continue; /* its disk is asked at the end; or it had it, on a disk that was lost */
+        struct record r = held(target, slice_str(b->hint[i].key));
+        if (given_up(h, &b->hint[i], &r))
+            continue;
+        if (r.kind == RECORD_NONE || version_cmp(&r.version, &b->hint[i].version) < 0)
+            CHECK(!buf_printf(&h->why, "n%" PRIu32 " dropped the hint for %s that %s has not on its disk, at %" PRIu64 " us",
+                              node, b->hint[i].key, target->name, h->world->now_us));
+    }
+}
+
+/* ---- A loss of power ---- */
+
 static void lose_hint(void *arg, uint64_t target, const struct record *r)
 {
+    struct hints_check *h = arg;
     (void)target;
-    lose(arg, r->key);
+    if (r->kind != RECORD_FLUSH)
+        lose(h, r->key);
+    else
+        memset(h->lost, true, h->key_n * sizeof *h->lost); /* it was for all keys */
 }
 
 void hints_check_losing(struct hints_check *h, uint32_t node)

@@ -22,6 +22,7 @@ void history_close(struct history *h)
     for (uint32_t k = 0; k < h->key_n; k++) {
         free(h->key[k].w);
         free(h->key[k].edge);
+        free(h->key[k].expiry);
     }
     free(h->key);
     buf_close(&h->why);
@@ -35,7 +36,7 @@ uint32_t history_begin(struct history *h, uint32_t key, uint32_t value, uint64_t
         k->w = realloc(k->w, k->cap * sizeof *k->w);
         CHECK(k->w);
     }
-    k->w[k->n] = (struct history_write){.value = value, .begin_us = now_us, .end_us = UINT64_MAX};
+    k->w[k->n] = (struct history_write){.value = value, .begin_us = now_us, .end_us = UINT64_MAX, .ack_us = UINT64_MAX};
     return k->n++;
 }
 
@@ -44,21 +45,84 @@ void history_end(struct history *h, uint32_t key, uint32_t write, enum outcome o
     struct history_write *w = &h->key[key].w[write];
     CHECK(w->outcome == OUTCOME_PENDING);
     w->outcome = outcome;
-    if (outcome == OUTCOME_OK && now_us < w->end_us)
+    if (outcome != OUTCOME_OK)
+        return;
+    w->ack_us = now_us;
+    if (now_us < w->end_us)
         w->end_us = now_us;
 }
 
-static void violation(struct history *h, uint32_t key, const char *what, const struct history_write *got,
-                      const struct history_write *other, uint64_t begin_us, uint64_t now_us)
+void history_lives(struct history *h, uint32_t key, uint32_t write, uint64_t life_us)
+{
+    h->key[key].w[write].life_us = life_us;
+}
+
+uint32_t history_expire_begin(struct history *h, uint32_t key, uint64_t life_us, uint64_t now_us)
+{
+    struct history_key *k = &h->key[key];
+    if (k->expiry_n == k->expiry_cap) {
+        k->expiry_cap = k->expiry_cap ? k->expiry_cap * 2 : 8;
+        k->expiry = realloc(k->expiry, k->expiry_cap * sizeof *k->expiry);
+        CHECK(k->expiry);
+    }
+    k->expiry[k->expiry_n] = (struct history_expiry){.begin_us = now_us, .end_us = now_us + HISTORY_LATE_US, .life_us = life_us};
+    return k->expiry_n++;
+}
+
+void history_expire_end(struct history *h, uint32_t key, uint32_t expiry, enum outcome outcome, uint64_t now_us)
+{
+    if (outcome != OUTCOME_UNKNOWN)
+        h->key[key].expiry[expiry].end_us = now_us;
+}
+
+static uint64_t sum(uint64_t a, uint64_t b)
+{
+    return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+/* The first moment at which the value of a write may have ended. */
+static uint64_t ends_from(const struct history_key *k, const struct history_write *w)
+{
+    uint64_t at = w->life_us ? w->begin_us + w->life_us : UINT64_MAX;
+    for (uint32_t i = 0; i < k->expiry_n; i++) {
+        const struct history_expiry *e = &k->expiry[i];
+        if (w->begin_us <= e->end_us && e->begin_us + e->life_us < at)
+            at = e->begin_us + e->life_us;
+    }
+    return at == UINT64_MAX ? at : at < HISTORY_SKEW_US ? 0 : at - HISTORY_SKEW_US;
+}
+
+/* The moment from which nobody may see it any more: where it has an end of its own, and none that an EXPIRE may have
+ * given it. */
+static uint64_t ends_until(const struct history_key *k, const struct history_write *w)
+{
+    if (!w->life_us)
+        return UINT64_MAX;
+    for (uint32_t i = 0; i < k->expiry_n; i++)
+        if (w->begin_us <= k->expiry[i].end_us)
+            return UINT64_MAX;
+    return sum(w->ack_us, w->life_us + HISTORY_SKEW_US);
+}
+
+/* A finished read, as far as the judgement needs it. */
+struct seen {
+    uint32_t key, value;
+    uint64_t begin_us, now_us;
+};
+
+static void violation(struct history *h, const struct seen *r, const char *what, const struct history_write *got,
+                      const struct history_write *other)
 {
     if (h->why.n > 0)
         return;
-    CHECK(!buf_printf(&h->why, "key k%" PRIu32 ": the read of %" PRIu64 " .. %" PRIu64 " us returned ", key, begin_us, now_us));
+    CHECK(!buf_printf(&h->why, "key k%" PRIu32 ": the read of %" PRIu64 " .. %" PRIu64 " us returned ", r->key, r->begin_us,
+                      r->now_us));
     if (!got)
         CHECK(!buf_printf(&h->why, "something nobody wrote"));
     else
-        CHECK(!buf_printf(&h->why, "v%" PRIu32 " (written from %" PRIu64 " us, outcome %d, known since %" PRIu64 " us)",
-                          got->value, got->begin_us, (int)got->outcome, got->end_us));
+        CHECK(!buf_printf(&h->why, "%sv%" PRIu32 " (written from %" PRIu64 " us, outcome %d, known since %" PRIu64 " us)",
+                          got->value == r->value ? "" : "nothing, as after the end of ", got->value, got->begin_us,
+                          (int)got->outcome, got->end_us));
     CHECK(!buf_printf(&h->why, ": %s", what));
     if (other)
         CHECK(!buf_printf(&h->why, " v%" PRIu32 " (written from %" PRIu64 " us, outcome %d, known since %" PRIu64 " us)",
@@ -75,12 +139,18 @@ static const struct history_write *must_know(const struct history_key *k, uint64
     return last;
 }
 
+/* Whether reading that value at that time can mean this write: it is the value's, or has come to its end. */
+static bool means(const struct history_key *k, const struct history_write *w, uint32_t value, uint64_t now_us)
+{
+    return w->value == value || (value == HISTORY_ABSENT && ends_from(k, w) <= now_us);
+}
+
 /* The write that gave the value, preferring, among deletions, one that explains the read; -1 when there is none. */
-static int64_t explain(const struct history_key *k, uint32_t value, const struct history_write *known)
+static int64_t explain(const struct history_key *k, uint32_t value, const struct history_write *known, uint64_t now_us)
 {
     int64_t found = -1;
     for (uint32_t i = 0; i < k->n; i++) {
-        if (k->w[i].value != value)
+        if (!means(k, &k->w[i], value, now_us))
             continue;
         found = i;
         if (k->w[i].outcome != OUTCOME_FAILED && k->w[i].end_us >= known->begin_us)
@@ -115,24 +185,27 @@ static bool binds(const struct history *h, const struct history_write *w)
 bool history_read(struct history *h, uint32_t key, uint32_t value, uint64_t begin_us, uint64_t now_us)
 {
     struct history_key *k = &h->key[key];
+    const struct seen r = {key, value, begin_us, now_us};
     k->reads++;
     const struct history_write *known = must_know(k, begin_us);
-    int64_t i = explain(k, value, known);
+    int64_t i = explain(k, value, known, now_us);
     struct history_write *w = i < 0 ? NULL : &k->w[i];
     if (!w)
-        violation(h, key, "no such write", NULL, NULL, begin_us, now_us);
+        violation(h, &r, "no such write", NULL, NULL);
     else if (w->outcome == OUTCOME_FAILED)
-        violation(h, key, "its client was told that nothing was stored", w, NULL, begin_us, now_us);
+        violation(h, &r, "its client was told that nothing was stored", w, NULL);
     else if (w->end_us < known->begin_us)
-        violation(h, key, "older than what was known before the read began:", w, known, begin_us, now_us);
+        violation(h, &r, "older than what was known before the read began:", w, known);
+    else if (value != HISTORY_ABSENT && begin_us >= ends_until(k, w))
+        violation(h, &r, "its time has come", w, NULL);
     else if (value != HISTORY_ABSENT && k->last_seen_us < begin_us && binds(h, &k->w[k->last_seen]) &&
              k->last_seen != (uint32_t)i && !edge_add(k, k->last_seen, (uint32_t)i))
-        violation(h, key, "earlier reads saw it superseded by", w, &k->w[k->last_seen], begin_us, now_us);
+        violation(h, &r, "earlier reads saw it superseded by", w, &k->w[k->last_seen]);
     if (h->why.n > 0)
         return false;
-    if (w->end_us > now_us && binds(h, w))
+    if (w->end_us > now_us && w->value == value && binds(h, w))
         w->end_us = now_us; /* R owners hold it now, whatever its writer was told */
-    k->last_seen = (uint32_t)i;
+    k->last_seen = value == HISTORY_ABSENT ? 0 : (uint32_t)i;
     k->last_seen_us = now_us;
     return true;
 }

@@ -1,13 +1,16 @@
 /* history.h: what clients did and saw, and whether it can be true (scenarios.md, "Acknowledged writes").
  *
- * Every written value is unique. A write is ok (acknowledged), failed (refused before any replica could have stored it)
- * or unknown, which may take effect at any later time. For each key:
+ * Every written value is unique. A write is ok (acknowledged), failed (refused before any replica could have stored
+ * it) or unknown, which may take effect at any later time. For each key:
  *   - a read never returns the value of a failed write, nor one that nobody wrote;
  *   - a read never returns a write that ended before another began which was acknowledged, or seen by a finished read,
  *     before this
  *     read began: "a write that begins after another was acknowledged always wins";
  *   - reads never go back: if one that ended before another began saw x and the other saw y, no later pair sees y, then x.
- * "No such key" is the value of a deletion, or of the beginning. */
+ * "No such key" is the value of a deletion, or of the beginning, or of a write whose time has come: one that was
+ * written with an end, or that an EXPIRE may have met, which is one that did not begin after the EXPIRE was answered.
+ * Wall clocks differ, so between HISTORY_SKEW_US before such an end and as much after it both answers are right; later
+ * the value may not be seen any more. */
 #ifndef COVEY_SIM_HISTORY_H
 #define COVEY_SIM_HISTORY_H
 
@@ -15,13 +18,24 @@
 
 enum outcome { OUTCOME_PENDING, OUTCOME_OK, OUTCOME_FAILED, OUTCOME_UNKNOWN };
 
-enum { HISTORY_ABSENT = 0 }; /* the value number of "no such key" */
+enum {
+    HISTORY_ABSENT = 0,         /* the value number of "no such key" */
+    HISTORY_SKEW_US = 2000000,  /* the wall clocks of any two nodes that serve, as they judge ends, are nearer than that */
+    HISTORY_LATE_US = 10000000, /* an EXPIRE of unknown outcome met its value within that time: past every deadline */
+};
 
 struct history_write {
     uint32_t value; /* unique; HISTORY_ABSENT for deletions */
     uint64_t begin_us;
-    uint64_t end_us; /* when it was acknowledged, or first seen by a read that has ended; UINT64_MAX until then */
+    uint64_t end_us;  /* when it was acknowledged, or first seen by a read that has ended; UINT64_MAX until then */
+    uint64_t life_us; /* it ends so long after it was written; 0: never */
+    uint64_t ack_us;  /* when it was acknowledged; UINT64_MAX: not */
     enum outcome outcome;
+};
+
+/* An EXPIRE: whatever value it met ends life_us after it. */
+struct history_expiry {
+    uint64_t begin_us, end_us, life_us;
 };
 
 struct history_edge {
@@ -33,6 +47,8 @@ struct history_key {
     uint32_t n, cap;
     struct history_edge *edge;
     uint32_t edge_n, edge_cap;
+    struct history_expiry *expiry;
+    uint32_t expiry_n, expiry_cap;
     uint32_t last_seen;    /* write that the last finished read saw */
     uint64_t last_seen_us; /* when that read ended */
     uint64_t reads;
@@ -52,6 +68,13 @@ void history_close(struct history *h);
 
 /* A write begins; its handle within the key. */
 uint32_t history_begin(struct history *h, uint32_t key, uint32_t value, uint64_t now_us);
+
+/* That write's value ends so long after it. */
+void history_lives(struct history *h, uint32_t key, uint32_t write, uint64_t life_us);
+
+/* An EXPIRE begins: its handle within the key. It ended. */
+uint32_t history_expire_begin(struct history *h, uint32_t key, uint64_t life_us, uint64_t now_us);
+void history_expire_end(struct history *h, uint32_t key, uint32_t expiry, enum outcome outcome, uint64_t now_us);
 
 /* It ended (OUTCOME_UNKNOWN too: it may still take effect). */
 void history_end(struct history *h, uint32_t key, uint32_t write, enum outcome outcome, uint64_t now_us);

@@ -7,13 +7,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { LOAD_ENDING = 3 }; /* every third key may have values that end */
+
 void load_init(struct load *l, struct world *w, uint64_t seed, uint32_t keys)
 {
     *l = (struct load){.world = w, .next_value = 1};
     history_init(&l->history, keys);
     rng_init(&l->rng, seed ^ 0x10ad);
+    rng_init(&l->life_rng, seed ^ 0x11fe);
     l->client = calloc(w->o.clients ? w->o.clients : 1, sizeof *l->client);
     CHECK(l->client);
+    for (uint32_t c = 0; c < w->o.clients; c++) {
+        l->client[c].flush = calloc(keys, sizeof *l->client[c].flush);
+        CHECK(l->client[c].flush);
+    }
     resp_reply_init(&l->reply);
     buf_init(&l->bytes, 1 << 20);
     buf_init(&l->why, 4096);
@@ -22,6 +29,8 @@ void load_init(struct load *l, struct world *w, uint64_t seed, uint32_t keys)
 void load_close(struct load *l)
 {
     history_close(&l->history);
+    for (uint32_t c = 0; c < l->world->o.clients; c++)
+        free(l->client[c].flush);
     free(l->client);
     resp_reply_close(&l->reply);
     buf_close(&l->bytes);
@@ -95,21 +104,48 @@ static size_t padding(uint32_t value)
     return h % 8 == 0 ? h / 8 % 3000 : h / 8 % 40;
 }
 
+static const char *const COMMAND[] = {"", "SET", "GET", "DEL", "PEXPIRE", "FLUSHALL"};
+
+static bool is_write(enum load_op op)
+{
+    return op == LOAD_SET || op == LOAD_DEL;
+}
+
+static void note_begin(struct load *l, struct load_client *k)
+{
+    uint64_t life_us = (uint64_t)k->life_ms * 1000;
+    if (is_write(k->op)) {
+        k->write = history_begin(&l->history, k->key, k->value, k->begin_us);
+        history_lives(&l->history, k->key, k->write, life_us);
+    } else if (k->op == LOAD_FLUSH) {
+        for (uint32_t key = 0; key < l->history.key_n; key++)
+            k->flush[key] = history_begin(&l->history, key, HISTORY_ABSENT, k->begin_us);
+    } else if (k->op == LOAD_EXPIRE) {
+        k->write = history_expire_begin(&l->history, k->key, life_us, k->begin_us);
+    }
+}
+
 static void say(struct load *l, uint32_t c)
 {
     struct load_client *k = &l->client[c];
-    char key[16], value[16];
+    char key[16], value[16], life[16];
     snprintf(key, sizeof key, "k%" PRIu32, k->key);
     snprintf(value, sizeof value, "v%" PRIu32, k->value);
+    snprintf(life, sizeof life, "%" PRIu32, k->life_ms);
     l->bytes.n = 0;
-    CHECK(!buf_printf(&l->bytes, "*%d\r\n", k->op == LOAD_SET ? 3 : 2));
-    bulk(&l->bytes, k->op == LOAD_SET ? "SET" : k->op == LOAD_GET ? "GET" : "DEL", 0);
-    bulk(&l->bytes, key, 0);
+    int ends = k->op == LOAD_EXPIRE ? 1 : k->op == LOAD_SET && k->life_ms ? 2 : 0;
+    CHECK(!buf_printf(&l->bytes, "*%d\r\n", 1 + (k->op != LOAD_FLUSH) + (k->op == LOAD_SET) + ends));
+    bulk(&l->bytes, COMMAND[k->op], 0);
+    if (k->op != LOAD_FLUSH)
+        bulk(&l->bytes, key, 0);
     if (k->op == LOAD_SET)
         bulk(&l->bytes, value, padding(k->value));
+    if (k->op == LOAD_SET && k->life_ms)
+        bulk(&l->bytes, "PX", 0);
+    if (ends)
+        bulk(&l->bytes, life, 0);
     k->begin_us = l->world->now_us;
-    if (k->op != LOAD_GET)
-        k->write = history_begin(&l->history, k->key, k->value, k->begin_us);
+    note_begin(l, k);
     world_say(l->world, c, buf_view(&l->bytes));
 }
 
@@ -125,6 +161,13 @@ static void next_command(struct load *l, uint32_t c)
     uint64_t die = rng_below(&l->rng, 100);
     k->op = die < 50 ? LOAD_SET : die < 90 ? LOAD_GET : LOAD_DEL;
     k->key = (uint32_t)rng_below(&l->rng, l->history.key_n);
+    bool ends = k->key % LOAD_ENDING == 0 && rng_below(&l->life_rng, 4) == 0; /* keys on which absence is no excuse remain */
+    if (ends && k->op == LOAD_GET)
+        k->op = LOAD_EXPIRE;
+    uint64_t longest = rng_below(&l->life_rng, 2) ? LOAD_LIFE_MS : LOAD_LIFE_MS / 20; /* half are short: races live there */
+    k->life_ms = ends && k->op != LOAD_DEL ? 1 + (uint32_t)rng_below(&l->life_rng, longest) : 0;
+    if (rng_below(&l->life_rng, LOAD_FLUSH_RARELY) == 0)
+        k->op = LOAD_FLUSH;
     k->value = k->op == LOAD_SET ? l->next_value++ : HISTORY_ABSENT;
     say(l, c);
 }
@@ -138,6 +181,7 @@ void load_read(struct load *l, uint32_t key, uint32_t node)
     }
     world_connect(l->world, 0, node);
     l->client[0].op = LOAD_GET;
+    l->client[0].life_ms = 0;
     l->client[0].key = key;
     say(l, 0);
 }
@@ -198,6 +242,12 @@ static uint32_t value_of(const struct resp_value *v)
     return value;
 }
 
+static void flush_ends(struct load *l, struct load_client *k, enum outcome o)
+{
+    for (uint32_t key = 0; key < l->history.key_n; key++)
+        history_end(&l->history, key, k->flush[key], o, l->world->now_us);
+}
+
 static void heard_write(struct load *l, uint32_t c, enum outcome o)
 {
     struct load_client *k = &l->client[c];
@@ -213,13 +263,16 @@ static void heard(struct load *l, uint32_t c, const struct resp_value *v)
 {
     struct load_client *k = &l->client[c];
     enum outcome o = outcome_of(v);
-    static const char *const NAME[] = {"", "SET", "GET", "DEL"};
     uint32_t value = k->op == LOAD_GET && o == OUTCOME_OK ? value_of(v) : k->value;
     if (l->said)
-        l->said(l->said_arg, c, NAME[k->op], k->key, value,
+        l->said(l->said_arg, c, COMMAND[k->op], k->key, value,
                 v->type == RESP_ERROR || v->type == RESP_SIMPLE ? v->text : slice_of(NULL, 0));
-    if (k->op != LOAD_GET)
+    if (is_write(k->op))
         heard_write(l, c, o);
+    else if (k->op == LOAD_FLUSH)
+        flush_ends(l, k, o);
+    else if (k->op == LOAD_EXPIRE)
+        history_expire_end(&l->history, k->key, k->write, o, l->world->now_us);
     else if (o == OUTCOME_OK)
         l->reads += history_read(&l->history, k->key, value, k->begin_us, l->world->now_us);
     k->op = LOAD_NONE;
@@ -252,10 +305,12 @@ void load_client(struct load *l, uint32_t c)
 void load_hung_up(struct load *l, uint32_t c)
 {
     struct load_client *k = &l->client[c];
-    if (k->op == LOAD_SET || k->op == LOAD_DEL) {
+    if (is_write(k->op)) {
         history_end(&l->history, k->key, k->write, OUTCOME_UNKNOWN, l->world->now_us);
         l->unknown++;
     }
+    if (k->op == LOAD_FLUSH)
+        flush_ends(l, k, OUTCOME_UNKNOWN);
     k->op = LOAD_NONE;
     if (l->running)
         wake(l, c, (uint64_t)LOAD_THINK_MS * 1000);

@@ -8,17 +8,21 @@
 #include "sim/history.h"
 #include "sim/world.h"
 
-enum load_op { LOAD_NONE, LOAD_SET, LOAD_GET, LOAD_DEL };
+enum load_op { LOAD_NONE, LOAD_SET, LOAD_GET, LOAD_DEL, LOAD_EXPIRE, LOAD_FLUSH };
 
 enum {
-    LOAD_ANSWER_MS = 30000, /* no answer of a live node for so long is a hang */
-    LOAD_THINK_MS = 60,     /* between commands of a client, at most */
+    LOAD_ANSWER_MS = 30000,  /* no answer of a live node for so long is a hang */
+    LOAD_THINK_MS = 60,      /* between commands of a client, at most */
+    LOAD_LIFE_MS = 8000,     /* of a value that ends, at most */
+    LOAD_FLUSH_RARELY = 500, /* one command in so many is a FLUSHALL */
 };
 
 struct load_client {
     enum load_op op; /* under way */
     uint32_t key;
-    uint32_t write; /* its handle in the history */
+    uint32_t write;   /* its handle in the history: of a write, or of an EXPIRE */
+    uint32_t life_ms; /* SET, EXPIRE: until the value ends; 0: it does not */
+    uint32_t *flush;  /* FLUSHALL: the deletion of each key in the history */
     uint32_t value;
     uint64_t begin_us;
     uint64_t wakes_us; /* when it thought of going on */
@@ -28,7 +32,7 @@ struct load_client {
 struct load {
     struct world *world;
     struct history history;
-    struct rng rng;
+    struct rng rng, life_rng;
     struct load_client *client;
     struct resp_reply reply;
     struct buf bytes;

@@ -20,8 +20,10 @@ enum fault_kind {
     FAULT_SLOW_DISK, /* syncs of node a take amount ms */
     FAULT_STALL,     /* no sync of node a ends */
     FAULT_TORN, /* node a loses power during its next sync, which is half done, in one of 1000 ways; starts again at `until` */
-    FAULT_SYNC_ERROR, /* syncs of node a fail; of amount % of them the bytes are on the disk all the same */
-    FAULT_DISK_FULL,  /* node a can write nothing */
+    FAULT_SYNC_ERROR,  /* syncs of node a fail; of amount % of them the bytes are on the disk all the same */
+    FAULT_DISK_FULL,   /* node a can write nothing */
+    FAULT_CLOCK_STEP,  /* the wall clock of node a is set amount - 10000 ms ahead, and set right at `until` */
+    FAULT_CLOCK_DRIFT, /* it gains amount - 200 ms a second until then */
     FAULT_KINDS
 };
 

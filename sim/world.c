@@ -17,7 +17,8 @@ uint64_t world_now_ms(const struct world *w)
 
 static uint64_t wall_ms(const struct world *w, const struct sim_node *s)
 {
-    return EPOCH_MS + world_now_ms(w) + (uint64_t)(s->skew_ms + 1000);
+    int64_t drifted_ms = s->drift_ms * (int64_t)(world_now_ms(w) - s->drift_from_ms) / 1000;
+    return EPOCH_MS + world_now_ms(w) + (uint64_t)(s->skew_ms + s->step_ms + drifted_ms);
 }
 
 struct sim_node *world_by_addr(struct world *w, struct addr a)
@@ -145,7 +146,7 @@ static void start(struct world *w, uint32_t i)
     s->store = mem_open(&(struct mem_options){.disk = &s->disk});
     s->hints = hints_mem_open(&s->hints_disk);
     CHECK(s->store && s->hints);
-    struct buf kept[6];
+    struct buf kept[7];
     struct node_options o = {
         .id = s->id,
         .boot = rng_next(&w->seed_rng),
@@ -165,12 +166,13 @@ static void start(struct world *w, uint32_t i)
         .members = keep(saved(s, SLICE("members")), &kept[4]),
         .whole = keep(saved(s, SLICE("whole")), &kept[5]),
         .disk = s->id + s->wiped,
+        .clock = keep(saved(s, SLICE("clock")), &kept[6]),
         .records = store_records(s->store),
     };
     o.found =
         i == 0 && o.layout.bytes.n == 0 && !s->wiped; /* a founder that lost power before its layout was durable founds again */
     CHECK(node_init(&s->node, &o, world_now_ms(w)) == 0);
-    for (unsigned k = 0; k < 6; k++)
+    for (unsigned k = 0; k < 7; k++)
         buf_close(&kept[k]);
     adopt_ring(w, i);
     front_init(&s->front);
@@ -644,6 +646,13 @@ void world_fault(struct world *w, const struct fault *f, bool begins)
         break;
     case FAULT_DISK_FULL:
         w->node[f->a].disk.faults.full = begins;
+        break;
+    case FAULT_CLOCK_STEP:
+        w->node[f->a].step_ms = begins ? (int64_t)f->amount - 10000 : 0;
+        break;
+    case FAULT_CLOCK_DRIFT:
+        w->node[f->a].drift_ms = begins ? (int64_t)f->amount - 200 : 0;
+        w->node[f->a].drift_from_ms = world_now_ms(w);
         break;
     case FAULT_KINDS:
         break;

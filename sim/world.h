@@ -44,7 +44,10 @@ struct sim_node {
     uint64_t id;
     struct addr addr;
     char name[16];
-    int64_t skew_ms;   /* of its wall clock */
+    int64_t skew_ms;  /* of its wall clock: always, */
+    int64_t step_ms;  /* since it was set wrong, */
+    int64_t drift_ms; /* and gained a second, since */
+    uint64_t drift_from_ms;
     uint64_t timer_us; /* when its planned timer is due; UINT64_MAX: none is planned */
     uint64_t paused_until_us;
     uint32_t sync_ms;          /* a slow disk's */

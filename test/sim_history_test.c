@@ -136,6 +136,42 @@ static void test_covering(void **state)
     assert_true(history_covers(&h, 0, 3, w));
 }
 
+enum { SECOND = 1000000 };
+
+static void test_a_value_with_an_end(void **state)
+{
+    (void)state;
+    uint32_t w = history_begin(&h, 0, 1, 10 * SECOND);
+    history_lives(&h, 0, w, 5 * SECOND);
+    history_end(&h, 0, w, OUTCOME_OK, 11 * SECOND);
+    assert_true(reads(1, 12 * SECOND, 12 * SECOND + 1));
+    assert_true(reads(HISTORY_ABSENT, 14 * SECOND, 14 * SECOND + 1)); /* by a clock ahead */
+    assert_true(reads(1, 16 * SECOND, 16 * SECOND + 1));              /* by one behind */
+    assert_true(reads(HISTORY_ABSENT, 19 * SECOND, 19 * SECOND + 1));
+    assert_false(reads(1, 19 * SECOND, 19 * SECOND + 2));
+}
+
+static void test_a_value_does_not_end_early(void **state)
+{
+    (void)state;
+    uint32_t w = history_begin(&h, 0, 1, 10 * SECOND);
+    history_lives(&h, 0, w, 5 * SECOND);
+    history_end(&h, 0, w, OUTCOME_OK, 11 * SECOND);
+    assert_false(reads(HISTORY_ABSENT, 12 * SECOND, 12 * SECOND + 1));
+}
+
+static void test_an_expire_ends_what_it_met(void **state)
+{
+    (void)state;
+    wrote(1, 10 * SECOND, 11 * SECOND, OUTCOME_OK);
+    uint32_t e = history_expire_begin(&h, 0, 5 * SECOND, 12 * SECOND);
+    history_expire_end(&h, 0, e, OUTCOME_OK, 13 * SECOND);
+    assert_true(reads(HISTORY_ABSENT, 16 * SECOND, 16 * SECOND + 1));
+    wrote(2, 17 * SECOND, 18 * SECOND, OUTCOME_OK);
+    assert_true(reads(2, 19 * SECOND, 19 * SECOND + 1));
+    assert_false(reads(HISTORY_ABSENT, 20 * SECOND, 20 * SECOND + 1)); /* the later value is not its business */
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -151,6 +187,9 @@ int main(void)
         TEST(test_a_failed_write_is_never_seen),
         TEST(test_nobody_wrote_that),
         TEST(test_covering),
+        TEST(test_a_value_with_an_end),
+        TEST(test_a_value_does_not_end_early),
+        TEST(test_an_expire_ends_what_it_met),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
