@@ -174,7 +174,7 @@ static void test_a_write_waits_for_the_ceiling(void **state)
     put(f, NOW, WALL);
     assert_true(sent_stamp(f) > 0); /* the next does not wait */
     assert_int_equal(coord_ceiling_wanted(&f->coord), 0);
-    put(f, NOW + 1500, WALL + 1500); /* nor this, but it is time for a new one */
+    put(f, NOW + 400, WALL + 400); /* nor this, but it is time for a new one */
     assert_true(sent_stamp(f) > 0);
     assert_true(coord_ceiling_wanted(&f->coord) > ceiling);
 }

@@ -5,13 +5,14 @@
  * begins at it. So whatever the wall clock says then, the new stamps are above all old ones. (That the second stamp of
  * coord_write.c would outbid what is held does not suffice: the past also lives in hints, in expiries and in floors.)
  *
- * A step is long enough that a busy node stores a ceiling about once a second, and short enough that a node which
- * restarts at once is not stamping far ahead of its peers. The next ceiling is asked for when half of the step is used
- * up, so that nobody waits; after a pause the first write waits for one sync. */
+ * A step is long enough that a busy node stores a ceiling no more than some four times a second, and short enough that one
+ * which restarts at once stamps within the skew that its peers believe (CLOCK_SKEW_MAX_MS): what is stamped further ahead
+ * must be outbid, write by write. The next ceiling is asked for when half of the step is used up, so that nobody waits; after
+ * a pause the first write waits for one sync. */
 #include "base/limits.h"
 #include "core/coord_op.h"
 
-enum { CEILING_STEP_MS = 2000 };
+enum { CEILING_STEP_MS = 500 };
 
 static uint64_t later(uint64_t a, uint64_t b)
 {
