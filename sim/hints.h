@@ -10,7 +10,7 @@
 
 #include "sim/world.h"
 
-enum { HINTS_QUIET_MS = 30000 }; /* for what is kept to reach everybody after healing: the longest back-off is 5 s */
+enum { HINTS_QUIET_MS = 45000 }; /* for what is kept to reach everybody after healing: an expiry waits 30 s for its value */
 
 struct hints_holder {
     struct hints_seen *seen; /* of each target */

@@ -86,11 +86,13 @@ static const struct result *replied(const struct fixture *f)
     return a ? &a->reply : NULL;
 }
 
+static uint32_t reach_ms = 10000; /* how far back the owners remember */
+
 static void answer_put(struct fixture *f, uint64_t from, uint64_t op, int error, struct version held)
 {
     begin(f, 1);
     struct message m = {.kind = MSG_PUT_ACK};
-    m.put_ack = (struct msg_put_ack){.op = op, .epoch = 1, .error = (uint32_t)error, .held = held};
+    m.put_ack = (struct msg_put_ack){.op = op, .epoch = 1, .error = (uint32_t)error, .held = held, .reach_ms = reach_ms};
     assert_true(coord_message(&f->coord, from, &m, &f->out));
     coord_check(&f->coord);
 }
@@ -146,7 +148,7 @@ static void test_put_is_ok_at_w_acks(void **state)
     assert_int_equal(replied(f)->error, 0);
     assert_int_equal(replied(f)->token, 77);
     begin(f, 0);
-    coord_stored(&f->coord, op, 0, &v, &f->out); /* late: finds nothing */
+    coord_stored(&f->coord, op, 0, &v, 0, &f->out); /* late: finds nothing */
     assert_int_equal(f->out.n, 0);
     assert_int_equal(coord_in_flight(&f->coord), 0);
 }
@@ -158,10 +160,12 @@ static void test_greater_version_makes_a_second_stamp(void **state)
     uint64_t op = sent(f, B, MSG_PUT)->put.op;
     struct version first = sent(f, B, MSG_PUT)->put.record.version, held = above(first, 400);
     begin(f, 1);
-    coord_stored(&f->coord, op, 0, &first, &f->out);
+    coord_stored(&f->coord, op, 0, &first, 0, &f->out);
     assert_null(replied(f));
-    answer_put(f, B, op, ERR_SUPERSEDED, held); /* a majority answered, one of it greater */
+    answer_put(f, B, op, ERR_SUPERSEDED, held); /* what is at B may be at C too, acknowledged before we began */
     assert_null(replied(f));
+    assert_null(sent(f, B, MSG_PUT));
+    answer_put(f, C, op, ERR_SUPERSEDED, held);
     const struct message *again = sent(f, B, MSG_PUT);
     assert_non_null(again);
     struct version second = again->put.record.version;
@@ -185,6 +189,100 @@ static void test_still_greater_counts_in_the_second_round(void **state)
     answer_put(f, C, op, ERR_SUPERSEDED, held);
     struct version second = sent(f, B, MSG_PUT)->put.record.version;
     answer_put(f, B, op, ERR_SUPERSEDED, above(second, 100));
+    assert_null(replied(f));
+    answer_put(f, C, op, 0, second);
+    assert_int_equal(replied(f)->error, 0);
+}
+
+/* Ours was seen by readers, who saw another after it: to stamp it again would turn their time around. */
+static void test_superseded_after_it_was_taken_is_an_ack(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, OP_PUT, "k", "mine");
+    uint64_t op = sent(f, B, MSG_PUT)->put.op;
+    struct version first = sent(f, B, MSG_PUT)->put.record.version, held = above(first, 400);
+    answer_put(f, B, op, 0, held); /* taken there, and superseded since */
+    answer_put(f, C, op, ERR_SUPERSEDED, held);
+    assert_null(replied(f));
+    begin(f, 0);
+    coord_stored(&f->coord, op, 0, &held, 0, &f->out);
+    assert_int_equal(replied(f)->error, 0);
+}
+
+/* An owner does not answer, and the two others disagree. */
+static uint64_t contested(struct fixture *f, struct version *held)
+{
+    ask(f, OP_PUT, "k", "mine");
+    uint64_t op = sent(f, B, MSG_PUT)->put.op;
+    struct version first = sent(f, B, MSG_PUT)->put.record.version;
+    *held = above(first, 400);
+    begin(f, 1);
+    coord_stored(&f->coord, op, 0, &first, 0, &f->out);
+    return op;
+}
+
+static void test_contested_and_young_is_stamped_again_when_nobody_is_awaited(void **state)
+{
+    struct fixture *f = *state;
+    struct version held;
+    uint64_t op = contested(f, &held);
+    answer_put(f, B, op, ERR_SUPERSEDED, held);
+    assert_null(sent(f, B, MSG_PUT));
+    coord_peer(&f->coord, C, (struct addr){.family = 4, .port = 1}, MEMBER_DEAD);
+    begin(f, 1);
+    coord_tick(&f->coord, &f->out);
+    assert_null(replied(f));
+    assert_true(version_cmp(&sent(f, B, MSG_PUT)->put.record.version, &held) > 0);
+}
+
+static void test_contested_and_old_is_unknown(void **state)
+{
+    struct fixture *f = *state;
+    struct version held;
+    uint64_t op = contested(f, &held);
+    begin(f, 600);
+    answer_put(f, B, op, ERR_SUPERSEDED, held);
+    assert_null(replied(f));
+    coord_peer(&f->coord, C, (struct addr){.family = 4, .port = 1}, MEMBER_DEAD);
+    begin(f, 1);
+    coord_tick(&f->coord, &f->out);
+    assert_null(sent(f, B, MSG_PUT));
+    assert_int_equal(replied(f)->error, ERR_UNKNOWN_OUTCOME);
+}
+
+/* It was started since, say, and may have taken ours before. */
+static void test_what_an_owner_forgot_makes_no_second_stamp(void **state)
+{
+    struct fixture *f = *state;
+    struct version held;
+    uint64_t op = contested(f, &held);
+    begin(f, 10);
+    reach_ms = 5;
+    answer_put(f, B, op, ERR_SUPERSEDED, held);
+    reach_ms = 10000;
+    answer_put(f, C, op, ERR_SUPERSEDED, held);
+    assert_null(sent(f, B, MSG_PUT));
+    assert_int_equal(replied(f)->error, ERR_UNKNOWN_OUTCOME);
+}
+
+/* B lost its disk, and with it perhaps what C has and ours must outbid. */
+static void test_an_owner_that_lost_its_disk_does_not_outvote_another(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, OP_PUT, "k", "mine");
+    uint64_t op = sent(f, B, MSG_PUT)->put.op;
+    struct version first = sent(f, B, MSG_PUT)->put.record.version, held = above(first, 400);
+    begin(f, 1);
+    coord_stored(&f->coord, op, 0, &first, 0, &f->out);
+    answer_put(f, B, op, ERR_RECOVERING, first);
+    assert_null(replied(f));
+    answer_put(f, C, op, ERR_SUPERSEDED, held);
+    assert_null(replied(f));
+    const struct message *again = sent(f, B, MSG_PUT);
+    assert_non_null(again);
+    struct version second = again->put.record.version;
+    assert_true(version_cmp(&second, &held) > 0);
+    answer_put(f, B, op, ERR_RECOVERING, second); /* the order is certain by now: it counts */
     assert_null(replied(f));
     answer_put(f, C, op, 0, second);
     assert_int_equal(replied(f)->error, 0);
@@ -235,7 +333,7 @@ static void test_refused_everywhere_is_failed_not_unknown(void **state)
     answer_put(f, B, op, ERR_NO_SPACE, (struct version){0});
     assert_null(replied(f));
     begin(f, 1);
-    coord_stored(&f->coord, op, ERR_NO_SPACE, &(struct version){0}, &f->out);
+    coord_stored(&f->coord, op, ERR_NO_SPACE, &(struct version){0}, 0, &f->out);
     assert_non_null(replied(f)); /* C was sent it and has not said no */
     assert_int_equal(replied(f)->error, ERR_UNKNOWN_OUTCOME);
     ask(f, OP_PUT, "k", "v");
@@ -243,7 +341,7 @@ static void test_refused_everywhere_is_failed_not_unknown(void **state)
     answer_put(f, C, op, ERR_NO_SPACE, (struct version){0});
     answer_put(f, B, op, ERR_FORMING, (struct version){0});
     begin(f, 1);
-    coord_stored(&f->coord, op, ERR_NO_SPACE, &(struct version){0}, &f->out);
+    coord_stored(&f->coord, op, ERR_NO_SPACE, &(struct version){0}, 0, &f->out);
     assert_int_equal(replied(f)->error, ERR_NO_SPACE);
 }
 
@@ -304,7 +402,7 @@ static uint64_t write_two(struct fixture *f, const char *key, struct version *v)
     *v = m->put.record.version;
     answer_put(f, B, op, 0, *v);
     begin(f, 0);
-    coord_stored(&f->coord, op, 0, v, &f->out);
+    coord_stored(&f->coord, op, 0, v, 0, &f->out);
     coord_check(&f->coord);
     assert_int_equal(replied(f)->error, 0);
     assert_int_equal(coord_in_flight(&f->coord), 0);
@@ -389,7 +487,7 @@ static void test_deletion_is_hinted_as_a_tombstone(void **state)
     struct version v = sent(f, B, MSG_PUT)->put.record.version;
     answer_put(f, B, op, 0, v);
     begin(f, 0);
-    coord_stored(&f->coord, op, 0, &v, &f->out);
+    coord_stored(&f->coord, op, 0, &v, 0, &f->out);
     assert_int_equal(hinted(f, C)->kind, RECORD_TOMBSTONE);
 }
 
@@ -429,7 +527,7 @@ static void test_a_large_one_takes_the_room_of_many(void **state)
     v = sent(f, B, MSG_PUT)->put.record.version;
     answer_put(f, B, op, 0, v);
     begin(f, 0);
-    coord_stored(&f->coord, op, 0, &v, &f->out);
+    coord_stored(&f->coord, op, 0, &v, 0, &f->out);
     assert_true(slice_eq(hinted(f, C)->key, SLICE("small"))); /* one goes at once, the others at the ticks */
     unsigned hints = 1;
     while (coord_deadline_ms(&f->coord) <= f->now_ms) {
@@ -513,7 +611,7 @@ static void test_stale_coordinator_fetches_repairs_then_replies(void **state)
     assert_int_equal(version_cmp(&repair->put.record.version, &V2), 0);
     assert_true(slice_eq(repair->put.record.value, SLICE("newer")));
     begin(f, 1);
-    coord_stored(&f->coord, op, 0, &V2, &f->out);
+    coord_stored(&f->coord, op, 0, &V2, 0, &f->out);
     assert_true(slice_eq(replied(f)->record.value, SLICE("newer")));
 }
 
@@ -686,6 +784,11 @@ int main(void)
         TEST(test_put_is_ok_at_w_acks),
         TEST(test_greater_version_makes_a_second_stamp),
         TEST(test_still_greater_counts_in_the_second_round),
+        TEST(test_superseded_after_it_was_taken_is_an_ack),
+        TEST(test_contested_and_young_is_stamped_again_when_nobody_is_awaited),
+        TEST(test_contested_and_old_is_unknown),
+        TEST(test_what_an_owner_forgot_makes_no_second_stamp),
+        TEST(test_an_owner_that_lost_its_disk_does_not_outvote_another),
         TEST(test_a_far_future_version_is_outbid_but_not_believed),
         TEST(test_no_quorum_is_refused_before_anything_is_sent),
         TEST(test_deadline_makes_a_sent_write_unknown),

@@ -165,11 +165,40 @@ static void pending_puts_of_one_key(void **state)
     assert_int_equal(first.token, 2);
     assert_int_equal(first.error, 0);
     assert_int_equal(second.token, 1);
-    assert_int_equal(second.error, ERR_SUPERSEDED);
+    assert_int_equal(second.error, 0); /* the greater one was not visible yet when it came */
     assert_int_equal(second.held.stamp, 2);
     assert_int_equal(third.token, 22);
     assert_int_equal(third.error, 0);
     fixture_expect(b->log, SLICE("k"), SLICE("two"));
+}
+
+static struct store_result put_at(struct both *b, uint64_t now_ms, const char *value, uint64_t stamp)
+{
+    b->log->store->now_ms = now_ms;
+    return put(b, value_record(SLICE("k"), slice_str(value), stamp));
+}
+
+/* Whether a version was ever taken is known as long as it is remembered: recent.h. */
+static void what_was_taken_is_told_from_what_never_was(void **state)
+{
+    struct both *b = *state;
+    assert_int_equal(put_at(b, 100, "two", 2).error, 0);
+    assert_int_equal(put_at(b, 110, "four", 4).error, 0);
+    assert_int_equal(put_at(b, 120, "two", 2).error, 0);
+    struct store_result never = put_at(b, 130, "three", 3);
+    assert_int_equal(never.error, ERR_SUPERSEDED);
+    assert_int_equal(never.held.stamp, 4);
+    assert_int_equal(never.reach_ms, 30); /* since it was opened */
+    assert_int_equal(put_at(b, 140, "three", 3).error, ERR_SUPERSEDED);
+    for (unsigned i = 0; i < RECENT_PUTS; i++)
+        assert_int_equal(put_at(b, 200, "many", 10 + i).error, 0);
+    struct store_result forgotten = put_at(b, 250, "four", 4);
+    assert_int_equal(forgotten.error, ERR_SUPERSEDED); /* as it seems now, */
+    assert_int_equal(forgotten.reach_ms, 50);          /* but that was before */
+    assert_int_equal(put_at(b, 250, "many", 9 + RECENT_PUTS).error, 0);
+    reopen(b);
+    assert_int_equal(put_at(b, 300, "last", 10 + RECENT_PUTS).error, 0);
+    assert_int_equal(put_at(b, 307, "many", 9 + RECENT_PUTS).reach_ms, 7);
 }
 
 static void large_and_compressible(void **state)
@@ -288,6 +317,7 @@ int main(void)
         BOTH(a_put_is_invisible_until_it_is_durable),
         BOTH(any_order_gives_the_same),
         BOTH(pending_puts_of_one_key),
+        BOTH(what_was_taken_is_told_from_what_never_was),
         BOTH(large_and_compressible),
         BOTH(counts_live_keys_per_vnode),
         BOTH(state_records_are_apart),

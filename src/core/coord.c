@@ -214,6 +214,7 @@ void op_send_put(struct coord *c, struct op *op, unsigned i, struct out *out)
         struct action *a = out_add(out, ACT_STORE_PUT);
         a->put.token = TOKEN(TOKEN_COORD, op->handle);
         a->put.record = op_record(op);
+        op->owner[i].recovering = c->lost && c->lost[op->vnode];
         return;
     }
     struct message *m = out_send(out, op->owner[i].id, addr, MSG_PUT);
@@ -273,12 +274,11 @@ static void fill_where(struct coord *c, const struct op *op, struct result *r)
     r->where.slot = op->slot;
 }
 
-/* A read will ask one more owner when the p99 of the answers has passed. */
-static void hedge_enter(struct coord *c, struct op *op)
+void op_hedge(struct coord *c, struct op *op)
 {
-    uint64_t after_ms = op->kind == OP_WHERE || (op->kind == OP_PUT && !op->keep_expiry) ? 0 : hedge_after_ms(&c->hedge);
-    if (after_ms == 0 || after_ms >= c->deadline_ms / OP_TICKS)
-        return; /* the tick does it */
+    uint64_t after_ms = hedge_after_ms(&c->hedge);
+    if (op->hedge_ms || after_ms == 0 || after_ms >= c->deadline_ms / OP_TICKS)
+        return; /* it does already, or the tick will */
     op->hedge_ms = c->now_ms + after_ms;
     queue_push(c, &c->by_hedge, (uint32_t)op->handle & INDEX_MASK);
 }
@@ -436,7 +436,9 @@ static struct op *op_new(struct coord *c, const struct request *r)
     uint32_t index = (uint32_t)handle & INDEX_MASK;
     queue_push(c, &c->by_deadline, index);
     queue_push(c, &c->by_tick, index);
-    hedge_enter(c, op);
+    bool reads = op->kind != OP_WHERE && (op->kind != OP_PUT || op->keep_expiry);
+    if (reads)
+        op_hedge(c, op); /* it will ask one more owner when the p99 of the answers has passed */
     return op;
 }
 
@@ -484,23 +486,23 @@ bool coord_message(struct coord *c, uint64_t from, const struct message *m, stru
     if (m->kind == MSG_GOT) {
         read_answer(c, op, (unsigned)i, (int)m->got.error, &m->got.record, m->got.size, out);
     } else if (op->phase == PHASE_WRITE) {
-        write_answer(c, op, (unsigned)i, (int)m->put_ack.error, &m->put_ack.held, out);
+        write_answer(c, op, (unsigned)i, (int)m->put_ack.error, &m->put_ack.held, m->put_ack.reach_ms, out);
     } else {
         repair_answer(c, op, (unsigned)i, (int)m->put_ack.error, &m->put_ack.held, out);
     }
     return true;
 }
 
-void coord_stored(struct coord *c, uint64_t number, int error, const struct version *held, struct out *out)
+void coord_stored(struct coord *c, uint64_t number, int error, const struct version *held, uint32_t reach_ms, struct out *out)
 {
     struct op *op = slab_get(&c->ops, number);
     int i = op ? op_owner_index(op, c->self) : -1;
     if (i < 0)
         return;
-    if (op->phase == PHASE_WRITE)
-        write_answer(c, op, (unsigned)i, error, held, out);
-    else
+    if (op->phase != PHASE_WRITE)
         repair_answer(c, op, (unsigned)i, error, held, out);
+    else
+        write_answer(c, op, (unsigned)i, !error && op->owner[i].recovering ? ERR_RECOVERING : error, held, reach_ms, out);
 }
 
 void coord_flushed(struct coord *c, uint64_t number, int error, const struct version *held, struct out *out)
@@ -543,10 +545,16 @@ int coord_layout(struct coord *c, const struct layout *layout)
     c->peer = peer;
     c->peer_n = layout->member_n;
     c->layout = layout;
+    c->lost = NULL;
     census_restart(c);
     flush_restart(c);
     sweep_start(c);
     return 0;
+}
+
+void coord_lost(struct coord *c, const uint8_t *lost)
+{
+    c->lost = lost;
 }
 
 void coord_clock(struct coord *c, uint64_t believed_ms, bool ahead)
@@ -661,8 +669,12 @@ static void tick_hedges(struct coord *c, unsigned limit, struct out *out)
         if (op->hedge_ms > c->now_ms)
             break;
         hedge_leave(c, op);
-        if (op->phase == PHASE_READ && op->epoch == c->layout->epoch)
+        if (op->epoch != c->layout->epoch)
+            continue; /* the sweep drives it anew */
+        if (op->phase == PHASE_READ)
             read_drive(c, op, true, out);
+        else if (op->phase == PHASE_WRITE)
+            write_hedge(c, op, out);
     }
 }
 

@@ -39,12 +39,14 @@ enum op_phase { PHASE_READ, PHASE_FETCH, PHASE_REPAIR, PHASE_WRITE };
 
 /* What is known of one owner within the present phase. */
 enum owner_state {
-    OWNER_IDLE,   /* not asked, or what was asked is lost or was refused for now */
-    OWNER_ASKED,  /* a message is on its way */
-    OWNER_DONE,   /* read: answered. Write, repair: holds this version durably (or a greater one where that counts) */
-    OWNER_NEWER,  /* write, first round: holds a greater version */
-    OWNER_FAILED, /* refused for good, or its disk failed */
-    OWNER_BEHIND, /* write of an expiry: does not hold the value that it names */
+    OWNER_IDLE,       /* not asked, or what was asked is lost or was refused for now */
+    OWNER_ASKED,      /* a message is on its way */
+    OWNER_DONE,       /* read: answered. Write, repair: took this version durably (or holds a greater one where that counts) */
+    OWNER_NEWER,      /* write, first round: holds a greater version, and never held this one */
+    OWNER_UNSURE,     /* write, first round: holds a greater version, and may have held this one */
+    OWNER_RECOVERING, /* write, first round: took it, but may have lost a greater version that was acknowledged */
+    OWNER_FAILED,     /* refused for good, or its disk failed */
+    OWNER_BEHIND,     /* write of an expiry: does not hold the value that it names */
 };
 
 struct op_owner {
@@ -52,7 +54,7 @@ struct op_owner {
     uint32_t link;     /* the peer's link generation when it was asked: another one since means the message may be lost */
     uint8_t state;     /* enum owner_state */
     uint8_t open;      /* writes sent and not refused: while there are any, the record may be stored there */
-    bool recovering;   /* refused to be read */
+    bool recovering;   /* refused to be read; ours when it was asked to write: it may have lost what it held */
     uint64_t asked_ms; /* when it was asked last */
     bool read;         /* answered the read: `seen` is what it holds */
     uint8_t kind;      /* of what it holds: enum record_kind */
@@ -70,7 +72,7 @@ struct op {
     uint64_t token; /* the client's */
     uint64_t deadline_ms, tick_ms;
     struct op_queue_link by_deadline, by_tick, by_answer, by_hedge;
-    uint64_t hedge_ms; /* when a read asks one more owner; 0: it is not in that queue */
+    uint64_t hedge_ms; /* when a read asks one more owner, a contested write waits no more; 0: it is not in that queue */
     uint8_t kind;      /* enum op_kind */
     uint8_t level;     /* enum consistency */
     uint8_t phase;
@@ -118,6 +120,7 @@ struct coord {
     const struct layout *layout; /* borrowed from the chain; NULL before the first */
     struct coord_peer *peer;     /* sorted by id, as layout->member is */
     uint16_t peer_n;
+    const uint8_t *lost; /* per vnode: not 0 where this node may have lost records; borrowed */
     bool fenced;
     struct hlc clock;
     struct slab ops;
@@ -127,7 +130,7 @@ struct coord {
     uint32_t linger_n;         /* how many, */
     uint64_t linger_bytes, linger_bytes_max;
     bool draining;            /* nobody lingers any more */
-    struct op_queue by_hedge; /* reads; a change of the p99 makes some late, by that change at most */
+    struct op_queue by_hedge; /* a change of the p99 makes some late, by that change at most */
     struct hedge hedge;
     uint32_t sweep;  /* slab index at which the walk over all operations goes on; == ops.cap when there is none */
     uint64_t now_ms; /* of the last call */
@@ -175,6 +178,10 @@ uint64_t coord_ceiling_wanted(struct coord *c);
  * count as unreachable). Tell the peers next. */
 int coord_layout(struct coord *c, const struct layout *layout);
 
+/* Where this node may have lost records: a byte for each vnode of the layout in force, not 0 where it may. Borrowed until the
+ * next layout, and looked at whenever the own store is written to. Said after each coord_layout. */
+void coord_lost(struct coord *c, const uint8_t *lost);
+
 /* While fenced no write starts: they wait for the next layout, or for their deadline. */
 void coord_fence(struct coord *c, bool fenced);
 
@@ -193,8 +200,8 @@ void coord_request(struct coord *c, const struct request *r, struct out *out);
 /* A PUT_ACK, GOT, COUNTED or FLUSHED of a peer; true when it was one. */
 bool coord_message(struct coord *c, uint64_t from, const struct message *m, struct out *out);
 
-/* The own store's answers to TOKEN_COORD tokens, and to TOKEN_FLUSH ones. */
-void coord_stored(struct coord *c, uint64_t number, int error, const struct version *held, struct out *out);
+/* The own store's answers to TOKEN_COORD tokens (reach_ms: as in EV_STORED), and to TOKEN_FLUSH ones. */
+void coord_stored(struct coord *c, uint64_t number, int error, const struct version *held, uint32_t reach_ms, struct out *out);
 void coord_flushed(struct coord *c, uint64_t number, int error, const struct version *held, struct out *out);
 void coord_read(struct coord *c, uint64_t number, int error, const struct record *record, uint32_t size, struct out *out);
 void coord_counted(struct coord *c, uint64_t number, struct slice counts, struct out *out);

@@ -62,6 +62,9 @@ void op_finish(struct coord *c, struct op *op, int error, unsigned answered, str
 /* A write was answered and stays until its owners hold it: the oldest that do so make room, with hints. */
 void op_linger(struct coord *c, struct op *op, struct out *out);
 
+/* Looks at an operation again when an answer would be slow (hedge.h), unless a tick comes first. */
+void op_hedge(struct coord *c, struct op *op);
+
 /* The next stamp above `above` (0: above all seen), or 0 when it must wait for the clock's ceiling: then operations
  * are driven anew once that is stored. */
 uint64_t op_stamp(struct coord *c, uint64_t above);
@@ -70,7 +73,9 @@ uint64_t op_stamp(struct coord *c, uint64_t above);
  * tick passed without an answer. */
 void write_begin(struct coord *c, struct op *op, struct out *out);
 void write_drive(struct coord *c, struct op *op, bool late, struct out *out);
-void write_answer(struct coord *c, struct op *op, unsigned i, int error, const struct version *held, struct out *out);
+void write_answer(struct coord *c, struct op *op, unsigned i, int error, const struct version *held, uint32_t reach_ms,
+                  struct out *out);
+void write_hedge(struct coord *c, struct op *op, struct out *out);
 void write_expire(struct coord *c, struct op *op, struct out *out);
 
 /* Ends a write whose client was answered: a hint for every owner that may lack it. */

@@ -7,6 +7,10 @@
  * Bar-Noy and Dolev 1995), which is also how a member that was away catches up on what is read. When the answers agree,
  * which is nearly always, a read costs one round and one value.
  *
+ * A repaired owner may hold a greater version by then. That it took ours before (its answer is 0) is as good; if it never
+ * did, what we would return may yet be stamped a second time, above what other readers see meanwhile (coord_write.c): so
+ * the read begins anew.
+ *
  * Hedging. A read that has lasted longer than 99 in 100 answers of late asks one more owner (hedge.h): whoever answers
  * first counts, the silent one still may.
  *
@@ -282,7 +286,11 @@ void repair_answer(struct coord *c, struct op *op, unsigned i, int error, const 
     struct op_owner *o = &op->owner[i];
     if (op->phase != PHASE_REPAIR || o->state != OWNER_ASKED)
         return;
-    if (error && error != ERR_SUPERSEDED) {
+    if (error == ERR_SUPERSEDED) {
+        read_begin(c, op, out); /* it may never have held this one: see above */
+        return;
+    }
+    if (error) {
         owner_failed(c, op, i, error, out);
         return;
     }

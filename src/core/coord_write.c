@@ -1,16 +1,32 @@
 /* coord_write.c: a write: stamped, sent to all owners, acknowledged by W of them.
  *
- * The second stamp. A replica that holds a greater version says so, and that is no ack: its answer proves that some
- * write W' was stamped above ours, and W' may have been acknowledged before ours began, by a coordinator whose clock
- * runs ahead. To lose against it would break "a write that begins after another was acknowledged wins". So once a
- * majority has answered and somebody was greater, we stamp once more, above the greatest seen, and send again. Any
- * write acknowledged before ours began is held by a member of that majority, so the second stamp beats it. Whoever is
- * greater still was stamped after ours began: concurrent, and as good as ours to have won. So in the second round a
- * greater version counts as an ack: ours is durable in the sense that matters, superseded by a concurrent write.
+ * The second stamp. An owner that holds a greater version may hold the write of a coordinator whose clock runs ahead, and
+ * that write may have been acknowledged before ours began. To lose against it would break "a write that begins after another
+ * was acknowledged wins", so such a write must be stamped once more, above it. But a write that was under way with ours may
+ * have been greater too; and where readers saw ours before it, to stamp ours above it shows them ours, the other, ours: their
+ * time goes back. So the owners tell the two apart (store/recent.h): 0 means that ours came when nothing greater was visible
+ * there, whatever came since; ERR_SUPERSEDED that ours never was visible there, nor ever will be. Then, of N owners:
+ *
+ *   - W took it: it is acknowledged. A write acknowledged before ours began was visible at W owners by then, and one of these
+ *     is among ours; being greater, it would have kept ours out.
+ *   - More than N-W took it: a greater version elsewhere counts as an ack, for it cannot have been acknowledged.
+ *   - N-R+1 refused it, or answer no reads because they are recovering: no read can have returned ours, for it would have seen to it that R owners took it first (coord_read.c).
+ *     So it is stamped once more, above the greatest seen, and sent again. Whoever is greater still was stamped after ours
+ *     began, and counts as an ack in this second round.
+ *   - Neither: some owner did not answer, or has forgotten. It is waited for; as long as a slow answer takes (hedge.h), if it
+ *     may still come. Then a write younger than a tick is stamped again, which is a bet: that no reader saw it through just
+ *     those owners whose answers did not come, and what superseded it as well, in so short a time. To lose against contention
+ *     whenever an owner is down would be worse. An older one waits on, until nobody is left to answer: its outcome is unknown.
+ *
+ * An owner's memory reaches back for a while, and no further than to its start: an older write may have been taken there.
+ * An owner that is recovering has taken it, but may have lost what was greater: before the order is certain, its ack is none.
+ *
+ * A write that has read a quorum first (DEL, SET with KEEPTTL) knows all that was acknowledged before: its first stamp is
+ * above it, and greater versions count as acks at once. Late acks of the first stamp are told from those of the second by the
+ * version that they carry.
  *
  * Outcomes. ok: W owners done. Failed: every owner that was sent the record refused it (a fence, a stale epoch, a full
- * queue), or nobody was sent it. Anything else is unknown, and says so. Late acks of the first stamp are told from
- * those of the second by the version that they carry.
+ * queue), or nobody was sent it. Anything else is unknown, and says so.
  *
  * Hints. At W acks the client has its answer and the write lingers: an owner that is still asked may answer, one that was
  * lost and is back is asked again. When every other owner holds it the write is over; an owner that is gone, refused for
@@ -56,6 +72,7 @@ void write_begin(struct coord *c, struct op *op, struct out *out)
     }
     op->above = op->record.version.stamp; /* of what was read, if anything was: spares the second round */
     op->phase = PHASE_WRITE;
+    op->round = deletion || op->keep_expiry; /* a quorum was read */
     c->writes++;
     op_reset(op);
     op->expiry_ms = kept ? op->record.expiry_ms : op->expiry_ms;
@@ -72,7 +89,15 @@ void write_begin(struct coord *c, struct op *op, struct out *out)
 
 static bool holds(const struct op_owner *o)
 {
-    return o->state == OWNER_DONE || o->state == OWNER_NEWER;
+    return o->state >= OWNER_DONE && o->state < OWNER_FAILED;
+}
+
+static unsigned holders(const struct op *op)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < op->owner_n; i++)
+        n += holds(&op->owner[i]);
+    return n;
 }
 
 void write_end(struct coord *c, struct op *op, struct out *out)
@@ -96,6 +121,8 @@ static void settle(struct coord *c, struct op *op, struct out *out)
     write_end(c, op, out);
 }
 
+static void contest(struct coord *c, struct op *op, bool waited, struct out *out);
+
 void write_drive(struct coord *c, struct op *op, bool late, struct out *out)
 {
     if (c->fenced)
@@ -114,6 +141,8 @@ void write_drive(struct coord *c, struct op *op, bool late, struct out *out)
     }
     if (op->answered)
         settle(c, op, out);
+    else
+        contest(c, op, late, out);
 }
 
 /* Refused for now, with nothing stored: worth another try within the deadline. */
@@ -131,8 +160,23 @@ static void take_lack(struct op *op, struct op_owner *o)
         o->state = OWNER_BEHIND;
 }
 
+/* What becomes of an owner that has the record or a greater one. Its memory must reach back to where the write began. */
+static enum owner_state state_of(const struct coord *c, const struct op *op, int error, uint32_t reach_ms)
+{
+    uint64_t began_ms = op->deadline_ms - c->deadline_ms;
+#ifdef CANARY_ACK_SUPERSEDED
+    return OWNER_DONE;
+#endif
+    if (error == 0 || op->round > 0)
+        return OWNER_DONE;
+    if (error == ERR_RECOVERING)
+        return OWNER_RECOVERING;
+    return reach_ms > c->now_ms - began_ms ? OWNER_NEWER : OWNER_UNSURE;
+}
+
 /* What an answer says about its owner. */
-static void take_answer(struct coord *c, struct op *op, struct op_owner *o, int error, const struct version *held)
+static void take_answer(struct coord *c, struct op *op, struct op_owner *o, int error, const struct version *held,
+                        uint32_t reach_ms)
 {
     if (error == ERR_LACKS_VALUE) {
         take_lack(op, o);
@@ -146,7 +190,7 @@ static void take_answer(struct coord *c, struct op *op, struct op_owner *o, int 
             o->state = error == ERR_NO_SPACE ? OWNER_FAILED : OWNER_IDLE;
         return;
     }
-    if (error && error != ERR_SUPERSEDED) {
+    if (error && error != ERR_SUPERSEDED && error != ERR_RECOVERING) {
         op->refusal = error;
         o->state = OWNER_FAILED;
         return;
@@ -154,14 +198,9 @@ static void take_answer(struct coord *c, struct op *op, struct op_owner *o, int 
     hlc_see(&c->clock, held->stamp, c->wall_ms, CLOCK_SKEW_MAX_MS);
     if (*own_stamp(op) == 0)
         return; /* about the first stamp, or a repair before: this one is not sent yet */
-    int greater = version_cmp(held, &op->record.version);
-    if (greater < 0)
+    if (version_cmp(held, &op->record.version) < 0)
         return; /* about the first stamp, and we are in the second round */
-    bool ack = greater == 0 || op->round > 0;
-#ifdef CANARY_ACK_SUPERSEDED
-    ack = true;
-#endif
-    o->state = ack ? OWNER_DONE : OWNER_NEWER;
+    o->state = state_of(c, op, error, reach_ms);
     o->seen = *held;
 }
 
@@ -169,7 +208,7 @@ static uint64_t greatest_seen(const struct op *op)
 {
     uint64_t stamp = 0;
     for (unsigned i = 0; i < op->owner_n; i++)
-        if (op->owner[i].state == OWNER_NEWER && op->owner[i].seen.stamp > stamp)
+        if ((op->owner[i].state == OWNER_NEWER || op->owner[i].state == OWNER_UNSURE) && op->owner[i].seen.stamp > stamp)
             stamp = op->owner[i].seen.stamp;
     return stamp;
 }
@@ -198,6 +237,35 @@ static void give_up(struct coord *c, struct op *op, struct out *out)
     }
 }
 
+/* Whether somebody who has not answered yet may still do so. */
+static bool awaited(const struct coord *c, const struct op *op)
+{
+    for (unsigned i = 0; i < op->owner_n; i++)
+        if (op->owner[i].state <= OWNER_ASKED && op_reachable(c, op, i))
+            return true;
+    return false;
+}
+
+static bool younger_than_a_tick(const struct coord *c, const struct op *op)
+{
+    return op->deadline_ms > c->now_ms + c->deadline_ms - c->deadline_ms / OP_TICKS;
+}
+
+/* Some owners hold a greater version, and those that answered do not settle what follows from it. `waited`: long enough. */
+static void contest(struct coord *c, struct op *op, bool waited, struct out *out)
+{
+    unsigned newer = op_count(op, OWNER_NEWER), unsure = op_count(op, OWNER_UNSURE);
+    bool open = awaited(c, op);
+    if (op->round > 0 || newer + unsure == 0)
+        return;
+    if (open && !waited)
+        op_hedge(c, op);
+    else if (unsure == 0 && younger_than_a_tick(c, op))
+        second_round(c, op, out);
+    else if (!open)
+        give_up(c, op, out);
+}
+
 /* W owners hold it: the client is answered; the others have until the deadline. */
 static void acknowledge(struct coord *c, struct op *op, struct out *out)
 {
@@ -208,20 +276,31 @@ static void acknowledge(struct coord *c, struct op *op, struct out *out)
         settle(c, op, out);
 }
 
-void write_answer(struct coord *c, struct op *op, unsigned i, int error, const struct version *held, struct out *out)
+void write_answer(struct coord *c, struct op *op, unsigned i, int error, const struct version *held, uint32_t reach_ms,
+                  struct out *out)
 {
-    take_answer(c, op, &op->owner[i], error, held);
-    unsigned done = op_count(op, OWNER_DONE), newer = op_count(op, OWNER_NEWER);
+    take_answer(c, op, &op->owner[i], error, held, reach_ms);
+    unsigned done = op_count(op, OWNER_DONE), newer = op_count(op, OWNER_NEWER), recovering = op_count(op, OWNER_RECOVERING);
+    bool none_before = done + c->layout->w > op->owner_n; /* nothing greater was acknowledged before ours began */
+    bool unseen = newer + recovering + c->layout->r > op->owner_n;
     if (op->answered)
         settle(c, op, out);
-    else if (done >= op->need)
+    else if ((none_before ? holders(op) : done) >= op->need)
         acknowledge(c, op, out);
     else if (op_count(op, OWNER_BEHIND) > 0)
         expire_again(c, op, out);
     else if (op->owner_n - op_count(op, OWNER_FAILED) < op->need)
         give_up(c, op, out);
-    else if (newer > 0 && done + newer >= c->layout->w)
+    else if (op->round == 0 && newer > 0 && unseen)
         second_round(c, op, out);
+    else
+        contest(c, op, false, out);
+}
+
+void write_hedge(struct coord *c, struct op *op, struct out *out)
+{
+    if (!op->answered)
+        contest(c, op, true, out);
 }
 
 void write_expire(struct coord *c, struct op *op, struct out *out)

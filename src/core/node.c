@@ -315,6 +315,7 @@ static void carry_layout(struct node *n, struct out *out)
         return;
     }
     n->epoch = l->epoch;
+    coord_lost(&n->coord, n->repair.recovering);
     for (unsigned m = 0; m < l->member_n; m++) {
         uint64_t id = l->member[m].id;
         struct swim_view v;
@@ -664,8 +665,8 @@ static void on_message(struct node *n, const struct event *ev, struct out *out)
     struct replica_view view = {.epoch = n->epoch, .fenced = n->coord.fenced, .wall_ms = n->coord.believed_ms, .peer = from};
     if (m->kind >= MSG_PUT)
         view.addr = peer_addr(n, from);
-    if (m->kind == MSG_GET)
-        view.recovering = key_recovering(n, m->get.key);
+    if (m->kind == MSG_GET || m->kind == MSG_PUT)
+        view.recovering = key_recovering(n, m->kind == MSG_GET ? m->get.key : m->put.record.key);
     if (replica_message(&n->replica, &view, m, out))
         return;
     if (m->kind == MSG_LAYOUT)
@@ -716,13 +717,13 @@ static void on_stored(struct node *n, const struct event *ev, struct out *out)
         out_trace(out, TRACE_STORE_ERROR, 0, (uint64_t)error, 0, slice_str(error_sentence(error)));
     switch (TOKEN_OWNER(ev->stored.token)) {
     case TOKEN_COORD:
-        coord_stored(&n->coord, number, error, &ev->stored.held, out);
+        coord_stored(&n->coord, number, error, &ev->stored.held, ev->stored.reach_ms, out);
         break;
     case TOKEN_FLUSH:
         coord_flushed(&n->coord, number, error, &ev->stored.held, out);
         break;
     case TOKEN_REPLICA:
-        replica_stored(&n->replica, n->epoch, number, error, &ev->stored.held, out);
+        replica_stored(&n->replica, n->epoch, number, ev, out);
         break;
     case TOKEN_SWIM:
         if (!error)

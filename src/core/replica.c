@@ -16,10 +16,11 @@ void replica_close(struct replica *r)
 
 /* ---- Answers ---- */
 
-static void answer_put(const struct replica_ask *a, uint64_t epoch, int error, const struct version *held, struct out *out)
+static void answer_put(const struct replica_ask *a, uint64_t epoch, int error, const struct version *held, uint32_t reach_ms,
+                       struct out *out)
 {
     struct message *m = out_send(out, a->peer, a->addr, MSG_PUT_ACK);
-    m->put_ack = (struct msg_put_ack){.op = a->op, .epoch = epoch, .error = (uint32_t)error, .held = *held};
+    m->put_ack = (struct msg_put_ack){.op = a->op, .epoch = epoch, .error = (uint32_t)error, .held = *held, .reach_ms = reach_ms};
 }
 
 static void answer_get(const struct replica_ask *a, uint64_t epoch, int error, const struct record *record, uint32_t size,
@@ -60,7 +61,7 @@ static bool is_write(uint8_t kind)
 static void refuse(const struct replica_ask *a, uint64_t epoch, int error, struct out *out)
 {
     if (a->kind == MSG_PUT)
-        answer_put(a, epoch, error, &(struct version){0}, out);
+        answer_put(a, epoch, error, &(struct version){0}, 0, out);
     else if (a->kind == MSG_FLUSH)
         answer_flush(a, epoch, error, 0, out);
     else if (a->kind == MSG_GET)
@@ -76,7 +77,7 @@ static void refuse(const struct replica_ask *a, uint64_t epoch, int error, struc
 /* Reads off what every request has; false when it is none. */
 static bool ask_of(const struct replica_view *view, const struct message *m, struct replica_ask *a, uint64_t *epoch)
 {
-    *a = (struct replica_ask){.peer = view->peer, .addr = view->addr, .kind = m->kind};
+    *a = (struct replica_ask){.peer = view->peer, .addr = view->addr, .kind = m->kind, .recovering = view->recovering};
     switch (m->kind) {
     case MSG_PUT:
         return a->op = m->put.op, *epoch = m->put.epoch, true;
@@ -171,7 +172,7 @@ bool replica_message(struct replica *r, const struct replica_view *view, const s
     submit(handle, view, m, out);
 #ifdef CANARY_ACK_BEFORE_STORED
     if (m->kind == MSG_PUT)
-        answer_put(&ask, view->epoch, 0, &m->put.record.version, out);
+        answer_put(&ask, view->epoch, 0, &m->put.record.version, 0, out);
 #endif
     return true;
 }
@@ -189,13 +190,20 @@ static struct replica_ask ask_done(struct replica *r, uint64_t number)
     return ask;
 }
 
-void replica_stored(struct replica *r, uint64_t epoch, uint64_t number, int error, const struct version *held, struct out *out)
+/* Whether "stored" would say too much: to a coordinator it also means that nothing greater was acknowledged by us before. */
+static bool unsound(const struct replica_ask *a)
+{
+    return a->kind == MSG_PUT && a->recovering && TOKEN_OWNER(a->op) == 0;
+}
+
+void replica_stored(struct replica *r, uint64_t epoch, uint64_t number, const struct event *ev, struct out *out)
 {
     struct replica_ask ask = ask_done(r, number);
+    int error = ev->stored.error;
     if (ask.kind == MSG_FLUSH)
-        answer_flush(&ask, epoch, error, held->stamp, out);
+        answer_flush(&ask, epoch, error, ev->stored.held.stamp, out);
     else
-        answer_put(&ask, epoch, error, held, out);
+        answer_put(&ask, epoch, !error && unsound(&ask) ? ERR_RECOVERING : error, &ev->stored.held, ev->stored.reach_ms, out);
 }
 
 void replica_read(struct replica *r, uint64_t epoch, uint64_t number, int error, const struct record *record, uint32_t size,

@@ -15,7 +15,8 @@ struct replica_ask {
     uint64_t peer;
     struct addr addr;
     uint64_t op;
-    uint8_t kind; /* MSG_PUT, MSG_FLUSH, MSG_GET, MSG_COUNT, MSG_TREE_GET, MSG_LIST_GET */
+    bool recovering; /* PUT: the key may be one that this node has lost a greater version of */
+    uint8_t kind;    /* MSG_PUT, MSG_FLUSH, MSG_GET, MSG_COUNT, MSG_TREE_GET, MSG_LIST_GET */
 };
 
 struct replica {
@@ -28,7 +29,7 @@ struct replica {
 struct replica_view {
     uint64_t epoch;   /* of the layout in force; 0 for none */
     bool fenced;      /* no write may be taken under it any more */
-    bool recovering;  /* the key that is asked for may be one that this node lost */
+    bool recovering;  /* GET, PUT: the key may be one that this node lost */
     uint64_t wall_ms; /* by which counts judge what has expired */
     uint64_t peer;
     struct addr addr; /* of the peer */
@@ -42,7 +43,7 @@ void replica_close(struct replica *r);
 bool replica_message(struct replica *r, const struct replica_view *view, const struct message *m, struct out *out);
 
 /* The store's answers to TOKEN_REPLICA tokens. One action each. */
-void replica_stored(struct replica *r, uint64_t epoch, uint64_t number, int error, const struct version *held, struct out *out);
+void replica_stored(struct replica *r, uint64_t epoch, uint64_t number, const struct event *ev, struct out *out);
 void replica_read(struct replica *r, uint64_t epoch, uint64_t number, int error, const struct record *record, uint32_t size,
                   struct out *out);
 void replica_counted(struct replica *r, uint64_t epoch, uint64_t number, struct slice counts, struct out *out);

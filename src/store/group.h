@@ -24,6 +24,7 @@ struct pending {
     uint32_t key_n;         /* the key itself stands in bytes, behind the record's header */
     uint16_t slot;
     bool decided; /* answered already: what is visible is as new */
+    bool flushed; /* a flush covered it when it came */
     bool own;     /* the store's own put: nobody waits for an answer */
 };
 

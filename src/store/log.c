@@ -175,6 +175,7 @@ static void advance(struct log *l)
 static void log_flush(struct store *s)
 {
     struct log *l = log_of(s);
+    l->table.now_ms = s->now_ms;
     if (!table_settle(&l->table, l->gather))
         return;
     l->flushed = true;

@@ -95,6 +95,7 @@ static int gather_to_flight(struct mem *m)
 static void mem_flush(struct store *s)
 {
     struct mem *m = mem_of(s);
+    m->table.now_ms = s->now_ms;
     if (!table_settle(&m->table, &m->gather))
         return;
     if (m->disk->faults.full) {

@@ -4,6 +4,10 @@
  * whatever order they come in, also at replay. A put becomes visible to reads, and its result comes out of store_reap, only when
  * it is as durable as the store was opened for. One thread calls all this; an implementation may have helpers inside.
  *
+ * A put that came when nothing greater was visible is answered with 0, though something greater may have overtaken it by
+ * the time it is durable; so is its repetition, as long as that is remembered. ERR_SUPERSEDED says that something greater
+ * was visible when it came, and never before, as far back as the memory reaches, nothing greater.
+ *
  * A record of kind RECORD_EXPIRY joins the value that it names: only a key that visibly holds that value takes it. A
  * store knows no time: a record whose expiry has passed is held and read like any other.
  *
@@ -30,11 +34,13 @@ enum store_result_kind { STORE_PUT_DONE, STORE_GET_DONE, STORE_COUNT_DONE, STORE
 struct store_result {
     enum store_result_kind kind;
     uint64_t token;
-    int error;            /* PUT: 0, ERR_SUPERSEDED, ERR_LACKS_VALUE (of an expiry), ERR_IO, ERR_NO_SPACE, ERR_BUSY.
+    int error;            /* PUT: 0, ERR_SUPERSEDED, ERR_LACKS_VALUE (of an expiry), ERR_IO,
+                           * ERR_NO_SPACE, ERR_BUSY.
                            * GET: 0 (absent too), ERR_IO, ERR_CORRUPT.
                            * TREE, LIST: 0, ERR_LOADING (the cluster is not known yet), ERR_BAD_MESSAGE (no such vnode).
                            * Any: ERR_NO_MEMORY, ERR_TOO_BIG; PUT: ERR_REFUSED (a kind that this release cannot merge).
                            * After ERR_IO or ERR_NO_SPACE the record may yet turn up at the next opening */
+    uint32_t reach_ms;    /* PUT, SUPERSEDED: that version was not taken here in the last so many ms (recent.h) */
     struct version held;  /* PUT: what is held for the key now */
     struct record record; /* GET: kind RECORD_NONE when absent, RECORD_EXPIRY when only that survived of a value; value empty for
                            * GET_DIGEST */
@@ -66,6 +72,7 @@ struct store_vtable {
 /* The head of every implementation. */
 struct store {
     const struct store_vtable *vtable;
+    uint64_t now_ms; /* monotonic; kept by the caller, in each turn before the flush: a store reads no clock */
 };
 
 /* Submits a put. The record is copied. Its STORE_PUT_DONE comes once, after a flush. A record equal to what is held is a

@@ -13,6 +13,7 @@ enum {
 struct answer {
     uint64_t token;
     int error;
+    uint32_t reach_ms;
     struct version held;
 };
 
@@ -54,12 +55,13 @@ void table_close(struct table *t)
 
 /* ---- Puts ---- */
 
-static void answer(struct table *t, uint64_t token, int error, const struct version *held)
+static struct answer *answer(struct table *t, uint64_t token, int error, const struct version *held)
 {
     struct answer *a = queue_push(&t->answers);
     *a = (struct answer){.token = token, .error = error};
     if (held)
         a->held = *held;
+    return a;
 }
 
 static struct index_item item_of(const struct record *r, uint32_t value_n)
@@ -248,22 +250,32 @@ void table_put_own(struct group *g, const struct record *r)
         free(p.state);
 }
 
+/* Answers a put that adds nothing to what is held. A later expiry of its value does not supersede the value. */
+static void answer_idle(struct table *t, const struct pending *p, const struct index_item *held)
+{
+    const struct version *v = &p->item.version;
+    bool value_held = p->item.kind != RECORD_EXPIRY && version_value_cmp(v, &held->version) == 0;
+    bool taken = value_held || version_cmp(v, &held->version) >= 0 || recent_took(&t->recent, p->hash, v);
+    answer(t, p->token, taken ? 0 : ERR_SUPERSEDED, &held->version)->reach_ms = recent_reach_ms(&t->recent, t->now_ms);
+}
+
 static void settle_one(struct table *t, struct group *g, struct pending *p)
 {
     t->unsettled--;
     struct index_key k = group_key(g, p);
     struct index_spot spot;
-    if (index_find(&t->index, &k, &spot)) {
-        struct index_item held = index_get(&t->index, &spot);
-        p->decided = held.kind != RECORD_NONE && !adds(&held, &p->item);
-        if (p->decided)
-            answer_held(t, p->token, &p->item.version, &held.version);
-    }
+    struct index_item held = index_find(&t->index, &k, &spot) ? index_get(&t->index, &spot) : (struct index_item){0};
+    p->decided = held.kind != RECORD_NONE && !adds(&held, &p->item);
+    p->flushed = flushed_covers(t->flushed, &p->item.version);
+    if (p->decided)
+        answer_idle(t, p, &held);
     int error = p->decided ? 0 : index_reserve(&t->index, &k, &p->item, &spot);
     if (error) {
         answer(t, p->token, error, NULL);
         p->decided = true;
     }
+    if (!p->decided && !p->flushed)
+        recent_take(&t->recent, p->hash, &p->item.version, t->now_ms);
     g->decided += p->decided;
 }
 
@@ -285,6 +297,8 @@ static uint32_t batch_end(uint32_t from, uint32_t n)
 
 bool table_settle(struct table *t, struct group *g)
 {
+    if (t->recent.forgot_ms == 0)
+        t->recent.forgot_ms = t->now_ms; /* the first since it was opened */
     while (g->settled < g->n) {
         uint32_t end = batch_end(g->settled, g->n);
         fetch_group(t, g, g->settled, end);
@@ -331,12 +345,14 @@ static struct version merge_state(struct table *t, struct state *fresh)
 /* Makes one put of a durable group visible. */
 static void publish_one(struct table *t, const struct group *g, struct pending *p, uint16_t segment, uint32_t base)
 {
-    struct version put = p->item.version, held;
+    struct version held;
+    int error = 0;
     if (p->state) {
-        put = p->state->version;
+        struct version put = p->state->version;
         p->state->segment = segment;
         p->state->offset = p->item.offset + base;
         held = merge_state(t, p->state);
+        error = version_cmp(&put, &held) < 0 ? ERR_SUPERSEDED : 0;
         p->state = NULL;
     } else {
         struct index_key k = group_key(g, p);
@@ -345,9 +361,10 @@ static void publish_one(struct table *t, const struct group *g, struct pending *
         p->item.segment = segment;
         p->item.offset += base;
         held = merge(t, &k, &spot, &p->item);
+        error = p->flushed && version_cmp(&p->item.version, &held) < 0 ? ERR_SUPERSEDED : 0;
     }
     if (!p->own)
-        answer(t, p->token, version_cmp(&put, &held) < 0 ? ERR_SUPERSEDED : 0, &held);
+        answer(t, p->token, error, &held);
 }
 
 /* A put that needed no write was written along with its group all the same. */
@@ -373,10 +390,12 @@ void table_publish(struct table *t, struct group *g, uint16_t segment, uint32_t 
 
 void table_fail(struct table *t, struct group *g, int error)
 {
+    recent_forget(&t->recent, t->now_ms);
     for (uint32_t i = 0; i < g->n; i++) {
-        t->unsettled -= i >= g->settled && !g->pending[i].state;
-        if (!g->pending[i].decided && !g->pending[i].own)
-            answer(t, g->pending[i].token, error, NULL);
+        const struct pending *p = &g->pending[i];
+        t->unsettled -= i >= g->settled && !p->state;
+        if (!p->decided && !p->own)
+            answer(t, p->token, error, NULL);
     }
     group_reset(g);
 }
@@ -481,7 +500,8 @@ bool table_answer(struct table *t, struct store_result *out)
     const struct answer *a = queue_peek(&t->answers);
     if (!a)
         return false;
-    *out = (struct store_result){.kind = STORE_PUT_DONE, .token = a->token, .error = a->error, .held = a->held};
+    *out = (struct store_result){
+        .kind = STORE_PUT_DONE, .token = a->token, .error = a->error, .reach_ms = a->reach_ms, .held = a->held};
     queue_pop(&t->answers);
     return true;
 }

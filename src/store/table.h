@@ -26,6 +26,7 @@
 #include "store/group.h"
 #include "store/index.h"
 #include "store/queue.h"
+#include "store/recent.h"
 #include "store/state.h"
 #include "store/store.h"
 #include "store/tally.h"
@@ -62,6 +63,8 @@ struct table {
     uint32_t fetched;       /* questions at the head whose entries were asked for */
     uint64_t unsettled;     /* puts that the index does not know of yet */
     uint32_t *live;         /* the last count */
+    struct recent recent;
+    uint64_t now_ms; /* kept by the owner, for `recent` */
     struct forest forest;
     struct buf told; /* the last TREE's hashes or LIST's entries */
 };
