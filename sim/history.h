@@ -57,9 +57,6 @@ struct history_key {
 struct history {
     struct history_key *key;
     uint32_t key_n;
-    /* A write counts as known from its acknowledgement on, not already from a read that saw it under way: what a write may
-     * do that is stamped a second time, above one that began after it was seen. The promise on acknowledged writes stays. */
-    bool only_acks;
     struct buf why; /* the first violation, in words; empty while there is none */
 };
 

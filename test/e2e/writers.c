@@ -82,7 +82,6 @@ void writers_open(struct writers *w, struct cluster *c, uint64_t seed)
 {
     *w = (struct writers){.cluster = c, .running = true, .next_value = 1};
     history_init(&w->history, WRITERS_KEYS);
-    w->history.only_acks = true; /* a coordinator that is stopped in mid-write may stamp a second time when it goes on */
     rng_init(&w->rng, seed ^ 0x3217e5);
     buf_init(&w->why, 4096);
     for (unsigned i = 0; i < WRITERS; i++) {

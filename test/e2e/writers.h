@@ -3,7 +3,7 @@
  * Each node has a few connections of its own. Each sends a batch of commands on random keys in one go, waits for all the
  * replies, thinks, and goes on; when the connection ends it opens another to the same node, again and again. Every
  * written value is unique, and everything goes into a history (sim/history.h), which says at each read whether what the
- * clients were told so far can be true: the same judge that judges the simulated world (but see its only_acks).
+ * clients were told so far can be true: the same judge that judges the simulated world.
  *
  * An outcome is one of five. done; refused (nothing was stored, says the node); unknown (it may have been stored, says
  * the node); cut (the connection ended before the reply came); and anything else is a violation. So is a request that
