@@ -253,6 +253,12 @@ static void act(struct world *w, uint32_t i, const struct action *a)
     case ACT_STORE_LIST:
         store_list(s->store, a->list.token, a->list.vnode, a->list.ranges);
         break;
+    case ACT_STORE_DOUBT:
+        store_doubt(s->store, a->slots);
+        break;
+    case ACT_STORE_HEAL:
+        store_healed(s->store, a->slots);
+        break;
     case ACT_REPLY:
         act_reply(w, i, &a->reply);
         break;
@@ -306,6 +312,9 @@ static bool step_result(struct world *w, uint32_t i)
         ev.read.error = r.error;
         ev.read.record = r.record;
         ev.read.size = r.size;
+    } else if (r.kind == STORE_DAMAGED) {
+        ev.kind = EV_DAMAGED;
+        ev.damaged = r.told;
     } else if (r.kind != STORE_COUNT_DONE) {
         ev.kind = EV_TOLD;
         ev.told.token = r.token;

@@ -199,7 +199,7 @@ static void who_lost_records_takes_young_ones_too_and_recovers_from_a_sound_peer
     struct buf theirs;
     buf_init(&theirs, 1 << 20);
     add(&theirs, 5, "young", WALL_MS);
-    repair_recover(&r);
+    repair_doubt_all(&r);
     assert_true(repair_recovering(&r, 0));
     told(until_lists(), MSG_LIST, slice_of(NULL, 0), buf_view(&theirs), UINT64_MAX);
     assert_non_null(sent(MSG_GET));
@@ -209,7 +209,7 @@ static void who_lost_records_takes_young_ones_too_and_recovers_from_a_sound_peer
         run_end(&r, false);
         for (uint64_t op = begin(); r.run.phase != REPAIR_IDLE; op = r.run.phase != REPAIR_IDLE ? op_of(sent(MSG_TREE_GET)) : 0) {
             struct message m = {.kind = MSG_TREE};
-            m.tree = (struct msg_tree){.op = op, .hashes = slice_of(roots, sizeof roots), .recovering = !sound};
+            m.tree = (struct msg_tree){.op = op, .hashes = slice_of(roots, sizeof roots), .recovering = sound ? 0 : UINT32_MAX};
             out_clear(&out);
             repair_told(&r, TOKEN_NUMBER(op), 0, slice_of(roots, sizeof roots), 0, &out);
             assert_true(repair_message(&r, PEER, &m, &out));
@@ -218,6 +218,41 @@ static void who_lost_records_takes_young_ones_too_and_recovers_from_a_sound_peer
         assert_int_equal(r.recovering_n, sound ? 0 : VNODES - (REPAIR_ROOTS - 1)); /* all but one had equal roots before */
     }
     assert_false(repair_recovering(&r, 0));
+}
+
+static void one_damaged_slot_makes_one_vnode_recover_and_only_that_is_compared(void **state)
+{
+    (void)state;
+    static const uint8_t roots[8 * REPAIR_ROOTS] = {1};
+    uint8_t slots[SLOTS / 8] = {0};
+    struct slice healed;
+    const unsigned slot = 5 * SLOTS / VNODES + 17;
+    slots[slot / 8] = (uint8_t)(1 << slot % 8);
+    repair_doubt(&r, slice_of(slots, sizeof slots));
+    assert_int_equal(r.recovering_n, 1);
+    assert_true(repair_recovering(&r, 5));
+    assert_false(repair_healed(&r, &healed));
+    out_clear(&out);
+    repair_tick(&r, &out);
+    const struct message *asked = sent(MSG_TREE_GET);
+    assert_non_null(asked);
+    assert_int_equal(asked->tree_get.vnodes.n, 2);
+    assert_int_equal(asked->tree_get.vnodes.p[0], 5);
+    assert_int_equal(repair_layout(&r, &layout), 0); /* what is in doubt is so under every layout */
+    assert_true(repair_recovering(&r, 5));
+    repair_peer(&r, PEER, ADDR, true);
+    repair_time(&r, r.now_ms + 2 * REPAIR_RETURN_MS, WALL_MS, false);
+    out_clear(&out);
+    repair_tick(&r, &out);
+    struct message m = {.kind = MSG_TREE};
+    m.tree = (struct msg_tree){.op = op_of(sent(MSG_TREE_GET)), .hashes = slice_of(roots, 8)};
+    repair_told(&r, TOKEN_NUMBER(m.tree.op), 0, slice_of(roots, 8), 0, &out);
+    assert_true(repair_message(&r, PEER, &m, &out));
+    assert_int_equal(r.recovering_n, 0);
+    assert_true(repair_healed(&r, &healed));
+    assert_true(healed.p[slot / 8] & 1 << slot % 8);
+    assert_false(repair_healed(&r, &healed));
+    assert_int_equal(r.peer[1].done_ms, 0); /* not all that the two share was compared */
 }
 
 static void a_dead_member_is_counted_and_a_strange_vnode_refused(void **state)
@@ -242,6 +277,7 @@ int main(void)
         TEST(what_is_missing_travels_and_what_is_young_does_not),
         TEST(nonsense_from_the_peer_ends_it),
         TEST(silence_a_death_and_a_fence_end_it),
+        TEST(one_damaged_slot_makes_one_vnode_recover_and_only_that_is_compared),
         TEST(who_lost_records_takes_young_ones_too_and_recovers_from_a_sound_peer_only),
         TEST(a_dead_member_is_counted_and_a_strange_vnode_refused),
     };

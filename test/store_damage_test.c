@@ -49,7 +49,7 @@ static unsigned damaged_vnodes(struct fixture *f)
 {
     unsigned n = 0;
     for (uint32_t v = 0; v < VNODES_DEFAULT; v++)
-        n += log_damaged(f->store, v);
+        n += store_damaged(f->store, v);
     return n;
 }
 
@@ -57,6 +57,16 @@ static uint32_t vnode_of(unsigned i)
 {
     char key[32];
     return (uint32_t)slot_of_key(key_of(key, i)) * VNODES_DEFAULT / SLOTS;
+}
+
+/* Every slot of key i's vnode is fetched again. */
+static void heal(struct fixture *f, unsigned i)
+{
+    uint8_t slots[SLOTS / 8] = {0};
+    for (uint32_t slot = vnode_of(i) * (SLOTS / VNODES_DEFAULT); slot < (vnode_of(i) + 1) * (SLOTS / VNODES_DEFAULT); slot++)
+        slots[slot / 8] |= (uint8_t)(1 << slot % 8);
+    store_healed(f->store, slice_of(slots, sizeof slots));
+    store_flush(f->store);
 }
 
 static void expect_all_but(struct fixture *f, unsigned from, unsigned to)
@@ -83,21 +93,69 @@ static void a_rotten_record_puts_its_vnode_in_doubt(void **state)
     assert_int_equal(access(fixture_path(f, SEGMENT_1), F_OK), -1);
     for (int again = 0; again < 2; again++) {
         expect_all_but(f, 3, 4);
+        assert_int_equal(f->doubted, 1);
         assert_int_equal(damaged_vnodes(f), 1);
-        assert_true(log_damaged(f->store, vnode_of(3)));
+        assert_true(store_damaged(f->store, vnode_of(3)));
         fixture_close(f);
         f->report[0] = 0;
+        f->doubted = 0;
         fixture_open(f);
         assert_string_equal(f->report, "");
     }
     char key[32];
     assert_int_equal(fixture_put(f, value_record(key_of(key, 3), SLICE("value"), 4)).error, 0);
-    log_healed(f->store, vnode_of(3));
+    heal(f, 3);
     assert_int_equal(log_drain(f->store), 0);
     fixture_close(f);
     fixture_open(f);
     assert_int_equal(damaged_vnodes(f), 0);
     expect_all_but(f, 0, 0);
+}
+
+/* Damage that comes while the log is open is met by the next read, which fails; then the record is absent and its slot in doubt,
+ * over restarts. */
+static void a_read_that_meets_damage_puts_its_slot_in_doubt(void **state)
+{
+    struct fixture *f = *state;
+    char key[32];
+    make(f);
+    fixture_open(f);
+    flip(fixture_path(f, SEGMENT_1), record_at(3) + RECORD_HEADER + 6, 2);
+    assert_int_equal(fixture_get(f, key_of(key, 3), GET_VALUE).error, ERR_CORRUPT);
+    assert_non_null(strstr(f->report, "seg-00000001.log"));
+    assert_int_equal(fixture_put(f, value_record(SLICE("another"), SLICE("value"), 100)).error, 0);
+    expect_all_but(f, 3, 4);
+    assert_int_equal(f->doubted, 1);
+    fixture_close(f);
+    fixture_open(f);
+    expect_all_but(f, 3, 4);
+    assert_int_equal(damaged_vnodes(f), 1);
+    fixture_until_compacted(f, 1); /* else the next opening would find it again */
+    heal(f, 3);
+    assert_int_equal(log_drain(f->store), 0);
+    fixture_close(f);
+    fixture_open(f);
+    assert_int_equal(damaged_vnodes(f), 0);
+}
+
+/* What the owner says itself is remembered as well; damage that it does not know of yet is not healed by it. */
+static void a_doubt_of_the_owner_lasts_until_it_is_healed(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t all[SLOTS / 8];
+    memset(all, 0xff, sizeof all);
+    fixture_open(f);
+    store_doubt(f->store, slice_of(all, sizeof all));
+    assert_int_equal(fixture_put(f, value_record(SLICE("k"), SLICE("v"), 1)).error, 0);
+    fixture_close(f);
+    fixture_open(f);
+    assert_int_equal(damaged_vnodes(f), VNODES_DEFAULT);
+    store_healed(f->store, slice_of(all, sizeof all)); /* it was not told yet */
+    assert_int_equal(damaged_vnodes(f), VNODES_DEFAULT);
+    fixture_expect(f, SLICE("k"), SLICE("v"));
+    assert_int_equal(f->doubted, SLOTS);
+    store_healed(f->store, slice_of(all, sizeof all));
+    assert_int_equal(damaged_vnodes(f), 0);
 }
 
 /* When the bytes do not even say what they were, every vnode is in doubt; all that can be read is there. */
@@ -150,6 +208,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_rotten_record_puts_its_vnode_in_doubt),
+        TEST(a_read_that_meets_damage_puts_its_slot_in_doubt),
+        TEST(a_doubt_of_the_owner_lasts_until_it_is_healed),
         TEST(a_bad_sector_puts_all_in_doubt),
         TEST(a_missing_end_puts_all_in_doubt),
         TEST(a_lost_state_is_refused),

@@ -33,6 +33,7 @@ struct fixture {
     sem_t woken;
     char why[512];
     char report[1024]; /* the last sentence reported */
+    unsigned doubted;  /* slots that STORE_DAMAGED results told of, those of the last */
 };
 
 static inline void fixture_wake(void *arg)
@@ -98,6 +99,19 @@ static inline const char *fixture_path(struct fixture *f, const char *name)
     return path;
 }
 
+/* As store_reap; takes note of what answers nothing. */
+static inline bool fixture_poll(struct fixture *f, struct store_result *out)
+{
+    while (store_reap(f->store, out)) {
+        if (out->kind != STORE_DAMAGED)
+            return true;
+        f->doubted = 0;
+        for (size_t i = 0; i < out->told.n; i++)
+            f->doubted += (unsigned)__builtin_popcount(out->told.p[i]);
+    }
+    return false;
+}
+
 /* The next result; waits for the helpers. */
 static inline struct store_result fixture_reap(struct fixture *f)
 {
@@ -105,7 +119,7 @@ static inline struct store_result fixture_reap(struct fixture *f)
     struct timespec end;
     clock_gettime(CLOCK_REALTIME, &end);
     end.tv_sec += WAIT_S;
-    while (!store_reap(f->store, &out))
+    while (!fixture_poll(f, &out))
         if (sem_timedwait(&f->woken, &end) != 0 && errno == ETIMEDOUT)
             fail_msg("no result within %d s", WAIT_S);
     return out;
@@ -120,7 +134,7 @@ static inline void fixture_until_compacted(struct fixture *f, uint64_t n)
     clock_gettime(CLOCK_REALTIME, &end);
     end.tv_sec += WAIT_S;
     for (;;) {
-        if (store_reap(f->store, &out))
+        if (fixture_poll(f, &out))
             fail_msg("a result that nobody asked for");
         log_stats(f->store, &stats);
         if (stats.removed >= n)

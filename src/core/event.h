@@ -176,6 +176,7 @@ enum event_kind {
     EV_HINTED,    /* what is kept for a member changed: hints became durable, or were lost; at the start, of each such member */
     EV_HINTS,     /* ACT_HINT_READ is answered */
     EV_TOLD,      /* a store question about trees is answered */
+    EV_DAMAGED,   /* records of the store may have been lost; before the first EV_READ where they were lost before the start */
 };
 
 struct event {
@@ -235,6 +236,7 @@ struct event {
             struct slice told; /* hashes, or entries of a listing */
             uint64_t upto;     /* of a listing: nothing is left out up to this position */
         } told;
+        struct slice damaged; /* slots: SLOTS / 8 bytes, a bit each */
     };
 };
 
@@ -254,6 +256,8 @@ enum action_kind {
     ACT_HINT_EXPIRE, /* hints stamped before may go */
     ACT_STORE_TREE,  /* hashes of Merkle trees; EV_TOLD follows */
     ACT_STORE_LIST,  /* keys and versions; EV_TOLD follows */
+    ACT_STORE_DOUBT, /* some slots may lack records: to be remembered over restarts until they are healed */
+    ACT_STORE_HEAL,  /* what some slots lacked was fetched again */
     ACT_REPLY,       /* the result of a request */
     ACT_MEMBER,      /* a member changed: for subscribers */
     ACT_TRACE,       /* something to log */
@@ -308,6 +312,7 @@ struct action {
             uint16_t vnode;
             struct slice ranges; /* of positions */
         } list;
+        struct slice slots; /* DOUBT, HEALED: SLOTS / 8 bytes, a bit each */
         struct result reply;
         struct member_info member;
         struct trace trace;

@@ -282,26 +282,37 @@ static bool peers_rebuild(struct node *n, const struct layout *l)
 
 /* Another disk than the one that this node was let in with: what that one held is to be fetched (repair_recover.c). Whether
  * it was is remembered on this disk. */
-static void judge_disk(struct node *n, const struct layout *l, struct out *out)
+static void judge_disk(struct node *n, const struct layout *l)
 {
     int m = layout_find(l, n->self);
-    if (m < 0 || l->member[m].disk == n->disk || n->whole || n->repair.recovering_n > 0)
+    if (m < 0 || l->member[m].disk == n->disk || n->whole || n->new_disk)
         return;
-    repair_recover(&n->repair);
-    out_trace(out, TRACE_NODE_RECOVERING, n->self, l->epoch, n->repair.recovering_n, slice_of(NULL, 0));
-    n->recovering = n->repair.recovering_n > 0;
+    n->new_disk = true;
+    repair_doubt_all(&n->repair);
 }
 
 /* What the lost disk held is all here again. */
-static void carry_whole(struct node *n, struct out *out)
+static void save_whole(struct node *n, struct out *out)
 {
-    n->replica.recovering = n->repair.recovering_n > 0;
-    if (!n->recovering || n->repair.recovering_n > 0)
-        return;
-    n->recovering = false;
+    n->new_disk = false;
     n->whole = true;
-    out_trace(out, TRACE_NODE_RECOVERED, n->self, n->epoch, 0, slice_of(NULL, 0));
     out_state(out, TOKEN(TOKEN_NODE, TOKEN_WHOLE), SLICE("whole"), ++n->whole_serial, SLICE("whole"));
+}
+
+/* What repair found out about records that this node lacks: for the log, and for the store to remember. */
+static void carry_recovering(struct node *n, struct out *out)
+{
+    struct slice healed;
+    uint32_t vnodes = n->repair.recovering_n;
+    if (repair_healed(&n->repair, &healed))
+        out_add(out, ACT_STORE_HEAL)->slots = healed;
+    if (vnodes > 0 && !n->recovering)
+        out_trace(out, TRACE_NODE_RECOVERING, n->self, n->epoch, vnodes, slice_of(NULL, 0));
+    if (vnodes == 0 && n->recovering)
+        out_trace(out, TRACE_NODE_RECOVERED, n->self, n->epoch, 0, slice_of(NULL, 0));
+    n->recovering = vnodes > 0;
+    if (n->new_disk && vnodes == 0)
+        save_whole(n, out);
 }
 
 /* The chain has a layout in force that the others do not know yet. */
@@ -327,7 +338,7 @@ static void carry_layout(struct node *n, struct out *out)
         hint_peer(&n->hint, id, v.addr, v.state == MEMBER_ALIVE);
         repair_peer(&n->repair, id, v.addr, v.state == MEMBER_ALIVE);
     }
-    judge_disk(n, l, out);
+    judge_disk(n, l);
     header_update(n);
     n->members_dirty = true;
 }
@@ -488,7 +499,7 @@ static void carry(struct node *n, struct out *out)
     carry_clock(n, out);
     carry_refusal(n, out);
     save_members(n, out);
-    carry_whole(n, out);
+    carry_recovering(n, out);
 }
 
 /* ---- Events ---- */
@@ -638,6 +649,17 @@ static uint64_t message_epoch(const struct message *m)
     }
 }
 
+/* Which of the vnodes in a question about trees are recovering here, a bit each. */
+static uint32_t vnodes_recovering(const struct node *n, struct slice vnodes)
+{
+    uint32_t bits = 0;
+    for (unsigned i = 0; n->repair.recovering_n > 0 && i < REPAIR_ROOTS && 2 * i + 2 <= vnodes.n; i++) {
+        uint16_t v = (uint16_t)(vnodes.p[2 * i] | vnodes.p[2 * i + 1] << 8);
+        bits |= (uint32_t)(v < n->repair.layout->vnodes && repair_recovering(&n->repair, v)) << i;
+    }
+    return bits;
+}
+
 /* Whether a key is one that this node may have lost. */
 static bool key_recovering(const struct node *n, struct slice key)
 {
@@ -662,11 +684,17 @@ static void on_message(struct node *n, const struct event *ev, struct out *out)
         return;
     if (coord_message(&n->coord, from, m, out))
         return;
-    struct replica_view view = {.epoch = n->epoch, .fenced = n->coord.fenced, .wall_ms = n->coord.believed_ms, .peer = from};
+    struct replica_view view = {.epoch = n->epoch,
+                                .fenced = n->coord.fenced,
+                                .doubts = n->repair.doubts,
+                                .wall_ms = n->coord.believed_ms,
+                                .peer = from};
     if (m->kind >= MSG_PUT)
         view.addr = peer_addr(n, from);
     if (m->kind == MSG_GET || m->kind == MSG_PUT)
         view.recovering = key_recovering(n, m->kind == MSG_GET ? m->get.key : m->put.record.key);
+    if (m->kind == MSG_TREE_GET)
+        view.recovering = vnodes_recovering(n, m->tree_get.vnodes);
     if (replica_message(&n->replica, &view, m, out))
         return;
     if (m->kind == MSG_LAYOUT)
@@ -723,7 +751,7 @@ static void on_stored(struct node *n, const struct event *ev, struct out *out)
         coord_flushed(&n->coord, number, error, &ev->stored.held, out);
         break;
     case TOKEN_REPLICA:
-        replica_stored(&n->replica, n->epoch, number, ev, out);
+        replica_stored(&n->replica, n->epoch, n->repair.doubts, number, ev, out);
         break;
     case TOKEN_SWIM:
         if (!error)
@@ -752,13 +780,13 @@ static void on_stored(struct node *n, const struct event *ev, struct out *out)
 static void on_read(struct node *n, const struct event *ev, struct out *out)
 {
     uint64_t number = TOKEN_NUMBER(ev->read.token);
+    bool recovering = key_recovering(n, ev->read.record.key);
     if (TOKEN_OWNER(ev->read.token) == TOKEN_COORD)
-        coord_read(&n->coord, number, key_recovering(n, ev->read.record.key) ? ERR_RECOVERING : ev->read.error, &ev->read.record,
-                   ev->read.size, out);
+        coord_read(&n->coord, number, recovering ? ERR_RECOVERING : ev->read.error, &ev->read.record, ev->read.size, out);
     else if (TOKEN_OWNER(ev->read.token) == TOKEN_REPAIR)
         repair_read(&n->repair, number, ev->read.error, &ev->read.record, out);
     else
-        replica_read(&n->replica, n->epoch, number, ev->read.error, &ev->read.record, ev->read.size, out);
+        replica_read(&n->replica, n->epoch, recovering, number, ev, out);
 }
 
 static void on_counted(struct node *n, const struct event *ev, struct out *out)
@@ -784,7 +812,7 @@ static void on_told(struct node *n, const struct event *ev, struct out *out)
     if (TOKEN_OWNER(ev->told.token) == TOKEN_REPAIR)
         repair_told(&n->repair, number, ev->told.error, ev->told.told, ev->told.upto, out);
     else
-        replica_told(&n->replica, n->epoch, number, ev->told.error, ev->told.told, ev->told.upto, out);
+        replica_told(&n->replica, n->epoch, n->repair.doubts, number, ev, out);
 }
 
 static void dispatch(struct node *n, const struct event *ev, struct out *out)
@@ -825,6 +853,9 @@ static void dispatch(struct node *n, const struct event *ev, struct out *out)
         break;
     case EV_TOLD:
         on_told(n, ev, out);
+        break;
+    case EV_DAMAGED:
+        repair_doubt(&n->repair, ev->damaged);
         break;
     }
 }

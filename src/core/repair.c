@@ -132,7 +132,6 @@ int repair_layout(struct repair *r, const struct layout *layout)
     free(r->synced_ms);
     free(r->recovering);
     free(r->sources);
-    bool recover = r->recovering_n > 0;
     r->recovering = recovering;
     r->sources = sources;
     r->recovering_n = 0;
@@ -141,9 +140,7 @@ int repair_layout(struct repair *r, const struct layout *layout)
     r->layout = layout;
     r->only = REPAIR_ALL;
     count_shared(r);
-    repair_plan(r);
-    if (recover)
-        repair_recover(r); /* what was synced is known for the layout before only */
+    repair_remark(r); /* what was synced is known for the layout before only */
     return 0;
 }
 
@@ -245,7 +242,7 @@ void repair_tick(struct repair *r, struct out *out)
         return;
     int m = next_peer(r);
     if (m >= 0)
-        run_begin(r, (unsigned)m, r->peer[m].asked ? r->only : REPAIR_ALL, out);
+        run_begin(r, (unsigned)m, r->peer[m].asked ? r->only : r->recovering_n ? REPAIR_RECOVERING : REPAIR_ALL, out);
     repair_plan(r);
 }
 
@@ -263,11 +260,11 @@ void run_end(struct repair *r, bool complete)
     memset(run->flight, 0, sizeof run->flight);
     r->info.running = false;
     r->info.incomplete += !complete;
-    bool partial = p->asked && r->only != REPAIR_ALL;
-    if (complete && !partial)
+    bool single = p->asked && r->only != REPAIR_ALL;
+    if (complete && run->whole)
         p->done_ms = run->began_ms;
     p->asked = false;
-    if (!partial)
+    if (!single)
         p->due_ms = r->now_ms + (complete && !r->recovering_n ? REPAIR_EVERY_MS : REPAIR_RETRY_MS);
     repair_plan(r);
 }

@@ -6,6 +6,7 @@
 #ifndef COVEY_CORE_REPAIR_H
 #define COVEY_CORE_REPAIR_H
 
+#include "base/hash.h"
 #include "base/rng.h"
 #include "core/event.h"
 #include "wire/merkle.h"
@@ -20,6 +21,7 @@ enum {
     REPAIR_WINDOW = 32,               /* records on their way, */
     REPAIR_WINDOW_BYTES = 1 << 20,    /* and bytes, unless one record alone is larger */
     REPAIR_OUT_MAX = REPAIR_WINDOW + 4,
+    REPAIR_RECOVERING = 0xfffe, /* instead of a vnode */
 };
 
 struct repair_peer {
@@ -73,7 +75,8 @@ struct repair_run {
     uint64_t from;     /* the position up to which they are through */
     bool incomplete;   /* something of this vnode could not be moved */
     bool all;          /* every vnode so far was completed */
-    bool unsound;      /* the peer is recovering itself in one of the vnodes asked for */
+    bool whole;        /* all vnodes that the two share are compared */
+    uint32_t unsound;  /* a bit for each vnode of the question last answered: the peer is recovering there itself */
     struct repair_side own, theirs;
     struct repair_flight flight[REPAIR_WINDOW];
     unsigned flight_n;
@@ -87,8 +90,13 @@ struct repair {
     uint8_t *recovering;         /* per vnode: reads are refused; see repair_recover.c */
     uint8_t *sources;            /* per vnode: the places of the owners that were synced from, a bit each */
     uint32_t recovering_n;
-    uint64_t *synced_ms; /* vnodes * n: when the last complete comparison with that owner began; 0: never */
-    uint16_t only;       /* the vnode that an operator asked for, or REPAIR_ALL */
+    uint32_t doubts;           /* counts vnodes that were marked, ever */
+    uint8_t doubt[SLOTS / 8];  /* slots that may lack records, a bit each: marks what a later layout gives us too */
+    uint8_t healed[SLOTS / 8]; /* slots that ceased to be in doubt since repair_healed was asked, */
+    bool any_healed;
+    uint8_t said_healed[SLOTS / 8]; /* and when it was */
+    uint64_t *synced_ms;            /* vnodes * n: when the last complete comparison with that owner began; 0: never */
+    uint16_t only;                  /* the vnode that an operator asked for, or REPAIR_ALL */
     uint64_t now_ms, wall_ms;
     uint64_t next_ms; /* when the next exchange is due */
     uint64_t serial;
@@ -114,9 +122,14 @@ void repair_peer(struct repair *r, uint64_t id, struct addr addr, bool up);
 /* An operator wants all other owners compared with now, in one vnode or REPAIR_ALL. ERR_REFUSED: no such vnode here. */
 int repair_ask(struct repair *r, uint32_t vnode);
 
-/* This node may have lost records: it is recovering in every vnode that it owns, until it has synced each. There is a layout. */
-void repair_recover(struct repair *r);
+/* Records of some slots (SLOTS / 8 bytes, a bit each) may be missing here: this node is recovering in the vnodes concerned, those
+ * of them that it owns, until it has synced each. Before there is a layout that is remembered for it. */
+void repair_doubt(struct repair *r, struct slice slots);
+void repair_doubt_all(struct repair *r);
 bool repair_recovering(const struct repair *r, uint16_t vnode);
+
+/* The slots that ceased to be in doubt since this was asked last; false: none. They live until the next call. */
+bool repair_healed(struct repair *r, struct slice *slots);
 
 /* When this node's records of a vnode were last known to be those of all other owners; 0: never, or it is no owner. */
 uint64_t repair_synced_ms(const struct repair *r, uint16_t vnode);
@@ -137,14 +150,18 @@ void repair_check(const struct repair *r);
 
 /* ---- repair_run.c: one exchange ---- */
 
-/* Begins an exchange with peer m; `only`: REPAIR_ALL or the one vnode. */
+/* Begins an exchange with peer m; `only`: REPAIR_ALL, the one vnode, or REPAIR_RECOVERING: those in which this node recovers,
+ * unless the two share none. */
 void run_begin(struct repair *r, unsigned m, uint16_t only, struct out *out);
 
 /* Ends the one under way, if any. What is still on its way is not waited for. */
 void run_end(struct repair *r, bool complete);
 
-/* repair_recover.c: a recovering vnode was synced with the peer. */
+/* repair_recover.c: a vnode was synced with the peer, which is not recovering there. */
 void repair_source(struct repair *r, uint16_t vnode);
+
+/* repair_recover.c: a layout is in force: marks its vnodes anew. */
+void repair_remark(struct repair *r);
 
 /* repair.c: finds out when the next exchange is due; the vnode holds the same at both ends. */
 void repair_plan(struct repair *r);

@@ -11,29 +11,84 @@
  *
  * Where so many others are not to be had it stays recovering: then it is not known whether something is lost.
  *
+ * What puts vnodes in doubt: damaged records, which the store tells (by slot); and a log that ends below what was announced of
+ * it, or a lost disk, which node.c finds out: then all of them. The store remembers a doubt over restarts, so a vnode that is
+ * through is told it.
+ *
+ *     sound --(a doubt)--> recovering, no sources --(synced with a sound owner)--> ... --(N-W+1 of them)--> sound
+ *                              ^                            |
+ *                              '------- (another doubt) ----'
+ *
  * Invariants: recovering_n counts the vnodes marked in recovering[], all of them owned; a source is counted once, by its
- * place. */
+ * place; a marked vnode has a slot in doubt. */
 #include "core/repair.h"
 
+#include "base/check.h"
 #include "core/ring.h"
 
-static void recover_vnode(struct repair *r, uint16_t vnode)
+static bool in_doubt(const struct repair *r, uint16_t vnode)
 {
-    if (!ring_owns(r->layout, vnode, r->self))
-        return;
+    unsigned each = SLOTS / r->layout->vnodes;
+    for (unsigned slot = vnode * each; slot < (vnode + 1u) * each; slot++)
+        if (r->doubt[slot / 8] & 1u << slot % 8)
+            return true;
+    return false;
+}
+
+/* Nothing of a vnode is in doubt any more: because it is synced, or was never ours. */
+static void heal(struct repair *r, uint16_t vnode)
+{
+    unsigned each = SLOTS / r->layout->vnodes;
+    for (unsigned slot = vnode * each; slot < (vnode + 1u) * each; slot++) {
+        r->doubt[slot / 8] &= (uint8_t) ~(1u << slot % 8);
+        r->healed[slot / 8] |= (uint8_t)(1u << slot % 8);
+    }
+    r->any_healed = true;
+}
+
+static void mark(struct repair *r, uint16_t vnode)
+{
+    const struct layout *l = r->layout;
     r->recovering_n += !r->recovering[vnode];
     r->recovering[vnode] = true;
     r->sources[vnode] = 0;
+    r->doubts++;
+    for (unsigned i = 0; i < l->n; i++)
+        r->peer[l->owner[(size_t)vnode * l->n + i]].due_ms = r->now_ms;
 }
 
-void repair_recover(struct repair *r)
+void repair_remark(struct repair *r)
 {
-    run_end(r, false);
-    for (uint16_t v = 0; v < r->layout->vnodes; v++)
-        recover_vnode(r, v);
-    for (unsigned m = 0; m < r->layout->member_n; m++)
-        r->peer[m].due_ms = r->now_ms;
+    for (uint16_t v = 0; v < r->layout->vnodes; v++) {
+        if (!in_doubt(r, v))
+            continue;
+        if (ring_owns(r->layout, v, r->self))
+            mark(r, v);
+        else
+            heal(r, v);
+    }
     repair_plan(r);
+}
+
+/* Marks the vnodes of the slots that were just found, and leaves those that are half way through others alone. */
+void repair_doubt(struct repair *r, struct slice slots)
+{
+    uint8_t before[sizeof r->doubt];
+    CHECK(slots.n == sizeof r->doubt);
+    run_end(r, false); /* it began before this was known */
+    memcpy(before, r->doubt, sizeof before);
+    memcpy(r->doubt, slots.p, sizeof r->doubt);
+    if (r->layout)
+        repair_remark(r);
+    for (size_t i = 0; i < sizeof before; i++)
+        r->doubt[i] |= before[i];
+}
+
+void repair_doubt_all(struct repair *r)
+{
+    uint8_t all[sizeof r->doubt];
+    memset(all, 0xff, sizeof all);
+    repair_doubt(r, slice_of(all, sizeof all));
 }
 
 bool repair_recovering(const struct repair *r, uint16_t vnode)
@@ -41,10 +96,21 @@ bool repair_recovering(const struct repair *r, uint16_t vnode)
     return r->layout && r->recovering[vnode];
 }
 
+bool repair_healed(struct repair *r, struct slice *slots)
+{
+    if (!r->any_healed)
+        return false;
+    memcpy(r->said_healed, r->healed, sizeof r->healed);
+    memset(r->healed, 0, sizeof r->healed);
+    r->any_healed = false;
+    *slots = slice_of(r->said_healed, sizeof r->said_healed);
+    return true;
+}
+
 void repair_source(struct repair *r, uint16_t vnode)
 {
     const struct layout *l = r->layout;
-    if (!r->recovering[vnode] || r->run.unsound)
+    if (!r->recovering[vnode])
         return;
     for (unsigned i = 0; i < l->n; i++)
         if (ring_owner(l, vnode, i)->id == r->run.peer)
@@ -56,4 +122,5 @@ void repair_source(struct repair *r, uint16_t vnode)
         return;
     r->recovering[vnode] = false;
     r->recovering_n--;
+    heal(r, vnode);
 }

@@ -94,17 +94,28 @@ static void next_roots(struct repair *r, struct out *out)
         run_end(r, true);
 }
 
-void run_begin(struct repair *r, unsigned m, uint16_t only, struct out *out)
+static void choose_vnodes(struct repair *r, uint16_t only)
 {
     struct repair_run *run = &r->run;
     const struct layout *l = r->layout;
+    run->vnode_n = run->vnode_at = 0;
+    for (uint16_t v = 0; v < l->vnodes; v++) {
+        bool wanted = only == REPAIR_ALL || v == only || (only == REPAIR_RECOVERING && r->recovering[v]);
+        if (wanted && ring_owns(l, v, r->self) && ring_owns(l, v, run->peer))
+            run->vnode[run->vnode_n++] = v;
+    }
+}
+
+void run_begin(struct repair *r, unsigned m, uint16_t only, struct out *out)
+{
+    struct repair_run *run = &r->run;
     run->peer = r->peer[m].id;
     run->began_ms = r->now_ms;
     run->all = true;
-    run->vnode_n = run->vnode_at = 0;
-    for (uint16_t v = 0; v < l->vnodes; v++)
-        if ((only == REPAIR_ALL || v == only) && ring_owns(l, v, r->self) && ring_owns(l, v, run->peer))
-            run->vnode[run->vnode_n++] = v;
+    choose_vnodes(r, only);
+    if (run->vnode_n == 0)
+        choose_vnodes(r, REPAIR_ALL);
+    run->whole = run->vnode_n == r->peer[m].shared;
     r->info.running = true;
     next_roots(r, out);
 }
@@ -122,14 +133,15 @@ static void next_vnode(struct repair *r, struct out *out)
     ask_trees(r, REPAIR_LEAVES, out);
 }
 
-static void vnode_done(struct repair *r, uint16_t vnode, bool complete)
+/* A vnode is through, which was number i of the question about trees. */
+static void vnode_done(struct repair *r, uint16_t vnode, unsigned i, bool complete)
 {
     r->info.vnodes_done++;
     r->run.all &= complete;
-    if (complete) {
+    if (complete)
         repair_mark(r, vnode);
+    if (complete && !(r->run.unsound >> i & 1))
         repair_source(r, vnode);
-    }
 }
 
 static void judge_roots(struct repair *r, struct out *out)
@@ -145,7 +157,7 @@ static void judge_roots(struct repair *r, struct out *out)
         if (memcmp(run->own.told.p + 8 * i, run->theirs.told.p + 8 * i, 8) != 0)
             run->differ[run->differ_n++] = vnode;
         else
-            vnode_done(r, vnode, true);
+            vnode_done(r, vnode, i, true);
     }
     next_vnode(r, out);
 }
@@ -204,7 +216,7 @@ static void next_ranges(struct repair *r, struct out *out)
     } else if (run->ranges.n > 0) {
         ask_lists(r, out);
     } else {
-        vnode_done(r, run->differ[run->differ_at++], !run->incomplete);
+        vnode_done(r, run->differ[run->differ_at++], 0, !run->incomplete);
         next_vnode(r, out);
     }
 }
@@ -317,7 +329,7 @@ static void move(struct repair *r, struct out *out)
     if (run->flight_n > 0)
         return;
     if (limit_of(run) == UINT64_MAX) {
-        vnode_done(r, run->differ[run->differ_at++], !run->incomplete);
+        vnode_done(r, run->differ[run->differ_at++], 0, !run->incomplete);
         next_vnode(r, out);
     } else {
         run->from = limit_of(run) + 1;

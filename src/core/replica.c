@@ -47,7 +47,8 @@ static void answer_told(const struct replica_ask *a, uint64_t epoch, int error, 
 {
     struct message *m = out_send(out, a->peer, a->addr, a->kind == MSG_TREE_GET ? MSG_TREE : MSG_LIST);
     if (a->kind == MSG_TREE_GET)
-        m->tree = (struct msg_tree){.op = a->op, .epoch = epoch, .error = (uint32_t)error, .hashes = told};
+        m->tree =
+            (struct msg_tree){.op = a->op, .epoch = epoch, .error = (uint32_t)error, .hashes = told, .recovering = a->recovering};
     else
         m->list = (struct msg_list){.op = a->op, .epoch = epoch, .error = (uint32_t)error, .upto = upto, .entries = told};
 }
@@ -77,7 +78,8 @@ static void refuse(const struct replica_ask *a, uint64_t epoch, int error, struc
 /* Reads off what every request has; false when it is none. */
 static bool ask_of(const struct replica_view *view, const struct message *m, struct replica_ask *a, uint64_t *epoch)
 {
-    *a = (struct replica_ask){.peer = view->peer, .addr = view->addr, .kind = m->kind, .recovering = view->recovering};
+    *a = (struct replica_ask){
+        .peer = view->peer, .addr = view->addr, .kind = m->kind, .recovering = view->recovering, .doubts = view->doubts};
     switch (m->kind) {
     case MSG_PUT:
         return a->op = m->put.op, *epoch = m->put.epoch, true;
@@ -102,6 +104,12 @@ static bool is_puttable(uint8_t kind)
     return kind == RECORD_VALUE || kind == RECORD_TOMBSTONE || kind == RECORD_EXPIRY || kind == RECORD_FLUSH;
 }
 
+/* Anti-entropy may ask: it wants what is there, and does not believe in what is not. */
+static bool may_ask_recovering(uint64_t op)
+{
+    return TOKEN_OWNER(op) == TOKEN_REPAIR;
+}
+
 /* Why it cannot be served now, or 0. */
 static int objection(const struct replica_view *view, const struct message *m, uint64_t epoch)
 {
@@ -109,8 +117,7 @@ static int objection(const struct replica_view *view, const struct message *m, u
         return ERR_LOADING;
     if (epoch != view->epoch)
         return ERR_STALE_EPOCH;
-    /* Anti-entropy may ask: it wants what is there, and does not believe in what is not. */
-    if (m->kind == MSG_GET && view->recovering && TOKEN_OWNER(m->get.op) != TOKEN_REPAIR)
+    if (m->kind == MSG_GET && view->recovering && !may_ask_recovering(m->get.op))
         return ERR_RECOVERING;
     if (is_write(m->kind) && view->fenced)
         return ERR_FORMING;
@@ -191,26 +198,27 @@ static struct replica_ask ask_done(struct replica *r, uint64_t number)
 }
 
 /* Whether "stored" would say too much: to a coordinator it also means that nothing greater was acknowledged by us before. */
-static bool unsound(const struct replica_ask *a)
+static bool unsound(const struct replica_ask *a, uint32_t doubts)
 {
-    return a->kind == MSG_PUT && a->recovering && TOKEN_OWNER(a->op) == 0;
+    return a->kind == MSG_PUT && (a->recovering || a->doubts != doubts) && TOKEN_OWNER(a->op) == 0;
 }
 
-void replica_stored(struct replica *r, uint64_t epoch, uint64_t number, const struct event *ev, struct out *out)
+void replica_stored(struct replica *r, uint64_t epoch, uint32_t doubts, uint64_t number, const struct event *ev, struct out *out)
 {
     struct replica_ask ask = ask_done(r, number);
     int error = ev->stored.error;
     if (ask.kind == MSG_FLUSH)
         answer_flush(&ask, epoch, error, ev->stored.held.stamp, out);
     else
-        answer_put(&ask, epoch, !error && unsound(&ask) ? ERR_RECOVERING : error, &ev->stored.held, ev->stored.reach_ms, out);
+        answer_put(&ask, epoch, !error && unsound(&ask, doubts) ? ERR_RECOVERING : error, &ev->stored.held, ev->stored.reach_ms,
+                   out);
 }
 
-void replica_read(struct replica *r, uint64_t epoch, uint64_t number, int error, const struct record *record, uint32_t size,
-                  struct out *out)
+void replica_read(struct replica *r, uint64_t epoch, bool recovering, uint64_t number, const struct event *ev, struct out *out)
 {
     struct replica_ask ask = ask_done(r, number);
-    answer_get(&ask, epoch, error, record, size, out);
+    bool refused = recovering && !may_ask_recovering(ask.op);
+    answer_get(&ask, epoch, refused ? ERR_RECOVERING : ev->read.error, &ev->read.record, ev->read.size, out);
 }
 
 void replica_counted(struct replica *r, uint64_t epoch, uint64_t number, struct slice counts, struct out *out)
@@ -219,13 +227,12 @@ void replica_counted(struct replica *r, uint64_t epoch, uint64_t number, struct 
     answer_count(&ask, epoch, 0, counts, out);
 }
 
-void replica_told(struct replica *r, uint64_t epoch, uint64_t number, int error, struct slice told, uint64_t upto,
-                  struct out *out)
+void replica_told(struct replica *r, uint64_t epoch, uint32_t doubts, uint64_t number, const struct event *ev, struct out *out)
 {
     struct replica_ask ask = ask_done(r, number);
-    answer_told(&ask, epoch, error, told, upto, out);
-    if (ask.kind == MSG_TREE_GET)
-        out->action[out->n - 1].send.message.tree.recovering = r->recovering;
+    if (ask.doubts != doubts)
+        ask.recovering = UINT32_MAX;
+    answer_told(&ask, epoch, ev->told.error, ev->told.told, ev->told.upto, out);
 }
 
 void replica_check(const struct replica *r)

@@ -15,22 +15,23 @@ struct replica_ask {
     uint64_t peer;
     struct addr addr;
     uint64_t op;
-    bool recovering; /* PUT: the key may be one that this node has lost a greater version of */
-    uint8_t kind;    /* MSG_PUT, MSG_FLUSH, MSG_GET, MSG_COUNT, MSG_TREE_GET, MSG_LIST_GET */
+    uint8_t kind;                /* MSG_PUT, MSG_FLUSH, MSG_GET, MSG_COUNT, MSG_TREE_GET, MSG_LIST_GET */
+    uint32_t recovering, doubts; /* PUT, TREE_GET: see struct replica_view */
 };
 
 struct replica {
     struct slab asks; /* of struct replica_ask */
-    bool recovering;  /* said to whom compares with us: what we lack, others may hold */
     uint32_t puts;    /* of these, puts and flushes: a formation must wait for none */
 };
 
 /* What the node knows when a request comes in. */
 struct replica_view {
-    uint64_t epoch;   /* of the layout in force; 0 for none */
-    bool fenced;      /* no write may be taken under it any more */
-    bool recovering;  /* GET, PUT: the key may be one that this node lost */
-    uint64_t wall_ms; /* by which counts judge what has expired */
+    uint64_t epoch;      /* of the layout in force; 0 for none */
+    bool fenced;         /* no write may be taken under it any more */
+    uint32_t recovering; /* GET, PUT: not 0: the key may be one that this node lost; TREE_GET: a bit for each of the vnodes in
+                          * the question: what we lack there, others may hold */
+    uint32_t doubts;     /* counts the vnodes that were ever found to lack something */
+    uint64_t wall_ms;    /* by which counts judge what has expired */
     uint64_t peer;
     struct addr addr; /* of the peer */
 };
@@ -43,13 +44,12 @@ void replica_close(struct replica *r);
 bool replica_message(struct replica *r, const struct replica_view *view, const struct message *m, struct out *out);
 
 /* The store's answers to TOKEN_REPLICA tokens. One action each. */
-void replica_stored(struct replica *r, uint64_t epoch, uint64_t number, const struct event *ev, struct out *out);
-void replica_read(struct replica *r, uint64_t epoch, uint64_t number, int error, const struct record *record, uint32_t size,
-                  struct out *out);
+/* doubts: as in the view, but now: when it has changed since, whatever was asked may lack something. recovering: the key may
+ * be one that this node lost, as far as is known by now. */
+void replica_stored(struct replica *r, uint64_t epoch, uint32_t doubts, uint64_t number, const struct event *ev, struct out *out);
+void replica_read(struct replica *r, uint64_t epoch, bool recovering, uint64_t number, const struct event *ev, struct out *out);
 void replica_counted(struct replica *r, uint64_t epoch, uint64_t number, struct slice counts, struct out *out);
-
-void replica_told(struct replica *r, uint64_t epoch, uint64_t number, int error, struct slice told, uint64_t upto,
-                  struct out *out);
+void replica_told(struct replica *r, uint64_t epoch, uint32_t doubts, uint64_t number, const struct event *ev, struct out *out);
 
 void replica_check(const struct replica *r);
 

@@ -72,10 +72,8 @@ static int save(const struct birth *b, uint64_t serial, struct store *store)
     store_put(store, 0, &r);
     store_flush(store);
     int error = log_drain(store);
-    while (store_reap(store, &done))
-        if (!error)
-            error = done.error;
-    return error;
+    CHECK(store_reap(store, &done) && done.kind == STORE_PUT_DONE);
+    return error ? error : done.error;
 }
 
 static void draw(struct birth *b, const struct settings *s)

@@ -92,6 +92,12 @@ static void carry_out(struct world *w, const struct action *a)
     case ACT_STORE_LIST:
         store_list(w->store, a->list.token, a->list.vnode, a->list.ranges);
         break;
+    case ACT_STORE_DOUBT:
+        store_doubt(w->store, a->slots);
+        break;
+    case ACT_STORE_HEAL:
+        store_healed(w->store, a->slots);
+        break;
     case ACT_REPLY:
         clients_reply(&w->clients, &a->reply);
         break;
@@ -212,6 +218,10 @@ static void step_result(struct world *w, const struct store_result *r)
         ev.told.error = r->error;
         ev.told.told = r->told;
         ev.told.upto = r->upto;
+        break;
+    case STORE_DAMAGED:
+        ev.kind = EV_DAMAGED;
+        ev.damaged = r->told;
         break;
     }
     world_step(w, &ev);

@@ -1,11 +1,27 @@
 #include "store/damage.h"
 
+#include "base/error.h"
 #include "wire/bytes.h"
 #include "wire/record.h"
 
-/* A record whose key hashes to the slot that its header names has both of them whole, and its lengths, wherever else it is
- * damaged:
- * others pass for it once in 16,384 times. */
+/* Whether a record that is said to have `size` bytes has: another begins behind it. Where that cannot be told (the bytes end, or
+ * zeros follow) the lengths in its header must agree. A size that is believed and wrong would let whole records be passed over
+ * that nobody marks. */
+static bool size_holds(struct slice bytes, size_t size)
+{
+    static const uint8_t zeros[RECORD_HEADER];
+    struct record_view v;
+    struct slice behind = slice_of(bytes.p + size, bytes.n - size);
+    int next = record_decode(behind, &v);
+    if (next > 0)
+        return true;
+    if (next != ERR_INCOMPLETE && memcmp(behind.p, zeros, RECORD_HEADER) != 0)
+        return false;
+    return record_lengths_agree(bytes);
+}
+
+/* A record whose key hashes to the slot that its header names has both of them whole, wherever else it is damaged: others pass
+ * for it once in 16,384 times. */
 struct damage_finding damage_look(struct slice bytes)
 {
     struct damage_finding f = {0};
@@ -16,7 +32,7 @@ struct damage_finding damage_look(struct slice bytes)
         return f;
     f.name = slice_of(bytes.p + RECORD_HEADER, key_n);
     f.slot = get_u16(bytes.p + 14);
-    if (slot_of_key(f.name) != f.slot)
+    if (slot_of_key(f.name) != f.slot || !size_holds(bytes, size))
         return f;
     f.state = bytes.p[12] == RECORD_STATE;
     f.serial = get_u64(bytes.p + 16);

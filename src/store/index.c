@@ -405,6 +405,13 @@ void index_set(struct index *ix, const struct index_spot *spot, const struct ind
         arc_note_expiry(spot->arc, item->expiry_ms);
 }
 
+void index_forget(const struct index_spot *spot)
+{
+    struct entry *e = (struct entry *)spot->entry;
+    spot->arc->live -= entry_live(e);
+    e->flags &= FLAG_EXPIRY;
+}
+
 /* Copies every entry of one arc into another index. */
 static int copy_arc(struct index *to, const struct index *from, const struct index_arc *a)
 {

@@ -76,6 +76,9 @@ struct index_item index_get(const struct index *ix, const struct index_spot *spo
 /* Overwrites an entry that index_reserve has made room in for this item. */
 void index_set(struct index *ix, const struct index_spot *spot, const struct index_item *item);
 
+/* Lets an entry be one that is only reserved: its record is lost. */
+void index_forget(const struct index_spot *spot);
+
 /* Live keys per arc: values whose expiry has not passed at wall_ms; live has arc_n places. Walks an arc only when an
  * expiry in it has passed since its last walk. */
 void index_count(struct index *ix, uint64_t wall_ms, uint32_t *live);

@@ -32,8 +32,8 @@
 #include "store/cache.h"
 #include "base/hash.h"
 #include "store/commit.h"
-#include "store/damage.h"
 #include "store/dir.h"
+#include "store/doubt.h"
 #include "store/log_io.h"
 #include "store/reader.h"
 #include "store/replay.h"
@@ -67,7 +67,7 @@ struct log {
     struct log_options options; /* dir is not kept */
     const struct log_io *io;
     uint64_t torn_bytes, replayed_bytes;
-    struct damage damage;
+    struct doubt doubt;
 };
 
 static struct log *log_of(struct store *s)
@@ -176,6 +176,7 @@ static void log_flush(struct store *s)
 {
     struct log *l = log_of(s);
     l->table.now_ms = s->now_ms;
+    doubt_put(&l->doubt, &l->table, l->gather);
     if (!table_settle(&l->table, l->gather))
         return;
     l->flushed = true;
@@ -283,6 +284,7 @@ static void collect(struct log *l)
     if (done || sync_error)
         advance(l);
     look_for_list(l);
+    doubt_look(&l->doubt, &l->table, !l->out && !l->flushed);
 }
 
 /* The upkeep has made a segment that can be written. */
@@ -351,6 +353,24 @@ static void log_list(struct store *s, uint64_t token, uint16_t vnode, struct sli
     table_list(&log_of(s)->table, token, vnode, ranges);
 }
 
+/* A record could not be read: its slot is in doubt. */
+static void note_damage(struct log *l, const struct store_result *out, const struct segment *s, uint32_t at)
+{
+    struct lost lost = {.slot = slot_of_key(out->record.key), .segment = s->slot, .from = at, .to = at + 1};
+    char sentence[256];
+    snprintf(sentence, sizeof sentence,
+             "a record of slot %u cannot be read at offset %u of seg-%08u.log (%s): it is fetched again from the other owners",
+             lost.slot, (unsigned)at, (unsigned)s->number, error_sentence(out->error));
+    report(l, sentence);
+    if (doubt_found(&l->doubt, &lost))
+        log_flush(&l->head);
+}
+
+static bool unreadable(int error)
+{
+    return error == ERR_CORRUPT || error == ERR_IO;
+}
+
 /* Reads a value that is in the page cache. False when it is not (or the file system cannot tell). */
 static bool read_cached(struct log *l, const struct segment *s, uint32_t at, uint32_t n, struct store_result *out)
 {
@@ -366,6 +386,8 @@ static bool read_cached(struct log *l, const struct segment *s, uint32_t at, uin
     if (error == ERR_INCOMPLETE)
         return false; /* only its beginning is cached */
     out->error = error;
+    if (unreadable(error))
+        note_damage(l, out, s, at);
     if (!error)
         cache_keep(&l->cache, &out->record.version, out->record.value);
     return true;
@@ -402,6 +424,8 @@ static bool next_read(struct log *l, struct store_result *out)
         out->error = table_value(buf_view(&job->bytes), &l->value, out);
     if (out->error == ERR_INCOMPLETE)
         out->error = ERR_CORRUPT; /* the file is shorter than it was */
+    if (unreadable(out->error))
+        note_damage(l, out, job->segment, job->at);
     return true;
 }
 
@@ -411,7 +435,7 @@ static bool log_reap(struct store *s, struct store_result *out)
     collect(l);
     buf_slim(&l->record);
     buf_slim(&l->value);
-    if (table_answer(&l->table, out) || next_read(l, out) || next_question(l, out))
+    if (table_answer(&l->table, out) || doubt_result(&l->doubt, out) || next_read(l, out) || next_question(l, out))
         return true;
     keep_up(l);
     return table_answer(&l->table, out); /* of a group that the list went with */
@@ -483,6 +507,7 @@ static void log_close(struct store *s)
     if (l->committer.stage == JOB_DONE)
         segment_close(l->committer.job.fresh);
     segments_close(&l->segments);
+    doubt_close(&l->doubt);
     table_close(&l->table);
     cache_close(&l->cache);
     group_close(&l->group[0]);
@@ -509,47 +534,43 @@ static int replay(struct log *l, const char *path, char *why, size_t why_n)
         .why_n = why_n,
     };
     int error = replay_run(&r);
-    l->damage = r.damage;
+    doubt_open(&l->doubt, &r.damage, &l->table);
     l->torn_bytes = r.torn_bytes;
     l->replayed_bytes = r.replayed_bytes;
     l->upkeep.snapshot.last_bytes = r.snapshot_bytes;
     return error;
 }
 
-/* ---- Damage ---- */
+/* ---- Doubt ---- */
 
-/* Adds what earlier openings have found, and makes all of it durable before anything is served. */
+/* Makes what replay has found durable before anything is served. */
 static int remember_damage(struct log *l, const char *path, char *why, size_t why_n)
 {
-    struct slice held;
-    uint64_t serial;
-    bool fresh = damage_any(&l->damage);
-    if (table_state(&l->table, DAMAGE_NAME, &held, &serial) && held.n == sizeof l->damage.slot)
-        for (size_t i = 0; i < held.n; i++)
-            l->damage.slot[i] |= held.p[i];
-    if (!fresh)
+    if (!l->doubt.changed)
         return 0;
-    put_own(l, DAMAGE_NAME, slice_of(l->damage.slot, sizeof l->damage.slot));
+    log_flush(&l->head);
     settle(l);
-    if (table_state(&l->table, DAMAGE_NAME, &held, &serial) && held.n == sizeof l->damage.slot &&
-        memcmp(held.p, l->damage.slot, held.n) == 0)
+    if (!l->doubt.changed)
         return 0;
     snprintf(why, why_n, "%s holds damaged records, and that cannot be noted in it: make room on the disk, or look at its state",
              path);
     return ERR_IO;
 }
 
-bool log_damaged(const struct store *s, uint32_t vnode)
+static bool log_damaged(const struct store *s, uint32_t vnode)
 {
     const struct log *l = (const struct log *)s;
-    return damage_in(&l->damage, vnode, l->table.index.arc_n);
+    return damage_in(&l->doubt.all, vnode, l->table.index.arc_n);
 }
 
-void log_healed(struct store *s, uint32_t vnode)
+static void log_doubt(struct store *s, struct slice slots)
 {
-    struct log *l = log_of(s);
-    damage_clear(&l->damage, vnode, l->table.index.arc_n);
-    put_own(l, DAMAGE_NAME, slice_of(l->damage.slot, sizeof l->damage.slot));
+    doubt_raise(&log_of(s)->doubt, slots);
+}
+
+static void log_healed(struct store *s, struct slice slots)
+{
+    doubt_clear(&log_of(s)->doubt, slots);
 }
 
 static int start_helpers(struct log *l, char *why, size_t why_n)
@@ -583,8 +604,8 @@ static int start_helpers(struct log *l, char *why, size_t why_n)
 static struct log *log_new(const struct log_options *options, const struct log_io *io)
 {
     static const struct store_vtable vtable = {
-        log_put,   log_get,     log_count,      log_tree,        log_list,       log_flush, log_reap,
-        log_state, log_records, log_set_vnodes, log_set_cluster, log_trees_hold, log_close,
+        log_put,     log_get,        log_count,       log_tree,       log_list,    log_flush, log_reap,   log_state,
+        log_records, log_set_vnodes, log_set_cluster, log_trees_hold, log_damaged, log_doubt, log_healed, log_close,
     };
     struct log *l = calloc(1, sizeof *l);
     if (!l)

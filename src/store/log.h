@@ -16,7 +16,7 @@ struct log_options {
     size_t segment_bytes;    /* 0: 64 MiB */
     uint64_t snapshot_bytes; /* written to the log between snapshots of the index, at least; 0: 64 MiB */
     uint32_t dead_percent;   /* of a segment, before it is compacted; 0: 40; above 100: never */
-    bool set_aside;          /* pass over damaged records and say where (log_damaged) instead of refusing to open */
+    bool set_aside;          /* pass over damaged records and doubt their slots (store.h) instead of refusing to open */
     void (*wake)(void *arg); /* called on a helper thread when results may be waiting; NULL: the owner polls */
     void *wake_arg;
     void (*report)(
@@ -32,14 +32,6 @@ int log_open(const struct log_options *options, struct store **out, char *why, s
 /* Blocks until everything flushed is durable (at a clean stop; then reap), and ends the log with a mark that vouches for all of
  * it. 0, ERR_IO or ERR_NO_SPACE. */
 int log_drain(struct store *s);
-
-/* Whether a record of this vnode (by the cut that set_vnodes said) may have been lost: found at this opening or an earlier
- * one. What
- * is left of the vnode is there to read; that a key is absent means nothing. */
-bool log_damaged(const struct store *s, uint32_t vnode);
-
-/* The vnode has been fetched again from its other owners. Durable with the next flush. */
-void log_healed(struct store *s, uint32_t vnode);
 
 /* For INFO and tests: bytes of memory the index takes (keys included and apart), segments, bytes on disk. */
 struct log_stats {

@@ -10,6 +10,8 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/rng.h"
+#include "store/doubt.h"
+#include "store/segment.h"
 #include "store/table.h"
 
 enum {
@@ -24,6 +26,7 @@ struct mem {
     struct group flight; /* flushed */
     struct mem_disk *disk;
     struct buf scratch; /* a value, uncompressed */
+    struct doubt doubt;
     bool lie;
 };
 
@@ -96,6 +99,7 @@ static void mem_flush(struct store *s)
 {
     struct mem *m = mem_of(s);
     m->table.now_ms = s->now_ms;
+    doubt_put(&m->doubt, &m->table, &m->gather);
     if (!table_settle(&m->table, &m->gather))
         return;
     if (m->disk->faults.full) {
@@ -150,15 +154,27 @@ static struct slice device(const struct mem *m, uint32_t offset)
     return slice_of(flight->p + (offset - synced->n), flight->n - (offset - synced->n));
 }
 
+/* A record could not be read. */
+static void note_damage(struct mem *m, const struct store_result *out, uint32_t at)
+{
+    struct lost lost = {.slot = slot_of_key(out->record.key), .from = at, .to = at + 1};
+    CHECK(doubt_found(&m->doubt, &lost));
+}
+
 static bool mem_reap(struct store *s, struct store_result *out)
 {
     struct mem *m = mem_of(s);
-    if (table_answer(&m->table, out))
+    doubt_look(&m->doubt, &m->table, m->flight.n == 0 && m->gather.n == 0);
+    if (table_answer(&m->table, out) || doubt_result(&m->doubt, out))
         return true;
     struct index_item place;
     int got = table_question(&m->table, out, &place);
     if (got == 2)
         out->error = table_value(device(m, place.offset), &m->scratch, out);
+    if (got == 2 && out->error == ERR_INCOMPLETE)
+        out->error = ERR_CORRUPT; /* its length is damaged */
+    if (got == 2 && out->error)
+        note_damage(m, out, place.offset);
     return got != 0;
 }
 
@@ -189,9 +205,26 @@ static bool mem_trees_hold(const struct store *s)
     return forest_holds(&t->forest, &t->index);
 }
 
+static bool mem_damaged(const struct store *s, uint32_t vnode)
+{
+    const struct mem *m = (const struct mem *)s;
+    return damage_in(&m->doubt.all, vnode, m->table.index.arc_n);
+}
+
+static void mem_doubt(struct store *s, struct slice slots)
+{
+    doubt_raise(&mem_of(s)->doubt, slots);
+}
+
+static void mem_healed(struct store *s, struct slice slots)
+{
+    doubt_clear(&mem_of(s)->doubt, slots);
+}
+
 static void mem_close(struct store *s)
 {
     struct mem *m = mem_of(s);
+    doubt_close(&m->doubt);
     table_close(&m->table);
     group_close(&m->gather);
     group_close(&m->flight);
@@ -228,39 +261,118 @@ void mem_crash(struct store *s)
     mem_close(s);
 }
 
-/* A record that cannot be read ends what the disk holds, for behind it nothing was ever synced: a later record may be whole
- * there, but others that came before it are missing. */
+/* ---- Damage ---- */
+
+static bool is_ring_record(struct slice bytes, struct record_view *v)
+{
+    return record_decode(bytes, v) > 0 && v->record.kind != RECORD_STATE;
+}
+
+/* Counts the whole records of the ring, or finds number `wanted` of them: its offset, its size. */
+static uint32_t ring_records(const struct mem_disk *d, uint32_t wanted, size_t *offset, size_t *size)
+{
+    struct slice all = buf_view(&d->synced);
+    uint32_t n = 0;
+    struct record_view v;
+    for (size_t at = 0, step = 0; at < all.n && n <= wanted; at += step) {
+        struct slice rest = slice_of(all.p + at, all.n - at);
+        int whole = record_decode(rest, &v);
+        step = whole > 0 ? (size_t)whole : segment_resync(rest);
+        if (step == 0)
+            break;
+        if (whole <= 0 || !is_ring_record(rest, &v))
+            continue;
+        n++;
+        *offset = at;
+        *size = step;
+    }
+    return n;
+}
+
+bool mem_damage(struct mem_disk *d, uint64_t seed, struct damage_finding *finding)
+{
+    size_t offset = 0, size = 0;
+    struct rng r;
+    rng_init(&r, seed);
+    uint32_t n = ring_records(d, UINT32_MAX, &offset, &size);
+    if (n == 0)
+        return false;
+    ring_records(d, (uint32_t)rng_below(&r, n), &offset, &size);
+    d->synced.p[offset + rng_below(&r, size)] ^= (uint8_t)(1u << rng_below(&r, 8));
+    *finding = damage_look(slice_of(d->synced.p + offset, d->synced.n - offset));
+    return true;
+}
+
+/* ---- Replay ---- */
+
+/* A record that cannot be read and was never synced ends what the disk holds, for behind it nothing was ever synced: a later
+ * record may be whole there, but others that came before it are missing. */
 static void cut(struct mem_disk *d, size_t offset)
 {
-    CHECK(offset >= d->synced.n - d->torn_n); /* what was synced is never damaged */
     d->synced.n = offset;
+}
+
+/* Takes a damaged record that was synced out of the disk, as compaction does, and marks its slot. One that looks like the node's
+ * own state, which is not damaged in the simulator, has a damaged kind: it may have been anything. */
+static void carry_out(struct mem_disk *d, size_t offset, struct damage *damage)
+{
+    struct slice rest = slice_of(d->synced.p + offset, d->synced.n - offset);
+    struct damage_finding f = damage_look(rest);
+    size_t synced_n = rest.n - d->torn_n, n = f.size ? f.size : segment_resync(rest);
+    if (f.state)
+        f.size = 0;
+    if (n == 0 || n > synced_n)
+        n = synced_n;
+    damage_mark(damage, &f);
+    memmove(d->synced.p + offset, d->synced.p + offset + n, rest.n - n);
+    d->synced.n -= n;
+}
+
+/* The doubt stands on the disk before anything is served. */
+static int remember(struct mem *m, const struct damage *damage)
+{
+    doubt_open(&m->doubt, damage, &m->table);
+    if (!m->doubt.changed)
+        return 0;
+    doubt_put(&m->doubt, &m->table, &m->gather);
+    table_settle(&m->table, &m->gather);
+    uint32_t base = (uint32_t)m->disk->synced.n;
+    int error = buf_slice(&m->disk->synced, buf_view(&m->gather.bytes));
+    if (!error)
+        table_publish(&m->table, &m->gather, 0, base);
+    doubt_look(&m->doubt, &m->table, true);
+    return error;
 }
 
 static int replay(struct mem *m)
 {
-    struct slice rest = buf_view(&m->disk->synced);
-    size_t offset = 0;
-    while (offset < rest.n) {
+    struct mem_disk *d = m->disk;
+    struct damage damage = {0};
+    for (size_t offset = 0; offset < d->synced.n;) {
         struct record_view v;
-        int n = record_decode(slice_of(rest.p + offset, rest.n - offset), &v);
-        if (n <= 0) {
-            cut(m->disk, offset);
+        int n = record_decode(slice_of(d->synced.p + offset, d->synced.n - offset), &v);
+        if (n <= 0 && offset >= d->synced.n - d->torn_n) {
+            cut(d, offset);
             break;
+        }
+        if (n <= 0) {
+            carry_out(d, offset, &damage);
+            continue;
         }
         int error = table_replay(&m->table, &v, 0, (uint32_t)offset);
         if (error)
             return error;
         offset += (size_t)n;
     }
-    m->disk->torn_n = 0;
-    return 0;
+    d->torn_n = 0;
+    return remember(m, &damage);
 }
 
 struct store *mem_open(const struct mem_options *options)
 {
     static const struct store_vtable vtable = {
-        mem_put,   mem_get,     mem_count,      mem_tree,        mem_list,       mem_flush, mem_reap,
-        mem_state, mem_records, mem_set_vnodes, mem_set_cluster, mem_trees_hold, mem_close,
+        mem_put,     mem_get,        mem_count,       mem_tree,       mem_list,    mem_flush, mem_reap,   mem_state,
+        mem_records, mem_set_vnodes, mem_set_cluster, mem_trees_hold, mem_damaged, mem_doubt, mem_healed, mem_close,
     };
     struct mem *m = calloc(1, sizeof *m);
     if (!m)

@@ -5,6 +5,7 @@
 #ifndef COVEY_STORE_MEM_H
 #define COVEY_STORE_MEM_H
 
+#include "store/damage.h"
 #include "store/table.h"
 
 /* What is wrong with a disk; zero is nothing. Whoever owns the disk changes it at any time. (Not for a disk that lies.) */
@@ -45,6 +46,11 @@ const struct table *mem_table(const struct store *s);
 /* Power is about to be lost in the middle of a sync: part of what is in flight reaches the disk, as the seed says; either its
  * first bytes, up to anywhere in a record, or each of its sectors or not. mem_crash must come next. */
 void mem_tear(struct store *s, uint64_t seed);
+
+/* A bit rots in one synced record of the ring, which one and where the seed says; a store may be open on the disk. It is met when
+ * the record is next read, or replayed. *finding: what the store will then know of it. False when there is no record. (The node's
+ * own state is spared: the real store refuses to open on damage there.) */
+bool mem_damage(struct mem_disk *d, uint64_t seed, struct damage_finding *finding);
 
 /* Power is lost: frees the store; what was not synced is gone. (store_close is the same, for a store that was synced.) */
 void mem_crash(struct store *s);

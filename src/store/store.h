@@ -28,7 +28,14 @@ enum durability {
     DURABILITY_INTERVAL,  /* after the write to the OS; fdatasync every second. State records are synced all the same. */
 };
 
-enum store_result_kind { STORE_PUT_DONE, STORE_GET_DONE, STORE_COUNT_DONE, STORE_TREE_DONE, STORE_LIST_DONE };
+enum store_result_kind {
+    STORE_PUT_DONE,
+    STORE_GET_DONE,
+    STORE_COUNT_DONE,
+    STORE_TREE_DONE,
+    STORE_LIST_DONE,
+    STORE_DAMAGED, /* answers nothing: records of some slots may have been lost (see "Doubt" below) */
+};
 
 /* What store_reap gives; slices and counts live until the next call on the store. */
 struct store_result {
@@ -47,8 +54,9 @@ struct store_result {
     uint32_t size;        /* GET: of the value */
     const uint32_t *live; /* COUNT: live keys per vnode */
     uint32_t vnode_n;
-    struct slice told; /* TREE: hashes, u64 little-endian; LIST: entries (wire/merkle.h) */
-    uint64_t upto;     /* LIST: nothing is left out up to this position */
+    struct slice
+        told;      /* TREE: hashes, u64 little-endian; LIST: entries (wire/merkle.h); DAMAGED: SLOTS / 8 bytes, a bit a slot */
+    uint64_t upto; /* LIST: nothing is left out up to this position */
 };
 
 struct store;
@@ -66,6 +74,9 @@ struct store_vtable {
     void (*set_vnodes)(struct store *s, uint16_t vnodes);
     void (*set_cluster)(struct store *s, struct cluster_id cluster);
     bool (*trees_hold)(const struct store *s);
+    bool (*damaged)(const struct store *s, uint32_t vnode);
+    void (*doubt)(struct store *s, struct slice slots);
+    void (*healed)(struct store *s, struct slice slots);
     void (*close)(struct store *s);
 };
 
@@ -150,6 +161,34 @@ static inline void store_set_cluster(struct store *s, struct cluster_id cluster)
 static inline bool store_trees_hold(const struct store *s)
 {
     return s->vtable->trees_hold(s);
+}
+
+/* ---- Doubt: records that may have been lost ----
+ *
+ * A record that cannot be read puts its slot in doubt, or all slots where not even its key can be believed. That is durable: it
+ * lasts over restarts until the owner says that a slot is healed. What is left of such a slot is there to read; that a key is
+ * absent means nothing. The owner is told by STORE_DAMAGED: of all that is in doubt after the opening, before
+ * the first read is answered; and later whenever a read or compaction meets damage, by when the bad record is absent (until then a read
+ * of it is ERR_CORRUPT), so that comparing with others brings it back. */
+
+/* Whether something of a vnode (by the cut that set_vnodes said) is in doubt. */
+static inline bool store_damaged(const struct store *s, uint32_t vnode)
+{
+    return s->vtable->damaged(s, vnode);
+}
+
+/* The owner has found out that records of these slots may be missing here. slots: SLOTS / 8 bytes, a bit each; copied. Durable
+ * with the next flush, no later than what is put after this call. No STORE_DAMAGED comes of it, but one does after the next
+ * opening. */
+static inline void store_doubt(struct store *s, struct slice slots)
+{
+    s->vtable->doubt(s, slots);
+}
+
+/* All that these slots may have lost was fetched again. Durable some time after the next flush. */
+static inline void store_healed(struct store *s, struct slice slots)
+{
+    s->vtable->healed(s, slots);
 }
 
 /* Syncs nothing: flush and reap first. Frees all. */

@@ -109,3 +109,32 @@ bool table_holds(const struct table *t, struct slice key, const struct version *
     struct index_item held = index_get(&t->index, &spot);
     return held.kind != RECORD_NONE && version_cmp(&held.version, version) >= 0;
 }
+
+/* A stretch of a segment whose records are lost. */
+struct loss {
+    struct table *table;
+    struct place from;
+    uint32_t to;
+};
+
+static void forget_one(void *arg, struct slice key, const struct index_item *item)
+{
+    static const struct index_item nothing = {0};
+    const struct loss *loss = arg;
+    struct table *t = loss->table;
+    if (item->segment != loss->from.segment || item->offset < loss->from.offset || item->offset >= loss->to)
+        return;
+    struct index_key k = index_key(&t->index, slot_of_key(key), key);
+    struct index_spot spot;
+    CHECK(index_find(&t->index, &k, &spot));
+    tally_dead(&t->tallies, item->segment, tally_weight(key.n, item->value_n));
+    forest_change(&t->forest, (uint32_t)k.slot * t->index.arc_n / SLOTS, key, item, &nothing);
+    index_forget(&spot);
+}
+
+void table_forget(struct table *t, uint32_t first, uint32_t end, const struct place *from, uint32_t to)
+{
+    struct loss loss = {.table = t, .from = *from, .to = to};
+    for (uint32_t arc = first; arc < end; arc++)
+        index_walk(&t->index, arc, forget_one, &loss);
+}

@@ -129,19 +129,34 @@ static bool view_lengths(struct record_view *v, size_t key_n)
     return v->value_size >= RECORD_LZ4_MIN && stored > 0 && stored <= v->value_size - v->value_size / 8;
 }
 
+/* Reads what the header says of lengths. False when that cannot be. */
+static bool lengths(const uint8_t *p, struct record_view *out, size_t *key_n)
+{
+    uint8_t flags = p[13];
+    *key_n = get_u32(p + 56);
+    out->size = get_u32(p + 8);
+    out->value_size = get_u32(p + 60);
+    out->lz4 = flags & RECORD_FLAG_LZ4;
+    return !(flags & ~(RECORD_FLAG_LZ4 | RECORD_FLAG_DELETED)) && view_lengths(out, *key_n);
+}
+
+bool record_lengths_agree(struct slice bytes)
+{
+    struct record_view v;
+    size_t key_n;
+    return bytes.n >= RECORD_HEADER && lengths(bytes.p, &v, &key_n);
+}
+
 int record_decode(struct slice bytes, struct record_view *out)
 {
+    size_t key_n;
     if (bytes.n < RECORD_HEADER)
         return ERR_INCOMPLETE;
     const uint8_t *p = bytes.p;
     uint8_t flags = p[13];
-    size_t key_n = get_u32(p + 56);
-    out->size = get_u32(p + 8);
-    out->slot = get_u16(p + 14);
-    out->value_size = get_u32(p + 60);
-    out->lz4 = flags & RECORD_FLAG_LZ4;
-    if (flags & ~(RECORD_FLAG_LZ4 | RECORD_FLAG_DELETED) || !view_lengths(out, key_n))
+    if (!lengths(p, out, &key_n))
         return ERR_CORRUPT;
+    out->slot = get_u16(p + 14);
     if (bytes.n < out->size)
         return ERR_INCOMPLETE;
     if (get_u64(p) != hash_bytes(slice_of(p + 8, out->size - 8)))

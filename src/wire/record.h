@@ -113,6 +113,9 @@ void record_set_expiry(uint8_t *p, uint64_t expiry_stamp, uint64_t expiry_ms);
  * (checksum, kind or lengths wrong). Allocates nothing. */
 int record_decode(struct slice bytes, struct record_view *out);
 
+/* Whether the lengths in the header of a record, of which the rest may be damaged, can be those of one. */
+bool record_lengths_agree(struct slice bytes);
+
 /* The uncompressed value of a view: points into the view's bytes, or into scratch (cleared first; let its max be
  * RECORD_VALUE_MAX) when it was compressed. 0, ERR_CORRUPT, or an error of buf_reserve. */
 int record_value(const struct record_view *v, struct buf *scratch, struct slice *value);

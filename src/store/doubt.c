@@ -1,0 +1,151 @@
+#include "store/doubt.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/hash.h"
+
+static struct slice bytes_of(const struct damage *d)
+{
+    return slice_of(d->slot, sizeof d->slot);
+}
+
+static void add(struct damage *to, struct slice slots)
+{
+    CHECK(slots.n == sizeof to->slot);
+    for (size_t i = 0; i < slots.n; i++)
+        to->slot[i] |= slots.p[i];
+}
+
+void doubt_close(struct doubt *d)
+{
+    free(d->lost);
+}
+
+void doubt_open(struct doubt *d, const struct damage *found, const struct table *t)
+{
+    struct slice held;
+    uint64_t serial;
+    *d = (struct doubt){.all = *found, .changed = damage_any(found)};
+    if (table_state(t, DAMAGE_NAME, &held, &serial) && held.n == sizeof d->all.slot)
+        add(&d->all, held);
+    d->fresh = d->all;
+    d->telling = damage_any(&d->all);
+}
+
+static void mark(struct damage *d, const struct lost *l)
+{
+    struct damage_finding f = {.size = !l->any, .slot = l->slot};
+    damage_mark(d, &f);
+}
+
+static bool lost_room(struct doubt *d)
+{
+    if (d->lost_n < d->lost_cap)
+        return true;
+    uint32_t cap = d->lost_cap ? 2 * d->lost_cap : 8;
+    struct lost *grown = realloc(d->lost, cap * sizeof *grown);
+    if (!grown)
+        return false;
+    d->lost = grown;
+    d->lost_cap = cap;
+    return true;
+}
+
+static bool same(const struct lost *a, const struct lost *b)
+{
+    return a->segment == b->segment && a->from == b->from && a->to == b->to;
+}
+
+bool doubt_found(struct doubt *d, const struct lost *l)
+{
+    for (uint32_t i = 0; i < d->lost_n; i++)
+        if (same(&d->lost[i], l))
+            return true; /* read twice before it was forgotten */
+    if (!lost_room(d))
+        return false;
+    d->lost[d->lost_n++] = *l;
+    mark(&d->all, l);
+    mark(&d->fresh, l);
+    d->changed = true;
+    return true;
+}
+
+bool doubt_names(const struct doubt *d, uint16_t segment)
+{
+    for (uint32_t i = 0; i < d->lost_n; i++)
+        if (d->lost[i].segment == segment)
+            return true;
+    return false;
+}
+
+void doubt_raise(struct doubt *d, struct slice slots)
+{
+    add(&d->all, slots);
+    d->changed = true;
+}
+
+void doubt_clear(struct doubt *d, struct slice slots)
+{
+    CHECK(slots.n == sizeof d->all.slot);
+    for (size_t i = 0; i < slots.n; i++) /* what the owner does not know of yet it cannot have fetched */
+        d->all.slot[i] &= (uint8_t)(~slots.p[i] | d->fresh.slot[i]);
+    d->changed = true;
+}
+
+void doubt_put(struct doubt *d, const struct table *t, struct group *g)
+{
+    struct slice held;
+    uint64_t serial = 0;
+    if (!d->changed || d->serial)
+        return;
+    table_state(t, DAMAGE_NAME, &held, &serial);
+    struct record r = {.kind = RECORD_STATE, .version = {.stamp = serial + 1}, .key = DAMAGE_NAME, .value = bytes_of(&d->all)};
+    r.version.digest = hash_bytes(r.value);
+    table_put_own(g, &r);
+    d->serial = serial + 1;
+    d->changed = false;
+    d->saving_n = d->lost_n;
+}
+
+static void forget(struct doubt *d, struct table *t)
+{
+    for (uint32_t i = 0; i < d->saving_n; i++) {
+        const struct lost *l = &d->lost[i];
+        uint32_t arc = (uint32_t)l->slot * t->index.arc_n / SLOTS;
+        table_forget(t, l->any ? 0 : arc, l->any ? t->index.arc_n : arc + 1, &(struct place){l->from, l->segment}, l->to);
+    }
+    d->lost_n -= d->saving_n;
+    for (uint32_t i = 0; i < d->lost_n; i++)
+        d->lost[i] = d->lost[i + d->saving_n];
+    d->saving_n = 0;
+}
+
+void doubt_look(struct doubt *d, struct table *t, bool idle)
+{
+    struct slice value;
+    uint64_t serial = 0;
+    if (!d->serial)
+        return;
+    bool durable = table_state(t, DAMAGE_NAME, &value, &serial) && serial >= d->serial;
+    if (!durable && !idle)
+        return;
+    d->serial = 0;
+    if (!durable) {
+        d->changed = true;
+        return;
+    }
+    forget(d, t);
+    d->telling |= d->lost_n == 0 && damage_any(&d->fresh); /* those found since are told with their own record */
+}
+
+bool doubt_result(struct doubt *d, struct store_result *out)
+{
+    if (!d->telling)
+        return false;
+    d->telling = false;
+    d->told = d->fresh;
+    d->fresh = (struct damage){0};
+    *out = (struct store_result){.kind = STORE_DAMAGED, .told = bytes_of(&d->told)};
+    return true;
+}
