@@ -59,6 +59,19 @@ static uint32_t vnode_of(unsigned i)
     return (uint32_t)slot_of_key(key_of(key, i)) * VNODES_DEFAULT / SLOTS;
 }
 
+static void until_reported(struct fixture *f, const char *text)
+{
+    struct store_result out;
+    struct timespec end;
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += WAIT_S;
+    while (!strstr(f->report, text)) {
+        assert_false(fixture_poll(f, &out));
+        if (sem_timedwait(&f->woken, &end) != 0 && errno == ETIMEDOUT)
+            fail_msg("\"%s\" was not reported within %d s", text, WAIT_S);
+    }
+}
+
 /* Every slot of key i's vnode is fetched again. */
 static void heal(struct fixture *f, unsigned i)
 {
@@ -138,6 +151,62 @@ static void a_read_that_meets_damage_puts_its_slot_in_doubt(void **state)
     assert_int_equal(damaged_vnodes(f), 0);
 }
 
+/* A read that meets damage sets compaction on the segment, which finds what else is damaged there and carries the rest out. */
+static void compaction_puts_what_it_cannot_read_in_doubt(void **state)
+{
+    struct fixture *f = *state;
+    char key[32];
+    for (int rotten = 0; rotten < 2; rotten++) {
+        make(f);
+        fixture_open(f);
+        flip(fixture_path(f, SEGMENT_1), record_at(1) + (rotten ? RECORD_HEADER + 6 : 8), 2); /* its value, or its length */
+        flip(fixture_path(f, SEGMENT_1), record_at(3) + RECORD_HEADER + 6, 2);
+        assert_int_equal(fixture_get(f, key_of(key, 3), GET_VALUE).error, ERR_CORRUPT);
+        fixture_until_compacted(f, 1);
+        assert_int_equal(access(fixture_path(f, "damaged-00000001.log"), F_OK), 0);
+        for (int again = 0; again < 2; again++) {
+            for (unsigned i = 0; i < KEYS; i++)
+                if (i != 1 && i != 3)
+                    fixture_expect(f, key_of(key, i), SLICE("value"));
+            assert_int_equal(fixture_get(f, key_of(key, 1), GET_VALUE).record.kind, RECORD_NONE);
+            assert_int_equal(fixture_get(f, key_of(key, 3), GET_VALUE).record.kind, RECORD_NONE);
+            assert_int_equal(damaged_vnodes(f), rotten ? 2 : VNODES_DEFAULT);
+            fixture_close(f);
+            f->report[0] = 0;
+            fixture_open(f);
+            assert_string_equal(f->report, "");
+        }
+        fixture_close(f);
+        nftw(f->dir, fixture_remove, 16, FTW_DEPTH | FTW_PHYS);
+    }
+}
+
+/* The newest record of a state is not left behind: the segment stays. */
+static void a_segment_with_a_rotten_state_is_left_alone(void **state)
+{
+    struct fixture *f = *state;
+    char key[32];
+    f->options.segment_bytes = SEGMENT;
+    f->options.set_aside = true;
+    fixture_open(f);
+    fixture_put(f, state_record(SLICE("promise"), SLICE("one"), 1));
+    for (unsigned i = 0; i < KEYS; i++)
+        assert_int_equal(fixture_put(f, value_record(key_of(key, i), SLICE("value"), i + 1)).error, 0);
+    flip(fixture_path(f, SEGMENT_1), SEGMENT_HEADER + RECORD_HEADER + 8, 1);
+    off_t first = SEGMENT_HEADER + RECORD_HEADER + 10 + MARK_BYTES;
+    flip(fixture_path(f, SEGMENT_1), first + RECORD_HEADER + 6, 1);
+    assert_int_equal(fixture_get(f, key_of(key, 0), GET_VALUE).error, ERR_CORRUPT);
+    until_reported(f, "until that is written anew");
+    assert_int_equal(access(fixture_path(f, SEGMENT_1), F_OK), 0);
+    assert_int_equal(fixture_put(f, state_record(SLICE("promise"), SLICE("two"), 2)).error, 0);
+    assert_int_equal(log_drain(f->store), 0);
+    fixture_close(f);
+    fixture_open(f);
+    fixture_until_compacted(f, 1);
+    assert_int_equal(access(fixture_path(f, "damaged-00000001.log"), F_OK), 0);
+    assert_int_equal(damaged_vnodes(f), 1);
+}
+
 /* What the owner says itself is remembered as well; damage that it does not know of yet is not healed by it. */
 static void a_doubt_of_the_owner_lasts_until_it_is_healed(void **state)
 {
@@ -209,6 +278,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_rotten_record_puts_its_vnode_in_doubt),
         TEST(a_read_that_meets_damage_puts_its_slot_in_doubt),
+        TEST(compaction_puts_what_it_cannot_read_in_doubt),
+        TEST(a_segment_with_a_rotten_state_is_left_alone),
         TEST(a_doubt_of_the_owner_lasts_until_it_is_healed),
         TEST(a_bad_sector_puts_all_in_doubt),
         TEST(a_missing_end_puts_all_in_doubt),

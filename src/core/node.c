@@ -288,6 +288,7 @@ static void judge_disk(struct node *n, const struct layout *l)
     if (m < 0 || l->member[m].disk == n->disk || n->whole || n->new_disk)
         return;
     n->new_disk = true;
+    n->doubt_why = SLICE("its disk is not the one that it joined with: all records are fetched from the other owners");
     repair_doubt_all(&n->repair);
 }
 
@@ -307,7 +308,7 @@ static void carry_recovering(struct node *n, struct out *out)
     if (repair_healed(&n->repair, &healed))
         out_add(out, ACT_STORE_HEAL)->slots = healed;
     if (vnodes > 0 && !n->recovering)
-        out_trace(out, TRACE_NODE_RECOVERING, n->self, n->epoch, vnodes, slice_of(NULL, 0));
+        out_trace(out, TRACE_NODE_RECOVERING, n->self, n->epoch, vnodes, n->doubt_why);
     if (vnodes == 0 && n->recovering)
         out_trace(out, TRACE_NODE_RECOVERED, n->self, n->epoch, 0, slice_of(NULL, 0));
     n->recovering = vnodes > 0;
@@ -684,11 +685,8 @@ static void on_message(struct node *n, const struct event *ev, struct out *out)
         return;
     if (coord_message(&n->coord, from, m, out))
         return;
-    struct replica_view view = {.epoch = n->epoch,
-                                .fenced = n->coord.fenced,
-                                .doubts = n->repair.doubts,
-                                .wall_ms = n->coord.believed_ms,
-                                .peer = from};
+    struct replica_view view = {
+        .epoch = n->epoch, .fenced = n->coord.fenced, .doubts = n->repair.doubts, .wall_ms = n->coord.believed_ms, .peer = from};
     if (m->kind >= MSG_PUT)
         view.addr = peer_addr(n, from);
     if (m->kind == MSG_GET || m->kind == MSG_PUT)
@@ -855,6 +853,8 @@ static void dispatch(struct node *n, const struct event *ev, struct out *out)
         on_told(n, ev, out);
         break;
     case EV_DAMAGED:
+        n->doubt_why =
+            SLICE("the store may lack records: these vnodes are not read here until they are fetched from other owners");
         repair_doubt(&n->repair, ev->damaged);
         break;
     }

@@ -88,10 +88,11 @@ struct node {
     bool members_dirty; /* addresses changed since they were saved */
     uint64_t members_saved_ms;
     uint64_t members_serial;
-    uint64_t disk;   /* the disk's nonce */
-    bool recovering; /* in some vnode, and said so */
-    bool new_disk;   /* it is not the disk that this node was let in with, */
-    bool whole;      /* but what that one held is here; this is remembered */
+    uint64_t disk;          /* the disk's nonce */
+    bool recovering;        /* in some vnode, and said so */
+    struct slice doubt_why; /* what the log will say of the next such */
+    bool new_disk;          /* it is not the disk that this node was let in with, */
+    bool whole;             /* but what that one held is here; this is remembered */
     uint64_t whole_serial;
     struct buf members_bytes;                           /* of the last save; alive until it is made anew */
     char said_addr[ADDR_TEXT], said_cluster[ADDR_TEXT]; /* texts of this step's traces */

@@ -95,7 +95,7 @@ static int open_ports(const struct opening *o)
 
 static void store_reports(void *arg, const char *sentence)
 {
-    world_log(arg, TRACE_WARN, "store.opened", "", sentence);
+    world_log(arg, TRACE_WARN, "store.noted", "", sentence);
 }
 
 static int open_store(const struct opening *o)
@@ -104,6 +104,7 @@ static int open_store(const struct opening *o)
     struct log_options lo = {
         .dir = w->settings.data_dir,
         .durability = w->settings.durability,
+        .set_aside = true, /* what is damaged is fetched again from the other owners (core/repair_recover.c) */
         .wake = store_wakes,
         .wake_arg = w,
         .report = store_reports,

@@ -34,8 +34,10 @@
  * **Pinned records.** A record that says something about others (an expiry, a flush) is replaced by no record of its key, and
  * whether it still matters only the protocol knows. Compaction copies it as it is, always: that is never wrong, and small.
  *
- * **Damage.** A segment that opening found damage in is a victim at once. The stretches that cannot be read are passed over, for
- * opening has marked their slots. It is renamed in the end and not unlinked, for the operator to look at. */
+ * **Damage.** A segment in which opening, or a read, found damage is a victim at once. The stretches that cannot be read are
+ * passed over and put their slots in doubt (doubt.h); the segment goes only when no entry names them any more. It is renamed in
+ * the end and not unlinked, for the operator to look at. But the newest record of one of the node's own states may not be passed
+ * over: a start without it would be refused. Such a segment is left alone until the state has been written anew. */
 #include "store/compact.h"
 
 #include <stdio.h>
@@ -94,7 +96,7 @@ static uint64_t dead_bytes(const struct compact *c, const struct segment *s, con
 
 static bool eligible(const struct compact *c, const struct segment *s)
 {
-    return s && s != c->segments->active && s != c->output && s->stage == SEGMENT_USED;
+    return s && s != c->segments->active && s != c->output && s->stage == SEGMENT_USED && !s->shunned;
 }
 
 /* The segment most worth compacting; NULL when none is. */
@@ -125,6 +127,12 @@ static bool worth_a_look(const struct compact *c)
 {
     uint64_t died = c->table->tallies.died - c->seen_died;
     return c->urgent || c->seen_n != c->segments->n || died > (uint64_t)c->segments->n * LOOK_BYTES;
+}
+
+void compact_first(struct compact *c, struct segment *s)
+{
+    s->first = s->aside = true;
+    c->seen_n = 0; /* let victims be looked for, though nothing has died */
 }
 
 bool compact_due(const struct compact *c)
@@ -174,25 +182,42 @@ static int chunk_fill(struct compact *c, uint32_t n)
     return 0;
 }
 
-/* Lists the whole records of the chunk. ERR_CORRUPT when there is damage that nobody has marked yet, ERR_INCOMPLETE when the
- * first
- * record is larger than the chunk and the victim may go on. */
-static int chunk_list(struct compact *c, bool more)
+/* Takes note of damage at an offset of the chunk and passes over it; false when no more can be taken note of. */
+static bool pass_over(struct compact *c, size_t *at)
 {
+    if (c->bad_n == COMPACT_BAD)
+        return false;
+    struct slice rest_of = slice_of(c->chunk.p + *at, c->chunk.n - *at);
+    struct damage_finding f = damage_look(rest_of);
+    size_t skip = f.size ? f.size : segment_resync(rest_of);
+    uint32_t from = c->at + (uint32_t)*at;
+    *at += skip ? skip : rest_of.n;
+    c->bad[c->bad_n++] = (struct lost){.slot = f.slot,
+                                       .any = f.size == 0,
+                                       .none = f.state,
+                                       .segment = c->victim->slot,
+                                       .from = from,
+                                       .to = c->at + (uint32_t)*at};
+    return true;
+}
+
+/* Lists the whole records of the chunk, and what of it is none. ERR_INCOMPLETE when the first record is larger than the chunk,
+ * and may be one. */
+static int chunk_list(struct compact *c)
+{
+    bool more = c->at + c->chunk.n < c->victim->published;
     size_t at = 0;
     while (at < c->chunk.n) {
         struct record_view v;
-        struct slice rest_of = slice_of(c->chunk.p + at, c->chunk.n - at);
-        int n = record_decode(rest_of, &v);
-        if (n == ERR_INCOMPLETE && at > 0 && more)
+        int n = record_decode(slice_of(c->chunk.p + at, c->chunk.n - at), &v);
+        if (n == ERR_INCOMPLETE && more && at > 0)
             break;
-        if (n < 0 && (!c->victim->aside || (n == ERR_INCOMPLETE && more)))
+        if (n == ERR_INCOMPLETE && more && c->chunk.n < RECORD_MAX)
             return n;
-        if (n < 0) {
-            size_t skip = segment_resync(rest_of);
-            at += skip ? skip : rest_of.n;
+        if (n < 0 && pass_over(c, &at))
             continue;
-        }
+        if (n < 0)
+            break;
         bool mark = v.record.kind == RECORD_STATE && slice_eq(v.record.key, MARK_NAME);
         int error = mark ? 0 : item_add(c, &v, c->at + (uint32_t)at);
         if (error)
@@ -207,18 +232,16 @@ static void read_chunk(struct keeper *k, void *arg)
 {
     struct compact *c = arg;
     rest(c, k);
-    c->item_n = c->next = 0;
+    c->item_n = c->next = c->bad_n = 0;
     c->fold_bytes = 0;
     c->error = chunk_fill(c, CHUNK_BYTES);
     if (!c->error)
-        c->error = chunk_list(c, c->at + c->chunk.n < c->victim->published);
-    if (c->error == ERR_INCOMPLETE) {
-        c->error = chunk_fill(c, RECORD_MAX);
-        if (!c->error)
-            c->error = chunk_list(c, false);
-    }
-    if (c->error == ERR_INCOMPLETE)
-        c->error = ERR_CORRUPT; /* the file is shorter than it was */
+        c->error = chunk_list(c);
+    if (c->error != ERR_INCOMPLETE)
+        return;
+    c->error = chunk_fill(c, RECORD_MAX);
+    if (!c->error)
+        c->error = chunk_list(c);
 }
 
 static int gather_one(struct compact *c, struct compact_item *item)
@@ -438,11 +461,37 @@ static void move_slice(struct compact *c)
     table_move(c->table, view, from, to, n);
 }
 
+/* What could not be read in the victim's chunk. False when the victim must be left alone. */
+static bool note_damage(struct compact *c)
+{
+    char sentence[256];
+    struct segment *s = c->victim;
+    for (uint32_t i = 0; i < c->bad_n; i++) {
+        const struct lost *l = &c->bad[i];
+        s->shunned = table_state_stands(c->table, &(struct place){l->from, l->segment}, l->to);
+        s->first = s->aside = true;
+        snprintf(sentence, sizeof sentence, "damage at offset %u of seg-%08u.log, %u bytes: %s", (unsigned)l->from,
+                 (unsigned)s->number, (unsigned)(l->to - l->from),
+                 s->shunned ? "a state of this node; the file is kept until that is written anew"
+                 : l->none  ? "a state of this node that has been written anew since"
+                            : "what it held is fetched again from the other owners");
+        if (c->report)
+            c->report(c->report_arg, sentence);
+        if (s->shunned || (!l->none && !doubt_found(c->doubt, l)))
+            return false;
+    }
+    return true;
+}
+
 static void next_chunk(struct compact *c)
 {
     c->at = c->chunk_end;
     if (c->at < c->victim->published) {
         ask(c, COMPACT_READ, read_chunk);
+        return;
+    }
+    if (doubt_names(c->doubt, c->victim->slot)) {
+        c->stage = COMPACT_FORGET;
         return;
     }
     segments_doom(c->segments, c->victim);
@@ -520,7 +569,7 @@ static void unlinked(struct compact *c)
 /* What the keeper has finished. */
 static void collect(struct compact *c)
 {
-    if (c->stage == COMPACT_READ && c->error)
+    if (c->stage == COMPACT_READ && (c->error || !note_damage(c)))
         give_up(c);
     else if (c->stage == COMPACT_READ)
         c->stage = COMPACT_JUDGE;
@@ -559,6 +608,8 @@ bool compact_step(struct compact *c)
         return false;
     if (c->stage == COMPACT_READ || c->stage == COMPACT_COPY || c->stage == COMPACT_UNLINK)
         collect(c);
+    else if (c->stage == COMPACT_FORGET)
+        next_chunk(c);
     bool over = c->stage == COMPACT_REST && !c->error && begin(c);
     if (c->stage == COMPACT_JUDGE) {
         judge_slice(c);

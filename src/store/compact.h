@@ -5,10 +5,13 @@
 #ifndef COVEY_STORE_COMPACT_H
 #define COVEY_STORE_COMPACT_H
 
+#include "store/doubt.h"
 #include "store/keeper.h"
 #include "store/reserve.h"
 #include "store/segments.h"
 #include "store/table.h"
+
+enum { COMPACT_BAD = 16 }; /* stretches of damage taken note of at once: with more of them a chunk ends early */
 
 struct compact_item {
     struct record_view view; /* its slices point into the chunk */
@@ -25,13 +28,24 @@ struct compact {
     struct segments *segments;
     struct keeper *keeper;
     struct reserve *reserve;
+    struct doubt *doubt;
+    void (*report)(void *arg, const char *sentence); /* may be NULL */
+    void *report_arg;
     const struct log_io *io;
     int dir;
     uint32_t segment_bytes;
     uint32_t dead_percent; /* of a victim, at least; 0: DEAD_PERCENT */
     bool urgent;           /* the disk is full: any dead byte counts, and no pauses */
     /* its own */
-    enum compact_stage { COMPACT_REST, COMPACT_READ, COMPACT_JUDGE, COMPACT_COPY, COMPACT_MOVE, COMPACT_UNLINK } stage;
+    enum compact_stage {
+        COMPACT_REST,
+        COMPACT_READ,
+        COMPACT_JUDGE,
+        COMPACT_COPY,
+        COMPACT_MOVE,
+        COMPACT_FORGET, /* the victim is through, but entries still name what could not be read in it */
+        COMPACT_UNLINK
+    } stage;
     struct segment *victim; /* NULL: none */
     struct segment *output; /* where copies go; stays open from one victim to the next */
     struct segment *fresh;  /* an output that the keeper has made */
@@ -39,8 +53,10 @@ struct compact {
     uint32_t at;            /* of the chunk in the victim */
     uint32_t chunk_end;     /* of its last whole record */
     struct buf chunk, copy;
-    struct compact_item *item; /* the records of the chunk */
-    uint64_t fold_bytes;       /* of values that its expiries bring, at most */
+    struct compact_item *item;    /* the records of the chunk */
+    struct lost bad[COMPACT_BAD]; /* what of it cannot be read */
+    uint32_t bad_n;
+    uint64_t fold_bytes; /* of values that its expiries bring, at most */
     uint32_t item_n, item_cap;
     uint32_t next; /* the next item to judge or move */
     uint64_t began_us;
@@ -57,6 +73,9 @@ void compact_close(struct compact *c);
 /* A slice of work: begins with a victim when there is one worth it, goes on with the one there is. The keeper is idle or ours.
  * True when there is more to do at once. A failure is left in c->error, and the victim as it was. */
 bool compact_step(struct compact *c);
+
+/* A read has met damage in a segment: it is a victim at once, and set aside. */
+void compact_first(struct compact *c, struct segment *s);
 
 /* True when there is a victim worth it. */
 bool compact_due(const struct compact *c);

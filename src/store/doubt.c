@@ -10,6 +10,14 @@ static struct slice bytes_of(const struct damage *d)
     return slice_of(d->slot, sizeof d->slot);
 }
 
+/* Moves what one set has to another. */
+static void pour(struct damage *from, struct damage *to)
+{
+    for (size_t i = 0; i < sizeof to->slot; i++)
+        to->slot[i] |= from->slot[i];
+    *from = (struct damage){0};
+}
+
 static void add(struct damage *to, struct slice slots)
 {
     CHECK(slots.n == sizeof to->slot);
@@ -29,7 +37,7 @@ void doubt_open(struct doubt *d, const struct damage *found, const struct table 
     *d = (struct doubt){.all = *found, .changed = damage_any(found)};
     if (table_state(t, DAMAGE_NAME, &held, &serial) && held.n == sizeof d->all.slot)
         add(&d->all, held);
-    d->fresh = d->all;
+    d->untold = d->all;
     d->telling = damage_any(&d->all);
 }
 
@@ -66,7 +74,7 @@ bool doubt_found(struct doubt *d, const struct lost *l)
         return false;
     d->lost[d->lost_n++] = *l;
     mark(&d->all, l);
-    mark(&d->fresh, l);
+    mark(&d->found, l);
     d->changed = true;
     return true;
 }
@@ -89,7 +97,7 @@ void doubt_clear(struct doubt *d, struct slice slots)
 {
     CHECK(slots.n == sizeof d->all.slot);
     for (size_t i = 0; i < slots.n; i++) /* what the owner does not know of yet it cannot have fetched */
-        d->all.slot[i] &= (uint8_t)(~slots.p[i] | d->fresh.slot[i]);
+        d->all.slot[i] &= (uint8_t)(~slots.p[i] | d->found.slot[i] | d->saving.slot[i] | d->untold.slot[i]);
     d->changed = true;
 }
 
@@ -106,6 +114,7 @@ void doubt_put(struct doubt *d, const struct table *t, struct group *g)
     d->serial = serial + 1;
     d->changed = false;
     d->saving_n = d->lost_n;
+    pour(&d->found, &d->saving);
 }
 
 static void forget(struct doubt *d, struct table *t)
@@ -131,12 +140,15 @@ void doubt_look(struct doubt *d, struct table *t, bool idle)
     if (!durable && !idle)
         return;
     d->serial = 0;
-    if (!durable) {
+    if (durable) {
+        forget(d, t);
+        d->telling |= damage_any(&d->saving);
+        pour(&d->saving, &d->untold);
+    } else {
+        pour(&d->saving, &d->found);
+        d->saving_n = 0;
         d->changed = true;
-        return;
     }
-    forget(d, t);
-    d->telling |= d->lost_n == 0 && damage_any(&d->fresh); /* those found since are told with their own record */
 }
 
 bool doubt_result(struct doubt *d, struct store_result *out)
@@ -144,8 +156,8 @@ bool doubt_result(struct doubt *d, struct store_result *out)
     if (!d->telling)
         return false;
     d->telling = false;
-    d->told = d->fresh;
-    d->fresh = (struct damage){0};
+    d->told = (struct damage){0};
+    pour(&d->untold, &d->told);
     *out = (struct store_result){.kind = STORE_DAMAGED, .told = bytes_of(&d->told)};
     return true;
 }

@@ -18,19 +18,22 @@
 /* Records of a slot that may not be found any more: entries that stand in [from, to) of a segment. */
 struct lost {
     uint16_t slot;
-    bool any; /* it may be of any slot */
+    bool any;  /* it may be of any slot */
+    bool none; /* it was the node's own: of no slot */
     uint16_t segment;
     uint32_t from, to;
 };
 
 struct doubt {
-    struct damage all;   /* in doubt */
-    struct damage fresh; /* of these, what the owner was not told of yet */
-    struct damage told;  /* what it was told last: the result points here */
-    bool changed;        /* `all` is not what was put last */
-    bool telling;        /* fresh is durable: to be told */
-    uint64_t serial;     /* of the state record on its way; 0: none */
-    struct lost *lost;   /* to be forgotten, once that is durable; */
+    struct damage all;    /* in doubt */
+    struct damage found;  /* of these, what was found since the last record was put; */
+    struct damage saving; /* what that record, which is on its way, says for the first time; */
+    struct damage untold; /* what is durable, and the owner does not know of; */
+    struct damage told;   /* what it was told last: the result points here */
+    bool changed;         /* `all` is not what was put last */
+    bool telling;         /* untold is not empty */
+    uint64_t serial;      /* of the state record on its way; 0: none */
+    struct lost *lost;    /* to be forgotten, once that is durable; */
     uint32_t lost_n, lost_cap;
     uint32_t saving_n; /* of these, the first so many are covered by the record on its way */
 };

@@ -305,6 +305,8 @@ static void keep_up(struct log *l)
 {
     bool more = upkeep_step(&l->upkeep);
     heal(l);
+    if (l->doubt.changed && !l->failed)
+        log_flush(&l->head); /* of what is in doubt */
     if (!l->failed && l->list_serial == 0 && upkeep_wants_list(&l->upkeep))
         put_list(l);
     if (more && l->options.wake)
@@ -353,8 +355,8 @@ static void log_list(struct store *s, uint64_t token, uint16_t vnode, struct sli
     table_list(&log_of(s)->table, token, vnode, ranges);
 }
 
-/* A record could not be read: its slot is in doubt. */
-static void note_damage(struct log *l, const struct store_result *out, const struct segment *s, uint32_t at)
+/* A record could not be read: its slot is in doubt, and its segment is gone through for more, and carried out. */
+static void note_damage(struct log *l, const struct store_result *out, struct segment *s, uint32_t at)
 {
     struct lost lost = {.slot = slot_of_key(out->record.key), .segment = s->slot, .from = at, .to = at + 1};
     char sentence[256];
@@ -363,7 +365,7 @@ static void note_damage(struct log *l, const struct store_result *out, const str
              lost.slot, (unsigned)at, (unsigned)s->number, error_sentence(out->error));
     report(l, sentence);
     if (doubt_found(&l->doubt, &lost))
-        log_flush(&l->head);
+        compact_first(&l->upkeep.compact, s);
 }
 
 static bool unreadable(int error)
@@ -372,7 +374,7 @@ static bool unreadable(int error)
 }
 
 /* Reads a value that is in the page cache. False when it is not (or the file system cannot tell). */
-static bool read_cached(struct log *l, const struct segment *s, uint32_t at, uint32_t n, struct store_result *out)
+static bool read_cached(struct log *l, struct segment *s, uint32_t at, uint32_t n, struct store_result *out)
 {
     l->record.n = 0;
     if (buf_reserve(&l->record, n) != 0) {
@@ -584,6 +586,7 @@ static int start_helpers(struct log *l, char *why, size_t why_n)
     l->committer.segment_bytes = l->upkeep.segment_bytes = (uint32_t)l->options.segment_bytes;
     l->upkeep.table = &l->table;
     l->upkeep.segments = &l->segments;
+    l->upkeep.compact.doubt = &l->doubt;
     l->upkeep.compact.dead_percent = l->options.dead_percent;
     l->upkeep.snapshot.least_bytes = l->options.snapshot_bytes;
     l->upkeep.io = l->reserve.io = l->io;

@@ -240,7 +240,10 @@ static int pass_over(struct replay *r, struct segment *s, struct window *w, uint
 {
     struct slice bytes = slice_of(w->p, w->n);
     struct damage_finding f = damage_look(bytes);
-    report(r, s, f.size ? "set a damaged record of slot %u aside" : "set damage aside that may have been of any slot", f.slot);
+    report(r, s,
+           f.size ? "set a damaged record of slot %u aside, to be fetched again from the other owners,"
+                  : "set damage aside that may have been of any slot: all is to be compared with the other owners,",
+           f.slot);
     size_t next = f.size ? f.size : segment_resync(bytes);
     *step = (uint32_t)(next ? next : w->n);
     r->damaged++;

@@ -40,6 +40,7 @@ struct segment {
     bool ended;    /* nothing is appended any more: sealed, or cut after a failure */
     bool first;    /* a victim of compaction at once, whatever its share */
     bool aside;    /* holds damage: when compacted it is renamed and not unlinked */
+    bool shunned;  /* a state of the node that it holds cannot be read there any more: it stays until another is written */
     enum segment_stage {
         SEGMENT_USED,
         SEGMENT_DOOMED,  /* nothing needs it: it goes once a list without it ... */

@@ -138,3 +138,11 @@ void table_forget(struct table *t, uint32_t first, uint32_t end, const struct pl
     for (uint32_t arc = first; arc < end; arc++)
         index_walk(&t->index, arc, forget_one, &loss);
 }
+
+bool table_state_stands(const struct table *t, const struct place *from, uint32_t to)
+{
+    for (const struct state *s = t->states; s; s = s->next)
+        if (s->segment == from->segment && s->offset >= from->offset && s->offset < to)
+            return true;
+    return false;
+}

@@ -16,6 +16,8 @@ int upkeep_start(struct upkeep *u, void (*wake)(void *arg), void *wake_arg)
     u->compact.io = u->io;
     u->compact.dir = u->dir;
     u->compact.segment_bytes = u->segment_bytes;
+    u->compact.report = u->report;
+    u->compact.report_arg = u->report_arg;
     compact_init(&u->compact);
     u->snapshot.table = u->table;
     u->snapshot.segments = u->segments;
