@@ -1,0 +1,118 @@
+/* life.c: a simulated node's lives: power on, with what its disk has kept, and power off. */
+#include "sim/world_inner.h"
+
+#include "base/check.h"
+#include "sim/net.h"
+
+static void close_client(struct world *w, uint32_t c)
+{
+    session_close(&w->client[c].session);
+    w->client[c].open = false;
+    if (w->watch.hung_up)
+        w->watch.hung_up(w->watch.arg, c);
+}
+
+void life_end(struct world *w, uint32_t i)
+{
+    struct sim_node *s = &w->node[i];
+    for (uint32_t c = 0; c < w->o.clients; c++)
+        if (w->client[c].open && w->client[c].node == i)
+            close_client(w, c);
+    mem_crash(s->store);
+    hints_close(s->hints);
+    s->store = NULL;
+    s->hints = NULL;
+    node_close(&s->node);
+    s->up = false;
+    s->syncing = false;
+    s->timer_us = UINT64_MAX;
+    s->life++;
+}
+
+void world_start_node(struct world *w, uint32_t i, uint64_t at_us)
+{
+    heap_push(&w->heap, &(struct sim_event){.at_us = at_us, .kind = SIM_NODE_START, .node = i, .life = w->node[i].life});
+}
+
+static struct node_saved saved(struct sim_node *s, struct slice name)
+{
+    struct node_saved v = {0};
+    (void)store_state(s->store, name, &v.bytes, &v.serial);
+    return v;
+}
+
+/* Copies a state record: the next question to the store may move it. */
+static struct node_saved keep(struct node_saved v, struct buf *into)
+{
+    buf_init(into, MESSAGE_MAX * 2);
+    CHECK(!buf_slice(into, v.bytes));
+    return (struct node_saved){buf_view(into), v.serial};
+}
+
+/* A layout is in force: the store cuts its records as the ring is cut. */
+void life_adopt_ring(struct world *w, uint32_t i)
+{
+    struct sim_node *s = &w->node[i];
+    const struct layout *l = chain_layout(&s->node.chain);
+    if (!l)
+        return;
+    store_set_vnodes(s->store, l->vnodes);
+    store_set_cluster(s->store, s->node.cluster);
+}
+
+void life_begin(struct world *w, uint32_t i)
+{
+    struct sim_node *s = &w->node[i];
+    s->store = mem_open(&(struct mem_options){.disk = &s->disk});
+    s->hints = hints_mem_open(&s->hints_disk);
+    CHECK(s->store && s->hints);
+    struct buf kept[7];
+    struct node_options o = {
+        .id = s->id,
+        .boot = rng_next(&w->seed_rng),
+        .seed = rng_next(&w->seed_rng),
+        .name = slice_str(s->name),
+        .addr = s->addr,
+        .seed_n = w->o.nodes < SEEDS_MAX ? w->o.nodes : SEEDS_MAX,
+        .profile = w->o.profile,
+        .cluster = w->cluster,
+        .generation = 1,
+        .ops_max = 4096,
+        .repair_manual = w->o.repair_manual,
+        .cluster_saved = keep(saved(s, SLICE("cluster")), &kept[0]),
+        .incarnation = keep(saved(s, SLICE("incarnation")), &kept[1]),
+        .chain = keep(saved(s, SLICE("chain")), &kept[2]),
+        .layout = keep(saved(s, SLICE("layout")), &kept[3]),
+        .members = keep(saved(s, SLICE("members")), &kept[4]),
+        .whole = keep(saved(s, SLICE("whole")), &kept[5]),
+        .disk = s->id + s->wiped,
+        .clock = keep(saved(s, SLICE("clock")), &kept[6]),
+        .records = store_records(s->store),
+    };
+    o.found =
+        i == 0 && o.layout.bytes.n == 0 && !s->wiped; /* a founder that lost power before its layout was durable founds again */
+    CHECK(node_init(&s->node, &o, world_now_ms(w)) == 0);
+    for (unsigned k = 0; k < 7; k++)
+        buf_close(&kept[k]);
+    life_adopt_ring(w, i);
+    front_init(&s->front);
+    s->front.name = slice_str(s->name);
+    s->front.node = s->id;
+    s->up = true;
+    s->stopped = false;
+    if (w->watch.life)
+        w->watch.life(w->watch.arg, i, true);
+    turn_timer(w, i);
+}
+
+void world_crash_node(struct world *w, uint32_t i)
+{
+    if (!w->node[i].up)
+        return;
+    if (w->watch.losing)
+        w->watch.losing(w->watch.arg, i);
+    life_end(w, i);
+    net_crash(w, i);
+    if (w->watch.life)
+        w->watch.life(w->watch.arg, i, false);
+}

@@ -1,0 +1,34 @@
+/* world_inner.h: what the files of the simulated world know of each other: world.c (time), life.c, turn.c, strike.c. */
+#ifndef COVEY_SIM_WORLD_INNER_H
+#define COVEY_SIM_WORLD_INNER_H
+
+#include "sim/world.h"
+
+/* What a node's own clock shows. */
+uint64_t world_wall_ms(const struct world *w, const struct sim_node *s);
+
+/* ---- life.c ---- */
+
+/* Power on, with what the disk has kept; the node is down. */
+void life_begin(struct world *w, uint32_t i);
+
+/* Power off, told to nobody. */
+void life_end(struct world *w, uint32_t i);
+
+/* A layout is in force: the store cuts its records as the ring is cut. */
+void life_adopt_ring(struct world *w, uint32_t i);
+
+/* ---- turn.c ---- */
+
+/* A turn on nothing but the time. */
+void turn_timer(struct world *w, uint32_t i);
+
+/* The rest of a turn: whatever the store and the clients have by now, then the flush. */
+void turn_finish(struct world *w, uint32_t i);
+
+/* The events SIM_NODE_TIMER and SIM_DISK; whether an event is for the life that its node leads now. */
+void turn_on_timer(struct world *w, const struct sim_event *ev);
+void turn_on_disk(struct world *w, const struct sim_event *ev);
+bool turn_meant_for(const struct world *w, const struct sim_event *ev);
+
+#endif
