@@ -14,6 +14,7 @@ struct run {
     struct load load;
     struct members_check members;
     struct hints_check hints;
+    struct votes_check votes;
     struct buf line;
     uint64_t quiet_ms; /* since when nothing is written */
 };
@@ -31,6 +32,8 @@ static void tell(struct run *run, const char *who, uint32_t i)
 static void on_trace(void *arg, uint32_t node, const struct trace *t)
 {
     struct run *run = arg;
+    if (t->kind == TRACE_LAYOUT_ADOPTED)
+        votes_adopted(&run->votes, node);
     run->line.n = 0;
     CHECK(!trace_print(&run->line, t));
     tell(run, "n", node);
@@ -70,7 +73,11 @@ static void on_result(void *arg, uint32_t node, const struct event *ev)
 
 static void on_action(void *arg, uint32_t node, const struct action *a)
 {
-    hints_check_action(&((struct run *)arg)->hints, node, a);
+    struct run *run = arg;
+    if (a->kind == ACT_HINT_DROP)
+        hints_check_action(&run->hints, node, a);
+    else if (a->kind == ACT_SEND)
+        votes_sent(&run->votes, node, &a->send.message);
 }
 
 static void on_client(void *arg, uint32_t client)
@@ -99,6 +106,7 @@ static const char *rule_of(const struct run *run, const struct buf *why)
     return why == &run->members.why ? "membership"
            : why == &run->load.why  ? "durability"
            : why == &run->hints.why ? "hints"
+           : why == &run->votes.why ? "votes"
                                     : "history";
 }
 
@@ -108,6 +116,7 @@ static bool broken(struct run *run)
                             : run->load.history.why.n ? &run->load.history.why
                             : run->load.why.n         ? &run->load.why
                             : run->hints.why.n        ? &run->hints.why
+                            : run->votes.why.n        ? &run->votes.why
                                                       : NULL;
     if (!why)
         return false;
@@ -310,6 +319,7 @@ static void close_all(void)
     world_close(&run.world);
     members_close(&run.members);
     hints_check_close(&run.hints);
+    votes_close(&run.votes);
     load_close(&run.load);
     buf_close(&run.line);
 }
@@ -334,6 +344,7 @@ void run_seed(const struct run_options *o, struct run_result *r)
                                                    .repair_manual = o->seed % 2});
     members_init(&run.members, &run.world);
     hints_check_init(&run.hints, &run.world, RUN_KEYS);
+    votes_init(&run.votes, &run.world);
     load_init(&run.load, &run.world, o->seed, RUN_KEYS);
     run.load.said = on_said;
     run.load.said_arg = &run;

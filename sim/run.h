@@ -15,6 +15,7 @@
 #include "sim/load.h"
 #include "sim/members.h"
 #include "sim/owners.h"
+#include "sim/votes.h"
 
 enum {
     FORM_MS = 60 * 1000,     /* a cluster without faults forms well within that (it takes a few seconds; 100 nodes some tens) */

@@ -19,6 +19,8 @@ static void act_reply(struct world *w, uint32_t i, const struct result *r)
 static void act(struct world *w, uint32_t i, const struct action *a)
 {
     struct sim_node *s = &w->node[i];
+    if (w->watch.action)
+        w->watch.action(w->watch.arg, i, a);
     switch (a->kind) {
     case ACT_PACKET:
         net_packet(w, i, a->packet.to, a->packet.packet);
@@ -48,8 +50,6 @@ static void act(struct world *w, uint32_t i, const struct action *a)
         hints_read(s->hints, a->hint_read);
         break;
     case ACT_HINT_DROP:
-        if (w->watch.action)
-            w->watch.action(w->watch.arg, i, a);
         hints_drop(s->hints, a->hint_drop.target, a->hint_drop.up_to, a->hint_drop.n);
         break;
     case ACT_HINT_EXPIRE:

@@ -27,7 +27,7 @@ struct world_watch {
     void (*client)(void *arg, uint32_t client);      /* its time came (world_wake_client), or its replies did */
     void (*hung_up)(void *arg, uint32_t client);     /* its connection is gone, whatever was under way is unknown */
     void (*result)(void *arg, uint32_t node, const struct event *ev); /* EV_HINTED and EV_HINTS, before they are stepped */
-    void (*action)(void *arg, uint32_t node, const struct action *a); /* ACT_HINT_DROP, before it is carried out */
+    void (*action)(void *arg, uint32_t node, const struct action *a); /* each, before it is carried out */
     void (*stepped)(void *arg, uint32_t node);                        /* after each step */
 };
 
