@@ -19,7 +19,7 @@ struct hint_seen {
 
 /* What a holder read of one target's log. */
 struct hints_seen {
-    uint64_t target;
+    uint64_t target, read_us;
     struct hint_seen hint[HINTS_BATCH]; /* the batch read last */
     uint32_t n;
 };
@@ -55,11 +55,12 @@ static struct hints_seen *seen_of(const struct hints_check *h, uint32_t node, ui
 }
 
 /* What a node's disk holds of a key; kind RECORD_NONE for nothing. */
-static struct record held(const struct sim_node *s, struct slice key)
+static struct record held(const struct hints_check *h, const struct sim_node *s, struct slice key)
 {
     struct store_result r;
-    store_get(s->store, 1, key, GET_DIGEST);
-    CHECK(store_reap(s->store, &r) && r.kind == STORE_GET_DONE);
+    struct store *disk = world_disk(h->world, world_index(h->world, s));
+    store_get(disk, 1, key, GET_DIGEST);
+    CHECK(store_reap(disk, &r) && r.kind == STORE_GET_DONE);
     return r.record;
 }
 
@@ -77,20 +78,13 @@ static void keep_batch(struct hints_check *h, uint32_t node, const struct event 
 {
     struct hints_seen *b = seen_of(h, node, ev->hints.target);
     b->n = ev->hints.n;
+    b->read_us = h->world->now_us;
     for (uint32_t i = 0; i < b->n; i++) {
         const struct record *r = &ev->hints.hint[i].record;
         b->hint[i] =
             (struct hint_seen){.place = ev->hints.hint[i].place, .version = r->version, .expiry = r->kind == RECORD_EXPIRY};
         snprintf(b->hint[i].key, KEY_TEXT, "%.*s", (int)r->key.n, (const char *)r->key.p);
     }
-}
-
-void hints_check_result(struct hints_check *h, uint32_t node, const struct event *ev)
-{
-    if (ev->kind == EV_HINTED)
-        check_promise(h, node, ev);
-    else
-        keep_batch(h, node, ev);
 }
 
 static void lose(struct hints_check *h, struct slice key)
@@ -100,6 +94,28 @@ static void lose(struct hints_check *h, struct slice key)
     unsigned long k = strtoul(text + 1, NULL, 10);
     CHECK(k < h->key_n);
     h->lost[k] = true;
+}
+
+/* A coordinator whose own disk refuses a write keeps no hint of it for itself (coord_write.c). */
+static void check_refused(struct hints_check *h, uint32_t node, const struct event *ev)
+{
+    const struct coord *c = &h->world->node[node].node.coord;
+    bool superseded = ev->stored.error == ERR_SUPERSEDED || ev->stored.error == ERR_LACKS_VALUE;
+    if (ev->stored.error == 0 || superseded || TOKEN_OWNER(ev->stored.token) != TOKEN_COORD)
+        return;
+    const struct op *op = slab_get(&c->ops, TOKEN_NUMBER(ev->stored.token));
+    if (op)
+        lose(h, slice_of(op->data.p, op->key_n));
+}
+
+void hints_check_result(struct hints_check *h, uint32_t node, const struct event *ev)
+{
+    if (ev->kind == EV_HINTED)
+        check_promise(h, node, ev);
+    else if (ev->kind == EV_HINTS)
+        keep_batch(h, node, ev);
+    else if (ev->kind == EV_STORED)
+        check_refused(h, node, ev);
 }
 
 /* The hint of an expiry that has met no value for too long is dropped: the key is left to anti-entropy. */
@@ -117,9 +133,9 @@ void hints_check_action(struct hints_check *h, uint32_t node, const struct actio
     const struct sim_node *target = world_by_id(h->world, a->hint_drop.target);
     for (uint32_t i = 0; i < b->n && b->hint[i].place <= a->hint_drop.up_to; i++) {
         h->dropped++;
-        if (!target->up || target->wiped || h->why.n > 0)
-            continue; /* its disk is asked at the end; or it had it, on a disk that was lost */
-        struct record r = held(target, slice_str(b->hint[i].key));
+        if (target->struck_us >= b->read_us || h->why.n > 0)
+            continue; /* it may have had it before */
+        struct record r = held(h, target, slice_str(b->hint[i].key));
         if (given_up(h, &b->hint[i], &r))
             continue;
         if (r.kind == RECORD_NONE || version_cmp(&r.version, &b->hint[i].version) < 0)
@@ -140,7 +156,8 @@ static void lose_hint(void *arg, uint64_t target, const struct record *r)
         memset(h->lost, true, h->key_n * sizeof *h->lost); /* it was for all keys */
 }
 
-void hints_check_losing(struct hints_check *h, uint32_t node)
+/* The keys that a node is writing, and those of hints that a loss of power takes from it. */
+static void lose_pending(struct hints_check *h, uint32_t node)
 {
     const struct sim_node *s = &h->world->node[node];
     const struct coord *c = &s->node.coord;
@@ -151,6 +168,22 @@ void hints_check_losing(struct hints_check *h, uint32_t node)
             lose(h, slice_of(op->data.p, op->key_n));
     }
     hints_mem_unsynced(s->hints, lose_hint, h);
+}
+
+void hints_check_losing(struct hints_check *h, uint32_t node)
+{
+    lose_pending(h, node);
+}
+
+/* A disk that is lost takes hints with it; and what is still on its way to some owner now may have been on that disk, and reach
+ * the others only when this one has compared with them. */
+void hints_check_striking(struct hints_check *h)
+{
+    for (uint32_t i = 0; i < h->world->o.nodes; i++) {
+        if (h->world->node[i].up)
+            lose_pending(h, i);
+        hints_disk_each(&h->world->node[i].hints_disk, lose_hint, h);
+    }
 }
 
 /* ---- The end ---- */
@@ -169,10 +202,10 @@ static bool owners_equal(struct hints_check *h, const struct layout *l, const ch
 {
     uint16_t vnode = layout_vnode(l, slot_of_key(slice_str(key)));
     const struct sim_node *first = world_by_id(h->world, ring_owner(l, vnode, 0)->id);
-    struct record a = held(first, slice_str(key));
+    struct record a = held(h, first, slice_str(key));
     for (unsigned i = 1; i < l->n; i++) {
         const struct sim_node *other = world_by_id(h->world, ring_owner(l, vnode, i)->id);
-        struct record b = held(other, slice_str(key));
+        struct record b = held(h, other, slice_str(key));
         if (version_cmp(&a.version, &b.version) == 0)
             continue;
         CHECK(!buf_printf(&h->why, "key %s: %s and %s still differ, though every write was answered and no hint is left", key,
@@ -184,8 +217,6 @@ static bool owners_equal(struct hints_check *h, const struct layout *l, const ch
 
 bool hints_converged(struct hints_check *h)
 {
-    if (h->world->wiped)
-        return true; /* what a disk had is not brought back by hints, but by anti-entropy */
     const struct layout *l = chain_layout(&h->world->node[0].node.chain);
     for (uint32_t k = 0; k < h->key_n; k++) {
         char key[KEY_TEXT];

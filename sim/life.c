@@ -12,6 +12,24 @@ static void close_client(struct world *w, uint32_t c)
         w->watch.hung_up(w->watch.arg, c);
 }
 
+struct store *world_disk(struct world *w, uint32_t i)
+{
+    struct sim_node *s = &w->node[i];
+    if (s->up)
+        return s->store;
+    if (!s->look)
+        s->look = mem_open(&(struct mem_options){.disk = &s->disk});
+    CHECK(s->look);
+    return s->look;
+}
+
+void life_stop_looking(struct world *w, uint32_t i)
+{
+    if (w->node[i].look)
+        store_close(w->node[i].look);
+    w->node[i].look = NULL;
+}
+
 void life_end(struct world *w, uint32_t i)
 {
     struct sim_node *s = &w->node[i];
@@ -63,6 +81,7 @@ void life_adopt_ring(struct world *w, uint32_t i)
 void life_begin(struct world *w, uint32_t i)
 {
     struct sim_node *s = &w->node[i];
+    life_stop_looking(w, i);
     s->store = mem_open(&(struct mem_options){.disk = &s->disk});
     s->hints = hints_mem_open(&s->hints_disk);
     CHECK(s->store && s->hints);
@@ -85,12 +104,12 @@ void life_begin(struct world *w, uint32_t i)
         .layout = keep(saved(s, SLICE("layout")), &kept[3]),
         .members = keep(saved(s, SLICE("members")), &kept[4]),
         .whole = keep(saved(s, SLICE("whole")), &kept[5]),
-        .disk = s->id + s->wiped,
+        .disk = s->id + s->disks,
         .clock = keep(saved(s, SLICE("clock")), &kept[6]),
         .records = store_records(s->store),
     };
     o.found =
-        i == 0 && o.layout.bytes.n == 0 && !s->wiped; /* a founder that lost power before its layout was durable founds again */
+        i == 0 && o.layout.bytes.n == 0 && !s->forgot; /* a founder that lost power before its layout was durable founds again */
     CHECK(node_init(&s->node, &o, world_now_ms(w)) == 0);
     for (unsigned k = 0; k < 7; k++)
         buf_close(&kept[k]);

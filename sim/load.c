@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "core/ring.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -188,9 +189,31 @@ void load_read(struct load *l, uint32_t key, uint32_t node)
 
 /* ---- Hearing ---- */
 
-/* At the moment of ok, W distinct owners hold the write durably, or one that supersedes it. A node that is down counts
- * as holding: its disk is asked when it is back. So does one whose disk was lost while the write was under way: it may have
- * stored it before. */
+/* The number of a value, HISTORY_ABSENT for any other text. */
+static uint32_t number_of(struct slice value)
+{
+    uint32_t number = 0;
+    for (size_t b = 1; b < value.n && value.p[b] != '.'; b++)
+        number = number * 10 + value.p[b] - '0';
+    return number;
+}
+
+/* Whether an owner's disk holds the write under way, or one that supersedes it. */
+static bool holds(struct load *l, const struct load_client *k, uint32_t owner, struct slice key)
+{
+    struct store_result r;
+    struct store *disk = world_disk(l->world, owner);
+    store_get(disk, 1, key, GET_VALUE);
+    CHECK(store_reap(disk, &r) && r.kind == STORE_GET_DONE);
+    if (r.record.kind == RECORD_NONE || r.error)
+        return false;
+    return history_covers(&l->history, k->key, r.record.kind == RECORD_VALUE ? number_of(r.record.value) : HISTORY_ABSENT,
+                          k->write);
+}
+
+/* At the moment of ok, the disks of W distinct owners hold the write, or one that supersedes it; those of owners that are down
+ * are looked at too. An owner that was struck may have said so before: until it has healed it counts, for it will have the write
+ * again from those that hold it before any of them may be struck. */
 static void check_durable(struct load *l, const struct load_client *k, uint32_t coordinator)
 {
     struct world *w = l->world;
@@ -201,24 +224,13 @@ static void check_durable(struct load *l, const struct load_client *k, uint32_t 
     uint16_t vnode = layout_vnode(layout, slot_of_key(key));
     unsigned holders = 0;
     for (unsigned i = 0; i < layout->n; i++) {
-        struct sim_node *s = world_by_id(w, layout->member[layout->owner[(size_t)vnode * layout->n + i]].id);
-        if (!s->up || s->wiped_us > k->begin_us) {
-            holders++;
-            continue;
-        }
-        struct store_result r;
-        store_get(s->store, 1, key, GET_VALUE);
-        CHECK(store_reap(s->store, &r) && r.kind == STORE_GET_DONE);
-        uint32_t value = HISTORY_ABSENT;
-        if (r.record.kind == RECORD_VALUE)
-            for (size_t b = 1; b < r.record.value.n && r.record.value.p[b] != '.'; b++)
-                value = value * 10 + r.record.value.p[b] - '0';
-        holders += r.record.kind != RECORD_NONE && history_covers(&l->history, k->key, value, k->write);
+        uint32_t owner = world_index(w, world_by_id(w, ring_owner(layout, vnode, i)->id));
+        holders += atlas_struck(&w->atlas, owner, vnode) || holds(l, k, owner, key);
     }
     if (holders < layout->w && l->why.n == 0)
         CHECK(!buf_printf(&l->why,
                           "key k%" PRIu32 ": n%" PRIu32 " acknowledged v%" PRIu32 " at %" PRIu64
-                          " us, but only %u owners hold it durably",
+                          " us, but the disks of only %u owners hold it",
                           k->key, coordinator, k->value, w->now_us, holders));
 }
 
@@ -236,10 +248,7 @@ static enum outcome outcome_of(const struct resp_value *v)
 
 static uint32_t value_of(const struct resp_value *v)
 {
-    uint32_t value = 0;
-    for (size_t b = 1; v->type == RESP_BULK && b < v->text.n && v->text.p[b] != '.'; b++)
-        value = value * 10 + v->text.p[b] - '0';
-    return value;
+    return v->type == RESP_BULK ? number_of(v->text) : HISTORY_ABSENT;
 }
 
 static void flush_ends(struct load *l, struct load_client *k, enum outcome o)

@@ -27,8 +27,8 @@ static uint64_t own_incarnation(struct members_check *c, uint32_t subject)
     struct sim_node *s = &c->world->node[subject];
     struct swim_view v;
     if (s->up && swim_find(&s->node.swim, s->id, &v))
-        if (!s->wiped || v.incarnation > c->own[subject]) /* who lost the disk need not remember: it outbids what others hold */
-            c->own[subject] = v.incarnation;              /* falls when a node forgot what it said: then others know better */
+        if (!s->forgot || v.incarnation > c->own[subject]) /* who lost the disk need not remember: it outbids what others hold */
+            c->own[subject] = v.incarnation;               /* falls when a node forgot what it said: then others know better */
     return c->own[subject];
 }
 
@@ -72,7 +72,7 @@ void members_life(struct members_check *c, uint32_t node, bool up)
     uint64_t own = own_incarnation(c, node);
     for (uint32_t observer = 0; observer < n; observer++) {
         const struct members_seen *seen = &c->seen[(size_t)observer * n + node];
-        if (observer != node && seen->seen && seen->incarnation > own && !c->world->node[node].wiped)
+        if (observer != node && seen->seen && seen->incarnation > own && !c->world->node[node].forgot)
             violation(c, observer, node, "more than the subject remembers after its restart", seen->incarnation, own);
     }
 }

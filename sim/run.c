@@ -66,6 +66,12 @@ static void on_losing(void *arg, uint32_t node)
     hints_check_losing(&((struct run *)arg)->hints, node);
 }
 
+static void on_striking(void *arg, uint32_t node)
+{
+    (void)node;
+    hints_check_striking(&((struct run *)arg)->hints);
+}
+
 static void on_result(void *arg, uint32_t node, const struct event *ev)
 {
     hints_check_result(&((struct run *)arg)->hints, node, ev);
@@ -171,7 +177,7 @@ static bool silent(struct run *run)
 
 static bool quiet(struct run *run)
 {
-    return hints_quiet(&run->hints);
+    return hints_quiet(&run->hints) && atlas_whole(&run->world.atlas);
 }
 
 static bool expect(struct run *run, bool (*fact)(struct run *), uint32_t within_ms, const char *what)
@@ -272,12 +278,9 @@ static bool heal(struct run *run)
 /* Before anybody reads, and so repairs: what hints alone have done. */
 static bool converge(struct run *run)
 {
-    if (!expect(run, quiet, HINTS_QUIET_MS, "hints are left, or writes that wait for an owner"))
+    if (!expect(run, quiet, HINTS_QUIET_MS, "hints are left, or writes that wait for an owner, or an owner is recovering"))
         return false;
     run->r->hints = run->hints.dropped;
-    for (uint32_t i = 0; i < run->schedule.n; i++)
-        if (fault_refuses_writes(run->schedule.fault[i].kind))
-            return true; /* an owner whose own disk refuses gets no hint (coord_write.c): that is for others to repair */
     return hints_converged(&run->hints) || !broken(run);
 }
 
@@ -354,6 +357,7 @@ void run_seed(const struct run_options *o, struct run_result *r)
                                            .member = on_member,
                                            .life = on_life,
                                            .losing = on_losing,
+                                           .striking = on_striking,
                                            .result = on_result,
                                            .action = on_action,
                                            .client = on_client,

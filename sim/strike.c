@@ -36,30 +36,21 @@ static void change(uint32_t *value, uint32_t amount, bool begins)
     *value = begins ? *value + amount : *value - amount;
 }
 
-/* Whether every node takes part: before, a wiped one would be a node that was never there. */
-static bool formed(const struct world *w)
-{
-    for (uint32_t i = 0; i < w->o.nodes; i++) {
-        const struct layout *l = w->node[i].up ? chain_layout(&w->node[i].node.chain) : NULL;
-        if (w->node[i].up && (!l || l->member_n < w->o.nodes))
-            return false;
-    }
-    return true;
-}
-
-/* Power is lost, and the disk with it; the id stays. Once in a run at most: two disks of three may be more than the third can
- * make up for. */
+/* Power is lost, and the disk with it, where the atlas allows that; the id stays. */
 static void wipe(struct world *w, uint32_t i)
 {
-    bool lost = w->node[i].up && !w->wiped && formed(w);
+    struct sim_node *s = &w->node[i];
+    bool lost = s->up && atlas_strike(&w->atlas, i, NULL);
+    if (lost && w->watch.striking)
+        w->watch.striking(w->watch.arg, i);
     world_crash_node(w, i);
     if (!lost)
         return;
-    mem_disk_close(&w->node[i].disk);
-    mem_disk_init(&w->node[i].disk);
-    hints_disk_close(&w->node[i].hints_disk);
-    w->wiped = w->node[i].wiped = true;
-    w->node[i].wiped_us = w->now_us;
+    mem_disk_close(&s->disk);
+    mem_disk_init(&s->disk);
+    hints_disk_close(&s->hints_disk);
+    s->forgot = true;
+    s->disks++;
 }
 
 void world_fault(struct world *w, const struct fault *f, bool begins)

@@ -135,6 +135,8 @@ static bool step_result(struct world *w, uint32_t i)
         ev.counted.live = r.live;
         ev.counted.vnode_n = r.vnode_n;
     }
+    if (ev.kind == EV_STORED && w->watch.result)
+        w->watch.result(w->watch.arg, i, &ev);
     step(w, i, &ev);
     return true;
 }

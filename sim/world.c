@@ -55,6 +55,7 @@ void world_init(struct world *w, const struct world_options *o)
         snprintf(s->name, sizeof s->name, "n%u", i);
         mem_disk_init(&s->disk);
     }
+    atlas_init(&w->atlas, w);
 }
 
 void world_close(struct world *w)
@@ -63,10 +64,12 @@ void world_close(struct world *w)
     for (uint32_t i = 0; i < w->o.nodes; i++) {
         if (w->node[i].up)
             life_end(w, i);
+        life_stop_looking(w, i);
         mem_disk_close(&w->node[i].disk);
         hints_disk_close(&w->node[i].hints_disk);
     }
     net_close(w);
+    atlas_close(&w->atlas);
     heap_close(&w->heap);
     buf_close(&w->scratch);
     free(w->node);

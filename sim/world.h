@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "core/node.h"
 #include "front/session.h"
+#include "sim/atlas.h"
 #include "sim/heap.h"
 #include "sim/schedule.h"
 #include "store/hints_mem.h"
@@ -23,10 +24,12 @@ struct world_watch {
     void (*trace)(void *arg, uint32_t node, const struct trace *t);
     void (*member)(void *arg, uint32_t observer, const struct member_info *m);
     void (*life)(void *arg, uint32_t node, bool up); /* a node started, or lost power */
-    void (*losing)(void *arg, uint32_t node);        /* it is about to lose power: its last state can be looked at */
+    void (*losing)(void *arg, uint32_t node);        /* it is about to lose power: its last state can be looked at, */
+    void (*striking)(void *arg, uint32_t node);      /* and its disk something that it holds */
     void (*client)(void *arg, uint32_t client);      /* its time came (world_wake_client), or its replies did */
     void (*hung_up)(void *arg, uint32_t client);     /* its connection is gone, whatever was under way is unknown */
-    void (*result)(void *arg, uint32_t node, const struct event *ev); /* EV_HINTED and EV_HINTS, before they are stepped */
+    void (*result)(void *arg, uint32_t node,
+                   const struct event *ev); /* EV_STORED, EV_HINTED, EV_HINTS, before they are stepped */
     void (*action)(void *arg, uint32_t node, const struct action *a); /* each, before it is carried out */
     void (*stepped)(void *arg, uint32_t node);                        /* after each step */
 };
@@ -36,6 +39,7 @@ struct sim_node {
     struct front front;
     struct mem_disk disk;
     struct store *store; /* NULL while down, */
+    struct store *look;  /* while down: its disk, opened by whoever wanted to know (world_disk) */
     struct hints_disk hints_disk;
     struct hints *hints; /* and so is this */
     bool up;
@@ -55,9 +59,10 @@ struct sim_node {
     uint32_t torn;             /* how the power fails during the next sync; 0: it does not */
     uint32_t failed_stay;      /* of failed syncs, % that are on the disk all the same */
     bool udp_dead;
-    bool wiped;        /* its disk was lost once: it founds nothing any more */
-    uint64_t wiped_us; /* when */
-    bool syncing;      /* a SIM_DISK is planned */
+    bool forgot;        /* its disk lost something that it had said: it founds nothing any more, and others may know more of it */
+    uint32_t disks;     /* that it lost whole */
+    uint64_t struck_us; /* when its disk was damaged last */
+    bool syncing;       /* a SIM_DISK is planned */
 };
 
 struct sim_client {
@@ -91,9 +96,9 @@ struct world {
     uint16_t *cuts;           /* nodes * nodes: while positive nothing gets from a to b; counted, since cuts may overlap */
     uint32_t loss, duplicate; /* %, summed over the faults in force */
     uint32_t delay_ms;
+    struct atlas atlas;
     struct stream *streams; /* hash by pair */
     uint64_t next_stream;
-    bool wiped;                                       /* a disk was lost in this run */
     uint64_t events, steps, packets, messages, bytes; /* bytes: of the messages on streams */
 };
 
@@ -119,6 +124,9 @@ void world_wake_client(struct world *w, uint32_t client, uint64_t at_us);
 void world_turn(struct world *w, uint32_t i, struct event *ev);
 
 uint64_t world_now_ms(const struct world *w);
+
+/* What a node's disk holds: its store, or, while it is down, what its next start will find. */
+struct store *world_disk(struct world *w, uint32_t i);
 struct sim_node *world_by_id(struct world *w, uint64_t id); /* NULL when there is no such node */
 struct sim_node *world_by_addr(struct world *w, struct addr a);
 static inline uint32_t world_index(const struct world *w, const struct sim_node *s)

@@ -15,6 +15,9 @@ void life_begin(struct world *w, uint32_t i);
 /* Power off, told to nobody. */
 void life_end(struct world *w, uint32_t i);
 
+/* Closes what world_disk opened. */
+void life_stop_looking(struct world *w, uint32_t i);
+
 /* A layout is in force: the store cuts its records as the ring is cut. */
 void life_adopt_ring(struct world *w, uint32_t i);
 

@@ -198,6 +198,12 @@ static void tell_each(uint64_t target, struct slice bytes, void (*to)(void *, ui
     }
 }
 
+void hints_disk_each(const struct hints_disk *d, void (*to)(void *, uint64_t, const struct record *), void *arg)
+{
+    for (uint32_t i = 0; i < d->n; i++)
+        tell_each(d->log[i].target, behind(&d->log[i], d->log[i].head_synced), to, arg);
+}
+
 void hints_mem_unsynced(const struct hints *h, void (*to)(void *, uint64_t, const struct record *), void *arg)
 {
     const struct hints_disk *d = mem_of(h)->disk;

@@ -40,6 +40,9 @@ bool hints_mem_syncing(const struct hints *h);
 /* Hints kept for a target as the device has them now: what is left after a crash. */
 uint64_t hints_disk_waiting(const struct hints_disk *d, uint64_t target);
 
+/* Tells of each hint that the device has behind the head that a crash would leave. */
+void hints_disk_each(const struct hints_disk *d, void (*tell)(void *arg, uint64_t target, const struct record *r), void *arg);
+
 /* Tells of each hint that a crash now would lose. */
 void hints_mem_unsynced(const struct hints *h, void (*tell)(void *arg, uint64_t target, const struct record *r), void *arg);
 

@@ -1,0 +1,102 @@
+/* atlas.c: see atlas.h. */
+#include "sim/atlas.h"
+
+#include "base/check.h"
+#include "core/ring.h"
+#include "sim/world.h"
+
+#include <stdlib.h>
+
+void atlas_init(struct atlas *a, struct world *w)
+{
+    *a = (struct atlas){.world = w};
+    a->node = calloc(w->o.nodes, sizeof *a->node);
+    CHECK(a->node);
+    for (uint32_t i = 0; i < w->o.nodes; i++) {
+        a->node[i].struck = calloc(VNODES_MAX, 1);
+        CHECK(a->node[i].struck);
+    }
+}
+
+void atlas_close(struct atlas *a)
+{
+    for (uint32_t i = 0; i < a->world->o.nodes; i++)
+        free(a->node[i].struck);
+    free(a->node);
+}
+
+/* ---- Healing ---- */
+
+/* Whether a node's recovering is over and its disk knows that, so that no restart begins it again. */
+static bool recovered(const struct sim_node *s)
+{
+    struct slice whole;
+    uint64_t serial;
+    return s->node.repair.recovering_n == 0 && store_state(s->store, SLICE("whole"), &whole, &serial);
+}
+
+bool atlas_struck(struct atlas *a, uint32_t node, uint16_t vnode)
+{
+    struct atlas_node *n = &a->node[node];
+    const struct sim_node *s = &a->world->node[node];
+    if (n->struck[vnode] && s->up && s->life > n->life && chain_layout(&s->node.chain) && recovered(s))
+        n->struck[vnode] = false;
+    return n->struck[vnode];
+}
+
+bool atlas_whole(struct atlas *a)
+{
+    for (uint32_t i = 0; i < a->world->o.nodes; i++)
+        for (uint32_t v = 0; v < VNODES_MAX; v++)
+            if (atlas_struck(a, i, (uint16_t)v))
+                return false;
+    return true;
+}
+
+/* ---- Striking ---- */
+
+/* The layout of all nodes, once nobody is without it but those who may have lost it; NULL before. */
+static const struct layout *formed(struct atlas *a)
+{
+    const struct world *w = a->world;
+    const struct layout *all = NULL;
+    for (uint32_t i = 0; i < w->o.nodes; i++) {
+        const struct layout *l = w->node[i].up ? chain_layout(&w->node[i].node.chain) : NULL;
+        if (l && l->member_n == w->o.nodes)
+            all = l;
+        else if (w->node[i].up && !w->node[i].forgot)
+            return NULL;
+    }
+    return all;
+}
+
+/* Whether a vnode bears one more of its owners being struck. */
+static bool bears(struct atlas *a, const struct layout *l, uint32_t node, uint16_t vnode)
+{
+    unsigned struck = 1;
+    for (unsigned k = 0; k < l->n; k++) {
+        uint32_t owner = world_index(a->world, world_by_id(a->world, ring_owner(l, vnode, k)->id));
+        struck += owner != node && atlas_struck(a, owner, vnode);
+    }
+    return struck < l->w;
+}
+
+bool atlas_strike(struct atlas *a, uint32_t node, const uint8_t vnodes[VNODES_MAX])
+{
+    const struct layout *l = formed(a);
+    struct atlas_node *n = &a->node[node];
+    bool allowed = l != NULL;
+    for (uint16_t v = 0; allowed && v < l->vnodes; v++)
+        if ((!vnodes || vnodes[v]) && ring_owns(l, v, a->world->node[node].id))
+            allowed = bears(a, l, node, v);
+    a->strikes += allowed;
+    a->refused += !allowed;
+    for (uint16_t v = 0; allowed && v < l->vnodes; v++)
+        if ((!vnodes || vnodes[v]) && ring_owns(l, v, a->world->node[node].id))
+            n->struck[v] = true;
+    if (allowed) {
+        n->life = a->world->node[node].life;
+        a->world->node[node].struck_us = a->world->now_us;
+    }
+    return allowed;
+}

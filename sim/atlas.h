@@ -1,0 +1,48 @@
+/* atlas.h: the fault atlas: where damage may fall, so that what survives can make up for it, and any loss is a bug.
+ *
+ * An acknowledged write lies on the disks of W owners of its vnode. A vnode can lose what W-1 of its owners held, and not more:
+ * that is the budget. An owner that was struck counts against it from that moment on until it holds again what it may have lost:
+ * it runs, on the disk that was struck, and is not recovering in the vnode any more. That is also what lets it recover at all: of
+ * the N-1 others at most W-2 are struck, so N-W+1 remain, and so many it must have synced from (core/repair_recover.c).
+ *
+ * A schedule says where damage should fall; only the run knows how far the healing is. So the atlas is asked at the moment a
+ * fault strikes, and one beyond the budget does less than it would: power is lost, the disk stays as it is. The answer depends
+ * on the run alone, so a seed stays a run, and a schedule with faults taken out of it is one.
+ *
+ * After: Alagappan et al., "Protocol-aware recovery for consensus-based storage" (FAST 2018), whose point it is that what may be
+ * lost on one disk depends on what the others hold; TigerBeetle's simulator has an atlas of that name. */
+#ifndef COVEY_SIM_ATLAS_H
+#define COVEY_SIM_ATLAS_H
+
+#include "base/slice.h"
+#include "base/limits.h"
+
+struct world;
+
+struct atlas_node {
+    uint8_t *struck; /* per vnode: it may lack what it acknowledged */
+    uint64_t life;   /* of the node, when it was struck last; it cannot heal before the next */
+};
+
+struct atlas {
+    struct world *world;
+    struct atlas_node *node;
+    uint64_t strikes, refused;
+};
+
+/* A set of vnodes, a byte each; NULL stands for all. */
+
+void atlas_init(struct atlas *a, struct world *w);
+void atlas_close(struct atlas *a);
+
+/* Asks to damage what a node holds of some vnodes. True: it is within the budget, and noted. Always false until the cluster has
+ * formed, for before that the node's votes are all that counts, and of those none can be spared. */
+bool atlas_strike(struct atlas *a, uint32_t node, const uint8_t vnodes[VNODES_MAX]);
+
+/* Whether a node may lack what it acknowledged in a vnode. */
+bool atlas_struck(struct atlas *a, uint32_t node, uint16_t vnode);
+
+/* Whether all that was struck has healed. */
+bool atlas_whole(struct atlas *a);
+
+#endif
