@@ -100,3 +100,17 @@ bool atlas_strike(struct atlas *a, uint32_t node, const uint8_t vnodes[VNODES_MA
     }
     return allowed;
 }
+
+bool atlas_clock(struct atlas *a, uint32_t node, uint64_t until_us)
+{
+    const struct world *w = a->world;
+    uint32_t wrong = 1;
+    for (uint32_t i = 0; i < w->o.nodes; i++)
+        wrong += i != node && a->node[i].wrong_until_us > w->now_us;
+    if (2 * wrong >= w->o.nodes)
+        return false;
+    uint64_t trusted_us = until_us + 2 * (uint64_t)WALL_WINDOW_MS * 1000;
+    if (a->node[node].wrong_until_us < trusted_us)
+        a->node[node].wrong_until_us = trusted_us;
+    return true;
+}

@@ -9,6 +9,9 @@
  * fault strikes, and one beyond the budget does less than it would: power is lost, the disk stays as it is. The answer depends
  * on the run alone, so a seed stays a run, and a schedule with faults taken out of it is one.
  *
+ * Clocks have a budget too: fewer than half of them may be wrong at a time, or nobody could say which. One that was wrong counts
+ * for as long as the others go by what it showed (core/wall.c).
+ *
  * After: Alagappan et al., "Protocol-aware recovery for consensus-based storage" (FAST 2018), whose point it is that what may be
  * lost on one disk depends on what the others hold; TigerBeetle's simulator has an atlas of that name. */
 #ifndef COVEY_SIM_ATLAS_H
@@ -20,8 +23,9 @@
 struct world;
 
 struct atlas_node {
-    uint8_t *struck; /* per vnode: it may lack what it acknowledged */
-    uint64_t life;   /* of the node, when it was struck last; it cannot heal before the next */
+    uint8_t *struck;         /* per vnode: it may lack what it acknowledged */
+    uint64_t life;           /* of the node, when it was struck last; it cannot heal before the next */
+    uint64_t wrong_until_us; /* its clock */
 };
 
 struct atlas {
@@ -38,6 +42,9 @@ void atlas_close(struct atlas *a);
 /* Asks to damage what a node holds of some vnodes. True: it is within the budget, and noted. Always false until the cluster has
  * formed, for before that the node's votes are all that counts, and of those none can be spared. */
 bool atlas_strike(struct atlas *a, uint32_t node, const uint8_t vnodes[VNODES_MAX]);
+
+/* Asks to set a node's clock wrong until then. True: it is within the budget, and noted. */
+bool atlas_clock(struct atlas *a, uint32_t node, uint64_t until_us);
 
 /* Whether a node may lack what it acknowledged in a vnode. */
 bool atlas_struck(struct atlas *a, uint32_t node, uint16_t vnode);

@@ -53,6 +53,18 @@ static void wipe(struct world *w, uint32_t i)
     s->disks++;
 }
 
+static void set_clock(struct world *w, const struct fault *f, bool begins)
+{
+    struct sim_node *s = &w->node[f->a];
+    bool wrong = begins && atlas_clock(&w->atlas, f->a, (uint64_t)f->until_ms * 1000);
+    if (f->kind == FAULT_CLOCK_STEP) {
+        s->step_ms = wrong ? (int64_t)f->amount - 10000 : 0;
+        return;
+    }
+    s->drift_ms = wrong ? (int64_t)f->amount - 200 : 0;
+    s->drift_from_ms = world_now_ms(w);
+}
+
 void world_fault(struct world *w, const struct fault *f, bool begins)
 {
     switch (f->kind) {
@@ -110,11 +122,8 @@ void world_fault(struct world *w, const struct fault *f, bool begins)
         w->node[f->a].disk.faults.full = begins;
         break;
     case FAULT_CLOCK_STEP:
-        w->node[f->a].step_ms = begins ? (int64_t)f->amount - 10000 : 0;
-        break;
     case FAULT_CLOCK_DRIFT:
-        w->node[f->a].drift_ms = begins ? (int64_t)f->amount - 200 : 0;
-        w->node[f->a].drift_from_ms = world_now_ms(w);
+        set_clock(w, f, begins);
         break;
     case FAULT_KINDS:
         break;
