@@ -8,7 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { KEY_TEXT = 16 };
+enum {
+    KEY_TEXT = 16,
+    OPEN_MAX = 1 << 26, /* bytes of a log's open hints */
+};
+
+static const uint32_t KEY_ANY = UINT32_MAX; /* a hint that is for all keys */
 
 struct hint_seen {
     uint64_t place;
@@ -22,6 +27,8 @@ struct hints_seen {
     uint64_t target, read_us;
     struct hint_seen hint[HINTS_BATCH]; /* the batch read last */
     uint32_t n;
+    struct buf open; /* uint32_t: the keys of hints given since all that were before were answered for, KEY_ANY for a flush */
+    uint32_t open_n; /* not answered for yet */
 };
 
 void hints_check_init(struct hints_check *h, struct world *w, uint32_t keys)
@@ -35,8 +42,11 @@ void hints_check_init(struct hints_check *h, struct world *w, uint32_t keys)
 
 void hints_check_close(struct hints_check *h)
 {
-    for (uint32_t i = 0; i < h->world->o.nodes; i++)
+    for (uint32_t i = 0; i < h->world->o.nodes; i++) {
+        for (uint32_t t = 0; t < h->holder[i].n; t++)
+            buf_close(&h->holder[i].seen[t].open);
         free(h->holder[i].seen);
+    }
     free(h->holder);
     free(h->lost);
     buf_close(&h->why);
@@ -51,6 +61,7 @@ static struct hints_seen *seen_of(const struct hints_check *h, uint32_t node, ui
     of->seen = realloc(of->seen, (of->n + 1) * sizeof *of->seen);
     CHECK(of->seen);
     of->seen[of->n] = (struct hints_seen){.target = target};
+    buf_init(&of->seen[of->n].open, OPEN_MAX);
     return &of->seen[of->n++];
 }
 
@@ -87,13 +98,59 @@ static void keep_batch(struct hints_check *h, uint32_t node, const struct event 
     }
 }
 
-static void lose(struct hints_check *h, struct slice key)
+static uint32_t number_of(const struct hints_check *h, struct slice key)
 {
     char text[KEY_TEXT];
     snprintf(text, sizeof text, "%.*s", (int)key.n, (const char *)key.p);
     unsigned long k = strtoul(text + 1, NULL, 10);
     CHECK(k < h->key_n);
-    h->lost[k] = true;
+    return (uint32_t)k;
+}
+
+static void lose_number(struct hints_check *h, uint32_t key)
+{
+    if (key == KEY_ANY)
+        memset(h->lost, true, h->key_n * sizeof *h->lost);
+    else
+        h->lost[key] = true;
+}
+
+static void lose(struct hints_check *h, struct slice key)
+{
+    lose_number(h, number_of(h, key));
+}
+
+static void lose_hint(void *arg, uint64_t target, const struct record *r)
+{
+    struct hints_check *h = arg;
+    (void)target;
+    lose_number(h, r->kind == RECORD_FLUSH ? KEY_ANY : number_of(h, r->key));
+}
+
+/* ---- Hints that are not kept ---- */
+
+static void hint_given(struct hints_check *h, uint32_t node, const struct action *a)
+{
+    struct hints_seen *s = seen_of(h, node, a->hint.target);
+    const struct record *r = &a->hint.record;
+    uint32_t key = r->kind == RECORD_FLUSH ? KEY_ANY : number_of(h, r->key);
+    CHECK(!buf_append(&s->open, &key, sizeof key));
+    s->open_n++;
+}
+
+/* Some were kept or lost. Which ones is not said, so when some are lost any that is open may be. */
+static void hints_answered(struct hints_check *h, uint32_t node, const struct event *ev)
+{
+    struct hints_seen *s = seen_of(h, node, ev->hinted.target);
+    uint32_t n = ev->hinted.kept + ev->hinted.lost;
+    for (size_t at = 0; ev->hinted.lost && at < s->open.n; at += sizeof(uint32_t)) {
+        uint32_t key;
+        memcpy(&key, s->open.p + at, sizeof key);
+        lose_number(h, key);
+    }
+    s->open_n -= n < s->open_n ? n : s->open_n; /* damage and age take such as were kept long ago */
+    if (s->open_n == 0)
+        s->open.n = 0;
 }
 
 /* A coordinator whose own disk refuses a write keeps no hint of it for itself (coord_write.c). */
@@ -110,12 +167,14 @@ static void check_refused(struct hints_check *h, uint32_t node, const struct eve
 
 void hints_check_result(struct hints_check *h, uint32_t node, const struct event *ev)
 {
-    if (ev->kind == EV_HINTED)
+    if (ev->kind == EV_HINTED) {
         check_promise(h, node, ev);
-    else if (ev->kind == EV_HINTS)
+        hints_answered(h, node, ev);
+    } else if (ev->kind == EV_HINTS) {
         keep_batch(h, node, ev);
-    else if (ev->kind == EV_STORED)
+    } else if (ev->kind == EV_STORED) {
         check_refused(h, node, ev);
+    }
 }
 
 /* The hint of an expiry that has met no value for too long is dropped: the key is left to anti-entropy. */
@@ -127,7 +186,7 @@ static bool given_up(struct hints_check *h, const struct hint_seen *hint, const 
     return true;
 }
 
-void hints_check_action(struct hints_check *h, uint32_t node, const struct action *a)
+static void check_drop(struct hints_check *h, uint32_t node, const struct action *a)
 {
     const struct hints_seen *b = seen_of(h, node, a->hint_drop.target);
     const struct sim_node *target = world_by_id(h->world, a->hint_drop.target);
@@ -144,17 +203,36 @@ void hints_check_action(struct hints_check *h, uint32_t node, const struct actio
     }
 }
 
-/* ---- A loss of power ---- */
+struct aging {
+    struct hints_check *check;
+    uint64_t before_ms;
+};
 
-static void lose_hint(void *arg, uint64_t target, const struct record *r)
+static void age_one(void *arg, uint64_t target, const struct record *r)
 {
-    struct hints_check *h = arg;
-    (void)target;
-    if (r->kind != RECORD_FLUSH)
-        lose(h, r->key);
-    else
-        memset(h->lost, true, h->key_n * sizeof *h->lost); /* it was for all keys */
+    const struct aging *a = arg;
+    if (version_ms(&r->version) < a->before_ms)
+        lose_hint(a->check, target, r);
 }
+
+/* Hints of before that time may go. */
+static void age(struct hints_check *h, uint32_t node, uint64_t before_ms)
+{
+    struct aging a = {h, before_ms};
+    hints_disk_each(&h->world->node[node].hints_disk, age_one, &a);
+}
+
+void hints_check_action(struct hints_check *h, uint32_t node, const struct action *a)
+{
+    if (a->kind == ACT_HINT_DROP)
+        check_drop(h, node, a);
+    else if (a->kind == ACT_HINT_PUT)
+        hint_given(h, node, a);
+    else if (a->kind == ACT_HINT_EXPIRE)
+        age(h, node, a->hint_expire_ms);
+}
+
+/* ---- A loss of power ---- */
 
 /* The keys that a node is writing, and those of hints that a loss of power takes from it. */
 static void lose_pending(struct hints_check *h, uint32_t node)
@@ -173,6 +251,8 @@ static void lose_pending(struct hints_check *h, uint32_t node)
 void hints_check_losing(struct hints_check *h, uint32_t node)
 {
     lose_pending(h, node);
+    for (uint32_t t = 0; t < h->holder[node].n; t++)
+        h->holder[node].seen[t].open.n = h->holder[node].seen[t].open_n = 0;
 }
 
 /* A disk that is lost takes hints with it; and what is still on its way to some owner now may have been on that disk, and reach

@@ -29,7 +29,7 @@ struct hints_check {
 void hints_check_init(struct hints_check *h, struct world *w, uint32_t keys);
 void hints_check_close(struct hints_check *h);
 
-/* The world's news: an EV_HINTED, EV_HINTS or EV_STORED, an ACT_HINT_DROP, a node that is about to lose power, and one whose disk
+/* The world's news: an EV_HINTED, EV_HINTS or EV_STORED, an action that is about to be carried out, a node that is about to lose power, and one whose disk
  * is about to lose something. */
 void hints_check_result(struct hints_check *h, uint32_t node, const struct event *ev);
 void hints_check_action(struct hints_check *h, uint32_t node, const struct action *a);

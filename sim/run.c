@@ -80,9 +80,8 @@ static void on_result(void *arg, uint32_t node, const struct event *ev)
 static void on_action(void *arg, uint32_t node, const struct action *a)
 {
     struct run *run = arg;
-    if (a->kind == ACT_HINT_DROP)
-        hints_check_action(&run->hints, node, a);
-    else if (a->kind == ACT_SEND)
+    hints_check_action(&run->hints, node, a);
+    if (a->kind == ACT_SEND)
         votes_sent(&run->votes, node, &a->send.message);
 }
 

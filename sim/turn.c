@@ -273,6 +273,7 @@ static void tear(struct world *w, uint32_t i)
 {
     struct sim_node *s = &w->node[i];
     mem_tear(s->store, s->torn);
+    hints_mem_tear(s->hints, s->torn);
     s->torn = 0;
     world_crash_node(w, i);
 }

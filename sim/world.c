@@ -54,6 +54,7 @@ void world_init(struct world *w, const struct world_options *o)
         s->timer_us = UINT64_MAX;
         snprintf(s->name, sizeof s->name, "n%u", i);
         mem_disk_init(&s->disk);
+        s->hints_disk.faults = &s->disk.faults;
     }
     atlas_init(&w->atlas, w);
 }

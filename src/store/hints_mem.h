@@ -5,13 +5,16 @@
 
 #include "base/buf.h"
 #include "store/hints.h"
+#include "store/mem.h"
 
 struct hints_mem_log {
     uint64_t target;
     /* what survives a crash */
     struct buf synced; /* encoded records, back to back */
     size_t head_synced;
-    uint64_t base; /* the place of synced's first byte */
+    uint64_t base;     /* the place of synced's first byte */
+    size_t sound;      /* what lies behind was synced by a disk that lost it: the next opening cuts it off */
+    struct buf ghosts; /* of syncs that failed and reached the disk for all that: nothing tells until the next opening */
     /* what does not */
     struct buf gather, flight; /* submitted; flushed */
     uint32_t gather_n, flight_n;
@@ -24,6 +27,7 @@ struct hints_mem_log {
 struct hints_disk {
     struct hints_mem_log *log;
     uint32_t n;
+    const struct mem_faults *faults; /* of the disk, which the store beside has too; NULL: none ever */
 };
 
 void hints_disk_close(struct hints_disk *d);
@@ -36,6 +40,13 @@ void hints_mem_sync(struct hints *h);
 
 /* True while something flushed waits for hints_mem_sync. */
 bool hints_mem_syncing(const struct hints *h);
+
+/* Power is about to be lost in the middle of a sync, as in mem_tear. */
+void hints_mem_tear(struct hints *h, uint64_t seed);
+
+/* A bit of a hint that is kept rots, which one and where the seed says: that log is given up from there on when it is read. The
+ * log's target in *target; false when no hint is kept. */
+bool hints_disk_rot(struct hints_disk *d, uint64_t seed, uint64_t *target);
 
 /* Hints kept for a target as the device has them now: what is left after a crash. */
 uint64_t hints_disk_waiting(const struct hints_disk *d, uint64_t target);

@@ -237,23 +237,29 @@ const struct table *mem_table(const struct store *s)
     return &((const struct mem *)s)->table;
 }
 
-void mem_tear(struct store *s, uint64_t seed)
+void mem_tear_bytes(struct buf *disk, struct slice flight, uint64_t seed)
 {
-    struct mem *m = mem_of(s);
-    struct buf *disk = &m->disk->synced;
-    size_t from = disk->n, n = m->flight.bytes.n;
+    size_t from = disk->n;
     struct rng r;
     rng_init(&r, seed);
-    CHECK(!m->lie);
     bool prefix = rng_below(&r, 2);
-    CHECK(!buf_append(disk, m->flight.bytes.p, prefix ? (size_t)rng_below(&r, n + 1) : n));
-    m->disk->torn_n = disk->n - from;
+    CHECK(!buf_append(disk, flight.p, prefix ? (size_t)rng_below(&r, flight.n + 1) : flight.n));
     for (size_t at = from; !prefix && at < disk->n;) {
         size_t end = (at / SECTOR + 1) * SECTOR < disk->n ? (at / SECTOR + 1) * SECTOR : disk->n;
         if (rng_below(&r, 2))
             memset(disk->p + at, 0, end - at);
         at = end;
     }
+}
+
+void mem_tear(struct store *s, uint64_t seed)
+{
+    struct mem *m = mem_of(s);
+    struct buf *disk = &m->disk->synced;
+    size_t from = disk->n;
+    CHECK(!m->lie);
+    mem_tear_bytes(disk, buf_view(&m->flight.bytes), seed);
+    m->disk->torn_n = disk->n - from;
 }
 
 void mem_crash(struct store *s)

@@ -13,6 +13,7 @@ struct mem_faults {
     bool sync_fails;   /* puts under way end in ERR_IO */
     bool failed_stays; /* and their bytes are on the disk all the same: nothing tells, until the next replay finds them */
     bool full;         /* puts end in ERR_NO_SPACE before anything is written */
+    bool loses;        /* syncs say that they are done; what they wrote is not there when the disk is opened next */
 };
 
 /* What survives a crash: an append-only list of encoded records. Zeroed or mem_disk_init is empty. */
@@ -51,6 +52,8 @@ void mem_tear(struct store *s, uint64_t seed);
  * the record is next read, or replayed. *finding: what the store will then know of it. False when there is no record. (The node's
  * own state is spared: the real store refuses to open on damage there.) */
 bool mem_damage(struct mem_disk *d, uint64_t seed, struct damage_finding *finding);
+/* The same for any run of bytes: what of the flight reaches the disk. */
+void mem_tear_bytes(struct buf *disk, struct slice flight, uint64_t seed);
 
 /* Power is lost: frees the store; what was not synced is gone. (store_close is the same, for a store that was synced.) */
 void mem_crash(struct store *s);
