@@ -268,6 +268,11 @@ void hints_check_striking(struct hints_check *h)
 
 /* ---- The end ---- */
 
+void hints_check_settled(struct hints_check *h)
+{
+    memset(h->lost, false, h->key_n * sizeof *h->lost);
+}
+
 bool hints_quiet(const struct hints_check *h)
 {
     for (uint32_t i = 0; i < h->world->o.nodes; i++) {

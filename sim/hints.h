@@ -36,6 +36,9 @@ void hints_check_action(struct hints_check *h, uint32_t node, const struct actio
 void hints_check_losing(struct hints_check *h, uint32_t node);
 void hints_check_striking(struct hints_check *h);
 
+/* All owners have compared and hold the same: what was lost to hints is made up for. */
+void hints_check_settled(struct hints_check *h);
+
 /* True when no node keeps a hint or has a write that lingers. */
 bool hints_quiet(const struct hints_check *h);
 

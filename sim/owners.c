@@ -51,26 +51,58 @@ static bool item_eq(const struct index_item *a, const struct index_item *b)
            a->value_n == b->value_n;
 }
 
+static struct index_item item_of(const struct sim_node *s, struct slice key)
+{
+    const struct index *ix = &mem_table(s->store)->index;
+    struct index_key k = index_key(ix, slot_of_key(key), key);
+    struct index_spot spot;
+    return index_find(ix, &k, &spot) ? index_get(ix, &spot) : (struct index_item){0};
+}
+
+/* Whether the value can be read, and is the one that the version names. */
+static bool value_holds(const struct sim_node *s, struct slice key, const struct index_item *item)
+{
+    struct store_result r;
+    if (item->kind != RECORD_VALUE)
+        return true;
+    store_get(s->store, 1, key, GET_VALUE);
+    CHECK(store_reap(s->store, &r) && r.kind == STORE_GET_DONE);
+    return r.error == 0 && hash_bytes(r.record.value) == item->version.digest;
+}
+
+static void differ(struct comparison *c, struct slice key, const struct index_item *item, uint32_t owner, uint64_t stamp)
+{
+    c->equal = false;
+    CHECK(!buf_printf(c->why,
+                      "after every pair of owners compared, n%" PRIu32 " holds %.*s at stamp %" PRIu64 " and n%" PRIu32
+                      " at stamp %" PRIu64,
+                      c->holder, (int)(key.n < 100 ? key.n : 100), (const char *)key.p, item->version.stamp, owner, stamp));
+}
+
 static void compare_one(void *arg, struct slice key, const struct index_item *item)
 {
     struct comparison *c = arg;
     for (unsigned i = 0; c->equal && i < c->layout->n; i++) {
-        struct sim_node *owner = world_by_id(c->w, ring_owner(c->layout, c->vnode, i)->id);
-        const struct index *ix = &mem_table(owner->store)->index;
-        struct index_key k = index_key(ix, slot_of_key(key), key);
-        struct index_spot spot;
-        struct index_item held = {0};
-        if (index_find(ix, &k, &spot))
-            held = index_get(ix, &spot);
-        if (item_eq(&held, item))
-            continue;
-        c->equal = false;
-        CHECK(!buf_printf(c->why,
-                          "after every pair of owners compared, n%" PRIu32 " holds %.*s at stamp %" PRIu64 " and n%" PRIu32
-                          " at stamp %" PRIu64,
-                          c->holder, (int)(key.n < 100 ? key.n : 100), (const char *)key.p, item->version.stamp,
-                          world_index(c->w, owner), held.version.stamp));
+        const struct sim_node *owner = world_by_id(c->w, ring_owner(c->layout, c->vnode, i)->id);
+        struct index_item held = item_of(owner, key);
+        if (!item_eq(&held, item))
+            differ(c, key, item, world_index(c->w, owner), held.version.stamp);
     }
+    if (!c->equal || value_holds(&c->w->node[c->holder], key, item))
+        return;
+    c->equal = false;
+    CHECK(!buf_printf(c->why, "n%" PRIu32 " cannot read the value that it holds of %.*s", c->holder,
+                      (int)(key.n < 100 ? key.n : 100), (const char *)key.p));
+}
+
+static void stray(void *arg, struct slice key, const struct index_item *item)
+{
+    struct comparison *c = arg;
+    if (!c->equal || item->kind == RECORD_NONE)
+        return;
+    c->equal = false;
+    CHECK(!buf_printf(c->why, "n%" PRIu32 " holds %.*s, whose owner it is not", c->holder, (int)(key.n < 100 ? key.n : 100),
+                      (const char *)key.p));
 }
 
 bool owners_equal(struct world *w, struct buf *why)
@@ -82,10 +114,9 @@ bool owners_equal(struct world *w, struct buf *why)
             return false;
         }
     for (c.vnode = 0; c.vnode < c.layout->vnodes; c.vnode++)
-        for (unsigned i = 0; c.equal && i < c.layout->n; i++) {
-            struct sim_node *owner = world_by_id(w, ring_owner(c.layout, c.vnode, i)->id);
-            c.holder = world_index(w, owner);
-            index_walk(&mem_table(owner->store)->index, c.vnode, compare_one, &c);
+        for (c.holder = 0; c.equal && c.holder < w->o.nodes; c.holder++) {
+            bool owns = ring_owns(c.layout, c.vnode, w->node[c.holder].id);
+            index_walk(&mem_table(w->node[c.holder].store)->index, c.vnode, owns ? compare_one : stray, &c);
         }
     return c.equal;
 }

@@ -9,7 +9,7 @@
  * recovering any more. */
 bool owners_compared(struct world *w, uint64_t since_ms);
 
-/* Whether they hold the same; when not, why says which key, and where. */
+/* Whether they hold the same, nobody else holds anything, and every value can be read; when not, why says which key, and where. */
 bool owners_equal(struct world *w, struct buf *why);
 
 #endif

@@ -10,12 +10,15 @@ struct run {
     const struct run_options *o;
     struct run_result *r;
     struct world world;
-    struct schedule schedule;
+    struct schedule schedule; /* all of it */
+    struct schedule planned;  /* what of it belongs to this round, at the times when it comes */
     struct load load;
     struct members_check members;
     struct hints_check hints;
     struct votes_check votes;
     struct buf line;
+    bool early;        /* faults come while the cluster forms */
+    uint32_t rounds;   /* of faults, each with a quiet point behind it */
     uint64_t quiet_ms; /* since when nothing is written */
 };
 
@@ -133,7 +136,7 @@ static bool broken(struct run *run)
 
 static void do_fault(struct run *run, const struct sim_event *ev)
 {
-    const struct fault *f = &run->schedule.fault[ev->node];
+    const struct fault *f = &run->planned.fault[ev->node];
     run->line.n = 0;
     CHECK(!buf_printf(&run->line, "-- fault %" PRIu32 " %s", ev->node, ev->life ? "ends" : "begins"));
     tell(run, "f", ev->node);
@@ -190,7 +193,8 @@ static bool expect(struct run *run, bool (*fact)(struct run *), uint32_t within_
     return broke(run, what);
 }
 
-static void plan_faults(struct run *run, uint32_t from_ms, uint32_t until_ms)
+/* Draws the schedule, or takes the one that was given. */
+static void get_schedule(struct run *run, uint32_t from_ms, uint32_t until_ms)
 {
     const struct run_options *o = run->o;
     struct schedule_options so = {
@@ -203,14 +207,6 @@ static void plan_faults(struct run *run, uint32_t from_ms, uint32_t until_ms)
     run->members.no_excuse = true;
     for (uint32_t i = 0; i < run->schedule.n; i++)
         run->members.no_excuse &= fault_spares_gossip(run->schedule.fault[i].kind);
-    for (uint32_t i = 0; i < run->schedule.n; i++) {
-        const struct fault *f = &run->schedule.fault[i];
-        uint64_t begin_us = (uint64_t)f->from_ms * 1000, end_us = (uint64_t)f->until_ms * 1000, now_us = run->world.now_us;
-        begin_us = begin_us < now_us ? now_us : begin_us; /* one that was given may be over before the cluster has formed */
-        end_us = end_us < now_us ? now_us : end_us;
-        heap_push(&run->world.heap, &(struct sim_event){.at_us = begin_us, .kind = SIM_FAULT, .node = i});
-        heap_push(&run->world.heap, &(struct sim_event){.at_us = end_us, .kind = SIM_FAULT, .node = i, .life = 1});
-    }
     if (o->story && run->schedule.n) {
         struct buf b;
         buf_init(&b, 1 << 20);
@@ -220,13 +216,33 @@ static void plan_faults(struct run *run, uint32_t from_ms, uint32_t until_ms)
     }
 }
 
+/* Plans what the schedule has from from_ms to until_ms, late_ms later than it says: the schedule knows nothing of the quiet
+ * before this round. Nothing lasts longer than the round. */
+static void plan_faults(struct run *run, uint32_t from_ms, uint32_t until_ms, uint32_t late_ms)
+{
+    run->planned.n = 0;
+    for (uint32_t i = 0; i < run->schedule.n; i++) {
+        struct fault f = run->schedule.fault[i];
+        if (f.from_ms >= until_ms || f.until_ms < from_ms)
+            continue;
+        f.from_ms = (f.from_ms < from_ms ? from_ms : f.from_ms) + late_ms;
+        f.until_ms = f.until_ms > until_ms ? until_ms + late_ms : f.until_ms + late_ms;
+        uint64_t begin_us = (uint64_t)f.from_ms * 1000, end_us = (uint64_t)f.until_ms * 1000, now_us = run->world.now_us;
+        begin_us = begin_us < now_us ? now_us : begin_us; /* one that was given may be over before the cluster has formed */
+        end_us = end_us < now_us ? now_us : end_us;
+        heap_push(&run->world.heap, &(struct sim_event){.at_us = begin_us, .kind = SIM_FAULT, .node = run->planned.n});
+        heap_push(&run->world.heap, &(struct sim_event){.at_us = end_us, .kind = SIM_FAULT, .node = run->planned.n, .life = 1});
+        run->planned.fault[run->planned.n++] = f;
+    }
+}
+
 /* When the last fault ends, but not before at_least_us. */
 static uint64_t faults_over_us(const struct run *run, uint64_t at_least_us)
 {
     uint64_t until_us = at_least_us;
-    for (uint32_t i = 0; i < run->schedule.n; i++)
-        if ((uint64_t)run->schedule.fault[i].until_ms * 1000 > until_us)
-            until_us = (uint64_t)run->schedule.fault[i].until_ms * 1000;
+    for (uint32_t i = 0; i < run->planned.n; i++)
+        if ((uint64_t)run->planned.fault[i].until_ms * 1000 > until_us)
+            until_us = (uint64_t)run->planned.fault[i].until_ms * 1000;
     return until_us;
 }
 
@@ -234,9 +250,9 @@ static bool form(struct run *run)
 {
     for (uint32_t i = 0; i < run->o->nodes; i++)
         world_start_node(&run->world, i, rng_below(&run->world.seed_rng, 1500000));
-    bool early = run->o->faults && run->o->seed % 4 == 0;
-    if (early) {
-        plan_faults(run, 0, run->o->time_ms);
+    if (run->early) {
+        get_schedule(run, 0, run->o->time_ms);
+        plan_faults(run, 0, UINT32_MAX, 0);
         if (!go_on(run, faults_over_us(run, (uint64_t)run->o->time_ms * 1000), agreed) ||
             !expect(run, agreed, CONVERGE_MS, "the cluster did not form after healing"))
             return false;
@@ -244,14 +260,19 @@ static bool form(struct run *run)
         return false;
     }
     run->r->formed_ms = world_now_ms(&run->world);
-    if (!early)
-        plan_faults(run, (uint32_t)run->r->formed_ms + 1, (uint32_t)run->r->formed_ms + run->o->time_ms);
+    if (!run->early)
+        get_schedule(run, (uint32_t)run->r->formed_ms + 1, (uint32_t)run->r->formed_ms + run->o->time_ms);
     return true;
 }
 
-static bool work(struct run *run)
+/* Round k: clients work while its part of the faults comes and goes. */
+static bool work(struct run *run, uint32_t k)
 {
-    uint64_t until_us = faults_over_us(run, run->world.now_us + (uint64_t)run->o->time_ms * 1000);
+    uint32_t formed_ms = (uint32_t)run->r->formed_ms, part_ms = run->o->time_ms / run->rounds;
+    uint32_t from_ms = formed_ms + k * part_ms, now_ms = (uint32_t)world_now_ms(&run->world);
+    if (!run->early)
+        plan_faults(run, k ? from_ms : 0, k + 1 < run->rounds ? from_ms + part_ms : UINT32_MAX - now_ms, now_ms - from_ms);
+    uint64_t until_us = faults_over_us(run, run->world.now_us + (uint64_t)part_ms * 1000);
     if (run->o->clients)
         load_start(&run->load);
     /* In half of the runs the writing ends while the faults go on: the last write of many a key has missed an owner then, and
@@ -313,6 +334,28 @@ static bool judge(struct run *run)
     return true;
 }
 
+/* All that must hold when the faults of a round are over. */
+static bool settle(struct run *run)
+{
+    bool reads_first = run->o->seed % 2; /* the reads find what faults left behind, or what anti-entropy made of it */
+    if (!heal(run) || !converge(run))
+        return false;
+    if (reads_first ? !judge(run) || !compare(run) : !compare(run) || !judge(run))
+        return false;
+    hints_check_settled(&run->hints);
+    return true;
+}
+
+static bool play(struct run *run)
+{
+    if (!form(run))
+        return false;
+    for (uint32_t k = 0; k < run->rounds; k++)
+        if (!work(run, k) || !settle(run))
+            return false;
+    return true;
+}
+
 static struct run run; /* large, and one at a time */
 
 static void close_all(void)
@@ -336,7 +379,8 @@ void run_seed(const struct run_options *o, struct run_result *r)
 {
     *r = (struct run_result){0};
     buf_init(&r->why, 8192);
-    run = (struct run){.o = o, .r = r};
+    run = (struct run){.o = o, .r = r, .early = o->faults && o->seed % 4 == 0};
+    run.rounds = !run.early && o->seed % 3 == 0 ? 2 : 1;
     buf_init(&run.line, 1 << 20);
     world_init(&run.world, &(struct world_options){.seed = o->seed,
                                                    .nodes = o->nodes,
@@ -361,11 +405,7 @@ void run_seed(const struct run_options *o, struct run_result *r)
                                            .action = on_action,
                                            .client = on_client,
                                            .hung_up = on_hung_up};
-    r->ok = form(&run) && work(&run) && heal(&run) && converge(&run);
-    if (r->ok && o->seed % 2)
-        r->ok = judge(&run) && compare(&run); /* the reads find what faults left behind, */
-    else if (r->ok)
-        r->ok = compare(&run) && judge(&run); /* or what anti-entropy made of it */
+    r->ok = play(&run);
     if (!r->ok)
         (void)broke(&run, "another rule");
     r->events = run.world.events;

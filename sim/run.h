@@ -7,6 +7,8 @@
  *   compare   every pair of owners compares what it holds; then they must hold the same (in half of the runs this comes last, and
  *             till then they compare nothing by themselves)
  *   judge     every key is read through every node in turn: nothing acknowledged is lost
+ *
+ * From faults to judge is a round; one run of three has two of them, so that what heals is struck again.
  */
 #ifndef COVEY_SIM_RUN_H
 #define COVEY_SIM_RUN_H
