@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "core/ring.h"
 #include "sim/world.h"
+#include "store/damage.h"
 
 #include <stdlib.h>
 
@@ -27,19 +28,38 @@ void atlas_close(struct atlas *a)
 
 /* ---- Healing ---- */
 
-/* Whether a node's recovering is over and its disk knows that, so that no restart begins it again. */
-static bool recovered(const struct sim_node *s)
+/* Whether a disk that was put in for a lost one knows that it holds all that the other did. */
+static bool knows_whole(const struct sim_node *s)
 {
-    struct slice whole;
+    struct slice value;
     uint64_t serial;
-    return s->node.repair.recovering_n == 0 && store_state(s->store, SLICE("whole"), &whole, &serial);
+    return s->disks == 0 || store_state(s->store, SLICE("whole"), &value, &serial);
+}
+
+/* Whether the disk remembers that it may lack records of a vnode. */
+static bool doubts(const struct sim_node *s, const struct layout *l, uint16_t vnode)
+{
+    struct slice value;
+    uint64_t serial;
+    struct damage d;
+    if (!store_state(s->store, DAMAGE_NAME, &value, &serial))
+        return false;
+    CHECK(value.n == sizeof d.slot);
+    memcpy(d.slot, value.p, sizeof d.slot);
+    return damage_in(&d, vnode, l->vnodes);
+}
+
+/* Whether its recovering is over in a vnode, and the disk says so too: no restart begins it again. */
+static bool healed(const struct sim_node *s, uint64_t life, uint16_t vnode)
+{
+    const struct layout *l = s->up && s->life > life ? chain_layout(&s->node.chain) : NULL;
+    return l && !repair_recovering(&s->node.repair, vnode) && knows_whole(s) && !doubts(s, l, vnode);
 }
 
 bool atlas_struck(struct atlas *a, uint32_t node, uint16_t vnode)
 {
     struct atlas_node *n = &a->node[node];
-    const struct sim_node *s = &a->world->node[node];
-    if (n->struck[vnode] && s->up && s->life > n->life && chain_layout(&s->node.chain) && recovered(s))
+    if (n->struck[vnode] && healed(&a->world->node[node], n->life, vnode))
         n->struck[vnode] = false;
     return n->struck[vnode];
 }
@@ -55,8 +75,7 @@ bool atlas_whole(struct atlas *a)
 
 /* ---- Striking ---- */
 
-/* The layout of all nodes, once nobody is without it but those who may have lost it; NULL before. */
-static const struct layout *formed(struct atlas *a)
+const struct layout *atlas_layout(const struct atlas *a)
 {
     const struct world *w = a->world;
     const struct layout *all = NULL;
@@ -83,7 +102,7 @@ static bool bears(struct atlas *a, const struct layout *l, uint32_t node, uint16
 
 bool atlas_strike(struct atlas *a, uint32_t node, const uint8_t vnodes[VNODES_MAX])
 {
-    const struct layout *l = formed(a);
+    const struct layout *l = atlas_layout(a);
     struct atlas_node *n = &a->node[node];
     bool allowed = l != NULL;
     for (uint16_t v = 0; allowed && v < l->vnodes; v++)
@@ -95,8 +114,9 @@ bool atlas_strike(struct atlas *a, uint32_t node, const uint8_t vnodes[VNODES_MA
         if ((!vnodes || vnodes[v]) && ring_owns(l, v, a->world->node[node].id))
             n->struck[v] = true;
     if (allowed) {
-        n->life = a->world->node[node].life;
-        a->world->node[node].struck_us = a->world->now_us;
+        struct sim_node *s = &a->world->node[node];
+        n->life = s->up ? s->life : s->life - 1; /* what strikes a disk that is off is met by the very next start */
+        s->struck_us = a->world->now_us;
     }
     return allowed;
 }

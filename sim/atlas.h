@@ -20,6 +20,7 @@
 #include "base/slice.h"
 #include "base/limits.h"
 
+struct layout;
 struct world;
 
 struct atlas_node {
@@ -38,6 +39,9 @@ struct atlas {
 
 void atlas_init(struct atlas *a, struct world *w);
 void atlas_close(struct atlas *a);
+
+/* The layout of all nodes, once nobody is without it but those who may have lost it; NULL before. */
+const struct layout *atlas_layout(const struct atlas *a);
 
 /* Asks to damage what a node holds of some vnodes. True: it is within the budget, and noted. Always false until the cluster has
  * formed, for before that the node's votes are all that counts, and of those none can be spared. */

@@ -35,6 +35,7 @@ void hints_check_init(struct hints_check *h, struct world *w, uint32_t keys)
 {
     *h = (struct hints_check){.world = w, .key_n = keys};
     buf_init(&h->why, 4096);
+    buf_init(&h->scratch, RECORD_VALUE_MAX);
     h->holder = calloc(w->o.nodes, sizeof *h->holder);
     h->lost = calloc(keys, sizeof *h->lost);
     CHECK(h->holder && h->lost);
@@ -50,6 +51,7 @@ void hints_check_close(struct hints_check *h)
     free(h->holder);
     free(h->lost);
     buf_close(&h->why);
+    buf_close(&h->scratch);
 }
 
 static struct hints_seen *seen_of(const struct hints_check *h, uint32_t node, uint64_t target)
@@ -66,18 +68,18 @@ static struct hints_seen *seen_of(const struct hints_check *h, uint32_t node, ui
 }
 
 /* What a node's disk holds of a key; kind RECORD_NONE for nothing. */
-static struct record held(const struct hints_check *h, const struct sim_node *s, struct slice key)
+static struct record held(struct hints_check *h, const struct sim_node *s, struct slice key)
 {
-    struct store_result r;
-    struct store *disk = world_disk(h->world, world_index(h->world, s));
-    store_get(disk, 1, key, GET_DIGEST);
-    CHECK(store_reap(disk, &r) && r.kind == STORE_GET_DONE);
-    return r.record;
+    struct record r;
+    (void)mem_peek(world_disk(h->world, world_index(h->world, s)), key, &h->scratch, &r); /* the version is all that is asked */
+    return r;
 }
 
 /* At the moment of the promise the disk has them: a loss of power now would leave at least as many. */
 static void check_promise(struct hints_check *h, uint32_t node, const struct event *ev)
 {
+    if (h->holder[node].struck)
+        return;
     uint64_t left = hints_disk_waiting(&h->world->node[node].hints_disk, ev->hinted.target);
     if (left < ev->hinted.waiting && h->why.n == 0)
         CHECK(!buf_printf(
@@ -251,14 +253,16 @@ static void lose_pending(struct hints_check *h, uint32_t node)
 void hints_check_losing(struct hints_check *h, uint32_t node)
 {
     lose_pending(h, node);
+    h->holder[node].struck = false;
     for (uint32_t t = 0; t < h->holder[node].n; t++)
         h->holder[node].seen[t].open.n = h->holder[node].seen[t].open_n = 0;
 }
 
 /* A disk that is lost takes hints with it; and what is still on its way to some owner now may have been on that disk, and reach
  * the others only when this one has compared with them. */
-void hints_check_striking(struct hints_check *h)
+void hints_check_striking(struct hints_check *h, uint32_t node)
 {
+    h->holder[node].struck = true;
     for (uint32_t i = 0; i < h->world->o.nodes; i++) {
         if (h->world->node[i].up)
             lose_pending(h, i);

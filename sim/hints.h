@@ -15,6 +15,7 @@ enum { HINTS_QUIET_MS = 45000 }; /* for what is kept to reach everybody after he
 struct hints_holder {
     struct hints_seen *seen; /* of each target */
     uint32_t n;
+    bool struck; /* its disk lost something since it has been up */
 };
 
 struct hints_check {
@@ -22,6 +23,7 @@ struct hints_check {
     struct hints_holder *holder; /* per node */
     bool *lost;                  /* per key: something of it was on its way at a loss of power */
     uint32_t key_n;
+    struct buf scratch;
     uint64_t dropped; /* hints that were dropped, and so looked at */
     struct buf why;   /* the first violation, in words */
 };
@@ -34,7 +36,7 @@ void hints_check_close(struct hints_check *h);
 void hints_check_result(struct hints_check *h, uint32_t node, const struct event *ev);
 void hints_check_action(struct hints_check *h, uint32_t node, const struct action *a);
 void hints_check_losing(struct hints_check *h, uint32_t node);
-void hints_check_striking(struct hints_check *h);
+void hints_check_striking(struct hints_check *h, uint32_t node);
 
 /* All owners have compared and hold the same: what was lost to hints is made up for. */
 void hints_check_settled(struct hints_check *h);

@@ -24,6 +24,7 @@ void load_init(struct load *l, struct world *w, uint64_t seed, uint32_t keys)
     }
     resp_reply_init(&l->reply);
     buf_init(&l->bytes, 1 << 20);
+    buf_init(&l->scratch, RECORD_VALUE_MAX);
     buf_init(&l->why, 4096);
 }
 
@@ -35,6 +36,7 @@ void load_close(struct load *l)
     free(l->client);
     resp_reply_close(&l->reply);
     buf_close(&l->bytes);
+    buf_close(&l->scratch);
     buf_close(&l->why);
 }
 
@@ -201,14 +203,10 @@ static uint32_t number_of(struct slice value)
 /* Whether an owner's disk holds the write under way, or one that supersedes it. */
 static bool holds(struct load *l, const struct load_client *k, uint32_t owner, struct slice key)
 {
-    struct store_result r;
-    struct store *disk = world_disk(l->world, owner);
-    store_get(disk, 1, key, GET_VALUE);
-    CHECK(store_reap(disk, &r) && r.kind == STORE_GET_DONE);
-    if (r.record.kind == RECORD_NONE || r.error)
+    struct record r;
+    if (mem_peek(world_disk(l->world, owner), key, &l->scratch, &r) || r.kind == RECORD_NONE)
         return false;
-    return history_covers(&l->history, k->key, r.record.kind == RECORD_VALUE ? number_of(r.record.value) : HISTORY_ABSENT,
-                          k->write);
+    return history_covers(&l->history, k->key, r.kind == RECORD_VALUE ? number_of(r.value) : HISTORY_ABSENT, k->write);
 }
 
 /* At the moment of ok, the disks of W distinct owners hold the write, or one that supersedes it; those of owners that are down

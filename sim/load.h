@@ -35,7 +35,7 @@ struct load {
     struct rng rng, life_rng;
     struct load_client *client;
     struct resp_reply reply;
-    struct buf bytes;
+    struct buf bytes, scratch;
     bool running; /* clients go on with new commands */
     uint32_t next_value;
     uint32_t commands_max; /* of each client; 0: no end */

@@ -41,6 +41,7 @@ struct comparison {
     const struct layout *layout;
     uint16_t vnode;
     uint32_t holder; /* node whose records are walked */
+    struct buf scratch;
     struct buf *why;
     bool equal;
 };
@@ -51,23 +52,14 @@ static bool item_eq(const struct index_item *a, const struct index_item *b)
            a->value_n == b->value_n;
 }
 
-static struct index_item item_of(const struct sim_node *s, struct slice key)
-{
-    const struct index *ix = &mem_table(s->store)->index;
-    struct index_key k = index_key(ix, slot_of_key(key), key);
-    struct index_spot spot;
-    return index_find(ix, &k, &spot) ? index_get(ix, &spot) : (struct index_item){0};
-}
-
 /* Whether the value can be read, and is the one that the version names. */
-static bool value_holds(const struct sim_node *s, struct slice key, const struct index_item *item)
+static bool value_holds(struct comparison *c, struct slice key, const struct index_item *item)
 {
-    struct store_result r;
+    struct record r;
     if (item->kind != RECORD_VALUE)
         return true;
-    store_get(s->store, 1, key, GET_VALUE);
-    CHECK(store_reap(s->store, &r) && r.kind == STORE_GET_DONE);
-    return r.error == 0 && hash_bytes(r.record.value) == item->version.digest;
+    int error = mem_peek(c->w->node[c->holder].store, key, &c->scratch, &r);
+    return !error && hash_bytes(r.value) == item->version.digest;
 }
 
 static void differ(struct comparison *c, struct slice key, const struct index_item *item, uint32_t owner, uint64_t stamp)
@@ -84,11 +76,11 @@ static void compare_one(void *arg, struct slice key, const struct index_item *it
     struct comparison *c = arg;
     for (unsigned i = 0; c->equal && i < c->layout->n; i++) {
         const struct sim_node *owner = world_by_id(c->w, ring_owner(c->layout, c->vnode, i)->id);
-        struct index_item held = item_of(owner, key);
+        struct index_item held = table_look(mem_table(owner->store), key);
         if (!item_eq(&held, item))
             differ(c, key, item, world_index(c->w, owner), held.version.stamp);
     }
-    if (!c->equal || value_holds(&c->w->node[c->holder], key, item))
+    if (!c->equal || value_holds(c, key, item))
         return;
     c->equal = false;
     CHECK(!buf_printf(c->why, "n%" PRIu32 " cannot read the value that it holds of %.*s", c->holder,
@@ -113,10 +105,12 @@ bool owners_equal(struct world *w, struct buf *why)
             CHECK(!buf_printf(why, "a Merkle tree of n%" PRIu32 " is not what its records make", n));
             return false;
         }
+    buf_init(&c.scratch, RECORD_VALUE_MAX);
     for (c.vnode = 0; c.vnode < c.layout->vnodes; c.vnode++)
         for (c.holder = 0; c.equal && c.holder < w->o.nodes; c.holder++) {
             bool owns = ring_owns(c.layout, c.vnode, w->node[c.holder].id);
             index_walk(&mem_table(w->node[c.holder].store)->index, c.vnode, owns ? compare_one : stray, &c);
         }
+    buf_close(&c.scratch);
     return c.equal;
 }

@@ -71,8 +71,7 @@ static void on_losing(void *arg, uint32_t node)
 
 static void on_striking(void *arg, uint32_t node)
 {
-    (void)node;
-    hints_check_striking(&((struct run *)arg)->hints);
+    hints_check_striking(&((struct run *)arg)->hints, node);
 }
 
 static void on_result(void *arg, uint32_t node, const struct event *ev)

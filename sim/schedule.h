@@ -9,7 +9,7 @@
 
 enum fault_kind {
     FAULT_CRASH,     /* node a loses power at `from`, starts again at `until` */
-    FAULT_WIPE,      /* the same, and its disk is empty then; only the first of a run, in a formed cluster, else a crash */
+    FAULT_WIPE,      /* the same, and its disk is empty then; when the atlas allows it (atlas.h), else a crash */
     FAULT_PAUSE,     /* node a neither reads nor writes nor computes */
     FAULT_CUT,       /* nothing gets from a to b */
     FAULT_PARTITION, /* nothing gets between the nodes below `a` in a shuffled order drawn from b, and the rest */
@@ -20,8 +20,9 @@ enum fault_kind {
     FAULT_SLOW_DISK, /* syncs of node a take amount ms */
     FAULT_STALL,     /* no sync of node a ends */
     FAULT_TORN, /* node a loses power during its next sync, which is half done, in one of 1000 ways; starts again at `until` */
-    FAULT_SYNC_ERROR,  /* syncs of node a fail; of amount % of them the bytes are on the disk all the same */
-    FAULT_DISK_FULL,   /* node a can write nothing */
+    FAULT_SYNC_ERROR, /* syncs of node a fail; of amount % of them the bytes are on the disk all the same */
+    FAULT_DISK_FULL,  /* node a can write nothing */
+    FAULT_ROT, /* a bit of a record on node a's disk rots, in one of 1000 ways, and of a hint; it is restarted at `until` */
     FAULT_CLOCK_STEP,  /* the wall clock of node a is set amount - 10000 ms ahead, and set right at `until` */
     FAULT_CLOCK_DRIFT, /* it gains amount - 200 ms a second until then */
     FAULT_KINDS

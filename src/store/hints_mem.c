@@ -300,7 +300,7 @@ static void tell_each(uint64_t target, struct slice bytes, void (*to)(void *, ui
         to(arg, target, &v.record);
 }
 
-bool hints_disk_rot(struct hints_disk *d, uint64_t seed, uint64_t *target)
+void hints_disk_rot(struct hints_disk *d, uint64_t seed)
 {
     struct rng r;
     rng_init(&r, seed);
@@ -311,10 +311,8 @@ bool hints_disk_rot(struct hints_disk *d, uint64_t seed, uint64_t *target)
         if (rest.n == 0)
             continue;
         l->synced.p[l->synced.n - 1 - rng_below(&r, rest.n)] ^= (uint8_t)(1u << rng_below(&r, 8));
-        *target = l->target;
-        return true;
+        return;
     }
-    return false;
 }
 
 void hints_disk_each(const struct hints_disk *d, void (*to)(void *, uint64_t, const struct record *), void *arg)

@@ -44,9 +44,9 @@ bool hints_mem_syncing(const struct hints *h);
 /* Power is about to be lost in the middle of a sync, as in mem_tear. */
 void hints_mem_tear(struct hints *h, uint64_t seed);
 
-/* A bit of a hint that is kept rots, which one and where the seed says: that log is given up from there on when it is read. The
- * log's target in *target; false when no hint is kept. */
-bool hints_disk_rot(struct hints_disk *d, uint64_t seed, uint64_t *target);
+/* A bit of a hint that is kept, if any is, rots; which one and where the seed says: its log is given up from there on when it is
+ * read. */
+void hints_disk_rot(struct hints_disk *d, uint64_t seed);
 
 /* Hints kept for a target as the device has them now: what is left after a crash. */
 uint64_t hints_disk_waiting(const struct hints_disk *d, uint64_t target);

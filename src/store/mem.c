@@ -40,6 +40,13 @@ void mem_disk_init(struct mem_disk *d)
     buf_init(&d->synced, DISK_MAX);
 }
 
+void mem_disk_copy(struct mem_disk *to, const struct mem_disk *from)
+{
+    *to = (struct mem_disk){.torn_n = from->torn_n, .faults = from->faults};
+    mem_disk_init(to);
+    CHECK(!buf_slice(&to->synced, buf_view(&from->synced)));
+}
+
 void mem_disk_close(struct mem_disk *d)
 {
     buf_close(&d->synced);
@@ -235,6 +242,19 @@ static void mem_close(struct store *s)
 const struct table *mem_table(const struct store *s)
 {
     return &((const struct mem *)s)->table;
+}
+
+int mem_peek(const struct store *s, struct slice key, struct buf *scratch, struct record *out)
+{
+    const struct mem *m = (const struct mem *)s;
+    struct index_item item = table_look(&m->table, key);
+    *out = (struct record){.kind = item.kind, .version = item.version, .expiry_ms = item.expiry_ms, .key = key};
+    if (item.kind != RECORD_VALUE)
+        return 0;
+    struct store_result r = {.record = *out};
+    int error = table_value(device(m, item.offset), scratch, &r);
+    *out = r.record;
+    return error ? ERR_CORRUPT : 0;
 }
 
 void mem_tear_bytes(struct buf *disk, struct slice flight, uint64_t seed)

@@ -24,6 +24,9 @@ struct mem_disk {
 };
 
 void mem_disk_init(struct mem_disk *d);
+
+/* Makes *to, which is closed, hold what another disk holds. */
+void mem_disk_copy(struct mem_disk *to, const struct mem_disk *from);
 void mem_disk_close(struct mem_disk *d);
 
 struct mem_options {
@@ -44,6 +47,11 @@ bool mem_syncing(const struct store *s);
 /* What it holds, for those who judge a simulation. */
 const struct table *mem_table(const struct store *s);
 
+/* The same for one key, as the device has it: nothing is asked of the store, so nothing is found out by it. *out points into the
+ * device, the key or scratch (cleared; let its max be RECORD_VALUE_MAX). Of kind RECORD_NONE when absent; ERR_CORRUPT when its
+ * record cannot be read. */
+int mem_peek(const struct store *s, struct slice key, struct buf *scratch, struct record *out);
+
 /* Power is about to be lost in the middle of a sync: part of what is in flight reaches the disk, as the seed says; either its
  * first bytes, up to anywhere in a record, or each of its sectors or not. mem_crash must come next. */
 void mem_tear(struct store *s, uint64_t seed);
@@ -52,7 +60,8 @@ void mem_tear(struct store *s, uint64_t seed);
  * the record is next read, or replayed. *finding: what the store will then know of it. False when there is no record. (The node's
  * own state is spared: the real store refuses to open on damage there.) */
 bool mem_damage(struct mem_disk *d, uint64_t seed, struct damage_finding *finding);
-/* The same for any run of bytes: what of the flight reaches the disk. */
+
+/* What mem_tear does, for any run of bytes: what of the flight reaches the disk. */
 void mem_tear_bytes(struct buf *disk, struct slice flight, uint64_t seed);
 
 /* Power is lost: frees the store; what was not synced is gone. (store_close is the same, for a store that was synced.) */

@@ -131,6 +131,13 @@ static struct index_item visible(const struct table *t, const struct index_key *
     return item;
 }
 
+struct index_item table_look(const struct table *t, struct slice key)
+{
+    struct index_key k = index_key(&t->index, slot_of_key(key), key);
+    struct index_spot spot;
+    return visible(t, &k, &spot);
+}
+
 /* An expiry for a value that is not visible here is refused before it can get into a group: a group is written whole,
  * and at replay the expiry would stand alone in front of an older value, which may be the newest acknowledged one. */
 static bool lacks_value(struct table *t, uint64_t token, const struct index_key *k, const struct version *expiry)

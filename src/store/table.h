@@ -134,6 +134,9 @@ void table_forget(struct table *t, uint32_t first, uint32_t end, const struct pl
 
 /* ---- Reads ---- */
 
+/* What readers see of a key, at once: its entry, or, where there is none, the flush; kind RECORD_NONE for nothing. */
+struct index_item table_look(const struct table *t, struct slice key);
+
 void table_get(struct table *t, uint64_t token, struct slice key, enum get_wants wants);
 void table_count(struct table *t, uint64_t token, uint64_t wall_ms);
 void table_tree(struct table *t, uint64_t token, struct slice vnodes, bool leaves);
