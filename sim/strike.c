@@ -164,6 +164,13 @@ void world_fault(struct world *w, const struct fault *f, bool begins)
         else
             restart(w, f->a);
         break;
+    case FAULT_LOST:
+    case FAULT_MISDIRECTED:
+        w->node[f->a].lies = begins;
+        w->node[f->a].lies_where = f->amount;
+        if (!begins)
+            restart(w, f->a);
+        break;
     case FAULT_DISK_FULL:
         w->node[f->a].disk.faults.full = begins;
         break;

@@ -278,6 +278,20 @@ static void tear(struct world *w, uint32_t i)
     world_crash_node(w, i);
 }
 
+/* Whether the sync that ends now is one that loses what it wrote. */
+static void begin_lie(struct world *w, uint32_t i)
+{
+    struct sim_node *s = &w->node[i];
+    if (!s->lies || s->disk.faults.sync_fails || !mem_syncing(s->store) || !atlas_strike(&w->atlas, i, NULL))
+        return;
+    if (w->watch.striking)
+        w->watch.striking(w->watch.arg, i);
+    s->disk.faults.loses = true;
+    s->disk.faults.misdirects = s->lies_where;
+    s->lies = false;
+    s->forgot = true; /* what it wrote may have been the node's own state */
+}
+
 void turn_on_disk(struct world *w, const struct sim_event *ev)
 {
     struct sim_node *s = &w->node[ev->node];
@@ -290,7 +304,9 @@ void turn_on_disk(struct world *w, const struct sim_event *ev)
     s->syncing = false;
     if (s->disk.faults.sync_fails)
         s->disk.faults.failed_stays = rng_below(&w->disk_rng, 100) < s->failed_stay;
+    begin_lie(w, ev->node);
     mem_sync(s->store);
     hints_mem_sync(s->hints);
+    s->disk.faults.loses = false;
     turn_finish(w, ev->node);
 }

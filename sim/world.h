@@ -57,6 +57,8 @@ struct sim_node {
     uint32_t sync_ms;          /* a slow disk's */
     uint64_t stalled_until_us; /* its disk */
     uint32_t torn;             /* how the power fails during the next sync; 0: it does not */
+    bool lies;                 /* its next sync says that it is done, and is not; */
+    uint32_t lies_where;       /* not 0: it writes somewhere else */
     uint32_t failed_stay;      /* of failed syncs, % that are on the disk all the same */
     bool udp_dead;
     bool forgot;        /* its disk lost something that it had said: it founds nothing any more, and others may know more of it */

@@ -38,12 +38,14 @@ static struct mem *mem_of(struct store *s)
 void mem_disk_init(struct mem_disk *d)
 {
     buf_init(&d->synced, DISK_MAX);
+    d->torn_n = 0;
+    d->hole_n = 0;
 }
 
 void mem_disk_copy(struct mem_disk *to, const struct mem_disk *from)
 {
-    *to = (struct mem_disk){.torn_n = from->torn_n, .faults = from->faults};
-    mem_disk_init(to);
+    *to = *from;
+    buf_init(&to->synced, DISK_MAX);
     CHECK(!buf_slice(&to->synced, buf_view(&from->synced)));
 }
 
@@ -132,6 +134,49 @@ static void fail_sync(struct mem *m)
     table_fail(&m->table, &m->flight, ERR_IO);
 }
 
+/* Whether a stretch of the device has records of the node's own state. */
+static bool has_state(const struct mem_disk *d, size_t from, size_t to)
+{
+    struct record_view v;
+    for (size_t at = 0, step; at < to && at < d->synced.n; at += step) {
+        struct slice rest = slice_of(d->synced.p + at, d->synced.n - at);
+        int whole = record_decode(rest, &v);
+        step = whole > 0 ? (size_t)whole : segment_resync(rest);
+        if (step == 0)
+            return false;
+        if (at + step > from && (whole <= 0 || v.record.kind == RECORD_STATE))
+            return true;
+    }
+    return false;
+}
+
+/* What was to be written behind the rest lands in sectors somewhere before. (Not over the node's own state: the real store
+ * refuses to open then. Nor over damage: what was there is not known any more.) */
+static void misdirect(struct mem_disk *d, struct slice flight, uint64_t seed)
+{
+    struct rng r;
+    rng_init(&r, seed);
+    size_t sectors = d->synced.n / SECTOR;
+    for (unsigned tries = 0; sectors > 0 && tries < 8; tries++) {
+        size_t at = (size_t)rng_below(&r, sectors) * SECTOR;
+        size_t n = flight.n < d->synced.n - at ? flight.n : d->synced.n - at;
+        if (has_state(d, at, at + n))
+            continue;
+        memcpy(d->synced.p + at, flight.p, n);
+        return;
+    }
+}
+
+/* The disk says that it has synced, and has not. */
+static void lose(struct mem_disk *d, struct slice flight)
+{
+    if (d->hole_n == MEM_HOLES)
+        return;
+    d->hole[d->hole_n++] = (struct mem_hole){d->synced.n, flight.n};
+    if (d->faults.misdirects)
+        misdirect(d, flight, d->faults.misdirects);
+}
+
 void mem_sync(struct store *s)
 {
     struct mem *m = mem_of(s);
@@ -139,6 +184,8 @@ void mem_sync(struct store *s)
     uint32_t base = (uint32_t)synced->n;
     if (!mem_syncing(s))
         return;
+    if (m->disk->faults.loses && !m->disk->faults.sync_fails)
+        lose(m->disk, buf_view(&m->flight.bytes));
     if (m->disk->faults.sync_fails)
         fail_sync(m);
     else if (buf_slice(synced, buf_view(&m->flight.bytes)) != 0)
@@ -370,6 +417,21 @@ static int remember(struct mem *m, const struct damage *damage)
     return error;
 }
 
+/* What was never written shows when the power was off: zeros, where later writes have made the file longer; else the log ends
+ * there, and nothing in it tells (the position that the node announced does). */
+static void show_holes(struct mem_disk *d)
+{
+    while (d->hole_n > 0) {
+        const struct mem_hole *h = &d->hole[--d->hole_n];
+        if (h->from + h->n < d->synced.n - d->torn_n)
+            memset(d->synced.p + h->from, 0, h->n);
+        else {
+            d->synced.n = h->from;
+            d->torn_n = 0;
+        }
+    }
+}
+
 static int replay(struct mem *m)
 {
     struct mem_disk *d = m->disk;
@@ -408,6 +470,7 @@ struct store *mem_open(const struct mem_options *options)
     m->lie = options->lie_about_sync;
     if (m->disk->synced.max == 0)
         mem_disk_init(m->disk);
+    show_holes(m->disk);
     group_init(&m->gather);
     group_init(&m->flight);
     buf_init(&m->scratch, RECORD_VALUE_MAX);

@@ -10,19 +10,30 @@
 
 /* What is wrong with a disk; zero is nothing. Whoever owns the disk changes it at any time. (Not for a disk that lies.) */
 struct mem_faults {
-    bool sync_fails;   /* puts under way end in ERR_IO */
-    bool failed_stays; /* and their bytes are on the disk all the same: nothing tells, until the next replay finds them */
-    bool full;         /* puts end in ERR_NO_SPACE before anything is written */
-    bool loses;        /* syncs say that they are done; what they wrote is not there when the disk is opened next */
+    bool sync_fails;     /* puts under way end in ERR_IO */
+    bool failed_stays;   /* and their bytes are on the disk all the same: nothing tells, until the next replay finds them */
+    bool full;           /* puts end in ERR_NO_SPACE before anything is written */
+    bool loses;          /* syncs say that they are done; what they wrote is not there when the disk is opened next, */
+    uint64_t misdirects; /* not 0: and stands in another place, which this seed says, over what was there */
 };
+
+/* Bytes that were said to be synced and are not on the disk: they are read from memory as long as the power is on. */
+struct mem_hole {
+    size_t from, n;
+};
+
+enum { MEM_HOLES = 16 }; /* at a time; further writes are not lost */
 
 /* What survives a crash: an append-only list of encoded records. Zeroed or mem_disk_init is empty. */
 struct mem_disk {
     struct buf synced;
     size_t torn_n; /* of these bytes, the last so many were never synced (mem_tear); the next replay cuts them where they end */
     struct mem_faults faults;
+    struct mem_hole hole[MEM_HOLES];
+    unsigned hole_n;
 };
 
+/* Empties a disk that is zeroed or closed; its faults stay. */
 void mem_disk_init(struct mem_disk *d);
 
 /* Makes *to, which is closed, hold what another disk holds. */
