@@ -160,7 +160,11 @@ static void check_refused(struct hints_check *h, uint32_t node, const struct eve
 {
     const struct coord *c = &h->world->node[node].node.coord;
     bool superseded = ev->stored.error == ERR_SUPERSEDED || ev->stored.error == ERR_LACKS_VALUE;
-    if (ev->stored.error == 0 || superseded || TOKEN_OWNER(ev->stored.token) != TOKEN_COORD)
+    if (ev->stored.error == 0 || superseded)
+        return;
+    if (TOKEN_OWNER(ev->stored.token) == TOKEN_FLUSH)
+        lose_number(h, KEY_ANY);
+    if (TOKEN_OWNER(ev->stored.token) != TOKEN_COORD)
         return;
     const struct op *op = slab_get(&c->ops, TOKEN_NUMBER(ev->stored.token));
     if (op)
@@ -247,6 +251,8 @@ static void lose_pending(struct hints_check *h, uint32_t node)
         if (op && op->phase == PHASE_WRITE)
             lose(h, slice_of(op->data.p, op->key_n));
     }
+    if (c->flush.running)
+        lose_number(h, KEY_ANY);
     hints_mem_unsynced(s->hints, lose_hint, h);
 }
 
@@ -297,8 +303,11 @@ static bool owners_equal(struct hints_check *h, const struct layout *l, const ch
         struct record b = held(h, other, slice_str(key));
         if (version_cmp(&a.version, &b.version) == 0)
             continue;
-        CHECK(!buf_printf(&h->why, "key %s: %s and %s still differ, though every write was answered and no hint is left", key,
-                          first->name, other->name));
+        CHECK(!buf_printf(&h->why,
+                          "key %s: %s holds it at stamp %" PRIu64 ".%" PRIu64 " and %s at %" PRIu64 ".%" PRIu64
+                          ", though every write was answered and no hint is left",
+                          key, first->name, a.version.stamp, a.version.expiry_stamp, other->name, b.version.stamp,
+                          b.version.expiry_stamp));
         return false;
     }
     return true;

@@ -10,7 +10,9 @@
 
 #include "sim/world.h"
 
-enum { HINTS_QUIET_MS = 45000 }; /* for what is kept to reach everybody after healing: an expiry waits 30 s for its value */
+/* For what is kept to reach everybody after healing, and disks that lost something to have it again: an expiry that waits for a
+ * value which a lost hint should have brought waits longest; around it come back-offs. */
+enum { HINTS_QUIET_MS = HINT_LACKS_MS + 4 * HINT_BACKOFF_MAX_MS };
 
 struct hints_holder {
     struct hints_seen *seen; /* of each target */
