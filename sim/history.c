@@ -176,6 +176,12 @@ static bool edge_add(struct history_key *k, uint32_t earlier, uint32_t later)
     return true;
 }
 
+/* Whether that write is what all later reads must know, now that one has seen it. */
+static bool binds(const struct history *h, const struct history_write *w)
+{
+    return w->value != HISTORY_ABSENT && (!h->only_acks || w->outcome == OUTCOME_OK);
+}
+
 bool history_read(struct history *h, uint32_t key, uint32_t value, uint64_t begin_us, uint64_t now_us)
 {
     struct history_key *k = &h->key[key];
@@ -192,12 +198,12 @@ bool history_read(struct history *h, uint32_t key, uint32_t value, uint64_t begi
         violation(h, &r, "older than what was known before the read began:", w, known);
     else if (value != HISTORY_ABSENT && begin_us >= ends_until(k, w))
         violation(h, &r, "its time has come", w, NULL);
-    else if (value != HISTORY_ABSENT && k->last_seen_us < begin_us && k->w[k->last_seen].value != HISTORY_ABSENT &&
+    else if (value != HISTORY_ABSENT && k->last_seen_us < begin_us && binds(h, &k->w[k->last_seen]) &&
              k->last_seen != (uint32_t)i && !edge_add(k, k->last_seen, (uint32_t)i))
         violation(h, &r, "earlier reads saw it superseded by", w, &k->w[k->last_seen]);
     if (h->why.n > 0)
         return false;
-    if (w->end_us > now_us && w->value == value && w->value != HISTORY_ABSENT)
+    if (w->end_us > now_us && w->value == value && binds(h, w))
         w->end_us = now_us; /* R owners hold it now, whatever its writer was told */
     k->last_seen = value == HISTORY_ABSENT ? 0 : (uint32_t)i;
     k->last_seen_us = now_us;

@@ -57,6 +57,9 @@ struct history_key {
 struct history {
     struct history_key *key;
     uint32_t key_n;
+    /* A write counts as known from its acknowledgement on, not already from a read that saw it under way: where reads ask one
+     * owner alone (two members), what one holds the other may not have yet. The promise on acknowledged writes stays. */
+    bool only_acks;
     struct buf why; /* the first violation, in words; empty while there is none */
 };
 

@@ -191,6 +191,7 @@ static bool step_requests(struct world *w, uint32_t i)
 static void plan_sync(struct world *w, uint32_t i)
 {
     struct sim_node *s = &w->node[i];
+    s->store->now_ms = world_now_ms(w);
     store_flush(s->store);
     hints_flush(s->hints);
     if (s->syncing || (!mem_syncing(s->store) && !hints_mem_syncing(s->hints)))

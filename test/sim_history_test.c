@@ -97,6 +97,21 @@ static void test_an_unknown_write_once_read_counts_as_acknowledged(void **state)
     assert_false(reads(1, 60, 61));
 }
 
+static void test_only_acks_bind_when_that_is_asked(void **state)
+{
+    (void)state;
+    h.only_acks = true;
+    uint32_t w = history_begin(&h, 0, 1, 10);
+    assert_true(reads(1, 20, 21)); /* seen under way */
+    wrote(2, 30, 40, OUTCOME_OK);
+    assert_true(reads(2, 41, 42));
+    assert_true(reads(1, 50, 51)); /* held by the other owner */
+    history_end(&h, 0, w, OUTCOME_OK, 60);
+    wrote(3, 70, 80, OUTCOME_OK);
+    assert_true(reads(3, 81, 82));
+    assert_false(reads(1, 90, 91)); /* acknowledged by then: it stays below what began later */
+}
+
 static void test_a_failed_write_is_never_seen(void **state)
 {
     (void)state;
@@ -168,6 +183,7 @@ int main(void)
         TEST(test_reads_do_not_go_back_and_forth),
         TEST(test_an_unknown_write_may_come_late),
         TEST(test_an_unknown_write_once_read_counts_as_acknowledged),
+        TEST(test_only_acks_bind_when_that_is_asked),
         TEST(test_a_failed_write_is_never_seen),
         TEST(test_nobody_wrote_that),
         TEST(test_covering),
