@@ -50,6 +50,40 @@ static void test_hash_tags(void **state)
     assert_int_equal(slot_of_key(SLICE("\0{foo}\0")), slot_of_key(SLICE("foo")));
 }
 
+/* The polynomial bit by bit. */
+static uint16_t slot_by_bits(struct slice s)
+{
+    unsigned crc = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        crc ^= (unsigned)s.p[i] << 8;
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc << 1 ^ (crc & 0x8000 ? 0x1021u : 0u);
+    }
+    return crc % SLOTS;
+}
+
+static void test_slots_of_all_lengths_and_places(void **state)
+{
+    (void)state;
+    struct rng r;
+    uint8_t key[80];
+    rng_init(&r, 3);
+    for (size_t n = 0; n <= sizeof key - 8; n++) {
+        for (size_t at = 0; at < 8; at++) {
+            for (size_t i = 0; i < n; i++)
+                key[at + i] = (uint8_t)(rng_next(&r) & 0x1f) ^ 0x80; /* no braces */
+            assert_int_equal(slot_of_key(slice_of(key + at, n)), slot_by_bits(slice_of(key + at, n)));
+        }
+    }
+    for (unsigned place = 0; place < 16; place++) { /* every byte at every place of eight */
+        for (unsigned byte = 0; byte < 256; byte++) {
+            memset(key, 0, 16);
+            key[place] = (uint8_t)byte;
+            assert_int_equal(slot_of_key(slice_of(key, 16)), slot_by_bits(slice_of(key, 16)));
+        }
+    }
+}
+
 static void test_slots_are_spread(void **state)
 {
     (void)state;
@@ -120,6 +154,7 @@ int main(void)
         cmocka_unit_test(test_xxh3_known_values),
         cmocka_unit_test(test_slots_are_those_of_redis),
         cmocka_unit_test(test_hash_tags),
+        cmocka_unit_test(test_slots_of_all_lengths_and_places),
         cmocka_unit_test(test_slots_are_spread),
         cmocka_unit_test(test_rng_known_values),
         cmocka_unit_test(test_rng_same_seed_same_numbers),

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "base/hash.h"
 
 void group_init(struct group *g)
 {
@@ -50,7 +51,7 @@ int group_add(struct group *g, struct pending *p, const struct record *r)
     if (r->key.n > KEY_MAX || r->value.n > RECORD_VALUE_MAX)
         return ERR_TOO_BIG;
     size_t offset = g->bytes.n;
-    error = record_encode(&g->bytes, r);
+    error = record_encode_slot(&g->bytes, r, p->state ? slot_of_key(r->key) : p->slot);
     if (error)
         return error == ERR_TOO_BIG ? ERR_BUSY : error; /* the record is not: the group is full */
     p->item.offset = (uint32_t)offset;

@@ -82,7 +82,7 @@ static size_t value_put(uint8_t *p, struct slice value, bool *lz4)
     return value.n;
 }
 
-int record_encode(struct buf *out, const struct record *r)
+int record_encode_slot(struct buf *out, const struct record *r, uint16_t slot)
 {
     CHECK(r->kind != RECORD_NONE && r->kind <= RECORD_STATE);
     CHECK(marks_valid(r));
@@ -98,7 +98,7 @@ int record_encode(struct buf *out, const struct record *r)
     uint8_t *p = put_u32(start + 8, (uint32_t)size);
     p = put_u8(p, r->kind);
     p = put_u8(p, (uint8_t)((lz4 ? RECORD_FLAG_LZ4 : 0) | (r->version.deleted ? RECORD_FLAG_DELETED : 0)));
-    p = put_u16(p, slot_of_key(r->key));
+    p = put_u16(p, slot);
     p = put_u64(p, r->version.stamp);
     p = put_u64(p, r->version.node);
     p = put_u64(p, r->version.digest);
@@ -110,6 +110,11 @@ int record_encode(struct buf *out, const struct record *r)
     put_u64(start, hash_bytes(slice_of(start + 8, size - 8)));
     out->n += size;
     return 0;
+}
+
+int record_encode(struct buf *out, const struct record *r)
+{
+    return record_encode_slot(out, r, slot_of_key(r->key));
 }
 
 void record_set_expiry(uint8_t *p, uint64_t expiry_stamp, uint64_t expiry_ms)

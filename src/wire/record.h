@@ -106,6 +106,9 @@ bool record_valid(const struct record *r);
 /* Appends the disk form of r. 0, ERR_TOO_BIG or ERR_NO_MEMORY (then nothing was appended). */
 int record_encode(struct buf *out, const struct record *r);
 
+/* The same for who knows slot_of_key of its key already. */
+int record_encode_slot(struct buf *out, const struct record *r, uint16_t slot);
+
 /* Gives the encoded record at p another expiry. */
 void record_set_expiry(uint8_t *p, uint64_t expiry_stamp, uint64_t expiry_ms);
 
