@@ -102,6 +102,23 @@ static void an_expiry_joins_its_value(void **state)
     expect_expiry(b, 9, 0);
 }
 
+/* The older of two values comes second and has an expiry, so the entry is made anew while the newer is on its way. */
+static void an_entry_grows_under_a_pending_put(void **state)
+{
+    struct both *b = *state;
+    struct record newer = value_record(SLICE("k"), SLICE("value"), 5), older = value_record(SLICE("k"), SLICE("older"), 4);
+    older.version.expiry_stamp = 4;
+    older.expiry_ms = 1000;
+    store_put(b->log->store, 1, &newer);
+    store_put(b->log->store, 2, &older);
+    store_flush(b->log->store);
+    assert_int_equal(reap(b).token, 1);
+    assert_int_equal(fixture_reap(b->log).token, 2);
+    expect_expiry(b, 0, 0);
+    reopen(b);
+    expect_expiry(b, 0, 0);
+}
+
 static void an_expiry_never_touches_another_value(void **state)
 {
     struct both *b = *state;
@@ -265,6 +282,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         BOTH(an_expiry_joins_its_value),
+        BOTH(an_entry_grows_under_a_pending_put),
         BOTH(an_expiry_never_touches_another_value),
         BOTH(a_refused_expiry_leaves_no_trace),
         BOTH(a_malformed_expiry_is_refused),

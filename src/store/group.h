@@ -20,7 +20,9 @@ struct pending {
     uint64_t token;
     uint64_t hash;          /* of the key, for the index */
     struct index_item item; /* its offset counts from the group's first byte */
+    struct index_spot spot; /* once it is settled: the entry, unless the index has moved since */
     struct state *state;    /* the copy of a state record; NULL for a record of the ring */
+    uint32_t moves;         /* the index's when it was settled */
     uint32_t key_n;         /* the key itself stands in bytes, behind the record's header */
     uint16_t slot;
     bool decided; /* answered already: what is visible is as new */

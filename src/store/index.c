@@ -344,6 +344,7 @@ static int widen(struct index *ix, const struct index_key *k, struct index_spot 
         before->next = ref;
     }
     spot->entry = (uint8_t *)e;
+    ix->moves++;
     return 0;
 }
 
@@ -444,6 +445,7 @@ int index_cut(struct index *ix, uint32_t arcs)
         index_close(&fresh);
         return error;
     }
+    fresh.moves = ix->moves + 1;
     index_close(ix);
     *ix = fresh;
     return 0;

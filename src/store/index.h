@@ -34,7 +34,7 @@ struct index_key {
 
 struct index_arc;
 
-/* A found or reserved entry; good until the next index_reserve or index_cut. */
+/* A found or reserved entry; good as long as index.moves stays what it was. */
 struct index_spot {
     struct index_arc *arc;
     uint8_t *entry;
@@ -48,6 +48,7 @@ struct index {
     uint64_t key_bytes; /* of these */
     uint64_t bytes;     /* of memory, the keys and the allocator's overhead included */
     uint32_t arc_n;
+    uint32_t moves; /* grows whenever an entry moves or goes: spots from before are void */
 };
 
 /* arcs: a power of two, 1 .. VNODES_MAX. 0 or ERR_NO_MEMORY. */

@@ -283,6 +283,8 @@ static void settle_one(struct table *t, struct group *g, struct pending *p)
     }
     if (!p->decided && !p->flushed)
         recent_take(&t->recent, p->hash, &p->item.version, t->now_ms);
+    p->spot = spot;
+    p->moves = t->index.moves;
     g->decided += p->decided;
 }
 
@@ -349,6 +351,21 @@ static struct version merge_state(struct table *t, struct state *fresh)
     return flush ? merge_flush(t, merged.stamp) : merged;
 }
 
+/* The entry that was reserved for a put when it was settled. */
+static struct index_spot reserved_spot(const struct table *t, const struct pending *p, const struct index_key *k)
+{
+    struct index_spot spot = p->spot;
+    CHECK(p->moves == t->index.moves || index_find(&t->index, k, &spot));
+    return spot;
+}
+
+/* Asks the cache for the entries that puts were settled to. */
+static void fetch_spots(const struct group *g, uint32_t from, uint32_t to)
+{
+    for (uint32_t i = from; i < to; i++)
+        __builtin_prefetch(g->pending[i].spot.entry);
+}
+
 /* Makes one put of a durable group visible. */
 static void publish_one(struct table *t, const struct group *g, struct pending *p, uint16_t segment, uint32_t base)
 {
@@ -363,8 +380,7 @@ static void publish_one(struct table *t, const struct group *g, struct pending *
         p->state = NULL;
     } else {
         struct index_key k = group_key(g, p);
-        struct index_spot spot;
-        CHECK(index_find(&t->index, &k, &spot)); /* reserved when it was settled */
+        struct index_spot spot = reserved_spot(t, p, &k);
         p->item.segment = segment;
         p->item.offset += base;
         held = merge(t, &k, &spot, &p->item);
@@ -385,7 +401,7 @@ void table_publish(struct table *t, struct group *g, uint16_t segment, uint32_t 
     CHECK(g->settled == g->n);
     for (uint32_t i = 0; i < g->n;) {
         uint32_t end = batch_end(i, g->n);
-        fetch_group(t, g, i, end);
+        fetch_spots(g, i, end);
         for (; i < end; i++)
             if (g->pending[i].decided)
                 publish_decided(t, &g->pending[i], segment);
