@@ -60,6 +60,13 @@ static void expect_cold(struct fixture *f, unsigned n)
         fixture_expect(f, numbered(key, "cold", i), SLICE("stays"));
 }
 
+static void expect_rounds_and_cold(struct fixture *f, unsigned last, unsigned cold)
+{
+    for (unsigned i = 0; i < KEYS; i++)
+        expect_round(f, last, i);
+    expect_cold(f, cold);
+}
+
 static void overwriting_gives_space_back(void **state)
 {
     struct fixture *f = *state;
@@ -84,6 +91,32 @@ static void overwriting_gives_space_back(void **state)
     }
 }
 
+/* While a load goes on, segments that ended lately are left to die by themselves: for so many bytes, not for ever. */
+static void the_young_are_left_alone(void **state)
+{
+    struct fixture *f = *state;
+    struct log_stats stats;
+    f->options.segment_bytes = SEGMENT;
+    f->options.patience_ms = 3600 * 1000;
+    fixture_open(f);
+    for (unsigned round = 0; round < 2; round++) {
+        put_cold(f, round);
+        put_rounds(f, round, round + 1);
+    }
+    log_stats(f->store, &stats);
+    assert_in_range(stats.segments, 2, 4);
+    assert_true(stats.resting);
+    assert_int_equal(stats.removed, 0);
+    for (unsigned round = 2; round < 30; round++) {
+        put_cold(f, round);
+        put_rounds(f, round, round + 1);
+    }
+    fixture_until_compacted(f, 10);
+    log_stats(f->store, &stats);
+    assert_true(stats.segments >= 4);
+    expect_rounds_and_cold(f, 29, 30);
+}
+
 /* What still counts is copied, state records too. */
 static void the_living_are_copied(void **state)
 {
@@ -102,9 +135,7 @@ static void the_living_are_copied(void **state)
     log_stats(f->store, &stats);
     assert_in_range(stats.copied_bytes, 15 * RECORD_HEADER, 100 * SEGMENT);
     for (int again = 0; again < 2; again++) {
-        for (unsigned i = 0; i < KEYS; i++)
-            expect_round(f, 29, i);
-        expect_cold(f, 30);
+        expect_rounds_and_cold(f, 29, 30);
         assert_true(store_state(f->store, SLICE("identity"), &value, &serial));
         assert_true(slice_eq(value, SLICE("me")));
         assert_int_equal(access(fixture_path(f, "seg-00000001.log"), F_OK), -1);
@@ -348,7 +379,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(overwriting_gives_space_back), TEST(the_living_are_copied),     TEST(expiries_follow_their_values),
         TEST(large_values_are_copied),      TEST(a_failure_at_any_step),     TEST(dying_at_any_step),
-        TEST(reads_hold_segments),          TEST(a_lost_segment_is_noticed),
+        TEST(reads_hold_segments),          TEST(a_lost_segment_is_noticed), TEST(the_young_are_left_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

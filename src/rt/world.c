@@ -11,6 +11,8 @@
 
 #include "base/error.h"
 
+enum { PATIENCE_MS = 10000 }; /* of compaction: the time in which a busy node writes its segments four times over */
+
 struct opening {
     struct world *w;
     char *why;
@@ -105,6 +107,7 @@ static int open_store(const struct opening *o)
         .dir = w->settings.data_dir,
         .durability = w->settings.durability,
         .set_aside = true, /* what is damaged is fetched again from the other owners (core/repair_recover.c) */
+        .patience_ms = PATIENCE_MS,
         .wake = store_wakes,
         .wake_arg = w,
         .report = store_reports,

@@ -5,8 +5,10 @@
  *
  * The table knows for each segment what was written and what of it still counts (tally.h). The segment with the greatest dead
  * share is the victim once that share is DEAD_PERCENT: a copy then buys at least two thirds of what it costs (the cost-benefit
- * question of Rosenblum and Ousterhout, "The design and implementation of a log-structured file system", 1992; age, their other
- * term, changes little here, for an output holds what was old already). The victim goes through in chunks:
+ * question of Rosenblum and Ousterhout, "The design and implementation of a log-structured file system", 1992). Age, their other
+ * term, counts while writes are many: a segment that ended lately is left alone for a while, for under a load on few keys it dies
+ * by itself, and a segment without anything alive goes unread. What that may cost is bounded in time and in bytes; an output is
+ * not young, it holds what was old already. The victim goes through in chunks:
  *
  *     REST --> READ (keeper) --> JUDGE (loop) --> COPY (keeper: append to the output, sync) --> MOVE (loop) --> READ ...
  *       ^                                                                                          |
@@ -53,6 +55,7 @@ enum {
     CHUNK_BYTES = 1024 * 1024, /* read at once: a millisecond of disk, and 6,000 small records */
     SLICE = 512,               /* records judged or moved in a turn: a tenth of a millisecond */
     LOOK_BYTES = 4096,         /* for each segment, that must have died before victims are looked for again */
+    YOUNG_SEGMENTS = 4,        /* written since a segment ended, and it is not young any more: 256 MiB of disk at most */
 };
 
 void compact_init(struct compact *c)
@@ -99,11 +102,33 @@ static bool eligible(const struct compact *c, const struct segment *s)
     return s && s != c->segments->active && s != c->output && s->stage == SEGMENT_USED && !s->shunned;
 }
 
-/* The segment most worth compacting; NULL when none is. */
-static struct segment *choose(const struct compact *c)
+/* Nothing in it can matter: it goes unread. */
+static bool lifeless(const struct tally *t, const struct segment *s)
+{
+    return t->live == 0 && t->others == 0 && !s->aside;
+}
+
+/* When a segment stops being young, in keeper time; 0: it is not. */
+static uint64_t young_until_us(const struct compact *c, const struct segment *s, uint64_t now_us)
+{
+    uint64_t until_us = s->ended_us + (uint64_t)c->patience_ms * 1000;
+    bool few = c->table->tallies.written - s->ended_written < (uint64_t)YOUNG_SEGMENTS * c->segment_bytes;
+    return !c->urgent && few && until_us > now_us ? until_us : 0;
+}
+
+static bool worth(const struct compact *c, const struct tally *t, uint64_t dead)
+{
+    uint64_t percent = c->dead_percent ? c->dead_percent : DEAD_PERCENT;
+    return c->urgent ? dead > 0 : t->all == 0 || dead * 100 >= t->all * percent;
+}
+
+/* The segment most worth compacting; NULL when none is. *again_us: when a young one that is worth it will be old; 0: there is
+ * none. */
+static struct segment *choose(const struct compact *c, uint64_t now_us, uint64_t *again_us)
 {
     struct segment *best = NULL;
-    uint64_t best_dead = 0, best_all = 1, percent = c->dead_percent ? c->dead_percent : DEAD_PERCENT;
+    uint64_t best_dead = 0, best_all = 1;
+    *again_us = 0;
     for (uint32_t i = 0; i < c->segments->slot_n; i++) {
         struct segment *s = c->segments->slot[i];
         const struct tally *t = &c->table->tallies.of[i];
@@ -112,12 +137,16 @@ static struct segment *choose(const struct compact *c)
         if (s->first)
             return s;
         uint64_t dead = dead_bytes(c, s, t), all = t->all ? t->all : 1;
-        bool worth = c->urgent ? dead > 0 : t->all == 0 || dead * 100 >= all * percent;
-        if (worth && (!best || dead * best_all > best_dead * all)) {
-            best = s;
-            best_dead = dead;
-            best_all = all;
+        if (!worth(c, t, dead) || (best && dead * best_all <= best_dead * all))
+            continue;
+        uint64_t young_us = lifeless(t, s) ? 0 : young_until_us(c, s, now_us);
+        if (young_us) {
+            *again_us = *again_us && *again_us < young_us ? *again_us : young_us;
+            continue;
         }
+        best = s;
+        best_dead = dead;
+        best_all = all;
     }
     return best;
 }
@@ -126,7 +155,8 @@ static struct segment *choose(const struct compact *c)
 static bool worth_a_look(const struct compact *c)
 {
     uint64_t died = c->table->tallies.died - c->seen_died;
-    return c->urgent || c->seen_n != c->segments->n || died > (uint64_t)c->segments->n * LOOK_BYTES;
+    return c->urgent || c->seen_n != c->segments->n || died > (uint64_t)c->segments->n * LOOK_BYTES ||
+           (c->again_us && keeper_clock_us() >= c->again_us);
 }
 
 void compact_first(struct compact *c, struct segment *s)
@@ -137,7 +167,8 @@ void compact_first(struct compact *c, struct segment *s)
 
 bool compact_due(const struct compact *c)
 {
-    return worth_a_look(c) && choose(c) != NULL;
+    uint64_t again_us;
+    return worth_a_look(c) && choose(c, keeper_clock_us(), &again_us) != NULL;
 }
 
 /* ---- On the keeper's thread ---- */
@@ -586,7 +617,7 @@ static bool begin(struct compact *c)
         return false;
     c->seen_n = c->segments->n;
     c->seen_died = c->table->tallies.died;
-    struct segment *s = choose(c);
+    struct segment *s = choose(c, keeper_clock_us(), &c->again_us);
     if (!s)
         return false;
     c->seen_n = 0; /* there may be another */
@@ -594,8 +625,7 @@ static bool begin(struct compact *c)
     c->at = SEGMENT_HEADER;
     c->chunk_end = c->at;
     c->began_us = 0;
-    const struct tally *t = &c->table->tallies.of[s->slot];
-    bool unread = t->live == 0 && t->others == 0 && !s->aside; /* nothing in it can matter: no need to look */
+    bool unread = lifeless(&c->table->tallies.of[s->slot], s);
     if (unread)
         c->chunk_end = s->published;
     next_chunk(c);

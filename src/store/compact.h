@@ -35,6 +35,7 @@ struct compact {
     int dir;
     uint32_t segment_bytes;
     uint32_t dead_percent; /* of a victim, at least; 0: DEAD_PERCENT */
+    uint32_t patience_ms;  /* how long a segment is young */
     bool urgent;           /* the disk is full: any dead byte counts, and no pauses */
     /* its own */
     enum compact_stage {
@@ -62,6 +63,7 @@ struct compact {
     uint64_t began_us;
     uint64_t seen_died; /* when victims were last looked for */
     uint32_t seen_n;
+    uint64_t again_us;              /* when a young segment that was seen then will be old; 0: there was none */
     uint64_t copied_bytes, removed; /* for figures: bytes, segments */
     int error;                      /* of the keeper's last job */
 };

@@ -188,6 +188,8 @@ static void retire(struct log *l, struct segment *fresh)
 {
     struct segment *old = active(l);
     old->ended = true;
+    old->ended_us = keeper_clock_us();
+    old->ended_written = l->table.tallies.written;
     old->first = old->published > old->end; /* what was visible and not synced must be written again */
     segments_add(&l->segments, fresh);      /* hand_over, or heal, has made room */
     l->segments.active = fresh;
@@ -588,6 +590,7 @@ static int start_helpers(struct log *l, char *why, size_t why_n)
     l->upkeep.segments = &l->segments;
     l->upkeep.compact.doubt = &l->doubt;
     l->upkeep.compact.dead_percent = l->options.dead_percent;
+    l->upkeep.compact.patience_ms = l->options.patience_ms;
     l->upkeep.snapshot.least_bytes = l->options.snapshot_bytes;
     l->upkeep.io = l->reserve.io = l->io;
     l->upkeep.report = l->options.report;

@@ -16,6 +16,7 @@ struct log_options {
     size_t segment_bytes;    /* 0: 64 MiB */
     uint64_t snapshot_bytes; /* written to the log between snapshots of the index, at least; 0: 64 MiB */
     uint32_t dead_percent;   /* of a segment, before it is compacted; 0: 40; above 100: never */
+    uint32_t patience_ms;    /* how long compaction leaves a segment alone that ended lately, while it may die by itself */
     bool set_aside;          /* pass over damaged records and doubt their slots (store.h) instead of refusing to open */
     void (*wake)(void *arg); /* called on a helper thread when results may be waiting; NULL: the owner polls */
     void *wake_arg;

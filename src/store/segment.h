@@ -41,6 +41,8 @@ struct segment {
     bool first;    /* a victim of compaction at once, whatever its share */
     bool aside;    /* holds damage: when compacted it is renamed and not unlinked */
     bool shunned;  /* a state of the node that it holds cannot be read there any more: it stays until another is written */
+    /* when it ended, and what the log had written by then; 0 where that was another process's */
+    uint64_t ended_us, ended_written;
     enum segment_stage {
         SEGMENT_USED,
         SEGMENT_DOOMED,  /* nothing needs it: it goes once a list without it ... */
