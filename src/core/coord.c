@@ -33,7 +33,9 @@
 #include "core/coord_op.h"
 #include "core/ring.h"
 
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const uint32_t NONE = UINT32_MAX;
 static const uint32_t INDEX_MASK = (1u << SLAB_INDEX_BITS) - 1;
@@ -422,8 +424,11 @@ static struct op *op_new(struct coord *c, const struct request *r)
     if (!handle)
         return NULL;
     struct op *op = slot;
-    struct buf data = op->data;
-    *op = (struct op){.handle = handle, .token = r->token, .kind = (uint8_t)r->kind, .level = (uint8_t)r->level, .data = data};
+    memset(op, 0, offsetof(struct op, owner)); /* the owners are op_own's: at N = 3 most of a slot is never touched */
+    op->handle = handle;
+    op->token = r->token;
+    op->kind = (uint8_t)r->kind;
+    op->level = (uint8_t)r->level;
     if (op_fill(op, r)) {
         slab_free(&c->ops, handle);
         return NULL;

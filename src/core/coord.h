@@ -96,8 +96,9 @@ struct op {
     uint32_t size;        /* of record's value */
     uint32_t put_n;       /* PUT: bytes of the value to be written */
     uint64_t above;       /* write: its stamp must be greater */
-    struct op_owner owner[REPLICAS_MAX];
-    struct buf data; /* key, then value */
+    /* a new operation finds these two as the last one left them */
+    struct op_owner owner[REPLICAS_MAX]; /* the first owner_n */
+    struct buf data;                     /* key, then value */
 };
 
 /* A member of the layout as the coordinator sees it. */

@@ -18,6 +18,7 @@ static void fell_all(struct forest *f)
 {
     for (uint32_t i = 0; i < f->tree_n; i++)
         fell(&f->tree[i]);
+    f->planted = 0;
 }
 
 int forest_init(struct forest *f, uint32_t trees)
@@ -95,8 +96,10 @@ void forest_change(struct forest *f, uint32_t vnode, struct slice key, const str
         tree_flip(t, &f->key, position, now);
         t->records++;
     }
-    if (t->records / LEAF_CROWDED >= t->leaf_n && t->leaf_n < TREE_LEAVES_MAX)
+    if (t->records / LEAF_CROWDED >= t->leaf_n && t->leaf_n < TREE_LEAVES_MAX) {
         fell(t);
+        f->planted--;
+    }
 }
 
 struct planting {
@@ -135,7 +138,9 @@ int forest_tree(struct forest *f, const struct index *ix, uint32_t vnode, const 
         return 0;
     while (leaf_n < TREE_LEAVES_MAX && index_arc_records(ix, vnode) / LEAF_RECORDS >= leaf_n)
         leaf_n *= 2;
-    return plant(t, &f->key, ix, vnode, leaf_n);
+    int error = plant(t, &f->key, ix, vnode, leaf_n);
+    f->planted += error == 0;
+    return error;
 }
 
 bool forest_holds(const struct forest *f, const struct index *ix)

@@ -31,6 +31,7 @@ struct forest {
     bool keyed;
     struct tree *tree;
     uint32_t tree_n;
+    uint32_t planted; /* of these; while there is none, a merge looks at none */
 };
 
 /* trees: as many as the index has arcs. 0 or ERR_NO_MEMORY. */
@@ -43,7 +44,8 @@ int forest_cut(struct forest *f, uint32_t trees);
 /* The cluster's key is known; until then no tree can be asked for. Another one fells all trees. */
 void forest_set_key(struct forest *f, const struct merkle_key *key);
 
-/* A record of a vnode changes from *old to *now; kind RECORD_NONE where there was, or will be, none. */
+/* A record of a vnode changes from *old to *now; kind RECORD_NONE where there was, or will be, none. To be called while
+ * any tree is planted. */
 void forest_change(struct forest *f, uint32_t vnode, struct slice key, const struct index_item *old,
                    const struct index_item *now);
 

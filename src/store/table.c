@@ -182,7 +182,8 @@ static void change(struct table *t, const struct index_key *k, const struct inde
     if (held->kind != RECORD_NONE)
         tally_dead(&t->tallies, held->segment, tally_weight(k->key.n, held->value_n));
     tally_live(&t->tallies, now->segment, tally_weight(k->key.n, now->value_n));
-    forest_change(&t->forest, (uint32_t)k->slot * t->index.arc_n / SLOTS, k->key, held, now);
+    if (t->forest.planted > 0)
+        forest_change(&t->forest, (uint32_t)k->slot * t->index.arc_n / SLOTS, k->key, held, now);
     index_set(&t->index, spot, now);
 }
 
