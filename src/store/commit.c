@@ -184,8 +184,8 @@ void commit_submit(struct committer *c, const struct commit_job *job)
     CHECK(c->stage == JOB_NONE);
     c->job = *job;
     c->stage = JOB_ASKED;
-    pthread_cond_signal(&c->work);
     pthread_mutex_unlock(&c->lock);
+    pthread_cond_signal(&c->work); /* now, or the helper would wake up only to wait for the lock */
 }
 
 bool commit_poll(struct committer *c, struct commit_job *job, int *error)
@@ -209,14 +209,16 @@ bool commit_poll(struct committer *c, struct commit_job *job, int *error)
 void commit_dirty(struct committer *c, struct segment *s, uint32_t end)
 {
     pthread_mutex_lock(&c->lock);
-    if (!c->dirty) {
+    bool first = !c->dirty;
+    if (first) {
         clock_gettime(CLOCK_MONOTONIC, &c->dirty_due);
         c->dirty_due.tv_sec += SYNC_INTERVAL_MS / 1000;
-        pthread_cond_signal(&c->work);
     }
     c->dirty = s;
     c->dirty_end = end;
     pthread_mutex_unlock(&c->lock);
+    if (first)
+        pthread_cond_signal(&c->work);
 }
 
 bool commit_stalls(const struct committer *c)

@@ -65,8 +65,8 @@ void keeper_ask(struct keeper *k, void (*run)(struct keeper *k, void *arg), void
     pthread_mutex_lock(&k->lock);
     k->run = run;
     k->arg = arg;
-    pthread_cond_signal(&k->work);
     pthread_mutex_unlock(&k->lock);
+    pthread_cond_signal(&k->work);
 }
 
 bool keeper_done(struct keeper *k)
