@@ -81,6 +81,8 @@ static int info_covey(struct buf *out, const struct session *s)
     error |= buf_printf(out, "node_id:%s\r\nready:%d\r\n", node_id_text(f->node, id), f->ready);
     error |= info_text(out, "node_name", f->name);
     error |= info_text(out, "durability", f->durability);
+    error |=
+        buf_printf(out, "loop_longest_ms:%" PRIu64 "\r\nloop_recent_ms:%" PRIu64 "\r\n", f->loop_longest_ms, f->loop_recent_ms);
     return error | info_text(out, "data_dir", f->data_dir);
 }
 

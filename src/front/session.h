@@ -45,6 +45,7 @@ struct front {
     uint64_t commands, connections, rejected; /* counters */
     uint64_t memory_rss;                      /* told by the world now and then; bytes */
     uint64_t ops_per_sec;                     /* likewise */
+    uint64_t loop_longest_ms, loop_recent_ms; /* likewise: the longest turn of the loop, ever and lately */
     uint64_t process_id;
     struct session *sessions; /* list of all, for CLIENT LIST and publishing */
     uint32_t session_n;

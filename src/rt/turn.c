@@ -42,6 +42,25 @@ static void gauge(struct world *w)
     w->gauged_ms = w->now_ms;
 }
 
+static uint64_t greater(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* How long the loop was away from its sockets, and from the peers that probe it: from waking up until now. */
+static void time_turn(struct world *w, uint64_t ended_ms)
+{
+    uint64_t ms = ended_ms - w->now_ms;
+    if (w->now_ms - w->window_ms >= RECENT_MS) {
+        w->before_longest_ms = w->now_ms - w->window_ms >= 2 * RECENT_MS ? 0 : w->window_longest_ms;
+        w->window_longest_ms = 0;
+        w->window_ms = w->now_ms;
+    }
+    w->window_longest_ms = greater(w->window_longest_ms, ms);
+    w->front.loop_recent_ms = greater(w->before_longest_ms, w->window_longest_ms);
+    w->front.loop_longest_ms = greater(w->front.loop_longest_ms, ms);
+}
+
 /* A late timer means that this process, or the whole machine, stood still: the operator should know why probes of it fail. */
 static void note_stall(struct world *w)
 {
@@ -92,6 +111,7 @@ static void arm(struct world *w, bool again)
     /* how long from now is counted from libuv's cached time: a long turn made it old */
     uv_update_time(&w->loop);
     uint64_t now_ms = uv_now(&w->loop);
+    time_turn(w, now_ms);
     w->armed_ms = at > now_ms ? at : now_ms;
     if (at == UINT64_MAX)
         uv_timer_stop(&w->timer);

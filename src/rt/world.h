@@ -25,6 +25,7 @@ enum {
     DRAIN_MS = 2000,      /* what clients may wait for when the node stops: the deadline of an operation */
     STALLED_MS = 500,     /* a turn that late is told to the operator: at this age probes of the node begin to fail */
     GAUGES_MS = 1000,     /* how often the figures of INFO are measured */
+    RECENT_MS = 10000,    /* the longest turn "lately" is that of the last 10 to 20 s */
     TIMER_STEPS_MAX = 64, /* steps of sliced work in one turn, so that sockets get theirs */
 };
 
@@ -66,10 +67,12 @@ struct world {
     uint64_t armed_ms;        /* when the timer is to fire; UINT64_MAX: never */
     uint64_t drain_until_ms;  /* 0 while not draining */
     uint64_t gauged_ms, gauged_commands;
-    uint64_t steps; /* of the node so far */
-    bool stepping;  /* inside world_step */
-    bool closing;   /* nothing steps the node any more */
-    int error;      /* why the node stopped by itself */
+    uint64_t window_ms, window_longest_ms,
+        before_longest_ms; /* the window of RECENT_MS: its start, its longest turn, the last one's */
+    uint64_t steps;        /* of the node so far */
+    bool stepping;         /* inside world_step */
+    bool closing;          /* nothing steps the node any more */
+    int error;             /* why the node stopped by itself */
     char why[WHY_MAX];
     char run_id[41];
 
