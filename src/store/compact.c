@@ -348,6 +348,8 @@ static void unlink_one(struct keeper *k, void *arg)
     snprintf(aside, sizeof aside, "damaged-%08u.log", (unsigned)c->gone->number);
     int failed = c->gone->aside ? c->io->renameat(c->dir, name, c->dir, aside) : c->io->unlinkat(c->dir, name, 0);
     c->error = failed || c->io->fsync(c->dir) != 0 ? ERR_IO : 0;
+    if (!c->error)
+        segment_close_file(c->gone); /* gives back its pages and blocks, which the loop must not wait for */
 }
 
 /* ---- On the loop ---- */

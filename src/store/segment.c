@@ -175,13 +175,20 @@ int segment_open(int dir, uint32_t number, struct segment **out, uint32_t *forma
     return error;
 }
 
+void segment_close_file(struct segment *s)
+{
+    if (s->fd >= 0)
+        close(s->fd);
+    s->fd = -1;
+}
+
 void segment_close(struct segment *s)
 {
     if (!s)
         return;
-    if (s->filled > s->end && ftruncate(s->fd, s->end) != 0)
+    if (s->fd >= 0 && s->filled > s->end && ftruncate(s->fd, s->end) != 0)
         s->filled = 0; /* no matter: a replay takes zeros for the end */
-    close(s->fd);
+    segment_close_file(s);
     free(s->kept.at);
     free(s);
 }

@@ -78,8 +78,11 @@ int segment_create(int dir, uint32_t number, const struct segment *before, const
  * be believed), or ERR_BAD_FORMAT (*format, its version, is none that we know). */
 int segment_open(int dir, uint32_t number, struct segment **out, uint32_t *format);
 
-/* Closes the file; zeros written ahead are cut off first. */
+/* Closes the file, if it is open, and frees the rest; zeros written ahead are cut off first. */
 void segment_close(struct segment *s);
+
+/* Closes the file alone. Where its name is gone that takes long (64 MiB: 40 ms, and 300 while the disk is busy). */
+void segment_close_file(struct segment *s);
 
 /* Appends bytes, behind a mark when more is synced than the last mark says. *base is where they begin. `ahead` keeps zeros
  * written ahead up to `limit`. 0, ERR_IO (also when a sync has failed) or ERR_NO_SPACE: the end stays where it was and what lies
