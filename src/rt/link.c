@@ -10,7 +10,12 @@
 #include "rt/peer.h"
 #include "rt/world.h"
 
-enum { READ_LEAST = 64 * 1024 }; /* one frame and its header: fewer bytes would split every large chunk in two reads */
+enum {
+    READ_LEAST = 64 * 1024, /* one frame and its header: fewer bytes would split every large chunk in two reads */
+    /* Read from a stream in one turn: some 1,500 small writes, which are stepped and stored in a few ms. A stream that has more
+     * (libuv would read on, and each byte that is read is stepped) goes on in the next turn, when the others had theirs. */
+    TURN_BYTES = 256 * 1024,
+};
 
 /* ---- Life and death ---- */
 
@@ -143,6 +148,18 @@ static void on_message(struct link *l, const struct message *m)
     world_step(w, &ev);
 }
 
+/* Counts what the turn has read of the stream, and stops reading where that is enough. */
+static void rest_if_enough(struct link *l, size_t n)
+{
+    uint64_t turn = l->peers->world->turns;
+    l->turn_bytes = l->turn == turn ? l->turn_bytes + n : n;
+    l->turn = turn;
+    if (l->turn_bytes < TURN_BYTES)
+        return;
+    uv_read_stop((uv_stream_t *)&l->tcp);
+    peers_rest(l->peers, l);
+}
+
 static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
 {
     struct link *l = s->data;
@@ -155,6 +172,7 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
     }
     world_clock(l->peers->world);
     frame_received(&l->in, (size_t)n);
+    rest_if_enough(l, (size_t)n);
     while (l->state != LINK_CLOSING && (got = frame_next(&l->in, &m)) == 1)
         on_message(l, &m);
     if (l->state != LINK_CLOSING && got < 0) {
@@ -164,14 +182,19 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
     }
 }
 
+void link_resume(struct link *l)
+{
+    int error = uv_read_start((uv_stream_t *)&l->tcp, on_alloc, on_read);
+    if (error)
+        link_close(l, ERR_IO, uv_strerror(error));
+}
+
 static void link_read_on(struct link *l)
 {
     l->state = LINK_HELLO;
     l->deadline_ms = l->peers->world->now_ms + LINK_HELLO_MS;
     uv_tcp_nodelay(&l->tcp, 1);
-    int error = uv_read_start((uv_stream_t *)&l->tcp, on_alloc, on_read);
-    if (error)
-        link_close(l, ERR_IO, uv_strerror(error));
+    link_resume(l);
 }
 
 /* ---- Opening ---- */

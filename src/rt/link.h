@@ -40,12 +40,16 @@ struct link {
     uint64_t boot;        /* the other end's, from its hello */
     uint64_t deadline_ms; /* of connecting, then of the hello */
     uint64_t used_ms;     /* last time that anything came or was put */
+    uint64_t turn;        /* of the loop in which it was read last, */
+    size_t turn_bytes;    /* and how much was read in it */
+    bool resting;         /* on the list of links that are read again in the next turn */
     struct frame_writer out;
     struct frame_reader in;
     struct buf waiting;       /* encoded messages that cannot enter `out` yet: no hello yet, or all its channels taken */
     size_t waiting_at;        /* bytes of it that have left */
     struct link *prev, *next; /* all links of the table */
     struct link *next_dirty;
+    struct link *next_resting;
     struct link *next_of_peer;
     char addr[ADDR_TEXT]; /* of the other end's socket */
 };
@@ -62,6 +66,9 @@ int link_put(struct link *l, const struct message *m);
 
 /* Writes what waits, in as few system calls as the socket takes it. */
 void link_flush(struct link *l);
+
+/* Begins to read, or goes on after a rest. */
+void link_resume(struct link *l);
 
 /* Ends the stream now; `why` is for the log and for the node. Safe in every state, and from within its own callbacks. */
 void link_close(struct link *l, int error, const char *why);

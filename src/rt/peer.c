@@ -97,17 +97,32 @@ void peers_dirty(struct peers *ps, struct link *l)
     ps->dirty = l;
 }
 
+void peers_rest(struct peers *ps, struct link *l)
+{
+    if (l->resting)
+        return;
+    l->resting = true;
+    l->next_resting = ps->resting;
+    ps->resting = l;
+}
+
 static void peers_unlist(struct peers *ps, struct link *l)
 {
     *(l->prev ? &l->prev->next : &ps->all) = l->next;
     if (l->next)
         l->next->prev = l->prev;
-    struct link **at = &ps->dirty;
-    while (l->dirty && *at != l)
-        at = &(*at)->next_dirty;
-    if (l->dirty)
-        *at = l->next_dirty;
-    l->dirty = false;
+    for (struct link **at = &ps->dirty; l->dirty; at = &(*at)->next_dirty)
+        if (*at == l) {
+            *at = l->next_dirty;
+            l->dirty = false;
+            break;
+        }
+    for (struct link **at = &ps->resting; l->resting; at = &(*at)->next_resting)
+        if (*at == l) {
+            *at = l->next_resting;
+            l->resting = false;
+            break;
+        }
 }
 
 static void close_older_boots(struct peer *p, uint64_t boot)
@@ -283,6 +298,16 @@ void peers_flush(struct peers *ps)
         ps->dirty = l->next_dirty;
         l->dirty = false;
         link_flush(l);
+    }
+}
+
+void peers_resume(struct peers *ps)
+{
+    while (ps->resting) {
+        struct link *l = ps->resting;
+        ps->resting = l->next_resting;
+        l->resting = false;
+        link_resume(l);
     }
 }
 

@@ -33,9 +33,10 @@ struct peers {
     uv_tcp_t listener;
     struct peer *by_id;
     struct link *all;
-    struct link *dirty;  /* to be flushed at the end of the turn */
-    uint32_t opening_n;  /* links that are not up yet: they have deadlines */
-    uint32_t stranger_n; /* of these, accepted ones */
+    struct link *dirty;   /* to be flushed at the end of the turn */
+    struct link *resting; /* to be read again in the next turn */
+    uint32_t opening_n;   /* links that are not up yet: they have deadlines */
+    uint32_t stranger_n;  /* of these, accepted ones */
     uint64_t ticked_ms;
     bool untidy;      /* idle links or linkless peers may be there to remove */
     uint64_t garbage; /* streams closed for what they sent */
@@ -59,6 +60,9 @@ void peers_hang_up(struct peers *ps, uint64_t id);
 /* End of turn: one write for each stream that has something. */
 void peers_flush(struct peers *ps);
 
+/* After that: streams that had more to read than a turn takes are read on. */
+void peers_resume(struct peers *ps);
+
 /* Timeouts and tidying, at most every PEER_TICK_MS; and when it is next wanted (UINT64_MAX for never). */
 void peers_tick(struct peers *ps, uint64_t now_ms);
 uint64_t peers_deadline_ms(const struct peers *ps);
@@ -71,6 +75,7 @@ bool peers_pending(const struct peers *ps);
 uint64_t peers_id(const struct peer *p);
 void peers_add_link(struct peers *ps, struct link *l);
 void peers_dirty(struct peers *ps, struct link *l);
+void peers_rest(struct peers *ps, struct link *l);
 void peers_link_up(struct peers *ps, struct link *l, const struct msg_hello *h);
 void peers_link_closed(struct peers *ps, struct link *l, enum link_state was, int error, const char *why);
 /* A stream sent what is no covey message: counted, logged once, closed. */

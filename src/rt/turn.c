@@ -152,6 +152,8 @@ void world_turn(struct world *w)
     uint64_t steps = w->steps;
     peers_flush(&w->peers);
     clients_flush(&w->clients);
+    peers_resume(&w->peers);
+    w->turns++;
     gauge(w);
     drain(w);
     /* a stream that broke in its flush stepped the node, and a client that was sent its replies may go on */

@@ -67,12 +67,13 @@ struct world {
     uint64_t armed_ms;        /* when the timer is to fire; UINT64_MAX: never */
     uint64_t drain_until_ms;  /* 0 while not draining */
     uint64_t gauged_ms, gauged_commands;
-    uint64_t window_ms, window_longest_ms,
-        before_longest_ms; /* the window of RECENT_MS: its start, its longest turn, the last one's */
-    uint64_t steps;        /* of the node so far */
-    bool stepping;         /* inside world_step */
-    bool closing;          /* nothing steps the node any more */
-    int error;             /* why the node stopped by itself */
+    /* the window of RECENT_MS: when it began, its longest turn, that of the window before */
+    uint64_t window_ms, window_longest_ms, before_longest_ms;
+    uint64_t turns; /* of the loop so far */
+    uint64_t steps; /* of the node so far */
+    bool stepping;  /* inside world_step */
+    bool closing;   /* nothing steps the node any more */
+    int error;      /* why the node stopped by itself */
     char why[WHY_MAX];
     char run_id[41];
 
