@@ -3,6 +3,7 @@
 #include "store_fixture.h"
 
 #include "store/mem.h"
+#include "store/table.h"
 
 struct both {
     struct fixture *log; /* its `store` is the one under test, whichever it is */
@@ -172,6 +173,85 @@ static void a_malformed_flush_is_refused(void **state)
     assert_int_equal(put(b, r).error, ERR_REFUSED);
 }
 
+/* ---- The walk through the index, slice by slice ---- */
+
+enum { HELD = 400, FLUSHED = 250 };
+
+/* One put, written and published; false when no answer comes out. */
+static bool put_through(struct table *t, const struct record *r, struct store_result *out)
+{
+    struct group g;
+    group_init(&g);
+    table_put(t, &g, r->version.stamp, r);
+    if (table_settle(t, &g))
+        table_publish(t, &g, 0, 0);
+    group_close(&g);
+    return table_answer(t, out);
+}
+
+static void ask_for(struct table *t, unsigned number, struct store_result *out)
+{
+    char key[32];
+    struct index_item place;
+    table_get(t, 1, numbered(key, "key", number), GET_DIGEST);
+    assert_int_equal(table_question(t, out, &place), 1);
+}
+
+static void walk_to_the_end(struct table *t, struct store_result *out, unsigned newest)
+{
+    struct index_item place;
+    unsigned slices = 1;
+    while (burial_step(t, 1))
+        slices++;
+    assert_true(slices > 10);
+    index_check(&t->index);
+    assert_true(table_answer(t, out));
+    assert_int_equal(out->token, FLUSHED);
+    assert_int_equal(out->error, ERR_SUPERSEDED);
+    assert_int_equal(out->held.stamp, newest);
+    assert_int_equal(table_question(t, out, &place), 1);
+    uint32_t live = 0;
+    for (uint32_t v = 0; v < out->vnode_n; v++)
+        live += out->live[v];
+    assert_int_equal(live, HELD - FLUSHED + 2);
+}
+
+static void nobody_sees_a_flush_on_its_way(void **state)
+{
+    struct table t;
+    struct store_result out;
+    struct index_item place;
+    char key[32];
+    (void)state;
+    assert_int_equal(table_init(&t, 1), 0);
+    assert_int_equal(table_cut(&t, 4), 0);
+    for (unsigned i = 1; i <= HELD; i++) {
+        struct record r = value_record(numbered(key, "key", i), SLICE("v"), i);
+        assert_true(put_through(&t, &r, &out) && out.error == 0);
+    }
+    struct record flush = flush_record(FLUSHED);
+    assert_false(put_through(&t, &flush, &out)); /* it is answered at the end */
+    table_count(&t, 2, 0);
+    assert_int_equal(table_question(&t, &out, &place), 0); /* a count too */
+    for (unsigned slice = 0; slice < 2; slice++) {
+        for (unsigned i = 1; i <= HELD; i++) {
+            ask_for(&t, i, &out);
+            assert_int_equal(out.record.kind, i <= FLUSHED ? RECORD_TOMBSTONE : RECORD_VALUE);
+            assert_int_equal(out.record.version.stamp, i <= FLUSHED ? FLUSHED : i);
+        }
+        /* older than the flush but newer than an entry; newer than both; of a new key */
+        struct record r = value_record(numbered(key, "key", 20 + slice), SLICE("v"), 200 + slice);
+        assert_true(put_through(&t, &r, &out));
+        assert_int_equal(out.error, ERR_SUPERSEDED);
+        assert_int_equal(out.held.stamp, FLUSHED);
+        r = value_record(numbered(key, "fresh", slice), SLICE("v"), HELD + 1 + slice);
+        assert_true(put_through(&t, &r, &out) && out.error == 0);
+        assert_true(burial_step(&t, 20));
+    }
+    walk_to_the_end(&t, &out, HELD + 2);
+    table_close(&t);
+}
+
 #define BOTH(test)                                     \
     {"mem: " #test, test, setup_mem, teardown, NULL},  \
     {                                                  \
@@ -181,8 +261,9 @@ static void a_malformed_flush_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BOTH(a_flush_covers_what_is_older), BOTH(what_comes_later_is_covered_too), BOTH(a_flush_overtakes_pending_puts),
-        BOTH(the_greater_flush_wins),       BOTH(a_malformed_flush_is_refused),
+        BOTH(a_flush_covers_what_is_older),   BOTH(what_comes_later_is_covered_too),
+        BOTH(a_flush_overtakes_pending_puts), BOTH(the_greater_flush_wins),
+        BOTH(a_malformed_flush_is_refused),   cmocka_unit_test(nobody_sees_a_flush_on_its_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

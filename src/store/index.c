@@ -499,6 +499,21 @@ void index_walk(const struct index *ix, uint32_t arc, void (*each)(void *arg, st
     }
 }
 
+uint32_t index_visit(const struct index *ix, uint32_t arc, uint32_t *bucket, uint32_t buckets,
+                     void (*each)(void *arg, const struct index_spot *spot, struct slice key), void *arg)
+{
+    struct index_arc *a = ix->arc[arc];
+    uint32_t first = *bucket, end = !a ? 0 : a->bucket_n - first < buckets ? a->bucket_n : first + buckets;
+    for (uint32_t b = first; b < end; b++) {
+        for (uint32_t ref = *head_at(a, b); ref != 0; ref = entry_at(a, ref)->next) {
+            struct index_spot spot = {a, (uint8_t *)entry_at(a, ref)};
+            each(arg, &spot, entry_key(entry_at(a, ref)));
+        }
+    }
+    *bucket = a && end < a->bucket_n ? end : 0;
+    return a ? end - first : 0;
+}
+
 static uint32_t check_arc(const struct index *ix, uint32_t number)
 {
     const struct index_arc *a = ix->arc[number];

@@ -91,6 +91,12 @@ uint32_t index_arc_records(const struct index *ix, uint32_t arc);
 void index_walk(const struct index *ix, uint32_t arc, void (*each)(void *arg, struct slice key, const struct index_item *item),
                 void *arg);
 
+/* The same for slices of an arc: its entries in at most so many buckets from *bucket on, which goes on, and is 0 after the last.
+ * Returns how many it went through. Between slices anything may be put: an entry that was there at the beginning and stays is
+ * shown, perhaps twice. */
+uint32_t index_visit(const struct index *ix, uint32_t arc, uint32_t *bucket, uint32_t buckets,
+                     void (*each)(void *arg, const struct index_spot *spot, struct slice key), void *arg);
+
 /* ---- Images (index_image.c): an arc as bytes, for snapshots. Only the same build on the same kind of machine reads them.
  * ---- */
 

@@ -305,7 +305,9 @@ static void heal(struct log *l)
 /* A slice of what is to be done beside reads and writes; the owner is woken when there is more. */
 static void keep_up(struct log *l)
 {
-    bool more = upkeep_step(&l->upkeep);
+    bool more = l->table.burial.under_way; /* also when this is the end of it: counts waited for that */
+    burial_step(&l->table, BURIAL_SLICE);
+    more |= upkeep_step(&l->upkeep);
     heal(l);
     if (l->doubt.changed && !l->failed)
         log_flush(&l->head); /* of what is in doubt */

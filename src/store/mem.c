@@ -17,6 +17,7 @@
 enum {
     DISK_MAX = 1 << 30, /* bytes of one simulated disk; offsets have 32 bits */
     SECTOR = 512,       /* what a disk writes whole or not at all */
+    SLICE_BUCKETS = 8,  /* of a burial: so few that other things come between */
 };
 
 struct mem {
@@ -219,10 +220,16 @@ static bool mem_reap(struct store *s, struct store_result *out)
 {
     struct mem *m = mem_of(s);
     doubt_look(&m->doubt, &m->table, m->flight.n == 0 && m->gather.n == 0);
-    if (table_answer(&m->table, out) || doubt_result(&m->doubt, out))
-        return true;
     struct index_item place;
-    int got = table_question(&m->table, out, &place);
+    int got = 0;
+    bool buried; /* between small slices of a burial the rest goes on */
+    do {
+        if (table_answer(&m->table, out) || doubt_result(&m->doubt, out))
+            return true;
+        got = table_question(&m->table, out, &place);
+        buried = !m->table.burial.under_way;
+        burial_step(&m->table, SLICE_BUCKETS);
+    } while (got == 0 && !buried);
     if (got == 2)
         out->error = table_value(device(m, place.offset), &m->scratch, out);
     if (got == 2 && out->error == ERR_INCOMPLETE)

@@ -1,4 +1,4 @@
-#include "store/table.h"
+#include "store/table_inner.h"
 
 #include "base/check.h"
 #include "base/error.h"
@@ -24,6 +24,7 @@ int table_init(struct table *t, uint64_t seed)
     queue_init(&t->questions, sizeof(struct question));
     buf_init(&t->keys, QUESTION_KEYS_MAX);
     buf_init(&t->told, TOLD_MAX);
+    burial_init(&t->burial);
     int error = index_init(&t->index, VNODES_DEFAULT, seed);
     if (!error && nodes_number(&t->index.nodes, FLUSHED_NODE) < 0)
         error = ERR_NO_MEMORY; /* so that a flush can be applied without fail */
@@ -37,6 +38,8 @@ int table_cut(struct table *t, uint16_t vnodes)
     int error = index_cut(&t->index, vnodes);
     if (!error && nodes_number(&t->index.nodes, FLUSHED_NODE) < 0)
         error = ERR_NO_MEMORY;
+    if (t->burial.under_way)
+        burial_begin(&t->burial);
     return error ? error : forest_cut(&t->forest, vnodes);
 }
 
@@ -49,6 +52,7 @@ void table_close(struct table *t)
     buf_close(&t->keys);
     buf_close(&t->told);
     free(t->live);
+    burial_close(&t->burial);
     forest_close(&t->forest);
     free(t->tallies.of);
 }
@@ -62,6 +66,11 @@ static struct answer *answer(struct table *t, uint64_t token, int error, const s
     if (held)
         a->held = *held;
     return a;
+}
+
+void table_answer_put(struct table *t, uint64_t token, int error, const struct version *held)
+{
+    answer(t, token, error, held);
 }
 
 static struct index_item item_of(const struct record *r, uint32_t value_n)
@@ -120,12 +129,31 @@ static int put_state(struct table *t, struct group *g, uint64_t token, const str
     return error;
 }
 
+struct index_item table_flushed(const struct table *t, const struct index_item *item)
+{
+    struct index_item now = *item;
+    if (!flushed_covers(t->flushed, &item->version))
+        return now;
+    now.kind = RECORD_TOMBSTONE;
+    now.version = flushed_version(t->flushed);
+    now.expiry_ms = 0;
+    now.value_n = 0;
+    return now;
+}
+
+/* What an entry says, the flush included, which may not have come to it yet (burial.h). */
+static struct index_item held_at(const struct table *t, const struct index_spot *spot)
+{
+    struct index_item item = index_get(&t->index, spot);
+    return item.kind == RECORD_NONE ? item : table_flushed(t, &item);
+}
+
 /* What readers see of a key: its entry, or, where there is none, the flush. *spot is the entry's. */
 static struct index_item visible(const struct table *t, const struct index_key *k, struct index_spot *spot)
 {
     struct index_item item = {0};
     if (index_find(&t->index, k, spot))
-        item = index_get(&t->index, spot);
+        item = held_at(t, spot);
     if (item.kind == RECORD_NONE && t->flushed != 0)
         item = (struct index_item){.kind = RECORD_TOMBSTONE, .version = flushed_version(t->flushed)};
     return item;
@@ -162,22 +190,8 @@ static int put_ring(struct table *t, struct group *g, uint64_t token, const stru
     return error;
 }
 
-/* An item as it is once the flush is known: what is covered is a deletion. */
-static struct index_item flushed_item(const struct table *t, const struct index_item *item)
-{
-    struct index_item now = *item;
-    if (!flushed_covers(t->flushed, &item->version))
-        return now;
-    now.kind = RECORD_TOMBSTONE;
-    now.version = flushed_version(t->flushed);
-    now.expiry_ms = 0;
-    now.value_n = 0;
-    return now;
-}
-
-/* Lets an entry be what it is now: in the index, in its tree, and in the tallies of the segments. */
-static void change(struct table *t, const struct index_key *k, const struct index_spot *spot, const struct index_item *held,
-                   const struct index_item *now)
+void table_change(struct table *t, const struct index_key *k, const struct index_spot *spot, const struct index_item *held,
+                  const struct index_item *now)
 {
     if (held->kind != RECORD_NONE)
         tally_dead(&t->tallies, held->segment, tally_weight(k->key.n, held->value_n));
@@ -187,35 +201,11 @@ static void change(struct table *t, const struct index_key *k, const struct inde
     index_set(&t->index, spot, now);
 }
 
-/* What a flush finds on its way through the index. */
-struct burial {
-    struct table *table;
-    uint64_t greatest; /* stamp of all that is held */
-};
-
-static void bury(void *arg, struct slice key, const struct index_item *item)
+/* A flush is durable: what it covers is buried from now on. */
+static void merge_flush(struct table *t, uint64_t stamp)
 {
-    struct burial *b = arg;
-    struct index_key k = index_key(&b->table->index, slot_of_key(key), key);
-    struct index_spot spot;
-    struct index_item now = flushed_item(b->table, item);
-    if (item->version.stamp > b->greatest)
-        b->greatest = item->version.stamp;
-    if (version_cmp(&now.version, &item->version) == 0)
-        return;
-    CHECK(index_find(&b->table->index, &k, &spot));
-    change(b->table, &k, &spot, item, &now);
-}
-
-/* A flush is durable: buries what it covers. Returns the greatest version that is held, or its own. */
-static struct version merge_flush(struct table *t, uint64_t stamp)
-{
-    struct burial b = {.table = t, .greatest = stamp};
-    if (stamp > t->flushed)
-        t->flushed = stamp;
-    for (uint32_t arc = 0; arc < t->index.arc_n; arc++)
-        index_walk(&t->index, arc, bury, &b);
-    return (struct version){.stamp = b.greatest};
+    t->flushed = stamp > t->flushed ? stamp : t->flushed;
+    burial_begin(&t->burial);
 }
 
 /* A flush is kept as a state, but its answer always says what is the greatest here, be it older than the one that is held:
@@ -225,8 +215,8 @@ static int put_flush(struct table *t, struct group *g, uint64_t token, const str
     struct record state = {.kind = RECORD_STATE, .version = {.stamp = r->version.stamp}, .key = FLUSHED_NAME};
     if (r->version.stamp > t->flushed)
         return put_state(t, g, token, &state);
-    struct version held = merge_flush(t, t->flushed);
-    answer_held(t, token, &state.version, &held);
+    merge_flush(t, t->flushed);
+    burial_answer_later(&t->burial, token, state.version.stamp);
     return 0;
 }
 
@@ -272,7 +262,7 @@ static void settle_one(struct table *t, struct group *g, struct pending *p)
     t->unsettled--;
     struct index_key k = group_key(g, p);
     struct index_spot spot;
-    struct index_item held = index_find(&t->index, &k, &spot) ? index_get(&t->index, &spot) : (struct index_item){0};
+    struct index_item held = index_find(&t->index, &k, &spot) ? held_at(t, &spot) : (struct index_item){0};
     p->decided = held.kind != RECORD_NONE && !adds(&held, &p->item);
     p->flushed = flushed_covers(t->flushed, &p->item.version);
     if (p->decided)
@@ -326,13 +316,13 @@ bool table_settle(struct table *t, struct group *g)
 static struct version merge(struct table *t, const struct index_key *k, const struct index_spot *spot,
                             const struct index_item *item)
 {
-    struct index_item held = index_get(&t->index, spot);
+    struct index_item entry = index_get(&t->index, spot), held = held_at(t, spot);
     tally_written(&t->tallies, item->segment, tally_weight(k->key.n, item->value_n), item->kind);
     if (held.kind != RECORD_NONE && !adds(&held, item))
         return held.version;
     struct index_item both = held.kind == RECORD_NONE ? *item : joined(&held, item);
-    both = flushed_item(t, &both);
-    change(t, k, spot, &held, &both);
+    both = table_flushed(t, &both);
+    table_change(t, k, spot, &entry, &both);
     return both.version;
 }
 
@@ -349,7 +339,9 @@ static struct version merge_state(struct table *t, struct state *fresh)
         tally_live(&t->tallies, fresh->segment, bytes);
     }
     struct version merged = state_merge(&t->states, fresh)->version;
-    return flush ? merge_flush(t, merged.stamp) : merged;
+    if (flush)
+        merge_flush(t, merged.stamp);
+    return merged;
 }
 
 /* The entry that was reserved for a put when it was settled. */
@@ -367,27 +359,35 @@ static void fetch_spots(const struct group *g, uint32_t from, uint32_t to)
         __builtin_prefetch(g->pending[i].spot.entry);
 }
 
+static struct version publish_ring(struct table *t, const struct group *g, struct pending *p, uint16_t segment, uint32_t base)
+{
+    struct index_key k = group_key(g, p);
+    struct index_spot spot = reserved_spot(t, p, &k);
+    p->item.segment = segment;
+    p->item.offset += base;
+    return merge(t, &k, &spot, &p->item);
+}
+
 /* Makes one put of a durable group visible. */
 static void publish_one(struct table *t, const struct group *g, struct pending *p, uint16_t segment, uint32_t base)
 {
-    struct version held;
+    struct version held, put = p->item.version;
+    bool flush = p->state && slice_eq(FLUSHED_NAME, state_name(p->state));
     int error = 0;
     if (p->state) {
-        struct version put = p->state->version;
+        put = p->state->version;
         p->state->segment = segment;
         p->state->offset = p->item.offset + base;
         held = merge_state(t, p->state);
         error = version_cmp(&put, &held) < 0 ? ERR_SUPERSEDED : 0;
         p->state = NULL;
     } else {
-        struct index_key k = group_key(g, p);
-        struct index_spot spot = reserved_spot(t, p, &k);
-        p->item.segment = segment;
-        p->item.offset += base;
-        held = merge(t, &k, &spot, &p->item);
-        error = p->flushed && version_cmp(&p->item.version, &held) < 0 ? ERR_SUPERSEDED : 0;
+        held = publish_ring(t, g, p, segment, base);
+        error = p->flushed && version_cmp(&put, &held) < 0 ? ERR_SUPERSEDED : 0;
     }
-    if (!p->own)
+    if (flush)
+        burial_answer_later(&t->burial, p->token, put.stamp);
+    else if (!p->own)
         answer(t, p->token, error, &held);
 }
 
@@ -612,16 +612,27 @@ static bool answer_get(struct table *t, const struct question *q, struct store_r
     return q->wants == GET_VALUE && item.value_n > 0;
 }
 
+/* Takes the oldest question. A count waits for a burial, or it would count the dead. */
+static bool next_question(struct table *t, struct question *q)
+{
+    for (const struct question *next; (next = queue_peek(&t->questions));) {
+        if (t->fetched == 0)
+            fetch_questions(t);
+        *q = *next;
+        queue_pop(&t->questions);
+        t->fetched--;
+        if (q->kind != STORE_COUNT_DONE || !t->burial.under_way)
+            return true;
+        *(struct question *)queue_push(&t->burial.counts) = *q;
+    }
+    return false;
+}
+
 int table_question(struct table *t, struct store_result *out, struct index_item *place)
 {
-    const struct question *next = queue_peek(&t->questions);
-    if (!next)
+    struct question q;
+    if (!next_question(t, &q))
         return 0;
-    if (t->fetched == 0)
-        fetch_questions(t);
-    struct question q = *next;
-    queue_pop(&t->questions);
-    t->fetched--;
     *out = (struct store_result){.kind = q.kind, .token = q.token, .error = q.error};
     if (q.kind == STORE_COUNT_DONE)
         answer_count(t, q.wall_ms, out);

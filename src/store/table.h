@@ -21,6 +21,7 @@
 #ifndef COVEY_STORE_TABLE_H
 #define COVEY_STORE_TABLE_H
 
+#include "store/burial.h"
 #include "store/flushed.h"
 #include "store/forest.h"
 #include "store/group.h"
@@ -55,6 +56,7 @@ struct place {
 struct table {
     struct index index;
     uint64_t flushed; /* stamp; 0: never */
+    struct burial burial;
     struct state *states;
     struct tallies tallies;
     struct queue answers;   /* struct answer: of puts */
