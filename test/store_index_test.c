@@ -113,6 +113,41 @@ static void a_reserved_entry_is_counted_but_not_live(void **state)
     index_close(&ix);
 }
 
+static uint32_t count_all(struct index *ix, uint64_t wall_ms)
+{
+    uint32_t live[16], sum = 0;
+    index_count(ix, wall_ms, live);
+    for (unsigned i = 0; i < 16; i++)
+        sum += live[i];
+    return sum;
+}
+
+/* A count looks at a bounded number of entries; the next ones look at the rest. */
+static void a_hundred_thousand_end_at_once(void **state)
+{
+    (void)state;
+    struct index ix;
+    char text[32];
+    assert_int_equal(index_init(&ix, 16, 1), 0);
+    for (unsigned i = 0; i < 100000; i++) {
+        struct index_item item = item_at(5);
+        struct index_spot spot;
+        struct index_key k = key_in(&ix, slice_of(text, (size_t)snprintf(text, sizeof text, "key:%u", i)));
+        item.version.expiry_stamp = 5;
+        item.expiry_ms = 1000;
+        index_find(&ix, &k, &spot);
+        assert_int_equal(index_reserve(&ix, &k, &item, &spot), 0);
+        index_set(&ix, &spot, &item);
+    }
+    assert_int_equal(count_all(&ix, 999), 100000);
+    assert_in_range(count_all(&ix, 1000), 50000, 75000);
+    assert_in_range(count_all(&ix, 1000), 1, 50000);
+    count_all(&ix, 1000);
+    assert_int_equal(count_all(&ix, 1000), 0);
+    index_check(&ix);
+    index_close(&ix);
+}
+
 /* An entry is made anew for its first expiry, wherever in its chain it stands, and keeps the room. */
 static void expiry_comes_and_goes(void **state)
 {
@@ -212,6 +247,7 @@ int main(void)
         cmocka_unit_test(finds_what_was_set),
         cmocka_unit_test(takes_keys_of_any_length_in_one_arc),
         cmocka_unit_test(a_reserved_entry_is_counted_but_not_live),
+        cmocka_unit_test(a_hundred_thousand_end_at_once),
         cmocka_unit_test(expiry_comes_and_goes),
         cmocka_unit_test(cutting_anew_keeps_everything),
         cmocka_unit_test(stays_within_40_bytes_a_key),

@@ -4,9 +4,9 @@
  * stamp, so that a quorum that meets the flush at one owner and an old value at another takes the flush for the newer.
  * Flushes merge by the greater stamp, so the order in which they and the records come, or are replayed, does not matter.
  *
- * What is covered is a deletion in the index too (burial.h: how it gets there), not only to readers: so owners of which only some know the flush differ in
- * their Merkle trees, and those that do not know it are brought the deletions. A record that comes later and is covered
- * leaves a deletion behind for the same reason: its sender may not know the flush.
+ * What is covered is a deletion in the index too (burial.h: how it gets there), not only to readers: so owners of which
+ * only some know the flush differ in their Merkle trees, and those that do not know it are brought the deletions. A record
+ * that comes later and is covered leaves a deletion behind for the same reason: its sender may not know the flush.
  *
  * On disk a flush is one of the node's own states, FLUSHED_NAME, with the stamp as its serial: the greatest wins, snapshots
  * carry it and compaction keeps it, like the others. */

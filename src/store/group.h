@@ -45,8 +45,9 @@ void group_close(struct group *g);
 /* Empties the group, states that nobody merged included, and keeps its memory unless it is large. */
 void group_reset(struct group *g);
 
-/* Encodes a record at the end of the group; p->slot is that of its key. Sets p->item.offset and p->key_n. 0, ERR_BUSY (the group is full), ERR_TOO_BIG (the
- * record is) or ERR_NO_MEMORY; on error the group is as it was and p->state still the caller's. */
+/* Encodes a record at the end of the group; p->slot is that of its key. Sets p->item.offset and p->key_n. 0, ERR_BUSY (the
+ * group is full), ERR_TOO_BIG (the record is) or ERR_NO_MEMORY; on error the group is as it was and p->state still the
+ * caller's. */
 int group_add(struct group *g, struct pending *p, const struct record *r);
 
 /* The key of a put in the group, as an index key. */

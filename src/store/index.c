@@ -472,11 +472,20 @@ static void expire_arc(struct index_arc *a, uint64_t wall_ms)
 
 void index_count(struct index *ix, uint64_t wall_ms, uint32_t *live)
 {
+    uint32_t from = ix->count_from, left = COUNT_WALK;
+    bool skipped = false;
     for (uint32_t i = 0; i < ix->arc_n; i++) {
-        struct index_arc *a = ix->arc[i];
-        if (a && expiry_passed(a->soonest_ms, wall_ms))
+        uint32_t arc = (from + i) % ix->arc_n;
+        struct index_arc *a = ix->arc[arc];
+        bool due = a && expiry_passed(a->soonest_ms, wall_ms);
+        if (due && left > 0) {
             expire_arc(a, wall_ms);
-        live[i] = a ? a->live : 0;
+            left -= a->records < left ? a->records : left;
+        } else if (due && !skipped) {
+            skipped = true;
+            ix->count_from = arc; /* the next count begins here */
+        }
+        live[arc] = a ? a->live : 0;
     }
 }
 

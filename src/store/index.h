@@ -48,7 +48,8 @@ struct index {
     uint64_t key_bytes; /* of these */
     uint64_t bytes;     /* of memory, the keys and the allocator's overhead included */
     uint32_t arc_n;
-    uint32_t moves; /* grows whenever an entry moves or goes: spots from before are void */
+    uint32_t count_from; /* the arc with which a count begins */
+    uint32_t moves;      /* grows whenever an entry moves or goes: spots from before are void */
 };
 
 /* arcs: a power of two, 1 .. VNODES_MAX. 0 or ERR_NO_MEMORY. */
@@ -80,8 +81,9 @@ void index_set(struct index *ix, const struct index_spot *spot, const struct ind
 /* Lets an entry be one that is only reserved: its record is lost. */
 void index_forget(const struct index_spot *spot);
 
-/* Live keys per arc: values whose expiry has not passed at wall_ms; live has arc_n places. Walks an arc only when an
- * expiry in it has passed since its last walk. */
+/* Live keys per arc: values whose expiry has not passed at wall_ms; live has arc_n places. An arc in which an expiry has
+ * passed since its last walk is walked through; in a large index one count leaves some of these for the next, and the
+ * expired in them still count. */
 void index_count(struct index *ix, uint64_t wall_ms, uint32_t *live);
 
 /* The entries of one arc, reserved ones included. */

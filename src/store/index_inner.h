@@ -13,6 +13,7 @@ enum {
     CHUNK_USUAL = 1016,                         /* where what is left at the end of a chunk is 3 % of it */
     CHUNKS_MAX = (1 << (32 - OFFSET_BITS)) - 2, /* 4 GiB of entries in one arc */
     LONG_KEY = 255,                             /* in key_n: the length follows as a u32 */
+    COUNT_WALK = 32 * 1024,                     /* entries that a count looks at: 2 ms */
     VALUE_N_MAX = (1 << 24) - 1,
 };
 
