@@ -1,4 +1,4 @@
-/* check.h: looks through a data directory that no node uses, and says what is wrong where. Changes nothing in it. */
+/* check.h: looks through a data directory that no node uses, or a backup, and says what is wrong where. Changes nothing in it. */
 #ifndef COVEY_STORE_CHECK_H
 #define COVEY_STORE_CHECK_H
 

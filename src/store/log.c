@@ -29,6 +29,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "store/backup.h"
 #include "store/cache.h"
 #include "base/hash.h"
 #include "store/commit.h"
@@ -58,6 +59,7 @@ struct log {
     struct segments segments;
     struct reserve reserve;
     struct upkeep upkeep;
+    struct backup backup;
     uint64_t slow_until_us;   /* a write of the loop took long: until then the committer writes */
     uint64_t list_serial;     /* of the list of segments that is on its way; 0: none */
     struct buf record, value; /* the value last read: as stored, and uncompressed */
@@ -305,6 +307,7 @@ static void heal(struct log *l)
 /* A slice of what is to be done beside reads and writes; the owner is woken when there is more. */
 static void keep_up(struct log *l)
 {
+    backup_step(&l->backup);
     bool more = l->table.burial.under_way; /* also when this is the end of it: counts waited for that */
     burial_step(&l->table, BURIAL_SLICE);
     more |= upkeep_step(&l->upkeep);
@@ -477,6 +480,37 @@ static bool log_trees_hold(const struct store *s)
     return forest_holds(&t->forest, &t->index);
 }
 
+/* ---- Backups ---- */
+
+int log_backup(struct store *s, const struct log_backup *o)
+{
+    struct log *l = log_of(s);
+    struct manifest about = {
+        .cluster = o->cluster,
+        .member = o->member,
+        .taken_ms = o->taken_ms,
+        .whole = o->whole && !damage_any(&l->doubt.all),
+        .keys = l->table.index.records,
+    };
+    return backup_begin(&l->backup, &about, o->path);
+}
+
+void log_backup_state(const struct store *s, struct log_backup_state *out)
+{
+    const struct backup *b = &((const struct log *)s)->backup;
+    *out = (struct log_backup_state){
+        .running = b->running,
+        .files = b->about.file_n,
+        .files_done = b->files_done,
+        .bytes = b->bytes,
+        .bytes_done = b->bytes_done,
+        .taken_ms = b->about.taken_ms,
+        .error = b->running ? 0 : b->error,
+        .path = b->path,
+        .why = b->running ? "" : b->why,
+    };
+}
+
 void log_stats(const struct store *s, struct log_stats *out)
 {
     struct log *l = log_of((struct store *)(uintptr_t)s); /* counting syncs takes a lock */
@@ -510,6 +544,7 @@ static void log_close(struct store *s)
     commit_stop(&l->committer);
     reader_stop(&l->reader);
     upkeep_stop(&l->upkeep);
+    backup_stop(&l->backup);
     if (l->committer.stage == JOB_DONE)
         segment_close(l->committer.job.fresh);
     segments_close(&l->segments);
@@ -594,7 +629,11 @@ static int start_helpers(struct log *l, char *why, size_t why_n)
     l->upkeep.compact.dead_percent = l->options.dead_percent;
     l->upkeep.compact.patience_ms = l->options.patience_ms;
     l->upkeep.snapshot.least_bytes = l->options.snapshot_bytes;
-    l->upkeep.io = l->reserve.io = l->io;
+    l->upkeep.io = l->reserve.io = l->backup.io = l->io;
+    l->backup.segments = &l->segments;
+    l->backup.dir = l->dir.fd;
+    l->backup.wake = l->options.wake;
+    l->backup.wake_arg = l->options.wake_arg;
     l->upkeep.report = l->options.report;
     l->upkeep.report_arg = l->options.report_arg;
     l->reserve.bytes = l->options.segment_bytes < RESERVE_BYTES ? (off_t)l->options.segment_bytes : RESERVE_BYTES;
@@ -628,6 +667,7 @@ static struct log *log_new(const struct log_options *options, const struct log_i
     if (l->options.segment_bytes > SEGMENT_BYTES_MAX)
         l->options.segment_bytes = SEGMENT_BYTES_MAX;
     cache_init(&l->cache);
+    backup_init(&l->backup);
     segments_init(&l->segments);
     group_init(&l->group[0]);
     group_init(&l->group[1]);

@@ -144,7 +144,7 @@ int segment_create(int dir, uint32_t number, const struct segment *before, const
     return ERR_NO_MEMORY;
 }
 
-static int header_read(const uint8_t header[SEGMENT_HEADER], uint32_t number, uint32_t *format)
+int segment_header(const uint8_t header[SEGMENT_HEADER], uint32_t number, uint32_t *format)
 {
     if (memcmp(header, MAGIC, sizeof MAGIC) != 0)
         return ERR_CORRUPT;
@@ -165,7 +165,7 @@ int segment_open(int dir, uint32_t number, struct segment **out, uint32_t *forma
     if (fd < 0)
         return ERR_IO;
     ssize_t n = pread(fd, header, sizeof header, 0);
-    int error = n < 0 ? ERR_IO : n < SEGMENT_HEADER ? ERR_CORRUPT : header_read(header, number, format);
+    int error = n < 0 ? ERR_IO : n < SEGMENT_HEADER ? ERR_CORRUPT : segment_header(header, number, format);
     if (!error) {
         *out = segment_new(number, fd, header);
         error = *out ? 0 : ERR_NO_MEMORY;

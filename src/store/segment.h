@@ -54,7 +54,7 @@ struct segment {
         uint32_t from, reach; /* it has all records before `from`, and names some before `reach` */
         uint64_t all, others; /* the tally of those before `from` */
     } covered;
-    uint32_t reads;  /* asked of the reader and not yet taken back */
+    uint32_t reads;  /* asked of the reader and not yet taken back; and backups that it is being held for */
     uint64_t pinned; /* bytes of records that compaction copied because nothing replaces them */
     struct kept {
         uint32_t *at; /* offsets of erased tombstones, rising (compact.c says why they are here) ... */
@@ -73,6 +73,10 @@ uint32_t segment_number(const char *name);
 /* Makes an empty segment, durable with its name. before: the one that ended, NULL for none. 0, ERR_IO, ERR_NO_SPACE,
  * ERR_NO_MEMORY. */
 int segment_create(int dir, uint32_t number, const struct segment *before, const struct log_io *io, struct segment **out);
+
+/* Looks at a header: 0, ERR_CORRUPT (none, or not of that number), or ERR_BAD_FORMAT (*format, its version, is none that we
+ * know). */
+int segment_header(const uint8_t header[SEGMENT_HEADER], uint32_t number, uint32_t *format);
 
 /* Opens a file and reads its header; `end` is then the header's end. 0, ERR_IO, ERR_NO_MEMORY, ERR_CORRUPT (no header that can
  * be believed), or ERR_BAD_FORMAT (*format, its version, is none that we know). */

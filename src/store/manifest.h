@@ -1,0 +1,58 @@
+/* manifest.h: what a backup says about itself: the file MANIFEST in it, as text, so that a person can read it too.
+ *
+ *     covey-backup 1                                       the format version
+ *     cluster 5c0f...                                      32 hex digits: whose data it is
+ *     member 91ab...                                       16 hex digits: which member's share
+ *     taken 1764000000000                                  wall ms since 1970
+ *     whole 1                                              0: the member lacked some of its records and was fetching them
+ *     keys 34924                                           held, deletions included
+ *     files 2                                              files of the log, by rising number:
+ *     file 7 67108864 0123456789abcdef                     number in its name, bytes, checksum
+ *     file 9 118208 0123456789abcdef
+ *     sum 0123456789abcdef                                 XXH3-64 of all before this line
+ *
+ * A file's checksum is folded over its blocks of MANIFEST_BLOCK bytes (manifest_sum), so that it can be made without the file
+ * in memory. There is one spelling of each manifest: no spare blanks, no leading zeros. Pure functions. */
+#ifndef COVEY_STORE_MANIFEST_H
+#define COVEY_STORE_MANIFEST_H
+
+#include "base/buf.h"
+#include "base/id.h"
+
+#define MANIFEST_NAME "MANIFEST"
+
+enum {
+    MANIFEST_FORMAT = 1,
+    MANIFEST_BLOCK = 1024 * 1024,
+    MANIFEST_FILES_MAX = 65535,     /* as many as a log can have */
+    MANIFEST_MAX = 4 * 1024 * 1024, /* bytes: the cap before anything is read; a line of a file has 48 at most */
+};
+
+struct manifest {
+    struct cluster_id cluster;
+    uint64_t member, taken_ms, keys;
+    bool whole;
+    uint32_t file_n;
+    struct slice files; /* decoded: their lines, for manifest_next; borrowed from the text */
+};
+
+struct manifest_file {
+    uint32_t number, size;
+    uint64_t sum;
+};
+
+/* The checksum of a file goes from block to block; it begins with 0. */
+uint64_t manifest_sum(uint64_t so_far, struct slice block);
+
+/* Appends the head (m->file_n files will follow), a file, the end. 0 or ERR_NO_MEMORY, ERR_TOO_BIG. */
+int manifest_begin(struct buf *out, const struct manifest *m);
+int manifest_add(struct buf *out, const struct manifest_file *f);
+int manifest_end(struct buf *out);
+
+/* Reads a manifest. 0, ERR_BAD_FORMAT (of a version that this release does not know) or ERR_CORRUPT (it is none, or damaged). */
+int manifest_decode(struct slice text, struct manifest *out);
+
+/* Takes the first file off the lines. False when there is none left. */
+bool manifest_next(struct slice *files, struct manifest_file *f);
+
+#endif
