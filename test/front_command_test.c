@@ -457,6 +457,22 @@ static void test_repair(void **state)
     expect(f, "REPAIR 17", "-ERR this node is no owner of that vnode, or there is none of that number (see RING VNODES)\r\n");
 }
 
+static void test_backup(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, "HELLO 3");
+    parse(f, "BACKUP /var/backups/monday");
+    assert_text(field(f, 0, "state"), "running");
+    assert_text(field(f, 0, "path"), "/var/backups/monday");
+    assert_int_equal(field(f, 0, "files")->integer, 3);
+    assert_int_equal(field(f, 0, "bytes")->integer, 70);
+    parse(f, "BACKUP status"); /* asks for nothing to be made */
+    assert_text(field(f, 0, "path"), "");
+    expect(f, "BACKUP", "-ERR wrong number of arguments for 'backup' command\r\n");
+    f->toy.error = ERR_LOADING;
+    expect(f, "BACKUP /x", "-LOADING covey is still looking for its peers; nothing was read; try again\r\n");
+}
+
 static void test_where(void **state)
 {
     struct fixture *f = *state;
@@ -755,6 +771,7 @@ int main(void)
         TEST(test_members),
         TEST(test_ring),
         TEST(test_repair),
+        TEST(test_backup),
         TEST(test_where),
         TEST(test_hints),
         TEST(test_status),

@@ -208,6 +208,10 @@ static inline void toy_fill(struct toy *t, const struct toy_asked *a, struct res
     case OP_REPAIR: /* what was asked for comes back, so that a test sees it */
         r->repair = (struct repair_info){.running = true, .vnodes = a->request.vnode, .vnodes_done = 3, .received = 7};
         break;
+    case OP_BACKUP: /* likewise */
+    case OP_BACKUP_STATUS:
+        r->backup = (struct backup_info){.running = true, .path = toy_slice(a->value), .files = 3, .bytes = 70, .taken_ms = 1};
+        break;
     default:
         toy_data(t, a, r);
     }

@@ -1,6 +1,7 @@
 /* console.c: the command line of `covey console` and of the one-shots. */
 #include "console/console.h"
 
+#include "console/backup.h"
 #include "console/repair.h"
 #include "console/shell.h"
 #include "front/command.h"
@@ -106,6 +107,8 @@ static int run(struct flags *f)
     }
     if (f->watch)
         return repair_watch(&f->shell, f->arg, f->arg_n);
+    if (slice_eq(f->arg[0], SLICE("backup")) && f->arg_n == 2 && !slice_eq(f->arg[1], SLICE("status")))
+        return backup_watch(&f->shell, (const char *)f->arg[1].p);
     struct shell s;
     shell_init(&s, &f->shell);
     int code = shell_command(&s, f->arg, f->arg_n);

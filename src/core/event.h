@@ -29,6 +29,9 @@ enum op_kind {
     OP_STATUS,  /* the verdict */
     OP_HINTS,   /* what is kept here for members that missed it */
     OP_REPAIR,  /* compare with the other owners, or say how that goes */
+    /* of the world, which has the disk: a node without one refuses them */
+    OP_BACKUP,        /* copy this node's store to the path that is the value */
+    OP_BACKUP_STATUS, /* how that goes */
 };
 
 /* On what an OP_EXPIRE depends, or'ed; 0: only on there being a value. */
@@ -130,6 +133,16 @@ struct repair_info {
     uint64_t incomplete;          /* exchanges that ended early: they are tried again */
 };
 
+/* The backup under way, or the last one since the start. */
+struct backup_info {
+    bool running;
+    int error; /* of one that has ended: then `why` is a sentence */
+    struct slice path, why;
+    uint64_t taken_ms; /* wall time; 0: there was none */
+    uint32_t files, files_done;
+    uint64_t bytes, bytes_done; /* read, and their checksums made */
+};
+
 struct result {
     uint64_t token;
     enum op_kind kind;
@@ -158,6 +171,7 @@ struct result {
             uint32_t target_n;
         } hints;
         struct repair_info repair; /* OP_REPAIR */
+        struct backup_info backup; /* OP_BACKUP (when refused too), OP_BACKUP_STATUS */
     };
 };
 

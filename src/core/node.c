@@ -728,6 +728,10 @@ static void on_request(struct node *n, const struct request *r, struct out *out)
         a->reply.repair.running |= n->repair.next_ms == 0;
         return;
     }
+    if (r->kind == OP_BACKUP || r->kind == OP_BACKUP_STATUS) {
+        a->reply.error = ERR_REFUSED;
+        return;
+    }
     a->reply.error = node_members(n, &a->reply.members.member, &a->reply.members.member_n);
     a->reply.members.layout = chain_layout(&n->chain);
     if (r->kind == OP_RING && !a->reply.error)

@@ -65,6 +65,8 @@ RUN(cmd_status)
 RUN(cmd_subscribe)
 RUN(cmd_unsubscribe)
 RUN(cmd_where)
+/* cmd_backup.c */
+RUN(cmd_backup)
 /* cmd_repair.c */
 RUN(cmd_repair)
 #undef RUN

@@ -33,10 +33,24 @@ static void unknown_outcome(struct reply *r, const struct result *result)
                     result->answered, result->needed);
 }
 
+static void no_backup(struct reply *r, const struct result *result)
+{
+    const struct backup_info *b = &result->backup;
+    if (result->error == ERR_BUSY)
+        reply_error(r, "BUSY a backup to %.*s is under way: wait for it (BACKUP STATUS)", (int)b->path.n,
+                    (const char *)b->path.p);
+    else
+        reply_error(r, "ERR %.*s", (int)b->why.n, (const char *)b->why.p);
+}
+
 void failure_of_result(struct reply *r, const struct result *result, bool one_of_many)
 {
     const char *refused = refused_text(result->kind, one_of_many);
 
+    if (result->kind == OP_BACKUP && result->error != ERR_LOADING) {
+        no_backup(r, result);
+        return;
+    }
     switch (result->error) {
     case ERR_NO_QUORUM:
         no_quorum(r, result, refused);

@@ -268,6 +268,8 @@ bool session_ops_issue(struct session *s, struct request *request)
     request->vnode = s->vnode;
     if (ask->kind == OP_PUT)
         request->value = s->request.arg[s->key_at + 1 + s->between];
+    if (ask->kind == OP_BACKUP)
+        request->value = s->request.arg[1];
     if (hash)
         keyset_add(&s->busy, hash);
     s->reads += ask->kind == OP_GET;

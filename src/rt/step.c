@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "rt/backup.h"
 #include "rt/world.h"
 
 void world_log(struct world *w, enum trace_level level, const char *event, const char *addr, const char *why)
@@ -260,5 +261,6 @@ bool world_reap(struct world *w)
         step_hints(w, &h);
         any = true;
     }
+    backup_look(w);
     return any;
 }

@@ -1,0 +1,92 @@
+/* backup.c: see backup.h. An ordinary client: it asks the node how it goes, ten times a second. */
+#include "console/backup.h"
+
+#include "base/error.h"
+#include "console/demo_screen.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { LOOK_MS = 100 };
+
+static int64_t number(const struct client *c, const char *name)
+{
+    uint32_t i = client_field(c, 0, name);
+    return i ? c->reply.v[i].integer : 0;
+}
+
+static struct slice text(const struct client *c, const char *name)
+{
+    uint32_t i = client_field(c, 0, name);
+    return i ? c->reply.v[i].text : SLICE("");
+}
+
+static bool running(const struct client *c)
+{
+    return slice_eq(text(c, "state"), SLICE("running"));
+}
+
+static uint32_t mebibytes(const struct client *c, const char *name)
+{
+    return (uint32_t)(number(c, name) >> 20);
+}
+
+/* Shows progress until nothing runs any more; the last reply stays in c. 0 or an error of the client. */
+static int follow(struct client *c, struct screen *s)
+{
+    while (running(c)) {
+        screen_progress(s, mebibytes(c, "bytes_done"), mebibytes(c, "bytes"));
+        int error = client_receive(c, LOOK_MS); /* nothing comes: a pause that notices a node that dies */
+        if (error && error != ERR_INCOMPLETE)
+            return error;
+        error = client_ask(c, (const char *const[]){"BACKUP", "STATUS", NULL});
+        if (error)
+            return error;
+    }
+    return 0;
+}
+
+static int report(const struct client *c, struct screen *s, const char *path)
+{
+    char words[128], files[SCREEN_COUNT], bytes[SCREEN_COUNT];
+    struct slice why = text(c, "error");
+    bool done = slice_eq(text(c, "state"), SLICE("done"));
+    snprintf(words, sizeof words, "%s files, %s bytes", screen_count((uint64_t)number(c, "files"), files),
+             screen_count((uint64_t)number(c, "bytes"), bytes));
+    screen_done(s, done ? words : "failed", done);
+    if (done)
+        screen_note(s, "%s holds this node's share. Take one of every node, and copy them to other machines.", path);
+    else
+        fprintf(stderr, "covey: %.*s\n", (int)why.n, (const char *)why.p);
+    return done ? 0 : 1;
+}
+
+static int watch(struct client *c, const char *path)
+{
+    struct screen s;
+    if (client_ask(c, (const char *const[]){"BACKUP", path, NULL}) != 0)
+        return 2;
+    if (c->reply.v[0].type == RESP_ERROR) {
+        fprintf(stderr, "covey: %.*s\n", (int)c->reply.v[0].text.n, (const char *)c->reply.v[0].text.p);
+        return 1;
+    }
+    screen_open(&s);
+    screen_step(&s, "backup, MiB");
+    return follow(c, &s) ? 2 : report(c, &s, path);
+}
+
+int backup_watch(const struct shell_options *o, const char *path)
+{
+    char whole[2 * PATH_MAX] = "";
+    struct client c;
+    if (path[0] != '/' && getcwd(whole, PATH_MAX))
+        strcat(whole, "/");
+    strncat(whole, path, PATH_MAX - 1);
+    client_init(&c);
+    int code = client_open(&c, o->host, o->port) ? 2 : watch(&c, whole);
+    if (code == 2)
+        fprintf(stderr, "covey: %s\n", c.why);
+    client_close(&c);
+    return code;
+}
