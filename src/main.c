@@ -5,6 +5,7 @@
 #include "console/console.h"
 #include "console/demo.h"
 #include "covey.h"
+#include "restore_main.h"
 #include "rt/options.h"
 #include "rt/start.h"
 #include "store/check.h"
@@ -16,7 +17,11 @@ static const char usage[] =
     "  covey console [-h HOST] [-p PORT]                                      talk to a node: history, completion, help\n"
     "  covey status | members | ring | hints | where KEY | get KEY | set KEY VALUE | del KEY ... [-h HOST] [-p PORT] [--json]\n"
     "                                                                         one command of the console, from the shell\n"
-    "  covey check DIR                                                        look through the data of a stopped node\n"
+    "  covey backup PATH [-h HOST] [-p PORT]                                  copy what a running node holds, on its machine\n"
+    "  covey restore BACKUP... --into HOST:PORT | --data DIR                  backups into a running, empty cluster, or a new "
+    "node\n"
+    "  covey check DIR                                                        look through the data of a stopped node, or a "
+    "backup\n"
     "  covey help | version\n\n"
     "A first cluster, in three terminals:\n\n"
     "  covey start --name a --port 7400\n"
@@ -32,17 +37,17 @@ static int check(int argc, char **argv)
 {
     if (argc == 2 && argv[1][0] != '-')
         return (int)check_directory(argv[1], say, stdout);
-    fprintf(stderr,
-            "usage: covey check DIR\n"
-            "Reads all of a data directory that no node uses and says what is damaged where. Exit status: 0 clean, 1 damage, "
-            "2 it cannot be read.\n");
+    fprintf(stderr, "usage: covey check DIR\n"
+                    "Reads all of a data directory that no node uses, or of a backup, and says what is damaged where. Exit "
+                    "status: 0 clean, 1 damage, "
+                    "2 it cannot be read.\n");
     return 2;
 }
 
 static int unknown(const char *word)
 {
-    static const char *const words[] = {"start",   "check", "demo",  "console", "help", "version", "status",
-                                        "members", "ring",  "hints", "where",   "get",  "set",     "del"};
+    static const char *const words[] = {"start",  "check",   "backup", "restore", "demo",  "console", "help", "version",
+                                        "status", "members", "ring",   "hints",   "where", "get",     "set",  "del"};
     const char *near = options_nearest(word, words, sizeof words / sizeof words[0]);
     if (near)
         fprintf(stderr, "covey: \"%.60s\" is no command; did you mean `covey %s`? (`covey help` lists all)\n", word, near);
@@ -60,6 +65,8 @@ int main(int argc, char **argv)
         return demo_main(argc - 1, argv + 1);
     if (strcmp(word, "check") == 0)
         return check(argc - 1, argv + 1);
+    if (strcmp(word, "restore") == 0)
+        return restore_main(argc - 1, argv + 1);
     if (strcmp(word, "console") == 0 || console_knows(word))
         return console_main(argc - 1, argv + 1);
     if (strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "store/log.h"
+#include "store/restore.h"
 
 enum { FORMAT = 1, FIXED = 35, RECORD_N = FIXED + NODE_NAME_MAX };
 
@@ -87,6 +88,18 @@ static void draw(struct birth *b, const struct settings *s)
     }
 }
 
+/* A restored directory holds records, and a cluster lets nobody in who does: it can only found. */
+static int check_restored(const struct birth *b, const struct settings *s, struct store *store, char *why, size_t why_n)
+{
+    if (b->found || !has_state(store, RESTORED_NAME))
+        return 0;
+    snprintf(why, why_n,
+             "the data directory \"%.200s\" was restored from backups, so it can only found a new cluster: leave --seed out; to "
+             "bring backups into a running cluster use covey restore BACKUP... --into HOST:PORT",
+             s->data_dir);
+    return ERR_REFUSED;
+}
+
 /* A used directory goes on as what it was; where the settings ask for something else, that is said, not done. */
 static int resume(struct birth *b, const struct settings *s, struct store *store, char *why, size_t why_n)
 {
@@ -143,6 +156,7 @@ int birth_of(struct birth *b, const struct settings *s, struct store *store, cha
         error = resume(b, s, store, why, why_n);
     } else {
         draw(b, s);
+        error = check_restored(b, s, store, why, why_n);
     }
     if (!error && settle_name(b, s) && (error = save(b, serial + 1, store)))
         snprintf(why, why_n, "cannot write to \"%.200s\": %s", s->data_dir, error_sentence(error));

@@ -1,0 +1,206 @@
+/* restore_main.c: see restore_main.h.
+ *
+ * Into a running cluster the values go as a client's writes: with new stamps, at a quorum, to whoever owns them there. So it works
+ * for a cluster of any size and needs nothing of the old one; the new cluster decides what is written when. It should be empty, for
+ * a key that is there would be written over; --overwrite is for one that is not, as after a restore that was cut short.
+ *
+ * Into a data directory the records go as they are, versions and all, for the founder of a new cluster (store/restore.h). */
+#include "restore_main.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "console/demo_screen.h"
+#include "console/loader.h"
+#include "store/restore.h"
+
+static const char usage[] =
+    "covey restore BACKUP... --into HOST:PORT [--overwrite]   writes what they hold into a running, empty cluster\n"
+    "covey restore BACKUP... --data DIR                       makes a new data directory: `covey start --data DIR` founds\n"
+    "                                                         a new cluster of one node with it\n\n"
+    "A BACKUP is a directory that `covey backup` made. Of a cluster's backups name all that you have: together they hold every "
+    "write\n"
+    "that was acknowledged before the first was taken if at most one node's (of three; W-1, where W must acknowledge) is "
+    "missing.\n"
+    "All of them are checked first. Nothing of what the old nodes were is kept: ids, members, layout.\n";
+
+struct restore {
+    char **backup;
+    unsigned backup_n;
+    const char *into, *data;
+    bool overwrite, help;
+    struct merged merged;
+    struct loader loader;
+    struct screen screen;
+};
+
+static int complain(const char *why)
+{
+    fprintf(stderr, "covey: %s\n", why);
+    return 1;
+}
+
+/* ---- The command line ---- */
+
+static int parse(struct restore *r, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        const char **value = strcmp(argv[i], "--into") == 0 ? &r->into : strcmp(argv[i], "--data") == 0 ? &r->data : NULL;
+        if (value && i + 1 == argc)
+            return fprintf(stderr, "covey: a value is missing after %s\n", argv[i]), 1;
+        if (value)
+            *value = argv[++i];
+        else if (strcmp(argv[i], "--overwrite") == 0)
+            r->overwrite = true;
+        else if (strcmp(argv[i], "--help") == 0)
+            r->help = true;
+        else if (argv[i][0] == '-')
+            return fprintf(stderr, "covey: unknown flag \"%.60s\" (`covey restore --help`)\n", argv[i]), 1;
+        else
+            r->backup[r->backup_n++] = argv[i];
+    }
+    if (r->help)
+        return 0;
+    if (r->backup_n == 0)
+        return complain("name the backups to restore (`covey restore --help`)");
+    if (!r->into == !r->data)
+        return complain("say where to: either --into HOST:PORT, a running cluster, or --data DIR, a new data directory");
+    return r->overwrite && r->data ? complain("--overwrite is for --into: a used data directory is never restored over") : 0;
+}
+
+/* HOST:PORT, the host perhaps in []. */
+static int parse_address(const char *text, char host[256], uint16_t *port)
+{
+    const char *colon = strrchr(text, ':');
+    char *end = NULL;
+    long n = colon ? strtol(colon + 1, &end, 10) : 0;
+    size_t host_n = colon ? (size_t)(colon - text) : 0;
+    if (host_n > 1 && text[0] == '[' && text[host_n - 1] == ']') {
+        text++;
+        host_n -= 2;
+    }
+    if (host_n == 0 || host_n > 255 || *end != 0 || n < 1 || n > 65535)
+        return fprintf(stderr, "covey: --into takes HOST:PORT of a node, not \"%.200s\"\n", text), 1;
+    snprintf(host, 256, "%.*s", (int)host_n, text);
+    *port = (uint16_t)n;
+    return 0;
+}
+
+/* ---- On the way ---- */
+
+static void show_progress(void *arg, uint64_t done, uint64_t all)
+{
+    struct restore *r = arg;
+    screen_progress(&r->screen, (uint32_t)(done >> 20), (uint32_t)(all >> 20));
+}
+
+static void warn(void *arg, const char *sentence)
+{
+    (void)arg;
+    fprintf(stderr, "covey: warning: %s\n", sentence);
+}
+
+static int read_backups(struct restore *r)
+{
+    char words[64], bytes[SCREEN_COUNT];
+    r->merged.progress = show_progress;
+    r->merged.warn = warn;
+    r->merged.arg = r;
+    screen_step(&r->screen, "backups read and checked");
+    int error = merged_open(&r->merged, r->backup, r->backup_n);
+    snprintf(words, sizeof words, "%s bytes", screen_count(r->merged.bytes, bytes));
+    screen_done(&r->screen, error ? "refused" : words, error == 0);
+    return error ? complain(r->merged.why) : 0;
+}
+
+static int finish(struct restore *r, int error, uint64_t keys)
+{
+    char words[64], count[SCREEN_COUNT];
+    snprintf(words, sizeof words, "%s keys", screen_count(keys, count));
+    screen_done(&r->screen, words, error == 0);
+    return error != 0;
+}
+
+/* ---- Where to ---- */
+
+static int load(void *arg, const struct record *record)
+{
+    struct restore *r = arg;
+    return loader_put(&r->loader, record->key, record->value, record->expiry_ms);
+}
+
+/* A cluster that holds keys is not written over by accident. */
+static int check_empty(struct restore *r)
+{
+    uint64_t keys;
+    if (loader_count(&r->loader, &keys) != 0)
+        return complain(r->loader.why);
+    if (keys == 0 || r->overwrite)
+        return 0;
+    fprintf(stderr,
+            "covey: the cluster at %s holds %" PRIu64
+            " keys already: restore into an empty one, or give --overwrite to write over "
+            "those that the backups have too\n",
+            r->into, keys);
+    return 1;
+}
+
+static int run_into(struct restore *r)
+{
+    char host[256];
+    uint16_t port;
+    if (parse_address(r->into, host, &port) != 0)
+        return 1;
+    if (loader_open(&r->loader, host, port) != 0)
+        return complain(r->loader.why);
+    if (check_empty(r) != 0 || read_backups(r) != 0)
+        return 1;
+    screen_step(&r->screen, "keys written");
+    r->loader.why[0] = 0;
+    int error = merged_each(&r->merged, load, r);
+    if (!error)
+        error = loader_finish(&r->loader);
+    if (error)
+        complain(r->loader.why[0] ? r->loader.why : r->merged.why);
+    return finish(r, error, r->loader.acknowledged);
+}
+
+static int run_data(struct restore *r)
+{
+    uint64_t keys = 0;
+    if (read_backups(r) != 0)
+        return 1;
+    screen_step(&r->screen, "keys written");
+    int error = restore_directory(&r->merged, r->data, &keys);
+    if (error)
+        complain(r->merged.why);
+    int code = finish(r, error, keys);
+    if (!error)
+        screen_note(&r->screen, "`covey start --data %s` founds a new cluster with them.", r->data);
+    return code;
+}
+
+int restore_main(int argc, char **argv)
+{
+    struct restore *r = calloc(1, sizeof *r);
+    char **backup = calloc((size_t)argc, sizeof *backup);
+    if (!r || !backup)
+        return complain("out of memory");
+    r->backup = backup;
+    client_init(&r->loader.client);
+    screen_open(&r->screen);
+    int code = parse(r, argc, argv);
+    if (code == 0 && r->help)
+        fputs(usage, stdout);
+    else if (code == 0)
+        code = r->into ? run_into(r) : run_data(r);
+    if (r->merged.table.index.arc)
+        merged_close(&r->merged);
+    loader_close(&r->loader);
+    free(backup);
+    free(r);
+    return code;
+}
