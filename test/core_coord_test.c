@@ -336,6 +336,7 @@ static void test_refused_everywhere_is_failed_not_unknown(void **state)
     coord_stored(&f->coord, op, ERR_NO_SPACE, &(struct version){0}, 0, &f->out);
     assert_non_null(replied(f)); /* C was sent it and has not said no */
     assert_int_equal(replied(f)->error, ERR_UNKNOWN_OUTCOME);
+    assert_int_equal(replied(f)->cause, ERR_NO_SPACE); /* but the operator hears why */
     ask(f, OP_PUT, "k", "v");
     op = sent(f, B, MSG_PUT)->put.op;
     answer_put(f, C, op, ERR_NO_SPACE, (struct version){0});

@@ -160,6 +160,11 @@ static void test_what_is_answered(void **state)
         f, "EXPIRE k 1",
         "-UNKNOWN 1 of 2 needed owners answered in time; the write may or may not have been stored; read it back or write it "
         "again\r\n");
+    assert_true(say(f, "EXPIRE k 1", &r));
+    answer(f, &r, (struct result){.error = ERR_UNKNOWN_OUTCOME, .cause = ERR_NO_SPACE});
+    expect_out(f, "EXPIRE k 1",
+               "-UNKNOWN too few owners have room on their disk; one of them may have stored the write all the same; free some, "
+               "then write it again\r\n");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -310,6 +310,7 @@ void op_reply(struct coord *c, struct op *op, int error, unsigned answered, stru
         .token = op->token,
         .kind = op->kind,
         .error = error,
+        .cause = op->refusal == ERR_NO_SPACE ? ERR_NO_SPACE : 0,
         .answered = (uint8_t)answered,
         .needed = op->need,
         .existed = op->existed,

@@ -147,6 +147,7 @@ struct result {
     uint64_t token;
     enum op_kind kind;
     int error;        /* 0; refused before anything was stored: ERR_NO_QUORUM, ERR_LOADING, ERR_BUSY, ERR_FORMING; and others */
+    int cause;        /* with ERR_UNKNOWN_OUTCOME: ERR_NO_SPACE where a full disk had part in it */
     uint8_t answered; /* with ERR_NO_QUORUM and ERR_UNKNOWN_OUTCOME: owners that did, */
     uint8_t needed;   /* and owners that must */
     bool existed;     /* OP_DEL; OP_EXPIRE: the expiry was changed */

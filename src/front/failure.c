@@ -23,7 +23,10 @@ static void no_quorum(struct reply *r, const struct result *result, const char *
 
 static void unknown_outcome(struct reply *r, const struct result *result)
 {
-    if (is_write(result->kind))
+    if (is_write(result->kind) && result->cause == ERR_NO_SPACE)
+        reply_error(r, "UNKNOWN too few owners have room on their disk; one of them may have stored the write all the same; "
+                       "free some, then write it again");
+    else if (is_write(result->kind))
         reply_error(r,
                     "UNKNOWN %u of %u needed owners answered in time; the write may or may not have been stored; "
                     "read it back or write it again",

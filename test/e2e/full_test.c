@@ -1,0 +1,194 @@
+/* full_test.c: disks that are full, for real: each node's data directory is a small file system of its own (tmpfs).
+ *
+ * The mounts are in a namespace of this process, so that nothing of them outlives it. As root that always works; as an ordinary
+ * user where the kernel allows user namespaces; else the stories are skipped, and say so. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+enum {
+    NODES = 3,
+    DISK_MIB = 112, /* the reserve of 16, a whole segment of 64, and part of another */
+    VALUE = 1024 * 1024,
+    VALUES_MAX = 2 * DISK_MIB,
+};
+
+/* NOSPACE or UNKNOWN: two of three owners are enough to refuse it, and what the third does with it may be open by then. */
+#define NO_ROOM "* too few owners have room on their disk; *"
+
+static bool mounts_allowed;
+
+/* ---- The file systems ---- */
+
+static bool write_text(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    bool done = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+    if (fd >= 0)
+        close(fd);
+    return done;
+}
+
+/* A mount namespace of our own; an ordinary user becomes root of a user namespace for it. */
+static bool own_mounts(void)
+{
+    char map[32];
+    uid_t user = getuid();
+    if (unshare(CLONE_NEWNS) != 0) {
+        snprintf(map, sizeof map, "0 %u 1\n", (unsigned)user);
+        if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0 || !write_text("/proc/self/uid_map", map))
+            return false;
+    }
+    return mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+}
+
+static int full_setup(void **state)
+{
+    char path[PATH_MAX + 8], size[32];
+    int error = e2e_setup(state);
+    struct cluster *c = *state;
+    snprintf(size, sizeof size, "size=%dm", DISK_MIB);
+    for (unsigned i = 0; !error && mounts_allowed && i < NODES; i++) {
+        snprintf(path, sizeof path, "%s/%s", c->nest.dir, e2e_name(i));
+        error = mkdir(path, 0700) != 0 || mount("covey-test", path, "tmpfs", MS_NOSUID | MS_NODEV, size) != 0 ? -1 : 0;
+    }
+    return error;
+}
+
+static int full_teardown(void **state)
+{
+    char path[PATH_MAX + 8];
+    struct cluster *c = *state;
+    for (unsigned i = 0; mounts_allowed && i < NODES; i++) {
+        snprintf(path, sizeof path, "%s/%s", c->nest.dir, e2e_name(i));
+        umount2(path, MNT_DETACH);
+    }
+    return e2e_teardown(state);
+}
+
+/* ---- Large values ---- */
+
+static const char *key_of(unsigned j)
+{
+    static char key[32];
+    snprintf(key, sizeof key, "large:%u", j);
+    return key;
+}
+
+/* Of no pattern that compression could use, and another one for each key. */
+static struct slice value_of(unsigned j)
+{
+    static uint64_t p[VALUE / 8];
+    uint64_t x = j + 1;
+    for (size_t i = 0; i < VALUE / 8; i++) {
+        x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+        p[i] = x;
+    }
+    return slice_of(p, sizeof p);
+}
+
+/* SETs key j; the reply. */
+static const char *put(struct cluster *c, unsigned i, unsigned j)
+{
+    struct client *client = &c->client[i];
+    const struct slice word[] = {SLICE("SET"), slice_str(key_of(j)), value_of(j)};
+    if (client->fd < 0)
+        e2e_expect(c, i, "PONG", "PING");
+    if (client_call(client, word, 3) != 0)
+        return client->why;
+    const struct resp_value *v = client->reply.v;
+    snprintf(c->text, sizeof c->text, "%.*s", (int)v->text.n, (const char *)v->text.p);
+    return c->text;
+}
+
+static void expect_large(struct cluster *c, unsigned i, unsigned j)
+{
+    e2e_ask(c, i, "GET", key_of(j), NULL);
+    const struct resp_value *v = c->client[i].reply.v;
+    e2e_check(c, c->client[i].fd >= 0 && v->type == RESP_BULK && slice_eq(v->text, value_of(j)));
+}
+
+/* Values through all nodes in turn until one is refused: for want of room, and in time. How many were acknowledged, from the
+ * first on. */
+static unsigned fill_up(struct cluster *c, unsigned from)
+{
+    for (unsigned j = from; j < VALUES_MAX; j++) {
+        uint64_t began_ms = e2e_now_ms();
+        const char *answer = put(c, j % NODES, j);
+        e2e_check(c, e2e_now_ms() - began_ms < CLIENT_TIMEOUT_MS);
+        if (strcmp(answer, "OK") == 0)
+            continue;
+        e2e_match(c, __FILE__, __LINE__, NO_ROOM, answer);
+        return j;
+    }
+    e2e_fail(c, __FILE__, __LINE__, "%d MiB fit a disk of %d MiB", VALUES_MAX, DISK_MIB);
+}
+
+/* Nobody took anybody for dead, or stood still. */
+static void expect_no_stall(struct cluster *c)
+{
+    for (unsigned i = 0; i < NODES; i++) {
+        e2e_await_status(c, i, "alive", NODES);
+        assert_int_not_equal(e2e_shell(c, "grep -E 'event=(member.dead|node.stalled)' %s.log", e2e_name(i)), 0);
+    }
+}
+
+/* ---- The stories ---- */
+
+static void skip_without_mounts(void)
+{
+    if (mounts_allowed)
+        return;
+    print_message("skipped: this user may not mount a small file system here (root may)\n");
+    skip();
+}
+
+/* Every node's disk fills up: reads go on, values are refused in words, deletions are taken, and when compaction has made room of
+ * them values are taken again, without anybody doing anything. Nothing acknowledged is lost, then or in a restart. */
+static void test_disks_fill_up_and_recover(void **state)
+{
+    struct cluster *c = *state;
+    skip_without_mounts();
+    e2e_start_all(c, NODES);
+    unsigned n = fill_up(c, 0), deleted = n * 3 / 4;
+    e2e_check(c, n > DISK_MIB / 2);
+    for (unsigned j = 0; j < n; j++)
+        expect_large(c, j % NODES, j);
+    for (unsigned i = 0; i < NODES; i++)
+        e2e_await_log(c, i, "the disk is full: values are refused, deletions are taken");
+    e2e_expect(c, 1, NO_ROOM, "SET", "small", "x");
+    for (unsigned j = 0; j < deleted; j++)
+        e2e_expect(c, j % NODES, "1", "DEL", key_of(j));
+    e2e_await(c, 2, "OK", "SET", "small", "x");
+    for (unsigned i = 0; i < NODES; i++)
+        e2e_await_log(c, i, "there is room on the disk again");
+    for (unsigned j = 0; j < DISK_MIB / 4; j++)
+        assert_string_equal(put(c, j % NODES, VALUES_MAX + j), "OK");
+    expect_no_stall(c);
+    for (unsigned i = 0; i < NODES; i++)
+        e2e_kill(c, i);
+    for (unsigned i = 0; i < NODES; i++)
+        e2e_restart(c, i);
+    e2e_await_whole(c, NODES);
+    for (unsigned j = 0; j < deleted; j++)
+        e2e_expect(c, j % NODES, "(nil)", "GET", key_of(j));
+    for (unsigned j = deleted; j < n; j++)
+        expect_large(c, j % NODES, j);
+    for (unsigned j = 0; j < DISK_MIB / 4; j++)
+        expect_large(c, j % NODES, VALUES_MAX + j);
+}
+
+int main(void)
+{
+    mounts_allowed = own_mounts();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_disks_fill_up_and_recover, full_setup, full_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
