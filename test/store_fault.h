@@ -15,6 +15,7 @@ static struct {
     _Atomic int call_fails, dies; /* of all calls that change something */
     _Atomic bool broken;          /* every write fails */
     _Atomic bool full;            /* there is no room for a reserve */
+    _Atomic int reserve_tries;    /* so often it was asked for */
     int number;                   /* errno of the failure */
     size_t write_max;             /* bytes that one write takes; 0: all */
     bool uncached;                /* no read is in the page cache */
@@ -88,6 +89,7 @@ static inline int faulty_fsync(int fd)
 
 static inline int faulty_fallocate(int fd, off_t at, off_t n)
 {
+    fault.reserve_tries++;
     return fault.full ? ENOSPC : fault_call() ? fault.number : posix_fallocate(fd, at, n);
 }
 

@@ -112,6 +112,125 @@ static void a_disk_without_any_room_refuses(void **state)
     assert_int_equal(fixture_put(f, value_record(SLICE("b"), SLICE("new"), 4)).error, 0);
 }
 
+/* A disk that is full from now on, but for the reserve: the committer's next write meets that. */
+static void fill_disk(struct fixture *f)
+{
+    fault.number = ENOSPC;
+    fault.full = true;
+    fault.write_fails = 1;
+    assert_int_equal(fixture_put(f, state_record(SLICE("last"), SLICE("straw"), 1)).error, 0);
+    wait_for_report(f, "the disk is full");
+}
+
+static void put_keys(struct fixture *f, unsigned from, unsigned to)
+{
+    char key[32], value[32];
+    for (unsigned i = from; i < to; i++)
+        assert_int_equal(fixture_put(f, value_record(numbered(key, "key", i), numbered(value, "value", i), i + 1)).error, 0);
+}
+
+static void delete_keys(struct fixture *f, unsigned from, unsigned to)
+{
+    char key[32];
+    for (unsigned i = from; i < to; i++)
+        assert_int_equal(fixture_put(f, tombstone_record(numbered(key, "key", i), 1000 + i)).error, 0);
+}
+
+static void expect_keys(struct fixture *f, unsigned from, unsigned to)
+{
+    char key[32], value[32];
+    for (unsigned i = from; i < to; i++)
+        fixture_expect(f, numbered(key, "key", i), numbered(value, "value", i));
+}
+
+/* All that there is stands in the segment in use: it is ended, so that what was deleted of it gives room. In interval mode not
+ * before what was written to it is synced. */
+static void a_full_disk_ends_the_segment_in_use(void **state)
+{
+    struct fixture *f = *state;
+    f->options.segment_bytes = 64 * 1024;
+    for (int mode = 0; mode < 2; mode++) {
+        f->options.durability = mode ? DURABILITY_INTERVAL : DURABILITY_FSYNC;
+        fresh_directory(f);
+        put_keys(f, 0, 100);
+        fill_disk(f);
+        delete_keys(f, 0, 60);
+        fixture_until_compacted(f, 1);
+        assert_int_equal(access(fixture_path(f, "seg-00000001.log"), F_OK), -1);
+        fault.full = false;
+        wait_for_report(f, "there is room on the disk again");
+        put_keys(f, 100, 120);
+        for (int again = 0; again < 2; again++) {
+            expect_keys(f, 60, 120);
+            assert_int_equal(fixture_get(f, SLICE("key-59"), GET_DIGEST).record.kind, RECORD_TOMBSTONE);
+            fixture_close(f);
+            open_faulty(f);
+        }
+        fixture_close(f);
+    }
+}
+
+/* Reaps until the upkeep has looked twice more for something to do. */
+static void let_upkeep_look(struct fixture *f)
+{
+    struct store_result out;
+    for (int tries = fault.reserve_tries; fault.reserve_tries < tries + 2;) {
+        assert_false(store_reap(f->store, &out));
+        sem_wait(&f->woken);
+    }
+}
+
+/* A value that is no small part of what its record and a group's mark take. */
+static struct slice wide_value(unsigned i)
+{
+    static char value[200];
+    memset(value, '.', sizeof value);
+    numbered(value, "value", i);
+    return slice_of(value, sizeof value);
+}
+
+static void put_wide_keys(struct fixture *f, unsigned n)
+{
+    enum { GROUP = 9 };
+    char key[32];
+    for (unsigned i = 0; i < n; i++) {
+        struct record r = value_record(numbered(key, "key", i), wide_value(i), i + 1);
+        store_put(f->store, i, &r);
+        if (i % GROUP < GROUP - 1)
+            continue;
+        store_flush(f->store);
+        for (unsigned k = 0; k < GROUP; k++)
+            assert_int_equal(fixture_reap(f).error, 0);
+    }
+}
+
+/* A copy that the reserve has no room for is not begun: it would take that of deletions, and give nothing back. */
+static void a_full_disk_begins_no_copy_that_does_not_fit(void **state)
+{
+    enum { SEGMENT = 64 * 1024, KEYS = 468 };
+    char key[32];
+    struct fixture *f = *state;
+    struct log_stats stats;
+    f->options.segment_bytes = SEGMENT;
+    fresh_directory(f);
+    put_wide_keys(f, KEYS);
+    fill_disk(f);
+    for (unsigned i = 0; i < KEYS; i += 9) /* a ninth of every segment: what is left of each is over five sixths of a reserve */
+        delete_keys(f, i, i + 1);
+    let_upkeep_look(f);
+    log_stats(f->store, &stats);
+    assert_int_equal(stats.copied_bytes, 0);
+    for (unsigned i = 0; i < KEYS; i += 9)
+        delete_keys(f, i + 1, i + 5);
+    fixture_until_compacted(f, 1);
+    log_stats(f->store, &stats);
+    assert_in_range(stats.copied_bytes, 1, (stats.removed + 1) * (SEGMENT - SEGMENT / 6)); /* one may be under way */
+    for (unsigned i = 5; i < 9; i++)
+        fixture_expect(f, numbered(key, "key", i), wide_value(i));
+    fault.full = false;
+    wait_for_report(f, "there is room on the disk again");
+}
+
 /* Interval: a put's result comes out of the flush itself, whatever a sync would say; a state record's only after one. */
 static void interval_mode_syncs_states(void **state)
 {
@@ -278,6 +397,8 @@ int main(void)
         TEST(one_failure_is_survived),
         TEST(a_dead_disk_heals),
         TEST(a_full_disk_takes_deletions),
+        TEST(a_full_disk_ends_the_segment_in_use),
+        TEST(a_full_disk_begins_no_copy_that_does_not_fit),
         TEST(a_disk_without_any_room_refuses),
         TEST(interval_mode_syncs_states),
         TEST(the_interval_sync_fails),

@@ -221,6 +221,14 @@ void commit_dirty(struct committer *c, struct segment *s, uint32_t end)
         pthread_cond_signal(&c->work);
 }
 
+bool commit_owes(struct committer *c)
+{
+    pthread_mutex_lock(&c->lock);
+    bool owes = c->dirty || c->syncing;
+    pthread_mutex_unlock(&c->lock);
+    return owes;
+}
+
 bool commit_stalls(const struct committer *c)
 {
     uint64_t began_us = atomic_load(&((struct committer *)(uintptr_t)c)->sync_began_us);

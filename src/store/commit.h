@@ -66,6 +66,9 @@ bool commit_poll(struct committer *c, struct commit_job *job, int *error);
 /* The owner wrote a segment up to `end` itself: it is synced within SYNC_INTERVAL_MS. */
 void commit_dirty(struct committer *c, struct segment *s, uint32_t end);
 
+/* True while what the owner wrote waits for its sync. */
+bool commit_owes(struct committer *c);
+
 /* True while the disk takes long over an interval sync: a write might have to wait for it. */
 bool commit_stalls(const struct committer *c);
 

@@ -54,6 +54,8 @@ enum {
     DEAD_PERCENT = 40,         /* of a segment, before it is worth a copy: keeps the log below 1.7 times the live bytes */
     CHUNK_BYTES = 1024 * 1024, /* read at once: a millisecond of disk, and 6,000 small records */
     SLICE = 512,               /* records judged or moved in a turn: a tenth of a millisecond */
+    URGENT_PERCENT = 10,       /* the same on a full disk: less would be copied over and over for nothing */
+    ACTIVE_SHARE = 64,         /* of a segment, dead, before the one in use is ended for it: a MiB */
     LOOK_BYTES = 4096,         /* for each segment, that must have died before victims are looked for again */
     YOUNG_SEGMENTS = 4,        /* written since a segment ended, and it is not young any more: 256 MiB of disk at most */
 };
@@ -97,6 +99,16 @@ static uint64_t dead_bytes(const struct compact *c, const struct segment *s, con
     return s->kept.n > 0 && !kept_may_go(c, s) ? dead - s->kept.bytes : dead;
 }
 
+/* Whether a segment has died enough for a copy. On a full disk the copy must fit what the reserve has for it: one that does not
+ * would eat up the room for deletions and come to nothing. */
+static bool worth(const struct compact *c, const struct tally *t, uint64_t dead)
+{
+    uint64_t percent = c->urgent ? URGENT_PERCENT : c->dead_percent ? c->dead_percent : DEAD_PERCENT;
+    if (t->all == 0)
+        return true;
+    return dead * 100 >= t->all * percent && (!c->urgent || t->live <= reserve_for_copies(c->reserve));
+}
+
 static bool eligible(const struct compact *c, const struct segment *s)
 {
     return s && s != c->segments->active && s != c->output && s->stage == SEGMENT_USED && !s->shunned;
@@ -114,12 +126,6 @@ static uint64_t young_until_us(const struct compact *c, const struct segment *s,
     uint64_t until_us = s->ended_us + (uint64_t)c->patience_ms * 1000;
     bool few = c->table->tallies.written - s->ended_written < (uint64_t)YOUNG_SEGMENTS * c->segment_bytes;
     return !c->urgent && few && until_us > now_us ? until_us : 0;
-}
-
-static bool worth(const struct compact *c, const struct tally *t, uint64_t dead)
-{
-    uint64_t percent = c->dead_percent ? c->dead_percent : DEAD_PERCENT;
-    return c->urgent ? dead > 0 : t->all == 0 || dead * 100 >= t->all * percent;
 }
 
 /* The segment most worth compacting; NULL when none is. *again_us: when a young one that is worth it will be old; 0: there is
@@ -163,6 +169,14 @@ void compact_first(struct compact *c, struct segment *s)
 {
     s->first = s->aside = true;
     c->seen_n = 0; /* let victims be looked for, though nothing has died */
+}
+
+bool compact_wants_active(const struct compact *c)
+{
+    const struct segment *s = c->segments->active;
+    const struct tally *t = &c->table->tallies.of[s->slot];
+    uint64_t dead = dead_bytes(c, s, t), again_us;
+    return !s->ended && dead >= c->segment_bytes / ACTIVE_SHARE && worth(c, t, dead) && !choose(c, keeper_clock_us(), &again_us);
 }
 
 bool compact_due(const struct compact *c)

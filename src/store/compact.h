@@ -36,7 +36,7 @@ struct compact {
     uint32_t segment_bytes;
     uint32_t dead_percent; /* of a victim, at least; 0: DEAD_PERCENT */
     uint32_t patience_ms;  /* how long a segment is young */
-    bool urgent;           /* the disk is full: any dead byte counts, and no pauses */
+    bool urgent;           /* the disk is full: less of a victim must be dead, its copy must fit the reserve, and no pauses */
     /* its own */
     enum compact_stage {
         COMPACT_REST,
@@ -78,6 +78,10 @@ bool compact_step(struct compact *c);
 
 /* A read has met damage in a segment: it is a victim at once, and set aside. */
 void compact_first(struct compact *c, struct segment *s);
+
+/* True when there is no victim, and the segment in use would be one if it were ended. For a full disk: else what was deleted from a
+ * small store would never give room. */
+bool compact_wants_active(const struct compact *c);
 
 /* True when there is a victim worth it. */
 bool compact_due(const struct compact *c);

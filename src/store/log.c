@@ -291,17 +291,19 @@ static void collect(struct log *l)
     doubt_look(&l->doubt, &l->table, !l->out && !l->flushed);
 }
 
-/* The upkeep has made a segment that can be written. */
+/* The upkeep has made a segment that can be written. The one in use is left for it when nothing of it is on its way. */
 static void heal(struct log *l)
 {
     struct segment *fresh = l->upkeep.fresh;
-    if (!fresh || l->out || !segments_reserve(&l->segments) || tally_room(&l->table.tallies, (uint16_t)l->segments.slot_n) != 0)
+    if (!fresh || l->out || commit_owes(&l->committer) || !segments_reserve(&l->segments) ||
+        tally_room(&l->table.tallies, (uint16_t)l->segments.slot_n) != 0)
         return;
     l->upkeep.fresh = NULL;
     l->upkeep.heal = false;
-    l->failed = 0;
     retire(l, fresh);
-    report(l, "the disk takes writes again");
+    if (l->failed)
+        report(l, "the disk takes writes again");
+    l->failed = 0;
 }
 
 /* A slice of what is to be done beside reads and writes; the owner is woken when there is more. */

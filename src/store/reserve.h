@@ -10,7 +10,9 @@
 
 #include "store/log_io.h"
 
-enum { RESERVE_BYTES = 16 * 1024 * 1024 }; /* a hundred thousand deletions, or the live part of a segment worth compacting */
+/* The live part of any segment that is worth compacting (60 % of 64 MiB), and a sixth on top, which is kept for deletions: fifty
+ * thousand of them. So however full the disk is, deleting 40 % of what a segment holds makes room again. */
+enum { RESERVE_BYTES = 48 * 1024 * 1024 };
 
 struct reserve {
     const struct log_io *io;
@@ -24,6 +26,12 @@ int reserve_take(struct reserve *r);
 
 /* Gives the room away; false when it was given away before. Any thread. */
 bool reserve_release(struct reserve *r);
+
+/* What a copy may take of the room; the rest is for deletions. */
+static inline uint64_t reserve_for_copies(const struct reserve *r)
+{
+    return (uint64_t)(r->bytes - r->bytes / 6);
+}
 
 static inline bool reserve_held(const struct reserve *r)
 {

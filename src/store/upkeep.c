@@ -124,7 +124,6 @@ static void failed(struct upkeep *u, const char *what, int *error)
 
 static bool compact_slice(struct upkeep *u)
 {
-    u->compact.urgent = u->full;
     bool more = compact_step(&u->compact);
     if (u->compact.error && !compact_busy(&u->compact))
         failed(u, "compaction", &u->compact.error);
@@ -143,7 +142,9 @@ static bool begin(struct upkeep *u)
 {
     struct segment *parted = compact_parted(&u->compact);
     bool more = false;
-    if (u->heal && !u->fresh) {
+    u->compact.urgent = u->full;
+    bool roll = u->full && !u->tired && compact_wants_active(&u->compact);
+    if ((u->heal || roll) && !u->fresh) {
         ask(u, UPKEEP_HEAL, make_segment);
     } else if (parted) {
         u->error = 0; /* there may be room when it is gone */

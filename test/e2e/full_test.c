@@ -14,9 +14,11 @@
 
 enum {
     NODES = 3,
-    DISK_MIB = 112, /* the reserve of 16, a whole segment of 64, and part of another */
+    DISK_MIB = 160, /* the reserve of 48, a whole segment of 64, and part of another */
     VALUE = 1024 * 1024,
+    SMALL_MIB = 90, /* the reserve, and part of a segment */
     VALUES_MAX = 2 * DISK_MIB,
+    AGAIN = 20, /* values stored once there is room again */
 };
 
 /* NOSPACE or UNKNOWN: two of three owners are enough to refuse it, and what the third does with it may be open by then. */
@@ -35,17 +37,19 @@ static bool write_text(const char *path, const char *text)
     return done;
 }
 
-/* A mount namespace of our own; an ordinary user becomes root of a user namespace for it. */
+/* An ordinary user becomes root of a user namespace, in which files may be made. */
+static bool own_users(void)
+{
+    char users[32], groups[32];
+    snprintf(users, sizeof users, "0 %u 1\n", (unsigned)getuid());
+    snprintf(groups, sizeof groups, "0 %u 1\n", (unsigned)getgid());
+    return unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 && write_text("/proc/self/uid_map", users) &&
+           write_text("/proc/self/setgroups", "deny") && write_text("/proc/self/gid_map", groups);
+}
+
 static bool own_mounts(void)
 {
-    char map[32];
-    uid_t user = getuid();
-    if (unshare(CLONE_NEWNS) != 0) {
-        snprintf(map, sizeof map, "0 %u 1\n", (unsigned)user);
-        if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0 || !write_text("/proc/self/uid_map", map))
-            return false;
-    }
-    return mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+    return (unshare(CLONE_NEWNS) == 0 || own_users()) && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
 }
 
 static int full_setup(void **state)
@@ -139,6 +143,27 @@ static void expect_no_stall(struct cluster *c)
     }
 }
 
+/* What was deleted is gone, the rest is there, and so is what was stored when there was room again. */
+static void expect_after(struct cluster *c, unsigned deleted, unsigned n)
+{
+    for (unsigned j = 0; j < deleted; j++)
+        e2e_expect(c, j % NODES, "(nil)", "GET", key_of(j));
+    for (unsigned j = deleted; j < n; j++)
+        expect_large(c, j % NODES, j);
+    for (unsigned j = 0; j < AGAIN; j++)
+        expect_large(c, j % NODES, VALUES_MAX + j);
+}
+
+static void shrink_disks(struct cluster *c)
+{
+    char path[PATH_MAX + 8], size[32];
+    snprintf(size, sizeof size, "size=%dm", SMALL_MIB);
+    for (unsigned i = 0; i < NODES; i++) {
+        snprintf(path, sizeof path, "%s/%s", c->nest.dir, e2e_name(i));
+        e2e_check(c, mount(NULL, path, NULL, MS_REMOUNT | MS_NOSUID | MS_NODEV, size) == 0);
+    }
+}
+
 /* ---- The stories ---- */
 
 static void skip_without_mounts(void)
@@ -150,25 +175,29 @@ static void skip_without_mounts(void)
 }
 
 /* Every node's disk fills up: reads go on, values are refused in words, deletions are taken, and when compaction has made room of
- * them values are taken again, without anybody doing anything. Nothing acknowledged is lost, then or in a restart. */
+ * them values are taken again, without anybody doing anything. A few deletions at first give no room: nor do they use up what the
+ * others need. Nothing acknowledged is lost, then or in a restart. */
 static void test_disks_fill_up_and_recover(void **state)
 {
     struct cluster *c = *state;
     skip_without_mounts();
     e2e_start_all(c, NODES);
-    unsigned n = fill_up(c, 0), deleted = n * 3 / 4;
+    unsigned n = fill_up(c, 0), few = n / 10, deleted = n * 3 / 4;
     e2e_check(c, n > DISK_MIB / 2);
     for (unsigned j = 0; j < n; j++)
         expect_large(c, j % NODES, j);
     for (unsigned i = 0; i < NODES; i++)
         e2e_await_log(c, i, "the disk is full: values are refused, deletions are taken");
     e2e_expect(c, 1, NO_ROOM, "SET", "small", "x");
-    for (unsigned j = 0; j < deleted; j++)
+    for (unsigned j = 0; j < few; j++)
+        e2e_expect(c, j % NODES, "1", "DEL", key_of(j));
+    e2e_expect(c, 0, NO_ROOM, "SET", "small", "x");
+    for (unsigned j = few; j < deleted; j++)
         e2e_expect(c, j % NODES, "1", "DEL", key_of(j));
     e2e_await(c, 2, "OK", "SET", "small", "x");
     for (unsigned i = 0; i < NODES; i++)
         e2e_await_log(c, i, "there is room on the disk again");
-    for (unsigned j = 0; j < DISK_MIB / 4; j++)
+    for (unsigned j = 0; j < AGAIN; j++)
         assert_string_equal(put(c, j % NODES, VALUES_MAX + j), "OK");
     expect_no_stall(c);
     for (unsigned i = 0; i < NODES; i++)
@@ -176,12 +205,25 @@ static void test_disks_fill_up_and_recover(void **state)
     for (unsigned i = 0; i < NODES; i++)
         e2e_restart(c, i);
     e2e_await_whole(c, NODES);
+    expect_after(c, deleted, n);
+}
+
+/* The same when all that there is stands in the segment in use. */
+static void test_a_small_disk(void **state)
+{
+    struct cluster *c = *state;
+    skip_without_mounts();
+    e2e_start_all(c, NODES);
+    shrink_disks(c);
+    unsigned n = fill_up(c, 0), deleted = n * 3 / 4;
     for (unsigned j = 0; j < deleted; j++)
-        e2e_expect(c, j % NODES, "(nil)", "GET", key_of(j));
+        e2e_expect(c, j % NODES, "1", "DEL", key_of(j));
+    e2e_await(c, 2, "OK", "SET", "small", "x");
+    for (unsigned i = 0; i < NODES; i++)
+        e2e_await_log(c, i, "there is room on the disk again");
     for (unsigned j = deleted; j < n; j++)
         expect_large(c, j % NODES, j);
-    for (unsigned j = 0; j < DISK_MIB / 4; j++)
-        expect_large(c, j % NODES, VALUES_MAX + j);
+    expect_no_stall(c);
 }
 
 int main(void)
@@ -189,6 +231,7 @@ int main(void)
     mounts_allowed = own_mounts();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_disks_fill_up_and_recover, full_setup, full_teardown),
+        cmocka_unit_test_setup_teardown(test_a_small_disk, full_setup, full_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
