@@ -294,7 +294,7 @@ static void collect(struct log *l)
 /* The upkeep has made a segment that can be written. The one in use is left for it when nothing of it is on its way. */
 static void heal(struct log *l)
 {
-    struct segment *fresh = l->upkeep.fresh;
+    struct segment *fresh = l->upkeep.job == UPKEEP_HEAL ? NULL : l->upkeep.fresh; /* the keeper may be at it */
     if (!fresh || l->out || commit_owes(&l->committer) || !segments_reserve(&l->segments) ||
         tally_room(&l->table.tallies, (uint16_t)l->segments.slot_n) != 0)
         return;

@@ -59,7 +59,7 @@ static void make_segment(struct keeper *k, void *arg)
 {
     struct upkeep *u = arg;
     keeper_pause(k, RETRY_US);
-    u->error = segments_create(&u->segments->numbers, u->dir, u->segments->active, u->io, &u->fresh);
+    u->error = segments_create(&u->segments->numbers, u->dir, u->before, u->io, &u->fresh);
 }
 
 static void ask(struct upkeep *u, enum upkeep_job job, void (*run)(struct keeper *k, void *arg))
@@ -125,7 +125,7 @@ static void failed(struct upkeep *u, const char *what, int *error)
 static bool compact_slice(struct upkeep *u)
 {
     bool more = compact_step(&u->compact);
-    if (u->compact.error && !compact_busy(&u->compact))
+    if (!compact_busy(&u->compact) && u->compact.error)
         failed(u, "compaction", &u->compact.error);
     return more;
 }
@@ -133,7 +133,7 @@ static bool compact_slice(struct upkeep *u)
 static void snapshot_slice(struct upkeep *u)
 {
     snapshot_step(&u->snapshot);
-    if (u->snapshot.error && !snapshot_busy(&u->snapshot))
+    if (!snapshot_busy(&u->snapshot) && u->snapshot.error)
         failed(u, "the snapshot of the index", &u->snapshot.error);
 }
 
@@ -145,6 +145,7 @@ static bool begin(struct upkeep *u)
     u->compact.urgent = u->full;
     bool roll = u->full && !u->tired && compact_wants_active(&u->compact);
     if ((u->heal || roll) && !u->fresh) {
+        u->before = u->heal ? u->segments->active : NULL; /* whose end is final only when it has failed */
         ask(u, UPKEEP_HEAL, make_segment);
     } else if (parted) {
         u->error = 0; /* there may be room when it is gone */
