@@ -171,6 +171,8 @@ static int run_into(struct restore *r)
 static int run_data(struct restore *r)
 {
     uint64_t keys = 0;
+    if (restore_allowed(&r->merged, r->data) != 0)
+        return complain(r->merged.why);
     if (read_backups(r) != 0)
         return 1;
     screen_step(&r->screen, "keys written");

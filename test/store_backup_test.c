@@ -157,9 +157,8 @@ static void the_manifest_has_one_spelling(void **state)
 
 /* Overwrites go on while it is taken, and compaction removes the files that it is taken of: it has what was there when it began,
  * of every key, and nothing that came later. */
-static void it_is_of_one_moment(void **state)
+static void check_one_moment(struct fixture *f)
 {
-    struct fixture *f = *state;
     unsigned want[KEYS] = {0}, number = 0;
     struct log_stats stats;
     f->options.segment_bytes = 3000;
@@ -180,6 +179,19 @@ static void it_is_of_one_moment(void **state)
     for (unsigned i = 0; i < KEYS; i++)
         assert_int_equal(found.number[i], want[i]);
     assert_int_equal(entries(f->root), 2);
+}
+
+static void it_is_of_one_moment(void **state)
+{
+    check_one_moment(*state);
+}
+
+/* What is visible counts, not what is synced: the copy is synced itself. */
+static void in_interval_mode_too(void **state)
+{
+    struct fixture *f = *state;
+    f->options.durability = DURABILITY_INTERVAL;
+    check_one_moment(f);
 }
 
 /* Files that have ended are linked, not copied, as long as they are there. */
@@ -464,6 +476,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_manifest_has_one_spelling),
         TEST(it_is_of_one_moment),
+        TEST(in_interval_mode_too),
         TEST(what_has_ended_is_linked),
         TEST(bad_paths_are_refused),
         TEST(a_failure_leaves_nothing),

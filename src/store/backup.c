@@ -18,6 +18,8 @@
  * by version makes one). What was acknowledged before is in it as far as this node is an owner and acknowledged: another quorum
  * may have been without this node. Hence one backup of each node, and their merge (restore.h).
  *
+ * Hints are left out: what they bring stands at W owners already, or was never acknowledged.
+ *
  * **Whole or not there.** It grows under "NAME.partial-MEMBER" and is renamed at the end, over nothing or an empty directory,
  * which is all that rename(2) replaces. A failure removes it. A killed node leaves it behind: a node has one backup at a time, so
  * the next one removes every partial of its own member that it finds beside its own.

@@ -153,6 +153,13 @@ static int put_states(struct restoring *r)
     return settle(r);
 }
 
+int restore_allowed(struct merged *m, const char *path)
+{
+    struct restoring r = {.m = m};
+    int error = set_paths(&r, path);
+    return error ? error : check_place(&r);
+}
+
 int restore_directory(struct merged *m, const char *path, uint64_t *keys)
 {
     struct restoring r = {.m = m};

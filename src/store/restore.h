@@ -13,6 +13,9 @@
 
 enum { RESTORED_FORMAT = 1, RESTORED_BYTES = 17 };
 
+/* Whether a directory may be made there: 0, or as restore_directory refuses it. To be asked before all is read. */
+int restore_allowed(struct merged *m, const char *path);
+
 /* Makes the directory, which must not exist or be empty; it appears when it is whole. *keys: how many it holds. 0; with a sentence
  * in m->why: ERR_REFUSED (there is something), ERR_LOCKED, ERR_IO, ERR_NO_SPACE, or an error of merged_each. */
 int restore_directory(struct merged *m, const char *path, uint64_t *keys);
