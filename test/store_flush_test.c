@@ -1,67 +1,8 @@
 /* Flushes: what they cover is absent, whenever it comes; they merge by the greater stamp and outlive a replay. Over the
  * memory store and over the log. */
-#include "store_fixture.h"
+#include "store_both.h"
 
-#include "store/mem.h"
 #include "store/table.h"
-
-struct both {
-    struct fixture *log; /* its `store` is the one under test, whichever it is */
-    struct mem_disk disk;
-    bool mem;
-};
-
-static int setup_mem(void **state)
-{
-    struct both *b = test_calloc(1, sizeof *b);
-    b->mem = true;
-    fixture_setup((void **)&b->log);
-    b->log->store = mem_open(&(struct mem_options){.disk = &b->disk});
-    *state = b;
-    return b->log->store ? 0 : -1;
-}
-
-static int setup_log(void **state)
-{
-    struct both *b = test_calloc(1, sizeof *b);
-    fixture_setup((void **)&b->log);
-    fixture_open(b->log);
-    *state = b;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct both *b = *state;
-    fixture_teardown((void **)&b->log);
-    mem_disk_close(&b->disk);
-    test_free(b);
-    return 0;
-}
-
-static struct store_result reap(struct both *b)
-{
-    if (b->mem)
-        mem_sync(b->log->store);
-    return fixture_reap(b->log);
-}
-
-static struct store_result put(struct both *b, struct record r)
-{
-    store_put(b->log->store, r.version.stamp, &r);
-    store_flush(b->log->store);
-    return reap(b);
-}
-
-/* Closes the store and opens it again on what the device holds. */
-static void reopen(struct both *b)
-{
-    fixture_close(b->log);
-    if (b->mem)
-        b->log->store = mem_open(&(struct mem_options){.disk = &b->disk});
-    else
-        fixture_open(b->log);
-}
 
 static struct record flush_record(uint64_t stamp)
 {
