@@ -46,9 +46,14 @@ static int info_memory(struct buf *out, const struct session *s)
                       s->front->memory_rss);
 }
 
+/* A backup is what BGSAVE is to Redis. */
 static int info_persistence(struct buf *out, const struct session *s)
 {
-    return buf_printf(out, "loading:%d\r\naof_enabled:1\r\n", !s->front->ready);
+    const struct front *f = s->front;
+    return buf_printf(out,
+                      "loading:%d\r\naof_enabled:1\r\nrdb_bgsave_in_progress:%d\r\nrdb_last_save_time:%" PRIu64
+                      "\r\nrdb_last_bgsave_status:%s\r\n",
+                      !f->ready, f->backup_running, f->backup_ms / 1000, f->backup_failed ? "err" : "ok");
 }
 
 static int info_stats(struct buf *out, const struct session *s)

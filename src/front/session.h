@@ -47,7 +47,9 @@ struct front {
     uint64_t ops_per_sec;                     /* likewise */
     uint64_t loop_longest_ms, loop_recent_ms; /* likewise: the longest turn of the loop, ever and lately */
     uint64_t process_id;
-    struct session *sessions; /* list of all, for CLIENT LIST and publishing */
+    bool backup_running, backup_failed; /* told by the world: the backup under way, and how the last one ended */
+    uint64_t backup_ms;                 /* wall time of which the last good one is; 0: there was none since the start */
+    struct session *sessions;           /* list of all, for CLIENT LIST and publishing */
     uint32_t session_n;
     uint64_t next_client_id;
 };

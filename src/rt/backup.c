@@ -23,7 +23,7 @@ static int begin(struct world *w, struct slice path)
         .whole = !w->node.recovering,
     };
     int error = log_backup(w->store, &o);
-    w->backing |= error == 0;
+    w->front.backup_running |= error == 0;
     if (!error)
         world_log(w, TRACE_INFO, "backup.began", "", text);
     return error;
@@ -53,10 +53,14 @@ void backup_request(struct world *w, const struct request *r)
 void backup_look(struct world *w)
 {
     struct log_backup_state s;
-    if (!w->backing)
+    if (!w->front.backup_running)
         return;
     log_backup_state(w->store, &s);
-    w->backing = s.running;
-    if (!s.running)
-        world_log(w, s.error ? TRACE_WARN : TRACE_INFO, s.error ? "backup.failed" : "backup.done", "", s.error ? s.why : s.path);
+    if (s.running)
+        return;
+    w->front.backup_running = false;
+    w->front.backup_failed = s.error != 0;
+    if (!s.error)
+        w->front.backup_ms = s.taken_ms;
+    world_log(w, s.error ? TRACE_WARN : TRACE_INFO, s.error ? "backup.failed" : "backup.done", "", s.error ? s.why : s.path);
 }

@@ -71,7 +71,6 @@ struct world {
     uint64_t window_ms, window_longest_ms, before_longest_ms;
     uint64_t turns; /* of the loop so far */
     uint64_t steps; /* of the node so far */
-    bool backing;   /* a backup is under way, whose end is to be logged */
     bool stepping;  /* inside world_step */
     bool closing;   /* nothing steps the node any more */
     int error;      /* why the node stopped by itself */

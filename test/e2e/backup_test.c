@@ -296,8 +296,10 @@ static void test_refusals(void **state)
     assert_int_equal(client_receive(client, CLIENT_TIMEOUT_MS), 0);
     e2e_match(c, __FILE__, __LINE__, "BUSY a backup to */one is under way*", (const char *)client->reply.v[0].text.p);
     e2e_await_log(c, 0, "event=backup.done");
+    e2e_expect(c, 0, "*rdb_bgsave_in_progress:0?*rdb_last_save_time:[1-9]*rdb_last_bgsave_status:ok?*", "INFO", "persistence");
     assert_int_equal(e2e_shell(c, "$COVEY backup one -p %u", e2e_port(c, 0)), 1);
     e2e_match(c, __FILE__, __LINE__, "*exists already*", c->text);
+    e2e_expect(c, 0, "*rdb_last_save_time:[1-9]*rdb_last_bgsave_status:err?*", "INFO", "persistence");
     shell_ok(c, "cp -r one two && printf x | dd of=two/seg-00000001.log bs=1 seek=200 conv=notrunc");
     assert_int_equal(e2e_shell(c, "$COVEY restore two --data new"), 1);
     e2e_match(c, __FILE__, __LINE__, "*two/seg-00000001.log is damaged*use another backup*", c->text);
