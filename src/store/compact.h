@@ -79,8 +79,8 @@ bool compact_step(struct compact *c);
 /* A read has met damage in a segment: it is a victim at once, and set aside. */
 void compact_first(struct compact *c, struct segment *s);
 
-/* True when there is no victim, and the segment in use would be one if it were ended. For a full disk: else what was deleted from a
- * small store would never give room. */
+/* True when there is no victim, and the segment in use would be one if it were ended. For a full disk: else what was deleted
+ * from a small store would never give room. */
 bool compact_wants_active(const struct compact *c);
 
 /* True when there is a victim worth it. */

@@ -53,8 +53,8 @@ struct log_backup_state {
     const char *path, *why;     /* live until the next call of log_backup */
 };
 
-/* Begins a backup of all that is visible now. 0; ERR_BUSY (one is under way); ERR_REFUSED or ERR_NO_MEMORY, with a sentence in the
- * state. The rest is told by the state; `wake` is called when it changes. */
+/* Begins a backup of all that is visible now. 0; ERR_BUSY (one is under way); ERR_REFUSED or ERR_NO_MEMORY, with a sentence in
+ * the state. The rest is told by the state; `wake` is called when it changes. */
 int log_backup(struct store *s, const struct log_backup *o);
 void log_backup_state(const struct store *s, struct log_backup_state *out);
 
