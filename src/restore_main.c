@@ -2,7 +2,8 @@
  *
  * Into a running cluster the values go as a client's writes: with new stamps, at a quorum, to whoever owns them there. So it
  * works for a cluster of any size and needs nothing of the old one; the new cluster decides what is written when. It should be
- * empty, for a key that is there would be written over; --overwrite is for one that is not, as after a restore that was cut short.
+ * empty, for a key that is there would be written over; --overwrite is for one that is not, as after a restore that was cut
+ * short.
  *
  * Into a data directory the records go as they are, versions and all, for the founder of a new cluster (store/restore.h). */
 #include "restore_main.h"

@@ -218,6 +218,29 @@ static void what_has_ended_is_linked(void **state)
     assert_int_equal(found.number[0], 1000);
 }
 
+/* Where there can be no links, on another file system, all is copied. */
+static void elsewhere_all_is_copied(void **state)
+{
+    struct fixture *f = *state;
+    struct stat here, there;
+    char root[] = "/dev/shm/covey-backup-XXXXXX", path[64];
+    if (!mkdtemp(root)) {
+        print_message("skipped: nothing can be made in /dev/shm\n");
+        skip();
+    }
+    snprintf(path, sizeof path, "%s/monday", root);
+    f->options.segment_bytes = 3000;
+    fixture_open(f);
+    for (unsigned i = 0; i < KEYS; i++)
+        put(f, i, i + 1);
+    make(f, path);
+    assert_int_equal(READ(path), 0);
+    assert_int_equal(stat(root, &there) | stat(f->root, &here), 0);
+    nftw(root, fixture_remove, 16, FTW_DEPTH | FTW_PHYS);
+    assert_int_not_equal(here.st_dev, there.st_dev); /* else this was no test: give another place for it */
+    assert_int_equal(found.n, KEYS);
+}
+
 /* ---- Whole or not there ---- */
 
 static void bad_paths_are_refused(void **state)
@@ -478,6 +501,7 @@ int main(void)
         TEST(it_is_of_one_moment),
         TEST(in_interval_mode_too),
         TEST(what_has_ended_is_linked),
+        TEST(elsewhere_all_is_copied),
         TEST(bad_paths_are_refused),
         TEST(a_failure_leaves_nothing),
         TEST(a_backup_that_was_cut_short_is_cleared),
