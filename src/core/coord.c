@@ -15,10 +15,6 @@
  * that was asked under an earlier one counts as not asked. Asking twice is harmless: writes carry their version, reads
  * change nothing.
  *
- * Time. All operations live for the same time and are looked at again at the same interval, so two queues in order of
- * arrival replace a timer heap. Work that grows with the number of operations (a member died under ten thousand of
- * them) is a sweep over the slab, cut into slices: coord_deadline_ms says "now" until it is through.
- *
  * Lingering. A write is answered at W acks, but it is not over: it stays in its slot until every owner acknowledged it, or
  * its deadline came, or the missing owners are known to be gone; then whoever may lack it gets a hint (ACT_HINT_PUT; the
  * replay is core/hint.c). What lingers is bounded apart from what clients wait for, so that a slow owner never takes the
@@ -37,9 +33,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const uint32_t NONE = UINT32_MAX;
-static const uint32_t INDEX_MASK = (1u << SLAB_INDEX_BITS) - 1;
-
 /* How many can linger: the last to come may be over the bound before another goes. */
 static uint32_t linger_max(const struct coord *c)
 {
@@ -52,12 +45,12 @@ int coord_init(struct coord *c, const struct coord_options *o)
         .self = o->self,
         .deadline_ms = o->deadline_ms ? o->deadline_ms : OP_DEADLINE_DEFAULT_MS,
         .ceiling_ms = UINT64_MAX,
-        .by_deadline = {NONE, NONE},
-        .by_tick = {NONE, NONE},
-        .by_answer = {NONE, NONE},
+        .by_deadline = {OP_NONE, OP_NONE},
+        .by_tick = {OP_NONE, OP_NONE},
+        .by_answer = {OP_NONE, OP_NONE},
         .ops_max = o->ops_max ? o->ops_max : OPS_MAX_DEFAULT,
         .linger_bytes_max = o->linger_bytes_max ? o->linger_bytes_max : LINGER_BYTES_DEFAULT,
-        .by_hedge = {NONE, NONE},
+        .by_hedge = {OP_NONE, OP_NONE},
     };
     slab_init(&c->ops, sizeof(struct op), c->ops_max + linger_max(c));
     return 0;
@@ -75,301 +68,12 @@ void coord_close(struct coord *c)
     c->peer = NULL;
 }
 
-/* ---- The queues ---- */
-
-static struct op *op_at(const struct coord *c, uint32_t index)
-{
-    uint64_t handle;
-    struct op *op = slab_at(&c->ops, index, &handle);
-    CHECK(op);
-    return op;
-}
-
-static struct op_queue_link *queue_link(const struct coord *c, const struct op_queue *q, uint32_t index)
-{
-    struct op *op = op_at(c, index);
-    return q == &c->by_deadline ? &op->by_deadline
-           : q == &c->by_tick   ? &op->by_tick
-           : q == &c->by_answer ? &op->by_answer
-                                : &op->by_hedge;
-}
-
-static void queue_push(struct coord *c, struct op_queue *q, uint32_t index)
-{
-    *queue_link(c, q, index) = (struct op_queue_link){q->tail, NONE};
-    if (q->tail == NONE)
-        q->head = index;
-    else
-        queue_link(c, q, q->tail)->next = index;
-    q->tail = index;
-}
-
-static void queue_remove(struct coord *c, struct op_queue *q, uint32_t index)
-{
-    struct op_queue_link l = *queue_link(c, q, index);
-    if (l.prev == NONE)
-        q->head = l.next;
-    else
-        queue_link(c, q, l.prev)->next = l.next;
-    if (l.next == NONE)
-        q->tail = l.prev;
-    else
-        queue_link(c, q, l.next)->prev = l.prev;
-}
-
-/* ---- What read and write share ---- */
-
-struct record op_record(const struct op *op)
-{
-    struct record r = op->record;
-    r.key = op_key(op);
-    r.value = op->have_value ? op_value(op) : slice_of(NULL, 0);
-    return r;
-}
-
-int op_owner_index(const struct op *op, uint64_t id)
-{
-    for (unsigned i = 0; i < op->owner_n; i++)
-        if (op->owner[i].id == id)
-            return (int)i;
-    return -1;
-}
-
-unsigned op_count(const struct op *op, enum owner_state state)
-{
-    unsigned n = 0;
-    for (unsigned i = 0; i < op->owner_n; i++)
-        n += op->owner[i].state == state;
-    return n;
-}
-
-void op_reset(struct op *op)
-{
-    for (unsigned i = 0; i < op->owner_n; i++)
-        if (op->owner[i].state != OWNER_FAILED)
-            op->owner[i].state = OWNER_IDLE;
-    op->value_from = REPLICAS_MAX;
-}
-
-struct coord_peer *op_peer(const struct coord *c, uint64_t id)
-{
-    for (unsigned low = 0, high = c->peer_n; low < high;) {
-        unsigned mid = (low + high) / 2;
-        if (c->peer[mid].id == id)
-            return &c->peer[mid];
-        if (c->peer[mid].id < id)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return NULL;
-}
-
-static bool peer_reachable(const struct coord *c, const struct coord_peer *p)
-{
-    return p->state <= MEMBER_SUSPECT && p->addr.family != 0 && (p->linked || p->held_until_ms <= c->now_ms);
-}
-
-bool coord_reachable(const struct coord *c, uint64_t id)
-{
-    const struct coord_peer *p = op_peer(c, id);
-    return id == c->self || (p && peer_reachable(c, p));
-}
-
-bool op_reachable(const struct coord *c, const struct op *op, unsigned i)
-{
-    return coord_reachable(c, op->owner[i].id);
-}
-
-unsigned op_reachable_n(const struct coord *c, const struct op *op)
-{
-    unsigned n = 0;
-    for (unsigned i = 0; i < op->owner_n; i++)
-        n += op_reachable(c, op, i);
-    return n;
-}
-
-bool op_lost(const struct coord *c, const struct op *op, unsigned i)
-{
-    const struct op_owner *o = &op->owner[i];
-    if (o->id == c->self)
-        return false; /* the own store always answers */
-    const struct coord_peer *p = op_peer(c, o->id);
-    return !p || p->link != o->link;
-}
-
-/* Marks the owner as asked and returns its address. */
-static struct addr owner_ask(struct coord *c, struct op *op, unsigned i)
-{
-    const struct coord_peer *p = op_peer(c, op->owner[i].id);
-    CHECK(p);
-    op->owner[i].state = OWNER_ASKED;
-    op->owner[i].link = p->link;
-    op->owner[i].asked_ms = c->now_ms;
-    return p->addr;
-}
-
-void op_send_put(struct coord *c, struct op *op, unsigned i, struct out *out)
-{
-    struct addr addr = owner_ask(c, op, i);
-    if (op->owner[i].id == c->self) {
-        struct action *a = out_add(out, ACT_STORE_PUT);
-        a->put.token = TOKEN(TOKEN_COORD, op->handle);
-        a->put.record = op_record(op);
-        op->owner[i].recovering = c->lost && c->lost[op->vnode];
-        return;
-    }
-    struct message *m = out_send(out, op->owner[i].id, addr, MSG_PUT);
-    m->put = (struct msg_put){.op = op->handle, .epoch = op->epoch, .record = op_record(op)};
-}
-
-void op_send_get(struct coord *c, struct op *op, unsigned i, enum get_wants wants, struct out *out)
-{
-    struct addr addr = owner_ask(c, op, i);
-    if (op->owner[i].id == c->self) {
-        struct action *a = out_add(out, ACT_STORE_GET);
-        a->get.token = TOKEN(TOKEN_COORD, op->handle);
-        a->get.key = op_key(op);
-        a->get.wants = wants;
-        return;
-    }
-    struct message *m = out_send(out, op->owner[i].id, addr, MSG_GET);
-    m->get = (struct msg_get){.op = op->handle, .epoch = op->epoch, .wants = (uint8_t)wants, .key = op_key(op)};
-}
-
-uint8_t op_read_need(const struct coord *c, enum consistency level)
-{
-    return level == LEVEL_ONE ? 1 : level == LEVEL_ALL ? c->layout->n : c->layout->r;
-}
-
-uint8_t op_write_need(const struct coord *c, enum consistency level)
-{
-    return level == LEVEL_ALL ? c->layout->n : c->layout->w;
-}
-
-/* ---- Beginning and end ---- */
+/* ---- Beginning ---- */
 
 static void reply_error(uint64_t token, enum op_kind kind, int error, struct out *out)
 {
     struct action *a = out_add(out, ACT_REPLY);
     a->reply = (struct result){.token = token, .kind = kind, .error = error};
-}
-
-static void fill_where(struct coord *c, const struct op *op, struct result *r)
-{
-    for (unsigned i = 0; i < op->owner_n; i++) {
-        const struct op_owner *o = &op->owner[i];
-        const struct coord_peer *p = op_peer(c, o->id);
-        c->where[i] = (struct where_owner){
-            .id = o->id,
-            .addr = p ? p->addr : (struct addr){0},
-            .state = p ? p->state : MEMBER_DEAD,
-            .answered = o->read,
-            .recovering = o->recovering,
-            .record = {.kind = o->kind, .version = o->seen, .expiry_ms = o->expiry_ms},
-        };
-    }
-    c->where_n = op->owner_n;
-    r->where.owner = c->where;
-    r->where.owner_n = op->owner_n;
-    r->where.vnode = op->vnode;
-    r->where.slot = op->slot;
-}
-
-void op_hedge(struct coord *c, struct op *op)
-{
-    uint64_t after_ms = hedge_after_ms(&c->hedge);
-    if (op->hedge_ms || after_ms == 0 || after_ms >= c->deadline_ms / OP_TICKS)
-        return; /* it does already, or the tick will */
-    op->hedge_ms = c->now_ms + after_ms;
-    queue_push(c, &c->by_hedge, (uint32_t)op->handle & INDEX_MASK);
-}
-
-/* A read is over: whoever was faster than the silent ones must not make them forgotten. */
-static void hedge_note_silent(struct coord *c, const struct op *op)
-{
-    for (unsigned i = 0; i < op->owner_n && op->phase == PHASE_READ; i++)
-        if (op->owner[i].state == OWNER_ASKED && op->owner[i].id != c->self)
-            hedge_note(&c->hedge, c->now_ms - op->owner[i].asked_ms);
-}
-
-static void hedge_leave(struct coord *c, struct op *op)
-{
-    if (op->hedge_ms)
-        queue_remove(c, &c->by_hedge, (uint32_t)op->handle & INDEX_MASK);
-    op->hedge_ms = 0;
-}
-
-void op_reply(struct coord *c, struct op *op, int error, unsigned answered, struct out *out)
-{
-    CHECK(!op->answered);
-    if (error && op->whole)
-        error = ERR_UNKNOWN_OUTCOME; /* the first attempt may have been stored somewhere */
-    struct action *a = out_add(out, ACT_REPLY);
-    a->reply = (struct result){
-        .token = op->token,
-        .kind = op->kind,
-        .error = error,
-        .cause = op->refusal == ERR_NO_SPACE ? ERR_NO_SPACE : 0,
-        .answered = (uint8_t)answered,
-        .needed = op->need,
-        .existed = op->existed,
-        .size = op->size,
-        .wall_ms = c->believed_ms,
-    };
-    if (!error && (op->kind == OP_GET || op->kind == OP_HEAD) && op_live(c, op))
-        a->reply.record = op_record(op);
-    if (op->kind == OP_WHERE)
-        fill_where(c, op, &a->reply);
-}
-
-static size_t linger_size(const struct op *op)
-{
-    return sizeof *op + op->data.n;
-}
-
-void op_end(struct coord *c, struct op *op)
-{
-    c->writes -= op->phase == PHASE_WRITE;
-    uint32_t index = (uint32_t)op->handle & INDEX_MASK;
-    queue_remove(c, &c->by_deadline, index);
-    queue_remove(c, &c->by_tick, index);
-    if (op->answered) {
-        queue_remove(c, &c->by_answer, index);
-        c->linger_n--;
-        c->linger_bytes -= linger_size(op);
-    }
-    hedge_leave(c, op);
-    hedge_note_silent(c, op);
-    if (op->data.cap > OP_DATA_KEPT) {
-        CHECK(c->trim_n < COORD_OUT_MAX);
-        c->trim[c->trim_n++] = index; /* a reply or a hint may still point into it */
-    }
-    slab_free(&c->ops, op->handle);
-}
-
-void op_finish(struct coord *c, struct op *op, int error, unsigned answered, struct out *out)
-{
-    op_reply(c, op, error, answered, out);
-    op_end(c, op);
-}
-
-/* ---- Lingering ---- */
-
-static bool linger_over(const struct coord *c)
-{
-    return c->linger_bytes > c->linger_bytes_max || (c->draining && c->linger_n > 0);
-}
-
-/* Bytes behind a slot's actions stay until the next step, because no request takes a slot in the step that frees one. */
-void op_linger(struct coord *c, struct op *op, struct out *out)
-{
-    op->answered = true;
-    queue_push(c, &c->by_answer, (uint32_t)op->handle & INDEX_MASK);
-    c->linger_n++;
-    c->linger_bytes += linger_size(op);
-    if (linger_over(c))
-        write_end(c, op_at(c, c->by_answer.head), out); /* one came, one goes; a large one's room is made at the ticks */
 }
 
 /* Gives back the large buffers of the operations answered in the step before: nobody points into them any more. */
@@ -386,17 +90,6 @@ void coord_time(struct coord *c, uint64_t now_ms, uint64_t wall_ms)
     c->wall_ms = c->believed_ms = wall_ms;
     c->where_n = 0;
     trim(c);
-}
-
-/* The owners under the layout in force, all idle. */
-static void op_own(struct coord *c, struct op *op)
-{
-    op->epoch = c->layout->epoch;
-    op->vnode = layout_vnode(c->layout, op->slot);
-    op->owner_n = c->layout->n;
-    for (unsigned i = 0; i < op->owner_n; i++)
-        op->owner[i] = (struct op_owner){.id = ring_owner(c->layout, op->vnode, i)->id};
-    op->value_from = REPLICAS_MAX;
 }
 
 static int op_fill(struct op *op, const struct request *r)
@@ -439,9 +132,9 @@ static struct op *op_new(struct coord *c, const struct request *r)
     op->deadline_ms = c->now_ms + c->deadline_ms;
     op->tick_ms = c->now_ms + c->deadline_ms / OP_TICKS;
     op_own(c, op);
-    uint32_t index = (uint32_t)handle & INDEX_MASK;
-    queue_push(c, &c->by_deadline, index);
-    queue_push(c, &c->by_tick, index);
+    uint32_t index = op_index(op);
+    op_queue_push(c, &c->by_deadline, index);
+    op_queue_push(c, &c->by_tick, index);
     bool reads = op->kind != OP_WHERE && (op->kind != OP_PUT || op->keep_expiry);
     if (reads)
         op_hedge(c, op); /* it will ask one more owner when the p99 of the answers has passed */
@@ -613,128 +306,7 @@ void coord_link(struct coord *c, uint64_t id, bool up)
     sweep_start(c);
 }
 
-/* ---- Time ---- */
-
-/* Drives one operation anew, under the present layout. */
-static void op_drive(struct coord *c, struct op *op, bool late, struct out *out)
-{
-    bool moved = op->epoch != c->layout->epoch;
-    if (moved)
-        op_own(c, op);
-    if (op->phase == PHASE_WRITE) {
-        op->need = op_write_need(c, op->level);
-        write_drive(c, op, late, out);
-    } else if (moved) {
-        read_begin(c, op, out);
-    } else {
-        read_drive(c, op, late, out);
-    }
-}
-
-static void op_expire(struct coord *c, struct op *op, struct out *out)
-{
-    if (op->phase == PHASE_WRITE)
-        write_expire(c, op, out);
-    else
-        read_expire(c, op, out);
-}
-
-static bool room_for_one(const struct coord *c, const struct out *out, unsigned limit)
-{
-    return out->n + REPLICAS_MAX + 2 <= limit && c->trim_n + 1 < COORD_OUT_MAX;
-}
-
-static void tick_deadlines(struct coord *c, unsigned limit, struct out *out)
-{
-    while (c->by_deadline.head != NONE && room_for_one(c, out, limit)) {
-        struct op *op = op_at(c, c->by_deadline.head);
-        if (op->deadline_ms > c->now_ms)
-            break;
-        op_expire(c, op, out);
-    }
-}
-
-static void tick_late(struct coord *c, unsigned limit, struct out *out)
-{
-    while (c->by_tick.head != NONE && room_for_one(c, out, limit)) {
-        uint32_t index = c->by_tick.head;
-        struct op *op = op_at(c, index);
-        if (op->tick_ms > c->now_ms)
-            break;
-        queue_remove(c, &c->by_tick, index);
-        op->tick_ms = c->now_ms + c->deadline_ms / OP_TICKS;
-        queue_push(c, &c->by_tick, index);
-        op_drive(c, op, true, out);
-    }
-}
-
-static void tick_hedges(struct coord *c, unsigned limit, struct out *out)
-{
-    while (c->by_hedge.head != NONE && room_for_one(c, out, limit)) {
-        struct op *op = op_at(c, c->by_hedge.head);
-        if (op->hedge_ms > c->now_ms)
-            break;
-        hedge_leave(c, op);
-        if (op->epoch != c->layout->epoch)
-            continue; /* the sweep drives it anew */
-        if (op->phase == PHASE_READ)
-            read_drive(c, op, true, out);
-        else if (op->phase == PHASE_WRITE)
-            write_hedge(c, op, out);
-    }
-}
-
-static void tick_sweep(struct coord *c, unsigned limit, struct out *out)
-{
-    for (; c->sweep < c->ops.cap && room_for_one(c, out, limit); c->sweep++) {
-        uint64_t handle;
-        struct op *op = slab_at(&c->ops, c->sweep, &handle);
-        if (op)
-            op_drive(c, op, false, out);
-    }
-}
-
-static void tick_linger(struct coord *c, unsigned limit, struct out *out)
-{
-    while (linger_over(c) && room_for_one(c, out, limit))
-        write_end(c, op_at(c, c->by_answer.head), out);
-}
-
-void coord_tick(struct coord *c, struct out *out)
-{
-    unsigned limit = out->n + COORD_OUT_MAX;
-    CHECK(limit <= OUT_MAX);
-    tick_linger(c, limit, out);
-    tick_deadlines(c, limit, out);
-    tick_hedges(c, limit, out);
-    tick_late(c, limit, out);
-    tick_sweep(c, limit, out);
-    if (out->n + CENSUS_SLICE + 2 <= limit)
-        census_tick(c, out);
-    if (out->n + FLUSH_OUT_MAX <= limit)
-        flush_tick(c, out);
-}
-
-uint64_t coord_deadline_ms(const struct coord *c)
-{
-    if ((c->sweep < c->ops.cap && c->ops.used > 0) || linger_over(c))
-        return c->now_ms;
-    uint64_t at = census_deadline_ms(c), flush = flush_deadline_ms(c);
-    at = flush < at ? flush : at;
-    if (c->by_deadline.head != NONE && op_at(c, c->by_deadline.head)->deadline_ms < at)
-        at = op_at(c, c->by_deadline.head)->deadline_ms;
-    if (c->by_tick.head != NONE && op_at(c, c->by_tick.head)->tick_ms < at)
-        at = op_at(c, c->by_tick.head)->tick_ms;
-    if (c->by_hedge.head != NONE && op_at(c, c->by_hedge.head)->hedge_ms < at)
-        at = op_at(c, c->by_hedge.head)->hedge_ms;
-    return at;
-}
-
-bool coord_drain(struct coord *c)
-{
-    c->draining = true;
-    return c->linger_n == 0;
-}
+/* ---- Being asked ---- */
 
 uint32_t coord_in_flight(const struct coord *c)
 {
@@ -767,7 +339,7 @@ void coord_check(const struct coord *c)
         used++;
         writes += op->phase == PHASE_WRITE;
         linger_n += op->answered;
-        linger_bytes += op->answered ? linger_size(op) : 0;
+        linger_bytes += op->answered ? op_linger_size(op) : 0;
     }
     CHECK(used == c->ops.used && writes == c->writes);
     CHECK(linger_n == c->linger_n && linger_bytes == c->linger_bytes);

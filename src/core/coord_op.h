@@ -1,4 +1,4 @@
-/* coord_op.h: inside the coordinator: what coord.c, coord_read.c and coord_write.c share of an operation. */
+/* coord_op.h: inside the coordinator: what its files (coord.h lists them) share of an operation. */
 #ifndef COVEY_CORE_COORD_OP_H
 #define COVEY_CORE_COORD_OP_H
 
@@ -14,8 +14,29 @@ static inline struct slice op_value(const struct op *op)
     return slice_of(op->data.p + op->key_n, op->data.n - op->key_n);
 }
 
+/* ---- The queues: links are slab indexes ---- */
+
+static const uint32_t OP_NONE = UINT32_MAX;
+
+static inline uint32_t op_index(const struct op *op)
+{
+    return (uint32_t)op->handle & ((1u << SLAB_INDEX_BITS) - 1);
+}
+
+/* The operation in a slot that is taken. */
+struct op *op_at(const struct coord *c, uint32_t index);
+
+/* To the end of one of the coordinator's queues; out of it. */
+void op_queue_push(struct coord *c, struct op_queue *q, uint32_t index);
+void op_queue_remove(struct coord *c, struct op_queue *q, uint32_t index);
+
+/* ---- Whom it asks ---- */
+
 /* The record of an operation with its slices filled in; they live as long as the operation's data stays. */
 struct record op_record(const struct op *op);
+
+/* Its owners under the layout in force, all idle. */
+void op_own(struct coord *c, struct op *op);
 
 /* The member of that id, or NULL when it is none of the layout. */
 struct coord_peer *op_peer(const struct coord *c, uint64_t id);
@@ -61,9 +82,14 @@ void op_finish(struct coord *c, struct op *op, int error, unsigned answered, str
 
 /* A write was answered and stays until its owners hold it: the oldest that do so make room, with hints. */
 void op_linger(struct coord *c, struct op *op, struct out *out);
+size_t op_linger_size(const struct op *op);
+
+/* Whether the oldest that lingers must go. */
+bool coord_linger_over(const struct coord *c);
 
 /* Looks at an operation again when an answer would be slow (hedge.h), unless a tick comes first. */
 void op_hedge(struct coord *c, struct op *op);
+void op_hedge_leave(struct coord *c, struct op *op);
 
 /* The next stamp above `above` (0: above all seen), or 0 when it must wait for the clock's ceiling: then operations
  * are driven anew once that is stored. */
