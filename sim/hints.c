@@ -248,7 +248,7 @@ static void lose_pending(struct hints_check *h, uint32_t node)
     for (uint32_t i = 0; i < c->ops.cap; i++) {
         uint64_t handle;
         const struct op *op = slab_at(&c->ops, i, &handle);
-        if (op && op->phase == PHASE_WRITE)
+        if (op && (op->phase == PHASE_WRITE || op->whole)) /* an EXPIRE in its second attempt reads first */
             lose(h, slice_of(op->data.p, op->key_n));
     }
     if (c->flush.running)
