@@ -10,9 +10,9 @@
  *   - W took it: it is acknowledged. A write acknowledged before ours began was visible at W owners by then, and one of these
  *     is among ours; being greater, it would have kept ours out.
  *   - More than N-W took it: a greater version elsewhere counts as an ack, for it cannot have been acknowledged.
- *   - N-R+1 refused it, or answer no reads because they are recovering: no read can have returned ours, for it would have seen to it that R owners took it first (coord_read.c).
- *     So it is stamped once more, above the greatest seen, and sent again. Whoever is greater still was stamped after ours
- *     began, and counts as an ack in this second round.
+ *   - N-R+1 refused it, or answer no reads because they are recovering: no read can have returned ours, for it would have
+ *     seen to it that R owners took it first (coord_read.c). So it is stamped once more, above the greatest seen, and sent
+ *     again. Whoever is greater still was stamped after ours began, and counts as an ack in this second round.
  *   - Neither: some owner did not answer, or has forgotten. It is waited for; as long as a slow answer takes (hedge.h), if it
  *     may still come. Then a write younger than a tick is stamped again, which is a bet: that no reader saw it through just
  *     those owners whose answers did not come, and what superseded it as well, in so short a time. To lose against contention
@@ -200,6 +200,8 @@ static void take_answer(struct coord *c, struct op *op, struct op_owner *o, int 
         return; /* about the first stamp, or a repair before: this one is not sent yet */
     if (version_cmp(held, &op->record.version) < 0)
         return; /* about the first stamp, and we are in the second round */
+    if (o->state == OWNER_DONE)
+        return; /* it was asked twice, and may have forgotten since */
     o->state = state_of(c, op, error, reach_ms);
     o->seen = *held;
 }
