@@ -2,8 +2,9 @@
  *
  * A coordinator turns a request into messages to a key's owners, gathers their answers to a quorum, and answers the
  * client once: ok, failed (refused before any replica could have stored it) or unknown. Any member coordinates any key.
- * The essay is in coord.c; writes are in coord_write.c, reads in coord_read.c, expiries in coord_expire.c, stamps in
- * coord_stamp.c, the count over all members in census.c, FLUSHALL in flush.c. */
+ * The essay is in coord.c; what an operation is and how it ends in coord_op.c, what time asks of it in coord_tick.c, writes
+ * in coord_write.c, reads in coord_read.c, expiries in coord_expire.c, stamps in coord_stamp.c, the count over all members in
+ * census.c, FLUSHALL in flush.c. */
 #ifndef COVEY_CORE_COORD_H
 #define COVEY_CORE_COORD_H
 
