@@ -85,7 +85,7 @@ void life_begin(struct world *w, uint32_t i)
     s->store = mem_open(&(struct mem_options){.disk = &s->disk});
     s->hints = hints_mem_open(&s->hints_disk);
     CHECK(s->store && s->hints);
-    struct buf kept[7];
+    struct buf kept[9];
     struct node_options o = {
         .id = s->id,
         .boot = rng_next(&w->seed_rng),
@@ -106,12 +106,15 @@ void life_begin(struct world *w, uint32_t i)
         .whole = keep(saved(s, SLICE("whole")), &kept[5]),
         .disk = s->id + s->disks,
         .clock = keep(saved(s, SLICE("clock")), &kept[6]),
+        .boots = keep(saved(s, SLICE("boots")), &kept[7]),
+        .reached = keep(saved(s, SLICE("reached")), &kept[8]),
         .records = store_records(s->store),
+        .position = store_position(s->store),
     };
     o.found =
         i == 0 && o.layout.bytes.n == 0 && !s->forgot; /* a founder that lost power before its layout was durable founds again */
     CHECK(node_init(&s->node, &o, world_now_ms(w)) == 0);
-    for (unsigned k = 0; k < 7; k++)
+    for (unsigned k = 0; k < 9; k++)
         buf_close(&kept[k]);
     life_adopt_ring(w, i);
     front_init(&s->front);

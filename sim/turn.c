@@ -91,6 +91,7 @@ static void step(struct world *w, uint32_t i, struct event *ev)
     struct sim_node *s = &w->node[i];
     ev->now_ms = world_now_ms(w);
     ev->wall_ms = world_wall_ms(w, s);
+    ev->position = store_position(s->store);
     out_clear(&w->out);
     node_step(&s->node, ev, &w->out);
     w->steps++;

@@ -36,12 +36,13 @@ static void test_ack_only_after_stored(void **state)
     struct version held = {.stamp = 6};
     out_clear(&out);
     struct event stored = {.kind = EV_STORED, .stored = {.token = token, .error = ERR_SUPERSEDED, .held = held}};
-    replica_stored(&r, 3, 0, TOKEN_NUMBER(token), &stored, &out);
+    replica_stored(&r, &(struct replica_now){.epoch = 3, .position = 99}, TOKEN_NUMBER(token), &stored, &out);
     const struct message *ack = &out.action[0].send.message;
     assert_int_equal(out.action[0].send.to, 42);
     assert_int_equal(ack->put_ack.op, 7);
     assert_int_equal((int)ack->put_ack.error, ERR_SUPERSEDED);
     assert_int_equal(ack->put_ack.held.stamp, 6);
+    assert_int_equal(ack->put_ack.position, 99);
     assert_int_equal(r.puts, 0);
     replica_check(&r);
     replica_close(&r);

@@ -67,6 +67,40 @@ static void expect_rounds_and_cold(struct fixture *f, unsigned last, unsigned co
     expect_cold(f, cold);
 }
 
+/* The position only grows, over restarts and segments that come and go; an older copy of the directory ends before it. */
+static void the_position_never_falls_but_for_an_old_copy(void **state)
+{
+    struct fixture *f = *state;
+    char command[400];
+    uint64_t position = 0, copied = 0;
+    f->options.segment_bytes = SEGMENT;
+    for (unsigned round = 0; round < 6; round++) {
+        f->options.durability = round % 2 ? DURABILITY_INTERVAL : DURABILITY_FSYNC;
+        fixture_open(f);
+        assert_true(store_position(f->store) >= position);
+        for (unsigned i = 0; i < 3; i++) {
+            put_rounds(f, 3 * round + i, 3 * round + i + 1);
+            assert_true(store_position(f->store) > position);
+            position = store_position(f->store);
+        }
+        fixture_until_compacted(f, 1);
+        assert_true(store_position(f->store) >= position);
+        if (round % 3 == 0)
+            assert_int_equal(log_drain(f->store), 0);
+        fixture_close(f);
+        if (round != 3)
+            continue;
+        copied = position;
+        snprintf(command, sizeof command, "cp -r %s %s.old", f->dir, f->dir);
+        assert_int_equal(system(command), 0);
+    }
+    snprintf(command, sizeof command, "rm -r %s && mv %s.old %s", f->dir, f->dir, f->dir);
+    assert_int_equal(system(command), 0);
+    fixture_open(f);
+    assert_true(store_position(f->store) >= copied);
+    assert_true(store_position(f->store) < position);
+}
+
 static void overwriting_gives_space_back(void **state)
 {
     struct fixture *f = *state;
@@ -378,6 +412,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
+        TEST(the_position_never_falls_but_for_an_old_copy),
         TEST(overwriting_gives_space_back), TEST(the_living_are_copied),     TEST(expiries_follow_their_values),
         TEST(large_values_are_copied),      TEST(a_failure_at_any_step),     TEST(dying_at_any_step),
         TEST(reads_hold_segments),          TEST(a_lost_segment_is_noticed), TEST(the_young_are_left_alone),

@@ -324,7 +324,7 @@ static void unknown_formats_are_refused(void **state)
     struct slice whole = read_file(fixture_path(f, SEGMENT_1));
     ((uint8_t *)(uintptr_t)whole.p)[8] = 9;
     write_file(fixture_path(f, SEGMENT_1), whole);
-    assert_refused(f, ERR_BAD_FORMAT, "version 9", "version 1");
+    assert_refused(f, ERR_BAD_FORMAT, "version 9", "version 2");
     ((uint8_t *)(uintptr_t)whole.p)[0] = 'X';
     write_file(fixture_path(f, SEGMENT_1), whole);
     assert_refused(f, ERR_CORRUPT, "no header", "restore");

@@ -196,8 +196,9 @@ enum event_kind {
 
 struct event {
     enum event_kind kind;
-    uint64_t now_ms;  /* monotonic */
-    uint64_t wall_ms; /* since 1970; may step either way */
+    uint64_t now_ms;   /* monotonic */
+    uint64_t wall_ms;  /* since 1970; may step either way */
+    uint64_t position; /* where the own log ends (store_position) */
     union {
         struct {
             struct addr from; /* base address: the world has taken the peer port's offset away */

@@ -6,8 +6,9 @@
  * layout that admits it: a node that was refused stays nobody's.
  *
  * Waking. A node that has a layout on disk needs no seed: it recalls the members' last addresses, and SWIM finds them.
- * It answers clients once it is part of a layout and has heard W-1 other members: before, it could only answer with
- * errors, and -LOADING says better what is the matter.
+ * It answers clients once it is part of a layout and has met W-1 other members: before, it could only answer with
+ * errors, and -LOADING says better what is the matter. To meet is to have a stream, and with it the other's hello, which says
+ * what is remembered of our log (reach.c): who lost its end must know before it answers anything.
  *
  * The wires. Each event goes to the protocol that it concerns; then, whatever it was, the changes are carried over:
  *
@@ -26,7 +27,14 @@
 
 #include <stdlib.h>
 
-enum { TOKEN_CLUSTER = 1, TOKEN_MEMBERS = 2, TOKEN_WHOLE = 3, TOKEN_CLOCK = 4 }; /* numbers of TOKEN_NODE */
+enum {
+    TOKEN_CLUSTER = 1,
+    TOKEN_MEMBERS = 2,
+    TOKEN_WHOLE = 3,
+    TOKEN_CLOCK = 4,
+    TOKEN_BOOTS = 5,
+    TOKEN_REACHED = 6
+}; /* numbers of TOKEN_NODE */
 
 /* The shares of one step: its own protocol, then the carrying over, and a tick where time is due. */
 _Static_assert(SWIM_OUT_MAX + CHAIN_OUT_MAX + 3 * NODE_CHANGES <= OUT_MAX, "a step overflows");
@@ -118,6 +126,16 @@ static int init_protocols(struct node *n, const struct node_options *o, uint64_t
         chain_holds_records(&n->chain, n->wrote); /* before the first event: a restarted member may be asked to vote by it */
     e = e ? e : coord_init(&n->coord, &coord);
     coord_ceiling_recall(&n->coord, ceiling_ms);
+    struct reach_options reach = {
+        .self = o->id,
+        .boot = o->boot,
+        .position = o->position,
+        .boots = o->boots.bytes,
+        .boots_serial = o->boots.serial,
+        .reached = o->reached.bytes,
+        .reached_serial = o->reached.serial,
+    };
+    e = e ? e : reach_init(&n->reach, &reach);
     repair_init(&n->repair, o->id, o->seed + 2);
     n->repair.manual = o->repair_manual;
     return e ? e : replica_init(&n->replica, 0);
@@ -168,6 +186,7 @@ void node_close(struct node *n)
     hint_close(&n->hint);
     replica_close(&n->replica);
     repair_close(&n->repair);
+    reach_close(&n->reach);
     layout_close(&n->first);
     buf_close(&n->members_bytes);
     free(n->peer);
@@ -187,18 +206,31 @@ static struct node_peer *peer_find(const struct node *n, uint64_t id)
     return m < 0 ? NULL : &n->peer[m];
 }
 
-/* Part of a layout, and W-1 other members of it are known to live. (Members recalled from the disk are suspects until
- * they answer.) */
+/* Sends a living member something that it takes no notice of, for the stream's sake. */
+static void greet(struct node_peer *p, struct addr addr, struct out *out)
+{
+    p->greeted = true;
+    out_send(out, p->id, addr, MSG_PROBE)->probe.seq = 0;
+}
+
+/* Part of a layout, and W-1 other members of it live and were met. (Members recalled from the disk are suspects until they
+ * answer.) */
 static void judge_ready(struct node *n, struct out *out)
 {
     const struct layout *l = chain_layout(&n->chain);
     if (n->ready || !l || !peer_find(n, n->self))
         return;
-    unsigned alive = 0;
+    unsigned met = 0, greetings = 0;
     struct swim_view v;
-    for (unsigned m = 0; m < n->peer_n && alive < l->w; m++)
-        alive += swim_find(&n->swim, n->peer[m].id, &v) && v.state == MEMBER_ALIVE;
-    if (alive < l->w)
+    for (unsigned m = 0; m < n->peer_n && met < l->w; m++) {
+        struct node_peer *p = &n->peer[m];
+        if (!swim_find(&n->swim, p->id, &v) || v.state != MEMBER_ALIVE)
+            continue;
+        met += p->met || p->id == n->self;
+        if (p->id != n->self && !p->met && !p->greeted && greetings++ < NODE_CHANGES)
+            greet(p, v.addr, out);
+    }
+    if (met < l->w)
         return;
     n->ready = true;
     out_trace(out, TRACE_NODE_READY, n->self, l->epoch, l->member_n, slice_of(NULL, 0));
@@ -246,6 +278,7 @@ static void header_update(struct node *n)
         .epoch = l ? l->epoch : 0,
         .layout_hash = l ? layout_hash(l) : 0,
         .wall_ms = n->wall_ms,
+        .position = reach_announced(&n->reach),
     };
     swim_set_header(&n->swim, &h);
 }
@@ -271,7 +304,8 @@ static bool peers_rebuild(struct node *n, const struct layout *l)
         peer[m].id = l->member[m].id;
         for (unsigned i = 0; i < n->peer_n; i++)
             if (n->peer[i].id == peer[m].id)
-                peer[m].epoch = n->peer[i].epoch;
+                peer[m] = n->peer[i];
+        peer[m].news = false;
     }
     free(n->peer);
     n->peer = peer;
@@ -434,6 +468,7 @@ static void tell_time(struct node *n, struct out *out)
     coord_time(&n->coord, n->now_ms, n->wall_ms);
     wall_time(&n->wall, n->now_ms, n->wall_ms);
     swim_set_wall(&n->swim, n->wall_ms);
+    swim_set_position(&n->swim, reach_announced(&n->reach));
     uint64_t ahead_ms = wall_ahead_ms(&n->wall);
     bool ahead = ahead_ms > CLOCK_SKEW_MAX_MS;
     if (ahead && !n->ahead)
@@ -487,6 +522,22 @@ static void save_members(struct node *n, struct out *out)
     out_state(out, TOKEN(TOKEN_NODE, TOKEN_MEMBERS), SLICE("members"), ++n->members_serial, buf_view(&n->members_bytes));
 }
 
+/* Whether this step puts something else. */
+static bool puts_something(const struct out *out)
+{
+    for (unsigned i = 0; i < out->n; i++)
+        if (out->action[i].kind == ACT_STORE_PUT)
+            return true;
+    return false;
+}
+
+static void save_reach(struct node *n, struct out *out)
+{
+    if (chain_layout(&n->chain)) /* before that there is nothing to lose */
+        reach_save(&n->reach, n->now_ms, puts_something(out), TOKEN(TOKEN_NODE, TOKEN_BOOTS), TOKEN(TOKEN_NODE, TOKEN_REACHED),
+                   out);
+}
+
 static void carry(struct node *n, struct out *out)
 {
     carry_layout(n, out);
@@ -501,6 +552,7 @@ static void carry(struct node *n, struct out *out)
     carry_refusal(n, out);
     save_members(n, out);
     carry_recovering(n, out);
+    save_reach(n, out);
 }
 
 /* ---- Events ---- */
@@ -564,6 +616,24 @@ static void on_packet(struct node *n, const struct event *ev, struct out *out)
     wall_heard(&n->wall, h.from, h.wall_ms);
     swim_packet(&n->swim, &h, ev->packet.from, messages, n->now_ms, out);
     heard(n, h.from, h.epoch, out);
+    const struct node_peer *p = peer_find(n, h.from);
+    if (p && p->met) /* who was told what we remember of it */
+        reach_heard(&n->reach, h.from, h.boot, h.position);
+}
+
+/* What a peer's hello says of logs: its own, and what it remembers of others', ours among them. */
+static void compare_logs(struct node *n, const struct msg_hello *h, struct out *out)
+{
+    struct node_peer *p = peer_find(n, h->node);
+    if (p)
+        p->met = true;
+    reach_heard(&n->reach, h->node, h->boot, h->log_position);
+    if (!reach_told(&n->reach, h->kept))
+        return;
+    n->doubt_why = SLICE("its log ends before where it was: the data directory is an old copy, or its disk lost what it had; all "
+                         "records are compared with those of the other owners");
+    repair_doubt_all(&n->repair);
+    out_add(out, ACT_STORE_DOUBT)->slots = slice_of(n->repair.doubt, sizeof n->repair.doubt);
 }
 
 static void on_link_up(struct node *n, const struct event *ev, struct out *out)
@@ -576,6 +646,7 @@ static void on_link_up(struct node *n, const struct event *ev, struct out *out)
     }
     coord_link(&n->coord, h->node, true);
     hint_link(&n->hint, h->node, true);
+    compare_logs(n, h, out);
     if (cluster_id_none(h->cluster) && cluster_id_none(n->cluster))
         return; /* two who look for a cluster have nothing to tell each other */
     swim_link_up(&n->swim, h, n->now_ms, out);
@@ -606,6 +677,9 @@ static void on_link_down(struct node *n, const struct event *ev, struct out *out
     } else {
         out_trace(out, TRACE_LINK_DOWN, ev->link.peer, (uint64_t)ev->link.error, 0, ev->link.why);
     }
+    struct node_peer *p = peer_find(n, ev->link.peer);
+    if (p)
+        p->greeted = false;
     if (ev->link.peer) {
         coord_link(&n->coord, ev->link.peer, false);
         hint_link(&n->hint, ev->link.peer, false);
@@ -670,6 +744,18 @@ static bool key_recovering(const struct node *n, struct slice key)
     return n->repair.recovering_n > 0 && repair_recovering(&n->repair, layout_vnode(n->repair.layout, slot_of_key(key)));
 }
 
+/* What every message says: that a stream is up, so hellos were exchanged; and an acknowledgement, how far the peer's log is. */
+static void meet(struct node *n, uint64_t from, const struct message *m)
+{
+    struct node_peer *p = peer_find(n, from);
+    if (p)
+        p->met = true;
+    if (m->kind == MSG_PUT_ACK)
+        reach_acked(&n->reach, from, m->put_ack.position);
+    else if (m->kind == MSG_FLUSHED)
+        reach_acked(&n->reach, from, m->flushed.position);
+}
+
 static void on_message(struct node *n, const struct event *ev, struct out *out)
 {
     uint64_t from = ev->message.from;
@@ -677,6 +763,7 @@ static void on_message(struct node *n, const struct event *ev, struct out *out)
     uint64_t epoch = message_epoch(m);
     if (epoch > n->epoch)
         heard(n, from, epoch, out);
+    meet(n, from, m);
     if (m->kind == MSG_PUT_ACK && TOKEN_OWNER(m->put_ack.op) == TOKEN_HINT) {
         hint_answer(&n->hint, TOKEN_NUMBER(m->put_ack.op), from, (int)m->put_ack.error, out);
         return;
@@ -738,8 +825,15 @@ static void on_request(struct node *n, const struct request *r, struct out *out)
         a->reply.error = node_synced(n, &a->reply.members.synced_ms);
 }
 
+/* What a replica's answer says of this node, whatever was asked. */
+static struct replica_now answering(const struct node *n)
+{
+    return (struct replica_now){.epoch = n->epoch, .position = reach_announced(&n->reach), .doubts = n->repair.doubts};
+}
+
 static void on_stored(struct node *n, const struct event *ev, struct out *out)
 {
+    struct replica_now now = answering(n);
     uint64_t number = TOKEN_NUMBER(ev->stored.token);
     int error = ev->stored.error;
     bool refused = error == ERR_SUPERSEDED || error == ERR_LACKS_VALUE; /* by what is held: no fault of the disk */
@@ -753,7 +847,7 @@ static void on_stored(struct node *n, const struct event *ev, struct out *out)
         coord_flushed(&n->coord, number, error, &ev->stored.held, out);
         break;
     case TOKEN_REPLICA:
-        replica_stored(&n->replica, n->epoch, n->repair.doubts, number, ev, out);
+        replica_stored(&n->replica, &now, number, ev, out);
         break;
     case TOKEN_SWIM:
         if (!error)
@@ -769,6 +863,8 @@ static void on_stored(struct node *n, const struct event *ev, struct out *out)
         repair_stored(&n->repair, number, error, out);
         break;
     case TOKEN_NODE: /* nothing waits for the others; a failed one is written again when the members' addresses are */
+        if (number == TOKEN_BOOTS)
+            reach_stored(&n->reach, error);
         if (number == TOKEN_CLOCK && !error)
             coord_ceiling(&n->coord, n->clock_asked_ms);
         if (number == TOKEN_CLOCK)
@@ -781,25 +877,27 @@ static void on_stored(struct node *n, const struct event *ev, struct out *out)
 
 static void on_read(struct node *n, const struct event *ev, struct out *out)
 {
+    struct replica_now now = answering(n);
     uint64_t number = TOKEN_NUMBER(ev->read.token);
-    bool recovering = key_recovering(n, ev->read.record.key);
+    now.recovering = key_recovering(n, ev->read.record.key);
     if (TOKEN_OWNER(ev->read.token) == TOKEN_COORD)
-        coord_read(&n->coord, number, recovering ? ERR_RECOVERING : ev->read.error, &ev->read.record, ev->read.size, out);
+        coord_read(&n->coord, number, now.recovering ? ERR_RECOVERING : ev->read.error, &ev->read.record, ev->read.size, out);
     else if (TOKEN_OWNER(ev->read.token) == TOKEN_REPAIR)
         repair_read(&n->repair, number, ev->read.error, &ev->read.record, out);
     else
-        replica_read(&n->replica, n->epoch, recovering, number, ev, out);
+        replica_read(&n->replica, &now, number, ev, out);
 }
 
 static void on_counted(struct node *n, const struct event *ev, struct out *out)
 {
+    struct replica_now now = answering(n);
     uint64_t number = TOKEN_NUMBER(ev->counted.token);
     struct slice counts =
         slice_of(ev->counted.live, ev->counted.vnode_n * sizeof *ev->counted.live); /* little-endian, as on the wire */
     if (TOKEN_OWNER(ev->counted.token) == TOKEN_COORD)
         coord_counted(&n->coord, number, counts, out);
     else
-        replica_counted(&n->replica, n->epoch, number, counts, out);
+        replica_counted(&n->replica, &now, number, counts, out);
 }
 
 static void on_hinted(struct node *n, const struct event *ev, struct out *out)
@@ -810,11 +908,12 @@ static void on_hinted(struct node *n, const struct event *ev, struct out *out)
 
 static void on_told(struct node *n, const struct event *ev, struct out *out)
 {
+    struct replica_now now = answering(n);
     uint64_t number = TOKEN_NUMBER(ev->told.token);
     if (TOKEN_OWNER(ev->told.token) == TOKEN_REPAIR)
         repair_told(&n->repair, number, ev->told.error, ev->told.told, ev->told.upto, out);
     else
-        replica_told(&n->replica, n->epoch, n->repair.doubts, number, ev, out);
+        replica_told(&n->replica, &now, number, ev, out);
 }
 
 static void dispatch(struct node *n, const struct event *ev, struct out *out)
@@ -878,6 +977,7 @@ void node_step(struct node *n, const struct event *ev, struct out *out)
         return;
     n->now_ms = ev->now_ms;
     n->wall_ms = ev->wall_ms;
+    reach_position(&n->reach, ev->position);
     coord_time(&n->coord, ev->now_ms, ev->wall_ms);
     hint_time(&n->hint, ev->now_ms, ev->wall_ms);
     tell_time(n, out);

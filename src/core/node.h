@@ -11,6 +11,7 @@
 #include "core/event.h"
 #include "core/hint.h"
 #include "core/repair.h"
+#include "core/reach.h"
 #include "core/replica.h"
 #include "core/swim.h"
 #include "core/wall.h"
@@ -54,13 +55,17 @@ struct node_options {
     struct node_saved incarnation, chain, layout, members; /* state records of these names */
     struct node_saved whole;                               /* likewise */
     struct node_saved clock;                               /* state record "clock" */
-    uint64_t records;                                      /* store_records at start */
+    struct node_saved boots, reached;                      /* likewise */
+    uint64_t records;                                      /* store_records at start, */
+    uint64_t position;                                     /* and store_position */
 };
 
 /* What the node knows of a member of the layout besides what its protocols do; sorted by id. */
 struct node_peer {
     uint64_t id;
     uint64_t epoch; /* the highest it was heard to be at; 0: never heard */
+    bool greeted;   /* it was sent something, so that a stream comes up, */
+    bool met;       /* and one did: it has said what it remembers of our log */
     bool news;      /* its place in the layout changed, or it adopted it: to be told to subscribers */
 };
 
@@ -112,6 +117,7 @@ struct node {
     struct chain chain;
     struct coord coord;
     struct hint hint;
+    struct reach reach;
     struct replica replica;
     struct repair repair;
 };

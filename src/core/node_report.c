@@ -18,6 +18,8 @@ void node_hello(const struct node *n, struct msg_hello *h)
         .addr = n->addr,
         .name = slice_of(n->name, n->name_n),
         .epoch = n->epoch,
+        .log_position = reach_announced(&n->reach),
+        .kept = reach_kept(&n->reach),
     };
 }
 
@@ -195,6 +197,7 @@ void node_check(const struct node *n)
     hint_check(&n->hint);
     replica_check(&n->replica);
     repair_check(&n->repair);
+    reach_check(&n->reach);
     const struct layout *l = chain_layout(&n->chain);
     CHECK(n->stopped || n->epoch == (l ? l->epoch : 0));
     CHECK(n->coord.layout == l);

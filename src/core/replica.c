@@ -203,36 +203,38 @@ static bool unsound(const struct replica_ask *a, uint32_t doubts)
     return a->kind == MSG_PUT && (a->recovering || a->doubts != doubts) && TOKEN_OWNER(a->op) == 0;
 }
 
-void replica_stored(struct replica *r, uint64_t epoch, uint32_t doubts, uint64_t number, const struct event *ev, struct out *out)
+void replica_stored(struct replica *r, const struct replica_now *now, uint64_t number, const struct event *ev, struct out *out)
 {
     struct replica_ask ask = ask_done(r, number);
     int error = ev->stored.error;
     if (ask.kind == MSG_FLUSH)
-        answer_flush(&ask, epoch, error, ev->stored.held.stamp, out);
+        answer_flush(&ask, now->epoch, error, ev->stored.held.stamp, out);
     else
-        answer_put(&ask, epoch, !error && unsound(&ask, doubts) ? ERR_RECOVERING : error, &ev->stored.held, ev->stored.reach_ms,
-                   out);
+        answer_put(&ask, now->epoch, !error && unsound(&ask, now->doubts) ? ERR_RECOVERING : error, &ev->stored.held,
+                   ev->stored.reach_ms, out);
+    struct message *m = &out->action[out->n - 1].send.message;
+    *(ask.kind == MSG_FLUSH ? &m->flushed.position : &m->put_ack.position) = now->position;
 }
 
-void replica_read(struct replica *r, uint64_t epoch, bool recovering, uint64_t number, const struct event *ev, struct out *out)
+void replica_read(struct replica *r, const struct replica_now *now, uint64_t number, const struct event *ev, struct out *out)
 {
     struct replica_ask ask = ask_done(r, number);
-    bool refused = recovering && !may_ask_recovering(ask.op);
-    answer_get(&ask, epoch, refused ? ERR_RECOVERING : ev->read.error, &ev->read.record, ev->read.size, out);
+    bool refused = now->recovering && !may_ask_recovering(ask.op);
+    answer_get(&ask, now->epoch, refused ? ERR_RECOVERING : ev->read.error, &ev->read.record, ev->read.size, out);
 }
 
-void replica_counted(struct replica *r, uint64_t epoch, uint64_t number, struct slice counts, struct out *out)
+void replica_counted(struct replica *r, const struct replica_now *now, uint64_t number, struct slice counts, struct out *out)
 {
     struct replica_ask ask = ask_done(r, number);
-    answer_count(&ask, epoch, 0, counts, out);
+    answer_count(&ask, now->epoch, 0, counts, out);
 }
 
-void replica_told(struct replica *r, uint64_t epoch, uint32_t doubts, uint64_t number, const struct event *ev, struct out *out)
+void replica_told(struct replica *r, const struct replica_now *now, uint64_t number, const struct event *ev, struct out *out)
 {
     struct replica_ask ask = ask_done(r, number);
-    if (ask.doubts != doubts)
+    if (ask.doubts != now->doubts)
         ask.recovering = UINT32_MAX;
-    answer_told(&ask, epoch, ev->told.error, ev->told.told, ev->told.upto, out);
+    answer_told(&ask, now->epoch, ev->told.error, ev->told.told, ev->told.upto, out);
 }
 
 void replica_check(const struct replica *r)

@@ -36,6 +36,14 @@ struct replica_view {
     struct addr addr; /* of the peer */
 };
 
+/* And when the store has answered it. */
+struct replica_now {
+    uint64_t epoch;
+    uint64_t position; /* what is told of the own log (reach.h) */
+    uint32_t doubts;   /* when it is not the view's any more, whatever was asked may lack something */
+    bool recovering;   /* a read key may be one that this node lost, as far as is known by now */
+};
+
 /* asks_max: 0 for REPLICA_MAX. 0 or ERR_NO_MEMORY. */
 int replica_init(struct replica *r, uint32_t asks_max);
 void replica_close(struct replica *r);
@@ -44,12 +52,10 @@ void replica_close(struct replica *r);
 bool replica_message(struct replica *r, const struct replica_view *view, const struct message *m, struct out *out);
 
 /* The store's answers to TOKEN_REPLICA tokens. One action each. */
-/* doubts: as in the view, but now: when it has changed since, whatever was asked may lack something. recovering: the key may
- * be one that this node lost, as far as is known by now. */
-void replica_stored(struct replica *r, uint64_t epoch, uint32_t doubts, uint64_t number, const struct event *ev, struct out *out);
-void replica_read(struct replica *r, uint64_t epoch, bool recovering, uint64_t number, const struct event *ev, struct out *out);
-void replica_counted(struct replica *r, uint64_t epoch, uint64_t number, struct slice counts, struct out *out);
-void replica_told(struct replica *r, uint64_t epoch, uint32_t doubts, uint64_t number, const struct event *ev, struct out *out);
+void replica_stored(struct replica *r, const struct replica_now *now, uint64_t number, const struct event *ev, struct out *out);
+void replica_read(struct replica *r, const struct replica_now *now, uint64_t number, const struct event *ev, struct out *out);
+void replica_counted(struct replica *r, const struct replica_now *now, uint64_t number, struct slice counts, struct out *out);
+void replica_told(struct replica *r, const struct replica_now *now, uint64_t number, const struct event *ev, struct out *out);
 
 void replica_check(const struct replica *r);
 

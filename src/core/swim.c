@@ -84,6 +84,11 @@ void swim_set_wall(struct swim *s, uint64_t wall_ms)
     s->header.wall_ms = wall_ms;
 }
 
+void swim_set_position(struct swim *s, uint64_t position)
+{
+    s->header.position = position;
+}
+
 /* ---- The turn ---- */
 
 /* Puts every timer off: the heap keeps its order. */

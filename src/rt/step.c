@@ -121,6 +121,7 @@ static void step_once(struct world *w, struct event *ev)
     w->steps++;
     ev->now_ms = w->now_ms;
     ev->wall_ms = w->wall_ms;
+    ev->position = store_position(w->store);
     out_clear(&w->out);
     node_step(&w->node, ev, &w->out);
     for (unsigned i = 0; i < w->out.n; i++)

@@ -142,14 +142,14 @@ static int load_state(struct world *w, struct slice name, struct buf *keep, stru
     return error;
 }
 
-enum { STATES = 7 };
+enum { STATES = 9 };
 
 static int load_states(struct world *w, struct buf keep[STATES], struct node_options *n)
 {
-    const struct slice names[STATES] = {SLICE("cluster"), SLICE("incarnation"), SLICE("chain"), SLICE("layout"),
-                                        SLICE("members"), SLICE("clock"),       SLICE("whole")};
-    struct node_saved *const saved[STATES] = {&n->cluster_saved, &n->incarnation, &n->chain, &n->layout,
-                                              &n->members,       &n->clock,       &n->whole};
+    const struct slice names[STATES] = {SLICE("cluster"), SLICE("incarnation"), SLICE("chain"), SLICE("layout"), SLICE("members"),
+                                        SLICE("clock"),   SLICE("whole"),       SLICE("boots"), SLICE("reached")};
+    struct node_saved *const saved[STATES] = {&n->cluster_saved, &n->incarnation, &n->chain, &n->layout, &n->members,
+                                              &n->clock,         &n->whole,       &n->boots, &n->reached};
     int error = 0;
     for (unsigned i = 0; i < STATES; i++) {
         int e = load_state(w, names[i], &keep[i], saved[i]);
@@ -174,6 +174,7 @@ static struct node_options node_wants(const struct world *w)
         .n_wanted = w->settings.replicas,
         .ops_max = w->settings.ops_max,
         .records = store_records(w->store),
+        .position = store_position(w->store),
     };
     randombytes_buf(&n.boot, sizeof n.boot);
     randombytes_buf(&n.seed, sizeof n.seed);

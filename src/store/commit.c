@@ -33,7 +33,7 @@ int helper_start(pthread_t *thread, void *(*run)(void *), void *arg)
 /* Makes the segment that follows s. NULL after an error. */
 static struct segment *follow(const struct committer *c, struct commit_job *job, const struct segment *s)
 {
-    job->error = job->may_grow ? segments_create(c->numbers, c->dir, s, c->io, &job->fresh) : ERR_NO_SPACE;
+    job->error = job->may_grow ? segments_create(c->numbers, c->dir, s, segment_next_base(s), c->io, &job->fresh) : ERR_NO_SPACE;
     return job->error ? NULL : job->fresh;
 }
 

@@ -324,7 +324,7 @@ static struct segment *place(struct compact *c)
         return s;
     c->error = s ? segment_seal(s, c->io) : 0;
     if (!c->error)
-        c->error = segments_create(&c->segments->numbers, c->dir, s, c->io, &c->fresh);
+        c->error = segments_create(&c->segments->numbers, c->dir, s, SEGMENT_COPIES, c->io, &c->fresh);
     return c->error ? NULL : c->fresh;
 }
 

@@ -105,9 +105,11 @@ void doubt_put(struct doubt *d, const struct table *t, struct group *g)
 {
     struct slice held;
     uint64_t serial = 0;
-    if (!d->changed || d->serial)
+    if (!d->changed)
         return;
     table_state(t, DAMAGE_NAME, &held, &serial);
+    if (d->serial > serial)
+        serial = d->serial; /* one is on its way: this one says all of it too */
     struct record r = {.kind = RECORD_STATE, .version = {.stamp = serial + 1}, .key = DAMAGE_NAME, .value = bytes_of(&d->all)};
     r.version.digest = hash_bytes(r.value);
     table_put_own(g, &r);

@@ -53,7 +53,7 @@ bool doubt_names(const struct doubt *d, uint16_t segment);
 void doubt_raise(struct doubt *d, struct slice slots);
 void doubt_clear(struct doubt *d, struct slice slots);
 
-/* Before a flush: puts what has changed into the group, unless that is on its way already. */
+/* Before a flush: puts what has changed into the group. */
 void doubt_put(struct doubt *d, const struct table *t, struct group *g);
 
 /* What was put may have arrived: then entries are forgotten. idle: no group waits or is under way, so what has not arrived is

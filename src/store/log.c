@@ -600,6 +600,12 @@ static int remember_damage(struct log *l, const char *path, char *why, size_t wh
     return ERR_IO;
 }
 
+static uint64_t log_position(const struct store *s)
+{
+    const struct segment *a = active((const struct log *)s);
+    return a->base + a->published;
+}
+
 static bool log_damaged(const struct store *s, uint32_t vnode)
 {
     const struct log *l = (const struct log *)s;
@@ -608,7 +614,9 @@ static bool log_damaged(const struct store *s, uint32_t vnode)
 
 static void log_doubt(struct store *s, struct slice slots)
 {
-    doubt_raise(&log_of(s)->doubt, slots);
+    struct log *l = log_of(s);
+    doubt_raise(&l->doubt, slots);
+    doubt_put(&l->doubt, &l->table, l->gather);
 }
 
 static void log_healed(struct store *s, struct slice slots)
@@ -653,8 +661,8 @@ static int start_helpers(struct log *l, char *why, size_t why_n)
 static struct log *log_new(const struct log_options *options, const struct log_io *io)
 {
     static const struct store_vtable vtable = {
-        log_put,     log_get,        log_count,       log_tree,       log_list,    log_flush, log_reap,   log_state,
-        log_records, log_set_vnodes, log_set_cluster, log_trees_hold, log_damaged, log_doubt, log_healed, log_close,
+        log_put,        log_get,         log_count,      log_tree,     log_list,    log_flush, log_reap,   log_state, log_records,
+        log_set_vnodes, log_set_cluster, log_trees_hold, log_position, log_damaged, log_doubt, log_healed, log_close,
     };
     struct log *l = calloc(1, sizeof *l);
     if (!l)

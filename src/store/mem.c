@@ -266,6 +266,12 @@ static bool mem_trees_hold(const struct store *s)
     return forest_holds(&t->forest, &t->index);
 }
 
+static uint64_t mem_position(const struct store *s)
+{
+    const struct mem *m = (const struct mem *)s;
+    return m->disk->excised + m->disk->synced.n + (m->lie ? m->flight.bytes.n : 0);
+}
+
 static bool mem_damaged(const struct store *s, uint32_t vnode)
 {
     const struct mem *m = (const struct mem *)s;
@@ -274,7 +280,9 @@ static bool mem_damaged(const struct store *s, uint32_t vnode)
 
 static void mem_doubt(struct store *s, struct slice slots)
 {
-    doubt_raise(&mem_of(s)->doubt, slots);
+    struct mem *m = mem_of(s);
+    doubt_raise(&m->doubt, slots);
+    doubt_put(&m->doubt, &m->table, &m->gather);
 }
 
 static void mem_healed(struct store *s, struct slice slots)
@@ -406,6 +414,7 @@ static void carry_out(struct mem_disk *d, size_t offset, struct damage *damage)
     damage_mark(damage, &f);
     memmove(d->synced.p + offset, d->synced.p + offset + n, rest.n - n);
     d->synced.n -= n;
+    d->excised += n;
 }
 
 /* The doubt stands on the disk before anything is served. */
@@ -466,8 +475,8 @@ static int replay(struct mem *m)
 struct store *mem_open(const struct mem_options *options)
 {
     static const struct store_vtable vtable = {
-        mem_put,     mem_get,        mem_count,       mem_tree,       mem_list,    mem_flush, mem_reap,   mem_state,
-        mem_records, mem_set_vnodes, mem_set_cluster, mem_trees_hold, mem_damaged, mem_doubt, mem_healed, mem_close,
+        mem_put,        mem_get,         mem_count,      mem_tree,     mem_list,    mem_flush, mem_reap,   mem_state, mem_records,
+        mem_set_vnodes, mem_set_cluster, mem_trees_hold, mem_position, mem_damaged, mem_doubt, mem_healed, mem_close,
     };
     struct mem *m = calloc(1, sizeof *m);
     if (!m)

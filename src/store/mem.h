@@ -28,6 +28,7 @@ enum { MEM_HOLES = 16 }; /* at a time; further writes are not lost */
 struct mem_disk {
     struct buf synced;
     size_t torn_n; /* of these bytes, the last so many were never synced (mem_tear); the next replay cuts them where they end */
+    uint64_t excised; /* bytes of damaged records that were taken out */
     struct mem_faults faults;
     struct mem_hole hole[MEM_HOLES];
     unsigned hole_n;

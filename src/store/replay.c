@@ -432,6 +432,15 @@ static int check_states(struct replay *r)
     return 0;
 }
 
+/* The segment that puts went to last: not always the one of the greatest number, for compaction makes some too. */
+static struct segment *last_written(const struct replay *r)
+{
+    for (uint32_t i = r->found_n; i-- > 0;)
+        if (r->found[i]->base != SEGMENT_COPIES)
+            return r->found[i];
+    return NULL;
+}
+
 static int replay_all(struct replay *r)
 {
     struct window w = {.p = malloc(WINDOW_BYTES)};
@@ -446,7 +455,9 @@ static int replay_all(struct replay *r)
     if (!error)
         error = check_list(r);
     if (!error) {
-        r->segments->active = r->found[r->found_n - 1];
+        r->segments->active = last_written(r);
+        if (!r->segments->active)
+            return refuse(r, ERR_CORRUPT, "%s holds no log file but copies: restore it from a backup", r->path);
         r->segments->active->ended = r->segments->active->aside; /* nothing is added to a damaged one */
     }
     return error;
@@ -457,7 +468,7 @@ static int make_first(struct replay *r)
     struct segment *s;
     int error = segments_reserve(r->segments) ? 0 : ERR_NO_MEMORY;
     if (!error)
-        error = segments_create(&r->segments->numbers, r->dir, NULL, r->io, &s);
+        error = segments_create(&r->segments->numbers, r->dir, NULL, 0, r->io, &s);
     if (error)
         return refuse_io(r, 1, "create", errno);
     segments_add(r->segments, s);

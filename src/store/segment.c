@@ -1,8 +1,8 @@
 /* Segments: the files of the log.
  *
  *     header, 64 bytes little-endian:
- *         "COVEYSEG" | u32 format (1) | u32 number | u64 id, random | u32 number of the segment written before, 0: none |
- *         u32 where that one ends | 24 bytes of zero | u64 XXH3-64 of the 56 before
+ *         "COVEYSEG" | u32 format (2) | u32 number | u64 id, random | u32 number of the segment written before, 0: none |
+ *         u32 where that one ends | u64 base | 16 bytes of zero | u64 XXH3-64 of the 56 before
  *     records (wire/record.h), back to back; among them sync marks
  *     zeros, perhaps
  *
@@ -87,12 +87,14 @@ static struct segment *segment_new(uint32_t number, int fd, const uint8_t header
     s->id = get_u64(header + 16);
     s->before = get_u32(header + 24);
     s->before_end = get_u32(header + 28);
+    s->base = get_u64(header + 32);
     s->end = s->marked = s->published = SEGMENT_HEADER;
     atomic_init(&s->synced, SEGMENT_HEADER);
     return s;
 }
 
-static void header_write(uint8_t header[SEGMENT_HEADER], uint32_t number, uint64_t id, const struct segment *before)
+static void header_write(uint8_t header[SEGMENT_HEADER], uint32_t number, uint64_t id, const struct segment *before,
+                         uint64_t base)
 {
     memset(header, 0, SEGMENT_HEADER);
     memcpy(header, MAGIC, sizeof MAGIC);
@@ -101,6 +103,7 @@ static void header_write(uint8_t header[SEGMENT_HEADER], uint32_t number, uint64
     put_u64(header + 16, id);
     put_u32(header + 24, before ? before->number : 0);
     put_u32(header + 28, before ? before->end : 0);
+    put_u64(header + 32, base);
     put_u64(header + 56, hash_bytes(slice_of(header, 56)));
 }
 
@@ -125,7 +128,13 @@ static int create_file(int dir, const char *name, const uint8_t header[SEGMENT_H
     return fd;
 }
 
-int segment_create(int dir, uint32_t number, const struct segment *before, const struct log_io *io, struct segment **out)
+uint64_t segment_next_base(const struct segment *s)
+{
+    return s->base + (s->published > s->end ? s->published : s->end);
+}
+
+int segment_create(int dir, uint32_t number, const struct segment *before, uint64_t base, const struct log_io *io,
+                   struct segment **out)
 {
     uint64_t id;
     uint8_t header[SEGMENT_HEADER];
@@ -133,7 +142,7 @@ int segment_create(int dir, uint32_t number, const struct segment *before, const
     if (getrandom(&id, sizeof id, 0) != sizeof id)
         return ERR_IO;
     segment_name(number, name);
-    header_write(header, number, id, before);
+    header_write(header, number, id, before, base);
     int fd = create_file(dir, name, header, io);
     if (fd < 0)
         return log_io_error(errno);

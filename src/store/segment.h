@@ -12,12 +12,14 @@
 
 enum {
     SEGMENT_HEADER = 64,
-    SEGMENT_FORMAT = 1,
+    SEGMENT_FORMAT = 2,
     SEGMENT_NAME = 24, /* bytes of "seg-00000001.log" with its NUL, and of the name it has while it is made */
     SEGMENT_BYTES_DEFAULT = 64 * 1024 * 1024,
     SEGMENT_BYTES_MAX = 1024 * 1024 * 1024, /* with a whole group on top, offsets still fit 32 bits */
     MARK_BYTES = RECORD_HEADER + 10,
 };
+
+#define SEGMENT_COPIES UINT64_MAX
 
 /* The reserved name of the sync marks among the state records. */
 #define MARK_NAME SLICE("log.synced")
@@ -34,6 +36,7 @@ struct segment {
     _Atomic bool broken;     /* a sync failed: no later one would tell the truth */
     uint32_t before;         /* the segment that was written before this one, 0: none ... */
     uint32_t before_end;     /* ... and where it ends */
+    uint64_t base;           /* the log's position at its first byte; SEGMENT_COPIES: it holds copies, and puts are never added */
     uint32_t demanded;       /* where its successor says that it ends; 0: nothing says */
     /* the loop's */
     uint16_t slot; /* its place in segments.h, and its name in the index */
@@ -70,9 +73,14 @@ void segment_name(uint32_t number, char out[SEGMENT_NAME]);
 /* The number in the name of a segment; 0 when it is not one. */
 uint32_t segment_number(const char *name);
 
-/* Makes an empty segment, durable with its name. before: the one that ended, NULL for none. 0, ERR_IO, ERR_NO_SPACE,
+/* Where the log's position stands when the segment that is written to ends as it is: the base of the next. What was published
+ * counts, also where a failed sync made the segment end before it. */
+uint64_t segment_next_base(const struct segment *s);
+
+/* Makes an empty segment, durable with its name. before: the one that ended, NULL for none; base: see the field. 0, ERR_IO, ERR_NO_SPACE,
  * ERR_NO_MEMORY. */
-int segment_create(int dir, uint32_t number, const struct segment *before, const struct log_io *io, struct segment **out);
+int segment_create(int dir, uint32_t number, const struct segment *before, uint64_t base, const struct log_io *io,
+                   struct segment **out);
 
 /* Looks at a header: 0, ERR_CORRUPT (none, or not of that number), or ERR_BAD_FORMAT (*format, its version, is none that we
  * know). */

@@ -74,6 +74,7 @@ struct store_vtable {
     void (*set_vnodes)(struct store *s, uint16_t vnodes);
     void (*set_cluster)(struct store *s, struct cluster_id cluster);
     bool (*trees_hold)(const struct store *s);
+    uint64_t (*position)(const struct store *s);
     bool (*damaged)(const struct store *s, uint32_t vnode);
     void (*doubt)(struct store *s, struct slice slots);
     void (*healed)(struct store *s, struct slice slots);
@@ -161,6 +162,14 @@ static inline void store_set_cluster(struct store *s, struct cluster_id cluster)
 static inline bool store_trees_hold(const struct store *s)
 {
     return s->vtable->trees_hold(s);
+}
+
+/* Where the log ends: a number that grows with all that is put, and covers all whose results were given out. At an opening it is
+ * where it was, or beyond, unless acknowledged records are missing: because the files are an older copy, or the disk lost what
+ * it had. (Under DURABILITY_INTERVAL it covers what is not synced yet: a kill loses nothing of that, a loss of power may.) */
+static inline uint64_t store_position(const struct store *s)
+{
+    return s->vtable->position(s);
 }
 
 /* ---- Doubt: records that may have been lost ----

@@ -59,7 +59,7 @@ static void make_segment(struct keeper *k, void *arg)
 {
     struct upkeep *u = arg;
     keeper_pause(k, RETRY_US);
-    u->error = segments_create(&u->segments->numbers, u->dir, u->before, u->io, &u->fresh);
+    u->error = segments_create(&u->segments->numbers, u->dir, u->before, segment_next_base(u->before), u->io, &u->fresh);
 }
 
 static void ask(struct upkeep *u, enum upkeep_job job, void (*run)(struct keeper *k, void *arg))

@@ -17,6 +17,7 @@ void packet_begin(struct packet *p, const struct packet_header *h)
     at = put_u64(at, h->epoch);
     at = put_u64(at, h->layout_hash);
     at = put_u64(at, h->wall_ms);
+    at = put_u64(at, h->position);
     CHECK(at == p->bytes + PACKET_HEADER);
     p->n = PACKET_HEADER;
 }
@@ -46,6 +47,7 @@ int packet_open(struct slice datagram, struct packet_header *h, struct slice *re
     h->epoch = get_u64(p + 36);
     h->layout_hash = get_u64(p + 44);
     h->wall_ms = get_u64(p + 52);
+    h->position = get_u64(p + 60);
     *rest = slice_of(p + PACKET_HEADER, datagram.n - PACKET_HEADER);
     return 0;
 }

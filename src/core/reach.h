@@ -1,0 +1,97 @@
+/* reach.h: how far each member's log reached: so that one that lost its end is noticed (design section 4, "Recovering"). The essay
+ * is in reach.c. */
+#ifndef COVEY_CORE_REACH_H
+#define COVEY_CORE_REACH_H
+
+#include "base/buf.h"
+#include "core/event.h"
+
+enum {
+    REACH_BOOTS =
+        64, /* of its own that a node remembers: a peer that heard of none of the last 64 makes it recover for nothing */
+    REACH_SETTLED = 16,   /* losses found and seen to */
+    REACH_SAVE_MS = 1000, /* what peers announced is written down at most once in that time, along with other records */
+};
+
+/* Little-endian, as it travels and rests: what a member announced last. */
+struct reach_mark {
+    uint64_t id, boot, position;
+};
+
+struct reach_boot {
+    uint64_t boot;
+    uint64_t at; /* own[]: where its log began; settled[]: up to where a loss was seen to */
+};
+
+/* Pieces of the node's state, as they were saved; empty where there are none. */
+struct reach_options {
+    uint64_t self, boot;
+    uint64_t position;  /* where the log ends at this start */
+    struct slice boots; /* state record "boots" */
+    uint64_t boots_serial;
+    struct slice reached; /* state record "reached" */
+    uint64_t reached_serial;
+};
+
+struct reach {
+    uint64_t self, boot;
+    uint64_t position; /* of the own log, as the store counts */
+    uint64_t lift;     /* is added to that wherever it is told: so that what is announced never goes back, whatever was lost */
+    struct reach_boot own[REACH_BOOTS]; /* the last of them is this one */
+    unsigned own_n;
+    struct reach_boot settled[REACH_SETTLED];
+    unsigned settled_n, settled_at;
+    bool saved;        /* the last of own and settled are durable: before that nothing is announced */
+    bool unsaved;      /* they changed since they were put, */
+    uint64_t tried_ms; /* which was at this time */
+    unsigned out;      /* of them on their way */
+    uint64_t boots_serial;
+    struct buf boots_bytes; /* of the last save */
+    struct reach_mark mark[LAYOUT_MEMBERS_MAX];
+    unsigned mark_n;
+    bool dirty; /* marks changed since they were put */
+    uint64_t put_ms, reached_serial;
+    struct buf reached_bytes;
+};
+
+/* 0, ERR_BAD_MESSAGE (a record of another format) or ERR_NO_MEMORY. */
+int reach_init(struct reach *r, const struct reach_options *o);
+void reach_close(struct reach *r);
+
+/* Where the own log ends now: first thing in each step. */
+static inline void reach_position(struct reach *r, uint64_t position)
+{
+    r->position = position;
+}
+
+/* What this node tells of its log; 0: nothing yet. */
+static inline uint64_t reach_announced(const struct reach *r)
+{
+    return r->saved ? r->position + r->lift : 0;
+}
+
+/* A member said how far its log reaches. */
+void reach_heard(struct reach *r, uint64_t id, uint64_t boot, uint64_t position);
+
+/* The same, in an acknowledgement on a stream: by the boot that was heard last. */
+void reach_acked(struct reach *r, uint64_t id, uint64_t position);
+
+/* All that this node keeps of others, for its hello: a run of struct reach_mark. */
+static inline struct slice reach_kept(const struct reach *r)
+{
+    return slice_of(r->mark, r->mark_n * sizeof *r->mark);
+}
+
+/* What a peer keeps, from its hello. True when it remembers more of this node's log than there is: then the loss is seen to from
+ * here on, and all that this node holds must be doubted, durably, before it does anything else. */
+bool reach_told(struct reach *r, struct slice kept);
+
+/* Puts what changed. riding: other records are put in this step anyhow. At most 2 actions. */
+void reach_save(struct reach *r, uint64_t now_ms, bool riding, uint64_t boots_token, uint64_t reached_token, struct out *out);
+
+/* The boots were stored, or not. */
+void reach_stored(struct reach *r, int error);
+
+void reach_check(const struct reach *r);
+
+#endif

@@ -1,0 +1,202 @@
+/* How far logs reached: what a restart, a loss and a copy look like to who remembers. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "base/error.h"
+#include "core/reach.h"
+
+enum { SELF = 1, PEER = 2, OTHER = 3 };
+
+static struct out out;
+
+/* A node's state, as its disk has it from one start to the next. */
+struct disk {
+    uint8_t boots[4096], reached[4096];
+    size_t boots_n, reached_n;
+};
+
+static void start(struct reach *r, const struct disk *d, uint64_t boot, uint64_t position)
+{
+    struct reach_options o = {.self = SELF,
+                              .boot = boot,
+                              .position = position,
+                              .boots = slice_of(d->boots, d->boots_n),
+                              .reached = slice_of(d->reached, d->reached_n)};
+    assert_int_equal(reach_init(r, &o), 0);
+    assert_int_equal(reach_announced(r), 0); /* before its boot is written down */
+}
+
+/* Saves whatever is to be saved. */
+static void save(struct reach *r, struct disk *d, uint64_t now_ms, bool riding)
+{
+    out_clear(&out);
+    reach_save(r, now_ms, riding, 1, 2, &out);
+    for (unsigned i = 0; i < out.n; i++) {
+        const struct record *put = &out.action[i].put.record;
+        bool boots = out.action[i].put.token == 1;
+        memcpy(boots ? d->boots : d->reached, put->value.p, put->value.n);
+        *(boots ? &d->boots_n : &d->reached_n) = put->value.n;
+        if (boots)
+            reach_stored(r, 0);
+    }
+    reach_check(r);
+}
+
+/* What a peer says that it keeps of us. */
+static bool told(struct reach *r, uint64_t boot, uint64_t position)
+{
+    struct reach_mark m = {SELF, boot, position};
+    bool lost = reach_told(r, slice_of(&m, sizeof m));
+    reach_check(r);
+    return lost;
+}
+
+static void an_honest_restart_has_lost_nothing(void **state)
+{
+    (void)state;
+    struct disk d = {0};
+    struct reach r;
+    start(&r, &d, 10, 1000);
+    save(&r, &d, 0, false);
+    assert_int_equal(reach_announced(&r), 1000);
+    reach_position(&r, 5000);
+    assert_int_equal(reach_announced(&r), 5000);
+    assert_false(told(&r, 10, 4000));
+    reach_close(&r);
+    start(&r, &d, 11, 5000);
+    assert_false(told(&r, 10, 5000));
+    reach_close(&r);
+}
+
+/* The log ends early: told once, and then it is settled, at later starts too; and what is announced does not go back. */
+static void a_log_that_ends_early_is_noticed_once(void **state)
+{
+    (void)state;
+    struct disk d = {0};
+    struct reach r;
+    start(&r, &d, 10, 1000);
+    save(&r, &d, 0, false);
+    reach_close(&r);
+    start(&r, &d, 11, 3000);
+    save(&r, &d, 0, false);
+    assert_true(told(&r, 10, 5000));
+    assert_int_equal(reach_announced(&r), 0); /* till that is durable */
+    save(&r, &d, 1, false);
+    assert_true(reach_announced(&r) > 5000);
+    assert_false(told(&r, 10, 5000));
+    assert_true(told(&r, 10, 5001));
+    save(&r, &d, 2, false);
+    uint64_t announced = reach_announced(&r);
+    reach_close(&r);
+    start(&r, &d, 12, 3500);
+    assert_false(told(&r, 10, 5001));
+    assert_false(told(&r, 11, announced + 500));
+    assert_true(told(&r, 11, announced + 501)); /* a second loss */
+    reach_close(&r);
+}
+
+/* Rolled back, and grown past its old end before it met who remembers: its boots tell. */
+static void an_old_copy_that_has_grown_is_noticed(void **state)
+{
+    (void)state;
+    struct disk d = {0};
+    struct reach r;
+    start(&r, &d, 10, 1000);
+    save(&r, &d, 0, false);
+    reach_close(&r);
+    struct disk copy = d;
+    start(&r, &d, 11, 2000);
+    save(&r, &d, 0, false);
+    reach_close(&r);
+    start(&r, &copy, 12, 2000);
+    reach_position(&r, 9000);
+    save(&r, &copy, 0, false);
+    reach_close(&r);
+    start(&r, &copy, 13, 9000);
+    assert_false(told(&r, 10, 2000));
+    assert_false(told(&r, 12, 9000));
+    assert_true(told(&r, 11, 3000));
+    reach_close(&r);
+}
+
+static void what_others_announce_is_kept_and_rides_along(void **state)
+{
+    (void)state;
+    struct disk d = {0};
+    struct reach r;
+    start(&r, &d, 10, 1000);
+    save(&r, &d, 0, false);
+    reach_heard(&r, PEER, 20, 700);
+    reach_heard(&r, PEER, 20, 600);
+    reach_heard(&r, SELF, 10, 900);
+    reach_heard(&r, OTHER, 30, 0);
+    reach_acked(&r, PEER, 800);
+    reach_acked(&r, OTHER, 800);
+    save(&r, &d, REACH_SAVE_MS, false);
+    assert_int_equal(d.reached_n, 0);
+    save(&r, &d, REACH_SAVE_MS, true);
+    reach_heard(&r, PEER, 20, 801);
+    save(&r, &d, REACH_SAVE_MS + 1, true); /* too soon */
+    reach_close(&r);
+    start(&r, &d, 11, 2000);
+    struct reach_mark m = {PEER, 20, 800};
+    assert_int_equal(reach_kept(&r).n, sizeof m);
+    assert_memory_equal(reach_kept(&r).p, &m, sizeof m);
+    struct reach_mark hearsay[2] = {{PEER, 20, 750}, {OTHER, 31, 40}};
+    assert_false(reach_told(&r, slice_of(hearsay, sizeof hearsay)));
+    assert_int_equal(r.mark[0].position, 800);
+    assert_int_equal(r.mark[1].position, 40);
+    assert_false(reach_told(&r, slice_of(hearsay, sizeof hearsay - 1))); /* no run of marks */
+    reach_close(&r);
+}
+
+static void malformed_records_are_refused(void **state)
+{
+    (void)state;
+    struct disk d = {0};
+    struct reach r;
+    start(&r, &d, 10, 1000);
+    reach_heard(&r, PEER, 20, 700);
+    save(&r, &d, REACH_SAVE_MS, true);
+    reach_close(&r);
+    for (unsigned bad = 0; bad < 4; bad++) {
+        struct disk b = d;
+        b.boots_n -= bad == 0;
+        b.boots[0] = (uint8_t)(b.boots[0] + (bad == 1));
+        b.reached_n -= bad == 2;
+        b.reached[0] = (uint8_t)(b.reached[0] + (bad == 3));
+        struct reach_options o = {
+            .self = SELF, .boot = 11, .boots = slice_of(b.boots, b.boots_n), .reached = slice_of(b.reached, b.reached_n)};
+        assert_int_equal(reach_init(&r, &o), ERR_BAD_MESSAGE);
+        reach_close(&r);
+    }
+}
+
+static void many_boots_are_too_many_to_remember(void **state)
+{
+    (void)state;
+    struct disk d = {0};
+    struct reach r;
+    for (uint64_t boot = 1; boot <= REACH_BOOTS + 1; boot++) {
+        start(&r, &d, boot, 100 * boot);
+        save(&r, &d, 0, false);
+        assert_false(boot > 1 && told(&r, boot - 1, 100 * boot));
+        reach_close(&r);
+    }
+    start(&r, &d, 1000, 100000);
+    assert_true(told(&r, 1, 100));
+    reach_close(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_honest_restart_has_lost_nothing),    cmocka_unit_test(a_log_that_ends_early_is_noticed_once),
+        cmocka_unit_test(an_old_copy_that_has_grown_is_noticed), cmocka_unit_test(what_others_announce_is_kept_and_rides_along),
+        cmocka_unit_test(malformed_records_are_refused),         cmocka_unit_test(many_boots_are_too_many_to_remember),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
