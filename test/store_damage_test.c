@@ -253,6 +253,28 @@ static void a_bad_sector_puts_all_in_doubt(void **state)
     expect_all_but(f, 3, 6);
 }
 
+/* Damage in the segment that was written to last: the next put goes to another, and it is carried out too. */
+static void damage_in_the_last_segment_is_carried_out(void **state)
+{
+    struct fixture *f = *state;
+    make(f);
+    f->options.segment_bytes = 0;
+    fixture_open(f);
+    for (unsigned i = 0; i < 3; i++) {
+        char key[32];
+        assert_int_equal(fixture_put(f, value_record(numbered(key, "late", i), SLICE("rots"), 1000 + i)).error, 0);
+    }
+    assert_int_equal(log_drain(f->store), 0);
+    fixture_close(f);
+    assert_int_equal(fixture_shell(f, "f=$(ls seg-*.log | tail -n 1) && at=$(grep -abo late-1 $f | head -n 1 | cut -d: -f1) && "
+                                      "printf X | dd of=$f bs=1 seek=$((at + 7)) conv=notrunc 2>/dev/null"),
+                     0);
+    fixture_open(f);
+    assert_int_equal(damaged_vnodes(f), 1);
+    fixture_until_compacted(f, 1);
+    assert_int_equal(fixture_shell(f, "test -f damaged-*.log"), 0);
+}
+
 static void a_missing_end_puts_all_in_doubt(void **state)
 {
     struct fixture *f = *state;
@@ -295,6 +317,7 @@ int main(void)
         TEST(a_segment_with_a_rotten_state_is_left_alone),
         TEST(a_doubt_of_the_owner_lasts_until_it_is_healed),
         TEST(a_bad_sector_puts_all_in_doubt),
+        TEST(damage_in_the_last_segment_is_carried_out),
         TEST(a_missing_end_puts_all_in_doubt),
         TEST(a_lost_state_is_refused),
     };

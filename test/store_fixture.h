@@ -112,6 +112,14 @@ static inline bool fixture_poll(struct fixture *f, struct store_result *out)
     return false;
 }
 
+/* Runs a shell command in the data directory; its exit code. */
+static inline int fixture_shell(const struct fixture *f, const char *command)
+{
+    char line[1024];
+    snprintf(line, sizeof line, "cd %s && %s", f->dir, command);
+    return system(line);
+}
+
 /* The next result; waits for the helpers. */
 static inline struct store_result fixture_reap(struct fixture *f)
 {

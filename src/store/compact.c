@@ -515,6 +515,8 @@ static bool note_damage(struct compact *c)
     struct segment *s = c->victim;
     for (uint32_t i = 0; i < c->bad_n; i++) {
         const struct lost *l = &c->bad[i];
+        if (s->doubted && !doubt_matters(l, c->table))
+            continue;
         s->shunned = table_state_stands(c->table, &(struct place){l->from, l->segment}, l->to);
         s->first = s->aside = true;
         snprintf(sentence, sizeof sentence, "damage at offset %u of seg-%08u.log, %u bytes: %s", (unsigned)l->from,

@@ -119,12 +119,28 @@ void doubt_put(struct doubt *d, const struct table *t, struct group *g)
     pour(&d->found, &d->saving);
 }
 
+/* The arcs in which entries may name it. */
+static void arcs_of(const struct lost *l, const struct table *t, uint32_t *first, uint32_t *end)
+{
+    uint32_t arc = (uint32_t)l->slot * t->index.arc_n / SLOTS;
+    *first = l->any ? 0 : arc;
+    *end = l->any ? t->index.arc_n : arc + 1;
+}
+
+bool doubt_matters(const struct lost *l, const struct table *t)
+{
+    uint32_t first, end;
+    arcs_of(l, t, &first, &end);
+    return table_stands(t, first, end, &(struct place){l->from, l->segment}, l->to);
+}
+
 static void forget(struct doubt *d, struct table *t)
 {
     for (uint32_t i = 0; i < d->saving_n; i++) {
         const struct lost *l = &d->lost[i];
-        uint32_t arc = (uint32_t)l->slot * t->index.arc_n / SLOTS;
-        table_forget(t, l->any ? 0 : arc, l->any ? t->index.arc_n : arc + 1, &(struct place){l->from, l->segment}, l->to);
+        uint32_t first, end;
+        arcs_of(l, t, &first, &end);
+        table_forget(t, first, end, &(struct place){l->from, l->segment}, l->to);
     }
     d->lost_n -= d->saving_n;
     for (uint32_t i = 0; i < d->lost_n; i++)

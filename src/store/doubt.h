@@ -46,6 +46,9 @@ void doubt_open(struct doubt *d, const struct damage *found, const struct table 
 /* A record cannot be read any more. False when memory is out: then it will be found again. */
 bool doubt_found(struct doubt *d, const struct lost *l);
 
+/* Whether an entry still names it. */
+bool doubt_matters(const struct lost *l, const struct table *t);
+
 /* Whether a place of this segment is still to be forgotten. */
 bool doubt_names(const struct doubt *d, uint16_t segment);
 

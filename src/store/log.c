@@ -192,8 +192,8 @@ static void retire(struct log *l, struct segment *fresh)
     old->ended = true;
     old->ended_us = keeper_clock_us();
     old->ended_written = l->table.tallies.written;
-    old->first = old->published > old->end; /* what was visible and not synced must be written again */
-    segments_add(&l->segments, fresh);      /* hand_over, or heal, has made room */
+    old->first |= old->published > old->end; /* what was visible and not synced must be written again */
+    segments_add(&l->segments, fresh);       /* hand_over, or heal, has made room */
     l->segments.active = fresh;
 }
 

@@ -247,7 +247,7 @@ static int pass_over(struct replay *r, struct segment *s, struct window *w, uint
     size_t next = f.size ? f.size : segment_resync(bytes);
     *step = (uint32_t)(next ? next : w->n);
     r->damaged++;
-    s->first = s->aside = true;
+    s->first = s->aside = s->doubted = true;
     if (f.size && f.state)
         return note_state(r, &f) ? refuse(r, ERR_NO_MEMORY, "out of memory while reading %s", r->path) : 0;
     damage_mark(&r->damage, &f);

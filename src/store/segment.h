@@ -43,6 +43,7 @@ struct segment {
     bool ended;    /* nothing is appended any more: sealed, or cut after a failure */
     bool first;    /* a victim of compaction at once, whatever its share */
     bool aside;    /* holds damage: when compacted it is renamed and not unlinked */
+    bool doubted;  /* opening found that damage: what was there and no entry names is in doubt already */
     bool shunned;  /* a state of the node that it holds cannot be read there any more: it stays until another is written */
     /* when it ended, and what the log had written by then; 0 where that was another process's */
     uint64_t ended_us, ended_written;

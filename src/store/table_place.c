@@ -146,3 +146,25 @@ bool table_state_stands(const struct table *t, const struct place *from, uint32_
             return true;
     return false;
 }
+
+/* A question whether anything stands in a stretch. */
+struct search {
+    struct place from;
+    uint32_t to;
+    bool found;
+};
+
+static void look_at(void *arg, struct slice key, const struct index_item *item)
+{
+    struct search *s = arg;
+    (void)key;
+    s->found |= item->segment == s->from.segment && item->offset >= s->from.offset && item->offset < s->to;
+}
+
+bool table_stands(const struct table *t, uint32_t first, uint32_t end, const struct place *from, uint32_t to)
+{
+    struct search s = {.from = *from, .to = to};
+    for (uint32_t arc = first; arc < end && !s.found; arc++)
+        index_walk(&t->index, arc, look_at, &s);
+    return s.found;
+}

@@ -1,0 +1,116 @@
+/* recover_test.c: disks that lost something, with real processes: a record that rotted, a directory that is an old copy. What was
+ * acknowledged is fetched again, and until then nobody says that it is not there. */
+#include <stdio.h>
+
+#include "harness.h"
+
+enum { KEYS = 1000 };
+
+/* Until a shell command succeeds. */
+static void await_shell(struct cluster *c, const char *command)
+{
+    uint64_t until_ms = e2e_now_ms() + E2E_WAIT_MS;
+    while (e2e_shell(c, "%s", command) != 0)
+        e2e_poll(c, __FILE__, __LINE__, until_ms, command);
+}
+
+/* All that a node has on its own disk: reads at ONE ask the own store first, and with three members each owns every key. */
+static unsigned missing_here(struct cluster *c, unsigned i, unsigned generation)
+{
+    e2e_expect(c, i, "OK", "CONSISTENCY", "READ", "ONE");
+    return e2e_missing(c, i, 0, KEYS, generation);
+}
+
+static void stop(struct cluster *c, unsigned i)
+{
+    nest_signal(&c->nest, i, SIGTERM);
+    assert_int_equal(e2e_wait_exit(c, i), 0);
+    client_close(&c->client[i]);
+}
+
+/* A bit of a value rots while its node is down. It starts all the same, says what it found, fetches the record from the others,
+ * and keeps the damaged file aside; its directory is clean then. */
+static void test_a_rotten_record_is_fetched_again(void **state)
+{
+    struct cluster *c = *state;
+    e2e_start_all(c, 3);
+    assert_int_equal(e2e_fill(c, 0, 0, KEYS, 0), 0);
+    stop(c, 2);
+    assert_int_equal(e2e_shell(c, "at=$(grep -abo 'value 0 500' c/seg-00000001.log | head -n 1 | cut -d: -f1) && "
+                                  "printf X | dd of=c/seg-00000001.log bs=1 seek=$at conv=notrunc 2>/dev/null"),
+                     0);
+    e2e_check(c, e2e_shell(c, "$COVEY check c") != 0);
+    e2e_restart(c, 2);
+    e2e_await_log(c, 2, "event=store.noted *set a damaged record*");
+    e2e_await_log(c, 2, "event=node.recovering * vnodes=1 ");
+    e2e_await_log(c, 2, "event=node.recovered ");
+    e2e_await_whole(c, 3);
+    assert_int_equal(missing_here(c, 2, 0), 0);
+    await_shell(c, "test -f c/damaged-00000001.log");
+    stop(c, 2);
+    assert_int_equal(e2e_shell(c, "$COVEY check c"), 0);
+    assert_int_equal(e2e_shell(c, "test $(grep -c event=node.recovering c.log) = 1"), 0);
+}
+
+/* The same while it runs: the read that meets it is answered by the others. */
+static void test_a_read_that_meets_rot_is_answered_by_others(void **state)
+{
+    struct cluster *c = *state;
+    e2e_start_all(c, 3);
+    assert_int_equal(e2e_fill(c, 0, 0, KEYS, 0), 0);
+    e2e_kill(c, 2);
+    e2e_restart(c, 2); /* so that no value is in its memory */
+    e2e_await_whole(c, 3);
+    assert_int_equal(e2e_shell(c, "at=$(grep -abo 'value 0 500' c/seg-00000001.log | head -n 1 | cut -d: -f1) && "
+                                  "printf X | dd of=c/seg-00000001.log bs=1 seek=$at conv=notrunc 2>/dev/null"),
+                     0);
+    assert_int_equal(e2e_missing(c, 2, 0, KEYS, 0), 0);
+    e2e_await_log(c, 2, "event=store.noted *cannot be read*");
+    e2e_await_log(c, 2, "event=node.recovered ");
+    assert_int_equal(missing_here(c, 2, 0), 0);
+}
+
+/* c's directory is replaced by an old copy after c and a have acknowledged what b has not seen. c may not speak for its old
+ * values, so nobody does before b is back; then all is there. */
+static void test_an_old_copy_is_noticed_and_heals(void **state)
+{
+    struct cluster *c = *state;
+    e2e_start_all(c, 3);
+    assert_int_equal(e2e_fill(c, 0, 0, KEYS, 0), 0);
+    stop(c, 2);
+    assert_int_equal(e2e_shell(c, "cp -r c old"), 0);
+    e2e_restart(c, 2);
+    e2e_await_whole(c, 3);
+    e2e_kill(c, 1);
+    assert_int_equal(e2e_fill(c, 0, 0, KEYS, 1), 0);
+    stop(c, 2);
+    assert_int_equal(e2e_shell(c, "rm -r c && mv old c"), 0);
+    e2e_restart(c, 2);
+    e2e_await_log(c, 2, "event=node.recovering *its log ends before*");
+    e2e_await_status(c, 2, "alive", 2);
+    for (unsigned i = 0; i < 3; i++) {
+        const char *told = e2e_ask(c, i == 1 ? 0 : i, "GET", "key:7", NULL);
+        e2e_check(c, !e2e_matches("value 0 *", told) && !e2e_matches("(nil)", told));
+    }
+    e2e_restart(c, 1);
+    e2e_await_log(c, 2, "event=node.recovered ");
+    e2e_await_whole(c, 3);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(e2e_missing(c, i, 0, KEYS, 1), 0);
+    assert_int_equal(missing_here(c, 2, 1), 0);
+    e2e_kill(c, 2);
+    e2e_restart(c, 2);
+    e2e_await_whole(c, 3); /* what it has seen to does not come again */
+    assert_int_equal(e2e_shell(c, "test $(grep -c event=node.recovering c.log) = 1"), 0);
+}
+
+int main(void)
+{
+#define STORY(name) cmocka_unit_test_setup_teardown(name, e2e_setup, e2e_teardown)
+    const struct CMUnitTest tests[] = {
+        STORY(test_a_rotten_record_is_fetched_again),
+        STORY(test_a_read_that_meets_rot_is_answered_by_others),
+        STORY(test_an_old_copy_is_noticed_and_heals),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
