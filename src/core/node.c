@@ -37,10 +37,10 @@ enum {
 }; /* numbers of TOKEN_NODE */
 
 /* The shares of one step: its own protocol, then the carrying over, and a tick where time is due. */
-_Static_assert(SWIM_OUT_MAX + CHAIN_OUT_MAX + 3 * NODE_CHANGES <= OUT_MAX, "a step overflows");
-_Static_assert(REPAIR_OUT_MAX + 3 * NODE_CHANGES <= OUT_MAX, "a step overflows");
-_Static_assert(COORD_OUT_MAX + 3 * NODE_CHANGES <= OUT_MAX, "a step overflows");
-_Static_assert(HINT_OUT_MAX + 3 * NODE_CHANGES <= OUT_MAX, "a step overflows");
+_Static_assert(SWIM_OUT_MAX + CHAIN_OUT_MAX + 5 * NODE_CHANGES <= OUT_MAX, "a step overflows");
+_Static_assert(REPAIR_OUT_MAX + 5 * NODE_CHANGES <= OUT_MAX, "a step overflows");
+_Static_assert(COORD_OUT_MAX + 5 * NODE_CHANGES <= OUT_MAX, "a step overflows");
+_Static_assert(HINT_OUT_MAX + 5 * NODE_CHANGES <= OUT_MAX, "a step overflows");
 
 /* ---- Birth and end ---- */
 
@@ -236,6 +236,35 @@ static void judge_ready(struct node *n, struct out *out)
     out_trace(out, TRACE_NODE_READY, n->self, l->epoch, l->member_n, slice_of(NULL, 0));
 }
 
+enum twin_verdict node_knock(struct node *n, uint64_t id, uint64_t boot, struct addr addr)
+{
+    struct node_peer *p = peer_find(n, id);
+    struct swim_view v;
+    if (!p)
+        return TWIN_LET_IN;
+    bool moved = swim_find(&n->swim, id, &v) && v.addr.family != 0 && !addr_eq(v.addr, addr);
+    enum twin_verdict verdict = twin_knock(&p->twin, boot, moved, n->now_ms);
+    n->knocked |= verdict == TWIN_WAIT;
+    return verdict;
+}
+
+/* Asks those whose place another process wants. */
+static void ask_first(struct node *n, struct out *out)
+{
+    struct swim_view v;
+    unsigned asked = 0;
+    if (!n->knocked)
+        return;
+    n->knocked = false;
+    for (unsigned m = 0; m < n->peer_n; m++) {
+        struct node_peer *p = &n->peer[m];
+        if (asked == NODE_CHANGES)
+            n->knocked = true;
+        else if (twin_ask(&p->twin) && swim_find(&n->swim, p->id, &v) && ++asked)
+            out_send(out, p->id, v.addr, MSG_PROBE)->probe.seq = p->twin.knock;
+    }
+}
+
 static void note_news(struct node *n, struct node_peer *p)
 {
     n->news += !p->news;
@@ -306,6 +335,8 @@ static bool peers_rebuild(struct node *n, const struct layout *l)
             if (n->peer[i].id == peer[m].id)
                 peer[m] = n->peer[i];
         peer[m].news = false;
+        if (!peer[m].twin.boot)
+            peer[m].twin.boot = reach_boot_of(&n->reach, peer[m].id);
     }
     free(n->peer);
     n->peer = peer;
@@ -546,6 +577,7 @@ static void carry(struct node *n, struct out *out)
     carry_members(n, out);
     carry_news(n, out);
     judge_ready(n, out);
+    ask_first(n, out);
     carry_names(n);
     carry_fence(n);
     carry_clock(n, out);
@@ -607,6 +639,8 @@ static void on_packet(struct node *n, const struct event *ev, struct out *out)
         e = ERR_OTHER_CLUSTER; /* a joiner's packets are not for the cluster yet either */
     if (!e && h.from == n->self)
         e = ERR_SELF;
+    if (!e && node_knock(n, h.from, h.boot, ev->packet.from) != TWIN_LET_IN)
+        e = ERR_TWIN;
     if (e) {
         n->bad_packets++;
         out_trace(out, TRACE_PACKET_DROPPED, h.from, (uint64_t)e, ev->packet.bytes.n,
@@ -678,8 +712,14 @@ static void on_link_down(struct node *n, const struct event *ev, struct out *out
         out_trace(out, TRACE_LINK_DOWN, ev->link.peer, (uint64_t)ev->link.error, 0, ev->link.why);
     }
     struct node_peer *p = peer_find(n, ev->link.peer);
-    if (p)
+    if (p) {
         p->greeted = false;
+        twin_gone(&p->twin);
+    }
+    if (ev->link.error == ERR_TWIN) {
+        halt(n, ERR_TWIN, ev->link.why, out);
+        return;
+    }
     if (ev->link.peer) {
         coord_link(&n->coord, ev->link.peer, false);
         hint_link(&n->hint, ev->link.peer, false);
@@ -750,6 +790,8 @@ static void meet(struct node *n, uint64_t from, const struct message *m)
     struct node_peer *p = peer_find(n, from);
     if (p)
         p->met = true;
+    if (p && m->kind == MSG_PROBE_ACK)
+        twin_answered(&p->twin, m->probe_ack.seq);
     if (m->kind == MSG_PUT_ACK)
         reach_acked(&n->reach, from, m->put_ack.position);
     else if (m->kind == MSG_FLUSHED)

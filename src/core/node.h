@@ -14,6 +14,7 @@
 #include "core/reach.h"
 #include "core/replica.h"
 #include "core/swim.h"
+#include "core/twin.h"
 #include "core/wall.h"
 
 enum {
@@ -66,7 +67,8 @@ struct node_peer {
     uint64_t epoch; /* the highest it was heard to be at; 0: never heard */
     bool greeted;   /* it was sent something, so that a stream comes up, */
     bool met;       /* and one did: it has said what it remembers of our log */
-    bool news;      /* its place in the layout changed, or it adopted it: to be told to subscribers */
+    struct twin twin;
+    bool news; /* its place in the layout changed, or it adopted it: to be told to subscribers */
 };
 
 struct node {
@@ -105,6 +107,7 @@ struct node {
     uint32_t info_cap;
     uint64_t *synced; /* likewise, per vnode */
     unsigned news;    /* peers with news */
+    bool knocked;     /* a second process of some member wants in */
     bool more;        /* changed members are left for the next step */
     uint64_t bad_packets;
     unsigned store_errors;
@@ -138,9 +141,13 @@ bool node_drain(struct node *n);
 /* The hello that the world sends first on each stream. Slices live until the next step. */
 void node_hello(const struct node *n, struct msg_hello *h);
 
-/* Whether a peer's hello is acceptable: 0, ERR_BAD_VERSION, ERR_OTHER_CLUSTER, ERR_SELF. A refusal's sentence, which
+/* Whether a peer's hello is acceptable: 0, ERR_BAD_VERSION, ERR_OTHER_CLUSTER, ERR_SELF, ERR_TWIN (twin.h), ERR_LOADING (whether it
+ * is a twin is being found out: let it come again). A refusal's sentence, which
  * names both sides' values, is appended to why. The world sends it as HELLO_NO and closes. */
-int node_check_hello(const struct node *n, const struct msg_hello *theirs, struct buf *why);
+int node_check_hello(struct node *n, const struct msg_hello *theirs, struct buf *why);
+
+/* A process of that boot says, from that address, that it is that member. */
+enum twin_verdict node_knock(struct node *n, uint64_t id, uint64_t boot, struct addr addr);
 
 /* False until the node is part of a layout and has met enough of its peers: the world answers clients -LOADING. */
 bool node_ready(const struct node *n);

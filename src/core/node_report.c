@@ -23,7 +23,27 @@ void node_hello(const struct node *n, struct msg_hello *h)
     };
 }
 
-int node_check_hello(const struct node *n, const struct msg_hello *theirs, struct buf *why)
+/* Whether another process is that member already. */
+static int check_twin(struct node *n, const struct msg_hello *theirs, struct buf *why)
+{
+    char id[ADDR_TEXT], here[ADDR_TEXT], there[ADDR_TEXT];
+    struct swim_view v;
+    enum twin_verdict verdict = node_knock(n, theirs->node, theirs->boot, theirs->addr);
+    if (verdict == TWIN_LET_IN || !swim_find(&n->swim, theirs->node, &v))
+        return 0;
+    (void)buf_printf(why, "node id %s, which you start at %s, ", node_id_text(theirs->node, id), addr_text(theirs->addr, there));
+    if (verdict == TWIN_WAIT) {
+        (void)buf_printf(why, "was at %s before; whether it is there still is being asked, come again", addr_text(v.addr, here));
+        return ERR_LOADING;
+    }
+    (void)buf_printf(why,
+                     "is alive at %s: two processes have copies of one data directory; stop one of the two and remove its "
+                     "directory, and start an added machine with an empty --data directory",
+                     addr_text(v.addr, here));
+    return ERR_TWIN;
+}
+
+int node_check_hello(struct node *n, const struct msg_hello *theirs, struct buf *why)
 {
     char ours_text[ADDR_TEXT], theirs_text[ADDR_TEXT];
     if (theirs->protocol_min > PROTOCOL_MAX || theirs->protocol_max < PROTOCOL_MIN) {
@@ -42,7 +62,7 @@ int node_check_hello(const struct node *n, const struct msg_hello *theirs, struc
             cluster_id_text(n->cluster, ours_text), cluster_id_text(theirs->cluster, theirs_text));
         return ERR_OTHER_CLUSTER;
     }
-    return 0;
+    return check_twin(n, theirs, why);
 }
 
 /* ---- Members ---- */

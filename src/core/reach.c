@@ -115,12 +115,12 @@ void reach_close(struct reach *r)
 
 /* ---- Others ---- */
 
-static struct reach_mark *find(struct reach *r, uint64_t id)
+static int find(const struct reach *r, uint64_t id)
 {
     for (unsigned i = 0; i < r->mark_n; i++)
         if (r->mark[i].id == id)
-            return &r->mark[i];
-    return NULL;
+            return (int)i;
+    return -1;
 }
 
 static void raise(struct reach *r, struct reach_mark *m, uint64_t boot, uint64_t position)
@@ -134,21 +134,27 @@ static void raise(struct reach *r, struct reach_mark *m, uint64_t boot, uint64_t
 
 void reach_heard(struct reach *r, uint64_t id, uint64_t boot, uint64_t position)
 {
-    struct reach_mark *m = find(r, id);
-    if (id == r->self || position == 0 || (!m && r->mark_n == LAYOUT_MEMBERS_MAX))
+    int at = find(r, id);
+    if (id == r->self || position == 0 || (at < 0 && r->mark_n == LAYOUT_MEMBERS_MAX))
         return;
-    if (!m) {
-        m = &r->mark[r->mark_n++];
-        *m = (struct reach_mark){.id = id};
+    if (at < 0) {
+        at = (int)r->mark_n++;
+        r->mark[at] = (struct reach_mark){.id = id};
     }
-    raise(r, m, boot, position);
+    raise(r, &r->mark[at], boot, position);
 }
 
 void reach_acked(struct reach *r, uint64_t id, uint64_t position)
 {
-    struct reach_mark *m = find(r, id);
-    if (m)
-        raise(r, m, m->boot, position);
+    int at = find(r, id);
+    if (at >= 0)
+        raise(r, &r->mark[at], r->mark[at].boot, position);
+}
+
+uint64_t reach_boot_of(const struct reach *r, uint64_t id)
+{
+    int at = find(r, id);
+    return at < 0 ? 0 : r->mark[at].boot;
 }
 
 /* ---- Ourselves ---- */

@@ -76,6 +76,9 @@ void reach_heard(struct reach *r, uint64_t id, uint64_t boot, uint64_t position)
 /* The same, in an acknowledgement on a stream: by the boot that was heard last. */
 void reach_acked(struct reach *r, uint64_t id, uint64_t position);
 
+/* The boot of a member that announced most; 0: none did. */
+uint64_t reach_boot_of(const struct reach *r, uint64_t id);
+
 /* All that this node keeps of others, for its hello: a run of struct reach_mark. */
 static inline struct slice reach_kept(const struct reach *r)
 {

@@ -104,12 +104,39 @@ static void test_an_old_copy_is_noticed_and_heals(void **state)
     assert_int_equal(e2e_shell(c, "test $(grep -c event=node.recovering c.log) = 1"), 0);
 }
 
+/* A copy of b's directory is started beside it: the copy is refused by whoever it speaks to, and says what to do; b goes on. When b
+ * is gone, the copy may be b, at its new address. */
+static void test_a_copied_directory_is_one_node_at_a_time(void **state)
+{
+    struct cluster *c = *state;
+    e2e_start_all(c, 3);
+    assert_int_equal(e2e_fill(c, 0, 0, KEYS, 0), 0);
+    assert_int_equal(e2e_shell(c, "cp -r b d"), 0);
+    e2e_start(c, 3, NULL);
+    assert_int_equal(e2e_wait_exit(c, 3), 1);
+    e2e_await_log(c, 3, "event=node.refused * error=TWIN *");
+    char line[400];
+    snprintf(line, sizeof line, "grep -q 'is alive at 127.0.0.1:%u: two processes have copies' d.log", e2e_port(c, 1));
+    assert_int_equal(e2e_shell(c, "%s", line), 0);
+    e2e_await_whole(c, 3);
+    assert_int_equal(e2e_missing(c, 1, 0, KEYS, 0), 0);
+    e2e_kill(c, 1);
+    assert_int_equal(e2e_shell(c, "rm -r d && cp -r b d"), 0);
+    e2e_start(c, 3, NULL);
+    e2e_await_status(c, 0, "alive", 3);
+    e2e_await_status(c, 3, "alive", 3);
+    assert_int_equal(e2e_missing(c, 3, 0, KEYS, 0), 0);
+    snprintf(line, sizeof line, "127.0.0.1:%u", e2e_port(c, 3));
+    assert_int_equal(e2e_shell(c, "$COVEY members -p %u | grep -q %s", e2e_port(c, 0), line), 0);
+}
+
 int main(void)
 {
 #define STORY(name) cmocka_unit_test_setup_teardown(name, e2e_setup, e2e_teardown)
     const struct CMUnitTest tests[] = {
         STORY(test_a_rotten_record_is_fetched_again),
         STORY(test_a_read_that_meets_rot_is_answered_by_others),
+        STORY(test_a_copied_directory_is_one_node_at_a_time),
         STORY(test_an_old_copy_is_noticed_and_heals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
