@@ -19,6 +19,7 @@ static const struct packet_header header = {
     .layout_hash = 4,
     .wall_ms = 5,
     .position = 6,
+    .recovering = 7,
 };
 
 static void test_the_header_is_as_declared(void **state)
@@ -29,13 +30,14 @@ static void test_the_header_is_as_declared(void **state)
         0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 2, 0, 0, 0, 0, 0,  0,  0,                  /* from, boot */
         3,    0,    0,    0,    0,    0,    0,    0,    4, 0, 0, 0, 0, 0,  0,  0,                  /* epoch, hash */
         5,    0,    0,    0,    0,    0,    0,    0,    6, 0, 0, 0, 0, 0,  0,  0,                  /* wall clock, position */
+        7,    0,                                                                                   /* recovering */
     };
     struct packet p;
     packet_begin(&p, &header);
     assert_int_equal(p.n, PACKET_HEADER);
     assert_memory_equal(p.bytes, want, sizeof want);
 
-    struct packet_header back;
+    struct packet_header back = {0};
     struct slice rest;
     assert_int_equal(packet_open(slice_of(p.bytes, p.n), &back, &rest), 0);
     assert_int_equal(rest.n, 0);

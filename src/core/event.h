@@ -73,8 +73,9 @@ struct member_info {
     bool adopted;    /* it has adopted the layout that we hold, as far as we know */
     uint16_t weight; /* from the layout; 0 outside it */
     struct slice zone;
-    uint32_t places; /* vnodes it is an owner of */
-    uint32_t firsts; /* of these, as the first owner */
+    uint32_t places;     /* vnodes it is an owner of */
+    uint32_t firsts;     /* of these, as the first owner */
+    uint32_t recovering; /* vnodes in which it may lack records, as it said last */
 };
 
 struct where_owner {
@@ -106,6 +107,7 @@ struct status_info {
     struct cluster_id cluster;
     uint64_t node;
     uint32_t recovering; /* vnodes in which this node is recovering */
+    uint16_t recoverers; /* live members that are recovering somewhere, this one included */
     uint64_t in_flight;  /* client operations under way here */
     uint64_t hints;      /* records kept here for members that missed them */
 };

@@ -308,6 +308,7 @@ static void header_update(struct node *n)
         .layout_hash = l ? layout_hash(l) : 0,
         .wall_ms = n->wall_ms,
         .position = reach_announced(&n->reach),
+        .recovering = (uint16_t)n->repair.recovering_n,
     };
     swim_set_header(&n->swim, &h);
 }
@@ -437,6 +438,8 @@ void node_describe(const struct node *n, const struct swim_view *v, struct membe
     };
     if (m < 0)
         return;
+    const struct node_peer *p = peer_find(n, v->id);
+    info->recovering = v->id == n->self ? n->repair.recovering_n : p ? p->recovering : 0;
     info->weight = l->member[m].weight;
     info->zone = slice_of(l->member[m].zone, l->member[m].zone_n);
 }
@@ -499,7 +502,7 @@ static void tell_time(struct node *n, struct out *out)
     coord_time(&n->coord, n->now_ms, n->wall_ms);
     wall_time(&n->wall, n->now_ms, n->wall_ms);
     swim_set_wall(&n->swim, n->wall_ms);
-    swim_set_position(&n->swim, reach_announced(&n->reach));
+    swim_set_log(&n->swim, reach_announced(&n->reach), (uint16_t)n->repair.recovering_n);
     uint64_t ahead_ms = wall_ahead_ms(&n->wall);
     bool ahead = ahead_ms > CLOCK_SKEW_MAX_MS;
     if (ahead && !n->ahead)
@@ -650,7 +653,9 @@ static void on_packet(struct node *n, const struct event *ev, struct out *out)
     wall_heard(&n->wall, h.from, h.wall_ms);
     swim_packet(&n->swim, &h, ev->packet.from, messages, n->now_ms, out);
     heard(n, h.from, h.epoch, out);
-    const struct node_peer *p = peer_find(n, h.from);
+    struct node_peer *p = peer_find(n, h.from);
+    if (p)
+        p->recovering = h.recovering;
     if (p && p->met) /* who was told what we remember of it */
         reach_heard(&n->reach, h.from, h.boot, h.position);
 }

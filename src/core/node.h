@@ -68,7 +68,8 @@ struct node_peer {
     bool greeted;   /* it was sent something, so that a stream comes up, */
     bool met;       /* and one did: it has said what it remembers of our log */
     struct twin twin;
-    bool news; /* its place in the layout changed, or it adopted it: to be told to subscribers */
+    uint16_t recovering; /* vnodes, as it said last */
+    bool news;           /* its place in the layout changed, or it adopted it: to be told to subscribers */
 };
 
 struct node {

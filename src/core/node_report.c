@@ -191,6 +191,7 @@ void node_status(const struct node *n, struct status_info *s)
         node_describe(n, &v, &info);
         alive[m] = v.state == MEMBER_ALIVE;
         all_adopted &= info.adopted;
+        s->recoverers = (uint16_t)(s->recoverers + (alive[m] && info.recovering > 0));
         s->alive = (uint16_t)(s->alive + alive[m]);
     }
     s->n_wanted = l->n_wanted;
@@ -201,9 +202,10 @@ void node_status(const struct node *n, struct status_info *s)
     s->vnodes = l->vnodes;
     s->epoch = l->epoch;
     status_vnodes(l, alive, s);
+    s->may_die = s->may_die > s->recoverers ? (uint8_t)(s->may_die - s->recoverers) : 0; /* who recovers cannot be read */
     if (!n->ready)
         return;
-    bool healthy = s->alive == s->members && l->n == l->n_wanted && all_adopted && !s->forming && s->recovering == 0;
+    bool healthy = s->alive == s->members && l->n == l->n_wanted && all_adopted && !s->forming && s->recoverers == 0;
     s->verdict = healthy ? VERDICT_HEALTHY : VERDICT_DEGRADED;
 }
 

@@ -84,9 +84,10 @@ void swim_set_wall(struct swim *s, uint64_t wall_ms)
     s->header.wall_ms = wall_ms;
 }
 
-void swim_set_position(struct swim *s, uint64_t position)
+void swim_set_log(struct swim *s, uint64_t position, uint16_t recovering)
 {
     s->header.position = position;
+    s->header.recovering = recovering;
 }
 
 /* ---- The turn ---- */

@@ -59,8 +59,8 @@ void swim_set_header(struct swim *s, const struct packet_header *h);
 /* The wall clock that packets carry: told by the node in each step. */
 void swim_set_wall(struct swim *s, uint64_t wall_ms);
 
-/* How far the own log reaches, for the headers. */
-void swim_set_position(struct swim *s, uint64_t position);
+/* How far the own log reaches, and in how many vnodes this node is recovering, for the headers. */
+void swim_set_log(struct swim *s, uint64_t position, uint16_t recovering);
 
 /* The first thing: asks that incarnation + 1 be stored (out_state, name "incarnation", 8 bytes little-endian). */
 void swim_start(struct swim *s, struct out *out);

@@ -37,7 +37,7 @@ static void field_addr(struct reply *r, struct addr addr)
 
 static void reply_member(struct reply *r, const struct member_info *m)
 {
-    reply_map(r, 11);
+    reply_map(r, 12);
     field_id(r, "id", m->id);
     reply_field_bulk(r, "name", m->name);
     field_addr(r, m->addr);
@@ -47,6 +47,7 @@ static void reply_member(struct reply *r, const struct member_info *m)
     reply_field_bulk(r, "zone", m->zone);
     reply_field_integer(r, "places", m->places);
     reply_field_integer(r, "firsts", m->firsts);
+    reply_field_integer(r, "recovering", m->recovering);
     reply_field_bool(r, "self", m->self);
     reply_field_integer(r, "since_ms", (int64_t)m->since_ms);
 }
@@ -318,6 +319,8 @@ static void verdict_text(char out[SENTENCE], const struct status_info *i)
         word = "degraded", why = "; more members are needed";
     else if (i->recovering)
         word = "degraded", why = "; this node lost records and fetches them from the other owners";
+    else if (i->recoverers)
+        word = "degraded", why = "; a member lost records and fetches them from the other owners";
     else if (i->verdict == VERDICT_DEGRADED)
         word = "changing", why = "; not every member has adopted the layout yet";
     may_die_text(may_die, i->may_die, "");

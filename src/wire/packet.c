@@ -18,6 +18,7 @@ void packet_begin(struct packet *p, const struct packet_header *h)
     at = put_u64(at, h->layout_hash);
     at = put_u64(at, h->wall_ms);
     at = put_u64(at, h->position);
+    at = put_u16(at, h->recovering);
     CHECK(at == p->bytes + PACKET_HEADER);
     p->n = PACKET_HEADER;
 }
@@ -48,6 +49,7 @@ int packet_open(struct slice datagram, struct packet_header *h, struct slice *re
     h->layout_hash = get_u64(p + 44);
     h->wall_ms = get_u64(p + 52);
     h->position = get_u64(p + 60);
+    h->recovering = get_u16(p + 68);
     *rest = slice_of(p + PACKET_HEADER, datagram.n - PACKET_HEADER);
     return 0;
 }

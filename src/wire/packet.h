@@ -1,7 +1,8 @@
 /* packet.h: one gossip datagram: a header and a run of messages, PACKET_MAX bytes at most.
  *
- * Header, 68 bytes little-endian: "CVY" | u8 format (2) | cluster id 16 | u64 sender | u64 sender's boot nonce |
- * u64 layout epoch | u64 layout hash | u64 sender's wall clock | u64 sender's log position. (The seal, when it comes, wraps the whole.) */
+ * Header, 70 bytes little-endian: "CVY" | u8 format (2) | cluster id 16 | u64 sender | u64 sender's boot nonce |
+ * u64 layout epoch | u64 layout hash | u64 sender's wall clock | u64 sender's log position |
+ * u16 vnodes in which it is recovering. (The seal, when it comes, wraps the whole.) */
 #ifndef COVEY_WIRE_PACKET_H
 #define COVEY_WIRE_PACKET_H
 
@@ -14,11 +15,12 @@ struct packet_header {
     uint64_t boot;
     uint64_t epoch;
     uint64_t layout_hash;
-    uint64_t wall_ms;  /* the sender's wall clock as the packet left it */
-    uint64_t position; /* how far its log reaches (core/reach.h); 0: it does not say */
+    uint64_t wall_ms;    /* the sender's wall clock as the packet left it */
+    uint64_t position;   /* how far its log reaches (core/reach.h); 0: it does not say */
+    uint16_t recovering; /* vnodes in which the sender is */
 };
 
-enum { PACKET_HEADER = 68, PACKET_FORMAT = 2 };
+enum { PACKET_HEADER = 70, PACKET_FORMAT = 2 };
 
 /* A packet being written or read. */
 struct packet {
