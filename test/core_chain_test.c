@@ -162,6 +162,23 @@ static void test_votes_leave_when_durable(void **state)
     table_free(t);
 }
 
+/* Who may have forgotten its votes casts none, until it may. */
+static void test_who_forgot_does_not_vote(void **state)
+{
+    struct table *t = table_new();
+
+    (void)state;
+    chain_forgot(&t->chain, true);
+    prepare(t, A, 100);
+    accept_value(t, A, 100, &t->with_d);
+    assert_int_equal(submitted(t), 0);
+    assert_false(chain_fenced(&t->chain));
+    chain_forgot(&t->chain, false);
+    prepare(t, A, 100);
+    assert_true(submitted(t) > 0);
+    table_free(t);
+}
+
 /* Several votes on their way: a result speaks for all before it, and an overtaken promise is a no. */
 static void test_results_in_bulk(void **state)
 {
@@ -571,6 +588,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_votes_leave_when_durable),
+        cmocka_unit_test(test_who_forgot_does_not_vote),
         cmocka_unit_test(test_results_in_bulk),
         cmocka_unit_test(test_store_error),
         cmocka_unit_test(test_below_the_promise),

@@ -95,6 +95,15 @@ static void a_log_that_ends_early_is_noticed_once(void **state)
     assert_false(told(&r, 10, 5001));
     assert_false(told(&r, 11, announced + 500));
     assert_true(told(&r, 11, announced + 501)); /* a second loss */
+    save(&r, &d, 3, false);
+    reach_close(&r);
+    start(&r, &d, 13, 4000);
+    assert_true(r.healing);
+    reach_healed(&r);
+    save(&r, &d, 0, false);
+    reach_close(&r);
+    start(&r, &d, 14, 4000);
+    assert_false(r.healing);
     reach_close(&r);
 }
 

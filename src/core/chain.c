@@ -562,6 +562,11 @@ void chain_close(struct chain *c)
     c->neighbour = NULL;
 }
 
+void chain_forgot(struct chain *c, bool forgot)
+{
+    c->forgot = forgot;
+}
+
 void chain_holds_records(struct chain *c, bool holds)
 {
     c->holds = holds;

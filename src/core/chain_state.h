@@ -99,7 +99,8 @@ struct chain_asking {
 struct chain {
     uint64_t self;
     struct rng rng;
-    bool holds; /* this node holds or is storing a record */
+    bool holds;  /* this node holds or is storing a record */
+    bool forgot; /* it may have lost votes: it casts none */
     /* The layout in force and, in the other slot, the one being made durable. */
     struct layout slot[2];
     struct buf bytes[2];

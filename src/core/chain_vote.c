@@ -199,6 +199,8 @@ void chain_vote_prepare(struct chain *c, uint64_t from, uint64_t ballot, uint64_
 {
     struct chain_acceptor *a = &c->acceptor;
 
+    if (c->forgot)
+        return;
     if (ballot < a->promised) {
         answer_promise(c, from, ballot, now_ms, out);
         return;
@@ -237,7 +239,7 @@ void chain_vote_accept(struct chain *c, uint64_t from, uint64_t ballot, struct s
     struct chain_acceptor *a = &c->acceptor;
     enum chain_kind kind = chain_kind_of(c, value);
 
-    if (kind == CHAIN_NONE || a->persist_n == CHAIN_PERSISTS)
+    if (c->forgot || kind == CHAIN_NONE || a->persist_n == CHAIN_PERSISTS)
         return;
     if (ballot < a->promised) {
         answer_accepted(c, from, ballot, ERR_SUPERSEDED, now_ms, out);

@@ -136,6 +136,7 @@ static int init_protocols(struct node *n, const struct node_options *o, uint64_t
         .reached_serial = o->reached.serial,
     };
     e = e ? e : reach_init(&n->reach, &reach);
+    n->forgot = n->reach.healing;
     repair_init(&n->repair, o->id, o->seed + 2);
     n->repair.manual = o->repair_manual;
     return e ? e : replica_init(&n->replica, 0);
@@ -353,7 +354,7 @@ static void judge_disk(struct node *n, const struct layout *l)
     int m = layout_find(l, n->self);
     if (m < 0 || l->member[m].disk == n->disk || n->whole || n->new_disk)
         return;
-    n->new_disk = true;
+    n->new_disk = n->forgot = true;
     n->doubt_why = SLICE("its disk is not the one that it joined with: all records are fetched from the other owners");
     repair_doubt_all(&n->repair);
 }
@@ -378,6 +379,11 @@ static void carry_recovering(struct node *n, struct out *out)
     if (vnodes == 0 && n->recovering)
         out_trace(out, TRACE_NODE_RECOVERED, n->self, n->epoch, 0, slice_of(NULL, 0));
     n->recovering = vnodes > 0;
+    if (n->forgot && vnodes == 0 && n->ready) { /* by then the store has said what it doubts */
+        n->forgot = false;
+        reach_healed(&n->reach);
+    }
+    chain_forgot(&n->chain, n->forgot);
     if (n->new_disk && vnodes == 0)
         save_whole(n, out);
 }
@@ -671,6 +677,7 @@ static void compare_logs(struct node *n, const struct msg_hello *h, struct out *
         return;
     n->doubt_why = SLICE("its log ends before where it was: the data directory is an old copy, or its disk lost what it had; all "
                          "records are compared with those of the other owners");
+    n->forgot = true;
     repair_doubt_all(&n->repair);
     out_add(out, ACT_STORE_DOUBT)->slots = slice_of(n->repair.doubt, sizeof n->repair.doubt);
 }

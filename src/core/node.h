@@ -99,6 +99,7 @@ struct node {
     uint64_t disk;          /* the disk's nonce */
     bool recovering;        /* in some vnode, and said so */
     struct slice doubt_why; /* what the log will say of the next such */
+    bool forgot;            /* its log lost an end, or its disk is another one: so what it voted for may be lost too */
     bool new_disk;          /* it is not the disk that this node was let in with, */
     bool whole;             /* but what that one held is here; this is remembered */
     uint64_t whole_serial;

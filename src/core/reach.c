@@ -31,11 +31,11 @@
 #include "base/check.h"
 #include "wire/bytes.h"
 
-enum { FORMAT = 1, PAIR = 16, BOOTS_HEAD = 10, BOOTS_MAX = BOOTS_HEAD + 1 + PAIR * (REACH_BOOTS + REACH_SETTLED) };
+enum { FORMAT = 1, PAIR = 16, BOOTS_HEAD = 11, BOOTS_MAX = BOOTS_HEAD + 1 + PAIR * (REACH_BOOTS + REACH_SETTLED) };
 
 _Static_assert(sizeof(struct reach_mark) == 24, "marks travel as they are");
 
-/* ---- Records: "boots" is u8 format | u64 lift | u8 n | n pairs (boot, begin) | u8 n | n pairs (boot, settled up to). "reached" is
+/* ---- Records: "boots" is u8 format | u64 lift | u8 healing | u8 n | n pairs (boot, begin) | u8 n | n pairs (boot, settled up to). "reached" is
  * u8 format | the marks. ---- */
 
 /* Reads u8 n and n pairs. False when there are not so many, or more than fit. */
@@ -57,7 +57,8 @@ static int recall_boots(struct reach *r, struct slice in)
     if (in.n < BOOTS_HEAD || in.p[0] != FORMAT)
         return ERR_BAD_MESSAGE;
     r->lift = get_u64(in.p + 1);
-    struct slice rest = slice_of(in.p + 9, in.n - 9);
+    r->healing = in.p[9];
+    struct slice rest = slice_of(in.p + 10, in.n - 10);
     if (!read_pairs(&rest, r->own, &r->own_n, REACH_BOOTS) || !read_pairs(&rest, r->settled, &r->settled_n, REACH_SETTLED))
         return ERR_BAD_MESSAGE;
     r->settled_at = r->settled_n % REACH_SETTLED;
@@ -187,9 +188,16 @@ static void settle(struct reach *r, const struct reach_mark *m)
         r->settled_n++;
     if (r->position + r->lift <= m->position)
         r->lift = m->position + 1 - r->position;
+    r->healing = true;
     r->saved = false;
     r->unsaved = true;
     r->tried_ms = 0;
+}
+
+void reach_healed(struct reach *r)
+{
+    r->unsaved |= r->healing;
+    r->healing = false;
 }
 
 bool reach_told(struct reach *r, struct slice kept)
@@ -229,8 +237,9 @@ static bool append_pairs(struct buf *out, const struct reach_boot *pair, unsigne
 
 static bool encode_boots(struct reach *r)
 {
-    uint8_t head[9] = {FORMAT};
+    uint8_t head[10] = {FORMAT};
     put_u64(head + 1, r->lift);
+    head[9] = r->healing;
     r->boots_bytes.n = 0;
     return buf_append(&r->boots_bytes, head, sizeof head) == 0 && append_pairs(&r->boots_bytes, r->own, r->own_n) &&
            append_pairs(&r->boots_bytes, r->settled, r->settled_n);

@@ -39,6 +39,7 @@ struct reach {
     uint64_t lift;     /* is added to that wherever it is told: so that what is announced never goes back, whatever was lost */
     struct reach_boot own[REACH_BOOTS]; /* the last of them is this one */
     unsigned own_n;
+    bool healing; /* a loss was found, and what was lost is not all here again */
     struct reach_boot settled[REACH_SETTLED];
     unsigned settled_n, settled_at;
     bool saved;        /* the last of own and settled are durable: before that nothing is announced */
@@ -88,6 +89,9 @@ static inline struct slice reach_kept(const struct reach *r)
 /* What a peer keeps, from its hello. True when it remembers more of this node's log than there is: then the loss is seen to from
  * here on, and all that this node holds must be doubted, durably, before it does anything else. */
 bool reach_told(struct reach *r, struct slice kept);
+
+/* What was lost is here again. */
+void reach_healed(struct reach *r);
 
 /* Puts what changed. riding: other records are put in this step anyhow. At most 2 actions. */
 void reach_save(struct reach *r, uint64_t now_ms, bool riding, uint64_t boots_token, uint64_t reached_token, struct out *out);
