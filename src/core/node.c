@@ -808,6 +808,8 @@ static void meet(struct node *n, uint64_t from, const struct message *m)
         reach_acked(&n->reach, from, m->put_ack.position);
     else if (m->kind == MSG_FLUSHED)
         reach_acked(&n->reach, from, m->flushed.position);
+    else if (m->kind == MSG_PUT)
+        reach_acked(&n->reach, from, m->put.position);
 }
 
 static void on_message(struct node *n, const struct event *ev, struct out *out)
@@ -1017,6 +1019,14 @@ static void dispatch(struct node *n, const struct event *ev, struct out *out)
     }
 }
 
+/* A coordinator's own copies are acknowledged to its clients, of whom nobody remembers anything: its puts tell the other owners. */
+static void tell_position(const struct node *n, struct out *out)
+{
+    for (unsigned i = 0; i < out->n; i++)
+        if (out->action[i].kind == ACT_SEND && out->action[i].send.message.kind == MSG_PUT)
+            out->action[i].send.message.put.position = reach_announced(&n->reach);
+}
+
 /* A put on its way to the store is a record held, as far as a formation is concerned. */
 static void note_writes(struct node *n, const struct out *out)
 {
@@ -1040,6 +1050,7 @@ void node_step(struct node *n, const struct event *ev, struct out *out)
         start(n, out);
     dispatch(n, ev, out);
     note_writes(n, out);
+    tell_position(n, out);
     carry(n, out);
 }
 

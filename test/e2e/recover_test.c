@@ -109,6 +109,34 @@ static void test_an_old_copy_is_noticed_and_heals(void **state)
     assert_int_equal(e2e_shell(c, "test $(grep -c event=node.recovering c.log) = 1"), 0);
 }
 
+/* Under interval the log is ahead of its syncs. A kill leaves the page cache as it is, and nothing is lost; a loss of power cuts
+ * the end off, and that is noticed. */
+static void test_a_lost_tail_is_noticed_and_a_kill_loses_none(void **state)
+{
+    struct cluster *c = *state;
+    char seed[32];
+    snprintf(seed, sizeof seed, "%s:%u", c->host, e2e_port(c, 0));
+    for (unsigned i = 0; i < 3; i++)
+        e2e_start(c, i, "--durability", "interval", i > 0 ? "--seed" : NULL, seed, NULL);
+    e2e_await_whole(c, 3);
+    assert_int_equal(e2e_fill(c, 2, 0, KEYS, 0), 0);
+    e2e_kill(c, 2);
+    e2e_start(c, 2, "--durability", "interval", NULL);
+    e2e_await_whole(c, 3);
+    assert_int_equal(missing_here(c, 2, 0), 0);
+    e2e_check(c, e2e_shell(c, "grep -q event=node.recovering c.log") != 0);
+    assert_int_equal(e2e_fill(c, 0, 0, KEYS, 1), 0); /* c's acknowledgements tell a how far its log is */
+    e2e_kill(c, 2);
+    assert_int_equal(e2e_shell(c, "at=$(grep -abo 'value 1 500' c/seg-00000001.log | head -n 1 | cut -d: -f1) && "
+                                  "truncate -s $at c/seg-00000001.log"),
+                     0);
+    e2e_start(c, 2, "--durability", "interval", NULL);
+    e2e_await_log(c, 2, "event=node.recovering *its log ends before*");
+    e2e_await_log(c, 2, "event=node.recovered ");
+    e2e_await_whole(c, 3);
+    assert_int_equal(missing_here(c, 2, 1), 0);
+}
+
 /* A copy of b's directory is started beside it: the copy is refused by whoever it speaks to, and says what to do; b goes on. When b
  * is gone, the copy may be b, at its new address. */
 static void test_a_copied_directory_is_one_node_at_a_time(void **state)
@@ -141,6 +169,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STORY(test_a_rotten_record_is_fetched_again),
         STORY(test_a_read_that_meets_rot_is_answered_by_others),
+        STORY(test_a_lost_tail_is_noticed_and_a_kill_loses_none),
         STORY(test_a_copied_directory_is_one_node_at_a_time),
         STORY(test_an_old_copy_is_noticed_and_heals),
     };
