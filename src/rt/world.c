@@ -1,6 +1,7 @@
 /* world.c: how a world is opened and closed. See world.h; the turn is in turn.c.
  *
  * The ports are taken first and the disk is touched after: a start that fails for a port leaves no directory behind. */
+#include "rt/power.h"
 #include "rt/world.h"
 
 #include <sodium.h>
@@ -100,6 +101,20 @@ static void store_reports(void *arg, const char *sentence)
     world_log(arg, TRACE_WARN, "store.noted", "", sentence);
 }
 
+static int look_at_power(const struct opening *o)
+{
+    struct world *w = o->w;
+    char boot_id[BOOT_ID_MAX];
+    int error = power_on(w->store, w->settings.durability, slice_of(boot_id, power_boot_id(boot_id)), &w->power_lost);
+    if (error)
+        snprintf(o->why, o->why_n, "cannot write to \"%.200s\": %s", w->settings.data_dir, error_sentence(error));
+    if (w->power_lost)
+        world_log(w, TRACE_WARN, "store.noted", "",
+                  "the machine went down while the log was ahead of its syncs (--durability interval): up to a second of "
+                  "acknowledged writes may be missing, and is fetched from the other owners");
+    return error;
+}
+
 static int open_store(const struct opening *o)
 {
     struct world *w = o->w;
@@ -125,7 +140,8 @@ static int open_store(const struct opening *o)
         w->store = NULL;
     else if ((error = hints_log_open(&ho, &w->hints, o->why, o->why_n)))
         w->hints = NULL;
-    return error ? error : birth_of(&w->birth, &w->settings, w->store, o->why, o->why_n);
+    error = error ? error : birth_of(&w->birth, &w->settings, w->store, o->why, o->why_n);
+    return error ? error : look_at_power(o);
 }
 
 /* ---- The node ---- */
@@ -293,14 +309,28 @@ static void tell_listening(struct world *w)
         w->on_state(w->arg, COVEY_LISTENING, sentence);
 }
 
+/* What power_on has found, to the node: the store tells it what it finds itself. */
+static void tell_power(struct world *w)
+{
+    uint8_t all[SLOTS / 8];
+    struct event ev = {.kind = EV_DAMAGED, .damaged = slice_of(all, sizeof all)};
+    memset(all, 0xff, sizeof all);
+    if (w->power_lost)
+        world_step(w, &ev);
+    w->power_lost = false;
+}
+
 int world_run(struct world *w)
 {
     tell_listening(w);
     uv_update_time(&w->loop);
+    world_clock(w);
+    tell_power(w);
     world_turn(w);
     uv_run(&w->loop, UV_RUN_DEFAULT);
     /* what was stored for peers in the last turn is kept even if nobody waits for the answer any more */
     hints_log_drain(w->hints);
+    power_off(w->store);
     int error = log_drain(w->store);
     if (error && !w->error) {
         w->error = error;

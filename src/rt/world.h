@@ -47,6 +47,7 @@ struct world {
     uv_timer_t timer;
     uv_async_t wake; /* the store's helper has results, or covey_stop was called */
     bool loop_open, node_open;
+    bool power_lost; /* under the process before: the node does not know yet */
     atomic_bool stop_asked;
 
     struct settings settings;
