@@ -6,6 +6,7 @@
 #include "sim/world.h"
 #include "store/damage.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 void atlas_init(struct atlas *a, struct world *w)
@@ -15,15 +16,20 @@ void atlas_init(struct atlas *a, struct world *w)
     CHECK(a->node);
     for (uint32_t i = 0; i < w->o.nodes; i++) {
         a->node[i].struck = calloc(VNODES_MAX, 1);
-        CHECK(a->node[i].struck);
+        a->node[i].noticed = calloc(VNODES_MAX, 1);
+        CHECK(a->node[i].struck && a->node[i].noticed);
     }
+    buf_init(&a->why, 4096);
 }
 
 void atlas_close(struct atlas *a)
 {
-    for (uint32_t i = 0; i < a->world->o.nodes; i++)
+    for (uint32_t i = 0; i < a->world->o.nodes; i++) {
         free(a->node[i].struck);
+        free(a->node[i].noticed);
+    }
     free(a->node);
+    buf_close(&a->why);
 }
 
 /* ---- Healing ---- */
@@ -59,18 +65,24 @@ static bool healed(const struct sim_node *s, uint64_t life, uint16_t vnode)
 bool atlas_struck(struct atlas *a, uint32_t node, uint16_t vnode)
 {
     struct atlas_node *n = &a->node[node];
-    if (n->struck[vnode] && healed(&a->world->node[node], n->life, vnode))
-        n->struck[vnode] = false;
-    return n->struck[vnode];
+    if (!n->struck[vnode] || !healed(&a->world->node[node], n->life, vnode))
+        return n->struck[vnode];
+    n->struck[vnode] = false;
+    if (!n->noticed[vnode] && a->why.n == 0)
+        CHECK(!buf_printf(&a->why,
+                          "the disk of n%" PRIu32 " lost something of vnode %u at %" PRIu64 " us, and n%" PRIu32
+                          " serves without having noticed",
+                          node, vnode, a->world->node[node].struck_us, node));
+    return false;
 }
 
 bool atlas_whole(struct atlas *a)
 {
+    bool whole = true;
     for (uint32_t i = 0; i < a->world->o.nodes; i++)
-        for (uint32_t v = 0; v < VNODES_MAX; v++)
-            if (atlas_struck(a, i, (uint16_t)v))
-                return false;
-    return true;
+        for (uint32_t v = 0; whole && v < VNODES_MAX; v++)
+            whole = !atlas_struck(a, i, (uint16_t)v);
+    return whole;
 }
 
 /* ---- Striking ---- */
@@ -111,14 +123,27 @@ bool atlas_strike(struct atlas *a, uint32_t node, const uint8_t vnodes[VNODES_MA
     a->strikes += allowed;
     a->refused += !allowed;
     for (uint16_t v = 0; allowed && v < l->vnodes; v++)
-        if ((!vnodes || vnodes[v]) && ring_owns(l, v, a->world->node[node].id))
+        if ((!vnodes || vnodes[v]) && ring_owns(l, v, a->world->node[node].id)) {
             n->struck[v] = true;
+            n->noticed[v] = false;
+        }
     if (allowed) {
         struct sim_node *s = &a->world->node[node];
         n->life = s->up ? s->life : s->life - 1; /* what strikes a disk that is off is met by the very next start */
         s->struck_us = a->world->now_us;
     }
     return allowed;
+}
+
+void atlas_noticed(struct atlas *a, uint32_t node, const uint8_t *slots)
+{
+    const struct layout *l = chain_layout(&a->world->node[node].node.chain);
+    uint8_t *noticed = a->node[node].noticed;
+    for (uint32_t slot = 0; slot < SLOTS; slot++) {
+        if (slots && !(slots[slot / 8] >> slot % 8 & 1))
+            continue;
+        noticed[slots && l ? layout_vnode(l, (uint16_t)slot) : slot] = true;
+    }
 }
 
 bool atlas_clock(struct atlas *a, uint32_t node, uint64_t until_us)

@@ -9,6 +9,8 @@
  * fault strikes, and one beyond the budget does less than it would: power is lost, the disk stays as it is. The answer depends
  * on the run alone, so a seed stays a run, and a schedule with faults taken out of it is one.
  *
+ * What was struck must be noticed: a node that is back on its disk without a doubt, and has had none, serves what it has not.
+ *
  * Clocks have a budget too: fewer than half of them may be wrong at a time, or nobody could say which. One that was wrong counts
  * for as long as the others go by what it showed (core/wall.c).
  *
@@ -17,14 +19,15 @@
 #ifndef COVEY_SIM_ATLAS_H
 #define COVEY_SIM_ATLAS_H
 
-#include "base/slice.h"
+#include "base/buf.h"
 #include "base/limits.h"
 
 struct layout;
 struct world;
 
 struct atlas_node {
-    uint8_t *struck;         /* per vnode: it may lack what it acknowledged */
+    uint8_t *struck;         /* per vnode: it may lack what it acknowledged, */
+    uint8_t *noticed;        /* and has said so since */
     uint64_t life;           /* of the node, when it was struck last; it cannot heal before the next */
     uint64_t wrong_until_us; /* its clock */
 };
@@ -33,6 +36,7 @@ struct atlas {
     struct world *world;
     struct atlas_node *node;
     uint64_t strikes, refused;
+    struct buf why; /* the first violation: damage that nobody noticed */
 };
 
 /* A set of vnodes, a byte each; NULL stands for all. */
@@ -46,6 +50,9 @@ const struct layout *atlas_layout(const struct atlas *a);
 /* Asks to damage what a node holds of some vnodes. True: it is within the budget, and noted. Always false until the cluster has
  * formed, for before that the node's votes are all that counts, and of those none can be spared. */
 bool atlas_strike(struct atlas *a, uint32_t node, const uint8_t vnodes[VNODES_MAX]);
+
+/* A node doubts what it holds of some slots (SLOTS / 8 bytes, a bit each), or of all: its disk is a new one (NULL). */
+void atlas_noticed(struct atlas *a, uint32_t node, const uint8_t *slots);
 
 /* Asks to set a node's clock wrong until then. True: it is within the budget, and noted. */
 bool atlas_clock(struct atlas *a, uint32_t node, uint64_t until_us);

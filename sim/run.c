@@ -16,6 +16,7 @@ struct run {
     struct members_check members;
     struct hints_check hints;
     struct votes_check votes;
+    struct answers_check answers;
     struct buf line;
     bool early;        /* faults come while the cluster forms */
     uint32_t rounds;   /* of faults, each with a quiet point behind it */
@@ -83,8 +84,10 @@ static void on_action(void *arg, uint32_t node, const struct action *a)
 {
     struct run *run = arg;
     hints_check_action(&run->hints, node, a);
-    if (a->kind == ACT_SEND)
-        votes_sent(&run->votes, node, &a->send.message);
+    if (a->kind != ACT_SEND)
+        return;
+    votes_sent(&run->votes, node, &a->send.message);
+    answers_sent(&run->answers, node, a->send.to, &a->send.message);
 }
 
 static void on_client(void *arg, uint32_t client)
@@ -107,30 +110,25 @@ static bool broke(struct run *run, const char *what)
     return false;
 }
 
-/* The rule that a checker looks after. */
-static const char *rule_of(const struct run *run, const struct buf *why)
-{
-    return why == &run->members.why ? "membership"
-           : why == &run->load.why  ? "durability"
-           : why == &run->hints.why ? "hints"
-           : why == &run->votes.why ? "votes"
-                                    : "history";
-}
-
 static bool broken(struct run *run)
 {
-    const struct buf *why = run->members.why.n        ? &run->members.why
-                            : run->load.history.why.n ? &run->load.history.why
-                            : run->load.why.n         ? &run->load.why
-                            : run->hints.why.n        ? &run->hints.why
-                            : run->votes.why.n        ? &run->votes.why
-                                                      : NULL;
-    if (!why)
-        return false;
-    if (run->r->why.n == 0)
-        CHECK(!buf_slice(&run->r->why, buf_view(why)));
-    (void)broke(run, rule_of(run, why));
-    return true;
+    const struct {
+        const struct buf *why;
+        const char *rule;
+    } check[] = {
+        {&run->members.why, "membership"},    {&run->load.history.why, "history"}, {&run->load.why, "durability"},
+        {&run->hints.why, "hints"},           {&run->votes.why, "votes"},          {&run->answers.why, "answers"},
+        {&run->world.atlas.why, "detection"},
+    };
+    for (unsigned i = 0; i < sizeof check / sizeof check[0]; i++) {
+        if (check[i].why->n == 0)
+            continue;
+        if (run->r->why.n == 0)
+            CHECK(!buf_slice(&run->r->why, buf_view(check[i].why)));
+        (void)broke(run, check[i].rule);
+        return true;
+    }
+    return false;
 }
 
 static void do_fault(struct run *run, const struct sim_event *ev)
@@ -364,6 +362,7 @@ static void close_all(void)
     members_close(&run.members);
     hints_check_close(&run.hints);
     votes_close(&run.votes);
+    answers_close(&run.answers);
     load_close(&run.load);
     buf_close(&run.line);
 }
@@ -390,6 +389,7 @@ void run_seed(const struct run_options *o, struct run_result *r)
     members_init(&run.members, &run.world);
     hints_check_init(&run.hints, &run.world, RUN_KEYS);
     votes_init(&run.votes, &run.world);
+    answers_init(&run.answers, &run.world);
     load_init(&run.load, &run.world, o->seed, RUN_KEYS);
     run.load.history.only_acks = o->nodes < 3; /* R = 1: a read may see what one owner alone holds */
     run.load.said = on_said;

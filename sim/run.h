@@ -13,6 +13,7 @@
 #ifndef COVEY_SIM_RUN_H
 #define COVEY_SIM_RUN_H
 
+#include "sim/answers.h"
 #include "sim/hints.h"
 #include "sim/load.h"
 #include "sim/members.h"

@@ -28,6 +28,7 @@ static const struct {
     [FAULT_ROT] = {"bit-rot", 12000, 1000, ABOUT_NODE},
     [FAULT_LOST] = {"lost-write", 12000, 0, ABOUT_NODE},
     [FAULT_MISDIRECTED] = {"misdirected", 12000, 1000, ABOUT_NODE},
+    [FAULT_ROLLBACK] = {"rolled-back", 20000, 0, ABOUT_NODE},
     [FAULT_CLOCK_STEP] = {"clock-step", 20000, 20000, ABOUT_NODE},
     [FAULT_CLOCK_DRIFT] = {"clock-drift", 20000, 400, ABOUT_NODE},
     /* clang-format on */

@@ -25,6 +25,7 @@ enum fault_kind {
     FAULT_ROT,  /* a bit of a record on node a's disk rots, in one of 1000 ways, and of a hint; it is restarted at `until` */
     FAULT_LOST, /* one sync of node a writes nothing, and says that it did; it is restarted at `until` */
     FAULT_MISDIRECTED, /* the same, and what it should have written stands somewhere else, in one of 1000 ways */
+    FAULT_ROLLBACK,    /* node a's disk is remembered; at `until` it loses power and starts with that (atlas.h), else as it is */
     FAULT_CLOCK_STEP,  /* the wall clock of node a is set amount - 10000 ms ahead, and set right at `until` */
     FAULT_CLOCK_DRIFT, /* it gains amount - 200 ms a second until then */
     FAULT_KINDS

@@ -36,56 +36,6 @@ static void change(uint32_t *value, uint32_t amount, bool begins)
     *value = begins ? *value + amount : *value - amount;
 }
 
-/* Power is lost, and the disk with it, where the atlas allows that; the id stays. */
-static void wipe(struct world *w, uint32_t i)
-{
-    struct sim_node *s = &w->node[i];
-    bool lost = s->up && atlas_strike(&w->atlas, i, NULL);
-    if (lost && w->watch.striking)
-        w->watch.striking(w->watch.arg, i);
-    world_crash_node(w, i);
-    if (!lost)
-        return;
-    mem_disk_close(&s->disk);
-    mem_disk_init(&s->disk);
-    hints_disk_close(&s->hints_disk);
-    s->forgot = true;
-    s->disks++;
-}
-
-/* The vnodes that damage puts in doubt; NULL: all. */
-static const uint8_t *vnodes_of(const struct world *w, const struct damage_finding *f, uint8_t set[VNODES_MAX])
-{
-    const struct layout *l = atlas_layout(&w->atlas);
-    if (!l || f->size == 0 || f->state)
-        return NULL;
-    memset(set, 0, VNODES_MAX);
-    set[layout_vnode(l, f->slot)] = true;
-    return set;
-}
-
-/* Where the atlas refuses the record that was drawn, the disk stays as it is. */
-static void rot_record(struct world *w, uint32_t i, uint64_t seed)
-{
-    static uint8_t set[VNODES_MAX];
-    struct sim_node *s = &w->node[i];
-    struct mem_disk kept;
-    struct damage_finding found;
-    mem_disk_copy(&kept, &s->disk);
-    if (!mem_damage(&s->disk, seed, &found) || !atlas_strike(&w->atlas, i, vnodes_of(w, &found, set)))
-        memcpy(s->disk.synced.p, kept.synced.p, kept.synced.n);
-    mem_disk_close(&kept);
-}
-
-static void rot(struct world *w, uint32_t i, uint64_t seed)
-{
-    life_stop_looking(w, i);
-    if (w->watch.striking)
-        w->watch.striking(w->watch.arg, i);
-    rot_record(w, i, seed);
-    hints_disk_rot(&w->node[i].hints_disk, seed);
-}
-
 /* Power is cut, should it be on, and comes back. */
 static void restart(struct world *w, uint32_t i)
 {
@@ -116,7 +66,7 @@ void world_fault(struct world *w, const struct fault *f, bool begins)
         break;
     case FAULT_WIPE:
         if (begins)
-            wipe(w, f->a);
+            strike_wipe(w, f->a);
         else if (!w->node[f->a].up)
             life_begin(w, f->a);
         break;
@@ -160,7 +110,7 @@ void world_fault(struct world *w, const struct fault *f, bool begins)
         break;
     case FAULT_ROT:
         if (begins)
-            rot(w, f->a, f->amount);
+            strike_rot(w, f->a, f->amount);
         else
             restart(w, f->a);
         break;
@@ -170,6 +120,12 @@ void world_fault(struct world *w, const struct fault *f, bool begins)
         w->node[f->a].lies_where = f->amount;
         if (!begins)
             restart(w, f->a);
+        break;
+    case FAULT_ROLLBACK:
+        if (begins)
+            strike_remember(w, f->a);
+        else
+            strike_roll_back(w, f->a);
         break;
     case FAULT_DISK_FULL:
         w->node[f->a].disk.faults.full = begins;

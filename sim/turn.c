@@ -62,6 +62,7 @@ static void act(struct world *w, uint32_t i, const struct action *a)
         store_list(s->store, a->list.token, a->list.vnode, a->list.ranges);
         break;
     case ACT_STORE_DOUBT:
+        atlas_noticed(&w->atlas, i, a->slots.p);
         store_doubt(s->store, a->slots);
         break;
     case ACT_STORE_HEAL:
@@ -124,6 +125,7 @@ static bool step_result(struct world *w, uint32_t i)
     } else if (r.kind == STORE_DAMAGED) {
         ev.kind = EV_DAMAGED;
         ev.damaged = r.told;
+        atlas_noticed(&w->atlas, i, r.told.p);
     } else if (r.kind != STORE_COUNT_DONE) {
         ev.kind = EV_TOLD;
         ev.told.token = r.token;

@@ -66,6 +66,7 @@ void world_close(struct world *w)
         if (w->node[i].up)
             life_end(w, i);
         life_stop_looking(w, i);
+        strike_forget(w, i);
         mem_disk_close(&w->node[i].disk);
         hints_disk_close(&w->node[i].hints_disk);
     }

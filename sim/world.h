@@ -15,6 +15,7 @@
 #include "store/hints_mem.h"
 #include "store/mem.h"
 
+struct disk_kept;
 struct world;
 struct stream;
 
@@ -41,7 +42,8 @@ struct sim_node {
     struct store *store; /* NULL while down, */
     struct store *look;  /* while down: its disk, opened by whoever wanted to know (world_disk) */
     struct hints_disk hints_disk;
-    struct hints *hints; /* and so is this */
+    struct disk_kept *kept; /* both as they were when a rollback began; NULL: none has */
+    struct hints *hints;    /* and so is this */
     bool up;
     bool stopped;  /* it asked to be stopped (ACT_STOP) */
     uint64_t life; /* counts starts */

@@ -21,6 +21,20 @@ void life_stop_looking(struct world *w, uint32_t i);
 /* A layout is in force: the store cuts its records as the ring is cut. */
 void life_adopt_ring(struct world *w, uint32_t i);
 
+/* ---- strike_disk.c ---- */
+
+/* Power is lost, and the disk with it; the id stays. */
+void strike_wipe(struct world *w, uint32_t i);
+
+/* A bit rots in a record, and one in a hint. */
+void strike_rot(struct world *w, uint32_t i, uint64_t seed);
+
+/* The disk is remembered as it is now; later power is lost, and it is as it was; or
+ * just a restart, where nothing was remembered or the atlas does not bear it. */
+void strike_remember(struct world *w, uint32_t i);
+void strike_roll_back(struct world *w, uint32_t i);
+void strike_forget(struct world *w, uint32_t i);
+
 /* ---- turn.c ---- */
 
 /* A turn on nothing but the time. */

@@ -375,3 +375,16 @@ void hints_disk_close(struct hints_disk *d)
     free(d->log);
     *d = (struct hints_disk){.faults = d->faults};
 }
+
+void hints_disk_copy(struct hints_disk *to, const struct hints_disk *from)
+{
+    *to = (struct hints_disk){.faults = from->faults};
+    for (uint32_t i = 0; i < from->n; i++) {
+        const struct hints_mem_log *of = &from->log[i];
+        struct hints_mem_log *l = log_make(to, of->target);
+        CHECK(!buf_slice(&l->synced, buf_view(&of->synced)) && !buf_slice(&l->ghosts, buf_view(&of->ghosts)));
+        l->head_synced = of->head_synced;
+        l->base = of->base;
+        l->sound = of->sound;
+    }
+}

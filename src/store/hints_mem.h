@@ -32,6 +32,9 @@ struct hints_disk {
 
 void hints_disk_close(struct hints_disk *d);
 
+/* Makes *to, which is closed, hold what another disk has synced. */
+void hints_disk_copy(struct hints_disk *to, const struct hints_disk *from);
+
 /* Opens hints on what the disk holds. The disk is borrowed and must outlive them. NULL when memory is out. */
 struct hints *hints_mem_open(struct hints_disk *disk);
 

@@ -1,0 +1,125 @@
+/* strike_disk.c: what a fault does to a disk, as far as the atlas allows it. */
+#include "sim/world_inner.h"
+
+#include "base/check.h"
+
+#include <stdlib.h>
+
+/* Power is lost, and the disk with it, where the atlas allows that; the id stays. */
+void strike_wipe(struct world *w, uint32_t i)
+{
+    struct sim_node *s = &w->node[i];
+    bool lost = s->up && atlas_strike(&w->atlas, i, NULL);
+    if (lost && w->watch.striking)
+        w->watch.striking(w->watch.arg, i);
+    world_crash_node(w, i);
+    if (!lost)
+        return;
+    mem_disk_close(&s->disk);
+    mem_disk_init(&s->disk);
+    hints_disk_close(&s->hints_disk);
+    s->forgot = true;
+    s->disks++;
+    strike_forget(w, i); /* a new disk was never another */
+    atlas_noticed(&w->atlas, i, NULL);
+}
+
+/* The vnodes that damage puts in doubt; NULL: all. */
+static const uint8_t *vnodes_of(const struct world *w, const struct damage_finding *f, uint8_t set[VNODES_MAX])
+{
+    const struct layout *l = atlas_layout(&w->atlas);
+    if (!l || f->size == 0 || f->state)
+        return NULL;
+    memset(set, 0, VNODES_MAX);
+    set[layout_vnode(l, f->slot)] = true;
+    return set;
+}
+
+/* Where the atlas refuses the record that was drawn, the disk stays as it is. */
+static void rot_record(struct world *w, uint32_t i, uint64_t seed)
+{
+    static uint8_t set[VNODES_MAX];
+    struct sim_node *s = &w->node[i];
+    struct mem_disk kept;
+    struct damage_finding found;
+    mem_disk_copy(&kept, &s->disk);
+    if (!mem_damage(&s->disk, seed, &found) || !atlas_strike(&w->atlas, i, vnodes_of(w, &found, set)))
+        memcpy(s->disk.synced.p, kept.synced.p, kept.synced.n);
+    mem_disk_close(&kept);
+}
+
+void strike_rot(struct world *w, uint32_t i, uint64_t seed)
+{
+    life_stop_looking(w, i);
+    if (w->watch.striking)
+        w->watch.striking(w->watch.arg, i);
+    rot_record(w, i, seed);
+    hints_disk_rot(&w->node[i].hints_disk, seed);
+}
+
+/* ---- Rolled back ---- */
+
+/* A disk as it was: its owner is the one who rolls it back. */
+struct disk_kept {
+    struct mem_disk disk;
+    struct hints_disk hints;
+};
+
+void strike_forget(struct world *w, uint32_t i)
+{
+    struct disk_kept *k = w->node[i].kept;
+    if (!k)
+        return;
+    mem_disk_close(&k->disk);
+    hints_disk_close(&k->hints);
+    free(k);
+    w->node[i].kept = NULL;
+}
+
+void strike_remember(struct world *w, uint32_t i)
+{
+    const struct sim_node *s = &w->node[i];
+    strike_forget(w, i);
+    if (!atlas_layout(&w->atlas))
+        return; /* a node that was let in since must not be back before that: its vote went into the layout */
+    struct disk_kept *k = malloc(sizeof *k);
+    CHECK(k);
+    mem_disk_copy(&k->disk, &s->disk);
+    hints_disk_copy(&k->hints, &s->hints_disk);
+    w->node[i].kept = k;
+}
+
+static bool disk_eq(const struct mem_disk *a, const struct mem_disk *b)
+{
+    return slice_eq(buf_view(&a->synced), buf_view(&b->synced));
+}
+
+/* Puts the disk back that was kept; power is off. */
+static void put_back(struct world *w, uint32_t i)
+{
+    struct sim_node *s = &w->node[i];
+    life_stop_looking(w, i);
+    mem_disk_close(&s->disk);
+    hints_disk_close(&s->hints_disk);
+    struct mem_faults faults = s->disk.faults;
+    s->disk = s->kept->disk;
+    s->disk.faults = faults;
+    s->hints_disk = s->kept->hints;
+    s->forgot = true;
+    free(s->kept);
+    s->kept = NULL;
+}
+
+void strike_roll_back(struct world *w, uint32_t i)
+{
+    struct sim_node *s = &w->node[i];
+    bool older = s->kept && !disk_eq(&s->kept->disk, &s->disk);
+    if (older && w->watch.striking)
+        w->watch.striking(w->watch.arg, i);
+    older = older && atlas_strike(&w->atlas, i, NULL);
+    world_crash_node(w, i);
+    if (older)
+        put_back(w, i);
+    strike_forget(w, i);
+    life_begin(w, i);
+}
