@@ -19,7 +19,6 @@ void atlas_init(struct atlas *a, struct world *w)
         a->node[i].noticed = calloc(VNODES_MAX, 1);
         CHECK(a->node[i].struck && a->node[i].noticed);
     }
-    buf_init(&a->why, 4096);
 }
 
 void atlas_close(struct atlas *a)
@@ -29,7 +28,6 @@ void atlas_close(struct atlas *a)
         free(a->node[i].noticed);
     }
     free(a->node);
-    buf_close(&a->why);
 }
 
 /* ---- Healing ---- */
@@ -62,27 +60,35 @@ static bool healed(const struct sim_node *s, uint64_t life, uint16_t vnode)
     return l && !repair_recovering(&s->node.repair, vnode) && knows_whole(s) && !doubts(s, l, vnode);
 }
 
+/* Whether it knows, or has had every chance to know, what it lost. */
+static bool aware(const struct atlas *a, uint32_t node, uint16_t vnode)
+{
+    const struct atlas_node *n = &a->node[node];
+    bool told = a->world->now_us >= a->world->node[node].started_us + (uint64_t)ATLAS_TOLD_MS * 1000;
+    return n->noticed[vnode] || (n->silent && told);
+}
+
 bool atlas_struck(struct atlas *a, uint32_t node, uint16_t vnode)
 {
     struct atlas_node *n = &a->node[node];
-    if (!n->struck[vnode] || !healed(&a->world->node[node], n->life, vnode))
-        return n->struck[vnode];
-    n->struck[vnode] = false;
-    if (!n->noticed[vnode] && a->why.n == 0)
-        CHECK(!buf_printf(&a->why,
-                          "the disk of n%" PRIu32 " lost something of vnode %u at %" PRIu64 " us, and n%" PRIu32
-                          " serves without having noticed",
-                          node, vnode, a->world->node[node].struck_us, node));
-    return false;
+    if (n->struck[vnode] && aware(a, node, vnode) && healed(&a->world->node[node], n->life, vnode))
+        n->struck[vnode] = false;
+    return n->struck[vnode];
 }
 
-bool atlas_whole(struct atlas *a)
+bool atlas_whole(struct atlas *a, struct buf *why)
 {
-    bool whole = true;
     for (uint32_t i = 0; i < a->world->o.nodes; i++)
-        for (uint32_t v = 0; whole && v < VNODES_MAX; v++)
-            whole = !atlas_struck(a, i, (uint16_t)v);
-    return whole;
+        for (uint32_t v = 0; v < VNODES_MAX; v++) {
+            if (!atlas_struck(a, i, (uint16_t)v))
+                continue;
+            if (why)
+                CHECK(!buf_printf(
+                    why, "the disk of n%" PRIu32 " lost something of vnode %" PRIu32 " at %" PRIu64 " us, which it %s", i, v,
+                    a->world->node[i].struck_us, a->node[i].noticed[v] ? "has not got again" : "has not noticed"));
+            return false;
+        }
+    return true;
 }
 
 /* ---- Striking ---- */
@@ -131,6 +137,7 @@ bool atlas_strike(struct atlas *a, uint32_t node, const uint8_t vnodes[VNODES_MA
         struct sim_node *s = &a->world->node[node];
         n->life = s->up ? s->life : s->life - 1; /* what strikes a disk that is off is met by the very next start */
         s->struck_us = a->world->now_us;
+        n->silent = false;
     }
     return allowed;
 }
@@ -144,6 +151,11 @@ void atlas_noticed(struct atlas *a, uint32_t node, const uint8_t *slots)
             continue;
         noticed[slots && l ? layout_vnode(l, (uint16_t)slot) : slot] = true;
     }
+}
+
+void atlas_silent(struct atlas *a, uint32_t node)
+{
+    a->node[node].silent = true;
 }
 
 bool atlas_clock(struct atlas *a, uint32_t node, uint64_t until_us)

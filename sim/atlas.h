@@ -2,14 +2,16 @@
  *
  * An acknowledged write lies on the disks of W owners of its vnode. A vnode can lose what W-1 of its owners held, and not more:
  * that is the budget. An owner that was struck counts against it from that moment on until it holds again what it may have lost:
- * it runs, on the disk that was struck, and is not recovering in the vnode any more. That is also what lets it recover at all: of
+ * it runs, on the disk that was struck, has noticed that, and is not recovering in the vnode any more. That is also what lets it recover at all: of
  * the N-1 others at most W-2 are struck, so N-W+1 remain, and so many it must have synced from (core/repair_recover.c).
  *
  * A schedule says where damage should fall; only the run knows how far the healing is. So the atlas is asked at the moment a
  * fault strikes, and one beyond the budget does less than it would: power is lost, the disk stays as it is. The answer depends
  * on the run alone, so a seed stays a run, and a schedule with faults taken out of it is one.
  *
- * What was struck must be noticed: a node that is back on its disk without a doubt, and has had none, serves what it has not.
+ * What was struck does not heal unless it is noticed: a node that is back on its disk and has never had a doubt lacks what it lost.
+ * But where the end of a log is lost, peers may not have heard of it, when it was nothing that was acknowledged: there a node is
+ * taken to be well when its peers had the time to tell it. If it is not, what is lost then is a bug.
  *
  * Clocks have a budget too: fewer than half of them may be wrong at a time, or nobody could say which. One that was wrong counts
  * for as long as the others go by what it showed (core/wall.c).
@@ -22,6 +24,8 @@
 #include "base/buf.h"
 #include "base/limits.h"
 
+enum { ATLAS_TOLD_MS = 5000 }; /* by then a node that is up has met its peers, and they have said what they know of it */
+
 struct layout;
 struct world;
 
@@ -29,6 +33,7 @@ struct atlas_node {
     uint8_t *struck;         /* per vnode: it may lack what it acknowledged, */
     uint8_t *noticed;        /* and has said so since */
     uint64_t life;           /* of the node, when it was struck last; it cannot heal before the next */
+    bool silent;             /* the log ends before what was lost: only peers can tell, of what they were told */
     uint64_t wrong_until_us; /* its clock */
 };
 
@@ -36,7 +41,6 @@ struct atlas {
     struct world *world;
     struct atlas_node *node;
     uint64_t strikes, refused;
-    struct buf why; /* the first violation: damage that nobody noticed */
 };
 
 /* A set of vnodes, a byte each; NULL stands for all. */
@@ -54,13 +58,16 @@ bool atlas_strike(struct atlas *a, uint32_t node, const uint8_t vnodes[VNODES_MA
 /* A node doubts what it holds of some slots (SLOTS / 8 bytes, a bit each), or of all: its disk is a new one (NULL). */
 void atlas_noticed(struct atlas *a, uint32_t node, const uint8_t *slots);
 
+/* What was struck last was the end of the log. */
+void atlas_silent(struct atlas *a, uint32_t node);
+
 /* Asks to set a node's clock wrong until then. True: it is within the budget, and noted. */
 bool atlas_clock(struct atlas *a, uint32_t node, uint64_t until_us);
 
 /* Whether a node may lack what it acknowledged in a vnode. */
 bool atlas_struck(struct atlas *a, uint32_t node, uint16_t vnode);
 
-/* Whether all that was struck has healed. */
-bool atlas_whole(struct atlas *a);
+/* Whether all that was struck has healed; when not, and why is not NULL, what has not. */
+bool atlas_whole(struct atlas *a, struct buf *why);
 
 #endif

@@ -12,13 +12,26 @@ static void close_client(struct world *w, uint32_t c)
         w->watch.hung_up(w->watch.arg, c);
 }
 
+/* A write that was lost at the end of the log, unheard of, has reached the disk after all. */
+static void spare_end(struct world *w, uint32_t i)
+{
+    struct mem_disk *d = &w->node[i].disk;
+    uint64_t end;
+    if (!mem_disk_lost_end(d, &end) || strike_announced(w, i, end))
+        return;
+    mem_disk_spare_end(d);
+    atlas_silent(&w->atlas, i); /* nothing is lost, so nothing is there to be noticed */
+}
+
 struct store *world_disk(struct world *w, uint32_t i)
 {
     struct sim_node *s = &w->node[i];
     if (s->up)
         return s->store;
-    if (!s->look)
+    if (!s->look) {
+        spare_end(w, i);
         s->look = mem_open(&(struct mem_options){.disk = &s->disk});
+    }
     CHECK(s->look);
     return s->look;
 }
@@ -40,6 +53,7 @@ void life_end(struct world *w, uint32_t i)
     hints_close(s->hints);
     s->store = NULL;
     s->hints = NULL;
+    s->lift = s->node.reach.lift;
     node_close(&s->node);
     s->up = false;
     s->syncing = false;
@@ -82,6 +96,7 @@ void life_begin(struct world *w, uint32_t i)
 {
     struct sim_node *s = &w->node[i];
     life_stop_looking(w, i);
+    spare_end(w, i);
     s->store = mem_open(&(struct mem_options){.disk = &s->disk});
     s->hints = hints_mem_open(&s->hints_disk);
     CHECK(s->store && s->hints);
@@ -121,7 +136,11 @@ void life_begin(struct world *w, uint32_t i)
     s->front.name = slice_str(s->name);
     s->front.node = s->id;
     s->up = true;
+    s->started_us = w->now_us;
     s->stopped = false;
+    if (s->disk.shortened)
+        atlas_silent(&w->atlas, i);
+    s->disk.shortened = false;
     if (w->watch.life)
         w->watch.life(w->watch.arg, i, true);
     turn_timer(w, i);

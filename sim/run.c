@@ -116,9 +116,8 @@ static bool broken(struct run *run)
         const struct buf *why;
         const char *rule;
     } check[] = {
-        {&run->members.why, "membership"},    {&run->load.history.why, "history"}, {&run->load.why, "durability"},
-        {&run->hints.why, "hints"},           {&run->votes.why, "votes"},          {&run->answers.why, "answers"},
-        {&run->world.atlas.why, "detection"},
+        {&run->members.why, "membership"}, {&run->load.history.why, "history"}, {&run->load.why, "durability"},
+        {&run->hints.why, "hints"},        {&run->votes.why, "votes"},          {&run->answers.why, "answers"},
     };
     for (unsigned i = 0; i < sizeof check / sizeof check[0]; i++) {
         if (check[i].why->n == 0)
@@ -176,7 +175,7 @@ static bool silent(struct run *run)
 
 static bool quiet(struct run *run)
 {
-    return hints_quiet(&run->hints) && atlas_whole(&run->world.atlas);
+    return hints_quiet(&run->hints) && atlas_whole(&run->world.atlas, NULL);
 }
 
 static bool expect(struct run *run, bool (*fact)(struct run *), uint32_t within_ms, const char *what)
@@ -186,7 +185,8 @@ static bool expect(struct run *run, bool (*fact)(struct run *), uint32_t within_
     if (fact(run))
         return true;
     CHECK(!buf_printf(&run->r->why, "%s within %" PRIu32 " ms: ", what, within_ms));
-    (void)members_agree(&run->members, &run->r->why);
+    if (members_agree(&run->members, &run->r->why))
+        (void)atlas_whole(&run->world.atlas, &run->r->why);
     return broke(run, what);
 }
 

@@ -89,9 +89,15 @@ void strike_remember(struct world *w, uint32_t i)
     w->node[i].kept = k;
 }
 
-static bool disk_eq(const struct mem_disk *a, const struct mem_disk *b)
+bool strike_announced(const struct world *w, uint32_t i, uint64_t position)
 {
-    return slice_eq(buf_view(&a->synced), buf_view(&b->synced));
+    for (uint32_t k = 0; k < w->o.nodes; k++) {
+        const struct reach *r = &w->node[k].node.reach;
+        for (unsigned m = 0; k != i && w->node[k].up && m < r->mark_n; m++)
+            if (r->mark[m].id == w->node[i].id && r->mark[m].position > position + w->node[i].lift)
+                return true;
+    }
+    return false;
 }
 
 /* Puts the disk back that was kept; power is off. */
@@ -108,12 +114,13 @@ static void put_back(struct world *w, uint32_t i)
     s->forgot = true;
     free(s->kept);
     s->kept = NULL;
+    atlas_silent(&w->atlas, i);
 }
 
 void strike_roll_back(struct world *w, uint32_t i)
 {
     struct sim_node *s = &w->node[i];
-    bool older = s->kept && !disk_eq(&s->kept->disk, &s->disk);
+    bool older = s->kept && strike_announced(w, i, mem_disk_position(&s->kept->disk));
     if (older && w->watch.striking)
         w->watch.striking(w->watch.arg, i);
     older = older && atlas_strike(&w->atlas, i, NULL);

@@ -47,6 +47,8 @@ struct sim_node {
     bool up;
     bool stopped;  /* it asked to be stopped (ACT_STOP) */
     uint64_t life; /* counts starts */
+    uint64_t started_us;
+    uint64_t lift; /* of its log's positions (core/reach.h), as of its last life */
     uint64_t id;
     struct addr addr;
     char name[16];

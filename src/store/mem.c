@@ -50,6 +50,28 @@ void mem_disk_copy(struct mem_disk *to, const struct mem_disk *from)
     CHECK(!buf_slice(&to->synced, buf_view(&from->synced)));
 }
 
+uint64_t mem_disk_position(const struct mem_disk *d)
+{
+    return d->excised + d->synced.n;
+}
+
+static bool at_the_end(const struct mem_disk *d, const struct mem_hole *h)
+{
+    return h->from + h->n >= d->synced.n - d->torn_n;
+}
+
+bool mem_disk_lost_end(const struct mem_disk *d, uint64_t *position)
+{
+    const struct mem_hole *last = d->hole_n ? &d->hole[d->hole_n - 1] : NULL;
+    *position = last ? d->excised + last->from : 0;
+    return last && at_the_end(d, last);
+}
+
+void mem_disk_spare_end(struct mem_disk *d)
+{
+    d->hole_n--;
+}
+
 void mem_disk_close(struct mem_disk *d)
 {
     buf_close(&d->synced);
@@ -439,11 +461,12 @@ static void show_holes(struct mem_disk *d)
 {
     while (d->hole_n > 0) {
         const struct mem_hole *h = &d->hole[--d->hole_n];
-        if (h->from + h->n < d->synced.n - d->torn_n)
+        if (!at_the_end(d, h)) {
             memset(d->synced.p + h->from, 0, h->n);
-        else {
+        } else {
             d->synced.n = h->from;
             d->torn_n = 0;
+            d->shortened = true;
         }
     }
 }

@@ -32,6 +32,7 @@ struct mem_disk {
     struct mem_faults faults;
     struct mem_hole hole[MEM_HOLES];
     unsigned hole_n;
+    bool shortened; /* a hole was at the end when the disk was opened: the log ends before it now, and nothing in it tells */
 };
 
 /* Empties a disk that is zeroed or closed; its faults stay. */
@@ -40,6 +41,13 @@ void mem_disk_init(struct mem_disk *d);
 /* Makes *to, which is closed, hold what another disk holds. */
 void mem_disk_copy(struct mem_disk *to, const struct mem_disk *from);
 void mem_disk_close(struct mem_disk *d);
+
+/* The log's position (store.h) as the disk has it. */
+uint64_t mem_disk_position(const struct mem_disk *d);
+
+/* Whether the last write is one that the disk lost: the log will end at this position when it is opened. And makes it be there. */
+bool mem_disk_lost_end(const struct mem_disk *d, uint64_t *position);
+void mem_disk_spare_end(struct mem_disk *d);
 
 struct mem_options {
     struct mem_disk *disk; /* borrowed; must outlive the store */
