@@ -175,6 +175,16 @@ static void direction_plan(struct world *w, struct stream *s, uint32_t from, uin
     heap_push(&w->heap, &(struct sim_event){.at_us = at, .kind = SIM_STREAM, .node = to, .peer = from, .life = s->number});
 }
 
+/* A node's hello as it travels: the node itself may have changed what it says before the other reads it. */
+static struct msg_hello hello_of(const struct sim_node *s, struct buf *bytes)
+{
+    struct message m = {.kind = MSG_HELLO}, copy;
+    node_hello(&s->node, &m.hello);
+    buf_init(bytes, MESSAGE_MAX);
+    CHECK(!message_append(bytes, &m) && message_decode(buf_view(bytes), &copy) > 0);
+    return copy.hello;
+}
+
 static void connect_decided(struct world *w, const struct sim_event *ev)
 {
     if (ev->node == ev->peer) {
@@ -187,11 +197,11 @@ static void connect_decided(struct world *w, const struct sim_event *ev)
     struct sim_node *x = &w->node[ev->node], *y = &w->node[ev->peer];
     int error = is_cut(w, ev->node, ev->peer) || is_cut(w, ev->peer, ev->node) || !y->up ? ERR_CLOSED : 0;
     struct msg_hello hx, hy;
-    struct buf why;
+    struct buf why, x_bytes = {0}, y_bytes = {0};
     buf_init(&why, 1024);
     if (!error) {
-        node_hello(&x->node, &hx);
-        node_hello(&y->node, &hy);
+        hx = hello_of(x, &x_bytes);
+        hy = hello_of(y, &y_bytes);
         error = node_check_hello(&y->node, &hx, &why);
         error = error ? error : node_check_hello(&x->node, &hy, &why);
     }
@@ -213,6 +223,8 @@ static void connect_decided(struct world *w, const struct sim_event *ev)
         }
     }
     buf_close(&why);
+    buf_close(&x_bytes);
+    buf_close(&y_bytes);
 }
 
 /* ---- Streams: moving ---- */
