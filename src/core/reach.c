@@ -173,12 +173,24 @@ static bool ended(const struct reach *r, uint64_t boot, uint64_t *at)
     return false;
 }
 
-static bool is_settled(const struct reach *r, const struct reach_mark *m)
+/* A boot that lost its end is over: what other peers remember of it, more or less than the first, is the same loss. */
+static bool is_settled(const struct reach *r, uint64_t boot)
 {
     for (unsigned i = 0; i < r->settled_n; i++)
-        if (r->settled[i].boot == m->boot && m->position <= r->settled[i].at)
+        if (r->settled[i].boot == boot)
             return true;
     return false;
+}
+
+/* What is announced lies above that from now on. */
+static void lift_above(struct reach *r, uint64_t position)
+{
+    if (r->position + r->lift > position)
+        return;
+    r->lift = position + 1 - r->position;
+    r->saved = false;
+    r->unsaved = true;
+    r->tried_ms = 0;
 }
 
 static void settle(struct reach *r, const struct reach_mark *m)
@@ -187,8 +199,6 @@ static void settle(struct reach *r, const struct reach_mark *m)
     r->settled_at = (r->settled_at + 1) % REACH_SETTLED;
     if (r->settled_n < REACH_SETTLED)
         r->settled_n++;
-    if (r->position + r->lift <= m->position)
-        r->lift = m->position + 1 - r->position;
     r->healing = true;
     r->saved = false;
     r->unsaved = true;
@@ -218,7 +228,10 @@ bool reach_told(struct reach *r, struct slice kept)
             reach_heard(r, m.id, m.boot, m.position);
             continue;
         }
-        if ((ended(r, m.boot, &end) && m.position <= end) || is_settled(r, &m))
+        if (ended(r, m.boot, &end) && m.position <= end)
+            continue;
+        lift_above(r, m.position);
+        if (is_settled(r, m.boot))
             continue;
         settle(r, &m);
         lost = true;
