@@ -53,11 +53,13 @@
 enum {
     DEAD_PERCENT = 40,         /* of a segment, before it is worth a copy: keeps the log below 1.7 times the live bytes */
     CHUNK_BYTES = 1024 * 1024, /* read at once: a millisecond of disk, and 6,000 small records */
-    SLICE = 512,               /* records judged or moved in a turn: a tenth of a millisecond */
-    URGENT_PERCENT = 10,       /* the same on a full disk: less would be copied over and over for nothing */
-    ACTIVE_SHARE = 64,         /* of a segment, dead, before the one in use is ended for it: a MiB */
-    LOOK_BYTES = 4096,         /* for each segment, that must have died before victims are looked for again */
-    YOUNG_SEGMENTS = 4,        /* written since a segment ended, and it is not young any more: 256 MiB of disk at most */
+    SLICE = 512,               /* records judged or moved in a turn at most: a tenth of a millisecond */
+    SLICE_LEAST = 32,          /* and at least, */
+    PACE = 3,            /* for each byte written meanwhile so many of the victim: of 40 % dead, 2.5 are needed to keep up */
+    URGENT_PERCENT = 10, /* DEAD_PERCENT of a full disk: less would be copied over and over for nothing */
+    ACTIVE_SHARE = 64,   /* of a segment, dead, before the one in use is ended for it: a MiB */
+    LOOK_BYTES = 4096,   /* for each segment, that must have died before victims are looked for again */
+    YOUNG_SEGMENTS = 4,  /* written since a segment ended, and it is not young any more: 256 MiB of disk at most */
 };
 
 void compact_init(struct compact *c)
@@ -187,13 +189,13 @@ bool compact_due(const struct compact *c)
 
 /* ---- On the keeper's thread ---- */
 
-/* Rests as long as the chunk has taken since it was begun, so that the disk and the processor are half others'. */
+/* Rests as long as the last chunk took of this thread, so that the disk and the processor are half others'. What it took of
+ * the loop, and waited for it, does not count: a busy loop has more to compact, not less. */
 static void rest(struct compact *c, struct keeper *k)
 {
-    uint64_t now_us = keeper_clock_us();
-    if (!c->urgent && c->began_us != 0)
-        keeper_pause(k, now_us - c->began_us);
-    c->began_us = keeper_clock_us();
+    if (!c->urgent)
+        keeper_pause(k, c->worked_us);
+    c->worked_us = 0;
 }
 
 static int item_add(struct compact *c, const struct record_view *v, uint32_t at)
@@ -277,16 +279,18 @@ static void read_chunk(struct keeper *k, void *arg)
 {
     struct compact *c = arg;
     rest(c, k);
+    uint64_t began_us = keeper_clock_us();
     c->item_n = c->next = c->bad_n = 0;
     c->fold_bytes = 0;
     c->error = chunk_fill(c, CHUNK_BYTES);
     if (!c->error)
         c->error = chunk_list(c);
-    if (c->error != ERR_INCOMPLETE)
-        return;
-    c->error = chunk_fill(c, RECORD_MAX);
-    if (!c->error)
-        c->error = chunk_list(c);
+    if (c->error == ERR_INCOMPLETE) {
+        c->error = chunk_fill(c, RECORD_MAX);
+        if (!c->error)
+            c->error = chunk_list(c);
+    }
+    c->worked_us = keeper_clock_us() - began_us;
 }
 
 static int gather_one(struct compact *c, struct compact_item *item)
@@ -339,18 +343,24 @@ static uint32_t try_copy(struct compact *c)
     return base;
 }
 
-static void copy_chunk(struct keeper *k, void *arg)
+static void copy_gathered(struct compact *c)
 {
-    struct compact *c = arg;
-    (void)k;
-    c->error = gather_copies(c);
-    if (c->error || c->copy.n == 0)
-        return;
     uint32_t base = try_copy(c);
     if (c->error == ERR_NO_SPACE && reserve_release(c->reserve))
         base = try_copy(c);
     for (uint32_t i = 0; i < c->item_n; i++)
         c->item[i].to.offset += base;
+}
+
+static void copy_chunk(struct keeper *k, void *arg)
+{
+    struct compact *c = arg;
+    uint64_t began_us = keeper_clock_us();
+    (void)k;
+    c->error = gather_copies(c);
+    if (!c->error && c->copy.n > 0)
+        copy_gathered(c);
+    c->worked_us += keeper_clock_us() - began_us;
 }
 
 static void unlink_one(struct keeper *k, void *arg)
@@ -398,9 +408,14 @@ static bool is_kept(const struct segment *s, uint32_t at)
     return low < s->kept.n && s->kept.at[low] == at;
 }
 
-static uint32_t slice_end(const struct compact *c)
+/* A turn that stored little gives little time: else compaction would take as much as the puts. */
+static uint32_t slice_end(struct compact *c)
 {
-    return c->item_n - c->next < SLICE ? c->item_n : c->next + SLICE;
+    uint64_t written = c->table->tallies.written - c->seen_written, each = c->chunk.n / (c->item_n + 1) + 1;
+    uint64_t n = written == 0 || c->urgent ? SLICE : PACE * written / each;
+    n = n > SLICE ? SLICE : n < SLICE_LEAST ? SLICE_LEAST : n;
+    c->seen_written += written;
+    return c->item_n - c->next < n ? c->item_n : c->next + (uint32_t)n;
 }
 
 /* Collects up to INDEX_FETCH items from c->next on. */
@@ -642,7 +657,7 @@ static bool begin(struct compact *c)
     c->victim = s;
     c->at = SEGMENT_HEADER;
     c->chunk_end = c->at;
-    c->began_us = 0;
+    c->worked_us = 0;
     bool unread = lifeless(&c->table->tallies.of[s->slot], s);
     if (unread)
         c->chunk_end = s->published;

@@ -59,9 +59,10 @@ struct compact {
     uint32_t bad_n;
     uint64_t fold_bytes; /* of values that its expiries bring, at most */
     uint32_t item_n, item_cap;
-    uint32_t next; /* the next item to judge or move */
-    uint64_t began_us;
-    uint64_t seen_died; /* when victims were last looked for */
+    uint32_t next;         /* the next item to judge or move */
+    uint64_t worked_us;    /* by the keeper, on this chunk */
+    uint64_t seen_written; /* at the last slice */
+    uint64_t seen_died;    /* when victims were last looked for */
     uint32_t seen_n;
     uint64_t again_us;              /* when a young segment that was seen then will be old; 0: there was none */
     uint64_t copied_bytes, removed; /* for figures: bytes, segments */
