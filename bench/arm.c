@@ -26,7 +26,7 @@ struct contestant {
 
 static const char *const node_names[ARM_NODES] = {"a", "b", "c"};
 
-static uint16_t port_of(const struct arm *a, unsigned i)
+uint16_t arm_port(const struct arm *a, unsigned i)
 {
     return (uint16_t)(a->base + PORT_STEP * i);
 }
@@ -38,14 +38,14 @@ static int start_floor(struct arm *a, unsigned i)
     char index[8], port[ARM_NODES][8];
     snprintf(index, sizeof index, "%u", i);
     for (unsigned k = 0; k < ARM_NODES; k++)
-        snprintf(port[k], sizeof port[k], "%u", port_of(a, k));
+        snprintf(port[k], sizeof port[k], "%u", arm_port(a, k));
     return nest_start(&a->nest, i, node_names[i], (const char *const[]){index, port[0], port[1], port[2], NULL});
 }
 
 /* Also redis: whoever answers PONG. */
 static bool pongs(struct client *c, struct arm *a, unsigned i)
 {
-    if (c->fd < 0 && client_connect(c, "127.0.0.1", port_of(a, i)) != 0)
+    if (c->fd < 0 && client_connect(c, "127.0.0.1", arm_port(a, i)) != 0)
         return false;
     return client_ask(c, (const char *const[]){"PING", NULL}) == 0 && c->reply.v[0].type == RESP_SIMPLE;
 }
@@ -55,8 +55,8 @@ static bool pongs(struct client *c, struct arm *a, unsigned i)
 static int start_covey(struct arm *a, unsigned i)
 {
     char port[8], seed[32];
-    snprintf(port, sizeof port, "%u", port_of(a, i));
-    snprintf(seed, sizeof seed, "127.0.0.1:%u", port_of(a, 0));
+    snprintf(port, sizeof port, "%u", arm_port(a, i));
+    snprintf(seed, sizeof seed, "127.0.0.1:%u", arm_port(a, 0));
     const char *durability = a->kind == ARM_FSYNC ? "fsync" : "interval";
     return nest_start(&a->nest, i, node_names[i],
                       (const char *const[]){"start", "--name", node_names[i], "--data", node_names[i], "--port", port,
@@ -67,7 +67,7 @@ static int start_covey(struct arm *a, unsigned i)
 /* Asked of each node: all three must see a whole, healthy cluster. */
 static bool is_healthy(struct client *c, struct arm *a, unsigned i)
 {
-    if (c->fd < 0 && client_open(c, "127.0.0.1", port_of(a, i)) != 0)
+    if (c->fd < 0 && client_open(c, "127.0.0.1", arm_port(a, i)) != 0)
         return false;
     if (client_ask(c, (const char *const[]){"STATUS", NULL}) != 0)
         return false;
@@ -88,8 +88,8 @@ static bool is_redis(enum arm_kind kind)
 static int start_redis(struct arm *a, unsigned i)
 {
     char port[8], master[8], dir[PATH_MAX];
-    snprintf(port, sizeof port, "%u", port_of(a, i));
-    snprintf(master, sizeof master, "%u", port_of(a, 0));
+    snprintf(port, sizeof port, "%u", arm_port(a, i));
+    snprintf(master, sizeof master, "%u", arm_port(a, 0));
     if (snprintf(dir, sizeof dir, "%.4000s/%s", a->nest.dir, node_names[i]) >= (int)sizeof dir || mkdir(dir, 0700) != 0)
         return errno;
     const char *sync = a->kind == ARM_REDIS_WAIT ? "always" : "everysec";
@@ -241,11 +241,16 @@ void arm_stop(struct arm *a)
     a->running = false;
 }
 
+int arm_restart(struct arm *a, unsigned i)
+{
+    return contestants[a->kind].start(a, i);
+}
+
 void arm_aim(const struct arm *a, struct load_options *o)
 {
     o->port_n = is_redis(a->kind) ? 1 : ARM_NODES; /* of Redis, all requests go to the master */
     for (unsigned i = 0; i < o->port_n; i++)
-        o->port[i] = port_of(a, i);
+        o->port[i] = arm_port(a, i);
     o->any_content = a->kind == ARM_FLOOR;
     o->wait = a->kind == ARM_REDIS_WAIT && o->op == LOAD_SET;
 }

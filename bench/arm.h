@@ -36,6 +36,12 @@ bool arm_start(struct arm *a, enum arm_kind kind, const volatile sig_atomic_t *s
 /* Kills the processes, removes the directory. Does nothing when it is not running. */
 void arm_stop(struct arm *a);
 
+/* Starts process i again, which was killed, on what it had. 0 or an errno. */
+int arm_restart(struct arm *a, unsigned i);
+
+/* Where process i takes clients. */
+uint16_t arm_port(const struct arm *a, unsigned i);
+
 /* Sets the ports and what replies are to be expected. */
 void arm_aim(const struct arm *a, struct load_options *o);
 

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "bench/figure.h"
 #include "sim/world.h"
 
 enum { NODES = 3, VALUE_BYTES = 20, FLUSH_EVERY = 20000 };
@@ -64,21 +65,33 @@ static void fill(uint32_t node, uint32_t n, uint32_t step, uint64_t stamp)
     settle(s);
 }
 
-static void repair(const char *what)
+/* Repairs everything from node 0. mb and seconds: the goals, 0 where there is none. */
+static void repair(const char *what, double mb, double seconds)
 {
     struct repair *r = &world.node[0].node.repair;
-    uint64_t bytes = world.bytes, messages = world.messages, from_us = world.now_us;
+    uint64_t bytes = world.bytes, from_us = world.now_us;
     double cpu = cpu_s();
+    char row[120];
     struct request ask = {.token = UINT64_MAX, .kind = OP_REPAIR, .vnode = REPAIR_ALL};
     struct event ev = {.kind = EV_REQUEST, .request = &ask};
     world_turn(&world, 0, &ev);
     while (r->run.phase != REPAIR_IDLE || r->next_ms == 0)
         run_until(world.now_us + 1000);
     CHECK(r->info.incomplete == 0 && r->info.unreachable == 0);
-    printf("%-28s %8" PRIu64 " moved %10.3f MB %8" PRIu64 " messages %8.3f s virtual %7.3f s cpu\n", what,
-           r->info.sent + r->info.received, (double)(world.bytes - bytes) / 1e6, world.messages - messages,
-           (double)(world.now_us - from_us) / 1e6, cpu_s() - cpu);
-    fflush(stdout);
+    snprintf(row, sizeof row, "repair, %s: %" PRIu64 " moved, %.2f s of CPU", what, r->info.sent + r->info.received,
+             cpu_s() - cpu);
+    figure_print(&(struct figure){.what = row,
+                                  .value = (double)(world.bytes - bytes) / 1e6,
+                                  .decimals = 3,
+                                  .unit = "MB sent",
+                                  .kind = mb > 0 ? FIGURE_BELOW : FIGURE_ALONE,
+                                  .goal = mb});
+    figure_print(&(struct figure){.what = "",
+                                  .value = (double)(world.now_us - from_us) / 1e6,
+                                  .decimals = 3,
+                                  .unit = "s, virtual",
+                                  .kind = seconds > 0 ? FIGURE_BELOW : FIGURE_ALONE,
+                                  .goal = seconds});
 }
 
 int main(int argc, char **argv)
@@ -92,17 +105,16 @@ int main(int argc, char **argv)
         run_until(world.now_us + 100000);
     for (uint32_t i = 0; i < NODES; i++)
         fill(i, keys, 1, stamp);
-    repair("no difference, trees planted");
+    figure_head("anti-entropy, three nodes");
+    repair("trees planted", 0, 0);
     run_until(world.now_us + 5000000); /* the other two have compared by themselves, as they do when members meet */
-    repair("no difference");
+    repair("no difference", 0, 0);
     fill(1, 10, keys / 10, stamp + 1);
-    repair("10 keys newer at a peer");
+    repair("10 keys newer at a peer", 1, 2);
     fill(0, 10, keys / 10, stamp + 2);
-    repair("10 keys newer here");
+    repair("10 keys newer here", 1, 2);
     fill(1, keys / 100, 100, stamp + 3);
-    repair("1 key in 100 newer at a peer");
-    repair("the same, at the third node");
-    repair("no difference again");
+    repair("1 in 100 newer at a peer", 0, 0);
     world_close(&world);
     return 0;
 }

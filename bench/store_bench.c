@@ -4,8 +4,8 @@
  *     store_bench [-d DIR] -l           memory and starts at ten million keys: 2 GiB in DIR, /tmp by default
  *
  * The price of compaction is measured on two stores of the same history, of which one compacts: they take turns of half a
- * second, and the median of the ratios counts, for the machine has its moods. Segments are small and nothing is left alone to die, so that
- * compaction never rests; a node's own settings make it do less. */
+ * second, and the median of the ratios counts, for the machine has its moods. Segments are small and nothing is left alone to
+ * die, so that compaction never rests; a node's own settings make it do less. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
