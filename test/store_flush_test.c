@@ -123,7 +123,7 @@ static bool put_through(struct table *t, const struct record *r, struct store_re
 {
     struct group g;
     group_init(&g);
-    table_put(t, &g, r->version.stamp, r);
+    table_put(t, &g, r->version.stamp, r, PUT_FROM_ANYBODY);
     if (table_settle(t, &g))
         table_publish(t, &g, 0, 0);
     group_close(&g);

@@ -91,6 +91,10 @@ static inline void random_record(struct rng *rng, struct record *f)
         f->version.deleted = 1;
         f->value.n = 0;
     }
+    if (f->kind == RECORD_FLOOR) {
+        f->version.stamp |= 1;
+        f->value.n = 0;
+    }
     if (f->kind == RECORD_FLUSH) {
         f->key.n = 0;
         f->version.deleted = 1;

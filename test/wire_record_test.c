@@ -94,7 +94,7 @@ static struct record random_stored(struct rng *rng, bool runs)
     do
         random_record(rng, &r);
     while (r.kind == RECORD_NONE);
-    if (runs && r.kind != RECORD_TOMBSTONE && r.kind != RECORD_EXPIRY && r.kind != RECORD_FLUSH)
+    if (runs && r.kind != RECORD_TOMBSTONE && r.kind != RECORD_EXPIRY && r.kind != RECORD_FLUSH && r.kind != RECORD_FLOOR)
         r.value = slice_of(zeros, rng_below(rng, sizeof zeros));
     return r;
 }

@@ -304,6 +304,7 @@ static void compare(struct check *c, struct snapshot_load *l)
                     (unsigned)s->number, (unsigned)whole->published);
         replay_tail(c, l->table, whole, from);
     }
+    table_opened(l->table);
     for (uint32_t i = 0; i < c->segments.slot_n; i++)
         if (c->segments.slot[i])
             compare_segment(c, c->segments.slot[i], l->table);
@@ -350,6 +351,7 @@ static void check_all(struct check *c, DIR *d)
         c->unreadable = true;
         return;
     }
+    table_opened(&c->log);
     check_list(c);
     check_snapshot(c);
 }

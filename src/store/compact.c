@@ -26,14 +26,15 @@
  * first, the copy is both (fold.h), so an expiry never moves: it brings its value along from where that stands, and goes with
  * its segment. The values that one chunk's expiries bring are bounded; the chunk ends early then.
  *
- * **Erased tombstones.** A tombstone that the index has dropped (design section 4, erasing) may not just leave the disk: an older
- * record of its key, dead, may stand in any segment that existed then, and a replay without the tombstone would revive it. So it
- * is copied, as kept, with the number `until` of the next segment at that time; it is dropped when a later compaction finds that
- * all segments below that number are gone (their directory entries durably so). Segments made after the erasure hold no such
- * record: a copy of it that was under way had its output made before the tombstone was judged. A restart forgets what was erased
- * and replays the tombstone as held; it is then erased anew.
+ * **Erasures.** What an erasure (floors.h) covers, a tombstone or values that are over, is dead and goes with its segment. The
+ * erasure itself may not just go: an older record of its key, dead, may stand in any segment that existed then, and a replay
+ * without the erasure would revive it. So it is copied, as kept, with the number `until` of the next segment at that time; it
+ * is dropped when a later compaction finds that all segments below that number are gone (their directory entries durably so).
+ * Segments made after the erasure hold no such record: none is put any more (table_erase.c), and a copy of one that was under
+ * way had its output made before the erasure was judged. The floor that it raised outlives it: the list of segments without
+ * the victim goes to the disk together with all floors. A restart forgets which were kept: they are then judged anew.
  *
- * **Pinned records.** A record that says something about others (an expiry, a flush) is replaced by no record of its key, and
+ * **Pinned records.** A record that says something about others (a flush) is replaced by no record of its key, and
  * whether it still matters only the protocol knows. Compaction copies it as it is, always: that is never wrong, and small.
  *
  * **Damage.** A segment in which opening, or a read, found damage is a victim at once. The stretches that cannot be read are
@@ -89,7 +90,7 @@ static uint32_t least_number(const struct segments *all, const struct segment *b
     return least;
 }
 
-/* Whether the erased tombstones that were kept in a segment may go. */
+/* Whether the erasures that were kept in a segment may go. */
 static bool kept_may_go(const struct compact *c, const struct segment *s)
 {
     return least_number(c->segments, s) >= s->kept.until;
@@ -476,7 +477,7 @@ static void judge_slice(struct compact *c)
     }
 }
 
-/* An erased tombstone now stands in the output. */
+/* An erasure now stands in the output. */
 static void keep(struct compact *c, const struct compact_item *item)
 {
     struct kept *k = &c->output->kept;
@@ -509,7 +510,7 @@ static void move_slice(struct compact *c)
         if (item->standing == STANDING_PINNED)
             c->output->pinned += tally_weight(item->view.record.key.n, item->view.value_size);
         view[n] = item->view;
-        if (item->held.kind != RECORD_NONE && item->standing != STANDING_PINNED) {
+        if (item->held.kind != RECORD_NONE && item->standing != STANDING_PINNED && item->standing != STANDING_ERASED) {
             view[n].record.kind = item->held.kind; /* an expiry brought its value, a flushed value is a deletion */
             view[n].value_size = item->held.value_n;
         }

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "wire/bytes.h"
 
 /* ---- Trees ---- */
 
@@ -164,8 +165,9 @@ bool forest_holds(const struct forest *f, const struct index *ix)
 struct picks {
     const struct merkle_key *key;
     struct slice ranges;
-    struct listing_entry *at; /* LISTING_ENTRIES_MAX places */
-    uint32_t n;
+    struct listing_entry *at; /* `most` places */
+    uint32_t n, most;
+    uint64_t ended_ms; /* only what ended before; 0: all */
     bool dropped;
 };
 
@@ -192,6 +194,12 @@ static void sift_down(struct picks *p)
     }
 }
 
+static bool ended(const struct index_item *item, uint64_t wall_ms)
+{
+    bool over = item->kind == RECORD_TOMBSTONE || expiry_passed(item->expiry_ms, wall_ms);
+    return over && version_ms(&item->version) <= wall_ms;
+}
+
 static void pick(void *arg, struct slice key, const struct index_item *item)
 {
     struct picks *p = arg;
@@ -203,9 +211,9 @@ static void pick(void *arg, struct slice key, const struct index_item *item)
         .kind = item->kind,
         .key = key,
     };
-    if (!shows(item) || !ranges_have(p->ranges, e.position))
+    if (!shows(item) || !ranges_have(p->ranges, e.position) || (p->ended_ms && !ended(item, p->ended_ms)))
         return;
-    if (p->n < LISTING_ENTRIES_MAX) {
+    if (p->n < p->most) {
         p->at[p->n] = e;
         sift_up(p, p->n++);
         return;
@@ -228,7 +236,7 @@ static int write_picks(const struct picks *p, struct buf *out, uint64_t *upto)
     size_t begin = out->n;
     *upto = p->dropped ? p->at[p->n - 1].position : UINT64_MAX;
     for (uint32_t i = 0; i < p->n; i++) {
-        if (i > 0 && out->n - begin + LISTING_HEAD + p->at[i].key.n > LISTING_BYTES_MAX) {
+        if (i > 0 && out->n - begin + LISTING_HEAD + p->at[i].key.n > (p->ended_ms ? ERASABLE_BYTES_MAX : LISTING_BYTES_MAX)) {
             *upto = p->at[i - 1].position;
             return 0;
         }
@@ -239,18 +247,31 @@ static int write_picks(const struct picks *p, struct buf *out, uint64_t *upto)
     return 0;
 }
 
+static int list(struct picks *p, const struct index *ix, uint32_t vnode, struct buf *out, uint64_t *upto)
+{
+    p->at = malloc(p->most * sizeof *p->at);
+    if (!p->at)
+        return ERR_NO_MEMORY;
+    index_walk(ix, vnode, pick, p);
+    qsort(p->at, p->n, sizeof *p->at, by_position);
+    int error = write_picks(p, out, upto);
+    free(p->at);
+    return error;
+}
+
 int forest_list(const struct forest *f, const struct index *ix, uint32_t vnode, struct slice ranges, struct buf *out,
                 uint64_t *upto)
 {
-    if (!f->keyed)
-        return ERR_LOADING;
-    struct picks p = {.key = &f->key, .ranges = ranges};
-    p.at = malloc(LISTING_ENTRIES_MAX * sizeof *p.at);
-    if (!p.at)
-        return ERR_NO_MEMORY;
-    index_walk(ix, vnode, pick, &p);
-    qsort(p.at, p.n, sizeof *p.at, by_position);
-    int error = write_picks(&p, out, upto);
-    free(p.at);
-    return error;
+    struct picks p = {.key = &f->key, .ranges = ranges, .most = LISTING_ENTRIES_MAX};
+    return f->keyed ? list(&p, ix, vnode, out, upto) : ERR_LOADING;
+}
+
+int forest_erasable(const struct forest *f, const struct index *ix, uint32_t vnode, uint64_t wall_ms, uint64_t from,
+                    struct buf *out)
+{
+    uint8_t range[RANGE_BYTES];
+    uint64_t upto;
+    put_u64(put_u64(range, from), UINT64_MAX);
+    struct picks p = {.key = &f->key, .ranges = slice_of(range, sizeof range), .most = ERASABLE_MAX, .ended_ms = wall_ms};
+    return f->keyed ? list(&p, ix, vnode, out, &upto) : ERR_LOADING;
 }

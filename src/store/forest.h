@@ -57,6 +57,11 @@ int forest_tree(struct forest *f, const struct index *ix, uint32_t vnode, const 
 int forest_list(const struct forest *f, const struct index *ix, uint32_t vnode, struct slice ranges, struct buf *out,
                 uint64_t *upto);
 
+/* Appends, likewise, the records of a vnode behind a position that ended before wall_ms: deletions, and values that are over;
+ * the least ERASABLE_MAX of them. Errors as forest_list. */
+int forest_erasable(const struct forest *f, const struct index *ix, uint32_t vnode, uint64_t wall_ms, uint64_t from,
+                    struct buf *out);
+
 /* Aborts unless every planted tree equals one planted from scratch. For tests and the simulator: reads everything. */
 bool forest_holds(const struct forest *f, const struct index *ix);
 

@@ -19,9 +19,9 @@
  * Measured with a thousand arcs: 42 at 200,000 keys, 38.5 at a million, 37.3 at four millions.
  *
  * Entries lie packed and unaligned in chunks, a chunk being a 24th of its arc's arena, so that the open chunk wastes 2 % of it
- * on average. An entry never moves; it is overwritten in place, because all but the key is of fixed size and the key stays. Only
- * when an entry without room for an expiry gets its first one is it made anew, and its old bytes are lost until the arc is built
- * anew.
+ * on average. An entry is overwritten in place, because all but the key is of fixed size and the key stays. Only when an entry
+ * without room for an expiry gets its first one is it made anew. Its old bytes are dead, like those of entries that are removed,
+ * until they are a quarter of the arena: then the arc is packed, at 100 ns an entry; so a removal pays for three or four copies.
  *
  * Invariants (index_check): an entry is in the chain of the bucket that its hash names; arc.live counts the entries of kind
  * VALUE that no count has found expired; index.records all entries. */
@@ -117,6 +117,12 @@ static uint32_t arena_take(struct index *ix, struct index_arc *a, size_t n)
         a->open_size = size;
     }
     return a->chunk_n << OFFSET_BITS;
+}
+
+size_t index_chunk_bytes(uint64_t arena_before, const uint8_t *chunk)
+{
+    const struct entry *first = (const struct entry *)chunk;
+    return index_chunk_size(arena_before, entry_size(entry_key(first).n, first->flags & FLAG_EXPIRY));
 }
 
 /* ---- Linear hashing ---- */
@@ -345,6 +351,7 @@ static int widen(struct index *ix, const struct index_key *k, struct index_spot 
     }
     spot->entry = (uint8_t *)e;
     ix->moves++;
+    a->dead_bytes += entry_size(k->key.n, false);
     return 0;
 }
 
@@ -411,6 +418,126 @@ void index_forget(const struct index_spot *spot)
     struct entry *e = (struct entry *)spot->entry;
     spot->arc->live -= entry_live(e);
     e->flags &= FLAG_EXPIRY;
+}
+
+/* ---- Removal ---- */
+
+static size_t array_bytes(uint32_t n)
+{
+    uint32_t room = n <= 4 ? 4 : floor_power(n - 1) * 2;
+    return n ? heap_bytes(room * sizeof(void *)) : 0;
+}
+
+/* What index_take has counted for an arc. */
+static size_t arc_bytes(const struct index_arc *a)
+{
+    size_t bytes = heap_bytes(sizeof *a) + array_bytes(a->block_n) + array_bytes(a->chunk_n);
+    uint64_t before = 0;
+    bytes += a->block_n * heap_bytes(HEADS * sizeof(uint32_t));
+    for (uint32_t i = 0; i < a->chunk_n; i++) {
+        size_t n = index_chunk_bytes(before, a->chunk[i]);
+        bytes += heap_bytes(n);
+        before += n;
+    }
+    return bytes;
+}
+
+/* Copies the entries in one bucket's chain into a fresh arc. False when memory is out. */
+static bool pack_chain(struct index *ix, struct index_arc *to, const struct index_arc *from, uint32_t bucket)
+{
+    for (uint32_t ref = *head_at(from, bucket); ref != 0; ref = entry_at(from, ref)->next) {
+        const struct entry *old = entry_at(from, ref);
+        size_t n = entry_size(entry_key(old).n, old->flags & FLAG_EXPIRY);
+        uint32_t fresh = arena_take(ix, to, n);
+        if (fresh == 0)
+            return false;
+        struct entry *e = entry_at(to, fresh);
+        memcpy(e, old, n);
+        uint32_t *head = head_at(to, bucket_of(to, hash_seeded(entry_key(e), ix->seed)));
+        e->next = *head;
+        *head = fresh;
+    }
+    return true;
+}
+
+/* Makes an arc anew without its dead bytes. Out of memory is no error: it stays as it is. */
+static void pack(struct index *ix, struct index_arc **place)
+{
+    struct index_arc *old = *place;
+    uint64_t before = ix->bytes;
+    struct index_arc *a = old->records ? index_take(ix, sizeof *a) : NULL;
+    bool done = a != NULL;
+    for (uint32_t n = old->records / LOAD + 1; done && a->bucket_n < n;)
+        done = add_bucket(ix, a) == 0;
+    for (uint32_t b = 0; done && b < old->bucket_n; b++)
+        done = pack_chain(ix, a, old, b);
+    if (!done && old->records) {
+        index_arc_free(a);
+        ix->bytes = before;
+        return;
+    }
+    if (a) {
+        a->records = old->records;
+        a->live = old->live;
+        a->soonest_ms = old->soonest_ms;
+    }
+    ix->bytes -= arc_bytes(old);
+    ix->moves++;
+    index_arc_free(old);
+    *place = a;
+}
+
+static void pack_if_due(struct index *ix, struct index_arc **place)
+{
+    const struct index_arc *a = *place;
+    if (a->records == 0 || (a->dead_bytes > CHUNK_USUAL && a->dead_bytes > a->arena_bytes / 4))
+        pack(ix, place);
+}
+
+/* Unlinks the entry that `link`, a bucket's head or an entry's first field, refers to. */
+static void unlink_entry(struct index *ix, struct index_arc *a, void *link, uint32_t ref)
+{
+    const struct entry *e = entry_at(a, ref);
+    size_t key_n = entry_key(e).n, size = entry_size(key_n, e->flags & FLAG_EXPIRY);
+    uint32_t next = e->next;
+    a->live -= entry_live(e);
+    a->dead_bytes += size;
+    a->records--;
+    ix->records--;
+    ix->moves++;
+    ix->key_bytes -= key_n;
+    memcpy(link, &next, sizeof next); /* entries are not aligned */
+}
+
+void index_remove(struct index *ix, const struct index_key *k, const struct index_spot *spot)
+{
+    struct index_arc *a = spot->arc;
+    void *link = head_at(a, bucket_of(a, k->hash));
+    uint32_t ref;
+    while (memcpy(&ref, link, sizeof ref), (uint8_t *)entry_at(a, ref) != spot->entry)
+        link = entry_at(a, ref);
+    unlink_entry(ix, a, link, ref);
+    pack_if_due(ix, arc_place(ix, k->slot));
+}
+
+void index_weed(struct index *ix, uint32_t arc, bool (*doomed)(void *arg, struct slice key, const struct index_item *item),
+                void *arg)
+{
+    struct index_arc *a = ix->arc[arc];
+    for (uint32_t b = 0; a && b < a->bucket_n; b++) {
+        void *link = head_at(a, b);
+        uint32_t ref;
+        while (memcpy(&ref, link, sizeof ref), ref != 0) {
+            struct index_spot spot = {.entry = (uint8_t *)entry_at(a, ref)};
+            struct index_item item = index_get(ix, &spot);
+            if (doomed(arg, entry_key(entry_at(a, ref)), &item))
+                unlink_entry(ix, a, link, ref);
+            else
+                link = spot.entry;
+        }
+    }
+    if (a)
+        pack_if_due(ix, &ix->arc[arc]);
 }
 
 /* Copies every entry of one arc into another index. */
@@ -487,6 +614,16 @@ void index_count(struct index *ix, uint64_t wall_ms, uint32_t *live)
         }
         live[arc] = a ? a->live : 0;
     }
+}
+
+uint32_t index_arc_dead(const struct index *ix, uint32_t arc)
+{
+    return ix->arc[arc] ? ix->arc[arc]->records - ix->arc[arc]->live : 0;
+}
+
+bool index_arc_ends(const struct index *ix, uint32_t arc, uint64_t wall_ms)
+{
+    return ix->arc[arc] && expiry_passed(ix->arc[arc]->soonest_ms, wall_ms);
 }
 
 uint32_t index_arc_records(const struct index *ix, uint32_t arc)

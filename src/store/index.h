@@ -81,6 +81,17 @@ void index_set(struct index *ix, const struct index_spot *spot, const struct ind
 /* Lets an entry be one that is only reserved: its record is lost. */
 void index_forget(const struct index_spot *spot);
 
+/* Takes an entry out that was found or reserved. Its memory comes back when enough of the arc is such. */
+void index_remove(struct index *ix, const struct index_key *k, const struct index_spot *spot);
+
+/* Takes out every entry of one arc that `doomed` says of. */
+void index_weed(struct index *ix, uint32_t arc, bool (*doomed)(void *arg, struct slice key, const struct index_item *item),
+                void *arg);
+
+/* The entries of one arc that are no live keys, and whether any of the others ends before wall_ms: O(1). */
+uint32_t index_arc_dead(const struct index *ix, uint32_t arc);
+bool index_arc_ends(const struct index *ix, uint32_t arc, uint64_t wall_ms);
+
 /* Live keys per arc: values whose expiry has not passed at wall_ms; live has arc_n places. An arc in which an expiry has
  * passed since its last walk is walked through; in a large index one count leaves some of these for the next, and the
  * expired in them still count. */

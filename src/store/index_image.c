@@ -30,12 +30,6 @@ size_t index_entry_bytes(void)
 
 /* ---- Writing ---- */
 
-static size_t chunk_bytes(uint64_t arena_before, const uint8_t *chunk)
-{
-    const struct entry *first = (const struct entry *)chunk;
-    return index_chunk_size(arena_before, entry_size(entry_key(first).n, first->flags & FLAG_EXPIRY));
-}
-
 size_t index_image_bytes(const struct index *ix, uint32_t arc)
 {
     const struct index_arc *a = ix->arc[arc];
@@ -60,7 +54,7 @@ int index_image_write(const struct index *ix, uint32_t arc, struct buf *out)
     }
     uint64_t before = 0;
     for (uint32_t i = 0; i < a->chunk_n; i++) {
-        size_t n = chunk_bytes(before, a->chunk[i]);
+        size_t n = index_chunk_bytes(before, a->chunk[i]);
         memcpy(p, a->chunk[i], n);
         p += n;
         before += n;

@@ -25,7 +25,7 @@ enum {
 };
 
 struct entry {
-    uint32_t next;
+    uint32_t next; /* first: index.c takes an entry for the place of its next */
     uint64_t stamp;
     uint64_t digest;
     uint32_t offset;
@@ -41,6 +41,7 @@ struct index_arc {
     uint32_t **heads;
     uint8_t **chunk;
     uint64_t arena_bytes; /* of all chunks */
+    uint64_t dead_bytes;  /* of the arena: entries that were removed or made anew */
     uint32_t bucket_n;
     uint32_t block_n; /* of heads */
     uint32_t chunk_n;
@@ -104,6 +105,9 @@ void *index_take_place(struct index *ix, void *array, uint32_t n);
 
 /* Bytes of the next chunk of an arc, when it must hold `least`. */
 uint32_t index_chunk_size(uint64_t arena_bytes, size_t least);
+
+/* Bytes of a chunk before which the arena had so many. */
+size_t index_chunk_bytes(uint64_t arena_before, const uint8_t *chunk);
 
 void index_arc_free(struct index_arc *a);
 

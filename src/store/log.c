@@ -105,10 +105,10 @@ static void fail(struct log *l, int error)
 /* On a full disk only what frees room, and the node's own state, is taken. */
 static bool admitted(const struct log *l, const struct record *r)
 {
-    return reserve_held(&l->reserve) || r->kind == RECORD_TOMBSTONE || r->kind == RECORD_STATE;
+    return reserve_held(&l->reserve) || r->kind == RECORD_TOMBSTONE || r->kind == RECORD_FLOOR || r->kind == RECORD_STATE;
 }
 
-static void log_put(struct store *s, uint64_t token, const struct record *r)
+static void log_put(struct store *s, uint64_t token, const struct record *r, enum put_from from)
 {
     struct log *l = log_of(s);
     CHECK(r->kind != RECORD_STATE || r->key.n < 4 || memcmp(r->key.p, "log.", 4) != 0); /* those are the log's own */
@@ -117,7 +117,7 @@ static void log_put(struct store *s, uint64_t token, const struct record *r)
     else if (!admitted(l, r))
         table_refuse(&l->table, token, ERR_NO_SPACE);
     else
-        table_put(&l->table, l->gather, token, r);
+        table_put(&l->table, l->gather, token, r, from);
 }
 
 static void hand_over(struct log *l)
@@ -226,8 +226,8 @@ static void finish(struct log *l, const struct commit_job *job)
     l->out = NULL;
 }
 
-/* Puts a state record of the log's own, and flushes. Returns its serial. */
-static uint64_t put_own(struct log *l, struct slice name, struct slice value)
+/* Adds a state record of the log's own to the gathering group. Returns its serial. */
+static uint64_t gather_own(struct log *l, struct slice name, struct slice value)
 {
     struct slice held;
     uint64_t serial = 0;
@@ -235,22 +235,34 @@ static uint64_t put_own(struct log *l, struct slice name, struct slice value)
     struct record r = {.kind = RECORD_STATE, .version = {.stamp = serial + 1}, .key = name, .value = value};
     r.version.digest = hash_bytes(value);
     table_put_own(l->gather, &r);
-    log_flush(&l->head);
     return serial + 1;
 }
 
+/* The same, and flushes. */
+static uint64_t put_own(struct log *l, struct slice name, struct slice value)
+{
+    uint64_t serial = gather_own(l, name, value);
+    log_flush(&l->head);
+    return serial;
+}
+
 /* Puts the list of the segments in use, so that the others may go; after a failed sync too, for then a fresh segment must be
- * made though nobody writes. */
+ * made though nobody writes. The floors go with it: the last erasure that raised one may stand in a segment that goes. */
 static void put_list(struct log *l)
 {
-    struct buf list;
+    struct buf list, floors;
     buf_init(&list, RECORD_VALUE_MAX);
+    buf_init(&floors, RECORD_VALUE_MAX);
     upkeep_listing(&l->upkeep);
-    if (segments_list(&l->segments, &list) == 0)
+    bool made = floors_append(&l->table.floors, &floors) == 0 && segments_list(&l->segments, &list) == 0;
+    if (made && l->table.floors.greatest > 0)
+        gather_own(l, FLOORS_NAME, buf_view(&floors)); /* in one group: neither is durable without the other */
+    if (made)
         l->list_serial = put_own(l, LIST_NAME, buf_view(&list));
     else
         upkeep_listed(&l->upkeep, false);
     buf_close(&list);
+    buf_close(&floors);
 }
 
 /* Whether the list that is on its way has arrived, or is lost. */
@@ -380,6 +392,16 @@ static void note_damage(struct log *l, const struct store_result *out, struct se
 static bool unreadable(int error)
 {
     return error == ERR_CORRUPT || error == ERR_IO;
+}
+
+static void log_erasable(struct store *s, uint64_t token, struct slice vnodes, uint64_t wall_ms, uint64_t from)
+{
+    table_erasable(&log_of(s)->table, token, vnodes, wall_ms, from);
+}
+
+static void log_held(struct store *s, uint64_t token, struct slice entries)
+{
+    table_held(&log_of(s)->table, token, entries);
 }
 
 /* Reads a value that is in the page cache. False when it is not (or the file system cannot tell). */
@@ -577,6 +599,8 @@ static int replay(struct log *l, const char *path, char *why, size_t why_n)
         .why_n = why_n,
     };
     int error = replay_run(&r);
+    if (!error)
+        table_opened(&l->table);
     doubt_open(&l->doubt, &r.damage, &l->table);
     l->torn_bytes = r.torn_bytes;
     l->replayed_bytes = r.replayed_bytes;
@@ -661,8 +685,25 @@ static int start_helpers(struct log *l, char *why, size_t why_n)
 static struct log *log_new(const struct log_options *options, const struct log_io *io)
 {
     static const struct store_vtable vtable = {
-        log_put,        log_get,         log_count,      log_tree,     log_list,    log_flush, log_reap,   log_state, log_records,
-        log_set_vnodes, log_set_cluster, log_trees_hold, log_position, log_damaged, log_doubt, log_healed, log_close,
+        .put = log_put,
+        .get = log_get,
+        .count = log_count,
+        .tree = log_tree,
+        .list = log_list,
+        .erasable = log_erasable,
+        .held = log_held,
+        .flush = log_flush,
+        .reap = log_reap,
+        .state = log_state,
+        .records = log_records,
+        .set_vnodes = log_set_vnodes,
+        .set_cluster = log_set_cluster,
+        .trees_hold = log_trees_hold,
+        .position = log_position,
+        .damaged = log_damaged,
+        .doubt = log_doubt,
+        .healed = log_healed,
+        .close = log_close,
     };
     struct log *l = calloc(1, sizeof *l);
     if (!l)

@@ -77,9 +77,9 @@ void mem_disk_close(struct mem_disk *d)
     buf_close(&d->synced);
 }
 
-static void mem_put(struct store *s, uint64_t token, const struct record *r)
+static void mem_put(struct store *s, uint64_t token, const struct record *r, enum put_from from)
 {
-    table_put(&mem_of(s)->table, &mem_of(s)->gather, token, r);
+    table_put(&mem_of(s)->table, &mem_of(s)->gather, token, r, from);
 }
 
 static void mem_get(struct store *s, uint64_t token, struct slice key, enum get_wants wants)
@@ -100,6 +100,16 @@ static void mem_tree(struct store *s, uint64_t token, struct slice vnodes, bool 
 static void mem_list(struct store *s, uint64_t token, uint16_t vnode, struct slice ranges)
 {
     table_list(&mem_of(s)->table, token, vnode, ranges);
+}
+
+static void mem_erasable(struct store *s, uint64_t token, struct slice vnodes, uint64_t wall_ms, uint64_t from)
+{
+    table_erasable(&mem_of(s)->table, token, vnodes, wall_ms, from);
+}
+
+static void mem_held(struct store *s, uint64_t token, struct slice entries)
+{
+    table_held(&mem_of(s)->table, token, entries);
 }
 
 /* Moves the gathered puts behind those in flight. */
@@ -492,14 +502,32 @@ static int replay(struct mem *m)
         offset += (size_t)n;
     }
     d->torn_n = 0;
+    table_opened(&m->table);
     return remember(m, &damage);
 }
 
 struct store *mem_open(const struct mem_options *options)
 {
     static const struct store_vtable vtable = {
-        mem_put,        mem_get,         mem_count,      mem_tree,     mem_list,    mem_flush, mem_reap,   mem_state, mem_records,
-        mem_set_vnodes, mem_set_cluster, mem_trees_hold, mem_position, mem_damaged, mem_doubt, mem_healed, mem_close,
+        .put = mem_put,
+        .get = mem_get,
+        .count = mem_count,
+        .tree = mem_tree,
+        .list = mem_list,
+        .erasable = mem_erasable,
+        .held = mem_held,
+        .flush = mem_flush,
+        .reap = mem_reap,
+        .state = mem_state,
+        .records = mem_records,
+        .set_vnodes = mem_set_vnodes,
+        .set_cluster = mem_set_cluster,
+        .trees_hold = mem_trees_hold,
+        .position = mem_position,
+        .damaged = mem_damaged,
+        .doubt = mem_doubt,
+        .healed = mem_healed,
+        .close = mem_close,
     };
     struct mem *m = calloc(1, sizeof *m);
     if (!m)

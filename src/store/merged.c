@@ -265,6 +265,7 @@ int merged_open(struct merged *m, char *const *path, unsigned n)
     buf_close(&text);
     if (error)
         return error;
+    table_opened(&m->table);                     /* of what was erased no entry stays */
     while (burial_step(&m->table, BURIAL_SLICE)) /* what a flush covers: all of it now */
         ;
     warn_apart(m);

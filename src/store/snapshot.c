@@ -7,6 +7,7 @@
  *               u32 count, then a u64 node id each, in the order of their numbers
  *               u32 count, then a segment each: u32 number | u64 id | u32 slot | u32 from | u32 reach | u64 all | u64 others
  *               u32 count, then a state record each: u32 slot | u32 offset | the record
+ *               the floors, as many as arcs: u64 each
  *     trailer, 32 bytes: u64 place of the footer | u64 its bytes | u64 its checksum | "COVEYEND"
  *
  * **Taken while the store works.** The loop copies one arc or a few in a turn, so an arc is as of its own moment, and the
@@ -266,7 +267,9 @@ static int put_footer(const struct snapshot *s, struct buf *out)
         p = put_u64(p, nodes->id[i]);
     out->n = (size_t)(p - out->p);
     error = put_segments(s, out);
-    return error ? error : put_states(s, out);
+    if (!error)
+        error = put_states(s, out);
+    return error ? error : floors_append(&s->table->floors, out);
 }
 
 static int prepare_end(struct snapshot *s)

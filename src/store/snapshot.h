@@ -85,7 +85,7 @@ int snapshot_remove(int dir, const struct log_io *io);
 /* ---- Format, shared by both ---- */
 
 enum {
-    SNAPSHOT_FORMAT = 1,
+    SNAPSHOT_FORMAT = 2,
     SNAPSHOT_HEADER = 64,
     SNAPSHOT_TRAILER = 32,
     SNAPSHOT_SEGMENT = 40,                  /* bytes of a segment in the footer */

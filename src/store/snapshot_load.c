@@ -255,6 +255,16 @@ static int load_arcs(struct snapshot_load *l, int fd, const uint8_t *arcs)
     return error;
 }
 
+static int load_floors(struct snapshot_load *l, struct cursor *c)
+{
+    size_t n = (size_t)l->table->floors.n * 8;
+    const uint8_t *p = take(c, n);
+    if (!p)
+        return ERR_CORRUPT;
+    floors_take(&l->table->floors, slice_of(p, n));
+    return 0;
+}
+
 /* ---- The whole ---- */
 
 static int load(struct snapshot_load *l, int fd, struct buf *footer)
@@ -270,6 +280,8 @@ static int load(struct snapshot_load *l, int fd, struct buf *footer)
     error = index_init(&l->table->index, arc_n, get_u64(header + 16));
     if (!error)
         error = forest_cut(&l->table->forest, arc_n); /* trees are planted when they are asked for */
+    if (!error)
+        error = floors_cut(&l->table->floors, arc_n);
     struct cursor c = {footer->p, footer->p + footer->n, false};
     const uint8_t *arcs = take(&c, (uint64_t)arc_n * 24);
     if (!error)
@@ -278,6 +290,8 @@ static int load(struct snapshot_load *l, int fd, struct buf *footer)
         error = load_segments(l, &c);
     if (!error)
         error = load_states(l, &c);
+    if (!error)
+        error = load_floors(l, &c);
     return error ? error : load_arcs(l, fd, arcs);
 }
 

@@ -14,6 +14,10 @@
  * A record of kind RECORD_FLUSH is always taken, and merges by itself: flushed.h says what it does to the others. Its
  * result is ERR_SUPERSEDED when a plain record with a greater stamp was ever visible here; `held` has that stamp.
  *
+ * A record of kind RECORD_FLOOR erases (floors.h): the entry of its key goes if it is just that version, with just that expiry.
+ * Its result is ERR_SUPERSEDED when something else is held, which then stays, and 0 when nothing is. Other puts that would
+ * create a key at or below the floor are answered ERR_TOO_OLD; `held` has the floor as its stamp.
+ *
  * Records of kind RECORD_STATE are the node's own: outside the ring, one per name, the greatest serial (version.stamp) wins,
  * always synced before their result, whatever the durability. */
 #ifndef COVEY_STORE_STORE_H
@@ -34,6 +38,8 @@ enum store_result_kind {
     STORE_COUNT_DONE,
     STORE_TREE_DONE,
     STORE_LIST_DONE,
+    STORE_ERASABLE_DONE,
+    STORE_HELD_DONE,
     STORE_DAMAGED, /* answers nothing: records of some slots may have been lost (see "Doubt" below) */
 };
 
@@ -41,7 +47,7 @@ enum store_result_kind {
 struct store_result {
     enum store_result_kind kind;
     uint64_t token;
-    int error;            /* PUT: 0, ERR_SUPERSEDED, ERR_LACKS_VALUE (of an expiry), ERR_IO,
+    int error;            /* PUT: 0, ERR_SUPERSEDED, ERR_TOO_OLD, ERR_LACKS_VALUE (of an expiry), ERR_IO,
                            * ERR_NO_SPACE, ERR_BUSY.
                            * GET: 0 (absent too), ERR_IO, ERR_CORRUPT.
                            * TREE, LIST: 0, ERR_LOADING (the cluster is not known yet), ERR_BAD_MESSAGE (no such vnode).
@@ -54,19 +60,24 @@ struct store_result {
     uint32_t size;        /* GET: of the value */
     const uint32_t *live; /* COUNT: live keys per vnode */
     uint32_t vnode_n;
-    struct slice
-        told;      /* TREE: hashes, u64 little-endian; LIST: entries (wire/merkle.h); DAMAGED: SLOTS / 8 bytes, a bit a slot */
-    uint64_t upto; /* LIST: nothing is left out up to this position */
+    /* TREE: hashes, u64 little-endian; LIST, ERASABLE: entries (wire/merkle.h); HELD: a byte for each (enum held); DAMAGED:
+     * SLOTS / 8 bytes, a bit a slot */
+    struct slice told;
+    struct slice floors; /* TREE of roots: the vnodes' floors, u64 each */
+    uint64_t upto;       /* LIST: nothing is left out up to this position. ERASABLE: that many vnodes are through */
+    uint64_t dead;       /* ERASABLE: deletions, and values known to be over, in the vnodes that are through */
 };
 
 struct store;
 
 struct store_vtable {
-    void (*put)(struct store *s, uint64_t token, const struct record *r);
+    void (*put)(struct store *s, uint64_t token, const struct record *r, enum put_from from);
     void (*get)(struct store *s, uint64_t token, struct slice key, enum get_wants wants);
     void (*count)(struct store *s, uint64_t token, uint64_t wall_ms);
     void (*tree)(struct store *s, uint64_t token, struct slice vnodes, bool leaves);
     void (*list)(struct store *s, uint64_t token, uint16_t vnode, struct slice ranges);
+    void (*erasable)(struct store *s, uint64_t token, struct slice vnodes, uint64_t wall_ms, uint64_t from);
+    void (*held)(struct store *s, uint64_t token, struct slice entries);
     void (*flush)(struct store *s);
     bool (*reap)(struct store *s, struct store_result *out);
     bool (*state)(struct store *s, struct slice name, struct slice *value, uint64_t *serial);
@@ -91,7 +102,13 @@ struct store {
  * success, held == its version. */
 static inline void store_put(struct store *s, uint64_t token, const struct record *r)
 {
-    s->vtable->put(s, token, r);
+    s->vtable->put(s, token, r, PUT_FROM_ANYBODY);
+}
+
+/* The same for a record that is known to be held elsewhere just now. */
+static inline void store_bring(struct store *s, uint64_t token, const struct record *r, enum put_from from)
+{
+    s->vtable->put(s, token, r, from);
 }
 
 /* Submits a read of what is visible. The key is copied. */
@@ -119,6 +136,21 @@ static inline void store_tree(struct store *s, uint64_t token, struct slice vnod
 static inline void store_list(struct store *s, uint64_t token, uint16_t vnode, struct slice ranges)
 {
     s->vtable->list(s, token, vnode, ranges);
+}
+
+/* Submits a question for what may be erased: goes through some vnodes (a run of u16, at most KEY_MAX bytes; copied) until one
+ * has deletions, or values whose expiry has passed, from before wall_ms, and lists the first ERASABLE_MAX of these; in the first
+ * vnode those from position `from` on. It may stop early, with an empty list, when it has seen many records. */
+static inline void store_erasable(struct store *s, uint64_t token, struct slice vnodes, uint64_t wall_ms, uint64_t from)
+{
+    s->vtable->erasable(s, token, vnodes, wall_ms, from);
+}
+
+/* Submits a question about the entries of such a list (copied): which are held. The answer has a byte for each, enum
+ * held. */
+static inline void store_held(struct store *s, uint64_t token, struct slice entries)
+{
+    s->vtable->held(s, token, entries);
 }
 
 /* The turn is over: write and sync what was submitted. Does not wait. */

@@ -24,12 +24,15 @@ int table_init(struct table *t, uint64_t seed)
     queue_init(&t->questions, sizeof(struct question));
     buf_init(&t->keys, QUESTION_KEYS_MAX);
     buf_init(&t->told, TOLD_MAX);
+    buf_init(&t->told_floors, TOLD_MAX);
     burial_init(&t->burial);
     int error = index_init(&t->index, VNODES_DEFAULT, seed);
     if (!error && nodes_number(&t->index.nodes, FLUSHED_NODE) < 0)
         error = ERR_NO_MEMORY; /* so that a flush can be applied without fail */
     if (!error)
         error = forest_init(&t->forest, VNODES_DEFAULT);
+    if (!error)
+        error = floors_init(&t->floors, VNODES_DEFAULT);
     return error ? error : tally_room(&t->tallies, 0);
 }
 
@@ -40,6 +43,8 @@ int table_cut(struct table *t, uint16_t vnodes)
         error = ERR_NO_MEMORY;
     if (t->burial.under_way)
         burial_begin(&t->burial);
+    if (!error)
+        error = floors_cut(&t->floors, vnodes);
     return error ? error : forest_cut(&t->forest, vnodes);
 }
 
@@ -51,6 +56,8 @@ void table_close(struct table *t)
     queue_close(&t->questions);
     buf_close(&t->keys);
     buf_close(&t->told);
+    buf_close(&t->told_floors);
+    floors_close(&t->floors);
     free(t->live);
     burial_close(&t->burial);
     forest_close(&t->forest);
@@ -73,14 +80,15 @@ void table_answer_put(struct table *t, uint64_t token, int error, const struct v
     answer(t, token, error, held);
 }
 
-static struct index_item item_of(const struct record *r, uint32_t value_n)
-{
-    return (struct index_item){.version = r->version, .expiry_ms = r->expiry_ms, .value_n = value_n, .kind = r->kind};
-}
-
 static int item_expiry_cmp(const struct index_item *a, const struct index_item *b)
 {
     return expiry_cmp(a->version.expiry_stamp, a->expiry_ms, b->version.expiry_stamp, b->expiry_ms);
+}
+
+/* Of two records of one value with one expiry: whether the second says that it is erased. */
+static bool erases(const struct index_item *held, const struct index_item *come)
+{
+    return come->kind == RECORD_FLOOR && held->kind != RECORD_FLOOR && item_expiry_cmp(come, held) >= 0;
 }
 
 /* What two records of one key say together: see table.h. */
@@ -89,28 +97,33 @@ static struct index_item joined(const struct index_item *held, const struct inde
     int order = version_value_cmp(&come->version, &held->version);
     if (order != 0)
         return order > 0 ? *come : *held;
+    if (erases(held, come))
+        return *come;
     const struct index_item *later = item_expiry_cmp(come, held) > 0 ? come : held;
+    const struct index_item *other = later == come ? held : come;
     struct index_item both = *later;
-    if (later->kind == RECORD_EXPIRY) /* its place holds no value: keep the other's, should that one have it */
-        both = later == come ? *held : *come;
+    if (later->kind == RECORD_EXPIRY && other->kind != RECORD_FLOOR)
+        both = *other; /* the place of an expiry holds no value: keep the other's, should that one have it */
     both.version.expiry_stamp = later->version.expiry_stamp;
     both.expiry_ms = later->expiry_ms;
     return both;
 }
 
 /* Whether the join with `come` would change what is held. */
-static bool adds(const struct index_item *held, const struct index_item *come)
+bool table_adds(const struct index_item *held, const struct index_item *come)
 {
     int order = version_value_cmp(&come->version, &held->version);
     if (order != 0)
         return order > 0;
+    if (erases(held, come))
+        return true;
     return item_expiry_cmp(come, held) > 0 || (held->kind == RECORD_EXPIRY && come->kind != RECORD_EXPIRY);
 }
 
 /* Answers from what is visible already: a put that adds nothing needs no write. */
 static void answer_held(struct table *t, uint64_t token, const struct version *put, const struct version *held)
 {
-    answer(t, token, version_cmp(put, held) < 0 ? ERR_SUPERSEDED : 0, held);
+    table_answer_put(t, token, version_cmp(put, held) < 0 ? ERR_SUPERSEDED : 0, held);
 }
 
 static int put_state(struct table *t, struct group *g, uint64_t token, const struct record *r)
@@ -132,7 +145,7 @@ static int put_state(struct table *t, struct group *g, uint64_t token, const str
 struct index_item table_flushed(const struct table *t, const struct index_item *item)
 {
     struct index_item now = *item;
-    if (!flushed_covers(t->flushed, &item->version))
+    if (item->kind == RECORD_FLOOR || !flushed_covers(t->flushed, &item->version))
         return now;
     now.kind = RECORD_TOMBSTONE;
     now.version = flushed_version(t->flushed);
@@ -141,8 +154,7 @@ struct index_item table_flushed(const struct table *t, const struct index_item *
     return now;
 }
 
-/* What an entry says, the flush included, which may not have come to it yet (burial.h). */
-static struct index_item held_at(const struct table *t, const struct index_spot *spot)
+struct index_item table_held_at(const struct table *t, const struct index_spot *spot)
 {
     struct index_item item = index_get(&t->index, spot);
     return item.kind == RECORD_NONE ? item : table_flushed(t, &item);
@@ -153,7 +165,7 @@ static struct index_item visible(const struct table *t, const struct index_key *
 {
     struct index_item item = {0};
     if (index_find(&t->index, k, spot))
-        item = held_at(t, spot);
+        item = table_held_at(t, spot);
     if (item.kind == RECORD_NONE && t->flushed != 0)
         item = (struct index_item){.kind = RECORD_TOMBSTONE, .version = flushed_version(t->flushed)};
     return item;
@@ -175,18 +187,22 @@ static bool lacks_value(struct table *t, uint64_t token, const struct index_key 
     int order = version_value_cmp(expiry, &held.version);
     if (order < 0 || (order == 0 && held.kind == RECORD_VALUE))
         return false;
-    answer(t, token, ERR_LACKS_VALUE, &held.version);
+    table_answer_put(t, token, ERR_LACKS_VALUE, &held.version);
     return true;
 }
 
-static int put_ring(struct table *t, struct group *g, uint64_t token, const struct record *r)
+static int put_ring(struct table *t, struct group *g, uint64_t token, const struct record *r, enum put_from from)
 {
     struct index_key k = index_key(&t->index, slot_of_key(r->key), r->key);
+    if (erase_refuses(t, token, &k, r, from))
+        return 0;
     if (r->kind == RECORD_EXPIRY && lacks_value(t, token, &k, &r->version))
         return 0;
-    struct pending p = {.token = token, .hash = k.hash, .slot = k.slot, .item = item_of(r, (uint32_t)r->value.n)};
+    struct pending p = {.token = token, .hash = k.hash, .slot = k.slot, .item = table_item(r, (uint32_t)r->value.n)};
     int error = group_add(g, &p, r);
     t->unsettled += error == 0;
+    if (!error && r->kind == RECORD_EXPIRY)
+        t->floors.expiring[table_vnode(t, k.slot)]++;
     return error;
 }
 
@@ -197,7 +213,7 @@ void table_change(struct table *t, const struct index_key *k, const struct index
         tally_dead(&t->tallies, held->segment, tally_weight(k->key.n, held->value_n));
     tally_live(&t->tallies, now->segment, tally_weight(k->key.n, now->value_n));
     if (t->forest.planted > 0)
-        forest_change(&t->forest, (uint32_t)k->slot * t->index.arc_n / SLOTS, k->key, held, now);
+        forest_change(&t->forest, table_vnode(t, k->slot), k->key, held, now);
     index_set(&t->index, spot, now);
 }
 
@@ -223,10 +239,10 @@ static int put_flush(struct table *t, struct group *g, uint64_t token, const str
 static bool mergeable(uint8_t kind)
 {
     return kind == RECORD_VALUE || kind == RECORD_TOMBSTONE || kind == RECORD_EXPIRY || kind == RECORD_FLUSH ||
-           kind == RECORD_STATE;
+           kind == RECORD_FLOOR || kind == RECORD_STATE;
 }
 
-void table_put(struct table *t, struct group *g, uint64_t token, const struct record *r)
+void table_put(struct table *t, struct group *g, uint64_t token, const struct record *r, enum put_from from)
 {
     int error = ERR_TOO_BIG;
     bool fits = r->key.n <= KEY_MAX && r->value.n <= RECORD_VALUE_MAX;
@@ -235,9 +251,10 @@ void table_put(struct table *t, struct group *g, uint64_t token, const struct re
     else if (fits)
         error = r->kind == RECORD_STATE   ? put_state(t, g, token, r)
                 : r->kind == RECORD_FLUSH ? put_flush(t, g, token, r)
-                                          : put_ring(t, g, token, r);
+                : r->kind == RECORD_FLOOR ? erase_put(t, g, token, r)
+                                          : put_ring(t, g, token, r, from);
     if (error)
-        answer(t, token, error, NULL);
+        table_answer_put(t, token, error, NULL);
 }
 
 void table_put_own(struct group *g, const struct record *r)
@@ -248,28 +265,30 @@ void table_put_own(struct group *g, const struct record *r)
         free(p.state);
 }
 
-/* Answers a put that adds nothing to what is held. A later expiry of its value does not supersede the value. */
-static void answer_idle(struct table *t, const struct pending *p, const struct index_item *held)
+void table_answer_idle(struct table *t, uint64_t token, uint64_t hash, const struct index_item *put,
+                       const struct index_item *held)
 {
-    const struct version *v = &p->item.version;
-    bool value_held = p->item.kind != RECORD_EXPIRY && version_value_cmp(v, &held->version) == 0;
-    bool taken = value_held || version_cmp(v, &held->version) >= 0 || recent_took(&t->recent, p->hash, v);
-    answer(t, p->token, taken ? 0 : ERR_SUPERSEDED, &held->version)->reach_ms = recent_reach_ms(&t->recent, t->now_ms);
+    const struct version *v = &put->version;
+    bool value_held = put->kind != RECORD_EXPIRY && version_value_cmp(v, &held->version) == 0;
+    bool taken = value_held || version_cmp(v, &held->version) >= 0 || recent_took(&t->recent, hash, v);
+    answer(t, token, taken ? 0 : ERR_SUPERSEDED, &held->version)->reach_ms = recent_reach_ms(&t->recent, t->now_ms);
 }
 
 static void settle_one(struct table *t, struct group *g, struct pending *p)
 {
     t->unsettled--;
+    if (p->item.kind == RECORD_FLOOR)
+        return; /* it needs no entry */
     struct index_key k = group_key(g, p);
     struct index_spot spot;
-    struct index_item held = index_find(&t->index, &k, &spot) ? held_at(t, &spot) : (struct index_item){0};
-    p->decided = held.kind != RECORD_NONE && !adds(&held, &p->item);
+    struct index_item held = index_find(&t->index, &k, &spot) ? table_held_at(t, &spot) : (struct index_item){0};
+    p->decided = held.kind != RECORD_NONE && !table_adds(&held, &p->item);
     p->flushed = flushed_covers(t->flushed, &p->item.version);
     if (p->decided)
-        answer_idle(t, p, &held);
+        table_answer_idle(t, p->token, p->hash, &p->item, &held);
     int error = p->decided ? 0 : index_reserve(&t->index, &k, &p->item, &spot);
     if (error) {
-        answer(t, p->token, error, NULL);
+        table_answer_put(t, p->token, error, NULL);
         p->decided = true;
     }
     if (!p->decided && !p->flushed)
@@ -295,6 +314,12 @@ static uint32_t batch_end(uint32_t from, uint32_t n)
     return n - from < INDEX_FETCH ? n : from + INDEX_FETCH;
 }
 
+static void retire(struct table *t, const struct group *g)
+{
+    for (uint32_t i = 0; i < g->n; i++)
+        erase_retire(t, &g->pending[i]);
+}
+
 bool table_settle(struct table *t, struct group *g)
 {
     if (t->recent.forgot_ms == 0)
@@ -308,6 +333,7 @@ bool table_settle(struct table *t, struct group *g)
     }
     if (g->decided < g->n)
         return true;
+    retire(t, g);
     group_reset(g);
     return false;
 }
@@ -316,9 +342,9 @@ bool table_settle(struct table *t, struct group *g)
 static struct version merge(struct table *t, const struct index_key *k, const struct index_spot *spot,
                             const struct index_item *item)
 {
-    struct index_item entry = index_get(&t->index, spot), held = held_at(t, spot);
+    struct index_item entry = index_get(&t->index, spot), held = table_held_at(t, spot);
     tally_written(&t->tallies, item->segment, tally_weight(k->key.n, item->value_n), item->kind);
-    if (held.kind != RECORD_NONE && !adds(&held, item))
+    if (held.kind != RECORD_NONE && !table_adds(&held, item))
         return held.version;
     struct index_item both = held.kind == RECORD_NONE ? *item : joined(&held, item);
     both = table_flushed(t, &both);
@@ -338,18 +364,19 @@ static struct version merge_state(struct table *t, struct state *fresh)
             tally_dead(&t->tallies, held->segment, tally_weight(held->name_n, held->value_n));
         tally_live(&t->tallies, fresh->segment, bytes);
     }
-    struct version merged = state_merge(&t->states, fresh)->version;
+    const struct state *merged = state_merge(&t->states, fresh);
+    erase_state(t, merged);
     if (flush)
-        merge_flush(t, merged.stamp);
-    return merged;
+        merge_flush(t, merged->version.stamp);
+    return merged->version;
 }
 
-/* The entry that was reserved for a put when it was settled. */
-static struct index_spot reserved_spot(const struct table *t, const struct pending *p, const struct index_key *k)
+/* The entry that was reserved for a put when it was settled. An erasure may have taken it away since; false when there is no
+ * memory for another. */
+static bool reserved_spot(struct table *t, const struct pending *p, const struct index_key *k, struct index_spot *spot)
 {
-    struct index_spot spot = p->spot;
-    CHECK(p->moves == t->index.moves || index_find(&t->index, k, &spot));
-    return spot;
+    *spot = p->spot;
+    return p->moves == t->index.moves || index_find(&t->index, k, spot) || index_reserve(&t->index, k, &p->item, spot) == 0;
 }
 
 /* Asks the cache for the entries that puts were settled to. */
@@ -359,36 +386,46 @@ static void fetch_spots(const struct group *g, uint32_t from, uint32_t to)
         __builtin_prefetch(g->pending[i].spot.entry);
 }
 
-static struct version publish_ring(struct table *t, const struct group *g, struct pending *p, uint16_t segment, uint32_t base)
+/* Makes one put of a record of the ring visible. */
+static void publish_ring(struct table *t, const struct group *g, struct pending *p, uint16_t segment, uint32_t base)
 {
-    struct index_key k = group_key(g, p);
-    struct index_spot spot = reserved_spot(t, p, &k);
+    struct index_key k = group_key(g, p); /* by its place in the group */
+    struct index_spot spot;
     p->item.segment = segment;
     p->item.offset += base;
-    return merge(t, &k, &spot, &p->item);
+    if (p->item.kind == RECORD_FLOOR) {
+        erase_publish(t, &k, p, segment);
+    } else if (reserved_spot(t, p, &k, &spot)) {
+        struct version held = merge(t, &k, &spot, &p->item);
+        bool over = p->flushed && version_cmp(&p->item.version, &held) < 0;
+        table_answer_put(t, p->token, over ? ERR_SUPERSEDED : 0, &held);
+    } else { /* it turns up at the next opening */
+        tally_written(&t->tallies, segment, tally_weight(k.key.n, p->item.value_n), p->item.kind);
+        table_answer_put(t, p->token, ERR_NO_MEMORY, NULL);
+    }
+}
+
+static void publish_state(struct table *t, struct pending *p, uint16_t segment, uint32_t base)
+{
+    struct version held, put = p->state->version;
+    bool flush = slice_eq(FLUSHED_NAME, state_name(p->state));
+    p->state->segment = segment;
+    p->state->offset = p->item.offset + base;
+    held = merge_state(t, p->state);
+    p->state = NULL;
+    if (flush)
+        burial_answer_later(&t->burial, p->token, put.stamp);
+    else if (!p->own)
+        table_answer_put(t, p->token, version_cmp(&put, &held) < 0 ? ERR_SUPERSEDED : 0, &held);
 }
 
 /* Makes one put of a durable group visible. */
 static void publish_one(struct table *t, const struct group *g, struct pending *p, uint16_t segment, uint32_t base)
 {
-    struct version held, put = p->item.version;
-    bool flush = p->state && slice_eq(FLUSHED_NAME, state_name(p->state));
-    int error = 0;
-    if (p->state) {
-        put = p->state->version;
-        p->state->segment = segment;
-        p->state->offset = p->item.offset + base;
-        held = merge_state(t, p->state);
-        error = version_cmp(&put, &held) < 0 ? ERR_SUPERSEDED : 0;
-        p->state = NULL;
-    } else {
-        held = publish_ring(t, g, p, segment, base);
-        error = p->flushed && version_cmp(&put, &held) < 0 ? ERR_SUPERSEDED : 0;
-    }
-    if (flush)
-        burial_answer_later(&t->burial, p->token, put.stamp);
-    else if (!p->own)
-        answer(t, p->token, error, &held);
+    if (p->state)
+        publish_state(t, p, segment, base);
+    else
+        publish_ring(t, g, p, segment, base);
 }
 
 /* A put that needed no write was written along with its group all the same. */
@@ -409,6 +446,7 @@ void table_publish(struct table *t, struct group *g, uint16_t segment, uint32_t 
             else
                 publish_one(t, g, &g->pending[i], segment, base);
     }
+    retire(t, g);
     group_reset(g);
 }
 
@@ -419,14 +457,15 @@ void table_fail(struct table *t, struct group *g, int error)
         const struct pending *p = &g->pending[i];
         t->unsettled -= i >= g->settled && !p->state;
         if (!p->decided && !p->own)
-            answer(t, p->token, error, NULL);
+            table_answer_put(t, p->token, error, NULL);
     }
+    retire(t, g);
     group_reset(g);
 }
 
 void table_refuse(struct table *t, uint64_t token, int error)
 {
-    answer(t, token, error, NULL);
+    table_answer_put(t, token, error, NULL);
 }
 
 static int replay_state(struct table *t, const struct record_view *v, uint16_t segment, uint32_t offset)
@@ -453,22 +492,34 @@ int table_replay(struct table *t, const struct record_view *v, uint16_t segment,
         return ERR_BAD_FORMAT;
     if (v->record.kind == RECORD_STATE)
         return replay_state(t, v, segment, offset);
-    struct index_item item = item_of(&v->record, v->value_size);
+    struct index_item item = table_item(&v->record, v->value_size);
     item.segment = segment;
     item.offset = offset;
     struct index_key k = index_key(&t->index, v->slot, v->record.key);
     struct index_spot spot;
     index_find(&t->index, &k, &spot);
     int error = index_reserve(&t->index, &k, &item, &spot);
-    if (!error)
-        merge(t, &k, &spot, &item);
-    return error;
+    if (error)
+        return error;
+    if (item.kind == RECORD_FLOOR) {
+        floors_raise(&t->floors, table_vnode(t, k.slot), item.version.stamp);
+        t->floors.unweeded[table_vnode(t, k.slot)] = 1;
+    }
+#ifdef CANARY_REPLAY_BY_POSITION
+    struct index_item held = index_get(&t->index, &spot);
+    if (item.kind == RECORD_VALUE || item.kind == RECORD_TOMBSTONE) {
+        tally_written(&t->tallies, segment, tally_weight(k.key.n, item.value_n), item.kind);
+        table_change(t, &k, &spot, &held, &item);
+        return 0;
+    }
+#endif
+    merge(t, &k, &spot, &item);
+    return 0;
 }
 
 /* ---- Reads ---- */
 
-/* Queues a question about a key (or other bytes, up to KEY_MAX of them). */
-static struct question *ask(struct table *t, enum store_result_kind kind, uint64_t token, struct slice key)
+struct question *table_ask(struct table *t, enum store_result_kind kind, uint64_t token, struct slice key)
 {
     if (!queue_peek(&t->questions)) { /* the last result's key dies with this call */
         t->keys.n = 0;
@@ -476,7 +527,7 @@ static struct question *ask(struct table *t, enum store_result_kind kind, uint64
     }
     struct question *q = queue_push(&t->questions);
     *q = (struct question){.token = token, .kind = kind, .key_at = t->keys.n, .key_n = (uint32_t)key.n};
-    q->error = key.n > KEY_MAX ? ERR_TOO_BIG : buf_slice(&t->keys, key);
+    q->error = key.n > (kind == STORE_HELD_DONE ? KEY_MAX + LISTING_HEAD : KEY_MAX) ? ERR_TOO_BIG : buf_slice(&t->keys, key);
     if (q->error)
         q->key_n = 0;
     return q;
@@ -484,7 +535,7 @@ static struct question *ask(struct table *t, enum store_result_kind kind, uint64
 
 void table_get(struct table *t, uint64_t token, struct slice key, enum get_wants wants)
 {
-    struct question *q = ask(t, STORE_GET_DONE, token, key);
+    struct question *q = table_ask(t, STORE_GET_DONE, token, key);
     struct index_key k = index_key(&t->index, slot_of_key(key), key);
     q->wants = wants;
     q->hash = k.hash;
@@ -493,12 +544,12 @@ void table_get(struct table *t, uint64_t token, struct slice key, enum get_wants
 
 void table_tree(struct table *t, uint64_t token, struct slice vnodes, bool leaves)
 {
-    ask(t, STORE_TREE_DONE, token, vnodes)->leaves = leaves;
+    table_ask(t, STORE_TREE_DONE, token, vnodes)->leaves = leaves;
 }
 
 void table_list(struct table *t, uint64_t token, uint16_t vnode, struct slice ranges)
 {
-    ask(t, STORE_LIST_DONE, token, ranges)->vnode = vnode;
+    table_ask(t, STORE_LIST_DONE, token, ranges)->vnode = vnode;
 }
 
 void table_count(struct table *t, uint64_t token, uint64_t wall_ms)
@@ -543,28 +594,31 @@ static void answer_count(struct table *t, uint64_t wall_ms, struct store_result 
     out->vnode_n = t->index.arc_n;
 }
 
-static void append_hash(struct table *t, uint64_t hash, struct store_result *out)
+static void append_u64(struct buf *to, uint64_t value, struct store_result *out)
 {
     uint8_t bytes[8];
-    put_u64(bytes, hash);
+    put_u64(bytes, value);
     if (!out->error)
-        out->error = buf_append(&t->told, bytes, sizeof bytes);
+        out->error = buf_append(to, bytes, sizeof bytes);
 }
 
 /* The roots of some vnodes, or all their leaves. */
 static void answer_tree(struct table *t, const struct question *q, struct store_result *out)
 {
     const uint8_t *p = t->keys.p + q->key_at;
-    t->told.n = 0;
+    t->told.n = t->told_floors.n = 0;
     for (uint32_t i = 0; !out->error && i + 2 <= q->key_n; i += 2) {
         const struct tree *tree = NULL;
         uint16_t vnode = get_u16(p + i);
         out->error = vnode < t->forest.tree_n ? forest_tree(&t->forest, &t->index, vnode, &tree) : ERR_BAD_MESSAGE;
         for (uint32_t leaf = 0; !out->error && q->leaves && leaf < tree->leaf_n; leaf++)
-            append_hash(t, tree->leaf[leaf], out);
-        if (!out->error && !q->leaves)
-            append_hash(t, tree->root, out);
+            append_u64(&t->told, tree->leaf[leaf], out);
+        if (!out->error && !q->leaves) {
+            append_u64(&t->told, tree->root, out);
+            append_u64(&t->told_floors, t->floors.durable[vnode], out);
+        }
     }
+    out->floors = buf_view(&t->told_floors);
     out->told = buf_view(&t->told);
 }
 
@@ -640,6 +694,8 @@ int table_question(struct table *t, struct store_result *out, struct index_item 
         answer_tree(t, &q, out);
     else if (q.kind == STORE_LIST_DONE)
         answer_list(t, &q, out);
+    else if (q.kind == STORE_ERASABLE_DONE || q.kind == STORE_HELD_DONE)
+        erase_answer(t, &q, slice_of(t->keys.p + q.key_at, q.key_n), out);
     else if (!q.error && answer_get(t, &q, out, place))
         return 2;
     return 1;

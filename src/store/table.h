@@ -22,6 +22,7 @@
 #define COVEY_STORE_TABLE_H
 
 #include "store/burial.h"
+#include "store/floors.h"
 #include "store/flushed.h"
 #include "store/forest.h"
 #include "store/group.h"
@@ -44,7 +45,8 @@ struct question {
     uint32_t key_n;
     uint16_t slot;
     int error;        /* refused: no memory for the key */
-    uint64_t wall_ms; /* of a count */
+    uint64_t wall_ms; /* COUNT, ERASABLE */
+    uint64_t from;    /* ERASABLE: position in the first vnode */
 };
 
 /* A record's place: a slot and an offset. */
@@ -57,6 +59,7 @@ struct table {
     struct index index;
     uint64_t flushed; /* stamp; 0: never */
     struct burial burial;
+    struct floors floors;
     struct state *states;
     struct tallies tallies;
     struct queue answers;   /* struct answer: of puts */
@@ -68,7 +71,8 @@ struct table {
     struct recent recent;
     uint64_t now_ms; /* kept by the owner, for `recent` */
     struct forest forest;
-    struct buf told; /* the last TREE's hashes or LIST's entries */
+    struct buf told; /* the last TREE's hashes, LIST's entries, and so on */
+    struct buf told_floors;
 };
 
 /* 0 or ERR_NO_MEMORY. seed: of the index's hash. */
@@ -81,8 +85,8 @@ void table_close(struct table *t);
 /* ---- Puts ---- */
 
 /* Submits a put: adds it to the group, or, where that is not allowed, queues its answer at once: ERR_REFUSED (a kind that this
- * release cannot merge), ERR_BUSY, ERR_TOO_BIG, ERR_NO_MEMORY. */
-void table_put(struct table *t, struct group *g, uint64_t token, const struct record *r);
+ * release cannot merge), ERR_BUSY, ERR_TOO_BIG, ERR_NO_MEMORY; or what is held says that it need not, or may not, be written. */
+void table_put(struct table *t, struct group *g, uint64_t token, const struct record *r, enum put_from from);
 
 /* Looks up what was put since the last call and reserves memory for it. Puts that need no write are answered: 0 or
  * ERR_SUPERSEDED by what is visible already, or ERR_NO_MEMORY. To be called before the group is written; false when
@@ -108,13 +112,16 @@ void table_refuse(struct table *t, uint64_t token, int error);
  * ERR_NO_MEMORY. */
 int table_replay(struct table *t, const struct record_view *v, uint16_t segment, uint32_t offset);
 
+/* All that was on the device is replayed. */
+void table_opened(struct table *t);
+
 /* A put of the store's own: no answer comes out for it. Else as table_put. */
 void table_put_own(struct group *g, const struct record *r);
 
 /* ---- Places (table_place.c; for compaction). n is INDEX_FETCH at most. ---- */
 
-/* What a record found at a place is to the table: dead (another is held for its key); live (it is what is held); the
- * tombstone of a key that is held no more; the expiry of a value that is held and stands elsewhere; or of a kind that says
+/* What a record found at a place is to the table: dead (another is held for its key); live (it is what is held); an
+ * erasure, with nothing newer held; the expiry of a value that is held and stands elsewhere; or of a kind that says
  * something about other records, which none replaces. */
 enum standing { STANDING_DEAD, STANDING_LIVE, STANDING_ERASED, STANDING_EXPIRY, STANDING_PINNED };
 
@@ -147,6 +154,8 @@ void table_count(struct table *t, uint64_t token, uint64_t wall_ms);
 void table_tree(struct table *t, uint64_t token, struct slice vnodes, bool leaves);
 void table_list(struct table *t, uint64_t token, uint16_t vnode, struct slice ranges);
 bool table_state(const struct table *t, struct slice name, struct slice *value, uint64_t *serial);
+void table_erasable(struct table *t, uint64_t token, struct slice vnodes, uint64_t wall_ms, uint64_t from);
+void table_held(struct table *t, uint64_t token, struct slice entries);
 
 /* ---- Results ---- */
 

@@ -1,11 +1,36 @@
-/* table_inner.h: what the files that make up the table share: table.c and burial.c. */
+/* table_inner.h: what the files that make up the table share: table.c, burial.c and table_erase.c. */
 #ifndef COVEY_STORE_TABLE_INNER_H
 #define COVEY_STORE_TABLE_INNER_H
 
+#include "base/hash.h"
 #include "store/table.h"
 
 /* Queues the answer of a put; held may be NULL. */
 void table_answer_put(struct table *t, uint64_t token, int error, const struct version *held);
+
+/* Answers a put that adds nothing to what is held. A later expiry of its value does not supersede the value. */
+void table_answer_idle(struct table *t, uint64_t token, uint64_t hash, const struct index_item *put,
+                       const struct index_item *held);
+
+/* What the index says of a record. */
+static inline struct index_item table_item(const struct record *r, uint32_t value_n)
+{
+    return (struct index_item){.version = r->version, .expiry_ms = r->expiry_ms, .value_n = value_n, .kind = r->kind};
+}
+
+static inline uint32_t table_vnode(const struct table *t, uint16_t slot)
+{
+    return (uint32_t)slot * t->index.arc_n / SLOTS;
+}
+
+/* Queues a question about a key, or other bytes: up to KEY_MAX of them, and the head of an entry. */
+struct question *table_ask(struct table *t, enum store_result_kind kind, uint64_t token, struct slice key);
+
+/* Whether the join with `come` would change what is held. */
+bool table_adds(const struct index_item *held, const struct index_item *come);
+
+/* What an entry says, the flush included, which may not have come to it yet (burial.h). */
+struct index_item table_held_at(const struct table *t, const struct index_spot *spot);
 
 /* An item as it is once the flush is known: what is covered is a deletion. */
 struct index_item table_flushed(const struct table *t, const struct index_item *item);
@@ -13,5 +38,26 @@ struct index_item table_flushed(const struct table *t, const struct index_item *
 /* Lets an entry be what it is now: in the index, in its tree, and in the tallies of the segments. */
 void table_change(struct table *t, const struct index_key *k, const struct index_spot *spot, const struct index_item *held,
                   const struct index_item *now);
+
+/* ---- table_erase.c ---- */
+
+/* A put at or below the coming floor is answered at once when it must not be written: it would bring an erased key back, or
+ * adds nothing. True when it was. */
+bool erase_refuses(struct table *t, uint64_t token, const struct index_key *k, const struct record *r, enum put_from from);
+
+/* A put of an erasure: into the group, or answered at once. 0, or an error of group_add. */
+int erase_put(struct table *t, struct group *g, uint64_t token, const struct record *r);
+
+/* An erasure has become durable. */
+void erase_publish(struct table *t, const struct index_key *k, const struct pending *p, uint16_t segment);
+
+/* A put has left its group, whatever came of it. */
+void erase_retire(struct table *t, const struct pending *p);
+
+/* A state that is a floor, or all of them. */
+void erase_state(struct table *t, const struct state *s);
+
+/* Answers of ERASABLE and HELD. */
+void erase_answer(struct table *t, const struct question *q, struct slice asked, struct store_result *out);
 
 #endif

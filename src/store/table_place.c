@@ -26,16 +26,17 @@ static enum standing standing_ring(const struct table *t, const struct record_vi
 {
     struct index_spot spot;
     bool plain = v->record.kind == RECORD_VALUE || v->record.kind == RECORD_TOMBSTONE || v->record.kind == RECORD_EXPIRY;
+    bool erasure = v->record.kind == RECORD_FLOOR;
     *held = (struct index_item){0};
     if (index_find(&t->index, k, &spot))
         *held = index_get(&t->index, &spot);
     if (held->kind != RECORD_NONE && stands_at(at, held->segment, held->offset))
         return STANDING_LIVE;
+    if (erasure)
+        return held->kind != RECORD_NONE && version_cmp(&held->version, &v->record.version) > 0 ? STANDING_DEAD : STANDING_ERASED;
     if (!plain)
         return STANDING_PINNED;
-    if (held->kind != RECORD_NONE)
-        return is_expiry_of(&v->record, held) ? STANDING_EXPIRY : STANDING_DEAD;
-    return v->record.kind == RECORD_TOMBSTONE ? STANDING_ERASED : STANDING_DEAD;
+    return held->kind != RECORD_NONE && is_expiry_of(&v->record, held) ? STANDING_EXPIRY : STANDING_DEAD;
 }
 
 /* The index keys of some records, and what they lead to on its way into the cache. */

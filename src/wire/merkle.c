@@ -101,7 +101,8 @@ int listing_next(struct slice *rest, struct listing_entry *e)
     };
     e->version.deleted = p[48];
     uint32_t key_n = get_u32(p + 54);
-    bool known = e->kind == RECORD_VALUE ? !p[48] : e->kind == RECORD_TOMBSTONE && p[48] == 1;
+    bool plain = e->kind == RECORD_VALUE || (e->kind == RECORD_EXPIRY && e->version.expiry_stamp > 0);
+    bool known = plain ? !p[48] : e->kind == RECORD_TOMBSTONE && p[48] == 1;
     if (!known || key_n > KEY_MAX || key_n > rest->n - LISTING_HEAD || e->size > RECORD_VALUE_MAX || e->version.stamp == 0)
         return ERR_BAD_MESSAGE;
     e->key = slice_of(p + LISTING_HEAD, key_n);

@@ -41,6 +41,8 @@ enum {
     LISTING_HEAD = 58,              /* bytes of an entry besides its key */
     LISTING_ENTRIES_MAX = 512,      /* of one listing: what a leaf holds, sixteen times */
     LISTING_BYTES_MAX = 256 * 1024, /* of one listing, unless its first entry alone is larger */
+    ERASABLE_MAX = 64,              /* entries of what may be erased: a put for each of them must fit one step */
+    ERASABLE_BYTES_MAX = 32 * 1024, /* likewise, unless the first alone is larger */
 };
 
 struct listing_entry {
@@ -50,6 +52,13 @@ struct listing_entry {
     uint32_t size; /* bytes of the value */
     uint8_t kind;
     struct slice key;
+};
+
+/* What an owner says to an entry that may be erased (core/erase.c). */
+enum held {
+    HELD_OTHER = 0, /* something else, or nothing, and the floor is below it */
+    HELD_SAME = 1,  /* just this version, with just this expiry */
+    HELD_GONE = 2,  /* nothing, and the floor keeps it and what is older from coming back */
 };
 
 /* Appends an entry. Errors as buf_reserve. */

@@ -52,6 +52,8 @@ static inline bool marks_valid(const struct record *r)
         return r->version.deleted == 0;
     case RECORD_FLUSH:
         return r->version.deleted == 1 && r->key.n == 0 && r->value.n == 0;
+    case RECORD_FLOOR:
+        return r->version.deleted <= 1 && r->version.stamp > 0 && r->value.n == 0;
     case RECORD_EXPIRY:
         return r->version.deleted == 0 && r->version.expiry_stamp > 0 && r->value.n == 0;
     default:

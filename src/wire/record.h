@@ -16,7 +16,7 @@ enum record_kind {
     RECORD_TOMBSTONE = 2, /* a deletion; no value */
     RECORD_EXPIRY = 3,    /* an expiry for the value of that version; no value of its own */
     RECORD_REGISTER = 4,  /* a CAS register */
-    RECORD_FLOOR = 5,     /* of a vnode: the greatest stamp erased */
+    RECORD_FLOOR = 5,     /* an erasure: a record of that key and version is erased, and with it what is older (store/floors.h) */
     RECORD_FLUSH = 6,     /* plain records at or below the stamp are absent; no key, and the version of a deletion */
     RECORD_STATE = 7,     /* of the node itself, outside the ring: identity, incarnation, layout, ballots */
 };
@@ -41,6 +41,13 @@ struct record {
 struct placed_record {
     uint64_t place;
     struct record record;
+};
+
+/* Where a put comes from: how far a store must take what would bring a key back that may have been erased (store/floors.h). */
+enum put_from {
+    PUT_FROM_ANYBODY = 0, /* a client's write, a hint, the repair of a read: nothing at or below the floor */
+    PUT_FROM_OWNER = 1,   /* what another owner holds just now, who is not recovering: values, but no tombstones */
+    PUT_FROM_SOURCE = 2,  /* the same, while we are recovering: everything */
 };
 
 /* What a GET asks an owner for. */
@@ -100,7 +107,7 @@ struct record_view {
 };
 
 /* Whether a record from outside is one at all: a known kind, lengths within KEY_MAX and RECORD_VALUE_MAX, the deletion mark as
- * the kind demands, no value in a tombstone or an expiry. Both decoders ask this. */
+ * the kind demands, no value in a tombstone, an expiry or an erasure. Both decoders ask this. */
 bool record_valid(const struct record *r);
 
 /* Appends the disk form of r. 0, ERR_TOO_BIG or ERR_NO_MEMORY (then nothing was appended). */

@@ -1,0 +1,223 @@
+/* table_erase.c: erasing, as the table sees it (floors.h says what an erasure is).
+ *
+ * An erasure is a compare-and-erase. It is submitted for just the version that is visible, waits in its group like any put, and
+ * when it is durable the entry goes, if it is still that version. What is written meanwhile and is newer stays; what is older
+ * cannot come: from the submission on puts at or below the coming floor are looked up before they get into a group, and one
+ * that would create the key, or adds nothing to it, is answered without being written. That is why no segment that is made
+ * after an erasure holds what it covers: compaction relies on it (compact.c), and replay needs it to come to the same end.
+ *
+ * Expiries. An erased value and an expiry for it must not cross, for at replay the two parts of the value would meet the
+ * erasure in any order: while an expiry is under way in the vnode no value of it is erased, and while an erasure is, an
+ * expiry of a value at or below the coming floor has to wait. Both are answered ERR_BUSY.
+ *
+ * At replay an erasure is an entry in the index like a deletion, greater than the version that it names and lesser than all
+ * newer ones; when all is read these entries are weeded out. */
+#include <stdio.h>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "store/table_inner.h"
+#include "wire/bytes.h"
+
+enum { ERASABLE_WALK = 20000 }; /* records seen for one answer: a millisecond */
+
+static struct index_item held_item(const struct table *t, const struct index_key *k, struct index_spot *spot)
+{
+    return index_find(&t->index, k, spot) ? table_held_at(t, spot) : (struct index_item){0};
+}
+
+/* Whether what is held is just what is to be erased. */
+static bool same(const struct index_item *held, const struct version *v, uint64_t expiry_ms)
+{
+    return held->kind != RECORD_NONE && version_cmp(&held->version, v) == 0 && held->expiry_ms == expiry_ms;
+}
+
+/* ---- Puts ---- */
+
+/* Whether a put at or below the coming floor may create its key. A tombstone that an owner brings is refused for having been
+ * erased here, so the floor must be one that we can vouch for: a coming one may never become durable. */
+static bool may_create(const struct record *r, enum put_from from, uint64_t durable)
+{
+    bool erased = r->kind == RECORD_TOMBSTONE && r->version.stamp <= durable;
+    return from == PUT_FROM_SOURCE || (from == PUT_FROM_OWNER && !erased);
+}
+
+bool erase_refuses(struct table *t, uint64_t token, const struct index_key *k, const struct record *r, enum put_from from)
+{
+    uint64_t stamp = r->version.stamp;
+    if (stamp > t->floors.greatest)
+        return false;
+    uint32_t vnode = table_vnode(t, k->slot);
+    if (stamp > t->floors.coming[vnode])
+        return false;
+    struct index_spot spot;
+    struct index_item held = held_item(t, k, &spot), come = table_item(r, (uint32_t)r->value.n);
+    int error = 0;
+    struct version than = held.version;
+    if (held.kind == RECORD_NONE) {
+        if (may_create(r, from, t->floors.durable[vnode]))
+            return false;
+        error = ERR_TOO_OLD;
+        than = (struct version){.stamp = t->floors.coming[vnode]};
+    } else if (!table_adds(&held, &come)) {
+        table_answer_idle(t, token, k->hash, &come, &held);
+        return true;
+    } else if (r->kind == RECORD_EXPIRY && t->floors.durable[vnode] < t->floors.coming[vnode]) {
+        error = ERR_BUSY;
+    } else {
+        return false;
+    }
+    table_answer_put(t, token, error, &than);
+    return true;
+}
+
+int erase_put(struct table *t, struct group *g, uint64_t token, const struct record *r)
+{
+    struct index_key k = index_key(&t->index, slot_of_key(r->key), r->key);
+    struct index_spot spot;
+    struct index_item held = held_item(t, &k, &spot);
+    uint32_t vnode = table_vnode(t, k.slot);
+    bool busy = held.kind != RECORD_TOMBSTONE && t->floors.expiring[vnode] > 0;
+    if (!same(&held, &r->version, r->expiry_ms) || busy) {
+        table_answer_put(t, token, held.kind == RECORD_NONE ? 0 : busy ? ERR_BUSY : ERR_SUPERSEDED, &held.version);
+        return 0;
+    }
+    struct pending p = {.token = token, .hash = k.hash, .slot = k.slot, .item = table_item(r, 0)};
+    int error = group_add(g, &p, r);
+    t->unsettled += error == 0;
+    if (!error)
+        floors_announce(&t->floors, vnode, r->version.stamp);
+    return error;
+}
+
+void erase_publish(struct table *t, const struct index_key *k, const struct pending *p, uint16_t segment)
+{
+    struct index_spot spot;
+    struct index_item held = held_item(t, k, &spot), none = {0};
+    uint32_t vnode = table_vnode(t, k->slot);
+    bool erased = same(&held, &p->item.version, p->item.expiry_ms);
+    tally_written(&t->tallies, segment, tally_weight(k->key.n, 0), RECORD_FLOOR);
+    floors_raise(&t->floors, vnode, p->item.version.stamp);
+    table_answer_put(t, p->token, erased || held.kind == RECORD_NONE ? 0 : ERR_SUPERSEDED, &held.version);
+    if (!erased)
+        return;
+    struct index_item entry = index_get(&t->index, &spot); /* a flush may not have come to it yet */
+    tally_dead(&t->tallies, entry.segment, tally_weight(k->key.n, entry.value_n));
+    if (t->forest.planted > 0)
+        forest_change(&t->forest, vnode, k->key, &entry, &none);
+    index_remove(&t->index, k, &spot);
+    if (t->burial.under_way && t->burial.arc == vnode)
+        t->burial.bucket = 0; /* the arc may have been packed */
+}
+
+void erase_retire(struct table *t, const struct pending *p)
+{
+    uint16_t *expiring = &t->floors.expiring[table_vnode(t, p->slot)];
+    if (!p->state && p->item.kind == RECORD_EXPIRY && *expiring > 0)
+        (*expiring)--;
+}
+
+/* ---- Opening ---- */
+
+void erase_state(struct table *t, const struct state *s)
+{
+    struct slice name = state_name(s), value = state_value(s);
+    size_t prefix = sizeof FLOOR_PREFIX - 1;
+    if (slice_eq(name, FLOORS_NAME)) {
+        floors_take(&t->floors, value);
+    } else if (name.n > prefix && memcmp(name.p, FLOOR_PREFIX, prefix) == 0 && value.n == 8) {
+        uint32_t vnode = get_u32(value.p), n = get_u32(value.p + 4);
+        if (n > 0 && n <= VNODES_MAX && vnode < n)
+            floors_hear(&t->floors, vnode, n, s->version.stamp);
+    }
+}
+
+static bool weed(void *arg, struct slice key, const struct index_item *item)
+{
+    struct table *t = arg;
+    if (item->kind != RECORD_FLOOR)
+        return false;
+    tally_dead(&t->tallies, item->segment, tally_weight(key.n, 0));
+    return true;
+}
+
+void table_opened(struct table *t)
+{
+    for (uint32_t v = 0; v < t->floors.n; v++) {
+        if (t->floors.unweeded[v])
+            index_weed(&t->index, v, weed, t);
+        t->floors.unweeded[v] = 0;
+    }
+}
+
+/* ---- Questions ---- */
+
+static void answer_erasable(struct table *t, const struct question *q, struct slice vnodes, struct store_result *out)
+{
+    uint64_t from = q->from, walked = 0;
+    t->told.n = 0;
+    for (out->upto = 0; !out->error && 2 * out->upto + 2 <= vnodes.n && walked < ERASABLE_WALK; out->upto++, from = 0) {
+        uint16_t vnode = get_u16(vnodes.p + 2 * out->upto);
+        if (vnode >= t->floors.n) {
+            out->error = ERR_BAD_MESSAGE;
+            return;
+        }
+        uint32_t dead = index_arc_dead(&t->index, vnode);
+        out->dead += dead;
+        if (dead == 0 && !index_arc_ends(&t->index, vnode, q->wall_ms))
+            continue;
+        walked += index_arc_records(&t->index, vnode);
+        out->error = forest_erasable(&t->forest, &t->index, vnode, q->wall_ms, from, &t->told);
+        if (t->told.n > 0) {
+            out->dead -= dead; /* it is asked for again */
+            break;
+        }
+    }
+    out->told = buf_view(&t->told);
+}
+
+static enum held held_of(const struct table *t, const struct listing_entry *e)
+{
+    struct index_spot spot;
+    struct index_key k = index_key(&t->index, slot_of_key(e->key), e->key);
+    struct index_item held = held_item(t, &k, &spot);
+    if (same(&held, &e->version, e->expiry_ms))
+        return HELD_SAME;
+    bool gone = held.kind == RECORD_NONE && t->floors.durable[table_vnode(t, k.slot)] >= e->version.stamp;
+    return gone ? HELD_GONE : HELD_OTHER;
+}
+
+static void answer_held(struct table *t, struct slice entries, struct store_result *out)
+{
+    struct listing_entry e;
+    int got = 0;
+    t->told.n = 0;
+    while (!out->error && (got = listing_next(&entries, &e)) == 1) {
+        uint8_t held = (uint8_t)held_of(t, &e);
+        out->error = buf_append(&t->told, &held, 1);
+    }
+    if (!out->error && got < 0)
+        out->error = got;
+    out->told = buf_view(&t->told);
+}
+
+void erase_answer(struct table *t, const struct question *q, struct slice asked, struct store_result *out)
+{
+    if (q->kind == STORE_ERASABLE_DONE)
+        answer_erasable(t, q, asked, out);
+    else
+        answer_held(t, asked, out);
+}
+
+void table_erasable(struct table *t, uint64_t token, struct slice vnodes, uint64_t wall_ms, uint64_t from)
+{
+    struct question *q = table_ask(t, STORE_ERASABLE_DONE, token, vnodes);
+    q->wall_ms = wall_ms;
+    q->from = from;
+}
+
+void table_held(struct table *t, uint64_t token, struct slice entries)
+{
+    (void)table_ask(t, STORE_HELD_DONE, token, entries);
+}
