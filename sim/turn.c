@@ -35,7 +35,7 @@ static void act(struct world *w, uint32_t i, const struct action *a)
         net_hang_up(w, i, a->hang_up);
         break;
     case ACT_STORE_PUT:
-        store_put(s->store, a->put.token, &a->put.record);
+        store_bring(s->store, a->put.token, &a->put.record, a->put.from);
         break;
     case ACT_STORE_GET:
         store_get(s->store, a->get.token, a->get.key, a->get.wants);
@@ -57,6 +57,12 @@ static void act(struct world *w, uint32_t i, const struct action *a)
         break;
     case ACT_STORE_TREE:
         store_tree(s->store, a->tree.token, a->tree.vnodes, a->tree.leaves);
+        break;
+    case ACT_STORE_ERASABLE:
+        store_erasable(s->store, a->erasable.token, a->erasable.vnodes, a->erasable.wall_ms, a->erasable.from);
+        break;
+    case ACT_STORE_HELD:
+        store_held(s->store, a->held.token, a->held.entries);
         break;
     case ACT_STORE_LIST:
         store_list(s->store, a->list.token, a->list.vnode, a->list.ranges);
@@ -131,7 +137,9 @@ static bool step_result(struct world *w, uint32_t i)
         ev.told.token = r.token;
         ev.told.error = r.error;
         ev.told.told = r.told;
+        ev.told.floors = r.floors;
         ev.told.upto = r.upto;
+        ev.told.dead = r.dead;
     } else {
         ev.kind = EV_COUNTED;
         ev.counted.token = r.token;

@@ -15,6 +15,8 @@ static const struct addr ADDR = {.family = 4, .port = 7};
 static struct layout layout;
 static struct repair r;
 static struct out out;
+static uint8_t their_floors[8 * REPAIR_ROOTS], their_floor; /* what the peer says; of the first vnode */
+static uint64_t their_ticket;
 
 static int set_up(void **state)
 {
@@ -69,13 +71,16 @@ static uint64_t begin(void)
 static void told(uint64_t op, enum message_kind kind, struct slice own, struct slice theirs, uint64_t upto)
 {
     struct message m = {.kind = (uint8_t)kind};
+    struct slice floors = slice_of(NULL, 0); /* ours are 0 */
     if (kind == MSG_TREE)
-        m.tree = (struct msg_tree){.op = op, .hashes = theirs};
+        m.tree = (struct msg_tree){.op = op, .hashes = theirs, .floors = slice_of(their_floors, sizeof their_floors)};
     else
-        m.list = (struct msg_list){.op = op, .upto = upto, .entries = theirs};
+        m.list = (struct msg_list){.op = op, .upto = upto, .entries = theirs, .ticket = their_ticket};
     out_clear(&out);
-    repair_told(&r, TOKEN_NUMBER(op), 0, own, UINT64_MAX, &out);
+    repair_told(&r, TOKEN_NUMBER(op), 0, own, floors, UINT64_MAX, &out);
     assert_int_equal(out.n, 0);
+    memset(their_floors, 0, 8);
+    their_floors[0] = their_floor;
     assert_true(repair_message(&r, PEER, &m, &out));
     assert_true(out.n <= REPAIR_OUT_MAX);
     repair_check(&r);
@@ -189,7 +194,7 @@ static void silence_a_death_and_a_fence_end_it(void **state)
     assert_int_equal(r.run.phase, REPAIR_IDLE);
     assert_int_equal(repair_deadline_ms(&r), UINT64_MAX);
     out_clear(&out);
-    repair_told(&r, TOKEN_NUMBER(op), 0, slice_of(NULL, 0), 0, &out); /* late */
+    repair_told(&r, TOKEN_NUMBER(op), 0, slice_of(NULL, 0), slice_of(NULL, 0), 0, &out); /* late */
     assert_int_equal(out.n, 0);
 }
 
@@ -211,7 +216,7 @@ static void who_lost_records_takes_young_ones_too_and_recovers_from_a_sound_peer
             struct message m = {.kind = MSG_TREE};
             m.tree = (struct msg_tree){.op = op, .hashes = slice_of(roots, sizeof roots), .recovering = sound ? 0 : UINT32_MAX};
             out_clear(&out);
-            repair_told(&r, TOKEN_NUMBER(op), 0, slice_of(roots, sizeof roots), 0, &out);
+            repair_told(&r, TOKEN_NUMBER(op), 0, slice_of(roots, sizeof roots), slice_of(NULL, 0), 0, &out);
             assert_true(repair_message(&r, PEER, &m, &out));
             repair_check(&r);
         }
@@ -246,13 +251,58 @@ static void one_damaged_slot_makes_one_vnode_recover_and_only_that_is_compared(v
     repair_tick(&r, &out);
     struct message m = {.kind = MSG_TREE};
     m.tree = (struct msg_tree){.op = op_of(sent(MSG_TREE_GET)), .hashes = slice_of(roots, 8)};
-    repair_told(&r, TOKEN_NUMBER(m.tree.op), 0, slice_of(roots, 8), 0, &out);
+    repair_told(&r, TOKEN_NUMBER(m.tree.op), 0, slice_of(roots, 8), slice_of(NULL, 0), 0, &out);
     assert_true(repair_message(&r, PEER, &m, &out));
     assert_int_equal(r.recovering_n, 0);
     assert_true(repair_healed(&r, &healed));
     assert_true(healed.p[slot / 8] & 1 << slot % 8);
     assert_false(repair_healed(&r, &healed));
     assert_int_equal(r.peer[1].done_ms, 0); /* not all that the two share was compared */
+}
+
+static void who_recovers_takes_the_floors_of_the_others(void **state)
+{
+    (void)state;
+    static const uint8_t roots[8 * REPAIR_ROOTS];
+    uint8_t slots[SLOTS / 8];
+    their_floor = 9;
+    told(begin(), MSG_TREE, slice_of(roots, sizeof roots), slice_of(roots, sizeof roots), 0);
+    for (unsigned i = 0; i < out.n; i++)
+        assert_int_not_equal(out.action[i].kind, ACT_STORE_PUT);
+    memset(slots, 0xff, sizeof slots);
+    repair_doubt(&r, slice_of(slots, sizeof slots));
+    told(begin(), MSG_TREE, slice_of(roots, sizeof roots), slice_of(roots, sizeof roots), 0);
+    their_floor = 0;
+    assert_int_equal(out.action[0].kind, ACT_STORE_PUT);
+    assert_int_equal(out.action[0].put.record.kind, RECORD_STATE);
+    assert_true(slice_eq(out.action[0].put.record.key, SLICE("floor.0")));
+    assert_int_equal(out.action[0].put.record.version.stamp, 9);
+    assert_int_equal(out.action[1].kind, ACT_STORE_TREE); /* the others are as ours */
+}
+
+/* What is pushed carries the ticket of the list; what is pulled is as good as its owner. */
+static void what_is_brought_says_where_it_comes_from(void **state)
+{
+    (void)state;
+    struct buf own, theirs;
+    buf_init(&own, 1 << 20);
+    buf_init(&theirs, 1 << 20);
+    add(&own, 1, "ours", 5000);
+    add(&theirs, 2, "theirs", 5000);
+    their_ticket = 77;
+    told(until_lists(), MSG_LIST, buf_view(&own), buf_view(&theirs), UINT64_MAX);
+    struct record r5 = {.kind = RECORD_VALUE, .version = {.stamp = 5000ull << 16}};
+    uint64_t push = TOKEN_NUMBER(out.action[0].get.token), pull = out.action[1].send.message.get.op;
+    out_clear(&out);
+    repair_read(&r, push, 0, &r5, &out);
+    assert_int_equal(sent(MSG_PUT)->put.ticket, 77);
+    struct message got = {.kind = MSG_GOT, .got = {.op = pull, .record = r5}};
+    out_clear(&out);
+    assert_true(repair_message(&r, PEER, &got, &out));
+    assert_int_equal(out.action[0].kind, ACT_STORE_PUT);
+    assert_int_equal(out.action[0].put.from, PUT_FROM_OWNER);
+    buf_close(&own);
+    buf_close(&theirs);
 }
 
 static void a_dead_member_is_counted_and_a_strange_vnode_refused(void **state)
@@ -279,6 +329,8 @@ int main(void)
         TEST(silence_a_death_and_a_fence_end_it),
         TEST(one_damaged_slot_makes_one_vnode_recover_and_only_that_is_compared),
         TEST(who_lost_records_takes_young_ones_too_and_recovers_from_a_sound_peer_only),
+        TEST(who_recovers_takes_the_floors_of_the_others),
+        TEST(what_is_brought_says_where_it_comes_from),
         TEST(a_dead_member_is_counted_and_a_strange_vnode_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -236,8 +236,8 @@ static bool take_answer(struct op *op, struct op_owner *o, const struct record *
 static void owner_failed(struct coord *c, struct op *op, unsigned i, int error, struct out *out)
 {
     struct op_owner *o = &op->owner[i];
-    bool for_good =
-        error == ERR_IO || error == ERR_CORRUPT || error == ERR_NO_SPACE || error == ERR_NOT_A_MEMBER || error == ERR_RECOVERING;
+    bool for_good = error == ERR_IO || error == ERR_TOO_OLD || error == ERR_CORRUPT || error == ERR_NO_SPACE ||
+                    error == ERR_NOT_A_MEMBER || error == ERR_RECOVERING;
     o->state = for_good ? OWNER_FAILED : OWNER_IDLE;
     o->recovering = error == ERR_RECOVERING;
     op->refusal = error;
@@ -290,10 +290,13 @@ void repair_answer(struct coord *c, struct op *op, unsigned i, int error, const 
         read_begin(c, op, out); /* it may never have held this one: see above */
         return;
     }
-    if (error) {
+    bool erased = error == ERR_TOO_OLD && !op_live(c, op); /* it has nothing, and nothing older will come */
+    if (error && !erased) {
         owner_failed(c, op, i, error, out);
         return;
     }
+    if (erased)
+        held = &op->record.version;
     if (version_cmp(held, &op->record.version) < 0)
         return;
     o->state = OWNER_DONE;

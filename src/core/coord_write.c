@@ -174,6 +174,20 @@ static enum owner_state state_of(const struct coord *c, const struct op *op, int
     return reach_ms > c->now_ms - began_ms ? OWNER_NEWER : OWNER_UNSURE;
 }
 
+/* It has erased later stamps than ours in that vnode, so our clock is far behind: another stamp, above the floor, will do. But
+ * not for an expiry, whose value is as old as it is, nor twice. */
+static void take_age(struct op *op, struct op_owner *o, const struct version *floor)
+{
+    bool again = op->round == 0 && op->kind != OP_EXPIRE;
+    if (o->open > 0)
+        o->open--;
+    op->refusal = ERR_TOO_OLD;
+    if (o->state != OWNER_ASKED)
+        return;
+    o->state = again ? OWNER_NEWER : OWNER_FAILED;
+    o->seen = *floor;
+}
+
 /* What an answer says about its owner. */
 static void take_answer(struct coord *c, struct op *op, struct op_owner *o, int error, const struct version *held,
                         uint32_t reach_ms)
@@ -188,6 +202,10 @@ static void take_answer(struct coord *c, struct op *op, struct op_owner *o, int 
         op->refusal = error;
         if (o->state == OWNER_ASKED)
             o->state = error == ERR_NO_SPACE ? OWNER_FAILED : OWNER_IDLE;
+        return;
+    }
+    if (error == ERR_TOO_OLD) {
+        take_age(op, o, held);
         return;
     }
     if (error && error != ERR_SUPERSEDED && error != ERR_RECOVERING) {

@@ -110,6 +110,8 @@ struct status_info {
     uint16_t recoverers; /* live members that are recovering somewhere, this one included */
     uint64_t in_flight;  /* client operations under way here */
     uint64_t hints;      /* records kept here for members that missed them */
+    uint64_t tombstones; /* held here when they were last looked through: deletions, and values known to be over */
+    uint64_t erased;     /* of such, since this node started */
 };
 
 /* What is kept for one member (OP_HINTS). */
@@ -250,9 +252,12 @@ struct event {
         } hints;
         struct {
             uint64_t token;
-            int error;         /* 0, ERR_LOADING, ERR_BAD_MESSAGE, ERR_NO_MEMORY, ERR_TOO_BIG */
-            struct slice told; /* hashes, or entries of a listing */
-            uint64_t upto;     /* of a listing: nothing is left out up to this position */
+            int error;           /* 0, ERR_LOADING, ERR_BAD_MESSAGE, ERR_NO_MEMORY, ERR_TOO_BIG */
+            struct slice told;   /* hashes, or entries of a listing, or what is held of them */
+            struct slice floors; /* of the vnodes whose roots were asked for */
+            uint64_t
+                upto; /* of a listing: nothing is left out up to this position; of what may be erased: vnodes that are through */
+            uint64_t dead; /* in these */
         } told;
         struct slice damaged; /* slots: SLOTS / 8 bytes, a bit each */
     };
@@ -261,25 +266,27 @@ struct event {
 /* ---- Out ---- */
 
 enum action_kind {
-    ACT_PACKET,      /* send a datagram; losing it is allowed */
-    ACT_SEND,        /* send a message on the stream to a peer, opening one if there is none; losing it raises EV_LINK_DOWN */
-    ACT_SEED,        /* open a stream to seed number i (resolve its name anew); EV_LINK_UP or EV_LINK_DOWN follows */
-    ACT_HANG_UP,     /* close all streams to a peer */
-    ACT_STORE_PUT,   /* store a record; EV_STORED follows */
-    ACT_STORE_GET,   /* read one; EV_READ follows */
-    ACT_STORE_COUNT, /* EV_COUNTED follows */
-    ACT_HINT_PUT,    /* keep a record for a member that missed it; EV_HINTED follows, for several together */
-    ACT_HINT_READ,   /* read the batch at the head of what is kept for a member; EV_HINTS follows */
-    ACT_HINT_DROP,   /* the first n of the batch read last, up to that place, are done with */
-    ACT_HINT_EXPIRE, /* hints stamped before may go */
-    ACT_STORE_TREE,  /* hashes of Merkle trees; EV_TOLD follows */
-    ACT_STORE_LIST,  /* keys and versions; EV_TOLD follows */
-    ACT_STORE_DOUBT, /* some slots may lack records: to be remembered over restarts until they are healed */
-    ACT_STORE_HEAL,  /* what some slots lacked was fetched again */
-    ACT_REPLY,       /* the result of a request */
-    ACT_MEMBER,      /* a member changed: for subscribers */
-    ACT_TRACE,       /* something to log */
-    ACT_STOP,        /* this node cannot go on: say why and exit 1 */
+    ACT_PACKET,         /* send a datagram; losing it is allowed */
+    ACT_SEND,           /* send a message on the stream to a peer, opening one if there is none; losing it raises EV_LINK_DOWN */
+    ACT_SEED,           /* open a stream to seed number i (resolve its name anew); EV_LINK_UP or EV_LINK_DOWN follows */
+    ACT_HANG_UP,        /* close all streams to a peer */
+    ACT_STORE_PUT,      /* store a record; EV_STORED follows */
+    ACT_STORE_GET,      /* read one; EV_READ follows */
+    ACT_STORE_COUNT,    /* EV_COUNTED follows */
+    ACT_HINT_PUT,       /* keep a record for a member that missed it; EV_HINTED follows, for several together */
+    ACT_HINT_READ,      /* read the batch at the head of what is kept for a member; EV_HINTS follows */
+    ACT_HINT_DROP,      /* the first n of the batch read last, up to that place, are done with */
+    ACT_HINT_EXPIRE,    /* hints stamped before may go */
+    ACT_STORE_TREE,     /* hashes of Merkle trees; EV_TOLD follows */
+    ACT_STORE_LIST,     /* keys and versions; EV_TOLD follows */
+    ACT_STORE_ERASABLE, /* what may be erased; EV_TOLD follows */
+    ACT_STORE_HELD,     /* whether entries of a listing are held; EV_TOLD follows */
+    ACT_STORE_DOUBT,    /* some slots may lack records: to be remembered over restarts until they are healed */
+    ACT_STORE_HEAL,     /* what some slots lacked was fetched again */
+    ACT_REPLY,          /* the result of a request */
+    ACT_MEMBER,         /* a member changed: for subscribers */
+    ACT_TRACE,          /* something to log */
+    ACT_STOP,           /* this node cannot go on: say why and exit 1 */
 };
 
 struct action {
@@ -299,6 +306,7 @@ struct action {
         struct {
             uint64_t token;
             struct record record;
+            enum put_from from;
         } put;
         struct {
             uint64_t token;
@@ -331,6 +339,16 @@ struct action {
             struct slice ranges; /* of positions */
         } list;
         struct slice slots; /* DOUBT, HEALED: SLOTS / 8 bytes, a bit each */
+        struct {
+            uint64_t token;
+            struct slice vnodes;
+            uint64_t wall_ms;
+            uint64_t from; /* a position */
+        } erasable;
+        struct {
+            uint64_t token;
+            struct slice entries;
+        } held;
         struct result reply;
         struct member_info member;
         struct trace trace;
@@ -379,7 +397,17 @@ void out_state(struct out *o, uint64_t token, struct slice name, uint64_t serial
 
 /* Store tokens are (owner << 56 | its own number), so that node.c knows whose EV_STORED it is. Replayed hints travel under such a
  * token too, so that their PUT_ACK is told from those of the coordinator, whose handles have no owner's byte. */
-enum token_owner { TOKEN_COORD = 1, TOKEN_REPLICA, TOKEN_SWIM, TOKEN_CHAIN, TOKEN_NODE, TOKEN_HINT, TOKEN_FLUSH, TOKEN_REPAIR };
+enum token_owner {
+    TOKEN_COORD = 1,
+    TOKEN_REPLICA,
+    TOKEN_SWIM,
+    TOKEN_CHAIN,
+    TOKEN_NODE,
+    TOKEN_HINT,
+    TOKEN_FLUSH,
+    TOKEN_REPAIR,
+    TOKEN_ERASE
+};
 #define TOKEN(owner, number) (((uint64_t)(owner) << 56) | (number))
 #define TOKEN_OWNER(token)   ((enum token_owner)((token) >> 56))
 #define TOKEN_NUMBER(token)  ((token)&0xffffffffffffffu)

@@ -365,7 +365,7 @@ void hint_answer(struct hint *h, uint64_t number, uint64_t from, int error, stru
     if (!bit || s->sent == 0)
         return;
     s->sent--;
-    if (!error || error == ERR_SUPERSEDED) /* it is held, or something newer is */
+    if (!error || error == ERR_SUPERSEDED || error == ERR_TOO_OLD) /* it is held, or something newer is, or was erased since */
         s->acks |= bit;
     else if (error == ERR_LACKS_VALUE)
         lacks_value(h, t, s, out);

@@ -41,6 +41,7 @@ _Static_assert(SWIM_OUT_MAX + CHAIN_OUT_MAX + 5 * NODE_CHANGES <= OUT_MAX, "a st
 _Static_assert(REPAIR_OUT_MAX + 5 * NODE_CHANGES <= OUT_MAX, "a step overflows");
 _Static_assert(COORD_OUT_MAX + 5 * NODE_CHANGES <= OUT_MAX, "a step overflows");
 _Static_assert(HINT_OUT_MAX + 5 * NODE_CHANGES <= OUT_MAX, "a step overflows");
+_Static_assert(ERASE_OUT_MAX + 5 * NODE_CHANGES <= OUT_MAX, "a step overflows");
 
 /* ---- Birth and end ---- */
 
@@ -119,7 +120,9 @@ static int init_protocols(struct node *n, const struct node_options *o, uint64_t
         .seed = o->seed + 1,
     };
     struct coord_options coord = {.self = o->id, .ops_max = o->ops_max, .deadline_ms = o->op_deadline_ms};
-    hint_init(&n->hint, &(struct hint_options){.self = o->id});
+    hint_init(&n->hint, &(struct hint_options){.self = o->id, .age_max_ms = o->hint_age_ms});
+    erase_init(&n->erase,
+               &(struct erase_options){.self = o->id, .age_ms = o->erase_age_ms ? o->erase_age_ms : HINT_AGE_DEFAULT_MS});
     int e = swim_init(&n->swim, &swim, now_ms);
     e = e ? e : chain_init(&n->chain, &chain, now_ms);
     if (!e)
@@ -188,6 +191,7 @@ void node_close(struct node *n)
     replica_close(&n->replica);
     repair_close(&n->repair);
     reach_close(&n->reach);
+    erase_close(&n->erase);
     layout_close(&n->first);
     buf_close(&n->members_bytes);
     free(n->peer);
@@ -394,7 +398,8 @@ static void carry_layout(struct node *n, struct out *out)
     const struct layout *l = chain_layout(&n->chain);
     if (!l || l->epoch == n->epoch)
         return;
-    if (!peers_rebuild(n, l) || coord_layout(&n->coord, l) || hint_layout(&n->hint, l) || repair_layout(&n->repair, l)) {
+    if (!peers_rebuild(n, l) || coord_layout(&n->coord, l) || hint_layout(&n->hint, l) || repair_layout(&n->repair, l) ||
+        erase_layout(&n->erase, l)) {
         halt(n, ERR_NO_MEMORY, SLICE("out of memory while a new layout came into force; restart this node"), out);
         return;
     }
@@ -410,6 +415,7 @@ static void carry_layout(struct node *n, struct out *out)
         coord_peer(&n->coord, id, v.addr, v.state);
         hint_peer(&n->hint, id, v.addr, v.state == MEMBER_ALIVE);
         repair_peer(&n->repair, id, v.addr, v.state == MEMBER_ALIVE);
+        erase_peer(&n->erase, id, v.addr, v.state == MEMBER_ALIVE);
     }
     judge_disk(n, l);
     header_update(n);
@@ -478,6 +484,7 @@ static void carry_members(struct node *n, struct out *out)
         coord_peer(&n->coord, v.id, v.addr, v.state);
         hint_peer(&n->hint, v.id, v.addr, v.state == MEMBER_ALIVE);
         repair_peer(&n->repair, v.id, v.addr, v.state == MEMBER_ALIVE);
+        erase_peer(&n->erase, v.id, v.addr, v.state == MEMBER_ALIVE);
         chain_peer(&n->chain, v.id, v.addr, v.state <= MEMBER_SUSPECT);
         node_describe(n, &v, &out_add(out, ACT_MEMBER)->member);
         n->members_dirty |= peer_find(n, v.id) != NULL;
@@ -633,6 +640,8 @@ static void on_timer(struct node *n, struct out *out)
         hint_tick(&n->hint, out);
     else if (coord_deadline_ms(&n->coord) <= n->now_ms)
         coord_tick(&n->coord, out);
+    else if (erase_deadline_ms(&n->erase) <= n->now_ms)
+        erase_tick(&n->erase, out);
     else
         repair_tick(&n->repair, out);
     if (n->seed_n)
@@ -812,6 +821,38 @@ static void meet(struct node *n, uint64_t from, const struct message *m)
         reach_acked(&n->reach, from, m->put.position);
 }
 
+/* Where a put comes from. What is put because of a list that we gave lately is held by an owner just now. */
+static enum put_from put_from(const struct node *n, uint64_t from, const struct msg_put *m)
+{
+    const struct layout *l = chain_layout(&n->chain);
+    uint64_t given = n->now_ms + 1 - m->ticket; /* how long ago; a time to come is very long ago */
+    if (m->ticket == 0 || given > REPAIR_TICKET_MS || !l)
+        return PUT_FROM_ANYBODY;
+    uint16_t vnode = layout_vnode(l, slot_of_key(m->record.key));
+    if (!ring_owns(l, vnode, from))
+        return PUT_FROM_ANYBODY;
+    return repair_recovering(&n->repair, vnode) ? PUT_FROM_SOURCE : PUT_FROM_OWNER;
+}
+
+static struct replica_view view_of(const struct node *n, uint64_t from, const struct message *m)
+{
+    struct replica_view view = {
+        .epoch = n->epoch, .fenced = n->coord.fenced, .doubts = n->repair.doubts, .wall_ms = n->coord.believed_ms, .peer = from};
+    if (m->kind >= MSG_PUT)
+        view.addr = peer_addr(n, from);
+    if (m->kind == MSG_GET || m->kind == MSG_PUT)
+        view.recovering = key_recovering(n, m->kind == MSG_GET ? m->get.key : m->put.record.key);
+    if (m->kind == MSG_TREE_GET)
+        view.recovering = vnodes_recovering(n, m->tree_get.vnodes);
+    if (m->kind == MSG_PUT)
+        view.from = put_from(n, from, &m->put);
+    if (m->kind == MSG_ERASE_ASK) {
+        view.recovering = n->repair.recovering_n > 0;
+        view.refusal = erase_judge(m->erase_ask.entries, view.wall_ms);
+    }
+    return view;
+}
+
 static void on_message(struct node *n, const struct event *ev, struct out *out)
 {
     uint64_t from = ev->message.from;
@@ -828,14 +869,9 @@ static void on_message(struct node *n, const struct event *ev, struct out *out)
         return;
     if (coord_message(&n->coord, from, m, out))
         return;
-    struct replica_view view = {
-        .epoch = n->epoch, .fenced = n->coord.fenced, .doubts = n->repair.doubts, .wall_ms = n->coord.believed_ms, .peer = from};
-    if (m->kind >= MSG_PUT)
-        view.addr = peer_addr(n, from);
-    if (m->kind == MSG_GET || m->kind == MSG_PUT)
-        view.recovering = key_recovering(n, m->kind == MSG_GET ? m->get.key : m->put.record.key);
-    if (m->kind == MSG_TREE_GET)
-        view.recovering = vnodes_recovering(n, m->tree_get.vnodes);
+    if (erase_message(&n->erase, from, m, n->repair.recovering_n > 0, out))
+        return;
+    struct replica_view view = view_of(n, from, m);
     if (replica_message(&n->replica, &view, m, out))
         return;
     if (m->kind == MSG_LAYOUT)
@@ -892,8 +928,9 @@ static void on_stored(struct node *n, const struct event *ev, struct out *out)
     struct replica_now now = answering(n);
     uint64_t number = TOKEN_NUMBER(ev->stored.token);
     int error = ev->stored.error;
-    bool refused = error == ERR_SUPERSEDED || error == ERR_LACKS_VALUE; /* by what is held: no fault of the disk */
-    if (error && !refused && power_of_two(++n->store_errors))           /* a full disk says so to every put */
+    bool refused =
+        error == ERR_SUPERSEDED || error == ERR_TOO_OLD || error == ERR_LACKS_VALUE; /* by what is held: no fault of the disk */
+    if (error && !refused && power_of_two(++n->store_errors))                        /* a full disk says so to every put */
         out_trace(out, TRACE_STORE_ERROR, 0, (uint64_t)error, 0, slice_str(error_sentence(error)));
     switch (TOKEN_OWNER(ev->stored.token)) {
     case TOKEN_COORD:
@@ -914,6 +951,9 @@ static void on_stored(struct node *n, const struct event *ev, struct out *out)
         break;
     case TOKEN_HINT:
         hint_answer(&n->hint, number, n->self, error, out);
+        break;
+    case TOKEN_ERASE:
+        erase_stored(&n->erase, error);
         break;
     case TOKEN_REPAIR:
         repair_stored(&n->repair, number, error, out);
@@ -967,7 +1007,9 @@ static void on_told(struct node *n, const struct event *ev, struct out *out)
     struct replica_now now = answering(n);
     uint64_t number = TOKEN_NUMBER(ev->told.token);
     if (TOKEN_OWNER(ev->told.token) == TOKEN_REPAIR)
-        repair_told(&n->repair, number, ev->told.error, ev->told.told, ev->told.upto, out);
+        repair_told(&n->repair, number, ev->told.error, ev->told.told, ev->told.floors, ev->told.upto, out);
+    else if (TOKEN_OWNER(ev->told.token) == TOKEN_ERASE)
+        erase_told(&n->erase, number, ev->told.error, ev->told.told, ev->told.upto, ev->told.dead, out);
     else
         replica_told(&n->replica, &now, number, ev, out);
 }
@@ -1046,6 +1088,7 @@ void node_step(struct node *n, const struct event *ev, struct out *out)
     hint_time(&n->hint, ev->now_ms, ev->wall_ms);
     tell_time(n, out);
     repair_time(&n->repair, ev->now_ms, ev->wall_ms, n->coord.fenced);
+    erase_time(&n->erase, ev->now_ms, n->coord.believed_ms, n->coord.fenced || n->repair.recovering_n > 0);
     if (!n->started)
         start(n, out);
     dispatch(n, ev, out);
@@ -1066,6 +1109,7 @@ uint64_t node_deadline_ms(const struct node *n)
     at = coord < at ? coord : at;
     at = hint < at ? hint : at;
     at = repair_deadline_ms(&n->repair) < at ? repair_deadline_ms(&n->repair) : at;
+    at = erase_deadline_ms(&n->erase) < at ? erase_deadline_ms(&n->erase) : at;
     at = n->seed_at_ms < at ? n->seed_at_ms : at;
     if (n->members_dirty && n->members_saved_ms + MEMBERS_SAVE_MS < at)
         at = n->members_saved_ms + MEMBERS_SAVE_MS;

@@ -1,13 +1,15 @@
 /* node.h: one member of the cluster, whole. One door, one list out, one deadline.
  *
  * node.c wires the protocols, which do not know each other: swim (who is reachable), chain (which layout is in force),
- * coord (what clients asked), hint (what owners missed), replica (what peers ask of our disk). The life of a node is told
+ * coord (what clients asked), hint (what owners missed), replica (what peers ask of our disk), repair (what owners hold
+ * differently), erase (what may be forgotten). The life of a node is told
  * in node.c's essay. */
 #ifndef COVEY_CORE_NODE_H
 #define COVEY_CORE_NODE_H
 
 #include "core/chain.h"
 #include "core/coord.h"
+#include "core/erase.h"
 #include "core/event.h"
 #include "core/hint.h"
 #include "core/repair.h"
@@ -51,6 +53,7 @@ struct node_options {
     bool repair_manual;                                    /* see struct repair */
     uint16_t vnodes;                                       /* with `found`: 0: VNODES_DEFAULT */
     uint32_t ops_max;                                      /* 0: OPS_MAX_DEFAULT */
+    uint64_t hint_age_ms, erase_age_ms;                    /* 0: HINT_AGE_DEFAULT_MS; see hint_options, erase_options */
     uint32_t op_deadline_ms;                               /* 0: OP_DEADLINE_DEFAULT_MS */
     struct node_saved cluster_saved;                       /* state record "cluster" */
     struct node_saved incarnation, chain, layout, members; /* state records of these names */
@@ -125,6 +128,7 @@ struct node {
     struct reach reach;
     struct replica replica;
     struct repair repair;
+    struct erase erase;
 };
 
 /* 0, ERR_BAD_MESSAGE (a state record is malformed), ERR_NO_MEMORY, ERR_TOO_BIG. Nothing happens before the first event. */

@@ -178,6 +178,8 @@ void node_status(const struct node *n, struct status_info *s)
         .recovering = n->repair.recovering_n,
         .in_flight = coord_in_flight(&n->coord),
         .hints = hint_waiting(&n->hint),
+        .tombstones = n->erase.dead,
+        .erased = n->erase.erased,
     };
     if (!l)
         return;
@@ -220,6 +222,7 @@ void node_check(const struct node *n)
     replica_check(&n->replica);
     repair_check(&n->repair);
     reach_check(&n->reach);
+    erase_check(&n->erase);
     const struct layout *l = chain_layout(&n->chain);
     CHECK(n->stopped || n->epoch == (l ? l->epoch : 0));
     CHECK(n->coord.layout == l);

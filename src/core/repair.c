@@ -19,6 +19,13 @@
  * minutes (so a pair meets every five), and when an operator says REPAIR. One at a time, which together with the window on
  * records and bytes is the throttle. The first times are spread by a seeded draw.
  *
+ * What was erased. A put at or below a vnode's floor that would create a key is refused (store/floors.h), but not one that
+ * comes from here: the record may be a live one that the other missed. It must be what an owner holds just now, though, and
+ * not something that lay in a stream for hours while the key was erased. So a list has a ticket, the time by the clock of
+ * the one who gave it; what is pushed because of it carries the ticket back, and is taken for news of an owner for
+ * REPAIR_TICKET_MS. What is pulled is awaited for so long anyway. A tombstone at or below the floor is no news: it was
+ * erased there, and who still has it will ask for the same (erase.c). Only who is recovering takes that too.
+ *
  * What it says. synced_ms[vnode][owner] is when the last comparison that left no difference began: all that was written two
  * seconds before is in both.
  *
@@ -39,6 +46,7 @@ void repair_init(struct repair *r, uint64_t self, uint64_t seed)
     buf_init(&r->run.ranges, KEY_MAX);
     for (unsigned i = 0; i < 2; i++) {
         buf_init(&side[i]->told, MESSAGE_MAX);
+        buf_init(&side[i]->floors, MESSAGE_MAX);
         buf_init(&side[i]->leaves, MESSAGE_MAX);
     }
 }
@@ -54,6 +62,7 @@ void repair_close(struct repair *r)
     buf_close(&r->run.ranges);
     for (unsigned i = 0; i < 2; i++) {
         buf_close(&side[i]->told);
+        buf_close(&side[i]->floors);
         buf_close(&side[i]->leaves);
     }
     r->peer = NULL;

@@ -18,6 +18,7 @@ enum {
     REPAIR_ANSWER_MS = 5000,          /* a peer that says nothing for so long ends the exchange */
     REPAIR_YOUNG_MS = 2000,           /* versions younger than that are on their way to the owners anyhow */
     REPAIR_ROOTS = 32,                /* vnodes whose roots are asked for at once: bounds how many trees one question may plant */
+    REPAIR_TICKET_MS = 5000,          /* a record put because of a list that is older than that is no news of an owner any more */
     REPAIR_WINDOW = 32,               /* records on their way, */
     REPAIR_WINDOW_BYTES = 1 << 20,    /* and bytes, unless one record alone is larger */
     REPAIR_OUT_MAX = REPAIR_WINDOW + 4,
@@ -46,6 +47,7 @@ enum repair_phase {
 struct repair_flight {
     uint64_t number;
     uint32_t size;
+    bool deletion;
     enum { FLIGHT_PULL, FLIGHT_KEEP, FLIGHT_READ, FLIGHT_PUSH } stage; /* get theirs, store it; read ours, put it there */
     struct slice key;                                                  /* in a list */
 };
@@ -53,10 +55,17 @@ struct repair_flight {
 /* What one store answered. */
 struct repair_side {
     bool answered;
-    uint64_t upto; /* of a list */
+    uint64_t upto;     /* of a list */
+    struct buf floors; /* of the vnodes of the last roots */
     struct buf told;
     struct buf leaves; /* of the vnode that is being looked into */
     struct slice rest; /* of a list: not judged yet */
+};
+
+/* A floor as a state record (store/floors.h). */
+struct repair_floor {
+    uint8_t name[16];
+    uint8_t value[8];
 };
 
 /* The exchange under way. */
@@ -77,6 +86,8 @@ struct repair_run {
     bool all;          /* every vnode so far was completed */
     bool whole;        /* all vnodes that the two share are compared */
     uint32_t unsound;  /* a bit for each vnode of the question last answered: the peer is recovering there itself */
+    uint64_t ticket;   /* of the peer's last list */
+    struct repair_floor floor[REPAIR_ROOTS]; /* of the last roots: the peer's, on their way to the own store */
     struct repair_side own, theirs;
     struct repair_flight flight[REPAIR_WINDOW];
     unsigned flight_n;
@@ -138,7 +149,8 @@ uint64_t repair_synced_ms(const struct repair *r, uint16_t vnode);
 bool repair_message(struct repair *r, uint64_t from, const struct message *m, struct out *out);
 
 /* The own store's answers to TOKEN_REPAIR tokens. */
-void repair_told(struct repair *r, uint64_t number, int error, struct slice told, uint64_t upto, struct out *out);
+void repair_told(struct repair *r, uint64_t number, int error, struct slice told, struct slice floors, uint64_t upto,
+                 struct out *out);
 void repair_read(struct repair *r, uint64_t number, int error, const struct record *record, struct out *out);
 void repair_stored(struct repair *r, uint64_t number, int error, struct out *out);
 
@@ -162,6 +174,8 @@ void repair_source(struct repair *r, uint16_t vnode);
 
 /* repair_recover.c: a layout is in force: marks its vnodes anew. */
 void repair_remark(struct repair *r);
+/* repair_recover.c: the floors of the vnodes asked for, as the peer has them: a recovering owner takes the higher ones over. */
+void repair_floors(struct repair *r, struct out *out);
 
 /* repair.c: finds out when the next exchange is due; the vnode holds the same at both ends. */
 void repair_plan(struct repair *r);

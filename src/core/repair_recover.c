@@ -9,6 +9,9 @@
  * others, and among N-1 others W-1 and N-W+1 meet. In these comparisons young versions are not left alone: they may be what
  * was lost.
  *
+ * What it has erased it does not know any more either, nor up to which floor: it takes the floors of those that it compares
+ * with, for old records are on their way to it too. A floor that is higher than it was refuses more, and is never wrong.
+ *
  * Where so many others are not to be had it stays recovering: then it is not known whether something is lost.
  *
  * What puts vnodes in doubt: damaged records, which the store tells (by slot); and a log that ends below what was announced of
@@ -123,4 +126,47 @@ void repair_source(struct repair *r, uint16_t vnode)
     r->recovering[vnode] = false;
     r->recovering_n--;
     heal(r, vnode);
+}
+
+static uint64_t u64_at(const struct buf *b, unsigned i)
+{
+    uint64_t value = 0;
+    for (unsigned k = 8; k-- > 0 && b->n >= 8 * (size_t)i + 8;)
+        value = value << 8 | b->p[8 * i + k];
+    return value;
+}
+
+static void put_u32_at(uint8_t *p, uint32_t value)
+{
+    for (unsigned k = 0; k < 4; k++)
+        p[k] = (uint8_t)(value >> (8 * k));
+}
+
+/* "floor.17" */
+static struct slice floor_name(uint8_t name[16], uint16_t vnode)
+{
+    uint8_t digits[5];
+    unsigned n = 0, at = 6;
+    memcpy(name, "floor.", at);
+    do
+        digits[n++] = (uint8_t)('0' + vnode % 10);
+    while ((vnode = (uint16_t)(vnode / 10)) > 0);
+    while (n > 0)
+        name[at++] = digits[--n];
+    return slice_of(name, at);
+}
+
+void repair_floors(struct repair *r, struct out *out)
+{
+    struct repair_run *run = &r->run;
+    for (unsigned i = 0; i < run->question_n; i++) {
+        uint16_t vnode = (uint16_t)(run->question[2 * i] | run->question[2 * i + 1] << 8);
+        uint64_t theirs = u64_at(&run->theirs.floors, i);
+        if (!r->recovering[vnode] || theirs <= u64_at(&run->own.floors, i))
+            continue;
+        struct repair_floor *f = &run->floor[i];
+        put_u32_at(f->value, vnode);
+        put_u32_at(f->value + 4, r->layout->vnodes);
+        out_state(out, TOKEN(TOKEN_REPAIR, 0), floor_name(f->name, vnode), theirs, slice_of(f->value, sizeof f->value));
+    }
 }

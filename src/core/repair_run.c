@@ -152,6 +152,7 @@ static void judge_roots(struct repair *r, struct out *out)
         run_end(r, false);
         return;
     }
+    repair_floors(r, out); /* before a vnode that differs in nothing is taken for recovered */
     for (unsigned i = 0; i < run->question_n; i++) {
         uint16_t vnode = (uint16_t)(run->question[2 * i] | run->question[2 * i + 1] << 8);
         if (memcmp(run->own.told.p + 8 * i, run->theirs.told.p + 8 * i, 8) != 0)
@@ -297,6 +298,7 @@ static void launch(struct repair *r, const struct listing_entry *e, bool pull, s
     struct repair_flight *f = &run->flight[place];
     *f = (struct repair_flight){
         .number = number_new(r, place), .size = e->size, .stage = pull ? FLIGHT_PULL : FLIGHT_READ, .key = e->key};
+    f->deletion = e->kind == RECORD_TOMBSTONE;
     run->flight_n++;
     run->flight_bytes += f->size;
     if (pull) {
@@ -374,9 +376,19 @@ static void take_told(struct repair *r, struct repair_side *side, int error, str
         judge_lists(r, out);
 }
 
-void repair_told(struct repair *r, uint64_t number, int error, struct slice told, uint64_t upto, struct out *out)
+/* Keeps the floors that came with roots. */
+static bool take_floors(struct repair_run *run, struct repair_side *side, struct slice floors)
 {
-    if (number == r->run.number && !r->run.own.answered)
+    if (run->phase != REPAIR_TREES)
+        return true;
+    side->floors.n = 0;
+    return buf_slice(&side->floors, floors) == 0;
+}
+
+void repair_told(struct repair *r, uint64_t number, int error, struct slice told, struct slice floors, uint64_t upto,
+                 struct out *out)
+{
+    if (number == r->run.number && !r->run.own.answered && take_floors(&r->run, &r->run.own, floors))
         take_told(r, &r->run.own, error, told, upto, out);
 }
 
@@ -404,10 +416,19 @@ static bool hopeless(int error)
 
 static void land_or_end(struct repair *r, struct repair_flight *f, int error, struct out *out)
 {
+    /* It was erased there; or we are recovering and cannot vouch for it, but have heard what they hold. */
+    bool erased = error == ERR_TOO_OLD && (f->deletion || (f->stage == FLIGHT_PUSH && r->recovering_n > 0));
     if (hopeless(error))
         run_end(r, false);
     else
-        land(r, f, error == 0 || error == ERR_SUPERSEDED, out);
+        land(r, f, error == 0 || error == ERR_SUPERSEDED || erased, out);
+}
+
+/* What the own store must think of a record of the peer. */
+static enum put_from from_peer(const struct repair *r)
+{
+    const struct repair_run *run = &r->run;
+    return run->unsound ? PUT_FROM_ANYBODY : r->recovering[run->differ[run->differ_at]] ? PUT_FROM_SOURCE : PUT_FROM_OWNER;
 }
 
 /* The peer's record, for the own store. */
@@ -424,6 +445,7 @@ static void got(struct repair *r, struct repair_flight *f, int error, const stru
     a->put.token = TOKEN(TOKEN_REPAIR, f->number);
     a->put.record = *record;
     a->put.record.key = f->key;
+    a->put.from = from_peer(r);
 }
 
 void repair_read(struct repair *r, uint64_t number, int error, const struct record *record, struct out *out)
@@ -441,6 +463,7 @@ void repair_read(struct repair *r, uint64_t number, int error, const struct reco
     struct msg_put *m = &send(r, MSG_PUT, out)->put;
     *m = (struct msg_put){.op = TOKEN(TOKEN_REPAIR, f->number), .epoch = r->layout->epoch, .record = *record};
     m->record.key = f->key;
+    m->ticket = r->recovering_n > 0 ? 0 : r->run.ticket; /* who is recovering cannot vouch for what it holds */
 }
 
 void repair_stored(struct repair *r, uint64_t number, int error, struct out *out)
@@ -471,6 +494,10 @@ bool repair_message(struct repair *r, uint64_t from, const struct message *m, st
             return true;
         if (m->kind == MSG_TREE)
             run->unsound = m->tree.recovering;
+        if (m->kind == MSG_TREE && !take_floors(run, &run->theirs, m->tree.floors))
+            return true; /* out of memory: the exchange ends in time */
+        if (m->kind == MSG_LIST)
+            run->ticket = m->list.ticket;
         if (m->kind == MSG_TREE && run->phase != REPAIR_LISTS)
             take_told(r, &run->theirs, (int)m->tree.error, m->tree.hashes, 0, out);
         else if (m->kind == MSG_LIST && run->phase == REPAIR_LISTS)

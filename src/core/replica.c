@@ -43,14 +43,24 @@ static void answer_flush(const struct replica_ask *a, uint64_t epoch, int error,
     m->flushed = (struct msg_flushed){.op = a->op, .epoch = epoch, .error = (uint32_t)error, .greatest = greatest};
 }
 
-static void answer_told(const struct replica_ask *a, uint64_t epoch, int error, struct slice told, uint64_t upto, struct out *out)
+/* What the store told of itself: trees, lists, what it holds. A list's ticket is the time, and never 0. */
+static void answer_told(const struct replica_ask *a, uint64_t epoch, int error, const struct event *ev, struct out *out)
 {
-    struct message *m = out_send(out, a->peer, a->addr, a->kind == MSG_TREE_GET ? MSG_TREE : MSG_LIST);
+    uint32_t code = (uint32_t)error;
+    struct slice told = ev ? ev->told.told : slice_of(NULL, 0), floors = ev ? ev->told.floors : told;
     if (a->kind == MSG_TREE_GET)
-        m->tree =
-            (struct msg_tree){.op = a->op, .epoch = epoch, .error = (uint32_t)error, .hashes = told, .recovering = a->recovering};
+        out_send(out, a->peer, a->addr, MSG_TREE)->tree = (struct msg_tree){
+            .op = a->op, .epoch = epoch, .error = code, .hashes = told, .recovering = a->recovering, .floors = floors};
+    else if (a->kind == MSG_LIST_GET)
+        out_send(out, a->peer, a->addr, MSG_LIST)->list = (struct msg_list){.op = a->op,
+                                                                            .epoch = epoch,
+                                                                            .error = code,
+                                                                            .upto = ev ? ev->told.upto : 0,
+                                                                            .entries = told,
+                                                                            .ticket = ev ? ev->now_ms + 1 : 0};
     else
-        m->list = (struct msg_list){.op = a->op, .epoch = epoch, .error = (uint32_t)error, .upto = upto, .entries = told};
+        out_send(out, a->peer, a->addr, MSG_ERASE_SAID)->erase_said =
+            (struct msg_erase_said){.op = a->op, .epoch = epoch, .error = code, .held = told};
 }
 
 /* Whether it stores something. */
@@ -70,7 +80,7 @@ static void refuse(const struct replica_ask *a, uint64_t epoch, int error, struc
     else if (a->kind == MSG_COUNT)
         answer_count(a, epoch, error, slice_of(NULL, 0), out);
     else
-        answer_told(a, epoch, error, slice_of(NULL, 0), 0, out);
+        answer_told(a, epoch, error, NULL, out);
 }
 
 /* ---- Requests ---- */
@@ -93,6 +103,8 @@ static bool ask_of(const struct replica_view *view, const struct message *m, str
         return a->op = m->tree_get.op, *epoch = m->tree_get.epoch, true;
     case MSG_LIST_GET:
         return a->op = m->list_get.op, *epoch = m->list_get.epoch, true;
+    case MSG_ERASE_ASK:
+        return a->op = m->erase_ask.op, *epoch = m->erase_ask.epoch, true;
     default:
         return false;
     }
@@ -119,8 +131,12 @@ static int objection(const struct replica_view *view, const struct message *m, u
         return ERR_STALE_EPOCH;
     if (m->kind == MSG_GET && view->recovering && !may_ask_recovering(m->get.op))
         return ERR_RECOVERING;
-    if (is_write(m->kind) && view->fenced)
+    if (m->kind == MSG_ERASE_ASK && view->recovering)
+        return ERR_RECOVERING;
+    if ((is_write(m->kind) || m->kind == MSG_ERASE_ASK) && view->fenced)
         return ERR_FORMING;
+    if (m->kind == MSG_ERASE_ASK && view->refusal)
+        return view->refusal;
     if (m->kind == MSG_PUT && !is_puttable(m->put.record.kind))
         return ERR_REFUSED;
     if (m->kind == MSG_FLUSH && m->flush.record.kind != RECORD_FLUSH)
@@ -135,6 +151,7 @@ static void submit(uint64_t handle, const struct replica_view *view, const struc
         struct action *a = out_add(out, ACT_STORE_PUT);
         a->put.token = token;
         a->put.record = m->kind == MSG_PUT ? m->put.record : m->flush.record;
+        a->put.from = view->from;
     } else if (m->kind == MSG_GET) {
         struct action *a = out_add(out, ACT_STORE_GET);
         a->get.token = token;
@@ -149,6 +166,10 @@ static void submit(uint64_t handle, const struct replica_view *view, const struc
         a->tree.token = token;
         a->tree.vnodes = m->tree_get.vnodes;
         a->tree.leaves = m->tree_get.leaves;
+    } else if (m->kind == MSG_ERASE_ASK) {
+        struct action *a = out_add(out, ACT_STORE_HELD);
+        a->held.token = token;
+        a->held.entries = m->erase_ask.entries;
     } else {
         struct action *a = out_add(out, ACT_STORE_LIST);
         a->list.token = token;
@@ -234,7 +255,8 @@ void replica_told(struct replica *r, const struct replica_now *now, uint64_t num
     struct replica_ask ask = ask_done(r, number);
     if (ask.doubts != now->doubts)
         ask.recovering = UINT32_MAX;
-    answer_told(&ask, now->epoch, ev->told.error, ev->told.told, ev->told.upto, out);
+    bool doubtful = ask.kind == MSG_ERASE_ASK && ask.recovering;
+    answer_told(&ask, now->epoch, doubtful ? ERR_RECOVERING : ev->told.error, ev, out);
 }
 
 void replica_check(const struct replica *r)

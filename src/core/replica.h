@@ -15,8 +15,8 @@ struct replica_ask {
     uint64_t peer;
     struct addr addr;
     uint64_t op;
-    uint8_t kind;                /* MSG_PUT, MSG_FLUSH, MSG_GET, MSG_COUNT, MSG_TREE_GET, MSG_LIST_GET */
-    uint32_t recovering, doubts; /* PUT, TREE_GET: see struct replica_view */
+    uint8_t kind;                /* MSG_PUT, MSG_FLUSH, MSG_GET, MSG_COUNT, MSG_TREE_GET, MSG_LIST_GET, MSG_ERASE_ASK */
+    uint32_t recovering, doubts; /* PUT, TREE_GET, ERASE_ASK: see struct replica_view */
 };
 
 struct replica {
@@ -26,12 +26,15 @@ struct replica {
 
 /* What the node knows when a request comes in. */
 struct replica_view {
-    uint64_t epoch;      /* of the layout in force; 0 for none */
-    bool fenced;         /* no write may be taken under it any more */
-    uint32_t recovering; /* GET, PUT: not 0: the key may be one that this node lost; TREE_GET: a bit for each of the vnodes in
-                          * the question: what we lack there, others may hold */
-    uint32_t doubts;     /* counts the vnodes that were ever found to lack something */
-    uint64_t wall_ms;    /* by which counts judge what has expired */
+    uint64_t epoch; /* of the layout in force; 0 for none */
+    bool fenced;    /* no write may be taken under it any more */
+    /* GET, PUT, ERASE_ASK: not 0: the key may be one that this node lost; TREE_GET: a bit for each of the vnodes in the
+     * question: what we lack there, others may hold */
+    uint32_t recovering;
+    uint32_t doubts;    /* counts the vnodes that were ever found to lack something */
+    uint64_t wall_ms;   /* by which it is judged what has expired */
+    enum put_from from; /* of a PUT */
+    int refusal;        /* of an ERASE_ASK: why it may not be asked for; 0: it may */
     uint64_t peer;
     struct addr addr; /* of the peer */
 };
@@ -48,13 +51,15 @@ struct replica_now {
 int replica_init(struct replica *r, uint32_t asks_max);
 void replica_close(struct replica *r);
 
-/* A PUT, FLUSH, GET, COUNT, TREE_GET or LIST_GET of a peer; true when it was one. At most 2 actions. */
+/* A PUT, FLUSH, GET, COUNT, TREE_GET, LIST_GET or ERASE_ASK of a peer; true when it was one. At most 2 actions. */
 bool replica_message(struct replica *r, const struct replica_view *view, const struct message *m, struct out *out);
 
 /* The store's answers to TOKEN_REPLICA tokens. One action each. */
 void replica_stored(struct replica *r, const struct replica_now *now, uint64_t number, const struct event *ev, struct out *out);
 void replica_read(struct replica *r, const struct replica_now *now, uint64_t number, const struct event *ev, struct out *out);
 void replica_counted(struct replica *r, const struct replica_now *now, uint64_t number, struct slice counts, struct out *out);
+
+/* A list bears the time of the event as its ticket. */
 void replica_told(struct replica *r, const struct replica_now *now, uint64_t number, const struct event *ev, struct out *out);
 
 void replica_check(const struct replica *r);

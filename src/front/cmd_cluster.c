@@ -349,7 +349,7 @@ static void answer_status(struct reply *r, struct session_op *op, const struct r
     char text[SENTENCE];
     (void)op;
 
-    reply_map(r, 20);
+    reply_map(r, 22);
     verdict_text(text, i);
     reply_field_text(r, "verdict", text);
     reply_field_text(r, "warning", warning_text(i));
@@ -371,6 +371,8 @@ static void answer_status(struct reply *r, struct session_op *op, const struct r
     reply_field_integer(r, "recovering", i->recovering);
     reply_field_integer(r, "in_flight", (int64_t)i->in_flight);
     reply_field_integer(r, "hints", (int64_t)i->hints);
+    reply_field_integer(r, "tombstones", (int64_t)i->tombstones);
+    reply_field_integer(r, "erased", (int64_t)i->erased);
 }
 
 void cmd_status(struct session *s, const struct command *c)

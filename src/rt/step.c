@@ -67,7 +67,7 @@ static void carry_out(struct world *w, const struct action *a)
         peers_hang_up(&w->peers, a->hang_up);
         break;
     case ACT_STORE_PUT:
-        store_put(w->store, a->put.token, &a->put.record);
+        store_bring(w->store, a->put.token, &a->put.record, a->put.from);
         break;
     case ACT_STORE_GET:
         store_get(w->store, a->get.token, a->get.key, a->get.wants);
@@ -98,6 +98,12 @@ static void carry_out(struct world *w, const struct action *a)
         break;
     case ACT_STORE_HEAL:
         store_healed(w->store, a->slots);
+        break;
+    case ACT_STORE_ERASABLE:
+        store_erasable(w->store, a->erasable.token, a->erasable.vnodes, a->erasable.wall_ms, a->erasable.from);
+        break;
+    case ACT_STORE_HELD:
+        store_held(w->store, a->held.token, a->held.entries);
         break;
     case ACT_REPLY:
         clients_reply(&w->clients, &a->reply);
@@ -215,11 +221,15 @@ static void step_result(struct world *w, const struct store_result *r)
         break;
     case STORE_TREE_DONE:
     case STORE_LIST_DONE:
+    case STORE_ERASABLE_DONE:
+    case STORE_HELD_DONE:
         ev.kind = EV_TOLD;
         ev.told.token = r->token;
         ev.told.error = r->error;
         ev.told.told = r->told;
+        ev.told.floors = r->floors;
         ev.told.upto = r->upto;
+        ev.told.dead = r->dead;
         break;
     case STORE_DAMAGED:
         ev.kind = EV_DAMAGED;
