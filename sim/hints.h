@@ -23,7 +23,7 @@ struct hints_holder {
 struct hints_check {
     struct world *world;
     struct hints_holder *holder; /* per node */
-    bool *lost;                  /* per key: something of it was on its way at a loss of power */
+    bool *lost;                  /* per key: something of it was on its way at a loss of power, or was too old in the end */
     uint32_t key_n;
     struct buf scratch;
     uint64_t dropped; /* hints that were dropped, and so looked at */

@@ -113,6 +113,8 @@ void life_begin(struct world *w, uint32_t i)
         .generation = 1,
         .ops_max = 4096,
         .repair_manual = w->o.repair_manual,
+        .erase_age_ms = w->o.erase_age_ms,
+        .hint_age_ms = w->o.hint_age_ms,
         .cluster_saved = keep(saved(s, SLICE("cluster")), &kept[0]),
         .incarnation = keep(saved(s, SLICE("incarnation")), &kept[1]),
         .chain = keep(saved(s, SLICE("chain")), &kept[2]),

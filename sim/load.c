@@ -8,11 +8,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { LOAD_ENDING = 3 }; /* every third key may have values that end */
+enum {
+    LOAD_ENDING = 3,    /* every third warm key, and every second cold one, may have values that end */
+    LOAD_COLD = 5,      /* two keys of five are cold: */
+    LOAD_COLDLY = 10,   /* all but one in so many commands for them go to a warm key, so that what is deleted there gets old, */
+    LOAD_COLD_SET = 30, /* and of these so many % write, */
+    LOAD_COLD_DEL = 30, /* and so many delete */
+};
+
+static bool is_cold(uint32_t key)
+{
+    return key % LOAD_COLD < 2;
+}
+
+/* Keys remain on which absence is no excuse, cold ones too. */
+static bool may_end(uint32_t key)
+{
+    return is_cold(key) ? key % LOAD_COLD == 0 : key % LOAD_ENDING == 0;
+}
 
 void load_init(struct load *l, struct world *w, uint64_t seed, uint32_t keys)
 {
-    *l = (struct load){.world = w, .next_value = 1};
+    *l = (struct load){.world = w, .next_value = 1, .flush_rarely = seed / 2 % 2 ? LOAD_FLUSH_NEVER : LOAD_FLUSH_OFTEN};
     history_init(&l->history, keys);
     rng_init(&l->rng, seed ^ 0x10ad);
     rng_init(&l->life_rng, seed ^ 0x11fe);
@@ -162,14 +179,17 @@ static void next_command(struct load *l, uint32_t c)
     if (l->commands_max && k->commands++ >= l->commands_max)
         return;
     uint64_t die = rng_below(&l->rng, 100);
-    k->op = die < 50 ? LOAD_SET : die < 90 ? LOAD_GET : LOAD_DEL;
     k->key = (uint32_t)rng_below(&l->rng, l->history.key_n);
-    bool ends = k->key % LOAD_ENDING == 0 && rng_below(&l->life_rng, 4) == 0; /* keys on which absence is no excuse remain */
+    if (is_cold(k->key) && rng_below(&l->rng, LOAD_COLDLY) != 0)
+        k->key = k->key / LOAD_COLD * LOAD_COLD + 2; /* the first warm one of its five: the warmest */
+    uint64_t sets = is_cold(k->key) ? LOAD_COLD_SET : 50, dels = is_cold(k->key) ? LOAD_COLD_DEL : 10;
+    k->op = die < sets ? LOAD_SET : die < 100 - dels ? LOAD_GET : LOAD_DEL;
+    bool ends = may_end(k->key) && rng_below(&l->life_rng, is_cold(k->key) ? 2 : 4) == 0;
     if (ends && k->op == LOAD_GET)
         k->op = LOAD_EXPIRE;
     uint64_t longest = rng_below(&l->life_rng, 2) ? LOAD_LIFE_MS : LOAD_LIFE_MS / 20; /* half are short: races live there */
     k->life_ms = ends && k->op != LOAD_DEL ? 1 + (uint32_t)rng_below(&l->life_rng, longest) : 0;
-    if (rng_below(&l->life_rng, LOAD_FLUSH_RARELY) == 0)
+    if (rng_below(&l->life_rng, l->flush_rarely) == 0)
         k->op = LOAD_FLUSH;
     k->value = k->op == LOAD_SET ? l->next_value++ : HISTORY_ABSENT;
     say(l, c);

@@ -11,10 +11,11 @@
 enum load_op { LOAD_NONE, LOAD_SET, LOAD_GET, LOAD_DEL, LOAD_EXPIRE, LOAD_FLUSH };
 
 enum {
-    LOAD_ANSWER_MS = 30000,  /* no answer of a live node for so long is a hang */
-    LOAD_THINK_MS = 60,      /* between commands of a client, at most */
-    LOAD_LIFE_MS = 8000,     /* of a value that ends, at most */
-    LOAD_FLUSH_RARELY = 500, /* one command in so many is a FLUSHALL */
+    LOAD_ANSWER_MS = 30000,      /* no answer of a live node for so long is a hang */
+    LOAD_THINK_MS = 60,          /* between commands of a client, at most */
+    LOAD_LIFE_MS = 8000,         /* of a value that ends, at most */
+    LOAD_FLUSH_OFTEN = 500,      /* one command in so many is a FLUSHALL in every other run, */
+    LOAD_FLUSH_NEVER = INT32_MAX /* and none in the rest, for they hide what becomes of single deletions */
 };
 
 struct load_client {
@@ -38,6 +39,7 @@ struct load {
     struct buf bytes, scratch;
     bool running; /* clients go on with new commands */
     uint32_t next_value;
+    uint32_t flush_rarely;
     uint32_t commands_max; /* of each client; 0: no end */
     uint64_t ok, failed, unknown, reads;
     struct buf why; /* a violation besides the history's */

@@ -197,9 +197,9 @@ static void print_result(const struct run_options *o, const struct run_result *r
 {
     printf("seed %" PRIu64 ": %s hash %016" PRIx64 " events %" PRIu64 " steps %" PRIu64 " formed %" PRIu64 " ms, agreed %" PRIu64
            " ms after healing; writes %" PRIu64 " ok %" PRIu64 " failed %" PRIu64 " unknown, reads %" PRIu64 ", repaired %" PRIu64
-           "; deaths %" PRIu64 " (%" PRIu64 " of live nodes); hints %" PRIu64 "\n",
+           ", erased %" PRIu64 "; deaths %" PRIu64 " (%" PRIu64 " of live nodes); hints %" PRIu64 "\n",
            o->seed, r->ok ? "held" : "BROKE", r->hash, r->events, r->steps, r->formed_ms, r->converged_ms, r->writes_ok,
-           r->writes_failed, r->writes_unknown, r->reads, r->repaired, r->deaths, r->false_deaths, r->hints);
+           r->writes_failed, r->writes_unknown, r->reads, r->repaired, r->erased, r->deaths, r->false_deaths, r->hints);
     if (!r->ok) {
         printf("seed %" PRIu64 ": %s: %.*s\n  again, with its story: covey-sim ", o->seed, r->what, (int)r->why.n,
                (const char *)r->why.p);

@@ -34,6 +34,36 @@ bool owners_compared(struct world *w, uint64_t since_ms)
     return all;
 }
 
+/* ---- Erasing ---- */
+
+struct leftover {
+    struct world *w;
+    uint32_t node;
+    struct buf *why;
+    bool any;
+};
+
+static void look_at(void *arg, struct slice key, const struct index_item *item)
+{
+    struct leftover *l = arg;
+    bool over = item->kind != RECORD_VALUE || expiry_passed(item->expiry_ms, l->w->node[l->node].node.wall_ms);
+    if (over && !l->any && l->why)
+        CHECK(!buf_printf(l->why, "n%" PRIu32 " still holds %.*s, of kind %u and stamp %" PRIu64 ", which is over", l->node,
+                          (int)(key.n < 100 ? key.n : 100), (const char *)key.p, item->kind, item->version.stamp));
+    l->any |= over;
+}
+
+bool owners_erased(struct world *w, struct buf *why)
+{
+    struct leftover l = {.w = w, .why = why};
+    for (l.node = 0; !l.any && l.node < w->o.nodes; l.node++) {
+        const struct index *ix = &mem_table(w->node[l.node].store)->index;
+        for (uint32_t arc = 0; !l.any && arc < ix->arc_n; arc++)
+            index_walk(ix, arc, look_at, &l);
+    }
+    return !l.any;
+}
+
 /* ---- Equality ---- */
 
 struct comparison {

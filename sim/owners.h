@@ -9,6 +9,10 @@
  * recovering any more. */
 bool owners_compared(struct world *w, uint64_t since_ms);
 
+/* Whether nothing is left anywhere that is deleted or over: when all owners live, and all is old enough. When not, why (if
+ * not NULL) says what, and where. */
+bool owners_erased(struct world *w, struct buf *why);
+
 /* Whether they hold the same, nobody else holds anything, and every value can be read; when not, why says which key, and where. */
 bool owners_equal(struct world *w, struct buf *why);
 

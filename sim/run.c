@@ -17,6 +17,7 @@ struct run {
     struct hints_check hints;
     struct votes_check votes;
     struct answers_check answers;
+    struct restarts_check restarts;
     struct buf line;
     bool early;        /* faults come while the cluster forms */
     uint32_t rounds;   /* of faults, each with a quiet point behind it */
@@ -56,10 +57,21 @@ static void on_member(void *arg, uint32_t observer, const struct member_info *m)
     members_observe(&((struct run *)arg)->members, observer, m);
 }
 
+/* Whether no disk of this run loses what it said it had. */
+static bool disks_sound(const struct run *run)
+{
+    for (uint32_t i = 0; i < run->schedule.n; i++)
+        if (fault_damages(run->schedule.fault[i].kind))
+            return false;
+    return true;
+}
+
 static void on_life(void *arg, uint32_t node, bool up)
 {
     struct run *run = arg;
     members_life(&run->members, node, up);
+    if (up && disks_sound(run))
+        restarts_started(&run->restarts, node);
     run->line.n = 0;
     CHECK(!buf_printf(&run->line, "%s", up ? "-- starts" : "-- loses power"));
     tell(run, "n", node);
@@ -68,6 +80,7 @@ static void on_life(void *arg, uint32_t node, bool up)
 static void on_losing(void *arg, uint32_t node)
 {
     hints_check_losing(&((struct run *)arg)->hints, node);
+    restarts_losing(&((struct run *)arg)->restarts, node);
 }
 
 static void on_striking(void *arg, uint32_t node)
@@ -118,6 +131,7 @@ static bool broken(struct run *run)
     } check[] = {
         {&run->members.why, "membership"}, {&run->load.history.why, "history"}, {&run->load.why, "durability"},
         {&run->hints.why, "hints"},        {&run->votes.why, "votes"},          {&run->answers.why, "answers"},
+        {&run->restarts.why, "restarts"},
     };
     for (unsigned i = 0; i < sizeof check / sizeof check[0]; i++) {
         if (check[i].why->n == 0)
@@ -306,12 +320,28 @@ static bool compared(struct run *run)
     return owners_compared(&run->world, run->quiet_ms);
 }
 
-static bool compare(struct run *run)
+static bool erased(struct run *run)
+{
+    return owners_erased(&run->world, NULL);
+}
+
+/* Every pair of owners compares, and what is over has some time to be erased. */
+static bool compare_once(struct run *run)
 {
     run->quiet_ms = world_now_ms(&run->world) + 2 * REPAIR_YOUNG_MS; /* by the slowest clock too nothing is young then */
     if (!go_on(run, run->quiet_ms * 1000, NULL) ||
         !expect(run, compared, COMPARE_MS, "not every pair of owners compared what it holds"))
         return false;
+    return go_on(run, run->world.now_us + (uint64_t)ERASED_MS * 1000, erased);
+}
+
+/* A flush that only some owners know makes new deletions of what the others bring, so that once may not be enough. */
+static bool compare(struct run *run)
+{
+    if (!compare_once(run) || (!erased(run) && !compare_once(run)))
+        return false;
+    if (!owners_erased(&run->world, &run->r->why))
+        return broke(run, "what is over was not erased");
     return owners_equal(&run->world, &run->r->why) || broke(run, "the owners differ");
 }
 
@@ -334,10 +364,11 @@ static bool judge(struct run *run)
 /* All that must hold when the faults of a round are over. */
 static bool settle(struct run *run)
 {
-    bool reads_first = run->o->seed % 2; /* the reads find what faults left behind, or what anti-entropy made of it */
+    bool reads_first =
+        run->o->seed % 2; /* the reads find what faults left behind, and then what anti-entropy and erasing made of it */
     if (!heal(run) || !converge(run))
         return false;
-    if (reads_first ? !judge(run) || !compare(run) : !compare(run) || !judge(run))
+    if ((reads_first && !judge(run)) || !compare(run) || !judge(run))
         return false;
     hints_check_settled(&run->hints);
     return true;
@@ -363,6 +394,7 @@ static void close_all(void)
     hints_check_close(&run.hints);
     votes_close(&run.votes);
     answers_close(&run.answers);
+    restarts_close(&run.restarts);
     load_close(&run.load);
     buf_close(&run.line);
 }
@@ -385,11 +417,14 @@ void run_seed(const struct run_options *o, struct run_result *r)
                                                    .clients = o->clients,
                                                    .profile = SWIM_LOCAL,
                                                    .check = o->check,
+                                                   .erase_age_ms = ERASE_AGE_MS,
+                                                   .hint_age_ms = o->seed % 4 ? ERASE_AGE_MS : 0,
                                                    .repair_manual = o->seed % 2});
     members_init(&run.members, &run.world);
     hints_check_init(&run.hints, &run.world, RUN_KEYS);
     votes_init(&run.votes, &run.world);
     answers_init(&run.answers, &run.world);
+    restarts_init(&run.restarts, &run.world);
     load_init(&run.load, &run.world, o->seed, RUN_KEYS);
     run.load.history.only_acks = o->nodes < 3; /* R = 1: a read may see what one owner alone holds */
     run.load.said = on_said;
@@ -416,6 +451,8 @@ void run_seed(const struct run_options *o, struct run_result *r)
     r->writes_failed = run.load.failed;
     r->writes_unknown = run.load.unknown;
     r->reads = run.load.reads;
+    for (uint32_t i = 0; i < o->nodes; i++)
+        r->erased += run.world.node[i].up ? run.world.node[i].node.erase.erased : 0;
     for (uint32_t i = 0; i < o->nodes; i++)
         r->repaired += run.world.node[i].node.repair.info.sent + run.world.node[i].node.repair.info.received;
     r->deaths = run.members.deaths;

@@ -4,9 +4,10 @@
  *   faults    clients work while the schedule's faults come and go (in one run of four they already come while the cluster forms)
  *   heal      every fault ends, every node is up; the members must agree within CONVERGE_MS
  *   converge  hints alone make the owners of every key equal, but for what a loss of power cut off
- *   compare   every pair of owners compares what it holds; then they must hold the same (in half of the runs this comes last, and
- *             till then they compare nothing by themselves)
- *   judge     every key is read through every node in turn: nothing acknowledged is lost
+ *   compare   every pair of owners compares what it holds, and what is over is erased everywhere; then they must hold the
+ *             same (in half of the runs this comes late, and till then they compare nothing by themselves)
+ *   judge     every key is read through every node in turn: nothing acknowledged is lost, nor undone. In half of the runs
+ *             before the comparison too
  *
  * From faults to judge is a round; one run of three has two of them, so that what heals is struck again.
  */
@@ -19,12 +20,16 @@
 #include "sim/members.h"
 #include "sim/owners.h"
 #include "sim/votes.h"
+#include "sim/restarts.h"
 
 enum {
-    FORM_MS = 60 * 1000,     /* a cluster without faults forms well within that (it takes a few seconds; 100 nodes some tens) */
-    CONVERGE_MS = 90 * 1000, /* after healing: longest suspicion + gossip + a push-pull of 30 s + a probe of the dead of 30 s */
-    COMPARE_MS = 60 * 1000,  /* for every pair of owners to compare: a few round trips each, one exchange at a time at a node */
-    RUN_KEYS = 50,
+    FORM_MS = 60 * 1000,      /* a cluster without faults forms well within that (it takes a few seconds; 100 nodes some tens) */
+    CONVERGE_MS = 90 * 1000,  /* after healing: longest suspicion + gossip + a push-pull of 30 s + a probe of the dead of 30 s */
+    COMPARE_MS = 60 * 1000,   /* for every pair of owners to compare: a few round trips each, one exchange at a time at a node */
+    ERASE_AGE_MS = 12 * 1000, /* what is over is erased so late: some absences are longer, and all clocks are less wrong */
+    ERASED_MS = 60 * 1000,    /* for all that is over to be erased: the last value lives for 8 s more, the third owner waits half
+                               * as long again, and owners that differed are compared meanwhile */
+    RUN_KEYS = 100,
 };
 
 struct run_options {
@@ -49,6 +54,7 @@ struct run_result {
     uint64_t writes_ok, writes_failed, writes_unknown, reads;
     uint64_t deaths, false_deaths;
     uint64_t hints;                   /* brought to their owners */
+    uint64_t erased;                  /* records, at all nodes that are up in the end, since they started */
     uint64_t repaired;                /* records that the last comparison of all owners moved */
     uint64_t formed_ms, converged_ms; /* how long it took */
     struct schedule schedule;         /* what was drawn, or given */

@@ -31,10 +31,14 @@ static const struct {
     [FAULT_ROLLBACK] = {"rolled-back", 20000, 0, ABOUT_NODE},
     [FAULT_CLOCK_STEP] = {"clock-step", 20000, 20000, ABOUT_NODE},
     [FAULT_CLOCK_DRIFT] = {"clock-drift", 20000, 400, ABOUT_NODE},
+    [FAULT_AWAY] = {"away", 36000, 0, ABOUT_NODE},
     /* clang-format on */
 };
 
-enum { FAULT_EVERY_MS = 4000 }; /* on average one fault begins in that time */
+enum {
+    FAULT_EVERY_MS = 4000, /* on average one fault begins in that time */
+    AWAY_LEAST_MS = 20000, /* an absence is longer than tombstones are kept by their age (ERASE_AGE_MS) */
+};
 
 static struct fault draw_one(struct rng *r, enum fault_kind kind, const struct schedule_options *o)
 {
@@ -66,6 +70,18 @@ static struct fault draw_absence(struct rng *r, const struct fault *wipe, const 
     return f;
 }
 
+/* One node is away for long, and something of the run is left when it comes back. */
+static struct fault draw_away(struct rng *r, const struct schedule_options *o)
+{
+    uint32_t span = o->until_ms - o->from_ms;
+    struct fault f = {.kind = FAULT_AWAY, .a = (uint32_t)rng_below(r, o->nodes)};
+    f.from_ms = o->from_ms + span / 8 + (uint32_t)rng_below(r, span / 4 + 1);
+    f.until_ms = f.from_ms + AWAY_LEAST_MS + (uint32_t)rng_below(r, KIND[FAULT_AWAY].longest_ms - AWAY_LEAST_MS);
+    if (f.until_ms > o->until_ms)
+        f.until_ms = o->until_ms;
+    return f;
+}
+
 void schedule_draw(struct schedule *s, const struct schedule_options *o)
 {
     struct rng r;
@@ -79,6 +95,12 @@ void schedule_draw(struct schedule *s, const struct schedule_options *o)
     if (o->loss)
         s->fault[s->n++] = (struct fault){.kind = FAULT_LOSS, .from_ms = 0, .until_ms = o->until_ms, .amount = o->loss};
     if (on_n == 0 || o->until_ms <= o->from_ms)
+        return;
+    if (on[on_n - 1] == FAULT_AWAY) { /* once: two absences at a time leave too little of five nodes to learn from */
+        s->fault[s->n++] = draw_away(&r, o);
+        on_n--;
+    }
+    if (on_n == 0)
         return;
     uint64_t want = (o->until_ms - o->from_ms) / FAULT_EVERY_MS * (1 + o->nodes / 8);
     for (uint64_t i = 0; i < want && s->n + 1 < FAULTS_MAX; i++) {
@@ -122,6 +144,11 @@ bool fault_refuses_writes(enum fault_kind kind)
 bool fault_spares_gossip(enum fault_kind kind)
 {
     return kind == FAULT_SLOW_DISK || kind == FAULT_STALL || fault_refuses_writes(kind);
+}
+
+bool fault_damages(enum fault_kind kind)
+{
+    return kind == FAULT_WIPE || kind == FAULT_ROT || kind == FAULT_LOST || kind == FAULT_MISDIRECTED;
 }
 
 bool fault_fits(const struct fault *f, uint32_t nodes)

@@ -28,6 +28,7 @@ enum fault_kind {
     FAULT_ROLLBACK,    /* node a's disk is remembered; at `until` it loses power and starts with that (atlas.h), else as it is */
     FAULT_CLOCK_STEP,  /* the wall clock of node a is set amount - 10000 ms ahead, and set right at `until` */
     FAULT_CLOCK_DRIFT, /* it gains amount - 200 ms a second until then */
+    FAULT_AWAY,        /* as a crash, but for longer than tombstones are kept for their age; once in a run; last of all kinds */
     FAULT_KINDS
 };
 
@@ -75,6 +76,9 @@ bool fault_spares_gossip(enum fault_kind kind);
 
 /* Whether puts fail at a node that goes on all the while. */
 bool fault_refuses_writes(enum fault_kind kind);
+
+/* Whether a disk may have lost, in silence, what it said it had. */
+bool fault_damages(enum fault_kind kind);
 
 /* Whether it can happen to a cluster of so many nodes. */
 bool fault_fits(const struct fault *f, uint32_t nodes);

@@ -59,6 +59,7 @@ void world_fault(struct world *w, const struct fault *f, bool begins)
 {
     switch (f->kind) {
     case FAULT_CRASH:
+    case FAULT_AWAY:
         if (begins)
             world_crash_node(w, f->a);
         else if (!w->node[f->a].up)

@@ -83,9 +83,10 @@ struct world_options {
     uint32_t nodes;
     uint32_t clients;
     enum swim_profile profile;
-    uint32_t latency_us; /* of a delivery at least; up to 4 times that, with a tail. 0: 250 */
-    bool repair_manual;  /* anti-entropy only when asked for */
-    bool check;          /* node_check after each step */
+    uint32_t latency_us;                /* of a delivery at least; up to 4 times that, with a tail. 0: 250 */
+    uint32_t erase_age_ms, hint_age_ms; /* see node_options */
+    bool repair_manual;                 /* anti-entropy only when asked for */
+    bool check;                         /* node_check after each step */
 };
 
 struct world {
