@@ -305,6 +305,33 @@ static void what_is_brought_says_where_it_comes_from(void **state)
     buf_close(&theirs);
 }
 
+/* An expiry alone: of a value that was lost it asks for that value; of one that is over it says all that there is to say. */
+static void an_expiry_alone_is_a_lost_value_or_one_that_is_over(void **state)
+{
+    (void)state;
+    struct buf own, theirs;
+    buf_init(&own, 1 << 20);
+    buf_init(&theirs, 1 << 20);
+    for (unsigned i = 0; i < 4; i++) {
+        struct listing_entry v = {.position = i, .version = {.stamp = 5 << 16, .expiry_stamp = 5 << 16}, .key = SLICE("k")};
+        v.expiry_ms = i < 2 ? WALL_MS + 1 : WALL_MS;
+        v.kind = RECORD_VALUE;
+        assert_int_equal(listing_append(i % 2 ? &own : &theirs, &v), 0);
+        v.kind = RECORD_EXPIRY;
+        assert_int_equal(listing_append(i % 2 ? &theirs : &own, &v), 0);
+    }
+    struct listing_entry lost = {.position = 9, .version = {.stamp = 5 << 16, .expiry_stamp = 6 << 16}, .key = SLICE("l")};
+    lost.kind = RECORD_EXPIRY;
+    lost.expiry_ms = WALL_MS + 1;
+    assert_int_equal(listing_append(&own, &lost), 0); /* nobody has it: not to be spread */
+    told(until_lists(), MSG_LIST, buf_view(&own), buf_view(&theirs), UINT64_MAX);
+    assert_int_equal(out.n, 2);
+    assert_int_equal(out.action[0].kind, ACT_SEND); /* theirs is asked for */
+    assert_int_equal(out.action[1].kind, ACT_STORE_GET);
+    buf_close(&own);
+    buf_close(&theirs);
+}
+
 static void a_dead_member_is_counted_and_a_strange_vnode_refused(void **state)
 {
     (void)state;
@@ -331,6 +358,7 @@ int main(void)
         TEST(who_lost_records_takes_young_ones_too_and_recovers_from_a_sound_peer_only),
         TEST(who_recovers_takes_the_floors_of_the_others),
         TEST(what_is_brought_says_where_it_comes_from),
+        TEST(an_expiry_alone_is_a_lost_value_or_one_that_is_over),
         TEST(a_dead_member_is_counted_and_a_strange_vnode_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -256,8 +256,8 @@ static void long_keys_are_cut_by_bytes(void **state)
     close_store(&f);
 }
 
-/* Or no owner would ever send the value again. */
-static void an_expiry_without_its_value_is_not_shown(void **state)
+/* So that whoever compares sees that the value is missing here (repair_run.c says when that matters). */
+static void an_expiry_without_its_value_is_shown_as_that(void **state)
 {
     (void)state;
     struct fixture_store f, whole;
@@ -283,8 +283,8 @@ static void an_expiry_without_its_value_is_not_shown(void **state)
     store_set_vnodes(f.store, VNODES);
     store_set_cluster(f.store, (struct cluster_id){{7}});
     assert_int_equal(store_records(f.store), 1);
-    assert_int_equal(root(f.store), 0);
-    assert_int_equal(list_all(f.store, &pieces), 0);
+    assert_true(root(f.store) != root(whole.store));
+    assert_int_equal(list_all(f.store, &pieces), 1);
     store_put(f.store, 1, &value);
     settle(f.store);
     assert_int_equal(list_all(f.store, &pieces), 1);
@@ -303,7 +303,7 @@ int main(void)
         cmocka_unit_test(questions_before_the_cluster_is_known_or_beyond_the_ring_are_refused),
         cmocka_unit_test(a_listing_is_complete_in_pieces),
         cmocka_unit_test(long_keys_are_cut_by_bytes),
-        cmocka_unit_test(an_expiry_without_its_value_is_not_shown),
+        cmocka_unit_test(an_expiry_without_its_value_is_shown_as_that),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -73,8 +73,9 @@ void expire_decide(struct coord *c, struct op *op, struct out *out)
     uint8_t need = op_write_need(c, op->level);
     if (!op->whole && !allowed(c, op)) {
         op_finish(c, op, 0, op->need, out);
-    } else if (op->record.kind == RECORD_NONE) {
-        op_finish(c, op, ERR_NO_QUORUM, reachable, out); /* owners have lost since what they had told us of */
+    } else if (op->record.kind == RECORD_NONE || op->record.kind == RECORD_EXPIRY) {
+        op_finish(c, op, ERR_NO_QUORUM, reachable,
+                  out); /* it has ended by now, or owners have lost since what they had told us of */
     } else if (reachable < need) {
         op->need = need;
         op_finish(c, op, ERR_NO_QUORUM, reachable, out);

@@ -142,15 +142,16 @@ static struct addr owner_ask(struct coord *c, struct op *op, unsigned i)
 void op_send_put(struct coord *c, struct op *op, unsigned i, struct out *out)
 {
     struct addr addr = owner_ask(c, op, i);
+    bool lapsed = op->phase == PHASE_REPAIR && op->record.kind == RECORD_EXPIRY;
     if (op->owner[i].id == c->self) {
         struct action *a = out_add(out, ACT_STORE_PUT);
         a->put.token = TOKEN(TOKEN_COORD, op->handle);
         a->put.record = op_record(op);
-        op->owner[i].recovering = c->lost && c->lost[op->vnode];
+        a->put.from = lapsed ? PUT_FROM_READER : PUT_FROM_ANYBODY;
         return;
     }
     struct message *m = out_send(out, op->owner[i].id, addr, MSG_PUT);
-    m->put = (struct msg_put){.op = op->handle, .epoch = op->epoch, .record = op_record(op)};
+    m->put = (struct msg_put){.op = op->handle, .epoch = op->epoch, .record = op_record(op), .lapsed = lapsed};
 }
 
 void op_send_get(struct coord *c, struct op *op, unsigned i, enum get_wants wants, struct out *out)

@@ -66,6 +66,13 @@ static bool wants_value(const struct op *op)
     return op->kind == OP_GET || op->whole;
 }
 
+/* Whether the value of the newest record is needed: for the answer, or for owners that are to be given it. */
+static bool misses_value(const struct coord *c, const struct op *op, bool agreed)
+{
+    bool answers = wants_value(op) && (op->whole || op_live(c, op));
+    return op->record.kind == RECORD_VALUE && !op->have_value && (answers || !agreed);
+}
+
 static void ask_one(struct coord *c, struct op *op, unsigned i, struct out *out)
 {
     bool value = wants_value(op) && op->value_from == REPLICAS_MAX;
@@ -164,7 +171,8 @@ static void fetch(struct coord *c, struct op *op, struct out *out)
     op->phase = PHASE_FETCH;
     op_reset(op);
     for (unsigned i = 0; i < op->owner_n; i++)
-        if (holds_newest(op, i) && op->owner[i].state != OWNER_FAILED && op_reachable(c, op, i)) {
+        if (holds_newest(op, i) && op->owner[i].kind != RECORD_EXPIRY && op->owner[i].state != OWNER_FAILED &&
+            op_reachable(c, op, i)) {
             op_send_get(c, op, i, GET_VALUE, out);
             return;
         }
@@ -200,8 +208,7 @@ static void judge(struct coord *c, struct op *op, struct out *out)
         return;
     }
     bool agreed = holders(op) >= op->need;
-    bool value_wanted = op->record.kind == RECORD_VALUE && (wants_value(op) || !agreed);
-    if (value_wanted && !op->have_value)
+    if (misses_value(c, op, agreed))
         fetch(c, op, out);
     else if (agreed)
         read_done(c, op, out);
@@ -210,14 +217,16 @@ static void judge(struct coord *c, struct op *op, struct out *out)
 }
 
 /* Keeps what an owner says it holds, with the value when it came along. False when the value could not be kept. */
-static bool take_answer(struct op *op, struct op_owner *o, const struct record *r, uint32_t size, bool with_value)
+static bool take_answer(const struct coord *c, struct op *op, struct op_owner *o, const struct record *r, uint32_t size,
+                        bool with_value)
 {
     o->read = true;
     o->kind = r->kind;
     o->size = size;
     o->expiry_ms = r->expiry_ms;
     o->seen = r->version;
-    if (r->kind == RECORD_EXPIRY && op->kind != OP_WHERE) { /* it lost the value: as if it had nothing, it is sent the whole */
+    bool lapsed = expiry_passed(r->expiry_ms, c->believed_ms);         /* then it is as good as a deletion */
+    if (r->kind == RECORD_EXPIRY && !lapsed && op->kind != OP_WHERE) { /* it lost the value: as if it had nothing */
         o->kind = RECORD_NONE;
         o->expiry_ms = 0;
         o->seen = (struct version){0};
@@ -268,7 +277,7 @@ void read_answer(struct coord *c, struct op *op, unsigned i, int error, const st
     bool with_value = record->value.n == size;
     if (op->phase == PHASE_FETCH && !with_value)
         return; /* a late answer to the first question */
-    if (!take_answer(op, o, record, size, with_value)) {
+    if (!take_answer(c, op, o, record, size, with_value)) {
         op_finish(c, op, ERR_BUSY, op_count(op, OWNER_DONE), out);
         return;
     }

@@ -826,11 +826,12 @@ static enum put_from put_from(const struct node *n, uint64_t from, const struct 
 {
     const struct layout *l = chain_layout(&n->chain);
     uint64_t given = n->now_ms + 1 - m->ticket; /* how long ago; a time to come is very long ago */
+    enum put_from others = m->lapsed ? PUT_FROM_READER : PUT_FROM_ANYBODY;
     if (m->ticket == 0 || given > REPAIR_TICKET_MS || !l)
-        return PUT_FROM_ANYBODY;
+        return others;
     uint16_t vnode = layout_vnode(l, slot_of_key(m->record.key));
     if (!ring_owns(l, vnode, from))
-        return PUT_FROM_ANYBODY;
+        return others;
     return repair_recovering(&n->repair, vnode) ? PUT_FROM_SOURCE : PUT_FROM_OWNER;
 }
 

@@ -261,6 +261,22 @@ static uint64_t limit_of(const struct repair_run *run)
     return run->own.upto < run->theirs.upto ? run->own.upto : run->theirs.upto;
 }
 
+/* An expiry alone is what is left of a value that is over and has lapsed (store/table.h), or else of one that was lost. */
+static bool lost(const struct repair *r, const struct listing_entry *e)
+{
+    return e->kind == RECORD_EXPIRY && !expiry_passed(e->expiry_ms, r->wall_ms);
+}
+
+/* Which of two entries of a key the other side needs: who has lost the value, that; else the newer one. */
+static int order_of(const struct repair *r, const struct listing_entry *own, const struct listing_entry *theirs)
+{
+    int value = version_value_cmp(&own->version, &theirs->version);
+    bool own_lost = lost(r, own), theirs_lost = lost(r, theirs);
+    if (value == 0 && own_lost != theirs_lost)
+        return theirs_lost ? 1 : -1;
+    return version_cmp(&own->version, &theirs->version);
+}
+
 /* Merges the two lists up to the next difference that is to be moved: 1 with the newer entry and whose it is, 0 at the end, or
  * ERR_BAD_MESSAGE. */
 static int next_difference(struct repair *r, struct listing_entry *e, bool *pull)
@@ -279,11 +295,13 @@ static int next_difference(struct repair *r, struct listing_entry *e, bool *pull
             run->own.rest = own_after;
         if (order >= 0)
             run->theirs.rest = theirs_after;
-        int newer = order ? -order : version_cmp(&own.version, &theirs.version);
+        int newer = order ? -order : order_of(r, &own, &theirs);
         if (newer == 0)
             continue;
         *pull = newer < 0;
         *e = *pull ? theirs : own;
+        if (lost(r, e))
+            continue; /* not to be spread; the value comes when somebody has it */
         if (!young(r, e) || r->recovering[run->differ[run->differ_at]])
             return 1;
     }

@@ -5,10 +5,19 @@ static bool has_expiry(const struct record *r, const struct index_item *held)
     return r->version.expiry_stamp == held->version.expiry_stamp && r->expiry_ms == held->expiry_ms;
 }
 
+/* What is left of a value that has lapsed. */
+static int fold_lapsed(struct buf *copy, struct slice key, const struct index_item *held)
+{
+    return record_encode(
+        copy, &(struct record){.kind = RECORD_EXPIRY, .version = held->version, .expiry_ms = held->expiry_ms, .key = key});
+}
+
 int fold_record(struct buf *copy, struct slice bytes, const struct record_view *v, const struct index_item *held)
 {
     if (held->kind == RECORD_TOMBSTONE && v->record.kind != RECORD_TOMBSTONE)
         return record_encode(copy, &(struct record){.kind = RECORD_TOMBSTONE, .version = held->version, .key = v->record.key});
+    if (held->kind == RECORD_EXPIRY)
+        return fold_lapsed(copy, v->record.key, held);
     size_t at = copy->n;
     int error = buf_slice(copy, bytes);
     if (!error && held->kind == RECORD_VALUE && !has_expiry(&v->record, held))
@@ -20,6 +29,8 @@ int fold_expiry(struct buf *copy, const struct segment *s, const struct log_io *
                 const struct index_item *held)
 {
     struct record_view v;
+    if (held->kind == RECORD_EXPIRY)
+        return fold_lapsed(copy, key, held);
     size_t most = table_record_max(held, key.n), at = copy->n;
     int error = buf_reserve(copy, most);
     if (error)

@@ -64,13 +64,6 @@ static uint32_t leaf_of(const struct tree *t, uint64_t position)
     return t->leaf_n == 1 ? 0 : (uint32_t)(position >> (64 - __builtin_ctz(t->leaf_n)));
 }
 
-/* Whether an entry is one that others are told of. An expiry whose value was lost is none: only what seems to be absent is sent
- * again, and the value, when it comes, has that expiry. */
-static bool shows(const struct index_item *item)
-{
-    return item->kind != RECORD_NONE && item->kind != RECORD_EXPIRY;
-}
-
 /* XORs a record's print in, or out. */
 static void tree_flip(struct tree *t, const struct merkle_key *key, uint64_t position, const struct index_item *item)
 {
@@ -89,11 +82,11 @@ void forest_change(struct forest *f, uint32_t vnode, struct slice key, const str
     if (now->kind == RECORD_TOMBSTONE)
         return;
 #endif
-    if (shows(old)) {
+    if (old->kind != RECORD_NONE) {
         tree_flip(t, &f->key, position, old);
         t->records--;
     }
-    if (shows(now)) {
+    if (now->kind != RECORD_NONE) {
         tree_flip(t, &f->key, position, now);
         t->records++;
     }
@@ -111,8 +104,6 @@ struct planting {
 static void plant_one(void *arg, struct slice key, const struct index_item *item)
 {
     struct planting *p = arg;
-    if (!shows(item))
-        return;
     tree_flip(p->tree, p->key, merkle_position(p->key, key), item);
     p->tree->records++;
 }
@@ -211,7 +202,7 @@ static void pick(void *arg, struct slice key, const struct index_item *item)
         .kind = item->kind,
         .key = key,
     };
-    if (!shows(item) || !ranges_have(p->ranges, e.position) || (p->ended_ms && !ended(item, p->ended_ms)))
+    if (!ranges_have(p->ranges, e.position) || (p->ended_ms && !ended(item, p->ended_ms)))
         return;
     if (p->n < p->most) {
         p->at[p->n] = e;

@@ -65,7 +65,7 @@ struct store_result {
     struct slice told;
     struct slice floors; /* TREE of roots: the vnodes' floors, u64 each */
     uint64_t upto;       /* LIST: nothing is left out up to this position. ERASABLE: that many vnodes are through */
-    uint64_t dead;       /* ERASABLE: deletions, and values known to be over, in the vnodes that are through */
+    uint64_t dead;       /* ERASABLE: deletions, and values known to be over, in the vnodes that were begun */
 };
 
 struct store;
@@ -140,7 +140,7 @@ static inline void store_list(struct store *s, uint64_t token, uint16_t vnode, s
 
 /* Submits a question for what may be erased: goes through some vnodes (a run of u16, at most KEY_MAX bytes; copied) until one
  * has deletions, or values whose expiry has passed, from before wall_ms, and lists the first ERASABLE_MAX of these; in the first
- * vnode those from position `from` on. It may stop early, with an empty list, when it has seen many records. */
+ * vnode those from position `from` on. Values that are listed lapse (table.h). It may stop early, with an empty list, when it has seen many records. */
 static inline void store_erasable(struct store *s, uint64_t token, struct slice vnodes, uint64_t wall_ms, uint64_t from)
 {
     s->vtable->erasable(s, token, vnodes, wall_ms, from);

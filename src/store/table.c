@@ -196,7 +196,7 @@ static int put_ring(struct table *t, struct group *g, uint64_t token, const stru
     struct index_key k = index_key(&t->index, slot_of_key(r->key), r->key);
     if (erase_refuses(t, token, &k, r, from))
         return 0;
-    if (r->kind == RECORD_EXPIRY && lacks_value(t, token, &k, &r->version))
+    if (r->kind == RECORD_EXPIRY && from == PUT_FROM_ANYBODY && lacks_value(t, token, &k, &r->version))
         return 0;
     struct pending p = {.token = token, .hash = k.hash, .slot = k.slot, .item = table_item(r, (uint32_t)r->value.n)};
     int error = group_add(g, &p, r);

@@ -17,7 +17,12 @@
  * its value (compaction may have moved the value behind it) waits in the index as an entry of kind RECORD_EXPIRY, which
  * the value completes when it comes: the join is commutative, associative and idempotent, and the order of the log does
  * not matter. A live put of an expiry is taken only where the value is visible, so such an entry outlives a replay only
- * if the value's record was lost; it is then answered as what it is, and the coordinator sends the value again. */
+ * if the value's record was lost; it is then answered as what it is, and the coordinator sends the value again.
+ *
+ * A value that has been over for long *lapses* (table_erase.c): its entry becomes such an expiry alone, which is enough to
+ * know that the value was there and has ended, and its bytes are dead. A coordinator that judges an expiry alone to be over
+ * takes it for a deletion, one that does not for a lost value. So which clock let it lapse decides nothing: a greater expiry
+ * that somebody has given the value comes with the value again. */
 #ifndef COVEY_STORE_TABLE_H
 #define COVEY_STORE_TABLE_H
 

@@ -10,6 +10,11 @@
  * erasure in any order: while an expiry is under way in the vnode no value of it is erased, and while an erasure is, an
  * expiry of a value at or below the coming floor has to wait. Both are answered ERR_BUSY.
  *
+ * Lapsing. What cannot be erased, because an owner is away, need not keep its bytes: a value whose expiry passed before the
+ * time that the question for erasable records names is an expiry alone from then on. That is said in the index only; when the
+ * record is copied the copy says so too (fold.h), and a restart before that finds the value again. Never does an entry go for
+ * its expiry alone: it keeps out older values that an owner may bring, and what gave the value a later end is greater.
+ *
  * At replay an erasure is an entry in the index like a deletion, greater than the version that it names and lesser than all
  * newer ones; when all is read these entries are weeded out. */
 #include <stdio.h>
@@ -151,6 +156,40 @@ void table_opened(struct table *t)
     }
 }
 
+/* ---- Lapsing ---- */
+
+struct lapse {
+    struct table *table;
+    uint64_t wall_ms;
+};
+
+static bool lapses(const struct lapse *l, const struct index_item *item)
+{
+    return item->kind == RECORD_VALUE && item->version.expiry_stamp > 0 && expiry_passed(item->expiry_ms, l->wall_ms) &&
+           version_ms(&item->version) <= l->wall_ms;
+}
+
+static bool lapse_one(void *arg, struct slice key, const struct index_item *item)
+{
+    struct lapse *l = arg;
+    struct table *t = l->table;
+    if (!lapses(l, item))
+        return false;
+    struct index_key k = index_key(&t->index, slot_of_key(key), key);
+    struct index_spot spot;
+    struct index_item now = *item;
+    now.kind = RECORD_EXPIRY;
+    now.value_n = 0;
+#ifdef CANARY_EXPIRY_BY_COMPACTION
+    tally_dead(&t->tallies, item->segment, tally_weight(key.n, item->value_n));
+    forest_change(&t->forest, table_vnode(t, k.slot), key, item, &(struct index_item){0});
+    return true;
+#endif
+    CHECK(index_find(&t->index, &k, &spot));
+    table_change(t, &k, &spot, item, &now);
+    return false;
+}
+
 /* ---- Questions ---- */
 
 static void answer_erasable(struct table *t, const struct question *q, struct slice vnodes, struct store_result *out)
@@ -164,15 +203,14 @@ static void answer_erasable(struct table *t, const struct question *q, struct sl
             return;
         }
         uint32_t dead = index_arc_dead(&t->index, vnode);
-        out->dead += dead;
+        out->dead += from == 0 ? dead : 0; /* else it was counted when the vnode was begun */
         if (dead == 0 && !index_arc_ends(&t->index, vnode, q->wall_ms))
             continue;
         walked += index_arc_records(&t->index, vnode);
+        index_weed(&t->index, vnode, lapse_one, &(struct lapse){t, q->wall_ms});
         out->error = forest_erasable(&t->forest, &t->index, vnode, q->wall_ms, from, &t->told);
-        if (t->told.n > 0) {
-            out->dead -= dead; /* it is asked for again */
+        if (t->told.n > 0)
             break;
-        }
     }
     out->told = buf_view(&t->told);
 }

@@ -14,11 +14,11 @@ static enum standing standing_state(const struct table *t, struct slice name, co
     return held && stands_at(at, held->segment, held->offset) ? STANDING_LIVE : STANDING_DEAD;
 }
 
-/* Whether the record is the expiry that the held value has. */
+/* Whether the record is the expiry that the held value has, or had when it lapsed. */
 static bool is_expiry_of(const struct record *r, const struct index_item *held)
 {
-    return r->kind == RECORD_EXPIRY && held->kind == RECORD_VALUE && version_cmp(&r->version, &held->version) == 0 &&
-           r->expiry_ms == held->expiry_ms;
+    return r->kind == RECORD_EXPIRY && (held->kind == RECORD_VALUE || held->kind == RECORD_EXPIRY) &&
+           version_cmp(&r->version, &held->version) == 0 && r->expiry_ms == held->expiry_ms;
 }
 
 static enum standing standing_ring(const struct table *t, const struct record_view *v, const struct index_key *k,

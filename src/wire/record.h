@@ -48,6 +48,7 @@ enum put_from {
     PUT_FROM_ANYBODY = 0, /* a client's write, a hint, the repair of a read: nothing at or below the floor */
     PUT_FROM_OWNER = 1,   /* what another owner holds just now, who is not recovering: values, but no tombstones */
     PUT_FROM_SOURCE = 2,  /* the same, while we are recovering: everything */
+    PUT_FROM_READER = 3,  /* as from anybody, but of a value that is over: its expiry may come alone (lapsed, table.h) */
 };
 
 /* What a GET asks an owner for. */
