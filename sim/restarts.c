@@ -2,6 +2,8 @@
 #include "sim/restarts.h"
 
 #include "base/check.h"
+#include "base/hash.h"
+#include "wire/layout.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -64,6 +66,13 @@ static bool over(const struct world *w, uint32_t node, const struct index_item *
     return item->kind != RECORD_VALUE || expiry_passed(item->expiry_ms, w->node[node].node.wall_ms);
 }
 
+/* Whether a disk that was damaged may have lost a key: that is another rule's business (atlas.h). */
+static bool damaged(struct restarts_check *r, uint32_t node, struct slice key)
+{
+    const struct layout *l = atlas_layout(&r->world->atlas);
+    return l && atlas_struck(&r->world->atlas, node, layout_vnode(l, slot_of_key(key)));
+}
+
 void restarts_started(struct restarts_check *r, uint32_t node)
 {
     const struct restarts_held *h = &r->held[node];
@@ -72,7 +81,8 @@ void restarts_started(struct restarts_check *r, uint32_t node)
         struct slice key = slice_of(h->key[i].key, h->key[i].key_n);
         const struct index_item *was = &h->key[i].item;
         struct index_item is = table_look(mem_table(s->store), key); /* what a flush covers may not be buried yet */
-        if (version_cmp(&is.version, &was->version) >= 0 || (is.kind != RECORD_VALUE && over(r->world, node, was)))
+        bool gone = is.kind != RECORD_VALUE && over(r->world, node, was);
+        if (version_cmp(&is.version, &was->version) >= 0 || gone || damaged(r, node, key))
             continue;
         CHECK(!buf_printf(&r->why,
                           "n%" PRIu32 " held %.*s at stamp %" PRIu64 " when it lost power, and after its start at %" PRIu64
