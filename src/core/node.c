@@ -366,7 +366,7 @@ static void judge_disk(struct node *n, const struct layout *l)
 /* What the lost disk held is all here again. */
 static void save_whole(struct node *n, struct out *out)
 {
-    n->new_disk = false;
+    n->new_disk = n->whole_unsaved = false;
     n->whole = true;
     out_state(out, TOKEN(TOKEN_NODE, TOKEN_WHOLE), SLICE("whole"), ++n->whole_serial, SLICE("whole"));
 }
@@ -553,6 +553,8 @@ static void save_members(struct node *n, struct out *out)
         return;
     n->members_dirty = false;
     n->members_saved_ms = n->now_ms;
+    if (n->whole_unsaved)
+        save_whole(n, out);
     save_cluster(n, out); /* in case it failed */
     n->members_bytes.n = 0;
     for (unsigned m = 0; m < n->peer_n; m++) {
@@ -968,6 +970,7 @@ static void on_stored(struct node *n, const struct event *ev, struct out *out)
             n->clock_asked_ms = 0;
         n->members_dirty |= error && error != ERR_SUPERSEDED;
         n->cluster_saved &= !error || number != TOKEN_CLUSTER;
+        n->whole_unsaved |= error && number == TOKEN_WHOLE;
         break;
     }
 }
