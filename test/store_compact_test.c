@@ -237,7 +237,7 @@ static void large_values_are_copied(void **state)
     struct rng rng;
     rng_init(&rng, 1);
     for (size_t i = 0; i < n; i++)
-        p[i] = (uint8_t)rng_below(&rng, 256); /* lz4 would make it small */
+        p[i] = (uint8_t)rng_below(&rng, 256);    /* lz4 would make it small */
     f->options.segment_bytes = 24 * 1024 * 1024; /* several chunks, though one may be as large as the largest record */
     fixture_open(f);
     for (unsigned i = 1; i <= ROUNDS; i++) {
@@ -413,9 +413,15 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(the_position_never_falls_but_for_an_old_copy),
-        TEST(overwriting_gives_space_back), TEST(the_living_are_copied),     TEST(expiries_follow_their_values),
-        TEST(large_values_are_copied),      TEST(a_failure_at_any_step),     TEST(dying_at_any_step),
-        TEST(reads_hold_segments),          TEST(a_lost_segment_is_noticed), TEST(the_young_are_left_alone),
+        TEST(overwriting_gives_space_back),
+        TEST(the_living_are_copied),
+        TEST(expiries_follow_their_values),
+        TEST(large_values_are_copied),
+        TEST(a_failure_at_any_step),
+        TEST(dying_at_any_step),
+        TEST(reads_hold_segments),
+        TEST(a_lost_segment_is_noticed),
+        TEST(the_young_are_left_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

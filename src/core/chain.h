@@ -41,8 +41,8 @@ void chain_found_take(struct chain *c, struct layout *first, struct out *out);
 /* Tells the chain whether this node holds or is storing any record: kept true by the node before each call below. */
 void chain_holds_records(struct chain *c, bool holds);
 
-/* Tells it whether this node may have lost what it voted for (its log ended too early, its disk is another one): while it does not
- * vote, it is to the others one that does not answer. */
+/* Tells it whether this node may have lost what it voted for (its log ended too early, its disk is another one): while that is
+ * so it does not vote, and is to the others one that does not answer. */
 void chain_forgot(struct chain *c, bool forgot);
 
 /* Tells it where a member lives and whether it is thought reachable (not dead, not left). */

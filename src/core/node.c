@@ -1065,7 +1065,7 @@ static void dispatch(struct node *n, const struct event *ev, struct out *out)
     }
 }
 
-/* A coordinator's own copies are acknowledged to its clients, of whom nobody remembers anything: its puts tell the other owners. */
+/* A coordinator's own copies are acknowledged to its clients alone, who remember nothing: its puts tell the other owners. */
 static void tell_position(const struct node *n, struct out *out)
 {
     for (unsigned i = 0; i < out->n; i++)

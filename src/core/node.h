@@ -148,8 +148,8 @@ bool node_drain(struct node *n);
 /* The hello that the world sends first on each stream. Slices live until the next step. */
 void node_hello(const struct node *n, struct msg_hello *h);
 
-/* Whether a peer's hello is acceptable: 0, ERR_BAD_VERSION, ERR_OTHER_CLUSTER, ERR_SELF, ERR_TWIN (twin.h), ERR_LOADING (whether it
- * is a twin is being found out: let it come again). A refusal's sentence, which
+/* Whether a peer's hello is acceptable: 0, ERR_BAD_VERSION, ERR_OTHER_CLUSTER, ERR_SELF, ERR_TWIN (twin.h), ERR_LOADING (whether
+ * it is a twin is being found out: let it come again). A refusal's sentence, which
  * names both sides' values, is appended to why. The world sends it as HELLO_NO and closes. */
 int node_check_hello(struct node *n, const struct msg_hello *theirs, struct buf *why);
 

@@ -36,8 +36,8 @@ enum { FORMAT = 1, PAIR = 16, BOOTS_HEAD = 11, BOOTS_MAX = BOOTS_HEAD + 1 + PAIR
 
 _Static_assert(sizeof(struct reach_mark) == 24, "marks travel as they are");
 
-/* ---- Records: "boots" is u8 format | u64 lift | u8 healing | u8 n | n pairs (boot, begin) | u8 n | n pairs (boot, settled up to). "reached" is
- * u8 format | the marks. ---- */
+/* ---- Records: "boots" is u8 format | u64 lift | u8 healing | u8 n | n pairs (boot, begin) | u8 n | n pairs (boot, settled up
+ * to). "reached" is u8 format | the marks. ---- */
 
 /* Reads u8 n and n pairs. False when there are not so many, or more than fit. */
 static bool read_pairs(struct slice *in, struct reach_boot *out, unsigned *n, unsigned max)

@@ -1,5 +1,5 @@
-/* reach.h: how far each member's log reached: so that one that lost its end is noticed (design section 4, "Recovering"). The essay
- * is in reach.c. */
+/* reach.h: how far each member's log reached: so that one that lost its end is noticed (design section 4, "Recovering"). The
+ * essay is in reach.c. */
 #ifndef COVEY_CORE_REACH_H
 #define COVEY_CORE_REACH_H
 

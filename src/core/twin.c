@@ -1,8 +1,8 @@
 /* twin.c: one process at a time under a member's id.
  *
- * The problem. A data directory is copied, with the machine's image or by hand, and both copies are started. Each is the member by
- * all that it knows: same id, same promises, same records. Together they acknowledge for one owner on two disks, promise twice,
- * and outbid each other's incarnation for ever.
+ * The problem. A data directory is copied, with the machine's image or by hand, and both copies are started. Each is the member
+ * by all that it knows: same id, same promises, same records. Together they acknowledge for one owner on two disks, promise
+ * twice, and outbid each other's incarnation for ever.
  *
  * Every process draws a boot nonce, which stands in its hellos and datagrams. A boot that is new to us is nearly always the
  * member started again, which must not wait. At the same address it is that for certain: two processes cannot hold one port. At

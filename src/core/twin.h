@@ -1,5 +1,5 @@
-/* twin.h: one process at a time under a member's id: a second one, on a copy of the same data directory, is refused (design section 4,
- * "Recovering"). The essay is in twin.c. */
+/* twin.h: one process at a time under a member's id: a second one, on a copy of the same data directory, is refused (design
+ * section 4, "Recovering"). The essay is in twin.c. */
 #ifndef COVEY_CORE_TWIN_H
 #define COVEY_CORE_TWIN_H
 

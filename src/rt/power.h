@@ -1,5 +1,5 @@
-/* power.h: whether the machine lost power under this node while its log was ahead of its syncs (design section 4, "power lost under
- * `interval`").
+/* power.h: whether the machine lost power under this node while its log was ahead of its syncs (design section 4, "power
+ * lost under `interval`").
  *
  * Peers notice a log that ends too early when they heard of its end (core/reach.c); of a coordinator's last writes they may not
  * have. But a node can tell by itself: under interval durability, a process that did not stop cleanly and ran before the machine

@@ -78,8 +78,8 @@ uint32_t segment_number(const char *name);
  * counts, also where a failed sync made the segment end before it. */
 uint64_t segment_next_base(const struct segment *s);
 
-/* Makes an empty segment, durable with its name. before: the one that ended, NULL for none; base: see the field. 0, ERR_IO, ERR_NO_SPACE,
- * ERR_NO_MEMORY. */
+/* Makes an empty segment, durable with its name. before: the one that ended, NULL for none; base: see the field. 0, ERR_IO,
+ * ERR_NO_SPACE, ERR_NO_MEMORY. */
 int segment_create(int dir, uint32_t number, const struct segment *before, uint64_t base, const struct log_io *io,
                    struct segment **out);
 

@@ -52,7 +52,8 @@ void segments_doom(struct segments *all, struct segment *s);
 /* Frees the slot of a segment that has gone; the caller closes it. */
 void segments_remove(struct segments *all, struct segment *s);
 
-/* Makes the file of the next number, to follow `before` (NULL: none), at that base. 0, ERR_IO, ERR_NO_SPACE, ERR_NO_MEMORY. Any thread. */
+/* Makes the file of the next number, to follow `before` (NULL: none), at that base. 0, ERR_IO, ERR_NO_SPACE, ERR_NO_MEMORY. Any
+ * thread. */
 int segments_create(struct numbers *numbers, int dir, const struct segment *before, uint64_t base, const struct log_io *io,
                     struct segment **out);
 

@@ -209,8 +209,8 @@ static inline uint64_t store_position(const struct store *s)
  * A record that cannot be read puts its slot in doubt, or all slots where not even its key can be believed. That is durable: it
  * lasts over restarts until the owner says that a slot is healed. What is left of such a slot is there to read; that a key is
  * absent means nothing. The owner is told by STORE_DAMAGED: of all that is in doubt after the opening, before
- * the first read is answered; and later whenever a read or compaction meets damage, by when the bad record is absent (until then a read
- * of it is ERR_CORRUPT), so that comparing with others brings it back. */
+ * the first read is answered; and later whenever a read or compaction meets damage, by when the bad record is absent (until
+ * then a read of it is ERR_CORRUPT), so that comparing with others brings it back. */
 
 /* Whether something of a vnode (by the cut that set_vnodes said) is in doubt. */
 static inline bool store_damaged(const struct store *s, uint32_t vnode)

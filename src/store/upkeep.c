@@ -59,7 +59,7 @@ static void make_segment(struct keeper *k, void *arg)
 {
     struct upkeep *u = arg;
     keeper_pause(k, RETRY_US);
-    u->error = segments_create(&u->segments->numbers, u->dir, u->before, segment_next_base(u->before), u->io, &u->fresh);
+    u->error = segments_create(&u->segments->numbers, u->dir, u->before, u->base, u->io, &u->fresh);
 }
 
 static void ask(struct upkeep *u, enum upkeep_job job, void (*run)(struct keeper *k, void *arg))
@@ -145,7 +145,9 @@ static bool begin(struct upkeep *u)
     u->compact.urgent = u->full;
     bool roll = u->full && !u->tired && compact_wants_active(&u->compact);
     if ((u->heal || roll) && !u->fresh) {
-        u->before = u->heal ? u->segments->active : NULL; /* whose end is final only when it has failed */
+        const struct segment *active = u->segments->active;
+        u->before = u->heal ? active : NULL; /* whose end is final only when it has failed */
+        u->base = u->heal ? segment_next_base(active) : active->base + UINT32_MAX; /* else beyond any end that it may have */
         ask(u, UPKEEP_HEAL, make_segment);
     } else if (parted) {
         u->error = 0; /* there may be room when it is gone */

@@ -23,6 +23,7 @@ struct upkeep {
     struct compact compact;
     struct snapshot snapshot;
     enum upkeep_job { UPKEEP_NONE, UPKEEP_RESERVE, UPKEEP_HEAL } job; /* the keeper's, when it is not compaction's */
+    uint64_t base;                                                    /* of `fresh` */
     const struct segment *before; /* the one that `fresh` follows and says the end of; NULL: none */
     struct segment *fresh;        /* what healing made, or a full disk's need to end the segment in use: for the owner to take */
     int error;                    /* of the last try for room */

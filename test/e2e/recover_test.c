@@ -137,8 +137,8 @@ static void test_a_lost_tail_is_noticed_and_a_kill_loses_none(void **state)
     assert_int_equal(missing_here(c, 2, 1), 0);
 }
 
-/* A copy of b's directory is started beside it: the copy is refused by whoever it speaks to, and says what to do; b goes on. When b
- * is gone, the copy may be b, at its new address. */
+/* A copy of b's directory is started beside it: the copy is refused by whoever it speaks to, and says what to do; b goes on. When
+ * b is gone, the copy may be b, at its new address. */
 static void test_a_copied_directory_is_one_node_at_a_time(void **state)
 {
     struct cluster *c = *state;
