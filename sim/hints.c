@@ -138,6 +138,8 @@ static void hint_given(struct hints_check *h, uint32_t node, const struct action
     uint32_t key = r->kind == RECORD_FLUSH ? KEY_ANY : number_of(h, r->key);
     CHECK(!buf_append(&s->open, &key, sizeof key));
     s->open_n++;
+    if (h->holder[node].struck)
+        lose_number(h, key); /* what stands behind damage in its log cannot be read */
 }
 
 /* Some were kept or lost. Which ones is not said, so when some are lost any that is open may be. */
