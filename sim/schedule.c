@@ -148,7 +148,7 @@ bool fault_spares_gossip(enum fault_kind kind)
 
 bool fault_damages(enum fault_kind kind)
 {
-    return kind == FAULT_WIPE || kind == FAULT_ROT || kind == FAULT_LOST || kind == FAULT_MISDIRECTED;
+    return kind == FAULT_WIPE || kind == FAULT_ROT || kind == FAULT_LOST || kind == FAULT_MISDIRECTED || kind == FAULT_ROLLBACK;
 }
 
 bool fault_fits(const struct fault *f, uint32_t nodes)

@@ -38,6 +38,13 @@ static bool same(const struct index_item *held, const struct version *v, uint64_
     return held->kind != RECORD_NONE && version_cmp(&held->version, v) == 0 && held->expiry_ms == expiry_ms;
 }
 
+/* An arc may have been packed: a flush that is on its way through it (burial.h) begins with it anew. */
+static void arc_packed(struct table *t, uint32_t vnode)
+{
+    if (t->burial.under_way && t->burial.arc == vnode)
+        t->burial.bucket = 0;
+}
+
 /* ---- Puts ---- */
 
 /* Whether a put at or below the coming floor may create its key. A tombstone that an owner brings is refused for having been
@@ -112,8 +119,7 @@ void erase_publish(struct table *t, const struct index_key *k, const struct pend
     if (t->forest.planted > 0)
         forest_change(&t->forest, vnode, k->key, &entry, &none);
     index_remove(&t->index, k, &spot);
-    if (t->burial.under_way && t->burial.arc == vnode)
-        t->burial.bucket = 0; /* the arc may have been packed */
+    arc_packed(t, vnode);
 }
 
 void erase_retire(struct table *t, const struct pending *p)
@@ -208,6 +214,7 @@ static void answer_erasable(struct table *t, const struct question *q, struct sl
             continue;
         walked += index_arc_records(&t->index, vnode);
         index_weed(&t->index, vnode, lapse_one, &(struct lapse){t, q->wall_ms});
+        arc_packed(t, vnode);
         out->error = forest_erasable(&t->forest, &t->index, vnode, q->wall_ms, from, &t->told);
         if (t->told.n > 0)
             break;
