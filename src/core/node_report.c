@@ -1,6 +1,6 @@
 /* node_report.c: what a node says about itself and the cluster: its hello, the members, the verdict. */
 #include "base/check.h"
-#include "core/node.h"
+#include "core/node_inner.h"
 #include "core/ring.h"
 
 #include <stdlib.h>
@@ -66,6 +66,40 @@ int node_check_hello(struct node *n, const struct msg_hello *theirs, struct buf 
 }
 
 /* ---- Members ---- */
+
+/* Whether member m of the layout is known to have adopted it. One never heard is believed to, unless it only came with
+ * this epoch: in a large cluster it takes many periods to hear everybody, and the silence of an old member means
+ * nothing. */
+static bool adopted(const struct node *n, const struct layout *l, unsigned m)
+{
+    const struct node_peer *p = node_peer_find(n, l->member[m].id);
+    if (l->member[m].id == n->self || !p)
+        return p != NULL;
+    return p->epoch ? p->epoch >= l->epoch : l->member[m].since < l->epoch;
+}
+
+void node_describe(const struct node *n, const struct swim_view *v, struct member_info *info)
+{
+    const struct layout *l = chain_layout(&n->chain);
+    int m = l ? layout_find(l, v->id) : -1;
+    *info = (struct member_info){
+        .id = v->id,
+        .name = v->name,
+        .addr = v->addr,
+        .state = v->state,
+        .incarnation = v->incarnation,
+        .since_ms = n->now_ms > v->since_ms ? n->now_ms - v->since_ms : 0,
+        .self = v->id == n->self,
+        .in_layout = m >= 0,
+        .adopted = m >= 0 && adopted(n, l, (unsigned)m),
+    };
+    if (m < 0)
+        return;
+    const struct node_peer *p = node_peer_find(n, v->id);
+    info->recovering = v->id == n->self ? n->repair.recovering_n : p ? p->recovering : 0;
+    info->weight = l->member[m].weight;
+    info->zone = slice_of(l->member[m].zone, l->member[m].zone_n);
+}
 
 static int by_id(const void *a, const void *b)
 {

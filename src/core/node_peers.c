@@ -1,0 +1,204 @@
+/* node_peers.c: the other members as a node meets them: streams and their hellos, packets, and whether so many were met that
+ * clients can be answered. */
+#include "core/node_inner.h"
+
+#include "base/check.h"
+#include "core/ring.h"
+
+struct node_peer *node_peer_find(const struct node *n, uint64_t id)
+{
+    const struct layout *l = chain_layout(&n->chain);
+    int m = l && n->epoch == l->epoch ? layout_find(l, id) : -1;
+    return m < 0 ? NULL : &n->peer[m];
+}
+
+/* Sends a living member something that it takes no notice of, for the stream's sake. */
+static void greet(struct node_peer *p, struct addr addr, struct out *out)
+{
+    p->greeted = true;
+    out_send(out, p->id, addr, MSG_PROBE)->probe.seq = 0;
+}
+
+/* Part of a layout, and W-1 other members of it live and were met. (Members recalled from the disk are suspects until they
+ * answer.) */
+void node_judge_ready(struct node *n, struct out *out)
+{
+    const struct layout *l = chain_layout(&n->chain);
+    if (n->ready || !l || !node_peer_find(n, n->self))
+        return;
+    unsigned met = 0, greetings = 0;
+    struct swim_view v;
+    for (unsigned m = 0; m < n->peer_n && met < l->w; m++) {
+        struct node_peer *p = &n->peer[m];
+        if (!swim_find(&n->swim, p->id, &v) || v.state != MEMBER_ALIVE)
+            continue;
+        met += p->met || p->id == n->self;
+        if (p->id != n->self && !p->met && !p->greeted && greetings++ < NODE_CHANGES)
+            greet(p, v.addr, out);
+    }
+    if (met < l->w)
+        return;
+    n->ready = true;
+    out_trace(out, TRACE_NODE_READY, n->self, l->epoch, l->member_n, slice_of(NULL, 0));
+}
+
+enum twin_verdict node_knock(struct node *n, uint64_t id, uint64_t boot, struct addr addr)
+{
+    struct node_peer *p = node_peer_find(n, id);
+    struct swim_view v;
+    if (!p)
+        return TWIN_LET_IN;
+    bool moved = swim_find(&n->swim, id, &v) && v.addr.family != 0 && !addr_eq(v.addr, addr);
+    enum twin_verdict verdict = twin_knock(&p->twin, boot, moved, n->now_ms);
+    n->knocked |= verdict == TWIN_WAIT;
+    return verdict;
+}
+
+/* Asks those whose place another process wants. */
+void node_ask_first(struct node *n, struct out *out)
+{
+    struct swim_view v;
+    unsigned asked = 0;
+    if (!n->knocked)
+        return;
+    n->knocked = false;
+    for (unsigned m = 0; m < n->peer_n; m++) {
+        struct node_peer *p = &n->peer[m];
+        if (asked == NODE_CHANGES)
+            n->knocked = true;
+        else if (twin_ask(&p->twin) && swim_find(&n->swim, p->id, &v) && ++asked)
+            out_send(out, p->id, v.addr, MSG_PROBE)->probe.seq = p->twin.knock;
+    }
+}
+
+void node_note_news(struct node *n, struct node_peer *p)
+{
+    n->news += !p->news;
+    p->news = true;
+}
+
+/* A peer spoke to us, at that epoch. */
+void node_heard(struct node *n, uint64_t id, uint64_t epoch, struct out *out)
+{
+    struct node_peer *p = node_peer_find(n, id);
+    if (p && epoch > p->epoch) {
+        bool late = p->epoch < n->epoch && epoch >= n->epoch;
+        p->epoch = epoch;
+        if (late)
+            node_note_news(n, p);
+    }
+    if (epoch > n->epoch)
+        chain_seen(&n->chain, id, epoch, n->now_ms, out);
+}
+
+void node_on_packet(struct node *n, const struct event *ev, struct out *out)
+{
+    struct packet_header h = {0};
+    struct slice messages;
+    int e = packet_open(ev->packet.bytes, &h, &messages);
+    if (!e && !cluster_id_eq(h.cluster, n->cluster))
+        e = ERR_OTHER_CLUSTER; /* a joiner's packets are not for the cluster yet either */
+    if (!e && h.from == n->self)
+        e = ERR_SELF;
+    if (!e && node_knock(n, h.from, h.boot, ev->packet.from) != TWIN_LET_IN)
+        e = ERR_TWIN;
+    if (e) {
+        n->bad_packets++;
+        out_trace(out, TRACE_PACKET_DROPPED, h.from, (uint64_t)e, ev->packet.bytes.n,
+                  slice_str(addr_text(ev->packet.from, n->said_addr)));
+        return;
+    }
+    wall_heard(&n->wall, h.from, h.wall_ms);
+    swim_packet(&n->swim, &h, ev->packet.from, messages, n->now_ms, out);
+    node_heard(n, h.from, h.epoch, out);
+    struct node_peer *p = node_peer_find(n, h.from);
+    if (p)
+        p->recovering = h.recovering;
+    if (p && p->met) /* who was told what we remember of it */
+        reach_heard(&n->reach, h.from, h.boot, h.position);
+}
+
+/* What a peer's hello says of logs: its own, and what it remembers of others', ours among them. */
+static void compare_logs(struct node *n, const struct msg_hello *h, struct out *out)
+{
+    struct node_peer *p = node_peer_find(n, h->node);
+    if (p)
+        p->met = true;
+    reach_heard(&n->reach, h->node, h->boot, h->log_position);
+    if (!reach_told(&n->reach, h->kept))
+        return;
+    n->doubt_why = SLICE("its log ends before where it was: the data directory is an old copy, or its disk lost what it had; all "
+                         "records are compared with those of the other owners");
+    n->forgot = true;
+    repair_doubt_all(&n->repair);
+    out_add(out, ACT_STORE_DOUBT)->slots = slice_of(n->repair.doubt, sizeof n->repair.doubt);
+}
+
+void node_on_link_up(struct node *n, const struct event *ev, struct out *out)
+{
+    const struct msg_hello *h = ev->link.hello;
+    out_trace(out, TRACE_LINK_UP, h->node, h->epoch, 0, slice_str(addr_text(h->addr, n->said_addr)));
+    if (cluster_id_none(n->cluster) && !cluster_id_none(h->cluster)) {
+        n->cluster = h->cluster;
+        node_header_update(n);
+    }
+    coord_link(&n->coord, h->node, true);
+    hint_link(&n->hint, h->node, true);
+    compare_logs(n, h, out);
+    if (cluster_id_none(h->cluster) && cluster_id_none(n->cluster))
+        return; /* two who look for a cluster have nothing to tell each other */
+    swim_link_up(&n->swim, h, n->now_ms, out);
+    node_heard(n, h->node, h->epoch, out);
+    if (!chain_layout(&n->chain) && h->epoch > 0) {
+        struct msg_join join = {.weight = n->weight,
+                                .zone = slice_of(n->zone, n->zone_n),
+                                .name = slice_of(n->name, n->name_n),
+                                .addr = n->addr,
+                                .disk = n->disk};
+        chain_join(&n->chain, h->node, h->addr, &join, n->now_ms, out);
+    }
+    if (h->epoch > 0)
+        n->seed_at_ms = UINT64_MAX; /* a member was met: from here on gossip finds the rest */
+}
+
+void node_on_link_down(struct node *n, const struct event *ev, struct out *out)
+{
+    if (ev->link.seed >= 0) { /* said at tries 1, 2, 4, ... of each round: a log is not a clock */
+        if (power_of_two((n->seed_tries + n->seed_n - 1) / n->seed_n))
+            out_trace(out, TRACE_NODE_SEED_WAIT, 0, n->seed_tries, 0,
+                      ev->link.why.n ? ev->link.why : slice_str(error_sentence(ev->link.error)));
+    } else {
+        out_trace(out, TRACE_LINK_DOWN, ev->link.peer, (uint64_t)ev->link.error, 0, ev->link.why);
+    }
+    struct node_peer *p = node_peer_find(n, ev->link.peer);
+    if (p) {
+        p->greeted = false;
+        twin_gone(&p->twin);
+    }
+    if (ev->link.error == ERR_TWIN) {
+        node_halt(n, ERR_TWIN, ev->link.why, out);
+        return;
+    }
+    if (ev->link.peer) {
+        coord_link(&n->coord, ev->link.peer, false);
+        hint_link(&n->hint, ev->link.peer, false);
+    }
+    if (n->seed_n && !chain_layout(&n->chain) && n->seed_at_ms == UINT64_MAX)
+        n->seed_at_ms = n->now_ms + SEED_RETRY_MS; /* whom we had asked to let us in may be gone */
+}
+
+/* Whether another live member than `id` has the name. */
+bool node_name_taken(const struct node *n, struct slice name, uint64_t id)
+{
+    struct swim_view v;
+    for (uint32_t cursor = 0; swim_each(&n->swim, &cursor, &v);)
+        if (v.id != id && v.state <= MEMBER_SUSPECT && slice_eq(v.name, name))
+            return true;
+    return false;
+}
+
+struct addr node_peer_addr(const struct node *n, uint64_t id)
+{
+    struct swim_view v;
+    return swim_find(&n->swim, id, &v) ? v.addr : (struct addr){0};
+}
