@@ -65,7 +65,7 @@ static bool aware(const struct atlas *a, uint32_t node, uint16_t vnode)
 {
     const struct atlas_node *n = &a->node[node];
     bool told = a->world->now_us >= a->world->node[node].started_us + (uint64_t)ATLAS_TOLD_MS * 1000;
-    return n->noticed[vnode] || (n->silent && told);
+    return n->noticed[vnode] == ATLAS_NOTICED || (n->noticed[vnode] == ATLAS_SILENT && told);
 }
 
 bool atlas_struck(struct atlas *a, uint32_t node, uint16_t vnode)
@@ -83,9 +83,10 @@ bool atlas_whole(struct atlas *a, struct buf *why)
             if (!atlas_struck(a, i, (uint16_t)v))
                 continue;
             if (why)
-                CHECK(!buf_printf(
-                    why, "the disk of n%" PRIu32 " lost something of vnode %" PRIu32 " at %" PRIu64 " us, which it %s", i, v,
-                    a->world->node[i].struck_us, a->node[i].noticed[v] ? "has not got again" : "has not noticed"));
+                CHECK(!buf_printf(why,
+                                  "the disk of n%" PRIu32 " lost something of vnode %" PRIu32 " at %" PRIu64 " us, which it %s",
+                                  i, v, a->world->node[i].struck_us,
+                                  a->node[i].noticed[v] == ATLAS_NOTICED ? "has not got again" : "has not noticed"));
             return false;
         }
     return true;
@@ -131,13 +132,12 @@ bool atlas_strike(struct atlas *a, uint32_t node, const uint8_t vnodes[VNODES_MA
     for (uint16_t v = 0; allowed && v < l->vnodes; v++)
         if ((!vnodes || vnodes[v]) && ring_owns(l, v, a->world->node[node].id)) {
             n->struck[v] = true;
-            n->noticed[v] = false;
+            n->noticed[v] = ATLAS_UNNOTICED;
         }
     if (allowed) {
         struct sim_node *s = &a->world->node[node];
         n->life = s->up ? s->life : s->life - 1; /* what strikes a disk that is off is met by the very next start */
         s->struck_us = a->world->now_us;
-        n->silent = false;
     }
     return allowed;
 }
@@ -149,13 +149,15 @@ void atlas_noticed(struct atlas *a, uint32_t node, const uint8_t *slots)
     for (uint32_t slot = 0; slot < SLOTS; slot++) {
         if (slots && !(slots[slot / 8] >> slot % 8 & 1))
             continue;
-        noticed[slots && l ? layout_vnode(l, (uint16_t)slot) : slot] = true;
+        noticed[slots && l ? layout_vnode(l, (uint16_t)slot) : slot] = ATLAS_NOTICED;
     }
 }
 
 void atlas_silent(struct atlas *a, uint32_t node)
 {
-    a->node[node].silent = true;
+    for (uint32_t v = 0; v < VNODES_MAX; v++)
+        if (a->node[node].noticed[v] == ATLAS_UNNOTICED)
+            a->node[node].noticed[v] = ATLAS_SILENT;
 }
 
 bool atlas_clock(struct atlas *a, uint32_t node, uint64_t until_us)

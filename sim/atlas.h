@@ -29,11 +29,16 @@ enum { ATLAS_TOLD_MS = 5000 }; /* by then a node that is up has met its peers, a
 struct layout;
 struct world;
 
+enum atlas_notice {
+    ATLAS_UNNOTICED,
+    ATLAS_SILENT,  /* the log ends before what was lost: only peers can tell, of what they were told */
+    ATLAS_NOTICED, /* the node has doubted what it holds */
+};
+
 struct atlas_node {
     uint8_t *struck;         /* per vnode: it may lack what it acknowledged, */
-    uint8_t *noticed;        /* and has said so since */
+    uint8_t *noticed;        /* and since then: enum atlas_notice */
     uint64_t life;           /* of the node, when it was struck last; it cannot heal before the next */
-    bool silent;             /* the log ends before what was lost: only peers can tell, of what they were told */
     uint64_t wrong_until_us; /* its clock */
 };
 
