@@ -82,6 +82,16 @@ static struct fault draw_away(struct rng *r, const struct schedule_options *o)
     return f;
 }
 
+/* Whether disks of this run lose something that is noticed late: an owner that is away for long could then not make up for it,
+ * and the others would wait for each other. */
+static bool loses_silently(const enum fault_kind *on, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (fault_damages(on[i]) && on[i] != FAULT_WIPE)
+            return true;
+    return false;
+}
+
 void schedule_draw(struct schedule *s, const struct schedule_options *o)
 {
     struct rng r;
@@ -96,10 +106,8 @@ void schedule_draw(struct schedule *s, const struct schedule_options *o)
         s->fault[s->n++] = (struct fault){.kind = FAULT_LOSS, .from_ms = 0, .until_ms = o->until_ms, .amount = o->loss};
     if (on_n == 0 || o->until_ms <= o->from_ms)
         return;
-    if (on[on_n - 1] == FAULT_AWAY) { /* once: two absences at a time leave too little of five nodes to learn from */
+    if (on[on_n - 1] == FAULT_AWAY && (--on_n == 0 || !loses_silently(on, on_n)))
         s->fault[s->n++] = draw_away(&r, o);
-        on_n--;
-    }
     if (on_n == 0)
         return;
     uint64_t want = (o->until_ms - o->from_ms) / FAULT_EVERY_MS * (1 + o->nodes / 8);
