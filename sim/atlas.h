@@ -2,14 +2,15 @@
  *
  * An acknowledged write lies on the disks of W owners of its vnode. A vnode can lose what W-1 of its owners held, and not more:
  * that is the budget. An owner that was struck counts against it from that moment on until it holds again what it may have lost:
- * it runs, on the disk that was struck, has noticed that, and is not recovering in the vnode any more. That is also what lets it recover at all: of
- * the N-1 others at most W-2 are struck, so N-W+1 remain, and so many it must have synced from (core/repair_recover.c).
+ * it runs, on the disk that was struck, has noticed that, and is not recovering in the vnode any more. That is also what lets it
+ * recover at all: of the N-1 others at most W-2 are struck, so N-W+1 remain, and so many it must have synced from
+ * (core/repair_recover.c).
  *
  * A schedule says where damage should fall; only the run knows how far the healing is. So the atlas is asked at the moment a
  * fault strikes, and one beyond the budget does less than it would: power is lost, the disk stays as it is. The answer depends
  * on the run alone, so a seed stays a run, and a schedule with faults taken out of it is one.
  *
- * What was struck does not heal unless it is noticed: a node that is back on its disk and has never had a doubt lacks what it lost.
+ * What was struck does not heal unless it is noticed: a node that is back on its disk and never had a doubt lacks what it lost.
  * But where the end of a log is lost, peers may not have heard of it, when it was nothing that was acknowledged: there a node is
  * taken to be well when its peers had the time to tell it. If it is not, what is lost then is a bug.
  *

@@ -3,8 +3,8 @@
  *   - a hint goes only after its owner's durable ack: whenever one is dropped, its target's disk holds that version or a greater;
  *   - a hint that was promised (EV_HINTED) is on the holder's disk, where a loss of power leaves it;
  *   - when all is healed and quiet, no hints are left, and hints alone have made the owners of every key equal, version
- *     for version: but for the keys whose write, or whose hint, was on its way when its coordinator lost power, or its disk, or was
- *     refused by the coordinator's own disk (nobody knows of those any more: reads and anti-entropy repair them). */
+ *     for version: but for the keys whose write, or whose hint, was on its way when its coordinator lost power, or its disk, or
+ *     was refused by the coordinator's own disk (nobody knows of those any more: reads and anti-entropy repair them). */
 #ifndef COVEY_SIM_HINTS_H
 #define COVEY_SIM_HINTS_H
 
@@ -33,8 +33,8 @@ struct hints_check {
 void hints_check_init(struct hints_check *h, struct world *w, uint32_t keys);
 void hints_check_close(struct hints_check *h);
 
-/* The world's news: an EV_HINTED, EV_HINTS or EV_STORED, an action that is about to be carried out, a node that is about to lose power, and one whose disk
- * is about to lose something. */
+/* The world's news: an EV_HINTED, EV_HINTS or EV_STORED, an action that is about to be carried out, a node that is about to lose
+ * power, and one whose disk is about to lose something. */
 void hints_check_result(struct hints_check *h, uint32_t node, const struct event *ev);
 void hints_check_action(struct hints_check *h, uint32_t node, const struct action *a);
 void hints_check_losing(struct hints_check *h, uint32_t node);

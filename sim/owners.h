@@ -13,7 +13,8 @@ bool owners_compared(struct world *w, uint64_t since_ms);
  * not NULL) says what, and where. */
 bool owners_erased(struct world *w, struct buf *why);
 
-/* Whether they hold the same, nobody else holds anything, and every value can be read; when not, why says which key, and where. */
+/* Whether they hold the same, nobody else holds anything, and every value can be read; when not, why says which key, and
+ * where. */
 bool owners_equal(struct world *w, struct buf *why);
 
 #endif

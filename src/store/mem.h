@@ -45,7 +45,8 @@ void mem_disk_close(struct mem_disk *d);
 /* The log's position (store.h) as the disk has it. */
 uint64_t mem_disk_position(const struct mem_disk *d);
 
-/* Whether the last write is one that the disk lost: the log will end at this position when it is opened. And makes it be there. */
+/* Whether the last write is one that the disk lost: the log will end at this position when it is opened. And makes it be
+ * there. */
 bool mem_disk_lost_end(const struct mem_disk *d, uint64_t *position);
 void mem_disk_spare_end(struct mem_disk *d);
 
