@@ -1,6 +1,24 @@
 #include "store/recent.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/error.h"
+
+static const size_t TABLE_BYTES = RECENT_SLOTS * sizeof(uint64_t);
+
+int recent_init(struct recent *r)
+{
+    *r = (struct recent){.mark = {calloc(1, TABLE_BYTES), calloc(1, TABLE_BYTES)}};
+    return r->mark[0] && r->mark[1] ? 0 : ERR_NO_MEMORY;
+}
+
+void recent_close(struct recent *r)
+{
+    free(r->mark[0]);
+    free(r->mark[1]);
+    *r = (struct recent){0};
+}
 
 /* The hash of a key is as good as random; a version's parts are told apart by odd factors. Never 0, which is no mark. */
 static uint64_t mark_of(uint64_t hash, const struct version *v)
@@ -9,23 +27,39 @@ static uint64_t mark_of(uint64_t hash, const struct version *v)
     return mark ? mark : 1;
 }
 
+/* The slot of a mark, or the empty one where it belongs: there always is one, for half of a table stays empty. */
+static uint64_t *slot_of(uint64_t *table, uint64_t mark)
+{
+    uint32_t i = (uint32_t)(mark ^ mark >> 32) % RECENT_SLOTS;
+    while (table[i] != 0 && table[i] != mark)
+        i = (i + 1) % RECENT_SLOTS;
+    return &table[i];
+}
+
+/* The newer table is full: it is the older one from now on. */
+static void turn_over(struct recent *r)
+{
+    uint64_t *older = r->mark[1];
+    r->mark[1] = r->mark[0];
+    r->mark[0] = memset(older, 0, TABLE_BYTES);
+    r->forgot_ms = r->since_ms;
+    r->n = 0;
+}
+
 void recent_take(struct recent *r, uint64_t hash, const struct version *v, uint64_t now_ms)
 {
-    uint64_t *last_ms = &r->last_ms[r->next / RECENT_BLOCK];
-    if (r->next % RECENT_BLOCK == 0 && *last_ms > r->forgot_ms)
-        r->forgot_ms = *last_ms;
-    r->mark[r->next] = mark_of(hash, v);
-    *last_ms = now_ms;
-    r->next = (r->next + 1) % RECENT_PUTS;
+    if (r->n == RECENT_PUTS)
+        turn_over(r);
+    if (r->n++ == 0)
+        r->since_ms = now_ms;
+    uint64_t mark = mark_of(hash, v);
+    *slot_of(r->mark[0], mark) = mark;
 }
 
 bool recent_took(const struct recent *r, uint64_t hash, const struct version *v)
 {
     uint64_t mark = mark_of(hash, v);
-    bool found = false;
-    for (unsigned i = 0; i < RECENT_PUTS; i++)
-        found |= r->mark[i] == mark; /* no way out: so it is done several at a time */
-    return found;
+    return *slot_of(r->mark[0], mark) == mark || *slot_of(r->mark[1], mark) == mark;
 }
 
 uint32_t recent_reach_ms(const struct recent *r, uint64_t now_ms)
@@ -36,6 +70,8 @@ uint32_t recent_reach_ms(const struct recent *r, uint64_t now_ms)
 
 void recent_forget(struct recent *r, uint64_t now_ms)
 {
-    memset(r->mark, 0, sizeof r->mark);
+    memset(r->mark[0], 0, TABLE_BYTES);
+    memset(r->mark[1], 0, TABLE_BYTES);
+    r->n = 0;
     r->forgot_ms = now_ms;
 }

@@ -5,9 +5,10 @@
  * write was taken, and superseded since: readers may have seen it, and to bring it back above what superseded it would
  * turn their time around (core/coord_write.c). The index only knows what is held now; the difference is in the past.
  *
- * The last few thousand puts that were taken, in the order in which they came: to remember one is to write eight bytes
- * behind the last, and only a put that is superseded pays for a search. How far back this reaches is a time, not a number,
- * to whoever asks: recent_reach_ms. */
+ * The last puts that were taken, as marks of eight bytes in two hash tables, of which the older goes when the newer is full:
+ * to remember a put and to look for one is to touch a cache line or two. It must remember more puts than coordinators have
+ * under way, or a busy cluster would forget what it is asked for: that is what RECENT_PUTS is. How far back it reaches is a
+ * time, not a number, to whoever asks: recent_reach_ms. */
 #ifndef COVEY_STORE_RECENT_H
 #define COVEY_STORE_RECENT_H
 
@@ -17,16 +18,20 @@
 #include "wire/record.h"
 
 enum {
-    RECENT_PUTS = 8192, /* 20 ms at 400,000 a second: longer than a put is under way at such a rate */
-    RECENT_BLOCK = 64,  /* this many are forgotten at a time */
+    RECENT_PUTS = 64 * 1024,        /* at least so many; at most twice as many */
+    RECENT_SLOTS = 2 * RECENT_PUTS, /* of each table: 1 MiB, touched as it fills */
 };
 
 struct recent {
-    uint64_t mark[RECENT_PUTS];                   /* of key and version */
-    uint64_t last_ms[RECENT_PUTS / RECENT_BLOCK]; /* when the last of each block came */
+    uint64_t *mark[2];  /* of key and version, by hash; 0: none. [0] is the newer */
+    uint64_t since_ms;  /* when the newer one's first came */
     uint64_t forgot_ms; /* what came up to then is forgotten: at first, all that came before the store was opened */
-    uint32_t next;
+    uint32_t n;         /* in the newer one */
 };
+
+/* 0 or ERR_NO_MEMORY. */
+int recent_init(struct recent *r);
+void recent_close(struct recent *r);
 
 /* A version was taken for the key of that hash. Times are monotonic ms. */
 void recent_take(struct recent *r, uint64_t hash, const struct version *v, uint64_t now_ms);

@@ -32,6 +32,8 @@ int table_init(struct table *t, uint64_t seed)
     if (!error)
         error = forest_init(&t->forest, VNODES_DEFAULT);
     if (!error)
+        error = recent_init(&t->recent);
+    if (!error)
         error = floors_init(&t->floors, VNODES_DEFAULT);
     return error ? error : tally_room(&t->tallies, 0);
 }
@@ -61,6 +63,7 @@ void table_close(struct table *t)
     free(t->live);
     burial_close(&t->burial);
     forest_close(&t->forest);
+    recent_close(&t->recent);
     free(t->tallies.of);
 }
 
