@@ -9,7 +9,7 @@
 #include "core/repair.h"
 #include "core/ring.h"
 
-enum { SELF = 1, PEER = 2, VNODES = 64, WALL_MS = 1000000000 };
+enum { SELF = 1, PEER = 2, THIRD = 3, VNODES = 64, WALL_MS = 1000000000 };
 
 static const struct addr ADDR = {.family = 4, .port = 7};
 static struct layout layout;
@@ -198,7 +198,7 @@ static void silence_a_death_and_a_fence_end_it(void **state)
     assert_int_equal(out.n, 0);
 }
 
-static void who_lost_records_takes_young_ones_too_and_recovers_from_a_sound_peer_only(void **state)
+static void who_lost_records_takes_young_ones_too_and_recovers_from_a_sound_peer(void **state)
 {
     (void)state;
     struct buf theirs;
@@ -210,19 +210,61 @@ static void who_lost_records_takes_young_ones_too_and_recovers_from_a_sound_peer
     assert_non_null(sent(MSG_GET));
     buf_close(&theirs);
     static const uint8_t roots[8 * REPAIR_ROOTS] = {1};
-    for (unsigned sound = 0; sound < 2; sound++) {
-        run_end(&r, false);
-        for (uint64_t op = begin(); r.run.phase != REPAIR_IDLE; op = r.run.phase != REPAIR_IDLE ? op_of(sent(MSG_TREE_GET)) : 0) {
-            struct message m = {.kind = MSG_TREE};
-            m.tree = (struct msg_tree){.op = op, .hashes = slice_of(roots, sizeof roots), .recovering = sound ? 0 : UINT32_MAX};
-            out_clear(&out);
-            repair_told(&r, TOKEN_NUMBER(op), 0, slice_of(roots, sizeof roots), slice_of(NULL, 0), 0, &out);
-            assert_true(repair_message(&r, PEER, &m, &out));
-            repair_check(&r);
-        }
-        assert_int_equal(r.recovering_n, sound ? 0 : VNODES - (REPAIR_ROOTS - 1)); /* all but one had equal roots before */
+    run_end(&r, false);
+    for (uint64_t op = begin(); r.run.phase != REPAIR_IDLE; op = r.run.phase != REPAIR_IDLE ? op_of(sent(MSG_TREE_GET)) : 0) {
+        struct message m = {.kind = MSG_TREE};
+        m.tree = (struct msg_tree){.op = op, .hashes = slice_of(roots, sizeof roots)};
+        out_clear(&out);
+        repair_told(&r, TOKEN_NUMBER(op), 0, slice_of(roots, sizeof roots), slice_of(NULL, 0), 0, &out);
+        assert_true(repair_message(&r, PEER, &m, &out));
+        repair_check(&r);
     }
+    assert_int_equal(r.recovering_n, 0);
     assert_false(repair_recovering(&r, 0));
+}
+
+/* It takes all of the others that are to be had, where sound ones are not; three owners, so two others. */
+static void who_recovers_waits_for_sound_owners_or_for_all(void **state)
+{
+    (void)state;
+    struct layout three;
+    struct layout_member member[3] = {{.id = SELF, .weight = 100}, {.id = PEER, .weight = 100}, {.id = THIRD, .weight = 100}};
+    struct ring_change birth = {.member = member, .member_n = 3, .n_wanted = 3, .vnodes = VNODES, .generation = 1};
+    layout_init(&three);
+    assert_int_equal(ring_compute(&birth, &three), 0);
+    assert_int_equal(repair_layout(&r, &three), 0);
+    repair_doubt_all(&r);
+    r.run.peer = PEER;
+    repair_source(&r, 0, false);
+    repair_source(&r, 0, true);
+    repair_source(&r, 1, false);
+    repair_source(&r, 2, true);
+    assert_int_equal(r.recovering_n, VNODES); /* N-W+1 is two */
+    r.run.peer = THIRD;
+    repair_source(&r, 0, true);
+    repair_source(&r, 1, false);
+    assert_false(repair_recovering(&r, 0));
+    assert_false(repair_recovering(&r, 1)); /* what nobody has is lost for good */
+    assert_true(repair_recovering(&r, 2));
+    assert_int_equal(repair_layout(&r, &layout), 0);
+    layout_close(&three);
+}
+
+static void who_is_alone_waits_for_nobody(void **state)
+{
+    (void)state;
+    struct layout alone;
+    struct layout_member member[1] = {{.id = SELF, .weight = 100}};
+    struct ring_change birth = {.member = member, .member_n = 1, .n_wanted = 1, .vnodes = VNODES, .generation = 1};
+    layout_init(&alone);
+    assert_int_equal(ring_compute(&birth, &alone), 0);
+    assert_int_equal(repair_layout(&r, &alone), 0);
+    repair_doubt_all(&r);
+    struct slice healed;
+    assert_int_equal(r.recovering_n, 0);
+    assert_true(repair_healed(&r, &healed));
+    assert_int_equal(repair_layout(&r, &layout), 0);
+    layout_close(&alone);
 }
 
 static void one_damaged_slot_makes_one_vnode_recover_and_only_that_is_compared(void **state)
@@ -355,7 +397,9 @@ int main(void)
         TEST(nonsense_from_the_peer_ends_it),
         TEST(silence_a_death_and_a_fence_end_it),
         TEST(one_damaged_slot_makes_one_vnode_recover_and_only_that_is_compared),
-        TEST(who_lost_records_takes_young_ones_too_and_recovers_from_a_sound_peer_only),
+        TEST(who_lost_records_takes_young_ones_too_and_recovers_from_a_sound_peer),
+        TEST(who_recovers_waits_for_sound_owners_or_for_all),
+        TEST(who_is_alone_waits_for_nobody),
         TEST(who_recovers_takes_the_floors_of_the_others),
         TEST(what_is_brought_says_where_it_comes_from),
         TEST(an_expiry_alone_is_a_lost_value_or_one_that_is_over),

@@ -57,6 +57,7 @@ void repair_close(struct repair *r)
     free(r->synced_ms);
     free(r->recovering);
     free(r->sources);
+    free(r->met);
     free(r->run.vnode);
     struct repair_side *side[2] = {&r->run.own, &r->run.theirs};
     buf_close(&r->run.ranges);
@@ -67,7 +68,7 @@ void repair_close(struct repair *r)
     }
     r->peer = NULL;
     r->synced_ms = NULL;
-    r->recovering = r->sources = NULL;
+    r->recovering = r->sources = r->met = NULL;
     r->run.vnode = NULL;
 }
 
@@ -123,15 +124,16 @@ int repair_layout(struct repair *r, const struct layout *layout)
 {
     struct repair_peer *peer = calloc(layout->member_n, sizeof *peer);
     uint64_t *synced = calloc((size_t)layout->vnodes * layout->n, sizeof *synced);
-    uint8_t *recovering = calloc(layout->vnodes, 1), *sources = calloc(layout->vnodes, 1);
+    uint8_t *recovering = calloc(layout->vnodes, 1), *sources = calloc(layout->vnodes, 1), *met = calloc(layout->vnodes, 1);
     uint16_t *vnode = realloc(r->run.vnode, layout->vnodes * sizeof *vnode);
     if (vnode)
         r->run.vnode = vnode;
-    if (!peer || !synced || !recovering || !sources || !vnode) {
+    if (!peer || !synced || !recovering || !sources || !met || !vnode) {
         free(peer);
         free(synced);
         free(recovering);
         free(sources);
+        free(met);
         return ERR_NO_MEMORY;
     }
     run_end(r, false);
@@ -141,8 +143,10 @@ int repair_layout(struct repair *r, const struct layout *layout)
     free(r->synced_ms);
     free(r->recovering);
     free(r->sources);
+    free(r->met);
     r->recovering = recovering;
     r->sources = sources;
+    r->met = met;
     r->recovering_n = 0;
     r->peer = peer;
     r->synced_ms = synced;

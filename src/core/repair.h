@@ -99,7 +99,8 @@ struct repair {
     const struct layout *layout; /* borrowed from the chain */
     struct repair_peer *peer;    /* parallel to layout->member */
     uint8_t *recovering;         /* per vnode: reads are refused; see repair_recover.c */
-    uint8_t *sources;            /* per vnode: the places of the owners that were synced from, a bit each */
+    uint8_t *sources;            /* per vnode: the places of the owners that were synced from and are sound, a bit each; */
+    uint8_t *met;                /* and of all that were synced from */
     uint32_t recovering_n;
     uint32_t doubts;           /* counts vnodes that were marked, ever */
     uint8_t doubt[SLOTS / 8];  /* slots that may lack records, a bit each: marks what a later layout gives us too */
@@ -169,8 +170,8 @@ void run_begin(struct repair *r, unsigned m, uint16_t only, struct out *out);
 /* Ends the one under way, if any. What is still on its way is not waited for. */
 void run_end(struct repair *r, bool complete);
 
-/* repair_recover.c: a vnode was synced with the peer, which is not recovering there. */
-void repair_source(struct repair *r, uint16_t vnode);
+/* repair_recover.c: a vnode was synced with the peer; sound: it is not recovering there. */
+void repair_source(struct repair *r, uint16_t vnode, bool sound);
 
 /* repair_recover.c: a layout is in force: marks its vnodes anew. */
 void repair_remark(struct repair *r);

@@ -12,7 +12,10 @@
  * What it has erased it does not know any more either, nor up to which floor: it takes the floors of those that it compares
  * with, for old records are on their way to it too. A floor that is higher than it was refuses more, and is never wrong.
  *
- * Where so many others are not to be had it stays recovering: then it is not known whether something is lost.
+ * Where so many others are not to be had it stays recovering: then it is not known whether something is lost. But when it has
+ * merged what *all* other owners hold, recovering or not, it has all that there is: what is missing then is lost for good,
+ * and to wait would help nobody. So owners that lost power together under interval durability do not wait for each other for
+ * ever, and one that is alone (N is 1) does not wait at all.
  *
  * What puts vnodes in doubt: damaged records, which the store tells (by slot); and a log that ends below what was announced of
  * it, or a lost disk, which node.c finds out: then all of them. The store remembers a doubt over restarts, so a vnode that is
@@ -38,7 +41,7 @@ static bool in_doubt(const struct repair *r, uint16_t vnode)
     return false;
 }
 
-/* Nothing of a vnode is in doubt any more: because it is synced, or was never ours. */
+/* Nothing of a vnode is in doubt any more: because it is synced, was never ours, or is nobody else's. */
 static void heal(struct repair *r, uint16_t vnode)
 {
     unsigned each = SLOTS / r->layout->vnodes;
@@ -54,7 +57,7 @@ static void mark(struct repair *r, uint16_t vnode)
     const struct layout *l = r->layout;
     r->recovering_n += !r->recovering[vnode];
     r->recovering[vnode] = true;
-    r->sources[vnode] = 0;
+    r->sources[vnode] = r->met[vnode] = 0;
     r->doubts++;
     for (unsigned i = 0; i < l->n; i++)
         r->peer[l->owner[(size_t)vnode * l->n + i]].due_ms = r->now_ms;
@@ -65,7 +68,7 @@ void repair_remark(struct repair *r)
     for (uint16_t v = 0; v < r->layout->vnodes; v++) {
         if (!in_doubt(r, v))
             continue;
-        if (ring_owns(r->layout, v, r->self))
+        if (ring_owns(r->layout, v, r->self) && r->layout->n > 1)
             mark(r, v);
         else
             heal(r, v);
@@ -110,18 +113,26 @@ bool repair_healed(struct repair *r, struct slice *slots)
     return true;
 }
 
-void repair_source(struct repair *r, uint16_t vnode)
+static unsigned bits(uint8_t set)
+{
+    unsigned n = 0;
+    for (; set; set &= (uint8_t)(set - 1))
+        n++;
+    return n;
+}
+
+void repair_source(struct repair *r, uint16_t vnode, bool sound)
 {
     const struct layout *l = r->layout;
     if (!r->recovering[vnode])
         return;
-    for (unsigned i = 0; i < l->n; i++)
-        if (ring_owner(l, vnode, i)->id == r->run.peer)
-            r->sources[vnode] |= (uint8_t)(1u << i);
-    unsigned sources = 0;
-    for (unsigned i = 0; i < l->n; i++)
-        sources += r->sources[vnode] >> i & 1;
-    if (sources < l->r)
+    for (unsigned i = 0; i < l->n; i++) {
+        if (ring_owner(l, vnode, i)->id != r->run.peer)
+            continue;
+        r->met[vnode] |= (uint8_t)(1u << i);
+        r->sources[vnode] |= (uint8_t)(sound << i);
+    }
+    if (bits(r->sources[vnode]) < l->r && bits(r->met[vnode]) < l->n - 1u)
         return;
     r->recovering[vnode] = false;
     r->recovering_n--;

@@ -140,8 +140,8 @@ static void vnode_done(struct repair *r, uint16_t vnode, unsigned i, bool comple
     r->run.all &= complete;
     if (complete)
         repair_mark(r, vnode);
-    if (complete && !(r->run.unsound >> i & 1))
-        repair_source(r, vnode);
+    if (complete)
+        repair_source(r, vnode, !(r->run.unsound >> i & 1));
 }
 
 static void judge_roots(struct repair *r, struct out *out)
