@@ -40,7 +40,8 @@
 
 void repair_init(struct repair *r, uint64_t self, uint64_t seed)
 {
-    *r = (struct repair){.self = self, .next_ms = UINT64_MAX, .only = REPAIR_ALL};
+    *r = (struct repair){.self = self, .next_ms = UINT64_MAX, .sweep_ms = UINT64_MAX, .only = REPAIR_ALL};
+    refused_init(&r->refused);
     rng_init(&r->rng, seed);
     struct repair_side *side[2] = {&r->run.own, &r->run.theirs};
     buf_init(&r->run.ranges, KEY_MAX);
@@ -59,6 +60,7 @@ void repair_close(struct repair *r)
     free(r->sources);
     free(r->met);
     free(r->run.vnode);
+    refused_close(&r->refused);
     struct repair_side *side[2] = {&r->run.own, &r->run.theirs};
     buf_close(&r->run.ranges);
     for (unsigned i = 0; i < 2; i++) {
@@ -148,6 +150,10 @@ int repair_layout(struct repair *r, const struct layout *layout)
     r->sources = sources;
     r->met = met;
     r->recovering_n = 0;
+    refused_close(&r->refused);
+    refused_init(&r->refused);
+    r->sweep_n = 0;
+    r->sweep_number = 0;
     r->peer = peer;
     r->synced_ms = synced;
     r->layout = layout;
@@ -251,7 +257,7 @@ void repair_tick(struct repair *r, struct out *out)
             run_end(r, false);
         return;
     }
-    if (!r->layout || r->fenced)
+    if (!r->layout || r->fenced || repair_sweep(r, out))
         return;
     int m = next_peer(r);
     if (m >= 0)
@@ -286,7 +292,9 @@ uint64_t repair_deadline_ms(const struct repair *r)
 {
     if (r->run.phase != REPAIR_IDLE)
         return r->run.deadline_ms;
-    return r->fenced ? UINT64_MAX : r->next_ms;
+    if (r->fenced || r->sweep_n > 0)
+        return UINT64_MAX;
+    return r->sweep_ms < r->next_ms ? r->sweep_ms : r->next_ms;
 }
 
 void repair_check(const struct repair *r)
@@ -300,6 +308,9 @@ void repair_check(const struct repair *r)
     for (uint16_t v = 0; r->layout && v < r->layout->vnodes; v++)
         recovering += r->recovering[v];
     CHECK(recovering == r->recovering_n);
+    refused_check(&r->refused);
+    for (unsigned i = 0; i < r->refused.n; i++)
+        CHECK(r->recovering[r->refused.entry[i].vnode]);
     CHECK(n == 0 || run->phase == REPAIR_MOVES);
     CHECK(run->phase == REPAIR_IDLE || (r->layout && !r->fenced && repair_find(r, run->peer)));
     CHECK(run->vnode_at <= run->vnode_n && run->differ_at <= run->differ_n && run->differ_n <= REPAIR_ROOTS);

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/rng.h"
 #include "core/event.h"
+#include "core/refused.h"
 #include "wire/merkle.h"
 
 enum {
@@ -50,6 +51,8 @@ struct repair_flight {
     bool deletion;
     enum { FLIGHT_PULL, FLIGHT_KEEP, FLIGHT_READ, FLIGHT_PUSH } stage; /* get theirs, store it; read ours, put it there */
     struct slice key;                                                  /* in a list */
+    struct version version;                                            /* PUSH: of what was read, */
+    uint64_t expiry_ms;                                                /* with its expiry */
 };
 
 /* What one store answered. */
@@ -102,6 +105,11 @@ struct repair {
     uint8_t *sources;            /* per vnode: the places of the owners that were synced from and are sound, a bit each; */
     uint8_t *met;                /* and of all that were synced from */
     uint32_t recovering_n;
+    struct refused refused;    /* of the vnodes marked: what sources would not take */
+    uint64_t sweep_ms;         /* when what enough of them refused is looked for; UINT64_MAX: nothing is new */
+    uint64_t sweep_number;     /* of the erasures that are on their way to the own store, */
+    unsigned sweep_n;          /* so many, */
+    bool sweep_failed;         /* of which some failed */
     uint32_t doubts;           /* counts vnodes that were marked, ever */
     uint8_t doubt[SLOTS / 8];  /* slots that may lack records, a bit each: marks what a later layout gives us too */
     uint8_t healed[SLOTS / 8]; /* slots that ceased to be in doubt since repair_healed was asked, */
@@ -170,8 +178,22 @@ void run_begin(struct repair *r, unsigned m, uint16_t only, struct out *out);
 /* Ends the one under way, if any. What is still on its way is not waited for. */
 void run_end(struct repair *r, bool complete);
 
-/* repair_recover.c: a vnode was synced with the peer; sound: it is not recovering there. */
+/* A number for a question or a record: `place` is its low byte. */
+uint64_t run_number(struct repair *r, unsigned place);
+
+/* repair_recover.c: a vnode is about to be compared with the peer; it was synced with the peer; sound: which is not recovering
+ * there. */
+void repair_anew(struct repair *r, uint16_t vnode);
 void repair_source(struct repair *r, uint16_t vnode, bool sound);
+
+/* repair_recover.c: the peer refused a record of ours as too old. False when that could not be noted: then the vnode is not
+ * synced with it. */
+bool repair_refused(struct repair *r, uint16_t vnode, const struct record *record);
+
+/* repair_recover.c: erases what enough sources refused. True while erasures are on their way: no exchange begins then. */
+bool repair_sweep(struct repair *r, struct out *out);
+/* One of them is stored, or is not. */
+void repair_swept(struct repair *r, int error);
 
 /* repair_recover.c: a layout is in force: marks its vnodes anew. */
 void repair_remark(struct repair *r);

@@ -12,6 +12,26 @@
  * What it has erased it does not know any more either, nor up to which floor: it takes the floors of those that it compares
  * with, for old records are on their way to it too. A floor that is higher than it was refuses more, and is never wrong.
  *
+ * What it holds too much. A disk that is set back holds values again whose deletions were erased: nobody has anything of
+ * their keys any more, only floors, and once it is sound again what it brings is believed (repair.c). So what it offers while
+ * recovering is offered without a ticket, and what N-W+1 sound owners refuse as too old is erased, as compare-and-erase, before
+ * the vnode is through. For had it been acknowledged, one of these would have held it; that one has nothing of the key now,
+ * and entries go only by erasing, when every owner has confirmed a deletion. It was deleted, then, or it was never
+ * acknowledged and may be lost: a write that is still under way is newer than all floors, which lag behind by the age of
+ * erasing. What one of them takes, or has, stays: a floor is of the whole vnode, and a live value that one owner missed is
+ * refused by that one too. Once the first of them is compared with, its floor keeps out what another who was set back, or a
+ * late hint, might still bring. What an owner refuses that is recovering itself says nothing: it may have lost the value. So who
+ * is through because it has met all others (below) keeps what fewer sound ones refused: better a deletion undone than the
+ * last copy lost.
+ *
+ * The table of what was refused is bounded (refused.h). A comparison with entries that did not fit does not count; those that
+ * did are erased when enough refuse them, and there is room for the next at the comparison after. Comparing with an owner anew
+ * forgets what it refused before, and that it was a source: it may have taken it from another owner meanwhile.
+ *
+ *     refused by one --(by N-W+1)--> leaving (ACT_STORE_PUT of an erasure) --(stored)--> gone
+ *          ^                            |
+ *          '----(not stored: later)-----'
+ *
  * Where so many others are not to be had it stays recovering: then it is not known whether something is lost. But when it has
  * merged what *all* other owners hold, recovering or not, it has all that there is: what is missing then is lost for good,
  * and to wait would help nobody. So owners that lost power together under interval durability do not wait for each other for
@@ -21,12 +41,13 @@
  * it, or a lost disk, which node.c finds out: then all of them. The store remembers a doubt over restarts, so a vnode that is
  * through is told it.
  *
- *     sound --(a doubt)--> recovering, no sources --(synced with a sound owner)--> ... --(N-W+1 of them)--> sound
+ *     sound --(a doubt)--> recovering, no sources --(synced with a sound owner)--> ... --(with N-W+1)--> sound
  *                              ^                            |
  *                              '------- (another doubt) ----'
  *
  * Invariants: recovering_n counts the vnodes marked in recovering[], all of them owned; a source is counted once, by its
- * place; a marked vnode has a slot in doubt. */
+ * place; a marked vnode has a slot in doubt; only marked vnodes have entries in `refused`; no exchange is under way while
+ * erasures are. */
 #include "core/repair.h"
 
 #include "base/check.h"
@@ -58,6 +79,7 @@ static void mark(struct repair *r, uint16_t vnode)
     r->recovering_n += !r->recovering[vnode];
     r->recovering[vnode] = true;
     r->sources[vnode] = r->met[vnode] = 0;
+    refused_drop(&r->refused, vnode);
     r->doubts++;
     for (unsigned i = 0; i < l->n; i++)
         r->peer[l->owner[(size_t)vnode * l->n + i]].due_ms = r->now_ms;
@@ -121,23 +143,95 @@ static unsigned bits(uint8_t set)
     return n;
 }
 
-void repair_source(struct repair *r, uint16_t vnode, bool sound)
+static unsigned place_of_peer(const struct repair *r, uint16_t vnode)
+{
+    unsigned place = 0;
+    while (ring_owner(r->layout, vnode, place)->id != r->run.peer)
+        place++;
+    return place;
+}
+
+/* Ends the vnode's recovering, if there is nothing left to do. */
+static void end_if_through(struct repair *r, uint16_t vnode)
 {
     const struct layout *l = r->layout;
-    if (!r->recovering[vnode])
+    if (!r->recovering[vnode] || (bits(r->sources[vnode]) < l->r && bits(r->met[vnode]) < l->n - 1u))
         return;
-    for (unsigned i = 0; i < l->n; i++) {
-        if (ring_owner(l, vnode, i)->id != r->run.peer)
-            continue;
-        r->met[vnode] |= (uint8_t)(1u << i);
-        r->sources[vnode] |= (uint8_t)(sound << i);
-    }
-    if (bits(r->sources[vnode]) < l->r && bits(r->met[vnode]) < l->n - 1u)
+    if (refused_any(&r->refused, vnode, l->r))
         return;
+    refused_drop(&r->refused, vnode);
     r->recovering[vnode] = false;
     r->recovering_n--;
     heal(r, vnode);
 }
+
+void repair_anew(struct repair *r, uint16_t vnode)
+{
+    if (!r->recovering[vnode])
+        return;
+    unsigned place = place_of_peer(r, vnode);
+    r->met[vnode] &= (uint8_t) ~(1u << place);
+    r->sources[vnode] &= (uint8_t) ~(1u << place);
+    refused_forget(&r->refused, vnode, place);
+}
+
+void repair_source(struct repair *r, uint16_t vnode, bool sound)
+{
+    if (!r->recovering[vnode])
+        return;
+    unsigned place = place_of_peer(r, vnode);
+    r->met[vnode] |= (uint8_t)(1u << place);
+    r->sources[vnode] |= (uint8_t)(sound << place);
+    end_if_through(r, vnode);
+}
+
+/* ---- What the sources would not take ---- */
+
+bool repair_refused(struct repair *r, uint16_t vnode, const struct record *record)
+{
+    if (!r->recovering[vnode] || r->run.unsound)
+        return true; /* nothing follows from it */
+#ifdef CANARY_SET_BACK_REVIVES
+    return true;
+#endif
+    r->sweep_ms = r->now_ms;
+    return refused_add(&r->refused, vnode, place_of_peer(r, vnode), record) == 0;
+}
+
+bool repair_sweep(struct repair *r, struct out *out)
+{
+    if (r->sweep_n > 0 || r->now_ms < r->sweep_ms)
+        return r->sweep_n > 0;
+    r->sweep_ms = UINT64_MAX;
+    r->sweep_number = run_number(r, REPAIR_WINDOW);
+    r->sweep_failed = false;
+    for (unsigned i = 0; i < r->refused.n && r->sweep_n < REPAIR_WINDOW; i++) {
+        struct refused_entry *e = &r->refused.entry[i];
+        if (!refused_by(e, r->layout->r))
+            continue;
+        e->leaving = true;
+        r->sweep_n++;
+        struct action *a = out_add(out, ACT_STORE_PUT);
+        a->put.token = TOKEN(TOKEN_REPAIR, r->sweep_number);
+        a->put.record = refused_record(&r->refused, e);
+        a->put.record.kind = RECORD_FLOOR;
+    }
+    return r->sweep_n > 0;
+}
+
+void repair_swept(struct repair *r, int error)
+{
+    r->sweep_failed |= error && error != ERR_SUPERSEDED; /* something newer is there since: that one was refused by nobody */
+    if (--r->sweep_n > 0)
+        return;
+    refused_left(&r->refused, r->sweep_failed);
+    r->sweep_ms = r->now_ms + (r->sweep_failed ? REPAIR_RETRY_MS : 0);
+    for (uint16_t v = 0; v < r->layout->vnodes; v++)
+        end_if_through(r, v);
+    repair_plan(r);
+}
+
+/* ---- Floors ---- */
 
 static uint64_t u64_at(const struct buf *b, unsigned i)
 {

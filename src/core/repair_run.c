@@ -19,7 +19,7 @@
 
 static const unsigned QUESTION = 0xff; /* in the low byte of a number: not a flight's place */
 
-static uint64_t number_new(struct repair *r, unsigned place)
+uint64_t run_number(struct repair *r, unsigned place)
 {
     return (++r->serial << 8 | place) & 0xffffffffffffff;
 }
@@ -40,7 +40,7 @@ static void question_new(struct repair *r, enum repair_phase phase)
     struct repair_run *run = &r->run;
     run->phase = phase;
     run->own.answered = run->theirs.answered = false;
-    run->number = number_new(r, QUESTION);
+    run->number = run_number(r, QUESTION);
     progress(r);
 }
 
@@ -128,6 +128,7 @@ static void next_vnode(struct repair *r, struct out *out)
         return;
     }
     run->incomplete = false;
+    repair_anew(r, run->differ[run->differ_at]);
     run->question_n = 0;
     question_add(run, run->differ[run->differ_at]);
     ask_trees(r, REPAIR_LEAVES, out);
@@ -155,10 +156,12 @@ static void judge_roots(struct repair *r, struct out *out)
     repair_floors(r, out); /* before a vnode that differs in nothing is taken for recovered */
     for (unsigned i = 0; i < run->question_n; i++) {
         uint16_t vnode = (uint16_t)(run->question[2 * i] | run->question[2 * i + 1] << 8);
-        if (memcmp(run->own.told.p + 8 * i, run->theirs.told.p + 8 * i, 8) != 0)
+        if (memcmp(run->own.told.p + 8 * i, run->theirs.told.p + 8 * i, 8) != 0) {
             run->differ[run->differ_n++] = vnode;
-        else
-            vnode_done(r, vnode, i, true);
+            continue;
+        }
+        repair_anew(r, vnode);
+        vnode_done(r, vnode, i, true);
     }
     next_vnode(r, out);
 }
@@ -315,7 +318,7 @@ static void launch(struct repair *r, const struct listing_entry *e, bool pull, s
         place++;
     struct repair_flight *f = &run->flight[place];
     *f = (struct repair_flight){
-        .number = number_new(r, place), .size = e->size, .stage = pull ? FLIGHT_PULL : FLIGHT_READ, .key = e->key};
+        .number = run_number(r, place), .size = e->size, .stage = pull ? FLIGHT_PULL : FLIGHT_READ, .key = e->key};
     f->deletion = e->kind == RECORD_TOMBSTONE;
     run->flight_n++;
     run->flight_bytes += f->size;
@@ -432,14 +435,22 @@ static bool hopeless(int error)
     return error == ERR_STALE_EPOCH || error == ERR_FORMING || error == ERR_LOADING || error == ERR_NO_SPACE || error == ERR_BUSY;
 }
 
+/* Whether the record was too old for the other side and that is all that there is to do about it: it is a deletion, and was
+ * erased there; or we are recovering, and cannot vouch for it, but note it. */
+static bool settled_as_old(struct repair *r, const struct repair_flight *f, int error)
+{
+    if (error != ERR_TOO_OLD || f->deletion)
+        return error == ERR_TOO_OLD;
+    struct record pushed = {.version = f->version, .expiry_ms = f->expiry_ms, .key = f->key};
+    return f->stage == FLIGHT_PUSH && r->recovering_n > 0 && repair_refused(r, r->run.differ[r->run.differ_at], &pushed);
+}
+
 static void land_or_end(struct repair *r, struct repair_flight *f, int error, struct out *out)
 {
-    /* It was erased there; or we are recovering and cannot vouch for it, but have heard what they hold. */
-    bool erased = error == ERR_TOO_OLD && (f->deletion || (f->stage == FLIGHT_PUSH && r->recovering_n > 0));
     if (hopeless(error))
         run_end(r, false);
     else
-        land(r, f, error == 0 || error == ERR_SUPERSEDED || erased, out);
+        land(r, f, error == 0 || error == ERR_SUPERSEDED || settled_as_old(r, f, error), out);
 }
 
 /* What the own store must think of a record of the peer. */
@@ -478,6 +489,8 @@ void repair_read(struct repair *r, uint64_t number, int error, const struct reco
     r->info.sent++;
     r->info.bytes += record->value.n;
     f->stage = FLIGHT_PUSH;
+    f->version = record->version;
+    f->expiry_ms = record->expiry_ms;
     struct msg_put *m = &send(r, MSG_PUT, out)->put;
     *m = (struct msg_put){.op = TOKEN(TOKEN_REPAIR, f->number), .epoch = r->layout->epoch, .record = *record};
     m->record.key = f->key;
@@ -489,6 +502,8 @@ void repair_stored(struct repair *r, uint64_t number, int error, struct out *out
     struct repair_flight *f = flight_of(r, number);
     if (f && f->stage == FLIGHT_KEEP)
         land_or_end(r, f, error, out);
+    else if (number == r->sweep_number && r->sweep_n > 0)
+        repair_swept(r, error);
 }
 
 static void take_record(struct repair *r, const struct message *m, struct out *out)
