@@ -138,6 +138,7 @@ static bool step_result(struct world *w, uint32_t i)
         ev.told.error = r.error;
         ev.told.told = r.told;
         ev.told.floors = r.floors;
+        ev.told.flushed = r.flushed;
         ev.told.upto = r.upto;
         ev.told.dead = r.dead;
     } else {

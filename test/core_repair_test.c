@@ -16,7 +16,7 @@ static struct layout layout;
 static struct repair r;
 static struct out out;
 static uint8_t their_floors[8 * REPAIR_ROOTS], their_floor; /* what the peer says; of the first vnode */
-static uint64_t their_ticket;
+static uint64_t their_ticket, own_flushed, their_flushed;
 
 static int set_up(void **state)
 {
@@ -35,6 +35,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
+    own_flushed = their_flushed = 0;
     repair_check(&r);
     repair_close(&r);
     layout_close(&layout);
@@ -67,17 +68,24 @@ static uint64_t begin(void)
     return op_of(sent(MSG_TREE_GET));
 }
 
+/* The own store answers; its floors are 0. */
+static void own_told(uint64_t op, struct slice told)
+{
+    struct event ev = {.kind = EV_TOLD, .told = {.told = told, .flushed = own_flushed, .upto = UINT64_MAX}};
+    repair_told(&r, TOKEN_NUMBER(op), &ev, &out);
+}
+
 /* Both stores answer a question, the peer's last. */
 static void told(uint64_t op, enum message_kind kind, struct slice own, struct slice theirs, uint64_t upto)
 {
     struct message m = {.kind = (uint8_t)kind};
-    struct slice floors = slice_of(NULL, 0); /* ours are 0 */
     if (kind == MSG_TREE)
-        m.tree = (struct msg_tree){.op = op, .hashes = theirs, .floors = slice_of(their_floors, sizeof their_floors)};
+        m.tree = (struct msg_tree){
+            .op = op, .hashes = theirs, .floors = slice_of(their_floors, sizeof their_floors), .flushed = their_flushed};
     else
         m.list = (struct msg_list){.op = op, .upto = upto, .entries = theirs, .ticket = their_ticket};
     out_clear(&out);
-    repair_told(&r, TOKEN_NUMBER(op), 0, own, floors, UINT64_MAX, &out);
+    own_told(op, own);
     assert_int_equal(out.n, 0);
     memset(their_floors, 0, 8);
     their_floors[0] = their_floor;
@@ -194,7 +202,7 @@ static void silence_a_death_and_a_fence_end_it(void **state)
     assert_int_equal(r.run.phase, REPAIR_IDLE);
     assert_int_equal(repair_deadline_ms(&r), UINT64_MAX);
     out_clear(&out);
-    repair_told(&r, TOKEN_NUMBER(op), 0, slice_of(NULL, 0), slice_of(NULL, 0), 0, &out); /* late */
+    own_told(op, slice_of(NULL, 0)); /* late */
     assert_int_equal(out.n, 0);
 }
 
@@ -215,7 +223,7 @@ static void who_lost_records_takes_young_ones_too_and_recovers_from_a_sound_peer
         struct message m = {.kind = MSG_TREE};
         m.tree = (struct msg_tree){.op = op, .hashes = slice_of(roots, sizeof roots)};
         out_clear(&out);
-        repair_told(&r, TOKEN_NUMBER(op), 0, slice_of(roots, sizeof roots), slice_of(NULL, 0), 0, &out);
+        own_told(op, slice_of(roots, sizeof roots));
         assert_true(repair_message(&r, PEER, &m, &out));
         repair_check(&r);
     }
@@ -293,7 +301,7 @@ static void one_damaged_slot_makes_one_vnode_recover_and_only_that_is_compared(v
     repair_tick(&r, &out);
     struct message m = {.kind = MSG_TREE};
     m.tree = (struct msg_tree){.op = op_of(sent(MSG_TREE_GET)), .hashes = slice_of(roots, 8)};
-    repair_told(&r, TOKEN_NUMBER(m.tree.op), 0, slice_of(roots, 8), slice_of(NULL, 0), 0, &out);
+    own_told(m.tree.op, slice_of(roots, 8));
     assert_true(repair_message(&r, PEER, &m, &out));
     assert_int_equal(r.recovering_n, 0);
     assert_true(repair_healed(&r, &healed));
@@ -320,6 +328,66 @@ static void who_recovers_takes_the_floors_of_the_others(void **state)
     assert_true(slice_eq(out.action[0].put.record.key, SLICE("floor.0")));
     assert_int_equal(out.action[0].put.record.version.stamp, 9);
     assert_int_equal(out.action[1].kind, ACT_STORE_TREE); /* the others are as ours */
+}
+
+/* The roots of the first vnodes, which differ. */
+static void tell_roots(uint64_t op)
+{
+    static const uint8_t own[8 * REPAIR_ROOTS], theirs[8 * REPAIR_ROOTS] = {1};
+    told(op, MSG_TREE, slice_of(own, sizeof own), slice_of(theirs, sizeof theirs), 0);
+}
+
+static void a_flush_that_we_missed_is_stored_before_anything_is_compared(void **state)
+{
+    (void)state;
+    own_flushed = 5;
+    their_flushed = 9;
+    tell_roots(begin());
+    assert_int_equal(out.n, 1);
+    assert_int_equal(out.action[0].kind, ACT_STORE_PUT);
+    assert_int_equal(out.action[0].put.record.kind, RECORD_FLUSH);
+    assert_int_equal(out.action[0].put.record.version.stamp, 9);
+    assert_true(record_valid(&out.action[0].put.record));
+    uint64_t number = TOKEN_NUMBER(out.action[0].put.token);
+    own_flushed = 9;
+    out_clear(&out);
+    repair_stored(&r, number, ERR_SUPERSEDED, &out); /* something newer was seen there */
+    assert_int_equal(sent(MSG_TREE_GET)->tree_get.leaves, 0);
+    assert_int_equal(sent(MSG_TREE_GET)->tree_get.vnodes.n, 2 * REPAIR_ROOTS); /* the same ones */
+    tell_roots(op_of(sent(MSG_TREE_GET)));
+    assert_int_equal(sent(MSG_TREE_GET)->tree_get.leaves, 1);
+}
+
+static void a_flush_that_the_peer_missed_is_brought_to_it(void **state)
+{
+    (void)state;
+    own_flushed = 9;
+    tell_roots(begin());
+    assert_int_equal(out.n, 1);
+    struct message ack = {.kind = MSG_PUT_ACK, .put_ack = {.op = sent(MSG_PUT)->put.op}};
+    assert_int_equal(sent(MSG_PUT)->put.record.kind, RECORD_FLUSH);
+    assert_int_equal(sent(MSG_PUT)->put.record.version.stamp, 9);
+    assert_int_equal(sent(MSG_PUT)->put.epoch, layout.epoch);
+    their_flushed = 9;
+    out_clear(&out);
+    assert_true(repair_message(&r, PEER, &ack, &out));
+    tell_roots(op_of(sent(MSG_TREE_GET)));
+    assert_int_equal(sent(MSG_TREE_GET)->tree_get.leaves, 1);
+}
+
+static void a_flush_that_cannot_be_stored_ends_it(void **state)
+{
+    (void)state;
+    their_flushed = 9;
+    tell_roots(begin());
+    repair_stored(&r, TOKEN_NUMBER(out.action[0].put.token), ERR_NO_SPACE, &out);
+    assert_int_equal(r.run.phase, REPAIR_IDLE);
+    own_flushed = 10;
+    tell_roots(begin());
+    struct message ack = {.kind = MSG_PUT_ACK, .put_ack = {.op = sent(MSG_PUT)->put.op, .error = (uint32_t)ERR_NO_SPACE}};
+    assert_true(repair_message(&r, PEER, &ack, &out));
+    assert_int_equal(r.run.phase, REPAIR_IDLE);
+    assert_int_equal(r.info.incomplete, 1);
 }
 
 /* What is pushed carries the ticket of the list; what is pulled is as good as its owner. */
@@ -401,6 +469,9 @@ int main(void)
         TEST(who_recovers_waits_for_sound_owners_or_for_all),
         TEST(who_is_alone_waits_for_nobody),
         TEST(who_recovers_takes_the_floors_of_the_others),
+        TEST(a_flush_that_we_missed_is_stored_before_anything_is_compared),
+        TEST(a_flush_that_the_peer_missed_is_brought_to_it),
+        TEST(a_flush_that_cannot_be_stored_ends_it),
         TEST(what_is_brought_says_where_it_comes_from),
         TEST(an_expiry_alone_is_a_lost_value_or_one_that_is_over),
         TEST(a_dead_member_is_counted_and_a_strange_vnode_refused),

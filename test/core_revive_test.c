@@ -66,7 +66,8 @@ static void told(uint64_t peer, struct slice own, const struct message *m)
 {
     uint64_t op = m->kind == MSG_TREE ? m->tree.op : m->list.op;
     out_clear(&out);
-    repair_told(&r, TOKEN_NUMBER(op), 0, own, slice_of(NULL, 0), UINT64_MAX, &out);
+    struct event ev = {.kind = EV_TOLD, .told = {.told = own, .upto = UINT64_MAX}};
+    repair_told(&r, TOKEN_NUMBER(op), &ev, &out);
     assert_true(repair_message(&r, peer, m, &out));
     repair_check(&r);
 }

@@ -18,6 +18,14 @@ static void expect_flushed(struct both *b, struct slice key, uint64_t stamp)
     assert_int_equal(got.record.value.n, 0);
 }
 
+/* As other owners are told. */
+static uint64_t told(struct both *b)
+{
+    static const uint8_t vnode[2];
+    store_tree(b->log->store, 9, slice_of(vnode, sizeof vnode), false);
+    return reap(b).flushed;
+}
+
 static uint32_t live(struct both *b)
 {
     store_count(b->log->store, 8, 0);
@@ -34,6 +42,7 @@ static void a_flush_covers_what_is_older(void **state)
     put(b, value_record(SLICE("old"), SLICE("v"), 5));
     put(b, value_record(SLICE("new"), SLICE("v"), 9));
     assert_int_equal(live(b), 2);
+    assert_int_equal(told(b), 0);
     struct store_result r = put(b, flush_record(7));
     assert_int_equal(r.error, ERR_SUPERSEDED); /* and so says that something newer was seen */
     assert_int_equal(r.held.stamp, 9);
@@ -42,6 +51,7 @@ static void a_flush_covers_what_is_older(void **state)
         expect_flushed(b, SLICE("never was"), 7);
         fixture_expect(b->log, SLICE("new"), SLICE("v"));
         assert_int_equal(live(b), 1);
+        assert_int_equal(told(b), 7);
         reopen(b);
         store_set_vnodes(b->log->store, 16); /* cut after the replay, as at a start */
         assert_int_equal(live(b), 1);

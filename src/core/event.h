@@ -255,6 +255,7 @@ struct event {
             int error;           /* 0, ERR_LOADING, ERR_BAD_MESSAGE, ERR_NO_MEMORY, ERR_TOO_BIG */
             struct slice told;   /* hashes, or entries of a listing, or what is held of them */
             struct slice floors; /* of the vnodes whose roots were asked for */
+            uint64_t flushed;    /* of trees: up to which stamp everything was flushed */
             uint64_t
                 upto; /* of a listing: nothing is left out up to this position; of what may be erased: vnodes that are through */
             uint64_t dead; /* in these */

@@ -250,7 +250,7 @@ void node_on_told(struct node *n, const struct event *ev, struct out *out)
     struct replica_now now = answering(n);
     uint64_t number = TOKEN_NUMBER(ev->told.token);
     if (TOKEN_OWNER(ev->told.token) == TOKEN_REPAIR)
-        repair_told(&n->repair, number, ev->told.error, ev->told.told, ev->told.floors, ev->told.upto, out);
+        repair_told(&n->repair, number, ev, out);
     else if (TOKEN_OWNER(ev->told.token) == TOKEN_ERASE)
         erase_told(&n->erase, number, ev->told.error, ev->told.told, ev->told.upto, ev->told.dead, out);
     else

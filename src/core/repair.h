@@ -39,6 +39,7 @@ struct repair_peer {
 enum repair_phase {
     REPAIR_IDLE,
     REPAIR_TREES,  /* roots of some vnodes are awaited from both stores */
+    REPAIR_FLUSH,  /* one of the two is brought a flush that it missed; then the roots again */
     REPAIR_LEAVES, /* the leaves of one vnode */
     REPAIR_LISTS,  /* the (key, version) pairs of its ranges that differ */
     REPAIR_MOVES,  /* the records that one of the two is missing */
@@ -59,6 +60,7 @@ struct repair_flight {
 struct repair_side {
     bool answered;
     uint64_t upto;     /* of a list */
+    uint64_t flushed;  /* with the last roots */
     struct buf floors; /* of the vnodes of the last roots */
     struct buf told;
     struct buf leaves; /* of the vnode that is being looked into */
@@ -158,8 +160,7 @@ uint64_t repair_synced_ms(const struct repair *r, uint16_t vnode);
 bool repair_message(struct repair *r, uint64_t from, const struct message *m, struct out *out);
 
 /* The own store's answers to TOKEN_REPAIR tokens. */
-void repair_told(struct repair *r, uint64_t number, int error, struct slice told, struct slice floors, uint64_t upto,
-                 struct out *out);
+void repair_told(struct repair *r, uint64_t number, const struct event *ev, struct out *out); /* EV_TOLD */
 void repair_read(struct repair *r, uint64_t number, int error, const struct record *record, struct out *out);
 void repair_stored(struct repair *r, uint64_t number, int error, struct out *out);
 

@@ -1,14 +1,22 @@
 /* repair_run.c: one exchange, from the roots to the records.
  *
+ *   FLUSH
+ *    ^ |  (one of the two missed a flush)
+ *    | v
  *   TREES ---(a vnode's root differs)---> LEAVES ---(some leaves differ)---> LISTS ---> MOVES
  *     ^                                    |  ^                               ^          |
  *     +--(no more vnodes of these roots)---+  +--------(the vnode is through)-+----------+  (the lists were cut: the rest)
  *
- * In the first three phases both stores are asked the same, the own one by an action and the peer's by a message, and nothing
- * goes on before both have answered. Where the two trees are of different sizes the larger is folded first (merkle.h:
+ * For trees and lists both stores are asked the same, the own one by an action and the peer's by a message, and nothing goes on
+ * before both have answered. Where the two trees are of different sizes the larger is folded first (merkle.h:
  * neighbours together); neighbouring leaves that differ are one range, and all ranges of a vnode are listed at once. Lists
  * come in the order of positions, each perhaps cut by its bound: what both cover is judged, in one merge of the two, and the
  * rest is listed anew.
+ *
+ * Flushes come first. A FLUSHALL is a stamp that every member stores for itself (store/flushed.h); who was away, or lost it with
+ * its disk, would be brought the deletions one by one, key for key, and take the next old value again. So the stamps come with
+ * the roots, and before anything is compared the lesser side stores the greater flush. Its answer comes when all that the
+ * flush covers is a deletion in the trees too (store/burial.h).
  *
  * Numbers. Each question and each record has a number of its own, which comes back in the answer; whatever is not expected
  * any more finds none and is dropped. An exchange hears from its peer within REPAIR_ANSWER_MS of the last progress, or it
@@ -145,6 +153,35 @@ static void vnode_done(struct repair *r, uint16_t vnode, unsigned i, bool comple
         repair_source(r, vnode, !(r->run.unsound >> i & 1));
 }
 
+/* Whether one of the two has to store the other's flush first. */
+static bool level_flushes(struct repair *r, struct out *out)
+{
+    struct repair_run *run = &r->run;
+    uint64_t own = run->own.flushed, theirs = run->theirs.flushed;
+    if (own == theirs)
+        return false;
+    struct record flush = {.kind = RECORD_FLUSH, .version = {.stamp = own > theirs ? own : theirs, .deleted = 1}};
+    question_new(r, REPAIR_FLUSH);
+    uint64_t token = TOKEN(TOKEN_REPAIR, run->number);
+    if (own > theirs) {
+        send(r, MSG_PUT, out)->put = (struct msg_put){.op = token, .epoch = r->layout->epoch, .record = flush};
+    } else {
+        struct action *a = out_add(out, ACT_STORE_PUT);
+        a->put.token = token;
+        a->put.record = flush;
+    }
+    return true;
+}
+
+/* The lesser side has answered. (It answers SUPERSEDED when it has seen a greater stamp than the flush's, and has stored it.) */
+static void flushes_level(struct repair *r, int error, struct out *out)
+{
+    if (error && error != ERR_SUPERSEDED)
+        run_end(r, false);
+    else
+        ask_trees(r, REPAIR_TREES, out);
+}
+
 static void judge_roots(struct repair *r, struct out *out)
 {
     struct repair_run *run = &r->run;
@@ -153,6 +190,8 @@ static void judge_roots(struct repair *r, struct out *out)
         run_end(r, false);
         return;
     }
+    if (level_flushes(r, out))
+        return;
     repair_floors(r, out); /* before a vnode that differs in nothing is taken for recovered */
     for (unsigned i = 0; i < run->question_n; i++) {
         uint16_t vnode = (uint16_t)(run->question[2 * i] | run->question[2 * i + 1] << 8);
@@ -397,20 +436,21 @@ static void take_told(struct repair *r, struct repair_side *side, int error, str
         judge_lists(r, out);
 }
 
-/* Keeps the floors that came with roots. */
-static bool take_floors(struct repair_run *run, struct repair_side *side, struct slice floors)
+/* Keeps what came with roots. */
+static bool take_marks(const struct repair_run *run, struct repair_side *side, struct slice floors, uint64_t flushed)
 {
     if (run->phase != REPAIR_TREES)
         return true;
+    side->flushed = flushed;
     side->floors.n = 0;
     return buf_slice(&side->floors, floors) == 0;
 }
 
-void repair_told(struct repair *r, uint64_t number, int error, struct slice told, struct slice floors, uint64_t upto,
-                 struct out *out)
+void repair_told(struct repair *r, uint64_t number, const struct event *ev, struct out *out)
 {
-    if (number == r->run.number && !r->run.own.answered && take_floors(&r->run, &r->run.own, floors))
-        take_told(r, &r->run.own, error, told, upto, out);
+    struct repair_run *run = &r->run;
+    if (number == run->number && !run->own.answered && take_marks(run, &run->own, ev->told.floors, ev->told.flushed))
+        take_told(r, &run->own, ev->told.error, ev->told.told, ev->told.upto, out);
 }
 
 static struct repair_flight *flight_of(struct repair *r, uint64_t number)
@@ -502,13 +542,18 @@ void repair_stored(struct repair *r, uint64_t number, int error, struct out *out
     struct repair_flight *f = flight_of(r, number);
     if (f && f->stage == FLIGHT_KEEP)
         land_or_end(r, f, error, out);
+    else if (r->run.phase == REPAIR_FLUSH && number == r->run.number)
+        flushes_level(r, error, out);
     else if (number == r->sweep_number && r->sweep_n > 0)
         repair_swept(r, error);
 }
 
 static void take_record(struct repair *r, const struct message *m, struct out *out)
 {
-    struct repair_flight *f = flight_of(r, TOKEN_NUMBER(m->kind == MSG_GOT ? m->got.op : m->put_ack.op));
+    uint64_t number = TOKEN_NUMBER(m->kind == MSG_GOT ? m->got.op : m->put_ack.op);
+    struct repair_flight *f = flight_of(r, number);
+    if (m->kind == MSG_PUT_ACK && r->run.phase == REPAIR_FLUSH && number == r->run.number)
+        flushes_level(r, (int)m->put_ack.error, out);
     if (!f)
         return;
     if (m->kind == MSG_GOT && f->stage == FLIGHT_PULL)
@@ -527,7 +572,7 @@ bool repair_message(struct repair *r, uint64_t from, const struct message *m, st
             return true;
         if (m->kind == MSG_TREE)
             run->unsound = m->tree.recovering;
-        if (m->kind == MSG_TREE && !take_floors(run, &run->theirs, m->tree.floors))
+        if (m->kind == MSG_TREE && !take_marks(run, &run->theirs, m->tree.floors, m->tree.flushed))
             return true; /* out of memory: the exchange ends in time */
         if (m->kind == MSG_LIST)
             run->ticket = m->list.ticket;

@@ -49,8 +49,13 @@ static void answer_told(const struct replica_ask *a, uint64_t epoch, int error, 
     uint32_t code = (uint32_t)error;
     struct slice told = ev ? ev->told.told : slice_of(NULL, 0), floors = ev ? ev->told.floors : told;
     if (a->kind == MSG_TREE_GET)
-        out_send(out, a->peer, a->addr, MSG_TREE)->tree = (struct msg_tree){
-            .op = a->op, .epoch = epoch, .error = code, .hashes = told, .recovering = a->recovering, .floors = floors};
+        out_send(out, a->peer, a->addr, MSG_TREE)->tree = (struct msg_tree){.op = a->op,
+                                                                            .epoch = epoch,
+                                                                            .error = code,
+                                                                            .hashes = told,
+                                                                            .recovering = a->recovering,
+                                                                            .floors = floors,
+                                                                            .flushed = ev ? ev->told.flushed : 0};
     else if (a->kind == MSG_LIST_GET)
         out_send(out, a->peer, a->addr, MSG_LIST)->list = (struct msg_list){.op = a->op,
                                                                             .epoch = epoch,

@@ -228,6 +228,7 @@ static void step_result(struct world *w, const struct store_result *r)
         ev.told.error = r->error;
         ev.told.told = r->told;
         ev.told.floors = r->floors;
+        ev.told.flushed = r->flushed;
         ev.told.upto = r->upto;
         ev.told.dead = r->dead;
         break;

@@ -64,6 +64,7 @@ struct store_result {
      * SLOTS / 8 bytes, a bit a slot */
     struct slice told;
     struct slice floors; /* TREE of roots: the vnodes' floors, u64 each */
+    uint64_t flushed;    /* TREE: up to which stamp everything was flushed (flushed.h); 0: nothing was */
     uint64_t upto;       /* LIST: nothing is left out up to this position. ERASABLE: that many vnodes are through */
     uint64_t dead;       /* ERASABLE: deletions, and values known to be over, in the vnodes that were begun */
 };

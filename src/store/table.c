@@ -622,6 +622,7 @@ static void answer_tree(struct table *t, const struct question *q, struct store_
         }
     }
     out->floors = buf_view(&t->told_floors);
+    out->flushed = t->flushed;
     out->told = buf_view(&t->told);
 }
 
