@@ -110,7 +110,7 @@ static uint8_t kind_held(struct both *b)
 
 static uint64_t floor_of(struct both *b)
 {
-    uint32_t vnode = slot_of_key(SLICE("k")) * VNODES_DEFAULT / SLOTS;
+    uint32_t vnode = (uint32_t)slot_of_key(SLICE("k")) * VNODES_DEFAULT / SLOTS;
     uint8_t asked[2] = {(uint8_t)vnode, (uint8_t)(vnode >> 8)};
     store_tree(b->log->store, 5, slice_of(asked, 2), false);
     struct store_result r = fixture_reap(b->log);
@@ -339,7 +339,7 @@ static void test_lists_what_may_be_erased(void **state)
 
 static void ask_for_over(struct both *b, uint64_t wall_ms)
 {
-    uint32_t vnode = slot_of_key(SLICE("k")) * VNODES_DEFAULT / SLOTS;
+    uint32_t vnode = (uint32_t)slot_of_key(SLICE("k")) * VNODES_DEFAULT / SLOTS;
     uint8_t asked[2] = {(uint8_t)vnode, (uint8_t)(vnode >> 8)};
     store_erasable(b->log->store, 5, slice_of(asked, 2), wall_ms, 0);
     struct store_result r = fixture_reap(b->log);

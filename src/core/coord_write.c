@@ -220,7 +220,7 @@ static void take_answer(struct coord *c, struct op *op, struct op_owner *o, int 
         return; /* about the first stamp, and we are in the second round */
     if (o->state == OWNER_DONE)
         return; /* it was asked twice, and may have forgotten since */
-    o->state = state_of(c, op, error, reach_ms);
+    o->state = (uint8_t)state_of(c, op, error, reach_ms);
     o->seen = *held;
 }
 

@@ -1,7 +1,8 @@
 /* fold.h: what compaction writes of a record that counts: the record as it is by now, in one piece.
  *
  * A value and its expiry are two records on disk until one of them is copied: then the copy is the value with its expiry, and
- * the other has nothing left to say. Of a value that has lapsed (table.h) the expiry alone is copied. A record that a flush covers is copied as the deletion that it has become. */
+ * the other has nothing left to say. Of a value that has lapsed (table.h) the expiry alone is copied. A record that a flush
+ * covers is copied as the deletion that it has become. */
 #ifndef COVEY_STORE_FOLD_H
 #define COVEY_STORE_FOLD_H
 

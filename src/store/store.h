@@ -141,7 +141,8 @@ static inline void store_list(struct store *s, uint64_t token, uint16_t vnode, s
 
 /* Submits a question for what may be erased: goes through some vnodes (a run of u16, at most KEY_MAX bytes; copied) until one
  * has deletions, or values whose expiry has passed, from before wall_ms, and lists the first ERASABLE_MAX of these; in the first
- * vnode those from position `from` on. Values that are listed lapse (table.h). It may stop early, with an empty list, when it has seen many records. */
+ * vnode those from position `from` on. Values that are listed lapse (table.h). It may stop early, with an empty list, when it
+ * has seen many records. */
 static inline void store_erasable(struct store *s, uint64_t token, struct slice vnodes, uint64_t wall_ms, uint64_t from)
 {
     s->vtable->erasable(s, token, vnodes, wall_ms, from);
