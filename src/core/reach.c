@@ -220,9 +220,6 @@ bool reach_told(struct reach *r, struct slice kept)
 #ifdef CANARY_LOG_END_UNNOTICED
     return false;
 #endif
-#ifdef CANARY_LOG_END_UNNOTICED
-    return false;
-#endif
     for (unsigned i = 0; i < n; i++) {
         struct reach_mark m;
         uint64_t end;
