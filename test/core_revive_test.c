@@ -286,6 +286,28 @@ static void another_doubt_begins_it_all_anew(void **state)
     assert_int_equal(r.refused.n, 0);
 }
 
+/* Without a ticket it would be refused for want of its value, again and again. */
+static void an_expiry_alone_that_is_over_is_offered_as_such(void **state)
+{
+    (void)state;
+    for (unsigned over = 0; over < 2; over++) {
+        repair_peer(&r, A, ADDR, true);
+        repair_time(&r, r.now_ms + 2 * REPAIR_RETURN_MS, WALL_MS, false);
+        out_clear(&out);
+        repair_tick(&r, &out);
+        tell_trees(A, 0);
+        tell_lists(A, "x", "");
+        assert_int_equal(out.action[0].kind, ACT_STORE_GET);
+        struct record held = {.kind = RECORD_EXPIRY, .version = {.stamp = STAMP, .expiry_stamp = STAMP}};
+        held.expiry_ms = WALL_MS + !over;
+        uint64_t read = TOKEN_NUMBER(out.action[0].get.token);
+        out_clear(&out);
+        repair_read(&r, read, 0, &held, &out);
+        assert_int_equal(sent(MSG_PUT)->put.lapsed, over);
+        repair_peer(&r, A, ADDR, false);
+    }
+}
+
 /* ---- The table ---- */
 
 static struct record named(unsigned *name)
@@ -346,6 +368,7 @@ int main(void)
         TEST(a_comparison_that_breaks_off_is_none),
         TEST(what_is_refused_by_one_who_recovers_too_is_kept),
         TEST(another_doubt_begins_it_all_anew),
+        TEST(an_expiry_alone_that_is_over_is_offered_as_such),
         TEST(a_full_table_takes_no_more_and_the_vnode_stays),
         TEST(gaps_are_closed),
     };

@@ -493,11 +493,19 @@ static void land_or_end(struct repair *r, struct repair_flight *f, int error, st
         land(r, f, error == 0 || error == ERR_SUPERSEDED || settled_as_old(r, f, error), out);
 }
 
+/* An expiry alone that may travel so: who lacks the value shall not ask for it. */
+static bool lapsed(const struct repair *r, const struct record *record)
+{
+    return record->kind == RECORD_EXPIRY && expiry_passed(record->expiry_ms, r->wall_ms);
+}
+
 /* What the own store must think of a record of the peer. */
-static enum put_from from_peer(const struct repair *r)
+static enum put_from from_peer(const struct repair *r, const struct record *record)
 {
     const struct repair_run *run = &r->run;
-    return run->unsound ? PUT_FROM_ANYBODY : r->recovering[run->differ[run->differ_at]] ? PUT_FROM_SOURCE : PUT_FROM_OWNER;
+    if (run->unsound)
+        return lapsed(r, record) ? PUT_FROM_READER : PUT_FROM_ANYBODY;
+    return r->recovering[run->differ[run->differ_at]] ? PUT_FROM_SOURCE : PUT_FROM_OWNER;
 }
 
 /* The peer's record, for the own store. */
@@ -514,7 +522,7 @@ static void got(struct repair *r, struct repair_flight *f, int error, const stru
     a->put.token = TOKEN(TOKEN_REPAIR, f->number);
     a->put.record = *record;
     a->put.record.key = f->key;
-    a->put.from = from_peer(r);
+    a->put.from = from_peer(r, record);
 }
 
 void repair_read(struct repair *r, uint64_t number, int error, const struct record *record, struct out *out)
@@ -534,6 +542,7 @@ void repair_read(struct repair *r, uint64_t number, int error, const struct reco
     struct msg_put *m = &send(r, MSG_PUT, out)->put;
     *m = (struct msg_put){.op = TOKEN(TOKEN_REPAIR, f->number), .epoch = r->layout->epoch, .record = *record};
     m->record.key = f->key;
+    m->lapsed = lapsed(r, record);
     m->ticket = r->recovering_n > 0 ? 0 : r->run.ticket; /* who is recovering cannot vouch for what it holds */
 }
 
