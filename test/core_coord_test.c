@@ -151,6 +151,23 @@ static void test_contested_and_young_is_stamped_again_when_nobody_is_awaited(voi
     assert_true(version_cmp(&sent(f, B, MSG_PUT)->put.record.version, &held) > 0);
 }
 
+/* What the others hold may have been acknowledged, and be above whatever we would outbid. */
+static void test_one_answer_is_not_enough_for_a_second_stamp(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, OP_PUT, "k", "mine");
+    uint64_t op = sent(f, B, MSG_PUT)->put.op;
+    struct version held = above(sent(f, B, MSG_PUT)->put.record.version, 400);
+    begin(f, 1);
+    coord_stored(&f->coord, op, ERR_SUPERSEDED, &held, reach_ms, &f->out);
+    coord_peer(&f->coord, B, (struct addr){.family = 4, .port = 1}, MEMBER_DEAD);
+    coord_peer(&f->coord, C, (struct addr){.family = 4, .port = 1}, MEMBER_DEAD);
+    begin(f, 1);
+    coord_tick(&f->coord, &f->out);
+    assert_null(acted(f, ACT_STORE_PUT));
+    assert_int_equal(replied(f)->error, ERR_UNKNOWN_OUTCOME);
+}
+
 static void test_contested_and_old_is_unknown(void **state)
 {
     struct fixture *f = *state;
@@ -703,6 +720,7 @@ int main(void)
         TEST(test_still_greater_counts_in_the_second_round),
         TEST(test_superseded_after_it_was_taken_is_an_ack),
         TEST(test_contested_and_young_is_stamped_again_when_nobody_is_awaited),
+        TEST(test_one_answer_is_not_enough_for_a_second_stamp),
         TEST(test_contested_and_old_is_unknown),
         TEST(test_what_an_owner_forgot_makes_no_second_stamp),
         TEST(test_an_owner_that_lost_its_disk_does_not_outvote_another),

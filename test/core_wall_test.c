@@ -54,6 +54,25 @@ static void test_of_two_the_slower_is_believed(void **state)
     assert_int_equal(wall_ahead_ms(&other), 0);
 }
 
+/* All that a node has heard waited while it stood still: that does not make it one whose clock is ahead. */
+static void test_a_standstill_right_after_the_start(void **state)
+{
+    (void)state;
+    struct wall w = {0};
+    wall_late(&w, NOW, 3000);
+    wall_time(&w, NOW, WALL);
+    wall_heard(&w, 1, WALL - 2900);
+    wall_heard(&w, 2, WALL - 2500);
+    assert_int_equal(wall_ahead_ms(&w), 0);
+    assert_int_equal(wall_believed_ms(&w), WALL);
+    wall_time(&w, NOW + 50, WALL + 50 + 3600000); /* an hour is no standstill */
+    assert_true(wall_ahead_ms(&w) > 3590000);
+    wall_time(&w, NOW + 200, WALL + 200);
+    wall_heard(&w, 1, WALL + 200 - 2000); /* what comes now did not wait */
+    wall_heard(&w, 2, WALL + 200 - 2000);
+    assert_int_equal(wall_ahead_ms(&w), 2000);
+}
+
 /* Packets that waited while we stood still say nothing: the least delayed one counts. */
 static void test_old_packets_change_nothing(void **state)
 {
@@ -199,6 +218,7 @@ int main(void)
         cmocka_unit_test(test_alone_it_believes_itself),
         cmocka_unit_test(test_of_three_the_odd_one_is_outvoted),
         cmocka_unit_test(test_of_two_the_slower_is_believed),
+        cmocka_unit_test(test_a_standstill_right_after_the_start),
         cmocka_unit_test(test_old_packets_change_nothing),
         cmocka_unit_test(test_a_peer_that_was_set_back_is_believed_in_the_end),
         cmocka_unit_test(test_many_peers_share_few_places),

@@ -12,11 +12,13 @@
  *   - More than N-W took it: a greater version elsewhere counts as an ack, for it cannot have been acknowledged.
  *   - N-R+1 refused it, or answer no reads because they are recovering: no read can have returned ours, for it would have
  *     seen to it that R owners took it first (coord_read.c). So it is stamped once more, above the greatest seen, and sent
- *     again. Whoever is greater still was stamped after ours began, and counts as an ack in this second round.
+ *     again. Whoever is greater still was stamped after ours began, and counts as an ack in this second round: for that,
+ *     N-W+1 owners that lost nothing must have answered the first, so that the greatest seen is above all that was acknowledged.
  *   - Neither: some owner did not answer, or has forgotten. It is waited for; as long as a slow answer takes (hedge.h), if it
- *     may still come. Then a write younger than a tick is stamped again, which is a bet: that no reader saw it through just
- *     those owners whose answers did not come, and what superseded it as well, in so short a time. To lose against contention
- *     whenever an owner is down would be worse. An older one waits on, until nobody is left to answer: its outcome is unknown.
+ *     may still come. Then a write younger than a tick, with answers enough, is stamped again, which is a bet: that no reader
+ *     saw it through just those owners whose answers did not come, and what superseded it as well, in so short a time. To lose
+ *     against contention whenever an owner is down would be worse. An older one waits on, until nobody is left to answer: its
+ *     outcome is unknown.
  *
  * An owner's memory reaches back for a while, and no further than to its start: an older write may have been taken there.
  * An owner that is recovering has taken it, but may have lost what was greater: before the order is certain, its ack is none.
@@ -233,6 +235,13 @@ static uint64_t greatest_seen(const struct op *op)
     return stamp;
 }
 
+/* Whether a stamp above the greatest seen is above all that was acknowledged before we began: some owner of each such write has
+ * answered, and knows. */
+static bool can_outbid(const struct coord *c, const struct op *op)
+{
+    return op_count(op, OWNER_DONE) + op_count(op, OWNER_NEWER) + c->layout->w > op->owner_n;
+}
+
 static void second_round(struct coord *c, struct op *op, struct out *out)
 {
     op->above = greatest_seen(op);
@@ -280,7 +289,7 @@ static void contest(struct coord *c, struct op *op, bool waited, struct out *out
         return;
     if (open && !waited)
         op_hedge(c, op);
-    else if (unsure == 0 && younger_than_a_tick(c, op))
+    else if (unsure == 0 && can_outbid(c, op) && younger_than_a_tick(c, op))
         second_round(c, op, out);
     else if (!open)
         give_up(c, op, out);
@@ -311,7 +320,7 @@ void write_answer(struct coord *c, struct op *op, unsigned i, int error, const s
         expire_again(c, op, out);
     else if (op->owner_n - op_count(op, OWNER_FAILED) < op->need)
         give_up(c, op, out);
-    else if (op->round == 0 && newer > 0 && unseen)
+    else if (op->round == 0 && newer > 0 && unseen && can_outbid(c, op))
         second_round(c, op, out);
     else
         contest(c, op, false, out);

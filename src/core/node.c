@@ -301,16 +301,27 @@ static void note_writes(struct node *n, const struct out *out)
         n->wrote = out->action[i].kind == ACT_STORE_PUT && out->action[i].put.record.kind != RECORD_STATE;
 }
 
+/* For how long the process stood still before this step: it comes so much later than it was due. */
+static uint64_t standstill(const struct node *n, uint64_t now_ms)
+{
+    enum { GAP_MS = 100 }; /* less does no harm, and is not worth asking for the deadline */
+    uint64_t due_ms = now_ms > n->now_ms + GAP_MS ? node_deadline_ms(n) : UINT64_MAX;
+    return now_ms > due_ms ? now_ms - due_ms : 0;
+}
+
 void node_step(struct node *n, const struct event *ev, struct out *out)
 {
     CHECK(ev->now_ms >= n->now_ms);
     if (n->stopped)
         return;
+    uint64_t late_ms = standstill(n, ev->now_ms);
     n->now_ms = ev->now_ms;
     n->wall_ms = ev->wall_ms;
     reach_position(&n->reach, ev->position);
     coord_time(&n->coord, ev->now_ms, ev->wall_ms);
     hint_time(&n->hint, ev->now_ms, ev->wall_ms);
+    if (late_ms > 0)
+        wall_late(&n->wall, ev->now_ms, late_ms);
     node_tell_time(n, out);
     repair_time(&n->repair, ev->now_ms, ev->wall_ms, n->coord.fenced);
     erase_time(&n->erase, ev->now_ms, n->coord.believed_ms, n->coord.fenced || n->repair.recovering_n > 0);

@@ -10,7 +10,8 @@
  * greatest of the last 15 to 30 s is kept, in two windows, as minima over sliding windows are. Our own monotonic clock
  * is the common measure, so a step of our wall clock shows at once against all peers; a peer that steps forward shows
  * at once, one that steps back after the windows. Old packets that were waiting while we stood still only give smaller
- * differences, and change nothing.
+ * differences, and change nothing; unless they are all that a node has, which stood still right after its start. So a packet
+ * that may have waited gives a range, and until a better one comes the peer's clock is taken to be where in it ours is.
  *
  * The judgement. The median of all estimates, our own clock among them: of three clocks the odd one is outvoted, of
  * two the slower is believed, for it is stamping ahead that does harm. A node alone believes itself.
@@ -26,14 +27,17 @@ static bool windows_over(const struct wall_peer *p, uint64_t now_ms)
     return now_ms - p->since_ms >= 2 * (uint64_t)WALL_WINDOW_MS;
 }
 
-static int64_t estimate(const struct wall_peer *p)
-{
-    return p->has_before && p->before > p->best ? p->before : p->best;
-}
-
 static int64_t own(const struct wall *w)
 {
     return (int64_t)(w->wall_ms - w->now_ms);
+}
+
+static int64_t estimate(const struct wall *w, const struct wall_peer *p)
+{
+    if (p->has_before && p->before > p->best)
+        return p->before;
+    int64_t ours = own(w), most = p->best + p->slack;
+    return ours < p->best ? p->best : ours > most ? most : ours;
 }
 
 static void find_median(struct wall *w)
@@ -44,7 +48,7 @@ static void find_median(struct wall *w)
         const struct wall_peer *p = &w->peer[i];
         if (i < WALL_PEERS && (p->id == 0 || windows_over(p, w->now_ms)))
             continue;
-        int64_t value = i < WALL_PEERS ? estimate(p) : own(w);
+        int64_t value = i < WALL_PEERS ? estimate(w, p) : own(w);
         unsigned at = n++;
         for (; at > 0 && sorted[at - 1] > value; at--)
             sorted[at] = sorted[at - 1];
@@ -77,20 +81,36 @@ static struct wall_peer *place(struct wall *w, uint64_t id)
     return oldest;
 }
 
+void wall_late(struct wall *w, uint64_t now_ms, uint64_t late_ms)
+{
+    w->late_ms = late_ms;
+    w->late_until_ms = now_ms + WALL_BACKLOG_MS;
+}
+
+/* What two packets say together: the difference is at least the greater, and at most what both allow. */
+static bool narrow(struct wall_peer *p, int64_t value, int64_t slack)
+{
+    int64_t most = p->best + p->slack < value + slack ? p->best + p->slack : value + slack;
+    int64_t best = value > p->best ? value : p->best;
+    bool same = best == p->best && most >= p->best + p->slack;
+    p->best = best;
+    p->slack = most > best ? most - best : 0;
+    return !same;
+}
+
 void wall_heard(struct wall *w, uint64_t peer, uint64_t wall_ms)
 {
     struct wall_peer *p = place(w, peer);
-    int64_t value = (int64_t)(wall_ms - w->now_ms);
+    int64_t value = (int64_t)(wall_ms - w->now_ms), slack = w->now_ms < w->late_until_ms ? (int64_t)w->late_ms : 0;
     if (p->id != peer || windows_over(p, w->now_ms)) {
-        *p = (struct wall_peer){.id = peer, .best = value, .since_ms = w->now_ms};
+        *p = (struct wall_peer){.id = peer, .best = value, .slack = slack, .since_ms = w->now_ms};
     } else if (w->now_ms - p->since_ms >= WALL_WINDOW_MS) {
         p->before = p->best;
         p->has_before = true;
         p->best = value;
+        p->slack = slack;
         p->since_ms = w->now_ms;
-    } else if (value > p->best) {
-        p->best = value;
-    } else {
+    } else if (!narrow(p, value, slack)) {
         return; /* nothing has changed */
     }
     find_median(w);

@@ -12,25 +12,31 @@
 enum {
     WALL_PEERS = 31,        /* with ours an odd number: so many clocks tell the time as well as thousands */
     WALL_WINDOW_MS = 15000, /* a peer's best packet of the last one to two of these counts */
+    WALL_BACKLOG_MS = 100,  /* for so long after a standstill packets may come that had waited for its end */
 };
 
 /* A peer's wall clock less our monotonic one, in ms: the greatest seen in this window, and in the one before. */
 struct wall_peer {
     uint64_t id; /* 0: a free place */
     int64_t best, before;
+    int64_t slack;     /* the true difference may be greater than best by that, no more */
     uint64_t since_ms; /* this window began */
     bool has_before;
 };
 
 struct wall {
     struct wall_peer peer[WALL_PEERS];
-    uint64_t now_ms, wall_ms; /* of the last wall_time */
-    int64_t median;           /* of all clocks, ours included, less our monotonic one */
-    bool known;               /* some peer was heard lately */
+    uint64_t now_ms, wall_ms;        /* of the last wall_time */
+    uint64_t late_ms, late_until_ms; /* the last standstill, and how long packets may still be as old as that */
+    int64_t median;                  /* of all clocks, ours included, less our monotonic one */
+    bool known;                      /* some peer was heard lately */
 };
 
 /* The present, first thing in each step. */
 void wall_time(struct wall *w, uint64_t now_ms, uint64_t wall_ms);
+
+/* The step at now_ms comes so late: the process stood still, and packets may have waited as long. */
+void wall_late(struct wall *w, uint64_t now_ms, uint64_t late_ms);
 
 /* A packet of that peer, which left it when its wall clock showed that. */
 void wall_heard(struct wall *w, uint64_t peer, uint64_t wall_ms);
