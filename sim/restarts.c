@@ -19,6 +19,7 @@ struct held_key {
 struct restarts_held {
     struct held_key *key;
     uint32_t n, cap;
+    uint64_t wall_ms; /* the node's clock then */
 };
 
 void restarts_init(struct restarts_check *r, struct world *w)
@@ -57,13 +58,14 @@ void restarts_losing(struct restarts_check *r, uint32_t node)
 {
     const struct index *ix = &mem_table(r->world->node[node].store)->index;
     r->held[node].n = 0;
+    r->held[node].wall_ms = r->world->node[node].node.wall_ms;
     for (uint32_t arc = 0; arc < ix->arc_n; arc++)
         index_walk(ix, arc, note, &r->held[node]);
 }
 
-static bool over(const struct world *w, uint32_t node, const struct index_item *item)
+static bool over(const struct restarts_held *h, const struct index_item *item)
 {
-    return item->kind != RECORD_VALUE || expiry_passed(item->expiry_ms, w->node[node].node.wall_ms);
+    return item->kind != RECORD_VALUE || expiry_passed(item->expiry_ms, h->wall_ms);
 }
 
 /* Whether a disk that was damaged may have lost a key: that is another rule's business (atlas.h). */
@@ -81,7 +83,7 @@ void restarts_started(struct restarts_check *r, uint32_t node)
         struct slice key = slice_of(h->key[i].key, h->key[i].key_n);
         const struct index_item *was = &h->key[i].item;
         struct index_item is = table_look(mem_table(s->store), key); /* what a flush covers may not be buried yet */
-        bool gone = is.kind != RECORD_VALUE && over(r->world, node, was);
+        bool gone = is.kind != RECORD_VALUE && over(h, was);
         if (version_cmp(&is.version, &was->version) >= 0 || gone || damaged(r, node, key))
             continue;
         CHECK(!buf_printf(&r->why,
