@@ -5,8 +5,9 @@
 
 #include "rt/world.h"
 
-/* libuv reads CLOCK_MONOTONIC once when poll returns; the wall clock is read when that has moved: one read of each a
- * wake-up. */
+/* libuv reads CLOCK_MONOTONIC once when poll returns; the wall clock is read when that has moved, and counted back to the same
+ * moment: a process that is stopped between the two would find its wall clock ahead of everybody's. (Stopped between the two
+ * reads here it finds it behind, which does no harm.) */
 void world_clock(struct world *w)
 {
     struct timespec ts;
@@ -15,7 +16,8 @@ void world_clock(struct world *w)
         return;
     w->now_ms = now_ms;
     clock_gettime(CLOCK_REALTIME, &ts);
-    w->wall_ms = (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+    uint64_t wall_ms = (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000, since_ms = uv_hrtime() / 1000000;
+    w->wall_ms = since_ms > now_ms ? wall_ms - (since_ms - now_ms) : wall_ms;
 }
 
 static uint64_t resident_bytes(void)
