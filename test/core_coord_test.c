@@ -173,7 +173,7 @@ static void test_contested_and_old_is_unknown(void **state)
     struct fixture *f = *state;
     struct version held;
     uint64_t op = contested(f, &held);
-    begin(f, 600);
+    begin(f, 1100);
     answer_put(f, B, op, ERR_SUPERSEDED, held);
     assert_null(replied(f));
     coord_peer(&f->coord, C, (struct addr){.family = 4, .port = 1}, MEMBER_DEAD);

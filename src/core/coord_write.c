@@ -15,7 +15,7 @@
  *     again. Whoever is greater still was stamped after ours began, and counts as an ack in this second round: for that,
  *     N-W+1 owners that lost nothing must have answered the first, so that the greatest seen is above all that was acknowledged.
  *   - Neither: some owner did not answer, or has forgotten. It is waited for; as long as a slow answer takes (hedge.h), if it
- *     may still come. Then a write younger than a tick, with answers enough, is stamped again, which is a bet: that no reader
+ *     may still come. Then a write younger than two ticks, with answers enough, is stamped again, which is a bet: that no reader
  *     saw it through just those owners whose answers did not come, and what superseded it as well, in so short a time. To lose
  *     against contention whenever an owner is down would be worse. An older one waits on, until nobody is left to answer: its
  *     outcome is unknown.
@@ -275,9 +275,10 @@ static bool awaited(const struct coord *c, const struct op *op)
     return false;
 }
 
-static bool younger_than_a_tick(const struct coord *c, const struct op *op)
+/* Younger than two ticks: where little is known of how long answers take, it is the first tick that has waited long enough. */
+static bool young(const struct coord *c, const struct op *op)
 {
-    return op->deadline_ms > c->now_ms + c->deadline_ms - c->deadline_ms / OP_TICKS;
+    return op->deadline_ms > c->now_ms + c->deadline_ms - 2 * (c->deadline_ms / OP_TICKS);
 }
 
 /* Some owners hold a greater version, and those that answered do not settle what follows from it. `waited`: long enough. */
@@ -289,7 +290,7 @@ static void contest(struct coord *c, struct op *op, bool waited, struct out *out
         return;
     if (open && !waited)
         op_hedge(c, op);
-    else if (unsure == 0 && can_outbid(c, op) && younger_than_a_tick(c, op))
+    else if (unsure == 0 && can_outbid(c, op) && young(c, op))
         second_round(c, op, out);
     else if (!open)
         give_up(c, op, out);
