@@ -130,6 +130,8 @@ static void a_rotten_record_puts_its_vnode_in_doubt(void **state)
     char key[32];
     assert_int_equal(fixture_put(f, value_record(key_of(key, 3), SLICE("value"), 4)).error, 0);
     heal(f, 3);
+    for (unsigned stamp = 5; stamp < 7; stamp++) /* what was said before may be on its way: the healing goes with a later flush */
+        assert_int_equal(fixture_put(f, value_record(key_of(key, 3), SLICE("value"), stamp)).error, 0);
     assert_int_equal(log_drain(f->store), 0);
     fixture_close(f);
     fixture_open(f);
