@@ -151,6 +151,32 @@ static void test_contested_and_young_is_stamped_again_when_nobody_is_awaited(voi
     assert_true(version_cmp(&sent(f, B, MSG_PUT)->put.record.version, &held) > 0);
 }
 
+/* It refuses the stamp for its floor: it must not pass for a holder, neither for ALL nor for a hint. */
+static void test_too_old_is_no_holder(void **state)
+{
+    struct fixture *f = *state;
+    begin(f, 0);
+    struct request r = {.token = 77, .kind = OP_PUT, .level = LEVEL_ALL, .key = SLICE("k"), .value = SLICE("mine")};
+    coord_request(&f->coord, &r, &f->out);
+    uint64_t op = sent(f, B, MSG_PUT)->put.op;
+    struct version first = sent(f, B, MSG_PUT)->put.record.version, floor = above(first, 400);
+    begin(f, 1);
+    coord_stored(&f->coord, op, 0, &first, 0, &f->out);
+    answer_put(f, B, op, 0, first);
+    answer_put(f, C, op, ERR_TOO_OLD, floor);
+    assert_null(replied(f));
+    const struct message *again = sent(f, C, MSG_PUT);
+    assert_non_null(again);
+    struct version second = again->put.record.version;
+    assert_true(version_cmp(&second, &floor) > 0);
+    begin(f, 1);
+    coord_stored(&f->coord, op, 0, &second, 0, &f->out);
+    answer_put(f, B, op, 0, second);
+    assert_null(replied(f));
+    answer_put(f, C, op, 0, second);
+    assert_int_equal(replied(f)->error, 0);
+}
+
 /* What the others hold may have been acknowledged, and be above whatever we would outbid. */
 static void test_one_answer_is_not_enough_for_a_second_stamp(void **state)
 {
@@ -720,6 +746,7 @@ int main(void)
         TEST(test_still_greater_counts_in_the_second_round),
         TEST(test_superseded_after_it_was_taken_is_an_ack),
         TEST(test_contested_and_young_is_stamped_again_when_nobody_is_awaited),
+        TEST(test_too_old_is_no_holder),
         TEST(test_one_answer_is_not_enough_for_a_second_stamp),
         TEST(test_contested_and_old_is_unknown),
         TEST(test_what_an_owner_forgot_makes_no_second_stamp),

@@ -55,6 +55,7 @@ struct op_owner {
     uint32_t link;     /* the peer's link generation when it was asked: another one since means the message may be lost */
     uint8_t state;     /* enum owner_state */
     uint8_t open;      /* writes sent and not refused: while there are any, the record may be stored there */
+    bool aged;         /* refused the first stamp as too old: it counts as greater, but holds nothing */
     bool recovering;   /* refused to be read; ours when it was asked to write: it may have lost what it held */
     uint64_t asked_ms; /* when it was asked last */
     bool read;         /* answered the read: `seen` is what it holds */

@@ -91,7 +91,7 @@ void write_begin(struct coord *c, struct op *op, struct out *out)
 
 static bool holds(const struct op_owner *o)
 {
-    return o->state >= OWNER_DONE && o->state < OWNER_FAILED;
+    return o->state >= OWNER_DONE && o->state < OWNER_FAILED && !(o->state == OWNER_NEWER && o->aged);
 }
 
 static unsigned holders(const struct op *op)
@@ -187,6 +187,7 @@ static void take_age(struct op *op, struct op_owner *o, const struct version *fl
     if (o->state != OWNER_ASKED)
         return;
     o->state = again ? OWNER_NEWER : OWNER_FAILED;
+    o->aged = true;
     o->seen = *floor;
 }
 
