@@ -144,8 +144,8 @@ static void what_others_announce_is_kept_and_rides_along(void **state)
     reach_heard(&r, PEER, 20, 600);
     reach_heard(&r, SELF, 10, 900);
     reach_heard(&r, OTHER, 30, 0);
-    reach_acked(&r, PEER, 800);
-    reach_acked(&r, OTHER, 800);
+    reach_heard(&r, PEER, 20, 800);
+    reach_heard(&r, OTHER, 0, 800);
     save(&r, &d, REACH_SAVE_MS, false);
     assert_int_equal(d.reached_n, 0);
     save(&r, &d, REACH_SAVE_MS, true);
@@ -156,7 +156,7 @@ static void what_others_announce_is_kept_and_rides_along(void **state)
     struct reach_mark m = {PEER, 20, 800};
     assert_int_equal(reach_kept(&r).n, sizeof m);
     assert_memory_equal(reach_kept(&r).p, &m, sizeof m);
-    struct reach_mark hearsay[2] = {{PEER, 20, 750}, {OTHER, 31, 40}};
+    struct reach_mark hearsay[3] = {{PEER, 20, 750}, {PEER, 21, 900}, {OTHER, 31, 40}}; /* 21 was not told of 800 yet */
     assert_false(reach_told(&r, slice_of(hearsay, sizeof hearsay)));
     assert_int_equal(r.mark[0].position, 800);
     assert_int_equal(r.mark[1].position, 40);

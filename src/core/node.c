@@ -153,6 +153,7 @@ int node_init(struct node *n, const struct node_options *o, uint64_t now_ms)
         .weight = o->weight ? o->weight : 100,
         .seed_n = o->seed_n,
         .seed_at_ms = o->seed_n ? now_ms : UINT64_MAX,
+        .meet_by_ms = UINT64_MAX,
         .wrote = o->records > 0,
         .now_ms = now_ms,
         .members_serial = o->members.serial,
@@ -347,6 +348,7 @@ uint64_t node_deadline_ms(const struct node *n)
     at = repair_deadline_ms(&n->repair) < at ? repair_deadline_ms(&n->repair) : at;
     at = erase_deadline_ms(&n->erase) < at ? erase_deadline_ms(&n->erase) : at;
     at = n->seed_at_ms < at ? n->seed_at_ms : at;
+    at = n->meet_by_ms < at ? n->meet_by_ms : at;
     if (n->members_dirty && n->members_saved_ms + MEMBERS_SAVE_MS < at)
         at = n->members_saved_ms + MEMBERS_SAVE_MS;
     return at;

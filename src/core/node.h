@@ -23,6 +23,7 @@ enum {
     SEEDS_MAX = 16,
     SEED_RETRY_MS = 1000,   /* a seed that is not up yet is tried for ever, once a second */
     MEMBERS_SAVE_MS = 1000, /* the members' addresses are written to disk at most once in that time */
+    NODE_MEET_MS = 1000,    /* for so long a node that comes back waits to meet all who may live, after it has met enough */
     NODE_CHANGES = 8,       /* changed members handed to the other protocols in one step; more wait for the next */
     PROTOCOL_MIN = 1,
     PROTOCOL_MAX = 1,
@@ -69,7 +70,8 @@ struct node_peer {
     uint64_t id;
     uint64_t epoch; /* the highest it was heard to be at; 0: never heard */
     bool greeted;   /* it was sent something, so that a stream comes up, */
-    bool met;       /* and one did: it has said what it remembers of our log */
+    bool met;       /* and one did */
+    uint64_t told;  /* the boot of its process that was told, by our hello, what we remember of its log; 0: none, or unknown */
     struct twin twin;
     uint16_t recovering; /* vnodes, as it said last */
     bool news;           /* its place in the layout changed, or it adopted it: to be told to subscribers */
@@ -92,6 +94,7 @@ struct node {
     bool wrote;          /* the store holds, or was given, a record */
     unsigned seed_n, seed_next, seed_tries;
     uint64_t seed_at_ms; /* when the next seed is tried; UINT64_MAX: no more */
+    uint64_t meet_by_ms; /* enough members were met, and the others are waited for until then; UINT64_MAX: not so */
     uint64_t now_ms, wall_ms;
     uint64_t epoch; /* of the layout that the others were told of */
     struct node_peer *peer;

@@ -46,20 +46,24 @@ static bool key_recovering(const struct node *n, struct slice key)
     return n->repair.recovering_n > 0 && repair_recovering(&n->repair, layout_vnode(n->repair.layout, slot_of_key(key)));
 }
 
-/* What every message says: that a stream is up, so hellos were exchanged; and an acknowledgement, how far the peer's log is. */
+/* What every message says: that a stream is up, so hellos were exchanged (perhaps before there was a layout to keep that in);
+ * and an acknowledgement, how far the peer's log is. */
 static void meet(struct node *n, uint64_t from, const struct message *m)
 {
     struct node_peer *p = node_peer_find(n, from);
-    if (p)
-        p->met = true;
-    if (p && m->kind == MSG_PROBE_ACK)
+    if (!p)
+        return;
+    p->met = true;
+    if (!p->told)
+        p->told = p->twin.boot; /* the hello came before there was a layout */
+    if (m->kind == MSG_PROBE_ACK)
         twin_answered(&p->twin, m->probe_ack.seq);
-    if (m->kind == MSG_PUT_ACK)
-        reach_acked(&n->reach, from, m->put_ack.position);
+    else if (m->kind == MSG_PUT_ACK)
+        reach_heard(&n->reach, from, p->told, m->put_ack.position);
     else if (m->kind == MSG_FLUSHED)
-        reach_acked(&n->reach, from, m->flushed.position);
+        reach_heard(&n->reach, from, p->told, m->flushed.position);
     else if (m->kind == MSG_PUT)
-        reach_acked(&n->reach, from, m->put.position);
+        reach_heard(&n->reach, from, p->told, m->put.position);
 }
 
 /* Where a put comes from. What is put because of a list that we gave lately is held by an owner just now. */

@@ -19,25 +19,43 @@ static void greet(struct node_peer *p, struct addr addr, struct out *out)
     out_send(out, p->id, addr, MSG_PROBE)->probe.seq = 0;
 }
 
-/* Part of a layout, and W-1 other members of it live and were met. (Members recalled from the disk are suspects until they
- * answer.) */
+/* Counts the living members that were met, this one among them, and those who may live and were not, until there are enough.
+ * (Members recalled from the disk are suspects until they answer.) Greets some who were not. */
+static void count_met(struct node *n, unsigned enough, unsigned *met, unsigned *missing, struct out *out)
+{
+    unsigned greetings = 0;
+    struct swim_view v;
+    *met = *missing = 0;
+    for (unsigned m = 0; m < n->peer_n && *met < enough; m++) {
+        struct node_peer *p = &n->peer[m];
+        if (!swim_find(&n->swim, p->id, &v) || (v.state != MEMBER_ALIVE && v.state != MEMBER_SUSPECT))
+            continue;
+        bool here = p->met || p->id == n->self, alive = v.state == MEMBER_ALIVE;
+        *met += here && alive;
+        *missing += !here;
+        if (!here && alive && !p->greeted && greetings++ < NODE_CHANGES)
+            greet(p, v.addr, out);
+    }
+}
+
+/* Part of a layout, and W-1 other members of it live and were met: fewer cannot answer for anything. One that was here before
+ * waits for the others too, for a while: any of them may be the one that remembers more of its log than it holds. */
 void node_judge_ready(struct node *n, struct out *out)
 {
     const struct layout *l = chain_layout(&n->chain);
     if (n->ready || !l || !node_peer_find(n, n->self))
         return;
-    unsigned met = 0, greetings = 0;
-    struct swim_view v;
-    for (unsigned m = 0; m < n->peer_n && met < l->w; m++) {
-        struct node_peer *p = &n->peer[m];
-        if (!swim_find(&n->swim, p->id, &v) || v.state != MEMBER_ALIVE)
-            continue;
-        met += p->met || p->id == n->self;
-        if (p->id != n->self && !p->met && !p->greeted && greetings++ < NODE_CHANGES)
-            greet(p, v.addr, out);
-    }
-    if (met < l->w)
+    unsigned met, missing;
+    count_met(n, reach_first_boot(&n->reach) ? l->w : n->peer_n, &met, &missing, out);
+    if (met < l->w) {
+        n->meet_by_ms = UINT64_MAX;
         return;
+    }
+    if (n->meet_by_ms == UINT64_MAX)
+        n->meet_by_ms = n->now_ms + NODE_MEET_MS;
+    if (missing && !reach_first_boot(&n->reach) && n->now_ms < n->meet_by_ms)
+        return;
+    n->meet_by_ms = UINT64_MAX;
     n->ready = true;
     out_trace(out, TRACE_NODE_READY, n->self, l->epoch, l->member_n, slice_of(NULL, 0));
 }
@@ -114,7 +132,7 @@ void node_on_packet(struct node *n, const struct event *ev, struct out *out)
     struct node_peer *p = node_peer_find(n, h.from);
     if (p)
         p->recovering = h.recovering;
-    if (p && p->met) /* who was told what we remember of it */
+    if (p && p->told == h.boot)
         reach_heard(&n->reach, h.from, h.boot, h.position);
 }
 
@@ -122,8 +140,10 @@ void node_on_packet(struct node *n, const struct event *ev, struct out *out)
 static void compare_logs(struct node *n, const struct msg_hello *h, struct out *out)
 {
     struct node_peer *p = node_peer_find(n, h->node);
-    if (p)
+    if (p) {
         p->met = true;
+        p->told = h->boot;
+    }
     reach_heard(&n->reach, h->node, h->boot, h->log_position);
     if (!reach_told(&n->reach, h->kept))
         return;

@@ -16,6 +16,11 @@
  *
  *     own:      | boot A ........ | boot B .... | boot C (now)        told (B, q):   fine where q is at or before C's begin
  *
+ * What a peer remembers it must not overwrite before it has told it: a node that was set back grows, and soon announces more
+ * than it lost. So what a process announces counts from when a stream brought it our hello (node_peers.c), and hearsay of
+ * another boot than the one remembered counts for nothing. And a node that comes back greets every member that may live, and
+ * waits a little for their hellos before it answers clients: any one of them may be the only one that remembers.
+ *
  * A loss that was found is *settled*: the doubt is with the store, durably, and the same peer's memory must not raise it again
  * and again. And from then on the node adds a lift to its positions, so that they are above what it announced before it lost
  * them: else a peer would not take the lesser ones for news, and a second loss go unseen.
@@ -137,7 +142,7 @@ static void raise(struct reach *r, struct reach_mark *m, uint64_t boot, uint64_t
 void reach_heard(struct reach *r, uint64_t id, uint64_t boot, uint64_t position)
 {
     int at = find(r, id);
-    if (id == r->self || position == 0 || (at < 0 && r->mark_n == LAYOUT_MEMBERS_MAX))
+    if (id == r->self || boot == 0 || position == 0 || (at < 0 && r->mark_n == LAYOUT_MEMBERS_MAX))
         return;
     if (at < 0) {
         at = (int)r->mark_n++;
@@ -146,11 +151,12 @@ void reach_heard(struct reach *r, uint64_t id, uint64_t boot, uint64_t position)
     raise(r, &r->mark[at], boot, position);
 }
 
-void reach_acked(struct reach *r, uint64_t id, uint64_t position)
+/* What another remembers of a third member. Of another boot than ours it is left: the third may not know yet what we remember. */
+static void reach_hearsay(struct reach *r, const struct reach_mark *m)
 {
-    int at = find(r, id);
-    if (at >= 0)
-        raise(r, &r->mark[at], r->mark[at].boot, position);
+    int at = find(r, m->id);
+    if (at < 0 || r->mark[at].boot == m->boot)
+        reach_heard(r, m->id, m->boot, m->position);
 }
 
 uint64_t reach_boot_of(const struct reach *r, uint64_t id)
@@ -225,7 +231,7 @@ bool reach_told(struct reach *r, struct slice kept)
         uint64_t end;
         memcpy(&m, kept.p + i * sizeof m, sizeof m);
         if (m.id != r->self) {
-            reach_heard(r, m.id, m.boot, m.position);
+            reach_hearsay(r, &m);
             continue;
         }
         if (ended(r, m.boot, &end) && m.position <= end)

@@ -71,11 +71,15 @@ static inline uint64_t reach_announced(const struct reach *r)
     return r->saved ? r->position + r->lift : 0;
 }
 
-/* A member said how far its log reaches. */
+/* A member said how far its log reaches (0: nothing). It must have been told, in this boot of its, what we remember of it: that
+ * is overwritten. */
 void reach_heard(struct reach *r, uint64_t id, uint64_t boot, uint64_t position);
 
-/* The same, in an acknowledgement on a stream: by the boot that was heard last. */
-void reach_acked(struct reach *r, uint64_t id, uint64_t position);
+/* Nothing was announced to anybody before this boot, so nobody can remember it. */
+static inline bool reach_first_boot(const struct reach *r)
+{
+    return r->own_n == 1;
+}
 
 /* The boot of a member that announced most; 0: none did. */
 uint64_t reach_boot_of(const struct reach *r, uint64_t id);
