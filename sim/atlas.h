@@ -32,7 +32,7 @@ struct world;
 
 enum atlas_notice {
     ATLAS_UNNOTICED,
-    ATLAS_SILENT,  /* the log ends before what was lost: only peers can tell, of what they were told */
+    ATLAS_SILENT,  /* perhaps there is nothing to notice: see atlas_silent */
     ATLAS_NOTICED, /* the node has doubted what it holds */
 };
 
@@ -64,7 +64,8 @@ bool atlas_strike(struct atlas *a, uint32_t node, const uint8_t vnodes[VNODES_MA
 /* A node doubts what it holds of some slots (SLOTS / 8 bytes, a bit each), or of all: its disk is a new one (NULL). */
 void atlas_noticed(struct atlas *a, uint32_t node, const uint8_t *slots);
 
-/* What was struck last was the end of the log. */
+/* What was struck last may go unnoticed, and rightly so, in vnodes where nothing was lost: it was the end of the log (only peers
+ * can tell that it is gone, of what they were told), or a record of which it is not clear yet how far it reaches. */
 void atlas_silent(struct atlas *a, uint32_t node);
 
 /* Asks to set a node's clock wrong until then. True: it is within the budget, and noted. */
