@@ -1,16 +1,24 @@
-/* table_inner.h: what the files that make up the table share: table.c, burial.c and table_erase.c. */
+/* table_inner.h: what the files that make up the table share, burial.c among them; table.c says which is which. */
 #ifndef COVEY_STORE_TABLE_INNER_H
 #define COVEY_STORE_TABLE_INNER_H
 
 #include "base/hash.h"
 #include "store/table.h"
 
-/* Queues the answer of a put; held may be NULL. */
-void table_answer_put(struct table *t, uint64_t token, int error, const struct version *held);
+/* Of a put, in table.answers. */
+struct answer {
+    uint64_t token;
+    int error;
+    uint32_t reach_ms;
+    struct version held;
+};
 
-/* Answers a put that adds nothing to what is held. A later expiry of its value does not supersede the value. */
-void table_answer_idle(struct table *t, uint64_t token, uint64_t hash, const struct index_item *put,
-                       const struct index_item *held);
+/* Whether this release knows how to merge records of a kind. */
+static inline bool table_mergeable(uint8_t kind)
+{
+    return kind == RECORD_VALUE || kind == RECORD_TOMBSTONE || kind == RECORD_EXPIRY || kind == RECORD_FLUSH ||
+           kind == RECORD_FLOOR || kind == RECORD_STATE;
+}
 
 /* What the index says of a record. */
 static inline struct index_item table_item(const struct record *r, uint32_t value_n)
@@ -23,8 +31,21 @@ static inline uint32_t table_vnode(const struct table *t, uint16_t slot)
     return (uint32_t)slot * t->index.arc_n / SLOTS;
 }
 
+/* ---- table_put.c ---- */
+
+/* Queues the answer of a put; held may be NULL. */
+void table_answer_put(struct table *t, uint64_t token, int error, const struct version *held);
+
+/* Answers a put that adds nothing to what is held. A later expiry of its value does not supersede the value. */
+void table_answer_idle(struct table *t, uint64_t token, uint64_t hash, const struct index_item *put,
+                       const struct index_item *held);
+
+/* ---- table_read.c ---- */
+
 /* Queues a question about a key, or other bytes: up to KEY_MAX of them, and the head of an entry. */
 struct question *table_ask(struct table *t, enum store_result_kind kind, uint64_t token, struct slice key);
+
+/* ---- table.c ---- */
 
 /* Whether the join with `come` would change what is held. */
 bool table_adds(const struct index_item *held, const struct index_item *come);
@@ -38,6 +59,19 @@ struct index_item table_flushed(const struct table *t, const struct index_item *
 /* Lets an entry be what it is now: in the index, in its tree, and in the tallies of the segments. */
 void table_change(struct table *t, const struct index_key *k, const struct index_spot *spot, const struct index_item *held,
                   const struct index_item *now);
+
+/* What readers see of a key: its entry, or, where there is none, the flush. *spot is the entry's. */
+struct index_item table_visible(const struct table *t, const struct index_key *k, struct index_spot *spot);
+
+/* Merges an item that was written into an entry; returns the version held then. */
+struct version table_merge(struct table *t, const struct index_key *k, const struct index_spot *spot,
+                           const struct index_item *item);
+
+/* Links a written copy of a state record in and takes it; returns the version held then. */
+struct version table_merge_state(struct table *t, struct state *fresh);
+
+/* A flush is durable: what it covers is buried from now on. */
+void table_merge_flush(struct table *t, uint64_t stamp);
 
 /* ---- table_erase.c ---- */
 
