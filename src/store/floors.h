@@ -9,7 +9,8 @@
  * is still what is held, and at replay covers all that is not newer, in whatever order the log has them. Two floors are kept
  * of each vnode: the durable one, which is what others are told and what survives; and the one that is coming, raised when an
  * erasure is submitted, by which puts are refused. So nothing that an erasure covers is written behind it, and when the
- * segments that were there at the erasure are gone its record may go too (compact.c). The floor itself stays, as a state. */
+ * segments that were there at the erasure are gone its record may go too (compact_judge.c). The floor itself stays, as a
+ * state. */
 #ifndef COVEY_STORE_FLOORS_H
 #define COVEY_STORE_FLOORS_H
 

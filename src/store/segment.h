@@ -61,7 +61,7 @@ struct segment {
     uint32_t reads;  /* asked of the reader and not yet taken back; and backups that it is being held for */
     uint64_t pinned; /* bytes of records that compaction copied because nothing replaces them */
     struct kept {
-        uint32_t *at; /* offsets of erased tombstones, rising (compact.c says why they are here) ... */
+        uint32_t *at; /* offsets of erased tombstones, rising (compact_judge.c says why they are here) ... */
         uint32_t n, cap;
         uint32_t until; /* ... which stay until every segment of a lower number is gone */
         uint64_t bytes;

@@ -4,7 +4,7 @@
  * when it is durable the entry goes, if it is still that version. What is written meanwhile and is newer stays; what is older
  * cannot come: from the submission on puts at or below the coming floor are looked up before they get into a group, and one
  * that would create the key, or adds nothing to it, is answered without being written. That is why no segment that is made
- * after an erasure holds what it covers: compaction relies on it (compact.c), and replay needs it to come to the same end.
+ * after an erasure holds what it covers: compaction relies on it (compact_judge.c), and replay needs it to come to the same end.
  *
  * Expiries. An erased value and an expiry for it must not cross, for at replay the two parts of the value would meet the
  * erasure in any order: while an expiry is under way in the vnode no value of it is erased, and while an erasure is, an
