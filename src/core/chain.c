@@ -1,4 +1,4 @@
-/* chain.c: joining, adopting, and why the chain is safe.
+/* chain.c: the chain as a whole, and why it is safe.
  *
  * The problem: all members must agree on who owns what, through crashes, losses and partitions, and no acknowledged write may
  * be lost when the owners change. Gossiped topology does not give that. So the layout is a chain of decisions: epoch e+1 is
@@ -50,7 +50,6 @@
 
 #include "base/check.h"
 #include "base/error.h"
-#include "core/ring.h"
 
 /* ---- Neighbours ---- */
 
@@ -108,333 +107,6 @@ void chain_peer(struct chain *c, uint64_t id, struct addr addr, bool reachable)
     c->neighbour[at] = (struct chain_neighbour){.id = id, .addr = addr, .reachable = reachable};
 }
 
-/* ---- Layouts as values ---- */
-
-static bool member_eq(const struct layout_member *a, const struct layout_member *b)
-{
-    return a->id == b->id && a->disk == b->disk && a->since == b->since && a->weight == b->weight && a->zone_n == b->zone_n &&
-           memcmp(a->zone, b->zone, a->zone_n) == 0;
-}
-
-static enum chain_kind layout_kind(const struct layout *now, const struct layout *next)
-{
-    if (next->epoch != now->epoch + 1 || next->generation != now->generation || next->vnodes != now->vnodes ||
-        next->n_wanted != now->n_wanted || next->member_n < now->member_n)
-        return CHAIN_NONE;
-    for (uint16_t m = 0; m < now->member_n; m++) {
-        int there = layout_find(next, now->member[m].id);
-        if (there < 0 || !member_eq(&now->member[m], &next->member[there]))
-            return CHAIN_NONE;
-    }
-    if (next->member_n > now->member_n)
-        return CHAIN_FORMATION;
-    size_t owners = (size_t)now->vnodes * now->n * sizeof *now->owner;
-    return memcmp(now->owner, next->owner, owners) == 0 ? CHAIN_SAME : CHAIN_NONE;
-}
-
-enum chain_kind chain_kind_of(const struct chain *c, struct slice bytes)
-{
-    struct layout next;
-    enum chain_kind kind = CHAIN_NONE;
-
-    layout_init(&next);
-    if (layout_decode(bytes, &next) == 0)
-        kind = layout_kind(chain_now(c), &next);
-    layout_close(&next);
-    return kind;
-}
-
-/* ---- Adopting ---- */
-
-/* Submits the layout in the other slot to the store. */
-static void adopt_save(struct chain *c, struct out *out)
-{
-    uint64_t token = TOKEN(TOKEN_CHAIN, ++c->layout_serial << 1 | 1);
-
-    c->save_ms = UINT64_MAX;
-    out_state(out, token, SLICE("layout"), c->layout_serial, buf_view(&c->bytes[!c->current]));
-}
-
-/* One at a time: while an adoption is on its way, a higher epoch has to be heard of again. */
-void chain_adopt(struct chain *c, struct slice bytes, bool announce, struct out *out)
-{
-    struct layout *l = &c->slot[!c->current];
-    struct buf *b = &c->bytes[!c->current];
-
-    if (c->adopting)
-        return;
-    layout_close(l);
-    if (layout_decode(bytes, l))
-        return;
-    b->n = 0;
-    bool wanted =
-        c->have ? l->epoch > chain_now(c)->epoch && l->generation == chain_now(c)->generation : layout_find(l, c->self) >= 0;
-    if (!wanted || buf_slice(b, bytes))
-        return;
-    c->adopting = l->epoch;
-    c->announce = announce;
-    adopt_save(c, out);
-}
-
-void chain_found_take(struct chain *c, struct layout *first, struct out *out)
-{
-    struct buf *b = &c->bytes[!c->current];
-
-    CHECK(!c->have && !c->adopting && first->epoch == 1 && first->member_n == 1 && first->member[0].id == c->self);
-    layout_close(&c->slot[!c->current]);
-    c->slot[!c->current] = *first;
-    layout_init(first);
-    b->n = 0;
-    int error = layout_encode(b, &c->slot[!c->current]);
-    if (error) {
-        out_trace(out, TRACE_STORE_ERROR, 0, (uint64_t)error, 0, SLICE("out of memory while founding"));
-        return;
-    }
-    c->adopting = 1;
-    adopt_save(c, out);
-}
-
-/* The layout in the other slot is durable: it comes into force. */
-static void adopt_done(struct chain *c, uint64_t now_ms, struct out *out)
-{
-    unsigned kept = 0;
-
-    c->current = !c->current;
-    c->have = true;
-    c->adopting = 0;
-    c->asking.ask_ms = UINT64_MAX;
-    c->asking.refused = 0;
-    c->told = c->announce ? 0 : chain_now(c)->member_n;
-    for (unsigned i = 0; i < c->joiner_n; i++)
-        if (layout_find(chain_now(c), c->joiner[i].member.id) < 0)
-            c->joiner[kept++] = c->joiner[i];
-    c->joiner_n = kept;
-    chain_vote_reset(c);
-    chain_propose_reset(c, now_ms);
-    out_trace(out, TRACE_LAYOUT_ADOPTED, 0, chain_now(c)->epoch, chain_now(c)->member_n, slice_of(NULL, 0));
-}
-
-void chain_stored(struct chain *c, uint64_t number, int error, uint64_t now_ms, struct out *out)
-{
-    uint64_t serial = number >> 1;
-
-    if (!(number & 1)) {
-        chain_vote_stored(c, serial, error, now_ms, out);
-        return;
-    }
-    if (!c->adopting || serial != c->layout_serial)
-        return;
-    if (!error) {
-        adopt_done(c, now_ms, out);
-        return;
-    }
-    c->save_ms = now_ms + CHAIN_SAVE_RETRY_MS;
-    out_trace(out, TRACE_STORE_ERROR, 0, (uint64_t)error, 0, SLICE("the new layout could not be stored; trying again"));
-}
-
-static void layout_send(struct chain *c, uint64_t to, struct addr addr, struct out *out)
-{
-    out_send(out, to, addr, MSG_LAYOUT)->layout.layout = buf_view(&c->bytes[c->current]);
-}
-
-static bool announcing(const struct chain *c)
-{
-    return c->have && c->told < chain_now(c)->member_n;
-}
-
-/* Tells the members of an epoch that we had chosen, a few at a time, once: who misses it hears of the epoch by gossip, or asks to
- * join again. */
-static void announce_some(struct chain *c, struct out *out)
-{
-    for (unsigned sent = 0; announcing(c) && sent < CHAIN_SENDS; sent++) {
-        uint64_t id = chain_now(c)->member[c->told++].id;
-        if (id != c->self && chain_reachable(c, id))
-            layout_send(c, id, chain_addr(c, id), out);
-    }
-}
-
-void chain_seen(struct chain *c, uint64_t peer, uint64_t epoch, uint64_t now_ms, struct out *out)
-{
-    if (!c->have || epoch <= chain_now(c)->epoch || epoch <= c->adopting || now_ms < c->fetch_ms)
-        return;
-    c->fetch_ms = now_ms + CHAIN_FETCH_MS;
-    out_send(out, peer, chain_addr(c, peer), MSG_LAYOUT_GET)->layout_get.epoch = epoch;
-}
-
-/* ---- Letting others in ---- */
-
-static void join_refuse(struct chain *c, uint64_t to, struct addr addr, int error, struct out *out)
-{
-    out_trace(out, TRACE_JOIN_REFUSED, to, (uint64_t)error, 0, buf_view(&c->why));
-    out_send(out, to, addr, MSG_JOIN_NO)->join_no = (struct msg_join_no){.error = (uint32_t)error, .text = buf_view(&c->why)};
-}
-
-static void why_records(struct chain *c, uint64_t holder)
-{
-    char id[ADDR_TEXT];
-
-    c->why.n = 0;
-    buf_printf(&c->why,
-               "member %s holds records, and joining then needs ring changes, which are not built yet: "
-               "start all members before the first write",
-               node_id_text(holder, id));
-}
-
-void chain_refuse_all(struct chain *c, uint64_t holder, uint64_t now_ms, struct out *out)
-{
-    c->holder = holder;
-    c->holder_ms = now_ms;
-    why_records(c, holder);
-    for (unsigned i = 0; i < c->joiner_n && i < CHAIN_REFUSALS; i++)
-        join_refuse(c, c->joiner[i].member.id, c->joiner[i].addr, ERR_HOLDS_RECORDS, out);
-    c->joiner_n = 0;
-}
-
-void chain_prune(struct chain *c, uint64_t now_ms)
-{
-    unsigned kept = 0;
-
-    for (unsigned i = 0; i < c->joiner_n; i++)
-        if (now_ms < c->joiner[i].heard_ms + CHAIN_JOINER_FRESH_MS)
-            c->joiner[kept++] = c->joiner[i];
-    c->joiner_n = kept;
-}
-
-/* Why a node cannot be let in, with c->why set; 0 when it can. */
-static int join_objection(struct chain *c, uint64_t from, const struct msg_join *m, bool name_taken, uint64_t now_ms)
-{
-    bool known = c->holder && now_ms < c->holder_ms + CHAIN_HOLDER_MS;
-
-    c->why.n = 0;
-    if (name_taken) {
-        buf_printf(&c->why, "the name \"%.*s\" is taken by another live member: start this node with another --name",
-                   (int)(m->name.n < NODE_NAME_MAX ? m->name.n : NODE_NAME_MAX), (const char *)m->name.p);
-        return ERR_NAME_TAKEN;
-    }
-    if (m->zone.n > ZONE_MAX || m->weight < 1 || m->weight > RING_WEIGHT_MAX) {
-        buf_printf(&c->why, "weight %u or the zone's %zu bytes are out of range: a weight is 1 to %d, a zone at most %d bytes",
-                   m->weight, m->zone.n, RING_WEIGHT_MAX, ZONE_MAX);
-        return ERR_REFUSED;
-    }
-    if (known || (c->holds && !chain_fenced(c))) {
-        why_records(c, known ? c->holder : c->self);
-        return ERR_HOLDS_RECORDS;
-    }
-    for (unsigned i = 0; i < c->joiner_n; i++)
-        if (c->joiner[i].member.id == from)
-            return 0;
-    if (chain_now(c)->member_n + c->joiner_n >= LAYOUT_MEMBERS_MAX) {
-        buf_printf(&c->why, "the cluster has %d members, the most that a layout can have", LAYOUT_MEMBERS_MAX);
-        return ERR_TOO_BIG;
-    }
-    if (c->joiner_n < CHAIN_JOINERS)
-        return 0;
-    buf_printf(&c->why, "%d nodes are waiting already; asking again helps", CHAIN_JOINERS);
-    return ERR_BUSY;
-}
-
-static void join_wait(struct chain *c, uint64_t from, const struct msg_join *m, uint64_t now_ms, struct out *out)
-{
-    unsigned i = 0;
-
-    while (i < c->joiner_n && c->joiner[i].member.id != from)
-        i++;
-    if (i == c->joiner_n) {
-        c->joiner_n++;
-        out_trace(out, TRACE_JOIN_ASKED, from, chain_now(c)->epoch, 0, m->name);
-    }
-    c->joiner[i] = (struct chain_joiner){.addr = m->addr, .heard_ms = now_ms};
-    c->joiner[i].member = (struct layout_member){.id = from, .disk = m->disk, .weight = m->weight, .zone_n = (uint8_t)m->zone.n};
-    if (m->zone.n)
-        memcpy(c->joiner[i].member.zone, m->zone.p, m->zone.n);
-    chain_peer(c, from, m->addr, true);
-    if (c->propose_ms == UINT64_MAX)
-        chain_propose_in(c, CHAIN_GATHER_MS, now_ms);
-}
-
-static void join_asked(struct chain *c, uint64_t from, const struct msg_join *m, bool name_taken, uint64_t now_ms,
-                       struct out *out)
-{
-    if (!c->have || layout_find(chain_now(c), c->self) < 0)
-        return;
-    if (layout_find(chain_now(c), from) >= 0) {
-        layout_send(c, from, m->addr, out); /* it is in, and missed the news */
-        return;
-    }
-    chain_prune(c, now_ms);
-    int error = join_objection(c, from, m, name_taken, now_ms);
-    if (error)
-        join_refuse(c, from, m->addr, error, out);
-    else
-        join_wait(c, from, m, now_ms, out);
-}
-
-/* ---- Being let in ---- */
-
-static void join_ask(struct chain *c, unsigned i, uint64_t now_ms, struct out *out)
-{
-    struct chain_asking *a = &c->asking;
-
-    a->ask_ms = now_ms + CHAIN_JOIN_REPEAT_MS;
-    out_send(out, a->peer[i], a->addr[i], MSG_JOIN)->join = (struct msg_join){
-        .weight = a->weight,
-        .zone = slice_of(a->zone, a->zone_n),
-        .name = slice_of(a->name, a->name_n),
-        .addr = a->self_addr,
-        .disk = a->disk,
-    };
-}
-
-void chain_join(struct chain *c, uint64_t peer, struct addr addr, const struct msg_join *join, uint64_t now_ms, struct out *out)
-{
-    struct chain_asking *a = &c->asking;
-    unsigned i = 0;
-
-    CHECK(join->zone.n <= ZONE_MAX && join->name.n <= NODE_NAME_MAX);
-    if (c->have || c->adopting || a->refused)
-        return;
-    a->disk = join->disk;
-    a->weight = join->weight;
-    a->zone_n = (uint8_t)join->zone.n;
-    a->name_n = (uint8_t)join->name.n;
-    a->self_addr = join->addr;
-    if (a->zone_n)
-        memcpy(a->zone, join->zone.p, a->zone_n);
-    if (a->name_n)
-        memcpy(a->name, join->name.p, a->name_n);
-    while (i < a->peer_n && a->peer[i] != peer)
-        i++;
-    if (i == CHAIN_ASKED)
-        i = (unsigned)rng_below(&c->rng, CHAIN_ASKED);
-    else if (i == a->peer_n)
-        a->peer_n++;
-    a->peer[i] = peer;
-    a->addr[i] = addr;
-    join_ask(c, i, now_ms, out);
-}
-
-static void join_again(struct chain *c, uint64_t now_ms, struct out *out)
-{
-    join_ask(c, c->asking.turn++ % c->asking.peer_n, now_ms, out);
-}
-
-static void join_refused(struct chain *c, const struct msg_join_no *m)
-{
-    if (c->have || c->adopting || c->asking.ask_ms == UINT64_MAX || m->error == (uint32_t)ERR_BUSY)
-        return;
-    c->why.n = 0;
-    if (buf_slice(&c->why, m->text))
-        buf_printf(&c->why, "%s", error_sentence((int)m->error));
-    c->asking.refused = (int)m->error < 0 ? (int)m->error : ERR_REFUSED;
-    c->asking.ask_ms = UINT64_MAX;
-}
-
-int chain_refused(const struct chain *c, struct slice *why)
-{
-    *why = buf_view(&c->why);
-    return c->asking.refused;
-}
-
 /* ---- Messages and time ---- */
 
 /* Whether a ballot message is about the epoch that we decide about, from one who may take part. Else one of the two is behind,
@@ -447,7 +119,7 @@ static bool ballot_ours(struct chain *c, uint64_t from, uint64_t epoch, bool que
     if (epoch > next)
         chain_seen(c, from, epoch - 1, now_ms, out);
     else if (epoch < next && question)
-        layout_send(c, from, chain_addr(c, from), out);
+        chain_layout_send(c, from, chain_addr(c, from), out);
     return epoch == next && layout_find(chain_now(c), from) >= 0 && layout_find(chain_now(c), c->self) >= 0;
 }
 
@@ -455,14 +127,14 @@ bool chain_message(struct chain *c, uint64_t from, const struct message *m, bool
 {
     switch (m->kind) {
     case MSG_JOIN:
-        join_asked(c, from, &m->join, name_taken, now_ms, out);
+        chain_join_asked(c, from, &m->join, name_taken, now_ms, out);
         return true;
     case MSG_JOIN_NO:
-        join_refused(c, &m->join_no);
+        chain_join_refused(c, &m->join_no);
         return true;
     case MSG_LAYOUT_GET:
         if (c->have && chain_now(c)->epoch >= m->layout_get.epoch)
-            layout_send(c, from, chain_addr(c, from), out);
+            chain_layout_send(c, from, chain_addr(c, from), out);
         return true;
     case MSG_LAYOUT:
         chain_adopt(c, m->layout.layout, false, out);
@@ -488,25 +160,29 @@ bool chain_message(struct chain *c, uint64_t from, const struct message *m, bool
     }
 }
 
+void chain_stored(struct chain *c, uint64_t number, int error, uint64_t now_ms, struct out *out)
+{
+    if (number & 1)
+        chain_adopt_stored(c, number >> 1, error, now_ms, out);
+    else
+        chain_vote_stored(c, number >> 1, error, now_ms, out);
+}
+
 void chain_tick(struct chain *c, uint64_t now_ms, struct out *out)
 {
     if (c->asking.ask_ms <= now_ms)
-        join_again(c, now_ms, out);
-    if (c->save_ms <= now_ms)
-        adopt_save(c, out);
-    if (announcing(c))
-        announce_some(c, out);
+        chain_join_again(c, now_ms, out);
+    chain_adopt_tick(c, now_ms, out);
     if (c->have && chain_propose_deadline(c) <= now_ms)
         chain_propose_tick(c, now_ms, out);
 }
 
 uint64_t chain_deadline_ms(const struct chain *c)
 {
-    uint64_t at = announcing(c) ? 0 : c->asking.ask_ms;
+    uint64_t at = c->asking.ask_ms, adopt = chain_adopt_deadline(c), propose = chain_propose_deadline(c);
 
-    if (c->save_ms < at)
-        at = c->save_ms;
-    uint64_t propose = chain_propose_deadline(c);
+    if (adopt < at)
+        at = adopt;
     return propose < at ? propose : at;
 }
 

@@ -1,5 +1,6 @@
-/* chain_state.h: what a chain is made of, and the doors between its files: chain.c (joining, adopting, dispatch),
- * chain_vote.c (the acceptor), chain_propose.c (the proposer). Others use chain.h. */
+/* chain_state.h: what a chain is made of, and the doors between its files: chain.c (the whole), chain_adopt.c (layouts
+ * coming into force), chain_join.c (getting in), chain_vote.c (the acceptor), chain_propose.c (the proposer). Others use
+ * chain.h. */
 #ifndef COVEY_CORE_CHAIN_STATE_H
 #define COVEY_CORE_CHAIN_STATE_H
 
@@ -126,22 +127,43 @@ struct chain {
     struct buf why; /* the last refusal's sentence */
 };
 
-/* ---- chain.c, for the others ---- */
-
 static inline const struct layout *chain_now(const struct chain *c)
 {
     return &c->slot[c->current];
 }
 
+/* ---- chain.c, for the others ---- */
+
 /* Where a peer lives (none if unknown), and whether a message to it makes sense. */
 struct addr chain_addr(const struct chain *c, uint64_t id);
 bool chain_reachable(const struct chain *c, uint64_t id);
+
+/* ---- chain_adopt.c ---- */
 
 /* What bytes would do to the present epoch; CHAIN_NONE too when they are malformed or no successor. */
 enum chain_kind chain_kind_of(const struct chain *c, struct slice bytes);
 
 /* Begins to make a decided layout durable; it comes into force in chain_stored. `announce`: then tell all members. */
 void chain_adopt(struct chain *c, struct slice bytes, bool announce, struct out *out);
+
+/* Layout record `serial` is durable, or failed. */
+void chain_adopt_stored(struct chain *c, uint64_t serial, int error, uint64_t now_ms, struct out *out);
+
+/* Sends the layout in force. */
+void chain_layout_send(struct chain *c, uint64_t to, struct addr addr, struct out *out);
+
+void chain_adopt_tick(struct chain *c, uint64_t now_ms, struct out *out);
+uint64_t chain_adopt_deadline(const struct chain *c);
+
+/* ---- chain_join.c ---- */
+
+/* A JOIN; and a JOIN_NO. */
+void chain_join_asked(struct chain *c, uint64_t from, const struct msg_join *m, bool name_taken, uint64_t now_ms,
+                      struct out *out);
+void chain_join_refused(struct chain *c, const struct msg_join_no *m);
+
+/* Asks the next of the members that are known to be let in. Due at asking.ask_ms. */
+void chain_join_again(struct chain *c, uint64_t now_ms, struct out *out);
 
 /* Tells waiting joiners that `holder` has records, and forgets them. */
 void chain_refuse_all(struct chain *c, uint64_t holder, uint64_t now_ms, struct out *out);
