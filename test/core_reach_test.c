@@ -146,6 +146,7 @@ static void what_others_announce_is_kept_and_rides_along(void **state)
     reach_heard(&r, OTHER, 30, 0);
     reach_heard(&r, PEER, 20, 800);
     reach_heard(&r, OTHER, 0, 800);
+    reach_heard(&r, OTHER, 30, REACH_POSITION_MAX + 1);
     save(&r, &d, REACH_SAVE_MS, false);
     assert_int_equal(d.reached_n, 0);
     save(&r, &d, REACH_SAVE_MS, true);
@@ -186,6 +187,67 @@ static void malformed_records_are_refused(void **state)
     }
 }
 
+/* A mark as "reached" holds it; the record is taken or not. */
+static int start_with_marks(struct reach_mark first, struct reach_mark second)
+{
+    uint8_t bytes[1 + 2 * sizeof first] = {1};
+    struct reach r;
+    memcpy(bytes + 1, &first, sizeof first);
+    memcpy(bytes + 1 + sizeof first, &second, sizeof second);
+    struct reach_options o = {.self = SELF, .boot = 11, .reached = slice_of(bytes, sizeof bytes)};
+    int error = reach_init(&r, &o);
+    reach_close(&r);
+    return error;
+}
+
+static void marks_that_nobody_writes_are_refused(void **state)
+{
+    (void)state;
+    struct reach_mark peer = {PEER, 20, 700};
+    assert_int_equal(start_with_marks(peer, (struct reach_mark){OTHER, 30, 1}), 0);
+    assert_int_equal(start_with_marks(peer, (struct reach_mark){OTHER, 30, 0}), ERR_BAD_MESSAGE);
+    assert_int_equal(start_with_marks(peer, (struct reach_mark){SELF, 10, 1}), ERR_BAD_MESSAGE);
+    assert_int_equal(start_with_marks(peer, peer), ERR_BAD_MESSAGE);
+}
+
+/* The record of our boots was copied behind the end that went: begins must not fall, nor what is announced. */
+static void a_log_that_ends_before_its_last_boot_is_noticed(void **state)
+{
+    (void)state;
+    struct disk d = {0};
+    struct reach r;
+    start(&r, &d, 10, 1000);
+    save(&r, &d, 0, false);
+    reach_close(&r);
+    start(&r, &d, 11, 5000);
+    save(&r, &d, 0, false);
+    reach_close(&r);
+    start(&r, &d, 12, 2000);
+    save(&r, &d, 0, false);
+    assert_true(reach_announced(&r) >= 5000);
+    assert_true(told(&r, 11, 6000));
+    reach_close(&r);
+}
+
+/* What a peer says goes for a position only where there may be one; and what it makes of ours can be read again. */
+static void positions_beyond_any_log_are_not_believed(void **state)
+{
+    (void)state;
+    struct disk d = {0};
+    struct reach r;
+    start(&r, &d, 10, 1000);
+    save(&r, &d, 0, false);
+    assert_false(told(&r, 9, REACH_POSITION_MAX + 1));
+    assert_int_equal(reach_announced(&r), 1000);
+    assert_true(told(&r, 9, REACH_POSITION_MAX));
+    save(&r, &d, 1, false);
+    reach_close(&r);
+    start(&r, &d, 11, 2000);
+    save(&r, &d, 0, false);
+    assert_true(reach_announced(&r) > REACH_POSITION_MAX);
+    reach_close(&r);
+}
+
 static void many_boots_are_too_many_to_remember(void **state)
 {
     (void)state;
@@ -205,9 +267,15 @@ static void many_boots_are_too_many_to_remember(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_honest_restart_has_lost_nothing),    cmocka_unit_test(a_log_that_ends_early_is_noticed_once),
-        cmocka_unit_test(an_old_copy_that_has_grown_is_noticed), cmocka_unit_test(what_others_announce_is_kept_and_rides_along),
-        cmocka_unit_test(malformed_records_are_refused),         cmocka_unit_test(many_boots_are_too_many_to_remember),
+        cmocka_unit_test(an_honest_restart_has_lost_nothing),
+        cmocka_unit_test(a_log_that_ends_early_is_noticed_once),
+        cmocka_unit_test(an_old_copy_that_has_grown_is_noticed),
+        cmocka_unit_test(what_others_announce_is_kept_and_rides_along),
+        cmocka_unit_test(malformed_records_are_refused),
+        cmocka_unit_test(many_boots_are_too_many_to_remember),
+        cmocka_unit_test(marks_that_nobody_writes_are_refused),
+        cmocka_unit_test(a_log_that_ends_before_its_last_boot_is_noticed),
+        cmocka_unit_test(positions_beyond_any_log_are_not_believed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,6 +56,17 @@ static bool read_pairs(struct slice *in, struct reach_boot *out, unsigned *n, un
     return true;
 }
 
+/* Begins never fall, and nothing is so far up that a sum of two would wrap. (A position with its lift may be above
+ * REACH_POSITION_MAX: a peer's word lifted it.) */
+static bool boots_sound(const struct reach *r)
+{
+    const uint64_t most = 4 * REACH_POSITION_MAX;
+    bool sound = r->lift <= most;
+    for (unsigned i = 0; i < r->own_n; i++)
+        sound = sound && r->own[i].at <= most && (i == 0 || r->own[i - 1].at <= r->own[i].at);
+    return sound;
+}
+
 static int recall_boots(struct reach *r, struct slice in)
 {
     if (in.n == 0)
@@ -68,13 +79,31 @@ static int recall_boots(struct reach *r, struct slice in)
     if (!read_pairs(&rest, r->own, &r->own_n, REACH_BOOTS) || !read_pairs(&rest, r->settled, &r->settled_n, REACH_SETTLED))
         return ERR_BAD_MESSAGE;
     r->settled_at = r->settled_n % REACH_SETTLED;
-    return 0;
+    return rest.n == 0 && boots_sound(r) ? 0 : ERR_BAD_MESSAGE;
 }
 
 static bool marks_of(struct slice in, unsigned *n)
 {
     *n = (unsigned)(in.n / sizeof(struct reach_mark));
     return in.n % sizeof(struct reach_mark) == 0 && *n <= LAYOUT_MEMBERS_MAX;
+}
+
+/* Where the mark of a member is, or -1. */
+static int find(const struct reach *r, uint64_t id)
+{
+    for (unsigned i = 0; i < r->mark_n; i++)
+        if (r->mark[i].id == id)
+            return (int)i;
+    return -1;
+}
+
+/* Of others, one a member, and each of something. */
+static bool marks_sound(const struct reach *r)
+{
+    for (unsigned i = 0; i < r->mark_n; i++)
+        if (r->mark[i].id == r->self || r->mark[i].position == 0 || find(r, r->mark[i].id) != (int)i)
+            return false;
+    return true;
 }
 
 static int recall_reached(struct reach *r, struct slice in)
@@ -86,12 +115,15 @@ static int recall_reached(struct reach *r, struct slice in)
         return ERR_BAD_MESSAGE;
     if (marks.n)
         memcpy(r->mark, marks.p, marks.n);
-    return 0;
+    return marks_sound(r) ? 0 : ERR_BAD_MESSAGE;
 }
 
-/* This boot begins where the log ends now. */
+/* This boot begins where the log ends now. Before the last one began, when a copy of the record outlived the log behind it: the
+ * lift is as great as it must be for begins not to fall, and who heard the last boot tells what is missing. */
 static void begin(struct reach *r)
 {
+    if (r->own_n > 0 && r->position + r->lift < r->own[r->own_n - 1].at)
+        r->lift = r->own[r->own_n - 1].at - r->position;
     if (r->own_n == REACH_BOOTS)
         memmove(r->own, r->own + 1, --r->own_n * sizeof *r->own);
     r->own[r->own_n++] = (struct reach_boot){r->boot, r->position + r->lift};
@@ -122,14 +154,6 @@ void reach_close(struct reach *r)
 
 /* ---- Others ---- */
 
-static int find(const struct reach *r, uint64_t id)
-{
-    for (unsigned i = 0; i < r->mark_n; i++)
-        if (r->mark[i].id == id)
-            return (int)i;
-    return -1;
-}
-
 static void raise(struct reach *r, struct reach_mark *m, uint64_t boot, uint64_t position)
 {
     if (position <= m->position)
@@ -142,7 +166,8 @@ static void raise(struct reach *r, struct reach_mark *m, uint64_t boot, uint64_t
 void reach_heard(struct reach *r, uint64_t id, uint64_t boot, uint64_t position)
 {
     int at = find(r, id);
-    if (id == r->self || boot == 0 || position == 0 || (at < 0 && r->mark_n == LAYOUT_MEMBERS_MAX))
+    if (id == r->self || boot == 0 || position == 0 || position > REACH_POSITION_MAX ||
+        (at < 0 && r->mark_n == LAYOUT_MEMBERS_MAX))
         return;
     if (at < 0) {
         at = (int)r->mark_n++;
@@ -234,6 +259,8 @@ bool reach_told(struct reach *r, struct slice kept)
             reach_hearsay(r, &m);
             continue;
         }
+        if (m.position > REACH_POSITION_MAX)
+            continue;
         if (ended(r, m.boot, &end) && m.position <= end)
             continue;
         lift_above(r, m.position);

@@ -13,6 +13,9 @@ enum {
     REACH_SAVE_MS = 1000, /* what peers announced is written down at most once in that time, along with other records */
 };
 
+/* No log was ever that long: a greater position is an error of who says it, and sums of two of them do not wrap. */
+#define REACH_POSITION_MAX (UINT64_C(1) << 60)
+
 /* Little-endian, as it travels and rests: what a member announced last. */
 struct reach_mark {
     uint64_t id, boot, position;
@@ -55,7 +58,7 @@ struct reach {
     struct buf reached_bytes;
 };
 
-/* 0, ERR_BAD_MESSAGE (a record of another format) or ERR_NO_MEMORY. */
+/* 0, ERR_BAD_MESSAGE (a record of another format, or one that breaks an invariant) or ERR_NO_MEMORY. */
 int reach_init(struct reach *r, const struct reach_options *o);
 void reach_close(struct reach *r);
 
