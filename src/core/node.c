@@ -73,13 +73,13 @@ static int init_founder(struct node *n, const struct node_options *o)
 static int init_cluster(struct node *n, const struct node_options *o)
 {
     n->cluster_serial = o->cluster_saved.serial;
-    if (o->cluster_saved.bytes.n == 0)
-        return 0;
+    if (o->cluster_saved.bytes.n == 0) /* a layout without the cluster it is of: such a node would believe the first stranger */
+        return chain_layout(&n->chain) ? ERR_BAD_MESSAGE : 0;
     if (o->cluster_saved.bytes.n != sizeof n->cluster.b)
         return ERR_BAD_MESSAGE;
     memcpy(n->cluster.b, o->cluster_saved.bytes.p, sizeof n->cluster.b);
     n->cluster_saved = true;
-    return 0;
+    return cluster_id_none(n->cluster) ? ERR_BAD_MESSAGE : 0;
 }
 
 /* A number of the node's state, 8 bytes little-endian; 0 where there is none. False when it is malformed. */

@@ -21,7 +21,7 @@ void slab_close(struct slab *s)
 {
     free(s->slots);
     free(s->marks);
-    slab_init(s, s->size, s->max);
+    *s = (struct slab){.size = s->size, .max = s->max, .free = SLAB_NONE}; /* one that was never more than zeros stays so */
 }
 
 static bool slab_grow(struct slab *s)
