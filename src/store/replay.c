@@ -414,11 +414,11 @@ static int check_list(struct replay *r)
 static int check_states(struct replay *r)
 {
     static const struct damage_finding nothing = {0};
-    const uint8_t *p = r->lost_states.p, *end = p + r->lost_states.n;
-    while (p < end) {
-        uint64_t serial = get_u64(p), held;
-        struct slice name = slice_of(p + 12, get_u32(p + 8)), value;
-        p = name.p + name.n;
+    struct slice left = buf_view(&r->lost_states), value;
+    while (left.n > 0) {
+        uint64_t serial = get_u64(left.p), held;
+        struct slice name = slice_of(left.p + 12, get_u32(left.p + 8));
+        left = slice_of(name.p + name.n, left.n - 12 - name.n);
         if (table_state(r->table, name, &value, &held) && held > serial)
             continue;
         if (slice_eq(name, DAMAGE_NAME))
