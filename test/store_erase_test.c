@@ -210,6 +210,23 @@ static void test_one_group(void **state)
     assert_int_equal(kind_held(b), RECORD_VALUE);
 }
 
+/* An erasure, and two puts behind it in the same group, of which only the second has an end: both had room in the entry that
+ * goes, and the one that the first makes anew has none for an end. */
+static void test_one_group_with_an_end(void **state)
+{
+    struct both *b = *state;
+    struct record dead = dead_at(200), erasure = erasure_of(dead), plain = value_at(300), ends = ends_at(310, 310, 9000);
+    put(b, dead);
+    store_put(b->log->store, 1, &erasure);
+    store_put(b->log->store, 2, &plain);
+    store_put(b->log->store, 3, &ends);
+    store_flush(b->log->store);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(reap(b).error, 0);
+    assert_int_equal(fixture_get(b->log, SLICE("k"), GET_DIGEST).record.expiry_ms, 9000);
+    assert_true(store_trees_hold(b->log->store));
+}
+
 static void test_expired_values(void **state)
 {
     struct both *b = *state;
@@ -552,6 +569,7 @@ int main(void)
         BOTH(test_refuses_below_the_floor),
         BOTH(test_replay_keeps_it_erased),
         BOTH(test_one_group),
+        BOTH(test_one_group_with_an_end),
         BOTH(test_expired_values),
         BOTH(test_expiry_and_erasure_do_not_cross),
         BOTH(test_lists_what_may_be_erased),

@@ -215,12 +215,15 @@ bool table_settle(struct table *t, struct group *g)
 
 /* ---- Publishing ---- */
 
-/* The entry that was reserved for a put when it was settled. An erasure may have taken it away since; false when there is no
- * memory for another. */
+/* The entry that was reserved for a put when it was settled. An erasure may have taken it away since, and another put have made
+ * one anew that has no room for an end; false when there is no memory. */
 static bool reserved_spot(struct table *t, const struct pending *p, const struct index_key *k, struct index_spot *spot)
 {
     *spot = p->spot;
-    return p->moves == t->index.moves || index_find(&t->index, k, spot) || index_reserve(&t->index, k, &p->item, spot) == 0;
+    if (p->moves == t->index.moves)
+        return true;
+    index_find(&t->index, k, spot);
+    return index_reserve(&t->index, k, &p->item, spot) == 0;
 }
 
 /* Asks the cache for the entries that puts were settled to. */
