@@ -247,6 +247,29 @@ static void test_an_owner_that_lost_its_disk_does_not_outvote_another(void **sta
     assert_int_equal(replied(f)->error, 0);
 }
 
+/* The same, and it is this node that lost its disk. */
+static void test_an_own_disk_that_was_lost_does_not_outvote_others(void **state)
+{
+    struct fixture *f = *state;
+    static uint8_t lost[VNODES_MAX];
+    memset(lost, 1, sizeof lost);
+    coord_lost(&f->coord, lost);
+    ask(f, OP_PUT, "k", "mine");
+    uint64_t op = sent(f, B, MSG_PUT)->put.op;
+    struct version first = sent(f, B, MSG_PUT)->put.record.version;
+    begin(f, 1);
+    coord_stored(&f->coord, op, 0, &first, 0, &f->out);
+    answer_put(f, B, op, 0, first);
+    assert_null(replied(f));
+    answer_put(f, C, op, ERR_SUPERSEDED, above(first, 400));
+    struct version second = sent(f, B, MSG_PUT)->put.record.version;
+    assert_true(second.stamp > above(first, 400).stamp);
+    begin(f, 1);
+    coord_stored(&f->coord, op, 0, &second, 0, &f->out);
+    answer_put(f, B, op, 0, second);
+    assert_int_equal(replied(f)->error, 0);
+}
+
 static void test_a_far_future_version_is_outbid_but_not_believed(void **state)
 {
     struct fixture *f = *state;
@@ -670,6 +693,23 @@ static void test_delete_says_whether_it_existed(void **state)
     assert_true(replied(f)->existed);
 }
 
+/* It takes writes, though what it holds is not asked for: or it would lack the deletion, and get no hint of its own. */
+static void test_who_cannot_be_read_is_written_to(void **state)
+{
+    struct fixture *f = *state;
+    struct record none = {0};
+    ask(f, OP_DEL, "k", "");
+    uint64_t token = acted(f, ACT_STORE_GET)->get.token;
+    uint64_t peer = sent(f, B, MSG_GET) ? B : C, op = sent(f, peer, MSG_GET)->get.op;
+    begin(f, 0);
+    coord_read(&f->coord, TOKEN_NUMBER(token), ERR_RECOVERING, &none, 0, &f->out);
+    answer_get(f, peer, op, V1, "v", false);
+    answer_get(f, peer == B ? C : B, op, V1, "v", false);
+    assert_int_equal(acted(f, ACT_STORE_PUT)->put.record.kind, RECORD_TOMBSTONE);
+    assert_non_null(sent(f, B, MSG_PUT));
+    assert_non_null(sent(f, C, MSG_PUT));
+}
+
 static void test_where_shows_silent_owners(void **state)
 {
     struct fixture *f = *state;
@@ -751,6 +791,7 @@ int main(void)
         TEST(test_contested_and_old_is_unknown),
         TEST(test_what_an_owner_forgot_makes_no_second_stamp),
         TEST(test_an_owner_that_lost_its_disk_does_not_outvote_another),
+        TEST(test_an_own_disk_that_was_lost_does_not_outvote_others),
         TEST(test_a_far_future_version_is_outbid_but_not_believed),
         TEST(test_no_quorum_is_refused_before_anything_is_sent),
         TEST(test_deadline_makes_a_sent_write_unknown),
@@ -775,6 +816,7 @@ int main(void)
         TEST(test_a_slow_owner_is_hedged),
         TEST(test_broken_stream_fails_over_at_once),
         TEST(test_delete_says_whether_it_existed),
+        TEST(test_who_cannot_be_read_is_written_to),
         TEST(test_where_shows_silent_owners),
         TEST(test_a_death_under_many_operations_is_sliced),
         TEST(test_count_takes_the_greatest_answer_of_an_owner),

@@ -39,7 +39,7 @@ static void begin_write(struct coord *c, struct op *op, struct out *out)
     op->round = 1; /* a greater version is an ack: see above */
     op->existed = true;
     c->writes++;
-    op_reset(op);
+    op_reset_all(op);
     write_drive(c, op, false, out);
 }
 

@@ -81,6 +81,13 @@ void op_reset(struct op *op)
     op->value_from = REPLICAS_MAX;
 }
 
+void op_reset_all(struct op *op)
+{
+    for (unsigned i = 0; i < op->owner_n; i++)
+        op->owner[i].state = OWNER_IDLE;
+    op->value_from = REPLICAS_MAX;
+}
+
 struct coord_peer *op_peer(const struct coord *c, uint64_t id)
 {
     for (unsigned low = 0, high = c->peer_n; low < high;) {
@@ -148,6 +155,7 @@ void op_send_put(struct coord *c, struct op *op, unsigned i, struct out *out)
         a->put.token = TOKEN(TOKEN_COORD, op->handle);
         a->put.record = op_record(op);
         a->put.from = lapsed ? PUT_FROM_READER : PUT_FROM_ANYBODY;
+        op->owner[i].recovering = c->lost && c->lost[op->vnode];
         return;
     }
     struct message *m = out_send(out, op->owner[i].id, addr, MSG_PUT);

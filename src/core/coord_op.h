@@ -47,8 +47,12 @@ int op_owner_index(const struct op *op, uint64_t id);
 /* Owners in a state. */
 unsigned op_count(const struct op *op, enum owner_state state);
 
-/* Forgets what this phase asked: all owners idle. What they answered to the read stays. */
+/* Forgets what this phase asked: all owners idle, but those that refused for good. What they answered to the read stays. */
 void op_reset(struct op *op);
+
+/* The same, as a read is over and the write begins: who cannot be read, because it is recovering or a record of its is damaged,
+ * may be written to all the same. */
+void op_reset_all(struct op *op);
 
 /* Whether owner i may be asked now, and whether what it was asked may have been lost. */
 bool op_reachable(const struct coord *c, const struct op *op, unsigned i);

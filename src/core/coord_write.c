@@ -76,7 +76,7 @@ void write_begin(struct coord *c, struct op *op, struct out *out)
     op->phase = PHASE_WRITE;
     op->round = deletion || op->keep_expiry; /* a quorum was read */
     c->writes++;
-    op_reset(op);
+    op_reset_all(op);
     op->expiry_ms = kept ? op->record.expiry_ms : op->expiry_ms;
     op->data.n = op->key_n + op->put_n; /* reading for KEEPTTL brought no value, so ours is still there */
     op->have_value = !deletion;
