@@ -60,9 +60,3 @@ bool damage_in(const struct damage *d, uint32_t v, uint32_t n)
             return true;
     return false;
 }
-
-void damage_clear(struct damage *d, uint32_t v, uint32_t n)
-{
-    for (uint32_t slot = v * (SLOTS / n); slot < (v + 1) * (SLOTS / n); slot++)
-        d->slot[slot / 8] &= (uint8_t) ~(1 << slot % 8);
-}

@@ -34,6 +34,5 @@ bool damage_any(const struct damage *d);
 
 /* Vnode v of n. */
 bool damage_in(const struct damage *d, uint32_t v, uint32_t n);
-void damage_clear(struct damage *d, uint32_t v, uint32_t n);
 
 #endif
