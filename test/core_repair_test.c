@@ -6,7 +6,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "core/repair.h"
+#include "core/repair_inner.h"
 #include "core/ring.h"
 
 enum { SELF = 1, PEER = 2, THIRD = 3, VNODES = 64, WALL_MS = 1000000000 };

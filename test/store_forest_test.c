@@ -256,7 +256,7 @@ static void long_keys_are_cut_by_bytes(void **state)
     close_store(&f);
 }
 
-/* So that whoever compares sees that the value is missing here (repair_run.c says when that matters). */
+/* So that whoever compares sees that the value is missing here (repair_move.c says when that matters). */
 static void an_expiry_without_its_value_is_shown_as_that(void **state)
 {
     (void)state;

@@ -31,7 +31,7 @@
  *
  * Invariants: at most one exchange; only between members of the layout in force, never while a formation fences writes (a
  * formation wants no record stored, and would be refused by one). */
-#include "core/repair.h"
+#include "core/repair_inner.h"
 
 #include "base/check.h"
 #include "core/ring.h"

@@ -1,7 +1,8 @@
 /* repair.h: Merkle anti-entropy: owners of a vnode compare what they hold, and what one is missing the other sends (design
  * section 5).
  *
- * The essay is in repair.c: which exchange comes when, and what they found. One exchange, step by step, is in repair_run.c.
+ * The essay is in repair.c: which exchange comes when, and what they found. One exchange, step by step, is in repair_run.c
+ * and repair_move.c.
  * The side that is asked keeps no state: replica.c answers for its store. */
 #ifndef COVEY_CORE_REPAIR_H
 #define COVEY_CORE_REPAIR_H
@@ -169,41 +170,5 @@ void repair_tick(struct repair *r, struct out *out);
 uint64_t repair_deadline_ms(const struct repair *r);
 
 void repair_check(const struct repair *r);
-
-/* ---- repair_run.c: one exchange ---- */
-
-/* Begins an exchange with peer m; `only`: REPAIR_ALL, the one vnode, or REPAIR_RECOVERING: those in which this node recovers,
- * unless the two share none. */
-void run_begin(struct repair *r, unsigned m, uint16_t only, struct out *out);
-
-/* Ends the one under way, if any. What is still on its way is not waited for. */
-void run_end(struct repair *r, bool complete);
-
-/* A number for a question or a record: `place` is its low byte. */
-uint64_t run_number(struct repair *r, unsigned place);
-
-/* repair_recover.c: a vnode is about to be compared with the peer; it was synced with the peer; sound: which is not recovering
- * there. */
-void repair_anew(struct repair *r, uint16_t vnode);
-void repair_source(struct repair *r, uint16_t vnode, bool sound);
-
-/* repair_recover.c: the peer refused a record of ours as too old. False when that could not be noted: then the vnode is not
- * synced with it. */
-bool repair_refused(struct repair *r, uint16_t vnode, const struct record *record);
-
-/* repair_recover.c: erases what enough sources refused. True while erasures are on their way: no exchange begins then. */
-bool repair_sweep(struct repair *r, struct out *out);
-/* One of them is stored, or is not. */
-void repair_swept(struct repair *r, int error);
-
-/* repair_recover.c: a layout is in force: marks its vnodes anew. */
-void repair_remark(struct repair *r);
-/* repair_recover.c: the floors of the vnodes asked for, as the peer has them: a recovering owner takes the higher ones over. */
-void repair_floors(struct repair *r, struct out *out);
-
-/* repair.c: finds out when the next exchange is due; the vnode holds the same at both ends. */
-void repair_plan(struct repair *r);
-void repair_mark(struct repair *r, uint16_t vnode);
-struct repair_peer *repair_find(const struct repair *r, uint64_t id);
 
 #endif

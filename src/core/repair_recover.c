@@ -48,7 +48,7 @@
  * Invariants: recovering_n counts the vnodes marked in recovering[], all of them owned; a source is counted once, by its
  * place; a marked vnode has a slot in doubt; only marked vnodes have entries in `refused`; no exchange is under way while
  * erasures are. */
-#include "core/repair.h"
+#include "core/repair_inner.h"
 
 #include "base/check.h"
 #include "core/ring.h"

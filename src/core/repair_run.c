@@ -1,17 +1,16 @@
-/* repair_run.c: one exchange, from the roots to the records.
+/* repair_run.c: one exchange, from the roots to the lists.
  *
  *   FLUSH
  *    ^ |  (one of the two missed a flush)
  *    | v
- *   TREES ---(a vnode's root differs)---> LEAVES ---(some leaves differ)---> LISTS ---> MOVES
+ *   TREES ---(a vnode's root differs)---> LEAVES ---(some leaves differ)---> LISTS ---> MOVES (repair_move.c)
  *     ^                                    |  ^                               ^          |
  *     +--(no more vnodes of these roots)---+  +--------(the vnode is through)-+----------+  (the lists were cut: the rest)
  *
  * For trees and lists both stores are asked the same, the own one by an action and the peer's by a message, and nothing goes on
  * before both have answered. Where the two trees are of different sizes the larger is folded first (merkle.h:
  * neighbours together); neighbouring leaves that differ are one range, and all ranges of a vnode are listed at once. Lists
- * come in the order of positions, each perhaps cut by its bound: what both cover is judged, in one merge of the two, and the
- * rest is listed anew.
+ * come in the order of positions, each perhaps cut by its bound: what both cover is moved, and the rest is listed anew.
  *
  * Flushes come first. A FLUSHALL is a stamp that every member stores for itself (store/flushed.h); who was away, or lost it with
  * its disk, would be brought the deletions one by one, key for key, and take the next old value again. So the stamps come with
@@ -21,24 +20,26 @@
  * Numbers. Each question and each record has a number of its own, which comes back in the answer; whatever is not expected
  * any more finds none and is dropped. An exchange hears from its peer within REPAIR_ANSWER_MS of the last progress, or it
  * ends. */
-#include "base/check.h"
-#include "core/repair.h"
+#include "core/repair_inner.h"
+
 #include "core/ring.h"
 
 static const unsigned QUESTION = 0xff; /* in the low byte of a number: not a flight's place */
+
+/* ---- Questions ---- */
 
 uint64_t run_number(struct repair *r, unsigned place)
 {
     return (++r->serial << 8 | place) & 0xffffffffffffff;
 }
 
-static struct message *send(struct repair *r, enum message_kind kind, struct out *out)
+struct message *run_send(struct repair *r, enum message_kind kind, struct out *out)
 {
     r->info.messages++;
     return out_send(out, r->run.peer, repair_find(r, r->run.peer)->addr, kind);
 }
 
-static void progress(struct repair *r)
+void run_progress(struct repair *r)
 {
     r->run.deadline_ms = r->now_ms + REPAIR_ANSWER_MS;
 }
@@ -49,7 +50,7 @@ static void question_new(struct repair *r, enum repair_phase phase)
     run->phase = phase;
     run->own.answered = run->theirs.answered = false;
     run->number = run_number(r, QUESTION);
-    progress(r);
+    run_progress(r);
 }
 
 /* Asks both stores for the trees of the vnodes in run->question. */
@@ -63,7 +64,7 @@ static void ask_trees(struct repair *r, enum repair_phase phase, struct out *out
     a->tree.token = TOKEN(TOKEN_REPAIR, run->number);
     a->tree.vnodes = vnodes;
     a->tree.leaves = leaves;
-    send(r, MSG_TREE_GET, out)->tree_get = (struct msg_tree_get){
+    run_send(r, MSG_TREE_GET, out)->tree_get = (struct msg_tree_get){
         .op = TOKEN(TOKEN_REPAIR, run->number), .epoch = r->layout->epoch, .leaves = leaves, .vnodes = vnodes};
 }
 
@@ -77,7 +78,7 @@ static void ask_lists(struct repair *r, struct out *out)
     a->list.token = TOKEN(TOKEN_REPAIR, run->number);
     a->list.vnode = vnode;
     a->list.ranges = ranges;
-    send(r, MSG_LIST_GET, out)->list_get = (struct msg_list_get){
+    run_send(r, MSG_LIST_GET, out)->list_get = (struct msg_list_get){
         .op = TOKEN(TOKEN_REPAIR, run->number), .epoch = r->layout->epoch, .vnode = vnode, .ranges = ranges};
 }
 
@@ -164,7 +165,7 @@ static bool level_flushes(struct repair *r, struct out *out)
     question_new(r, REPAIR_FLUSH);
     uint64_t token = TOKEN(TOKEN_REPAIR, run->number);
     if (own > theirs) {
-        send(r, MSG_PUT, out)->put = (struct msg_put){.op = token, .epoch = r->layout->epoch, .record = flush};
+        run_send(r, MSG_PUT, out)->put = (struct msg_put){.op = token, .epoch = r->layout->epoch, .record = flush};
     } else {
         struct action *a = out_add(out, ACT_STORE_PUT);
         a->put.token = token;
@@ -250,6 +251,14 @@ static bool gather_ranges(struct repair_run *run)
     return true;
 }
 
+/* The vnode that is being looked into is through. */
+static void vnode_through(struct repair *r, struct out *out)
+{
+    struct repair_run *run = &r->run;
+    vnode_done(r, run->differ[run->differ_at++], 0, !run->incomplete);
+    next_vnode(r, out);
+}
+
 /* Lists what differs from run->from on; when there is nothing the vnode is through. */
 static void next_ranges(struct repair *r, struct out *out)
 {
@@ -259,8 +268,7 @@ static void next_ranges(struct repair *r, struct out *out)
     } else if (run->ranges.n > 0) {
         ask_lists(r, out);
     } else {
-        vnode_done(r, run->differ[run->differ_at++], 0, !run->incomplete);
-        next_vnode(r, out);
+        vnode_through(r, out);
     }
 }
 
@@ -281,135 +289,14 @@ static void judge_leaves(struct repair *r, struct out *out)
     next_ranges(r, out);
 }
 
-/* ---- Records ---- */
-
-/* What is still on its way to the owners by itself. A stamp from far in the future is not. */
-static bool young(const struct repair *r, const struct listing_entry *e)
+void run_moved(struct repair *r, uint64_t upto, struct out *out)
 {
-    uint64_t ms = version_ms(&e->version);
-    return ms + REPAIR_YOUNG_MS > r->wall_ms && ms <= r->wall_ms + CLOCK_SKEW_MAX_MS;
-}
-
-/* The next entry of a list up to the range's end, without taking it: 1, 0 or an error. */
-static int look(const struct repair_side *side, uint64_t limit, struct listing_entry *e, struct slice *after)
-{
-    *after = side->rest;
-    int got = listing_next(after, e);
-    return got == 1 && e->position > limit ? 0 : got;
-}
-
-static uint64_t limit_of(const struct repair_run *run)
-{
-    return run->own.upto < run->theirs.upto ? run->own.upto : run->theirs.upto;
-}
-
-/* An expiry alone is what is left of a value that is over and has lapsed (store/table.h), or else of one that was lost. */
-static bool lost(const struct repair *r, const struct listing_entry *e)
-{
-    return e->kind == RECORD_EXPIRY && !expiry_passed(e->expiry_ms, r->wall_ms);
-}
-
-/* Which of two entries of a key the other side needs: who has lost the value, that; else the newer one. */
-static int order_of(const struct repair *r, const struct listing_entry *own, const struct listing_entry *theirs)
-{
-    int value = version_value_cmp(&own->version, &theirs->version);
-    bool own_lost = lost(r, own), theirs_lost = lost(r, theirs);
-    if (value == 0 && own_lost != theirs_lost)
-        return theirs_lost ? 1 : -1;
-    return version_cmp(&own->version, &theirs->version);
-}
-
-/* Merges the two lists up to the next difference that is to be moved: 1 with the newer entry and whose it is, 0 at the end, or
- * ERR_BAD_MESSAGE. */
-static int next_difference(struct repair *r, struct listing_entry *e, bool *pull)
-{
-    struct repair_run *run = &r->run;
-    for (;;) {
-        struct listing_entry own, theirs;
-        struct slice own_after, theirs_after;
-        int a = look(&run->own, limit_of(run), &own, &own_after), b = look(&run->theirs, limit_of(run), &theirs, &theirs_after);
-        if (a < 0 || b < 0)
-            return ERR_BAD_MESSAGE;
-        if (!a && !b)
-            return 0;
-        int order = !a ? 1 : !b ? -1 : listing_cmp(&own, &theirs);
-        if (order <= 0)
-            run->own.rest = own_after;
-        if (order >= 0)
-            run->theirs.rest = theirs_after;
-        int newer = order ? -order : order_of(r, &own, &theirs);
-        if (newer == 0)
-            continue;
-        *pull = newer < 0;
-        *e = *pull ? theirs : own;
-        if (lost(r, e))
-            continue; /* not to be spread; the value comes when somebody has it */
-        if (!young(r, e) || r->recovering[run->differ[run->differ_at]])
-            return 1;
-    }
-}
-
-static void launch(struct repair *r, const struct listing_entry *e, bool pull, struct out *out)
-{
-    struct repair_run *run = &r->run;
-    unsigned place = 0;
-    while (run->flight[place].number)
-        place++;
-    struct repair_flight *f = &run->flight[place];
-    *f = (struct repair_flight){
-        .number = run_number(r, place), .size = e->size, .stage = pull ? FLIGHT_PULL : FLIGHT_READ, .key = e->key};
-    f->deletion = e->kind == RECORD_TOMBSTONE;
-    run->flight_n++;
-    run->flight_bytes += f->size;
-    if (pull) {
-        send(r, MSG_GET, out)->get =
-            (struct msg_get){.op = TOKEN(TOKEN_REPAIR, f->number), .epoch = r->layout->epoch, .wants = GET_VALUE, .key = f->key};
+    if (upto == UINT64_MAX) {
+        vnode_through(r, out);
         return;
     }
-    struct action *a = out_add(out, ACT_STORE_GET);
-    a->get.token = TOKEN(TOKEN_REPAIR, f->number);
-    a->get.key = f->key;
-    a->get.wants = GET_VALUE;
-}
-
-/* Launches what the window has room for; when nothing is left and nothing on its way, goes on. */
-static void move(struct repair *r, struct out *out)
-{
-    struct repair_run *run = &r->run;
-    struct listing_entry e;
-    bool pull;
-    while (run->flight_n < REPAIR_WINDOW && run->flight_bytes < REPAIR_WINDOW_BYTES) {
-        int got = next_difference(r, &e, &pull);
-        if (got < 0) {
-            run_end(r, false);
-            return;
-        }
-        if (got == 0)
-            break;
-        launch(r, &e, pull, out);
-    }
-    if (run->flight_n > 0)
-        return;
-    if (limit_of(run) == UINT64_MAX) {
-        vnode_done(r, run->differ[run->differ_at++], 0, !run->incomplete);
-        next_vnode(r, out);
-    } else {
-        run->from = limit_of(run) + 1;
-        next_ranges(r, out);
-    }
-}
-
-static void judge_lists(struct repair *r, struct out *out)
-{
-    struct repair_run *run = &r->run;
-    run->phase = REPAIR_MOVES;
-    run->own.rest = buf_view(&run->own.told);
-    run->theirs.rest = buf_view(&run->theirs.told);
-    if (limit_of(run) < run->from) {
-        run_end(r, false); /* a peer that covers nothing would be asked for ever */
-        return;
-    }
-    move(r, out);
+    r->run.from = upto + 1;
+    next_ranges(r, out);
 }
 
 /* ---- Answers ---- */
@@ -427,13 +314,13 @@ static void take_told(struct repair *r, struct repair_side *side, int error, str
     if (!run->own.answered || !run->theirs.answered)
         return;
     run->number = 0;
-    progress(r);
+    run_progress(r);
     if (run->phase == REPAIR_TREES)
         judge_roots(r, out);
     else if (run->phase == REPAIR_LEAVES)
         judge_leaves(r, out);
     else
-        judge_lists(r, out);
+        move_begin(r, out);
 }
 
 /* Keeps what came with roots. */
@@ -453,122 +340,24 @@ void repair_told(struct repair *r, uint64_t number, const struct event *ev, stru
         take_told(r, &run->own, ev->told.error, ev->told.told, ev->told.upto, out);
 }
 
-static struct repair_flight *flight_of(struct repair *r, uint64_t number)
-{
-    unsigned place = number & 0xff;
-    return place < REPAIR_WINDOW && number && r->run.flight[place].number == number ? &r->run.flight[place] : NULL;
-}
-
-static void land(struct repair *r, struct repair_flight *f, bool moved, struct out *out)
-{
-    r->run.incomplete |= !moved;
-    r->run.flight_n--;
-    r->run.flight_bytes -= f->size;
-    *f = (struct repair_flight){0};
-    progress(r);
-    move(r, out);
-}
-
-/* Errors that the whole exchange would meet again and again. */
-static bool hopeless(int error)
-{
-    return error == ERR_STALE_EPOCH || error == ERR_FORMING || error == ERR_LOADING || error == ERR_NO_SPACE || error == ERR_BUSY;
-}
-
-/* Whether the record was too old for the other side and that is all that there is to do about it: it is a deletion, and was
- * erased there; or we are recovering, and cannot vouch for it, but note it. */
-static bool settled_as_old(struct repair *r, const struct repair_flight *f, int error)
-{
-    if (error != ERR_TOO_OLD || f->deletion)
-        return error == ERR_TOO_OLD;
-    struct record pushed = {.version = f->version, .expiry_ms = f->expiry_ms, .key = f->key};
-    return f->stage == FLIGHT_PUSH && r->recovering_n > 0 && repair_refused(r, r->run.differ[r->run.differ_at], &pushed);
-}
-
-static void land_or_end(struct repair *r, struct repair_flight *f, int error, struct out *out)
-{
-    if (hopeless(error))
-        run_end(r, false);
-    else
-        land(r, f, error == 0 || error == ERR_SUPERSEDED || settled_as_old(r, f, error), out);
-}
-
-/* An expiry alone that may travel so: who lacks the value shall not ask for it. */
-static bool lapsed(const struct repair *r, const struct record *record)
-{
-    return record->kind == RECORD_EXPIRY && expiry_passed(record->expiry_ms, r->wall_ms);
-}
-
-/* What the own store must think of a record of the peer. */
-static enum put_from from_peer(const struct repair *r, const struct record *record)
-{
-    const struct repair_run *run = &r->run;
-    if (run->unsound)
-        return lapsed(r, record) ? PUT_FROM_READER : PUT_FROM_ANYBODY;
-    return r->recovering[run->differ[run->differ_at]] ? PUT_FROM_SOURCE : PUT_FROM_OWNER;
-}
-
-/* The peer's record, for the own store. */
-static void got(struct repair *r, struct repair_flight *f, int error, const struct record *record, struct out *out)
-{
-    if (error || record->kind == RECORD_NONE) {
-        land_or_end(r, f, error, out); /* one that was erased meanwhile is no difference any more */
-        return;
-    }
-    r->info.received++;
-    r->info.bytes += record->value.n;
-    f->stage = FLIGHT_KEEP;
-    struct action *a = out_add(out, ACT_STORE_PUT);
-    a->put.token = TOKEN(TOKEN_REPAIR, f->number);
-    a->put.record = *record;
-    a->put.record.key = f->key;
-    a->put.from = from_peer(r, record);
-}
-
-void repair_read(struct repair *r, uint64_t number, int error, const struct record *record, struct out *out)
-{
-    struct repair_flight *f = flight_of(r, number);
-    if (!f || f->stage != FLIGHT_READ)
-        return;
-    if (error || record->kind == RECORD_NONE) {
-        land_or_end(r, f, error, out);
-        return;
-    }
-    r->info.sent++;
-    r->info.bytes += record->value.n;
-    f->stage = FLIGHT_PUSH;
-    f->version = record->version;
-    f->expiry_ms = record->expiry_ms;
-    struct msg_put *m = &send(r, MSG_PUT, out)->put;
-    *m = (struct msg_put){.op = TOKEN(TOKEN_REPAIR, f->number), .epoch = r->layout->epoch, .record = *record};
-    m->record.key = f->key;
-    m->lapsed = lapsed(r, record);
-    m->ticket = r->recovering_n > 0 ? 0 : r->run.ticket; /* who is recovering cannot vouch for what it holds */
-}
-
 void repair_stored(struct repair *r, uint64_t number, int error, struct out *out)
 {
-    struct repair_flight *f = flight_of(r, number);
-    if (f && f->stage == FLIGHT_KEEP)
-        land_or_end(r, f, error, out);
-    else if (r->run.phase == REPAIR_FLUSH && number == r->run.number)
+    if (move_stored(r, number, error, out))
+        return;
+    if (r->run.phase == REPAIR_FLUSH && number == r->run.number)
         flushes_level(r, error, out);
     else if (number == r->sweep_number && r->sweep_n > 0)
         repair_swept(r, error);
 }
 
+/* An answer about a record, or about the flush that the peer was brought. */
 static void take_record(struct repair *r, const struct message *m, struct out *out)
 {
-    uint64_t number = TOKEN_NUMBER(m->kind == MSG_GOT ? m->got.op : m->put_ack.op);
-    struct repair_flight *f = flight_of(r, number);
-    if (m->kind == MSG_PUT_ACK && r->run.phase == REPAIR_FLUSH && number == r->run.number)
+    bool flush = m->kind == MSG_PUT_ACK && r->run.phase == REPAIR_FLUSH && TOKEN_NUMBER(m->put_ack.op) == r->run.number;
+    if (flush)
         flushes_level(r, (int)m->put_ack.error, out);
-    if (!f)
-        return;
-    if (m->kind == MSG_GOT && f->stage == FLIGHT_PULL)
-        got(r, f, (int)m->got.error, &m->got.record, out);
-    else if (m->kind == MSG_PUT_ACK && f->stage == FLIGHT_PUSH)
-        land_or_end(r, f, (int)m->put_ack.error, out);
+    else
+        move_message(r, m, out);
 }
 
 bool repair_message(struct repair *r, uint64_t from, const struct message *m, struct out *out)
