@@ -14,8 +14,8 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "console/demo_screen.h"
 #include "console/loader.h"
+#include "console/screen.h"
 #include "store/restore.h"
 
 static const char usage[] =

@@ -8,8 +8,8 @@
 #include "console/demo.h"
 
 #include "console/demo_load.h"
-#include "console/demo_screen.h"
 #include "console/nest.h"
+#include "console/screen.h"
 #include "console/shell.h"
 
 #include <locale.h>

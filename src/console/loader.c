@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/limits.h"
-#include "console/demo_screen.h"
+#include "console/screen.h"
 
 enum { PAUSE_MS = 200 }; /* before what was refused is sent again */
 

@@ -2,7 +2,7 @@
 #include "console/repair.h"
 
 #include "base/error.h"
-#include "console/demo_screen.h"
+#include "console/screen.h"
 
 #include <stdio.h>
 

@@ -1,6 +1,7 @@
-/* demo_screen.h: what the demo prints: one line a step, with a bar while it lasts; 80 columns. */
-#ifndef COVEY_CONSOLE_DEMO_SCREEN_H
-#define COVEY_CONSOLE_DEMO_SCREEN_H
+/* screen.h: what a command prints that takes its time (the demo, backup, restore, repair): one line a step, with a bar while it
+ * lasts; 80 columns. */
+#ifndef COVEY_CONSOLE_SCREEN_H
+#define COVEY_CONSOLE_SCREEN_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
-/* demo_screen.c: see demo_screen.h. */
-#include "console/demo_screen.h"
+/* screen.c: see screen.h. */
+#include "console/screen.h"
 
 #include "console/text.h"
 
