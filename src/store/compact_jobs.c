@@ -39,9 +39,8 @@ static int item_add(struct compact *c, const struct record_view *v, uint32_t at)
     return 0;
 }
 
-/* Fills the chunk with n bytes at c->at, fewer at the end of the victim (of what was published: behind a cut there may be
- * more, which
- * was never acknowledged). */
+/* Fills the chunk with n bytes at c->at, fewer at the end of the victim (of what was published: behind a cut there may be more,
+ * which was never acknowledged). */
 static int chunk_fill(struct compact *c, uint32_t n)
 {
     uint32_t left = c->victim->published - c->at;

@@ -18,10 +18,11 @@
  *
  * Measured with a thousand arcs: 42 at 200,000 keys, 38.5 at a million, 37.3 at four millions.
  *
- * Entries lie packed and unaligned in chunks, a chunk being a 24th of its arc's arena, so that the open chunk wastes 2 % of it
- * on average. An entry is overwritten in place, because all but the key is of fixed size and the key stays. Only when an entry
- * without room for an expiry gets its first one is it made anew. Its old bytes are dead, like those of entries that are removed,
- * until they are a quarter of the arena: then the arc is packed, at 100 ns an entry; so a removal pays for three or four copies.
+ * Entries lie packed and unaligned in the chunks of their arc (index_arena.c). An entry is overwritten in place, because all but
+ * the key is of fixed size and the key stays. Only when an entry without room for an expiry gets its first one is it made anew;
+ * its old bytes are dead, like those of entries that are removed (index_remove.c).
+ *
+ * This file finds, makes and overwrites single entries; index_walk.c is what goes through whole arcs.
  *
  * Invariants (index_check): an entry is in the chain of the bucket that its hash names; arc.live counts the entries of kind
  * VALUE that no count has found expired; index.records all entries. */
@@ -33,176 +34,6 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/limits.h"
-
-/* ---- Memory, with an honest count of it ---- */
-
-/* What glibc really takes for n bytes: 8 more, in steps of 16, 32 at least. */
-static size_t heap_bytes(size_t n)
-{
-    size_t total = (n + 8 + 15) & ~(size_t)15;
-    return total < 32 ? 32 : total;
-}
-
-void *index_take(struct index *ix, size_t n)
-{
-    void *p = calloc(1, n);
-    if (p)
-        ix->bytes += heap_bytes(n);
-    return p;
-}
-
-void *index_take_place(struct index *ix, void *array, uint32_t n)
-{
-    bool full = n == 0 || (n >= 4 && (n & (n - 1)) == 0);
-    if (!full)
-        return array;
-    size_t room = n ? 2 * (size_t)n : 4;
-    void *grown = realloc(array, room * sizeof(void *));
-    if (grown)
-        ix->bytes += heap_bytes(room * sizeof(void *)) - (n ? heap_bytes(n * sizeof(void *)) : 0);
-    return grown;
-}
-
-void index_arc_free(struct index_arc *a)
-{
-    if (!a)
-        return;
-    for (uint32_t i = 0; i < a->block_n; i++)
-        free(a->heads[i]);
-    for (uint32_t i = 0; i < a->chunk_n; i++)
-        free(a->chunk[i]);
-    free(a->heads);
-    free(a->chunk);
-    free(a);
-}
-
-/* ---- Entries ---- */
-
-uint32_t index_chunk_size(uint64_t arena_bytes, size_t least)
-{
-    uint64_t n = ((arena_bytes / 24) & ~(uint64_t)15) + 8; /* with malloc's 8: a multiple of 16 */
-    uint64_t usual = arena_bytes < CHUNK_USUAL ? arena_bytes + 8 : CHUNK_USUAL;
-    if (n < usual)
-        n = usual;
-    if (n < CHUNK_LEAST)
-        n = CHUNK_LEAST;
-    if (n > CHUNK_MOST)
-        n = CHUNK_MOST;
-    return (uint32_t)(n < least ? least : n);
-}
-
-/* A reference to n fresh bytes in the arc's arena; 0 when memory is out. */
-static uint32_t arena_take(struct index *ix, struct index_arc *a, size_t n)
-{
-    if (a->open && a->open_size - a->open_used >= n) {
-        uint32_t ref = a->open << OFFSET_BITS | a->open_used;
-        a->open_used += (uint32_t)n;
-        return ref;
-    }
-    if (a->chunk_n == CHUNKS_MAX)
-        return 0;
-    void *chunks = index_take_place(ix, a->chunk, a->chunk_n);
-    if (!chunks)
-        return 0;
-    a->chunk = chunks;
-    uint32_t size = index_chunk_size(a->arena_bytes, n);
-    uint8_t *chunk = index_take(ix, size);
-    if (!chunk)
-        return 0;
-    a->chunk[a->chunk_n++] = chunk;
-    a->arena_bytes += size;
-    if (size > n) { /* a long key has a chunk of its own, and the open one stays open */
-        a->open = a->chunk_n;
-        a->open_used = (uint32_t)n;
-        a->open_size = size;
-    }
-    return a->chunk_n << OFFSET_BITS;
-}
-
-size_t index_chunk_bytes(uint64_t arena_before, const uint8_t *chunk)
-{
-    const struct entry *first = (const struct entry *)chunk;
-    return index_chunk_size(arena_before, entry_size(entry_key(first).n, first->flags & FLAG_EXPIRY));
-}
-
-/* ---- Linear hashing ---- */
-
-static uint32_t *head_at(const struct index_arc *a, uint32_t bucket)
-{
-    return &a->heads[bucket / HEADS][bucket % HEADS];
-}
-
-/* The greatest power of two that is at most n; n > 0. */
-static uint32_t floor_power(uint32_t n)
-{
-    return 1U << (31 - __builtin_clz(n));
-}
-
-static uint32_t bucket_of(const struct index_arc *a, uint64_t hash)
-{
-    uint32_t half = floor_power(a->bucket_n);
-    uint32_t bucket = (uint32_t)hash & (2 * half - 1);
-    return bucket < a->bucket_n ? bucket : bucket - half;
-}
-
-/* One more bucket, empty. 0 or ERR_NO_MEMORY. */
-static int add_bucket(struct index *ix, struct index_arc *a)
-{
-    if (a->bucket_n == a->block_n * HEADS) {
-        void *heads = index_take_place(ix, a->heads, a->block_n);
-        if (!heads)
-            return ERR_NO_MEMORY;
-        a->heads = heads;
-        uint32_t *block = index_take(ix, HEADS * sizeof *block);
-        if (!block)
-            return ERR_NO_MEMORY;
-        a->heads[a->block_n++] = block;
-    }
-    a->bucket_n++;
-    return 0;
-}
-
-/* Splits the next bucket in line. Out of memory is no error: the chains just stay longer. */
-static void split(struct index *ix, struct index_arc *a)
-{
-    if (a->bucket_n >= 1U << 30 || add_bucket(ix, a) != 0)
-        return;
-    uint32_t fresh = a->bucket_n - 1;
-    uint32_t old = fresh - floor_power(fresh);
-    uint32_t ref = *head_at(a, old);
-    *head_at(a, old) = 0;
-    while (ref != 0) {
-        struct entry *e = entry_at(a, ref);
-        uint32_t next = e->next;
-        uint32_t *head = head_at(a, bucket_of(a, hash_seeded(entry_key(e), ix->seed)));
-        e->next = *head;
-        *head = ref;
-        ref = next;
-    }
-}
-
-static struct index_arc **arc_place(const struct index *ix, uint16_t slot)
-{
-    return &ix->arc[(uint32_t)slot * ix->arc_n / SLOTS];
-}
-
-static struct index_arc *arc_make(struct index *ix, uint16_t slot)
-{
-    struct index_arc **place = arc_place(ix, slot);
-    if (*place)
-        return *place;
-    struct index_arc *a = index_take(ix, sizeof *a);
-    if (!a)
-        return NULL;
-    if (add_bucket(ix, a) != 0) {
-        index_arc_free(a);
-        ix->bytes -= heap_bytes(sizeof *a);
-        return NULL;
-    }
-    return *place = a;
-}
-
-/* ---- The door ---- */
 
 static bool is_power(uint32_t n)
 {
@@ -230,6 +61,62 @@ void index_close(struct index *ix)
     nodes_close(&ix->nodes);
     *ix = (struct index){0};
 }
+
+/* ---- Linear hashing ---- */
+
+int index_add_bucket(struct index *ix, struct index_arc *a)
+{
+    if (a->bucket_n == a->block_n * HEADS) {
+        void *heads = index_take_place(ix, a->heads, a->block_n);
+        if (!heads)
+            return ERR_NO_MEMORY;
+        a->heads = heads;
+        uint32_t *block = index_take(ix, HEADS * sizeof *block);
+        if (!block)
+            return ERR_NO_MEMORY;
+        a->heads[a->block_n++] = block;
+    }
+    a->bucket_n++;
+    return 0;
+}
+
+/* Splits the next bucket in line. Out of memory is no error: the chains just stay longer. */
+static void split(struct index *ix, struct index_arc *a)
+{
+    if (a->bucket_n >= 1U << 30 || index_add_bucket(ix, a) != 0)
+        return;
+    uint32_t fresh = a->bucket_n - 1;
+    uint32_t old = fresh - floor_power(fresh);
+    uint32_t ref = *head_at(a, old);
+    *head_at(a, old) = 0;
+    while (ref != 0) {
+        struct entry *e = entry_at(a, ref);
+        uint32_t next = e->next;
+        uint32_t *head = head_at(a, bucket_of(a, hash_seeded(entry_key(e), ix->seed)));
+        e->next = *head;
+        *head = ref;
+        ref = next;
+    }
+}
+
+static struct index_arc *arc_make(struct index *ix, uint16_t slot)
+{
+    struct index_arc **place = arc_place(ix, slot);
+    if (*place)
+        return *place;
+    uint64_t before = ix->bytes;
+    struct index_arc *a = index_take(ix, sizeof *a);
+    if (!a)
+        return NULL;
+    if (index_add_bucket(ix, a) != 0) {
+        index_arc_free(a);
+        ix->bytes = before;
+        return NULL;
+    }
+    return *place = a;
+}
+
+/* ---- Finding ---- */
 
 struct index_key index_key(const struct index *ix, uint16_t slot, struct slice key)
 {
@@ -291,10 +178,12 @@ void index_fetch(const struct index *ix, const struct index_key *k, unsigned n)
     }
 }
 
+/* ---- Making ---- */
+
 /* A fresh entry, reserved, in no chain yet. 0 when memory is out. */
 static uint32_t entry_new(struct index *ix, struct index_arc *a, struct slice key, bool expiry)
 {
-    uint32_t ref = arena_take(ix, a, entry_size(key.n, expiry));
+    uint32_t ref = index_arena_take(ix, a, entry_size(key.n, expiry));
     if (ref == 0)
         return 0;
     struct entry *e = entry_at(a, ref);
@@ -368,6 +257,8 @@ int index_reserve(struct index *ix, const struct index_key *k, const struct inde
     return 0;
 }
 
+/* ---- What an entry says ---- */
+
 struct index_item index_get(const struct index *ix, const struct index_spot *spot)
 {
     const struct entry *e = (const struct entry *)spot->entry;
@@ -418,271 +309,4 @@ void index_forget(const struct index_spot *spot)
     struct entry *e = (struct entry *)spot->entry;
     spot->arc->live -= entry_live(e);
     e->flags &= FLAG_EXPIRY;
-}
-
-/* ---- Removal ---- */
-
-static size_t array_bytes(uint32_t n)
-{
-    uint32_t room = n <= 4 ? 4 : floor_power(n - 1) * 2;
-    return n ? heap_bytes(room * sizeof(void *)) : 0;
-}
-
-/* What index_take has counted for an arc. */
-static size_t arc_bytes(const struct index_arc *a)
-{
-    size_t bytes = heap_bytes(sizeof *a) + array_bytes(a->block_n) + array_bytes(a->chunk_n);
-    uint64_t before = 0;
-    bytes += a->block_n * heap_bytes(HEADS * sizeof(uint32_t));
-    for (uint32_t i = 0; i < a->chunk_n; i++) {
-        size_t n = index_chunk_bytes(before, a->chunk[i]);
-        bytes += heap_bytes(n);
-        before += n;
-    }
-    return bytes;
-}
-
-/* Copies the entries in one bucket's chain into a fresh arc. False when memory is out. */
-static bool pack_chain(struct index *ix, struct index_arc *to, const struct index_arc *from, uint32_t bucket)
-{
-    for (uint32_t ref = *head_at(from, bucket); ref != 0; ref = entry_at(from, ref)->next) {
-        const struct entry *old = entry_at(from, ref);
-        size_t n = entry_size(entry_key(old).n, old->flags & FLAG_EXPIRY);
-        uint32_t fresh = arena_take(ix, to, n);
-        if (fresh == 0)
-            return false;
-        struct entry *e = entry_at(to, fresh);
-        memcpy(e, old, n);
-        uint32_t *head = head_at(to, bucket_of(to, hash_seeded(entry_key(e), ix->seed)));
-        e->next = *head;
-        *head = fresh;
-    }
-    return true;
-}
-
-/* Makes an arc anew without its dead bytes. Out of memory is no error: it stays as it is. */
-static void pack(struct index *ix, struct index_arc **place)
-{
-    struct index_arc *old = *place;
-    uint64_t before = ix->bytes;
-    struct index_arc *a = old->records ? index_take(ix, sizeof *a) : NULL;
-    bool done = a != NULL;
-    for (uint32_t n = old->records / LOAD + 1; done && a->bucket_n < n;)
-        done = add_bucket(ix, a) == 0;
-    for (uint32_t b = 0; done && b < old->bucket_n; b++)
-        done = pack_chain(ix, a, old, b);
-    if (!done && old->records) {
-        index_arc_free(a);
-        ix->bytes = before;
-        return;
-    }
-    if (a) {
-        a->records = old->records;
-        a->live = old->live;
-        a->soonest_ms = old->soonest_ms;
-    }
-    ix->bytes -= arc_bytes(old);
-    ix->moves++;
-    index_arc_free(old);
-    *place = a;
-}
-
-static void pack_if_due(struct index *ix, struct index_arc **place)
-{
-    const struct index_arc *a = *place;
-    if (a->records == 0 || (a->dead_bytes > CHUNK_USUAL && a->dead_bytes > a->arena_bytes / 4))
-        pack(ix, place);
-}
-
-/* Unlinks the entry that `link`, a bucket's head or an entry's first field, refers to. */
-static void unlink_entry(struct index *ix, struct index_arc *a, void *link, uint32_t ref)
-{
-    const struct entry *e = entry_at(a, ref);
-    size_t key_n = entry_key(e).n, size = entry_size(key_n, e->flags & FLAG_EXPIRY);
-    uint32_t next = e->next;
-    a->live -= entry_live(e);
-    a->dead_bytes += size;
-    a->records--;
-    ix->records--;
-    ix->moves++;
-    ix->key_bytes -= key_n;
-    memcpy(link, &next, sizeof next); /* entries are not aligned */
-}
-
-void index_remove(struct index *ix, const struct index_key *k, const struct index_spot *spot)
-{
-    struct index_arc *a = spot->arc;
-    void *link = head_at(a, bucket_of(a, k->hash));
-    uint32_t ref;
-    while (memcpy(&ref, link, sizeof ref), (uint8_t *)entry_at(a, ref) != spot->entry)
-        link = entry_at(a, ref);
-    unlink_entry(ix, a, link, ref);
-    pack_if_due(ix, arc_place(ix, k->slot));
-}
-
-void index_weed(struct index *ix, uint32_t arc, bool (*doomed)(void *arg, struct slice key, const struct index_item *item),
-                void *arg)
-{
-    struct index_arc *a = ix->arc[arc];
-    for (uint32_t b = 0; a && b < a->bucket_n; b++) {
-        void *link = head_at(a, b);
-        uint32_t ref;
-        while (memcpy(&ref, link, sizeof ref), ref != 0) {
-            struct index_spot spot = {.entry = (uint8_t *)entry_at(a, ref)};
-            struct index_item item = index_get(ix, &spot);
-            if (doomed(arg, entry_key(entry_at(a, ref)), &item))
-                unlink_entry(ix, a, link, ref);
-            else
-                link = spot.entry;
-        }
-    }
-    if (a)
-        pack_if_due(ix, &ix->arc[arc]);
-}
-
-/* Copies every entry of one arc into another index. */
-static int copy_arc(struct index *to, const struct index *from, const struct index_arc *a)
-{
-    for (uint32_t b = 0; b < a->bucket_n; b++) {
-        for (uint32_t ref = *head_at(a, b); ref != 0; ref = entry_at(a, ref)->next) {
-            struct index_spot old = {.entry = (uint8_t *)entry_at(a, ref)}, spot = {0};
-            struct slice key = entry_key(entry_at(a, ref));
-            struct index_item item = index_get(from, &old);
-            struct index_key k = index_key(to, slot_of_key(key), key);
-            int error = index_reserve(to, &k, &item, &spot);
-            if (error)
-                return error;
-            if (item.kind != RECORD_NONE)
-                index_set(to, &spot, &item);
-        }
-    }
-    return 0;
-}
-
-int index_cut(struct index *ix, uint32_t arcs)
-{
-    if (arcs == ix->arc_n)
-        return 0;
-    struct index fresh;
-    int error = index_init(&fresh, arcs, ix->seed);
-    for (uint32_t i = 0; !error && i < ix->arc_n; i++)
-        if (ix->arc[i])
-            error = copy_arc(&fresh, ix, ix->arc[i]);
-    if (error) {
-        index_close(&fresh);
-        return error;
-    }
-    fresh.moves = ix->moves + 1;
-    index_close(ix);
-    *ix = fresh;
-    return 0;
-}
-
-/* Marks what has expired by now, so that it is counted out once and not looked at again. */
-static void expire_arc(struct index_arc *a, uint64_t wall_ms)
-{
-    a->soonest_ms = 0;
-    for (uint32_t b = 0; b < a->bucket_n; b++) {
-        for (uint32_t ref = *head_at(a, b); ref != 0; ref = entry_at(a, ref)->next) {
-            struct entry *e = entry_at(a, ref);
-            if (!entry_live(e))
-                continue;
-            if (expiry_passed(entry_expiry_ms(e), wall_ms)) {
-                e->flags |= FLAG_EXPIRED;
-                a->live--;
-            } else {
-                arc_note_expiry(a, entry_expiry_ms(e));
-            }
-        }
-    }
-}
-
-void index_count(struct index *ix, uint64_t wall_ms, uint32_t *live)
-{
-    uint32_t from = ix->count_from, left = COUNT_WALK;
-    bool skipped = false;
-    for (uint32_t i = 0; i < ix->arc_n; i++) {
-        uint32_t arc = (from + i) % ix->arc_n;
-        struct index_arc *a = ix->arc[arc];
-        bool due = a && expiry_passed(a->soonest_ms, wall_ms);
-        if (due && left > 0) {
-            expire_arc(a, wall_ms);
-            left -= a->records < left ? a->records : left;
-        } else if (due && !skipped) {
-            skipped = true;
-            ix->count_from = arc; /* the next count begins here */
-        }
-        live[arc] = a ? a->live : 0;
-    }
-}
-
-uint32_t index_arc_dead(const struct index *ix, uint32_t arc)
-{
-    return ix->arc[arc] ? ix->arc[arc]->records - ix->arc[arc]->live : 0;
-}
-
-bool index_arc_ends(const struct index *ix, uint32_t arc, uint64_t wall_ms)
-{
-    return ix->arc[arc] && expiry_passed(ix->arc[arc]->soonest_ms, wall_ms);
-}
-
-uint32_t index_arc_records(const struct index *ix, uint32_t arc)
-{
-    return ix->arc[arc] ? ix->arc[arc]->records : 0;
-}
-
-void index_walk(const struct index *ix, uint32_t arc, void (*each)(void *arg, struct slice key, const struct index_item *item),
-                void *arg)
-{
-    const struct index_arc *a = ix->arc[arc];
-    for (uint32_t b = 0; a && b < a->bucket_n; b++) {
-        for (uint32_t ref = *head_at(a, b); ref != 0; ref = entry_at(a, ref)->next) {
-            struct index_spot spot = {.entry = (uint8_t *)entry_at(a, ref)};
-            struct index_item item = index_get(ix, &spot);
-            if (item.kind != RECORD_NONE)
-                each(arg, entry_key(entry_at(a, ref)), &item);
-        }
-    }
-}
-
-uint32_t index_visit(const struct index *ix, uint32_t arc, uint32_t *bucket, uint32_t buckets,
-                     void (*each)(void *arg, const struct index_spot *spot, struct slice key), void *arg)
-{
-    struct index_arc *a = ix->arc[arc];
-    uint32_t first = *bucket, end = !a ? 0 : a->bucket_n - first < buckets ? a->bucket_n : first + buckets;
-    for (uint32_t b = first; b < end; b++) {
-        for (uint32_t ref = *head_at(a, b); ref != 0; ref = entry_at(a, ref)->next) {
-            struct index_spot spot = {a, (uint8_t *)entry_at(a, ref)};
-            each(arg, &spot, entry_key(entry_at(a, ref)));
-        }
-    }
-    *bucket = a && end < a->bucket_n ? end : 0;
-    return a ? end - first : 0;
-}
-
-static uint32_t check_arc(const struct index *ix, uint32_t number)
-{
-    const struct index_arc *a = ix->arc[number];
-    uint32_t records = 0, live = 0;
-    for (uint32_t b = 0; a && b < a->bucket_n; b++) {
-        for (uint32_t ref = *head_at(a, b); ref != 0; ref = entry_at(a, ref)->next) {
-            const struct entry *e = entry_at(a, ref);
-            CHECK((uint32_t)slot_of_key(entry_key(e)) * ix->arc_n / SLOTS == number);
-            CHECK(bucket_of(a, hash_seeded(entry_key(e), ix->seed)) == b);
-            CHECK(e->node < ix->nodes.n);
-            records++;
-            live += entry_live(e);
-            CHECK(!entry_live(e) || entry_expiry_ms(e) == 0 || (a->soonest_ms != 0 && a->soonest_ms <= entry_expiry_ms(e)));
-        }
-    }
-    CHECK(!a || (a->records == records && a->live == live));
-    return records;
-}
-
-void index_check(const struct index *ix)
-{
-    uint64_t records = 0;
-    for (uint32_t i = 0; i < ix->arc_n; i++)
-        records += check_arc(ix, i);
-    CHECK(records == ix->records);
 }

@@ -11,8 +11,7 @@
  *
  * A checksum says that bytes are what was written, not that what was written was right; so a reader believes no reference. The
  * entries of a chunk lie back to back: one walk over it marks where they start, and a chain may lead nowhere else. So no two
- * entries
- * overlap, and no key runs over its chunk. */
+ * entries overlap, and no key runs over its chunk. */
 #include "store/index_inner.h"
 
 #include <stdlib.h>

@@ -1,7 +1,8 @@
-/* index_inner.h: how the index lies in memory (index.c tells why), for the two files that may know: index.c and index_image.c. */
+/* index_inner.h: how the index lies in memory (index.c tells why), for the files that may know: those named index. */
 #ifndef COVEY_STORE_INDEX_INNER_H
 #define COVEY_STORE_INDEX_INNER_H
 
+#include "base/hash.h"
 #include "store/index.h"
 
 enum {
@@ -97,6 +98,36 @@ static inline struct slice entry_key(const struct entry *e)
     return slice_of(p, n);
 }
 
+/* ---- Linear hashing ---- */
+
+static inline uint32_t *head_at(const struct index_arc *a, uint32_t bucket)
+{
+    return &a->heads[bucket / HEADS][bucket % HEADS];
+}
+
+/* The greatest power of two that is at most n; n > 0. */
+static inline uint32_t floor_power(uint32_t n)
+{
+    return 1U << (31 - __builtin_clz(n));
+}
+
+static inline uint32_t bucket_of(const struct index_arc *a, uint64_t hash)
+{
+    uint32_t half = floor_power(a->bucket_n);
+    uint32_t bucket = (uint32_t)hash & (2 * half - 1);
+    return bucket < a->bucket_n ? bucket : bucket - half;
+}
+
+static inline struct index_arc **arc_place(const struct index *ix, uint16_t slot)
+{
+    return &ix->arc[(uint32_t)slot * ix->arc_n / SLOTS];
+}
+
+/* One more bucket, empty. 0 or ERR_NO_MEMORY. (index.c) */
+int index_add_bucket(struct index *ix, struct index_arc *a);
+
+/* ---- index_arena.c ---- */
+
 /* n zeroed bytes, counted as the index's; NULL when memory is out. */
 void *index_take(struct index *ix, size_t n);
 
@@ -109,6 +140,13 @@ uint32_t index_chunk_size(uint64_t arena_bytes, size_t least);
 /* Bytes of a chunk before which the arena had so many. */
 size_t index_chunk_bytes(uint64_t arena_before, const uint8_t *chunk);
 
+/* A reference to n fresh bytes in the arc's arena; 0 when memory is out. */
+uint32_t index_arena_take(struct index *ix, struct index_arc *a, size_t n);
+
+/* What index_take has counted for an arc. */
+size_t index_arc_bytes(const struct index_arc *a);
+
+/* Uncounted: the caller knows what it was. NULL: nothing. */
 void index_arc_free(struct index_arc *a);
 
 #endif
