@@ -51,6 +51,8 @@ struct covey_options {
     uint64_t value_max_bytes;       /* 8 MiB */
     unsigned clients_max;           /* 10000, lowered to what the limit on open files allows */
     unsigned ops_max;               /* client operations under way at once; 16384 */
+    uint64_t hint_age_ms;           /* how long a write is kept for an owner who is away; 3 hours; 10 s at least */
+    uint64_t erase_age_ms;          /* how old a deletion is before it may be erased; the greater of 3 hours and hint_age_ms */
     unsigned replicas;              /* copies of each record, fixed at the cluster's birth; 3 */
     const char *config_file;        /* shown by INFO, not read here */
     enum covey_log_level log_level; /* debug by default: the least level given to on_log */

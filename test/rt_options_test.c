@@ -40,7 +40,8 @@ static void test_every_flag(void **state)
     assert_int_equal(PARSE(&o, "--name", "a", "--data", "/d", "--port", "7410", "--seed", "127.0.0.1:7400", "--seed=[::1]:7420",
                            "--new", "--bind", "::1", "--client-bind", "127.0.0.1", "--advertise", "[::1]:7410", "--zone", "z",
                            "--weight", "200", "--replicas", "5", "--durability", "interval", "--profile", "wan", "--value-max",
-                           "1m", "--max-clients", "5", "--ops-max", "7", "--log-level", "warn", "--console"),
+                           "1m", "--max-clients", "5", "--ops-max", "7", "--hint-age", "90m", "--erase-age", "864000",
+                           "--log-level", "warn", "--console"),
                      0);
     options_embed(&o, &e);
     assert_string_equal(e.name, "a");
@@ -60,6 +61,8 @@ static void test_every_flag(void **state)
     assert_int_equal(e.value_max_bytes, 1024 * 1024);
     assert_int_equal(e.clients_max, 5);
     assert_int_equal(e.ops_max, 7);
+    assert_int_equal(e.hint_age_ms, 90 * 60 * 1000);
+    assert_int_equal(e.erase_age_ms, 864000000); /* as gc_grace_seconds says it */
     assert_int_equal(e.log_level, COVEY_LOG_WARN);
     assert_true(o.console);
     options_close(&o);
@@ -94,6 +97,13 @@ static void test_bad_flags_are_named_with_a_remedy(void **state)
         {"--port", "99999999999999999999", {"99999999999999999999", "1 to 65533"}},
         {"--value-max", "10m", {"\"10m\"", "9437184"}},
         {"--value-max", "8q", {"\"8q\"", "powers of 1024"}},
+        {"--hint-age", "0", {"--hint-age: \"0\"", "1s to 365d"}},
+        {"--hint-age", "3x", {"\"3x\"", "s, m, h and d"}},
+        {"--hint-age", "3hm", {"\"3hm\"", "s, m, h and d"}},
+        {"--erase-age", "366d", {"\"366d\"", "1s to 365d"}},
+        {"--erase-age", "9999999999d", {"9999999999d", "1s to 365d"}},
+        {"--erase-age", "99999999999d", {"99999999999d", "1s to 365d"}},
+        {"--erase-age", "-1", {"\"-1\"", "1s to 365d"}},
         {"--profile", "moon", {"\"moon\"", "lan|wan|local"}},
         {"--durability", "fsyn", {"\"fsyn\"", "fsync|interval"}},
         {"--seed", "7400", {"\"7400\"", "HOST:PORT"}},
@@ -233,10 +243,11 @@ static void test_file_that_is_no_text(void **state)
 static void test_help_shows_every_flag(void **state)
 {
     (void)state;
-    static const char *const flags[] = {"--name NAME",  "--data DIR",   "--port P",      "--seed HOST:PORT", "--new",
-                                        "--bind ADDR",  "--advertise",  "--client-bind", "--zone ZONE",      "--weight W",
-                                        "--replicas N", "--durability", "--profile",     "--value-max",      "--max-clients",
-                                        "--ops-max N",  "--log-level",  "--config FILE", "--console",        "--help"};
+    static const char *const flags[] = {
+        "--name NAME", "--data DIR",    "--port P",        "--seed HOST:PORT", "--new",        "--bind ADDR",
+        "--advertise", "--client-bind", "--zone ZONE",     "--weight W",       "--replicas N", "--durability",
+        "--profile",   "--value-max",   "--max-clients",   "--ops-max N",      "--log-level",  "--config FILE",
+        "--console",   "--help",        "--hint-age TIME", "--erase-age TIME"};
     struct options o;
     struct buf text;
     assert_int_equal(PARSE(&o, "--help"), 0);

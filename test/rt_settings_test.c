@@ -92,6 +92,26 @@ static void test_bounds(void **state)
     assert_int_equal(settings(&s, (struct covey_options){.name = name}), 0);
 }
 
+static void test_ages_must_make_sense_together(void **state)
+{
+    (void)state;
+    enum { S = 1000, H = 60 * 60 * S };
+    struct settings s;
+    assert_refused((struct covey_options){.hint_age_ms = 9 * S}, "--hint-age 9s", "10s at least");
+    assert_refused((struct covey_options){.erase_age_ms = 2 * H}, "--erase-age 2h: less than the hint age, 3h",
+                   "give 3h at least");
+    assert_refused((struct covey_options){.hint_age_ms = 90 * S, .erase_age_ms = 89 * S + 1}, "--erase-age 89001ms",
+                   "90s at least");
+    assert_int_equal(settings(&s, (struct covey_options){0}), 0);
+    assert_true(s.hint_age_ms == 3 * H && s.erase_age_ms == 3 * H);
+    assert_int_equal(settings(&s, (struct covey_options){.hint_age_ms = 10 * S}), 0);
+    assert_true(s.hint_age_ms == 10 * S && s.erase_age_ms == 3 * H);
+    assert_int_equal(settings(&s, (struct covey_options){.hint_age_ms = 30 * H}), 0);
+    assert_true(s.hint_age_ms == 30 * H && s.erase_age_ms == 30 * H);
+    assert_int_equal(settings(&s, (struct covey_options){.hint_age_ms = 10 * S, .erase_age_ms = 10 * S}), 0);
+    assert_true(s.hint_age_ms == 10 * S && s.erase_age_ms == 10 * S);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -99,6 +119,7 @@ int main(void)
         cmocka_unit_test(test_directory_of_a_name),
         cmocka_unit_test(test_loopback_only),
         cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_ages_must_make_sense_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@ enum option_kind {
     OPTION_TEXT,
     OPTION_COUNT,  /* a number between min and max */
     OPTION_BYTES,  /* the same, with k, m or g for powers of 1024 */
+    OPTION_TIME,   /* a number of s, m, h or d (none: seconds) between min and max ms; kept in ms */
     OPTION_CHOICE, /* one of words separated by | */
     OPTION_SWITCH, /* no value; in a file also yes or no */
     OPTION_SEED,   /* HOST:PORT, repeatable */
@@ -28,6 +29,8 @@ struct option {
 };
 
 #define AT(field) offsetof(struct options, field)
+
+#define AGE_MAX_MS (UINT64_C(365) * 24 * 60 * 60 * 1000)
 
 /* The order is that of the help: what everybody needs first. */
 static const struct option table[] = {
@@ -52,6 +55,10 @@ static const struct option table[] = {
     {"value-max", "BYTES", "the largest value taken, up to 9m (8m)", OPTION_BYTES, AT(value_max_bytes), 1, 9u * 1024 * 1024},
     {"max-clients", "N", "client connections at once (10000)", OPTION_COUNT, AT(clients_max), 1, 60000},
     {"ops-max", "N", "client operations under way at once (16384)", OPTION_COUNT, AT(ops_max), 1, 1u << 20},
+    {"hint-age", "TIME", "how long a write is kept for an owner who is away, 10s at least (3h)", OPTION_TIME, AT(hint_age_ms),
+     1000, AGE_MAX_MS},
+    {"erase-age", "TIME", "how old a deletion is before it may be erased (3h, or --hint-age where that is more)", OPTION_TIME,
+     AT(erase_age_ms), 1000, AGE_MAX_MS},
     {"log-level", "debug|info|warn|error", "the least level logged to stderr (info)", OPTION_CHOICE, AT(log_level), 0, 0},
     {"config", "FILE", "lines of `name value` with the names above; flags win over it", OPTION_TEXT, AT(config), 1, 4000},
     {"console", NULL, "open a console here; the node stops when it ends", OPTION_SWITCH, AT(console), 0, 0},
@@ -177,6 +184,26 @@ static int set_number(const struct parse *p, const struct option *t, const char 
     return 0;
 }
 
+static int set_time(const struct parse *p, const struct option *t, const char *value)
+{
+    static const struct {
+        char unit;
+        uint64_t ms;
+    } units[] = {{0, 1000}, {'s', 1000}, {'m', 60 * 1000}, {'h', 60 * 60 * 1000}, {'d', 24 * 60 * 60 * 1000}};
+    char at[256];
+    char *end;
+    bool digits = *value >= '0' && *value <= '9' && strlen(value) <= 10;
+    uint64_t n = digits ? strtoull(value, &end, 10) : 0;
+    for (size_t i = 0; digits && i < sizeof units / sizeof units[0]; i++) {
+        if (*end != units[i].unit || (*end && end[1]) || n * units[i].ms < t->min || n * units[i].ms > t->max)
+            continue;
+        *(uint64_t *)((char *)p->o + t->at) = n * units[i].ms;
+        return 0;
+    }
+    return REFUSE(p, "%s: \"%.60s\" is not a time from 1s to 365d (s, m, h and d stand for seconds, minutes, hours and days)",
+                  place(p, t->name, at), value);
+}
+
 static int set_text(const struct parse *p, const struct option *t, const char *value)
 {
     char at[256];
@@ -247,6 +274,8 @@ static int set(const struct parse *p, const struct option *t, const char *value)
     case OPTION_COUNT:
     case OPTION_BYTES:
         return set_number(p, t, value);
+    case OPTION_TIME:
+        return set_time(p, t, value);
     case OPTION_CHOICE:
         return set_choice(p, t, value);
     case OPTION_SWITCH:
@@ -405,6 +434,8 @@ void options_embed(const struct options *o, struct covey_options *out)
         .clients_max = (unsigned)o->clients_max,
         .ops_max = (unsigned)o->ops_max,
         .replicas = (unsigned)o->replicas,
+        .hint_age_ms = o->hint_age_ms,
+        .erase_age_ms = o->erase_age_ms,
         .config_file = o->config,
         .log_level = (enum covey_log_level)o->log_level,
     };

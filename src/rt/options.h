@@ -20,7 +20,7 @@ struct options {
     const char *name, *data, *bind, *client_bind, *advertise, *zone, *config;
     const char *seed[COVEY_SEEDS_MAX];
     uint64_t seed_n;
-    uint64_t port, weight, value_max_bytes, clients_max, ops_max, replicas;
+    uint64_t port, weight, value_max_bytes, clients_max, ops_max, replicas, hint_age_ms, erase_age_ms;
     uint64_t profile, durability, log_level; /* indices of the choices, in the order of covey.h's enums */
     bool found, console, help;
     char *kept; /* the configuration file's text, which the fields above point into */

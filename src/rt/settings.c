@@ -125,6 +125,45 @@ static int set_numbers(const struct checking *c)
     return error;
 }
 
+/* "90s", "3h": in the largest unit that says it exactly. */
+static const char *time_text(uint64_t ms, char out[32])
+{
+    static const struct {
+        uint64_t ms;
+        const char *unit;
+    } units[] = {{24 * 60 * 60 * 1000, "d"}, {60 * 60 * 1000, "h"}, {60 * 1000, "m"}, {1000, "s"}, {1, "ms"}};
+    size_t i = 0;
+    while (ms % units[i].ms != 0)
+        i++;
+    snprintf(out, 32, "%llu%s", (unsigned long long)(ms / units[i].ms), units[i].unit);
+    return out;
+}
+
+/* The age of a hint is that of its write, and it is given when the write's deadline has passed, if not before: one that is not
+ * to grow much older than that would be dropped before its owner can be back. And a tombstone must outlive the hints of what it
+ * deleted: erased before, it would be their floor that keeps them out, and live records stamped below it as well (core/erase.c). */
+static int set_ages(const struct checking *c)
+{
+    enum { HINT_AGE_MIN_MS = 5 * OP_DEADLINE_DEFAULT_MS };
+    struct settings *s = c->s;
+    char given[32], least[32];
+    s->hint_age_ms = c->o->hint_age_ms ? c->o->hint_age_ms : HINT_AGE_DEFAULT_MS;
+    s->erase_age_ms = s->hint_age_ms > HINT_AGE_DEFAULT_MS ? s->hint_age_ms : HINT_AGE_DEFAULT_MS;
+    if (c->o->erase_age_ms)
+        s->erase_age_ms = c->o->erase_age_ms;
+    if (s->hint_age_ms < HINT_AGE_MIN_MS)
+        return REFUSE(c,
+                      "--hint-age %s: a write may take %d s until an owner is given up, and the owner has to come back: give %s "
+                      "at least",
+                      time_text(s->hint_age_ms, given), OP_DEADLINE_DEFAULT_MS / 1000, time_text(HINT_AGE_MIN_MS, least));
+    if (s->erase_age_ms < s->hint_age_ms)
+        return REFUSE(c,
+                      "--erase-age %s: less than the hint age, %s: a deletion must outlive all that is kept of older writes for "
+                      "owners who are away; give %s at least, or a smaller --hint-age",
+                      time_text(s->erase_age_ms, given), time_text(s->hint_age_ms, least), time_text(s->hint_age_ms, least));
+    return 0;
+}
+
 int settings_from(struct settings *s, const struct covey_options *o, char *why, size_t why_n)
 {
     struct checking c = {.s = s, .o = o, .why = why, .why_n = why_n};
@@ -138,5 +177,6 @@ int settings_from(struct settings *s, const struct covey_options *o, char *why, 
     int error = set_addresses(&c);
     error = error ? error : set_seeds(&c);
     error = error ? error : set_names(&c);
-    return error ? error : set_numbers(&c);
+    error = error ? error : set_numbers(&c);
+    return error ? error : set_ages(&c);
 }

@@ -25,6 +25,7 @@ struct settings {
     enum durability durability;
     uint64_t value_max_bytes;
     uint32_t clients_max, ops_max;
+    uint64_t hint_age_ms, erase_age_ms;
 };
 
 /* Checks and completes. 0, or ERR_REFUSED with a sentence in why. The options may go away afterwards. */

@@ -189,6 +189,8 @@ static struct node_options node_wants(const struct world *w)
         .profile = w->settings.profile,
         .n_wanted = w->settings.replicas,
         .ops_max = w->settings.ops_max,
+        .hint_age_ms = w->settings.hint_age_ms,
+        .erase_age_ms = w->settings.erase_age_ms,
         .records = store_records(w->store),
         .position = store_position(w->store),
     };
