@@ -20,10 +20,12 @@ void recent_close(struct recent *r)
     *r = (struct recent){0};
 }
 
-/* The hash of a key is as good as random; a version's parts are told apart by odd factors. Never 0, which is no mark. */
-static uint64_t mark_of(uint64_t hash, const struct version *v)
+/* The hash of a key is as good as random; a version's parts, and what was forgotten in between, are told apart by odd factors.
+ * Never 0, which is no mark. */
+static uint64_t mark_of(const struct recent *r, uint64_t hash, const struct version *v)
 {
-    uint64_t mark = hash ^ v->stamp * 0x9e3779b97f4a7c15u ^ v->expiry_stamp * 0xc2b2ae3d27d4eb4fu ^ v->node ^ v->digest;
+    uint64_t mark = hash ^ r->forgets * 0x165667b19e3779f9u ^ v->stamp * 0x9e3779b97f4a7c15u ^
+                    v->expiry_stamp * 0xc2b2ae3d27d4eb4fu ^ v->node ^ v->digest;
     return mark ? mark : 1;
 }
 
@@ -42,7 +44,8 @@ static void turn_over(struct recent *r)
     uint64_t *older = r->mark[1];
     r->mark[1] = r->mark[0];
     r->mark[0] = memset(older, 0, TABLE_BYTES);
-    r->forgot_ms = r->since_ms;
+    if (r->since_ms > r->forgot_ms)
+        r->forgot_ms = r->since_ms;
     r->n = 0;
 }
 
@@ -52,13 +55,13 @@ void recent_take(struct recent *r, uint64_t hash, const struct version *v, uint6
         turn_over(r);
     if (r->n++ == 0)
         r->since_ms = now_ms;
-    uint64_t mark = mark_of(hash, v);
+    uint64_t mark = mark_of(r, hash, v);
     *slot_of(r->mark[0], mark) = mark;
 }
 
 bool recent_took(const struct recent *r, uint64_t hash, const struct version *v)
 {
-    uint64_t mark = mark_of(hash, v);
+    uint64_t mark = mark_of(r, hash, v);
     return *slot_of(r->mark[0], mark) == mark || *slot_of(r->mark[1], mark) == mark;
 }
 
@@ -70,8 +73,6 @@ uint32_t recent_reach_ms(const struct recent *r, uint64_t now_ms)
 
 void recent_forget(struct recent *r, uint64_t now_ms)
 {
-    memset(r->mark[0], 0, TABLE_BYTES);
-    memset(r->mark[1], 0, TABLE_BYTES);
-    r->n = 0;
+    r->forgets++;
     r->forgot_ms = now_ms;
 }

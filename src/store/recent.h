@@ -27,6 +27,7 @@ struct recent {
     uint64_t since_ms;  /* when the newer one's first came */
     uint64_t forgot_ms; /* what came up to then is forgotten: at first, all that came before the store was opened */
     uint32_t n;         /* in the newer one */
+    uint64_t forgets;   /* part of every mark: those from before the last one match nothing, and go with their table */
 };
 
 /* 0 or ERR_NO_MEMORY. */
@@ -42,7 +43,7 @@ bool recent_took(const struct recent *r, uint64_t hash, const struct version *v)
 /* All that came less than so many ms ago is remembered. */
 uint32_t recent_reach_ms(const struct recent *r, uint64_t now_ms);
 
-/* Some that were taken could not be stored after all: all is forgotten. */
+/* Some that were taken could not be stored after all: all is forgotten. Costs nothing: on a full disk every group fails. */
 void recent_forget(struct recent *r, uint64_t now_ms);
 
 #endif
