@@ -149,12 +149,17 @@ static void test_the_second_attempt_fails_as_unknown(void **state)
     struct fixture *f = *state;
     ask_for(f, (struct request){.kind = OP_EXPIRE, .expiry_ms = WALL_MS + 5000});
     uint64_t op = answer_reads(f, held(V1, 0), SLICE("value"));
+    struct version named = sent(f, B, MSG_PUT)->put.record.version;
     answer_put(f, B, op, ERR_LACKS_VALUE, (struct version){0});
     while (!replied(f)) {
         begin(f, 2000 / OP_TICKS);
         coord_tick(&f->coord, &f->out);
     }
     assert_int_equal(replied(f)->error, ERR_UNKNOWN_OUTCOME);
+    const struct record *hint = &acted(f, ACT_HINT_PUT)->hint.record; /* the first may lie somewhere, and then all should have it */
+    assert_int_equal(hint->kind, RECORD_EXPIRY);
+    assert_int_equal(version_cmp(&hint->version, &named), 0);
+    assert_int_equal(hint->expiry_ms, WALL_MS + 5000);
 }
 
 static void test_set_keeps_the_end(void **state)

@@ -16,7 +16,8 @@
  * read at quorum, value included, and written back with our expiry: a record that every owner can take. Should that read
  * find another record by now, then our expiry came before it, and it is that one which is written back: the answer is 1
  * in both cases, W owners hold it or what superseded it. Conditions are not judged again, for the read may well find our
- * own first attempt. An owner that says so after the client has its answer gets a hint (core/hint.c). */
+ * own first attempt. An owner that says so after the client has its answer gets a hint (core/hint.c); and when the second
+ * attempt comes to nothing all get one, for the first may have been stored somewhere. */
 #include "base/check.h"
 #include "core/coord_op.h"
 
@@ -96,4 +97,16 @@ void expire_again(struct coord *c, struct op *op, struct out *out)
     op->round = 0;
     c->writes--;
     read_begin(c, op, out);
+}
+
+void expire_leave(const struct coord *c, const struct op *op, struct out *out)
+{
+    for (unsigned i = 0; i < op->owner_n; i++) {
+        if (op->owner[i].id == c->self)
+            continue;
+        struct action *a = out_add(out, ACT_HINT_PUT);
+        a->hint.target = op->owner[i].id;
+        a->hint.record =
+            (struct record){.kind = RECORD_EXPIRY, .version = op->named, .expiry_ms = op->expiry_ms, .key = op_key(op)};
+    }
 }

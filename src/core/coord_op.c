@@ -294,6 +294,8 @@ void op_end(struct coord *c, struct op *op)
 void op_finish(struct coord *c, struct op *op, int error, unsigned answered, struct out *out)
 {
     op_reply(c, op, error, answered, out);
+    if (error && op->whole)
+        expire_leave(c, op, out);
     op_end(c, op);
 }
 

@@ -112,9 +112,10 @@ void write_expire(struct coord *c, struct op *op, struct out *out);
 void write_end(struct coord *c, struct op *op, struct out *out);
 
 /* R owners hold the record that was read: what OP_EXPIRE makes of it. And: an owner lacks the value that the
- * expiry names, so it is read whole and sent again. */
+ * expiry names, so it is read whole and sent again. And: that came to nothing, so the others get hints of the expiry alone. */
 void expire_decide(struct coord *c, struct op *op, struct out *out);
 void expire_again(struct coord *c, struct op *op, struct out *out);
+void expire_leave(const struct coord *c, const struct op *op, struct out *out);
 
 void read_begin(struct coord *c, struct op *op, struct out *out);
 void read_drive(struct coord *c, struct op *op, bool late, struct out *out);
