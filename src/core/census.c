@@ -5,6 +5,7 @@
 #include "core/coord.h"
 #include "core/coord_op.h"
 #include "core/ring.h"
+#include "wire/bytes.h"
 
 #include <stdlib.h>
 
@@ -95,8 +96,7 @@ void census_answer(struct coord *c, uint64_t number, uint64_t from, int error, s
     for (uint16_t v = 0; !error && v < c->layout->vnodes && counts.n == (size_t)c->layout->vnodes * 4; v++) {
         if (!ring_owns(c->layout, v, from))
             continue;
-        const uint8_t *p = counts.p + (size_t)v * 4;
-        uint32_t live = (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+        uint32_t live = get_u32(counts.p + (size_t)v * 4);
         if (live > s->live[v])
             s->live[v] = live;
         s->known[v] = 1;

@@ -35,6 +35,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "core/ring.h"
+#include "wire/bytes.h"
 
 #include <stdlib.h>
 
@@ -125,15 +126,13 @@ static void list_vnodes(struct erase *e)
     for (uint16_t v = 0; v < e->layout->vnodes; v++) {
         if (owner(e, v, e->rank)->id != e->self)
             continue;
-        e->vnodes[2 * e->vnode_n] = (uint8_t)v;
-        e->vnodes[2 * e->vnode_n + 1] = (uint8_t)(v >> 8);
-        e->vnode_n++;
+        put_u16(e->vnodes + 2 * e->vnode_n++, v);
     }
 }
 
 static uint16_t vnode_at(const struct erase *e)
 {
-    return (uint16_t)(e->vnodes[2 * e->at] | e->vnodes[2 * e->at + 1] << 8);
+    return get_u16(e->vnodes + 2 * e->at);
 }
 
 /* What ended before may go, as far as we are concerned; 0: nothing. */

@@ -27,6 +27,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "core/ring.h"
+#include "wire/bytes.h"
 
 #include <stdlib.h>
 
@@ -85,9 +86,7 @@ static int init_cluster(struct node *n, const struct node_options *o)
 /* A number of the node's state, 8 bytes little-endian; 0 where there is none. False when it is malformed. */
 static bool recall_number(struct slice bytes, uint64_t *number)
 {
-    *number = 0;
-    for (size_t i = bytes.n; i-- > 0;)
-        *number = *number << 8 | bytes.p[i];
+    *number = bytes.n == 8 ? get_u64(bytes.p) : 0;
     return bytes.n == 0 || bytes.n == 8;
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "core/ring.h"
+#include "wire/bytes.h"
 
 #include <stdlib.h>
 
@@ -213,8 +214,7 @@ static void carry_clock(struct node *n, struct out *out)
     if (!ms)
         return;
     n->clock_asked_ms = ms;
-    for (unsigned i = 0; i < 8; i++)
-        n->clock_bytes[i] = (uint8_t)(ms >> (8 * i));
+    put_u64(n->clock_bytes, ms);
     out_state(out, TOKEN(TOKEN_NODE, TOKEN_CLOCK), SLICE("clock"), ++n->clock_serial,
               slice_of(n->clock_bytes, sizeof n->clock_bytes));
 }

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "core/ring.h"
+#include "wire/bytes.h"
 
 static uint64_t message_epoch(const struct message *m)
 {
@@ -31,7 +32,7 @@ static uint32_t vnodes_recovering(const struct node *n, struct slice vnodes)
 {
     uint32_t bits = 0;
     for (unsigned i = 0; n->repair.recovering_n > 0 && i < REPAIR_ROOTS && 2 * i + 2 <= vnodes.n; i++) {
-        uint16_t v = (uint16_t)(vnodes.p[2 * i] | vnodes.p[2 * i + 1] << 8);
+        uint16_t v = get_u16(vnodes.p + 2 * i);
         bits |= (uint32_t)(v < n->repair.layout->vnodes && repair_recovering(&n->repair, v)) << i;
     }
     return bits;

@@ -52,6 +52,7 @@
 
 #include "base/check.h"
 #include "core/ring.h"
+#include "wire/bytes.h"
 
 static bool in_doubt(const struct repair *r, uint16_t vnode)
 {
@@ -235,16 +236,7 @@ void repair_swept(struct repair *r, int error)
 
 static uint64_t u64_at(const struct buf *b, unsigned i)
 {
-    uint64_t value = 0;
-    for (unsigned k = 8; k-- > 0 && b->n >= 8 * (size_t)i + 8;)
-        value = value << 8 | b->p[8 * i + k];
-    return value;
-}
-
-static void put_u32_at(uint8_t *p, uint32_t value)
-{
-    for (unsigned k = 0; k < 4; k++)
-        p[k] = (uint8_t)(value >> (8 * k));
+    return b->n >= 8 * (size_t)i + 8 ? get_u64(b->p + 8 * (size_t)i) : 0;
 }
 
 /* "floor.17" */
@@ -265,13 +257,12 @@ void repair_floors(struct repair *r, struct out *out)
 {
     struct repair_run *run = &r->run;
     for (unsigned i = 0; i < run->question_n; i++) {
-        uint16_t vnode = (uint16_t)(run->question[2 * i] | run->question[2 * i + 1] << 8);
+        uint16_t vnode = get_u16(run->question + 2 * i);
         uint64_t theirs = u64_at(&run->theirs.floors, i);
         if (!r->recovering[vnode] || theirs <= u64_at(&run->own.floors, i))
             continue;
         struct repair_floor *f = &run->floor[i];
-        put_u32_at(f->value, vnode);
-        put_u32_at(f->value + 4, r->layout->vnodes);
+        put_u32(put_u32(f->value, vnode), r->layout->vnodes);
         out_state(out, TOKEN(TOKEN_REPAIR, 0), floor_name(f->name, vnode), theirs, slice_of(f->value, sizeof f->value));
     }
 }

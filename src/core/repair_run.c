@@ -23,6 +23,7 @@
 #include "core/repair_inner.h"
 
 #include "core/ring.h"
+#include "wire/bytes.h"
 
 static const unsigned QUESTION = 0xff; /* in the low byte of a number: not a flight's place */
 
@@ -84,9 +85,7 @@ static void ask_lists(struct repair *r, struct out *out)
 
 static void question_add(struct repair_run *run, uint16_t vnode)
 {
-    run->question[2 * run->question_n] = (uint8_t)vnode;
-    run->question[2 * run->question_n + 1] = (uint8_t)(vnode >> 8);
-    run->question_n++;
+    put_u16(run->question + 2 * run->question_n++, vnode);
 }
 
 /* ---- Roots ---- */
@@ -195,7 +194,7 @@ static void judge_roots(struct repair *r, struct out *out)
         return;
     repair_floors(r, out); /* before a vnode that differs in nothing is taken for recovered */
     for (unsigned i = 0; i < run->question_n; i++) {
-        uint16_t vnode = (uint16_t)(run->question[2 * i] | run->question[2 * i + 1] << 8);
+        uint16_t vnode = get_u16(run->question + 2 * i);
         if (memcmp(run->own.told.p + 8 * i, run->theirs.told.p + 8 * i, 8) != 0) {
             run->differ[run->differ_n++] = vnode;
             continue;

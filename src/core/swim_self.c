@@ -17,6 +17,7 @@
 #include "core/swim_belief.h"
 #include "core/swim_gossip.h"
 #include "core/swim_meet.h"
+#include "wire/bytes.h"
 
 void swim_self_health(struct swim *s, int d)
 {
@@ -45,8 +46,7 @@ static void submit(struct swim *s)
 #ifdef CANARY_INCARNATION_NOT_PERSISTED
     adopt(s, s->submitted);
 #else
-    for (unsigned i = 0; i < sizeof s->persisted; i++)
-        s->persisted[i] = (uint8_t)(s->submitted >> (8 * i));
+    put_u64(s->persisted, s->submitted);
     out_state(s->out, TOKEN(TOKEN_SWIM, s->serial), SLICE("incarnation"), s->serial, slice_of(s->persisted, sizeof s->persisted));
 #endif
 }

@@ -16,6 +16,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "wire/bytes.h"
 
 #include <stdlib.h>
 
@@ -188,10 +189,8 @@ static uint64_t hash_share(const struct swim_member *m)
 {
     if (!m->verified || swim_gone(m))
         return 0;
-    uint64_t part[3] = {m->id, m->incarnation, m->state};
-    uint8_t bytes[sizeof part];
-    for (unsigned i = 0; i < sizeof part; i++)
-        bytes[i] = (uint8_t)(part[i / 8] >> (i % 8 * 8));
+    uint8_t bytes[3 * 8];
+    put_u64(put_u64(put_u64(bytes, m->id), m->incarnation), m->state);
     return hash_bytes(slice_of(bytes, sizeof bytes));
 }
 

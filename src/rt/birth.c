@@ -12,22 +12,9 @@
 #include "base/hash.h"
 #include "store/log.h"
 #include "store/restore.h"
+#include "wire/bytes.h"
 
 enum { FORMAT = 1, FIXED = 35, RECORD_N = FIXED + NODE_NAME_MAX };
-
-static void put_u64(uint8_t *p, uint64_t n)
-{
-    for (unsigned i = 0; i < 8; i++)
-        p[i] = (uint8_t)(n >> 8 * i);
-}
-
-static uint64_t get_u64(const uint8_t *p)
-{
-    uint64_t n = 0;
-    for (unsigned i = 8; i-- > 0;)
-        n = n << 8 | p[i];
-    return n;
-}
 
 static struct slice encode(const struct birth *b, uint8_t out[RECORD_N])
 {
