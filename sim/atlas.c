@@ -1,6 +1,7 @@
 /* atlas.c: see atlas.h. */
 #include "sim/atlas.h"
 
+#include "base/bits.h"
 #include "base/check.h"
 #include "core/ring.h"
 #include "sim/world.h"
@@ -147,7 +148,7 @@ void atlas_noticed(struct atlas *a, uint32_t node, const uint8_t *slots)
     const struct layout *l = chain_layout(&a->world->node[node].node.chain);
     uint8_t *noticed = a->node[node].noticed;
     for (uint32_t slot = 0; slot < SLOTS; slot++) {
-        if (slots && !(slots[slot / 8] >> slot % 8 & 1))
+        if (slots && !bit_at(slots, slot))
             continue;
         noticed[slots && l ? layout_vnode(l, (uint16_t)slot) : slot] = ATLAS_NOTICED;
     }

@@ -48,6 +48,7 @@
 
 #include <stdlib.h>
 
+#include "base/bits.h"
 #include "base/check.h"
 #include "base/error.h"
 
@@ -281,7 +282,7 @@ static void check_round(const struct chain *c)
     CHECK(r->ballot > 0 && r->ballot <= c->seen_ballot && r->best_ballot < r->ballot);
     CHECK(c->propose_ms == UINT64_MAX);
     for (unsigned i = 0; i < sizeof r->answered * 8; i++)
-        answered += r->answered[i / 8] >> (i % 8) & 1;
+        answered += bit_at(r->answered, i);
     CHECK(answered == r->answered_n && answered <= chain_now(c)->member_n);
     CHECK(r->phase != CHAIN_ACCEPT || (r->kind != CHAIN_NONE && r->value.n > 0));
 }

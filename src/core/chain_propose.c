@@ -19,6 +19,7 @@
  * once more and find themselves free to keep the members as they are. Only if the proposer itself dies in the short time
  * between the acceptances of all others and their learning of it must the survivors wait for its return: the formation may be
  * in force somewhere. */
+#include "base/bits.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "core/chain_state.h"
@@ -88,7 +89,7 @@ void chain_propose_yield(struct chain *c, uint64_t ballot, uint64_t now_ms)
 
 static bool round_answered(const struct chain_round *r, unsigned m)
 {
-    return r->answered[m / 8] >> (m % 8) & 1;
+    return bit_at(r->answered, m);
 }
 
 /* Notes an answer of member `from` to the round's ballot. False when it was counted already or is no answer to it. */
@@ -99,7 +100,7 @@ static bool round_count(struct chain *c, uint64_t from, enum chain_phase phase, 
 
     if (m < 0 || r->phase != phase || r->ballot != ballot || round_answered(r, (unsigned)m))
         return false;
-    r->answered[m / 8] |= (uint8_t)(1 << m % 8);
+    bit_set(r->answered, (unsigned)m);
     r->answered_n++;
     return true;
 }

@@ -2,6 +2,7 @@
 #ifndef COVEY_CORE_NODE_INNER_H
 #define COVEY_CORE_NODE_INNER_H
 
+#include "base/bits.h"
 #include "core/node.h"
 
 /* Numbers of TOKEN_NODE. */
@@ -13,12 +14,6 @@ enum {
     TOKEN_BOOTS = 5,
     TOKEN_REACHED = 6,
 };
-
-/* For what would be said too often: at counts 1, 2, 4, 8 ... */
-static inline bool power_of_two(unsigned n)
-{
-    return (n & (n - 1)) == 0;
-}
 
 /* ---- node_peers.c: the other members ---- */
 

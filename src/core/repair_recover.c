@@ -50,6 +50,7 @@
  * erasures are. */
 #include "core/repair_inner.h"
 
+#include "base/bits.h"
 #include "base/check.h"
 #include "core/ring.h"
 #include "wire/bytes.h"
@@ -58,7 +59,7 @@ static bool in_doubt(const struct repair *r, uint16_t vnode)
 {
     unsigned each = SLOTS / r->layout->vnodes;
     for (unsigned slot = vnode * each; slot < (vnode + 1u) * each; slot++)
-        if (r->doubt[slot / 8] & 1u << slot % 8)
+        if (bit_at(r->doubt, slot))
             return true;
     return false;
 }
@@ -68,8 +69,8 @@ static void heal(struct repair *r, uint16_t vnode)
 {
     unsigned each = SLOTS / r->layout->vnodes;
     for (unsigned slot = vnode * each; slot < (vnode + 1u) * each; slot++) {
-        r->doubt[slot / 8] &= (uint8_t) ~(1u << slot % 8);
-        r->healed[slot / 8] |= (uint8_t)(1u << slot % 8);
+        bit_clear(r->doubt, slot);
+        bit_set(r->healed, slot);
     }
     r->any_healed = true;
 }

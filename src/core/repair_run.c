@@ -22,6 +22,7 @@
  * ends. */
 #include "core/repair_inner.h"
 
+#include "base/bits.h"
 #include "core/ring.h"
 #include "wire/bytes.h"
 
@@ -209,7 +210,7 @@ static void judge_roots(struct repair *r, struct out *out)
 
 static bool tree_size_ok(size_t bytes)
 {
-    return bytes >= 8 && (bytes & (bytes - 1)) == 0;
+    return bytes >= 8 && power_of_two(bytes);
 }
 
 /* Leaf i of a tree folded to `n` leaves; 8 bytes each, which XOR does not care about the order of. */

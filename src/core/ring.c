@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 
+#include "base/bits.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "core/ring_work.h"
@@ -101,7 +102,7 @@ static int change_valid(const struct ring_change *c)
         return ERR_TOO_BIG;
     if (!c->prev && (c->n_wanted < 1 || c->n_wanted > REPLICAS_MAX))
         return ERR_TOO_BIG;
-    if (!c->prev && (c->vnodes > VNODES_MAX || (c->vnodes & (c->vnodes - 1)) != 0))
+    if (!c->prev && (c->vnodes > VNODES_MAX || (c->vnodes > 0 && !power_of_two(c->vnodes))))
         return ERR_TOO_BIG;
     for (uint16_t m = 0; m < c->member_n; m++)
         if (c->member[m].weight < 1 || c->member[m].weight > RING_WEIGHT_MAX || c->member[m].zone_n > ZONE_MAX)
@@ -207,7 +208,7 @@ void ring_shares(const struct layout *l, uint16_t m, uint32_t *places, uint32_t 
 static void check_head(const struct layout *l)
 {
     CHECK(l->epoch >= 1);
-    CHECK(l->vnodes >= 1 && l->vnodes <= VNODES_MAX && (l->vnodes & (l->vnodes - 1)) == 0);
+    CHECK(l->vnodes <= VNODES_MAX && power_of_two(l->vnodes));
     CHECK(l->member_n >= 1 && l->member_n <= LAYOUT_MEMBERS_MAX);
     CHECK(l->n == (l->member_n < l->n_wanted ? l->member_n : l->n_wanted));
     CHECK(l->w == l->n / 2 + 1 && l->r == l->n - l->w + 1);

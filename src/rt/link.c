@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/bits.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "rt/endpoint.h"
@@ -78,11 +79,6 @@ static int put_hello(struct link *l)
     struct message m = {.kind = MSG_HELLO};
     node_hello(&l->peers->world->node, &m.hello);
     return frame_put(&l->out, &m);
-}
-
-static bool power_of_two(uint64_t n)
-{
-    return (n & (n - 1)) == 0;
 }
 
 /* Says no and closes. The few bytes fit the empty socket buffer of a stream that has carried nothing yet. */

@@ -1,5 +1,6 @@
 #include "store/damage.h"
 
+#include "base/bits.h"
 #include "base/error.h"
 #include "wire/bytes.h"
 #include "wire/record.h"
@@ -43,7 +44,7 @@ struct damage_finding damage_look(struct slice bytes)
 void damage_mark(struct damage *d, const struct damage_finding *f)
 {
     if (f->size > 0)
-        d->slot[f->slot / 8] |= (uint8_t)(1 << f->slot % 8);
+        bit_set(d->slot, f->slot);
     else
         memset(d->slot, 0xff, sizeof d->slot);
 }
@@ -56,7 +57,7 @@ bool damage_any(const struct damage *d)
 bool damage_in(const struct damage *d, uint32_t v, uint32_t n)
 {
     for (uint32_t slot = v * (SLOTS / n); slot < (v + 1) * (SLOTS / n); slot++)
-        if (d->slot[slot / 8] & 1 << slot % 8)
+        if (bit_at(d->slot, slot))
             return true;
     return false;
 }

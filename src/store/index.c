@@ -30,19 +30,15 @@
 
 #include <stdlib.h>
 
+#include "base/bits.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/limits.h"
 
-static bool is_power(uint32_t n)
-{
-    return n != 0 && (n & (n - 1)) == 0;
-}
-
 int index_init(struct index *ix, uint32_t arcs, uint64_t seed)
 {
-    CHECK(is_power(arcs) && arcs <= VNODES_MAX);
+    CHECK(power_of_two(arcs) && arcs <= VNODES_MAX);
     *ix = (struct index){.arc_n = arcs, .seed = seed};
     ix->arc = index_take(ix, arcs * sizeof(struct index_arc *));
     int error = ix->arc ? nodes_init(&ix->nodes) : ERR_NO_MEMORY;
@@ -267,7 +263,7 @@ struct index_item index_get(const struct index *ix, const struct index_spot *spo
                     .node = ix->nodes.id[e->node],
                     .digest = e->digest,
                     .deleted = (e->flags & FLAG_DELETED) != 0},
-        .value_n = (uint32_t)e->value_n[0] | (uint32_t)e->value_n[1] << 8 | (uint32_t)e->value_n[2] << 16,
+        .value_n = entry_value_n(e),
         .offset = e->offset,
         .segment = e->segment,
         .kind = e->flags & FLAG_KIND,

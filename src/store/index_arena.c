@@ -10,6 +10,8 @@
 
 #include <stdlib.h>
 
+#include "base/bits.h"
+
 /* ---- Taking and giving back ---- */
 
 /* What glibc really takes for n bytes: 8 more, in steps of 16, 32 at least. */
@@ -29,7 +31,7 @@ void *index_take(struct index *ix, size_t n)
 
 void *index_take_place(struct index *ix, void *array, uint32_t n)
 {
-    bool full = n == 0 || (n >= 4 && (n & (n - 1)) == 0);
+    bool full = n == 0 || (n >= 4 && power_of_two(n));
     if (!full)
         return array;
     size_t room = n ? 2 * (size_t)n : 4;

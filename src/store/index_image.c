@@ -16,6 +16,7 @@
 
 #include <stdlib.h>
 
+#include "base/bits.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "wire/bytes.h"
@@ -141,7 +142,7 @@ static void mark_starts(const struct index_arc *a, struct starts *starts)
         size_t size = starts->base[i + 1] - starts->base[i];
         for (size_t at = 0, n; (n = entry_length(a->chunk[i] + at, size - at)) > 0; at += n) {
             uint64_t start = starts->base[i] + at;
-            starts->bit[start / 8] |= (uint8_t)(1 << start % 8);
+            bit_set(starts->bit, start);
         }
     }
 }
@@ -153,19 +154,18 @@ static bool is_start(const struct index_arc *a, const struct starts *starts, uin
     if (chunk == 0 || chunk > a->chunk_n)
         return false;
     uint64_t start = starts->base[chunk - 1] + (ref & (CHUNK_MOST - 1));
-    return start < starts->base[chunk] && (starts->bit[start / 8] & 1 << start % 8);
+    return start < starts->base[chunk] && bit_at(starts->bit, start);
 }
 
 static bool entry_taken(struct index *ix, struct index_arc *a, struct entry *e, const struct index_image_places *places)
 {
     struct slice key = entry_key(e);
-    uint32_t value_n = (uint32_t)e->value_n[0] | (uint32_t)e->value_n[1] << 8 | (uint32_t)e->value_n[2] << 16;
     if (e->node >= ix->nodes.n)
         return false;
     if ((e->flags & FLAG_KIND) == RECORD_NONE || e->segment >= places->n || !places->known[e->segment])
         e->flags &= (uint8_t)~FLAG_KIND;
     else
-        places->tally[e->segment].live += tally_weight(key.n, value_n);
+        places->tally[e->segment].live += tally_weight(key.n, entry_value_n(e));
     a->records++;
     e->flags &= (uint8_t)~FLAG_EXPIRED; /* the next count finds it again */
     a->live += entry_live(e);

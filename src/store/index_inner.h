@@ -68,6 +68,11 @@ static inline uint8_t *entry_expiry(const struct entry *e)
     return (uint8_t *)e + sizeof *e + (e->key_n == LONG_KEY ? sizeof(uint32_t) : 0);
 }
 
+static inline uint32_t entry_value_n(const struct entry *e)
+{
+    return (uint32_t)e->value_n[0] | (uint32_t)e->value_n[1] << 8 | (uint32_t)e->value_n[2] << 16;
+}
+
 /* 0: it does not expire. */
 static inline uint64_t entry_expiry_ms(const struct entry *e)
 {

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/bits.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "base/hash.h"
@@ -128,7 +129,7 @@ static bool head_valid(const struct layout *l)
 {
     if (l->epoch == 0 || l->member_n == 0 || l->member_n > LAYOUT_MEMBERS_MAX)
         return false;
-    if (l->vnodes == 0 || l->vnodes > VNODES_MAX || (l->vnodes & (l->vnodes - 1)))
+    if (l->vnodes > VNODES_MAX || !power_of_two(l->vnodes))
         return false;
     if (l->n_wanted == 0 || l->n_wanted > REPLICAS_MAX)
         return false;
