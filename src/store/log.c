@@ -3,7 +3,7 @@
  *
  * Which file does what:
  *
- *     log.c        the doors: what is asked of the table alone, reaping, doubt, backups, figures
+ *     log.c        the doors: reaping, doubt, backups, figures
  *     log_open.c   opening, replay, the helpers' start, the clean stop
  *     log_write.c  a put's way to the disk, and its failures
  *     log_read.c   values from the disk
@@ -13,66 +13,12 @@
  * that hold all they need, and give them back. */
 #include "store/log_inner.h"
 
-/* ---- Answered by the table ---- */
-
-static void log_get(struct store *s, uint64_t token, struct slice key, enum get_wants wants)
-{
-    table_get(&log_of(s)->table, token, key, wants);
-}
-
-static void log_count(struct store *s, uint64_t token, uint64_t wall_ms)
-{
-    table_count(&log_of(s)->table, token, wall_ms);
-}
-
-static void log_tree(struct store *s, uint64_t token, struct slice vnodes, bool leaves)
-{
-    table_tree(&log_of(s)->table, token, vnodes, leaves);
-}
-
-static void log_list(struct store *s, uint64_t token, uint16_t vnode, struct slice ranges)
-{
-    table_list(&log_of(s)->table, token, vnode, ranges);
-}
-
-static void log_erasable(struct store *s, uint64_t token, struct slice vnodes, uint64_t wall_ms, uint64_t from)
-{
-    table_erasable(&log_of(s)->table, token, vnodes, wall_ms, from);
-}
-
-static void log_held(struct store *s, uint64_t token, struct slice entries)
-{
-    table_held(&log_of(s)->table, token, entries);
-}
-
-static bool log_state(struct store *s, struct slice name, struct slice *value, uint64_t *serial)
-{
-    return table_state(&log_of(s)->table, name, value, serial);
-}
-
-static uint64_t log_records(const struct store *s)
-{
-    return table_records(&((const struct log *)s)->table);
-}
-
 static void log_set_vnodes(struct store *s, uint16_t vnodes)
 {
     struct log *l = log_of(s);
     int error = table_cut(&l->table, vnodes);
     if (error)
         log_report(l, "out of memory while cutting the index anew: counts are by the old number of vnodes");
-}
-
-static void log_set_cluster(struct store *s, struct cluster_id cluster)
-{
-    struct merkle_key key = merkle_key_of(cluster);
-    forest_set_key(&log_of(s)->table.forest, &key);
-}
-
-static bool log_trees_hold(const struct store *s)
-{
-    const struct table *t = &((const struct log *)s)->table;
-    return forest_holds(&t->forest, &t->index);
 }
 
 static uint64_t log_position(const struct store *s)
@@ -117,19 +63,9 @@ static bool log_reap(struct store *s, struct store_result *out)
 
 const struct store_vtable log_vtable = {
     .put = log_put,
-    .get = log_get,
-    .count = log_count,
-    .tree = log_tree,
-    .list = log_list,
-    .erasable = log_erasable,
-    .held = log_held,
     .flush = log_flush,
     .reap = log_reap,
-    .state = log_state,
-    .records = log_records,
     .set_vnodes = log_set_vnodes,
-    .set_cluster = log_set_cluster,
-    .trees_hold = log_trees_hold,
     .position = log_position,
     .damaged = log_damaged,
     .doubt = log_doubt,

@@ -130,6 +130,7 @@ static struct log *log_new(const struct log_options *options, const struct log_i
     if (!l)
         return NULL;
     l->head.vtable = &log_vtable;
+    l->head.table = &l->table;
     l->dir = (struct dir){-1, -1};
     l->io = io;
     l->options = *options;

@@ -82,36 +82,6 @@ static void mem_put(struct store *s, uint64_t token, const struct record *r, enu
     table_put(&mem_of(s)->table, &mem_of(s)->gather, token, r, from);
 }
 
-static void mem_get(struct store *s, uint64_t token, struct slice key, enum get_wants wants)
-{
-    table_get(&mem_of(s)->table, token, key, wants);
-}
-
-static void mem_count(struct store *s, uint64_t token, uint64_t wall_ms)
-{
-    table_count(&mem_of(s)->table, token, wall_ms);
-}
-
-static void mem_tree(struct store *s, uint64_t token, struct slice vnodes, bool leaves)
-{
-    table_tree(&mem_of(s)->table, token, vnodes, leaves);
-}
-
-static void mem_list(struct store *s, uint64_t token, uint16_t vnode, struct slice ranges)
-{
-    table_list(&mem_of(s)->table, token, vnode, ranges);
-}
-
-static void mem_erasable(struct store *s, uint64_t token, struct slice vnodes, uint64_t wall_ms, uint64_t from)
-{
-    table_erasable(&mem_of(s)->table, token, vnodes, wall_ms, from);
-}
-
-static void mem_held(struct store *s, uint64_t token, struct slice entries)
-{
-    table_held(&mem_of(s)->table, token, entries);
-}
-
 /* Moves the gathered puts behind those in flight. */
 static int gather_to_flight(struct mem *m)
 {
@@ -271,31 +241,9 @@ static bool mem_reap(struct store *s, struct store_result *out)
     return got != 0;
 }
 
-static bool mem_state(struct store *s, struct slice name, struct slice *value, uint64_t *serial)
-{
-    return table_state(&mem_of(s)->table, name, value, serial);
-}
-
-static uint64_t mem_records(const struct store *s)
-{
-    return table_records(&((const struct mem *)s)->table);
-}
-
 static void mem_set_vnodes(struct store *s, uint16_t vnodes)
 {
     CHECK(table_cut(&mem_of(s)->table, vnodes) == 0); /* a simulation without memory cannot go on */
-}
-
-static void mem_set_cluster(struct store *s, struct cluster_id cluster)
-{
-    struct merkle_key key = merkle_key_of(cluster);
-    forest_set_key(&mem_of(s)->table.forest, &key);
-}
-
-static bool mem_trees_hold(const struct store *s)
-{
-    const struct table *t = &((const struct mem *)s)->table;
-    return forest_holds(&t->forest, &t->index);
 }
 
 static uint64_t mem_position(const struct store *s)
@@ -510,19 +458,9 @@ struct store *mem_open(const struct mem_options *options)
 {
     static const struct store_vtable vtable = {
         .put = mem_put,
-        .get = mem_get,
-        .count = mem_count,
-        .tree = mem_tree,
-        .list = mem_list,
-        .erasable = mem_erasable,
-        .held = mem_held,
         .flush = mem_flush,
         .reap = mem_reap,
-        .state = mem_state,
-        .records = mem_records,
         .set_vnodes = mem_set_vnodes,
-        .set_cluster = mem_set_cluster,
-        .trees_hold = mem_trees_hold,
         .position = mem_position,
         .damaged = mem_damaged,
         .doubt = mem_doubt,
@@ -533,6 +471,7 @@ struct store *mem_open(const struct mem_options *options)
     if (!m)
         return NULL;
     m->head.vtable = &vtable;
+    m->head.table = &m->table;
     m->disk = options->disk;
     m->lie = options->lie_about_sync;
     if (m->disk->synced.max == 0)

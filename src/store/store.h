@@ -1,8 +1,9 @@
 /* store.h: where records rest. Submit, flush, reap.
  *
- * Two implementations: log.c on disk, mem.c for the simulator. A store keeps one record a key: puts merge by version (record.h),
- * whatever order they come in, also at replay. A put becomes visible to reads, and its result comes out of store_reap, only when
- * it is as durable as the store was opened for. One thread calls all this; an implementation may have helpers inside.
+ * Two implementations: log.c on disk, mem.c for the simulator; each is the same table (table.h) over a device of its own. A store
+ * keeps one record a key: puts merge by version (record.h), whatever order they come in, also at replay. A put becomes visible to
+ * reads, and its result comes out of store_reap, only when it is as durable as the store was opened for. One thread calls all
+ * this; an implementation may have helpers inside.
  *
  * A put that came when nothing greater was visible is answered with 0, though something greater may have overtaken it by
  * the time it is durable; so is its repetition, as long as that is remembered. ERR_SUPERSEDED says that something greater
@@ -70,22 +71,14 @@ struct store_result {
 };
 
 struct store;
+struct table;
 
+/* What depends on the device. All else a store answers from its table (store.c). */
 struct store_vtable {
     void (*put)(struct store *s, uint64_t token, const struct record *r, enum put_from from);
-    void (*get)(struct store *s, uint64_t token, struct slice key, enum get_wants wants);
-    void (*count)(struct store *s, uint64_t token, uint64_t wall_ms);
-    void (*tree)(struct store *s, uint64_t token, struct slice vnodes, bool leaves);
-    void (*list)(struct store *s, uint64_t token, uint16_t vnode, struct slice ranges);
-    void (*erasable)(struct store *s, uint64_t token, struct slice vnodes, uint64_t wall_ms, uint64_t from);
-    void (*held)(struct store *s, uint64_t token, struct slice entries);
     void (*flush)(struct store *s);
     bool (*reap)(struct store *s, struct store_result *out);
-    bool (*state)(struct store *s, struct slice name, struct slice *value, uint64_t *serial);
-    uint64_t (*records)(const struct store *s);
     void (*set_vnodes)(struct store *s, uint16_t vnodes);
-    void (*set_cluster)(struct store *s, struct cluster_id cluster);
-    bool (*trees_hold)(const struct store *s);
     uint64_t (*position)(const struct store *s);
     bool (*damaged)(const struct store *s, uint32_t vnode);
     void (*doubt)(struct store *s, struct slice slots);
@@ -96,7 +89,8 @@ struct store_vtable {
 /* The head of every implementation. */
 struct store {
     const struct store_vtable *vtable;
-    uint64_t now_ms; /* monotonic; kept by the caller, in each turn before the flush: a store reads no clock */
+    struct table *table; /* the implementation's */
+    uint64_t now_ms;     /* monotonic; kept by the caller, in each turn before the flush: a store reads no clock */
 };
 
 /* Submits a put. The record is copied. Its STORE_PUT_DONE comes once, after a flush. A record equal to what is held is a
@@ -113,47 +107,29 @@ static inline void store_bring(struct store *s, uint64_t token, const struct rec
 }
 
 /* Submits a read of what is visible. The key is copied. */
-static inline void store_get(struct store *s, uint64_t token, struct slice key, enum get_wants wants)
-{
-    s->vtable->get(s, token, key, wants);
-}
+void store_get(struct store *s, uint64_t token, struct slice key, enum get_wants wants);
 
 /* Submits a count of live keys (values whose expiry has not passed at wall_ms) per vnode. */
-static inline void store_count(struct store *s, uint64_t token, uint64_t wall_ms)
-{
-    s->vtable->count(s, token, wall_ms);
-}
+void store_count(struct store *s, uint64_t token, uint64_t wall_ms);
 
 /* Submits a question for Merkle trees (wire/merkle.h): the root of each of some vnodes (a run of u16, little-endian, at most
  * KEY_MAX bytes; copied), or all the leaves of each, one tree after the other. A tree is built when it is first asked for, so a
  * question for many vnodes may take long: 0.2 us for each of their records. */
-static inline void store_tree(struct store *s, uint64_t token, struct slice vnodes, bool leaves)
-{
-    s->vtable->tree(s, token, vnodes, leaves);
-}
+void store_tree(struct store *s, uint64_t token, struct slice vnodes, bool leaves);
 
 /* Submits a listing of a vnode's records in some ranges of positions (at most KEY_MAX bytes; copied), as far as one listing
  * goes. */
-static inline void store_list(struct store *s, uint64_t token, uint16_t vnode, struct slice ranges)
-{
-    s->vtable->list(s, token, vnode, ranges);
-}
+void store_list(struct store *s, uint64_t token, uint16_t vnode, struct slice ranges);
 
 /* Submits a question for what may be erased: goes through some vnodes (a run of u16, at most KEY_MAX bytes; copied) until one
  * has deletions, or values whose expiry has passed, from before wall_ms, and lists the first ERASABLE_MAX of these; in the first
  * vnode those from position `from` on. Values that are listed lapse (table.h). It may stop early, with an empty list, when it
  * has seen many records. */
-static inline void store_erasable(struct store *s, uint64_t token, struct slice vnodes, uint64_t wall_ms, uint64_t from)
-{
-    s->vtable->erasable(s, token, vnodes, wall_ms, from);
-}
+void store_erasable(struct store *s, uint64_t token, struct slice vnodes, uint64_t wall_ms, uint64_t from);
 
 /* Submits a question about the entries of such a list (copied): which are held. The answer has a byte for each, enum
  * held. */
-static inline void store_held(struct store *s, uint64_t token, struct slice entries)
-{
-    s->vtable->held(s, token, entries);
-}
+void store_held(struct store *s, uint64_t token, struct slice entries);
 
 /* The turn is over: write and sync what was submitted. Does not wait. */
 static inline void store_flush(struct store *s)
@@ -168,16 +144,10 @@ static inline bool store_reap(struct store *s, struct store_result *out)
 }
 
 /* A state record as it stands durable; *value lives until the next call on the store. False when there is none of that name. */
-static inline bool store_state(struct store *s, struct slice name, struct slice *value, uint64_t *serial)
-{
-    return s->vtable->state(s, name, value, serial);
-}
+bool store_state(struct store *s, struct slice name, struct slice *value, uint64_t *serial);
 
 /* Keys held, tombstones included, state records not; counts a submitted put from its submission on. */
-static inline uint64_t store_records(const struct store *s)
-{
-    return s->vtable->records(s);
-}
+uint64_t store_records(const struct store *s);
 
 /* How the cluster's ring is cut (a power of two), for the counts: said when the first layout is known. VNODES_DEFAULT until then.
  * Cheap when nothing is held yet, which is when a first layout comes. */
@@ -187,16 +157,10 @@ static inline void store_set_vnodes(struct store *s, uint16_t vnodes)
 }
 
 /* Which cluster this is, from which comes the trees' key: said when the first layout is known. */
-static inline void store_set_cluster(struct store *s, struct cluster_id cluster)
-{
-    s->vtable->set_cluster(s, cluster);
-}
+void store_set_cluster(struct store *s, struct cluster_id cluster);
 
 /* Whether every tree equals one built from scratch. For tests and the simulator: reads everything. */
-static inline bool store_trees_hold(const struct store *s)
-{
-    return s->vtable->trees_hold(s);
-}
+bool store_trees_hold(const struct store *s);
 
 /* Where the log ends: a number that grows with all that is put, and covers all whose results were given out. At an opening it is
  * where it was, or beyond, unless acknowledged records are missing: because the files are an older copy, or the disk lost what
