@@ -10,12 +10,6 @@
 
 enum { LOOK_MS = 100 };
 
-static int64_t number(const struct client *c, const char *name)
-{
-    uint32_t i = client_field(c, 0, name);
-    return i ? c->reply.v[i].integer : 0;
-}
-
 static struct slice text(const struct client *c, const char *name)
 {
     uint32_t i = client_field(c, 0, name);
@@ -29,7 +23,7 @@ static bool running(const struct client *c)
 
 static uint32_t mebibytes(const struct client *c, const char *name)
 {
-    return (uint32_t)(number(c, name) >> 20);
+    return (uint32_t)(client_number(c, name) >> 20);
 }
 
 /* Shows progress until nothing runs any more; the last reply stays in c. 0 or an error of the client. */
@@ -52,8 +46,8 @@ static int report(const struct client *c, struct screen *s, const char *path)
     char words[128], files[SCREEN_COUNT], bytes[SCREEN_COUNT];
     struct slice why = text(c, "error");
     bool done = slice_eq(text(c, "state"), SLICE("done"));
-    snprintf(words, sizeof words, "%s files, %s bytes", screen_count((uint64_t)number(c, "files"), files),
-             screen_count((uint64_t)number(c, "bytes"), bytes));
+    snprintf(words, sizeof words, "%s files, %s bytes", screen_count((uint64_t)client_number(c, "files"), files),
+             screen_count((uint64_t)client_number(c, "bytes"), bytes));
     screen_done(s, done ? words : "failed", done);
     if (done)
         screen_note(s, "%s holds this node's share. Take one of every node, and copy them to other machines.", path);

@@ -2,6 +2,7 @@
 #include "console/client.h"
 
 #include "base/error.h"
+#include "console/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,17 +13,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { READ_BYTES = 64 * 1024 };
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 __attribute__((format(printf, 3, 4))) static int fail(struct client *c, int error, const char *format, ...)
 {
@@ -55,10 +48,10 @@ void client_close(struct client *c)
 }
 
 /* Waits until the socket is ready for one of `events` or the deadline is over; 0, ERR_INCOMPLETE or ERR_IO. */
-static int wait_ready(struct client *c, short events, int64_t deadline, short *ready)
+static int wait_ready(struct client *c, short events, uint64_t deadline_ms, short *ready)
 {
     for (;;) {
-        int64_t left = deadline - now_ms();
+        int64_t left = (int64_t)(deadline_ms - clock_ms());
         struct pollfd p = {.fd = c->fd, .events = events};
         int n = poll(&p, 1, left > 0 ? (int)left : 0);
         if (n > 0) {
@@ -84,7 +77,7 @@ static int try_address(struct client *c, const struct addrinfo *a)
     if (errno != EINPROGRESS)
         return errno;
     short ready;
-    if (wait_ready(c, POLLOUT, now_ms() + CLIENT_TIMEOUT_MS, &ready) != 0)
+    if (wait_ready(c, POLLOUT, clock_ms() + CLIENT_TIMEOUT_MS, &ready) != 0)
         return ETIMEDOUT;
     socklen_t n = sizeof error;
     getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &n);
@@ -178,13 +171,13 @@ int client_flush(struct client *c)
     if (c->fd < 0)
         return fail(c, ERR_CLOSED, "not connected");
     size_t sent = 0;
-    int64_t deadline = now_ms() + CLIENT_TIMEOUT_MS;
+    uint64_t deadline_ms = clock_ms() + CLIENT_TIMEOUT_MS;
     int error = 0;
     while (sent < c->out.n && error == 0) {
         ssize_t n = send(c->fd, c->out.p + sent, c->out.n - sent, MSG_NOSIGNAL);
         if (n > 0) {
             sent += (size_t)n;
-            deadline = now_ms() + CLIENT_TIMEOUT_MS;
+            deadline_ms = clock_ms() + CLIENT_TIMEOUT_MS;
             continue;
         }
         if (errno == EINTR)
@@ -193,7 +186,7 @@ int client_flush(struct client *c)
         if (errno != EAGAIN)
             error = fail(c, ERR_CLOSED, "%s closed the connection: %s", c->where, strerror(errno));
         else
-            error = wait_ready(c, POLLOUT | POLLIN, deadline, &ready);
+            error = wait_ready(c, POLLOUT | POLLIN, deadline_ms, &ready);
         if (error == 0 && (ready & POLLIN))
             error = fill(c);
     }
@@ -205,7 +198,7 @@ int client_receive(struct client *c, int timeout_ms)
 {
     if (c->fd < 0)
         return fail(c, ERR_CLOSED, "not connected");
-    int64_t deadline = now_ms() + timeout_ms;
+    uint64_t deadline_ms = clock_ms() + (uint64_t)timeout_ms;
     for (;;) {
         int n = resp_parse_reply(&c->reply, slice_of(c->in.p + c->at, c->in.n - c->at));
         if (n >= 0) {
@@ -218,7 +211,7 @@ int client_receive(struct client *c, int timeout_ms)
             return drop(c, ERR_BAD_MESSAGE);
         }
         short ready;
-        int error = wait_ready(c, POLLIN, deadline, &ready);
+        int error = wait_ready(c, POLLIN, deadline_ms, &ready);
         if (error == ERR_INCOMPLETE)
             return fail(c, ERR_INCOMPLETE, "%s did not answer within %d ms", c->where, timeout_ms);
         if (error == 0)
@@ -265,4 +258,10 @@ uint32_t client_field(const struct client *c, uint32_t map, const char *name)
         i = resp_after(r, value);
     }
     return 0;
+}
+
+int64_t client_number(const struct client *c, const char *name)
+{
+    uint32_t i = client_field(c, 0, name);
+    return i ? c->reply.v[i].integer : 0;
 }

@@ -7,6 +7,7 @@
  * with one node it shows the restart alone. */
 #include "console/demo.h"
 
+#include "console/clock.h"
 #include "console/demo_load.h"
 #include "console/nest.h"
 #include "console/screen.h"
@@ -111,12 +112,12 @@ static unsigned ended_node(struct demo *d)
 /* Waits until each node says so. */
 static bool wait_whole(struct demo *d, char *why, size_t why_n)
 {
-    uint64_t until_ms = screen_now_ms() + HEALTHY_MS;
+    uint64_t until_ms = clock_ms() + HEALTHY_MS;
     for (unsigned i = 0; i < d->node_n; i++) {
         client_close(&d->client);
         while (!is_whole(d, i)) {
             unsigned ended = ended_node(d);
-            if (stop || ended < d->node_n || screen_now_ms() > until_ms) {
+            if (stop || ended < d->node_n || clock_ms() > until_ms) {
                 unsigned who = ended < d->node_n ? ended : i;
                 snprintf(why, why_n, "%s %s", name_of(who), who == ended ? "has ended" : "does not see all members healthy");
                 client_close(&d->client);
@@ -263,10 +264,10 @@ static void step_refused_write(struct demo *d)
 /* The survivors serve at once; that they also know takes the failure detector a moment. Then the verdict is worth showing. */
 static void step_noticed(struct demo *d, unsigned i)
 {
-    uint64_t until_ms = screen_now_ms() + HEALTHY_MS;
+    uint64_t until_ms = clock_ms() + HEALTHY_MS;
     bool noticed = false;
     screen_step(&d->screen, "wait for the verdict");
-    while (!noticed && !stop && screen_now_ms() < until_ms) {
+    while (!noticed && !stop && clock_ms() < until_ms) {
         noticed = (d->client.fd >= 0 || client_open(&d->client, "127.0.0.1", port_of(d, i)) == 0) &&
                   client_ask(&d->client, (const char *const[]){"STATUS", NULL}) == 0 &&
                   number_of(&d->client, "alive") < d->node_n;

@@ -2,12 +2,12 @@
 #include "console/demo_load.h"
 
 #include "base/error.h"
+#include "console/clock.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 
 enum {
     KEY_BYTES = 12,        /* "U+10FFFF" and its NUL */
@@ -87,13 +87,6 @@ void records_close(struct records *r)
 
 /* ---- A pass ---- */
 
-static uint64_t now_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
 /* What the record's value is in this generation. */
 static struct slice value_of(const struct records *r, uint32_t i, unsigned generation, char scratch[VALUE_BYTES_MAX])
 {
@@ -149,7 +142,7 @@ static int receive_some(struct load *l, struct client *c, const struct records *
 
 void load_run(struct load *l, struct client *c, const struct records *r)
 {
-    uint64_t start_us = now_us();
+    uint64_t start_us = clock_us();
     uint32_t sent = 0, done = 0;
     int error = 0;
     while (done < r->n && error == 0 && !l->stopped) {
@@ -165,5 +158,5 @@ void load_run(struct load *l, struct client *c, const struct records *r)
         note_error(l, slice_str(c->why));
         l->errors += r->n - done - 1;
     }
-    l->us = now_us() - start_us;
+    l->us = clock_us() - start_us;
 }

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/limits.h"
-#include "console/screen.h"
+#include "console/clock.h"
 
 enum { PAUSE_MS = 200 }; /* before what was refused is sent again */
 
@@ -108,13 +108,13 @@ static int round_trip(struct loader *l, unsigned *left)
 int loader_finish(struct loader *l)
 {
     unsigned left = l->n;
-    uint64_t good_ms = screen_now_ms();
+    uint64_t good_ms = clock_ms();
     while (left > 0) {
         unsigned before = left;
         int error = round_trip(l, &left);
         if (error)
             return error;
-        uint64_t now_ms = screen_now_ms();
+        uint64_t now_ms = clock_ms();
         good_ms = left < before ? now_ms : good_ms;
         if (left == before && now_ms - good_ms > LOADER_PATIENCE_MS)
             return ERR_REFUSED; /* why has the last refusal */

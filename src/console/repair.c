@@ -2,18 +2,12 @@
 #include "console/repair.h"
 
 #include "base/error.h"
+#include "console/clock.h"
 #include "console/screen.h"
 
 #include <stdio.h>
 
 enum { LOOK_MS = 100 };
-
-/* The integer, or yes or no, in a field of the last reply. */
-static int64_t field(const struct client *c, const char *name)
-{
-    uint32_t i = client_field(c, 0, name);
-    return i ? c->reply.v[i].integer : 0;
-}
 
 static int complain(const struct client *c)
 {
@@ -32,8 +26,8 @@ static bool refused(const struct client *c)
 /* Shows progress until nothing runs any more; the last reply stays in c. 0 or an error of the client. */
 static int follow(struct client *c, struct screen *s)
 {
-    while (field(c, "running")) {
-        screen_progress(s, (uint32_t)field(c, "done"), (uint32_t)field(c, "comparisons"));
+    while (client_number(c, "running")) {
+        screen_progress(s, (uint32_t)client_number(c, "done"), (uint32_t)client_number(c, "comparisons"));
         int error = client_receive(c, LOOK_MS); /* nothing comes: a pause that notices a node that dies */
         if (error && error != ERR_INCOMPLETE)
             return error;
@@ -46,13 +40,14 @@ static int follow(struct client *c, struct screen *s)
 
 static int report(const struct client *c, struct screen *s, uint64_t began_ms)
 {
-    uint32_t done = (uint32_t)field(c, "done"), all = (uint32_t)field(c, "comparisons");
-    int64_t unreachable = field(c, "unreachable"), incomplete = field(c, "incomplete");
+    uint32_t done = (uint32_t)client_number(c, "done"), all = (uint32_t)client_number(c, "comparisons");
+    int64_t unreachable = client_number(c, "unreachable"), incomplete = client_number(c, "incomplete");
     bool ok = unreachable == 0 && incomplete == 0;
     char sent[SCREEN_COUNT], received[SCREEN_COUNT], bytes[SCREEN_COUNT];
-    screen_counted(s, done, all, (screen_now_ms() - began_ms) * 1000, ok);
-    screen_note(s, "%s records sent, %s received, %s bytes of values", screen_count((uint64_t)field(c, "sent"), sent),
-                screen_count((uint64_t)field(c, "received"), received), screen_count((uint64_t)field(c, "bytes"), bytes));
+    screen_counted(s, done, all, (clock_ms() - began_ms) * 1000, ok);
+    screen_note(s, "%s records sent, %s received, %s bytes of values", screen_count((uint64_t)client_number(c, "sent"), sent),
+                screen_count((uint64_t)client_number(c, "received"), received),
+                screen_count((uint64_t)client_number(c, "bytes"), bytes));
     if (!ok)
         screen_note(s, "degraded: %lld members could not be asked, %lld exchanges ended early; the node tries again by itself",
                     (long long)unreachable, (long long)incomplete);
@@ -66,7 +61,7 @@ int repair_watch(const struct shell_options *o, const struct slice *arg, uint32_
     int code = 2;
     client_init(&c);
     screen_open(&s);
-    uint64_t began_ms = screen_now_ms();
+    uint64_t began_ms = clock_ms();
     if (client_open(&c, o->host, o->port) != 0 || client_call(&c, arg, arg_n) != 0) {
         complain(&c);
         goto out_close_client;

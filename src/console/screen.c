@@ -1,13 +1,13 @@
 /* screen.c: see screen.h. */
 #include "console/screen.h"
 
+#include "console/clock.h"
 #include "console/text.h"
 
 #include <langinfo.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -17,13 +17,6 @@ enum {
     NOTE_WIDTH = 75,
     REDRAW_MS = 50, /* smooth enough for the eye, and too rare to slow anything down */
 };
-
-uint64_t screen_now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 void screen_open(struct screen *s)
 {
@@ -74,7 +67,7 @@ static void print_result(const struct screen *s, bool ok)
 void screen_step(struct screen *s, const char *label)
 {
     snprintf(s->label, sizeof s->label, "%s", label);
-    s->step_ms = screen_now_ms();
+    s->step_ms = clock_ms();
     s->drawn_ms = 0;
     if (s->terminal)
         printf(" %-*s", LABEL_WIDTH, s->label);
@@ -97,7 +90,7 @@ static void print_counts(const struct screen *s, uint32_t done, uint32_t total, 
 
 void screen_progress(struct screen *s, uint32_t done, uint32_t total)
 {
-    uint64_t now_ms = screen_now_ms();
+    uint64_t now_ms = clock_ms();
     if (!s->terminal || now_ms < s->drawn_ms + REDRAW_MS)
         return;
     s->drawn_ms = now_ms;
@@ -115,7 +108,7 @@ void screen_done(struct screen *s, const char *words, bool ok)
 {
     begin_line(s);
     printf("%-*s", BAR_WIDTH + 19, words);
-    print_seconds(screen_now_ms() - s->step_ms);
+    print_seconds(clock_ms() - s->step_ms);
     print_result(s, ok);
 }
 

@@ -40,6 +40,4 @@ const char *screen_count(uint64_t n, char out[SCREEN_COUNT]);
 /* Indented lines of at most 80 columns, in the colour of its first word when it has one ("healthy: ..."). */
 void screen_note(const struct screen *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-uint64_t screen_now_ms(void);
-
 #endif
