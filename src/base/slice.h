@@ -34,6 +34,12 @@ static inline bool slice_eq(struct slice a, struct slice b)
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
+/* Whether there is nothing in it but zeros. */
+static inline bool slice_zero(struct slice a)
+{
+    return a.n == 0 || (a.p[0] == 0 && memcmp(a.p, a.p + 1, a.n - 1) == 0);
+}
+
 /* Bytewise order, the shorter first among equals: <0, 0 or >0. */
 static inline int slice_cmp(struct slice a, struct slice b)
 {

@@ -115,16 +115,11 @@ static bool vouched_behind(const struct segment *s, struct slice bytes, uint32_t
     return false;
 }
 
-static bool all_zero(struct slice b)
-{
-    return b.n == 0 || (b.p[0] == 0 && memcmp(b.p, b.p + 1, b.n - 1) == 0);
-}
-
 /* What is no record: damage, of which the bytes up to the next record are told, or the end. Returns how far to go on; 0: not. */
 static size_t look(struct check *c, struct segment *s, struct slice left)
 {
     struct damage_finding f = damage_look(left);
-    if (all_zero(left))
+    if (slice_zero(left))
         return 0;
     if (!vouched_behind(s, left, s->end)) {
         if (s->demanded == 0)

@@ -173,11 +173,6 @@ static bool find_mark(const struct window *w, uint32_t at)
     return false;
 }
 
-static bool all_zero(const struct window *w)
-{
-    return w->n == 0 || (w->p[0] == 0 && memcmp(w->p, w->p + 1, w->n - 1) == 0);
-}
-
 enum tail { TAIL_EMPTY, TAIL_TORN, TAIL_DAMAGED };
 
 /* What lies behind the last good record. 0 or -errno. */
@@ -186,7 +181,7 @@ static int look_behind(struct replay *r, const struct segment *s, struct window 
     int cause = window_move(w, r->io, s->end);
     *tail = TAIL_EMPTY;
     while (!cause) {
-        if (!all_zero(w))
+        if (!slice_zero(slice_of(w->p, w->n)))
             *tail = TAIL_TORN;
         if (find_mark(w, s->end)) {
             *tail = TAIL_DAMAGED;
@@ -301,17 +296,10 @@ static int cut_tail(struct replay *r, struct segment *s, enum tail tail, uint32_
     return segment_sync(s, r->io, s->end) ? refuse_io(r, s->number, "sync", errno) : 0;
 }
 
-static int by_number_of(const void *key, const void *item)
-{
-    uint32_t number = *(const uint32_t *)key, at = (*(struct segment *const *)item)->number;
-    return (number > at) - (number < at);
-}
-
 /* The segment of a number, NULL when there is none. */
 static struct segment *find(const struct replay *r, uint32_t number)
 {
-    struct segment **place = bsearch(&number, r->found, r->found_n, sizeof *r->found, by_number_of);
-    return place ? *place : NULL;
+    return segments_numbered(r->found, r->found_n, number);
 }
 
 static int too_short(struct replay *r, struct segment *s)

@@ -72,6 +72,18 @@ int segments_add_at(struct segments *all, struct segment *s, uint16_t slot)
     return 0;
 }
 
+static int number_cmp(const void *key, const void *item)
+{
+    uint32_t number = *(const uint32_t *)key, at = (*(struct segment *const *)item)->number;
+    return (number > at) - (number < at);
+}
+
+struct segment *segments_numbered(struct segment *const *sorted, uint32_t n, uint32_t number)
+{
+    struct segment *const *place = bsearch(&number, sorted, n, sizeof *sorted, number_cmp);
+    return place ? *place : NULL;
+}
+
 void segments_doom(struct segments *all, struct segment *s)
 {
     CHECK(all->slot[s->slot] == s && s != all->active && s->stage == SEGMENT_USED);

@@ -46,6 +46,9 @@ void segments_add(struct segments *all, struct segment *s);
 /* The same into a given slot, at opening. 0 or ERR_NO_MEMORY. */
 int segments_add_at(struct segments *all, struct segment *s, uint16_t slot);
 
+/* The one of a number among segments that are sorted by it; NULL: there is none. */
+struct segment *segments_numbered(struct segment *const *sorted, uint32_t n, uint32_t number);
+
 /* Nothing needs the segment any more. */
 void segments_doom(struct segments *all, struct segment *s);
 

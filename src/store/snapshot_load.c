@@ -82,12 +82,6 @@ static int read_frame(struct snapshot_load *l, int fd, uint8_t header[SNAPSHOT_H
 
 /* ---- The footer ---- */
 
-static int by_number(const void *key, const void *item)
-{
-    uint32_t number = *(const uint32_t *)key, at = (*(struct segment *const *)item)->number;
-    return (number > at) - (number < at);
-}
-
 static int load_nodes(struct snapshot_load *l, struct cursor *c)
 {
     uint32_t n = take_u32(c);
@@ -104,10 +98,9 @@ static int load_segment(struct snapshot_load *l, const uint8_t *p)
 {
     struct stat st;
     uint32_t number = get_u32(p), slot = get_u32(p + 12), from = get_u32(p + 16), reach = get_u32(p + 20);
-    struct segment **place = bsearch(&number, l->found, l->found_n, sizeof *l->found, by_number);
-    if (!place)
+    struct segment *s = segments_numbered(l->found, l->found_n, number);
+    if (!s)
         return 0; /* compacted since */
-    struct segment *s = *place;
     bool free_slot = slot >= l->segments->slot_n || !l->segments->slot[slot];
     if (s->id != get_u64(p + 4) || slot > SLOTS_MAX || !free_slot || from < SEGMENT_HEADER || reach < from)
         return ERR_CORRUPT;
