@@ -92,14 +92,10 @@ void life_adopt_ring(struct world *w, uint32_t i)
     store_set_cluster(s->store, s->node.cluster);
 }
 
-void life_begin(struct world *w, uint32_t i)
+/* A process, from what its disk has. */
+static void init_node(struct world *w, uint32_t i)
 {
     struct sim_node *s = &w->node[i];
-    life_stop_looking(w, i);
-    spare_end(w, i);
-    s->store = mem_open(&(struct mem_options){.disk = &s->disk});
-    s->hints = hints_mem_open(&s->hints_disk);
-    CHECK(s->store && s->hints);
     struct buf kept[9];
     struct node_options o = {
         .id = s->id,
@@ -133,6 +129,17 @@ void life_begin(struct world *w, uint32_t i)
     CHECK(node_init(&s->node, &o, world_now_ms(w)) == 0);
     for (unsigned k = 0; k < 9; k++)
         buf_close(&kept[k]);
+}
+
+void life_begin(struct world *w, uint32_t i)
+{
+    struct sim_node *s = &w->node[i];
+    life_stop_looking(w, i);
+    spare_end(w, i);
+    s->store = mem_open(&(struct mem_options){.disk = &s->disk});
+    s->hints = hints_mem_open(&s->hints_disk);
+    CHECK(s->store && s->hints);
+    init_node(w, i);
     life_adopt_ring(w, i);
     front_init(&s->front);
     s->front.name = slice_str(s->name);

@@ -405,12 +405,8 @@ void run_abandon(void)
     buf_close(&run.r->why);
 }
 
-void run_seed(const struct run_options *o, struct run_result *r)
+static void open_all(const struct run_options *o)
 {
-    *r = (struct run_result){0};
-    buf_init(&r->why, 8192);
-    run = (struct run){.o = o, .r = r, .early = o->faults && o->seed % 4 == 0};
-    run.rounds = !run.early && o->seed % 3 == 0 ? 2 : 1;
     buf_init(&run.line, 1 << 20);
     world_init(&run.world, &(struct world_options){.seed = o->seed,
                                                    .nodes = o->nodes,
@@ -440,9 +436,10 @@ void run_seed(const struct run_options *o, struct run_result *r)
                                            .action = on_action,
                                            .client = on_client,
                                            .hung_up = on_hung_up};
-    r->ok = play(&run);
-    if (!r->ok)
-        (void)broke(&run, "another rule");
+}
+
+static void sum_up(struct run_result *r)
+{
     r->events = run.world.events;
     r->steps = run.world.steps;
     r->packets = run.world.packets;
@@ -451,11 +448,24 @@ void run_seed(const struct run_options *o, struct run_result *r)
     r->writes_failed = run.load.failed;
     r->writes_unknown = run.load.unknown;
     r->reads = run.load.reads;
-    for (uint32_t i = 0; i < o->nodes; i++)
+    for (uint32_t i = 0; i < run.o->nodes; i++)
         r->erased += run.world.node[i].up ? run.world.node[i].node.erase.erased : 0;
-    for (uint32_t i = 0; i < o->nodes; i++)
+    for (uint32_t i = 0; i < run.o->nodes; i++)
         r->repaired += run.world.node[i].node.repair.info.sent + run.world.node[i].node.repair.info.received;
     r->deaths = run.members.deaths;
     r->false_deaths = run.members.false_deaths;
+}
+
+void run_seed(const struct run_options *o, struct run_result *r)
+{
+    *r = (struct run_result){0};
+    buf_init(&r->why, 8192);
+    run = (struct run){.o = o, .r = r, .early = o->faults && o->seed % 4 == 0};
+    run.rounds = !run.early && o->seed % 3 == 0 ? 2 : 1;
+    open_all(o);
+    r->ok = play(&run);
+    if (!r->ok)
+        (void)broke(&run, "another rule");
+    sum_up(r);
     close_all();
 }

@@ -90,11 +90,8 @@ static bool recall_number(struct slice bytes, uint64_t *number)
     return bytes.n == 0 || bytes.n == 8;
 }
 
-static int init_protocols(struct node *n, const struct node_options *o, uint64_t now_ms)
+static int init_swim(struct node *n, const struct node_options *o, uint64_t incarnation, uint64_t now_ms)
 {
-    uint64_t incarnation, ceiling_ms;
-    if (!recall_number(o->incarnation.bytes, &incarnation) || !recall_number(o->clock.bytes, &ceiling_ms))
-        return ERR_BAD_MESSAGE;
     struct swim_options swim = {
         .self = o->id,
         .addr = o->addr,
@@ -104,6 +101,11 @@ static int init_protocols(struct node *n, const struct node_options *o, uint64_t
         .serial = o->incarnation.serial,
         .seed = o->seed,
     };
+    return swim_init(&n->swim, &swim, now_ms);
+}
+
+static int init_chain(struct node *n, const struct node_options *o, uint64_t now_ms)
+{
     struct chain_options chain = {
         .self = o->id,
         .acceptor = o->chain.bytes,
@@ -112,16 +114,14 @@ static int init_protocols(struct node *n, const struct node_options *o, uint64_t
         .layout_serial = o->layout.serial,
         .seed = o->seed + 1,
     };
-    struct coord_options coord = {.self = o->id, .ops_max = o->ops_max, .deadline_ms = o->op_deadline_ms};
-    hint_init(&n->hint, &(struct hint_options){.self = o->id, .age_max_ms = o->hint_age_ms});
-    erase_init(&n->erase,
-               &(struct erase_options){.self = o->id, .age_ms = o->erase_age_ms ? o->erase_age_ms : HINT_AGE_DEFAULT_MS});
-    int e = swim_init(&n->swim, &swim, now_ms);
-    e = e ? e : chain_init(&n->chain, &chain, now_ms);
-    if (!e)
+    int error = chain_init(&n->chain, &chain, now_ms);
+    if (!error)
         chain_holds_records(&n->chain, n->wrote); /* before the first event: a restarted member may be asked to vote by it */
-    e = e ? e : coord_init(&n->coord, &coord);
-    coord_ceiling_recall(&n->coord, ceiling_ms);
+    return error;
+}
+
+static int init_reach(struct node *n, const struct node_options *o)
+{
     struct reach_options reach = {
         .self = o->id,
         .boot = o->boot,
@@ -131,7 +131,23 @@ static int init_protocols(struct node *n, const struct node_options *o, uint64_t
         .reached = o->reached.bytes,
         .reached_serial = o->reached.serial,
     };
-    e = e ? e : reach_init(&n->reach, &reach);
+    return reach_init(&n->reach, &reach);
+}
+
+static int init_protocols(struct node *n, const struct node_options *o, uint64_t now_ms)
+{
+    uint64_t incarnation, ceiling_ms;
+    if (!recall_number(o->incarnation.bytes, &incarnation) || !recall_number(o->clock.bytes, &ceiling_ms))
+        return ERR_BAD_MESSAGE;
+    struct coord_options coord = {.self = o->id, .ops_max = o->ops_max, .deadline_ms = o->op_deadline_ms};
+    hint_init(&n->hint, &(struct hint_options){.self = o->id, .age_max_ms = o->hint_age_ms});
+    erase_init(&n->erase,
+               &(struct erase_options){.self = o->id, .age_ms = o->erase_age_ms ? o->erase_age_ms : HINT_AGE_DEFAULT_MS});
+    int e = init_swim(n, o, incarnation, now_ms);
+    e = e ? e : init_chain(n, o, now_ms);
+    e = e ? e : coord_init(&n->coord, &coord);
+    coord_ceiling_recall(&n->coord, ceiling_ms);
+    e = e ? e : init_reach(n, o);
     n->forgot = n->reach.healing;
     repair_init(&n->repair, o->id, o->seed + 2);
     n->repair.manual = o->repair_manual;

@@ -170,6 +170,20 @@ static struct replica_now answering(const struct node *n)
     return (struct replica_now){.epoch = n->epoch, .position = reach_announced(&n->reach), .doubts = n->repair.doubts};
 }
 
+/* One of the node's own states. Nothing waits for most; a failed one is written again when the members' addresses are. */
+static void own_stored(struct node *n, uint64_t number, int error)
+{
+    if (number == TOKEN_BOOTS)
+        reach_stored(&n->reach, error);
+    if (number == TOKEN_CLOCK && !error)
+        coord_ceiling(&n->coord, n->clock_asked_ms);
+    if (number == TOKEN_CLOCK)
+        n->clock_asked_ms = 0;
+    n->members_dirty |= error && error != ERR_SUPERSEDED;
+    n->cluster_saved &= !error || number != TOKEN_CLUSTER;
+    n->whole_unsaved |= error && number == TOKEN_WHOLE;
+}
+
 void node_on_stored(struct node *n, const struct event *ev, struct out *out)
 {
     struct replica_now now = answering(n);
@@ -205,16 +219,8 @@ void node_on_stored(struct node *n, const struct event *ev, struct out *out)
     case TOKEN_REPAIR:
         repair_stored(&n->repair, number, error, out);
         break;
-    case TOKEN_NODE: /* nothing waits for the others; a failed one is written again when the members' addresses are */
-        if (number == TOKEN_BOOTS)
-            reach_stored(&n->reach, error);
-        if (number == TOKEN_CLOCK && !error)
-            coord_ceiling(&n->coord, n->clock_asked_ms);
-        if (number == TOKEN_CLOCK)
-            n->clock_asked_ms = 0;
-        n->members_dirty |= error && error != ERR_SUPERSEDED;
-        n->cluster_saved &= !error || number != TOKEN_CLUSTER;
-        n->whole_unsaved |= error && number == TOKEN_WHOLE;
+    case TOKEN_NODE:
+        own_stored(n, number, error);
         break;
     }
 }
