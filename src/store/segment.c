@@ -26,9 +26,8 @@
  * and the next one's header says where it ends. So a segment that was cut short later is noticed.
  *
  * **After a failed write or sync** nothing is known of what lies behind the last good sync, and trying the sync again would
- * lie: the
- * system may have dropped the pages (Rebello et al. 2020, "Can applications recover from fsync failures?"). The segment ends
- * there, and what was not synced is written again to the next one. */
+ * lie: the system may have dropped the pages (Rebello et al. 2020, "Can applications recover from fsync failures?"). The segment
+ * ends there, and what was not synced is written again to the next one. */
 #include "store/segment.h"
 
 #include <errno.h>
