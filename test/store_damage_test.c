@@ -92,11 +92,14 @@ static void expect_all_but(struct fixture *f, unsigned from, unsigned to)
             assert_int_equal(fixture_get(f, key_of(key, i), GET_VALUE).record.kind, RECORD_NONE);
 }
 
-/* Reads fail until the doubt is durable; then the record is absent. */
+/* Reads fail until the doubt is durable and the entry forgotten; then the record is absent. Whoever reads on and on still has to
+ * reap until there is nothing, for that is when the log looks after itself. */
 static void until_absent(struct fixture *f, unsigned i)
 {
     char key[32];
+    struct store_result none;
     for (;;) {
+        assert_false(fixture_poll(f, &none));
         struct store_result got = fixture_get(f, key_of(key, i), GET_VALUE);
         if (got.record.kind == RECORD_NONE)
             return;

@@ -71,8 +71,8 @@ static bool note_damage(struct compact *c)
     struct segment *s = c->victim;
     for (uint32_t i = 0; i < c->bad_n; i++) {
         const struct lost *l = &c->bad[i];
-        if (s->doubted && !doubt_matters(l, c->table))
-            continue;
+        if (s->doubted)
+            continue; /* see name_the_rest */
         s->shunned = table_state_stands(c->table, &(struct place){l->from, l->segment}, l->to);
         s->first = s->aside = true;
         snprintf(sentence, sizeof sentence, "damage at offset %u of seg-%08u.log, %u bytes: %s", (unsigned)l->from,
@@ -88,11 +88,27 @@ static bool note_damage(struct compact *c)
     return true;
 }
 
+/* Opening put in doubt what was damaged here, unless an entry came to name it from elsewhere: then it still does, when all that
+ * can be read has left. False when memory is out. */
+static bool name_the_rest(struct compact *c)
+{
+    struct segment *s = c->victim;
+    struct lost rest = {.any = true, .segment = s->slot, .from = SEGMENT_HEADER, .to = s->published};
+    if (!s->doubted || c->table->tallies.of[s->slot].live == 0 || doubt_names(c->doubt, s->slot))
+        return true;
+    s->doubted = false;
+    return doubt_found(c->doubt, &rest);
+}
+
 static void next_chunk(struct compact *c)
 {
     c->at = c->chunk_end;
     if (c->at < c->victim->published) {
         ask(c, COMPACT_READ, compact_read_chunk);
+        return;
+    }
+    if (!name_the_rest(c)) {
+        give_up(c);
         return;
     }
     if (doubt_names(c->doubt, c->victim->slot)) {

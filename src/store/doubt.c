@@ -97,7 +97,7 @@ void doubt_clear(struct doubt *d, struct slice slots)
 {
     CHECK(slots.n == sizeof d->all.slot);
     for (size_t i = 0; i < slots.n; i++) /* what the owner does not know of yet it cannot have fetched */
-        d->all.slot[i] &= (uint8_t)(~slots.p[i] | d->found.slot[i] | d->saving.slot[i] | d->untold.slot[i]);
+        d->all.slot[i] &= (uint8_t)(~slots.p[i] | d->found.slot[i] | d->saving.slot[i] | d->leaving.slot[i] | d->untold.slot[i]);
     d->changed = true;
 }
 
@@ -115,53 +115,80 @@ void doubt_put(struct doubt *d, const struct table *t, struct group *g)
     table_put_own(g, &r);
     d->serial = serial + 1;
     d->changed = false;
-    d->saving_n = d->lost_n;
+    d->saving_n = d->lost_n - d->leaving_n;
     pour(&d->found, &d->saving);
 }
 
-/* The arcs in which entries may name it. */
-static void arcs_of(const struct lost *l, const struct table *t, uint32_t *first, uint32_t *end)
-{
-    uint32_t arc = (uint32_t)l->slot * t->index.arc_n / SLOTS;
-    *first = l->any ? 0 : arc;
-    *end = l->any ? t->index.arc_n : arc + 1;
-}
+/* ---- Forgetting ---- */
 
-bool doubt_matters(const struct lost *l, const struct table *t)
+static bool is_lost(void *arg, const struct place *at)
 {
-    uint32_t first, end;
-    arcs_of(l, t, &first, &end);
-    return table_stands(t, first, end, &(struct place){l->from, l->segment}, l->to);
-}
-
-static void forget(struct doubt *d, struct table *t)
-{
-    for (uint32_t i = 0; i < d->saving_n; i++) {
+    const struct doubt *d = arg;
+    for (uint32_t i = 0; i < d->leaving_n; i++) {
         const struct lost *l = &d->lost[i];
-        uint32_t first, end;
-        arcs_of(l, t, &first, &end);
-        table_forget(t, first, end, &(struct place){l->from, l->segment}, l->to);
+        if (l->segment == at->segment && at->offset >= l->from && at->offset < l->to)
+            return true;
     }
-    d->lost_n -= d->saving_n;
-    for (uint32_t i = 0; i < d->lost_n; i++)
-        d->lost[i] = d->lost[i + d->saving_n];
-    d->saving_n = 0;
+    return false;
 }
 
-void doubt_look(struct doubt *d, struct table *t, bool idle)
+/* Whether entries of an arc may name what is being forgotten. */
+static bool concerns(const struct doubt *d, uint32_t arc)
+{
+    for (uint32_t i = 0; i < d->leaving_n; i++)
+        if (d->lost[i].any || (uint32_t)d->lost[i].slot * d->arc_n / SLOTS == arc)
+            return true;
+    return false;
+}
+
+/* Nothing names them any more: the owner may know. */
+static void forgotten(struct doubt *d)
+{
+    d->lost_n -= d->leaving_n;
+    for (uint32_t i = 0; i < d->lost_n; i++)
+        d->lost[i] = d->lost[i + d->leaving_n];
+    d->leaving_n = 0;
+    d->telling |= damage_any(&d->leaving);
+    pour(&d->leaving, &d->untold);
+}
+
+static void walk_from_start(struct doubt *d, const struct table *t)
+{
+    d->arc_n = t->index.arc_n;
+    d->arc = d->bucket = 0;
+}
+
+void doubt_step(struct doubt *d, struct table *t, uint32_t buckets)
+{
+    if (d->arc_n != t->index.arc_n) /* the ring was cut anew */
+        walk_from_start(d, t);
+    while (d->leaving_n > 0 && buckets > 0) {
+        uint32_t n = concerns(d, d->arc) ? table_forget(t, d->arc, &d->bucket, buckets, is_lost, d) : 0;
+        buckets -= n > 0 ? n : 1;
+        if (d->bucket == 0 && ++d->arc == d->arc_n)
+            forgotten(d);
+    }
+}
+
+/* ---- What was put ---- */
+
+void doubt_look(struct doubt *d, const struct table *t, bool idle)
 {
     struct slice value;
     uint64_t serial = 0;
-    if (!d->serial)
+    if (!d->serial || d->leaving_n > 0)
         return;
     bool durable = table_state(t, DAMAGE_NAME, &value, &serial) && serial >= d->serial;
     if (!durable && !idle)
         return;
     d->serial = 0;
     if (durable) {
-        forget(d, t);
-        d->telling |= damage_any(&d->saving);
-        pour(&d->saving, &d->untold);
+        pour(&d->saving, &d->leaving);
+        d->leaving_n = d->saving_n;
+        d->saving_n = 0;
+        walk_from_start(d, t);
+        if (d->leaving_n == 0)
+            forgotten(d);
     } else {
         pour(&d->saving, &d->found);
         d->saving_n = 0;

@@ -19,11 +19,14 @@ static bool unreadable(int error)
     return error == ERR_CORRUPT || error == ERR_IO;
 }
 
-/* A record could not be read: its slot is in doubt, and its segment is gone through for more, and carried out. */
+/* A record could not be read: its slot is in doubt, and its segment is gone through for more, and carried out. One that is
+ * leaving is named by no entry any more, and its slot will be another's. */
 static void note_damage(struct log *l, const struct store_result *out, struct segment *s, uint32_t at)
 {
     struct lost lost = {.slot = slot_of_key(out->record.key), .segment = s->slot, .from = at, .to = at + 1};
     char sentence[256];
+    if (s->stage != SEGMENT_USED)
+        return;
     snprintf(sentence, sizeof sentence,
              "a record of slot %u cannot be read at offset %u of seg-%08u.log (%s): it is fetched again from the other owners",
              lost.slot, (unsigned)at, (unsigned)s->number, error_sentence(out->error));

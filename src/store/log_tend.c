@@ -83,8 +83,10 @@ static void heal(struct log *l)
 void log_keep_up(struct log *l)
 {
     backup_step(&l->backup);
-    bool more = l->table.burial.under_way; /* also when this is the end of it: counts waited for that */
+    /* also when this is the end of it: counts, and the owner, waited for that */
+    bool more = l->table.burial.under_way || doubt_forgetting(&l->doubt);
     burial_step(&l->table, BURIAL_SLICE);
+    doubt_step(&l->doubt, &l->table, BURIAL_SLICE);
     more |= upkeep_step(&l->upkeep);
     heal(l);
     if (l->doubt.changed && !l->failed)

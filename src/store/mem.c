@@ -224,14 +224,15 @@ static bool mem_reap(struct store *s, struct store_result *out)
     doubt_look(&m->doubt, &m->table, m->flight.n == 0 && m->gather.n == 0);
     struct index_item place;
     int got = 0;
-    bool buried; /* between small slices of a burial the rest goes on */
+    bool walked; /* between small slices of the walks over the index the rest goes on */
     do {
         if (table_answer(&m->table, out) || doubt_result(&m->doubt, out))
             return true;
         got = table_question(&m->table, out, &place);
-        buried = !m->table.burial.under_way;
+        walked = !m->table.burial.under_way && !doubt_forgetting(&m->doubt);
         burial_step(&m->table, SLICE_BUCKETS);
-    } while (got == 0 && !buried);
+        doubt_step(&m->doubt, &m->table, SLICE_BUCKETS);
+    } while (got == 0 && !walked);
     if (got == 2)
         out->error = table_value(device(m, place.offset), &m->scratch, out);
     if (got == 2 && out->error == ERR_INCOMPLETE)

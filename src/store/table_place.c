@@ -111,33 +111,31 @@ bool table_holds(const struct table *t, struct slice key, const struct version *
     return held.kind != RECORD_NONE && version_cmp(&held.version, version) >= 0;
 }
 
-/* A stretch of a segment whose records are lost. */
-struct loss {
+struct forgetting {
     struct table *table;
-    struct place from;
-    uint32_t to;
+    uint32_t arc;
+    bool (*lost)(void *arg, const struct place *at);
+    void *arg;
 };
 
-static void forget_one(void *arg, struct slice key, const struct index_item *item)
+static void forget_one(void *arg, const struct index_spot *spot, struct slice key)
 {
     static const struct index_item nothing = {0};
-    const struct loss *loss = arg;
-    struct table *t = loss->table;
-    if (item->segment != loss->from.segment || item->offset < loss->from.offset || item->offset >= loss->to)
+    const struct forgetting *f = arg;
+    struct table *t = f->table;
+    struct index_item held = index_get(&t->index, spot);
+    if (held.kind == RECORD_NONE || !f->lost(f->arg, &(struct place){held.offset, held.segment}))
         return;
-    struct index_key k = index_key(&t->index, slot_of_key(key), key);
-    struct index_spot spot;
-    CHECK(index_find(&t->index, &k, &spot));
-    tally_dead(&t->tallies, item->segment, tally_weight(key.n, item->value_n));
-    forest_change(&t->forest, (uint32_t)k.slot * t->index.arc_n / SLOTS, key, item, &nothing);
-    index_forget(&spot);
+    tally_dead(&t->tallies, held.segment, tally_weight(key.n, held.value_n));
+    forest_change(&t->forest, f->arc, key, &held, &nothing);
+    index_forget(spot);
 }
 
-void table_forget(struct table *t, uint32_t first, uint32_t end, const struct place *from, uint32_t to)
+uint32_t table_forget(struct table *t, uint32_t arc, uint32_t *bucket, uint32_t buckets,
+                      bool (*lost)(void *arg, const struct place *at), void *arg)
 {
-    struct loss loss = {.table = t, .from = *from, .to = to};
-    for (uint32_t arc = first; arc < end; arc++)
-        index_walk(&t->index, arc, forget_one, &loss);
+    struct forgetting f = {t, arc, lost, arg};
+    return index_visit(&t->index, arc, bucket, buckets, forget_one, &f);
 }
 
 bool table_state_stands(const struct table *t, const struct place *from, uint32_t to)
@@ -146,26 +144,4 @@ bool table_state_stands(const struct table *t, const struct place *from, uint32_
         if (s->segment == from->segment && s->offset >= from->offset && s->offset < to)
             return true;
     return false;
-}
-
-/* A question whether anything stands in a stretch. */
-struct search {
-    struct place from;
-    uint32_t to;
-    bool found;
-};
-
-static void look_at(void *arg, struct slice key, const struct index_item *item)
-{
-    struct search *s = arg;
-    (void)key;
-    s->found |= item->segment == s->from.segment && item->offset >= s->from.offset && item->offset < s->to;
-}
-
-bool table_stands(const struct table *t, uint32_t first, uint32_t end, const struct place *from, uint32_t to)
-{
-    struct search s = {.from = *from, .to = to};
-    for (uint32_t arc = first; arc < end && !s.found; arc++)
-        index_walk(&t->index, arc, look_at, &s);
-    return s.found;
 }
