@@ -209,6 +209,22 @@ static void test_contested_and_old_is_unknown(void **state)
     assert_int_equal(replied(f)->error, ERR_UNKNOWN_OUTCOME);
 }
 
+/* Ours was visible for a while before the greater version was heard of, and may have been read: C has to say. */
+static void test_contested_late_waits_for_the_silent(void **state)
+{
+    struct fixture *f = *state;
+    struct version held;
+    uint64_t op = contested(f, &held);
+    begin(f, 320);
+    answer_put(f, B, op, ERR_SUPERSEDED, held);
+    begin(f, 300);
+    coord_tick(&f->coord, &f->out);
+    assert_null(replied(f));
+    assert_null(sent(f, B, MSG_PUT));
+    answer_put(f, C, op, 0, held); /* it took ours, from a read's repair, and what superseded it */
+    assert_int_equal(replied(f)->error, 0);
+}
+
 /* It was started since, say, and may have taken ours before. */
 static void test_what_an_owner_forgot_makes_no_second_stamp(void **state)
 {
@@ -789,6 +805,7 @@ int main(void)
         TEST(test_too_old_is_no_holder),
         TEST(test_one_answer_is_not_enough_for_a_second_stamp),
         TEST(test_contested_and_old_is_unknown),
+        TEST(test_contested_late_waits_for_the_silent),
         TEST(test_what_an_owner_forgot_makes_no_second_stamp),
         TEST(test_an_owner_that_lost_its_disk_does_not_outvote_another),
         TEST(test_an_own_disk_that_was_lost_does_not_outvote_others),

@@ -86,6 +86,7 @@ struct op {
     bool have_value; /* data holds the value of `record` */
     bool answered;   /* the client has its answer: a write that lingers until every owner holds it */
     bool keep_expiry;
+    bool contested_late;  /* write, first round: a greater version was met when ours may have been read for long */
     bool whole;           /* EXPIRE: the second attempt, which sends the value too */
     uint8_t when;         /* EXPIRE: enum expire_when */
     uint64_t expiry_ms;   /* PUT, EXPIRE: what was asked for, absolute; 0: none */

@@ -18,7 +18,8 @@
  *     may still come. Then a write younger than two ticks, with answers enough, is stamped again, which is a bet: that no reader
  *     saw it through just those owners whose answers did not come, and what superseded it as well, in so short a time. To lose
  *     against contention whenever an owner is down would be worse. An older one waits on, until nobody is left to answer: its
- *     outcome is unknown.
+ *     outcome is unknown. So does one that met the greater version only after half a tick: by then ours had been read, and
+ *     brought to the silent owner by that read's repair, where the bet was lost (the seed is kept).
  *
  * An owner's memory reaches back for a while, and no further than to its start: an older write may have been taken there.
  * An owner that is recovering has taken it, but may have lost what was greater: before the order is certain, its ack is none.
@@ -191,6 +192,11 @@ static void take_age(struct op *op, struct op_owner *o, const struct version *fl
     o->seen = *floor;
 }
 
+static bool younger(const struct coord *c, const struct op *op, uint64_t ms)
+{
+    return op->deadline_ms + ms > c->now_ms + c->deadline_ms;
+}
+
 /* What an answer says about its owner. */
 static void take_answer(struct coord *c, struct op *op, struct op_owner *o, int error, const struct version *held,
                         uint32_t reach_ms)
@@ -225,6 +231,7 @@ static void take_answer(struct coord *c, struct op *op, struct op_owner *o, int 
         return; /* it was asked twice, and may have forgotten since */
     o->state = (uint8_t)state_of(c, op, error, reach_ms);
     o->seen = *held;
+    op->contested_late |= (o->state == OWNER_NEWER || o->state == OWNER_UNSURE) && !younger(c, op, c->deadline_ms / OP_TICKS / 2);
 }
 
 static uint64_t greatest_seen(const struct op *op)
@@ -276,22 +283,17 @@ static bool awaited(const struct coord *c, const struct op *op)
     return false;
 }
 
-/* Younger than two ticks: where little is known of how long answers take, it is the first tick that has waited long enough. */
-static bool young(const struct coord *c, const struct op *op)
-{
-    return op->deadline_ms > c->now_ms + c->deadline_ms - 2 * (c->deadline_ms / OP_TICKS);
-}
-
 /* Some owners hold a greater version, and those that answered do not settle what follows from it. `waited`: long enough. */
 static void contest(struct coord *c, struct op *op, bool waited, struct out *out)
 {
     unsigned newer = op_count(op, OWNER_NEWER), unsure = op_count(op, OWNER_UNSURE);
     bool open = awaited(c, op);
+    bool young = younger(c, op, 2 * (c->deadline_ms / OP_TICKS)); /* unless much is known, it is a tick that waits long enough */
     if (op->round > 0 || newer + unsure == 0)
         return;
     if (open && !waited)
         op_hedge(c, op);
-    else if (unsure == 0 && can_outbid(c, op) && young(c, op))
+    else if (unsure == 0 && can_outbid(c, op) && young && !op->contested_late)
         second_round(c, op, out);
     else if (!open)
         give_up(c, op, out);
