@@ -41,7 +41,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
-#include "store/commit.h"
+#include "store/helper.h"
 #include "store/keeper.h"
 
 enum {

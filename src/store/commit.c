@@ -1,32 +1,27 @@
+/* commit.c: the one thread that writes and syncs groups.
+ *
+ * There is one job, and its stage says whose it is. Under the lock it changes hands; between, nobody else touches it, nor the
+ * writing end of its segment:
+ *
+ *     NONE --commit_submit--> ASKED (the helper's) --written and synced, or not--> DONE --commit_poll--> NONE
+ *
+ * In interval mode the owner writes by itself and says how far (commit_dirty); a second after the first of it the helper syncs
+ * that. A job is of the same segment and syncs it too, so what was dirty is taken along.
+ *
+ * **Failures.** A full disk is tried again with the room of the reserve. After a failed write or sync the active segment is cut
+ * at its last good sync (segment.c says why), and the group goes to a fresh one; what fails there too is no bad spot of one file,
+ * and is left to the owner. The owner is told of the cut even where the group got through. */
 #include "store/commit.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <time.h>
 
 #include "base/check.h"
 #include "base/error.h"
+#include "store/helper.h"
 #include "store/keeper.h"
 
-enum {
-    HELPER_STACK = 256 * 1024,
-    STALL_US = 20000, /* a sync that takes longer is no good sign, and gossip's patience is a few hundred ms */
-};
-
-int helper_start(pthread_t *thread, void *(*run)(void *), void *arg)
-{
-    pthread_attr_t attr;
-    sigset_t all, before;
-    if (pthread_attr_init(&attr) != 0)
-        return ERR_NO_MEMORY;
-    pthread_attr_setstacksize(&attr, HELPER_STACK);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = pthread_create(thread, &attr, run, arg);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attr);
-    return failed ? ERR_NO_MEMORY : 0;
-}
+enum { STALL_US = 20000 }; /* a sync that takes longer is no good sign, and gossip's patience is a few hundred ms */
 
 /* ---- On the helper thread ---- */
 

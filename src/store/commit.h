@@ -50,8 +50,7 @@ struct committer {
     _Atomic bool news;
 };
 
-/* Starts the thread. The fields io, dir, numbers, reserve, segment_bytes,
- * wake, wake_arg are set. 0 or ERR_NO_MEMORY. */
+/* Starts the thread. The fields io, dir, numbers, reserve, segment_bytes, wake, wake_arg are set. 0 or ERR_NO_MEMORY. */
 int commit_start(struct committer *c);
 
 /* Ends the thread after the job that it has. Does nothing to one that was not started. */
@@ -77,8 +76,5 @@ void commit_wait(struct committer *c);
 
 /* fdatasync calls so far. */
 uint64_t commit_syncs(struct committer *c);
-
-/* A thread with all signals blocked (they are the loop's) and a small stack. 0 or ERR_NO_MEMORY. */
-int helper_start(pthread_t *thread, void *(*run)(void *), void *arg);
 
 #endif

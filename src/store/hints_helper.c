@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "store/commit.h"
+#include "store/helper.h"
 
 static void push(struct hints_jobs *q, struct hints_job *job)
 {

@@ -4,7 +4,7 @@
 #include <time.h>
 
 #include "base/check.h"
-#include "store/commit.h"
+#include "store/helper.h"
 
 static void *helper(void *arg)
 {

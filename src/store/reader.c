@@ -2,7 +2,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
-#include "store/commit.h"
+#include "store/helper.h"
 
 static void read_one(const struct reader *r, struct read_job *job)
 {

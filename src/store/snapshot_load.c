@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
-#include "store/commit.h"
+#include "store/helper.h"
 #include "wire/bytes.h"
 
 /* A reader of the footer: takes bytes off its front; `bad` once there were too few. */
