@@ -231,6 +231,7 @@ static void images_are_faithful(void **state)
     }
     index_check(&to);
     assert_int_equal(to.records, from.records);
+    assert_int_equal(to.greatest, 2 * N);
     assert_int_equal(to.key_bytes, from.key_bytes);
     assert_int_equal(to.bytes, from.bytes);
     for (unsigned k = 0; k < N; k++) {

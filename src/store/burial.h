@@ -1,14 +1,14 @@
 /* burial.h: what a flush covers becomes a deletion in the index: a walk over all of it, in slices.
  *
  * Problem: FLUSHALL is one record, but a million entries must learn of it: 0.2 us each, which is no step of a loop that also
- * gossips. So a flush only sets its stamp and begins a burial; the store's owner goes on with it, a slice in each turn, and
- * the flush is answered at its end, with the greatest stamp that was met.
+ * gossips. So a flush only sets its stamp and begins a burial; the store's owner goes on with it, a slice in each turn. The flush
+ * is answered at once: from then on nobody sees what it covers.
  *
  * Nobody sees how far it is: a look-up applies the flush to the entry that it finds (table_flushed), a merge to its result.
  * Counts wait for its end. The Merkle trees come to the flush piece by piece, and differ from others' meanwhile: at worst
  * a deletion is sent that the other has already.
  *
- * A flush that comes during a burial begins it anew: then all that wait are answered at the end of that. At an opening the
+ * A flush that comes during a burial begins it anew. At an opening the
  * stamp alone is read, and the walk follows while the node serves, so that a start never waits for it.
  *
  * Puts go on meanwhile. A put merges under the flush itself; and the index may split buckets, but only moves their entries
@@ -26,9 +26,7 @@ enum { BURIAL_SLICE = 2048 }; /* buckets in a turn: some 4,000 entries, a millis
 struct burial {
     bool under_way;
     uint32_t arc, bucket; /* the next to walk through */
-    uint64_t greatest;    /* stamp of all that was met since it began */
-    struct queue waiting; /* struct mourner: flushes to be answered at the end, */
-    struct queue counts;  /* struct question: and counts */
+    struct queue counts;  /* struct question: to be answered at the end */
 };
 
 struct table;
@@ -38,9 +36,6 @@ void burial_close(struct burial *b);
 
 /* Begins to walk, from the start. To be called also when the ring was cut anew under way. */
 void burial_begin(struct burial *b);
-
-/* A put of a flush of that stamp is answered (table_answer_put) when the walk, begun or under way, is over. */
-void burial_answer_later(struct burial *b, uint64_t token, uint64_t stamp);
 
 /* Goes through up to so many buckets. True while there are more. */
 bool burial_step(struct table *t, uint32_t buckets);

@@ -283,6 +283,7 @@ void index_set(struct index *ix, const struct index_spot *spot, const struct ind
     CHECK(number >= 0 && item->value_n <= VALUE_N_MAX && item->kind != RECORD_NONE && item->kind <= FLAG_KIND);
     CHECK(!expiry || (e->flags & FLAG_EXPIRY));
     spot->arc->live -= entry_live(e);
+    index_note_stamp(ix, item->version.stamp);
     e->stamp = item->version.stamp;
     e->digest = item->version.digest;
     e->offset = item->offset;

@@ -112,15 +112,21 @@ static int put_ring(struct table *t, struct group *g, uint64_t token, const stru
     return error;
 }
 
-/* A flush is kept as a state, but its answer always says what is the greatest here, be it older than the one that is held:
- * its sender must stamp above all that was acknowledged before. */
+/* Answers a flush, which is visible, with the greatest stamp that was ever seen here: its sender must stamp above all that was
+ * acknowledged before. What is gone by now may have been the greatest: then that is one round more than was needed. */
+static void answer_flush(struct table *t, uint64_t token, uint64_t stamp)
+{
+    struct version held = {.stamp = t->index.greatest > t->flushed ? t->index.greatest : t->flushed};
+    table_answer_put(t, token, stamp < held.stamp ? ERR_SUPERSEDED : 0, &held);
+}
+
+/* A flush is kept as a state. An older one than is held changes nothing. */
 static int put_flush(struct table *t, struct group *g, uint64_t token, const struct record *r)
 {
     struct record state = {.kind = RECORD_STATE, .version = {.stamp = r->version.stamp}, .key = FLUSHED_NAME};
     if (r->version.stamp > t->flushed)
         return put_state(t, g, token, &state);
-    table_merge_flush(t, t->flushed);
-    burial_answer_later(&t->burial, token, state.version.stamp);
+    answer_flush(t, token, state.version.stamp);
     return 0;
 }
 
@@ -261,7 +267,7 @@ static void publish_state(struct table *t, struct pending *p, uint16_t segment, 
     held = table_merge_state(t, p->state);
     p->state = NULL;
     if (flush)
-        burial_answer_later(&t->burial, p->token, put.stamp);
+        answer_flush(t, p->token, put.stamp);
     else if (!p->own)
         table_answer_put(t, p->token, version_cmp(&put, &held) < 0 ? ERR_SUPERSEDED : 0, &held);
 }
