@@ -1,6 +1,8 @@
 /* burial.c: see burial.h. */
 #include "store/burial.h"
 
+#include <stdlib.h>
+
 #include "base/hash.h"
 #include "store/table_inner.h"
 
@@ -12,6 +14,7 @@ void burial_init(struct burial *b)
 
 void burial_close(struct burial *b)
 {
+    free(b->covered);
     queue_close(&b->counts);
 }
 
@@ -19,6 +22,22 @@ void burial_begin(struct burial *b)
 {
     b->under_way = true;
     b->arc = b->bucket = 0;
+    free(b->covered);
+    b->covered = NULL;
+}
+
+void burial_covers_all(struct table *t)
+{
+    struct burial *b = &t->burial;
+    b->covered = calloc(t->index.arc_n, sizeof *b->covered);
+    for (uint32_t i = 0; b->covered && i < t->index.arc_n; i++)
+        b->covered[i] = index_arc_records(&t->index, i) - index_arc_dead(&t->index, i);
+}
+
+void burial_leave_out(const struct burial *b, uint32_t *live, uint32_t n)
+{
+    for (uint32_t i = 0; b->covered && i < n; i++)
+        live[i] -= b->covered[i] < live[i] ? b->covered[i] : live[i];
 }
 
 static void bury(void *arg, const struct index_spot *spot, struct slice key)
@@ -37,6 +56,8 @@ static void finish(struct table *t)
 {
     struct burial *b = &t->burial;
     b->under_way = false;
+    free(b->covered);
+    b->covered = NULL;
     for (const struct question *q; (q = queue_peek(&b->counts)); queue_pop(&b->counts))
         *(struct question *)queue_push(&t->questions) = *q;
 }
@@ -47,7 +68,11 @@ bool burial_step(struct table *t, uint32_t buckets)
     while (b->under_way && buckets > 0) {
         uint32_t n = index_visit(&t->index, b->arc, &b->bucket, buckets, bury, t);
         buckets -= n > 0 ? n : 1; /* an empty arc costs a little too */
-        if (b->bucket == 0 && ++b->arc == t->index.arc_n)
+        if (b->bucket > 0)
+            continue;
+        if (b->covered)
+            b->covered[b->arc] = 0; /* what is left of it was over before it was buried */
+        if (++b->arc == t->index.arc_n)
             finish(t);
     }
     return b->under_way;

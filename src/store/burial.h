@@ -5,7 +5,9 @@
  * is answered at once: from then on nobody sees what it covers.
  *
  * Nobody sees how far it is: a look-up applies the flush to the entry that it finds (table_flushed), a merge to its result.
- * Counts wait for its end. The Merkle trees come to the flush piece by piece, and differ from others' meanwhile: at worst
+ * Counts leave out what it has yet to come to: where the flush is above all that was ever put, as it mostly is, that is all that
+ * lived when it came, and was not written anew since. Else, and after an opening or a new cut of the ring, it is not known, and
+ * counts wait for the end. The Merkle trees come to the flush piece by piece, and differ from others' meanwhile: at worst
  * a deletion is sent that the other has already.
  *
  * A flush that comes during a burial begins it anew. At an opening the
@@ -26,7 +28,9 @@ enum { BURIAL_SLICE = 2048 }; /* buckets in a turn: some 4,000 entries, a millis
 struct burial {
     bool under_way;
     uint32_t arc, bucket; /* the next to walk through */
-    struct queue counts;  /* struct question: to be answered at the end */
+    uint32_t *covered;    /* in each arc, of what counts as live: what the flush covers and the walk has yet to come to; NULL:
+                             not known, and */
+    struct queue counts;  /* counts (struct question) are answered at the end */
 };
 
 struct table;
@@ -36,6 +40,25 @@ void burial_close(struct burial *b);
 
 /* Begins to walk, from the start. To be called also when the ring was cut anew under way. */
 void burial_begin(struct burial *b);
+
+/* What was begun just now is for a flush that is above all that is here. */
+void burial_covers_all(struct table *t);
+
+/* A live entry of that arc, which the flush covers, is overwritten or buried. */
+static inline void burial_overtaken(struct burial *b, uint32_t arc)
+{
+    if (b->covered && b->covered[arc] > 0)
+        b->covered[arc]--;
+}
+
+/* Whether it is not known how much of what counts as live is covered. */
+static inline bool burial_hides(const struct burial *b)
+{
+    return b->under_way && !b->covered;
+}
+
+/* Takes what it has yet to come to, where that is known, out of the counts of all n arcs. */
+void burial_leave_out(const struct burial *b, uint32_t *live, uint32_t n);
 
 /* Goes through up to so many buckets. True while there are more. */
 bool burial_step(struct table *t, uint32_t buckets);

@@ -152,6 +152,8 @@ void table_change(struct table *t, const struct index_key *k, const struct index
 {
     if (held->kind != RECORD_NONE)
         tally_dead(&t->tallies, held->segment, tally_weight(k->key.n, held->value_n));
+    if (t->burial.under_way && held->kind == RECORD_VALUE && flushed_covers(t->flushed, &held->version))
+        burial_overtaken(&t->burial, table_vnode(t, k->slot));
     tally_live(&t->tallies, now->segment, tally_weight(k->key.n, now->value_n));
     if (t->forest.planted > 0)
         forest_change(&t->forest, table_vnode(t, k->slot), k->key, held, now);

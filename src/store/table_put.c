@@ -266,6 +266,8 @@ static void publish_state(struct table *t, struct pending *p, uint16_t segment, 
     p->state->offset = p->item.offset + base;
     held = table_merge_state(t, p->state);
     p->state = NULL;
+    if (flush && t->index.greatest <= put.stamp)
+        burial_covers_all(t);
     if (flush)
         answer_flush(t, p->token, put.stamp);
     else if (!p->own)

@@ -1,8 +1,8 @@
 /* table_read.c: questions, in the order in which they came, and their answers as far as memory goes.
  *
  * A question waits until the owner asks for its answer, so that look-ups of many keys can be made at once (table.h says why); it
- * is answered by what is visible then, not when it was asked. Only a count may be overtaken: it waits for a burial, or it would
- * count the dead. The bytes that a question brought lie in table.keys until the queue is empty and the next one comes: so what
+ * is answered by what is visible then, not when it was asked. Only a count may be overtaken: it waits for a burial that does not
+ * know whom it has yet to come to, or it would count the dead. The bytes that a question brought lie in table.keys until the queue is empty and the next one comes: so what
  * an answer points to lives until the next call. */
 #include "store/table_inner.h"
 
@@ -73,6 +73,7 @@ static void answer_count(struct table *t, uint64_t wall_ms, struct store_result 
         return;
     }
     index_count(&t->index, wall_ms, t->live);
+    burial_leave_out(&t->burial, t->live, t->index.arc_n);
     out->live = t->live;
     out->vnode_n = t->index.arc_n;
 }
@@ -150,7 +151,7 @@ static bool answer_get(struct table *t, const struct question *q, struct store_r
     return q->wants == GET_VALUE && item.value_n > 0;
 }
 
-/* Takes the oldest question. A count waits for a burial, or it would count the dead. */
+/* Takes the oldest question, counts that must wait aside. */
 static bool next_question(struct table *t, struct question *q)
 {
     for (const struct question *next; (next = queue_peek(&t->questions));) {
@@ -159,7 +160,7 @@ static bool next_question(struct table *t, struct question *q)
         *q = *next;
         queue_pop(&t->questions);
         t->fetched--;
-        if (q->kind != STORE_COUNT_DONE || !t->burial.under_way)
+        if (q->kind != STORE_COUNT_DONE || !burial_hides(&t->burial))
             return true;
         *(struct question *)queue_push(&t->burial.counts) = *q;
     }
