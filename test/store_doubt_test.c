@@ -140,6 +140,35 @@ static void a_ring_that_is_cut_anew_is_walked_anew(void **state)
     assert_int_equal(present(w, 0, KEYS), 0);
 }
 
+/* Erases a key that is held, as its owners do. */
+static void erase(struct world *w, unsigned i)
+{
+    char key[16];
+    struct store_result out;
+    struct record r = {.kind = RECORD_FLOOR, .version = {.stamp = 1 + i, .node = 7}, .key = key_of(key, i)};
+    table_put(&w->table, &w->group, i, &r, PUT_FROM_ANYBODY);
+    table_settle(&w->table, &w->group);
+    table_publish(&w->table, &w->group, 1, 0);
+    group_reset(&w->group);
+    while (table_answer(&w->table, &out))
+        assert_int_equal(out.error, 0);
+}
+
+/* Erasing packs an arc, and what the walk has passed and what not are no longer told apart by their buckets. */
+static void an_arc_that_is_packed_is_walked_anew(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(table_cut(&w->table, 1), 0);
+    lose(w, 0, KEYS / 5);
+    save(w);
+    for (unsigned i = 0; i < 5; i++)
+        doubt_step(&w->doubt, &w->table, BUCKETS);
+    for (unsigned i = KEYS / 5; i < KEYS; i++)
+        erase(w, i);
+    walk(w);
+    assert_int_equal(present(w, 0, KEYS), 0);
+}
+
 /* A slot is in doubt until its owner has heard of it: it cannot have been fetched before. */
 static void what_is_being_forgotten_cannot_be_healed(void **state)
 {
@@ -163,9 +192,8 @@ static void what_is_being_forgotten_cannot_be_healed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_WORLD(what_may_be_anywhere_is_forgotten_in_slices),
-        WITH_WORLD(what_is_found_meanwhile_is_forgotten_after_that),
-        WITH_WORLD(a_ring_that_is_cut_anew_is_walked_anew),
+        WITH_WORLD(what_may_be_anywhere_is_forgotten_in_slices), WITH_WORLD(what_is_found_meanwhile_is_forgotten_after_that),
+        WITH_WORLD(a_ring_that_is_cut_anew_is_walked_anew),      WITH_WORLD(an_arc_that_is_packed_is_walked_anew),
         WITH_WORLD(what_is_being_forgotten_cannot_be_healed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

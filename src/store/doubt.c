@@ -152,10 +152,10 @@ static void forgotten(struct doubt *d)
     pour(&d->leaving, &d->untold);
 }
 
-static void walk_from_start(struct doubt *d, const struct table *t)
+static void walk_from_start(struct doubt *d, struct table *t)
 {
     d->arc_n = t->index.arc_n;
-    d->arc = d->bucket = 0;
+    t->walk = (struct table_walk){0};
 }
 
 void doubt_step(struct doubt *d, struct table *t, uint32_t buckets)
@@ -163,16 +163,16 @@ void doubt_step(struct doubt *d, struct table *t, uint32_t buckets)
     if (d->arc_n != t->index.arc_n) /* the ring was cut anew */
         walk_from_start(d, t);
     while (d->leaving_n > 0 && buckets > 0) {
-        uint32_t n = concerns(d, d->arc) ? table_forget(t, d->arc, &d->bucket, buckets, is_lost, d) : 0;
+        uint32_t n = concerns(d, t->walk.arc) ? table_forget(t, buckets, is_lost, d) : 0;
         buckets -= n > 0 ? n : 1;
-        if (d->bucket == 0 && ++d->arc == d->arc_n)
+        if (t->walk.bucket == 0 && ++t->walk.arc == d->arc_n)
             forgotten(d);
     }
 }
 
 /* ---- What was put ---- */
 
-void doubt_look(struct doubt *d, const struct table *t, bool idle)
+void doubt_look(struct doubt *d, struct table *t, bool idle)
 {
     struct slice value;
     uint64_t serial = 0;

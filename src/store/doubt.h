@@ -41,10 +41,9 @@ struct doubt {
     uint64_t serial;       /* of the state record on its way; 0: none */
     struct lost *lost;     /* to be forgotten, once that is durable; */
     uint32_t lost_n, lost_cap;
-    uint32_t leaving_n;   /* of these, the first so many are being forgotten, */
-    uint32_t saving_n;    /* and so many after them are covered by the record on its way */
-    uint32_t arc_n;       /* of the index when the walk began; */
-    uint32_t arc, bucket; /* where it goes on */
+    uint32_t leaving_n; /* of these, the first so many are being forgotten, */
+    uint32_t saving_n;  /* and so many after them are covered by the record on its way */
+    uint32_t arc_n;     /* of the index when the walk (table.h) began */
 };
 
 void doubt_close(struct doubt *d);
@@ -67,7 +66,7 @@ void doubt_put(struct doubt *d, const struct table *t, struct group *g);
 
 /* What was put may have arrived: then its entries are to be forgotten. idle: no group waits or is under way, so what has not arrived is
  * lost, and put again. */
-void doubt_look(struct doubt *d, const struct table *t, bool idle);
+void doubt_look(struct doubt *d, struct table *t, bool idle);
 
 /* Whether entries are being forgotten; goes on with that, through so many buckets at most. */
 static inline bool doubt_forgetting(const struct doubt *d)

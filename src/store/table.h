@@ -60,10 +60,16 @@ struct place {
     uint16_t segment;
 };
 
+/* Where a walk over the index in slices is: one that packs the arc sets it back to the arc's first bucket. */
+struct table_walk {
+    uint32_t arc, bucket;
+};
+
 struct table {
     struct index index;
     uint64_t flushed; /* stamp; 0: never */
     struct burial burial;
+    struct table_walk walk; /* of table_forget */
     struct floors floors;
     struct state *states;
     struct tallies tallies;
@@ -143,10 +149,9 @@ void table_move(struct table *t, const struct record_view *v, const struct place
 /* Whether the newest record of a state stands in [from, to) of a segment. */
 bool table_state_stands(const struct table *t, const struct place *from, uint32_t to);
 
-/* The entries whose places are lost, as `lost` says of each, are as if nothing had been put there: in a slice of an arc, of so many
- * buckets at most, from *bucket on, which goes on as index_visit's does. Returns how many it went through. */
-uint32_t table_forget(struct table *t, uint32_t arc, uint32_t *bucket, uint32_t buckets,
-                      bool (*lost)(void *arg, const struct place *at), void *arg);
+/* The entries whose places are lost, as `lost` says of each, are as if nothing had been put there: in a slice of the arc t->walk.arc,
+ * of so many buckets at most, from t->walk.bucket on, which goes on as index_visit's does. Returns how many it went through. */
+uint32_t table_forget(struct table *t, uint32_t buckets, bool (*lost)(void *arg, const struct place *at), void *arg);
 
 /* ---- Reads ---- */
 

@@ -38,11 +38,13 @@ static bool same(const struct index_item *held, const struct version *v, uint64_
     return held->kind != RECORD_NONE && version_cmp(&held->version, v) == 0 && held->expiry_ms == expiry_ms;
 }
 
-/* An arc may have been packed: a flush that is on its way through it (burial.h) begins with it anew. */
+/* An arc may have been packed: walks on their way through it, of a flush (burial.h) or a doubt, begin with it anew. */
 static void arc_packed(struct table *t, uint32_t vnode)
 {
     if (t->burial.under_way && t->burial.arc == vnode)
         t->burial.bucket = 0;
+    if (t->walk.arc == vnode)
+        t->walk.bucket = 0;
 }
 
 /* ---- Puts ---- */

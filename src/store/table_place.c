@@ -131,11 +131,10 @@ static void forget_one(void *arg, const struct index_spot *spot, struct slice ke
     index_forget(spot);
 }
 
-uint32_t table_forget(struct table *t, uint32_t arc, uint32_t *bucket, uint32_t buckets,
-                      bool (*lost)(void *arg, const struct place *at), void *arg)
+uint32_t table_forget(struct table *t, uint32_t buckets, bool (*lost)(void *arg, const struct place *at), void *arg)
 {
-    struct forgetting f = {t, arc, lost, arg};
-    return index_visit(&t->index, arc, bucket, buckets, forget_one, &f);
+    struct forgetting f = {t, t->walk.arc, lost, arg};
+    return index_visit(&t->index, t->walk.arc, &t->walk.bucket, buckets, forget_one, &f);
 }
 
 bool table_state_stands(const struct table *t, const struct place *from, uint32_t to)
