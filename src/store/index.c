@@ -136,6 +136,28 @@ bool index_find(const struct index *ix, const struct index_key *k, struct index_
     return false;
 }
 
+/* It is not aligned, and the key stands behind it. */
+static void fetch_entry(const struct entry *e)
+{
+    __builtin_prefetch(e);
+    __builtin_prefetch((const uint8_t *)e + sizeof *e);
+}
+
+/* One entry further along each chain where the key was not found yet. Returns how many chains go on. */
+static unsigned fetch_next(const struct index_arc *const *arc, const struct index_key *k, uint32_t *ref, unsigned n)
+{
+    unsigned left = 0;
+    for (unsigned i = 0; i < n; i++) {
+        const struct entry *e = ref[i] ? entry_at(arc[i], ref[i]) : NULL;
+        ref[i] = e && !slice_eq(entry_key(e), k[i].key) ? e->next : 0;
+        if (ref[i] == 0)
+            continue;
+        fetch_entry(entry_at(arc[i], ref[i]));
+        left++;
+    }
+    return left;
+}
+
 /* Stage by stage over all keys: each stage reads what the one before asked for. */
 void index_fetch(const struct index *ix, const struct index_key *k, unsigned n)
 {
@@ -160,18 +182,11 @@ void index_fetch(const struct index *ix, const struct index_key *k, unsigned n)
         if (ref[i])
             __builtin_prefetch(&arc[i]->chunk[(ref[i] >> OFFSET_BITS) - 1]);
     }
-    for (unsigned i = 0; i < n; i++) {
-        const uint8_t *entry = ref[i] ? (const uint8_t *)entry_at(arc[i], ref[i]) : NULL;
-        if (entry) {
-            __builtin_prefetch(entry);
-            __builtin_prefetch(entry + sizeof(struct entry)); /* it is not aligned, and the key stands behind it */
-        }
-    }
-    for (unsigned i = 0; i < n; i++) {
-        uint32_t next = ref[i] ? entry_at(arc[i], ref[i])->next : 0;
-        if (next)
-            __builtin_prefetch(entry_at(arc[i], next));
-    }
+    for (unsigned i = 0; i < n; i++)
+        if (ref[i])
+            fetch_entry(entry_at(arc[i], ref[i]));
+    for (unsigned left = n; left > 0;)
+        left = fetch_next(arc, k, ref, n);
 }
 
 /* ---- Making ---- */
