@@ -29,10 +29,15 @@ static uint64_t mark_of(const struct recent *r, uint64_t hash, const struct vers
     return mark ? mark : 1;
 }
 
+static uint32_t first_slot(uint64_t mark)
+{
+    return (uint32_t)(mark ^ mark >> 32) % RECENT_SLOTS;
+}
+
 /* The slot of a mark, or the empty one where it belongs: there always is one, for half of a table stays empty. */
 static uint64_t *slot_of(uint64_t *table, uint64_t mark)
 {
-    uint32_t i = (uint32_t)(mark ^ mark >> 32) % RECENT_SLOTS;
+    uint32_t i = first_slot(mark);
     while (table[i] != 0 && table[i] != mark)
         i = (i + 1) % RECENT_SLOTS;
     return &table[i];
@@ -47,6 +52,11 @@ static void turn_over(struct recent *r)
     if (r->since_ms > r->forgot_ms)
         r->forgot_ms = r->since_ms;
     r->n = 0;
+}
+
+void recent_fetch(const struct recent *r, uint64_t hash, const struct version *v)
+{
+    __builtin_prefetch(&r->mark[0][first_slot(mark_of(r, hash, v))], 1);
 }
 
 void recent_take(struct recent *r, uint64_t hash, const struct version *v, uint64_t now_ms)

@@ -34,6 +34,9 @@ struct recent {
 int recent_init(struct recent *r);
 void recent_close(struct recent *r);
 
+/* Asks the cache for what recent_take will touch for these. */
+void recent_fetch(const struct recent *r, uint64_t hash, const struct version *v);
+
 /* A version was taken for the key of that hash. Times are monotonic ms. */
 void recent_take(struct recent *r, uint64_t hash, const struct version *v, uint64_t now_ms);
 

@@ -179,7 +179,7 @@ static void settle_one(struct table *t, struct group *g, struct pending *p)
     g->decided += p->decided;
 }
 
-/* Asks the cache for the entries of the group's puts from..to. */
+/* Asks the cache for the entries of the group's puts from..to, and for where they will be remembered. */
 static void fetch_group(const struct table *t, const struct group *g, uint32_t from, uint32_t to)
 {
     struct index_key k[INDEX_FETCH];
@@ -187,7 +187,10 @@ static void fetch_group(const struct table *t, const struct group *g, uint32_t f
     for (uint32_t i = from; i < to; i++)
         if (!g->pending[i].state)
             k[n++] = group_key(g, &g->pending[i]);
-    index_fetch(&t->index, k, n);
+    if (n > 0)
+        index_fetch(&t->index, k, n);
+    for (uint32_t i = from; i < to; i++)
+        recent_fetch(&t->recent, g->pending[i].hash, &g->pending[i].item.version);
 }
 
 static uint32_t batch_end(uint32_t from, uint32_t n)
@@ -205,12 +208,15 @@ bool table_settle(struct table *t, struct group *g)
 {
     if (t->recent.forgot_ms == 0)
         t->recent.forgot_ms = t->now_ms; /* the first since it was opened */
+    uint32_t end = batch_end(g->settled, g->n);
+    fetch_group(t, g, g->settled, end);
     while (g->settled < g->n) {
-        uint32_t end = batch_end(g->settled, g->n);
-        fetch_group(t, g, g->settled, end);
+        uint32_t next = batch_end(end, g->n);
+        fetch_group(t, g, end, next); /* a batch ahead: what was asked for takes a while to come */
         for (; g->settled < end; g->settled++)
             if (!g->pending[g->settled].state)
                 settle_one(t, g, &g->pending[g->settled]);
+        end = next;
     }
     if (g->decided < g->n)
         return true;
