@@ -72,12 +72,27 @@ static void tree_flip(struct tree *t, const struct merkle_key *key, uint64_t pos
     t->root ^= print;
 }
 
-void forest_change(struct forest *f, uint32_t vnode, struct slice key, const struct index_item *old, const struct index_item *now)
+uint64_t forest_position(const struct forest *f, struct slice key)
+{
+    return merkle_position(&f->key, key);
+}
+
+uint64_t forest_fetch(const struct forest *f, uint32_t vnode, struct slice key)
+{
+    const struct tree *t = &f->tree[vnode];
+    __builtin_prefetch(t, 1); /* comes while the position is made */
+    uint64_t position = forest_position(f, key);
+    if (t->leaf)
+        __builtin_prefetch(&t->leaf[leaf_of(t, position)], 1);
+    return position;
+}
+
+void forest_change(struct forest *f, uint32_t vnode, uint64_t position, const struct index_item *old,
+                   const struct index_item *now)
 {
     struct tree *t = &f->tree[vnode];
     if (!t->leaf)
         return;
-    uint64_t position = merkle_position(&f->key, key);
 #ifdef CANARY_MERKLE_STALE_LEAF
     if (now->kind == RECORD_TOMBSTONE)
         return;

@@ -44,9 +44,13 @@ int forest_cut(struct forest *f, uint32_t trees);
 /* The cluster's key is known; until then no tree can be asked for. Another one fells all trees. */
 void forest_set_key(struct forest *f, const struct merkle_key *key);
 
-/* A record of a vnode changes from *old to *now; kind RECORD_NONE where there was, or will be, none. To be called while
- * any tree is planted. */
-void forest_change(struct forest *f, uint32_t vnode, struct slice key, const struct index_item *old,
+/* Where a key is in its tree, once the cluster's key is known; and the same while asking the cache for its leaf there. */
+uint64_t forest_position(const struct forest *f, struct slice key);
+uint64_t forest_fetch(const struct forest *f, uint32_t vnode, struct slice key);
+
+/* A record of a vnode, at that position, changes from *old to *now; kind RECORD_NONE where there was, or will be, none. To be
+ * called while any tree is planted. */
+void forest_change(struct forest *f, uint32_t vnode, uint64_t position, const struct index_item *old,
                    const struct index_item *now);
 
 /* The tree of a vnode, planted if need be. 0, ERR_LOADING (no key yet) or ERR_NO_MEMORY. */

@@ -189,6 +189,12 @@ void index_fetch(const struct index *ix, const struct index_key *k, unsigned n)
         left = fetch_next(arc, k, ref, n);
 }
 
+void index_fetch_spot(const struct index_spot *spot)
+{
+    __builtin_prefetch(spot->entry, 1);
+    __builtin_prefetch(&spot->arc->live, 1);
+}
+
 /* ---- Making ---- */
 
 /* A fresh entry, reserved, in no chain yet. 0 when memory is out. */

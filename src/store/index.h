@@ -29,6 +29,7 @@ struct index_item {
 struct index_key {
     struct slice key;
     uint64_t hash;
+    uint64_t position; /* in its Merkle tree (forest.h); 0: it was not asked for */
     uint16_t slot;
 };
 
@@ -70,6 +71,9 @@ enum { INDEX_FETCH = 16 }; /* keys of one index_fetch: about as many misses as a
 /* Brings what index_find will touch for these keys (INDEX_FETCH at most) into the cache, the misses of different keys
  * side by side. */
 void index_fetch(const struct index *ix, const struct index_key *k, unsigned n);
+
+/* The same for what index_set will touch. */
+void index_fetch_spot(const struct index_spot *spot);
 
 /* Makes the entry that index_find found, or did not find, ready for what `coming` will say of the key. 0 or ERR_NO_MEMORY. */
 int index_reserve(struct index *ix, const struct index_key *k, const struct index_item *coming, struct index_spot *spot);

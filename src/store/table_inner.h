@@ -31,6 +31,12 @@ static inline uint32_t table_vnode(const struct table *t, uint16_t slot)
     return (uint32_t)slot * t->index.arc_n / SLOTS;
 }
 
+/* Where a key is in its Merkle tree (forest_position). */
+static inline uint64_t table_position(const struct table *t, const struct index_key *k)
+{
+    return k->position ? k->position : forest_position(&t->forest, k->key);
+}
+
 /* ---- table_put.c ---- */
 
 /* Queues the answer of a put; held may be NULL. */

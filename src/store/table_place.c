@@ -127,7 +127,7 @@ static void forget_one(void *arg, const struct index_spot *spot, struct slice ke
     if (held.kind == RECORD_NONE || !f->lost(f->arg, &(struct place){held.offset, held.segment}))
         return;
     tally_dead(&t->tallies, held.segment, tally_weight(key.n, held.value_n));
-    forest_change(&t->forest, f->arc, key, &held, &nothing);
+    forest_change(&t->forest, f->arc, forest_position(&t->forest, key), &held, &nothing);
     index_forget(spot);
 }
 

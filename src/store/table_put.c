@@ -238,11 +238,17 @@ static bool reserved_spot(struct table *t, const struct pending *p, const struct
     return index_reserve(&t->index, k, &p->item, spot) == 0;
 }
 
-/* Asks the cache for the entries that puts were settled to. */
-static void fetch_spots(const struct group *g, uint32_t from, uint32_t to)
+/* Asks the cache for all that publishing puts will change: the entries that they were settled to, their arcs, their leaves. */
+static void fetch_spots(const struct table *t, struct group *g, uint32_t from, uint32_t to)
 {
-    for (uint32_t i = from; i < to; i++)
-        __builtin_prefetch(g->pending[i].spot.entry);
+    for (uint32_t i = from; i < to; i++) {
+        struct pending *p = &g->pending[i];
+        if (p->state || p->decided || !p->spot.entry)
+            continue;
+        index_fetch_spot(&p->spot);
+        if (t->forest.planted > 0)
+            p->position = forest_fetch(&t->forest, table_vnode(t, p->slot), group_key(g, p).key);
+    }
 }
 
 /* Makes one put of a record of the ring visible. */
@@ -300,7 +306,7 @@ void table_publish(struct table *t, struct group *g, uint16_t segment, uint32_t 
     CHECK(g->settled == g->n);
     for (uint32_t i = 0; i < g->n;) {
         uint32_t end = batch_end(i, g->n);
-        fetch_spots(g, i, end);
+        fetch_spots(t, g, i, end);
         for (; i < end; i++)
             if (g->pending[i].decided)
                 publish_decided(t, &g->pending[i], segment);
