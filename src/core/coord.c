@@ -166,6 +166,19 @@ void coord_request(struct coord *c, const struct request *r, struct out *out)
 
 /* ---- Answers ---- */
 
+/* The operation of that handle, NULL when it is over. An answer comes when the others of a turn have driven it out of the cache:
+ * what it will touch, up to the owners of N = 3, is asked for at once. */
+static struct op *op_find(const struct coord *c, uint64_t handle)
+{
+    enum { LINE = 64, OWNERS = 3 };
+    struct op *op = slab_get(&c->ops, handle);
+    for (size_t at = 0; op && at < offsetof(struct op, owner[OWNERS]); at += LINE)
+        __builtin_prefetch((const uint8_t *)op + at, 1);
+    if (op)
+        __builtin_prefetch(&op->data, 1);
+    return op;
+}
+
 bool coord_message(struct coord *c, uint64_t from, const struct message *m, struct out *out)
 {
     if (m->kind == MSG_COUNTED) {
@@ -178,7 +191,7 @@ bool coord_message(struct coord *c, uint64_t from, const struct message *m, stru
     }
     if (m->kind != MSG_PUT_ACK && m->kind != MSG_GOT)
         return false;
-    struct op *op = slab_get(&c->ops, m->kind == MSG_GOT ? m->got.op : m->put_ack.op);
+    struct op *op = op_find(c, m->kind == MSG_GOT ? m->got.op : m->put_ack.op);
     int i = op ? op_owner_index(op, from) : -1;
     if (i < 0)
         return true; /* answered already, or no owner any more */
@@ -194,7 +207,7 @@ bool coord_message(struct coord *c, uint64_t from, const struct message *m, stru
 
 void coord_stored(struct coord *c, uint64_t number, int error, const struct version *held, uint32_t reach_ms, struct out *out)
 {
-    struct op *op = slab_get(&c->ops, number);
+    struct op *op = op_find(c, number);
     int i = op ? op_owner_index(op, c->self) : -1;
     if (i < 0)
         return;
@@ -211,7 +224,7 @@ void coord_flushed(struct coord *c, uint64_t number, int error, const struct ver
 
 void coord_read(struct coord *c, uint64_t number, int error, const struct record *record, uint32_t size, struct out *out)
 {
-    struct op *op = slab_get(&c->ops, number);
+    struct op *op = op_find(c, number);
     int i = op ? op_owner_index(op, c->self) : -1;
     if (i >= 0)
         read_answer(c, op, (unsigned)i, error, record, size, out);
