@@ -25,6 +25,7 @@
 #include "core/coord.h"
 
 #include "base/check.h"
+#include "base/fetch.h"
 #include "base/hash.h"
 #include "core/coord_op.h"
 #include "core/ring.h"
@@ -173,9 +174,9 @@ static struct op *op_find(const struct coord *c, uint64_t handle)
     enum { LINE = 64, OWNERS = 3 };
     struct op *op = slab_get(&c->ops, handle);
     for (size_t at = 0; op && at < offsetof(struct op, owner[OWNERS]); at += LINE)
-        __builtin_prefetch((const uint8_t *)op + at, 1);
+        fetch_line((const uint8_t *)op + at);
     if (op)
-        __builtin_prefetch(&op->data, 1);
+        fetch_line(&op->data);
     return op;
 }
 

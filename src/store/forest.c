@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "base/fetch.h"
 #include "wire/bytes.h"
 
 /* ---- Trees ---- */
@@ -80,10 +81,10 @@ uint64_t forest_position(const struct forest *f, struct slice key)
 uint64_t forest_fetch(const struct forest *f, uint32_t vnode, struct slice key)
 {
     const struct tree *t = &f->tree[vnode];
-    __builtin_prefetch(t, 1); /* comes while the position is made */
+    fetch_line(t); /* comes while the position is made */
     uint64_t position = forest_position(f, key);
     if (t->leaf)
-        __builtin_prefetch(&t->leaf[leaf_of(t, position)], 1);
+        fetch_line(&t->leaf[leaf_of(t, position)]);
     return position;
 }
 

@@ -33,6 +33,7 @@
 #include "base/bits.h"
 #include "base/check.h"
 #include "base/error.h"
+#include "base/fetch.h"
 #include "base/hash.h"
 #include "base/limits.h"
 
@@ -139,8 +140,8 @@ bool index_find(const struct index *ix, const struct index_key *k, struct index_
 /* It is not aligned, and the key stands behind it. */
 static void fetch_entry(const struct entry *e)
 {
-    __builtin_prefetch(e);
-    __builtin_prefetch((const uint8_t *)e + sizeof *e);
+    fetch_line(e);
+    fetch_line((const uint8_t *)e + sizeof *e);
 }
 
 /* One entry further along each chain where the key was not found yet. Returns how many chains go on. */
@@ -167,20 +168,20 @@ void index_fetch(const struct index *ix, const struct index_key *k, unsigned n)
         return; /* nothing to overlap with */
     for (unsigned i = 0; i < n; i++) {
         arc[i] = *arc_place(ix, k[i].slot);
-        __builtin_prefetch(arc[i]);
+        fetch_line(arc[i]);
     }
     for (unsigned i = 0; i < n; i++) {
         bucket[i] = arc[i] ? bucket_of(arc[i], k[i].hash) : 0;
         if (arc[i])
-            __builtin_prefetch(&arc[i]->heads[bucket[i] / HEADS]);
+            fetch_line(&arc[i]->heads[bucket[i] / HEADS]);
     }
     for (unsigned i = 0; i < n; i++)
         if (arc[i])
-            __builtin_prefetch(head_at(arc[i], bucket[i]));
+            fetch_line(head_at(arc[i], bucket[i]));
     for (unsigned i = 0; i < n; i++) {
         ref[i] = arc[i] ? *head_at(arc[i], bucket[i]) : 0;
         if (ref[i])
-            __builtin_prefetch(&arc[i]->chunk[(ref[i] >> OFFSET_BITS) - 1]);
+            fetch_line(&arc[i]->chunk[(ref[i] >> OFFSET_BITS) - 1]);
     }
     for (unsigned i = 0; i < n; i++)
         if (ref[i])
@@ -191,8 +192,8 @@ void index_fetch(const struct index *ix, const struct index_key *k, unsigned n)
 
 void index_fetch_spot(const struct index_spot *spot)
 {
-    __builtin_prefetch(spot->entry, 1);
-    __builtin_prefetch(&spot->arc->live, 1);
+    fetch_line(spot->entry);
+    fetch_line(&spot->arc->live);
 }
 
 /* ---- Making ---- */

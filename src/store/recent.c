@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/fetch.h"
 
 static const size_t TABLE_BYTES = RECENT_SLOTS * sizeof(uint64_t);
 
@@ -56,7 +57,7 @@ static void turn_over(struct recent *r)
 
 void recent_fetch(const struct recent *r, uint64_t hash, const struct version *v)
 {
-    __builtin_prefetch(&r->mark[0][first_slot(mark_of(r, hash, v))], 1);
+    fetch_line(&r->mark[0][first_slot(mark_of(r, hash, v))]);
 }
 
 void recent_take(struct recent *r, uint64_t hash, const struct version *v, uint64_t now_ms)
