@@ -18,10 +18,11 @@ uint64_t peers_id(const struct peer *p)
     return p->id;
 }
 
+/* Ids are uniformly random, so their own low bits are the hash. */
 static struct peer *peer_find(struct peers *ps, uint64_t id)
 {
     struct peer *p;
-    HASH_FIND(hh, ps->by_id, &id, sizeof id, p);
+    HASH_FIND_BYHASHVALUE(hh, ps->by_id, &id, sizeof id, (unsigned)id, p);
     return p;
 }
 
@@ -34,7 +35,7 @@ static struct peer *peer_get(struct peers *ps, uint64_t id)
     if (!p)
         return NULL;
     p->id = id;
-    HASH_ADD(hh, ps->by_id, id, sizeof p->id, p);
+    HASH_ADD_BYHASHVALUE(hh, ps->by_id, id, sizeof p->id, (unsigned)id, p);
     if (peer_find(ps, id) == p)
         return p;
     free(p); /* the hash table could not grow */
