@@ -334,7 +334,6 @@ void node_step(struct node *n, const struct event *ev, struct out *out)
     n->now_ms = ev->now_ms;
     n->wall_ms = ev->wall_ms;
     reach_position(&n->reach, ev->position);
-    coord_time(&n->coord, ev->now_ms, ev->wall_ms);
     hint_time(&n->hint, ev->now_ms, ev->wall_ms);
     if (late_ms > 0)
         wall_late(&n->wall, ev->now_ms, late_ms);

@@ -163,7 +163,9 @@ void table_change(struct table *t, const struct index_key *k, const struct index
 struct version table_merge(struct table *t, const struct index_key *k, const struct index_spot *spot,
                            const struct index_item *item)
 {
-    struct index_item entry = index_get(&t->index, spot), held = table_held_at(t, spot);
+    struct index_item entry = index_get(&t->index, spot), held = entry;
+    if (entry.kind != RECORD_NONE)
+        held = table_flushed(t, &entry);
     tally_written(&t->tallies, item->segment, tally_weight(k->key.n, item->value_n), item->kind);
     if (held.kind != RECORD_NONE && !table_adds(&held, item))
         return held.version;
