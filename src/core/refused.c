@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "base/limits.h"
@@ -46,16 +47,12 @@ static struct refused_entry *find(const struct refused *f, uint16_t vnode, const
 /* Room for one more entry. */
 static int reserve(struct refused *f)
 {
-    if (f->n < f->cap)
-        return 0;
-    if (f->cap == REFUSED_MAX)
+    if (f->n == REFUSED_MAX)
         return ERR_TOO_BIG;
-    unsigned cap = f->cap ? 2 * f->cap : 16;
-    struct refused_entry *entry = realloc(f->entry, cap * sizeof *entry);
+    struct refused_entry *entry = array_room(f->entry, f->n, &f->cap, sizeof *entry);
     if (!entry)
         return ERR_NO_MEMORY;
     f->entry = entry;
-    f->cap = cap;
     return 0;
 }
 

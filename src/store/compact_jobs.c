@@ -9,8 +9,8 @@
 #include "store/compact_inner.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
+#include "base/array.h"
 #include "base/error.h"
 #include "store/fold.h"
 
@@ -27,14 +27,10 @@ static void rest(struct compact *c, struct keeper *k)
 
 static int item_add(struct compact *c, const struct record_view *v, uint32_t at)
 {
-    if (c->item_n == c->item_cap) {
-        uint32_t cap = c->item_cap ? 2 * c->item_cap : 1024;
-        struct compact_item *grown = realloc(c->item, cap * sizeof *grown);
-        if (!grown)
-            return ERR_NO_MEMORY;
-        c->item = grown;
-        c->item_cap = cap;
-    }
+    struct compact_item *item = array_room(c->item, c->item_n, &c->item_cap, sizeof *item);
+    if (!item)
+        return ERR_NO_MEMORY;
+    c->item = item;
     c->item[c->item_n++] = (struct compact_item){.view = *v, .at = at, .from = {at, c->victim->slot}};
     return 0;
 }

@@ -17,7 +17,7 @@
  * whether it still matters only the protocol knows. Compaction copies it as it is, always: that is never wrong, and small. */
 #include "store/compact_inner.h"
 
-#include <stdlib.h>
+#include "base/array.h"
 
 enum {
     SLICE = 512,      /* records judged or moved in a turn at most: a tenth of a millisecond */
@@ -116,14 +116,10 @@ void compact_judge_slice(struct compact *c)
 static void keep(struct compact *c, const struct compact_item *item)
 {
     struct kept *k = &c->output->kept;
-    if (k->n == k->cap) {
-        uint32_t cap = k->cap ? 2 * k->cap : 16;
-        uint32_t *grown = realloc(k->at, cap * sizeof *grown);
-        if (!grown)
-            return; /* it counts as met for the first time when the output is a victim */
-        k->at = grown;
-        k->cap = cap;
-    }
+    uint32_t *at = array_room(k->at, k->n, &k->cap, sizeof *at);
+    if (!at)
+        return; /* it counts as met for the first time when the output is a victim */
+    k->at = at;
     uint32_t first_kept = is_kept(c->victim, item->at) ? c->victim->kept.until : c->segments->numbers.next;
     k->at[k->n++] = item->to.offset;
     k->until = first_kept > k->until ? first_kept : k->until;

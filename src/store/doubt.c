@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/check.h"
 #include "base/hash.h"
 
@@ -49,15 +50,10 @@ static void mark(struct damage *d, const struct lost *l)
 
 static bool lost_room(struct doubt *d)
 {
-    if (d->lost_n < d->lost_cap)
-        return true;
-    uint32_t cap = d->lost_cap ? 2 * d->lost_cap : 8;
-    struct lost *grown = realloc(d->lost, cap * sizeof *grown);
-    if (!grown)
-        return false;
-    d->lost = grown;
-    d->lost_cap = cap;
-    return true;
+    struct lost *lost = array_room(d->lost, d->lost_n, &d->lost_cap, sizeof *lost);
+    if (lost)
+        d->lost = lost;
+    return lost != NULL;
 }
 
 static bool same(const struct lost *a, const struct lost *b)

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "base/hash.h"
@@ -32,14 +33,10 @@ void group_reset(struct group *g)
 
 static int pending_reserve(struct group *g)
 {
-    if (g->n < g->cap)
-        return 0;
-    uint32_t cap = g->cap ? g->cap * 2 : 16;
-    struct pending *grown = realloc(g->pending, cap * sizeof *grown);
-    if (!grown)
+    struct pending *p = array_room(g->pending, g->n, &g->cap, sizeof *p);
+    if (!p)
         return ERR_NO_MEMORY;
-    g->pending = grown;
-    g->cap = cap;
+    g->pending = p;
     return 0;
 }
 

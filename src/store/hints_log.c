@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "store/hints_log_state.h"
@@ -63,13 +64,8 @@ static void tell(struct hints_log *l, const struct hints_result *r)
             return;
         }
     }
-    if (l->news_n == l->news_cap) {
-        uint32_t cap = l->news_cap ? 2 * l->news_cap : 64;
-        struct hints_result *grown = realloc(l->news, cap * sizeof *grown);
-        CHECK(grown); /* a few KB: without it the node would believe that it keeps what it does not */
-        l->news = grown;
-        l->news_cap = cap;
-    }
+    l->news = array_room(l->news, l->news_n, &l->news_cap, sizeof *l->news);
+    CHECK(l->news); /* a few KB: without it the node would believe that it keeps what it does not */
     l->news[l->news_n++] = *r;
 }
 

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "base/rng.h"
@@ -53,11 +54,8 @@ static struct hints_mem_log *log_make(struct hints_disk *d, uint64_t target)
 
 static void tell(struct hints_mem *m, const struct hints_mem_log *l, enum hints_result_kind kind, int error, uint32_t n)
 {
-    if (m->news_n == m->news_cap) {
-        m->news_cap = m->news_cap ? 2 * m->news_cap : 16;
-        m->news = realloc(m->news, m->news_cap * sizeof *m->news);
-        CHECK(m->news);
-    }
+    m->news = array_room(m->news, m->news_n, &m->news_cap, sizeof *m->news);
+    CHECK(m->news);
     m->news[m->news_n++] = (struct hints_result){
         .kind = kind, .target = l->target, .error = error, .n = n, .waiting = l->waiting, .bytes = l->synced.n - l->head};
 }

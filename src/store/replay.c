@@ -21,6 +21,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/error.h"
 #include "store/snapshot.h"
 #include "wire/bytes.h"
@@ -75,16 +76,13 @@ static int list_numbers(struct replay *r, uint32_t **number, uint32_t *n)
             unlinkat(r->dir, e->d_name, 0);
         if (found == 0)
             continue;
-        if (*n == cap) {
-            cap = cap ? cap * 2 : 16;
-            uint32_t *grown = realloc(*number, cap * sizeof *grown);
-            if (!grown) {
-                error = replay_refuse(r, ERR_NO_MEMORY, "out of memory while listing %s", r->path);
-                break;
-            }
-            *number = grown;
+        uint32_t *room = array_room(*number, *n, &cap, sizeof *room);
+        if (!room) {
+            error = replay_refuse(r, ERR_NO_MEMORY, "out of memory while listing %s", r->path);
+            break;
         }
-        (*number)[(*n)++] = found;
+        *number = room;
+        room[(*n)++] = found;
     }
     closedir(d);
     if (*n > 0)
