@@ -12,7 +12,6 @@
 #include "core/chain.h"
 
 #include "base/check.h"
-#include "base/error.h"
 
 /* ---- Layouts as values ---- */
 
