@@ -160,7 +160,6 @@ static void the_manifest_has_one_spelling(void **state)
 static void check_one_moment(struct fixture *f)
 {
     unsigned want[KEYS] = {0}, number = 0;
-    struct log_stats stats;
     f->options.segment_bytes = 3000;
     fixture_open(f);
     for (unsigned i = 0; i < 4 * KEYS; i++)
@@ -170,9 +169,7 @@ static void check_one_moment(struct fixture *f)
     for (unsigned i = 0; i < 8 * KEYS; i++)
         put(f, i % KEYS, ++number);
     assert_int_equal(await(f).error, 0);
-    do
-        log_stats(f->store, &stats);
-    while (!stats.resting && (store_reap(f->store, &(struct store_result){0}) || sem_wait(&f->woken) == 0));
+    fixture_until_rested(f);
     assert_int_equal(access(fixture_path(f, "seg-00000001.log"), F_OK), -1); /* what was pinned is gone */
     assert_int_equal(READ(beside(f, "monday")), 0);
     assert_int_equal(found.n, KEYS);

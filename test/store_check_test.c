@@ -49,10 +49,7 @@ static void make(struct fixture *f)
     fixture_open(f);
     for (unsigned i = 1; i <= 400; i++)
         fixture_put(f, value_record(numbered(key, "key", i % 3 ? i % 20 : i), SLICE("value"), i));
-    struct log_stats stats;
-    do
-        log_stats(f->store, &stats);
-    while (!stats.resting && (store_reap(f->store, &(struct store_result){0}) || sem_wait(&f->woken) == 0));
+    fixture_until_rested(f);
     assert_int_equal(log_drain(f->store), 0);
     fixture_close(f);
 }

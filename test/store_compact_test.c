@@ -110,8 +110,9 @@ static void overwriting_gives_space_back(void **state)
         f->options.durability = mode ? DURABILITY_INTERVAL : DURABILITY_FSYNC;
         fixture_open(f);
         put_rounds(f, 30U * (unsigned)mode, 30U * (unsigned)mode + 30);
-        fixture_until_compacted(f, 15);
+        fixture_until_rested(f);
         log_stats(f->store, &stats);
+        assert_true(stats.removed >= 15);
         assert_in_range(stats.disk_bytes, KEYS * RECORD_HEADER, 6 * SEGMENT);
         for (int again = 0; again < 2; again++) {
             expect_rounds(f, 30U * (unsigned)mode + 29);
@@ -165,8 +166,9 @@ static void the_living_are_copied(void **state)
         put_cold(f, round);
         put_rounds(f, round, round + 1);
     }
-    fixture_until_compacted(f, 15);
+    fixture_until_rested(f);
     log_stats(f->store, &stats);
+    assert_true(stats.removed >= 15);
     assert_in_range(stats.copied_bytes, 15 * RECORD_HEADER, 100 * SEGMENT);
     for (int again = 0; again < 2; again++) {
         expect_rounds_and_cold(f, 29, 30);
@@ -178,7 +180,6 @@ static void the_living_are_copied(void **state)
     }
 }
 
-/* A large value does not fit a chunk of the compaction. */
 static struct record expiry_record(struct slice key, struct slice value, uint64_t stamp, uint64_t expiry_stamp)
 {
     struct record r = value_record(key, value, stamp);
@@ -206,7 +207,7 @@ static void expiries_follow_their_values(void **state)
     }
     put_rounds(f, 30, 60); /* so that no expiry is left where it was written */
     for (int again = 0; again < 3; again++) {
-        fixture_until_compacted(f, again ? 0 : 50);
+        fixture_until_rested(f);
         for (unsigned i = 0; i < 30; i++) {
             bool ends = false;
             for (unsigned k = 0; k <= 29; k += 1 + k / 4)
@@ -224,10 +225,12 @@ static void expiries_follow_their_values(void **state)
             unlink(fixture_path(f, "snapshot")); /* all of the log is read, then */
         fixture_open(f);
     }
+    fixture_until_rested(f);
     log_stats(f->store, &stats);
     assert_true(stats.disk_bytes < 20 * SEGMENT); /* the 250 expiries are not there any more */
 }
 
+/* A large value does not fit a chunk of the compaction. */
 static void large_values_are_copied(void **state)
 {
     enum { ROUNDS = 12 };
@@ -380,13 +383,28 @@ static void reads_hold_segments(void **state)
     fixture_until_compacted(f, 10);
 }
 
+/* A segment that the list names, and that does not hold the list itself: without that, nobody knows which is missing. */
+static uint32_t listed_elsewhere(struct fixture *f, char name[SEGMENT_NAME])
+{
+    struct slice list;
+    uint64_t serial;
+    uint32_t number, end;
+    char grep[64];
+    assert_true(store_state(f->store, LIST_NAME, &list, &serial));
+    for (uint32_t i = 0; segments_listed(list, i, &number, &end); i++) {
+        segment_name(number, name);
+        snprintf(grep, sizeof grep, "grep -q log.segments %s", name);
+        if (fixture_shell(f, grep) != 0)
+            return number;
+    }
+    fail_msg("the list is in each of the segments");
+    return 0;
+}
+
 /* The list says what must be there: a gap that compaction left is none, a listed segment that is gone is a loss. */
 static void a_lost_segment_is_noticed(void **state)
 {
     struct fixture *f = *state;
-    uint32_t number = 0, end;
-    struct slice list;
-    uint64_t serial;
     char name[SEGMENT_NAME];
     f->options.segment_bytes = SEGMENT;
     fixture_open(f);
@@ -394,13 +412,11 @@ static void a_lost_segment_is_noticed(void **state)
     for (unsigned i = 0; i < 60; i++)
         put_cold(f, i);
     fixture_until_compacted(f, 10);
-    assert_true(store_state(f->store, LIST_NAME, &list, &serial));
-    assert_true(segments_listed(list, 0, &number, &end));
-    assert_in_range(number, 2, 1000);
     fixture_close(f);
     fixture_open(f);
+    fixture_until_rested(f); /* else another list may follow */
+    assert_in_range(listed_elsewhere(f, name), 2, 1000);
     fixture_close(f);
-    segment_name(number, name);
     assert_int_equal(unlink(fixture_path(f, name)), 0);
     assert_int_equal(log_open(&f->options, &f->store, f->why, sizeof f->why), ERR_CORRUPT);
     f->store = NULL;

@@ -133,8 +133,8 @@ static inline struct store_result fixture_reap(struct fixture *f)
     return out;
 }
 
-/* Waits until n segments have been compacted since the opening and are gone. */
-static inline void fixture_until_compacted(struct fixture *f, uint64_t n)
+/* Waits until `enough` says so of the figures, which change as the helpers get on. */
+static inline void fixture_until(struct fixture *f, bool (*enough)(const struct log_stats *stats, uint64_t n), uint64_t n)
 {
     struct store_result out;
     struct log_stats stats;
@@ -145,12 +145,35 @@ static inline void fixture_until_compacted(struct fixture *f, uint64_t n)
         if (fixture_poll(f, &out))
             fail_msg("a result that nobody asked for");
         log_stats(f->store, &stats);
-        if (stats.removed >= n)
+        if (enough(&stats, n))
             return;
         if (sem_timedwait(&f->woken, &end) != 0 && errno == ETIMEDOUT)
-            fail_msg("%llu of %llu segments are gone after %d s", (unsigned long long)stats.removed, (unsigned long long)n,
-                     WAIT_S);
+            fail_msg("%llu segments are gone after %d s, and the log %s", (unsigned long long)stats.removed, WAIT_S,
+                     stats.resting ? "rests" : "does not rest");
     }
+}
+
+static inline bool fixture_has_compacted(const struct log_stats *stats, uint64_t n)
+{
+    return stats->removed >= n;
+}
+
+/* Waits until n segments have been compacted since the opening and are gone. There may be more to do. */
+static inline void fixture_until_compacted(struct fixture *f, uint64_t n)
+{
+    fixture_until(f, fixture_has_compacted, n);
+}
+
+static inline bool fixture_rests(const struct log_stats *stats, uint64_t n)
+{
+    (void)n;
+    return stats->resting;
+}
+
+/* Waits until there is nothing to do: however slow the helpers are, the same is left. */
+static inline void fixture_until_rested(struct fixture *f)
+{
+    fixture_until(f, fixture_rests, 0);
 }
 
 static inline struct version version_at(uint64_t stamp, uint64_t node, struct slice value)
