@@ -37,6 +37,10 @@ static int check(int argc, char **argv)
 {
     if (argc == 2 && argv[1][0] != '-')
         return (int)check_directory(argv[1], say, stdout);
+    if (argc == 2 && strcmp(argv[1], "--help") != 0)
+        fprintf(stderr, "covey: unknown flag \"%.60s\": check has none\n", argv[1]);
+    if (argc > 2)
+        fprintf(stderr, "covey: one directory at a time, not also \"%.200s\"\n", argv[2]);
     fprintf(stderr, "usage: covey check DIR\n"
                     "Reads all of a data directory that no node uses, or of a backup, and says what is damaged where. Exit "
                     "status: 0 clean, 1 damage, "

@@ -67,7 +67,9 @@ static int parse(struct restore *r, int argc, char **argv)
         return 0;
     if (r->backup_n == 0)
         return complain("name the backups to restore (`covey restore --help`)");
-    if (!r->into == !r->data)
+    if (r->into && r->data)
+        return complain("--into and --data are two ways: a running cluster, or a new data directory; give one of them");
+    if (!r->into && !r->data)
         return complain("say where to: either --into HOST:PORT, a running cluster, or --data DIR, a new data directory");
     return r->overwrite && r->data ? complain("--overwrite is for --into: a used data directory is never restored over") : 0;
 }

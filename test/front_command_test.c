@@ -450,9 +450,10 @@ static void test_repair(void **state)
     assert_int_equal(field(f, 0, "comparisons")->integer, REPAIR_NONE);
     parse(f, "REPAIR 17");
     assert_int_equal(field(f, 0, "comparisons")->integer, 17);
-    static const char *const bad[] = {"REPAIR -1", "REPAIR 16384", "REPAIR x", "REPAIR 1 2"};
-    for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        expect(f, bad[i], "-ERR syntax error, it is REPAIR [vnode|STATUS], with a vnode from RING VNODES\r\n");
+    expect(f, "REPAIR -1", "-ERR no vnode '-1': it is REPAIR [vnode|STATUS], with a vnode from RING VNODES\r\n");
+    expect(f, "REPAIR 16384", "-ERR no vnode '16384': it is REPAIR [vnode|STATUS], with a vnode from RING VNODES\r\n");
+    expect(f, "REPAIR x", "-ERR no vnode 'x': it is REPAIR [vnode|STATUS], with a vnode from RING VNODES\r\n");
+    expect(f, "REPAIR 1 2", "-ERR syntax error, it is REPAIR [vnode|STATUS], with a vnode from RING VNODES\r\n");
     f->toy.error = ERR_REFUSED;
     expect(f, "REPAIR 17", "-ERR this node is no owner of that vnode, or there is none of that number (see RING VNODES)\r\n");
 }

@@ -69,7 +69,7 @@ static int parse_flags(struct flags *f, int argc, char **argv)
         } else if (strcmp(word, "--help") == 0) {
             f->help = true;
         } else if (!host && !port) {
-            return usage_error("unknown flag", word);
+            return usage_error(strcmp(word, "--watch") == 0 ? "only repair has" : "unknown flag", word);
         } else if (++i == argc) {
             return usage_error("a value is missing after", word);
         } else if (host) {

@@ -2,6 +2,7 @@
 #include "console/text.h"
 
 #include <stdio.h>
+#include <time.h>
 
 void text_put(struct sink *s, struct slice bytes)
 {
@@ -68,9 +69,15 @@ static bool is_ms(struct slice field)
     return field.n > 3 && memcmp(field.p + field.n - 3, "_ms", 3) == 0;
 }
 
+/* A time of Unix, in seconds; 0: never. */
+static bool is_time(struct slice field)
+{
+    return field.n > 3 && memcmp(field.p + field.n - 3, "_at", 3) == 0;
+}
+
 struct slice text_heading(struct slice field)
 {
-    return is_ms(field) ? slice_of(field.p, field.n - 3) : field;
+    return is_ms(field) || is_time(field) ? slice_of(field.p, field.n - 3) : field;
 }
 
 /* Two units are enough: at three in the morning nobody wants the milliseconds of a week. */
@@ -88,6 +95,16 @@ static void put_duration(struct sink *s, int64_t ms)
         snprintf(text, sizeof text, "%lldh%02lldm", t / 3600, t % 3600 / 60);
     else
         snprintf(text, sizeof text, "%lldd%02lldh", t / 86400, t % 86400 / 3600);
+    text_put(s, slice_str(text));
+}
+
+static void put_time(struct sink *s, int64_t at)
+{
+    char text[64] = "-";
+    time_t t = (time_t)at;
+    struct tm tm;
+    if (at > 0 && gmtime_r(&t, &tm))
+        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm);
     text_put(s, slice_str(text));
 }
 
@@ -116,6 +133,8 @@ void text_put_cell(struct sink *s, const struct resp_reply *r, uint32_t i, struc
     case RESP_INTEGER:
         if (is_ms(field) && v->integer >= 0)
             put_duration(s, v->integer);
+        else if (is_time(field))
+            put_time(s, v->integer);
         else
             text_put_integer(s, v->integer);
         break;

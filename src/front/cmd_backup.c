@@ -19,7 +19,7 @@ static void answer_backup(struct reply *r, struct session_op *op, const struct r
     reply_field_text(r, "state", state_text(i));
     reply_field_bulk(r, "path", i->path);
     reply_field_bulk(r, "error", i->why);
-    reply_field_integer(r, "taken_ms", (int64_t)i->taken_ms);
+    reply_field_integer(r, "taken_at", (int64_t)(i->taken_ms / 1000)); /* a time of Unix, as LASTSAVE has it */
     reply_field_integer(r, "files", i->files);
     reply_field_integer(r, "files_done", i->files_done);
     reply_field_integer(r, "bytes", (int64_t)i->bytes);

@@ -23,18 +23,19 @@ bool cmd_is(struct slice arg, const char *word)
 
 bool cmd_integer(struct slice arg, int64_t *n)
 {
-    char text[21];
-    char *end;
+    bool negative = arg.n > 1 && arg.p[0] == '-';
+    uint64_t most = (uint64_t)INT64_MAX + negative, sum = 0;
+    size_t i = negative;
 
-    if (arg.n == 0 || arg.n >= sizeof text || (arg.p[0] != '-' && (arg.p[0] < '0' || arg.p[0] > '9')))
+    if (arg.n == i || (arg.p[i] == '0' && arg.n > 1)) /* neither 007 nor -0: as Redis has it */
         return false;
-    memcpy(text, arg.p, arg.n);
-    text[arg.n] = 0;
-    long long value = strtoll(text, &end, 10);
-    /* Twenty characters cannot leave the range without being more than 19 digits. */
-    if (end != text + arg.n || arg.n - (arg.p[0] == '-') > 18)
-        return false;
-    *n = value;
+    for (; i < arg.n; i++) {
+        uint64_t digit = (uint64_t)arg.p[i] - '0';
+        if (digit > 9 || sum > (most - digit) / 10)
+            return false;
+        sum = 10 * sum + digit;
+    }
+    *n = negative ? -(int64_t)(sum - 1) - 1 : (int64_t)sum;
     return true;
 }
 

@@ -13,14 +13,16 @@ enum unit { SECONDS, MILLISECONDS, AT_SECONDS, AT_MILLISECONDS };
 static bool end_parse(struct session *s, struct slice arg, enum unit unit, bool past_allowed, struct request *form)
 {
     bool relative = unit == SECONDS || unit == MILLISECONDS;
-    int64_t most = (int64_t)(relative ? EXPIRY_MS_MAX - s->wall_ms : EXPIRY_MS_MAX), n;
+    int64_t most = (int64_t)(relative ? EXPIRY_MS_MAX - s->wall_ms : EXPIRY_MS_MAX), least = INT64_MIN, n;
     if (!cmd_integer(arg, &n)) {
         reply_error(&s->reply, "ERR value is not an integer or out of range");
         return false;
     }
-    if (unit == SECONDS || unit == AT_SECONDS)
+    if (unit == SECONDS || unit == AT_SECONDS) {
         most /= 1000;
-    if (n > most || (n <= 0 && !past_allowed)) {
+        least /= 1000; /* no end is so long ago; Redis refuses what it cannot multiply */
+    }
+    if (n < least || n > most || (n <= 0 && !past_allowed)) {
         reply_error(&s->reply, "ERR invalid expire time in '%s' command", s->command->name);
         return false;
     }

@@ -4,6 +4,8 @@
  * REPAIR that found this node idle. Where each vnode stands is a field of RING VNODES. */
 #include "front/cmd.h"
 
+enum { SAID_MAX = 32 }; /* bytes of what is no vnode that are said back */
+
 static void answer_repair(struct reply *r, struct session_op *op, const struct result *result)
 {
     const struct repair_info *i = &result->repair;
@@ -45,6 +47,9 @@ void cmd_repair(struct session *s, const struct command *c)
     (void)c;
     if (parse(s))
         session_ask(s, &ask);
+    else if (s->request.arg_n == 2)
+        reply_error(&s->reply, "ERR no vnode '%.*s': it is REPAIR [vnode|STATUS], with a vnode from RING VNODES",
+                    (int)(s->request.arg[1].n < SAID_MAX ? s->request.arg[1].n : SAID_MAX), (const char *)s->request.arg[1].p);
     else
         reply_error(&s->reply, "ERR syntax error, it is REPAIR [vnode|STATUS], with a vnode from RING VNODES");
 }

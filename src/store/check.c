@@ -52,7 +52,8 @@ static __attribute__((format(printf, 2, 3))) void say(struct check *c, const cha
 
 static void unreadable(struct check *c, const char *what)
 {
-    say(c, "cannot read %s: %s", what, strerror(errno));
+    say(c, "cannot read %s: %s; name the data directory of a stopped node, or a backup, that you may read", what,
+        strerror(errno));
     c->unreadable = true;
 }
 
@@ -175,7 +176,8 @@ static void open_segment(struct check *c, const char *name, uint32_t number)
     uint32_t format = 0;
     int error = segments_reserve(&c->segments) ? segment_open(c->dir, number, &s, &format) : ERR_NO_MEMORY;
     if (error == ERR_BAD_FORMAT)
-        PROBLEM(c, "%s: format version %u, which this release does not know", name, (unsigned)format);
+        PROBLEM(c, "%s: format version %u; this release knows version %u: check it with the one that wrote it", name,
+                (unsigned)format, (unsigned)SEGMENT_FORMAT);
     else if (error == ERR_CORRUPT)
         PROBLEM(c, "%s: the header is no header of a log file", name);
     else if (error)
@@ -342,7 +344,8 @@ static void check_all(struct check *c, DIR *d)
         if (c->segments.slot[i])
             check_segment(c, c->segments.slot[i]);
     if (c->segments.n == 0) {
-        say(c, "there are no log files: this is no data directory of covey");
+        if (c->problems == 0)
+            say(c, "there are no log files: this is no data directory of covey, nor a backup");
         c->unreadable = true;
         return;
     }
