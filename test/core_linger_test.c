@@ -1,0 +1,186 @@
+/* Writes that are answered, and not held by all: they linger, within bounds, and leave hints. */
+#include "core_coord_play.h"
+
+/* The hint for a target in the last step's actions, NULL when there is none. */
+static const struct record *hinted(const struct fixture *f, uint64_t target)
+{
+    for (unsigned i = 0; i < f->out.n; i++)
+        if (f->out.action[i].kind == ACT_HINT_PUT && f->out.action[i].hint.target == target)
+            return &f->out.action[i].hint.record;
+    return NULL;
+}
+
+/* A write that B and the own store hold, so that it is answered; C's answer is awaited. */
+static uint64_t write_two(struct fixture *f, const char *key, struct version *v)
+{
+    ask(f, OP_PUT, key, "v");
+    const struct message *m = sent(f, B, MSG_PUT);
+    uint64_t op = m->put.op;
+    *v = m->put.record.version;
+    answer_put(f, B, op, 0, *v);
+    begin(f, 0);
+    coord_stored(&f->coord, op, 0, v, 0, &f->out);
+    coord_check(&f->coord);
+    assert_int_equal(replied(f)->error, 0);
+    assert_int_equal(coord_in_flight(&f->coord), 0);
+    return op;
+}
+
+static void test_no_hint_when_all_answer(void **state)
+{
+    struct fixture *f = *state;
+    struct version v;
+    uint64_t op = write_two(f, "k", &v);
+    assert_int_equal(f->coord.linger_n, 1);
+    answer_put(f, C, op, ERR_SUPERSEDED, above(v, 1)); /* it holds a greater one: nothing is missing there */
+    assert_int_equal(f->out.n, 0);
+    assert_int_equal(f->coord.linger_n, 0);
+}
+
+static void test_silent_owner_gets_a_hint_at_the_deadline(void **state)
+{
+    struct fixture *f = *state;
+    struct version v;
+    write_two(f, "k", &v);
+    begin(f, 1000);
+    coord_tick(&f->coord, &f->out);
+    assert_int_equal(f->out.n, 0); /* asking twice helps nobody */
+    begin(f, 1000);
+    coord_tick(&f->coord, &f->out);
+    const struct record *r = hinted(f, C);
+    assert_non_null(r);
+    assert_int_equal(version_cmp(&r->version, &v), 0);
+    assert_true(slice_eq(r->key, SLICE("k")) && slice_eq(r->value, SLICE("v")));
+    assert_int_equal(f->out.n, 1);
+    coord_check(&f->coord);
+}
+
+static void test_dead_owner_gets_a_hint_at_once(void **state)
+{
+    struct fixture *f = *state;
+    struct version v;
+    coord_peer(&f->coord, C, (struct addr){.family = 4, .port = 7003}, MEMBER_DEAD);
+    write_two(f, "k", &v);
+    assert_non_null(hinted(f, C));
+    assert_int_equal(f->coord.linger_n, 0);
+}
+
+static void test_lost_while_lingering(void **state)
+{
+    struct fixture *f = *state;
+    struct version v;
+    write_two(f, "k", &v);
+    begin(f, 1);
+    coord_link(&f->coord, C, false);
+    coord_tick(&f->coord, &f->out);
+    assert_non_null(hinted(f, C));
+    coord_link(&f->coord, C, true);
+    write_two(f, "k", &v);
+    begin(f, 1);
+    coord_link(&f->coord, C, false);
+    coord_link(&f->coord, C, true); /* back before anyone looked: asked again */
+    coord_tick(&f->coord, &f->out);
+    assert_null(hinted(f, C));
+    assert_non_null(sent(f, C, MSG_PUT));
+}
+
+static void test_failed_disk_gets_a_hint(void **state)
+{
+    struct fixture *f = *state;
+    struct version v;
+    uint64_t op = write_two(f, "k", &v);
+    answer_put(f, C, op, ERR_IO, (struct version){0});
+    assert_non_null(hinted(f, C));
+}
+
+static void test_deletion_is_hinted_as_a_tombstone(void **state)
+{
+    struct fixture *f = *state;
+    coord_peer(&f->coord, C, (struct addr){.family = 4, .port = 7003}, MEMBER_DEAD);
+    ask(f, OP_DEL, "k", "");
+    uint64_t op = sent(f, B, MSG_GET)->get.op;
+    answer_get(f, B, op, (struct version){0}, "", false);
+    answer_own_read(f, op, (struct version){0}, "");
+    struct version v = sent(f, B, MSG_PUT)->put.record.version;
+    answer_put(f, B, op, 0, v);
+    begin(f, 0);
+    coord_stored(&f->coord, op, 0, &v, 0, &f->out);
+    assert_int_equal(hinted(f, C)->kind, RECORD_TOMBSTONE);
+}
+
+/* A slow owner does not take the room of new requests: the oldest that lingers goes, with a hint. */
+static void test_lingering_is_bounded(void **state)
+{
+    struct fixture *f = *state;
+    struct version v;
+    f->coord.linger_bytes_max = 100 * (sizeof(struct op) + 2);
+    for (unsigned i = 0; i < 100; i++) {
+        write_two(f, "k", &v);
+        assert_null(hinted(f, C));
+    }
+    write_two(f, "l", &v);
+    assert_true(slice_eq(hinted(f, C)->key, SLICE("k")));
+    assert_int_equal(f->coord.linger_n, 100);
+    for (unsigned i = 0; i < 1000; i++) { /* and as many requests as ever are taken */
+        ask(f, OP_PUT, "k3", "v");
+        assert_null(replied(f));
+    }
+    ask(f, OP_PUT, "k3", "v");
+    assert_int_equal(replied(f)->error, ERR_BUSY);
+}
+
+static void test_a_large_one_takes_the_room_of_many(void **state)
+{
+    struct fixture *f = *state;
+    static uint8_t large[8 * 1024 * 1024];
+    struct version v;
+    f->coord.linger_bytes_max = sizeof large;
+    for (unsigned i = 0; i < 100; i++)
+        write_two(f, "small", &v);
+    begin(f, 0);
+    struct request r = {.token = 77, .kind = OP_PUT, .key = SLICE("large"), .value = slice_of(large, sizeof large)};
+    coord_request(&f->coord, &r, &f->out);
+    uint64_t op = sent(f, B, MSG_PUT)->put.op;
+    v = sent(f, B, MSG_PUT)->put.record.version;
+    answer_put(f, B, op, 0, v);
+    begin(f, 0);
+    coord_stored(&f->coord, op, 0, &v, 0, &f->out);
+    assert_true(slice_eq(hinted(f, C)->key, SLICE("small"))); /* one goes at once, the others at the ticks */
+    unsigned hints = 1;
+    while (coord_deadline_ms(&f->coord) <= f->now_ms) {
+        begin(f, 0);
+        coord_tick(&f->coord, &f->out);
+        hints += f->out.n;
+        assert_true(f->out.n > 0 && f->out.n <= COORD_OUT_MAX);
+        coord_check(&f->coord);
+    }
+    assert_int_equal(hints, 101);
+    assert_int_equal(f->coord.linger_n, 0);
+}
+
+static void test_draining_leaves_hints(void **state)
+{
+    struct fixture *f = *state;
+    struct version v;
+    write_two(f, "k", &v);
+    assert_false(coord_drain(&f->coord));
+    begin(f, 0);
+    coord_tick(&f->coord, &f->out);
+    assert_non_null(hinted(f, C));
+    assert_true(coord_drain(&f->coord));
+    write_two(f, "k", &v);
+    assert_non_null(hinted(f, C)); /* from now on at once */
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(test_no_hint_when_all_answer),        TEST(test_silent_owner_gets_a_hint_at_the_deadline),
+        TEST(test_dead_owner_gets_a_hint_at_once), TEST(test_lost_while_lingering),
+        TEST(test_failed_disk_gets_a_hint),        TEST(test_deletion_is_hinted_as_a_tombstone),
+        TEST(test_lingering_is_bounded),           TEST(test_a_large_one_takes_the_room_of_many),
+        TEST(test_draining_leaves_hints),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
