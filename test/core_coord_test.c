@@ -1,5 +1,5 @@
-/* The coordinator alone: three owners, of which the coordinator is the first; the test plays the peers and the store. What becomes of
- * a write, and many operations at once. */
+/* The coordinator alone: three owners, of which the coordinator is the first; the test plays the peers and the store. What
+ * becomes of a write, and many operations at once. */
 #include "core_coord_play.h"
 
 static void test_a_far_future_version_is_outbid_but_not_believed(void **state)

@@ -156,7 +156,8 @@ static void test_the_second_attempt_fails_as_unknown(void **state)
         coord_tick(&f->coord, &f->out);
     }
     assert_int_equal(replied(f)->error, ERR_UNKNOWN_OUTCOME);
-    const struct record *hint = &acted(f, ACT_HINT_PUT)->hint.record; /* the first may lie somewhere, and then all should have it */
+    const struct record *hint =
+        &acted(f, ACT_HINT_PUT)->hint.record; /* the first may lie somewhere, and then all should have it */
     assert_int_equal(hint->kind, RECORD_EXPIRY);
     assert_int_equal(version_cmp(&hint->version, &named), 0);
     assert_int_equal(hint->expiry_ms, WALL_MS + 5000);

@@ -1,4 +1,5 @@
-/* What a node finds of itself on its disk: a state that nobody writes is refused, whichever record it is in, and nothing is left open. */
+/* What a node finds of itself on its disk: a state that nobody writes is refused, whichever record it is in, and nothing is
+ * left open. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>

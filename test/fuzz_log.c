@@ -1,6 +1,6 @@
-/* Any bytes as a data directory: one segment, and perhaps a snapshot of its index. All checksums are put right first, else nothing
- * behind the first would ever be reached. What opens is a whole index, and opens again as the same; and whatever it is, it can be
- * looked through. */
+/* Any bytes as a data directory: one segment, and perhaps a snapshot of its index. All checksums are put right first, else
+ * nothing behind the first would ever be reached. What opens is a whole index, and opens again as the same; and whatever it
+ * is, it can be looked through. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

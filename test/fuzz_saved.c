@@ -1,5 +1,5 @@
-/* Any bytes as the state that a node finds on its disk (the records' names are those of struct node_options): either it is refused, or
- * a node wakes with it whose invariants hold, through its first steps too. */
+/* Any bytes as the state that a node finds on its disk (the records' names are those of struct node_options): either it is
+ * refused, or a node wakes with it whose invariants hold, through its first steps too. */
 #include "base/check.h"
 #include "base/error.h"
 #include "core/node.h"

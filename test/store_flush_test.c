@@ -225,8 +225,8 @@ static void nobody_sees_a_flush_on_its_way(void **state)
     table_close(&t);
 }
 
-/* Right after a flush of all there is nothing, and then what is put: over old keys and new ones, whether the walk has come to them or
- * not. Only after a cut, when it is not known who is covered, a count waits for the end. */
+/* Right after a flush of all there is nothing, and then what is put: over old keys and new ones, whether the walk has come to
+ * them or not. Only after a cut, when it is not known who is covered, a count waits for the end. */
 static void counts_do_not_wait_for_a_walk(void **state)
 {
     struct table t;

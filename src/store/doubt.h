@@ -64,8 +64,8 @@ void doubt_clear(struct doubt *d, struct slice slots);
 /* Before a flush: puts what has changed into the group. */
 void doubt_put(struct doubt *d, const struct table *t, struct group *g);
 
-/* What was put may have arrived: then its entries are to be forgotten. idle: no group waits or is under way, so what has not arrived is
- * lost, and put again. */
+/* What was put may have arrived: then its entries are to be forgotten. idle: no group waits or is under way, so what has not
+ * arrived is lost, and put again. */
 void doubt_look(struct doubt *d, struct table *t, bool idle);
 
 /* Whether entries are being forgotten; goes on with that, through so many buckets at most. */

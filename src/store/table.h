@@ -149,8 +149,9 @@ void table_move(struct table *t, const struct record_view *v, const struct place
 /* Whether the newest record of a state stands in [from, to) of a segment. */
 bool table_state_stands(const struct table *t, const struct place *from, uint32_t to);
 
-/* The entries whose places are lost, as `lost` says of each, are as if nothing had been put there: in a slice of the arc t->walk.arc,
- * of so many buckets at most, from t->walk.bucket on, which goes on as index_visit's does. Returns how many it went through. */
+/* The entries whose places are lost, as `lost` says of each, are as if nothing had been put there: in a slice of the arc
+ * t->walk.arc, of so many buckets at most, from t->walk.bucket on, which goes on as index_visit's does. Returns how many it
+ * went through. */
 uint32_t table_forget(struct table *t, uint32_t buckets, bool (*lost)(void *arg, const struct place *at), void *arg);
 
 /* ---- Reads ---- */

@@ -1,9 +1,9 @@
 /* table_read.c: questions, in the order in which they came, and their answers as far as memory goes.
  *
- * A question waits until the owner asks for its answer, so that look-ups of many keys can be made at once (table.h says why); it
- * is answered by what is visible then, not when it was asked. Only a count may be overtaken: it waits for a burial that does not
- * know whom it has yet to come to, or it would count the dead. The bytes that a question brought lie in table.keys until the queue is empty and the next one comes: so what
- * an answer points to lives until the next call. */
+ * A question waits until the owner asks for its answer, so that look-ups of many keys can be made at once (table.h says why);
+ * it is answered by what is visible then, not when it was asked. Only a count may be overtaken: it waits for a burial that
+ * does not know whom it has yet to come to, or it would count the dead. The bytes that a question brought lie in table.keys
+ * until the queue is empty and the next one comes: so what an answer points to lives until the next call. */
 #include "store/table_inner.h"
 
 #include <stdlib.h>
