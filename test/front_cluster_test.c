@@ -1,0 +1,185 @@
+/* What is said of the cluster: MEMBERS, RING, REPAIR, BACKUP, WHERE, HINTS, STATUS. */
+#include "front_one.h"
+
+static void members_fields(struct fixture *f)
+{
+    assert_int_equal(parse(f, "MEMBERS")->count, 3);
+    assert_text(field(f, 1, "id"), "00000000000000a1");
+    assert_text(field(f, 1, "name"), "a");
+    assert_text(field(f, 1, "addr"), "127.0.0.1:7400");
+    assert_text(field(f, 1, "state"), "alive");
+    assert_int_equal(field(f, 1, "self")->integer, 1);
+    assert_int_equal(field(f, 1, "since_ms")->integer, 1500);
+    assert_int_equal(field(f, 1, "places")->integer, 4);
+    uint32_t b = resp_after(&f->reply, 1), c = resp_after(&f->reply, b);
+    assert_text(field(f, b, "state"), "joining");
+    assert_text(field(f, c, "state"), "dead");
+    assert_text(field(f, c, "zone"), "z");
+    assert_int_equal(field(f, c, "incarnation")->integer, 3);
+    assert_int_equal(field(f, c, "firsts")->integer, 2);
+    assert_int_equal(field(f, c, "weight")->integer, 100);
+}
+
+static void test_members(void **state)
+{
+    struct fixture *f = *state;
+    members_fields(f);
+    ask(f, "HELLO 3");
+    members_fields(f);
+    assert_int_equal(f->reply.v[1].type, RESP_MAP);
+    assert_int_equal(field(f, 1, "self")->type, RESP_BOOLEAN);
+}
+
+static void test_ring(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, "HELLO 3");
+    parse(f, "RING");
+    assert_int_equal(field(f, 0, "epoch")->integer, 7);
+    assert_int_equal(field(f, 0, "vnodes")->integer, 4);
+    assert_int_equal(field(f, 0, "w")->integer, 2);
+    assert_int_equal(field(f, 0, "members")->count, 2); /* b is not in the layout */
+    assert_text(field(f, (uint32_t)(field(f, 0, "members") - f->reply.v) + 1, "share"), "50.00%");
+    parse(f, "RING vnodes");
+    assert_int_equal(f->reply.v[0].count, 4);
+    assert_int_equal(field(f, 1, "first_slot")->integer, 0);
+    assert_int_equal(field(f, 1, "last_slot")->integer, 4095);
+    assert_text(field(f, 1, "owners") + 1, "a");
+    assert_text(field(f, 1, "owners") + 2, "c");
+    assert_int_equal(field(f, 1, "synced_ms")->integer, 1500);
+    assert_int_equal(field(f, (uint32_t)(field(f, 1, "synced_ms") - f->reply.v) + 1, "synced_ms")->type, RESP_NULL);
+    expect(f, "RING nonsense", "-ERR syntax error, it is RING [VNODES]\r\n");
+}
+
+static void test_repair(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, "HELLO 3");
+    parse(f, "REPAIR");
+    assert_int_equal(field(f, 0, "comparisons")->integer, REPAIR_ALL);
+    assert_int_equal(field(f, 0, "running")->type, RESP_BOOLEAN);
+    assert_int_equal(field(f, 0, "received")->integer, 7);
+    parse(f, "REPAIR status");
+    assert_int_equal(field(f, 0, "comparisons")->integer, REPAIR_NONE);
+    parse(f, "REPAIR 17");
+    assert_int_equal(field(f, 0, "comparisons")->integer, 17);
+    expect(f, "REPAIR -1", "-ERR no vnode '-1': it is REPAIR [vnode|STATUS], with a vnode from RING VNODES\r\n");
+    expect(f, "REPAIR 16384", "-ERR no vnode '16384': it is REPAIR [vnode|STATUS], with a vnode from RING VNODES\r\n");
+    expect(f, "REPAIR x", "-ERR no vnode 'x': it is REPAIR [vnode|STATUS], with a vnode from RING VNODES\r\n");
+    expect(f, "REPAIR 1 2", "-ERR syntax error, it is REPAIR [vnode|STATUS], with a vnode from RING VNODES\r\n");
+    f->toy.error = ERR_REFUSED;
+    expect(f, "REPAIR 17", "-ERR this node is no owner of that vnode, or there is none of that number (see RING VNODES)\r\n");
+}
+
+static void test_backup(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, "HELLO 3");
+    parse(f, "BACKUP /var/backups/monday");
+    assert_text(field(f, 0, "state"), "running");
+    assert_text(field(f, 0, "path"), "/var/backups/monday");
+    assert_int_equal(field(f, 0, "files")->integer, 3);
+    assert_int_equal(field(f, 0, "bytes")->integer, 70);
+    parse(f, "BACKUP status"); /* asks for nothing to be made */
+    assert_text(field(f, 0, "path"), "");
+    expect(f, "BACKUP", "-ERR wrong number of arguments for 'backup' command\r\n");
+    f->toy.error = ERR_LOADING;
+    expect(f, "BACKUP /x", "-LOADING covey is still looking for its peers; nothing was read; try again\r\n");
+}
+
+static void test_where(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, "HELLO 3");
+    parse(f, "WHERE foo");
+    assert_int_equal(field(f, 0, "slot")->integer, 12182);
+    uint32_t a = (uint32_t)(field(f, 0, "owners") - f->reply.v) + 1, c = resp_after(&f->reply, a);
+    assert_text(field(f, a, "name"), "a");
+    assert_text(field(f, a, "holds"), "value");
+    assert_text(field(f, a, "stamp"), "1700000000000.3");
+    assert_text(field(f, a, "writer"), "00000000000000c1");
+    assert_text(field(f, a, "digest"), "000000000000000d");
+    assert_text(field(f, c, "state"), "dead");
+    assert_text(field(f, c, "holds"), "no answer");
+    assert_text(field(f, c, "stamp"), "");
+}
+
+static void test_hints(void **state)
+{
+    struct fixture *f = *state;
+    parse(f, "HINTS");
+    assert_int_equal(f->reply.v[0].type, RESP_ARRAY);
+    assert_int_equal(f->reply.v[0].count, 1);
+    assert_text(field(f, 1, "id"), "00000000000000c1");
+    assert_text(field(f, 1, "name"), "c");
+    assert_text(field(f, 1, "state"), "dead");
+    assert_int_equal(field(f, 1, "waiting")->integer, 12);
+    assert_int_equal(field(f, 1, "bytes")->integer, 3456);
+    assert_int_equal(field(f, 1, "kept")->integer, 20);
+    assert_int_equal(field(f, 1, "replayed")->integer, 7);
+    assert_int_equal(field(f, 1, "dropped")->integer, 1);
+}
+
+static void test_status(void **state)
+{
+    struct fixture *f = *state;
+    parse(f, "STATUS");
+    assert_text(field(f, 0, "verdict"), "healthy: 3 of 3 replicas everywhere, any 1 node may die");
+    assert_text(field(f, 0, "warning"), "");
+    assert_text(field(f, 0, "cluster"), "cc000000000000000000000000000000");
+    assert_text(field(f, 0, "node"), "00000000000000a1");
+    assert_int_equal(field(f, 0, "code")->integer, 0);
+    static const char *const others[] = {"n",        "w",       "r",     "members", "alive",     "vnodes", "unavailable",
+                                         "degraded", "may_die", "epoch", "forming", "in_flight", "hints"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        assert_int_equal(field(f, 0, others[i])->type, RESP_INTEGER);
+}
+
+static void assert_verdict(struct fixture *f, const char *verdict, int code, const char *warning)
+{
+    parse(f, "STATUS");
+    assert_text(field(f, 0, "verdict"), verdict);
+    assert_int_equal(field(f, 0, "code")->integer, code);
+    assert_text(field(f, 0, "warning"), warning);
+}
+
+static void test_verdicts(void **state)
+{
+    struct fixture *f = *state;
+    struct status_info *i = &f->toy.status;
+    i->forming = true;
+    assert_verdict(f, "changing: 3 of 3 replicas everywhere, any 1 node may die; a new layout is being agreed", 1, "");
+    i->forming = false;
+    i->verdict = VERDICT_DEGRADED;
+    assert_verdict(f, "changing: 3 of 3 replicas everywhere, any 1 node may die; not every member has adopted the layout yet", 1,
+                   "");
+    i->degraded = 700;
+    i->may_die = 0;
+    assert_verdict(
+        f, "degraded: 700 of 1024 vnodes have fewer than 3 live owners; every key can be read and written, no more node may die",
+        1, "");
+    i->unavailable = 300;
+    assert_verdict(f, "degraded: 300 of 1024 vnodes have fewer than 2 live owners: their keys cannot be written or read now", 1,
+                   "");
+    *i = (struct status_info){.verdict = VERDICT_DEGRADED, .n_wanted = 3, .n = 2, .w = 2, .r = 1, .members = 2, .vnodes = 1024};
+    assert_verdict(f, "degraded: 2 of 3 replicas everywhere, no node may die; more members are needed", 1,
+                   "with 2 members no writer's death is survived: the promise starts at three");
+    i->unavailable = 1024;
+    assert_verdict(f, "degraded: 1024 of 1024 vnodes have fewer than 2 live owners: their keys cannot be written now", 1,
+                   "with 2 members no writer's death is survived: the promise starts at three");
+    *i = (struct status_info){.verdict = VERDICT_DEGRADED, .n_wanted = 3, .n = 1, .w = 1, .r = 1, .members = 1, .vnodes = 1024};
+    assert_verdict(f, "degraded: 1 of 3 replicas everywhere, no node may die; more members are needed", 1,
+                   "with 1 member its disk is the only copy: the promise starts at three");
+    *i = (struct status_info){.verdict = VERDICT_LOADING};
+    assert_verdict(f, "loading: this node has not found its peers yet, or they have not taken it in", 2, "");
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(test_members), TEST(test_ring),  TEST(test_repair), TEST(test_backup),
+        TEST(test_where),   TEST(test_hints), TEST(test_status), TEST(test_verdicts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
