@@ -124,6 +124,8 @@ static int settle(struct restoring *r)
     while (store_reap(r->store, &done))
         error = done.error && !error ? done.error : error;
     r->waiting = 0;
+    if (error == ERR_NO_SPACE)
+        return fail(r, error, "the disk is full: free some space, or name a directory on another disk with --data");
     return error ? fail(r, error, error_sentence(error)) : 0;
 }
 
