@@ -1,12 +1,12 @@
-/* log_tend.c: what a log does beside reads and writes, once a turn: a step of the backup, a slice of the burial and of the
- * upkeep, and what these need of the log itself.
+/* log_tend.c: what a log does beside reads and writes, once a turn: a step of the backup, slices of the burial, of
+ * forgetting lost records and of the upkeep, and what these need of the log itself.
  *
  * **The list.** A segment whose records count no more may go only when a list of the segments without it is durable: a start
  * can then tell a segment that went from one that was lost. The list is a state record of the log's own, put like any other
  * record, so that it is ordered with them; there is one on its way at most, and the upkeep is told whether it arrived.
  *
  *     upkeep wants one --> put (list_serial is its serial) --> held at that serial: durable
- *                                                         \-> no group is out, and not held: lost, the upkeep asks again
+ *                                                         \-> no group is out, and not held: lost, the upkeep is told
  *
  * **A fresh segment.** When puts are refused (log_write.c), or a full disk needs the active segment ended, the upkeep makes
  * another. The log moves to it when nothing is under way in the old one: no group is out, and the committer owes it no sync. */
