@@ -293,6 +293,39 @@ static void kinds_of_later_releases_are_refused(void **state)
         "log: " #test, test, setup_log, teardown, NULL \
     }
 
+static void the_values_asked_for_next_are_known(void **state)
+{
+    struct table t;
+    struct group g;
+    struct store_result out;
+    struct index_item place;
+    struct version v[INDEX_FETCH];
+    const struct record a = value_record(SLICE("a"), SLICE("1"), 11), b = value_record(SLICE("b"), SLICE("2"), 12),
+                        c = value_record(SLICE("c"), SLICE("3"), 13);
+    (void)state;
+    assert_int_equal(table_init(&t, 1), 0);
+    group_init(&g);
+    table_put(&t, &g, 1, &a, PUT_FROM_ANYBODY);
+    table_put(&t, &g, 2, &b, PUT_FROM_ANYBODY);
+    table_put(&t, &g, 3, &c, PUT_FROM_ANYBODY);
+    assert_true(table_settle(&t, &g));
+    table_publish(&t, &g, 0, 0);
+    table_get(&t, 4, a.key, GET_VALUE);
+    assert_int_equal(table_expect(&t, v), 0); /* one alone is as well looked up when it is answered */
+    table_get(&t, 5, b.key, GET_DIGEST);
+    table_get(&t, 6, SLICE("absent"), GET_VALUE);
+    table_get(&t, 7, c.key, GET_VALUE);
+    assert_int_equal(table_expect(&t, v), 2);
+    assert_int_equal(v[0].stamp, 11);
+    assert_int_equal(v[1].stamp, 13);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(table_expect(&t, v), 0);
+        assert_int_not_equal(table_question(&t, &out, &place), 0);
+    }
+    group_close(&g);
+    table_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -303,6 +336,7 @@ int main(void)
         BOTH(pending_puts_of_one_key),
         BOTH(what_was_taken_is_told_from_what_never_was),
         cmocka_unit_test(a_memory_of_puts),
+        cmocka_unit_test(the_values_asked_for_next_are_known),
         cmocka_unit_test(what_could_not_be_stored_is_forgotten_again_and_again),
         BOTH(large_and_compressible),
         BOTH(counts_live_keys_per_vnode),

@@ -2,6 +2,13 @@
 
 #include <stdlib.h>
 
+#include "base/fetch.h"
+
+enum {
+    LINE = 64,        /* bytes of a line of the processor's cache, */
+    LINES_FETCHED = 4 /* and how many of a value are asked for: the processor sees by itself how a longer one goes on */
+};
+
 void cache_init(struct cache *c)
 {
     *c = (struct cache){0};
@@ -29,6 +36,19 @@ bool cache_find(const struct cache *c, const struct version *v, uint32_t n, stru
         return false;
     *value = slice_of(c->ring + s->at % CACHE_RING, n);
     return true;
+}
+
+void cache_fetch(const struct cache *c, const struct version *v, unsigned n)
+{
+    if (!c->slot)
+        return;
+    for (unsigned i = 0; i < n; i++)
+        fetch_line(slot_of(c, &v[i]));
+    for (unsigned i = 0; i < n; i++) {
+        const struct cache_slot *s = slot_of(c, &v[i]);
+        for (uint32_t at = 0; s->stamp == v[i].stamp && at < s->n && at < LINES_FETCHED * LINE; at += LINE)
+            fetch_line(c->ring + (s->at + at) % CACHE_RING);
+    }
 }
 
 static bool cache_make(struct cache *c)

@@ -33,6 +33,9 @@ void cache_close(struct cache *c);
 /* The value of that version and size, if it is there: it lives until the next cache_keep. */
 bool cache_find(const struct cache *c, const struct version *v, uint32_t n, struct slice *value);
 
+/* Asks the processor's cache for what cache_find will touch for some versions, their misses side by side. */
+void cache_fetch(const struct cache *c, const struct version *v, unsigned n);
+
 /* Keeps a copy of a value. Does nothing for one that is too large, or while memory is out. */
 void cache_keep(struct cache *c, const struct version *v, struct slice value);
 

@@ -62,6 +62,8 @@ static bool next_question(struct log *l, struct store_result *out)
 {
     while (!reader_full(&l->reader)) {
         struct index_item place;
+        struct version expected[INDEX_FETCH];
+        cache_fetch(&l->cache, expected, table_expect(&l->table, expected));
         int got = table_question(&l->table, out, &place);
         if (got != 2)
             return got == 1;

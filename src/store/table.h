@@ -172,6 +172,10 @@ void table_held(struct table *t, uint64_t token, struct slice entries);
 /* The next answer of a put; false when there is none. */
 bool table_answer(struct table *t, struct store_result *out);
 
+/* The versions of the values that the questions at the head ask for, INDEX_FETCH of them at most, for whoever has something of
+ * them to bring into the processor's cache. 0 when there are few, or those told last are not all answered. */
+unsigned table_expect(struct table *t, struct version *v);
+
 /* Answers the oldest question as far as memory goes: 1 when *out is complete, 0 when there is no question, and 2 when the value
  * must still be read from *place; then the caller reads it, or keeps what it needs and answers later (out->record.key lives
  * until the next question). */

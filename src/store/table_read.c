@@ -151,6 +151,22 @@ static bool answer_get(struct table *t, const struct question *q, struct store_r
     return q->wants == GET_VALUE && item.value_n > 0;
 }
 
+unsigned table_expect(struct table *t, struct version *v)
+{
+    unsigned n = 0;
+    if (t->fetched > 0 || t->questions.n - t->questions.head < 2)
+        return 0;
+    fetch_questions(t);
+    for (uint32_t i = 0; i < t->fetched; i++) {
+        const struct question *q = queue_at(&t->questions, i);
+        struct index_key k = question_key(t, q);
+        struct index_spot spot;
+        if (q->kind == STORE_GET_DONE && q->wants == GET_VALUE && index_find(&t->index, &k, &spot))
+            v[n++] = index_get(&t->index, &spot).version;
+    }
+    return n;
+}
+
 /* Takes the oldest question, counts that must wait aside. */
 static bool next_question(struct table *t, struct question *q)
 {
