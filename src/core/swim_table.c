@@ -284,7 +284,7 @@ bool swim_member_describe(struct swim *s, struct swim_member *m, struct slice na
 struct swim_member *swim_member(const struct swim *s, uint64_t id)
 {
     struct swim_member *m = NULL;
-    HASH_FIND(hh, s->by_id, &id, sizeof id, m);
+    HASH_FIND_BYHASHVALUE(hh, s->by_id, &id, sizeof id, (unsigned)id, m); /* ids are random: their low bits are a hash */
     return m;
 }
 
@@ -328,7 +328,7 @@ static struct swim_member *member_new(struct swim *s, uint64_t id, uint64_t inca
     m->since_ms = s->now_ms;
     m->timer_at = m->list_at = SWIM_NOWHERE;
     m->sketch = true;
-    HASH_ADD(hh, s->by_id, id, sizeof id, m);
+    HASH_ADD_BYHASHVALUE(hh, s->by_id, id, sizeof id, (unsigned)id, m);
     if (!m->hh.tbl) {
         free(m);
         return NULL;
