@@ -43,10 +43,11 @@ static void rot_record(struct world *w, uint32_t i, uint64_t seed)
     struct mem_disk kept;
     struct damage_finding found;
     mem_disk_copy(&kept, &s->disk);
-    if (!mem_damage(&s->disk, seed, &found) || !atlas_strike(&w->atlas, i, vnodes_of(w, &found, set)))
+    bool damaged = mem_damage(&s->disk, seed, &found);
+    if (damaged && !atlas_strike(&w->atlas, i, vnodes_of(w, &found, set)))
         memcpy(s->disk.synced.p, kept.synced.p, kept.synced.n);
-    else if (found.size == 0) /* what is written behind it may yet show where it ends: then its own vnode alone is doubted */
-        atlas_silent(&w->atlas, i);
+    else if (damaged && found.size == 0)
+        atlas_silent(&w->atlas, i); /* what is written behind may yet show where it ends: then its own vnode alone is doubted */
     mem_disk_close(&kept);
 }
 
