@@ -118,15 +118,17 @@ static int recall_reached(struct reach *r, struct slice in)
     return marks_sound(r) ? 0 : ERR_BAD_MESSAGE;
 }
 
-/* This boot begins where the log ends now. Before the last one began, when a copy of the record outlived the log behind it: the
- * lift is as great as it must be for begins not to fall, and who heard the last boot tells what is missing. */
+/* This boot begins where the log ends now. Where a copy of the record outlived the log behind it, boots before began behind that
+ * end: what they, and the one before them, put there is gone, and whoever heard of it must be found right. */
 static void begin(struct reach *r)
 {
-    if (r->own_n > 0 && r->position + r->lift < r->own[r->own_n - 1].at)
-        r->lift = r->own[r->own_n - 1].at - r->position;
+    uint64_t end = r->position + r->lift;
+    for (unsigned i = 0; i < r->own_n; i++)
+        if (r->own[i].at > end)
+            r->own[i].at = end;
     if (r->own_n == REACH_BOOTS)
         memmove(r->own, r->own + 1, --r->own_n * sizeof *r->own);
-    r->own[r->own_n++] = (struct reach_boot){r->boot, r->position + r->lift};
+    r->own[r->own_n++] = (struct reach_boot){r->boot, end};
     r->unsaved = true;
 }
 
