@@ -21,6 +21,15 @@ static inline void bit_clear(uint8_t *bits, size_t i)
     bits[i / 8] &= (uint8_t) ~(1 << i % 8);
 }
 
+/* How many of eight things are in a set. */
+static inline unsigned bits_count(uint8_t set)
+{
+    unsigned n = 0;
+    for (; set; set &= (uint8_t)(set - 1))
+        n++;
+    return n;
+}
+
 /* Also for what would be said too often: it is said at counts 1, 2, 4, 8 ... */
 static inline bool power_of_two(uint64_t n)
 {

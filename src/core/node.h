@@ -159,7 +159,8 @@ int node_check_hello(struct node *n, const struct msg_hello *theirs, struct buf 
 /* A process of that boot says, from that address, that it is that member. */
 enum twin_verdict node_knock(struct node *n, uint64_t id, uint64_t boot, struct addr addr);
 
-/* False until the node is part of a layout and has met enough of its peers: the world answers clients -LOADING. */
+/* False until the node is part of a layout and has met W-1 of its peers; one that was here before also waits for the others that
+ * may live, NODE_MEET_MS at most (node_peers.c). Until then the world answers clients -LOADING; once true it stays so. */
 bool node_ready(const struct node *n);
 
 /* One member as clients are shown it; places and firsts are left 0. Slices live as long as the view's. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/array.h"
+#include "base/bits.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "base/limits.h"
@@ -125,10 +126,7 @@ void refused_left(struct refused *f, bool failed)
 
 bool refused_by(const struct refused_entry *e, unsigned quorum)
 {
-    unsigned n = 0;
-    for (unsigned place = 0; place < REPLICAS_MAX; place++)
-        n += e->by >> place & 1;
-    return n >= quorum;
+    return bits_count(e->by) >= quorum;
 }
 
 bool refused_any(const struct refused *f, uint16_t vnode, unsigned quorum)

@@ -137,14 +137,6 @@ bool repair_healed(struct repair *r, struct slice *slots)
     return true;
 }
 
-static unsigned bits(uint8_t set)
-{
-    unsigned n = 0;
-    for (; set; set &= (uint8_t)(set - 1))
-        n++;
-    return n;
-}
-
 static unsigned place_of_peer(const struct repair *r, uint16_t vnode)
 {
     unsigned place = 0;
@@ -157,7 +149,7 @@ static unsigned place_of_peer(const struct repair *r, uint16_t vnode)
 static void end_if_through(struct repair *r, uint16_t vnode)
 {
     const struct layout *l = r->layout;
-    if (!r->recovering[vnode] || (bits(r->sources[vnode]) < l->r && bits(r->met[vnode]) < l->n - 1u))
+    if (!r->recovering[vnode] || (bits_count(r->sources[vnode]) < l->r && bits_count(r->met[vnode]) < l->n - 1u))
         return;
     if (refused_any(&r->refused, vnode, l->r))
         return;
