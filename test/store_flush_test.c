@@ -187,6 +187,19 @@ static void walk_to_the_end(struct table *t)
     assert_int_equal(answered(t), HELD - FLUSHED + 2);
 }
 
+/* A table that holds key 1 to HELD, stamped with their numbers. */
+static void fill(struct table *t)
+{
+    struct store_result out;
+    char key[32];
+    assert_int_equal(table_init(t, 1), 0);
+    assert_int_equal(table_cut(t, 4), 0);
+    for (unsigned i = 1; i <= HELD; i++) {
+        struct record r = value_record(numbered(key, "key", i), SLICE("v"), i);
+        assert_true(put_through(t, &r, &out) && out.error == 0);
+    }
+}
+
 static void nobody_sees_a_flush_on_its_way(void **state)
 {
     struct table t;
@@ -194,12 +207,7 @@ static void nobody_sees_a_flush_on_its_way(void **state)
     struct index_item place;
     char key[32];
     (void)state;
-    assert_int_equal(table_init(&t, 1), 0);
-    assert_int_equal(table_cut(&t, 4), 0);
-    for (unsigned i = 1; i <= HELD; i++) {
-        struct record r = value_record(numbered(key, "key", i), SLICE("v"), i);
-        assert_true(put_through(&t, &r, &out) && out.error == 0);
-    }
+    fill(&t);
     struct record flush = flush_record(FLUSHED);
     assert_true(put_through(&t, &flush, &out)); /* it is answered before the walk */
     assert_int_equal(out.error, ERR_SUPERSEDED);
@@ -234,12 +242,7 @@ static void counts_do_not_wait_for_a_walk(void **state)
     struct index_item place;
     char key[32];
     (void)state;
-    assert_int_equal(table_init(&t, 1), 0);
-    assert_int_equal(table_cut(&t, 4), 0);
-    for (unsigned i = 1; i <= HELD; i++) {
-        struct record r = value_record(numbered(key, "key", i), SLICE("v"), i);
-        assert_true(put_through(&t, &r, &out) && out.error == 0);
-    }
+    fill(&t);
     struct record flush = flush_record(HELD);
     assert_true(put_through(&t, &flush, &out) && out.error == 0);
     assert_int_equal(counted(&t), 0);
