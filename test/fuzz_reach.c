@@ -3,21 +3,11 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "core/reach.h"
-#include "wire/bytes.h"
+#include "fuzz_piece.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { SELF = 1 };
-
-/* A piece of the input: u16 length, and as many bytes, or as many as there are. */
-static struct slice piece(struct slice *in)
-{
-    size_t n = in->n >= 2 ? get_u16(in->p) : 0, head = in->n >= 2 ? 2 : in->n;
-    n = n > in->n - head ? in->n - head : n;
-    struct slice got = slice_of(in->p + head, n);
-    *in = slice_of(in->p + head + n, in->n - head - n);
-    return got;
-}
 
 static void check_again(struct reach *r)
 {
@@ -44,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct slice in = slice_of(data, size);
     struct reach r;
-    struct reach_options o = {.self = SELF, .boot = 77, .boots = piece(&in), .reached = piece(&in)};
+    struct reach_options o = {.self = SELF, .boot = 77, .boots = fuzz_piece(&in), .reached = fuzz_piece(&in)};
     o.position = 1000 * in.n;
     int error = reach_init(&r, &o);
     CHECK(error == 0 || error == ERR_BAD_MESSAGE);

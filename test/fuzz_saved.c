@@ -3,20 +3,17 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "core/node.h"
-#include "wire/bytes.h"
+#include "fuzz_piece.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { SELF = 1, START_MS = 1000, STEPS = 20 };
 
-/* A piece of the input: u16 length, and as many bytes, or as many as there are. */
+/* Any number will do as its serial. */
 static struct node_saved piece(struct slice *in)
 {
-    size_t n = in->n >= 2 ? get_u16(in->p) : 0, head = in->n >= 2 ? 2 : in->n;
-    n = n > in->n - head ? in->n - head : n;
-    struct node_saved got = {slice_of(in->p + head, n), n};
-    *in = slice_of(in->p + head + n, in->n - head - n);
-    return got;
+    struct slice got = fuzz_piece(in);
+    return (struct node_saved){got, got.n};
 }
 
 static struct node_options options_of(struct slice in)

@@ -137,7 +137,8 @@ static inline void store_flush(struct store *s)
     s->vtable->flush(s);
 }
 
-/* The next finished result, false when there is none now. */
+/* The next finished result, false when there is none now. Reap until then in each turn: that call is also when the store looks
+ * after itself (a slice of a burial, of forgetting what was lost, of compaction). */
 static inline bool store_reap(struct store *s, struct store_result *out)
 {
     return s->vtable->reap(s, out);
