@@ -120,7 +120,7 @@ static bool step_result(struct world *w, uint32_t i)
         ev.kind = EV_STORED;
         ev.stored.token = r.token;
         ev.stored.error = r.error;
-        ev.stored.reach_ms = r.reach_ms;
+        ev.stored.never_took = r.never_took;
         ev.stored.held = r.held;
     } else if (r.kind == STORE_GET_DONE) {
         ev.kind = EV_READ;
@@ -203,7 +203,6 @@ static bool step_requests(struct world *w, uint32_t i)
 static void plan_sync(struct world *w, uint32_t i)
 {
     struct sim_node *s = &w->node[i];
-    s->store->now_ms = world_now_ms(w);
     store_flush(s->store);
     hints_flush(s->hints);
     if (s->syncing || (!mem_syncing(s->store) && !hints_mem_syncing(s->hints)))

@@ -23,8 +23,7 @@ static void test_put_is_ok_at_w_acks(void **state)
     assert_non_null(replied(f));
     assert_int_equal(replied(f)->error, 0);
     assert_int_equal(replied(f)->token, 77);
-    begin(f, 0);
-    coord_stored(&f->coord, op, 0, &v, 0, &f->out); /* late: finds nothing */
+    own_put(f, op, 0, v); /* late: finds nothing */
     assert_int_equal(f->out.n, 0);
     assert_int_equal(coord_in_flight(&f->coord), 0);
 }
@@ -35,8 +34,7 @@ static void test_greater_version_makes_a_second_stamp(void **state)
     ask(f, OP_PUT, "k", "mine");
     uint64_t op = sent(f, B, MSG_PUT)->put.op;
     struct version first = sent(f, B, MSG_PUT)->put.record.version, held = above(first, 400);
-    begin(f, 1);
-    coord_stored(&f->coord, op, 0, &first, 0, &f->out);
+    own_put(f, op, 0, first);
     assert_null(replied(f));
     answer_put(f, B, op, ERR_SUPERSEDED, held); /* what is at B may be at C too, acknowledged before we began */
     assert_null(replied(f));
@@ -80,60 +78,119 @@ static void test_superseded_after_it_was_taken_is_an_ack(void **state)
     answer_put(f, B, op, 0, held); /* taken there, and superseded since */
     answer_put(f, C, op, ERR_SUPERSEDED, held);
     assert_null(replied(f));
-    begin(f, 0);
-    coord_stored(&f->coord, op, 0, &held, 0, &f->out);
+    own_put(f, op, 0, held);
     assert_int_equal(replied(f)->error, 0);
 }
 
-/* An owner does not answer, and the two others disagree. */
-static uint64_t contested(struct fixture *f, struct version *held)
+/* A took it, B refused it, and C does not answer. */
+static uint64_t contested(struct fixture *f, struct version *first, struct version *held)
 {
     ask(f, OP_PUT, "k", "mine");
     uint64_t op = sent(f, B, MSG_PUT)->put.op;
-    struct version first = sent(f, B, MSG_PUT)->put.record.version;
-    *held = above(first, 400);
-    begin(f, 1);
-    coord_stored(&f->coord, op, 0, &first, 0, &f->out);
+    *first = sent(f, B, MSG_PUT)->put.record.version;
+    *held = above(*first, 400);
+    own_put(f, op, 0, *first);
+    answer_put(f, B, op, ERR_SUPERSEDED, *held);
+    assert_null(replied(f));
     return op;
 }
 
-static void test_contested_and_young_is_stamped_again_when_nobody_is_awaited(void **state)
+static void expect_no_second_stamp(const struct fixture *f, const struct version *first)
 {
-    struct fixture *f = *state;
-    struct version held;
-    uint64_t op = contested(f, &held);
-    answer_put(f, B, op, ERR_SUPERSEDED, held);
-    assert_null(sent(f, B, MSG_PUT));
-    coord_peer(&f->coord, C, (struct addr){.family = 4, .port = 1}, MEMBER_DEAD);
-    begin(f, 1);
-    coord_tick(&f->coord, &f->out);
-    assert_null(replied(f));
-    assert_true(version_cmp(&sent(f, B, MSG_PUT)->put.record.version, &held) > 0);
+    for (unsigned i = 0; i < f->out.n; i++) {
+        const struct action *a = &f->out.action[i];
+        if (a->kind == ACT_SEND && a->send.message.kind == MSG_PUT)
+            assert_int_equal(version_cmp(&a->send.message.put.record.version, first), 0);
+        assert_false(a->kind == ACT_STORE_PUT && version_cmp(&a->put.record.version, first) != 0);
+    }
 }
 
-/* It refuses the stamp for its floor: it must not pass for a holder, neither for ALL nor for a hint. */
+static void tick(struct fixture *f, uint64_t later_ms)
+{
+    begin(f, later_ms);
+    coord_tick(&f->coord, &f->out);
+    coord_check(&f->coord);
+}
+
+/* C may be serving readers all the while, who saw ours at A and C: its silence is no answer, however short or long. */
+static void test_a_silent_owner_is_waited_for_whatever_the_time(void **state)
+{
+    struct fixture *f = *state;
+    struct version first, held;
+    uint64_t op = contested(f, &first, &held);
+    for (unsigned i = 0; i < 19; i++) {
+        tick(f, 100);
+        assert_null(replied(f));
+        expect_no_second_stamp(f, &first);
+    }
+    answer_put(f, C, op, 0, held); /* it took ours, and what superseded it */
+    assert_int_equal(replied(f)->error, 0);
+}
+
+static void test_silent_until_the_deadline_is_unknown(void **state)
+{
+    struct fixture *f = *state;
+    struct version first, held;
+    contested(f, &first, &held);
+    tick(f, 2000);
+    assert_int_equal(replied(f)->error, ERR_UNKNOWN_OUTCOME);
+    expect_no_second_stamp(f, &first);
+    const struct action *hint = acted(f, ACT_HINT_PUT);
+    assert_non_null(hint);
+    assert_int_equal(hint->hint.target, C);
+}
+
+static void test_nobody_left_to_answer_is_unknown(void **state)
+{
+    struct fixture *f = *state;
+    struct version first, held;
+    contested(f, &first, &held);
+    coord_peer(&f->coord, C, (struct addr){.family = 4, .port = 1}, MEMBER_DEAD);
+    tick(f, 1);
+    expect_no_second_stamp(f, &first);
+    assert_int_equal(replied(f)->error, ERR_UNKNOWN_OUTCOME);
+}
+
+/* They refuse the stamp for their floor: they must not pass for holders, and another stamp will do. */
 static void test_too_old_is_no_holder(void **state)
 {
     struct fixture *f = *state;
-    begin(f, 0);
-    struct request r = {.token = 77, .kind = OP_PUT, .level = LEVEL_ALL, .key = SLICE("k"), .value = SLICE("mine")};
-    coord_request(&f->coord, &r, &f->out);
+    ask(f, OP_PUT, "k", "mine");
     uint64_t op = sent(f, B, MSG_PUT)->put.op;
     struct version first = sent(f, B, MSG_PUT)->put.record.version, floor = above(first, 400);
-    begin(f, 1);
-    coord_stored(&f->coord, op, 0, &first, 0, &f->out);
-    answer_put(f, B, op, 0, first);
+    own_put(f, op, 0, first);
+    answer_put(f, B, op, ERR_TOO_OLD, floor);
+    assert_null(replied(f));
+    expect_no_second_stamp(f, &first);
     answer_put(f, C, op, ERR_TOO_OLD, floor);
     assert_null(replied(f));
     const struct message *again = sent(f, C, MSG_PUT);
     assert_non_null(again);
     struct version second = again->put.record.version;
     assert_true(version_cmp(&second, &floor) > 0);
-    begin(f, 1);
-    coord_stored(&f->coord, op, 0, &second, 0, &f->out);
-    answer_put(f, B, op, 0, second);
+    answer_put(f, C, op, ERR_TOO_OLD, floor); /* a late answer to the first stamp */
+    own_put(f, op, 0, second);
     assert_null(replied(f));
-    answer_put(f, C, op, 0, second);
+    answer_put(f, B, op, 0, second);
+    assert_int_equal(replied(f)->error, 0);
+}
+
+/* The floor has risen again meanwhile. */
+static void test_too_old_again_is_stamped_again(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, OP_PUT, "k", "mine");
+    uint64_t op = sent(f, B, MSG_PUT)->put.op;
+    struct version last = sent(f, B, MSG_PUT)->put.record.version;
+    for (unsigned i = 0; i < 3; i++) {
+        struct version floor = above(last, 400);
+        answer_put(f, B, op, ERR_TOO_OLD, floor);
+        answer_put(f, C, op, ERR_TOO_OLD, floor);
+        last = sent(f, B, MSG_PUT)->put.record.version;
+        assert_true(version_cmp(&last, &floor) > 0);
+    }
+    answer_put(f, B, op, 0, last);
+    answer_put(f, C, op, 0, last);
     assert_int_equal(replied(f)->error, 0);
 }
 
@@ -144,8 +201,7 @@ static void test_one_answer_is_not_enough_for_a_second_stamp(void **state)
     ask(f, OP_PUT, "k", "mine");
     uint64_t op = sent(f, B, MSG_PUT)->put.op;
     struct version held = above(sent(f, B, MSG_PUT)->put.record.version, 400);
-    begin(f, 1);
-    coord_stored(&f->coord, op, ERR_SUPERSEDED, &held, reach_ms, &f->out);
+    own_put(f, op, ERR_SUPERSEDED, held);
     coord_peer(&f->coord, B, (struct addr){.family = 4, .port = 1}, MEMBER_DEAD);
     coord_peer(&f->coord, C, (struct addr){.family = 4, .port = 1}, MEMBER_DEAD);
     begin(f, 1);
@@ -154,96 +210,193 @@ static void test_one_answer_is_not_enough_for_a_second_stamp(void **state)
     assert_int_equal(replied(f)->error, ERR_UNKNOWN_OUTCOME);
 }
 
-static void test_contested_and_old_is_unknown(void **state)
-{
-    struct fixture *f = *state;
-    struct version held;
-    uint64_t op = contested(f, &held);
-    begin(f, 1100);
-    answer_put(f, B, op, ERR_SUPERSEDED, held);
-    assert_null(replied(f));
-    coord_peer(&f->coord, C, (struct addr){.family = 4, .port = 1}, MEMBER_DEAD);
-    begin(f, 1);
-    coord_tick(&f->coord, &f->out);
-    assert_null(sent(f, B, MSG_PUT));
-    assert_int_equal(replied(f)->error, ERR_UNKNOWN_OUTCOME);
-}
-
-/* Ours was visible for a while before the greater version was heard of, and may have been read: C has to say. */
-static void test_contested_late_waits_for_the_silent(void **state)
-{
-    struct fixture *f = *state;
-    struct version held;
-    uint64_t op = contested(f, &held);
-    begin(f, 320);
-    answer_put(f, B, op, ERR_SUPERSEDED, held);
-    begin(f, 300);
-    coord_tick(&f->coord, &f->out);
-    assert_null(replied(f));
-    assert_null(sent(f, B, MSG_PUT));
-    answer_put(f, C, op, 0, held); /* it took ours, from a read's repair, and what superseded it */
-    assert_int_equal(replied(f)->error, 0);
-}
-
-/* It was started since, say, and may have taken ours before. */
+/* It has taken so much since that it cannot say whether it took ours. */
 static void test_what_an_owner_forgot_makes_no_second_stamp(void **state)
-{
-    struct fixture *f = *state;
-    struct version held;
-    uint64_t op = contested(f, &held);
-    begin(f, 10);
-    reach_ms = 5;
-    answer_put(f, B, op, ERR_SUPERSEDED, held);
-    reach_ms = 10000;
-    answer_put(f, C, op, ERR_SUPERSEDED, held);
-    assert_null(sent(f, B, MSG_PUT));
-    assert_int_equal(replied(f)->error, ERR_UNKNOWN_OUTCOME);
-}
-
-/* B lost its disk, and with it perhaps what C has and ours must outbid. */
-static void test_an_owner_that_lost_its_disk_does_not_outvote_another(void **state)
 {
     struct fixture *f = *state;
     ask(f, OP_PUT, "k", "mine");
     uint64_t op = sent(f, B, MSG_PUT)->put.op;
     struct version first = sent(f, B, MSG_PUT)->put.record.version, held = above(first, 400);
-    begin(f, 1);
-    coord_stored(&f->coord, op, 0, &first, 0, &f->out);
-    answer_put(f, B, op, ERR_RECOVERING, first);
-    assert_null(replied(f));
+    own_put(f, op, 0, first);
+    forgetful = true;
+    answer_put(f, B, op, ERR_SUPERSEDED, held);
+    forgetful = false;
     answer_put(f, C, op, ERR_SUPERSEDED, held);
+    expect_no_second_stamp(f, &first);
+    assert_int_equal(replied(f)->error, ERR_UNKNOWN_OUTCOME);
+}
+
+/* The process that answers does not know what the one before it took, and showed to readers. */
+static void restarted(struct fixture *f, bool noticed)
+{
+    ask(f, OP_PUT, "k", "mine");
+    uint64_t op = sent(f, B, MSG_PUT)->put.op;
+    struct version first = sent(f, B, MSG_PUT)->put.record.version, held = above(first, 400);
+    own_put(f, op, 0, first);
+    begin(f, 1);
+    if (noticed)
+        coord_link(&f->coord, B, 0);
+    coord_link(&f->coord, B, BOOT + 1);
+    coord_tick(&f->coord, &f->out);
+    assert_non_null(sent(f, B, MSG_PUT));
+    answer_put(f, B, op, ERR_SUPERSEDED, held);
+    answer_put(f, C, op, ERR_SUPERSEDED, held);
+    expect_no_second_stamp(f, &first);
+    assert_int_equal(replied(f)->error, ERR_UNKNOWN_OUTCOME);
+}
+
+static void test_the_word_of_a_restarted_owner_is_not_taken(void **state)
+{
+    restarted(*state, true);
+}
+
+/* Its new stream came up before the old one was known to be broken. */
+static void test_a_new_process_is_known_by_its_boot(void **state)
+{
+    restarted(*state, false);
+}
+
+/* B took it and is recovering: it may be read again, and show ours, before a second stamp reaches it. */
+static void test_taken_while_recovering_is_not_never_taken(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, OP_PUT, "k", "mine");
+    uint64_t op = sent(f, B, MSG_PUT)->put.op;
+    struct version first = sent(f, B, MSG_PUT)->put.record.version, held = above(first, 400);
+    own_put(f, op, 0, first);
+    recovering = true;
+    answer_put(f, B, op, 0, first);
+    recovering = false;
+    assert_null(replied(f)); /* it may have lost a greater version that was acknowledged */
+    answer_put(f, C, op, ERR_SUPERSEDED, held);
+    expect_no_second_stamp(f, &first);
+    assert_int_equal(replied(f)->error, ERR_UNKNOWN_OUTCOME);
+}
+
+/* B lost its disk, and with it perhaps the greatest version that was acknowledged, which C has. */
+static void test_what_a_recovering_owner_holds_is_not_all_to_be_outbid(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, OP_PUT, "k", "mine");
+    uint64_t op = sent(f, B, MSG_PUT)->put.op;
+    struct version first = sent(f, B, MSG_PUT)->put.record.version;
+    own_put(f, op, ERR_SUPERSEDED, above(first, 100));
+    recovering = true;
+    answer_put(f, B, op, ERR_SUPERSEDED, above(first, 200));
+    recovering = false;
+    expect_no_second_stamp(f, &first);
+    answer_put(f, C, op, ERR_SUPERSEDED, above(first, 400));
+    assert_true(sent(f, B, MSG_PUT)->put.record.version.stamp > above(first, 400).stamp);
+}
+
+/* The same, and it is this node that finds out, after it asked its store, that it lost records. */
+static void test_an_own_disk_that_was_lost_does_not_outvote_others(void **state)
+{
+    struct fixture *f = *state;
+    static uint8_t lost[VNODES_MAX];
+    ask(f, OP_PUT, "k", "mine");
+    uint64_t op = sent(f, B, MSG_PUT)->put.op;
+    struct version first = sent(f, B, MSG_PUT)->put.record.version;
+    memset(lost, 1, sizeof lost);
+    coord_lost(&f->coord, lost);
+    own_put(f, op, 0, first);
+    answer_put(f, B, op, 0, first);
     assert_null(replied(f));
-    const struct message *again = sent(f, B, MSG_PUT);
-    assert_non_null(again);
-    struct version second = again->put.record.version;
-    assert_true(version_cmp(&second, &held) > 0);
-    answer_put(f, B, op, ERR_RECOVERING, second); /* the order is certain by now: it counts */
-    assert_null(replied(f));
-    answer_put(f, C, op, 0, second);
+    answer_put(f, C, op, 0, first);
     assert_int_equal(replied(f)->error, 0);
 }
 
-/* The same, and it is this node that lost its disk. */
-static void test_an_own_disk_that_was_lost_does_not_outvote_others(void **state)
+/* ---- Asking first ---- */
+
+/* A PUT asks R owners for their versions, and is stamped once, above them; what is greater then is an ack. */
+static void expect_asked_first(struct fixture *f, uint64_t answers)
+{
+    ask(f, OP_PUT, "k", "mine");
+    assert_null(replied(f));
+    assert_null(acted(f, ACT_STORE_PUT));
+    assert_null(sent(f, B, MSG_PUT));
+    const struct message *get = sent(f, answers, MSG_GET);
+    assert_non_null(get);
+    assert_int_equal(get->get.wants, GET_DIGEST);
+    uint64_t op = get->get.op;
+    struct version seen = {.stamp = (WALL_MS + 300) << 16, .node = B};
+    answer_own_read(f, op, (struct version){0}, "");
+    answer_get(f, answers, op, seen, "other", false);
+    const struct action *own = acted(f, ACT_STORE_PUT);
+    assert_non_null(own);
+    struct version ours = own->put.record.version;
+    assert_true(ours.stamp > seen.stamp);
+    assert_true(slice_eq(own->put.record.value, SLICE("mine")));
+    own_put(f, op, 0, ours);
+    assert_null(replied(f));
+    answer_put(f, answers, op, ERR_SUPERSEDED, above(ours, 400));
+    assert_int_equal(replied(f)->error, 0);
+}
+
+static void test_a_suspect_makes_a_write_ask_first(void **state)
+{
+    struct fixture *f = *state;
+    coord_peer(&f->coord, C, (struct addr){.family = 4, .port = 1}, MEMBER_SUSPECT);
+    expect_asked_first(f, B);
+}
+
+static void test_a_dead_owner_makes_a_write_ask_first(void **state)
+{
+    struct fixture *f = *state;
+    coord_peer(&f->coord, C, (struct addr){.family = 4, .port = 1}, MEMBER_DEAD);
+    expect_asked_first(f, B);
+}
+
+static void test_a_broken_stream_makes_a_write_ask_first(void **state)
+{
+    struct fixture *f = *state;
+    coord_link(&f->coord, B, 0);
+    expect_asked_first(f, C);
+}
+
+static void test_a_recovering_owner_makes_a_write_ask_first(void **state)
+{
+    struct fixture *f = *state;
+    coord_recovering(&f->coord, C, true);
+    expect_asked_first(f, B);
+}
+
+static void test_an_own_loss_makes_a_write_ask_first(void **state)
 {
     struct fixture *f = *state;
     static uint8_t lost[VNODES_MAX];
     memset(lost, 1, sizeof lost);
     coord_lost(&f->coord, lost);
     ask(f, OP_PUT, "k", "mine");
+    assert_null(sent(f, B, MSG_PUT));
+    assert_non_null(acted(f, ACT_STORE_GET));
+}
+
+static void test_a_failing_disk_makes_a_write_ask_first(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, OP_PUT, "k", "mine");
     uint64_t op = sent(f, B, MSG_PUT)->put.op;
-    struct version first = sent(f, B, MSG_PUT)->put.record.version;
-    begin(f, 1);
-    coord_stored(&f->coord, op, 0, &first, 0, &f->out);
-    answer_put(f, B, op, 0, first);
-    assert_null(replied(f));
-    answer_put(f, C, op, ERR_SUPERSEDED, above(first, 400));
-    struct version second = sent(f, B, MSG_PUT)->put.record.version;
-    assert_true(second.stamp > above(first, 400).stamp);
-    begin(f, 1);
-    coord_stored(&f->coord, op, 0, &second, 0, &f->out);
-    answer_put(f, B, op, 0, second);
-    assert_int_equal(replied(f)->error, 0);
+    struct version v = sent(f, B, MSG_PUT)->put.record.version;
+    answer_put(f, C, op, ERR_NO_SPACE, (struct version){0});
+    own_put(f, op, 0, v);
+    answer_put(f, B, op, 0, v);
+    expect_asked_first(f, B);
+}
+
+static void test_an_overdue_answer_makes_a_write_ask_first(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, OP_PUT, "other", "v");
+    uint64_t op = sent(f, B, MSG_PUT)->put.op;
+    struct version v = sent(f, B, MSG_PUT)->put.record.version;
+    own_put(f, op, 0, v);
+    answer_put(f, B, op, 0, v);
+    begin(f, PEER_SILENT_MS);
+    expect_asked_first(f, B);
+    answer_put(f, C, op, 0, v); /* late: it owes nothing any more */
+    ask(f, OP_PUT, "k", "mine");
+    assert_non_null(sent(f, C, MSG_PUT));
 }
 
 int main(void)
@@ -254,14 +407,25 @@ int main(void)
         TEST(test_greater_version_makes_a_second_stamp),
         TEST(test_still_greater_counts_in_the_second_round),
         TEST(test_superseded_after_it_was_taken_is_an_ack),
-        TEST(test_contested_and_young_is_stamped_again_when_nobody_is_awaited),
+        TEST(test_a_silent_owner_is_waited_for_whatever_the_time),
+        TEST(test_silent_until_the_deadline_is_unknown),
+        TEST(test_nobody_left_to_answer_is_unknown),
         TEST(test_too_old_is_no_holder),
+        TEST(test_too_old_again_is_stamped_again),
         TEST(test_one_answer_is_not_enough_for_a_second_stamp),
-        TEST(test_contested_and_old_is_unknown),
-        TEST(test_contested_late_waits_for_the_silent),
         TEST(test_what_an_owner_forgot_makes_no_second_stamp),
-        TEST(test_an_owner_that_lost_its_disk_does_not_outvote_another),
+        TEST(test_the_word_of_a_restarted_owner_is_not_taken),
+        TEST(test_a_new_process_is_known_by_its_boot),
+        TEST(test_taken_while_recovering_is_not_never_taken),
+        TEST(test_what_a_recovering_owner_holds_is_not_all_to_be_outbid),
         TEST(test_an_own_disk_that_was_lost_does_not_outvote_others),
+        TEST(test_a_suspect_makes_a_write_ask_first),
+        TEST(test_a_dead_owner_makes_a_write_ask_first),
+        TEST(test_a_broken_stream_makes_a_write_ask_first),
+        TEST(test_a_recovering_owner_makes_a_write_ask_first),
+        TEST(test_an_own_loss_makes_a_write_ask_first),
+        TEST(test_a_failing_disk_makes_a_write_ask_first),
+        TEST(test_an_overdue_answer_makes_a_write_ask_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

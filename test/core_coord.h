@@ -13,7 +13,7 @@
 #include "core/coord.h"
 #include "core/ring.h"
 
-enum { A = 1, B = 2, C = 3 };
+enum { A = 1, B = 2, C = 3, BOOT = 9 };
 
 struct fixture {
     struct layout layout;
@@ -38,6 +38,8 @@ static inline int set_up(void **state)
     assert_int_equal(coord_layout(&f.coord, &f.layout), 0);
     for (uint64_t id = A; id <= C; id++)
         coord_peer(&f.coord, id, (struct addr){.family = 4, .port = (uint16_t)(7000 + id)}, MEMBER_ALIVE);
+    coord_link(&f.coord, B, BOOT);
+    coord_link(&f.coord, C, BOOT);
     *state = &f;
     return 0;
 }

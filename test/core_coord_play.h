@@ -12,13 +12,30 @@ static inline void ask(struct fixture *f, enum op_kind kind, const char *key, co
     coord_check(&f->coord);
 }
 
-static uint32_t reach_ms = 10000; /* how far back the owners remember */
+static bool forgetful;  /* an owner that refuses does not know whether it took the version before */
+static bool recovering; /* an owner that answers may have lost what it held */
+
+static inline struct put_answer put_answer(int error, struct version held)
+{
+    bool refused = error == ERR_SUPERSEDED || error == ERR_TOO_OLD;
+    return (struct put_answer){.error = error, .held = held, .never_took = refused && !forgetful, .unsound = recovering};
+}
+
+static inline void own_put(struct fixture *f, uint64_t op, int error, struct version held)
+{
+    begin(f, 1);
+    struct put_answer a = put_answer(error, held);
+    coord_stored(&f->coord, op, &a, &f->out);
+    coord_check(&f->coord);
+}
 
 static inline void answer_put(struct fixture *f, uint64_t from, uint64_t op, int error, struct version held)
 {
     begin(f, 1);
     struct message m = {.kind = MSG_PUT_ACK};
-    m.put_ack = (struct msg_put_ack){.op = op, .epoch = 1, .error = (uint32_t)error, .held = held, .reach_ms = reach_ms};
+    struct put_answer a = put_answer(error, held);
+    m.put_ack = (struct msg_put_ack){
+        .op = op, .epoch = 1, .error = (uint32_t)error, .held = held, .never_took = a.never_took, .unsound = a.unsound};
     assert_true(coord_message(&f->coord, from, &m, &f->out));
     coord_check(&f->coord);
 }
@@ -41,6 +58,23 @@ static inline void answer_own_read(struct fixture *f, uint64_t token, struct ver
     struct record r = {.kind = v.stamp ? RECORD_VALUE : RECORD_NONE, .version = v, .value = slice_str(value)};
     coord_read(&f->coord, TOKEN_NUMBER(token), 0, &r, (uint32_t)r.value.n, &f->out);
     coord_check(&f->coord);
+}
+
+/* Asks for a PUT, and says for the owners that are asked first, if any are, that they hold nothing. The PUT that B is sent. */
+static inline const struct message *ask_put(struct fixture *f, struct request *r)
+{
+    begin(f, 0);
+    r->token = 77;
+    r->kind = OP_PUT;
+    coord_request(&f->coord, r, &f->out);
+    const struct message *get = sent(f, B, MSG_GET) ? sent(f, B, MSG_GET) : sent(f, C, MSG_GET);
+    if (get) {
+        uint64_t op = get->get.op, from = sent(f, B, MSG_GET) ? B : C;
+        answer_get(f, from, op, (struct version){0}, "", false);
+        answer_own_read(f, op, (struct version){0}, "");
+    }
+    assert_non_null(sent(f, B, MSG_PUT));
+    return sent(f, B, MSG_PUT);
 }
 
 #endif

@@ -46,17 +46,14 @@ static void test_refused_everywhere_is_failed_not_unknown(void **state)
     uint64_t op = sent(f, B, MSG_PUT)->put.op;
     answer_put(f, B, op, ERR_NO_SPACE, (struct version){0});
     assert_null(replied(f));
-    begin(f, 1);
-    coord_stored(&f->coord, op, ERR_NO_SPACE, &(struct version){0}, 0, &f->out);
+    own_put(f, op, ERR_NO_SPACE, (struct version){0});
     assert_non_null(replied(f)); /* C was sent it and has not said no */
     assert_int_equal(replied(f)->error, ERR_UNKNOWN_OUTCOME);
     assert_int_equal(replied(f)->cause, ERR_NO_SPACE); /* but the operator hears why */
-    ask(f, OP_PUT, "k", "v");
-    op = sent(f, B, MSG_PUT)->put.op;
+    op = ask_put(f, &(struct request){.key = SLICE("k"), .value = SLICE("v")})->put.op;
     answer_put(f, C, op, ERR_NO_SPACE, (struct version){0});
     answer_put(f, B, op, ERR_FORMING, (struct version){0});
-    begin(f, 1);
-    coord_stored(&f->coord, op, ERR_NO_SPACE, &(struct version){0}, 0, &f->out);
+    own_put(f, op, ERR_NO_SPACE, (struct version){0});
     assert_int_equal(replied(f)->error, ERR_NO_SPACE);
 }
 
@@ -66,11 +63,11 @@ static void test_lost_stream_is_sent_again_when_it_is_back(void **state)
     ask(f, OP_PUT, "k", "v");
     struct version v = sent(f, B, MSG_PUT)->put.record.version;
     begin(f, 1);
-    coord_link(&f->coord, B, false);
+    coord_link(&f->coord, B, 0);
     coord_tick(&f->coord, &f->out);
     assert_null(sent(f, B, MSG_PUT)); /* not while it is held off */
     begin(f, 10);
-    coord_link(&f->coord, B, true);
+    coord_link(&f->coord, B, BOOT);
     assert_true(coord_deadline_ms(&f->coord) <= f->now_ms);
     coord_tick(&f->coord, &f->out);
     assert_non_null(sent(f, B, MSG_PUT));
@@ -110,7 +107,7 @@ static void test_a_death_under_many_operations_is_sliced(void **state)
     ask(f, OP_GET, "one more", "");
     assert_int_equal(replied(f)->error, ERR_BUSY);
     begin(f, 1);
-    coord_link(&f->coord, B, false);
+    coord_link(&f->coord, B, 0);
     unsigned asked = 0, steps = 0;
     while (coord_deadline_ms(&f->coord) <= f->now_ms) {
         begin(f, 0);

@@ -13,13 +13,12 @@ static const struct record *hinted(const struct fixture *f, uint64_t target)
 /* A write that B and the own store hold, so that it is answered; C's answer is awaited. */
 static uint64_t write_two(struct fixture *f, const char *key, struct version *v)
 {
-    ask(f, OP_PUT, key, "v");
-    const struct message *m = sent(f, B, MSG_PUT);
+    struct request r = {.key = slice_str(key), .value = SLICE("v")};
+    const struct message *m = ask_put(f, &r);
     uint64_t op = m->put.op;
     *v = m->put.record.version;
     answer_put(f, B, op, 0, *v);
-    begin(f, 0);
-    coord_stored(&f->coord, op, 0, v, 0, &f->out);
+    own_put(f, op, 0, *v);
     coord_check(&f->coord);
     assert_int_equal(replied(f)->error, 0);
     assert_int_equal(coord_in_flight(&f->coord), 0);
@@ -71,14 +70,14 @@ static void test_lost_while_lingering(void **state)
     struct version v;
     write_two(f, "k", &v);
     begin(f, 1);
-    coord_link(&f->coord, C, false);
+    coord_link(&f->coord, C, 0);
     coord_tick(&f->coord, &f->out);
     assert_non_null(hinted(f, C));
-    coord_link(&f->coord, C, true);
+    coord_link(&f->coord, C, BOOT);
     write_two(f, "k", &v);
     begin(f, 1);
-    coord_link(&f->coord, C, false);
-    coord_link(&f->coord, C, true); /* back before anyone looked: asked again */
+    coord_link(&f->coord, C, 0);
+    coord_link(&f->coord, C, BOOT); /* back before anyone looked: asked again */
     coord_tick(&f->coord, &f->out);
     assert_null(hinted(f, C));
     assert_non_null(sent(f, C, MSG_PUT));
@@ -93,6 +92,48 @@ static void test_failed_disk_gets_a_hint(void **state)
     assert_non_null(hinted(f, C));
 }
 
+/* What the own store takes after the end of the write would be known to nobody: so the write waits, however long its disk stalls,
+ * and the others' hints do not. */
+static void test_a_write_outlives_its_deadline_for_the_own_store(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, OP_PUT, "k", "v");
+    uint64_t op = sent(f, B, MSG_PUT)->put.op;
+    struct version v = sent(f, B, MSG_PUT)->put.record.version;
+    answer_put(f, B, op, 0, v);
+    answer_put(f, C, op, 0, v);
+    assert_int_equal(replied(f)->error, 0);
+    for (unsigned i = 0; i < 20; i++) {
+        begin(f, 500);
+        coord_tick(&f->coord, &f->out);
+        coord_check(&f->coord);
+        assert_int_equal(f->coord.linger_n, 1);
+    }
+    own_put(f, op, 0, v);
+    assert_int_equal(f->coord.linger_n, 0);
+    assert_null(acted(f, ACT_HINT_PUT));
+}
+
+/* The same with a silent owner, and an outcome that is unknown. */
+static void test_an_unknown_write_waits_for_the_own_store_too(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, OP_PUT, "k", "v");
+    uint64_t op = sent(f, B, MSG_PUT)->put.op;
+    struct version v = sent(f, B, MSG_PUT)->put.record.version;
+    answer_put(f, B, op, 0, v);
+    begin(f, 2000);
+    coord_tick(&f->coord, &f->out);
+    assert_int_equal(replied(f)->error, ERR_UNKNOWN_OUTCOME);
+    assert_non_null(hinted(f, C));
+    assert_int_equal(f->coord.linger_n, 1);
+    begin(f, 2000);
+    coord_tick(&f->coord, &f->out);
+    assert_null(hinted(f, C)); /* once is enough */
+    own_put(f, op, 0, v);
+    assert_int_equal(f->coord.linger_n, 0);
+}
+
 static void test_deletion_is_hinted_as_a_tombstone(void **state)
 {
     struct fixture *f = *state;
@@ -103,8 +144,7 @@ static void test_deletion_is_hinted_as_a_tombstone(void **state)
     answer_own_read(f, op, (struct version){0}, "");
     struct version v = sent(f, B, MSG_PUT)->put.record.version;
     answer_put(f, B, op, 0, v);
-    begin(f, 0);
-    coord_stored(&f->coord, op, 0, &v, 0, &f->out);
+    own_put(f, op, 0, v);
     assert_int_equal(hinted(f, C)->kind, RECORD_TOMBSTONE);
 }
 
@@ -137,14 +177,12 @@ static void test_a_large_one_takes_the_room_of_many(void **state)
     f->coord.linger_bytes_max = sizeof large;
     for (unsigned i = 0; i < 100; i++)
         write_two(f, "small", &v);
-    begin(f, 0);
-    struct request r = {.token = 77, .kind = OP_PUT, .key = SLICE("large"), .value = slice_of(large, sizeof large)};
-    coord_request(&f->coord, &r, &f->out);
-    uint64_t op = sent(f, B, MSG_PUT)->put.op;
-    v = sent(f, B, MSG_PUT)->put.record.version;
+    struct request r = {.key = SLICE("large"), .value = slice_of(large, sizeof large)};
+    const struct message *m = ask_put(f, &r);
+    uint64_t op = m->put.op;
+    v = m->put.record.version;
     answer_put(f, B, op, 0, v);
-    begin(f, 0);
-    coord_stored(&f->coord, op, 0, &v, 0, &f->out);
+    own_put(f, op, 0, v);
     assert_true(slice_eq(hinted(f, C)->key, SLICE("small"))); /* one goes at once, the others at the ticks */
     unsigned hints = 1;
     while (coord_deadline_ms(&f->coord) <= f->now_ms) {
@@ -176,10 +214,16 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_no_hint_when_all_answer),        TEST(test_silent_owner_gets_a_hint_at_the_deadline),
-        TEST(test_dead_owner_gets_a_hint_at_once), TEST(test_lost_while_lingering),
-        TEST(test_failed_disk_gets_a_hint),        TEST(test_deletion_is_hinted_as_a_tombstone),
-        TEST(test_lingering_is_bounded),           TEST(test_a_large_one_takes_the_room_of_many),
+        TEST(test_no_hint_when_all_answer),
+        TEST(test_silent_owner_gets_a_hint_at_the_deadline),
+        TEST(test_dead_owner_gets_a_hint_at_once),
+        TEST(test_lost_while_lingering),
+        TEST(test_failed_disk_gets_a_hint),
+        TEST(test_a_write_outlives_its_deadline_for_the_own_store),
+        TEST(test_an_unknown_write_waits_for_the_own_store_too),
+        TEST(test_deletion_is_hinted_as_a_tombstone),
+        TEST(test_lingering_is_bounded),
+        TEST(test_a_large_one_takes_the_room_of_many),
         TEST(test_draining_leaves_hints),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

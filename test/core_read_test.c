@@ -54,8 +54,7 @@ static void test_stale_coordinator_fetches_repairs_then_replies(void **state)
     assert_non_null(repair);
     assert_int_equal(version_cmp(&repair->put.record.version, &V2), 0);
     assert_true(slice_eq(repair->put.record.value, SLICE("newer")));
-    begin(f, 1);
-    coord_stored(&f->coord, op, 0, &V2, 0, &f->out);
+    own_put(f, op, 0, V2);
     assert_true(slice_eq(replied(f)->record.value, SLICE("newer")));
 }
 
@@ -131,7 +130,7 @@ static void test_broken_stream_fails_over_at_once(void **state)
     uint64_t token, peer;
     (void)ask_get(f, &token, &peer);
     begin(f, 1);
-    coord_link(&f->coord, peer, false);
+    coord_link(&f->coord, peer, 0);
     coord_tick(&f->coord, &f->out);
     assert_non_null(sent(f, peer == B ? C : B, MSG_GET));
 }

@@ -113,9 +113,8 @@ static void pending_puts_of_one_key(void **state)
     fixture_expect(b->log, SLICE("k"), SLICE("two"));
 }
 
-static struct store_result put_at(struct both *b, uint64_t now_ms, const char *value, uint64_t stamp)
+static struct store_result put_k(struct both *b, const char *value, uint64_t stamp)
 {
-    b->log->store->now_ms = now_ms;
     return put(b, value_record(SLICE("k"), slice_str(value), stamp));
 }
 
@@ -123,41 +122,44 @@ static struct store_result put_at(struct both *b, uint64_t now_ms, const char *v
 static void what_was_taken_is_told_from_what_never_was(void **state)
 {
     struct both *b = *state;
-    assert_int_equal(put_at(b, 100, "two", 2).error, 0);
-    assert_int_equal(put_at(b, 110, "four", 4).error, 0);
-    assert_int_equal(put_at(b, 120, "two", 2).error, 0);
-    struct store_result never = put_at(b, 130, "three", 3);
+    assert_int_equal(put_k(b, "two", 2).error, 0);
+    assert_int_equal(put_k(b, "four", 4).error, 0);
+    assert_int_equal(put_k(b, "two", 2).error, 0);
+    struct store_result never = put_k(b, "three", 3);
     assert_int_equal(never.error, ERR_SUPERSEDED);
     assert_int_equal(never.held.stamp, 4);
-    assert_int_equal(never.reach_ms, 30); /* since it was opened */
-    assert_int_equal(put_at(b, 140, "three", 3).error, ERR_SUPERSEDED);
+    assert_true(never.never_took);
+    assert_int_equal(put_k(b, "three", 3).error, ERR_SUPERSEDED);
     reopen(b);
-    assert_int_equal(put_at(b, 300, "five", 5).error, 0);
-    assert_int_equal(put_at(b, 307, "four", 4).reach_ms, 7);
+    assert_int_equal(put_k(b, "five", 5).error, 0);
+    assert_true(put_k(b, "four", 4).never_took); /* as far as this process goes */
 }
 
-/* What is remembered, and for how long: the memory alone. */
+/* What is remembered, and what is said of what is not: the memory alone. */
 static void a_memory_of_puts(void **state)
 {
     (void)state;
     struct recent r;
-    struct version v = {.stamp = 1, .node = 7}, other = {.stamp = 1, .node = 8};
+    struct version v = {.stamp = 5, .node = 7}, other = {.stamp = 5, .node = 8}, old = {.stamp = 4, .node = 7};
     assert_int_equal(recent_init(&r), 0);
-    r.forgot_ms = 50;
-    recent_take(&r, 11, &v, 100);
+    recent_take(&r, 11, &v);
     assert_true(recent_took(&r, 11, &v));
     assert_false(recent_took(&r, 12, &v) || recent_took(&r, 11, &other));
-    assert_int_equal(recent_reach_ms(&r, 120), 70);
+    assert_true(recent_never_took(&r, 12, &v) && recent_never_took(&r, 11, &other) && recent_never_took(&r, 11, &old));
+    assert_false(recent_never_took(&r, 11, &v));
     for (uint64_t i = 1; i < 2 * RECENT_PUTS; i++)
-        recent_take(&r, i * 0x9e3779b97f4a7c15u, &(struct version){.stamp = 1 + i}, 200);
+        recent_take(&r, i * 0x9e3779b97f4a7c15u, &(struct version){.stamp = 5 + i});
     assert_true(recent_took(&r, 11, &v));
-    assert_int_equal(recent_reach_ms(&r, 220), 120); /* all since the first */
-    recent_take(&r, 13, &v, 300);
+    assert_true(recent_never_took(&r, 11, &old)); /* all since the first */
+    recent_take(&r, 13, &v);
     assert_false(recent_took(&r, 11, &v));
-    assert_int_equal(recent_reach_ms(&r, 320), 120);
-    recent_forget(&r, 400);
+    assert_false(recent_never_took(&r, 11, &v) || recent_never_took(&r, 11, &old)); /* they may be among the forgotten */
+    assert_false(recent_never_took(&r, 11, &(struct version){.stamp = 4 + RECENT_PUTS}));
+    assert_true(recent_never_took(&r, 11, &(struct version){.stamp = 5 + RECENT_PUTS}));
+    recent_forget(&r);
     assert_false(recent_took(&r, 13, &v));
-    assert_int_equal(recent_reach_ms(&r, 400), 0);
+    assert_false(recent_never_took(&r, 11, &(struct version){.stamp = 4 + 2 * RECENT_PUTS}));
+    assert_true(recent_never_took(&r, 11, &(struct version){.stamp = 5 + 2 * RECENT_PUTS}));
     recent_close(&r);
 }
 
@@ -170,18 +172,17 @@ static void what_could_not_be_stored_is_forgotten_again_and_again(void **state)
     assert_int_equal(recent_init(&r), 0);
     for (uint64_t i = 0; i < 4 * RECENT_PUTS; i++) {
         struct version v = {.stamp = 1 + i % 3}; /* the same ones come back */
-        recent_take(&r, 11, &v, 1000 + i);
+        recent_take(&r, 11, &v);
         assert_true(recent_took(&r, 11, &v));
         if (i % 2) {
-            recent_forget(&r, 1000 + i);
-            assert_false(recent_took(&r, 11, &v));
-            assert_int_equal(recent_reach_ms(&r, 1000 + i), 0);
+            recent_forget(&r);
+            assert_false(recent_took(&r, 11, &v) || recent_never_took(&r, 11, &v));
         }
     }
     for (uint64_t i = 0; i < RECENT_PUTS; i++)
-        recent_take(&r, 12, &(struct version){.stamp = 1 + i}, 900000 + i);
-    assert_true(recent_took(&r, 12, &(struct version){.stamp = 1}));
-    assert_true(recent_reach_ms(&r, 900000 + RECENT_PUTS) > RECENT_PUTS);
+        recent_take(&r, 12, &(struct version){.stamp = 4 + i});
+    assert_true(recent_took(&r, 12, &(struct version){.stamp = 4}));
+    assert_true(recent_never_took(&r, 11, &(struct version){.stamp = 4}));
     recent_close(&r);
 }
 

@@ -136,9 +136,6 @@ static struct op *op_new(struct coord *c, const struct request *r)
     uint32_t index = op_index(op);
     op_queue_push(c, &c->by_deadline, index);
     op_queue_push(c, &c->by_tick, index);
-    bool reads = op->kind != OP_WHERE && (op->kind != OP_PUT || op->keep_expiry);
-    if (reads)
-        op_hedge(c, op); /* it will ask one more owner when the p99 of the answers has passed */
     return op;
 }
 
@@ -157,12 +154,15 @@ void coord_request(struct coord *c, const struct request *r, struct out *out)
         return;
     }
     struct op *op = op_new(c, r);
-    if (!op)
+    if (!op) {
         reply_error(r->token, r->kind, ERR_BUSY, out);
-    else if (op->kind == OP_PUT && !op->keep_expiry)
+    } else if (op->kind == OP_PUT && !op->keep_expiry && !op_silent(c, op)) {
         write_begin(c, op, out);
-    else
+    } else {
+        if (op->kind != OP_WHERE)
+            op_hedge(c, op); /* it will ask one more owner when the p99 of the answers has passed */
         read_begin(c, op, out);
+    }
 }
 
 /* ---- Answers ---- */
@@ -180,6 +180,25 @@ static struct op *op_find(const struct coord *c, uint64_t handle)
     return op;
 }
 
+/* It answered a read or a write: it owes nothing any more, as far as is known. */
+static void answered(struct coord *c, uint64_t id, const struct put_answer *a)
+{
+    struct coord_peer *p = op_peer(c, id);
+    if (!p)
+        return;
+    p->owes_since_ms = 0;
+    if (a)
+        p->failing = a->error == ERR_IO || a->error == ERR_NO_SPACE;
+}
+
+static void put_answered(struct coord *c, struct op *op, unsigned i, const struct put_answer *a, struct out *out)
+{
+    if (op->phase == PHASE_WRITE)
+        write_answer(c, op, i, a, out);
+    else
+        repair_answer(c, op, i, a, out);
+}
+
 bool coord_message(struct coord *c, uint64_t from, const struct message *m, struct out *out)
 {
     if (m->kind == MSG_COUNTED) {
@@ -192,30 +211,33 @@ bool coord_message(struct coord *c, uint64_t from, const struct message *m, stru
     }
     if (m->kind != MSG_PUT_ACK && m->kind != MSG_GOT)
         return false;
-    struct op *op = op_find(c, m->kind == MSG_GOT ? m->got.op : m->put_ack.op);
+    const struct msg_put_ack *ack = &m->put_ack;
+    struct put_answer a = {0};
+    if (m->kind == MSG_PUT_ACK)
+        a = (struct put_answer){
+            .error = (int)ack->error, .held = ack->held, .never_took = ack->never_took != 0, .unsound = ack->unsound != 0};
+    answered(c, from, m->kind == MSG_PUT_ACK ? &a : NULL);
+    struct op *op = op_find(c, m->kind == MSG_GOT ? m->got.op : ack->op);
     int i = op ? op_owner_index(op, from) : -1;
     if (i < 0)
         return true; /* answered already, or no owner any more */
-    if (m->kind == MSG_GOT) {
+    if (m->kind == MSG_GOT)
         read_answer(c, op, (unsigned)i, (int)m->got.error, &m->got.record, m->got.size, out);
-    } else if (op->phase == PHASE_WRITE) {
-        write_answer(c, op, (unsigned)i, (int)m->put_ack.error, &m->put_ack.held, m->put_ack.reach_ms, out);
-    } else {
-        repair_answer(c, op, (unsigned)i, (int)m->put_ack.error, &m->put_ack.held, out);
-    }
+    else
+        put_answered(c, op, (unsigned)i, &a, out);
     return true;
 }
 
-void coord_stored(struct coord *c, uint64_t number, int error, const struct version *held, uint32_t reach_ms, struct out *out)
+void coord_stored(struct coord *c, uint64_t number, const struct put_answer *a, struct out *out)
 {
+    answered(c, c->self, a);
     struct op *op = op_find(c, number);
     int i = op ? op_owner_index(op, c->self) : -1;
     if (i < 0)
         return;
-    if (op->phase != PHASE_WRITE)
-        repair_answer(c, op, (unsigned)i, error, held, out);
-    else
-        write_answer(c, op, (unsigned)i, !error && op->owner[i].recovering ? ERR_RECOVERING : error, held, reach_ms, out);
+    struct put_answer own = *a;
+    own.unsound = op->phase == PHASE_WRITE && (op->owner[i].recovering || (c->lost && c->lost[op->vnode]));
+    put_answered(c, op, (unsigned)i, &own, out);
 }
 
 void coord_flushed(struct coord *c, uint64_t number, int error, const struct version *held, struct out *out)
@@ -225,6 +247,7 @@ void coord_flushed(struct coord *c, uint64_t number, int error, const struct ver
 
 void coord_read(struct coord *c, uint64_t number, int error, const struct record *record, uint32_t size, struct out *out)
 {
+    answered(c, c->self, NULL);
     struct op *op = op_find(c, number);
     int i = op ? op_owner_index(op, c->self) : -1;
     if (i >= 0)
@@ -309,15 +332,27 @@ void coord_peer(struct coord *c, uint64_t id, struct addr addr, enum member_stat
     sweep_start(c);
 }
 
-void coord_link(struct coord *c, uint64_t id, bool up)
+void coord_link(struct coord *c, uint64_t id, uint64_t boot)
 {
     struct coord_peer *p = op_peer(c, id);
     if (!p)
         return;
+    bool up = boot != 0,
+         other = up && p->linked && p->boot != boot; /* a new process, whose stream came before the old one's end */
     p->linked = up;
     p->held_until_ms = up ? 0 : c->now_ms + PEER_HOLD_MS;
-    p->link += !up;
+    p->link += !up || other;
+    p->boot = up ? boot : p->boot;
+    if (!up || other)
+        p->owes_since_ms = 0; /* what it owed is lost */
     sweep_start(c);
+}
+
+void coord_recovering(struct coord *c, uint64_t id, bool recovering)
+{
+    struct coord_peer *p = op_peer(c, id);
+    if (p)
+        p->recovering = recovering;
 }
 
 /* ---- Being asked ---- */
@@ -331,7 +366,7 @@ static void check_op(const struct coord *c, const struct op *op)
 {
     CHECK(op->owner_n <= REPLICAS_MAX && op->key_n <= op->data.n);
     CHECK(op->need >= 1 && op->need <= REPLICAS_MAX);
-    CHECK(op->phase <= PHASE_WRITE && op->round <= 1);
+    CHECK(op->phase <= PHASE_WRITE);
     bool stamped = op->record.version.stamp > 0;
     CHECK(op->phase != PHASE_WRITE || stamped || op_count(op, OWNER_IDLE) + op_count(op, OWNER_FAILED) == op->owner_n);
     CHECK(op->phase != PHASE_WRITE || op->answered || op_count(op, OWNER_DONE) < op->need);

@@ -18,10 +18,11 @@
 enum {
     OPS_MAX_DEFAULT = 16384, /* client operations under way: about 2 KB each at most sizes of small values */
     OP_DEADLINE_DEFAULT_MS = 2000,
-    OP_TICKS = 4,        /* an operation is looked at again every deadline / OP_TICKS: fail-over, resending */
-    PEER_HOLD_MS = 100,  /* after a stream to a peer broke, how long it counts as unreachable unless it comes back */
-    COORD_OUT_MAX = 64,  /* actions a call appends at most */
-    OP_DATA_KEPT = 4096, /* bytes of buffer that a free operation keeps for the next one */
+    OP_TICKS = 4,         /* an operation is looked at again every deadline / OP_TICKS: fail-over, resending */
+    PEER_SILENT_MS = 100, /* who owes an answer for so long is held for silent: less than one retransmission takes (200 ms) */
+    PEER_HOLD_MS = 100,   /* after a stream to a peer broke, how long it counts as unreachable unless it comes back */
+    COORD_OUT_MAX = 64,   /* actions a call appends at most */
+    OP_DATA_KEPT = 4096,  /* bytes of buffer that a free operation keeps for the next one */
     /* bytes of answered writes that still wait for an owner, slots included: some 80,000 small ones, so that an owner may lag for
      * a third of a second at full speed before hints take over */
     LINGER_BYTES_DEFAULT = 64 * 1024 * 1024,
@@ -29,7 +30,7 @@ enum {
 
 /* An operation's phases. Allowed moves:
  *
- *   READ --(quorum agrees)--> done              DEL, EXPIRE, PUT that keeps the expiry: READ --> WRITE
+ *   READ --(quorum agrees)--> done              DEL, EXPIRE, PUT that asks first: READ --> WRITE
  *   READ --> FETCH (the newest value is elsewhere) --> REPAIR --> done
  *   READ --> REPAIR (stale owners, value at hand)  --> done
  *   WRITE --(W acks)--> answered, lingering --(the other owners too, or hints for them)--> done
@@ -43,20 +44,23 @@ enum owner_state {
     OWNER_IDLE,       /* not asked, or what was asked is lost or was refused for now */
     OWNER_ASKED,      /* a message is on its way */
     OWNER_DONE,       /* read: answered. Write, repair: took this version durably (or holds a greater one where that counts) */
-    OWNER_NEWER,      /* write, first round: holds a greater version, and never held this one */
-    OWNER_UNSURE,     /* write, first round: holds a greater version, and may have held this one */
-    OWNER_RECOVERING, /* write, first round: took it, but may have lost a greater version that was acknowledged */
+    OWNER_NEVER,      /* write: holds a greater version (or a floor: `aged`), and never took this one */
+    OWNER_UNSURE,     /* write: the same, but it may have taken this one */
+    OWNER_RECOVERING, /* write, order open: took it, but may have lost a greater version that was acknowledged */
     OWNER_FAILED,     /* refused for good, or its disk failed */
     OWNER_BEHIND,     /* write of an expiry: does not hold the value that it names */
 };
 
 struct op_owner {
     uint64_t id;
-    uint32_t link;     /* the peer's link generation when it was asked: another one since means the message may be lost */
-    uint8_t state;     /* enum owner_state */
-    uint8_t open;      /* writes sent and not refused: while there are any, the record may be stored there */
-    bool aged;         /* refused the first stamp as too old: it counts as greater, but holds nothing */
-    bool recovering;   /* refused to be read; ours when it was asked to write: it may have lost what it held */
+    uint32_t link;   /* the peer's link generation when it was asked: another one since means the message may be lost */
+    uint8_t state;   /* enum owner_state */
+    uint8_t open;    /* writes sent and not refused: while there are any, the record may be stored there */
+    bool aged;       /* write: refused the stamp as too old: it holds nothing, not even a greater version */
+    bool unsound;    /* write: was recovering when it answered, so `seen` may be less than what it held */
+    bool torn;       /* write: its stream broke since the write began, or it became an owner since: another process may answer */
+    bool hinted;     /* write: a hint was left for it */
+    bool recovering; /* refused to be read; ours when it was asked to write: it may have lost what it held */
     uint64_t asked_ms; /* when it was asked last */
     bool read;         /* answered the read: `seen` is what it holds */
     uint8_t kind;      /* of what it holds: enum record_kind */
@@ -74,19 +78,18 @@ struct op {
     uint64_t token; /* the client's */
     uint64_t deadline_ms, tick_ms;
     struct op_queue_link by_deadline, by_tick, by_answer, by_hedge;
-    uint64_t hedge_ms; /* when a read asks one more owner, a contested write waits no more; 0: it is not in that queue */
+    uint64_t hedge_ms; /* when a read asks one more owner; 0: it is not in that queue */
     uint8_t kind;      /* enum op_kind */
     uint8_t level;     /* enum consistency */
     uint8_t phase;
-    uint8_t round; /* of the write: 0, 1 after the second stamp */
-    uint8_t need;  /* owners that must answer in this phase */
+    bool ordered; /* write: its stamp is above all that was acknowledged before it began, so a greater version counts as an ack */
+    uint8_t need; /* owners that must answer in this phase */
     uint8_t owner_n;
     uint8_t value_from; /* read: index of the owner asked for the value, REPLICAS_MAX for nobody */
     bool existed;
     bool have_value; /* data holds the value of `record` */
     bool answered;   /* the client has its answer: a write that lingers until every owner holds it */
     bool keep_expiry;
-    bool contested_late;  /* write, first round: a greater version was met when ours may have been read for long */
     bool whole;           /* EXPIRE: the second attempt, which sends the value too */
     uint8_t when;         /* EXPIRE: enum expire_when */
     uint64_t expiry_ms;   /* PUT, EXPIRE: what was asked for, absolute; 0: none */
@@ -110,8 +113,20 @@ struct coord_peer {
     struct addr addr;
     uint8_t state;          /* enum member_state */
     bool linked;            /* a stream is up */
-    uint32_t link;          /* generation: grows whenever messages to it may have been lost */
+    uint32_t link;          /* generation: grows whenever messages to it may have been lost; one process answers within one */
+    uint64_t boot;          /* of the process that the last stream was with; 0: none yet */
     uint64_t held_until_ms; /* unreachable until then, after a broken stream */
+    uint64_t owes_since_ms; /* the first that it was asked since it answered last; 0: nothing */
+    bool recovering;        /* in some vnode, as it said last */
+    bool failing;           /* its store failed the last write that it answered */
+};
+
+/* An owner's answer to a put. */
+struct put_answer {
+    int error;
+    struct version held; /* there now; with ERR_TOO_OLD: the floor */
+    bool never_took;     /* with ERR_SUPERSEDED, ERR_TOO_OLD: that version was never taken since the owner was started */
+    bool unsound;        /* the owner is recovering there: it may have lost a greater version that was acknowledged */
 };
 
 struct op_queue {
@@ -192,8 +207,11 @@ void coord_fence(struct coord *c, bool fenced);
 /* A member of the layout: where it lives, what swim thinks of it. */
 void coord_peer(struct coord *c, uint64_t id, struct addr addr, enum member_state state);
 
-/* A stream to it came up or broke. */
-void coord_link(struct coord *c, uint64_t id, bool up);
+/* A stream to it came up, with the process of that boot, or (boot 0) broke. */
+void coord_link(struct coord *c, uint64_t id, uint64_t boot);
+
+/* Whether it is recovering in some vnode, as it said last. */
+void coord_recovering(struct coord *c, uint64_t id, bool recovering);
 
 /* Whether it is worth asking now. */
 bool coord_reachable(const struct coord *c, uint64_t id);
@@ -204,8 +222,8 @@ void coord_request(struct coord *c, const struct request *r, struct out *out);
 /* A PUT_ACK, GOT, COUNTED or FLUSHED of a peer; true when it was one. */
 bool coord_message(struct coord *c, uint64_t from, const struct message *m, struct out *out);
 
-/* The own store's answers to TOKEN_COORD tokens (reach_ms: as in EV_STORED), and to TOKEN_FLUSH ones. */
-void coord_stored(struct coord *c, uint64_t number, int error, const struct version *held, uint32_t reach_ms, struct out *out);
+/* The own store's answers to TOKEN_COORD tokens (`unsound` is not looked at: coord_lost says it), and to TOKEN_FLUSH ones. */
+void coord_stored(struct coord *c, uint64_t number, const struct put_answer *a, struct out *out);
 void coord_flushed(struct coord *c, uint64_t number, int error, const struct version *held, struct out *out);
 void coord_read(struct coord *c, uint64_t number, int error, const struct record *record, uint32_t size, struct out *out);
 void coord_counted(struct coord *c, uint64_t number, struct slice counts, struct out *out);

@@ -37,7 +37,7 @@ static void begin_write(struct coord *c, struct op *op, struct out *out)
 {
     op->need = op_write_need(c, op->level);
     op->phase = PHASE_WRITE;
-    op->round = 1; /* a greater version is an ack: see above */
+    op->ordered = true; /* a greater version is an ack: see above */
     op->existed = true;
     c->writes++;
     op_reset_all(op);
@@ -94,7 +94,7 @@ void expire_again(struct coord *c, struct op *op, struct out *out)
     CHECK(op->kind == OP_EXPIRE && !op->whole && op->phase == PHASE_WRITE);
     op->named = op->record.version;
     op->whole = true;
-    op->round = 0;
+    op->ordered = false;
     c->writes--;
     read_begin(c, op, out);
 }

@@ -118,6 +118,23 @@ bool op_reachable(const struct coord *c, const struct op *op, unsigned i)
     return coord_reachable(c, op->owner[i].id);
 }
 
+bool coord_silent(const struct coord *c, const struct coord_peer *p)
+{
+    bool owes = p->owes_since_ms && c->now_ms >= p->owes_since_ms + PEER_SILENT_MS;
+    bool away = p->id != c->self && (p->state != MEMBER_ALIVE || !p->linked);
+    return owes || away || p->recovering || p->failing;
+}
+
+bool op_silent(const struct coord *c, const struct op *op)
+{
+    for (unsigned i = 0; i < op->owner_n; i++) {
+        const struct coord_peer *p = op_peer(c, op->owner[i].id);
+        if (!p || coord_silent(c, p) || (p->id == c->self && c->lost && c->lost[op->vnode]))
+            return true;
+    }
+    return false;
+}
+
 unsigned op_reachable_n(const struct coord *c, const struct op *op)
 {
     unsigned n = 0;
@@ -138,8 +155,10 @@ bool op_lost(const struct coord *c, const struct op *op, unsigned i)
 /* Marks the owner as asked and returns its address. */
 static struct addr owner_ask(struct coord *c, struct op *op, unsigned i)
 {
-    const struct coord_peer *p = op_peer(c, op->owner[i].id);
+    struct coord_peer *p = op_peer(c, op->owner[i].id);
     CHECK(p);
+    if (!p->owes_since_ms)
+        p->owes_since_ms = c->now_ms;
     op->owner[i].state = OWNER_ASKED;
     op->owner[i].link = p->link;
     op->owner[i].asked_ms = c->now_ms;
@@ -192,7 +211,7 @@ void op_own(struct coord *c, struct op *op)
     op->vnode = layout_vnode(c->layout, op->slot);
     op->owner_n = c->layout->n;
     for (unsigned i = 0; i < op->owner_n; i++)
-        op->owner[i] = (struct op_owner){.id = ring_owner(c->layout, op->vnode, i)->id};
+        op->owner[i] = (struct op_owner){.id = ring_owner(c->layout, op->vnode, i)->id, .torn = op->phase == PHASE_WRITE};
     op->value_from = REPLICAS_MAX;
 }
 

@@ -69,6 +69,11 @@ uint8_t op_write_need(const struct coord *c, enum consistency level);
 /* Owners that can be asked now. */
 unsigned op_reachable_n(const struct coord *c, const struct op *op);
 
+/* Whether an owner is held for silent: a write that needs its answer may have to wait for long. A guess, which may rest on time:
+ * nothing about order follows from it but whether a quorum is asked before the write is stamped (coord_write.c). */
+bool coord_silent(const struct coord *c, const struct coord_peer *p);
+bool op_silent(const struct coord *c, const struct op *op);
+
 /* Whether the operation's record is a value whose time has not come. */
 static inline bool op_live(const struct coord *c, const struct op *op)
 {
@@ -103,12 +108,10 @@ uint64_t op_stamp(struct coord *c, uint64_t above);
  * tick passed without an answer. */
 void write_begin(struct coord *c, struct op *op, struct out *out);
 void write_drive(struct coord *c, struct op *op, bool late, struct out *out);
-void write_answer(struct coord *c, struct op *op, unsigned i, int error, const struct version *held, uint32_t reach_ms,
-                  struct out *out);
-void write_hedge(struct coord *c, struct op *op, struct out *out);
+void write_answer(struct coord *c, struct op *op, unsigned i, const struct put_answer *a, struct out *out);
 void write_expire(struct coord *c, struct op *op, struct out *out);
 
-/* Ends a write whose client was answered: a hint for every owner that may lack it. */
+/* Ends a write whose client was answered: a hint for every other owner that may lack it. */
 void write_end(struct coord *c, struct op *op, struct out *out);
 
 /* R owners hold the record that was read: what OP_EXPIRE makes of it. And: an owner lacks the value that the
@@ -121,7 +124,7 @@ void read_begin(struct coord *c, struct op *op, struct out *out);
 void read_drive(struct coord *c, struct op *op, bool late, struct out *out);
 void read_answer(struct coord *c, struct op *op, unsigned i, int error, const struct record *record, uint32_t size,
                  struct out *out);
-void repair_answer(struct coord *c, struct op *op, unsigned i, int error, const struct version *held, struct out *out);
+void repair_answer(struct coord *c, struct op *op, unsigned i, const struct put_answer *a, struct out *out);
 void read_expire(struct coord *c, struct op *op, struct out *out);
 
 #endif

@@ -15,7 +15,7 @@
  * first counts, the silent one still may.
  *
  * Fail-over. An owner that refuses, whose stream breaks, or that stays silent for a tick is passed over for the next
- * one; suspects are asked last. A step that goes wrong later (the owner of the newest value is gone, a repair is
+ * one; who is held for silent is asked last. A step that goes wrong later (the owner of the newest value is gone, a repair is
  * refused) starts the read anew: reads change nothing, and the deadline bounds how often. */
 #include "base/check.h"
 #include "core/coord_op.h"
@@ -42,23 +42,23 @@ void read_begin(struct coord *c, struct op *op, struct out *out)
         read_drive(c, op, false, out);
 }
 
-/* Whom to ask next: this node first (no message), then the others in turn, suspects last; -1 when nobody is left. */
+/* Whom to ask next: this node first (no message), then the others in turn, the silent last; -1 when nobody is left. */
 static int next_owner(const struct coord *c, const struct op *op)
 {
     int own = op_owner_index(op, c->self);
     if (own >= 0 && op->owner[own].state == OWNER_IDLE)
         return own;
-    int suspect = -1;
+    int silent = -1;
     for (unsigned k = 0; k < op->owner_n; k++) {
         unsigned i = (c->turn + k) % op->owner_n;
         const struct op_owner *o = &op->owner[i];
         if (o->state != OWNER_IDLE || !op_reachable(c, op, i))
             continue;
-        if (op_peer(c, o->id)->state == MEMBER_ALIVE)
+        if (!coord_silent(c, op_peer(c, o->id)))
             return (int)i;
-        suspect = (int)i;
+        silent = (int)i;
     }
-    return suspect;
+    return silent;
 }
 
 static bool wants_value(const struct op *op)
@@ -204,6 +204,7 @@ static void judge(struct coord *c, struct op *op, struct out *out)
     hlc_see(&c->clock, op->record.version.stamp, c->wall_ms, CLOCK_SKEW_MAX_MS);
     if (op->kind == OP_DEL || op->kind == OP_PUT) { /* these supersede what was read: no need to repair it */
         op->existed = op_live(c, op);
+        op->ordered = true;
         write_begin(c, op, out);
         return;
     }
@@ -290,8 +291,10 @@ void read_answer(struct coord *c, struct op *op, unsigned i, int error, const st
     }
 }
 
-void repair_answer(struct coord *c, struct op *op, unsigned i, int error, const struct version *held, struct out *out)
+void repair_answer(struct coord *c, struct op *op, unsigned i, const struct put_answer *a, struct out *out)
 {
+    int error = !a->error && a->unsound ? ERR_RECOVERING : a->error;
+    const struct version *held = &a->held;
     struct op_owner *o = &op->owner[i];
     if (op->phase != PHASE_REPAIR || o->state != OWNER_ASKED)
         return;

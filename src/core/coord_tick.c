@@ -32,7 +32,7 @@ static void op_expire(struct coord *c, struct op *op, struct out *out)
 
 static bool room_for_one(const struct coord *c, const struct out *out, unsigned limit)
 {
-    return out->n + REPLICAS_MAX + 2 <= limit && c->trim_n + 1 < COORD_OUT_MAX;
+    return out->n + 2 * REPLICAS_MAX + 2 <= limit && c->trim_n + 2 < COORD_OUT_MAX; /* one may make another end, to have room */
 }
 
 static void tick_deadlines(struct coord *c, unsigned limit, struct out *out)
@@ -70,8 +70,6 @@ static void tick_hedges(struct coord *c, unsigned limit, struct out *out)
             continue; /* the sweep drives it anew */
         if (op->phase == PHASE_READ)
             read_drive(c, op, true, out);
-        else if (op->phase == PHASE_WRITE)
-            write_hedge(c, op, out);
     }
 }
 

@@ -1,32 +1,46 @@
 /* coord_write.c: a write: stamped, sent to all owners, acknowledged by W of them.
  *
- * The second stamp. An owner that holds a greater version may hold the write of a coordinator whose clock runs ahead, and
- * that write may have been acknowledged before ours began. To lose against it would break "a write that begins after another
- * was acknowledged wins", so such a write must be stamped once more, above it. But a write that was under way with ours may
- * have been greater too; and where readers saw ours before it, to stamp ours above it shows them ours, the other, ours: their
- * time goes back. So the owners tell the two apart (store/recent.h): 0 means that ours came when nothing greater was visible
- * there, whatever came since; ERR_SUPERSEDED that ours never was visible there, nor ever will be. Then, of N owners:
+ * Order. An owner that holds a greater version may hold the write of a coordinator whose clock runs ahead, and that write may
+ * have been acknowledged before ours began. To lose against it would break "a write that begins after another was acknowledged
+ * wins", so ours must be stamped once more, above it. But a write that was under way beside ours may have been greater too; and
+ * where readers saw ours before it, to stamp ours above it shows them ours, the other, ours: their time goes back. So the owners
+ * tell the two apart (store/recent.h): 0 means that ours came when nothing greater was visible there, whatever came since;
+ * ERR_SUPERSEDED that it did not, and `never_took` that it is certain never to have been visible there. Then, of N owners:
  *
  *   - W took it: it is acknowledged. A write acknowledged before ours began was visible at W owners by then, and one of these
  *     is among ours; being greater, it would have kept ours out.
- *   - More than N-W took it: a greater version elsewhere counts as an ack, for it cannot have been acknowledged.
- *   - N-R+1 refused it, or answer no reads because they are recovering: no read can have returned ours, for it would have
- *     seen to it that R owners took it first (coord_read.c). So it is stamped once more, above the greatest seen, and sent
- *     again. Whoever is greater still was stamped after ours began, and counts as an ack in this second round: for that,
- *     N-W+1 owners that lost nothing must have answered the first, so that the greatest seen is above all that was acknowledged.
- *   - Neither: some owner did not answer, or has forgotten. It is waited for; as long as a slow answer takes (hedge.h), if it
- *     may still come. Then a write younger than two ticks, with answers enough, is stamped again, which is a bet: that no reader
- *     saw it through just those owners whose answers did not come, and what superseded it as well, in so short a time. To lose
- *     against contention whenever an owner is down would be worse. An older one waits on, until nobody is left to answer: its
- *     outcome is unknown. So does one that met the greater version only after half a tick: by then ours had been read, and
- *     brought to the silent owner by that read's repair, where the bet was lost (the seed is kept).
+ *   - More than N-W took it: a greater version elsewhere counts as an ack, for it cannot have been acknowledged before.
+ *   - N-R+1 never took it: no read can have returned ours, for it would have seen to it that R owners took it first
+ *     (coord_read.c), nor can one return it later, for the same owners refuse it from a read. If N-W+1 owners have answered that
+ *     are not recovering, the greatest version seen is above all that was acknowledged before. Both together: it is stamped once
+ *     more, above the greatest seen, and sent again. Whoever is greater still was stamped after ours began, and counts as an ack
+ *     of this second stamp.
+ *   - Anything else: the missing answers are waited for, until the deadline, or until nobody is left to give one: unknown.
  *
- * An owner's memory reaches back for a while, and no further than to its start: an older write may have been taken there.
- * An owner that is recovering has taken it, but may have lost what was greater: before the order is certain, its ack is none.
+ * No age, tick or percentile takes part in that: a silent owner may be serving readers all the while (a lost segment alone silences
+ * it for 200 ms), and a clock may stand still. A worked example, N = 3, W = R = 2, of what goes wrong where silence is taken for
+ * an answer. Ours is stamped 5, another write 7; C is slow to answer us:
  *
- * A write that has read a quorum first (DEL, SET with KEEPTTL) knows all that was acknowledged before: its first stamp is
- * above it, and greater versions count as acks at once. Late acks of the first stamp are told from those of the second by the
- * version that they carry.
+ *     A        B        C            we hear                a reader asks
+ *     5        7        5 (late)     A: took, B: refused    A and C: 5, and returns it
+ *     7        7        7            (7 is acknowledged)    A and B: 7, and returns it
+ *     9        9        9            (we stamp 9)           5 again, for ever
+ *
+ * With C's answer, two took it, and nothing is stamped again.
+ *
+ * Asking first. To wait for a missing answer ends in UNKNOWN where the owner is dead. So while an owner of the key is held for
+ * silent (op_silent), R owners are asked for their versions first, as DEL and SET with KEEPTTL do anyway, and the one stamp is
+ * above the greatest of them: above all that was acknowledged before. Then a greater version was stamped later, and counts as an
+ * ack; such a write is never ambiguous, and is OK whenever W owners answer. To hold an owner for silent is a guess, and costs a
+ * round trip where it is wrong, or an UNKNOWN where silence comes after the write began; it never decides about order.
+ *
+ * Whose word counts. That an owner never took ours is known to the process that answers, for its own life. So it counts only
+ * when the owner's stream has stood since the write began; else a process before it may have taken ours, and been read. An owner
+ * that is recovering may have lost a greater version that was acknowledged: before the order is certain, its ack is none, and
+ * what it holds is not all that must be outbid. It does not count as one that never took ours either: it did, and may be read
+ * when it has recovered.
+ *
+ * Late acks of the first stamp are told from those of the second by the version that they carry.
  *
  * Outcomes. ok: W owners done. Failed: every owner that was sent the record refused it (a fence, a stale epoch, a full
  * queue), or nobody was sent it. Anything else is unknown, and says so.
@@ -35,7 +49,10 @@
  * lost and is back is asked again. When every other owner holds it the write is over; an owner that is gone, refused for
  * good, or silent until the deadline gets a hint, which brings it the record later (core/hint.c). A write of unknown outcome
  * leaves hints for the same reason: one owner may hold it, and then all should. An owner that answered with a greater
- * version needs none. Hints do not count toward W. */
+ * version needs none. Hints do not count toward W.
+ *
+ * The own store needs no hint: it answers, sooner or later, and the write stays for that long, past its deadline if its disk is
+ * stalled. When its disk fails there is nowhere to keep a hint either. */
 #include "base/check.h"
 #include "base/hash.h"
 #include "core/coord_op.h"
@@ -59,6 +76,16 @@ static bool stamped(struct coord *c, struct op *op)
     return *stamp > 0;
 }
 
+/* From here on a stream that breaks is noticed (op_lost), whether it was used yet or not. */
+static void note_links(const struct coord *c, struct op *op)
+{
+    for (unsigned i = 0; i < op->owner_n; i++) {
+        const struct coord_peer *p = op_peer(c, op->owner[i].id);
+        op->owner[i].torn = !p || (p->id != c->self && !p->linked);
+        op->owner[i].link = p ? p->link : 0;
+    }
+}
+
 void write_begin(struct coord *c, struct op *op, struct out *out)
 {
     bool deletion = op->kind == OP_DEL;
@@ -73,11 +100,11 @@ void write_begin(struct coord *c, struct op *op, struct out *out)
         op_finish(c, op, ERR_CLOCK, reachable, out);
         return;
     }
-    op->above = op->record.version.stamp; /* of what was read, if anything was: spares the second round */
+    op->above = op->record.version.stamp; /* of what was read, if anything was */
     op->phase = PHASE_WRITE;
-    op->round = deletion || op->keep_expiry; /* a quorum was read */
     c->writes++;
     op_reset_all(op);
+    note_links(c, op);
     op->expiry_ms = kept ? op->record.expiry_ms : op->expiry_ms;
     op->data.n = op->key_n + op->put_n; /* reading for KEEPTTL brought no value, so ours is still there */
     op->have_value = !deletion;
@@ -90,173 +117,114 @@ void write_begin(struct coord *c, struct op *op, struct out *out)
     write_drive(c, op, false, out);
 }
 
+/* ---- What the owners' answers amount to ---- */
+
 static bool holds(const struct op_owner *o)
 {
-    return o->state >= OWNER_DONE && o->state < OWNER_FAILED && !(o->state == OWNER_NEWER && o->aged);
+    return o->state >= OWNER_DONE && o->state < OWNER_FAILED && !o->aged;
 }
 
-static unsigned holders(const struct op *op)
-{
-    unsigned n = 0;
-    for (unsigned i = 0; i < op->owner_n; i++)
-        n += holds(&op->owner[i]);
-    return n;
-}
+struct tally {
+    unsigned took;    /* took it, and lost nothing */
+    unsigned holders; /* hold it, or a greater version */
+    unsigned refused; /* hold a greater version, or a floor */
+    unsigned never;   /* of these, never took it */
+    unsigned sound;   /* answered, and lost nothing */
+    unsigned failed, behind;
+};
 
-void write_end(struct coord *c, struct op *op, struct out *out)
+static struct tally tally(const struct op *op)
 {
+    struct tally t = {0};
     for (unsigned i = 0; i < op->owner_n; i++) {
-        if (holds(&op->owner[i]) || op->owner[i].id == c->self || *own_stamp(op) == 0)
-            continue; /* the own store answers sooner or later; when its disk fails there is nowhere to keep a hint either */
-        struct action *a = out_add(out, ACT_HINT_PUT);
-        a->hint.target = op->owner[i].id;
-        a->hint.record = op_record(op);
+        const struct op_owner *o = &op->owner[i];
+        bool refused = o->state == OWNER_NEVER || o->state == OWNER_UNSURE;
+        t.took += o->state == OWNER_DONE;
+        t.holders += holds(o);
+        t.refused += refused;
+        t.never += o->state == OWNER_NEVER;
+        t.sound += o->state == OWNER_DONE || (refused && !o->unsound);
+        t.failed += o->state == OWNER_FAILED;
+        t.behind += o->state == OWNER_BEHIND;
     }
-    op_end(c, op);
-}
-
-/* Ends an answered write unless some owner may still say that it holds it. */
-static void settle(struct coord *c, struct op *op, struct out *out)
-{
-    for (unsigned i = 0; i < op->owner_n; i++)
-        if (!holds(&op->owner[i]) && op->owner[i].state < OWNER_FAILED && op_reachable(c, op, i))
-            return;
-    write_end(c, op, out);
-}
-
-static void contest(struct coord *c, struct op *op, bool waited, struct out *out);
-
-void write_drive(struct coord *c, struct op *op, bool late, struct out *out)
-{
-    if (c->fenced)
-        return; /* the next layout, or the deadline, comes first */
-    if (!stamped(c, op))
-        return;
-    bool again = late && !op->answered; /* nobody waits for it any more: a hint is cheaper than asking twice */
-    for (unsigned i = 0; i < op->owner_n; i++) {
-        struct op_owner *o = &op->owner[i];
-        bool waiting = o->state == OWNER_ASKED && !op_lost(c, op, i) && !(again && o->id != c->self);
-        if (o->state > OWNER_ASKED || waiting || !op_reachable(c, op, i))
-            continue;
-        op_send_put(c, op, i, out);
-        if (o->open < UINT8_MAX)
-            o->open++;
-    }
-    if (op->answered)
-        settle(c, op, out);
-    else
-        contest(c, op, late, out);
-}
-
-/* Refused for now, with nothing stored: worth another try within the deadline. */
-static bool refused_for_now(int error)
-{
-    return error == ERR_FORMING || error == ERR_STALE_EPOCH || error == ERR_LOADING || error == ERR_BUSY;
-}
-
-/* It does not hold the value that the expiry is for. (A late answer, when the whole record was sent since, says nothing.) */
-static void take_lack(struct op *op, struct op_owner *o)
-{
-    if (o->open > 0)
-        o->open--;
-    if (o->state == OWNER_ASKED && !op->whole)
-        o->state = OWNER_BEHIND;
-}
-
-/* What becomes of an owner that has the record or a greater one. Its memory must reach back to where the write began. */
-static enum owner_state state_of(const struct coord *c, const struct op *op, int error, uint32_t reach_ms)
-{
-    uint64_t began_ms = op->deadline_ms - c->deadline_ms;
-#ifdef CANARY_ACK_SUPERSEDED
-    return OWNER_DONE;
-#endif
-    if (error == 0 || op->round > 0)
-        return OWNER_DONE;
-    if (error == ERR_RECOVERING)
-        return OWNER_RECOVERING;
-    return reach_ms > c->now_ms - began_ms ? OWNER_NEWER : OWNER_UNSURE;
-}
-
-/* It has erased later stamps than ours in that vnode, so our clock is far behind: another stamp, above the floor, will do. But
- * not for an expiry, whose value is as old as it is, nor twice. */
-static void take_age(struct op *op, struct op_owner *o, const struct version *floor)
-{
-    bool again = op->round == 0 && op->kind != OP_EXPIRE;
-    if (o->open > 0)
-        o->open--;
-    op->refusal = ERR_TOO_OLD;
-    if (o->state != OWNER_ASKED)
-        return;
-    o->state = again ? OWNER_NEWER : OWNER_FAILED;
-    o->aged = true;
-    o->seen = *floor;
-}
-
-static bool younger(const struct coord *c, const struct op *op, uint64_t ms)
-{
-    return op->deadline_ms + ms > c->now_ms + c->deadline_ms;
-}
-
-/* What an answer says about its owner. */
-static void take_answer(struct coord *c, struct op *op, struct op_owner *o, int error, const struct version *held,
-                        uint32_t reach_ms)
-{
-    if (error == ERR_LACKS_VALUE) {
-        take_lack(op, o);
-        return;
-    }
-    if (refused_for_now(error) || error == ERR_NO_SPACE) {
-        if (o->open > 0)
-            o->open--;
-        op->refusal = error;
-        if (o->state == OWNER_ASKED)
-            o->state = error == ERR_NO_SPACE ? OWNER_FAILED : OWNER_IDLE;
-        return;
-    }
-    if (error == ERR_TOO_OLD) {
-        take_age(op, o, held);
-        return;
-    }
-    if (error && error != ERR_SUPERSEDED && error != ERR_RECOVERING) {
-        op->refusal = error;
-        o->state = OWNER_FAILED;
-        return;
-    }
-    hlc_see(&c->clock, held->stamp, c->wall_ms, CLOCK_SKEW_MAX_MS);
-    if (*own_stamp(op) == 0)
-        return; /* about the first stamp, or a repair before: this one is not sent yet */
-    if (version_cmp(held, &op->record.version) < 0)
-        return; /* about the first stamp, and we are in the second round */
-    if (o->state == OWNER_DONE)
-        return; /* it was asked twice, and may have forgotten since */
-    o->state = (uint8_t)state_of(c, op, error, reach_ms);
-    o->seen = *held;
-    op->contested_late |= (o->state == OWNER_NEWER || o->state == OWNER_UNSURE) && !younger(c, op, c->deadline_ms / OP_TICKS / 2);
+    return t;
 }
 
 static uint64_t greatest_seen(const struct op *op)
 {
     uint64_t stamp = 0;
     for (unsigned i = 0; i < op->owner_n; i++)
-        if ((op->owner[i].state == OWNER_NEWER || op->owner[i].state == OWNER_UNSURE) && op->owner[i].seen.stamp > stamp)
+        if ((op->owner[i].state == OWNER_NEVER || op->owner[i].state == OWNER_UNSURE) && op->owner[i].seen.stamp > stamp)
             stamp = op->owner[i].seen.stamp;
     return stamp;
 }
 
-/* Whether a stamp above the greatest seen is above all that was acknowledged before we began: some owner of each such write has
- * answered, and knows. */
-static bool can_outbid(const struct coord *c, const struct op *op)
+/* Whether W owners have it: soundly, or in whatever way where it is certain that nothing greater was acknowledged before. */
+static bool is_written(const struct coord *c, const struct op *op, const struct tally *t)
 {
-    return op_count(op, OWNER_DONE) + op_count(op, OWNER_NEWER) + c->layout->w > op->owner_n;
+    bool none_before = op->ordered || t->took + c->layout->w > op->owner_n;
+    return (none_before ? t->holders : t->took) >= op->need;
 }
 
-static void second_round(struct coord *c, struct op *op, struct out *out)
+/* Whether a stamp above the greatest seen is above all that was acknowledged before, and no read can return the present one. */
+static bool may_stamp_again(const struct coord *c, const struct op *op, const struct tally *t)
 {
-    op->above = greatest_seen(op);
-    op_reset(op);
-    op->round = 1;
-    op->record.version.stamp = op->record.version.expiry_stamp = 0;
-    write_drive(c, op, false, out);
+    return op->kind != OP_EXPIRE && t->never + c->layout->r > op->owner_n && t->sound + c->layout->w > op->owner_n;
+}
+
+/* ---- The end ---- */
+
+static void leave_hints(struct coord *c, struct op *op, struct out *out)
+{
+    for (unsigned i = 0; i < op->owner_n; i++) {
+        struct op_owner *o = &op->owner[i];
+        if (holds(o) || o->hinted || o->id == c->self || *own_stamp(op) == 0)
+            continue;
+        struct action *a = out_add(out, ACT_HINT_PUT);
+        a->hint.target = o->id;
+        a->hint.record = op_record(op);
+        o->hinted = true;
+    }
+}
+
+void write_end(struct coord *c, struct op *op, struct out *out)
+{
+    leave_hints(c, op, out);
+    op_end(c, op);
+}
+
+/* Whether the own store has still to answer. */
+static bool own_pending(const struct coord *c, const struct op *op)
+{
+    int own = op_owner_index(op, c->self);
+    return own >= 0 && op->owner[own].state == OWNER_ASKED;
+}
+
+/* Ends an answered write unless some owner may still say that it holds it. */
+static void settle(struct coord *c, struct op *op, struct out *out)
+{
+    for (unsigned i = 0; i < op->owner_n; i++) {
+        const struct op_owner *o = &op->owner[i];
+        if (!holds(o) && !o->hinted && o->state < OWNER_FAILED && op_reachable(c, op, i))
+            return;
+    }
+    write_end(c, op, out);
+}
+
+/* The client has its answer; the owners that miss the write have until the deadline. */
+static void linger(struct coord *c, struct op *op, struct out *out)
+{
+    uint64_t handle = op->handle;
+    op_linger(c, op, out);
+    if (slab_get(&c->ops, handle)) /* it may have been the one to make room */
+        settle(c, op, out);
+}
+
+/* W owners hold it. */
+static void acknowledge(struct coord *c, struct op *op, struct out *out)
+{
+    op_reply(c, op, 0, tally(op).took, out);
+    linger(c, op, out);
 }
 
 /* Ends a write that did not reach its quorum: refused everywhere, or unknown. */
@@ -265,10 +233,9 @@ static void give_up(struct coord *c, struct op *op, struct out *out)
     bool open = false;
     for (unsigned i = 0; i < op->owner_n; i++)
         open |= op->owner[i].open > 0;
-    unsigned done = op_count(op, OWNER_DONE);
     if (open) {
-        op_reply(c, op, ERR_UNKNOWN_OUTCOME, done, out);
-        write_end(c, op, out);
+        op_reply(c, op, ERR_UNKNOWN_OUTCOME, tally(op).took, out);
+        linger(c, op, out);
     } else {
         op_finish(c, op, op->refusal ? op->refusal : c->fenced ? ERR_FORMING : ERR_NO_QUORUM, op_reachable_n(c, op), out);
     }
@@ -283,63 +250,155 @@ static bool awaited(const struct coord *c, const struct op *op)
     return false;
 }
 
-/* Some owners hold a greater version, and those that answered do not settle what follows from it. `waited`: long enough. */
-static void contest(struct coord *c, struct op *op, bool waited, struct out *out)
+/* ---- Driving ---- */
+
+/* Asks again what may have been lost; whoever is late is asked again too, but not once the client has its answer: a hint is
+ * cheaper then. */
+static void ask_owners(struct coord *c, struct op *op, bool late, struct out *out)
 {
-    unsigned newer = op_count(op, OWNER_NEWER), unsure = op_count(op, OWNER_UNSURE);
-    bool open = awaited(c, op);
-    bool young = younger(c, op, 2 * (c->deadline_ms / OP_TICKS)); /* unless much is known, it is a tick that waits long enough */
-    if (op->round > 0 || newer + unsure == 0)
+    bool again = late && !op->answered;
+    for (unsigned i = 0; i < op->owner_n; i++) {
+        struct op_owner *o = &op->owner[i];
+        bool lost = op_lost(c, op, i);
+        bool waiting = o->state == OWNER_ASKED && !lost && !(again && o->id != c->self);
+        o->torn |= lost;
+        if (o->state > OWNER_ASKED || waiting || o->hinted || !op_reachable(c, op, i))
+            continue;
+        op_send_put(c, op, i, out);
+        if (o->open < UINT8_MAX)
+            o->open++;
+    }
+}
+
+void write_drive(struct coord *c, struct op *op, bool late, struct out *out)
+{
+    if (c->fenced)
+        return; /* the next layout, or the deadline, comes first */
+    if (!stamped(c, op))
         return;
-    if (open && !waited)
-        op_hedge(c, op);
-    else if (unsure == 0 && can_outbid(c, op) && young && !op->contested_late)
-        second_round(c, op, out);
-    else if (!open)
-        give_up(c, op, out);
-}
-
-/* W owners hold it: the client is answered; the others have until the deadline. */
-static void acknowledge(struct coord *c, struct op *op, struct out *out)
-{
-    op_reply(c, op, 0, op_count(op, OWNER_DONE), out);
-    uint64_t handle = op->handle;
-    op_linger(c, op, out);
-    if (slab_get(&c->ops, handle)) /* it may have been the one to make room */
-        settle(c, op, out);
-}
-
-void write_answer(struct coord *c, struct op *op, unsigned i, int error, const struct version *held, uint32_t reach_ms,
-                  struct out *out)
-{
-    take_answer(c, op, &op->owner[i], error, held, reach_ms);
-    unsigned done = op_count(op, OWNER_DONE), newer = op_count(op, OWNER_NEWER), recovering = op_count(op, OWNER_RECOVERING);
-    bool none_before = done + c->layout->w > op->owner_n; /* nothing greater was acknowledged before ours began */
-    bool unseen = newer + recovering + c->layout->r > op->owner_n;
+    ask_owners(c, op, late, out);
     if (op->answered)
         settle(c, op, out);
-    else if ((none_before ? holders(op) : done) >= op->need)
-        acknowledge(c, op, out);
-    else if (op_count(op, OWNER_BEHIND) > 0)
-        expire_again(c, op, out);
-    else if (op->owner_n - op_count(op, OWNER_FAILED) < op->need)
+    else if (tally(op).refused > 0 && !awaited(c, op))
         give_up(c, op, out);
-    else if (op->round == 0 && newer > 0 && unseen && can_outbid(c, op))
-        second_round(c, op, out);
-    else
-        contest(c, op, false, out);
 }
 
-void write_hedge(struct coord *c, struct op *op, struct out *out)
+static void second_stamp(struct coord *c, struct op *op, struct out *out)
 {
-    if (!op->answered)
-        contest(c, op, true, out);
+    op->above = greatest_seen(op);
+    op->ordered = true;
+    op->record.version.stamp = op->record.version.expiry_stamp = 0;
+    op_reset(op);
+    for (unsigned i = 0; i < op->owner_n; i++)
+        op->owner[i].aged = false;
+    write_drive(c, op, false, out);
+}
+
+/* ---- Answers ---- */
+
+/* Refused for now, with nothing stored: worth another try within the deadline. */
+static bool refused_for_now(int error)
+{
+    return error == ERR_FORMING || error == ERR_STALE_EPOCH || error == ERR_LOADING || error == ERR_BUSY;
+}
+
+static bool stored_nothing(int error)
+{
+    return refused_for_now(error) || error == ERR_NO_SPACE || error == ERR_TOO_OLD;
+}
+
+/* It does not hold the value that the expiry is for. (A late answer, when the whole record was sent since, says nothing.) */
+static void take_lack(struct op *op, struct op_owner *o)
+{
+    if (o->open > 0)
+        o->open--;
+    if (o->state == OWNER_ASKED && !op->whole)
+        o->state = OWNER_BEHIND;
+}
+
+/* What becomes of an owner that took the record, or refused it for a greater one. */
+static enum owner_state state_of(const struct coord *c, const struct op *op, unsigned i, const struct put_answer *a)
+{
+#ifdef CANARY_ACK_SUPERSEDED
+    return OWNER_DONE;
+#endif
+    bool never = a->never_took && !op->owner[i].torn && !op_lost(c, op, i);
+    if (a->error != ERR_TOO_OLD && (op->ordered || (a->error == 0 && !a->unsound)))
+        return OWNER_DONE;
+    return a->error == 0 ? OWNER_RECOVERING : never ? OWNER_NEVER : OWNER_UNSURE;
+}
+
+/* It took the record, or refused it for a greater one, or because it has erased later stamps than ours in that vnode: then our
+ * clock is far behind, and another stamp, above the floor, will do. */
+static void take_standing(struct coord *c, struct op *op, unsigned i, const struct put_answer *a)
+{
+    struct op_owner *o = &op->owner[i];
+    hlc_see(&c->clock, a->held.stamp, c->wall_ms, CLOCK_SKEW_MAX_MS);
+    if (*own_stamp(op) == 0)
+        return; /* about the first stamp, or a repair before: this one is not sent yet */
+    if (version_cmp(&a->held, &op->record.version) < 0)
+        return; /* about the first stamp, and ours is the second */
+    if (o->state == OWNER_DONE)
+        return; /* it was asked twice, and may have forgotten since */
+    o->aged = a->error == ERR_TOO_OLD;
+    o->unsound = a->unsound;
+    o->seen = a->held;
+    o->state = (uint8_t)state_of(c, op, i, a);
+}
+
+/* What an answer says about its owner. */
+static void take_answer(struct coord *c, struct op *op, unsigned i, const struct put_answer *a)
+{
+    struct op_owner *o = &op->owner[i];
+    bool too_old = a->error == ERR_TOO_OLD && op->kind != OP_EXPIRE; /* an expiry is as old as its value: that is for good */
+    if (a->error == ERR_LACKS_VALUE) {
+        take_lack(op, o);
+    } else if (!a->error || a->error == ERR_SUPERSEDED) {
+        take_standing(c, op, i, a);
+    } else {
+        op->refusal = a->error;
+        if (stored_nothing(a->error) && o->open > 0)
+            o->open--;
+        if (too_old)
+            take_standing(c, op, i, a);
+        else if (o->state == OWNER_ASKED || !stored_nothing(a->error))
+            o->state = refused_for_now(a->error) ? OWNER_IDLE : OWNER_FAILED;
+    }
+}
+
+void write_answer(struct coord *c, struct op *op, unsigned i, const struct put_answer *a, struct out *out)
+{
+    take_answer(c, op, i, a);
+    struct tally t = tally(op);
+    if (op->answered)
+        settle(c, op, out);
+    else if (is_written(c, op, &t))
+        acknowledge(c, op, out);
+    else if (t.behind > 0)
+        expire_again(c, op, out);
+    else if (op->owner_n - t.failed < op->need)
+        give_up(c, op, out);
+    else if (may_stamp_again(c, op, &t))
+        second_stamp(c, op, out);
+    else if (t.refused > 0 && !awaited(c, op))
+        give_up(c, op, out);
+}
+
+/* The own store is waited for past the deadline: what it takes after the end would be known to nobody. */
+static void wait_longer(struct coord *c, struct op *op, struct out *out)
+{
+    leave_hints(c, op, out);
+    op_queue_remove(c, &c->by_deadline, op_index(op));
+    op->deadline_ms = c->now_ms + c->deadline_ms;
+    op_queue_push(c, &c->by_deadline, op_index(op));
 }
 
 void write_expire(struct coord *c, struct op *op, struct out *out)
 {
-    if (op->answered)
-        write_end(c, op, out);
-    else
+    if (!op->answered)
         give_up(c, op, out);
+    else if (own_pending(c, op) && !c->draining)
+        wait_longer(c, op, out);
+    else
+        write_end(c, op, out);
 }

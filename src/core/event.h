@@ -224,7 +224,7 @@ struct event {
             uint64_t token;
             int error;           /* 0, ERR_SUPERSEDED (a greater version was held when it came: `held`), ERR_LACKS_VALUE (of an
                                   * expiry), ERR_IO, ERR_NO_SPACE, ERR_BUSY */
-            uint32_t reach_ms;   /* SUPERSEDED: it was not taken before either, unless it came longer ago (store.h) */
+            bool never_took;     /* SUPERSEDED, TOO_OLD: that version was never taken since the start (store.h) */
             struct version held; /* what the store holds for the key now */
         } stored;
         struct {

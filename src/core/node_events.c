@@ -195,7 +195,8 @@ void node_on_stored(struct node *n, const struct event *ev, struct out *out)
         out_trace(out, TRACE_STORE_ERROR, 0, (uint64_t)error, 0, slice_str(error_sentence(error)));
     switch (TOKEN_OWNER(ev->stored.token)) {
     case TOKEN_COORD:
-        coord_stored(&n->coord, number, error, &ev->stored.held, ev->stored.reach_ms, out);
+        coord_stored(&n->coord, number,
+                     &(struct put_answer){.error = error, .held = ev->stored.held, .never_took = ev->stored.never_took}, out);
         break;
     case TOKEN_FLUSH:
         coord_flushed(&n->coord, number, error, &ev->stored.held, out);

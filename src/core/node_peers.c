@@ -130,8 +130,10 @@ void node_on_packet(struct node *n, const struct event *ev, struct out *out)
     swim_packet(&n->swim, &h, ev->packet.from, messages, n->now_ms, out);
     node_heard(n, h.from, h.epoch, out);
     struct node_peer *p = node_peer_find(n, h.from);
-    if (p)
+    if (p) {
         p->recovering = h.recovering;
+        coord_recovering(&n->coord, h.from, h.recovering > 0);
+    }
     if (p && p->told == h.boot)
         reach_heard(&n->reach, h.from, h.boot, h.position);
 }
@@ -162,7 +164,7 @@ void node_on_link_up(struct node *n, const struct event *ev, struct out *out)
         n->cluster = h->cluster;
         node_header_update(n);
     }
-    coord_link(&n->coord, h->node, true);
+    coord_link(&n->coord, h->node, h->boot);
     hint_link(&n->hint, h->node, true);
     compare_logs(n, h, out);
     if (cluster_id_none(h->cluster) && cluster_id_none(n->cluster))
@@ -200,7 +202,7 @@ void node_on_link_down(struct node *n, const struct event *ev, struct out *out)
         return;
     }
     if (ev->link.peer) {
-        coord_link(&n->coord, ev->link.peer, false);
+        coord_link(&n->coord, ev->link.peer, 0);
         hint_link(&n->hint, ev->link.peer, false);
     }
     if (n->seed_n && !chain_layout(&n->chain) && n->seed_at_ms == UINT64_MAX)

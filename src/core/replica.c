@@ -16,11 +16,12 @@ void replica_close(struct replica *r)
 
 /* ---- Answers ---- */
 
-static void answer_put(const struct replica_ask *a, uint64_t epoch, int error, const struct version *held, uint32_t reach_ms,
-                       struct out *out)
+static struct msg_put_ack *answer_put(const struct replica_ask *a, uint64_t epoch, int error, const struct version *held,
+                                      struct out *out)
 {
     struct message *m = out_send(out, a->peer, a->addr, MSG_PUT_ACK);
-    m->put_ack = (struct msg_put_ack){.op = a->op, .epoch = epoch, .error = (uint32_t)error, .held = *held, .reach_ms = reach_ms};
+    m->put_ack = (struct msg_put_ack){.op = a->op, .epoch = epoch, .error = (uint32_t)error, .held = *held};
+    return &m->put_ack;
 }
 
 static void answer_get(const struct replica_ask *a, uint64_t epoch, int error, const struct record *record, uint32_t size,
@@ -77,7 +78,7 @@ static bool is_write(uint8_t kind)
 static void refuse(const struct replica_ask *a, uint64_t epoch, int error, struct out *out)
 {
     if (a->kind == MSG_PUT)
-        answer_put(a, epoch, error, &(struct version){0}, 0, out);
+        answer_put(a, epoch, error, &(struct version){0}, out);
     else if (a->kind == MSG_FLUSH)
         answer_flush(a, epoch, error, 0, out);
     else if (a->kind == MSG_GET)
@@ -205,7 +206,7 @@ bool replica_message(struct replica *r, const struct replica_view *view, const s
     submit(handle, view, m, out);
 #ifdef CANARY_ACK_BEFORE_STORED
     if (m->kind == MSG_PUT)
-        answer_put(&ask, view->epoch, 0, &m->put.record.version, 0, out);
+        answer_put(&ask, view->epoch, 0, &m->put.record.version, out);
 #endif
     return true;
 }
@@ -223,7 +224,7 @@ static struct replica_ask ask_done(struct replica *r, uint64_t number)
     return ask;
 }
 
-/* Whether "stored" would say too much: to a coordinator it also means that nothing greater was acknowledged by us before. */
+/* Whether a coordinator must be told that we may have lost a greater version, which was acknowledged. */
 static bool unsound(const struct replica_ask *a, uint32_t doubts)
 {
     return a->kind == MSG_PUT && (a->recovering || a->doubts != doubts) && TOKEN_OWNER(a->op) == 0;
@@ -232,14 +233,15 @@ static bool unsound(const struct replica_ask *a, uint32_t doubts)
 void replica_stored(struct replica *r, const struct replica_now *now, uint64_t number, const struct event *ev, struct out *out)
 {
     struct replica_ask ask = ask_done(r, number);
-    int error = ev->stored.error;
-    if (ask.kind == MSG_FLUSH)
-        answer_flush(&ask, now->epoch, error, ev->stored.held.stamp, out);
-    else
-        answer_put(&ask, now->epoch, !error && unsound(&ask, now->doubts) ? ERR_RECOVERING : error, &ev->stored.held,
-                   ev->stored.reach_ms, out);
-    struct message *m = &out->action[out->n - 1].send.message;
-    *(ask.kind == MSG_FLUSH ? &m->flushed.position : &m->put_ack.position) = now->position;
+    if (ask.kind == MSG_FLUSH) {
+        answer_flush(&ask, now->epoch, ev->stored.error, ev->stored.held.stamp, out);
+        out->action[out->n - 1].send.message.flushed.position = now->position;
+        return;
+    }
+    struct msg_put_ack *ack = answer_put(&ask, now->epoch, ev->stored.error, &ev->stored.held, out);
+    ack->never_took = ev->stored.never_took;
+    ack->unsound = unsound(&ask, now->doubts);
+    ack->position = now->position;
 }
 
 void replica_read(struct replica *r, const struct replica_now *now, uint64_t number, const struct event *ev, struct out *out)

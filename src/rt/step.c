@@ -203,7 +203,7 @@ static void step_result(struct world *w, const struct store_result *r)
         ev.kind = EV_STORED;
         ev.stored.token = r->token;
         ev.stored.error = r->error;
-        ev.stored.reach_ms = r->reach_ms;
+        ev.stored.never_took = r->never_took;
         ev.stored.held = r->held;
         break;
     case STORE_GET_DONE:

@@ -144,7 +144,6 @@ void world_turn(struct world *w)
         return;
     world_clock(w);
     note_stall(w);
-    w->store->now_ms = w->now_ms;
     do {
         settle(w);
         run_timers(w);

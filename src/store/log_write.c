@@ -118,7 +118,6 @@ static void advance(struct log *l)
 void log_flush(struct store *s)
 {
     struct log *l = log_of(s);
-    l->table.now_ms = s->now_ms;
     doubt_put(&l->doubt, &l->table, l->gather);
     if (!table_settle(&l->table, l->gather))
         return;

@@ -110,7 +110,6 @@ static int gather_to_flight(struct mem *m)
 static void mem_flush(struct store *s)
 {
     struct mem *m = mem_of(s);
-    m->table.now_ms = s->now_ms;
     doubt_put(&m->doubt, &m->table, &m->gather);
     if (!table_settle(&m->table, &m->gather))
         return;

@@ -44,14 +44,20 @@ static uint64_t *slot_of(uint64_t *table, uint64_t mark)
     return &table[i];
 }
 
+static uint64_t greater(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
 /* The newer table is full: it is the older one from now on. */
 static void turn_over(struct recent *r)
 {
     uint64_t *older = r->mark[1];
     r->mark[1] = r->mark[0];
     r->mark[0] = memset(older, 0, TABLE_BYTES);
-    if (r->since_ms > r->forgot_ms)
-        r->forgot_ms = r->since_ms;
+    r->forgot = greater(r->forgot, r->greatest[1]);
+    r->greatest[1] = r->greatest[0];
+    r->greatest[0] = 0;
     r->n = 0;
 }
 
@@ -60,12 +66,12 @@ void recent_fetch(const struct recent *r, uint64_t hash, const struct version *v
     fetch_line(&r->mark[0][first_slot(mark_of(r, hash, v))]);
 }
 
-void recent_take(struct recent *r, uint64_t hash, const struct version *v, uint64_t now_ms)
+void recent_take(struct recent *r, uint64_t hash, const struct version *v)
 {
     if (r->n == RECENT_PUTS)
         turn_over(r);
-    if (r->n++ == 0)
-        r->since_ms = now_ms;
+    r->n++;
+    r->greatest[0] = greater(r->greatest[0], v->stamp);
     uint64_t mark = mark_of(r, hash, v);
     *slot_of(r->mark[0], mark) = mark;
 }
@@ -76,14 +82,13 @@ bool recent_took(const struct recent *r, uint64_t hash, const struct version *v)
     return *slot_of(r->mark[0], mark) == mark || *slot_of(r->mark[1], mark) == mark;
 }
 
-uint32_t recent_reach_ms(const struct recent *r, uint64_t now_ms)
+bool recent_never_took(const struct recent *r, uint64_t hash, const struct version *v)
 {
-    uint64_t reach = now_ms > r->forgot_ms ? now_ms - r->forgot_ms : 0;
-    return reach < UINT32_MAX ? (uint32_t)reach : UINT32_MAX;
+    return v->stamp > r->forgot && !recent_took(r, hash, v);
 }
 
-void recent_forget(struct recent *r, uint64_t now_ms)
+void recent_forget(struct recent *r)
 {
     r->forgets++;
-    r->forgot_ms = now_ms;
+    r->forgot = greater(r->forgot, greater(r->greatest[0], r->greatest[1]));
 }

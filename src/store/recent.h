@@ -23,11 +23,11 @@ enum {
 };
 
 struct recent {
-    uint64_t *mark[2];  /* of key and version, by hash; 0: none. [0] is the newer */
-    uint64_t since_ms;  /* when the newer one's first came */
-    uint64_t forgot_ms; /* what came up to then is forgotten: at first, all that came before the store was opened */
-    uint32_t n;         /* in the newer one */
-    uint64_t forgets;   /* part of every mark: those from before the last one match nothing, and go with their table */
+    uint64_t *mark[2];    /* of key and version, by hash; 0: none. [0] is the newer */
+    uint64_t greatest[2]; /* stamp in each, those forgotten by recent_forget included */
+    uint64_t forgot;      /* the greatest stamp of all that was taken and is not remembered */
+    uint32_t n;           /* in the newer one */
+    uint64_t forgets;     /* part of every mark: those from before the last one match nothing, and go with their table */
 };
 
 /* 0 or ERR_NO_MEMORY. */
@@ -37,16 +37,15 @@ void recent_close(struct recent *r);
 /* Asks the cache for what recent_take will touch for these. */
 void recent_fetch(const struct recent *r, uint64_t hash, const struct version *v);
 
-/* A version was taken for the key of that hash. Times are monotonic ms. */
-void recent_take(struct recent *r, uint64_t hash, const struct version *v, uint64_t now_ms);
+/* A version was taken for the key of that hash. */
+void recent_take(struct recent *r, uint64_t hash, const struct version *v);
 
-/* Whether it was taken, as far as that is remembered. */
+/* Whether it was taken, as far as that is remembered; whether it certainly never was, since the store was opened. (Neither:
+ * it may have been.) */
 bool recent_took(const struct recent *r, uint64_t hash, const struct version *v);
-
-/* All that came less than so many ms ago is remembered. */
-uint32_t recent_reach_ms(const struct recent *r, uint64_t now_ms);
+bool recent_never_took(const struct recent *r, uint64_t hash, const struct version *v);
 
 /* Some that were taken could not be stored after all: all is forgotten. Costs nothing: on a full disk every group fails. */
-void recent_forget(struct recent *r, uint64_t now_ms);
+void recent_forget(struct recent *r);
 
 #endif

@@ -48,14 +48,15 @@ enum store_result_kind {
 struct store_result {
     enum store_result_kind kind;
     uint64_t token;
-    int error;            /* PUT: 0, ERR_SUPERSEDED, ERR_TOO_OLD, ERR_LACKS_VALUE (of an expiry), ERR_IO,
+    int error;           /* PUT: 0, ERR_SUPERSEDED, ERR_TOO_OLD, ERR_LACKS_VALUE (of an expiry), ERR_IO,
                            * ERR_NO_SPACE, ERR_BUSY.
                            * GET: 0 (absent too), ERR_IO, ERR_CORRUPT.
                            * TREE, LIST: 0, ERR_LOADING (the cluster is not known yet), ERR_BAD_MESSAGE (no such vnode).
                            * Any: ERR_NO_MEMORY, ERR_TOO_BIG; PUT: ERR_REFUSED (a kind that this release cannot merge).
                            * After ERR_IO or ERR_NO_SPACE the record may yet turn up at the next opening */
-    uint32_t reach_ms;    /* PUT, SUPERSEDED: that version was not taken here in the last so many ms (recent.h) */
-    struct version held;  /* PUT: what is held for the key now */
+    bool never_took;     /* PUT, SUPERSEDED or TOO_OLD: that version was never taken since the store was opened (recent.h); false:
+                           * it may have been */
+    struct version held; /* PUT: what is held for the key now */
     struct record record; /* GET: kind RECORD_NONE when absent, RECORD_EXPIRY when only that survived of a value; value empty for
                            * GET_DIGEST */
     uint32_t size;        /* GET: of the value */
@@ -90,7 +91,6 @@ struct store_vtable {
 struct store {
     const struct store_vtable *vtable;
     struct table *table; /* the implementation's */
-    uint64_t now_ms;     /* monotonic; kept by the caller, in each turn before the flush: a store reads no clock */
 };
 
 /* Submits a put. The record is copied. Its STORE_PUT_DONE comes once, after a flush. A record equal to what is held is a

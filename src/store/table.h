@@ -80,7 +80,6 @@ struct table {
     uint64_t unsettled;     /* puts that the index does not know of yet */
     uint32_t *live;         /* the last count */
     struct recent recent;
-    uint64_t now_ms; /* kept by the owner, for `recent` */
     struct forest forest;
     struct buf told; /* the last TREE's hashes, LIST's entries, and so on */
     struct buf told_floors;

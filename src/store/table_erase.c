@@ -67,22 +67,18 @@ bool erase_refuses(struct table *t, uint64_t token, const struct index_key *k, c
         return false;
     struct index_spot spot;
     struct index_item held = held_item(t, k, &spot), come = table_item(r, (uint32_t)r->value.n);
-    int error = 0;
-    struct version than = held.version;
+    struct version floor = {.stamp = t->floors.coming[vnode]};
     if (held.kind == RECORD_NONE) {
         if (may_create(r, from, t->floors.durable[vnode]))
             return false;
-        error = ERR_TOO_OLD;
-        than = (struct version){.stamp = t->floors.coming[vnode]};
+        table_answer_refused(t, token, ERR_TOO_OLD, k->hash, &r->version, &floor);
     } else if (!table_adds(&held, &come)) {
         table_answer_idle(t, token, k->hash, &come, &held);
-        return true;
     } else if (r->kind == RECORD_EXPIRY && t->floors.durable[vnode] < t->floors.coming[vnode]) {
-        error = ERR_BUSY;
+        table_answer_put(t, token, ERR_BUSY, &held.version);
     } else {
         return false;
     }
-    table_answer_put(t, token, error, &than);
     return true;
 }
 

@@ -9,7 +9,7 @@
 struct answer {
     uint64_t token;
     int error;
-    uint32_t reach_ms;
+    bool never; /* the put: was certainly not taken before */
     struct version held;
 };
 
@@ -41,6 +41,10 @@ static inline uint64_t table_position(const struct table *t, const struct index_
 
 /* Queues the answer of a put; held may be NULL. */
 void table_answer_put(struct table *t, uint64_t token, int error, const struct version *held);
+
+/* The same for one that is refused as superseded or too old: says too whether it was ever taken. */
+void table_answer_refused(struct table *t, uint64_t token, int error, uint64_t hash, const struct version *put,
+                          const struct version *held);
 
 /* Answers a put that adds nothing to what is held. A later expiry of its value does not supersede the value. */
 void table_answer_idle(struct table *t, uint64_t token, uint64_t hash, const struct index_item *put,

@@ -52,7 +52,16 @@ void table_answer_idle(struct table *t, uint64_t token, uint64_t hash, const str
     const struct version *v = &put->version;
     bool value_held = put->kind != RECORD_EXPIRY && version_value_cmp(v, &held->version) == 0;
     bool taken = value_held || version_cmp(v, &held->version) >= 0 || recent_took(&t->recent, hash, v);
-    answer(t, token, taken ? 0 : ERR_SUPERSEDED, &held->version)->reach_ms = recent_reach_ms(&t->recent, t->now_ms);
+    if (taken)
+        table_answer_put(t, token, 0, &held->version);
+    else
+        table_answer_refused(t, token, ERR_SUPERSEDED, hash, v, &held->version);
+}
+
+void table_answer_refused(struct table *t, uint64_t token, int error, uint64_t hash, const struct version *put,
+                          const struct version *held)
+{
+    answer(t, token, error, held)->never = recent_never_took(&t->recent, hash, put);
 }
 
 bool table_answer(struct table *t, struct store_result *out)
@@ -61,7 +70,7 @@ bool table_answer(struct table *t, struct store_result *out)
     if (!a)
         return false;
     *out = (struct store_result){
-        .kind = STORE_PUT_DONE, .token = a->token, .error = a->error, .reach_ms = a->reach_ms, .held = a->held};
+        .kind = STORE_PUT_DONE, .token = a->token, .error = a->error, .never_took = a->never, .held = a->held};
     queue_pop(&t->answers);
     return true;
 }
@@ -173,7 +182,7 @@ static void settle_one(struct table *t, struct group *g, struct pending *p)
         p->decided = true;
     }
     if (!p->decided && !p->flushed)
-        recent_take(&t->recent, p->hash, &p->item.version, t->now_ms);
+        recent_take(&t->recent, p->hash, &p->item.version);
     p->spot = spot;
     p->moves = t->index.moves;
     g->decided += p->decided;
@@ -206,8 +215,6 @@ static void retire(struct table *t, const struct group *g)
 
 bool table_settle(struct table *t, struct group *g)
 {
-    if (t->recent.forgot_ms == 0)
-        t->recent.forgot_ms = t->now_ms; /* the first since it was opened */
     uint32_t end = batch_end(g->settled, g->n);
     fetch_group(t, g, g->settled, end);
     while (g->settled < g->n) {
@@ -262,8 +269,10 @@ static void publish_ring(struct table *t, const struct group *g, struct pending 
         erase_publish(t, &k, p, segment);
     } else if (reserved_spot(t, p, &k, &spot)) {
         struct version held = table_merge(t, &k, &spot, &p->item);
-        bool over = p->flushed && version_cmp(&p->item.version, &held) < 0;
-        table_answer_put(t, p->token, over ? ERR_SUPERSEDED : 0, &held);
+        if (p->flushed && version_cmp(&p->item.version, &held) < 0)
+            table_answer_refused(t, p->token, ERR_SUPERSEDED, p->hash, &p->item.version, &held);
+        else
+            table_answer_put(t, p->token, 0, &held);
     } else { /* it turns up at the next opening */
         tally_written(&t->tallies, segment, tally_weight(k.key.n, p->item.value_n), p->item.kind);
         table_answer_put(t, p->token, ERR_NO_MEMORY, NULL);
@@ -319,7 +328,7 @@ void table_publish(struct table *t, struct group *g, uint16_t segment, uint32_t 
 
 void table_fail(struct table *t, struct group *g, int error)
 {
-    recent_forget(&t->recent, t->now_ms);
+    recent_forget(&t->recent);
     for (uint32_t i = 0; i < g->n; i++) {
         const struct pending *p = &g->pending[i];
         t->unsettled -= i >= g->settled && !p->state;
