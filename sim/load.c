@@ -27,9 +27,10 @@ static bool may_end(uint32_t key)
     return is_cold(key) ? key % LOAD_COLD == 0 : key % LOAD_ENDING == 0;
 }
 
-void load_init(struct load *l, struct world *w, uint64_t seed, uint32_t keys)
+void load_init(struct load *l, struct world *w, uint64_t seed, uint32_t keys, uint32_t hot)
 {
-    *l = (struct load){.world = w, .next_value = 1, .flush_rarely = seed / 2 % 2 ? LOAD_FLUSH_NEVER : LOAD_FLUSH_OFTEN};
+    *l = (struct load){
+        .world = w, .hot = hot, .next_value = 1, .flush_rarely = seed / 2 % 2 ? LOAD_FLUSH_NEVER : LOAD_FLUSH_OFTEN};
     history_init(&l->history, keys);
     rng_init(&l->rng, seed ^ 0x10ad);
     rng_init(&l->life_rng, seed ^ 0x11fe);
@@ -169,15 +170,16 @@ static void say(struct load *l, uint32_t c)
     world_say(l->world, c, buf_view(&l->bytes));
 }
 
-static void next_command(struct load *l, uint32_t c)
+/* Every client at the same few keys, which it writes and reads by turns: whatever can be seen in two orders will be. */
+static void draw_hot(struct load *l, struct load_client *k)
 {
-    struct load_client *k = &l->client[c];
-    if (!l->world->client[c].open && !connect_somewhere(l, c)) {
-        wake(l, c, (uint64_t)LOAD_THINK_MS * 1000);
-        return;
-    }
-    if (l->commands_max && k->commands++ >= l->commands_max)
-        return;
+    k->key = (uint32_t)rng_below(&l->rng, l->hot);
+    k->op = rng_below(&l->rng, 2) ? LOAD_SET : LOAD_GET;
+    k->life_ms = 0;
+}
+
+static void draw_any(struct load *l, struct load_client *k)
+{
     uint64_t die = rng_below(&l->rng, 100);
     k->key = (uint32_t)rng_below(&l->rng, l->history.key_n);
     if (is_cold(k->key) && rng_below(&l->rng, LOAD_COLDLY) != 0)
@@ -191,6 +193,21 @@ static void next_command(struct load *l, uint32_t c)
     k->life_ms = ends && k->op != LOAD_DEL ? 1 + (uint32_t)rng_below(&l->life_rng, longest) : 0;
     if (rng_below(&l->life_rng, l->flush_rarely) == 0)
         k->op = LOAD_FLUSH;
+}
+
+static void next_command(struct load *l, uint32_t c)
+{
+    struct load_client *k = &l->client[c];
+    if (!l->world->client[c].open && !connect_somewhere(l, c)) {
+        wake(l, c, (uint64_t)LOAD_THINK_MS * 1000);
+        return;
+    }
+    if (l->commands_max && k->commands++ >= l->commands_max)
+        return;
+    if (l->hot)
+        draw_hot(l, k);
+    else
+        draw_any(l, k);
     k->value = k->op == LOAD_SET ? l->next_value++ : HISTORY_ABSENT;
     say(l, c);
 }
@@ -322,7 +339,7 @@ void load_client(struct load *l, uint32_t c)
 {
     if (hear(l, c)) {
         if (l->running)
-            wake(l, c, 1 + rng_below(&l->rng, (uint64_t)LOAD_THINK_MS * 1000));
+            wake(l, c, 1 + rng_below(&l->rng, l->hot ? LOAD_HOT_THINK_US : (uint64_t)LOAD_THINK_MS * 1000));
         return;
     }
     if (l->running && l->client[c].op == LOAD_NONE && l->client[c].wakes_us <= l->world->now_us)

@@ -12,7 +12,8 @@ enum load_op { LOAD_NONE, LOAD_SET, LOAD_GET, LOAD_DEL, LOAD_EXPIRE, LOAD_FLUSH 
 
 enum {
     LOAD_ANSWER_MS = 30000,      /* no answer of a live node for so long is a hang */
-    LOAD_THINK_MS = 60,          /* between commands of a client, at most */
+    LOAD_THINK_MS = 60,          /* between commands of a client, at most, */
+    LOAD_HOT_THINK_US = 500,     /* and where keys are hot */
     LOAD_LIFE_MS = 8000,         /* of a value that ends, at most */
     LOAD_FLUSH_OFTEN = 500,      /* one command in so many is a FLUSHALL in every other run, */
     LOAD_FLUSH_NEVER = INT32_MAX /* and none in the rest, for they hide what becomes of single deletions */
@@ -40,6 +41,7 @@ struct load {
     bool running; /* clients go on with new commands */
     uint32_t next_value;
     uint32_t flush_rarely;
+    uint32_t hot;          /* so many keys alone are written and read, without thinking; 0: all */
     uint32_t commands_max; /* of each client; 0: no end */
     uint64_t ok, failed, unknown, reads;
     struct buf why; /* a violation besides the history's */
@@ -47,7 +49,8 @@ struct load {
     void *said_arg;
 };
 
-void load_init(struct load *l, struct world *w, uint64_t seed, uint32_t keys);
+/* hot: see struct load. */
+void load_init(struct load *l, struct world *w, uint64_t seed, uint32_t keys, uint32_t hot);
 void load_close(struct load *l);
 
 /* Clients begin, at different times; they stop after their present command. */

@@ -9,8 +9,9 @@
 static const char USAGE[] =
     "covey-sim: many nodes of the real code on virtual time, under faults drawn from a seed\n"
     "\n"
-    "  covey-sim [--seed S] [--seeds N] [--nodes N] [--clients N] [--commands N] [--time SECONDS] [--loss PERCENT[%]]\n"
-    "            [--only KIND,...] [--schedule FILE] [--no-faults] [--no-check] [--story] [--twice] [--expect-failure]\n"
+    "  covey-sim [--seed S] [--seeds N] [--nodes N] [--clients N] [--commands N] [--hot N] [--time SECONDS]\n"
+    "            [--loss PERCENT[%]] [--only KIND,...] [--schedule FILE] [--no-faults] [--no-check] [--story] [--twice] "
+    "[--expect-failure]\n"
     "  covey-sim shrink [the same]\n"
     "\n"
     "  shrink             the seed's run breaks a rule: look for the smallest run that breaks it too, and tell its story\n"
@@ -19,6 +20,7 @@ static const char USAGE[] =
     "  --nodes N          nodes of the cluster (5)\n"
     "  --clients N        clients that read and write (4)\n"
     "  --commands N       commands that each client gives; 0: as long as there is time (0)\n"
+    "  --hot N            the clients write and read N keys alone, without thinking; 0: many keys, and thinking (0)\n"
     "  --time SECONDS     virtual time under faults (60)\n"
     "  --loss PERCENT     datagrams lost all the time, besides the faults\n"
     "  --only KIND,...    draw faults of these kinds only\n"
@@ -75,7 +77,7 @@ static bool number_flag(struct arguments *a, const char *flag, const char *value
         {"--seed", 0, UINT64_MAX, &a->run.seed, NULL, 1},      {"--seeds", 1, 1000000, &a->seeds, NULL, 1},
         {"--nodes", 1, 8000, NULL, &a->run.nodes, 1},          {"--clients", 0, 1000, NULL, &a->run.clients, 1},
         {"--time", 0, 86400, NULL, &a->run.time_ms, 1000},     {"--loss", 0, 90, NULL, &a->run.loss, 1},
-        {"--commands", 0, 1000000, NULL, &a->run.commands, 1},
+        {"--commands", 0, 1000000, NULL, &a->run.commands, 1}, {"--hot", 0, RUN_KEYS, NULL, &a->run.hot, 1},
     };
     for (unsigned i = 0; i < sizeof table / sizeof table[0]; i++) {
         if (strcmp(flag, table[i].flag) != 0)
@@ -182,6 +184,8 @@ static void print_options(const struct run_options *o)
            o->time_ms / 1000);
     if (o->commands)
         printf(" --commands %" PRIu32, o->commands);
+    if (o->hot)
+        printf(" --hot %" PRIu32, o->hot);
     if (o->loss && !o->schedule)
         printf(" --loss %" PRIu32, o->loss);
     const char *before = " --only ";

@@ -1,6 +1,7 @@
 #include "sim/net.h"
 
 #include "base/check.h"
+#include "base/hash.h"
 
 #include <stdlib.h>
 #include <uthash.h>
@@ -229,6 +230,19 @@ static void connect_decided(struct world *w, const struct sim_event *ev)
 
 /* ---- Streams: moving ---- */
 
+/* When what is due then gets through: later where one end's streams are slow, and this direction stands still in that turn. Which
+ * do is as good as random, and the same for all that is sent in the turn. */
+static uint64_t through_us(const struct world *w, uint32_t from, uint32_t to, uint64_t due_us)
+{
+    enum { ONE_IN = 3 };
+    uint32_t ms =
+        w->node[from].slow_streams_ms > w->node[to].slow_streams_ms ? w->node[from].slow_streams_ms : w->node[to].slow_streams_ms;
+    uint64_t turn_us = (uint64_t)ms * 1000, turn = ms ? due_us / turn_us : 0;
+    uint64_t mix[] = {from, to, turn};
+    bool still = ms && hash_seeded(slice_of(mix, sizeof mix), w->o.seed) % ONE_IN == 0;
+    return still ? (turn + 1) * turn_us : due_us;
+}
+
 void net_send(struct world *w, uint32_t from, uint64_t to_id, struct addr addr, const struct message *m)
 {
     struct sim_node *t = world_by_id(w, to_id);
@@ -247,7 +261,7 @@ void net_send(struct world *w, uint32_t from, uint64_t to_id, struct addr addr, 
     message_encode(m, p->bytes);
     p->n = n;
     p->next = NULL;
-    p->due_us = w->now_us + latency_us(w);
+    p->due_us = through_us(w, from, to, w->now_us + latency_us(w));
     if (p->due_us < d->last_due_us)
         p->due_us = d->last_due_us;
     d->last_due_us = p->due_us;

@@ -421,7 +421,7 @@ static void open_all(const struct run_options *o)
     votes_init(&run.votes, &run.world);
     answers_init(&run.answers, &run.world);
     restarts_init(&run.restarts, &run.world);
-    load_init(&run.load, &run.world, o->seed, RUN_KEYS);
+    load_init(&run.load, &run.world, o->seed, RUN_KEYS, o->hot);
     run.load.history.only_acks = o->nodes < 3; /* R = 1: a read may see what one owner alone holds */
     run.load.said = on_said;
     run.load.said_arg = &run;

@@ -37,6 +37,7 @@ struct run_options {
     uint32_t nodes;                  /* 5 */
     uint32_t clients;                /* 4 */
     uint32_t commands;               /* of each client, then it falls silent; 0: no end */
+    uint32_t hot;                    /* clients write and read so many keys alone, without thinking; 0: many, and thinking */
     uint32_t time_ms;                /* of the faults; 60,000 */
     uint32_t loss;                   /* % */
     bool faults;                     /* draw a schedule */

@@ -31,6 +31,7 @@ static const struct {
     [FAULT_ROLLBACK] = {"rolled-back", 20000, 0, ABOUT_NODE},
     [FAULT_CLOCK_STEP] = {"clock-step", 20000, 20000, ABOUT_NODE},
     [FAULT_CLOCK_DRIFT] = {"clock-drift", 20000, 400, ABOUT_NODE},
+    [FAULT_SLOW_STREAMS] = {"slow-streams", 10000, 400, ABOUT_NODE},
     [FAULT_AWAY] = {"away", 36000, 0, ABOUT_NODE},
     /* clang-format on */
 };

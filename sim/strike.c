@@ -93,6 +93,9 @@ void world_fault(struct world *w, const struct fault *f, bool begins)
     case FAULT_UDP_DEAD:
         w->node[f->a].udp_dead = begins;
         break;
+    case FAULT_SLOW_STREAMS:
+        w->node[f->a].slow_streams_ms = begins ? f->amount : 0;
+        break;
     case FAULT_SLOW_DISK:
         w->node[f->a].sync_ms = begins ? f->amount : 0;
         break;

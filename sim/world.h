@@ -65,6 +65,7 @@ struct sim_node {
     uint32_t lies_where;       /* not 0: it writes somewhere else */
     uint32_t failed_stay;      /* of failed syncs, % that are on the disk all the same */
     bool udp_dead;
+    uint32_t slow_streams_ms; /* its streams stand still in turns of so long; 0: they do not */
     bool forgot;        /* its disk lost something that it had said: it founds nothing any more, and others may know more of it */
     uint32_t disks;     /* that it lost whole */
     uint64_t struck_us; /* when its disk was damaged last */

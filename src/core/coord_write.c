@@ -146,6 +146,10 @@ static struct tally tally(const struct op *op)
         t.sound += o->state == OWNER_DONE || (refused && !o->unsound);
         t.failed += o->state == OWNER_FAILED;
         t.behind += o->state == OWNER_BEHIND;
+#ifdef CANARY_SILENCE_IS_AN_ANSWER
+        t.never += o->state == OWNER_ASKED && t.refused > 0;
+        t.sound += o->state == OWNER_ASKED && t.refused > 0;
+#endif
     }
     return t;
 }
