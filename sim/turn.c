@@ -35,7 +35,7 @@ static void act(struct world *w, uint32_t i, const struct action *a)
         net_hang_up(w, i, a->hang_up);
         break;
     case ACT_STORE_PUT:
-        store_bring(s->store, a->put.token, &a->put.record, a->put.from);
+        store_bring(s->store, a->put.token, &a->put.record, a->put.origin);
         break;
     case ACT_STORE_GET:
         store_get(s->store, a->get.token, a->get.key, a->get.wants);
@@ -140,6 +140,7 @@ static bool step_result(struct world *w, uint32_t i)
         ev.told.floors = r.floors;
         ev.told.flushed = r.flushed;
         ev.told.upto = r.upto;
+        ev.told.ticket = r.ticket;
         ev.told.dead = r.dead;
     } else {
         ev.kind = EV_COUNTED;

@@ -16,6 +16,8 @@ static struct layout layout;
 static struct repair r;
 static struct out out;
 static uint8_t their_floors[8 * REPAIR_ROOTS], their_floor; /* what the peer says; of the first vnode */
+enum { OWN_TICKET = 5 };
+
 static uint64_t their_ticket, own_flushed, their_flushed;
 
 static int set_up(void **state)
@@ -71,7 +73,7 @@ static uint64_t begin(void)
 /* The own store answers; its floors are 0. */
 static void own_told(uint64_t op, struct slice told)
 {
-    struct event ev = {.kind = EV_TOLD, .told = {.told = told, .flushed = own_flushed, .upto = UINT64_MAX}};
+    struct event ev = {.kind = EV_TOLD, .told = {.told = told, .flushed = own_flushed, .upto = UINT64_MAX, .ticket = OWN_TICKET}};
     repair_told(&r, TOKEN_NUMBER(op), &ev, &out);
 }
 
@@ -390,7 +392,7 @@ static void a_flush_that_cannot_be_stored_ends_it(void **state)
     assert_int_equal(r.info.incomplete, 1);
 }
 
-/* What is pushed carries the ticket of the list; what is pulled is as good as its owner. */
+/* What is pushed carries the ticket of the peer's list, what is pulled that of our own. */
 static void what_is_brought_says_where_it_comes_from(void **state)
 {
     (void)state;
@@ -410,7 +412,8 @@ static void what_is_brought_says_where_it_comes_from(void **state)
     out_clear(&out);
     assert_true(repair_message(&r, PEER, &got, &out));
     assert_int_equal(out.action[0].kind, ACT_STORE_PUT);
-    assert_int_equal(out.action[0].put.from, PUT_FROM_OWNER);
+    assert_int_equal(out.action[0].put.origin.from, PUT_FROM_OWNER);
+    assert_int_equal(out.action[0].put.origin.ticket, OWN_TICKET);
     buf_close(&own);
     buf_close(&theirs);
 }

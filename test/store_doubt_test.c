@@ -146,7 +146,7 @@ static void erase(struct world *w, unsigned i)
     char key[16];
     struct store_result out;
     struct record r = {.kind = RECORD_FLOOR, .version = {.stamp = 1 + i, .node = 7}, .key = key_of(key, i)};
-    table_put(&w->table, &w->group, i, &r, PUT_FROM_ANYBODY);
+    table_put(&w->table, &w->group, i, &r, (struct put_origin){0});
     table_settle(&w->table, &w->group);
     table_publish(&w->table, &w->group, 1, 0);
     group_reset(&w->group);

@@ -5,7 +5,7 @@
 #include "base/rng.h"
 #include "store/floors.h"
 #include "store/mem.h"
-#include "store/table.h"
+#include "store/table_inner.h"
 
 struct both {
     struct fixture *log; /* its `store` is the one under test, whichever it is */
@@ -60,11 +60,23 @@ static struct store_result reap(struct both *b)
     return fixture_reap(b->log);
 }
 
-static struct store_result bring(struct both *b, struct record r, enum put_from from)
+/* What a list of the key's vnode would bear now. */
+static uint64_t ticket(struct both *b, struct slice key)
 {
-    store_bring(b->log->store, r.version.stamp, &r, from);
+    const struct table *t = b->log->store->table;
+    return floors_ticket(&t->floors, table_vnode(t, slot_of_key(key)));
+}
+
+static struct store_result bring_with(struct both *b, struct record r, enum put_from from, uint64_t ticket)
+{
+    store_bring(b->log->store, r.version.stamp, &r, (struct put_origin){.from = from, .ticket = ticket});
     store_flush(b->log->store);
     return reap(b);
+}
+
+static struct store_result bring(struct both *b, struct record r, enum put_from from)
+{
+    return bring_with(b, r, from, ticket(b, r.key));
 }
 
 static int put(struct both *b, struct record r)
@@ -136,6 +148,20 @@ static void test_erases_just_that(void **state)
     assert_int_equal(store_records(b->log->store), 0);
     assert_true(store_trees_hold(b->log->store));
     assert_int_equal(put(b, erasure_of(dead_at(200))), 0); /* told twice */
+}
+
+/* Another owner found it missing here, and sends it; its key is deleted and erased everywhere before it arrives. No clock says so. */
+static void test_what_was_erased_since_the_list_does_not_come_back(void **state)
+{
+    struct both *b = *state;
+    uint64_t listed = ticket(b, value_at(150).key);
+    put(b, dead_at(200));
+    put(b, erasure_of(dead_at(200)));
+    assert_int_equal(bring_with(b, value_at(150), PUT_FROM_OWNER, listed).error, ERR_BUSY);
+    assert_int_equal(bring_with(b, value_at(150), PUT_FROM_SOURCE, listed).error, ERR_BUSY);
+    assert_int_equal(kind_held(b), RECORD_NONE);
+    assert_int_equal(bring(b, value_at(150), PUT_FROM_OWNER).error, 0); /* missing in a list that was made since */
+    assert_int_equal(kind_held(b), RECORD_VALUE);
 }
 
 static void test_refuses_below_the_floor(void **state)
@@ -566,6 +592,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         BOTH(test_erases_just_that),
+        BOTH(test_what_was_erased_since_the_list_does_not_come_back),
         BOTH(test_refuses_below_the_floor),
         BOTH(test_replay_keeps_it_erased),
         BOTH(test_one_group),

@@ -144,7 +144,7 @@ static bool put_through(struct table *t, const struct record *r, struct store_re
 {
     struct group g;
     group_init(&g);
-    table_put(t, &g, r->version.stamp, r, PUT_FROM_ANYBODY);
+    table_put(t, &g, r->version.stamp, r, (struct put_origin){0});
     if (table_settle(t, &g))
         table_publish(t, &g, 0, 0);
     group_close(&g);

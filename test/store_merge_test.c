@@ -306,9 +306,9 @@ static void the_values_asked_for_next_are_known(void **state)
     (void)state;
     assert_int_equal(table_init(&t, 1), 0);
     group_init(&g);
-    table_put(&t, &g, 1, &a, PUT_FROM_ANYBODY);
-    table_put(&t, &g, 2, &b, PUT_FROM_ANYBODY);
-    table_put(&t, &g, 3, &c, PUT_FROM_ANYBODY);
+    table_put(&t, &g, 1, &a, (struct put_origin){0});
+    table_put(&t, &g, 2, &b, (struct put_origin){0});
+    table_put(&t, &g, 3, &c, (struct put_origin){0});
     assert_true(table_settle(&t, &g));
     table_publish(&t, &g, 0, 0);
     table_get(&t, 4, a.key, GET_VALUE);

@@ -173,7 +173,7 @@ void op_send_put(struct coord *c, struct op *op, unsigned i, struct out *out)
         struct action *a = out_add(out, ACT_STORE_PUT);
         a->put.token = TOKEN(TOKEN_COORD, op->handle);
         a->put.record = op_record(op);
-        a->put.from = lapsed ? PUT_FROM_READER : PUT_FROM_ANYBODY;
+        a->put.origin.from = lapsed ? PUT_FROM_READER : PUT_FROM_ANYBODY;
         op->owner[i].recovering = c->lost && c->lost[op->vnode];
         return;
     }

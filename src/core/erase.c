@@ -10,8 +10,8 @@
  * or that it has nothing and its floor keeps older records out (store/floors.h). So no owner holds an older record, and none
  * takes one: not from a client, whose coordinator stamps anew, not from a hint, which is dropped, not from a read's repair. What
  * one owner brings another by comparing trees is taken at or below the floor too, for the floor is of the whole vnode and
- * the other record may be a live one; but that is what an owner holds just now, and none holds an older one. (repair.c
- * bounds how long such a record may be on its way.) Age is not part of the argument. It only keeps us from asking while
+ * the other record may be a live one; but not when anything was erased in the vnode since the record was found missing (tickets:
+ * repair.c). Age is not part of the argument. It only keeps us from asking while
  * writes and hints are on their way: a tombstone younger than a hint may live is left alone.
  *
  *     own store: what may go? --> ERASE_ASK to all other owners --> all of them hold it, or nothing --> ERASE to all, and here

@@ -255,6 +255,7 @@ struct event {
             int error;           /* 0, ERR_LOADING, ERR_BAD_MESSAGE, ERR_NO_MEMORY, ERR_TOO_BIG */
             struct slice told;   /* hashes, or entries of a listing, or what is held of them */
             struct slice floors; /* of the vnodes whose roots were asked for */
+            uint64_t ticket;     /* of a listing: see struct put_origin */
             uint64_t flushed;    /* of trees: up to which stamp everything was flushed */
             uint64_t
                 upto; /* of a listing: nothing is left out up to this position; of what may be erased: vnodes that are through */
@@ -307,7 +308,7 @@ struct action {
         struct {
             uint64_t token;
             struct record record;
-            enum put_from from;
+            struct put_origin origin;
         } put;
         struct {
             uint64_t token;

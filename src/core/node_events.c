@@ -67,18 +67,18 @@ static void meet(struct node *n, uint64_t from, const struct message *m)
         reach_heard(&n->reach, from, p->told, m->put.position);
 }
 
-/* Where a put comes from. What is put because of a list that we gave lately is held by an owner just now. */
-static enum put_from put_from(const struct node *n, uint64_t from, const struct msg_put *m)
+/* Where a put comes from. What is put because of a list that we gave is held by an owner; the store knows by the ticket whether it
+ * may have been erased since. (Of another process's tickets it knows nothing: the boot nonce sets them apart.) */
+static struct put_origin origin_of(const struct node *n, uint64_t from, const struct msg_put *m)
 {
     const struct layout *l = chain_layout(&n->chain);
-    uint64_t given = n->now_ms + 1 - m->ticket; /* how long ago; a time to come is very long ago */
-    enum put_from others = m->lapsed ? PUT_FROM_READER : PUT_FROM_ANYBODY;
-    if (m->ticket == 0 || given > REPAIR_TICKET_MS || !l)
-        return others;
-    uint16_t vnode = layout_vnode(l, slot_of_key(m->record.key));
-    if (!ring_owns(l, vnode, from))
-        return others;
-    return repair_recovering(&n->repair, vnode) ? PUT_FROM_SOURCE : PUT_FROM_OWNER;
+    uint16_t vnode = l ? layout_vnode(l, slot_of_key(m->record.key)) : 0;
+    if (m->ticket == 0 || !l || !ring_owns(l, vnode, from))
+        return (struct put_origin){.from = m->lapsed ? PUT_FROM_READER : PUT_FROM_ANYBODY};
+    return (struct put_origin){
+        .from = repair_recovering(&n->repair, vnode) ? PUT_FROM_SOURCE : PUT_FROM_OWNER,
+        .ticket = m->ticket - n->boot,
+    };
 }
 
 static struct replica_view view_of(const struct node *n, uint64_t from, const struct message *m)
@@ -92,7 +92,7 @@ static struct replica_view view_of(const struct node *n, uint64_t from, const st
     if (m->kind == MSG_TREE_GET)
         view.recovering = vnodes_recovering(n, m->tree_get.vnodes);
     if (m->kind == MSG_PUT)
-        view.from = put_from(n, from, &m->put);
+        view.origin = origin_of(n, from, &m->put);
     if (m->kind == MSG_ERASE_ASK) {
         view.recovering = n->repair.recovering_n > 0;
         view.refusal = erase_judge(m->erase_ask.entries, view.wall_ms);
@@ -167,7 +167,8 @@ void node_on_request(struct node *n, const struct request *r, struct out *out)
 /* What a replica's answer says of this node, whatever was asked. */
 static struct replica_now answering(const struct node *n)
 {
-    return (struct replica_now){.epoch = n->epoch, .position = reach_announced(&n->reach), .doubts = n->repair.doubts};
+    return (struct replica_now){
+        .epoch = n->epoch, .boot = n->boot, .position = reach_announced(&n->reach), .doubts = n->repair.doubts};
 }
 
 /* One of the node's own states. Nothing waits for most; a failed one is written again when the members' addresses are. */
@@ -189,9 +190,9 @@ void node_on_stored(struct node *n, const struct event *ev, struct out *out)
     struct replica_now now = answering(n);
     uint64_t number = TOKEN_NUMBER(ev->stored.token);
     int error = ev->stored.error;
-    bool refused =
-        error == ERR_SUPERSEDED || error == ERR_TOO_OLD || error == ERR_LACKS_VALUE; /* by what is held: no fault of the disk */
-    if (error && !refused && power_of_two(++n->store_errors))                        /* a full disk says so to every put */
+    bool refused = error == ERR_SUPERSEDED || error == ERR_TOO_OLD || error == ERR_LACKS_VALUE ||
+                   error == ERR_BUSY;                         /* no fault of the disk */
+    if (error && !refused && power_of_two(++n->store_errors)) /* a full disk says so to every put */
         out_trace(out, TRACE_STORE_ERROR, 0, (uint64_t)error, 0, slice_str(error_sentence(error)));
     switch (TOKEN_OWNER(ev->stored.token)) {
     case TOKEN_COORD:

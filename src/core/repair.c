@@ -20,11 +20,12 @@
  * records and bytes is the throttle. The first times are spread by a seeded draw.
  *
  * What was erased. A put at or below a vnode's floor that would create a key is refused (store/floors.h), but not one that
- * comes from here: the record may be a live one that the other missed. It must be what an owner holds just now, though, and
- * not something that lay in a stream for hours while the key was erased. So a list has a ticket, the time by the clock of
- * the one who gave it; what is pushed because of it carries the ticket back, and is taken for news of an owner for
- * REPAIR_TICKET_MS. What is pulled is awaited for so long anyway. A tombstone at or below the floor is no news: it was
- * erased there, and who still has it will ask for the same (erase.c). Only who is recovering takes that too.
+ * comes from here: the record may be a live one that the other missed. It must not be one that lay in a stream while its key was
+ * deleted and erased, though. Whether that can be is known to the store that misses the record: it was missing when its list was
+ * made, and so it was erased there since, or never was there. So a list has a ticket, which the store changes with each erasure in
+ * the vnode; what is pushed because of the list carries the ticket back, what is pulled is put with the own list's, and a put with
+ * an old ticket is refused as ERR_BUSY, which ends the exchange: the next one has fresh lists. A tombstone at or below the floor
+ * is no news: it was erased there, and who still has it will ask for the same (erase.c). Only who is recovering takes that too.
  *
  * What it says. synced_ms[vnode][owner] is when the last comparison that left no difference began: all that was written two
  * seconds before is in both.

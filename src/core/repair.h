@@ -20,7 +20,6 @@ enum {
     REPAIR_ANSWER_MS = 5000,          /* a peer that says nothing for so long ends the exchange */
     REPAIR_YOUNG_MS = 2000,           /* versions younger than that are on their way to the owners anyhow */
     REPAIR_ROOTS = 32,                /* vnodes whose roots are asked for at once: bounds how many trees one question may plant */
-    REPAIR_TICKET_MS = 5000,          /* a record put because of a list that is older than that is no news of an owner any more */
     REPAIR_WINDOW = 32,               /* records on their way, */
     REPAIR_WINDOW_BYTES = 1 << 20,    /* and bytes, unless one record alone is larger */
     REPAIR_OUT_MAX = REPAIR_WINDOW + 4,
@@ -60,7 +59,8 @@ struct repair_flight {
 /* What one store answered. */
 struct repair_side {
     bool answered;
-    uint64_t upto;     /* of a list */
+    uint64_t upto;     /* of a list, */
+    uint64_t ticket;   /* and what says that nothing was erased there since */
     uint64_t flushed;  /* with the last roots */
     struct buf floors; /* of the vnodes of the last roots */
     struct buf told;
@@ -92,7 +92,6 @@ struct repair_run {
     bool all;          /* every vnode so far was completed */
     bool whole;        /* all vnodes that the two share are compared */
     uint32_t unsound;  /* a bit for each vnode of the question last answered: the peer is recovering there itself */
-    uint64_t ticket;   /* of the peer's last list */
     struct repair_floor floor[REPAIR_ROOTS]; /* of the last roots: the peer's, on their way to the own store */
     struct repair_side own, theirs;
     struct repair_flight flight[REPAIR_WINDOW];

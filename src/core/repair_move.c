@@ -213,7 +213,7 @@ static void got(struct repair *r, struct repair_flight *f, int error, const stru
     a->put.token = TOKEN(TOKEN_REPAIR, f->number);
     a->put.record = *record;
     a->put.record.key = f->key;
-    a->put.from = from_peer(r, record);
+    a->put.origin = (struct put_origin){.from = from_peer(r, record), .ticket = r->run.own.ticket};
 }
 
 bool move_stored(struct repair *r, uint64_t number, int error, struct out *out)
@@ -245,7 +245,7 @@ void repair_read(struct repair *r, uint64_t number, int error, const struct reco
     *m = (struct msg_put){.op = TOKEN(TOKEN_REPAIR, f->number), .epoch = r->layout->epoch, .record = *record};
     m->record.key = f->key;
     m->lapsed = lapsed(r, record);
-    m->ticket = r->recovering_n > 0 ? 0 : r->run.ticket; /* who is recovering cannot vouch for what it holds */
+    m->ticket = r->recovering_n > 0 ? 0 : r->run.theirs.ticket; /* who is recovering cannot vouch for what it holds */
 }
 
 void move_message(struct repair *r, const struct message *m, struct out *out)

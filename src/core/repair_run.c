@@ -336,8 +336,10 @@ static bool take_marks(const struct repair_run *run, struct repair_side *side, s
 void repair_told(struct repair *r, uint64_t number, const struct event *ev, struct out *out)
 {
     struct repair_run *run = &r->run;
-    if (number == run->number && !run->own.answered && take_marks(run, &run->own, ev->told.floors, ev->told.flushed))
-        take_told(r, &run->own, ev->told.error, ev->told.told, ev->told.upto, out);
+    if (number != run->number || run->own.answered || !take_marks(run, &run->own, ev->told.floors, ev->told.flushed))
+        return;
+    run->own.ticket = ev->told.ticket;
+    take_told(r, &run->own, ev->told.error, ev->told.told, ev->told.upto, out);
 }
 
 void repair_stored(struct repair *r, uint64_t number, int error, struct out *out)
@@ -373,7 +375,7 @@ bool repair_message(struct repair *r, uint64_t from, const struct message *m, st
         if (m->kind == MSG_TREE && !take_marks(run, &run->theirs, m->tree.floors, m->tree.flushed))
             return true; /* out of memory: the exchange ends in time */
         if (m->kind == MSG_LIST)
-            run->ticket = m->list.ticket;
+            run->theirs.ticket = m->list.ticket;
         if (m->kind == MSG_TREE && run->phase != REPAIR_LISTS)
             take_told(r, &run->theirs, (int)m->tree.error, m->tree.hashes, 0, out);
         else if (m->kind == MSG_LIST && run->phase == REPAIR_LISTS)

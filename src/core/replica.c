@@ -44,8 +44,9 @@ static void answer_flush(const struct replica_ask *a, uint64_t epoch, int error,
     m->flushed = (struct msg_flushed){.op = a->op, .epoch = epoch, .error = (uint32_t)error, .greatest = greatest};
 }
 
-/* What the store told of itself: trees, lists, what it holds. A list's ticket is the time, and never 0. */
-static void answer_told(const struct replica_ask *a, uint64_t epoch, int error, const struct event *ev, struct out *out)
+/* What the store told of itself: trees, lists, what it holds. */
+static void answer_told(const struct replica_ask *a, uint64_t epoch, uint64_t boot, int error, const struct event *ev,
+                        struct out *out)
 {
     uint32_t code = (uint32_t)error;
     struct slice told = ev ? ev->told.told : slice_of(NULL, 0), floors = ev ? ev->told.floors : told;
@@ -63,7 +64,7 @@ static void answer_told(const struct replica_ask *a, uint64_t epoch, int error, 
                                                                             .error = code,
                                                                             .upto = ev ? ev->told.upto : 0,
                                                                             .entries = told,
-                                                                            .ticket = ev ? ev->now_ms + 1 : 0};
+                                                                            .ticket = ev && !error ? ev->told.ticket + boot : 0};
     else
         out_send(out, a->peer, a->addr, MSG_ERASE_SAID)->erase_said =
             (struct msg_erase_said){.op = a->op, .epoch = epoch, .error = code, .held = told};
@@ -86,7 +87,7 @@ static void refuse(const struct replica_ask *a, uint64_t epoch, int error, struc
     else if (a->kind == MSG_COUNT)
         answer_count(a, epoch, error, slice_of(NULL, 0), out);
     else
-        answer_told(a, epoch, error, NULL, out);
+        answer_told(a, epoch, 0, error, NULL, out);
 }
 
 /* ---- Requests ---- */
@@ -157,7 +158,7 @@ static void submit(uint64_t handle, const struct replica_view *view, const struc
         struct action *a = out_add(out, ACT_STORE_PUT);
         a->put.token = token;
         a->put.record = m->kind == MSG_PUT ? m->put.record : m->flush.record;
-        a->put.from = view->from;
+        a->put.origin = view->origin;
     } else if (m->kind == MSG_GET) {
         struct action *a = out_add(out, ACT_STORE_GET);
         a->get.token = token;
@@ -263,7 +264,7 @@ void replica_told(struct replica *r, const struct replica_now *now, uint64_t num
     if (ask.doubts != now->doubts)
         ask.recovering = UINT32_MAX;
     bool doubtful = ask.kind == MSG_ERASE_ASK && ask.recovering;
-    answer_told(&ask, now->epoch, doubtful ? ERR_RECOVERING : ev->told.error, ev, out);
+    answer_told(&ask, now->epoch, now->boot, doubtful ? ERR_RECOVERING : ev->told.error, ev, out);
 }
 
 void replica_check(const struct replica *r)

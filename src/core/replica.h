@@ -31,10 +31,10 @@ struct replica_view {
     /* GET, PUT, ERASE_ASK: not 0: the key may be one that this node lost; TREE_GET: a bit for each of the vnodes in the
      * question: what we lack there, others may hold */
     uint32_t recovering;
-    uint32_t doubts;    /* counts the vnodes that were ever found to lack something */
-    uint64_t wall_ms;   /* by which it is judged what has expired */
-    enum put_from from; /* of a PUT */
-    int refusal;        /* of an ERASE_ASK: why it may not be asked for; 0: it may */
+    uint32_t doubts;          /* counts the vnodes that were ever found to lack something */
+    uint64_t wall_ms;         /* by which it is judged what has expired */
+    struct put_origin origin; /* of a PUT */
+    int refusal;              /* of an ERASE_ASK: why it may not be asked for; 0: it may */
     uint64_t peer;
     struct addr addr; /* of the peer */
 };
@@ -42,6 +42,7 @@ struct replica_view {
 /* And when the store has answered it. */
 struct replica_now {
     uint64_t epoch;
+    uint64_t boot;     /* of this process */
     uint64_t position; /* what is told of the own log (reach.h) */
     uint32_t doubts;   /* when it is not the view's any more, whatever was asked may lack something */
     bool recovering;   /* a read key may be one that this node lost, as far as is known by now */
@@ -59,7 +60,6 @@ void replica_stored(struct replica *r, const struct replica_now *now, uint64_t n
 void replica_read(struct replica *r, const struct replica_now *now, uint64_t number, const struct event *ev, struct out *out);
 void replica_counted(struct replica *r, const struct replica_now *now, uint64_t number, struct slice counts, struct out *out);
 
-/* A list bears the time of the event as its ticket. */
 void replica_told(struct replica *r, const struct replica_now *now, uint64_t number, const struct event *ev, struct out *out);
 
 void replica_check(const struct replica *r);

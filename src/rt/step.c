@@ -67,7 +67,7 @@ static void carry_out(struct world *w, const struct action *a)
         peers_hang_up(&w->peers, a->hang_up);
         break;
     case ACT_STORE_PUT:
-        store_bring(w->store, a->put.token, &a->put.record, a->put.from);
+        store_bring(w->store, a->put.token, &a->put.record, a->put.origin);
         break;
     case ACT_STORE_GET:
         store_get(w->store, a->get.token, a->get.key, a->get.wants);
@@ -230,6 +230,7 @@ static void step_result(struct world *w, const struct store_result *r)
         ev.told.floors = r->floors;
         ev.told.flushed = r->flushed;
         ev.told.upto = r->upto;
+        ev.told.ticket = r->ticket;
         ev.told.dead = r->dead;
         break;
     case STORE_DAMAGED:

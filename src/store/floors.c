@@ -12,9 +12,10 @@ int floors_init(struct floors *f, uint32_t n)
     *f = (struct floors){.n = n};
     f->durable = calloc(n, sizeof *f->durable);
     f->coming = calloc(n, sizeof *f->coming);
+    f->erasure = calloc(n, sizeof *f->erasure);
     f->expiring = calloc(n, sizeof *f->expiring);
     f->unweeded = calloc(n, sizeof *f->unweeded);
-    if (f->durable && f->coming && f->expiring && f->unweeded)
+    if (f->durable && f->coming && f->erasure && f->expiring && f->unweeded)
         return 0;
     floors_close(f);
     return ERR_NO_MEMORY;
@@ -24,12 +25,13 @@ void floors_close(struct floors *f)
 {
     free(f->durable);
     free(f->coming);
+    free(f->erasure);
     free(f->expiring);
     free(f->unweeded);
     *f = (struct floors){0};
 }
 
-void floors_announce(struct floors *f, uint32_t vnode, uint64_t stamp)
+static void announce(struct floors *f, uint32_t vnode, uint64_t stamp)
 {
     if (stamp > f->coming[vnode])
         f->coming[vnode] = stamp;
@@ -37,9 +39,20 @@ void floors_announce(struct floors *f, uint32_t vnode, uint64_t stamp)
         f->greatest = stamp;
 }
 
+void floors_erase(struct floors *f, uint32_t vnode, uint64_t stamp)
+{
+    announce(f, vnode, stamp);
+    f->erasure[vnode] = ++f->erasures;
+}
+
+uint64_t floors_ticket(const struct floors *f, uint32_t vnode)
+{
+    return f->erasure[vnode] + 1;
+}
+
 void floors_raise(struct floors *f, uint32_t vnode, uint64_t stamp)
 {
-    floors_announce(f, vnode, stamp);
+    announce(f, vnode, stamp);
     if (stamp > f->durable[vnode])
         f->durable[vnode] = stamp;
 }
@@ -62,6 +75,9 @@ int floors_cut(struct floors *f, uint32_t n)
         return error;
     for (uint32_t i = 0; i < f->n; i++)
         floors_hear(&fresh, i, f->n, f->coming[i]);
+    fresh.erasures = f->erasures + 1;
+    for (uint32_t v = 0; v < n; v++)
+        fresh.erasure[v] = fresh.erasures; /* no ticket of the former cut is good any more */
     floors_close(f);
     *f = fresh;
     return 0;

@@ -49,7 +49,7 @@ static bool admitted(const struct log *l, const struct record *r)
     return reserve_held(&l->reserve) || r->kind == RECORD_TOMBSTONE || r->kind == RECORD_FLOOR || r->kind == RECORD_STATE;
 }
 
-void log_put(struct store *s, uint64_t token, const struct record *r, enum put_from from)
+void log_put(struct store *s, uint64_t token, const struct record *r, struct put_origin origin)
 {
     struct log *l = log_of(s);
     CHECK(r->kind != RECORD_STATE || r->key.n < 4 || memcmp(r->key.p, "log.", 4) != 0); /* those are the log's own */
@@ -58,7 +58,7 @@ void log_put(struct store *s, uint64_t token, const struct record *r, enum put_f
     else if (!admitted(l, r))
         table_refuse(&l->table, token, ERR_NO_SPACE);
     else
-        table_put(&l->table, l->gather, token, r, from);
+        table_put(&l->table, l->gather, token, r, origin);
 }
 
 static void hand_over(struct log *l)

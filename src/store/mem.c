@@ -77,9 +77,9 @@ void mem_disk_close(struct mem_disk *d)
     buf_close(&d->synced);
 }
 
-static void mem_put(struct store *s, uint64_t token, const struct record *r, enum put_from from)
+static void mem_put(struct store *s, uint64_t token, const struct record *r, struct put_origin origin)
 {
-    table_put(&mem_of(s)->table, &mem_of(s)->gather, token, r, from);
+    table_put(&mem_of(s)->table, &mem_of(s)->gather, token, r, origin);
 }
 
 /* Moves the gathered puts behind those in flight. */

@@ -67,6 +67,7 @@ struct store_result {
     struct slice told;
     struct slice floors; /* TREE of roots: the vnodes' floors, u64 each */
     uint64_t flushed;    /* TREE: up to which stamp everything was flushed (flushed.h); 0: nothing was */
+    uint64_t ticket;     /* LIST: see struct put_origin; good until something is erased in the vnode, or the store is closed */
     uint64_t upto;       /* LIST: nothing is left out up to this position. ERASABLE: that many vnodes are through */
     uint64_t dead;       /* ERASABLE: deletions, and values known to be over, in the vnodes that were begun */
 };
@@ -76,7 +77,7 @@ struct table;
 
 /* What depends on the device. All else a store answers from its table (store.c). */
 struct store_vtable {
-    void (*put)(struct store *s, uint64_t token, const struct record *r, enum put_from from);
+    void (*put)(struct store *s, uint64_t token, const struct record *r, struct put_origin origin);
     void (*flush)(struct store *s);
     bool (*reap)(struct store *s, struct store_result *out);
     void (*set_vnodes)(struct store *s, uint16_t vnodes);
@@ -97,13 +98,14 @@ struct store {
  * success, held == its version. */
 static inline void store_put(struct store *s, uint64_t token, const struct record *r)
 {
-    s->vtable->put(s, token, r, PUT_FROM_ANYBODY);
+    s->vtable->put(s, token, r, (struct put_origin){0});
 }
 
-/* The same for a record that is known to be held elsewhere just now. */
-static inline void store_bring(struct store *s, uint64_t token, const struct record *r, enum put_from from)
+/* The same for a record that is known to be held elsewhere just now. ERR_BUSY: something was erased in its vnode since the list of
+ * its ticket, so a fresh list is needed to know that it was not that. */
+static inline void store_bring(struct store *s, uint64_t token, const struct record *r, struct put_origin origin)
 {
-    s->vtable->put(s, token, r, from);
+    s->vtable->put(s, token, r, origin);
 }
 
 /* Submits a read of what is visible. The key is copied. */

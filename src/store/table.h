@@ -96,7 +96,7 @@ void table_close(struct table *t);
 
 /* Submits a put: adds it to the group, or, where that is not allowed, queues its answer at once: ERR_REFUSED (a kind that this
  * release cannot merge), ERR_BUSY, ERR_TOO_BIG, ERR_NO_MEMORY; or what is held says that it need not, or may not, be written. */
-void table_put(struct table *t, struct group *g, uint64_t token, const struct record *r, enum put_from from);
+void table_put(struct table *t, struct group *g, uint64_t token, const struct record *r, struct put_origin origin);
 
 /* Looks up what was put since the last call and reserves memory for it. Puts that need no write are answered: 0 or
  * ERR_SUPERSEDED by what is visible already, or ERR_NO_MEMORY. To be called before the group is written; false when

@@ -57,7 +57,7 @@ static bool may_create(const struct record *r, enum put_from from, uint64_t dura
     return from == PUT_FROM_SOURCE || (from == PUT_FROM_OWNER && !erased);
 }
 
-bool erase_refuses(struct table *t, uint64_t token, const struct index_key *k, const struct record *r, enum put_from from)
+bool erase_refuses(struct table *t, uint64_t token, const struct index_key *k, const struct record *r, struct put_origin origin)
 {
     uint64_t stamp = r->version.stamp;
     if (stamp > t->floors.greatest)
@@ -69,9 +69,13 @@ bool erase_refuses(struct table *t, uint64_t token, const struct index_key *k, c
     struct index_item held = held_item(t, k, &spot), come = table_item(r, (uint32_t)r->value.n);
     struct version floor = {.stamp = t->floors.coming[vnode]};
     if (held.kind == RECORD_NONE) {
-        if (may_create(r, from, t->floors.durable[vnode]))
+        bool may = may_create(r, origin.from, t->floors.durable[vnode]);
+        if (may && origin.ticket == floors_ticket(&t->floors, vnode))
             return false;
-        table_answer_refused(t, token, ERR_TOO_OLD, k->hash, &r->version, &floor);
+        if (may)
+            table_answer_put(t, token, ERR_BUSY, &floor);
+        else
+            table_answer_refused(t, token, ERR_TOO_OLD, k->hash, &r->version, &floor);
     } else if (!table_adds(&held, &come)) {
         table_answer_idle(t, token, k->hash, &come, &held);
     } else if (r->kind == RECORD_EXPIRY && t->floors.durable[vnode] < t->floors.coming[vnode]) {
@@ -97,7 +101,7 @@ int erase_put(struct table *t, struct group *g, uint64_t token, const struct rec
     int error = group_add(g, &p, r);
     t->unsettled += error == 0;
     if (!error)
-        floors_announce(&t->floors, vnode, r->version.stamp);
+        floors_erase(&t->floors, vnode, r->version.stamp);
     return error;
 }
 

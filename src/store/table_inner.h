@@ -87,7 +87,7 @@ void table_merge_flush(struct table *t, uint64_t stamp);
 
 /* A put at or below the coming floor is answered at once when it must not be written: it would bring an erased key back, or
  * adds nothing. True when it was. */
-bool erase_refuses(struct table *t, uint64_t token, const struct index_key *k, const struct record *r, enum put_from from);
+bool erase_refuses(struct table *t, uint64_t token, const struct index_key *k, const struct record *r, struct put_origin origin);
 
 /* A put of an erasure: into the group, or answered at once. 0, or an error of group_add. */
 int erase_put(struct table *t, struct group *g, uint64_t token, const struct record *r);

@@ -106,12 +106,12 @@ static bool lacks_value(struct table *t, uint64_t token, const struct index_key 
     return true;
 }
 
-static int put_ring(struct table *t, struct group *g, uint64_t token, const struct record *r, enum put_from from)
+static int put_ring(struct table *t, struct group *g, uint64_t token, const struct record *r, struct put_origin origin)
 {
     struct index_key k = index_key(&t->index, slot_of_key(r->key), r->key);
-    if (erase_refuses(t, token, &k, r, from))
+    if (erase_refuses(t, token, &k, r, origin))
         return 0;
-    if (r->kind == RECORD_EXPIRY && from == PUT_FROM_ANYBODY && lacks_value(t, token, &k, &r->version))
+    if (r->kind == RECORD_EXPIRY && origin.from == PUT_FROM_ANYBODY && lacks_value(t, token, &k, &r->version))
         return 0;
     struct pending p = {.token = token, .hash = k.hash, .slot = k.slot, .item = table_item(r, (uint32_t)r->value.n)};
     int error = group_add(g, &p, r);
@@ -139,7 +139,7 @@ static int put_flush(struct table *t, struct group *g, uint64_t token, const str
     return 0;
 }
 
-void table_put(struct table *t, struct group *g, uint64_t token, const struct record *r, enum put_from from)
+void table_put(struct table *t, struct group *g, uint64_t token, const struct record *r, struct put_origin origin)
 {
     int error = ERR_TOO_BIG;
     bool fits = r->key.n <= KEY_MAX && r->value.n <= RECORD_VALUE_MAX;
@@ -149,7 +149,7 @@ void table_put(struct table *t, struct group *g, uint64_t token, const struct re
         error = r->kind == RECORD_STATE   ? put_state(t, g, token, r)
                 : r->kind == RECORD_FLUSH ? put_flush(t, g, token, r)
                 : r->kind == RECORD_FLOOR ? erase_put(t, g, token, r)
-                                          : put_ring(t, g, token, r, from);
+                                          : put_ring(t, g, token, r, origin);
     if (error)
         table_answer_put(t, token, error, NULL);
 }

@@ -116,6 +116,7 @@ static void answer_list(struct table *t, const struct question *q, struct store_
     out->error = q->vnode < t->forest.tree_n ? forest_list(&t->forest, &t->index, q->vnode, ranges, &t->told, &out->upto)
                                              : ERR_BAD_MESSAGE;
     out->told = buf_view(&t->told);
+    out->ticket = out->error ? 0 : floors_ticket(&t->floors, q->vnode);
 }
 
 static struct index_key question_key(const struct table *t, const struct question *q)

@@ -51,6 +51,13 @@ enum put_from {
     PUT_FROM_READER = 3,  /* as from anybody, but of a value that is over: its expiry may come alone (lapsed, table.h) */
 };
 
+/* `ticket`, from OWNER and SOURCE alone: that of the own store's list of the vnode in which the record was missing, or older than
+ * this one (store_list). What was erased since then may be the very record. */
+struct put_origin {
+    enum put_from from;
+    uint64_t ticket;
+};
+
 /* What a GET asks an owner for. */
 enum get_wants {
     GET_DIGEST = 0, /* kind, version, expiry and size, answered from memory */
