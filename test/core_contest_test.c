@@ -390,9 +390,11 @@ static void test_an_overdue_answer_makes_a_write_ask_first(void **state)
     ask(f, OP_PUT, "other", "v");
     uint64_t op = sent(f, B, MSG_PUT)->put.op;
     struct version v = sent(f, B, MSG_PUT)->put.record.version;
+    begin(f, PEER_SILENT_MS);
+    ask(f, OP_PUT, "k", "v"); /* nobody has answered since: it may be we who are slow */
+    assert_non_null(sent(f, C, MSG_PUT));
     own_put(f, op, 0, v);
     answer_put(f, B, op, 0, v);
-    begin(f, PEER_SILENT_MS);
     expect_asked_first(f, B);
     answer_put(f, C, op, 0, v); /* late: it owes nothing any more */
     ask(f, OP_PUT, "k", "mine");

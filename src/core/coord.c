@@ -187,6 +187,7 @@ static void answered(struct coord *c, uint64_t id, const struct put_answer *a)
     if (!p)
         return;
     p->owes_since_ms = 0;
+    c->heard_ms = c->now_ms;
     if (a)
         p->failing = a->error == ERR_IO || a->error == ERR_NO_SPACE;
 }

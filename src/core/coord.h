@@ -18,11 +18,13 @@
 enum {
     OPS_MAX_DEFAULT = 16384, /* client operations under way: about 2 KB each at most sizes of small values */
     OP_DEADLINE_DEFAULT_MS = 2000,
-    OP_TICKS = 4,         /* an operation is looked at again every deadline / OP_TICKS: fail-over, resending */
-    PEER_SILENT_MS = 100, /* who owes an answer for so long is held for silent: less than one retransmission takes (200 ms) */
-    PEER_HOLD_MS = 100,   /* after a stream to a peer broke, how long it counts as unreachable unless it comes back */
-    COORD_OUT_MAX = 64,   /* actions a call appends at most */
-    OP_DATA_KEPT = 4096,  /* bytes of buffer that a free operation keeps for the next one */
+    OP_TICKS = 4, /* an operation is looked at again every deadline / OP_TICKS: fail-over, resending */
+    /* who still owes an answer when others answer so much later is held for silent: more than one retransmission takes (200 ms),
+     * which passes by itself. By the others' answers, for we may be the slow one */
+    PEER_SILENT_MS = 250,
+    PEER_HOLD_MS = 100,  /* after a stream to a peer broke, how long it counts as unreachable unless it comes back */
+    COORD_OUT_MAX = 64,  /* actions a call appends at most */
+    OP_DATA_KEPT = 4096, /* bytes of buffer that a free operation keeps for the next one */
     /* bytes of answered writes that still wait for an owner, slots included: some 80,000 small ones, so that an owner may lag for
      * a third of a second at full speed before hints take over */
     LINGER_BYTES_DEFAULT = 64 * 1024 * 1024,
@@ -151,8 +153,9 @@ struct coord {
     bool draining;            /* nobody lingers any more */
     struct op_queue by_hedge; /* a change of the p99 makes some late, by that change at most */
     struct hedge hedge;
-    uint32_t sweep;  /* slab index at which the walk over all operations goes on; == ops.cap when there is none */
-    uint64_t now_ms; /* of the last call */
+    uint32_t sweep;    /* slab index at which the walk over all operations goes on; == ops.cap when there is none */
+    uint64_t now_ms;   /* of the last call */
+    uint64_t heard_ms; /* when an owner answered last */
     uint64_t wall_ms;
     uint64_t believed_ms;         /* the time by which ends are judged */
     bool ahead;                   /* our wall clock is too far ahead to stamp by it */

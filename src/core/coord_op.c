@@ -120,7 +120,7 @@ bool op_reachable(const struct coord *c, const struct op *op, unsigned i)
 
 bool coord_silent(const struct coord *c, const struct coord_peer *p)
 {
-    bool owes = p->owes_since_ms && c->now_ms >= p->owes_since_ms + PEER_SILENT_MS;
+    bool owes = p->owes_since_ms && c->heard_ms >= p->owes_since_ms + PEER_SILENT_MS;
     bool away = p->id != c->self && (p->state != MEMBER_ALIVE || !p->linked);
     return owes || away || p->recovering || p->failing;
 }
