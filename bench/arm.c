@@ -61,7 +61,7 @@ static int start_covey(struct arm *a, unsigned i)
     return nest_start(&a->nest, i, node_names[i],
                       (const char *const[]){"start", "--name", node_names[i], "--data", node_names[i], "--port", port,
                                             "--profile", "lan", "--durability", durability, "--log-level", "warn",
-                                            i ? "--seed" : NULL, seed, NULL});
+                                            i ? "--seed" : "--new", i ? seed : NULL, NULL});
 }
 
 /* Asked of each node: all three must see a whole, healthy cluster. */

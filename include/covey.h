@@ -3,7 +3,7 @@
  * A node is one member of a masterless cluster: a durable key-value store that any Redis client can talk to, on this
  * node or on any other. `covey start` is a thin wrapper around the five functions below.
  *
- *     struct covey_options options = {.name = "a", .data_dir = "/var/lib/a", .port = 7400};
+ *     struct covey_options options = {.name = "a", .data_dir = "/var/lib/a", .port = 7400, .found = first_start};
  *     char why[COVEY_WHY_MAX];
  *     struct covey *c;
  *     if (covey_open(&c, &options, why, sizeof why) != COVEY_OK)
@@ -43,7 +43,7 @@ struct covey_options {
     const char *advertise;    /* HOST:PORT told to peers: bind and port */
     const char *const *seeds; /* HOST:PORT of neighbours, base ports; names are resolved anew at each try */
     unsigned seed_n;          /* COVEY_SEEDS_MAX at most */
-    bool found;               /* found a new cluster although seeds are given */
+    bool found;               /* found a cluster: only for its first node's first start, and without seeds */
     const char *zone;         /* members of one zone are expected to fail together; 32 bytes at most */
     unsigned weight;          /* share of the data, 1 .. 1000; 100 */
     enum covey_profile profile;
@@ -65,10 +65,11 @@ struct covey_options {
 
 struct covey;
 
-/* Opens the data directory, listens, and joins or founds on the first turn of covey_run. A directory is used for the
- * first time: it founds a cluster when no seed is given (or with `found`), else joins the seeds'. A used one goes on as
- * the member it was, and needs no seed. COVEY_OK, or COVEY_FAILED with a sentence in why (what was wrong, with which
- * value, and what to do), and nothing left open. */
+/* Opens the data directory, listens, and joins or founds on the first turn of covey_run. A directory that is used for the
+ * first time is missing or empty: with `found` it founds a cluster, with seeds it joins theirs, with neither it is refused
+ * (one that `covey restore` made founds by itself). A used one goes on as the member it was: it needs no seed (but uses those
+ * that it is given, as when all members have moved), and is refused with `found`. COVEY_OK, or COVEY_FAILED with a sentence
+ * in why (what was wrong, with which value, and what to do), and nothing left open. */
 int covey_open(struct covey **out, const struct covey_options *options, char *why, size_t why_n);
 
 /* Runs the node until covey_stop, then answers what is under way (2 s at most), syncs, and returns COVEY_OK; the data

@@ -12,7 +12,7 @@
 
 static const char usage[] =
     "covey: a masterless cluster that any Redis client can use\n\n"
-    "  covey start [--name N] [--data DIR] [--port P] [--seed HOST:PORT]...   run a node (covey start --help: all flags)\n"
+    "  covey start [--name N] [--data DIR] [--port P] [--new | --seed H:P]    run a node (covey start --help: all flags)\n"
     "  covey demo [--nodes N]                                                 a cluster on this machine, shown at work\n"
     "  covey console [-h HOST] [-p PORT]                                      talk to a node: history, completion, help\n"
     "  covey status | members | ring | hints | where KEY | get KEY | set KEY VALUE | del KEY ... [-h HOST] [-p PORT] [--json]\n"
@@ -24,7 +24,7 @@ static const char usage[] =
     "backup\n"
     "  covey help | version\n\n"
     "A first cluster, in three terminals:\n\n"
-    "  covey start --name a --port 7400\n"
+    "  covey start --name a --port 7400 --new\n"
     "  covey start --name b --port 7410 --seed 127.0.0.1:7400\n"
     "  covey start --name c --port 7420 --seed 127.0.0.1:7400\n";
 

@@ -109,6 +109,7 @@ static void describe(struct runner *r, unsigned i)
         .port = port_of(i),
         .seeds = r->seeds,
         .seed_n = i > 0,
+        .found = i == 0,
         .profile = COVEY_LOCAL,
         .on_state = on_state,
         .on_log = on_log,
@@ -306,6 +307,7 @@ static void test_a_used_directory_remembers(void **state)
     end(&r);
     describe(&r, 0);
     r.options.name = NULL;
+    r.options.found = false;
     begin(&r);
     await_ready(&r);
     assert_non_null(strstr(r.log, "event=node.ready"));
@@ -315,7 +317,6 @@ static void test_a_used_directory_remembers(void **state)
     close(fd);
     end(&r);
     describe(&r, 0);
-    r.options.found = true;
     assert_not_opened(&r, r.dir, "leave --new out");
 }
 
@@ -335,6 +336,10 @@ static void test_refused_starts(void **state)
     b.options.port = (uint16_t)(port_of(0) - 1);
     assert_not_opened(&b, port, "--port"); /* its peer port is the other's client port */
     b.options.port = port_of(1);
+    b.options.seed_n = 0;
+    assert_not_opened(&b, b.dir, "--new");
+    assert_int_equal(access(b.dir, F_OK), -1);
+    b.options.seed_n = 1;
     b.options.data_dir = a.dir;
     assert_not_opened(&b, a.dir, "another directory with --data");
     b.options.data_dir = "/dev/null/x";

@@ -169,13 +169,11 @@ static void test_file_has_the_same_names(void **state)
     (void)state;
     struct options o;
     assert_int_equal(
-        parse_file(&o,
-                   "# a node\n\n  name   node one \r\nport 7410\nseed 127.0.0.1:7400\nseed [::1]:7400\nnew\nconsole no\nzone z"),
+        parse_file(&o, "# a node\n\n  name   node one \r\nport 7410\nseed 127.0.0.1:7400\nseed [::1]:7400\nconsole no\nzone z"),
         0);
     assert_string_equal(o.name, "node one");
     assert_int_equal(o.port, 7410);
     assert_int_equal(o.seed_n, 2);
-    assert_true(o.found);
     assert_false(o.console);
     assert_string_equal(o.zone, "z");
     options_close(&o);
@@ -204,7 +202,9 @@ static void test_bad_lines_are_named(void **state)
         {"name a\n\nprot 1\n", {"line 3: prot", "did you mean port?"}},
         {"port\n", {"line 1: port", "value is missing"}},
         {"port x\n", {"line 1: port", "\"x\""}},
-        {"new maybe\n", {"line 1: new", "neither yes nor no"}},
+        {"console maybe\n", {"line 1: console", "neither yes nor no"}},
+        {"new\n", {"line 1: new", "only on the command line, once"}},
+        {"new no\n", {"line 1: new", "remove the line"}},
         {"config other\n", {"line 1: config", "only on the command line"}},
         {"help\n", {"line 1: help", "only on the command line"}},
     };

@@ -86,6 +86,7 @@ static void test_bounds(void **state)
     assert_refused((struct covey_options){.clients_max = 60001}, "--max-clients 60001", "60000");
     assert_refused((struct covey_options){.value_max_bytes = 10 << 20}, "--value-max 10485760", "9437184");
     assert_refused((struct covey_options){.seeds = seeds, .seed_n = COVEY_SEEDS_MAX + 1}, "--seed: 17", "16");
+    assert_refused((struct covey_options){.seeds = seeds, .seed_n = 1, .found = true}, "--seed a:1", "leave one of the two out");
     seeds[0] = "nowhere";
     assert_refused((struct covey_options){.seeds = seeds, .seed_n = 1}, "--seed nowhere", "HOST:PORT");
     name[NODE_NAME_MAX] = 0;

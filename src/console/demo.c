@@ -69,16 +69,17 @@ static void fail(struct demo *d, unsigned node, const char *why)
 
 /* ---- Nodes ---- */
 
-static int start_node(struct demo *d, unsigned i)
+/* first: on an empty directory. */
+static int start_node(struct demo *d, unsigned i, bool first)
 {
     char port[8], seed[32];
     snprintf(port, sizeof port, "%u", port_of(d, i));
     snprintf(seed, sizeof seed, "127.0.0.1:%u", port_of(d, 0));
     const char *args[] = {"start", "--name",    name_of(i), "--data", name_of(i), "--port",
                           port,    "--profile", "local",    NULL,     NULL,       NULL};
-    if (i > 0) {
-        args[9] = "--seed";
-        args[10] = seed;
+    if (first) {
+        args[9] = i > 0 ? "--seed" : "--new";
+        args[10] = i > 0 ? seed : NULL;
     }
     return nest_start(&d->nest, i, name_of(i), args);
 }
@@ -185,7 +186,7 @@ static bool step_start(struct demo *d)
     snprintf(label, sizeof label, "start %u node%s", d->node_n, d->node_n > 1 ? "s" : "");
     screen_step(&d->screen, label);
     for (unsigned i = 0; i < d->node_n; i++) {
-        if (start_node(d, i) != 0) {
+        if (start_node(d, i, true) != 0) {
             screen_done(&d->screen, "cannot start a process", false);
             d->failed++;
             return false;
@@ -287,7 +288,7 @@ static void step_restart(struct demo *d)
     char why[128];
     screen_step(&d->screen, "restart a");
     nest_signal(&d->nest, 0, SIGKILL); /* it is dead already, but where it is the only one */
-    bool whole = start_node(d, 0) == 0 && wait_whole(d, why, sizeof why);
+    bool whole = start_node(d, 0, false) == 0 && wait_whole(d, why, sizeof why);
     screen_done(&d->screen, whole ? "it is back" : why, whole);
     if (whole)
         show_ring(d, 0);

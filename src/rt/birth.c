@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "store/dir.h"
 #include "store/log.h"
 #include "store/restore.h"
 #include "wire/bytes.h"
@@ -64,9 +65,71 @@ static int save(const struct birth *b, uint64_t serial, struct store *store)
     return error ? error : done.error;
 }
 
-static void draw(struct birth *b, const struct settings *s)
+/* ---- A directory that was never a member's ---- */
+
+static int unasked(const struct settings *s, char *why, size_t why_n)
 {
-    *b = (struct birth){.found = s->seed_n == 0 || s->found};
+    snprintf(why, why_n,
+             "the data directory \"%.200s\" was never a member's, and this start does not say what it shall be: give --seed "
+             "HOST:PORT of a member to join its cluster, or --new, once, to found one",
+             s->data_dir);
+    return ERR_REFUSED;
+}
+
+int birth_allowed(const struct settings *s, char *why, size_t why_n)
+{
+    char names[DIR_NAMES];
+    switch (dir_look(s->data_dir, names)) {
+    case DIR_NOTHING:
+        return s->found || s->seed_n > 0 ? 0 : unasked(s, why, why_n);
+    case DIR_BACKUP:
+        snprintf(
+            why, why_n,
+            "the data directory \"%.200s\" is a backup, which no node may write in: make a directory of it with covey restore "
+            "%.100s --data DIR, or name another with --data",
+            s->data_dir, s->data_dir);
+        return ERR_REFUSED;
+    case DIR_REMAINS:
+        snprintf(
+            why, why_n,
+            "the data directory \"%.120s\" was a member's and its log (seg-*.log) is gone; what is left of it: %s. Put the log "
+            "back if you have it; if not, that member is lost: remove the directory, or name another with --data, to start a "
+            "new node",
+            s->data_dir, names);
+        return ERR_REFUSED;
+    case DIR_FOREIGN:
+        snprintf(
+            why, why_n,
+            "the data directory \"%.120s\" has files that are not covey's: %s. A new node wants an empty directory: move them "
+            "away, or name another with --data",
+            s->data_dir, names);
+        return ERR_REFUSED;
+    case DIR_LOG:
+    case DIR_UNKNOWN:
+        break; /* what is in the log, or why nothing can be, is found when it is opened */
+    }
+    return 0;
+}
+
+/* A restored directory holds records, and a cluster lets nobody in who does: it can only found, and
+ * need not be told to. Any other does what it is told. */
+static int settle_cluster(struct birth *b, const struct settings *s, struct store *store, char *why, size_t why_n)
+{
+    bool restored = has_state(store, RESTORED_NAME);
+    b->found = s->found || restored;
+    if (restored && s->seed_n > 0) {
+        snprintf(
+            why, why_n,
+            "the data directory \"%.200s\" was restored from backups, so it can only found a new cluster: leave --seed out; to "
+            "bring backups into a running cluster use covey restore BACKUP... --into HOST:PORT",
+            s->data_dir);
+        return ERR_REFUSED;
+    }
+    return b->found || s->seed_n > 0 ? 0 : unasked(s, why, why_n);
+}
+
+static void draw(struct birth *b)
+{
     while (b->id == 0)
         randombytes_buf(&b->id, sizeof b->id);
     if (b->found) {
@@ -75,41 +138,36 @@ static void draw(struct birth *b, const struct settings *s)
     }
 }
 
-/* A restored directory holds records, and a cluster lets nobody in who does: it can only found. */
-static int check_restored(const struct birth *b, const struct settings *s, struct store *store, char *why, size_t why_n)
-{
-    if (b->found || !has_state(store, RESTORED_NAME))
-        return 0;
-    snprintf(why, why_n,
-             "the data directory \"%.200s\" was restored from backups, so it can only found a new cluster: leave --seed out; to "
-             "bring backups into a running cluster use covey restore BACKUP... --into HOST:PORT",
-             s->data_dir);
-    return ERR_REFUSED;
-}
+/* ---- A used one ---- */
 
-/* A used directory goes on as what it was; where the settings ask for something else, that is said, not done. */
+/* A used directory goes on as what it was; where the settings ask for something else, that is said,
+ * not done. One in which founding was cut short, before the first layout was durable, goes on
+ * founding the same cluster. */
 static int resume(struct birth *b, const struct settings *s, struct store *store, char *why, size_t why_n)
 {
     char id[ADDR_TEXT];
-    bool has_layout = has_state(store, SLICE("layout"));
-    b->found = !has_layout && !cluster_id_none(b->cluster);
-    if (s->found && has_layout) {
+    bool has_layout = has_state(store, SLICE("layout")), founder = !cluster_id_none(b->cluster);
+    b->found = !has_layout && founder;
+    node_id_text(b->id, id);
+    if (s->found && !b->found)
         snprintf(why, why_n,
                  "--new: the data directory \"%.200s\" is that of node %s, and a used one never founds a cluster; leave --new "
-                 "out, or name an "
-                 "empty directory with --data",
-                 s->data_dir, node_id_text(b->id, id));
-        return ERR_REFUSED;
-    }
-    if (!b->found && !has_layout && s->seed_n == 0) {
+                 "out, or name an empty directory with --data",
+                 s->data_dir, id);
+    else if (b->found && s->seed_n > 0)
+        snprintf(
+            why, why_n,
+            "the data directory \"%.200s\" belongs to node %s, which began to found a cluster; leave --seed out to let it go "
+            "on, or name an empty directory with --data to join another",
+            s->data_dir, id);
+    else if (!founder && !has_layout && s->seed_n == 0)
         snprintf(why, why_n,
                  "the data directory \"%.200s\" belongs to node %s, which has not joined its cluster yet; give --seed HOST:PORT "
-                 "of a member, or "
-                 "name an empty directory with --data to found a new cluster",
-                 s->data_dir, node_id_text(b->id, id));
-        return ERR_REFUSED;
-    }
-    return 0;
+                 "of a member, or name an empty directory with --data and found a cluster with --new",
+                 s->data_dir, id);
+    else
+        return 0;
+    return ERR_REFUSED;
 }
 
 /* Takes the name asked for, or that of the directory. True when it changed. */
@@ -142,8 +200,8 @@ int birth_of(struct birth *b, const struct settings *s, struct store *store, cha
         }
         error = resume(b, s, store, why, why_n);
     } else {
-        draw(b, s);
-        error = check_restored(b, s, store, why, why_n);
+        error = settle_cluster(b, s, store, why, why_n);
+        draw(b);
     }
     if (!error && settle_name(b, s) && (error = save(b, serial + 1, store)))
         snprintf(why, why_n, "cannot write to \"%.200s\": %s", s->data_dir, error_sentence(error));

@@ -37,9 +37,10 @@ static const struct option table[] = {
     {"name", "NAME", "a name for people (as before, else the host's name and the port)", OPTION_TEXT, AT(name), 1, NODE_NAME_MAX},
     {"data", "DIR", "the data directory, made when missing (covey-NAME)", OPTION_TEXT, AT(data), 1, 4000},
     {"port", "P", "clients at P, peers at P+1 over TCP and UDP (7400)", OPTION_COUNT, AT(port), 1, PORT_MAX},
-    {"seed", "HOST:PORT", "a neighbour's base port; repeatable, 16 at most; without one, an empty directory founds a cluster",
+    {"seed", "HOST:PORT", "a neighbour's base port; repeatable, 16 at most; a node's first start wants one, or --new",
      OPTION_SEED, AT(seed), 0, 0},
-    {"new", NULL, "found a new cluster although seeds are given", OPTION_SWITCH, AT(found), 0, 0},
+    {"new", NULL, "found a cluster: once, for its first node; refused in a file, with --seed, and on a used directory",
+     OPTION_SWITCH, AT(found), 0, 0},
     {"bind", "ADDR", "the address peers reach: 127.0.0.1 or ::1 (127.0.0.1)", OPTION_TEXT, AT(bind), 1, HOST_MAX},
     {"client-bind", "ADDR", "the address clients reach (as --bind)", OPTION_TEXT, AT(client_bind), 1, HOST_MAX},
     {"advertise", "HOST:PORT", "the base address told to peers (that of --bind and --port)", OPTION_TEXT, AT(advertise), 1,
@@ -329,6 +330,9 @@ static int config_line(const struct parse *p, char *line)
     const struct option *t = find(name, n);
     if (!t)
         return unknown(p, name);
+    if (t->at == AT(found))
+        return REFUSE(p, "%s: only on the command line, once, when a cluster's first node is started; remove the line",
+                      place(p, name, at));
     if (t->at == AT(config) || t->at == AT(help))
         return REFUSE(p, "%s: only on the command line; remove the line", place(p, name, at));
     if (!*value && t->kind == OPTION_SWITCH)

@@ -67,6 +67,12 @@ static int set_seeds(const struct checking *c)
 {
     if (c->o->seed_n > SEEDS_MAX)
         return REFUSE(c, "--seed: %u given; give %d at most, one live neighbour is enough", c->o->seed_n, SEEDS_MAX);
+    if (c->o->found && c->o->seed_n > 0)
+        return REFUSE(
+            c,
+            "--new founds a cluster, and --seed %.60s names the neighbour of one to join: leave one of the two out (a seed "
+            "may also stand in the file of --config)",
+            c->o->seeds[0]);
     for (unsigned i = 0; i < c->o->seed_n; i++)
         if (endpoint_parse(c->o->seeds[i], &c->s->seed[i]))
             return REFUSE(c, "--seed %.60s: not HOST:PORT or [IPV6]:PORT with a base port from 1 to %d", c->o->seeds[i],

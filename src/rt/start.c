@@ -152,10 +152,9 @@ void start_help(void)
 {
     struct buf text;
     buf_init(&text, 64 * 1024);
-    printf("covey start [--name N] [--data DIR] [--port P] [--seed HOST:PORT]...\n\n"
-           "Starts a node of a cluster. Without --seed on an empty data directory it founds a new cluster; with --seed it joins "
-           "the\n"
-           "neighbour's; on a directory that it used before it goes on as the member it was.\n\n");
+    printf("covey start [--name N] [--data DIR] [--port P] [--new | --seed HOST:PORT...]\n\n"
+           "Starts a node of a cluster. On an empty data directory, --new founds a cluster and --seed joins a neighbour's; on a\n"
+           "directory that it used before the node goes on as the member it was, and needs neither.\n\n");
     if (options_help(&text) == 0)
         printf("%.*s", (int)text.n, (const char *)text.p);
     buf_close(&text);

@@ -135,7 +135,8 @@ static int open_store(const struct opening *o)
         .report = store_reports,
         .report_arg = w,
     };
-    int error = log_open(&lo, &w->store, o->why, o->why_n);
+    int error = birth_allowed(&w->settings, o->why, o->why_n);
+    error = error ? error : log_open(&lo, &w->store, o->why, o->why_n);
     if (error)
         w->store = NULL;
     else if ((error = hints_log_open(&ho, &w->hints, o->why, o->why_n)))

@@ -1,4 +1,4 @@
-/* dir.h: the data directory: made, locked, and with a sentence for all that can be wrong with it. */
+/* dir.h: the data directory: looked at, made, locked, and with a sentence for all that can be wrong with it. */
 #ifndef COVEY_STORE_DIR_H
 #define COVEY_STORE_DIR_H
 
@@ -8,6 +8,22 @@ struct dir {
     int fd;
     int lock_fd; /* holds the flock; DIR/lock has the pid of its holder */
 };
+
+/* What stands in a directory. */
+enum dir_holds {
+    DIR_NOTHING, /* it is missing or empty, or a start in it was cut short before its log stood */
+    DIR_LOG,     /* a log */
+    DIR_BACKUP,  /* a backup */
+    DIR_REMAINS, /* no log, but other files that a node makes beside its log: the log was lost */
+    DIR_FOREIGN, /* no log, and nothing but files that no node makes */
+    DIR_UNKNOWN, /* it cannot be listed: dir_open says why */
+};
+
+enum { DIR_NAMES = 128 };
+
+/* Looks, and changes nothing. names: with DIR_REMAINS and DIR_FOREIGN the files that were found,
+ * with commas between them; a long list is cut. */
+enum dir_holds dir_look(const char *path, char names[DIR_NAMES]);
 
 /* Opens the directory, making it with mode 0700 where there is none, and locks it. 0, ERR_LOCKED, ERR_IO, ERR_NO_SPACE, with a
  * sentence in why. */

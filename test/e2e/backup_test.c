@@ -250,7 +250,7 @@ static void test_killed_in_the_middle(void **state)
 {
     struct cluster *c = *state;
     char key[32], path[PATH_MAX + 8];
-    e2e_start(c, 0, NULL);
+    e2e_start(c, 0, "--new", NULL);
     e2e_await_status(c, 0, "alive", 1);
     for (unsigned i = 0; i < LARGE_N; i++) {
         snprintf(key, sizeof key, "large:%u", i);
@@ -279,7 +279,7 @@ static void test_refusals(void **state)
     struct cluster *c = *state;
     char one[PATH_MAX + 8];
     struct client *client;
-    e2e_start(c, 0, NULL);
+    e2e_start(c, 0, "--new", NULL);
     e2e_await_status(c, 0, "alive", 1);
     e2e_expect(c, 0, "OK", "SET", "k", "v");
     e2e_expect(c, 0, "ERR \"relative\" is no absolute path *", "BACKUP", "relative");

@@ -31,7 +31,7 @@ static void start_three(struct cluster *c, const char *durability)
 {
     char seed[32];
     snprintf(seed, sizeof seed, "%s:%u", c->host, e2e_port(c, 0));
-    e2e_start(c, 0, "--durability", durability, NULL);
+    e2e_start(c, 0, "--durability", durability, "--new", NULL);
     e2e_start(c, 1, "--durability", durability, "--seed", seed, NULL);
     e2e_start(c, 2, "--durability", durability, "--seed", seed, NULL);
     e2e_await_whole(c, 3);

@@ -59,7 +59,7 @@ static void test_demo_with_a_port_in_use(void **state)
 {
     struct cluster *c = *state;
     char pattern[128];
-    e2e_start(c, 2, NULL);
+    e2e_start(c, 2, "--new", NULL);
     e2e_await(c, 2, "PONG", "PING");
     uint64_t start_ms = e2e_now_ms();
     assert_int_equal(e2e_shell(c, "mkdir d && TMPDIR=$PWD/d timeout 60 $COVEY demo --base-port %u", c->base_port), 1);

@@ -153,7 +153,7 @@ void e2e_start_all(struct cluster *c, unsigned n)
     snprintf(seed, sizeof seed, "%s:%u", strchr(c->host, ':') != NULL ? "[::1]" : c->host, e2e_port(c, 0));
     for (unsigned i = 0; i < n; i++) {
         if (i == 0)
-            e2e_start(c, i, NULL);
+            e2e_start(c, i, "--new", NULL);
         else
             e2e_start(c, i, "--seed", seed, NULL);
     }

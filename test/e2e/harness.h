@@ -53,7 +53,7 @@ const char *e2e_name(unsigned i);
 /* `covey start` with name, data directory, port and the local profile, and more arguments up to a NULL. */
 void e2e_start(struct cluster *c, unsigned i, ...);
 
-/* The same with a --seed of node 0; n nodes, 0 first, which then know each other. */
+/* n nodes that then know each other: node 0 with --new, the others with a --seed of it. */
 void e2e_start_all(struct cluster *c, unsigned n);
 
 /* Starts it again, on what it has in its directory. */

@@ -119,7 +119,7 @@ static void test_a_lost_tail_is_noticed_and_a_kill_loses_none(void **state)
     char seed[32];
     snprintf(seed, sizeof seed, "%s:%u", c->host, e2e_port(c, 0));
     for (unsigned i = 0; i < 3; i++)
-        e2e_start(c, i, "--durability", "interval", i > 0 ? "--seed" : NULL, seed, NULL);
+        e2e_start(c, i, "--durability", "interval", i > 0 ? "--seed" : "--new", i > 0 ? seed : NULL, NULL);
     e2e_await_whole(c, 3);
     assert_int_equal(e2e_fill(c, 2, 0, KEYS, 0), 0);
     e2e_kill(c, 2);

@@ -12,6 +12,14 @@ static void refused(struct cluster *c, unsigned i, const char *pattern)
     e2e_await_log(c, i, pattern);
 }
 
+/* What --seed takes for node i; lives until the next call. */
+static const char *seed_of(const struct cluster *c, unsigned i)
+{
+    static char seed[32];
+    snprintf(seed, sizeof seed, "127.0.0.1:%u", e2e_port(c, i));
+    return seed;
+}
+
 static void test_unknown_flag(void **state)
 {
     struct cluster *c = *state;
@@ -50,12 +58,12 @@ static void test_locked_data_directory(void **state)
 static void test_unwritable_data_directory(void **state)
 {
     struct cluster *c = *state;
-    e2e_start(c, 0, "--data", "/proc/covey", NULL); /* where not even root may make one */
+    e2e_start(c, 0, "--new", "--data", "/proc/covey", NULL); /* where not even root may make one */
     refused(c, 0, "/proc/covey*--data");
     assert_int_equal(e2e_shell(c, "echo >file"), 0);
-    e2e_start(c, 1, "--data", "file", NULL);
+    e2e_start(c, 1, "--new", "--data", "file", NULL);
     refused(c, 1, "file*is a file*--data");
-    e2e_start(c, 2, "--data", "no/such/parent", NULL);
+    e2e_start(c, 2, "--new", "--data", "no/such/parent", NULL);
     refused(c, 2, "no/such/parent*does not exist*--data");
 }
 
@@ -68,15 +76,138 @@ static void test_beyond_loopback_is_refused(void **state)
     refused(c, 1, "--client-bind 192.0.2.1*loopback only*");
 }
 
-static void test_used_directory_never_founds(void **state)
+/* ---- Who founds ---- */
+
+static bool exists(struct cluster *c, const char *path)
+{
+    return e2e_shell(c, "test -e %s", path) == 0;
+}
+
+static void test_new_on_a_members_directory_is_refused(void **state)
+{
+    struct cluster *c = *state;
+    e2e_start_all(c, 2);
+    for (unsigned i = 0; i < 2; i++) {
+        e2e_kill(c, i);
+        e2e_start(c, i, "--new", NULL);
+        char pattern[64];
+        snprintf(pattern, sizeof pattern, "--new*\"%s\"*never founds*--data", e2e_name(i));
+        refused(c, i, pattern);
+    }
+    e2e_restart(c, 0);
+    e2e_restart(c, 1);
+    e2e_await_whole(c, 2);
+}
+
+/* Neither founding nor joining was asked for: both ways are said, and nothing is left behind. */
+static void test_a_start_that_asks_for_nothing_says_both_ways(void **state)
+{
+    struct cluster *c = *state;
+    e2e_start(c, 0, NULL);
+    refused(c, 0, "\"a\" was never a member's*--seed HOST:PORT*join*--new*found");
+    e2e_check(c, !exists(c, "a"));
+    assert_int_equal(e2e_shell(c, "mkdir b"), 0);
+    e2e_start(c, 1, NULL);
+    refused(c, 1, "\"b\" was never a member's*--seed HOST:PORT*join*--new*found");
+    e2e_check(c, !exists(c, "b/lock"));
+    e2e_start(c, 1, "--new", NULL);
+    e2e_await_status(c, 1, "members", 1);
+}
+
+static void test_new_with_a_seed_is_refused(void **state)
+{
+    struct cluster *c = *state;
+    e2e_start(c, 0, "--new", "--seed", seed_of(c, 1), NULL);
+    refused(c, 0, "--new*--seed 127.0.0.1:*leave one of the two out");
+    e2e_check(c, !exists(c, "a"));
+}
+
+/* A unit file that names a configuration starts a node again and again. */
+static void test_new_in_a_config_file_is_refused(void **state)
+{
+    struct cluster *c = *state;
+    assert_int_equal(e2e_shell(c, "printf '# a node\nnew\n' >conf"), 0);
+    e2e_start(c, 0, "--config", "conf", NULL);
+    refused(c, 0, "conf line 2: new: only on the command line*remove the line");
+    e2e_check(c, !exists(c, "a"));
+}
+
+/* The founder's disk is lost, and the unit that starts it does so again: with its own command, in which --new stood once. Nothing
+ * is founded; the others serve on. */
+static void test_a_founder_without_its_disk_does_not_found(void **state)
+{
+    struct cluster *c = *state;
+    e2e_start_all(c, 3);
+    e2e_expect(c, 0, "OK", "SET", "k", "v");
+    e2e_kill(c, 0);
+    assert_int_equal(e2e_shell(c, "rm -r a"), 0);
+    e2e_restart(c, 0);
+    refused(c, 0, "\"a\" was never a member's*--seed*--new");
+    e2e_expect(c, 1, "v", "GET", "k");
+}
+
+/* The log is gone, and what stood beside it is still there: whatever is asked for, this is no empty directory. */
+static void test_remains_of_a_member_are_refused(void **state)
+{
+    struct cluster *c = *state;
+    e2e_start_all(c, 3);
+    e2e_expect(c, 0, "OK", "SET", "k", "v");
+    for (unsigned i = 0; i < 2; i++)
+        e2e_kill(c, i);
+    assert_int_equal(e2e_shell(c, "rm a/seg-*.log b/seg-*.log"), 0);
+    e2e_restart(c, 0);
+    refused(c, 0, "\"a\" was a member's and its log (seg-\\*.log) is gone*reserve*remove the directory*--data");
+    e2e_check(c, exists(c, "a/lock") && exists(c, "a/reserve") && exists(c, "a/hints"));
+    e2e_start(c, 0, "--new", NULL);
+    refused(c, 0, "\"a\" was a member's*\"a\" was a member's");
+    e2e_start(c, 1, "--seed", seed_of(c, 2), NULL);
+    refused(c, 1, "\"b\" was a member's*hints*remove the directory*--data");
+    assert_int_equal(e2e_shell(c, "rm -r a"), 0); /* as advised */
+    e2e_start(c, 0, "--new", NULL);
+    e2e_await_status(c, 0, "members", 1);
+}
+
+static void test_foreign_files_are_refused(void **state)
+{
+    struct cluster *c = *state;
+    assert_int_equal(e2e_shell(c, "mkdir a lost lost/lost+found && touch a/letters.txt"), 0);
+    e2e_start(c, 0, "--new", NULL);
+    refused(c, 0, "\"a\" has files that are not covey's: letters.txt. *move them away*--data");
+    e2e_start(c, 1, "--data", "a", "--seed", seed_of(c, 0), NULL);
+    refused(c, 1, "\"a\" has files that are not covey's: letters.txt. *");
+    e2e_check(c, !exists(c, "a/lock"));
+    e2e_start(c, 2, "--data", "lost", "--new", NULL); /* the root of a file system */
+    e2e_await_status(c, 2, "members", 1);
+    e2e_kill(c, 2);
+    assert_int_equal(e2e_shell(c, "touch lost/core"), 0); /* beside a log they are nobody's business */
+    e2e_start(c, 2, "--data", "lost", NULL);
+    e2e_await_status(c, 2, "members", 1);
+}
+
+/* The advice leads somewhere: what is restored from the backup is a cluster, without being told to be one. */
+static void test_a_backup_is_no_data_directory(void **state)
 {
     struct cluster *c = *state;
     e2e_start_all(c, 1);
+    e2e_expect(c, 0, "OK", "SET", "k", "v");
+    assert_int_equal(e2e_shell(c, "$COVEY backup $PWD/b -p %u", e2e_port(c, 0)), 0);
     e2e_kill(c, 0);
+    e2e_restart(c, 1);
+    refused(c, 1, "\"b\" is a backup*covey restore b --data*");
+    assert_int_equal(e2e_shell(c, "$COVEY restore b --data c"), 0);
+    e2e_start(c, 2, NULL);
+    e2e_await(c, 2, "v", "GET", "k");
+}
+
+/* A start that was cut short before its log stood has left nothing that would be in the way of the next. */
+static void test_a_start_cut_short_is_no_remains(void **state)
+{
+    struct cluster *c = *state;
+    assert_int_equal(e2e_shell(c, "mkdir a && echo 1 >a/lock && touch a/seg-00000001.new"), 0);
+    e2e_start(c, 0, NULL);
+    refused(c, 0, "\"a\" was never a member's*");
     e2e_start(c, 0, "--new", NULL);
-    refused(c, 0, "--new*\"a\"*never founds*--data");
-    e2e_restart(c, 0);
-    e2e_await_whole(c, 1);
+    e2e_await_status(c, 0, "members", 1);
 }
 
 /* Two clusters stay two, whatever the seeds say. */
@@ -85,8 +216,8 @@ static void test_other_clusters_seed(void **state)
     struct cluster *c = *state;
     char seed[32];
     snprintf(seed, sizeof seed, "127.0.0.1:%u", e2e_port(c, 0));
-    e2e_start(c, 0, NULL);
-    e2e_start(c, 1, NULL); /* founds its own */
+    e2e_start(c, 0, "--new", NULL);
+    e2e_start(c, 1, "--new", NULL);
     e2e_await_status(c, 0, "members", 1);
     e2e_await_status(c, 1, "members", 1);
     e2e_expect(c, 1, "OK", "SET", "k", "v");
@@ -132,7 +263,7 @@ static void test_seed_that_is_not_up_yet(void **state)
     e2e_start(c, 1, "--seed", seed, NULL);
     e2e_await_log(c, 2, "event=node.seed_wait");
     e2e_await(c, 1, "LOADING *", "PING");
-    e2e_start(c, 0, NULL);
+    e2e_start(c, 0, "--new", NULL);
     e2e_await_whole(c, 3);
     e2e_expect(c, 2, "PONG", "PING");
 }
@@ -177,7 +308,15 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_locked_data_directory, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_unwritable_data_directory, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_beyond_loopback_is_refused, e2e_setup, e2e_teardown),
-        cmocka_unit_test_setup_teardown(test_used_directory_never_founds, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_new_on_a_members_directory_is_refused, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_a_start_that_asks_for_nothing_says_both_ways, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_new_with_a_seed_is_refused, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_new_in_a_config_file_is_refused, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_a_founder_without_its_disk_does_not_found, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_remains_of_a_member_are_refused, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_foreign_files_are_refused, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_a_backup_is_no_data_directory, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_a_start_cut_short_is_no_remains, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_other_clusters_seed, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_two_nodes_with_one_name, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_join_is_refused_where_records_are, e2e_setup, e2e_teardown),
