@@ -235,7 +235,7 @@ static void plan_timer(struct world *w, uint32_t i)
 void turn_finish(struct world *w, uint32_t i)
 {
     struct sim_node *s = &w->node[i];
-    s->front.ready = node_ready(&s->node);
+    s->front.ready = node_serves(&s->node);
     bool more;
     do {
         while (step_result(w, i) || step_hints(w, i)) {}

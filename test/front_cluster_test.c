@@ -172,14 +172,41 @@ static void test_verdicts(void **state)
                    "with 1 member its disk is the only copy: the promise starts at three");
     *i = (struct status_info){.verdict = VERDICT_LOADING};
     assert_verdict(f, "loading: this node has not found its peers yet, or they have not taken it in", 2, "");
+    *i = (struct status_info){.verdict = VERDICT_LOADING, .n = 3, .w = 2, .members = 3, .met = 0};
+    assert_verdict(f,
+                   "loading: this node has met 0 of the 2 other members and needs 1; if the others were started at new addresses "
+                   "(MEMBERS shows the last known), start this node again with --seed HOST:PORT of one of them",
+                   2, "");
+}
+
+/* Members of another cluster look for one of theirs here: alone, the node answers nobody; else it warns. */
+static void test_a_claim(void **state)
+{
+    struct fixture *f = *state;
+    struct status_info *i = &f->toy.status;
+    i->claimed_by = (struct cluster_id){{0xbb}};
+    i->claimed_for = 0xd1;
+    parse(f, "STATUS");
+    assert_true(contains(field(f, 0, "verdict")->text, "healthy: "));
+    assert_true(contains(field(f, 0, "warning")->text, "cluster bb000000000000000000000000000000 look for their member "
+                                                       "00000000000000d1 at this node's address: "));
+    i->verdict = VERDICT_LOADING;
+    i->members = 1;
+    parse(f, "STATUS");
+    assert_true(
+        contains(field(f, 0, "verdict")->text, "loading: this node is alone and answers no client: members of cluster bb0"));
+    assert_int_equal(field(f, 0, "code")->integer, 2);
+    f->front.ready = false;
+    f->front.claimed = true;
+    assert_true(contains(ask(f, "GET k"), "-LOADING this node is alone, and members of another cluster "));
 }
 
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_members), TEST(test_ring),  TEST(test_repair), TEST(test_backup),
-        TEST(test_where),   TEST(test_hints), TEST(test_status), TEST(test_verdicts),
+        TEST(test_members), TEST(test_ring),   TEST(test_repair),   TEST(test_backup),  TEST(test_where),
+        TEST(test_hints),   TEST(test_status), TEST(test_verdicts), TEST(test_a_claim),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

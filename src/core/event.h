@@ -106,12 +106,15 @@ struct status_info {
     bool forming; /* a layout is being agreed */
     struct cluster_id cluster;
     uint64_t node;
-    uint32_t recovering; /* vnodes in which this node is recovering */
-    uint16_t recoverers; /* live members that are recovering somewhere, this one included */
-    uint64_t in_flight;  /* client operations under way here */
-    uint64_t hints;      /* records kept here for members that missed them */
-    uint64_t tombstones; /* held here when they were last looked through: deletions, and values known to be over */
-    uint64_t erased;     /* of such, since this node started */
+    uint16_t met;                 /* other members of the layout that this node has met since its start */
+    struct cluster_id claimed_by; /* members of that cluster look for a member of theirs at our address; none */
+    uint64_t claimed_for;         /* the member that they look for */
+    uint32_t recovering;          /* vnodes in which this node is recovering */
+    uint16_t recoverers;          /* live members that are recovering somewhere, this one included */
+    uint64_t in_flight;           /* client operations under way here */
+    uint64_t hints;               /* records kept here for members that missed them */
+    uint64_t tombstones;          /* held here when they were last looked through: deletions, and values known to be over */
+    uint64_t erased;              /* of such, since this node started */
 };
 
 /* What is kept for one member (OP_HINTS). */
@@ -187,6 +190,7 @@ enum event_kind {
     EV_PACKET,    /* a datagram came */
     EV_LINK_UP,   /* a stream to a peer finished its hello (either side opened it) */
     EV_LINK_DOWN, /* the last stream to a peer closed, or one that was wanted could not be opened */
+    EV_STRANGER,  /* a member of another cluster opened a stream to this node, and is refused */
     EV_MESSAGE,   /* a message came on a stream whose hello is done */
     EV_REQUEST,   /* a client asks */
     EV_STORED,    /* a store write is durable and visible, or failed */
@@ -213,7 +217,7 @@ struct event {
             int seed;                      /* index of the seed that ACT_SEED asked for, else -1 */
             int error;                     /* LINK_DOWN: why, ERR_CLOSED by default; the peer's refusal when it sent one */
             struct slice why;              /* LINK_DOWN: words for the log, may be empty */
-            const struct msg_hello *hello; /* LINK_UP */
+            const struct msg_hello *hello; /* LINK_UP, STRANGER */
         } link;
         struct {
             uint64_t from;

@@ -10,6 +10,10 @@
  * errors, and -LOADING says better what is the matter. To meet is to have a stream, and with it the other's hello, which says
  * what is remembered of our log (reach.c): who lost its end must know before it answers anything.
  *
+ * A claim. A node that lost its disk and is told to found anew, at its old address, is a cluster of one that answers nil to
+ * what the others hold. The others look for the member that it was (node_peers.c says how that is seen), and from then on
+ * it answers no client. A node that is not alone says so in STATUS and serves on: others joined its cluster on purpose.
+ *
  * The wires. Each event goes to the protocol that it concerns; then, whatever it was, the changes are carried over:
  *
  *   swim  --(a member changed)-------------------> coord (whom to ask), chain (who can vote), hint (who is back), subscribers
@@ -270,6 +274,9 @@ static void dispatch(struct node *n, const struct event *ev, struct out *out)
     case EV_LINK_DOWN:
         node_on_link_down(n, ev, out);
         break;
+    case EV_STRANGER:
+        node_on_stranger(n, ev);
+        break;
     case EV_MESSAGE:
         node_on_message(n, ev, out);
         break;
@@ -376,4 +383,14 @@ bool node_drain(struct node *n)
 bool node_ready(const struct node *n)
 {
     return n->ready;
+}
+
+bool node_claimed(const struct node *n)
+{
+    return !cluster_id_none(n->claim.cluster);
+}
+
+bool node_serves(const struct node *n)
+{
+    return n->ready && !(node_claimed(n) && chain_layout(&n->chain)->member_n == 1);
 }

@@ -77,6 +77,13 @@ struct node_peer {
     bool news;           /* its place in the layout changed, or it adopted it: to be told to subscribers */
 };
 
+/* Members of another cluster look for a member of theirs at this node's address (node_peers.c). */
+struct node_claim {
+    struct cluster_id cluster; /* none: nobody does */
+    uint64_t member;           /* whom they look for */
+    bool news;                 /* to be logged */
+};
+
 struct node {
     uint64_t self, boot;
     struct cluster_id cluster; /* none until the first layout is adopted, or learnt from a peer */
@@ -94,6 +101,7 @@ struct node {
     bool wrote;          /* the store holds, or was given, a record */
     unsigned seed_n, seed_next, seed_tries;
     uint64_t seed_at_ms; /* when the next seed is tried; UINT64_MAX: no more */
+    struct node_claim claim;
     uint64_t meet_by_ms; /* enough members were met, and the others are waited for until then; UINT64_MAX: not so */
     uint64_t now_ms, wall_ms;
     uint64_t epoch; /* of the layout that the others were told of */
@@ -110,9 +118,9 @@ struct node {
     bool whole;             /* but what that one held is here; this is remembered, */
     bool whole_unsaved;     /* or was not, because the disk failed */
     uint64_t whole_serial;
-    struct buf members_bytes;                           /* of the last save; alive until it is made anew */
-    char said_addr[ADDR_TEXT], said_cluster[ADDR_TEXT]; /* texts of this step's traces */
-    struct member_info *info;                           /* of the last MEMBERS or RING result */
+    struct buf members_bytes;                                                  /* of the last save; alive until it is made anew */
+    char said_addr[ADDR_TEXT], said_cluster[ADDR_TEXT], said_claim[ADDR_TEXT]; /* texts of this step's traces */
+    struct member_info *info;                                                  /* of the last MEMBERS or RING result */
     uint32_t info_cap;
     uint64_t *synced; /* likewise, per vnode */
     unsigned news;    /* peers with news */
@@ -162,6 +170,13 @@ enum twin_verdict node_knock(struct node *n, uint64_t id, uint64_t boot, struct 
 /* False until the node is part of a layout and has met W-1 of its peers; one that was here before also waits for the others that
  * may live, NODE_MEET_MS at most (node_peers.c). Until then the world answers clients -LOADING; once true it stays so. */
 bool node_ready(const struct node *n);
+
+/* Members of another cluster look for a member of theirs at this node's address: STATUS says so until
+ * the node is started again. */
+bool node_claimed(const struct node *n);
+
+/* Whether clients are answered: node_ready, and not claimed while this node is its cluster's only member. */
+bool node_serves(const struct node *n);
 
 /* One member as clients are shown it; places and firsts are left 0. Slices live as long as the view's. */
 void node_describe(const struct node *n, const struct swim_view *v, struct member_info *info);

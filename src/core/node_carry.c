@@ -219,6 +219,14 @@ static void carry_clock(struct node *n, struct out *out)
               slice_of(n->clock_bytes, sizeof n->clock_bytes));
 }
 
+static void carry_claim(struct node *n, struct out *out)
+{
+    if (!n->claim.news)
+        return;
+    n->claim.news = false;
+    out_trace(out, TRACE_NODE_CLAIMED, n->claim.member, 0, 0, slice_str(cluster_id_text(n->claim.cluster, n->said_claim)));
+}
+
 static void carry_refusal(struct node *n, struct out *out)
 {
     struct slice why;
@@ -279,6 +287,7 @@ void node_carry(struct node *n, struct out *out)
     carry_names(n);
     carry_fence(n);
     carry_clock(n, out);
+    carry_claim(n, out);
     carry_refusal(n, out);
     save_members(n, out);
     carry_recovering(n, out);

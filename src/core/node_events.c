@@ -131,11 +131,12 @@ void node_on_message(struct node *n, const struct event *ev, struct out *out)
 void node_on_request(struct node *n, const struct request *r, struct out *out)
 {
     if (r->kind < OP_MEMBERS) {
-        if (n->ready) {
+        if (node_serves(n)) {
             coord_request(&n->coord, r, out);
             return;
         }
-        out_add(out, ACT_REPLY)->reply = (struct result){.token = r->token, .kind = r->kind, .error = ERR_LOADING};
+        int error = n->ready ? ERR_OTHER_CLUSTER : ERR_LOADING;
+        out_add(out, ACT_REPLY)->reply = (struct result){.token = r->token, .kind = r->kind, .error = error};
         return;
     }
     struct action *a = out_add(out, ACT_REPLY);

@@ -36,6 +36,7 @@ void node_heard(struct node *n, uint64_t id, uint64_t epoch, struct out *out);
 void node_on_packet(struct node *n, const struct event *ev, struct out *out);
 void node_on_link_up(struct node *n, const struct event *ev, struct out *out);
 void node_on_link_down(struct node *n, const struct event *ev, struct out *out);
+void node_on_stranger(struct node *n, const struct event *ev);
 
 /* Whether another live member than `id` has the name. */
 bool node_name_taken(const struct node *n, struct slice name, uint64_t id);

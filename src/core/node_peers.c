@@ -109,13 +109,49 @@ void node_heard(struct node *n, uint64_t id, uint64_t epoch, struct out *out)
         chain_seen(&n->chain, id, epoch, n->now_ms, out);
 }
 
+/* ---- Claims ----
+ *
+ * Two clusters that hear of each other stay two. A seed that was mistyped proves nothing more. But a
+ * node that looks for a certain member at our address has the address from that member: it lived
+ * here, and this node stands in its place. A hello names the member that its sender expected, but for
+ * a seed; a ping names the member that it is for. Members that are dead to the other cluster are
+ * dialled by nobody, and pinged for ever (swim_meet.c).
+ *
+ * The claim is kept until the node is started again: that nobody looked for the member lately does
+ * not mean that nobody will. */
+
+static void claim(struct node *n, struct cluster_id cluster, uint64_t member)
+{
+    if (member == 0 || cluster_id_none(cluster) || cluster_id_none(n->cluster) || node_claimed(n))
+        return;
+    n->claim = (struct node_claim){.cluster = cluster, .member = member, .news = true};
+}
+
+void node_on_stranger(struct node *n, const struct event *ev)
+{
+    claim(n, ev->link.hello->cluster, ev->link.hello->sought);
+}
+
+/* A packet of another cluster. */
+static void strange_packet(struct node *n, const struct packet_header *h, struct slice messages)
+{
+    struct message m;
+    while (packet_next(&messages, &m) > 0)
+        if (m.kind == MSG_PING && m.ping.target != n->self)
+            claim(n, h->cluster, m.ping.target);
+}
+
+/* ---- Packets and streams ---- */
+
 void node_on_packet(struct node *n, const struct event *ev, struct out *out)
 {
     struct packet_header h = {0};
     struct slice messages;
     int e = packet_open(ev->packet.bytes, &h, &messages);
-    if (!e && !cluster_id_eq(h.cluster, n->cluster))
+    if (!e && !cluster_id_eq(h.cluster, n->cluster)) {
         e = ERR_OTHER_CLUSTER; /* a joiner's packets are not for the cluster yet either */
+        strange_packet(n, &h, messages);
+    }
     if (!e && h.from == n->self)
         e = ERR_SELF;
     if (!e && node_knock(n, h.from, h.boot, ev->packet.from) != TWIN_LET_IN)

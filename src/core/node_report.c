@@ -185,6 +185,14 @@ int node_synced(struct node *n, const uint64_t **ago_ms)
 
 /* ---- The verdict ---- */
 
+static uint16_t others_met(const struct node *n)
+{
+    unsigned met = 0;
+    for (unsigned m = 0; m < n->peer_n; m++)
+        met += n->peer[m].met && n->peer[m].id != n->self;
+    return (uint16_t)met;
+}
+
 /* Fills what the layout and the members' states say; alive[] is parallel to layout->member. */
 static void status_vnodes(const struct layout *l, const uint8_t *alive, struct status_info *s)
 {
@@ -209,6 +217,9 @@ void node_status(const struct node *n, struct status_info *s)
         .forming = chain_forming(&n->chain),
         .cluster = n->cluster,
         .node = n->self,
+        .met = others_met(n),
+        .claimed_by = n->claim.cluster,
+        .claimed_for = n->claim.member,
         .recovering = n->repair.recovering_n,
         .in_flight = coord_in_flight(&n->coord),
         .hints = hint_waiting(&n->hint),
@@ -239,7 +250,7 @@ void node_status(const struct node *n, struct status_info *s)
     s->epoch = l->epoch;
     status_vnodes(l, alive, s);
     s->may_die = s->may_die > s->recoverers ? (uint8_t)(s->may_die - s->recoverers) : 0; /* who recovers cannot be read */
-    if (!n->ready)
+    if (!node_serves(n))
         return;
     bool healthy = s->alive == s->members && l->n == l->n_wanted && all_adopted && !s->forming && s->recoverers == 0;
     s->verdict = healthy ? VERDICT_HEALTHY : VERDICT_DEGRADED;

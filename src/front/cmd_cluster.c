@@ -276,7 +276,7 @@ void cmd_hints(struct session *s, const struct command *c)
 
 /* ---- The verdict ---- */
 
-enum { SENTENCE = 256, PHRASE = 64 };
+enum { SENTENCE = 512, PHRASE = 64 };
 
 static void may_die_text(char out[PHRASE], unsigned n, const char *more)
 {
@@ -300,13 +300,39 @@ static void missing_text(char out[SENTENCE], const struct status_info *i)
                  i->degraded, i->vnodes, i->n, may_die);
 }
 
+/* Who looks for whom at this node's address, and what to do. */
+static void claim_text(char out[SENTENCE], const struct status_info *i, const char *opening)
+{
+    char cluster[ADDR_TEXT], member[ADDR_TEXT];
+
+    snprintf(out, SENTENCE,
+             "%smembers of cluster %s look for their member %s at this node's address: if this node is to be theirs, stop it and "
+             "start it with --seed HOST:PORT of one of them on an empty directory; else start it at another --port",
+             opening, cluster_id_text(i->claimed_by, cluster), node_id_text(i->claimed_for, member));
+}
+
+/* Why no client is answered, and what to do. */
+static void loading_text(char out[SENTENCE], const struct status_info *i)
+{
+    if (!cluster_id_none(i->claimed_by) && i->members == 1)
+        claim_text(out, i, "loading: this node is alone and answers no client: ");
+    else if (i->members > 1)
+        snprintf(
+            out, SENTENCE,
+            "loading: this node has met %u of the %u other members and needs %u; if the others were started at new addresses "
+            "(MEMBERS shows the last known), start this node again with --seed HOST:PORT of one of them",
+            i->met, i->members - 1, i->w - 1);
+    else
+        snprintf(out, SENTENCE, "loading: this node has not found its peers yet, or they have not taken it in");
+}
+
 static void verdict_text(char out[SENTENCE], const struct status_info *i)
 {
     const char *word = "healthy", *why = "";
     char may_die[PHRASE];
 
     if (i->verdict == VERDICT_LOADING) {
-        snprintf(out, SENTENCE, "loading: this node has not found its peers yet, or they have not taken it in");
+        loading_text(out, i);
         return;
     }
     if (i->unavailable || i->degraded) {
@@ -335,12 +361,16 @@ static int verdict_code(const struct status_info *i)
     return i->verdict == VERDICT_DEGRADED || i->forming;
 }
 
-static const char *warning_text(const struct status_info *i)
+static void warning_text(char out[SENTENCE], const struct status_info *i)
 {
-    if (i->verdict == VERDICT_LOADING || i->members >= 3)
-        return "";
-    return i->members == 2 ? "with 2 members no writer's death is survived: the promise starts at three"
-                           : "with 1 member its disk is the only copy: the promise starts at three";
+    out[0] = 0;
+    if (i->verdict == VERDICT_LOADING)
+        return;
+    if (!cluster_id_none(i->claimed_by))
+        claim_text(out, i, "");
+    else if (i->members < 3)
+        snprintf(out, SENTENCE, "%s: the promise starts at three",
+                 i->members == 2 ? "with 2 members no writer's death is survived" : "with 1 member its disk is the only copy");
 }
 
 static void answer_status(struct reply *r, struct session_op *op, const struct result *result)
@@ -352,7 +382,8 @@ static void answer_status(struct reply *r, struct session_op *op, const struct r
     reply_map(r, 22);
     verdict_text(text, i);
     reply_field_text(r, "verdict", text);
-    reply_field_text(r, "warning", warning_text(i));
+    warning_text(text, i);
+    reply_field_text(r, "warning", text);
     reply_field_integer(r, "code", verdict_code(i));
     reply_field_integer(r, "n_wanted", i->n_wanted);
     reply_field_integer(r, "n", i->n);

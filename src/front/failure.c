@@ -46,6 +46,15 @@ static void no_backup(struct reply *r, const struct result *result)
         reply_error(r, "ERR %.*s", (int)b->why.n, (const char *)b->why.p);
 }
 
+void failure_loading(struct reply *r, bool claimed)
+{
+    if (claimed)
+        reply_error(r, "LOADING this node is alone, and members of another cluster look for one of theirs at its address: "
+                       "it answers nobody (STATUS says what to do)");
+    else
+        reply_error(r, "LOADING covey is still looking for its peers, try again (STATUS and MEMBERS say more)");
+}
+
 void failure_of_result(struct reply *r, const struct result *result, bool one_of_many)
 {
     const char *refused = refused_text(result->kind, one_of_many);
@@ -66,6 +75,9 @@ void failure_of_result(struct reply *r, const struct result *result, bool one_of
         return;
     case ERR_LOADING:
         reply_error(r, "LOADING covey is still looking for its peers; %s; try again", refused);
+        return;
+    case ERR_OTHER_CLUSTER:
+        failure_loading(r, true);
         return;
     case ERR_FORMING:
         reply_error(r, "FORMING the members are agreeing on a new layout; %s; try again", refused);

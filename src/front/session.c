@@ -152,7 +152,7 @@ static bool refused(struct session *s, const struct command *c)
     else if (command_is_parent(c) && s->request.arg_n > 1)
         unknown_subcommand(s, c);
     else if (!s->front->ready && !(c->flags & COMMAND_LOADING))
-        reply_error(&s->reply, "LOADING covey is still looking for its peers, try again (STATUS and MEMBERS say more)");
+        failure_loading(&s->reply, s->front->claimed);
     else if (s->subscribed && s->proto == 2 && !allowed_when_subscribed(c))
         reply_error(
             &s->reply,

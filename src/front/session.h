@@ -35,7 +35,8 @@ struct front {
     struct slice version; /* covey's own */
     struct slice name;    /* of the node */
     uint64_t node;        /* id */
-    bool ready;           /* false: -LOADING to all but the console's questions */
+    bool ready;           /* false: -LOADING to all but the console's questions, */
+    bool claimed;         /* and this is why: another cluster's members look for one of theirs at this address */
     uint64_t started_ms;  /* monotonic */
     struct slice run_id;  /* 40 hex digits, as Redis has */
     uint16_t port;

@@ -74,10 +74,11 @@ static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *out)
 
 /* ---- Hello ---- */
 
-static int put_hello(struct link *l)
+static int put_hello(struct link *l, uint64_t sought)
 {
     struct message m = {.kind = MSG_HELLO};
     node_hello(&l->peers->world->node, &m.hello);
+    m.hello.sought = sought;
     return frame_put(&l->out, &m);
 }
 
@@ -94,6 +95,13 @@ static void refuse(struct link *l, int error, struct slice sentence)
     link_close(l, error, why);
 }
 
+/* A member of another cluster dialled us: the node judges whether that was by mistake. */
+static void tell_stranger(struct world *w, const struct msg_hello *h)
+{
+    struct event ev = {.kind = EV_STRANGER, .link = {.hello = h}};
+    world_step(w, &ev);
+}
+
 static void hello(struct link *l, const struct msg_hello *h)
 {
     struct world *w = l->peers->world;
@@ -104,9 +112,11 @@ static void hello(struct link *l, const struct msg_hello *h)
         error = ERR_NOT_A_MEMBER;
         buf_printf(&why, "%s was thought to be another node: its data directory was replaced", l->addr);
     }
+    if (error == ERR_OTHER_CLUSTER && !l->opened_here)
+        tell_stranger(w, h);
     if (error)
         refuse(l, error, buf_view(&why));
-    else if (!l->opened_here && put_hello(l))
+    else if (!l->opened_here && put_hello(l, 0))
         link_close(l, ERR_NO_MEMORY, "no memory for the hello");
     else
         peers_link_up(l->peers, l, h);
@@ -209,7 +219,7 @@ static void on_connect(uv_connect_t *c, int status)
     peers_dirty(l->peers, l);
 }
 
-struct link *link_open(struct peers *ps, struct addr base, int seed)
+struct link *link_open(struct peers *ps, struct addr base, int seed, uint64_t sought)
 {
     struct sockaddr_storage sa;
     struct link *l = link_new(ps, seed);
@@ -222,7 +232,7 @@ struct link *link_open(struct peers *ps, struct addr base, int seed)
     shown.port = (uint16_t)(base.port + PEER_PORT_OFFSET);
     addr_text(shown, l->addr);
     endpoint_sockaddr(base, PEER_PORT_OFFSET, &sa);
-    if (put_hello(l) || uv_tcp_connect(&l->connect, &l->tcp, (const struct sockaddr *)&sa, on_connect)) {
+    if (put_hello(l, sought) || uv_tcp_connect(&l->connect, &l->tcp, (const struct sockaddr *)&sa, on_connect)) {
         l->seed = -1; /* the caller sees NULL and tells the node itself */
         link_close(l, ERR_IO, "");
         return NULL;

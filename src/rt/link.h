@@ -54,8 +54,9 @@ struct link {
     char addr[ADDR_TEXT]; /* of the other end's socket */
 };
 
-/* Begins a stream to the peer port of a base address. NULL when memory or descriptors are out. The hello is queued. */
-struct link *link_open(struct peers *ps, struct addr base, int seed);
+/* Begins a stream to the peer port of a base address: to a seed (sought 0), or (seed -1) to the member
+ * `sought`, who should live there. NULL when memory or descriptors are out. The hello is queued. */
+struct link *link_open(struct peers *ps, struct addr base, int seed, uint64_t sought);
 
 /* Takes a stream that a listener has ready. NULL when it could not be had. */
 struct link *link_accept(struct peers *ps, uv_stream_t *listener);

@@ -214,7 +214,7 @@ void peers_send(struct peers *ps, uint64_t to, struct addr base, const struct me
     struct peer *p = peer_get(ps, to);
     struct link *l = p ? peer_writer(ps, p) : NULL;
     if (p && !l) {
-        l = link_open(ps, base, -1);
+        l = link_open(ps, base, -1, to);
         if (l)
             peer_attach(p, l);
     }
@@ -229,7 +229,7 @@ void peers_send(struct peers *ps, uint64_t to, struct addr base, const struct me
 
 void peers_open_seed(struct peers *ps, int seed, struct addr base)
 {
-    if (!link_open(ps, base, seed))
+    if (!link_open(ps, base, seed, 0))
         seeds_down(&ps->world->seeds, seed, ERR_IO, "no stream could be opened");
 }
 

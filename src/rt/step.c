@@ -132,7 +132,8 @@ static void step_once(struct world *w, struct event *ev)
     node_step(&w->node, ev, &w->out);
     for (unsigned i = 0; i < w->out.n; i++)
         carry_out(w, &w->out.action[i]);
-    w->front.ready = node_ready(&w->node);
+    w->front.ready = node_serves(&w->node);
+    w->front.claimed = node_ready(&w->node) && !node_serves(&w->node);
     w->stepping = false;
 }
 

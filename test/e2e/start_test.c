@@ -210,7 +210,36 @@ static void test_a_start_cut_short_is_no_remains(void **state)
     e2e_await_status(c, 0, "members", 1);
 }
 
-/* Two clusters stay two, whatever the seeds say. */
+/* ---- Two clusters ---- */
+
+/* The founder's disk is lost and somebody has it found again, at its old address: the others look for it there. From their
+ * first word on it serves nobody. */
+static void test_alone_where_another_clusters_member_lived(void **state)
+{
+    struct cluster *c = *state;
+    char cluster[64];
+    e2e_start_all(c, 3);
+    e2e_expect(c, 1, "OK", "SET", "k", "v");
+    assert_int_equal(
+        e2e_shell(c, "$COVEY status -p %u --json | sed -n 's/.*\"cluster\":\"\\([0-9a-f]*\\)\".*/\\1/p'", e2e_port(c, 1)), 0);
+    snprintf(cluster, sizeof cluster, "%.32s", c->text);
+    e2e_kill(c, 0);
+    assert_int_equal(e2e_shell(c, "rm -r a"), 0);
+    e2e_start(c, 0, "--new", NULL);
+    e2e_await(c, 0, "LOADING this node is alone*", "PING");
+    e2e_expect(c, 0, "LOADING this node is alone*", "GET", "k");
+    e2e_expect(c, 0, "LOADING this node is alone*", "SET", "k", "w");
+    assert_int_equal(e2e_shell(c, "$COVEY status -p %u", e2e_port(c, 0)), 2);
+    char pattern[160];
+    snprintf(pattern, sizeof pattern, "loading: this node is alone *members of cluster %s look for their member *--seed*--port*",
+             cluster);
+    e2e_match(c, __FILE__, __LINE__, pattern, c->text);
+    e2e_await_log(c, 0, "event=node.claimed");
+    e2e_expect(c, 1, "v", "GET", "k"); /* theirs is the cluster that was there */
+    e2e_expect(c, 2, "OK", "SET", "k", "w");
+}
+
+/* Two clusters stay two, whatever the seeds say; and a seed that was mistyped there stops nobody here. */
 static void test_other_clusters_seed(void **state)
 {
     struct cluster *c = *state;
@@ -224,6 +253,7 @@ static void test_other_clusters_seed(void **state)
     e2e_kill(c, 1);
     e2e_start(c, 1, "--seed", seed, NULL);
     e2e_await_log(c, 1, "belongs to cluster * the other to * --seed");
+    e2e_await_log(c, 0, "event=peer.refused");
     e2e_expect(c, 0, "(nil)", "GET", "k");
     assert_int_equal(e2e_status(c, 0, "members"), 1);
 }
@@ -266,6 +296,51 @@ static void test_seed_that_is_not_up_yet(void **state)
     e2e_start(c, 0, "--new", NULL);
     e2e_await_whole(c, 3);
     e2e_expect(c, 2, "PONG", "PING");
+}
+
+/* ---- New addresses ---- */
+
+/* Starts node i's directory under its name at the port of node i + 2, which it is to the harness from then on. */
+static void move(struct cluster *c, unsigned i, const char *flag, const char *value)
+{
+    e2e_start(c, i + 2, "--data", e2e_name(i), "--name", e2e_name(i), flag, value, NULL);
+}
+
+/* All members come back where none expects them: who knows no address waits, and says what would help; who is given one, by flag
+ * or file, uses it, though its directory is a used one. */
+static void test_all_nodes_at_new_addresses(void **state)
+{
+    struct cluster *c = *state;
+    e2e_start_all(c, 2);
+    e2e_expect(c, 0, "OK", "SET", "k", "v");
+    for (unsigned i = 0; i < 2; i++)
+        e2e_kill(c, i);
+    move(c, 0, NULL, NULL);
+    move(c, 1, NULL, NULL);
+    for (unsigned i = 2; i < 4; i++) {
+        e2e_await(c, i, "LOADING *", "GET", "k");
+        assert_int_equal(e2e_shell(c, "$COVEY status -p %u", e2e_port(c, i)), 2);
+        e2e_match(c, __FILE__, __LINE__, "loading: this node has met 0 of the 1 other members*new addresses*--seed HOST:PORT*",
+                  c->text);
+    }
+    e2e_kill(c, 3);
+    move(c, 1, "--seed", seed_of(c, 2)); /* as advised */
+    e2e_await(c, 3, "v", "GET", "k");
+    e2e_await(c, 2, "v", "GET", "k");
+}
+
+static void test_a_seed_in_the_file_serves_a_used_directory(void **state)
+{
+    struct cluster *c = *state;
+    e2e_start_all(c, 2);
+    e2e_expect(c, 0, "OK", "SET", "k", "v");
+    for (unsigned i = 0; i < 2; i++)
+        e2e_kill(c, i);
+    assert_int_equal(e2e_shell(c, "echo seed %s >conf", seed_of(c, 2)), 0);
+    move(c, 0, "--config", "conf"); /* its own address, there */
+    move(c, 1, "--config", "conf");
+    e2e_await(c, 3, "v", "GET", "k");
+    e2e_await(c, 2, "v", "GET", "k");
 }
 
 /* No peer found: every question but the console's is answered -LOADING, at once. */
@@ -317,10 +392,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_foreign_files_are_refused, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_a_backup_is_no_data_directory, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_a_start_cut_short_is_no_remains, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_alone_where_another_clusters_member_lived, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_other_clusters_seed, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_two_nodes_with_one_name, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_join_is_refused_where_records_are, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_seed_that_is_not_up_yet, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_all_nodes_at_new_addresses, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_a_seed_in_the_file_serves_a_used_directory, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_loading, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_ipv6, e2e_setup, e2e_teardown),
     };
