@@ -28,8 +28,9 @@ enum fault_kind {
     FAULT_ROLLBACK,     /* node a's disk is remembered; at `until` it loses power and starts with that (atlas.h), else as it is */
     FAULT_CLOCK_STEP,   /* the wall clock of node a is set amount - 10000 ms ahead, and set right at `until` */
     FAULT_CLOCK_DRIFT,  /* it gains amount - 200 ms a second until then */
-    FAULT_SLOW_STREAMS, /* the streams of node a stand still in turns of amount ms, each direction by itself, one turn in three: as
-                         * after a lost segment. Datagrams pass */
+    /* The streams of node a stand still in turns of amount ms, each direction by itself, one turn in
+     * three, as after a lost segment. Datagrams pass. */
+    FAULT_SLOW_STREAMS,
     FAULT_AWAY,         /* as a crash, but for longer than tombstones are kept for their age; once in a run; last of all kinds */
     FAULT_KINDS
 };

@@ -150,7 +150,8 @@ static void test_erases_just_that(void **state)
     assert_int_equal(put(b, erasure_of(dead_at(200))), 0); /* told twice */
 }
 
-/* Another owner found it missing here, and sends it; its key is deleted and erased everywhere before it arrives. No clock says so. */
+/* Another owner found it missing here, and sends it; its key is deleted and erased everywhere
+ * before it arrives. No clock says so. */
 static void test_what_was_erased_since_the_list_does_not_come_back(void **state)
 {
     struct both *b = *state;

@@ -17,9 +17,10 @@
  *     of this second stamp.
  *   - Anything else: the missing answers are waited for, until the deadline, or until nobody is left to give one: unknown.
  *
- * No age, tick or percentile takes part in that: a silent owner may be serving readers all the while (a lost segment alone silences
- * it for 200 ms), and a clock may stand still. A worked example, N = 3, W = R = 2, of what goes wrong where silence is taken for
- * an answer. Ours is stamped 5, another write 7; C is slow to answer us:
+ * No age, tick or percentile takes part in that: a silent owner may be serving readers all the
+ * while (a lost segment alone silences it for 200 ms), and a clock may stand still. A worked
+ * example, N = 3, W = R = 2, of what goes wrong where silence is taken for an answer. Ours is
+ * stamped 5, another write 7; C is slow to answer us:
  *
  *     A        B        C            we hear                a reader asks
  *     5        7        5 (late)     A: took, B: refused    A and C: 5, and returns it

@@ -67,8 +67,9 @@ static void meet(struct node *n, uint64_t from, const struct message *m)
         reach_heard(&n->reach, from, p->told, m->put.position);
 }
 
-/* Where a put comes from. What is put because of a list that we gave is held by an owner; the store knows by the ticket whether it
- * may have been erased since. (Of another process's tickets it knows nothing: the boot nonce sets them apart.) */
+/* Where a put comes from. What is put because of a list that we gave is held by an owner; the store
+ * knows by the ticket whether it may have been erased since. (Of another process's tickets it knows
+ * nothing: the boot nonce sets them apart.) */
 static struct put_origin origin_of(const struct node *n, uint64_t from, const struct msg_put *m)
 {
     const struct layout *l = chain_layout(&n->chain);

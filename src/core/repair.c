@@ -19,13 +19,16 @@
  * minutes (so a pair meets every five), and when an operator says REPAIR. One at a time, which together with the window on
  * records and bytes is the throttle. The first times are spread by a seeded draw.
  *
- * What was erased. A put at or below a vnode's floor that would create a key is refused (store/floors.h), but not one that
- * comes from here: the record may be a live one that the other missed. It must not be one that lay in a stream while its key was
- * deleted and erased, though. Whether that can be is known to the store that misses the record: it was missing when its list was
- * made, and so it was erased there since, or never was there. So a list has a ticket, which the store changes with each erasure in
- * the vnode; what is pushed because of the list carries the ticket back, what is pulled is put with the own list's, and a put with
- * an old ticket is refused as ERR_BUSY, which ends the exchange: the next one has fresh lists. A tombstone at or below the floor
- * is no news: it was erased there, and who still has it will ask for the same (erase.c). Only who is recovering takes that too.
+ * What was erased. A put at or below a vnode's floor that would create a key is refused
+ * (store/floors.h), but not one that comes from here: the record may be a live one that the other
+ * missed. It must not be one that lay in a stream while its key was deleted and erased, though.
+ * Whether that can be is known to the store that misses the record: it was missing when its list
+ * was made, and so it was erased there since, or never was there. So a list has a ticket, which the
+ * store changes with each erasure in the vnode; what is pushed because of the list carries the
+ * ticket back, what is pulled is put with the own list's, and a put with an old ticket is refused
+ * as ERR_BUSY, which ends the exchange: the next one has fresh lists. A tombstone at or below the
+ * floor is no news: it was erased there, and who still has it will ask for the same (erase.c). Only
+ * who is recovering takes that too.
  *
  * What it says. synced_ms[vnode][owner] is when the last comparison that left no difference began: all that was written two
  * seconds before is in both.

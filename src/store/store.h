@@ -101,8 +101,9 @@ static inline void store_put(struct store *s, uint64_t token, const struct recor
     s->vtable->put(s, token, r, (struct put_origin){0});
 }
 
-/* The same for a record that is known to be held elsewhere just now. ERR_BUSY: something was erased in its vnode since the list of
- * its ticket, so a fresh list is needed to know that it was not that. */
+/* The same for a record that is known to be held elsewhere just now. ERR_BUSY: something was erased
+ * in its vnode since the list of its ticket, so a fresh list is needed to know that it was not
+ * that. */
 static inline void store_bring(struct store *s, uint64_t token, const struct record *r, struct put_origin origin)
 {
     s->vtable->put(s, token, r, origin);
