@@ -24,14 +24,14 @@ enum fault_kind {
     FAULT_DISK_FULL,  /* node a can write nothing */
     FAULT_ROT,  /* a bit of a record on node a's disk rots, in one of 1000 ways, and of a hint; it is restarted at `until` */
     FAULT_LOST, /* one sync of node a writes nothing, and says that it did; it is restarted at `until` */
-    FAULT_MISDIRECTED,  /* the same, and what it should have written stands somewhere else, in one of 1000 ways */
-    FAULT_ROLLBACK,     /* node a's disk is remembered; at `until` it loses power and starts with that (atlas.h), else as it is */
-    FAULT_CLOCK_STEP,   /* the wall clock of node a is set amount - 10000 ms ahead, and set right at `until` */
-    FAULT_CLOCK_DRIFT,  /* it gains amount - 200 ms a second until then */
+    FAULT_MISDIRECTED, /* the same, and what it should have written stands somewhere else, in one of 1000 ways */
+    FAULT_ROLLBACK,    /* node a's disk is remembered; at `until` it loses power and starts with that (atlas.h), else as it is */
+    FAULT_CLOCK_STEP,  /* the wall clock of node a is set amount - 10000 ms ahead, and set right at `until` */
+    FAULT_CLOCK_DRIFT, /* it gains amount - 200 ms a second until then */
     /* The streams of node a stand still in turns of amount ms, each direction by itself, one turn in
      * three, as after a lost segment. Datagrams pass. */
     FAULT_SLOW_STREAMS,
-    FAULT_AWAY,         /* as a crash, but for longer than tombstones are kept for their age; once in a run; last of all kinds */
+    FAULT_AWAY, /* as a crash, but for longer than tombstones are kept for their age; once in a run; last of all kinds */
     FAULT_KINDS
 };
 
