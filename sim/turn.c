@@ -67,6 +67,9 @@ static void act(struct world *w, uint32_t i, const struct action *a)
     case ACT_STORE_LIST:
         store_list(s->store, a->list.token, a->list.vnode, a->list.ranges);
         break;
+    case ACT_STORE_GREATEST:
+        store_greatest(s->store, a->greatest.token);
+        break;
     case ACT_STORE_DOUBT:
         atlas_noticed(&w->atlas, i, a->slots.p);
         store_doubt(s->store, a->slots);
@@ -142,6 +145,7 @@ static bool step_result(struct world *w, uint32_t i)
         ev.told.upto = r.upto;
         ev.told.ticket = r.ticket;
         ev.told.dead = r.dead;
+        ev.told.greatest = r.greatest;
     } else {
         ev.kind = EV_COUNTED;
         ev.counted.token = r.token;

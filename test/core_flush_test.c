@@ -2,6 +2,10 @@
  * store. */
 #include "core_coord.h"
 
+#include "core/coord_op.h"
+
+static const uint64_t OWN = A;
+
 static void ask_flush(struct fixture *f)
 {
     begin(f, 0);
@@ -10,72 +14,235 @@ static void ask_flush(struct fixture *f)
     coord_check(&f->coord);
 }
 
-/* A peer's answer about the round of message m; then what is due. */
-static void answer(struct fixture *f, uint64_t from, const struct message *m, int error, uint64_t greatest)
+static void tick_if_due(struct fixture *f)
 {
-    struct message a = {.kind = MSG_FLUSHED};
-    a.flushed = (struct msg_flushed){.op = m->flush.op, .epoch = 1, .error = (uint32_t)error, .greatest = greatest};
-    begin(f, 1);
-    assert_true(coord_message(&f->coord, from, &a, &f->out));
     if (coord_deadline_ms(&f->coord) <= f->now_ms)
         coord_tick(&f->coord, &f->out);
     coord_check(&f->coord);
 }
 
-static void answer_own(struct fixture *f, uint64_t greatest)
+/* What was asked of the three: a number for all, which their answers name. 0 when nothing was. */
+static uint64_t asked(const struct fixture *f)
 {
-    begin(f, 0);
-    struct version held = {.stamp = greatest, .deleted = 1};
-    coord_flushed(&f->coord, TOKEN_NUMBER(f->own_token), ERR_SUPERSEDED, &held, &f->out);
+    const struct message *b = sent(f, B, MSG_GREATEST_GET), *c = sent(f, C, MSG_GREATEST_GET);
+    const struct action *own = acted(f, ACT_STORE_GREATEST);
+    if (!own)
+        return 0;
+    assert_int_equal(TOKEN_OWNER(own->greatest.token), TOKEN_FLUSH);
+    uint64_t number = TOKEN_NUMBER(own->greatest.token);
+    assert_true(!b || b->greatest_get.op == number);
+    assert_true(!c || c->greatest_get.op == number);
+    return number;
+}
+
+/* The same of the flush, and its stamp. */
+static uint64_t stored(const struct fixture *f, uint64_t *stamp)
+{
+    const struct message *b = sent(f, B, MSG_FLUSH), *c = sent(f, C, MSG_FLUSH);
+    const struct action *own = acted(f, ACT_STORE_PUT);
+    if (!own)
+        return 0;
+    assert_int_equal(own->put.record.kind, RECORD_FLUSH);
+    assert_int_equal(TOKEN_OWNER(own->put.token), TOKEN_FLUSH);
+    uint64_t number = TOKEN_NUMBER(own->put.token);
+    *stamp = own->put.record.version.stamp;
+    assert_true(!b || (b->flush.op == number && b->flush.record.version.stamp == *stamp));
+    assert_true(!c || (c->flush.op == number && c->flush.record.version.stamp == *stamp));
+    return number;
+}
+
+/* An owner's answer; then what is due. */
+static void tell(struct fixture *f, uint64_t from, uint64_t number, int error, uint64_t greatest)
+{
+    struct message m = {.kind = MSG_GREATEST};
+    m.greatest = (struct msg_greatest){.op = number, .epoch = 1, .error = (uint32_t)error, .stamp = greatest};
+    begin(f, 1);
+    if (from == OWN)
+        coord_greatest(&f->coord, number, error, greatest, &f->out);
+    else
+        assert_true(coord_message(&f->coord, from, &m, &f->out));
+    tick_if_due(f);
+}
+
+static void store(struct fixture *f, uint64_t from, uint64_t number, int error)
+{
+    struct message m = {.kind = MSG_FLUSHED};
+    m.flushed = (struct msg_flushed){.op = number, .epoch = 1, .error = (uint32_t)error};
+    begin(f, 1);
+    if (from == OWN)
+        coord_flushed(&f->coord, number, error, &f->out);
+    else
+        assert_true(coord_message(&f->coord, from, &m, &f->out));
+    tick_if_due(f);
+}
+
+/* Until the flush is answered, or for a look or so. */
+static void wait(struct fixture *f, uint64_t ms)
+{
+    begin(f, ms);
+    coord_tick(&f->coord, &f->out);
     coord_check(&f->coord);
 }
 
-/* The messages of a round to B and C, copied; notes the own store's token. */
-static void sent_round(struct fixture *f, struct message *to_b, struct message *to_c)
+static const uint64_t LOOK_MS = 2000 / OP_TICKS;
+
+/* All have answered the question; the number of the flush that follows, and its stamp. */
+static uint64_t all_told(struct fixture *f, uint64_t *stamp)
 {
-    const struct message *b = sent(f, B, MSG_FLUSH), *c = sent(f, C, MSG_FLUSH);
-    assert_non_null(b);
-    assert_non_null(c);
-    *to_b = *b;
-    *to_c = *c;
-    f->own_token = acted(f, ACT_STORE_PUT)->put.token;
-    assert_int_equal(TOKEN_OWNER(f->own_token), TOKEN_FLUSH);
+    ask_flush(f);
+    uint64_t number = asked(f);
+    tell(f, OWN, number, 0, 5);
+    tell(f, B, number, 0, 6);
+    assert_null(acted(f, ACT_STORE_PUT));
+    tell(f, C, number, 0, 7);
+    number = stored(f, stamp);
+    assert_int_not_equal(number, 0);
+    return number;
+}
+
+static void test_it_asks_first_and_stores_nothing(void **state)
+{
+    struct fixture *f = *state;
+    ask_flush(f);
+    assert_int_not_equal(asked(f), 0);
+    assert_non_null(sent(f, B, MSG_GREATEST_GET));
+    assert_non_null(sent(f, C, MSG_GREATEST_GET));
+    assert_null(sent(f, B, MSG_FLUSH));
+    assert_null(sent(f, C, MSG_FLUSH));
+    assert_null(acted(f, ACT_STORE_PUT));
 }
 
 static void test_all_members_store_one_stamp(void **state)
 {
     struct fixture *f = *state;
-    struct message b, c;
-    ask_flush(f);
-    sent_round(f, &b, &c);
-    assert_true(hlc_wall_ms(b.flush.record.version.stamp) >= WALL_MS);
-    answer(f, B, &b, 0, 0);
-    answer(f, C, &c, 0, 0);
+    uint64_t stamp, number = all_told(f, &stamp);
+    assert_non_null(sent(f, B, MSG_FLUSH));
+    assert_non_null(sent(f, C, MSG_FLUSH));
+    assert_true(hlc_wall_ms(stamp) >= WALL_MS);
+    store(f, B, number, 0);
+    store(f, C, number, 0);
     assert_null(replied(f));
-    answer_own(f, 5);
+    store(f, OWN, number, 0);
     assert_int_equal(replied(f)->error, 0);
     assert_int_equal(coord_in_flight(&f->coord), 0);
 }
 
-static void test_a_second_round_beats_what_was_seen(void **state)
+static void test_the_stamp_is_above_all_that_was_answered(void **state)
 {
     struct fixture *f = *state;
-    struct message b, c;
     ask_flush(f);
-    sent_round(f, &b, &c);
-    uint64_t stamp = b.flush.record.version.stamp, ahead = stamp + (300 << 16);
-    answer_own(f, stamp);
-    answer(f, B, &b, ERR_SUPERSEDED, ahead); /* a coordinator whose clock is ahead wrote there */
-    answer(f, C, &c, 0, stamp);
+    uint64_t number = asked(f), stamp = 0, ahead = (WALL_MS + 300) << 16, far = (WALL_MS + 3600000) << 16;
+    tell(f, OWN, number, 0, 0);
+    tell(f, B, number, 0, far); /* further than our clock follows */
+    tell(f, C, number, 0, ahead);
+    assert_int_not_equal(stored(f, &stamp), 0);
+    assert_true(stamp > far);
+}
+
+/* What readers may see of a flush, they see of all of it: a client that saw a key gone, wrote it, and was acknowledged does not see
+ * it gone again. B holds a write of a coordinator whose clock is ahead. */
+static void test_what_was_written_after_nil_was_read_stays(void **state)
+{
+    struct fixture *f = *state;
+    const uint64_t ahead = (WALL_MS + 300) << 16;
+    uint64_t written = 0, flush = 0, number;
+    ask_flush(f);
+    for (unsigned round = 0; !replied(f); round++) {
+        assert_true(round < 4);
+        if ((number = asked(f))) {
+            tell(f, OWN, number, 0, 0);
+            tell(f, B, number, 0, ahead);
+            tell(f, C, number, 0, 0);
+        } else {
+            number = stored(f, &flush);
+            assert_int_not_equal(number, 0);
+            store(f, OWN, number, 0);
+            written = written ? written : flush + 1; /* the client has read nil at us and C, and writes there */
+            store(f, C, number, 0);
+            store(f, B, number, 0);
+        }
+    }
+    assert_int_equal(replied(f)->error, 0);
+    assert_true(flush > ahead);
+    assert_true(flush < written);
+}
+
+static void test_an_owner_that_holds_something_greater_has_stored_it_too(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t stamp, number = all_told(f, &stamp);
+    store(f, B, number, ERR_SUPERSEDED); /* another flush came meanwhile */
+    store(f, C, number, 0);
+    store(f, OWN, number, 0);
+    assert_int_equal(replied(f)->error, 0);
+}
+
+static void test_a_quorum_of_answers_is_enough(void **state)
+{
+    struct fixture *f = *state;
+    ask_flush(f);
+    uint64_t number = asked(f), stamp;
+    tell(f, OWN, number, 0, 0);
+    tell(f, B, number, 0, 0);
+    assert_int_equal(stored(f, &stamp), 0);
+    wait(f, LOOK_MS); /* C may answer until then */
+    wait(f, 0);
+    number = stored(f, &stamp);
+    assert_int_not_equal(number, 0);
+    store(f, OWN, number, 0);
+    store(f, C, number, 0); /* it did not answer, and stores it all the same */
+    wait(f, LOOK_MS);
+    assert_int_equal(replied(f)->error, 0);
+}
+
+static void test_one_answer_is_not_enough(void **state)
+{
+    struct fixture *f = *state;
+    ask_flush(f);
+    uint64_t number = asked(f);
+    tell(f, OWN, number, 0, 0);
+    tell(f, B, number, ERR_RECOVERING, 0); /* what it lost may have been greater */
+    unsigned again = 0;
+    while (!replied(f)) {
+        wait(f, 100);
+        again += sent(f, B, MSG_GREATEST_GET) != NULL;
+        assert_null(acted(f, ACT_STORE_PUT));
+        assert_null(acted(f, ACT_HINT_PUT));
+    }
+    assert_int_equal(again, 1); /* since then it is silent, as C is */
+    assert_int_equal(replied(f)->error, ERR_NO_QUORUM);
+    assert_int_equal(coord_in_flight(&f->coord), 0);
+}
+
+static void test_a_member_that_has_recovered_answers(void **state)
+{
+    struct fixture *f = *state;
+    ask_flush(f);
+    uint64_t number = asked(f), stamp;
+    tell(f, OWN, number, ERR_RECOVERING, 0);
+    tell(f, B, number, 0, 0);
+    tell(f, C, number, ERR_STALE_EPOCH, 0);
+    assert_int_equal(stored(f, &stamp), 0);
+    wait(f, LOOK_MS);
+    assert_null(sent(f, B, MSG_GREATEST_GET));
+    number = asked(f);
+    tell(f, OWN, number, 0, 0);
+    tell(f, C, number, 0, 0);
+    assert_int_not_equal(stored(f, &stamp), 0);
+}
+
+static void test_late_answers_say_nothing(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t stamp, number = all_told(f, &stamp), before = number - 1;
+    store(f, B, before, 0);
+    tell(f, C, number, 0, 0); /* to a question that was not asked */
+    store(f, OWN, number, 0);
+    wait(f, LOOK_MS);
     assert_null(replied(f));
-    struct message b2, c2;
-    sent_round(f, &b2, &c2);
-    assert_true(b2.flush.record.version.stamp > ahead);
-    answer(f, B, &b, 0, 0); /* a late answer to the first round says nothing about the second */
-    answer(f, B, &b2, ERR_SUPERSEDED, ahead + (600 << 16));
-    answer(f, C, &c2, 0, 0);
-    answer_own(f, 0);
-    assert_int_equal(replied(f)->error, 0); /* what is greater still came meanwhile */
+    store(f, B, number, 0);
+    wait(f, LOOK_MS);
+    assert_int_equal(replied(f)->error, 0);
 }
 
 static void test_a_dead_member_is_not_waited_for(void **state)
@@ -84,27 +251,27 @@ static void test_a_dead_member_is_not_waited_for(void **state)
     begin(f, 0);
     coord_peer(&f->coord, C, (struct addr){.family = 4, .port = 7003}, MEMBER_DEAD);
     ask_flush(f);
+    uint64_t number = asked(f), stamp;
+    assert_null(sent(f, C, MSG_GREATEST_GET));
+    tell(f, OWN, number, 0, 0);
+    tell(f, B, number, 0, 0);
+    number = stored(f, &stamp);
     assert_null(sent(f, C, MSG_FLUSH));
-    struct message b = *sent(f, B, MSG_FLUSH);
-    f->own_token = acted(f, ACT_STORE_PUT)->put.token;
-    answer_own(f, 0);
-    answer(f, B, &b, 0, 0);
+    store(f, OWN, number, 0);
+    store(f, B, number, 0);
     assert_int_equal(replied(f)->error, 0);
+    assert_int_equal(acted(f, ACT_HINT_PUT)->hint.target, C);
 }
 
 static void test_too_few_is_unknown_at_the_deadline(void **state)
 {
     struct fixture *f = *state;
-    struct message b, c;
-    ask_flush(f);
-    sent_round(f, &b, &c);
-    answer_own(f, 0);
-    answer(f, B, &b, ERR_BUSY, 0);
+    uint64_t stamp, number = all_told(f, &stamp);
+    store(f, OWN, number, 0);
+    store(f, B, number, ERR_BUSY);
     bool again = false;
     while (!replied(f)) {
-        begin(f, 100);
-        coord_tick(&f->coord, &f->out);
-        coord_check(&f->coord);
+        wait(f, 100);
         again |= sent(f, B, MSG_FLUSH) != NULL;
     }
     assert_true(again); /* who refused for now is asked once more */
@@ -112,15 +279,91 @@ static void test_too_few_is_unknown_at_the_deadline(void **state)
     assert_int_equal(coord_in_flight(&f->coord), 0);
 }
 
+static void test_a_lost_stream_is_asked_again(void **state)
+{
+    struct fixture *f = *state;
+    ask_flush(f);
+    uint64_t number = asked(f), stamp;
+    tell(f, OWN, number, 0, 0);
+    begin(f, 0);
+    coord_link(&f->coord, B, false);
+    coord_link(&f->coord, B, true);
+    coord_tick(&f->coord, &f->out);
+    assert_int_equal(sent(f, B, MSG_GREATEST_GET)->greatest_get.op, number);
+    assert_null(sent(f, C, MSG_GREATEST_GET));
+    tell(f, B, number, 0, 0);
+    tell(f, C, number, 0, 0);
+    assert_int_not_equal(stored(f, &stamp), 0);
+}
+
+static void next_epoch(struct fixture *f)
+{
+    begin(f, 0);
+    f->layout.epoch++;
+    assert_int_equal(coord_layout(&f->coord, &f->layout), 0);
+    coord_tick(&f->coord, &f->out);
+}
+
+static void test_another_layout_is_asked_anew(void **state)
+{
+    struct fixture *f = *state;
+    ask_flush(f);
+    uint64_t before = asked(f), stamp, kept = 0;
+    tell(f, OWN, before, 0, 0);
+    next_epoch(f);
+    uint64_t number = asked(f);
+    assert_int_not_equal(number, before);
+    assert_int_equal(sent(f, B, MSG_GREATEST_GET)->greatest_get.epoch, f->layout.epoch);
+    tell(f, B, before, 0, 0); /* of an owner of the layout before */
+    tell(f, OWN, number, 0, 0);
+    tell(f, B, number, 0, 0);
+    assert_int_equal(stored(f, &stamp), 0);
+    tell(f, C, number, 0, 0);
+    assert_int_not_equal(stored(f, &stamp), 0);
+    next_epoch(f); /* what is being stored stays what it is */
+    number = stored(f, &kept);
+    assert_int_equal(kept, stamp);
+    store(f, OWN, number, 0);
+    store(f, B, number, 0);
+    store(f, C, number, 0);
+    assert_int_equal(replied(f)->error, 0);
+}
+
+static void test_while_fenced_nothing_is_stored(void **state)
+{
+    struct fixture *f = *state;
+    begin(f, 0);
+    coord_fence(&f->coord, true);
+    ask_flush(f);
+    uint64_t number = asked(f), stamp;
+    for (uint64_t id = A; id <= C; id++)
+        tell(f, id, number, 0, 0);
+    assert_int_equal(stored(f, &stamp), 0);
+    begin(f, 1);
+    coord_fence(&f->coord, false);
+    coord_tick(&f->coord, &f->out);
+    assert_int_not_equal(stored(f, &stamp), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(test_it_asks_first_and_stores_nothing),
         TEST(test_all_members_store_one_stamp),
-        TEST(test_a_second_round_beats_what_was_seen),
+        TEST(test_the_stamp_is_above_all_that_was_answered),
+        TEST(test_what_was_written_after_nil_was_read_stays),
+        TEST(test_an_owner_that_holds_something_greater_has_stored_it_too),
+        TEST(test_a_quorum_of_answers_is_enough),
+        TEST(test_one_answer_is_not_enough),
+        TEST(test_a_member_that_has_recovered_answers),
+        TEST(test_late_answers_say_nothing),
         TEST(test_a_dead_member_is_not_waited_for),
         TEST(test_too_few_is_unknown_at_the_deadline),
+        TEST(test_a_lost_stream_is_asked_again),
+        TEST(test_another_layout_is_asked_anew),
+        TEST(test_while_fenced_nothing_is_stored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* The replica and the slab under it: acks leave only with EV_STORED, refusals name their reason, handles die with their use. */
+/* The replica and the slab under it: acks leave only with EV_STORED, refusals name their reason, who may lack records has no greatest
+ * stamp, handles die with their use. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -91,6 +92,44 @@ static void test_refusals(void **state)
     replica_close(&r);
 }
 
+/* The answer to a question for the greatest stamp, from a store that knows 8. */
+static struct msg_greatest greatest(const struct replica_view *view, uint32_t doubts_then)
+{
+    static struct out out;
+    struct replica r;
+    struct message m = {.kind = MSG_GREATEST_GET, .greatest_get = {.op = 7, .epoch = 3}};
+    assert_int_equal(replica_init(&r, 1), 0);
+    out_clear(&out);
+    assert_true(replica_message(&r, view, &m, &out));
+    if (out.action[0].kind != ACT_SEND) {
+        assert_int_equal(out.action[0].kind, ACT_STORE_GREATEST);
+        struct event told = {.kind = EV_TOLD, .told = {.token = out.action[0].greatest.token, .greatest = 8}};
+        out_clear(&out);
+        replica_told(&r, &(struct replica_now){.epoch = 3, .doubts = doubts_then}, TOKEN_NUMBER(told.told.token), &told, &out);
+    }
+    assert_int_equal(out.n, 1);
+    assert_int_equal(out.action[0].send.to, 42);
+    assert_int_equal(out.action[0].send.message.kind, MSG_GREATEST);
+    assert_int_equal(out.action[0].send.message.greatest.op, 7);
+    replica_close(&r);
+    return out.action[0].send.message.greatest;
+}
+
+static void test_who_may_lack_records_has_no_greatest_stamp(void **state)
+{
+    (void)state;
+    struct replica_view recovering = HERE, fenced = HERE, other = HERE;
+    recovering.recovering = 1;
+    fenced.fenced = true;
+    other.epoch = 4;
+    assert_int_equal(greatest(&HERE, 0).error, 0);
+    assert_int_equal(greatest(&HERE, 0).stamp, 8);
+    assert_int_equal(greatest(&fenced, 0).stamp, 8); /* nothing is stored */
+    assert_int_equal((int)greatest(&recovering, 0).error, ERR_RECOVERING);
+    assert_int_equal((int)greatest(&HERE, 1).error, ERR_RECOVERING); /* damage was found while the store looked */
+    assert_int_equal((int)greatest(&other, 0).error, ERR_STALE_EPOCH);
+}
+
 static void test_slab_handles_die_with_their_use(void **state)
 {
     (void)state;
@@ -122,6 +161,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ack_only_after_stored),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_who_may_lack_records_has_no_greatest_stamp),
         cmocka_unit_test(test_slab_handles_die_with_their_use),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -206,8 +206,12 @@ bool coord_message(struct coord *c, uint64_t from, const struct message *m, stru
         census_answer(c, m->counted.op, from, (int)m->counted.error, m->counted.counts, out);
         return true;
     }
+    if (m->kind == MSG_GREATEST) {
+        flush_told(c, m->greatest.op, from, (int)m->greatest.error, m->greatest.stamp, out);
+        return true;
+    }
     if (m->kind == MSG_FLUSHED) {
-        flush_answer(c, m->flushed.op, from, (int)m->flushed.error, m->flushed.greatest, out);
+        flush_stored(c, m->flushed.op, from, (int)m->flushed.error, out);
         return true;
     }
     if (m->kind != MSG_PUT_ACK && m->kind != MSG_GOT)
@@ -241,9 +245,14 @@ void coord_stored(struct coord *c, uint64_t number, const struct put_answer *a, 
     put_answered(c, op, (unsigned)i, &own, out);
 }
 
-void coord_flushed(struct coord *c, uint64_t number, int error, const struct version *held, struct out *out)
+void coord_greatest(struct coord *c, uint64_t number, int error, uint64_t greatest, struct out *out)
 {
-    flush_answer(c, number, c->self, error, held->stamp, out);
+    flush_told(c, number, c->self, error, greatest, out);
+}
+
+void coord_flushed(struct coord *c, uint64_t number, int error, struct out *out)
+{
+    flush_stored(c, number, c->self, error, out);
 }
 
 void coord_read(struct coord *c, uint64_t number, int error, const struct record *record, uint32_t size, struct out *out)

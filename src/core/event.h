@@ -198,7 +198,7 @@ enum event_kind {
     EV_COUNTED,   /* a store count is answered */
     EV_HINTED,    /* what is kept for a member changed: hints became durable, or were lost; at the start, of each such member */
     EV_HINTS,     /* ACT_HINT_READ is answered */
-    EV_TOLD,      /* a store question about trees is answered */
+    EV_TOLD,      /* a store question about trees, or about its greatest stamp, is answered */
     EV_DAMAGED,   /* records of the store may have been lost; before the first EV_READ where they were lost before the start */
 };
 
@@ -263,7 +263,8 @@ struct event {
             uint64_t flushed;    /* of trees: up to which stamp everything was flushed */
             uint64_t
                 upto; /* of a listing: nothing is left out up to this position; of what may be erased: vnodes that are through */
-            uint64_t dead; /* in these */
+            uint64_t dead;     /* in these */
+            uint64_t greatest; /* the greatest stamp that was ever visible */
         } told;
         struct slice damaged; /* slots: SLOTS / 8 bytes, a bit each */
     };
@@ -287,6 +288,7 @@ enum action_kind {
     ACT_STORE_LIST,     /* keys and versions; EV_TOLD follows */
     ACT_STORE_ERASABLE, /* what may be erased; EV_TOLD follows */
     ACT_STORE_HELD,     /* whether entries of a listing are held; EV_TOLD follows */
+    ACT_STORE_GREATEST, /* the greatest stamp that was ever visible; EV_TOLD follows */
     ACT_STORE_DOUBT,    /* some slots may lack records: to be remembered over restarts until they are healed */
     ACT_STORE_HEAL,     /* what some slots lacked was fetched again */
     ACT_REPLY,          /* the result of a request */
@@ -323,6 +325,9 @@ struct action {
             uint64_t token;
             uint64_t wall_ms; /* keys that have expired by then do not count */
         } count;
+        struct {
+            uint64_t token;
+        } greatest;
         struct {
             uint64_t target;
             struct record record;

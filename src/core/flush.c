@@ -10,19 +10,36 @@
  * (coord_write.c, the second stamp); a read that meets the flush at one owner and an old value at another repairs the
  * other with the deletion.
  *
- * Two rounds. A coordinator whose clock runs ahead may have stamped above ours, and its write may be acknowledged before
- * we begin. So each member answers with the greatest stamp it has seen; once every vnode has W owners that stored the
- * flush, and some answer was greater, a second round goes out with a stamp above all of them. Whatever was acknowledged
- * before is held by one of any W owners, so the second stamp covers it. What is greater still came after we began.
+ * It asks first, and stamps once. A coordinator whose clock runs ahead may have stamped above ours, and its write may have been
+ * acknowledged before we begin. So R owners of every vnode are asked for the greatest stamp that was ever visible there, of
+ * whatever key or flush. Nothing is stored meanwhile. Whatever was acknowledged before is held by W owners of its vnode, of which
+ * one is among those R: a stamp above all answers covers it. What is greater than that stamp when the flush arrives was written
+ * while the flush ran. It stays, and the owner that holds it counts as one that stored the flush, which it did.
  *
- *     waiting --(tick: a stamp)--> round 0 --(W everywhere)--> done
- *                                     '---(and a greater stamp was seen)--> round 1 --(W everywhere)--> done
- *     each --(deadline)--> unknown, or failed if nobody was sent it
+ * Why the stamp is never raised. As soon as an owner has stored the flush, readers may see that a key is gone. A client that has
+ * seen it may write, and its write is stamped above the flush that it met, and acknowledged. A greater stamp of the same flush
+ * would cover that write. Three owners, a coordinator at stamp 4, and a key j that another coordinator wrote ahead of it:
+ *
+ *                                   A          B          C          a client
+ *     at first                      k 3        k 3, j 9   k 3, j 9
+ *     stamped at once: flush 5      -          j 9        j 9        reads k: nil; writes k 7: OK; reads it
+ *     and raised, for j: flush 10   -          -          -          reads k: nil again
+ *     asked first                   (says 3)   (says 9)   (says 9)   reads what was there
+ *     and stamped once: flush 10    -          -          -          reads k: nil; writes k 11: OK; reads it from then on
+ *
+ * An owner that is recovering may have lost the greatest, so it has no answer; it stores the flush like the others. A member that
+ * is recovering anywhere has no answer at all: a flush waits for every vnode, so to hear of the sound ones would seldom help.
+ * An answer counts for the layout under which it was asked. After a change of layout all members are asked anew for what the flush
+ * is at: their answers, or the storing of its stamp, which stays what it is.
+ *
+ *     waiting --(tick)--> asking --(R answers everywhere: a stamp)--> storing --(W everywhere)--> done
+ *     asking --(deadline)--> failed, for nobody was sent it
+ *     storing --(deadline)--> unknown
  *
  * Members that are away get the flush as a hint (core/hint.c).
  *
- * Asking again is harmless (the record is the same), so losses, refusals and layout changes are one mechanism: members that
- * have not stored it are asked again at each look. */
+ * Asking again is harmless, and so is storing again (the record is the same), so losses, refusals and layout changes are one
+ * mechanism: members that have not done what the flush is at are asked again at each look. */
 #include "core/flush.h"
 
 #include "base/check.h"
@@ -59,40 +76,37 @@ void flush_request(struct coord *c, uint64_t token, struct out *out)
         f->waiting[f->waiting_n++] = token;
 }
 
-static void round_begin(struct coord *c, uint8_t round)
-{
-    struct flush *f = &c->flush;
-    f->round = round;
-    f->stamp = 0;
-    f->number++;
-    f->awaited = 0;
-    memset(f->member, 0, c->layout->member_n * sizeof *f->member);
-    flush_look(c);
-}
-
-/* Serves all who wait. 0 or ERR_NO_MEMORY. */
-static int begin(struct coord *c)
+/* Answers to what was asked before are dropped from now on, and nobody has done what is asked now. Without memory the next tick
+ * ends the flush. */
+static void members_anew(struct coord *c)
 {
     struct flush *f = &c->flush;
     free(f->member);
     f->member = calloc(c->layout->member_n, sizeof *f->member);
-    if (!f->member)
-        return ERR_NO_MEMORY;
-    f->running = true;
-    f->sent = false;
-    f->served = f->waiting_n;
-    f->greatest = 0;
-    f->deadline_ms = c->now_ms + c->deadline_ms;
-    round_begin(c, 0);
-    return 0;
+    f->number++;
+    f->awaited = 0;
+    flush_look(c);
 }
 
-static unsigned stored_n(const struct coord *c)
+/* Serves all who wait. */
+static void begin(struct coord *c)
 {
-    unsigned n = 0;
-    for (unsigned m = 0; m < c->layout->member_n; m++)
-        n += c->flush.member[m].state == FLUSH_DONE;
-    return n;
+    struct flush *f = &c->flush;
+    f->running = true;
+    f->phase = FLUSH_ASKING;
+#ifdef CANARY_FLUSH_UNASKED
+    f->phase = FLUSH_STORING;
+#endif
+    f->sent = false;
+    f->served = f->waiting_n;
+    f->greatest = f->stamp = 0;
+    f->deadline_ms = c->now_ms + c->deadline_ms;
+    members_anew(c);
+}
+
+static bool done(const struct flush *f, unsigned m)
+{
+    return f->member && f->member[m].state == FLUSH_DONE;
 }
 
 /* As flushed records read: whose it is is no matter. */
@@ -107,7 +121,7 @@ static void leave_hints(struct coord *c, struct out *out)
     unsigned n = 0;
     for (unsigned m = 0; m < c->layout->member_n && n < FLUSH_SLICE; m++) {
         uint64_t id = c->layout->member[m].id;
-        if (c->flush.member[m].state == FLUSH_DONE || id == c->self)
+        if (done(&c->flush, m) || id == c->self)
             continue;
         struct action *a = out_add(out, ACT_HINT_PUT);
         a->hint.target = id;
@@ -119,11 +133,13 @@ static void leave_hints(struct coord *c, struct out *out)
 static void finish(struct coord *c, int error, struct out *out)
 {
     struct flush *f = &c->flush;
-    unsigned stored = f->member ? stored_n(c) : 0;
-    if (f->running && f->sent && f->stamp)
+    unsigned answered = 0;
+    for (unsigned m = 0; m < c->layout->member_n; m++)
+        answered += done(f, m);
+    if (f->sent)
         leave_hints(c, out);
     for (unsigned i = 0; i < f->served; i++)
-        reply(f->waiting[i], error, stored, c->layout->member_n, out);
+        reply(f->waiting[i], error, answered, c->layout->member_n, out);
     f->waiting_n -= f->served;
     memmove(f->waiting, f->waiting + f->served, f->waiting_n * sizeof f->waiting[0]);
     f->served = 0;
@@ -138,25 +154,19 @@ void flush_look(struct coord *c)
 
 void flush_restart(struct coord *c)
 {
-    struct flush *f = &c->flush;
-    struct flush_member *member = f->running ? calloc(c->layout->member_n, sizeof *member) : NULL;
-    free(f->member);
-    f->member = member;
-    f->running = member != NULL; /* without memory the waiters are served by the next one */
-    f->number++;
-    f->awaited = 0;
-    flush_look(c);
+    if (c->flush.running)
+        members_anew(c);
 }
 
-/* Whether every vnode has W owners that stored it. */
-static bool everywhere(const struct coord *c)
+/* Whether so many owners of every vnode have done what was asked. */
+static bool everywhere(const struct coord *c, unsigned needed)
 {
     const struct layout *l = c->layout;
     for (unsigned v = 0; v < l->vnodes; v++) {
-        unsigned stored = 0;
+        unsigned n = 0;
         for (unsigned i = 0; i < l->n; i++)
-            stored += c->flush.member[l->owner[(size_t)v * l->n + i]].state == FLUSH_DONE;
-        if (stored < l->w)
+            n += done(&c->flush, l->owner[(size_t)v * l->n + i]);
+        if (n < needed)
             return false;
     }
     return true;
@@ -165,33 +175,71 @@ static bool everywhere(const struct coord *c)
 static void judge(struct coord *c, struct out *out)
 {
     struct flush *f = &c->flush;
-    if (!everywhere(c))
+    bool asking = f->phase == FLUSH_ASKING;
+    if (!everywhere(c, asking ? c->layout->r : c->layout->w))
         return;
-    bool again = f->round == 0 && f->greatest > f->stamp;
-#ifdef CANARY_FLUSH_ONCE
-    again = false;
-#endif
-    if (again)
-        round_begin(c, 1);
-    else
+    if (!asking) {
         finish(c, 0, out);
+        return;
+    }
+    f->phase = FLUSH_STORING;
+    members_anew(c);
 }
 
-void flush_answer(struct coord *c, uint64_t number, uint64_t from, int error, uint64_t greatest, struct out *out)
+/* A member has done what was asked in this phase, or, with an error, not: then it is asked again at the next look. */
+static void answered(struct coord *c, enum flush_phase phase, uint64_t number, uint64_t from, int error, uint64_t greatest,
+                     struct out *out)
 {
     struct flush *f = &c->flush;
-    int m = f->running && number == f->number ? layout_find(c->layout, from) : -1;
+    bool awaited = f->running && f->phase == phase && number == f->number && f->member;
+    int m = awaited ? layout_find(c->layout, from) : -1;
     if (m < 0 || f->member[m].state != FLUSH_ASKED)
         return;
     f->awaited--;
-    f->member[m].state = error && error != ERR_SUPERSEDED ? FLUSH_IDLE : FLUSH_DONE; /* the idle are asked at the next look */
-    if (greatest > f->greatest)
+    f->member[m].state = error ? FLUSH_IDLE : FLUSH_DONE;
+    if (!error && greatest > f->greatest)
         f->greatest = greatest;
     if (f->awaited == 0)
         judge(c, out);
 }
 
-static void send(struct coord *c, uint16_t m, struct out *out)
+void flush_told(struct coord *c, uint64_t number, uint64_t from, int error, uint64_t greatest, struct out *out)
+{
+    answered(c, FLUSH_ASKING, number, from, error, greatest, out);
+}
+
+void flush_stored(struct coord *c, uint64_t number, uint64_t from, int error, struct out *out)
+{
+    bool covered = error == ERR_SUPERSEDED; /* by a greater flush */
+    answered(c, FLUSH_STORING, number, from, covered ? 0 : error, 0, out);
+}
+
+static void ask_greatest(struct coord *c, const struct coord_peer *p, struct out *out)
+{
+    uint64_t number = c->flush.number;
+    if (p->id == c->self)
+        out_add(out, ACT_STORE_GREATEST)->greatest.token = TOKEN(TOKEN_FLUSH, number);
+    else
+        out_send(out, p->id, p->addr, MSG_GREATEST_GET)->greatest_get =
+            (struct msg_greatest_get){.op = number, .epoch = c->layout->epoch};
+}
+
+static void send_stamp(struct coord *c, const struct coord_peer *p, struct out *out)
+{
+    struct record r = flush_record(c);
+    c->flush.sent = true;
+    if (p->id == c->self) {
+        struct action *a = out_add(out, ACT_STORE_PUT);
+        a->put.token = TOKEN(TOKEN_FLUSH, c->flush.number);
+        a->put.record = r;
+        return;
+    }
+    out_send(out, p->id, p->addr, MSG_FLUSH)->flush =
+        (struct msg_flush){.op = c->flush.number, .epoch = c->layout->epoch, .record = r};
+}
+
+/* Asks a member to do what the flush is at, unless it has, or is asked already. */
+static void ask(struct coord *c, uint16_t m, struct out *out)
 {
     struct flush *f = &c->flush;
     uint64_t id = c->layout->member[m].id;
@@ -204,24 +252,19 @@ static void send(struct coord *c, uint16_t m, struct out *out)
         return;
     f->member[m] = (struct flush_member){.state = FLUSH_ASKED, .link = p->link};
     f->awaited++;
-    f->sent = true;
-    struct record r = flush_record(c);
-    if (id == c->self) {
-        struct action *a = out_add(out, ACT_STORE_PUT);
-        a->put.token = TOKEN(TOKEN_FLUSH, f->number);
-        a->put.record = r;
-        return;
-    }
-    struct message *msg = out_send(out, id, p->addr, MSG_FLUSH);
-    msg->flush = (struct msg_flush){.op = f->number, .epoch = c->layout->epoch, .record = r};
+    if (f->phase == FLUSH_ASKING)
+        ask_greatest(c, p, out);
+    else
+        send_stamp(c, p, out);
 }
 
-static bool stamped(struct coord *c)
+/* Whether its stamp may be stored now: it has one, unless the clock's ceiling is in the way, and nothing is fenced. */
+static bool may_store(struct coord *c)
 {
     struct flush *f = &c->flush;
-    if (f->stamp == 0)
+    if (!c->fenced && f->stamp == 0)
         f->stamp = op_stamp(c, f->greatest);
-    return f->stamp != 0;
+    return !c->fenced && f->stamp != 0;
 }
 
 void flush_tick(struct coord *c, struct out *out)
@@ -229,23 +272,20 @@ void flush_tick(struct coord *c, struct out *out)
     struct flush *f = &c->flush;
     if (!c->layout || f->waiting_n == 0)
         return;
-    if (!f->running && begin(c)) {
-        f->served = f->waiting_n;
-        finish(c, ERR_NO_MEMORY, out);
-        return;
-    }
-    if (c->now_ms >= f->deadline_ms) {
-        finish(c, f->sent ? ERR_UNKNOWN_OUTCOME : ERR_NO_QUORUM, out);
+    if (!f->running)
+        begin(c);
+    if (!f->member || c->now_ms >= f->deadline_ms) {
+        finish(c, f->sent ? ERR_UNKNOWN_OUTCOME : f->member ? ERR_NO_QUORUM : ERR_NO_MEMORY, out);
         return;
     }
     if (c->now_ms < f->look_ms)
         return;
-    if (c->fenced || !stamped(c)) {
+    if (f->phase == FLUSH_STORING && !may_store(c)) {
         f->look_ms = c->now_ms + c->deadline_ms / OP_TICKS; /* a new layout or ceiling looks sooner */
         return;
     }
     for (unsigned n = 0; n < FLUSH_SLICE && f->next < c->layout->member_n; n++)
-        send(c, f->next++, out);
+        ask(c, f->next++, out);
     if (f->next < c->layout->member_n)
         return;
     f->next = 0;
@@ -258,7 +298,7 @@ uint64_t flush_deadline_ms(const struct coord *c)
     const struct flush *f = &c->flush;
     if (f->waiting_n == 0 || !c->layout)
         return UINT64_MAX;
-    if (!f->running)
+    if (!f->running || !f->member)
         return c->now_ms;
     return f->look_ms < f->deadline_ms ? f->look_ms : f->deadline_ms;
 }

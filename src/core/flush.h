@@ -13,7 +13,12 @@ enum {
     FLUSH_OUT_MAX = FLUSH_WAITERS + FLUSH_SLICE, /* actions a call appends at most */
 };
 
-enum flush_state { FLUSH_IDLE, FLUSH_ASKED, FLUSH_DONE };
+enum flush_phase {
+    FLUSH_ASKING,  /* members are asked for their greatest stamp */
+    FLUSH_STORING, /* members are asked to store the flush */
+};
+
+enum flush_state { FLUSH_IDLE, FLUSH_ASKED, FLUSH_DONE }; /* of what this phase asks for */
 
 struct flush_member {
     uint32_t link; /* the peer's link generation when it was asked */
@@ -22,14 +27,14 @@ struct flush_member {
 
 struct flush {
     bool running;
-    uint64_t number; /* of this round: answers to an earlier one are dropped */
+    uint8_t phase;   /* enum flush_phase */
+    uint64_t number; /* of what was asked last: answers to an earlier question are dropped */
     uint64_t deadline_ms, look_ms;
-    uint64_t stamp;    /* 0 until the clock's ceiling allows one */
-    uint64_t greatest; /* stamp that a member has seen */
-    uint8_t round;
-    bool sent; /* some member may have stored it */
+    uint64_t greatest; /* the greatest stamp that a member has answered */
+    uint64_t stamp;    /* of the flush, above `greatest`; 0 until it is known and the clock's ceiling allows one */
+    bool sent;         /* some member may have stored it */
     uint16_t next, awaited;
-    struct flush_member *member;
+    struct flush_member *member;     /* per member of the layout; NULL without memory: the next tick ends the flush */
     uint64_t waiting[FLUSH_WAITERS]; /* tokens; the first `served` of them belong to the running flush */
     unsigned waiting_n, served;
 };
@@ -39,10 +44,13 @@ struct coord;
 void flush_close(struct flush *f);
 void flush_request(struct coord *c, uint64_t token, struct out *out);
 
-/* A member's answer, or the own store's: 0, or why it is not stored there; the greatest stamp seen there. */
-void flush_answer(struct coord *c, uint64_t number, uint64_t from, int error, uint64_t greatest, struct out *out);
+/* A member's answer, or the own store's: the greatest stamp that was ever visible there, or why it has none to tell; and, later, 0,
+ * or why the flush is not stored there. */
+void flush_told(struct coord *c, uint64_t number, uint64_t from, int error, uint64_t greatest, struct out *out);
+void flush_stored(struct coord *c, uint64_t number, uint64_t from, int error, struct out *out);
 
-/* The layout changed under it: all members are asked anew, with the same stamp. Links or members changed: looked at anew. */
+/* The layout changed under it: all members are asked anew, with the same stamp if it has one. Links or members changed: looked at
+ * anew. */
 void flush_restart(struct coord *c);
 void flush_look(struct coord *c);
 

@@ -16,6 +16,10 @@ static uint64_t message_epoch(const struct message *m)
         return m->flush.epoch;
     case MSG_FLUSHED:
         return m->flushed.epoch;
+    case MSG_GREATEST_GET:
+        return m->greatest_get.epoch;
+    case MSG_GREATEST:
+        return m->greatest.epoch;
     case MSG_PUT_ACK:
         return m->put_ack.epoch;
     case MSG_GET:
@@ -94,10 +98,10 @@ static struct replica_view view_of(const struct node *n, uint64_t from, const st
         view.recovering = vnodes_recovering(n, m->tree_get.vnodes);
     if (m->kind == MSG_PUT)
         view.origin = origin_of(n, from, &m->put);
-    if (m->kind == MSG_ERASE_ASK) {
+    if (m->kind == MSG_ERASE_ASK || m->kind == MSG_GREATEST_GET)
         view.recovering = n->repair.recovering_n > 0;
+    if (m->kind == MSG_ERASE_ASK)
         view.refusal = erase_judge(m->erase_ask.entries, view.wall_ms);
-    }
     return view;
 }
 
@@ -202,7 +206,7 @@ void node_on_stored(struct node *n, const struct event *ev, struct out *out)
                      &(struct put_answer){.error = error, .held = ev->stored.held, .never_took = ev->stored.never_took}, out);
         break;
     case TOKEN_FLUSH:
-        coord_flushed(&n->coord, number, error, &ev->stored.held, out);
+        coord_flushed(&n->coord, number, error, out);
         break;
     case TOKEN_REPLICA:
         replica_stored(&n->replica, &now, number, ev, out);
@@ -268,6 +272,8 @@ void node_on_told(struct node *n, const struct event *ev, struct out *out)
         repair_told(&n->repair, number, ev, out);
     else if (TOKEN_OWNER(ev->told.token) == TOKEN_ERASE)
         erase_told(&n->erase, number, ev->told.error, ev->told.told, ev->told.upto, ev->told.dead, out);
+    else if (TOKEN_OWNER(ev->told.token) == TOKEN_FLUSH)
+        coord_greatest(&n->coord, number, n->repair.recovering_n > 0 ? ERR_RECOVERING : ev->told.error, ev->told.greatest, out);
     else
         replica_told(&n->replica, &now, number, ev, out);
 }

@@ -38,13 +38,13 @@ static void answer_count(const struct replica_ask *a, uint64_t epoch, int error,
     m->counted = (struct msg_counted){.op = a->op, .epoch = epoch, .error = (uint32_t)error, .counts = counts};
 }
 
-static void answer_flush(const struct replica_ask *a, uint64_t epoch, int error, uint64_t greatest, struct out *out)
+static void answer_flush(const struct replica_ask *a, uint64_t epoch, int error, uint64_t position, struct out *out)
 {
     struct message *m = out_send(out, a->peer, a->addr, MSG_FLUSHED);
-    m->flushed = (struct msg_flushed){.op = a->op, .epoch = epoch, .error = (uint32_t)error, .greatest = greatest};
+    m->flushed = (struct msg_flushed){.op = a->op, .epoch = epoch, .error = (uint32_t)error, .position = position};
 }
 
-/* What the store told of itself: trees, lists, what it holds. */
+/* What the store told of itself: trees, lists, what it holds, its greatest stamp. */
 static void answer_told(const struct replica_ask *a, uint64_t epoch, uint64_t boot, int error, const struct event *ev,
                         struct out *out)
 {
@@ -65,6 +65,9 @@ static void answer_told(const struct replica_ask *a, uint64_t epoch, uint64_t bo
                                                                             .upto = ev ? ev->told.upto : 0,
                                                                             .entries = told,
                                                                             .ticket = ev && !error ? ev->told.ticket + boot : 0};
+    else if (a->kind == MSG_GREATEST_GET)
+        out_send(out, a->peer, a->addr, MSG_GREATEST)->greatest =
+            (struct msg_greatest){.op = a->op, .epoch = epoch, .error = code, .stamp = ev ? ev->told.greatest : 0};
     else
         out_send(out, a->peer, a->addr, MSG_ERASE_SAID)->erase_said =
             (struct msg_erase_said){.op = a->op, .epoch = epoch, .error = code, .held = told};
@@ -112,6 +115,8 @@ static bool ask_of(const struct replica_view *view, const struct message *m, str
         return a->op = m->list_get.op, *epoch = m->list_get.epoch, true;
     case MSG_ERASE_ASK:
         return a->op = m->erase_ask.op, *epoch = m->erase_ask.epoch, true;
+    case MSG_GREATEST_GET:
+        return a->op = m->greatest_get.op, *epoch = m->greatest_get.epoch, true;
     default:
         return false;
     }
@@ -129,6 +134,12 @@ static bool may_ask_recovering(uint64_t op)
     return TOKEN_OWNER(op) == TOKEN_REPAIR;
 }
 
+/* Whether it asks for all that this node holds: one that may lack something has no answer. */
+static bool asks_all(uint8_t kind)
+{
+    return kind == MSG_ERASE_ASK || kind == MSG_GREATEST_GET;
+}
+
 /* Why it cannot be served now, or 0. */
 static int objection(const struct replica_view *view, const struct message *m, uint64_t epoch)
 {
@@ -138,7 +149,7 @@ static int objection(const struct replica_view *view, const struct message *m, u
         return ERR_STALE_EPOCH;
     if (m->kind == MSG_GET && view->recovering && !may_ask_recovering(m->get.op))
         return ERR_RECOVERING;
-    if (m->kind == MSG_ERASE_ASK && view->recovering)
+    if (asks_all(m->kind) && view->recovering)
         return ERR_RECOVERING;
     if ((is_write(m->kind) || m->kind == MSG_ERASE_ASK) && view->fenced)
         return ERR_FORMING;
@@ -173,6 +184,8 @@ static void submit(uint64_t handle, const struct replica_view *view, const struc
         a->tree.token = token;
         a->tree.vnodes = m->tree_get.vnodes;
         a->tree.leaves = m->tree_get.leaves;
+    } else if (m->kind == MSG_GREATEST_GET) {
+        out_add(out, ACT_STORE_GREATEST)->greatest.token = token;
     } else if (m->kind == MSG_ERASE_ASK) {
         struct action *a = out_add(out, ACT_STORE_HELD);
         a->held.token = token;
@@ -235,8 +248,7 @@ void replica_stored(struct replica *r, const struct replica_now *now, uint64_t n
 {
     struct replica_ask ask = ask_done(r, number);
     if (ask.kind == MSG_FLUSH) {
-        answer_flush(&ask, now->epoch, ev->stored.error, ev->stored.held.stamp, out);
-        out->action[out->n - 1].send.message.flushed.position = now->position;
+        answer_flush(&ask, now->epoch, ev->stored.error, now->position, out);
         return;
     }
     struct msg_put_ack *ack = answer_put(&ask, now->epoch, ev->stored.error, &ev->stored.held, out);
@@ -263,7 +275,7 @@ void replica_told(struct replica *r, const struct replica_now *now, uint64_t num
     struct replica_ask ask = ask_done(r, number);
     if (ask.doubts != now->doubts)
         ask.recovering = UINT32_MAX;
-    bool doubtful = ask.kind == MSG_ERASE_ASK && ask.recovering;
+    bool doubtful = asks_all(ask.kind) && ask.recovering;
     answer_told(&ask, now->epoch, now->boot, doubtful ? ERR_RECOVERING : ev->told.error, ev, out);
 }
 

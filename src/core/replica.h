@@ -15,8 +15,8 @@ struct replica_ask {
     uint64_t peer;
     struct addr addr;
     uint64_t op;
-    uint8_t kind;                /* MSG_PUT, MSG_FLUSH, MSG_GET, MSG_COUNT, MSG_TREE_GET, MSG_LIST_GET, MSG_ERASE_ASK */
-    uint32_t recovering, doubts; /* PUT, TREE_GET, ERASE_ASK: see struct replica_view */
+    uint8_t kind;                /* enum message_kind: any that replica_message takes */
+    uint32_t recovering, doubts; /* PUT, TREE_GET, ERASE_ASK, GREATEST_GET: see struct replica_view */
 };
 
 struct replica {
@@ -28,8 +28,8 @@ struct replica {
 struct replica_view {
     uint64_t epoch; /* of the layout in force; 0 for none */
     bool fenced;    /* no write may be taken under it any more */
-    /* GET, PUT, ERASE_ASK: not 0: the key may be one that this node lost; TREE_GET: a bit for each of the vnodes in the
-     * question: what we lack there, others may hold */
+    /* GET, PUT: not 0: the key may be one that this node lost; ERASE_ASK, GREATEST_GET: any key may; TREE_GET: a bit for each of the
+     * vnodes in the question: what we lack there, others may hold */
     uint32_t recovering;
     uint32_t doubts;          /* counts the vnodes that were ever found to lack something */
     uint64_t wall_ms;         /* by which it is judged what has expired */
@@ -52,7 +52,7 @@ struct replica_now {
 int replica_init(struct replica *r, uint32_t asks_max);
 void replica_close(struct replica *r);
 
-/* A PUT, FLUSH, GET, COUNT, TREE_GET, LIST_GET or ERASE_ASK of a peer; true when it was one. At most 2 actions. */
+/* A PUT, FLUSH, GET, COUNT, TREE_GET, LIST_GET, ERASE_ASK or GREATEST_GET of a peer; true when it was one. At most 2 actions. */
 bool replica_message(struct replica *r, const struct replica_view *view, const struct message *m, struct out *out);
 
 /* The store's answers to TOKEN_REPLICA tokens. One action each. */

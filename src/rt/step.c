@@ -93,6 +93,9 @@ static void carry_out(struct world *w, const struct action *a)
     case ACT_STORE_LIST:
         store_list(w->store, a->list.token, a->list.vnode, a->list.ranges);
         break;
+    case ACT_STORE_GREATEST:
+        store_greatest(w->store, a->greatest.token);
+        break;
     case ACT_STORE_DOUBT:
         store_doubt(w->store, a->slots);
         break;
@@ -224,6 +227,7 @@ static void step_result(struct world *w, const struct store_result *r)
     case STORE_LIST_DONE:
     case STORE_ERASABLE_DONE:
     case STORE_HELD_DONE:
+    case STORE_GREATEST_DONE:
         ev.kind = EV_TOLD;
         ev.told.token = r->token;
         ev.told.error = r->error;
@@ -233,6 +237,7 @@ static void step_result(struct world *w, const struct store_result *r)
         ev.told.upto = r->upto;
         ev.told.ticket = r->ticket;
         ev.told.dead = r->dead;
+        ev.told.greatest = r->greatest;
         break;
     case STORE_DAMAGED:
         ev.kind = EV_DAMAGED;

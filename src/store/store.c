@@ -31,6 +31,11 @@ void store_held(struct store *s, uint64_t token, struct slice entries)
     table_held(s->table, token, entries);
 }
 
+void store_greatest(struct store *s, uint64_t token)
+{
+    table_greatest(s->table, token);
+}
+
 bool store_state(struct store *s, struct slice name, struct slice *value, uint64_t *serial)
 {
     return table_state(s->table, name, value, serial);

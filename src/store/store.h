@@ -12,8 +12,8 @@
  * A record of kind RECORD_EXPIRY joins the value that it names: only a key that visibly holds that value takes it. A
  * store knows no time: a record whose expiry has passed is held and read like any other.
  *
- * A record of kind RECORD_FLUSH is always taken, and merges by itself: flushed.h says what it does to the others. Its
- * result is ERR_SUPERSEDED when a plain record with a greater stamp was ever visible here; `held` has that stamp.
+ * A record of kind RECORD_FLUSH merges with the other flushes alone: flushed.h says what it does to plain records. Its result is
+ * ERR_SUPERSEDED when a greater flush is held; `held` has its stamp.
  *
  * A record of kind RECORD_FLOOR erases (floors.h): the entry of its key goes if it is just that version, with just that expiry.
  * Its result is ERR_SUPERSEDED when something else is held, which then stays, and 0 when nothing is. Other puts that would
@@ -41,6 +41,7 @@ enum store_result_kind {
     STORE_LIST_DONE,
     STORE_ERASABLE_DONE,
     STORE_HELD_DONE,
+    STORE_GREATEST_DONE,
     STORE_DAMAGED, /* answers nothing: records of some slots may have been lost (see "Doubt" below) */
 };
 
@@ -70,6 +71,7 @@ struct store_result {
     uint64_t ticket;     /* LIST: see struct put_origin; good until something is erased in the vnode, or the store is closed */
     uint64_t upto;       /* LIST: nothing is left out up to this position. ERASABLE: that many vnodes are through */
     uint64_t dead;       /* ERASABLE: deletions, and values known to be over, in the vnodes that were begun */
+    uint64_t greatest;   /* GREATEST */
 };
 
 struct store;
@@ -133,6 +135,10 @@ void store_erasable(struct store *s, uint64_t token, struct slice vnodes, uint64
 /* Submits a question about the entries of such a list (copied): which are held. The answer has a byte for each, enum
  * held. */
 void store_held(struct store *s, uint64_t token, struct slice entries);
+
+/* Submits a question for the greatest stamp that was ever visible here, of a plain record or a flush. What is gone by now may have
+ * had it; what is not visible yet by the time of the answer counts for nothing. */
+void store_greatest(struct store *s, uint64_t token);
 
 /* The turn is over: write and sync what was submitted. Does not wait. */
 static inline void store_flush(struct store *s)

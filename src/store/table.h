@@ -165,6 +165,7 @@ void table_list(struct table *t, uint64_t token, uint16_t vnode, struct slice ra
 bool table_state(const struct table *t, struct slice name, struct slice *value, uint64_t *serial);
 void table_erasable(struct table *t, uint64_t token, struct slice vnodes, uint64_t wall_ms, uint64_t from);
 void table_held(struct table *t, uint64_t token, struct slice entries);
+void table_greatest(struct table *t, uint64_t token);
 
 /* ---- Results ---- */
 

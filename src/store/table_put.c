@@ -121,22 +121,11 @@ static int put_ring(struct table *t, struct group *g, uint64_t token, const stru
     return error;
 }
 
-/* Answers a flush, which is visible, with the greatest stamp that was ever seen here: its sender must stamp above all that was
- * acknowledged before. What is gone by now may have been the greatest: then that is one round more than was needed. */
-static void answer_flush(struct table *t, uint64_t token, uint64_t stamp)
-{
-    struct version held = {.stamp = t->index.greatest > t->flushed ? t->index.greatest : t->flushed};
-    table_answer_put(t, token, stamp < held.stamp ? ERR_SUPERSEDED : 0, &held);
-}
-
 /* A flush is kept as a state. An older one than is held changes nothing. */
 static int put_flush(struct table *t, struct group *g, uint64_t token, const struct record *r)
 {
     struct record state = {.kind = RECORD_STATE, .version = {.stamp = r->version.stamp}, .key = FLUSHED_NAME};
-    if (r->version.stamp > t->flushed)
-        return put_state(t, g, token, &state);
-    answer_flush(t, token, state.version.stamp);
-    return 0;
+    return put_state(t, g, token, &state);
 }
 
 void table_put(struct table *t, struct group *g, uint64_t token, const struct record *r, struct put_origin origin)
@@ -289,9 +278,7 @@ static void publish_state(struct table *t, struct pending *p, uint16_t segment, 
     p->state = NULL;
     if (flush && t->index.greatest <= put.stamp)
         burial_covers_all(t);
-    if (flush)
-        answer_flush(t, p->token, put.stamp);
-    else if (!p->own)
+    if (!p->own)
         table_answer_put(t, p->token, version_cmp(&put, &held) < 0 ? ERR_SUPERSEDED : 0, &held);
 }
 

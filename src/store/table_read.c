@@ -52,6 +52,12 @@ void table_count(struct table *t, uint64_t token, uint64_t wall_ms)
     *q = (struct question){.token = token, .kind = STORE_COUNT_DONE, .wall_ms = wall_ms};
 }
 
+void table_greatest(struct table *t, uint64_t token)
+{
+    struct question *q = queue_push(&t->questions);
+    *q = (struct question){.token = token, .kind = STORE_GREATEST_DONE};
+}
+
 bool table_state(const struct table *t, struct slice name, struct slice *value, uint64_t *serial)
 {
     const struct state *s = state_find(t->states, name);
@@ -196,6 +202,8 @@ int table_question(struct table *t, struct store_result *out, struct index_item 
         answer_tree(t, &q, out);
     else if (q.kind == STORE_LIST_DONE)
         answer_list(t, &q, out);
+    else if (q.kind == STORE_GREATEST_DONE)
+        out->greatest = t->index.greatest > t->flushed ? t->index.greatest : t->flushed;
     else if (q.kind == STORE_ERASABLE_DONE || q.kind == STORE_HELD_DONE)
         erase_answer(t, &q, slice_of(t->keys.p + q.key_at, q.key_n), out);
     else if (!q.error && answer_get(t, &q, out, place))
