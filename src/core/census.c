@@ -60,7 +60,18 @@ void census_restart(struct coord *c)
     c->census.served = 0;
 }
 
-/* Ends the census: as many of those served as fit the step are answered; the rest follow with the next tick's. */
+/* Answers the first `served` of those who wait, or as many of them as fit the step. Returns how many. */
+static unsigned answer(struct census *s, unsigned served, int error, uint64_t total, struct out *out)
+{
+    unsigned n = served < CENSUS_SLICE ? served : CENSUS_SLICE;
+    for (unsigned i = 0; i < n; i++)
+        reply(s->waiting[i], error, total, out);
+    s->waiting_n -= n;
+    memmove(s->waiting, s->waiting + n, s->waiting_n * sizeof s->waiting[0]);
+    return n;
+}
+
+/* Ends the census: those who were served and do not fit this step are answered at the next tick. */
 static void census_finish(struct coord *c, struct out *out)
 {
     struct census *s = &c->census;
@@ -71,12 +82,7 @@ static void census_finish(struct coord *c, struct out *out)
         if (!s->known[v])
             error = ERR_NO_QUORUM;
     }
-    unsigned n = s->served < CENSUS_SLICE ? s->served : CENSUS_SLICE;
-    for (unsigned i = 0; i < n; i++)
-        reply(s->waiting[i], error, total, out);
-    s->waiting_n -= n;
-    s->served -= n;
-    memmove(s->waiting, s->waiting + n, s->waiting_n * sizeof s->waiting[0]);
+    s->served -= answer(s, s->served, error, total, out);
     s->running = s->served > 0;
 }
 
@@ -127,8 +133,12 @@ static void ask(struct coord *c, uint16_t m, struct out *out)
 void census_tick(struct coord *c, struct out *out)
 {
     struct census *s = &c->census;
-    if (!s->running && (s->waiting_n == 0 || !c->layout || census_begin(c)))
+    if (!s->running && (s->waiting_n == 0 || !c->layout))
         return;
+    if (!s->running && census_begin(c)) {
+        answer(s, s->waiting_n, ERR_NO_MEMORY, 0, out); /* to wait for memory would be to try again at once, for ever */
+        return;
+    }
     for (unsigned n = 0; n < CENSUS_SLICE && s->asked < c->layout->member_n; n++)
         ask(c, s->asked++, out);
     if (all_in(c) || c->now_ms >= s->started_ms + CENSUS_MS)
