@@ -135,6 +135,25 @@ static void what_was_taken_is_told_from_what_never_was(void **state)
     assert_true(put_k(b, "four", 4).never_took); /* as far as this process goes */
 }
 
+/* What was taken while greater records were missing. test/model_contest_test.c has the write that wins over an acknowledged one
+ * where it is remembered. */
+static void what_was_taken_before_the_store_was_healed_is_forgotten(void **state)
+{
+    struct both *b = *state;
+    uint8_t all[SLOTS / 8];
+    memset(all, 0xff, sizeof all);
+    assert_int_equal(put_k(b, "two", 2).error, 0);  /* by a coordinator, or by anti-entropy */
+    assert_int_equal(put_k(b, "four", 4).error, 0); /* what was acknowledged before */
+    store_healed(b->log->store, slice_of(all, sizeof all));
+    struct store_result again = put_k(b, "two", 2);
+    assert_int_equal(again.error, ERR_SUPERSEDED);
+    assert_false(again.never_took);
+    assert_int_equal(put_k(b, "four", 4).error, 0); /* nothing greater is visible */
+    assert_int_equal(put_k(b, "six", 6).error, 0);
+    assert_int_equal(put_k(b, "eight", 8).error, 0);
+    assert_int_equal(put_k(b, "six", 6).error, 0); /* since then it is remembered */
+}
+
 /* What is remembered, and what is said of what is not: the memory alone. */
 static void a_memory_of_puts(void **state)
 {
@@ -336,6 +355,7 @@ int main(void)
         BOTH(any_order_gives_the_same),
         BOTH(pending_puts_of_one_key),
         BOTH(what_was_taken_is_told_from_what_never_was),
+        BOTH(what_was_taken_before_the_store_was_healed_is_forgotten),
         cmocka_unit_test(a_memory_of_puts),
         cmocka_unit_test(the_values_asked_for_next_are_known),
         cmocka_unit_test(what_could_not_be_stored_is_forgotten_again_and_again),

@@ -45,6 +45,7 @@ static void log_doubt(struct store *s, struct slice slots)
 static void log_healed(struct store *s, struct slice slots)
 {
     doubt_clear(&log_of(s)->doubt, slots);
+    recent_forget(&log_of(s)->table.recent);
 }
 
 /* ---- Results ---- */

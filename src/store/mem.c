@@ -268,6 +268,7 @@ static void mem_doubt(struct store *s, struct slice slots)
 static void mem_healed(struct store *s, struct slice slots)
 {
     doubt_clear(&mem_of(s)->doubt, slots);
+    recent_forget(&mem_of(s)->table.recent);
 }
 
 static void mem_close(struct store *s)

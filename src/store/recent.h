@@ -45,7 +45,9 @@ void recent_take(struct recent *r, uint64_t hash, const struct version *v);
 bool recent_took(const struct recent *r, uint64_t hash, const struct version *v);
 bool recent_never_took(const struct recent *r, uint64_t hash, const struct version *v);
 
-/* Some that were taken could not be stored after all: all is forgotten. Costs nothing: on a full disk every group fails. */
+/* All is forgotten: some that were taken could not be stored after all; or lost records were fetched again, and what was taken
+ * meanwhile was compared with less than was acknowledged, so that to have taken it proves nothing about the order of writes.
+ * Costs nothing: on a full disk every group fails. */
 void recent_forget(struct recent *r);
 
 #endif

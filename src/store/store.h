@@ -202,7 +202,8 @@ static inline void store_doubt(struct store *s, struct slice slots)
     s->vtable->doubt(s, slots);
 }
 
-/* All that these slots may have lost was fetched again. Durable some time after the next flush. */
+/* All that these slots may have lost was fetched again. Durable some time after the next flush. What was taken before is not
+ * remembered any more: a put that comes again is ERR_SUPERSEDED where something greater is visible, and not never_took. */
 static inline void store_healed(struct store *s, struct slice slots)
 {
     s->vtable->healed(s, slots);
