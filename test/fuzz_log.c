@@ -41,14 +41,17 @@ static void mend_records(uint8_t *p, size_t size)
     }
 }
 
+/* A header that begins with 0xff stays damaged: the file is a wreck. */
 static void mend_segment(uint8_t *p, size_t size)
 {
     if (size < SEGMENT_HEADER)
         return;
+    mend_records(p + SEGMENT_HEADER, size - SEGMENT_HEADER);
+    if (p[0] == 0xff)
+        return;
     memcpy(p, "COVEYSEG", 8);
     put_u32(put_u32(p + 8, SEGMENT_FORMAT), 1);
     set_sum(p + 56, p, 56);
-    mend_records(p + SEGMENT_HEADER, size - SEGMENT_HEADER);
 }
 
 /* The sums of the images that the footer says are there. */
@@ -141,7 +144,6 @@ static int open_once(struct found *found)
         .io = &io,
         .table = &table,
         .segments = &all,
-        .set_aside = true,
         .report = say,
         .why = why,
         .why_n = sizeof why,
@@ -158,6 +160,7 @@ static int open_once(struct found *found)
     }
     table_close(&table);
     segments_close(&all);
+    buf_close(&r.lost_states);
     close(r.dir);
     return error;
 }

@@ -115,6 +115,52 @@ static void what_is_missing_is_told(void **state)
     assert_non_null(strstr(lines, "the end is missing"));
 }
 
+/* Also of the only segment: it is damage, and a start with it leads on. */
+static void a_rotten_header_is_told(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f);
+    fixture_put(f, value_record(SLICE("k"), SLICE("v"), 1));
+    fixture_close(f);
+    flip(fixture_path(f, "seg-00000001.log"), 16);
+    assert_int_equal(check(f->dir), CHECK_DAMAGED);
+    assert_non_null(strstr(lines, "seg-00000001.log: the header is damaged"));
+    assert_null(strstr(lines, "missing"));
+    assert_non_null(strstr(lines, "start the node with it"));
+    fixture_open(f);
+    fixture_expect(f, SLICE("k"), SLICE("v"));
+    fixture_until_compacted(f, 1);
+    fixture_close(f);
+    assert_int_equal(check(f->dir), CHECK_CLEAN);
+}
+
+/* A damaged snapshot: a start passes over it, as is said. */
+static void a_damaged_snapshot_is_passed_over(void **state)
+{
+    struct fixture *f = *state;
+    make(f);
+    flip(fixture_path(f, SNAPSHOT_NAME), 0);
+    assert_int_equal(check(f->dir), CHECK_DAMAGED);
+    assert_non_null(strstr(lines, "a start passes over it and reads the whole log"));
+    fixture_open(f);
+    assert_false(store_damaged(f->store, 0));
+    fixture_close(f);
+    assert_int_equal(check(f->dir), CHECK_CLEAN);
+}
+
+/* A file under another's name is told, with what to do; followed, the directory is clean. */
+static void a_misnamed_segment_is_told(void **state)
+{
+    struct fixture *f = *state;
+    make(f);
+    assert_int_equal(fixture_shell(f, "l=$(ls seg-*.log | head -n 1) && echo $l > ../name && mv $l seg-00009999.log"), 0);
+    assert_int_equal(check(f->dir), CHECK_DAMAGED);
+    assert_non_null(strstr(lines, "seg-00009999.log: is log file"));
+    assert_non_null(strstr(lines, "under another name: give it back the name seg-"));
+    assert_int_equal(fixture_shell(f, "mv seg-00009999.log $(cat ../name)"), 0);
+    assert_int_equal(check(f->dir), CHECK_CLEAN);
+}
+
 static void what_is_no_data_directory_is_told(void **state)
 {
     struct fixture *f = *state;
@@ -127,9 +173,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(a_clean_directory_is_clean),
-        TEST(every_flipped_bit_is_found),
-        TEST(what_is_missing_is_told),
+        TEST(a_clean_directory_is_clean),        TEST(every_flipped_bit_is_found),        TEST(what_is_missing_is_told),
+        TEST(a_rotten_header_is_told),           TEST(a_damaged_snapshot_is_passed_over), TEST(a_misnamed_segment_is_told),
         TEST(what_is_no_data_directory_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,10 +1,12 @@
-/* Damage in the middle of the log: refused, or set aside with the slots in doubt marked, until they are healed. */
+/* Damage in the middle of the log, and whole files of it: set aside with the slots in doubt marked, until they are healed. */
 #include "store_fixture.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
+#include "store/check.h"
 #include "store/damage.h"
-#include "store/segment.h"
+#include "store/segments.h"
 
 enum { KEYS = 30, SEGMENT = 4000, ENTRY = RECORD_HEADER + 6 + 5 };
 
@@ -32,7 +34,6 @@ static void make(struct fixture *f)
 {
     char key[32];
     f->options.segment_bytes = SEGMENT;
-    f->options.set_aside = true;
     fixture_open(f);
     for (unsigned i = 0; i < KEYS; i++)
         assert_int_equal(fixture_put(f, value_record(key_of(key, i), SLICE("value"), i + 1)).error, 0);
@@ -57,19 +58,6 @@ static uint32_t vnode_of(unsigned i)
 {
     char key[32];
     return (uint32_t)slot_of_key(key_of(key, i)) * VNODES_DEFAULT / SLOTS;
-}
-
-static void until_reported(struct fixture *f, const char *text)
-{
-    struct store_result out;
-    struct timespec end;
-    clock_gettime(CLOCK_REALTIME, &end);
-    end.tv_sec += WAIT_S;
-    while (!strstr(f->report, text)) {
-        assert_false(fixture_poll(f, &out));
-        if (sem_timedwait(&f->woken, &end) != 0 && errno == ETIMEDOUT)
-            fail_msg("\"%s\" was not reported within %d s", text, WAIT_S);
-    }
 }
 
 /* Every slot of key i's vnode is fetched again. */
@@ -199,13 +187,14 @@ static void compaction_puts_what_it_cannot_read_in_doubt(void **state)
     }
 }
 
-/* The newest record of a state is not left behind: the segment stays. */
-static void a_segment_with_a_rotten_state_is_left_alone(void **state)
+/* The newest record of a state rots while the log is open: it is written anew from memory before its segment goes. */
+static void a_rotten_state_is_written_anew(void **state)
 {
     struct fixture *f = *state;
     char key[32];
+    struct slice value;
+    uint64_t serial;
     f->options.segment_bytes = SEGMENT;
-    f->options.set_aside = true;
     fixture_open(f);
     fixture_put(f, state_record(SLICE("promise"), SLICE("one"), 1));
     for (unsigned i = 0; i < KEYS; i++)
@@ -214,14 +203,12 @@ static void a_segment_with_a_rotten_state_is_left_alone(void **state)
     off_t first = SEGMENT_HEADER + RECORD_HEADER + 10 + MARK_BYTES;
     flip(fixture_path(f, SEGMENT_1), first + RECORD_HEADER + 6, 1);
     assert_int_equal(fixture_get(f, key_of(key, 0), GET_VALUE).error, ERR_CORRUPT);
-    until_reported(f, "until that is written anew");
-    assert_int_equal(access(fixture_path(f, SEGMENT_1), F_OK), 0);
-    assert_int_equal(fixture_put(f, state_record(SLICE("promise"), SLICE("two"), 2)).error, 0);
-    assert_int_equal(log_drain(f->store), 0);
-    fixture_close(f);
-    fixture_open(f);
     fixture_until_compacted(f, 1);
     assert_int_equal(access(fixture_path(f, "damaged-00000001.log"), F_OK), 0);
+    fixture_close(f);
+    fixture_open(f);
+    assert_true(store_state(f->store, SLICE("promise"), &value, &serial));
+    assert_true(serial == 1 && slice_eq(value, SLICE("one")));
     assert_int_equal(damaged_vnodes(f), 1);
 }
 
@@ -288,28 +275,294 @@ static void a_missing_end_puts_all_in_doubt(void **state)
     fixture_open(f);
     assert_int_equal(damaged_vnodes(f), VNODES_DEFAULT);
     assert_non_null(strstr(f->report, "end is missing"));
+    fixture_until_compacted(f, 1); /* else each start would find it anew */
+    fixture_close(f);
+    f->report[0] = 0;
+    fixture_open(f);
+    assert_string_equal(f->report, "");
 }
 
-/* The node's own state may not go back: a damaged state record is harmless only when a later one is there. */
-static void a_lost_state_is_refused(void **state)
+static void expect_state(struct fixture *f, struct slice name, struct slice wanted)
+{
+    struct slice value;
+    uint64_t serial;
+    assert_true(store_state(f->store, name, &value, &serial));
+    assert_true(slice_eq(value, wanted));
+}
+
+/* A damaged state record is harmless only when a later one is there: else the older one counts, it is told which state went
+ * back, and as it may have said anything all is in doubt. */
+static void a_lost_state_puts_all_in_doubt(void **state)
 {
     struct fixture *f = *state;
-    f->options.set_aside = true;
     fixture_open(f);
     fixture_put(f, state_record(SLICE("promise"), SLICE("one"), 1));
     fixture_put(f, state_record(SLICE("promise"), SLICE("two"), 2));
     fixture_put(f, value_record(SLICE("k"), SLICE("v"), 3));
     assert_int_equal(log_drain(f->store), 0);
     fixture_close(f);
+    assert_int_equal(fixture_shell(f, "cp seg-00000001.log ../whole"), 0);
     flip(fixture_path(f, SEGMENT_1), SEGMENT_HEADER + RECORD_HEADER + 8, 1);
     fixture_open(f);
     assert_int_equal(damaged_vnodes(f), 0);
+    assert_false(log_state_lost(f->store, SLICE("promise")));
     fixture_close(f);
+    assert_int_equal(fixture_shell(f, "rm * && cp ../whole seg-00000001.log"), 0);
     off_t second = SEGMENT_HEADER + RECORD_HEADER + 10 + MARK_BYTES;
     flip(fixture_path(f, SEGMENT_1), second + RECORD_HEADER + 8, 1);
+    fixture_open(f);
+    assert_int_equal(damaged_vnodes(f), VNODES_DEFAULT);
+    assert_true(log_state_lost(f->store, SLICE("promise")));
+    assert_non_null(strstr(f->report, "\"promise\""));
+    expect_state(f, SLICE("promise"), SLICE("one"));
+    fixture_expect(f, SLICE("k"), SLICE("v"));
+}
+
+/* ---- Whole files ---- */
+
+enum { MANY = 150 };
+
+/* A log of several segments, with states that were put once: the first of all, and in the last segment. Returns how many there
+ * are. */
+static unsigned make_many(struct fixture *f)
+{
+    char key[32];
+    struct log_stats stats;
+    f->options.segment_bytes = SEGMENT;
+    f->options.dead_percent = 101; /* what goes, goes because it is damaged */
+    fixture_open(f);
+    fixture_put(f, state_record(SLICE("promise"), SLICE("one"), 1));
+    for (unsigned i = 0; i < MANY; i++)
+        assert_int_equal(fixture_put(f, value_record(numbered(key, "key", i), SLICE("value"), i + 1)).error, 0);
+    fixture_until_rested(f);
+    fixture_put(f, state_record(SLICE("late"), SLICE("two"), 1));
+    log_stats(f->store, &stats);
+    assert_int_equal(log_drain(f->store), 0);
+    fixture_close(f);
+    assert_in_range(stats.segments, 4, 99);
+    return (unsigned)stats.segments;
+}
+
+static unsigned keys_there(struct fixture *f)
+{
+    char key[32];
+    unsigned n = 0;
+    for (unsigned i = 0; i < MANY; i++)
+        n += fixture_get(f, numbered(key, "key", i), GET_VALUE).record.kind == RECORD_VALUE;
+    return n;
+}
+
+static void ignore(void *arg, const char *line)
+{
+    (void)arg, (void)line;
+}
+
+/* Opens the log, finds everything in doubt, and so again; then all is fetched (which nobody does here), and the next opening finds
+ * a log without damage. */
+static void expect_doubt_until_healed(struct fixture *f, unsigned keys, bool aside)
+{
+    uint8_t all[SLOTS / 8];
+    struct store_result none;
+    assert_int_equal(check_directory(f->dir, ignore, NULL), CHECK_DAMAGED);
+    memset(all, 0xff, sizeof all);
+    for (int again = 0; again < 2; again++) {
+        fixture_open(f);
+        assert_int_equal(damaged_vnodes(f), VNODES_DEFAULT);
+        assert_int_equal(keys_there(f), keys);
+        expect_state(f, SLICE("promise"), SLICE("one"));
+        if (aside && again == 0)
+            fixture_until_compacted(f, 1);
+        fixture_close(f);
+        assert_int_equal(check_directory(f->dir, ignore, NULL), CHECK_CLEAN);
+    }
+    fixture_open(f);
+    assert_false(fixture_poll(f, &none)); /* the owner is told */
+    assert_int_equal(f->doubted, SLOTS);
+    store_healed(f->store, slice_of(all, sizeof all));
+    for (unsigned i = 0; i < 2; i++) /* what was said before may be on its way: the healing goes with a later flush */
+        assert_int_equal(fixture_put(f, state_record(SLICE("other"), SLICE("x"), i + 1)).error, 0);
+    assert_int_equal(log_drain(f->store), 0);
+    fixture_close(f);
+    f->report[0] = 0;
+    fixture_open(f);
+    assert_int_equal(damaged_vnodes(f), 0);
+    assert_int_equal(keys_there(f), keys);
+    assert_string_equal(f->report, "");
+    fixture_close(f);
+    nftw(f->dir, fixture_remove, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static const char *segment_path(struct fixture *f, unsigned number)
+{
+    char name[SEGMENT_NAME];
+    segment_name(number, name);
+    return fixture_path(f, name);
+}
+
+/* A bit of any field of a header: the file is set aside, and what can be read of it is there. */
+static void a_rotten_header_puts_all_in_doubt(void **state)
+{
+    struct fixture *f = *state;
+    static const off_t field[] = {0, 8, 12, 16, 24, 28, 32, 40, 56};
+    for (size_t i = 0; i < sizeof field / sizeof *field; i++) {
+        unsigned n = make_many(f), at = i % 3 == 0 ? 1 : i % 3 == 1 ? n / 2 : n;
+        flip(segment_path(f, at), field[i], 1);
+        expect_doubt_until_healed(f, MANY, true);
+    }
+}
+
+/* The only file that there is: nothing is lost of it but its header. */
+static void the_rotten_header_of_the_only_segment(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f);
+    fixture_put(f, state_record(SLICE("promise"), SLICE("one"), 1));
+    for (unsigned i = 0; i < MANY; i++) {
+        char key[32];
+        assert_int_equal(fixture_put(f, value_record(numbered(key, "key", i), SLICE("value"), i + 1)).error, 0);
+    }
+    uint64_t position = store_position(f->store);
+    fixture_close(f);
+    flip(fixture_path(f, SEGMENT_1), 20, 1);
+    fixture_open(f);
+    assert_in_range(store_position(f->store), position, UINT32_MAX);
+    fixture_close(f);
+    flip(fixture_path(f, SEGMENT_1), 20, 1);
+    flip(fixture_path(f, SEGMENT_1), 60, 2);
+    expect_doubt_until_healed(f, MANY, true);
+}
+
+static void lose(struct fixture *f, unsigned number, unsigned how)
+{
+    struct stat st;
+    const char *path = segment_path(f, number);
+    assert_int_equal(stat(path, &st), 0);
+    if (how == 0)
+        assert_int_equal(unlink(path), 0);
+    else
+        assert_int_equal(truncate(path, how == 1 ? 0 : 30), 0);
+    if (how == 3)
+        assert_int_equal(truncate(path, st.st_size), 0);
+    if (how == 3)
+        flip(path, 0, 30);
+}
+
+/* A segment is missing, empty, shorter than a header, or overwritten: what is not there was in it, and no state of the node was,
+ * for each segment begins with them. */
+static void a_lost_segment_puts_all_in_doubt(void **state)
+{
+    struct fixture *f = *state;
+    for (unsigned how = 0; how < 4; how++) {
+        for (unsigned which = 0; which < 3; which++) {
+            unsigned n = make_many(f), at = which == 0 ? 1 : which == 1 ? n / 2 : n - 1;
+            fixture_open(f);
+            fixture_close(f);
+            lose(f, at, how);
+            fixture_open(f);
+            unsigned keys = keys_there(f);
+            assert_in_range(keys, MANY / 3, MANY - 1);
+            expect_state(f, SLICE("late"), SLICE("two"));
+            fixture_close(f);
+            nftw(f->dir, fixture_remove, 16, FTW_DEPTH | FTW_PHYS);
+            make_many(f);
+            lose(f, at, how);
+            expect_doubt_until_healed(f, keys, how > 0);
+        }
+    }
+}
+
+/* With the last segment goes what was put there alone: older states count, and whoever is told of all slots knows that. */
+static void states_of_the_last_segment_go_back(void **state)
+{
+    struct fixture *f = *state;
+    unsigned n = make_many(f);
+    struct slice value;
+    uint64_t serial;
+    lose(f, n, 1);
+    fixture_open(f);
+    assert_int_equal(damaged_vnodes(f), VNODES_DEFAULT);
+    expect_state(f, SLICE("promise"), SLICE("one"));
+    assert_false(store_state(f->store, SLICE("late"), &value, &serial));
+}
+
+/* A snapshot that is whole is no reason to believe that a segment is. */
+static void a_snapshot_does_not_hide_a_lost_segment(void **state)
+{
+    struct fixture *f = *state;
+    f->options.snapshot_bytes = 1000;
+    make_many(f);
+    assert_int_equal(access(fixture_path(f, "snapshot"), F_OK), 0);
+    lose(f, 1, 0);
+    fixture_open(f);
+    unsigned keys = keys_there(f);
+    assert_int_equal(damaged_vnodes(f), VNODES_DEFAULT);
+    assert_in_range(keys, MANY / 3, MANY - 1);
+}
+
+/* The last segment has no successor that would tell of it; a snapshot does. Its number is not used again. */
+static void a_snapshot_tells_of_the_last_segment(void **state)
+{
+    struct fixture *f = *state;
+    char name[64], key[32];
+    struct log_stats stats;
+    f->options.snapshot_bytes = 1000;
+    unsigned n = make_many(f);
+    f->options.segment_bytes = 0; /* the last one grows, until a snapshot was taken */
+    fixture_open(f);
+    for (unsigned i = 0; log_stats(f->store, &stats), stats.snapshots == 0; i++) {
+        assert_int_equal(fixture_put(f, value_record(numbered(key, "late", i % 10), SLICE("value"), i + 1)).error, 0);
+        fixture_until_rested(f);
+    }
+    assert_int_equal(log_drain(f->store), 0);
+    fixture_close(f);
+    lose(f, n, 0);
+    assert_int_equal(check_directory(f->dir, ignore, NULL), CHECK_DAMAGED);
+    fixture_open(f);
+    assert_int_equal(damaged_vnodes(f), VNODES_DEFAULT);
+    snprintf(name, sizeof name, "seg-%08u.log is missing", n);
+    assert_non_null(strstr(f->report, name));
+    fixture_close(f);
+    assert_int_equal(access(segment_path(f, n), F_OK), -1);
+    assert_int_equal(check_directory(f->dir, ignore, NULL), CHECK_CLEAN);
+}
+
+/* A file under another's name is refused, and both that the sentence offers lead to a log that opens. */
+static void a_misnamed_segment_says_what_to_do(void **state)
+{
+    struct fixture *f = *state;
+    for (int way = 0; way < 2; way++) {
+        make_many(f);
+        assert_int_equal(fixture_shell(f, "mv seg-00000002.log seg-00000099.log"), 0);
+        assert_int_equal(log_open(&f->options, &f->store, f->why, sizeof f->why), ERR_REFUSED);
+        f->store = NULL;
+        assert_non_null(strstr(f->why, "seg-00000099.log is log file 2 under another name: give it back the name "
+                                       "seg-00000002.log, or move it away"));
+        assert_int_equal(fixture_shell(f, way ? "mv seg-00000099.log ../" : "mv seg-00000099.log seg-00000002.log"), 0);
+        fixture_open(f);
+        assert_int_equal(damaged_vnodes(f), way ? VNODES_DEFAULT : 0);
+        if (!way)
+            assert_int_equal(keys_there(f), MANY);
+        fixture_close(f);
+        nftw(f->dir, fixture_remove, 16, FTW_DEPTH | FTW_PHYS);
+    }
+}
+
+/* A file that cannot be one of ours is refused; when it is moved away nothing is missing. */
+static void a_file_larger_than_any_says_what_to_do(void **state)
+{
+    struct fixture *f = *state;
+    unsigned n = make_many(f);
+    char command[128];
+    snprintf(command, sizeof command, "truncate -s 5G seg-%08u.log", n + 1);
+    assert_int_equal(fixture_shell(f, command), 0);
     assert_int_equal(log_open(&f->options, &f->store, f->why, sizeof f->why), ERR_CORRUPT);
     f->store = NULL;
-    assert_non_null(strstr(f->why, "\"promise\""));
+    assert_non_null(strstr(f->why, "is larger than any log file: move it away"));
+    snprintf(command, sizeof command, "mv seg-%08u.log ..", n + 1);
+    assert_int_equal(fixture_shell(f, command), 0);
+    fixture_open(f);
+    assert_int_equal(damaged_vnodes(f), 0);
+    assert_int_equal(keys_there(f), MANY);
 }
 
 int main(void)
@@ -319,12 +572,20 @@ int main(void)
         TEST(a_rotten_record_puts_its_vnode_in_doubt),
         TEST(a_read_that_meets_damage_puts_its_slot_in_doubt),
         TEST(compaction_puts_what_it_cannot_read_in_doubt),
-        TEST(a_segment_with_a_rotten_state_is_left_alone),
+        TEST(a_rotten_state_is_written_anew),
         TEST(a_doubt_of_the_owner_lasts_until_it_is_healed),
         TEST(a_bad_sector_puts_all_in_doubt),
         TEST(damage_in_the_last_segment_is_carried_out),
         TEST(a_missing_end_puts_all_in_doubt),
-        TEST(a_lost_state_is_refused),
+        TEST(a_lost_state_puts_all_in_doubt),
+        TEST(a_rotten_header_puts_all_in_doubt),
+        TEST(the_rotten_header_of_the_only_segment),
+        TEST(a_lost_segment_puts_all_in_doubt),
+        TEST(states_of_the_last_segment_go_back),
+        TEST(a_snapshot_does_not_hide_a_lost_segment),
+        TEST(a_snapshot_tells_of_the_last_segment),
+        TEST(a_misnamed_segment_says_what_to_do),
+        TEST(a_file_larger_than_any_says_what_to_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -390,6 +390,26 @@ static void a_rotten_value_is_an_error(void **state)
     assert_int_equal(fixture_get(f, SLICE("k"), GET_VALUE).error, ERR_CORRUPT);
 }
 
+/* A segment that the disk does not give is refused: it may be mended. Moved away it is one that is missing. */
+static void an_unreadable_segment_says_what_to_do(void **state)
+{
+    struct fixture *f = *state;
+    char key[32];
+    f->options.segment_bytes = 1000;
+    open_faulty(f);
+    for (unsigned i = 0; i < 30; i++)
+        assert_int_equal(fixture_put(f, value_record(numbered(key, "key", i), SLICE("value"), i + 1)).error, 0);
+    fixture_close(f);
+    fault.read_fails = true;
+    assert_int_equal(log_open_io(&f->options, &faulty, &f->store, f->why, sizeof f->why), ERR_IO);
+    f->store = NULL;
+    assert_non_null(strstr(f->why, "seg-00000001.log: Input/output error; where it cannot be mended, move it away"));
+    assert_int_equal(fixture_shell(f, "mv seg-00000001.log .."), 0);
+    open_faulty(f);
+    assert_true(store_damaged(f->store, 0));
+    fixture_expect(f, numbered(key, "key", 29), SLICE("value"));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -407,6 +427,7 @@ int main(void)
         TEST(dying_in_any_write),
         TEST(uncached_reads_go_to_the_helper),
         TEST(a_rotten_value_is_an_error),
+        TEST(an_unreadable_segment_says_what_to_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "store/segment.h"
+#include "wire/bytes.h"
 
 #define SEGMENT_1 "seg-00000001.log"
 #define SEGMENT_2 "seg-00000002.log"
@@ -137,7 +138,7 @@ static void a_hole_in_the_last_group_is_a_torn_tail(void **state)
     fixture_expect(f, SLICE("a"), SLICE("synced"));
 }
 
-static void damage_among_synced_records_is_refused(void **state)
+static void damage_among_synced_records_is_no_torn_tail(void **state)
 {
     struct fixture *f = *state;
     char key[32];
@@ -146,22 +147,25 @@ static void damage_among_synced_records_is_refused(void **state)
         fixture_put(f, value_record(numbered(key, "key", i), SLICE("value"), i));
     fixture_close(f);
     damage(fixture_path(f, SEGMENT_1), SEGMENT_HEADER + RECORD_HEADER + 2);
-    assert_refused(f, ERR_CORRUPT, SEGMENT_1 " is damaged at offset 64", "restore");
-    damage(fixture_path(f, SEGMENT_1), SEGMENT_HEADER + RECORD_HEADER + 2); /* the same bit again: whole */
     fixture_open(f);
-    assert_int_equal(store_records(f->store), 5);
+    assert_non_null(strstr(f->report, "damage aside"));
+    assert_non_null(strstr(f->report, "at offset 64 of"));
+    assert_non_null(strstr(f->report, SEGMENT_1));
+    assert_int_equal(store_records(f->store), 4);
 }
 
 /* After a clean stop a last mark vouches for the last group too. */
-static void damage_after_a_clean_stop_is_refused(void **state)
+static void damage_after_a_clean_stop_is_no_torn_tail(void **state)
 {
     struct fixture *f = *state;
     fixture_open(f);
     fixture_put(f, value_record(SLICE("a"), SLICE("only"), 1));
     assert_int_equal(log_drain(f->store), 0);
     fixture_close(f);
-    damage(fixture_path(f, SEGMENT_1), SEGMENT_HEADER + RECORD_HEADER);
-    assert_refused(f, ERR_CORRUPT, "offset 64", "restore");
+    damage(fixture_path(f, SEGMENT_1), SEGMENT_HEADER + RECORD_HEADER + 1);
+    fixture_open(f);
+    assert_non_null(strstr(f->report, "a damaged record"));
+    assert_non_null(strstr(f->report, "at offset 64 of"));
 }
 
 /* A stored value may hold the bytes of another log, marks and all: they vouch for nothing here. */
@@ -207,19 +211,9 @@ static void segments_follow_each_other(void **state)
     for (unsigned i = 0; i < 120; i++)
         fixture_expect(f, numbered(key, "key", i), numbered(value, "value", i));
     fixture_close(f);
-    struct slice first = read_file(fixture_path(f, SEGMENT_1));
-    write_file(fixture_path(f, SEGMENT_1), slice_of(first.p, first.n - MARK_BYTES)); /* cut at the edge of a record */
-    assert_refused(f, ERR_CORRUPT, "ends too early", "restore");
-    write_file(fixture_path(f, SEGMENT_1), first);
-    damage(fixture_path(f, SEGMENT_1), (off_t)first.n - 200);
-    assert_refused(f, ERR_CORRUPT, SEGMENT_1, "restore");
-    unlink(fixture_path(f, SEGMENT_1));
-    assert_refused(f, ERR_CORRUPT, SEGMENT_1 " is missing", "restore");
-    write_file(fixture_path(f, SEGMENT_1), first);
     write_file(fixture_path(f, "seg-00000999.new"), SLICE("a crash cut its making short"));
     fixture_open(f);
     assert_int_equal(access(fixture_path(f, "seg-00000999.new"), F_OK), -1);
-    test_free((void *)(uintptr_t)first.p);
 }
 
 /* A child acknowledges puts over a pipe until it is killed; all that it acknowledged is there. */
@@ -316,21 +310,22 @@ static void the_directory_is_private(void **state)
     assert_int_equal(st.st_mode & 0777, 0700);
 }
 
+/* A header of another version, with its checksum where ours has it, or elsewhere. */
 static void unknown_formats_are_refused(void **state)
 {
     struct fixture *f = *state;
     fixture_open(f);
     fixture_close(f);
     struct slice whole = read_file(fixture_path(f, SEGMENT_1));
-    ((uint8_t *)(uintptr_t)whole.p)[8] = 9;
+    uint8_t *header = (uint8_t *)(uintptr_t)whole.p;
+    put_u32(header + 8, 9);
+    put_u64(header + 56, hash_bytes(slice_of(header, 56)));
     write_file(fixture_path(f, SEGMENT_1), whole);
     assert_refused(f, ERR_BAD_FORMAT, "version 9", "version 2");
-    ((uint8_t *)(uintptr_t)whole.p)[0] = 'X';
+    put_u64(header + 56, 0);
     write_file(fixture_path(f, SEGMENT_1), whole);
-    assert_refused(f, ERR_CORRUPT, "no header", "restore");
-    write_file(fixture_path(f, SEGMENT_1), SLICE(""));
-    assert_refused(f, ERR_CORRUPT, "no header", "restore");
-    test_free((void *)(uintptr_t)whole.p);
+    assert_refused(f, ERR_BAD_FORMAT, "version 9", "run the one that wrote it");
+    test_free(header);
 }
 
 /* A record of a kind that this release does not merge may not be dropped silently. */
@@ -381,8 +376,8 @@ int main(void)
         TEST(restart_finds_everything),
         TEST(a_torn_tail_is_cut_at_every_byte),
         TEST(a_hole_in_the_last_group_is_a_torn_tail),
-        TEST(damage_among_synced_records_is_refused),
-        TEST(damage_after_a_clean_stop_is_refused),
+        TEST(damage_among_synced_records_is_no_torn_tail),
+        TEST(damage_after_a_clean_stop_is_no_torn_tail),
         TEST(marks_inside_values_vouch_for_nothing),
         TEST(segments_follow_each_other),
         TEST(kill_9_loses_nothing_acknowledged),

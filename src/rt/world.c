@@ -121,7 +121,6 @@ static int open_store(const struct opening *o)
     struct log_options lo = {
         .dir = w->settings.data_dir,
         .durability = w->settings.durability,
-        .set_aside = true, /* what is damaged is fetched again from the other owners (core/repair_recover.c) */
         .patience_ms = PATIENCE_MS,
         .wake = store_wakes,
         .wake_arg = w,

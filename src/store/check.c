@@ -35,6 +35,7 @@ struct check {
     struct table log;         /* what the whole log says */
     struct buf scratch;
     uint64_t records, problems, torn;
+    uint32_t list_next; /* no list says anything of this number and those above */
     bool unreadable;
 };
 
@@ -68,7 +69,8 @@ static struct slice map(struct check *c, const struct segment *s)
     void *p = fstat(s->fd, &st) == 0 ? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, s->fd, 0) : MAP_FAILED;
     if (p != MAP_FAILED)
         return slice_of(p, (size_t)st.st_size);
-    unreadable(c, name);
+    if (!s->wreck) /* it may be empty */
+        unreadable(c, name);
     return slice_of(NULL, 0);
 }
 
@@ -138,9 +140,10 @@ static size_t look(struct check *c, struct segment *s, struct slice left)
     return step;
 }
 
+/* What a wreck holds is for a start to find out. */
 static void check_segment(struct check *c, struct segment *s)
 {
-    struct slice bytes = map(c, s);
+    struct slice bytes = s->wreck ? slice_of(NULL, 0) : map(c, s);
     while (s->end < bytes.n) {
         struct record_view v;
         struct slice left = slice_of(bytes.p + s->end, bytes.n - s->end);
@@ -173,13 +176,16 @@ static struct segment *find(const struct check *c, uint32_t number)
 static void open_segment(struct check *c, const char *name, uint32_t number)
 {
     struct segment *s;
-    uint32_t format = 0;
-    int error = segments_reserve(&c->segments) ? segment_open(c->dir, number, &s, &format) : ERR_NO_MEMORY;
+    uint32_t says = 0;
+    int error = segments_reserve(&c->segments) ? segment_open(c->dir, number, &s, &says) : ERR_NO_MEMORY;
     if (error == ERR_BAD_FORMAT)
         PROBLEM(c, "%s: format version %u; this release knows version %u: check it with the one that wrote it", name,
-                (unsigned)format, (unsigned)SEGMENT_FORMAT);
-    else if (error == ERR_CORRUPT)
-        PROBLEM(c, "%s: the header is no header of a log file", name);
+                (unsigned)says, (unsigned)SEGMENT_FORMAT);
+    else if (error == ERR_CORRUPT && (error = segment_open_wreck(c->dir, number, &s)) == 0)
+        PROBLEM(c, "%s: the header is damaged", name);
+    else if (error == ERR_REFUSED)
+        PROBLEM(c, "%s: is log file %u under another name: give it back the name seg-%08u.log, or move it away", name,
+                (unsigned)says, (unsigned)says);
     else if (error)
         unreadable(c, name);
     if (error)
@@ -207,6 +213,14 @@ static void open_segments(struct check *c, DIR *d)
     }
 }
 
+/* All that was made since the list must be there. */
+static void check_made_since(struct check *c, uint32_t number, uint32_t end)
+{
+    for (; number < end; number++)
+        if (!find(c, number))
+            PROBLEM(c, "seg-%08u.log: is missing", (unsigned)number);
+}
+
 static void check_list(struct check *c)
 {
     struct slice list = {0};
@@ -217,13 +231,12 @@ static void check_list(struct check *c)
         const struct segment *s = find(c, number);
         if (!s)
             PROBLEM(c, "seg-%08u.log: is missing", (unsigned)number);
-        else if (s->end < end && s->demanded < end)
+        else if (s->end < end && s->demanded < end && !s->wreck)
             PROBLEM(c, "seg-%08u.log: offset %u: the end is missing, up to offset %u", (unsigned)number, (unsigned)s->end,
                     (unsigned)end);
     }
-    for (number = segments_list_next(list); number < c->segments.numbers.next; number++)
-        if (!find(c, number))
-            PROBLEM(c, "seg-%08u.log: is missing", (unsigned)number);
+    c->list_next = segments_list_next(list);
+    check_made_since(c, c->list_next, c->segments.numbers.next);
 }
 
 /* ---- The snapshot ---- */
@@ -280,9 +293,9 @@ static int by_number(const void *a, const void *b)
 /* Opens the log a second time, as the loader wants it: unplaced and sorted. */
 static uint32_t reopen(struct check *c, struct segment **found)
 {
-    uint32_t n = 0, format;
+    uint32_t n = 0, says;
     for (uint32_t i = 0; i < c->segments.slot_n; i++)
-        if (c->segments.slot[i] && segment_open(c->dir, c->segments.slot[i]->number, &found[n], &format) == 0)
+        if (c->segments.slot[i] && segment_open(c->dir, c->segments.slot[i]->number, &found[n], &says) == 0)
             n++;
     if (n > 0)
         qsort(found, n, sizeof(struct segment *), by_number);
@@ -291,6 +304,8 @@ static uint32_t reopen(struct check *c, struct segment **found)
 
 static void compare(struct check *c, struct snapshot_load *l)
 {
+    uint32_t seen = c->segments.numbers.next;
+    check_made_since(c, c->list_next > seen ? c->list_next : seen, l->greatest + 1);
     for (uint32_t i = 0; i < l->found_n; i++) {
         struct segment *s = l->found[i];
         bool placed = s->slot < l->segments->slot_n && l->segments->slot[s->slot] == s;
@@ -360,6 +375,10 @@ static enum check_result verdict(struct check *c, const char *path)
         say(c, "%s: cannot be checked", path);
         return CHECK_UNREADABLE;
     }
+    if (c->problems)
+        say(c,
+            "start the node with it: a start sets damaged files aside and fetches what they held from the other members, or says "
+            "what else to do");
     say(c, "%s: %u log files, %llu records, %llu keys: %s", path, (unsigned)c->segments.n, (unsigned long long)c->records,
         (unsigned long long)c->log.index.records, c->problems ? "damaged" : "clean");
     return c->problems ? CHECK_DAMAGED : CHECK_CLEAN;

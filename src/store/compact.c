@@ -20,8 +20,8 @@
  *
  * **Damage.** A segment in which opening, or a read, found damage is a victim at once. The stretches that cannot be read are
  * passed over and put their slots in doubt (doubt.h); the segment goes only when no entry names them any more. It is renamed in
- * the end and not unlinked, for the operator to look at. But the newest record of one of the node's own states may not be passed
- * over: a start without it would be refused. Such a segment is left alone until the state has been written anew. */
+ * the end and not unlinked, for the operator to look at. The node's own state is never in a victim (log_states.c): one that
+ * cannot be read there has been written anew from memory. */
 #include "store/compact_inner.h"
 
 #include <stdio.h>
@@ -64,7 +64,7 @@ static void give_up(struct compact *c)
     c->stage = COMPACT_REST;
 }
 
-/* What could not be read in the victim's chunk. False when the victim must be left alone. */
+/* What could not be read in the victim's chunk. False when memory is out. */
 static bool note_damage(struct compact *c)
 {
     char sentence[256];
@@ -73,16 +73,14 @@ static bool note_damage(struct compact *c)
         const struct lost *l = &c->bad[i];
         if (s->doubted)
             continue; /* see name_the_rest */
-        s->shunned = table_state_stands(c->table, &(struct place){l->from, l->segment}, l->to);
         s->first = s->aside = true;
         snprintf(sentence, sizeof sentence, "damage at offset %u of seg-%08u.log, %u bytes: %s", (unsigned)l->from,
                  (unsigned)s->number, (unsigned)(l->to - l->from),
-                 s->shunned ? "a state of this node; the file is kept until that is written anew"
-                 : l->none  ? "a state of this node that has been written anew since"
-                            : "what it held is fetched again from the other owners");
+                 l->none ? "a state of this node that has been written anew since"
+                         : "what it held is fetched again from the other owners");
         if (c->report)
             c->report(c->report_arg, sentence);
-        if (s->shunned || (!l->none && !doubt_found(c->doubt, l)))
+        if (!l->none && !doubt_found(c->doubt, l))
             return false;
     }
     return true;

@@ -50,9 +50,10 @@ static bool worth(const struct compact *c, const struct tally *t, uint64_t dead)
     return dead * 100 >= t->all * percent && (!c->urgent || t->live <= reserve_for_copies(c->reserve));
 }
 
+/* Not a segment that the node's own state stands in: it is written anew to the one in use before long (log_states.c). */
 static bool eligible(const struct compact *c, const struct segment *s)
 {
-    return s && s != c->segments->active && s != c->output && s->stage == SEGMENT_USED && !s->shunned;
+    return s && s != c->segments->active && s != c->output && s->stage == SEGMENT_USED && !table_state_stands(c->table, s->slot);
 }
 
 bool compact_lifeless(const struct tally *t, const struct segment *s)

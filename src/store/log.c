@@ -13,6 +13,8 @@
  * that hold all they need, and give them back. */
 #include "store/log_inner.h"
 
+#include "wire/bytes.h"
+
 static void log_set_vnodes(struct store *s, uint16_t vnodes)
 {
     struct log *l = log_of(s);
@@ -46,6 +48,18 @@ static void log_healed(struct store *s, struct slice slots)
 {
     doubt_clear(&log_of(s)->doubt, slots);
     recent_forget(&log_of(s)->table.recent);
+}
+
+bool log_state_lost(const struct store *s, struct slice name)
+{
+    struct slice left = buf_view(&((const struct log *)s)->lost_states);
+    while (left.n > 0) {
+        struct slice one = slice_of(left.p + 12, get_u32(left.p + 8));
+        if (slice_eq(one, name))
+            return true;
+        left = slice_of(one.p + one.n, left.n - 12 - one.n);
+    }
+    return false;
 }
 
 /* ---- Results ---- */

@@ -17,7 +17,6 @@ struct log_options {
     uint64_t snapshot_bytes; /* written to the log between snapshots of the index, at least; 0: 64 MiB */
     uint32_t dead_percent;   /* of a segment, before it is compacted; 0: 40; above 100: never */
     uint32_t patience_ms;    /* how long compaction leaves a segment alone that ended lately, while it may die by itself */
-    bool set_aside;          /* pass over damaged records and doubt their slots (store.h) instead of refusing to open */
     void (*wake)(void *arg); /* called on a helper thread when results may be waiting; NULL: the owner polls */
     void *wake_arg;
     void (*report)(
@@ -29,6 +28,9 @@ struct log_options {
 /* Opens or creates the directory and replays it. *out is the store. 0, or ERR_LOCKED, ERR_IO, ERR_NO_SPACE, ERR_CORRUPT,
  * ERR_BAD_FORMAT, ERR_NO_MEMORY; then `why` (size why_n) holds a sentence that names the file and the remedy. */
 int log_open(const struct log_options *options, struct store **out, char *why, size_t why_n);
+
+/* Whether the opening found the newest record of a state damaged: what store_state says of it is older. */
+bool log_state_lost(const struct store *s, struct slice name);
 
 /* Blocks until everything flushed is durable (at a clean stop; then reap), and ends the log with a mark that vouches for all of
  * it. 0, ERR_IO or ERR_NO_SPACE. */

@@ -29,6 +29,7 @@ void log_close(struct store *s)
         segment_close(l->committer.job.fresh);
     segments_close(&l->segments);
     doubt_close(&l->doubt);
+    buf_close(&l->lost_states);
     table_close(&l->table);
     cache_close(&l->cache);
     group_close(&l->group[0]);
@@ -55,7 +56,6 @@ static int replay(struct log *l, const char *path, char *why, size_t why_n)
 {
     struct replay r = {
         .seed = l->table.index.seed,
-        .set_aside = l->options.set_aside,
         .dir = l->dir.fd,
         .path = path,
         .io = l->io,
@@ -70,18 +70,25 @@ static int replay(struct log *l, const char *path, char *why, size_t why_n)
     if (!error)
         table_opened(&l->table);
     doubt_open(&l->doubt, &r.damage, &l->table);
+    l->lost_states = r.lost_states;
+    l->relist = r.missing > 0;
     l->torn_bytes = r.torn_bytes;
     l->replayed_bytes = r.replayed_bytes;
     l->upkeep.snapshot.last_bytes = r.snapshot_bytes;
     return error;
 }
 
-/* Makes what replay has found durable before anything is served. */
+/* Makes what replay has found durable before anything is served. What is missing is named no more by the list that goes with
+ * the doubt: else each start would doubt anew. */
 static int remember_damage(struct log *l, const char *path, char *why, size_t why_n)
 {
     if (!l->doubt.changed)
         return 0;
-    log_flush(&l->head);
+    doubt_put(&l->doubt, &l->table, l->gather);
+    if (l->relist)
+        log_put_list(l);
+    else
+        log_flush(&l->head);
     log_settle(l);
     if (!l->doubt.changed)
         return 0;
@@ -163,6 +170,8 @@ int log_open_io(const struct log_options *options, const struct log_io *io, stru
         error = replay(l, options->dir, why, why_n);
     if (!error)
         error = start_helpers(l, why, why_n);
+    if (!error)
+        log_look_at_states(l);
     if (!error)
         error = remember_damage(l, options->dir, why, why_n);
     if (!error)

@@ -14,24 +14,14 @@
 
 #include "base/hash.h"
 
-/* Adds a state record of the log's own to the gathering group. Returns its serial. */
-static uint64_t gather_own(struct log *l, struct slice name, struct slice value)
+uint64_t log_gather_own(struct log *l, struct slice name, struct slice value)
 {
     struct slice held;
     uint64_t serial = 0;
     table_state(&l->table, name, &held, &serial);
     struct record r = {.kind = RECORD_STATE, .version = {.stamp = serial + 1}, .key = name, .value = value};
     r.version.digest = hash_bytes(value);
-    table_put_own(l->gather, &r);
-    return serial + 1;
-}
-
-/* The same, and flushes. */
-static uint64_t put_own(struct log *l, struct slice name, struct slice value)
-{
-    uint64_t serial = gather_own(l, name, value);
-    log_flush(&l->head);
-    return serial;
+    return table_put_own(l->gather, &r) ? 0 : serial + 1;
 }
 
 /* The floors go with it: the last erasure that raised one may stand in a segment that goes. */
@@ -43,9 +33,10 @@ void log_put_list(struct log *l)
     upkeep_listing(&l->upkeep);
     bool made = floors_append(&l->table.floors, &floors) == 0 && segments_list(&l->segments, &list) == 0;
     if (made && l->table.floors.greatest > 0)
-        gather_own(l, FLOORS_NAME, buf_view(&floors)); /* in one group: neither is durable without the other */
-    if (made)
-        l->list_serial = put_own(l, LIST_NAME, buf_view(&list));
+        log_gather_own(l, FLOORS_NAME, buf_view(&floors)); /* in one group: neither is durable without the other */
+    l->list_serial = made ? log_gather_own(l, LIST_NAME, buf_view(&list)) : 0;
+    if (l->list_serial)
+        log_flush(&l->head);
     else
         upkeep_listed(&l->upkeep, false);
     buf_close(&list);
@@ -89,6 +80,9 @@ void log_keep_up(struct log *l)
     doubt_step(&l->doubt, &l->table, BURIAL_SLICE);
     more |= upkeep_step(&l->upkeep);
     heal(l);
+    log_look_for_states(l);
+    if (log_renew_states(l))
+        log_flush(&l->head);
     if (l->doubt.changed && !l->failed)
         log_flush(&l->head); /* of what is in doubt */
     if (!l->failed && l->list_serial == 0 && upkeep_wants_list(&l->upkeep))

@@ -134,6 +134,7 @@ void log_retire(struct log *l, struct segment *fresh)
     old->first |= old->published > old->end; /* what was visible and not synced must be written again */
     segments_add(&l->segments, fresh);       /* hand_over, or heal, has made room */
     l->segments.active = fresh;
+    log_owe_states(l);
 }
 
 static void report_cut(const struct log *l, int error)
@@ -163,6 +164,8 @@ static void finish(struct log *l, const struct commit_job *job)
         log_active(l)->published = log_active(l)->end;
     }
     l->out = NULL;
+    log_look_for_states(l);
+    l->flushed |= log_renew_states(l);
 }
 
 /* A second of interval mode could not be synced: the segment has ended, and nobody may write for a long time. */

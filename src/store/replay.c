@@ -4,10 +4,12 @@
  *                             ^                        |                     (replay_segment.c)
  *                             '-- start over, without -+-- it does not fit --'
  *
- * A start must not believe less than was acknowledged. So before the directory is taken: every segment that the newest list names
- * is there, as long as the list says, and all that were made since; each is as long as the one after it demands; a damaged
- * record of the node's own state has a successor. Whatever fails is refused with a sentence that names the file and the remedy.
- * Of files whose making a crash cut short nothing is known to anybody: they go.
+ * A start must not believe less than was acknowledged. So it looks whether every segment is there that the newest list names, as
+ * long as the list says, and all that were made since; whether each is as long as the one after it demands, and has a header
+ * that can be believed; and whether a damaged record of the node's own state has a successor. What is missing may have been of
+ * any slot: all are in doubt, which the owner makes good from others (core/repair_recover.c). Of the node's own state nothing is
+ * missing unless the last segments are (log_states.c); where it may be, the node casts no vote (core/node.c), and does not start
+ * without knowing who it is (rt/loss.c). Of files whose making a crash cut short nothing is known to anybody: they go.
  *
  * A snapshot is never more than a short cut: when it is damaged, names what the log has not got, or damage turns up behind it,
  * all that was read is forgotten, and the log is read from its beginning. */
@@ -41,6 +43,27 @@ int replay_refuse_io(struct replay *r, uint32_t number, const char *what, int ca
 {
     return replay_refuse(r, log_io_error(cause), "cannot %s %s/seg-%08u.log: %s", what, r->path, (unsigned)number,
                          strerror(cause));
+}
+
+int replay_refuse_unread(struct replay *r, uint32_t number, int cause)
+{
+    return replay_refuse(r, log_io_error(cause),
+                         "cannot read %s/seg-%08u.log: %s; where it cannot be mended, move it away: what it held is then fetched "
+                         "from the other members",
+                         r->path, (unsigned)number, strerror(cause));
+}
+
+/* Tells the operator. */
+static void report(struct replay *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void report(struct replay *r, const char *format, ...)
+{
+    char sentence[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(sentence, sizeof sentence, format, args);
+    va_end(args);
+    if (r->report)
+        r->report(r->report_arg, sentence);
 }
 
 /* ---- The files ---- */
@@ -98,22 +121,31 @@ static struct segment *find(const struct replay *r, uint32_t number)
 
 static int open_segment(struct replay *r, uint32_t number)
 {
-    uint32_t format;
-    int error = segment_open(r->dir, number, &r->found[r->found_n], &format);
-    if (!error)
-        r->found_n++;
+    uint32_t says;
+    struct segment **place = &r->found[r->found_n];
+    int error = segment_open(r->dir, number, place, &says);
+    if (error == ERR_CORRUPT)
+        error = segment_open_wreck(r->dir, number, place);
     if (error == ERR_BAD_FORMAT)
         return replay_refuse(r, error,
                              "%s/seg-%08u.log has format version %u; this release knows version %u: run the one that wrote it",
-                             r->path, (unsigned)number, (unsigned)format, (unsigned)SEGMENT_FORMAT);
-    if (error == ERR_CORRUPT)
-        return replay_refuse(
-            r, error,
-            "%s/seg-%08u.log has no header of a log file: restore it from a backup, or move it away if it is not covey's",
-            r->path, (unsigned)number);
+                             r->path, (unsigned)number, (unsigned)says, (unsigned)SEGMENT_FORMAT);
+    if (error == ERR_REFUSED)
+        return replay_refuse(r, error,
+                             "%s/seg-%08u.log is log file %u under another name: give it back the name seg-%08u.log, or move it "
+                             "away; what it held is then fetched from the other members",
+                             r->path, (unsigned)number, (unsigned)says, (unsigned)says);
     if (error)
-        return replay_refuse_io(r, number, "open", errno);
+        return replay_refuse_unread(r, number, errno);
+    r->found_n++;
     return 0;
+}
+
+/* This number is used. */
+static void number_above(struct replay *r, uint32_t number)
+{
+    if (number >= r->segments->numbers.next)
+        r->segments->numbers.next = number + 1;
 }
 
 /* Opens the segments: all headers before any record, for they say where others end. */
@@ -131,7 +163,8 @@ static int open_all(struct replay *r, const uint32_t *number, uint32_t n)
             before->demanded = r->found[i]->before_end;
     }
     if (n > 0)
-        r->segments->numbers.next = number[n - 1] + 1;
+        number_above(r, number[n - 1]);
+    number_above(r, r->named); /* also when that snapshot is gone */
     return error;
 }
 
@@ -150,17 +183,15 @@ static void close_unplaced(struct replay *r)
 
 /* ---- What must be there ---- */
 
-static int refuse_missing(struct replay *r, uint32_t number)
+static void miss(struct replay *r, uint32_t number)
 {
-    return replay_refuse(
-        r, ERR_CORRUPT,
-        "%s/seg-%08u.log is missing: restore it from a backup, or, while the other members are well, move %s away "
-        "and start this node as a new one",
-        r->path, (unsigned)number, r->path);
+    if (r->missing++ == 0)
+        r->missing_first = number;
 }
 
-/* What the newest list names must be there, and all that was made since. */
-static int check_list(struct replay *r)
+/* What the newest list names must be there, and all that was made since, as far as it is known to have been: by one of a greater
+ * number, or by the snapshot. */
+static void check_list(struct replay *r)
 {
     struct slice list = {0};
     uint64_t serial;
@@ -168,46 +199,57 @@ static int check_list(struct replay *r)
     table_state(r->table, LIST_NAME, &list, &serial);
     for (uint32_t i = 0; segments_listed(list, i, &number, &end); i++) {
         struct segment *s = find(r, number);
-        int error = !s ? refuse_missing(r, number) : s->end < end ? replay_too_short(r, s) : 0;
-        if (error)
-            return error;
+        if (!s)
+            miss(r, number);
+        else if (s->end < end)
+            replay_too_short(r, s);
     }
     for (number = segments_list_next(list); number < r->segments->numbers.next; number++)
         if (!find(r, number))
-            return refuse_missing(r, number);
-    return 0;
+            miss(r, number);
+    number_above(r, segments_list_next(list) - 1); /* those of what is gone are used, too */
+    if (r->missing == 0)
+        return;
+    replay_doubt_all(r);
+    report(r, "%s/seg-%08u.log is missing%s: it may have held any record, so all is to be compared with the other owners",
+           r->path, (unsigned)r->missing_first, r->missing > 1 ? ", and so are others" : "");
 }
 
-/* A damaged state record must have a successor: the node's promises may not go back. */
-static int check_states(struct replay *r)
+/* A damaged state record is no loss where it has a successor. Else the state has gone back to an older record, or to none. */
+static void check_states(struct replay *r)
 {
-    static const struct damage_finding nothing = {0};
     struct slice left = buf_view(&r->lost_states), value;
+    size_t kept = 0;
     while (left.n > 0) {
         uint64_t serial = get_u64(left.p), held;
-        struct slice name = slice_of(left.p + 12, get_u32(left.p + 8));
-        left = slice_of(name.p + name.n, left.n - 12 - name.n);
+        struct slice item = slice_of(left.p, 12 + get_u32(left.p + 8)), name = slice_of(left.p + 12, item.n - 12);
+        left = slice_of(left.p + item.n, left.n - item.n);
         if (table_state(r->table, name, &value, &held) && held > serial)
             continue;
-        if (slice_eq(name, DAMAGE_NAME))
-            damage_mark(&r->damage, &nothing);
-        else
-            return replay_refuse(
-                r, ERR_CORRUPT,
-                "the newest record of this node's own state \"%.*s\" in %s is damaged: restore the directory from a "
-                "backup, or, while the other members are well, move it away and start this node as a new one",
-                (int)(name.n < 64 ? name.n : 64), (const char *)name.p, r->path);
+        memmove(r->lost_states.p + kept, item.p, item.n);
+        kept += item.n;
+        replay_doubt_all(r);
+        report(r,
+               "the newest record of this node's own state \"%.*s\" in %s is damaged: an older one counts, and all is to be "
+               "compared with the other owners",
+               (int)(name.n < 64 ? name.n : 64), (const char *)name.p, r->path);
     }
-    return 0;
+    r->lost_states.n = kept;
 }
 
-/* The segment that puts went to last: not always the one of the greatest number, for compaction makes some too. */
+/* The segment that puts went to last: not always the one of the greatest number, for compaction makes some too. NULL: none. A
+ * wreck may be it, and is taken to begin where puts had got to before it. */
 static struct segment *last_written(const struct replay *r)
 {
-    for (uint32_t i = r->found_n; i-- > 0;)
-        if (r->found[i]->base != SEGMENT_COPIES)
-            return r->found[i];
-    return NULL;
+    struct segment *last = NULL;
+    for (uint32_t i = 0; i < r->found_n; i++) {
+        struct segment *s = r->found[i];
+        if (s->wreck)
+            s->base = last ? segment_next_base(last) : 0;
+        if (s->base != SEGMENT_COPIES)
+            last = s;
+    }
+    return last;
 }
 
 /* ---- The records ---- */
@@ -229,6 +271,20 @@ static int place_segments(struct replay *r)
     return 0;
 }
 
+/* Makes a segment that follows none. */
+static int make_active(struct replay *r)
+{
+    struct segment *s;
+    int error = segments_reserve(r->segments) ? 0 : ERR_NO_MEMORY;
+    if (!error)
+        error = segments_create(&r->segments->numbers, r->dir, NULL, 0, r->io, &s);
+    if (error)
+        return replay_refuse_io(r, r->segments->numbers.next, "create", errno);
+    segments_add(r->segments, s);
+    r->segments->active = s;
+    return 0;
+}
+
 static int replay_all(struct replay *r)
 {
     uint8_t *room = malloc(REPLAY_WINDOW);
@@ -238,29 +294,15 @@ static int replay_all(struct replay *r)
         r->found[i]->ended = true;
     }
     free(room);
-    if (!error)
-        error = check_states(r);
-    if (!error)
-        error = check_list(r);
-    if (!error) {
-        r->segments->active = last_written(r);
-        if (!r->segments->active)
-            return replay_refuse(r, ERR_CORRUPT, "%s holds no log file but copies: restore it from a backup", r->path);
-        r->segments->active->ended = r->segments->active->aside; /* nothing is added to a damaged one */
-    }
-    return error;
-}
-
-static int make_first(struct replay *r)
-{
-    struct segment *s;
-    int error = segments_reserve(r->segments) ? 0 : ERR_NO_MEMORY;
-    if (!error)
-        error = segments_create(&r->segments->numbers, r->dir, NULL, 0, r->io, &s);
     if (error)
-        return replay_refuse_io(r, 1, "create", errno);
-    segments_add(r->segments, s);
-    r->segments->active = s;
+        return error;
+    check_states(r);
+    check_list(r);
+    struct segment *active = last_written(r);
+    if (!active)
+        return make_active(r);     /* all that puts went to are missing, and there are copies alone */
+    active->ended = active->aside; /* nothing is added to a damaged one */
+    r->segments->active = active;
     return 0;
 }
 
@@ -274,6 +316,8 @@ static int use_snapshot(struct replay *r)
     if (error == ERR_NO_MEMORY)
         return replay_refuse(r, error, "out of memory while reading the snapshot in %s", r->path);
     r->snapshot_bytes = error ? 0 : l.bytes;
+    r->named = error ? 0 : l.greatest;
+    number_above(r, r->named);
     return error;
 }
 
@@ -298,7 +342,7 @@ static int attempt(struct replay *r, const uint32_t *number, uint32_t n, bool wi
     if (!error && n > 0)
         error = replay_all(r);
     else if (!error)
-        error = make_first(r);
+        error = make_active(r);
     if (!error && with_snapshot && !snapshot_holds(r))
         error = ERR_NOT_FOUND;
     close_unplaced(r);
@@ -312,12 +356,12 @@ static int start_over(struct replay *r)
     segments_close(r->segments);
     segments_init(r->segments);
     table_close(r->table);
-    r->damaged = 0;
+    r->damaged = r->missing = 0;
     r->damage = (struct damage){0};
     r->lost_states.n = 0;
     r->snapshot_bytes = 0;
-    if (used && r->report)
-        r->report(r->report_arg, "the index's snapshot does not fit the log: the whole log is read");
+    if (used)
+        report(r, "the index's snapshot does not fit the log: the whole log is read");
     if (snapshot_remove(r->dir, r->io) != 0)
         return replay_refuse(r, ERR_IO, "cannot remove the old snapshot in %s: %s", r->path, strerror(errno));
     return table_init(r->table, r->seed) ? replay_refuse(r, ERR_NO_MEMORY, "out of memory while opening %s", r->path) : 0;
@@ -329,8 +373,8 @@ int replay_run(struct replay *r)
     buf_init(&r->lost_states, LOST_STATES_MAX);
     int error = list_numbers(r, &number, &n);
     if (!error && n > SLOTS_MAX)
-        error = replay_refuse(r, ERR_CORRUPT, "%s holds %u log files; at most %u are possible", r->path, (unsigned)n,
-                              (unsigned)SLOTS_MAX);
+        error = replay_refuse(r, ERR_CORRUPT, "%s holds %u log files; at most %u are possible: move away what is not of one log",
+                              r->path, (unsigned)n, (unsigned)SLOTS_MAX);
     if (!error) {
         error = attempt(r, number, n, n > 0);
         if (error == ERR_NOT_FOUND) {
@@ -338,7 +382,6 @@ int replay_run(struct replay *r)
             error = error ? error : attempt(r, number, n, false);
         }
     }
-    buf_close(&r->lost_states);
     free(number);
     return error;
 }

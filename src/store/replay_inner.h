@@ -14,12 +14,18 @@ int replay_refuse(struct replay *r, int error, const char *format, ...) __attrib
 /* The same for a system call that failed: what it was to do to segment `number`, and its errno. */
 int replay_refuse_io(struct replay *r, uint32_t number, const char *what, int cause);
 
+/* The same where it cannot be read. */
+int replay_refuse_unread(struct replay *r, uint32_t number, int cause);
+
 /* ---- replay_segment.c ---- */
 
 /* Takes the records of a segment from s->end on. room: REPLAY_WINDOW bytes. 0, or an error with a sentence. */
 int replay_segment(struct replay *r, struct segment *s, uint8_t *room);
 
-/* A segment ends before it was said to: refused, or passed over with all slots in doubt. */
-int replay_too_short(struct replay *r, struct segment *s);
+/* Something is lost that may have been of any slot. */
+void replay_doubt_all(struct replay *r);
+
+/* A segment ends before it was said to: all slots are in doubt. */
+void replay_too_short(struct replay *r, struct segment *s);
 
 #endif

@@ -5,10 +5,14 @@
  *
  *     nothing but zeros ----> the end
  *     no such mark ---------> a torn tail, never acknowledged: it is cut
- *     a mark ---------------> damage: refused, or (set_aside) passed over with its slot in doubt, and on from there
+ *     a mark ---------------> damage: passed over with its slot in doubt, and on from there
  *
  * A damaged record whose key can be believed puts its slot in doubt, any other all slots; a damaged state is noted for the end of
  * the replay, when it is known whether a later one of its name is there.
+ *
+ * A file without a header that can be believed is a wreck: no mark can be told for its own, nor where it has to end. All slots are
+ * in doubt, so whatever is a record in it may be taken (what was never acknowledged too: its outcome is unknown), and nothing of
+ * it is cut, for the operator may want to look at it.
  *
  * In the end the file is cut behind its last record and synced: what was read is about to be visible, and must not be less
  * durable than what is acknowledged next. */
@@ -86,7 +90,7 @@ static int scan(struct replay *r, struct segment *s, struct window *w)
         if (n == ERR_INCOMPLETE && !w->last) {
             int cause = window_move(w, r->io, s->end);
             if (cause)
-                return replay_refuse_io(r, s->number, "read", -cause);
+                return replay_refuse_unread(r, s->number, -cause);
             continue;
         }
         if (n < 0)
@@ -139,15 +143,6 @@ static int look_behind(struct replay *r, const struct segment *s, struct window 
     return cause;
 }
 
-static int refuse_damaged(struct replay *r, const struct segment *s, const char *what)
-{
-    return replay_refuse(
-        r, ERR_CORRUPT,
-        "%s/seg-%08u.log is damaged at offset %u (%s): restore that file from a backup, or, while the other members "
-        "are well, move %s away and start this node as a new one",
-        r->path, (unsigned)s->number, (unsigned)s->end, what, r->path);
-}
-
 static void report(struct replay *r, const struct segment *s, const char *format, ...)
 {
     char what[SENTENCE / 2], sentence[SENTENCE];
@@ -161,15 +156,20 @@ static void report(struct replay *r, const struct segment *s, const char *format
         r->report(r->report_arg, sentence);
 }
 
-int replay_too_short(struct replay *r, struct segment *s)
+void replay_doubt_all(struct replay *r)
 {
     static const struct damage_finding nothing = {0};
-    if (!r->set_aside)
-        return refuse_damaged(r, s, "the file ends too early");
-    report(r, s, "the end is missing, which may have been of any slot,");
     r->damaged++;
     damage_mark(&r->damage, &nothing);
-    return 0;
+}
+
+void replay_too_short(struct replay *r, struct segment *s)
+{
+    if (s->wreck)
+        return;
+    report(r, s, "the end is missing, which may have been of any slot: all is to be compared with the other owners,");
+    s->first = s->aside = s->doubted = true;
+    replay_doubt_all(r);
 }
 
 /* ---- Damage ---- */
@@ -187,6 +187,15 @@ static int note_state(struct replay *r, const struct damage_finding *f)
     return error ? error : buf_slice(&r->lost_states, f->name);
 }
 
+/* How far it is from the bad record at the start of the window to the next whole one, or as far as no whole one begins. */
+static uint32_t to_next(const struct window *w)
+{
+    size_t next = segment_resync(slice_of(w->p, w->n));
+    if (next == 0)
+        next = w->last ? w->n : w->n - RECORD_MAX; /* one that begins later may be cut off by the edge */
+    return (uint32_t)next;
+}
+
 /* Passes over the bad record at s->end and marks what it puts in doubt. *step: how far it is to the next. */
 static int pass_over(struct replay *r, struct segment *s, struct window *w, uint32_t *step)
 {
@@ -196,8 +205,7 @@ static int pass_over(struct replay *r, struct segment *s, struct window *w, uint
            f.size ? "set a damaged record of slot %u aside, to be fetched again from the other owners,"
                   : "set damage aside that may have been of any slot: all is to be compared with the other owners,",
            f.slot);
-    size_t next = f.size ? f.size : segment_resync(bytes);
-    *step = (uint32_t)(next ? next : w->n);
+    *step = f.size ? f.size : to_next(w);
     r->damaged++;
     s->first = s->aside = s->doubted = true;
     if (f.size && f.state)
@@ -214,7 +222,7 @@ static int open_window(struct replay *r, const struct segment *s, struct window 
     w->n = 0;
     w->at = s->end;
     int cause = window_move(w, r->io, s->end);
-    return cause ? replay_refuse_io(r, s->number, "read", -cause) : 0;
+    return cause ? replay_refuse_unread(r, s->number, -cause) : 0;
 }
 
 /* The records of a segment from s->end on, past damage where that is wanted. *tail: how it ends. */
@@ -227,11 +235,9 @@ static int scan_through(struct replay *r, struct segment *s, struct window *w, e
             return error;
         int cause = look_behind(r, s, w, tail);
         if (cause)
-            return replay_refuse_io(r, s->number, "read", -cause);
+            return replay_refuse_unread(r, s->number, -cause);
         if (*tail != TAIL_DAMAGED)
             return 0;
-        if (!r->set_aside)
-            return refuse_damaged(r, s, "a record fails its checksum, and it was synced before what follows was written");
         error = open_window(r, s, w); /* looking behind has moved it on */
         if (!error)
             error = pass_over(r, s, w, &step);
@@ -241,7 +247,29 @@ static int scan_through(struct replay *r, struct segment *s, struct window *w, e
     }
 }
 
-/* Cuts what lies behind the last record, and makes what was read durable, for it is about to be visible. */
+/* All that is a record in a wreck. It ends behind the last of them. */
+static int scan_wreck(struct replay *r, struct segment *s, struct window *w)
+{
+    uint32_t end = s->end;
+    for (;;) {
+        uint32_t from = s->end;
+        int error = scan(r, s, w);
+        if (error)
+            return error;
+        end = s->end > from ? s->end : end;
+        int cause = window_move(w, r->io, s->end);
+        if (cause)
+            return replay_refuse_unread(r, s->number, -cause);
+        uint32_t step = to_next(w);
+        if (w->last && step == w->n)
+            break;
+        s->end += step;
+    }
+    s->end = end;
+    return 0;
+}
+
+/* Cuts what lies behind the last record. */
 static int cut_tail(struct replay *r, struct segment *s, enum tail tail, uint32_t size)
 {
     if (tail == TAIL_TORN && s->demanded == 0) {
@@ -250,26 +278,46 @@ static int cut_tail(struct replay *r, struct segment *s, enum tail tail, uint32_
     }
     if (size > s->end && ftruncate(s->fd, s->end) != 0)
         return replay_refuse_io(r, s->number, "cut the torn tail of", errno);
-    return segment_sync(s, r->io, s->end) ? replay_refuse_io(r, s->number, "sync", errno) : 0;
+    return 0;
+}
+
+static int take_whole(struct replay *r, struct segment *s, struct window *w, uint32_t size)
+{
+    enum tail tail;
+    int error = scan_through(r, s, w, &tail);
+    if (error)
+        return error;
+    if (s->end < s->demanded)
+        replay_too_short(r, s);
+    return cut_tail(r, s, tail, size);
+}
+
+static int take_wreck(struct replay *r, struct segment *s, struct window *w)
+{
+    replay_doubt_all(r);
+    int error = scan_wreck(r, s, w);
+    if (!error)
+        report(r, s,
+               "the header is damaged, and so may be anything up to what could be read of it: all is to be compared with the "
+               "other owners,");
+    return error;
 }
 
 int replay_segment(struct replay *r, struct segment *s, uint8_t *room)
 {
     struct stat st;
-    enum tail tail;
     struct window w = {.p = room};
     if (fstat(s->fd, &st) != 0)
-        return replay_refuse_io(r, s->number, "read", errno);
+        return replay_refuse_unread(r, s->number, errno);
     if (st.st_size > UINT32_MAX)
-        return replay_refuse(r, ERR_CORRUPT, "%s/seg-%08u.log is larger than any log file: it is not one of ours", r->path,
+        return replay_refuse(r, ERR_CORRUPT,
+                             "%s/seg-%08u.log is larger than any log file: move it away, for it is not one of ours", r->path,
                              (unsigned)s->number);
     int error = open_window(r, s, &w);
     if (!error)
-        error = scan_through(r, s, &w, &tail);
-    if (!error && s->end < s->demanded)
-        error = replay_too_short(r, s);
-    if (!error)
-        error = cut_tail(r, s, tail, (uint32_t)st.st_size);
+        error = s->wreck ? take_wreck(r, s, &w) : take_whole(r, s, &w, (uint32_t)st.st_size);
+    if (!error && segment_sync(s, r->io, s->end) != 0) /* what was read is about to be visible */
+        error = replay_refuse_io(r, s->number, "sync", errno);
     s->published = s->end;
     return error;
 }

@@ -152,34 +152,63 @@ int segment_create(int dir, uint32_t number, const struct segment *before, uint6
     return ERR_NO_MEMORY;
 }
 
-int segment_header(const uint8_t header[SEGMENT_HEADER], uint32_t number, uint32_t *format)
+static bool sum_holds(const uint8_t header[SEGMENT_HEADER])
 {
-    if (memcmp(header, MAGIC, sizeof MAGIC) != 0)
-        return ERR_CORRUPT;
-    *format = get_u32(header + 8);
-    if (*format != SEGMENT_FORMAT)
-        return ERR_BAD_FORMAT; /* another version may keep its checksum elsewhere */
-    if (get_u64(header + 56) != hash_bytes(slice_of(header, 56)) || get_u32(header + 12) != number)
-        return ERR_CORRUPT;
-    return 0;
+    return get_u64(header + 56) == hash_bytes(slice_of(header, 56));
 }
 
-int segment_open(int dir, uint32_t number, struct segment **out, uint32_t *format)
+int segment_header(const uint8_t header[SEGMENT_HEADER], uint32_t number, uint32_t *says)
+{
+    uint8_t ours[SEGMENT_HEADER];
+    if (memcmp(header, MAGIC, sizeof MAGIC) != 0)
+        return ERR_CORRUPT;
+    memcpy(ours, header, sizeof ours);
+    put_u32(ours + 8, SEGMENT_FORMAT);
+    *says = get_u32(header + 8);
+    if (*says !=
+        SEGMENT_FORMAT) /* another version may keep its checksum elsewhere; where ours holds, the field alone is damaged */
+        return sum_holds(ours) ? ERR_CORRUPT : ERR_BAD_FORMAT;
+    *says = get_u32(header + 12);
+    return !sum_holds(header) ? ERR_CORRUPT : *says != number ? ERR_REFUSED : 0;
+}
+
+static int open_file(int dir, uint32_t number)
 {
     char name[SEGMENT_NAME];
-    uint8_t header[SEGMENT_HEADER];
     segment_name(number, name);
-    int fd = openat(dir, name, O_RDWR | O_CLOEXEC);
+    return openat(dir, name, O_RDWR | O_CLOEXEC);
+}
+
+/* Takes the descriptor. 0 or ERR_NO_MEMORY. */
+static int open_as(int fd, uint32_t number, const uint8_t header[SEGMENT_HEADER], struct segment **out)
+{
+    *out = segment_new(number, fd, header);
+    if (!*out)
+        close(fd);
+    return *out ? 0 : ERR_NO_MEMORY;
+}
+
+int segment_open(int dir, uint32_t number, struct segment **out, uint32_t *says)
+{
+    uint8_t header[SEGMENT_HEADER];
+    int fd = open_file(dir, number);
     if (fd < 0)
         return ERR_IO;
     ssize_t n = pread(fd, header, sizeof header, 0);
-    int error = n < 0 ? ERR_IO : n < SEGMENT_HEADER ? ERR_CORRUPT : segment_header(header, number, format);
-    if (!error) {
-        *out = segment_new(number, fd, header);
-        error = *out ? 0 : ERR_NO_MEMORY;
-    }
-    if (error)
-        close(fd);
+    int error = n < 0 ? ERR_IO : n < SEGMENT_HEADER ? ERR_CORRUPT : segment_header(header, number, says);
+    if (!error)
+        return open_as(fd, number, header, out);
+    close(fd);
+    return error;
+}
+
+int segment_open_wreck(int dir, uint32_t number, struct segment **out)
+{
+    static const uint8_t none[SEGMENT_HEADER];
+    int fd = open_file(dir, number);
+    int error = fd < 0 ? ERR_IO : open_as(fd, number, none, out);
+    if (!error)
+        (*out)->wreck = (*out)->first = (*out)->aside = (*out)->doubted = true;
     return error;
 }
 

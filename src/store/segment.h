@@ -41,10 +41,10 @@ struct segment {
     /* the loop's */
     uint16_t slot; /* its place in segments.h, and its name in the index */
     bool ended;    /* nothing is appended any more: sealed, or cut after a failure */
+    bool wreck;    /* its header is damaged: nothing says what it held, and all that is a record in it counts */
     bool first;    /* a victim of compaction at once, whatever its share */
     bool aside;    /* holds damage: when compacted it is renamed and not unlinked */
     bool doubted;  /* opening found that damage: what was there and no entry names is in doubt already */
-    bool shunned;  /* a state of the node that it holds cannot be read there any more: it stays until another is written */
     /* when it ended, and what the log had written by then; 0 where that was another process's */
     uint64_t ended_us, ended_written;
     enum segment_stage {
@@ -83,13 +83,16 @@ uint64_t segment_next_base(const struct segment *s);
 int segment_create(int dir, uint32_t number, const struct segment *before, uint64_t base, const struct log_io *io,
                    struct segment **out);
 
-/* Looks at a header: 0, ERR_CORRUPT (none, or not of that number), or ERR_BAD_FORMAT (*format, its version, is none that we
- * know). */
-int segment_header(const uint8_t header[SEGMENT_HEADER], uint32_t number, uint32_t *format);
+/* Looks at a header: 0; ERR_CORRUPT (damaged); ERR_REFUSED (whole, but of another segment, and *says is the number of that one);
+ * ERR_BAD_FORMAT (*says is its version, which is none that we know). */
+int segment_header(const uint8_t header[SEGMENT_HEADER], uint32_t number, uint32_t *says);
 
-/* Opens a file and reads its header; `end` is then the header's end. 0, ERR_IO, ERR_NO_MEMORY, ERR_CORRUPT (no header that can
- * be believed), or ERR_BAD_FORMAT (*format, its version, is none that we know). */
-int segment_open(int dir, uint32_t number, struct segment **out, uint32_t *format);
+/* Opens a file and reads its header; `end` is then the header's end. 0, ERR_IO, ERR_NO_MEMORY, or as segment_header: ERR_CORRUPT
+ * also of a file that is too short for one. */
+int segment_open(int dir, uint32_t number, struct segment **out, uint32_t *says);
+
+/* Opens a file whose header is damaged, as one that is to be carried out and set aside. 0, ERR_IO or ERR_NO_MEMORY. */
+int segment_open_wreck(int dir, uint32_t number, struct segment **out);
 
 /* Closes the file, if it is open, and frees the rest; zeros written ahead are cut off first. */
 void segment_close(struct segment *s);

@@ -16,6 +16,9 @@ enum { SLOTS_MAX = UINT16_MAX }; /* segments at once: 4 TiB of the default size 
 /* The name among the state records of the list of segments: what it lists must be there at the next start. */
 #define LIST_NAME SLICE("log.segments")
 
+/* The name of the last of the node's own records that a segment begins with (log_states.c). */
+#define STATES_NAME SLICE("log.states")
+
 /* The next number. It is drawn and the file made under one lock, so that numbers have no gaps though making a file may fail. */
 struct numbers {
     pthread_mutex_t lock;

@@ -69,7 +69,8 @@ struct snapshot_load {
     struct segments *segments; /* empty: those that the snapshot names get their slots */
     struct segment **found;    /* what is in the directory, by rising number */
     uint32_t found_n;
-    uint64_t bytes; /* out: of the snapshot */
+    uint64_t bytes;    /* out: of the snapshot */
+    uint32_t greatest; /* out: the greatest number of a segment that it names */
 };
 
 /* Takes the snapshot in, when there is a good one: then each segment's published, end and reach say where the log's tail

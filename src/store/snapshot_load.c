@@ -99,8 +99,9 @@ static int load_segment(struct snapshot_load *l, const uint8_t *p)
     struct stat st;
     uint32_t number = get_u32(p), slot = get_u32(p + 12), from = get_u32(p + 16), reach = get_u32(p + 20);
     struct segment *s = segments_numbered(l->found, l->found_n, number);
+    l->greatest = number > l->greatest ? number : l->greatest;
     if (!s)
-        return 0; /* compacted since */
+        return 0; /* compacted since, or lost: the list of segments tells (replay.c) */
     bool free_slot = slot >= l->segments->slot_n || !l->segments->slot[slot];
     if (s->id != get_u64(p + 4) || slot > SLOTS_MAX || !free_slot || from < SEGMENT_HEADER || reach < from)
         return ERR_CORRUPT;

@@ -29,7 +29,7 @@ const struct state *state_merge(struct state **list, struct state *fresh)
     while (*place && !slice_eq(state_name(*place), state_name(fresh)))
         place = &(*place)->next;
     struct state *old = *place;
-    if (old && version_cmp(&fresh->version, &old->version) <= 0) {
+    if (old && version_cmp(&fresh->version, &old->version) < 0) {
         free(fresh);
         return old;
     }

@@ -23,7 +23,8 @@ struct state *state_new(const struct record *r);
 /* The state of a name, NULL when there is none. */
 struct state *state_find(struct state *list, struct slice name);
 
-/* Links a copy in and takes it: it replaces a lesser one of its name, or is freed. Returns which of the two is held now. */
+/* Links a copy in and takes it: it replaces a lesser one of its name, or the same that stands elsewhere, or is freed. Returns
+ * which of the two is held now. */
 const struct state *state_merge(struct state **list, struct state *fresh);
 
 void state_free_all(struct state **list);

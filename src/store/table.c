@@ -187,14 +187,14 @@ struct version table_merge_state(struct table *t, struct state *fresh)
     const struct state *held = state_find(t->states, state_name(fresh));
     uint64_t bytes = tally_weight(fresh->name_n, fresh->value_n);
     tally_written(&t->tallies, fresh->segment, bytes, RECORD_STATE);
-    if (!held || version_cmp(&fresh->version, &held->version) > 0) {
+    if (!held || version_cmp(&fresh->version, &held->version) >= 0) {
         if (held)
             tally_dead(&t->tallies, held->segment, tally_weight(held->name_n, held->value_n));
         tally_live(&t->tallies, fresh->segment, bytes);
     }
     const struct state *merged = state_merge(&t->states, fresh);
     erase_state(t, merged);
-    if (flush)
+    if (flush && merged->version.stamp > t->flushed)
         table_merge_flush(t, merged->version.stamp);
     return merged->version;
 }

@@ -125,8 +125,8 @@ int table_replay(struct table *t, const struct record_view *v, uint16_t segment,
 /* All that was on the device is replayed. */
 void table_opened(struct table *t);
 
-/* A put of the store's own: no answer comes out for it. Else as table_put. */
-void table_put_own(struct group *g, const struct record *r);
+/* A put of the store's own: no answer comes out for it. 0, ERR_BUSY, ERR_TOO_BIG or ERR_NO_MEMORY. */
+int table_put_own(struct group *g, const struct record *r);
 
 /* ---- Places (table_place.c; for compaction). n is INDEX_FETCH at most. ---- */
 
@@ -135,7 +135,8 @@ void table_put_own(struct group *g, const struct record *r);
  * something about other records, which none replaces. */
 enum standing { STANDING_DEAD, STANDING_LIVE, STANDING_ERASED, STANDING_EXPIRY, STANDING_PINNED };
 
-/* The standing of n records, INDEX_FETCH at most, and for records of the ring that are live or such an expiry what is held. */
+/* The standing of n records, INDEX_FETCH at most, and for records of the ring that are live or such an expiry what is held. The
+ * node's own state is dead: it stands in no segment that is compacted. */
 void table_standing(const struct table *t, const struct record_view *v, const struct place *at, unsigned n, enum standing *out,
                     struct index_item *held);
 
@@ -145,8 +146,8 @@ bool table_holds(const struct table *t, struct slice key, const struct version *
 /* The records have been copied: those that are still live at `from` are now at `to`. */
 void table_move(struct table *t, const struct record_view *v, const struct place *from, const struct place *to, unsigned n);
 
-/* Whether the newest record of a state stands in [from, to) of a segment. */
-bool table_state_stands(const struct table *t, const struct place *from, uint32_t to);
+/* Whether the newest record of a state stands in a segment. */
+bool table_state_stands(const struct table *t, uint16_t segment);
 
 /* The entries whose places are lost, as `lost` says of each, are as if nothing had been put there: in a slice of the arc
  * t->walk.arc, of so many buckets at most, from t->walk.bucket on, which goes on as index_visit's does. Returns how many it

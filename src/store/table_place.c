@@ -8,12 +8,6 @@ static bool stands_at(const struct place *at, uint16_t segment, uint32_t offset)
     return at->segment == segment && at->offset == offset;
 }
 
-static enum standing standing_state(const struct table *t, struct slice name, const struct place *at)
-{
-    const struct state *held = state_find(t->states, name);
-    return held && stands_at(at, held->segment, held->offset) ? STANDING_LIVE : STANDING_DEAD;
-}
-
 /* Whether the record is the expiry that the held value has, or had when it lapsed. */
 static bool is_expiry_of(const struct record *r, const struct index_item *held)
 {
@@ -54,24 +48,13 @@ void table_standing(const struct table *t, const struct record_view *v, const st
     struct index_key k[INDEX_FETCH];
     fetch_views(t, v, n, k);
     for (unsigned i = 0; i < n; i++)
-        out[i] = v[i].record.kind == RECORD_STATE ? standing_state(t, v[i].record.key, &at[i])
-                                                  : standing_ring(t, &v[i], &k[i], &at[i], &held[i]);
+        out[i] = v[i].record.kind == RECORD_STATE ? STANDING_DEAD : standing_ring(t, &v[i], &k[i], &at[i], &held[i]);
 }
 
 static void moved(struct table *t, uint64_t bytes, const struct place *from, const struct place *to)
 {
     tally_dead(&t->tallies, from->segment, bytes);
     tally_live(&t->tallies, to->segment, bytes);
-}
-
-static void move_state(struct table *t, struct slice name, const struct place *from, const struct place *to)
-{
-    struct state *held = state_find(t->states, name);
-    if (!held || !stands_at(from, held->segment, held->offset))
-        return;
-    moved(t, tally_weight(held->name_n, held->value_n), from, to);
-    held->segment = to->segment;
-    held->offset = to->offset;
 }
 
 static void move_ring(struct table *t, const struct index_key *k, const struct place *from, const struct place *to)
@@ -94,10 +77,7 @@ void table_move(struct table *t, const struct record_view *v, const struct place
     fetch_views(t, v, n, k);
     for (unsigned i = 0; i < n; i++) {
         tally_written(&t->tallies, to[i].segment, tally_weight(v[i].record.key.n, v[i].value_size), v[i].record.kind);
-        if (v[i].record.kind == RECORD_STATE)
-            move_state(t, v[i].record.key, &from[i], &to[i]);
-        else
-            move_ring(t, &k[i], &from[i], &to[i]);
+        move_ring(t, &k[i], &from[i], &to[i]);
     }
 }
 
@@ -137,10 +117,10 @@ uint32_t table_forget(struct table *t, uint32_t buckets, bool (*lost)(void *arg,
     return index_visit(&t->index, t->walk.arc, &t->walk.bucket, buckets, forget_one, &f);
 }
 
-bool table_state_stands(const struct table *t, const struct place *from, uint32_t to)
+bool table_state_stands(const struct table *t, uint16_t segment)
 {
     for (const struct state *s = t->states; s; s = s->next)
-        if (s->segment == from->segment && s->offset >= from->offset && s->offset < to)
+        if (s->segment == segment)
             return true;
     return false;
 }

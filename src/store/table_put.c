@@ -143,12 +143,14 @@ void table_put(struct table *t, struct group *g, uint64_t token, const struct re
         table_answer_put(t, token, error, NULL);
 }
 
-void table_put_own(struct group *g, const struct record *r)
+int table_put_own(struct group *g, const struct record *r)
 {
     CHECK(r->kind == RECORD_STATE);
     struct pending p = {.own = true, .state = state_new(r)};
-    if (p.state && group_add(g, &p, r) != 0)
+    int error = p.state ? group_add(g, &p, r) : ERR_NO_MEMORY;
+    if (error)
         free(p.state);
+    return error;
 }
 
 /* ---- Settling ---- */
@@ -276,10 +278,11 @@ static void publish_state(struct table *t, struct pending *p, uint16_t segment, 
     p->state->offset = p->item.offset + base;
     held = table_merge_state(t, p->state);
     p->state = NULL;
+    if (p->own)
+        return;
     if (flush && t->index.greatest <= put.stamp)
         burial_covers_all(t);
-    if (!p->own)
-        table_answer_put(t, p->token, version_cmp(&put, &held) < 0 ? ERR_SUPERSEDED : 0, &held);
+    table_answer_put(t, p->token, version_cmp(&put, &held) < 0 ? ERR_SUPERSEDED : 0, &held);
 }
 
 /* Makes one put of a durable group visible. */
