@@ -58,11 +58,75 @@ static void a_layout_belongs_to_a_cluster(void **state)
     buf_close(&bytes);
 }
 
+/* A member of two, with its layout and these boots. */
+static void wake_member(struct node *n, struct slice boots, uint64_t serial)
+{
+    uint16_t owner[8] = {0, 1, 0, 1, 0, 1, 0, 1};
+    struct layout_member member[2] = {{.id = 1, .disk = 1, .since = 1, .weight = 100},
+                                      {.id = 2, .disk = 2, .since = 1, .weight = 100}};
+    struct layout l = {.epoch = 2, .generation = 9, .vnodes = 4, .n_wanted = 2, .n = 2, .w = 2, .r = 1, .member_n = 2};
+    struct cluster_id cluster = {{7}};
+    struct buf bytes;
+    l.member = member;
+    l.owner = owner;
+    buf_init(&bytes, 4096);
+    assert_int_equal(layout_encode(&bytes, &l), 0);
+    struct node_options o = {.id = 1, .boot = 2 + serial, .seed = 3, .name = SLICE("a")};
+    o.layout = (struct node_saved){buf_view(&bytes), 1};
+    o.cluster_saved = (struct node_saved){slice_of(cluster.b, sizeof cluster.b), 1};
+    o.boots = (struct node_saved){boots, serial};
+    assert_int_equal(node_init(n, &o, 1000), 0);
+    buf_close(&bytes);
+}
+
+/* The store says that slots may lack records, `every` a bit of eight each, and slot 0. The boots that the node puts in the same step, empty when it puts none. */
+static struct slice damage(struct node *n, uint8_t every)
+{
+    static struct out out;
+    uint8_t slots[SLOTS / 8];
+    memset(slots, every, sizeof slots);
+    slots[0] |= 1;
+    struct event ev = {.kind = EV_DAMAGED, .now_ms = 1000, .wall_ms = 1000000, .damaged = slice_of(slots, sizeof slots)};
+    out_clear(&out);
+    node_step(n, &ev, &out);
+    for (unsigned i = 0; i < out.n; i++)
+        if (out.action[i].kind == ACT_STORE_PUT && slice_eq(out.action[i].put.record.key, SLICE("boots")))
+            return out.action[i].put.record.value;
+    return slice_of(NULL, 0);
+}
+
+/* What may have been of any slot may have been a vote: the node casts none until it has fetched all, over restarts. A damaged record
+ * of the ring was none. */
+static void what_may_have_been_a_vote_is_remembered(void **state)
+{
+    (void)state;
+    static struct node n;
+    uint8_t bytes[4096];
+    wake_member(&n, slice_of(NULL, 0), 0);
+    damage(&n, 0);
+    assert_false(n.forgot);
+    assert_int_equal(n.repair.recovering_n, 1);
+    node_close(&n);
+    wake_member(&n, slice_of(NULL, 0), 0);
+    struct slice boots = damage(&n, 0xff);
+    assert_true(n.forgot && n.chain.forgot);
+    assert_int_equal(n.repair.recovering_n, 4);
+    assert_in_range(boots.n, 1, sizeof bytes);
+    memcpy(bytes, boots.p, boots.n);
+    boots.p = bytes;
+    node_close(&n);
+    wake_member(&n, boots, 1);
+    damage(&n, 0);
+    assert_true(n.forgot && n.chain.forgot);
+    node_close(&n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_state_that_nobody_writes_is_refused),
         cmocka_unit_test(a_layout_belongs_to_a_cluster),
+        cmocka_unit_test(what_may_have_been_a_vote_is_remembered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

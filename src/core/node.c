@@ -259,6 +259,25 @@ static void on_timer(struct node *n, struct out *out)
         try_seed(n, out);
 }
 
+static bool of_all_slots(struct slice slots)
+{
+    bool all = true;
+    for (size_t i = 0; i < slots.n; i++)
+        all = all && slots.p[i] == 0xff;
+    return all;
+}
+
+/* What may have been of any slot may have been of none: a vote, or another promise of this node's own. */
+static void on_damaged(struct node *n, struct slice slots)
+{
+    n->doubt_why = SLICE("the store may lack records: these vnodes are not read here until they are fetched from other owners");
+    repair_doubt(&n->repair, slots);
+    if (!of_all_slots(slots))
+        return;
+    n->forgot = true;
+    reach_damaged(&n->reach);
+}
+
 static void dispatch(struct node *n, const struct event *ev, struct out *out)
 {
     switch (ev->kind) {
@@ -302,9 +321,7 @@ static void dispatch(struct node *n, const struct event *ev, struct out *out)
         node_on_told(n, ev, out);
         break;
     case EV_DAMAGED:
-        n->doubt_why =
-            SLICE("the store may lack records: these vnodes are not read here until they are fetched from other owners");
-        repair_doubt(&n->repair, ev->damaged);
+        on_damaged(n, ev->damaged);
         break;
     }
 }

@@ -113,10 +113,10 @@ struct node {
     uint64_t disk;          /* the disk's nonce */
     bool recovering;        /* in some vnode, and said so */
     struct slice doubt_why; /* what the log will say of the next such */
-    bool forgot;            /* its log lost an end, or its disk is another one: so what it voted for may be lost too */
-    bool new_disk;          /* it is not the disk that this node was let in with, */
-    bool whole;             /* but what that one held is here; this is remembered, */
-    bool whole_unsaved;     /* or was not, because the disk failed */
+    bool forgot;        /* its log lost an end, or what nobody can name, or its disk is another one: its votes may be lost too */
+    bool new_disk;      /* it is not the disk that this node was let in with, */
+    bool whole;         /* but what that one held is here; this is remembered, */
+    bool whole_unsaved; /* or was not, because the disk failed */
     uint64_t whole_serial;
     struct buf members_bytes;                                                  /* of the last save; alive until it is made anew */
     char said_addr[ADDR_TEXT], said_cluster[ADDR_TEXT], said_claim[ADDR_TEXT]; /* texts of this step's traces */

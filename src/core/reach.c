@@ -238,6 +238,12 @@ static void settle(struct reach *r, const struct reach_mark *m)
     r->tried_ms = 0;
 }
 
+void reach_damaged(struct reach *r)
+{
+    r->unsaved |= !r->healing;
+    r->healing = true;
+}
+
 void reach_healed(struct reach *r)
 {
     r->unsaved |= r->healing;

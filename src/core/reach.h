@@ -97,6 +97,9 @@ static inline struct slice reach_kept(const struct reach *r)
  * here on, and all that this node holds must be doubted, durably, before it does anything else. */
 bool reach_told(struct reach *r, struct slice kept);
 
+/* The log lost records in a way that is seen here. Until reach_healed, over restarts too, votes may be among them. */
+void reach_damaged(struct reach *r);
+
 /* What was lost is here again. */
 void reach_healed(struct reach *r);
 
