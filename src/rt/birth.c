@@ -48,6 +48,14 @@ static bool has_state(struct store *store, struct slice name)
     return store_state(store, name, &value, &serial) && value.n > 0;
 }
 
+/* Also where an empty one was put above it: it was lost (loss.c). */
+static bool had_state(struct store *store, struct slice name)
+{
+    struct slice value;
+    uint64_t serial;
+    return store_state(store, name, &value, &serial);
+}
+
 /* Stores the identity and waits: nobody may meet a node that could be somebody else after a crash. */
 static int save(const struct birth *b, uint64_t serial, struct store *store)
 {
@@ -146,7 +154,8 @@ static void draw(struct birth *b)
 static int resume(struct birth *b, const struct settings *s, struct store *store, char *why, size_t why_n)
 {
     char id[ADDR_TEXT];
-    bool has_layout = has_state(store, SLICE("layout")), founder = !cluster_id_none(b->cluster);
+    bool has_layout = has_state(store, SLICE("layout")), lost = !has_layout && had_state(store, SLICE("layout"));
+    bool founder = !cluster_id_none(b->cluster) && !lost;
     b->found = !has_layout && founder;
     node_id_text(b->id, id);
     if (s->found && !b->found)
@@ -159,6 +168,12 @@ static int resume(struct birth *b, const struct settings *s, struct store *store
             why, why_n,
             "the data directory \"%.200s\" belongs to node %s, which began to found a cluster; leave --seed out to let it go "
             "on, or name an empty directory with --data to join another",
+            s->data_dir, id);
+    else if (lost && s->seed_n == 0)
+        snprintf(
+            why, why_n,
+            "the data directory \"%.200s\" belongs to node %s, whose record of its cluster's layout was damaged; give --seed "
+            "HOST:PORT of a member, which tells it",
             s->data_dir, id);
     else if (!founder && !has_layout && s->seed_n == 0)
         snprintf(why, why_n,

@@ -1,6 +1,7 @@
 /* world.c: how a world is opened and closed. See world.h; the turn is in turn.c.
  *
  * The ports are taken first and the disk is touched after: a start that fails for a port leaves no directory behind. */
+#include "rt/loss.h"
 #include "rt/power.h"
 #include "rt/world.h"
 
@@ -140,6 +141,7 @@ static int open_store(const struct opening *o)
         w->store = NULL;
     else if ((error = hints_log_open(&ho, &w->hints, o->why, o->why_n)))
         w->hints = NULL;
+    error = error ? error : loss_look(w->store, w->settings.data_dir, o->why, o->why_n);
     error = error ? error : birth_of(&w->birth, &w->settings, w->store, o->why, o->why_n);
     return error ? error : look_at_power(o);
 }
