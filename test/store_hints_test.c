@@ -8,6 +8,7 @@
 #include "store/hints_file.h"
 #include "store/hints_log.h"
 #include "store/hints_mem.h"
+#include "wire/bytes.h"
 
 enum { TARGET = 0xc1, OTHER = 0xc2, RESULTS = 64 };
 
@@ -69,6 +70,13 @@ static int tear_down(void **state)
         hints_close(f->hints);
     f->hints = NULL;
     return fixture_teardown(state); /* its fixture stands first */
+}
+
+static int system_in(const char *dir, const char *command)
+{
+    char line[256];
+    snprintf(line, sizeof line, "cd %s && %s", dir, command);
+    return system(line);
 }
 
 static void open_hints(struct hints_fixture *f)
@@ -319,6 +327,48 @@ static void test_a_file_without_a_header_goes(void **state)
     keep(f, 1, 2);
 }
 
+/* A flipped bit in any field of it: it is no reason not to start. */
+static void test_a_file_with_a_rotten_header_goes(void **state)
+{
+    struct hints_fixture *f = *state;
+    for (off_t at = 0; at < HINTS_HEADER; at += 4) {
+        uint8_t byte;
+        open_hints(f);
+        keep(f, 0, 1);
+        hints_close(f->hints);
+        f->hints = NULL;
+        int fd = open_file(f, 1);
+        assert_int_equal(pread(fd, &byte, 1, at), 1);
+        byte ^= 0x20;
+        assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+        close(fd);
+        open_hints(f);
+        assert_int_equal(files(f), 0);
+        assert_non_null(strstr(f->base.report, "is removed"));
+        hints_close(f->hints);
+        f->hints = NULL;
+    }
+}
+
+/* No file of hints is that large: it is refused, and without it the hints open. */
+static void test_a_file_that_cannot_be_read_says_what_to_do(void **state)
+{
+    struct hints_fixture *f = *state;
+    open_hints(f);
+    keep(f, 0, 1);
+    hints_close(f->hints);
+    f->hints = NULL;
+    int fd = open_file(f, 1);
+    assert_int_equal(ftruncate(fd, (off_t)1 << 30), 0);
+    close(fd);
+    assert_int_equal(hints_log_open(&f->options, &f->hints, f->base.why, sizeof f->base.why), ERR_TOO_BIG);
+    f->hints = NULL;
+    assert_non_null(strstr(f->base.why, "/hints cannot be read: move it away"));
+    assert_int_equal(system_in(f->base.root, "mv hints away"), 0);
+    open_hints(f);
+    keep(f, 1, 2);
+}
+
 static void test_a_later_format_is_refused(void **state)
 {
     struct hints_fixture *f = *state;
@@ -327,11 +377,18 @@ static void test_a_later_format_is_refused(void **state)
     hints_close(f->hints);
     f->hints = NULL;
     int fd = open_file(f, 1);
-    assert_int_equal(pwrite(fd, "\2", 1, 8), 1);
+    uint8_t header[HINTS_HEADER];
+    assert_int_equal(pread(fd, header, sizeof header, 0), sizeof header);
+    put_u32(header + 8, HINTS_FORMAT + 1);
+    put_u64(header + 24, hash_bytes(slice_of(header, 24)));
+    assert_int_equal(pwrite(fd, header, sizeof header, 0), sizeof header);
     close(fd);
     assert_int_equal(hints_log_open(&f->options, &f->hints, f->base.why, sizeof f->base.why), ERR_BAD_FORMAT);
     f->hints = NULL;
-    assert_non_null(strstr(f->base.why, "later release"));
+    assert_non_null(strstr(f->base.why, "later release: start that one, or move the file away"));
+    assert_int_equal(system_in(f->base.root, "mv hints/*.log ."), 0);
+    open_hints(f);
+    keep(f, 1, 2);
 }
 
 static void test_caps(void **state)
@@ -447,6 +504,8 @@ int main(void)
         TEST(test_a_torn_tail_is_cut),
         TEST(test_damage_costs_the_rest_of_the_file),
         TEST(test_a_file_without_a_header_goes),
+        TEST(test_a_file_with_a_rotten_header_goes),
+        TEST(test_a_file_that_cannot_be_read_says_what_to_do),
         TEST(test_a_later_format_is_refused),
         TEST(test_caps),
         TEST(test_a_failed_sync_keeps_nothing),

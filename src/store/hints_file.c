@@ -105,6 +105,20 @@ int hints_file_read(const struct hints_file *f, const struct log_io *io, uint32_
     return read_more(f, io, at, size - out->n, out);
 }
 
+/* 0; ERR_CORRUPT (damaged, or of another file); ERR_BAD_FORMAT. */
+static int look_at_header(const struct hints_file *f, uint8_t header[HINTS_HEADER])
+{
+    uint32_t format = get_u32(header + 8);
+    if (memcmp(header, MAGIC, sizeof MAGIC) != 0)
+        return ERR_CORRUPT;
+    put_u32(header + 8, HINTS_FORMAT);
+    bool sum_holds = get_u64(header + 24) == hash_bytes(slice_of(header, 24));
+    if (format !=
+        HINTS_FORMAT) /* another version may keep its checksum elsewhere; where ours holds, the field alone is damaged */
+        return sum_holds ? ERR_CORRUPT : ERR_BAD_FORMAT;
+    return sum_holds && get_u64(header + 16) == f->target && get_u32(header + 12) == f->number ? 0 : ERR_CORRUPT;
+}
+
 int hints_file_open(struct hints_file *f, int dir, const struct log_io *io)
 {
     char name[HINTS_FILE_NAME];
@@ -115,14 +129,8 @@ int hints_file_open(struct hints_file *f, int dir, const struct log_io *io)
         return ERR_IO;
     buf_init(&header, HINTS_HEADER);
     int error = read_more(f, io, 0, HINTS_HEADER, &header);
-    const uint8_t *p = header.p;
-    if (!error && (header.n < HINTS_HEADER || memcmp(p, MAGIC, sizeof MAGIC) != 0))
-        error = ERR_CORRUPT;
-    else if (!error && get_u32(p + 8) != HINTS_FORMAT)
-        error = ERR_BAD_FORMAT; /* another version may keep its checksum elsewhere */
-    else if (!error &&
-             (get_u64(p + 24) != hash_bytes(slice_of(p, 24)) || get_u64(p + 16) != f->target || get_u32(p + 12) != f->number))
-        error = ERR_CORRUPT;
+    if (!error)
+        error = header.n < HINTS_HEADER ? ERR_CORRUPT : look_at_header(f, header.p);
     buf_close(&header);
     if (error)
         close(f->fd);

@@ -477,7 +477,8 @@ int hints_log_open(const struct hints_log_options *options, struct hints **out, 
     l->helper.wake = options->wake;
     l->helper.wake_arg = options->wake_arg;
     hints_batch_init(&l->batch);
-    snprintf(why, why_n, "the hints in %s cannot be read", options->dir);
+    snprintf(why, why_n, "%s/hints cannot be read: move it away; anti-entropy will repair what the hints in it were for",
+             options->dir);
     struct hints_opening o = {.l = l, .why = why, .why_n = why_n};
     int error = hints_open_all(&o);
     if (error)

@@ -47,7 +47,10 @@ static int open_file(const struct hints_opening *o, const char *name, uint64_t t
         return unlinkat(l->dir, name, 0) == 0 ? 0 : log_io_error(errno);
     }
     if (error == ERR_BAD_FORMAT)
-        snprintf(o->why, o->why_n, "hints/%s was written by a later release; start that one", name);
+        snprintf(o->why, o->why_n,
+                 "hints/%s was written by a later release: start that one, or move the file away; anti-entropy will repair what "
+                 "the hints in it were for",
+                 name);
     if (scan.cut)
         report(l, name, "its end is torn or damaged, and cut", scan.cut);
     f->end = scan.end;
