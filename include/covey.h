@@ -86,6 +86,10 @@ void covey_close(struct covey *c);
 /* "0.1.0"; static. */
 const char *covey_version(void);
 
+/* What `git describe` called the sources: "3caa003", with "-dirty" when they were changed since; "" when they came without git.
+ * Static. */
+const char *covey_commit(void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -48,6 +48,12 @@ static int check(int argc, char **argv)
     return 2;
 }
 
+static void print_version(void)
+{
+    bool known = covey_commit()[0] != 0;
+    printf("covey %s, %s%s\n", covey_version(), known ? "commit " : "not built from a git checkout", covey_commit());
+}
+
 static int unknown(const char *word)
 {
     static const char *const words[] = {"start",  "check",   "backup", "restore", "demo",  "console", "help", "version",
@@ -78,7 +84,7 @@ int main(int argc, char **argv)
         return 0;
     }
     if (strcmp(word, "version") == 0 || strcmp(word, "--version") == 0) {
-        printf("covey %s\n", covey_version());
+        print_version();
         return 0;
     }
     return unknown(word);

@@ -51,8 +51,3 @@ void covey_close(struct covey *c)
     world_close(&c->world);
     free(c);
 }
-
-const char *covey_version(void)
-{
-    return "0.1.0";
-}

@@ -1,0 +1,13 @@
+/* version.c: which covey this is. A file of its own, so that another commit compiles nothing else anew. */
+#include "build/commit.h"
+#include "covey.h"
+
+const char *covey_version(void)
+{
+    return "0.1.0";
+}
+
+const char *covey_commit(void)
+{
+    return COVEY_COMMIT;
+}
