@@ -169,7 +169,7 @@ static const struct hint_info toy_hints[] = {{.target = 0xc1,
                                               .dropped = 1}};
 static struct layout_member toy_layout_member[] = {{.id = 0xa1}, {.id = 0xc1}};
 static uint16_t toy_layout_owner[] = {0, 1, 1, 0, 0, 1, 1, 0};
-static const uint64_t toy_synced_ms[] = {1500, UINT64_MAX, 0, 0};
+static const uint64_t toy_synced_ms[] = {1500, UINT64_MAX, 7, 3};
 static const struct layout toy_layout = {.epoch = 7,
                                          .vnodes = 4,
                                          .n_wanted = 3,

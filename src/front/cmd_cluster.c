@@ -132,44 +132,95 @@ static void answer_ring(struct reply *r, struct session_op *op, const struct res
         reply_array(r, 0);
 }
 
-/* Since when this node's records were known to be all owners': nothing where it is no owner, or does not know yet. */
-static void field_synced(struct reply *r, const uint64_t *synced_ms, uint32_t vnode)
+/* ---- The ring, arc by arc ----
+ *
+ * Neighbours with the same owners are one row: three members own every vnode, and a thousand equal lines tell nothing. Who of the
+ * owners is first alternates from vnode to vnode (RING counts the firsts, WHERE gives a key's order) and does not part a row; that
+ * this node has yet to compare some of them with the other owners does. */
+
+struct arc {
+    uint32_t first, last; /* vnodes */
+    bool synced;          /* this node knows since when its records of all of them are all owners' */
+    uint64_t synced_ms;   /* the longest ago of theirs; where synced */
+};
+
+static bool owned_by(const struct layout *l, uint32_t vnode, uint16_t member)
 {
-    if (synced_ms && synced_ms[vnode] != UINT64_MAX) {
-        reply_field_integer(r, "synced_ms", (int64_t)synced_ms[vnode]);
+    bool found = false;
+
+    for (unsigned i = 0; i < l->n; i++)
+        found |= l->owner[(size_t)vnode * l->n + i] == member;
+    return found;
+}
+
+static bool same_owners(const struct layout *l, uint32_t a, uint32_t b)
+{
+    bool same = true;
+
+    for (unsigned i = 0; i < l->n; i++)
+        same &= owned_by(l, a, l->owner[(size_t)b * l->n + i]);
+    return same;
+}
+
+/* Nothing is known where this node is no owner, or has not compared the vnode yet. */
+static bool is_synced(const struct result *result, uint32_t vnode)
+{
+    return result->members.synced_ms && result->members.synced_ms[vnode] != UINT64_MAX;
+}
+
+/* The arc that begins at a vnode. */
+static struct arc arc_at(const struct result *result, uint32_t vnode)
+{
+    const struct layout *l = result->members.layout;
+    const uint64_t *ago_ms = result->members.synced_ms;
+    struct arc a = {vnode, vnode, is_synced(result, vnode), 0};
+
+    for (uint32_t v = vnode; v < l->vnodes && same_owners(l, vnode, v) && is_synced(result, v) == a.synced; v++) {
+        a.last = v;
+        if (a.synced && ago_ms[v] > a.synced_ms)
+            a.synced_ms = ago_ms[v];
+    }
+    return a;
+}
+
+/* Owners in the order of the members: by id. */
+static void reply_arc(struct reply *r, const struct result *result, const struct arc *a)
+{
+    const struct layout *l = result->members.layout;
+    uint32_t width = SLOTS / l->vnodes;
+
+    reply_map(r, 6);
+    reply_field_integer(r, "vnode", a->first);
+    reply_field_integer(r, "last_vnode", a->last);
+    reply_field_integer(r, "first_slot", a->first * width);
+    reply_field_integer(r, "last_slot", (a->last + 1) * width - 1);
+    reply_text(r, "owners");
+    reply_array(r, l->n);
+    for (uint16_t m = 0; m < l->member_n; m++) {
+        if (owned_by(l, a->first, m))
+            reply_bulk(r, name_of(result, l->member[m].id));
+    }
+    if (a->synced) {
+        reply_field_integer(r, "synced_ms", (int64_t)a->synced_ms);
         return;
     }
     reply_text(r, "synced_ms");
     reply_null(r);
 }
 
-static void reply_vnode(struct reply *r, const struct result *result, uint32_t vnode, const struct slice *name)
-{
-    const struct layout *l = result->members.layout;
-    uint32_t width = SLOTS / l->vnodes;
-
-    reply_map(r, 5);
-    reply_field_integer(r, "vnode", vnode);
-    reply_field_integer(r, "first_slot", vnode * width);
-    reply_field_integer(r, "last_slot", (vnode + 1) * width - 1);
-    reply_text(r, "owners");
-    reply_array(r, l->n);
-    for (unsigned i = 0; i < l->n; i++)
-        reply_bulk(r, name[l->owner[(size_t)vnode * l->n + i]]);
-    field_synced(r, result->members.synced_ms, vnode);
-}
-
 static void answer_vnodes(struct reply *r, struct session_op *op, const struct result *result)
 {
-    const struct layout *l = result->members.layout;
-    struct slice name[LAYOUT_MEMBERS_MAX];
+    uint32_t vnodes = result->members.layout ? result->members.layout->vnodes : 0, arc_n = 0;
+    struct arc a;
     (void)op;
 
-    reply_array(r, l ? l->vnodes : 0);
-    for (uint32_t i = 0; l && i < l->member_n; i++)
-        name[i] = name_of(result, l->member[i].id);
-    for (uint32_t v = 0; l && v < l->vnodes; v++)
-        reply_vnode(r, result, v, name);
+    for (uint32_t v = 0; v < vnodes; v = arc_at(result, v).last + 1)
+        arc_n++;
+    reply_array(r, arc_n);
+    for (uint32_t v = 0; v < vnodes; v = a.last + 1) {
+        a = arc_at(result, v);
+        reply_arc(r, result, &a);
+    }
 }
 
 void cmd_ring(struct session *s, const struct command *c)

@@ -108,7 +108,7 @@ const struct command command_table[] = {
     {"reset", NULL, 1, CONNECTION | COMMAND_NO_AUTH | COMMAND_ALONE, NO_KEYS, "connection", "",
      "Makes the connection as it was when it was new.", "0.1.0", cmd_reset},
     {"ring", NULL, -1, OWN, NO_KEYS, "cluster", "[VNODES]",
-     "The layout: each member's share of the ring; with VNODES each arc of slots and its owners.", "0.1.0", cmd_ring},
+     "The layout: each member's share of the ring; with VNODES each arc of slots with the same owners.", "0.1.0", cmd_ring},
     {"select", NULL, 2, CONNECTION, NO_KEYS, "connection", "index", "Chooses a database; there is one, 0.", "0.1.0", cmd_select},
     {"set", NULL, -3, COMMAND_WRITE, KEY, "string",
      "key value [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|KEEPTTL]",
