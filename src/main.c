@@ -2,13 +2,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "check_main.h"
+#include "console/answer.h"
 #include "console/console.h"
 #include "console/demo.h"
 #include "covey.h"
 #include "restore_main.h"
 #include "rt/options.h"
 #include "rt/start.h"
-#include "store/check.h"
 
 static const char usage[] =
     "covey: a masterless cluster that any Redis client can use\n\n"
@@ -28,41 +29,26 @@ static const char usage[] =
     "  covey start --name b --port 7410 --seed 127.0.0.1:7400\n"
     "  covey start --name c --port 7420 --seed 127.0.0.1:7400\n";
 
-static void say(void *arg, const char *line)
+static void print_version(bool json)
 {
-    fprintf(arg, "%s\n", line);
-}
-
-static int check(int argc, char **argv)
-{
-    if (argc == 2 && argv[1][0] != '-')
-        return (int)check_directory(argv[1], say, stdout);
-    if (argc == 2 && strcmp(argv[1], "--help") != 0)
-        fprintf(stderr, "covey: unknown flag \"%.60s\": check has none\n", argv[1]);
-    if (argc > 2)
-        fprintf(stderr, "covey: one directory at a time, not also \"%.200s\"\n", argv[2]);
-    fprintf(stderr, "usage: covey check DIR\n"
-                    "Reads all of a data directory that no node uses, or of a backup, and says what is damaged where. Exit "
-                    "status: 0 clean, 1 damage, "
-                    "2 it cannot be read.\n");
-    return 2;
-}
-
-static void print_version(void)
-{
+    if (json) {
+        printf("{\"version\":{\"covey\":\"%s\",\"commit\":\"%s\"}}\n", covey_version(), covey_commit());
+        return;
+    }
     bool known = covey_commit()[0] != 0;
     printf("covey %s, %s%s\n", covey_version(), known ? "commit " : "not built from a git checkout", covey_commit());
 }
 
-static int unknown(const char *word)
+static int unknown(const char *word, bool json)
 {
     static const char *const words[] = {"start",  "check",   "backup", "restore", "demo",  "console", "help", "version",
                                         "status", "members", "ring",   "hints",   "where", "get",     "set",  "del"};
     const char *near = options_nearest(word, words, sizeof words / sizeof words[0]);
     if (near)
-        fprintf(stderr, "covey: \"%.60s\" is no command; did you mean `covey %s`? (`covey help` lists all)\n", word, near);
+        answer_error(json, ANSWER_USAGE, "\"%.60s\" is no command; did you mean `covey %s`? (`covey help` lists all)", word,
+                     near);
     else
-        fprintf(stderr, "covey: \"%.60s\" is no command; `covey help` lists all\n", word);
+        answer_error(json, ANSWER_USAGE, "\"%.60s\" is no command; `covey help` lists all", word);
     return 1;
 }
 
@@ -74,7 +60,7 @@ int main(int argc, char **argv)
     if (strcmp(word, "demo") == 0)
         return demo_main(argc - 1, argv + 1);
     if (strcmp(word, "check") == 0)
-        return check(argc - 1, argv + 1);
+        return check_main(argc - 1, argv + 1);
     if (strcmp(word, "restore") == 0)
         return restore_main(argc - 1, argv + 1);
     if (strcmp(word, "console") == 0 || console_knows(word))
@@ -84,8 +70,8 @@ int main(int argc, char **argv)
         return 0;
     }
     if (strcmp(word, "version") == 0 || strcmp(word, "--version") == 0) {
-        print_version();
+        print_version(answer_wants_json(argc, argv));
         return 0;
     }
-    return unknown(word);
+    return unknown(word, answer_wants_json(argc, argv));
 }

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "console/answer.h"
 #include "console/loader.h"
 #include "console/screen.h"
 #include "store/restore.h"
@@ -32,15 +33,22 @@ struct restore {
     char **backup;
     unsigned backup_n;
     const char *into, *data;
-    bool overwrite, help;
+    bool overwrite, help, json;
     struct merged merged;
     struct loader loader;
     struct screen screen;
 };
 
-static int complain(const char *why)
+static int complain(const struct restore *r, const char *code, const char *why)
 {
-    fprintf(stderr, "covey: %s\n", why);
+    answer_error(r->json, code, "%s", why);
+    return 1;
+}
+
+/* Of a word of the command line. */
+static int wrong(const struct restore *r, const char *what, const char *word)
+{
+    answer_error(r->json, ANSWER_USAGE, "%s \"%.200s\" (`covey restore --help`)", what, word);
     return 1;
 }
 
@@ -51,33 +59,39 @@ static int parse(struct restore *r, int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         const char **value = strcmp(argv[i], "--into") == 0 ? &r->into : strcmp(argv[i], "--data") == 0 ? &r->data : NULL;
         if (value && i + 1 == argc)
-            return fprintf(stderr, "covey: a value is missing after %s\n", argv[i]), 1;
+            return wrong(r, "a value is missing after", argv[i]);
         if (value)
             *value = argv[++i];
         else if (strcmp(argv[i], "--overwrite") == 0)
             r->overwrite = true;
         else if (strcmp(argv[i], "--help") == 0)
             r->help = true;
+        else if (strcmp(argv[i], "--json") == 0)
+            continue;
         else if (argv[i][0] == '-')
-            return fprintf(stderr, "covey: unknown flag \"%.60s\" (`covey restore --help`)\n", argv[i]), 1;
+            return wrong(r, "unknown flag", argv[i]);
         else
             r->backup[r->backup_n++] = argv[i];
     }
     if (r->help)
         return 0;
     if (r->backup_n == 0)
-        return complain("name the backups to restore (`covey restore --help`)");
+        return complain(r, ANSWER_USAGE, "name the backups to restore (`covey restore --help`)");
     if (r->into && r->data)
-        return complain("--into and --data are two ways: a running cluster, or a new data directory; give one of them");
+        return complain(r, ANSWER_USAGE,
+                        "--into and --data are two ways: a running cluster, or a new data directory; give one of them");
     if (!r->into && !r->data)
-        return complain("say where to: either --into HOST:PORT, a running cluster, or --data DIR, a new data directory");
-    return r->overwrite && r->data ? complain("--overwrite is for --into: a used data directory is never restored over") : 0;
+        return complain(r, ANSWER_USAGE,
+                        "say where to: either --into HOST:PORT, a running cluster, or --data DIR, a new data directory");
+    return r->overwrite && r->data
+               ? complain(r, ANSWER_USAGE, "--overwrite is for --into: a used data directory is never restored over")
+               : 0;
 }
 
 /* HOST:PORT, the host perhaps in []. */
-static int parse_address(const char *text, char host[256], uint16_t *port)
+static int parse_address(const struct restore *r, char host[256], uint16_t *port)
 {
-    const char *colon = strrchr(text, ':');
+    const char *text = r->into, *colon = strrchr(text, ':');
     char *end = NULL;
     long n = colon ? strtol(colon + 1, &end, 10) : 0;
     size_t host_n = colon ? (size_t)(colon - text) : 0;
@@ -86,7 +100,7 @@ static int parse_address(const char *text, char host[256], uint16_t *port)
         host_n -= 2;
     }
     if (host_n == 0 || host_n > 255 || *end != 0 || n < 1 || n > 65535)
-        return fprintf(stderr, "covey: --into takes HOST:PORT of a node, not \"%.200s\"\n", text), 1;
+        return wrong(r, "--into takes HOST:PORT of a node, not", r->into);
     snprintf(host, 256, "%.*s", (int)host_n, text);
     *port = (uint16_t)n;
     return 0;
@@ -116,7 +130,26 @@ static int read_backups(struct restore *r)
     int error = merged_open(&r->merged, r->backup, r->backup_n);
     snprintf(words, sizeof words, "%s bytes", screen_count(r->merged.bytes, bytes));
     screen_done(&r->screen, error ? "refused" : words, error == 0);
-    return error ? complain(r->merged.why) : 0;
+    return error ? complain(r, ANSWER_FAILED, r->merged.why) : 0;
+}
+
+static int print_result(const struct restore *r, uint64_t keys)
+{
+    struct buf text;
+    buf_init(&text, 64 * 1024);
+    struct sink s = {&text, 0};
+    text_put(&s, r->into ? SLICE("{\"restore\":{\"into\":") : SLICE("{\"restore\":{\"data\":"));
+    json_put_string(&s, slice_str(r->into ? r->into : r->data));
+    text_put(&s, SLICE(",\"backups\":"));
+    text_put_integer(&s, r->backup_n);
+    text_put(&s, SLICE(",\"bytes\":"));
+    text_put_integer(&s, (int64_t)r->merged.bytes);
+    text_put(&s, SLICE(",\"keys\":"));
+    text_put_integer(&s, (int64_t)keys);
+    text_put(&s, SLICE("}}\n"));
+    int code = answer_json(&s);
+    buf_close(&text);
+    return code;
 }
 
 static int finish(struct restore *r, int error, uint64_t keys)
@@ -124,7 +157,7 @@ static int finish(struct restore *r, int error, uint64_t keys)
     char words[64], count[SCREEN_COUNT];
     snprintf(words, sizeof words, "%s keys", screen_count(keys, count));
     screen_done(&r->screen, words, error == 0);
-    return error != 0;
+    return error != 0 ? 1 : r->json ? print_result(r, keys) : 0;
 }
 
 /* ---- Where to ---- */
@@ -140,14 +173,13 @@ static int check_empty(struct restore *r)
 {
     uint64_t keys;
     if (loader_count(&r->loader, &keys) != 0)
-        return complain(r->loader.why);
+        return complain(r, ANSWER_FAILED, r->loader.why);
     if (keys == 0 || r->overwrite)
         return 0;
-    fprintf(stderr,
-            "covey: the cluster at %s holds %" PRIu64
-            " keys already: restore into an empty one, or give --overwrite to write over "
-            "those that the backups have too\n",
-            r->into, keys);
+    answer_error(r->json, ANSWER_FAILED,
+                 "the cluster at %s holds %" PRIu64 " keys already: restore into an empty one, or give --overwrite to write over "
+                 "those that the backups have too",
+                 r->into, keys);
     return 1;
 }
 
@@ -155,10 +187,10 @@ static int run_into(struct restore *r)
 {
     char host[256];
     uint16_t port;
-    if (parse_address(r->into, host, &port) != 0)
+    if (parse_address(r, host, &port) != 0)
         return 1;
     if (loader_open(&r->loader, host, port) != 0)
-        return complain(r->loader.why);
+        return complain(r, ANSWER_UNREACHABLE, r->loader.why);
     if (check_empty(r) != 0 || read_backups(r) != 0)
         return 1;
     screen_step(&r->screen, "keys written");
@@ -167,7 +199,7 @@ static int run_into(struct restore *r)
     if (!error)
         error = loader_finish(&r->loader);
     if (error)
-        complain(r->loader.why[0] ? r->loader.why : r->merged.why);
+        complain(r, ANSWER_FAILED, r->loader.why[0] ? r->loader.why : r->merged.why);
     return finish(r, error, r->loader.acknowledged);
 }
 
@@ -175,13 +207,13 @@ static int run_data(struct restore *r)
 {
     uint64_t keys = 0;
     if (restore_allowed(&r->merged, r->data) != 0)
-        return complain(r->merged.why);
+        return complain(r, ANSWER_FAILED, r->merged.why);
     if (read_backups(r) != 0)
         return 1;
     screen_step(&r->screen, "keys written");
     int error = restore_directory(&r->merged, r->data, &keys);
     if (error)
-        complain(r->merged.why);
+        complain(r, ANSWER_FAILED, r->merged.why);
     int code = finish(r, error, keys);
     if (!error)
         screen_note(&r->screen, "`covey start --data %s` founds a new cluster with them.", r->data);
@@ -192,11 +224,15 @@ int restore_main(int argc, char **argv)
 {
     struct restore *r = calloc(1, sizeof *r);
     char **backup = calloc((size_t)argc, sizeof *backup);
-    if (!r || !backup)
-        return complain("out of memory");
+    if (!r || !backup) {
+        answer_error(answer_wants_json(argc, argv), ANSWER_FAILED, "out of memory");
+        return 1;
+    }
     r->backup = backup;
+    r->json = answer_wants_json(argc, argv);
     client_init(&r->loader.client);
     screen_open(&r->screen);
+    r->screen.quiet = r->json;
     int code = parse(r, argc, argv);
     if (code == 0 && r->help)
         fputs(usage, stdout);

@@ -4,11 +4,14 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/error.h"
 #include "console/render.h"
 #include "console/text.h"
+#include "json_valid.h"
 
 /* What a reply looks like; the caller frees it. json: the name of the command, or NULL for text. */
 static char *rendered(struct slice bytes, const struct render *how, const char *json)
@@ -37,6 +40,7 @@ static void expect_json(struct slice bytes, const char *command, const char *wan
 {
     char *text = rendered(bytes, NULL, command);
     assert_string_equal(text, want);
+    assert_true(json_valid(text));
     free(text);
 }
 
@@ -65,7 +69,23 @@ static void test_narrow_table_loses_the_least(void **state)
     expect_text(TWO_MEMBERS, narrow,
                 "name   state  places  self  since\n"
                 "a      alive    1024  yes   3m12s\n"
-                "berta  dead        7  -      0.9s\n");
+                "berta  dead        7  -      0.9s\n"
+                "not shown: id\n");
+}
+
+/* Columns that go for want of room are named, within it; one that says nothing goes unnamed. */
+static void test_dropped_columns_are_named(void **state)
+{
+    (void)state;
+    struct render narrow = {.columns = 20};
+    expect_text(TWO_MEMBERS, narrow,
+                "name   state  places\n"
+                "a      alive    1024\n"
+                "berta  dead        7\n"
+                "not shown: id, self,\n"
+                "  since\n");
+    expect_text(SLICE("*1\r\n%3\r\n$4\r\nzone\r\n$0\r\n\r\n$2\r\nid\r\n$4\r\n0123\r\n$4\r\nname\r\n$1\r\na\r\n"),
+                (struct render){.columns = 6}, "name\na\nnot shown:\n  id\n");
 }
 
 static void test_colour_only_when_asked(void **state)
@@ -134,31 +154,82 @@ static void test_scalars_and_lists(void **state)
     expect_text(SLICE("$10\r\na:1\r\nb:2\r\n\r\n"), terminal, "a:1\nb:2\n");
 }
 
+/* Each of them: that it is JSON at all is said by a parser of its own (json_valid.h). */
 static void test_json_of_each_type(void **state)
 {
     (void)state;
-    expect_json(SLICE("$5\r\nParis\r\n"), "get", "\"Paris\"\n");
-    expect_json(SLICE("_\r\n"), "get", "null\n");
-    expect_json(SLICE(":-9223372036854775807\r\n"), "x", "-9223372036854775807\n");
-    expect_json(SLICE(",1.5\r\n"), "x", "1.5\n");
-    expect_json(SLICE(",inf\r\n"), "x", "\"inf\"\n");
-    expect_json(SLICE("*3\r\n#t\r\n#f\r\n*0\r\n"), "x", "[true,false,[]]\n");
-    expect_json(SLICE("%1\r\n:1\r\n%0\r\n"), "x", "{\"1\":{}}\n");
-    expect_json(SLICE("-ERR no \"such\"\r\n"), "x", "{\"error\":\"ERR no \\\"such\\\"\"}\n");
+    expect_json(SLICE("$5\r\nParis\r\n"), "get", "{\"get\":\"Paris\"}\n");
+    expect_json(SLICE("$2\r\n12\r\n"), "get", "{\"get\":\"12\"}\n"); /* a value is no number, whatever is in it */
+    expect_json(SLICE("_\r\n"), "get", "{\"get\":null}\n");
+    expect_json(SLICE("+OK\r\n"), "set", "{\"set\":\"OK\"}\n");
+    expect_json(SLICE(":-9223372036854775807\r\n"), "x", "{\"x\":-9223372036854775807}\n");
+    expect_json(SLICE("*3\r\n#t\r\n#f\r\n*0\r\n"), "x", "{\"x\":[true,false,[]]}\n");
+    expect_json(SLICE("%1\r\n:1\r\n%0\r\n"), "x", "{\"x\":{\"1\":{}}}\n");
+    expect_json(SLICE("*1\r\n%1\r\n$4\r\nname\r\n$1\r\na\r\n"), "members", "{\"members\":[{\"name\":\"a\"}]}\n");
+    expect_json(SLICE("*0\r\n"), "hints", "{\"hints\":[]}\n");
 }
 
-static void test_json_names_a_list_of_maps(void **state)
+static void test_json_numbers_are_numbers(void **state)
 {
     (void)state;
-    expect_json(SLICE("*1\r\n%1\r\n$4\r\nname\r\n$1\r\na\r\n"), "members", "{\"members\":[{\"name\":\"a\"}]}\n");
+    static const char *const yes[] = {"1.5", "-0", "0.25", "10", "-3e5", "1E-9", "2.5e+10", "123456789012345678901234567890"};
+    static const char *const no[] = {"inf", "-inf", "nan", "+1",   ".5",  "1.",  "007",
+                                     "-",   "1e",   "1e+", "0x10", "1 2", "--1", "1.5.2"};
+    char in[64], out[64];
+    for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++) {
+        snprintf(in, sizeof in, ",%s\r\n", yes[i]);
+        snprintf(out, sizeof out, "{\"x\":%s}\n", yes[i]);
+        expect_json(slice_str(in), "x", out);
+    }
+    for (size_t i = 0; i < sizeof no / sizeof no[0]; i++) {
+        snprintf(in, sizeof in, ",%s\r\n", no[i]);
+        snprintf(out, sizeof out, "{\"x\":\"%s\"}\n", no[i]);
+        expect_json(slice_str(in), "x", out);
+    }
+}
+
+static void test_json_errors_have_a_code(void **state)
+{
+    (void)state;
+    expect_json(SLICE("-ERR no \"such\"\r\n"), "x", "{\"error\":{\"code\":\"ERR\",\"message\":\"no \\\"such\\\"\"}}\n");
+    expect_json(SLICE("-NOQUORUM 1 of 2\r\n"), "get", "{\"error\":{\"code\":\"NOQUORUM\",\"message\":\"1 of 2\"}}\n");
+    expect_json(SLICE("-no capitals\r\n"), "x", "{\"error\":{\"code\":\"ERR\",\"message\":\"no capitals\"}}\n");
+    expect_json(SLICE("-ALONE\r\n"), "x", "{\"error\":{\"code\":\"ERR\",\"message\":\"ALONE\"}}\n");
+    expect_json(SLICE("*2\r\n:1\r\n-BUSY x\r\n"), "y", "{\"y\":[1,{\"error\":{\"code\":\"BUSY\",\"message\":\"x\"}}]}\n");
 }
 
 static void test_json_strings_are_unicode(void **state)
 {
     (void)state;
-    expect_json(SLICE("$8\r\n\"\\/\b\f\n\x01\x7f\r\n"), "x", "\"\\\"\\\\/\\b\\f\\n\\u0001\\u007f\"\n");
-    expect_json(SLICE("$6\r\n\xc3\xa9\xf0\x9f\xa6\x85\r\n"), "x", "\"\xc3\xa9\xf0\x9f\xa6\x85\"\n");
-    expect_json(SLICE("$4\r\na\xff\xc3z\r\n"), "x", "\"a\\ufffd\\ufffdz\"\n");
+    expect_json(SLICE("$8\r\n\"\\/\b\f\n\x01\x7f\r\n"), "x", "{\"x\":\"\\\"\\\\/\\b\\f\\n\\u0001\\u007f\"}\n");
+    expect_json(SLICE("$6\r\n\xc3\xa9\xf0\x9f\xa6\x85\r\n"), "x", "{\"x\":\"\xc3\xa9\xf0\x9f\xa6\x85\"}\n");
+    expect_json(SLICE("%1\r\n$1\r\n\xff\r\n:1\r\n"), "x", "{\"x\":{\"\\ufffd\":1}}\n"); /* a name can be nothing but a string */
+}
+
+/* No byte is lost: what is no text comes back from base64 as it was. */
+static void test_json_bytes_are_base64(void **state)
+{
+    (void)state;
+    expect_json(SLICE("$1\r\n\xff\r\n"), "get", "{\"get\":{\"base64\":\"/w==\"}}\n");
+    expect_json(SLICE("$4\r\na\xff\xc3z\r\n"), "get", "{\"get\":{\"base64\":\"Yf/Deg==\"}}\n");
+    expect_json(SLICE("*2\r\n$3\r\n\x00\xff\x10\r\n$1\r\na\r\n"), "mget", "{\"mget\":[{\"base64\":\"AP8Q\"},\"a\"]}\n");
+    enum { BYTES = 2000 }; /* more than one piece */
+    char in[BYTES + 16], *text;
+    const char *encoded, *end;
+    uint8_t back[BYTES];
+    size_t n = 0, head = (size_t)sprintf(in, "$%d\r\n", BYTES);
+    for (size_t i = 0; i < BYTES; i++)
+        in[head + i] = (char)(i * 7 + 128);
+    memcpy(in + head + BYTES, "\r\n", 2);
+    text = rendered(slice_of(in, head + BYTES + 2), NULL, "get");
+    assert_true(json_valid(text));
+    encoded = text + strlen("{\"get\":{\"base64\":\"");
+    assert_int_equal(
+        sodium_base642bin(back, sizeof back, encoded, strlen(encoded), NULL, &n, &end, sodium_base64_VARIANT_ORIGINAL), 0);
+    assert_string_equal(end, "\"}}\n");
+    assert_int_equal(n, BYTES);
+    assert_memory_equal(back, in + head, BYTES);
+    free(text);
 }
 
 static void test_utf8_takes_only_the_well_formed(void **state)
@@ -197,6 +268,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_array_of_maps_is_a_table),
         cmocka_unit_test(test_narrow_table_loses_the_least),
+        cmocka_unit_test(test_dropped_columns_are_named),
         cmocka_unit_test(test_colour_only_when_asked),
         cmocka_unit_test(test_empty_columns_are_left_out),
         cmocka_unit_test(test_rows_may_differ),
@@ -206,8 +278,10 @@ int main(void)
         cmocka_unit_test(test_strings_in_a_pipe_are_themselves),
         cmocka_unit_test(test_scalars_and_lists),
         cmocka_unit_test(test_json_of_each_type),
-        cmocka_unit_test(test_json_names_a_list_of_maps),
+        cmocka_unit_test(test_json_numbers_are_numbers),
+        cmocka_unit_test(test_json_errors_have_a_code),
         cmocka_unit_test(test_json_strings_are_unicode),
+        cmocka_unit_test(test_json_bytes_are_base64),
         cmocka_unit_test(test_utf8_takes_only_the_well_formed),
         cmocka_unit_test(test_a_full_buffer_is_reported),
     };

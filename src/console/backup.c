@@ -2,6 +2,7 @@
 #include "console/backup.h"
 
 #include "base/error.h"
+#include "console/answer.h"
 #include "console/screen.h"
 
 #include <limits.h>
@@ -41,7 +42,8 @@ static int follow(struct client *c, struct screen *s)
     return 0;
 }
 
-static int report(const struct client *c, struct screen *s, const char *path)
+/* The reply is the state in which the backup ended. */
+static int report(const struct client *c, struct screen *s, const char *path, bool json)
 {
     char words[128], files[SCREEN_COUNT], bytes[SCREEN_COUNT];
     struct slice why = text(c, "error");
@@ -49,25 +51,26 @@ static int report(const struct client *c, struct screen *s, const char *path)
     snprintf(words, sizeof words, "%s files, %s bytes", screen_count((uint64_t)client_number(c, "files"), files),
              screen_count((uint64_t)client_number(c, "bytes"), bytes));
     screen_done(s, done ? words : "failed", done);
-    if (done)
-        screen_note(s, "%s holds this node's share. Take one of every node, and copy them to other machines.", path);
+    if (!done)
+        answer_error(json, ANSWER_FAILED, "%.*s", (int)why.n, (const char *)why.p);
+    else if (json)
+        return answer_reply(&c->reply, SLICE("backup"), json, NULL);
     else
-        fprintf(stderr, "covey: %.*s\n", (int)why.n, (const char *)why.p);
+        screen_note(s, "%s holds this node's share. Take one of every node, and copy them to other machines.", path);
     return done ? 0 : 1;
 }
 
-static int watch(struct client *c, const char *path)
+static int watch(struct client *c, const char *path, bool json)
 {
     struct screen s;
     if (client_ask(c, (const char *const[]){"BACKUP", path, NULL}) != 0)
         return 2;
-    if (c->reply.v[0].type == RESP_ERROR) {
-        fprintf(stderr, "covey: %.*s\n", (int)c->reply.v[0].text.n, (const char *)c->reply.v[0].text.p);
-        return 1;
-    }
+    if (c->reply.v[0].type == RESP_ERROR)
+        return answer_reply(&c->reply, SLICE("backup"), json, &(struct render){.raw = true});
     screen_open(&s);
+    s.quiet = json;
     screen_step(&s, "backup, MiB");
-    return follow(c, &s) ? 2 : report(c, &s, path);
+    return follow(c, &s) ? 2 : report(c, &s, path, json);
 }
 
 int backup_watch(const struct shell_options *o, const char *path)
@@ -78,9 +81,9 @@ int backup_watch(const struct shell_options *o, const char *path)
         strcat(whole, "/");
     strncat(whole, path, PATH_MAX - 1);
     client_init(&c);
-    int code = client_open(&c, o->host, o->port) ? 2 : watch(&c, whole);
+    int code = client_open(&c, o->host, o->port) ? 2 : watch(&c, whole, o->json);
     if (code == 2)
-        fprintf(stderr, "covey: %s\n", c.why);
+        answer_error(o->json, ANSWER_UNREACHABLE, "%s", c.why);
     client_close(&c);
     return code;
 }

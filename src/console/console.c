@@ -1,6 +1,7 @@
 /* console.c: the command line of `covey console` and of the one-shots. */
 #include "console/console.h"
 
+#include "console/answer.h"
 #include "console/backup.h"
 #include "console/repair.h"
 #include "console/shell.h"
@@ -33,20 +34,20 @@ bool console_knows(const char *word)
     return command_find(slice_str(word), SLICE("")) != NULL;
 }
 
-static int usage_error(const char *what, const char *value)
+static int usage_error(const struct flags *f, const char *what, const char *value)
 {
-    fprintf(stderr, "covey: %s \"%s\"; flags are -h HOST, -p PORT, --json, --help; words after -- are taken as they are\n", what,
-            value);
+    answer_error(f->shell.json, ANSWER_USAGE,
+                 "%s \"%s\"; flags are -h HOST, -p PORT, --json, --help; words after -- are taken as they are", what, value);
     return 1;
 }
 
-static int parse_port(const char *text, uint16_t *port)
+static int parse_port(struct flags *f, const char *text)
 {
     char *end;
     long n = strtol(text, &end, 10);
     if (end == text || *end != '\0' || n < 1 || n > 65535)
-        return usage_error("-p takes a port from 1 to 65535, not", text);
-    *port = (uint16_t)n;
+        return usage_error(f, "-p takes a port from 1 to 65535, not", text);
+    f->shell.port = (uint16_t)n;
     return 0;
 }
 
@@ -63,18 +64,18 @@ static int parse_flags(struct flags *f, int argc, char **argv)
         } else if (strcmp(word, "--") == 0) {
             words_only = true;
         } else if (strcmp(word, "--json") == 0) {
-            f->shell.json = true;
+            continue; /* known before the first word was read */
         } else if (strcmp(word, "--watch") == 0 && f->arg_n > 0 && slice_eq(f->arg[0], SLICE("repair"))) {
             f->watch = true;
         } else if (strcmp(word, "--help") == 0) {
             f->help = true;
         } else if (!host && !port) {
-            return usage_error(strcmp(word, "--watch") == 0 ? "only repair has" : "unknown flag", word);
+            return usage_error(f, strcmp(word, "--watch") == 0 ? "only repair has" : "unknown flag", word);
         } else if (++i == argc) {
-            return usage_error("a value is missing after", word);
+            return usage_error(f, "a value is missing after", word);
         } else if (host) {
             f->shell.host = argv[i];
-        } else if (parse_port(argv[i], &f->shell.port) != 0) {
+        } else if (parse_port(f, argv[i]) != 0) {
             return 1;
         }
     }
@@ -100,7 +101,7 @@ static int run(struct flags *f)
         return print_help(f);
     bool console = slice_eq(f->arg[0], SLICE("console"));
     if (console && f->arg_n > 1)
-        return usage_error("console takes no words, yet there is", (const char *)f->arg[1].p);
+        return usage_error(f, "console takes no words, yet there is", (const char *)f->arg[1].p);
     if (console) {
         bool terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
         return terminal ? shell_interactive(&f->shell) : shell_script(&f->shell);
@@ -121,6 +122,7 @@ int console_main(int argc, char **argv)
     setlocale(LC_CTYPE, "");
     struct flags f = {.shell = {.host = "127.0.0.1", .port = CLIENT_PORT_DEFAULT, .stop = &stop}};
     bool console = argc > 0 && strcmp(argv[0], "console") == 0;
+    f.shell.json = answer_wants_json(argc, argv);
     f.arg = calloc((size_t)argc + 1, sizeof *f.arg);
     if (argc < 1 || f.arg == NULL)
         return 1;

@@ -50,9 +50,49 @@ int help_all(struct buf *out)
     return error;
 }
 
+/* What --json prints. A value has the fields that the text has, under the same names but for units: "since" is "since_ms". */
+static const char json_schema[] = "With --json a command prints one line, an object with one field:\n\n"
+                                  "  {\"COMMAND\": VALUE}  what it answered; COMMAND in lower case\n"
+                                  "  {\"error\": {\"code\": CODE, \"message\": TEXT}}\n"
+                                  "                      there is no answer. CODE is one of Redis's or covey's own\n"
+                                  "                      (ERR, NOQUORUM, UNKNOWN, BUSY, ...), or UNREACHABLE (no\n"
+                                  "                      node answered), USAGE (the command line is wrong: nobody\n"
+                                  "                      was asked), FAILED (it was tried, and did not work)\n\n"
+                                  "VALUE\n"
+                                  "  a number            integers; names ending in _ms: milliseconds, in _at:\n"
+                                  "                      seconds since 1970\n"
+                                  "  a string            UTF-8; keys and values too, also those that are digits\n"
+                                  "  {\"base64\": TEXT}    a string of bytes that are no UTF-8\n"
+                                  "  true, false, null   null: not there, not known\n"
+                                  "  [VALUE, ...]        lists, also of objects: the rows of a table\n"
+                                  "  {\"NAME\": VALUE, ...}\n"
+                                  "                      fields; later releases may add some, and change none\n\n"
+                                  "COMMAND\n"
+                                  "  get, set, del       a string or null; \"OK\"; how many existed. Any other command\n"
+                                  "                      of Redis: its reply\n"
+                                  "  status              {verdict, warning, code, ...}: what `status` shows, by the\n"
+                                  "                      same names; code is the exit status\n"
+                                  "  members, hints      [{id, name, state, ...}, ...]\n"
+                                  "  ring                {epoch, vnodes, slots, n, w, r, members: [...]}\n"
+                                  "  ring vnodes         [{vnode, last_vnode, first_slot, last_slot, owners: [NAME,\n"
+                                  "                      ...], synced_ms}, ...]\n"
+                                  "  where               {slot, vnode, owners: [{id, name, addr, state, holds, stamp,\n"
+                                  "                      writer, digest}, ...]}\n"
+                                  "  repair              {running, comparisons, done, unreachable, incomplete, sent,\n"
+                                  "                      received, bytes, messages}\n"
+                                  "  backup              {state, path, error, taken_at, files, files_done, bytes,\n"
+                                  "                      bytes_done}; `covey backup PATH` prints it when it is done\n"
+                                  "  restore             {into or data, backups, bytes, keys}\n"
+                                  "  check               {findings: [TEXT, ...], verdict, code}\n"
+                                  "  version             {covey, commit}\n";
+
 bool help_one(struct buf *out, struct slice name, struct slice sub)
 {
     const struct command *c = command_find(name, sub);
+    if (slice_eq(name, SLICE("json"))) {
+        buf_append(out, json_schema, sizeof json_schema - 1);
+        return true;
+    }
     if (c == NULL)
         return false;
     char usage[256];

@@ -1,6 +1,7 @@
 /* json.c: a RESP reply as JSON (RFC 8259). */
 #include "console/text.h"
 
+#include <sodium.h>
 #include <stdio.h>
 
 /* One character of a string: the bytes it took. */
@@ -26,7 +27,7 @@ static size_t put_character(struct sink *s, struct slice rest)
     return n;
 }
 
-static void put_string(struct sink *s, struct slice text)
+static void put_characters(struct sink *s, struct slice text)
 {
     text_put(s, SLICE("\""));
     size_t plain = 0; /* start of a run that needs no escape: most strings are one run */
@@ -43,16 +44,102 @@ static void put_string(struct sink *s, struct slice text)
     text_put(s, SLICE("\""));
 }
 
-/* A RESP double or big number is JSON's already, but for inf and nan, which JSON has not: strings then. */
+static bool is_utf8(struct slice text)
+{
+    size_t n = 1;
+    for (size_t i = 0; i < text.n && n > 0; i += n)
+        n = text_utf8(slice_of(text.p + i, text.n - i));
+    return n > 0;
+}
+
+static void put_base64(struct sink *s, struct slice bytes)
+{
+    enum { CHUNK = 768 }; /* whole groups of three bytes: padding is at the end alone */
+    char text[sodium_base64_ENCODED_LEN(CHUNK, sodium_base64_VARIANT_ORIGINAL)];
+    for (size_t i = 0; i < bytes.n; i += CHUNK) {
+        size_t n = bytes.n - i < CHUNK ? bytes.n - i : CHUNK;
+        text_put(s, slice_str(sodium_bin2base64(text, sizeof text, bytes.p + i, n, sodium_base64_VARIANT_ORIGINAL)));
+    }
+}
+
+void json_put_string(struct sink *s, struct slice text)
+{
+    if (is_utf8(text)) {
+        put_characters(s, text);
+        return;
+    }
+    text_put(s, SLICE("{\"base64\":\""));
+    put_base64(s, text);
+    text_put(s, SLICE("\"}"));
+}
+
+static const uint8_t *skip_digits(const uint8_t *p, const uint8_t *end)
+{
+    while (p < end && *p >= '0' && *p <= '9')
+        p++;
+    return p;
+}
+
+/* Whether JSON takes it for a number as it is: -1.5e+9 is one, but +1, .5, 1. and 007 are not. */
+static bool is_number(struct slice text)
+{
+    const uint8_t *p = text.p, *end = text.p + text.n;
+    p += p < end && *p == '-';
+    const uint8_t *digits = p;
+    p = skip_digits(p, end);
+    if (p == digits || (*digits == '0' && p - digits > 1))
+        return false;
+    if (p < end && *p == '.') {
+        digits = ++p;
+        p = skip_digits(p, end);
+        if (p == digits)
+            return false;
+    }
+    if (p < end && (*p == 'e' || *p == 'E')) {
+        p++;
+        p += p < end && (*p == '+' || *p == '-');
+        digits = p;
+        p = skip_digits(p, end);
+        if (p == digits)
+            return false;
+    }
+    return p == end;
+}
+
+/* A RESP double or big number is JSON's already, but for those that JSON has not, like inf and nan: strings then. */
 static void put_number(struct sink *s, struct slice text)
 {
-    bool digits = text.n > 0;
-    for (size_t i = 0; i < text.n && digits; i++)
-        digits = memchr("0123456789+-.eE", text.p[i], 15) != NULL;
-    if (digits)
+    if (is_number(text))
         text_put(s, text);
     else
-        put_string(s, text);
+        json_put_string(s, text);
+}
+
+/* "NOQUORUM 1 of 2 ...": the code of an error is its first word, when that is one of capitals. */
+static size_t code_bytes(struct slice text)
+{
+    size_t n = 0;
+    while (n < text.n && ((text.p[n] >= 'A' && text.p[n] <= 'Z') || text.p[n] == '_'))
+        n++;
+    return n < text.n && text.p[n] == ' ' ? n : 0;
+}
+
+void json_put_error(struct sink *s, struct slice code, struct slice message)
+{
+    text_put(s, SLICE("{\"code\":"));
+    json_put_string(s, code);
+    text_put(s, SLICE(",\"message\":"));
+    json_put_string(s, message);
+    text_put(s, SLICE("}"));
+}
+
+static void put_error(struct sink *s, struct slice text)
+{
+    size_t n = code_bytes(text);
+    if (n == 0)
+        json_put_error(s, SLICE("ERR"), text);
+    else
+        json_put_error(s, slice_of(text.p, n), slice_of(text.p + n + 1, text.n - n - 1));
 }
 
 static void put_value(struct sink *s, const struct resp_reply *r, uint32_t i);
@@ -70,10 +157,11 @@ static void put_list(struct sink *s, const struct resp_reply *r, uint32_t i)
     text_put(s, SLICE("]"));
 }
 
+/* A field's name is a string in JSON whatever its bytes are; covey's own are ASCII. */
 static void put_name(struct sink *s, const struct resp_value *v)
 {
     if (v->type != RESP_INTEGER) {
-        put_string(s, v->text);
+        put_characters(s, v->text);
         return;
     }
     text_put(s, SLICE("\""));
@@ -116,12 +204,12 @@ static void put_value(struct sink *s, const struct resp_reply *r, uint32_t i)
         break;
     case RESP_ERROR:
         text_put(s, SLICE("{\"error\":"));
-        put_string(s, v->text);
+        put_error(s, v->text);
         text_put(s, SLICE("}"));
         break;
     case RESP_SIMPLE:
     case RESP_BULK:
-        put_string(s, v->text);
+        json_put_string(s, v->text);
         break;
     case RESP_MAP:
         put_map(s, r, i);
@@ -137,14 +225,13 @@ static void put_value(struct sink *s, const struct resp_reply *r, uint32_t i)
 int render_json(struct buf *out, const struct resp_reply *reply, struct slice command)
 {
     struct sink s = {out, 0};
-    const struct resp_value *v = reply->v;
-    bool wrap = v[0].type == RESP_ARRAY && v[0].count > 0 && v[1].type == RESP_MAP;
-    if (wrap) {
+    bool failed = reply->v[0].type == RESP_ERROR; /* names itself */
+    if (!failed) {
         text_put(&s, SLICE("{"));
-        put_string(&s, command);
+        put_characters(&s, command);
         text_put(&s, SLICE(":"));
     }
     put_value(&s, reply, 0);
-    text_put(&s, wrap ? SLICE("}\n") : SLICE("\n"));
+    text_put(&s, failed ? SLICE("\n") : SLICE("}\n"));
     return s.error;
 }

@@ -2,6 +2,7 @@
 #include "console/repair.h"
 
 #include "base/error.h"
+#include "console/answer.h"
 #include "console/clock.h"
 #include "console/screen.h"
 
@@ -9,17 +10,17 @@
 
 enum { LOOK_MS = 100 };
 
-static int complain(const struct client *c)
+static int complain(const struct client *c, bool json)
 {
-    fprintf(stderr, "covey: %s\n", c->why);
+    answer_error(json, ANSWER_UNREACHABLE, "%s", c->why);
     return 2;
 }
 
-static bool refused(const struct client *c)
+static bool refused(const struct client *c, bool json)
 {
     if (c->reply.v[0].type != RESP_ERROR)
         return false;
-    fprintf(stderr, "%.*s\n", (int)c->reply.v[0].text.n, (const char *)c->reply.v[0].text.p);
+    answer_reply(&c->reply, SLICE("repair"), json, &(struct render){.raw = true});
     return true;
 }
 
@@ -38,7 +39,8 @@ static int follow(struct client *c, struct screen *s)
     return 0;
 }
 
-static int report(const struct client *c, struct screen *s, uint64_t began_ms)
+/* The reply is the state in which the comparisons ended. */
+static int report(const struct client *c, struct screen *s, uint64_t began_ms, bool json)
 {
     uint32_t done = (uint32_t)client_number(c, "done"), all = (uint32_t)client_number(c, "comparisons");
     int64_t unreachable = client_number(c, "unreachable"), incomplete = client_number(c, "incomplete");
@@ -51,7 +53,8 @@ static int report(const struct client *c, struct screen *s, uint64_t began_ms)
     if (!ok)
         screen_note(s, "degraded: %lld members could not be asked, %lld exchanges ended early; the node tries again by itself",
                     (long long)unreachable, (long long)incomplete);
-    return ok ? 0 : 1;
+    int code = json ? answer_reply(&c->reply, SLICE("repair"), json, NULL) : 0;
+    return ok ? code : 1;
 }
 
 int repair_watch(const struct shell_options *o, const struct slice *arg, uint32_t arg_n)
@@ -61,16 +64,17 @@ int repair_watch(const struct shell_options *o, const struct slice *arg, uint32_
     int code = 2;
     client_init(&c);
     screen_open(&s);
+    s.quiet = o->json;
     uint64_t began_ms = clock_ms();
     if (client_open(&c, o->host, o->port) != 0 || client_call(&c, arg, arg_n) != 0) {
-        complain(&c);
+        complain(&c, o->json);
         goto out_close_client;
     }
     code = 1;
-    if (refused(&c))
+    if (refused(&c, o->json))
         goto out_close_client;
     screen_step(&s, "vnodes compared");
-    code = follow(&c, &s) ? complain(&c) : refused(&c) ? 1 : report(&c, &s, began_ms);
+    code = follow(&c, &s) ? complain(&c, o->json) : refused(&c, o->json) ? 1 : report(&c, &s, began_ms, o->json);
 out_close_client:
     client_close(&c);
     return code;

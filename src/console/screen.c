@@ -66,6 +66,8 @@ static void print_result(const struct screen *s, bool ok)
 
 void screen_step(struct screen *s, const char *label)
 {
+    if (s->quiet)
+        return;
     snprintf(s->label, sizeof s->label, "%s", label);
     s->step_ms = clock_ms();
     s->drawn_ms = 0;
@@ -91,7 +93,7 @@ static void print_counts(const struct screen *s, uint32_t done, uint32_t total, 
 void screen_progress(struct screen *s, uint32_t done, uint32_t total)
 {
     uint64_t now_ms = clock_ms();
-    if (!s->terminal || now_ms < s->drawn_ms + REDRAW_MS)
+    if (s->quiet || !s->terminal || now_ms < s->drawn_ms + REDRAW_MS)
         return;
     s->drawn_ms = now_ms;
     print_counts(s, done, total, (now_ms - s->step_ms) * 1000);
@@ -100,12 +102,16 @@ void screen_progress(struct screen *s, uint32_t done, uint32_t total)
 
 void screen_counted(struct screen *s, uint32_t done, uint32_t total, uint64_t us, bool ok)
 {
+    if (s->quiet)
+        return;
     print_counts(s, done, total, us);
     print_result(s, ok);
 }
 
 void screen_done(struct screen *s, const char *words, bool ok)
 {
+    if (s->quiet)
+        return;
     begin_line(s);
     printf("%-*s", BAR_WIDTH + 19, words);
     print_seconds(clock_ms() - s->step_ms);
@@ -135,6 +141,8 @@ void screen_note(const struct screen *s, const char *format, ...)
 {
     char text[512];
     va_list args;
+    if (s->quiet)
+        return;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);

@@ -11,7 +11,8 @@ enum { SCREEN_COUNT = 32 };
 struct screen {
     bool terminal; /* lines are redrawn while a step lasts */
     bool colour;
-    bool utf8; /* bars of blocks, else of # */
+    bool utf8;  /* bars of blocks, else of # */
+    bool quiet; /* nothing is printed: the result comes as JSON */
     uint64_t drawn_ms;
     uint64_t step_ms; /* when the present step began */
     char label[32];   /* of the present step */

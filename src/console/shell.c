@@ -2,6 +2,7 @@
 #include "console/shell.h"
 
 #include "base/error.h"
+#include "console/answer.h"
 #include "console/line.h"
 #include "console/text.h"
 #include "front/command.h"
@@ -57,35 +58,14 @@ void shell_close(struct shell *s)
     client_close(&s->watch);
 }
 
-static int complain(const char *what)
+/* The client says why. */
+static int nobody(const struct shell *s)
 {
-    fflush(stdout);
-    fprintf(stderr, "covey: %s\n", what);
+    answer_error(s->json, ANSWER_UNREACHABLE, "%s", s->client.why);
     return 2;
 }
 
 /* ---- A command ---- */
-
-/* Prints the reply in s->client; errors of people's output go to stderr. */
-static int print_reply(struct shell *s, struct slice command)
-{
-    const struct resp_reply *reply = &s->client.reply;
-    bool failed = reply->v[0].type == RESP_ERROR;
-    struct buf text;
-    buf_init(&text, 2u * CLIENT_BUFFER_MAX);
-    int error = s->json ? render_json(&text, reply, command) : render_text(&text, reply, &s->render);
-    if (error != 0) {
-        buf_close(&text);
-        return complain(error_sentence(error));
-    }
-    FILE *to = failed && !s->json ? stderr : stdout;
-    fflush(stdout);
-    bool written = fwrite(text.p, 1, text.n, to) == text.n && fflush(to) == 0;
-    buf_close(&text);
-    if (!written)
-        return complain("cannot write the reply to standard output");
-    return failed ? 1 : 0;
-}
 
 /* The reply of STATUS carries its own verdict. */
 static int status_code(const struct client *c)
@@ -112,25 +92,21 @@ static int follow(struct shell *s, const struct slice *arg, uint32_t arg_n)
         error = client_receive(&s->client, CLIENT_TIMEOUT_MS);
         if (error == ERR_INCOMPLETE)
             error = 0; /* nothing happened meanwhile */
-        else if (error == 0 && print_reply(s, arg[0]) != 0)
+        else if (error == 0 && answer_reply(&s->client.reply, arg[0], s->json, &s->render) != 0)
             return 1;
     }
-    return complain(s->client.why);
+    return nobody(s);
 }
 
 int shell_command(struct shell *s, const struct slice *arg, uint32_t arg_n)
 {
     if (connect_if_needed(s) != 0)
-        return complain(s->client.why);
+        return nobody(s);
     if (says(arg[0], "subscribe"))
         return follow(s, arg, arg_n);
     if (client_call(&s->client, arg, arg_n) != 0)
-        return complain(s->client.why);
-    char name[32]; /* lower case: it names the list in JSON */
-    size_t n = arg[0].n < sizeof name ? arg[0].n : sizeof name;
-    for (size_t i = 0; i < n; i++)
-        name[i] = (char)(arg[0].p[i] >= 'A' && arg[0].p[i] <= 'Z' ? arg[0].p[i] | 0x20 : arg[0].p[i]);
-    int code = print_reply(s, slice_of(name, n));
+        return nobody(s);
+    int code = answer_reply(&s->client.reply, arg[0], s->json, &s->render);
     if (says(arg[0], "quit"))
         s->ended = true;
     return code == 0 && says(arg[0], "status") ? status_code(&s->client) : code;
@@ -165,7 +141,7 @@ static int run_connect(struct shell *s, const struct slice *arg, uint32_t arg_n)
 {
     char host[sizeof s->host], port[8];
     if (arg_n < 2 || arg_n > 3 || arg[arg_n - 1].n >= sizeof port || (arg_n == 3 && arg[1].n >= sizeof host)) {
-        fprintf(stderr, "usage: connect [host] port\n");
+        answer_error(s->json, ANSWER_USAGE, "usage: connect [host] port");
         return 1;
     }
     snprintf(port, sizeof port, "%.*s", (int)arg[arg_n - 1].n, (const char *)arg[arg_n - 1].p);
@@ -175,12 +151,12 @@ static int run_connect(struct shell *s, const struct slice *arg, uint32_t arg_n)
     char *end;
     long number = strtol(port, &end, 10);
     if (*end != '\0' || number < 1 || number > 65535) {
-        fprintf(stderr, "connect: \"%s\" is not a port (1 to 65535)\n", port);
+        answer_error(s->json, ANSWER_USAGE, "connect: \"%s\" is not a port (1 to 65535)", port);
         return 1;
     }
     shell_close(s);
     set_node(s, host, (uint16_t)number);
-    return client_open(&s->client, s->host, s->port) == 0 ? 0 : complain(s->client.why);
+    return client_open(&s->client, s->host, s->port) == 0 ? 0 : nobody(s);
 }
 
 static int run_words(struct shell *s, const struct slice *arg, uint32_t arg_n)
@@ -210,7 +186,7 @@ int shell_line(struct shell *s, struct slice line)
     if (error == 0)
         error = resp_parse_request(&words, buf_view(&text), RESP_INLINE_MAX);
     if (error < 0) {
-        fprintf(stderr, "error: %s\n", words.why != NULL ? words.why : error_sentence(error));
+        answer_error(s->json, ANSWER_USAGE, "%s", words.why != NULL ? words.why : error_sentence(error));
         code = 1;
     } else if (words.arg_n > 0) {
         code = run_words(s, words.arg, words.arg_n);
@@ -312,13 +288,13 @@ int shell_interactive(const struct shell_options *o)
     shell_init(&s, o);
     int code = 2;
     if (client_open(&s.client, s.host, s.port) != 0) {
-        complain(s.client.why);
+        nobody(&s);
         goto out_close_shell;
     }
     struct line *l = line_open(&(struct line_options){
         .prompt = s.prompt, .words = own_words, .watch_fd = watch_fd, .watch = watch, .arg = &s, .stop = o->stop});
     if (l == NULL) {
-        complain("cannot edit lines on this terminal; give the commands through a pipe");
+        answer_error(s.json, ANSWER_FAILED, "cannot edit lines on this terminal; give the commands through a pipe");
         goto out_close_shell;
     }
     greet(&s);

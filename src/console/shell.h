@@ -51,7 +51,7 @@ int shell_interactive(const struct shell_options *o);
 /* Appends all commands by group, one a line. */
 int help_all(struct buf *out);
 
-/* Appends one command's usage and meaning; false when there is no such command. */
+/* Appends one command's usage and meaning, or, of "json", what --json prints; false when there is no such command. */
 bool help_one(struct buf *out, struct slice name, struct slice sub);
 
 #endif

@@ -20,6 +20,7 @@ struct column {
     bool number;  /* every cell is one: to the right */
     bool empty;   /* no cell says anything: not shown */
     bool hidden;
+    bool dropped; /* hidden for want of room */
 };
 
 struct table {
@@ -48,7 +49,7 @@ static void find_columns(struct table *t, const struct resp_reply *r, uint32_t r
     uint32_t child = row + 1;
     for (uint32_t k = 0; k < r->v[row].count / 2 && t->column_n < COLUMNS_MAX; k++) {
         struct slice field = r->v[child].text;
-        t->column[t->column_n++] = (struct column){field, text_width(text_heading(field)), true, true, false};
+        t->column[t->column_n++] = (struct column){field, text_width(text_heading(field)), true, true, false, false};
         child = resp_after(r, resp_after(r, child));
     }
 }
@@ -92,7 +93,7 @@ static size_t shown_width(const struct table *t)
     return width > GAP ? width - GAP : 0;
 }
 
-/* Hides what says nothing, and then what says least, until the table fits. */
+/* Hides what says nothing, and then what says least, until the table fits. Only the latter is told: it is missed. */
 static void hide_columns(struct table *t, unsigned columns)
 {
     static const char *const expendable[] = {"incarnation", "weight", "digest", "id", "since_ms", "self"};
@@ -101,7 +102,7 @@ static void hide_columns(struct table *t, unsigned columns)
     for (size_t e = 0; e < sizeof expendable / sizeof expendable[0]; e++) {
         for (unsigned c = 0; c < t->column_n; c++) {
             if (columns != 0 && shown_width(t) > columns && slice_eq(t->column[c].field, slice_str(expendable[e])))
-                t->column[c].hidden = true;
+                t->column[c].hidden = t->column[c].dropped = true;
         }
     }
 }
@@ -136,6 +137,30 @@ static void put_row(struct sink *s, const struct table *t, const struct cell *ro
     text_put(s, SLICE("\n"));
 }
 
+/* The columns that had no room, in lines that have it. */
+static void put_dropped(struct sink *s, const struct table *t, unsigned columns)
+{
+    static const char opening[] = "not shown:";
+    struct slice comma = SLICE("");
+    size_t at = 0;
+    for (unsigned c = 0; c < t->column_n; c++) {
+        if (!t->column[c].dropped)
+            continue;
+        if (at == 0) {
+            text_put(s, slice_str(opening));
+            at = sizeof opening - 1;
+        }
+        struct slice name = text_heading(t->column[c].field);
+        size_t width = text_width(name) + 2; /* a blank before it, perhaps a comma after it */
+        text_put(s, comma);
+        text_put(s, at + width > columns ? SLICE("\n  ") : SLICE(" "));
+        text_put_escaped(s, name);
+        at = at + width > columns ? width + 1 : at + width;
+        comma = SLICE(",");
+    }
+    text_put(s, at > 0 ? SLICE("\n") : SLICE(""));
+}
+
 void render_table(struct sink *s, const struct resp_reply *r, uint32_t i, const struct render *how)
 {
     CHECK(r->v[i].count > 0);
@@ -152,6 +177,7 @@ void render_table(struct sink *s, const struct resp_reply *r, uint32_t i, const 
         put_row(s, &t, NULL, how);
     for (uint32_t k = 0; k < t.row_n && s->error == 0; k++)
         put_row(s, &t, t.cell + (size_t)k * t.column_n, how);
+    put_dropped(s, &t, how->columns);
     free(t.cell);
     buf_close(&t.text);
 }

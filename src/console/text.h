@@ -37,6 +37,14 @@ void text_put_coloured(struct sink *s, struct slice text, const char *colour);
 /* Columns that well-formed text takes on a terminal, by counting characters: no wide ones are expected in names and numbers. */
 size_t text_width(struct slice text);
 
+/* ---- json.c ---- */
+
+/* Text as a JSON string; bytes that are no UTF-8 as {"base64":"..."}. */
+void json_put_string(struct sink *s, struct slice text);
+
+/* {"code":...,"message":...}: what stands under "error". */
+void json_put_error(struct sink *s, struct slice code, struct slice message);
+
 /* ---- table.c ---- */
 
 /* The array of maps at element i as an aligned table, headings first. */

@@ -80,11 +80,11 @@ static void test_one_shots_and_exit_codes(void **state)
     assert_int_equal(e2e_shell(c, "$COVEY set k 'two words' -p %u", port), 0);
     assert_string_equal(c->text, "OK\n");
     assert_int_equal(e2e_shell(c, "$COVEY get k --json -p %u", port), 0);
-    assert_string_equal(c->text, "\"two words\"\n");
+    assert_string_equal(c->text, "{\"get\":\"two words\"}\n");
     assert_int_equal(e2e_shell(c, "$COVEY del k -p %u", port), 0);
     assert_string_equal(c->text, "1\n");
     assert_int_equal(e2e_shell(c, "$COVEY get k --json -p %u", port), 0);
-    assert_string_equal(c->text, "null\n");
+    assert_string_equal(c->text, "{\"get\":null}\n");
     assert_int_equal(e2e_shell(c, "$COVEY get -p %u", port), 1);
     e2e_match(c, __FILE__, __LINE__, "error: ERR wrong number of arguments for 'get' command\n", c->text);
     assert_int_equal(e2e_shell(c, "$COVEY get k --jsn -p %u", port), 1);
