@@ -1,4 +1,5 @@
-/* json_valid.h: whether a text is JSON (RFC 8259), for tests: a parser that keeps nothing, and shares no code with what is tried. */
+/* json_valid.h: whether a text is JSON (RFC 8259), for tests: a parser that keeps nothing, and shares no code with what is
+ * tried. */
 #ifndef COVEY_TEST_JSON_VALID_H
 #define COVEY_TEST_JSON_VALID_H
 

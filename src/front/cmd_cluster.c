@@ -134,9 +134,9 @@ static void answer_ring(struct reply *r, struct session_op *op, const struct res
 
 /* ---- The ring, arc by arc ----
  *
- * Neighbours with the same owners are one row: three members own every vnode, and a thousand equal lines tell nothing. Who of the
- * owners is first alternates from vnode to vnode (RING counts the firsts, WHERE gives a key's order) and does not part a row; that
- * this node has yet to compare some of them with the other owners does. */
+ * Neighbours with the same owners are one row: three members own every vnode, and a thousand equal lines tell nothing. Which of
+ * the owners is first alternates from vnode to vnode, and does not end a row (RING counts the firsts, WHERE gives a key's order).
+ * A vnode that this node has yet to compare with the other owners does. */
 
 struct arc {
     uint32_t first, last; /* vnodes */
