@@ -26,11 +26,12 @@ static void test_the_header_is_as_declared(void **state)
 {
     (void)state;
     static const uint8_t want[PACKET_HEADER] = {
-        'C',  'V',  'Y',  2,    1,    2,    3,    4,    5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, /* magic, format, cluster */
-        0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 2, 0, 0, 0, 0, 0,  0,  0,                  /* from, boot */
-        3,    0,    0,    0,    0,    0,    0,    0,    4, 0, 0, 0, 0, 0,  0,  0,                  /* epoch, hash */
-        5,    0,    0,    0,    0,    0,    0,    0,    6, 0, 0, 0, 0, 0,  0,  0,                  /* wall clock, position */
-        7,    0,                                                                                   /* recovering */
+        'C',  'V',  'Y',  3,    0,    0,    0,    0,    0, 0,  0,  0,                  /* magic, format, checksum */
+        1,    2,    3,    4,    5,    6,    7,    8,    9, 10, 11, 12, 13, 14, 15, 16, /* cluster */
+        0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 2, 0,  0,  0,  0,  0,  0,  0,  /* from, boot */
+        3,    0,    0,    0,    0,    0,    0,    0,    4, 0,  0,  0,  0,  0,  0,  0,  /* epoch, hash */
+        5,    0,    0,    0,    0,    0,    0,    0,    6, 0,  0,  0,  0,  0,  0,  0,  /* wall clock, position */
+        7,    0,                                                                       /* recovering */
     };
     struct packet p;
     packet_begin(&p, &header);
@@ -39,6 +40,9 @@ static void test_the_header_is_as_declared(void **state)
 
     struct packet_header back = {0};
     struct slice rest;
+    packet_seal(&p);
+    assert_memory_equal(p.bytes, want, 4);
+    assert_memory_equal(p.bytes + 12, want + 12, sizeof want - 12);
     assert_int_equal(packet_open(slice_of(p.bytes, p.n), &back, &rest), 0);
     assert_int_equal(rest.n, 0);
     assert_memory_equal(&back, &header, sizeof header);
@@ -64,6 +68,7 @@ static void test_a_packet_fills_to_its_limit_and_comes_out_in_order(void **state
     struct packet_header back;
     struct slice rest;
     struct message got;
+    packet_seal(&p);
     assert_int_equal(packet_open(slice_of(p.bytes, p.n), &back, &rest), 0);
     for (uint64_t i = 0; i < put; i++) {
         assert_int_equal(packet_next(&rest, &got), 1);
@@ -111,6 +116,9 @@ static void test_what_is_no_packet_is_refused(void **state)
         exact_free(copy, n);
     }
     uint8_t large[PACKET_MAX + 1] = {0};
+    memset(p.bytes + p.n, 0, PACKET_MAX - (size_t)p.n);
+    p.n = PACKET_MAX;
+    packet_seal(&p);
     memcpy(large, p.bytes, p.n);
     assert_int_equal(packet_open(slice_of(large, PACKET_MAX), &back, &rest), 0);
     assert_int_equal(packet_open(slice_of(large, PACKET_MAX + 1), &back, &rest), ERR_BAD_MESSAGE);
@@ -134,12 +142,37 @@ static void test_unknown_messages_are_skipped_and_cut_ones_are_bad(void **state)
     for (size_t cut = 1; cut < message_size(&m); cut++) {
         struct packet_header back;
         struct slice rest;
-        assert_int_equal(packet_open(slice_of(p.bytes, p.n - cut), &back, &rest), 0);
+        struct packet shorter = p;
+        shorter.n = (uint16_t)(p.n - cut);
+        packet_seal(&shorter);
+        assert_int_equal(packet_open(slice_of(shorter.bytes, shorter.n), &back, &rest), 0);
         assert_int_equal(packet_next(&rest, &got), 1);
         assert_int_equal(got.kind, MSG_ACK);
         assert_int_equal(got.ack.seq, 5);
         assert_int_equal(packet_next(&rest, &got), ERR_BAD_MESSAGE);
     }
+}
+
+/* The incarnation of a member that was turned into 2^62 more by one flipped bit was believed by all. */
+static void test_every_flipped_bit_is_found(void **state)
+{
+    (void)state;
+    struct packet p;
+    struct packet_header back;
+    struct slice rest;
+    struct message m = {.kind = MSG_DEAD, .dead = {.member = 2, .incarnation = 3, .accuser = 4}};
+    packet_begin(&p, &header);
+    assert_true(packet_add(&p, &m));
+    packet_seal(&p);
+    assert_int_equal(packet_open(slice_of(p.bytes, p.n), &back, &rest), 0);
+    for (size_t bit = 0; bit < 8u * p.n; bit++) {
+        p.bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        assert_int_not_equal(packet_open(slice_of(p.bytes, p.n), &back, &rest), 0);
+        if (bit / 8 >= 4)
+            assert_int_equal(packet_open(slice_of(p.bytes, p.n), &back, &rest), ERR_CORRUPT);
+        p.bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+    assert_int_equal(packet_open(slice_of(p.bytes, p.n - 1u), &back, &rest), ERR_CORRUPT);
 }
 
 int main(void)
@@ -150,6 +183,7 @@ int main(void)
         cmocka_unit_test(test_the_last_byte_is_used_and_no_more),
         cmocka_unit_test(test_the_largest_alive_fits),
         cmocka_unit_test(test_what_is_no_packet_is_refused),
+        cmocka_unit_test(test_every_flipped_bit_is_found),
         cmocka_unit_test(test_unknown_messages_are_skipped_and_cut_ones_are_bad),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

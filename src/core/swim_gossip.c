@@ -146,6 +146,7 @@ void swim_packet_close(struct swim *s, struct packet *p)
     unsigned limit = swim_send_limit(swim_n(s));
     for (unsigned i = 0; i < n; i++)
         news_sent(s, sent[i], limit);
+    packet_seal(p);
     s->counters.packets_out++;
     s->counters.bytes_out += p->n;
     CHECK(p->n <= PACKET_MAX);

@@ -3,14 +3,23 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "wire/bytes.h"
 
 static const uint8_t packet_magic[3] = {'C', 'V', 'Y'};
+
+enum { CHECKSUM_AT = 4, CHECKED_AT = 12 }; /* where the checksum stands, and what it covers begins */
+
+static uint64_t checksum(struct slice datagram)
+{
+    return hash_bytes(slice_of(datagram.p + CHECKED_AT, datagram.n - CHECKED_AT));
+}
 
 void packet_begin(struct packet *p, const struct packet_header *h)
 {
     uint8_t *at = put_bytes(p->bytes, packet_magic, sizeof packet_magic);
     at = put_u8(at, PACKET_FORMAT);
+    at = put_u64(at, 0); /* packet_seal's */
     at = put_bytes(at, h->cluster.b, sizeof h->cluster.b);
     at = put_u64(at, h->from);
     at = put_u64(at, h->boot);
@@ -33,6 +42,11 @@ bool packet_add(struct packet *p, const struct message *m)
     return true;
 }
 
+void packet_seal(struct packet *p)
+{
+    put_u64(p->bytes + CHECKSUM_AT, checksum(slice_of(p->bytes, p->n)));
+}
+
 int packet_open(struct slice datagram, struct packet_header *h, struct slice *rest)
 {
     if (datagram.n < PACKET_HEADER || datagram.n > PACKET_MAX)
@@ -42,14 +56,18 @@ int packet_open(struct slice datagram, struct packet_header *h, struct slice *re
         return ERR_BAD_MESSAGE;
     if (p[3] != PACKET_FORMAT)
         return ERR_BAD_FORMAT;
-    memcpy(h->cluster.b, p + 4, sizeof h->cluster.b);
-    h->from = get_u64(p + 20);
-    h->boot = get_u64(p + 28);
-    h->epoch = get_u64(p + 36);
-    h->layout_hash = get_u64(p + 44);
-    h->wall_ms = get_u64(p + 52);
-    h->position = get_u64(p + 60);
-    h->recovering = get_u16(p + 68);
+#ifndef CANARY_PACKET_UNCHECKED
+    if (get_u64(p + CHECKSUM_AT) != checksum(datagram))
+        return ERR_CORRUPT;
+#endif
+    memcpy(h->cluster.b, p + 12, sizeof h->cluster.b);
+    h->from = get_u64(p + 28);
+    h->boot = get_u64(p + 36);
+    h->epoch = get_u64(p + 44);
+    h->layout_hash = get_u64(p + 52);
+    h->wall_ms = get_u64(p + 60);
+    h->position = get_u64(p + 68);
+    h->recovering = get_u16(p + 76);
     *rest = slice_of(p + PACKET_HEADER, datagram.n - PACKET_HEADER);
     return 0;
 }
