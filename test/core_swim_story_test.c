@@ -312,6 +312,72 @@ static void test_nacks_come_in_time(void **state)
     net_free(w);
 }
 
+static struct message death_of(unsigned subject, uint64_t incarnation, unsigned accuser)
+{
+    return (struct message){
+        .kind = MSG_DEAD,
+        .dead = {.member = net_id(subject), .incarnation = incarnation, .accuser = net_id(accuser)},
+    };
+}
+
+/* One datagram with the greatest number, or one below it, killed a member for ever: nothing was left to answer it with. */
+static void test_no_datagram_kills_for_ever(void **state)
+{
+    (void)state;
+    static const uint64_t number[] = {UINT64_MAX, UINT64_MAX - 1, INCARNATION_MAX, INCARNATION_MAX - 1, 1 + INCARNATION_NEAR};
+    for (unsigned i = 0; i < sizeof number / sizeof *number; i++) {
+        struct net *w = net_cluster(5, SWIM_LAN, 16);
+        assert_int_not_equal(net_settle(w, 10000), UINT64_MAX);
+        for (unsigned n = 0; n < 5; n++)
+            net_forge(w, n, (n + 1) % 5, death_of(3, number[i], 2));
+        net_forge(w, 1, 3, death_of(3, number[i], 3)); /* that it left */
+        net_run(w, 1000);
+        assert_int_not_equal(net_settle(w, 20000), UINT64_MAX);
+        net_kill(w, 3);
+        net_boot(w, 3);
+        net_link(w, 3, 0);
+        assert_int_not_equal(net_settle(w, 60000), UINT64_MAX);
+        assert_true(w->node[3].durable < 2 * INCARNATION_NEAR);
+        net_free(w);
+    }
+}
+
+/* A lie within the bound, told again and again, each time as far as it is heard: when it ends, all is well within seconds, and
+ * the room that it took is the datagrams' number times the bound. */
+static void test_a_lie_that_climbs_is_passed_when_it_ends(void **state)
+{
+    (void)state;
+    struct net *w = net_cluster(5, SWIM_LAN, 17);
+    enum { LIES = 100000 };
+    uint64_t number = 1;
+    assert_int_not_equal(net_settle(w, 10000), UINT64_MAX);
+    for (unsigned i = 0; i < LIES; i++) {
+        number += INCARNATION_NEAR;
+        net_forge(w, i % 2, 2, death_of(3, number, 2));
+        net_forge(w, (i + 1) % 2, 2, death_of(3, number, 2));
+        if (i % 1000 == 0)
+            net_run(w, 10);
+    }
+    assert_int_not_equal(net_settle(w, 30000), UINT64_MAX);
+    assert_in_range(w->node[3].durable, (uint64_t)LIES * INCARNATION_NEAR, 2ull * LIES * INCARNATION_NEAR);
+    net_free(w);
+}
+
+/* A member that was restarted more often, while another was cut off from it, than a datagram is believed. */
+static void test_who_advanced_far_meanwhile_is_believed(void **state)
+{
+    (void)state;
+    struct net *w = net_cluster(5, SWIM_LAN, 18);
+    assert_int_not_equal(net_settle(w, 10000), UINT64_MAX);
+    net_kill(w, 3);
+    assert_int_not_equal(net_settle(w, 60000), UINT64_MAX);
+    w->node[3].durable = 1u << 20;
+    net_boot(w, 3);
+    net_link(w, 3, 0);
+    assert_int_not_equal(net_settle(w, 60000), UINT64_MAX);
+    net_free(w);
+}
+
 static void test_same_seed_same_run(void **state)
 {
     (void)state;
@@ -347,6 +413,9 @@ int main(void)
         cmocka_unit_test(test_metadata_near_mtu),
         cmocka_unit_test(test_stream_probe_saves),
         cmocka_unit_test(test_nacks_come_in_time),
+        cmocka_unit_test(test_no_datagram_kills_for_ever),
+        cmocka_unit_test(test_a_lie_that_climbs_is_passed_when_it_ends),
+        cmocka_unit_test(test_who_advanced_far_meanwhile_is_believed),
         cmocka_unit_test(test_same_seed_same_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 #include "core/swim.h"
 #include "core/swim_belief.h"
 #include "core/swim_gossip.h"
+#include "core/swim_table.h"
 
 enum { SELF = 1, PEER = 2, OTHER = 3, THIRD = 4, FOURTH = 5 };
 
@@ -420,6 +421,103 @@ static void test_each_and_count(void **state)
     lone_free(t);
 }
 
+/* ---- Numbers that cannot be true ---- */
+
+/* A table of one entry, on PEER's stream. */
+static void hear_table(struct lone *t, uint8_t member_state, struct message entry)
+{
+    struct buf b;
+    buf_init(&b, MESSAGE_MAX);
+    assert_int_equal(buf_append(&b, &member_state, 1), 0);
+    assert_int_equal(message_append(&b, &entry), 0);
+    struct message table = {.kind = MSG_SYNC_TABLE, .sync_table = {.members = buf_view(&b)}};
+    out_clear(&t->out);
+    assert_true(swim_message(&t->swim, PEER, &table, t->now_ms, &t->out));
+    swim_check(&t->swim);
+    buf_close(&b);
+}
+
+/* Whether the last call asked that member for its table. */
+static bool asked(const struct lone *t, uint64_t id)
+{
+    for (unsigned i = 0; i < t->out.n; i++)
+        if (t->out.action[i].kind == ACT_SEND && t->out.action[i].send.to == id &&
+            t->out.action[i].send.message.kind == MSG_SYNC_HASH)
+            return true;
+    return false;
+}
+
+static void test_a_datagram_with_a_number_that_cannot_be_true_is_passed_over(void **state)
+{
+    (void)state;
+    static const uint64_t too_far[] = {5 + INCARNATION_NEAR + 1, INCARNATION_FAR, INCARNATION_MAX, UINT64_MAX - 1, UINT64_MAX};
+    struct lone *t = lone_new(true);
+    struct swim_counters c;
+    hear(t, PEER, alive(PEER, 5));
+    hear(t, OTHER, alive(OTHER, 1));
+    for (size_t i = 0; i < sizeof too_far / sizeof *too_far; i++) {
+        hear(t, OTHER, dead(PEER, too_far[i], OTHER));
+        assert_int_equal(asked(t, PEER), i == 0); /* once within a period */
+        hear(t, OTHER, suspect(PEER, too_far[i], OTHER));
+        hear(t, OTHER, dead(PEER, too_far[i], PEER)); /* it left */
+        hear(t, OTHER, alive(PEER, too_far[i]));
+        hear(t, PEER, alive(PEER, too_far[i])); /* a datagram's sender is whoever it says */
+        expect(t, PEER, MEMBER_ALIVE, 5);
+        struct swim_view v;
+        hear(t, OTHER, alive(THIRD, too_far[i])); /* of whom nothing is known */
+        assert_false(swim_find(&t->swim, THIRD, &v));
+    }
+    swim_counters(&t->swim, &c);
+    assert_int_equal(c.unbelieved, 6 * sizeof too_far / sizeof *too_far);
+    hear(t, OTHER, dead(PEER, 5 + INCARNATION_NEAR, OTHER));
+    expect(t, PEER, MEMBER_DEAD, 5 + INCARNATION_NEAR);
+    hear(t, PEER, alive(PEER, 6 + INCARNATION_NEAR)); /* its answer */
+    expect(t, PEER, MEMBER_ALIVE, 6 + INCARNATION_NEAR);
+    lone_free(t);
+}
+
+static void test_a_number_of_ours_that_cannot_be_true_is_not_outbid(void **state)
+{
+    (void)state;
+    static const uint64_t too_far[] = {1 + INCARNATION_NEAR + 1, INCARNATION_MAX - 1, UINT64_MAX - 1, UINT64_MAX};
+    struct lone *t = lone_new(true);
+    hear(t, PEER, alive(PEER, 1));
+    for (size_t i = 0; i < sizeof too_far / sizeof *too_far; i++) {
+        hear(t, PEER, dead(SELF, too_far[i], OTHER));
+        assert_int_equal(asked(t, PEER), i == 0); /* what it holds of us */
+        hear(t, PEER, suspect(SELF, too_far[i], OTHER));
+        hear(t, PEER, alive(SELF, too_far[i]));
+        hear(t, PEER, dead(SELF, too_far[i], SELF));
+        assert_int_equal(actions(t, ACT_STORE_PUT), 0);
+    }
+    assert_int_equal(t->swim.raise_to, 1);
+    hear(t, PEER, dead(SELF, 1 + INCARNATION_NEAR, OTHER));
+    assert_int_equal(t->swim.raise_to, 2 + INCARNATION_NEAR);
+    lone_free(t);
+}
+
+/* A member that advanced by more, while we were away, than a datagram is believed: it says so itself, on its stream. */
+static void test_a_stream_is_believed_further(void **state)
+{
+    (void)state;
+    struct lone *t = lone_new(true);
+    hear(t, PEER, alive(PEER, 5));
+    hear(t, OTHER, alive(OTHER, 1));
+    hear(t, PEER, alive(PEER, 1u << 30));
+    assert_true(asked(t, PEER));
+    hear_table(t, MEMBER_ALIVE, alive(PEER, 1u << 30));
+    expect(t, PEER, MEMBER_ALIVE, 1u << 30);
+    hear_table(t, MEMBER_ALIVE, alive(PEER, UINT64_MAX)); /* by a step that is longer than any history, and no more */
+    expect(t, PEER, MEMBER_ALIVE, (1u << 30) + INCARNATION_FAR);
+    hear_table(t, MEMBER_SUSPECT, alive(OTHER, UINT64_MAX));
+    assert_true(swim_member(&t->swim, OTHER)->incarnation <= 1 + 2 * INCARNATION_FAR);
+    hear_table(t, MEMBER_DEAD, alive(SELF, 1u << 30)); /* our disk is an old copy, and peers know better */
+    assert_int_equal(t->swim.raise_to, (1u << 30) + 1);
+    hear_table(t, MEMBER_DEAD, alive(SELF, UINT64_MAX));
+    assert_int_equal(t->swim.raise_to, 1 + INCARNATION_FAR + 1);
+    lone_free(t);
+}
+
 /* ---- Hostile input ---- */
 
 static void hear_bytes(struct lone *t, const uint8_t *p, size_t n)
@@ -533,6 +631,9 @@ int main(void)
         cmocka_unit_test(test_address_moves_with_a_higher_incarnation),
         cmocka_unit_test(test_a_lost_disk_is_told),
         cmocka_unit_test(test_each_and_count),
+        cmocka_unit_test(test_a_datagram_with_a_number_that_cannot_be_true_is_passed_over),
+        cmocka_unit_test(test_a_number_of_ours_that_cannot_be_true_is_not_outbid),
+        cmocka_unit_test(test_a_stream_is_believed_further),
         cmocka_unit_test(test_hostile_packets),
         cmocka_unit_test(test_hostile_tables),
     };

@@ -363,6 +363,18 @@ static inline struct net *net_cluster(unsigned n, enum swim_profile profile, uin
     return w;
 }
 
+/* A datagram from anybody, who says that it comes from member `from`. */
+static inline void net_forge(struct net *w, unsigned to, unsigned from, struct message m)
+{
+    struct packet_header h = {.from = net_id(from)};
+    struct packet p;
+    packet_begin(&p, &h);
+    CHECK(packet_add(&p, &m));
+    swim_packet(&w->node[to].swim, &h, net_addr(w, from), slice_of(p.bytes + PACKET_HEADER, (size_t)p.n - PACKET_HEADER),
+                w->now_ms, &w->out);
+    net_after(w, to);
+}
+
 /* Whether observer i sees j as it is: alive, or (down) not alive. */
 static inline bool net_sees(const struct net *w, unsigned i, unsigned j)
 {

@@ -50,7 +50,7 @@ static int recall_members(struct node *n, struct slice bytes, uint64_t now_ms)
     while (bytes.n > 0) {
         struct message m;
         int used = message_decode(bytes, &m);
-        if (used <= 0 || m.kind != MSG_ALIVE)
+        if (used <= 0 || m.kind != MSG_ALIVE || m.alive.incarnation > INCARNATION_MAX)
             return ERR_BAD_MESSAGE;
         if (m.alive.member != n->self)
             swim_recall(&n->swim, m.alive.member, m.alive.addr, m.alive.name, m.alive.incarnation, now_ms);
@@ -141,7 +141,8 @@ static int init_reach(struct node *n, const struct node_options *o)
 static int init_protocols(struct node *n, const struct node_options *o, uint64_t now_ms)
 {
     uint64_t incarnation, ceiling_ms;
-    if (!recall_number(o->incarnation.bytes, &incarnation) || !recall_number(o->clock.bytes, &ceiling_ms))
+    if (!recall_number(o->incarnation.bytes, &incarnation) || !recall_number(o->clock.bytes, &ceiling_ms) ||
+        incarnation > INCARNATION_MAX)
         return ERR_BAD_MESSAGE;
     struct coord_options coord = {.self = o->id, .ops_max = o->ops_max, .deadline_ms = o->op_deadline_ms};
     hint_init(&n->hint, &(struct hint_options){.self = o->id, .age_max_ms = o->hint_age_ms});

@@ -8,7 +8,7 @@
  *
  *                    swim.c (the door, the turn)
  *      swim_packet.c   swim_probe.c swim_relay.c   swim_sync.c
- *             swim_belief.c   swim_meet.c   swim_self.c
+ *      swim_bound.c   swim_belief.c   swim_meet.c   swim_self.c
  *                         swim_gossip.c
  *                         swim_table.c
  *
@@ -52,6 +52,7 @@ int swim_init(struct swim *s, const struct swim_options *o, uint64_t now_ms)
     CHECK(o->self != 0);
     if (o->name.n > NODE_NAME_MAX || o->meta.n > META_MAX)
         return ERR_TOO_BIG;
+    CHECK(o->incarnation <= INCARNATION_MAX);
     *s = (struct swim){
         .times = profile_times[o->profile],
         .now_ms = now_ms,
@@ -267,7 +268,7 @@ void swim_link_up(struct swim *s, const struct msg_hello *hello, uint64_t now_ms
 
 void swim_recall(struct swim *s, uint64_t id, struct addr addr, struct slice name, uint64_t incarnation, uint64_t now_ms)
 {
-    CHECK(now_ms >= s->now_ms);
+    CHECK(now_ms >= s->now_ms && incarnation <= INCARNATION_MAX);
     s->now_ms = now_ms;
     if (id == 0 || id == s->self->id || swim_member(s, id) || name.n > NODE_NAME_MAX)
         return;

@@ -23,7 +23,7 @@ struct swim_options {
     struct slice name; /* NODE_NAME_MAX bytes at most; copied */
     struct slice meta; /* META_MAX bytes at most; copied */
     enum swim_profile profile;
-    uint64_t incarnation; /* as it was persisted; 0 for a new node */
+    uint64_t incarnation; /* as it was persisted; 0 for a new node; INCARNATION_MAX at most */
     uint64_t serial;      /* of that state record */
     uint64_t seed;        /* of the random numbers */
 };
@@ -44,6 +44,7 @@ struct swim_view {
 /* Counters for INFO and for the simulator's tables. */
 struct swim_counters {
     uint64_t packets_out, packets_in, bytes_out, bytes_in, dropped, probes, probes_failed, suspicions, deaths, refutations, syncs;
+    uint64_t unbelieved; /* words in datagrams with an incarnation that cannot be true */
 };
 
 struct swim;
@@ -87,7 +88,7 @@ bool swim_message(struct swim *s, uint64_t from, const struct message *m, uint64
 void swim_link_up(struct swim *s, const struct msg_hello *hello, uint64_t now_ms, struct out *out);
 
 /* A member that is known from the disk: the layout's members and their last addresses, at start. Counted as
- * suspect-to-be-verified, not announced. */
+ * suspect-to-be-verified, not announced. The incarnation is INCARNATION_MAX at most. */
 void swim_recall(struct swim *s, uint64_t id, struct addr addr, struct slice name, uint64_t incarnation, uint64_t now_ms);
 
 /* Whom to probe for ever once dead: members of the layout. One that is not known yet is listed as unverified, without an

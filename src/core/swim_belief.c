@@ -22,6 +22,7 @@
  *    goodbye is final, its subject said it.
  *  - An id known by hearsay alone is not believed in until it answered (swim_table.c): such a member is not passed on, and
  *    when it does not answer it is dropped without a word (or, if a stream to it was up once, buried without a word).
+ *  - A number that cannot be true is not believed, whatever it says (swim_bound.c).
  *  - A death of somebody we do not know is not remembered: it would fill the table with the forgotten.
  *
  * A suspicion lasts between min = 4 * max(1, log10 N) periods and 6 * min. It begins at the maximum and comes down to

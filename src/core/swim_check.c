@@ -15,7 +15,7 @@ static void check_self(const struct swim *s)
     CHECK(m->state == MEMBER_ALIVE || m->state == MEMBER_LEFT); /* nobody suspects himself */
     CHECK(m->verified && !m->sketch && m->list_at == SWIM_NOWHERE && m->timer_at == SWIM_NOWHERE);
     CHECK(s->submitted == 0 || s->submitted > m->incarnation);
-    CHECK(s->raise_to >= s->submitted);
+    CHECK(s->raise_to >= s->submitted && s->raise_to <= INCARNATION_MAX);
     CHECK(!s->ready || s->raise_to <= m->incarnation || s->submitted); /* what is wanted is on its way */
     CHECK(s->health <= SWIM_HEALTH_MAX);
 }
@@ -50,6 +50,7 @@ static void check_member(const struct swim *s, const struct swim_list *l, uint32
     const struct swim_member *m = l->m[i];
     CHECK(m->list_at == i && m != s->self && m->id != s->self->id);
     CHECK(swim_gone(m) == (l == &s->gone));
+    CHECK(m->incarnation <= INCARNATION_MAX);
     CHECK(m->state == MEMBER_ALIVE || (m->accuser_n >= 1 && m->accuser_n <= SWIM_ACCUSERS));
     CHECK(!m->listed[SWIM_NEWS] || m->sends < SWIM_SENDS_MAX);
     CHECK(!m->named || m->text);

@@ -11,6 +11,7 @@
 #include "core/swim_packet.h"
 
 #include "core/swim_belief.h"
+#include "core/swim_bound.h"
 #include "core/swim_gossip.h"
 #include "core/swim_meet.h"
 #include "core/swim_probe.h"
@@ -45,12 +46,14 @@ static bool hear(struct swim *s, const struct message *m, struct pings *pings)
         swim_probe_nack(s, s->source.id, m->nack.seq);
         return true;
     case MSG_ALIVE:
-        return swim_hear_alive(s, &m->alive);
+        return !swim_bound_packet(s, m->alive.member, m->alive.incarnation) || swim_hear_alive(s, &m->alive);
     case MSG_SUSPECT:
-        swim_hear_suspect(s, m->suspect.member, m->suspect.incarnation, m->suspect.accuser, true);
+        if (swim_bound_packet(s, m->suspect.member, m->suspect.incarnation))
+            swim_hear_suspect(s, m->suspect.member, m->suspect.incarnation, m->suspect.accuser, true);
         return true;
     case MSG_DEAD:
-        swim_hear_dead(s, m->dead.member, m->dead.incarnation, m->dead.accuser);
+        if (swim_bound_packet(s, m->dead.member, m->dead.incarnation))
+            swim_hear_dead(s, m->dead.member, m->dead.incarnation, m->dead.accuser);
         return true;
     default:
         return false; /* it has no business in a datagram */

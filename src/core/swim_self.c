@@ -53,8 +53,8 @@ static void submit(struct swim *s)
 
 void swim_self_raise(struct swim *s, uint64_t seen)
 {
-    if (seen == UINT64_MAX)
-        return; /* nothing lies above it: only a liar sends that */
+    if (seen >= INCARNATION_MAX)
+        return; /* it is at its end, which takes longer than anything lasts (swim_bound.c) */
     if (s->raise_to <= seen)
         s->raise_to = seen + 1;
     if (s->submitted == 0 && s->raise_to > s->self->incarnation)

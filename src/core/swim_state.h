@@ -36,6 +36,11 @@ enum {
     SWIM_PERSIST_RETRY_MS = 2000,      /* an incarnation not stored by then is submitted anew: the disk failed or was busy */
 };
 
+/* How far above what is known an incarnation is believed: swim_bound.c argues for each. */
+#define INCARNATION_NEAR (UINT64_C(1) << 10) /* in a datagram */
+#define INCARNATION_FAR  (UINT64_C(1) << 40) /* on a stream */
+#define INCARNATION_MAX  (UINT64_C(1) << 62) /* nobody's is above it, and no word of others reaches it: there is room to answer */
+
 /* What the profile decides. */
 struct swim_times {
     uint32_t period_ms;  /* one member is probed each period */

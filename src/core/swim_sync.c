@@ -16,6 +16,7 @@
 #include "core/swim_sync.h"
 
 #include "core/swim_belief.h"
+#include "core/swim_bound.h"
 #include "core/swim_gossip.h"
 
 /* ---- When ---- */
@@ -144,7 +145,10 @@ void swim_sync_table(struct swim *s, const struct msg_sync_table *t)
     for (unsigned i = 0; rest.n && i < MEMBERS_MAX; i++) {
         struct message entry;
         int n = message_decode(slice_of(rest.p + 1, rest.n - 1), &entry);
-        if (n <= 0 || entry.kind != MSG_ALIVE || !hear_entry(s, rest.p[0], &entry.alive)) {
+        bool sound = n > 0 && entry.kind == MSG_ALIVE;
+        if (sound)
+            entry.alive.incarnation = swim_bound_stream(s, entry.alive.member, entry.alive.incarnation);
+        if (!sound || !hear_entry(s, rest.p[0], &entry.alive)) {
             s->counters.dropped++;
             swim_trace_dropped(s, t->members.n, SLICE("a member table"));
             break;

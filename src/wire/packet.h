@@ -6,8 +6,8 @@
  *
  * The checksum is XXH3-64 of all that follows it. UDP's own has 16 bits and may be left out; a flipped bit that passes it would
  * be believed: a member's incarnation twice as high, a death. It keeps out accidents, not attackers: everybody can compute it.
- * (The seal, when it comes, wraps the
- * whole, and replaces the checksum.) */
+ * What a forged number can do is bounded where it is believed (core/swim_bound.c). (The seal, when it comes, wraps the whole,
+ * and replaces the checksum.) */
 #ifndef COVEY_WIRE_PACKET_H
 #define COVEY_WIRE_PACKET_H
 
