@@ -126,7 +126,7 @@ struct node {
     unsigned news;    /* peers with news */
     bool knocked;     /* a second process of some member wants in */
     bool more;        /* changed members are left for the next step */
-    uint64_t bad_packets;
+    uint64_t bad_packets; /* dropped whole: damaged, of another cluster, of a second process */
     unsigned store_errors;
     struct wall wall;
     bool ahead;              /* our wall clock is too far ahead of the peers' */

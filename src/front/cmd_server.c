@@ -61,8 +61,9 @@ static int info_stats(struct buf *out, const struct session *s)
     const struct front *f = s->front;
     return buf_printf(out,
                       "total_connections_received:%" PRIu64 "\r\ntotal_commands_processed:%" PRIu64
-                      "\r\ninstantaneous_ops_per_sec:%" PRIu64 "\r\nrejected_requests:%" PRIu64 "\r\n",
-                      f->connections, f->commands, f->ops_per_sec, f->rejected);
+                      "\r\ninstantaneous_ops_per_sec:%" PRIu64 "\r\nrejected_requests:%" PRIu64 "\r\nrejected_packets:%" PRIu64
+                      "\r\nunbelieved_numbers:%" PRIu64 "\r\n",
+                      f->connections, f->commands, f->ops_per_sec, f->rejected, f->packets_rejected, f->numbers_unbelieved);
 }
 
 static int info_replication(struct buf *out, const struct session *s)

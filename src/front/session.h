@@ -44,6 +44,8 @@ struct front {
     struct slice durability;  /* "fsync" or "interval" */
     struct slice data_dir;
     uint64_t commands, connections, rejected; /* counters */
+    uint64_t packets_rejected;                /* told by the world: datagrams dropped whole, damaged ones among them */
+    uint64_t numbers_unbelieved;              /* likewise: words in datagrams that cannot be true, and were passed over */
     uint64_t memory_rss;                      /* told by the world now and then; bytes */
     uint64_t ops_per_sec;                     /* likewise */
     uint64_t loop_longest_ms, loop_recent_ms; /* likewise: the longest turn of the loop, ever and lately */

@@ -137,6 +137,8 @@ static void step_once(struct world *w, struct event *ev)
         carry_out(w, &w->out.action[i]);
     w->front.ready = node_serves(&w->node);
     w->front.claimed = node_ready(&w->node) && !node_serves(&w->node);
+    w->front.packets_rejected = w->node.bad_packets;
+    w->front.numbers_unbelieved = w->node.swim.counters.unbelieved;
     w->stepping = false;
 }
 

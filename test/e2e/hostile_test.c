@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/rng.h"
 #include "harness.h"
+#include "wire/packet.h"
 
 /* A socket connected to a node's port. */
 static int connect_to(struct cluster *c, unsigned port, int type)
@@ -53,13 +54,168 @@ static void test_hostile_datagrams(void **state)
         size_t n = rng_below(&r, sizeof packet + 1);
         random_bytes(&r, packet, n);
         if (i % 2 == 0 && n >= 4)
-            memcpy(packet, "CVY\001", 4);
+            memcpy(packet, "CVY\003", 4);
         send(fd, packet, n, 0); /* may be dropped when the queue is full: the rest is hostile enough */
     }
     close(fd);
     e2e_expect(c, 0, "OK", "SET", "k", "v");
     e2e_await_whole(c, 3);
     e2e_check(c, nest_running(&c->nest, 0));
+}
+
+/* ---- Datagrams that anybody may send, from any port ---- */
+
+/* Whatever of a field of a map is hexadecimal: an id. */
+static void hex_field(struct cluster *c, unsigned i, uint32_t map, const char *field, uint8_t *out, size_t n)
+{
+    const struct client *client = &c->client[i];
+    uint32_t at = client_field(client, map, field);
+    e2e_check(c, at != 0 && client->reply.v[at].text.n == 2 * n);
+    for (size_t k = 0; k < n; k++) {
+        const char digits[] = {(char)client->reply.v[at].text.p[2 * k], (char)client->reply.v[at].text.p[2 * k + 1], '\0'};
+        out[k] = (uint8_t)strtoul(digits, NULL, 16);
+    }
+}
+
+/* The header that a stranger to the cluster writes, who asked one of the nodes for the cluster's id. */
+static struct packet_header stranger(struct cluster *c)
+{
+    struct packet_header h = {.from = 0xbad, .boot = 1, .epoch = UINT64_MAX, .position = UINT64_MAX, .wall_ms = UINT64_MAX};
+    e2e_ask(c, 0, "STATUS", NULL);
+    hex_field(c, 0, 0, "cluster", h.cluster.b, sizeof h.cluster.b);
+    return h;
+}
+
+static uint64_t id_of(struct cluster *c, unsigned i)
+{
+    uint8_t b[8];
+    uint64_t id = 0;
+    e2e_ask(c, i, "STATUS", NULL);
+    hex_field(c, i, 0, "node", b, sizeof b);
+    for (unsigned k = 0; k < sizeof b; k++)
+        id = id << 8 | b[k];
+    return id;
+}
+
+/* Sends one message to every node, in a datagram of its own. */
+static void forge(struct cluster *c, const int *fd, unsigned n, const struct packet_header *h, struct message m)
+{
+    struct packet p;
+    packet_begin(&p, h);
+    e2e_check(c, packet_add(&p, &m));
+    packet_seal(&p);
+    for (unsigned i = 0; i < n; i++)
+        e2e_check(c, send(fd[i], p.bytes, p.n, 0) == p.n);
+}
+
+/* Says that a member is suspect, is dead, has left and lives, at that incarnation, in so many datagrams. */
+static void lie(struct cluster *c, const int *fd, unsigned n, uint64_t subject, uint64_t incarnation)
+{
+    struct packet_header h = stranger(c);
+    struct message m = {.kind = MSG_SUSPECT};
+    m.suspect = (struct msg_suspect){.member = subject, .incarnation = incarnation, .accuser = h.from};
+    forge(c, fd, n, &h, m);
+    m.kind = MSG_DEAD;
+    m.dead = (struct msg_dead){.member = subject, .incarnation = incarnation, .accuser = h.from};
+    forge(c, fd, n, &h, m);
+    m.dead.accuser = subject;
+    forge(c, fd, n, &h, m);
+    m.kind = MSG_ALIVE;
+    m.alive = (struct msg_alive){.member = subject,
+                                 .incarnation = incarnation,
+                                 .addr = {.family = 4, .port = 9, .ip = {127, 0, 0, 1}},
+                                 .name = SLICE("c")};
+    forge(c, fd, n, &h, m);
+}
+
+/* What node i holds of a member, if it holds it alive; 0 otherwise. */
+static uint64_t incarnation_of(struct cluster *c, unsigned i, const char *name)
+{
+    const struct client *client = &c->client[i];
+    const struct resp_reply *r = &client->reply;
+    e2e_ask(c, i, "MEMBERS", NULL);
+    uint32_t member = 1;
+    for (uint32_t k = 0; client->fd >= 0 && r->v[0].type == RESP_ARRAY && k < r->v[0].count; k++) {
+        uint32_t n = client_field(client, member, "name"), s = client_field(client, member, "state");
+        if (slice_eq(r->v[n].text, slice_str(name)) && slice_eq(r->v[s].text, SLICE("alive")))
+            return (uint64_t)r->v[client_field(client, member, "incarnation")].integer;
+        member = resp_after(r, member);
+    }
+    return 0;
+}
+
+/* Until every node holds node 2 alive, past an incarnation. */
+static void await_past(struct cluster *c, uint64_t incarnation)
+{
+    uint64_t until_ms = e2e_now_ms() + E2E_WAIT_MS;
+    for (unsigned i = 0; i < 3; i++)
+        while (incarnation_of(c, i, "c") <= incarnation)
+            e2e_poll(c, __FILE__, __LINE__, until_ms, "every node holds c alive, past the lie");
+}
+
+/* One datagram with such a number killed a member for ever: nothing was left to answer it with, and it was on every disk. The
+ * last lie is one that may be true: when it is answered all before it were heard. */
+static void test_no_datagram_kills_a_member_for_ever(void **state)
+{
+    struct cluster *c = *state;
+    static const uint64_t number[] = {UINT64_MAX, UINT64_MAX - 1, UINT64_C(1) << 63, UINT64_C(1) << 62, (UINT64_C(1) << 62) - 1};
+    int fd[3];
+    e2e_start_all(c, 3);
+    uint64_t subject = id_of(c, 2), small = incarnation_of(c, 2, "c") + 5;
+    for (unsigned i = 0; i < 3; i++)
+        fd[i] = connect_to(c, e2e_port(c, i) + 1u, SOCK_DGRAM);
+    for (size_t k = 0; k < sizeof number / sizeof *number; k++)
+        lie(c, fd, 3, subject, number[k]);
+    lie(c, fd, 3, subject, small);
+    await_past(c, small);
+    e2e_await_whole(c, 3);
+    e2e_expect(c, 0, "*unbelieved_numbers:20\r*", "INFO", "stats");
+    e2e_expect(c, 2, "OK", "SET", "k", "v");
+    for (unsigned i = 0; i < 3; i++)
+        e2e_kill(c, i);
+    for (unsigned i = 0; i < 3; i++)
+        e2e_restart(c, i);
+    e2e_await_whole(c, 3);
+    for (unsigned i = 0; i < 3; i++)
+        assert_in_range(incarnation_of(c, i, "c"), small + 1, small + 100);
+    e2e_expect(c, 1, "v", "GET", "k");
+    for (unsigned i = 0; i < 3; i++)
+        close(fd[i]);
+}
+
+static unsigned long rejected_packets(struct cluster *c)
+{
+    const char *at = strstr(e2e_ask(c, 0, "INFO", "stats", NULL), "rejected_packets:");
+    return at ? strtoul(at + sizeof "rejected_packets:" - 1, NULL, 10) : 0;
+}
+
+/* A datagram that was whole when it was sent: one bit of it flips, and what it says is not heard. */
+static void test_a_datagram_with_a_flipped_bit_is_dropped_and_counted(void **state)
+{
+    struct cluster *c = *state;
+    enum { FLIPS = 400, BATCH = 50 }; /* a batch fits the socket's queue */
+    struct rng r;
+    struct packet p;
+    rng_init(&r, 4);
+    e2e_start_all(c, 3);
+    struct packet_header h = stranger(c);
+    uint64_t before = incarnation_of(c, 0, "c"), until_ms = e2e_now_ms() + E2E_WAIT_MS;
+    struct message m = {.kind = MSG_SUSPECT, .suspect = {.member = id_of(c, 2), .incarnation = before, .accuser = h.from}};
+    packet_begin(&p, &h);
+    e2e_check(c, packet_add(&p, &m));
+    packet_seal(&p);
+    int fd = connect_to(c, e2e_port(c, 0) + 1u, SOCK_DGRAM);
+    unsigned long rejected = rejected_packets(c);
+    for (unsigned i = 0; i < FLIPS; i++) {
+        unsigned bit = (unsigned)rng_below(&r, 8u * p.n);
+        p.bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        e2e_check(c, send(fd, p.bytes, p.n, 0) == p.n);
+        p.bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        while (i % BATCH == BATCH - 1 && rejected_packets(c) <= rejected + i)
+            e2e_poll(c, __FILE__, __LINE__, until_ms, "every one of them is counted");
+    }
+    e2e_check(c, incarnation_of(c, 0, "c") == before && incarnation_of(c, 2, "c") == before);
+    close(fd);
 }
 
 static void test_hostile_peer_streams(void **state)
@@ -177,6 +333,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_hostile_datagrams, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_no_datagram_kills_a_member_for_ever, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_a_datagram_with_a_flipped_bit_is_dropped_and_counted, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_hostile_peer_streams, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_silent_peer_is_cut, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_hostile_resp, e2e_setup, e2e_teardown),
