@@ -90,6 +90,10 @@ static void packet_plan(struct world *w, uint32_t from, uint32_t to, const struc
     ev.bytes = malloc(p->n);
     CHECK(ev.bytes);
     memcpy(ev.bytes, p->bytes, p->n);
+    if (w->flip && rng_below(&w->net_rng, 100) < w->flip) {
+        uint64_t bit = rng_below(&w->net_rng, 8 * (uint64_t)p->n);
+        ev.bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
     heap_push(&w->heap, &ev);
 }
 

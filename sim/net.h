@@ -1,4 +1,4 @@
-/* net.h: the simulated network: datagrams that get lost, late, twice or out of order, and streams that deliver in order
+/* net.h: the simulated network: datagrams that get lost, late, twice, out of order or damaged, and streams that deliver in order
  * or break.
  *
  * A stream stalls while the way is cut (its bytes are sent again until the cut heals) and breaks when it stalled for

@@ -33,6 +33,7 @@ static const struct {
     [FAULT_CLOCK_DRIFT] = {"clock-drift", 20000, 400, ABOUT_NODE},
     [FAULT_SLOW_STREAMS] = {"slow-streams", 10000, 400, ABOUT_NODE},
     [FAULT_AWAY] = {"away", 36000, 0, ABOUT_NODE},
+    [FAULT_FLIP] = {"flipped-bits", 20000, 100, ABOUT_NETWORK},
     /* clang-format on */
 };
 
@@ -83,6 +84,16 @@ static struct fault draw_away(struct rng *r, const struct schedule_options *o)
     return f;
 }
 
+/* Bits flip in every second run, of those that may have it. They are drawn apart and from a source of their own: what else
+ * happens in a run is what it was before they were thought of, so seeds that once broke something keep their use. */
+static void draw_flips(struct schedule *s, const struct schedule_options *o)
+{
+    struct rng r;
+    rng_init(&r, o->seed ^ 0xf11bb175);
+    for (uint64_t n = rng_below(&r, 2) ? 1 + rng_below(&r, 6) : 0; n > 0 && s->n < FAULTS_MAX; n--)
+        s->fault[s->n++] = draw_one(&r, FAULT_FLIP, o);
+}
+
 /* Whether disks of this run lose something that is noticed late: an owner that is away for long could then not make up for it,
  * and the others would wait for each other. */
 static bool loses_silently(const enum fault_kind *on, unsigned n)
@@ -93,6 +104,11 @@ static bool loses_silently(const enum fault_kind *on, unsigned n)
     return false;
 }
 
+static bool may_draw(const struct schedule_options *o, enum fault_kind kind)
+{
+    return o->kinds == 0 || o->kinds >> kind & 1;
+}
+
 void schedule_draw(struct schedule *s, const struct schedule_options *o)
 {
     struct rng r;
@@ -100,12 +116,16 @@ void schedule_draw(struct schedule *s, const struct schedule_options *o)
     s->n = 0;
     enum fault_kind on[FAULT_KINDS];
     unsigned on_n = 0;
-    for (unsigned k = 0; k < FAULT_KINDS; k++)
-        if (rng_below(&r, 2) && (o->kinds == 0 || o->kinds >> k & 1))
+    for (unsigned k = 0; k <= FAULT_AWAY; k++)
+        if (rng_below(&r, 2) && may_draw(o, (enum fault_kind)k))
             on[on_n++] = (enum fault_kind)k;
     if (o->loss)
         s->fault[s->n++] = (struct fault){.kind = FAULT_LOSS, .from_ms = 0, .until_ms = o->until_ms, .amount = o->loss};
-    if (on_n == 0 || o->until_ms <= o->from_ms)
+    if (o->until_ms <= o->from_ms)
+        return;
+    if (may_draw(o, FAULT_FLIP))
+        draw_flips(s, o);
+    if (on_n == 0)
         return;
     if (on[on_n - 1] == FAULT_AWAY && (--on_n == 0 || !loses_silently(on, on_n)))
         s->fault[s->n++] = draw_away(&r, o);

@@ -90,6 +90,9 @@ void world_fault(struct world *w, const struct fault *f, bool begins)
     case FAULT_DUPLICATE:
         change(&w->duplicate, f->amount, begins);
         break;
+    case FAULT_FLIP:
+        change(&w->flip, f->amount, begins);
+        break;
     case FAULT_UDP_DEAD:
         w->node[f->a].udp_dead = begins;
         break;

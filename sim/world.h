@@ -101,8 +101,8 @@ struct world {
     struct cluster_id cluster;
     struct out out; /* of the step under way */
     struct buf scratch;
-    uint16_t *cuts;           /* nodes * nodes: while positive nothing gets from a to b; counted, since cuts may overlap */
-    uint32_t loss, duplicate; /* %, summed over the faults in force */
+    uint16_t *cuts;                 /* nodes * nodes: while positive nothing gets from a to b; counted, since cuts may overlap */
+    uint32_t loss, duplicate, flip; /* %, summed over the faults in force */
     uint32_t delay_ms;
     struct atlas atlas;
     struct stream *streams; /* hash by pair */

@@ -57,6 +57,9 @@ static void ask(struct swim *s, uint64_t id)
 
 bool swim_bound_packet(struct swim *s, uint64_t member, uint64_t incarnation)
 {
+#ifdef CANARY_NUMBERS_BELIEVED
+    return incarnation < INCARNATION_MAX;
+#endif
     if (incarnation < INCARNATION_MAX && incarnation <= known(s, member) + INCARNATION_NEAR)
         return true;
     s->counters.unbelieved++;

@@ -56,7 +56,7 @@ int packet_open(struct slice datagram, struct packet_header *h, struct slice *re
         return ERR_BAD_MESSAGE;
     if (p[3] != PACKET_FORMAT)
         return ERR_BAD_FORMAT;
-#ifndef CANARY_PACKET_UNCHECKED
+#ifndef CANARY_NUMBERS_BELIEVED
     if (get_u64(p + CHECKSUM_AT) != checksum(datagram))
         return ERR_CORRUPT;
 #endif
