@@ -268,6 +268,31 @@ static void test_learning(void **state)
     table_free(t);
 }
 
+/* A layout at the end of all epochs, once adopted, would have been the last. */
+static void test_epochs_that_cannot_be_true(void **state)
+{
+    static const uint64_t too_far[] = {CHAIN_EPOCH_LEAP + 2, LAYOUT_EPOCH_MAX, LAYOUT_EPOCH_MAX + 1, UINT64_MAX};
+    struct table *t = table_new();
+    struct message m = {.kind = MSG_LAYOUT};
+    struct buf bytes;
+
+    (void)state;
+    buf_init(&bytes, MESSAGE_MAX);
+    out_clear(&t->out);
+    chain_seen(&t->chain, A, UINT64_MAX, t->now_ms, &t->out); /* a word in a datagram: a reason to ask for what lies above ours */
+    assert_int_equal(sent(t, A, MSG_LAYOUT_GET)->layout_get.epoch, 2);
+    for (unsigned i = 0; i <= 4; i++) {
+        t->layout.epoch = i < 4 ? too_far[i] : CHAIN_EPOCH_LEAP + 1;
+        bytes.n = 0;
+        assert_int_equal(layout_encode(&bytes, &t->layout), 0);
+        m.layout.layout = buf_view(&bytes);
+        tell(t, A, &m);
+        assert_int_equal(submitted(t) > 0, i == 4);
+    }
+    buf_close(&bytes);
+    table_free(t);
+}
+
 /* A joiner asks around, and takes a layout that has it, no other. */
 static void test_joiner(void **state)
 {
@@ -305,10 +330,18 @@ static void test_joiner(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_formation),      cmocka_unit_test(test_selection),      cmocka_unit_test(test_uniform_formation),
-        cmocka_unit_test(test_records_refuse), cmocka_unit_test(test_formation_ends), cmocka_unit_test(test_silent_proposer),
-        cmocka_unit_test(test_yield),          cmocka_unit_test(test_join_answers),   cmocka_unit_test(test_silent_joiner),
-        cmocka_unit_test(test_learning),       cmocka_unit_test(test_joiner),
+        cmocka_unit_test(test_formation),
+        cmocka_unit_test(test_selection),
+        cmocka_unit_test(test_uniform_formation),
+        cmocka_unit_test(test_records_refuse),
+        cmocka_unit_test(test_formation_ends),
+        cmocka_unit_test(test_silent_proposer),
+        cmocka_unit_test(test_yield),
+        cmocka_unit_test(test_join_answers),
+        cmocka_unit_test(test_silent_joiner),
+        cmocka_unit_test(test_learning),
+        cmocka_unit_test(test_joiner),
+        cmocka_unit_test(test_epochs_that_cannot_be_true),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

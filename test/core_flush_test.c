@@ -245,6 +245,31 @@ static void test_late_answers_say_nothing(void **state)
     assert_int_equal(replied(f)->error, 0);
 }
 
+/* What a flush is stamped with when B says that it holds that. */
+static uint64_t stamp_above(struct fixture *f, uint64_t greatest)
+{
+    uint64_t number, stamp = 0;
+    ask_flush(f);
+    number = asked(f);
+    tell(f, OWN, number, 0, 0);
+    tell(f, B, number, 0, greatest);
+    tell(f, C, number, 0, 0);
+    number = stored(f, &stamp);
+    store(f, OWN, number, 0);
+    store(f, B, number, 0);
+    store(f, C, number, 0);
+    assert_int_equal(replied(f)->error, 0);
+    return stamp;
+}
+
+/* A flush above a stamp that no clock gave would leave no key room to be written. */
+static void test_a_stamp_that_no_clock_gave_is_not_flushed(void **state)
+{
+    struct fixture *f = *state;
+    assert_true(stamp_above(f, STAMP_MAX) < STAMP_WIDE_MAX);
+    assert_int_equal(stamp_above(f, STAMP_WIDE_MAX - 1), STAMP_WIDE_MAX);
+}
+
 static void test_a_dead_member_is_not_waited_for(void **state)
 {
     struct fixture *f = *state;
@@ -359,6 +384,7 @@ int main(void)
         TEST(test_one_answer_is_not_enough),
         TEST(test_a_member_that_has_recovered_answers),
         TEST(test_late_answers_say_nothing),
+        TEST(test_a_stamp_that_no_clock_gave_is_not_flushed),
         TEST(test_a_dead_member_is_not_waited_for),
         TEST(test_too_few_is_unknown_at_the_deadline),
         TEST(test_a_lost_stream_is_asked_again),

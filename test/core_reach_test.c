@@ -244,14 +244,38 @@ static void positions_beyond_any_log_are_not_believed(void **state)
     struct reach r;
     start(&r, &d, 10, 1000);
     save(&r, &d, 0, false);
-    assert_false(told(&r, 9, REACH_POSITION_MAX + 1));
+    assert_false(told(&r, 9, UINT64_MAX));
+    assert_false(told(&r, 9, REACH_TOLD_MAX + 1));
     assert_int_equal(reach_announced(&r), 1000);
-    assert_true(told(&r, 9, REACH_POSITION_MAX));
+    assert_true(told(&r, 9, REACH_TOLD_MAX));
     save(&r, &d, 1, false);
     reach_close(&r);
     start(&r, &d, 11, 2000);
     save(&r, &d, 0, false);
-    assert_true(reach_announced(&r) > REACH_POSITION_MAX);
+    assert_true(reach_announced(&r) > REACH_TOLD_MAX);
+    assert_true(reach_announced(&r) < REACH_POSITION_MAX); /* and so peers still hear it */
+    reach_close(&r);
+}
+
+/* A position in a datagram, which nobody vouches for, was put on disk as it came: the member was found to have lost records at
+ * its next start, and what it announced from then on was no news to anybody. */
+static void a_datagram_moves_a_mark_by_so_much_at_most(void **state)
+{
+    (void)state;
+    struct disk d = {0};
+    struct reach r;
+    start(&r, &d, 10, 1000);
+    reach_heard(&r, PEER, 77, 5000);
+    reach_overheard(&r, PEER, 77, 5000 + REACH_LEAP + 1);
+    reach_overheard(&r, PEER, 77, REACH_POSITION_MAX);
+    reach_overheard(&r, PEER, 77, UINT64_MAX);
+    reach_overheard(&r, OTHER, 78, REACH_LEAP + 1);
+    assert_int_equal(r.mark_n, 1);
+    assert_int_equal(r.mark[0].position, 5000);
+    reach_overheard(&r, PEER, 77, 5000 + REACH_LEAP);
+    assert_int_equal(r.mark[0].position, 5000 + REACH_LEAP);
+    reach_heard(&r, PEER, 77, 1ull << 50); /* on its stream */
+    assert_int_equal(r.mark[0].position, 1ull << 50);
     reach_close(&r);
 }
 
@@ -283,6 +307,7 @@ int main(void)
         cmocka_unit_test(marks_that_nobody_writes_are_refused),
         cmocka_unit_test(a_log_that_ends_before_its_last_boot_is_noticed),
         cmocka_unit_test(positions_beyond_any_log_are_not_believed),
+        cmocka_unit_test(a_datagram_moves_a_mark_by_so_much_at_most),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -332,6 +332,30 @@ static void who_recovers_takes_the_floors_of_the_others(void **state)
     assert_int_equal(out.action[1].kind, ACT_STORE_TREE); /* the others are as ours */
 }
 
+/* A floor at the end of all stamps, once taken, would be one above which no key could be made. */
+static void floors_and_flushes_that_cannot_be_true_end_it(void **state)
+{
+    (void)state;
+    static const uint8_t roots[8 * REPAIR_ROOTS];
+    uint8_t slots[SLOTS / 8];
+    memset(slots, 0xff, sizeof slots);
+    repair_doubt(&r, slice_of(slots, sizeof slots));
+    uint64_t op = begin();
+    struct message m = {.kind = MSG_TREE,
+                        .tree = {.op = op, .hashes = slice_of(roots, sizeof roots), .flushed = STAMP_WIDE_MAX + 1}};
+    out_clear(&out);
+    own_told(op, slice_of(roots, sizeof roots));
+    m.tree.floors = slice_of(roots, sizeof roots);
+    assert_true(repair_message(&r, PEER, &m, &out));
+    uint8_t floors[8 * REPAIR_ROOTS] = {0};
+    memset(floors + 8, 0xff, 8);
+    m.tree.flushed = 0;
+    m.tree.floors = slice_of(floors, sizeof floors);
+    assert_true(repair_message(&r, PEER, &m, &out));
+    assert_int_equal(out.n, 0); /* nothing is stored, nothing asked */
+    repair_check(&r);
+}
+
 /* The roots of the first vnodes, which differ. */
 static void tell_roots(uint64_t op)
 {
@@ -472,6 +496,7 @@ int main(void)
         TEST(who_recovers_waits_for_sound_owners_or_for_all),
         TEST(who_is_alone_waits_for_nobody),
         TEST(who_recovers_takes_the_floors_of_the_others),
+        TEST(floors_and_flushes_that_cannot_be_true_end_it),
         TEST(a_flush_that_we_missed_is_stored_before_anything_is_compared),
         TEST(a_flush_that_the_peer_missed_is_brought_to_it),
         TEST(a_flush_that_cannot_be_stored_ends_it),

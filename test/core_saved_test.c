@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "core/node.h"
+#include "wire/bytes.h"
 
 static int wake(const struct node_options *o)
 {
@@ -32,6 +33,26 @@ static void a_state_that_nobody_writes_is_refused(void **state)
         *record[i] = (struct node_saved){slice_of(garbage, sizeof garbage), 1};
         if (wake(&o) != ERR_BAD_MESSAGE)
             fail_msg("record %zu was taken", i);
+    }
+}
+
+/* Nor one with a number that leaves nothing above it. */
+static void a_number_at_its_end_is_refused(void **state)
+{
+    (void)state;
+    uint8_t bytes[8];
+    struct node_options o = {.id = 1, .boot = 2, .seed = 3, .name = SLICE("a")};
+    struct node_saved *const record[] = {&o.incarnation, &o.clock};
+    const uint64_t most[] = {INCARNATION_MAX, STAMP_MAX >> 16};
+    for (size_t i = 0; i < 2; i++) {
+        *record[i] = (struct node_saved){slice_of(bytes, sizeof bytes), 1};
+        put_u64(bytes, UINT64_MAX);
+        assert_int_equal(wake(&o), ERR_BAD_MESSAGE);
+        put_u64(bytes, most[i] + 1);
+        assert_int_equal(wake(&o), ERR_BAD_MESSAGE);
+        put_u64(bytes, most[i]);
+        assert_int_equal(wake(&o), 0);
+        *record[i] = (struct node_saved){.serial = 0};
     }
 }
 
@@ -125,6 +146,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_state_that_nobody_writes_is_refused),
+        cmocka_unit_test(a_number_at_its_end_is_refused),
         cmocka_unit_test(a_layout_belongs_to_a_cluster),
         cmocka_unit_test(what_may_have_been_a_vote_is_remembered),
     };

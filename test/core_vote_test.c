@@ -126,6 +126,31 @@ static void test_fence(void **state)
     table_free(t);
 }
 
+/* A ballot at the end of all ballots, once followed, left nobody one above it: the epoch would have had no successor, ever. */
+static void test_ballots_that_cannot_be_true(void **state)
+{
+    static const uint64_t too_far[] = {CHAIN_BALLOT_LEAP + 101, CHAIN_BALLOT_MAX, UINT64_MAX};
+    struct table *t = table_new();
+
+    (void)state;
+    prepare(t, A, 100);
+    for (unsigned i = 0; i < 3; i++) {
+        prepare(t, A, too_far[i]);
+        accept_value(t, A, too_far[i], &t->with_d);
+        struct message no[] = {
+            {.kind = MSG_PROMISE, .promise = {.epoch = 2, .error = (uint32_t)ERR_SUPERSEDED, .promised = too_far[i]}},
+            {.kind = MSG_ACCEPTED, .accepted = {.epoch = 2, .error = (uint32_t)ERR_SUPERSEDED, .promised = too_far[i]}},
+        };
+        tell(t, A, &no[0]);
+        tell(t, A, &no[1]);
+        assert_int_equal(submitted(t), 0);
+        assert_int_equal(t->chain.seen_ballot, 100);
+    }
+    prepare(t, A, CHAIN_BALLOT_LEAP + 100);
+    assert_true(submitted(t) > 0);
+    table_free(t);
+}
+
 static void test_malformed_record(void **state)
 {
     struct table *t = table_new();
@@ -152,6 +177,7 @@ int main(void)
         cmocka_unit_test(test_below_the_promise),
         cmocka_unit_test(test_records_and_values),
         cmocka_unit_test(test_fence),
+        cmocka_unit_test(test_ballots_that_cannot_be_true),
         cmocka_unit_test(test_malformed_record),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -122,6 +122,11 @@ static void what_is_no_entry_is_refused(void **state)
     e = entry(1, "key");
     e.version.stamp = 0;
     refuses(e);
+    e.version.stamp = STAMP_MAX + 1;
+    refuses(e);
+    e = entry(1, "key");
+    e.version.expiry_stamp = UINT64_MAX;
+    refuses(e);
     static uint8_t long_key[KEY_MAX + 1];
     e = entry(1, "");
     e.key = slice_of(long_key, sizeof long_key);

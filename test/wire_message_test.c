@@ -197,6 +197,25 @@ static void test_records_that_are_none_are_bad(void **state)
     assert_int_equal(decoded(put_of(r)), ERR_BAD_MESSAGE);
 }
 
+static void test_stamps_that_leave_no_room_above_are_bad(void **state)
+{
+    (void)state;
+    static const uint64_t stamp[] = {STAMP_MAX, STAMP_MAX + 1, UINT64_MAX};
+    for (unsigned i = 0; i < 3; i++) {
+        struct message m[] = {
+            {.kind = MSG_PUT, .put.record = {.kind = RECORD_VALUE, .version.stamp = stamp[i]}},
+            {.kind = MSG_GOT, .got.record = {.kind = RECORD_VALUE, .version.expiry_stamp = stamp[i]}},
+            {.kind = MSG_PUT_ACK, .put_ack.held.stamp = stamp[i]},
+            {.kind = MSG_TREE, .tree.flushed = stamp[i]},
+            {.kind = MSG_FLUSHED, .flushed.greatest = stamp[i]},
+        };
+        for (unsigned k = 0; k < sizeof m / sizeof *m; k++)
+            assert_int_equal(decoded(m[k]) > 0, i == 0);
+        struct record flush = {.kind = RECORD_FLUSH, .version = {.stamp = stamp[i], .deleted = 1}};
+        assert_int_equal(decoded((struct message){.kind = MSG_FLUSH, .flush.record = flush}), ERR_BAD_MESSAGE);
+    }
+}
+
 static void test_a_value_over_its_limit_is_bad(void **state)
 {
     (void)state;
@@ -310,6 +329,7 @@ int main(void)
         cmocka_unit_test(test_unknown_numbers_are_skipped),
         cmocka_unit_test(test_mutated_messages_do_no_harm),
         cmocka_unit_test(test_records_that_are_none_are_bad),
+        cmocka_unit_test(test_stamps_that_leave_no_room_above_are_bad),
         cmocka_unit_test(test_a_value_over_its_limit_is_bad),
         cmocka_unit_test(test_addresses_that_are_none_are_bad),
         cmocka_unit_test(test_announced_lengths_are_capped),

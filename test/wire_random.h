@@ -20,6 +20,7 @@ static const uint8_t message_kinds[] = {
 #define ADDR(f)    FIELD(addr, f)
 #define BYTES(f)   FIELD(bytes, f)
 #define VERSION(f) FIELD(version, f)
+#define STAMP(f)   FIELD(stamp, f)
 #define RECORD(f)  FIELD(record, f)
 
 /* Random bytes, `most` of them at most and often none; they live as long as the program. */
@@ -55,6 +56,11 @@ static inline void random_u64(struct rng *rng, uint64_t *f)
     *f = rng_next(rng);
 }
 
+static inline void random_stamp(struct rng *rng, uint64_t *f)
+{
+    *f = rng_next(rng) >> 1;
+}
+
 static inline void random_cid(struct rng *rng, struct cluster_id *f)
 {
     for (unsigned i = 0; i < sizeof f->b; i++)
@@ -75,7 +81,7 @@ static inline void random_bytes(struct rng *rng, struct slice *f)
 
 static inline void random_version(struct rng *rng, struct version *f)
 {
-    *f = (struct version){rng_next(rng), rng_next(rng), rng_next(rng), rng_next(rng), (uint8_t)rng_below(rng, 2)};
+    *f = (struct version){rng_next(rng) >> 1, rng_next(rng), rng_next(rng), rng_next(rng) >> 1, (uint8_t)rng_below(rng, 2)};
 }
 
 static inline void random_record(struct rng *rng, struct record *f)
@@ -92,10 +98,11 @@ static inline void random_record(struct rng *rng, struct record *f)
         f->value.n = 0;
     }
     if (f->kind == RECORD_FLOOR) {
-        f->version.stamp |= 1;
+        f->version.stamp = f->version.stamp >> 1 | 1;
         f->value.n = 0;
     }
     if (f->kind == RECORD_FLUSH) {
+        f->version.stamp >>= 1;
         f->key.n = 0;
         f->version.deleted = 1;
         f->value.n = 0;
@@ -123,6 +130,7 @@ static inline bool equal_record(const struct record *a, const struct record *b)
 #define EQUAL_u16(a, b)     ((a) == (b))
 #define EQUAL_u32(a, b)     ((a) == (b))
 #define EQUAL_u64(a, b)     ((a) == (b))
+#define EQUAL_stamp(a, b)   ((a) == (b))
 #define EQUAL_cid(a, b)     cluster_id_eq(a, b)
 #define EQUAL_addr(a, b)    addr_eq(a, b)
 #define EQUAL_bytes(a, b)   slice_eq(a, b)

@@ -270,6 +270,35 @@ static void test_what_a_fitting_checksum_does_not_excuse(void **state)
     buf_close(&scratch);
 }
 
+/* With such a stamp a key could not be written again; and with such a flush or floor no key. */
+static void test_a_stamp_that_leaves_no_room_is_no_records(void **state)
+{
+    (void)state;
+    const struct {
+        struct record r;
+        bool valid;
+    } c[] = {
+        {{.kind = RECORD_VALUE, .version.stamp = STAMP_MAX}, true},
+        {{.kind = RECORD_VALUE, .version.stamp = STAMP_MAX + 1}, false},
+        {{.kind = RECORD_VALUE, .version.stamp = UINT64_MAX}, false},
+        {{.kind = RECORD_TOMBSTONE, .version = {.stamp = UINT64_MAX, .deleted = 1}}, false},
+        {{.kind = RECORD_EXPIRY, .version = {.stamp = 1, .expiry_stamp = STAMP_MAX}}, true},
+        {{.kind = RECORD_EXPIRY, .version = {.stamp = 1, .expiry_stamp = STAMP_MAX + 1}}, false},
+        {{.kind = RECORD_STATE, .version.stamp = UINT64_MAX}, false},
+        {{.kind = RECORD_FLUSH, .version = {.stamp = STAMP_WIDE_MAX, .deleted = 1}}, true},
+        {{.kind = RECORD_FLUSH, .version = {.stamp = STAMP_WIDE_MAX + 1, .deleted = 1}}, false},
+        {{.kind = RECORD_FLOOR, .version.stamp = STAMP_WIDE_MAX}, true},
+        {{.kind = RECORD_FLOOR, .version.stamp = STAMP_WIDE_MAX + 1}, false},
+    };
+    for (unsigned i = 0; i < sizeof c / sizeof *c; i++) {
+        struct buf b = encoded(&c[i].r);
+        struct record_view v;
+        assert_int_equal(record_valid(&c[i].r), c[i].valid);
+        assert_int_equal(record_decode(buf_view(&b), &v), c[i].valid ? (int)b.n : ERR_CORRUPT);
+        buf_close(&b);
+    }
+}
+
 static void test_a_value_that_does_not_fit_the_scratch_is_an_error(void **state)
 {
     (void)state;
@@ -317,6 +346,7 @@ int main(void)
         cmocka_unit_test(test_a_damaged_size_is_corrupt_not_incomplete),
         cmocka_unit_test(test_zeros_are_no_record),
         cmocka_unit_test(test_what_a_fitting_checksum_does_not_excuse),
+        cmocka_unit_test(test_a_stamp_that_leaves_no_room_is_no_records),
         cmocka_unit_test(test_a_value_that_does_not_fit_the_scratch_is_an_error),
         cmocka_unit_test(test_the_bytes_are_as_declared),
     };

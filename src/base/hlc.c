@@ -40,5 +40,5 @@ uint64_t hlc_stamp_above(struct hlc *c, uint64_t floor, uint64_t wall_ms)
         return hlc_stamp(c, wall_ms);
     if (floor < c->last)
         return hlc_stamp(c, wall_ms); /* our own clock is further ahead still: the wall was set back */
-    return floor == UINT64_MAX ? floor : floor + 1;
+    return floor >= STAMP_MAX ? floor : floor + 1;
 }

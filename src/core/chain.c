@@ -38,6 +38,14 @@
  * Durability. Promises, acceptances and adoptions leave the node in the step that learns that they are on disk. A layout in a
  * LAYOUT message is decided: whoever sees a higher epoch asks for it and may jump over several.
  *
+ * Numbers. Epochs and ballots only grow, so one at the end of all numbers, once believed, would be the last: no epoch could follow,
+ * no proposer be heard. What is heard of an epoch is no more than a reason to ask for its layout. A layout is taken when its
+ * epoch lies CHAIN_EPOCH_LEAP above ours at most, and below LAYOUT_EPOCH_MAX (2^62): an epoch costs each member two durable
+ * writes, and 2^40 of them, at a thousand a second, 35 years; so no member was ever away for longer. A ballot is followed, and
+ * noted, when it lies CHAIN_BALLOT_LEAP above the highest met in this epoch at most: 2^32 rounds, which are begun tens of
+ * milliseconds apart at best. Above what a lie reaches there is room for others: it takes 2^22 layouts, or 2^14 ballots within one
+ * epoch, each on a member's stream and each as high as is believed, to use it up.
+ *
  * Getting on. A proposer of a FORMATION asks for promises of ALL members first; a promise says whether records are held, so a
  * cluster with data refuses a joiner without fencing anybody, and one with an unreachable member waits without a fence. If
  * after that some member refuses or falls silent, the same proposer, or anyone who accepted (chain_vote_accept), prepares once
@@ -112,7 +120,7 @@ void chain_peer(struct chain *c, uint64_t id, struct addr addr, bool reachable)
 
 /* Whether a ballot message is about the epoch that we decide about, from one who may take part. Else one of the two is behind,
  * and is helped. */
-static bool ballot_ours(struct chain *c, uint64_t from, uint64_t epoch, bool question, uint64_t now_ms, struct out *out)
+static bool epoch_ours(struct chain *c, uint64_t from, uint64_t epoch, bool question, uint64_t now_ms, struct out *out)
 {
     if (!c->have)
         return false;
@@ -122,6 +130,14 @@ static bool ballot_ours(struct chain *c, uint64_t from, uint64_t epoch, bool que
     else if (epoch < next && question)
         chain_layout_send(c, from, chain_addr(c, from), out);
     return epoch == next && layout_find(chain_now(c), from) >= 0 && layout_find(chain_now(c), c->self) >= 0;
+}
+
+/* The same; and the highest ballot that it speaks of can be true. */
+static bool ballot_ours(struct chain *c, uint64_t from, uint64_t epoch, uint64_t ballot, bool question, uint64_t now_ms,
+                        struct out *out)
+{
+    return epoch_ours(c, from, epoch, question, now_ms, out) && ballot <= CHAIN_BALLOT_MAX &&
+           ballot <= c->seen_ballot + CHAIN_BALLOT_LEAP;
 }
 
 bool chain_message(struct chain *c, uint64_t from, const struct message *m, bool name_taken, uint64_t now_ms, struct out *out)
@@ -141,19 +157,19 @@ bool chain_message(struct chain *c, uint64_t from, const struct message *m, bool
         chain_adopt(c, m->layout.layout, false, out);
         return true;
     case MSG_PREPARE:
-        if (ballot_ours(c, from, m->prepare.epoch, true, now_ms, out))
+        if (ballot_ours(c, from, m->prepare.epoch, m->prepare.ballot, true, now_ms, out))
             chain_vote_prepare(c, from, m->prepare.ballot, now_ms, out);
         return true;
     case MSG_PROMISE:
-        if (ballot_ours(c, from, m->promise.epoch, false, now_ms, out))
+        if (ballot_ours(c, from, m->promise.epoch, m->promise.promised, false, now_ms, out))
             chain_propose_promise(c, from, &m->promise, now_ms, out);
         return true;
     case MSG_ACCEPT:
-        if (ballot_ours(c, from, m->accept.epoch, true, now_ms, out))
+        if (ballot_ours(c, from, m->accept.epoch, m->accept.ballot, true, now_ms, out))
             chain_vote_accept(c, from, m->accept.ballot, m->accept.layout, now_ms, out);
         return true;
     case MSG_ACCEPTED:
-        if (ballot_ours(c, from, m->accepted.epoch, false, now_ms, out))
+        if (ballot_ours(c, from, m->accepted.epoch, m->accepted.promised, false, now_ms, out))
             chain_propose_accepted(c, from, &m->accepted, now_ms, out);
         return true;
     default:

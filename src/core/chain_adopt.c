@@ -60,6 +60,13 @@ static void adopt_save(struct chain *c, struct out *out)
     out_state(out, token, SLICE("layout"), c->layout_serial, buf_view(&c->bytes[!c->current]));
 }
 
+/* Whether a decided layout is later in the same chain. By how much it may be is bounded, so that no number that a peer sends, or
+ * that was damaged on its way, is the last one. */
+static bool follows(const struct layout *now, const struct layout *next)
+{
+    return next->generation == now->generation && next->epoch > now->epoch && next->epoch - now->epoch <= CHAIN_EPOCH_LEAP;
+}
+
 /* One at a time: while an adoption is on its way, a higher epoch has to be heard of again. */
 void chain_adopt(struct chain *c, struct slice bytes, bool announce, struct out *out)
 {
@@ -72,8 +79,7 @@ void chain_adopt(struct chain *c, struct slice bytes, bool announce, struct out 
     if (layout_decode(bytes, l))
         return;
     b->n = 0;
-    bool wanted =
-        c->have ? l->epoch > chain_now(c)->epoch && l->generation == chain_now(c)->generation : layout_find(l, c->self) >= 0;
+    bool wanted = c->have ? follows(chain_now(c), l) : layout_find(l, c->self) >= 0;
     if (!wanted || buf_slice(b, bytes))
         return;
     c->adopting = l->epoch;
@@ -158,8 +164,9 @@ void chain_seen(struct chain *c, uint64_t peer, uint64_t epoch, uint64_t now_ms,
 {
     if (!c->have || epoch <= chain_now(c)->epoch || epoch <= c->adopting || now_ms < c->fetch_ms)
         return;
+    uint64_t ours = c->adopting > chain_now(c)->epoch ? c->adopting : chain_now(c)->epoch;
     c->fetch_ms = now_ms + CHAIN_FETCH_MS;
-    out_send(out, peer, chain_addr(c, peer), MSG_LAYOUT_GET)->layout_get.epoch = epoch;
+    out_send(out, peer, chain_addr(c, peer), MSG_LAYOUT_GET)->layout_get.epoch = ours + 1; /* whatever lies above */
 }
 
 void chain_adopt_tick(struct chain *c, uint64_t now_ms, struct out *out)

@@ -22,6 +22,11 @@ enum {
     CHAIN_STATE_MAX = 1 << 20, /* bytes of a layout or state record: 1,024 members and 16,384 vnodes of 7 need 290 KB */
 };
 
+/* How far above what is known a number is believed, and its end: chain.c argues for each. */
+#define CHAIN_EPOCH_LEAP  (UINT64_C(1) << 40) /* of the epoch of a layout */
+#define CHAIN_BALLOT_LEAP (UINT64_C(1) << 48) /* of a ballot: 2^32 rounds */
+#define CHAIN_BALLOT_MAX  (UINT64_C(1) << 62)
+
 /* What a value does to the epoch before. */
 enum chain_kind {
     CHAIN_NONE,      /* no value, or one that no epoch-e member may propose */

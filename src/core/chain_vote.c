@@ -52,7 +52,8 @@ int chain_vote_load(struct chain *c, struct slice record)
     if (error)
         return error;
     a->kind = a->accepted ? chain_kind_of(c, buf_view(&a->value)) : CHAIN_NONE;
-    if (a->promised < a->accepted || (a->kind != CHAIN_NONE) != (a->accepted != 0) || (a->accepted == 0) != (a->value.n == 0))
+    if (a->promised > CHAIN_BALLOT_MAX || a->promised < a->accepted || (a->kind != CHAIN_NONE) != (a->accepted != 0) ||
+        (a->accepted == 0) != (a->value.n == 0))
         return ERR_BAD_MESSAGE;
     a->durable_formation = a->kind == CHAIN_FORMATION;
     return 0;

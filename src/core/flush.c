@@ -197,8 +197,9 @@ static void answered(struct coord *c, enum flush_phase phase, uint64_t number, u
         return;
     f->awaited--;
     f->member[m].state = error ? FLUSH_IDLE : FLUSH_DONE;
-    if (!error && greatest > f->greatest)
-        f->greatest = greatest;
+    if (!error && greatest > f->greatest && greatest < STAMP_WIDE_MAX)
+        f->greatest = greatest; /* what is greater still came from no clock: a flush above it would
+                                 * leave no key room to be written */
     if (f->awaited == 0)
         judge(c, out);
 }

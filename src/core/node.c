@@ -142,7 +142,7 @@ static int init_protocols(struct node *n, const struct node_options *o, uint64_t
 {
     uint64_t incarnation, ceiling_ms;
     if (!recall_number(o->incarnation.bytes, &incarnation) || !recall_number(o->clock.bytes, &ceiling_ms) ||
-        incarnation > INCARNATION_MAX)
+        incarnation > INCARNATION_MAX || ceiling_ms > hlc_wall_ms(STAMP_MAX))
         return ERR_BAD_MESSAGE;
     struct coord_options coord = {.self = o->id, .ops_max = o->ops_max, .deadline_ms = o->op_deadline_ms};
     hint_init(&n->hint, &(struct hint_options){.self = o->id, .age_max_ms = o->hint_age_ms});
@@ -357,13 +357,13 @@ void node_step(struct node *n, const struct event *ev, struct out *out)
         return;
     uint64_t late_ms = standstill(n, ev->now_ms);
     n->now_ms = ev->now_ms;
-    n->wall_ms = ev->wall_ms;
+    n->wall_ms = ev->wall_ms < WALL_MS_MAX ? ev->wall_ms : WALL_MS_MAX;
     reach_position(&n->reach, ev->position);
-    hint_time(&n->hint, ev->now_ms, ev->wall_ms);
+    hint_time(&n->hint, ev->now_ms, n->wall_ms);
     if (late_ms > 0)
         wall_late(&n->wall, ev->now_ms, late_ms);
     node_tell_time(n, out);
-    repair_time(&n->repair, ev->now_ms, ev->wall_ms, n->coord.fenced);
+    repair_time(&n->repair, ev->now_ms, n->wall_ms, n->coord.fenced);
     erase_time(&n->erase, ev->now_ms, n->coord.believed_ms, n->coord.fenced || n->repair.recovering_n > 0);
     if (!n->started)
         start(n, out);

@@ -68,7 +68,7 @@ struct node_options {
 /* What the node knows of a member of the layout besides what its protocols do; sorted by id. */
 struct node_peer {
     uint64_t id;
-    uint64_t epoch; /* the highest it was heard to be at; 0: never heard */
+    uint64_t epoch; /* the highest it was heard to be at, one above ours at most; 0: never heard */
     bool greeted;   /* it was sent something, so that a stream comes up, */
     bool met;       /* and one did */
     uint64_t told;  /* the boot of its process that was told, by our hello, what we remember of its log; 0: none, or unknown */
@@ -122,10 +122,10 @@ struct node {
     char said_addr[ADDR_TEXT], said_cluster[ADDR_TEXT], said_claim[ADDR_TEXT]; /* texts of this step's traces */
     struct member_info *info;                                                  /* of the last MEMBERS or RING result */
     uint32_t info_cap;
-    uint64_t *synced; /* likewise, per vnode */
-    unsigned news;    /* peers with news */
-    bool knocked;     /* a second process of some member wants in */
-    bool more;        /* changed members are left for the next step */
+    uint64_t *synced;     /* likewise, per vnode */
+    unsigned news;        /* peers with news */
+    bool knocked;         /* a second process of some member wants in */
+    bool more;            /* changed members are left for the next step */
     uint64_t bad_packets; /* dropped whole: damaged, of another cluster, of a second process */
     unsigned store_errors;
     struct wall wall;

@@ -198,7 +198,7 @@ void node_tell_time(struct node *n, struct out *out)
     swim_set_wall(&n->swim, n->wall_ms);
     swim_set_log(&n->swim, reach_announced(&n->reach), (uint16_t)n->repair.recovering_n);
     uint64_t ahead_ms = wall_ahead_ms(&n->wall);
-    bool ahead = ahead_ms > CLOCK_SKEW_MAX_MS;
+    bool ahead = ahead_ms > CLOCK_SKEW_MAX_MS || n->wall_ms == WALL_MS_MAX; /* there no stamp would leave room above */
     if (ahead && !n->ahead)
         out_trace(out, TRACE_CLOCK_AHEAD, 0, ahead_ms, CLOCK_SKEW_MAX_MS, SLICE("writes are refused here until it is set right"));
     if (!ahead && n->ahead)

@@ -95,13 +95,15 @@ void node_note_news(struct node *n, struct node_peer *p)
     p->news = true;
 }
 
-/* A peer spoke to us, at that epoch. */
+/* A peer spoke to us, at that epoch. Of one that is ahead we note no more than that: anybody can say a number in a datagram,
+ * and what it is worth shows when the peer is asked for the layout. */
 void node_heard(struct node *n, uint64_t id, uint64_t epoch, struct out *out)
 {
     struct node_peer *p = node_peer_find(n, id);
-    if (p && epoch > p->epoch) {
-        bool late = p->epoch < n->epoch && epoch >= n->epoch;
-        p->epoch = epoch;
+    uint64_t noted = epoch > n->epoch ? n->epoch + 1 : epoch;
+    if (p && noted > p->epoch) {
+        bool late = p->epoch < n->epoch && noted >= n->epoch;
+        p->epoch = noted;
         if (late)
             node_note_news(n, p);
     }
@@ -162,7 +164,8 @@ void node_on_packet(struct node *n, const struct event *ev, struct out *out)
                   slice_str(addr_text(ev->packet.from, n->said_addr)));
         return;
     }
-    wall_heard(&n->wall, h.from, h.wall_ms);
+    if (h.wall_ms <= WALL_MS_MAX)
+        wall_heard(&n->wall, h.from, h.wall_ms);
     swim_packet(&n->swim, &h, ev->packet.from, messages, n->now_ms, out);
     node_heard(n, h.from, h.epoch, out);
     struct node_peer *p = node_peer_find(n, h.from);
@@ -171,7 +174,7 @@ void node_on_packet(struct node *n, const struct event *ev, struct out *out)
         coord_recovering(&n->coord, h.from, h.recovering > 0);
     }
     if (p && p->told == h.boot)
-        reach_heard(&n->reach, h.from, h.boot, h.position);
+        reach_overheard(&n->reach, h.from, h.boot, h.position);
 }
 
 /* What a peer's hello says of logs: its own, and what it remembers of others', ours among them. */

@@ -56,8 +56,7 @@ static bool read_pairs(struct slice *in, struct reach_boot *out, unsigned *n, un
     return true;
 }
 
-/* Begins never fall, and nothing is so far up that a sum of two would wrap. (A position with its lift may be above
- * REACH_POSITION_MAX: a peer's word lifted it.) */
+/* Begins never fall, and nothing is so far up that a sum of two would wrap. */
 static bool boots_sound(const struct reach *r)
 {
     const uint64_t most = 4 * REACH_POSITION_MAX;
@@ -178,6 +177,14 @@ void reach_heard(struct reach *r, uint64_t id, uint64_t boot, uint64_t position)
     raise(r, &r->mark[at], boot, position);
 }
 
+void reach_overheard(struct reach *r, uint64_t id, uint64_t boot, uint64_t position)
+{
+    int at = find(r, id);
+    uint64_t last = at < 0 ? 0 : r->mark[at].position;
+    if (position <= last + REACH_LEAP)
+        reach_heard(r, id, boot, position);
+}
+
 /* What another remembers of a third member. Of another boot than ours it is left: the third may not know yet what we remember. */
 static void reach_hearsay(struct reach *r, const struct reach_mark *m)
 {
@@ -267,7 +274,7 @@ bool reach_told(struct reach *r, struct slice kept)
             reach_hearsay(r, &m);
             continue;
         }
-        if (m.position > REACH_POSITION_MAX)
+        if (m.position > REACH_TOLD_MAX)
             continue;
         if (ended(r, m.boot, &end) && m.position <= end)
             continue;

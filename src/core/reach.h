@@ -13,8 +13,17 @@ enum {
     REACH_SAVE_MS = 1000, /* what peers announced is written down at most once in that time, along with other records */
 };
 
-/* No log was ever that long: a greater position is an error of who says it, and sums of two of them do not wrap. */
+/* No log was ever that long (at 1 GB/s 36 years): a greater position is an error of who says it, and sums of two of them do not
+ * wrap. */
 #define REACH_POSITION_MAX (UINT64_C(1) << 60)
+
+/* What a peer remembers of our own log lifts what we announce above it, so it may go half-way at most: no word of anybody takes
+ * our announcements to where they are not heard any more. */
+#define REACH_TOLD_MAX (REACH_POSITION_MAX / 2)
+
+/* In a datagram a position is heard up to so far above the last one: 1 TiB. A member sends one each probe period, and says its
+ * position in every acknowledgement besides, so no log grows by that between two words. */
+#define REACH_LEAP (UINT64_C(1) << 40)
 
 /* Little-endian, as it travels and rests: what a member announced last. */
 struct reach_mark {
@@ -83,6 +92,9 @@ static inline bool reach_first_boot(const struct reach *r)
 {
     return r->own_n == 1;
 }
+
+/* The same, in a datagram, which anybody can have sent. */
+void reach_overheard(struct reach *r, uint64_t id, uint64_t boot, uint64_t position);
 
 /* The boot of a member that announced most; 0: none did. */
 uint64_t reach_boot_of(const struct reach *r, uint64_t id);

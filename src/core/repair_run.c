@@ -323,11 +323,22 @@ static void take_told(struct repair *r, struct repair_side *side, int error, str
         move_begin(r, out);
 }
 
-/* Keeps what came with roots. */
+/* Whether floors and a flush leave every key that they speak for room to be written (base/hlc.h). */
+static bool marks_believed(struct slice floors, uint64_t flushed)
+{
+    bool believed = flushed <= STAMP_WIDE_MAX;
+    for (size_t i = 0; i + 8 <= floors.n; i += 8)
+        believed = believed && get_u64(floors.p + i) <= STAMP_WIDE_MAX;
+    return believed;
+}
+
+/* Keeps what came with roots. False without memory, and for marks that cannot be true. */
 static bool take_marks(const struct repair_run *run, struct repair_side *side, struct slice floors, uint64_t flushed)
 {
     if (run->phase != REPAIR_TREES)
         return true;
+    if (!marks_believed(floors, flushed))
+        return false;
     side->flushed = flushed;
     side->floors.n = 0;
     return buf_slice(&side->floors, floors) == 0;
@@ -373,7 +384,7 @@ bool repair_message(struct repair *r, uint64_t from, const struct message *m, st
         if (m->kind == MSG_TREE)
             run->unsound = m->tree.recovering;
         if (m->kind == MSG_TREE && !take_marks(run, &run->theirs, m->tree.floors, m->tree.flushed))
-            return true; /* out of memory: the exchange ends in time */
+            return true; /* the exchange ends in time */
         if (m->kind == MSG_LIST)
             run->theirs.ticket = m->list.ticket;
         if (m->kind == MSG_TREE && run->phase != REPAIR_LISTS)

@@ -132,10 +132,12 @@ static int check_header(struct merged *m, const struct merged_file *f)
     return error ? damaged(m, f, 0, "no header of a log file") : 0;
 }
 
+/* A stamp that no clock gave is not counted: its key is outbid when it is written, and the other keys need not go as far. */
 static void see(struct merged *m, const struct version *v)
 {
     uint64_t stamp = v->stamp > v->expiry_stamp ? v->stamp : v->expiry_stamp;
-    m->greatest = stamp > m->greatest ? stamp : m->greatest;
+    bool counts = hlc_wall_ms(stamp) <= WALL_MS_MAX;
+    m->greatest = counts && stamp > m->greatest ? stamp : m->greatest;
 }
 
 static bool counts(const struct record *r)

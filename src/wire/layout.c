@@ -127,7 +127,7 @@ uint64_t layout_hash(const struct layout *l)
 
 static bool head_valid(const struct layout *l)
 {
-    if (l->epoch == 0 || l->member_n == 0 || l->member_n > LAYOUT_MEMBERS_MAX)
+    if (l->epoch == 0 || l->epoch > LAYOUT_EPOCH_MAX || l->member_n == 0 || l->member_n > LAYOUT_MEMBERS_MAX)
         return false;
     if (l->vnodes > VNODES_MAX || !power_of_two(l->vnodes))
         return false;

@@ -9,7 +9,8 @@
 #include "base/id.h"
 #include "base/limits.h"
 
-enum { LAYOUT_MEMBERS_MAX = 1024 }; /* storage members: one vnode each at least, at the default 1024 vnodes */
+enum { LAYOUT_MEMBERS_MAX = 1024 };          /* storage members: one vnode each at least, at the default 1024 vnodes */
+#define LAYOUT_EPOCH_MAX (UINT64_C(1) << 62) /* no chain is so long (core/chain.c) */
 
 struct layout_member {
     uint64_t id;
@@ -21,7 +22,7 @@ struct layout_member {
 };
 
 struct layout {
-    uint64_t epoch;      /* 1 at birth */
+    uint64_t epoch;      /* 1 at birth, LAYOUT_EPOCH_MAX at most */
     uint64_t generation; /* random; a new one only when an operator forces a layout */
     uint16_t vnodes;     /* a power of two, fixed at birth */
     uint8_t n_wanted;    /* N asked for at birth: n is the smaller of it and the members */

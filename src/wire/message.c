@@ -22,6 +22,7 @@
 #define ADDR(f)    FIELD(addr, f)
 #define BYTES(f)   FIELD(bytes, f)
 #define VERSION(f) FIELD(version, f)
+#define STAMP(f)   FIELD(stamp, f)
 #define RECORD(f)  FIELD(record, f)
 
 /* ---- Sizes: fixed bytes, and those beyond ---- */
@@ -31,6 +32,7 @@ enum {
     FIXED_u16 = 2,
     FIXED_u32 = 4,
     FIXED_u64 = 8,
+    FIXED_stamp = 8,
     FIXED_cid = 16,
     FIXED_addr = 1 + 2 + 16,
     FIXED_bytes = 4,
@@ -50,6 +52,7 @@ enum {
 #define EXTRA_u16(f)     0
 #define EXTRA_u32(f)     0
 #define EXTRA_u64(f)     0
+#define EXTRA_stamp(f)   0
 #define EXTRA_cid(f)     0
 #define EXTRA_addr(f)    0
 #define EXTRA_version(f) 0
@@ -102,6 +105,11 @@ static inline uint8_t *encode_u32(uint8_t *p, const uint32_t *f)
 }
 
 static inline uint8_t *encode_u64(uint8_t *p, const uint64_t *f)
+{
+    return put_u64(p, *f);
+}
+
+static inline uint8_t *encode_stamp(uint8_t *p, const uint64_t *f)
 {
     return put_u64(p, *f);
 }
@@ -212,6 +220,12 @@ static inline void decode_u64(struct body *b, uint64_t *f)
     b->p += 8;
 }
 
+static inline void decode_stamp(struct body *b, uint64_t *f)
+{
+    decode_u64(b, f);
+    b->bad |= *f > STAMP_MAX;
+}
+
 static inline void decode_cid(struct body *b, struct cluster_id *f)
 {
     memcpy(f->b, b->p, sizeof f->b);
@@ -251,7 +265,7 @@ static inline void decode_version(struct body *b, struct version *f)
     decode_u64(b, &f->digest);
     decode_u64(b, &f->expiry_stamp);
     decode_u8(b, &f->deleted);
-    b->bad |= f->deleted > 1;
+    b->bad |= f->deleted > 1 || !version_valid(f);
 }
 
 static inline void decode_record(struct body *b, struct record *f)
@@ -309,6 +323,11 @@ enum { PRINT_BYTES = 32 };
 static int print_u64(struct buf *out, const char *name, const uint64_t *f)
 {
     return buf_printf(out, " %s=%" PRIu64, name, *f);
+}
+
+static int print_stamp(struct buf *out, const char *name, const uint64_t *f)
+{
+    return print_u64(out, name, f);
 }
 
 static int print_u32(struct buf *out, const char *name, const uint32_t *f)

@@ -23,6 +23,7 @@ enum message_kind {
 #define ADDR(f)    struct addr f;
 #define BYTES(f)   struct slice f;
 #define VERSION(f) struct version f;
+#define STAMP(f)   uint64_t f;
 #define RECORD(f)  struct record f;
 #define MESSAGE(number, NAME, name, fields) \
     struct msg_##name {                     \
@@ -38,6 +39,7 @@ enum message_kind {
 #undef ADDR
 #undef BYTES
 #undef VERSION
+#undef STAMP
 #undef RECORD
 
 struct message {

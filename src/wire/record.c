@@ -61,9 +61,21 @@ static inline bool marks_valid(const struct record *r)
     }
 }
 
+bool version_valid(const struct version *v)
+{
+    return v->stamp <= STAMP_MAX && v->expiry_stamp <= STAMP_MAX;
+}
+
+/* A flush and an erasure speak for other keys too. */
+static bool stamps_valid(const struct record *r)
+{
+    bool wide = r->kind == RECORD_FLUSH || r->kind == RECORD_FLOOR;
+    return version_valid(&r->version) && (!wide || r->version.stamp <= STAMP_WIDE_MAX);
+}
+
 bool record_valid(const struct record *r)
 {
-    return r->kind <= RECORD_STATE && r->key.n <= KEY_MAX && r->value.n <= RECORD_VALUE_MAX && marks_valid(r);
+    return r->kind <= RECORD_STATE && r->key.n <= KEY_MAX && r->value.n <= RECORD_VALUE_MAX && marks_valid(r) && stamps_valid(r);
 }
 
 /* ---- Disk form ---- */

@@ -7,6 +7,7 @@
 #define COVEY_WIRE_RECORD_H
 
 #include "base/buf.h"
+#include "base/hlc.h"
 #include "base/limits.h"
 #include "base/slice.h"
 
@@ -22,10 +23,10 @@ enum record_kind {
 };
 
 struct version {
-    uint64_t stamp;        /* hybrid logical clock of the value or deletion; 0 only for RECORD_NONE */
+    uint64_t stamp;        /* hybrid logical clock of the value or deletion, STAMP_MAX at most; 0 only for RECORD_NONE */
     uint64_t node;         /* the coordinator that stamped it */
     uint64_t digest;       /* XXH3-64 of the value; 0 for a deletion */
-    uint64_t expiry_stamp; /* hybrid logical clock of the expiry; 0 where none was ever set */
+    uint64_t expiry_stamp; /* likewise of the expiry; 0 where none was ever set */
     uint8_t deleted;       /* 1 for a tombstone */
 };
 
@@ -114,8 +115,11 @@ struct record_view {
     uint8_t lz4;
 };
 
+/* Whether the stamps of a version from outside leave room above them (base/hlc.h). */
+bool version_valid(const struct version *v);
+
 /* Whether a record from outside is one at all: a known kind, lengths within KEY_MAX and RECORD_VALUE_MAX, the deletion mark as
- * the kind demands, no value in a tombstone, an expiry or an erasure. Both decoders ask this. */
+ * the kind demands, no value in a tombstone, an expiry or an erasure, stamps with room above. Both decoders ask this. */
 bool record_valid(const struct record *r);
 
 /* Appends the disk form of r. 0, ERR_TOO_BIG or ERR_NO_MEMORY (then nothing was appended). */
