@@ -11,7 +11,8 @@
 #include "core/ring.h"
 #include "core/wall.h"
 
-static const uint64_t NOW = 50000, WALL = 1700000000000;
+static const uint64_t NOW = 5000000, WALL = 1700000000000;
+static const int64_t HOUR_MS = 3600000;
 
 static void test_alone_it_believes_itself(void **state)
 {
@@ -22,21 +23,35 @@ static void test_alone_it_believes_itself(void **state)
     assert_int_equal(wall_believed_ms(&w), WALL);
 }
 
+/* A packet of a peer whose wall clock is ahead of WALL by so much (it was WALL at NOW by our monotonic clock), which left it at
+ * left_ms by ours. Its own monotonic clock began at another time. */
+static void hear(struct wall *w, uint64_t peer, int64_t ahead_ms, uint64_t left_ms)
+{
+    wall_heard(w, peer,
+               (struct wall_reading){.wall_ms = WALL + left_ms - NOW + (uint64_t)ahead_ms, .mono_ms = left_ms + 7777777 * peer});
+}
+
+/* A wall clock of ours that is ahead by so much. */
+static void be(struct wall *w, uint64_t now_ms, int64_t ahead_ms)
+{
+    wall_time(w, now_ms, WALL + now_ms - NOW + (uint64_t)ahead_ms);
+}
+
 static void test_of_three_the_odd_one_is_outvoted(void **state)
 {
     (void)state;
     struct wall w = {0};
-    wall_time(&w, NOW, WALL + 3600000);
-    wall_heard(&w, 1, WALL);
-    wall_heard(&w, 2, WALL + 100);
-    assert_int_equal(wall_ahead_ms(&w), 3600000 - 100);
+    be(&w, NOW, HOUR_MS);
+    hear(&w, 1, 0, NOW);
+    hear(&w, 2, 100, NOW);
+    assert_int_equal(wall_ahead_ms(&w), HOUR_MS - 100);
     assert_int_equal(wall_believed_ms(&w), WALL + 100 + CLOCK_SKEW_MAX_MS);
-    wall_time(&w, NOW, WALL + 50); /* set right: known at once */
+    be(&w, NOW, 50); /* set right: known at once */
     assert_int_equal(wall_ahead_ms(&w), 0);
     assert_int_equal(wall_believed_ms(&w), WALL + 50);
-    wall_heard(&w, 2, WALL + 3600000); /* now a peer is wrong */
+    hear(&w, 2, HOUR_MS, NOW); /* now a peer is wrong */
     assert_int_equal(wall_ahead_ms(&w), 0);
-    wall_time(&w, NOW, WALL - 5000);
+    be(&w, NOW, -5000);
     assert_int_equal(wall_ahead_ms(&w), 0); /* to be behind is no danger, but ends are judged by the others' time */
     assert_int_equal(wall_believed_ms(&w), WALL - CLOCK_SKEW_MAX_MS);
 }
@@ -45,12 +60,12 @@ static void test_of_two_the_slower_is_believed(void **state)
 {
     (void)state;
     struct wall w = {0};
-    wall_time(&w, NOW, WALL);
-    wall_heard(&w, 1, WALL - 2000);
+    be(&w, NOW, 0);
+    hear(&w, 1, -2000, NOW);
     assert_int_equal(wall_ahead_ms(&w), 2000);
     struct wall other = {0};
-    wall_time(&other, NOW, WALL);
-    wall_heard(&other, 1, WALL + 2000);
+    be(&other, NOW, 0);
+    hear(&other, 1, 2000, NOW);
     assert_int_equal(wall_ahead_ms(&other), 0);
 }
 
@@ -60,16 +75,16 @@ static void test_a_standstill_right_after_the_start(void **state)
     (void)state;
     struct wall w = {0};
     wall_late(&w, NOW, 3000);
-    wall_time(&w, NOW, WALL);
-    wall_heard(&w, 1, WALL - 2900);
-    wall_heard(&w, 2, WALL - 2500);
+    be(&w, NOW, 0);
+    hear(&w, 1, 0, NOW - 2900);
+    hear(&w, 2, 0, NOW - 2500);
     assert_int_equal(wall_ahead_ms(&w), 0);
     assert_int_equal(wall_believed_ms(&w), WALL);
-    wall_time(&w, NOW + 50, WALL + 50 + 3600000); /* an hour is no standstill */
-    assert_true(wall_ahead_ms(&w) > 3590000);
-    wall_time(&w, NOW + 200, WALL + 200);
-    wall_heard(&w, 1, WALL + 200 - 2000); /* what comes now did not wait */
-    wall_heard(&w, 2, WALL + 200 - 2000);
+    be(&w, NOW + 50, HOUR_MS); /* an hour is no standstill */
+    assert_true(wall_ahead_ms(&w) > HOUR_MS - 10000);
+    be(&w, NOW + 200, 0);
+    hear(&w, 1, -2000, NOW + 200); /* what comes now did not wait */
+    hear(&w, 2, -2000, NOW + 200);
     assert_int_equal(wall_ahead_ms(&w), 2000);
 }
 
@@ -78,30 +93,137 @@ static void test_old_packets_change_nothing(void **state)
 {
     (void)state;
     struct wall w = {0};
-    for (uint64_t id = 1; id <= 2; id++) {
-        wall_time(&w, NOW, WALL);
-        wall_heard(&w, id, WALL);
+    be(&w, NOW, 0);
+    for (uint64_t id = 1; id <= 2; id++)
+        hear(&w, id, 0, NOW);
+    for (uint64_t ms = 6000; ms <= WALL_WINDOW_MS; ms += WALL_WINDOW_MS - 6000) { /* nor do they when a window has just ended */
+        wall_late(&w, NOW + ms, 5000);
+        be(&w, NOW + ms, 0);
+        for (uint64_t id = 1; id <= 2; id++)
+            hear(&w, id, 0, NOW + ms - 5000);
+        assert_int_equal(wall_ahead_ms(&w), 0);
+        assert_int_equal(wall_believed_ms(&w), WALL + ms);
     }
-    wall_time(&w, NOW + 6000, WALL + 6000);
-    for (uint64_t id = 1; id <= 2; id++)
-        wall_heard(&w, id, WALL + 1000);
-    assert_int_equal(wall_ahead_ms(&w), 0);
-    wall_time(&w, NOW + WALL_WINDOW_MS, WALL + WALL_WINDOW_MS); /* nor do they when a window has just ended */
-    for (uint64_t id = 1; id <= 2; id++)
-        wall_heard(&w, id, WALL + 1000);
-    assert_int_equal(wall_ahead_ms(&w), 0);
 }
 
-static void test_a_peer_that_was_set_back_is_believed_in_the_end(void **state)
+/* However long a packet takes: it says how its sender's wall clock was set, not how slow the network is. */
+static void test_a_slow_network_is_no_clock(void **state)
 {
     (void)state;
     struct wall w = {0};
-    for (uint64_t ms = 0; ms <= 2 * (uint64_t)WALL_WINDOW_MS; ms += 1000) {
-        wall_time(&w, NOW + ms, WALL + ms);
-        wall_heard(&w, 1, ms == 0 ? WALL : WALL + ms - 9000);
-        assert_true(ms < WALL_WINDOW_MS ? wall_ahead_ms(&w) == 0 : wall_ahead_ms(&w) <= 9000);
+    be(&w, NOW, 0);
+    hear(&w, 1, 0, NOW);
+    for (uint64_t ms = 1000; ms < WALL_WINDOW_MS; ms += 1000) {
+        be(&w, NOW + ms, 0);
+        hear(&w, 1, 0, NOW + ms - 900);
+        assert_int_equal(wall_ahead_ms(&w), 0);
     }
-    assert_int_equal(wall_ahead_ms(&w), 9000);
+}
+
+/* A peer's clock is set, ahead and back: its next packet has all there is to know. */
+static void test_a_clock_that_is_set_is_followed_at_once(void **state)
+{
+    (void)state;
+    const int64_t ahead[] = {0, HOUR_MS, 0, -700, 0, -HOUR_MS, 900, 0};
+    for (uint64_t late_ms = 0; late_ms <= 300; late_ms += 300) {
+        struct wall w = {0};
+        for (uint64_t i = 0; i < sizeof ahead / sizeof ahead[0]; i++) {
+            uint64_t now_ms = NOW + 1000 * i;
+            be(&w, now_ms, 2 * HOUR_MS); /* of two the slower is believed: the peer */
+            hear(&w, 1, ahead[i], i ? now_ms - late_ms : now_ms);
+            assert_int_equal(wall_ahead_ms(&w), 2 * HOUR_MS - ahead[i]);
+        }
+    }
+}
+
+/* n2 is an hour ahead for 2.5 s, and right again; 3 s later n1 is a minute ahead, then n2 once more: whoever was always right
+ * goes by its own clock all the while. */
+static void test_clocks_wrong_one_after_the_other_are_never_believed(void **state)
+{
+    (void)state;
+    struct wall w = {0};
+    for (uint64_t ms = 0; ms < 60000; ms += 500) {
+        uint64_t turn = ms / 5500, in_turn_ms = ms % 5500;
+        int64_t wrong = in_turn_ms < 2500 ? (turn % 2 ? 60000 : HOUR_MS) : 0;
+        be(&w, NOW + ms, 0);
+        hear(&w, 1, turn % 2 ? wrong : 0, NOW + ms - 3);
+        hear(&w, 2, turn % 2 ? 0 : wrong, NOW + ms);
+        assert_int_equal(wall_ahead_ms(&w), 0);
+        assert_int_equal(wall_believed_ms(&w), WALL + ms);
+    }
+}
+
+/* The same, but n2 falls silent while it is wrong: what it showed last is no second vote for n1. */
+static void test_a_silent_clock_that_was_odd_soon_stops_counting(void **state)
+{
+    (void)state;
+    struct wall w = {0};
+    for (uint64_t ms = 0; ms < 20000; ms += 500) {
+        be(&w, NOW + ms, 0);
+        hear(&w, 1, ms < 5500 ? 0 : 60000, NOW + ms);
+        if (ms <= 2500)
+            hear(&w, 2, HOUR_MS, NOW + ms);
+        assert_int_equal(wall_ahead_ms(&w), 0);
+        assert_int_equal(wall_believed_ms(&w), WALL + ms);
+    }
+}
+
+/* One that was right is a vote as long as it may be: without n2's, n1, who is an hour behind, would be believed. */
+static void test_a_silent_clock_that_was_right_counts(void **state)
+{
+    (void)state;
+    struct wall w = {0};
+    for (uint64_t ms = 0; ms < WALL_WINDOW_MS; ms += 500) {
+        be(&w, NOW + ms, 0);
+        hear(&w, 1, ms < 5500 ? 0 : -HOUR_MS, NOW + ms);
+        if (ms <= 2500)
+            hear(&w, 2, 0, NOW + ms);
+        assert_int_equal(wall_ahead_ms(&w), 0);
+    }
+}
+
+/* The peer's machine was suspended for an hour, or begins anew: its monotonic clock is not what it was, its wall clock is right. */
+static void test_a_monotonic_clock_that_stood_still(void **state)
+{
+    (void)state;
+    struct wall w = {0};
+    be(&w, NOW, 0);
+    hear(&w, 1, 0, NOW);
+    be(&w, NOW + 100, 5000);
+    wall_heard(&w, 1, (struct wall_reading){.wall_ms = WALL + 100, .mono_ms = 7777777 + NOW + 100 - (uint64_t)HOUR_MS});
+    assert_int_equal(wall_ahead_ms(&w), 5000);
+}
+
+/* It left before the clock was set, and comes after what left later. */
+static void test_a_packet_that_was_overtaken_says_nothing_of_the_wall_clock(void **state)
+{
+    (void)state;
+    struct wall w = {0};
+    be(&w, NOW, 0);
+    hear(&w, 1, -2000, NOW);
+    assert_int_equal(wall_ahead_ms(&w), 2000);
+    be(&w, NOW + 20, 0);
+    hear(&w, 1, 0, NOW - 10);
+    assert_int_equal(wall_ahead_ms(&w), 2000);
+}
+
+static void test_what_no_clock_shows_is_ignored(void **state)
+{
+    (void)state;
+    const uint64_t end_ms = 1ull << 48,
+                   odd[][2] = {
+                       {UINT64_MAX, 5}, {WALL, UINT64_MAX}, {end_ms, 5}, {WALL, end_ms}, {1ull << 63, 1ull << 63},
+                   };
+    struct wall w = {0};
+    be(&w, NOW, 0);
+    for (unsigned i = 0; i < sizeof odd / sizeof odd[0]; i++) {
+        wall_heard(&w, i + 1, (struct wall_reading){.wall_ms = odd[i][0], .mono_ms = odd[i][1]});
+        assert_int_equal(wall_believed_ms(&w), WALL);
+        assert_false(w.known);
+    }
+    for (uint64_t id = 1; id <= 2; id++) /* the furthest that is believed */
+        wall_heard(&w, id, (struct wall_reading){.wall_ms = end_ms - 1, .mono_ms = id == 1 ? 0 : end_ms - 1});
+    assert_int_equal(wall_ahead_ms(&w), 0);
 }
 
 static void test_many_peers_share_few_places(void **state)
@@ -109,12 +231,12 @@ static void test_many_peers_share_few_places(void **state)
     (void)state;
     struct wall w = {0};
     for (uint64_t id = 1; id <= 1000; id++) {
-        wall_time(&w, NOW + id, WALL + id);
-        wall_heard(&w, id, WALL + id - 700);
+        be(&w, NOW + id, 0);
+        hear(&w, id, -700, NOW + id);
         assert_int_equal(wall_ahead_ms(&w), 700);
     }
-    wall_time(&w, NOW + 100000, WALL + 100000); /* nobody was heard for long: one packet is all we know */
-    wall_heard(&w, 7, WALL + 100000);
+    be(&w, NOW + 100000, 0); /* nobody was heard for long: one packet is all we know */
+    hear(&w, 7, 0, NOW + 100000);
     assert_int_equal(wall_ahead_ms(&w), 0);
 }
 
@@ -220,7 +342,14 @@ int main(void)
         cmocka_unit_test(test_of_two_the_slower_is_believed),
         cmocka_unit_test(test_a_standstill_right_after_the_start),
         cmocka_unit_test(test_old_packets_change_nothing),
-        cmocka_unit_test(test_a_peer_that_was_set_back_is_believed_in_the_end),
+        cmocka_unit_test(test_a_slow_network_is_no_clock),
+        cmocka_unit_test(test_a_clock_that_is_set_is_followed_at_once),
+        cmocka_unit_test(test_clocks_wrong_one_after_the_other_are_never_believed),
+        cmocka_unit_test(test_a_silent_clock_that_was_odd_soon_stops_counting),
+        cmocka_unit_test(test_a_silent_clock_that_was_right_counts),
+        cmocka_unit_test(test_a_monotonic_clock_that_stood_still),
+        cmocka_unit_test(test_a_packet_that_was_overtaken_says_nothing_of_the_wall_clock),
+        cmocka_unit_test(test_what_no_clock_shows_is_ignored),
         cmocka_unit_test(test_many_peers_share_few_places),
         TEST(test_no_stamp_by_a_clock_that_is_ahead),
         TEST(test_a_write_waits_for_the_ceiling),

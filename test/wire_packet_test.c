@@ -18,8 +18,9 @@ static const struct packet_header header = {
     .epoch = 3,
     .layout_hash = 4,
     .wall_ms = 5,
-    .position = 6,
-    .recovering = 7,
+    .mono_ms = 6,
+    .position = 7,
+    .recovering = 8,
 };
 
 static void test_the_header_is_as_declared(void **state)
@@ -30,8 +31,8 @@ static void test_the_header_is_as_declared(void **state)
         1,    2,    3,    4,    5,    6,    7,    8,    9, 10, 11, 12, 13, 14, 15, 16, /* cluster */
         0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 2, 0,  0,  0,  0,  0,  0,  0,  /* from, boot */
         3,    0,    0,    0,    0,    0,    0,    0,    4, 0,  0,  0,  0,  0,  0,  0,  /* epoch, hash */
-        5,    0,    0,    0,    0,    0,    0,    0,    6, 0,  0,  0,  0,  0,  0,  0,  /* wall clock, position */
-        7,    0,                                                                       /* recovering */
+        5,    0,    0,    0,    0,    0,    0,    0,    6, 0,  0,  0,  0,  0,  0,  0,  /* wall, monotonic clock */
+        7,    0,    0,    0,    0,    0,    0,    0,    8, 0,                          /* position, recovering */
     };
     struct packet p;
     packet_begin(&p, &header);

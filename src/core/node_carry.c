@@ -27,6 +27,7 @@ void node_header_update(struct node *n)
         .epoch = l ? l->epoch : 0,
         .layout_hash = l ? layout_hash(l) : 0,
         .wall_ms = n->wall_ms,
+        .mono_ms = n->now_ms,
         .position = reach_announced(&n->reach),
         .recovering = (uint16_t)n->repair.recovering_n,
     };
@@ -195,7 +196,7 @@ void node_tell_time(struct node *n, struct out *out)
 {
     coord_time(&n->coord, n->now_ms, n->wall_ms);
     wall_time(&n->wall, n->now_ms, n->wall_ms);
-    swim_set_wall(&n->swim, n->wall_ms);
+    swim_set_clocks(&n->swim, n->now_ms, n->wall_ms);
     swim_set_log(&n->swim, reach_announced(&n->reach), (uint16_t)n->repair.recovering_n);
     uint64_t ahead_ms = wall_ahead_ms(&n->wall);
     bool ahead = ahead_ms > CLOCK_SKEW_MAX_MS || n->wall_ms == WALL_MS_MAX; /* there no stamp would leave room above */

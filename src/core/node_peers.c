@@ -165,7 +165,7 @@ void node_on_packet(struct node *n, const struct event *ev, struct out *out)
         return;
     }
     if (h.wall_ms <= WALL_MS_MAX)
-        wall_heard(&n->wall, h.from, h.wall_ms);
+        wall_heard(&n->wall, h.from, (struct wall_reading){.wall_ms = h.wall_ms, .mono_ms = h.mono_ms});
     swim_packet(&n->swim, &h, ev->packet.from, messages, n->now_ms, out);
     node_heard(n, h.from, h.epoch, out);
     struct node_peer *p = node_peer_find(n, h.from);

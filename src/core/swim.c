@@ -80,8 +80,9 @@ void swim_set_header(struct swim *s, const struct packet_header *h)
     s->header.from = s->self->id;
 }
 
-void swim_set_wall(struct swim *s, uint64_t wall_ms)
+void swim_set_clocks(struct swim *s, uint64_t now_ms, uint64_t wall_ms)
 {
+    s->header.mono_ms = now_ms;
     s->header.wall_ms = wall_ms;
 }
 

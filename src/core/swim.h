@@ -57,8 +57,8 @@ void swim_close(struct swim *s);
 /* The header that packets carry besides the sender's id: told by the node whenever it changes. */
 void swim_set_header(struct swim *s, const struct packet_header *h);
 
-/* The wall clock that packets carry: told by the node in each step. */
-void swim_set_wall(struct swim *s, uint64_t wall_ms);
+/* The clocks that packets carry: told by the node in each step. */
+void swim_set_clocks(struct swim *s, uint64_t now_ms, uint64_t wall_ms);
 
 /* How far the own log reaches, and in how many vnodes this node is recovering, for the headers. */
 void swim_set_log(struct swim *s, uint64_t position, uint16_t recovering);

@@ -26,6 +26,7 @@ void packet_begin(struct packet *p, const struct packet_header *h)
     at = put_u64(at, h->epoch);
     at = put_u64(at, h->layout_hash);
     at = put_u64(at, h->wall_ms);
+    at = put_u64(at, h->mono_ms);
     at = put_u64(at, h->position);
     at = put_u16(at, h->recovering);
     CHECK(at == p->bytes + PACKET_HEADER);
@@ -66,8 +67,9 @@ int packet_open(struct slice datagram, struct packet_header *h, struct slice *re
     h->epoch = get_u64(p + 44);
     h->layout_hash = get_u64(p + 52);
     h->wall_ms = get_u64(p + 60);
-    h->position = get_u64(p + 68);
-    h->recovering = get_u16(p + 76);
+    h->mono_ms = get_u64(p + 68);
+    h->position = get_u64(p + 76);
+    h->recovering = get_u16(p + 84);
     *rest = slice_of(p + PACKET_HEADER, datagram.n - PACKET_HEADER);
     return 0;
 }

@@ -1,8 +1,8 @@
 /* packet.h: one gossip datagram: a header and a run of messages, PACKET_MAX bytes at most.
  *
- * Header, 78 bytes little-endian: "CVY" | u8 format (3) | u64 checksum | cluster id 16 | u64 sender |
- * u64 sender's boot nonce | u64 layout epoch | u64 layout hash | u64 sender's wall clock | u64 sender's log position |
- * u16 vnodes in which it is recovering.
+ * Header, 86 bytes little-endian: "CVY" | u8 format (3) | u64 checksum | cluster id 16 | u64 sender |
+ * u64 sender's boot nonce | u64 layout epoch | u64 layout hash | u64 sender's wall clock | u64 its monotonic clock |
+ * u64 sender's log position | u16 vnodes in which it is recovering.
  *
  * The checksum is XXH3-64 of all that follows it. UDP's own has 16 bits and may be left out; a flipped bit that passes it would
  * be believed: a member's incarnation twice as high, a death. It keeps out accidents, not attackers: everybody can compute it.
@@ -20,12 +20,13 @@ struct packet_header {
     uint64_t boot;
     uint64_t epoch;
     uint64_t layout_hash;
-    uint64_t wall_ms;    /* the sender's wall clock as the packet left it */
+    uint64_t wall_ms;    /* the sender's wall clock as the packet left it, */
+    uint64_t mono_ms;    /* and its monotonic clock then */
     uint64_t position;   /* how far its log reaches (core/reach.h); 0: it does not say */
     uint16_t recovering; /* vnodes in which the sender is */
 };
 
-enum { PACKET_HEADER = 78, PACKET_FORMAT = 3 };
+enum { PACKET_HEADER = 86, PACKET_FORMAT = 3 };
 
 /* A packet being written or read. */
 struct packet {
