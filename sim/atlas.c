@@ -169,7 +169,7 @@ bool atlas_clock(struct atlas *a, uint32_t node, uint64_t until_us)
         wrong += i != node && a->node[i].wrong_until_us > w->now_us;
     if (2 * wrong >= w->o.nodes)
         return false;
-    uint64_t trusted_us = until_us + 2 * (uint64_t)WALL_WINDOW_MS * 1000;
+    uint64_t trusted_us = until_us + (uint64_t)ATLAS_CLOCK_MS * 1000;
     if (a->node[node].wrong_until_us < trusted_us)
         a->node[node].wrong_until_us = trusted_us;
     return true;

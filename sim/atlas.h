@@ -15,7 +15,7 @@
  * taken to be well when its peers had the time to tell it. If it is not, what is lost then is a bug.
  *
  * Clocks have a budget too: fewer than half of them may be wrong at a time, or nobody could say which. One that was wrong counts
- * for as long as the others go by what it showed (core/wall.c).
+ * for as long as the others may go by what it showed (core/wall.c).
  *
  * After: Alagappan et al., "Protocol-aware recovery for consensus-based storage" (FAST 2018), whose point it is that what may be
  * lost on one disk depends on what the others hold; TigerBeetle's simulator has an atlas of that name. */
@@ -24,8 +24,13 @@
 
 #include "base/buf.h"
 #include "base/limits.h"
+#include "core/wall.h"
 
-enum { ATLAS_TOLD_MS = 5000 }; /* by then a node that is up has met its peers, and they have said what they know of it */
+enum {
+    ATLAS_TOLD_MS = 5000, /* by then a node that is up has met its peers, and they have said what they know of it */
+    ATLAS_CLOCK_MS =
+        WALL_FRESH_MS + 1000, /* a clock that was set right counts no more: the last packets of before are a second old */
+};
 
 struct layout;
 struct world;

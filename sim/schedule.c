@@ -40,6 +40,9 @@ static const struct {
 enum {
     FAULT_EVERY_MS = 4000, /* on average one fault begins in that time */
     AWAY_LEAST_MS = 20000, /* an absence is longer than tombstones are kept by their age (ERASE_AGE_MS) */
+    TURNS = 8,             /* clocks that go wrong one after the other, */
+    TURN_MS = 3000,        /* each for so long at most, */
+    TURN_REST_MS = 3000,   /* and after so long at least the next: the atlas has forgiven the one before then (ATLAS_CLOCK_MS) */
 };
 
 static struct fault draw_one(struct rng *r, enum fault_kind kind, const struct schedule_options *o)
@@ -94,6 +97,36 @@ static void draw_flips(struct schedule *s, const struct schedule_options *o)
         s->fault[s->n++] = draw_one(&r, FAULT_FLIP, o);
 }
 
+/* Clocks go wrong one after the other in short turns, never more than one of these at a time: who remembers what a clock was
+ * long after it was set right takes two of them for a majority. */
+static void draw_turns(struct schedule *s, const struct schedule_options *o)
+{
+    struct rng r; /* of its own: the other faults are the same without turns */
+    rng_init(&r, o->seed ^ 0x7c10c);
+    if (o->nodes < 3 || rng_below(&r, 2))
+        return;
+    uint32_t at_ms = o->from_ms + (uint32_t)rng_below(&r, (o->until_ms - o->from_ms) / 2 + 1),
+             node = (uint32_t)rng_below(&r, o->nodes);
+    for (unsigned i = 0; i < TURNS && s->n < FAULTS_MAX; i++) {
+        struct fault f = {.kind = FAULT_CLOCK_STEP, .from_ms = at_ms, .a = node};
+        f.until_ms = at_ms + TURN_MS / 6 + (uint32_t)rng_below(&r, TURN_MS - TURN_MS / 6);
+        f.amount = 1 + (uint32_t)rng_below(&r, KIND[FAULT_CLOCK_STEP].amount_max);
+        if (f.until_ms > o->until_ms)
+            return;
+        s->fault[s->n++] = f;
+        at_ms = f.until_ms + TURN_REST_MS + (uint32_t)rng_below(&r, TURN_REST_MS / 2);
+        node = (node + 1 + (uint32_t)rng_below(&r, o->nodes - 1)) % o->nodes;
+    }
+}
+
+static bool any(const enum fault_kind *on, unsigned n, enum fault_kind kind)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (on[i] == kind)
+            return true;
+    return false;
+}
+
 /* Whether disks of this run lose something that is noticed late: an owner that is away for long could then not make up for it,
  * and the others would wait for each other. */
 static bool loses_silently(const enum fault_kind *on, unsigned n)
@@ -138,6 +171,8 @@ void schedule_draw(struct schedule *s, const struct schedule_options *o)
         if (f->kind == FAULT_WIPE && rng_below(&r, 2))
             s->fault[s->n++] = draw_absence(&r, f, o);
     }
+    if (any(on, on_n, FAULT_CLOCK_STEP))
+        draw_turns(s, o);
 }
 
 const char *fault_name(enum fault_kind kind)
