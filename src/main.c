@@ -7,6 +7,8 @@
 #include "console/console.h"
 #include "console/demo.h"
 #include "covey.h"
+#include "front/command.h"
+#include "front/redis7.h"
 #include "restore_main.h"
 #include "rt/options.h"
 #include "rt/start.h"
@@ -44,7 +46,11 @@ static int unknown(const char *word, bool json)
     static const char *const words[] = {"start",  "check",   "backup", "restore", "demo",  "console", "help", "version",
                                         "status", "members", "ring",   "hints",   "where", "get",     "set",  "del"};
     const char *near = options_nearest(word, words, sizeof words / sizeof words[0]);
-    if (near)
+    struct slice name = slice_str(word), no_sub = {0};
+    if (redis7_has(name, no_sub) && !command_find(name, no_sub)) /* the nearest name would do something else */
+        answer_error(json, ANSWER_USAGE, "\"%.60s\" is a command of Redis that is not built in covey yet; `covey help` lists all",
+                     word);
+    else if (near)
         answer_error(json, ANSWER_USAGE, "\"%.60s\" is no command; did you mean `covey %s`? (`covey help` lists all)", word,
                      near);
     else

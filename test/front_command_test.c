@@ -1,6 +1,8 @@
 /* What each command of data and of the connection replies, in RESP2 and RESP3, and how it refuses. */
 #include "front_one.h"
 
+#include "front/redis7.h"
+
 /* ---- Data ---- */
 
 static void test_data(void **state)
@@ -182,6 +184,94 @@ static void test_unknown_and_arity(void **state)
     assert_true(got.n < 256 && contains(got, "xxx' \r\n")); /* cut as Redis cuts it */
 }
 
+/* ---- Commands of Redis that are not built ---- */
+
+static void test_the_names_of_redis_are_sorted(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < redis7_n; i++) {
+        const char *bar = strchr(redis7_name[i], '|');
+        struct slice name = bar ? slice_of(redis7_name[i], (size_t)(bar - redis7_name[i])) : slice_str(redis7_name[i]);
+        assert_true(redis7_has(name, bar ? slice_str(bar + 1) : (struct slice){0}));
+        assert_true(i == 0 || strcmp(redis7_name[i - 1], redis7_name[i]) < 0);
+    }
+    assert_true(redis7_has(SLICE("HsEt"), (struct slice){0}));
+    assert_true(redis7_has(SLICE("CONFIG"), SLICE("Set")));
+    const struct slice none[] = {SLICE(""), SLICE("hse"), SLICE("hsett"), SLICE("hset\0"), SLICE("\0"), SLICE("zz"), SLICE("0")};
+    for (unsigned i = 0; i < sizeof none / sizeof none[0]; i++)
+        assert_false(redis7_has(none[i], (struct slice){0}));
+    assert_false(redis7_has(SLICE("config"), SLICE("set\0")));
+}
+
+static void test_what_is_not_built_is_said_to_be(void **state)
+{
+    struct fixture *f = *state;
+    unsigned not_built = 0;
+    char line[64], want[160];
+    for (unsigned i = 0; i < redis7_n; i++) {
+        bool refused = strchr(redis7_name[i], '|') || command_find(slice_str(redis7_name[i]), (struct slice){0}) ||
+                       !strcmp(redis7_name[i], "multi") || !strcmp(redis7_name[i], "exec") || !strcmp(redis7_name[i], "discard");
+        if (refused)
+            continue;
+        snprintf(line, sizeof line, "%s k v", redis7_name[i]);
+        snprintf(want, sizeof want,
+                 "-ERR unknown command '%s': this command of Redis is not built in covey yet; nothing was done\r\n",
+                 redis7_name[i]);
+        expect(f, line, want);
+        not_built++;
+    }
+    assert_true(not_built > 100);
+    expect(
+        f, "CONFIG SET a b",
+        "-ERR unknown subcommand 'SET': this command of Redis is not built in covey yet; nothing was done. Try CONFIG HELP.\r\n");
+    expect(f, "CONFIG NOSUCH", "-ERR unknown subcommand 'NOSUCH'. Try CONFIG HELP.\r\n");
+}
+
+/* ---- Transactions, which are refused ---- */
+
+#define NO_MULTI                                                                                                            \
+    "-ERR unknown command 'MULTI': transactions of Redis are not built in covey yet; all up to EXEC or DISCARD is refused " \
+    "too\r\n"
+#define REFUSED   "-ERR refused, as MULTI was: nothing up to EXEC or DISCARD is carried out\r\n"
+#define EXECABORT "-EXECABORT Transaction discarded because of previous errors.\r\n"
+
+static void test_nothing_of_a_refused_transaction_is_carried_out(void **state)
+{
+    struct fixture *f = *state;
+    expect(f, "MULTI\r\nSET a 0\r\nSET b 100\r\nEXEC", NO_MULTI REFUSED REFUSED EXECABORT);
+    expect(f, "EXISTS a b", ":0\r\n");
+    expect(f, "SET a 1\r\nmulti\r\nDEL a\r\nFLUSHALL\r\nnosuch\r\nGET a\r\nHSET h f v\r\nexec\r\nGET a",
+           "+OK\r\n" NO_MULTI REFUSED REFUSED REFUSED REFUSED REFUSED EXECABORT "$1\r\n1\r\n");
+    assert_int_equal(f->toy.asked_ever, 4); /* EXISTS of two keys, SET, GET */
+}
+
+static void test_what_ends_a_refused_transaction(void **state)
+{
+    struct fixture *f = *state;
+    expect(f, "EXEC", "-ERR EXEC without MULTI\r\n");
+    expect(f, "DISCARD", "-ERR DISCARD without MULTI\r\n");
+    expect(f, "MULTI\r\nSET a 1\r\nDISCARD\r\nEXISTS a", NO_MULTI REFUSED "+OK\r\n:0\r\n");
+    expect(f, "MULTI\r\nSET a 1\r\nRESET\r\nEXISTS a\r\nEXEC", NO_MULTI REFUSED "+RESET\r\n:0\r\n-ERR EXEC without MULTI\r\n");
+    expect(f, "MULTI x\r\nEXISTS a", "-ERR wrong number of arguments for 'multi' command\r\n:0\r\n");
+    expect(f, "MULTI\r\nMULTI\r\nWATCH k\r\nEXEC now\r\nDISCARD it\r\nSET a 1\r\nEXEC\r\nEXISTS a",
+           NO_MULTI REFUSED REFUSED "-ERR wrong number of arguments for 'exec' command\r\n"
+                                    "-ERR wrong number of arguments for 'discard' command\r\n" REFUSED EXECABORT ":0\r\n");
+    expect(f, "MULTI\r\nQUIT", NO_MULTI "+OK\r\n");
+    assert_true(session_done(&f->session));
+}
+
+static void test_a_refused_transaction_behind_commands_under_way(void **state)
+{
+    struct fixture *f = *state;
+    struct request r;
+    session_feed(&f->session, SLICE("SET k v\r\nMULTI\r\nSET k w\r\nEXEC\r\nGET k\r\n"));
+    assert_true(session_next(&f->session, 0, 0, &r));
+    toy_take(&f->toy, &r);
+    assert_false(session_next(&f->session, 0, 0, &r)); /* GET k waits for SET k; what is between is answered, in its turn */
+    toy_run(&f->toy, &f->session);
+    assert_true(slice_eq(buf_view(&f->session.out), SLICE("+OK\r\n" NO_MULTI REFUSED EXECABORT "$1\r\nv\r\n")));
+}
+
 /* ---- Loading, subscribed ---- */
 
 static void test_loading(void **state)
@@ -301,6 +391,11 @@ int main(void)
         TEST(test_hello),
         TEST(test_client),
         TEST(test_unknown_and_arity),
+        cmocka_unit_test(test_the_names_of_redis_are_sorted),
+        TEST(test_what_is_not_built_is_said_to_be),
+        TEST(test_nothing_of_a_refused_transaction_is_carried_out),
+        TEST(test_what_ends_a_refused_transaction),
+        TEST(test_a_refused_transaction_behind_commands_under_way),
         TEST(test_loading),
         TEST(test_subscribe_resp2),
         TEST(test_subscribe_resp3),

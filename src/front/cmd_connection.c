@@ -180,7 +180,7 @@ void cmd_reset(struct session *s, const struct command *c)
 {
     (void)c;
     s->proto = 2;
-    s->subscribed = false;
+    s->subscribed = s->multi_refused = false;
     s->read_level = s->write_level = LEVEL_QUORUM;
     s->name_n = 0;
     reply_simple(&s->reply, "RESET");

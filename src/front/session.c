@@ -5,7 +5,10 @@
  * times, because a request went out, a key is under way, or the ring is full. A held command's arguments point into the
  * input; should that have moved, the same bytes are parsed again, which costs no more than its number of arguments.
  *
- * The checks come in Redis's order: unknown command, number of arguments, loading, subscribed. */
+ * The checks come in Redis's order: unknown command, number of arguments, loading, subscribed.
+ *
+ * A command of Redis that is not built is unknown in Redis's own words, which client libraries look for, and then it is said that
+ * it is not built. No other command is offered in its place: it would do something else. */
 #include "front/session.h"
 
 #include <stdio.h>
@@ -14,6 +17,8 @@
 #include "base/error.h"
 #include "front/cmd.h"
 #include "front/failure.h"
+#include "front/redis7.h"
+#include "front/transaction.h"
 
 enum {
     IN_MAX = RESP_REQUEST_MAX + 4 * 1024 * 1024, /* bytes of a request, and of the one read that went beyond it */
@@ -95,7 +100,12 @@ static void unknown_command(struct session *s)
         n += snprintf(args + n, sizeof args - (size_t)n, "'%.*s' ", shown, (const char *)q->arg[i].p);
     }
     int name_n = q->arg[0].n < 128 ? (int)q->arg[0].n : 128;
-    reply_error(&s->reply, "ERR unknown command '%.*s', with args beginning with: %s", name_n, (const char *)q->arg[0].p, args);
+    if (redis7_has(q->arg[0], (struct slice){0}))
+        reply_error(&s->reply, "ERR unknown command '%.*s': this command of Redis is not built in covey yet; nothing was done",
+                    name_n, (const char *)q->arg[0].p);
+    else
+        reply_error(&s->reply, "ERR unknown command '%.*s', with args beginning with: %s", name_n, (const char *)q->arg[0].p,
+                    args);
 }
 
 /* Browsers reach loopback: a page may POST to our port, and its body would be taken for commands. The first words of such a
@@ -129,8 +139,9 @@ static void unknown_subcommand(struct session *s, const struct command *c)
     for (; c->name[n] && n < sizeof parent - 1; n++)
         parent[n] = (char)(c->name[n] - 32); /* names of parents are letters alone */
     parent[n] = 0;
-    reply_error(&s->reply, "ERR unknown subcommand '%.*s'. Try %s HELP.", sub.n < 128 ? (int)sub.n : 128, (const char *)sub.p,
-                parent);
+    bool not_built = redis7_has(s->request.arg[0], sub);
+    reply_error(&s->reply, "ERR unknown subcommand '%.*s'%s. Try %s HELP.", sub.n < 128 ? (int)sub.n : 128, (const char *)sub.p,
+                not_built ? ": this command of Redis is not built in covey yet; nothing was done" : "", parent);
 }
 
 static bool arity_fits(const struct command *c, uint32_t arg_n)
@@ -243,11 +254,13 @@ static bool run(struct session *s)
     s->command = c;
     s->front->commands++;
     session_reply_begin(s);
-    if (c) {
+    if (!c && is_http(s)) {
+        http_refused(s);
+    } else if (transaction_answers(s, c)) {
+        s->command = NULL;
+    } else if (c) {
         if (!refused(s, c))
             c->run(s, c);
-    } else if (is_http(s)) {
-        http_refused(s);
     } else {
         unknown_command(s);
     }

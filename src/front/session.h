@@ -119,7 +119,8 @@ struct session {
 
     /* What the client is and wants. */
     uint8_t proto;
-    bool subscribed; /* to __covey__:members */
+    bool subscribed;    /* to __covey__:members */
+    bool multi_refused; /* and all up to EXEC or DISCARD is refused too: transaction.h */
     enum consistency read_level, write_level;
     uint32_t handle;
     uint64_t id;
