@@ -21,7 +21,6 @@ void history_close(struct history *h)
 {
     for (uint32_t k = 0; k < h->key_n; k++) {
         free(h->key[k].w);
-        free(h->key[k].edge);
         free(h->key[k].expiry);
     }
     free(h->key);
@@ -31,12 +30,14 @@ void history_close(struct history *h)
 uint32_t history_begin(struct history *h, uint32_t key, uint32_t value, uint64_t now_us)
 {
     struct history_key *k = &h->key[key];
+    CHECK(k->n == 0 || k->w[k->n - 1].begin_us <= now_us);
     if (k->n == k->cap) {
         k->cap = k->cap ? k->cap * 2 : 8;
         k->w = realloc(k->w, k->cap * sizeof *k->w);
         CHECK(k->w);
     }
-    k->w[k->n] = (struct history_write){.value = value, .begin_us = now_us, .end_us = UINT64_MAX, .ack_us = UINT64_MAX};
+    k->w[k->n] = (struct history_write){
+        .value = value, .begin_us = now_us, .end_us = UINT64_MAX, .ack_us = UINT64_MAX, .gone_us = UINT64_MAX};
     return k->n++;
 }
 
@@ -129,14 +130,14 @@ static void violation(struct history *h, const struct seen *r, const char *what,
                           other->value, other->begin_us, (int)other->outcome, other->end_us));
 }
 
-/* The write that a read beginning at begin_us may not be older than: the one that was known by then and began last. */
+/* The write that a read beginning at begin_us may not be older than: the one that was known by then and began last. Writes stand
+ * in the order of their beginnings, so it is near the end however many there were. */
 static const struct history_write *must_know(const struct history_key *k, uint64_t begin_us)
 {
-    const struct history_write *last = &k->w[0];
-    for (uint32_t i = 1; i < k->n; i++)
-        if (k->w[i].end_us < begin_us && k->w[i].begin_us > last->begin_us)
-            last = &k->w[i];
-    return last;
+    uint32_t i = k->n - 1;
+    while (i > 0 && k->w[i].end_us >= begin_us)
+        i--;
+    return &k->w[i];
 }
 
 /* Whether reading that value at that time can mean this write: it is the value's, or has come to its end. */
@@ -145,10 +146,21 @@ static bool means(const struct history_key *k, const struct history_write *w, ui
     return w->value == value || (value == HISTORY_ABSENT && ends_from(k, w) <= now_us);
 }
 
-/* The write that gave the value, preferring, among deletions, one that explains the read; -1 when there is none. */
+/* The write that gave a value, which no other did; most reads return one of the last. -1 when there is none. */
+static int64_t writer_of(const struct history_key *k, uint32_t value)
+{
+    int64_t i = (int64_t)k->n - 1;
+    while (i >= 0 && k->w[i].value != value)
+        i--;
+    return i;
+}
+
+/* The write that explains a read, preferring, where nothing was found, one that could have been the last; -1 when there is none. */
 static int64_t explain(const struct history_key *k, uint32_t value, const struct history_write *known, uint64_t now_us)
 {
     int64_t found = -1;
+    if (value != HISTORY_ABSENT)
+        return writer_of(k, value);
     for (uint32_t i = 0; i < k->n; i++) {
         if (!means(k, &k->w[i], value, now_us))
             continue;
@@ -159,27 +171,20 @@ static int64_t explain(const struct history_key *k, uint32_t value, const struct
     return found;
 }
 
-static bool edge_add(struct history_key *k, uint32_t earlier, uint32_t later)
-{
-    for (uint32_t i = 0; i < k->edge_n; i++) {
-        if (k->edge[i].earlier == later && k->edge[i].later == earlier)
-            return false;
-        if (k->edge[i].earlier == earlier && k->edge[i].later == later)
-            return true;
-    }
-    if (k->edge_n == k->edge_cap) {
-        k->edge_cap = k->edge_cap ? k->edge_cap * 2 : 8;
-        k->edge = realloc(k->edge, k->edge_cap * sizeof *k->edge);
-        CHECK(k->edge);
-    }
-    k->edge[k->edge_n++] = (struct history_edge){earlier, later};
-    return true;
-}
-
 /* Whether that write is what all later reads must know, now that one has seen it. */
 static bool binds(const struct history *h, const struct history_write *w)
 {
     return w->value != HISTORY_ABSENT && (!h->only_acks || w->outcome == OUTCOME_OK);
+}
+
+/* A read saw write i that began when one had ended which saw another: that is gone for good, for it was written once. */
+static void supersede(const struct history *h, struct history_key *k, uint32_t i, uint64_t now_us)
+{
+    struct history_write *before = &k->w[k->last_seen];
+    if (!binds(h, before) || !binds(h, &k->w[i]) || before->gone_us <= now_us)
+        return;
+    before->gone_us = now_us;
+    before->gone_by = i;
 }
 
 bool history_read(struct history *h, uint32_t key, uint32_t value, uint64_t begin_us, uint64_t now_us)
@@ -198,11 +203,12 @@ bool history_read(struct history *h, uint32_t key, uint32_t value, uint64_t begi
         violation(h, &r, "older than what was known before the read began:", w, known);
     else if (value != HISTORY_ABSENT && begin_us >= ends_until(k, w))
         violation(h, &r, "its time has come", w, NULL);
-    else if (value != HISTORY_ABSENT && k->last_seen_us < begin_us && binds(h, &k->w[k->last_seen]) &&
-             k->last_seen != (uint32_t)i && !edge_add(k, k->last_seen, (uint32_t)i))
-        violation(h, &r, "earlier reads saw it superseded by", w, &k->w[k->last_seen]);
+    else if (value != HISTORY_ABSENT && w->gone_us < begin_us)
+        violation(h, &r, "earlier reads saw it superseded by", w, &k->w[w->gone_by]);
     if (h->why.n > 0)
         return false;
+    if (value != HISTORY_ABSENT && k->last_seen_us < begin_us && k->last_seen != (uint32_t)i)
+        supersede(h, k, (uint32_t)i, now_us);
     if (w->end_us > now_us && w->value == value && binds(h, w))
         w->end_us = now_us; /* R owners hold it now, whatever its writer was told */
     k->last_seen = value == HISTORY_ABSENT ? 0 : (uint32_t)i;

@@ -6,7 +6,7 @@
  *   - a read never returns a write that ended before another began which was acknowledged, or seen by a finished read,
  *     before this
  *     read began: "a write that begins after another was acknowledged always wins";
- *   - reads never go back: if one that ended before another began saw x and the other saw y, no later pair sees y, then x.
+ *   - reads never go back: if one that ended before another began saw x and the other saw y, none that begins after both sees x.
  * "No such key" is the value of a deletion, or of the beginning, or of a write whose time has come: one that was
  * written with an end, or that an EXPIRE may have met, which is one that did not begin after the EXPIRE was answered.
  * Wall clocks differ, so between HISTORY_SKEW_US before such an end and as much after it both answers are right; later
@@ -30,6 +30,8 @@ struct history_write {
     uint64_t end_us;  /* when it was acknowledged, or first seen by a read that has ended; UINT64_MAX until then */
     uint64_t life_us; /* it ends so long after it was written; 0: never */
     uint64_t ack_us;  /* when it was acknowledged; UINT64_MAX: not */
+    uint64_t gone_us; /* when reads had seen it, and then another, gone_by, in its place; UINT64_MAX: they have not */
+    uint32_t gone_by;
     enum outcome outcome;
 };
 
@@ -38,15 +40,9 @@ struct history_expiry {
     uint64_t begin_us, end_us, life_us;
 };
 
-struct history_edge {
-    uint32_t earlier, later; /* indexes of writes, as two reads saw them */
-};
-
 struct history_key {
-    struct history_write *w; /* w[0] is the beginning: absent, acknowledged before all */
+    struct history_write *w; /* in the order of their beginnings; w[0] is the beginning: absent, acknowledged before all */
     uint32_t n, cap;
-    struct history_edge *edge;
-    uint32_t edge_n, edge_cap;
     struct history_expiry *expiry;
     uint32_t expiry_n, expiry_cap;
     uint32_t last_seen;    /* write that the last finished read saw */
@@ -66,7 +62,7 @@ struct history {
 void history_init(struct history *h, uint32_t keys);
 void history_close(struct history *h);
 
-/* A write begins; its handle within the key. */
+/* A write begins, not before those that were told of already; its handle within the key. */
 uint32_t history_begin(struct history *h, uint32_t key, uint32_t value, uint64_t now_us);
 
 /* That write's value ends so long after it. */

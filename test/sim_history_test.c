@@ -79,6 +79,18 @@ static void test_reads_do_not_go_back_and_forth(void **state)
     assert_false(reads(1, 70, 71));
 }
 
+/* Not over several others either, nor when what came between was never acknowledged. */
+static void test_reads_do_not_go_back_over_others(void **state)
+{
+    (void)state;
+    for (uint32_t value = 1; value <= 4; value++)
+        wrote(value, 10 + value, 30 + value, value == 3 ? OUTCOME_UNKNOWN : OUTCOME_OK);
+    for (uint32_t value = 1; value <= 4; value++)
+        assert_true(reads(value, 50 + 10 * value, 51 + 10 * value));
+    assert_true(reads(3, 90, 100)); /* this began before the read of 4 had ended */
+    assert_false(reads(1, 110, 111));
+}
+
 static void test_an_unknown_write_may_come_late(void **state)
 {
     (void)state;
@@ -181,6 +193,7 @@ int main(void)
         TEST(test_a_deletion_explains_absence),
         TEST(test_concurrent_writes_may_win_either_way),
         TEST(test_reads_do_not_go_back_and_forth),
+        TEST(test_reads_do_not_go_back_over_others),
         TEST(test_an_unknown_write_may_come_late),
         TEST(test_an_unknown_write_once_read_counts_as_acknowledged),
         TEST(test_only_acks_bind_when_that_is_asked),
