@@ -112,17 +112,22 @@ uint16_t e2e_port(const struct cluster *c, unsigned i)
     return (uint16_t)(c->base_port + PORT_STEP * i);
 }
 
+const char *e2e_host(const struct cluster *c, unsigned i)
+{
+    return c->node_host[i] != NULL ? c->node_host[i] : c->host;
+}
+
 const char *e2e_name(unsigned i)
 {
-    static const char *const names[E2E_NODES] = {"a", "b", "c", "d"};
+    static const char *const names[E2E_NODES] = {"a", "b", "c", "d", "e"};
     return names[i];
 }
 
 static void start(struct cluster *c, unsigned i, va_list more)
 {
     char port[8];
-    const char *args[NEST_ARGS_MAX + 1] = {"start",     "--data", e2e_name(i), "--port", port,
-                                           "--profile", "local",  "--bind",    c->host};
+    const char *args[NEST_ARGS_MAX + 1] = {"start",     "--data", e2e_name(i), "--port",      port,
+                                           "--profile", "local",  "--bind",    e2e_host(c, i)};
     unsigned n = 9;
     snprintf(port, sizeof port, "%u", e2e_port(c, i));
     bool named = false;
@@ -204,7 +209,7 @@ static void reply_text(struct cluster *c, const struct resp_value *v)
 static int ask(struct cluster *c, unsigned i, const struct slice *word, uint32_t n)
 {
     struct client *client = &c->client[i];
-    int error = client->fd >= 0 ? 0 : client_open(client, c->host, e2e_port(c, i));
+    int error = client->fd >= 0 ? 0 : client_open(client, e2e_host(c, i), e2e_port(c, i));
     return error != 0 ? error : client_call(client, word, n);
 }
 
@@ -340,7 +345,7 @@ static unsigned load(struct cluster *c, unsigned i, unsigned from, unsigned to, 
 {
     struct client *client = &c->client[i];
     unsigned bad = 0, sent = from;
-    if (client->fd < 0 && client_open(client, c->host, e2e_port(c, i)) != 0)
+    if (client->fd < 0 && client_open(client, e2e_host(c, i), e2e_port(c, i)) != 0)
         return to - from;
     for (unsigned done = from; done < to; done++) {
         while (sent < to && sent - done < DEPTH && send_one(client, sent, generation, write) == 0)

@@ -1,7 +1,7 @@
 /* harness.h: real nodes for the end-to-end stories: started, asked, killed, and gone when the story ends, however it
  * ends.
  *
- * A story is a cmocka test with e2e_setup and e2e_teardown; *state is a struct cluster. Nodes are named a, b, c, d in
+ * A story is a cmocka test with e2e_setup and e2e_teardown; *state is a struct cluster. Nodes are named a to e in
  * order and listen ten ports apart, below the ephemeral ones. Nothing sleeps blindly: each wait asks a question again
  * and again until the answer is the one wanted, or until E2E_WAIT_MS are over, and then the story fails with the end of
  * every node's log. */
@@ -22,15 +22,16 @@
 #include "console/nest.h"
 
 enum {
-    E2E_NODES = 4,
+    E2E_NODES = 5,
     E2E_WAIT_MS = 30000, /* generous: the machine may be busy with other tests */
     E2E_TEXT = 64 * 1024,
 };
 
 struct cluster {
     struct nest nest;
-    struct client client[E2E_NODES]; /* one to each node, opened by the first question */
-    const char *host;                /* "127.0.0.1"; a story may say "::1" before it starts nodes */
+    struct client client[E2E_NODES];  /* one to each node, opened by the first question */
+    const char *host;                 /* "127.0.0.1"; a story may say "::1" before it starts nodes */
+    const char *node_host[E2E_NODES]; /* where a node has an address of its own; else NULL */
     uint16_t base_port;
     int port_lock;       /* an abstract socket: no other run of tests takes these ports */
     char text[E2E_TEXT]; /* of the last e2e_shell, or the last reply as text */
@@ -48,6 +49,7 @@ _Noreturn void e2e_fail(struct cluster *c, const char *file, int line, const cha
 /* ---- Nodes ---- */
 
 uint16_t e2e_port(const struct cluster *c, unsigned i);
+const char *e2e_host(const struct cluster *c, unsigned i);
 const char *e2e_name(unsigned i);
 
 /* `covey start` with name, data directory, port and the local profile, and more arguments up to a NULL. */
