@@ -72,6 +72,9 @@ int main(int argc, char **argv)
     if (strcmp(word, "console") == 0 || console_knows(word))
         return console_main(argc - 1, argv + 1);
     if (strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+        static char topic[] = "json", flag[] = "--help"; /* what --json prints is the console's to tell */
+        if (argc == 3 && strcmp(argv[2], topic) == 0)
+            return console_main(2, (char *[]){topic, flag, NULL});
         fputs(usage, stdout);
         return 0;
     }
