@@ -207,7 +207,7 @@ static void test_stamps_that_leave_no_room_above_are_bad(void **state)
             {.kind = MSG_GOT, .got.record = {.kind = RECORD_VALUE, .version.expiry_stamp = stamp[i]}},
             {.kind = MSG_PUT_ACK, .put_ack.held.stamp = stamp[i]},
             {.kind = MSG_TREE, .tree.flushed = stamp[i]},
-            {.kind = MSG_FLUSHED, .flushed.greatest = stamp[i]},
+            {.kind = MSG_GREATEST, .greatest.stamp = stamp[i]},
         };
         for (unsigned k = 0; k < sizeof m / sizeof *m; k++)
             assert_int_equal(decoded(m[k]) > 0, i == 0);
