@@ -1,30 +1,39 @@
 /* line.c: libedit under a poll loop.
  *
- * libedit asks for one character at a time; our reader (EL_GETCFN) waits for the terminal and for the watched descriptor
- * together. When an event comes first it wipes the prompt's line, prints the event, and lets libedit draw prompt and
- * half-written line again. libedit's own signal handling (EL_SIGNAL) stays off: it passes signals on to the whole
- * process group. */
+ * libedit asks for one character at a time; our reader (EL_GETCFN) waits for the terminal and for the watched descriptors
+ * together. When an event comes first it wipes the prompt and the half-written line, prints the event, and lets libedit
+ * draw both again. libedit's own signal handling (EL_SIGNAL) stays off: it passes signals on to the whole process group.
+ *
+ * What is typed beyond ASCII is text in every locale. libedit would drop what the locale cannot encode, and in the C locale
+ * it takes each byte from 128 on as a key with Meta, which runs commands of its history. Three things prevent both: keys.h
+ * makes the characters, those keys all insert themselves, and the line is fetched in wide characters. While lines are
+ * edited the locale is C.UTF-8, so that libedit draws characters and not their numbers. */
 #include "console/line.h"
 
+#include "console/keys.h"
 #include "front/command.h"
 
 #include <errno.h>
 #include <histedit.h>
+#include <locale.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { HISTORY_LINES = 1000, CANDIDATES_MAX = 128, HISTORY_PATH_MAX = 4096 };
+enum { HISTORY_LINES = 1000, CANDIDATES_MAX = 128, HISTORY_PATH_MAX = 4096, LINE_MAX_BYTES = 4 * 1024 * 1024 };
 
 struct line {
     struct line_options o;
     EditLine *edit;
-    History *history;
+    HistoryW *history;
     char history_path[HISTORY_PATH_MAX]; /* "": none */
-    char *text;                          /* of the last line */
+    struct keys keys;                    /* bytes typed that are no whole character yet */
+    struct buf text;                     /* the last line, with a NUL */
     bool discarded;                      /* by Ctrl-C */
+    locale_t utf8, before;               /* the locale of the editing, and the one that line_close sets again; utf8 0: none */
 };
 
 static volatile sig_atomic_t resized;
@@ -49,62 +58,102 @@ static char *prompt_of(EditLine *edit)
     return prompt;
 }
 
-/* ---- One character ---- */
+/* ---- Above the prompt ---- */
 
-static void show_events(struct line *l)
+/* Columns that libedit draws a character in: a control as ^X, what cannot be printed as \U+1234. */
+static unsigned columns_of(wchar_t c)
+{
+    int n = wcwidth(c);
+    if (n >= 0)
+        return (unsigned)n;
+    return c < 0x80 ? 2 : c < 0x10000 ? 7 : 8;
+}
+
+/* Rows of the terminal between the start of the prompt and the cursor. */
+static unsigned rows_above_cursor(const struct line *l)
+{
+    const LineInfoW *info = el_wline(l->edit);
+    struct winsize size;
+    size_t n = strlen(l->o.prompt);
+    for (const wchar_t *c = info->buffer; c < info->cursor; c++)
+        n += columns_of(*c);
+    bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+    return (unsigned)(n / (known ? size.ws_col : 80));
+}
+
+static void print_above(struct line *l, struct slice text)
+{
+    unsigned rows = rows_above_cursor(l);
+    if (rows > 0)
+        printf("\033[%uA", rows);
+    fputs("\r\033[J", stdout);
+    fwrite(text.p, 1, text.n, stdout);
+    fflush(stdout);
+    el_set(l->edit, EL_REFRESH);
+}
+
+static void show_events(struct line *l, const struct line_watch *w)
 {
     struct buf text;
     buf_init(&text, 1024 * 1024);
-    l->o.watch(l->o.arg, &text);
-    if (text.n > 0) {
-        printf("\r\033[K%.*s", (int)text.n, (const char *)text.p);
-        fflush(stdout);
-        el_set(l->edit, EL_REFRESH);
-    }
+    w->ready(l->o.arg, &text);
+    if (text.n > 0)
+        print_above(l, buf_view(&text));
     buf_close(&text);
 }
 
-/* Bytes to one wide character. A byte that begins none in this locale stands for itself. 1, or 0 at the end of input. */
-static int read_character(wchar_t *out)
+/* ---- One character ---- */
+
+/* Takes a byte from the terminal. False at the end of input. */
+static bool read_byte(struct line *l)
 {
-    mbstate_t state = {0};
+    uint8_t byte;
+    ssize_t n;
+    do {
+        n = read(STDIN_FILENO, &byte, 1);
+    } while (n < 0 && errno == EINTR);
+    if (n == 1)
+        keys_add(&l->keys, byte);
+    return n == 1;
+}
+
+/* Waits for the terminal, and shows what the watched descriptors bring meanwhile. False when there is no more to wait for. */
+static bool wait_for_key(struct line *l)
+{
     for (;;) {
-        char byte;
-        ssize_t n = read(STDIN_FILENO, &byte, 1);
-        if (n < 0 && errno == EINTR)
+        struct pollfd p[1 + LINE_WATCHES] = {{.fd = STDIN_FILENO, .events = POLLIN}};
+        if (l->o.stop != NULL && *l->o.stop)
+            return false;
+        if (resized) {
+            resized = 0;
+            el_resize(l->edit);
+        }
+        for (unsigned i = 0; i < LINE_WATCHES; i++) {
+            const struct line_watch *w = &l->o.watch[i];
+            p[1 + i] = (struct pollfd){.fd = w->fd != NULL ? w->fd(l->o.arg) : -1, .events = POLLIN};
+        }
+        if (poll(p, 1 + LINE_WATCHES, -1) < 0) {
+            if (errno != EINTR)
+                return false;
             continue;
-        if (n <= 0)
-            return 0;
-        size_t used = mbrtowc(out, &byte, 1, &state);
-        if (used == (size_t)-2)
-            continue;
-        if (used == (size_t)-1)
-            *out = (unsigned char)byte;
-        return 1;
+        }
+        for (unsigned i = 0; i < LINE_WATCHES; i++) {
+            if (p[1 + i].revents != 0)
+                show_events(l, &l->o.watch[i]);
+        }
+        if (p[0].revents != 0)
+            return true;
     }
 }
 
 static int next_character(EditLine *edit, wchar_t *out)
 {
     struct line *l = line_of(edit);
-    for (;;) {
-        if (l->o.stop != NULL && *l->o.stop)
+    while (!keys_next(&l->keys, out)) {
+        if (!wait_for_key(l) || !read_byte(l))
             return 0;
-        if (resized) {
-            resized = 0;
-            el_resize(edit);
-        }
-        struct pollfd p[2] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = l->o.watch_fd(l->o.arg), .events = POLLIN}};
-        if (poll(p, 2, -1) < 0) {
-            if (errno != EINTR)
-                return 0;
-            continue;
-        }
-        if (p[1].revents != 0)
-            show_events(l);
-        if (p[0].revents != 0)
-            return read_character(out);
     }
+    return 1;
 }
 
 static unsigned char discard_line(EditLine *edit, int key)
@@ -165,11 +214,8 @@ static void list_candidates(const struct candidates *c)
     fflush(stdout);
 }
 
-static unsigned char complete(EditLine *edit, int key)
+static unsigned char complete_text(EditLine *edit, struct slice text)
 {
-    (void)key;
-    const LineInfo *info = el_line(edit);
-    struct slice text = slice_of(info->buffer, (size_t)(info->cursor - info->buffer));
     const uint8_t *space = text.n > 0 ? memchr(text.p, ' ', text.n) : NULL;
     struct slice parent = slice_of(text.p, space != NULL ? (size_t)(space - text.p) : 0);
     struct slice prefix = space != NULL ? slice_of(space + 1, text.n - parent.n - 1) : text;
@@ -188,24 +234,44 @@ static unsigned char complete(EditLine *edit, int key)
     return el_insertstr(edit, rest) == 0 ? CC_REFRESH : CC_ERROR;
 }
 
+static unsigned char complete(EditLine *edit, int key)
+{
+    (void)key;
+    struct buf typed;
+    buf_init(&typed, LINE_MAX_BYTES);
+    const LineInfoW *info = el_wline(edit);
+    int error = keys_bytes(&typed, info->buffer, (size_t)(info->cursor - info->buffer));
+    unsigned char then = error == 0 ? complete_text(edit, buf_view(&typed)) : CC_ERROR;
+    buf_close(&typed);
+    return then;
+}
+
 /* ---- Opening and closing ---- */
 
 static void open_history(struct line *l)
 {
-    HistEvent event;
+    HistEventW event;
     const char *path = getenv("COVEY_HISTORY"), *home = getenv("HOME");
-    l->history = history_init();
+    l->history = history_winit();
     if (l->history == NULL)
         return;
-    history(l->history, &event, H_SETSIZE, HISTORY_LINES);
-    history(l->history, &event, H_SETUNIQUE, 1);
+    history_w(l->history, &event, H_SETSIZE, HISTORY_LINES);
+    history_w(l->history, &event, H_SETUNIQUE, 1);
     if (path != NULL)
         snprintf(l->history_path, sizeof l->history_path, "%s", path);
     else if (home != NULL)
         snprintf(l->history_path, sizeof l->history_path, "%s/.covey_history", home);
     if (l->history_path[0] != '\0')
-        history(l->history, &event, H_LOAD, l->history_path); /* absent at the first start */
-    el_set(l->edit, EL_HIST, history, l->history);
+        history_w(l->history, &event, H_LOAD, l->history_path); /* absent at the first start */
+    el_wset(l->edit, EL_HIST, history_w, l->history);
+}
+
+/* A line that the locale cannot encode would come back from the history's file without its strays, as another command. */
+static void remember(struct line *l, const wchar_t *text)
+{
+    HistEventW event;
+    if (l->history != NULL && wcstombs(NULL, text, 0) != (size_t)-1)
+        history_w(l->history, &event, H_ENTER, text);
 }
 
 static void bind_keys(EditLine *edit)
@@ -217,10 +283,27 @@ static void bind_keys(EditLine *edit)
     el_set(edit, EL_BIND, "^I", "covey-complete", NULL);
     el_set(edit, EL_BIND, "^C", "covey-discard", NULL);
     el_set(edit, EL_BIND, "^R", "em-inc-search-prev", NULL);
+    for (wchar_t c = 0x80; c <= 0xff; c++) /* Meta is sent as Escape and the key, which libedit has bound too */
+        el_wset(edit, EL_BIND, (const wchar_t[]){c, L'\0'}, L"ed-insert", NULL);
     /* While a line is edited, and between the lines: what is typed ahead then is kept as it is for the next line. In the
      * terminal's own line mode a Ctrl-D typed just as the prompt appears, before libedit sets its mode, would be lost. */
     el_set(edit, EL_SETTY, "-d", "-isig", NULL);
     el_set(edit, EL_SETTY, "-x", "-isig", "-icanon", "-echo", NULL);
+}
+
+static void enter_locale(struct line *l)
+{
+    l->utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+    if (l->utf8 != (locale_t)0)
+        l->before = uselocale(l->utf8);
+}
+
+static void leave_locale(struct line *l)
+{
+    if (l->utf8 == (locale_t)0)
+        return;
+    uselocale(l->before);
+    freelocale(l->utf8);
 }
 
 struct line *line_open(const struct line_options *o)
@@ -229,8 +312,11 @@ struct line *line_open(const struct line_options *o)
     if (l == NULL)
         return NULL;
     l->o = *o;
+    buf_init(&l->text, LINE_MAX_BYTES);
+    enter_locale(l);
     l->edit = el_init("covey", stdin, stdout, stderr);
     if (l->edit == NULL) {
+        leave_locale(l);
         free(l);
         return NULL;
     }
@@ -247,30 +333,29 @@ const char *line_read(struct line *l)
 {
     int n = 0;
     l->discarded = false;
-    const char *text = el_gets(l->edit, &n);
+    const wchar_t *text = el_wgets(l->edit, &n);
     if (l->discarded)
         return "";
     if (text == NULL || n <= 0)
         return NULL;
-    free(l->text);
-    l->text = strndup(text, (size_t)n);
-    if (l->text == NULL)
+    size_t length = wcscspn(text, L"\r\n");
+    l->text.n = 0;
+    if (keys_bytes(&l->text, text, length) != 0 || buf_append(&l->text, "", 1) != 0)
         return NULL;
-    l->text[strcspn(l->text, "\r\n")] = '\0';
-    HistEvent event;
-    if (l->text[0] != '\0' && l->history != NULL)
-        history(l->history, &event, H_ENTER, text);
-    return l->text;
+    if (length > 0)
+        remember(l, text);
+    return (const char *)l->text.p;
 }
 
 void line_close(struct line *l)
 {
-    HistEvent event;
+    HistEventW event;
     if (l->history != NULL && l->history_path[0] != '\0')
-        history(l->history, &event, H_SAVE, l->history_path);
+        history_w(l->history, &event, H_SAVE, l->history_path);
     el_end(l->edit);
     if (l->history != NULL)
-        history_end(l->history);
-    free(l->text);
+        history_wend(l->history);
+    leave_locale(l);
+    buf_close(&l->text);
     free(l);
 }

@@ -1,5 +1,5 @@
 /* line.h: lines from an operator at a terminal: editing, history and completion (libedit), with events printed above the
- * prompt.
+ * prompt. A line has the bytes that were typed, in every locale (keys.h).
  *
  * Ctrl-C only discards the line, and ISIG is off until line_close: the signal must not reach the program that started us
  * (`ninja demo` shares the terminal with us and would die of it). Whoever runs a command between two lines therefore
@@ -11,13 +11,19 @@
 
 #include <signal.h>
 
+enum { LINE_WATCHES = 2 };
+
+/* A descriptor that is watched while a line is edited. */
+struct line_watch {
+    int (*fd)(void *arg);                      /* the descriptor, or -1 for none now; NULL: never one */
+    void (*ready)(void *arg, struct buf *out); /* it is readable: appends whole lines to be printed above the prompt */
+};
+
 struct line_options {
-    const char *prompt;         /* read anew for each line; lives as long as the lines do */
-    const char *const *words;   /* commands to be completed beside the table's; ends with NULL */
-    int (*watch_fd)(void *arg); /* a descriptor to watch while a line is edited, or -1 */
-    void (*watch)(void *arg,
-                  struct buf *out); /* it is readable: appends whole lines to be printed above the prompt, or nothing */
-    void *arg;
+    const char *prompt;       /* read anew for each line; lives as long as the lines do */
+    const char *const *words; /* commands to be completed beside the table's; ends with NULL */
+    struct line_watch watch[LINE_WATCHES];
+    void *arg;                         /* of the watches */
     const volatile sig_atomic_t *stop; /* set by a signal handler: no more lines */
 };
 

@@ -292,7 +292,7 @@ int shell_interactive(const struct shell_options *o)
         goto out_close_shell;
     }
     struct line *l = line_open(&(struct line_options){
-        .prompt = s.prompt, .words = own_words, .watch_fd = watch_fd, .watch = watch, .arg = &s, .stop = o->stop});
+        .prompt = s.prompt, .words = own_words, .watch = {{watch_fd, watch}}, .arg = &s, .stop = o->stop});
     if (l == NULL) {
         answer_error(s.json, ANSWER_FAILED, "cannot edit lines on this terminal; give the commands through a pipe");
         goto out_close_shell;

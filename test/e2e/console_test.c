@@ -16,12 +16,14 @@ struct terminal {
     size_t from; /* what was waited for and seen lies before it */
 };
 
-static void terminal_open(struct terminal *t, struct cluster *c, unsigned node)
+/* The program at a terminal so many columns wide, in a locale: words up to a NULL. */
+static void terminal_run(struct terminal *t, struct cluster *c, unsigned columns, const char *locale, const char *const *word)
 {
-    struct winsize size = {.ws_row = 24, .ws_col = 80};
-    char port[8], history[PATH_MAX + 16];
-    snprintf(port, sizeof port, "%u", e2e_port(c, node));
+    struct winsize size = {.ws_row = 24, .ws_col = (unsigned short)columns};
+    char history[PATH_MAX + 16], *argv[16] = {"covey"};
     snprintf(history, sizeof history, "%s/history", c->nest.dir);
+    for (unsigned i = 0; word[i] != NULL; i++)
+        argv[i + 1] = (char *)(uintptr_t)word[i];
     *t = (struct terminal){.c = c};
     t->pid = forkpty(&t->fd, NULL, NULL, &size);
     e2e_check(c, t->pid >= 0);
@@ -29,9 +31,18 @@ static void terminal_open(struct terminal *t, struct cluster *c, unsigned node)
         setenv("TERM", "xterm", 1);
         setenv("NO_COLOR", "1", 1);
         setenv("COVEY_HISTORY", history, 1);
-        execl(c->nest.program, "covey", "console", "-p", port, NULL);
+        setenv("LC_ALL", locale, 1);
+        if (chdir(c->nest.dir) == 0)
+            execv(c->nest.program, argv);
         _exit(127);
     }
+}
+
+static void terminal_open(struct terminal *t, struct cluster *c, unsigned node)
+{
+    char port[8];
+    snprintf(port, sizeof port, "%u", e2e_port(c, node));
+    terminal_run(t, c, 80, "C", (const char *const[]){"console", "-p", port, NULL});
 }
 
 /* Reads what comes, for a while. False at the end of the console, or of our patience. */
@@ -167,12 +178,46 @@ static void test_events_above_the_prompt(void **state)
     assert_int_equal(terminal_close(&t), 0);
 }
 
+/* What is typed beyond ASCII is sent as it was typed, whatever the locale and the width; a byte that is no text, too. */
+static void test_input_is_bytes_in_every_locale(void **state)
+{
+    static const char *const locales[] = {"C", "C.UTF-8"};
+    static const unsigned columns[] = {40, 80, 200};
+    struct cluster *c = *state;
+    static struct terminal t;
+    char port[8];
+    e2e_start_all(c, 1);
+    snprintf(port, sizeof port, "%u", e2e_port(c, 0));
+    for (unsigned i = 0; i < 6; i++) {
+        terminal_run(&t, c, columns[i / 2], locales[i % 2], (const char *const[]){"console", "-p", port, NULL});
+        type_line(&t, "flushall\n"); /* the command that was run again */
+        expect(&t, "OK");
+        type_line(&t, "set kept yes\n");
+        expect(&t, "OK");
+        type_line(&t, "пример\n");
+        expect(&t, "unknown command 'пример'");
+        type_line(&t, "set k na\xc3\xafve-\xc2\x81-\xf0\x9f\xa6\x85\n");
+        expect(&t, "OK");
+        type_line(&t, "set stray a\xef"); /* Latin-1: the byte begins no character with what follows */
+        type(&t, "b\xff\n");
+        expect(&t, "OK");
+        type_line(&t, "quit\n");
+        assert_int_equal(terminal_close(&t), 0);
+        e2e_expect(c, 0, "na\xc3\xafve-\xc2\x81-\xf0\x9f\xa6\x85", "GET", "k");
+        e2e_expect(c, 0, "yes", "GET", "kept");
+        assert_string_equal(e2e_ask(c, 0, "GET", "stray", NULL), "a\xef"
+                                                                 "b\xff");
+    }
+    assert_int_equal(e2e_shell(c, "grep -c stray history"), 1); /* it could not be had back as it was */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_lines_completion_and_history, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_interrupt_discards_the_line, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_events_above_the_prompt, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_input_is_bytes_in_every_locale, e2e_setup, e2e_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
