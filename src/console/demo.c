@@ -4,7 +4,11 @@
  * of it through the second, with the first killed (SIGKILL) when a third is done; read and compare through the last;
  * restart the first, wait until all is healthy, read and compare through it. No reply of a survivor may be an error,
  * none may differ. With two nodes writes need both, so there the demo shows that a write is refused while one is dead;
- * with one node it shows the restart alone. */
+ * with one node it shows the restart alone.
+ *
+ * The demo writes and kills, so it must never meet somebody else's cluster. Its ports are found free before anything is
+ * started; each connection first asks for the node's data directory, whose name only the demo knows; and the other nodes
+ * are started when the first one, their seed, is known to be the demo's own. */
 #include "console/demo.h"
 
 #include "console/clock.h"
@@ -39,6 +43,8 @@ struct demo {
     unsigned generation; /* of the values written last */
     unsigned failed;     /* checks */
     int victim;          /* node to be killed in the middle of the present pass, or -1 */
+    char why[128];       /* the sentence of a wait in vain */
+    int killed;          /* node that the demo has killed and not started again, or -1 */
 };
 
 static volatile sig_atomic_t stop; /* the signal that ends the demo */
@@ -69,19 +75,54 @@ static void fail(struct demo *d, unsigned node, const char *why)
 
 /* ---- Nodes ---- */
 
+/* The data directory of node i, which no other node has. out has PATH_MAX bytes. */
+static const char *data_of(const struct demo *d, unsigned i, char out[PATH_MAX])
+{
+    snprintf(out, PATH_MAX, "%.4000s/%s", d->nest.dir, name_of(i));
+    return out;
+}
+
 /* first: on an empty directory. */
 static int start_node(struct demo *d, unsigned i, bool first)
 {
-    char port[8], seed[32];
+    char port[8], seed[32], data[PATH_MAX];
     snprintf(port, sizeof port, "%u", port_of(d, i));
     snprintf(seed, sizeof seed, "127.0.0.1:%u", port_of(d, 0));
-    const char *args[] = {"start", "--name",    name_of(i), "--data", name_of(i), "--port",
-                          port,    "--profile", "local",    NULL,     NULL,       NULL};
+    const char *args[] = {"start", "--name", name_of(i), "--data", data_of(d, i, data), "--port", port, "--profile",
+                          "local", NULL,     NULL,       NULL};
     if (first) {
         args[9] = i > 0 ? "--seed" : "--new";
         args[10] = i > 0 ? seed : NULL;
     }
+    d->killed = d->killed == (int)i ? -1 : d->killed;
     return nest_start(&d->nest, i, name_of(i), args);
+}
+
+static void kill_node(struct demo *d, unsigned i)
+{
+    d->killed = (int)i;
+    nest_signal(&d->nest, i, SIGKILL);
+}
+
+/* Whether it is node i of this demo that d->client is connected to. */
+static bool is_own(struct demo *d, unsigned i)
+{
+    char data[PATH_MAX];
+    if (client_ask(&d->client, (const char *const[]){"CONFIG", "GET", "dir", NULL}) != 0)
+        return false;
+    uint32_t dir = client_field(&d->client, 0, "dir");
+    if (dir != 0 && slice_eq(d->client.reply.v[dir].text, slice_str(data_of(d, i, data))))
+        return true;
+    client_close(&d->client);
+    snprintf(d->client.why, sizeof d->client.why, "127.0.0.1 port %u is not node %s of this demo: somebody else's node is there",
+             port_of(d, i), name_of(i));
+    return false;
+}
+
+/* Connects d->client to node i and to nobody else. False: the sentence is in d->client.why. */
+static bool open_node(struct demo *d, unsigned i)
+{
+    return client_open(&d->client, "127.0.0.1", port_of(d, i)) == 0 && is_own(d, i);
 }
 
 static int64_t number_of(const struct client *c, const char *field)
@@ -93,7 +134,7 @@ static int64_t number_of(const struct client *c, const char *field)
 /* Whether node i says that all members are there, and that its verdict is what so many members can have at best. */
 static bool is_whole(struct demo *d, unsigned i)
 {
-    if (d->client.fd < 0 && client_open(&d->client, "127.0.0.1", port_of(d, i)) != 0)
+    if (d->client.fd < 0 && !open_node(d, i))
         return false;
     if (client_ask(&d->client, (const char *const[]){"STATUS", NULL}) != 0)
         return false;
@@ -101,34 +142,48 @@ static bool is_whole(struct demo *d, unsigned i)
     return all && (d->node_n < DEMO_NODES || number_of(&d->client, "code") == 0);
 }
 
-/* A node that has ended without being told to, or node_n. */
+/* A node that has ended and was not killed by us, or node_n. */
 static unsigned ended_node(struct demo *d)
 {
     unsigned i = 0;
-    while (i < d->node_n && nest_running(&d->nest, i))
+    while (i < d->node_n && (d->killed == (int)i || d->nest.node[i].name[0] == '\0' || nest_running(&d->nest, i)))
         i++;
     return i;
 }
 
-/* Waits until each node says so. */
-static bool wait_whole(struct demo *d, char *why, size_t why_n)
+/* Whether another step makes sense: nobody has stopped the demo, and no node has ended by itself. */
+static bool goes_on(struct demo *d)
+{
+    return !stop && ended_node(d) == d->node_n;
+}
+
+/* Waits until `asked` says yes of node i, or a node has ended. False: why is in d->why. */
+static bool wait_node(struct demo *d, unsigned i, bool (*asked)(struct demo *, unsigned), const char *wanted)
 {
     uint64_t until_ms = clock_ms() + HEALTHY_MS;
-    for (unsigned i = 0; i < d->node_n; i++) {
-        client_close(&d->client);
-        while (!is_whole(d, i)) {
-            unsigned ended = ended_node(d);
-            if (stop || ended < d->node_n || clock_ms() > until_ms) {
-                unsigned who = ended < d->node_n ? ended : i;
-                snprintf(why, why_n, "%s %s", name_of(who), who == ended ? "has ended" : "does not see all members healthy");
-                client_close(&d->client);
-                return false;
-            }
-            nanosleep(&(struct timespec){.tv_nsec = POLL_MS * 1000000}, NULL);
-        }
-    }
+    bool yes = false;
     client_close(&d->client);
-    return true;
+    while (goes_on(d) && !yes && clock_ms() < until_ms) {
+        yes = asked(d, i);
+        if (!yes)
+            nanosleep(&(struct timespec){.tv_nsec = POLL_MS * 1000000}, NULL);
+    }
+    unsigned ended = ended_node(d);
+    client_close(&d->client);
+    if (ended < d->node_n)
+        snprintf(d->why, sizeof d->why, "%s has ended", name_of(ended));
+    else if (!yes)
+        snprintf(d->why, sizeof d->why, "%s does not %s", name_of(i), wanted);
+    return ended == d->node_n && yes;
+}
+
+/* Waits until each node says so. */
+static bool wait_whole(struct demo *d)
+{
+    bool whole = true;
+    for (unsigned i = 0; i < d->node_n && whole; i++)
+        whole = wait_node(d, i, is_whole, "see all members healthy");
+    return whole;
 }
 
 /* ---- What the cluster says of itself ---- */
@@ -161,8 +216,7 @@ static void show_member(const struct demo *d, const char *name, uint32_t member,
 /* The verdict and each member's share of the ring, as node i sees them. */
 static void show_ring(struct demo *d, unsigned i)
 {
-    if (client_open(&d->client, "127.0.0.1", port_of(d, i)) != 0 ||
-        client_ask(&d->client, (const char *const[]){"STATUS", NULL}) != 0) {
+    if (!open_node(d, i) || client_ask(&d->client, (const char *const[]){"STATUS", NULL}) != 0) {
         fail(d, i, d->client.why);
         return;
     }
@@ -182,18 +236,19 @@ static void show_ring(struct demo *d, unsigned i)
 
 static bool step_start(struct demo *d)
 {
-    char label[32], why[128];
+    char label[32];
     snprintf(label, sizeof label, "start %u node%s", d->node_n, d->node_n > 1 ? "s" : "");
     screen_step(&d->screen, label);
-    for (unsigned i = 0; i < d->node_n; i++) {
-        if (start_node(d, i, true) != 0) {
-            screen_done(&d->screen, "cannot start a process", false);
-            d->failed++;
-            return false;
-        }
+    bool whole = true;
+    for (unsigned i = 0; i < d->node_n && whole; i++) {
+        whole = start_node(d, i, true) == 0;
+        if (!whole)
+            snprintf(d->why, sizeof d->why, "cannot start a process");
+        else if (i == 0)
+            whole = wait_node(d, 0, open_node, "answer");
     }
-    bool whole = wait_whole(d, why, sizeof why);
-    screen_done(&d->screen, whole ? "they found each other" : why, whole);
+    whole = whole && wait_whole(d);
+    screen_done(&d->screen, whole ? "they found each other" : d->why, whole);
     if (whole) {
         show_ring(d, 0);
         return true;
@@ -210,10 +265,10 @@ static bool on_progress(void *arg, uint32_t done)
     struct demo *d = arg;
     screen_progress(&d->screen, done, d->records.n);
     if (d->victim >= 0 && done >= d->records.n / 3) {
-        nest_signal(&d->nest, (unsigned)d->victim, SIGKILL);
+        kill_node(d, (unsigned)d->victim);
         d->victim = -1;
     }
-    return stop == 0;
+    return goes_on(d);
 }
 
 /* One pass over all records through node i: every reply is a check. */
@@ -222,17 +277,23 @@ static bool step_load(struct demo *d, unsigned i, bool write, const char *label)
     struct load l = {.write = write, .generation = d->generation, .progress = on_progress, .arg = d};
     char why[400];
     screen_step(&d->screen, label);
-    if (client_open(&d->client, "127.0.0.1", port_of(d, i)) != 0) {
+    if (!open_node(d, i)) {
         screen_done(&d->screen, "no connection", false);
         fail(d, i, d->client.why);
         return false;
     }
     load_run(&l, &d->client, &d->records);
     client_close(&d->client);
-    bool ok = l.ok == d->records.n;
+    unsigned ended = ended_node(d);
+    bool ok = l.ok == d->records.n && ended == d->node_n;
     screen_counted(&d->screen, l.ok, d->records.n, l.us, ok);
-    if (ok || l.stopped)
+    if (ok || stop)
         return ok;
+    if (ended < d->node_n) {
+        snprintf(why, sizeof why, "%s has ended", name_of(ended));
+        fail(d, ended, why);
+        return false;
+    }
     snprintf(why, sizeof why, "%u ok, %u wrong or missing, %u errors; the first: %s", l.ok, l.wrong, l.errors,
              l.first_error[0] ? l.first_error : "none");
     fail(d, i, why);
@@ -252,10 +313,9 @@ static void step_kill_writing(struct demo *d)
 static void step_refused_write(struct demo *d)
 {
     screen_step(&d->screen, "kill a, write via b");
-    nest_signal(&d->nest, 0, SIGKILL);
+    kill_node(d, 0);
     bool refused = false;
-    if (client_open(&d->client, "127.0.0.1", port_of(d, 1)) == 0 &&
-        client_ask(&d->client, (const char *const[]){"SET", "demo", "refused", NULL}) == 0)
+    if (open_node(d, 1) && client_ask(&d->client, (const char *const[]){"SET", "demo", "refused", NULL}) == 0)
         refused = d->client.reply.v[0].type == RESP_ERROR;
     client_close(&d->client);
     screen_done(&d->screen, refused ? "refused, as it must be with two" : "not refused", refused);
@@ -268,9 +328,8 @@ static void step_noticed(struct demo *d, unsigned i)
     uint64_t until_ms = clock_ms() + HEALTHY_MS;
     bool noticed = false;
     screen_step(&d->screen, "wait for the verdict");
-    while (!noticed && !stop && clock_ms() < until_ms) {
-        noticed = (d->client.fd >= 0 || client_open(&d->client, "127.0.0.1", port_of(d, i)) == 0) &&
-                  client_ask(&d->client, (const char *const[]){"STATUS", NULL}) == 0 &&
+    while (!noticed && goes_on(d) && clock_ms() < until_ms) {
+        noticed = (d->client.fd >= 0 || open_node(d, i)) && client_ask(&d->client, (const char *const[]){"STATUS", NULL}) == 0 &&
                   number_of(&d->client, "alive") < d->node_n;
         if (!noticed)
             nanosleep(&(struct timespec){.tv_nsec = POLL_MS * 1000000}, NULL);
@@ -285,11 +344,10 @@ static void step_noticed(struct demo *d, unsigned i)
 
 static void step_restart(struct demo *d)
 {
-    char why[128];
     screen_step(&d->screen, "restart a");
-    nest_signal(&d->nest, 0, SIGKILL); /* it is dead already, but where it is the only one */
-    bool whole = start_node(d, 0, false) == 0 && wait_whole(d, why, sizeof why);
-    screen_done(&d->screen, whole ? "it is back" : why, whole);
+    kill_node(d, 0); /* it is dead already, but where it is the only one */
+    bool whole = start_node(d, 0, false) == 0 && wait_whole(d);
+    screen_done(&d->screen, whole ? "it is back" : d->why, whole);
     if (whole)
         show_ring(d, 0);
     else
@@ -304,20 +362,20 @@ static void run_story(struct demo *d)
         return;
     step_load(d, 0, true, "write all via a");
     snprintf(label, sizeof label, "read all via %s", name_of(second));
-    if (!stop)
+    if (goes_on(d))
         step_load(d, second, false, label);
-    if (!stop && d->node_n == 2)
+    if (goes_on(d) && d->node_n == 2)
         step_refused_write(d);
-    if (!stop && d->node_n > 2)
+    if (goes_on(d) && d->node_n > 2)
         step_kill_writing(d);
     snprintf(label, sizeof label, "read all via %s, a dead", name_of(last));
-    if (!stop && d->node_n > 1) {
+    if (goes_on(d) && d->node_n > 1) {
         step_load(d, last, false, label);
         step_noticed(d, last);
     }
-    if (!stop)
+    if (goes_on(d))
         step_restart(d);
-    if (!stop && d->failed == 0)
+    if (goes_on(d) && d->failed == 0)
         step_load(d, 0, false, "read all via a");
 }
 
@@ -363,6 +421,14 @@ static int prepare(struct demo *d)
                 DEMO_DATA_PACKAGE, DEMO_DATA_PACKAGE);
         return 1;
     }
+    uint16_t taken = d->base_port != 0 ? nest_port_taken(d->base_port, d->node_n) : 0;
+    if (taken != 0) {
+        fprintf(stderr,
+                "covey demo: port %u is taken on 127.0.0.1; the demo needs P and P+1 of each node, ten ports apart: name "
+                "others with --base-port, or none, and it finds some\n",
+                taken);
+        goto out_close_records;
+    }
     if (d->base_port == 0)
         d->base_port = nest_free_ports(CLIENT_PORT_DEFAULT, PORT_MAX, d->node_n);
     if (d->base_port == 0) {
@@ -401,7 +467,7 @@ int demo_main(int argc, char **argv)
 {
     static struct demo d; /* zero; too large for comfort on a stack */
     setlocale(LC_CTYPE, "");
-    d.victim = -1;
+    d.victim = d.killed = -1;
     client_init(&d.client);
     if (parse_flags(&d, argc, argv) != 0 || prepare(&d) != 0)
         return 1;

@@ -205,15 +205,22 @@ static bool port_free(unsigned port, int type)
     return free;
 }
 
+uint16_t nest_port_taken(uint16_t base, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        unsigned p = base + 10 * i;
+        if (!port_free(p, SOCK_STREAM))
+            return (uint16_t)p;
+        if (!port_free(p + 1, SOCK_STREAM) || !port_free(p + 1, SOCK_DGRAM))
+            return (uint16_t)(p + 1);
+    }
+    return 0;
+}
+
 uint16_t nest_free_ports(uint16_t from, uint16_t to, unsigned n)
 {
     for (unsigned base = from; base + 10 * n <= to; base += 100) {
-        bool free = true;
-        for (unsigned i = 0; i < n && free; i++) {
-            unsigned p = base + 10 * i;
-            free = port_free(p, SOCK_STREAM) && port_free(p + 1, SOCK_STREAM) && port_free(p + 1, SOCK_DGRAM);
-        }
-        if (free)
+        if (nest_port_taken((uint16_t)base, n) == 0)
             return (uint16_t)base;
     }
     return 0;

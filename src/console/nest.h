@@ -53,6 +53,10 @@ const char *nest_log(const struct nest *s, const char *name, char out[PATH_MAX])
 /* Prints the last lines of a node's log, each with its name before it. */
 void nest_print_log(const struct nest *s, const char *name, unsigned lines, FILE *to);
 
+/* The first port that is taken of those that `n` nodes from `base` on would listen at, ten ports apart: P and P+1 of each, on
+ * 127.0.0.1; 0 when all are free. */
+uint16_t nest_port_taken(uint16_t base, unsigned n);
+
 /* A base port from..to such that `n` nodes, ten ports apart, find P and P+1 free on 127.0.0.1; 0 when there is none. */
 uint16_t nest_free_ports(uint16_t from, uint16_t to, unsigned n);
 

@@ -54,19 +54,54 @@ static void test_demo_interrupted(void **state)
     }
 }
 
-/* A node that cannot start ends the demo at once, with that node's own words. */
+/* Where others listen already it starts nothing: it would write into their cluster, and kill their node. */
+static void test_demo_leaves_other_clusters_alone(void **state)
+{
+    struct cluster *c = *state;
+    char pattern[128];
+    e2e_start_all(c, 3);
+    e2e_expect(c, 0, "OK", "SET", "theirs", "yes");
+    assert_int_equal(e2e_shell(c, "mkdir d && TMPDIR=$PWD/d timeout 60 $COVEY demo --base-port %u", c->base_port), 1);
+    snprintf(pattern, sizeof pattern, "covey demo: port %u is taken*--base-port*", c->base_port);
+    e2e_match(c, __FILE__, __LINE__, pattern, c->text);
+    expect_empty(c, "d");
+    for (unsigned i = 0; i < 3; i++) {
+        e2e_check(c, nest_running(&c->nest, i));
+        e2e_expect(c, i, "1", "DBSIZE");
+    }
+}
+
+/* One port of all that it needs is enough, also one of a later node and one for peers. */
 static void test_demo_with_a_port_in_use(void **state)
 {
     struct cluster *c = *state;
     char pattern[128];
     e2e_start(c, 2, "--new", NULL);
     e2e_await(c, 2, "PONG", "PING");
-    uint64_t start_ms = e2e_now_ms();
-    assert_int_equal(e2e_shell(c, "mkdir d && TMPDIR=$PWD/d timeout 60 $COVEY demo --base-port %u", c->base_port), 1);
-    e2e_check(c, e2e_now_ms() - start_ms < 10000); /* the demo's own patience is 30 s */
-    snprintf(pattern, sizeof pattern, "*c has ended*FAILED*c: covey: port %u is in use*A CHECK FAILED.\n", e2e_port(c, 2));
+    assert_int_equal(e2e_shell(c, "mkdir d && TMPDIR=$PWD/d $COVEY demo --base-port %u", c->base_port), 1);
+    snprintf(pattern, sizeof pattern, "*port %u is taken*", e2e_port(c, 2));
+    e2e_match(c, __FILE__, __LINE__, pattern, c->text);
+    assert_int_equal(e2e_shell(c, "TMPDIR=$PWD/d $COVEY demo --nodes 1 --base-port %u", e2e_port(c, 2) + 1), 1);
+    snprintf(pattern, sizeof pattern, "*port %u is taken*", e2e_port(c, 2) + 1);
     e2e_match(c, __FILE__, __LINE__, pattern, c->text);
     expect_empty(c, "d");
+}
+
+/* The death of one of its own nodes is said in the step under way, with the end of that node's log. */
+static void test_demo_says_at_once_that_a_node_has_ended(void **state)
+{
+    struct cluster *c = *state;
+    char port[8];
+    snprintf(port, sizeof port, "%u", c->base_port);
+    e2e_check(c, nest_start(&c->nest, 3, e2e_name(3), (const char *const[]){"demo", "--base-port", port, NULL}) == 0);
+    e2e_await_log(c, 3, "*write all via a*");
+    e2e_expect(c, 2, "*process_id:*", "INFO", "server");
+    int pid = atoi(strstr(c->text, "process_id:") + strlen("process_id:"));
+    e2e_check(c, pid > 1 && kill(pid, SIGKILL) == 0);
+    assert_int_equal(e2e_wait_exit(c, 3), 1);
+    assert_int_equal(e2e_shell(c, "cat %s.log", e2e_name(3)), 0);
+    e2e_match(c, __FILE__, __LINE__, "*FAILED*c has ended*A CHECK FAILED.\n", c->text);
+    e2e_check(c, strstr(c->text, "a dead") == NULL); /* the step that would have needed c */
 }
 
 static void test_demo_refuses_bad_flags(void **state)
@@ -84,6 +119,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_demo, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_demo_with_two_nodes, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_demo_interrupted, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_demo_leaves_other_clusters_alone, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_demo_says_at_once_that_a_node_has_ended, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_demo_with_a_port_in_use, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_demo_refuses_bad_flags, e2e_setup, e2e_teardown),
     };
