@@ -3,16 +3,30 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sysexits.h>
 
 #include "base/error.h"
+#include "base/words.h"
 #include "console/answer.h"
+#include "console/screen.h"
 #include "store/check.h"
 
 enum { LINES_MAX = 64 * 1024 * 1024 }; /* of a directory where everything is damaged */
 
-static const char usage[] = "usage: covey check DIR [--json]\n"
-                            "Reads all of a data directory that no node uses, or of a backup, and says what is damaged where.\n"
-                            "Exit status: 0 clean, 1 damage, 2 it cannot be read.\n";
+static int print_usage(void)
+{
+    const struct words_page page = {.width = screen_columns()};
+    struct buf text;
+    buf_init(&text, 4096);
+    words_paragraph(&text, "usage: covey check DIR [--json]", 0, &page);
+    words_paragraph(&text,
+                    "Reads all of a data directory that no node uses, or of a backup, and says what is damaged where. Exit status: "
+                    "0 clean, 1 damage, 2 it cannot be read.",
+                    0, &page);
+    fwrite(text.p, 1, text.n, stdout);
+    buf_close(&text);
+    return 0;
+}
 
 static void print_line(void *arg, const char *line)
 {
@@ -92,8 +106,8 @@ static int wrong(bool json, const char *what, const char *word)
     char said[256] = "";
     if (word)
         snprintf(said, sizeof said, " \"%.200s\"", word);
-    answer_error(json, ANSWER_USAGE, "%s%s (`covey check --help`)", what, said);
-    return 2;
+    answer_error(json, ANSWER_USAGE, "%s%s; usage: covey check DIR [--json]", what, said);
+    return EX_USAGE;
 }
 
 int check_main(int argc, char **argv)
@@ -103,10 +117,8 @@ int check_main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--json") == 0)
             continue;
-        if (strcmp(argv[i], "--help") == 0) {
-            fputs(usage, stdout);
-            return 0;
-        }
+        if (strcmp(argv[i], "--help") == 0)
+            return print_usage();
         if (argv[i][0] == '-')
             return wrong(json, "unknown flag", argv[i]);
         if (path)

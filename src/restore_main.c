@@ -12,22 +12,38 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 
 #include "base/error.h"
+#include "base/words.h"
 #include "console/answer.h"
 #include "console/loader.h"
 #include "console/screen.h"
 #include "store/restore.h"
 
-static const char usage[] =
-    "covey restore BACKUP... --into HOST:PORT [--overwrite]   writes what they hold into a running, empty cluster\n"
-    "covey restore BACKUP... --data DIR                       makes a new data directory: `covey start --data DIR` founds\n"
-    "                                                         a new cluster of one node with it\n\n"
-    "A BACKUP is a directory that `covey backup` made. Of a cluster's backups name all that you have: together they hold every "
-    "write\n"
-    "that was acknowledged before the first was taken if at most one node's (of three; W-1, where W must acknowledge) is "
-    "missing.\n"
-    "All of them are checked first. Nothing of what the old nodes were is kept: ids, members, layout.\n";
+static void print_usage(void)
+{
+    const struct words_page page = {.left = 22, .width = screen_columns()};
+    struct buf text;
+    buf_init(&text, 4096);
+    words_paragraph(&text, "covey restore BACKUP... --into HOST:PORT [--overwrite]", 0, &page);
+    words_paragraph(&text, "covey restore BACKUP... --data DIR", 0, &page);
+    buf_printf(&text, "\n");
+    words_row(&text, "--into HOST:PORT", "write what they hold into a running, empty cluster", &page);
+    words_row(&text, "--overwrite", "or into one that is not empty: a key that is there is written over", &page);
+    words_row(&text, "--data DIR", "make a new data directory: `covey start --data DIR` founds a new cluster of one node with it",
+              &page);
+    buf_printf(&text, "\n");
+    words_paragraph(
+        &text,
+        "A BACKUP is a directory that `covey backup` made. Of a cluster's backups name all that you have: together they "
+        "hold every write that was acknowledged before the first was taken if at most one node's (of three; W-1, where W "
+        "must acknowledge) is missing. All of them are checked first. Nothing of what the old nodes were is kept: ids, "
+        "members, layout.",
+        0, &page);
+    fwrite(text.p, 1, text.n, stdout);
+    buf_close(&text);
+}
 
 struct restore {
     char **backup;
@@ -42,14 +58,14 @@ struct restore {
 static int complain(const struct restore *r, const char *code, const char *why)
 {
     answer_error(r->json, code, "%s", why);
-    return 1;
+    return strcmp(code, ANSWER_USAGE) == 0 ? EX_USAGE : 1;
 }
 
 /* Of a word of the command line. */
 static int wrong(const struct restore *r, const char *what, const char *word)
 {
     answer_error(r->json, ANSWER_USAGE, "%s \"%.200s\" (`covey restore --help`)", what, word);
-    return 1;
+    return EX_USAGE;
 }
 
 /* ---- The command line ---- */
@@ -188,7 +204,7 @@ static int run_into(struct restore *r)
     char host[256];
     uint16_t port;
     if (parse_address(r, host, &port) != 0)
-        return 1;
+        return EX_USAGE;
     if (loader_open(&r->loader, host, port) != 0)
         return complain(r, ANSWER_UNREACHABLE, r->loader.why);
     if (check_empty(r) != 0 || read_backups(r) != 0)
@@ -235,7 +251,7 @@ int restore_main(int argc, char **argv)
     r->screen.quiet = r->json;
     int code = parse(r, argc, argv);
     if (code == 0 && r->help)
-        fputs(usage, stdout);
+        print_usage();
     else if (code == 0)
         code = r->into ? run_into(r) : run_data(r);
     if (r->merged.table.index.arc)

@@ -3,7 +3,7 @@
 #ifndef COVEY_RESTORE_MAIN_H
 #define COVEY_RESTORE_MAIN_H
 
-/* argv[0] is "restore". 0; 1 when it is refused or fails, with a sentence on stderr. */
+/* argv[0] is "restore". 0; 1 when it is refused or fails, 64 for bad usage, with a sentence on stderr. */
 int restore_main(int argc, char **argv);
 
 #endif

@@ -1,9 +1,11 @@
 /* console.c: the command line of `covey console` and of the one-shots. */
 #include "console/console.h"
 
+#include "base/words.h"
 #include "console/answer.h"
 #include "console/backup.h"
 #include "console/repair.h"
+#include "console/screen.h"
 #include "console/shell.h"
 #include "front/command.h"
 
@@ -11,6 +13,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 static volatile sig_atomic_t stop;
@@ -37,17 +41,64 @@ bool console_knows(const char *word)
 static int usage_error(const struct flags *f, const char *what, const char *value)
 {
     answer_error(f->shell.json, ANSWER_USAGE,
-                 "%s \"%s\"; flags are -h HOST, -p PORT, --json, --help; words after -- are taken as they are", what, value);
-    return 1;
+                 "%s \"%.200s\"; flags are -h HOST or --host HOST, -p PORT or --port PORT, --json, --help; words after -- are "
+                 "taken as they are",
+                 what, value);
+    return EX_USAGE;
 }
 
-static int parse_port(struct flags *f, const char *text)
+static int parse_port(struct flags *f, const char *name, const char *text)
 {
-    char *end;
+    char *end, what[64];
     long n = strtol(text, &end, 10);
+    snprintf(what, sizeof what, "%s takes a port from 1 to 65535, not", name);
     if (end == text || *end != '\0' || n < 1 || n > 65535)
-        return usage_error(f, "-p takes a port from 1 to 65535, not", text);
+        return usage_error(f, what, text);
     f->shell.port = (uint16_t)n;
+    return 0;
+}
+
+/* Whom to ask when no flag says it. */
+static int take_environment(struct flags *f)
+{
+    const char *host = getenv("COVEY_HOST"), *port = getenv("COVEY_PORT");
+    if (host != NULL && *host != '\0')
+        f->shell.host = host;
+    return port != NULL && *port != '\0' ? parse_port(f, "COVEY_PORT", port) : 0;
+}
+
+/* A flag with a value at argv[*i]: "-p 7400", "--port 7400" or "--port=7400". Its value, with *i at the last word taken; ""
+ * when the value is missing; NULL when it is another word. */
+static const char *value_of(const char *name, const char *letter, int argc, char **argv, int *i)
+{
+    const char *word = argv[*i];
+    size_t n = strlen(name);
+    if (strncmp(word, name, n) == 0 && word[n] == '=')
+        return word + n + 1;
+    if (strcmp(word, name) != 0 && strcmp(word, letter) != 0)
+        return NULL;
+    return ++*i < argc ? argv[*i] : "";
+}
+
+/* A word that begins with two dashes, or one of the two flags of one letter. */
+static int parse_flag(struct flags *f, int argc, char **argv, int *i)
+{
+    const char *word = argv[*i], *host = value_of("--host", "-h", argc, argv, i);
+    const char *port = host == NULL ? value_of("--port", "-p", argc, argv, i) : NULL;
+    if ((host != NULL && *host == '\0') || (port != NULL && *port == '\0'))
+        return usage_error(f, "a value is missing after", word);
+    if (host != NULL)
+        f->shell.host = host;
+    else if (port != NULL)
+        return parse_port(f, word, port);
+    else if (strcmp(word, "--json") == 0)
+        return 0; /* known before the first word was read */
+    else if (strcmp(word, "--watch") == 0 && f->arg_n > 0 && words_same(f->arg[0], "repair"))
+        f->watch = true;
+    else if (strcmp(word, "--help") == 0)
+        f->help = true;
+    else
+        return usage_error(f, strcmp(word, "--watch") == 0 ? "only repair has" : "unknown flag", word);
     return 0;
 }
 
@@ -56,40 +107,33 @@ static int parse_port(struct flags *f, const char *text)
 static int parse_flags(struct flags *f, int argc, char **argv)
 {
     bool words_only = false;
-    for (int i = 0; i < argc; i++) {
+    int error = 0;
+    for (int i = 0; i < argc && error == 0; i++) {
         const char *word = argv[i];
-        bool host = strcmp(word, "-h") == 0, port = strcmp(word, "-p") == 0;
-        if (words_only || word[0] != '-' || (word[1] != '-' && !host && !port)) {
+        bool letter = strcmp(word, "-h") == 0 || strcmp(word, "-p") == 0;
+        if (words_only || word[0] != '-' || (word[1] != '-' && !letter))
             f->arg[f->arg_n++] = slice_str(word);
-        } else if (strcmp(word, "--") == 0) {
+        else if (strcmp(word, "--") == 0)
             words_only = true;
-        } else if (strcmp(word, "--json") == 0) {
-            continue; /* known before the first word was read */
-        } else if (strcmp(word, "--watch") == 0 && f->arg_n > 0 && slice_eq(f->arg[0], SLICE("repair"))) {
-            f->watch = true;
-        } else if (strcmp(word, "--help") == 0) {
-            f->help = true;
-        } else if (!host && !port) {
-            return usage_error(f, strcmp(word, "--watch") == 0 ? "only repair has" : "unknown flag", word);
-        } else if (++i == argc) {
-            return usage_error(f, "a value is missing after", word);
-        } else if (host) {
-            f->shell.host = argv[i];
-        } else if (parse_port(f, argv[i]) != 0) {
-            return 1;
-        }
+        else
+            error = parse_flag(f, argc, argv, &i);
     }
-    return 0;
+    return error;
 }
 
 static int print_help(const struct flags *f)
 {
+    const struct words_page page = {.left = 18, .width = screen_columns()};
     struct buf text;
     buf_init(&text, 1024 * 1024);
-    if (!help_one(&text, f->arg[0], f->arg_n > 1 ? f->arg[1] : SLICE("")))
-        buf_printf(
-            &text,
-            "covey console [-h HOST] [-p PORT] [--json]\n  Commands from the terminal or, one a line, from standard input.\n");
+    if (!help_one(&text, f->arg[0], f->arg_n > 1 ? f->arg[1] : SLICE(""), page.width)) {
+        words_paragraph(&text, "covey console [-h HOST] [-p PORT] [--json]", 0, &page);
+        words_paragraph(&text, "Commands from the terminal or, one a line, from standard input.", 2, &page);
+    }
+    buf_append(&text, "\n", 1);
+    words_row(&text, "-h, --host HOST", "the node to ask ($COVEY_HOST, else 127.0.0.1)", &page);
+    words_row(&text, "-p, --port PORT", "its port for clients ($COVEY_PORT, else 7400)", &page);
+    words_row(&text, "--json", "the reply as JSON", &page);
     fwrite(text.p, 1, text.n, stdout);
     buf_close(&text);
     return 0;
@@ -99,16 +143,17 @@ static int run(struct flags *f)
 {
     if (f->help)
         return print_help(f);
-    bool console = slice_eq(f->arg[0], SLICE("console"));
+    bool console = words_same(f->arg[0], "console");
     if (console && f->arg_n > 1)
         return usage_error(f, "console takes no words, yet there is", (const char *)f->arg[1].p);
     if (console) {
         bool terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
         return terminal ? shell_interactive(&f->shell) : shell_script(&f->shell);
     }
-    if (f->watch)
+    bool fits = help_fits(f->arg, f->arg_n);
+    if (f->watch && fits)
         return repair_watch(&f->shell, f->arg, f->arg_n);
-    if (slice_eq(f->arg[0], SLICE("backup")) && f->arg_n == 2 && !slice_eq(f->arg[1], SLICE("status")))
+    if (words_same(f->arg[0], "backup") && fits && !words_same(f->arg[1], "status"))
         return backup_watch(&f->shell, (const char *)f->arg[1].p);
     struct shell s;
     shell_init(&s, &f->shell);
@@ -121,14 +166,16 @@ int console_main(int argc, char **argv)
 {
     setlocale(LC_CTYPE, "");
     struct flags f = {.shell = {.host = "127.0.0.1", .port = CLIENT_PORT_DEFAULT, .stop = &stop}};
-    bool console = argc > 0 && strcmp(argv[0], "console") == 0;
     f.shell.json = answer_wants_json(argc, argv);
+    bool console = argc > 0 && strcasecmp(argv[0], "console") == 0;
     f.arg = calloc((size_t)argc + 1, sizeof *f.arg);
     if (argc < 1 || f.arg == NULL)
         return 1;
     for (int i = 0; console && i < 2; i++) /* a terminal must be given back as it was; a one-shot may simply die */
         sigaction(i == 0 ? SIGTERM : SIGHUP, &(struct sigaction){.sa_handler = on_signal}, NULL);
-    int code = parse_flags(&f, argc, argv);
+    int code = take_environment(&f);
+    if (code == 0)
+        code = parse_flags(&f, argc, argv);
     if (code == 0)
         code = run(&f);
     free(f.arg);

@@ -9,8 +9,9 @@
 
 #include <stdbool.h>
 
-/* argv[0] is the subcommand itself: "console", or the name of a command. Flags: -h HOST, -p PORT, --json (one-shots),
- * --help. Returns the exit code: 0; 1 after an error reply or bad usage; 2 when no node could be reached. `status`: 0
+/* argv[0] is the subcommand itself: "console", or the name of a command. Flags: -h or --host HOST, -p or --port PORT
+ * (else COVEY_HOST and COVEY_PORT of the environment), --json (one-shots), --help. Returns the exit code: 0; 1 after an error
+ * reply; 64 (EX_USAGE) for bad usage; 2 when no node could be reached. `status`: 0
  * healthy, 1 degraded or changing, 2 unreachable. */
 int console_main(int argc, char **argv);
 

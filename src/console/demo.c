@@ -11,6 +11,7 @@
  * are started when the first one, their seed, is known to be the demo's own. */
 #include "console/demo.h"
 
+#include "base/words.h"
 #include "console/clock.h"
 #include "console/demo_load.h"
 #include "console/nest.h"
@@ -20,6 +21,7 @@
 #include <locale.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -381,11 +383,32 @@ static void run_story(struct demo *d)
 
 /* ---- The command ---- */
 
+static void print_usage(void)
+{
+    const struct words_page page = {.left = 22, .width = screen_columns()};
+    char nodes[64];
+    struct buf text;
+    buf_init(&text, 4096);
+    snprintf(nodes, sizeof nodes, "how many, 1 to %d (%d)", DEMO_NODES_MAX, DEMO_NODES);
+    words_paragraph(&text, "covey demo [--nodes N] [--base-port P]", 0, &page);
+    buf_printf(&text, "\n");
+    words_paragraph(
+        &text,
+        "Starts nodes on this machine, loads the Unicode character table, reads it back through another node, kills one "
+        "and brings it back, checks every reply, and ends in a console. It leaves no process and no file behind.",
+        0, &page);
+    buf_printf(&text, "\n");
+    words_row(&text, "--nodes N", nodes, &page);
+    words_row(&text, "-p, --base-port P", "node i listens at P + 10 i and the port after that (free ones are found)", &page);
+    fwrite(text.p, 1, text.n, stdout);
+    buf_close(&text);
+}
+
 static int usage_error(const char *what, const char *value)
 {
     fprintf(stderr, "covey demo: %s \"%s\"; flags are --nodes N (1 to %d) and --base-port P (1 to %d)\n", what, value,
             DEMO_NODES_MAX, PORT_MAX - PORT_STEP * DEMO_NODES_MAX);
-    return 1;
+    return EX_USAGE;
 }
 
 static int parse_number(const char *text, long max, long *out)
@@ -399,14 +422,15 @@ static int parse_flags(struct demo *d, int argc, char **argv)
 {
     long n = DEMO_NODES, port = 0;
     for (int i = 1; i < argc; i++) {
-        bool nodes = strcmp(argv[i], "--nodes") == 0, base = strcmp(argv[i], "--base-port") == 0;
+        bool nodes = strcmp(argv[i], "--nodes") == 0;
+        bool base = strcmp(argv[i], "--base-port") == 0 || strcmp(argv[i], "--port") == 0 || strcmp(argv[i], "-p") == 0;
         if (!nodes && !base)
             return usage_error("unknown flag", argv[i]);
         if (++i == argc)
             return usage_error("a value is missing after", argv[i - 1]);
         if (nodes ? parse_number(argv[i], DEMO_NODES_MAX, &n)
                   : parse_number(argv[i], PORT_MAX - PORT_STEP * DEMO_NODES_MAX, &port))
-            return 1;
+            return EX_USAGE;
     }
     d->node_n = (unsigned)n;
     d->base_port = (uint16_t)port;
@@ -469,8 +493,12 @@ int demo_main(int argc, char **argv)
     setlocale(LC_CTYPE, "");
     d.victim = d.killed = -1;
     client_init(&d.client);
-    if (parse_flags(&d, argc, argv) != 0 || prepare(&d) != 0)
-        return 1;
+    if (argc == 2 && strcmp(argv[1], "--help") == 0)
+        return print_usage(), 0;
+    int error = parse_flags(&d, argc, argv);
+    error = error ? error : prepare(&d);
+    if (error)
+        return error;
     static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
     for (unsigned i = 0; i < sizeof ending / sizeof ending[0]; i++)
         sigaction(ending[i], &(struct sigaction){.sa_handler = on_signal}, NULL);

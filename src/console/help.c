@@ -1,32 +1,33 @@
 /* help.c: help from the command table. */
+#include "base/words.h"
 #include "console/shell.h"
 #include "front/command.h"
 
 #include <stdio.h>
 
-enum { USAGE_WIDTH = 34 };
+enum { USAGE_WIDTH = 34, USAGE_MAX = 256 };
 
-static void put_usage(const struct command *c, char *out, size_t n)
+static const char *usage_of(const struct command *c, char out[USAGE_MAX])
 {
     const char *arguments = c->arguments != NULL ? c->arguments : "";
-    snprintf(out, n, "%s%s%s%s%s", c->parent != NULL ? c->parent : "", c->parent != NULL ? " " : "", c->name,
+    snprintf(out, USAGE_MAX, "%s%s%s%s%s", c->parent != NULL ? c->parent : "", c->parent != NULL ? " " : "", c->name,
              arguments[0] ? " " : "", arguments);
+    return out;
 }
 
-static int help_group(struct buf *out, const char *group)
+static int put_row(struct buf *out, const struct command *c, unsigned width)
+{
+    const struct words_page page = {.left = USAGE_WIDTH, .width = width};
+    char usage[USAGE_MAX];
+    return words_row(out, usage_of(c, usage), c->summary, &page);
+}
+
+static int help_group(struct buf *out, const char *group, unsigned width)
 {
     int error = buf_printf(out, "\n%s\n", group);
     for (unsigned i = 0; i < command_n && error == 0; i++) {
-        const struct command *c = &command_table[i];
-        if (strcmp(c->group, group) != 0)
-            continue;
-        char usage[256];
-        put_usage(c, usage, sizeof usage);
-        /* a long usage gets a line of its own, so that the sentences stay aligned */
-        if (strlen(usage) > USAGE_WIDTH)
-            error = buf_printf(out, "  %s\n  %*s  %s\n", usage, USAGE_WIDTH, "", c->summary);
-        else
-            error = buf_printf(out, "  %-*s  %s\n", USAGE_WIDTH, usage, c->summary);
+        if (strcmp(command_table[i].group, group) == 0)
+            error = put_row(out, &command_table[i], width);
     }
     return error;
 }
@@ -40,12 +41,12 @@ static bool group_seen(unsigned before, const char *group)
     return false;
 }
 
-int help_all(struct buf *out)
+int help_all(struct buf *out, unsigned width)
 {
     int error = 0;
     for (unsigned i = 0; i < command_n && error == 0; i++) {
         if (!group_seen(i, command_table[i].group))
-            error = help_group(out, command_table[i].group);
+            error = help_group(out, command_table[i].group, width);
     }
     return error;
 }
@@ -86,23 +87,68 @@ static const char json_schema[] = "With --json a command prints one line, an obj
                                   "  check               {findings: [TEXT, ...], verdict, code}\n"
                                   "  version             {covey, commit}\n";
 
-bool help_one(struct buf *out, struct slice name, struct slice sub)
+/* The subcommands of c, one a line. */
+static void put_subcommands(struct buf *out, const struct command *c, unsigned width)
+{
+    for (unsigned i = 0; i < command_n && c->parent == NULL; i++) {
+        if (command_table[i].parent != NULL && strcmp(command_table[i].parent, c->name) == 0)
+            put_row(out, &command_table[i], width);
+    }
+}
+
+bool help_one(struct buf *out, struct slice name, struct slice sub, unsigned width)
 {
     const struct command *c = command_find(name, sub);
+    const struct words_page page = {.width = width};
+    char usage[USAGE_MAX];
     if (slice_eq(name, SLICE("json"))) {
         buf_append(out, json_schema, sizeof json_schema - 1);
         return true;
     }
     if (c == NULL)
         return false;
-    char usage[256];
-    put_usage(c, usage, sizeof usage);
-    buf_printf(out, "%s\n  %s\n  group %s, since %s\n", usage, c->summary, c->group, c->since);
-    for (unsigned i = 0; i < command_n && c->parent == NULL; i++) {
-        if (command_table[i].parent == NULL || strcmp(command_table[i].parent, c->name) != 0)
-            continue;
-        put_usage(&command_table[i], usage, sizeof usage);
-        buf_printf(out, "  %-*s  %s\n", USAGE_WIDTH, usage, command_table[i].summary);
-    }
+    words_paragraph(out, usage_of(c, usage), 0, &page);
+    words_paragraph(out, c->summary, 2, &page);
+    buf_printf(out, "  group %s, since %s\n", c->group, c->since);
+    put_subcommands(out, c, width);
     return true;
+}
+
+bool help_fits(const struct slice *arg, uint32_t arg_n)
+{
+    const struct command *c = command_find(arg[0], arg_n > 1 ? arg[1] : SLICE(""));
+    if (c == NULL)
+        return true;
+    return c->arity < 0 ? arg_n >= (uint32_t)-c->arity : arg_n == (uint32_t)c->arity;
+}
+
+void help_usage(struct buf *out, const struct slice *arg, uint32_t arg_n, unsigned width)
+{
+    const struct command *c = command_find(arg[0], arg_n > 1 ? arg[1] : SLICE(""));
+    const struct words_page page = {.width = width};
+    char text[USAGE_MAX + 16], usage[USAGE_MAX];
+    if (c == NULL)
+        return;
+    snprintf(text, sizeof text, "usage: %s", usage_of(c, usage));
+    words_paragraph(out, text, 0, &page);
+    put_subcommands(out, c, width);
+}
+
+const char *help_nearest(struct slice word, const char *const *more)
+{
+    enum { NAMES_MAX = 256 };
+    const char *names[NAMES_MAX];
+    unsigned n = 0;
+    char text[32];
+    for (unsigned i = 0; i < command_n && n < NAMES_MAX; i++) {
+        if (command_table[i].parent == NULL)
+            names[n++] = command_table[i].name;
+    }
+    for (; *more != NULL && n < NAMES_MAX; more++)
+        names[n++] = *more;
+    if (word.n >= sizeof text)
+        return NULL;
+    for (size_t i = 0; i <= word.n; i++)
+        text[i] = (char)(i == word.n ? 0 : word.p[i] >= 'A' && word.p[i] <= 'Z' ? word.p[i] | 0x20 : word.p[i]);
+    return words_nearest(text, names, n);
 }

@@ -20,6 +20,9 @@ struct screen {
 
 void screen_open(struct screen *s);
 
+/* Columns of the terminal on standard output (80 when it does not say); 0 where there is no terminal: lines have no limit. */
+unsigned screen_columns(void);
+
 /* Begins a step. */
 void screen_step(struct screen *s, const char *label);
 

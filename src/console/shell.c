@@ -2,36 +2,32 @@
 #include "console/shell.h"
 
 #include "base/error.h"
+#include "base/words.h"
 #include "console/answer.h"
 #include "console/line.h"
+#include "console/screen.h"
 #include "console/text.h"
 #include "front/command.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
-#include <sys/ioctl.h>
+#include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
-static const char MEMBERS_CHANNEL[] = "__covey__:members";
+static const char *const own_words[] = {"help", "connect", "exit", NULL};
 
-static bool says(struct slice word, const char *what)
-{
-    return word.n == strlen(what) && strncasecmp((const char *)word.p, what, word.n) == 0;
-}
+static const char MEMBERS_CHANNEL[] = "__covey__:members";
 
 /* How to render on the present stdout. */
 static struct render render_for_stdout(void)
 {
-    struct render how = {.raw = !isatty(STDOUT_FILENO)};
+    struct render how = {.raw = !isatty(STDOUT_FILENO), .columns = screen_columns()};
     const char *term = getenv("TERM");
-    struct winsize size;
     if (how.raw)
         return how;
     how.colour = getenv("NO_COLOR") == NULL && term != NULL && strcmp(term, "dumb") != 0;
-    how.columns = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
     return how;
 }
 
@@ -98,40 +94,67 @@ static int follow(struct shell *s, const struct slice *arg, uint32_t arg_n)
     return nobody(s);
 }
 
+/* How the command is used, on stderr. */
+static int complain_usage(const struct shell *s, const struct slice *arg, uint32_t arg_n)
+{
+    struct buf text;
+    buf_init(&text, 64 * 1024);
+    help_usage(&text, arg, arg_n, s->json ? 0 : screen_columns());
+    fflush(stdout);
+    if (s->json)
+        answer_error(true, ANSWER_USAGE, "%.*s", (int)text.n, (const char *)text.p);
+    else
+        fwrite(text.p, 1, text.n, stderr);
+    buf_close(&text);
+    return EX_USAGE;
+}
+
+/* A word that the node did not know, and that is none of ours. */
+static void suggest(struct slice word)
+{
+    const char *near = command_find(word, SLICE("")) == NULL ? help_nearest(word, own_words) : NULL;
+    if (near != NULL)
+        fprintf(stderr, "did you mean %s?\n", near);
+}
+
 int shell_command(struct shell *s, const struct slice *arg, uint32_t arg_n)
 {
+    if (!help_fits(arg, arg_n))
+        return complain_usage(s, arg, arg_n);
     if (connect_if_needed(s) != 0)
         return nobody(s);
-    if (says(arg[0], "subscribe"))
+    if (words_same(arg[0], "subscribe"))
         return follow(s, arg, arg_n);
     if (client_call(&s->client, arg, arg_n) != 0)
         return nobody(s);
     int code = answer_reply(&s->client.reply, arg[0], s->json, &s->render);
-    if (says(arg[0], "quit"))
+    if (words_same(arg[0], "quit"))
         s->ended = true;
-    return code == 0 && says(arg[0], "status") ? status_code(&s->client) : code;
+    if (code != 0 && !s->json)
+        suggest(arg[0]);
+    return code == 0 && words_same(arg[0], "status") ? status_code(&s->client) : code;
 }
 
 /* ---- The shell's own commands ---- */
 
-static const char *const own_words[] = {"help", "connect", "exit", NULL};
-
-static int run_help(struct shell *s, const struct slice *arg, uint32_t arg_n)
+static int run_help(const struct shell *s, const struct slice *arg, uint32_t arg_n)
 {
-    (void)s;
+    const struct words_page page = {.width = s->render.columns};
     struct buf text;
     buf_init(&text, 1024 * 1024);
     int code = 0;
     if (arg_n == 1) {
-        help_all(&text);
-        buf_printf(
-            &text,
-            "\nconsole\n  help [command], connect [host] port, quit; Tab completes, Ctrl-C discards a line, Ctrl-D ends\n");
-    } else if (!help_one(&text, arg[1], arg_n > 2 ? arg[2] : SLICE(""))) {
-        buf_printf(&text, "no such command; help alone lists all\n");
-        code = 1;
+        help_all(&text, page.width);
+        buf_printf(&text, "\nconsole\n");
+        words_paragraph(&text, "help [command], connect [host] port, quit; Tab completes, Ctrl-C discards a line, Ctrl-D ends", 2,
+                        &page);
+    } else if (!help_one(&text, arg[1], arg_n > 2 ? arg[2] : SLICE(""), page.width)) {
+        const char *near = help_nearest(arg[1], own_words);
+        buf_printf(&text, "no such command; %s%s%shelp alone lists all\n", near ? "did you mean " : "", near ? near : "",
+                   near ? "? " : "");
+        code = EX_USAGE;
     }
-    fwrite(text.p, 1, text.n, stdout);
+    fwrite(text.p, 1, text.n, code ? stderr : stdout);
     buf_close(&text);
     return code;
 }
@@ -142,7 +165,7 @@ static int run_connect(struct shell *s, const struct slice *arg, uint32_t arg_n)
     char host[sizeof s->host], port[8];
     if (arg_n < 2 || arg_n > 3 || arg[arg_n - 1].n >= sizeof port || (arg_n == 3 && arg[1].n >= sizeof host)) {
         answer_error(s->json, ANSWER_USAGE, "usage: connect [host] port");
-        return 1;
+        return EX_USAGE;
     }
     snprintf(port, sizeof port, "%.*s", (int)arg[arg_n - 1].n, (const char *)arg[arg_n - 1].p);
     snprintf(host, sizeof host, "%s", s->host);
@@ -152,7 +175,7 @@ static int run_connect(struct shell *s, const struct slice *arg, uint32_t arg_n)
     long number = strtol(port, &end, 10);
     if (*end != '\0' || number < 1 || number > 65535) {
         answer_error(s->json, ANSWER_USAGE, "connect: \"%s\" is not a port (1 to 65535)", port);
-        return 1;
+        return EX_USAGE;
     }
     shell_close(s);
     set_node(s, host, (uint16_t)number);
@@ -161,11 +184,11 @@ static int run_connect(struct shell *s, const struct slice *arg, uint32_t arg_n)
 
 static int run_words(struct shell *s, const struct slice *arg, uint32_t arg_n)
 {
-    if (says(arg[0], "help") || says(arg[0], "?"))
+    if (words_same(arg[0], "help") || words_same(arg[0], "?"))
         return run_help(s, arg, arg_n);
-    if (says(arg[0], "connect"))
+    if (words_same(arg[0], "connect"))
         return run_connect(s, arg, arg_n);
-    if (says(arg[0], "exit") || says(arg[0], "quit")) {
+    if (words_same(arg[0], "exit") || words_same(arg[0], "quit")) {
         s->ended = true;
         return 0;
     }
@@ -291,8 +314,8 @@ int shell_interactive(const struct shell_options *o)
         nobody(&s);
         goto out_close_shell;
     }
-    struct line *l = line_open(&(struct line_options){
-        .prompt = s.prompt, .words = own_words, .watch = {{watch_fd, watch}}, .arg = &s, .stop = o->stop});
+    struct line *l = line_open(
+        &(struct line_options){.prompt = s.prompt, .words = own_words, .watch = {{watch_fd, watch}}, .arg = &s, .stop = o->stop});
     if (l == NULL) {
         answer_error(s.json, ANSWER_FAILED, "cannot edit lines on this terminal; give the commands through a pipe");
         goto out_close_shell;

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/id.h"
 #include "base/limits.h"
+#include "base/words.h"
 #include "rt/endpoint.h"
 
 enum option_kind {
@@ -36,7 +37,7 @@ struct option {
 static const struct option table[] = {
     {"name", "NAME", "a name for people (as before, else the host's name and the port)", OPTION_TEXT, AT(name), 1, NODE_NAME_MAX},
     {"data", "DIR", "the data directory, made when missing (covey-NAME)", OPTION_TEXT, AT(data), 1, 4000},
-    {"port", "P", "clients at P, peers at P+1 over TCP and UDP (7400)", OPTION_COUNT, AT(port), 1, PORT_MAX},
+    {"port", "P", "clients at P, peers at P+1 over TCP and UDP (7400); also -p", OPTION_COUNT, AT(port), 1, PORT_MAX},
     {"seed", "HOST:PORT", "a neighbour's base port; repeatable, 16 at most; a node's first start wants one, or --new",
      OPTION_SEED, AT(seed), 0, 0},
     {"new", NULL, "found a cluster: once, for its first node; refused in a file, with --seed, and on a used directory",
@@ -82,46 +83,6 @@ struct parse {
 
 #define REFUSE(p, ...) (snprintf((p)->why, (p)->why_n, __VA_ARGS__), ERR_REFUSED)
 
-/* Levenshtein's distance of two short words, by one row; longer words are never near. */
-static unsigned distance(const char *a, const char *b)
-{
-    enum { WORD_MAX = 24 };
-    size_t an = strlen(a), bn = strlen(b);
-    unsigned row[WORD_MAX + 1];
-    if (an > WORD_MAX || bn > WORD_MAX)
-        return WORD_MAX;
-    for (unsigned j = 0; j <= bn; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= an; i++) {
-        unsigned diagonal = row[0];
-        row[0] = (unsigned)i;
-        for (size_t j = 1; j <= bn; j++) {
-            unsigned best = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            best = row[j] + 1 < best ? row[j] + 1 : best;
-            row[j] = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-        }
-    }
-    return row[bn];
-}
-
-const char *options_nearest(const char *word, const char *const *names, unsigned n)
-{
-    const char *best = NULL;
-    unsigned least = 3;
-    for (unsigned i = 0; i < n; i++) {
-        unsigned d = distance(word, names[i]);
-        /* the start of a name is meant as well: --val for --value-max */
-        if (d > 1 && strlen(word) >= 3 && strncmp(word, names[i], strlen(word)) == 0)
-            d = 1;
-        if (d < least) {
-            least = d;
-            best = names[i];
-        }
-    }
-    return best;
-}
-
 static const struct option *find(const char *name, size_t n)
 {
     for (unsigned i = 0; i < TABLE_N; i++)
@@ -146,7 +107,7 @@ static int unknown(const struct parse *p, const char *name)
     char at[256];
     for (unsigned i = 0; i < TABLE_N; i++)
         names[i] = table[i].name;
-    const char *near = options_nearest(name, names, TABLE_N);
+    const char *near = words_nearest(name, names, TABLE_N);
     place(p, name, at);
     if (near)
         return REFUSE(p, "%s: no such option; did you mean %s%s? (`covey start --help` lists all)", at,
@@ -322,10 +283,14 @@ static int config_line(const struct parse *p, char *line)
     char *name = trim(line);
     if (!*name || *name == '#')
         return 0;
-    size_t n = strcspn(name, " \t");
+    size_t n = strcspn(name, " \t=");
     char *value = name + n;
+    bool equals = name[n + strspn(name + n, " \t")] == '=';
+    if (equals)
+        value += strcspn(value, "=");
     if (*value)
         *value++ = 0;
+    name[n] = 0;
     value = trim(value);
     const struct option *t = find(name, n);
     if (!t)
@@ -335,6 +300,11 @@ static int config_line(const struct parse *p, char *line)
                       place(p, name, at));
     if (t->at == AT(config) || t->at == AT(help))
         return REFUSE(p, "%s: only on the command line; remove the line", place(p, name, at));
+    if (equals)
+        return REFUSE(p, "%s: there is a \"=\"; lines are `name value`: write `%s %.60s`", place(p, name, at), name,
+                      *value        ? value
+                      : t->argument ? t->argument
+                                    : "yes");
     if (!*value && t->kind == OPTION_SWITCH)
         value = "yes";
     if (!*value)
@@ -368,6 +338,8 @@ static int next_flag(const struct parse *p, int argc, char **argv, int *i, const
     char name[64];
     if (strcmp(word, "-h") == 0)
         word = "--help";
+    if (strcmp(word, "-p") == 0)
+        word = "--port";
     if (strncmp(word, "--", 2) != 0 || !word[2])
         return REFUSE(p, "\"%.60s\" is not a flag; flags begin with --, `covey start --help` lists them", word);
     size_t n = strcspn(word + 2, "=");
@@ -445,15 +417,15 @@ void options_embed(const struct options *o, struct covey_options *out)
     };
 }
 
-int options_help(struct buf *out)
+int options_help(struct buf *out, unsigned width)
 {
-    for (unsigned i = 0; i < TABLE_N; i++) {
+    const struct words_page page = {.left = 32, .width = width};
+    int error = 0;
+    for (unsigned i = 0; i < TABLE_N && error == 0; i++) {
         const struct option *t = &table[i];
         char left[64];
         snprintf(left, sizeof left, "--%s%s%s", t->name, t->argument ? " " : "", t->argument ? t->argument : "");
-        int error = buf_printf(out, "  %-32s %s\n", left, t->summary);
-        if (error)
-            return error;
+        error = words_row(out, left, t->summary, &page);
     }
-    return 0;
+    return error;
 }

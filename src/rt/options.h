@@ -34,10 +34,7 @@ void options_close(struct options *o);
 /* The same as the embedding API wants it; texts stay borrowed from o. Seeds point into o. */
 void options_embed(const struct options *o, struct covey_options *out);
 
-/* Appends the table as text, one flag after another. Errors as buf_reserve. */
-int options_help(struct buf *out);
-
-/* The known word nearest to `word` if it is near enough to be meant (two edits), else NULL. names: n of them. */
-const char *options_nearest(const char *word, const char *const *names, unsigned n);
+/* Appends the table as text, one flag after another, in lines of `width` characters (0: no limit). Errors as buf_reserve. */
+int options_help(struct buf *out, unsigned width);
 
 #endif

@@ -10,9 +10,11 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/words.h"
 #include "covey.h"
 #include "rt/logger.h"
 #include "rt/options.h"
@@ -148,29 +150,37 @@ static int run(const struct options *o)
     return failed ? 1 : 0;
 }
 
-void start_help(void)
+static void print_help(unsigned width)
 {
+    const struct words_page page = {.width = width};
     struct buf text;
     buf_init(&text, 64 * 1024);
-    printf("covey start [--name N] [--data DIR] [--port P] [--new | --seed HOST:PORT...]\n\n"
-           "Starts a node of a cluster. On an empty data directory, --new founds a cluster and --seed joins a neighbour's; on a\n"
-           "directory that it used before the node goes on as the member it was, and needs neither.\n\n");
-    if (options_help(&text) == 0)
+    int error = words_paragraph(&text, "covey start [--name N] [--data DIR] [--port P] [--new | --seed HOST:PORT...]", 0, &page);
+    error = error ? error : words_paragraph(&text, "", 0, &page);
+    error =
+        error ? error
+              : words_paragraph(
+                    &text,
+                    "Starts a node of a cluster. Without --seed on an empty data directory it founds a new cluster; with --seed "
+                    "it joins the neighbour's; on a directory that it used before it goes on as the member it was.",
+                    0, &page);
+    error = error ? error : words_paragraph(&text, "", 0, &page);
+    if (!error && options_help(&text, width) == 0)
         printf("%.*s", (int)text.n, (const char *)text.p);
     buf_close(&text);
 }
 
-int start_main(int argc, char **argv)
+int start_main(int argc, char **argv, unsigned width)
 {
     struct options o;
     char why[COVEY_WHY_MAX];
-    int code = 1;
+    int code = 0;
     prepare_process();
     if (options_parse(&o, argc - 1, argv + 1, why, sizeof why)) {
         fprintf(stderr, "covey: %s\n", why);
+        code = EX_USAGE;
     } else if (o.help) {
-        start_help();
-        code = 0;
+        print_help(width);
     } else {
         code = run(&o);
     }

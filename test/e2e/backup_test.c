@@ -306,7 +306,7 @@ static void test_refusals(void **state)
     assert_int_equal(e2e_shell(c, "$COVEY restore one two --into 127.0.0.1:1"), 1);
     assert_int_equal(e2e_shell(c, "$COVEY restore a --data new"), 1);
     e2e_match(c, __FILE__, __LINE__, "*a is no backup*", c->text);
-    assert_int_equal(e2e_shell(c, "$COVEY restore one"), 1);
+    assert_int_equal(e2e_shell(c, "$COVEY restore one"), 64);
     assert_false(matches_a_file(c, "new*"));
 }
 

@@ -107,9 +107,9 @@ static void test_demo_says_at_once_that_a_node_has_ended(void **state)
 static void test_demo_refuses_bad_flags(void **state)
 {
     struct cluster *c = *state;
-    assert_int_equal(e2e_shell(c, "$COVEY demo --nodes 10"), 1);
+    assert_int_equal(e2e_shell(c, "$COVEY demo --nodes 10"), 64);
     e2e_match(c, __FILE__, __LINE__, "*\"10\"*--nodes N (1 to 9)*", c->text);
-    assert_int_equal(e2e_shell(c, "$COVEY demo --nodse 3"), 1);
+    assert_int_equal(e2e_shell(c, "$COVEY demo --nodse 3"), 64);
     e2e_match(c, __FILE__, __LINE__, "*\"--nodse\"*", c->text);
 }
 

@@ -12,6 +12,13 @@ static void refused(struct cluster *c, unsigned i, const char *pattern)
     e2e_await_log(c, i, pattern);
 }
 
+/* The same for flags that are none. */
+static void misused(struct cluster *c, unsigned i, const char *pattern)
+{
+    assert_int_equal(e2e_wait_exit(c, i), 64);
+    e2e_await_log(c, i, pattern);
+}
+
 /* What --seed takes for node i; lives until the next call. */
 static const char *seed_of(const struct cluster *c, unsigned i)
 {
@@ -24,10 +31,10 @@ static void test_unknown_flag(void **state)
 {
     struct cluster *c = *state;
     e2e_start(c, 0, "--prot", "7400", NULL);
-    refused(c, 0, "*--prot*--port*");
+    misused(c, 0, "*--prot*--port*");
     e2e_start(c, 1, "--weight", "heavy", NULL);
-    refused(c, 1, "*--weight*heavy*");
-    assert_int_equal(e2e_shell(c, "$COVEY strat"), 1);
+    misused(c, 1, "*--weight*heavy*");
+    assert_int_equal(e2e_shell(c, "$COVEY strat"), 64);
     e2e_match(c, __FILE__, __LINE__, "*strat*start*", c->text);
 }
 
@@ -128,7 +135,7 @@ static void test_new_in_a_config_file_is_refused(void **state)
     struct cluster *c = *state;
     assert_int_equal(e2e_shell(c, "printf '# a node\nnew\n' >conf"), 0);
     e2e_start(c, 0, "--config", "conf", NULL);
-    refused(c, 0, "conf line 2: new: only on the command line*remove the line");
+    misused(c, 0, "conf line 2: new: only on the command line*remove the line");
     e2e_check(c, !exists(c, "a"));
 }
 

@@ -85,16 +85,101 @@ static void test_one_shots_and_exit_codes(void **state)
     assert_string_equal(c->text, "1\n");
     assert_int_equal(e2e_shell(c, "$COVEY get k --json -p %u", port), 0);
     assert_string_equal(c->text, "{\"get\":null}\n");
-    assert_int_equal(e2e_shell(c, "$COVEY get -p %u", port), 1);
-    e2e_match(c, __FILE__, __LINE__, "error: ERR wrong number of arguments for 'get' command\n", c->text);
-    assert_int_equal(e2e_shell(c, "$COVEY get k --jsn -p %u", port), 1);
+    assert_int_equal(e2e_shell(c, "$COVEY get -p %u", port), 64);
+    e2e_match(c, __FILE__, __LINE__, "usage: get key\n", c->text);
+    assert_int_equal(e2e_shell(c, "$COVEY get k --jsn -p %u", port), 64);
     e2e_match(c, __FILE__, __LINE__, "*unknown flag \"--jsn\"*", c->text);
-    assert_int_equal(e2e_shell(c, "$COVEY get k -p 99999"), 1);
+    assert_int_equal(e2e_shell(c, "$COVEY get k -p 99999"), 64);
     e2e_match(c, __FILE__, __LINE__, "*\"99999\"*", c->text);
-    assert_int_equal(e2e_shell(c, "$COVEY frobnicate -p %u", port), 1);
+    assert_int_equal(e2e_shell(c, "$COVEY frobnicate -p %u", port), 64);
     e2e_match(c, __FILE__, __LINE__, "*frobnicate*", c->text);
-    assert_int_equal(e2e_shell(c, "printf 'set a 1\\n# a remark\\nget a\\nget\\n' | $COVEY console -p %u", port), 1);
-    e2e_match(c, __FILE__, __LINE__, "OK\n1\nerror: ERR wrong number*", c->text);
+    assert_int_equal(e2e_shell(c, "printf 'set a 1\\n# a remark\\nget a\\nget\\n' | $COVEY console -p %u", port), 64);
+    e2e_match(c, __FILE__, __LINE__, "OK\n1\nusage: get key\n", c->text);
+}
+
+/* As help spells them, and as people type them. */
+static void test_words_are_case_blind(void **state)
+{
+    struct cluster *c = *state;
+    unsigned port = e2e_port(c, 0);
+    e2e_start_all(c, 1);
+    assert_int_equal(e2e_shell(c, "$COVEY backup STATUS -p %u", port), 0);
+    e2e_match(c, __FILE__, __LINE__, "*state *none*", c->text);
+    assert_int_equal(e2e_shell(c, "$COVEY BACKUP one -p %u", port), 0);
+    e2e_match(c, __FILE__, __LINE__, "*one holds this node's share*", c->text);
+    assert_int_equal(e2e_shell(c, "$COVEY Backup Status -p %u && ls STATUS", port), 2); /* ls: there is no such backup */
+    e2e_match(c, __FILE__, __LINE__, "*state *done*", c->text);
+    assert_int_equal(e2e_shell(c, "$COVEY Repair --watch -p %u && $COVEY REPAIR Status -p %u", port, port), 0);
+    assert_int_equal(e2e_shell(c, "$COVEY RING Vnodes -p %u && echo SET a 1 | $COVEY Console -p %u", port, port), 0);
+    assert_int_equal(e2e_shell(c, "$COVEY Help SET && $COVEY Client GetName --help"), 0);
+    e2e_match(c, __FILE__, __LINE__, "set key value*client getname*", c->text);
+}
+
+/* Usage errors are on stderr, exit with 64, and say what was meant; help is on stdout. */
+static void test_usage_and_help(void **state)
+{
+    static const struct {
+        const char *words;
+        int code;
+        const char *out, *err;
+    } table[] = {
+        {"", 64, "", "*covey start*"},
+        {"gte k", 64, "", "*did you mean `covey get`?*"},
+        {"hepl", 64, "", "*did you mean `covey help`?*"},
+        {"help gte", 64, "", "*did you mean `covey get`?*"},
+        {"get", 64, "", "usage: get key\n"},
+        {"get a b", 64, "", "usage: get key\n"},
+        {"client", 64, "", "usage: client subcommand\n*client setname name*"},
+        {"client setname", 64, "", "usage: client setname name\n"},
+        {"backup", 64, "", "usage: backup path|STATUS\n"},
+        {"version now", 64, "", "usage: covey version\n"},
+        {"check", 64, "", "*usage: covey check DIR*"},
+        {"start --prot 1", 64, "", "*did you mean --port?*"},
+        {"start -p 70000", 64, "", "*--port: \"70000\"*"},
+        {"restore", 64, "", "*name the backups*"},
+        {"demo --nodse 3", 64, "", "*\"--nodse\"*"},
+        {"help", 0, "*covey: *start *", ""},
+        {"help set", 0, "set key value*", ""},
+        {"help client setname", 0, "client setname name*", ""},
+        {"set --help", 0, "set key value*", ""},
+        {"help start", 0, "covey start*--seed*", ""},
+        {"start --help", 0, "covey start*--seed*", ""},
+        {"demo --help", 0, "covey demo*--base-port P*", ""},
+        {"check --help", 0, "*covey check DIR*", ""},
+        {"restore --help", 0, "covey restore*--into*", ""},
+        {"console --help", 0, "covey console*--port PORT*", ""},
+        {"version --help", 0, "covey *", ""},
+    };
+    struct cluster *c = *state;
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        int code = e2e_shell(c, "$COVEY %s 2>err", table[i].words);
+        if (code != table[i].code)
+            e2e_fail(c, __FILE__, __LINE__, "covey %s: exit code %d", table[i].words, code);
+        e2e_match(c, __FILE__, __LINE__, table[i].out, c->text);
+        assert_int_equal(e2e_shell(c, "cat err"), 0);
+        e2e_match(c, __FILE__, __LINE__, table[i].err, c->text);
+    }
+}
+
+/* Whom to ask: -p and --port, -h and --host in every command, or the environment; flags win over it. */
+static void test_host_and_port(void **state)
+{
+    static const char *const ways[] = {
+        "-p %u", "--port %u", "--port=%u", "-h 127.0.0.1 -p %u", "--host 127.0.0.1 --port %u", "--host=localhost -p %u"};
+    struct cluster *c = *state;
+    unsigned port = e2e_port(c, 0);
+    char flags[64];
+    e2e_start_all(c, 1);
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        snprintf(flags, sizeof flags, ways[i], port);
+        if (e2e_shell(c, "$COVEY echo %s hello && echo echo hello | $COVEY console %s", flags, flags) != 0)
+            e2e_fail(c, __FILE__, __LINE__, "%s: %s", flags, c->text);
+        assert_string_equal(c->text, "hello\nhello\n");
+    }
+    assert_int_equal(e2e_shell(c, "COVEY_HOST=127.0.0.1 COVEY_PORT=%u $COVEY ping", port), 0);
+    assert_int_equal(e2e_shell(c, "COVEY_HOST=nowhere.invalid COVEY_PORT=1 $COVEY ping -h 127.0.0.1 -p %u", port), 0);
+    assert_int_equal(e2e_shell(c, "COVEY_PORT=many $COVEY ping"), 64);
+    e2e_match(c, __FILE__, __LINE__, "*COVEY_PORT*\"many\"*", c->text);
 }
 
 static void test_where_and_ring(void **state)
@@ -142,6 +227,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_any_node_may_die, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_members_json, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_one_shots_and_exit_codes, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_words_are_case_blind, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_usage_and_help, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_host_and_port, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_where_and_ring, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_membership_events, e2e_setup, e2e_teardown),
     };
