@@ -115,6 +115,21 @@ static int drop(struct client *c, int error)
     return error;
 }
 
+/* What answered the HELLO is no client port, or none of covey's. */
+static int refused(struct client *c)
+{
+    static const char peers[] = "PEERPORT "; /* what a port for peers says to a client (rt/link.c) */
+    enum { PREFIX = sizeof peers - 1 };
+    struct slice text = c->reply.v[0].text;
+    int n = text.n > 200 ? 200 : (int)text.n;
+    if (n > PREFIX && memcmp(text.p, peers, PREFIX) == 0)
+        fail(c, ERR_BAD_MESSAGE, "%.*s", n - PREFIX, (const char *)text.p + PREFIX);
+    else
+        fail(c, ERR_BAD_MESSAGE, "%s refused HELLO 3: \"%.*s\"; is this the client port of a covey node?", c->where, n,
+             (const char *)text.p);
+    return drop(c, ERR_BAD_MESSAGE);
+}
+
 int client_open(struct client *c, const char *host, uint16_t port)
 {
     int error = client_connect(c, host, port);
@@ -123,13 +138,7 @@ int client_open(struct client *c, const char *host, uint16_t port)
     error = client_ask(c, (const char *const[]){"HELLO", "3", NULL});
     if (error != 0)
         return drop(c, error);
-    if (c->reply.v[0].type != RESP_MAP) {
-        int n = c->reply.v[0].text.n > 200 ? 200 : (int)c->reply.v[0].text.n;
-        fail(c, ERR_BAD_MESSAGE, "%s refused HELLO 3: \"%.*s\"; is this the client port of a covey node?", c->where, n,
-             (const char *)c->reply.v[0].text.p);
-        return drop(c, ERR_BAD_MESSAGE);
-    }
-    return 0;
+    return c->reply.v[0].type == RESP_MAP ? 0 : refused(c);
 }
 
 int client_send(struct client *c, const struct slice *arg, uint32_t arg_n)
@@ -161,7 +170,7 @@ static int fill(struct client *c)
     }
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
-    if (n == 0)
+    if (n == 0 || errno == ECONNRESET) /* a node that dies with requests unread resets */
         return fail(c, ERR_CLOSED, "%s closed the connection", c->where);
     return fail(c, ERR_IO, "%s: %s", c->where, strerror(errno));
 }

@@ -166,6 +166,22 @@ static void rest_if_enough(struct link *l, size_t n)
     peers_rest(l->peers, l);
 }
 
+/* Whoever speaks first here and begins with a letter or a RESP array is a client that has the wrong port: it is told the right
+ * one, in RESP. No frame begins so, for its length would be far above the limit. */
+static void answer_client(struct link *l)
+{
+    const struct settings *s = &l->peers->world->settings;
+    uint8_t first = l->in.in.n > 0 && l->in.at == 0 ? l->in.in.p[0] : 0;
+    bool text = first == '*' || (first >= 'A' && first <= 'Z') || (first >= 'a' && first <= 'z');
+    char sentence[128];
+    if (l->opened_here || l->state != LINK_HELLO || !text)
+        return;
+    int n = snprintf(sentence, sizeof sentence, "-PEERPORT %u is the port for peers; clients use %u\r\n",
+                     s->bind.port + PEER_PORT_OFFSET, s->client_bind.port);
+    uv_buf_t b = uv_buf_init(sentence, (unsigned)n);
+    uv_try_write((uv_stream_t *)&l->tcp, &b, 1); /* fits the empty socket buffer; the stream is closed in any case */
+}
+
 static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
 {
     struct link *l = s->data;
@@ -183,6 +199,7 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
         on_message(l, &m);
     if (l->state != LINK_CLOSING && got < 0) {
         char why[WHY_MAX];
+        answer_client(l);
         snprintf(why, sizeof why, "no frame of covey's: %s", error_sentence(got));
         peers_garbage(l->peers, l, got, why);
     }

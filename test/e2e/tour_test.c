@@ -178,6 +178,10 @@ static void test_host_and_port(void **state)
     }
     assert_int_equal(e2e_shell(c, "COVEY_HOST=127.0.0.1 COVEY_PORT=%u $COVEY ping", port), 0);
     assert_int_equal(e2e_shell(c, "COVEY_HOST=nowhere.invalid COVEY_PORT=1 $COVEY ping -h 127.0.0.1 -p %u", port), 0);
+    assert_true(e2e_shell(c, "$COVEY status -p %u", port + 1) != 0); /* the port that people take for it */
+    char pattern[128];
+    snprintf(pattern, sizeof pattern, "covey: %u is the port for peers; clients use %u\n", port + 1, port);
+    e2e_match(c, __FILE__, __LINE__, pattern, c->text);
     assert_int_equal(e2e_shell(c, "COVEY_PORT=many $COVEY ping"), 64);
     e2e_match(c, __FILE__, __LINE__, "*COVEY_PORT*\"many\"*", c->text);
 }
