@@ -85,12 +85,15 @@ static int parse_flag(struct flags *f, int argc, char **argv, int *i)
 {
     const char *word = argv[*i], *host = value_of("--host", "-h", argc, argv, i);
     const char *port = host == NULL ? value_of("--port", "-p", argc, argv, i) : NULL;
+    const char *log = host == NULL && port == NULL ? value_of("--log-fd", "--log-fd", argc, argv, i) : NULL;
     if ((host != NULL && *host == '\0') || (port != NULL && *port == '\0'))
         return usage_error(f, "a value is missing after", word);
     if (host != NULL)
         f->shell.host = host;
     else if (port != NULL)
         return parse_port(f, word, port);
+    else if (log != NULL)
+        f->shell.log_fd = atoi(log); /* of `covey start --console`, which starts us */
     else if (strcmp(word, "--json") == 0)
         return 0; /* known before the first word was read */
     else if (strcmp(word, "--watch") == 0 && f->arg_n > 0 && words_same(f->arg[0], "repair"))

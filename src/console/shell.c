@@ -20,6 +20,8 @@ static const char *const own_words[] = {"help", "connect", "exit", NULL};
 
 static const char MEMBERS_CHANNEL[] = "__covey__:members";
 
+enum { LOG_BUFFER_MAX = 256 * 1024 }; /* several times what a pipe holds */
+
 /* How to render on the present stdout. */
 static struct render render_for_stdout(void)
 {
@@ -43,6 +45,8 @@ void shell_init(struct shell *s, const struct shell_options *o)
     memset(s, 0, sizeof *s);
     client_init(&s->client);
     client_init(&s->watch);
+    buf_init(&s->log, LOG_BUFFER_MAX);
+    s->log_fd = o->log_fd;
     s->render = render_for_stdout();
     s->json = o->json;
     set_node(s, o->host, o->port);
@@ -52,13 +56,19 @@ void shell_close(struct shell *s)
 {
     client_close(&s->client);
     client_close(&s->watch);
+    buf_close(&s->log);
 }
 
 /* The client says why. */
+static int unreachable(const struct shell *s, const struct client *c)
+{
+    answer_error(s->json, ANSWER_UNREACHABLE, "%s", c->why);
+    return 2;
+}
+
 static int nobody(const struct shell *s)
 {
-    answer_error(s->json, ANSWER_UNREACHABLE, "%s", s->client.why);
-    return 2;
+    return unreachable(s, &s->client);
 }
 
 /* ---- A command ---- */
@@ -70,12 +80,80 @@ static int status_code(const struct client *c)
     return i != 0 && c->reply.v[i].type == RESP_INTEGER ? (int)c->reply.v[i].integer : 1;
 }
 
+/* ---- The node, and who else could answer ---- */
+
+static void add_member(struct shell *s, const struct client *c, uint32_t row)
+{
+    struct shell_member *m = &s->member[s->member_n];
+    const struct resp_value *v = c->reply.v;
+    uint32_t addr = client_field(c, row, "addr"), state = client_field(c, row, "state"), self = client_field(c, row, "self");
+    char text[sizeof m->host + 8];
+    if (addr == 0 || v[addr].text.n >= sizeof text || (self != 0 && v[self].integer) || s->member_n == SHELL_MEMBERS_MAX)
+        return;
+    snprintf(text, sizeof text, "%.*s", (int)v[addr].text.n, (const char *)v[addr].text.p);
+    char *colon = strrchr(text, ':'), *host = text;
+    if (colon == NULL)
+        return;
+    if (text[0] == '[' && colon > text && colon[-1] == ']') {
+        colon[-1] = '\0';
+        host++;
+    }
+    *colon = '\0';
+    *m = (struct shell_member){.port = (uint16_t)atoi(colon + 1), .alive = slice_eq(v[state].text, SLICE("alive"))};
+    snprintf(m->host, sizeof m->host, "%.63s", host);
+    s->member_n++;
+}
+
+/* Asks the node for the other members: a member's base address is that of its clients. */
+static void learn_members(struct shell *s)
+{
+    if (client_ask(&s->client, (const char *const[]){"MEMBERS", NULL}) != 0 || s->client.reply.v[0].type != RESP_ARRAY)
+        return;
+    s->member_n = 0;
+    uint32_t row = 1;
+    for (uint32_t k = 0; k < s->client.reply.v[0].count; k++) {
+        add_member(s, &s->client, row);
+        row = resp_after(&s->client.reply, row);
+    }
+}
+
+/* Makes a member that answers the console's node; those first that were alive. */
+static bool move_on(struct shell *s)
+{
+    for (unsigned i = 0; i < 2 * s->member_n; i++) {
+        struct shell_member m = s->member[i % s->member_n];
+        if (m.alive != (i < s->member_n) || client_open(&s->client, m.host, m.port) != 0)
+            continue;
+        client_close(&s->watch);
+        set_node(s, m.host, m.port);
+        learn_members(s);
+        return true;
+    }
+    return false;
+}
+
+/* Connects again, to the node or to another member. 0, or an error with the node's own sentence. */
+static int reconnect(struct shell *s)
+{
+    int error = client_open(&s->client, s->host, s->port);
+    char why[sizeof s->client.why];
+    memcpy(why, s->client.why, sizeof why);
+    if (error == 0 || move_on(s))
+        return 0;
+    memcpy(s->client.why, why, sizeof why);
+    return error;
+}
+
 /* Connects when there is no connection, or the one there is was closed by its node meanwhile. */
 static int connect_if_needed(struct shell *s)
 {
+    uint16_t port = s->port;
     if (s->client.fd >= 0 && client_receive(&s->client, 0) != ERR_CLOSED && s->client.fd >= 0)
         return 0;
-    return client_open(&s->client, s->host, s->port);
+    int error = reconnect(s);
+    if (error == 0 && s->port != port)
+        fprintf(stderr, "port %u does not answer; now at %s\n", port, s->client.where);
+    return error;
 }
 
 /* Prints what a subscription brings until the connection ends. */
@@ -159,6 +237,24 @@ static int run_help(const struct shell *s, const struct slice *arg, uint32_t arg
     return code;
 }
 
+/* The console stays where it is when nobody answers there. */
+static int move_to(struct shell *s, const char *host, uint16_t port)
+{
+    struct client there;
+    client_init(&there);
+    if (client_open(&there, host, port) != 0) {
+        int code = unreachable(s, &there);
+        client_close(&there);
+        return code;
+    }
+    client_close(&s->watch);
+    client_close(&s->client);
+    s->client = there;
+    set_node(s, host, port);
+    learn_members(s);
+    return 0;
+}
+
 /* connect [HOST] PORT: the same console on another node. */
 static int run_connect(struct shell *s, const struct slice *arg, uint32_t arg_n)
 {
@@ -177,9 +273,7 @@ static int run_connect(struct shell *s, const struct slice *arg, uint32_t arg_n)
         answer_error(s->json, ANSWER_USAGE, "connect: \"%s\" is not a port (1 to 65535)", port);
         return EX_USAGE;
     }
-    shell_close(s);
-    set_node(s, host, (uint16_t)number);
-    return client_open(&s->client, s->host, s->port) == 0 ? 0 : nobody(s);
+    return move_to(s, host, (uint16_t)number);
 }
 
 static int run_words(struct shell *s, const struct slice *arg, uint32_t arg_n)
@@ -242,7 +336,8 @@ int shell_script(const struct shell_options *o)
 
 /* ---- At a terminal ---- */
 
-/* The descriptor that membership events come from; subscribes when there is no connection but a node to have one with. */
+/* The descriptor that membership events come from, and the end of the node; subscribes when there is no such connection but a
+ * node to have one with. A node that takes no second connection is still seen to end by the first. */
 static int watch_fd(void *arg)
 {
     struct shell *s = arg;
@@ -251,7 +346,7 @@ static int watch_fd(void *arg)
     const struct slice words[] = {SLICE("SUBSCRIBE"), slice_str(MEMBERS_CHANNEL)};
     if (client_open(&s->watch, s->host, s->port) == 0 && client_send(&s->watch, words, 2) == 0)
         client_flush(&s->watch);
-    return s->watch.fd;
+    return s->watch.fd >= 0 ? s->watch.fd : s->client.fd;
 }
 
 /* One event: the time of day and what the node says of the member. */
@@ -269,19 +364,63 @@ static void put_event(struct buf *out, const struct resp_reply *r, const struct 
     text_put(&sink, slice_str(how->colour ? "\033[0m\n" : "\n"));
 }
 
+/* The node has ended a connection: the other one is of no use either. */
+static void lose_node(struct shell *s, const char *why, struct buf *out)
+{
+    buf_printf(out, "%s", why);
+    client_close(&s->watch);
+    client_close(&s->client);
+    if (reconnect(s) == 0)
+        buf_printf(out, "; now at %s\n", s->client.where);
+    else
+        buf_printf(out, "%s\n",
+                   s->member_n > 0 ? "; no other member answers, the next command tries again"
+                                   : "; the next command tries again");
+}
+
 static void watch(void *arg, struct buf *out)
 {
     struct shell *s = arg;
+    struct client *c = s->watch.fd >= 0 ? &s->watch : &s->client;
     int error;
-    while ((error = client_receive(&s->watch, 0)) == 0) {
-        const struct resp_reply *r = &s->watch.reply;
+    bool changed = false;
+    while ((error = client_receive(c, 0)) == 0) {
+        const struct resp_reply *r = &c->reply;
         bool message = r->v[0].type == RESP_PUSH && r->v[0].count >= 3 && slice_eq(r->v[1].text, SLICE("message"));
         if (message)
             put_event(out, r, &s->render);
+        changed |= message;
     }
-    if (error != ERR_INCOMPLETE) {
-        buf_printf(out, "%s; the next command connects again\n", s->watch.why);
-        client_close(&s->client); /* else the watch would be tried at once, again and again */
+    if (error != ERR_INCOMPLETE)
+        lose_node(s, c->why, out);
+    else if (changed)
+        learn_members(s);
+}
+
+/* ---- The log of the node that this console was started by ---- */
+
+static int log_fd(void *arg)
+{
+    const struct shell *s = arg;
+    return s->log_fd > 0 ? s->log_fd : -1;
+}
+
+static void show_log(void *arg, struct buf *out)
+{
+    enum { READ_BYTES = 64 * 1024 };
+    struct shell *s = arg;
+    struct sink sink = {out, 0};
+    ssize_t n = buf_reserve(&s->log, READ_BYTES) == 0 ? read(s->log_fd, s->log.p + s->log.n, READ_BYTES) : 0;
+    if (n <= 0) { /* the node has ended, which our connections tell too */
+        s->log_fd = 0;
+        return;
+    }
+    s->log.n += (size_t)n;
+    const uint8_t *end;
+    while ((end = memchr(s->log.p, '\n', s->log.n)) != NULL) {
+        text_put_escaped(&sink, slice_of(s->log.p, (size_t)(end - s->log.p)));
+        text_put(&sink, SLICE("\n"));
+        buf_consume(&s->log, (size_t)(end - s->log.p) + 1);
     }
 }
 
@@ -289,6 +428,7 @@ static void watch(void *arg, struct buf *out)
 static void greet(struct shell *s)
 {
     printf("connected to %s; help lists the commands\n", s->client.where);
+    learn_members(s);
     if (client_ask(&s->client, (const char *const[]){"STATUS", NULL}) != 0)
         return;
     uint32_t i = client_field(&s->client, 0, "verdict");
@@ -314,8 +454,8 @@ int shell_interactive(const struct shell_options *o)
         nobody(&s);
         goto out_close_shell;
     }
-    struct line *l = line_open(
-        &(struct line_options){.prompt = s.prompt, .words = own_words, .watch = {{watch_fd, watch}}, .arg = &s, .stop = o->stop});
+    struct line *l = line_open(&(struct line_options){
+        .prompt = s.prompt, .words = own_words, .watch = {{watch_fd, watch}, {log_fd, show_log}}, .arg = &s, .stop = o->stop});
     if (l == NULL) {
         answer_error(s.json, ANSWER_FAILED, "cannot edit lines on this terminal; give the commands through a pipe");
         goto out_close_shell;

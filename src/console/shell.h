@@ -1,8 +1,9 @@
 /* shell.h: lines of commands to one node, from a person or from a script, and their answers.
  *
  * A shell keeps two connections: one for commands, and, for a person, one that is subscribed to the members, whose
- * messages appear above the prompt as they happen. A lost connection is said once and opened again at the next command:
- * nodes die, the console does not. */
+ * messages appear above the prompt as they happen. Nodes die, the console does not: when its node ends the connection, it
+ * says so and goes on with another member, of those whose addresses the node had told it. Where none answers, the next
+ * command tries again. */
 #ifndef COVEY_CONSOLE_SHELL_H
 #define COVEY_CONSOLE_SHELL_H
 
@@ -15,7 +16,17 @@ struct shell_options {
     const char *host;
     uint16_t port;
     bool json;                         /* replies as JSON */
+    int log_fd;                        /* lines to be printed above the prompt (`covey start --console`); 0: none */
     const volatile sig_atomic_t *stop; /* set by a signal handler: end the shell; NULL: none */
+};
+
+enum { SHELL_MEMBERS_MAX = 16 }; /* as many ways out as anybody needs */
+
+/* Another member, as the node named it last. */
+struct shell_member {
+    char host[64];
+    uint16_t port;
+    bool alive;
 };
 
 struct shell {
@@ -24,6 +35,10 @@ struct shell {
     char host[256];
     uint16_t port;
     char prompt[300];
+    struct shell_member member[SHELL_MEMBERS_MAX]; /* whom to ask when the node is gone; at a terminal only */
+    unsigned member_n;
+    int log_fd;     /* as in the options */
+    struct buf log; /* the beginning of a line that has not ended yet */
     struct render render;
     bool json;
     bool ended; /* by QUIT */

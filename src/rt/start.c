@@ -3,12 +3,14 @@
 #include "rt/start.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -21,11 +23,15 @@
 
 extern char **environ;
 
+enum { CONSOLE_LOG = 3 }; /* the console's descriptor for the node's log: the first after the three that it has anyway */
+
 /* The node that a signal stops: set once before the handlers are installed. */
 static struct covey *running;
 
 struct console {
     bool wanted, begun;
+    int log;          /* the writing end of a pipe: lines that the console prints above its prompt; -1: none */
+    unsigned dropped; /* lines that found the pipe full */
     uint16_t port;
     const char *host;
     pid_t pid;
@@ -78,22 +84,42 @@ static void *wait_for_console(void *arg)
     return NULL;
 }
 
-/* The console is an ordinary client in a process of its own: what it does cannot stall the node. */
-static void begin_console(struct console *c)
+/* Runs it with `log` as its descriptor CONSOLE_LOG. 0 or an errno. */
+static int spawn_console(struct console *c, char *const *argv, int log)
 {
-    char port[8];
-    char *argv[] = {"covey", "console", "-h", (char *)(uintptr_t)c->host, "-p", port, NULL};
     posix_spawnattr_t attributes;
+    posix_spawn_file_actions_t actions;
     sigset_t defaults;
-    snprintf(port, sizeof port, "%u", c->port);
     sigemptyset(&defaults);
     sigaddset(&defaults, SIGINT);
     sigaddset(&defaults, SIGPIPE);
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setsigdefault(&attributes, &defaults);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
-    int error = posix_spawn(&c->pid, "/proc/self/exe", NULL, &attributes, argv, environ);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, log, CONSOLE_LOG);
+    int error = posix_spawn(&c->pid, "/proc/self/exe", &actions, &attributes, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
+    return error;
+}
+
+/* The console is an ordinary client in a process of its own: what it does cannot stall the node. The terminal is the
+ * console's from then on: what the node has to say goes through a pipe, and stands above the line being typed. */
+static void begin_console(struct console *c)
+{
+    char port[8], log[8];
+    char *argv[] = {"covey", "console", "-h", (char *)(uintptr_t)c->host, "-p", port, "--log-fd", log, NULL};
+    int ends[2];
+    snprintf(port, sizeof port, "%u", c->port);
+    snprintf(log, sizeof log, "%d", CONSOLE_LOG);
+    int error = pipe2(ends, O_CLOEXEC) ? errno : 0;
+    if (!error) {
+        fcntl(ends[1], F_SETFL, O_NONBLOCK); /* a console that does not read must not stop the node */
+        error = spawn_console(c, argv, ends[0]);
+        close(ends[0]);
+        c->log = ends[1];
+    }
     if (!error)
         error = pthread_create(&c->waiter, NULL, wait_for_console, c);
     c->begun = !error;
@@ -102,17 +128,44 @@ static void begin_console(struct console *c)
                 strerror(error), port);
 }
 
+/* One write, which a pipe takes whole or not at all. 0 or an errno. */
+static int put_line(int fd, const char *line)
+{
+    struct iovec part[2] = {{.iov_base = (void *)(uintptr_t)line, .iov_len = strlen(line)}, {.iov_base = "\n", .iov_len = 1}};
+    return writev(fd, part, 2) < 0 ? errno : 0;
+}
+
+/* A line for the operator's eyes, by way of the console while there is one. False: there is none. */
+static bool console_shows(struct console *c, const char *line)
+{
+    char lost[64];
+    int error = 0;
+    if (!c->begun)
+        return false;
+    if (c->dropped) {
+        snprintf(lost, sizeof lost, "%u line%s of the log could not be shown", c->dropped, c->dropped == 1 ? "" : "s");
+        error = put_line(c->log, lost);
+        c->dropped = error ? c->dropped : 0;
+    }
+    error = error ? error : put_line(c->log, line);
+    c->dropped += error == EAGAIN;
+    return error == 0 || error == EAGAIN;
+}
+
 static void on_state(void *arg, enum covey_state state, const char *sentence)
 {
     struct console *c = arg;
-    printf("%s\n", sentence);
+    if (!isatty(STDOUT_FILENO) || !console_shows(c, sentence))
+        printf("%s\n", sentence);
     if (state == COVEY_LISTENING && c->wanted)
         begin_console(c);
 }
 
 static void on_log(void *arg, enum covey_log_level level, const char *line)
 {
-    logger_stderr(arg, (enum trace_level)level, line);
+    struct console *c = arg;
+    if (!isatty(STDERR_FILENO) || !console_shows(c, line))
+        logger_stderr(arg, (enum trace_level)level, line);
 }
 
 static void end_console(struct console *c)
@@ -129,7 +182,7 @@ static void end_console(struct console *c)
 static int run(const struct options *o)
 {
     struct covey_options options;
-    struct console console = {.wanted = o->console, .port = o->port ? (uint16_t)o->port : PORT_DEFAULT};
+    struct console console = {.wanted = o->console, .log = -1, .port = o->port ? (uint16_t)o->port : PORT_DEFAULT};
     char why[COVEY_WHY_MAX];
     options_embed(o, &options);
     options.on_log = on_log;
@@ -145,6 +198,8 @@ static int run(const struct options *o)
         signal(SIGINT, SIG_IGN);
         covey_close(running);
     }
+    if (console.log >= 0)
+        close(console.log);
     if (failed)
         fprintf(stderr, "covey: %s\n", why);
     return failed ? 1 : 0;

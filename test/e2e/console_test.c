@@ -76,6 +76,18 @@ static void type(struct terminal *t, const char *keys)
     e2e_check(t->c, write(t->fd, keys, strlen(keys)) == (ssize_t)strlen(keys));
 }
 
+/* Every line that it showed has so many characters at most, but for commands to be copied, which stay in one piece. */
+static void expect_lines(struct terminal *t, unsigned columns)
+{
+    e2e_check(t->c, t->n > 0);
+    for (const char *line = t->text; *line != '\0';) {
+        size_t n = strcspn(line, "\r\n");
+        if (n > columns && strncmp(line, "  covey start --name", 20) != 0)
+            e2e_fail(t->c, __FILE__, __LINE__, "%zu characters at a terminal of %u: \"%.*s\"", n, columns, (int)n, line);
+        line += n + strspn(line + n, "\r\n");
+    }
+}
+
 /* Types at the next prompt: between two lines the terminal is in its own mode, where Ctrl-D and Ctrl-C mean other things. */
 static void type_line(struct terminal *t, const char *keys)
 {
@@ -144,12 +156,11 @@ static void test_interrupt_discards_the_line(void **state)
     assert_int_equal(terminal_close(&t), 0);
 }
 
-/* Events come above the prompt while a line is being typed, and the line is still there; the console outlives its node. */
+/* Events come above the prompt while a line is being typed, and the line is still there. */
 static void test_events_above_the_prompt(void **state)
 {
     struct cluster *c = *state;
     static struct terminal t;
-    char connect[32];
     e2e_start_all(c, 3);
     e2e_expect(c, 0, "OK", "SET", "k", "v");
     terminal_open(&t, c, 0);
@@ -163,19 +174,108 @@ static void test_events_above_the_prompt(void **state)
     expect(&t, "> ");
     e2e_restart(c, 2);
     expect(&t, "event=member.alive name=c");
-    expect(&t, "> ");
-    e2e_expect(c, 1, "OK", "CONSISTENCY", "READ", "ALL");
-    e2e_await(c, 1, "v", "GET", "k"); /* b talks to c again: else a's death would be the second at once */
-    nest_signal(&c->nest, 0, SIGKILL);
-    expect(&t, "closed the connection");
-    type_line(&t, "get k\n");
-    expect(&t, "cannot reach a node at 127.0.0.1");
-    snprintf(connect, sizeof connect, "connect %u\n", e2e_port(c, 1));
-    type_line(&t, connect);
-    type_line(&t, "get k\n");
-    expect(&t, "v\r\n");
     type_line(&t, "\x04");
     assert_int_equal(terminal_close(&t), 0);
+}
+
+/* What the console says once its node is gone: the prompt names the member that it went on with. */
+static void expect_moved(struct terminal *t, unsigned node)
+{
+    char text[64];
+    expect(t, "closed the connection; now at ");
+    snprintf(text, sizeof text, "covey 127.0.0.1:%u> ", e2e_port(t->c, node));
+    expect(t, text);
+}
+
+/* A console outlives its node: it goes on with another member, also with one that came after it. */
+static void test_another_member_when_its_node_dies(void **state)
+{
+    struct cluster *c = *state;
+    static struct terminal t;
+    e2e_start_all(c, 3);
+    e2e_expect(c, 0, "OK", "SET", "k", "v");
+    terminal_open(&t, c, 1);
+    type_line(&t, "connect 1\n"); /* where nobody is: the console stays where it was */
+    expect(&t, "cannot reach a node at 127.0.0.1 port 1:");
+    type_line(&t, "get");
+    expect(&t, "get");
+    e2e_kill(c, 2); /* the console hears of it: it will not try c first */
+    expect(&t, "event=member.dead name=c");
+    e2e_restart(c, 2);
+    expect(&t, "event=member.alive name=c");
+    e2e_expect(c, 2, "OK", "CONSISTENCY", "READ", "ALL");
+    e2e_await(c, 2, "v", "GET", "k"); /* c answers again: else b's death would be the second at once */
+    e2e_kill(c, 1);
+    expect(&t, "closed the connection; now at 127.0.0.1 port ");
+    expect(&t, "> get"); /* what was being typed is still there */
+    type(&t, " k\n");
+    expect(&t, "v\r\n");
+    char connect[32];
+    snprintf(connect, sizeof connect, "connect %u\n", e2e_port(c, 2));
+    type_line(&t, connect);
+    expect(&t, "> ");
+    e2e_kill(c, 2);
+    expect_moved(&t, 0);
+    e2e_kill(c, 0);
+    expect(&t, "closed the connection; no other member answers");
+    type_line(&t, "get k\n");
+    expect(&t, "cannot reach a node at 127.0.0.1 port");
+    type_line(&t, "\x04");
+    assert_int_equal(terminal_close(&t), 0);
+}
+
+/* The node's log and the line being typed share the terminal, and do not mix. */
+static void test_start_console_keeps_the_line(void **state)
+{
+    struct cluster *c = *state;
+    static struct terminal t;
+    static const unsigned columns[] = {40, 80, 200};
+    char port[8], seed[32], long_line[80];
+    snprintf(seed, sizeof seed, "127.0.0.1:%u", e2e_port(c, 0));
+    snprintf(port, sizeof port, "%u", e2e_port(c, 2));
+    memset(long_line, 'x', sizeof long_line - 1);
+    long_line[sizeof long_line - 1] = '\0';
+    e2e_start_all(c, 2);
+    for (unsigned i = 0; i < 3; i++) {
+        terminal_run(&t, c, columns[i], i == 1 ? "C.UTF-8" : "C",
+                     (const char *const[]){"start", "--name", "c", "--data", "c", "--port", port, "--profile", "local", "--seed",
+                                           seed, "--console", NULL});
+        expect(&t, "connected to 127.0.0.1 port ");
+        e2e_await_whole(c, 3);
+        type_line(&t, "echo ");
+        type(&t, long_line); /* several rows of a narrow terminal */
+        expect(&t, "xxx");
+        e2e_kill(c, 1);
+        expect(&t, "\033[J"); /* what was typed is wiped, */
+        expect(&t, "event=member.dead level=warn");
+        expect(&t, "> echo xxx"); /* and drawn again */
+        e2e_restart(c, 1);
+        expect(&t, "event=member.alive level=info");
+        expect(&t, "> echo xxx");
+        type(&t, "\n");
+        expect(&t, long_line);
+        type_line(&t, "quit\n");
+        assert_int_equal(terminal_close(&t), 0);
+    }
+}
+
+/* Help fits the terminal: no line is longer, and no word is cut. */
+static void test_help_fits_the_terminal(void **state)
+{
+    static const unsigned columns[] = {40, 80, 200};
+    struct cluster *c = *state;
+    static struct terminal t;
+    for (unsigned i = 0; i < 3; i++) {
+        terminal_run(&t, c, columns[i], "C", (const char *const[]){"help", NULL});
+        assert_int_equal(terminal_close(&t), 0);
+        expect_lines(&t, columns[i]);
+        terminal_run(&t, c, columns[i], "C", (const char *const[]){"start", "--help", NULL});
+        assert_int_equal(terminal_close(&t), 0);
+        expect_lines(&t, columns[i]);
+        terminal_run(&t, c, columns[i], "C", (const char *const[]){"help", "set", NULL});
+        assert_int_equal(terminal_close(&t), 0);
+        expect_lines(&t, columns[i]);
+    }
 }
 
 /* What is typed beyond ASCII is sent as it was typed, whatever the locale and the width; a byte that is no text, too. */
@@ -217,6 +317,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_lines_completion_and_history, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_interrupt_discards_the_line, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_events_above_the_prompt, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_another_member_when_its_node_dies, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_start_console_keeps_the_line, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_help_fits_the_terminal, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_input_is_bytes_in_every_locale, e2e_setup, e2e_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
