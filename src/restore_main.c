@@ -144,7 +144,7 @@ static int read_backups(struct restore *r)
     r->merged.arg = r;
     screen_step(&r->screen, "backups read and checked");
     int error = merged_open(&r->merged, r->backup, r->backup_n);
-    snprintf(words, sizeof words, "%s bytes", screen_count(r->merged.bytes, bytes));
+    snprintf(words, sizeof words, "%s byte%s", screen_count(r->merged.bytes, bytes), words_s(r->merged.bytes));
     screen_done(&r->screen, error ? "refused" : words, error == 0);
     return error ? complain(r, ANSWER_FAILED, r->merged.why) : 0;
 }
@@ -171,7 +171,7 @@ static int print_result(const struct restore *r, uint64_t keys)
 static int finish(struct restore *r, int error, uint64_t keys)
 {
     char words[64], count[SCREEN_COUNT];
-    snprintf(words, sizeof words, "%s keys", screen_count(keys, count));
+    snprintf(words, sizeof words, "%s key%s", screen_count(keys, count), words_s(keys));
     screen_done(&r->screen, words, error == 0);
     return error != 0 ? 1 : r->json ? print_result(r, keys) : 0;
 }
@@ -193,9 +193,10 @@ static int check_empty(struct restore *r)
     if (keys == 0 || r->overwrite)
         return 0;
     answer_error(r->json, ANSWER_FAILED,
-                 "the cluster at %s holds %" PRIu64 " keys already: restore into an empty one, or give --overwrite to write over "
+                 "the cluster at %s holds %" PRIu64
+                 " key%s already: restore into an empty one, or give --overwrite to write over "
                  "those that the backups have too",
-                 r->into, keys);
+                 r->into, keys, words_s(keys));
     return 1;
 }
 

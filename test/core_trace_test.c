@@ -28,7 +28,7 @@ static void test_a_line_per_trace(void **state)
     assert_prints((struct trace){TRACE_MEMBER_DEAD, 0xc1, 4, 0xa1, SLICE("c")},
                   "event=member.dead level=warn member=00000000000000c1 incarnation=4 by=00000000000000a1 name=c");
     assert_prints((struct trace){TRACE_NODE_READY, 1, 2, 3, SLICE("not a field of this one")},
-                  "event=node.ready level=info node=0000000000000001 epoch=2 members=3");
+                  "event=node.ready level=info id=0000000000000001 epoch=2 members=3");
     assert_prints((struct trace){TRACE_LAYOUT_PROPOSED, 0, UINT64_MAX, 0, SLICE("")},
                   "event=layout.proposed level=info epoch=18446744073709551615 ballot=0");
 }

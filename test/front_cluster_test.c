@@ -136,6 +136,7 @@ static void test_hints(void **state)
     assert_int_equal(field(f, 1, "kept")->integer, 20);
     assert_int_equal(field(f, 1, "replayed")->integer, 7);
     assert_int_equal(field(f, 1, "dropped")->integer, 1);
+    assert_text(field(f, 1, "keeper"), "a"); /* whose they are: the other nodes keep their own */
 }
 
 static void test_status(void **state)

@@ -204,6 +204,7 @@ static inline void toy_fill(struct toy *t, const struct toy_asked *a, struct res
     case OP_HINTS:
         r->hints.target = toy_hints;
         r->hints.target_n = 1;
+        r->hints.keeper = SLICE("a");
         break;
     case OP_REPAIR: /* what was asked for comes back, so that a test sees it */
         r->repair = (struct repair_info){.running = true, .vnodes = a->request.vnode, .vnodes_done = 3, .received = 7};

@@ -31,10 +31,25 @@ static void test_trace(void **state)
     struct logger l;
     struct trace t = {.kind = TRACE_MEMBER_DEAD, .id = 0xc1, .a = 4, .b = 0xa1, .text = SLICE("c")};
     logger_init(&l, TRACE_INFO, take, &s);
+    l.node = SLICE("a");
     logger_trace(&l, WALL_MS * 1000ull + 123, &t);
-    assert_string_equal(s.line, "ts=2025-11-21T13:42:00.123Z event=member.dead level=warn member=00000000000000c1 incarnation=4 "
-                                "by=00000000000000a1 name=c");
+    assert_string_equal(s.line,
+                        "ts=2025-11-21T13:42:00.123Z node=a event=member.dead level=warn member=00000000000000c1 incarnation=4 "
+                        "by=00000000000000a1 name=c");
     assert_int_equal(s.level, TRACE_WARN);
+    logger_close(&l);
+}
+
+/* A name is any text: whoever splits the line at its blanks finds the same fields. */
+static void test_node_is_quoted_when_it_must_be(void **state)
+{
+    (void)state;
+    struct sink s = {0};
+    struct logger l;
+    logger_init(&l, TRACE_INFO, take, &s);
+    l.node = SLICE("a level=error \"b\"");
+    logger_event(&l, WALL_MS * 1000ull, TRACE_WARN, "peer.thing", "", "");
+    assert_string_equal(s.line, "ts=2025-11-21T13:42:00.000Z node=\"a level=error \\\"b\\\"\" event=peer.thing level=warn");
     logger_close(&l);
 }
 
@@ -98,6 +113,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_trace),
+        cmocka_unit_test(test_node_is_quoted_when_it_must_be),
         cmocka_unit_test(test_levels),
         cmocka_unit_test(test_event_is_one_line),
         cmocka_unit_test(test_too_long_is_dropped_whole),

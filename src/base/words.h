@@ -8,6 +8,12 @@
 /* Whether the word is that one, upper and lower case alike. */
 bool words_same(struct slice word, const char *that);
 
+/* The ending of a noun that is counted: "" for one, else "s". */
+static inline const char *words_s(uint64_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
 /* The known word nearest to `word` if it is near enough to be meant (two edits), else NULL. names: n of them. */
 const char *words_nearest(const char *word, const char *const *names, unsigned n);
 

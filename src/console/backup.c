@@ -2,6 +2,7 @@
 #include "console/backup.h"
 
 #include "base/error.h"
+#include "base/words.h"
 #include "console/answer.h"
 #include "console/screen.h"
 
@@ -48,8 +49,9 @@ static int report(const struct client *c, struct screen *s, const char *path, bo
     char words[128], files[SCREEN_COUNT], bytes[SCREEN_COUNT];
     struct slice why = text(c, "error");
     bool done = slice_eq(text(c, "state"), SLICE("done"));
-    snprintf(words, sizeof words, "%s files, %s bytes", screen_count((uint64_t)client_number(c, "files"), files),
-             screen_count((uint64_t)client_number(c, "bytes"), bytes));
+    uint64_t file_n = (uint64_t)client_number(c, "files"), byte_n = (uint64_t)client_number(c, "bytes");
+    snprintf(words, sizeof words, "%s file%s, %s byte%s", screen_count(file_n, files), words_s(file_n),
+             screen_count(byte_n, bytes), words_s(byte_n));
     screen_done(s, done ? words : "failed", done);
     if (!done)
         answer_error(json, ANSWER_FAILED, "%.*s", (int)why.n, (const char *)why.p);

@@ -239,7 +239,7 @@ static void show_ring(struct demo *d, unsigned i)
 static bool step_start(struct demo *d)
 {
     char label[32];
-    snprintf(label, sizeof label, "start %u node%s", d->node_n, d->node_n > 1 ? "s" : "");
+    snprintf(label, sizeof label, "start %u node%s", d->node_n, words_s(d->node_n));
     screen_step(&d->screen, label);
     bool whole = true;
     for (unsigned i = 0; i < d->node_n && whole; i++) {
@@ -296,7 +296,7 @@ static bool step_load(struct demo *d, unsigned i, bool write, const char *label)
         fail(d, ended, why);
         return false;
     }
-    snprintf(why, sizeof why, "%u ok, %u wrong or missing, %u errors; the first: %s", l.ok, l.wrong, l.errors,
+    snprintf(why, sizeof why, "%u ok, %u wrong or missing, %u error%s; the first: %s", l.ok, l.wrong, l.errors, words_s(l.errors),
              l.first_error[0] ? l.first_error : "none");
     fail(d, i, why);
     return false;
@@ -471,7 +471,7 @@ out_close_records:
 
 static void say_hello(const struct demo *d)
 {
-    printf("covey demo: %u equal nodes on 127.0.0.1, port%s", d->node_n, d->node_n > 1 ? "s" : "");
+    printf("covey demo: %u equal node%s on 127.0.0.1, port%s", d->node_n, words_s(d->node_n), words_s(d->node_n));
     for (unsigned i = 0; i < d->node_n; i++)
         printf(" %u", port_of(d, i));
     char count[SCREEN_COUNT];

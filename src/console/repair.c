@@ -2,6 +2,7 @@
 #include "console/repair.h"
 
 #include "base/error.h"
+#include "base/words.h"
 #include "console/answer.h"
 #include "console/clock.h"
 #include "console/screen.h"
@@ -43,16 +44,17 @@ static int follow(struct client *c, struct screen *s)
 static int report(const struct client *c, struct screen *s, uint64_t began_ms, bool json)
 {
     uint32_t done = (uint32_t)client_number(c, "done"), all = (uint32_t)client_number(c, "comparisons");
+    uint64_t sent_n = (uint64_t)client_number(c, "sent"), received_n = (uint64_t)client_number(c, "received");
+    uint64_t byte_n = (uint64_t)client_number(c, "bytes");
     int64_t unreachable = client_number(c, "unreachable"), incomplete = client_number(c, "incomplete");
     bool ok = unreachable == 0 && incomplete == 0;
     char sent[SCREEN_COUNT], received[SCREEN_COUNT], bytes[SCREEN_COUNT];
     screen_counted(s, done, all, (clock_ms() - began_ms) * 1000, ok);
-    screen_note(s, "%s records sent, %s received, %s bytes of values", screen_count((uint64_t)client_number(c, "sent"), sent),
-                screen_count((uint64_t)client_number(c, "received"), received),
-                screen_count((uint64_t)client_number(c, "bytes"), bytes));
+    screen_note(s, "%s record%s sent, %s received, %s byte%s of values", screen_count(sent_n, sent), words_s(sent_n),
+                screen_count(received_n, received), screen_count(byte_n, bytes), words_s(byte_n));
     if (!ok)
-        screen_note(s, "degraded: %lld members could not be asked, %lld exchanges ended early; the node tries again by itself",
-                    (long long)unreachable, (long long)incomplete);
+        screen_note(s, "degraded: %lld member%s could not be asked, %lld exchange%s ended early; the node tries again by itself",
+                    (long long)unreachable, words_s((uint64_t)unreachable), (long long)incomplete, words_s((uint64_t)incomplete));
     int code = json ? answer_reply(&c->reply, SLICE("repair"), json, NULL) : 0;
     return ok ? code : 1;
 }

@@ -282,7 +282,13 @@ static void round_wait(struct chain *c, uint64_t now_ms, struct out *out)
         m++;
     CHECK(m < l->member_n);
     r->patience_ms = now_ms + CHAIN_PATIENCE_MS;
-    out_trace(out, TRACE_LAYOUT_WAITS, l->member[m].id, l->epoch + 1, 0,
+    if (c->waits_for != l->member[m].id || c->waits_epoch != l->epoch + 1)
+        c->waits = 0;
+    c->waits_for = l->member[m].id;
+    c->waits_epoch = l->epoch + 1;
+    if (!power_of_two(++c->waits)) /* said at 1, 2, 4, ...: a log is not a clock */
+        return;
+    out_trace(out, TRACE_LAYOUT_WAITS, l->member[m].id, l->epoch + 1, c->waits,
               SLICE("members are let in when every present member answers, and this one does not"));
 }
 

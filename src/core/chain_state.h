@@ -124,6 +124,9 @@ struct chain {
     uint64_t propose_ms;  /* when to begin a round; UINT64_MAX: no reason to */
     struct chain_joiner joiner[CHAIN_JOINERS];
     unsigned joiner_n;
+    uint64_t waits_for; /* the member that a change waits for, the epoch that it is to be in, and how often that was found */
+    uint64_t waits_epoch;
+    uint32_t waits;
     uint64_t holder; /* the last member that reported records, and when; 0: none */
     uint64_t holder_ms;
     struct chain_neighbour *neighbour; /* sorted by id */

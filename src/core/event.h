@@ -177,6 +177,7 @@ struct result {
         struct {                   /* OP_HINTS */
             const struct hint_info *target;
             uint32_t target_n;
+            struct slice keeper; /* the name of the node that keeps them: this one */
         } hints;
         struct repair_info repair; /* OP_REPAIR */
         struct backup_info backup; /* OP_BACKUP (when refused too), OP_BACKUP_STATUS */

@@ -74,6 +74,7 @@ struct node_peer {
     uint64_t told;  /* the boot of its process that was told, by our hello, what we remember of its log; 0: none, or unknown */
     struct twin twin;
     uint16_t recovering; /* vnodes, as it said last */
+    unsigned failures;   /* of streams with it, one after another, since one was up */
     bool news;           /* its place in the layout changed, or it adopted it: to be told to subscribers */
 };
 
@@ -123,6 +124,7 @@ struct node {
     struct member_info *info;                                                  /* of the last MEMBERS or RING result */
     uint32_t info_cap;
     uint64_t *synced;     /* likewise, per vnode */
+    uint64_t unreached;   /* who is no member of the layout, and to whom the last stream failed; 0: nobody */
     unsigned news;        /* peers with news */
     bool knocked;         /* a second process of some member wants in */
     bool more;            /* changed members are left for the next step */

@@ -152,6 +152,7 @@ void node_on_request(struct node *n, const struct request *r, struct out *out)
     }
     if (r->kind == OP_HINTS) {
         a->reply.error = node_hints(n, &a->reply.hints.target, &a->reply.hints.target_n);
+        a->reply.hints.keeper = slice_of(n->name, n->name_n);
         return;
     }
     if (r->kind == OP_REPAIR) {

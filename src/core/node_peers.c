@@ -195,10 +195,34 @@ static void compare_logs(struct node *n, const struct msg_hello *h, struct out *
     out_add(out, ACT_STORE_DOUBT)->slots = slice_of(n->repair.doubt, sizeof n->repair.doubt);
 }
 
+/* A peer that is gone is tried again and again: the log says once that it was lost, and how often it was tried when it is
+ * back. */
+static void tell_down(struct node *n, const struct event *ev, struct out *out)
+{
+    struct node_peer *p = node_peer_find(n, ev->link.peer);
+    bool first = p ? p->failures++ == 0 : n->unreached != ev->link.peer;
+    if (!p)
+        n->unreached = ev->link.peer;
+    if (first)
+        out_trace(out, TRACE_LINK_DOWN, ev->link.peer, (uint64_t)ev->link.error, 0, ev->link.why);
+}
+
+static void tell_back(struct node *n, uint64_t peer, struct out *out)
+{
+    struct node_peer *p = node_peer_find(n, peer);
+    if (p && p->failures > 1)
+        out_trace(out, TRACE_LINK_BACK, peer, p->failures, 0, slice_of(NULL, 0));
+    if (p)
+        p->failures = 0;
+    else if (n->unreached == peer)
+        n->unreached = 0;
+}
+
 void node_on_link_up(struct node *n, const struct event *ev, struct out *out)
 {
     const struct msg_hello *h = ev->link.hello;
     out_trace(out, TRACE_LINK_UP, h->node, h->epoch, 0, slice_str(addr_text(h->addr, n->said_addr)));
+    tell_back(n, h->node, out);
     if (cluster_id_none(n->cluster) && !cluster_id_none(h->cluster)) {
         n->cluster = h->cluster;
         node_header_update(n);
@@ -229,7 +253,7 @@ void node_on_link_down(struct node *n, const struct event *ev, struct out *out)
             out_trace(out, TRACE_NODE_SEED_WAIT, 0, n->seed_tries, 0,
                       ev->link.why.n ? ev->link.why : slice_str(error_sentence(ev->link.error)));
     } else {
-        out_trace(out, TRACE_LINK_DOWN, ev->link.peer, (uint64_t)ev->link.error, 0, ev->link.why);
+        tell_down(n, ev, out);
     }
     struct node_peer *p = node_peer_find(n, ev->link.peer);
     if (p) {

@@ -73,7 +73,7 @@ static int print_quoted_byte(struct buf *out, uint8_t c)
     }
 }
 
-static int print_text(struct buf *out, const char *name, struct slice text)
+int trace_print_text(struct buf *out, const char *name, struct slice text)
 {
     if (!*name)
         return 0;
@@ -97,7 +97,7 @@ static int print_fields(struct buf *out, const struct trace_form *form, const st
         error = print_number(out, form->a, t->a);
     if (!error)
         error = print_number(out, form->b, t->b);
-    return error ? error : print_text(out, form->text, t->text);
+    return error ? error : trace_print_text(out, form->text, t->text);
 }
 
 int trace_print(struct buf *out, const struct trace *t)

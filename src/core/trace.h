@@ -29,4 +29,7 @@ enum trace_level trace_level(enum trace_kind kind);
  * buf_reserve; then nothing was appended. */
 int trace_print(struct buf *out, const struct trace *t);
 
+/* Appends " name=text", quoted as above; nothing where the name is "". */
+int trace_print_text(struct buf *out, const char *name, struct slice text);
+
 #endif

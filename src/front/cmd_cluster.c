@@ -296,9 +296,9 @@ void cmd_where(struct session *s, const struct command *c)
 
 /* ---- What is kept for others ---- */
 
-static void reply_hints(struct reply *r, const struct hint_info *i)
+static void reply_hints(struct reply *r, const struct hint_info *i, struct slice keeper)
 {
-    reply_map(r, 9);
+    reply_map(r, 10);
     field_id(r, "id", i->target);
     reply_field_bulk(r, "name", i->name);
     reply_field_text(r, "state", state_names[i->state]);
@@ -308,6 +308,7 @@ static void reply_hints(struct reply *r, const struct hint_info *i)
     reply_field_integer(r, "kept", (int64_t)i->kept);
     reply_field_integer(r, "replayed", (int64_t)i->replayed);
     reply_field_integer(r, "dropped", (int64_t)i->dropped);
+    reply_field_bulk(r, "keeper", keeper); /* other members keep more, which they count */
 }
 
 static void answer_hints(struct reply *r, struct session_op *op, const struct result *result)
@@ -315,7 +316,7 @@ static void answer_hints(struct reply *r, struct session_op *op, const struct re
     (void)op;
     reply_array(r, result->hints.target_n);
     for (uint32_t i = 0; i < result->hints.target_n; i++)
-        reply_hints(r, &result->hints.target[i]);
+        reply_hints(r, &result->hints.target[i], result->hints.keeper);
 }
 
 void cmd_hints(struct session *s, const struct command *c)

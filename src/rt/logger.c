@@ -24,15 +24,18 @@ static bool logger_wants(const struct logger *l, enum trace_level level)
 }
 
 /* Begins a line with its time: UTC, so that the logs of machines in different places can be merged by sorting. */
-static int line_begin(struct buf *line, uint64_t wall_ms)
+static int line_begin(struct logger *l, uint64_t wall_ms)
 {
     time_t s = (time_t)(wall_ms / 1000);
     struct tm tm;
     char text[32];
-    line->n = 0;
+    l->line.n = 0;
     gmtime_r(&s, &tm);
     strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
-    return buf_printf(line, "ts=%s.%03uZ ", text, (unsigned)(wall_ms % 1000));
+    int error = buf_printf(&l->line, "ts=%s.%03uZ", text, (unsigned)(wall_ms % 1000));
+    if (!error && l->node.n)
+        error = trace_print_text(&l->line, "node", l->node);
+    return error ? error : buf_append(&l->line, " ", 1);
 }
 
 static void line_end(struct logger *l, enum trace_level level, int error)
@@ -47,7 +50,7 @@ void logger_trace(struct logger *l, uint64_t wall_ms, const struct trace *t)
 {
     if (!logger_wants(l, trace_level(t->kind)))
         return;
-    int error = line_begin(&l->line, wall_ms);
+    int error = line_begin(l, wall_ms);
     if (!error)
         error = trace_print(&l->line, t);
     line_end(l, trace_level(t->kind), error);
@@ -75,7 +78,7 @@ void logger_event(struct logger *l, uint64_t wall_ms, enum trace_level level, co
 {
     if (!logger_wants(l, level))
         return;
-    int error = line_begin(&l->line, wall_ms);
+    int error = line_begin(l, wall_ms);
     if (!error)
         error = buf_printf(&l->line, "event=%s level=%s", event, level_names[level]);
     if (!error)

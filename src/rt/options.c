@@ -171,7 +171,7 @@ static int set_text(const struct parse *p, const struct option *t, const char *v
     char at[256];
     size_t n = strlen(value);
     if (n < t->min || n > t->max)
-        return REFUSE(p, "%s: \"%.60s\" has %zu bytes; give %llu to %llu", place(p, t->name, at), value, n,
+        return REFUSE(p, "%s: \"%.60s\" has %zu byte%s; give %llu to %llu", place(p, t->name, at), value, n, words_s(n),
                       (unsigned long long)t->min, (unsigned long long)t->max);
     for (size_t i = 0; i < n; i++)
         if ((unsigned char)value[i] < ' ' || value[i] == 0x7f)

@@ -143,7 +143,7 @@ static bool console_shows(struct console *c, const char *line)
     if (!c->begun)
         return false;
     if (c->dropped) {
-        snprintf(lost, sizeof lost, "%u line%s of the log could not be shown", c->dropped, c->dropped == 1 ? "" : "s");
+        snprintf(lost, sizeof lost, "%u line%s of the log could not be shown", c->dropped, words_s(c->dropped));
         error = put_line(c->log, lost);
         c->dropped = error ? c->dropped : 0;
     }

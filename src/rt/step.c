@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "base/words.h"
 #include "rt/backup.h"
 #include "rt/world.h"
 
@@ -45,8 +46,8 @@ static void traced(struct world *w, const struct trace *t)
         adopt_vnodes(w);
     if (t->kind != TRACE_NODE_READY || !w->on_state)
         return;
-    snprintf(sentence, sizeof sentence, "%.*s is ready: one of %llu members, layout epoch %llu, cluster %s", (int)w->birth.name_n,
-             (const char *)w->birth.name, (unsigned long long)t->b, (unsigned long long)t->a,
+    snprintf(sentence, sizeof sentence, "%.*s is ready: one of %llu member%s, layout epoch %llu, cluster %s",
+             (int)w->birth.name_n, (const char *)w->birth.name, (unsigned long long)t->b, words_s(t->b), (unsigned long long)t->a,
              cluster_id_text(w->node.cluster, id));
     w->on_state(w->arg, COVEY_READY, sentence);
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/words.h"
 
 enum { PATIENCE_MS = 10000 }; /* of compaction: the time in which a busy node writes its segments four times over */
 
@@ -143,6 +144,8 @@ static int open_store(const struct opening *o)
         w->hints = NULL;
     error = error ? error : loss_look(w->store, w->settings.data_dir, o->why, o->why_n);
     error = error ? error : birth_of(&w->birth, &w->settings, w->store, o->why, o->why_n);
+    if (!error)
+        w->logger.node = slice_of(w->birth.name, w->birth.name_n); /* it may keep an earlier one */
     return error ? error : look_at_power(o);
 }
 
@@ -239,8 +242,8 @@ static uint32_t clients_allowed(struct world *w)
     uint32_t n = r.rlim_cur > 2 * DESCRIPTORS_KEPT ? (uint32_t)r.rlim_cur - DESCRIPTORS_KEPT : (uint32_t)r.rlim_cur / 2 + 1;
     if (n >= wanted)
         return wanted;
-    snprintf(why, sizeof why, "at most %u clients instead of %u: the limit on open files is %llu; raise it with ulimit -n", n,
-             wanted, (unsigned long long)r.rlim_cur);
+    snprintf(why, sizeof why, "at most %u client%s instead of %u: the limit on open files is %llu; raise it with ulimit -n", n,
+             words_s(n), wanted, (unsigned long long)r.rlim_cur);
     world_log(w, TRACE_WARN, "client.limit", "", why);
     return n;
 }
@@ -288,12 +291,14 @@ int world_open(struct world *w, const struct covey_options *options, char *why, 
     init_logger(w, options);
     logger_init(&w->logger, (enum trace_level)options->log_level, w->on_log ? log_line : NULL, w);
     int error = settings_from(&w->settings, options, why, why_n);
+    w->logger.node = slice_str(w->settings.name);
     error = error ? error : open_loop(&o);
     error = error ? error : open_ports(&o);
     error = error ? error : open_store(&o);
     error = error ? error : open_node(&o);
     if (!error && clients_init(&w->clients, clients_allowed(w)))
-        error = REFUSE(&o, "no memory for %u clients; give fewer with --max-clients", w->settings.clients_max);
+        error = REFUSE(&o, "no memory for %u client%s; give fewer with --max-clients", w->settings.clients_max,
+                       words_s(w->settings.clients_max));
     if (error)
         world_close(w);
     else

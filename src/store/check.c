@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/words.h"
 #include "base/hash.h"
 #include "store/damage.h"
 #include "store/merged.h"
@@ -126,8 +127,8 @@ static size_t look(struct check *c, struct segment *s, struct slice left)
         return 0;
     if (!vouched_behind(s, left, s->end)) {
         if (s->demanded == 0)
-            say(c, "seg-%08u.log: offset %u: a torn tail of %zu bytes, never synced", (unsigned)s->number, (unsigned)s->end,
-                left.n);
+            say(c, "seg-%08u.log: offset %u: a torn tail of %zu byte%s, never synced", (unsigned)s->number, (unsigned)s->end,
+                left.n, words_s(left.n));
         c->torn += s->demanded == 0;
         return 0;
     }
@@ -136,7 +137,8 @@ static size_t look(struct check *c, struct segment *s, struct slice left)
         PROBLEM(c, "seg-%08u.log: offset %u: a damaged record of %zu bytes in slot %u", (unsigned)s->number, (unsigned)s->end,
                 step, f.slot);
     else
-        PROBLEM(c, "seg-%08u.log: offset %u: %zu bytes that are no record", (unsigned)s->number, (unsigned)s->end, step);
+        PROBLEM(c, "seg-%08u.log: offset %u: %zu byte%s no record", (unsigned)s->number, (unsigned)s->end, step,
+                step == 1 ? " that is" : "s that are");
     return step;
 }
 
@@ -379,8 +381,9 @@ static enum check_result verdict(struct check *c, const char *path)
         say(c,
             "start the node with it: a start sets damaged files aside and fetches what they held from the other members, or says "
             "what else to do");
-    say(c, "%s: %u log files, %llu records, %llu keys: %s", path, (unsigned)c->segments.n, (unsigned long long)c->records,
-        (unsigned long long)c->log.index.records, c->problems ? "damaged" : "clean");
+    say(c, "%s: %u log file%s, %llu record%s, %llu key%s: %s", path, (unsigned)c->segments.n, words_s(c->segments.n),
+        (unsigned long long)c->records, words_s(c->records), (unsigned long long)c->log.index.records,
+        words_s(c->log.index.records), c->problems ? "damaged" : "clean");
     return c->problems ? CHECK_DAMAGED : CHECK_CLEAN;
 }
 
@@ -428,9 +431,9 @@ static enum check_result check_backup(const char *path, void (*say_line)(void *a
     if (error)
         say(&c, "%s", m.why);
     else
-        say(&c, "%s: a backup of member %s of cluster %s: %u log files, %llu keys: clean", path,
+        say(&c, "%s: a backup of member %s of cluster %s: %u log file%s, %llu key%s: clean", path,
             node_id_text(m.about.member, member), cluster_id_text(m.about.cluster, cluster), (unsigned)m.file_n,
-            (unsigned long long)values);
+            words_s(m.file_n), (unsigned long long)values, words_s(values));
     merged_close(&m);
     return !error ? CHECK_CLEAN : error == ERR_CORRUPT ? CHECK_DAMAGED : CHECK_UNREADABLE;
 }

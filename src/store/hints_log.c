@@ -20,6 +20,7 @@
 #include "base/array.h"
 #include "base/check.h"
 #include "base/error.h"
+#include "base/words.h"
 #include "store/hints_log_state.h"
 
 static struct hints_log *log_of(struct hints *h)
@@ -286,8 +287,8 @@ static void give_up(struct hints_log *l, struct hints_target *t, struct hints_fi
     char sentence[256], name[HINTS_FILE_NAME];
     uint32_t lost = f->hints;
     hints_file_name(f->target, f->number, name);
-    snprintf(sentence, sizeof sentence,
-             "hints/%s is damaged: %u hints of it are lost; anti-entropy will repair what they were for", name, lost);
+    snprintf(sentence, sizeof sentence, "hints/%s is damaged: %u hint%s of it %s lost; anti-entropy will repair what %s for",
+             name, lost, words_s(lost), lost == 1 ? "is" : "are", lost == 1 ? "it was" : "they were");
     if (l->options.report)
         l->options.report(l->options.report_arg, sentence);
     t->head = hints_place(f->number, f->end);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/words.h"
 
 static int by_number(const void *a, const void *b)
 {
@@ -21,8 +22,8 @@ static int by_number(const void *a, const void *b)
 static void report(const struct hints_log *l, const char *name, const char *what, uint32_t bytes)
 {
     char sentence[256];
-    snprintf(sentence, sizeof sentence, "hints/%s: %s (%u bytes); anti-entropy will repair what they were for", name, what,
-             bytes);
+    snprintf(sentence, sizeof sentence, "hints/%s: %s (%u byte%s); anti-entropy will repair what they were for", name, what,
+             bytes, words_s(bytes));
     if (l->options.report)
         l->options.report(l->options.report_arg, sentence);
 }

@@ -27,6 +27,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "base/words.h"
 #include "wire/bytes.h"
 
 enum { SENTENCE = 1024 };
@@ -274,7 +275,7 @@ static int cut_tail(struct replay *r, struct segment *s, enum tail tail, uint32_
 {
     if (tail == TAIL_TORN && s->demanded == 0) {
         r->torn_bytes += size - s->end;
-        report(r, s, "cut a torn tail of %u bytes, which was never synced,", (unsigned)(size - s->end));
+        report(r, s, "cut a torn tail of %u byte%s, which was never synced,", (unsigned)(size - s->end), words_s(size - s->end));
     }
     if (size > s->end && ftruncate(s->fd, s->end) != 0)
         return replay_refuse_io(r, s->number, "cut the torn tail of", errno);

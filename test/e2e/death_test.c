@@ -166,12 +166,29 @@ static void test_clean_stop_of_all(void **state)
     assert_int_equal(e2e_missing(c, 2, 0, KEYS, 0), 0);
 }
 
+/* Whoever reads the log finds each death once, whoever says it, and how often its streams were tried when it is back. */
+static void test_a_dead_peer_is_said_once(void **state)
+{
+    struct cluster *c = *state;
+    e2e_start_all(c, 3);
+    e2e_kill(c, 2);
+    e2e_await_log(c, 0, "node=a event=member.dead level=warn * name=c");
+    e2e_await_log(c, 1, "node=b event=member.dead level=warn * name=c");
+    assert_int_equal(e2e_fill(c, 0, 0, KEYS, 0), 0); /* each would like a stream to c */
+    assert_int_equal(e2e_shell(c, "test $(grep -c event=link.down a.log) = 1 && test $(grep -c event=link.down b.log) = 1"), 0);
+    assert_int_equal(e2e_shell(c, "test $(grep -c level=warn a.log) = 1"), 0);
+    e2e_restart(c, 2);
+    e2e_await_log(c, 0, "node=a event=link.back level=info peer=* failures=*");
+    assert_int_equal(e2e_shell(c, "grep -v 'node=a event=\\|^a ' a.log"), 1); /* every line carries it */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_no_quorum_and_recovery, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_quorum_lost_a_moment_ago, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_stopped_node, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_a_dead_peer_is_said_once, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_all_killed_at_once, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_sigterm_under_load, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_clean_stop_of_all, e2e_setup, e2e_teardown),

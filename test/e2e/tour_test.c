@@ -107,6 +107,9 @@ static void test_words_are_case_blind(void **state)
     e2e_match(c, __FILE__, __LINE__, "*state *none*", c->text);
     assert_int_equal(e2e_shell(c, "$COVEY BACKUP one -p %u", port), 0);
     e2e_match(c, __FILE__, __LINE__, "*one holds this node's share*", c->text);
+    e2e_await_log(c, 0, "a is ready: one of 1 member, ");
+    assert_int_equal(e2e_shell(c, "$COVEY set k v -p %u && $COVEY check one", port), 0);
+    e2e_match(c, __FILE__, __LINE__, "*: 1 log file, 0 keys: clean*", c->text);
     assert_int_equal(e2e_shell(c, "$COVEY Backup Status -p %u && ls STATUS", port), 2); /* ls: there is no such backup */
     e2e_match(c, __FILE__, __LINE__, "*state *done*", c->text);
     assert_int_equal(e2e_shell(c, "$COVEY Repair --watch -p %u && $COVEY REPAIR Status -p %u", port, port), 0);
