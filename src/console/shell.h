@@ -48,7 +48,8 @@ void shell_init(struct shell *s, const struct shell_options *o);
 void shell_close(struct shell *s);
 
 /* Runs one command of words and prints its reply, or an error on stderr: 0; 1 after an error reply; 2 when the node could not be
- * reached; 64 (EX_USAGE) for a number of words that the command does not take, which is not sent. STATUS gives its verdict's code. A subscription is followed until the connection ends. */
+ * reached; 64 (EX_USAGE) for a number of words that the command does not take, which is not sent. STATUS gives its verdict's
+ * code. A subscription is followed until the connection ends. */
 int shell_command(struct shell *s, const struct slice *arg, uint32_t arg_n);
 
 /* Runs a line: a command with the quotes of redis-cli, or one of the shell's own (help, connect, quit). As

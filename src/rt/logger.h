@@ -1,6 +1,7 @@
 /* logger.h: one logfmt line an event, to a sink.
  *
- *     ts=2025-11-21T13:42:00.123Z node=a event=member.dead level=warn member=00000000000000c1 incarnation=4 by=00000000000000a1 name=c
+ *     ts=2025-11-21T13:42:00.123Z node=a event=member.dead level=warn member=00000000000000c1 incarnation=4
+ *         by=00000000000000a1 name=c
  *
  * node= is the name of the node that says it, so that the logs of several nodes can be merged.
  * Most lines are the core's typed traces, printed by their one printer (core/trace.h); the world adds its own about
