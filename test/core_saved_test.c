@@ -100,7 +100,8 @@ static void wake_member(struct node *n, struct slice boots, uint64_t serial)
     buf_close(&bytes);
 }
 
-/* The store says that slots may lack records, `every` a bit of eight each, and slot 0. The boots that the node puts in the same step, empty when it puts none. */
+/* The store says that slots may lack records: of eight those that `every` names, and slot 0. Returns the boots that the node puts
+ * in the same step, empty when it puts none. */
 static struct slice damage(struct node *n, uint8_t every)
 {
     static struct out out;
@@ -116,8 +117,8 @@ static struct slice damage(struct node *n, uint8_t every)
     return slice_of(NULL, 0);
 }
 
-/* What may have been of any slot may have been a vote: the node casts none until it has fetched all, over restarts. A damaged record
- * of the ring was none. */
+/* What may have been of any slot may have been a vote: the node casts none until it has fetched all, over restarts. A damaged
+ * record of the ring was none. */
 static void what_may_have_been_a_vote_is_remembered(void **state)
 {
     (void)state;

@@ -357,8 +357,8 @@ static void ignore(void *arg, const char *line)
     (void)arg, (void)line;
 }
 
-/* Opens the log, finds everything in doubt, and so again; then all is fetched (which nobody does here), and the next opening finds
- * a log without damage. */
+/* Opens the log, finds everything in doubt, and so again; then all is said to be fetched, and the next opening finds a log
+ * without damage. */
 static void expect_doubt_until_healed(struct fixture *f, unsigned keys, bool aside)
 {
     uint8_t all[SLOTS / 8];

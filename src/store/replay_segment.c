@@ -10,9 +10,9 @@
  * A damaged record whose key can be believed puts its slot in doubt, any other all slots; a damaged state is noted for the end of
  * the replay, when it is known whether a later one of its name is there.
  *
- * A file without a header that can be believed is a wreck: no mark can be told for its own, nor where it has to end. All slots are
- * in doubt, so whatever is a record in it may be taken (what was never acknowledged too: its outcome is unknown), and nothing of
- * it is cut, for the operator may want to look at it.
+ * A file without a header that can be believed is a wreck: no mark can be told for its own, nor where it has to end. All slots
+ * are in doubt, so whatever is a record in it may be taken (what was never acknowledged too: its outcome is unknown), and nothing
+ * of it is cut, for the operator may want to look at it.
  *
  * In the end the file is cut behind its last record and synced: what was read is about to be visible, and must not be less
  * durable than what is acknowledged next. */

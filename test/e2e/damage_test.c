@@ -1,6 +1,6 @@
-/* damage_test.c: whole files of a data directory damaged or gone, with real processes: the node starts, says that it is recovering,
- * fetches what the file may have held from the others, and its directory is clean then. And what a start that is refused advises
- * is followed, and ends in a node that serves. */
+/* damage_test.c: whole files of a data directory damaged or gone, with real processes: the node starts, says that it is
+ * recovering, fetches what the file may have held from the others, and its directory is clean then. And what a start that is
+ * refused advises is followed, and ends in a node that serves. */
 #include <stdio.h>
 #include <string.h>
 
