@@ -108,3 +108,27 @@ bool members_agree(struct members_check *c, struct buf *why)
             return false;
     return true;
 }
+
+/* With fewer nodes than copies are wanted the verdict is never better than degraded, for want of members. */
+static bool is_healthy(const struct status_info *s)
+{
+    for (unsigned i = 0; i < REASONS; i++)
+        if (s->reason[i].n && i != REASON_FEW)
+            return false;
+    return s->verdict <= VERDICT_DEGRADED;
+}
+
+bool members_healthy(const struct members_check *c, struct buf *why)
+{
+    struct status_info s;
+    for (uint32_t i = 0; i < c->world->o.nodes; i++) {
+        node_status(&c->world->node[i].node, &s);
+        if (is_healthy(&s))
+            continue;
+        for (unsigned k = 0; k < REASONS && why; k++)
+            if (s.reason[k].n)
+                CHECK(!buf_printf(why, "n%" PRIu32 ": reason %u of the verdict holds for %u; ", i, k, s.reason[k].n));
+        return false;
+    }
+    return true;
+}

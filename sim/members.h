@@ -37,4 +37,7 @@ void members_life(struct members_check *c, uint32_t node, bool up);
  * and why is not NULL, one reason. */
 bool members_agree(struct members_check *c, struct buf *why);
 
+/* Whether STATUS of every node says that all is well, as it is when nothing is broken, awaited or kept for anybody. */
+bool members_healthy(const struct members_check *c, struct buf *why);
+
 #endif

@@ -189,7 +189,7 @@ static bool silent(struct run *run)
 
 static bool quiet(struct run *run)
 {
-    return hints_quiet(&run->hints) && atlas_whole(&run->world.atlas, NULL);
+    return hints_quiet(&run->hints) && atlas_whole(&run->world.atlas, NULL) && members_healthy(&run->members, NULL);
 }
 
 static bool expect(struct run *run, bool (*fact)(struct run *), uint32_t within_ms, const char *what)
@@ -199,8 +199,8 @@ static bool expect(struct run *run, bool (*fact)(struct run *), uint32_t within_
     if (fact(run))
         return true;
     CHECK(!buf_printf(&run->r->why, "%s within %" PRIu32 " ms: ", what, within_ms));
-    if (members_agree(&run->members, &run->r->why))
-        (void)atlas_whole(&run->world.atlas, &run->r->why);
+    if (members_agree(&run->members, &run->r->why) && atlas_whole(&run->world.atlas, &run->r->why))
+        (void)members_healthy(&run->members, &run->r->why);
     return broke(run, what);
 }
 
@@ -309,7 +309,8 @@ static bool heal(struct run *run)
 /* Before anybody reads, and so repairs: what hints alone have done. */
 static bool converge(struct run *run)
 {
-    if (!expect(run, quiet, HINTS_QUIET_MS, "hints are left, or writes that wait for an owner, or an owner is recovering"))
+    if (!expect(run, quiet, HINTS_QUIET_MS,
+                "hints are left, or writes that wait for an owner, or an owner is recovering, or a verdict is not healthy"))
         return false;
     run->r->hints = run->hints.dropped;
     return hints_converged(&run->hints) || !broken(run);

@@ -102,6 +102,7 @@ static void step(struct world *w, uint32_t i, struct event *ev)
     ev->now_ms = world_now_ms(w);
     ev->wall_ms = world_wall_ms(w, s);
     ev->position = store_position(s->store);
+    ev->refuses = store_refuses(s->store);
     out_clear(&w->out);
     node_step(&s->node, ev, &w->out);
     w->steps++;

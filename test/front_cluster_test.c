@@ -1,4 +1,4 @@
-/* What is said of the cluster: MEMBERS, RING, REPAIR, BACKUP, WHERE, HINTS, STATUS. */
+/* What is said of the cluster: MEMBERS, RING, REPAIR, BACKUP, WHERE, HINTS. */
 #include "front_one.h"
 
 static void members_fields(struct fixture *f)
@@ -139,93 +139,12 @@ static void test_hints(void **state)
     assert_text(field(f, 1, "keeper"), "a"); /* whose they are: the other nodes keep their own */
 }
 
-static void test_status(void **state)
-{
-    struct fixture *f = *state;
-    parse(f, "STATUS");
-    assert_text(field(f, 0, "verdict"), "healthy: 3 of 3 replicas everywhere, any 1 node may die");
-    assert_text(field(f, 0, "warning"), "");
-    assert_text(field(f, 0, "cluster"), "cc000000000000000000000000000000");
-    assert_text(field(f, 0, "node"), "00000000000000a1");
-    assert_int_equal(field(f, 0, "code")->integer, 0);
-    static const char *const others[] = {"n",        "w",       "r",     "members", "alive",     "vnodes", "unavailable",
-                                         "degraded", "may_die", "epoch", "forming", "in_flight", "hints"};
-    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
-        assert_int_equal(field(f, 0, others[i])->type, RESP_INTEGER);
-}
-
-static void assert_verdict(struct fixture *f, const char *verdict, int code, const char *warning)
-{
-    parse(f, "STATUS");
-    assert_text(field(f, 0, "verdict"), verdict);
-    assert_int_equal(field(f, 0, "code")->integer, code);
-    assert_text(field(f, 0, "warning"), warning);
-}
-
-static void test_verdicts(void **state)
-{
-    struct fixture *f = *state;
-    struct status_info *i = &f->toy.status;
-    i->forming = true;
-    assert_verdict(f, "changing: 3 of 3 replicas everywhere, any 1 node may die; a new layout is being agreed", 1, "");
-    i->forming = false;
-    i->verdict = VERDICT_DEGRADED;
-    assert_verdict(f, "changing: 3 of 3 replicas everywhere, any 1 node may die; not every member has adopted the layout yet", 1,
-                   "");
-    i->degraded = 700;
-    i->may_die = 0;
-    assert_verdict(
-        f, "degraded: 700 of 1024 vnodes have fewer than 3 live owners; every key can be read and written, no more node may die",
-        1, "");
-    i->unavailable = 300;
-    assert_verdict(f, "degraded: 300 of 1024 vnodes have fewer than 2 live owners: their keys cannot be written or read now", 1,
-                   "");
-    *i = (struct status_info){.verdict = VERDICT_DEGRADED, .n_wanted = 3, .n = 2, .w = 2, .r = 1, .members = 2, .vnodes = 1024};
-    assert_verdict(f, "degraded: 2 of 3 replicas everywhere, no node may die; more members are needed", 1,
-                   "with 2 members no writer's death is survived: the promise starts at three");
-    i->unavailable = 1024;
-    assert_verdict(f, "degraded: 1024 of 1024 vnodes have fewer than 2 live owners: their keys cannot be written now", 1,
-                   "with 2 members no writer's death is survived: the promise starts at three");
-    *i = (struct status_info){.verdict = VERDICT_DEGRADED, .n_wanted = 3, .n = 1, .w = 1, .r = 1, .members = 1, .vnodes = 1024};
-    assert_verdict(f, "degraded: 1 of 3 replicas everywhere, no node may die; more members are needed", 1,
-                   "with 1 member its disk is the only copy: the promise starts at three");
-    *i = (struct status_info){.verdict = VERDICT_LOADING};
-    assert_verdict(f, "loading: this node has not found its peers yet, or they have not taken it in", 2, "");
-    *i = (struct status_info){.verdict = VERDICT_LOADING, .n = 3, .w = 2, .members = 3, .met = 0};
-    assert_verdict(f,
-                   "loading: this node has met 0 of the 2 other members and needs 1; if the others were started at new addresses "
-                   "(MEMBERS shows the last known), start this node again with --seed HOST:PORT of one of them",
-                   2, "");
-}
-
-/* Members of another cluster look for one of theirs here: alone, the node answers nobody; else it warns. */
-static void test_a_claim(void **state)
-{
-    struct fixture *f = *state;
-    struct status_info *i = &f->toy.status;
-    i->claimed_by = (struct cluster_id){{0xbb}};
-    i->claimed_for = 0xd1;
-    parse(f, "STATUS");
-    assert_true(contains(field(f, 0, "verdict")->text, "healthy: "));
-    assert_true(contains(field(f, 0, "warning")->text, "cluster bb000000000000000000000000000000 look for their member "
-                                                       "00000000000000d1 at this node's address: "));
-    i->verdict = VERDICT_LOADING;
-    i->members = 1;
-    parse(f, "STATUS");
-    assert_true(
-        contains(field(f, 0, "verdict")->text, "loading: this node is alone and answers no client: members of cluster bb0"));
-    assert_int_equal(field(f, 0, "code")->integer, 2);
-    f->front.ready = false;
-    f->front.claimed = true;
-    assert_true(contains(ask(f, "GET k"), "-LOADING this node is alone, and members of another cluster "));
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_members), TEST(test_ring),  TEST(test_vnodes), TEST(test_repair),   TEST(test_backup),
-        TEST(test_where),   TEST(test_hints), TEST(test_status), TEST(test_verdicts), TEST(test_a_claim),
+        TEST(test_members), TEST(test_ring),   TEST(test_vnodes), TEST(test_repair),
+        TEST(test_backup),  TEST(test_where), TEST(test_hints),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

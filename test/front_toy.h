@@ -32,7 +32,9 @@ struct toy {
     uint32_t asked_n, asked_most; /* under way, and the most there ever were */
     uint64_t asked_ever;
     struct rng rng;
-    int error; /* what every result says, with 1 of 2 answered */
+    int error; /* what every result says, with 1 of 2 answered, */
+    bool unstamped;
+    struct owner_tally tally; /* and these */
     struct status_info status;
 };
 
@@ -224,7 +226,13 @@ static inline void toy_answer(struct toy *t, struct session *s, uint32_t i)
     CHECK(i < t->asked_n);
     struct toy_asked a = t->asked[i];
     t->asked[i] = t->asked[--t->asked_n];
-    struct result r = {.token = a.request.token, .kind = a.request.kind, .error = t->error, .answered = 1, .needed = 2};
+    struct result r = {.token = a.request.token,
+                       .kind = a.request.kind,
+                       .error = t->error,
+                       .answered = 1,
+                       .needed = 2,
+                       .unstamped = t->unstamped,
+                       .tally = t->tally};
 
     if (!t->error)
         toy_fill(t, &a, &r);

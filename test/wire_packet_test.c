@@ -21,6 +21,7 @@ static const struct packet_header header = {
     .mono_ms = 6,
     .position = 7,
     .recovering = 8,
+    .ills = ILL_FULL | ILL_OWES,
 };
 
 static void test_the_header_is_as_declared(void **state)
@@ -32,7 +33,7 @@ static void test_the_header_is_as_declared(void **state)
         0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 2, 0,  0,  0,  0,  0,  0,  0,  /* from, boot */
         3,    0,    0,    0,    0,    0,    0,    0,    4, 0,  0,  0,  0,  0,  0,  0,  /* epoch, hash */
         5,    0,    0,    0,    0,    0,    0,    0,    6, 0,  0,  0,  0,  0,  0,  0,  /* wall, monotonic clock */
-        7,    0,    0,    0,    0,    0,    0,    0,    8, 0,                          /* position, recovering */
+        7,    0,    0,    0,    0,    0,    0,    0,    8, 0,  5,                      /* position, recovering, ills */
     };
     struct packet p;
     packet_begin(&p, &header);

@@ -269,6 +269,12 @@ uint32_t client_field(const struct client *c, uint32_t map, const char *name)
     return 0;
 }
 
+uint32_t client_row(const struct client *c, const char *group, const char *name)
+{
+    uint32_t map = client_field(c, 0, group);
+    return map ? client_field(c, map, name) : 0;
+}
+
 int64_t client_number(const struct client *c, const char *name)
 {
     uint32_t i = client_field(c, 0, name);

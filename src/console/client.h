@@ -57,6 +57,9 @@ int client_ask(struct client *c, const char *const *word);
 /* Index in c->reply of the value of a field of the map at index `map`; 0 when it is no map or has no such field. */
 uint32_t client_field(const struct client *c, uint32_t map, const char *name);
 
+/* The same for a field of a map within the reply's: of STATUS, "cluster" and "members". */
+uint32_t client_row(const struct client *c, const char *group, const char *name);
+
 /* The integer, or yes or no, in a field of the last reply, which is a map; 0 when there is none. */
 int64_t client_number(const struct client *c, const char *name);
 

@@ -127,9 +127,10 @@ static bool open_node(struct demo *d, unsigned i)
     return client_open(&d->client, "127.0.0.1", port_of(d, i)) == 0 && is_own(d, i);
 }
 
+/* A figure of the cluster in the reply of STATUS; -1 when there is none. */
 static int64_t number_of(const struct client *c, const char *field)
 {
-    uint32_t i = client_field(c, 0, field);
+    uint32_t i = client_row(c, "cluster", field);
     return i != 0 ? c->reply.v[i].integer : -1;
 }
 
@@ -141,7 +142,7 @@ static bool is_whole(struct demo *d, unsigned i)
     if (client_ask(&d->client, (const char *const[]){"STATUS", NULL}) != 0)
         return false;
     bool all = number_of(&d->client, "members") == d->node_n && number_of(&d->client, "alive") == d->node_n;
-    return all && (d->node_n < DEMO_NODES || number_of(&d->client, "code") == 0);
+    return all && (d->node_n < DEMO_NODES || client_number(&d->client, "code") == 0);
 }
 
 /* A node that has ended and was not killed by us, or node_n. */

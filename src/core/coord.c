@@ -188,8 +188,10 @@ static void answered(struct coord *c, uint64_t id, const struct put_answer *a)
         return;
     p->owes_since_ms = 0;
     c->heard_ms = c->now_ms;
-    if (a)
-        p->failing = a->error == ERR_IO || a->error == ERR_NO_SPACE;
+    if (!a)
+        return;
+    p->mute = false; /* an error is an answer too, and has a row of its own in the verdict */
+    p->failing = a->error == ERR_IO || a->error == ERR_NO_SPACE;
 }
 
 static void put_answered(struct coord *c, struct op *op, unsigned i, const struct put_answer *a, struct out *out)
@@ -313,9 +315,18 @@ void coord_ceiling(struct coord *c, uint64_t ms)
 {
     c->ceiling_ms = ms;
     c->ceiling_wanted = false;
+    c->ceiling_error = 0;
     if (c->stamps_wait)
         sweep_start(c);
     c->stamps_wait = false;
+}
+
+void coord_ceiling_failed(struct coord *c, int error)
+{
+    if (c->ops.used == 0 && c->flush.waiting_n == 0)
+        return; /* nobody waits for it: the next write tries again */
+    c->ceiling_error = error;
+    sweep_start(c);
 }
 
 void coord_fence(struct coord *c, bool fenced)
@@ -331,11 +342,14 @@ void coord_peer(struct coord *c, uint64_t id, struct addr addr, enum member_stat
     if (!p)
         return;
     bool was = p->state <= MEMBER_SUSPECT;
-    bool is = state <= MEMBER_SUSPECT;
+    bool is = state <= MEMBER_SUSPECT, moved = !addr_eq(p->addr, addr);
     p->addr = addr;
     p->state = (uint8_t)state;
     if (state == MEMBER_ALIVE)
         p->held_until_ms = 0; /* news of it: worth another try */
+    if (((is && !was) || moved) && p->stream != STREAM_UP)
+        p->stream = STREAM_UNTRIED;
+    p->mute &= is;
     if (was == is)
         return;
     p->link += !is; /* do not wait for the dead */
@@ -347,9 +361,11 @@ void coord_link(struct coord *c, uint64_t id, uint64_t boot)
     struct coord_peer *p = op_peer(c, id);
     if (!p)
         return;
-    bool up = boot != 0,
-         other = up && p->linked && p->boot != boot; /* a new process, whose stream came before the old one's end */
-    p->linked = up;
+    bool up = boot != 0, was = p->stream == STREAM_UP;
+    bool other = up && was && p->boot != boot; /* a new process, whose stream came before the old one's end */
+    if (!up && p->stream == STREAM_REFUSED)
+        return; /* another attempt failed: nothing was sent to it since the last */
+    p->stream = up ? STREAM_UP : was ? STREAM_BROKEN : STREAM_REFUSED;
     p->held_until_ms = up ? 0 : c->now_ms + PEER_HOLD_MS;
     p->link += !up || other;
     p->boot = up ? boot : p->boot;
@@ -363,6 +379,25 @@ void coord_recovering(struct coord *c, uint64_t id, bool recovering)
     struct coord_peer *p = op_peer(c, id);
     if (p)
         p->recovering = recovering;
+}
+
+bool coord_cut(const struct coord *c, uint64_t id)
+{
+    const struct coord_peer *p = op_peer(c, id);
+    return p && (p->stream == STREAM_BROKEN || p->stream == STREAM_REFUSED);
+}
+
+bool coord_mute(const struct coord *c, uint64_t id)
+{
+    const struct coord_peer *p = op_peer(c, id);
+    return p && p->mute;
+}
+
+void coord_hint_answered(struct coord *c, uint64_t id)
+{
+    struct coord_peer *p = op_peer(c, id);
+    if (p)
+        p->mute = false;
 }
 
 /* ---- Being asked ---- */

@@ -62,6 +62,7 @@ struct op_owner {
     bool unsound;    /* write: was recovering when it answered, so `seen` may be less than what it held */
     bool torn;       /* write: its stream broke since the write began, or it became an owner since: another process may answer */
     bool hinted;     /* write: a hint was left for it */
+    int error;       /* FAILED: with what */
     bool recovering; /* refused to be read; ours when it was asked to write: it may have lost what it held */
     uint64_t asked_ms; /* when it was asked last */
     bool read;         /* answered the read: `seen` is what it holds */
@@ -97,6 +98,7 @@ struct op {
     uint64_t expiry_ms;   /* PUT, EXPIRE: what was asked for, absolute; 0: none */
     struct version named; /* EXPIRE, second attempt: the value of the first, with the expiry's stamp */
     int refusal;          /* the last refusal met, for the error */
+    bool unstamped;       /* it was that of the own disk, which did not take the clock's ceiling */
     uint16_t slot, vnode;
     uint32_t key_n;
     uint64_t epoch;       /* of the layout that gave the owners */
@@ -114,7 +116,8 @@ struct coord_peer {
     uint64_t id;
     struct addr addr;
     uint8_t state;          /* enum member_state */
-    bool linked;            /* a stream is up */
+    uint8_t stream;         /* enum coord_stream */
+    bool mute;              /* it left a write without an answer until the deadline, and answered none since */
     uint32_t link;          /* generation: grows whenever messages to it may have been lost; one process answers within one */
     uint64_t boot;          /* of the process that the last stream was with; 0: none yet */
     uint64_t held_until_ms; /* unreachable until then, after a broken stream */
@@ -129,6 +132,15 @@ struct put_answer {
     struct version held; /* there now; with ERR_TOO_OLD: the floor */
     bool never_took;     /* with ERR_SUPERSEDED, ERR_TOO_OLD: that version was never taken since the owner was started */
     bool unsound;        /* the owner is recovering there: it may have lost a greater version that was acknowledged */
+};
+
+/* UNTRIED --> UP --> BROKEN --> UP or REFUSED; a member that was dead and lives, or has moved, is UNTRIED again. Whoever refused
+ * is not asked until a stream to it is up: the node tries that by itself (node_peers.c), so no client has to wait for it. */
+enum coord_stream {
+    STREAM_UNTRIED, /* none was needed yet */
+    STREAM_UP,
+    STREAM_BROKEN,  /* the last one broke: another is worth a try, after PEER_HOLD_MS */
+    STREAM_REFUSED, /* the last attempt to open one failed */
 };
 
 struct op_queue {
@@ -162,6 +174,7 @@ struct coord {
     uint64_t ceiling_ms;          /* stamps lie below it, and it is durable; UINT64_MAX: there is none */
     bool ceiling_wanted;          /* a higher one should be stored, */
     bool stamps_wait;             /* and some writes wait for it */
+    int ceiling_error;            /* why it could not be stored, until those who wait for it are told */
     uint32_t turn;                /* rotates the digest reads over the owners */
     uint32_t writes;              /* operations in PHASE_WRITE */
     uint32_t trim[COORD_OUT_MAX]; /* operations answered in the last step whose large buffers go at the next */
@@ -196,6 +209,9 @@ void coord_ceiling_recall(struct coord *c, uint64_t ms);
 void coord_ceiling(struct coord *c, uint64_t ms);
 uint64_t coord_ceiling_wanted(struct coord *c);
 
+/* It could not be stored (ERR_IO, ERR_NO_SPACE): the writes that wait for it end with that. */
+void coord_ceiling_failed(struct coord *c, int error);
+
 /* A layout is in force (again): operations under way are driven anew under it. 0 or ERR_NO_MEMORY (then all members
  * count as unreachable). Tell the peers next. */
 int coord_layout(struct coord *c, const struct layout *layout);
@@ -218,6 +234,13 @@ void coord_recovering(struct coord *c, uint64_t id, bool recovering);
 
 /* Whether it is worth asking now. */
 bool coord_reachable(const struct coord *c, uint64_t id);
+
+/* Whether the last stream to it broke or was refused, and none is up since. */
+bool coord_cut(const struct coord *c, uint64_t id);
+
+/* Whether it leaves writes without an answer. And: it answered one that is not the coordinator's, a hint. */
+bool coord_mute(const struct coord *c, uint64_t id);
+void coord_hint_answered(struct coord *c, uint64_t id);
 
 /* A client's request (GET, HEAD, PUT, DEL, EXPIRE, WHERE, COUNT, FLUSH): answered by an ACT_REPLY now or later. */
 void coord_request(struct coord *c, const struct request *r, struct out *out);

@@ -104,7 +104,8 @@ struct coord_peer *op_peer(const struct coord *c, uint64_t id)
 
 static bool peer_reachable(const struct coord *c, const struct coord_peer *p)
 {
-    return p->state <= MEMBER_SUSPECT && p->addr.family != 0 && (p->linked || p->held_until_ms <= c->now_ms);
+    bool stream = p->stream == STREAM_UP || (p->stream != STREAM_REFUSED && p->held_until_ms <= c->now_ms);
+    return p->state <= MEMBER_SUSPECT && p->addr.family != 0 && stream;
 }
 
 bool coord_reachable(const struct coord *c, uint64_t id)
@@ -121,7 +122,7 @@ bool op_reachable(const struct coord *c, const struct op *op, unsigned i)
 bool coord_silent(const struct coord *c, const struct coord_peer *p)
 {
     bool owes = p->owes_since_ms && c->heard_ms >= p->owes_since_ms + PEER_SILENT_MS;
-    bool away = p->id != c->self && (p->state != MEMBER_ALIVE || !p->linked);
+    bool away = p->id != c->self && (p->state != MEMBER_ALIVE || p->stream != STREAM_UP);
     return owes || away || p->recovering || p->failing;
 }
 
@@ -141,6 +142,13 @@ unsigned op_reachable_n(const struct coord *c, const struct op *op)
     for (unsigned i = 0; i < op->owner_n; i++)
         n += op_reachable(c, op, i);
     return n;
+}
+
+bool op_gone(const struct coord *c, const struct op *op, unsigned i)
+{
+    uint64_t id = op->owner[i].id;
+    const struct coord_peer *p = op_peer(c, id);
+    return id != c->self && (!p || p->state > MEMBER_SUSPECT || p->stream == STREAM_REFUSED);
 }
 
 bool op_lost(const struct coord *c, const struct op *op, unsigned i)
@@ -262,6 +270,31 @@ void op_hedge_leave(struct coord *c, struct op *op)
     op->hedge_ms = 0;
 }
 
+/* The row of the tally that an owner belongs to; NULL: it did not answer. */
+static uint8_t *tally_row(const struct coord *c, const struct op *op, unsigned i, struct owner_tally *t)
+{
+    const struct op_owner *o = &op->owner[i];
+    if (o->state == OWNER_FAILED)
+        return o->error == ERR_NO_SPACE     ? &t->full
+               : o->error == ERR_IO         ? &t->failed
+               : o->error == ERR_RECOVERING ? &t->recovering
+                                            : &t->refused;
+    if (o->state >= OWNER_DONE)
+        return &t->answered;
+    return op_reachable(c, op, i) ? NULL : &t->away;
+}
+
+static struct owner_tally tally_of(const struct coord *c, const struct op *op)
+{
+    struct owner_tally t = {.n = op->owner_n};
+    for (unsigned i = 0; i < op->owner_n; i++) {
+        uint8_t *row = tally_row(c, op, i, &t);
+        if (row)
+            ++*row;
+    }
+    return t;
+}
+
 void op_reply(struct coord *c, struct op *op, int error, unsigned answered, struct out *out)
 {
     CHECK(!op->answered);
@@ -279,6 +312,10 @@ void op_reply(struct coord *c, struct op *op, int error, unsigned answered, stru
         .size = op->size,
         .wall_ms = c->believed_ms,
     };
+    if (error) {
+        a->reply.tally = tally_of(c, op);
+        a->reply.unstamped = op->unstamped;
+    }
     if (!error && (op->kind == OP_GET || op->kind == OP_HEAD) && op_live(c, op))
         a->reply.record = op_record(op);
     if (op->kind == OP_WHERE)

@@ -58,6 +58,9 @@ void op_reset_all(struct op *op);
 bool op_reachable(const struct coord *c, const struct op *op, unsigned i);
 bool op_lost(const struct coord *c, const struct op *op, unsigned i);
 
+/* Whether it is known that owner i cannot be asked: it is dead, or no stream to it can be opened. */
+bool op_gone(const struct coord *c, const struct op *op, unsigned i);
+
 /* Sends owner i (the own store, if it is this node) the operation's record, or a read of its key. */
 void op_send_put(struct coord *c, struct op *op, unsigned i, struct out *out);
 void op_send_get(struct coord *c, struct op *op, unsigned i, enum get_wants wants, struct out *out);

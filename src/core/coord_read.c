@@ -110,10 +110,21 @@ static bool any_lost(const struct coord *c, const struct op *op)
     return false;
 }
 
+/* Whether so many owners are known to be out of reach that the rest are too few. */
+static bool hopeless(const struct coord *c, const struct op *op)
+{
+    unsigned left = 0;
+    for (unsigned i = 0; i < op->owner_n; i++)
+        left += op->owner[i].state != OWNER_FAILED && (op->owner[i].state == OWNER_DONE || !op_gone(c, op, i));
+    return op->kind != OP_WHERE && left < op->need;
+}
+
 void read_drive(struct coord *c, struct op *op, bool late, struct out *out)
 {
     if (op->kind == OP_WHERE && late)
         op_finish(c, op, 0, op_count(op, OWNER_DONE), out); /* who did not answer by now is shown as silent */
+    else if (op->phase == PHASE_READ && hopeless(c, op))
+        read_expire(c, op, out); /* waiting for the deadline would help nobody */
     else if (op->phase == PHASE_READ)
         drive_asking(c, op, late, out);
     else if (late || any_lost(c, op))
@@ -250,7 +261,7 @@ static void owner_failed(struct coord *c, struct op *op, unsigned i, int error, 
                     error == ERR_NOT_A_MEMBER || error == ERR_RECOVERING;
     o->state = for_good ? OWNER_FAILED : OWNER_IDLE;
     o->recovering = error == ERR_RECOVERING;
-    op->refusal = error;
+    op->refusal = o->error = error;
     if (op->value_from == i)
         op->value_from = REPLICAS_MAX;
     if (op->owner_n - op_count(op, OWNER_FAILED) < op->need && op->kind != OP_WHERE)

@@ -102,6 +102,8 @@ void coord_tick(struct coord *c, struct out *out)
         census_tick(c, out);
     if (out->n + FLUSH_OUT_MAX <= limit)
         flush_tick(c, out);
+    if (c->sweep >= c->ops.cap)
+        c->ceiling_error = 0; /* all who waited for it were told: the next write tries again */
 }
 
 uint64_t coord_deadline_ms(const struct coord *c)

@@ -83,7 +83,7 @@ static void note_links(const struct coord *c, struct op *op)
 {
     for (unsigned i = 0; i < op->owner_n; i++) {
         const struct coord_peer *p = op_peer(c, op->owner[i].id);
-        op->owner[i].torn = !p || (p->id != c->self && !p->linked);
+        op->owner[i].torn = !p || (p->id != c->self && p->stream != STREAM_UP);
         op->owner[i].link = p ? p->link : 0;
     }
 }
@@ -180,10 +180,20 @@ static bool may_stamp_again(const struct coord *c, const struct op *op, const st
 
 /* ---- The end ---- */
 
+/* The deadline passed, and owner i was asked and can be reached, and said nothing. */
+static void note_mute(struct coord *c, const struct op *op, unsigned i)
+{
+    struct coord_peer *p = op_peer(c, op->owner[i].id);
+    bool silent = op->owner[i].state == OWNER_ASKED && !op_lost(c, op, i) && op_reachable(c, op, i);
+    if (silent && p && op->deadline_ms <= c->now_ms)
+        p->mute = true;
+}
+
 static void leave_hints(struct coord *c, struct op *op, struct out *out)
 {
     for (unsigned i = 0; i < op->owner_n; i++) {
         struct op_owner *o = &op->owner[i];
+        note_mute(c, op, i);
         if (holds(o) || o->hinted || o->id == c->self || *own_stamp(op) == 0)
             continue;
         struct action *a = out_add(out, ACT_HINT_PUT);
@@ -276,12 +286,24 @@ static void ask_owners(struct coord *c, struct op *op, bool late, struct out *ou
     }
 }
 
+/* It waits for the clock's ceiling, unless that could not be stored. */
+static void cannot_stamp(struct coord *c, struct op *op, struct out *out)
+{
+    if (!c->ceiling_error || op->answered)
+        return;
+    op->refusal = c->ceiling_error;
+    op->unstamped = true;
+    give_up(c, op, out);
+}
+
 void write_drive(struct coord *c, struct op *op, bool late, struct out *out)
 {
     if (c->fenced)
         return; /* the next layout, or the deadline, comes first */
-    if (!stamped(c, op))
+    if (!stamped(c, op)) {
+        cannot_stamp(c, op, out);
         return;
+    }
     ask_owners(c, op, late, out);
     if (op->answered)
         settle(c, op, out);
@@ -362,7 +384,7 @@ static void take_answer(struct coord *c, struct op *op, unsigned i, const struct
     } else if (!a->error || a->error == ERR_SUPERSEDED) {
         take_standing(c, op, i, a);
     } else {
-        op->refusal = a->error;
+        op->refusal = o->error = a->error;
         if (stored_nothing(a->error) && o->open > 0)
             o->open--;
         if (too_old)

@@ -88,33 +88,73 @@ struct where_owner {
     struct record record; /* kind and version as that owner holds it; no value */
 };
 
+/* From good to bad. */
 enum verdict {
-    VERDICT_HEALTHY,  /* every member of the layout is alive and N is what was asked for */
-    VERDICT_DEGRADED, /* something is missing; every key can be read and written at quorum unless unavailable > 0 */
-    VERDICT_LOADING,  /* not (yet) part of a layout, or none found */
+    VERDICT_HEALTHY,     /* every owner of every key is there and takes part, and N is what was asked for */
+    VERDICT_CHANGING,    /* so they are, while a layout comes into force */
+    VERDICT_DEGRADED,    /* something is missing; every key can be read and written */
+    VERDICT_UNAVAILABLE, /* some key cannot be read, or cannot be written */
+    VERDICT_LOADING,     /* not (yet) part of a layout, or too few of its members were met */
+};
+
+/* Why the verdict is no better, the worst first. Each but FEW and FORMING is a fact about members (core/verdict.h). */
+enum reason {
+    REASON_DOWN,     /* the failure detector does not hold them alive */
+    REASON_CUT,      /* they are held alive, but no stream to them is up */
+    REASON_FAILS,    /* their disk fails */
+    REASON_FULL,     /* their disk is full */
+    REASON_MUTE,     /* they leave writes without an answer */
+    REASON_RECOVERS, /* they lost records and have not fetched them all again */
+    REASON_OWES,     /* they keep writes for a member that is alive */
+    REASON_FEW,      /* there are fewer members than copies are wanted */
+    REASON_FORMING,  /* a layout is being agreed */
+    REASON_BEHIND,   /* they have not adopted the layout */
+    REASONS,
+};
+
+struct status_reason {
+    uint16_t n;        /* members that it is true of, 1 where it is about none; 0: it does not hold */
+    bool self;         /* this node is the first of them; */
+    struct slice name; /* else that one's name: lives as long as the member is known */
+};
+
+/* What the world knows of its machine, which a node does not see. */
+struct status_world {
+    uint64_t keys;      /* records held here, deletions among them */
+    uint64_t bytes;     /* of the data directory's log */
+    uint64_t disk_free; /* bytes left on its file system */
+    uint64_t memory;    /* bytes that the process has resident */
 };
 
 struct status_info {
     enum verdict verdict;
-    uint8_t n_wanted, n, w, r;
-    uint16_t members, alive; /* of the layout */
-    uint32_t vnodes;
-    uint32_t unavailable; /* vnodes with fewer than W live owners */
-    uint32_t degraded;    /* vnodes with fewer than N live owners */
-    uint8_t may_die;      /* how many more members may die, any of them, with every key still readable and writable */
+    struct status_reason reason[REASONS];
+    /* the cluster, as this node sees it */
+    struct cluster_id cluster;
     uint64_t epoch;
     bool forming; /* a layout is being agreed */
-    struct cluster_id cluster;
+    uint8_t n_wanted, n, w, r;
+    uint16_t members, alive; /* of the layout */
+    uint16_t recoverers;     /* members that are recovering somewhere, this one included */
+    uint32_t vnodes;
+    uint32_t degraded;   /* vnodes of which some owner is not reachable, or takes no part */
+    uint32_t unreadable; /* vnodes with fewer than R owners to read from; at most so many, where members are recovering */
+    uint32_t unwritable; /* vnodes with fewer than W owners that take writes */
+    uint8_t may_die;     /* how many more members may die, any of them, with every key still readable and writable */
+    /* this node */
     uint64_t node;
-    uint16_t met;                 /* other members of the layout that this node has met since its start */
-    struct cluster_id claimed_by; /* members of that cluster look for a member of theirs at our address; none */
+    uint16_t met;                 /* other members of the layout that it has met since its start */
+    struct cluster_id claimed_by; /* members of that cluster look for a member of theirs at its address; none */
     uint64_t claimed_for;         /* the member that they look for */
-    uint32_t recovering;          /* vnodes in which this node is recovering */
-    uint16_t recoverers;          /* live members that are recovering somewhere, this one included */
-    uint64_t in_flight;           /* client operations under way here */
-    uint64_t hints;               /* records kept here for members that missed them */
-    uint64_t tombstones;          /* held here when they were last looked through: deletions, and values known to be over */
-    uint64_t erased;              /* of such, since this node started */
+    int refuses;                  /* why its store takes no writes: ERR_NO_SPACE, ERR_IO; 0: it does */
+    uint64_t errors;              /* of its store, since the start */
+    uint32_t recovering;          /* vnodes in which it is */
+    uint64_t in_flight;           /* client operations under way */
+    uint64_t hints;               /* records kept for members that missed them, */
+    uint64_t owed;                /* and of these for members that are alive */
+    uint64_t tombstones;          /* held when they were last looked through: deletions, and values known to be over */
+    uint64_t erased;              /* of such, since the start */
+    struct status_world world;    /* filled in by the world */
 };
 
 /* What is kept for one member (OP_HINTS). */
@@ -150,18 +190,31 @@ struct backup_info {
     uint64_t bytes, bytes_done; /* read, and their checksums made */
 };
 
+/* What became of a key's owners in an operation that failed. Those that are in no row did not answer. */
+struct owner_tally {
+    uint8_t n;          /* owners; 0: the operation has none */
+    uint8_t answered;   /* took the write, gave their version */
+    uint8_t full;       /* have no room on their disk */
+    uint8_t failed;     /* could not use their disk */
+    uint8_t recovering; /* may lack what was asked for */
+    uint8_t refused;    /* for another reason */
+    uint8_t away;       /* cannot be reached */
+};
+
 struct result {
     uint64_t token;
     enum op_kind kind;
     int error;        /* 0; refused before anything was stored: ERR_NO_QUORUM, ERR_LOADING, ERR_BUSY, ERR_FORMING; and others */
     int cause;        /* with ERR_UNKNOWN_OUTCOME: ERR_NO_SPACE where a full disk had part in it */
+    bool unstamped;   /* with ERR_IO and ERR_NO_SPACE: it was the own disk, which keeps the clock; nothing was sent */
     uint8_t answered; /* with ERR_NO_QUORUM and ERR_UNKNOWN_OUTCOME: owners that did, */
-    uint8_t needed;   /* and owners that must */
-    bool existed;     /* OP_DEL; OP_EXPIRE: the expiry was changed */
-    uint32_t size;    /* OP_GET, OP_HEAD: of the value */
-    uint64_t count;   /* OP_COUNT */
-    struct record record; /* OP_GET, OP_HEAD: RECORD_VALUE where there is such a key; one that has expired is none */
-    uint64_t wall_ms;     /* the coordinator's clock, by which that was judged */
+    uint8_t needed;   /* owners that must, */
+    struct owner_tally tally; /* and what became of each */
+    bool existed;             /* OP_DEL; OP_EXPIRE: the expiry was changed */
+    uint32_t size;            /* OP_GET, OP_HEAD: of the value */
+    uint64_t count;           /* OP_COUNT */
+    struct record record;     /* OP_GET, OP_HEAD: RECORD_VALUE where there is such a key; one that has expired is none */
+    uint64_t wall_ms;         /* the coordinator's clock, by which that was judged */
     union {
         struct { /* OP_WHERE */
             const struct where_owner *owner;
@@ -208,6 +261,7 @@ struct event {
     uint64_t now_ms;   /* monotonic */
     uint64_t wall_ms;  /* since 1970; may step either way */
     uint64_t position; /* where the own log ends (store_position) */
+    int refuses;       /* why the own store takes no values now (store_refuses); 0: it does */
     union {
         struct {
             struct addr from; /* base address: the world has taken the peer port's offset away */

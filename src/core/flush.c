@@ -61,6 +61,7 @@ static void reply(uint64_t token, int error, unsigned answered, unsigned needed,
     a->reply = (struct result){.token = token,
                                .kind = OP_FLUSH,
                                .error = error,
+                               .unstamped = error == ERR_IO || error == ERR_NO_SPACE, /* an owner's disk only delays it */
                                .answered = (uint8_t)(answered > UINT8_MAX ? UINT8_MAX : answered),
                                .needed = (uint8_t)(needed > UINT8_MAX ? UINT8_MAX : needed)};
 }
@@ -281,7 +282,12 @@ void flush_tick(struct coord *c, struct out *out)
     }
     if (c->now_ms < f->look_ms)
         return;
-    if (f->phase == FLUSH_STORING && !may_store(c)) {
+    bool stuck = f->phase == FLUSH_STORING && !may_store(c);
+    if (stuck && !c->fenced && !f->sent && c->ceiling_error) {
+        finish(c, c->ceiling_error, out);
+        return;
+    }
+    if (stuck) {
         f->look_ms = c->now_ms + c->deadline_ms / OP_TICKS; /* a new layout or ceiling looks sooner */
         return;
     }

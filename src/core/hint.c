@@ -101,6 +101,16 @@ static struct hint_target *target_make(struct hint *h, uint64_t id)
     return t;
 }
 
+/* Something changed of what is kept, or of who is alive. */
+static void count_owed(struct hint *h)
+{
+    h->owed = 0;
+    for (uint32_t i = 0; i < h->target_n; i++) {
+        const struct hint_peer *p = h->target[i].waiting ? peer_find(h, h->target[i].id) : NULL;
+        h->owed += p && p->alive ? h->target[i].waiting : 0;
+    }
+}
+
 int hint_layout(struct hint *h, const struct layout *layout)
 {
     struct hint_peer *peer = calloc(layout->member_n, sizeof *peer);
@@ -114,6 +124,7 @@ int hint_layout(struct hint *h, const struct layout *layout)
     h->peer = peer;
     h->peer_n = layout->member_n;
     h->layout = layout;
+    count_owed(h);
     return 0;
 }
 
@@ -161,6 +172,8 @@ void hint_peer(struct hint *h, uint64_t id, struct addr addr, bool alive)
     p->alive = alive;
     if (alive && !was)
         welcome(h, id);
+    if (alive != was)
+        count_owed(h);
 }
 
 void hint_link(struct hint *h, uint64_t id, bool up)
@@ -201,6 +214,7 @@ int hint_kept(struct hint *h, const struct event *ev, struct out *out)
     t->kept += ev->hinted.kept;
     t->waiting = ev->hinted.waiting;
     t->bytes = ev->hinted.bytes;
+    count_owed(h);
     if (ev->hinted.lost)
         note_dropped(t, ev->hinted.lost, ev->hinted.error, out);
     if (t->waiting == 0 && t->run_n > 0)
@@ -310,6 +324,7 @@ void hint_found(struct hint *h, const struct event *ev, struct out *out)
     }
     if (ev->hints.n == 0) {
         t->waiting = 0;
+        count_owed(h);
         enter(h, t, HINT_IDLE);
         return;
     }

@@ -62,6 +62,7 @@ struct hint {
     uint16_t peer_n;
     struct hint_target *target; /* those that something was ever kept for, since the start */
     uint32_t target_n;
+    uint64_t owed; /* see hint_owed */
     uint64_t age_max_ms;
     uint64_t now_ms, wall_ms;
     uint64_t expire_at_ms;
@@ -100,6 +101,12 @@ uint64_t hint_deadline_ms(const struct hint *h);
 
 /* Hints kept, of all targets. */
 uint64_t hint_waiting(const struct hint *h);
+
+/* Those of targets that are alive: an owner is there and lacks what it should hold. */
+static inline uint64_t hint_owed(const struct hint *h)
+{
+    return h->owed; /* kept, since packets tell of it */
+}
 
 /* What is kept for whom, without names and states: *info lives until the next call. 0 or ERR_NO_MEMORY. */
 int hint_report(struct hint *h, struct hint_info **info, uint32_t *n);

@@ -173,6 +173,7 @@ int node_init(struct node *n, const struct node_options *o, uint64_t now_ms)
         .weight = o->weight ? o->weight : 100,
         .seed_n = o->seed_n,
         .seed_at_ms = o->seed_n ? now_ms : UINT64_MAX,
+        .redial_ms = UINT64_MAX,
         .meet_by_ms = UINT64_MAX,
         .wrote = o->records > 0,
         .now_ms = now_ms,
@@ -358,6 +359,7 @@ void node_step(struct node *n, const struct event *ev, struct out *out)
     uint64_t late_ms = standstill(n, ev->now_ms);
     n->now_ms = ev->now_ms;
     n->wall_ms = ev->wall_ms < WALL_MS_MAX ? ev->wall_ms : WALL_MS_MAX;
+    n->store_refuses = ev->refuses;
     reach_position(&n->reach, ev->position);
     hint_time(&n->hint, ev->now_ms, n->wall_ms);
     if (late_ms > 0)
@@ -388,6 +390,7 @@ uint64_t node_deadline_ms(const struct node *n)
     at = erase_deadline_ms(&n->erase) < at ? erase_deadline_ms(&n->erase) : at;
     at = n->seed_at_ms < at ? n->seed_at_ms : at;
     at = n->meet_by_ms < at ? n->meet_by_ms : at;
+    at = n->redial_ms < at ? n->redial_ms : at;
     if (n->members_dirty && n->members_saved_ms + MEMBERS_SAVE_MS < at)
         at = n->members_saved_ms + MEMBERS_SAVE_MS;
     return at;

@@ -17,6 +17,7 @@
 #include "core/replica.h"
 #include "core/swim.h"
 #include "core/twin.h"
+#include "core/verdict.h"
 #include "core/wall.h"
 
 enum {
@@ -73,8 +74,10 @@ struct node_peer {
     bool met;       /* and one did */
     uint64_t told;  /* the boot of its process that was told, by our hello, what we remember of its log; 0: none, or unknown */
     struct twin twin;
-    uint16_t recovering; /* vnodes, as it said last */
+    uint16_t recovering; /* vnodes, as it said last, */
+    uint8_t ills;        /* and what it suffers from (enum packet_ill) */
     unsigned failures;   /* of streams with it, one after another, since one was up */
+    uint64_t redial_ms;  /* when a stream to it is tried again, after one broke or was refused; UINT64_MAX: not so */
     bool news;           /* its place in the layout changed, or it adopted it: to be told to subscribers */
 };
 
@@ -103,6 +106,7 @@ struct node {
     unsigned seed_n, seed_next, seed_tries;
     uint64_t seed_at_ms; /* when the next seed is tried; UINT64_MAX: no more */
     struct node_claim claim;
+    uint64_t redial_ms;  /* the least of the peers' */
     uint64_t meet_by_ms; /* enough members were met, and the others are waited for until then; UINT64_MAX: not so */
     uint64_t now_ms, wall_ms;
     uint64_t epoch; /* of the layout that the others were told of */
@@ -129,7 +133,9 @@ struct node {
     bool knocked;         /* a second process of some member wants in */
     bool more;            /* changed members are left for the next step */
     uint64_t bad_packets; /* dropped whole: damaged, of another cluster, of a second process */
-    unsigned store_errors;
+    uint64_t store_errors;
+    int store_refuses; /* why the store takes no values now, as it says itself; */
+    int put_failed;    /* and ERR_IO where its disk failed the last put of all */
     struct wall wall;
     bool ahead;              /* our wall clock is too far ahead of the peers' */
     uint64_t clock_asked_ms; /* the clock's ceiling that is being stored; 0: none is */
@@ -183,7 +189,7 @@ bool node_serves(const struct node *n);
 /* One member as clients are shown it; places and firsts are left 0. Slices live as long as the view's. */
 void node_describe(const struct node *n, const struct swim_view *v, struct member_info *info);
 
-/* The verdict on the cluster as this node sees it (STATUS). */
+/* The verdict on the cluster as this node sees it (STATUS). Names live until the next step; what the world knows is left 0. */
 void node_status(const struct node *n, struct status_info *s);
 
 /* All members, this node included, in the order of their ids: *member lives until the next call. 0 or ERR_NO_MEMORY. */

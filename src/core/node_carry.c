@@ -30,6 +30,7 @@ void node_header_update(struct node *n)
         .mono_ms = n->now_ms,
         .position = reach_announced(&n->reach),
         .recovering = (uint16_t)n->repair.recovering_n,
+        .ills = node_ills(n),
     };
     swim_set_header(&n->swim, &h);
 }
@@ -53,6 +54,7 @@ static bool peers_rebuild(struct node *n, const struct layout *l)
         return false;
     for (unsigned m = 0; m < l->member_n; m++) {
         peer[m].id = l->member[m].id;
+        peer[m].redial_ms = UINT64_MAX;
         for (unsigned i = 0; i < n->peer_n; i++)
             if (n->peer[i].id == peer[m].id)
                 peer[m] = n->peer[i];
@@ -197,7 +199,7 @@ void node_tell_time(struct node *n, struct out *out)
     coord_time(&n->coord, n->now_ms, n->wall_ms);
     wall_time(&n->wall, n->now_ms, n->wall_ms);
     swim_set_clocks(&n->swim, n->now_ms, n->wall_ms);
-    swim_set_log(&n->swim, reach_announced(&n->reach), (uint16_t)n->repair.recovering_n);
+    swim_set_store(&n->swim, reach_announced(&n->reach), (uint16_t)n->repair.recovering_n, node_ills(n));
     uint64_t ahead_ms = wall_ahead_ms(&n->wall);
     bool ahead = ahead_ms > CLOCK_SKEW_MAX_MS || n->wall_ms == WALL_MS_MAX; /* there no stamp would leave room above */
     if (ahead && !n->ahead)
@@ -285,6 +287,7 @@ void node_carry(struct node *n, struct out *out)
     carry_news(n, out);
     node_judge_ready(n, out);
     node_ask_first(n, out);
+    node_redial(n, out);
     carry_names(n);
     carry_fence(n);
     carry_clock(n, out);

@@ -58,9 +58,11 @@ static void meet(struct node *n, uint64_t from, const struct message *m)
     struct node_peer *p = node_peer_find(n, from);
     if (!p)
         return;
-    p->met = true;
     if (!p->told)
-        p->told = p->twin.boot; /* the hello came before there was a layout */
+        p->told = p->twin.boot; /* the hello came before there was a layout, */
+    if (!p->met && p->told)
+        coord_link(&n->coord, from, p->told); /* and so did the stream */
+    p->met = true;
     if (m->kind == MSG_PROBE_ACK)
         twin_answered(&p->twin, m->probe_ack.seq);
     else if (m->kind == MSG_PUT_ACK)
@@ -114,6 +116,7 @@ void node_on_message(struct node *n, const struct event *ev, struct out *out)
         node_heard(n, from, epoch, out);
     meet(n, from, m);
     if (m->kind == MSG_PUT_ACK && TOKEN_OWNER(m->put_ack.op) == TOKEN_HINT) {
+        coord_hint_answered(&n->coord, from);
         hint_answer(&n->hint, TOKEN_NUMBER(m->put_ack.op), from, (int)m->put_ack.error, out);
         return;
     }
@@ -185,6 +188,8 @@ static void own_stored(struct node *n, uint64_t number, int error)
         reach_stored(&n->reach, error);
     if (number == TOKEN_CLOCK && !error)
         coord_ceiling(&n->coord, n->clock_asked_ms);
+    if (number == TOKEN_CLOCK && error)
+        coord_ceiling_failed(&n->coord, error);
     if (number == TOKEN_CLOCK)
         n->clock_asked_ms = 0;
     n->members_dirty |= error && error != ERR_SUPERSEDED;
@@ -198,7 +203,10 @@ void node_on_stored(struct node *n, const struct event *ev, struct out *out)
     uint64_t number = TOKEN_NUMBER(ev->stored.token);
     int error = ev->stored.error;
     bool refused = error == ERR_SUPERSEDED || error == ERR_TOO_OLD || error == ERR_LACKS_VALUE ||
-                   error == ERR_BUSY;                         /* no fault of the disk */
+                   error == ERR_BUSY; /* no fault of the disk */
+    n->put_failed = error == ERR_IO ? ERR_IO : 0;
+    if (n->put_failed)
+        n->members_dirty = true; /* they are written once a second then, which finds out when the disk is well again */
     if (error && !refused && power_of_two(++n->store_errors)) /* a full disk says so to every put */
         out_trace(out, TRACE_STORE_ERROR, 0, (uint64_t)error, 0, slice_str(error_sentence(error)));
     switch (TOKEN_OWNER(ev->stored.token)) {

@@ -38,6 +38,9 @@ void node_on_link_up(struct node *n, const struct event *ev, struct out *out);
 void node_on_link_down(struct node *n, const struct event *ev, struct out *out);
 void node_on_stranger(struct node *n, const struct event *ev);
 
+/* Tries the streams that broke or were refused, to members that may live. */
+void node_redial(struct node *n, struct out *out);
+
 /* Whether another live member than `id` has the name. */
 bool node_name_taken(const struct node *n, struct slice name, uint64_t id);
 
@@ -61,6 +64,11 @@ void node_tell_time(struct node *n, struct out *out);
 
 /* The end of a step. */
 void node_carry(struct node *n, struct out *out);
+
+/* ---- node_report.c: what a node says about itself ---- */
+
+/* What packets tell of it: enum packet_ill, or'ed. */
+uint8_t node_ills(const struct node *n);
 
 /* ---- node_events.c: what comes in ---- */
 

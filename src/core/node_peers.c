@@ -172,6 +172,7 @@ void node_on_packet(struct node *n, const struct event *ev, struct out *out)
     if (p) {
         p->recovering = h.recovering;
         coord_recovering(&n->coord, h.from, h.recovering > 0);
+        p->ills = h.ills;
     }
     if (p && p->told == h.boot)
         reach_overheard(&n->reach, h.from, h.boot, h.position);
@@ -258,6 +259,8 @@ void node_on_link_down(struct node *n, const struct event *ev, struct out *out)
     struct node_peer *p = node_peer_find(n, ev->link.peer);
     if (p) {
         p->greeted = false;
+        p->redial_ms = n->now_ms + PEER_HOLD_MS;
+        n->redial_ms = p->redial_ms < n->redial_ms ? p->redial_ms : n->redial_ms;
         twin_gone(&p->twin);
     }
     if (ev->link.error == ERR_TWIN) {
@@ -270,6 +273,25 @@ void node_on_link_down(struct node *n, const struct event *ev, struct out *out)
     }
     if (n->seed_n && !chain_layout(&n->chain) && n->seed_at_ms == UINT64_MAX)
         n->seed_at_ms = n->now_ms + SEED_RETRY_MS; /* whom we had asked to let us in may be gone */
+}
+
+/* Nobody may need a stream for long, and until it is tried nobody knows whether the member can be reached. */
+void node_redial(struct node *n, struct out *out)
+{
+    struct swim_view v;
+    unsigned greetings = 0;
+    if (n->now_ms < n->redial_ms)
+        return;
+    n->redial_ms = UINT64_MAX;
+    for (unsigned m = 0; m < n->peer_n; m++) {
+        struct node_peer *p = &n->peer[m];
+        if (p->redial_ms <= n->now_ms && greetings < NODE_CHANGES) {
+            p->redial_ms = UINT64_MAX;
+            if (coord_cut(&n->coord, p->id) && swim_find(&n->swim, p->id, &v) && v.state <= MEMBER_SUSPECT && ++greetings)
+                greet(p, v.addr, out);
+        }
+        n->redial_ms = p->redial_ms < n->redial_ms ? p->redial_ms : n->redial_ms;
+    }
 }
 
 /* Whether another live member than `id` has the name. */

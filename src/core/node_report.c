@@ -193,67 +193,61 @@ static uint16_t others_met(const struct node *n)
     return (uint16_t)met;
 }
 
-/* Fills what the layout and the members' states say; alive[] is parallel to layout->member. */
-static void status_vnodes(const struct layout *l, const uint8_t *alive, struct status_info *s)
+/* Why the own store takes no writes: as it says itself, or as its last answer said. */
+static int store_ails(const struct node *n)
 {
-    unsigned fewest = l->n;
-    for (size_t v = 0; v < l->vnodes; v++) {
-        unsigned live = 0;
-        for (unsigned i = 0; i < l->n; i++)
-            live += alive[l->owner[v * l->n + i]];
-        s->degraded += live < l->n;
-        s->unavailable += live < l->w;
-        if (live < fewest)
-            fewest = live;
-    }
-    s->may_die = fewest > l->w ? (uint8_t)(fewest - l->w) : 0;
+    return n->store_refuses ? n->store_refuses : n->put_failed;
+}
+
+uint8_t node_ills(const struct node *n)
+{
+    int error = store_ails(n);
+    uint8_t ills = error == ERR_NO_SPACE ? ILL_FULL : error ? ILL_FAILS : 0;
+    return hint_owed(&n->hint) ? ills | ILL_OWES : ills;
+}
+
+/* All that this node knows of a member of the layout. */
+static void gather_facts(const struct node *n, uint64_t id, struct verdict_member *m)
+{
+    struct swim_view v;
+    struct member_info info;
+    const struct node_peer *p = node_peer_find(n, id);
+    *m = (struct verdict_member){.self = id == n->self, .facts = FACT_DOWN};
+    if (!swim_find(&n->swim, id, &v))
+        return;
+    node_describe(n, &v, &info);
+    uint8_t ills = m->self ? node_ills(n) : p ? p->ills : 0;
+    m->name = v.name;
+    m->recovering = (uint16_t)info.recovering;
+    m->facts = (uint8_t)((v.state != MEMBER_ALIVE ? FACT_DOWN : 0) | (coord_cut(&n->coord, id) ? FACT_CUT : 0) |
+                         (ills & ILL_FAILS ? FACT_FAILS : 0) | (ills & ILL_FULL ? FACT_FULL : 0) |
+                         (coord_mute(&n->coord, id) ? FACT_MUTE : 0) | (info.recovering ? FACT_RECOVERS : 0) |
+                         (ills & ILL_OWES ? FACT_OWES : 0) | (info.adopted ? 0 : FACT_BEHIND));
 }
 
 void node_status(const struct node *n, struct status_info *s)
 {
+    struct verdict_member member[LAYOUT_MEMBERS_MAX];
     const struct layout *l = chain_layout(&n->chain);
     *s = (struct status_info){
-        .verdict = VERDICT_LOADING,
         .forming = chain_forming(&n->chain),
         .cluster = n->cluster,
         .node = n->self,
         .met = others_met(n),
         .claimed_by = n->claim.cluster,
         .claimed_for = n->claim.member,
+        .refuses = store_ails(n),
+        .errors = n->store_errors,
         .recovering = n->repair.recovering_n,
         .in_flight = coord_in_flight(&n->coord),
         .hints = hint_waiting(&n->hint),
+        .owed = hint_owed(&n->hint),
         .tombstones = n->erase.dead,
         .erased = n->erase.erased,
     };
-    if (!l)
-        return;
-    uint8_t alive[LAYOUT_MEMBERS_MAX] = {0};
-    bool all_adopted = true;
-    for (unsigned m = 0; m < l->member_n; m++) {
-        struct swim_view v;
-        if (!swim_find(&n->swim, l->member[m].id, &v))
-            continue;
-        struct member_info info;
-        node_describe(n, &v, &info);
-        alive[m] = v.state == MEMBER_ALIVE;
-        all_adopted &= info.adopted;
-        s->recoverers = (uint16_t)(s->recoverers + (alive[m] && info.recovering > 0));
-        s->alive = (uint16_t)(s->alive + alive[m]);
-    }
-    s->n_wanted = l->n_wanted;
-    s->n = l->n;
-    s->w = l->w;
-    s->r = l->r;
-    s->members = l->member_n;
-    s->vnodes = l->vnodes;
-    s->epoch = l->epoch;
-    status_vnodes(l, alive, s);
-    s->may_die = s->may_die > s->recoverers ? (uint8_t)(s->may_die - s->recoverers) : 0; /* who recovers cannot be read */
-    if (!node_serves(n))
-        return;
-    bool healthy = s->alive == s->members && l->n == l->n_wanted && all_adopted && !s->forming && s->recoverers == 0;
-    s->verdict = healthy ? VERDICT_HEALTHY : VERDICT_DEGRADED;
+    for (unsigned m = 0; l && m < l->member_n; m++)
+        gather_facts(n, l->member[m].id, &member[m]);
+    verdict_judge(l, member, node_serves(n), s);
 }
 
 /* ---- Invariants ---- */

@@ -86,10 +86,11 @@ void swim_set_clocks(struct swim *s, uint64_t now_ms, uint64_t wall_ms)
     s->header.wall_ms = wall_ms;
 }
 
-void swim_set_log(struct swim *s, uint64_t position, uint16_t recovering)
+void swim_set_store(struct swim *s, uint64_t position, uint16_t recovering, uint8_t ills)
 {
     s->header.position = position;
     s->header.recovering = recovering;
+    s->header.ills = ills;
 }
 
 /* ---- The turn ---- */

@@ -60,8 +60,9 @@ void swim_set_header(struct swim *s, const struct packet_header *h);
 /* The clocks that packets carry: told by the node in each step. */
 void swim_set_clocks(struct swim *s, uint64_t now_ms, uint64_t wall_ms);
 
-/* How far the own log reaches, and in how many vnodes this node is recovering, for the headers. */
-void swim_set_log(struct swim *s, uint64_t position, uint16_t recovering);
+/* How far the own log reaches, in how many vnodes this node is recovering, and what it suffers from (enum packet_ill), for the
+ * headers. */
+void swim_set_store(struct swim *s, uint64_t position, uint16_t recovering, uint8_t ills);
 
 /* The first thing: asks that incarnation + 1 be stored (out_state, name "incarnation", 8 bytes little-endian). */
 void swim_start(struct swim *s, struct out *out);

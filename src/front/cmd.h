@@ -61,7 +61,6 @@ RUN(cmd_ttl)
 RUN(cmd_hints)
 RUN(cmd_members)
 RUN(cmd_ring)
-RUN(cmd_status)
 RUN(cmd_subscribe)
 RUN(cmd_unsubscribe)
 RUN(cmd_where)
@@ -69,6 +68,8 @@ RUN(cmd_where)
 RUN(cmd_backup)
 /* cmd_repair.c */
 RUN(cmd_repair)
+/* cmd_status.c */
+RUN(cmd_status)
 #undef RUN
 
 /* Helpers that several of them need. */

@@ -39,6 +39,17 @@ struct command {
 extern const struct command command_table[];
 extern const unsigned command_n;
 
+/* What a row of a command's reply means: for its help. In the order of the reply. */
+struct command_row {
+    const char *command;
+    const char *group; /* the map that the row stands in: "cluster"; "": the reply itself */
+    const char *name;
+    const char *legend; /* a phrase, with the unit */
+};
+
+extern const struct command_row command_rows[]; /* rows.c */
+extern const unsigned command_row_n;
+
 /* Look-up, any case; NULL when there is none. `sub` may be empty; a parent without such a subcommand gives the parent. */
 const struct command *command_find(struct slice name, struct slice sub);
 

@@ -2,6 +2,8 @@
 
 #include "base/error.h"
 
+enum { TALLY = 256 }; /* bytes of the words about the owners: five phrases of 30 */
+
 static bool is_write(enum op_kind kind)
 {
     return kind == OP_PUT || kind == OP_DEL || kind == OP_EXPIRE || kind == OP_FLUSH;
@@ -15,25 +17,60 @@ static const char *refused_text(enum op_kind kind, bool one_of_many)
     return one_of_many ? "this key was not changed, the command's other keys may be" : "nothing was stored";
 }
 
+/* Appends what became of some of the owners. */
+static void tally_row(struct buf *out, unsigned n, const char *one, const char *many)
+{
+    if (n == 1)
+        (void)buf_printf(out, "%s%s", out->n ? ", " : " (", one);
+    else if (n > 1)
+        (void)buf_printf(out, "%s%u %s", out->n ? ", " : " (", n, many);
+}
+
+/* What became of those that did not do as asked: " (1 does not answer, 1 cannot use its disk)", or nothing. */
+static const char *tally_text(char text[TALLY], const struct owner_tally *t)
+{
+    struct buf out = {.p = (uint8_t *)text, .cap = TALLY - 1, .max = TALLY - 1};
+    unsigned said = (unsigned)t->answered + t->full + t->failed + t->recovering + t->refused + t->away;
+    tally_row(&out, t->away, "1 cannot be reached", "cannot be reached");
+    tally_row(&out, t->failed, "1 cannot use its disk", "cannot use their disks");
+    tally_row(&out, t->full, "1 has a full disk", "have full disks");
+    tally_row(&out, t->recovering, "1 is recovering", "are recovering");
+    tally_row(&out, t->refused, "1 refused", "refused");
+    tally_row(&out, t->n > said ? t->n - said : 0, "1 did not answer", "did not answer");
+    if (out.n)
+        (void)buf_printf(&out, ")");
+    text[out.n] = 0;
+    return text;
+}
+
 static void no_quorum(struct reply *r, const struct result *result, const char *refused)
 {
-    reply_error(r, "NOQUORUM %u of %u needed owners are reachable; %s; try again when more members are up (see STATUS)",
-                result->answered, result->needed, refused);
+    char owners[TALLY];
+    const struct owner_tally *t = &result->tally;
+    unsigned reachable = t->n ? (unsigned)t->n - t->away : result->answered;
+    if (t->n && reachable >= result->needed)
+        reply_error(r, "NOQUORUM %u of %u needed owners answered%s; %s; try again (see STATUS)", t->answered, result->needed,
+                    tally_text(owners, t), refused);
+    else
+        reply_error(r, "NOQUORUM %u of %u needed owners are reachable; %s; try again when more members are up (see STATUS)",
+                    reachable, result->needed, refused);
 }
 
 static void unknown_outcome(struct reply *r, const struct result *result)
 {
+    char owners[TALLY];
+    tally_text(owners, &result->tally);
     if (is_write(result->kind) && result->cause == ERR_NO_SPACE)
         reply_error(r, "UNKNOWN too few owners have room on their disk; one of them may have stored the write all the same; "
                        "free some, then write it again");
     else if (is_write(result->kind))
         reply_error(r,
-                    "UNKNOWN %u of %u needed owners answered in time; the write may or may not have been stored; "
+                    "UNKNOWN %u of %u needed owners answered in time%s; the write may or may not have been stored; "
                     "read it back or write it again",
-                    result->answered, result->needed);
+                    result->answered, result->needed, owners);
     else
-        reply_error(r, "UNKNOWN %u of %u needed owners answered in time; nothing was read and nothing changed; ask again",
-                    result->answered, result->needed);
+        reply_error(r, "UNKNOWN %u of %u needed owners answered in time%s; nothing was read and nothing changed; ask again",
+                    result->answered, result->needed, owners);
 }
 
 static void no_backup(struct reply *r, const struct result *result)
@@ -55,12 +92,32 @@ void failure_loading(struct reply *r, bool claimed)
         reply_error(r, "LOADING covey is still looking for its peers, try again (STATUS and MEMBERS say more)");
 }
 
+/* A write is stamped by the coordinator, whose clock must be on its disk first. */
+static void unstamped(struct reply *r, const struct result *result, const char *refused)
+{
+    if (result->error == ERR_NO_SPACE)
+        reply_error(r,
+                    "NOSPACE the disk of this node is full to the last byte, so it stamps no writes; %s; free some, or write "
+                    "through another node",
+                    refused);
+    else
+        reply_error(r,
+                    "IOERR the disk of this node fails, so it stamps no writes; %s; look at its log, and write through "
+                    "another node",
+                    refused);
+}
+
 void failure_of_result(struct reply *r, const struct result *result, bool one_of_many)
 {
     const char *refused = refused_text(result->kind, one_of_many);
+    char owners[TALLY];
 
     if (result->kind == OP_BACKUP && result->error != ERR_LOADING) {
         no_backup(r, result);
+        return;
+    }
+    if (result->unstamped && (result->error == ERR_IO || result->error == ERR_NO_SPACE)) {
+        unstamped(r, result, refused);
         return;
     }
     switch (result->error) {
@@ -89,7 +146,8 @@ void failure_of_result(struct reply *r, const struct result *result, bool one_of
                     CLOCK_SKEW_MAX_MS, refused);
         return;
     case ERR_IO:
-        reply_error(r, "IOERR too few owners could use their disk; %s; look at the owners' logs (WHERE names them)",
+        reply_error(r, "IOERR too few owners could use their disk%s; %s; look at the owners' logs (WHERE names them)",
+                    tally_text(owners, &result->tally),
                     is_write(result->kind) ? "the write may or may not have been stored" : refused);
         return;
     case ERR_NO_SPACE:

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/words.h"
 #include "rt/backup.h"
+#include "rt/figures.h"
 #include "rt/world.h"
 
 void world_log(struct world *w, enum trace_level level, const char *event, const char *addr, const char *why)
@@ -110,7 +111,10 @@ static void carry_out(struct world *w, const struct action *a)
         store_held(w->store, a->held.token, a->held.entries);
         break;
     case ACT_REPLY:
-        clients_reply(&w->clients, &a->reply);
+        if (a->reply.kind == OP_STATUS)
+            figures_reply(w, &a->reply);
+        else
+            clients_reply(&w->clients, &a->reply);
         break;
     case ACT_MEMBER:
         clients_member(&w->clients, &a->member);
@@ -132,6 +136,7 @@ static void step_once(struct world *w, struct event *ev)
     ev->now_ms = w->now_ms;
     ev->wall_ms = w->wall_ms;
     ev->position = store_position(w->store);
+    ev->refuses = store_refuses(w->store);
     out_clear(&w->out);
     node_step(&w->node, ev, &w->out);
     for (unsigned i = 0; i < w->out.n; i++)

@@ -62,6 +62,12 @@ bool log_state_lost(const struct store *s, struct slice name)
     return false;
 }
 
+static int log_refuses(const struct store *s)
+{
+    const struct log *l = (const struct log *)s;
+    return l->failed ? l->failed : reserve_held(&l->reserve) ? 0 : ERR_NO_SPACE;
+}
+
 /* ---- Results ---- */
 
 static bool log_reap(struct store *s, struct store_result *out)
@@ -82,6 +88,7 @@ const struct store_vtable log_vtable = {
     .reap = log_reap,
     .set_vnodes = log_set_vnodes,
     .position = log_position,
+    .refuses = log_refuses,
     .damaged = log_damaged,
     .doubt = log_doubt,
     .healed = log_healed,

@@ -455,6 +455,11 @@ static int replay(struct mem *m)
     return remember(m, &damage);
 }
 
+static int mem_refuses(const struct store *s)
+{
+    return ((const struct mem *)s)->disk->faults.full ? ERR_NO_SPACE : 0;
+}
+
 struct store *mem_open(const struct mem_options *options)
 {
     static const struct store_vtable vtable = {
@@ -463,6 +468,7 @@ struct store *mem_open(const struct mem_options *options)
         .reap = mem_reap,
         .set_vnodes = mem_set_vnodes,
         .position = mem_position,
+        .refuses = mem_refuses,
         .damaged = mem_damaged,
         .doubt = mem_doubt,
         .healed = mem_healed,

@@ -84,6 +84,7 @@ struct store_vtable {
     bool (*reap)(struct store *s, struct store_result *out);
     void (*set_vnodes)(struct store *s, uint16_t vnodes);
     uint64_t (*position)(const struct store *s);
+    int (*refuses)(const struct store *s);
     bool (*damaged)(const struct store *s, uint32_t vnode);
     void (*doubt)(struct store *s, struct slice slots);
     void (*healed)(struct store *s, struct slice slots);
@@ -178,6 +179,12 @@ bool store_trees_hold(const struct store *s);
 static inline uint64_t store_position(const struct store *s)
 {
     return s->vtable->position(s);
+}
+
+/* Why values are refused here just now: ERR_NO_SPACE (the disk is full), ERR_IO (it fails); 0: they are not. */
+static inline int store_refuses(const struct store *s)
+{
+    return s->vtable->refuses(s);
 }
 
 /* ---- Doubt: records that may have been lost ----

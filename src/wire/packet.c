@@ -29,6 +29,7 @@ void packet_begin(struct packet *p, const struct packet_header *h)
     at = put_u64(at, h->mono_ms);
     at = put_u64(at, h->position);
     at = put_u16(at, h->recovering);
+    at = put_u8(at, h->ills);
     CHECK(at == p->bytes + PACKET_HEADER);
     p->n = PACKET_HEADER;
 }
@@ -70,6 +71,7 @@ int packet_open(struct slice datagram, struct packet_header *h, struct slice *re
     h->mono_ms = get_u64(p + 68);
     h->position = get_u64(p + 76);
     h->recovering = get_u16(p + 84);
+    h->ills = p[86];
     *rest = slice_of(p + PACKET_HEADER, datagram.n - PACKET_HEADER);
     return 0;
 }

@@ -1,8 +1,8 @@
 /* packet.h: one gossip datagram: a header and a run of messages, PACKET_MAX bytes at most.
  *
- * Header, 86 bytes little-endian: "CVY" | u8 format (3) | u64 checksum | cluster id 16 | u64 sender |
+ * Header, 87 bytes little-endian: "CVY" | u8 format (3) | u64 checksum | cluster id 16 | u64 sender |
  * u64 sender's boot nonce | u64 layout epoch | u64 layout hash | u64 sender's wall clock | u64 its monotonic clock |
- * u64 sender's log position | u16 vnodes in which it is recovering.
+ * u64 sender's log position | u16 vnodes in which it is recovering | u8 what it suffers from.
  *
  * The checksum is XXH3-64 of all that follows it. UDP's own has 16 bits and may be left out; a flipped bit that passes it would
  * be believed: a member's incarnation twice as high, a death. It keeps out accidents, not attackers: everybody can compute it.
@@ -24,9 +24,17 @@ struct packet_header {
     uint64_t mono_ms;    /* and its monotonic clock then */
     uint64_t position;   /* how far its log reaches (core/reach.h); 0: it does not say */
     uint16_t recovering; /* vnodes in which the sender is */
+    uint8_t ills;        /* what it suffers from: enum packet_ill, or'ed; bits that are not known are ignored */
 };
 
-enum { PACKET_HEADER = 86, PACKET_FORMAT = 3 };
+/* What a node says of itself, so that every member's verdict knows (core/verdict.h). */
+enum packet_ill {
+    ILL_FULL = 1,  /* its disk is full: it takes no values */
+    ILL_FAILS = 2, /* its disk fails: it takes no writes */
+    ILL_OWES = 4,  /* it keeps writes for a member that it holds alive */
+};
+
+enum { PACKET_HEADER = 87, PACKET_FORMAT = 3 };
 
 /* A packet being written or read. */
 struct packet {

@@ -20,8 +20,8 @@ static void test_no_quorum_and_recovery(void **state)
     e2e_await_member(c, 0, "c", "dead");
     e2e_expect(c, 0, "NOQUORUM 1 of 2 needed owners are reachable; nothing was stored*", "SET", "key:0", "lost");
     e2e_expect(c, 0, "NOQUORUM 1 of 2 needed owners are reachable; nothing was read*", "GET", "key:0");
-    assert_int_equal(e2e_shell(c, "$COVEY status -p %u", e2e_port(c, 0)), 1);
-    e2e_match(c, __FILE__, __LINE__, "degraded: 1024 of 1024 vnodes have fewer than 2 live owners*", c->text);
+    assert_int_equal(e2e_shell(c, "$COVEY status -p %u", e2e_port(c, 0)), 2);
+    e2e_match(c, __FILE__, __LINE__, "unavailable: keys of 1024 of 1024 vnodes can be neither read nor written now; *", c->text);
     e2e_restart(c, 1);
     e2e_await(c, 0, "OK", "SET", "probe", "x");
     assert_int_equal(e2e_missing(c, 0, 0, KEYS, 0), 0);

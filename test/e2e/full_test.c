@@ -16,6 +16,7 @@ enum {
     NODES = 3,
     DISK_MIB = 160, /* the reserve of 48, a whole segment of 64, and part of another */
     VALUE = 1024 * 1024,
+    RESERVE_MIB = 48,
     SMALL_MIB = 90, /* the reserve, and part of a segment */
     VALUES_MAX = 2 * DISK_MIB,
     AGAIN = 20, /* values stored once there is room again */
@@ -164,6 +165,14 @@ static void shrink_disks(struct cluster *c)
     }
 }
 
+/* Until `covey status` of node i exits with that code, and its verdict matches. */
+static void await_verdict(struct cluster *c, unsigned i, int code, const char *verdict)
+{
+    uint64_t until_ms = e2e_now_ms() + E2E_WAIT_MS;
+    while (e2e_shell(c, "$COVEY status -p %u", e2e_port(c, i)) != code || !e2e_matches(verdict, c->text))
+        e2e_poll(c, __FILE__, __LINE__, until_ms, verdict);
+}
+
 /* ---- The stories ---- */
 
 static void skip_without_mounts(void)
@@ -208,6 +217,36 @@ static void test_disks_fill_up_and_recover(void **state)
     expect_after(c, deleted, n);
 }
 
+/* Only b's disk is full. Every node says so, and every key is written all the same; not any more when c is dead too, and a write
+ * says why. When there is room again nobody has to do anything. */
+static void test_one_full_disk(void **state)
+{
+    char path[PATH_MAX + 8], size[32];
+    struct cluster *c = *state;
+    skip_without_mounts();
+    e2e_start_all(c, NODES);
+    snprintf(path, sizeof path, "%s/b", c->nest.dir);
+    snprintf(size, sizeof size, "size=%dm", SMALL_MIB);
+    e2e_check(c, mount(NULL, path, NULL, MS_REMOUNT | MS_NOSUID | MS_NODEV, size) == 0);
+    for (unsigned j = 0; j < SMALL_MIB - RESERVE_MIB; j++)
+        assert_string_equal(put(c, 0, j), "OK");
+    for (unsigned i = 0; i < NODES; i++)
+        await_verdict(c, i, 1,
+                      i == 1 ? "degraded: every key can be read and written, no more node may die; the disk of this node is full*"
+                             : "degraded: every key can be read and written, no more node may die; the disk of b is full*");
+    e2e_expect(c, 1, "OK", "SET", "small", "x");
+    e2e_kill(c, 2);
+    await_verdict(c, 0, 2, "unavailable: keys of 1024 of 1024 vnodes cannot be written now; *");
+    e2e_expect(c, 0, NO_ROOM, "SET", "small", "y");
+    expect_large(c, 0, 0);
+    snprintf(size, sizeof size, "size=%dm", DISK_MIB);
+    e2e_check(c, mount(NULL, path, NULL, MS_REMOUNT | MS_NOSUID | MS_NODEV, size) == 0);
+    await_verdict(c, 0, 1, "degraded: every key can be read and written, no more node may die; *");
+    e2e_expect(c, 0, "OK", "SET", "small", "z");
+    e2e_restart(c, 2);
+    e2e_await_whole(c, NODES);
+}
+
 /* The same when all that there is stands in the segment in use. */
 static void test_a_small_disk(void **state)
 {
@@ -231,6 +270,7 @@ int main(void)
     mounts_allowed = own_mounts();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_disks_fill_up_and_recover, full_setup, full_teardown),
+        cmocka_unit_test_setup_teardown(test_one_full_disk, full_setup, full_teardown),
         cmocka_unit_test_setup_teardown(test_a_small_disk, full_setup, full_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

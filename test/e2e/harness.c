@@ -247,6 +247,8 @@ int64_t e2e_status(struct cluster *c, unsigned i, const char *field)
     if (c->client[i].fd < 0)
         return -1;
     uint32_t at = client_field(&c->client[i], 0, field);
+    at = at ? at : client_row(&c->client[i], "cluster", field);
+    at = at ? at : client_row(&c->client[i], "node", field);
     return at != 0 ? c->client[i].reply.v[at].integer : -1;
 }
 

@@ -77,7 +77,7 @@ const char *e2e_ask(struct cluster *c, unsigned i, ...);
 #define e2e_expect(c, i, pattern, ...) e2e_match(c, __FILE__, __LINE__, pattern, e2e_ask(c, i, __VA_ARGS__, NULL))
 void e2e_match(struct cluster *c, const char *file, int line, const char *pattern, const char *text);
 
-/* An integer field of STATUS, -1 when there is none. */
+/* An integer field of STATUS, in whichever group it stands; -1 when there is none. */
 int64_t e2e_status(struct cluster *c, unsigned i, const char *field);
 
 /* ---- Waits ---- */

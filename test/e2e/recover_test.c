@@ -97,7 +97,7 @@ static void test_an_old_copy_is_noticed_and_heals(void **state)
     assert_int_equal(e2e_shell(c, "$COVEY where key:7 -p %u | grep -q recovering", e2e_port(c, 0)), 0);
     for (unsigned i = 0; i < 3; i += 2) {
         assert_int_equal(e2e_shell(c, "$COVEY members --json -p %u | grep -q '\"recovering\": *1024'", e2e_port(c, i)), 0);
-        assert_int_equal(e2e_shell(c, "$COVEY status -p %u", e2e_port(c, i)), 1);
+        assert_int_equal(e2e_shell(c, "$COVEY status -p %u", e2e_port(c, i)), 2); /* c may not be read, b is away */
     }
     e2e_restart(c, 1);
     e2e_await_log(c, 2, "event=node.recovered ");

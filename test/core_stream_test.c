@@ -1,0 +1,163 @@
+/* What the coordinator knows of owners before it asks: streams that are refused, owners that leave writes unanswered, a disk that
+ * does not keep the clock. */
+#include "core_coord_play.h"
+
+static void cut(struct fixture *f, uint64_t id)
+{
+    begin(f, 1);
+    coord_link(&f->coord, id, 0);
+    coord_tick(&f->coord, &f->out);
+    coord_check(&f->coord);
+}
+
+/* Its stream breaks, and the next cannot be opened. */
+static void refuse(struct fixture *f, uint64_t id)
+{
+    cut(f, id);
+    cut(f, id);
+}
+
+/* Whoever refuses a stream is not asked again until one is up: not for PEER_HOLD_MS, not later. */
+static void test_refused_is_out_of_reach_until_a_stream_is_up(void **state)
+{
+    struct fixture *f = *state;
+    assert_false(coord_cut(&f->coord, B));
+    cut(f, B); /* broken */
+    assert_true(coord_cut(&f->coord, B) && !coord_refused(&f->coord, B));
+    assert_false(coord_reachable(&f->coord, B));
+    begin(f, PEER_HOLD_MS);
+    assert_true(coord_reachable(&f->coord, B)); /* another is worth a try */
+    cut(f, B);                                  /* which failed */
+    assert_true(coord_cut(&f->coord, B) && coord_refused(&f->coord, B));
+    begin(f, 60000);
+    assert_false(coord_reachable(&f->coord, B));
+    coord_link(&f->coord, B, BOOT);
+    assert_true(coord_reachable(&f->coord, B) && !coord_cut(&f->coord, B));
+}
+
+/* A member that comes back to life, or has moved, may be tried. */
+static void test_news_of_a_member_end_a_refusal(void **state)
+{
+    struct fixture *f = *state;
+    struct addr old = {.family = 4, .port = 7000 + B}, moved = {.family = 4, .port = 9};
+    refuse(f, B);
+    coord_peer(&f->coord, B, old, MEMBER_SUSPECT);
+    coord_peer(&f->coord, B, old, MEMBER_ALIVE);
+    assert_true(coord_refused(&f->coord, B)); /* it gossips, and refuses streams */
+    coord_peer(&f->coord, B, old, MEMBER_DEAD);
+    coord_peer(&f->coord, B, old, MEMBER_ALIVE);
+    assert_false(coord_cut(&f->coord, B));
+    refuse(f, B);
+    coord_peer(&f->coord, B, moved, MEMBER_ALIVE);
+    assert_false(coord_cut(&f->coord, B));
+}
+
+/* Long before any failure detector is sure. */
+static void test_too_few_reachable_is_said_at_once(void **state)
+{
+    struct fixture *f = *state;
+    refuse(f, B);
+    refuse(f, C);
+    begin(f, 500);
+    ask(f, OP_PUT, "k", "v");
+    assert_int_equal(replied(f)->error, ERR_NO_QUORUM);
+    assert_int_equal(replied(f)->answered, 1);
+    assert_null(acted(f, ACT_STORE_PUT));
+    ask(f, OP_GET, "k", "");
+    assert_int_equal(replied(f)->error, ERR_NO_QUORUM);
+    assert_int_equal(replied(f)->tally.away, 2);
+}
+
+/* A read under way ends when the owners that it waits for turn out to be away; one that broke may come back. */
+static void test_a_read_under_way_does_not_wait_for_the_deadline(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, OP_GET, "k", "");
+    cut(f, B);
+    cut(f, C);
+    assert_null(replied(f));
+    begin(f, PEER_HOLD_MS);
+    coord_link(&f->coord, B, 0);
+    coord_link(&f->coord, C, 0);
+    coord_tick(&f->coord, &f->out);
+    assert_non_null(replied(f));
+    assert_int_equal(replied(f)->error, ERR_NO_QUORUM);
+}
+
+/* A write that C leaves unanswered until the deadline: C is mute until it answers one. */
+static void test_who_leaves_a_write_unanswered_is_mute(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, OP_PUT, "k", "v");
+    uint64_t op = sent(f, B, MSG_PUT)->put.op;
+    struct version v = sent(f, B, MSG_PUT)->put.record.version;
+    answer_put(f, B, op, 0, v);
+    own_put(f, op, 0, v);
+    assert_int_equal(replied(f)->error, 0);
+    assert_false(coord_mute(&f->coord, C));
+    begin(f, 2000);
+    coord_tick(&f->coord, &f->out);
+    assert_non_null(acted(f, ACT_HINT_PUT));
+    assert_true(coord_mute(&f->coord, C));
+    assert_false(coord_mute(&f->coord, B) || coord_mute(&f->coord, A));
+    coord_hint_answered(&f->coord, B);
+    assert_true(coord_mute(&f->coord, C));
+    coord_hint_answered(&f->coord, C);
+    assert_false(coord_mute(&f->coord, C));
+}
+
+/* The own disk does not take the clock's ceiling: nothing was sent, and the answer says why, at once. */
+static void test_a_disk_that_keeps_no_clock(void **state)
+{
+    struct fixture *f = *state;
+    coord_ceiling_recall(&f->coord, 0);
+    ask(f, OP_PUT, "k", "v");
+    assert_true(coord_ceiling_wanted(&f->coord) > 0);
+    assert_int_equal(f->out.n, 0);
+    begin(f, 1);
+    coord_ceiling_failed(&f->coord, ERR_IO);
+    coord_tick(&f->coord, &f->out);
+    assert_int_equal(f->out.n, 1);
+    assert_int_equal(replied(f)->error, ERR_IO);
+    assert_true(replied(f)->unstamped);
+    assert_int_equal(coord_in_flight(&f->coord), 0);
+    coord_ceiling_failed(&f->coord, ERR_IO); /* a second attempt, that nobody waits for any more */
+    ask(f, OP_PUT, "k", "v");                /* the next one tries again */
+    assert_int_equal(f->out.n, 0);
+    assert_true(coord_ceiling_wanted(&f->coord) > 0);
+}
+
+/* What became of each owner is told, where the answer is an error. */
+static void test_the_error_says_what_became_of_the_owners(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, OP_PUT, "k", "v");
+    coord_peer(&f->coord, C, (struct addr){.family = 4, .port = 7000 + C}, MEMBER_DEAD);
+    uint64_t op = sent(f, B, MSG_PUT)->put.op;
+    struct version v = sent(f, B, MSG_PUT)->put.record.version;
+    own_put(f, op, ERR_IO, (struct version){0});
+    answer_put(f, B, op, 0, v);
+    begin(f, 2000);
+    coord_tick(&f->coord, &f->out);
+    const struct result *r = replied(f);
+    assert_int_equal(r->error, ERR_UNKNOWN_OUTCOME);
+    assert_int_equal(r->tally.n, 3);
+    assert_int_equal(r->tally.answered, 1);
+    assert_int_equal(r->tally.failed, 1);
+    assert_int_equal(r->tally.away, 1);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(test_refused_is_out_of_reach_until_a_stream_is_up),
+        TEST(test_news_of_a_member_end_a_refusal),
+        TEST(test_too_few_reachable_is_said_at_once),
+        TEST(test_a_read_under_way_does_not_wait_for_the_deadline),
+        TEST(test_who_leaves_a_write_unanswered_is_mute),
+        TEST(test_a_disk_that_keeps_no_clock),
+        TEST(test_the_error_says_what_became_of_the_owners),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
