@@ -3,11 +3,11 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sysexits.h>
 
 #include "base/error.h"
 #include "base/words.h"
 #include "console/answer.h"
+#include "console/console.h"
 #include "console/screen.h"
 #include "store/check.h"
 
@@ -107,7 +107,7 @@ static int wrong(bool json, const char *what, const char *word)
     if (word)
         snprintf(said, sizeof said, " \"%.200s\"", word);
     answer_error(json, ANSWER_USAGE, "%s%s; usage: covey check DIR [--json]", what, said);
-    return EX_USAGE;
+    return EXIT_USAGE;
 }
 
 int check_main(int argc, char **argv)

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <sysexits.h>
 
 #include "base/words.h"
 #include "check_main.h"
@@ -45,7 +44,7 @@ static int print_usage(FILE *to)
                       "  covey start --name c --port 7420 --seed 127.0.0.1:7400\n");
     fwrite(text.p, 1, text.n, to);
     buf_close(&text);
-    return to == stdout ? 0 : EX_USAGE;
+    return to == stdout ? 0 : EXIT_USAGE;
 }
 
 /* ---- Words that are not in the command table ---- */
@@ -69,7 +68,7 @@ static int run_version(int argc, char **argv)
 {
     bool json = answer_wants_json(argc, argv);
     if (argc - json > 1 && strcmp(argv[1], "--help") != 0)
-        return answer_error(json, ANSWER_USAGE, "usage: covey version"), EX_USAGE;
+        return answer_error(json, ANSWER_USAGE, "usage: covey version"), EXIT_USAGE;
     print_version(json);
     return 0;
 }
@@ -97,7 +96,7 @@ static int unknown(const char *word, bool json)
                      near);
     else
         answer_error(json, ANSWER_USAGE, "\"%.60s\" is no command; `covey help` lists all", word);
-    return EX_USAGE;
+    return EXIT_USAGE;
 }
 
 /* argv[0] is the word. Upper and lower case alike, as in the console. */
@@ -115,7 +114,7 @@ static int run_help(int argc, char **argv)
     static char flag[] = "--help";
     char *asked[] = {argc > 1 ? argv[1] : NULL, argc > 2 ? argv[2] : flag, argc > 2 ? flag : NULL, NULL};
     if (argc > 3)
-        return fprintf(stderr, "usage: covey help [WORD [SUBCOMMAND]]\n"), EX_USAGE;
+        return fprintf(stderr, "usage: covey help [WORD [SUBCOMMAND]]\n"), EXIT_USAGE;
     if (argc == 2 && strcasecmp(asked[0], "json") == 0)
         return console_main(argc, asked); /* what --json prints is the console's to tell */
     return argc == 1 || asked[0][0] == '-' ? print_usage(stdout) : run_word(argc, asked);

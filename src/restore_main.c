@@ -12,11 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sysexits.h>
 
 #include "base/error.h"
 #include "base/words.h"
 #include "console/answer.h"
+#include "console/console.h"
 #include "console/loader.h"
 #include "console/screen.h"
 #include "store/restore.h"
@@ -58,14 +58,14 @@ struct restore {
 static int complain(const struct restore *r, const char *code, const char *why)
 {
     answer_error(r->json, code, "%s", why);
-    return strcmp(code, ANSWER_USAGE) == 0 ? EX_USAGE : 1;
+    return strcmp(code, ANSWER_USAGE) == 0 ? EXIT_USAGE : 1;
 }
 
 /* Of a word of the command line. */
 static int wrong(const struct restore *r, const char *what, const char *word)
 {
     answer_error(r->json, ANSWER_USAGE, "%s \"%.200s\" (`covey restore --help`)", what, word);
-    return EX_USAGE;
+    return EXIT_USAGE;
 }
 
 /* ---- The command line ---- */
@@ -205,7 +205,7 @@ static int run_into(struct restore *r)
     char host[256];
     uint16_t port;
     if (parse_address(r, host, &port) != 0)
-        return EX_USAGE;
+        return EXIT_USAGE;
     if (loader_open(&r->loader, host, port) != 0)
         return complain(r, ANSWER_UNREACHABLE, r->loader.why);
     if (check_empty(r) != 0 || read_backups(r) != 0)

@@ -2,6 +2,8 @@
  * does not keep the clock. */
 #include "core_coord_play.h"
 
+#include "core/coord_op.h"
+
 static void cut(struct fixture *f, uint64_t id)
 {
     begin(f, 1);
@@ -23,12 +25,12 @@ static void test_refused_is_out_of_reach_until_a_stream_is_up(void **state)
     struct fixture *f = *state;
     assert_false(coord_cut(&f->coord, B));
     cut(f, B); /* broken */
-    assert_true(coord_cut(&f->coord, B) && !coord_refused(&f->coord, B));
+    assert_true(coord_cut(&f->coord, B) && !op_peer(&f->coord, B)->stream == STREAM_REFUSED);
     assert_false(coord_reachable(&f->coord, B));
     begin(f, PEER_HOLD_MS);
     assert_true(coord_reachable(&f->coord, B)); /* another is worth a try */
     cut(f, B);                                  /* which failed */
-    assert_true(coord_cut(&f->coord, B) && coord_refused(&f->coord, B));
+    assert_true(coord_cut(&f->coord, B) && op_peer(&f->coord, B)->stream == STREAM_REFUSED);
     begin(f, 60000);
     assert_false(coord_reachable(&f->coord, B));
     coord_link(&f->coord, B, BOOT);
@@ -43,7 +45,7 @@ static void test_news_of_a_member_end_a_refusal(void **state)
     refuse(f, B);
     coord_peer(&f->coord, B, old, MEMBER_SUSPECT);
     coord_peer(&f->coord, B, old, MEMBER_ALIVE);
-    assert_true(coord_refused(&f->coord, B)); /* it gossips, and refuses streams */
+    assert_true(op_peer(&f->coord, B)->stream == STREAM_REFUSED); /* it gossips, and refuses streams */
     coord_peer(&f->coord, B, old, MEMBER_DEAD);
     coord_peer(&f->coord, B, old, MEMBER_ALIVE);
     assert_false(coord_cut(&f->coord, B));

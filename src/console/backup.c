@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/words.h"
 #include "console/answer.h"
+#include "console/console.h"
 #include "console/screen.h"
 
 #include <limits.h>
@@ -59,20 +60,20 @@ static int report(const struct client *c, struct screen *s, const char *path, bo
         return answer_reply(&c->reply, SLICE("backup"), json, NULL);
     else
         screen_note(s, "%s holds this node's share. Take one of every node, and copy them to other machines.", path);
-    return done ? 0 : 1;
+    return done ? EXIT_OK : EXIT_ERROR;
 }
 
 static int watch(struct client *c, const char *path, bool json)
 {
     struct screen s;
     if (client_ask(c, (const char *const[]){"BACKUP", path, NULL}) != 0)
-        return 2;
+        return EXIT_NOBODY;
     if (c->reply.v[0].type == RESP_ERROR)
         return answer_reply(&c->reply, SLICE("backup"), json, &(struct render){.raw = true});
     screen_open(&s);
     s.quiet = json;
     screen_step(&s, "backup, MiB");
-    return follow(c, &s) ? 2 : report(c, &s, path, json);
+    return follow(c, &s) ? EXIT_NOBODY : report(c, &s, path, json);
 }
 
 int backup_watch(const struct shell_options *o, const char *path)
@@ -83,8 +84,8 @@ int backup_watch(const struct shell_options *o, const char *path)
         strcat(whole, "/");
     strncat(whole, path, PATH_MAX - 1);
     client_init(&c);
-    int code = client_open(&c, o->host, o->port) ? 2 : watch(&c, whole, o->json);
-    if (code == 2)
+    int code = client_open(&c, o->host, o->port) ? EXIT_NOBODY : watch(&c, whole, o->json);
+    if (code == EXIT_NOBODY)
         answer_error(o->json, ANSWER_UNREACHABLE, "%s", c.why);
     client_close(&c);
     return code;

@@ -7,6 +7,7 @@
 #include "console/repair.h"
 #include "console/screen.h"
 #include "console/shell.h"
+#include "console/watch.h"
 #include "front/command.h"
 
 #include <locale.h>
@@ -28,7 +29,7 @@ static void on_signal(int number)
 struct flags {
     struct shell_options shell;
     bool help;
-    bool watch;        /* repair --watch */
+    bool watch;        /* --watch */
     struct slice *arg; /* the words that are no flags */
     uint32_t arg_n;
 };
@@ -44,7 +45,7 @@ static int usage_error(const struct flags *f, const char *what, const char *valu
                  "%s \"%.200s\"; flags are -h HOST or --host HOST, -p PORT or --port PORT, --json, --help; words after -- are "
                  "taken as they are",
                  what, value);
-    return EX_USAGE;
+    return EXIT_USAGE;
 }
 
 static int parse_port(struct flags *f, const char *name, const char *text)
@@ -80,6 +81,12 @@ static const char *value_of(const char *name, const char *letter, int argc, char
     return ++*i < argc ? argv[*i] : "";
 }
 
+/* Whether the command that the words begin with has --watch. */
+static bool has_watch(const struct flags *f)
+{
+    return f->arg_n > 0 && (words_same(f->arg[0], "repair") || words_same(f->arg[0], "status"));
+}
+
 /* A word that begins with two dashes, or one of the two flags of one letter. */
 static int parse_flag(struct flags *f, int argc, char **argv, int *i)
 {
@@ -96,12 +103,12 @@ static int parse_flag(struct flags *f, int argc, char **argv, int *i)
         f->shell.log_fd = atoi(log); /* of `covey start --console`, which starts us */
     else if (strcmp(word, "--json") == 0)
         return 0; /* known before the first word was read */
-    else if (strcmp(word, "--watch") == 0 && f->arg_n > 0 && words_same(f->arg[0], "repair"))
+    else if (strcmp(word, "--watch") == 0 && has_watch(f))
         f->watch = true;
     else if (strcmp(word, "--help") == 0)
         f->help = true;
     else
-        return usage_error(f, strcmp(word, "--watch") == 0 ? "only repair has" : "unknown flag", word);
+        return usage_error(f, strcmp(word, "--watch") == 0 ? "only repair and status have" : "unknown flag", word);
     return 0;
 }
 
@@ -153,9 +160,9 @@ static int run(struct flags *f)
         bool terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
         return terminal ? shell_interactive(&f->shell) : shell_script(&f->shell);
     }
-    bool fits = help_fits(f->arg, f->arg_n);
+    bool fits = help_fits(f->arg, f->arg_n), status = words_same(f->arg[0], "status");
     if (f->watch && fits)
-        return repair_watch(&f->shell, f->arg, f->arg_n);
+        return status ? status_watch(&f->shell) : repair_watch(&f->shell, f->arg, f->arg_n);
     if (words_same(f->arg[0], "backup") && fits && !words_same(f->arg[1], "status"))
         return backup_watch(&f->shell, (const char *)f->arg[1].p);
     struct shell s;
@@ -173,7 +180,7 @@ int console_main(int argc, char **argv)
     bool console = argc > 0 && strcasecmp(argv[0], "console") == 0;
     f.arg = calloc((size_t)argc + 1, sizeof *f.arg);
     if (argc < 1 || f.arg == NULL)
-        return 1;
+        return EXIT_ERROR;
     for (int i = 0; console && i < 2; i++) /* a terminal must be given back as it was; a one-shot may simply die */
         sigaction(i == 0 ? SIGTERM : SIGHUP, &(struct sigaction){.sa_handler = on_signal}, NULL);
     int code = take_environment(&f);

@@ -9,10 +9,18 @@
 
 #include <stdbool.h>
 
-/* argv[0] is the subcommand itself: "console", or the name of a command. Flags: -h or --host HOST, -p or --port PORT
- * (else COVEY_HOST and COVEY_PORT of the environment), --json (one-shots), --help. Returns the exit code: 0; 1 after an error
- * reply; 64 (EX_USAGE) for bad usage; 2 when no node could be reached. `status`: 0
- * healthy, 1 degraded or changing, 2 unreachable. */
+/* What one-shots exit with. A piped console: the greatest of its lines'. */
+enum {
+    EXIT_OK = 0,
+    EXIT_ERROR = 1,       /* the reply was an error; `status`: not healthy, every key can be read and written */
+    EXIT_UNAVAILABLE = 2, /* `status` alone: some key cannot be read or written */
+    EXIT_NOBODY = 3,      /* no node answered */
+    EXIT_USAGE = 64,      /* a wrong flag, a wrong number of arguments, no such command (EX_USAGE of sysexits.h) */
+};
+
+/* argv[0] is the subcommand itself: "console", or the name of a command. Flags: -h or --host HOST,
+ * -p or --port PORT (else COVEY_HOST and COVEY_PORT of the environment), --json (one-shots),
+ * --watch (status, repair), --help. Returns the exit code. */
 int console_main(int argc, char **argv);
 
 /* Whether `covey WORD` is a one-shot: WORD is in the command table. */

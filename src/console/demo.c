@@ -21,7 +21,6 @@
 #include <locale.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -409,7 +408,7 @@ static int usage_error(const char *what, const char *value)
 {
     fprintf(stderr, "covey demo: %s \"%s\"; flags are --nodes N (1 to %d) and --base-port P (1 to %d)\n", what, value,
             DEMO_NODES_MAX, PORT_MAX - PORT_STEP * DEMO_NODES_MAX);
-    return EX_USAGE;
+    return EXIT_USAGE;
 }
 
 static int parse_number(const char *text, long max, long *out)
@@ -431,7 +430,7 @@ static int parse_flags(struct demo *d, int argc, char **argv)
             return usage_error("a value is missing after", argv[i - 1]);
         if (nodes ? parse_number(argv[i], DEMO_NODES_MAX, &n)
                   : parse_number(argv[i], PORT_MAX - PORT_STEP * DEMO_NODES_MAX, &port))
-            return EX_USAGE;
+            return EXIT_USAGE;
     }
     d->node_n = (unsigned)n;
     d->base_port = (uint16_t)port;

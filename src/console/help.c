@@ -96,6 +96,22 @@ static void put_subcommands(struct buf *out, const struct command *c, unsigned w
     }
 }
 
+/* The rows of its reply, group by group. */
+static void put_reply_rows(struct buf *out, const struct command *c, unsigned width)
+{
+    const struct words_page page = {.left = 14, .width = width};
+    const char *group = "";
+    for (unsigned i = 0; i < command_row_n && c->parent == NULL; i++) {
+        const struct command_row *row = &command_rows[i];
+        if (strcmp(row->command, c->name) != 0)
+            continue;
+        if (strcmp(row->group, group) != 0)
+            buf_printf(out, "\n%s\n", row->group);
+        group = row->group;
+        words_row(out, row->name, row->legend, &page);
+    }
+}
+
 bool help_one(struct buf *out, struct slice name, struct slice sub, unsigned width)
 {
     const struct command *c = command_find(name, sub);
@@ -111,6 +127,7 @@ bool help_one(struct buf *out, struct slice name, struct slice sub, unsigned wid
     words_paragraph(out, c->summary, 2, &page);
     buf_printf(out, "  group %s, since %s\n", c->group, c->since);
     put_subcommands(out, c, width);
+    put_reply_rows(out, c, width);
     return true;
 }
 
@@ -119,7 +136,8 @@ bool help_fits(const struct slice *arg, uint32_t arg_n)
     const struct command *c = command_find(arg[0], arg_n > 1 ? arg[1] : SLICE(""));
     if (c == NULL)
         return true;
-    return c->arity < 0 ? arg_n >= (uint32_t)-c->arity : arg_n == (uint32_t)c->arity;
+    bool fits = c->arity < 0 ? arg_n >= (uint32_t)-c->arity : arg_n == (uint32_t)c->arity;
+    return fits && !(command_is_parent(c) && arg_n > 1); /* then it was none of its subcommands */
 }
 
 void help_usage(struct buf *out, const struct slice *arg, uint32_t arg_n, unsigned width)

@@ -5,6 +5,7 @@
 #include "base/words.h"
 #include "console/answer.h"
 #include "console/clock.h"
+#include "console/console.h"
 #include "console/screen.h"
 
 #include <stdio.h>
@@ -14,7 +15,7 @@ enum { LOOK_MS = 100 };
 static int complain(const struct client *c, bool json)
 {
     answer_error(json, ANSWER_UNREACHABLE, "%s", c->why);
-    return 2;
+    return EXIT_NOBODY;
 }
 
 static bool refused(const struct client *c, bool json)
@@ -55,15 +56,15 @@ static int report(const struct client *c, struct screen *s, uint64_t began_ms, b
     if (!ok)
         screen_note(s, "degraded: %lld member%s could not be asked, %lld exchange%s ended early; the node tries again by itself",
                     (long long)unreachable, words_s((uint64_t)unreachable), (long long)incomplete, words_s((uint64_t)incomplete));
-    int code = json ? answer_reply(&c->reply, SLICE("repair"), json, NULL) : 0;
-    return ok ? code : 1;
+    int code = json ? answer_reply(&c->reply, SLICE("repair"), json, NULL) : EXIT_OK;
+    return ok ? code : EXIT_ERROR;
 }
 
 int repair_watch(const struct shell_options *o, const struct slice *arg, uint32_t arg_n)
 {
     struct client c;
     struct screen s;
-    int code = 2;
+    int code = EXIT_NOBODY;
     client_init(&c);
     screen_open(&s);
     s.quiet = o->json;
@@ -72,11 +73,11 @@ int repair_watch(const struct shell_options *o, const struct slice *arg, uint32_
         complain(&c, o->json);
         goto out_close_client;
     }
-    code = 1;
+    code = EXIT_ERROR;
     if (refused(&c, o->json))
         goto out_close_client;
     screen_step(&s, "vnodes compared");
-    code = follow(&c, &s) ? complain(&c, o->json) : refused(&c, o->json) ? 1 : report(&c, &s, began_ms, o->json);
+    code = follow(&c, &s) ? complain(&c, o->json) : refused(&c, o->json) ? EXIT_ERROR : report(&c, &s, began_ms, o->json);
 out_close_client:
     client_close(&c);
     return code;

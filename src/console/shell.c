@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/words.h"
 #include "console/answer.h"
+#include "console/console.h"
 #include "console/line.h"
 #include "console/screen.h"
 #include "console/text.h"
@@ -12,7 +13,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -63,7 +63,7 @@ void shell_close(struct shell *s)
 static int unreachable(const struct shell *s, const struct client *c)
 {
     answer_error(s->json, ANSWER_UNREACHABLE, "%s", c->why);
-    return 2;
+    return EXIT_NOBODY;
 }
 
 static int nobody(const struct shell *s)
@@ -77,7 +77,7 @@ static int nobody(const struct shell *s)
 static int status_code(const struct client *c)
 {
     uint32_t i = client_field(c, 0, "code");
-    return i != 0 && c->reply.v[i].type == RESP_INTEGER ? (int)c->reply.v[i].integer : 1;
+    return i != 0 && c->reply.v[i].type == RESP_INTEGER ? (int)c->reply.v[i].integer : EXIT_ERROR;
 }
 
 /* ---- The node, and who else could answer ---- */
@@ -184,7 +184,7 @@ static int complain_usage(const struct shell *s, const struct slice *arg, uint32
     else
         fwrite(text.p, 1, text.n, stderr);
     buf_close(&text);
-    return EX_USAGE;
+    return EXIT_USAGE;
 }
 
 /* A word that the node did not know, and that is none of ours. */
@@ -210,7 +210,7 @@ int shell_command(struct shell *s, const struct slice *arg, uint32_t arg_n)
         s->ended = true;
     if (code != 0 && !s->json)
         suggest(arg[0]);
-    return code == 0 && words_same(arg[0], "status") ? status_code(&s->client) : code;
+    return code == EXIT_OK && words_same(arg[0], "status") ? status_code(&s->client) : code;
 }
 
 /* ---- The shell's own commands ---- */
@@ -230,7 +230,7 @@ static int run_help(const struct shell *s, const struct slice *arg, uint32_t arg
         const char *near = help_nearest(arg[1], own_words);
         buf_printf(&text, "no such command; %s%s%shelp alone lists all\n", near ? "did you mean " : "", near ? near : "",
                    near ? "? " : "");
-        code = EX_USAGE;
+        code = EXIT_USAGE;
     }
     fwrite(text.p, 1, text.n, code ? stderr : stdout);
     buf_close(&text);
@@ -261,7 +261,7 @@ static int run_connect(struct shell *s, const struct slice *arg, uint32_t arg_n)
     char host[sizeof s->host], port[8];
     if (arg_n < 2 || arg_n > 3 || arg[arg_n - 1].n >= sizeof port || (arg_n == 3 && arg[1].n >= sizeof host)) {
         answer_error(s->json, ANSWER_USAGE, "usage: connect [host] port");
-        return EX_USAGE;
+        return EXIT_USAGE;
     }
     snprintf(port, sizeof port, "%.*s", (int)arg[arg_n - 1].n, (const char *)arg[arg_n - 1].p);
     snprintf(host, sizeof host, "%s", s->host);
@@ -271,7 +271,7 @@ static int run_connect(struct shell *s, const struct slice *arg, uint32_t arg_n)
     long number = strtol(port, &end, 10);
     if (*end != '\0' || number < 1 || number > 65535) {
         answer_error(s->json, ANSWER_USAGE, "connect: \"%s\" is not a port (1 to 65535)", port);
-        return EX_USAGE;
+        return EXIT_USAGE;
     }
     return move_to(s, host, (uint16_t)number);
 }
@@ -304,7 +304,7 @@ int shell_line(struct shell *s, struct slice line)
         error = resp_parse_request(&words, buf_view(&text), RESP_INLINE_MAX);
     if (error < 0) {
         answer_error(s->json, ANSWER_USAGE, "%s", words.why != NULL ? words.why : error_sentence(error));
-        code = 1;
+        code = EXIT_USAGE;
     } else if (words.arg_n > 0) {
         code = run_words(s, words.arg, words.arg_n);
     }
@@ -449,9 +449,9 @@ int shell_interactive(const struct shell_options *o)
 {
     struct shell s;
     shell_init(&s, o);
-    int code = 2;
+    int code = EXIT_ERROR;
     if (client_open(&s.client, s.host, s.port) != 0) {
-        nobody(&s);
+        code = nobody(&s);
         goto out_close_shell;
     }
     struct line *l = line_open(&(struct line_options){
@@ -469,7 +469,7 @@ int shell_interactive(const struct shell_options *o)
     if (!s.ended)
         putchar('\n');
     line_close(l);
-    code = 0;
+    code = EXIT_OK;
 out_close_shell:
     shell_close(&s);
     return code;

@@ -47,9 +47,8 @@ struct shell {
 void shell_init(struct shell *s, const struct shell_options *o);
 void shell_close(struct shell *s);
 
-/* Runs one command of words and prints its reply, or an error on stderr: 0; 1 after an error reply; 2 when the node could not be
- * reached; 64 (EX_USAGE) for a number of words that the command does not take, which is not sent. STATUS gives its verdict's
- * code. A subscription is followed until the connection ends. */
+/* Runs one command of words and prints its reply, or an error on stderr. An exit code of console.h: STATUS gives its
+ * verdict's. A subscription is followed until the connection ends. */
 int shell_command(struct shell *s, const struct slice *arg, uint32_t arg_n);
 
 /* Runs a line: a command with the quotes of redis-cli, or one of the shell's own (help, connect, quit). As
@@ -59,7 +58,7 @@ int shell_line(struct shell *s, struct slice line);
 /* The lines of stdin, without a prompt: the worst of the lines' codes. */
 int shell_script(const struct shell_options *o);
 
-/* At a terminal: 0, or 2 when the node cannot be reached at the start. */
+/* At a terminal: EXIT_OK, or EXIT_NOBODY when the node cannot be reached at the start. */
 int shell_interactive(const struct shell_options *o);
 
 /* ---- help.c: from the command table. width: characters of a line; 0: no limit ---- */
@@ -67,7 +66,8 @@ int shell_interactive(const struct shell_options *o);
 /* Appends all commands by group, one a line. */
 int help_all(struct buf *out, unsigned width);
 
-/* Appends one command's usage and meaning, or, of "json", what --json prints; false when there is no such command. */
+/* Appends one command's usage and meaning, and what the rows of its reply mean, or, of "json", what
+ * --json prints; false when there is no such command. */
 bool help_one(struct buf *out, struct slice name, struct slice sub, unsigned width);
 
 /* Whether a command may have so many words; true of one that is not in the table. */

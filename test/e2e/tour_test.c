@@ -71,11 +71,11 @@ static void test_one_shots_and_exit_codes(void **state)
 {
     struct cluster *c = *state;
     unsigned port = e2e_port(c, 0);
-    assert_int_equal(e2e_shell(c, "$COVEY get k -p %u", port), 2);
+    assert_int_equal(e2e_shell(c, "$COVEY get k -p %u", port), 3);
     char reach[128];
     snprintf(reach, sizeof reach, "covey: cannot reach a node at 127.0.0.1 port %u: *is it running*", port);
     e2e_match(c, __FILE__, __LINE__, reach, c->text);
-    assert_int_equal(e2e_shell(c, "$COVEY status -p %u", port), 2);
+    assert_int_equal(e2e_shell(c, "$COVEY status -p %u", port), 3);
     e2e_start_all(c, 3);
     assert_int_equal(e2e_shell(c, "$COVEY set k 'two words' -p %u", port), 0);
     assert_string_equal(c->text, "OK\n");
