@@ -370,7 +370,7 @@ void coord_link(struct coord *c, uint64_t id, uint64_t boot)
     p->link += !up || other;
     p->boot = up ? boot : p->boot;
     if (!up || other)
-        p->owes_since_ms = 0; /* what it owed is lost */
+        p->owes_since_ms = 0, p->mute = false; /* what it owed is lost */
     sweep_start(c);
 }
 

@@ -193,7 +193,8 @@ static void leave_hints(struct coord *c, struct op *op, struct out *out)
 {
     for (unsigned i = 0; i < op->owner_n; i++) {
         struct op_owner *o = &op->owner[i];
-        note_mute(c, op, i);
+        if (!o->hinted) /* then it was noted, and may have answered the hint since */
+            note_mute(c, op, i);
         if (holds(o) || o->hinted || o->id == c->self || *own_stamp(op) == 0)
             continue;
         struct action *a = out_add(out, ACT_HINT_PUT);

@@ -456,6 +456,12 @@ uint64_t hint_waiting(const struct hint *h)
     return n;
 }
 
+bool hint_waits(const struct hint *h, uint64_t target)
+{
+    const struct hint_target *t = target_find(h, target);
+    return t && t->waiting > 0;
+}
+
 int hint_report(struct hint *h, struct hint_info **info, uint32_t *n)
 {
     struct hint_info *grown = realloc(h->info, (h->target_n + 1) * sizeof *grown);

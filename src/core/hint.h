@@ -108,6 +108,9 @@ static inline uint64_t hint_owed(const struct hint *h)
     return h->owed; /* kept, since packets tell of it */
 }
 
+/* Whether something is kept for it. */
+bool hint_waits(const struct hint *h, uint64_t target);
+
 /* What is kept for whom, without names and states: *info lives until the next call. 0 or ERR_NO_MEMORY. */
 int hint_report(struct hint *h, struct hint_info **info, uint32_t *n);
 

@@ -58,11 +58,11 @@ static void meet(struct node *n, uint64_t from, const struct message *m)
     struct node_peer *p = node_peer_find(n, from);
     if (!p)
         return;
-    if (!p->told)
-        p->told = p->twin.boot; /* the hello came before there was a layout, */
-    if (!p->met && p->told)
-        coord_link(&n->coord, from, p->told); /* and so did the stream */
     p->met = true;
+    if (!p->told && p->twin.boot) { /* the hello came before there was a layout, and so did the stream */
+        p->told = p->twin.boot;
+        coord_link(&n->coord, from, p->told);
+    }
     if (m->kind == MSG_PROBE_ACK)
         twin_answered(&p->twin, m->probe_ack.seq);
     else if (m->kind == MSG_PUT_ACK)

@@ -206,6 +206,12 @@ uint8_t node_ills(const struct node *n)
     return hint_owed(&n->hint) ? ills | ILL_OWES : ills;
 }
 
+/* Whether it leaves writes unanswered: what it missed waits as a hint, and when that is gone, so is the reason to say so. */
+static bool is_mute(const struct node *n, uint64_t id)
+{
+    return coord_mute(&n->coord, id) && (id == n->self || hint_waits(&n->hint, id));
+}
+
 /* All that this node knows of a member of the layout. */
 static void gather_facts(const struct node *n, uint64_t id, struct verdict_member *m)
 {
@@ -219,10 +225,10 @@ static void gather_facts(const struct node *n, uint64_t id, struct verdict_membe
     uint8_t ills = m->self ? node_ills(n) : p ? p->ills : 0;
     m->name = v.name;
     m->recovering = (uint16_t)info.recovering;
-    m->facts = (uint8_t)((v.state != MEMBER_ALIVE ? FACT_DOWN : 0) | (coord_cut(&n->coord, id) ? FACT_CUT : 0) |
-                         (ills & ILL_FAILS ? FACT_FAILS : 0) | (ills & ILL_FULL ? FACT_FULL : 0) |
-                         (coord_mute(&n->coord, id) ? FACT_MUTE : 0) | (info.recovering ? FACT_RECOVERS : 0) |
-                         (ills & ILL_OWES ? FACT_OWES : 0) | (info.adopted ? 0 : FACT_BEHIND));
+    m->facts =
+        (uint8_t)((v.state != MEMBER_ALIVE ? FACT_DOWN : 0) | (coord_cut(&n->coord, id) ? FACT_CUT : 0) |
+                  (ills & ILL_FAILS ? FACT_FAILS : 0) | (ills & ILL_FULL ? FACT_FULL : 0) | (is_mute(n, id) ? FACT_MUTE : 0) |
+                  (info.recovering ? FACT_RECOVERS : 0) | (ills & ILL_OWES ? FACT_OWES : 0) | (info.adopted ? 0 : FACT_BEHIND));
 }
 
 void node_status(const struct node *n, struct status_info *s)
