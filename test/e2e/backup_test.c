@@ -143,7 +143,7 @@ static void burn_down(struct cluster *c, unsigned n)
 static const char *cluster_of(struct cluster *c, unsigned i, char out[64])
 {
     e2e_ask(c, i, "STATUS", NULL);
-    uint32_t at = client_field(&c->client[i], 0, "cluster");
+    uint32_t at = client_row(&c->client[i], "cluster", "id");
     struct slice text = at ? c->client[i].reply.v[at].text : SLICE("");
     snprintf(out, 64, "%.*s", (int)text.n, (const char *)text.p);
     return out;

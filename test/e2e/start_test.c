@@ -228,7 +228,8 @@ static void test_alone_where_another_clusters_member_lived(void **state)
     e2e_start_all(c, 3);
     e2e_expect(c, 1, "OK", "SET", "k", "v");
     assert_int_equal(
-        e2e_shell(c, "$COVEY status -p %u --json | sed -n 's/.*\"cluster\":\"\\([0-9a-f]*\\)\".*/\\1/p'", e2e_port(c, 1)), 0);
+        e2e_shell(c, "$COVEY status -p %u --json | sed -n 's/.*\"cluster\":{\"id\":\"\\([0-9a-f]*\\)\".*/\\1/p'", e2e_port(c, 1)),
+        0);
     snprintf(cluster, sizeof cluster, "%.32s", c->text);
     e2e_kill(c, 0);
     assert_int_equal(e2e_shell(c, "rm -r a"), 0);
