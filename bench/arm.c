@@ -71,7 +71,7 @@ static bool is_healthy(struct client *c, struct arm *a, unsigned i)
         return false;
     if (client_ask(c, (const char *const[]){"STATUS", NULL}) != 0)
         return false;
-    uint32_t code = client_field(c, 0, "code"), alive = client_field(c, 0, "alive");
+    uint32_t code = client_field(c, 0, "code"), alive = client_row(c, "cluster", "alive");
     return code && alive && c->reply.v[code].integer == 0 && c->reply.v[alive].integer == ARM_NODES;
 }
 
