@@ -93,7 +93,7 @@ void lossy_start(struct lossy *l, struct cluster *c)
     for (unsigned i = 0; i < E2E_NODES; i++) {
         enter(c, l->node[i]);
         if (i == 0)
-            e2e_start(c, i, NULL);
+            e2e_start(c, i, "--new", NULL);
         else
             e2e_start(c, i, "--seed", seed, NULL);
         enter(c, l->here);

@@ -243,7 +243,7 @@ void slow_start(struct cluster *c)
     for (unsigned i = 0; i < E2E_NODES; i++) {
         snprintf(advertised, sizeof advertised, "127.0.0.1:%u", e2e_port(c, i) + PROXY_PORTS);
         if (i == 0)
-            e2e_start(c, i, "--advertise", advertised, NULL);
+            e2e_start(c, i, "--advertise", advertised, "--new", NULL);
         else
             e2e_start(c, i, "--advertise", advertised, "--seed", seed, NULL);
     }
