@@ -155,7 +155,7 @@ static int64_t writer_of(const struct history_key *k, uint32_t value)
     return i;
 }
 
-/* The write that explains a read, preferring, where nothing was found, one that could have been the last; -1 when there is none. */
+/* The write that explains a read: where nothing was found, one that could have been the last, if any. -1: there is none. */
 static int64_t explain(const struct history_key *k, uint32_t value, const struct history_write *known, uint64_t now_us)
 {
     int64_t found = -1;

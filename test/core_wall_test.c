@@ -182,7 +182,7 @@ static void test_a_silent_clock_that_was_right_counts(void **state)
     }
 }
 
-/* The peer's machine was suspended for an hour, or begins anew: its monotonic clock is not what it was, its wall clock is right. */
+/* The peer's machine was suspended, or begins anew: its monotonic clock is not what it was, its wall clock is right. */
 static void test_a_monotonic_clock_that_stood_still(void **state)
 {
     (void)state;

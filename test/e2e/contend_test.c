@@ -1,12 +1,12 @@
 /* contend_test.c: a few keys that everybody writes and reads without pause, through all nodes, while one node after another loses
  * packets or has slow streams. Nobody dies.
  *
- * It is about order. An owner that is silent to a coordinator, because a segment is being sent again, may serve a reader beside it
+ * It is about order. An owner that is silent to a coordinator, because a segment is being sent again, may serve a reader
  * all the while: whatever a coordinator makes of the silence, nobody may see a key go back. Each write is unique, and the
  * simulator's history (sim/history.h) says at each read whether it can be true. With the writes that end UNKNOWN it counts how
  * often a coordinator could not tell, which is no fault, and should be rare.
  *
- * E2E_WRITES makes the stories longer (200000 is the measure of a change to the write path), E2E_SEED repeats their weather, and an
+ * E2E_WRITES makes the stories longer (200000 is the measure of a change to the write path), E2E_SEED repeats their weather; an
  * argument is the pattern of the one story that is wanted. */
 #include <inttypes.h>
 #include <poll.h>
@@ -33,7 +33,7 @@ enum {
     LOSS_MAX = 80,
 };
 
-/* A client has a connection to each node, and one command under way. Half of them roam: each command goes to another node, so that
+/* A client has a connection to each node, and one command under way. Half of them roam: each command goes to any node, so that
  * what one node was told is soon asked of another; while a node is in trouble most of these wait for it. The others keep the keys
  * hot meanwhile: each stays with a node. */
 struct contender {
