@@ -19,10 +19,11 @@ static int print_usage(void)
     struct buf text;
     buf_init(&text, 4096);
     words_paragraph(&text, "usage: covey check DIR [--json]", 0, &page);
-    words_paragraph(&text,
-                    "Reads all of a data directory that no node uses, or of a backup, and says what is damaged where. Exit status: "
-                    "0 clean, 1 damage, 2 it cannot be read.",
-                    0, &page);
+    words_paragraph(
+        &text,
+        "Reads all of a data directory that no node uses, or of a backup, and says what is damaged where. Exit status: "
+        "0 clean, 1 damage, 2 it cannot be read.",
+        0, &page);
     fwrite(text.p, 1, text.n, stdout);
     buf_close(&text);
     return 0;

@@ -143,7 +143,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_members), TEST(test_ring),   TEST(test_vnodes), TEST(test_repair),
+        TEST(test_members), TEST(test_ring),  TEST(test_vnodes), TEST(test_repair),
         TEST(test_backup),  TEST(test_where), TEST(test_hints),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
-#include <sysexits.h>
 #include <unistd.h>
 
 static volatile sig_atomic_t stop;

@@ -13,6 +13,7 @@
 
 #include "base/words.h"
 #include "console/clock.h"
+#include "console/console.h"
 #include "console/demo_load.h"
 #include "console/nest.h"
 #include "console/screen.h"
