@@ -68,7 +68,7 @@ static int run_version(int argc, char **argv)
 {
     bool json = answer_wants_json(argc, argv);
     if (argc - json > 1 && strcmp(argv[1], "--help") != 0)
-        return answer_error(json, ANSWER_USAGE, "usage: covey version"), EXIT_USAGE;
+        return answer_error(json, ANSWER_USAGE, "version takes no words: covey version [--json]"), EXIT_USAGE;
     print_version(json);
     return 0;
 }

@@ -70,6 +70,7 @@ static void hear_ping(struct fixture *f, struct cluster_id cluster, uint64_t tar
     struct message ping = {.kind = MSG_PING, .ping = {.seq = 9, .target = target}};
     packet_begin(&p, &(struct packet_header){.cluster = cluster, .from = THEIR_MEMBER, .boot = 5, .epoch = 3});
     assert_true(packet_add(&p, &ping));
+    packet_seal(&p);
     step(f, (struct event){.kind = EV_PACKET, .packet = {.from = {4, 7410, {127, 0, 0, 1}}, .bytes = slice_of(p.bytes, p.n)}});
 }
 

@@ -130,6 +130,15 @@ static int parse_flags(struct flags *f, int argc, char **argv)
     return error;
 }
 
+/* The flags that every one-shot takes. */
+static void put_flags(struct buf *out, const struct words_page *page)
+{
+    buf_append(out, "\n", 1);
+    words_row(out, "-h, --host HOST", "the node to ask ($COVEY_HOST, else 127.0.0.1)", page);
+    words_row(out, "-p, --port PORT", "its port for clients ($COVEY_PORT, else 7400)", page);
+    words_row(out, "--json", "the reply as JSON", page);
+}
+
 static int print_help(const struct flags *f)
 {
     const struct words_page page = {.left = 18, .width = screen_columns()};
@@ -139,10 +148,8 @@ static int print_help(const struct flags *f)
         words_paragraph(&text, "covey console [-h HOST] [-p PORT] [--json]", 0, &page);
         words_paragraph(&text, "Commands from the terminal or, one a line, from standard input.", 2, &page);
     }
-    buf_append(&text, "\n", 1);
-    words_row(&text, "-h, --host HOST", "the node to ask ($COVEY_HOST, else 127.0.0.1)", &page);
-    words_row(&text, "-p, --port PORT", "its port for clients ($COVEY_PORT, else 7400)", &page);
-    words_row(&text, "--json", "the reply as JSON", &page);
+    if (!words_same(f->arg[0], "json")) /* which is a text, and no command */
+        put_flags(&text, &page);
     fwrite(text.p, 1, text.n, stdout);
     buf_close(&text);
     return 0;

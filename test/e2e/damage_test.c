@@ -106,17 +106,19 @@ static void damage(struct cluster *c, const char *command, bool aside)
 
 #define FIRST "f=$(ls c/seg-*.log | head -n 1) && "
 #define LAST  "f=$(ls c/seg-*.log | tail -n 1) && "
-#define FLIP  "printf '\\125' | dd of=$f bs=1 conv=notrunc seek="
+/* One bit of the byte at that offset of $f. */
+#define FLIP(at) \
+    "b=$(od -An -tu1 -j " at " -N 1 $f) && printf \"\\\\$(printf %o $((b ^ 1)))\" | dd of=$f bs=1 conv=notrunc seek=" at
 
 static void test_a_rotten_header_heals(void **state)
 {
     struct cluster *c = *state;
     load_cluster(c);
-    damage(c, FIRST FLIP "0", true);  /* magic */
-    damage(c, LAST FLIP "8", true);   /* format */
-    damage(c, FIRST FLIP "18", true); /* id */
-    damage(c, LAST FLIP "34", true);  /* base */
-    damage(c, FIRST FLIP "57", true); /* checksum */
+    damage(c, FIRST FLIP("0"), true);  /* magic */
+    damage(c, LAST FLIP("8"), true);   /* format */
+    damage(c, FIRST FLIP("18"), true); /* id */
+    damage(c, LAST FLIP("34"), true);  /* base */
+    damage(c, FIRST FLIP("57"), true); /* checksum */
 }
 
 /* The segment that was written to last is gone, and none is left that would name it: but the others know how far the log was. */

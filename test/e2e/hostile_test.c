@@ -65,11 +65,11 @@ static void test_hostile_datagrams(void **state)
 
 /* ---- Datagrams that anybody may send, from any port ---- */
 
-/* Whatever of a field of a map is hexadecimal: an id. */
-static void hex_field(struct cluster *c, unsigned i, uint32_t map, const char *field, uint8_t *out, size_t n)
+/* The id in a group of STATUS. */
+static void hex_id(struct cluster *c, unsigned i, const char *group, uint8_t *out, size_t n)
 {
     const struct client *client = &c->client[i];
-    uint32_t at = client_field(client, map, field);
+    uint32_t at = client_row(client, group, "id");
     e2e_check(c, at != 0 && client->reply.v[at].text.n == 2 * n);
     for (size_t k = 0; k < n; k++) {
         const char digits[] = {(char)client->reply.v[at].text.p[2 * k], (char)client->reply.v[at].text.p[2 * k + 1], '\0'};
@@ -82,7 +82,7 @@ static struct packet_header stranger(struct cluster *c)
 {
     struct packet_header h = {.from = 0xbad, .boot = 1, .epoch = UINT64_MAX, .position = UINT64_MAX, .wall_ms = UINT64_MAX};
     e2e_ask(c, 0, "STATUS", NULL);
-    hex_field(c, 0, 0, "cluster", h.cluster.b, sizeof h.cluster.b);
+    hex_id(c, 0, "cluster", h.cluster.b, sizeof h.cluster.b);
     return h;
 }
 
@@ -91,7 +91,7 @@ static uint64_t id_of(struct cluster *c, unsigned i)
     uint8_t b[8];
     uint64_t id = 0;
     e2e_ask(c, i, "STATUS", NULL);
-    hex_field(c, i, 0, "node", b, sizeof b);
+    hex_id(c, i, "node", b, sizeof b);
     for (unsigned k = 0; k < sizeof b; k++)
         id = id << 8 | b[k];
     return id;

@@ -125,7 +125,7 @@ static void test_error_replies(void **state)
     e2e_kill(c, 1);
     e2e_kill(c, 2);
     expect_json(c, 1, "{\"error\":{\"code\":\"NOQUORUM\",\"message\":\"*\"}}\n", "$COVEY get k -p %u --json", p);
-    assert_int_equal(e2e_shell(c, "printf 'get k\\nstrlen\\n' | $COVEY console -p %u --json", p), 1);
+    assert_int_equal(e2e_shell(c, "printf 'get k\\nrepair x\\n' | $COVEY console -p %u --json", p), 1);
     e2e_match(c, __FILE__, __LINE__, "{\"error\":{\"code\":\"NOQUORUM\",*}}\n{\"error\":{\"code\":\"ERR\",*}}\n", c->text);
 }
 

@@ -135,7 +135,7 @@ static void test_usage_and_help(void **state)
         {"client", 64, "", "usage: client subcommand\n*client setname name*"},
         {"client setname", 64, "", "usage: client setname name\n"},
         {"backup", 64, "", "usage: backup path|STATUS\n"},
-        {"version now", 64, "", "usage: covey version\n"},
+        {"version now", 64, "", "*version takes no words*"},
         {"check", 64, "", "*usage: covey check DIR*"},
         {"start --prot 1", 64, "", "*did you mean --port?*"},
         {"start -p 70000", 64, "", "*--port: \"70000\"*"},
