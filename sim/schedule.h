@@ -31,7 +31,9 @@ enum fault_kind {
     /* The streams of node a stand still in turns of amount ms, each direction by itself, one turn in
      * three, as after a lost segment. Datagrams pass. */
     FAULT_SLOW_STREAMS,
-    FAULT_AWAY, /* as a crash, but for longer than tombstones are kept for their age; once in a run; last of those drawn together */
+    /* As a crash, but for longer than tombstones are kept for their age; once in a run; last of those
+     * that are drawn together. */
+    FAULT_AWAY,
     FAULT_FLIP, /* of amount % of the datagrams one bit flips on the way */
     FAULT_KINDS
 };

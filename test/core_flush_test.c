@@ -139,8 +139,8 @@ static void test_the_stamp_is_above_all_that_was_answered(void **state)
     assert_true(stamp > far);
 }
 
-/* What readers may see of a flush, they see of all of it: a client that saw a key gone, wrote it, and was acknowledged does not see
- * it gone again. B holds a write of a coordinator whose clock is ahead. */
+/* What readers may see of a flush, they see of all of it: a client that saw a key gone, wrote it, and was acknowledged does
+ * not see it gone again. B holds a write of a coordinator whose clock is ahead. */
 static void test_what_was_written_after_nil_was_read_stays(void **state)
 {
     struct fixture *f = *state;

@@ -1,5 +1,5 @@
-/* The replica and the slab under it: acks leave only with EV_STORED, refusals name their reason, who may lack records has no greatest
- * stamp, handles die with their use. */
+/* The replica and the slab under it: acks leave only with EV_STORED, refusals name their reason, who may lack records has no
+ * greatest stamp, handles die with their use. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* model.c: see model.h. The states of one level (as many steps from the first) wait in an array, those of the next level are
- * gathered in another. A trace is made afterwards: from the first state on the steps are taken again, each time the one that leads
- * to the next fingerprint on the way. No state on it is brought to its canonical form, so names stay what they were. */
+ * gathered in another. A trace is made afterwards: from the first state on the steps are taken again, each time the one that
+ * leads to the next fingerprint on the way. No state on it is brought to its canonical form, so names stay what they were. */
 #include "model.h"
 
 #include "base/array.h"

@@ -1,5 +1,5 @@
-/* Contested writes in every order of events: the rule holds, and it needs each of its parts, for each test that leaves one out must
- * find a history that is wrong. (Else the model would prove nothing.) The model is in model_contest.h.
+/* Contested writes in every order of events: the rule holds, and it needs each of its parts, for each test that leaves one out
+ * must find a history that is wrong. (Else the model would prove nothing.) The model is in model_contest.h.
  *
  * MODEL_STATES=n visits larger worlds too, up to n states each (25000000 take 1 GB; test/soak). */
 #include <stdarg.h>

@@ -38,13 +38,13 @@
  * Durability. Promises, acceptances and adoptions leave the node in the step that learns that they are on disk. A layout in a
  * LAYOUT message is decided: whoever sees a higher epoch asks for it and may jump over several.
  *
- * Numbers. Epochs and ballots only grow, so one at the end of all numbers, once believed, would be the last: no epoch could follow,
- * no proposer be heard. What is heard of an epoch is no more than a reason to ask for its layout. A layout is taken when its
- * epoch lies CHAIN_EPOCH_LEAP above ours at most, and below LAYOUT_EPOCH_MAX (2^62): an epoch costs each member two durable
- * writes, and 2^40 of them, at a thousand a second, 35 years; so no member was ever away for longer. A ballot is followed, and
- * noted, when it lies CHAIN_BALLOT_LEAP above the highest met in this epoch at most: 2^32 rounds, which are begun tens of
- * milliseconds apart at best. Above what a lie reaches there is room for others: it takes 2^22 layouts, or 2^14 ballots within one
- * epoch, each on a member's stream and each as high as is believed, to use it up.
+ * Numbers. Epochs and ballots only grow, so one at the end of all numbers, once believed, would be the last: no epoch could
+ * follow, no proposer be heard. What is heard of an epoch is no more than a reason to ask for its layout. A layout is taken
+ * when its epoch lies CHAIN_EPOCH_LEAP above ours at most, and below LAYOUT_EPOCH_MAX (2^62): an epoch costs each member two
+ * durable writes, and 2^40 of them, at a thousand a second, 35 years; so no member was ever away for longer. A ballot is
+ * followed, and noted, when it lies CHAIN_BALLOT_LEAP above the highest met in this epoch at most: 2^32 rounds, which are
+ * begun tens of milliseconds apart at best. Above what a lie reaches there is room for others: it takes 2^22 layouts, or 2^14
+ * ballots within one epoch, each on a member's stream and each as high as is believed, to use it up.
  *
  * Getting on. A proposer of a FORMATION asks for promises of ALL members first; a promise says whether records are held, so a
  * cluster with data refuses a joiner without fencing anybody, and one with an unreachable member waits without a fence. If

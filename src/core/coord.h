@@ -248,8 +248,8 @@ void coord_request(struct coord *c, const struct request *r, struct out *out);
 /* A PUT_ACK, GOT, COUNTED, GREATEST or FLUSHED of a peer; true when it was one. */
 bool coord_message(struct coord *c, uint64_t from, const struct message *m, struct out *out);
 
-/* The own store's answers to TOKEN_COORD tokens (`unsound` is not looked at: coord_lost says it), and to TOKEN_FLUSH ones (greatest:
- * ERR_RECOVERING where this node may lack records). */
+/* The own store's answers to TOKEN_COORD tokens (`unsound` is not looked at: coord_lost says it), and to TOKEN_FLUSH ones
+ * (greatest: ERR_RECOVERING where this node may lack records). */
 void coord_stored(struct coord *c, uint64_t number, const struct put_answer *a, struct out *out);
 void coord_greatest(struct coord *c, uint64_t number, int error, uint64_t greatest, struct out *out);
 void coord_flushed(struct coord *c, uint64_t number, int error, struct out *out);

@@ -36,11 +36,11 @@
  * round trip where it is wrong, or an UNKNOWN where silence comes after the write began; it never decides about order.
  *
  * Whose word counts. That an owner never took ours is known to the process that answers, for its own life. So it counts only
- * when the owner's stream has stood since the write began; else a process before it may have taken ours, and been read. An owner
- * that is recovering may have lost a greater version that was acknowledged: before the order is certain, its ack is none, and
- * what it holds is not all that must be outbid. It does not count as one that never took ours either: it did, and may be read
- * when it has recovered. Nor does it remember then what it took meanwhile, beside less than was acknowledged: a write that is sent
- * again is judged by what it holds since.
+ * when the owner's stream has stood since the write began; else a process before it may have taken ours, and been read. An
+ * owner that is recovering may have lost a greater version that was acknowledged: before the order is certain, its ack is
+ * none, and what it holds is not all that must be outbid. It does not count as one that never took ours either: it did, and
+ * may be read when it has recovered. Nor does it remember then what it took meanwhile, beside less than was acknowledged: a
+ * write that is sent again is judged by what it holds since.
  *
  * Late acks of the first stamp are told from those of the second by the version that they carry.
  *

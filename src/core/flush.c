@@ -27,10 +27,10 @@
  *     asked first                   (says 3)   (says 9)   (says 9)   reads what was there
  *     and stamped once: flush 10    -          -          -          reads k: nil; writes k 11: OK; reads it from then on
  *
- * An owner that is recovering may have lost the greatest, so it has no answer; it stores the flush like the others. A member that
- * is recovering anywhere has no answer at all: a flush waits for every vnode, so to hear of the sound ones would seldom help.
- * An answer counts for the layout under which it was asked. After a change of layout all members are asked anew for what the flush
- * is at: their answers, or the storing of its stamp, which stays what it is.
+ * An owner that is recovering may have lost the greatest, so it has no answer; it stores the flush like the others. A member
+ * that is recovering anywhere has no answer at all: a flush waits for every vnode, so to hear of the sound ones would seldom
+ * help. An answer counts for the layout under which it was asked. After a change of layout all members are asked anew for
+ * what the flush is at: their answers, or the storing of its stamp, which stays what it is.
  *
  *     waiting --(tick)--> asking --(R answers everywhere: a stamp)--> storing --(W everywhere)--> done
  *     asking --(deadline)--> failed, for nobody was sent it

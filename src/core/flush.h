@@ -44,8 +44,8 @@ struct coord;
 void flush_close(struct flush *f);
 void flush_request(struct coord *c, uint64_t token, struct out *out);
 
-/* A member's answer, or the own store's: the greatest stamp that was ever visible there, or why it has none to tell; and, later, 0,
- * or why the flush is not stored there. */
+/* A member's answer, or the own store's: the greatest stamp that was ever visible there, or why it has none to tell; and,
+ * later, 0, or why the flush is not stored there. */
 void flush_told(struct coord *c, uint64_t number, uint64_t from, int error, uint64_t greatest, struct out *out);
 void flush_stored(struct coord *c, uint64_t number, uint64_t from, int error, struct out *out);
 

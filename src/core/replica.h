@@ -28,8 +28,8 @@ struct replica {
 struct replica_view {
     uint64_t epoch; /* of the layout in force; 0 for none */
     bool fenced;    /* no write may be taken under it any more */
-    /* GET, PUT: not 0: the key may be one that this node lost; ERASE_ASK, GREATEST_GET: any key may; TREE_GET: a bit for each of the
-     * vnodes in the question: what we lack there, others may hold */
+    /* GET, PUT: not 0: the key may be one that this node lost; ERASE_ASK, GREATEST_GET: any key may; TREE_GET: a bit for each
+     * of the vnodes in the question: what we lack there, others may hold */
     uint32_t recovering;
     uint32_t doubts;          /* counts the vnodes that were ever found to lack something */
     uint64_t wall_ms;         /* by which it is judged what has expired */

@@ -137,8 +137,8 @@ void store_erasable(struct store *s, uint64_t token, struct slice vnodes, uint64
  * held. */
 void store_held(struct store *s, uint64_t token, struct slice entries);
 
-/* Submits a question for the greatest stamp that was ever visible here, of a plain record or a flush. What is gone by now may have
- * had it; what is not visible yet by the time of the answer counts for nothing. */
+/* Submits a question for the greatest stamp that was ever visible here, of a plain record or a flush. What is gone by now may
+ * have had it; what is not visible yet by the time of the answer counts for nothing. */
 void store_greatest(struct store *s, uint64_t token);
 
 /* The turn is over: write and sync what was submitted. Does not wait. */

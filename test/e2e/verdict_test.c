@@ -77,8 +77,8 @@ static void test_two_of_three_dead(void **state)
     await_verdict(c, 0, 1, "degraded: every key can be read and written, no more node may die; *");
 }
 
-/* One disk fails: every node knows, every key still writes. With one more member down none does, and the error of a write says what
- * became of its owners. A write through the sick node is refused for what it is. */
+/* One disk fails: every node knows, every key still writes. With one more member down none does, and the error of a write
+ * says what became of its owners. A write through the sick node is refused for what it is. */
 static void test_a_disk_that_fails(void **state)
 {
     struct cluster *c = *state;
