@@ -1,7 +1,9 @@
 /* main.c: the one program. `covey WORD ...`: what each word does is in its own room. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/words.h"
 #include "check_main.h"
@@ -42,6 +44,10 @@ static int print_usage(FILE *to)
                       "  covey start --name a --port 7400 --new\n"
                       "  covey start --name b --port 7410 --seed 127.0.0.1:7400\n"
                       "  covey start --name c --port 7420 --seed 127.0.0.1:7400\n");
+    if (to == stdout) {
+        buf_printf(&text, "\nThe commands, each of which is a word of covey too (covey help WORD says more):\n");
+        help_all(&text, page.width);
+    }
     fwrite(text.p, 1, text.n, to);
     buf_close(&text);
     return to == stdout ? 0 : EXIT_USAGE;
@@ -120,7 +126,16 @@ static int run_help(int argc, char **argv)
     return argc == 1 || asked[0][0] == '-' ? print_usage(stdout) : run_word(argc, asked);
 }
 
+/* Files and sockets must not come to stand where others expect a terminal: a closed standard descriptor is opened on nothing. */
+static void open_standard(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY) != fd)
+            _exit(EXIT_ERROR);
+}
+
 int main(int argc, char **argv)
 {
+    open_standard();
     return argc > 1 ? run_word(argc - 1, argv + 1) : print_usage(stderr);
 }

@@ -58,7 +58,7 @@ struct restore {
 static int complain(const struct restore *r, const char *code, const char *why)
 {
     answer_error(r->json, code, "%s", why);
-    return strcmp(code, ANSWER_USAGE) == 0 ? EXIT_USAGE : 1;
+    return strcmp(code, ANSWER_USAGE) == 0 ? EXIT_USAGE : strcmp(code, ANSWER_UNREACHABLE) == 0 ? EXIT_NOBODY : EXIT_ERROR;
 }
 
 /* Of a word of the command line. */

@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -230,15 +231,23 @@ int client_receive(struct client *c, int timeout_ms)
     }
 }
 
+/* Whether the reply itself is a push: UNSUBSCRIBE's is. */
+static bool replies_by_push(struct slice command)
+{
+    static const char name[] = "unsubscribe";
+    return command.n == sizeof name - 1 && strncasecmp((const char *)command.p, name, command.n) == 0;
+}
+
 int client_call(struct client *c, const struct slice *arg, uint32_t arg_n)
 {
+    bool push = replies_by_push(arg[0]);
     int error = client_send(c, arg, arg_n);
     if (error == 0)
         error = client_flush(c);
     do {
         if (error == 0)
             error = client_receive(c, CLIENT_TIMEOUT_MS);
-    } while (error == 0 && c->reply.v[0].type == RESP_PUSH);
+    } while (error == 0 && c->reply.v[0].type == RESP_PUSH && !push);
     return error == 0 ? 0 : drop(c, error);
 }
 

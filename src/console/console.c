@@ -10,6 +10,7 @@
 #include "console/watch.h"
 #include "front/command.h"
 
+#include <ctype.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
@@ -41,8 +42,8 @@ bool console_knows(const char *word)
 static int usage_error(const struct flags *f, const char *what, const char *value)
 {
     answer_error(f->shell.json, ANSWER_USAGE,
-                 "%s \"%.200s\"; flags are -h HOST or --host HOST, -p PORT or --port PORT, --json, --help; words after -- are "
-                 "taken as they are",
+                 "%s \"%.200s\"; flags are -h HOST or --host HOST, -p PORT or --port PORT, --json, --watch (status, repair), "
+                 "--help; words after -- are taken as they are",
                  what, value);
     return EXIT_USAGE;
 }
@@ -67,14 +68,24 @@ static int take_environment(struct flags *f)
     return port != NULL && *port != '\0' ? parse_port(f, "COVEY_PORT", port) : 0;
 }
 
-/* A flag with a value at argv[*i]: "-p 7400", "--port 7400" or "--port=7400". Its value, with *i at the last word taken; ""
- * when the value is missing; NULL when it is another word. */
+/* Whether a word begins with one of the two flags of one letter: "-p", "-p7400" and "-p=7400" do. Any other with one dash is no
+ * flag: -1 is a fine value. */
+static bool is_letter_flag(const char *word)
+{
+    bool letter = word[0] == '-' && (word[1] == 'h' || word[1] == 'p');
+    return letter && (word[2] == 0 || word[2] == '=' || (word[1] == 'p' && isdigit((unsigned char)word[2])));
+}
+
+/* A flag with a value at argv[*i]: "-p 7400", "-p7400", "-p=7400", "--port 7400" or "--port=7400". Its value, with *i at the last
+ * word taken; "" when the value is missing; NULL when it is another word. */
 static const char *value_of(const char *name, const char *letter, int argc, char **argv, int *i)
 {
     const char *word = argv[*i];
     size_t n = strlen(name);
     if (strncmp(word, name, n) == 0 && word[n] == '=')
         return word + n + 1;
+    if (letter[1] != '-' && strncmp(word, letter, 2) == 0 && is_letter_flag(word) && word[2] != 0)
+        return word + 2 + (word[2] == '=');
     if (strcmp(word, name) != 0 && strcmp(word, letter) != 0)
         return NULL;
     return ++*i < argc ? argv[*i] : "";
@@ -111,16 +122,14 @@ static int parse_flag(struct flags *f, int argc, char **argv, int *i)
     return 0;
 }
 
-/* Flags may stand before or after the words of the command. A word with one dash that is no flag is a word: -1 is a fine
- * value. */
+/* Flags may stand before or after the words of the command. */
 static int parse_flags(struct flags *f, int argc, char **argv)
 {
     bool words_only = false;
     int error = 0;
     for (int i = 0; i < argc && error == 0; i++) {
         const char *word = argv[i];
-        bool letter = strcmp(word, "-h") == 0 || strcmp(word, "-p") == 0;
-        if (words_only || word[0] != '-' || (word[1] != '-' && !letter))
+        if (words_only || word[0] != '-' || (word[1] != '-' && !is_letter_flag(word)))
             f->arg[f->arg_n++] = slice_str(word);
         else if (strcmp(word, "--") == 0)
             words_only = true;
@@ -131,12 +140,14 @@ static int parse_flags(struct flags *f, int argc, char **argv)
 }
 
 /* The flags that every one-shot takes. */
-static void put_flags(struct buf *out, const struct words_page *page)
+static void put_flags(struct buf *out, const struct flags *f, const struct words_page *page)
 {
     buf_append(out, "\n", 1);
     words_row(out, "-h, --host HOST", "the node to ask ($COVEY_HOST, else 127.0.0.1)", page);
     words_row(out, "-p, --port PORT", "its port for clients ($COVEY_PORT, else 7400)", page);
-    words_row(out, "--json", "the reply as JSON", page);
+    words_row(out, "--json", "the reply as JSON (covey help json)", page);
+    if (has_watch(f))
+        words_row(out, "--watch", "again and again, until it is interrupted", page);
 }
 
 static int print_help(const struct flags *f)
@@ -149,7 +160,7 @@ static int print_help(const struct flags *f)
         words_paragraph(&text, "Commands from the terminal or, one a line, from standard input.", 2, &page);
     }
     if (!words_same(f->arg[0], "json")) /* which is a text, and no command */
-        put_flags(&text, &page);
+        put_flags(&text, f, &page);
     fwrite(text.p, 1, text.n, stdout);
     buf_close(&text);
     return 0;

@@ -11,6 +11,7 @@
 #include "front/command.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -156,18 +157,39 @@ static int connect_if_needed(struct shell *s)
     return error;
 }
 
-/* Prints what a subscription brings until the connection ends. */
+/* Whether somebody at the terminal has had enough: Ctrl-C, Ctrl-D, Escape or q. (While lines are edited, Ctrl-C is a character.) */
+static bool had_enough(bool terminal)
+{
+    char typed[64];
+    struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
+    ssize_t n = terminal && poll(&p, 1, 0) > 0 ? read(STDIN_FILENO, typed, sizeof typed) : 0;
+    for (ssize_t i = 0; i < n; i++)
+        if (typed[i] == 3 || typed[i] == 4 || typed[i] == 27 || typed[i] == 'q')
+            return true;
+    return false;
+}
+
+/* Prints what a subscription brings until the connection ends, or somebody ends it: then the connection is closed, and the next
+ * command opens another. */
 static int follow(struct shell *s, const struct slice *arg, uint32_t arg_n)
 {
+    enum { LOOK_MS = 100 };
+    bool terminal = isatty(STDIN_FILENO);
     int error = client_send(&s->client, arg, arg_n);
     if (error == 0)
         error = client_flush(&s->client);
+    if (terminal && !s->json)
+        fprintf(stderr, "Ctrl-C or q ends it\n");
     while (error == 0) {
-        error = client_receive(&s->client, CLIENT_TIMEOUT_MS);
+        error = client_receive(&s->client, terminal ? LOOK_MS : CLIENT_TIMEOUT_MS);
         if (error == ERR_INCOMPLETE)
             error = 0; /* nothing happened meanwhile */
         else if (error == 0 && answer_reply(&s->client.reply, arg[0], s->json, &s->render) != 0)
             return 1;
+        if (error == 0 && had_enough(terminal)) {
+            client_close(&s->client);
+            return EXIT_OK;
+        }
     }
     return nobody(s);
 }

@@ -156,6 +156,26 @@ static void test_interrupt_discards_the_line(void **state)
     assert_int_equal(terminal_close(&t), 0);
 }
 
+/* What a subscription brings is shown until somebody has had enough; the console goes on. */
+static void test_a_subscription_can_be_left(void **state)
+{
+    static const char *const keys[] = {"\x03", "\x04", "q"};
+    struct cluster *c = *state;
+    static struct terminal t;
+    e2e_start_all(c, 1);
+    terminal_open(&t, c, 0);
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        type_line(&t, "subscribe __covey__:members\n");
+        expect(&t, "Ctrl-C or q ends it");
+        expect(&t, "__covey__:members");
+        type(&t, keys[i]);
+        type_line(&t, "set k v\n");
+        expect(&t, "OK");
+    }
+    type_line(&t, "quit\n");
+    assert_int_equal(terminal_close(&t), 0);
+}
+
 /* Events come above the prompt while a line is being typed, and the line is still there. */
 static void test_events_above_the_prompt(void **state)
 {
@@ -316,6 +336,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_lines_completion_and_history, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_interrupt_discards_the_line, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_a_subscription_can_be_left, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_events_above_the_prompt, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_another_member_when_its_node_dies, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_start_console_keeps_the_line, e2e_setup, e2e_teardown),

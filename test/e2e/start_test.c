@@ -369,6 +369,21 @@ static void test_loading(void **state)
     e2e_match(c, __FILE__, __LINE__, "*LOADING *", c->text);
 }
 
+/* What it opens must not come to stand where a terminal is expected. */
+static void test_closed_standard_descriptors(void **state)
+{
+    static const char *const closed[] = {"0<&-", "2>&-", "0<&- 1>&- 2>&-"};
+    struct cluster *c = *state;
+    for (unsigned i = 0; i < sizeof closed / sizeof closed[0]; i++) {
+        unsigned port = e2e_port(c, i);
+        assert_int_equal(e2e_shell(c,
+                                   "$COVEY start --name x --data x%u --port %u --new %s & "
+                                   "until redis-cli -p %u ping; do :; done; kill $! && wait $!",
+                                   i, port, closed[i], port),
+                         0);
+    }
+}
+
 static void test_ipv6(void **state)
 {
     struct cluster *c = *state;
@@ -408,6 +423,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_all_nodes_at_new_addresses, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_a_seed_in_the_file_serves_a_used_directory, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_loading, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_closed_standard_descriptors, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_ipv6, e2e_setup, e2e_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -140,13 +140,15 @@ static void test_usage_and_help(void **state)
         {"start --prot 1", 64, "", "*did you mean --port?*"},
         {"start -p 70000", 64, "", "*--port: \"70000\"*"},
         {"restore", 64, "", "*name the backups*"},
+        {"restore b --into 127.0.0.1:1", 3, "", "covey: *127.0.0.1*"},
         {"demo --nodse 3", 64, "", "*\"--nodse\"*"},
-        {"help", 0, "*covey: *start *", ""},
+        {"help", 0, "*covey: *start *consistency *mget key*", ""},
         {"help set", 0, "set key value*", ""},
         {"help client setname", 0, "client setname name*", ""},
         {"set --help", 0, "set key value*", ""},
         {"help start", 0, "covey start*--seed*", ""},
-        {"start --help", 0, "covey start*--seed*", ""},
+        {"start --help", 0, "covey start*founds a new cluster with --new*", ""},
+        {"status --help", 0, "*--watch *", ""},
         {"demo --help", 0, "covey demo*--base-port P*", ""},
         {"check --help", 0, "*covey check DIR*", ""},
         {"restore --help", 0, "covey restore*--into*", ""},
@@ -167,8 +169,14 @@ static void test_usage_and_help(void **state)
 /* Whom to ask: -p and --port, -h and --host in every command, or the environment; flags win over it. */
 static void test_host_and_port(void **state)
 {
-    static const char *const ways[] = {
-        "-p %u", "--port %u", "--port=%u", "-h 127.0.0.1 -p %u", "--host 127.0.0.1 --port %u", "--host=localhost -p %u"};
+    static const char *const ways[] = {"-p %u",
+                                       "-p%u",
+                                       "-p=%u",
+                                       "--port %u",
+                                       "--port=%u",
+                                       "-h 127.0.0.1 -p %u",
+                                       "--host 127.0.0.1 --port %u",
+                                       "--host=localhost -p %u"};
     struct cluster *c = *state;
     unsigned port = e2e_port(c, 0);
     char flags[64];
@@ -179,6 +187,7 @@ static void test_host_and_port(void **state)
             e2e_fail(c, __FILE__, __LINE__, "%s: %s", flags, c->text);
         assert_string_equal(c->text, "hello\nhello\n");
     }
+    assert_int_equal(e2e_shell(c, "$COVEY unsubscribe -p %u", port), 0); /* its reply is a push */
     assert_int_equal(e2e_shell(c, "COVEY_HOST=127.0.0.1 COVEY_PORT=%u $COVEY ping", port), 0);
     assert_int_equal(e2e_shell(c, "COVEY_HOST=nowhere.invalid COVEY_PORT=1 $COVEY ping -h 127.0.0.1 -p %u", port), 0);
     assert_true(e2e_shell(c, "$COVEY status -p %u", port + 1) != 0); /* the port that people take for it */
