@@ -303,7 +303,7 @@ static void test_refusals(void **state)
     shell_ok(c, "cp -r one two && printf x | dd of=two/seg-00000001.log bs=1 seek=200 conv=notrunc");
     assert_int_equal(e2e_shell(c, "$COVEY restore two --data new"), 1);
     e2e_match(c, __FILE__, __LINE__, "*two/seg-00000001.log is damaged*use another backup*", c->text);
-    assert_int_equal(e2e_shell(c, "$COVEY restore one two --into 127.0.0.1:1"), 1);
+    assert_int_equal(e2e_shell(c, "$COVEY restore one two --into 127.0.0.1:1"), 3);
     assert_int_equal(e2e_shell(c, "$COVEY restore a --data new"), 1);
     e2e_match(c, __FILE__, __LINE__, "*a is no backup*", c->text);
     assert_int_equal(e2e_shell(c, "$COVEY restore one"), 64);
