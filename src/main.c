@@ -45,7 +45,8 @@ static int print_usage(FILE *to)
                       "  covey start --name b --port 7410 --seed 127.0.0.1:7400\n"
                       "  covey start --name c --port 7420 --seed 127.0.0.1:7400\n");
     if (to == stdout) {
-        buf_printf(&text, "\nThe commands, each of which is a word of covey too (covey help WORD says more):\n");
+        buf_printf(&text, "\n");
+        words_paragraph(&text, "The commands, each of which is a word of covey too (covey help WORD says more):", 0, &page);
         help_all(&text, page.width);
     }
     fwrite(text.p, 1, text.n, to);

@@ -270,6 +270,20 @@ static void test_a_stamp_that_no_clock_gave_is_not_flushed(void **state)
     assert_int_equal(stamp_above(f, STAMP_WIDE_MAX - 1), STAMP_WIDE_MAX);
 }
 
+/* It knows that too few can answer: to wait for the deadline would help nobody. */
+static void test_without_a_quorum_in_reach_it_fails_at_once(void **state)
+{
+    struct fixture *f = *state;
+    begin(f, 0);
+    coord_peer(&f->coord, B, (struct addr){.family = 4, .port = 7002}, MEMBER_DEAD);
+    coord_peer(&f->coord, C, (struct addr){.family = 4, .port = 7003}, MEMBER_DEAD);
+    ask_flush(f);
+    assert_int_equal(replied(f)->error, ERR_NO_QUORUM);
+    assert_int_equal(replied(f)->needed, 2);
+    assert_true(replied(f)->answered < 2);
+    assert_int_equal(coord_in_flight(&f->coord), 0);
+}
+
 static void test_a_dead_member_is_not_waited_for(void **state)
 {
     struct fixture *f = *state;
@@ -385,6 +399,7 @@ int main(void)
         TEST(test_a_member_that_has_recovered_answers),
         TEST(test_late_answers_say_nothing),
         TEST(test_a_stamp_that_no_clock_gave_is_not_flushed),
+        TEST(test_without_a_quorum_in_reach_it_fails_at_once),
         TEST(test_a_dead_member_is_not_waited_for),
         TEST(test_too_few_is_unknown_at_the_deadline),
         TEST(test_a_lost_stream_is_asked_again),

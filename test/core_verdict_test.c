@@ -32,7 +32,7 @@ static void give(struct fixture *f, unsigned n)
 
 static enum verdict judge(struct fixture *f)
 {
-    f->s = (struct status_info){.forming = f->s.forming};
+    f->s = (struct status_info){.forming = f->s.forming, .ahead = f->s.ahead};
     verdict_judge(&f->layout, f->member, true, &f->s);
     return f->s.verdict;
 }
@@ -179,6 +179,8 @@ static void test_forming_and_loading(void **state)
     struct fixture *f = *state;
     f->s.forming = true;
     assert_int_equal(judge(f), VERDICT_CHANGING);
+    f->s.ahead = true; /* it refuses writes: others take them */
+    assert_int_equal(judge(f), VERDICT_DEGRADED);
     verdict_judge(&f->layout, f->member, false, &f->s);
     assert_int_equal(f->s.verdict, VERDICT_LOADING);
     verdict_judge(NULL, NULL, true, &f->s);

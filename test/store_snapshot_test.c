@@ -148,6 +148,21 @@ static void a_damaged_snapshot_is_passed_over(void **state)
     test_free(p);
 }
 
+/* Nothing is read twice, and nothing closed twice. */
+static void one_that_cannot_be_removed_is_said(void **state)
+{
+    struct fixture *f = *state;
+    make_log(f);
+    fixture_close(f);
+    const char *path = fixture_path(f, SNAPSHOT_NAME);
+    unlink(path);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(log_open(&f->options, &f->store, f->why, sizeof f->why), ERR_IO);
+    assert_non_null(strstr(f->why, "cannot remove the old snapshot"));
+    assert_int_equal(rmdir(fixture_path(f, SNAPSHOT_NAME)), 0);
+    fixture_open(f);
+}
+
 /* An old snapshot names segments that compaction has since removed, and is good all the same. */
 static void an_old_snapshot_is_good(void **state)
 {
@@ -257,7 +272,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(a_start_reads_the_snapshot_and_the_tail),    TEST(a_damaged_snapshot_is_passed_over), TEST(an_old_snapshot_is_good),
+        TEST(a_start_reads_the_snapshot_and_the_tail),    TEST(a_damaged_snapshot_is_passed_over),
+        TEST(one_that_cannot_be_removed_is_said),         TEST(an_old_snapshot_is_good),
         TEST(a_snapshot_ahead_of_the_log_is_passed_over), cmocka_unit_test(images_are_faithful),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -157,7 +157,8 @@ static int connect_if_needed(struct shell *s)
     return error;
 }
 
-/* Whether somebody at the terminal has had enough: Ctrl-C, Ctrl-D, Escape or q. (While lines are edited, Ctrl-C is a character.) */
+/* Whether somebody at the terminal has had enough: Ctrl-C, Ctrl-D, Escape or q. (While lines are
+ * edited, Ctrl-C is a character.) */
 static bool had_enough(bool terminal)
 {
     char typed[64];
@@ -169,8 +170,8 @@ static bool had_enough(bool terminal)
     return false;
 }
 
-/* Prints what a subscription brings until the connection ends, or somebody ends it: then the connection is closed, and the next
- * command opens another. */
+/* Prints what a subscription brings until the connection ends, or somebody ends it: then the
+ * connection is closed, and the next command opens another. */
 static int follow(struct shell *s, const struct slice *arg, uint32_t arg_n)
 {
     enum { LOOK_MS = 100 };

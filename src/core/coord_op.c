@@ -144,11 +144,15 @@ unsigned op_reachable_n(const struct coord *c, const struct op *op)
     return n;
 }
 
-bool op_gone(const struct coord *c, const struct op *op, unsigned i)
+bool coord_gone(const struct coord *c, uint64_t id)
 {
-    uint64_t id = op->owner[i].id;
     const struct coord_peer *p = op_peer(c, id);
     return id != c->self && (!p || p->state > MEMBER_SUSPECT || p->stream == STREAM_REFUSED);
+}
+
+bool op_gone(const struct coord *c, const struct op *op, unsigned i)
+{
+    return coord_gone(c, op->owner[i].id);
 }
 
 bool op_lost(const struct coord *c, const struct op *op, unsigned i)

@@ -58,7 +58,8 @@ void op_reset_all(struct op *op);
 bool op_reachable(const struct coord *c, const struct op *op, unsigned i);
 bool op_lost(const struct coord *c, const struct op *op, unsigned i);
 
-/* Whether it is known that owner i cannot be asked: it is dead, or no stream to it can be opened. */
+/* Whether it is known that a member, or owner i, cannot be asked: it is dead, or no stream to it can be opened. */
+bool coord_gone(const struct coord *c, uint64_t id);
 bool op_gone(const struct coord *c, const struct op *op, unsigned i);
 
 /* Sends owner i (the own store, if it is this node) the operation's record, or a read of its key. */

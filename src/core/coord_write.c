@@ -365,7 +365,7 @@ static void take_standing(struct coord *c, struct op *op, unsigned i, const stru
     hlc_see(&c->clock, a->held.stamp, c->wall_ms, CLOCK_SKEW_MAX_MS);
     if (*own_stamp(op) == 0)
         return; /* about the first stamp, or a repair before: this one is not sent yet */
-    if (version_cmp(&a->held, &op->record.version) < 0)
+    if (a->error == ERR_TOO_OLD ? a->held.stamp < *own_stamp(op) : version_cmp(&a->held, &op->record.version) < 0)
         return; /* about the first stamp, and ours is the second */
     if (o->state == OWNER_DONE)
         return; /* it was asked twice, and may have forgotten since */

@@ -107,6 +107,7 @@ enum reason {
     REASON_RECOVERS, /* they lost records and have not fetched them all again */
     REASON_OWES,     /* they keep writes for a member that is alive */
     REASON_FEW,      /* there are fewer members than copies are wanted */
+    REASON_CLOCK,    /* this node's wall clock is too far ahead to stamp by it */
     REASON_FORMING,  /* a layout is being agreed */
     REASON_BEHIND,   /* they have not adopted the layout */
     REASONS,
@@ -133,6 +134,7 @@ struct status_info {
     struct cluster_id cluster;
     uint64_t epoch;
     bool forming; /* a layout is being agreed */
+    bool ahead;   /* this node's wall clock is too far ahead of the others', so it refuses writes */
     uint8_t n_wanted, n, w, r;
     uint16_t members, alive; /* of the layout */
     uint16_t recoverers;     /* members that are recovering somewhere, this one included */

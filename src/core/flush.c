@@ -134,13 +134,17 @@ static void leave_hints(struct coord *c, struct out *out)
 static void finish(struct coord *c, int error, struct out *out)
 {
     struct flush *f = &c->flush;
-    unsigned answered = 0;
+    unsigned answered = 0, needed = c->layout->member_n;
     for (unsigned m = 0; m < c->layout->member_n; m++)
         answered += done(f, m);
+    if (f->phase == FLUSH_ASKING && error) { /* of some vnode fewer than R owners answered */
+        needed = c->layout->r;
+        answered = answered < needed ? answered : needed - 1;
+    }
     if (f->sent)
         leave_hints(c, out);
     for (unsigned i = 0; i < f->served; i++)
-        reply(f->waiting[i], error, answered, c->layout->member_n, out);
+        reply(f->waiting[i], error, answered, needed, out);
     f->waiting_n -= f->served;
     memmove(f->waiting, f->waiting + f->served, f->waiting_n * sizeof f->waiting[0]);
     f->served = 0;
@@ -159,14 +163,15 @@ void flush_restart(struct coord *c)
         members_anew(c);
 }
 
-/* Whether so many owners of every vnode have done what was asked. */
-static bool everywhere(const struct coord *c, unsigned needed)
+/* Whether so many owners of every vnode have done what was asked; or, `may`, have or may yet do it. */
+static bool everywhere(const struct coord *c, unsigned needed, bool may)
 {
     const struct layout *l = c->layout;
     for (unsigned v = 0; v < l->vnodes; v++) {
         unsigned n = 0;
         for (unsigned i = 0; i < l->n; i++)
-            n += done(&c->flush, l->owner[(size_t)v * l->n + i]);
+            n += done(&c->flush, l->owner[(size_t)v * l->n + i]) ||
+                 (may && !coord_gone(c, l->member[l->owner[(size_t)v * l->n + i]].id));
         if (n < needed)
             return false;
     }
@@ -177,7 +182,7 @@ static void judge(struct coord *c, struct out *out)
 {
     struct flush *f = &c->flush;
     bool asking = f->phase == FLUSH_ASKING;
-    if (!everywhere(c, asking ? c->layout->r : c->layout->w))
+    if (!everywhere(c, asking ? c->layout->r : c->layout->w, false))
         return;
     if (!asking) {
         finish(c, 0, out);
@@ -282,6 +287,10 @@ void flush_tick(struct coord *c, struct out *out)
     }
     if (c->now_ms < f->look_ms)
         return;
+    if (f->phase == FLUSH_ASKING && !everywhere(c, c->layout->r, true)) {
+        finish(c, ERR_NO_QUORUM, out); /* to wait for the deadline would help nobody */
+        return;
+    }
     bool stuck = f->phase == FLUSH_STORING && !may_store(c);
     if (stuck && !c->fenced && !f->sent && c->ceiling_error) {
         finish(c, c->ceiling_error, out);

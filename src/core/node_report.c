@@ -237,6 +237,7 @@ void node_status(const struct node *n, struct status_info *s)
     const struct layout *l = chain_layout(&n->chain);
     *s = (struct status_info){
         .forming = chain_forming(&n->chain),
+        .ahead = n->ahead,
         .cluster = n->cluster,
         .node = n->self,
         .met = others_met(n),

@@ -24,11 +24,17 @@ static const struct {
     enum fact fact;
     enum verdict verdict;
 } rows[REASONS] = {
-    [REASON_DOWN] = {FACT_DOWN, VERDICT_DEGRADED},   [REASON_CUT] = {FACT_CUT, VERDICT_DEGRADED},
-    [REASON_FAILS] = {FACT_FAILS, VERDICT_DEGRADED}, [REASON_FULL] = {FACT_FULL, VERDICT_DEGRADED},
-    [REASON_MUTE] = {FACT_MUTE, VERDICT_DEGRADED},   [REASON_RECOVERS] = {FACT_RECOVERS, VERDICT_DEGRADED},
-    [REASON_OWES] = {FACT_OWES, VERDICT_DEGRADED},   [REASON_FEW] = {0, VERDICT_DEGRADED},
-    [REASON_FORMING] = {0, VERDICT_CHANGING},        [REASON_BEHIND] = {FACT_BEHIND, VERDICT_CHANGING},
+    [REASON_DOWN] = {FACT_DOWN, VERDICT_DEGRADED},
+    [REASON_CUT] = {FACT_CUT, VERDICT_DEGRADED},
+    [REASON_FAILS] = {FACT_FAILS, VERDICT_DEGRADED},
+    [REASON_FULL] = {FACT_FULL, VERDICT_DEGRADED},
+    [REASON_MUTE] = {FACT_MUTE, VERDICT_DEGRADED},
+    [REASON_RECOVERS] = {FACT_RECOVERS, VERDICT_DEGRADED},
+    [REASON_OWES] = {FACT_OWES, VERDICT_DEGRADED},
+    [REASON_FEW] = {0, VERDICT_DEGRADED},
+    [REASON_CLOCK] = {0, VERDICT_DEGRADED},
+    [REASON_FORMING] = {0, VERDICT_CHANGING},
+    [REASON_BEHIND] = {FACT_BEHIND, VERDICT_CHANGING},
 };
 
 enum {
@@ -108,6 +114,7 @@ static void find_reasons(const struct layout *l, const struct verdict_member *me
             if (facts_of(&member[m]) & rows[i].fact)
                 note(&s->reason[i], &member[m]);
     s->reason[REASON_FEW].n = l->n < l->n_wanted;
+    s->reason[REASON_CLOCK].n = s->ahead;
     s->reason[REASON_FORMING].n = s->forming;
 }
 

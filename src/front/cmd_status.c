@@ -22,6 +22,8 @@ static const struct {
     [REASON_OWES] = {"%s keeps writes for a member that is alive (see HINTS)",
                      "%s keep writes for a member that is alive (see HINTS)"},
     [REASON_FEW] = {"more members are needed", "more members are needed"},
+    [REASON_CLOCK] = {"this node refuses writes: its wall clock is over 500 ms ahead of the others'",
+                      "this node refuses writes: its wall clock is over 500 ms ahead of the others'"},
     [REASON_FORMING] = {"a new layout is being agreed", "a new layout is being agreed"},
     [REASON_BEHIND] = {"%s has not adopted the layout yet", "%s have not adopted the layout yet"},
 };
@@ -87,8 +89,9 @@ static void claim_text(struct buf *out, const struct status_info *i)
 
     (void)buf_printf(
         out,
-        "members of cluster %s look for their member %s at this node's address: if this node is to be theirs, stop it and "
-        "start it with --seed HOST:PORT of one of them on an empty directory; else start it at another --port",
+        "members of cluster %s look for their member %s at this node's address: stop this node, and start it at another "
+        "--port if a cluster of its own is meant; a member whose disk is lost cannot be replaced yet, and the others go on "
+        "without it",
         cluster_id_text(i->claimed_by, cluster), node_id_text(i->claimed_for, member));
 }
 

@@ -50,11 +50,13 @@ static void broken_invariant(const char *file, int line, const char *what)
             file, line, what);
 }
 
-/* A process that serves thousands of sockets: no death by a closed one, and as many descriptors as the system grants. */
+/* A process that serves thousands of sockets: no death by a closed one, nor by a limit on the size of files, which is a disk that
+ * fails; and as many descriptors as the system grants. */
 static void prepare_process(void)
 {
     struct rlimit r;
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     check_report = broken_invariant;
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {

@@ -19,11 +19,13 @@ static int by_number(const void *a, const void *b)
     return (x->number > y->number) - (x->number < y->number);
 }
 
+/* bytes: that are gone; 0: so many as the file had. */
 static void report(const struct hints_log *l, const char *name, const char *what, uint32_t bytes)
 {
-    char sentence[256];
-    snprintf(sentence, sizeof sentence, "hints/%s: %s (%u byte%s); anti-entropy will repair what they were for", name, what,
-             bytes, words_s(bytes));
+    char sentence[256], size[32] = "";
+    if (bytes)
+        snprintf(size, sizeof size, " (%u byte%s)", bytes, words_s(bytes));
+    snprintf(sentence, sizeof sentence, "hints/%s: %s%s; anti-entropy will repair what they were for", name, what, size);
     if (l->options.report)
         l->options.report(l->options.report_arg, sentence);
 }

@@ -356,6 +356,7 @@ static int start_over(struct replay *r)
     segments_close(r->segments);
     segments_init(r->segments);
     table_close(r->table);
+    int error = table_init(r->table, r->seed);
     r->damaged = r->missing = 0;
     r->damage = (struct damage){0};
     r->lost_states.n = 0;
@@ -364,7 +365,7 @@ static int start_over(struct replay *r)
         report(r, "the index's snapshot does not fit the log: the whole log is read");
     if (snapshot_remove(r->dir, r->io) != 0)
         return replay_refuse(r, ERR_IO, "cannot remove the old snapshot in %s: %s", r->path, strerror(errno));
-    return table_init(r->table, r->seed) ? replay_refuse(r, ERR_NO_MEMORY, "out of memory while opening %s", r->path) : 0;
+    return error ? replay_refuse(r, error, "out of memory while opening %s", r->path) : 0;
 }
 
 int replay_run(struct replay *r)

@@ -65,6 +65,7 @@ void table_close(struct table *t)
     forest_close(&t->forest);
     recent_close(&t->recent);
     free(t->tallies.of);
+    *t = (struct table){0};
 }
 
 /* ---- The join ---- */

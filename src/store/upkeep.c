@@ -149,7 +149,7 @@ static bool begin(struct upkeep *u)
         u->before = u->heal ? active : NULL; /* whose end is final only when it has failed */
         u->base = u->heal ? segment_next_base(active) : active->base + UINT32_MAX; /* else beyond any end that it may have */
         ask(u, UPKEEP_HEAL, make_segment);
-    } else if (parted) {
+    } else if (parted && !u->tired) {
         u->error = 0; /* there may be room when it is gone */
         compact_unlink(&u->compact, parted);
     } else if (!u->tired && !u->full && snapshot_due(&u->snapshot)) {

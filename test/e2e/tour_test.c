@@ -176,7 +176,7 @@ static void test_host_and_port(void **state)
                                        "--port=%u",
                                        "-h 127.0.0.1 -p %u",
                                        "--host 127.0.0.1 --port %u",
-                                       "--host=localhost -p %u"};
+                                       "--host=127.0.0.1 -p %u"};
     struct cluster *c = *state;
     unsigned port = e2e_port(c, 0);
     char flags[64];
