@@ -9,7 +9,7 @@
 
 #include "base/rng.h"
 #include "bench/histogram.h"
-#include "store/log.h"
+#include "store/log/log.h"
 
 enum { VALUE_BYTES = 100, TURN = 64 };
 

@@ -3,7 +3,6 @@
 
 #include "base/check.h"
 #include "base/hash.h"
-#include "core/ring.h"
 
 #include <inttypes.h>
 

@@ -3,9 +3,8 @@
 
 #include "base/bits.h"
 #include "base/check.h"
-#include "core/ring.h"
 #include "sim/world.h"
-#include "store/damage.h"
+#include "store/log/damage.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -114,7 +113,7 @@ static bool bears(struct atlas *a, const struct layout *l, uint32_t node, uint16
 {
     unsigned struck = 1;
     for (unsigned k = 0; k < l->n; k++) {
-        uint32_t owner = world_index(a->world, world_by_id(a->world, ring_owner(l, vnode, k)->id));
+        uint32_t owner = world_index(a->world, world_by_id(a->world, layout_owner(l, vnode, k)->id));
         struck += owner != node && atlas_struck(a, owner, vnode);
     }
     return struck < l->w;
@@ -126,12 +125,12 @@ bool atlas_strike(struct atlas *a, uint32_t node, const uint8_t vnodes[VNODES_MA
     struct atlas_node *n = &a->node[node];
     bool allowed = l != NULL;
     for (uint16_t v = 0; allowed && v < l->vnodes; v++)
-        if ((!vnodes || vnodes[v]) && ring_owns(l, v, a->world->node[node].id))
+        if ((!vnodes || vnodes[v]) && layout_owns(l, v, a->world->node[node].id))
             allowed = bears(a, l, node, v);
     a->strikes += allowed;
     a->refused += !allowed;
     for (uint16_t v = 0; allowed && v < l->vnodes; v++)
-        if ((!vnodes || vnodes[v]) && ring_owns(l, v, a->world->node[node].id)) {
+        if ((!vnodes || vnodes[v]) && layout_owns(l, v, a->world->node[node].id)) {
             n->struck[v] = true;
             n->noticed[v] = ATLAS_UNNOTICED;
         }

@@ -4,7 +4,7 @@
  * that is the budget. An owner that was struck counts against it from that moment on until it holds again what it may have lost:
  * it runs, on the disk that was struck, has noticed that, and is not recovering in the vnode any more. That is also what lets it
  * recover at all: of the N-1 others at most W-2 are struck, so N-W+1 remain, and so many it must have synced from
- * (core/repair_recover.c).
+ * (core/repair/repair_recover.c).
  *
  * A schedule says where damage should fall; only the run knows how far the healing is. So the atlas is asked at the moment a
  * fault strikes, and one beyond the budget does less than it would: power is lost, the disk stays as it is. The answer depends
@@ -15,7 +15,7 @@
  * taken to be well when its peers had the time to tell it. If it is not, what is lost then is a bug.
  *
  * Clocks have a budget too: fewer than half of them may be wrong at a time, or nobody could say which. One that was wrong counts
- * for as long as the others may go by what it showed (core/wall.c).
+ * for as long as the others may go by what it showed (core/wall/wall.c).
  *
  * After: Alagappan et al., "Protocol-aware recovery for consensus-based storage" (FAST 2018), whose point it is that what may be
  * lost on one disk depends on what the others hold; TigerBeetle's simulator has an atlas of that name. */
@@ -24,7 +24,7 @@
 
 #include "base/buf.h"
 #include "base/limits.h"
-#include "core/wall.h"
+#include "core/wall/wall.h"
 
 enum {
     ATLAS_TOLD_MS = 5000, /* by then a node that is up has met its peers, and they have said what they know of it */

@@ -2,7 +2,6 @@
 
 #include "base/check.h"
 #include "base/hash.h"
-#include "core/ring.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -314,10 +313,10 @@ static bool over(const struct sim_node *s, const struct record *r)
 static bool owners_equal(struct hints_check *h, const struct layout *l, const char *key)
 {
     uint16_t vnode = layout_vnode(l, slot_of_key(slice_str(key)));
-    const struct sim_node *first = world_by_id(h->world, ring_owner(l, vnode, 0)->id);
+    const struct sim_node *first = world_by_id(h->world, layout_owner(l, vnode, 0)->id);
     struct record a = held(h, first, slice_str(key));
     for (unsigned i = 1; i < l->n; i++) {
-        const struct sim_node *other = world_by_id(h->world, ring_owner(l, vnode, i)->id);
+        const struct sim_node *other = world_by_id(h->world, layout_owner(l, vnode, i)->id);
         struct record b = held(h, other, slice_str(key));
         if (version_cmp(&a.version, &b.version) == 0 || (over(first, &a) && over(other, &b)))
             continue; /* of what is over one may have been erased before the other */

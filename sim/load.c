@@ -2,7 +2,6 @@
 
 #include "base/check.h"
 #include "base/hash.h"
-#include "core/ring.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -259,7 +258,7 @@ static void check_durable(struct load *l, const struct load_client *k, uint32_t 
     uint16_t vnode = layout_vnode(layout, slot_of_key(key));
     unsigned holders = 0;
     for (unsigned i = 0; i < layout->n; i++) {
-        uint32_t owner = world_index(w, world_by_id(w, ring_owner(layout, vnode, i)->id));
+        uint32_t owner = world_index(w, world_by_id(w, layout_owner(layout, vnode, i)->id));
         holders += atlas_struck(&w->atlas, owner, vnode) || holds(l, k, owner, key);
     }
     if (holders < layout->w && l->why.n == 0)

@@ -3,7 +3,6 @@
 
 #include "base/check.h"
 #include "base/hash.h"
-#include "core/ring.h"
 
 #include <inttypes.h>
 
@@ -105,7 +104,7 @@ static void compare_one(void *arg, struct slice key, const struct index_item *it
 {
     struct comparison *c = arg;
     for (unsigned i = 0; c->equal && i < c->layout->n; i++) {
-        const struct sim_node *owner = world_by_id(c->w, ring_owner(c->layout, c->vnode, i)->id);
+        const struct sim_node *owner = world_by_id(c->w, layout_owner(c->layout, c->vnode, i)->id);
         struct index_item held = table_look(mem_table(owner->store), key);
         if (!item_eq(&held, item))
             differ(c, key, item, world_index(c->w, owner), held.version.stamp);
@@ -138,7 +137,7 @@ bool owners_equal(struct world *w, struct buf *why)
     buf_init(&c.scratch, RECORD_VALUE_MAX);
     for (c.vnode = 0; c.vnode < c.layout->vnodes; c.vnode++)
         for (c.holder = 0; c.equal && c.holder < w->o.nodes; c.holder++) {
-            bool owns = ring_owns(c.layout, c.vnode, w->node[c.holder].id);
+            bool owns = layout_owns(c.layout, c.vnode, w->node[c.holder].id);
             index_walk(&mem_table(w->node[c.holder].store)->index, c.vnode, owns ? compare_one : stray, &c);
         }
     buf_close(&c.scratch);

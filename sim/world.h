@@ -7,13 +7,13 @@
 #define COVEY_SIM_WORLD_H
 
 #include "base/rng.h"
-#include "core/node.h"
+#include "core/node/node.h"
 #include "front/session.h"
 #include "sim/atlas.h"
 #include "sim/heap.h"
 #include "sim/schedule.h"
-#include "store/hints_mem.h"
-#include "store/mem.h"
+#include "store/mem/hints_mem.h"
+#include "store/mem/mem.h"
 
 struct disk_kept;
 struct world;
@@ -48,7 +48,7 @@ struct sim_node {
     bool stopped;  /* it asked to be stopped (ACT_STOP) */
     uint64_t life; /* counts starts */
     uint64_t started_us;
-    uint64_t lift; /* of its log's positions (core/reach.h), as of its last life */
+    uint64_t lift; /* of its log's positions (core/reach/reach.h), as of its last life */
     uint64_t id;
     struct addr addr;
     char name[16];

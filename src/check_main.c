@@ -1,4 +1,4 @@
-/* check_main.c: see check_main.h. store/check.h looks, line by line; with --json its lines are gathered first. */
+/* check_main.c: see check_main.h. store/archive/check.h looks, line by line; with --json its lines are gathered first. */
 #include "check_main.h"
 
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include "console/answer.h"
 #include "console/console.h"
 #include "console/screen.h"
-#include "store/check.h"
+#include "store/archive/check.h"
 
 enum { LINES_MAX = 64 * 1024 * 1024 }; /* of a directory where everything is damaged */
 

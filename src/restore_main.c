@@ -5,7 +5,7 @@
  * empty, for a key that is there would be written over; --overwrite is for one that is not, as after a restore that was cut
  * short.
  *
- * Into a data directory the records go as they are, versions and all, for the founder of a new cluster (store/restore.h). */
+ * Into a data directory the records go as they are, versions and all, for the founder of a new cluster (store/archive/restore.h). */
 #include "restore_main.h"
 
 #include <inttypes.h>
@@ -19,7 +19,7 @@
 #include "console/console.h"
 #include "console/loader.h"
 #include "console/screen.h"
-#include "store/restore.h"
+#include "store/archive/restore.h"
 
 static void print_usage(void)
 {

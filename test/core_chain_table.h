@@ -12,8 +12,8 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "core/chain.h"
-#include "core/ring.h"
+#include "core/chain/chain.h"
+#include "core/ring/ring.h"
 
 enum { A = 1, B = 2, C = 3, D = 4, E = 5, NOW_MS = 100000 };
 

@@ -14,8 +14,8 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "core/chain.h"
-#include "core/ring.h"
+#include "core/chain/chain.h"
+#include "core/ring/ring.h"
 
 enum {
     NODES_MAX = 9,
@@ -112,7 +112,7 @@ static void check_write(const struct world *w, const struct world_write *write, 
     unsigned held = 0;
 
     for (unsigned i = 0; i < l->n; i++)
-        held += w->node[node_of(w, ring_owner(l, write->vnode, i)->id)].wrote[write - w->write];
+        held += w->node[node_of(w, layout_owner(l, write->vnode, i)->id)].wrote[write - w->write];
     assert_true(held >= l->w);
 }
 
@@ -144,7 +144,7 @@ static void check_acked(struct world *w, unsigned i)
     unsigned held = 0;
 
     for (unsigned k = 0; k < l->n; k++)
-        held += w->node[node_of(w, ring_owner(l, write->vnode, k)->id)].wrote[i];
+        held += w->node[node_of(w, layout_owner(l, write->vnode, k)->id)].wrote[i];
     if (held < l->w || write->acked)
         return;
     write->acked = true;
@@ -388,7 +388,7 @@ static void client_writes(struct world *w)
     struct world_write *write = &w->write[w->write_n];
     *write = (struct world_write){.vnode = (uint16_t)rng_below(&w->rng, VNODES), .epoch = l->epoch};
     for (unsigned i = 0; i < l->n; i++) {
-        unsigned to = node_of(w, ring_owner(l, write->vnode, i)->id);
+        unsigned to = node_of(w, layout_owner(l, write->vnode, i)->id);
         if (lost(w, node, to))
             continue;
         struct world_event *e = event_add(w, DELIVER_WRITE, to, w->now_ms + latency_ms(w));

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "base/error.h"
-#include "core/node.h"
+#include "core/node/node.h"
 
 enum { SELF = 1, THEIR_MEMBER = 7, THEIR_LOST = 8 };
 

@@ -1,5 +1,5 @@
 /* Contested writes: what a coordinator makes of an owner that holds a greater version, and when it may stamp again
- * (core/coord_write.c). */
+ * (core/coord/coord_write.c). */
 #include "core_coord_play.h"
 
 static void test_put_is_ok_at_w_acks(void **state)

@@ -10,8 +10,8 @@
 
 #include <stdio.h>
 
-#include "core/coord.h"
-#include "core/ring.h"
+#include "core/coord/coord.h"
+#include "core/ring/ring.h"
 
 enum { A = 1, B = 2, C = 3, BOOT = 9 };
 

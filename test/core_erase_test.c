@@ -7,8 +7,8 @@
 #include <cmocka.h>
 
 #include "base/hash.h"
-#include "core/erase.h"
-#include "core/ring.h"
+#include "core/erase/erase.h"
+#include "core/ring/ring.h"
 
 enum { SELF = 1, VNODES = 64, AGE_MS = 100000 };
 

@@ -2,7 +2,7 @@
  * store. */
 #include "core_coord.h"
 
-#include "core/coord_op.h"
+#include "core/coord/coord_op.h"
 
 static const uint64_t OWN = A;
 

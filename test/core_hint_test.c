@@ -8,8 +8,8 @@
 #include <stdio.h>
 
 #include "base/error.h"
-#include "core/hint.h"
-#include "core/ring.h"
+#include "core/hint/hint.h"
+#include "core/ring/ring.h"
 
 enum { A = 1, B = 2, C = 3, GONE = 9 };
 

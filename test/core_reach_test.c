@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "base/error.h"
-#include "core/reach.h"
+#include "core/reach/reach.h"
 
 enum { SELF = 1, PEER = 2, OTHER = 3 };
 

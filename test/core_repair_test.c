@@ -6,8 +6,8 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "core/repair_inner.h"
-#include "core/ring.h"
+#include "core/repair/repair_inner.h"
+#include "core/ring/ring.h"
 
 enum { SELF = 1, PEER = 2, THIRD = 3, VNODES = 64, WALL_MS = 1000000000 };
 

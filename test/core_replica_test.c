@@ -6,7 +6,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "core/replica.h"
+#include "core/replica/replica.h"
 
 static const struct version V = {.stamp = 5, .node = 9, .digest = 1};
 

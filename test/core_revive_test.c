@@ -8,8 +8,8 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "core/repair.h"
-#include "core/ring.h"
+#include "core/repair/repair.h"
+#include "core/ring/ring.h"
 
 enum { SELF = 1, A = 2, B = 3, VNODES = 64, VNODE = 5, WALL_MS = 1000000000, STAMP = 5000 << 16 };
 

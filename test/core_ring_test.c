@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "base/rng.h"
-#include "core/ring.h"
+#include "core/ring/ring.h"
 
 enum { CLUSTER_MAX = 200, CLUSTER_ZONES = 5 };
 
@@ -176,8 +176,8 @@ static void assert_distinct(const struct layout *l)
         for (unsigned i = 0; i < l->n; i++) {
             bool seen = false;
             for (unsigned j = 0; j < i; j++) {
-                assert_true(ring_owner(l, v, i)->id != ring_owner(l, v, j)->id);
-                seen = seen || ring_owner(l, v, i)->zone[0] == ring_owner(l, v, j)->zone[0];
+                assert_true(layout_owner(l, v, i)->id != layout_owner(l, v, j)->id);
+                seen = seen || layout_owner(l, v, i)->zone[0] == layout_owner(l, v, j)->zone[0];
             }
             distinct += !seen;
         }
@@ -203,10 +203,10 @@ static void assert_fewest_moves(const struct layout *prev, const struct layout *
     for (uint16_t v = 0; v < next->vnodes; v++) {
         for (unsigned i = 0; i < next->n; i++) {
             uint16_t a = next->owner[(size_t)v * next->n + i];
-            int saved = !ring_owns(prev, v, next->member[a].id);
+            int saved = !layout_owns(prev, v, next->member[a].id);
             for (uint16_t b = 0; b < n; b++) {
-                int c = !ring_owns(prev, v, next->member[b].id) - saved;
-                if (!ring_owns(next, v, next->member[b].id) && (!zones || same_zone(next, a, b)) && c < cost[a][b])
+                int c = !layout_owns(prev, v, next->member[b].id) - saved;
+                if (!layout_owns(next, v, next->member[b].id) && (!zones || same_zone(next, a, b)) && c < cost[a][b])
                     cost[a][b] = c;
             }
         }
@@ -407,7 +407,7 @@ static void test_mixed(void **state)
         c.member[m].weight = 100;
     cluster_layout(&c, NULL, 3, 1024, &l);
     for (uint16_t v = 0; v < l.vnodes; v++)
-        for (unsigned i = 0; i < l.n && ring_owns(&l, v, l.member[0].id); i++)
+        for (unsigned i = 0; i < l.n && layout_owns(&l, v, l.member[0].id); i++)
             shares[l.owner[v * l.n + i]] = true;
     for (unsigned m = 0; m < 12; m++)
         others += shares[m];

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/error.h"
-#include "core/node.h"
+#include "core/node/node.h"
 #include "wire/bytes.h"
 
 static int wake(const struct node_options *o)

@@ -2,7 +2,7 @@
  * does not keep the clock. */
 #include "core_coord_play.h"
 
-#include "core/coord_op.h"
+#include "core/coord/coord_op.h"
 
 static void cut(struct fixture *f, uint64_t id)
 {

@@ -9,10 +9,10 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "core/swim.h"
-#include "core/swim_belief.h"
-#include "core/swim_gossip.h"
-#include "core/swim_table.h"
+#include "core/swim/swim.h"
+#include "core/swim/swim_belief.h"
+#include "core/swim/swim_gossip.h"
+#include "core/swim/swim_table.h"
 
 enum { SELF = 1, PEER = 2, OTHER = 3, THIRD = 4, FOURTH = 5 };
 

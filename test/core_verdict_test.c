@@ -5,8 +5,8 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "core/ring.h"
-#include "core/verdict.h"
+#include "core/ring/ring.h"
+#include "core/node/verdict.h"
 
 enum { FEW_MAX = 5, VNODES = 64 };
 

@@ -7,9 +7,9 @@
 #include <cmocka.h>
 
 #include "base/limits.h"
-#include "core/coord.h"
-#include "core/ring.h"
-#include "core/wall.h"
+#include "core/coord/coord.h"
+#include "core/ring/ring.h"
+#include "core/wall/wall.h"
 
 static const uint64_t NOW = 5000000, WALL = 1700000000000;
 static const int64_t HOUR_MS = 3600000;

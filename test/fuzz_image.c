@@ -1,7 +1,7 @@
 /* Any bytes as the image of an arc: what is taken in is an index that can be walked, looked up in, and written to. */
 #include "base/check.h"
 #include "base/hash.h"
-#include "store/index.h"
+#include "store/index/index.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -11,9 +11,9 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/hash.h"
-#include "store/check.h"
-#include "store/replay.h"
-#include "store/snapshot.h"
+#include "store/archive/check.h"
+#include "store/log/replay.h"
+#include "store/log/snapshot.h"
 #include "wire/bytes.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -2,7 +2,7 @@
  * invariants, and what is saved of it is taken again, and says the same. */
 #include "base/check.h"
 #include "base/error.h"
-#include "core/reach.h"
+#include "core/reach/reach.h"
 #include "fuzz_piece.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

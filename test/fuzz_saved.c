@@ -2,7 +2,7 @@
  * refused, or a node wakes with it whose invariants hold, through its first steps too. */
 #include "base/check.h"
 #include "base/error.h"
-#include "core/node.h"
+#include "core/node/node.h"
 #include "fuzz_piece.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,4 +1,4 @@
-/* model_contest.h: the rule by which contested writes are ordered (core/coord_write.c), tried in every order of events.
+/* model_contest.h: the rule by which contested writes are ordered (core/coord/coord_write.c), tried in every order of events.
  *
  * The model. One key, three owners, W = R = 2; two writers, and two or three readers. Messages may come in any order, late, or
  * never; whoever coordinates an operation may stop anywhere, and is never told from one that is slow. Nothing here knows a clock

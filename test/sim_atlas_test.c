@@ -5,7 +5,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "core/ring.h"
+#include "core/ring/ring.h"
 #include "sim/world.h"
 
 enum { FORM_S = 30 };

@@ -4,10 +4,10 @@
 #include <dirent.h>
 
 #include "base/hlc.h"
-#include "store/backup.h"
-#include "store/check.h"
-#include "store/merged.h"
-#include "store/restore.h"
+#include "store/archive/backup.h"
+#include "store/archive/check.h"
+#include "store/archive/merged.h"
+#include "store/archive/restore.h"
 
 enum { KEYS = 120, MEMBER = 0x11 };
 

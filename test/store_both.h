@@ -4,7 +4,7 @@
 
 #include "store_fixture.h"
 
-#include "store/mem.h"
+#include "store/mem/mem.h"
 
 struct both {
     struct fixture *log; /* its `store` is the one under test, whichever it is */

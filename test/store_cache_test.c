@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "base/hash.h"
-#include "store/cache.h"
+#include "store/log/cache.h"
 
 enum { VALUE = 1000 };
 

@@ -4,9 +4,9 @@
 #include <dirent.h>
 #include <fcntl.h>
 
-#include "store/check.h"
-#include "store/segment.h"
-#include "store/snapshot.h"
+#include "store/archive/check.h"
+#include "store/log/segment.h"
+#include "store/log/snapshot.h"
 
 static char lines[16384];
 

@@ -4,7 +4,7 @@
 #include <sys/wait.h>
 
 #include "base/rng.h"
-#include "store/segments.h"
+#include "store/log/segments.h"
 
 enum { KEYS = 20, SEGMENT = 2000 };
 

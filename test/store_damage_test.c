@@ -4,9 +4,9 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "store/check.h"
-#include "store/damage.h"
-#include "store/segments.h"
+#include "store/archive/check.h"
+#include "store/log/damage.h"
+#include "store/log/segments.h"
 
 enum { KEYS = 30, SEGMENT = 4000, ENTRY = RECORD_HEADER + 6 + 5 };
 

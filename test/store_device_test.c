@@ -1,8 +1,8 @@
 /* Simulated devices that lie, rot and fail: what the memory store and the hints beside it make of it. */
 #include "store_fixture.h"
 
-#include "store/hints_mem.h"
-#include "store/mem.h"
+#include "store/mem/hints_mem.h"
+#include "store/mem/mem.h"
 
 enum { TARGET = 0xc1 };
 

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "store/dir.h"
+#include "store/log/dir.h"
 
 static char path[] = "/tmp/covey-dir-XXXXXX";
 static char names[DIR_NAMES];

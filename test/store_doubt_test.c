@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #include "base/hash.h"
-#include "store/doubt.h"
+#include "store/log/doubt.h"
 
 enum { KEYS = 5000, EACH = 100, BUCKETS = 64 }; /* keys stand in segment 1, one every EACH bytes */
 

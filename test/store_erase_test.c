@@ -3,9 +3,9 @@
 #include "store_fixture.h"
 
 #include "base/rng.h"
-#include "store/floors.h"
-#include "store/mem.h"
-#include "store/table_inner.h"
+#include "store/table/floors.h"
+#include "store/mem/mem.h"
+#include "store/table/table_inner.h"
 
 struct both {
     struct fixture *log; /* its `store` is the one under test, whichever it is */

@@ -2,7 +2,7 @@
  * log, and the join by itself. */
 #include "store_both.h"
 
-#include "store/table.h"
+#include "store/table/table.h"
 
 static struct record expiry_record(struct slice key, struct slice value, uint64_t stamp, uint64_t expiry_stamp,
                                    uint64_t expiry_ms)

@@ -3,7 +3,7 @@
 
 #include <sys/wait.h>
 
-#include "store/reader.h"
+#include "store/log/reader.h"
 
 /* Reaps until a sentence with this word is reported: what the helpers do wakes. */
 static void wait_for_report(struct fixture *f, const char *word)

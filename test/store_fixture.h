@@ -20,7 +20,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/limits.h"
-#include "store/log.h"
+#include "store/log/log.h"
 
 enum { WAIT_S = 30 }; /* a result that takes longer than this is a failure, not a slow machine */
 

@@ -2,7 +2,7 @@
  * memory store and over the log. */
 #include "store_both.h"
 
-#include "store/table.h"
+#include "store/table/table.h"
 
 static struct record flush_record(uint64_t stamp)
 {

@@ -2,7 +2,7 @@
 #include "store_fixture.h"
 
 #include "base/rng.h"
-#include "store/mem.h"
+#include "store/mem/mem.h"
 #include "wire/bytes.h"
 
 enum { VNODES = 4, VNODE = 2 };

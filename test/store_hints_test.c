@@ -4,10 +4,10 @@
 
 #include <fcntl.h>
 
-#include "store/hints_batch.h"
-#include "store/hints_file.h"
-#include "store/hints_log.h"
-#include "store/hints_mem.h"
+#include "store/hints/hints_batch.h"
+#include "store/hints/hints_file.h"
+#include "store/hints/hints_log.h"
+#include "store/mem/hints_mem.h"
 #include "wire/bytes.h"
 
 enum { TARGET = 0xc1, OTHER = 0xc2, RESULTS = 64 };

@@ -2,7 +2,7 @@
 #include "store_fixture.h"
 
 #include "base/rng.h"
-#include "store/index.h"
+#include "store/index/index.h"
 
 static struct index_key key_in(const struct index *ix, struct slice key)
 {

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "store/segment.h"
+#include "store/log/segment.h"
 #include "wire/bytes.h"
 
 #define SEGMENT_1 "seg-00000001.log"

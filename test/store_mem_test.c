@@ -2,7 +2,7 @@
 #include "store_fixture.h"
 
 #include "base/rng.h"
-#include "store/mem.h"
+#include "store/mem/mem.h"
 
 static struct store *open_disk(struct mem_disk *disk, bool lie)
 {

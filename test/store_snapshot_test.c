@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/rng.h"
-#include "store/snapshot.h"
+#include "store/log/snapshot.h"
 
 enum { KEYS = 40, SEGMENT = 4000 };
 

@@ -6,7 +6,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
-#include "core/swim.h"
+#include "core/swim/swim.h"
 
 #include <stdio.h>
 #include <stdlib.h>

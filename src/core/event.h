@@ -1,6 +1,6 @@
 /* event.h: all that goes into a node and all that comes out.
  *
- * The node (core/node.h) is a function: one event in, a list of actions out. A world (src/rt, sim) turns sockets, disks
+ * The node (core/node/node.h) is a function: one event in, a list of actions out. A world (src/rt, sim) turns sockets, disks
  * and clocks into events and carries out the actions, in order, before the next event. Whatever an event or an action
  * points to is borrowed: an event's bytes live for the call, an action's until the next node_step of that node. */
 #ifndef COVEY_CORE_EVENT_H
@@ -97,7 +97,7 @@ enum verdict {
     VERDICT_LOADING,     /* not (yet) part of a layout, or too few of its members were met */
 };
 
-/* Why the verdict is no better, the worst first. Each but FEW and FORMING is a fact about members (core/verdict.h). */
+/* Why the verdict is no better, the worst first. Each but FEW and FORMING is a fact about members (core/node/verdict.h). */
 enum reason {
     REASON_DOWN,     /* the failure detector does not hold them alive */
     REASON_CUT,      /* they are held alive, but no stream to them is up */

@@ -4,8 +4,8 @@
 
 #include "base/error.h"
 #include "rt/world.h"
-#include "store/backup.h"
-#include "store/log.h"
+#include "store/archive/backup.h"
+#include "store/log/log.h"
 
 static int begin(struct world *w, struct slice path)
 {

@@ -1,4 +1,4 @@
-/* backup.h: BACKUP, which no node can answer because it has no disk: between clients and the store (store/backup.h). */
+/* backup.h: BACKUP, which no node can answer because it has no disk: between clients and the store (store/archive/backup.h). */
 #ifndef COVEY_RT_BACKUP_H
 #define COVEY_RT_BACKUP_H
 

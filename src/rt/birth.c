@@ -10,9 +10,9 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/hash.h"
-#include "store/dir.h"
-#include "store/log.h"
-#include "store/restore.h"
+#include "store/log/dir.h"
+#include "store/log/log.h"
+#include "store/archive/restore.h"
 #include "wire/bytes.h"
 
 enum { FORMAT = 1, FIXED = 35, RECORD_N = FIXED + NODE_NAME_MAX };

@@ -1,7 +1,8 @@
 /* loss.c: who this node is, and of what cluster, must be known for certain.
  *
- * The log puts all of the node's own state to each segment anew (store/log_states.c), so a damaged or missing file takes none of
- * it along, or only what was put to the last segments: then older records count. What that means for each of them:
+ * The log puts all of the node's own state to each segment anew (store/log/log_states.c), so a
+ * damaged or missing file takes none of it along, or only what was put to the last segments: then
+ * older records count. What that means for each of them:
  *
  *     identity    never changes but for the name. Where there is none, the node cannot know who it is, and another id would be
  *                 another node: it does not start.
@@ -21,7 +22,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/hash.h"
-#include "store/log.h"
+#include "store/log/log.h"
 
 static bool holds(struct store *store, struct slice name, uint64_t *serial)
 {

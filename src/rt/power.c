@@ -6,7 +6,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/hash.h"
-#include "store/log.h"
+#include "store/log/log.h"
 
 enum { FORMAT = 1, HEAD = 3, RECORD_N = HEAD + BOOT_ID_MAX };
 

@@ -1,11 +1,12 @@
 /* power.h: whether the machine lost power under this node while its log was ahead of its syncs (design section 4, "power
  * lost under `interval`").
  *
- * Peers notice a log that ends too early when they heard of its end (core/reach.c); of a coordinator's last writes they may not
- * have. But a node can tell by itself: under interval durability, a process that did not stop cleanly and ran before the machine
- * was last booted may have lost up to a second of what it acknowledged. Then all that it holds is in doubt, whether or not
- * something is missing: comparing with the others finds out, and costs little where nothing is. A process that was killed on a
- * machine that stayed up has lost nothing.
+ * Peers notice a log that ends too early when they heard of its end (core/reach/reach.c); of a
+ * coordinator's last writes they may not have. But a node can tell by itself: under interval
+ * durability, a process that did not stop cleanly and ran before the machine was last booted may
+ * have lost up to a second of what it acknowledged. Then all that it holds is in doubt, whether or
+ * not something is missing: comparing with the others finds out, and costs little where nothing is.
+ * A process that was killed on a machine that stayed up has lost nothing.
  *
  * The state record "power": u8 format (1) | u8 durability | u8 running | the machine's boot id, as the kernel writes it. */
 #ifndef COVEY_RT_POWER_H

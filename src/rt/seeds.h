@@ -5,7 +5,7 @@
 
 #include <uv.h>
 
-#include "core/node.h"
+#include "core/node/node.h"
 #include "rt/endpoint.h"
 
 struct world;

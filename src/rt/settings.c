@@ -148,7 +148,7 @@ static const char *time_text(uint64_t ms, char out[32])
 /* The age of a hint is that of its write, and it is given when the write's deadline has passed, if not before: one that is
  * not to grow much older than that would be dropped before its owner can be back. And a tombstone must outlive the hints of
  * what it deleted: erased before, it would be their floor that keeps them out, and live records stamped below it as well
- * (core/erase.c). */
+ * (core/erase/erase.c). */
 static int set_ages(const struct checking *c)
 {
     enum { HINT_AGE_MIN_MS = 5 * OP_DEADLINE_DEFAULT_MS };

@@ -2,7 +2,7 @@
 #ifndef COVEY_RT_SETTINGS_H
 #define COVEY_RT_SETTINGS_H
 
-#include "core/node.h"
+#include "core/node/node.h"
 #include "covey.h"
 #include "rt/endpoint.h"
 #include "store/store.h"

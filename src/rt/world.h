@@ -10,15 +10,15 @@
 
 #include <stdatomic.h>
 
-#include "core/node.h"
+#include "core/node/node.h"
 #include "rt/birth.h"
 #include "rt/client.h"
 #include "rt/gossip.h"
 #include "rt/logger.h"
 #include "rt/peer.h"
 #include "rt/seeds.h"
-#include "store/hints_log.h"
-#include "store/log.h"
+#include "store/hints/hints_log.h"
+#include "store/log/log.h"
 
 enum {
     WHY_MAX = COVEY_WHY_MAX,

@@ -1,5 +1,5 @@
 /* hints.h: where hints rest: records that an owner missed, kept for it in a log of its own until it has them (design section 5,
- * "Hinted handoff"). Submit, flush, reap, as with store.h; core/hint.h says what they are for.
+ * "Hinted handoff"). Submit, flush, reap, as with store.h; core/hint/hint.h says what they are for.
  *
  * Two implementations: hints_log.c on disk, hints_mem.c for the simulator. Per target (the member that missed them) there is one
  * log with a head and an end. Hints are appended at the end and dropped at the head, nowhere else: what is read is what stands

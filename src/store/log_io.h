@@ -1,13 +1,10 @@
 /* log_io.h: the system calls that make the log durable, as a table, so that a test can fail the n-th of them, or die in it.
- * Inside store/ and its
- * tests only. */
+ * Inside store/ and its tests only. */
 #ifndef COVEY_STORE_LOG_IO_H
 #define COVEY_STORE_LOG_IO_H
 
 #include <sys/types.h>
 #include <sys/uio.h>
-
-#include "store/log.h"
 
 struct log_io {
     ssize_t (*pwritev)(int fd, const struct iovec *iov, int n, off_t at);
@@ -21,9 +18,6 @@ struct log_io {
 
 /* The real ones. */
 extern const struct log_io log_io_os;
-
-/* log_open over other system calls; io must outlive the store. */
-int log_open_io(const struct log_options *options, const struct log_io *io, struct store **out, char *why, size_t why_n);
 
 /* The enum error of an errno that a write gave: ERR_NO_SPACE or ERR_IO. */
 int log_io_error(int number);

@@ -1,5 +1,5 @@
 /* store.c: what a store answers from its table, whatever the device. */
-#include "store/table.h"
+#include "store/table/table.h"
 
 void store_get(struct store *s, uint64_t token, struct slice key, enum get_wants wants)
 {

@@ -242,3 +242,11 @@ int layout_find(const struct layout *l, uint64_t id)
     }
     return -1;
 }
+
+bool layout_owns(const struct layout *l, uint16_t vnode, uint64_t id)
+{
+    for (unsigned i = 0; i < l->n; i++)
+        if (layout_owner(l, vnode, i)->id == id)
+            return true;
+    return false;
+}

@@ -1,7 +1,7 @@
 /* layout.h: the layout, the explicit table vnode -> owners that the members agree on (design section 3), and its bytes.
  *
  * The ring of 16384 slots is cut in `vnodes` equal arcs; arc v holds slots [v * 16384 / vnodes, (v + 1) * 16384 / vnodes).
- * owner[v * n + i] is the index in member[] of the i-th owner of vnode v. How a layout is computed stands in core/ring.h. */
+ * owner[v * n + i] is the index in member[] of the i-th owner of vnode v. How a layout is computed stands in core/ring/ring.h. */
 #ifndef COVEY_WIRE_LAYOUT_H
 #define COVEY_WIRE_LAYOUT_H
 
@@ -10,7 +10,7 @@
 #include "base/limits.h"
 
 enum { LAYOUT_MEMBERS_MAX = 1024 };          /* storage members: one vnode each at least, at the default 1024 vnodes */
-#define LAYOUT_EPOCH_MAX (UINT64_C(1) << 62) /* no chain is so long (core/chain.c) */
+#define LAYOUT_EPOCH_MAX (UINT64_C(1) << 62) /* no chain is so long (core/chain/chain.c) */
 
 struct layout_member {
     uint64_t id;
@@ -58,5 +58,14 @@ static inline uint16_t layout_vnode(const struct layout *l, uint16_t slot)
 {
     return (uint16_t)((uint32_t)slot * l->vnodes / 16384);
 }
+
+/* Owner i (0 .. n-1) of a vnode, in order of preference. */
+static inline const struct layout_member *layout_owner(const struct layout *l, uint16_t vnode, unsigned i)
+{
+    return &l->member[l->owner[(size_t)vnode * l->n + i]];
+}
+
+/* Whether member id is an owner of the vnode. */
+bool layout_owns(const struct layout *l, uint16_t vnode, uint64_t id);
 
 #endif

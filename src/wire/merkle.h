@@ -54,7 +54,7 @@ struct listing_entry {
     struct slice key;
 };
 
-/* What an owner says to an entry that may be erased (core/erase.c). */
+/* What an owner says to an entry that may be erased (core/erase/erase.c). */
 enum held {
     HELD_OTHER = 0, /* something else, or nothing, and the floor is below it */
     HELD_SAME = 1,  /* just this version, with just this expiry */

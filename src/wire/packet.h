@@ -6,8 +6,8 @@
  *
  * The checksum is XXH3-64 of all that follows it. UDP's own has 16 bits and may be left out; a flipped bit that passes it would
  * be believed: a member's incarnation twice as high, a death. It keeps out accidents, not attackers: everybody can compute it.
- * What a forged number can do is bounded where it is believed (core/swim_bound.c). (The seal, when it comes, wraps the whole,
- * and replaces the checksum.) */
+ * What a forged number can do is bounded where it is believed (core/swim/swim_bound.c).
+ * (The seal, when it comes, wraps the whole, and replaces the checksum.) */
 #ifndef COVEY_WIRE_PACKET_H
 #define COVEY_WIRE_PACKET_H
 
@@ -22,12 +22,12 @@ struct packet_header {
     uint64_t layout_hash;
     uint64_t wall_ms;    /* the sender's wall clock as the packet left it, */
     uint64_t mono_ms;    /* and its monotonic clock then */
-    uint64_t position;   /* how far its log reaches (core/reach.h); 0: it does not say */
+    uint64_t position;   /* how far its log reaches (core/reach/reach.h); 0: it does not say */
     uint16_t recovering; /* vnodes in which the sender is */
     uint8_t ills;        /* what it suffers from: enum packet_ill, or'ed; bits that are not known are ignored */
 };
 
-/* What a node says of itself, so that every member's verdict knows (core/verdict.h). */
+/* What a node says of itself, so that every member's verdict knows (core/node/verdict.h). */
 enum packet_ill {
     ILL_FULL = 1,  /* its disk is full: it takes no values */
     ILL_FAILS = 2, /* its disk fails: it takes no writes */

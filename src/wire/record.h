@@ -17,9 +17,10 @@ enum record_kind {
     RECORD_TOMBSTONE = 2, /* a deletion; no value */
     RECORD_EXPIRY = 3,    /* an expiry for the value of that version; no value of its own */
     RECORD_REGISTER = 4,  /* a CAS register */
-    RECORD_FLOOR = 5,     /* an erasure: a record of that key and version is erased, and with it what is older (store/floors.h) */
-    RECORD_FLUSH = 6,     /* plain records at or below the stamp are absent; no key, and the version of a deletion */
-    RECORD_STATE = 7,     /* of the node itself, outside the ring: identity, incarnation, layout, ballots */
+    RECORD_FLOOR =
+        5, /* an erasure: a record of that key and version is erased, and with it what is older (store/table/floors.h) */
+    RECORD_FLUSH = 6, /* plain records at or below the stamp are absent; no key, and the version of a deletion */
+    RECORD_STATE = 7, /* of the node itself, outside the ring: identity, incarnation, layout, ballots */
 };
 
 struct version {
@@ -44,7 +45,8 @@ struct placed_record {
     struct record record;
 };
 
-/* Where a put comes from: how far a store must take what would bring a key back that may have been erased (store/floors.h). */
+/* Where a put comes from: how far a store must take what would bring back a key that may have been erased
+ * (store/table/floors.h). */
 enum put_from {
     PUT_FROM_ANYBODY = 0, /* a client's write, a hint, the repair of a read: nothing at or below the floor */
     PUT_FROM_OWNER = 1,   /* what another owner holds just now, who is not recovering: values, but no tombstones */

@@ -82,7 +82,7 @@ static void needs_excuse(struct writers *w, unsigned node, uint64_t begin_us, co
 }
 
 /* A SET may end UNKNOWN through a node that was left alone, if another owner fell silent after it
- * began and the remaining two did not settle its order (core/coord_write.c). What asks first, and
+ * began and the remaining two did not settle its order (core/coord/coord_write.c). What asks first, and
  * what begins when the silence is known, has no such excuse. */
 static bool contested(const struct writers *w, const struct asked *a, struct slice answer)
 {

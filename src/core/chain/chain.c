@@ -1,0 +1,317 @@
+/* chain.c: the chain as a whole, and why it is safe.
+ *
+ * The problem: all members must agree on who owns what, through crashes, losses and partitions, and no acknowledged write may
+ * be lost when the owners change. Gossiped topology does not give that. So the layout is a chain of decisions: epoch e+1 is
+ * decided by the members of epoch e, by Paxos ("The part-time parliament", 1998; "Paxos made simple", 2001), once.
+ *
+ * Two kinds of value exist for e+1. SAME: the members and owners of e. FORMATION: members are added, which are given places that
+ * the present owners lose, without any data being moved, as moving is not built yet. So a formation must be certain that there
+ * is none.
+ *
+ * Choosing. Each ballot has one value. A SAME value is chosen when a majority of the members of e accepted it at one ballot, a
+ * FORMATION when all of them did. A member accepts a FORMATION only while it holds no record, and from there on takes no write
+ * under e (the fence, chain_vote.c), until it has adopted e+1 or durably accepted SAME at a higher ballot.
+ *
+ * Selecting (round_decide). A proposer at ballot b has promises of a majority S, and of itself. Let (c, u) be the accepted
+ * value of the highest ballot that S reports.
+ *   1. None: it is free.
+ *   2. u is SAME: it proposes u.
+ *   3. u is a FORMATION, and every promise of S reports u, at whatever ballots: it proposes u.
+ *   4. u is a FORMATION, and some promise of S reports another value or none: it is free.
+ * (Looking at ballots in 3, "all at c", would be wrong: u chosen at c' and proposed again at c to some members only is still
+ * chosen.)
+ *
+ * Claim: if w is chosen at ballot a, then every ballot b > a has the value w. By induction over b: let all ballots between a
+ * and b have w. Suppose w is a FORMATION. All accepted it at a, and each member of S did so before promising b, for after that
+ * it could not. What it accepted later, below b, is w again by induction. So all of S report w, and rule 3 proposes w. Suppose
+ * w is SAME. A majority accepted it at a, so someone of S did, before promising b; hence c >= a, and u = w: at a because a
+ * ballot has one value, above by induction. Rule 2 proposes w. So in the cases 1 and 4 nothing was chosen below b, and nothing
+ * will be: of a majority that promised b some are missing there, and for a FORMATION any one of S that does not report it. Two
+ * chosen values would contradict the claim: epoch e+1 is one.
+ *
+ * No acknowledged write is lost. Let a FORMATION be chosen at a. Each member held no record when it accepted at a, and takes
+ * no write under e as long as it stands by that: it could only leave the fence by accepting SAME above a, which by the claim
+ * nobody proposes. So no member of e has stored, or will store, a write under e (a member still at e-1 cannot accept at all);
+ * and one under an epoch before would be a record that it holds. A SAME value changes no owner, so what W owners hold under e
+ * they hold under e+1.
+ *
+ * Durability. Promises, acceptances and adoptions leave the node in the step that learns that they are on disk. A layout in a
+ * LAYOUT message is decided: whoever sees a higher epoch asks for it and may jump over several.
+ *
+ * Numbers. Epochs and ballots only grow, so one at the end of all numbers, once believed, would be the last: no epoch could
+ * follow, no proposer be heard. What is heard of an epoch is no more than a reason to ask for its layout. A layout is taken
+ * when its epoch lies CHAIN_EPOCH_LEAP above ours at most, and below LAYOUT_EPOCH_MAX (2^62): an epoch costs each member two
+ * durable writes, and 2^40 of them, at a thousand a second, 35 years; so no member was ever away for longer. A ballot is
+ * followed, and noted, when it lies CHAIN_BALLOT_LEAP above the highest met in this epoch at most: 2^32 rounds, which are
+ * begun tens of milliseconds apart at best. Above what a lie reaches there is room for others: it takes 2^22 layouts, or 2^14
+ * ballots within one epoch, each on a member's stream and each as high as is believed, to use it up.
+ *
+ * Getting on. A proposer of a FORMATION asks for promises of ALL members first; a promise says whether records are held, so a
+ * cluster with data refuses a joiner without fencing anybody, and one with an unreachable member waits without a fence. If
+ * after that some member refuses or falls silent, the same proposer, or anyone who accepted (chain_vote_accept), prepares once
+ * more, finds itself in case 4, and proposes SAME. Only case 3 with S short of all must wait for the missing members: the
+ * formation may be in force there. The proposer accepts last to make that rare (chain_propose.c). Joiners ask again every
+ * second, so whoever was passed over is taken next. */
+#include "core/chain/chain.h"
+
+#include <stdlib.h>
+
+#include "base/bits.h"
+#include "base/check.h"
+#include "base/error.h"
+
+/* ---- Neighbours ---- */
+
+/* Index of the first neighbour whose id is not below. */
+static unsigned neighbour_at(const struct chain *c, uint64_t id)
+{
+    unsigned low = 0, high = c->neighbour_n;
+
+    while (low < high) {
+        unsigned mid = (low + high) / 2;
+        if (c->neighbour[mid].id < id)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+static const struct chain_neighbour *neighbour_find(const struct chain *c, uint64_t id)
+{
+    unsigned i = neighbour_at(c, id);
+    return i < c->neighbour_n && c->neighbour[i].id == id ? &c->neighbour[i] : NULL;
+}
+
+struct addr chain_addr(const struct chain *c, uint64_t id)
+{
+    const struct chain_neighbour *n = neighbour_find(c, id);
+    return n ? n->addr : (struct addr){0};
+}
+
+/* One that we were told nothing about is worth a try: a stream to it may be open. */
+bool chain_reachable(const struct chain *c, uint64_t id)
+{
+    const struct chain_neighbour *n = neighbour_find(c, id);
+    return !n || n->reachable;
+}
+
+/* When memory or the table is at its end, the neighbour stays unknown and is reached through streams that it opened. */
+void chain_peer(struct chain *c, uint64_t id, struct addr addr, bool reachable)
+{
+    unsigned at = neighbour_at(c, id);
+
+    if (at == c->neighbour_n || c->neighbour[at].id != id) {
+        if (c->neighbour_n == c->neighbour_cap) {
+            unsigned cap = c->neighbour_cap ? c->neighbour_cap * 2 : 8;
+            struct chain_neighbour *more = cap > MEMBERS_MAX ? NULL : realloc(c->neighbour, cap * sizeof *more);
+            if (!more)
+                return;
+            c->neighbour = more;
+            c->neighbour_cap = cap;
+        }
+        memmove(c->neighbour + at + 1, c->neighbour + at, (c->neighbour_n - at) * sizeof *c->neighbour);
+        c->neighbour_n++;
+    }
+    c->neighbour[at] = (struct chain_neighbour){.id = id, .addr = addr, .reachable = reachable};
+}
+
+/* ---- Messages and time ---- */
+
+/* Whether a ballot message is about the epoch that we decide about, from one who may take part. Else one of the two is behind,
+ * and is helped. */
+static bool epoch_ours(struct chain *c, uint64_t from, uint64_t epoch, bool question, uint64_t now_ms, struct out *out)
+{
+    if (!c->have)
+        return false;
+    uint64_t next = chain_now(c)->epoch + 1;
+    if (epoch > next)
+        chain_seen(c, from, epoch - 1, now_ms, out);
+    else if (epoch < next && question)
+        chain_layout_send(c, from, chain_addr(c, from), out);
+    return epoch == next && layout_find(chain_now(c), from) >= 0 && layout_find(chain_now(c), c->self) >= 0;
+}
+
+/* The same; and the highest ballot that it speaks of can be true. */
+static bool ballot_ours(struct chain *c, uint64_t from, uint64_t epoch, uint64_t ballot, bool question, uint64_t now_ms,
+                        struct out *out)
+{
+    return epoch_ours(c, from, epoch, question, now_ms, out) && ballot <= CHAIN_BALLOT_MAX &&
+           ballot <= c->seen_ballot + CHAIN_BALLOT_LEAP;
+}
+
+bool chain_message(struct chain *c, uint64_t from, const struct message *m, bool name_taken, uint64_t now_ms, struct out *out)
+{
+    switch (m->kind) {
+    case MSG_JOIN:
+        chain_join_asked(c, from, &m->join, name_taken, now_ms, out);
+        return true;
+    case MSG_JOIN_NO:
+        chain_join_refused(c, &m->join_no);
+        return true;
+    case MSG_LAYOUT_GET:
+        if (c->have && chain_now(c)->epoch >= m->layout_get.epoch)
+            chain_layout_send(c, from, chain_addr(c, from), out);
+        return true;
+    case MSG_LAYOUT:
+        chain_adopt(c, m->layout.layout, false, out);
+        return true;
+    case MSG_PREPARE:
+        if (ballot_ours(c, from, m->prepare.epoch, m->prepare.ballot, true, now_ms, out))
+            chain_vote_prepare(c, from, m->prepare.ballot, now_ms, out);
+        return true;
+    case MSG_PROMISE:
+        if (ballot_ours(c, from, m->promise.epoch, m->promise.promised, false, now_ms, out))
+            chain_propose_promise(c, from, &m->promise, now_ms, out);
+        return true;
+    case MSG_ACCEPT:
+        if (ballot_ours(c, from, m->accept.epoch, m->accept.ballot, true, now_ms, out))
+            chain_vote_accept(c, from, m->accept.ballot, m->accept.layout, now_ms, out);
+        return true;
+    case MSG_ACCEPTED:
+        if (ballot_ours(c, from, m->accepted.epoch, m->accepted.promised, false, now_ms, out))
+            chain_propose_accepted(c, from, &m->accepted, now_ms, out);
+        return true;
+    default:
+        return false;
+    }
+}
+
+void chain_stored(struct chain *c, uint64_t number, int error, uint64_t now_ms, struct out *out)
+{
+    if (number & 1)
+        chain_adopt_stored(c, number >> 1, error, now_ms, out);
+    else
+        chain_vote_stored(c, number >> 1, error, now_ms, out);
+}
+
+void chain_tick(struct chain *c, uint64_t now_ms, struct out *out)
+{
+    if (c->asking.ask_ms <= now_ms)
+        chain_join_again(c, now_ms, out);
+    chain_adopt_tick(c, now_ms, out);
+    if (c->have && chain_propose_deadline(c) <= now_ms)
+        chain_propose_tick(c, now_ms, out);
+}
+
+uint64_t chain_deadline_ms(const struct chain *c)
+{
+    uint64_t at = c->asking.ask_ms, adopt = chain_adopt_deadline(c), propose = chain_propose_deadline(c);
+
+    if (adopt < at)
+        at = adopt;
+    return propose < at ? propose : at;
+}
+
+/* ---- The whole ---- */
+
+static int load_layout(struct chain *c, struct slice bytes)
+{
+    if (bytes.n == 0)
+        return 0;
+    int error = layout_decode(bytes, &c->slot[c->current]);
+    if (error)
+        return error == ERR_NO_MEMORY ? error : ERR_BAD_MESSAGE;
+    c->have = true;
+    c->told = chain_now(c)->member_n;
+    return buf_slice(&c->bytes[c->current], bytes);
+}
+
+int chain_init(struct chain *c, const struct chain_options *o, uint64_t now_ms)
+{
+    *c = (struct chain){
+        .self = o->self,
+        .layout_serial = o->layout_serial,
+        .save_ms = UINT64_MAX,
+        .asking.ask_ms = UINT64_MAX,
+        .acceptor.serial = o->acceptor_serial,
+    };
+    rng_init(&c->rng, o->seed);
+    for (int i = 0; i < 2; i++) {
+        layout_init(&c->slot[i]);
+        buf_init(&c->bytes[i], CHAIN_STATE_MAX);
+    }
+    buf_init(&c->why, 1024);
+    chain_vote_init(c);
+    chain_propose_init(c);
+    int error = load_layout(c, o->layout);
+    if (!error)
+        error = chain_vote_load(c, o->acceptor);
+    if (!error)
+        chain_propose_reset(c, now_ms);
+    return error;
+}
+
+void chain_close(struct chain *c)
+{
+    for (int i = 0; i < 2; i++) {
+        layout_close(&c->slot[i]);
+        buf_close(&c->bytes[i]);
+    }
+    chain_vote_close(c);
+    chain_propose_close(c);
+    buf_close(&c->why);
+    free(c->neighbour);
+    c->neighbour = NULL;
+}
+
+void chain_forgot(struct chain *c, bool forgot)
+{
+    c->forgot = forgot;
+}
+
+void chain_holds_records(struct chain *c, bool holds)
+{
+    c->holds = holds;
+}
+
+const struct layout *chain_layout(const struct chain *c)
+{
+    return c->have ? chain_now(c) : NULL;
+}
+
+bool chain_forming(const struct chain *c)
+{
+    return c->round.phase != CHAIN_IDLE || c->acceptor.accepted > 0 || c->adopting;
+}
+
+static void check_acceptor(const struct chain *c)
+{
+    const struct chain_acceptor *a = &c->acceptor;
+
+    CHECK(a->promised >= a->accepted);
+    CHECK((a->accepted > 0) == (a->value.n > 0) && (a->accepted > 0) == (a->kind != CHAIN_NONE));
+    CHECK(a->promised <= c->seen_ballot);
+    CHECK(a->persist_n <= CHAIN_PERSISTS);
+    for (unsigned i = 0; i < a->persist_n; i++)
+        CHECK(a->persist[i].serial <= a->serial && (i == 0 || a->persist[i - 1].serial < a->persist[i].serial));
+    CHECK(c->have || (a->promised == 0 && c->round.phase == CHAIN_IDLE && c->joiner_n == 0));
+}
+
+static void check_round(const struct chain *c)
+{
+    const struct chain_round *r = &c->round;
+    unsigned answered = 0;
+
+    if (r->phase == CHAIN_IDLE)
+        return;
+    CHECK(r->ballot > 0 && r->ballot <= c->seen_ballot && r->best_ballot < r->ballot);
+    CHECK(c->propose_ms == UINT64_MAX);
+    for (unsigned i = 0; i < sizeof r->answered * 8; i++)
+        answered += bit_at(r->answered, i);
+    CHECK(answered == r->answered_n && answered <= chain_now(c)->member_n);
+    CHECK(r->phase != CHAIN_ACCEPT || (r->kind != CHAIN_NONE && r->value.n > 0));
+}
+
+void chain_check(const struct chain *c)
+{
+    CHECK(!c->have || chain_now(c)->epoch > 0);
+    CHECK(!c->adopting || !c->have || c->adopting > chain_now(c)->epoch);
+    CHECK(c->joiner_n <= CHAIN_JOINERS);
+    for (unsigned i = 0; i < c->joiner_n; i++)
+        CHECK(layout_find(chain_now(c), c->joiner[i].member.id) < 0);
+    for (unsigned i = 1; i < c->neighbour_n; i++)
+        CHECK(c->neighbour[i - 1].id < c->neighbour[i].id);
+    check_acceptor(c);
+    check_round(c);
+}

@@ -1,0 +1,186 @@
+/* chain_join.c: getting into the layout: what a member says to those who ask, and what a node does that asks.
+ *
+ * A joiner asks one member after the other, every second, until it has adopted a layout that it is in, or one of them refuses
+ * for a reason that asking again does not mend: then its start fails, with that reason. "Busy" is no such reason.
+ *
+ * A member remembers who asked (c->joiner) and proposes a layout with all of them, once those started together had the time to
+ * ask (chain_propose.c). Who fell silent meanwhile is forgotten: a layout is not to begin with a dead member. When it turns out
+ * that somebody holds records all who wait are refused, and so is, for a while, whoever asks after them. */
+#include "core/chain/chain.h"
+
+#include "base/check.h"
+#include "base/error.h"
+#include "core/ring/ring.h"
+
+/* ---- Letting others in ---- */
+
+static void join_refuse(struct chain *c, uint64_t to, struct addr addr, int error, struct out *out)
+{
+    out_trace(out, TRACE_JOIN_REFUSED, to, (uint64_t)error, 0, buf_view(&c->why));
+    out_send(out, to, addr, MSG_JOIN_NO)->join_no = (struct msg_join_no){.error = (uint32_t)error, .text = buf_view(&c->why)};
+}
+
+static void why_records(struct chain *c, uint64_t holder)
+{
+    char id[ADDR_TEXT];
+
+    c->why.n = 0;
+    buf_printf(&c->why,
+               "member %s holds records, and joining then needs ring changes, which are not built yet: "
+               "start all members before the first write",
+               node_id_text(holder, id));
+}
+
+void chain_refuse_all(struct chain *c, uint64_t holder, uint64_t now_ms, struct out *out)
+{
+    c->holder = holder;
+    c->holder_ms = now_ms;
+    why_records(c, holder);
+    for (unsigned i = 0; i < c->joiner_n && i < CHAIN_REFUSALS; i++)
+        join_refuse(c, c->joiner[i].member.id, c->joiner[i].addr, ERR_HOLDS_RECORDS, out);
+    c->joiner_n = 0;
+}
+
+void chain_prune(struct chain *c, uint64_t now_ms)
+{
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < c->joiner_n; i++)
+        if (now_ms < c->joiner[i].heard_ms + CHAIN_JOINER_FRESH_MS)
+            c->joiner[kept++] = c->joiner[i];
+    c->joiner_n = kept;
+}
+
+/* Why a node cannot be let in, with c->why set; 0 when it can. */
+static int join_objection(struct chain *c, uint64_t from, const struct msg_join *m, bool name_taken, uint64_t now_ms)
+{
+    bool known = c->holder && now_ms < c->holder_ms + CHAIN_HOLDER_MS;
+
+    c->why.n = 0;
+    if (name_taken) {
+        buf_printf(&c->why, "the name \"%.*s\" is taken by another live member: start this node with another --name",
+                   (int)(m->name.n < NODE_NAME_MAX ? m->name.n : NODE_NAME_MAX), (const char *)m->name.p);
+        return ERR_NAME_TAKEN;
+    }
+    if (m->zone.n > ZONE_MAX || m->weight < 1 || m->weight > RING_WEIGHT_MAX) {
+        buf_printf(&c->why, "weight %u or the zone's %zu bytes are out of range: a weight is 1 to %d, a zone at most %d bytes",
+                   m->weight, m->zone.n, RING_WEIGHT_MAX, ZONE_MAX);
+        return ERR_REFUSED;
+    }
+    if (known || (c->holds && !chain_fenced(c))) {
+        why_records(c, known ? c->holder : c->self);
+        return ERR_HOLDS_RECORDS;
+    }
+    for (unsigned i = 0; i < c->joiner_n; i++)
+        if (c->joiner[i].member.id == from)
+            return 0;
+    if (chain_now(c)->member_n + c->joiner_n >= LAYOUT_MEMBERS_MAX) {
+        buf_printf(&c->why, "the cluster has %d members, the most that a layout can have", LAYOUT_MEMBERS_MAX);
+        return ERR_TOO_BIG;
+    }
+    if (c->joiner_n < CHAIN_JOINERS)
+        return 0;
+    buf_printf(&c->why, "%d nodes are waiting already; asking again helps", CHAIN_JOINERS);
+    return ERR_BUSY;
+}
+
+static void join_wait(struct chain *c, uint64_t from, const struct msg_join *m, uint64_t now_ms, struct out *out)
+{
+    unsigned i = 0;
+
+    while (i < c->joiner_n && c->joiner[i].member.id != from)
+        i++;
+    if (i == c->joiner_n) {
+        c->joiner_n++;
+        out_trace(out, TRACE_JOIN_ASKED, from, chain_now(c)->epoch, 0, m->name);
+    }
+    c->joiner[i] = (struct chain_joiner){.addr = m->addr, .heard_ms = now_ms};
+    c->joiner[i].member = (struct layout_member){.id = from, .disk = m->disk, .weight = m->weight, .zone_n = (uint8_t)m->zone.n};
+    if (m->zone.n)
+        memcpy(c->joiner[i].member.zone, m->zone.p, m->zone.n);
+    chain_peer(c, from, m->addr, true);
+    if (c->propose_ms == UINT64_MAX)
+        chain_propose_in(c, CHAIN_GATHER_MS, now_ms);
+}
+
+void chain_join_asked(struct chain *c, uint64_t from, const struct msg_join *m, bool name_taken, uint64_t now_ms, struct out *out)
+{
+    if (!c->have || layout_find(chain_now(c), c->self) < 0)
+        return;
+    if (layout_find(chain_now(c), from) >= 0) {
+        chain_layout_send(c, from, m->addr, out); /* it is in, and missed the news */
+        return;
+    }
+    chain_prune(c, now_ms);
+    int error = join_objection(c, from, m, name_taken, now_ms);
+    if (error)
+        join_refuse(c, from, m->addr, error, out);
+    else
+        join_wait(c, from, m, now_ms, out);
+}
+
+/* ---- Being let in ---- */
+
+static void join_ask(struct chain *c, unsigned i, uint64_t now_ms, struct out *out)
+{
+    struct chain_asking *a = &c->asking;
+
+    a->ask_ms = now_ms + CHAIN_JOIN_REPEAT_MS;
+    out_send(out, a->peer[i], a->addr[i], MSG_JOIN)->join = (struct msg_join){
+        .weight = a->weight,
+        .zone = slice_of(a->zone, a->zone_n),
+        .name = slice_of(a->name, a->name_n),
+        .addr = a->self_addr,
+        .disk = a->disk,
+    };
+}
+
+void chain_join(struct chain *c, uint64_t peer, struct addr addr, const struct msg_join *join, uint64_t now_ms, struct out *out)
+{
+    struct chain_asking *a = &c->asking;
+    unsigned i = 0;
+
+    CHECK(join->zone.n <= ZONE_MAX && join->name.n <= NODE_NAME_MAX);
+    if (c->have || c->adopting || a->refused)
+        return;
+    a->disk = join->disk;
+    a->weight = join->weight;
+    a->zone_n = (uint8_t)join->zone.n;
+    a->name_n = (uint8_t)join->name.n;
+    a->self_addr = join->addr;
+    if (a->zone_n)
+        memcpy(a->zone, join->zone.p, a->zone_n);
+    if (a->name_n)
+        memcpy(a->name, join->name.p, a->name_n);
+    while (i < a->peer_n && a->peer[i] != peer)
+        i++;
+    if (i == CHAIN_ASKED)
+        i = (unsigned)rng_below(&c->rng, CHAIN_ASKED);
+    else if (i == a->peer_n)
+        a->peer_n++;
+    a->peer[i] = peer;
+    a->addr[i] = addr;
+    join_ask(c, i, now_ms, out);
+}
+
+void chain_join_again(struct chain *c, uint64_t now_ms, struct out *out)
+{
+    join_ask(c, c->asking.turn++ % c->asking.peer_n, now_ms, out);
+}
+
+void chain_join_refused(struct chain *c, const struct msg_join_no *m)
+{
+    if (c->have || c->adopting || c->asking.ask_ms == UINT64_MAX || m->error == (uint32_t)ERR_BUSY)
+        return;
+    c->why.n = 0;
+    if (buf_slice(&c->why, m->text))
+        buf_printf(&c->why, "%s", error_sentence((int)m->error));
+    c->asking.refused = (int)m->error < 0 ? (int)m->error : ERR_REFUSED;
+    c->asking.ask_ms = UINT64_MAX;
+}
+
+int chain_refused(const struct chain *c, struct slice *why)
+{
+    *why = buf_view(&c->why);
+    return c->asking.refused;
+}

@@ -1,0 +1,414 @@
+/* chain_propose.c: the proposer: one round after another, until the epoch has its successor.
+ *
+ *               due, with a reason                    all, or a majority and patience
+ *     IDLE ------------------------> PREPARE ------------------------------------------> ACCEPT
+ *       ^                              |  ^                                                | |
+ *       |  nothing to propose,         |  |  refused for records, or out of patience       | |
+ *       |  or a higher ballot          |  +------------------------------------------------+ | chosen
+ *       +------------------------------+----------------------------------------------------+-----> chain_adopt
+ *
+ * A reason is a waiting joiner, or a value accepted here that is not decided yet.
+ *
+ * Ballots are (round << 16 | index of the proposer in the sorted members of the present epoch). All who propose for epoch e+1
+ * have adopted the same layout e, whose members have distinct indices below LAYOUT_MEMBERS_MAX, so no two proposers share a
+ * ballot. A proposer never uses one for two values either, not even across a crash: ACCEPT leaves only after its own promise
+ * was counted, which was durable then, and new rounds begin above what was promised. The order of indices only breaks ties.
+ *
+ * In a formation the proposer accepts last, when all others have. As long as it has not, its own promise shows that the
+ * formation is not chosen, so the death of one other member never leaves the survivors fenced: out of patience, they prepare
+ * once more and find themselves free to keep the members as they are. Only if the proposer itself dies in the short time
+ * between the acceptances of all others and their learning of it must the survivors wait for its return: the formation may be
+ * in force somewhere. */
+#include "base/bits.h"
+#include "base/check.h"
+#include "base/error.h"
+#include "core/chain/chain_state.h"
+#include "core/ring/ring.h"
+
+enum {
+    BALLOT_INDEX_BITS = 16,
+    YIELD_MS = 6000, /* left to another proposer: longer than its patience, or nobody would ever run out of it */
+};
+
+_Static_assert(LAYOUT_MEMBERS_MAX <= 1 << BALLOT_INDEX_BITS, "indices must fit their part of a ballot");
+
+void chain_propose_init(struct chain *c)
+{
+    buf_init(&c->round.best, CHAIN_STATE_MAX);
+    buf_init(&c->round.value, CHAIN_STATE_MAX);
+    c->propose_ms = UINT64_MAX;
+}
+
+void chain_propose_close(struct chain *c)
+{
+    buf_close(&c->round.best);
+    buf_close(&c->round.value);
+}
+
+void chain_propose_in(struct chain *c, uint64_t delay_ms, uint64_t now_ms)
+{
+    uint64_t at = now_ms + delay_ms + rng_below(&c->rng, delay_ms / 2 + 1);
+
+    if (c->round.phase == CHAIN_IDLE && at < c->propose_ms)
+        c->propose_ms = at;
+}
+
+void chain_propose_reset(struct chain *c, uint64_t now_ms)
+{
+    c->round.phase = CHAIN_IDLE;
+    c->seen_ballot = c->acceptor.promised;
+    c->propose_ms = UINT64_MAX;
+    if (c->joiner_n > 0)
+        chain_propose_in(c, CHAIN_GATHER_MS, now_ms);
+    if (c->acceptor.accepted > 0)
+        chain_propose_in(c, CHAIN_PATIENCE_MS, now_ms);
+}
+
+/* Lets others go first for a while. */
+static void propose_later(struct chain *c, uint64_t now_ms)
+{
+    c->round.phase = CHAIN_IDLE;
+    c->propose_ms = UINT64_MAX;
+    chain_propose_in(c, YIELD_MS, now_ms);
+}
+
+static void ballot_seen(struct chain *c, uint64_t ballot)
+{
+    if (ballot > c->seen_ballot)
+        c->seen_ballot = ballot;
+}
+
+void chain_propose_yield(struct chain *c, uint64_t ballot, uint64_t now_ms)
+{
+    ballot_seen(c, ballot);
+    if (c->round.phase != CHAIN_IDLE ? ballot > c->round.ballot : c->propose_ms != UINT64_MAX)
+        propose_later(c, now_ms);
+}
+
+/* ---- Who answered ---- */
+
+static bool round_answered(const struct chain_round *r, unsigned m)
+{
+    return bit_at(r->answered, m);
+}
+
+/* Notes an answer of member `from` to the round's ballot. False when it was counted already or is no answer to it. */
+static bool round_count(struct chain *c, uint64_t from, enum chain_phase phase, uint64_t ballot)
+{
+    struct chain_round *r = &c->round;
+    int m = layout_find(chain_now(c), from);
+
+    if (m < 0 || r->phase != phase || r->ballot != ballot || round_answered(r, (unsigned)m))
+        return false;
+    bit_set(r->answered, (unsigned)m);
+    r->answered_n++;
+    return true;
+}
+
+static void round_phase(struct chain *c, enum chain_phase phase, uint64_t now_ms)
+{
+    struct chain_round *r = &c->round;
+
+    r->phase = phase;
+    memset(r->answered, 0, sizeof r->answered);
+    r->answered_n = 0;
+    r->cursor = 0;
+    r->resend_ms = now_ms;
+    r->patience_ms = now_ms + CHAIN_PATIENCE_MS;
+    c->propose_ms = UINT64_MAX;
+}
+
+/* ---- Sending ---- */
+
+/* Whether member m is to be asked now. In a formation we ourselves come last. */
+static bool round_asks(const struct chain *c, unsigned m)
+{
+    const struct chain_round *r = &c->round;
+    uint64_t id = chain_now(c)->member[m].id;
+
+    if (round_answered(r, m))
+        return false;
+    if (id != c->self)
+        return chain_reachable(c, id);
+    return r->phase == CHAIN_PREPARE || r->kind == CHAIN_SAME || r->answered_n + 1 == chain_now(c)->member_n;
+}
+
+static void round_ask(struct chain *c, uint64_t id, uint64_t now_ms, struct out *out)
+{
+    struct chain_round *r = &c->round;
+    uint64_t epoch = chain_now(c)->epoch + 1;
+
+    if (id == c->self && r->phase == CHAIN_PREPARE)
+        chain_vote_prepare(c, id, r->ballot, now_ms, out);
+    else if (id == c->self)
+        chain_vote_accept(c, id, r->ballot, buf_view(&r->value), now_ms, out);
+    else if (r->phase == CHAIN_PREPARE)
+        out_send(out, id, chain_addr(c, id), MSG_PREPARE)->prepare = (struct msg_prepare){.epoch = epoch, .ballot = r->ballot};
+    else
+        out_send(out, id, chain_addr(c, id), MSG_ACCEPT)->accept =
+            (struct msg_accept){.epoch = epoch, .ballot = r->ballot, .layout = buf_view(&r->value)};
+}
+
+/* One pass over those who did not answer, some at a time; the next pass comes CHAIN_RESEND_MS after. */
+static void round_send(struct chain *c, uint64_t now_ms, struct out *out)
+{
+    struct chain_round *r = &c->round;
+    unsigned sent = 0;
+
+    if (now_ms < r->resend_ms)
+        return;
+    while (r->phase != CHAIN_IDLE && r->cursor < chain_now(c)->member_n && sent < CHAIN_SENDS) {
+        unsigned m = r->cursor++;
+        if (!round_asks(c, m))
+            continue;
+        round_ask(c, chain_now(c)->member[m].id, now_ms, out);
+        sent++;
+    }
+    if (r->cursor < chain_now(c)->member_n)
+        return;
+    r->cursor = 0;
+    r->resend_ms = now_ms + CHAIN_RESEND_MS;
+}
+
+/* ---- Prepare ---- */
+
+static void round_begin(struct chain *c, uint64_t now_ms, struct out *out)
+{
+    struct chain_round *r = &c->round;
+    int self = layout_find(chain_now(c), c->self);
+
+    c->propose_ms = UINT64_MAX;
+    if (self < 0)
+        return;
+    round_phase(c, CHAIN_PREPARE, now_ms);
+    r->ballot = ((c->seen_ballot >> BALLOT_INDEX_BITS) + 1) << BALLOT_INDEX_BITS | (unsigned)self;
+    r->best_ballot = 0;
+    r->best_kind = CHAIN_NONE;
+    r->best.n = 0;
+    r->uniform = true;
+    r->records = false;
+    ballot_seen(c, r->ballot);
+    out_trace(out, TRACE_LAYOUT_PROPOSED, 0, chain_now(c)->epoch + 1, r->ballot, slice_of(NULL, 0));
+}
+
+/* Takes a promise's report into account. False when the report makes no sense or memory is out: then it counts for nothing. */
+static bool round_report(struct chain *c, const struct msg_promise *m)
+{
+    struct chain_round *r = &c->round;
+    enum chain_kind kind = m->accepted > 0 ? chain_kind_of(c, m->layout) : CHAIN_NONE;
+
+    if (m->accepted >= r->ballot || (kind == CHAIN_NONE && m->accepted > 0) || buf_reserve(&r->best, m->layout.n))
+        return false;
+    if (m->accepted == 0) {
+        r->uniform = false;
+        return true;
+    }
+    if (r->best_ballot > 0 && !slice_eq(buf_view(&r->best), m->layout))
+        r->uniform = false;
+    if (m->accepted > r->best_ballot) {
+        r->best_ballot = m->accepted;
+        r->best_kind = kind;
+        r->best.n = 0;
+        return buf_slice(&r->best, m->layout) == 0;
+    }
+    return true;
+}
+
+static bool value_same(struct chain *c, struct buf *value)
+{
+    struct layout l;
+
+    layout_init(&l);
+    value->n = 0;
+    int error = layout_copy(&l, chain_now(c));
+    l.epoch++;
+    if (!error)
+        error = layout_encode(value, &l);
+    layout_close(&l);
+    return error == 0;
+}
+
+static bool value_joined(struct chain *c, struct buf *value)
+{
+    struct layout_member member[LAYOUT_MEMBERS_MAX];
+    struct layout l;
+    const struct layout *now = chain_now(c);
+    struct ring_change change = {.prev = now, .member = member};
+
+    memcpy(member, now->member, now->member_n * sizeof *member);
+    change.member_n = now->member_n;
+    for (unsigned i = 0; i < c->joiner_n && change.member_n < LAYOUT_MEMBERS_MAX; i++)
+        member[change.member_n++] = c->joiner[i].member;
+    layout_init(&l);
+    value->n = 0;
+    int error = ring_compute(&change, &l);
+    if (!error)
+        error = layout_encode(value, &l);
+    layout_close(&l);
+    return error == 0;
+}
+
+static bool value_best(struct chain *c, struct buf *value)
+{
+    value->n = 0;
+    return buf_slice(value, buf_view(&c->round.best)) == 0;
+}
+
+/* Goes on to ACCEPT, with a value that was made (or, for lack of memory, was not: then later). */
+static void round_accept(struct chain *c, enum chain_kind kind, bool made, uint64_t now_ms)
+{
+    if (!made) {
+        propose_later(c, now_ms);
+        return;
+    }
+    c->round.kind = kind;
+    round_phase(c, CHAIN_ACCEPT, now_ms);
+}
+
+/* Says for whom we wait, and waits on. */
+static void round_wait(struct chain *c, uint64_t now_ms, struct out *out)
+{
+    struct chain_round *r = &c->round;
+    const struct layout *l = chain_now(c);
+    unsigned m = 0;
+
+    if (now_ms < r->patience_ms)
+        return;
+    if (c->joiner_n == 0 && c->acceptor.accepted == 0 && r->best_ballot == 0) {
+        r->phase = CHAIN_IDLE; /* nobody waits any more */
+        return;
+    }
+    while (m < l->member_n && round_answered(r, m))
+        m++;
+    CHECK(m < l->member_n);
+    r->patience_ms = now_ms + CHAIN_PATIENCE_MS;
+    if (c->waits_for != l->member[m].id || c->waits_epoch != l->epoch + 1)
+        c->waits = 0;
+    c->waits_for = l->member[m].id;
+    c->waits_epoch = l->epoch + 1;
+    if (!power_of_two(++c->waits)) /* said at 1, 2, 4, ...: a log is not a clock */
+        return;
+    out_trace(out, TRACE_LAYOUT_WAITS, l->member[m].id, l->epoch + 1, c->waits,
+              SLICE("members are let in when every present member answers, and this one does not"));
+}
+
+/* What to do with the promises so far: the selection rule of chain.c's essay, and our policy where it leaves us free. */
+static void round_decide(struct chain *c, uint64_t now_ms, struct out *out)
+{
+    struct chain_round *r = &c->round;
+    uint16_t member_n = chain_now(c)->member_n;
+    bool all = r->answered_n == member_n, self = round_answered(r, (unsigned)layout_find(chain_now(c), c->self));
+
+    chain_prune(c, now_ms);
+    if (!self || r->answered_n < member_n / 2 + 1)
+        round_wait(c, now_ms, out);
+    else if (r->best_kind == CHAIN_SAME)
+        round_accept(c, CHAIN_SAME, value_best(c, &r->value), now_ms);
+    else if (!all && now_ms < r->patience_ms)
+        return;
+    else if (r->best_kind == CHAIN_FORMATION && r->uniform && !all)
+        round_wait(c, now_ms, out); /* it may be chosen, and only all can tell */
+    else if (r->best_kind == CHAIN_FORMATION && r->uniform)
+        round_accept(c, CHAIN_FORMATION, value_best(c, &r->value), now_ms);
+    else if (all && !r->records && c->joiner_n > 0)
+        round_accept(c, CHAIN_FORMATION, value_joined(c, &r->value), now_ms);
+    else if (r->best_kind == CHAIN_FORMATION)
+        round_accept(c, CHAIN_SAME, value_same(c, &r->value), now_ms); /* frees those whom the formation fenced */
+    else if (!all && c->joiner_n > 0)
+        round_wait(c, now_ms, out);
+    else
+        r->phase = CHAIN_IDLE;
+}
+
+void chain_propose_promise(struct chain *c, uint64_t from, const struct msg_promise *m, uint64_t now_ms, struct out *out)
+{
+    struct chain_round *r = &c->round;
+
+    ballot_seen(c, m->promised);
+    if (r->phase != CHAIN_PREPARE || m->ballot != r->ballot)
+        return;
+    if (m->error) {
+        propose_later(c, now_ms);
+        return;
+    }
+    if (!round_report(c, m) || !round_count(c, from, CHAIN_PREPARE, m->ballot))
+        return;
+    if (m->holds_records) {
+        r->records = true;
+        chain_refuse_all(c, from, now_ms, out);
+    }
+    round_decide(c, now_ms, out);
+    round_send(c, now_ms, out);
+}
+
+/* ---- Accept ---- */
+
+static void round_chosen(struct chain *c, uint64_t now_ms, struct out *out)
+{
+    c->round.phase = CHAIN_IDLE;
+    chain_adopt(c, buf_view(&c->round.value), true, out);
+    chain_propose_in(c, CHAIN_PATIENCE_MS, now_ms); /* in case that cannot be stored */
+}
+
+void chain_propose_accepted(struct chain *c, uint64_t from, const struct msg_accepted *m, uint64_t now_ms, struct out *out)
+{
+    struct chain_round *r = &c->round;
+    uint16_t member_n = chain_now(c)->member_n;
+
+    ballot_seen(c, m->promised);
+    if (r->phase != CHAIN_ACCEPT || m->ballot != r->ballot)
+        return;
+    if (m->error == (uint32_t)ERR_HOLDS_RECORDS) {
+        r->phase = CHAIN_IDLE; /* a promise of that member will show that we are free */
+        c->propose_ms = now_ms;
+        return;
+    }
+    if (m->error) {
+        propose_later(c, now_ms);
+        return;
+    }
+    if (!round_count(c, from, CHAIN_ACCEPT, m->ballot))
+        return;
+    if (r->answered_n >= (r->kind == CHAIN_SAME ? member_n / 2 + 1 : member_n)) {
+        round_chosen(c, now_ms, out);
+        return;
+    }
+    if (r->answered_n + 1 == member_n) {
+        r->cursor = 0; /* our own turn has come */
+        r->resend_ms = now_ms;
+    }
+    round_send(c, now_ms, out);
+}
+
+/* ---- Time ---- */
+
+uint64_t chain_propose_deadline(const struct chain *c)
+{
+    const struct chain_round *r = &c->round;
+
+    if (r->phase == CHAIN_IDLE)
+        return c->propose_ms;
+    return r->resend_ms < r->patience_ms ? r->resend_ms : r->patience_ms;
+}
+
+static void propose_due(struct chain *c, uint64_t now_ms, struct out *out)
+{
+    chain_prune(c, now_ms);
+    if (c->joiner_n > 0 || c->acceptor.accepted > 0)
+        round_begin(c, now_ms, out);
+    else
+        c->propose_ms = UINT64_MAX;
+}
+
+void chain_propose_tick(struct chain *c, uint64_t now_ms, struct out *out)
+{
+    struct chain_round *r = &c->round;
+
+    if (r->phase == CHAIN_IDLE && c->propose_ms <= now_ms)
+        propose_due(c, now_ms, out);
+    else if (r->phase == CHAIN_PREPARE && r->patience_ms <= now_ms)
+        round_decide(c, now_ms, out);
+    else if (r->phase == CHAIN_ACCEPT && r->patience_ms <= now_ms)
+        round_begin(c, now_ms, out); /* somebody does not answer */
+    round_send(c, now_ms, out);
+}

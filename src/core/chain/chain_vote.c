@@ -1,0 +1,261 @@
+/* chain_vote.c: the acceptor: promises, acceptances, and the fence.
+ *
+ * One acceptor decides about one epoch, the one after the layout in force; it begins empty with each. Its state is one
+ * record, "chain"; each vote that is to be answered yes is stored anew, even when nothing changed, and the answer leaves when
+ * that very write is durable. Several may be on their way: a later record contains the earlier ones, so its result releases the
+ * answers of all before it. A write that fails takes its answer with it; the asker tries again.
+ *
+ * The fence stands while the accepted value, in memory or in the last durable record, is a formation. Both count: memory, because
+ * no write may slip in between the check and the sync; the disk, because after a crash it is what we are. Hence a member that
+ * reports a formation holds no record and will hold none under this epoch, whatever waits in front of the fence. */
+#include "base/check.h"
+#include "base/error.h"
+#include "core/chain/chain_state.h"
+#include "wire/bytes.h"
+
+enum {
+    RECORD_FORMAT = 1,
+    RECORD_HEAD = 1 + 8 + 8 + 8, /* format, epoch, promised, accepted; the value's bytes follow */
+    VOTE_ANSWERS = 8,            /* given in one call; results come singly, so more are rare, and those are asked for again */
+};
+
+void chain_vote_init(struct chain *c)
+{
+    struct chain_acceptor *a = &c->acceptor;
+
+    buf_init(&a->value, CHAIN_STATE_MAX);
+    for (int i = 0; i < 2; i++)
+        buf_init(&a->record[i], CHAIN_STATE_MAX + RECORD_HEAD);
+}
+
+void chain_vote_close(struct chain *c)
+{
+    buf_close(&c->acceptor.value);
+    for (int i = 0; i < 2; i++)
+        buf_close(&c->acceptor.record[i]);
+}
+
+int chain_vote_load(struct chain *c, struct slice record)
+{
+    struct chain_acceptor *a = &c->acceptor;
+    int error;
+
+    if (record.n == 0)
+        return 0;
+    if (record.n < RECORD_HEAD || record.p[0] != RECORD_FORMAT || !c->have)
+        return ERR_BAD_MESSAGE;
+    if (get_u64(record.p + 1) != chain_now(c)->epoch + 1)
+        return 0;
+    a->promised = get_u64(record.p + 9);
+    a->accepted = get_u64(record.p + 17);
+    error = buf_append(&a->value, record.p + RECORD_HEAD, record.n - RECORD_HEAD);
+    if (error)
+        return error;
+    a->kind = a->accepted ? chain_kind_of(c, buf_view(&a->value)) : CHAIN_NONE;
+    if (a->promised > CHAIN_BALLOT_MAX || a->promised < a->accepted || (a->kind != CHAIN_NONE) != (a->accepted != 0) ||
+        (a->accepted == 0) != (a->value.n == 0))
+        return ERR_BAD_MESSAGE;
+    a->durable_formation = a->kind == CHAIN_FORMATION;
+    return 0;
+}
+
+void chain_vote_reset(struct chain *c)
+{
+    struct chain_acceptor *a = &c->acceptor;
+
+    a->promised = a->accepted = 0;
+    a->kind = CHAIN_NONE;
+    a->value.n = 0;
+    a->durable_formation = false;
+    a->persist_n = 0;
+}
+
+bool chain_fenced(const struct chain *c)
+{
+    return c->acceptor.kind == CHAIN_FORMATION || c->acceptor.durable_formation;
+}
+
+/* Whether a record is here or may still come under this epoch. */
+static bool vote_records(const struct chain *c)
+{
+    return c->holds && !chain_fenced(c);
+}
+
+/* ---- Answers ---- */
+
+static void answer_promise(struct chain *c, uint64_t to, uint64_t ballot, uint64_t now_ms, struct out *out)
+{
+    const struct chain_acceptor *a = &c->acceptor;
+    struct msg_promise m = {.epoch = chain_now(c)->epoch + 1, .ballot = ballot, .promised = a->promised};
+
+    if (a->promised == ballot) {
+        m.accepted = a->accepted;
+        m.holds_records = vote_records(c);
+        m.layout = buf_view(&a->value);
+    } else {
+        m.error = (uint32_t)ERR_SUPERSEDED;
+    }
+    if (to == c->self)
+        chain_propose_promise(c, to, &m, now_ms, out);
+    else
+        out_send(out, to, chain_addr(c, to), MSG_PROMISE)->promise = m;
+}
+
+static void answer_accepted(struct chain *c, uint64_t to, uint64_t ballot, int error, uint64_t now_ms, struct out *out)
+{
+    struct msg_accepted m = {
+        .epoch = chain_now(c)->epoch + 1,
+        .ballot = ballot,
+        .error = (uint32_t)error,
+        .promised = c->acceptor.promised,
+    };
+
+    if (to == c->self)
+        chain_propose_accepted(c, to, &m, now_ms, out);
+    else
+        out_send(out, to, chain_addr(c, to), MSG_ACCEPTED)->accepted = m;
+}
+
+/* The answer to a vote that is durable. A promise that a higher one has overtaken since is a no: its state is not what it was.
+ * One at whose ballot a value was accepted since has been counted long ago. */
+static void answer(struct chain *c, const struct chain_persist *p, uint64_t now_ms, struct out *out)
+{
+    if (p->answer == MSG_ACCEPTED)
+        answer_accepted(c, p->to, p->ballot, 0, now_ms, out);
+    else if (c->acceptor.accepted != p->ballot)
+        answer_promise(c, p->to, p->ballot, now_ms, out);
+}
+
+/* ---- Storing ---- */
+
+/* Submits the acceptor's state as it is now; `answer` goes to `to` when it is durable. */
+static void vote_persist(struct chain *c, uint64_t to, uint64_t ballot, enum message_kind answer_kind, struct out *out)
+{
+    struct chain_acceptor *a = &c->acceptor;
+    struct buf *record = &a->record[++a->serial % 2];
+    uint8_t head[RECORD_HEAD];
+
+    CHECK(a->persist_n < CHAIN_PERSISTS);
+    put_u64(put_u64(put_u64(put_u8(head, RECORD_FORMAT), chain_now(c)->epoch + 1), a->promised), a->accepted);
+    record->n = 0;
+    int error = buf_append(record, head, sizeof head);
+    if (!error)
+        error = buf_slice(record, buf_view(&a->value));
+    if (error) {
+        out_trace(out, TRACE_STORE_ERROR, 0, (uint64_t)error, 0, SLICE("a vote on the layout could not be stored"));
+        return;
+    }
+    a->persist[a->persist_n++] = (struct chain_persist){
+        .serial = a->serial,
+        .to = to,
+        .ballot = ballot,
+        .answer = (uint8_t)answer_kind,
+        .formation = a->kind == CHAIN_FORMATION,
+    };
+    out_state(out, TOKEN(TOKEN_CHAIN, a->serial << 1), SLICE("chain"), a->serial, buf_view(record));
+}
+
+/* Takes the oldest persist out. */
+static struct chain_persist persist_pop(struct chain_acceptor *a)
+{
+    struct chain_persist p = a->persist[0];
+
+    a->persist_n--;
+    memmove(a->persist, a->persist + 1, a->persist_n * sizeof *a->persist);
+    return p;
+}
+
+static void persist_fail(struct chain *c, uint64_t serial, int error, struct out *out)
+{
+    struct chain_acceptor *a = &c->acceptor;
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < a->persist_n; i++)
+        if (a->persist[i].serial != serial)
+            a->persist[kept++] = a->persist[i];
+    a->persist_n = kept;
+    out_trace(out, TRACE_STORE_ERROR, 0, (uint64_t)error, 0, SLICE("a vote on the layout could not be stored"));
+}
+
+/* An answer to ourselves may add to this queue, so each is taken out before it is given. */
+void chain_vote_stored(struct chain *c, uint64_t serial, int error, uint64_t now_ms, struct out *out)
+{
+    struct chain_acceptor *a = &c->acceptor;
+
+    if (error) {
+        persist_fail(c, serial, error, out);
+        return;
+    }
+    for (unsigned answers = 0; a->persist_n > 0 && a->persist[0].serial <= serial; answers++) {
+        struct chain_persist p = persist_pop(a);
+        a->durable_formation = p.formation;
+        if (answers < VOTE_ANSWERS)
+            answer(c, &p, now_ms, out);
+    }
+}
+
+/* ---- Votes ---- */
+
+void chain_vote_prepare(struct chain *c, uint64_t from, uint64_t ballot, uint64_t now_ms, struct out *out)
+{
+    struct chain_acceptor *a = &c->acceptor;
+
+    if (c->forgot)
+        return;
+    if (ballot < a->promised) {
+        answer_promise(c, from, ballot, now_ms, out);
+        return;
+    }
+    if (a->persist_n == CHAIN_PERSISTS)
+        return;
+    if (from != c->self)
+        chain_propose_yield(c, ballot, now_ms);
+    a->promised = ballot;
+    vote_persist(c, from, ballot, MSG_PROMISE, out);
+#ifdef CANARY_CHAIN_PROMISE_NOT_STORED
+    if (from != c->self)
+        answer_promise(c, from, ballot, now_ms, out);
+#endif
+}
+
+static int vote_take(struct chain *c, uint64_t ballot, enum chain_kind kind, struct slice value)
+{
+    struct chain_acceptor *a = &c->acceptor;
+    struct buf copy;
+
+    /* The old value is still what the disk has: replace it only when the new one is whole. */
+    buf_init(&copy, CHAIN_STATE_MAX);
+    int error = buf_slice(&copy, value);
+    if (error)
+        return error;
+    buf_close(&a->value);
+    a->value = copy;
+    a->promised = a->accepted = ballot;
+    a->kind = kind;
+    return 0;
+}
+
+void chain_vote_accept(struct chain *c, uint64_t from, uint64_t ballot, struct slice value, uint64_t now_ms, struct out *out)
+{
+    struct chain_acceptor *a = &c->acceptor;
+    enum chain_kind kind = chain_kind_of(c, value);
+
+    if (c->forgot || kind == CHAIN_NONE || a->persist_n == CHAIN_PERSISTS)
+        return;
+    if (ballot < a->promised) {
+        answer_accepted(c, from, ballot, ERR_SUPERSEDED, now_ms, out);
+        return;
+    }
+    if (kind == CHAIN_FORMATION && vote_records(c)) {
+        answer_accepted(c, from, ballot, ERR_HOLDS_RECORDS, now_ms, out);
+        return;
+    }
+    if (vote_take(c, ballot, kind, value))
+        return;
+    if (from != c->self)
+        chain_propose_yield(c, ballot, now_ms);
+    out_trace(out, TRACE_LAYOUT_ACCEPTED, from, chain_now(c)->epoch + 1, ballot, slice_of(NULL, 0));
+    vote_persist(c, from, ballot, MSG_ACCEPTED, out);
+    /* Should whoever proposed this fall silent, somebody must end it: everybody who accepted feels responsible. */
+    chain_propose_in(c, CHAIN_PATIENCE_MS, now_ms);
+}

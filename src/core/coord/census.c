@@ -1,0 +1,155 @@
+/* census.c: see census.h. Part of the coordinator: it uses its layout, its members and its clock. */
+#include "core/coord/census.h"
+
+#include "base/check.h"
+#include "core/coord/coord.h"
+#include "core/coord/coord_op.h"
+#include "wire/bytes.h"
+
+#include <stdlib.h>
+
+void census_close(struct census *s)
+{
+    free(s->answered);
+    free(s->live);
+    free(s->known);
+    *s = (struct census){0};
+}
+
+static void reply(uint64_t token, int error, uint64_t count, struct out *out)
+{
+    struct action *a = out_add(out, ACT_REPLY);
+    a->reply = (struct result){.token = token, .kind = OP_COUNT, .error = error, .count = count, .needed = 1};
+}
+
+/* Clears the table for a new census; all who wait are served by it. 0 or ERR_NO_MEMORY. */
+static int census_begin(struct coord *c)
+{
+    struct census *s = &c->census;
+    const struct layout *l = c->layout;
+    free(s->answered);
+    free(s->live);
+    free(s->known);
+    s->answered = calloc(l->member_n, 1);
+    s->live = calloc(l->vnodes, sizeof *s->live);
+    s->known = calloc(l->vnodes, 1);
+    if (!s->answered || !s->live || !s->known)
+        return ERR_NO_MEMORY;
+    s->running = true;
+    s->number++;
+    s->started_ms = c->now_ms;
+    s->asked = s->awaited = 0;
+    s->served = s->waiting_n;
+    return 0;
+}
+
+void census_request(struct coord *c, uint64_t token, struct out *out)
+{
+    struct census *s = &c->census;
+    if (s->waiting_n == CENSUS_WAITERS) {
+        reply(token, ERR_BUSY, 0, out);
+        return;
+    }
+    s->waiting[s->waiting_n++] = token;
+}
+
+void census_restart(struct coord *c)
+{
+    c->census.running = false; /* the next tick begins anew, for the same waiters */
+    c->census.served = 0;
+}
+
+/* Answers the first `served` of those who wait, or as many of them as fit the step. Returns how many. */
+static unsigned answer(struct census *s, unsigned served, int error, uint64_t total, struct out *out)
+{
+    unsigned n = served < CENSUS_SLICE ? served : CENSUS_SLICE;
+    for (unsigned i = 0; i < n; i++)
+        reply(s->waiting[i], error, total, out);
+    s->waiting_n -= n;
+    memmove(s->waiting, s->waiting + n, s->waiting_n * sizeof s->waiting[0]);
+    return n;
+}
+
+/* Ends the census: those who were served and do not fit this step are answered at the next tick. */
+static void census_finish(struct coord *c, struct out *out)
+{
+    struct census *s = &c->census;
+    uint64_t total = 0;
+    int error = 0;
+    for (unsigned v = 0; v < c->layout->vnodes; v++) {
+        total += s->live[v];
+        if (!s->known[v])
+            error = ERR_NO_QUORUM;
+    }
+    s->served -= answer(s, s->served, error, total, out);
+    s->running = s->served > 0;
+}
+
+static bool all_in(const struct coord *c)
+{
+    return c->census.asked == c->layout->member_n && c->census.awaited == 0;
+}
+
+void census_answer(struct coord *c, uint64_t number, uint64_t from, int error, struct slice counts, struct out *out)
+{
+    struct census *s = &c->census;
+    int m = s->running && number == s->number ? layout_find(c->layout, from) : -1;
+    if (m < 0 || m >= s->asked || s->answered[m])
+        return;
+    s->answered[m] = 1;
+    s->awaited--;
+    for (uint16_t v = 0; !error && v < c->layout->vnodes && counts.n == (size_t)c->layout->vnodes * 4; v++) {
+        if (!layout_owns(c->layout, v, from))
+            continue;
+        uint32_t live = get_u32(counts.p + (size_t)v * 4);
+        if (live > s->live[v])
+            s->live[v] = live;
+        s->known[v] = 1;
+    }
+    if (all_in(c))
+        census_finish(c, out);
+}
+
+static void ask(struct coord *c, uint16_t m, struct out *out)
+{
+    struct census *s = &c->census;
+    uint64_t id = c->layout->member[m].id;
+    if (!coord_reachable(c, id)) {
+        s->answered[m] = 1;
+        return;
+    }
+    s->awaited++;
+    if (id == c->self) {
+        struct action *a = out_add(out, ACT_STORE_COUNT);
+        a->count.token = TOKEN(TOKEN_COORD, s->number);
+        a->count.wall_ms = c->believed_ms;
+        return;
+    }
+    struct message *q = out_send(out, id, op_peer(c, id)->addr, MSG_COUNT);
+    q->count = (struct msg_count){.op = s->number, .epoch = c->layout->epoch};
+}
+
+void census_tick(struct coord *c, struct out *out)
+{
+    struct census *s = &c->census;
+    if (!s->running && (s->waiting_n == 0 || !c->layout))
+        return;
+    if (!s->running && census_begin(c)) {
+        answer(s, s->waiting_n, ERR_NO_MEMORY, 0, out); /* to wait for memory would be to try again at once, for ever */
+        return;
+    }
+    for (unsigned n = 0; n < CENSUS_SLICE && s->asked < c->layout->member_n; n++)
+        ask(c, s->asked++, out);
+    if (all_in(c) || c->now_ms >= s->started_ms + CENSUS_MS)
+        census_finish(c, out);
+}
+
+uint64_t census_deadline_ms(const struct coord *c)
+{
+    const struct census *s = &c->census;
+    if (s->waiting_n == 0 || !c->layout)
+        return UINT64_MAX;
+    if (!s->running || s->asked < c->layout->member_n || s->awaited == 0)
+        return c->now_ms;
+    return s->started_ms + CENSUS_MS;
+}

@@ -1,0 +1,442 @@
+/* coord.c: the coordinator: an operation from its request to its one answer.
+ *
+ * The problem. A client asks any member; the record lives at N owners, of which some are slow, dead, cut off, behind,
+ * or of another opinion about the layout. The client must get one answer before its deadline, and that answer must be
+ * true: `ok` only when W owners hold the write durably (Dynamo, DeCandia et al. 2007, section 4.5), a read at R that
+ * sees every acknowledged write (W + R > N), and an error that says whether anything may have been stored.
+ *
+ * An operation is a slot in a bounded slab; its handle travels in the messages and comes back in the answers, so that a
+ * late answer to a finished operation finds nothing. Its phases stand in coord.h; each phase knows for every owner
+ * whether it is idle, asked, done, newer or failed. Whatever happens (an answer, a lost stream, a dead member, a new
+ * layout, a tick), the same function drives the phase: it asks whoever has to be asked now. That makes fail-over,
+ * resending and layout changes one mechanism, not three.
+ *
+ * Losing messages. A stream that breaks may have lost what was sent on it. Each peer has a link generation; an owner
+ * that was asked under an earlier one counts as not asked. Asking twice is harmless: writes carry their version, reads
+ * change nothing.
+ *
+ * Lingering. A write is answered at W acks, but it is not over: it stays in its slot until every owner acknowledged it, or
+ * its deadline came, or the missing owners are known to be gone; then whoever may lack it gets a hint (ACT_HINT_PUT; the
+ * replay is core/hint/hint.c). What lingers is bounded apart from what clients wait for, so that a slow owner never takes the
+ * room of new requests: beyond the bound the oldest ends early, with hints.
+ *
+ * Invariants: an operation is in both queues or free, and in by_answer if it lingers; need <= owners; `writes` counts the
+ * operations in PHASE_WRITE; one ACT_REPLY per request, never more. */
+#include "core/coord/coord.h"
+
+#include "base/check.h"
+#include "base/fetch.h"
+#include "base/hash.h"
+#include "core/coord/coord_op.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* How many can linger: the last to come may be over the bound before another goes. */
+static uint32_t linger_max(const struct coord *c)
+{
+    return (uint32_t)(c->linger_bytes_max / sizeof(struct op)) + 2;
+}
+
+int coord_init(struct coord *c, const struct coord_options *o)
+{
+    *c = (struct coord){
+        .self = o->self,
+        .deadline_ms = o->deadline_ms ? o->deadline_ms : OP_DEADLINE_DEFAULT_MS,
+        .ceiling_ms = UINT64_MAX,
+        .by_deadline = {OP_NONE, OP_NONE},
+        .by_tick = {OP_NONE, OP_NONE},
+        .by_answer = {OP_NONE, OP_NONE},
+        .ops_max = o->ops_max ? o->ops_max : OPS_MAX_DEFAULT,
+        .linger_bytes_max = o->linger_bytes_max ? o->linger_bytes_max : LINGER_BYTES_DEFAULT,
+        .by_hedge = {OP_NONE, OP_NONE},
+    };
+    slab_init(&c->ops, sizeof(struct op), c->ops_max + linger_max(c));
+    return 0;
+}
+
+void coord_close(struct coord *c)
+{
+    struct op *slots = (struct op *)(void *)c->ops.slots;
+    for (uint32_t i = 0; i < c->ops.cap; i++)
+        buf_close(&slots[i].data); /* free slots keep theirs too */
+    slab_close(&c->ops);
+    census_close(&c->census);
+    flush_close(&c->flush);
+    free(c->peer);
+    c->peer = NULL;
+}
+
+/* ---- Beginning ---- */
+
+static void reply_error(uint64_t token, enum op_kind kind, int error, struct out *out)
+{
+    struct action *a = out_add(out, ACT_REPLY);
+    a->reply = (struct result){.token = token, .kind = kind, .error = error};
+}
+
+/* Gives back the large buffers of the operations answered in the step before: nobody points into them any more. */
+static void trim(struct coord *c)
+{
+    struct op *slots = (struct op *)(void *)c->ops.slots;
+    while (c->trim_n > 0)
+        buf_close(&slots[c->trim[--c->trim_n]].data);
+}
+
+void coord_time(struct coord *c, uint64_t now_ms, uint64_t wall_ms)
+{
+    c->now_ms = now_ms;
+    c->wall_ms = c->believed_ms = wall_ms;
+    c->where_n = 0;
+    trim(c);
+}
+
+static int op_fill(struct op *op, const struct request *r)
+{
+    op->data.n = 0;
+    op->data.max = KEY_MAX + (size_t)MESSAGE_MAX;
+    int e = buf_slice(&op->data, r->key);
+    if (!e && r->kind == OP_PUT)
+        e = buf_slice(&op->data, r->value);
+    op->key_n = (uint32_t)r->key.n;
+    op->size = op->put_n = r->kind == OP_PUT ? (uint32_t)r->value.n : 0;
+    op->have_value = r->kind == OP_PUT;
+    op->keep_expiry = r->keep_expiry;
+    op->when = r->when;
+    return e;
+}
+
+/* A slot for the request, filled in; NULL when there is none to be had. */
+static struct op *op_new(struct coord *c, const struct request *r)
+{
+    void *slot;
+    uint32_t cap = c->ops.cap;
+    uint64_t handle = c->ops.used - c->linger_n < c->ops_max ? slab_take(&c->ops, &slot) : 0;
+    if (c->sweep >= cap)
+        c->sweep = c->ops.cap; /* no walk is under way, and growth must not look like one */
+    if (!handle)
+        return NULL;
+    struct op *op = slot;
+    memset(op, 0, offsetof(struct op, owner)); /* the owners are op_own's: at N = 3 most of a slot is never touched */
+    op->handle = handle;
+    op->token = r->token;
+    op->kind = (uint8_t)r->kind;
+    op->level = (uint8_t)r->level;
+    if (op_fill(op, r)) {
+        slab_free(&c->ops, handle);
+        return NULL;
+    }
+    op->slot = slot_of_key(r->key);
+    op->expiry_ms = r->expiry_relative ? c->believed_ms + r->expiry_ms : r->expiry_ms;
+    op->deadline_ms = c->now_ms + c->deadline_ms;
+    op->tick_ms = c->now_ms + c->deadline_ms / OP_TICKS;
+    op_own(c, op);
+    uint32_t index = op_index(op);
+    op_queue_push(c, &c->by_deadline, index);
+    op_queue_push(c, &c->by_tick, index);
+    return op;
+}
+
+void coord_request(struct coord *c, const struct request *r, struct out *out)
+{
+    if (!c->layout) {
+        reply_error(r->token, r->kind, ERR_LOADING, out);
+        return;
+    }
+    if (r->kind == OP_COUNT) {
+        census_request(c, r->token, out);
+        return;
+    }
+    if (r->kind == OP_FLUSH) {
+        flush_request(c, r->token, out);
+        return;
+    }
+    struct op *op = op_new(c, r);
+    if (!op) {
+        reply_error(r->token, r->kind, ERR_BUSY, out);
+    } else if (op->kind == OP_PUT && !op->keep_expiry && !op_silent(c, op)) {
+        write_begin(c, op, out);
+    } else {
+        if (op->kind != OP_WHERE)
+            op_hedge(c, op); /* it will ask one more owner when the p99 of the answers has passed */
+        read_begin(c, op, out);
+    }
+}
+
+/* ---- Answers ---- */
+
+/* The operation of that handle, NULL when it is over. An answer comes when the others of a turn have driven it out of the cache:
+ * what it will touch, up to the owners of N = 3, is asked for at once. */
+static struct op *op_find(const struct coord *c, uint64_t handle)
+{
+    enum { LINE = 64, OWNERS = 3 };
+    struct op *op = slab_get(&c->ops, handle);
+    for (size_t at = 0; op && at < offsetof(struct op, owner[OWNERS]); at += LINE)
+        fetch_line((const uint8_t *)op + at);
+    if (op)
+        fetch_line(&op->data);
+    return op;
+}
+
+/* It answered a read or a write: it owes nothing any more, as far as is known. */
+static void answered(struct coord *c, uint64_t id, const struct put_answer *a)
+{
+    struct coord_peer *p = op_peer(c, id);
+    if (!p)
+        return;
+    p->owes_since_ms = 0;
+    c->heard_ms = c->now_ms;
+    if (!a)
+        return;
+    p->mute = false; /* an error is an answer too, and has a row of its own in the verdict */
+    p->failing = a->error == ERR_IO || a->error == ERR_NO_SPACE;
+}
+
+static void put_answered(struct coord *c, struct op *op, unsigned i, const struct put_answer *a, struct out *out)
+{
+    if (op->phase == PHASE_WRITE)
+        write_answer(c, op, i, a, out);
+    else
+        repair_answer(c, op, i, a, out);
+}
+
+bool coord_message(struct coord *c, uint64_t from, const struct message *m, struct out *out)
+{
+    if (m->kind == MSG_COUNTED) {
+        census_answer(c, m->counted.op, from, (int)m->counted.error, m->counted.counts, out);
+        return true;
+    }
+    if (m->kind == MSG_GREATEST) {
+        flush_told(c, m->greatest.op, from, (int)m->greatest.error, m->greatest.stamp, out);
+        return true;
+    }
+    if (m->kind == MSG_FLUSHED) {
+        flush_stored(c, m->flushed.op, from, (int)m->flushed.error, out);
+        return true;
+    }
+    if (m->kind != MSG_PUT_ACK && m->kind != MSG_GOT)
+        return false;
+    const struct msg_put_ack *ack = &m->put_ack;
+    struct put_answer a = {0};
+    if (m->kind == MSG_PUT_ACK)
+        a = (struct put_answer){
+            .error = (int)ack->error, .held = ack->held, .never_took = ack->never_took != 0, .unsound = ack->unsound != 0};
+    answered(c, from, m->kind == MSG_PUT_ACK ? &a : NULL);
+    struct op *op = op_find(c, m->kind == MSG_GOT ? m->got.op : ack->op);
+    int i = op ? op_owner_index(op, from) : -1;
+    if (i < 0)
+        return true; /* answered already, or no owner any more */
+    if (m->kind == MSG_GOT)
+        read_answer(c, op, (unsigned)i, (int)m->got.error, &m->got.record, m->got.size, out);
+    else
+        put_answered(c, op, (unsigned)i, &a, out);
+    return true;
+}
+
+void coord_stored(struct coord *c, uint64_t number, const struct put_answer *a, struct out *out)
+{
+    answered(c, c->self, a);
+    struct op *op = op_find(c, number);
+    int i = op ? op_owner_index(op, c->self) : -1;
+    if (i < 0)
+        return;
+    struct put_answer own = *a;
+    own.unsound = op->phase == PHASE_WRITE && (op->owner[i].recovering || (c->lost && c->lost[op->vnode]));
+    put_answered(c, op, (unsigned)i, &own, out);
+}
+
+void coord_greatest(struct coord *c, uint64_t number, int error, uint64_t greatest, struct out *out)
+{
+    flush_told(c, number, c->self, error, greatest, out);
+}
+
+void coord_flushed(struct coord *c, uint64_t number, int error, struct out *out)
+{
+    flush_stored(c, number, c->self, error, out);
+}
+
+void coord_read(struct coord *c, uint64_t number, int error, const struct record *record, uint32_t size, struct out *out)
+{
+    answered(c, c->self, NULL);
+    struct op *op = op_find(c, number);
+    int i = op ? op_owner_index(op, c->self) : -1;
+    if (i >= 0)
+        read_answer(c, op, (unsigned)i, error, record, size, out);
+}
+
+void coord_counted(struct coord *c, uint64_t number, struct slice counts, struct out *out)
+{
+    census_answer(c, number, c->self, 0, counts, out);
+}
+
+/* ---- The layout and the members ---- */
+
+static void sweep_start(struct coord *c)
+{
+    flush_look(c);
+    c->sweep = 0; /* a walk under way starts anew: driving an operation twice is harmless */
+}
+
+int coord_layout(struct coord *c, const struct layout *layout)
+{
+    struct coord_peer *peer = calloc(layout->member_n, sizeof *peer);
+    if (!peer)
+        return ERR_NO_MEMORY;
+    for (unsigned m = 0; m < layout->member_n; m++) {
+        uint64_t id = layout->member[m].id;
+        const struct coord_peer *old = op_peer(c, id);
+        peer[m] = old ? *old : (struct coord_peer){.id = id, .state = MEMBER_DEAD};
+    }
+    free(c->peer);
+    c->peer = peer;
+    c->peer_n = layout->member_n;
+    c->layout = layout;
+    c->lost = NULL;
+    census_restart(c);
+    flush_restart(c);
+    sweep_start(c);
+    return 0;
+}
+
+void coord_lost(struct coord *c, const uint8_t *lost)
+{
+    c->lost = lost;
+}
+
+void coord_clock(struct coord *c, uint64_t believed_ms, bool ahead)
+{
+    c->believed_ms = believed_ms;
+    c->ahead = ahead;
+}
+
+void coord_ceiling(struct coord *c, uint64_t ms)
+{
+    c->ceiling_ms = ms;
+    c->ceiling_wanted = false;
+    c->ceiling_error = 0;
+    if (c->stamps_wait)
+        sweep_start(c);
+    c->stamps_wait = false;
+}
+
+void coord_ceiling_failed(struct coord *c, int error)
+{
+    if (c->ops.used == 0 && c->flush.waiting_n == 0)
+        return; /* nobody waits for it: the next write tries again */
+    c->ceiling_error = error;
+    sweep_start(c);
+}
+
+void coord_fence(struct coord *c, bool fenced)
+{
+    if (c->fenced && !fenced)
+        sweep_start(c);
+    c->fenced = fenced;
+}
+
+void coord_peer(struct coord *c, uint64_t id, struct addr addr, enum member_state state)
+{
+    struct coord_peer *p = op_peer(c, id);
+    if (!p)
+        return;
+    bool was = p->state <= MEMBER_SUSPECT;
+    bool is = state <= MEMBER_SUSPECT, moved = !addr_eq(p->addr, addr);
+    p->addr = addr;
+    p->state = (uint8_t)state;
+    if (state == MEMBER_ALIVE)
+        p->held_until_ms = 0; /* news of it: worth another try */
+    if (((is && !was) || moved) && p->stream != STREAM_UP)
+        p->stream = STREAM_UNTRIED;
+    p->mute &= is;
+    if (was == is)
+        return;
+    p->link += !is; /* do not wait for the dead */
+    sweep_start(c);
+}
+
+void coord_link(struct coord *c, uint64_t id, uint64_t boot)
+{
+    struct coord_peer *p = op_peer(c, id);
+    if (!p)
+        return;
+    bool up = boot != 0, was = p->stream == STREAM_UP;
+    bool other = up && was && p->boot != boot; /* a new process, whose stream came before the old one's end */
+    if (!up && p->stream == STREAM_REFUSED)
+        return; /* another attempt failed: nothing was sent to it since the last */
+    p->stream = up ? STREAM_UP : was ? STREAM_BROKEN : STREAM_REFUSED;
+    p->held_until_ms = up ? 0 : c->now_ms + PEER_HOLD_MS;
+    p->link += !up || other;
+    p->boot = up ? boot : p->boot;
+    if (!up || other)
+        p->owes_since_ms = 0, p->mute = false; /* what it owed is lost */
+    sweep_start(c);
+}
+
+void coord_recovering(struct coord *c, uint64_t id, bool recovering)
+{
+    struct coord_peer *p = op_peer(c, id);
+    if (p)
+        p->recovering = recovering;
+}
+
+bool coord_cut(const struct coord *c, uint64_t id)
+{
+    const struct coord_peer *p = op_peer(c, id);
+    return p && (p->stream == STREAM_BROKEN || p->stream == STREAM_REFUSED);
+}
+
+bool coord_mute(const struct coord *c, uint64_t id)
+{
+    const struct coord_peer *p = op_peer(c, id);
+    return p && p->mute;
+}
+
+void coord_hint_answered(struct coord *c, uint64_t id)
+{
+    struct coord_peer *p = op_peer(c, id);
+    if (p)
+        p->mute = false;
+}
+
+/* ---- Being asked ---- */
+
+uint32_t coord_in_flight(const struct coord *c)
+{
+    return c->ops.used - c->linger_n + c->census.waiting_n + c->flush.waiting_n;
+}
+
+static void check_op(const struct coord *c, const struct op *op)
+{
+    CHECK(op->owner_n <= REPLICAS_MAX && op->key_n <= op->data.n);
+    CHECK(op->need >= 1 && op->need <= REPLICAS_MAX);
+    CHECK(op->phase <= PHASE_WRITE);
+    bool stamped = op->record.version.stamp > 0;
+    CHECK(op->phase != PHASE_WRITE || stamped || op_count(op, OWNER_IDLE) + op_count(op, OWNER_FAILED) == op->owner_n);
+    CHECK(op->phase != PHASE_WRITE || op->answered || op_count(op, OWNER_DONE) < op->need);
+    CHECK(!op->answered || op->phase == PHASE_WRITE);
+    CHECK(op->deadline_ms <= c->now_ms + c->deadline_ms);
+}
+
+void coord_check(const struct coord *c)
+{
+    uint32_t used = 0, writes = 0, linger_n = 0;
+    uint64_t linger_bytes = 0;
+    for (uint32_t i = 0; i < c->ops.cap; i++) {
+        uint64_t handle;
+        const struct op *op = slab_at(&c->ops, i, &handle);
+        if (!op)
+            continue;
+        CHECK(op->handle == handle);
+        check_op(c, op);
+        used++;
+        writes += op->phase == PHASE_WRITE;
+        linger_n += op->answered;
+        linger_bytes += op->answered ? op_linger_size(op) : 0;
+    }
+    CHECK(used == c->ops.used && writes == c->writes);
+    CHECK(linger_n == c->linger_n && linger_bytes == c->linger_bytes);
+    CHECK(linger_n <= linger_max(c) && used - linger_n <= c->ops_max);
+    CHECK(c->flush.served <= c->flush.waiting_n && c->flush.waiting_n <= FLUSH_WAITERS);
+    CHECK(c->census.served <= c->census.waiting_n && c->census.waiting_n <= CENSUS_WAITERS);
+}

@@ -1,0 +1,271 @@
+/* coord.h: what clients asked of this node, until it is answered (design section 5).
+ *
+ * A coordinator turns a request into messages to a key's owners, gathers their answers to a quorum, and answers the
+ * client once: ok, failed (refused before any replica could have stored it) or unknown. Any member coordinates any key.
+ * The essay is in coord.c; what an operation is and how it ends in coord_op.c, what time asks of it in coord_tick.c, writes
+ * in coord_write.c, reads in coord_read.c, expiries in coord_expire.c, stamps in coord_stamp.c, the count over all members in
+ * census.c, FLUSHALL in flush.c. */
+#ifndef COVEY_CORE_COORD_H
+#define COVEY_CORE_COORD_H
+
+#include "base/hlc.h"
+#include "core/coord/census.h"
+#include "core/event.h"
+#include "core/coord/flush.h"
+#include "core/coord/hedge.h"
+#include "core/slab.h"
+
+enum {
+    OPS_MAX_DEFAULT = 16384, /* client operations under way: about 2 KB each at most sizes of small values */
+    OP_DEADLINE_DEFAULT_MS = 2000,
+    OP_TICKS = 4, /* an operation is looked at again every deadline / OP_TICKS: fail-over, resending */
+    /* who still owes an answer when others answer so much later is held for silent: more than one retransmission takes (200 ms),
+     * which passes by itself. By the others' answers, for we may be the slow one */
+    PEER_SILENT_MS = 250,
+    PEER_HOLD_MS = 100,  /* after a stream to a peer broke, how long it counts as unreachable unless it comes back */
+    COORD_OUT_MAX = 64,  /* actions a call appends at most */
+    OP_DATA_KEPT = 4096, /* bytes of buffer that a free operation keeps for the next one */
+    /* bytes of answered writes that still wait for an owner, slots included: some 80,000 small ones, so that an owner may lag for
+     * a third of a second at full speed before hints take over */
+    LINGER_BYTES_DEFAULT = 64 * 1024 * 1024,
+};
+
+/* An operation's phases. Allowed moves:
+ *
+ *   READ --(quorum agrees)--> done              DEL, EXPIRE, PUT that asks first: READ --> WRITE
+ *   READ --> FETCH (the newest value is elsewhere) --> REPAIR --> done
+ *   READ --> REPAIR (stale owners, value at hand)  --> done
+ *   WRITE --(W acks)--> answered, lingering --(the other owners too, or hints for them)--> done
+ *   WRITE --(an owner lacks the value of an expiry)--> READ, for the whole record (coord_expire.c)
+ *   every phase --(deadline, nobody left)--> done, with an error; a write of unknown outcome leaves hints too
+ */
+enum op_phase { PHASE_READ, PHASE_FETCH, PHASE_REPAIR, PHASE_WRITE };
+
+/* What is known of one owner within the present phase. */
+enum owner_state {
+    OWNER_IDLE,       /* not asked, or what was asked is lost or was refused for now */
+    OWNER_ASKED,      /* a message is on its way */
+    OWNER_DONE,       /* read: answered. Write, repair: took this version durably (or holds a greater one where that counts) */
+    OWNER_NEVER,      /* write: holds a greater version (or a floor: `aged`), and never took this one */
+    OWNER_UNSURE,     /* write: the same, but it may have taken this one */
+    OWNER_RECOVERING, /* write, order open: took it, but may have lost a greater version that was acknowledged */
+    OWNER_FAILED,     /* refused for good, or its disk failed */
+    OWNER_BEHIND,     /* write of an expiry: does not hold the value that it names */
+};
+
+struct op_owner {
+    uint64_t id;
+    uint32_t link;   /* the peer's link generation when it was asked: another one since means the message may be lost */
+    uint8_t state;   /* enum owner_state */
+    uint8_t open;    /* writes sent and not refused: while there are any, the record may be stored there */
+    bool aged;       /* write: refused the stamp as too old: it holds nothing, not even a greater version */
+    bool unsound;    /* write: was recovering when it answered, so `seen` may be less than what it held */
+    bool torn;       /* write: its stream broke since the write began, or it became an owner since: another process may answer */
+    bool hinted;     /* write: a hint was left for it */
+    int error;       /* FAILED: with what */
+    bool recovering; /* refused to be read; ours when it was asked to write: it may have lost what it held */
+    uint64_t asked_ms; /* when it was asked last */
+    bool read;         /* answered the read: `seen` is what it holds */
+    uint8_t kind;      /* of what it holds: enum record_kind */
+    uint32_t size;
+    uint64_t expiry_ms;
+    struct version seen;
+};
+
+struct op_queue_link {
+    uint32_t prev, next; /* slab indexes; UINT32_MAX ends */
+};
+
+struct op {
+    uint64_t handle;
+    uint64_t token; /* the client's */
+    uint64_t deadline_ms, tick_ms;
+    struct op_queue_link by_deadline, by_tick, by_answer, by_hedge;
+    uint64_t hedge_ms; /* when a read asks one more owner; 0: it is not in that queue */
+    uint8_t kind;      /* enum op_kind */
+    uint8_t level;     /* enum consistency */
+    uint8_t phase;
+    bool ordered; /* write: its stamp is above all that was acknowledged before it began, so a greater version counts as an ack */
+    uint8_t need; /* owners that must answer in this phase */
+    uint8_t owner_n;
+    uint8_t value_from; /* read: index of the owner asked for the value, REPLICAS_MAX for nobody */
+    bool existed;
+    bool have_value; /* data holds the value of `record` */
+    bool answered;   /* the client has its answer: a write that lingers until every owner holds it */
+    bool keep_expiry;
+    bool whole;           /* EXPIRE: the second attempt, which sends the value too */
+    uint8_t when;         /* EXPIRE: enum expire_when */
+    uint64_t expiry_ms;   /* PUT, EXPIRE: what was asked for, absolute; 0: none */
+    struct version named; /* EXPIRE, second attempt: the value of the first, with the expiry's stamp */
+    int refusal;          /* the last refusal met, for the error */
+    bool unstamped;       /* it was that of the own disk, which did not take the clock's ceiling */
+    uint16_t slot, vnode;
+    uint32_t key_n;
+    uint64_t epoch;       /* of the layout that gave the owners */
+    struct record record; /* written, or the newest read; its slices are unused: the bytes are in data */
+    uint32_t size;        /* of record's value */
+    uint32_t put_n;       /* PUT: bytes of the value to be written */
+    uint64_t above;       /* write: its stamp must be greater */
+    /* a new operation finds these two as the last one left them */
+    struct op_owner owner[REPLICAS_MAX]; /* the first owner_n */
+    struct buf data;                     /* key, then value */
+};
+
+/* A member of the layout as the coordinator sees it. */
+struct coord_peer {
+    uint64_t id;
+    struct addr addr;
+    uint8_t state;          /* enum member_state */
+    uint8_t stream;         /* enum coord_stream */
+    bool mute;              /* it left a write without an answer until the deadline, and answered none since */
+    uint32_t link;          /* generation: grows whenever messages to it may have been lost; one process answers within one */
+    uint64_t boot;          /* of the process that the last stream was with; 0: none yet */
+    uint64_t held_until_ms; /* unreachable until then, after a broken stream */
+    uint64_t owes_since_ms; /* the first that it was asked since it answered last; 0: nothing */
+    bool recovering;        /* in some vnode, as it said last */
+    bool failing;           /* its store failed the last write that it answered */
+};
+
+/* An owner's answer to a put. */
+struct put_answer {
+    int error;
+    struct version held; /* there now; with ERR_TOO_OLD: the floor */
+    bool never_took;     /* with ERR_SUPERSEDED, ERR_TOO_OLD: that version was never taken since the owner was started */
+    bool unsound;        /* the owner is recovering there: it may have lost a greater version that was acknowledged */
+};
+
+/* UNTRIED --> UP --> BROKEN --> UP or REFUSED; a member that was dead and lives, or has moved, is UNTRIED again. Whoever refused
+ * is not asked until a stream to it is up: the node tries that by itself (node_peers.c), so no client has to wait for it. */
+enum coord_stream {
+    STREAM_UNTRIED, /* none was needed yet */
+    STREAM_UP,
+    STREAM_BROKEN,  /* the last one broke: another is worth a try, after PEER_HOLD_MS */
+    STREAM_REFUSED, /* the last attempt to open one failed */
+};
+
+struct op_queue {
+    uint32_t head, tail;
+};
+
+struct coord {
+    uint64_t self;
+    uint32_t deadline_ms;
+    const struct layout *layout; /* borrowed from the chain; NULL before the first */
+    struct coord_peer *peer;     /* sorted by id, as layout->member is */
+    uint16_t peer_n;
+    const uint8_t *lost; /* per vnode: not 0 where this node may have lost records; borrowed */
+    bool fenced;
+    struct hlc clock;
+    struct slab ops;
+    uint32_t ops_max; /* not yet answered */
+    struct op_queue by_deadline, by_tick;
+    struct op_queue by_answer; /* those that linger, */
+    uint32_t linger_n;         /* how many, */
+    uint64_t linger_bytes, linger_bytes_max;
+    bool draining;            /* nobody lingers any more */
+    struct op_queue by_hedge; /* a change of the p99 makes some late, by that change at most */
+    struct hedge hedge;
+    uint32_t sweep;    /* slab index at which the walk over all operations goes on; == ops.cap when there is none */
+    uint64_t now_ms;   /* of the last call */
+    uint64_t heard_ms; /* when an owner answered last */
+    uint64_t wall_ms;
+    uint64_t believed_ms;         /* the time by which ends are judged */
+    bool ahead;                   /* our wall clock is too far ahead to stamp by it */
+    uint64_t ceiling_ms;          /* stamps lie below it, and it is durable; UINT64_MAX: there is none */
+    bool ceiling_wanted;          /* a higher one should be stored, */
+    bool stamps_wait;             /* and some writes wait for it */
+    int ceiling_error;            /* why it could not be stored, until those who wait for it are told */
+    uint32_t turn;                /* rotates the digest reads over the owners */
+    uint32_t writes;              /* operations in PHASE_WRITE */
+    uint32_t trim[COORD_OUT_MAX]; /* operations answered in the last step whose large buffers go at the next */
+    unsigned trim_n;
+    struct census census;
+    struct flush flush;
+    struct where_owner where[REPLICAS_MAX]; /* of the last OP_WHERE result; the node adds the names, */
+    unsigned where_n;                       /* of as many, in the same step */
+};
+
+struct coord_options {
+    uint64_t self;
+    uint32_t ops_max;          /* 0: OPS_MAX_DEFAULT */
+    uint32_t deadline_ms;      /* 0: OP_DEADLINE_DEFAULT_MS */
+    uint32_t linger_bytes_max; /* 0: LINGER_BYTES_DEFAULT */
+};
+
+/* 0 or ERR_NO_MEMORY. */
+int coord_init(struct coord *c, const struct coord_options *o);
+void coord_close(struct coord *c);
+
+/* Time as of the event being handled: first thing in each step. */
+void coord_time(struct coord *c, uint64_t now_ms, uint64_t wall_ms);
+
+/* What the peers' clocks say of ours: the time by which ends are judged (our wall clock until this is called in the
+ * step), and whether ours is too far ahead to stamp by it. */
+void coord_clock(struct coord *c, uint64_t believed_ms, bool ahead);
+
+/* The clock's ceiling (coord_stamp.c), in wall ms: what was stored before this start, then each one that has become
+ * durable. And the next that should be stored, 0 while none is needed: asked for only when none is on its way. */
+void coord_ceiling_recall(struct coord *c, uint64_t ms);
+void coord_ceiling(struct coord *c, uint64_t ms);
+uint64_t coord_ceiling_wanted(struct coord *c);
+
+/* It could not be stored (ERR_IO, ERR_NO_SPACE): the writes that wait for it end with that. */
+void coord_ceiling_failed(struct coord *c, int error);
+
+/* A layout is in force (again): operations under way are driven anew under it. 0 or ERR_NO_MEMORY (then all members
+ * count as unreachable). Tell the peers next. */
+int coord_layout(struct coord *c, const struct layout *layout);
+
+/* Where this node may have lost records: a byte for each vnode of the layout in force, not 0 where it may. Borrowed until the
+ * next layout, and looked at whenever the own store is written to. Said after each coord_layout. */
+void coord_lost(struct coord *c, const uint8_t *lost);
+
+/* While fenced no write starts: they wait for the next layout, or for their deadline. */
+void coord_fence(struct coord *c, bool fenced);
+
+/* A member of the layout: where it lives, what swim thinks of it. */
+void coord_peer(struct coord *c, uint64_t id, struct addr addr, enum member_state state);
+
+/* A stream to it came up, with the process of that boot, or (boot 0) broke. */
+void coord_link(struct coord *c, uint64_t id, uint64_t boot);
+
+/* Whether it is recovering in some vnode, as it said last. */
+void coord_recovering(struct coord *c, uint64_t id, bool recovering);
+
+/* Whether it is worth asking now. */
+bool coord_reachable(const struct coord *c, uint64_t id);
+
+/* Whether the last stream to it broke or was refused, and none is up since. */
+bool coord_cut(const struct coord *c, uint64_t id);
+
+/* Whether it leaves writes without an answer. And: it answered one that is not the coordinator's, a hint. */
+bool coord_mute(const struct coord *c, uint64_t id);
+void coord_hint_answered(struct coord *c, uint64_t id);
+
+/* A client's request (GET, HEAD, PUT, DEL, EXPIRE, WHERE, COUNT, FLUSH): answered by an ACT_REPLY now or later. */
+void coord_request(struct coord *c, const struct request *r, struct out *out);
+
+/* A PUT_ACK, GOT, COUNTED, GREATEST or FLUSHED of a peer; true when it was one. */
+bool coord_message(struct coord *c, uint64_t from, const struct message *m, struct out *out);
+
+/* The own store's answers to TOKEN_COORD tokens (`unsound` is not looked at: coord_lost says it), and to TOKEN_FLUSH ones
+ * (greatest: ERR_RECOVERING where this node may lack records). */
+void coord_stored(struct coord *c, uint64_t number, const struct put_answer *a, struct out *out);
+void coord_greatest(struct coord *c, uint64_t number, int error, uint64_t greatest, struct out *out);
+void coord_flushed(struct coord *c, uint64_t number, int error, struct out *out);
+void coord_read(struct coord *c, uint64_t number, int error, const struct record *record, uint32_t size, struct out *out);
+void coord_counted(struct coord *c, uint64_t number, struct slice counts, struct out *out);
+
+/* A bounded piece of what time or a sweep asks for. */
+void coord_tick(struct coord *c, struct out *out);
+uint64_t coord_deadline_ms(const struct coord *c);
+
+/* The node is about to stop: writes that linger end now, with hints, a slice at each tick. True when none is left. */
+bool coord_drain(struct coord *c);
+
+/* Operations not yet answered, those of census and flush included. */
+uint32_t coord_in_flight(const struct coord *c);
+
+void coord_check(const struct coord *c);
+
+#endif

@@ -1,0 +1,377 @@
+/* coord_op.c: an operation of the coordinator: the queues that it stands in, whom it asks, how it ends, and how an answered
+ * write lingers. The essay is in coord.c. */
+#include "core/coord/coord_op.h"
+
+#include "base/check.h"
+
+/* ---- The queues ---- */
+
+struct op *op_at(const struct coord *c, uint32_t index)
+{
+    uint64_t handle;
+    struct op *op = slab_at(&c->ops, index, &handle);
+    CHECK(op);
+    return op;
+}
+
+static struct op_queue_link *queue_link(const struct coord *c, const struct op_queue *q, uint32_t index)
+{
+    struct op *op = op_at(c, index);
+    return q == &c->by_deadline ? &op->by_deadline
+           : q == &c->by_tick   ? &op->by_tick
+           : q == &c->by_answer ? &op->by_answer
+                                : &op->by_hedge;
+}
+
+void op_queue_push(struct coord *c, struct op_queue *q, uint32_t index)
+{
+    *queue_link(c, q, index) = (struct op_queue_link){q->tail, OP_NONE};
+    if (q->tail == OP_NONE)
+        q->head = index;
+    else
+        queue_link(c, q, q->tail)->next = index;
+    q->tail = index;
+}
+
+void op_queue_remove(struct coord *c, struct op_queue *q, uint32_t index)
+{
+    struct op_queue_link l = *queue_link(c, q, index);
+    if (l.prev == OP_NONE)
+        q->head = l.next;
+    else
+        queue_link(c, q, l.prev)->next = l.next;
+    if (l.next == OP_NONE)
+        q->tail = l.prev;
+    else
+        queue_link(c, q, l.next)->prev = l.prev;
+}
+
+/* ---- What read and write share ---- */
+
+struct record op_record(const struct op *op)
+{
+    struct record r = op->record;
+    r.key = op_key(op);
+    r.value = op->have_value ? op_value(op) : slice_of(NULL, 0);
+    return r;
+}
+
+int op_owner_index(const struct op *op, uint64_t id)
+{
+    for (unsigned i = 0; i < op->owner_n; i++)
+        if (op->owner[i].id == id)
+            return (int)i;
+    return -1;
+}
+
+unsigned op_count(const struct op *op, enum owner_state state)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < op->owner_n; i++)
+        n += op->owner[i].state == state;
+    return n;
+}
+
+void op_reset(struct op *op)
+{
+    for (unsigned i = 0; i < op->owner_n; i++)
+        if (op->owner[i].state != OWNER_FAILED)
+            op->owner[i].state = OWNER_IDLE;
+    op->value_from = REPLICAS_MAX;
+}
+
+void op_reset_all(struct op *op)
+{
+    for (unsigned i = 0; i < op->owner_n; i++)
+        op->owner[i].state = OWNER_IDLE;
+    op->value_from = REPLICAS_MAX;
+}
+
+struct coord_peer *op_peer(const struct coord *c, uint64_t id)
+{
+    for (unsigned low = 0, high = c->peer_n; low < high;) {
+        unsigned mid = (low + high) / 2;
+        if (c->peer[mid].id == id)
+            return &c->peer[mid];
+        if (c->peer[mid].id < id)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return NULL;
+}
+
+static bool peer_reachable(const struct coord *c, const struct coord_peer *p)
+{
+    bool stream = p->stream == STREAM_UP || (p->stream != STREAM_REFUSED && p->held_until_ms <= c->now_ms);
+    return p->state <= MEMBER_SUSPECT && p->addr.family != 0 && stream;
+}
+
+bool coord_reachable(const struct coord *c, uint64_t id)
+{
+    const struct coord_peer *p = op_peer(c, id);
+    return id == c->self || (p && peer_reachable(c, p));
+}
+
+bool op_reachable(const struct coord *c, const struct op *op, unsigned i)
+{
+    return coord_reachable(c, op->owner[i].id);
+}
+
+bool coord_silent(const struct coord *c, const struct coord_peer *p)
+{
+    bool owes = p->owes_since_ms && c->heard_ms >= p->owes_since_ms + PEER_SILENT_MS;
+    bool away = p->id != c->self && (p->state != MEMBER_ALIVE || p->stream != STREAM_UP);
+    return owes || away || p->recovering || p->failing;
+}
+
+bool op_silent(const struct coord *c, const struct op *op)
+{
+    for (unsigned i = 0; i < op->owner_n; i++) {
+        const struct coord_peer *p = op_peer(c, op->owner[i].id);
+        if (!p || coord_silent(c, p) || (p->id == c->self && c->lost && c->lost[op->vnode]))
+            return true;
+    }
+    return false;
+}
+
+unsigned op_reachable_n(const struct coord *c, const struct op *op)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < op->owner_n; i++)
+        n += op_reachable(c, op, i);
+    return n;
+}
+
+bool coord_gone(const struct coord *c, uint64_t id)
+{
+    const struct coord_peer *p = op_peer(c, id);
+    return id != c->self && (!p || p->state > MEMBER_SUSPECT || p->stream == STREAM_REFUSED);
+}
+
+bool op_gone(const struct coord *c, const struct op *op, unsigned i)
+{
+    return coord_gone(c, op->owner[i].id);
+}
+
+bool op_lost(const struct coord *c, const struct op *op, unsigned i)
+{
+    const struct op_owner *o = &op->owner[i];
+    if (o->id == c->self)
+        return false; /* the own store always answers */
+    const struct coord_peer *p = op_peer(c, o->id);
+    return !p || p->link != o->link;
+}
+
+/* Marks the owner as asked and returns its address. */
+static struct addr owner_ask(struct coord *c, struct op *op, unsigned i)
+{
+    struct coord_peer *p = op_peer(c, op->owner[i].id);
+    CHECK(p);
+    if (!p->owes_since_ms)
+        p->owes_since_ms = c->now_ms;
+    op->owner[i].state = OWNER_ASKED;
+    op->owner[i].link = p->link;
+    op->owner[i].asked_ms = c->now_ms;
+    return p->addr;
+}
+
+void op_send_put(struct coord *c, struct op *op, unsigned i, struct out *out)
+{
+    struct addr addr = owner_ask(c, op, i);
+    bool lapsed = op->phase == PHASE_REPAIR && op->record.kind == RECORD_EXPIRY;
+    if (op->owner[i].id == c->self) {
+        struct action *a = out_add(out, ACT_STORE_PUT);
+        a->put.token = TOKEN(TOKEN_COORD, op->handle);
+        a->put.record = op_record(op);
+        a->put.origin.from = lapsed ? PUT_FROM_READER : PUT_FROM_ANYBODY;
+        op->owner[i].recovering = c->lost && c->lost[op->vnode];
+        return;
+    }
+    struct message *m = out_send(out, op->owner[i].id, addr, MSG_PUT);
+    m->put = (struct msg_put){.op = op->handle, .epoch = op->epoch, .record = op_record(op), .lapsed = lapsed};
+}
+
+void op_send_get(struct coord *c, struct op *op, unsigned i, enum get_wants wants, struct out *out)
+{
+    struct addr addr = owner_ask(c, op, i);
+    if (op->owner[i].id == c->self) {
+        struct action *a = out_add(out, ACT_STORE_GET);
+        a->get.token = TOKEN(TOKEN_COORD, op->handle);
+        a->get.key = op_key(op);
+        a->get.wants = wants;
+        return;
+    }
+    struct message *m = out_send(out, op->owner[i].id, addr, MSG_GET);
+    m->get = (struct msg_get){.op = op->handle, .epoch = op->epoch, .wants = (uint8_t)wants, .key = op_key(op)};
+}
+
+uint8_t op_read_need(const struct coord *c, enum consistency level)
+{
+    return level == LEVEL_ONE ? 1 : level == LEVEL_ALL ? c->layout->n : c->layout->r;
+}
+
+uint8_t op_write_need(const struct coord *c, enum consistency level)
+{
+    return level == LEVEL_ALL ? c->layout->n : c->layout->w;
+}
+
+void op_own(struct coord *c, struct op *op)
+{
+    op->epoch = c->layout->epoch;
+    op->vnode = layout_vnode(c->layout, op->slot);
+    op->owner_n = c->layout->n;
+    for (unsigned i = 0; i < op->owner_n; i++)
+        op->owner[i] = (struct op_owner){.id = layout_owner(c->layout, op->vnode, i)->id, .torn = op->phase == PHASE_WRITE};
+    op->value_from = REPLICAS_MAX;
+}
+
+/* ---- The end ---- */
+
+static void fill_where(struct coord *c, const struct op *op, struct result *r)
+{
+    for (unsigned i = 0; i < op->owner_n; i++) {
+        const struct op_owner *o = &op->owner[i];
+        const struct coord_peer *p = op_peer(c, o->id);
+        c->where[i] = (struct where_owner){
+            .id = o->id,
+            .addr = p ? p->addr : (struct addr){0},
+            .state = p ? p->state : MEMBER_DEAD,
+            .answered = o->read,
+            .recovering = o->recovering,
+            .record = {.kind = o->kind, .version = o->seen, .expiry_ms = o->expiry_ms},
+        };
+    }
+    c->where_n = op->owner_n;
+    r->where.owner = c->where;
+    r->where.owner_n = op->owner_n;
+    r->where.vnode = op->vnode;
+    r->where.slot = op->slot;
+}
+
+void op_hedge(struct coord *c, struct op *op)
+{
+    uint64_t after_ms = hedge_after_ms(&c->hedge);
+    if (op->hedge_ms || after_ms == 0 || after_ms >= c->deadline_ms / OP_TICKS)
+        return; /* it does already, or the tick will */
+    op->hedge_ms = c->now_ms + after_ms;
+    op_queue_push(c, &c->by_hedge, op_index(op));
+}
+
+/* A read is over: whoever was faster than the silent ones must not make them forgotten. */
+static void hedge_note_silent(struct coord *c, const struct op *op)
+{
+    for (unsigned i = 0; i < op->owner_n && op->phase == PHASE_READ; i++)
+        if (op->owner[i].state == OWNER_ASKED && op->owner[i].id != c->self)
+            hedge_note(&c->hedge, c->now_ms - op->owner[i].asked_ms);
+}
+
+void op_hedge_leave(struct coord *c, struct op *op)
+{
+    if (op->hedge_ms)
+        op_queue_remove(c, &c->by_hedge, op_index(op));
+    op->hedge_ms = 0;
+}
+
+/* The row of the tally that an owner belongs to; NULL: it did not answer. */
+static uint8_t *tally_row(const struct coord *c, const struct op *op, unsigned i, struct owner_tally *t)
+{
+    const struct op_owner *o = &op->owner[i];
+    if (o->state == OWNER_FAILED)
+        return o->error == ERR_NO_SPACE     ? &t->full
+               : o->error == ERR_IO         ? &t->failed
+               : o->error == ERR_RECOVERING ? &t->recovering
+                                            : &t->refused;
+    if (o->state >= OWNER_DONE)
+        return &t->answered;
+    return op_reachable(c, op, i) ? NULL : &t->away;
+}
+
+static struct owner_tally tally_of(const struct coord *c, const struct op *op)
+{
+    struct owner_tally t = {.n = op->owner_n};
+    for (unsigned i = 0; i < op->owner_n; i++) {
+        uint8_t *row = tally_row(c, op, i, &t);
+        if (row)
+            ++*row;
+    }
+    return t;
+}
+
+void op_reply(struct coord *c, struct op *op, int error, unsigned answered, struct out *out)
+{
+    CHECK(!op->answered);
+    if (error && op->whole)
+        error = ERR_UNKNOWN_OUTCOME; /* the first attempt may have been stored somewhere */
+    struct action *a = out_add(out, ACT_REPLY);
+    a->reply = (struct result){
+        .token = op->token,
+        .kind = op->kind,
+        .error = error,
+        .cause = op->refusal == ERR_NO_SPACE ? ERR_NO_SPACE : 0,
+        .answered = (uint8_t)answered,
+        .needed = op->need,
+        .existed = op->existed,
+        .size = op->size,
+        .wall_ms = c->believed_ms,
+    };
+    if (error) {
+        a->reply.tally = tally_of(c, op);
+        a->reply.unstamped = op->unstamped;
+    }
+    if (!error && (op->kind == OP_GET || op->kind == OP_HEAD) && op_live(c, op))
+        a->reply.record = op_record(op);
+    if (op->kind == OP_WHERE)
+        fill_where(c, op, &a->reply);
+}
+
+size_t op_linger_size(const struct op *op)
+{
+    return sizeof *op + op->data.n;
+}
+
+void op_end(struct coord *c, struct op *op)
+{
+    c->writes -= op->phase == PHASE_WRITE;
+    uint32_t index = op_index(op);
+    op_queue_remove(c, &c->by_deadline, index);
+    op_queue_remove(c, &c->by_tick, index);
+    if (op->answered) {
+        op_queue_remove(c, &c->by_answer, index);
+        c->linger_n--;
+        c->linger_bytes -= op_linger_size(op);
+    }
+    op_hedge_leave(c, op);
+    hedge_note_silent(c, op);
+    if (op->data.cap > OP_DATA_KEPT) {
+        CHECK(c->trim_n < COORD_OUT_MAX);
+        c->trim[c->trim_n++] = index; /* a reply or a hint may still point into it */
+    }
+    slab_free(&c->ops, op->handle);
+}
+
+void op_finish(struct coord *c, struct op *op, int error, unsigned answered, struct out *out)
+{
+    op_reply(c, op, error, answered, out);
+    if (error && op->whole)
+        expire_leave(c, op, out);
+    op_end(c, op);
+}
+
+/* ---- Lingering ---- */
+
+bool coord_linger_over(const struct coord *c)
+{
+    return c->linger_bytes > c->linger_bytes_max || (c->draining && c->linger_n > 0);
+}
+
+/* Bytes behind a slot's actions stay until the next step, because no request takes a slot in the step that frees one. */
+void op_linger(struct coord *c, struct op *op, struct out *out)
+{
+    op->answered = true;
+    op_queue_push(c, &c->by_answer, op_index(op));
+    c->linger_n++;
+    c->linger_bytes += op_linger_size(op);
+    if (coord_linger_over(c))
+        write_end(c, op_at(c, c->by_answer.head), out); /* one came, one goes; a large one's room is made at the ticks */
+}

@@ -1,0 +1,336 @@
+/* coord_read.c: a read: one owner gives the record, R-1 give its version alone, and only when R hold the newest does
+ * the reply leave.
+ *
+ * Repair before the reply. The newest of R answers may be held by fewer than R owners: a write that is still under way,
+ * or one whose coordinator died. To answer with it and leave it so would let the next read miss it: time would run
+ * backwards for the client. So the stale owners among those asked get the record first (the write-back of Attiya,
+ * Bar-Noy and Dolev 1995), which is also how a member that was away catches up on what is read. When the answers agree,
+ * which is nearly always, a read costs one round and one value.
+ *
+ * A repaired owner may hold a greater version by then. That it took ours before (its answer is 0) is as good; if it never
+ * did, what we would return may yet be stamped a second time, above what other readers see meanwhile (coord_write.c): so
+ * the read begins anew.
+ *
+ * Hedging. A read that has lasted longer than 99 in 100 answers of late asks one more owner (hedge.h): whoever answers
+ * first counts, the silent one still may.
+ *
+ * Fail-over. An owner that refuses, whose stream breaks, or that stays silent for a tick is passed over for the next
+ * one; who is held for silent is asked last. A step that goes wrong later (the owner of the newest value is gone, a repair is
+ * refused) starts the read anew: reads change nothing, and the deadline bounds how often. */
+#include "base/check.h"
+#include "core/coord/coord_op.h"
+
+/* A write that reads first. */
+static bool is_write(const struct op *op)
+{
+    return op->kind == OP_DEL || op->kind == OP_EXPIRE || op->kind == OP_PUT;
+}
+
+void read_begin(struct coord *c, struct op *op, struct out *out)
+{
+    op->phase = PHASE_READ;
+    op->have_value = false;
+    op->data.n = op->key_n;
+    op_reset(op);
+    for (unsigned i = 0; i < op->owner_n; i++)
+        op->owner[i].read = false;
+    op->need = op->kind == OP_WHERE ? op->owner_n : op_read_need(c, is_write(op) ? LEVEL_QUORUM : op->level);
+    unsigned reachable = op_reachable_n(c, op);
+    if (op->kind != OP_WHERE && reachable < op->need)
+        op_finish(c, op, ERR_NO_QUORUM, reachable, out);
+    else
+        read_drive(c, op, false, out);
+}
+
+/* Whom to ask next: this node first (no message), then the others in turn, the silent last; -1 when nobody is left. */
+static int next_owner(const struct coord *c, const struct op *op)
+{
+    int own = op_owner_index(op, c->self);
+    if (own >= 0 && op->owner[own].state == OWNER_IDLE)
+        return own;
+    int silent = -1;
+    for (unsigned k = 0; k < op->owner_n; k++) {
+        unsigned i = (c->turn + k) % op->owner_n;
+        const struct op_owner *o = &op->owner[i];
+        if (o->state != OWNER_IDLE || !op_reachable(c, op, i))
+            continue;
+        if (!coord_silent(c, op_peer(c, o->id)))
+            return (int)i;
+        silent = (int)i;
+    }
+    return silent;
+}
+
+static bool wants_value(const struct op *op)
+{
+    return op->kind == OP_GET || op->whole;
+}
+
+/* Whether the value of the newest record is needed: for the answer, or for owners that are to be given it. */
+static bool misses_value(const struct coord *c, const struct op *op, bool agreed)
+{
+    bool answers = wants_value(op) && (op->whole || op_live(c, op));
+    return op->record.kind == RECORD_VALUE && !op->have_value && (answers || !agreed);
+}
+
+static void ask_one(struct coord *c, struct op *op, unsigned i, struct out *out)
+{
+    bool value = wants_value(op) && op->value_from == REPLICAS_MAX;
+    if (value)
+        op->value_from = (uint8_t)i;
+    op_send_get(c, op, i, value ? GET_VALUE : GET_DIGEST, out);
+}
+
+/* Asks until as many are under way as are still needed. */
+static void drive_asking(struct coord *c, struct op *op, bool late, struct out *out)
+{
+    unsigned awaited = 0;
+    for (unsigned i = 0; i < op->owner_n; i++) {
+        struct op_owner *o = &op->owner[i];
+        if (o->state != OWNER_ASKED)
+            continue;
+        bool lost = op_lost(c, op, i);
+        if (lost)
+            o->state = OWNER_IDLE;
+        awaited += !lost && !late;
+        if ((lost || late) && op->value_from == i)
+            op->value_from = REPLICAS_MAX;
+    }
+    unsigned want = op->need - op_count(op, OWNER_DONE);
+    for (int i; awaited < want && (i = next_owner(c, op)) >= 0; awaited++)
+        ask_one(c, op, (unsigned)i, out);
+    c->turn++;
+}
+
+static bool any_lost(const struct coord *c, const struct op *op)
+{
+    for (unsigned i = 0; i < op->owner_n; i++)
+        if (op->owner[i].state == OWNER_ASKED && op_lost(c, op, i))
+            return true;
+    return false;
+}
+
+/* Whether so many owners are known to be out of reach that the rest are too few. */
+static bool hopeless(const struct coord *c, const struct op *op)
+{
+    unsigned left = 0;
+    for (unsigned i = 0; i < op->owner_n; i++)
+        left += op->owner[i].state != OWNER_FAILED && (op->owner[i].state == OWNER_DONE || !op_gone(c, op, i));
+    return op->kind != OP_WHERE && left < op->need;
+}
+
+void read_drive(struct coord *c, struct op *op, bool late, struct out *out)
+{
+    if (op->kind == OP_WHERE && late)
+        op_finish(c, op, 0, op_count(op, OWNER_DONE), out); /* who did not answer by now is shown as silent */
+    else if (op->phase == PHASE_READ && hopeless(c, op))
+        read_expire(c, op, out); /* waiting for the deadline would help nobody */
+    else if (op->phase == PHASE_READ)
+        drive_asking(c, op, late, out);
+    else if (late || any_lost(c, op))
+        read_begin(c, op, out);
+}
+
+/* ---- Judging ---- */
+
+/* The order of what an owner said it holds and a record. */
+static int seen_cmp(const struct op_owner *o, const struct version *v, uint64_t expiry_ms)
+{
+    int order = version_value_cmp(&o->seen, v);
+    return order ? order : expiry_cmp(o->seen.expiry_stamp, o->expiry_ms, v->expiry_stamp, expiry_ms);
+}
+
+static int newest_owner(const struct op *op)
+{
+    int newest = -1;
+    for (unsigned i = 0; i < op->owner_n; i++) {
+        const struct op_owner *best = newest < 0 ? NULL : &op->owner[newest];
+        if (op->owner[i].read && (!best || seen_cmp(&op->owner[i], &best->seen, best->expiry_ms) > 0))
+            newest = (int)i;
+    }
+    return newest;
+}
+
+static bool holds_newest(const struct op *op, unsigned i)
+{
+    return op->owner[i].read && seen_cmp(&op->owner[i], &op->record.version, op->record.expiry_ms) >= 0;
+}
+
+static unsigned holders(const struct op *op)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < op->owner_n; i++)
+        n += holds_newest(op, i);
+    return n;
+}
+
+static void take_newest(struct op *op)
+{
+    int newest = newest_owner(op);
+    CHECK(newest >= 0);
+    const struct op_owner *o = &op->owner[newest];
+    if (op->have_value && seen_cmp(o, &op->record.version, op->record.expiry_ms) == 0)
+        return;
+    op->record = (struct record){.kind = o->kind, .version = o->seen, .expiry_ms = o->expiry_ms};
+    op->size = o->size;
+    op->have_value = false;
+    op->data.n = op->key_n;
+}
+
+static void fetch(struct coord *c, struct op *op, struct out *out)
+{
+    op->phase = PHASE_FETCH;
+    op_reset(op);
+    for (unsigned i = 0; i < op->owner_n; i++)
+        if (holds_newest(op, i) && op->owner[i].kind != RECORD_EXPIRY && op->owner[i].state != OWNER_FAILED &&
+            op_reachable(c, op, i)) {
+            op_send_get(c, op, i, GET_VALUE, out);
+            return;
+        }
+    /* Nobody to fetch it from now: the next tick begins anew. */
+}
+
+static void repair(struct coord *c, struct op *op, struct out *out)
+{
+    op->phase = PHASE_REPAIR;
+    op_reset(op);
+    for (unsigned i = 0; i < op->owner_n; i++)
+        if (op->owner[i].read && !holds_newest(op, i) && op->owner[i].state != OWNER_FAILED && op_reachable(c, op, i))
+            op_send_put(c, op, i, out);
+}
+
+/* R owners hold the newest record: the read is over. */
+static void read_done(struct coord *c, struct op *op, struct out *out)
+{
+    if (op->kind == OP_EXPIRE)
+        expire_decide(c, op, out);
+    else
+        op_finish(c, op, 0, op->need, out);
+}
+
+/* Enough have answered: reply, or do first what is needed for it. */
+static void judge(struct coord *c, struct op *op, struct out *out)
+{
+    take_newest(op);
+    hlc_see(&c->clock, op->record.version.stamp, c->wall_ms, CLOCK_SKEW_MAX_MS);
+    if (op->kind == OP_DEL || op->kind == OP_PUT) { /* these supersede what was read: no need to repair it */
+        op->existed = op_live(c, op);
+        op->ordered = true;
+        write_begin(c, op, out);
+        return;
+    }
+    bool agreed = holders(op) >= op->need;
+    if (misses_value(c, op, agreed))
+        fetch(c, op, out);
+    else if (agreed)
+        read_done(c, op, out);
+    else
+        repair(c, op, out);
+}
+
+/* Keeps what an owner says it holds, with the value when it came along. False when the value could not be kept. */
+static bool take_answer(const struct coord *c, struct op *op, struct op_owner *o, const struct record *r, uint32_t size,
+                        bool with_value)
+{
+    o->read = true;
+    o->kind = r->kind;
+    o->size = size;
+    o->expiry_ms = r->expiry_ms;
+    o->seen = r->version;
+    bool lapsed = expiry_passed(r->expiry_ms, c->believed_ms);         /* then it is as good as a deletion */
+    if (r->kind == RECORD_EXPIRY && !lapsed && op->kind != OP_WHERE) { /* it lost the value: as if it had nothing */
+        o->kind = RECORD_NONE;
+        o->expiry_ms = 0;
+        o->seen = (struct version){0};
+    }
+    if (op->kind == OP_PUT)
+        return true; /* what will be written stands where a value would be kept */
+    if (!with_value || r->kind != RECORD_VALUE || (op->have_value && version_cmp(&r->version, &op->record.version) < 0))
+        return true;
+    op->data.n = op->key_n;
+    op->have_value = buf_slice(&op->data, r->value) == 0;
+    op->record = (struct record){.kind = r->kind, .version = r->version, .expiry_ms = r->expiry_ms};
+    op->size = size;
+    return op->have_value;
+}
+
+static void owner_failed(struct coord *c, struct op *op, unsigned i, int error, struct out *out)
+{
+    struct op_owner *o = &op->owner[i];
+    bool for_good = error == ERR_IO || error == ERR_TOO_OLD || error == ERR_CORRUPT || error == ERR_NO_SPACE ||
+                    error == ERR_NOT_A_MEMBER || error == ERR_RECOVERING;
+    o->state = for_good ? OWNER_FAILED : OWNER_IDLE;
+    o->recovering = error == ERR_RECOVERING;
+    op->refusal = o->error = error;
+    if (op->value_from == i)
+        op->value_from = REPLICAS_MAX;
+    if (op->owner_n - op_count(op, OWNER_FAILED) < op->need && op->kind != OP_WHERE)
+        op_finish(c, op, error, op_count(op, OWNER_DONE), out);
+    else if (for_good && op->phase != PHASE_READ)
+        read_begin(c, op, out); /* without this owner */
+    else if (for_good)
+        drive_asking(c, op, false, out);
+    /* A refusal for now (another epoch) is tried again at the next tick, or when the layout comes: at once would be at the
+     * network's pace. */
+}
+
+void read_answer(struct coord *c, struct op *op, unsigned i, int error, const struct record *record, uint32_t size,
+                 struct out *out)
+{
+    struct op_owner *o = &op->owner[i];
+    if (op->phase > PHASE_FETCH || o->state != OWNER_ASKED)
+        return;                                      /* late: what it was asked for is settled */
+    if (op->phase == PHASE_READ && o->id != c->self) /* the own store's promptness says nothing about others */
+        hedge_note(&c->hedge, c->now_ms - o->asked_ms);
+    if (error) {
+        owner_failed(c, op, i, error, out);
+        return;
+    }
+    bool with_value = record->value.n == size;
+    if (op->phase == PHASE_FETCH && !with_value)
+        return; /* a late answer to the first question */
+    if (!take_answer(c, op, o, record, size, with_value)) {
+        op_finish(c, op, ERR_BUSY, op_count(op, OWNER_DONE), out);
+        return;
+    }
+    o->state = OWNER_DONE;
+    if (op->kind == OP_WHERE) {
+        if (op_count(op, OWNER_ASKED) == 0)
+            op_finish(c, op, 0, op_count(op, OWNER_DONE), out);
+    } else if (op->phase == PHASE_FETCH || op_count(op, OWNER_DONE) >= op->need) {
+        judge(c, op, out);
+    }
+}
+
+void repair_answer(struct coord *c, struct op *op, unsigned i, const struct put_answer *a, struct out *out)
+{
+    int error = !a->error && a->unsound ? ERR_RECOVERING : a->error;
+    const struct version *held = &a->held;
+    struct op_owner *o = &op->owner[i];
+    if (op->phase != PHASE_REPAIR || o->state != OWNER_ASKED)
+        return;
+    if (error == ERR_SUPERSEDED) {
+        read_begin(c, op, out); /* it may never have held this one: see above */
+        return;
+    }
+    bool erased = error == ERR_TOO_OLD && !op_live(c, op); /* it has nothing, and nothing older will come */
+    if (error && !erased) {
+        owner_failed(c, op, i, error, out);
+        return;
+    }
+    if (erased)
+        held = &op->record.version;
+    if (version_cmp(held, &op->record.version) < 0)
+        return;
+    o->state = OWNER_DONE;
+    o->seen = *held;
+    o->expiry_ms = op->record.expiry_ms;
+    if (holders(op) >= op->need)
+        read_done(c, op, out);
+}
+
+void read_expire(struct coord *c, struct op *op, struct out *out)
+{
+    unsigned done = op_count(op, OWNER_DONE);
+    op_finish(c, op, op->kind == OP_WHERE ? 0 : op->refusal && done == 0 ? op->refusal : ERR_NO_QUORUM, done, out);
+}

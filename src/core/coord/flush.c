@@ -1,0 +1,319 @@
+/* flush.c: FLUSHALL.
+ *
+ * The problem. "Delete everything" must be as true as a DEL: whatever was acknowledged before it began is gone for every
+ * quorum read after it was acknowledged, on owners that were away too, and whatever is written after it stays. To delete
+ * key by key is neither: keys that only an absent owner holds come back.
+ *
+ * A flush is a stamp. Every member stores it (store/table/flushed.h); plain records at or below it are absent, also
+ * those that arrive later, and read as a deletion of that stamp. The rest is what writes do anyway: an
+ * owner that refuses a write because of the flush answers with the flush's stamp, and the coordinator stamps above it
+ * (coord_write.c, the second stamp); a read that meets the flush at one owner and an old value at another repairs the
+ * other with the deletion.
+ *
+ * It asks first, and stamps once. A coordinator whose clock runs ahead may have stamped above ours, and its write may have been
+ * acknowledged before we begin. So R owners of every vnode are asked for the greatest stamp that was ever visible there, of
+ * whatever key or flush. Nothing is stored meanwhile. Whatever was acknowledged before is held by W owners of its vnode, of which
+ * one is among those R: a stamp above all answers covers it. What is greater than that stamp when the flush arrives was written
+ * while the flush ran. It stays, and the owner that holds it counts as one that stored the flush, which it did.
+ *
+ * Why the stamp is never raised. As soon as an owner has stored the flush, readers may see that a key is gone. A client that has
+ * seen it may write, and its write is stamped above the flush that it met, and acknowledged. A greater stamp of the same flush
+ * would cover that write. Three owners, a coordinator at stamp 4, and a key j that another coordinator wrote ahead of it:
+ *
+ *                                   A          B          C          a client
+ *     at first                      k 3        k 3, j 9   k 3, j 9
+ *     stamped at once: flush 5      -          j 9        j 9        reads k: nil; writes k 7: OK; reads it
+ *     and raised, for j: flush 10   -          -          -          reads k: nil again
+ *     asked first                   (says 3)   (says 9)   (says 9)   reads what was there
+ *     and stamped once: flush 10    -          -          -          reads k: nil; writes k 11: OK; reads it from then on
+ *
+ * An owner that is recovering may have lost the greatest, so it has no answer; it stores the flush like the others. A member
+ * that is recovering anywhere has no answer at all: a flush waits for every vnode, so to hear of the sound ones would seldom
+ * help. An answer counts for the layout under which it was asked. After a change of layout all members are asked anew for
+ * what the flush is at: their answers, or the storing of its stamp, which stays what it is.
+ *
+ *     waiting --(tick)--> asking --(R answers everywhere: a stamp)--> storing --(W everywhere)--> done
+ *     asking --(deadline)--> failed, for nobody was sent it
+ *     storing --(deadline)--> unknown
+ *
+ * Members that are away get the flush as a hint (core/hint/hint.c).
+ *
+ * Asking again is harmless, and so is storing again (the record is the same), so losses, refusals and layout changes are one
+ * mechanism: members that have not done what the flush is at are asked again at each look. */
+#include "core/coord/flush.h"
+
+#include "base/check.h"
+#include "core/coord/coord.h"
+#include "core/coord/coord_op.h"
+
+#include <stdlib.h>
+
+void flush_close(struct flush *f)
+{
+    free(f->member);
+    *f = (struct flush){0};
+}
+
+static void reply(uint64_t token, int error, unsigned answered, unsigned needed, struct out *out)
+{
+    struct action *a = out_add(out, ACT_REPLY);
+    a->reply = (struct result){.token = token,
+                               .kind = OP_FLUSH,
+                               .error = error,
+                               .unstamped = error == ERR_IO || error == ERR_NO_SPACE, /* an owner's disk only delays it */
+                               .answered = (uint8_t)(answered > UINT8_MAX ? UINT8_MAX : answered),
+                               .needed = (uint8_t)(needed > UINT8_MAX ? UINT8_MAX : needed)};
+}
+
+void flush_request(struct coord *c, uint64_t token, struct out *out)
+{
+    struct flush *f = &c->flush;
+    if (f->waiting_n == FLUSH_WAITERS)
+        reply(token, ERR_BUSY, 0, 1, out);
+    else if (c->ahead)
+        reply(token, ERR_CLOCK, 0, 1, out);
+    else
+        f->waiting[f->waiting_n++] = token;
+}
+
+/* Answers to what was asked before are dropped from now on, and nobody has done what is asked now. Without memory the next tick
+ * ends the flush. */
+static void members_anew(struct coord *c)
+{
+    struct flush *f = &c->flush;
+    free(f->member);
+    f->member = calloc(c->layout->member_n, sizeof *f->member);
+    f->number++;
+    f->awaited = 0;
+    flush_look(c);
+}
+
+/* Serves all who wait. */
+static void begin(struct coord *c)
+{
+    struct flush *f = &c->flush;
+    f->running = true;
+    f->phase = FLUSH_ASKING;
+#ifdef CANARY_FLUSH_UNASKED
+    f->phase = FLUSH_STORING;
+#endif
+    f->sent = false;
+    f->served = f->waiting_n;
+    f->greatest = f->stamp = 0;
+    f->deadline_ms = c->now_ms + c->deadline_ms;
+    members_anew(c);
+}
+
+static bool done(const struct flush *f, unsigned m)
+{
+    return f->member && f->member[m].state == FLUSH_DONE;
+}
+
+/* As flushed records read: whose it is is no matter. */
+static struct record flush_record(const struct coord *c)
+{
+    return (struct record){.kind = RECORD_FLUSH, .version = {.stamp = c->flush.stamp, .deleted = 1}};
+}
+
+/* Who is not known to have stored it gets a hint: as many members as a step allows; more meet the flush in reads. */
+static void leave_hints(struct coord *c, struct out *out)
+{
+    unsigned n = 0;
+    for (unsigned m = 0; m < c->layout->member_n && n < FLUSH_SLICE; m++) {
+        uint64_t id = c->layout->member[m].id;
+        if (done(&c->flush, m) || id == c->self)
+            continue;
+        struct action *a = out_add(out, ACT_HINT_PUT);
+        a->hint.target = id;
+        a->hint.record = flush_record(c);
+        n++;
+    }
+}
+
+static void finish(struct coord *c, int error, struct out *out)
+{
+    struct flush *f = &c->flush;
+    unsigned answered = 0, needed = c->layout->member_n;
+    for (unsigned m = 0; m < c->layout->member_n; m++)
+        answered += done(f, m);
+    if (f->phase == FLUSH_ASKING && error) { /* of some vnode fewer than R owners answered */
+        needed = c->layout->r;
+        answered = answered < needed ? answered : needed - 1;
+    }
+    if (f->sent)
+        leave_hints(c, out);
+    for (unsigned i = 0; i < f->served; i++)
+        reply(f->waiting[i], error, answered, needed, out);
+    f->waiting_n -= f->served;
+    memmove(f->waiting, f->waiting + f->served, f->waiting_n * sizeof f->waiting[0]);
+    f->served = 0;
+    f->running = false;
+}
+
+void flush_look(struct coord *c)
+{
+    c->flush.next = 0;
+    c->flush.look_ms = c->now_ms;
+}
+
+void flush_restart(struct coord *c)
+{
+    if (c->flush.running)
+        members_anew(c);
+}
+
+/* Whether so many owners of every vnode have done what was asked; or, `may`, have or may yet do it. */
+static bool everywhere(const struct coord *c, unsigned needed, bool may)
+{
+    const struct layout *l = c->layout;
+    for (unsigned v = 0; v < l->vnodes; v++) {
+        unsigned n = 0;
+        for (unsigned i = 0; i < l->n; i++)
+            n += done(&c->flush, l->owner[(size_t)v * l->n + i]) ||
+                 (may && !coord_gone(c, l->member[l->owner[(size_t)v * l->n + i]].id));
+        if (n < needed)
+            return false;
+    }
+    return true;
+}
+
+static void judge(struct coord *c, struct out *out)
+{
+    struct flush *f = &c->flush;
+    bool asking = f->phase == FLUSH_ASKING;
+    if (!everywhere(c, asking ? c->layout->r : c->layout->w, false))
+        return;
+    if (!asking) {
+        finish(c, 0, out);
+        return;
+    }
+    f->phase = FLUSH_STORING;
+    members_anew(c);
+}
+
+/* A member has done what was asked in this phase, or, with an error, not: then it is asked again at the next look. */
+static void answered(struct coord *c, enum flush_phase phase, uint64_t number, uint64_t from, int error, uint64_t greatest,
+                     struct out *out)
+{
+    struct flush *f = &c->flush;
+    bool awaited = f->running && f->phase == phase && number == f->number && f->member;
+    int m = awaited ? layout_find(c->layout, from) : -1;
+    if (m < 0 || f->member[m].state != FLUSH_ASKED)
+        return;
+    f->awaited--;
+    f->member[m].state = error ? FLUSH_IDLE : FLUSH_DONE;
+    if (!error && greatest > f->greatest && greatest < STAMP_WIDE_MAX)
+        f->greatest = greatest; /* what is greater still came from no clock: a flush above it would
+                                 * leave no key room to be written */
+    if (f->awaited == 0)
+        judge(c, out);
+}
+
+void flush_told(struct coord *c, uint64_t number, uint64_t from, int error, uint64_t greatest, struct out *out)
+{
+    answered(c, FLUSH_ASKING, number, from, error, greatest, out);
+}
+
+void flush_stored(struct coord *c, uint64_t number, uint64_t from, int error, struct out *out)
+{
+    bool covered = error == ERR_SUPERSEDED; /* by a greater flush */
+    answered(c, FLUSH_STORING, number, from, covered ? 0 : error, 0, out);
+}
+
+static void ask_greatest(struct coord *c, const struct coord_peer *p, struct out *out)
+{
+    uint64_t number = c->flush.number;
+    if (p->id == c->self)
+        out_add(out, ACT_STORE_GREATEST)->greatest.token = TOKEN(TOKEN_FLUSH, number);
+    else
+        out_send(out, p->id, p->addr, MSG_GREATEST_GET)->greatest_get =
+            (struct msg_greatest_get){.op = number, .epoch = c->layout->epoch};
+}
+
+static void send_stamp(struct coord *c, const struct coord_peer *p, struct out *out)
+{
+    struct record r = flush_record(c);
+    c->flush.sent = true;
+    if (p->id == c->self) {
+        struct action *a = out_add(out, ACT_STORE_PUT);
+        a->put.token = TOKEN(TOKEN_FLUSH, c->flush.number);
+        a->put.record = r;
+        return;
+    }
+    out_send(out, p->id, p->addr, MSG_FLUSH)->flush =
+        (struct msg_flush){.op = c->flush.number, .epoch = c->layout->epoch, .record = r};
+}
+
+/* Asks a member to do what the flush is at, unless it has, or is asked already. */
+static void ask(struct coord *c, uint16_t m, struct out *out)
+{
+    struct flush *f = &c->flush;
+    uint64_t id = c->layout->member[m].id;
+    const struct coord_peer *p = op_peer(c, id);
+    bool lost = f->member[m].state == FLUSH_ASKED && id != c->self && p->link != f->member[m].link;
+    f->awaited -= lost;
+    if (lost)
+        f->member[m].state = FLUSH_IDLE;
+    if (f->member[m].state != FLUSH_IDLE || !coord_reachable(c, id))
+        return;
+    f->member[m] = (struct flush_member){.state = FLUSH_ASKED, .link = p->link};
+    f->awaited++;
+    if (f->phase == FLUSH_ASKING)
+        ask_greatest(c, p, out);
+    else
+        send_stamp(c, p, out);
+}
+
+/* Whether its stamp may be stored now: it has one, unless the clock's ceiling is in the way, and nothing is fenced. */
+static bool may_store(struct coord *c)
+{
+    struct flush *f = &c->flush;
+    if (!c->fenced && f->stamp == 0)
+        f->stamp = op_stamp(c, f->greatest);
+    return !c->fenced && f->stamp != 0;
+}
+
+void flush_tick(struct coord *c, struct out *out)
+{
+    struct flush *f = &c->flush;
+    if (!c->layout || f->waiting_n == 0)
+        return;
+    if (!f->running)
+        begin(c);
+    if (!f->member || c->now_ms >= f->deadline_ms) {
+        finish(c, f->sent ? ERR_UNKNOWN_OUTCOME : f->member ? ERR_NO_QUORUM : ERR_NO_MEMORY, out);
+        return;
+    }
+    if (c->now_ms < f->look_ms)
+        return;
+    if (f->phase == FLUSH_ASKING && !everywhere(c, c->layout->r, true)) {
+        finish(c, ERR_NO_QUORUM, out); /* to wait for the deadline would help nobody */
+        return;
+    }
+    bool stuck = f->phase == FLUSH_STORING && !may_store(c);
+    if (stuck && !c->fenced && !f->sent && c->ceiling_error) {
+        finish(c, c->ceiling_error, out);
+        return;
+    }
+    if (stuck) {
+        f->look_ms = c->now_ms + c->deadline_ms / OP_TICKS; /* a new layout or ceiling looks sooner */
+        return;
+    }
+    for (unsigned n = 0; n < FLUSH_SLICE && f->next < c->layout->member_n; n++)
+        ask(c, f->next++, out);
+    if (f->next < c->layout->member_n)
+        return;
+    f->next = 0;
+    f->look_ms = c->now_ms + c->deadline_ms / OP_TICKS;
+    judge(c, out); /* somebody may stay silent that nothing hangs on */
+}
+
+uint64_t flush_deadline_ms(const struct coord *c)
+{
+    const struct flush *f = &c->flush;
+    if (f->waiting_n == 0 || !c->layout)
+        return UINT64_MAX;
+    if (!f->running || !f->member)
+        return c->now_ms;
+    return f->look_ms < f->deadline_ms ? f->look_ms : f->deadline_ms;
+}

@@ -1,0 +1,494 @@
+/* hint.c: hinted handoff: the replay.
+ *
+ * The problem. A write is acknowledged at W of N owners (Dynamo, DeCandia et al. 2007, section 4.6). The owner that was
+ * dead, cut off or slow misses it, and until somebody notices there is one copy less than was paid for. So the
+ * coordinator keeps the record for it, durably, and brings it when the owner is back. A hint is not a replica: it
+ * counts toward no quorum and answers no read.
+ *
+ * The log. Hints of one target form a queue, and a queue must not be a table in which served entries are deleted:
+ * tombstones pile up at the very place where the next read looks (Cassandra moved its hints from such a table into flat
+ * files for that reason). So the world keeps an append-only log per target, read at its head, dropped at its head.
+ *
+ * The replay. A target that is alive is sent one batch at a time, HINT_BATCH records at most, as ordinary PUTs. When
+ * all are answered, the acknowledged ones from the head on are dropped, and only those: a record behind one that was
+ * refused is sent again with it, which is harmless, for a record carries its version. Throttling is by the target's own
+ * pace: after a batch we pause for as long as it took, so a target that is busy serving (or catching up after its
+ * start) is given half of its time back, and at most HINT_REPLAYS targets are served at once. A refusal, a broken
+ * stream or silence ends the batch with a back-off; nothing of it is remembered but what is still in the log.
+ *
+ * Nobody's hints. When the ring has changed and the target no longer owns a record, its hint goes to all present owners
+ * and is settled when W of them hold it: then it is as safe as an acknowledged write. So nothing is lost with a member
+ * that was removed.
+ *
+ * Expiries. The hint of an expiry finds no value to join where the value itself is still on its way, in the log of another
+ * coordinator (LACKS_VALUE). So it is tried again for HINT_LACKS_MS, and then left to the comparison of trees, lest it
+ * hold up what is behind it.
+ *
+ * Age. A hint older than age_max_ms is not sent: by then the owners may have erased a tombstone that the hint would
+ * contradict, and comparing trees is the better repair. It is counted as dropped.
+ *
+ * Invariants: a hint is dropped only after the durable ack of its owner (or W of the present ones), for its age, or as an
+ * expiry that met no value; at
+ * most HINT_REPLAYS targets are not idle; a batch is in flight only in HINT_SENDING. */
+#include "core/hint/hint.h"
+
+#include "base/check.h"
+#include "base/error.h"
+#include "base/hash.h"
+
+#include <stdlib.h>
+
+enum { ACK_TARGET = 1, INDEX_BITS = 8 };
+_Static_assert(HINT_BATCH <= 1 << INDEX_BITS, "an index of the batch does not fit the number");
+_Static_assert(REPLICAS_MAX < 8, "a bit per owner, and one for the target");
+
+void hint_init(struct hint *h, const struct hint_options *o)
+{
+    *h = (struct hint){.self = o->self, .age_max_ms = o->age_max_ms ? o->age_max_ms : HINT_AGE_DEFAULT_MS};
+}
+
+void hint_close(struct hint *h)
+{
+    free(h->peer);
+    free(h->target);
+    free(h->info);
+    *h = (struct hint){0};
+}
+
+void hint_time(struct hint *h, uint64_t now_ms, uint64_t wall_ms)
+{
+    h->now_ms = now_ms;
+    h->wall_ms = wall_ms;
+}
+
+/* ---- Members and targets ---- */
+
+static struct hint_peer *peer_find(const struct hint *h, uint64_t id)
+{
+    for (unsigned low = 0, high = h->peer_n; low < high;) {
+        unsigned mid = (low + high) / 2;
+        if (h->peer[mid].id == id)
+            return &h->peer[mid];
+        if (h->peer[mid].id < id)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return NULL;
+}
+
+static struct hint_target *target_find(const struct hint *h, uint64_t id)
+{
+    for (uint32_t i = 0; i < h->target_n; i++)
+        if (h->target[i].id == id)
+            return &h->target[i];
+    return NULL;
+}
+
+/* NULL when memory is out. */
+static struct hint_target *target_make(struct hint *h, uint64_t id)
+{
+    struct hint_target *t = target_find(h, id);
+    if (t)
+        return t;
+    struct hint_target *grown = realloc(h->target, (h->target_n + 1) * sizeof *grown);
+    if (!grown)
+        return NULL;
+    h->target = grown;
+    t = &grown[h->target_n++];
+    *t = (struct hint_target){.id = id, .due_ms = h->now_ms, .say_dropped = 1};
+    return t;
+}
+
+/* Something changed of what is kept, or of who is alive. */
+static void count_owed(struct hint *h)
+{
+    h->owed = 0;
+    for (uint32_t i = 0; i < h->target_n; i++) {
+        const struct hint_peer *p = h->target[i].waiting ? peer_find(h, h->target[i].id) : NULL;
+        h->owed += p && p->alive ? h->target[i].waiting : 0;
+    }
+}
+
+int hint_layout(struct hint *h, const struct layout *layout)
+{
+    struct hint_peer *peer = calloc(layout->member_n, sizeof *peer);
+    if (!peer)
+        return ERR_NO_MEMORY;
+    for (unsigned m = 0; m < layout->member_n; m++) {
+        const struct hint_peer *old = peer_find(h, layout->member[m].id);
+        peer[m] = old ? *old : (struct hint_peer){.id = layout->member[m].id};
+    }
+    free(h->peer);
+    h->peer = peer;
+    h->peer_n = layout->member_n;
+    h->layout = layout;
+    count_owed(h);
+    return 0;
+}
+
+/* Worth sending to: alive, or a member no more, whose hints go to others. */
+static bool reachable(const struct hint *h, const struct hint_target *t)
+{
+    const struct hint_peer *p = peer_find(h, t->id);
+    return h->layout && (!p || p->alive);
+}
+
+static void enter(struct hint *h, struct hint_target *t, enum hint_phase phase)
+{
+    t->phase = phase;
+    t->since_ms = h->now_ms;
+}
+
+/* The batch did not go through: all of it is still in the log. */
+static void back_off(struct hint *h, struct hint_target *t)
+{
+    t->backoff_ms = !t->backoff_ms ? HINT_BACKOFF_MS : 2 * t->backoff_ms;
+    if (t->backoff_ms > HINT_BACKOFF_MAX_MS)
+        t->backoff_ms = HINT_BACKOFF_MAX_MS;
+    t->due_ms = h->now_ms + t->backoff_ms;
+    t->sent_n = 0;
+    enter(h, t, HINT_IDLE);
+}
+
+/* It came back: at once, whatever was the matter before. */
+static void welcome(struct hint *h, uint64_t id)
+{
+    struct hint_target *t = target_find(h, id);
+    if (!t || t->phase != HINT_IDLE)
+        return;
+    t->backoff_ms = 0;
+    t->due_ms = h->now_ms;
+}
+
+void hint_peer(struct hint *h, uint64_t id, struct addr addr, bool alive)
+{
+    struct hint_peer *p = peer_find(h, id);
+    if (!p)
+        return;
+    bool was = p->alive;
+    p->addr = addr;
+    p->alive = alive;
+    if (alive && !was)
+        welcome(h, id);
+    if (alive != was)
+        count_owed(h);
+}
+
+void hint_link(struct hint *h, uint64_t id, bool up)
+{
+    struct hint_target *t = target_find(h, id);
+    if (up)
+        welcome(h, id);
+    else if (t && t->phase == HINT_SENDING)
+        back_off(h, t);
+}
+
+/* ---- What is kept ---- */
+
+static void note_dropped(struct hint_target *t, uint64_t n, int error, struct out *out)
+{
+    t->dropped += n;
+    if (t->dropped < t->say_dropped)
+        return;
+    t->say_dropped = 2 * t->dropped; /* a log is not a counter */
+    struct slice why = error ? slice_str(error_sentence(error)) : SLICE("too old");
+    out_trace(out, TRACE_HINTS_DROPPED, t->id, t->dropped, (uint64_t)error, why);
+}
+
+/* All that was kept for it is there. */
+static void note_drained(struct hint *h, struct hint_target *t, struct out *out)
+{
+    out_trace(out, TRACE_HINTS_REPLAYED, t->id, t->run_n, h->now_ms - t->run_ms, slice_of(NULL, 0));
+    t->run_n = 0;
+}
+
+int hint_kept(struct hint *h, const struct event *ev, struct out *out)
+{
+    struct hint_target *t = target_make(h, ev->hinted.target);
+    if (!t)
+        return ERR_NO_MEMORY;
+    if (t->waiting == 0 && ev->hinted.waiting > 0)
+        out_trace(out, TRACE_HINTS_KEPT, t->id, ev->hinted.waiting, 0, slice_of(NULL, 0));
+    t->kept += ev->hinted.kept;
+    t->waiting = ev->hinted.waiting;
+    t->bytes = ev->hinted.bytes;
+    count_owed(h);
+    if (ev->hinted.lost)
+        note_dropped(t, ev->hinted.lost, ev->hinted.error, out);
+    if (t->waiting == 0 && t->run_n > 0)
+        note_drained(h, t, out);
+    return 0;
+}
+
+/* ---- A batch ---- */
+
+static uint64_t number_of(const struct hint_target *t, unsigned i)
+{
+    return t->batch << INDEX_BITS | i;
+}
+
+/* One copy of a hint to one member; false when it cannot be sent now. */
+static bool send_to(struct hint *h, const struct hint_target *t, unsigned i, uint64_t to, const struct record *r, struct out *out)
+{
+    uint64_t token = TOKEN(TOKEN_HINT, number_of(t, i));
+    const struct hint_peer *p = peer_find(h, to);
+    if (to == h->self) {
+        struct action *a = out_add(out, ACT_STORE_PUT);
+        a->put.token = token;
+        a->put.record = *r;
+        return true;
+    }
+    if (!p || !p->alive)
+        return false;
+    struct message *m = out_send(out, to, p->addr, MSG_PUT);
+    m->put = (struct msg_put){.op = token, .epoch = h->layout->epoch, .record = *r};
+    return true;
+}
+
+static void send_one(struct hint *h, struct hint_target *t, const struct placed_record *hint, struct out *out)
+{
+    const struct record *r = &hint->record;
+    unsigned i = t->sent_n++;
+    struct hint_sent *s = &t->sent[i];
+    *s = (struct hint_sent){.place = hint->place, .slot = slot_of_key(r->key), .need = 1};
+    if (version_ms(&r->version) + h->age_max_ms < h->wall_ms) {
+        s->need = 0;
+        note_dropped(t, 1, 0, out);
+        return;
+    }
+    uint16_t vnode = layout_vnode(h->layout, s->slot);
+    if (r->kind == RECORD_FLUSH || layout_owns(h->layout, vnode, t->id)) {
+        s->sent += send_to(h, t, i, t->id, r, out);
+        return;
+    }
+    s->need = h->layout->w;
+    for (unsigned k = 0; k < h->layout->n; k++)
+        s->sent = (uint8_t)(s->sent + send_to(h, t, i, layout_owner(h->layout, vnode, k)->id, r, out));
+}
+
+static bool settled(const struct hint_sent *s)
+{
+    unsigned n = 0;
+    for (unsigned bits = s->acks; bits; bits &= bits - 1)
+        n++;
+    return n >= s->need;
+}
+
+/* Drops what is settled from the head on. Says whether that was all of the batch. */
+static bool drop_settled(struct hint_target *t, struct out *out)
+{
+    unsigned n = 0, expired = 0;
+    while (n < t->sent_n && settled(&t->sent[n])) {
+        expired += t->sent[n].need == 0;
+        n++;
+    }
+    if (n == 0)
+        return false;
+    struct action *a = out_add(out, ACT_HINT_DROP);
+    a->hint_drop.target = t->id;
+    a->hint_drop.up_to = t->sent[n - 1].place;
+    a->hint_drop.n = n;
+    t->replayed += n - expired;
+    t->run_n += n - expired;
+    return n == t->sent_n;
+}
+
+/* Ends the batch when nothing is awaited any more. */
+static void judge(struct hint *h, struct hint_target *t, struct out *out)
+{
+    for (unsigned i = 0; i < t->sent_n; i++)
+        if (!settled(&t->sent[i]) && t->sent[i].sent > 0)
+            return;
+    uint64_t took_ms = h->now_ms - t->since_ms;
+    if (!drop_settled(t, out)) {
+        back_off(h, t);
+        return;
+    }
+    t->lacking_ms = 0;
+    t->backoff_ms = 0;
+    t->due_ms = h->now_ms + took_ms;
+    t->sent_n = 0;
+    enter(h, t, HINT_IDLE);
+}
+
+void hint_found(struct hint *h, const struct event *ev, struct out *out)
+{
+    struct hint_target *t = target_find(h, ev->hints.target);
+    if (!t || t->phase != HINT_READING)
+        return; /* it was given up meanwhile */
+    if (ev->hints.error || !reachable(h, t)) {
+        back_off(h, t);
+        return;
+    }
+    if (ev->hints.n == 0) {
+        t->waiting = 0;
+        count_owed(h);
+        enter(h, t, HINT_IDLE);
+        return;
+    }
+    enter(h, t, HINT_SENDING);
+    t->batch = ++h->batches;
+    t->sent_n = 0;
+    unsigned limit = out->n + HINT_BATCH;
+    if (t->run_n == 0)
+        t->run_ms = h->now_ms;
+    for (uint32_t i = 0; i < ev->hints.n && t->sent_n < HINT_BATCH && out->n < limit; i++)
+        send_one(h, t, &ev->hints.hint[i], out); /* what does not fit is read again */
+#ifdef CANARY_HINT_DROPPED_EARLY
+    for (unsigned i = 0; i < t->sent_n; i++)
+        t->sent[i].need = 0;
+#endif
+    judge(h, t, out);
+}
+
+/* Which acks of a hint this one is: the target's, or an owner's by its place; 0 for nobody's. */
+static uint8_t ack_bit(const struct hint *h, const struct hint_target *t, const struct hint_sent *s, uint64_t from)
+{
+    uint16_t vnode = layout_vnode(h->layout, s->slot);
+    if (s->need == 1 && from == t->id)
+        return ACK_TARGET;
+    for (unsigned k = 0; k < h->layout->n; k++)
+        if (layout_owner(h->layout, vnode, k)->id == from)
+            return (uint8_t)(ACK_TARGET << 1 << k);
+    return 0;
+}
+
+/* An expiry without its value there: after a while it is given up. */
+static void lacks_value(struct hint *h, struct hint_target *t, struct hint_sent *s, struct out *out)
+{
+    if (t->lacking_ms == 0)
+        t->lacking_ms = h->now_ms;
+    if (h->now_ms - t->lacking_ms < HINT_LACKS_MS)
+        return;
+    s->need = 0;
+    note_dropped(t, 1, ERR_LACKS_VALUE, out);
+}
+
+void hint_answer(struct hint *h, uint64_t number, uint64_t from, int error, struct out *out)
+{
+    unsigned i = number & ((1u << INDEX_BITS) - 1);
+    struct hint_target *t = NULL;
+    for (uint32_t k = 0; k < h->target_n && !t; k++)
+        if (h->target[k].phase == HINT_SENDING && h->target[k].batch == number >> INDEX_BITS)
+            t = &h->target[k];
+    if (!t || i >= t->sent_n)
+        return; /* of a batch that was given up */
+    struct hint_sent *s = &t->sent[i];
+    uint8_t bit = ack_bit(h, t, s, from);
+    if (!bit || s->sent == 0)
+        return;
+    s->sent--;
+    if (!error || error == ERR_SUPERSEDED || error == ERR_TOO_OLD) /* it is held, or something newer is, or was erased since */
+        s->acks |= bit;
+    else if (error == ERR_LACKS_VALUE)
+        lacks_value(h, t, s, out);
+    judge(h, t, out);
+}
+
+/* ---- Time ---- */
+
+static bool wants(const struct hint *h, const struct hint_target *t)
+{
+    return t->phase == HINT_IDLE && t->waiting > 0 && reachable(h, t);
+}
+
+static unsigned replays(const struct hint *h)
+{
+    unsigned n = 0;
+    for (uint32_t i = 0; i < h->target_n; i++)
+        n += h->target[i].phase != HINT_IDLE;
+    return n;
+}
+
+static void expire(struct hint *h, struct out *out)
+{
+    h->expire_at_ms = h->now_ms + HINT_EXPIRE_MS;
+    if (h->wall_ms > h->age_max_ms)
+        out_add(out, ACT_HINT_EXPIRE)->hint_expire_ms = h->wall_ms - h->age_max_ms;
+}
+
+void hint_tick(struct hint *h, struct out *out)
+{
+    unsigned n = replays(h);
+    for (uint32_t i = 0; i < h->target_n; i++) {
+        struct hint_target *t = &h->target[i];
+        if (t->phase != HINT_IDLE && h->now_ms >= t->since_ms + HINT_ANSWER_MS) {
+            back_off(h, t);
+            n--;
+        }
+        if (n == HINT_REPLAYS || !wants(h, t) || t->due_ms > h->now_ms)
+            continue;
+        out_add(out, ACT_HINT_READ)->hint_read = t->id;
+        enter(h, t, HINT_READING);
+        n++;
+    }
+    if (hint_waiting(h) > 0 && h->expire_at_ms <= h->now_ms)
+        expire(h, out);
+}
+
+uint64_t hint_deadline_ms(const struct hint *h)
+{
+    uint64_t at = UINT64_MAX;
+    bool room = replays(h) < HINT_REPLAYS;
+    for (uint32_t i = 0; i < h->target_n; i++) {
+        const struct hint_target *t = &h->target[i];
+        uint64_t own = UINT64_MAX;
+        if (t->phase != HINT_IDLE)
+            own = t->since_ms + HINT_ANSWER_MS;
+        else if (room && wants(h, t))
+            own = t->due_ms;
+        at = own < at ? own : at;
+        if (t->waiting > 0 && h->expire_at_ms < at)
+            at = h->expire_at_ms;
+    }
+    return at;
+}
+
+/* ---- Being asked ---- */
+
+uint64_t hint_waiting(const struct hint *h)
+{
+    uint64_t n = 0;
+    for (uint32_t i = 0; i < h->target_n; i++)
+        n += h->target[i].waiting;
+    return n;
+}
+
+bool hint_waits(const struct hint *h, uint64_t target)
+{
+    const struct hint_target *t = target_find(h, target);
+    return t && t->waiting > 0;
+}
+
+int hint_report(struct hint *h, struct hint_info **info, uint32_t *n)
+{
+    struct hint_info *grown = realloc(h->info, (h->target_n + 1) * sizeof *grown);
+    if (!grown)
+        return ERR_NO_MEMORY;
+    h->info = grown;
+    for (uint32_t i = 0; i < h->target_n; i++) {
+        const struct hint_target *t = &h->target[i];
+        grown[i] = (struct hint_info){.target = t->id,
+                                      .replaying = t->phase != HINT_IDLE,
+                                      .waiting = t->waiting,
+                                      .bytes = t->bytes,
+                                      .kept = t->kept,
+                                      .replayed = t->replayed,
+                                      .dropped = t->dropped};
+    }
+    *info = grown;
+    *n = h->target_n;
+    return 0;
+}
+
+void hint_check(const struct hint *h)
+{
+    CHECK(replays(h) <= HINT_REPLAYS);
+    for (uint32_t i = 0; i < h->target_n; i++) {
+        const struct hint_target *t = &h->target[i];
+        CHECK(t->id != h->self);
+        CHECK((t->phase == HINT_SENDING) == (t->sent_n > 0));
+        CHECK(t->batch <= h->batches && t->backoff_ms <= HINT_BACKOFF_MAX_MS);
+    }
+}

@@ -1,0 +1,351 @@
+/* reach.c: how far each member's log reached.
+ *
+ * The problem. A node that comes back may have a log that ends before where it ended: its directory was restored from an old
+ * copy, its machine lost power under `interval`, its disk lied about a sync. Nothing in the log itself can tell: what is there is
+ * whole. But what is missing was acknowledged, and such a node would answer "not found".
+ *
+ * The way. A log position only grows, byte for byte with what is put (store.h). Every hello, every datagram, every put and every
+ * acknowledgement of one carries the sender's boot nonce and its position, and covers all that was acknowledged before; under
+ * `interval` that is more than what is synced, so a kill, after which the page cache is still there, loses none of it, and a
+ * loss of power is seen. Peers keep the greatest that each member announced, on disk too, and say it in their hellos. A hello
+ * comes first in each stream, so a node has learnt what a peer knows of it before it answers that peer, or is answered.
+ *
+ * Positions alone would be fooled by a node that was rolled back and has grown past its old end before it meets who remembers.
+ * So a node writes down its own boots and where the log ended at each: what a boot put is what lies between it and the next.
+ * A peer that says "you were at q in boot X" is right when X is not among them (the copy is older than X), or ended before q.
+ *
+ *     own:      | boot A ........ | boot B .... | boot C (now)        told (B, q):   fine where q is at or before C's begin
+ *
+ * What a peer remembers it must not overwrite before it has told it: a node that was set back grows, and soon announces more
+ * than it lost. So what a process announces counts from when a stream brought it our hello (node_peers.c), and hearsay of
+ * another boot than the one remembered counts for nothing. And a node that comes back greets every member that may live, and
+ * waits a little for their hellos before it answers clients: any one of them may be the only one that remembers.
+ *
+ * A loss that was found is *settled*: the doubt is with the store, durably, and the same peer's memory must not raise it again
+ * and again. And from then on the node adds a lift to its positions, so that they are above what it announced before it lost
+ * them: else a peer would not take the lesser ones for news, and a second loss go unseen.
+ *
+ * What it cannot see: what was acknowledged in the moment before a node died, when all who heard of it died too; and what a
+ * coordinator stored last of all itself, when it died before its next message. (rt/power.c sees a loss of power by other signs.)
+ * What peers keep is put only along with other records, at most once a second: it costs no sync of its own. Whoever heard it and
+ * lives on has it in memory.
+ *
+ * Invariants: the last of own[] is this boot; their begins never fall; nothing is announced before they are durable (else an
+ * honest crash would look like a loss); marks are of others, one a member, and only grow. */
+#include "core/reach/reach.h"
+
+#include "base/check.h"
+#include "wire/bytes.h"
+
+enum { FORMAT = 1, PAIR = 16, BOOTS_HEAD = 11, BOOTS_MAX = BOOTS_HEAD + 1 + PAIR * (REACH_BOOTS + REACH_SETTLED) };
+
+_Static_assert(sizeof(struct reach_mark) == 24, "marks travel as they are");
+
+/* ---- Records: "boots" is u8 format | u64 lift | u8 healing | u8 n | n pairs (boot, begin) | u8 n | n pairs (boot, settled up
+ * to). "reached" is u8 format | the marks. ---- */
+
+/* Reads u8 n and n pairs. False when there are not so many, or more than fit. */
+static bool read_pairs(struct slice *in, struct reach_boot *out, unsigned *n, unsigned max)
+{
+    if (in->n < 1 || in->p[0] > max || in->n < 1u + PAIR * in->p[0])
+        return false;
+    *n = in->p[0];
+    for (unsigned i = 0; i < *n; i++)
+        out[i] = (struct reach_boot){get_u64(in->p + 1 + PAIR * i), get_u64(in->p + 9 + PAIR * i)};
+    *in = slice_of(in->p + 1 + PAIR * *n, in->n - 1 - PAIR * *n);
+    return true;
+}
+
+/* Begins never fall, and nothing is so far up that a sum of two would wrap. */
+static bool boots_sound(const struct reach *r)
+{
+    const uint64_t most = 4 * REACH_POSITION_MAX;
+    bool sound = r->lift <= most;
+    for (unsigned i = 0; i < r->own_n; i++)
+        sound = sound && r->own[i].at <= most && (i == 0 || r->own[i - 1].at <= r->own[i].at);
+    return sound;
+}
+
+static int recall_boots(struct reach *r, struct slice in)
+{
+    if (in.n == 0)
+        return 0;
+    if (in.n < BOOTS_HEAD || in.p[0] != FORMAT)
+        return ERR_BAD_MESSAGE;
+    r->lift = get_u64(in.p + 1);
+    r->healing = in.p[9];
+    struct slice rest = slice_of(in.p + 10, in.n - 10);
+    if (!read_pairs(&rest, r->own, &r->own_n, REACH_BOOTS) || !read_pairs(&rest, r->settled, &r->settled_n, REACH_SETTLED))
+        return ERR_BAD_MESSAGE;
+    r->settled_at = r->settled_n % REACH_SETTLED;
+    return rest.n == 0 && boots_sound(r) ? 0 : ERR_BAD_MESSAGE;
+}
+
+static bool marks_of(struct slice in, unsigned *n)
+{
+    *n = (unsigned)(in.n / sizeof(struct reach_mark));
+    return in.n % sizeof(struct reach_mark) == 0 && *n <= LAYOUT_MEMBERS_MAX;
+}
+
+/* Where the mark of a member is, or -1. */
+static int find(const struct reach *r, uint64_t id)
+{
+    for (unsigned i = 0; i < r->mark_n; i++)
+        if (r->mark[i].id == id)
+            return (int)i;
+    return -1;
+}
+
+/* Of others, one a member, and each of something. */
+static bool marks_sound(const struct reach *r)
+{
+    for (unsigned i = 0; i < r->mark_n; i++)
+        if (r->mark[i].id == r->self || r->mark[i].position == 0 || find(r, r->mark[i].id) != (int)i)
+            return false;
+    return true;
+}
+
+static int recall_reached(struct reach *r, struct slice in)
+{
+    if (in.n == 0)
+        return 0;
+    struct slice marks = slice_of(in.p + 1, in.n - 1);
+    if (in.p[0] != FORMAT || !marks_of(marks, &r->mark_n))
+        return ERR_BAD_MESSAGE;
+    if (marks.n)
+        memcpy(r->mark, marks.p, marks.n);
+    return marks_sound(r) ? 0 : ERR_BAD_MESSAGE;
+}
+
+/* This boot begins where the log ends now. Where a copy of the record outlived the log behind it, boots before began behind that
+ * end: what they, and the one before them, put there is gone, and whoever heard of it must be found right. */
+static void begin(struct reach *r)
+{
+    uint64_t end = r->position + r->lift;
+    for (unsigned i = 0; i < r->own_n; i++)
+        if (r->own[i].at > end)
+            r->own[i].at = end;
+    if (r->own_n == REACH_BOOTS)
+        memmove(r->own, r->own + 1, --r->own_n * sizeof *r->own);
+    r->own[r->own_n++] = (struct reach_boot){r->boot, end};
+    r->unsaved = true;
+}
+
+int reach_init(struct reach *r, const struct reach_options *o)
+{
+    *r = (struct reach){.self = o->self,
+                        .boot = o->boot,
+                        .position = o->position,
+                        .boots_serial = o->boots_serial,
+                        .reached_serial = o->reached_serial};
+    buf_init(&r->boots_bytes, BOOTS_MAX);
+    buf_init(&r->reached_bytes, 1 + sizeof r->mark);
+    int error = recall_boots(r, o->boots);
+    error = error ? error : recall_reached(r, o->reached);
+    if (!error)
+        begin(r);
+    return error;
+}
+
+void reach_close(struct reach *r)
+{
+    buf_close(&r->boots_bytes);
+    buf_close(&r->reached_bytes);
+}
+
+/* ---- Others ---- */
+
+static void raise(struct reach *r, struct reach_mark *m, uint64_t boot, uint64_t position)
+{
+    if (position <= m->position)
+        return;
+    m->boot = boot;
+    m->position = position;
+    r->dirty = true;
+}
+
+void reach_heard(struct reach *r, uint64_t id, uint64_t boot, uint64_t position)
+{
+    int at = find(r, id);
+    if (id == r->self || boot == 0 || position == 0 || position > REACH_POSITION_MAX ||
+        (at < 0 && r->mark_n == LAYOUT_MEMBERS_MAX))
+        return;
+    if (at < 0) {
+        at = (int)r->mark_n++;
+        r->mark[at] = (struct reach_mark){.id = id};
+    }
+    raise(r, &r->mark[at], boot, position);
+}
+
+void reach_overheard(struct reach *r, uint64_t id, uint64_t boot, uint64_t position)
+{
+    int at = find(r, id);
+    uint64_t last = at < 0 ? 0 : r->mark[at].position;
+    if (position <= last + REACH_LEAP)
+        reach_heard(r, id, boot, position);
+}
+
+/* What another remembers of a third member. Of another boot than ours it is left: the third may not know yet what we remember. */
+static void reach_hearsay(struct reach *r, const struct reach_mark *m)
+{
+    int at = find(r, m->id);
+    if (at < 0 || r->mark[at].boot == m->boot)
+        reach_heard(r, m->id, m->boot, m->position);
+}
+
+uint64_t reach_boot_of(const struct reach *r, uint64_t id)
+{
+    int at = find(r, id);
+    return at < 0 ? 0 : r->mark[at].boot;
+}
+
+/* ---- Ourselves ---- */
+
+/* Where a boot of ours ended; false when we know of none such. */
+static bool ended(const struct reach *r, uint64_t boot, uint64_t *at)
+{
+    for (unsigned i = 0; i < r->own_n; i++) {
+        if (r->own[i].boot != boot)
+            continue;
+        *at = i + 1 < r->own_n ? r->own[i + 1].at : UINT64_MAX; /* this one has not ended */
+        return true;
+    }
+    return false;
+}
+
+/* A boot that lost its end is over: what other peers remember of it, more or less than the first, is the same loss. */
+static bool is_settled(const struct reach *r, uint64_t boot)
+{
+    for (unsigned i = 0; i < r->settled_n; i++)
+        if (r->settled[i].boot == boot)
+            return true;
+    return false;
+}
+
+/* What is announced lies above that from now on. */
+static void lift_above(struct reach *r, uint64_t position)
+{
+    if (r->position + r->lift > position)
+        return;
+    r->lift = position + 1 - r->position;
+    r->saved = false;
+    r->unsaved = true;
+    r->tried_ms = 0;
+}
+
+static void settle(struct reach *r, const struct reach_mark *m)
+{
+    r->settled[r->settled_at] = (struct reach_boot){m->boot, m->position};
+    r->settled_at = (r->settled_at + 1) % REACH_SETTLED;
+    if (r->settled_n < REACH_SETTLED)
+        r->settled_n++;
+    r->healing = true;
+    r->saved = false;
+    r->unsaved = true;
+    r->tried_ms = 0;
+}
+
+void reach_damaged(struct reach *r)
+{
+    r->unsaved |= !r->healing;
+    r->healing = true;
+}
+
+void reach_healed(struct reach *r)
+{
+    r->unsaved |= r->healing;
+    r->healing = false;
+}
+
+bool reach_told(struct reach *r, struct slice kept)
+{
+    unsigned n;
+    bool lost = false;
+    if (!marks_of(kept, &n))
+        return false;
+#ifdef CANARY_LOG_END_UNNOTICED
+    return false;
+#endif
+    for (unsigned i = 0; i < n; i++) {
+        struct reach_mark m;
+        uint64_t end;
+        memcpy(&m, kept.p + i * sizeof m, sizeof m);
+        if (m.id != r->self) {
+            reach_hearsay(r, &m);
+            continue;
+        }
+        if (m.position > REACH_TOLD_MAX)
+            continue;
+        if (ended(r, m.boot, &end) && m.position <= end)
+            continue;
+        lift_above(r, m.position);
+        if (is_settled(r, m.boot))
+            continue;
+        settle(r, &m);
+        lost = true;
+    }
+    return lost;
+}
+
+/* ---- Saving ---- */
+
+static bool append_pairs(struct buf *out, const struct reach_boot *pair, unsigned n)
+{
+    uint8_t count = (uint8_t)n, bytes[PAIR];
+    bool ok = buf_append(out, &count, 1) == 0;
+    for (unsigned i = 0; ok && i < n; i++) {
+        put_u64(put_u64(bytes, pair[i].boot), pair[i].at);
+        ok = buf_append(out, bytes, sizeof bytes) == 0;
+    }
+    return ok;
+}
+
+static bool encode_boots(struct reach *r)
+{
+    uint8_t head[10] = {FORMAT};
+    put_u64(head + 1, r->lift);
+    head[9] = r->healing;
+    r->boots_bytes.n = 0;
+    return buf_append(&r->boots_bytes, head, sizeof head) == 0 && append_pairs(&r->boots_bytes, r->own, r->own_n) &&
+           append_pairs(&r->boots_bytes, r->settled, r->settled_n);
+}
+
+static bool encode_reached(struct reach *r)
+{
+    uint8_t format = FORMAT;
+    r->reached_bytes.n = 0;
+    return buf_append(&r->reached_bytes, &format, 1) == 0 && buf_slice(&r->reached_bytes, reach_kept(r)) == 0;
+}
+
+void reach_save(struct reach *r, uint64_t now_ms, bool riding, uint64_t boots_token, uint64_t reached_token, struct out *out)
+{
+    bool due = r->tried_ms == 0 || now_ms >= r->tried_ms + REACH_SAVE_MS;
+    if (r->unsaved && due && encode_boots(r)) {
+        r->unsaved = false;
+        r->tried_ms = now_ms;
+        r->out++;
+        out_state(out, boots_token, SLICE("boots"), ++r->boots_serial, buf_view(&r->boots_bytes));
+    }
+    if (r->dirty && riding && now_ms >= r->put_ms + REACH_SAVE_MS && encode_reached(r)) {
+        r->dirty = false;
+        r->put_ms = now_ms;
+        out_state(out, reached_token, SLICE("reached"), ++r->reached_serial, buf_view(&r->reached_bytes));
+    }
+}
+
+void reach_stored(struct reach *r, int error)
+{
+    CHECK(r->out > 0);
+    r->out--;
+    r->unsaved |= error != 0;
+    r->saved = r->out == 0 && !r->unsaved;
+}
+
+void reach_check(const struct reach *r)
+{
+    CHECK(r->own_n > 0 && r->own[r->own_n - 1].boot == r->boot);
+    for (unsigned i = 1; i < r->own_n; i++)
+        CHECK(r->own[i - 1].at <= r->own[i].at || !r->saved);
+    for (unsigned i = 0; i < r->mark_n; i++)
+        CHECK(r->mark[i].id != r->self && r->mark[i].position > 0);
+}

@@ -1,0 +1,260 @@
+/* repair_move.c: from two lists to the records that one of the two is missing.
+ *
+ * The lists of both sides come in the same order, so one merge finds what differs: a key that one side lacks, or holds in an
+ * older version. Each difference is a flight, at most REPAIR_WINDOW of them and REPAIR_WINDOW_BYTES at once:
+ *
+ *     theirs is newer:  PULL (GET, from the peer) --> KEEP (put into the own store) --> landed
+ *     ours is newer:    READ (get, from the own store) --> PUSH (PUT, to the peer) ---> landed
+ *
+ * A record that cannot be moved lands too, and the vnode is incomplete then; an error that all the others would meet as well
+ * ends the exchange. When nothing is left to launch and nothing is in flight the exchange goes on (repair_run.c).
+ *
+ * What is not moved: versions younger than REPAIR_YOUNG_MS, unless this node is recovering there; and what is left of a value
+ * that was lost, an expiry alone. A record that was erased since it was listed is no difference any more, and one that is a
+ * deletion and too old for the other side is none either: it was erased there.
+ *
+ * Invariant (repair_check): flight_n counts the flights that have a number; there are none but in MOVES. */
+#include "core/repair/repair_inner.h"
+
+/* ---- Differences ---- */
+
+/* What is still on its way to the owners by itself. A stamp from far in the future is not. */
+static bool young(const struct repair *r, const struct listing_entry *e)
+{
+    uint64_t ms = version_ms(&e->version);
+    return ms + REPAIR_YOUNG_MS > r->wall_ms && ms <= r->wall_ms + CLOCK_SKEW_MAX_MS;
+}
+
+/* The next entry of a list up to the range's end, without taking it: 1, 0 or an error. */
+static int look(const struct repair_side *side, uint64_t limit, struct listing_entry *e, struct slice *after)
+{
+    *after = side->rest;
+    int got = listing_next(after, e);
+    return got == 1 && e->position > limit ? 0 : got;
+}
+
+static uint64_t limit_of(const struct repair_run *run)
+{
+    return run->own.upto < run->theirs.upto ? run->own.upto : run->theirs.upto;
+}
+
+/* An expiry alone is what is left of a value that is over and has lapsed (store/table/table.h), or else of one that was lost. */
+static bool lost(const struct repair *r, const struct listing_entry *e)
+{
+    return e->kind == RECORD_EXPIRY && !expiry_passed(e->expiry_ms, r->wall_ms);
+}
+
+/* Which of two entries of a key the other side needs: who has lost the value, that; else the newer one. */
+static int order_of(const struct repair *r, const struct listing_entry *own, const struct listing_entry *theirs)
+{
+    int value = version_value_cmp(&own->version, &theirs->version);
+    bool own_lost = lost(r, own), theirs_lost = lost(r, theirs);
+    if (value == 0 && own_lost != theirs_lost)
+        return theirs_lost ? 1 : -1;
+    return version_cmp(&own->version, &theirs->version);
+}
+
+/* Merges the two lists up to the next difference that is to be moved: 1 with the newer entry and whose it is, 0 at the end, or
+ * ERR_BAD_MESSAGE. */
+static int next_difference(struct repair *r, struct listing_entry *e, bool *pull)
+{
+    struct repair_run *run = &r->run;
+    for (;;) {
+        struct listing_entry own, theirs;
+        struct slice own_after, theirs_after;
+        int a = look(&run->own, limit_of(run), &own, &own_after), b = look(&run->theirs, limit_of(run), &theirs, &theirs_after);
+        if (a < 0 || b < 0)
+            return ERR_BAD_MESSAGE;
+        if (!a && !b)
+            return 0;
+        int order = !a ? 1 : !b ? -1 : listing_cmp(&own, &theirs);
+        if (order <= 0)
+            run->own.rest = own_after;
+        if (order >= 0)
+            run->theirs.rest = theirs_after;
+        int newer = order ? -order : order_of(r, &own, &theirs);
+        if (newer == 0)
+            continue;
+        *pull = newer < 0;
+        *e = *pull ? theirs : own;
+        if (lost(r, e))
+            continue; /* not to be spread; the value comes when somebody has it */
+        if (!young(r, e) || r->recovering[run->differ[run->differ_at]])
+            return 1;
+    }
+}
+
+/* ---- Flights ---- */
+
+static void launch(struct repair *r, const struct listing_entry *e, bool pull, struct out *out)
+{
+    struct repair_run *run = &r->run;
+    unsigned place = 0;
+    while (run->flight[place].number)
+        place++;
+    struct repair_flight *f = &run->flight[place];
+    *f = (struct repair_flight){
+        .number = run_number(r, place), .size = e->size, .stage = pull ? FLIGHT_PULL : FLIGHT_READ, .key = e->key};
+    f->deletion = e->kind == RECORD_TOMBSTONE;
+    run->flight_n++;
+    run->flight_bytes += f->size;
+    if (pull) {
+        run_send(r, MSG_GET, out)->get =
+            (struct msg_get){.op = TOKEN(TOKEN_REPAIR, f->number), .epoch = r->layout->epoch, .wants = GET_VALUE, .key = f->key};
+        return;
+    }
+    struct action *a = out_add(out, ACT_STORE_GET);
+    a->get.token = TOKEN(TOKEN_REPAIR, f->number);
+    a->get.key = f->key;
+    a->get.wants = GET_VALUE;
+}
+
+/* Launches what the window has room for; when nothing is left and nothing on its way, goes on. */
+static void move(struct repair *r, struct out *out)
+{
+    struct repair_run *run = &r->run;
+    struct listing_entry e;
+    bool pull;
+    while (run->flight_n < REPAIR_WINDOW && run->flight_bytes < REPAIR_WINDOW_BYTES) {
+        int got = next_difference(r, &e, &pull);
+        if (got < 0) {
+            run_end(r, false);
+            return;
+        }
+        if (got == 0)
+            break;
+        launch(r, &e, pull, out);
+    }
+    if (run->flight_n == 0)
+        run_moved(r, limit_of(run), out);
+}
+
+void move_begin(struct repair *r, struct out *out)
+{
+    struct repair_run *run = &r->run;
+    run->phase = REPAIR_MOVES;
+    run->own.rest = buf_view(&run->own.told);
+    run->theirs.rest = buf_view(&run->theirs.told);
+    if (limit_of(run) < run->from) {
+        run_end(r, false); /* a peer that covers nothing would be asked for ever */
+        return;
+    }
+    move(r, out);
+}
+
+static struct repair_flight *flight_of(struct repair *r, uint64_t number)
+{
+    unsigned place = number & 0xff;
+    return place < REPAIR_WINDOW && number && r->run.flight[place].number == number ? &r->run.flight[place] : NULL;
+}
+
+static void land(struct repair *r, struct repair_flight *f, bool moved, struct out *out)
+{
+    r->run.incomplete |= !moved;
+    r->run.flight_n--;
+    r->run.flight_bytes -= f->size;
+    *f = (struct repair_flight){0};
+    run_progress(r);
+    move(r, out);
+}
+
+/* Errors that the whole exchange would meet again and again. */
+static bool hopeless(int error)
+{
+    return error == ERR_STALE_EPOCH || error == ERR_FORMING || error == ERR_LOADING || error == ERR_NO_SPACE || error == ERR_BUSY;
+}
+
+/* Whether the record was too old for the other side and that is all that there is to do about it: it is a deletion, and was
+ * erased there; or we are recovering, and cannot vouch for it, but note it. */
+static bool settled_as_old(struct repair *r, const struct repair_flight *f, int error)
+{
+    if (error != ERR_TOO_OLD || f->deletion)
+        return error == ERR_TOO_OLD;
+    struct record pushed = {.version = f->version, .expiry_ms = f->expiry_ms, .key = f->key};
+    return f->stage == FLIGHT_PUSH && r->recovering_n > 0 && repair_refused(r, r->run.differ[r->run.differ_at], &pushed);
+}
+
+static void land_or_end(struct repair *r, struct repair_flight *f, int error, struct out *out)
+{
+    if (hopeless(error))
+        run_end(r, false);
+    else
+        land(r, f, error == 0 || error == ERR_SUPERSEDED || settled_as_old(r, f, error), out);
+}
+
+/* ---- The peer's records, into our store ---- */
+
+/* An expiry alone that may travel so: who lacks the value shall not ask for it. */
+static bool lapsed(const struct repair *r, const struct record *record)
+{
+    return record->kind == RECORD_EXPIRY && expiry_passed(record->expiry_ms, r->wall_ms);
+}
+
+/* What the own store must think of a record of the peer. */
+static enum put_from from_peer(const struct repair *r, const struct record *record)
+{
+    const struct repair_run *run = &r->run;
+    if (run->unsound)
+        return lapsed(r, record) ? PUT_FROM_READER : PUT_FROM_ANYBODY;
+    return r->recovering[run->differ[run->differ_at]] ? PUT_FROM_SOURCE : PUT_FROM_OWNER;
+}
+
+/* The peer's record, for the own store. */
+static void got(struct repair *r, struct repair_flight *f, int error, const struct record *record, struct out *out)
+{
+    if (error || record->kind == RECORD_NONE) {
+        land_or_end(r, f, error, out); /* one that was erased meanwhile is no difference any more */
+        return;
+    }
+    r->info.received++;
+    r->info.bytes += record->value.n;
+    f->stage = FLIGHT_KEEP;
+    struct action *a = out_add(out, ACT_STORE_PUT);
+    a->put.token = TOKEN(TOKEN_REPAIR, f->number);
+    a->put.record = *record;
+    a->put.record.key = f->key;
+    a->put.origin = (struct put_origin){.from = from_peer(r, record), .ticket = r->run.own.ticket};
+}
+
+bool move_stored(struct repair *r, uint64_t number, int error, struct out *out)
+{
+    struct repair_flight *f = flight_of(r, number);
+    if (!f || f->stage != FLIGHT_KEEP)
+        return false;
+    land_or_end(r, f, error, out);
+    return true;
+}
+
+/* ---- Our records, to the peer ---- */
+
+void repair_read(struct repair *r, uint64_t number, int error, const struct record *record, struct out *out)
+{
+    struct repair_flight *f = flight_of(r, number);
+    if (!f || f->stage != FLIGHT_READ)
+        return;
+    if (error || record->kind == RECORD_NONE) {
+        land_or_end(r, f, error, out);
+        return;
+    }
+    r->info.sent++;
+    r->info.bytes += record->value.n;
+    f->stage = FLIGHT_PUSH;
+    f->version = record->version;
+    f->expiry_ms = record->expiry_ms;
+    struct msg_put *m = &run_send(r, MSG_PUT, out)->put;
+    *m = (struct msg_put){.op = TOKEN(TOKEN_REPAIR, f->number), .epoch = r->layout->epoch, .record = *record};
+    m->record.key = f->key;
+    m->lapsed = lapsed(r, record);
+    m->ticket = r->recovering_n > 0 ? 0 : r->run.theirs.ticket; /* who is recovering cannot vouch for what it holds */
+}
+
+void move_message(struct repair *r, const struct message *m, struct out *out)
+{
+    struct repair_flight *f = flight_of(r, TOKEN_NUMBER(m->kind == MSG_GOT ? m->got.op : m->put_ack.op));
+    if (!f)
+        return;
+    if (m->kind == MSG_GOT && f->stage == FLIGHT_PULL)
+        got(r, f, (int)m->got.error, &m->got.record, out);
+    else if (m->kind == MSG_PUT_ACK && f->stage == FLIGHT_PUSH)
+        land_or_end(r, f, (int)m->put_ack.error, out);
+}

@@ -1,0 +1,402 @@
+/* repair_run.c: one exchange, from the roots to the lists.
+ *
+ *   FLUSH
+ *    ^ |  (one of the two missed a flush)
+ *    | v
+ *   TREES ---(a vnode's root differs)---> LEAVES ---(some leaves differ)---> LISTS ---> MOVES (repair_move.c)
+ *     ^                                    |  ^                               ^          |
+ *     +--(no more vnodes of these roots)---+  +--------(the vnode is through)-+----------+  (the lists were cut: the rest)
+ *
+ * For trees and lists both stores are asked the same, the own one by an action and the peer's by a message, and nothing goes on
+ * before both have answered. Where the two trees are of different sizes the larger is folded first (merkle.h:
+ * neighbours together); neighbouring leaves that differ are one range, and all ranges of a vnode are listed at once. Lists
+ * come in the order of positions, each perhaps cut by its bound: what both cover is moved, and the rest is listed anew.
+ *
+ * Flushes come first. A FLUSHALL is a stamp that every member stores for itself (store/table/flushed.h); who was away, or lost it with
+ * its disk, would be brought the deletions one by one, key for key, and take the next old value again. So the stamps come with
+ * the roots, and before anything is compared the lesser side stores the greater flush. Its answer comes when all that the
+ * flush covers is a deletion in the trees too (store/table/burial.h).
+ *
+ * Numbers. Each question and each record has a number of its own, which comes back in the answer; whatever is not expected
+ * any more finds none and is dropped. An exchange hears from its peer within REPAIR_ANSWER_MS of the last progress, or it
+ * ends. */
+#include "core/repair/repair_inner.h"
+
+#include "base/bits.h"
+#include "wire/bytes.h"
+
+static const unsigned QUESTION = 0xff; /* in the low byte of a number: not a flight's place */
+
+/* ---- Questions ---- */
+
+uint64_t run_number(struct repair *r, unsigned place)
+{
+    return (++r->serial << 8 | place) & 0xffffffffffffff;
+}
+
+struct message *run_send(struct repair *r, enum message_kind kind, struct out *out)
+{
+    r->info.messages++;
+    return out_send(out, r->run.peer, repair_find(r, r->run.peer)->addr, kind);
+}
+
+void run_progress(struct repair *r)
+{
+    r->run.deadline_ms = r->now_ms + REPAIR_ANSWER_MS;
+}
+
+static void question_new(struct repair *r, enum repair_phase phase)
+{
+    struct repair_run *run = &r->run;
+    run->phase = phase;
+    run->own.answered = run->theirs.answered = false;
+    run->number = run_number(r, QUESTION);
+    run_progress(r);
+}
+
+/* Asks both stores for the trees of the vnodes in run->question. */
+static void ask_trees(struct repair *r, enum repair_phase phase, struct out *out)
+{
+    struct repair_run *run = &r->run;
+    struct slice vnodes = slice_of(run->question, run->question_n * 2);
+    bool leaves = phase == REPAIR_LEAVES;
+    question_new(r, phase);
+    struct action *a = out_add(out, ACT_STORE_TREE);
+    a->tree.token = TOKEN(TOKEN_REPAIR, run->number);
+    a->tree.vnodes = vnodes;
+    a->tree.leaves = leaves;
+    run_send(r, MSG_TREE_GET, out)->tree_get = (struct msg_tree_get){
+        .op = TOKEN(TOKEN_REPAIR, run->number), .epoch = r->layout->epoch, .leaves = leaves, .vnodes = vnodes};
+}
+
+static void ask_lists(struct repair *r, struct out *out)
+{
+    struct repair_run *run = &r->run;
+    uint16_t vnode = run->differ[run->differ_at];
+    struct slice ranges = buf_view(&run->ranges);
+    question_new(r, REPAIR_LISTS);
+    struct action *a = out_add(out, ACT_STORE_LIST);
+    a->list.token = TOKEN(TOKEN_REPAIR, run->number);
+    a->list.vnode = vnode;
+    a->list.ranges = ranges;
+    run_send(r, MSG_LIST_GET, out)->list_get = (struct msg_list_get){
+        .op = TOKEN(TOKEN_REPAIR, run->number), .epoch = r->layout->epoch, .vnode = vnode, .ranges = ranges};
+}
+
+static void question_add(struct repair_run *run, uint16_t vnode)
+{
+    put_u16(run->question + 2 * run->question_n++, vnode);
+}
+
+/* ---- Roots ---- */
+
+static void next_roots(struct repair *r, struct out *out)
+{
+    struct repair_run *run = &r->run;
+    run->question_n = 0;
+    while (run->vnode_at < run->vnode_n && run->question_n < REPAIR_ROOTS)
+        question_add(run, run->vnode[run->vnode_at++]);
+    if (run->question_n > 0)
+        ask_trees(r, REPAIR_TREES, out);
+    else
+        run_end(r, true);
+}
+
+static void choose_vnodes(struct repair *r, uint16_t only)
+{
+    struct repair_run *run = &r->run;
+    const struct layout *l = r->layout;
+    run->vnode_n = run->vnode_at = 0;
+    for (uint16_t v = 0; v < l->vnodes; v++) {
+        bool wanted = only == REPAIR_ALL || v == only || (only == REPAIR_RECOVERING && r->recovering[v]);
+        if (wanted && layout_owns(l, v, r->self) && layout_owns(l, v, run->peer))
+            run->vnode[run->vnode_n++] = v;
+    }
+}
+
+void run_begin(struct repair *r, unsigned m, uint16_t only, struct out *out)
+{
+    struct repair_run *run = &r->run;
+    run->peer = r->peer[m].id;
+    run->began_ms = r->now_ms;
+    run->all = true;
+    choose_vnodes(r, only);
+    if (run->vnode_n == 0)
+        choose_vnodes(r, REPAIR_ALL);
+    run->whole = run->vnode_n == r->peer[m].shared;
+    r->info.running = true;
+    next_roots(r, out);
+}
+
+static void next_vnode(struct repair *r, struct out *out)
+{
+    struct repair_run *run = &r->run;
+    if (run->differ_at == run->differ_n) {
+        next_roots(r, out);
+        return;
+    }
+    run->incomplete = false;
+    repair_anew(r, run->differ[run->differ_at]);
+    run->question_n = 0;
+    question_add(run, run->differ[run->differ_at]);
+    ask_trees(r, REPAIR_LEAVES, out);
+}
+
+/* A vnode is through, which was number i of the question about trees. */
+static void vnode_done(struct repair *r, uint16_t vnode, unsigned i, bool complete)
+{
+    r->info.vnodes_done++;
+    r->run.all &= complete;
+    if (complete)
+        repair_mark(r, vnode);
+    if (complete)
+        repair_source(r, vnode, !(r->run.unsound >> i & 1));
+}
+
+/* Whether one of the two has to store the other's flush first. */
+static bool level_flushes(struct repair *r, struct out *out)
+{
+    struct repair_run *run = &r->run;
+    uint64_t own = run->own.flushed, theirs = run->theirs.flushed;
+    if (own == theirs)
+        return false;
+    struct record flush = {.kind = RECORD_FLUSH, .version = {.stamp = own > theirs ? own : theirs, .deleted = 1}};
+    question_new(r, REPAIR_FLUSH);
+    uint64_t token = TOKEN(TOKEN_REPAIR, run->number);
+    if (own > theirs) {
+        run_send(r, MSG_PUT, out)->put = (struct msg_put){.op = token, .epoch = r->layout->epoch, .record = flush};
+    } else {
+        struct action *a = out_add(out, ACT_STORE_PUT);
+        a->put.token = token;
+        a->put.record = flush;
+    }
+    return true;
+}
+
+/* The lesser side has answered. (It answers SUPERSEDED when it has seen a greater stamp than the flush's, and has stored it.) */
+static void flushes_level(struct repair *r, int error, struct out *out)
+{
+    if (error && error != ERR_SUPERSEDED)
+        run_end(r, false);
+    else
+        ask_trees(r, REPAIR_TREES, out);
+}
+
+static void judge_roots(struct repair *r, struct out *out)
+{
+    struct repair_run *run = &r->run;
+    run->differ_n = run->differ_at = 0;
+    if (run->own.told.n != run->question_n * 8 || run->theirs.told.n != run->question_n * 8) {
+        run_end(r, false);
+        return;
+    }
+    if (level_flushes(r, out))
+        return;
+    repair_floors(r, out); /* before a vnode that differs in nothing is taken for recovered */
+    for (unsigned i = 0; i < run->question_n; i++) {
+        uint16_t vnode = get_u16(run->question + 2 * i);
+        if (memcmp(run->own.told.p + 8 * i, run->theirs.told.p + 8 * i, 8) != 0) {
+            run->differ[run->differ_n++] = vnode;
+            continue;
+        }
+        repair_anew(r, vnode);
+        vnode_done(r, vnode, i, true);
+    }
+    next_vnode(r, out);
+}
+
+/* ---- Leaves ---- */
+
+static bool tree_size_ok(size_t bytes)
+{
+    return bytes >= 8 && power_of_two(bytes);
+}
+
+/* Leaf i of a tree folded to `n` leaves; 8 bytes each, which XOR does not care about the order of. */
+static uint64_t folded(const struct buf *leaves, uint32_t n, uint32_t i)
+{
+    uint32_t each = (uint32_t)(leaves->n / 8) / n;
+    uint64_t sum = 0;
+    for (uint32_t k = i * each; k < (i + 1) * each; k++) {
+        uint64_t leaf;
+        memcpy(&leaf, leaves->p + 8 * (size_t)k, 8);
+        sum ^= leaf;
+    }
+    return sum;
+}
+
+/* Where leaf i of n begins. */
+static uint64_t leaf_first(uint32_t n, uint32_t i)
+{
+    return n == 1 ? 0 : (UINT64_MAX / n + 1) * i;
+}
+
+/* Gathers the ranges from run->from on in which the leaves differ. False when memory is out. */
+static bool gather_ranges(struct repair_run *run)
+{
+    const struct buf *own = &run->own.leaves, *theirs = &run->theirs.leaves;
+    uint32_t n = (uint32_t)((own->n < theirs->n ? own->n : theirs->n) / 8);
+    run->ranges.n = 0;
+    for (uint32_t leaf = 0; leaf < n; leaf++) {
+        uint32_t first = leaf;
+        while (leaf < n && folded(own, n, leaf) != folded(theirs, n, leaf))
+            leaf++;
+        uint64_t from = leaf_first(n, first), to = leaf == n ? UINT64_MAX : leaf_first(n, leaf) - 1;
+        if (leaf == first || to < run->from)
+            continue;
+        if (range_append(&run->ranges, from < run->from ? run->from : from, to))
+            return false;
+    }
+    return true;
+}
+
+/* The vnode that is being looked into is through. */
+static void vnode_through(struct repair *r, struct out *out)
+{
+    struct repair_run *run = &r->run;
+    vnode_done(r, run->differ[run->differ_at++], 0, !run->incomplete);
+    next_vnode(r, out);
+}
+
+/* Lists what differs from run->from on; when there is nothing the vnode is through. */
+static void next_ranges(struct repair *r, struct out *out)
+{
+    struct repair_run *run = &r->run;
+    if (!gather_ranges(run)) {
+        run_end(r, false);
+    } else if (run->ranges.n > 0) {
+        ask_lists(r, out);
+    } else {
+        vnode_through(r, out);
+    }
+}
+
+static void judge_leaves(struct repair *r, struct out *out)
+{
+    struct repair_run *run = &r->run;
+    struct repair_side *side[2] = {&run->own, &run->theirs};
+    for (unsigned i = 0; i < 2; i++) {
+        struct buf told = side[i]->told;
+        if (!tree_size_ok(told.n)) {
+            run_end(r, false);
+            return;
+        }
+        side[i]->told = side[i]->leaves; /* kept while the lists come into the other buffer */
+        side[i]->leaves = told;
+    }
+    run->from = 0;
+    next_ranges(r, out);
+}
+
+void run_moved(struct repair *r, uint64_t upto, struct out *out)
+{
+    if (upto == UINT64_MAX) {
+        vnode_through(r, out);
+        return;
+    }
+    r->run.from = upto + 1;
+    next_ranges(r, out);
+}
+
+/* ---- Answers ---- */
+
+static void take_told(struct repair *r, struct repair_side *side, int error, struct slice told, uint64_t upto, struct out *out)
+{
+    struct repair_run *run = &r->run;
+    side->told.n = 0;
+    if (error || buf_slice(&side->told, told)) {
+        run_end(r, false);
+        return;
+    }
+    side->answered = true;
+    side->upto = upto;
+    if (!run->own.answered || !run->theirs.answered)
+        return;
+    run->number = 0;
+    run_progress(r);
+    if (run->phase == REPAIR_TREES)
+        judge_roots(r, out);
+    else if (run->phase == REPAIR_LEAVES)
+        judge_leaves(r, out);
+    else
+        move_begin(r, out);
+}
+
+/* Whether floors and a flush leave every key that they speak for room to be written (base/hlc.h). */
+static bool marks_believed(struct slice floors, uint64_t flushed)
+{
+    bool believed = flushed <= STAMP_WIDE_MAX;
+    for (size_t i = 0; i + 8 <= floors.n; i += 8)
+        believed = believed && get_u64(floors.p + i) <= STAMP_WIDE_MAX;
+    return believed;
+}
+
+/* Keeps what came with roots. False without memory, and for marks that cannot be true. */
+static bool take_marks(const struct repair_run *run, struct repair_side *side, struct slice floors, uint64_t flushed)
+{
+    if (run->phase != REPAIR_TREES)
+        return true;
+    if (!marks_believed(floors, flushed))
+        return false;
+    side->flushed = flushed;
+    side->floors.n = 0;
+    return buf_slice(&side->floors, floors) == 0;
+}
+
+void repair_told(struct repair *r, uint64_t number, const struct event *ev, struct out *out)
+{
+    struct repair_run *run = &r->run;
+    if (number != run->number || run->own.answered || !take_marks(run, &run->own, ev->told.floors, ev->told.flushed))
+        return;
+    run->own.ticket = ev->told.ticket;
+    take_told(r, &run->own, ev->told.error, ev->told.told, ev->told.upto, out);
+}
+
+void repair_stored(struct repair *r, uint64_t number, int error, struct out *out)
+{
+    if (move_stored(r, number, error, out))
+        return;
+    if (r->run.phase == REPAIR_FLUSH && number == r->run.number)
+        flushes_level(r, error, out);
+    else if (number == r->sweep_number && r->sweep_n > 0)
+        repair_swept(r, error);
+}
+
+/* An answer about a record, or about the flush that the peer was brought. */
+static void take_record(struct repair *r, const struct message *m, struct out *out)
+{
+    bool flush = m->kind == MSG_PUT_ACK && r->run.phase == REPAIR_FLUSH && TOKEN_NUMBER(m->put_ack.op) == r->run.number;
+    if (flush)
+        flushes_level(r, (int)m->put_ack.error, out);
+    else
+        move_message(r, m, out);
+}
+
+bool repair_message(struct repair *r, uint64_t from, const struct message *m, struct out *out)
+{
+    struct repair_run *run = &r->run;
+    bool ours = run->phase != REPAIR_IDLE && from == run->peer;
+    if (m->kind == MSG_TREE || m->kind == MSG_LIST) {
+        uint64_t op = m->kind == MSG_TREE ? m->tree.op : m->list.op;
+        if (!ours || TOKEN_NUMBER(op) != run->number || run->theirs.answered)
+            return true;
+        if (m->kind == MSG_TREE)
+            run->unsound = m->tree.recovering;
+        if (m->kind == MSG_TREE && !take_marks(run, &run->theirs, m->tree.floors, m->tree.flushed))
+            return true; /* the exchange ends in time */
+        if (m->kind == MSG_LIST)
+            run->theirs.ticket = m->list.ticket;
+        if (m->kind == MSG_TREE && run->phase != REPAIR_LISTS)
+            take_told(r, &run->theirs, (int)m->tree.error, m->tree.hashes, 0, out);
+        else if (m->kind == MSG_LIST && run->phase == REPAIR_LISTS)
+            take_told(r, &run->theirs, (int)m->list.error, m->list.entries, m->list.upto, out);
+        return true;
+    }
+    if (m->kind != MSG_GOT && m->kind != MSG_PUT_ACK)
+        return false;
+    if (TOKEN_OWNER(m->kind == MSG_GOT ? m->got.op : m->put_ack.op) != TOKEN_REPAIR)
+        return false;
+    if (ours)
+        take_record(r, m, out);
+    return true;
+}

@@ -1,0 +1,248 @@
+/* ring.c: layouts: computing the next one, reading one, checking one.
+ *
+ * The problem: cut the data among members of different weights and in different zones so that the shares are right to within one
+ * vnode, copies never lie together, and a change of members moves no more data than it must. Random tokens (Dynamo's first
+ * strategies, and Cassandra's) miss all three; an explicit table, computed once for each change and agreed upon (chain.h), has
+ * none of these troubles (Dynamo, SOSP 2007, section 6.2, strategy 3). The work is done in three steps: ring_share.c decides
+ * how many places each member gets, ring_flow.c which, ring_order.c in which order. */
+#include "core/ring/ring.h"
+
+#include <stdlib.h>
+
+#include "base/bits.h"
+#include "base/check.h"
+#include "base/error.h"
+#include "core/ring/ring_work.h"
+
+static int member_cmp(const void *a, const void *b)
+{
+    const struct layout_member *x = a, *y = b;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+static bool zone_eq(const struct layout_member *a, const struct layout_member *b)
+{
+    return a->zone_n == b->zone_n && memcmp(a->zone, b->zone, a->zone_n) == 0;
+}
+
+/* Numbers the zones as they appear and lists the members of each. */
+static void work_zones(struct ring_work *w)
+{
+    const struct layout *l = w->next;
+    uint16_t at = 0;
+
+    for (uint16_t m = 0; m < l->member_n; m++) {
+        uint16_t first = 0;
+        while (!zone_eq(&l->member[first], &l->member[m]))
+            first++;
+        w->zone[m] = first < m ? w->zone[first] : w->zone_n++;
+    }
+    for (uint16_t z = 0; z < w->zone_n; z++) {
+        w->zone_first[z] = at;
+        for (uint16_t m = 0; m < l->member_n; m++)
+            if (w->zone[m] == z)
+                w->zone_member[at++] = m;
+    }
+    w->zone_first[w->zone_n] = at;
+}
+
+static void work_previous(struct ring_work *w)
+{
+    const struct layout *prev = w->prev;
+
+    for (uint32_t v = 0; v < prev->vnodes; v++) {
+        for (unsigned i = 0; i < prev->n; i++) {
+            int m = layout_find(w->next, layout_owner(prev, (uint16_t)v, i)->id);
+            if (m < 0)
+                continue;
+            w->had[(size_t)m * prev->vnodes + v] = 1;
+            w->held[m]++;
+        }
+    }
+}
+
+int ring_work_init(struct ring_work *w, const struct layout *prev, struct layout *next)
+{
+    size_t member_n = next->member_n;
+
+    *w = (struct ring_work){.prev = prev, .next = next};
+    w->zone = calloc(member_n, sizeof *w->zone);
+    w->zone_first = calloc(member_n + 1, sizeof *w->zone_first);
+    w->zone_member = calloc(member_n, sizeof *w->zone_member);
+    w->held = calloc(member_n, sizeof *w->held);
+    w->floor = calloc(member_n, sizeof *w->floor);
+    w->ceil = calloc(member_n, sizeof *w->ceil);
+    w->share = calloc(member_n, sizeof *w->share);
+    w->had = calloc(member_n, next->vnodes);
+    w->has = calloc(member_n, next->vnodes);
+    if (!w->zone || !w->zone_first || !w->zone_member || !w->held || !w->floor || !w->ceil || !w->share || !w->had || !w->has)
+        return ERR_NO_MEMORY;
+    work_zones(w);
+    if (prev)
+        work_previous(w);
+    return 0;
+}
+
+void ring_work_close(struct ring_work *w)
+{
+    free(w->zone);
+    free(w->zone_first);
+    free(w->zone_member);
+    free(w->held);
+    free(w->floor);
+    free(w->ceil);
+    free(w->share);
+    free(w->had);
+    free(w->has);
+}
+
+static int change_valid(const struct ring_change *c)
+{
+    if (c->member_n < 1 || c->member_n > LAYOUT_MEMBERS_MAX)
+        return ERR_TOO_BIG;
+    if (!c->prev && (c->n_wanted < 1 || c->n_wanted > REPLICAS_MAX))
+        return ERR_TOO_BIG;
+    if (!c->prev && (c->vnodes > VNODES_MAX || (c->vnodes > 0 && !power_of_two(c->vnodes))))
+        return ERR_TOO_BIG;
+    for (uint16_t m = 0; m < c->member_n; m++)
+        if (c->member[m].weight < 1 || c->member[m].weight > RING_WEIGHT_MAX || c->member[m].zone_n > ZONE_MAX)
+            return ERR_TOO_BIG;
+    return 0;
+}
+
+/* All of the next layout but its owners. */
+static int layout_head(const struct ring_change *c, struct layout *l)
+{
+    const struct layout *prev = c->prev;
+
+    l->epoch = prev ? prev->epoch + 1 : 1;
+    l->generation = prev ? prev->generation : c->generation;
+    l->vnodes = prev ? prev->vnodes : c->vnodes ? c->vnodes : VNODES_DEFAULT;
+    l->n_wanted = prev ? prev->n_wanted : c->n_wanted;
+    l->n = c->member_n < l->n_wanted ? (uint8_t)c->member_n : l->n_wanted;
+    l->w = (uint8_t)(l->n / 2 + 1);
+    l->r = (uint8_t)(l->n - l->w + 1);
+    l->member_n = c->member_n;
+    l->member = calloc(l->member_n, sizeof *l->member);
+    l->owner = calloc((size_t)l->vnodes * l->n, sizeof *l->owner);
+    if (!l->member || !l->owner)
+        return ERR_NO_MEMORY;
+    memcpy(l->member, c->member, l->member_n * sizeof *l->member);
+    qsort(l->member, l->member_n, sizeof *l->member, member_cmp);
+    for (uint16_t m = 0; m < l->member_n; m++) {
+        int was = prev ? layout_find(prev, l->member[m].id) : -1;
+        l->member[m].since = was >= 0 ? prev->member[was].since : l->epoch;
+        CHECK(m == 0 || l->member[m - 1].id < l->member[m].id);
+    }
+    return 0;
+}
+
+int ring_compute(const struct ring_change *change, struct layout *out)
+{
+    struct ring_work w;
+    int error = change_valid(change);
+
+    if (error)
+        return error;
+    error = layout_head(change, out);
+    if (error)
+        goto out_close_layout;
+    error = ring_work_init(&w, change->prev, out);
+    if (!error)
+        error = ring_share(&w);
+    if (!error)
+        error = ring_flow(&w);
+    if (!error)
+        error = ring_order(&w);
+    ring_work_close(&w);
+    if (!error)
+        return 0;
+out_close_layout:
+    layout_close(out);
+    layout_init(out);
+    return error;
+}
+
+uint32_t ring_moves(const struct layout *prev, const struct layout *next)
+{
+    uint32_t moves = 0;
+
+    for (uint32_t v = 0; v < next->vnodes; v++)
+        for (unsigned i = 0; i < next->n; i++)
+            moves += !layout_owns(prev, (uint16_t)v, layout_owner(next, (uint16_t)v, i)->id);
+    return moves;
+}
+
+uint32_t ring_moves_min(const struct layout *prev, const struct layout *next)
+{
+    uint32_t gains = 0;
+
+    for (uint16_t m = 0; m < next->member_n; m++) {
+        int was = layout_find(prev, next->member[m].id);
+        uint32_t had = 0, has, firsts;
+        if (was >= 0)
+            ring_shares(prev, (uint16_t)was, &had, &firsts);
+        ring_shares(next, m, &has, &firsts);
+        gains += has > had ? has - had : 0;
+    }
+    return gains;
+}
+
+void ring_shares(const struct layout *l, uint16_t m, uint32_t *places, uint32_t *firsts)
+{
+    *places = *firsts = 0;
+    for (uint32_t i = 0; i < (uint32_t)l->vnodes * l->n; i++) {
+        *places += l->owner[i] == m;
+        *firsts += l->owner[i] == m && i % l->n == 0;
+    }
+}
+
+static void check_head(const struct layout *l)
+{
+    CHECK(l->epoch >= 1);
+    CHECK(l->vnodes <= VNODES_MAX && power_of_two(l->vnodes));
+    CHECK(l->member_n >= 1 && l->member_n <= LAYOUT_MEMBERS_MAX);
+    CHECK(l->n == (l->member_n < l->n_wanted ? l->member_n : l->n_wanted));
+    CHECK(l->w == l->n / 2 + 1 && l->r == l->n - l->w + 1);
+    for (uint16_t m = 1; m < l->member_n; m++)
+        CHECK(l->member[m - 1].id < l->member[m].id);
+}
+
+static void check_vnode(const struct ring_work *w, uint16_t vnode)
+{
+    const struct layout *l = w->next;
+    const uint16_t *row = l->owner + (size_t)vnode * l->n;
+    unsigned zones = 0;
+
+    for (unsigned i = 0; i < l->n; i++) {
+        bool zone_seen = false;
+        CHECK(row[i] < l->member_n);
+        for (unsigned j = 0; j < i; j++) {
+            CHECK(row[j] != row[i]);
+            zone_seen = zone_seen || w->zone[row[j]] == w->zone[row[i]];
+        }
+        zones += !zone_seen;
+    }
+    CHECK(zones == (w->zone_n < l->n ? w->zone_n : l->n));
+}
+
+/* The ideal shares do not depend on the layout before, so they are computed once more; for lack of memory that part is left
+ * out. */
+void ring_check(const struct layout *l)
+{
+    struct ring_work w;
+    struct layout head = *l; /* ring_work wants one that it may write to, though ring_share does not */
+    uint32_t places, firsts;
+
+    check_head(l);
+    if (ring_work_init(&w, NULL, &head) == 0 && ring_share(&w) == 0) {
+        for (uint32_t v = 0; v < l->vnodes; v++)
+            check_vnode(&w, (uint16_t)v);
+        for (uint16_t m = 0; m < l->member_n; m++) {
+            ring_shares(l, m, &places, &firsts);
+            CHECK(places >= w.floor[m] && places <= w.ceil[m]);
+            CHECK(firsts >= places / l->n && firsts <= (places + l->n - 1u) / l->n);
+        }
+    }
+    ring_work_close(&w);
+}

@@ -1,0 +1,157 @@
+/* index_inner.h: how the index lies in memory (index.c tells why), for the files that may know: those named index. */
+#ifndef COVEY_STORE_INDEX_INNER_H
+#define COVEY_STORE_INDEX_INNER_H
+
+#include "base/hash.h"
+#include "store/index/index.h"
+
+enum {
+    HEADS = 64,       /* heads in a block: 256 bytes, so that an arc with one key stays small */
+    LOAD = 2,         /* entries a bucket before another is added: a hit touches two entries on average, a miss two */
+    OFFSET_BITS = 14, /* of a reference; the rest names the chunk, from 1: 0 ends a chain */
+    CHUNK_MOST = 1 << OFFSET_BITS,
+    CHUNK_LEAST = 120,                          /* 128 with malloc's header: an arc with a key or two; then doubling up to */
+    CHUNK_USUAL = 1016,                         /* where what is left at the end of a chunk is 3 % of it */
+    CHUNKS_MAX = (1 << (32 - OFFSET_BITS)) - 2, /* 4 GiB of entries in one arc */
+    LONG_KEY = 255,                             /* in key_n: the length follows as a u32 */
+    COUNT_WALK = 32 * 1024,                     /* entries that a count looks at: 2 ms */
+    VALUE_N_MAX = (1 << 24) - 1,
+};
+
+enum {
+    FLAG_KIND = 7,
+    FLAG_DELETED = 8,
+    FLAG_EXPIRY = 16,  /* there is room for one, */
+    FLAG_EXPIRED = 32, /* and it was seen to pass */
+};
+
+struct entry {
+    uint32_t next; /* first: index.c takes an entry for the place of its next */
+    uint64_t stamp;
+    uint64_t digest;
+    uint32_t offset;
+    uint16_t segment;
+    uint16_t node;
+    uint8_t value_n[3];
+    uint8_t flags;
+    uint8_t key_n;
+    /* u32 key length where key_n is LONG_KEY; u64 expiry stamp and u64 expiry ms where FLAG_EXPIRY; the key */
+} __attribute__((packed));
+
+struct index_arc {
+    uint32_t **heads;
+    uint8_t **chunk;
+    uint64_t arena_bytes; /* of all chunks */
+    uint64_t dead_bytes;  /* of the arena: entries that were removed or made anew */
+    uint32_t bucket_n;
+    uint32_t block_n; /* of heads */
+    uint32_t chunk_n;
+    uint32_t open; /* reference-style number of the chunk that is being filled; 0: none */
+    uint32_t open_used, open_size;
+    uint32_t records;
+    uint32_t live;
+    uint64_t soonest_ms; /* no value that counts as live expires before; 0 while none expires at all */
+};
+
+static inline struct entry *entry_at(const struct index_arc *a, uint32_t ref)
+{
+    return (struct entry *)(a->chunk[(ref >> OFFSET_BITS) - 1] + (ref & (CHUNK_MOST - 1)));
+}
+
+static inline size_t entry_size(size_t key_n, bool expiry)
+{
+    return sizeof(struct entry) + (key_n >= LONG_KEY ? sizeof(uint32_t) : 0) + (expiry ? 2 * sizeof(uint64_t) : 0) + key_n;
+}
+
+static inline uint8_t *entry_expiry(const struct entry *e)
+{
+    return (uint8_t *)e + sizeof *e + (e->key_n == LONG_KEY ? sizeof(uint32_t) : 0);
+}
+
+static inline uint32_t entry_value_n(const struct entry *e)
+{
+    return (uint32_t)e->value_n[0] | (uint32_t)e->value_n[1] << 8 | (uint32_t)e->value_n[2] << 16;
+}
+
+/* 0: it does not expire. */
+static inline uint64_t entry_expiry_ms(const struct entry *e)
+{
+    uint64_t ms = 0;
+    if (e->flags & FLAG_EXPIRY)
+        memcpy(&ms, entry_expiry(e) + sizeof(uint64_t), sizeof ms);
+    return ms;
+}
+
+static inline bool entry_live(const struct entry *e)
+{
+    return (e->flags & FLAG_KIND) == RECORD_VALUE && !(e->flags & FLAG_EXPIRED);
+}
+
+/* A live entry of the arc expires then. */
+static inline void arc_note_expiry(struct index_arc *a, uint64_t ms)
+{
+    if (ms != 0 && (a->soonest_ms == 0 || ms < a->soonest_ms))
+        a->soonest_ms = ms;
+}
+
+static inline struct slice entry_key(const struct entry *e)
+{
+    uint32_t n = e->key_n;
+    if (n == LONG_KEY)
+        memcpy(&n, (const uint8_t *)e + sizeof *e, sizeof n);
+    const uint8_t *p = entry_expiry(e) + (e->flags & FLAG_EXPIRY ? 2 * sizeof(uint64_t) : 0);
+    return slice_of(p, n);
+}
+
+/* ---- Linear hashing ---- */
+
+static inline uint32_t *head_at(const struct index_arc *a, uint32_t bucket)
+{
+    return &a->heads[bucket / HEADS][bucket % HEADS];
+}
+
+/* The greatest power of two that is at most n; n > 0. */
+static inline uint32_t floor_power(uint32_t n)
+{
+    return 1U << (31 - __builtin_clz(n));
+}
+
+static inline uint32_t bucket_of(const struct index_arc *a, uint64_t hash)
+{
+    uint32_t half = floor_power(a->bucket_n);
+    uint32_t bucket = (uint32_t)hash & (2 * half - 1);
+    return bucket < a->bucket_n ? bucket : bucket - half;
+}
+
+static inline struct index_arc **arc_place(const struct index *ix, uint16_t slot)
+{
+    return &ix->arc[(uint32_t)slot * ix->arc_n / SLOTS];
+}
+
+/* One more bucket, empty. 0 or ERR_NO_MEMORY. (index.c) */
+int index_add_bucket(struct index *ix, struct index_arc *a);
+
+/* ---- index_arena.c ---- */
+
+/* n zeroed bytes, counted as the index's; NULL when memory is out. */
+void *index_take(struct index *ix, size_t n);
+
+/* Makes room for item n in an array of pointers whose room is implied: 4, then the powers of two. NULL when memory is out. */
+void *index_take_place(struct index *ix, void *array, uint32_t n);
+
+/* Bytes of the next chunk of an arc, when it must hold `least`. */
+uint32_t index_chunk_size(uint64_t arena_bytes, size_t least);
+
+/* Bytes of a chunk before which the arena had so many. */
+size_t index_chunk_bytes(uint64_t arena_before, const uint8_t *chunk);
+
+/* A reference to n fresh bytes in the arc's arena; 0 when memory is out. */
+uint32_t index_arena_take(struct index *ix, struct index_arc *a, size_t n);
+
+/* What index_take has counted for an arc. */
+size_t index_arc_bytes(const struct index_arc *a);
+
+/* Uncounted: the caller knows what it was. NULL: nothing. */
+void index_arc_free(struct index_arc *a);
+
+#endif

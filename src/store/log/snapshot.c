@@ -1,0 +1,335 @@
+/* Snapshots of the index.
+ *
+ *     header, 64 bytes:  "COVEYIDX" | u32 format | u32 bytes of an entry | u64 seed of the index's hash | u32 arcs | 28 of zero |
+ *                        u64 checksum of the 56 before
+ *     images of arcs (index_image.c), back to back
+ *     footer:   u64 place, u64 checksum and u64 bytes of each arc's image
+ *               u32 count, then a u64 node id each, in the order of their numbers
+ *               u32 count, then a segment each: u32 number | u64 id | u32 slot | u32 from | u32 reach | u64 all | u64 others
+ *               u32 count, then a state record each: u32 slot | u32 offset | the record
+ *               the floors, as many as arcs: u64 each
+ *     trailer, 32 bytes: u64 place of the footer | u64 its bytes | u64 its checksum | "COVEYEND"
+ *
+ * **Taken while the store works.** The loop copies one arc or a few in a turn, so an arc is as of its own moment, and the
+ * whole is
+ * of no moment at all. It need not be. `from` of each segment is what was in the index when the first arc was copied: all records
+ * before it are in the snapshot, or a later version of their key is; a start replays every segment from there on, by version.
+ * What a late arc already has of that tail is met again, and changes nothing.
+ *
+ * **Never ahead of the log.** An arc may name a record that the interval's sync has not reached. So all that was published
+ * when the
+ * last arc was copied (`reach`) is synced before the snapshot gets its name, and a start that finds a segment shorter than its
+ * reach does without the snapshot.
+ *
+ * **It may be old.** Compaction goes on after a snapshot was taken and removes segments that it names. An entry in a segment that
+ * is gone is not taken: had its record counted when the segment went, its copy was made after the snapshot, so it stands in
+ * the tail.
+ * Had the copy been moved to before, the entry would name it: compaction rests while a snapshot is taken, and what was copied
+ * then
+ * was published. So unlinking needs no snapshot, and no snapshot is ever wrong.
+ *
+ * Damaged (a checksum, a reference out of bounds) or of another format: it is passed over, and the whole log is read. */
+#include "store/log/snapshot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "wire/bytes.h"
+
+enum {
+    SNAPSHOT_LEAST_BYTES = 64 * 1024 * 1024, /* a tail of a segment's size is read in a quarter of a second */
+    PART_BYTES = 256 * 1024,                 /* small arcs go together up to this: 50 us of copying */
+    PART_MAX = 1024 * 1024 * 1024,           /* an arc larger than that is not written: twenty million keys in one */
+    SYNC_BYTES = 8 * 1024 * 1024,            /* so that a sync of the log never waits behind half a gigabyte */
+};
+
+void snapshot_init(struct snapshot *s)
+{
+    s->fd = -1;
+    buf_init(&s->part, PART_MAX);
+}
+
+void snapshot_close(struct snapshot *s)
+{
+    if (s->fd >= 0)
+        close(s->fd);
+    s->fd = -1;
+    buf_close(&s->part);
+    free(s->arc);
+    s->arc = NULL;
+}
+
+bool snapshot_due(const struct snapshot *s)
+{
+    uint64_t least = s->least_bytes ? s->least_bytes : SNAPSHOT_LEAST_BYTES;
+    uint64_t wanted = s->last_bytes > least ? s->last_bytes : least; /* so that snapshots at most double what is written */
+    return s->table->tallies.written - s->written >= wanted;
+}
+
+int snapshot_remove(int dir, const struct log_io *io)
+{
+    if (io->unlinkat(dir, SNAPSHOT_NAME, 0) != 0)
+        return errno == ENOENT ? 0 : ERR_IO;
+    return io->fsync(dir) ? ERR_IO : 0;
+}
+
+/* ---- On the keeper's thread ---- */
+
+/* Appends the part to the file. */
+static int write_part(struct snapshot *s)
+{
+    size_t done = 0;
+    while (done < s->part.n) {
+        struct iovec iov = {s->part.p + done, s->part.n - done};
+        ssize_t n = s->io->pwritev(s->fd, &iov, 1, (off_t)(s->at + done));
+        if (n <= 0 && !(n < 0 && errno == EINTR))
+            return log_io_error(n < 0 ? errno : ENOSPC);
+        done += n > 0 ? (size_t)n : 0;
+    }
+    s->at += done;
+    s->unsynced += done;
+    if (s->unsynced < SYNC_BYTES)
+        return 0;
+    s->unsynced = 0;
+    return s->io->fdatasync(s->fd) ? log_io_error(errno) : 0;
+}
+
+static int create(struct snapshot *s)
+{
+    s->fd = openat(s->dir, SNAPSHOT_NEW, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    return s->fd < 0 ? log_io_error(errno) : 0;
+}
+
+static void write_arcs(struct keeper *k, void *arg)
+{
+    struct snapshot *s = arg;
+    uint64_t began_us = keeper_clock_us();
+    size_t at = s->from == 0 ? SNAPSHOT_HEADER : 0; /* the header goes with the first arcs */
+    for (uint32_t i = s->from; i < s->to; i++) {
+        struct snapshot_arc *a = &s->arc[i];
+        a->at = s->at + at;
+        a->checksum = hash_bytes(slice_of(s->part.p + at, a->bytes));
+        at += a->bytes;
+    }
+    s->error = s->fd < 0 ? create(s) : 0;
+    if (!s->error)
+        s->error = write_part(s);
+    keeper_pause(k, keeper_clock_us() - began_us);
+}
+
+/* All that the arcs may name is made durable, then the snapshot, then its name. */
+static int end(struct snapshot *s)
+{
+    int error = 0;
+    for (uint32_t i = 0; i < s->lagging_n && !error; i++)
+        error = segment_sync(s->lagging[i], s->io, s->lagging[i]->covered.reach);
+    if (!error)
+        error = write_part(s);
+    if (error)
+        return error;
+    if (s->io->fdatasync(s->fd) != 0 || s->io->renameat(s->dir, SNAPSHOT_NEW, s->dir, SNAPSHOT_NAME) != 0 ||
+        s->io->fsync(s->dir) != 0)
+        return log_io_error(errno);
+    return 0;
+}
+
+static void write_end(struct keeper *k, void *arg)
+{
+    struct snapshot *s = arg;
+    (void)k;
+    s->error = end(s);
+}
+
+/* ---- On the loop ---- */
+
+static void put_header(const struct snapshot *s, struct buf *out)
+{
+    uint8_t *p = out->p + out->n;
+    memset(p, 0, SNAPSHOT_HEADER);
+    memcpy(p, "COVEYIDX", 8);
+    put_u32(p + 8, SNAPSHOT_FORMAT);
+    put_u32(p + 12, (uint32_t)index_entry_bytes());
+    put_u64(p + 16, s->table->index.seed);
+    put_u32(p + 24, s->arc_n);
+    put_u64(p + 56, hash_bytes(slice_of(p, 56)));
+    out->n += SNAPSHOT_HEADER;
+}
+
+static int begin(struct snapshot *s)
+{
+    s->arc_n = s->table->index.arc_n;
+    s->arc = calloc(s->arc_n, sizeof *s->arc);
+    s->from = s->to = 0;
+    s->at = s->unsynced = 0;
+    s->written = s->table->tallies.written;
+    s->part.n = 0;
+    if (!s->arc || buf_reserve(&s->part, SNAPSHOT_HEADER) != 0)
+        return ERR_NO_MEMORY;
+    put_header(s, &s->part);
+    for (uint32_t i = 0; i < s->segments->slot_n; i++) {
+        struct segment *one = s->segments->slot[i];
+        const struct tally *t = &s->table->tallies.of[i];
+        if (one)
+            one->covered = (struct covered){.from = one->published, .all = t->all, .others = t->others};
+    }
+    return 0;
+}
+
+/* Copies the next arcs into the part. */
+static int copy_arcs(struct snapshot *s)
+{
+    s->from = s->to;
+    for (; s->to < s->arc_n && s->part.n < PART_BYTES; s->to++) {
+        s->arc[s->to].bytes = index_image_bytes(&s->table->index, s->to);
+        int error = s->arc[s->to].bytes ? index_image_write(&s->table->index, s->to, &s->part) : 0;
+        if (error)
+            return error;
+    }
+    return 0;
+}
+
+static int put_segments(const struct snapshot *s, struct buf *out)
+{
+    uint32_t n = s->segments->n - s->segments->leaving;
+    int error = buf_reserve(out, 4 + (size_t)n * SNAPSHOT_SEGMENT);
+    if (error)
+        return error;
+    uint8_t *p = put_u32(out->p + out->n, n);
+    for (uint32_t i = 0; i < s->segments->slot_n; i++) {
+        struct segment *one = s->segments->slot[i];
+        if (!one || one->stage != SEGMENT_USED)
+            continue;
+        one->covered.reach = one->published;
+        p = put_u32(p, one->number);
+        p = put_u64(p, one->id);
+        p = put_u32(p, one->slot);
+        p = put_u32(p, one->covered.from ? one->covered.from : SEGMENT_HEADER); /* made since the beginning */
+        p = put_u32(p, one->covered.reach);
+        p = put_u64(p, one->covered.all);
+        p = put_u64(p, one->covered.others);
+    }
+    out->n = (size_t)(p - out->p);
+    return 0;
+}
+
+static int find_lagging(struct snapshot *s)
+{
+    s->lagging_n = 0;
+    for (uint32_t i = 0; i < s->segments->slot_n; i++) {
+        struct segment *one = s->segments->slot[i];
+        if (!one || one->stage != SEGMENT_USED || atomic_load(&one->synced) >= one->published)
+            continue;
+        if (s->lagging_n == SNAPSHOT_LAGGING)
+            return ERR_BUSY;
+        s->lagging[s->lagging_n++] = one;
+    }
+    return 0;
+}
+
+static int put_states(const struct snapshot *s, struct buf *out)
+{
+    uint32_t n = 0;
+    for (const struct state *one = s->table->states; one; one = one->next)
+        n++;
+    int error = buf_reserve(out, 4);
+    if (error)
+        return error;
+    put_u32(out->p + out->n, n);
+    out->n += 4;
+    for (const struct state *one = s->table->states; one && !error; one = one->next) {
+        struct record r = {.kind = RECORD_STATE, .version = one->version, .key = state_name(one), .value = state_value(one)};
+        error = buf_reserve(out, 8);
+        if (error)
+            break;
+        put_u32(put_u32(out->p + out->n, one->segment), one->offset);
+        out->n += 8;
+        error = record_encode(out, &r);
+    }
+    return error;
+}
+
+static int put_footer(const struct snapshot *s, struct buf *out)
+{
+    const struct nodes *nodes = &s->table->index.nodes;
+    int error = buf_reserve(out, (size_t)s->arc_n * 24 + 4 + (size_t)nodes->n * 8);
+    if (error)
+        return error;
+    uint8_t *p = out->p + out->n;
+    for (uint32_t i = 0; i < s->arc_n; i++)
+        p = put_u64(put_u64(put_u64(p, s->arc[i].at), s->arc[i].checksum), s->arc[i].bytes);
+    p = put_u32(p, nodes->n - 1);
+    for (uint32_t i = 1; i < nodes->n; i++)
+        p = put_u64(p, nodes->id[i]);
+    out->n = (size_t)(p - out->p);
+    error = put_segments(s, out);
+    if (!error)
+        error = put_states(s, out);
+    return error ? error : floors_append(&s->table->floors, out);
+}
+
+static int prepare_end(struct snapshot *s)
+{
+    s->part.n = 0;
+    int error = put_footer(s, &s->part);
+    if (!error)
+        error = find_lagging(s);
+    if (!error)
+        error = buf_reserve(&s->part, SNAPSHOT_TRAILER);
+    if (error)
+        return error;
+    uint64_t checksum = hash_bytes(buf_view(&s->part)), n = s->part.n;
+    uint8_t *p = put_u64(put_u64(put_u64(s->part.p + s->part.n, s->at), n), checksum);
+    memcpy(p, "COVEYEND", 8);
+    s->part.n += SNAPSHOT_TRAILER;
+    return 0;
+}
+
+static void ask(struct snapshot *s, enum snapshot_stage stage, void (*run)(struct keeper *k, void *arg))
+{
+    s->stage = stage;
+    keeper_ask(s->keeper, run, s);
+}
+
+static void finish(struct snapshot *s, int error)
+{
+    s->error = error;
+    s->last_bytes = error ? s->last_bytes : s->at;
+    s->taken += error == 0;
+    s->stage = SNAPSHOT_REST;
+    snapshot_close(s);
+}
+
+void snapshot_step(struct snapshot *s)
+{
+    int error = 0;
+    if (s->keeper->busy && !keeper_done(s->keeper))
+        return;
+    if (s->stage == SNAPSHOT_END) {
+        finish(s, s->error);
+        return;
+    }
+    if (s->stage == SNAPSHOT_REST) {
+        error = begin(s);
+    } else {
+        error = s->error;
+        s->part.n = 0;
+    }
+    if (!error && s->arc_n != s->table->index.arc_n)
+        error = ERR_BUSY; /* the ring was cut anew: what was copied is of no use */
+    if (!error && s->to < s->arc_n) {
+        error = copy_arcs(s);
+        if (!error)
+            ask(s, SNAPSHOT_WRITE, write_arcs);
+    } else if (!error) {
+        error = prepare_end(s);
+        if (!error)
+            ask(s, SNAPSHOT_END, write_end);
+    }
+    if (error)
+        finish(s, error);
+}

@@ -1,0 +1,101 @@
+/* floors.c: see floors.h. */
+#include "store/table/floors.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "wire/bytes.h"
+
+int floors_init(struct floors *f, uint32_t n)
+{
+    *f = (struct floors){.n = n};
+    f->durable = calloc(n, sizeof *f->durable);
+    f->coming = calloc(n, sizeof *f->coming);
+    f->erasure = calloc(n, sizeof *f->erasure);
+    f->expiring = calloc(n, sizeof *f->expiring);
+    f->unweeded = calloc(n, sizeof *f->unweeded);
+    if (f->durable && f->coming && f->erasure && f->expiring && f->unweeded)
+        return 0;
+    floors_close(f);
+    return ERR_NO_MEMORY;
+}
+
+void floors_close(struct floors *f)
+{
+    free(f->durable);
+    free(f->coming);
+    free(f->erasure);
+    free(f->expiring);
+    free(f->unweeded);
+    *f = (struct floors){0};
+}
+
+static void announce(struct floors *f, uint32_t vnode, uint64_t stamp)
+{
+    if (stamp > f->coming[vnode])
+        f->coming[vnode] = stamp;
+    if (stamp > f->greatest)
+        f->greatest = stamp;
+}
+
+void floors_erase(struct floors *f, uint32_t vnode, uint64_t stamp)
+{
+    announce(f, vnode, stamp);
+    f->erasure[vnode] = ++f->erasures;
+}
+
+uint64_t floors_ticket(const struct floors *f, uint32_t vnode)
+{
+    return f->erasure[vnode] + 1;
+}
+
+void floors_raise(struct floors *f, uint32_t vnode, uint64_t stamp)
+{
+    announce(f, vnode, stamp);
+    if (stamp > f->durable[vnode])
+        f->durable[vnode] = stamp;
+}
+
+/* Raises the vnodes of ours that lie in that arc, or the one around it: both cuts are powers of two. */
+void floors_hear(struct floors *f, uint32_t i, uint32_t n, uint64_t stamp)
+{
+    uint32_t from = (uint32_t)((uint64_t)i * f->n / n), to = (uint32_t)((uint64_t)(i + 1) * f->n / n);
+    for (uint32_t v = from; v < (to > from ? to : from + 1); v++)
+        floors_raise(f, v, stamp);
+}
+
+int floors_cut(struct floors *f, uint32_t n)
+{
+    struct floors fresh;
+    if (n == f->n)
+        return 0;
+    int error = floors_init(&fresh, n);
+    if (error)
+        return error;
+    for (uint32_t i = 0; i < f->n; i++)
+        floors_hear(&fresh, i, f->n, f->coming[i]);
+    fresh.erasures = f->erasures + 1;
+    for (uint32_t v = 0; v < n; v++)
+        fresh.erasure[v] = fresh.erasures; /* no ticket of the former cut is good any more */
+    floors_close(f);
+    *f = fresh;
+    return 0;
+}
+
+int floors_append(const struct floors *f, struct buf *out)
+{
+    int error = buf_reserve(out, (size_t)f->n * 8);
+    for (uint32_t i = 0; !error && i < f->n; i++) {
+        put_u64(out->p + out->n, f->durable[i]);
+        out->n += 8;
+    }
+    return error;
+}
+
+void floors_take(struct floors *f, struct slice bytes)
+{
+    uint32_t n = (uint32_t)(bytes.n / 8);
+    for (uint32_t i = 0; i < n; i++)
+        floors_hear(f, i, n, get_u64(bytes.p + 8 * (size_t)i));
+}

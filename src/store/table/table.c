@@ -1,0 +1,252 @@
+/* table.c: what is held of every key, and how what comes is merged with it.
+ *
+ * A put that became durable, a record found at an opening and a flush all go through the join (table.h says what it is). What it
+ * changes, changes in three places at once (table_change): the entry, the Merkle tree of its vnode, and the tallies of the
+ * segments. A flush is never seen half done: until the burial has come to an entry it is read through table_flushed.
+ *
+ * table_put.c tells a put's way to the merge, table_read.c reads, table_erase.c what goes for good, table_place.c compaction's
+ * view. */
+#include "store/table/table_inner.h"
+
+#include <stdlib.h>
+
+#include "base/error.h"
+
+enum {
+    QUESTION_KEYS_MAX = 64 * 1024 * 1024, /* bytes of keys that wait to be read: a thousand of the longest */
+    TOLD_MAX = 2 * 1024 * 1024,           /* bytes of an answer about trees: the leaves of 64 of the largest */
+};
+
+int table_init(struct table *t, uint64_t seed)
+{
+    *t = (struct table){0};
+    queue_init(&t->answers, sizeof(struct answer));
+    queue_init(&t->questions, sizeof(struct question));
+    buf_init(&t->keys, QUESTION_KEYS_MAX);
+    buf_init(&t->told, TOLD_MAX);
+    buf_init(&t->told_floors, TOLD_MAX);
+    burial_init(&t->burial);
+    int error = index_init(&t->index, VNODES_DEFAULT, seed);
+    if (!error && nodes_number(&t->index.nodes, FLUSHED_NODE) < 0)
+        error = ERR_NO_MEMORY; /* so that a flush can be applied without fail */
+    if (!error)
+        error = forest_init(&t->forest, VNODES_DEFAULT);
+    if (!error)
+        error = recent_init(&t->recent);
+    if (!error)
+        error = floors_init(&t->floors, VNODES_DEFAULT);
+    return error ? error : tally_room(&t->tallies, 0);
+}
+
+int table_cut(struct table *t, uint16_t vnodes)
+{
+    int error = index_cut(&t->index, vnodes);
+    if (!error && nodes_number(&t->index.nodes, FLUSHED_NODE) < 0)
+        error = ERR_NO_MEMORY;
+    if (t->burial.under_way)
+        burial_begin(&t->burial);
+    if (!error)
+        error = floors_cut(&t->floors, vnodes);
+    return error ? error : forest_cut(&t->forest, vnodes);
+}
+
+void table_close(struct table *t)
+{
+    index_close(&t->index);
+    state_free_all(&t->states);
+    queue_close(&t->answers);
+    queue_close(&t->questions);
+    buf_close(&t->keys);
+    buf_close(&t->told);
+    buf_close(&t->told_floors);
+    floors_close(&t->floors);
+    free(t->live);
+    burial_close(&t->burial);
+    forest_close(&t->forest);
+    recent_close(&t->recent);
+    free(t->tallies.of);
+    *t = (struct table){0};
+}
+
+/* ---- The join ---- */
+
+static int item_expiry_cmp(const struct index_item *a, const struct index_item *b)
+{
+    return expiry_cmp(a->version.expiry_stamp, a->expiry_ms, b->version.expiry_stamp, b->expiry_ms);
+}
+
+/* Of two records of one value with one expiry: whether the second says that it is erased. */
+static bool erases(const struct index_item *held, const struct index_item *come)
+{
+    return come->kind == RECORD_FLOOR && held->kind != RECORD_FLOOR && item_expiry_cmp(come, held) >= 0;
+}
+
+/* What two records of one key say together: see table.h. */
+static struct index_item joined(const struct index_item *held, const struct index_item *come)
+{
+    int order = version_value_cmp(&come->version, &held->version);
+    if (order != 0)
+        return order > 0 ? *come : *held;
+    if (erases(held, come))
+        return *come;
+    const struct index_item *later = item_expiry_cmp(come, held) > 0 ? come : held;
+    const struct index_item *other = later == come ? held : come;
+    struct index_item both = *later;
+    if (later->kind == RECORD_EXPIRY && other->kind != RECORD_FLOOR)
+        both = *other; /* the place of an expiry holds no value: keep the other's, should that one have it */
+    both.version.expiry_stamp = later->version.expiry_stamp;
+    both.expiry_ms = later->expiry_ms;
+    return both;
+}
+
+bool table_adds(const struct index_item *held, const struct index_item *come)
+{
+    int order = version_value_cmp(&come->version, &held->version);
+    if (order != 0)
+        return order > 0;
+    if (erases(held, come))
+        return true;
+    return item_expiry_cmp(come, held) > 0 || (held->kind == RECORD_EXPIRY && come->kind != RECORD_EXPIRY);
+}
+
+/* ---- What is visible ---- */
+
+struct index_item table_flushed(const struct table *t, const struct index_item *item)
+{
+    struct index_item now = *item;
+    if (item->kind == RECORD_FLOOR || !flushed_covers(t->flushed, &item->version))
+        return now;
+    now.kind = RECORD_TOMBSTONE;
+    now.version = flushed_version(t->flushed);
+    now.expiry_ms = 0;
+    now.value_n = 0;
+    return now;
+}
+
+struct index_item table_held_at(const struct table *t, const struct index_spot *spot)
+{
+    struct index_item item = index_get(&t->index, spot);
+    return item.kind == RECORD_NONE ? item : table_flushed(t, &item);
+}
+
+struct index_item table_visible(const struct table *t, const struct index_key *k, struct index_spot *spot)
+{
+    struct index_item item = {0};
+    if (index_find(&t->index, k, spot))
+        item = table_held_at(t, spot);
+    if (item.kind == RECORD_NONE && t->flushed != 0)
+        item = (struct index_item){.kind = RECORD_TOMBSTONE, .version = flushed_version(t->flushed)};
+    return item;
+}
+
+struct index_item table_look(const struct table *t, struct slice key)
+{
+    struct index_key k = index_key(&t->index, slot_of_key(key), key);
+    struct index_spot spot;
+    return table_visible(t, &k, &spot);
+}
+
+/* ---- What becomes visible ---- */
+
+void table_change(struct table *t, const struct index_key *k, const struct index_spot *spot, const struct index_item *held,
+                  const struct index_item *now)
+{
+    if (held->kind != RECORD_NONE)
+        tally_dead(&t->tallies, held->segment, tally_weight(k->key.n, held->value_n));
+    if (t->burial.under_way && held->kind == RECORD_VALUE && flushed_covers(t->flushed, &held->version))
+        burial_overtaken(&t->burial, table_vnode(t, k->slot));
+    tally_live(&t->tallies, now->segment, tally_weight(k->key.n, now->value_n));
+    if (t->forest.planted > 0)
+        forest_change(&t->forest, table_vnode(t, k->slot), table_position(t, k), held, now);
+    index_set(&t->index, spot, now);
+}
+
+struct version table_merge(struct table *t, const struct index_key *k, const struct index_spot *spot,
+                           const struct index_item *item)
+{
+    struct index_item entry = index_get(&t->index, spot), held = entry;
+    if (entry.kind != RECORD_NONE)
+        held = table_flushed(t, &entry);
+    tally_written(&t->tallies, item->segment, tally_weight(k->key.n, item->value_n), item->kind);
+    if (held.kind != RECORD_NONE && !table_adds(&held, item))
+        return held.version;
+    struct index_item both = held.kind == RECORD_NONE ? *item : joined(&held, item);
+    both = table_flushed(t, &both);
+    table_change(t, k, spot, &entry, &both);
+    return both.version;
+}
+
+void table_merge_flush(struct table *t, uint64_t stamp)
+{
+    t->flushed = stamp > t->flushed ? stamp : t->flushed;
+    burial_begin(&t->burial);
+}
+
+struct version table_merge_state(struct table *t, struct state *fresh)
+{
+    bool flush = slice_eq(FLUSHED_NAME, state_name(fresh));
+    const struct state *held = state_find(t->states, state_name(fresh));
+    uint64_t bytes = tally_weight(fresh->name_n, fresh->value_n);
+    tally_written(&t->tallies, fresh->segment, bytes, RECORD_STATE);
+    if (!held || version_cmp(&fresh->version, &held->version) >= 0) {
+        if (held)
+            tally_dead(&t->tallies, held->segment, tally_weight(held->name_n, held->value_n));
+        tally_live(&t->tallies, fresh->segment, bytes);
+    }
+    const struct state *merged = state_merge(&t->states, fresh);
+    erase_state(t, merged);
+    if (flush && merged->version.stamp > t->flushed)
+        table_merge_flush(t, merged->version.stamp);
+    return merged->version;
+}
+
+/* ---- At an opening ---- */
+
+static int replay_state(struct table *t, const struct record_view *v, uint16_t segment, uint32_t offset)
+{
+    struct buf scratch;
+    buf_init(&scratch, RECORD_VALUE_MAX);
+    struct record r = v->record;
+    int error = record_value(v, &scratch, &r.value);
+    struct state *s = error ? NULL : state_new(&r);
+    if (s) {
+        s->segment = segment;
+        s->offset = offset;
+        table_merge_state(t, s);
+    } else if (!error) {
+        error = ERR_NO_MEMORY;
+    }
+    buf_close(&scratch);
+    return error;
+}
+
+int table_replay(struct table *t, const struct record_view *v, uint16_t segment, uint32_t offset)
+{
+    if (!table_mergeable(v->record.kind))
+        return ERR_BAD_FORMAT;
+    if (v->record.kind == RECORD_STATE)
+        return replay_state(t, v, segment, offset);
+    struct index_item item = table_item(&v->record, v->value_size);
+    item.segment = segment;
+    item.offset = offset;
+    struct index_key k = index_key(&t->index, v->slot, v->record.key);
+    struct index_spot spot;
+    index_find(&t->index, &k, &spot);
+    int error = index_reserve(&t->index, &k, &item, &spot);
+    if (error)
+        return error;
+    if (item.kind == RECORD_FLOOR) {
+        floors_raise(&t->floors, table_vnode(t, k.slot), item.version.stamp);
+        t->floors.unweeded[table_vnode(t, k.slot)] = 1;
+    }
+#ifdef CANARY_REPLAY_BY_POSITION
+    struct index_item held = index_get(&t->index, &spot);
+    if (item.kind == RECORD_VALUE || item.kind == RECORD_TOMBSTONE) {
+        tally_written(&t->tallies, segment, tally_weight(k.key.n, item.value_n), item.kind);
+        table_change(t, &k, &spot, &held, &item);
+        return 0;
+    }
+#endif
+    table_merge(t, &k, &spot, &item);
+    return 0;
+}

@@ -1,0 +1,126 @@
+/* table_place.c: the table as compaction sees it: is this copy of a record the one that counts, and where it is from now on. */
+#include "base/check.h"
+#include "base/hash.h"
+#include "store/table/table.h"
+
+static bool stands_at(const struct place *at, uint16_t segment, uint32_t offset)
+{
+    return at->segment == segment && at->offset == offset;
+}
+
+/* Whether the record is the expiry that the held value has, or had when it lapsed. */
+static bool is_expiry_of(const struct record *r, const struct index_item *held)
+{
+    return r->kind == RECORD_EXPIRY && (held->kind == RECORD_VALUE || held->kind == RECORD_EXPIRY) &&
+           version_cmp(&r->version, &held->version) == 0 && r->expiry_ms == held->expiry_ms;
+}
+
+static enum standing standing_ring(const struct table *t, const struct record_view *v, const struct index_key *k,
+                                   const struct place *at, struct index_item *held)
+{
+    struct index_spot spot;
+    bool plain = v->record.kind == RECORD_VALUE || v->record.kind == RECORD_TOMBSTONE || v->record.kind == RECORD_EXPIRY;
+    bool erasure = v->record.kind == RECORD_FLOOR;
+    *held = (struct index_item){0};
+    if (index_find(&t->index, k, &spot))
+        *held = index_get(&t->index, &spot);
+    if (held->kind != RECORD_NONE && stands_at(at, held->segment, held->offset))
+        return STANDING_LIVE;
+    if (erasure)
+        return held->kind != RECORD_NONE && version_cmp(&held->version, &v->record.version) > 0 ? STANDING_DEAD : STANDING_ERASED;
+    if (!plain)
+        return STANDING_PINNED;
+    return held->kind != RECORD_NONE && is_expiry_of(&v->record, held) ? STANDING_EXPIRY : STANDING_DEAD;
+}
+
+/* The index keys of some records, and what they lead to on its way into the cache. */
+static void fetch_views(const struct table *t, const struct record_view *v, unsigned n, struct index_key *k)
+{
+    CHECK(n <= INDEX_FETCH);
+    for (unsigned i = 0; i < n; i++)
+        k[i] = index_key(&t->index, v[i].slot, v[i].record.key);
+    index_fetch(&t->index, k, n);
+}
+
+void table_standing(const struct table *t, const struct record_view *v, const struct place *at, unsigned n, enum standing *out,
+                    struct index_item *held)
+{
+    struct index_key k[INDEX_FETCH];
+    fetch_views(t, v, n, k);
+    for (unsigned i = 0; i < n; i++)
+        out[i] = v[i].record.kind == RECORD_STATE ? STANDING_DEAD : standing_ring(t, &v[i], &k[i], &at[i], &held[i]);
+}
+
+static void moved(struct table *t, uint64_t bytes, const struct place *from, const struct place *to)
+{
+    tally_dead(&t->tallies, from->segment, bytes);
+    tally_live(&t->tallies, to->segment, bytes);
+}
+
+static void move_ring(struct table *t, const struct index_key *k, const struct place *from, const struct place *to)
+{
+    struct index_spot spot;
+    if (!index_find(&t->index, k, &spot))
+        return;
+    struct index_item held = index_get(&t->index, &spot);
+    if (held.kind == RECORD_NONE || !stands_at(from, held.segment, held.offset))
+        return;
+    moved(t, tally_weight(k->key.n, held.value_n), from, to);
+    held.segment = to->segment;
+    held.offset = to->offset;
+    index_set(&t->index, &spot, &held);
+}
+
+void table_move(struct table *t, const struct record_view *v, const struct place *from, const struct place *to, unsigned n)
+{
+    struct index_key k[INDEX_FETCH];
+    fetch_views(t, v, n, k);
+    for (unsigned i = 0; i < n; i++) {
+        tally_written(&t->tallies, to[i].segment, tally_weight(v[i].record.key.n, v[i].value_size), v[i].record.kind);
+        move_ring(t, &k[i], &from[i], &to[i]);
+    }
+}
+
+bool table_holds(const struct table *t, struct slice key, const struct version *version)
+{
+    struct index_key k = index_key(&t->index, slot_of_key(key), key);
+    struct index_spot spot;
+    if (!index_find(&t->index, &k, &spot))
+        return false;
+    struct index_item held = index_get(&t->index, &spot);
+    return held.kind != RECORD_NONE && version_cmp(&held.version, version) >= 0;
+}
+
+struct forgetting {
+    struct table *table;
+    uint32_t arc;
+    bool (*lost)(void *arg, const struct place *at);
+    void *arg;
+};
+
+static void forget_one(void *arg, const struct index_spot *spot, struct slice key)
+{
+    static const struct index_item nothing = {0};
+    const struct forgetting *f = arg;
+    struct table *t = f->table;
+    struct index_item held = index_get(&t->index, spot);
+    if (held.kind == RECORD_NONE || !f->lost(f->arg, &(struct place){held.offset, held.segment}))
+        return;
+    tally_dead(&t->tallies, held.segment, tally_weight(key.n, held.value_n));
+    forest_change(&t->forest, f->arc, forest_position(&t->forest, key), &held, &nothing);
+    index_forget(spot);
+}
+
+uint32_t table_forget(struct table *t, uint32_t buckets, bool (*lost)(void *arg, const struct place *at), void *arg)
+{
+    struct forgetting f = {t, t->walk.arc, lost, arg};
+    return index_visit(&t->index, t->walk.arc, &t->walk.bucket, buckets, forget_one, &f);
+}
+
+bool table_state_stands(const struct table *t, uint16_t segment)
+{
+    for (const struct state *s = t->states; s; s = s->next)
+        if (s->segment == segment)
+            return true;
+    return false;
+}
