@@ -5,7 +5,8 @@
  * empty, for a key that is there would be written over; --overwrite is for one that is not, as after a restore that was cut
  * short.
  *
- * Into a data directory the records go as they are, versions and all, for the founder of a new cluster (store/archive/restore.h). */
+ * Into a data directory the records go as they are, versions and all, for the founder of a new
+ * cluster (store/archive/restore.h). */
 #include "restore_main.h"
 
 #include <inttypes.h>

@@ -5,14 +5,16 @@
  * usual, makes ghosts of whatever an owner brings that was away for longer (Cassandra's gc_grace_seconds; its zombies fill a
  * chapter of every guide). To keep them for ever is no answer either.
  *
- * The way here. A tombstone goes when nothing older can come any more, and that is asked, not guessed: *every* owner, in the
- * layout in force, has confirmed that it holds just this tombstone (with just this expiry, where it is a value that is over),
- * or that it has nothing and its floor keeps older records out (store/table/floors.h). So no owner holds an older record, and none
- * takes one: not from a client, whose coordinator stamps anew, not from a hint, which is dropped, not from a read's repair. What
- * one owner brings another by comparing trees is taken at or below the floor too, for the floor is of the whole vnode and
- * the other record may be a live one; but not when anything was erased in the vnode since the record was found missing (tickets:
- * repair.c). Age is not part of the argument. It only keeps us from asking while
- * writes and hints are on their way: a tombstone younger than a hint may live is left alone.
+ * The way here. A tombstone goes when nothing older can come any more, and that is asked, not
+ * guessed: *every* owner, in the layout in force, has confirmed that it holds just this tombstone
+ * (with just this expiry, where it is a value that is over), or that it has nothing and its floor
+ * keeps older records out (store/table/floors.h). So no owner holds an older record, and none takes
+ * one: not from a client, whose coordinator stamps anew, not from a hint, which is dropped, not
+ * from a read's repair. What one owner brings another by comparing trees is taken at or below the
+ * floor too, for the floor is of the whole vnode and the other record may be a live one; but not
+ * when anything was erased in the vnode since the record was found missing (tickets: repair.c). Age
+ * is not part of the argument. It only keeps us from asking while writes and hints are on their
+ * way: a tombstone younger than a hint may live is left alone.
  *
  *     own store: what may go? --> ERASE_ASK to all other owners --> all of them hold it, or nothing --> ERASE to all, and here
  *
@@ -21,12 +23,14 @@
  * comes: the others then have nothing, and a floor. That is why all owners do this, the first in place soonest, the i-th
  * a few quarters of the age later.
  *
- * Never while a layout is being agreed, never by an owner that is recovering, for it cannot know what it holds, and never when
- * one of the owners is dead: he does not answer. A vnode with such an owner keeps its tombstones as long as that lasts, and of
- * its values that are over all but their bytes.
+ * Never while a layout is being agreed, never by an owner that is recovering, for it cannot know
+ * what it holds, and never when one of the owners is dead: he does not answer. A vnode with such an
+ * owner keeps its tombstones as long as that lasts, and of its values that are over all but their
+ * bytes.
  *
- * Ends. A value is over when its expiry has passed by the believed time (core/wall/wall.h) of the one who asks, for as long as the
- * age; and those who are asked must hold it for over too. An EXPIRE that came in time is held by W owners, which do not confirm.
+ * Ends. A value is over when its expiry has passed by the believed time (core/wall/wall.h) of the
+ * one who asks, for as long as the age; and those who are asked must hold it for over too. An
+ * EXPIRE that came in time is held by W owners, which do not confirm.
  *
  * Invariants: one batch at a time; `held` is set only for what the own store listed and every owner that answered holds; a
  * step appends ERASE_OUT_MAX actions at most. */

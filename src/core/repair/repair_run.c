@@ -12,10 +12,11 @@
  * neighbours together); neighbouring leaves that differ are one range, and all ranges of a vnode are listed at once. Lists
  * come in the order of positions, each perhaps cut by its bound: what both cover is moved, and the rest is listed anew.
  *
- * Flushes come first. A FLUSHALL is a stamp that every member stores for itself (store/table/flushed.h); who was away, or lost it with
- * its disk, would be brought the deletions one by one, key for key, and take the next old value again. So the stamps come with
- * the roots, and before anything is compared the lesser side stores the greater flush. Its answer comes when all that the
- * flush covers is a deletion in the trees too (store/table/burial.h).
+ * Flushes come first. A FLUSHALL is a stamp that every member stores for itself
+ * (store/table/flushed.h); who was away, or lost it with its disk, would be brought the deletions
+ * one by one, key for key, and take the next old value again. So the stamps come with the roots,
+ * and before anything is compared the lesser side stores the greater flush. Its answer comes when
+ * all that the flush covers is a deletion in the trees too (store/table/burial.h).
  *
  * Numbers. Each question and each record has a number of its own, which comes back in the answer; whatever is not expected
  * any more finds none and is dropped. An exchange hears from its peer within REPAIR_ANSWER_MS of the last progress, or it
