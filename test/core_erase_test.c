@@ -106,7 +106,7 @@ static void say(uint64_t from, int error, const char *held)
     m.erase_said = (struct msg_erase_said){
         .op = TOKEN(TOKEN_ERASE, e.number), .epoch = layout.epoch, .error = (uint32_t)error, .held = slice_str(held)};
     out_clear(&out);
-    assert_true(erase_message(&e, from, &m, false, &out));
+    erase_message(&e, from, &m, &out);
     erase_check(&e);
 }
 
@@ -126,7 +126,7 @@ static void what_all_confirm_goes(void **state)
     struct message m = {.kind = MSG_ERASE_SAID};
     m.erase_said = (struct msg_erase_said){.op = TOKEN(TOKEN_ERASE, e.number), .held = slice_of(other, 2)};
     out_clear(&out);
-    assert_true(erase_message(&e, 3, &m, false, &out));
+    erase_message(&e, 3, &m, &out);
     assert_int_equal(count(ACT_STORE_PUT, -1), 1);
     assert_int_equal(out.action[0].put.record.kind, RECORD_FLOOR);
     assert_true(slice_eq(out.action[0].put.record.key, SLICE("a")));
@@ -215,17 +215,17 @@ static void told_by_an_owner(void **state)
     struct message m = {.kind = MSG_ERASE};
     m.erase = (struct msg_erase){
         .epoch = layout.epoch, .vnode = layout_vnode(&layout, slot_of_key(SLICE("a"))), .entries = buf_view(&list)};
-    assert_true(erase_message(&e, 2, &m, false, &out));
+    erase_obey(&e, 2, &m.erase, false, &out);
     assert_int_equal(out.n, 1); /* b is of another vnode */
     assert_true(slice_eq(out.action[0].put.record.key, SLICE("a")));
     out_clear(&out);
-    assert_true(erase_message(&e, 2, &m, true, &out));  /* recovering there */
-    assert_true(erase_message(&e, 9, &m, false, &out)); /* no owner */
+    erase_obey(&e, 2, &m.erase, true, &out);  /* recovering there */
+    erase_obey(&e, 9, &m.erase, false, &out); /* no owner */
     m.erase.epoch++;
-    assert_true(erase_message(&e, 2, &m, false, &out));
+    erase_obey(&e, 2, &m.erase, false, &out);
     m.erase.epoch--;
     at(now_ms, true);
-    assert_true(erase_message(&e, 2, &m, false, &out));
+    erase_obey(&e, 2, &m.erase, false, &out);
     assert_int_equal(out.n, 0);
     buf_close(&list);
 }

@@ -91,7 +91,7 @@ static void told(uint64_t op, enum message_kind kind, struct slice own, struct s
     assert_int_equal(out.n, 0);
     memset(their_floors, 0, 8);
     their_floors[0] = their_floor;
-    assert_true(repair_message(&r, PEER, &m, &out));
+    repair_message(&r, PEER, &m, &out);
     assert_true(out.n <= REPAIR_OUT_MAX);
     repair_check(&r);
 }
@@ -226,7 +226,7 @@ static void who_lost_records_takes_young_ones_too_and_recovers_from_a_sound_peer
         m.tree = (struct msg_tree){.op = op, .hashes = slice_of(roots, sizeof roots)};
         out_clear(&out);
         own_told(op, slice_of(roots, sizeof roots));
-        assert_true(repair_message(&r, PEER, &m, &out));
+        repair_message(&r, PEER, &m, &out);
         repair_check(&r);
     }
     assert_int_equal(r.recovering_n, 0);
@@ -304,7 +304,7 @@ static void one_damaged_slot_makes_one_vnode_recover_and_only_that_is_compared(v
     struct message m = {.kind = MSG_TREE};
     m.tree = (struct msg_tree){.op = op_of(sent(MSG_TREE_GET)), .hashes = slice_of(roots, 8)};
     own_told(m.tree.op, slice_of(roots, 8));
-    assert_true(repair_message(&r, PEER, &m, &out));
+    repair_message(&r, PEER, &m, &out);
     assert_int_equal(r.recovering_n, 0);
     assert_true(repair_healed(&r, &healed));
     assert_true(healed.p[slot / 8] & 1 << slot % 8);
@@ -346,12 +346,12 @@ static void floors_and_flushes_that_cannot_be_true_end_it(void **state)
     out_clear(&out);
     own_told(op, slice_of(roots, sizeof roots));
     m.tree.floors = slice_of(roots, sizeof roots);
-    assert_true(repair_message(&r, PEER, &m, &out));
+    repair_message(&r, PEER, &m, &out);
     uint8_t floors[8 * REPAIR_ROOTS] = {0};
     memset(floors + 8, 0xff, 8);
     m.tree.flushed = 0;
     m.tree.floors = slice_of(floors, sizeof floors);
-    assert_true(repair_message(&r, PEER, &m, &out));
+    repair_message(&r, PEER, &m, &out);
     assert_int_equal(out.n, 0); /* nothing is stored, nothing asked */
     repair_check(&r);
 }
@@ -396,7 +396,7 @@ static void a_flush_that_the_peer_missed_is_brought_to_it(void **state)
     assert_int_equal(sent(MSG_PUT)->put.epoch, layout.epoch);
     their_flushed = 9;
     out_clear(&out);
-    assert_true(repair_message(&r, PEER, &ack, &out));
+    repair_message(&r, PEER, &ack, &out);
     tell_roots(op_of(sent(MSG_TREE_GET)));
     assert_int_equal(sent(MSG_TREE_GET)->tree_get.leaves, 1);
 }
@@ -411,7 +411,7 @@ static void a_flush_that_cannot_be_stored_ends_it(void **state)
     own_flushed = 10;
     tell_roots(begin());
     struct message ack = {.kind = MSG_PUT_ACK, .put_ack = {.op = sent(MSG_PUT)->put.op, .error = (uint32_t)ERR_NO_SPACE}};
-    assert_true(repair_message(&r, PEER, &ack, &out));
+    repair_message(&r, PEER, &ack, &out);
     assert_int_equal(r.run.phase, REPAIR_IDLE);
     assert_int_equal(r.info.incomplete, 1);
 }
@@ -434,7 +434,7 @@ static void what_is_brought_says_where_it_comes_from(void **state)
     assert_int_equal(sent(MSG_PUT)->put.ticket, 77);
     struct message got = {.kind = MSG_GOT, .got = {.op = pull, .record = r5}};
     out_clear(&out);
-    assert_true(repair_message(&r, PEER, &got, &out));
+    repair_message(&r, PEER, &got, &out);
     assert_int_equal(out.action[0].kind, ACT_STORE_PUT);
     assert_int_equal(out.action[0].put.origin.from, PUT_FROM_OWNER);
     assert_int_equal(out.action[0].put.origin.ticket, OWN_TICKET);

@@ -463,8 +463,7 @@ void out_trace(struct out *o, enum trace_kind kind, uint64_t id, uint64_t a, uin
 /* Store a record of the node's own state: `name` says which (enum below gives the names), serial grows with each change. */
 void out_state(struct out *o, uint64_t token, struct slice name, uint64_t serial, struct slice bytes);
 
-/* Store tokens are (owner << 56 | its own number), so that node.c knows whose EV_STORED it is. Replayed hints travel under such a
- * token too, so that their PUT_ACK is told from those of the coordinator, whose handles have no owner's byte. */
+/* A token is (owner << 56 | a number of its own): whose question it is that the store, or a peer, answers. */
 enum token_owner {
     TOKEN_COORD = 1,
     TOKEN_REPLICA,

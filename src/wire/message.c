@@ -13,6 +13,18 @@
 #include "base/limits.h"
 #include "wire/bytes.h"
 
+enum message_role message_role(uint8_t kind)
+{
+    static const uint8_t role[UINT8_MAX + 1] = {
+#define MESSAGE(number, NAME, name, fields)
+#define REQUEST(number, NAME, name, fields) [number] = ROLE_REQUEST,
+#define ANSWER(number, NAME, name, fields)  [number] = ROLE_ANSWER,
+#include "wire/message.def"
+#undef MESSAGE
+    };
+    return (enum message_role)role[kind];
+}
+
 /* message.def's field macros, in terms of one FIELD(type, name) that each expansion below defines anew. */
 #define U8(f)      FIELD(u8, f)
 #define U16(f)     FIELD(u16, f)

@@ -42,9 +42,16 @@ enum message_kind {
 #undef STAMP
 #undef RECORD
 
+/* What message.def says that every request and every answer begins with; `error` in answers alone. */
+struct msg_head {
+    uint64_t op, epoch;
+    uint32_t error;
+};
+
 struct message {
     uint8_t kind; /* enum message_kind */
     union {
+        struct msg_head head; /* of requests and answers */
 #define MESSAGE(number, NAME, name, fields) struct msg_##name name;
 #include "wire/message.def"
 #undef MESSAGE
@@ -52,6 +59,21 @@ struct message {
 };
 
 enum { MESSAGE_HEADER = 5 }; /* u8 number, u32 body length */
+
+enum message_role {
+    ROLE_OTHER, /* of SWIM, of the chain: no head */
+    ROLE_REQUEST,
+    ROLE_ANSWER,
+};
+
+/* ROLE_OTHER for an unknown number, too. */
+enum message_role message_role(uint8_t kind);
+
+/* The epoch in its head; 0 where it has none. */
+static inline uint64_t message_epoch(const struct message *m)
+{
+    return message_role(m->kind) != ROLE_OTHER ? m->head.epoch : 0;
+}
 
 /* Bytes that message_encode will write, header included. */
 size_t message_size(const struct message *m);

@@ -126,7 +126,7 @@ static void ask(struct coord *c, uint16_t m, struct out *out)
         return;
     }
     struct message *q = out_send(out, id, op_peer(c, id)->addr, MSG_COUNT);
-    q->count = (struct msg_count){.op = s->number, .epoch = c->layout->epoch};
+    q->count = (struct msg_count){.op = TOKEN(TOKEN_COORD, s->number), .epoch = c->layout->epoch};
 }
 
 void census_tick(struct coord *c, struct out *out)

@@ -201,45 +201,55 @@ static void put_answered(struct coord *c, struct op *op, unsigned i, const struc
         repair_answer(c, op, i, a, out);
 }
 
-bool coord_message(struct coord *c, uint64_t from, const struct message *m, struct out *out)
+/* The owner's place in an operation that still waits for it; NULL: it was answered already, or that is no owner any more. */
+static struct op *op_awaiting(const struct coord *c, uint64_t number, uint64_t from, int *owner)
 {
-    if (m->kind == MSG_COUNTED) {
-        census_answer(c, m->counted.op, from, (int)m->counted.error, m->counted.counts, out);
-        return true;
-    }
-    if (m->kind == MSG_GREATEST) {
-        flush_told(c, m->greatest.op, from, (int)m->greatest.error, m->greatest.stamp, out);
-        return true;
-    }
-    if (m->kind == MSG_FLUSHED) {
-        flush_stored(c, m->flushed.op, from, (int)m->flushed.error, out);
-        return true;
-    }
-    if (m->kind != MSG_PUT_ACK && m->kind != MSG_GOT)
-        return false;
-    const struct msg_put_ack *ack = &m->put_ack;
-    struct put_answer a = {0};
-    if (m->kind == MSG_PUT_ACK)
-        a = (struct put_answer){
-            .error = (int)ack->error, .held = ack->held, .never_took = ack->never_took != 0, .unsound = ack->unsound != 0};
-    answered(c, from, m->kind == MSG_PUT_ACK ? &a : NULL);
-    struct op *op = op_find(c, m->kind == MSG_GOT ? m->got.op : ack->op);
-    int i = op ? op_owner_index(op, from) : -1;
-    if (i < 0)
-        return true; /* answered already, or no owner any more */
-    if (m->kind == MSG_GOT)
-        read_answer(c, op, (unsigned)i, (int)m->got.error, &m->got.record, m->got.size, out);
-    else
+    struct op *op = op_find(c, number);
+    *owner = op ? op_owner_index(op, from) : -1;
+    return *owner >= 0 ? op : NULL;
+}
+
+static void take_put_ack(struct coord *c, uint64_t from, const struct msg_put_ack *m, struct out *out)
+{
+    struct put_answer a = {.error = (int)m->error, .held = m->held, .never_took = m->never_took != 0, .unsound = m->unsound != 0};
+    int i;
+    answered(c, from, &a);
+    struct op *op = op_awaiting(c, TOKEN_NUMBER(m->op), from, &i);
+    if (op)
         put_answered(c, op, (unsigned)i, &a, out);
-    return true;
+}
+
+static void take_got(struct coord *c, uint64_t from, const struct msg_got *m, struct out *out)
+{
+    int i;
+    answered(c, from, NULL);
+    struct op *op = op_awaiting(c, TOKEN_NUMBER(m->op), from, &i);
+    if (op)
+        read_answer(c, op, (unsigned)i, (int)m->error, &m->record, m->size, out);
+}
+
+void coord_message(struct coord *c, uint64_t from, const struct message *m, struct out *out)
+{
+    uint64_t number = TOKEN_NUMBER(m->head.op);
+    int error = (int)m->head.error;
+    if (m->kind == MSG_PUT_ACK)
+        take_put_ack(c, from, &m->put_ack, out);
+    else if (m->kind == MSG_GOT)
+        take_got(c, from, &m->got, out);
+    else if (m->kind == MSG_COUNTED)
+        census_answer(c, number, from, error, m->counted.counts, out);
+    else if (m->kind == MSG_GREATEST)
+        flush_told(c, number, from, error, m->greatest.stamp, out);
+    else if (m->kind == MSG_FLUSHED)
+        flush_stored(c, number, from, error, out);
 }
 
 void coord_stored(struct coord *c, uint64_t number, const struct put_answer *a, struct out *out)
 {
     answered(c, c->self, a);
-    struct op *op = op_find(c, number);
-    int i = op ? op_owner_index(op, c->self) : -1;
-    if (i < 0)
+    int i;
+    struct op *op = op_awaiting(c, number, c->self, &i);
+    if (!op)
         return;
     struct put_answer own = *a;
     own.unsound = op->phase == PHASE_WRITE && (op->owner[i].recovering || (c->lost && c->lost[op->vnode]));
@@ -259,9 +269,9 @@ void coord_flushed(struct coord *c, uint64_t number, int error, struct out *out)
 void coord_read(struct coord *c, uint64_t number, int error, const struct record *record, uint32_t size, struct out *out)
 {
     answered(c, c->self, NULL);
-    struct op *op = op_find(c, number);
-    int i = op ? op_owner_index(op, c->self) : -1;
-    if (i >= 0)
+    int i;
+    struct op *op = op_awaiting(c, number, c->self, &i);
+    if (op)
         read_answer(c, op, (unsigned)i, error, record, size, out);
 }
 

@@ -245,8 +245,8 @@ void coord_hint_answered(struct coord *c, uint64_t id);
 /* A client's request (GET, HEAD, PUT, DEL, EXPIRE, WHERE, COUNT, FLUSH): answered by an ACT_REPLY now or later. */
 void coord_request(struct coord *c, const struct request *r, struct out *out);
 
-/* A PUT_ACK, GOT, COUNTED, GREATEST or FLUSHED of a peer; true when it was one. */
-bool coord_message(struct coord *c, uint64_t from, const struct message *m, struct out *out);
+/* A peer's answer to a TOKEN_COORD or TOKEN_FLUSH op. */
+void coord_message(struct coord *c, uint64_t from, const struct message *m, struct out *out);
 
 /* The own store's answers to TOKEN_COORD tokens (`unsound` is not looked at: coord_lost says it), and to TOKEN_FLUSH ones
  * (greatest: ERR_RECOVERING where this node may lack records). */

@@ -189,7 +189,8 @@ void op_send_put(struct coord *c, struct op *op, unsigned i, struct out *out)
         return;
     }
     struct message *m = out_send(out, op->owner[i].id, addr, MSG_PUT);
-    m->put = (struct msg_put){.op = op->handle, .epoch = op->epoch, .record = op_record(op), .lapsed = lapsed};
+    m->put =
+        (struct msg_put){.op = TOKEN(TOKEN_COORD, op->handle), .epoch = op->epoch, .record = op_record(op), .lapsed = lapsed};
 }
 
 void op_send_get(struct coord *c, struct op *op, unsigned i, enum get_wants wants, struct out *out)
@@ -203,7 +204,8 @@ void op_send_get(struct coord *c, struct op *op, unsigned i, enum get_wants want
         return;
     }
     struct message *m = out_send(out, op->owner[i].id, addr, MSG_GET);
-    m->get = (struct msg_get){.op = op->handle, .epoch = op->epoch, .wants = (uint8_t)wants, .key = op_key(op)};
+    m->get =
+        (struct msg_get){.op = TOKEN(TOKEN_COORD, op->handle), .epoch = op->epoch, .wants = (uint8_t)wants, .key = op_key(op)};
 }
 
 uint8_t op_read_need(const struct coord *c, enum consistency level)

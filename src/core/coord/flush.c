@@ -227,7 +227,7 @@ static void ask_greatest(struct coord *c, const struct coord_peer *p, struct out
         out_add(out, ACT_STORE_GREATEST)->greatest.token = TOKEN(TOKEN_FLUSH, number);
     else
         out_send(out, p->id, p->addr, MSG_GREATEST_GET)->greatest_get =
-            (struct msg_greatest_get){.op = number, .epoch = c->layout->epoch};
+            (struct msg_greatest_get){.op = TOKEN(TOKEN_FLUSH, number), .epoch = c->layout->epoch};
 }
 
 static void send_stamp(struct coord *c, const struct coord_peer *p, struct out *out)
@@ -241,7 +241,7 @@ static void send_stamp(struct coord *c, const struct coord_peer *p, struct out *
         return;
     }
     out_send(out, p->id, p->addr, MSG_FLUSH)->flush =
-        (struct msg_flush){.op = c->flush.number, .epoch = c->layout->epoch, .record = r};
+        (struct msg_flush){.op = TOKEN(TOKEN_FLUSH, c->flush.number), .epoch = c->layout->epoch, .record = r};
 }
 
 /* Asks a member to do what the flush is at, unless it has, or is asked already. */

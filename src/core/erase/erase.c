@@ -314,6 +314,12 @@ static void said(struct erase *e, uint64_t from, const struct msg_erase_said *m,
         decide(e, out);
 }
 
+void erase_message(struct erase *e, uint64_t from, const struct message *m, struct out *out)
+{
+    if (m->kind == MSG_ERASE_SAID)
+        said(e, from, &m->erase_said, out);
+}
+
 /* ---- Being asked, and told ---- */
 
 int erase_judge(struct slice entries, uint64_t wall_ms)
@@ -330,27 +336,18 @@ int erase_judge(struct slice entries, uint64_t wall_ms)
 }
 
 /* All owners confirmed; only owners say so. */
-static void obey(struct erase *e, uint64_t from, const struct msg_erase *m, struct out *out)
+void erase_obey(struct erase *e, uint64_t from, const struct msg_erase *m, bool recovering, struct out *out)
 {
     struct slice rest_of = m->entries;
     struct listing_entry entry;
     const struct layout *l = e->layout;
-    if (e->rests || !l || m->epoch != l->epoch || m->vnode >= l->vnodes || !layout_owns(l, m->vnode, from))
+    if (recovering || e->rests || !l || m->epoch != l->epoch || m->vnode >= l->vnodes || !layout_owns(l, m->vnode, from))
         return;
     if (erase_judge(m->entries, e->wall_ms) != 0)
         return;
     while (listing_next(&rest_of, &entry) == 1)
         if (layout_vnode(l, slot_of_key(entry.key)) == m->vnode)
             erase_entry(&entry, out);
-}
-
-bool erase_message(struct erase *e, uint64_t from, const struct message *m, bool recovering, struct out *out)
-{
-    if (m->kind == MSG_ERASE_SAID)
-        said(e, from, &m->erase_said, out);
-    else if (m->kind == MSG_ERASE && !recovering)
-        obey(e, from, &m->erase, out);
-    return m->kind == MSG_ERASE_SAID || m->kind == MSG_ERASE;
 }
 
 void erase_stored(struct erase *e, int error)

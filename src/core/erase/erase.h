@@ -78,8 +78,11 @@ int erase_layout(struct erase *e, const struct layout *layout);
 /* A member of the layout: where it is, and whether it lives beyond suspicion. */
 void erase_peer(struct erase *e, uint64_t id, struct addr addr, bool alive);
 
-/* An ERASE_SAID or ERASE of a peer; true when it was one. An ERASE is refused while `recovering` in its vnode. */
-bool erase_message(struct erase *e, uint64_t from, const struct message *m, bool recovering, struct out *out);
+/* A peer's answer to a TOKEN_ERASE op. */
+void erase_message(struct erase *e, uint64_t from, const struct message *m, struct out *out);
+
+/* Another owner says what all have confirmed. It is not heeded while this node is recovering. */
+void erase_obey(struct erase *e, uint64_t from, const struct msg_erase *m, bool recovering, struct out *out);
 
 /* The own store's answers to TOKEN_ERASE tokens. */
 void erase_told(struct erase *e, uint64_t number, int error, struct slice told, uint64_t upto, uint64_t dead, struct out *out);

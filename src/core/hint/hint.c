@@ -386,6 +386,12 @@ void hint_answer(struct hint *h, uint64_t number, uint64_t from, int error, stru
     judge(h, t, out);
 }
 
+void hint_message(struct hint *h, uint64_t from, const struct message *m, struct out *out)
+{
+    if (m->kind == MSG_PUT_ACK)
+        hint_answer(h, TOKEN_NUMBER(m->head.op), from, (int)m->head.error, out);
+}
+
 /* ---- Time ---- */
 
 static bool wants(const struct hint *h, const struct hint_target *t)

@@ -92,7 +92,8 @@ void hint_link(struct hint *h, uint64_t id, bool up);
 int hint_kept(struct hint *h, const struct event *ev, struct out *out);
 void hint_found(struct hint *h, const struct event *ev, struct out *out);
 
-/* The answer to a replayed hint: a PUT_ACK of a peer, or the own store's. */
+/* A peer's answer to a TOKEN_HINT op, a replayed hint. And any answer to one: of a peer, or of the own store. */
+void hint_message(struct hint *h, uint64_t from, const struct message *m, struct out *out);
 void hint_answer(struct hint *h, uint64_t number, uint64_t from, int error, struct out *out);
 
 /* A bounded piece of what time asks for. */

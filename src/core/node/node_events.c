@@ -7,30 +7,6 @@
 #include "core/ring/ring.h"
 #include "wire/bytes.h"
 
-static uint64_t message_epoch(const struct message *m)
-{
-    switch (m->kind) {
-    case MSG_PUT:
-        return m->put.epoch;
-    case MSG_FLUSH:
-        return m->flush.epoch;
-    case MSG_FLUSHED:
-        return m->flushed.epoch;
-    case MSG_GREATEST_GET:
-        return m->greatest_get.epoch;
-    case MSG_GREATEST:
-        return m->greatest.epoch;
-    case MSG_PUT_ACK:
-        return m->put_ack.epoch;
-    case MSG_GET:
-        return m->get.epoch;
-    case MSG_GOT:
-        return m->got.epoch;
-    default:
-        return 0;
-    }
-}
-
 /* Which of the vnodes in a question about trees are recovering here, a bit each. */
 static uint32_t vnodes_recovering(const struct node *n, struct slice vnodes)
 {
@@ -107,6 +83,49 @@ static struct replica_view view_of(const struct node *n, uint64_t from, const st
     return view;
 }
 
+/* What a peer wants of this node's records. */
+static void on_demand(struct node *n, uint64_t from, const struct message *m, struct out *out)
+{
+    if (m->kind == MSG_ERASE) {
+        erase_obey(&n->erase, from, &m->erase, n->repair.recovering_n > 0, out);
+        return;
+    }
+    struct replica_view view = view_of(n, from, m);
+    replica_message(&n->replica, &view, m, out);
+}
+
+/* What a peer answers: to the protocol that asked. */
+static void on_answer(struct node *n, uint64_t from, const struct message *m, struct out *out)
+{
+    switch (TOKEN_OWNER(m->head.op)) {
+    case TOKEN_COORD:
+    case TOKEN_FLUSH:
+        coord_message(&n->coord, from, m, out);
+        break;
+    case TOKEN_HINT:
+        coord_hint_answered(&n->coord, from);
+        hint_message(&n->hint, from, m, out);
+        break;
+    case TOKEN_REPAIR:
+        repair_message(&n->repair, from, m, out);
+        break;
+    case TOKEN_ERASE:
+        erase_message(&n->erase, from, m, out);
+        break;
+    default: /* of no question of ours */
+        break;
+    }
+}
+
+static void on_other(struct node *n, uint64_t from, const struct message *m, struct out *out)
+{
+    if (m->kind == MSG_LAYOUT)
+        node_save_cluster(n, out);
+    bool taken = m->kind == MSG_JOIN && node_name_taken(n, m->join.name, from);
+    if (!chain_message(&n->chain, from, m, taken, n->now_ms, out))
+        swim_message(&n->swim, from, m, n->now_ms, out);
+}
+
 void node_on_message(struct node *n, const struct event *ev, struct out *out)
 {
     uint64_t from = ev->message.from;
@@ -115,25 +134,17 @@ void node_on_message(struct node *n, const struct event *ev, struct out *out)
     if (epoch > n->epoch)
         node_heard(n, from, epoch, out);
     meet(n, from, m);
-    if (m->kind == MSG_PUT_ACK && TOKEN_OWNER(m->put_ack.op) == TOKEN_HINT) {
-        coord_hint_answered(&n->coord, from);
-        hint_answer(&n->hint, TOKEN_NUMBER(m->put_ack.op), from, (int)m->put_ack.error, out);
-        return;
+    switch (message_role(m->kind)) {
+    case ROLE_REQUEST:
+        on_demand(n, from, m, out);
+        break;
+    case ROLE_ANSWER:
+        on_answer(n, from, m, out);
+        break;
+    case ROLE_OTHER:
+        on_other(n, from, m, out);
+        break;
     }
-    if (repair_message(&n->repair, from, m, out))
-        return;
-    if (coord_message(&n->coord, from, m, out))
-        return;
-    if (erase_message(&n->erase, from, m, n->repair.recovering_n > 0, out))
-        return;
-    struct replica_view view = view_of(n, from, m);
-    if (replica_message(&n->replica, &view, m, out))
-        return;
-    if (m->kind == MSG_LAYOUT)
-        node_save_cluster(n, out);
-    bool taken = m->kind == MSG_JOIN && node_name_taken(n, m->join.name, from);
-    if (!chain_message(&n->chain, from, m, taken, n->now_ms, out))
-        swim_message(&n->swim, from, m, n->now_ms, out);
 }
 
 void node_on_request(struct node *n, const struct request *r, struct out *out)

@@ -156,8 +156,8 @@ bool repair_healed(struct repair *r, struct slice *slots);
 /* When this node's records of a vnode were last known to be those of all other owners; 0: never, or it is no owner. */
 uint64_t repair_synced_ms(const struct repair *r, uint16_t vnode);
 
-/* The answers of the peer; true when it was one. */
-bool repair_message(struct repair *r, uint64_t from, const struct message *m, struct out *out);
+/* A peer's answer to a TOKEN_REPAIR op. */
+void repair_message(struct repair *r, uint64_t from, const struct message *m, struct out *out);
 
 /* The own store's answers to TOKEN_REPAIR tokens. */
 void repair_told(struct repair *r, uint64_t number, const struct event *ev, struct out *out); /* EV_TOLD */

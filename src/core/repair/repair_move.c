@@ -250,7 +250,7 @@ void repair_read(struct repair *r, uint64_t number, int error, const struct reco
 
 void move_message(struct repair *r, const struct message *m, struct out *out)
 {
-    struct repair_flight *f = flight_of(r, TOKEN_NUMBER(m->kind == MSG_GOT ? m->got.op : m->put_ack.op));
+    struct repair_flight *f = flight_of(r, TOKEN_NUMBER(m->head.op));
     if (!f)
         return;
     if (m->kind == MSG_GOT && f->stage == FLIGHT_PULL)

@@ -373,31 +373,32 @@ static void take_record(struct repair *r, const struct message *m, struct out *o
         move_message(r, m, out);
 }
 
-bool repair_message(struct repair *r, uint64_t from, const struct message *m, struct out *out)
+static void take_tree(struct repair *r, const struct msg_tree *m, struct out *out)
 {
     struct repair_run *run = &r->run;
-    bool ours = run->phase != REPAIR_IDLE && from == run->peer;
-    if (m->kind == MSG_TREE || m->kind == MSG_LIST) {
-        uint64_t op = m->kind == MSG_TREE ? m->tree.op : m->list.op;
-        if (!ours || TOKEN_NUMBER(op) != run->number || run->theirs.answered)
-            return true;
-        if (m->kind == MSG_TREE)
-            run->unsound = m->tree.recovering;
-        if (m->kind == MSG_TREE && !take_marks(run, &run->theirs, m->tree.floors, m->tree.flushed))
-            return true; /* the exchange ends in time */
-        if (m->kind == MSG_LIST)
-            run->theirs.ticket = m->list.ticket;
-        if (m->kind == MSG_TREE && run->phase != REPAIR_LISTS)
-            take_told(r, &run->theirs, (int)m->tree.error, m->tree.hashes, 0, out);
-        else if (m->kind == MSG_LIST && run->phase == REPAIR_LISTS)
-            take_told(r, &run->theirs, (int)m->list.error, m->list.entries, m->list.upto, out);
-        return true;
-    }
-    if (m->kind != MSG_GOT && m->kind != MSG_PUT_ACK)
-        return false;
-    if (TOKEN_OWNER(m->kind == MSG_GOT ? m->got.op : m->put_ack.op) != TOKEN_REPAIR)
-        return false;
-    if (ours)
+    run->unsound = m->recovering;
+    if (take_marks(run, &run->theirs, m->floors, m->flushed) && run->phase != REPAIR_LISTS)
+        take_told(r, &run->theirs, (int)m->error, m->hashes, 0, out); /* else the exchange ends in time */
+}
+
+static void take_list(struct repair *r, const struct msg_list *m, struct out *out)
+{
+    struct repair_run *run = &r->run;
+    run->theirs.ticket = m->ticket;
+    if (run->phase == REPAIR_LISTS)
+        take_told(r, &run->theirs, (int)m->error, m->entries, m->upto, out);
+}
+
+void repair_message(struct repair *r, uint64_t from, const struct message *m, struct out *out)
+{
+    struct repair_run *run = &r->run;
+    bool asked = TOKEN_NUMBER(m->head.op) == run->number && !run->theirs.answered;
+    if (run->phase == REPAIR_IDLE || from != run->peer)
+        return;
+    if (m->kind == MSG_TREE && asked)
+        take_tree(r, &m->tree, out);
+    else if (m->kind == MSG_LIST && asked)
+        take_list(r, &m->list, out);
+    else if (m->kind == MSG_GOT || m->kind == MSG_PUT_ACK)
         take_record(r, m, out);
-    return true;
 }

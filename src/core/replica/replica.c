@@ -95,33 +95,6 @@ static void refuse(const struct replica_ask *a, uint64_t epoch, int error, struc
 
 /* ---- Requests ---- */
 
-/* Reads off what every request has; false when it is none. */
-static bool ask_of(const struct replica_view *view, const struct message *m, struct replica_ask *a, uint64_t *epoch)
-{
-    *a = (struct replica_ask){
-        .peer = view->peer, .addr = view->addr, .kind = m->kind, .recovering = view->recovering, .doubts = view->doubts};
-    switch (m->kind) {
-    case MSG_PUT:
-        return a->op = m->put.op, *epoch = m->put.epoch, true;
-    case MSG_FLUSH:
-        return a->op = m->flush.op, *epoch = m->flush.epoch, true;
-    case MSG_GET:
-        return a->op = m->get.op, *epoch = m->get.epoch, true;
-    case MSG_COUNT:
-        return a->op = m->count.op, *epoch = m->count.epoch, true;
-    case MSG_TREE_GET:
-        return a->op = m->tree_get.op, *epoch = m->tree_get.epoch, true;
-    case MSG_LIST_GET:
-        return a->op = m->list_get.op, *epoch = m->list_get.epoch, true;
-    case MSG_ERASE_ASK:
-        return a->op = m->erase_ask.op, *epoch = m->erase_ask.epoch, true;
-    case MSG_GREATEST_GET:
-        return a->op = m->greatest_get.op, *epoch = m->greatest_get.epoch, true;
-    default:
-        return false;
-    }
-}
-
 /* What a PUT may bring: plain records; a flush, as a hint. */
 static bool is_puttable(uint8_t kind)
 {
@@ -141,13 +114,13 @@ static bool asks_all(uint8_t kind)
 }
 
 /* Why it cannot be served now, or 0. */
-static int objection(const struct replica_view *view, const struct message *m, uint64_t epoch)
+static int objection(const struct replica_view *view, const struct message *m)
 {
     if (view->epoch == 0)
         return ERR_LOADING;
-    if (epoch != view->epoch)
+    if (m->head.epoch != view->epoch)
         return ERR_STALE_EPOCH;
-    if (m->kind == MSG_GET && view->recovering && !may_ask_recovering(m->get.op))
+    if (m->kind == MSG_GET && view->recovering && !may_ask_recovering(m->head.op))
         return ERR_RECOVERING;
     if (asks_all(m->kind) && view->recovering)
         return ERR_RECOVERING;
@@ -198,22 +171,26 @@ static void submit(uint64_t handle, const struct replica_view *view, const struc
     }
 }
 
-bool replica_message(struct replica *r, const struct replica_view *view, const struct message *m, struct out *out)
+void replica_message(struct replica *r, const struct replica_view *view, const struct message *m, struct out *out)
 {
-    struct replica_ask ask;
-    uint64_t epoch;
-    if (!ask_of(view, m, &ask, &epoch))
-        return false;
-    int error = objection(view, m, epoch);
+    struct replica_ask ask = {
+        .peer = view->peer,
+        .addr = view->addr,
+        .op = m->head.op,
+        .kind = m->kind,
+        .recovering = view->recovering,
+        .doubts = view->doubts,
+    };
+    int error = objection(view, m);
     if (error) {
         refuse(&ask, view->epoch, error, out);
-        return true;
+        return;
     }
     void *slot;
     uint64_t handle = slab_take(&r->asks, &slot);
     if (!handle) {
         refuse(&ask, view->epoch, ERR_BUSY, out);
-        return true;
+        return;
     }
     *(struct replica_ask *)slot = ask;
     r->puts += is_write(m->kind);
@@ -222,7 +199,6 @@ bool replica_message(struct replica *r, const struct replica_view *view, const s
     if (m->kind == MSG_PUT)
         answer_put(&ask, view->epoch, 0, &m->put.record.version, out);
 #endif
-    return true;
 }
 
 /* ---- The store's results ---- */
@@ -241,7 +217,7 @@ static struct replica_ask ask_done(struct replica *r, uint64_t number)
 /* Whether a coordinator must be told that we may have lost a greater version, which was acknowledged. */
 static bool unsound(const struct replica_ask *a, uint32_t doubts)
 {
-    return a->kind == MSG_PUT && (a->recovering || a->doubts != doubts) && TOKEN_OWNER(a->op) == 0;
+    return a->kind == MSG_PUT && (a->recovering || a->doubts != doubts) && TOKEN_OWNER(a->op) == TOKEN_COORD;
 }
 
 void replica_stored(struct replica *r, const struct replica_now *now, uint64_t number, const struct event *ev, struct out *out)

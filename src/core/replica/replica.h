@@ -52,8 +52,8 @@ struct replica_now {
 int replica_init(struct replica *r, uint32_t asks_max);
 void replica_close(struct replica *r);
 
-/* A PUT, FLUSH, GET, COUNT, TREE_GET, LIST_GET, ERASE_ASK or GREATEST_GET of a peer; true when it was one. At most 2 actions. */
-bool replica_message(struct replica *r, const struct replica_view *view, const struct message *m, struct out *out);
+/* A PUT, FLUSH, GET, COUNT, TREE_GET, LIST_GET, ERASE_ASK or GREATEST_GET of a peer. At most 2 actions. */
+void replica_message(struct replica *r, const struct replica_view *view, const struct message *m, struct out *out);
 
 /* The store's answers to TOKEN_REPLICA tokens. One action each. */
 void replica_stored(struct replica *r, const struct replica_now *now, uint64_t number, const struct event *ev, struct out *out);
