@@ -33,7 +33,7 @@ static void run_until(uint64_t until_us)
 static bool ready(void)
 {
     for (unsigned i = 0; i < NODES; i++)
-        if (!world.node[i].up || !node_ready(&world.node[i].node) || chain_layout(&world.node[i].node.chain)->n != NODES)
+        if (!world.node[i].up || !node_ready(&world.node[i].node) || chain_layout(&world.node[i].node.member.chain)->n != NODES)
             return false;
     return true;
 }
@@ -68,7 +68,7 @@ static void fill(uint32_t node, uint32_t n, uint32_t step, uint64_t stamp)
 /* Repairs everything from node 0. mb and seconds: the goals, 0 where there is none. */
 static void repair(const char *what, double mb, double seconds)
 {
-    struct repair *r = &world.node[0].node.repair;
+    struct repair *r = &world.node[0].node.shard.repair;
     uint64_t bytes = world.bytes, from_us = world.now_us;
     double cpu = cpu_s();
     char row[120];

@@ -21,16 +21,16 @@ void answers_close(struct answers_check *a)
 static const struct op *asked_by(const struct answers_check *a, uint64_t coordinator, uint64_t token)
 {
     const struct sim_node *s = world_by_id(a->world, coordinator);
-    return s && s->up && TOKEN_OWNER(token) == TOKEN_COORD ? slab_get(&s->node.coord.ops, TOKEN_NUMBER(token)) : NULL;
+    return s && s->up && TOKEN_OWNER(token) == TOKEN_COORD ? slab_get(&s->node.shard.coord.ops, TOKEN_NUMBER(token)) : NULL;
 }
 
 void answers_sent(struct answers_check *a, uint32_t node, uint64_t to, const struct message *m)
 {
     const struct sim_node *s = &a->world->node[node];
-    if (m->kind != MSG_GOT || m->got.error || s->node.repair.recovering_n == 0 || a->why.n > 0)
+    if (m->kind != MSG_GOT || m->got.error || s->node.shard.repair.recovering_n == 0 || a->why.n > 0)
         return;
     const struct op *op = asked_by(a, to, m->got.op);
-    if (!op || !repair_recovering(&s->node.repair, layout_vnode(s->node.repair.layout, op->slot)))
+    if (!op || !moment_recovers(&s->node.now, layout_vnode(s->node.now.layout, op->slot)))
         return;
     CHECK(!buf_printf(&a->why, "n%" PRIu32 " answers a read of %.*s with %s at %" PRIu64 " us, though it is recovering there",
                       node, (int)op->key_n, (const char *)op->data.p,

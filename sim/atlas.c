@@ -56,8 +56,8 @@ static bool doubts(const struct sim_node *s, const struct layout *l, uint16_t vn
 /* Whether its recovering is over in a vnode, and the disk says so too: no restart begins it again. */
 static bool healed(const struct sim_node *s, uint64_t life, uint16_t vnode)
 {
-    const struct layout *l = s->up && s->life > life ? chain_layout(&s->node.chain) : NULL;
-    return l && !repair_recovering(&s->node.repair, vnode) && knows_whole(s) && !doubts(s, l, vnode);
+    const struct layout *l = s->up && s->life > life ? chain_layout(&s->node.member.chain) : NULL;
+    return l && !moment_recovers(&s->node.now, vnode) && knows_whole(s) && !doubts(s, l, vnode);
 }
 
 /* Whether it knows, or has had every chance to know, what it lost. */
@@ -99,7 +99,7 @@ const struct layout *atlas_layout(const struct atlas *a)
     const struct world *w = a->world;
     const struct layout *all = NULL;
     for (uint32_t i = 0; i < w->o.nodes; i++) {
-        const struct layout *l = w->node[i].up ? chain_layout(&w->node[i].node.chain) : NULL;
+        const struct layout *l = w->node[i].up ? chain_layout(&w->node[i].node.member.chain) : NULL;
         if (l && l->member_n == w->o.nodes)
             all = l;
         else if (w->node[i].up && !w->node[i].forgot)
@@ -144,7 +144,7 @@ bool atlas_strike(struct atlas *a, uint32_t node, const uint8_t vnodes[VNODES_MA
 
 void atlas_noticed(struct atlas *a, uint32_t node, const uint8_t *slots)
 {
-    const struct layout *l = chain_layout(&a->world->node[node].node.chain);
+    const struct layout *l = chain_layout(&a->world->node[node].node.member.chain);
     uint8_t *noticed = a->node[node].noticed;
     for (uint32_t slot = 0; slot < SLOTS; slot++) {
         if (slots && !bit_at(slots, slot))

@@ -159,7 +159,7 @@ static void hints_answered(struct hints_check *h, uint32_t node, const struct ev
 /* A coordinator whose own disk refuses a write keeps no hint of it for itself (coord_write.c). */
 static void check_refused(struct hints_check *h, uint32_t node, const struct event *ev)
 {
-    const struct coord *c = &h->world->node[node].node.coord;
+    const struct coord *c = &h->world->node[node].node.shard.coord;
     bool superseded = ev->stored.error == ERR_SUPERSEDED || ev->stored.error == ERR_LACKS_VALUE;
     if (ev->stored.error == 0 || superseded)
         return;
@@ -198,7 +198,7 @@ static bool too_old(struct hints_check *h, uint32_t node, const struct sim_node 
 {
     const struct floors *f = &mem_table(world_disk(h->world, world_index(h->world, target)))->floors;
     uint64_t age_ms = h->world->o.hint_age_ms, floor = f->durable[(uint32_t)slot_of_key(slice_str(hint->key)) * f->n / SLOTS];
-    bool aged = age_ms && version_ms(&hint->version) + age_ms < h->world->node[node].node.wall_ms;
+    bool aged = age_ms && version_ms(&hint->version) + age_ms < h->world->node[node].node.now.wall_ms;
     if (aged || hint->version.stamp <= floor)
         lose_number(h, hint->key[0] ? number_of(h, slice_str(hint->key)) : KEY_ANY); /* a flush has no key */
     return aged || hint->version.stamp <= floor;
@@ -256,7 +256,7 @@ void hints_check_action(struct hints_check *h, uint32_t node, const struct actio
 static void lose_pending(struct hints_check *h, uint32_t node)
 {
     const struct sim_node *s = &h->world->node[node];
-    const struct coord *c = &s->node.coord;
+    const struct coord *c = &s->node.shard.coord;
     for (uint32_t i = 0; i < c->ops.cap; i++) {
         uint64_t handle;
         const struct op *op = slab_at(&c->ops, i, &handle);
@@ -299,7 +299,7 @@ bool hints_quiet(const struct hints_check *h)
 {
     for (uint32_t i = 0; i < h->world->o.nodes; i++) {
         const struct sim_node *s = &h->world->node[i];
-        if (s->up && (hint_waiting(&s->node.hint) > 0 || s->node.coord.ops.used > 0 || hints_mem_syncing(s->hints)))
+        if (s->up && (hint_waiting(&s->node.shard.hint) > 0 || s->node.shard.coord.ops.used > 0 || hints_mem_syncing(s->hints)))
             return false;
     }
     return true;
@@ -307,7 +307,7 @@ bool hints_quiet(const struct hints_check *h)
 
 static bool over(const struct sim_node *s, const struct record *r)
 {
-    return r->kind != RECORD_VALUE || expiry_passed(r->expiry_ms, s->node.wall_ms);
+    return r->kind != RECORD_VALUE || expiry_passed(r->expiry_ms, s->node.now.wall_ms);
 }
 
 static bool owners_equal(struct hints_check *h, const struct layout *l, const char *key)
@@ -332,7 +332,7 @@ static bool owners_equal(struct hints_check *h, const struct layout *l, const ch
 
 bool hints_converged(struct hints_check *h)
 {
-    const struct layout *l = chain_layout(&h->world->node[0].node.chain);
+    const struct layout *l = chain_layout(&h->world->node[0].node.member.chain);
     for (uint32_t k = 0; k < h->key_n; k++) {
         char key[KEY_TEXT];
         snprintf(key, sizeof key, "k%" PRIu32, k);

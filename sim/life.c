@@ -53,7 +53,7 @@ void life_end(struct world *w, uint32_t i)
     hints_close(s->hints);
     s->store = NULL;
     s->hints = NULL;
-    s->lift = s->node.reach.lift;
+    s->lift = s->node.shard.reach.lift;
     node_close(&s->node);
     s->up = false;
     s->syncing = false;
@@ -85,11 +85,11 @@ static struct node_saved keep(struct node_saved v, struct buf *into)
 void life_adopt_ring(struct world *w, uint32_t i)
 {
     struct sim_node *s = &w->node[i];
-    const struct layout *l = chain_layout(&s->node.chain);
+    const struct layout *l = chain_layout(&s->node.member.chain);
     if (!l)
         return;
     store_set_vnodes(s->store, l->vnodes);
-    store_set_cluster(s->store, s->node.cluster);
+    store_set_cluster(s->store, s->node.member.cluster);
 }
 
 /* A process, from what its disk has. */

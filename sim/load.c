@@ -251,7 +251,7 @@ static bool holds(struct load *l, const struct load_client *k, uint32_t owner, s
 static void check_durable(struct load *l, const struct load_client *k, uint32_t coordinator)
 {
     struct world *w = l->world;
-    const struct layout *layout = chain_layout(&w->node[coordinator].node.chain);
+    const struct layout *layout = chain_layout(&w->node[coordinator].node.member.chain);
     char text[16];
     snprintf(text, sizeof text, "k%" PRIu32, k->key);
     struct slice key = slice_str(text);

@@ -26,7 +26,7 @@ static uint64_t own_incarnation(struct members_check *c, uint32_t subject)
 {
     struct sim_node *s = &c->world->node[subject];
     struct swim_view v;
-    if (s->up && swim_find(&s->node.swim, s->id, &v))
+    if (s->up && swim_find(&s->node.member.swim, s->id, &v))
         if (!s->forgot || v.incarnation > c->own[subject]) /* who lost the disk need not remember: it outbids what others hold */
             c->own[subject] = v.incarnation;               /* falls when a node forgot what it said: then others know better */
     return c->own[subject];
@@ -82,8 +82,8 @@ static bool sees_all(const struct members_check *c, uint32_t i, struct buf *why)
 {
     struct world *w = c->world;
     struct sim_node *s = &w->node[i];
-    const struct layout *l = s->up ? chain_layout(&s->node.chain) : NULL;
-    const struct layout *first = w->node[0].up ? chain_layout(&w->node[0].node.chain) : NULL;
+    const struct layout *l = s->up ? chain_layout(&s->node.member.chain) : NULL;
+    const struct layout *first = w->node[0].up ? chain_layout(&w->node[0].node.member.chain) : NULL;
     bool layout = l && first && l->member_n == w->o.nodes && layout_hash(l) == layout_hash(first) && node_ready(&s->node);
     if (!layout && why)
         CHECK(!buf_printf(why, "n%" PRIu32 " is %s, at epoch %" PRIu64 " of %u members", i, s->up ? "up" : "down",
@@ -92,7 +92,7 @@ static bool sees_all(const struct members_check *c, uint32_t i, struct buf *why)
         return false;
     for (uint32_t k = 0; k < w->o.nodes; k++) {
         struct swim_view v;
-        if (swim_find(&s->node.swim, w->node[k].id, &v) && v.state == MEMBER_ALIVE)
+        if (swim_find(&s->node.member.swim, w->node[k].id, &v) && v.state == MEMBER_ALIVE)
             continue;
         if (why)
             CHECK(!buf_printf(why, "n%" PRIu32 " does not hold n%" PRIu32 " alive", i, k));

@@ -6,9 +6,9 @@
 
 #include <inttypes.h>
 
-static bool compared(const struct repair *r, uint64_t since_ms)
+static bool compared(const struct repair *r, unsigned member_n, uint64_t since_ms)
 {
-    for (unsigned m = 0; m < r->layout->member_n; m++)
+    for (unsigned m = 0; m < member_n; m++)
         if (r->peer[m].shared && r->peer[m].done_ms < since_ms)
             return false;
     return true;
@@ -18,10 +18,11 @@ bool owners_compared(struct world *w, uint64_t since_ms)
 {
     bool all = true;
     for (uint32_t i = 0; i < w->o.nodes; i++) {
-        const struct repair *r = &w->node[i].node.repair;
-        if (!w->node[i].up || !r->layout)
+        const struct repair *r = &w->node[i].node.shard.repair;
+        const struct layout *l = w->node[i].node.now.layout;
+        if (!w->node[i].up || !l)
             return false;
-        if (compared(r, since_ms) && r->recovering_n == 0)
+        if (compared(r, l->member_n, since_ms) && r->recovering_n == 0)
             continue;
         all = false;
         if (r->run.phase != REPAIR_IDLE || r->next_ms == 0)
@@ -45,7 +46,7 @@ struct leftover {
 static void look_at(void *arg, struct slice key, const struct index_item *item)
 {
     struct leftover *l = arg;
-    bool over = item->kind != RECORD_VALUE || expiry_passed(item->expiry_ms, l->w->node[l->node].node.wall_ms);
+    bool over = item->kind != RECORD_VALUE || expiry_passed(item->expiry_ms, l->w->node[l->node].node.now.wall_ms);
     if (over && !l->any && l->why)
         CHECK(!buf_printf(l->why, "n%" PRIu32 " still holds %.*s, of kind %u and stamp %" PRIu64 ", which is over", l->node,
                           (int)(key.n < 100 ? key.n : 100), (const char *)key.p, item->kind, item->version.stamp));
@@ -128,7 +129,7 @@ static void stray(void *arg, struct slice key, const struct index_item *item)
 
 bool owners_equal(struct world *w, struct buf *why)
 {
-    struct comparison c = {.w = w, .layout = chain_layout(&w->node[0].node.chain), .why = why, .equal = true};
+    struct comparison c = {.w = w, .layout = chain_layout(&w->node[0].node.member.chain), .why = why, .equal = true};
     for (uint32_t n = 0; n < w->o.nodes; n++)
         if (!store_trees_hold(w->node[n].store)) {
             CHECK(!buf_printf(why, "a Merkle tree of n%" PRIu32 " is not what its records make", n));

@@ -58,7 +58,7 @@ void restarts_losing(struct restarts_check *r, uint32_t node)
 {
     const struct index *ix = &mem_table(r->world->node[node].store)->index;
     r->held[node].n = 0;
-    r->held[node].wall_ms = r->world->node[node].node.wall_ms;
+    r->held[node].wall_ms = r->world->node[node].node.now.wall_ms;
     for (uint32_t arc = 0; arc < ix->arc_n; arc++)
         index_walk(ix, arc, note, &r->held[node]);
 }

@@ -450,9 +450,9 @@ static void sum_up(struct run_result *r)
     r->writes_unknown = run.load.unknown;
     r->reads = run.load.reads;
     for (uint32_t i = 0; i < run.o->nodes; i++)
-        r->erased += run.world.node[i].up ? run.world.node[i].node.erase.erased : 0;
+        r->erased += run.world.node[i].up ? run.world.node[i].node.shard.erase.erased : 0;
     for (uint32_t i = 0; i < run.o->nodes; i++)
-        r->repaired += run.world.node[i].node.repair.info.sent + run.world.node[i].node.repair.info.received;
+        r->repaired += run.world.node[i].node.shard.repair.info.sent + run.world.node[i].node.shard.repair.info.received;
     r->deaths = run.members.deaths;
     r->false_deaths = run.members.false_deaths;
 }

@@ -52,7 +52,7 @@ void votes_sent(struct votes_check *v, uint32_t node, const struct message *m)
 
 void votes_adopted(struct votes_check *v, uint32_t node)
 {
-    const struct layout *l = chain_layout(&v->world->node[node].node.chain);
+    const struct layout *l = chain_layout(&v->world->node[node].node.member.chain);
     CHECK(l && l->epoch < VOTES_EPOCHS_MAX);
     uint64_t *adopted = &v->adopted[l->epoch], hash = layout_hash(l);
     if (*adopted && *adopted != hash && v->why.n == 0)

@@ -19,12 +19,21 @@ enum { A = 1, B = 2, C = 3, D = 4, E = 5, NOW_MS = 100000 };
 
 /* A chain of member B under test, in a layout of A, B, C at epoch 1. */
 struct table {
+    struct cast cast;
+    struct moment now;
     struct chain chain;
     struct layout layout;
     struct buf bytes, same, with_d, with_e; /* the layout, and the values that may follow it */
     struct out out;
     uint64_t now_ms;
 };
+
+static inline const struct moment *at(struct table *t)
+{
+    t->now.ms = t->now_ms;
+    t->now.cast = &t->cast;
+    return &t->now;
+}
 
 static inline void value(struct buf *b, const struct layout *prev, uint64_t joiner)
 {
@@ -47,7 +56,7 @@ static inline void table_start(struct table *t, struct slice acceptor)
 {
     struct chain_options o = {.self = B, .layout = buf_view(&t->bytes), .layout_serial = 1, .acceptor = acceptor, .seed = 1};
 
-    assert_int_equal(chain_init(&t->chain, &o, t->now_ms), 0);
+    assert_int_equal(chain_init(&t->chain, at(t), &o), 0);
 }
 
 static inline struct table *table_new(void)
@@ -67,7 +76,8 @@ static inline struct table *table_new(void)
 
 static inline void table_free(struct table *t)
 {
-    chain_close(&t->chain);
+    chain_protocol.close(&t->chain);
+    cast_close(&t->cast);
     layout_close(&t->layout);
     buf_close(&t->bytes);
     buf_close(&t->same);
@@ -79,8 +89,8 @@ static inline void table_free(struct table *t)
 static inline void tell(struct table *t, uint64_t from, const struct message *m)
 {
     out_clear(&t->out);
-    assert_true(chain_message(&t->chain, from, m, false, t->now_ms, &t->out));
-    chain_check(&t->chain);
+    assert_true(chain_protocol.message(&t->chain, at(t), from, m, &t->out));
+    chain_protocol.check(&t->chain, at(t));
 }
 
 /* The message of a kind to a peer that the last call brought; NULL when there is none. */
@@ -108,20 +118,20 @@ static inline uint64_t submitted(const struct table *t)
 static inline void stored(struct table *t, uint64_t number, int error)
 {
     out_clear(&t->out);
-    chain_stored(&t->chain, number, error, t->now_ms, &t->out);
-    chain_check(&t->chain);
+    chain_protocol.stored(&t->chain, at(t), number, &(struct event){.kind = EV_STORED, .stored = {.error = error}}, &t->out);
+    chain_protocol.check(&t->chain, at(t));
 }
 
 /* Lets time pass until the chain wants to do something, and lets it. */
 static inline void wait_tick(struct table *t)
 {
-    uint64_t at = chain_deadline_ms(&t->chain);
+    uint64_t due = chain_protocol.deadline_ms(&t->chain, at(t));
 
-    assert_true(at != UINT64_MAX);
-    t->now_ms = at > t->now_ms ? at : t->now_ms;
+    assert_true(due != UINT64_MAX);
+    t->now_ms = due > t->now_ms ? due : t->now_ms;
     out_clear(&t->out);
-    chain_tick(&t->chain, t->now_ms, &t->out);
-    chain_check(&t->chain);
+    chain_protocol.tick(&t->chain, at(t), &t->out);
+    chain_protocol.check(&t->chain, at(t));
 }
 
 static inline void prepare(struct table *t, uint64_t from, uint64_t ballot)

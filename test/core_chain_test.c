@@ -198,7 +198,7 @@ static void test_yield(void **state)
     promise(t, A, ballot, 0, NULL, false);
     promise(t, C, ballot, 0, NULL, false);
     assert_null(sent(t, A, MSG_ACCEPT));
-    assert_true(chain_deadline_ms(&t->chain) > t->now_ms + CHAIN_PATIENCE_MS);
+    assert_true(chain_protocol.deadline_ms(&t->chain, at(t)) > t->now_ms + CHAIN_PATIENCE_MS);
     table_free(t);
 }
 
@@ -210,10 +210,11 @@ static void test_join_answers(void **state)
     struct message m = {.kind = MSG_JOIN, .join = {.weight = 100, .name = SLICE("b")}};
 
     (void)state;
-    out_clear(&t->out);
-    assert_true(chain_message(&t->chain, D, &m, true, t->now_ms, &t->out));
+    (void)cast_believe(cast_make(&t->cast, A), (struct addr){.family = 4}, MEMBER_ALIVE, SLICE("b"));
+    tell(t, D, &m);
     assert_int_equal(sent(t, D, MSG_JOIN_NO)->join_no.error, (uint32_t)ERR_NAME_TAKEN);
     assert_non_null(memmem(sent(t, D, MSG_JOIN_NO)->join_no.text.p, 12, "\"b\"", 3));
+    m.join.name = SLICE("d");
     m.join.weight = 0;
     tell(t, D, &m);
     assert_int_equal(sent(t, D, MSG_JOIN_NO)->join_no.error, (uint32_t)ERR_REFUSED);
@@ -252,9 +253,9 @@ static void test_learning(void **state)
 
     (void)state;
     out_clear(&t->out);
-    chain_seen(&t->chain, A, 2, t->now_ms, &t->out);
+    chain_seen(&t->chain, at(t), A, 2, &t->out);
     assert_int_equal(sent(t, A, MSG_LAYOUT_GET)->layout_get.epoch, 2);
-    chain_seen(&t->chain, A, 2, t->now_ms, &t->out); /* not with every packet */
+    chain_seen(&t->chain, at(t), A, 2, &t->out); /* not with every packet */
     assert_int_equal(t->out.n, 1);
     tell(t, A, &m);
     stored(t, submitted(t), ERR_IO);
@@ -279,7 +280,7 @@ static void test_epochs_that_cannot_be_true(void **state)
     (void)state;
     buf_init(&bytes, MESSAGE_MAX);
     out_clear(&t->out);
-    chain_seen(&t->chain, A, UINT64_MAX, t->now_ms, &t->out); /* a word in a datagram: a reason to ask for what lies above ours */
+    chain_seen(&t->chain, at(t), A, UINT64_MAX, &t->out); /* a word in a datagram: a reason to ask for what lies above ours */
     assert_int_equal(sent(t, A, MSG_LAYOUT_GET)->layout_get.epoch, 2);
     for (unsigned i = 0; i <= 4; i++) {
         t->layout.epoch = i < 4 ? too_far[i] : CHAIN_EPOCH_LEAP + 1;
@@ -303,13 +304,13 @@ static void test_joiner(void **state)
     struct slice why;
 
     (void)state;
-    chain_close(&t->chain);
-    assert_int_equal(chain_init(&t->chain, &o, t->now_ms), 0);
+    chain_protocol.close(&t->chain);
+    assert_int_equal(chain_init(&t->chain, at(t), &o), 0);
     out_clear(&t->out);
-    chain_join(&t->chain, A, (struct addr){0}, &ask, t->now_ms, &t->out);
+    chain_join(&t->chain, at(t), A, (struct addr){0}, &ask, &t->out);
     assert_non_null(sent(t, A, MSG_JOIN));
     out_clear(&t->out);
-    chain_join(&t->chain, C, (struct addr){0}, &ask, t->now_ms, &t->out);
+    chain_join(&t->chain, at(t), C, (struct addr){0}, &ask, &t->out);
     assert_non_null(sent(t, C, MSG_JOIN));
     wait_tick(t);
     assert_non_null(sent(t, A, MSG_JOIN));
@@ -322,7 +323,7 @@ static void test_joiner(void **state)
     tell(t, A, &m);
     stored(t, submitted(t), 0);
     assert_int_equal(chain_layout(&t->chain)->epoch, 2);
-    assert_int_equal(chain_deadline_ms(&t->chain), UINT64_MAX);
+    assert_int_equal(chain_protocol.deadline_ms(&t->chain, at(t)), UINT64_MAX);
     assert_int_equal(chain_refused(&t->chain, &why), 0);
     table_free(t);
 }

@@ -37,6 +37,8 @@ enum { STATE_CHAIN, STATE_LAYOUT, STATE_WRITE };
 
 struct world_node {
     uint64_t id;
+    struct cast cast;
+    struct moment now;
     struct chain chain;
     bool up;
     bool joined; /* it asked to be let in, this time */
@@ -89,6 +91,14 @@ struct world {
 static bool chance(struct world *w, unsigned percent)
 {
     return rng_below(&w->rng, 100) < percent;
+}
+
+static const struct moment *at(struct world *w, unsigned node)
+{
+    struct world_node *n = &w->node[node];
+    n->now.ms = w->now_ms;
+    n->now.cast = &n->cast;
+    return &n->now;
 }
 
 static struct addr addr_of(unsigned node)
@@ -242,7 +252,7 @@ static void carry_out(struct world *w, unsigned node)
             act_store(w, node, &w->out.action[i]);
     }
     out_clear(&w->out);
-    chain_check(c);
+    chain_protocol.check(c, at(w, node));
     if (chain_layout(c))
         check_adopted(w, chain_layout(c));
     w->node[node].refused = w->node[node].refused || chain_refused(c, &why);
@@ -257,7 +267,7 @@ static void tell_records(struct world *w, unsigned node)
 
     for (unsigned i = 0; i < w->write_n; i++)
         holds = holds || n->wrote[i];
-    chain_holds_records(&n->chain, holds);
+    n->now.own.holds = holds;
 }
 
 static void node_start(struct world *w, unsigned node)
@@ -276,7 +286,7 @@ static void node_start(struct world *w, unsigned node)
     n->joined = false;
     n->life++;
     n->disk_ms = w->now_ms;
-    assert_int_equal(chain_init(&n->chain, &o, w->now_ms), 0);
+    assert_int_equal(chain_init(&n->chain, at(w, node), &o), 0);
     carry_out(w, node);
 }
 
@@ -316,7 +326,7 @@ static void node_crash(struct world *w, unsigned node)
             disk_apply(w, &w->event[first]);
         event_remove(w, first);
     }
-    chain_close(&w->node[node].chain);
+    chain_protocol.close(&w->node[node].chain);
     w->node[node].up = false;
     w->node[node].storing = 0;
     w->crashes++;
@@ -343,18 +353,19 @@ static void message_arrives(struct world *w, const struct world_event *e)
     struct message m;
 
     assert_true(message_decode(buf_view(&e->bytes), &m) > 0);
-    assert_true(chain_message(&w->node[e->node].chain, w->node[e->from].id, &m, false, w->now_ms, &w->out));
+    assert_true(chain_protocol.message(&w->node[e->node].chain, at(w, e->node), w->node[e->from].id, &m, &w->out));
 }
 
 static void disk_done(struct world *w, const struct world_event *e)
 {
     struct world_node *n = &w->node[e->node];
+    struct event ev = {.kind = EV_STORED, .stored = {.error = e->error}};
 
     disk_apply(w, e);
     if (e->what == STATE_WRITE)
         n->storing--;
     else
-        chain_stored(&n->chain, TOKEN_NUMBER(e->token), e->error, w->now_ms, &w->out);
+        chain_protocol.stored(&n->chain, at(w, e->node), TOKEN_NUMBER(e->token), &ev, &w->out);
 }
 
 static void event_happens(struct world *w, unsigned i)
@@ -398,6 +409,14 @@ static void client_writes(struct world *w)
     w->write_n++;
 }
 
+/* What `node` holds of another. */
+static void believe(struct world *w, unsigned node, unsigned other, bool up)
+{
+    struct member *m = cast_make(&w->node[node].cast, w->node[other].id);
+    assert_non_null(m);
+    (void)cast_believe(m, addr_of(other), up ? MEMBER_ALIVE : MEMBER_DEAD, slice_of(NULL, 0));
+}
+
 static void node_gossips(struct world *w, unsigned node)
 {
     struct chain *c = &w->node[node].chain;
@@ -406,16 +425,16 @@ static void node_gossips(struct world *w, unsigned node)
     tell_records(w, node);
     for (unsigned i = 0; i < w->node_n; i++)
         if (i != node)
-            chain_peer(c, w->node[i].id, addr_of(i), w->node[i].up != (w->chaos && chance(w, 5)));
+            believe(w, node, i, w->node[i].up != (w->chaos && chance(w, 5)));
     if (other == node || !w->node[other].up || lost(w, other, node))
         return;
     const struct layout *theirs = chain_layout(&w->node[other].chain);
     if (theirs)
-        chain_seen(c, w->node[other].id, theirs->epoch, w->now_ms, &w->out);
+        chain_seen(c, at(w, node), w->node[other].id, theirs->epoch, &w->out);
     if (theirs && !chain_layout(c) && !w->node[node].refused) {
         struct msg_join join = {.weight = 100, .zone = SLICE("z"), .name = SLICE("n"), .addr = addr_of(node)};
         if (!w->node[node].joined || chance(w, 5))
-            chain_join(c, w->node[other].id, addr_of(other), &join, w->now_ms, &w->out);
+            chain_join(c, at(w, node), w->node[other].id, addr_of(other), &join, &w->out);
         w->node[node].joined = true;
     }
     carry_out(w, node);
@@ -447,7 +466,7 @@ static void ghost_asks(struct world *w, unsigned node)
     if (chance(w, 50))
         w->node[node].chain.joiner_n = 0;
     tell_records(w, node);
-    chain_message(&w->node[node].chain, w->node[ghost].id, &m, false, w->now_ms, &w->out);
+    chain_protocol.message(&w->node[node].chain, at(w, node), w->node[ghost].id, &m, &w->out);
     carry_out(w, node);
 }
 
@@ -485,10 +504,10 @@ static void world_timers(struct world *w)
     for (unsigned i = 0; i < w->node_n; i++) {
         struct chain *c = &w->node[i].chain;
         unsigned ticks = 0;
-        while (w->node[i].up && chain_deadline_ms(c) <= w->now_ms) {
+        while (w->node[i].up && chain_protocol.deadline_ms(c, at(w, i)) <= w->now_ms) {
             assert_true(++ticks < 100);
             tell_records(w, i);
-            chain_tick(c, w->now_ms, &w->out);
+            chain_protocol.tick(c, at(w, i), &w->out);
             carry_out(w, i);
         }
     }
@@ -504,8 +523,8 @@ static void world_run(struct world *w, uint64_t until_ms)
         if (e < w->event_n && w->event[e].due_ms < next)
             next = w->event[e].due_ms;
         for (unsigned i = 0; i < w->node_n; i++)
-            if (w->node[i].up && chain_deadline_ms(&w->node[i].chain) < next)
-                next = chain_deadline_ms(&w->node[i].chain);
+            if (w->node[i].up && chain_protocol.deadline_ms(&w->node[i].chain, at(w, i)) < next)
+                next = chain_protocol.deadline_ms(&w->node[i].chain, at(w, i));
         if (next > w->now_ms)
             w->now_ms = next;
         if (e < w->event_n && w->event[e].due_ms <= w->now_ms)
@@ -568,7 +587,8 @@ static void world_free(struct world *w)
         event_remove(w, 0);
     for (unsigned i = 0; i < w->node_n; i++) {
         if (w->node[i].up)
-            chain_close(&w->node[i].chain);
+            chain_protocol.close(&w->node[i].chain);
+        cast_close(&w->node[i].cast);
         buf_close(&w->node[i].disk[0]);
         buf_close(&w->node[i].disk[1]);
     }

@@ -108,8 +108,8 @@ static void expect_no_second_stamp(const struct fixture *f, const struct version
 static void tick(struct fixture *f, uint64_t later_ms)
 {
     begin(f, later_ms);
-    coord_tick(&f->coord, &f->out);
-    coord_check(&f->coord);
+    tick_now(f);
+    check(f);
 }
 
 /* C may be serving readers all the while, who saw ours at A and C: its silence is no answer, however short or long. */
@@ -145,7 +145,7 @@ static void test_nobody_left_to_answer_is_unknown(void **state)
     struct fixture *f = *state;
     struct version first, held;
     contested(f, &first, &held);
-    coord_peer(&f->coord, C, (struct addr){.family = 4, .port = 1}, MEMBER_DEAD);
+    believe(f, C, (struct addr){.family = 4, .port = 1}, MEMBER_DEAD);
     tick(f, 1);
     expect_no_second_stamp(f, &first);
     assert_int_equal(replied(f)->error, ERR_UNKNOWN_OUTCOME);
@@ -202,10 +202,10 @@ static void test_one_answer_is_not_enough_for_a_second_stamp(void **state)
     uint64_t op = sent(f, B, MSG_PUT)->put.op;
     struct version held = above(sent(f, B, MSG_PUT)->put.record.version, 400);
     own_put(f, op, ERR_SUPERSEDED, held);
-    coord_peer(&f->coord, B, (struct addr){.family = 4, .port = 1}, MEMBER_DEAD);
-    coord_peer(&f->coord, C, (struct addr){.family = 4, .port = 1}, MEMBER_DEAD);
+    believe(f, B, (struct addr){.family = 4, .port = 1}, MEMBER_DEAD);
+    believe(f, C, (struct addr){.family = 4, .port = 1}, MEMBER_DEAD);
     begin(f, 1);
-    coord_tick(&f->coord, &f->out);
+    tick_now(f);
     assert_null(acted(f, ACT_STORE_PUT));
     assert_int_equal(replied(f)->error, ERR_UNKNOWN_OUTCOME);
 }
@@ -235,9 +235,9 @@ static void restarted(struct fixture *f, bool noticed)
     own_put(f, op, 0, first);
     begin(f, 1);
     if (noticed)
-        coord_link(&f->coord, B, 0);
-    coord_link(&f->coord, B, BOOT + 1);
-    coord_tick(&f->coord, &f->out);
+        link_to(f, B, 0);
+    link_to(f, B, BOOT + 1);
+    tick_now(f);
     assert_non_null(sent(f, B, MSG_PUT));
     answer_put(f, B, op, ERR_SUPERSEDED, held);
     answer_put(f, C, op, ERR_SUPERSEDED, held);
@@ -298,7 +298,7 @@ static void test_an_own_disk_that_was_lost_does_not_outvote_others(void **state)
     uint64_t op = sent(f, B, MSG_PUT)->put.op;
     struct version first = sent(f, B, MSG_PUT)->put.record.version;
     memset(lost, 1, sizeof lost);
-    coord_lost(&f->coord, lost);
+    set_lost(f, lost);
     own_put(f, op, 0, first);
     answer_put(f, B, op, 0, first);
     assert_null(replied(f));
@@ -336,28 +336,28 @@ static void expect_asked_first(struct fixture *f, uint64_t answers)
 static void test_a_suspect_makes_a_write_ask_first(void **state)
 {
     struct fixture *f = *state;
-    coord_peer(&f->coord, C, (struct addr){.family = 4, .port = 1}, MEMBER_SUSPECT);
+    believe(f, C, (struct addr){.family = 4, .port = 1}, MEMBER_SUSPECT);
     expect_asked_first(f, B);
 }
 
 static void test_a_dead_owner_makes_a_write_ask_first(void **state)
 {
     struct fixture *f = *state;
-    coord_peer(&f->coord, C, (struct addr){.family = 4, .port = 1}, MEMBER_DEAD);
+    believe(f, C, (struct addr){.family = 4, .port = 1}, MEMBER_DEAD);
     expect_asked_first(f, B);
 }
 
 static void test_a_broken_stream_makes_a_write_ask_first(void **state)
 {
     struct fixture *f = *state;
-    coord_link(&f->coord, B, 0);
+    link_to(f, B, 0);
     expect_asked_first(f, C);
 }
 
 static void test_a_recovering_owner_makes_a_write_ask_first(void **state)
 {
     struct fixture *f = *state;
-    coord_recovering(&f->coord, C, true);
+    cast_find(&f->cast, C)->recovering = 1;
     expect_asked_first(f, B);
 }
 
@@ -366,7 +366,7 @@ static void test_an_own_loss_makes_a_write_ask_first(void **state)
     struct fixture *f = *state;
     static uint8_t lost[VNODES_MAX];
     memset(lost, 1, sizeof lost);
-    coord_lost(&f->coord, lost);
+    set_lost(f, lost);
     ask(f, OP_PUT, "k", "mine");
     assert_null(sent(f, B, MSG_PUT));
     assert_non_null(acted(f, ACT_STORE_GET));

@@ -8,8 +8,8 @@ static inline void ask(struct fixture *f, enum op_kind kind, const char *key, co
 {
     begin(f, 0);
     struct request r = {.token = 77, .kind = kind, .key = slice_str(key), .value = slice_str(value)};
-    coord_request(&f->coord, &r, &f->out);
-    coord_check(&f->coord);
+    coord_request(&f->coord, &f->now, &r, &f->out);
+    check(f);
 }
 
 static bool forgetful;  /* an owner that refuses does not know whether it took the version before */
@@ -25,8 +25,9 @@ static inline void own_put(struct fixture *f, uint64_t op, int error, struct ver
 {
     begin(f, 1);
     struct put_answer a = put_answer(error, held);
-    coord_stored(&f->coord, TOKEN_NUMBER(op), &a, &f->out);
-    coord_check(&f->coord);
+    struct event ev = {.kind = EV_STORED, .stored = {.error = error, .held = held, .never_took = a.never_took}};
+    own_answered(f, op, &ev);
+    check(f);
 }
 
 static inline void answer_put(struct fixture *f, uint64_t from, uint64_t op, int error, struct version held)
@@ -36,8 +37,8 @@ static inline void answer_put(struct fixture *f, uint64_t from, uint64_t op, int
     struct put_answer a = put_answer(error, held);
     m.put_ack = (struct msg_put_ack){
         .op = op, .epoch = 1, .error = (uint32_t)error, .held = held, .never_took = a.never_took, .unsound = a.unsound};
-    coord_message(&f->coord, from, &m, &f->out);
-    coord_check(&f->coord);
+    answered(f, from, &m);
+    check(f);
 }
 
 static inline void answer_get(struct fixture *f, uint64_t from, uint64_t op, struct version v, const char *value, bool with_value)
@@ -48,16 +49,17 @@ static inline void answer_get(struct fixture *f, uint64_t from, uint64_t op, str
     m.got = (struct msg_got){.op = op, .epoch = 1, .size = (uint32_t)strlen(value), .record = {.kind = kind, .version = v}};
     if (with_value)
         m.got.record.value = slice_str(value);
-    coord_message(&f->coord, from, &m, &f->out);
-    coord_check(&f->coord);
+    answered(f, from, &m);
+    check(f);
 }
 
 static inline void answer_own_read(struct fixture *f, uint64_t token, struct version v, const char *value)
 {
     begin(f, 0);
     struct record r = {.kind = v.stamp ? RECORD_VALUE : RECORD_NONE, .version = v, .value = slice_str(value)};
-    coord_read(&f->coord, TOKEN_NUMBER(token), 0, &r, (uint32_t)r.value.n, &f->out);
-    coord_check(&f->coord);
+    struct event ev = {.kind = EV_READ, .read = {.record = r, .size = (uint32_t)r.value.n}};
+    own_answered(f, token, &ev);
+    check(f);
 }
 
 /* Asks for a PUT, and says for the owners that are asked first, if any are, that they hold nothing. The PUT that B is sent. */
@@ -66,7 +68,7 @@ static inline const struct message *ask_put(struct fixture *f, struct request *r
     begin(f, 0);
     r->token = 77;
     r->kind = OP_PUT;
-    coord_request(&f->coord, r, &f->out);
+    coord_request(&f->coord, &f->now, r, &f->out);
     const struct message *get = sent(f, B, MSG_GET) ? sent(f, B, MSG_GET) : sent(f, C, MSG_GET);
     if (get) {
         uint64_t op = get->get.op, from = sent(f, B, MSG_GET) ? B : C;

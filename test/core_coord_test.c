@@ -19,8 +19,8 @@ static void test_a_far_future_version_is_outbid_but_not_believed(void **state)
 static void test_no_quorum_is_refused_before_anything_is_sent(void **state)
 {
     struct fixture *f = *state;
-    coord_peer(&f->coord, B, (struct addr){.family = 4, .port = 1}, MEMBER_DEAD);
-    coord_peer(&f->coord, C, (struct addr){.family = 4, .port = 1}, MEMBER_DEAD);
+    believe(f, B, (struct addr){.family = 4, .port = 1}, MEMBER_DEAD);
+    believe(f, C, (struct addr){.family = 4, .port = 1}, MEMBER_DEAD);
     ask(f, OP_PUT, "k", "v");
     assert_int_equal(replied(f)->error, ERR_NO_QUORUM);
     assert_int_equal(replied(f)->answered, 1);
@@ -33,7 +33,7 @@ static void test_deadline_makes_a_sent_write_unknown(void **state)
     struct fixture *f = *state;
     ask(f, OP_PUT, "k", "v");
     begin(f, 2000);
-    coord_tick(&f->coord, &f->out);
+    tick_now(f);
     assert_int_equal(replied(f)->error, ERR_UNKNOWN_OUTCOME);
     assert_int_equal(replied(f)->answered, 0);
     assert_int_equal(coord_in_flight(&f->coord), 0);
@@ -63,13 +63,13 @@ static void test_lost_stream_is_sent_again_when_it_is_back(void **state)
     ask(f, OP_PUT, "k", "v");
     struct version v = sent(f, B, MSG_PUT)->put.record.version;
     begin(f, 1);
-    coord_link(&f->coord, B, 0);
-    coord_tick(&f->coord, &f->out);
+    link_to(f, B, 0);
+    tick_now(f);
     assert_null(sent(f, B, MSG_PUT)); /* not while it is held off */
     begin(f, 10);
-    coord_link(&f->coord, B, BOOT);
-    assert_true(coord_deadline_ms(&f->coord) <= f->now_ms);
-    coord_tick(&f->coord, &f->out);
+    link_to(f, B, BOOT);
+    assert_true(deadline_ms(f) <= f->now_ms);
+    tick_now(f);
     assert_non_null(sent(f, B, MSG_PUT));
     assert_null(sent(f, C, MSG_PUT)); /* C's is still on its way */
     assert_int_equal(version_cmp(&sent(f, B, MSG_PUT)->put.record.version, &v), 0);
@@ -78,17 +78,17 @@ static void test_lost_stream_is_sent_again_when_it_is_back(void **state)
 static void test_fence_holds_writes_until_the_layout(void **state)
 {
     struct fixture *f = *state;
-    coord_fence(&f->coord, true);
+    set_fence(f, true);
     ask(f, OP_PUT, "k", "v");
     assert_int_equal(f->out.n, 0);
-    coord_fence(&f->coord, false);
+    set_fence(f, false);
     begin(f, 5);
-    coord_tick(&f->coord, &f->out);
+    tick_now(f);
     assert_non_null(sent(f, B, MSG_PUT));
-    coord_fence(&f->coord, true);
+    set_fence(f, true);
     ask(f, OP_PUT, "k2", "v");
     begin(f, 2000);
-    coord_tick(&f->coord, &f->out); /* the first is unknown, and leaves two hints; the second was never sent */
+    tick_now(f); /* the first is unknown, and leaves two hints; the second was never sent */
     assert_int_equal(f->out.n, 4);
     assert_int_equal(f->out.action[0].reply.error, ERR_UNKNOWN_OUTCOME);
     assert_int_equal(f->out.action[3].reply.error, ERR_FORMING);
@@ -107,11 +107,11 @@ static void test_a_death_under_many_operations_is_sliced(void **state)
     ask(f, OP_GET, "one more", "");
     assert_int_equal(replied(f)->error, ERR_BUSY);
     begin(f, 1);
-    coord_link(&f->coord, B, 0);
+    link_to(f, B, 0);
     unsigned asked = 0, steps = 0;
-    while (coord_deadline_ms(&f->coord) <= f->now_ms) {
+    while (deadline_ms(f) <= f->now_ms) {
         begin(f, 0);
-        coord_tick(&f->coord, &f->out);
+        tick_now(f);
         assert_true(f->out.n <= COORD_OUT_MAX);
         asked += f->out.n;
         steps++;
@@ -125,23 +125,23 @@ static void test_count_takes_the_greatest_answer_of_an_owner(void **state)
     struct fixture *f = *state;
     ask(f, OP_COUNT, "", "");
     begin(f, 0);
-    coord_tick(&f->coord, &f->out);
+    tick_now(f);
     const struct message *m = sent(f, B, MSG_COUNT);
     assert_non_null(m);
     uint64_t number = m->count.op;
     assert_non_null(acted(f, ACT_STORE_COUNT));
     uint32_t own[16] = {5, 1}, b[16] = {4, 2}, c[16] = {0};
     begin(f, 1);
-    coord_counted(&f->coord, TOKEN_NUMBER(number), slice_of(own, sizeof own), &f->out);
+    own_answered(f, number, &(struct event){.kind = EV_COUNTED, .counted = {.live = own, .vnode_n = 16}});
     for (uint64_t id = B; id <= C; id++) {
         struct message a = {.kind = MSG_COUNTED};
         a.counted = (struct msg_counted){.op = number, .counts = slice_of(id == B ? b : c, sizeof b)};
         assert_null(replied(f));
-        coord_message(&f->coord, id, &a, &f->out);
+        answered(f, id, &a);
     }
     assert_int_equal(replied(f)->error, 0);
     assert_int_equal(replied(f)->count, 7);
-    assert_int_equal(coord_deadline_ms(&f->coord), UINT64_MAX);
+    assert_int_equal(deadline_ms(f), UINT64_MAX);
 }
 
 int main(void)

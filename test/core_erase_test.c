@@ -9,12 +9,14 @@
 #include "base/hash.h"
 #include "core/erase/erase.h"
 #include "core/ring/ring.h"
+#include "test/core_stage.h"
 
 enum { SELF = 1, VNODES = 64, AGE_MS = 100000 };
 
 static const uint64_t WALL_MS = 1000000000;
 static const struct addr ADDR = {.family = 4, .port = 7};
 static struct layout layout;
+static struct stage stage;
 static struct erase e;
 static struct out out;
 static uint64_t now_ms;
@@ -22,7 +24,9 @@ static uint64_t now_ms;
 static void at(uint64_t ms, bool rests)
 {
     now_ms = ms;
-    erase_time(&e, ms, WALL_MS + ms, rests);
+    stage_time(&stage, ms, WALL_MS + ms);
+    if (rests != stage.now.fenced)
+        stage_fence(&stage, &erase_protocol, &e, rests);
     out_clear(&out);
 }
 
@@ -34,18 +38,20 @@ static int set_up(void **state)
     layout_init(&layout);
     assert_int_equal(ring_compute(&birth, &layout), 0);
     erase_init(&e, &(struct erase_options){.self = SELF, .age_ms = AGE_MS});
+    stage_open(&stage, SELF);
     at(1000, false);
-    assert_int_equal(erase_layout(&e, &layout), 0);
-    erase_peer(&e, 2, ADDR, true);
-    erase_peer(&e, 3, ADDR, true);
+    assert_int_equal(stage_layout(&stage, &erase_protocol, &e, &layout), 0);
+    stage_believe(&stage, &erase_protocol, &e, 2, ADDR, true);
+    stage_believe(&stage, &erase_protocol, &e, 3, ADDR, true);
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    erase_check(&e);
-    erase_close(&e);
+    erase_protocol.check(&e, &stage.now);
+    erase_protocol.close(&e);
+    stage_close(&stage);
     layout_close(&layout);
     return 0;
 }
@@ -53,10 +59,10 @@ static int tear_down(void **state)
 /* Time passes until something is due. */
 static void tick(void)
 {
-    at(erase_deadline_ms(&e), false);
-    erase_tick(&e, &out);
+    at(erase_protocol.deadline_ms(&e, &stage.now), false);
+    erase_protocol.tick(&e, &stage.now, &out);
     assert_true(out.n <= ERASE_OUT_MAX);
-    erase_check(&e);
+    erase_protocol.check(&e, &stage.now);
 }
 
 static unsigned count(enum action_kind kind, int message)
@@ -83,6 +89,13 @@ static uint16_t asked_vnode(void)
     return (uint16_t)(p[0] | p[1] << 8);
 }
 
+/* The own store's answer. */
+static void told(uint64_t number, struct slice list, uint64_t upto, uint64_t dead)
+{
+    struct event ev = {.kind = EV_TOLD, .told = {.told = list, .upto = upto, .dead = dead}};
+    erase_protocol.stored(&e, &stage.now, number, &ev, &out);
+}
+
 /* The own store lists two tombstones, in the first vnode that it is asked for. Returns that. */
 static uint16_t two_listed(struct buf *list)
 {
@@ -95,8 +108,8 @@ static uint16_t two_listed(struct buf *list)
     listing_append(list, &b);
     uint64_t number = TOKEN_NUMBER(out.action[0].erasable.token);
     out_clear(&out);
-    erase_told(&e, number, 0, buf_view(list), 0, 0, &out);
-    erase_check(&e);
+    told(number, buf_view(list), 0, 0);
+    erase_protocol.check(&e, &stage.now);
     return vnode;
 }
 
@@ -106,8 +119,8 @@ static void say(uint64_t from, int error, const char *held)
     m.erase_said = (struct msg_erase_said){
         .op = TOKEN(TOKEN_ERASE, e.number), .epoch = layout.epoch, .error = (uint32_t)error, .held = slice_str(held)};
     out_clear(&out);
-    erase_message(&e, from, &m, &out);
-    erase_check(&e);
+    erase_protocol.answer(&e, &stage.now, from, &m, &out);
+    erase_protocol.check(&e, &stage.now);
 }
 
 static void what_all_confirm_goes(void **state)
@@ -126,7 +139,7 @@ static void what_all_confirm_goes(void **state)
     struct message m = {.kind = MSG_ERASE_SAID};
     m.erase_said = (struct msg_erase_said){.op = TOKEN(TOKEN_ERASE, e.number), .held = slice_of(other, 2)};
     out_clear(&out);
-    erase_message(&e, 3, &m, &out);
+    erase_protocol.answer(&e, &stage.now, 3, &m, &out);
     assert_int_equal(count(ACT_STORE_PUT, -1), 1);
     assert_int_equal(out.action[0].put.record.kind, RECORD_FLOOR);
     assert_true(slice_eq(out.action[0].put.record.key, SLICE("a")));
@@ -139,7 +152,7 @@ static void what_all_confirm_goes(void **state)
         assert_true(slice_eq(told.key, SLICE("a")));
         assert_int_equal(rest.n, 0);
     }
-    erase_stored(&e, 0);
+    erase_protocol.stored(&e, &stage.now, 0, &(struct event){.kind = EV_STORED}, &out);
     assert_int_equal(e.erased, 1);
     tick(); /* goes on behind what it was about, whatever became of it */
     assert_true(out.action[0].erasable.from > (uint64_t)'b' << 32);
@@ -175,13 +188,13 @@ static void a_dead_owner_keeps_its_vnodes(void **state)
     (void)state;
     struct buf list;
     buf_init(&list, 4096);
-    erase_peer(&e, 3, ADDR, false); /* with three members every vnode is owned by all */
+    stage_believe(&stage, &erase_protocol, &e, 3, ADDR, false); /* with three members every vnode is owned by all */
     uint16_t vnode = two_listed(&list);
     assert_int_equal(count(ACT_SEND, -1), 0);
     assert_int_not_equal(asked_vnode(), vnode); /* on to the next */
-    erase_peer(&e, 3, ADDR, true);
+    stage_believe(&stage, &erase_protocol, &e, 3, ADDR, true);
     out_clear(&out);
-    erase_told(&e, e.number, 0, buf_view(&list), 0, 0, &out);
+    told(e.number, buf_view(&list), 0, 0);
     assert_int_equal(count(ACT_SEND, MSG_ERASE_ASK), 2);
     buf_close(&list);
 }
@@ -194,7 +207,7 @@ static void nothing_while_it_rests(void **state)
     two_listed(&list);
     uint64_t number = e.number;
     at(now_ms, true);
-    assert_int_equal(erase_deadline_ms(&e), UINT64_MAX);
+    assert_int_equal(erase_protocol.deadline_ms(&e, &stage.now), UINT64_MAX);
     at(now_ms, false);
     e.number = number;
     say(2, 0, "\x01\x01");
@@ -215,17 +228,19 @@ static void told_by_an_owner(void **state)
     struct message m = {.kind = MSG_ERASE};
     m.erase = (struct msg_erase){
         .epoch = layout.epoch, .vnode = layout_vnode(&layout, slot_of_key(SLICE("a"))), .entries = buf_view(&list)};
-    erase_obey(&e, 2, &m.erase, false, &out);
+    erase_obey(&e, &stage.now, 2, &m.erase, &out);
     assert_int_equal(out.n, 1); /* b is of another vnode */
     assert_true(slice_eq(out.action[0].put.record.key, SLICE("a")));
     out_clear(&out);
-    erase_obey(&e, 2, &m.erase, true, &out);  /* recovering there */
-    erase_obey(&e, 9, &m.erase, false, &out); /* no owner */
+    stage.now.own.recovering_n = 1;
+    erase_obey(&e, &stage.now, 2, &m.erase, &out);
+    stage.now.own.recovering_n = 0;
+    erase_obey(&e, &stage.now, 9, &m.erase, &out); /* no owner */
     m.erase.epoch++;
-    erase_obey(&e, 2, &m.erase, false, &out);
+    erase_obey(&e, &stage.now, 2, &m.erase, &out);
     m.erase.epoch--;
     at(now_ms, true);
-    erase_obey(&e, 2, &m.erase, false, &out);
+    erase_obey(&e, &stage.now, 2, &m.erase, &out);
     assert_int_equal(out.n, 0);
     buf_close(&list);
 }
@@ -239,20 +254,20 @@ static void ends_are_judged_by_all(void **state)
     struct listing_entry v = entry_of("v", RECORD_VALUE);
     v.expiry_ms = 5000;
     listing_append(&list, &v);
-    assert_int_equal(erase_judge(buf_view(&list), 5000), 0);
-    assert_int_equal(erase_judge(buf_view(&list), 4999), ERR_CLOCK);
+    assert_int_equal(listing_judge(buf_view(&list), 5000), 0);
+    assert_int_equal(listing_judge(buf_view(&list), 4999), ERR_CLOCK);
     v.expiry_ms = 0;
     listing_append(&list, &v);
-    assert_int_equal(erase_judge(buf_view(&list), UINT64_MAX), ERR_CLOCK);
+    assert_int_equal(listing_judge(buf_view(&list), UINT64_MAX), ERR_CLOCK);
     list.n = 0;
     v = entry_of("t", RECORD_TOMBSTONE);
     for (unsigned i = 0; i < ERASABLE_MAX; i++)
         listing_append(&list, &v);
-    assert_int_equal(erase_judge(buf_view(&list), 0), 0);
+    assert_int_equal(listing_judge(buf_view(&list), 0), 0);
     listing_append(&list, &v);
-    assert_int_equal(erase_judge(buf_view(&list), 0), ERR_BAD_MESSAGE);
+    assert_int_equal(listing_judge(buf_view(&list), 0), ERR_BAD_MESSAGE);
     list.n -= 10;
-    assert_int_equal(erase_judge(buf_view(&list), 0), ERR_BAD_MESSAGE);
+    assert_int_equal(listing_judge(buf_view(&list), 0), ERR_BAD_MESSAGE);
     buf_close(&list);
 }
 
@@ -270,17 +285,17 @@ static void a_pass_goes_through_all(void **state)
         unsigned n = (unsigned)out.action[0].erasable.vnodes.n / 2;
         uint64_t number = TOKEN_NUMBER(out.action[0].erasable.token);
         out_clear(&out);
-        erase_told(&e, number, 0, slice_of(NULL, 0), n - 1, 3, &out); /* all but one, */
+        told(number, slice_of(NULL, 0), n - 1, 3); /* all but one, */
         assert_int_equal(out.action[0].erasable.vnodes.n, 2);
         number = TOKEN_NUMBER(out.action[0].erasable.token);
         out_clear(&out);
-        erase_told(&e, number, 0, slice_of(NULL, 0), 1, 1, &out); /* and that */
+        told(number, slice_of(NULL, 0), 1, 1); /* and that */
         vnodes += n;
     }
     assert_int_equal(vnodes, VNODES);
     assert_int_equal(out.n, 0);
     assert_int_equal(e.dead, 12);
-    assert_int_equal(erase_deadline_ms(&e), now_ms + AGE_MS / ERASE_PASSES);
+    assert_int_equal(erase_protocol.deadline_ms(&e, &stage.now), now_ms + AGE_MS / ERASE_PASSES);
 }
 
 #define TEST(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)

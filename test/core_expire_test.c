@@ -7,8 +7,8 @@ static void answer_put(struct fixture *f, uint64_t from, uint64_t op, int error,
     begin(f, 1);
     struct message m = {.kind = MSG_PUT_ACK};
     m.put_ack = (struct msg_put_ack){.op = op, .epoch = 1, .error = (uint32_t)error, .held = held};
-    coord_message(&f->coord, from, &m, &f->out);
-    coord_check(&f->coord);
+    answered(f, from, &m);
+    check(f);
 }
 
 /* ---- Writes ---- */
@@ -20,8 +20,8 @@ static void ask_for(struct fixture *f, struct request r)
     begin(f, 0);
     r.token = 77;
     r.key = SLICE("k");
-    coord_request(&f->coord, &r, &f->out);
-    coord_check(&f->coord);
+    coord_request(&f->coord, &f->now, &r, &f->out);
+    check(f);
 }
 
 static struct record held(struct version v, uint64_t expiry_ms)
@@ -38,12 +38,13 @@ static uint64_t answer_reads(struct fixture *f, struct record r, struct slice va
     struct record with = r;
     with.value = own->get.wants == GET_VALUE ? value : slice_of(NULL, 0);
     begin(f, 0);
-    coord_read(&f->coord, TOKEN_NUMBER(token), 0, &with, (uint32_t)value.n, &f->out);
+    struct event ev = {.kind = EV_READ, .read = {.record = with, .size = (uint32_t)value.n}};
+    own_answered(f, token, &ev);
     begin(f, 1);
     struct message m = {.kind = MSG_GOT};
     m.got = (struct msg_got){.op = op, .epoch = 1, .size = (uint32_t)value.n, .record = r};
-    coord_message(&f->coord, peer, &m, &f->out);
-    coord_check(&f->coord);
+    answered(f, peer, &m);
+    check(f);
     return op;
 }
 
@@ -153,7 +154,7 @@ static void test_the_second_attempt_fails_as_unknown(void **state)
     answer_put(f, B, op, ERR_LACKS_VALUE, (struct version){0});
     while (!replied(f)) {
         begin(f, 2000 / OP_TICKS);
-        coord_tick(&f->coord, &f->out);
+        tick_now(f);
     }
     assert_int_equal(replied(f)->error, ERR_UNKNOWN_OUTCOME);
     const struct record *hint =

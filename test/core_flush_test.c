@@ -9,16 +9,16 @@ static const uint64_t OWN = A;
 static void ask_flush(struct fixture *f)
 {
     begin(f, 0);
-    coord_request(&f->coord, &(struct request){.token = 77, .kind = OP_FLUSH}, &f->out);
-    coord_tick(&f->coord, &f->out);
-    coord_check(&f->coord);
+    coord_request(&f->coord, &f->now, &(struct request){.token = 77, .kind = OP_FLUSH}, &f->out);
+    tick_now(f);
+    check(f);
 }
 
 static void tick_if_due(struct fixture *f)
 {
-    if (coord_deadline_ms(&f->coord) <= f->now_ms)
-        coord_tick(&f->coord, &f->out);
-    coord_check(&f->coord);
+    if (deadline_ms(f) <= f->now_ms)
+        tick_now(f);
+    check(f);
 }
 
 /* What was asked of the three: a number for all, which their answers name. 0 when nothing was. */
@@ -55,24 +55,25 @@ static uint64_t stored(const struct fixture *f, uint64_t *stamp)
 static void tell(struct fixture *f, uint64_t from, uint64_t number, int error, uint64_t greatest)
 {
     struct message m = {.kind = MSG_GREATEST};
-    m.greatest = (struct msg_greatest){.op = number, .epoch = 1, .error = (uint32_t)error, .stamp = greatest};
+    m.greatest = (struct msg_greatest){.op = TOKEN(TOKEN_FLUSH, number), .epoch = 1, .error = (uint32_t)error, .stamp = greatest};
     begin(f, 1);
     if (from == OWN)
-        coord_greatest(&f->coord, number, error, greatest, &f->out);
+        own_answered(f, TOKEN(TOKEN_FLUSH, number),
+                     &(struct event){.kind = EV_TOLD, .told = {.error = error, .greatest = greatest}});
     else
-        coord_message(&f->coord, from, &m, &f->out);
+        answered(f, from, &m);
     tick_if_due(f);
 }
 
 static void store(struct fixture *f, uint64_t from, uint64_t number, int error)
 {
     struct message m = {.kind = MSG_FLUSHED};
-    m.flushed = (struct msg_flushed){.op = number, .epoch = 1, .error = (uint32_t)error};
+    m.flushed = (struct msg_flushed){.op = TOKEN(TOKEN_FLUSH, number), .epoch = 1, .error = (uint32_t)error};
     begin(f, 1);
     if (from == OWN)
-        coord_flushed(&f->coord, number, error, &f->out);
+        own_answered(f, TOKEN(TOKEN_FLUSH, number), &(struct event){.kind = EV_STORED, .stored = {.error = error}});
     else
-        coord_message(&f->coord, from, &m, &f->out);
+        answered(f, from, &m);
     tick_if_due(f);
 }
 
@@ -80,8 +81,8 @@ static void store(struct fixture *f, uint64_t from, uint64_t number, int error)
 static void wait(struct fixture *f, uint64_t ms)
 {
     begin(f, ms);
-    coord_tick(&f->coord, &f->out);
-    coord_check(&f->coord);
+    tick_now(f);
+    check(f);
 }
 
 static const uint64_t LOOK_MS = 2000 / OP_TICKS;
@@ -275,8 +276,8 @@ static void test_without_a_quorum_in_reach_it_fails_at_once(void **state)
 {
     struct fixture *f = *state;
     begin(f, 0);
-    coord_peer(&f->coord, B, (struct addr){.family = 4, .port = 7002}, MEMBER_DEAD);
-    coord_peer(&f->coord, C, (struct addr){.family = 4, .port = 7003}, MEMBER_DEAD);
+    believe(f, B, (struct addr){.family = 4, .port = 7002}, MEMBER_DEAD);
+    believe(f, C, (struct addr){.family = 4, .port = 7003}, MEMBER_DEAD);
     ask_flush(f);
     assert_int_equal(replied(f)->error, ERR_NO_QUORUM);
     assert_int_equal(replied(f)->needed, 2);
@@ -288,7 +289,7 @@ static void test_a_dead_member_is_not_waited_for(void **state)
 {
     struct fixture *f = *state;
     begin(f, 0);
-    coord_peer(&f->coord, C, (struct addr){.family = 4, .port = 7003}, MEMBER_DEAD);
+    believe(f, C, (struct addr){.family = 4, .port = 7003}, MEMBER_DEAD);
     ask_flush(f);
     uint64_t number = asked(f), stamp;
     assert_null(sent(f, C, MSG_GREATEST_GET));
@@ -325,9 +326,9 @@ static void test_a_lost_stream_is_asked_again(void **state)
     uint64_t number = asked(f), stamp;
     tell(f, OWN, number, 0, 0);
     begin(f, 0);
-    coord_link(&f->coord, B, false);
-    coord_link(&f->coord, B, true);
-    coord_tick(&f->coord, &f->out);
+    link_to(f, B, 0);
+    link_to(f, B, BOOT);
+    tick_now(f);
     assert_int_equal(sent(f, B, MSG_GREATEST_GET)->greatest_get.op, TOKEN(TOKEN_FLUSH, number));
     assert_null(sent(f, C, MSG_GREATEST_GET));
     tell(f, B, number, 0, 0);
@@ -339,8 +340,8 @@ static void next_epoch(struct fixture *f)
 {
     begin(f, 0);
     f->layout.epoch++;
-    assert_int_equal(coord_layout(&f->coord, &f->layout), 0);
-    coord_tick(&f->coord, &f->out);
+    adopt(f);
+    tick_now(f);
 }
 
 static void test_another_layout_is_asked_anew(void **state)
@@ -372,15 +373,15 @@ static void test_while_fenced_nothing_is_stored(void **state)
 {
     struct fixture *f = *state;
     begin(f, 0);
-    coord_fence(&f->coord, true);
+    set_fence(f, true);
     ask_flush(f);
     uint64_t number = asked(f), stamp;
     for (uint64_t id = A; id <= C; id++)
         tell(f, id, number, 0, 0);
     assert_int_equal(stored(f, &stamp), 0);
     begin(f, 1);
-    coord_fence(&f->coord, false);
-    coord_tick(&f->coord, &f->out);
+    set_fence(f, false);
+    tick_now(f);
     assert_int_not_equal(stored(f, &stamp), 0);
 }
 

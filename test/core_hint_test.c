@@ -10,11 +10,13 @@
 #include "base/error.h"
 #include "core/hint/hint.h"
 #include "core/ring/ring.h"
+#include "test/core_stage.h"
 
 enum { A = 1, B = 2, C = 3, GONE = 9 };
 
 struct fixture {
     struct layout layout;
+    struct stage stage;
     struct hint hint;
     struct out out;
     uint64_t now_ms;
@@ -26,7 +28,7 @@ static void begin(struct fixture *f, uint64_t later_ms)
 {
     f->now_ms += later_ms;
     out_clear(&f->out);
-    hint_time(&f->hint, f->now_ms, WALL_MS);
+    stage_time(&f->stage, f->now_ms, WALL_MS);
 }
 
 static int set_up(void **state)
@@ -37,9 +39,10 @@ static int set_up(void **state)
     struct ring_change birth = {.member = m, .member_n = 3, .n_wanted = 3, .vnodes = 16, .generation = 1};
     layout_init(&f.layout);
     assert_int_equal(ring_compute(&birth, &f.layout), 0);
+    stage_open(&f.stage, A);
     hint_init(&f.hint, &(struct hint_options){.self = A});
     begin(&f, 0);
-    assert_int_equal(hint_layout(&f.hint, &f.layout), 0);
+    assert_int_equal(stage_layout(&f.stage, &hint_protocol, &f.hint, &f.layout), 0);
     *state = &f;
     return 0;
 }
@@ -47,15 +50,16 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct fixture *f = *state;
-    hint_check(&f->hint);
-    hint_close(&f->hint);
+    hint_protocol.check(&f->hint, &f->stage.now);
+    hint_protocol.close(&f->hint);
+    stage_close(&f->stage);
     layout_close(&f->layout);
     return 0;
 }
 
 static void set_alive(struct fixture *f, uint64_t id, bool alive)
 {
-    hint_peer(&f->hint, id, (struct addr){.family = 4, .port = (uint16_t)(7000 + id)}, alive);
+    stage_believe(&f->stage, &hint_protocol, &f->hint, id, (struct addr){.family = 4, .port = (uint16_t)(7000 + id)}, alive);
 }
 
 static void kept(struct fixture *f, uint64_t target, uint32_t n, uint64_t waiting)
@@ -65,8 +69,8 @@ static void kept(struct fixture *f, uint64_t target, uint32_t n, uint64_t waitin
     ev.hinted.kept = n;
     ev.hinted.waiting = waiting;
     begin(f, 0);
-    assert_int_equal(hint_kept(&f->hint, &ev, &f->out), 0);
-    hint_check(&f->hint);
+    assert_int_equal(hint_kept(&f->hint, &f->stage.now, &ev, &f->out), 0);
+    hint_protocol.check(&f->hint, &f->stage.now);
 }
 
 /* The log's answer: n records at places 10, 20, ... , written age_ms ago. */
@@ -86,8 +90,8 @@ static void found(struct fixture *f, uint64_t target, uint32_t n, uint64_t age_m
     ev.hints.n = n;
     ev.hints.hint = batch;
     begin(f, 0);
-    hint_found(&f->hint, &ev, &f->out);
-    hint_check(&f->hint);
+    hint_found(&f->hint, &f->stage.now, &ev, &f->out);
+    hint_protocol.check(&f->hint, &f->stage.now);
 }
 
 static unsigned count(const struct fixture *f, enum action_kind kind)
@@ -109,8 +113,8 @@ static const struct action *acted(const struct fixture *f, enum action_kind kind
 static bool reads(struct fixture *f, uint64_t target)
 {
     begin(f, 0);
-    hint_tick(&f->hint, &f->out);
-    hint_check(&f->hint);
+    hint_protocol.tick(&f->hint, &f->stage.now, &f->out);
+    hint_protocol.check(&f->hint, &f->stage.now);
     for (unsigned i = 0; i < f->out.n; i++)
         if (f->out.action[i].kind == ACT_HINT_READ && f->out.action[i].hint_read == target)
             return true;
@@ -121,8 +125,13 @@ static void answer(struct fixture *f, uint64_t token, uint64_t from, int error)
 {
     assert_int_equal(TOKEN_OWNER(token), TOKEN_HINT);
     begin(f, 1);
-    hint_answer(&f->hint, TOKEN_NUMBER(token), from, error, &f->out);
-    hint_check(&f->hint);
+    struct message m = {.kind = MSG_PUT_ACK, .put_ack = {.op = token, .error = (uint32_t)error}};
+    struct event ev = {.kind = EV_STORED, .stored = {.error = error}};
+    if (from == A)
+        hint_protocol.stored(&f->hint, &f->stage.now, TOKEN_NUMBER(token), &ev, &f->out);
+    else
+        hint_protocol.answer(&f->hint, &f->stage.now, from, &m, &f->out);
+    hint_protocol.check(&f->hint, &f->stage.now);
 }
 
 /* C is alive and n hints of it are on their way: their tokens. */
@@ -148,7 +157,7 @@ static void test_waits_for_the_target(void **state)
     assert_false(reads(f, C));
     assert_int_equal(hint_waiting(&f->hint), 5);
     set_alive(f, C, true);
-    assert_true(hint_deadline_ms(&f->hint) <= f->now_ms);
+    assert_true(hint_protocol.deadline_ms(&f->hint, &f->stage.now) <= f->now_ms);
     assert_true(reads(f, C));
     assert_false(reads(f, C)); /* one question at a time */
 }
@@ -186,7 +195,7 @@ static void test_refusal_ends_the_batch(void **state)
     assert_int_equal(acted(f, ACT_HINT_DROP)->hint_drop.n, 1);
     kept(f, C, 0, 2);
     for (uint32_t pause_ms = HINT_BACKOFF_MS; pause_ms <= HINT_BACKOFF_MAX_MS; pause_ms *= 2) {
-        assert_int_equal(hint_deadline_ms(&f->hint), f->now_ms + pause_ms);
+        assert_int_equal(hint_protocol.deadline_ms(&f->hint, &f->stage.now), f->now_ms + pause_ms);
         begin(f, pause_ms);
         assert_true(reads(f, C));
         found(f, C, 1, 0);
@@ -201,11 +210,11 @@ static void test_broken_stream_forgets_the_batch(void **state)
     uint64_t token[2];
     replay(f, 2, token);
     answer(f, token[0], C, 0);
-    hint_link(&f->hint, C, false);
+    stage_link(&f->stage, &hint_protocol, &f->hint, C, 0);
     answer(f, token[1], C, 0); /* from before: the batch is no more */
     assert_int_equal(f->out.n, 0);
     assert_false(reads(f, C));
-    hint_link(&f->hint, C, true);
+    stage_link(&f->stage, &hint_protocol, &f->hint, C, 1);
     assert_true(reads(f, C)); /* it is back, so at once */
 }
 
@@ -231,7 +240,7 @@ static void test_pauses_as_long_as_the_target_took(void **state)
     begin(f, 499);
     answer(f, token[0], C, 0);
     kept(f, C, 4, 4);
-    assert_int_equal(hint_deadline_ms(&f->hint), f->now_ms + 500);
+    assert_int_equal(hint_protocol.deadline_ms(&f->hint, &f->stage.now), f->now_ms + 500);
 }
 
 static void test_a_full_batch_fits_a_step(void **state)
@@ -263,9 +272,9 @@ static void test_old_files_are_looked_for(void **state)
     struct fixture *f = *state;
     kept(f, C, 1, 1);
     begin(f, 0);
-    hint_tick(&f->hint, &f->out);
+    hint_protocol.tick(&f->hint, &f->stage.now, &f->out);
     assert_int_equal(acted(f, ACT_HINT_EXPIRE)->hint_expire_ms, WALL_MS - HINT_AGE_DEFAULT_MS);
-    assert_int_equal(hint_deadline_ms(&f->hint), f->now_ms + HINT_EXPIRE_MS);
+    assert_int_equal(hint_protocol.deadline_ms(&f->hint, &f->stage.now), f->now_ms + HINT_EXPIRE_MS);
 }
 
 /* A target that is no member any more: its hint is settled when W present owners hold it, the own store among them. */
@@ -296,7 +305,7 @@ static void test_nobodys_hint_waits_for_w(void **state)
     found(f, GONE, 1, 0);
     answer(f, acted(f, ACT_STORE_PUT)->put.token, A, 0);
     assert_null(acted(f, ACT_HINT_DROP));
-    assert_int_equal(hint_deadline_ms(&f->hint), f->now_ms + HINT_BACKOFF_MS);
+    assert_int_equal(hint_protocol.deadline_ms(&f->hint, &f->stage.now), f->now_ms + HINT_BACKOFF_MS);
 }
 
 static void test_few_replays_at_once(void **state)
@@ -305,11 +314,11 @@ static void test_few_replays_at_once(void **state)
     for (uint64_t id = 100; id < 100 + 2 * HINT_REPLAYS; id++)
         kept(f, id, 1, 1);
     begin(f, 0);
-    hint_tick(&f->hint, &f->out);
+    hint_protocol.tick(&f->hint, &f->stage.now, &f->out);
     assert_int_equal(count(f, ACT_HINT_READ), HINT_REPLAYS);
     found(f, 100, 0, 0);
     begin(f, 0);
-    hint_tick(&f->hint, &f->out);
+    hint_protocol.tick(&f->hint, &f->stage.now, &f->out);
     assert_int_equal(count(f, ACT_HINT_READ), 1);
 }
 

@@ -19,7 +19,7 @@ static uint64_t write_two(struct fixture *f, const char *key, struct version *v)
     *v = m->put.record.version;
     answer_put(f, B, op, 0, *v);
     own_put(f, op, 0, *v);
-    coord_check(&f->coord);
+    check(f);
     assert_int_equal(replied(f)->error, 0);
     assert_int_equal(coord_in_flight(&f->coord), 0);
     return op;
@@ -42,23 +42,23 @@ static void test_silent_owner_gets_a_hint_at_the_deadline(void **state)
     struct version v;
     write_two(f, "k", &v);
     begin(f, 1000);
-    coord_tick(&f->coord, &f->out);
+    tick_now(f);
     assert_int_equal(f->out.n, 0); /* asking twice helps nobody */
     begin(f, 1000);
-    coord_tick(&f->coord, &f->out);
+    tick_now(f);
     const struct record *r = hinted(f, C);
     assert_non_null(r);
     assert_int_equal(version_cmp(&r->version, &v), 0);
     assert_true(slice_eq(r->key, SLICE("k")) && slice_eq(r->value, SLICE("v")));
     assert_int_equal(f->out.n, 1);
-    coord_check(&f->coord);
+    check(f);
 }
 
 static void test_dead_owner_gets_a_hint_at_once(void **state)
 {
     struct fixture *f = *state;
     struct version v;
-    coord_peer(&f->coord, C, (struct addr){.family = 4, .port = 7003}, MEMBER_DEAD);
+    believe(f, C, (struct addr){.family = 4, .port = 7003}, MEMBER_DEAD);
     write_two(f, "k", &v);
     assert_non_null(hinted(f, C));
     assert_int_equal(f->coord.linger_n, 0);
@@ -70,15 +70,15 @@ static void test_lost_while_lingering(void **state)
     struct version v;
     write_two(f, "k", &v);
     begin(f, 1);
-    coord_link(&f->coord, C, 0);
-    coord_tick(&f->coord, &f->out);
+    link_to(f, C, 0);
+    tick_now(f);
     assert_non_null(hinted(f, C));
-    coord_link(&f->coord, C, BOOT);
+    link_to(f, C, BOOT);
     write_two(f, "k", &v);
     begin(f, 1);
-    coord_link(&f->coord, C, 0);
-    coord_link(&f->coord, C, BOOT); /* back before anyone looked: asked again */
-    coord_tick(&f->coord, &f->out);
+    link_to(f, C, 0);
+    link_to(f, C, BOOT); /* back before anyone looked: asked again */
+    tick_now(f);
     assert_null(hinted(f, C));
     assert_non_null(sent(f, C, MSG_PUT));
 }
@@ -105,8 +105,8 @@ static void test_a_write_outlives_its_deadline_for_the_own_store(void **state)
     assert_int_equal(replied(f)->error, 0);
     for (unsigned i = 0; i < 20; i++) {
         begin(f, 500);
-        coord_tick(&f->coord, &f->out);
-        coord_check(&f->coord);
+        tick_now(f);
+        check(f);
         assert_int_equal(f->coord.linger_n, 1);
     }
     own_put(f, op, 0, v);
@@ -123,12 +123,12 @@ static void test_an_unknown_write_waits_for_the_own_store_too(void **state)
     struct version v = sent(f, B, MSG_PUT)->put.record.version;
     answer_put(f, B, op, 0, v);
     begin(f, 2000);
-    coord_tick(&f->coord, &f->out);
+    tick_now(f);
     assert_int_equal(replied(f)->error, ERR_UNKNOWN_OUTCOME);
     assert_non_null(hinted(f, C));
     assert_int_equal(f->coord.linger_n, 1);
     begin(f, 2000);
-    coord_tick(&f->coord, &f->out);
+    tick_now(f);
     assert_null(hinted(f, C)); /* once is enough */
     own_put(f, op, 0, v);
     assert_int_equal(f->coord.linger_n, 0);
@@ -137,7 +137,7 @@ static void test_an_unknown_write_waits_for_the_own_store_too(void **state)
 static void test_deletion_is_hinted_as_a_tombstone(void **state)
 {
     struct fixture *f = *state;
-    coord_peer(&f->coord, C, (struct addr){.family = 4, .port = 7003}, MEMBER_DEAD);
+    believe(f, C, (struct addr){.family = 4, .port = 7003}, MEMBER_DEAD);
     ask(f, OP_DEL, "k", "");
     uint64_t op = sent(f, B, MSG_GET)->get.op;
     answer_get(f, B, op, (struct version){0}, "", false);
@@ -185,12 +185,12 @@ static void test_a_large_one_takes_the_room_of_many(void **state)
     own_put(f, op, 0, v);
     assert_true(slice_eq(hinted(f, C)->key, SLICE("small"))); /* one goes at once, the others at the ticks */
     unsigned hints = 1;
-    while (coord_deadline_ms(&f->coord) <= f->now_ms) {
+    while (deadline_ms(f) <= f->now_ms) {
         begin(f, 0);
-        coord_tick(&f->coord, &f->out);
+        tick_now(f);
         hints += f->out.n;
         assert_true(f->out.n > 0 && f->out.n <= COORD_OUT_MAX);
-        coord_check(&f->coord);
+        check(f);
     }
     assert_int_equal(hints, 101);
     assert_int_equal(f->coord.linger_n, 0);
@@ -203,7 +203,7 @@ static void test_draining_leaves_hints(void **state)
     write_two(f, "k", &v);
     assert_false(coord_drain(&f->coord));
     begin(f, 0);
-    coord_tick(&f->coord, &f->out);
+    tick_now(f);
     assert_non_null(hinted(f, C));
     assert_true(coord_drain(&f->coord));
     write_two(f, "k", &v);

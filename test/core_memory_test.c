@@ -25,19 +25,19 @@ static int set_up_rich(void **state)
 
 static void request(struct fixture *f, enum op_kind kind, uint64_t token)
 {
-    coord_request(&f->coord, &(struct request){.token = token, .kind = kind}, &f->out);
-    coord_check(&f->coord);
+    coord_request(&f->coord, &f->now, &(struct request){.token = token, .kind = kind}, &f->out);
+    check(f);
 }
 
 /* Ticks at one moment for as long as one is due. Returns how many were answered; all must be, with that error. */
 static unsigned answered_at_once(struct fixture *f, int error)
 {
     unsigned n = 0;
-    for (unsigned ticks = 0; coord_deadline_ms(&f->coord) <= f->now_ms; ticks++) {
+    for (unsigned ticks = 0; deadline_ms(f) <= f->now_ms; ticks++) {
         assert_true(ticks < 100);
         begin(f, 0);
-        coord_tick(&f->coord, &f->out);
-        coord_check(&f->coord);
+        tick_now(f);
+        check(f);
         for (unsigned i = 0; i < f->out.n; i++) {
             if (f->out.action[i].kind != ACT_REPLY)
                 continue;
@@ -59,7 +59,7 @@ static void test_a_census_without_memory_is_answered(void **state)
             request(f, OP_COUNT, i);
         calls_that_work = works;
         begin(f, 0);
-        coord_tick(&f->coord, &f->out);
+        tick_now(f);
         assert_non_null(replied(f));
         assert_int_equal(replied(f)->error, ERR_NO_MEMORY);
         calls_that_work = 0;
@@ -68,7 +68,7 @@ static void test_a_census_without_memory_is_answered(void **state)
     calls_that_work = ALLOCATIONS; /* there is memory again */
     begin(f, 1);
     request(f, OP_COUNT, 7);
-    coord_tick(&f->coord, &f->out);
+    tick_now(f);
     assert_non_null(acted(f, ACT_STORE_COUNT));
 }
 
@@ -87,7 +87,7 @@ static void restart(struct fixture *f)
 {
     begin(f, 1);
     calls_that_work = 1; /* the peers' */
-    assert_int_equal(coord_layout(&f->coord, &f->layout), 0);
+    adopt(f);
     assert_int_equal(calls_that_work, 0);
 }
 
@@ -96,7 +96,7 @@ static void test_a_flush_that_nobody_was_sent_fails_without_memory(void **state)
     struct fixture *f = *state;
     begin(f, 1);
     request(f, OP_FLUSH, 7);
-    coord_tick(&f->coord, &f->out);
+    tick_now(f);
     assert_non_null(acted(f, ACT_STORE_GREATEST));
     restart(f);
     assert_int_equal(answered_at_once(f, ERR_NO_MEMORY), 1);
@@ -107,14 +107,14 @@ static void test_a_flush_that_was_sent_is_unknown_without_memory(void **state)
     struct fixture *f = *state;
     begin(f, 1);
     request(f, OP_FLUSH, 7);
-    coord_tick(&f->coord, &f->out);
+    tick_now(f);
     uint64_t number = TOKEN_NUMBER(acted(f, ACT_STORE_GREATEST)->greatest.token);
     for (uint64_t id = A; id <= C; id++) {
-        struct message m = {.kind = MSG_GREATEST, .greatest = {.op = number, .epoch = 1}};
+        struct message m = {.kind = MSG_GREATEST, .greatest = {.op = TOKEN(TOKEN_FLUSH, number), .epoch = 1}};
         begin(f, 0);
-        coord_message(&f->coord, id, &m, &f->out);
+        answered(f, id, &m);
     }
-    coord_tick(&f->coord, &f->out);
+    tick_now(f);
     assert_non_null(sent(f, B, MSG_FLUSH));
     restart(f);
     assert_int_equal(answered_at_once(f, ERR_UNKNOWN_OUTCOME), 1);

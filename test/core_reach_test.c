@@ -33,16 +33,16 @@ static void start(struct reach *r, const struct disk *d, uint64_t boot, uint64_t
 static void save(struct reach *r, struct disk *d, uint64_t now_ms, bool riding)
 {
     out_clear(&out);
-    reach_save(r, now_ms, riding, 1, 2, &out);
+    reach_save(r, now_ms, riding, &out);
     for (unsigned i = 0; i < out.n; i++) {
         const struct record *put = &out.action[i].put.record;
-        bool boots = out.action[i].put.token == 1;
+        bool boots = TOKEN_NUMBER(out.action[i].put.token) == 1;
         memcpy(boots ? d->boots : d->reached, put->value.p, put->value.n);
         *(boots ? &d->boots_n : &d->reached_n) = put->value.n;
         if (boots)
-            reach_stored(r, 0);
+            reach_protocol.stored(r, NULL, TOKEN_NUMBER(out.action[i].put.token), &(struct event){.kind = EV_STORED}, &out);
     }
-    reach_check(r);
+    reach_protocol.check(r, NULL);
 }
 
 /* What a peer says that it keeps of us. */
@@ -50,7 +50,7 @@ static bool told(struct reach *r, uint64_t boot, uint64_t position)
 {
     struct reach_mark m = {SELF, boot, position};
     bool lost = reach_told(r, slice_of(&m, sizeof m));
-    reach_check(r);
+    reach_protocol.check(r, NULL);
     return lost;
 }
 
@@ -65,10 +65,10 @@ static void an_honest_restart_has_lost_nothing(void **state)
     reach_position(&r, 5000);
     assert_int_equal(reach_announced(&r), 5000);
     assert_false(told(&r, 10, 4000));
-    reach_close(&r);
+    reach_protocol.close(&r);
     start(&r, &d, 11, 5000);
     assert_false(told(&r, 10, 5000));
-    reach_close(&r);
+    reach_protocol.close(&r);
 }
 
 /* The log ends early: told once, and then it is settled, at later starts too; and what is announced does not go back. */
@@ -79,7 +79,7 @@ static void a_log_that_ends_early_is_noticed_once(void **state)
     struct reach r;
     start(&r, &d, 10, 1000);
     save(&r, &d, 0, false);
-    reach_close(&r);
+    reach_protocol.close(&r);
     start(&r, &d, 11, 3000);
     save(&r, &d, 0, false);
     assert_true(told(&r, 10, 5000));
@@ -92,21 +92,21 @@ static void a_log_that_ends_early_is_noticed_once(void **state)
     save(&r, &d, 2, false);
     assert_true(reach_announced(&r) > 5500); /* but above that, too */
     uint64_t announced = reach_announced(&r);
-    reach_close(&r);
+    reach_protocol.close(&r);
     start(&r, &d, 12, 3500);
     assert_false(told(&r, 10, 5500));
     assert_false(told(&r, 11, announced + 500));
     assert_true(told(&r, 11, announced + 501)); /* a second loss */
     save(&r, &d, 3, false);
-    reach_close(&r);
+    reach_protocol.close(&r);
     start(&r, &d, 13, 4000);
     assert_true(r.healing);
     reach_healed(&r);
     save(&r, &d, 0, false);
-    reach_close(&r);
+    reach_protocol.close(&r);
     start(&r, &d, 14, 4000);
     assert_false(r.healing);
-    reach_close(&r);
+    reach_protocol.close(&r);
 }
 
 /* Rolled back, and grown past its old end before it met who remembers: its boots tell. */
@@ -117,20 +117,20 @@ static void an_old_copy_that_has_grown_is_noticed(void **state)
     struct reach r;
     start(&r, &d, 10, 1000);
     save(&r, &d, 0, false);
-    reach_close(&r);
+    reach_protocol.close(&r);
     struct disk copy = d;
     start(&r, &d, 11, 2000);
     save(&r, &d, 0, false);
-    reach_close(&r);
+    reach_protocol.close(&r);
     start(&r, &copy, 12, 2000);
     reach_position(&r, 9000);
     save(&r, &copy, 0, false);
-    reach_close(&r);
+    reach_protocol.close(&r);
     start(&r, &copy, 13, 9000);
     assert_false(told(&r, 10, 2000));
     assert_false(told(&r, 12, 9000));
     assert_true(told(&r, 11, 3000));
-    reach_close(&r);
+    reach_protocol.close(&r);
 }
 
 static void what_others_announce_is_kept_and_rides_along(void **state)
@@ -152,7 +152,7 @@ static void what_others_announce_is_kept_and_rides_along(void **state)
     save(&r, &d, REACH_SAVE_MS, true);
     reach_heard(&r, PEER, 20, 801);
     save(&r, &d, REACH_SAVE_MS + 1, true); /* too soon */
-    reach_close(&r);
+    reach_protocol.close(&r);
     start(&r, &d, 11, 2000);
     struct reach_mark m = {PEER, 20, 800};
     assert_int_equal(reach_kept(&r).n, sizeof m);
@@ -162,7 +162,7 @@ static void what_others_announce_is_kept_and_rides_along(void **state)
     assert_int_equal(r.mark[0].position, 800);
     assert_int_equal(r.mark[1].position, 40);
     assert_false(reach_told(&r, slice_of(hearsay, sizeof hearsay - 1))); /* no run of marks */
-    reach_close(&r);
+    reach_protocol.close(&r);
 }
 
 static void malformed_records_are_refused(void **state)
@@ -173,7 +173,7 @@ static void malformed_records_are_refused(void **state)
     start(&r, &d, 10, 1000);
     reach_heard(&r, PEER, 20, 700);
     save(&r, &d, REACH_SAVE_MS, true);
-    reach_close(&r);
+    reach_protocol.close(&r);
     for (unsigned bad = 0; bad < 4; bad++) {
         struct disk b = d;
         b.boots_n -= bad == 0;
@@ -183,7 +183,7 @@ static void malformed_records_are_refused(void **state)
         struct reach_options o = {
             .self = SELF, .boot = 11, .boots = slice_of(b.boots, b.boots_n), .reached = slice_of(b.reached, b.reached_n)};
         assert_int_equal(reach_init(&r, &o), ERR_BAD_MESSAGE);
-        reach_close(&r);
+        reach_protocol.close(&r);
     }
 }
 
@@ -196,7 +196,7 @@ static int start_with_marks(struct reach_mark first, struct reach_mark second)
     memcpy(bytes + 1 + sizeof first, &second, sizeof second);
     struct reach_options o = {.self = SELF, .boot = 11, .reached = slice_of(bytes, sizeof bytes)};
     int error = reach_init(&r, &o);
-    reach_close(&r);
+    reach_protocol.close(&r);
     return error;
 }
 
@@ -219,10 +219,10 @@ static void a_log_that_ends_before_its_last_boot_is_noticed(void **state)
     struct reach r;
     start(&r, &d, 10, 1000);
     save(&r, &d, 0, false);
-    reach_close(&r);
+    reach_protocol.close(&r);
     start(&r, &d, 11, 5000);
     save(&r, &d, 0, false);
-    reach_close(&r);
+    reach_protocol.close(&r);
     start(&r, &d, 12, 2000);
     save(&r, &d, 0, false);
     assert_false(told(&r, 10, 2000));
@@ -232,8 +232,8 @@ static void a_log_that_ends_before_its_last_boot_is_noticed(void **state)
     assert_true(told(&r, 11, 6000));
     save(&r, &d, 2 * REACH_SAVE_MS, false);
     assert_true(reach_announced(&r) > 6000);
-    reach_check(&r);
-    reach_close(&r);
+    reach_protocol.check(&r, NULL);
+    reach_protocol.close(&r);
 }
 
 /* What a peer says goes for a position only where there may be one; and what it makes of ours can be read again. */
@@ -249,12 +249,12 @@ static void positions_beyond_any_log_are_not_believed(void **state)
     assert_int_equal(reach_announced(&r), 1000);
     assert_true(told(&r, 9, REACH_TOLD_MAX));
     save(&r, &d, 1, false);
-    reach_close(&r);
+    reach_protocol.close(&r);
     start(&r, &d, 11, 2000);
     save(&r, &d, 0, false);
     assert_true(reach_announced(&r) > REACH_TOLD_MAX);
     assert_true(reach_announced(&r) < REACH_POSITION_MAX); /* and so peers still hear it */
-    reach_close(&r);
+    reach_protocol.close(&r);
 }
 
 /* A position in a datagram, which nobody vouches for, was put on disk as it came: the member was found to have lost records at
@@ -276,7 +276,7 @@ static void a_datagram_moves_a_mark_by_so_much_at_most(void **state)
     assert_int_equal(r.mark[0].position, 5000 + REACH_LEAP);
     reach_heard(&r, PEER, 77, 1ull << 50); /* on its stream */
     assert_int_equal(r.mark[0].position, 1ull << 50);
-    reach_close(&r);
+    reach_protocol.close(&r);
 }
 
 static void many_boots_are_too_many_to_remember(void **state)
@@ -288,11 +288,11 @@ static void many_boots_are_too_many_to_remember(void **state)
         start(&r, &d, boot, 100 * boot);
         save(&r, &d, 0, false);
         assert_false(boot > 1 && told(&r, boot - 1, 100 * boot));
-        reach_close(&r);
+        reach_protocol.close(&r);
     }
     start(&r, &d, 1000, 100000);
     assert_true(told(&r, 1, 100));
-    reach_close(&r);
+    reach_protocol.close(&r);
 }
 
 int main(void)

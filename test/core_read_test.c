@@ -78,7 +78,7 @@ static void test_silent_owner_is_passed_over_at_the_tick(void **state)
     uint64_t token, peer, op = ask_get(f, &token, &peer), other = peer == B ? C : B;
     answer_own_read(f, token, V1, "v");
     begin(f, 500);
-    coord_tick(&f->coord, &f->out);
+    tick_now(f);
     assert_non_null(sent(f, other, MSG_GET));
     answer_get(f, other, op, V1, "v", false);
     assert_int_equal(replied(f)->error, 0);
@@ -110,12 +110,12 @@ static void test_a_slow_owner_is_hedged(void **state)
         hedge_note(&f->coord.hedge, 9);
     uint64_t token, peer, op = ask_get(f, &token, &peer), other = peer == B ? C : B;
     answer_own_read(f, token, V1, "v");
-    assert_int_equal(coord_deadline_ms(&f->coord), f->now_ms + 10);
+    assert_int_equal(deadline_ms(f), f->now_ms + 10);
     begin(f, 9);
-    coord_tick(&f->coord, &f->out);
+    tick_now(f);
     assert_int_equal(f->out.n, 0);
     begin(f, 1);
-    coord_tick(&f->coord, &f->out);
+    tick_now(f);
     assert_non_null(sent(f, other, MSG_GET));
     assert_null(sent(f, peer, MSG_GET));
     uint32_t samples = f->coord.hedge.n;
@@ -130,8 +130,8 @@ static void test_broken_stream_fails_over_at_once(void **state)
     uint64_t token, peer;
     (void)ask_get(f, &token, &peer);
     begin(f, 1);
-    coord_link(&f->coord, peer, 0);
-    coord_tick(&f->coord, &f->out);
+    link_to(f, peer, 0);
+    tick_now(f);
     assert_non_null(sent(f, peer == B ? C : B, MSG_GET));
 }
 
@@ -162,7 +162,8 @@ static void test_who_cannot_be_read_is_written_to(void **state)
     uint64_t token = acted(f, ACT_STORE_GET)->get.token;
     uint64_t peer = sent(f, B, MSG_GET) ? B : C, op = sent(f, peer, MSG_GET)->get.op;
     begin(f, 0);
-    coord_read(&f->coord, TOKEN_NUMBER(token), ERR_RECOVERING, &none, 0, &f->out);
+    struct event ev = {.kind = EV_READ, .read = {.error = ERR_RECOVERING, .record = none}};
+    own_answered(f, token, &ev);
     answer_get(f, peer, op, V1, "v", false);
     answer_get(f, peer == B ? C : B, op, V1, "v", false);
     assert_int_equal(acted(f, ACT_STORE_PUT)->put.record.kind, RECORD_TOMBSTONE);
@@ -173,7 +174,7 @@ static void test_who_cannot_be_read_is_written_to(void **state)
 static void test_where_shows_silent_owners(void **state)
 {
     struct fixture *f = *state;
-    coord_peer(&f->coord, C, (struct addr){.family = 4, .port = 1}, MEMBER_DEAD);
+    believe(f, C, (struct addr){.family = 4, .port = 1}, MEMBER_DEAD);
     ask(f, OP_WHERE, "k", "");
     uint64_t token = acted(f, ACT_STORE_GET)->get.token, op = sent(f, B, MSG_GET)->get.op;
     answer_own_read(f, token, V1, "v");

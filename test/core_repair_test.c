@@ -8,11 +8,13 @@
 
 #include "core/repair/repair_inner.h"
 #include "core/ring/ring.h"
+#include "test/core_stage.h"
 
 enum { SELF = 1, PEER = 2, THIRD = 3, VNODES = 64, WALL_MS = 1000000000 };
 
 static const struct addr ADDR = {.family = 4, .port = 7};
 static struct layout layout;
+static struct stage stage;
 static struct repair r;
 static struct out out;
 static uint8_t their_floors[8 * REPAIR_ROOTS], their_floor; /* what the peer says; of the first vnode */
@@ -27,10 +29,11 @@ static int set_up(void **state)
     struct ring_change birth = {.member = member, .member_n = 2, .n_wanted = 2, .vnodes = VNODES, .generation = 1};
     layout_init(&layout);
     assert_int_equal(ring_compute(&birth, &layout), 0);
+    stage_open(&stage, SELF);
     repair_init(&r, SELF, 1);
-    repair_time(&r, 1000, WALL_MS, false);
-    assert_int_equal(repair_layout(&r, &layout), 0);
-    repair_peer(&r, PEER, ADDR, true);
+    stage_time(&stage, 1000, WALL_MS);
+    assert_int_equal(stage_layout(&stage, &repair_protocol, &r, &layout), 0);
+    stage_believe(&stage, &repair_protocol, &r, PEER, ADDR, true);
     return 0;
 }
 
@@ -38,8 +41,9 @@ static int tear_down(void **state)
 {
     (void)state;
     own_flushed = their_flushed = 0;
-    repair_check(&r);
-    repair_close(&r);
+    repair_protocol.check(&r, &stage.now);
+    repair_protocol.close(&r);
+    stage_close(&stage);
     layout_close(&layout);
     return 0;
 }
@@ -47,6 +51,19 @@ static int tear_down(void **state)
 static uint64_t op_of(const struct message *m)
 {
     return m->kind == MSG_TREE_GET ? m->tree_get.op : m->kind == MSG_LIST_GET ? m->list_get.op : m->get.op;
+}
+
+/* The own store's answers. */
+static inline void stored(uint64_t number, int error)
+{
+    struct event ev = {.kind = EV_STORED, .stored = {.error = error}};
+    repair_protocol.stored(&r, &stage.now, number, &ev, &out);
+}
+
+static inline void was_read(uint64_t number, const struct record *record)
+{
+    struct event ev = {.kind = EV_READ, .read = {.record = *record}};
+    repair_protocol.stored(&r, &stage.now, number, &ev, &out);
 }
 
 /* The message sent in the last step, of that kind. */
@@ -60,10 +77,10 @@ static const struct message *sent(enum message_kind kind)
 
 static uint64_t begin(void)
 {
-    assert_int_equal(repair_ask(&r, REPAIR_ALL), 0);
-    assert_true(repair_deadline_ms(&r) <= r.now_ms);
+    assert_int_equal(repair_ask(&r, &stage.now, REPAIR_ALL), 0);
+    assert_true(repair_protocol.deadline_ms(&r, &stage.now) <= stage.now.ms);
     out_clear(&out);
-    repair_tick(&r, &out);
+    repair_protocol.tick(&r, &stage.now, &out);
     assert_int_equal(out.n, 2);
     assert_int_equal(out.action[0].kind, ACT_STORE_TREE);
     assert_non_null(sent(MSG_TREE_GET));
@@ -74,7 +91,7 @@ static uint64_t begin(void)
 static void own_told(uint64_t op, struct slice told)
 {
     struct event ev = {.kind = EV_TOLD, .told = {.told = told, .flushed = own_flushed, .upto = UINT64_MAX, .ticket = OWN_TICKET}};
-    repair_told(&r, TOKEN_NUMBER(op), &ev, &out);
+    repair_protocol.stored(&r, &stage.now, TOKEN_NUMBER(op), &ev, &out);
 }
 
 /* Both stores answer a question, the peer's last. */
@@ -91,9 +108,9 @@ static void told(uint64_t op, enum message_kind kind, struct slice own, struct s
     assert_int_equal(out.n, 0);
     memset(their_floors, 0, 8);
     their_floors[0] = their_floor;
-    repair_message(&r, PEER, &m, &out);
+    repair_protocol.answer(&r, &stage.now, PEER, &m, &out);
     assert_true(out.n <= REPAIR_OUT_MAX);
-    repair_check(&r);
+    repair_protocol.check(&r, &stage.now);
 }
 
 static void equal_roots_end_it_and_are_remembered(void **state)
@@ -101,7 +118,7 @@ static void equal_roots_end_it_and_are_remembered(void **state)
     (void)state;
     static const uint8_t roots[8 * REPAIR_ROOTS] = {1};
     uint64_t op = begin();
-    assert_int_equal(repair_synced_ms(&r, 0), 0);
+    assert_int_equal(repair_synced_ms(&r, &stage.now, 0), 0);
     for (unsigned done = REPAIR_ROOTS; done <= VNODES; done += REPAIR_ROOTS) {
         told(op, MSG_TREE, slice_of(roots, sizeof roots), slice_of(roots, sizeof roots), 0);
         assert_int_equal(r.info.vnodes_done, done);
@@ -109,11 +126,11 @@ static void equal_roots_end_it_and_are_remembered(void **state)
             op = op_of(sent(MSG_TREE_GET));
     }
     assert_int_equal(r.run.phase, REPAIR_IDLE);
-    assert_int_equal(repair_synced_ms(&r, 0), 1000);
-    assert_int_equal(repair_synced_ms(&r, VNODES - 1), 1000);
+    assert_int_equal(repair_synced_ms(&r, &stage.now, 0), 1000);
+    assert_int_equal(repair_synced_ms(&r, &stage.now, VNODES - 1), 1000);
     assert_int_equal(r.info.vnodes, VNODES);
     assert_int_equal(repair_find(&r, PEER)->done_ms, 1000);
-    assert_int_equal(repair_deadline_ms(&r), 1000 + REPAIR_EVERY_MS);
+    assert_int_equal(repair_protocol.deadline_ms(&r, &stage.now), 1000 + REPAIR_EVERY_MS);
 }
 
 /* Goes on until the lists of vnode 0 are asked for. */
@@ -191,18 +208,18 @@ static void silence_a_death_and_a_fence_end_it(void **state)
 {
     (void)state;
     begin();
-    repair_time(&r, 1000 + REPAIR_ANSWER_MS, WALL_MS, false);
-    assert_int_equal(repair_deadline_ms(&r), r.now_ms);
-    repair_tick(&r, &out);
+    stage_time(&stage, 1000 + REPAIR_ANSWER_MS, WALL_MS);
+    assert_int_equal(repair_protocol.deadline_ms(&r, &stage.now), stage.now.ms);
+    repair_protocol.tick(&r, &stage.now, &out);
     assert_int_equal(r.run.phase, REPAIR_IDLE);
     begin();
-    repair_peer(&r, PEER, ADDR, false);
+    stage_believe(&stage, &repair_protocol, &r, PEER, ADDR, false);
     assert_int_equal(r.run.phase, REPAIR_IDLE);
-    repair_peer(&r, PEER, ADDR, true);
+    stage_believe(&stage, &repair_protocol, &r, PEER, ADDR, true);
     uint64_t op = begin();
-    repair_time(&r, r.now_ms, WALL_MS, true);
+    stage_fence(&stage, &repair_protocol, &r, true);
     assert_int_equal(r.run.phase, REPAIR_IDLE);
-    assert_int_equal(repair_deadline_ms(&r), UINT64_MAX);
+    assert_int_equal(repair_protocol.deadline_ms(&r, &stage.now), UINT64_MAX);
     out_clear(&out);
     own_told(op, slice_of(NULL, 0)); /* late */
     assert_int_equal(out.n, 0);
@@ -214,8 +231,8 @@ static void who_lost_records_takes_young_ones_too_and_recovers_from_a_sound_peer
     struct buf theirs;
     buf_init(&theirs, 1 << 20);
     add(&theirs, 5, "young", WALL_MS);
-    repair_doubt_all(&r);
-    assert_true(repair_recovering(&r, 0));
+    repair_doubt_all(&r, &stage.now);
+    assert_true(r.recovering[0]);
     told(until_lists(), MSG_LIST, slice_of(NULL, 0), buf_view(&theirs), UINT64_MAX);
     assert_non_null(sent(MSG_GET));
     buf_close(&theirs);
@@ -226,11 +243,11 @@ static void who_lost_records_takes_young_ones_too_and_recovers_from_a_sound_peer
         m.tree = (struct msg_tree){.op = op, .hashes = slice_of(roots, sizeof roots)};
         out_clear(&out);
         own_told(op, slice_of(roots, sizeof roots));
-        repair_message(&r, PEER, &m, &out);
-        repair_check(&r);
+        repair_protocol.answer(&r, &stage.now, PEER, &m, &out);
+        repair_protocol.check(&r, &stage.now);
     }
     assert_int_equal(r.recovering_n, 0);
-    assert_false(repair_recovering(&r, 0));
+    assert_false(r.recovering[0]);
 }
 
 /* It takes all of the others that are to be had, where sound ones are not; three owners, so two others. */
@@ -242,8 +259,8 @@ static void who_recovers_waits_for_sound_owners_or_for_all(void **state)
     struct ring_change birth = {.member = member, .member_n = 3, .n_wanted = 3, .vnodes = VNODES, .generation = 1};
     layout_init(&three);
     assert_int_equal(ring_compute(&birth, &three), 0);
-    assert_int_equal(repair_layout(&r, &three), 0);
-    repair_doubt_all(&r);
+    assert_int_equal(stage_layout(&stage, &repair_protocol, &r, &three), 0);
+    repair_doubt_all(&r, &stage.now);
     r.run.peer = PEER;
     repair_source(&r, 0, false);
     repair_source(&r, 0, true);
@@ -253,10 +270,10 @@ static void who_recovers_waits_for_sound_owners_or_for_all(void **state)
     r.run.peer = THIRD;
     repair_source(&r, 0, true);
     repair_source(&r, 1, false);
-    assert_false(repair_recovering(&r, 0));
-    assert_false(repair_recovering(&r, 1)); /* what nobody has is lost for good */
-    assert_true(repair_recovering(&r, 2));
-    assert_int_equal(repair_layout(&r, &layout), 0);
+    assert_false(r.recovering[0]);
+    assert_false(r.recovering[1]); /* what nobody has is lost for good */
+    assert_true(r.recovering[2]);
+    assert_int_equal(stage_layout(&stage, &repair_protocol, &r, &layout), 0);
     layout_close(&three);
 }
 
@@ -268,12 +285,12 @@ static void who_is_alone_waits_for_nobody(void **state)
     struct ring_change birth = {.member = member, .member_n = 1, .n_wanted = 1, .vnodes = VNODES, .generation = 1};
     layout_init(&alone);
     assert_int_equal(ring_compute(&birth, &alone), 0);
-    assert_int_equal(repair_layout(&r, &alone), 0);
-    repair_doubt_all(&r);
+    assert_int_equal(stage_layout(&stage, &repair_protocol, &r, &alone), 0);
+    repair_doubt_all(&r, &stage.now);
     struct slice healed;
     assert_int_equal(r.recovering_n, 0);
     assert_true(repair_healed(&r, &healed));
-    assert_int_equal(repair_layout(&r, &layout), 0);
+    assert_int_equal(stage_layout(&stage, &repair_protocol, &r, &layout), 0);
     layout_close(&alone);
 }
 
@@ -285,26 +302,26 @@ static void one_damaged_slot_makes_one_vnode_recover_and_only_that_is_compared(v
     struct slice healed;
     const unsigned slot = 5 * SLOTS / VNODES + 17;
     slots[slot / 8] = (uint8_t)(1 << slot % 8);
-    repair_doubt(&r, slice_of(slots, sizeof slots));
+    repair_doubt(&r, &stage.now, slice_of(slots, sizeof slots));
     assert_int_equal(r.recovering_n, 1);
-    assert_true(repair_recovering(&r, 5));
+    assert_true(r.recovering[5]);
     assert_false(repair_healed(&r, &healed));
     out_clear(&out);
-    repair_tick(&r, &out);
+    repair_protocol.tick(&r, &stage.now, &out);
     const struct message *asked = sent(MSG_TREE_GET);
     assert_non_null(asked);
     assert_int_equal(asked->tree_get.vnodes.n, 2);
     assert_int_equal(asked->tree_get.vnodes.p[0], 5);
-    assert_int_equal(repair_layout(&r, &layout), 0); /* what is in doubt is so under every layout */
-    assert_true(repair_recovering(&r, 5));
-    repair_peer(&r, PEER, ADDR, true);
-    repair_time(&r, r.now_ms + 2 * REPAIR_RETURN_MS, WALL_MS, false);
+    assert_int_equal(stage_layout(&stage, &repair_protocol, &r, &layout), 0); /* what is in doubt is so under every layout */
+    assert_true(r.recovering[5]);
+    stage_believe(&stage, &repair_protocol, &r, PEER, ADDR, true);
+    stage_time(&stage, stage.now.ms + 2 * REPAIR_RETURN_MS, WALL_MS);
     out_clear(&out);
-    repair_tick(&r, &out);
+    repair_protocol.tick(&r, &stage.now, &out);
     struct message m = {.kind = MSG_TREE};
     m.tree = (struct msg_tree){.op = op_of(sent(MSG_TREE_GET)), .hashes = slice_of(roots, 8)};
     own_told(m.tree.op, slice_of(roots, 8));
-    repair_message(&r, PEER, &m, &out);
+    repair_protocol.answer(&r, &stage.now, PEER, &m, &out);
     assert_int_equal(r.recovering_n, 0);
     assert_true(repair_healed(&r, &healed));
     assert_true(healed.p[slot / 8] & 1 << slot % 8);
@@ -322,7 +339,7 @@ static void who_recovers_takes_the_floors_of_the_others(void **state)
     for (unsigned i = 0; i < out.n; i++)
         assert_int_not_equal(out.action[i].kind, ACT_STORE_PUT);
     memset(slots, 0xff, sizeof slots);
-    repair_doubt(&r, slice_of(slots, sizeof slots));
+    repair_doubt(&r, &stage.now, slice_of(slots, sizeof slots));
     told(begin(), MSG_TREE, slice_of(roots, sizeof roots), slice_of(roots, sizeof roots), 0);
     their_floor = 0;
     assert_int_equal(out.action[0].kind, ACT_STORE_PUT);
@@ -339,21 +356,21 @@ static void floors_and_flushes_that_cannot_be_true_end_it(void **state)
     static const uint8_t roots[8 * REPAIR_ROOTS];
     uint8_t slots[SLOTS / 8];
     memset(slots, 0xff, sizeof slots);
-    repair_doubt(&r, slice_of(slots, sizeof slots));
+    repair_doubt(&r, &stage.now, slice_of(slots, sizeof slots));
     uint64_t op = begin();
     struct message m = {.kind = MSG_TREE,
                         .tree = {.op = op, .hashes = slice_of(roots, sizeof roots), .flushed = STAMP_WIDE_MAX + 1}};
     out_clear(&out);
     own_told(op, slice_of(roots, sizeof roots));
     m.tree.floors = slice_of(roots, sizeof roots);
-    repair_message(&r, PEER, &m, &out);
+    repair_protocol.answer(&r, &stage.now, PEER, &m, &out);
     uint8_t floors[8 * REPAIR_ROOTS] = {0};
     memset(floors + 8, 0xff, 8);
     m.tree.flushed = 0;
     m.tree.floors = slice_of(floors, sizeof floors);
-    repair_message(&r, PEER, &m, &out);
+    repair_protocol.answer(&r, &stage.now, PEER, &m, &out);
     assert_int_equal(out.n, 0); /* nothing is stored, nothing asked */
-    repair_check(&r);
+    repair_protocol.check(&r, &stage.now);
 }
 
 /* The roots of the first vnodes, which differ. */
@@ -377,7 +394,7 @@ static void a_flush_that_we_missed_is_stored_before_anything_is_compared(void **
     uint64_t number = TOKEN_NUMBER(out.action[0].put.token);
     own_flushed = 9;
     out_clear(&out);
-    repair_stored(&r, number, ERR_SUPERSEDED, &out); /* something newer was seen there */
+    stored(number, ERR_SUPERSEDED); /* something newer was seen there */
     assert_int_equal(sent(MSG_TREE_GET)->tree_get.leaves, 0);
     assert_int_equal(sent(MSG_TREE_GET)->tree_get.vnodes.n, 2 * REPAIR_ROOTS); /* the same ones */
     tell_roots(op_of(sent(MSG_TREE_GET)));
@@ -396,7 +413,7 @@ static void a_flush_that_the_peer_missed_is_brought_to_it(void **state)
     assert_int_equal(sent(MSG_PUT)->put.epoch, layout.epoch);
     their_flushed = 9;
     out_clear(&out);
-    repair_message(&r, PEER, &ack, &out);
+    repair_protocol.answer(&r, &stage.now, PEER, &ack, &out);
     tell_roots(op_of(sent(MSG_TREE_GET)));
     assert_int_equal(sent(MSG_TREE_GET)->tree_get.leaves, 1);
 }
@@ -406,12 +423,12 @@ static void a_flush_that_cannot_be_stored_ends_it(void **state)
     (void)state;
     their_flushed = 9;
     tell_roots(begin());
-    repair_stored(&r, TOKEN_NUMBER(out.action[0].put.token), ERR_NO_SPACE, &out);
+    stored(TOKEN_NUMBER(out.action[0].put.token), ERR_NO_SPACE);
     assert_int_equal(r.run.phase, REPAIR_IDLE);
     own_flushed = 10;
     tell_roots(begin());
     struct message ack = {.kind = MSG_PUT_ACK, .put_ack = {.op = sent(MSG_PUT)->put.op, .error = (uint32_t)ERR_NO_SPACE}};
-    repair_message(&r, PEER, &ack, &out);
+    repair_protocol.answer(&r, &stage.now, PEER, &ack, &out);
     assert_int_equal(r.run.phase, REPAIR_IDLE);
     assert_int_equal(r.info.incomplete, 1);
 }
@@ -430,11 +447,11 @@ static void what_is_brought_says_where_it_comes_from(void **state)
     struct record r5 = {.kind = RECORD_VALUE, .version = {.stamp = 5000ull << 16}};
     uint64_t push = TOKEN_NUMBER(out.action[0].get.token), pull = out.action[1].send.message.get.op;
     out_clear(&out);
-    repair_read(&r, push, 0, &r5, &out);
+    was_read(push, &r5);
     assert_int_equal(sent(MSG_PUT)->put.ticket, 77);
     struct message got = {.kind = MSG_GOT, .got = {.op = pull, .record = r5}};
     out_clear(&out);
-    repair_message(&r, PEER, &got, &out);
+    repair_protocol.answer(&r, &stage.now, PEER, &got, &out);
     assert_int_equal(out.action[0].kind, ACT_STORE_PUT);
     assert_int_equal(out.action[0].put.origin.from, PUT_FROM_OWNER);
     assert_int_equal(out.action[0].put.origin.ticket, OWN_TICKET);
@@ -472,14 +489,14 @@ static void an_expiry_alone_is_a_lost_value_or_one_that_is_over(void **state)
 static void a_dead_member_is_counted_and_a_strange_vnode_refused(void **state)
 {
     (void)state;
-    assert_int_equal(repair_ask(&r, VNODES), ERR_REFUSED);
-    repair_peer(&r, PEER, ADDR, false);
-    assert_int_equal(repair_ask(&r, 3), 0);
+    assert_int_equal(repair_ask(&r, &stage.now, VNODES), ERR_REFUSED);
+    stage_believe(&stage, &repair_protocol, &r, PEER, ADDR, false);
+    assert_int_equal(repair_ask(&r, &stage.now, 3), 0);
     out_clear(&out);
-    repair_tick(&r, &out);
+    repair_protocol.tick(&r, &stage.now, &out);
     assert_int_equal(out.n, 0);
     assert_int_equal(r.info.unreachable, 1);
-    assert_int_equal(repair_deadline_ms(&r), UINT64_MAX);
+    assert_int_equal(repair_protocol.deadline_ms(&r, &stage.now), UINT64_MAX);
 }
 
 #define TEST(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "core/replica/replica.h"
+#include "core/ring/ring.h"
 
 static const struct version V = {.stamp = 5, .node = 9, .digest = 1};
 
@@ -18,17 +19,29 @@ static struct message put_of(uint64_t op, uint64_t epoch)
     return m;
 }
 
-static const struct replica_view HERE = {.epoch = 3, .peer = 42, .addr = {.family = 4, .port = 1}};
+enum { PEER = 42 };
+
+/* A node of a layout of epoch 3, which may have lost no record. */
+static struct moment here(void)
+{
+    static struct cast nobody;
+    static uint8_t all_lost[16];
+    static struct layout layout = {.epoch = 3, .vnodes = 16};
+    memset(all_lost, 1, sizeof all_lost);
+    return (struct moment){.epoch = 3, .layout = &layout, .cast = &nobody, .own.recovering = all_lost};
+}
 
 static void test_ack_only_after_stored(void **state)
 {
     (void)state;
     static struct out out;
     struct replica r;
+    struct moment now = here();
+    now.own.position = 99;
     assert_int_equal(replica_init(&r, 4), 0);
     struct message m = put_of(7, 3);
     out_clear(&out);
-    replica_message(&r, &HERE, &m, &out);
+    replica_message(&r, &now, PEER, &m, &out);
     assert_int_equal(out.n, 1);
     assert_int_equal(out.action[0].kind, ACT_STORE_PUT);
     assert_int_equal(r.puts, 1);
@@ -37,7 +50,7 @@ static void test_ack_only_after_stored(void **state)
     struct version held = {.stamp = 6};
     out_clear(&out);
     struct event stored = {.kind = EV_STORED, .stored = {.token = token, .error = ERR_SUPERSEDED, .held = held}};
-    replica_stored(&r, &(struct replica_now){.epoch = 3, .position = 99}, TOKEN_NUMBER(token), &stored, &out);
+    replica_protocol.stored(&r, &now, TOKEN_NUMBER(token), &stored, &out);
     const struct message *ack = &out.action[0].send.message;
     assert_int_equal(out.action[0].send.to, 42);
     assert_int_equal(ack->put_ack.op, 7);
@@ -45,15 +58,15 @@ static void test_ack_only_after_stored(void **state)
     assert_int_equal(ack->put_ack.held.stamp, 6);
     assert_int_equal(ack->put_ack.position, 99);
     assert_int_equal(r.puts, 0);
-    replica_check(&r);
-    replica_close(&r);
+    replica_protocol.check(&r, NULL);
+    replica_protocol.close(&r);
 }
 
-static int refusal(struct replica *r, const struct replica_view *view, const struct message *m)
+static int refusal(struct replica *r, const struct moment *now, const struct message *m)
 {
     static struct out out;
     out_clear(&out);
-    replica_message(r, view, m, &out);
+    replica_message(r, now, PEER, m, &out);
     assert_int_equal(out.n, 1);
     if (out.action[0].kind != ACT_SEND)
         return 0;
@@ -67,64 +80,65 @@ static void test_refusals(void **state)
     struct replica r;
     assert_int_equal(replica_init(&r, 2), 0);
     struct message m = put_of(1, 3), get = {.kind = MSG_GET, .get = {.op = 2, .epoch = 3, .key = SLICE("k")}};
-    struct replica_view none = HERE, fenced = HERE;
-    none.epoch = 0;
+    struct moment now = here(), none = here(), fenced = here();
+    none.layout = NULL;
     fenced.fenced = true;
     assert_int_equal(refusal(&r, &none, &m), ERR_LOADING);
     assert_int_equal(refusal(&r, &fenced, &m), ERR_FORMING);
     assert_int_equal(refusal(&r, &fenced, &get), 0); /* reads go on behind a fence */
     m.put.epoch = 2;
-    assert_int_equal(refusal(&r, &HERE, &m), ERR_STALE_EPOCH);
+    assert_int_equal(refusal(&r, &now, &m), ERR_STALE_EPOCH);
     m.put.epoch = 4;
-    assert_int_equal(refusal(&r, &HERE, &m), ERR_STALE_EPOCH);
+    assert_int_equal(refusal(&r, &now, &m), ERR_STALE_EPOCH);
     m.put.epoch = 3;
     m.put.record.kind = RECORD_REGISTER;
-    assert_int_equal(refusal(&r, &HERE, &m), ERR_REFUSED);
+    assert_int_equal(refusal(&r, &now, &m), ERR_REFUSED);
     m.put.record.kind = RECORD_TOMBSTONE;
-    assert_int_equal(refusal(&r, &HERE, &m), 0);
-    assert_int_equal(refusal(&r, &HERE, &m), ERR_BUSY); /* two are under way */
+    assert_int_equal(refusal(&r, &now, &m), 0);
+    assert_int_equal(refusal(&r, &now, &m), ERR_BUSY); /* two are under way */
     struct message count = {.kind = MSG_COUNT, .count = {.op = 3, .epoch = 3}};
-    assert_int_equal(refusal(&r, &HERE, &count), ERR_BUSY);
-    replica_check(&r);
-    replica_close(&r);
+    assert_int_equal(refusal(&r, &now, &count), ERR_BUSY);
+    replica_protocol.check(&r, NULL);
+    replica_protocol.close(&r);
 }
 
 /* The answer to a question for the greatest stamp, from a store that knows 8. */
-static struct msg_greatest greatest(const struct replica_view *view, uint32_t doubts_then)
+static struct msg_greatest greatest(struct moment now, uint32_t doubts_then)
 {
     static struct out out;
     struct replica r;
     struct message m = {.kind = MSG_GREATEST_GET, .greatest_get = {.op = 7, .epoch = 3}};
     assert_int_equal(replica_init(&r, 1), 0);
     out_clear(&out);
-    replica_message(&r, view, &m, &out);
+    replica_message(&r, &now, PEER, &m, &out);
     if (out.action[0].kind != ACT_SEND) {
         assert_int_equal(out.action[0].kind, ACT_STORE_GREATEST);
         struct event told = {.kind = EV_TOLD, .told = {.token = out.action[0].greatest.token, .greatest = 8}};
         out_clear(&out);
-        replica_told(&r, &(struct replica_now){.epoch = 3, .doubts = doubts_then}, TOKEN_NUMBER(told.told.token), &told, &out);
+        now.own.doubts = doubts_then;
+        replica_protocol.stored(&r, &now, TOKEN_NUMBER(told.told.token), &told, &out);
     }
     assert_int_equal(out.n, 1);
     assert_int_equal(out.action[0].send.to, 42);
     assert_int_equal(out.action[0].send.message.kind, MSG_GREATEST);
     assert_int_equal(out.action[0].send.message.greatest.op, 7);
-    replica_close(&r);
+    replica_protocol.close(&r);
     return out.action[0].send.message.greatest;
 }
 
 static void test_who_may_lack_records_has_no_greatest_stamp(void **state)
 {
     (void)state;
-    struct replica_view recovering = HERE, fenced = HERE, other = HERE;
-    recovering.recovering = 1;
+    struct moment recovering = here(), fenced = here(), other = here();
+    recovering.own.recovering_n = 16;
     fenced.fenced = true;
     other.epoch = 4;
-    assert_int_equal(greatest(&HERE, 0).error, 0);
-    assert_int_equal(greatest(&HERE, 0).stamp, 8);
-    assert_int_equal(greatest(&fenced, 0).stamp, 8); /* nothing is stored */
-    assert_int_equal((int)greatest(&recovering, 0).error, ERR_RECOVERING);
-    assert_int_equal((int)greatest(&HERE, 1).error, ERR_RECOVERING); /* damage was found while the store looked */
-    assert_int_equal((int)greatest(&other, 0).error, ERR_STALE_EPOCH);
+    assert_int_equal(greatest(here(), 0).error, 0);
+    assert_int_equal(greatest(here(), 0).stamp, 8);
+    assert_int_equal(greatest(fenced, 0).stamp, 8); /* nothing is stored */
+    assert_int_equal((int)greatest(recovering, 0).error, ERR_RECOVERING);
+    assert_int_equal((int)greatest(here(), 1).error, ERR_RECOVERING); /* damage was found while the store looked */
+    assert_int_equal((int)greatest(other, 0).error, ERR_STALE_EPOCH);
 }
 
 static void test_slab_handles_die_with_their_use(void **state)

@@ -10,11 +10,13 @@
 
 #include "core/repair/repair.h"
 #include "core/ring/ring.h"
+#include "test/core_stage.h"
 
 enum { SELF = 1, A = 2, B = 3, VNODES = 64, VNODE = 5, WALL_MS = 1000000000, STAMP = 5000 << 16 };
 
 static const struct addr ADDR = {.family = 4, .port = 7};
 static struct layout layout;
+static struct stage stage;
 static struct repair r;
 static struct out out;
 
@@ -23,8 +25,8 @@ static void doubt(void)
     uint8_t slots[SLOTS / 8] = {0};
     const unsigned slot = VNODE * SLOTS / VNODES;
     slots[slot / 8] = (uint8_t)(1 << slot % 8);
-    repair_doubt(&r, slice_of(slots, sizeof slots));
-    assert_true(repair_recovering(&r, VNODE));
+    repair_doubt(&r, &stage.now, slice_of(slots, sizeof slots));
+    assert_true(r.recovering[VNODE]);
 }
 
 static int set_up(void **state)
@@ -35,9 +37,10 @@ static int set_up(void **state)
     layout_init(&layout);
     assert_int_equal(ring_compute(&birth, &layout), 0);
     assert_int_equal(layout.r, 2);
+    stage_open(&stage, SELF);
     repair_init(&r, SELF, 1);
-    repair_time(&r, 1000, WALL_MS, false);
-    assert_int_equal(repair_layout(&r, &layout), 0);
+    stage_time(&stage, 1000, WALL_MS);
+    assert_int_equal(stage_layout(&stage, &repair_protocol, &r, &layout), 0);
     doubt();
     return 0;
 }
@@ -45,10 +48,24 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    repair_check(&r);
-    repair_close(&r);
+    repair_protocol.check(&r, &stage.now);
+    repair_protocol.close(&r);
+    stage_close(&stage);
     layout_close(&layout);
     return 0;
+}
+
+/* The own store's answers. */
+static inline void stored(uint64_t number, int error)
+{
+    struct event ev = {.kind = EV_STORED, .stored = {.error = error}};
+    repair_protocol.stored(&r, &stage.now, number, &ev, &out);
+}
+
+static inline void was_read(uint64_t number, const struct record *record)
+{
+    struct event ev = {.kind = EV_READ, .read = {.record = *record}};
+    repair_protocol.stored(&r, &stage.now, number, &ev, &out);
 }
 
 /* ---- An exchange ---- */
@@ -67,9 +84,9 @@ static void told(uint64_t peer, struct slice own, const struct message *m)
     uint64_t op = m->kind == MSG_TREE ? m->tree.op : m->list.op;
     out_clear(&out);
     struct event ev = {.kind = EV_TOLD, .told = {.told = own, .upto = UINT64_MAX}};
-    repair_told(&r, TOKEN_NUMBER(op), &ev, &out);
-    repair_message(&r, peer, m, &out);
-    repair_check(&r);
+    repair_protocol.stored(&r, &stage.now, TOKEN_NUMBER(op), &ev, &out);
+    repair_protocol.answer(&r, &stage.now, peer, m, &out);
+    repair_protocol.check(&r, &stage.now);
 }
 
 static void tell_trees(uint64_t peer, uint32_t recovering)
@@ -120,30 +137,30 @@ static void offer(uint64_t peer, const char *refuses)
             return;
         struct record held = {.kind = RECORD_VALUE, .version = {.stamp = STAMP}, .key = slice_of(&key[at], 1)};
         out_clear(&out);
-        repair_read(&r, read[at], 0, &held, &out);
+        was_read(read[at], &held);
         assert_int_equal(sent(MSG_PUT)->put.ticket, 0); /* we do not vouch for it */
         struct message ack = {.kind = MSG_PUT_ACK};
         ack.put_ack =
             (struct msg_put_ack){.op = sent(MSG_PUT)->put.op, .error = (uint32_t)(strchr(refuses, key[at]) ? ERR_TOO_OLD : 0)};
         out_clear(&out);
-        repair_message(&r, peer, &ack, &out);
-        repair_check(&r);
+        repair_protocol.answer(&r, &stage.now, peer, &ack, &out);
+        repair_protocol.check(&r, &stage.now);
     }
 }
 
 /* A whole exchange with one peer, the only one that is there: what we hold, what it does, and what it refuses. */
 static void compare(uint64_t peer, const char *own, const char *theirs, const char *refuses, uint32_t recovering)
 {
-    repair_peer(&r, peer, ADDR, true);
-    repair_time(&r, r.now_ms + 2 * REPAIR_RETURN_MS, WALL_MS, false);
-    assert_true(repair_deadline_ms(&r) <= r.now_ms);
+    stage_believe(&stage, &repair_protocol, &r, peer, ADDR, true);
+    stage_time(&stage, stage.now.ms + 2 * REPAIR_RETURN_MS, WALL_MS);
+    assert_true(repair_protocol.deadline_ms(&r, &stage.now) <= stage.now.ms);
     out_clear(&out);
-    repair_tick(&r, &out);
+    repair_protocol.tick(&r, &stage.now, &out);
     tell_trees(peer, recovering);
     tell_lists(peer, own, theirs);
     offer(peer, refuses);
     assert_int_equal(r.run.phase, REPAIR_IDLE);
-    repair_peer(&r, peer, ADDR, false);
+    stage_believe(&stage, &repair_protocol, &r, peer, ADDR, false);
 }
 
 /* ---- The erasures ---- */
@@ -152,7 +169,7 @@ static void compare(uint64_t peer, const char *own, const char *theirs, const ch
 static unsigned erasures(const char *keys)
 {
     out_clear(&out);
-    repair_tick(&r, &out);
+    repair_protocol.tick(&r, &stage.now, &out);
     assert_true(out.n <= REPAIR_OUT_MAX);
     for (unsigned i = 0; i < out.n; i++) {
         const struct action *a = &out.action[i];
@@ -164,14 +181,14 @@ static unsigned erasures(const char *keys)
     return out.n;
 }
 
-static void stored(unsigned n, int error)
+static void erased(unsigned n, int error)
 {
     uint64_t token = out.action[0].put.token;
     for (unsigned i = 0; i < n; i++) {
-        assert_true(repair_recovering(&r, VNODE));
+        assert_true(r.recovering[VNODE]);
         out_clear(&out);
-        repair_stored(&r, TOKEN_NUMBER(token), error, &out);
-        repair_check(&r);
+        stored(TOKEN_NUMBER(token), error);
+        repair_protocol.check(&r, &stage.now);
     }
 }
 
@@ -182,14 +199,14 @@ static void what_both_refuse_is_erased_before_the_vnode_is_through(void **state)
     compare(A, "xyz", "y", "xz", 0);
     assert_int_equal(erasures(""), 0);
     compare(B, "xyz", "y", "xz", 0);
-    assert_true(repair_recovering(&r, VNODE));
-    assert_true(repair_deadline_ms(&r) <= r.now_ms);
+    assert_true(r.recovering[VNODE]);
+    assert_true(repair_protocol.deadline_ms(&r, &stage.now) <= stage.now.ms);
     assert_int_equal(erasures("xz"), 2);
-    repair_peer(&r, A, ADDR, true);
-    assert_int_equal(repair_deadline_ms(&r), UINT64_MAX); /* no exchange meanwhile */
+    stage_believe(&stage, &repair_protocol, &r, A, ADDR, true);
+    assert_int_equal(repair_protocol.deadline_ms(&r, &stage.now), UINT64_MAX); /* no exchange meanwhile */
     assert_false(repair_healed(&r, &healed));
-    stored(2, 0);
-    assert_false(repair_recovering(&r, VNODE));
+    erased(2, 0);
+    assert_false(r.recovering[VNODE]);
     assert_true(repair_healed(&r, &healed));
     assert_int_equal(r.refused.n, 0);
 }
@@ -199,7 +216,7 @@ static void what_one_of_them_takes_or_has_stays(void **state)
     (void)state;
     compare(A, "xy", "", "xy", 0);
     compare(B, "xy", "x", "", 0);
-    assert_false(repair_recovering(&r, VNODE));
+    assert_false(r.recovering[VNODE]);
     assert_int_equal(r.refused.n, 0);
     assert_int_equal(erasures(""), 0);
 }
@@ -211,11 +228,11 @@ static void many_are_erased_in_slices(void **state)
     compare(A, many, "", many, 0);
     compare(B, many, "", many, 0);
     assert_int_equal(erasures(many), REPAIR_WINDOW);
-    stored(REPAIR_WINDOW, 0);
-    assert_true(repair_recovering(&r, VNODE));
+    erased(REPAIR_WINDOW, 0);
+    assert_true(r.recovering[VNODE]);
     assert_int_equal(erasures(many + REPAIR_WINDOW), sizeof many - 1 - REPAIR_WINDOW);
-    stored(sizeof many - 1 - REPAIR_WINDOW, 0);
-    assert_false(repair_recovering(&r, VNODE));
+    erased(sizeof many - 1 - REPAIR_WINDOW, 0);
+    assert_false(r.recovering[VNODE]);
 }
 
 static void an_erasure_that_failed_is_tried_again(void **state)
@@ -224,13 +241,13 @@ static void an_erasure_that_failed_is_tried_again(void **state)
     compare(A, "x", "", "x", 0);
     compare(B, "x", "", "x", 0);
     assert_int_equal(erasures("x"), 1);
-    stored(1, ERR_IO);
-    assert_true(repair_recovering(&r, VNODE));
-    assert_int_equal(repair_deadline_ms(&r), r.now_ms + REPAIR_RETRY_MS);
-    repair_time(&r, r.now_ms + REPAIR_RETRY_MS, WALL_MS, false);
+    erased(1, ERR_IO);
+    assert_true(r.recovering[VNODE]);
+    assert_int_equal(repair_protocol.deadline_ms(&r, &stage.now), stage.now.ms + REPAIR_RETRY_MS);
+    stage_time(&stage, stage.now.ms + REPAIR_RETRY_MS, WALL_MS);
     assert_int_equal(erasures("x"), 1);
-    stored(1, ERR_SUPERSEDED); /* it was written anew */
-    assert_false(repair_recovering(&r, VNODE));
+    erased(1, ERR_SUPERSEDED); /* it was written anew */
+    assert_false(r.recovering[VNODE]);
 }
 
 static void who_took_it_meanwhile_does_not_refuse_it_any_more(void **state)
@@ -239,7 +256,7 @@ static void who_took_it_meanwhile_does_not_refuse_it_any_more(void **state)
     compare(A, "x", "", "x", 0);
     compare(A, "x", "", "", 0);
     compare(B, "x", "", "x", 0);
-    assert_false(repair_recovering(&r, VNODE));
+    assert_false(r.recovering[VNODE]);
     assert_int_equal(erasures(""), 0);
 }
 
@@ -249,15 +266,15 @@ static void a_comparison_that_breaks_off_is_none(void **state)
     (void)state;
     compare(A, "x", "", "x", 0);
     assert_int_not_equal(r.sources[VNODE], 0);
-    repair_peer(&r, A, ADDR, true);
-    repair_time(&r, r.now_ms + 2 * REPAIR_RETURN_MS, WALL_MS, false);
+    stage_believe(&stage, &repair_protocol, &r, A, ADDR, true);
+    stage_time(&stage, stage.now.ms + 2 * REPAIR_RETURN_MS, WALL_MS);
     out_clear(&out);
-    repair_tick(&r, &out);
+    repair_protocol.tick(&r, &stage.now, &out);
     tell_trees(A, 0);
-    repair_peer(&r, A, ADDR, false);
+    stage_believe(&stage, &repair_protocol, &r, A, ADDR, false);
     assert_int_equal(r.sources[VNODE], 0);
     compare(B, "x", "", "x", 0);
-    assert_true(repair_recovering(&r, VNODE));
+    assert_true(r.recovering[VNODE]);
     compare(A, "x", "", "x", 0);
     assert_int_equal(erasures("x"), 1);
 }
@@ -268,8 +285,8 @@ static void what_is_refused_by_one_who_recovers_too_is_kept(void **state)
     (void)state;
     compare(B, "x", "", "x", 0);
     compare(A, "x", "", "x", 1);
-    assert_false(repair_recovering(&r, VNODE));
-    r.sweep_ms = r.now_ms;
+    assert_false(r.recovering[VNODE]);
+    r.sweep_ms = stage.now.ms;
     assert_int_equal(erasures(""), 0);
 }
 
@@ -281,8 +298,8 @@ static void another_doubt_begins_it_all_anew(void **state)
     assert_int_equal(erasures("x"), 1);
     doubt();
     uint64_t number = r.sweep_number;
-    repair_stored(&r, number, 0, &out);
-    assert_true(repair_recovering(&r, VNODE));
+    stored(number, 0);
+    assert_true(r.recovering[VNODE]);
     assert_int_equal(r.refused.n, 0);
 }
 
@@ -291,10 +308,10 @@ static void an_expiry_alone_that_is_over_is_offered_as_such(void **state)
 {
     (void)state;
     for (unsigned over = 0; over < 2; over++) {
-        repair_peer(&r, A, ADDR, true);
-        repair_time(&r, r.now_ms + 2 * REPAIR_RETURN_MS, WALL_MS, false);
+        stage_believe(&stage, &repair_protocol, &r, A, ADDR, true);
+        stage_time(&stage, stage.now.ms + 2 * REPAIR_RETURN_MS, WALL_MS);
         out_clear(&out);
-        repair_tick(&r, &out);
+        repair_protocol.tick(&r, &stage.now, &out);
         tell_trees(A, 0);
         tell_lists(A, "x", "");
         assert_int_equal(out.action[0].kind, ACT_STORE_GET);
@@ -302,9 +319,9 @@ static void an_expiry_alone_that_is_over_is_offered_as_such(void **state)
         held.expiry_ms = WALL_MS + !over;
         uint64_t read = TOKEN_NUMBER(out.action[0].get.token);
         out_clear(&out);
-        repair_read(&r, read, 0, &held, &out);
+        was_read(read, &held);
         assert_int_equal(sent(MSG_PUT)->put.lapsed, over);
-        repair_peer(&r, A, ADDR, false);
+        stage_believe(&stage, &repair_protocol, &r, A, ADDR, false);
     }
 }
 

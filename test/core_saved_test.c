@@ -126,20 +126,20 @@ static void what_may_have_been_a_vote_is_remembered(void **state)
     uint8_t bytes[4096];
     wake_member(&n, slice_of(NULL, 0), 0);
     damage(&n, 0);
-    assert_false(n.forgot);
-    assert_int_equal(n.repair.recovering_n, 1);
+    assert_false(n.shard.forgot);
+    assert_int_equal(n.shard.repair.recovering_n, 1);
     node_close(&n);
     wake_member(&n, slice_of(NULL, 0), 0);
     struct slice boots = damage(&n, 0xff);
-    assert_true(n.forgot && n.chain.forgot);
-    assert_int_equal(n.repair.recovering_n, 4);
+    assert_true(n.now.own.forgot);
+    assert_int_equal(n.shard.repair.recovering_n, 4);
     assert_in_range(boots.n, 1, sizeof bytes);
     memcpy(bytes, boots.p, boots.n);
     boots.p = bytes;
     node_close(&n);
     wake_member(&n, boots, 1);
     damage(&n, 0);
-    assert_true(n.forgot && n.chain.forgot);
+    assert_true(n.now.own.forgot);
     node_close(&n);
 }
 

@@ -7,9 +7,9 @@
 static void cut(struct fixture *f, uint64_t id)
 {
     begin(f, 1);
-    coord_link(&f->coord, id, 0);
-    coord_tick(&f->coord, &f->out);
-    coord_check(&f->coord);
+    link_to(f, id, 0);
+    tick_now(f);
+    check(f);
 }
 
 /* Its stream breaks, and the next cannot be opened. */
@@ -19,22 +19,22 @@ static void refuse(struct fixture *f, uint64_t id)
     cut(f, id);
 }
 
-/* Whoever refuses a stream is not asked again until one is up: not for PEER_HOLD_MS, not later. */
+/* Whoever refuses a stream is not asked again until one is up: not for MEMBER_HOLD_MS, not later. */
 static void test_refused_is_out_of_reach_until_a_stream_is_up(void **state)
 {
     struct fixture *f = *state;
-    assert_false(coord_cut(&f->coord, B));
+    assert_false(member_cut(cast_find(&f->cast, B)));
     cut(f, B); /* broken */
-    assert_true(coord_cut(&f->coord, B) && op_peer(&f->coord, B)->stream != STREAM_REFUSED);
-    assert_false(coord_reachable(&f->coord, B));
-    begin(f, PEER_HOLD_MS);
-    assert_true(coord_reachable(&f->coord, B)); /* another is worth a try */
-    cut(f, B);                                  /* which failed */
-    assert_true(coord_cut(&f->coord, B) && op_peer(&f->coord, B)->stream == STREAM_REFUSED);
+    assert_true(member_cut(cast_find(&f->cast, B)) && cast_find(&f->cast, B)->stream != STREAM_REFUSED);
+    assert_false(member_reachable(cast_find(&f->cast, B), f->now.ms));
+    begin(f, MEMBER_HOLD_MS);
+    assert_true(member_reachable(cast_find(&f->cast, B), f->now.ms)); /* another is worth a try */
+    cut(f, B);                                                        /* which failed */
+    assert_true(member_cut(cast_find(&f->cast, B)) && cast_find(&f->cast, B)->stream == STREAM_REFUSED);
     begin(f, 60000);
-    assert_false(coord_reachable(&f->coord, B));
-    coord_link(&f->coord, B, BOOT);
-    assert_true(coord_reachable(&f->coord, B) && !coord_cut(&f->coord, B));
+    assert_false(member_reachable(cast_find(&f->cast, B), f->now.ms));
+    link_to(f, B, BOOT);
+    assert_true(member_reachable(cast_find(&f->cast, B), f->now.ms) && !member_cut(cast_find(&f->cast, B)));
 }
 
 /* A member that comes back to life, or has moved, may be tried. */
@@ -43,15 +43,15 @@ static void test_news_of_a_member_end_a_refusal(void **state)
     struct fixture *f = *state;
     struct addr old = {.family = 4, .port = 7000 + B}, moved = {.family = 4, .port = 9};
     refuse(f, B);
-    coord_peer(&f->coord, B, old, MEMBER_SUSPECT);
-    coord_peer(&f->coord, B, old, MEMBER_ALIVE);
-    assert_true(op_peer(&f->coord, B)->stream == STREAM_REFUSED); /* it gossips, and refuses streams */
-    coord_peer(&f->coord, B, old, MEMBER_DEAD);
-    coord_peer(&f->coord, B, old, MEMBER_ALIVE);
-    assert_false(coord_cut(&f->coord, B));
+    believe(f, B, old, MEMBER_SUSPECT);
+    believe(f, B, old, MEMBER_ALIVE);
+    assert_true(cast_find(&f->cast, B)->stream == STREAM_REFUSED); /* it gossips, and refuses streams */
+    believe(f, B, old, MEMBER_DEAD);
+    believe(f, B, old, MEMBER_ALIVE);
+    assert_false(member_cut(cast_find(&f->cast, B)));
     refuse(f, B);
-    coord_peer(&f->coord, B, moved, MEMBER_ALIVE);
-    assert_false(coord_cut(&f->coord, B));
+    believe(f, B, moved, MEMBER_ALIVE);
+    assert_false(member_cut(cast_find(&f->cast, B)));
 }
 
 /* Long before any failure detector is sure. */
@@ -78,10 +78,10 @@ static void test_a_read_under_way_does_not_wait_for_the_deadline(void **state)
     cut(f, B);
     cut(f, C);
     assert_null(replied(f));
-    begin(f, PEER_HOLD_MS);
-    coord_link(&f->coord, B, 0);
-    coord_link(&f->coord, C, 0);
-    coord_tick(&f->coord, &f->out);
+    begin(f, MEMBER_HOLD_MS);
+    link_to(f, B, 0);
+    link_to(f, C, 0);
+    tick_now(f);
     assert_non_null(replied(f));
     assert_int_equal(replied(f)->error, ERR_NO_QUORUM);
 }
@@ -98,13 +98,13 @@ static void test_who_leaves_a_write_unanswered_is_mute(void **state)
     assert_int_equal(replied(f)->error, 0);
     assert_false(coord_mute(&f->coord, C));
     begin(f, 2000);
-    coord_tick(&f->coord, &f->out);
+    tick_now(f);
     assert_non_null(acted(f, ACT_HINT_PUT));
     assert_true(coord_mute(&f->coord, C));
     assert_false(coord_mute(&f->coord, B) || coord_mute(&f->coord, A));
-    coord_hint_answered(&f->coord, B);
+    coord_hint_answered(&f->coord, &f->now, B);
     assert_true(coord_mute(&f->coord, C));
-    coord_hint_answered(&f->coord, C);
+    coord_hint_answered(&f->coord, &f->now, C);
     assert_false(coord_mute(&f->coord, C));
 }
 
@@ -114,19 +114,19 @@ static void test_a_disk_that_keeps_no_clock(void **state)
     struct fixture *f = *state;
     coord_ceiling_recall(&f->coord, 0);
     ask(f, OP_PUT, "k", "v");
-    assert_true(coord_ceiling_wanted(&f->coord) > 0);
+    assert_true(coord_ceiling_wanted(&f->coord, &f->now) > 0);
     assert_int_equal(f->out.n, 0);
     begin(f, 1);
-    coord_ceiling_failed(&f->coord, ERR_IO);
-    coord_tick(&f->coord, &f->out);
+    coord_ceiling_failed(&f->coord, &f->now, ERR_IO);
+    tick_now(f);
     assert_int_equal(f->out.n, 1);
     assert_int_equal(replied(f)->error, ERR_IO);
     assert_true(replied(f)->unstamped);
     assert_int_equal(coord_in_flight(&f->coord), 0);
-    coord_ceiling_failed(&f->coord, ERR_IO); /* a second attempt, that nobody waits for any more */
-    ask(f, OP_PUT, "k", "v");                /* the next one tries again */
+    coord_ceiling_failed(&f->coord, &f->now, ERR_IO); /* a second attempt, that nobody waits for any more */
+    ask(f, OP_PUT, "k", "v");                         /* the next one tries again */
     assert_int_equal(f->out.n, 0);
-    assert_true(coord_ceiling_wanted(&f->coord) > 0);
+    assert_true(coord_ceiling_wanted(&f->coord, &f->now) > 0);
 }
 
 /* What became of each owner is told, where the answer is an error. */
@@ -134,13 +134,13 @@ static void test_the_error_says_what_became_of_the_owners(void **state)
 {
     struct fixture *f = *state;
     ask(f, OP_PUT, "k", "v");
-    coord_peer(&f->coord, C, (struct addr){.family = 4, .port = 7000 + C}, MEMBER_DEAD);
+    believe(f, C, (struct addr){.family = 4, .port = 7000 + C}, MEMBER_DEAD);
     uint64_t op = sent(f, B, MSG_PUT)->put.op;
     struct version v = sent(f, B, MSG_PUT)->put.record.version;
     own_put(f, op, ERR_IO, (struct version){0});
     answer_put(f, B, op, 0, v);
     begin(f, 2000);
-    coord_tick(&f->coord, &f->out);
+    tick_now(f);
     const struct result *r = replied(f);
     assert_int_equal(r->error, ERR_UNKNOWN_OUTCOME);
     assert_int_equal(r->tally.n, 3);

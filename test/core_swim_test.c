@@ -36,15 +36,15 @@ static struct lone *lone_new(bool durable)
     assert_int_equal(swim_init(&t->swim, &o, t->now_ms), 0);
     swim_start(&t->swim, &t->out);
     if (durable)
-        swim_stored(&t->swim, 1, t->now_ms, &t->out);
+        swim_protocol.stored(&t->swim, &(struct moment){.ms = t->now_ms}, 1, &(struct event){.kind = EV_STORED}, &t->out);
     out_clear(&t->out);
     return t;
 }
 
 static void lone_free(struct lone *t)
 {
-    swim_check(&t->swim);
-    swim_close(&t->swim);
+    swim_protocol.check(&t->swim, NULL);
+    swim_protocol.close(&t->swim);
     free(t);
 }
 
@@ -57,7 +57,7 @@ static void hear(struct lone *t, uint64_t from, struct message m)
     assert_true(packet_add(&p, &m));
     out_clear(&t->out);
     swim_packet(&t->swim, &h, addr_of(from), slice_of(p.bytes + PACKET_HEADER, (size_t)p.n - PACKET_HEADER), t->now_ms, &t->out);
-    swim_check(&t->swim);
+    swim_protocol.check(&t->swim, NULL);
 }
 
 static struct message alive(uint64_t id, uint64_t incarnation)
@@ -112,12 +112,12 @@ static unsigned actions(const struct lone *t, enum action_kind kind)
 
 static void tick_until(struct lone *t, uint64_t end_ms)
 {
-    while (swim_deadline_ms(&t->swim) <= end_ms) {
-        uint64_t due_ms = swim_deadline_ms(&t->swim);
+    while (swim_protocol.deadline_ms(&t->swim, NULL) <= end_ms) {
+        uint64_t due_ms = swim_protocol.deadline_ms(&t->swim, NULL);
         t->now_ms = due_ms > t->now_ms ? due_ms : t->now_ms;
         out_clear(&t->out);
-        swim_tick(&t->swim, t->now_ms, &t->out);
-        swim_check(&t->swim);
+        swim_protocol.tick(&t->swim, &(struct moment){.ms = t->now_ms}, &t->out);
+        swim_protocol.check(&t->swim, NULL);
     }
     t->now_ms = end_ms;
 }
@@ -174,14 +174,14 @@ static void test_nothing_leaves_before_it_is_durable(void **state)
     swim_link_up(&t->swim, &hello, t->now_ms, &t->out);
     hear(t, PEER, ping(SELF));
     struct message sync = {.kind = MSG_SYNC_HASH, .sync_hash = {.hash = 1}}, probe = {.kind = MSG_PROBE, .probe = {.seq = 1}};
-    assert_true(swim_message(&t->swim, PEER, &sync, t->now_ms, &t->out));
-    assert_true(swim_message(&t->swim, PEER, &probe, t->now_ms, &t->out));
+    assert_true(swim_protocol.message(&t->swim, &(struct moment){.ms = t->now_ms}, PEER, &sync, &t->out));
+    assert_true(swim_protocol.message(&t->swim, &(struct moment){.ms = t->now_ms}, PEER, &probe, &t->out));
     assert_int_equal(actions(t, ACT_PACKET) + actions(t, ACT_SEND), 0);
     out_clear(&t->out);
-    swim_tick(&t->swim, t->now_ms + 10, &t->out);
+    swim_protocol.tick(&t->swim, &(struct moment){.ms = t->now_ms + 10}, &t->out);
     assert_int_equal(actions(t, ACT_PACKET) + actions(t, ACT_SEND), 0);
     t->now_ms += 20;
-    swim_stored(&t->swim, 1, t->now_ms, &t->out);
+    swim_protocol.stored(&t->swim, &(struct moment){.ms = t->now_ms}, 1, &(struct event){.kind = EV_STORED}, &t->out);
     hear(t, PEER, ping(SELF));
     struct message m;
     assert_true(said(t, MSG_ACK, &m));
@@ -193,16 +193,16 @@ static void test_failed_store_is_tried_again(void **state)
 {
     (void)state;
     struct lone *t = lone_new(false);
-    assert_int_equal(swim_deadline_ms(&t->swim), t->now_ms + SWIM_PERSIST_RETRY_MS);
+    assert_int_equal(swim_protocol.deadline_ms(&t->swim, NULL), t->now_ms + SWIM_PERSIST_RETRY_MS);
     t->now_ms += SWIM_PERSIST_RETRY_MS;
-    swim_tick(&t->swim, t->now_ms, &t->out);
+    swim_protocol.tick(&t->swim, &(struct moment){.ms = t->now_ms}, &t->out);
     assert_int_equal(t->out.n, 1);
     assert_int_equal(t->out.action[0].kind, ACT_STORE_PUT);
     assert_int_equal(t->out.action[0].put.record.version.stamp, 2); /* a new serial */
     assert_int_equal(t->out.action[0].put.record.value.p[0], 1);    /* the same incarnation */
-    swim_stored(&t->swim, 1, t->now_ms, &t->out);
+    swim_protocol.stored(&t->swim, &(struct moment){.ms = t->now_ms}, 1, &(struct event){.kind = EV_STORED}, &t->out);
     assert_false(t->swim.ready); /* the first try may not have been durable */
-    swim_stored(&t->swim, 2, t->now_ms, &t->out);
+    swim_protocol.stored(&t->swim, &(struct moment){.ms = t->now_ms}, 2, &(struct event){.kind = EV_STORED}, &t->out);
     assert_true(t->swim.ready);
     lone_free(t);
 }
@@ -218,7 +218,7 @@ static void test_refutation_is_stored_first(void **state)
     hear(t, PEER, suspect(SELF, 7, THIRD));
     assert_int_equal(actions(t, ACT_STORE_PUT), 0); /* one answer for both */
     out_clear(&t->out);
-    swim_stored(&t->swim, 2, t->now_ms, &t->out);
+    swim_protocol.stored(&t->swim, &(struct moment){.ms = t->now_ms}, 2, &(struct event){.kind = EV_STORED}, &t->out);
     expect(t, SELF, MEMBER_ALIVE, 8);
     struct message m;
     assert_true(said(t, MSG_ALIVE, &m)); /* straight back to where the accusation came from */
@@ -240,7 +240,7 @@ static void test_hearsay_is_verified(void **state)
     assert_false(swim_changed(&t->swim, &v));
     assert_int_equal(swim_count(&t->swim), 2);
     out_clear(&t->out);
-    swim_tick(&t->swim, t->now_ms, &t->out); /* it is introduced to at once */
+    swim_protocol.tick(&t->swim, &(struct moment){.ms = t->now_ms}, &t->out); /* it is introduced to at once */
     struct message m;
     bool met = false;
     for (unsigned i = 0; i < t->out.n; i++)
@@ -353,7 +353,7 @@ static void test_stall_puts_suspicions_off(void **state)
     hear(t, OTHER, suspect(PEER, 1, OTHER));
     t->now_ms += 60 * 1000; /* stopped for a minute */
     out_clear(&t->out);
-    swim_tick(&t->swim, t->now_ms, &t->out);
+    swim_protocol.tick(&t->swim, &(struct moment){.ms = t->now_ms}, &t->out);
     expect(t, PEER, MEMBER_SUSPECT, 1);
     assert_true(t->swim.health > 0);
     tick_until(t, t->now_ms + 30 * 1000);
@@ -407,7 +407,7 @@ static void test_each_and_count(void **state)
     hear(t, OTHER, dead(PEER, 1, OTHER));
     hear(t, OTHER, alive(THIRD, 1));  /* hearsay: not shown */
     swim_pin(&t->swim, FOURTH, true); /* in the layout, never met: shown as a suspect */
-    swim_check(&t->swim);
+    swim_protocol.check(&t->swim, NULL);
     struct swim_view v;
     uint32_t n = 0;
     unsigned states[4] = {0};
@@ -432,8 +432,8 @@ static void hear_table(struct lone *t, uint8_t member_state, struct message entr
     assert_int_equal(message_append(&b, &entry), 0);
     struct message table = {.kind = MSG_SYNC_TABLE, .sync_table = {.members = buf_view(&b)}};
     out_clear(&t->out);
-    assert_true(swim_message(&t->swim, PEER, &table, t->now_ms, &t->out));
-    swim_check(&t->swim);
+    assert_true(swim_protocol.message(&t->swim, &(struct moment){.ms = t->now_ms}, PEER, &table, &t->out));
+    swim_protocol.check(&t->swim, NULL);
     buf_close(&b);
 }
 
@@ -526,7 +526,7 @@ static void hear_bytes(struct lone *t, const uint8_t *p, size_t n)
     out_clear(&t->out);
     swim_packet(&t->swim, &h, addr_of(PEER), slice_of(p, n), t->now_ms, &t->out);
     assert_true(t->out.n <= SWIM_OUT_MAX && t->out.packet_n <= SWIM_PACKETS_MAX);
-    swim_check(&t->swim);
+    swim_protocol.check(&t->swim, NULL);
 }
 
 static void test_hostile_packets(void **state)
@@ -589,8 +589,8 @@ static void test_hostile_tables(void **state)
         memcpy(exact, b.p, n);
         struct message table = {.kind = MSG_SYNC_TABLE, .sync_table = {.members = slice_of(exact, n)}};
         out_clear(&t->out);
-        assert_true(swim_message(&t->swim, PEER, &table, t->now_ms, &t->out));
-        swim_check(&t->swim);
+        assert_true(swim_protocol.message(&t->swim, &(struct moment){.ms = t->now_ms}, PEER, &table, &t->out));
+        swim_protocol.check(&t->swim, NULL);
         free(exact);
     }
     b.n = 0;
@@ -602,7 +602,7 @@ static void test_hostile_tables(void **state)
     }
     struct message table = {.kind = MSG_SYNC_TABLE, .sync_table = {.members = buf_view(&b)}};
     out_clear(&t->out);
-    assert_true(swim_message(&t->swim, PEER, &table, t->now_ms, &t->out));
+    assert_true(swim_protocol.message(&t->swim, &(struct moment){.ms = t->now_ms}, PEER, &table, &t->out));
     assert_true(t->out.n <= SWIM_OUT_MAX);
     assert_true(t->swim.live.n + t->swim.gone.n < MEMBERS_MAX);
     expect(t, OTHER, MEMBER_ALIVE, 1); /* hearsay does not push out who answered */

@@ -5,7 +5,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "core/twin/twin.h"
+#include "core/cast/twin.h"
 
 enum { FIRST = 10, SECOND = 20, THIRD = 30 };
 

@@ -27,12 +27,12 @@ static void test_who_forgot_does_not_vote(void **state)
     struct table *t = table_new();
 
     (void)state;
-    chain_forgot(&t->chain, true);
+    t->now.own.forgot = true;
     prepare(t, A, 100);
     accept_value(t, A, 100, &t->with_d);
     assert_int_equal(submitted(t), 0);
     assert_false(chain_fenced(&t->chain));
-    chain_forgot(&t->chain, false);
+    t->now.own.forgot = false;
     prepare(t, A, 100);
     assert_true(submitted(t) > 0);
     table_free(t);
@@ -88,7 +88,7 @@ static void test_records_and_values(void **state)
     struct table *t = table_new();
 
     (void)state;
-    chain_holds_records(&t->chain, true);
+    t->now.own.holds = true;
     accept_value(t, A, 100, &t->with_d);
     assert_int_equal(sent(t, A, MSG_ACCEPTED)->accepted.error, (uint32_t)ERR_HOLDS_RECORDS);
     accept_value(t, A, 100, &t->bytes); /* not a successor */
@@ -118,10 +118,10 @@ static void test_fence(void **state)
     assert_true(chain_fenced(&t->chain));
     stored(t, submitted(t), 0);
     assert_false(chain_fenced(&t->chain));
-    chain_close(&t->chain);
+    chain_protocol.close(&t->chain);
     table_start(t, buf_view(&disk));
     assert_true(chain_fenced(&t->chain));
-    assert_true(chain_deadline_ms(&t->chain) != UINT64_MAX); /* it will see to an end of this */
+    assert_true(chain_protocol.deadline_ms(&t->chain, at(t)) != UINT64_MAX); /* it will see to an end of this */
     buf_close(&disk);
     table_free(t);
 }
@@ -155,15 +155,16 @@ static void test_malformed_record(void **state)
 {
     struct table *t = table_new();
     struct chain c;
+    struct moment now = {0};
     struct chain_options o = {.self = B, .layout = buf_view(&t->bytes), .acceptor = SLICE("\1garbage")};
 
     (void)state;
-    assert_int_equal(chain_init(&c, &o, 0), ERR_BAD_MESSAGE);
-    chain_close(&c);
+    assert_int_equal(chain_init(&c, &now, &o), ERR_BAD_MESSAGE);
+    chain_protocol.close(&c);
     o.layout = SLICE("garbage");
     o.acceptor.n = 0;
-    assert_int_equal(chain_init(&c, &o, 0), ERR_BAD_MESSAGE);
-    chain_close(&c);
+    assert_int_equal(chain_init(&c, &now, &o), ERR_BAD_MESSAGE);
+    chain_protocol.close(&c);
     table_free(t);
 }
 

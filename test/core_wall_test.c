@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "core/coord/coord.h"
 #include "core/ring/ring.h"
+#include "test/core_stage.h"
 #include "core/wall/wall.h"
 
 static const uint64_t NOW = 5000000, WALL = 1700000000000;
@@ -244,6 +245,7 @@ static void test_many_peers_share_few_places(void **state)
 
 struct fixture {
     struct layout layout;
+    struct stage stage;
     struct coord coord;
     struct out out;
 };
@@ -257,10 +259,10 @@ static int set_up(void **state)
     layout_init(&f.layout);
     assert_int_equal(ring_compute(&birth, &f.layout), 0);
     assert_int_equal(coord_init(&f.coord, &(struct coord_options){.self = 1}), 0);
-    coord_time(&f.coord, NOW, WALL);
-    assert_int_equal(coord_layout(&f.coord, &f.layout), 0);
-    coord_peer(&f.coord, 1, (struct addr){.family = 4, .port = 1}, MEMBER_ALIVE);
-    coord_tick(&f.coord, &f.out);
+    stage_open(&f.stage, 1);
+    stage_time(&f.stage, NOW, WALL);
+    assert_int_equal(stage_layout(&f.stage, &coord_protocol, &f.coord, &f.layout), 0);
+    coord_protocol.tick(&f.coord, &f.stage.now, &f.out);
     *state = &f;
     return 0;
 }
@@ -268,8 +270,9 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct fixture *f = *state;
-    coord_check(&f->coord);
-    coord_close(&f->coord);
+    coord_protocol.check(&f->coord, &f->stage.now);
+    coord_protocol.close(&f->coord);
+    stage_close(&f->stage);
     layout_close(&f->layout);
     return 0;
 }
@@ -277,9 +280,9 @@ static int tear_down(void **state)
 static void put(struct fixture *f, uint64_t now_ms, uint64_t wall_ms)
 {
     out_clear(&f->out);
-    coord_time(&f->coord, now_ms, wall_ms);
-    coord_request(&f->coord, &(struct request){.kind = OP_PUT, .key = SLICE("k"), .value = SLICE("v")}, &f->out);
-    coord_check(&f->coord);
+    stage_time(&f->stage, now_ms, wall_ms);
+    coord_request(&f->coord, &f->stage.now, &(struct request){.kind = OP_PUT, .key = SLICE("k"), .value = SLICE("v")}, &f->out);
+    coord_protocol.check(&f->coord, &f->stage.now);
 }
 
 /* The stamp of the put that was sent to the own store; 0 when none was. */
@@ -292,9 +295,10 @@ static void test_no_stamp_by_a_clock_that_is_ahead(void **state)
 {
     struct fixture *f = *state;
     out_clear(&f->out);
-    coord_time(&f->coord, NOW, WALL);
-    coord_clock(&f->coord, WALL - 100, true);
-    coord_request(&f->coord, &(struct request){.kind = OP_PUT, .key = SLICE("k"), .value = SLICE("v")}, &f->out);
+    stage_time(&f->stage, NOW, WALL);
+    f->stage.now.believed_ms = WALL - 100;
+    f->stage.now.ahead = true;
+    coord_request(&f->coord, &f->stage.now, &(struct request){.kind = OP_PUT, .key = SLICE("k"), .value = SLICE("v")}, &f->out);
     assert_int_equal(f->out.n, 1);
     assert_int_equal(f->out.action[0].reply.error, ERR_CLOCK);
 }
@@ -305,19 +309,19 @@ static void test_a_write_waits_for_the_ceiling(void **state)
     coord_ceiling_recall(&f->coord, 0);
     put(f, NOW, WALL);
     assert_int_equal(f->out.n, 0);
-    uint64_t ceiling = coord_ceiling_wanted(&f->coord);
+    uint64_t ceiling = coord_ceiling_wanted(&f->coord, &f->stage.now);
     assert_true(ceiling > WALL);
-    assert_int_equal(coord_ceiling_wanted(&f->coord), 0);
-    coord_ceiling(&f->coord, ceiling);
-    assert_int_equal(coord_deadline_ms(&f->coord), NOW);
-    coord_tick(&f->coord, &f->out);
+    assert_int_equal(coord_ceiling_wanted(&f->coord, &f->stage.now), 0);
+    coord_ceiling(&f->coord, &f->stage.now, ceiling);
+    assert_int_equal(coord_protocol.deadline_ms(&f->coord, &f->stage.now), NOW);
+    coord_protocol.tick(&f->coord, &f->stage.now, &f->out);
     assert_true(hlc_wall_ms(sent_stamp(f)) >= WALL && hlc_wall_ms(sent_stamp(f)) < ceiling);
     put(f, NOW, WALL);
     assert_true(sent_stamp(f) > 0); /* the next does not wait */
-    assert_int_equal(coord_ceiling_wanted(&f->coord), 0);
+    assert_int_equal(coord_ceiling_wanted(&f->coord, &f->stage.now), 0);
     put(f, NOW + 400, WALL + 400); /* nor this, but it is time for a new one */
     assert_true(sent_stamp(f) > 0);
-    assert_true(coord_ceiling_wanted(&f->coord) > ceiling);
+    assert_true(coord_ceiling_wanted(&f->coord, &f->stage.now) > ceiling);
 }
 
 static void test_stamps_do_not_go_back_over_a_restart(void **state)
@@ -325,9 +329,9 @@ static void test_stamps_do_not_go_back_over_a_restart(void **state)
     struct fixture *f = *state;
     coord_ceiling_recall(&f->coord, WALL + 2000); /* of the life before */
     put(f, NOW, WALL - 3600000);                  /* and the clock was set back */
-    uint64_t ceiling = coord_ceiling_wanted(&f->coord);
-    coord_ceiling(&f->coord, ceiling);
-    coord_tick(&f->coord, &f->out);
+    uint64_t ceiling = coord_ceiling_wanted(&f->coord, &f->stage.now);
+    coord_ceiling(&f->coord, &f->stage.now, ceiling);
+    coord_protocol.tick(&f->coord, &f->stage.now, &f->out);
     assert_true(hlc_wall_ms(sent_stamp(f)) >= WALL + 2000);
     assert_true(hlc_wall_ms(sent_stamp(f)) <= ceiling);
 }

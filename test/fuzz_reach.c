@@ -17,17 +17,17 @@ static void check_again(struct reach *r)
     reach_position(r, r->position + 1000);
     r->unsaved = r->dirty = true;
     out_clear(&out);
-    reach_save(r, REACH_SAVE_MS, true, 1, 2, &out);
+    reach_save(r, REACH_SAVE_MS, true, &out);
     CHECK(out.n == 2);
     o.boots = out.action[0].put.record.value;
     o.reached = out.action[1].put.record.value;
     while (r->out > 0)
-        reach_stored(r, 0);
-    reach_check(r);
+        reach_protocol.stored(r, NULL, TOKEN_NUMBER(out.action[0].put.token), &(struct event){.kind = EV_STORED}, &out);
+    reach_protocol.check(r, NULL);
     CHECK(reach_init(&again, &o) == 0);
     CHECK(slice_eq(reach_kept(&again), reach_kept(r)) && again.healing == r->healing && again.settled_n == r->settled_n);
     CHECK(again.own_n >= 2 && again.own[again.own_n - 2].at == r->own[r->own_n - 1].at);
-    reach_close(&again);
+    reach_protocol.close(&again);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -44,6 +44,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (r.lift <= 2 * REACH_POSITION_MAX) /* what is saved may lie further up than a node ever gets */
             check_again(&r);
     }
-    reach_close(&r);
+    reach_protocol.close(&r);
     return 0;
 }

@@ -196,8 +196,8 @@ static inline void net_after(struct net *w, unsigned i)
     out_clear(&w->out);
     for (struct swim_view v; swim_changed(&n->swim, &v);)
         net_note(w, &v);
-    swim_check(&n->swim);
-    uint64_t due_ms = swim_deadline_ms(&n->swim);
+    swim_protocol.check(&n->swim, NULL);
+    uint64_t due_ms = swim_protocol.deadline_ms(&n->swim, NULL);
     if (due_ms < n->timer_ms) {
         n->timer_ms = due_ms > w->now_ms ? due_ms : w->now_ms;
         net_push(w, (struct net_event){.kind = NET_TIMER, .at_ms = n->timer_ms, .to = i, .boot = n->boot});
@@ -216,7 +216,7 @@ static inline void net_deliver_message(struct net *w, const struct net_event *e)
 {
     struct message m;
     CHECK(message_decode(slice_of(e->bytes, e->n), &m) == (int)e->n);
-    CHECK(swim_message(&w->node[e->to].swim, net_id(e->from), &m, w->now_ms, &w->out));
+    CHECK(swim_protocol.message(&w->node[e->to].swim, &(struct moment){.ms = w->now_ms}, net_id(e->from), &m, &w->out));
 }
 
 static inline void net_deliver(struct net *w, const struct net_event *e)
@@ -227,8 +227,8 @@ static inline void net_deliver(struct net *w, const struct net_event *e)
         if (e->at_ms != n->timer_ms)
             return; /* an earlier one was planned since */
         n->timer_ms = UINT64_MAX;
-        if (swim_deadline_ms(&n->swim) <= w->now_ms)
-            swim_tick(&n->swim, w->now_ms, &w->out);
+        if (swim_protocol.deadline_ms(&n->swim, NULL) <= w->now_ms)
+            swim_protocol.tick(&n->swim, &(struct moment){.ms = w->now_ms}, &w->out);
         break;
     case NET_PACKET:
         net_deliver_packet(w, e);
@@ -238,7 +238,7 @@ static inline void net_deliver(struct net *w, const struct net_event *e)
         break;
     case NET_STORED:
         n->durable = n->writing;
-        swim_stored(&n->swim, e->number, w->now_ms, &w->out);
+        swim_protocol.stored(&n->swim, &(struct moment){.ms = w->now_ms}, e->number, &(struct event){.kind = EV_STORED}, &w->out);
         break;
     }
     net_after(w, e->to);
@@ -334,7 +334,7 @@ static inline void net_link(struct net *w, unsigned a, unsigned b)
 
 static inline void net_kill(struct net *w, unsigned i)
 {
-    swim_close(&w->node[i].swim);
+    swim_protocol.close(&w->node[i].swim);
     w->node[i].up = false;
     w->node[i].boot++;
 }
@@ -425,7 +425,7 @@ static inline void net_free(struct net *w)
     net_check_incarnations(w);
     for (unsigned i = 0; i < w->n; i++)
         if (w->node[i].up)
-            swim_close(&w->node[i].swim);
+            swim_protocol.close(&w->node[i].swim);
     for (size_t i = 0; i < w->queue_n; i++)
         free(w->queue[i].bytes);
     free(w->queue);

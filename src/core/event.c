@@ -10,6 +10,7 @@ struct action *out_add(struct out *o, enum action_kind kind)
     struct action *a = &o->action[o->n++];
     memset(a, 0, sizeof *a); /* a field that nobody fills must not carry the last step's bytes into this one */
     a->kind = kind;
+    o->put_n += kind == ACT_STORE_PUT;
     return a;
 }
 
@@ -42,6 +43,7 @@ void out_trace(struct out *o, enum trace_kind kind, uint64_t id, uint64_t a, uin
 void out_state(struct out *o, uint64_t token, struct slice name, uint64_t serial, struct slice bytes)
 {
     struct action *a = out_add(o, ACT_STORE_PUT);
+    o->state_n++;
     a->put.token = token;
     a->put.record = (struct record){
         .kind = RECORD_STATE,

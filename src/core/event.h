@@ -327,6 +327,12 @@ struct event {
     };
 };
 
+/* The counts of an EV_COUNTED as they travel: little-endian. */
+static inline struct slice event_counts(const struct event *ev)
+{
+    return slice_of(ev->counted.live, ev->counted.vnode_n * sizeof *ev->counted.live);
+}
+
 /* ---- Out ---- */
 
 enum action_kind {
@@ -435,6 +441,7 @@ enum {
 struct out {
     unsigned n;
     unsigned packet_n;
+    unsigned put_n, state_n; /* of the actions, ACT_STORE_PUT; and of these, of the node's own states */
     struct action action[OUT_MAX];
     struct packet packet[OUT_PACKETS];
 };
@@ -442,8 +449,8 @@ struct out {
 /* Empties the list: before each step. */
 static inline void out_clear(struct out *o)
 {
-    o->n = 0;
-    o->packet_n = 0;
+    o->n = o->packet_n = 0;
+    o->put_n = o->state_n = 0;
 }
 
 /* Appends an action of that kind, to be filled in. A full list is a broken invariant. */
@@ -465,15 +472,18 @@ void out_state(struct out *o, uint64_t token, struct slice name, uint64_t serial
 
 /* A token is (owner << 56 | a number of its own): whose question it is that the store, or a peer, answers. */
 enum token_owner {
-    TOKEN_COORD = 1,
-    TOKEN_REPLICA,
-    TOKEN_SWIM,
+    TOKEN_SWIM = 1, /* in the order of core/node/protocols.c; 0 is nobody's */
     TOKEN_CHAIN,
-    TOKEN_NODE,
     TOKEN_HINT,
+    TOKEN_COORD,
     TOKEN_FLUSH,
+    TOKEN_ERASE,
     TOKEN_REPAIR,
-    TOKEN_ERASE
+    TOKEN_REPLICA,
+    TOKEN_REACH,
+    TOKEN_SHARD,
+    TOKEN_MEMBER,
+    TOKEN_FIRST = TOKEN_SWIM,
 };
 #define TOKEN(owner, number) (((uint64_t)(owner) << 56) | (number))
 #define TOKEN_OWNER(token)   ((enum token_owner)((token) >> 56))

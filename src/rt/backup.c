@@ -17,10 +17,10 @@ static int begin(struct world *w, struct slice path)
         text[0] = 0; /* a name with a NUL in it is none */
     struct log_backup o = {
         .path = text,
-        .cluster = w->node.cluster,
+        .cluster = w->node.member.cluster,
         .member = w->birth.id,
         .taken_ms = w->wall_ms,
-        .whole = !w->node.recovering,
+        .whole = !w->node.shard.recovering,
     };
     int error = log_backup(w->store, &o);
     w->front.backup_running |= error == 0;
@@ -34,7 +34,7 @@ void backup_request(struct world *w, const struct request *r)
     struct log_backup_state s;
     struct result result = {.token = r->token, .kind = r->kind, .wall_ms = w->wall_ms};
     if (r->kind == OP_BACKUP)
-        result.error = cluster_id_none(w->node.cluster) ? ERR_LOADING : begin(w, r->value);
+        result.error = cluster_id_none(w->node.member.cluster) ? ERR_LOADING : begin(w, r->value);
     log_backup_state(w->store, &s);
     result.backup = (struct backup_info){
         .running = s.running,

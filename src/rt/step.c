@@ -31,11 +31,11 @@ static void node_stops(struct world *w, int error, struct slice why)
 
 static void adopt_vnodes(struct world *w)
 {
-    const struct layout *l = chain_layout(&w->node.chain);
+    const struct layout *l = chain_layout(&w->node.member.chain);
     if (!l)
         return;
     store_set_vnodes(w->store, l->vnodes);
-    store_set_cluster(w->store, w->node.cluster);
+    store_set_cluster(w->store, w->node.member.cluster);
 }
 
 /* A trace is logged; two of them are also milestones. */
@@ -49,7 +49,7 @@ static void traced(struct world *w, const struct trace *t)
         return;
     snprintf(sentence, sizeof sentence, "%.*s is ready: one of %llu member%s, layout epoch %llu, cluster %s",
              (int)w->birth.name_n, (const char *)w->birth.name, (unsigned long long)t->b, words_s(t->b), (unsigned long long)t->a,
-             cluster_id_text(w->node.cluster, id));
+             cluster_id_text(w->node.member.cluster, id));
     w->on_state(w->arg, COVEY_READY, sentence);
 }
 
@@ -143,8 +143,8 @@ static void step_once(struct world *w, struct event *ev)
         carry_out(w, &w->out.action[i]);
     w->front.ready = node_serves(&w->node);
     w->front.claimed = node_ready(&w->node) && !node_serves(&w->node);
-    w->front.packets_rejected = w->node.bad_packets;
-    w->front.numbers_unbelieved = w->node.swim.counters.unbelieved;
+    w->front.packets_rejected = w->node.member.bad_packets;
+    w->front.numbers_unbelieved = w->node.member.swim.counters.unbelieved;
     w->stepping = false;
 }
 

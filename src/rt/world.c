@@ -217,9 +217,9 @@ static int open_node(const struct opening *o)
         return REFUSE(o, "the node's state in \"%.200s\" cannot be used: %s; was it written by a later release?",
                       w->settings.data_dir, error_sentence(error));
     w->node_open = true;
-    if (chain_layout(&w->node.chain)) {
-        store_set_vnodes(w->store, chain_layout(&w->node.chain)->vnodes);
-        store_set_cluster(w->store, w->node.cluster);
+    if (chain_layout(&w->node.member.chain)) {
+        store_set_vnodes(w->store, chain_layout(&w->node.member.chain)->vnodes);
+        store_set_cluster(w->store, w->node.member.cluster);
     }
     for (unsigned i = 0; i < w->settings.seed_n; i++)
         w->seeds.seed[i] = (struct seed){.world = w, .at = w->settings.seed[i]};

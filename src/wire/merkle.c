@@ -111,6 +111,19 @@ int listing_next(struct slice *rest, struct listing_entry *e)
     return 1;
 }
 
+int listing_judge(struct slice rest, uint64_t wall_ms)
+{
+    struct listing_entry e;
+    int got;
+    for (unsigned n = 0; (got = listing_next(&rest, &e)) == 1; n++) {
+        if (n == ERASABLE_MAX)
+            return ERR_BAD_MESSAGE;
+        if (e.kind != RECORD_TOMBSTONE && !expiry_passed(e.expiry_ms, wall_ms))
+            return ERR_CLOCK;
+    }
+    return got;
+}
+
 int listing_cmp(const struct listing_entry *a, const struct listing_entry *b)
 {
     if (a->position != b->position)

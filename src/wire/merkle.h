@@ -67,6 +67,10 @@ int listing_append(struct buf *out, const struct listing_entry *e);
 /* Takes the next entry off a listing; its key points into it. 1, 0 (no more), or ERR_BAD_MESSAGE. */
 int listing_next(struct slice *rest, struct listing_entry *e);
 
+/* Whether a listing is one of what may be erased: ERASABLE_MAX entries at most, all of them deletions, or values whose time has
+ * passed by wall_ms. 0, ERR_BAD_MESSAGE, or ERR_CLOCK (a value is not over by that clock). */
+int listing_judge(struct slice rest, uint64_t wall_ms);
+
 /* <0, 0 or >0: the order of entries, without their versions. */
 int listing_cmp(const struct listing_entry *a, const struct listing_entry *b);
 

@@ -69,6 +69,12 @@ enum message_role {
 /* ROLE_OTHER for an unknown number, too. */
 enum message_role message_role(uint8_t kind);
 
+/* The kind that answers a request: its number plus one. */
+static inline enum message_kind message_answer(uint8_t request)
+{
+    return (enum message_kind)(request + 1);
+}
+
 /* The epoch in its head; 0 where it has none. */
 static inline uint64_t message_epoch(const struct message *m)
 {

@@ -60,91 +60,50 @@
 #include "base/check.h"
 #include "base/error.h"
 
-/* ---- Neighbours ---- */
-
-/* Index of the first neighbour whose id is not below. */
-static unsigned neighbour_at(const struct chain *c, uint64_t id)
-{
-    unsigned low = 0, high = c->neighbour_n;
-
-    while (low < high) {
-        unsigned mid = (low + high) / 2;
-        if (c->neighbour[mid].id < id)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low;
-}
-
-static const struct chain_neighbour *neighbour_find(const struct chain *c, uint64_t id)
-{
-    unsigned i = neighbour_at(c, id);
-    return i < c->neighbour_n && c->neighbour[i].id == id ? &c->neighbour[i] : NULL;
-}
+/* ---- The others ---- */
 
 struct addr chain_addr(const struct chain *c, uint64_t id)
 {
-    const struct chain_neighbour *n = neighbour_find(c, id);
-    return n ? n->addr : (struct addr){0};
+    return cast_addr(c->now->cast, id);
 }
 
-/* One that we were told nothing about is worth a try: a stream to it may be open. */
+/* One of whom nothing is known is worth a try: a stream to it may be open. */
 bool chain_reachable(const struct chain *c, uint64_t id)
 {
-    const struct chain_neighbour *n = neighbour_find(c, id);
-    return !n || n->reachable;
-}
-
-/* When memory or the table is at its end, the neighbour stays unknown and is reached through streams that it opened. */
-void chain_peer(struct chain *c, uint64_t id, struct addr addr, bool reachable)
-{
-    unsigned at = neighbour_at(c, id);
-
-    if (at == c->neighbour_n || c->neighbour[at].id != id) {
-        if (c->neighbour_n == c->neighbour_cap) {
-            unsigned cap = c->neighbour_cap ? c->neighbour_cap * 2 : 8;
-            struct chain_neighbour *more = cap > MEMBERS_MAX ? NULL : realloc(c->neighbour, cap * sizeof *more);
-            if (!more)
-                return;
-            c->neighbour = more;
-            c->neighbour_cap = cap;
-        }
-        memmove(c->neighbour + at + 1, c->neighbour + at, (c->neighbour_n - at) * sizeof *c->neighbour);
-        c->neighbour_n++;
-    }
-    c->neighbour[at] = (struct chain_neighbour){.id = id, .addr = addr, .reachable = reachable};
+    const struct member *m = cast_find(c->now->cast, id);
+    return !m || m->addr.family == 0 || m->stream == STREAM_UP || member_present(m);
 }
 
 /* ---- Messages and time ---- */
 
 /* Whether a ballot message is about the epoch that we decide about, from one who may take part. Else one of the two is behind,
  * and is helped. */
-static bool epoch_ours(struct chain *c, uint64_t from, uint64_t epoch, bool question, uint64_t now_ms, struct out *out)
+static bool epoch_ours(struct chain *c, uint64_t from, uint64_t epoch, bool question, struct out *out)
 {
     if (!c->have)
         return false;
     uint64_t next = chain_now(c)->epoch + 1;
     if (epoch > next)
-        chain_seen(c, from, epoch - 1, now_ms, out);
+        chain_seen(c, c->now, from, epoch - 1, out);
     else if (epoch < next && question)
         chain_layout_send(c, from, chain_addr(c, from), out);
     return epoch == next && layout_find(chain_now(c), from) >= 0 && layout_find(chain_now(c), c->self) >= 0;
 }
 
 /* The same; and the highest ballot that it speaks of can be true. */
-static bool ballot_ours(struct chain *c, uint64_t from, uint64_t epoch, uint64_t ballot, bool question, uint64_t now_ms,
-                        struct out *out)
+static bool ballot_ours(struct chain *c, uint64_t from, uint64_t epoch, uint64_t ballot, bool question, struct out *out)
 {
-    return epoch_ours(c, from, epoch, question, now_ms, out) && ballot <= CHAIN_BALLOT_MAX &&
+    return epoch_ours(c, from, epoch, question, out) && ballot <= CHAIN_BALLOT_MAX &&
            ballot <= c->seen_ballot + CHAIN_BALLOT_LEAP;
 }
 
-bool chain_message(struct chain *c, uint64_t from, const struct message *m, bool name_taken, uint64_t now_ms, struct out *out)
+static bool on_message(void *p, const struct moment *now, uint64_t from, const struct message *m, struct out *out)
 {
+    struct chain *c = p;
+    c->now = now;
     switch (m->kind) {
     case MSG_JOIN:
-        chain_join_asked(c, from, &m->join, name_taken, now_ms, out);
+        chain_join_asked(c, from, &m->join, out);
         return true;
     case MSG_JOIN_NO:
         chain_join_refused(c, &m->join_no);
@@ -157,45 +116,52 @@ bool chain_message(struct chain *c, uint64_t from, const struct message *m, bool
         chain_adopt(c, m->layout.layout, false, out);
         return true;
     case MSG_PREPARE:
-        if (ballot_ours(c, from, m->prepare.epoch, m->prepare.ballot, true, now_ms, out))
-            chain_vote_prepare(c, from, m->prepare.ballot, now_ms, out);
+        if (ballot_ours(c, from, m->prepare.epoch, m->prepare.ballot, true, out))
+            chain_vote_prepare(c, from, m->prepare.ballot, out);
         return true;
     case MSG_PROMISE:
-        if (ballot_ours(c, from, m->promise.epoch, m->promise.promised, false, now_ms, out))
-            chain_propose_promise(c, from, &m->promise, now_ms, out);
+        if (ballot_ours(c, from, m->promise.epoch, m->promise.promised, false, out))
+            chain_propose_promise(c, from, &m->promise, out);
         return true;
     case MSG_ACCEPT:
-        if (ballot_ours(c, from, m->accept.epoch, m->accept.ballot, true, now_ms, out))
-            chain_vote_accept(c, from, m->accept.ballot, m->accept.layout, now_ms, out);
+        if (ballot_ours(c, from, m->accept.epoch, m->accept.ballot, true, out))
+            chain_vote_accept(c, from, m->accept.ballot, m->accept.layout, out);
         return true;
     case MSG_ACCEPTED:
-        if (ballot_ours(c, from, m->accepted.epoch, m->accepted.promised, false, now_ms, out))
-            chain_propose_accepted(c, from, &m->accepted, now_ms, out);
+        if (ballot_ours(c, from, m->accepted.epoch, m->accepted.promised, false, out))
+            chain_propose_accepted(c, from, &m->accepted, out);
         return true;
     default:
         return false;
     }
 }
 
-void chain_stored(struct chain *c, uint64_t number, int error, uint64_t now_ms, struct out *out)
+static void on_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev, struct out *out)
 {
+    struct chain *c = p;
+    int error = ev->stored.error;
+    c->now = now;
     if (number & 1)
-        chain_adopt_stored(c, number >> 1, error, now_ms, out);
+        chain_adopt_stored(c, number >> 1, error, out);
     else
-        chain_vote_stored(c, number >> 1, error, now_ms, out);
+        chain_vote_stored(c, number >> 1, error, out);
 }
 
-void chain_tick(struct chain *c, uint64_t now_ms, struct out *out)
+static void on_tick(void *p, const struct moment *now, struct out *out)
 {
-    if (c->asking.ask_ms <= now_ms)
-        chain_join_again(c, now_ms, out);
-    chain_adopt_tick(c, now_ms, out);
-    if (c->have && chain_propose_deadline(c) <= now_ms)
-        chain_propose_tick(c, now_ms, out);
+    struct chain *c = p;
+    c->now = now;
+    if (c->asking.ask_ms <= c->now->ms)
+        chain_join_again(c, out);
+    chain_adopt_tick(c, out);
+    if (c->have && chain_propose_deadline(c) <= c->now->ms)
+        chain_propose_tick(c, out);
 }
 
-uint64_t chain_deadline_ms(const struct chain *c)
+static uint64_t on_deadline_ms(const void *p, const struct moment *now)
 {
+    const struct chain *c = p;
+    (void)now;
     uint64_t at = c->asking.ask_ms, adopt = chain_adopt_deadline(c), propose = chain_propose_deadline(c);
 
     if (adopt < at)
@@ -217,10 +183,11 @@ static int load_layout(struct chain *c, struct slice bytes)
     return buf_slice(&c->bytes[c->current], bytes);
 }
 
-int chain_init(struct chain *c, const struct chain_options *o, uint64_t now_ms)
+int chain_init(struct chain *c, const struct moment *now, const struct chain_options *o)
 {
     *c = (struct chain){
         .self = o->self,
+        .now = now,
         .layout_serial = o->layout_serial,
         .save_ms = UINT64_MAX,
         .asking.ask_ms = UINT64_MAX,
@@ -238,12 +205,13 @@ int chain_init(struct chain *c, const struct chain_options *o, uint64_t now_ms)
     if (!error)
         error = chain_vote_load(c, o->acceptor);
     if (!error)
-        chain_propose_reset(c, now_ms);
+        chain_propose_reset(c);
     return error;
 }
 
-void chain_close(struct chain *c)
+static void on_close(void *p)
 {
+    struct chain *c = p;
     for (int i = 0; i < 2; i++) {
         layout_close(&c->slot[i]);
         buf_close(&c->bytes[i]);
@@ -251,18 +219,6 @@ void chain_close(struct chain *c)
     chain_vote_close(c);
     chain_propose_close(c);
     buf_close(&c->why);
-    free(c->neighbour);
-    c->neighbour = NULL;
-}
-
-void chain_forgot(struct chain *c, bool forgot)
-{
-    c->forgot = forgot;
-}
-
-void chain_holds_records(struct chain *c, bool holds)
-{
-    c->holds = holds;
 }
 
 const struct layout *chain_layout(const struct chain *c)
@@ -303,15 +259,24 @@ static void check_round(const struct chain *c)
     CHECK(r->phase != CHAIN_ACCEPT || (r->kind != CHAIN_NONE && r->value.n > 0));
 }
 
-void chain_check(const struct chain *c)
+static void on_check(const void *p, const struct moment *now)
 {
+    const struct chain *c = p;
+    (void)now;
     CHECK(!c->have || chain_now(c)->epoch > 0);
     CHECK(!c->adopting || !c->have || c->adopting > chain_now(c)->epoch);
     CHECK(c->joiner_n <= CHAIN_JOINERS);
     for (unsigned i = 0; i < c->joiner_n; i++)
         CHECK(layout_find(chain_now(c), c->joiner[i].member.id) < 0);
-    for (unsigned i = 1; i < c->neighbour_n; i++)
-        CHECK(c->neighbour[i - 1].id < c->neighbour[i].id);
     check_acceptor(c);
     check_round(c);
 }
+
+const struct protocol chain_protocol = {
+    .message = on_message,
+    .stored = on_stored,
+    .tick = on_tick,
+    .deadline_ms = on_deadline_ms,
+    .check = on_check,
+    .close = on_close,
+};

@@ -11,7 +11,7 @@
 #define COVEY_CORE_CHAIN_H
 
 #include "base/rng.h"
-#include "core/event.h"
+#include "core/protocol.h"
 
 enum {
     CHAIN_JOINERS = 64, /* waiting at once; one more is told ERR_BUSY and asks again */
@@ -31,38 +31,19 @@ struct chain; /* visible in chain_state.h, for embedding */
 
 #include "core/chain/chain_state.h"
 
-/* 0, ERR_BAD_MESSAGE (a state record is malformed) or ERR_NO_MEMORY. chain_close in either case. */
-int chain_init(struct chain *c, const struct chain_options *o, uint64_t now_ms);
-void chain_close(struct chain *c);
+/* `now` is kept, for what is asked between two calls. 0, ERR_BAD_MESSAGE (a state record is malformed) or ERR_NO_MEMORY. Close it
+ * in either case. */
+int chain_init(struct chain *c, const struct moment *now, const struct chain_options *o);
+
+/* What it is told by the node: messages of its group (JOIN .. ACCEPTED); the store's answers to TOKEN_CHAIN tokens, for promises,
+ * acceptances and adoptions leave only then; time. */
+extern const struct protocol chain_protocol;
 
 /* Founds: adopts `first` (epoch 1, this node its only member) once it is durable. Takes the layout's tables over. */
 void chain_found_take(struct chain *c, struct layout *first, struct out *out);
 
-/* Tells the chain whether this node holds or is storing any record: kept true by the node before each call below. */
-void chain_holds_records(struct chain *c, bool holds);
-
-/* Tells it whether this node may have lost what it voted for (its log ended too early, its disk is another one): while that is
- * so it does not vote, and is to the others one that does not answer. */
-void chain_forgot(struct chain *c, bool forgot);
-
-/* Tells it where a member lives and whether it is thought reachable (not dead, not left). */
-void chain_peer(struct chain *c, uint64_t id, struct addr addr, bool reachable);
-
-/* A stream message of the chain's group (JOIN .. ACCEPTED); true when it was one. `name_taken`: for a JOIN, whether another live
- * member has that name (the node knows). */
-bool chain_message(struct chain *c, uint64_t from, const struct message *m, bool name_taken, uint64_t now_ms, struct out *out);
-
-/* A store write with a TOKEN_CHAIN token is durable, or failed: promises, acceptances and adoptions leave only now. */
-void chain_stored(struct chain *c, uint64_t number, int error, uint64_t now_ms, struct out *out);
-
 /* A peer is at `epoch`, by its hello or packet header: a higher one than ours is fetched from it. */
-void chain_seen(struct chain *c, uint64_t peer, uint64_t epoch, uint64_t now_ms, struct out *out);
-
-/* Time has come: does a bounded piece of work. */
-void chain_tick(struct chain *c, uint64_t now_ms, struct out *out);
-
-/* When chain_tick is next wanted; UINT64_MAX if never, in the past while work is left. */
-uint64_t chain_deadline_ms(const struct chain *c);
+void chain_seen(struct chain *c, const struct moment *now, uint64_t peer, uint64_t epoch, struct out *out);
 
 /* The layout in force, NULL before the first. The pointer changes with the epoch; the layout before stays readable until the next
  * call of chain_message. */
@@ -79,9 +60,7 @@ bool chain_forming(const struct chain *c);
 int chain_refused(const struct chain *c, struct slice *why);
 
 /* As a node without a layout: asks `peer` (just met) to be let in, now and again until it is. */
-void chain_join(struct chain *c, uint64_t peer, struct addr addr, const struct msg_join *join, uint64_t now_ms, struct out *out);
-
-/* Invariants; aborts when one is broken. */
-void chain_check(const struct chain *c);
+void chain_join(struct chain *c, const struct moment *now, uint64_t peer, struct addr addr, const struct msg_join *join,
+                struct out *out);
 
 #endif

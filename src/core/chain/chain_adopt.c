@@ -106,7 +106,7 @@ void chain_found_take(struct chain *c, struct layout *first, struct out *out)
 }
 
 /* The layout in the other slot is durable: it comes into force. */
-static void adopt_done(struct chain *c, uint64_t now_ms, struct out *out)
+static void adopt_done(struct chain *c, struct out *out)
 {
     unsigned kept = 0;
 
@@ -121,19 +121,19 @@ static void adopt_done(struct chain *c, uint64_t now_ms, struct out *out)
             c->joiner[kept++] = c->joiner[i];
     c->joiner_n = kept;
     chain_vote_reset(c);
-    chain_propose_reset(c, now_ms);
+    chain_propose_reset(c);
     out_trace(out, TRACE_LAYOUT_ADOPTED, 0, chain_now(c)->epoch, chain_now(c)->member_n, slice_of(NULL, 0));
 }
 
-void chain_adopt_stored(struct chain *c, uint64_t serial, int error, uint64_t now_ms, struct out *out)
+void chain_adopt_stored(struct chain *c, uint64_t serial, int error, struct out *out)
 {
     if (!c->adopting || serial != c->layout_serial)
         return;
     if (!error) {
-        adopt_done(c, now_ms, out);
+        adopt_done(c, out);
         return;
     }
-    c->save_ms = now_ms + CHAIN_SAVE_RETRY_MS;
+    c->save_ms = c->now->ms + CHAIN_SAVE_RETRY_MS;
     out_trace(out, TRACE_STORE_ERROR, 0, (uint64_t)error, 0, SLICE("the new layout could not be stored; trying again"));
 }
 
@@ -160,18 +160,19 @@ static void announce_some(struct chain *c, struct out *out)
     }
 }
 
-void chain_seen(struct chain *c, uint64_t peer, uint64_t epoch, uint64_t now_ms, struct out *out)
+void chain_seen(struct chain *c, const struct moment *now, uint64_t peer, uint64_t epoch, struct out *out)
 {
-    if (!c->have || epoch <= chain_now(c)->epoch || epoch <= c->adopting || now_ms < c->fetch_ms)
+    c->now = now;
+    if (!c->have || epoch <= chain_now(c)->epoch || epoch <= c->adopting || c->now->ms < c->fetch_ms)
         return;
     uint64_t ours = c->adopting > chain_now(c)->epoch ? c->adopting : chain_now(c)->epoch;
-    c->fetch_ms = now_ms + CHAIN_FETCH_MS;
+    c->fetch_ms = c->now->ms + CHAIN_FETCH_MS;
     out_send(out, peer, chain_addr(c, peer), MSG_LAYOUT_GET)->layout_get.epoch = ours + 1; /* whatever lies above */
 }
 
-void chain_adopt_tick(struct chain *c, uint64_t now_ms, struct out *out)
+void chain_adopt_tick(struct chain *c, struct out *out)
 {
-    if (c->save_ms <= now_ms)
+    if (c->save_ms <= c->now->ms)
         adopt_save(c, out);
     if (announcing(c))
         announce_some(c, out);

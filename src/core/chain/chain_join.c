@@ -31,33 +31,33 @@ static void why_records(struct chain *c, uint64_t holder)
                node_id_text(holder, id));
 }
 
-void chain_refuse_all(struct chain *c, uint64_t holder, uint64_t now_ms, struct out *out)
+void chain_refuse_all(struct chain *c, uint64_t holder, struct out *out)
 {
     c->holder = holder;
-    c->holder_ms = now_ms;
+    c->holder_ms = c->now->ms;
     why_records(c, holder);
     for (unsigned i = 0; i < c->joiner_n && i < CHAIN_REFUSALS; i++)
         join_refuse(c, c->joiner[i].member.id, c->joiner[i].addr, ERR_HOLDS_RECORDS, out);
     c->joiner_n = 0;
 }
 
-void chain_prune(struct chain *c, uint64_t now_ms)
+void chain_prune(struct chain *c)
 {
     unsigned kept = 0;
 
     for (unsigned i = 0; i < c->joiner_n; i++)
-        if (now_ms < c->joiner[i].heard_ms + CHAIN_JOINER_FRESH_MS)
+        if (c->now->ms < c->joiner[i].heard_ms + CHAIN_JOINER_FRESH_MS)
             c->joiner[kept++] = c->joiner[i];
     c->joiner_n = kept;
 }
 
 /* Why a node cannot be let in, with c->why set; 0 when it can. */
-static int join_objection(struct chain *c, uint64_t from, const struct msg_join *m, bool name_taken, uint64_t now_ms)
+static int join_objection(struct chain *c, uint64_t from, const struct msg_join *m)
 {
-    bool known = c->holder && now_ms < c->holder_ms + CHAIN_HOLDER_MS;
+    bool known = c->holder && c->now->ms < c->holder_ms + CHAIN_HOLDER_MS;
 
     c->why.n = 0;
-    if (name_taken) {
+    if (cast_name_taken(c->now->cast, m->name, from)) {
         buf_printf(&c->why, "the name \"%.*s\" is taken by another live member: start this node with another --name",
                    (int)(m->name.n < NODE_NAME_MAX ? m->name.n : NODE_NAME_MAX), (const char *)m->name.p);
         return ERR_NAME_TAKEN;
@@ -67,7 +67,7 @@ static int join_objection(struct chain *c, uint64_t from, const struct msg_join 
                    m->weight, m->zone.n, RING_WEIGHT_MAX, ZONE_MAX);
         return ERR_REFUSED;
     }
-    if (known || (c->holds && !chain_fenced(c))) {
+    if (known || (c->now->own.holds && !chain_fenced(c))) {
         why_records(c, known ? c->holder : c->self);
         return ERR_HOLDS_RECORDS;
     }
@@ -84,7 +84,7 @@ static int join_objection(struct chain *c, uint64_t from, const struct msg_join 
     return ERR_BUSY;
 }
 
-static void join_wait(struct chain *c, uint64_t from, const struct msg_join *m, uint64_t now_ms, struct out *out)
+static void join_wait(struct chain *c, uint64_t from, const struct msg_join *m, struct out *out)
 {
     unsigned i = 0;
 
@@ -94,16 +94,15 @@ static void join_wait(struct chain *c, uint64_t from, const struct msg_join *m, 
         c->joiner_n++;
         out_trace(out, TRACE_JOIN_ASKED, from, chain_now(c)->epoch, 0, m->name);
     }
-    c->joiner[i] = (struct chain_joiner){.addr = m->addr, .heard_ms = now_ms};
+    c->joiner[i] = (struct chain_joiner){.addr = m->addr, .heard_ms = c->now->ms};
     c->joiner[i].member = (struct layout_member){.id = from, .disk = m->disk, .weight = m->weight, .zone_n = (uint8_t)m->zone.n};
     if (m->zone.n)
         memcpy(c->joiner[i].member.zone, m->zone.p, m->zone.n);
-    chain_peer(c, from, m->addr, true);
     if (c->propose_ms == UINT64_MAX)
-        chain_propose_in(c, CHAIN_GATHER_MS, now_ms);
+        chain_propose_in(c, CHAIN_GATHER_MS);
 }
 
-void chain_join_asked(struct chain *c, uint64_t from, const struct msg_join *m, bool name_taken, uint64_t now_ms, struct out *out)
+void chain_join_asked(struct chain *c, uint64_t from, const struct msg_join *m, struct out *out)
 {
     if (!c->have || layout_find(chain_now(c), c->self) < 0)
         return;
@@ -111,21 +110,21 @@ void chain_join_asked(struct chain *c, uint64_t from, const struct msg_join *m, 
         chain_layout_send(c, from, m->addr, out); /* it is in, and missed the news */
         return;
     }
-    chain_prune(c, now_ms);
-    int error = join_objection(c, from, m, name_taken, now_ms);
+    chain_prune(c);
+    int error = join_objection(c, from, m);
     if (error)
         join_refuse(c, from, m->addr, error, out);
     else
-        join_wait(c, from, m, now_ms, out);
+        join_wait(c, from, m, out);
 }
 
 /* ---- Being let in ---- */
 
-static void join_ask(struct chain *c, unsigned i, uint64_t now_ms, struct out *out)
+static void join_ask(struct chain *c, unsigned i, struct out *out)
 {
     struct chain_asking *a = &c->asking;
 
-    a->ask_ms = now_ms + CHAIN_JOIN_REPEAT_MS;
+    a->ask_ms = c->now->ms + CHAIN_JOIN_REPEAT_MS;
     out_send(out, a->peer[i], a->addr[i], MSG_JOIN)->join = (struct msg_join){
         .weight = a->weight,
         .zone = slice_of(a->zone, a->zone_n),
@@ -135,11 +134,13 @@ static void join_ask(struct chain *c, unsigned i, uint64_t now_ms, struct out *o
     };
 }
 
-void chain_join(struct chain *c, uint64_t peer, struct addr addr, const struct msg_join *join, uint64_t now_ms, struct out *out)
+void chain_join(struct chain *c, const struct moment *now, uint64_t peer, struct addr addr, const struct msg_join *join,
+                struct out *out)
 {
     struct chain_asking *a = &c->asking;
     unsigned i = 0;
 
+    c->now = now;
     CHECK(join->zone.n <= ZONE_MAX && join->name.n <= NODE_NAME_MAX);
     if (c->have || c->adopting || a->refused)
         return;
@@ -160,12 +161,12 @@ void chain_join(struct chain *c, uint64_t peer, struct addr addr, const struct m
         a->peer_n++;
     a->peer[i] = peer;
     a->addr[i] = addr;
-    join_ask(c, i, now_ms, out);
+    join_ask(c, i, out);
 }
 
-void chain_join_again(struct chain *c, uint64_t now_ms, struct out *out)
+void chain_join_again(struct chain *c, struct out *out)
 {
-    join_ask(c, c->asking.turn++ % c->asking.peer_n, now_ms, out);
+    join_ask(c, c->asking.turn++ % c->asking.peer_n, out);
 }
 
 void chain_join_refused(struct chain *c, const struct msg_join_no *m)

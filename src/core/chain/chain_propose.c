@@ -45,31 +45,31 @@ void chain_propose_close(struct chain *c)
     buf_close(&c->round.value);
 }
 
-void chain_propose_in(struct chain *c, uint64_t delay_ms, uint64_t now_ms)
+void chain_propose_in(struct chain *c, uint64_t delay_ms)
 {
-    uint64_t at = now_ms + delay_ms + rng_below(&c->rng, delay_ms / 2 + 1);
+    uint64_t at = c->now->ms + delay_ms + rng_below(&c->rng, delay_ms / 2 + 1);
 
     if (c->round.phase == CHAIN_IDLE && at < c->propose_ms)
         c->propose_ms = at;
 }
 
-void chain_propose_reset(struct chain *c, uint64_t now_ms)
+void chain_propose_reset(struct chain *c)
 {
     c->round.phase = CHAIN_IDLE;
     c->seen_ballot = c->acceptor.promised;
     c->propose_ms = UINT64_MAX;
     if (c->joiner_n > 0)
-        chain_propose_in(c, CHAIN_GATHER_MS, now_ms);
+        chain_propose_in(c, CHAIN_GATHER_MS);
     if (c->acceptor.accepted > 0)
-        chain_propose_in(c, CHAIN_PATIENCE_MS, now_ms);
+        chain_propose_in(c, CHAIN_PATIENCE_MS);
 }
 
 /* Lets others go first for a while. */
-static void propose_later(struct chain *c, uint64_t now_ms)
+static void propose_later(struct chain *c)
 {
     c->round.phase = CHAIN_IDLE;
     c->propose_ms = UINT64_MAX;
-    chain_propose_in(c, YIELD_MS, now_ms);
+    chain_propose_in(c, YIELD_MS);
 }
 
 static void ballot_seen(struct chain *c, uint64_t ballot)
@@ -78,11 +78,11 @@ static void ballot_seen(struct chain *c, uint64_t ballot)
         c->seen_ballot = ballot;
 }
 
-void chain_propose_yield(struct chain *c, uint64_t ballot, uint64_t now_ms)
+void chain_propose_yield(struct chain *c, uint64_t ballot)
 {
     ballot_seen(c, ballot);
     if (c->round.phase != CHAIN_IDLE ? ballot > c->round.ballot : c->propose_ms != UINT64_MAX)
-        propose_later(c, now_ms);
+        propose_later(c);
 }
 
 /* ---- Who answered ---- */
@@ -105,7 +105,7 @@ static bool round_count(struct chain *c, uint64_t from, enum chain_phase phase, 
     return true;
 }
 
-static void round_phase(struct chain *c, enum chain_phase phase, uint64_t now_ms)
+static void round_phase(struct chain *c, enum chain_phase phase)
 {
     struct chain_round *r = &c->round;
 
@@ -113,8 +113,8 @@ static void round_phase(struct chain *c, enum chain_phase phase, uint64_t now_ms
     memset(r->answered, 0, sizeof r->answered);
     r->answered_n = 0;
     r->cursor = 0;
-    r->resend_ms = now_ms;
-    r->patience_ms = now_ms + CHAIN_PATIENCE_MS;
+    r->resend_ms = c->now->ms;
+    r->patience_ms = c->now->ms + CHAIN_PATIENCE_MS;
     c->propose_ms = UINT64_MAX;
 }
 
@@ -133,15 +133,15 @@ static bool round_asks(const struct chain *c, unsigned m)
     return r->phase == CHAIN_PREPARE || r->kind == CHAIN_SAME || r->answered_n + 1 == chain_now(c)->member_n;
 }
 
-static void round_ask(struct chain *c, uint64_t id, uint64_t now_ms, struct out *out)
+static void round_ask(struct chain *c, uint64_t id, struct out *out)
 {
     struct chain_round *r = &c->round;
     uint64_t epoch = chain_now(c)->epoch + 1;
 
     if (id == c->self && r->phase == CHAIN_PREPARE)
-        chain_vote_prepare(c, id, r->ballot, now_ms, out);
+        chain_vote_prepare(c, id, r->ballot, out);
     else if (id == c->self)
-        chain_vote_accept(c, id, r->ballot, buf_view(&r->value), now_ms, out);
+        chain_vote_accept(c, id, r->ballot, buf_view(&r->value), out);
     else if (r->phase == CHAIN_PREPARE)
         out_send(out, id, chain_addr(c, id), MSG_PREPARE)->prepare = (struct msg_prepare){.epoch = epoch, .ballot = r->ballot};
     else
@@ -150,29 +150,29 @@ static void round_ask(struct chain *c, uint64_t id, uint64_t now_ms, struct out 
 }
 
 /* One pass over those who did not answer, some at a time; the next pass comes CHAIN_RESEND_MS after. */
-static void round_send(struct chain *c, uint64_t now_ms, struct out *out)
+static void round_send(struct chain *c, struct out *out)
 {
     struct chain_round *r = &c->round;
     unsigned sent = 0;
 
-    if (now_ms < r->resend_ms)
+    if (c->now->ms < r->resend_ms)
         return;
     while (r->phase != CHAIN_IDLE && r->cursor < chain_now(c)->member_n && sent < CHAIN_SENDS) {
         unsigned m = r->cursor++;
         if (!round_asks(c, m))
             continue;
-        round_ask(c, chain_now(c)->member[m].id, now_ms, out);
+        round_ask(c, chain_now(c)->member[m].id, out);
         sent++;
     }
     if (r->cursor < chain_now(c)->member_n)
         return;
     r->cursor = 0;
-    r->resend_ms = now_ms + CHAIN_RESEND_MS;
+    r->resend_ms = c->now->ms + CHAIN_RESEND_MS;
 }
 
 /* ---- Prepare ---- */
 
-static void round_begin(struct chain *c, uint64_t now_ms, struct out *out)
+static void round_begin(struct chain *c, struct out *out)
 {
     struct chain_round *r = &c->round;
     int self = layout_find(chain_now(c), c->self);
@@ -180,7 +180,7 @@ static void round_begin(struct chain *c, uint64_t now_ms, struct out *out)
     c->propose_ms = UINT64_MAX;
     if (self < 0)
         return;
-    round_phase(c, CHAIN_PREPARE, now_ms);
+    round_phase(c, CHAIN_PREPARE);
     r->ballot = ((c->seen_ballot >> BALLOT_INDEX_BITS) + 1) << BALLOT_INDEX_BITS | (unsigned)self;
     r->best_ballot = 0;
     r->best_kind = CHAIN_NONE;
@@ -255,24 +255,24 @@ static bool value_best(struct chain *c, struct buf *value)
 }
 
 /* Goes on to ACCEPT, with a value that was made (or, for lack of memory, was not: then later). */
-static void round_accept(struct chain *c, enum chain_kind kind, bool made, uint64_t now_ms)
+static void round_accept(struct chain *c, enum chain_kind kind, bool made)
 {
     if (!made) {
-        propose_later(c, now_ms);
+        propose_later(c);
         return;
     }
     c->round.kind = kind;
-    round_phase(c, CHAIN_ACCEPT, now_ms);
+    round_phase(c, CHAIN_ACCEPT);
 }
 
 /* Says for whom we wait, and waits on. */
-static void round_wait(struct chain *c, uint64_t now_ms, struct out *out)
+static void round_wait(struct chain *c, struct out *out)
 {
     struct chain_round *r = &c->round;
     const struct layout *l = chain_now(c);
     unsigned m = 0;
 
-    if (now_ms < r->patience_ms)
+    if (c->now->ms < r->patience_ms)
         return;
     if (c->joiner_n == 0 && c->acceptor.accepted == 0 && r->best_ballot == 0) {
         r->phase = CHAIN_IDLE; /* nobody waits any more */
@@ -281,7 +281,7 @@ static void round_wait(struct chain *c, uint64_t now_ms, struct out *out)
     while (m < l->member_n && round_answered(r, m))
         m++;
     CHECK(m < l->member_n);
-    r->patience_ms = now_ms + CHAIN_PATIENCE_MS;
+    r->patience_ms = c->now->ms + CHAIN_PATIENCE_MS;
     if (c->waits_for != l->member[m].id || c->waits_epoch != l->epoch + 1)
         c->waits = 0;
     c->waits_for = l->member[m].id;
@@ -293,34 +293,34 @@ static void round_wait(struct chain *c, uint64_t now_ms, struct out *out)
 }
 
 /* What to do with the promises so far: the selection rule of chain.c's essay, and our policy where it leaves us free. */
-static void round_decide(struct chain *c, uint64_t now_ms, struct out *out)
+static void round_decide(struct chain *c, struct out *out)
 {
     struct chain_round *r = &c->round;
     uint16_t member_n = chain_now(c)->member_n;
     bool all = r->answered_n == member_n, self = round_answered(r, (unsigned)layout_find(chain_now(c), c->self));
 
-    chain_prune(c, now_ms);
+    chain_prune(c);
     if (!self || r->answered_n < member_n / 2 + 1)
-        round_wait(c, now_ms, out);
+        round_wait(c, out);
     else if (r->best_kind == CHAIN_SAME)
-        round_accept(c, CHAIN_SAME, value_best(c, &r->value), now_ms);
-    else if (!all && now_ms < r->patience_ms)
+        round_accept(c, CHAIN_SAME, value_best(c, &r->value));
+    else if (!all && c->now->ms < r->patience_ms)
         return;
     else if (r->best_kind == CHAIN_FORMATION && r->uniform && !all)
-        round_wait(c, now_ms, out); /* it may be chosen, and only all can tell */
+        round_wait(c, out); /* it may be chosen, and only all can tell */
     else if (r->best_kind == CHAIN_FORMATION && r->uniform)
-        round_accept(c, CHAIN_FORMATION, value_best(c, &r->value), now_ms);
+        round_accept(c, CHAIN_FORMATION, value_best(c, &r->value));
     else if (all && !r->records && c->joiner_n > 0)
-        round_accept(c, CHAIN_FORMATION, value_joined(c, &r->value), now_ms);
+        round_accept(c, CHAIN_FORMATION, value_joined(c, &r->value));
     else if (r->best_kind == CHAIN_FORMATION)
-        round_accept(c, CHAIN_SAME, value_same(c, &r->value), now_ms); /* frees those whom the formation fenced */
+        round_accept(c, CHAIN_SAME, value_same(c, &r->value)); /* frees those whom the formation fenced */
     else if (!all && c->joiner_n > 0)
-        round_wait(c, now_ms, out);
+        round_wait(c, out);
     else
         r->phase = CHAIN_IDLE;
 }
 
-void chain_propose_promise(struct chain *c, uint64_t from, const struct msg_promise *m, uint64_t now_ms, struct out *out)
+void chain_propose_promise(struct chain *c, uint64_t from, const struct msg_promise *m, struct out *out)
 {
     struct chain_round *r = &c->round;
 
@@ -328,29 +328,29 @@ void chain_propose_promise(struct chain *c, uint64_t from, const struct msg_prom
     if (r->phase != CHAIN_PREPARE || m->ballot != r->ballot)
         return;
     if (m->error) {
-        propose_later(c, now_ms);
+        propose_later(c);
         return;
     }
     if (!round_report(c, m) || !round_count(c, from, CHAIN_PREPARE, m->ballot))
         return;
     if (m->holds_records) {
         r->records = true;
-        chain_refuse_all(c, from, now_ms, out);
+        chain_refuse_all(c, from, out);
     }
-    round_decide(c, now_ms, out);
-    round_send(c, now_ms, out);
+    round_decide(c, out);
+    round_send(c, out);
 }
 
 /* ---- Accept ---- */
 
-static void round_chosen(struct chain *c, uint64_t now_ms, struct out *out)
+static void round_chosen(struct chain *c, struct out *out)
 {
     c->round.phase = CHAIN_IDLE;
     chain_adopt(c, buf_view(&c->round.value), true, out);
-    chain_propose_in(c, CHAIN_PATIENCE_MS, now_ms); /* in case that cannot be stored */
+    chain_propose_in(c, CHAIN_PATIENCE_MS); /* in case that cannot be stored */
 }
 
-void chain_propose_accepted(struct chain *c, uint64_t from, const struct msg_accepted *m, uint64_t now_ms, struct out *out)
+void chain_propose_accepted(struct chain *c, uint64_t from, const struct msg_accepted *m, struct out *out)
 {
     struct chain_round *r = &c->round;
     uint16_t member_n = chain_now(c)->member_n;
@@ -360,24 +360,24 @@ void chain_propose_accepted(struct chain *c, uint64_t from, const struct msg_acc
         return;
     if (m->error == (uint32_t)ERR_HOLDS_RECORDS) {
         r->phase = CHAIN_IDLE; /* a promise of that member will show that we are free */
-        c->propose_ms = now_ms;
+        c->propose_ms = c->now->ms;
         return;
     }
     if (m->error) {
-        propose_later(c, now_ms);
+        propose_later(c);
         return;
     }
     if (!round_count(c, from, CHAIN_ACCEPT, m->ballot))
         return;
     if (r->answered_n >= (r->kind == CHAIN_SAME ? member_n / 2 + 1 : member_n)) {
-        round_chosen(c, now_ms, out);
+        round_chosen(c, out);
         return;
     }
     if (r->answered_n + 1 == member_n) {
         r->cursor = 0; /* our own turn has come */
-        r->resend_ms = now_ms;
+        r->resend_ms = c->now->ms;
     }
-    round_send(c, now_ms, out);
+    round_send(c, out);
 }
 
 /* ---- Time ---- */
@@ -391,24 +391,24 @@ uint64_t chain_propose_deadline(const struct chain *c)
     return r->resend_ms < r->patience_ms ? r->resend_ms : r->patience_ms;
 }
 
-static void propose_due(struct chain *c, uint64_t now_ms, struct out *out)
+static void propose_due(struct chain *c, struct out *out)
 {
-    chain_prune(c, now_ms);
+    chain_prune(c);
     if (c->joiner_n > 0 || c->acceptor.accepted > 0)
-        round_begin(c, now_ms, out);
+        round_begin(c, out);
     else
         c->propose_ms = UINT64_MAX;
 }
 
-void chain_propose_tick(struct chain *c, uint64_t now_ms, struct out *out)
+void chain_propose_tick(struct chain *c, struct out *out)
 {
     struct chain_round *r = &c->round;
 
-    if (r->phase == CHAIN_IDLE && c->propose_ms <= now_ms)
-        propose_due(c, now_ms, out);
-    else if (r->phase == CHAIN_PREPARE && r->patience_ms <= now_ms)
-        round_decide(c, now_ms, out);
-    else if (r->phase == CHAIN_ACCEPT && r->patience_ms <= now_ms)
-        round_begin(c, now_ms, out); /* somebody does not answer */
-    round_send(c, now_ms, out);
+    if (r->phase == CHAIN_IDLE && c->propose_ms <= c->now->ms)
+        propose_due(c, out);
+    else if (r->phase == CHAIN_PREPARE && r->patience_ms <= c->now->ms)
+        round_decide(c, out);
+    else if (r->phase == CHAIN_ACCEPT && r->patience_ms <= c->now->ms)
+        round_begin(c, out); /* somebody does not answer */
+    round_send(c, out);
 }

@@ -82,12 +82,6 @@ struct chain_joiner {
     uint64_t heard_ms;
 };
 
-struct chain_neighbour {
-    uint64_t id;
-    struct addr addr;
-    bool reachable;
-};
-
 /* What this node says when it asks to be let in. */
 struct chain_asking {
     uint64_t peer[CHAIN_ASKED];
@@ -105,8 +99,7 @@ struct chain_asking {
 struct chain {
     uint64_t self;
     struct rng rng;
-    bool holds;  /* this node holds or is storing a record */
-    bool forgot; /* it may have lost votes: it casts none */
+    const struct moment *now; /* of the call under way, or the last one */
     /* The layout in force and, in the other slot, the one being made durable. */
     struct layout slot[2];
     struct buf bytes[2];
@@ -129,8 +122,6 @@ struct chain {
     uint32_t waits;
     uint64_t holder; /* the last member that reported records, and when; 0: none */
     uint64_t holder_ms;
-    struct chain_neighbour *neighbour; /* sorted by id */
-    unsigned neighbour_n, neighbour_cap;
     struct chain_asking asking;
     struct buf why; /* the last refusal's sentence */
 };
@@ -155,29 +146,28 @@ enum chain_kind chain_kind_of(const struct chain *c, struct slice bytes);
 void chain_adopt(struct chain *c, struct slice bytes, bool announce, struct out *out);
 
 /* Layout record `serial` is durable, or failed. */
-void chain_adopt_stored(struct chain *c, uint64_t serial, int error, uint64_t now_ms, struct out *out);
+void chain_adopt_stored(struct chain *c, uint64_t serial, int error, struct out *out);
 
 /* Sends the layout in force. */
 void chain_layout_send(struct chain *c, uint64_t to, struct addr addr, struct out *out);
 
-void chain_adopt_tick(struct chain *c, uint64_t now_ms, struct out *out);
+void chain_adopt_tick(struct chain *c, struct out *out);
 uint64_t chain_adopt_deadline(const struct chain *c);
 
 /* ---- chain_join.c ---- */
 
 /* A JOIN; and a JOIN_NO. */
-void chain_join_asked(struct chain *c, uint64_t from, const struct msg_join *m, bool name_taken, uint64_t now_ms,
-                      struct out *out);
+void chain_join_asked(struct chain *c, uint64_t from, const struct msg_join *m, struct out *out);
 void chain_join_refused(struct chain *c, const struct msg_join_no *m);
 
 /* Asks the next of the members that are known to be let in. Due at asking.ask_ms. */
-void chain_join_again(struct chain *c, uint64_t now_ms, struct out *out);
+void chain_join_again(struct chain *c, struct out *out);
 
 /* Tells waiting joiners that `holder` has records, and forgets them. */
-void chain_refuse_all(struct chain *c, uint64_t holder, uint64_t now_ms, struct out *out);
+void chain_refuse_all(struct chain *c, uint64_t holder, struct out *out);
 
 /* Forgets joiners that fell silent. */
-void chain_prune(struct chain *c, uint64_t now_ms);
+void chain_prune(struct chain *c);
 
 /* ---- chain_vote.c ---- */
 
@@ -189,24 +179,24 @@ int chain_vote_load(struct chain *c, struct slice record);
 
 /* A new epoch: nothing is promised. */
 void chain_vote_reset(struct chain *c);
-void chain_vote_prepare(struct chain *c, uint64_t from, uint64_t ballot, uint64_t now_ms, struct out *out);
-void chain_vote_accept(struct chain *c, uint64_t from, uint64_t ballot, struct slice value, uint64_t now_ms, struct out *out);
-void chain_vote_stored(struct chain *c, uint64_t serial, int error, uint64_t now_ms, struct out *out);
+void chain_vote_prepare(struct chain *c, uint64_t from, uint64_t ballot, struct out *out);
+void chain_vote_accept(struct chain *c, uint64_t from, uint64_t ballot, struct slice value, struct out *out);
+void chain_vote_stored(struct chain *c, uint64_t serial, int error, struct out *out);
 
 /* ---- chain_propose.c ---- */
 
 void chain_propose_init(struct chain *c);
 void chain_propose_close(struct chain *c);
-void chain_propose_reset(struct chain *c, uint64_t now_ms);
-void chain_propose_promise(struct chain *c, uint64_t from, const struct msg_promise *m, uint64_t now_ms, struct out *out);
-void chain_propose_accepted(struct chain *c, uint64_t from, const struct msg_accepted *m, uint64_t now_ms, struct out *out);
+void chain_propose_reset(struct chain *c);
+void chain_propose_promise(struct chain *c, uint64_t from, const struct msg_promise *m, struct out *out);
+void chain_propose_accepted(struct chain *c, uint64_t from, const struct msg_accepted *m, struct out *out);
 
 /* Somebody else's ballot was followed here: whatever we propose below it is void. */
-void chain_propose_yield(struct chain *c, uint64_t ballot, uint64_t now_ms);
+void chain_propose_yield(struct chain *c, uint64_t ballot);
 
 /* Begin a round in so many ms, and a random bit later, unless one is due earlier or under way. */
-void chain_propose_in(struct chain *c, uint64_t delay_ms, uint64_t now_ms);
-void chain_propose_tick(struct chain *c, uint64_t now_ms, struct out *out);
+void chain_propose_in(struct chain *c, uint64_t delay_ms);
+void chain_propose_tick(struct chain *c, struct out *out);
 uint64_t chain_propose_deadline(const struct chain *c);
 
 #endif

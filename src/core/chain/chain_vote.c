@@ -78,12 +78,12 @@ bool chain_fenced(const struct chain *c)
 /* Whether a record is here or may still come under this epoch. */
 static bool vote_records(const struct chain *c)
 {
-    return c->holds && !chain_fenced(c);
+    return c->now->own.holds && !chain_fenced(c);
 }
 
 /* ---- Answers ---- */
 
-static void answer_promise(struct chain *c, uint64_t to, uint64_t ballot, uint64_t now_ms, struct out *out)
+static void answer_promise(struct chain *c, uint64_t to, uint64_t ballot, struct out *out)
 {
     const struct chain_acceptor *a = &c->acceptor;
     struct msg_promise m = {.epoch = chain_now(c)->epoch + 1, .ballot = ballot, .promised = a->promised};
@@ -96,12 +96,12 @@ static void answer_promise(struct chain *c, uint64_t to, uint64_t ballot, uint64
         m.error = (uint32_t)ERR_SUPERSEDED;
     }
     if (to == c->self)
-        chain_propose_promise(c, to, &m, now_ms, out);
+        chain_propose_promise(c, to, &m, out);
     else
         out_send(out, to, chain_addr(c, to), MSG_PROMISE)->promise = m;
 }
 
-static void answer_accepted(struct chain *c, uint64_t to, uint64_t ballot, int error, uint64_t now_ms, struct out *out)
+static void answer_accepted(struct chain *c, uint64_t to, uint64_t ballot, int error, struct out *out)
 {
     struct msg_accepted m = {
         .epoch = chain_now(c)->epoch + 1,
@@ -111,19 +111,19 @@ static void answer_accepted(struct chain *c, uint64_t to, uint64_t ballot, int e
     };
 
     if (to == c->self)
-        chain_propose_accepted(c, to, &m, now_ms, out);
+        chain_propose_accepted(c, to, &m, out);
     else
         out_send(out, to, chain_addr(c, to), MSG_ACCEPTED)->accepted = m;
 }
 
 /* The answer to a vote that is durable. A promise that a higher one has overtaken since is a no: its state is not what it was.
  * One at whose ballot a value was accepted since has been counted long ago. */
-static void answer(struct chain *c, const struct chain_persist *p, uint64_t now_ms, struct out *out)
+static void answer(struct chain *c, const struct chain_persist *p, struct out *out)
 {
     if (p->answer == MSG_ACCEPTED)
-        answer_accepted(c, p->to, p->ballot, 0, now_ms, out);
+        answer_accepted(c, p->to, p->ballot, 0, out);
     else if (c->acceptor.accepted != p->ballot)
-        answer_promise(c, p->to, p->ballot, now_ms, out);
+        answer_promise(c, p->to, p->ballot, out);
 }
 
 /* ---- Storing ---- */
@@ -178,7 +178,7 @@ static void persist_fail(struct chain *c, uint64_t serial, int error, struct out
 }
 
 /* An answer to ourselves may add to this queue, so each is taken out before it is given. */
-void chain_vote_stored(struct chain *c, uint64_t serial, int error, uint64_t now_ms, struct out *out)
+void chain_vote_stored(struct chain *c, uint64_t serial, int error, struct out *out)
 {
     struct chain_acceptor *a = &c->acceptor;
 
@@ -190,31 +190,31 @@ void chain_vote_stored(struct chain *c, uint64_t serial, int error, uint64_t now
         struct chain_persist p = persist_pop(a);
         a->durable_formation = p.formation;
         if (answers < VOTE_ANSWERS)
-            answer(c, &p, now_ms, out);
+            answer(c, &p, out);
     }
 }
 
 /* ---- Votes ---- */
 
-void chain_vote_prepare(struct chain *c, uint64_t from, uint64_t ballot, uint64_t now_ms, struct out *out)
+void chain_vote_prepare(struct chain *c, uint64_t from, uint64_t ballot, struct out *out)
 {
     struct chain_acceptor *a = &c->acceptor;
 
-    if (c->forgot)
+    if (c->now->own.forgot)
         return;
     if (ballot < a->promised) {
-        answer_promise(c, from, ballot, now_ms, out);
+        answer_promise(c, from, ballot, out);
         return;
     }
     if (a->persist_n == CHAIN_PERSISTS)
         return;
     if (from != c->self)
-        chain_propose_yield(c, ballot, now_ms);
+        chain_propose_yield(c, ballot);
     a->promised = ballot;
     vote_persist(c, from, ballot, MSG_PROMISE, out);
 #ifdef CANARY_CHAIN_PROMISE_NOT_STORED
     if (from != c->self)
-        answer_promise(c, from, ballot, now_ms, out);
+        answer_promise(c, from, ballot, out);
 #endif
 }
 
@@ -235,27 +235,27 @@ static int vote_take(struct chain *c, uint64_t ballot, enum chain_kind kind, str
     return 0;
 }
 
-void chain_vote_accept(struct chain *c, uint64_t from, uint64_t ballot, struct slice value, uint64_t now_ms, struct out *out)
+void chain_vote_accept(struct chain *c, uint64_t from, uint64_t ballot, struct slice value, struct out *out)
 {
     struct chain_acceptor *a = &c->acceptor;
     enum chain_kind kind = chain_kind_of(c, value);
 
-    if (c->forgot || kind == CHAIN_NONE || a->persist_n == CHAIN_PERSISTS)
+    if (c->now->own.forgot || kind == CHAIN_NONE || a->persist_n == CHAIN_PERSISTS)
         return;
     if (ballot < a->promised) {
-        answer_accepted(c, from, ballot, ERR_SUPERSEDED, now_ms, out);
+        answer_accepted(c, from, ballot, ERR_SUPERSEDED, out);
         return;
     }
     if (kind == CHAIN_FORMATION && vote_records(c)) {
-        answer_accepted(c, from, ballot, ERR_HOLDS_RECORDS, now_ms, out);
+        answer_accepted(c, from, ballot, ERR_HOLDS_RECORDS, out);
         return;
     }
     if (vote_take(c, ballot, kind, value))
         return;
     if (from != c->self)
-        chain_propose_yield(c, ballot, now_ms);
+        chain_propose_yield(c, ballot);
     out_trace(out, TRACE_LAYOUT_ACCEPTED, from, chain_now(c)->epoch + 1, ballot, slice_of(NULL, 0));
     vote_persist(c, from, ballot, MSG_ACCEPTED, out);
     /* Should whoever proposed this fall silent, somebody must end it: everybody who accepted feels responsible. */
-    chain_propose_in(c, CHAIN_PATIENCE_MS, now_ms);
+    chain_propose_in(c, CHAIN_PATIENCE_MS);
 }

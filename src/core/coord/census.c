@@ -26,7 +26,7 @@ static void reply(uint64_t token, int error, uint64_t count, struct out *out)
 static int census_begin(struct coord *c)
 {
     struct census *s = &c->census;
-    const struct layout *l = c->layout;
+    const struct layout *l = c->now->layout;
     free(s->answered);
     free(s->live);
     free(s->known);
@@ -37,7 +37,7 @@ static int census_begin(struct coord *c)
         return ERR_NO_MEMORY;
     s->running = true;
     s->number++;
-    s->started_ms = c->now_ms;
+    s->started_ms = c->now->ms;
     s->asked = s->awaited = 0;
     s->served = s->waiting_n;
     return 0;
@@ -76,7 +76,7 @@ static void census_finish(struct coord *c, struct out *out)
     struct census *s = &c->census;
     uint64_t total = 0;
     int error = 0;
-    for (unsigned v = 0; v < c->layout->vnodes; v++) {
+    for (unsigned v = 0; v < c->now->layout->vnodes; v++) {
         total += s->live[v];
         if (!s->known[v])
             error = ERR_NO_QUORUM;
@@ -87,19 +87,19 @@ static void census_finish(struct coord *c, struct out *out)
 
 static bool all_in(const struct coord *c)
 {
-    return c->census.asked == c->layout->member_n && c->census.awaited == 0;
+    return c->census.asked == c->now->layout->member_n && c->census.awaited == 0;
 }
 
 void census_answer(struct coord *c, uint64_t number, uint64_t from, int error, struct slice counts, struct out *out)
 {
     struct census *s = &c->census;
-    int m = s->running && number == s->number ? layout_find(c->layout, from) : -1;
+    int m = s->running && number == s->number ? layout_find(c->now->layout, from) : -1;
     if (m < 0 || m >= s->asked || s->answered[m])
         return;
     s->answered[m] = 1;
     s->awaited--;
-    for (uint16_t v = 0; !error && v < c->layout->vnodes && counts.n == (size_t)c->layout->vnodes * 4; v++) {
-        if (!layout_owns(c->layout, v, from))
+    for (uint16_t v = 0; !error && v < c->now->layout->vnodes && counts.n == (size_t)c->now->layout->vnodes * 4; v++) {
+        if (!layout_owns(c->now->layout, v, from))
             continue;
         uint32_t live = get_u32(counts.p + (size_t)v * 4);
         if (live > s->live[v])
@@ -113,7 +113,7 @@ void census_answer(struct coord *c, uint64_t number, uint64_t from, int error, s
 static void ask(struct coord *c, uint16_t m, struct out *out)
 {
     struct census *s = &c->census;
-    uint64_t id = c->layout->member[m].id;
+    uint64_t id = c->now->layout->member[m].id;
     if (!coord_reachable(c, id)) {
         s->answered[m] = 1;
         return;
@@ -122,34 +122,34 @@ static void ask(struct coord *c, uint16_t m, struct out *out)
     if (id == c->self) {
         struct action *a = out_add(out, ACT_STORE_COUNT);
         a->count.token = TOKEN(TOKEN_COORD, s->number);
-        a->count.wall_ms = c->believed_ms;
+        a->count.wall_ms = c->now->believed_ms;
         return;
     }
-    struct message *q = out_send(out, id, op_peer(c, id)->addr, MSG_COUNT);
-    q->count = (struct msg_count){.op = TOKEN(TOKEN_COORD, s->number), .epoch = c->layout->epoch};
+    struct message *q = out_send(out, id, coord_member(c, id)->addr, MSG_COUNT);
+    q->count = (struct msg_count){.op = TOKEN(TOKEN_COORD, s->number), .epoch = c->now->layout->epoch};
 }
 
 void census_tick(struct coord *c, struct out *out)
 {
     struct census *s = &c->census;
-    if (!s->running && (s->waiting_n == 0 || !c->layout))
+    if (!s->running && (s->waiting_n == 0 || !c->now->layout))
         return;
     if (!s->running && census_begin(c)) {
         answer(s, s->waiting_n, ERR_NO_MEMORY, 0, out); /* to wait for memory would be to try again at once, for ever */
         return;
     }
-    for (unsigned n = 0; n < CENSUS_SLICE && s->asked < c->layout->member_n; n++)
+    for (unsigned n = 0; n < CENSUS_SLICE && s->asked < c->now->layout->member_n; n++)
         ask(c, s->asked++, out);
-    if (all_in(c) || c->now_ms >= s->started_ms + CENSUS_MS)
+    if (all_in(c) || c->now->ms >= s->started_ms + CENSUS_MS)
         census_finish(c, out);
 }
 
-uint64_t census_deadline_ms(const struct coord *c)
+uint64_t census_deadline_ms(const struct coord *c, const struct moment *now)
 {
     const struct census *s = &c->census;
-    if (s->waiting_n == 0 || !c->layout)
+    if (s->waiting_n == 0 || !now->layout)
         return UINT64_MAX;
-    if (!s->running || s->asked < c->layout->member_n || s->awaited == 0)
-        return c->now_ms;
+    if (!s->running || s->asked < now->layout->member_n || s->awaited == 0)
+        return now->ms;
     return s->started_ms + CENSUS_MS;
 }

@@ -6,7 +6,7 @@
 #ifndef COVEY_CORE_CENSUS_H
 #define COVEY_CORE_CENSUS_H
 
-#include "core/event.h"
+#include "core/protocol.h"
 
 enum {
     CENSUS_WAITERS = 256, /* askers at once; one more is answered ERR_BUSY */
@@ -38,6 +38,6 @@ void census_restart(struct coord *c);
 
 /* A bounded piece of work; when more is due. */
 void census_tick(struct coord *c, struct out *out);
-uint64_t census_deadline_ms(const struct coord *c);
+uint64_t census_deadline_ms(const struct coord *c, const struct moment *now);
 
 #endif

@@ -56,16 +56,18 @@ int coord_init(struct coord *c, const struct coord_options *o)
     return 0;
 }
 
-void coord_close(struct coord *c)
+static void on_close(void *p)
 {
+    struct coord *c = p;
     struct op *slots = (struct op *)(void *)c->ops.slots;
     for (uint32_t i = 0; i < c->ops.cap; i++)
         buf_close(&slots[i].data); /* free slots keep theirs too */
     slab_close(&c->ops);
     census_close(&c->census);
     flush_close(&c->flush);
-    free(c->peer);
-    c->peer = NULL;
+    free(c->due);
+    c->due = NULL;
+    c->due_n = 0;
 }
 
 /* ---- Beginning ---- */
@@ -84,12 +86,9 @@ static void trim(struct coord *c)
         buf_close(&slots[c->trim[--c->trim_n]].data);
 }
 
-void coord_time(struct coord *c, uint64_t now_ms, uint64_t wall_ms)
+static void begin(void *p)
 {
-    c->now_ms = now_ms;
-    c->wall_ms = c->believed_ms = wall_ms;
-    c->where_n = 0;
-    trim(c);
+    trim(p);
 }
 
 static int op_fill(struct op *op, const struct request *r)
@@ -128,9 +127,9 @@ static struct op *op_new(struct coord *c, const struct request *r)
         return NULL;
     }
     op->slot = slot_of_key(r->key);
-    op->expiry_ms = r->expiry_relative ? c->believed_ms + r->expiry_ms : r->expiry_ms;
-    op->deadline_ms = c->now_ms + c->deadline_ms;
-    op->tick_ms = c->now_ms + c->deadline_ms / OP_TICKS;
+    op->expiry_ms = r->expiry_relative ? c->now->believed_ms + r->expiry_ms : r->expiry_ms;
+    op->deadline_ms = c->now->ms + c->deadline_ms;
+    op->tick_ms = c->now->ms + c->deadline_ms / OP_TICKS;
     op_own(c, op);
     uint32_t index = op_index(op);
     op_queue_push(c, &c->by_deadline, index);
@@ -138,9 +137,10 @@ static struct op *op_new(struct coord *c, const struct request *r)
     return op;
 }
 
-void coord_request(struct coord *c, const struct request *r, struct out *out)
+void coord_request(struct coord *c, const struct moment *now, const struct request *r, struct out *out)
 {
-    if (!c->layout) {
+    c->now = now;
+    if (!now->layout) {
         reply_error(r->token, r->kind, ERR_LOADING, out);
         return;
     }
@@ -182,15 +182,15 @@ static struct op *op_find(const struct coord *c, uint64_t handle)
 /* It answered a read or a write: it owes nothing any more, as far as is known. */
 static void answered(struct coord *c, uint64_t id, const struct put_answer *a)
 {
-    struct coord_peer *p = op_peer(c, id);
-    if (!p)
+    struct coord_due *due = coord_due(c, id);
+    if (!due)
         return;
-    p->owes_since_ms = 0;
-    c->heard_ms = c->now_ms;
+    due->since_ms = 0;
+    c->heard_ms = c->now->ms;
     if (!a)
         return;
-    p->mute = false; /* an error is an answer too, and has a row of its own in the verdict */
-    p->failing = a->error == ERR_IO || a->error == ERR_NO_SPACE;
+    due->mute = false; /* an error is an answer too, and has a row of its own in the verdict */
+    due->failing = a->error == ERR_IO || a->error == ERR_NO_SPACE;
 }
 
 static void put_answered(struct coord *c, struct op *op, unsigned i, const struct put_answer *a, struct out *out)
@@ -228,56 +228,53 @@ static void take_got(struct coord *c, uint64_t from, const struct msg_got *m, st
         read_answer(c, op, (unsigned)i, (int)m->error, &m->record, m->size, out);
 }
 
-void coord_message(struct coord *c, uint64_t from, const struct message *m, struct out *out)
+static void on_answer(void *p, const struct moment *now, uint64_t from, const struct message *m, struct out *out)
 {
-    uint64_t number = TOKEN_NUMBER(m->head.op);
-    int error = (int)m->head.error;
+    struct coord *c = p;
+    c->now = now;
     if (m->kind == MSG_PUT_ACK)
         take_put_ack(c, from, &m->put_ack, out);
     else if (m->kind == MSG_GOT)
         take_got(c, from, &m->got, out);
     else if (m->kind == MSG_COUNTED)
-        census_answer(c, number, from, error, m->counted.counts, out);
-    else if (m->kind == MSG_GREATEST)
-        flush_told(c, number, from, error, m->greatest.stamp, out);
-    else if (m->kind == MSG_FLUSHED)
-        flush_stored(c, number, from, error, out);
+        census_answer(c, TOKEN_NUMBER(m->head.op), from, (int)m->head.error, m->counted.counts, out);
 }
 
-void coord_stored(struct coord *c, uint64_t number, const struct put_answer *a, struct out *out)
+/* ---- The own store's answers ---- */
+
+static void own_stored(struct coord *c, uint64_t number, const struct event *ev, struct out *out)
 {
-    answered(c, c->self, a);
+    struct put_answer a = {.error = ev->stored.error, .held = ev->stored.held, .never_took = ev->stored.never_took};
     int i;
+    answered(c, c->self, &a);
     struct op *op = op_awaiting(c, number, c->self, &i);
     if (!op)
         return;
-    struct put_answer own = *a;
-    own.unsound = op->phase == PHASE_WRITE && (op->owner[i].recovering || (c->lost && c->lost[op->vnode]));
-    put_answered(c, op, (unsigned)i, &own, out);
+    a.unsound = op->phase == PHASE_WRITE && (op->owner[i].recovering || moment_recovers(c->now, op->vnode));
+    put_answered(c, op, (unsigned)i, &a, out);
 }
 
-void coord_greatest(struct coord *c, uint64_t number, int error, uint64_t greatest, struct out *out)
+static void own_read(struct coord *c, uint64_t number, const struct event *ev, struct out *out)
 {
-    flush_told(c, number, c->self, error, greatest, out);
-}
-
-void coord_flushed(struct coord *c, uint64_t number, int error, struct out *out)
-{
-    flush_stored(c, number, c->self, error, out);
-}
-
-void coord_read(struct coord *c, uint64_t number, int error, const struct record *record, uint32_t size, struct out *out)
-{
-    answered(c, c->self, NULL);
     int i;
+    answered(c, c->self, NULL);
     struct op *op = op_awaiting(c, number, c->self, &i);
-    if (op)
-        read_answer(c, op, (unsigned)i, error, record, size, out);
+    if (!op)
+        return;
+    int error = moment_lacks(c->now, op->slot) ? ERR_RECOVERING : ev->read.error;
+    read_answer(c, op, (unsigned)i, error, &ev->read.record, ev->read.size, out);
 }
 
-void coord_counted(struct coord *c, uint64_t number, struct slice counts, struct out *out)
+static void on_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev, struct out *out)
 {
-    census_answer(c, number, c->self, 0, counts, out);
+    struct coord *c = p;
+    c->now = now;
+    if (ev->kind == EV_STORED)
+        own_stored(c, number, ev, out);
+    else if (ev->kind == EV_READ)
+        own_read(c, number, ev, out);
+    else if (ev->kind == EV_COUNTED)
+        census_answer(c, number, c->self, 0, event_counts(ev), out);
 }
 
 /* ---- The layout and the members ---- */
@@ -288,40 +285,33 @@ static void sweep_start(struct coord *c)
     c->sweep = 0; /* a walk under way starts anew: driving an operation twice is harmless */
 }
 
-int coord_layout(struct coord *c, const struct layout *layout)
+/* What was found out about those who stay members is kept. */
+static int on_layout(void *p, const struct moment *now)
 {
-    struct coord_peer *peer = calloc(layout->member_n, sizeof *peer);
-    if (!peer)
+    struct coord *c = p;
+    const struct layout *l = now->layout;
+    struct coord_due *due = calloc(l->member_n, sizeof *due);
+    if (!due)
         return ERR_NO_MEMORY;
-    for (unsigned m = 0; m < layout->member_n; m++) {
-        uint64_t id = layout->member[m].id;
-        const struct coord_peer *old = op_peer(c, id);
-        peer[m] = old ? *old : (struct coord_peer){.id = id, .state = MEMBER_DEAD};
+    for (unsigned m = 0, old = 0; m < l->member_n; m++) {
+        while (old < c->due_n && c->due[old].id < l->member[m].id)
+            old++;
+        bool stays = old < c->due_n && c->due[old].id == l->member[m].id;
+        due[m] = stays ? c->due[old] : (struct coord_due){.id = l->member[m].id};
     }
-    free(c->peer);
-    c->peer = peer;
-    c->peer_n = layout->member_n;
-    c->layout = layout;
-    c->lost = NULL;
+    free(c->due);
+    c->due = due;
+    c->due_n = l->member_n;
+    c->now = now;
     census_restart(c);
     flush_restart(c);
     sweep_start(c);
     return 0;
 }
 
-void coord_lost(struct coord *c, const uint8_t *lost)
+void coord_ceiling(struct coord *c, const struct moment *now, uint64_t ms)
 {
-    c->lost = lost;
-}
-
-void coord_clock(struct coord *c, uint64_t believed_ms, bool ahead)
-{
-    c->believed_ms = believed_ms;
-    c->ahead = ahead;
-}
-
-void coord_ceiling(struct coord *c, uint64_t ms)
-{
+    c->now = now;
     c->ceiling_ms = ms;
     c->ceiling_wanted = false;
     c->ceiling_error = 0;
@@ -330,83 +320,51 @@ void coord_ceiling(struct coord *c, uint64_t ms)
     c->stamps_wait = false;
 }
 
-void coord_ceiling_failed(struct coord *c, int error)
+void coord_ceiling_failed(struct coord *c, const struct moment *now, int error)
 {
+    c->now = now;
     if (c->ops.used == 0 && c->flush.waiting_n == 0)
         return; /* nobody waits for it: the next write tries again */
     c->ceiling_error = error;
     sweep_start(c);
 }
 
-void coord_fence(struct coord *c, bool fenced)
+/* What waited for the fence to fall goes on. */
+static void on_barred(void *p, const struct moment *now)
 {
-    if (c->fenced && !fenced)
+    struct coord *c = p;
+    c->now = now;
+    if (!now->fenced)
         sweep_start(c);
-    c->fenced = fenced;
 }
 
-void coord_peer(struct coord *c, uint64_t id, struct addr addr, enum member_state state)
+static void on_member(void *p, const struct moment *now, const struct member *who, unsigned change)
 {
-    struct coord_peer *p = op_peer(c, id);
-    if (!p)
+    struct coord *c = p;
+    c->now = now;
+    struct coord_due *due = now->layout ? coord_due(c, who->id) : NULL;
+    if (!due)
         return;
-    bool was = p->state <= MEMBER_SUSPECT;
-    bool is = state <= MEMBER_SUSPECT, moved = !addr_eq(p->addr, addr);
-    p->addr = addr;
-    p->state = (uint8_t)state;
-    if (state == MEMBER_ALIVE)
-        p->held_until_ms = 0; /* news of it: worth another try */
-    if (((is && !was) || moved) && p->stream != STREAM_UP)
-        p->stream = STREAM_UNTRIED;
-    p->mute &= is;
-    if (was == is)
-        return;
-    p->link += !is; /* do not wait for the dead */
-    sweep_start(c);
-}
-
-void coord_link(struct coord *c, uint64_t id, uint64_t boot)
-{
-    struct coord_peer *p = op_peer(c, id);
-    if (!p)
-        return;
-    bool up = boot != 0, was = p->stream == STREAM_UP;
-    bool other = up && was && p->boot != boot; /* a new process, whose stream came before the old one's end */
-    if (!up && p->stream == STREAM_REFUSED)
-        return; /* another attempt failed: nothing was sent to it since the last */
-    p->stream = up ? STREAM_UP : was ? STREAM_BROKEN : STREAM_REFUSED;
-    p->held_until_ms = up ? 0 : c->now_ms + PEER_HOLD_MS;
-    p->link += !up || other;
-    p->boot = up ? boot : p->boot;
-    if (!up || other)
-        p->owes_since_ms = 0, p->mute = false; /* what it owed is lost */
-    sweep_start(c);
-}
-
-void coord_recovering(struct coord *c, uint64_t id, bool recovering)
-{
-    struct coord_peer *p = op_peer(c, id);
-    if (p)
-        p->recovering = recovering;
-}
-
-bool coord_cut(const struct coord *c, uint64_t id)
-{
-    const struct coord_peer *p = op_peer(c, id);
-    return p && (p->stream == STREAM_BROKEN || p->stream == STREAM_REFUSED);
+    if (change & (CAST_DOWN | CAST_PROCESS))
+        due->since_ms = 0; /* what it owed is lost */
+    if (change & (CAST_DOWN | CAST_PROCESS | CAST_ABSENT))
+        due->mute = false;
+    if (change & (CAST_PRESENT | CAST_ABSENT | CAST_UP | CAST_DOWN))
+        sweep_start(c);
 }
 
 bool coord_mute(const struct coord *c, uint64_t id)
 {
-    const struct coord_peer *p = op_peer(c, id);
-    return p && p->mute;
+    const struct coord_due *due = c->due_n > 0 ? coord_due(c, id) : NULL;
+    return due && due->mute;
 }
 
-void coord_hint_answered(struct coord *c, uint64_t id)
+void coord_hint_answered(struct coord *c, const struct moment *now, uint64_t id)
 {
-    struct coord_peer *p = op_peer(c, id);
-    if (p)
-        p->mute = false;
+    c->now = now;
+    struct coord_due *due = coord_due(c, id);
+    if (due)
+        due->mute = false;
 }
 
 /* ---- Being asked ---- */
@@ -416,7 +374,7 @@ uint32_t coord_in_flight(const struct coord *c)
     return c->ops.used - c->linger_n + c->census.waiting_n + c->flush.waiting_n;
 }
 
-static void check_op(const struct coord *c, const struct op *op)
+static void check_op(const struct coord *c, const struct moment *now, const struct op *op)
 {
     CHECK(op->owner_n <= REPLICAS_MAX && op->key_n <= op->data.n);
     CHECK(op->need >= 1 && op->need <= REPLICAS_MAX);
@@ -425,11 +383,12 @@ static void check_op(const struct coord *c, const struct op *op)
     CHECK(op->phase != PHASE_WRITE || stamped || op_count(op, OWNER_IDLE) + op_count(op, OWNER_FAILED) == op->owner_n);
     CHECK(op->phase != PHASE_WRITE || op->answered || op_count(op, OWNER_DONE) < op->need);
     CHECK(!op->answered || op->phase == PHASE_WRITE);
-    CHECK(op->deadline_ms <= c->now_ms + c->deadline_ms);
+    CHECK(op->deadline_ms <= now->ms + c->deadline_ms);
 }
 
-void coord_check(const struct coord *c)
+static void on_check(const void *p, const struct moment *now)
 {
+    const struct coord *c = p;
     uint32_t used = 0, writes = 0, linger_n = 0;
     uint64_t linger_bytes = 0;
     for (uint32_t i = 0; i < c->ops.cap; i++) {
@@ -438,7 +397,7 @@ void coord_check(const struct coord *c)
         if (!op)
             continue;
         CHECK(op->handle == handle);
-        check_op(c, op);
+        check_op(c, now, op);
         used++;
         writes += op->phase == PHASE_WRITE;
         linger_n += op->answered;
@@ -450,3 +409,16 @@ void coord_check(const struct coord *c)
     CHECK(c->flush.served <= c->flush.waiting_n && c->flush.waiting_n <= FLUSH_WAITERS);
     CHECK(c->census.served <= c->census.waiting_n && c->census.waiting_n <= CENSUS_WAITERS);
 }
+
+const struct protocol coord_protocol = {
+    .begin = begin,
+    .layout = on_layout,
+    .barred = on_barred,
+    .member = on_member,
+    .answer = on_answer,
+    .stored = on_stored,
+    .tick = coord_tick,
+    .deadline_ms = coord_deadline_ms,
+    .check = on_check,
+    .close = on_close,
+};

@@ -10,7 +10,7 @@
 
 #include "base/hlc.h"
 #include "core/coord/census.h"
-#include "core/event.h"
+#include "core/protocol.h"
 #include "core/coord/flush.h"
 #include "core/coord/hedge.h"
 #include "core/slab.h"
@@ -22,7 +22,6 @@ enum {
     /* who still owes an answer when others answer so much later is held for silent: more than one retransmission takes (200 ms),
      * which passes by itself. By the others' answers, for we may be the slow one */
     PEER_SILENT_MS = 250,
-    PEER_HOLD_MS = 100,  /* after a stream to a peer broke, how long it counts as unreachable unless it comes back */
     COORD_OUT_MAX = 64,  /* actions a call appends at most */
     OP_DATA_KEPT = 4096, /* bytes of buffer that a free operation keeps for the next one */
     /* bytes of answered writes that still wait for an owner, slots included: some 80,000 small ones, so that an owner may lag for
@@ -111,19 +110,12 @@ struct op {
     struct buf data;                     /* key, then value */
 };
 
-/* A member of the layout as the coordinator sees it. */
-struct coord_peer {
+/* What the coordinator found out about a member of the layout. */
+struct coord_due {
     uint64_t id;
-    struct addr addr;
-    uint8_t state;          /* enum member_state */
-    uint8_t stream;         /* enum coord_stream */
-    bool mute;              /* it left a write without an answer until the deadline, and answered none since */
-    uint32_t link;          /* generation: grows whenever messages to it may have been lost; one process answers within one */
-    uint64_t boot;          /* of the process that the last stream was with; 0: none yet */
-    uint64_t held_until_ms; /* unreachable until then, after a broken stream */
-    uint64_t owes_since_ms; /* the first that it was asked since it answered last; 0: nothing */
-    bool recovering;        /* in some vnode, as it said last */
-    bool failing;           /* its store failed the last write that it answered */
+    uint64_t since_ms; /* the first that it was asked since it answered last; 0: it owes nothing */
+    bool mute;         /* it left a write without an answer until the deadline, and answered none since */
+    bool failing;      /* its store failed the last write that it answered */
 };
 
 /* An owner's answer to a put. */
@@ -134,15 +126,6 @@ struct put_answer {
     bool unsound;        /* the owner is recovering there: it may have lost a greater version that was acknowledged */
 };
 
-/* UNTRIED --> UP --> BROKEN --> UP or REFUSED; a member that was dead and lives, or has moved, is UNTRIED again. Whoever refused
- * is not asked until a stream to it is up: the node tries that by itself (node_peers.c), so no client has to wait for it. */
-enum coord_stream {
-    STREAM_UNTRIED, /* none was needed yet */
-    STREAM_UP,
-    STREAM_BROKEN,  /* the last one broke: another is worth a try, after PEER_HOLD_MS */
-    STREAM_REFUSED, /* the last attempt to open one failed */
-};
-
 struct op_queue {
     uint32_t head, tail;
 };
@@ -150,11 +133,9 @@ struct op_queue {
 struct coord {
     uint64_t self;
     uint32_t deadline_ms;
-    const struct layout *layout; /* borrowed from the chain; NULL before the first */
-    struct coord_peer *peer;     /* sorted by id, as layout->member is */
-    uint16_t peer_n;
-    const uint8_t *lost; /* per vnode: not 0 where this node may have lost records; borrowed */
-    bool fenced;
+    const struct moment *now; /* of the call under way, or the last one */
+    struct coord_due *due;    /* parallel to now->layout's members */
+    unsigned due_n;
     struct hlc clock;
     struct slab ops;
     uint32_t ops_max; /* not yet answered */
@@ -165,12 +146,8 @@ struct coord {
     bool draining;            /* nobody lingers any more */
     struct op_queue by_hedge; /* a change of the p99 makes some late, by that change at most */
     struct hedge hedge;
-    uint32_t sweep;    /* slab index at which the walk over all operations goes on; == ops.cap when there is none */
-    uint64_t now_ms;   /* of the last call */
-    uint64_t heard_ms; /* when an owner answered last */
-    uint64_t wall_ms;
-    uint64_t believed_ms;         /* the time by which ends are judged */
-    bool ahead;                   /* our wall clock is too far ahead to stamp by it */
+    uint32_t sweep;               /* slab index at which the walk over all operations goes on; == ops.cap when there is none */
+    uint64_t heard_ms;            /* when an owner answered last */
     uint64_t ceiling_ms;          /* stamps lie below it, and it is durable; UINT64_MAX: there is none */
     bool ceiling_wanted;          /* a higher one should be stored, */
     bool stamps_wait;             /* and some writes wait for it */
@@ -181,8 +158,7 @@ struct coord {
     unsigned trim_n;
     struct census census;
     struct flush flush;
-    struct where_owner where[REPLICAS_MAX]; /* of the last OP_WHERE result; the node adds the names, */
-    unsigned where_n;                       /* of as many, in the same step */
+    struct where_owner where[REPLICAS_MAX]; /* of the last OP_WHERE result */
 };
 
 struct coord_options {
@@ -194,78 +170,30 @@ struct coord_options {
 
 /* 0 or ERR_NO_MEMORY. */
 int coord_init(struct coord *c, const struct coord_options *o);
-void coord_close(struct coord *c);
 
-/* Time as of the event being handled: first thing in each step. */
-void coord_time(struct coord *c, uint64_t now_ms, uint64_t wall_ms);
-
-/* What the peers' clocks say of ours: the time by which ends are judged (our wall clock until this is called in the
- * step), and whether ours is too far ahead to stamp by it. */
-void coord_clock(struct coord *c, uint64_t believed_ms, bool ahead);
+/* Everything else that it is told: the layout, the members, answers of peers and of the own store to TOKEN_COORD tokens, time. */
+extern const struct protocol coord_protocol;
 
 /* The clock's ceiling (coord_stamp.c), in wall ms: what was stored before this start, then each one that has become
  * durable. And the next that should be stored, 0 while none is needed: asked for only when none is on its way. */
 void coord_ceiling_recall(struct coord *c, uint64_t ms);
-void coord_ceiling(struct coord *c, uint64_t ms);
-uint64_t coord_ceiling_wanted(struct coord *c);
+void coord_ceiling(struct coord *c, const struct moment *now, uint64_t ms);
+uint64_t coord_ceiling_wanted(struct coord *c, const struct moment *now);
 
 /* It could not be stored (ERR_IO, ERR_NO_SPACE): the writes that wait for it end with that. */
-void coord_ceiling_failed(struct coord *c, int error);
-
-/* A layout is in force (again): operations under way are driven anew under it. 0 or ERR_NO_MEMORY (then all members
- * count as unreachable). Tell the peers next. */
-int coord_layout(struct coord *c, const struct layout *layout);
-
-/* Where this node may have lost records: a byte for each vnode of the layout in force, not 0 where it may. Borrowed until the
- * next layout, and looked at whenever the own store is written to. Said after each coord_layout. */
-void coord_lost(struct coord *c, const uint8_t *lost);
-
-/* While fenced no write starts: they wait for the next layout, or for their deadline. */
-void coord_fence(struct coord *c, bool fenced);
-
-/* A member of the layout: where it lives, what swim thinks of it. */
-void coord_peer(struct coord *c, uint64_t id, struct addr addr, enum member_state state);
-
-/* A stream to it came up, with the process of that boot, or (boot 0) broke. */
-void coord_link(struct coord *c, uint64_t id, uint64_t boot);
-
-/* Whether it is recovering in some vnode, as it said last. */
-void coord_recovering(struct coord *c, uint64_t id, bool recovering);
-
-/* Whether it is worth asking now. */
-bool coord_reachable(const struct coord *c, uint64_t id);
-
-/* Whether the last stream to it broke or was refused, and none is up since. */
-bool coord_cut(const struct coord *c, uint64_t id);
+void coord_ceiling_failed(struct coord *c, const struct moment *now, int error);
 
 /* Whether it leaves writes without an answer. And: it answered one that is not the coordinator's, a hint. */
 bool coord_mute(const struct coord *c, uint64_t id);
-void coord_hint_answered(struct coord *c, uint64_t id);
+void coord_hint_answered(struct coord *c, const struct moment *now, uint64_t id);
 
 /* A client's request (GET, HEAD, PUT, DEL, EXPIRE, WHERE, COUNT, FLUSH): answered by an ACT_REPLY now or later. */
-void coord_request(struct coord *c, const struct request *r, struct out *out);
-
-/* A peer's answer to a TOKEN_COORD or TOKEN_FLUSH op. */
-void coord_message(struct coord *c, uint64_t from, const struct message *m, struct out *out);
-
-/* The own store's answers to TOKEN_COORD tokens (`unsound` is not looked at: coord_lost says it), and to TOKEN_FLUSH ones
- * (greatest: ERR_RECOVERING where this node may lack records). */
-void coord_stored(struct coord *c, uint64_t number, const struct put_answer *a, struct out *out);
-void coord_greatest(struct coord *c, uint64_t number, int error, uint64_t greatest, struct out *out);
-void coord_flushed(struct coord *c, uint64_t number, int error, struct out *out);
-void coord_read(struct coord *c, uint64_t number, int error, const struct record *record, uint32_t size, struct out *out);
-void coord_counted(struct coord *c, uint64_t number, struct slice counts, struct out *out);
-
-/* A bounded piece of what time or a sweep asks for. */
-void coord_tick(struct coord *c, struct out *out);
-uint64_t coord_deadline_ms(const struct coord *c);
+void coord_request(struct coord *c, const struct moment *now, const struct request *r, struct out *out);
 
 /* The node is about to stop: writes that linger end now, with hints, a slice at each tick. True when none is left. */
 bool coord_drain(struct coord *c);
 
 /* Operations not yet answered, those of census and flush included. */
 uint32_t coord_in_flight(const struct coord *c);
-
-void coord_check(const struct coord *c);
 
 #endif

@@ -80,7 +80,7 @@ void expire_decide(struct coord *c, struct op *op, struct out *out)
     } else if (reachable < need) {
         op->need = need;
         op_finish(c, op, ERR_NO_QUORUM, reachable, out);
-    } else if (c->ahead) {
+    } else if (c->now->ahead) {
         op_finish(c, op, ERR_CLOCK, reachable, out);
     } else if (op->whole) {
         send_whole(c, op, out);

@@ -87,30 +87,10 @@ void op_reset_all(struct op *op)
     op->value_from = REPLICAS_MAX;
 }
 
-struct coord_peer *op_peer(const struct coord *c, uint64_t id)
+struct coord_due *coord_due(const struct coord *c, uint64_t id)
 {
-    for (unsigned low = 0, high = c->peer_n; low < high;) {
-        unsigned mid = (low + high) / 2;
-        if (c->peer[mid].id == id)
-            return &c->peer[mid];
-        if (c->peer[mid].id < id)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return NULL;
-}
-
-static bool peer_reachable(const struct coord *c, const struct coord_peer *p)
-{
-    bool stream = p->stream == STREAM_UP || (p->stream != STREAM_REFUSED && p->held_until_ms <= c->now_ms);
-    return p->state <= MEMBER_SUSPECT && p->addr.family != 0 && stream;
-}
-
-bool coord_reachable(const struct coord *c, uint64_t id)
-{
-    const struct coord_peer *p = op_peer(c, id);
-    return id == c->self || (p && peer_reachable(c, p));
+    int m = layout_find(c->now->layout, id);
+    return m < 0 ? NULL : &c->due[m];
 }
 
 bool op_reachable(const struct coord *c, const struct op *op, unsigned i)
@@ -118,20 +98,22 @@ bool op_reachable(const struct coord *c, const struct op *op, unsigned i)
     return coord_reachable(c, op->owner[i].id);
 }
 
-bool coord_silent(const struct coord *c, const struct coord_peer *p)
+bool coord_silent(const struct coord *c, uint64_t id)
 {
-    bool owes = p->owes_since_ms && c->heard_ms >= p->owes_since_ms + PEER_SILENT_MS;
-    bool away = p->id != c->self && (p->state != MEMBER_ALIVE || p->stream != STREAM_UP);
-    return owes || away || p->recovering || p->failing;
+    const struct member *m = coord_member(c, id);
+    const struct coord_due *due = coord_due(c, id);
+    if (!m || !due)
+        return true;
+    bool owes = due->since_ms && c->heard_ms >= due->since_ms + PEER_SILENT_MS;
+    bool away = !m->self && (m->state != MEMBER_ALIVE || m->stream != STREAM_UP);
+    return owes || away || m->recovering || due->failing;
 }
 
 bool op_silent(const struct coord *c, const struct op *op)
 {
-    for (unsigned i = 0; i < op->owner_n; i++) {
-        const struct coord_peer *p = op_peer(c, op->owner[i].id);
-        if (!p || coord_silent(c, p) || (p->id == c->self && c->lost && c->lost[op->vnode]))
+    for (unsigned i = 0; i < op->owner_n; i++)
+        if (coord_silent(c, op->owner[i].id) || (op->owner[i].id == c->self && moment_recovers(c->now, op->vnode)))
             return true;
-    }
     return false;
 }
 
@@ -141,12 +123,6 @@ unsigned op_reachable_n(const struct coord *c, const struct op *op)
     for (unsigned i = 0; i < op->owner_n; i++)
         n += op_reachable(c, op, i);
     return n;
-}
-
-bool coord_gone(const struct coord *c, uint64_t id)
-{
-    const struct coord_peer *p = op_peer(c, id);
-    return id != c->self && (!p || p->state > MEMBER_SUSPECT || p->stream == STREAM_REFUSED);
 }
 
 bool op_gone(const struct coord *c, const struct op *op, unsigned i)
@@ -159,21 +135,22 @@ bool op_lost(const struct coord *c, const struct op *op, unsigned i)
     const struct op_owner *o = &op->owner[i];
     if (o->id == c->self)
         return false; /* the own store always answers */
-    const struct coord_peer *p = op_peer(c, o->id);
+    const struct member *p = coord_member(c, o->id);
     return !p || p->link != o->link;
 }
 
 /* Marks the owner as asked and returns its address. */
 static struct addr owner_ask(struct coord *c, struct op *op, unsigned i)
 {
-    struct coord_peer *p = op_peer(c, op->owner[i].id);
-    CHECK(p);
-    if (!p->owes_since_ms)
-        p->owes_since_ms = c->now_ms;
+    const struct member *m = coord_member(c, op->owner[i].id);
+    struct coord_due *due = coord_due(c, op->owner[i].id);
+    CHECK(m && due);
+    if (!due->since_ms)
+        due->since_ms = c->now->ms;
     op->owner[i].state = OWNER_ASKED;
-    op->owner[i].link = p->link;
-    op->owner[i].asked_ms = c->now_ms;
-    return p->addr;
+    op->owner[i].link = m->link;
+    op->owner[i].asked_ms = c->now->ms;
+    return m->addr;
 }
 
 void op_send_put(struct coord *c, struct op *op, unsigned i, struct out *out)
@@ -185,12 +162,15 @@ void op_send_put(struct coord *c, struct op *op, unsigned i, struct out *out)
         a->put.token = TOKEN(TOKEN_COORD, op->handle);
         a->put.record = op_record(op);
         a->put.origin.from = lapsed ? PUT_FROM_READER : PUT_FROM_ANYBODY;
-        op->owner[i].recovering = c->lost && c->lost[op->vnode];
+        op->owner[i].recovering = moment_recovers(c->now, op->vnode);
         return;
     }
     struct message *m = out_send(out, op->owner[i].id, addr, MSG_PUT);
-    m->put =
-        (struct msg_put){.op = TOKEN(TOKEN_COORD, op->handle), .epoch = op->epoch, .record = op_record(op), .lapsed = lapsed};
+    m->put = (struct msg_put){.op = TOKEN(TOKEN_COORD, op->handle),
+                              .epoch = op->epoch,
+                              .record = op_record(op),
+                              .position = c->now->own.position,
+                              .lapsed = lapsed};
 }
 
 void op_send_get(struct coord *c, struct op *op, unsigned i, enum get_wants wants, struct out *out)
@@ -210,21 +190,21 @@ void op_send_get(struct coord *c, struct op *op, unsigned i, enum get_wants want
 
 uint8_t op_read_need(const struct coord *c, enum consistency level)
 {
-    return level == LEVEL_ONE ? 1 : level == LEVEL_ALL ? c->layout->n : c->layout->r;
+    return level == LEVEL_ONE ? 1 : level == LEVEL_ALL ? c->now->layout->n : c->now->layout->r;
 }
 
 uint8_t op_write_need(const struct coord *c, enum consistency level)
 {
-    return level == LEVEL_ALL ? c->layout->n : c->layout->w;
+    return level == LEVEL_ALL ? c->now->layout->n : c->now->layout->w;
 }
 
 void op_own(struct coord *c, struct op *op)
 {
-    op->epoch = c->layout->epoch;
-    op->vnode = layout_vnode(c->layout, op->slot);
-    op->owner_n = c->layout->n;
+    op->epoch = c->now->layout->epoch;
+    op->vnode = layout_vnode(c->now->layout, op->slot);
+    op->owner_n = c->now->layout->n;
     for (unsigned i = 0; i < op->owner_n; i++)
-        op->owner[i] = (struct op_owner){.id = layout_owner(c->layout, op->vnode, i)->id, .torn = op->phase == PHASE_WRITE};
+        op->owner[i] = (struct op_owner){.id = layout_owner(c->now->layout, op->vnode, i)->id, .torn = op->phase == PHASE_WRITE};
     op->value_from = REPLICAS_MAX;
 }
 
@@ -234,9 +214,10 @@ static void fill_where(struct coord *c, const struct op *op, struct result *r)
 {
     for (unsigned i = 0; i < op->owner_n; i++) {
         const struct op_owner *o = &op->owner[i];
-        const struct coord_peer *p = op_peer(c, o->id);
+        const struct member *p = coord_member(c, o->id);
         c->where[i] = (struct where_owner){
             .id = o->id,
+            .name = p ? member_name(p) : slice_of(NULL, 0),
             .addr = p ? p->addr : (struct addr){0},
             .state = p ? p->state : MEMBER_DEAD,
             .answered = o->read,
@@ -244,7 +225,6 @@ static void fill_where(struct coord *c, const struct op *op, struct result *r)
             .record = {.kind = o->kind, .version = o->seen, .expiry_ms = o->expiry_ms},
         };
     }
-    c->where_n = op->owner_n;
     r->where.owner = c->where;
     r->where.owner_n = op->owner_n;
     r->where.vnode = op->vnode;
@@ -256,7 +236,7 @@ void op_hedge(struct coord *c, struct op *op)
     uint64_t after_ms = hedge_after_ms(&c->hedge);
     if (op->hedge_ms || after_ms == 0 || after_ms >= c->deadline_ms / OP_TICKS)
         return; /* it does already, or the tick will */
-    op->hedge_ms = c->now_ms + after_ms;
+    op->hedge_ms = c->now->ms + after_ms;
     op_queue_push(c, &c->by_hedge, op_index(op));
 }
 
@@ -265,7 +245,7 @@ static void hedge_note_silent(struct coord *c, const struct op *op)
 {
     for (unsigned i = 0; i < op->owner_n && op->phase == PHASE_READ; i++)
         if (op->owner[i].state == OWNER_ASKED && op->owner[i].id != c->self)
-            hedge_note(&c->hedge, c->now_ms - op->owner[i].asked_ms);
+            hedge_note(&c->hedge, c->now->ms - op->owner[i].asked_ms);
 }
 
 void op_hedge_leave(struct coord *c, struct op *op)
@@ -315,7 +295,7 @@ void op_reply(struct coord *c, struct op *op, int error, unsigned answered, stru
         .needed = op->need,
         .existed = op->existed,
         .size = op->size,
-        .wall_ms = c->believed_ms,
+        .wall_ms = c->now->believed_ms,
     };
     if (error) {
         a->reply.tally = tally_of(c, op);

@@ -38,8 +38,23 @@ struct record op_record(const struct op *op);
 /* Its owners under the layout in force, all idle. */
 void op_own(struct coord *c, struct op *op);
 
-/* The member of that id, or NULL when it is none of the layout. */
-struct coord_peer *op_peer(const struct coord *c, uint64_t id);
+/* The member of that id, NULL when it is not known; and what this coordinator found out about it, NULL when it is no member of
+ * the layout. */
+static inline const struct member *coord_member(const struct coord *c, uint64_t id)
+{
+    return cast_find(c->now->cast, id);
+}
+struct coord_due *coord_due(const struct coord *c, uint64_t id);
+
+/* Whether a member is worth asking now; whether it is known that it cannot be asked. */
+static inline bool coord_reachable(const struct coord *c, uint64_t id)
+{
+    return member_reachable(coord_member(c, id), c->now->ms);
+}
+static inline bool coord_gone(const struct coord *c, uint64_t id)
+{
+    return member_gone(coord_member(c, id));
+}
 
 /* Index of an owner by id, or -1. */
 int op_owner_index(const struct op *op, uint64_t id);
@@ -58,8 +73,7 @@ void op_reset_all(struct op *op);
 bool op_reachable(const struct coord *c, const struct op *op, unsigned i);
 bool op_lost(const struct coord *c, const struct op *op, unsigned i);
 
-/* Whether it is known that a member, or owner i, cannot be asked: it is dead, or no stream to it can be opened. */
-bool coord_gone(const struct coord *c, uint64_t id);
+/* Whether it is known that it cannot be asked: it is dead, or no stream to it can be opened. */
 bool op_gone(const struct coord *c, const struct op *op, unsigned i);
 
 /* Sends owner i (the own store, if it is this node) the operation's record, or a read of its key. */
@@ -75,13 +89,13 @@ unsigned op_reachable_n(const struct coord *c, const struct op *op);
 
 /* Whether an owner is held for silent: a write that needs its answer may have to wait for long. A guess, which may rest on time:
  * nothing about order follows from it but whether a quorum is asked before the write is stamped (coord_write.c). */
-bool coord_silent(const struct coord *c, const struct coord_peer *p);
+bool coord_silent(const struct coord *c, uint64_t id);
 bool op_silent(const struct coord *c, const struct op *op);
 
 /* Whether the operation's record is a value whose time has not come. */
 static inline bool op_live(const struct coord *c, const struct op *op)
 {
-    return op->record.kind == RECORD_VALUE && !expiry_passed(op->record.expiry_ms, c->believed_ms);
+    return op->record.kind == RECORD_VALUE && !expiry_passed(op->record.expiry_ms, c->now->believed_ms);
 }
 
 /* Answers the client. `answered` goes into the error's words. */
@@ -107,6 +121,10 @@ void op_hedge_leave(struct coord *c, struct op *op);
 /* The next stamp above `above` (0: above all seen), or 0 when it must wait for the clock's ceiling: then operations
  * are driven anew once that is stored. */
 uint64_t op_stamp(struct coord *c, uint64_t above);
+
+/* The hooks of coord_protocol that are in coord_tick.c. */
+void coord_tick(void *p, const struct moment *now, struct out *out);
+uint64_t coord_deadline_ms(const void *p, const struct moment *now);
 
 /* Begins the phase; drives it: asks whoever has to be asked now (called again after losses, layouts, ticks); `late`: a
  * tick passed without an answer. */

@@ -54,7 +54,7 @@ static int next_owner(const struct coord *c, const struct op *op)
         const struct op_owner *o = &op->owner[i];
         if (o->state != OWNER_IDLE || !op_reachable(c, op, i))
             continue;
-        if (!coord_silent(c, op_peer(c, o->id)))
+        if (!coord_silent(c, o->id))
             return (int)i;
         silent = (int)i;
     }
@@ -212,7 +212,7 @@ static void read_done(struct coord *c, struct op *op, struct out *out)
 static void judge(struct coord *c, struct op *op, struct out *out)
 {
     take_newest(op);
-    hlc_see(&c->clock, op->record.version.stamp, c->wall_ms, CLOCK_SKEW_MAX_MS);
+    hlc_see(&c->clock, op->record.version.stamp, c->now->wall_ms, CLOCK_SKEW_MAX_MS);
     if (op->kind == OP_DEL || op->kind == OP_PUT) { /* these supersede what was read: no need to repair it */
         op->existed = op_live(c, op);
         op->ordered = true;
@@ -237,7 +237,7 @@ static bool take_answer(const struct coord *c, struct op *op, struct op_owner *o
     o->size = size;
     o->expiry_ms = r->expiry_ms;
     o->seen = r->version;
-    bool lapsed = expiry_passed(r->expiry_ms, c->believed_ms);         /* then it is as good as a deletion */
+    bool lapsed = expiry_passed(r->expiry_ms, c->now->believed_ms);    /* then it is as good as a deletion */
     if (r->kind == RECORD_EXPIRY && !lapsed && op->kind != OP_WHERE) { /* it lost the value: as if it had nothing */
         o->kind = RECORD_NONE;
         o->expiry_ms = 0;
@@ -281,7 +281,7 @@ void read_answer(struct coord *c, struct op *op, unsigned i, int error, const st
     if (op->phase > PHASE_FETCH || o->state != OWNER_ASKED)
         return;                                      /* late: what it was asked for is settled */
     if (op->phase == PHASE_READ && o->id != c->self) /* the own store's promptness says nothing about others */
-        hedge_note(&c->hedge, c->now_ms - o->asked_ms);
+        hedge_note(&c->hedge, c->now->ms - o->asked_ms);
     if (error) {
         owner_failed(c, op, i, error, out);
         return;

@@ -22,9 +22,9 @@ static uint64_t later(uint64_t a, uint64_t b)
 /* The wall ms that the next stamp may reach: 1 more than any of its causes, for a full counter carries. */
 static uint64_t reach_ms(const struct coord *c, uint64_t above)
 {
-    uint64_t far = c->wall_ms + CLOCK_SKEW_MAX_MS, floor = hlc_wall_ms(above);
+    uint64_t far = c->now->wall_ms + CLOCK_SKEW_MAX_MS, floor = hlc_wall_ms(above);
     uint64_t believed = floor < far ? floor : 0; /* a stamp out of a far year does not pull the clock */
-    return later(later(c->wall_ms, hlc_wall_ms(c->clock.last)), believed) + 1;
+    return later(later(c->now->wall_ms, hlc_wall_ms(c->clock.last)), believed) + 1;
 }
 
 uint64_t op_stamp(struct coord *c, uint64_t above)
@@ -33,7 +33,7 @@ uint64_t op_stamp(struct coord *c, uint64_t above)
     bool fits = reach <= c->ceiling_ms;
     c->ceiling_wanted |= !fits || c->ceiling_ms - reach < CEILING_STEP_MS / 2;
     c->stamps_wait |= !fits;
-    return fits ? hlc_stamp_above(&c->clock, above, c->wall_ms) : 0;
+    return fits ? hlc_stamp_above(&c->clock, above, c->now->wall_ms) : 0;
 }
 
 void coord_ceiling_recall(struct coord *c, uint64_t ms)
@@ -42,8 +42,9 @@ void coord_ceiling_recall(struct coord *c, uint64_t ms)
     c->clock.last = later(c->clock.last, ms << 16);
 }
 
-uint64_t coord_ceiling_wanted(struct coord *c)
+uint64_t coord_ceiling_wanted(struct coord *c, const struct moment *now)
 {
+    c->now = now;
     if (!c->ceiling_wanted)
         return 0;
     c->ceiling_wanted = false;

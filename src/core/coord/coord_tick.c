@@ -9,7 +9,7 @@
 /* Drives one operation anew, under the present layout. */
 static void op_drive(struct coord *c, struct op *op, bool late, struct out *out)
 {
-    bool moved = op->epoch != c->layout->epoch;
+    bool moved = op->epoch != c->now->layout->epoch;
     if (moved)
         op_own(c, op);
     if (op->phase == PHASE_WRITE) {
@@ -39,7 +39,7 @@ static void tick_deadlines(struct coord *c, unsigned limit, struct out *out)
 {
     while (c->by_deadline.head != OP_NONE && room_for_one(c, out, limit)) {
         struct op *op = op_at(c, c->by_deadline.head);
-        if (op->deadline_ms > c->now_ms)
+        if (op->deadline_ms > c->now->ms)
             break;
         op_expire(c, op, out);
     }
@@ -50,10 +50,10 @@ static void tick_late(struct coord *c, unsigned limit, struct out *out)
     while (c->by_tick.head != OP_NONE && room_for_one(c, out, limit)) {
         uint32_t index = c->by_tick.head;
         struct op *op = op_at(c, index);
-        if (op->tick_ms > c->now_ms)
+        if (op->tick_ms > c->now->ms)
             break;
         op_queue_remove(c, &c->by_tick, index);
-        op->tick_ms = c->now_ms + c->deadline_ms / OP_TICKS;
+        op->tick_ms = c->now->ms + c->deadline_ms / OP_TICKS;
         op_queue_push(c, &c->by_tick, index);
         op_drive(c, op, true, out);
     }
@@ -63,10 +63,10 @@ static void tick_hedges(struct coord *c, unsigned limit, struct out *out)
 {
     while (c->by_hedge.head != OP_NONE && room_for_one(c, out, limit)) {
         struct op *op = op_at(c, c->by_hedge.head);
-        if (op->hedge_ms > c->now_ms)
+        if (op->hedge_ms > c->now->ms)
             break;
         op_hedge_leave(c, op);
-        if (op->epoch != c->layout->epoch)
+        if (op->epoch != c->now->layout->epoch)
             continue; /* the sweep drives it anew */
         if (op->phase == PHASE_READ)
             read_drive(c, op, true, out);
@@ -89,8 +89,10 @@ static void tick_linger(struct coord *c, unsigned limit, struct out *out)
         write_end(c, op_at(c, c->by_answer.head), out);
 }
 
-void coord_tick(struct coord *c, struct out *out)
+void coord_tick(void *p, const struct moment *now, struct out *out)
 {
+    struct coord *c = p;
+    c->now = now;
     unsigned limit = out->n + COORD_OUT_MAX;
     CHECK(limit <= OUT_MAX);
     tick_linger(c, limit, out);
@@ -106,11 +108,12 @@ void coord_tick(struct coord *c, struct out *out)
         c->ceiling_error = 0; /* all who waited for it were told: the next write tries again */
 }
 
-uint64_t coord_deadline_ms(const struct coord *c)
+uint64_t coord_deadline_ms(const void *p, const struct moment *now)
 {
+    const struct coord *c = p;
     if ((c->sweep < c->ops.cap && c->ops.used > 0) || coord_linger_over(c))
-        return c->now_ms;
-    uint64_t at = census_deadline_ms(c), flush = flush_deadline_ms(c);
+        return now->ms;
+    uint64_t at = census_deadline_ms(c, now), flush = flush_deadline_ms(c, now);
     at = flush < at ? flush : at;
     if (c->by_deadline.head != OP_NONE && op_at(c, c->by_deadline.head)->deadline_ms < at)
         at = op_at(c, c->by_deadline.head)->deadline_ms;

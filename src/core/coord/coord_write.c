@@ -82,8 +82,8 @@ static bool stamped(struct coord *c, struct op *op)
 static void note_links(const struct coord *c, struct op *op)
 {
     for (unsigned i = 0; i < op->owner_n; i++) {
-        const struct coord_peer *p = op_peer(c, op->owner[i].id);
-        op->owner[i].torn = !p || (p->id != c->self && p->stream != STREAM_UP);
+        const struct member *p = coord_member(c, op->owner[i].id);
+        op->owner[i].torn = !p || (!p->self && p->stream != STREAM_UP);
         op->owner[i].link = p ? p->link : 0;
     }
 }
@@ -98,7 +98,7 @@ void write_begin(struct coord *c, struct op *op, struct out *out)
         op_finish(c, op, ERR_NO_QUORUM, reachable, out);
         return;
     }
-    if (c->ahead) {
+    if (c->now->ahead) {
         op_finish(c, op, ERR_CLOCK, reachable, out);
         return;
     }
@@ -168,14 +168,14 @@ static uint64_t greatest_seen(const struct op *op)
 /* Whether W owners have it: soundly, or in whatever way where it is certain that nothing greater was acknowledged before. */
 static bool is_written(const struct coord *c, const struct op *op, const struct tally *t)
 {
-    bool none_before = op->ordered || t->took + c->layout->w > op->owner_n;
+    bool none_before = op->ordered || t->took + c->now->layout->w > op->owner_n;
     return (none_before ? t->holders : t->took) >= op->need;
 }
 
 /* Whether a stamp above the greatest seen is above all that was acknowledged before, and no read can return the present one. */
 static bool may_stamp_again(const struct coord *c, const struct op *op, const struct tally *t)
 {
-    return op->kind != OP_EXPIRE && t->never + c->layout->r > op->owner_n && t->sound + c->layout->w > op->owner_n;
+    return op->kind != OP_EXPIRE && t->never + c->now->layout->r > op->owner_n && t->sound + c->now->layout->w > op->owner_n;
 }
 
 /* ---- The end ---- */
@@ -183,10 +183,10 @@ static bool may_stamp_again(const struct coord *c, const struct op *op, const st
 /* The deadline passed, and owner i was asked and can be reached, and said nothing. */
 static void note_mute(struct coord *c, const struct op *op, unsigned i)
 {
-    struct coord_peer *p = op_peer(c, op->owner[i].id);
+    struct coord_due *due = coord_due(c, op->owner[i].id);
     bool silent = op->owner[i].state == OWNER_ASKED && !op_lost(c, op, i) && op_reachable(c, op, i);
-    if (silent && p && op->deadline_ms <= c->now_ms)
-        p->mute = true;
+    if (silent && due && op->deadline_ms <= c->now->ms)
+        due->mute = true;
 }
 
 static void leave_hints(struct coord *c, struct op *op, struct out *out)
@@ -254,7 +254,7 @@ static void give_up(struct coord *c, struct op *op, struct out *out)
         op_reply(c, op, ERR_UNKNOWN_OUTCOME, tally(op).took, out);
         linger(c, op, out);
     } else {
-        op_finish(c, op, op->refusal ? op->refusal : c->fenced ? ERR_FORMING : ERR_NO_QUORUM, op_reachable_n(c, op), out);
+        op_finish(c, op, op->refusal ? op->refusal : c->now->fenced ? ERR_FORMING : ERR_NO_QUORUM, op_reachable_n(c, op), out);
     }
 }
 
@@ -299,7 +299,7 @@ static void cannot_stamp(struct coord *c, struct op *op, struct out *out)
 
 void write_drive(struct coord *c, struct op *op, bool late, struct out *out)
 {
-    if (c->fenced)
+    if (c->now->fenced)
         return; /* the next layout, or the deadline, comes first */
     if (!stamped(c, op)) {
         cannot_stamp(c, op, out);
@@ -362,7 +362,7 @@ static enum owner_state state_of(const struct coord *c, const struct op *op, uns
 static void take_standing(struct coord *c, struct op *op, unsigned i, const struct put_answer *a)
 {
     struct op_owner *o = &op->owner[i];
-    hlc_see(&c->clock, a->held.stamp, c->wall_ms, CLOCK_SKEW_MAX_MS);
+    hlc_see(&c->clock, a->held.stamp, c->now->wall_ms, CLOCK_SKEW_MAX_MS);
     if (*own_stamp(op) == 0)
         return; /* about the first stamp, or a repair before: this one is not sent yet */
     if (a->error == ERR_TOO_OLD ? a->held.stamp < *own_stamp(op) : version_cmp(&a->held, &op->record.version) < 0)
@@ -418,7 +418,7 @@ static void wait_longer(struct coord *c, struct op *op, struct out *out)
 {
     leave_hints(c, op, out);
     op_queue_remove(c, &c->by_deadline, op_index(op));
-    op->deadline_ms = c->now_ms + c->deadline_ms;
+    op->deadline_ms = c->now->ms + c->deadline_ms;
     op_queue_push(c, &c->by_deadline, op_index(op));
 }
 

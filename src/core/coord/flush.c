@@ -70,7 +70,7 @@ void flush_request(struct coord *c, uint64_t token, struct out *out)
     struct flush *f = &c->flush;
     if (f->waiting_n == FLUSH_WAITERS)
         reply(token, ERR_BUSY, 0, 1, out);
-    else if (c->ahead)
+    else if (c->now->ahead)
         reply(token, ERR_CLOCK, 0, 1, out);
     else
         f->waiting[f->waiting_n++] = token;
@@ -82,7 +82,7 @@ static void members_anew(struct coord *c)
 {
     struct flush *f = &c->flush;
     free(f->member);
-    f->member = calloc(c->layout->member_n, sizeof *f->member);
+    f->member = calloc(c->now->layout->member_n, sizeof *f->member);
     f->number++;
     f->awaited = 0;
     flush_look(c);
@@ -100,7 +100,7 @@ static void begin(struct coord *c)
     f->sent = false;
     f->served = f->waiting_n;
     f->greatest = f->stamp = 0;
-    f->deadline_ms = c->now_ms + c->deadline_ms;
+    f->deadline_ms = c->now->ms + c->deadline_ms;
     members_anew(c);
 }
 
@@ -119,8 +119,8 @@ static struct record flush_record(const struct coord *c)
 static void leave_hints(struct coord *c, struct out *out)
 {
     unsigned n = 0;
-    for (unsigned m = 0; m < c->layout->member_n && n < FLUSH_SLICE; m++) {
-        uint64_t id = c->layout->member[m].id;
+    for (unsigned m = 0; m < c->now->layout->member_n && n < FLUSH_SLICE; m++) {
+        uint64_t id = c->now->layout->member[m].id;
         if (done(&c->flush, m) || id == c->self)
             continue;
         struct action *a = out_add(out, ACT_HINT_PUT);
@@ -133,11 +133,11 @@ static void leave_hints(struct coord *c, struct out *out)
 static void finish(struct coord *c, int error, struct out *out)
 {
     struct flush *f = &c->flush;
-    unsigned answered = 0, needed = c->layout->member_n;
-    for (unsigned m = 0; m < c->layout->member_n; m++)
+    unsigned answered = 0, needed = c->now->layout->member_n;
+    for (unsigned m = 0; m < c->now->layout->member_n; m++)
         answered += done(f, m);
     if (f->phase == FLUSH_ASKING && error) { /* of some vnode fewer than R owners answered */
-        needed = c->layout->r;
+        needed = c->now->layout->r;
         answered = answered < needed ? answered : needed - 1;
     }
     if (f->sent)
@@ -153,7 +153,7 @@ static void finish(struct coord *c, int error, struct out *out)
 void flush_look(struct coord *c)
 {
     c->flush.next = 0;
-    c->flush.look_ms = c->now_ms;
+    c->flush.look_ms = c->now->ms;
 }
 
 void flush_restart(struct coord *c)
@@ -165,7 +165,7 @@ void flush_restart(struct coord *c)
 /* Whether so many owners of every vnode have done what was asked; or, `may`, have or may yet do it. */
 static bool everywhere(const struct coord *c, unsigned needed, bool may)
 {
-    const struct layout *l = c->layout;
+    const struct layout *l = c->now->layout;
     for (unsigned v = 0; v < l->vnodes; v++) {
         unsigned n = 0;
         for (unsigned i = 0; i < l->n; i++)
@@ -181,7 +181,7 @@ static void judge(struct coord *c, struct out *out)
 {
     struct flush *f = &c->flush;
     bool asking = f->phase == FLUSH_ASKING;
-    if (!everywhere(c, asking ? c->layout->r : c->layout->w, false))
+    if (!everywhere(c, asking ? c->now->layout->r : c->now->layout->w, false))
         return;
     if (!asking) {
         finish(c, 0, out);
@@ -197,7 +197,7 @@ static void answered(struct coord *c, enum flush_phase phase, uint64_t number, u
 {
     struct flush *f = &c->flush;
     bool awaited = f->running && f->phase == phase && number == f->number && f->member;
-    int m = awaited ? layout_find(c->layout, from) : -1;
+    int m = awaited ? layout_find(c->now->layout, from) : -1;
     if (m < 0 || f->member[m].state != FLUSH_ASKED)
         return;
     f->awaited--;
@@ -209,28 +209,51 @@ static void answered(struct coord *c, enum flush_phase phase, uint64_t number, u
         judge(c, out);
 }
 
-void flush_told(struct coord *c, uint64_t number, uint64_t from, int error, uint64_t greatest, struct out *out)
+static void told(struct coord *c, uint64_t number, uint64_t from, int error, uint64_t greatest, struct out *out)
 {
     answered(c, FLUSH_ASKING, number, from, error, greatest, out);
 }
 
-void flush_stored(struct coord *c, uint64_t number, uint64_t from, int error, struct out *out)
+static void stored(struct coord *c, uint64_t number, uint64_t from, int error, struct out *out)
 {
     bool covered = error == ERR_SUPERSEDED; /* by a greater flush */
     answered(c, FLUSH_STORING, number, from, covered ? 0 : error, 0, out);
 }
 
-static void ask_greatest(struct coord *c, const struct coord_peer *p, struct out *out)
+static void on_answer(void *p, const struct moment *now, uint64_t from, const struct message *m, struct out *out)
+{
+    struct coord *c = p;
+    c->now = now;
+    if (m->kind == MSG_GREATEST)
+        told(c, TOKEN_NUMBER(m->head.op), from, (int)m->head.error, m->greatest.stamp, out);
+    else if (m->kind == MSG_FLUSHED)
+        stored(c, TOKEN_NUMBER(m->head.op), from, (int)m->head.error, out);
+}
+
+/* A node that may lack records does not know its greatest stamp. */
+static void on_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev, struct out *out)
+{
+    struct coord *c = p;
+    c->now = now;
+    if (ev->kind == EV_TOLD)
+        told(c, number, c->self, moment_recovering(now) ? ERR_RECOVERING : ev->told.error, ev->told.greatest, out);
+    else if (ev->kind == EV_STORED)
+        stored(c, number, c->self, ev->stored.error, out);
+}
+
+const struct protocol flush_protocol = {.answer = on_answer, .stored = on_stored};
+
+static void ask_greatest(struct coord *c, const struct member *p, struct out *out)
 {
     uint64_t number = c->flush.number;
     if (p->id == c->self)
         out_add(out, ACT_STORE_GREATEST)->greatest.token = TOKEN(TOKEN_FLUSH, number);
     else
         out_send(out, p->id, p->addr, MSG_GREATEST_GET)->greatest_get =
-            (struct msg_greatest_get){.op = TOKEN(TOKEN_FLUSH, number), .epoch = c->layout->epoch};
+            (struct msg_greatest_get){.op = TOKEN(TOKEN_FLUSH, number), .epoch = c->now->layout->epoch};
 }
 
-static void send_stamp(struct coord *c, const struct coord_peer *p, struct out *out)
+static void send_stamp(struct coord *c, const struct member *p, struct out *out)
 {
     struct record r = flush_record(c);
     c->flush.sent = true;
@@ -241,15 +264,15 @@ static void send_stamp(struct coord *c, const struct coord_peer *p, struct out *
         return;
     }
     out_send(out, p->id, p->addr, MSG_FLUSH)->flush =
-        (struct msg_flush){.op = TOKEN(TOKEN_FLUSH, c->flush.number), .epoch = c->layout->epoch, .record = r};
+        (struct msg_flush){.op = TOKEN(TOKEN_FLUSH, c->flush.number), .epoch = c->now->layout->epoch, .record = r};
 }
 
 /* Asks a member to do what the flush is at, unless it has, or is asked already. */
 static void ask(struct coord *c, uint16_t m, struct out *out)
 {
     struct flush *f = &c->flush;
-    uint64_t id = c->layout->member[m].id;
-    const struct coord_peer *p = op_peer(c, id);
+    uint64_t id = c->now->layout->member[m].id;
+    const struct member *p = coord_member(c, id);
     bool lost = f->member[m].state == FLUSH_ASKED && id != c->self && p->link != f->member[m].link;
     f->awaited -= lost;
     if (lost)
@@ -268,52 +291,52 @@ static void ask(struct coord *c, uint16_t m, struct out *out)
 static bool may_store(struct coord *c)
 {
     struct flush *f = &c->flush;
-    if (!c->fenced && f->stamp == 0)
+    if (!c->now->fenced && f->stamp == 0)
         f->stamp = op_stamp(c, f->greatest);
-    return !c->fenced && f->stamp != 0;
+    return !c->now->fenced && f->stamp != 0;
 }
 
 void flush_tick(struct coord *c, struct out *out)
 {
     struct flush *f = &c->flush;
-    if (!c->layout || f->waiting_n == 0)
+    if (!c->now->layout || f->waiting_n == 0)
         return;
     if (!f->running)
         begin(c);
-    if (!f->member || c->now_ms >= f->deadline_ms) {
+    if (!f->member || c->now->ms >= f->deadline_ms) {
         finish(c, f->sent ? ERR_UNKNOWN_OUTCOME : f->member ? ERR_NO_QUORUM : ERR_NO_MEMORY, out);
         return;
     }
-    if (c->now_ms < f->look_ms)
+    if (c->now->ms < f->look_ms)
         return;
-    if (f->phase == FLUSH_ASKING && !everywhere(c, c->layout->r, true)) {
+    if (f->phase == FLUSH_ASKING && !everywhere(c, c->now->layout->r, true)) {
         finish(c, ERR_NO_QUORUM, out); /* to wait for the deadline would help nobody */
         return;
     }
     bool stuck = f->phase == FLUSH_STORING && !may_store(c);
-    if (stuck && !c->fenced && !f->sent && c->ceiling_error) {
+    if (stuck && !c->now->fenced && !f->sent && c->ceiling_error) {
         finish(c, c->ceiling_error, out);
         return;
     }
     if (stuck) {
-        f->look_ms = c->now_ms + c->deadline_ms / OP_TICKS; /* a new layout or ceiling looks sooner */
+        f->look_ms = c->now->ms + c->deadline_ms / OP_TICKS; /* a new layout or ceiling looks sooner */
         return;
     }
-    for (unsigned n = 0; n < FLUSH_SLICE && f->next < c->layout->member_n; n++)
+    for (unsigned n = 0; n < FLUSH_SLICE && f->next < c->now->layout->member_n; n++)
         ask(c, f->next++, out);
-    if (f->next < c->layout->member_n)
+    if (f->next < c->now->layout->member_n)
         return;
     f->next = 0;
-    f->look_ms = c->now_ms + c->deadline_ms / OP_TICKS;
+    f->look_ms = c->now->ms + c->deadline_ms / OP_TICKS;
     judge(c, out); /* somebody may stay silent that nothing hangs on */
 }
 
-uint64_t flush_deadline_ms(const struct coord *c)
+uint64_t flush_deadline_ms(const struct coord *c, const struct moment *now)
 {
     const struct flush *f = &c->flush;
-    if (f->waiting_n == 0 || !c->layout)
+    if (f->waiting_n == 0 || !now->layout)
         return UINT64_MAX;
     if (!f->running || !f->member)
-        return c->now_ms;
+        return now->ms;
     return f->look_ms < f->deadline_ms ? f->look_ms : f->deadline_ms;
 }

@@ -5,7 +5,7 @@
 #ifndef COVEY_CORE_FLUSH_H
 #define COVEY_CORE_FLUSH_H
 
-#include "core/event.h"
+#include "core/protocol.h"
 
 enum {
     FLUSH_WAITERS = 16,                          /* askers at once; one more is answered ERR_BUSY */
@@ -44,10 +44,8 @@ struct coord;
 void flush_close(struct flush *f);
 void flush_request(struct coord *c, uint64_t token, struct out *out);
 
-/* A member's answer, or the own store's: the greatest stamp that was ever visible there, or why it has none to tell; and,
- * later, 0, or why the flush is not stored there. */
-void flush_told(struct coord *c, uint64_t number, uint64_t from, int error, uint64_t greatest, struct out *out);
-void flush_stored(struct coord *c, uint64_t number, uint64_t from, int error, struct out *out);
+/* The answers to TOKEN_FLUSH tokens, of members and of the own store; `p` is the struct coord. */
+extern const struct protocol flush_protocol;
 
 /* The layout changed under it: all members are asked anew, with the same stamp if it has one. Links or members changed: looked at
  * anew. */
@@ -56,6 +54,6 @@ void flush_look(struct coord *c);
 
 /* A bounded piece of work; when more is due. */
 void flush_tick(struct coord *c, struct out *out);
-uint64_t flush_deadline_ms(const struct coord *c);
+uint64_t flush_deadline_ms(const struct coord *c, const struct moment *now);
 
 #endif

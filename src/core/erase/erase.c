@@ -51,13 +51,12 @@ void erase_init(struct erase *e, const struct erase_options *o)
     buf_init(&e->confirmed, MESSAGE_MAX);
 }
 
-void erase_close(struct erase *e)
+static void on_close(void *p)
 {
-    free(e->peer);
+    struct erase *e = p;
     free(e->vnodes);
     buf_close(&e->entries);
     buf_close(&e->confirmed);
-    e->peer = NULL;
     e->vnodes = NULL;
 }
 
@@ -74,51 +73,46 @@ static void rest(struct erase *e)
     e->number++;
     e->rank = 0;
     e->vnode_n = e->at = 0;
-    e->next_ms = e->layout ? e->now_ms + pass_ms(e) : UINT64_MAX;
+    e->next_ms = e->now->layout ? e->now->ms + pass_ms(e) : UINT64_MAX;
 }
 
-void erase_time(struct erase *e, uint64_t now_ms, uint64_t wall_ms, bool rests)
+/* Nothing may be erased now. */
+static bool rests(const struct moment *now)
 {
-    e->now_ms = now_ms;
-    e->wall_ms = wall_ms;
-    if (rests && !e->rests)
+    return now->fenced || moment_recovering(now);
+}
+
+static void on_barred(void *p, const struct moment *now)
+{
+    struct erase *e = p;
+    e->now = now;
+    if (rests(now))
         rest(e);
-    e->rests = rests;
 }
 
-int erase_layout(struct erase *e, const struct layout *layout)
+/* What was under way ends. */
+static int on_layout(void *p, const struct moment *now)
 {
-    struct erase_peer *peer = calloc(layout->member_n, sizeof *peer);
-    uint8_t *vnodes = realloc(e->vnodes, (size_t)layout->vnodes * 2);
-    if (vnodes)
-        e->vnodes = vnodes;
-    if (!peer || !vnodes) {
-        free(peer);
+    struct erase *e = p;
+    uint8_t *vnodes = realloc(e->vnodes, (size_t)now->layout->vnodes * 2);
+    if (!vnodes)
         return ERR_NO_MEMORY;
-    }
-    for (unsigned m = 0; m < layout->member_n; m++)
-        peer[m].id = layout->member[m].id;
-    free(e->peer);
-    e->peer = peer;
-    e->layout = layout;
+    e->vnodes = vnodes;
+    e->now = now;
     rest(e);
     return 0;
 }
 
-void erase_peer(struct erase *e, uint64_t id, struct addr addr, bool alive)
-{
-    int m = e->layout ? layout_find(e->layout, id) : -1;
-    if (m < 0)
-        return;
-    e->peer[m].addr = addr;
-    e->peer[m].alive = alive;
-}
-
 /* ---- A pass ---- */
 
-static struct erase_peer *owner(const struct erase *e, uint16_t vnode, unsigned place)
+static uint64_t owner(const struct erase *e, uint16_t vnode, unsigned place)
 {
-    return &e->peer[e->layout->owner[(size_t)vnode * e->layout->n + place]];
+    return layout_owner(e->now->layout, vnode, place)->id;
+}
+
+static struct message *send(const struct erase *e, uint64_t to, enum message_kind kind, struct out *out)
+{
+    return out_send(out, to, cast_addr(e->now->cast, to), kind);
 }
 
 /* The vnodes in which this node has that place among the owners. */
@@ -126,8 +120,8 @@ static void list_vnodes(struct erase *e)
 {
     e->vnode_n = e->at = 0;
     e->from = 0;
-    for (uint16_t v = 0; v < e->layout->vnodes; v++) {
-        if (owner(e, v, e->rank)->id != e->self)
+    for (uint16_t v = 0; v < e->now->layout->vnodes; v++) {
+        if (owner(e, v, e->rank) != e->self)
             continue;
         put_u16(e->vnodes + 2 * e->vnode_n++, v);
     }
@@ -142,7 +136,7 @@ static uint16_t vnode_at(const struct erase *e)
 static uint64_t bound_ms(const struct erase *e)
 {
     uint64_t age = e->age_ms + e->rank * (e->age_ms / ERASE_LATER);
-    return e->wall_ms > age ? e->wall_ms - age : 0;
+    return e->now->believed_ms > age ? e->now->believed_ms - age : 0;
 }
 
 static void pass_over(struct erase *e, struct out *out)
@@ -157,14 +151,14 @@ static void pass_over(struct erase *e, struct out *out)
 static void look(struct erase *e, struct out *out)
 {
     while (e->at == e->vnode_n) {
-        if (++e->rank == e->layout->n) {
+        if (++e->rank == e->now->layout->n) {
             pass_over(e, out);
             return;
         }
         list_vnodes(e);
     }
     e->phase = ERASE_LOOK;
-    e->next_ms = e->now_ms + ERASE_ANSWER_MS;
+    e->next_ms = e->now->ms + ERASE_ANSWER_MS;
     struct action *a = out_add(out, ACT_STORE_ERASABLE);
     a->erasable.token = TOKEN(TOKEN_ERASE, ++e->number);
     a->erasable.vnodes = slice_of(e->vnodes + 2 * (size_t)e->at, 2 * (size_t)(e->vnode_n - e->at));
@@ -181,10 +175,10 @@ static void batch_over(struct erase *e)
     bool end = last.position == UINT64_MAX;
     e->from = end ? 0 : last.position + 1;
     e->at += end;
-    uint64_t took_ms = e->now_ms - e->began_ms;
+    uint64_t took_ms = e->now->ms - e->began_ms;
     e->phase = ERASE_REST;
     e->number++;
-    e->next_ms = e->now_ms + (took_ms > ERASE_PAUSE_MS ? took_ms : ERASE_PAUSE_MS);
+    e->next_ms = e->now->ms + (took_ms > ERASE_PAUSE_MS ? took_ms : ERASE_PAUSE_MS);
 }
 
 /* ---- A batch ---- */
@@ -213,12 +207,12 @@ static void decide(struct erase *e, struct out *out)
             erase_entry(&entry, out);
         e->pass_erased += kept;
     }
-    for (unsigned i = 0; e->confirmed.n > 0 && i < e->layout->n; i++) {
-        const struct erase_peer *p = owner(e, vnode, i);
-        if (p->id == e->self)
+    for (unsigned i = 0; e->confirmed.n > 0 && i < e->now->layout->n; i++) {
+        uint64_t id = owner(e, vnode, i);
+        if (id == e->self)
             continue;
-        out_send(out, p->id, p->addr, MSG_ERASE)->erase =
-            (struct msg_erase){.epoch = e->layout->epoch, .vnode = vnode, .entries = buf_view(&e->confirmed)};
+        send(e, id, MSG_ERASE, out)->erase =
+            (struct msg_erase){.epoch = e->now->layout->epoch, .vnode = vnode, .entries = buf_view(&e->confirmed)};
     }
     batch_over(e);
 }
@@ -229,9 +223,11 @@ static bool all_alive(const struct erase *e, uint16_t vnode)
 #ifdef CANARY_ERASE_BY_TIMER
     return true;
 #endif
-    for (unsigned i = 0; i < e->layout->n; i++)
-        if (owner(e, vnode, i)->id != e->self && !owner(e, vnode, i)->alive)
+    for (unsigned i = 0; i < e->now->layout->n; i++) {
+        const struct member *m = cast_find(e->now->cast, owner(e, vnode, i));
+        if (!m || (!m->self && m->state != MEMBER_ALIVE))
             return false;
+    }
     return true;
 }
 
@@ -239,18 +235,20 @@ static void ask(struct erase *e, struct out *out)
 {
     uint16_t vnode = vnode_at(e);
     e->phase = ERASE_ASK;
-    e->began_ms = e->now_ms;
-    e->next_ms = e->now_ms + ERASE_ANSWER_MS;
+    e->began_ms = e->now->ms;
+    e->next_ms = e->now->ms + ERASE_ANSWER_MS;
     e->number++;
     e->silent = 0;
     memset(e->held, true, sizeof e->held);
-    for (unsigned i = 0; i < e->layout->n; i++) {
-        const struct erase_peer *p = owner(e, vnode, i);
-        if (p->id == e->self)
+    for (unsigned i = 0; i < e->now->layout->n; i++) {
+        uint64_t id = owner(e, vnode, i);
+        if (id == e->self)
             continue;
         e->silent |= (uint8_t)(1u << i);
-        out_send(out, p->id, p->addr, MSG_ERASE_ASK)->erase_ask = (struct msg_erase_ask){
-            .op = TOKEN(TOKEN_ERASE, e->number), .epoch = e->layout->epoch, .vnode = vnode, .entries = buf_view(&e->entries)};
+        send(e, id, MSG_ERASE_ASK, out)->erase_ask = (struct msg_erase_ask){.op = TOKEN(TOKEN_ERASE, e->number),
+                                                                            .epoch = e->now->layout->epoch,
+                                                                            .vnode = vnode,
+                                                                            .entries = buf_view(&e->entries)};
     }
 #ifdef CANARY_ERASE_BY_TIMER
     e->silent = 0;
@@ -267,7 +265,7 @@ static void skip(struct erase *e, struct out *out)
     look(e, out);
 }
 
-void erase_told(struct erase *e, uint64_t number, int error, struct slice told, uint64_t upto, uint64_t dead, struct out *out)
+static void told(struct erase *e, uint64_t number, int error, struct slice list, uint64_t upto, uint64_t dead, struct out *out)
 {
     struct listing_entry entry;
     if (e->phase != ERASE_LOOK || number != e->number)
@@ -281,14 +279,14 @@ void erase_told(struct erase *e, uint64_t number, int error, struct slice told, 
     e->from = upto > 0 ? 0 : e->from;
     e->at += (uint32_t)upto;
     e->entries.n = e->entry_n = 0;
-    if (told.n == 0) {
+    if (list.n == 0) {
         look(e, out);
-    } else if (buf_slice(&e->entries, told)) {
+    } else if (buf_slice(&e->entries, list)) {
         rest(e);
     } else {
-        while (listing_next(&told, &entry) == 1)
+        while (listing_next(&list, &entry) == 1)
             e->entry_n++;
-        CHECK(told.n == 0 && e->entry_n <= ERASABLE_MAX);
+        CHECK(list.n == 0 && e->entry_n <= ERASABLE_MAX);
         if (all_alive(e, vnode_at(e)))
             ask(e, out);
         else
@@ -301,8 +299,8 @@ static void said(struct erase *e, uint64_t from, const struct msg_erase_said *m,
     if (e->phase != ERASE_ASK || TOKEN_NUMBER(m->op) != e->number)
         return;
     uint16_t vnode = vnode_at(e);
-    for (unsigned i = 0; i < e->layout->n; i++)
-        if (owner(e, vnode, i)->id == from)
+    for (unsigned i = 0; i < e->now->layout->n; i++)
+        if (owner(e, vnode, i) == from)
             e->silent &= (uint8_t) ~(1u << i);
     if (m->error || m->held.n != e->entry_n) {
         batch_over(e);
@@ -314,45 +312,40 @@ static void said(struct erase *e, uint64_t from, const struct msg_erase_said *m,
         decide(e, out);
 }
 
-void erase_message(struct erase *e, uint64_t from, const struct message *m, struct out *out)
+static void on_answer(void *p, const struct moment *now, uint64_t from, const struct message *m, struct out *out)
 {
+    struct erase *e = p;
+    e->now = now;
     if (m->kind == MSG_ERASE_SAID)
         said(e, from, &m->erase_said, out);
 }
 
 /* ---- Being asked, and told ---- */
 
-int erase_judge(struct slice entries, uint64_t wall_ms)
-{
-    struct listing_entry e;
-    int got;
-    for (unsigned n = 0; (got = listing_next(&entries, &e)) == 1; n++) {
-        if (n == ERASABLE_MAX)
-            return ERR_BAD_MESSAGE;
-        if (e.kind != RECORD_TOMBSTONE && !expiry_passed(e.expiry_ms, wall_ms))
-            return ERR_CLOCK;
-    }
-    return got;
-}
-
 /* All owners confirmed; only owners say so. */
-void erase_obey(struct erase *e, uint64_t from, const struct msg_erase *m, bool recovering, struct out *out)
+void erase_obey(struct erase *e, const struct moment *now, uint64_t from, const struct msg_erase *m, struct out *out)
 {
+    e->now = now;
     struct slice rest_of = m->entries;
     struct listing_entry entry;
-    const struct layout *l = e->layout;
-    if (recovering || e->rests || !l || m->epoch != l->epoch || m->vnode >= l->vnodes || !layout_owns(l, m->vnode, from))
+    const struct layout *l = now->layout;
+    if (!l || rests(now) || m->epoch != l->epoch || m->vnode >= l->vnodes || !layout_owns(l, m->vnode, from))
         return;
-    if (erase_judge(m->entries, e->wall_ms) != 0)
+    if (listing_judge(m->entries, now->believed_ms) != 0)
         return;
     while (listing_next(&rest_of, &entry) == 1)
         if (layout_vnode(l, slot_of_key(entry.key)) == m->vnode)
             erase_entry(&entry, out);
 }
 
-void erase_stored(struct erase *e, int error)
+static void on_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev, struct out *out)
 {
-    e->erased += error == 0;
+    struct erase *e = p;
+    e->now = now;
+    if (ev->kind == EV_TOLD)
+        told(e, number, ev->told.error, ev->told.told, ev->told.upto, ev->told.dead, out);
+    else if (ev->kind == EV_STORED)
+        e->erased += ev->stored.error == 0;
 }
 
 /* ---- Time ---- */
@@ -365,9 +358,11 @@ static void begin(struct erase *e, struct out *out)
     look(e, out);
 }
 
-void erase_tick(struct erase *e, struct out *out)
+static void on_tick(void *p, const struct moment *now, struct out *out)
 {
-    if (e->rests || e->now_ms < e->next_ms)
+    struct erase *e = p;
+    e->now = now;
+    if (rests(now) || now->ms < e->next_ms)
         return;
     if (e->phase == ERASE_ASK)
         batch_over(e);
@@ -379,14 +374,27 @@ void erase_tick(struct erase *e, struct out *out)
         look(e, out);
 }
 
-uint64_t erase_deadline_ms(const struct erase *e)
+static uint64_t on_deadline_ms(const void *p, const struct moment *now)
 {
-    return e->rests ? UINT64_MAX : e->next_ms;
+    const struct erase *e = p;
+    return rests(now) ? UINT64_MAX : e->next_ms;
 }
 
-void erase_check(const struct erase *e)
+static void on_check(const void *p, const struct moment *now)
 {
+    const struct erase *e = p;
     CHECK(e->at <= e->vnode_n && e->entry_n <= ERASABLE_MAX);
-    CHECK(e->phase == ERASE_REST || (e->layout && !e->rests));
+    CHECK(e->phase == ERASE_REST || (now->layout && !rests(now)));
     CHECK(e->phase != ERASE_ASK || (e->silent != 0 && e->at < e->vnode_n && e->entries.n > 0));
 }
+
+const struct protocol erase_protocol = {
+    .layout = on_layout,
+    .barred = on_barred,
+    .answer = on_answer,
+    .stored = on_stored,
+    .tick = on_tick,
+    .deadline_ms = on_deadline_ms,
+    .check = on_check,
+    .close = on_close,
+};

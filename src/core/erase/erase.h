@@ -6,7 +6,7 @@
 #ifndef COVEY_CORE_ERASE_H
 #define COVEY_CORE_ERASE_H
 
-#include "core/event.h"
+#include "core/protocol.h"
 #include "wire/merkle.h"
 
 enum {
@@ -27,19 +27,10 @@ enum erase_phase {
     ERASE_ASK,  /* the other owners are asked whether they hold the same */
 };
 
-struct erase_peer {
-    uint64_t id;
-    struct addr addr;
-    bool alive;
-};
-
 struct erase {
     uint64_t self;
-    const struct layout *layout; /* borrowed from the chain */
-    struct erase_peer *peer;     /* parallel to layout->member */
+    const struct moment *now; /* of the call under way, or the last one */
     uint64_t age_ms;
-    uint64_t now_ms, wall_ms; /* wall: the time by which ends are judged */
-    bool rests;               /* a layout is being agreed, or this node is recovering */
     enum erase_phase phase;
     uint64_t next_ms; /* REST: when it goes on; else when it is given up */
     uint64_t began_ms;
@@ -67,34 +58,11 @@ struct erase_options {
 };
 
 void erase_init(struct erase *e, const struct erase_options *o);
-void erase_close(struct erase *e);
 
-/* First in every step. `rests`: nothing may be erased now. */
-void erase_time(struct erase *e, uint64_t now_ms, uint64_t wall_ms, bool rests);
-
-/* A layout is in force: what was under way ends. 0 or ERR_NO_MEMORY. */
-int erase_layout(struct erase *e, const struct layout *layout);
-
-/* A member of the layout: where it is, and whether it lives beyond suspicion. */
-void erase_peer(struct erase *e, uint64_t id, struct addr addr, bool alive);
-
-/* A peer's answer to a TOKEN_ERASE op. */
-void erase_message(struct erase *e, uint64_t from, const struct message *m, struct out *out);
+/* All that it is told by the node; answers to TOKEN_ERASE tokens among it. */
+extern const struct protocol erase_protocol;
 
 /* Another owner says what all have confirmed. It is not heeded while this node is recovering. */
-void erase_obey(struct erase *e, uint64_t from, const struct msg_erase *m, bool recovering, struct out *out);
-
-/* The own store's answers to TOKEN_ERASE tokens. */
-void erase_told(struct erase *e, uint64_t number, int error, struct slice told, uint64_t upto, uint64_t dead, struct out *out);
-void erase_stored(struct erase *e, int error);
-
-/* Whether a list is one that may be asked for: not too long, all of it over by that time. 0, ERR_BAD_MESSAGE or ERR_CLOCK. */
-int erase_judge(struct slice entries, uint64_t wall_ms);
-
-/* A bounded piece of what time asks for. */
-void erase_tick(struct erase *e, struct out *out);
-uint64_t erase_deadline_ms(const struct erase *e);
-
-void erase_check(const struct erase *e);
+void erase_obey(struct erase *e, const struct moment *now, uint64_t from, const struct msg_erase *m, struct out *out);
 
 #endif

@@ -47,35 +47,15 @@ void hint_init(struct hint *h, const struct hint_options *o)
     *h = (struct hint){.self = o->self, .age_max_ms = o->age_max_ms ? o->age_max_ms : HINT_AGE_DEFAULT_MS};
 }
 
-void hint_close(struct hint *h)
+static void on_close(void *p)
 {
-    free(h->peer);
+    struct hint *h = p;
     free(h->target);
     free(h->info);
     *h = (struct hint){0};
 }
 
-void hint_time(struct hint *h, uint64_t now_ms, uint64_t wall_ms)
-{
-    h->now_ms = now_ms;
-    h->wall_ms = wall_ms;
-}
-
 /* ---- Members and targets ---- */
-
-static struct hint_peer *peer_find(const struct hint *h, uint64_t id)
-{
-    for (unsigned low = 0, high = h->peer_n; low < high;) {
-        unsigned mid = (low + high) / 2;
-        if (h->peer[mid].id == id)
-            return &h->peer[mid];
-        if (h->peer[mid].id < id)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return NULL;
-}
 
 static struct hint_target *target_find(const struct hint *h, uint64_t id)
 {
@@ -96,48 +76,46 @@ static struct hint_target *target_make(struct hint *h, uint64_t id)
         return NULL;
     h->target = grown;
     t = &grown[h->target_n++];
-    *t = (struct hint_target){.id = id, .due_ms = h->now_ms, .say_dropped = 1};
+    *t = (struct hint_target){.id = id, .due_ms = h->now->ms, .say_dropped = 1};
     return t;
 }
 
-/* Something changed of what is kept, or of who is alive. */
+static bool alive(const struct hint *h, uint64_t id)
+{
+    const struct member *m = cast_find(h->now->cast, id);
+    return m && m->state == MEMBER_ALIVE;
+}
+
+/* Something changed of what is kept, or of who is alive. Members that the layout does not name are owed nothing. */
 static void count_owed(struct hint *h)
 {
     h->owed = 0;
-    for (uint32_t i = 0; i < h->target_n; i++) {
-        const struct hint_peer *p = h->target[i].waiting ? peer_find(h, h->target[i].id) : NULL;
-        h->owed += p && p->alive ? h->target[i].waiting : 0;
+    for (uint32_t i = 0; i < h->target_n && h->now->layout; i++) {
+        const struct hint_target *t = &h->target[i];
+        bool owed = t->waiting && alive(h, t->id) && layout_find(h->now->layout, t->id) >= 0;
+        h->owed += owed ? t->waiting : 0;
     }
 }
 
-int hint_layout(struct hint *h, const struct layout *layout)
+static int on_layout(void *p, const struct moment *now)
 {
-    struct hint_peer *peer = calloc(layout->member_n, sizeof *peer);
-    if (!peer)
-        return ERR_NO_MEMORY;
-    for (unsigned m = 0; m < layout->member_n; m++) {
-        const struct hint_peer *old = peer_find(h, layout->member[m].id);
-        peer[m] = old ? *old : (struct hint_peer){.id = layout->member[m].id};
-    }
-    free(h->peer);
-    h->peer = peer;
-    h->peer_n = layout->member_n;
-    h->layout = layout;
+    struct hint *h = p;
+    h->now = now;
     count_owed(h);
     return 0;
 }
 
 /* Worth sending to: alive, or a member no more, whose hints go to others. */
-static bool reachable(const struct hint *h, const struct hint_target *t)
+static bool reachable(const struct moment *now, const struct hint_target *t)
 {
-    const struct hint_peer *p = peer_find(h, t->id);
-    return h->layout && (!p || p->alive);
+    const struct member *m = cast_find(now->cast, t->id);
+    return now->layout && (layout_find(now->layout, t->id) < 0 || (m && m->state == MEMBER_ALIVE));
 }
 
 static void enter(struct hint *h, struct hint_target *t, enum hint_phase phase)
 {
     t->phase = phase;
-    t->since_ms = h->now_ms;
+    t->since_ms = h->now->ms;
 }
 
 /* The batch did not go through: all of it is still in the log. */
@@ -146,7 +124,7 @@ static void back_off(struct hint *h, struct hint_target *t)
     t->backoff_ms = !t->backoff_ms ? HINT_BACKOFF_MS : 2 * t->backoff_ms;
     if (t->backoff_ms > HINT_BACKOFF_MAX_MS)
         t->backoff_ms = HINT_BACKOFF_MAX_MS;
-    t->due_ms = h->now_ms + t->backoff_ms;
+    t->due_ms = h->now->ms + t->backoff_ms;
     t->sent_n = 0;
     enter(h, t, HINT_IDLE);
 }
@@ -158,30 +136,20 @@ static void welcome(struct hint *h, uint64_t id)
     if (!t || t->phase != HINT_IDLE)
         return;
     t->backoff_ms = 0;
-    t->due_ms = h->now_ms;
+    t->due_ms = h->now->ms;
 }
 
-void hint_peer(struct hint *h, uint64_t id, struct addr addr, bool alive)
+static void on_member(void *p, const struct moment *now, const struct member *who, unsigned change)
 {
-    struct hint_peer *p = peer_find(h, id);
-    if (!p)
-        return;
-    bool was = p->alive;
-    p->addr = addr;
-    p->alive = alive;
-    if (alive && !was)
-        welcome(h, id);
-    if (alive != was)
-        count_owed(h);
-}
-
-void hint_link(struct hint *h, uint64_t id, bool up)
-{
-    struct hint_target *t = target_find(h, id);
-    if (up)
-        welcome(h, id);
-    else if (t && t->phase == HINT_SENDING)
+    struct hint *h = p;
+    h->now = now;
+    struct hint_target *t = target_find(h, who->id);
+    if (change & (CAST_ALIVE | CAST_UP))
+        welcome(h, who->id);
+    if (change & CAST_DOWN && t && t->phase == HINT_SENDING)
         back_off(h, t);
+    if (change & (CAST_ALIVE | CAST_DOUBTED))
+        count_owed(h);
 }
 
 /* ---- What is kept ---- */
@@ -199,12 +167,13 @@ static void note_dropped(struct hint_target *t, uint64_t n, int error, struct ou
 /* All that was kept for it is there. */
 static void note_drained(struct hint *h, struct hint_target *t, struct out *out)
 {
-    out_trace(out, TRACE_HINTS_REPLAYED, t->id, t->run_n, h->now_ms - t->run_ms, slice_of(NULL, 0));
+    out_trace(out, TRACE_HINTS_REPLAYED, t->id, t->run_n, h->now->ms - t->run_ms, slice_of(NULL, 0));
     t->run_n = 0;
 }
 
-int hint_kept(struct hint *h, const struct event *ev, struct out *out)
+int hint_kept(struct hint *h, const struct moment *now, const struct event *ev, struct out *out)
 {
+    h->now = now;
     struct hint_target *t = target_make(h, ev->hinted.target);
     if (!t)
         return ERR_NO_MEMORY;
@@ -232,17 +201,16 @@ static uint64_t number_of(const struct hint_target *t, unsigned i)
 static bool send_to(struct hint *h, const struct hint_target *t, unsigned i, uint64_t to, const struct record *r, struct out *out)
 {
     uint64_t token = TOKEN(TOKEN_HINT, number_of(t, i));
-    const struct hint_peer *p = peer_find(h, to);
     if (to == h->self) {
         struct action *a = out_add(out, ACT_STORE_PUT);
         a->put.token = token;
         a->put.record = *r;
         return true;
     }
-    if (!p || !p->alive)
+    if (!alive(h, to))
         return false;
-    struct message *m = out_send(out, to, p->addr, MSG_PUT);
-    m->put = (struct msg_put){.op = token, .epoch = h->layout->epoch, .record = *r};
+    struct message *m = out_send(out, to, cast_addr(h->now->cast, to), MSG_PUT);
+    m->put = (struct msg_put){.op = token, .epoch = h->now->epoch, .record = *r, .position = h->now->own.position};
     return true;
 }
 
@@ -252,19 +220,19 @@ static void send_one(struct hint *h, struct hint_target *t, const struct placed_
     unsigned i = t->sent_n++;
     struct hint_sent *s = &t->sent[i];
     *s = (struct hint_sent){.place = hint->place, .slot = slot_of_key(r->key), .need = 1};
-    if (version_ms(&r->version) + h->age_max_ms < h->wall_ms) {
+    if (version_ms(&r->version) + h->age_max_ms < h->now->wall_ms) {
         s->need = 0;
         note_dropped(t, 1, 0, out);
         return;
     }
-    uint16_t vnode = layout_vnode(h->layout, s->slot);
-    if (r->kind == RECORD_FLUSH || layout_owns(h->layout, vnode, t->id)) {
+    uint16_t vnode = layout_vnode(h->now->layout, s->slot);
+    if (r->kind == RECORD_FLUSH || layout_owns(h->now->layout, vnode, t->id)) {
         s->sent += send_to(h, t, i, t->id, r, out);
         return;
     }
-    s->need = h->layout->w;
-    for (unsigned k = 0; k < h->layout->n; k++)
-        s->sent = (uint8_t)(s->sent + send_to(h, t, i, layout_owner(h->layout, vnode, k)->id, r, out));
+    s->need = h->now->layout->w;
+    for (unsigned k = 0; k < h->now->layout->n; k++)
+        s->sent = (uint8_t)(s->sent + send_to(h, t, i, layout_owner(h->now->layout, vnode, k)->id, r, out));
 }
 
 static bool settled(const struct hint_sent *s)
@@ -300,24 +268,25 @@ static void judge(struct hint *h, struct hint_target *t, struct out *out)
     for (unsigned i = 0; i < t->sent_n; i++)
         if (!settled(&t->sent[i]) && t->sent[i].sent > 0)
             return;
-    uint64_t took_ms = h->now_ms - t->since_ms;
+    uint64_t took_ms = h->now->ms - t->since_ms;
     if (!drop_settled(t, out)) {
         back_off(h, t);
         return;
     }
     t->lacking_ms = 0;
     t->backoff_ms = 0;
-    t->due_ms = h->now_ms + took_ms;
+    t->due_ms = h->now->ms + took_ms;
     t->sent_n = 0;
     enter(h, t, HINT_IDLE);
 }
 
-void hint_found(struct hint *h, const struct event *ev, struct out *out)
+void hint_found(struct hint *h, const struct moment *now, const struct event *ev, struct out *out)
 {
+    h->now = now;
     struct hint_target *t = target_find(h, ev->hints.target);
     if (!t || t->phase != HINT_READING)
         return; /* it was given up meanwhile */
-    if (ev->hints.error || !reachable(h, t)) {
+    if (ev->hints.error || !reachable(h->now, t)) {
         back_off(h, t);
         return;
     }
@@ -332,7 +301,7 @@ void hint_found(struct hint *h, const struct event *ev, struct out *out)
     t->sent_n = 0;
     unsigned limit = out->n + HINT_BATCH;
     if (t->run_n == 0)
-        t->run_ms = h->now_ms;
+        t->run_ms = h->now->ms;
     for (uint32_t i = 0; i < ev->hints.n && t->sent_n < HINT_BATCH && out->n < limit; i++)
         send_one(h, t, &ev->hints.hint[i], out); /* what does not fit is read again */
 #ifdef CANARY_HINT_DROPPED_EARLY
@@ -345,11 +314,11 @@ void hint_found(struct hint *h, const struct event *ev, struct out *out)
 /* Which acks of a hint this one is: the target's, or an owner's by its place; 0 for nobody's. */
 static uint8_t ack_bit(const struct hint *h, const struct hint_target *t, const struct hint_sent *s, uint64_t from)
 {
-    uint16_t vnode = layout_vnode(h->layout, s->slot);
+    uint16_t vnode = layout_vnode(h->now->layout, s->slot);
     if (s->need == 1 && from == t->id)
         return ACK_TARGET;
-    for (unsigned k = 0; k < h->layout->n; k++)
-        if (layout_owner(h->layout, vnode, k)->id == from)
+    for (unsigned k = 0; k < h->now->layout->n; k++)
+        if (layout_owner(h->now->layout, vnode, k)->id == from)
             return (uint8_t)(ACK_TARGET << 1 << k);
     return 0;
 }
@@ -358,14 +327,14 @@ static uint8_t ack_bit(const struct hint *h, const struct hint_target *t, const 
 static void lacks_value(struct hint *h, struct hint_target *t, struct hint_sent *s, struct out *out)
 {
     if (t->lacking_ms == 0)
-        t->lacking_ms = h->now_ms;
-    if (h->now_ms - t->lacking_ms < HINT_LACKS_MS)
+        t->lacking_ms = h->now->ms;
+    if (h->now->ms - t->lacking_ms < HINT_LACKS_MS)
         return;
     s->need = 0;
     note_dropped(t, 1, ERR_LACKS_VALUE, out);
 }
 
-void hint_answer(struct hint *h, uint64_t number, uint64_t from, int error, struct out *out)
+static void answer(struct hint *h, uint64_t number, uint64_t from, int error, struct out *out)
 {
     unsigned i = number & ((1u << INDEX_BITS) - 1);
     struct hint_target *t = NULL;
@@ -386,17 +355,27 @@ void hint_answer(struct hint *h, uint64_t number, uint64_t from, int error, stru
     judge(h, t, out);
 }
 
-void hint_message(struct hint *h, uint64_t from, const struct message *m, struct out *out)
+static void on_answer(void *p, const struct moment *now, uint64_t from, const struct message *m, struct out *out)
 {
+    struct hint *h = p;
+    h->now = now;
     if (m->kind == MSG_PUT_ACK)
-        hint_answer(h, TOKEN_NUMBER(m->head.op), from, (int)m->head.error, out);
+        answer(h, TOKEN_NUMBER(m->head.op), from, (int)m->head.error, out);
+}
+
+/* This node owns by now what it kept for another. */
+static void on_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev, struct out *out)
+{
+    struct hint *h = p;
+    h->now = now;
+    answer(h, number, h->self, ev->stored.error, out);
 }
 
 /* ---- Time ---- */
 
-static bool wants(const struct hint *h, const struct hint_target *t)
+static bool wants(const struct moment *now, const struct hint_target *t)
 {
-    return t->phase == HINT_IDLE && t->waiting > 0 && reachable(h, t);
+    return t->phase == HINT_IDLE && t->waiting > 0 && reachable(now, t);
 }
 
 static unsigned replays(const struct hint *h)
@@ -409,32 +388,35 @@ static unsigned replays(const struct hint *h)
 
 static void expire(struct hint *h, struct out *out)
 {
-    h->expire_at_ms = h->now_ms + HINT_EXPIRE_MS;
-    if (h->wall_ms > h->age_max_ms)
-        out_add(out, ACT_HINT_EXPIRE)->hint_expire_ms = h->wall_ms - h->age_max_ms;
+    h->expire_at_ms = h->now->ms + HINT_EXPIRE_MS;
+    if (h->now->wall_ms > h->age_max_ms)
+        out_add(out, ACT_HINT_EXPIRE)->hint_expire_ms = h->now->wall_ms - h->age_max_ms;
 }
 
-void hint_tick(struct hint *h, struct out *out)
+static void on_tick(void *p, const struct moment *now, struct out *out)
 {
+    struct hint *h = p;
+    h->now = now;
     unsigned n = replays(h);
     for (uint32_t i = 0; i < h->target_n; i++) {
         struct hint_target *t = &h->target[i];
-        if (t->phase != HINT_IDLE && h->now_ms >= t->since_ms + HINT_ANSWER_MS) {
+        if (t->phase != HINT_IDLE && h->now->ms >= t->since_ms + HINT_ANSWER_MS) {
             back_off(h, t);
             n--;
         }
-        if (n == HINT_REPLAYS || !wants(h, t) || t->due_ms > h->now_ms)
+        if (n == HINT_REPLAYS || !wants(now, t) || t->due_ms > h->now->ms)
             continue;
         out_add(out, ACT_HINT_READ)->hint_read = t->id;
         enter(h, t, HINT_READING);
         n++;
     }
-    if (hint_waiting(h) > 0 && h->expire_at_ms <= h->now_ms)
+    if (hint_waiting(h) > 0 && h->expire_at_ms <= h->now->ms)
         expire(h, out);
 }
 
-uint64_t hint_deadline_ms(const struct hint *h)
+static uint64_t on_deadline_ms(const void *p, const struct moment *now)
 {
+    const struct hint *h = p;
     uint64_t at = UINT64_MAX;
     bool room = replays(h) < HINT_REPLAYS;
     for (uint32_t i = 0; i < h->target_n; i++) {
@@ -442,7 +424,7 @@ uint64_t hint_deadline_ms(const struct hint *h)
         uint64_t own = UINT64_MAX;
         if (t->phase != HINT_IDLE)
             own = t->since_ms + HINT_ANSWER_MS;
-        else if (room && wants(h, t))
+        else if (room && wants(now, t))
             own = t->due_ms;
         at = own < at ? own : at;
         if (t->waiting > 0 && h->expire_at_ms < at)
@@ -488,8 +470,10 @@ int hint_report(struct hint *h, struct hint_info **info, uint32_t *n)
     return 0;
 }
 
-void hint_check(const struct hint *h)
+static void on_check(const void *p, const struct moment *now)
 {
+    const struct hint *h = p;
+    (void)now;
     CHECK(replays(h) <= HINT_REPLAYS);
     for (uint32_t i = 0; i < h->target_n; i++) {
         const struct hint_target *t = &h->target[i];
@@ -498,3 +482,14 @@ void hint_check(const struct hint *h)
         CHECK(t->batch <= h->batches && t->backoff_ms <= HINT_BACKOFF_MAX_MS);
     }
 }
+
+const struct protocol hint_protocol = {
+    .layout = on_layout,
+    .member = on_member,
+    .answer = on_answer,
+    .stored = on_stored,
+    .tick = on_tick,
+    .deadline_ms = on_deadline_ms,
+    .check = on_check,
+    .close = on_close,
+};

@@ -5,7 +5,7 @@
 #ifndef COVEY_CORE_HINT_H
 #define COVEY_CORE_HINT_H
 
-#include "core/event.h"
+#include "core/protocol.h"
 
 enum {
     HINT_BATCH = 64,            /* records on their way to one target at most */
@@ -49,22 +49,13 @@ struct hint_target {
     uint64_t run_n, run_ms; /* hints replayed since it returned, and when that began */
 };
 
-struct hint_peer {
-    uint64_t id;
-    struct addr addr;
-    bool alive;
-};
-
 struct hint {
     uint64_t self;
-    const struct layout *layout; /* borrowed from the chain; NULL before the first */
-    struct hint_peer *peer;      /* members of the layout, sorted by id */
-    uint16_t peer_n;
+    const struct moment *now;   /* of the call under way, or the last one */
     struct hint_target *target; /* those that something was ever kept for, since the start */
     uint32_t target_n;
     uint64_t owed; /* see hint_owed */
     uint64_t age_max_ms;
-    uint64_t now_ms, wall_ms;
     uint64_t expire_at_ms;
     uint64_t batches;
     struct hint_info *info; /* of the last hint_report */
@@ -76,29 +67,13 @@ struct hint_options {
 };
 
 void hint_init(struct hint *h, const struct hint_options *o);
-void hint_close(struct hint *h);
 
-/* First in every step: the times, and that what the last step's actions pointed to may go. */
-void hint_time(struct hint *h, uint64_t now_ms, uint64_t wall_ms);
-
-/* A layout is in force; borrowed until the next. 0 or ERR_NO_MEMORY. */
-int hint_layout(struct hint *h, const struct layout *layout);
-
-/* A member of the layout: where it is, and whether it lives beyond suspicion. A stream to it came up or broke. */
-void hint_peer(struct hint *h, uint64_t id, struct addr addr, bool alive);
-void hint_link(struct hint *h, uint64_t id, bool up);
+/* All that it is told by the node but hints themselves; answers to TOKEN_HINT tokens among it. */
+extern const struct protocol hint_protocol;
 
 /* EV_HINTED and EV_HINTS. ERR_NO_MEMORY: this target's hints wait for the next start. */
-int hint_kept(struct hint *h, const struct event *ev, struct out *out);
-void hint_found(struct hint *h, const struct event *ev, struct out *out);
-
-/* A peer's answer to a TOKEN_HINT op, a replayed hint. And any answer to one: of a peer, or of the own store. */
-void hint_message(struct hint *h, uint64_t from, const struct message *m, struct out *out);
-void hint_answer(struct hint *h, uint64_t number, uint64_t from, int error, struct out *out);
-
-/* A bounded piece of what time asks for. */
-void hint_tick(struct hint *h, struct out *out);
-uint64_t hint_deadline_ms(const struct hint *h);
+int hint_kept(struct hint *h, const struct moment *now, const struct event *ev, struct out *out);
+void hint_found(struct hint *h, const struct moment *now, const struct event *ev, struct out *out);
 
 /* Hints kept, of all targets. */
 uint64_t hint_waiting(const struct hint *h);
@@ -114,7 +89,5 @@ bool hint_waits(const struct hint *h, uint64_t target);
 
 /* What is kept for whom, without names and states: *info lives until the next call. 0 or ERR_NO_MEMORY. */
 int hint_report(struct hint *h, struct hint_info **info, uint32_t *n);
-
-void hint_check(const struct hint *h);
 
 #endif

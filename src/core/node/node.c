@@ -11,31 +11,33 @@
  * what is remembered of our log (reach.c): who lost its end must know before it answers anything.
  *
  * A claim. A node that lost its disk and is told to found anew, at its old address, is a cluster of one that answers nil to
- * what the others hold. The others look for the member that it was (node_peers.c says how that is seen), and from then on
+ * what the others hold. The others look for the member that it was (membership.c says how that is seen), and from then on
  * it answers no client. A node that is not alone says so in STATUS and serves on: others joined its cluster on purpose.
  *
- * The wires. Each event goes to the protocol that it concerns; then, whatever it was, the changes are carried over:
+ * The step. In this order, because each part may rest on what the ones before it found out:
  *
- *   swim  --(a member changed)-------------------> coord (whom to ask), chain (who can vote), hint (who is back), subscribers
- *   chain --(a layout is in force, a fence)------> coord, hint, swim (whom to probe for ever, packet header)
- *   store --(a record was taken)-----------------> chain (no formation any more)
- *   any peer's epoch --(higher than ours)--------> chain (fetch it)
+ *   the moment    time, the clocks, the own log's end: everything else is judged by them
+ *   the event     to the protocol that it concerns (protocols.c has the table)
+ *   the standing  what the event did to this node's records, for all that follows
+ *   the layout    if the chain has another one in force: to every protocol at once, before anything is told that is in its terms
+ *   the members   whom SWIM holds for what; then who is ready, greeted, dialled again
+ *   own states    saved last, when nothing of this step can change them any more
+ *   the bars      whether writes are fenced, and this node is recovering, as the step leaves it: the next one begins with it
  *
  * Each protocol appends a bounded number of actions; carrying over is sliced too, and node_deadline_ms says "now" until
  * all of it is done.
  *
- * This file has birth, the step and the end; node_peers.c the other members as the node meets them, node_carry.c what is carried
- * over, node_events.c messages and the store's answers, node_report.c what a node says about itself. */
+ * This file has birth, the step and the end; membership.c the other members as the node meets them and what is carried over,
+ * shard.c its records, protocols.c the table, node_report.c what a node says about itself. */
 #include "core/node/node_inner.h"
 
 #include "base/check.h"
-#include "base/hash.h"
 #include "core/ring/ring.h"
 #include "wire/bytes.h"
 
 #include <stdlib.h>
 
-/* The shares of one step: its own protocol, then the carrying over, and a tick where time is due. */
+/* The shares of one step: its own protocol, then the carrying over. */
 _Static_assert(SWIM_OUT_MAX + CHAIN_OUT_MAX + 5 * NODE_CHANGES <= OUT_MAX, "a step overflows");
 _Static_assert(REPAIR_OUT_MAX + 5 * NODE_CHANGES <= OUT_MAX, "a step overflows");
 _Static_assert(COORD_OUT_MAX + 5 * NODE_CHANGES <= OUT_MAX, "a step overflows");
@@ -45,24 +47,24 @@ _Static_assert(ERASE_OUT_MAX + 5 * NODE_CHANGES <= OUT_MAX, "a step overflows");
 /* ---- Birth and end ---- */
 
 /* The members' last addresses: a run of ALIVE messages. */
-static int recall_members(struct node *n, struct slice bytes, uint64_t now_ms)
+static int recall_members(struct node *n, struct slice bytes)
 {
     while (bytes.n > 0) {
         struct message m;
         int used = message_decode(bytes, &m);
         if (used <= 0 || m.kind != MSG_ALIVE || m.alive.incarnation > INCARNATION_MAX)
             return ERR_BAD_MESSAGE;
-        if (m.alive.member != n->self)
-            swim_recall(&n->swim, m.alive.member, m.alive.addr, m.alive.name, m.alive.incarnation, now_ms);
+        if (m.alive.member != n->member.self)
+            swim_recall(&n->member.swim, m.alive.member, m.alive.addr, m.alive.name, m.alive.incarnation, n->now.ms);
         bytes = slice_of(bytes.p + used, bytes.n - (size_t)used);
     }
     return 0;
 }
 
-static int init_founder(struct node *n, const struct node_options *o)
+static int init_founder(struct membership *s, const struct node_options *o)
 {
-    struct layout_member self = {.id = n->self, .disk = n->disk, .weight = n->weight, .zone_n = n->zone_n};
-    memcpy(self.zone, n->zone, n->zone_n);
+    struct layout_member self = {.id = s->self, .disk = s->disk, .weight = s->weight, .zone_n = s->zone_n};
+    memcpy(self.zone, s->zone, s->zone_n);
     struct ring_change birth = {
         .member = &self,
         .member_n = 1,
@@ -70,21 +72,21 @@ static int init_founder(struct node *n, const struct node_options *o)
         .vnodes = o->vnodes,
         .generation = o->generation,
     };
-    n->found = true;
-    n->cluster = o->cluster;
-    return ring_compute(&birth, &n->first);
+    s->found = true;
+    s->cluster = o->cluster;
+    return ring_compute(&birth, &s->first);
 }
 
-static int init_cluster(struct node *n, const struct node_options *o)
+static int init_cluster(struct membership *s, const struct node_options *o)
 {
-    n->cluster_serial = o->cluster_saved.serial;
+    s->cluster_serial = o->cluster_saved.serial;
     if (o->cluster_saved.bytes.n == 0) /* a layout without the cluster it is of: such a node would believe the first stranger */
-        return chain_layout(&n->chain) ? ERR_BAD_MESSAGE : 0;
-    if (o->cluster_saved.bytes.n != sizeof n->cluster.b)
+        return chain_layout(&s->chain) ? ERR_BAD_MESSAGE : 0;
+    if (o->cluster_saved.bytes.n != sizeof s->cluster.b)
         return ERR_BAD_MESSAGE;
-    memcpy(n->cluster.b, o->cluster_saved.bytes.p, sizeof n->cluster.b);
-    n->cluster_saved = true;
-    return cluster_id_none(n->cluster) ? ERR_BAD_MESSAGE : 0;
+    memcpy(s->cluster.b, o->cluster_saved.bytes.p, sizeof s->cluster.b);
+    s->cluster_saved = true;
+    return cluster_id_none(s->cluster) ? ERR_BAD_MESSAGE : 0;
 }
 
 /* A number of the node's state, 8 bytes little-endian; 0 where there is none. False when it is malformed. */
@@ -94,7 +96,7 @@ static bool recall_number(struct slice bytes, uint64_t *number)
     return bytes.n == 0 || bytes.n == 8;
 }
 
-static int init_swim(struct node *n, const struct node_options *o, uint64_t incarnation, uint64_t now_ms)
+static int init_swim(struct node *n, const struct node_options *o, uint64_t incarnation)
 {
     struct swim_options swim = {
         .self = o->id,
@@ -105,10 +107,10 @@ static int init_swim(struct node *n, const struct node_options *o, uint64_t inca
         .serial = o->incarnation.serial,
         .seed = o->seed,
     };
-    return swim_init(&n->swim, &swim, now_ms);
+    return swim_init(&n->member.swim, &swim, n->now.ms);
 }
 
-static int init_chain(struct node *n, const struct node_options *o, uint64_t now_ms)
+static int init_chain(struct node *n, const struct node_options *o)
 {
     struct chain_options chain = {
         .self = o->id,
@@ -118,13 +120,21 @@ static int init_chain(struct node *n, const struct node_options *o, uint64_t now
         .layout_serial = o->layout.serial,
         .seed = o->seed + 1,
     };
-    int error = chain_init(&n->chain, &chain, now_ms);
-    if (!error)
-        chain_holds_records(&n->chain, n->wrote); /* before the first event: a restarted member may be asked to vote by it */
-    return error;
+    return chain_init(&n->member.chain, &n->now, &chain);
 }
 
-static int init_reach(struct node *n, const struct node_options *o)
+/* The node itself is in the table of members like any other. */
+static int init_cast(struct membership *s, const struct node_options *o)
+{
+    struct member *self = cast_make(&s->cast, o->id);
+    if (!self)
+        return ERR_NO_MEMORY;
+    self->self = true;
+    (void)cast_believe(self, o->addr, MEMBER_ALIVE, o->name);
+    return 0;
+}
+
+static int init_reach(struct shard *s, const struct node_options *o)
 {
     struct reach_options reach = {
         .self = o->id,
@@ -135,38 +145,46 @@ static int init_reach(struct node *n, const struct node_options *o)
         .reached = o->reached.bytes,
         .reached_serial = o->reached.serial,
     };
-    return reach_init(&n->reach, &reach);
+    return reach_init(&s->reach, &reach);
 }
 
-static int init_protocols(struct node *n, const struct node_options *o, uint64_t now_ms)
+static int init_shard(struct shard *s, const struct node_options *o)
 {
-    uint64_t incarnation, ceiling_ms;
-    if (!recall_number(o->incarnation.bytes, &incarnation) || !recall_number(o->clock.bytes, &ceiling_ms) ||
-        incarnation > INCARNATION_MAX || ceiling_ms > hlc_wall_ms(STAMP_MAX))
+    uint64_t ceiling_ms;
+    if (!recall_number(o->clock.bytes, &ceiling_ms) || ceiling_ms > hlc_wall_ms(STAMP_MAX))
         return ERR_BAD_MESSAGE;
     struct coord_options coord = {.self = o->id, .ops_max = o->ops_max, .deadline_ms = o->op_deadline_ms};
-    hint_init(&n->hint, &(struct hint_options){.self = o->id, .age_max_ms = o->hint_age_ms});
-    erase_init(&n->erase,
+    hint_init(&s->hint, &(struct hint_options){.self = o->id, .age_max_ms = o->hint_age_ms});
+    erase_init(&s->erase,
                &(struct erase_options){.self = o->id, .age_ms = o->erase_age_ms ? o->erase_age_ms : HINT_AGE_DEFAULT_MS});
-    int e = init_swim(n, o, incarnation, now_ms);
-    e = e ? e : init_chain(n, o, now_ms);
-    e = e ? e : coord_init(&n->coord, &coord);
-    coord_ceiling_recall(&n->coord, ceiling_ms);
-    e = e ? e : init_reach(n, o);
-    n->forgot = n->reach.healing;
-    repair_init(&n->repair, o->id, o->seed + 2);
-    n->repair.manual = o->repair_manual;
-    return e ? e : replica_init(&n->replica, 0);
+    int e = coord_init(&s->coord, &coord);
+    coord_ceiling_recall(&s->coord, ceiling_ms);
+    e = e ? e : init_reach(s, o);
+    s->forgot = s->reach.healing;
+    repair_init(&s->repair, o->id, o->seed + 2);
+    s->repair.manual = o->repair_manual;
+    return e ? e : replica_init(&s->replica, 0);
 }
 
-int node_init(struct node *n, const struct node_options *o, uint64_t now_ms)
+static int init_members(struct node *n, const struct node_options *o)
 {
-    CHECK(o->id != 0 && o->name.n > 0);
-    if (o->name.n > NODE_NAME_MAX || o->zone.n > ZONE_MAX || o->seed_n > SEEDS_MAX)
-        return ERR_TOO_BIG;
-    *n = (struct node){
+    uint64_t incarnation;
+    if (!recall_number(o->incarnation.bytes, &incarnation) || incarnation > INCARNATION_MAX)
+        return ERR_BAD_MESSAGE;
+    int e = init_cast(&n->member, o);
+    e = e ? e : init_swim(n, o, incarnation);
+    e = e ? e : init_chain(n, o);
+    e = e ? e : init_cluster(&n->member, o);
+    if (!e && o->found)
+        e = init_founder(&n->member, o);
+    return e ? e : recall_members(n, o->members.bytes);
+}
+
+static struct membership membership_of(const struct node_options *o, uint64_t now_ms)
+{
+    return (struct membership){
         .self = o->id,
-        .boot = o->boot,
+        .disk = o->disk ? o->disk : o->id,
         .addr = o->addr,
         .name_n = (uint8_t)o->name.n,
         .zone_n = (uint8_t)o->zone.n,
@@ -175,24 +193,30 @@ int node_init(struct node *n, const struct node_options *o, uint64_t now_ms)
         .seed_at_ms = o->seed_n ? now_ms : UINT64_MAX,
         .redial_ms = UINT64_MAX,
         .meet_by_ms = UINT64_MAX,
-        .wrote = o->records > 0,
-        .now_ms = now_ms,
         .members_serial = o->members.serial,
-        .clock_serial = o->clock.serial,
-        .disk = o->disk ? o->disk : o->id,
-        .whole = o->whole.bytes.n > 0,
-        .whole_serial = o->whole.serial,
     };
-    memcpy(n->name, o->name.p, o->name.n);
+}
+
+int node_init(struct node *n, const struct node_options *o, uint64_t now_ms)
+{
+    CHECK(o->id != 0 && o->name.n > 0);
+    if (o->name.n > NODE_NAME_MAX || o->zone.n > ZONE_MAX || o->seed_n > SEEDS_MAX)
+        return ERR_TOO_BIG;
+    *n = (struct node){.now = {.ms = now_ms, .boot = o->boot}, .member = membership_of(o, now_ms)};
+    n->shard.self = o->id;
+    n->shard.wrote = o->records > 0;
+    n->shard.clock_serial = o->clock.serial;
+    n->shard.whole = o->whole.bytes.n > 0;
+    n->shard.whole_serial = o->whole.serial;
+    n->now.cast = &n->member.cast;
+    memcpy(n->member.name, o->name.p, o->name.n);
     if (o->zone.n)
-        memcpy(n->zone, o->zone.p, o->zone.n);
-    layout_init(&n->first);
-    buf_init(&n->members_bytes, MESSAGE_MAX);
-    int e = init_protocols(n, o, now_ms);
-    e = e ? e : init_cluster(n, o);
-    if (!e && o->found)
-        e = init_founder(n, o);
-    e = e ? e : recall_members(n, o->members.bytes, now_ms);
+        memcpy(n->member.zone, o->zone.p, o->zone.n);
+    layout_init(&n->member.first);
+    buf_init(&n->member.members_bytes, MESSAGE_MAX);
+    int e = init_shard(&n->shard, o);
+    n->now.own = shard_own(&n->shard); /* before the first event: a restarted member may be asked to vote by it */
+    e = e ? e : init_members(n, o);
     if (e)
         node_close(n);
     return e;
@@ -200,91 +224,122 @@ int node_init(struct node *n, const struct node_options *o, uint64_t now_ms)
 
 void node_close(struct node *n)
 {
-    swim_close(&n->swim);
-    chain_close(&n->chain);
-    coord_close(&n->coord);
-    hint_close(&n->hint);
-    replica_close(&n->replica);
-    repair_close(&n->repair);
-    reach_close(&n->reach);
-    erase_close(&n->erase);
-    layout_close(&n->first);
-    buf_close(&n->members_bytes);
-    free(n->peer);
+    protocols_close(n);
     free(n->info);
     free(n->synced);
     n->synced = NULL;
-    n->peer = NULL;
     n->info = NULL;
 }
 
-static void start(struct node *n, struct out *out)
+void node_halt(struct node *n, int error, struct slice why, struct out *out)
 {
-    n->started = true;
-    node_header_update(n);
-    swim_start(&n->swim, out);
-    if (n->found && !chain_layout(&n->chain)) {
-        out_trace(out, TRACE_NODE_FOUNDED, n->self, 0, 0, slice_str(cluster_id_text(n->cluster, n->said_cluster)));
-        node_save_cluster(n, out);
-        chain_found_take(&n->chain, &n->first, out);
+    n->stopped = true;
+    out_trace(out, TRACE_NODE_REFUSED, 0, (uint64_t)error, 0, why);
+    struct action *a = out_add(out, ACT_STOP);
+    a->stop.error = error;
+    a->stop.why = why;
+}
+
+/* ---- The moment ---- */
+
+void node_header(struct node *n)
+{
+    const struct moment *now = &n->now;
+    struct packet_header h = {
+        .cluster = n->member.cluster,
+        .boot = now->boot,
+        .epoch = now->epoch,
+        .layout_hash = n->member.layout_hash,
+        .wall_ms = now->wall_ms,
+        .mono_ms = now->ms,
+        .position = now->own.position,
+        .recovering = (uint16_t)now->own.recovering_n,
+        .ills = now->own.ills,
+    };
+    swim_set_header(&n->member.swim, &h);
+}
+
+/* For how long the process stood still before this step: it comes so much later than it was due. */
+static uint64_t standstill(const struct node *n, uint64_t now_ms)
+{
+    enum { GAP_MS = 100 }; /* less does no harm, and is not worth asking for the deadline */
+    uint64_t due_ms = now_ms > n->now.ms + GAP_MS ? node_deadline_ms(n) : UINT64_MAX;
+    return now_ms > due_ms ? now_ms - due_ms : 0;
+}
+
+/* What the peers' clocks say of ours. At the end of the calendar no stamp would leave room above. */
+static void judge_clock(struct node *n, struct out *out)
+{
+    struct moment *now = &n->now;
+    uint64_t ahead_ms = wall_ahead_ms(&n->member.wall);
+    bool ahead = ahead_ms > CLOCK_SKEW_MAX_MS || now->wall_ms == WALL_MS_MAX;
+    if (ahead && !now->ahead)
+        out_trace(out, TRACE_CLOCK_AHEAD, 0, ahead_ms, CLOCK_SKEW_MAX_MS, SLICE("writes are refused here until it is set right"));
+    if (!ahead && now->ahead)
+        out_trace(out, TRACE_CLOCK_RIGHT, 0, ahead_ms, 0, slice_of(NULL, 0));
+    now->ahead = ahead;
+    now->believed_ms = wall_believed_ms(&n->member.wall);
+}
+
+static void moment_begin(struct node *n, const struct event *ev, struct out *out)
+{
+    uint64_t late_ms = standstill(n, ev->now_ms);
+    n->now.ms = ev->now_ms;
+    n->now.wall_ms = ev->wall_ms < WALL_MS_MAX ? ev->wall_ms : WALL_MS_MAX;
+    if (late_ms > 0)
+        wall_late(&n->member.wall, ev->now_ms, late_ms);
+    wall_time(&n->member.wall, n->now.ms, n->now.wall_ms);
+    judge_clock(n, out);
+    shard_begin(&n->shard, ev->position, ev->refuses);
+    n->now.own = shard_own(&n->shard);
+    node_header(n);
+}
+
+/* The fence and the recovering as this step leaves them. */
+static void moment_end(struct node *n)
+{
+    bool fenced = chain_fenced(&n->member.chain), recovering = n->shard.repair.recovering_n > 0;
+    bool barred = fenced != n->now.fenced || recovering != n->barred_by_recovering;
+    n->now.fenced = fenced;
+    n->now.own = shard_own(&n->shard);
+    n->barred_by_recovering = recovering;
+    if (barred)
+        protocols_barred(n);
+}
+
+/* ---- The step ---- */
+
+static void on_request(struct node *n, const struct request *r, struct out *out)
+{
+    if (r->kind >= OP_MEMBERS) {
+        node_report(n, r, out);
+        return;
     }
-    n->found = false;
-}
-
-/* Tries the next seed until a member was met: for ever, once a second. */
-static void try_seed(struct node *n, struct out *out)
-{
-    if (n->now_ms < n->seed_at_ms)
+    if (node_serves(n)) {
+        shard_request(&n->shard, &n->now, r, out);
         return;
-    out_add(out, ACT_SEED)->seed = (int)n->seed_next;
-    n->seed_next = (n->seed_next + 1) % n->seed_n;
-    n->seed_tries++;
-    n->seed_at_ms = n->now_ms + SEED_RETRY_MS;
+    }
+    int error = n->member.ready ? ERR_OTHER_CLUSTER : ERR_LOADING;
+    out_add(out, ACT_REPLY)->reply = (struct result){.token = r->token, .kind = r->kind, .error = error};
 }
 
-static void on_timer(struct node *n, struct out *out)
+static void on_stored(struct node *n, const struct event *ev, struct out *out)
 {
-    /* One protocol a step keeps the step's bound small; node_deadline_ms brings us back for the rest. */
-    if (swim_deadline_ms(&n->swim) <= n->now_ms)
-        swim_tick(&n->swim, n->now_ms, out);
-    else if (chain_deadline_ms(&n->chain) <= n->now_ms)
-        chain_tick(&n->chain, n->now_ms, out);
-    else if (hint_deadline_ms(&n->hint) <= n->now_ms)
-        hint_tick(&n->hint, out);
-    else if (coord_deadline_ms(&n->coord) <= n->now_ms)
-        coord_tick(&n->coord, out);
-    else if (erase_deadline_ms(&n->erase) <= n->now_ms)
-        erase_tick(&n->erase, out);
-    else
-        repair_tick(&n->repair, out);
-    if (n->seed_n)
-        try_seed(n, out);
+    shard_note_stored(&n->shard, ev, out);
+    protocols_stored(n, ev->stored.token, ev, out);
 }
 
-static bool of_all_slots(struct slice slots)
+static void on_hinted(struct node *n, const struct event *ev, struct out *out)
 {
-    bool all = true;
-    for (size_t i = 0; i < slots.n; i++)
-        all = all && slots.p[i] == 0xff;
-    return all;
-}
-
-/* What may have been of any slot may have been of none: a vote, or another promise of this node's own. */
-static void on_damaged(struct node *n, struct slice slots)
-{
-    n->doubt_why = SLICE("the store may lack records: these vnodes are not read here until they are fetched from other owners");
-    repair_doubt(&n->repair, slots);
-    if (!of_all_slots(slots))
-        return;
-    n->forgot = true;
-    reach_damaged(&n->reach);
+    if (hint_kept(&n->shard.hint, &n->now, ev, out))
+        node_halt(n, ERR_NO_MEMORY, SLICE("out of memory while a hint was kept for a member; restart this node"), out);
 }
 
 static void dispatch(struct node *n, const struct event *ev, struct out *out)
 {
     switch (ev->kind) {
     case EV_TIMER:
-        on_timer(n, out);
+        protocols_tick(n, out);
         break;
     case EV_PACKET:
         node_on_packet(n, ev, out);
@@ -302,116 +357,74 @@ static void dispatch(struct node *n, const struct event *ev, struct out *out)
         node_on_message(n, ev, out);
         break;
     case EV_REQUEST:
-        node_on_request(n, ev->request, out);
+        on_request(n, ev->request, out);
         break;
     case EV_STORED:
-        node_on_stored(n, ev, out);
+        on_stored(n, ev, out);
         break;
     case EV_READ:
-        node_on_read(n, ev, out);
+        protocols_stored(n, ev->read.token, ev, out);
         break;
     case EV_COUNTED:
-        node_on_counted(n, ev, out);
-        break;
-    case EV_HINTED:
-        node_on_hinted(n, ev, out);
-        break;
-    case EV_HINTS:
-        hint_found(&n->hint, ev, out);
+        protocols_stored(n, ev->counted.token, ev, out);
         break;
     case EV_TOLD:
-        node_on_told(n, ev, out);
+        protocols_stored(n, ev->told.token, ev, out);
+        break;
+    case EV_HINTED:
+        on_hinted(n, ev, out);
+        break;
+    case EV_HINTS:
+        hint_found(&n->shard.hint, &n->now, ev, out);
         break;
     case EV_DAMAGED:
-        on_damaged(n, ev->damaged);
+        shard_damaged(&n->shard, &n->now, ev->damaged);
         break;
     }
 }
 
-/* A coordinator's own copies are acknowledged to its clients alone, who remember nothing: its puts tell the other owners. */
-static void tell_position(const struct node *n, struct out *out)
-{
-    for (unsigned i = 0; i < out->n; i++)
-        if (out->action[i].kind == ACT_SEND && out->action[i].send.message.kind == MSG_PUT)
-            out->action[i].send.message.put.position = reach_announced(&n->reach);
-}
-
-/* A put on its way to the store is a record held, as far as a formation is concerned. */
-static void note_writes(struct node *n, const struct out *out)
-{
-    for (unsigned i = 0; i < out->n && !n->wrote; i++)
-        n->wrote = out->action[i].kind == ACT_STORE_PUT && out->action[i].put.record.kind != RECORD_STATE;
-}
-
-/* For how long the process stood still before this step: it comes so much later than it was due. */
-static uint64_t standstill(const struct node *n, uint64_t now_ms)
-{
-    enum { GAP_MS = 100 }; /* less does no harm, and is not worth asking for the deadline */
-    uint64_t due_ms = now_ms > n->now_ms + GAP_MS ? node_deadline_ms(n) : UINT64_MAX;
-    return now_ms > due_ms ? now_ms - due_ms : 0;
-}
-
 void node_step(struct node *n, const struct event *ev, struct out *out)
 {
-    CHECK(ev->now_ms >= n->now_ms);
+    CHECK(ev->now_ms >= n->now.ms);
     if (n->stopped)
         return;
-    uint64_t late_ms = standstill(n, ev->now_ms);
-    n->now_ms = ev->now_ms;
-    n->wall_ms = ev->wall_ms < WALL_MS_MAX ? ev->wall_ms : WALL_MS_MAX;
-    n->store_refuses = ev->refuses;
-    reach_position(&n->reach, ev->position);
-    hint_time(&n->hint, ev->now_ms, n->wall_ms);
-    if (late_ms > 0)
-        wall_late(&n->wall, ev->now_ms, late_ms);
-    node_tell_time(n, out);
-    repair_time(&n->repair, ev->now_ms, n->wall_ms, n->coord.fenced);
-    erase_time(&n->erase, ev->now_ms, n->coord.believed_ms, n->coord.fenced || n->repair.recovering_n > 0);
+    moment_begin(n, ev, out);
+    protocols_begin(n);
     if (!n->started)
-        start(n, out);
+        membership_start(n, out);
+    n->started = true;
     dispatch(n, ev, out);
-    note_writes(n, out);
-    tell_position(n, out);
-    node_carry(n, out);
+    n->now.own = shard_own(&n->shard);
+    membership_carry(n, out);
+    if (n->stopped)
+        return;
+    shard_carry(&n->shard, &n->now, n->member.ready, out);
+    moment_end(n);
 }
 
 uint64_t node_deadline_ms(const struct node *n)
 {
     if (n->stopped)
         return UINT64_MAX;
-    if (!n->started || n->more)
-        return n->now_ms;
-    uint64_t at = swim_deadline_ms(&n->swim);
-    uint64_t chain = chain_deadline_ms(&n->chain), coord = coord_deadline_ms(&n->coord), hint = hint_deadline_ms(&n->hint);
-    at = chain < at ? chain : at;
-    at = coord < at ? coord : at;
-    at = hint < at ? hint : at;
-    at = repair_deadline_ms(&n->repair) < at ? repair_deadline_ms(&n->repair) : at;
-    at = erase_deadline_ms(&n->erase) < at ? erase_deadline_ms(&n->erase) : at;
-    at = n->seed_at_ms < at ? n->seed_at_ms : at;
-    at = n->meet_by_ms < at ? n->meet_by_ms : at;
-    at = n->redial_ms < at ? n->redial_ms : at;
-    if (n->members_dirty && n->members_saved_ms + MEMBERS_SAVE_MS < at)
-        at = n->members_saved_ms + MEMBERS_SAVE_MS;
-    return at;
+    return n->started ? protocols_deadline_ms(n) : n->now.ms;
 }
 
 bool node_drain(struct node *n)
 {
-    return coord_drain(&n->coord);
+    return coord_drain(&n->shard.coord);
 }
 
 bool node_ready(const struct node *n)
 {
-    return n->ready;
+    return n->member.ready;
 }
 
 bool node_claimed(const struct node *n)
 {
-    return !cluster_id_none(n->claim.cluster);
+    return !cluster_id_none(n->member.claim.cluster);
 }
 
 bool node_serves(const struct node *n)
 {
-    return n->ready && !(node_claimed(n) && chain_layout(&n->chain)->member_n == 1);
+    return n->member.ready && !(node_claimed(n) && n->now.layout->member_n == 1);
 }

@@ -1,24 +1,13 @@
 /* node.h: one member of the cluster, whole. One door, one list out, one deadline.
  *
- * node.c wires the protocols, which do not know each other: swim (who is reachable), chain (which layout is in force),
- * coord (what clients asked), hint (what owners missed), replica (what peers ask of our disk), repair (what owners hold
- * differently), erase (what may be forgotten). The life of a node is told
- * in node.c's essay. */
+ * A member part (membership.h) and a part that keeps records (shard.h), of protocols that do not know each other (protocols.c has
+ * their table). The life of a node is told in node.c's essay. */
 #ifndef COVEY_CORE_NODE_H
 #define COVEY_CORE_NODE_H
 
-#include "core/chain/chain.h"
-#include "core/coord/coord.h"
-#include "core/erase/erase.h"
-#include "core/event.h"
-#include "core/hint/hint.h"
-#include "core/repair/repair.h"
-#include "core/reach/reach.h"
-#include "core/replica/replica.h"
-#include "core/swim/swim.h"
-#include "core/twin/twin.h"
+#include "core/node/membership.h"
+#include "core/node/shard.h"
 #include "core/node/verdict.h"
-#include "core/wall/wall.h"
 
 enum {
     SEEDS_MAX = 16,
@@ -66,89 +55,18 @@ struct node_options {
     uint64_t position;                                     /* and store_position */
 };
 
-/* What the node knows of a member of the layout besides what its protocols do; sorted by id. */
-struct node_peer {
-    uint64_t id;
-    uint64_t epoch; /* the highest it was heard to be at, one above ours at most; 0: never heard */
-    bool greeted;   /* it was sent something, so that a stream comes up, */
-    bool met;       /* and one did */
-    uint64_t told;  /* the boot of its process that was told, by our hello, what we remember of its log; 0: none, or unknown */
-    struct twin twin;
-    uint16_t recovering; /* vnodes, as it said last, */
-    uint8_t ills;        /* and what it suffers from (enum packet_ill) */
-    unsigned failures;   /* of streams with it, one after another, since one was up */
-    uint64_t redial_ms;  /* when a stream to it is tried again, after one broke or was refused; UINT64_MAX: not so */
-    bool news;           /* its place in the layout changed, or it adopted it: to be told to subscribers */
-};
-
-/* Members of another cluster look for a member of theirs at this node's address (node_peers.c). */
-struct node_claim {
-    struct cluster_id cluster; /* none: nobody does */
-    uint64_t member;           /* whom they look for */
-    bool news;                 /* to be logged */
-};
-
+/* The two parts, and what joins them: the moment, which the first fills in for the second, and in it the second's standing. */
 struct node {
-    uint64_t self, boot;
-    struct cluster_id cluster; /* none until the first layout is adopted, or learnt from a peer */
-    uint64_t cluster_serial;
-    bool cluster_saved;
-    struct addr addr;
-    uint8_t name_n, zone_n;
-    uint8_t name[NODE_NAME_MAX], zone[ZONE_MAX];
-    uint16_t weight;
-    bool found;
-    struct layout first; /* what a founder adopts, until it is handed to the chain */
-    bool started;        /* the first event was seen */
-    bool ready;          /* latched: part of a layout, and enough peers were heard */
-    bool stopped;        /* ACT_STOP was given out */
-    bool wrote;          /* the store holds, or was given, a record */
-    unsigned seed_n, seed_next, seed_tries;
-    uint64_t seed_at_ms; /* when the next seed is tried; UINT64_MAX: no more */
-    struct node_claim claim;
-    uint64_t redial_ms;  /* the least of the peers' */
-    uint64_t meet_by_ms; /* enough members were met, and the others are waited for until then; UINT64_MAX: not so */
-    uint64_t now_ms, wall_ms;
-    uint64_t epoch; /* of the layout that the others were told of */
-    struct node_peer *peer;
-    uint16_t peer_n;
-    bool members_dirty; /* addresses changed since they were saved */
-    uint64_t members_saved_ms;
-    uint64_t members_serial;
-    uint64_t disk;          /* the disk's nonce */
-    bool recovering;        /* in some vnode, and said so */
-    struct slice doubt_why; /* what the log will say of the next such */
-    bool forgot;        /* its log lost an end, or what nobody can name, or its disk is another one: its votes may be lost too */
-    bool new_disk;      /* it is not the disk that this node was let in with, */
-    bool whole;         /* but what that one held is here; this is remembered, */
-    bool whole_unsaved; /* or was not, because the disk failed */
-    uint64_t whole_serial;
-    struct buf members_bytes;                                                  /* of the last save; alive until it is made anew */
-    char said_addr[ADDR_TEXT], said_cluster[ADDR_TEXT], said_claim[ADDR_TEXT]; /* texts of this step's traces */
-    struct member_info *info;                                                  /* of the last MEMBERS or RING result */
+    struct moment now;
+    bool started;              /* the first event was seen */
+    bool stopped;              /* ACT_STOP was given out */
+    bool barred_by_recovering; /* as the protocols were told last */
+    struct membership member;
+    struct shard shard;
+    /* of the last MEMBERS or RING result */
+    struct member_info *info;
     uint32_t info_cap;
-    uint64_t *synced;     /* likewise, per vnode */
-    uint64_t unreached;   /* who is no member of the layout, and to whom the last stream failed; 0: nobody */
-    unsigned news;        /* peers with news */
-    bool knocked;         /* a second process of some member wants in */
-    bool more;            /* changed members are left for the next step */
-    uint64_t bad_packets; /* dropped whole: damaged, of another cluster, of a second process */
-    uint64_t store_errors;
-    int store_refuses; /* why the store takes no values now, as it says itself; */
-    int put_failed;    /* and ERR_IO where its disk failed the last put of all */
-    struct wall wall;
-    bool ahead;              /* our wall clock is too far ahead of the peers' */
-    uint64_t clock_asked_ms; /* the clock's ceiling that is being stored; 0: none is */
-    uint64_t clock_serial;
-    uint8_t clock_bytes[8]; /* of the last one; little-endian */
-    struct swim swim;
-    struct chain chain;
-    struct coord coord;
-    struct hint hint;
-    struct reach reach;
-    struct replica replica;
-    struct repair repair;
-    struct erase erase;
+    uint64_t *synced; /* per vnode */
 };
 
 /* 0, ERR_BAD_MESSAGE (a state record is malformed), ERR_NO_MEMORY, ERR_TOO_BIG. Nothing happens before the first event. */
@@ -176,7 +94,7 @@ int node_check_hello(struct node *n, const struct msg_hello *theirs, struct buf 
 enum twin_verdict node_knock(struct node *n, uint64_t id, uint64_t boot, struct addr addr);
 
 /* False until the node is part of a layout and has met W-1 of its peers; one that was here before also waits for the others that
- * may live, NODE_MEET_MS at most (node_peers.c). Until then the world answers clients -LOADING; once true it stays so. */
+ * may live, NODE_MEET_MS at most (membership.c). Until then the world answers clients -LOADING; once true it stays so. */
 bool node_ready(const struct node *n);
 
 /* Members of another cluster look for a member of theirs at this node's address: STATUS says so until

@@ -11,14 +11,14 @@ void node_hello(const struct node *n, struct msg_hello *h)
     *h = (struct msg_hello){
         .protocol_min = PROTOCOL_MIN,
         .protocol_max = PROTOCOL_MAX,
-        .cluster = n->cluster,
-        .node = n->self,
-        .boot = n->boot,
-        .addr = n->addr,
-        .name = slice_of(n->name, n->name_n),
-        .epoch = n->epoch,
-        .log_position = reach_announced(&n->reach),
-        .kept = reach_kept(&n->reach),
+        .cluster = n->member.cluster,
+        .node = n->member.self,
+        .boot = n->now.boot,
+        .addr = n->member.addr,
+        .name = slice_of(n->member.name, n->member.name_n),
+        .epoch = n->now.epoch,
+        .log_position = n->now.own.position,
+        .kept = reach_kept(&n->shard.reach),
     };
 }
 
@@ -28,7 +28,7 @@ static int check_twin(struct node *n, const struct msg_hello *theirs, struct buf
     char id[ADDR_TEXT], here[ADDR_TEXT], there[ADDR_TEXT];
     struct swim_view v;
     enum twin_verdict verdict = node_knock(n, theirs->node, theirs->boot, theirs->addr);
-    if (verdict == TWIN_LET_IN || !swim_find(&n->swim, theirs->node, &v))
+    if (verdict == TWIN_LET_IN || !swim_find(&n->member.swim, theirs->node, &v))
         return 0;
     (void)buf_printf(why, "node id %s, which you start at %s, ", node_id_text(theirs->node, id), addr_text(theirs->addr, there));
     if (verdict == TWIN_WAIT) {
@@ -50,15 +50,16 @@ int node_check_hello(struct node *n, const struct msg_hello *theirs, struct buf 
                          PROTOCOL_MIN, PROTOCOL_MAX, theirs->protocol_min, theirs->protocol_max);
         return ERR_BAD_VERSION;
     }
-    if (theirs->node == n->self) {
+    if (theirs->node == n->member.self) {
         (void)buf_printf(why, "node id %s is this node's own: a seed that names the node itself, or a copied data directory",
-                         node_id_text(n->self, ours_text));
+                         node_id_text(n->member.self, ours_text));
         return ERR_SELF;
     }
-    if (!cluster_id_none(n->cluster) && !cluster_id_none(theirs->cluster) && !cluster_id_eq(n->cluster, theirs->cluster)) {
+    if (!cluster_id_none(n->member.cluster) && !cluster_id_none(theirs->cluster) &&
+        !cluster_id_eq(n->member.cluster, theirs->cluster)) {
         (void)buf_printf(
             why, "this node belongs to cluster %s, the other to %s; check --seed, or start with an empty --data directory",
-            cluster_id_text(n->cluster, ours_text), cluster_id_text(theirs->cluster, theirs_text));
+            cluster_id_text(n->member.cluster, ours_text), cluster_id_text(theirs->cluster, theirs_text));
         return ERR_OTHER_CLUSTER;
     }
     return check_twin(n, theirs, why);
@@ -71,15 +72,15 @@ int node_check_hello(struct node *n, const struct msg_hello *theirs, struct buf 
  * nothing. */
 static bool adopted(const struct node *n, const struct layout *l, unsigned m)
 {
-    const struct node_peer *p = node_peer_find(n, l->member[m].id);
-    if (l->member[m].id == n->self || !p)
+    const struct member *p = node_peer(n, l->member[m].id);
+    if (l->member[m].id == n->member.self || !p)
         return p != NULL;
     return p->epoch ? p->epoch >= l->epoch : l->member[m].since < l->epoch;
 }
 
 void node_describe(const struct node *n, const struct swim_view *v, struct member_info *info)
 {
-    const struct layout *l = chain_layout(&n->chain);
+    const struct layout *l = n->now.layout;
     int m = l ? layout_find(l, v->id) : -1;
     *info = (struct member_info){
         .id = v->id,
@@ -87,15 +88,15 @@ void node_describe(const struct node *n, const struct swim_view *v, struct membe
         .addr = v->addr,
         .state = v->state,
         .incarnation = v->incarnation,
-        .since_ms = n->now_ms > v->since_ms ? n->now_ms - v->since_ms : 0,
-        .self = v->id == n->self,
+        .since_ms = n->now.ms > v->since_ms ? n->now.ms - v->since_ms : 0,
+        .self = v->id == n->member.self,
         .in_layout = m >= 0,
         .adopted = m >= 0 && adopted(n, l, (unsigned)m),
     };
     if (m < 0)
         return;
-    const struct node_peer *p = node_peer_find(n, v->id);
-    info->recovering = v->id == n->self ? n->repair.recovering_n : p ? p->recovering : 0;
+    const struct member *p = node_peer(n, v->id);
+    info->recovering = v->id == n->member.self ? n->shard.repair.recovering_n : p ? p->recovering : 0;
     info->weight = l->member[m].weight;
     info->zone = slice_of(l->member[m].zone, l->member[m].zone_n);
 }
@@ -129,14 +130,14 @@ static void count_places(const struct layout *l, uint32_t *places, uint32_t *fir
 
 int node_members(struct node *n, const struct member_info **member, uint32_t *member_n)
 {
-    const struct layout *l = chain_layout(&n->chain);
+    const struct layout *l = n->now.layout;
     uint32_t count = 0, tally[2 * LAYOUT_MEMBERS_MAX] = {0};
-    if (info_reserve(n, swim_count(&n->swim)))
+    if (info_reserve(n, swim_count(&n->member.swim)))
         return ERR_NO_MEMORY;
     if (l)
         count_places(l, tally, tally + LAYOUT_MEMBERS_MAX);
     struct swim_view v;
-    for (uint32_t cursor = 0; count < n->info_cap && swim_each(&n->swim, &cursor, &v); count++) {
+    for (uint32_t cursor = 0; count < n->info_cap && swim_each(&n->member.swim, &cursor, &v); count++) {
         struct member_info *info = &n->info[count];
         node_describe(n, &v, info);
         int m = l ? layout_find(l, v.id) : -1;
@@ -154,11 +155,11 @@ int node_members(struct node *n, const struct member_info **member, uint32_t *me
 int node_hints(struct node *n, const struct hint_info **info, uint32_t *info_n)
 {
     struct hint_info *found;
-    if (hint_report(&n->hint, &found, info_n))
+    if (hint_report(&n->shard.hint, &found, info_n))
         return ERR_NO_MEMORY;
     for (uint32_t i = 0; i < *info_n; i++) {
         struct swim_view v;
-        bool known = swim_find(&n->swim, found[i].target, &v);
+        bool known = swim_find(&n->member.swim, found[i].target, &v);
         found[i].name = known ? v.name : SLICE("?");
         found[i].state = known ? v.state : MEMBER_LEFT;
     }
@@ -168,15 +169,15 @@ int node_hints(struct node *n, const struct hint_info **info, uint32_t *info_n)
 
 int node_synced(struct node *n, const uint64_t **ago_ms)
 {
-    const struct layout *l = chain_layout(&n->chain);
+    const struct layout *l = n->now.layout;
     uint64_t *synced = l ? realloc(n->synced, l->vnodes * sizeof *synced) : NULL;
     if (l && !synced)
         return ERR_NO_MEMORY;
     if (l)
         n->synced = synced;
     for (uint16_t v = 0; l && v < l->vnodes; v++) {
-        uint64_t at = repair_synced_ms(&n->repair, v);
-        synced[v] = at ? n->now_ms - at : UINT64_MAX;
+        uint64_t at = repair_synced_ms(&n->shard.repair, &n->now, v);
+        synced[v] = at ? n->now.ms - at : UINT64_MAX;
     }
     *ago_ms = n->synced;
     return 0;
@@ -187,28 +188,17 @@ int node_synced(struct node *n, const uint64_t **ago_ms)
 static uint16_t others_met(const struct node *n)
 {
     unsigned met = 0;
-    for (unsigned m = 0; m < n->peer_n; m++)
-        met += n->peer[m].met && n->peer[m].id != n->self;
+    for (unsigned i = 0; n->now.layout && i < n->now.layout->member_n; i++) {
+        const struct member *m = node_peer(n, n->now.layout->member[i].id);
+        met += m->met && !m->self;
+    }
     return (uint16_t)met;
-}
-
-/* Why the own store takes no writes: as it says itself, or as its last answer said. */
-static int store_ails(const struct node *n)
-{
-    return n->store_refuses ? n->store_refuses : n->put_failed;
-}
-
-uint8_t node_ills(const struct node *n)
-{
-    int error = store_ails(n);
-    uint8_t ills = error == ERR_NO_SPACE ? ILL_FULL : error ? ILL_FAILS : 0;
-    return hint_owed(&n->hint) ? ills | ILL_OWES : ills;
 }
 
 /* Whether it leaves writes unanswered: what it missed waits as a hint, and when that is gone, so is the reason to say so. */
 static bool is_mute(const struct node *n, uint64_t id)
 {
-    return coord_mute(&n->coord, id) && (id == n->self || hint_waits(&n->hint, id));
+    return coord_mute(&n->shard.coord, id) && (id == n->member.self || hint_waits(&n->shard.hint, id));
 }
 
 /* All that this node knows of a member of the layout. */
@@ -216,16 +206,16 @@ static void gather_facts(const struct node *n, uint64_t id, struct verdict_membe
 {
     struct swim_view v;
     struct member_info info;
-    const struct node_peer *p = node_peer_find(n, id);
-    *m = (struct verdict_member){.self = id == n->self, .facts = FACT_DOWN};
-    if (!swim_find(&n->swim, id, &v))
+    const struct member *p = node_peer(n, id);
+    *m = (struct verdict_member){.self = id == n->member.self, .facts = FACT_DOWN};
+    if (!swim_find(&n->member.swim, id, &v))
         return;
     node_describe(n, &v, &info);
-    uint8_t ills = m->self ? node_ills(n) : p ? p->ills : 0;
+    uint8_t ills = m->self ? n->now.own.ills : p ? p->ills : 0;
     m->name = v.name;
     m->recovering = (uint16_t)info.recovering;
     m->facts =
-        (uint8_t)((v.state != MEMBER_ALIVE ? FACT_DOWN : 0) | (coord_cut(&n->coord, id) ? FACT_CUT : 0) |
+        (uint8_t)((v.state != MEMBER_ALIVE ? FACT_DOWN : 0) | (p && member_cut(p) ? FACT_CUT : 0) |
                   (ills & ILL_FAILS ? FACT_FAILS : 0) | (ills & ILL_FULL ? FACT_FULL : 0) | (is_mute(n, id) ? FACT_MUTE : 0) |
                   (info.recovering ? FACT_RECOVERS : 0) | (ills & ILL_OWES ? FACT_OWES : 0) | (info.adopted ? 0 : FACT_BEHIND));
 }
@@ -233,45 +223,81 @@ static void gather_facts(const struct node *n, uint64_t id, struct verdict_membe
 void node_status(const struct node *n, struct status_info *s)
 {
     struct verdict_member member[LAYOUT_MEMBERS_MAX];
-    const struct layout *l = chain_layout(&n->chain);
+    const struct layout *l = n->now.layout;
     *s = (struct status_info){
-        .forming = chain_forming(&n->chain),
-        .ahead = n->ahead,
-        .cluster = n->cluster,
-        .node = n->self,
+        .forming = chain_forming(&n->member.chain),
+        .ahead = n->now.ahead,
+        .cluster = n->member.cluster,
+        .node = n->member.self,
         .met = others_met(n),
-        .claimed_by = n->claim.cluster,
-        .claimed_for = n->claim.member,
-        .refuses = store_ails(n),
-        .errors = n->store_errors,
-        .recovering = n->repair.recovering_n,
-        .in_flight = coord_in_flight(&n->coord),
-        .hints = hint_waiting(&n->hint),
-        .owed = hint_owed(&n->hint),
-        .tombstones = n->erase.dead,
-        .erased = n->erase.erased,
+        .claimed_by = n->member.claim.cluster,
+        .claimed_for = n->member.claim.member,
+        .refuses = shard_refuses(&n->shard),
+        .errors = n->shard.store_errors,
+        .recovering = n->shard.repair.recovering_n,
+        .in_flight = coord_in_flight(&n->shard.coord),
+        .hints = hint_waiting(&n->shard.hint),
+        .owed = hint_owed(&n->shard.hint),
+        .tombstones = n->shard.erase.dead,
+        .erased = n->shard.erase.erased,
     };
     for (unsigned m = 0; l && m < l->member_n; m++)
         gather_facts(n, l->member[m].id, &member[m]);
     verdict_judge(l, member, node_serves(n), s);
 }
 
+/* ---- Being asked ---- */
+
+static void report_repair(struct node *n, const struct request *r, struct result *reply)
+{
+    reply->error = r->vnode == REPAIR_NONE ? 0 : !n->member.ready ? ERR_LOADING : repair_ask(&n->shard.repair, &n->now, r->vnode);
+    reply->repair = n->shard.repair.info;
+    reply->repair.running |= n->shard.repair.next_ms == 0;
+}
+
+static void report_members(struct node *n, const struct request *r, struct result *reply)
+{
+    reply->error = node_members(n, &reply->members.member, &reply->members.member_n);
+    reply->members.layout = n->now.layout;
+    if (r->kind == OP_RING && !reply->error)
+        reply->error = node_synced(n, &reply->members.synced_ms);
+}
+
+void node_report(struct node *n, const struct request *r, struct out *out)
+{
+    struct result *reply = &out_add(out, ACT_REPLY)->reply;
+    *reply = (struct result){.token = r->token, .kind = r->kind};
+    switch (r->kind) {
+    case OP_STATUS:
+        node_status(n, &reply->status);
+        break;
+    case OP_HINTS:
+        reply->error = node_hints(n, &reply->hints.target, &reply->hints.target_n);
+        reply->hints.keeper = slice_of(n->member.name, n->member.name_n);
+        break;
+    case OP_REPAIR:
+        report_repair(n, r, reply);
+        break;
+    case OP_BACKUP:
+    case OP_BACKUP_STATUS:
+        reply->error = ERR_REFUSED;
+        break;
+    default:
+        report_members(n, r, reply);
+        break;
+    }
+}
+
 /* ---- Invariants ---- */
 
 void node_check(const struct node *n)
 {
-    swim_check(&n->swim);
-    chain_check(&n->chain);
-    coord_check(&n->coord);
-    hint_check(&n->hint);
-    replica_check(&n->replica);
-    repair_check(&n->repair);
-    reach_check(&n->reach);
-    erase_check(&n->erase);
-    const struct layout *l = chain_layout(&n->chain);
-    CHECK(n->stopped || n->epoch == (l ? l->epoch : 0));
-    CHECK(n->coord.layout == l);
-    CHECK(!l || n->peer_n == l->member_n);
-    CHECK(!n->ready || l);
-    CHECK(!l || !cluster_id_none(n->cluster));
+    protocols_check(n);
+    const struct layout *l = chain_layout(&n->member.chain);
+    CHECK(n->stopped || n->now.epoch == (l ? l->epoch : 0));
+    CHECK(n->stopped || n->now.layout == l);
+    CHECK(!n->member.ready || l);
+    CHECK(!l || !cluster_id_none(n->member.cluster));
+    for (unsigned i = 0; !n->stopped && l && i < l->member_n; i++)
+        CHECK(node_peer(n, l->member[i].id));
 }

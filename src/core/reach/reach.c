@@ -17,7 +17,7 @@
  *     own:      | boot A ........ | boot B .... | boot C (now)        told (B, q):   fine where q is at or before C's begin
  *
  * What a peer remembers it must not overwrite before it has told it: a node that was set back grows, and soon announces more
- * than it lost. So what a process announces counts from when a stream brought it our hello (node_peers.c), and hearsay of
+ * than it lost. So what a process announces counts from when a stream brought it our hello (membership.c), and hearsay of
  * another boot than the one remembered counts for nothing. And a node that comes back greets every member that may live, and
  * waits a little for their hellos before it answers clients: any one of them may be the only one that remembers.
  *
@@ -38,6 +38,8 @@
 #include "wire/bytes.h"
 
 enum { FORMAT = 1, PAIR = 16, BOOTS_HEAD = 11, BOOTS_MAX = BOOTS_HEAD + 1 + PAIR * (REACH_BOOTS + REACH_SETTLED) };
+
+enum { STATE_BOOTS = 1, STATE_REACHED = 2 }; /* numbers of its tokens */
 
 _Static_assert(sizeof(struct reach_mark) == 24, "marks travel as they are");
 
@@ -147,8 +149,9 @@ int reach_init(struct reach *r, const struct reach_options *o)
     return error;
 }
 
-void reach_close(struct reach *r)
+static void on_close(void *p)
 {
+    struct reach *r = p;
     buf_close(&r->boots_bytes);
     buf_close(&r->reached_bytes);
 }
@@ -317,35 +320,46 @@ static bool encode_reached(struct reach *r)
     return buf_append(&r->reached_bytes, &format, 1) == 0 && buf_slice(&r->reached_bytes, reach_kept(r)) == 0;
 }
 
-void reach_save(struct reach *r, uint64_t now_ms, bool riding, uint64_t boots_token, uint64_t reached_token, struct out *out)
+void reach_save(struct reach *r, uint64_t now_ms, bool riding, struct out *out)
 {
     bool due = r->tried_ms == 0 || now_ms >= r->tried_ms + REACH_SAVE_MS;
     if (r->unsaved && due && encode_boots(r)) {
         r->unsaved = false;
         r->tried_ms = now_ms;
         r->out++;
-        out_state(out, boots_token, SLICE("boots"), ++r->boots_serial, buf_view(&r->boots_bytes));
+        out_state(out, TOKEN(TOKEN_REACH, STATE_BOOTS), SLICE("boots"), ++r->boots_serial, buf_view(&r->boots_bytes));
     }
     if (r->dirty && riding && now_ms >= r->put_ms + REACH_SAVE_MS && encode_reached(r)) {
         r->dirty = false;
         r->put_ms = now_ms;
-        out_state(out, reached_token, SLICE("reached"), ++r->reached_serial, buf_view(&r->reached_bytes));
+        out_state(out, TOKEN(TOKEN_REACH, STATE_REACHED), SLICE("reached"), ++r->reached_serial, buf_view(&r->reached_bytes));
     }
 }
 
-void reach_stored(struct reach *r, int error)
+/* For the marks of others nothing waits. */
+static void on_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev, struct out *out)
 {
+    struct reach *r = p;
+    int error = ev->stored.error;
+    (void)now;
+    (void)out;
+    if (number != STATE_BOOTS)
+        return;
     CHECK(r->out > 0);
     r->out--;
     r->unsaved |= error != 0;
     r->saved = r->out == 0 && !r->unsaved;
 }
 
-void reach_check(const struct reach *r)
+static void on_check(const void *p, const struct moment *now)
 {
+    const struct reach *r = p;
+    (void)now;
     CHECK(r->own_n > 0 && r->own[r->own_n - 1].boot == r->boot);
     for (unsigned i = 1; i < r->own_n; i++)
         CHECK(r->own[i - 1].at <= r->own[i].at || !r->saved);
     for (unsigned i = 0; i < r->mark_n; i++)
         CHECK(r->mark[i].id != r->self && r->mark[i].position > 0);
 }
+
+const struct protocol reach_protocol = {.stored = on_stored, .check = on_check, .close = on_close};

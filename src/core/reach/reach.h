@@ -4,7 +4,7 @@
 #define COVEY_CORE_REACH_H
 
 #include "base/buf.h"
-#include "core/event.h"
+#include "core/protocol.h"
 
 enum {
     REACH_BOOTS =
@@ -69,7 +69,9 @@ struct reach {
 
 /* 0, ERR_BAD_MESSAGE (a record of another format, or one that breaks an invariant) or ERR_NO_MEMORY. */
 int reach_init(struct reach *r, const struct reach_options *o);
-void reach_close(struct reach *r);
+
+/* Its place in the table of protocols: answers of the store to TOKEN_REACH tokens. */
+extern const struct protocol reach_protocol;
 
 /* Where the own log ends now: first thing in each step. */
 static inline void reach_position(struct reach *r, uint64_t position)
@@ -116,11 +118,6 @@ void reach_damaged(struct reach *r);
 void reach_healed(struct reach *r);
 
 /* Puts what changed. riding: other records are put in this step anyhow. At most 2 actions. */
-void reach_save(struct reach *r, uint64_t now_ms, bool riding, uint64_t boots_token, uint64_t reached_token, struct out *out);
-
-/* The boots were stored, or not. */
-void reach_stored(struct reach *r, int error);
-
-void reach_check(const struct reach *r);
+void reach_save(struct reach *r, uint64_t now_ms, bool riding, struct out *out);
 
 #endif

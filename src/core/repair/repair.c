@@ -55,8 +55,9 @@ void repair_init(struct repair *r, uint64_t self, uint64_t seed)
     }
 }
 
-void repair_close(struct repair *r)
+static void on_close(void *p)
 {
+    struct repair *r = p;
     free(r->peer);
     free(r->synced_ms);
     free(r->recovering);
@@ -77,56 +78,89 @@ void repair_close(struct repair *r)
     r->run.vnode = NULL;
 }
 
-/* Whether exchanges with it begin unasked. */
-static bool by_itself(const struct repair *r, const struct repair_peer *p)
+/* The id of peer m; and whether it is there beyond suspicion. */
+static uint64_t peer_id(const struct repair *r, unsigned m)
 {
-    return p->up && p->shared && (!r->manual || r->recovering_n > 0);
+    return r->now->layout->member[m].id;
+}
+
+static bool is_up(const struct repair *r, unsigned m)
+{
+    const struct member *who = cast_find(r->now->cast, peer_id(r, m));
+    return who && !who->self && who->state == MEMBER_ALIVE;
+}
+
+/* When the first exchange is due with one who has just turned up. */
+static uint64_t soon(struct repair *r)
+{
+    return r->now->ms + REPAIR_RETURN_MS + rng_below(&r->rng, REPAIR_RETURN_MS);
+}
+
+/* Whether exchanges with it begin unasked. */
+static bool by_itself(const struct repair *r, unsigned m)
+{
+    return r->peer[m].shared && is_up(r, m) && (!r->manual || r->recovering_n > 0);
 }
 
 void repair_plan(struct repair *r)
 {
     r->next_ms = UINT64_MAX;
-    for (unsigned m = 0; r->layout && m < r->layout->member_n; m++) {
+    for (unsigned m = 0; r->now->layout && m < r->now->layout->member_n; m++) {
         const struct repair_peer *p = &r->peer[m];
         if (p->asked)
             r->next_ms = 0;
-        else if (by_itself(r, p) && p->due_ms < r->next_ms)
+        else if (p->due_ms < r->next_ms && by_itself(r, m))
             r->next_ms = p->due_ms;
     }
-}
-
-void repair_time(struct repair *r, uint64_t now_ms, uint64_t wall_ms, bool fenced)
-{
-    r->now_ms = now_ms;
-    r->wall_ms = wall_ms;
-    if (fenced && !r->fenced)
-        run_end(r, false);
-    r->fenced = fenced;
 }
 
 /* ---- The layout and the members ---- */
 
 struct repair_peer *repair_find(const struct repair *r, uint64_t id)
 {
-    int m = r->layout ? layout_find(r->layout, id) : -1;
+    int m = r->now->layout ? layout_find(r->now->layout, id) : -1;
     return m < 0 ? NULL : &r->peer[m];
+}
+
+/* No exchange while writes are fenced. */
+static void on_barred(void *p, const struct moment *now)
+{
+    struct repair *r = p;
+    r->now = now;
+    if (now->fenced)
+        run_end(r, false);
 }
 
 static void count_shared(struct repair *r)
 {
-    const struct layout *l = r->layout;
+    const struct layout *l = r->now->layout;
     for (uint16_t v = 0; v < l->vnodes; v++) {
         if (!layout_owns(l, v, r->self))
             continue;
         for (unsigned i = 0; i < l->n; i++) {
-            struct repair_peer *p = &r->peer[l->owner[(size_t)v * l->n + i]];
-            p->shared = (uint16_t)(p->shared + (p->id != r->self));
+            unsigned m = l->owner[(size_t)v * l->n + i];
+            r->peer[m].shared = (uint16_t)(r->peer[m].shared + (peer_id(r, m) != r->self));
         }
     }
 }
 
-int repair_layout(struct repair *r, const struct layout *layout)
+/* The exchange under way is over, as far as it is itself concerned. */
+static void run_drop(struct repair *r)
 {
+    struct repair_run *run = &r->run;
+    run->phase = REPAIR_IDLE;
+    run->number = 0;
+    run->flight_n = 0;
+    run->flight_bytes = 0;
+    memset(run->flight, 0, sizeof run->flight);
+    r->info.running = false;
+}
+
+/* The exchange under way ends: its peer may be no member any more. */
+static int on_layout(void *p, const struct moment *now)
+{
+    struct repair *r = p;
+    const struct layout *layout = now->layout;
     struct repair_peer *peer = calloc(layout->member_n, sizeof *peer);
     uint64_t *synced = calloc((size_t)layout->vnodes * layout->n, sizeof *synced);
     uint8_t *recovering = calloc(layout->vnodes, 1), *sources = calloc(layout->vnodes, 1), *met = calloc(layout->vnodes, 1);
@@ -141,9 +175,11 @@ int repair_layout(struct repair *r, const struct layout *layout)
         free(met);
         return ERR_NO_MEMORY;
     }
-    run_end(r, false);
+    r->info.incomplete += r->run.phase != REPAIR_IDLE;
+    run_drop(r);
+    r->now = now;
     for (unsigned m = 0; m < layout->member_n; m++)
-        peer[m] = (struct repair_peer){.id = layout->member[m].id, .due_ms = r->now_ms + rng_below(&r->rng, REPAIR_EVERY_MS)};
+        peer[m].due_ms = is_up(r, m) ? soon(r) : now->ms + rng_below(&r->rng, REPAIR_EVERY_MS);
     free(r->peer);
     free(r->synced_ms);
     free(r->recovering);
@@ -159,25 +195,22 @@ int repair_layout(struct repair *r, const struct layout *layout)
     r->sweep_number = 0;
     r->peer = peer;
     r->synced_ms = synced;
-    r->layout = layout;
     r->only = REPAIR_ALL;
     count_shared(r);
     repair_remark(r); /* what was synced is known for the layout before only */
     return 0;
 }
 
-void repair_peer(struct repair *r, uint64_t id, struct addr addr, bool up)
+static void on_member(void *p, const struct moment *now, const struct member *who, unsigned change)
 {
-    struct repair_peer *p = repair_find(r, id);
-    if (!p || id == r->self)
+    struct repair *r = p;
+    r->now = now;
+    struct repair_peer *peer = repair_find(r, who->id);
+    if (!peer || !(change & (CAST_ALIVE | CAST_DOUBTED)))
         return;
-    p->addr = addr;
-    if (up == p->up)
-        return;
-    p->up = up;
-    if (up)
-        p->due_ms = r->now_ms + REPAIR_RETURN_MS + rng_below(&r->rng, REPAIR_RETURN_MS);
-    else if (r->run.phase != REPAIR_IDLE && r->run.peer == id)
+    if (change & CAST_ALIVE)
+        peer->due_ms = soon(r);
+    else if (r->run.phase != REPAIR_IDLE && r->run.peer == who->id)
         run_end(r, false);
     repair_plan(r);
 }
@@ -186,15 +219,15 @@ void repair_peer(struct repair *r, uint64_t id, struct addr addr, bool up)
 
 void repair_mark(struct repair *r, uint16_t vnode)
 {
-    const struct layout *l = r->layout;
+    const struct layout *l = r->now->layout;
     for (unsigned i = 0; i < l->n; i++)
         if (layout_owner(l, vnode, i)->id == r->run.peer)
             r->synced_ms[(size_t)vnode * l->n + i] = r->run.began_ms;
 }
 
-uint64_t repair_synced_ms(const struct repair *r, uint16_t vnode)
+uint64_t repair_synced_ms(const struct repair *r, const struct moment *now, uint16_t vnode)
 {
-    const struct layout *l = r->layout;
+    const struct layout *l = now->layout;
     uint64_t oldest = UINT64_MAX;
     bool owner = false;
     for (unsigned i = 0; i < l->n; i++) {
@@ -204,12 +237,13 @@ uint64_t repair_synced_ms(const struct repair *r, uint16_t vnode)
         if (!self && at < oldest)
             oldest = at;
     }
-    return !owner ? 0 : oldest == UINT64_MAX ? r->now_ms : oldest; /* who owns it alone agrees with himself */
+    return !owner ? 0 : oldest == UINT64_MAX ? now->ms : oldest; /* who owns it alone agrees with himself */
 }
 
-int repair_ask(struct repair *r, uint32_t vnode)
+int repair_ask(struct repair *r, const struct moment *now, uint32_t vnode)
 {
-    const struct layout *l = r->layout;
+    r->now = now;
+    const struct layout *l = now->layout;
     bool asked = false;
     if (!l || (vnode != REPAIR_ALL && (vnode >= l->vnodes || !layout_owns(l, (uint16_t)vnode, r->self))))
         return ERR_REFUSED;
@@ -223,7 +257,7 @@ int repair_ask(struct repair *r, uint32_t vnode)
     }
     for (unsigned m = 0; m < l->member_n; m++) {
         struct repair_peer *p = &r->peer[m];
-        if (p->asked || !p->shared || (vnode != REPAIR_ALL && !layout_owns(l, (uint16_t)vnode, p->id)))
+        if (p->asked || !p->shared || (vnode != REPAIR_ALL && !layout_owns(l, (uint16_t)vnode, peer_id(r, m))))
             continue;
         p->asked = true;
         r->info.vnodes += vnode == REPAIR_ALL ? p->shared : 1;
@@ -238,29 +272,31 @@ int repair_ask(struct repair *r, uint32_t vnode)
 static int next_peer(struct repair *r)
 {
     int next = -1;
-    for (unsigned m = 0; m < r->layout->member_n; m++) {
+    for (unsigned m = 0; m < r->now->layout->member_n; m++) {
         struct repair_peer *p = &r->peer[m];
-        if (p->asked && !p->up) {
+        if (p->asked && !is_up(r, m)) {
             p->asked = false;
             r->info.unreachable++;
             continue;
         }
         if (p->asked)
             return (int)m;
-        if (by_itself(r, p) && p->due_ms <= r->now_ms && (next < 0 || p->due_ms < r->peer[next].due_ms))
+        if (p->due_ms <= r->now->ms && by_itself(r, m) && (next < 0 || p->due_ms < r->peer[next].due_ms))
             next = (int)m;
     }
     return next;
 }
 
-void repair_tick(struct repair *r, struct out *out)
+static void on_tick(void *p, const struct moment *now, struct out *out)
 {
+    struct repair *r = p;
+    r->now = now;
     if (r->run.phase != REPAIR_IDLE) {
-        if (r->now_ms >= r->run.deadline_ms)
+        if (r->now->ms >= r->run.deadline_ms)
             run_end(r, false);
         return;
     }
-    if (!r->layout || r->fenced || repair_sweep(r, out))
+    if (!r->now->layout || r->now->fenced || repair_sweep(r, out))
         return;
     int m = next_peer(r);
     if (m >= 0)
@@ -275,46 +311,55 @@ void run_end(struct repair *r, bool complete)
         return;
     struct repair_peer *p = repair_find(r, run->peer);
     complete &= run->all;
-    run->phase = REPAIR_IDLE;
-    run->number = 0;
-    run->flight_n = 0;
-    run->flight_bytes = 0;
-    memset(run->flight, 0, sizeof run->flight);
-    r->info.running = false;
+    run_drop(r);
     r->info.incomplete += !complete;
     bool single = p->asked && r->only != REPAIR_ALL;
     if (complete && run->whole)
         p->done_ms = run->began_ms;
     p->asked = false;
     if (!single)
-        p->due_ms = r->now_ms + (complete && !r->recovering_n ? REPAIR_EVERY_MS : REPAIR_RETRY_MS);
+        p->due_ms = r->now->ms + (complete && !r->recovering_n ? REPAIR_EVERY_MS : REPAIR_RETRY_MS);
     repair_plan(r);
 }
 
-uint64_t repair_deadline_ms(const struct repair *r)
+static uint64_t on_deadline_ms(const void *p, const struct moment *now)
 {
+    const struct repair *r = p;
     if (r->run.phase != REPAIR_IDLE)
         return r->run.deadline_ms;
-    if (r->fenced || r->sweep_n > 0)
+    if (now->fenced || r->sweep_n > 0)
         return UINT64_MAX;
     return r->sweep_ms < r->next_ms ? r->sweep_ms : r->next_ms;
 }
 
-void repair_check(const struct repair *r)
+static void on_check(const void *p, const struct moment *now)
 {
+    const struct repair *r = p;
     const struct repair_run *run = &r->run;
     unsigned n = 0;
     for (unsigned i = 0; i < REPAIR_WINDOW; i++)
         n += run->flight[i].number != 0;
     CHECK(n == run->flight_n);
     uint32_t recovering = 0;
-    for (uint16_t v = 0; r->layout && v < r->layout->vnodes; v++)
+    for (uint16_t v = 0; now->layout && v < now->layout->vnodes; v++)
         recovering += r->recovering[v];
     CHECK(recovering == r->recovering_n);
     refused_check(&r->refused);
     for (unsigned i = 0; i < r->refused.n; i++)
         CHECK(r->recovering[r->refused.entry[i].vnode]);
     CHECK(n == 0 || run->phase == REPAIR_MOVES);
-    CHECK(run->phase == REPAIR_IDLE || (r->layout && !r->fenced && repair_find(r, run->peer)));
+    CHECK(run->phase == REPAIR_IDLE || (now->layout && !now->fenced && layout_find(now->layout, run->peer) >= 0));
     CHECK(run->vnode_at <= run->vnode_n && run->differ_at <= run->differ_n && run->differ_n <= REPAIR_ROOTS);
 }
+
+const struct protocol repair_protocol = {
+    .layout = on_layout,
+    .barred = on_barred,
+    .member = on_member,
+    .answer = run_answer,
+    .stored = run_stored,
+    .tick = on_tick,
+    .deadline_ms = on_deadline_ms,
+    .check = on_check,
+    .close = on_close,
+};

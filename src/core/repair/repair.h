@@ -9,7 +9,7 @@
 
 #include "base/hash.h"
 #include "base/rng.h"
-#include "core/event.h"
+#include "core/protocol.h"
 #include "core/repair/refused.h"
 #include "wire/merkle.h"
 
@@ -26,10 +26,8 @@ enum {
     REPAIR_RECOVERING = 0xfffe, /* instead of a vnode */
 };
 
+/* What this node and another member compare, and when. */
 struct repair_peer {
-    uint64_t id;
-    struct addr addr;
-    bool up;
     bool asked;       /* an operator wants an exchange now */
     uint16_t shared;  /* vnodes that it and this node both own */
     uint64_t due_ms;  /* when the next exchange begins */
@@ -101,11 +99,11 @@ struct repair_run {
 
 struct repair {
     uint64_t self;
-    const struct layout *layout; /* borrowed from the chain */
-    struct repair_peer *peer;    /* parallel to layout->member */
-    uint8_t *recovering;         /* per vnode: reads are refused; see repair_recover.c */
-    uint8_t *sources;            /* per vnode: the places of the owners that were synced from and are sound, a bit each; */
-    uint8_t *met;                /* and of all that were synced from */
+    const struct moment *now; /* of the call under way, or the last one */
+    struct repair_peer *peer; /* parallel to now->layout's members */
+    uint8_t *recovering;      /* per vnode: reads are refused; see repair_recover.c */
+    uint8_t *sources;         /* per vnode: the places of the owners that were synced from and are sound, a bit each; */
+    uint8_t *met;             /* and of all that were synced from */
     uint32_t recovering_n;
     struct refused refused;    /* of the vnodes marked: what sources would not take */
     uint64_t sweep_ms;         /* when what enough of them refused is looked for; UINT64_MAX: nothing is new */
@@ -119,10 +117,8 @@ struct repair {
     uint8_t said_healed[SLOTS / 8]; /* and when it was */
     uint64_t *synced_ms;            /* vnodes * n: when the last complete comparison with that owner began; 0: never */
     uint16_t only;                  /* the vnode that an operator asked for, or REPAIR_ALL */
-    uint64_t now_ms, wall_ms;
-    uint64_t next_ms; /* when the next exchange is due */
+    uint64_t next_ms;               /* when the next exchange is due */
     uint64_t serial;
-    bool fenced;
     bool manual; /* exchanges begin only when asked for, or to recover: so that the simulator sees what the others do alone */
     struct rng rng;
     struct repair_run run;
@@ -130,44 +126,22 @@ struct repair {
 };
 
 void repair_init(struct repair *r, uint64_t self, uint64_t seed);
-void repair_close(struct repair *r);
 
-/* Time as of the event being handled, and whether writes are fenced: first thing in each step. */
-void repair_time(struct repair *r, uint64_t now_ms, uint64_t wall_ms, bool fenced);
-
-/* A layout is in force: the exchange under way ends. Tell the peers next. 0 or ERR_NO_MEMORY. */
-int repair_layout(struct repair *r, const struct layout *layout);
-
-/* A member of the layout: where it lives, and whether it is worth asking. */
-void repair_peer(struct repair *r, uint64_t id, struct addr addr, bool up);
+/* What it is told by the node; answers to TOKEN_REPAIR tokens among it. */
+extern const struct protocol repair_protocol;
 
 /* An operator wants all other owners compared with now, in one vnode or REPAIR_ALL. ERR_REFUSED: no such vnode here. */
-int repair_ask(struct repair *r, uint32_t vnode);
+int repair_ask(struct repair *r, const struct moment *now, uint32_t vnode);
 
 /* Records of some slots (SLOTS / 8 bytes, a bit each) may be missing here: this node is recovering in the vnodes concerned, those
  * of them that it owns, until it has synced each. Before there is a layout that is remembered for it. */
-void repair_doubt(struct repair *r, struct slice slots);
-void repair_doubt_all(struct repair *r);
-bool repair_recovering(const struct repair *r, uint16_t vnode);
+void repair_doubt(struct repair *r, const struct moment *now, struct slice slots);
+void repair_doubt_all(struct repair *r, const struct moment *now);
 
 /* The slots that ceased to be in doubt since this was asked last; false: none. They live until the next call. */
 bool repair_healed(struct repair *r, struct slice *slots);
 
 /* When this node's records of a vnode were last known to be those of all other owners; 0: never, or it is no owner. */
-uint64_t repair_synced_ms(const struct repair *r, uint16_t vnode);
-
-/* A peer's answer to a TOKEN_REPAIR op. */
-void repair_message(struct repair *r, uint64_t from, const struct message *m, struct out *out);
-
-/* The own store's answers to TOKEN_REPAIR tokens. */
-void repair_told(struct repair *r, uint64_t number, const struct event *ev, struct out *out); /* EV_TOLD */
-void repair_read(struct repair *r, uint64_t number, int error, const struct record *record, struct out *out);
-void repair_stored(struct repair *r, uint64_t number, int error, struct out *out);
-
-/* What time asks for. */
-void repair_tick(struct repair *r, struct out *out);
-uint64_t repair_deadline_ms(const struct repair *r);
-
-void repair_check(const struct repair *r);
+uint64_t repair_synced_ms(const struct repair *r, const struct moment *now, uint16_t vnode);
 
 #endif

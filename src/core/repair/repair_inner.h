@@ -34,6 +34,10 @@ struct message *run_send(struct repair *r, enum message_kind kind, struct out *o
 /* The exchange gets on: the peer has time for its next answer. */
 void run_progress(struct repair *r);
 
+/* Two of repair_protocol's hooks. */
+void run_answer(void *p, const struct moment *now, uint64_t from, const struct message *m, struct out *out);
+void run_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev, struct out *out);
+
 /* What the lists have up to that position (UINT64_MAX: all) is settled. */
 void run_moved(struct repair *r, uint64_t upto, struct out *out);
 
@@ -44,6 +48,9 @@ void move_begin(struct repair *r, struct out *out);
 
 /* The own store took a record, or did not. False when none of that number was waited for. */
 bool move_stored(struct repair *r, uint64_t number, int error, struct out *out);
+
+/* And: it gave one, for the peer. */
+void move_read(struct repair *r, uint64_t number, int error, const struct record *record, struct out *out);
 
 /* A GOT or PUT_ACK of the peer. */
 void move_message(struct repair *r, const struct message *m, struct out *out);

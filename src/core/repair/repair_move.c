@@ -22,7 +22,7 @@
 static bool young(const struct repair *r, const struct listing_entry *e)
 {
     uint64_t ms = version_ms(&e->version);
-    return ms + REPAIR_YOUNG_MS > r->wall_ms && ms <= r->wall_ms + CLOCK_SKEW_MAX_MS;
+    return ms + REPAIR_YOUNG_MS > r->now->wall_ms && ms <= r->now->wall_ms + CLOCK_SKEW_MAX_MS;
 }
 
 /* The next entry of a list up to the range's end, without taking it: 1, 0 or an error. */
@@ -41,7 +41,7 @@ static uint64_t limit_of(const struct repair_run *run)
 /* An expiry alone is what is left of a value that is over and has lapsed (store/table/table.h), or else of one that was lost. */
 static bool lost(const struct repair *r, const struct listing_entry *e)
 {
-    return e->kind == RECORD_EXPIRY && !expiry_passed(e->expiry_ms, r->wall_ms);
+    return e->kind == RECORD_EXPIRY && !expiry_passed(e->expiry_ms, r->now->wall_ms);
 }
 
 /* Which of two entries of a key the other side needs: who has lost the value, that; else the newer one. */
@@ -99,8 +99,8 @@ static void launch(struct repair *r, const struct listing_entry *e, bool pull, s
     run->flight_n++;
     run->flight_bytes += f->size;
     if (pull) {
-        run_send(r, MSG_GET, out)->get =
-            (struct msg_get){.op = TOKEN(TOKEN_REPAIR, f->number), .epoch = r->layout->epoch, .wants = GET_VALUE, .key = f->key};
+        run_send(r, MSG_GET, out)->get = (struct msg_get){
+            .op = TOKEN(TOKEN_REPAIR, f->number), .epoch = r->now->layout->epoch, .wants = GET_VALUE, .key = f->key};
         return;
     }
     struct action *a = out_add(out, ACT_STORE_GET);
@@ -187,7 +187,7 @@ static void land_or_end(struct repair *r, struct repair_flight *f, int error, st
 /* An expiry alone that may travel so: who lacks the value shall not ask for it. */
 static bool lapsed(const struct repair *r, const struct record *record)
 {
-    return record->kind == RECORD_EXPIRY && expiry_passed(record->expiry_ms, r->wall_ms);
+    return record->kind == RECORD_EXPIRY && expiry_passed(record->expiry_ms, r->now->wall_ms);
 }
 
 /* What the own store must think of a record of the peer. */
@@ -227,7 +227,7 @@ bool move_stored(struct repair *r, uint64_t number, int error, struct out *out)
 
 /* ---- Our records, to the peer ---- */
 
-void repair_read(struct repair *r, uint64_t number, int error, const struct record *record, struct out *out)
+void move_read(struct repair *r, uint64_t number, int error, const struct record *record, struct out *out)
 {
     struct repair_flight *f = flight_of(r, number);
     if (!f || f->stage != FLIGHT_READ)
@@ -242,7 +242,10 @@ void repair_read(struct repair *r, uint64_t number, int error, const struct reco
     f->version = record->version;
     f->expiry_ms = record->expiry_ms;
     struct msg_put *m = &run_send(r, MSG_PUT, out)->put;
-    *m = (struct msg_put){.op = TOKEN(TOKEN_REPAIR, f->number), .epoch = r->layout->epoch, .record = *record};
+    *m = (struct msg_put){.op = TOKEN(TOKEN_REPAIR, f->number),
+                          .epoch = r->now->layout->epoch,
+                          .record = *record,
+                          .position = r->now->own.position};
     m->record.key = f->key;
     m->lapsed = lapsed(r, record);
     m->ticket = r->recovering_n > 0 ? 0 : r->run.theirs.ticket; /* who is recovering cannot vouch for what it holds */

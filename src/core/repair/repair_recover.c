@@ -56,7 +56,7 @@
 
 static bool in_doubt(const struct repair *r, uint16_t vnode)
 {
-    unsigned each = SLOTS / r->layout->vnodes;
+    unsigned each = SLOTS / r->now->layout->vnodes;
     for (unsigned slot = vnode * each; slot < (vnode + 1u) * each; slot++)
         if (bit_at(r->doubt, slot))
             return true;
@@ -66,7 +66,7 @@ static bool in_doubt(const struct repair *r, uint16_t vnode)
 /* Nothing of a vnode is in doubt any more: because it is synced, was never ours, or is nobody else's. */
 static void heal(struct repair *r, uint16_t vnode)
 {
-    unsigned each = SLOTS / r->layout->vnodes;
+    unsigned each = SLOTS / r->now->layout->vnodes;
     for (unsigned slot = vnode * each; slot < (vnode + 1u) * each; slot++) {
         bit_clear(r->doubt, slot);
         bit_set(r->healed, slot);
@@ -76,22 +76,22 @@ static void heal(struct repair *r, uint16_t vnode)
 
 static void mark(struct repair *r, uint16_t vnode)
 {
-    const struct layout *l = r->layout;
+    const struct layout *l = r->now->layout;
     r->recovering_n += !r->recovering[vnode];
     r->recovering[vnode] = true;
     r->sources[vnode] = r->met[vnode] = 0;
     refused_drop(&r->refused, vnode);
     r->doubts++;
     for (unsigned i = 0; i < l->n; i++)
-        r->peer[l->owner[(size_t)vnode * l->n + i]].due_ms = r->now_ms;
+        r->peer[l->owner[(size_t)vnode * l->n + i]].due_ms = r->now->ms;
 }
 
 void repair_remark(struct repair *r)
 {
-    for (uint16_t v = 0; v < r->layout->vnodes; v++) {
+    for (uint16_t v = 0; v < r->now->layout->vnodes; v++) {
         if (!in_doubt(r, v))
             continue;
-        if (layout_owns(r->layout, v, r->self) && r->layout->n > 1)
+        if (layout_owns(r->now->layout, v, r->self) && r->now->layout->n > 1)
             mark(r, v);
         else
             heal(r, v);
@@ -100,29 +100,25 @@ void repair_remark(struct repair *r)
 }
 
 /* Marks the vnodes of the slots that were just found, and leaves those that are half way through others alone. */
-void repair_doubt(struct repair *r, struct slice slots)
+void repair_doubt(struct repair *r, const struct moment *now, struct slice slots)
 {
+    r->now = now;
     uint8_t before[sizeof r->doubt];
     CHECK(slots.n == sizeof r->doubt);
     run_end(r, false); /* it began before this was known */
     memcpy(before, r->doubt, sizeof before);
     memcpy(r->doubt, slots.p, sizeof r->doubt);
-    if (r->layout)
+    if (r->now->layout)
         repair_remark(r);
     for (size_t i = 0; i < sizeof before; i++)
         r->doubt[i] |= before[i];
 }
 
-void repair_doubt_all(struct repair *r)
+void repair_doubt_all(struct repair *r, const struct moment *now)
 {
     uint8_t all[sizeof r->doubt];
     memset(all, 0xff, sizeof all);
-    repair_doubt(r, slice_of(all, sizeof all));
-}
-
-bool repair_recovering(const struct repair *r, uint16_t vnode)
-{
-    return r->layout && r->recovering[vnode];
+    repair_doubt(r, now, slice_of(all, sizeof all));
 }
 
 bool repair_healed(struct repair *r, struct slice *slots)
@@ -139,7 +135,7 @@ bool repair_healed(struct repair *r, struct slice *slots)
 static unsigned place_of_peer(const struct repair *r, uint16_t vnode)
 {
     unsigned place = 0;
-    while (layout_owner(r->layout, vnode, place)->id != r->run.peer)
+    while (layout_owner(r->now->layout, vnode, place)->id != r->run.peer)
         place++;
     return place;
 }
@@ -147,7 +143,7 @@ static unsigned place_of_peer(const struct repair *r, uint16_t vnode)
 /* Ends the vnode's recovering, if there is nothing left to do. */
 static void end_if_through(struct repair *r, uint16_t vnode)
 {
-    const struct layout *l = r->layout;
+    const struct layout *l = r->now->layout;
     if (!r->recovering[vnode] || (bits_count(r->sources[vnode]) < l->r && bits_count(r->met[vnode]) < l->n - 1u))
         return;
     if (refused_any(&r->refused, vnode, l->r))
@@ -187,20 +183,20 @@ bool repair_refused(struct repair *r, uint16_t vnode, const struct record *recor
 #ifdef CANARY_SET_BACK_REVIVES
     return true;
 #endif
-    r->sweep_ms = r->now_ms;
+    r->sweep_ms = r->now->ms;
     return refused_add(&r->refused, vnode, place_of_peer(r, vnode), record) == 0;
 }
 
 bool repair_sweep(struct repair *r, struct out *out)
 {
-    if (r->sweep_n > 0 || r->now_ms < r->sweep_ms)
+    if (r->sweep_n > 0 || r->now->ms < r->sweep_ms)
         return r->sweep_n > 0;
     r->sweep_ms = UINT64_MAX;
     r->sweep_number = run_number(r, REPAIR_WINDOW);
     r->sweep_failed = false;
     for (unsigned i = 0; i < r->refused.n && r->sweep_n < REPAIR_WINDOW; i++) {
         struct refused_entry *e = &r->refused.entry[i];
-        if (!refused_by(e, r->layout->r))
+        if (!refused_by(e, r->now->layout->r))
             continue;
         e->leaving = true;
         r->sweep_n++;
@@ -218,8 +214,8 @@ void repair_swept(struct repair *r, int error)
     if (--r->sweep_n > 0)
         return;
     refused_left(&r->refused, r->sweep_failed);
-    r->sweep_ms = r->now_ms + (r->sweep_failed ? REPAIR_RETRY_MS : 0);
-    for (uint16_t v = 0; v < r->layout->vnodes; v++)
+    r->sweep_ms = r->now->ms + (r->sweep_failed ? REPAIR_RETRY_MS : 0);
+    for (uint16_t v = 0; v < r->now->layout->vnodes; v++)
         end_if_through(r, v);
     repair_plan(r);
 }
@@ -254,7 +250,7 @@ void repair_floors(struct repair *r, struct out *out)
         if (!r->recovering[vnode] || theirs <= u64_at(&run->own.floors, i))
             continue;
         struct repair_floor *f = &run->floor[i];
-        put_u32(put_u32(f->value, vnode), r->layout->vnodes);
+        put_u32(put_u32(f->value, vnode), r->now->layout->vnodes);
         out_state(out, TOKEN(TOKEN_REPAIR, 0), floor_name(f->name, vnode), theirs, slice_of(f->value, sizeof f->value));
     }
 }

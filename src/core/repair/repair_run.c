@@ -38,12 +38,12 @@ uint64_t run_number(struct repair *r, unsigned place)
 struct message *run_send(struct repair *r, enum message_kind kind, struct out *out)
 {
     r->info.messages++;
-    return out_send(out, r->run.peer, repair_find(r, r->run.peer)->addr, kind);
+    return out_send(out, r->run.peer, cast_addr(r->now->cast, r->run.peer), kind);
 }
 
 void run_progress(struct repair *r)
 {
-    r->run.deadline_ms = r->now_ms + REPAIR_ANSWER_MS;
+    r->run.deadline_ms = r->now->ms + REPAIR_ANSWER_MS;
 }
 
 static void question_new(struct repair *r, enum repair_phase phase)
@@ -67,7 +67,7 @@ static void ask_trees(struct repair *r, enum repair_phase phase, struct out *out
     a->tree.vnodes = vnodes;
     a->tree.leaves = leaves;
     run_send(r, MSG_TREE_GET, out)->tree_get = (struct msg_tree_get){
-        .op = TOKEN(TOKEN_REPAIR, run->number), .epoch = r->layout->epoch, .leaves = leaves, .vnodes = vnodes};
+        .op = TOKEN(TOKEN_REPAIR, run->number), .epoch = r->now->layout->epoch, .leaves = leaves, .vnodes = vnodes};
 }
 
 static void ask_lists(struct repair *r, struct out *out)
@@ -81,7 +81,7 @@ static void ask_lists(struct repair *r, struct out *out)
     a->list.vnode = vnode;
     a->list.ranges = ranges;
     run_send(r, MSG_LIST_GET, out)->list_get = (struct msg_list_get){
-        .op = TOKEN(TOKEN_REPAIR, run->number), .epoch = r->layout->epoch, .vnode = vnode, .ranges = ranges};
+        .op = TOKEN(TOKEN_REPAIR, run->number), .epoch = r->now->layout->epoch, .vnode = vnode, .ranges = ranges};
 }
 
 static void question_add(struct repair_run *run, uint16_t vnode)
@@ -106,7 +106,7 @@ static void next_roots(struct repair *r, struct out *out)
 static void choose_vnodes(struct repair *r, uint16_t only)
 {
     struct repair_run *run = &r->run;
-    const struct layout *l = r->layout;
+    const struct layout *l = r->now->layout;
     run->vnode_n = run->vnode_at = 0;
     for (uint16_t v = 0; v < l->vnodes; v++) {
         bool wanted = only == REPAIR_ALL || v == only || (only == REPAIR_RECOVERING && r->recovering[v]);
@@ -118,8 +118,8 @@ static void choose_vnodes(struct repair *r, uint16_t only)
 void run_begin(struct repair *r, unsigned m, uint16_t only, struct out *out)
 {
     struct repair_run *run = &r->run;
-    run->peer = r->peer[m].id;
-    run->began_ms = r->now_ms;
+    run->peer = r->now->layout->member[m].id;
+    run->began_ms = r->now->ms;
     run->all = true;
     choose_vnodes(r, only);
     if (run->vnode_n == 0)
@@ -165,7 +165,8 @@ static bool level_flushes(struct repair *r, struct out *out)
     question_new(r, REPAIR_FLUSH);
     uint64_t token = TOKEN(TOKEN_REPAIR, run->number);
     if (own > theirs) {
-        run_send(r, MSG_PUT, out)->put = (struct msg_put){.op = token, .epoch = r->layout->epoch, .record = flush};
+        run_send(r, MSG_PUT, out)->put =
+            (struct msg_put){.op = token, .epoch = r->now->layout->epoch, .record = flush, .position = r->now->own.position};
     } else {
         struct action *a = out_add(out, ACT_STORE_PUT);
         a->put.token = token;
@@ -344,7 +345,7 @@ static bool take_marks(const struct repair_run *run, struct repair_side *side, s
     return buf_slice(&side->floors, floors) == 0;
 }
 
-void repair_told(struct repair *r, uint64_t number, const struct event *ev, struct out *out)
+static void told(struct repair *r, uint64_t number, const struct event *ev, struct out *out)
 {
     struct repair_run *run = &r->run;
     if (number != run->number || run->own.answered || !take_marks(run, &run->own, ev->told.floors, ev->told.flushed))
@@ -353,7 +354,7 @@ void repair_told(struct repair *r, uint64_t number, const struct event *ev, stru
     take_told(r, &run->own, ev->told.error, ev->told.told, ev->told.upto, out);
 }
 
-void repair_stored(struct repair *r, uint64_t number, int error, struct out *out)
+static void stored(struct repair *r, uint64_t number, int error, struct out *out)
 {
     if (move_stored(r, number, error, out))
         return;
@@ -361,6 +362,18 @@ void repair_stored(struct repair *r, uint64_t number, int error, struct out *out
         flushes_level(r, error, out);
     else if (number == r->sweep_number && r->sweep_n > 0)
         repair_swept(r, error);
+}
+
+void run_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev, struct out *out)
+{
+    struct repair *r = p;
+    r->now = now;
+    if (ev->kind == EV_STORED)
+        stored(r, number, ev->stored.error, out);
+    else if (ev->kind == EV_READ)
+        move_read(r, number, ev->read.error, &ev->read.record, out);
+    else if (ev->kind == EV_TOLD)
+        told(r, number, ev, out);
 }
 
 /* An answer about a record, or about the flush that the peer was brought. */
@@ -389,8 +402,10 @@ static void take_list(struct repair *r, const struct msg_list *m, struct out *ou
         take_told(r, &run->theirs, (int)m->error, m->entries, m->upto, out);
 }
 
-void repair_message(struct repair *r, uint64_t from, const struct message *m, struct out *out)
+void run_answer(void *p, const struct moment *now, uint64_t from, const struct message *m, struct out *out)
 {
+    struct repair *r = p;
+    r->now = now;
     struct repair_run *run = &r->run;
     bool asked = TOKEN_NUMBER(m->head.op) == run->number && !run->theirs.answered;
     if (run->phase == REPAIR_IDLE || from != run->peer)

@@ -1,6 +1,9 @@
 #include "core/replica/replica.h"
 
 #include "base/check.h"
+#include "base/hash.h"
+#include "wire/bytes.h"
+#include "wire/merkle.h"
 
 int replica_init(struct replica *r, uint32_t asks_max)
 {
@@ -9,88 +12,27 @@ int replica_init(struct replica *r, uint32_t asks_max)
     return 0;
 }
 
-void replica_close(struct replica *r)
+static void on_close(void *p)
 {
+    struct replica *r = p;
     slab_close(&r->asks);
 }
 
 /* ---- Answers ---- */
 
-static struct msg_put_ack *answer_put(const struct replica_ask *a, uint64_t epoch, int error, const struct version *held,
-                                      struct out *out)
+/* An answer of that kind, with its head and nothing else. */
+static struct message *answer(const struct replica_ask *a, const struct moment *now, enum message_kind kind, int error,
+                              struct out *out)
 {
-    struct message *m = out_send(out, a->peer, a->addr, MSG_PUT_ACK);
-    m->put_ack = (struct msg_put_ack){.op = a->op, .epoch = epoch, .error = (uint32_t)error, .held = *held};
-    return &m->put_ack;
-}
-
-static void answer_get(const struct replica_ask *a, uint64_t epoch, int error, const struct record *record, uint32_t size,
-                       struct out *out)
-{
-    struct message *m = out_send(out, a->peer, a->addr, MSG_GOT);
-    m->got = (struct msg_got){.op = a->op, .epoch = epoch, .error = (uint32_t)error, .size = size, .record = *record};
-    m->got.record.key = slice_of(NULL, 0); /* the asker knows it */
-}
-
-static void answer_count(const struct replica_ask *a, uint64_t epoch, int error, struct slice counts, struct out *out)
-{
-    struct message *m = out_send(out, a->peer, a->addr, MSG_COUNTED);
-    m->counted = (struct msg_counted){.op = a->op, .epoch = epoch, .error = (uint32_t)error, .counts = counts};
-}
-
-static void answer_flush(const struct replica_ask *a, uint64_t epoch, int error, uint64_t position, struct out *out)
-{
-    struct message *m = out_send(out, a->peer, a->addr, MSG_FLUSHED);
-    m->flushed = (struct msg_flushed){.op = a->op, .epoch = epoch, .error = (uint32_t)error, .position = position};
-}
-
-/* What the store told of itself: trees, lists, what it holds, its greatest stamp. */
-static void answer_told(const struct replica_ask *a, uint64_t epoch, uint64_t boot, int error, const struct event *ev,
-                        struct out *out)
-{
-    uint32_t code = (uint32_t)error;
-    struct slice told = ev ? ev->told.told : slice_of(NULL, 0), floors = ev ? ev->told.floors : told;
-    if (a->kind == MSG_TREE_GET)
-        out_send(out, a->peer, a->addr, MSG_TREE)->tree = (struct msg_tree){.op = a->op,
-                                                                            .epoch = epoch,
-                                                                            .error = code,
-                                                                            .hashes = told,
-                                                                            .recovering = a->recovering,
-                                                                            .floors = floors,
-                                                                            .flushed = ev ? ev->told.flushed : 0};
-    else if (a->kind == MSG_LIST_GET)
-        out_send(out, a->peer, a->addr, MSG_LIST)->list = (struct msg_list){.op = a->op,
-                                                                            .epoch = epoch,
-                                                                            .error = code,
-                                                                            .upto = ev ? ev->told.upto : 0,
-                                                                            .entries = told,
-                                                                            .ticket = ev && !error ? ev->told.ticket + boot : 0};
-    else if (a->kind == MSG_GREATEST_GET)
-        out_send(out, a->peer, a->addr, MSG_GREATEST)->greatest =
-            (struct msg_greatest){.op = a->op, .epoch = epoch, .error = code, .stamp = ev ? ev->told.greatest : 0};
-    else
-        out_send(out, a->peer, a->addr, MSG_ERASE_SAID)->erase_said =
-            (struct msg_erase_said){.op = a->op, .epoch = epoch, .error = code, .held = told};
+    struct message *m = out_send(out, a->peer, cast_addr(now->cast, a->peer), kind);
+    m->head = (struct msg_head){.op = a->op, .epoch = now->epoch, .error = (uint32_t)error};
+    return m;
 }
 
 /* Whether it stores something. */
 static bool is_write(uint8_t kind)
 {
     return kind == MSG_PUT || kind == MSG_FLUSH;
-}
-
-static void refuse(const struct replica_ask *a, uint64_t epoch, int error, struct out *out)
-{
-    if (a->kind == MSG_PUT)
-        answer_put(a, epoch, error, &(struct version){0}, out);
-    else if (a->kind == MSG_FLUSH)
-        answer_flush(a, epoch, error, 0, out);
-    else if (a->kind == MSG_GET)
-        answer_get(a, epoch, error, &(struct record){0}, 0, out);
-    else if (a->kind == MSG_COUNT)
-        answer_count(a, epoch, error, slice_of(NULL, 0), out);
-    else
-        answer_told(a, epoch, 0, error, NULL, out);
 }
 
 /* ---- Requests ---- */
@@ -114,90 +56,131 @@ static bool asks_all(uint8_t kind)
 }
 
 /* Why it cannot be served now, or 0. */
-static int objection(const struct replica_view *view, const struct message *m)
+static int objection(const struct replica_ask *a, const struct moment *now, const struct message *m)
 {
-    if (view->epoch == 0)
+    if (!now->layout)
         return ERR_LOADING;
-    if (m->head.epoch != view->epoch)
+    if (m->head.epoch != now->epoch)
         return ERR_STALE_EPOCH;
-    if (m->kind == MSG_GET && view->recovering && !may_ask_recovering(m->head.op))
+    if (m->kind == MSG_GET && a->recovering && !may_ask_recovering(a->op))
         return ERR_RECOVERING;
-    if (asks_all(m->kind) && view->recovering)
+    if (asks_all(m->kind) && a->recovering)
         return ERR_RECOVERING;
-    if ((is_write(m->kind) || m->kind == MSG_ERASE_ASK) && view->fenced)
+    if ((is_write(m->kind) || m->kind == MSG_ERASE_ASK) && now->fenced)
         return ERR_FORMING;
-    if (m->kind == MSG_ERASE_ASK && view->refusal)
-        return view->refusal;
     if (m->kind == MSG_PUT && !is_puttable(m->put.record.kind))
         return ERR_REFUSED;
     if (m->kind == MSG_FLUSH && m->flush.record.kind != RECORD_FLUSH)
         return ERR_REFUSED; /* the other kinds belong to protocols that are not built yet */
-    return 0;
+    return m->kind == MSG_ERASE_ASK ? listing_judge(m->erase_ask.entries, now->believed_ms) : 0;
 }
 
-static void submit(uint64_t handle, const struct replica_view *view, const struct message *m, struct out *out)
+/* Which of the vnodes in a question about trees are recovering here, a bit each. */
+static uint32_t vnodes_recovering(const struct moment *now, struct slice vnodes)
 {
-    uint64_t token = TOKEN(TOKEN_REPLICA, handle);
-    if (is_write(m->kind)) {
-        struct action *a = out_add(out, ACT_STORE_PUT);
-        a->put.token = token;
-        a->put.record = m->kind == MSG_PUT ? m->put.record : m->flush.record;
-        a->put.origin = view->origin;
-    } else if (m->kind == MSG_GET) {
-        struct action *a = out_add(out, ACT_STORE_GET);
+    uint32_t bits = 0;
+    for (unsigned i = 0; moment_recovering(now) && i < 8 * sizeof bits && 2 * i + 2 <= vnodes.n; i++) {
+        uint16_t v = get_u16(vnodes.p + 2 * i);
+        bits |= (uint32_t)(v < now->layout->vnodes && moment_recovers(now, v)) << i;
+    }
+    return bits;
+}
+
+/* What this node may have lost of what is asked: see struct replica_ask. */
+static uint32_t recovering_in(const struct moment *now, const struct message *m)
+{
+    if (m->kind == MSG_GET || m->kind == MSG_PUT)
+        return moment_lacks(now, slot_of_key(m->kind == MSG_GET ? m->get.key : m->put.record.key));
+    if (m->kind == MSG_TREE_GET)
+        return vnodes_recovering(now, m->tree_get.vnodes);
+    return asks_all(m->kind) && moment_recovering(now);
+}
+
+/* Where a put comes from. What is put because of a list that we gave is held by an owner; the store
+ * knows by the ticket whether it may have been erased since. (Of another process's tickets it knows
+ * nothing: the boot nonce sets them apart.) */
+static struct put_origin origin_of(const struct moment *now, uint64_t from, const struct msg_put *m)
+{
+    uint16_t vnode = layout_vnode(now->layout, slot_of_key(m->record.key));
+    if (m->ticket == 0 || !layout_owns(now->layout, vnode, from))
+        return (struct put_origin){.from = m->lapsed ? PUT_FROM_READER : PUT_FROM_ANYBODY};
+    return (struct put_origin){
+        .from = moment_recovers(now, vnode) ? PUT_FROM_SOURCE : PUT_FROM_OWNER,
+        .ticket = m->ticket - now->boot,
+    };
+}
+
+static void submit_put(uint64_t token, const struct record *record, struct put_origin origin, struct out *out)
+{
+    struct action *a = out_add(out, ACT_STORE_PUT);
+    a->put.token = token;
+    a->put.record = *record;
+    a->put.origin = origin;
+}
+
+static void submit(uint64_t token, const struct moment *now, uint64_t from, const struct message *m, struct out *out)
+{
+    struct action *a;
+    switch (m->kind) {
+    case MSG_PUT:
+        submit_put(token, &m->put.record, origin_of(now, from, &m->put), out);
+        break;
+    case MSG_FLUSH:
+        submit_put(token, &m->flush.record, (struct put_origin){0}, out);
+        break;
+    case MSG_GET:
+        a = out_add(out, ACT_STORE_GET);
         a->get.token = token;
         a->get.key = m->get.key;
         a->get.wants = m->get.wants == GET_VALUE ? GET_VALUE : GET_DIGEST;
-    } else if (m->kind == MSG_COUNT) {
-        struct action *a = out_add(out, ACT_STORE_COUNT);
+        break;
+    case MSG_COUNT:
+        a = out_add(out, ACT_STORE_COUNT);
         a->count.token = token;
-        a->count.wall_ms = view->wall_ms;
-    } else if (m->kind == MSG_TREE_GET) {
-        struct action *a = out_add(out, ACT_STORE_TREE);
+        a->count.wall_ms = now->believed_ms;
+        break;
+    case MSG_TREE_GET:
+        a = out_add(out, ACT_STORE_TREE);
         a->tree.token = token;
         a->tree.vnodes = m->tree_get.vnodes;
         a->tree.leaves = m->tree_get.leaves;
-    } else if (m->kind == MSG_GREATEST_GET) {
-        out_add(out, ACT_STORE_GREATEST)->greatest.token = token;
-    } else if (m->kind == MSG_ERASE_ASK) {
-        struct action *a = out_add(out, ACT_STORE_HELD);
-        a->held.token = token;
-        a->held.entries = m->erase_ask.entries;
-    } else {
-        struct action *a = out_add(out, ACT_STORE_LIST);
+        break;
+    case MSG_LIST_GET:
+        a = out_add(out, ACT_STORE_LIST);
         a->list.token = token;
         a->list.vnode = m->list_get.vnode;
         a->list.ranges = m->list_get.ranges;
+        break;
+    case MSG_ERASE_ASK:
+        a = out_add(out, ACT_STORE_HELD);
+        a->held.token = token;
+        a->held.entries = m->erase_ask.entries;
+        break;
+    case MSG_GREATEST_GET:
+        out_add(out, ACT_STORE_GREATEST)->greatest.token = token;
+        break;
+    default:
+        check_failed(__FILE__, __LINE__, "a request that the replica serves");
     }
 }
 
-void replica_message(struct replica *r, const struct replica_view *view, const struct message *m, struct out *out)
+void replica_message(struct replica *r, const struct moment *now, uint64_t from, const struct message *m, struct out *out)
 {
     struct replica_ask ask = {
-        .peer = view->peer,
-        .addr = view->addr,
-        .op = m->head.op,
-        .kind = m->kind,
-        .recovering = view->recovering,
-        .doubts = view->doubts,
-    };
-    int error = objection(view, m);
-    if (error) {
-        refuse(&ask, view->epoch, error, out);
-        return;
-    }
+        .peer = from, .op = m->head.op, .kind = m->kind, .recovering = recovering_in(now, m), .doubts = now->own.doubts};
     void *slot;
-    uint64_t handle = slab_take(&r->asks, &slot);
+    int error = objection(&ask, now, m);
+    uint64_t handle = error ? 0 : slab_take(&r->asks, &slot);
     if (!handle) {
-        refuse(&ask, view->epoch, ERR_BUSY, out);
+        answer(&ask, now, message_answer(m->kind), error ? error : ERR_BUSY, out);
         return;
     }
     *(struct replica_ask *)slot = ask;
     r->puts += is_write(m->kind);
-    submit(handle, view, m, out);
+    submit(TOKEN(TOKEN_REPLICA, handle), now, from, m, out);
 #ifdef CANARY_ACK_BEFORE_STORED
     if (m->kind == MSG_PUT)
-        answer_put(&ask, view->epoch, 0, &m->put.record.version, out);
+        answer(&ask, now, MSG_PUT_ACK, 0, out)->put_ack.held = m->put.record.version;
 #endif
 }
 
@@ -215,49 +198,80 @@ static struct replica_ask ask_done(struct replica *r, uint64_t number)
 }
 
 /* Whether a coordinator must be told that we may have lost a greater version, which was acknowledged. */
-static bool unsound(const struct replica_ask *a, uint32_t doubts)
+static bool unsound(const struct replica_ask *a, const struct moment *now)
 {
-    return a->kind == MSG_PUT && (a->recovering || a->doubts != doubts) && TOKEN_OWNER(a->op) == TOKEN_COORD;
+    return (a->recovering || a->doubts != now->own.doubts) && TOKEN_OWNER(a->op) == TOKEN_COORD;
 }
 
-void replica_stored(struct replica *r, const struct replica_now *now, uint64_t number, const struct event *ev, struct out *out)
+static void answer_write(const struct replica_ask *a, const struct moment *now, const struct event *ev, struct out *out)
 {
-    struct replica_ask ask = ask_done(r, number);
-    if (ask.kind == MSG_FLUSH) {
-        answer_flush(&ask, now->epoch, ev->stored.error, now->position, out);
+    struct message *m = answer(a, now, message_answer(a->kind), ev->stored.error, out);
+    if (a->kind == MSG_FLUSH) {
+        m->flushed.position = now->own.position;
         return;
     }
-    struct msg_put_ack *ack = answer_put(&ask, now->epoch, ev->stored.error, &ev->stored.held, out);
-    ack->never_took = ev->stored.never_took;
-    ack->unsound = unsound(&ask, now->doubts);
-    ack->position = now->position;
+    m->put_ack.held = ev->stored.held;
+    m->put_ack.never_took = ev->stored.never_took;
+    m->put_ack.unsound = unsound(a, now);
+    m->put_ack.position = now->own.position;
 }
 
-void replica_read(struct replica *r, const struct replica_now *now, uint64_t number, const struct event *ev, struct out *out)
+static void answer_read(const struct replica_ask *a, const struct moment *now, const struct event *ev, struct out *out)
 {
-    struct replica_ask ask = ask_done(r, number);
-    bool refused = now->recovering && !may_ask_recovering(ask.op);
-    answer_get(&ask, now->epoch, refused ? ERR_RECOVERING : ev->read.error, &ev->read.record, ev->read.size, out);
+    bool refused = moment_lacks(now, slot_of_key(ev->read.record.key)) && !may_ask_recovering(a->op);
+    struct message *m = answer(a, now, MSG_GOT, refused ? ERR_RECOVERING : ev->read.error, out);
+    m->got.size = ev->read.size;
+    m->got.record = ev->read.record;
+    m->got.record.key = slice_of(NULL, 0); /* the asker knows it */
 }
 
-void replica_counted(struct replica *r, const struct replica_now *now, uint64_t number, struct slice counts, struct out *out)
+/* What the store told of itself: trees, lists, what it holds, its greatest stamp. */
+static void answer_told(const struct replica_ask *a, const struct moment *now, const struct event *ev, struct out *out)
 {
-    struct replica_ask ask = ask_done(r, number);
-    answer_count(&ask, now->epoch, 0, counts, out);
+    uint32_t recovering = a->doubts != now->own.doubts ? UINT32_MAX : a->recovering;
+    int error = asks_all(a->kind) && recovering ? ERR_RECOVERING : ev->told.error;
+    struct message *m = answer(a, now, message_answer(a->kind), error, out);
+    switch (m->kind) {
+    case MSG_TREE:
+        m->tree.hashes = ev->told.told;
+        m->tree.recovering = recovering;
+        m->tree.floors = ev->told.floors;
+        m->tree.flushed = ev->told.flushed;
+        break;
+    case MSG_LIST:
+        m->list.upto = ev->told.upto;
+        m->list.entries = ev->told.told;
+        m->list.ticket = error ? 0 : ev->told.ticket + now->boot;
+        break;
+    case MSG_ERASE_SAID:
+        m->erase_said.held = ev->told.told;
+        break;
+    case MSG_GREATEST:
+        m->greatest.stamp = ev->told.greatest;
+        break;
+    default:
+        check_failed(__FILE__, __LINE__, "a request that the store tells of");
+    }
 }
 
-void replica_told(struct replica *r, const struct replica_now *now, uint64_t number, const struct event *ev, struct out *out)
+static void on_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev, struct out *out)
 {
-    struct replica_ask ask = ask_done(r, number);
-    if (ask.doubts != now->doubts)
-        ask.recovering = UINT32_MAX;
-    bool doubtful = asks_all(ask.kind) && ask.recovering;
-    answer_told(&ask, now->epoch, now->boot, doubtful ? ERR_RECOVERING : ev->told.error, ev, out);
+    struct replica_ask ask = ask_done(p, number);
+    if (ev->kind == EV_STORED)
+        answer_write(&ask, now, ev, out);
+    else if (ev->kind == EV_READ)
+        answer_read(&ask, now, ev, out);
+    else if (ev->kind == EV_COUNTED)
+        answer(&ask, now, MSG_COUNTED, 0, out)->counted.counts = event_counts(ev);
+    else
+        answer_told(&ask, now, ev, out);
 }
 
-void replica_check(const struct replica *r)
+static void on_check(const void *p, const struct moment *now)
 {
+    const struct replica *r = p;
     uint32_t puts = 0;
+    (void)now;
     for (uint32_t i = 0; i < r->asks.cap; i++) {
         uint64_t handle;
         const struct replica_ask *a = slab_at(&r->asks, i, &handle);
@@ -265,3 +279,5 @@ void replica_check(const struct replica *r)
     }
     CHECK(puts == r->puts);
 }
+
+const struct protocol replica_protocol = {.stored = on_stored, .check = on_check, .close = on_close};

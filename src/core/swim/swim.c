@@ -69,9 +69,9 @@ int swim_init(struct swim *s, const struct swim_options *o, uint64_t now_ms)
     return swim_table_init(s, o);
 }
 
-void swim_close(struct swim *s)
+static void on_close(void *p)
 {
-    swim_table_close(s);
+    swim_table_close(p);
 }
 
 void swim_set_header(struct swim *s, const struct packet_header *h)
@@ -80,20 +80,25 @@ void swim_set_header(struct swim *s, const struct packet_header *h)
     s->header.from = s->self->id;
 }
 
-void swim_set_clocks(struct swim *s, uint64_t now_ms, uint64_t wall_ms)
-{
-    s->header.mono_ms = now_ms;
-    s->header.wall_ms = wall_ms;
-}
-
-void swim_set_store(struct swim *s, uint64_t position, uint16_t recovering, uint8_t ills)
-{
-    s->header.position = position;
-    s->header.recovering = recovering;
-    s->header.ills = ills;
-}
-
 /* ---- The turn ---- */
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint64_t deadline_ms(const struct swim *s)
+{
+    uint64_t at_ms = swim_self_deadline_ms(s);
+    if (!s->ready)
+        return at_ms; /* whatever else is due may not be said yet */
+    at_ms = earlier(at_ms, s->timer_n ? s->timer[0]->timer_ms : UINT64_MAX);
+    at_ms = earlier(at_ms, s->relay_ms);
+    at_ms = earlier(at_ms, swim_probe_deadline_ms(s));
+    at_ms = earlier(at_ms, swim_gossip_deadline_ms(s));
+    at_ms = earlier(at_ms, swim_sync_deadline_ms(s));
+    return earlier(at_ms, swim_meet_gone_deadline_ms(s));
+}
 
 /* Puts every timer off: the heap keeps its order. */
 static void stalled(struct swim *s, uint64_t late_ms)
@@ -124,26 +129,8 @@ static void turn_end(struct swim *s)
 {
     s->out = NULL;
     swim_probe_wake(s);
-    uint64_t due_ms = swim_deadline_ms(s);
+    uint64_t due_ms = deadline_ms(s);
     s->due_ms = due_ms > s->now_ms ? due_ms : s->now_ms;
-}
-
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-uint64_t swim_deadline_ms(const struct swim *s)
-{
-    uint64_t at_ms = swim_self_deadline_ms(s);
-    if (!s->ready)
-        return at_ms; /* whatever else is due may not be said yet */
-    at_ms = earlier(at_ms, s->timer_n ? s->timer[0]->timer_ms : UINT64_MAX);
-    at_ms = earlier(at_ms, s->relay_ms);
-    at_ms = earlier(at_ms, swim_probe_deadline_ms(s));
-    at_ms = earlier(at_ms, swim_gossip_deadline_ms(s));
-    at_ms = earlier(at_ms, swim_sync_deadline_ms(s));
-    return earlier(at_ms, swim_meet_gone_deadline_ms(s));
 }
 
 /* Members' own timers, the earliest first. */
@@ -160,9 +147,10 @@ static void timers_tick(struct swim *s)
     }
 }
 
-void swim_tick(struct swim *s, uint64_t now_ms, struct out *out)
+static void on_tick(void *p, const struct moment *now, struct out *out)
 {
-    turn_begin(s, now_ms, out);
+    struct swim *s = p;
+    turn_begin(s, now->ms, out);
     swim_self_tick(s);
     if (s->ready) {
         swim_relay_tick(s);
@@ -184,9 +172,13 @@ void swim_start(struct swim *s, struct out *out)
     turn_end(s);
 }
 
-void swim_stored(struct swim *s, uint64_t number, uint64_t now_ms, struct out *out)
+/* A failed store needs nothing: it is asked for again in time. */
+static void on_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev, struct out *out)
 {
-    turn_begin(s, now_ms, out);
+    struct swim *s = p;
+    if (ev->stored.error)
+        return;
+    turn_begin(s, now->ms, out);
     swim_self_stored(s, number);
     turn_end(s);
 }
@@ -226,9 +218,10 @@ static bool message_hear(struct swim *s, const struct message *m)
     }
 }
 
-bool swim_message(struct swim *s, uint64_t from, const struct message *m, uint64_t now_ms, struct out *out)
+static bool on_message(void *p, const struct moment *now, uint64_t from, const struct message *m, struct out *out)
 {
-    turn_begin(s, now_ms, out);
+    struct swim *s = p;
+    turn_begin(s, now->ms, out);
     const struct swim_member *sender = swim_member(s, from);
     s->source = (struct swim_source){.id = from, .addr = sender ? sender->addr : (struct addr){0}};
     bool ours = message_hear(s, m);
@@ -373,3 +366,24 @@ void swim_counters(const struct swim *s, struct swim_counters *c)
 {
     *c = s->counters;
 }
+
+static uint64_t on_deadline_ms(const void *p, const struct moment *now)
+{
+    (void)now;
+    return deadline_ms(p);
+}
+
+static void on_check(const void *p, const struct moment *now)
+{
+    (void)now;
+    swim_check(p);
+}
+
+const struct protocol swim_protocol = {
+    .message = on_message,
+    .stored = on_stored,
+    .tick = on_tick,
+    .deadline_ms = on_deadline_ms,
+    .check = on_check,
+    .close = on_close,
+};

@@ -1,14 +1,14 @@
 /* swim.h: who is reachable. SWIM (Das, Gupta, Motivala 2002) with Lifeguard (Dadgar, Phillips, Currey 2018); design section 2.
  *
  * SWIM never decides who owns data. The node (node.c) feeds it packets, stream messages and time, and drains the members that
- * changed. Nothing is sent before the own incarnation is durable (swim_stored). One call appends at most SWIM_OUT_MAX actions,
- * of which at most SWIM_PACKETS_MAX are packets; what does not fit waits for the next tick, and swim_deadline_ms then lies at
+ * changed. Nothing is sent before the own incarnation is durable (EV_STORED). One call appends at most SWIM_OUT_MAX actions,
+ * of which at most SWIM_PACKETS_MAX are packets; what does not fit waits for the next tick, and the deadline then lies at
  * or before the present. */
 #ifndef COVEY_CORE_SWIM_H
 #define COVEY_CORE_SWIM_H
 
 #include "base/rng.h"
-#include "core/event.h"
+#include "core/protocol.h"
 
 enum {
     SWIM_OUT_MAX = 40,    /* actions a call appends at most */
@@ -52,37 +52,20 @@ struct swim;
 
 /* A node alone, silent until swim_start. 0, ERR_TOO_BIG (name or meta) or ERR_NO_MEMORY. */
 int swim_init(struct swim *s, const struct swim_options *o, uint64_t now_ms);
-void swim_close(struct swim *s);
 
-/* The header that packets carry besides the sender's id: told by the node whenever it changes. */
+/* What it is told by the node: stream messages of the PROBE and SYNC group; the store's answers to TOKEN_SWIM tokens, for an
+ * incarnation may be sent only then; time. */
+extern const struct protocol swim_protocol;
+
+/* The header that packets carry, but for the sender's id: told by the node in each step. */
 void swim_set_header(struct swim *s, const struct packet_header *h);
-
-/* The clocks that packets carry: told by the node in each step. */
-void swim_set_clocks(struct swim *s, uint64_t now_ms, uint64_t wall_ms);
-
-/* How far the own log reaches, in how many vnodes this node is recovering, and what it suffers from (enum packet_ill), for the
- * headers. */
-void swim_set_store(struct swim *s, uint64_t position, uint16_t recovering, uint8_t ills);
 
 /* The first thing: asks that incarnation + 1 be stored (out_state, name "incarnation", 8 bytes little-endian). */
 void swim_start(struct swim *s, struct out *out);
 
-/* The state record with that token number is durable: from here on the incarnation may be sent. (After a failed store there is
- * nothing to call: the swim asks again by itself.) */
-void swim_stored(struct swim *s, uint64_t number, uint64_t now_ms, struct out *out);
-
-/* Time has come. Does a bounded piece of work. */
-void swim_tick(struct swim *s, uint64_t now_ms, struct out *out);
-
-/* When swim_tick is next wanted; UINT64_MAX when nothing is planned. */
-uint64_t swim_deadline_ms(const struct swim *s);
-
 /* A datagram's messages (the header was opened and accepted by the node). `from` is the sender's base address. */
 void swim_packet(struct swim *s, const struct packet_header *h, struct addr from, struct slice messages, uint64_t now_ms,
                  struct out *out);
-
-/* A stream message of the PROBE and SYNC group; true when it was one. */
-bool swim_message(struct swim *s, uint64_t from, const struct message *m, uint64_t now_ms, struct out *out);
 
 /* A stream to a peer is up: a first contact (its hello names it) becomes a member that must answer for itself, and tables are
  * exchanged (push-pull). */
@@ -113,9 +96,5 @@ uint32_t swim_count(const struct swim *s);
 bool swim_each(const struct swim *s, uint32_t *cursor, struct swim_view *v);
 
 void swim_counters(const struct swim *s, struct swim_counters *c);
-
-/* Invariants; aborts when one is broken. The simulator calls it after each step: small tables are checked whole, of large ones
- * a moving window. */
-void swim_check(const struct swim *s);
 
 #endif

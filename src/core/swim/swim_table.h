@@ -79,4 +79,7 @@ static inline uint32_t swim_n(const struct swim *s)
     return s->live.n + 1;
 }
 
+/* swim_check.c: every invariant; aborts when one is broken. Small tables are checked whole, of large ones a moving window. */
+void swim_check(const struct swim *s);
+
 #endif

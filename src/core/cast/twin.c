@@ -17,7 +17,7 @@
  * is never more than one that we talk to. Whoever is refused stops, for it cannot know which of its two selves others hold on to.
  *
  * Invariants: at most one process of a member is let in; which one changes only to one that knocked. */
-#include "core/twin/twin.h"
+#include "core/cast/twin.h"
 
 static void let_in(struct twin *t, uint64_t boot)
 {
