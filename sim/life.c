@@ -2,6 +2,7 @@
 #include "sim/world_inner.h"
 
 #include "base/check.h"
+#include "glue/glue.h"
 #include "sim/net.h"
 
 static void close_client(struct world *w, uint32_t c)
@@ -81,17 +82,6 @@ static struct node_saved keep(struct node_saved v, struct buf *into)
     return (struct node_saved){buf_view(into), v.serial};
 }
 
-/* A layout is in force: the store cuts its records as the ring is cut. */
-void life_adopt_ring(struct world *w, uint32_t i)
-{
-    struct sim_node *s = &w->node[i];
-    const struct layout *l = chain_layout(&s->node.member.chain);
-    if (!l)
-        return;
-    store_set_vnodes(s->store, l->vnodes);
-    store_set_cluster(s->store, s->node.member.cluster);
-}
-
 /* A process, from what its disk has. */
 static void init_node(struct world *w, uint32_t i)
 {
@@ -140,7 +130,7 @@ void life_begin(struct world *w, uint32_t i)
     s->hints = hints_mem_open(&s->hints_disk);
     CHECK(s->store && s->hints);
     init_node(w, i);
-    life_adopt_ring(w, i);
+    glue_adopt(&s->node, s->store);
     front_init(&s->front);
     s->front.name = slice_str(s->name);
     s->front.node = s->id;

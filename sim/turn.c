@@ -3,6 +3,7 @@
 #include "sim/world_inner.h"
 
 #include "base/check.h"
+#include "glue/glue.h"
 #include "sim/net.h"
 
 enum { SYNC_US = 150 }; /* an fdatasync takes 150 to 600 us, now and then 10 ms */
@@ -21,6 +22,10 @@ static void act(struct world *w, uint32_t i, const struct action *a)
     struct sim_node *s = &w->node[i];
     if (w->watch.action)
         w->watch.action(w->watch.arg, i, a);
+    if (a->kind == ACT_STORE_DOUBT)
+        atlas_noticed(&w->atlas, i, a->slots.p);
+    if (glue_carry(&s->node, s->store, s->hints, a))
+        return;
     switch (a->kind) {
     case ACT_PACKET:
         net_packet(w, i, a->packet.to, a->packet.packet);
@@ -34,49 +39,6 @@ static void act(struct world *w, uint32_t i, const struct action *a)
     case ACT_HANG_UP:
         net_hang_up(w, i, a->hang_up);
         break;
-    case ACT_STORE_PUT:
-        store_bring(s->store, a->put.token, &a->put.record, a->put.origin);
-        break;
-    case ACT_STORE_GET:
-        store_get(s->store, a->get.token, a->get.key, a->get.wants);
-        break;
-    case ACT_STORE_COUNT:
-        store_count(s->store, a->count.token, a->count.wall_ms);
-        break;
-    case ACT_HINT_PUT:
-        hints_put(s->hints, a->hint.target, &a->hint.record);
-        break;
-    case ACT_HINT_READ:
-        hints_read(s->hints, a->hint_read);
-        break;
-    case ACT_HINT_DROP:
-        hints_drop(s->hints, a->hint_drop.target, a->hint_drop.up_to, a->hint_drop.n);
-        break;
-    case ACT_HINT_EXPIRE:
-        hints_expire(s->hints, a->hint_expire_ms);
-        break;
-    case ACT_STORE_TREE:
-        store_tree(s->store, a->tree.token, a->tree.vnodes, a->tree.leaves);
-        break;
-    case ACT_STORE_ERASABLE:
-        store_erasable(s->store, a->erasable.token, a->erasable.vnodes, a->erasable.wall_ms, a->erasable.from);
-        break;
-    case ACT_STORE_HELD:
-        store_held(s->store, a->held.token, a->held.entries);
-        break;
-    case ACT_STORE_LIST:
-        store_list(s->store, a->list.token, a->list.vnode, a->list.ranges);
-        break;
-    case ACT_STORE_GREATEST:
-        store_greatest(s->store, a->greatest.token);
-        break;
-    case ACT_STORE_DOUBT:
-        atlas_noticed(&w->atlas, i, a->slots.p);
-        store_doubt(s->store, a->slots);
-        break;
-    case ACT_STORE_HEAL:
-        store_healed(s->store, a->slots);
-        break;
     case ACT_REPLY:
         act_reply(w, i, &a->reply);
         break;
@@ -85,14 +47,14 @@ static void act(struct world *w, uint32_t i, const struct action *a)
             w->watch.member(w->watch.arg, i, &a->member);
         break;
     case ACT_TRACE:
-        if (a->trace.kind == TRACE_LAYOUT_ADOPTED)
-            life_adopt_ring(w, i);
         if (w->watch.trace)
             w->watch.trace(w->watch.arg, i, &a->trace);
         break;
     case ACT_STOP:
         s->stopped = true;
         break;
+    default:
+        CHECK(false); /* an action that nobody carries out */
     }
 }
 
@@ -101,10 +63,7 @@ static void step(struct world *w, uint32_t i, struct event *ev)
     struct sim_node *s = &w->node[i];
     ev->now_ms = world_now_ms(w);
     ev->wall_ms = world_wall_ms(w, s);
-    ev->position = store_position(s->store);
-    ev->refuses = store_refuses(s->store);
-    out_clear(&w->out);
-    node_step(&s->node, ev, &w->out);
+    glue_step(&s->node, s->store, ev, &w->out);
     w->steps++;
     for (unsigned a = 0; a < w->out.n; a++)
         act(w, i, &w->out.action[a]);
@@ -114,72 +73,15 @@ static void step(struct world *w, uint32_t i, struct event *ev)
         w->watch.stepped(w->watch.arg, i);
 }
 
+/* Steps the next result of the store or the hints. */
 static bool step_result(struct world *w, uint32_t i)
 {
-    struct store_result r;
-    if (!store_reap(w->node[i].store, &r))
+    struct event ev;
+    if (!glue_reap(w->node[i].store, w->node[i].hints, &ev))
         return false;
-    struct event ev = {0};
-    if (r.kind == STORE_PUT_DONE) {
-        ev.kind = EV_STORED;
-        ev.stored.token = r.token;
-        ev.stored.error = r.error;
-        ev.stored.never_took = r.never_took;
-        ev.stored.held = r.held;
-    } else if (r.kind == STORE_GET_DONE) {
-        ev.kind = EV_READ;
-        ev.read.token = r.token;
-        ev.read.error = r.error;
-        ev.read.record = r.record;
-        ev.read.size = r.size;
-    } else if (r.kind == STORE_DAMAGED) {
-        ev.kind = EV_DAMAGED;
-        ev.damaged = r.told;
-        atlas_noticed(&w->atlas, i, r.told.p);
-    } else if (r.kind != STORE_COUNT_DONE) {
-        ev.kind = EV_TOLD;
-        ev.told.token = r.token;
-        ev.told.error = r.error;
-        ev.told.told = r.told;
-        ev.told.floors = r.floors;
-        ev.told.flushed = r.flushed;
-        ev.told.upto = r.upto;
-        ev.told.ticket = r.ticket;
-        ev.told.dead = r.dead;
-        ev.told.greatest = r.greatest;
-    } else {
-        ev.kind = EV_COUNTED;
-        ev.counted.token = r.token;
-        ev.counted.live = r.live;
-        ev.counted.vnode_n = r.vnode_n;
-    }
-    if (ev.kind == EV_STORED && w->watch.result)
-        w->watch.result(w->watch.arg, i, &ev);
-    step(w, i, &ev);
-    return true;
-}
-
-static bool step_hints(struct world *w, uint32_t i)
-{
-    struct hints_result r;
-    if (!hints_reap(w->node[i].hints, &r))
-        return false;
-    struct event ev = {.kind = EV_HINTED};
-    if (r.kind == HINTS_READ) {
-        ev.kind = EV_HINTS;
-        ev.hints.target = r.target;
-        ev.hints.error = r.error;
-        ev.hints.n = r.n;
-        ev.hints.hint = r.batch;
-    } else {
-        ev.hinted.target = r.target;
-        ev.hinted.kept = r.kind == HINTS_KEPT ? r.n : 0;
-        ev.hinted.lost = r.kind == HINTS_LOST ? r.n : 0;
-        ev.hinted.error = r.error;
-        ev.hinted.waiting = r.waiting;
-        ev.hinted.bytes = r.bytes;
-    }
-    if (w->watch.result)
+    if (ev.kind == EV_DAMAGED)
+        atlas_noticed(&w->atlas, i, ev.damaged.told.p);
+    if (w->watch.result && (ev.kind == EV_STORED || ev.kind == EV_HINTED || ev.kind == EV_HINTS))
         w->watch.result(w->watch.arg, i, &ev);
     step(w, i, &ev);
     return true;
@@ -243,7 +145,7 @@ void turn_finish(struct world *w, uint32_t i)
     s->front.ready = node_serves(&s->node);
     bool more;
     do {
-        while (step_result(w, i) || step_hints(w, i)) {}
+        while (step_result(w, i)) {}
         plan_sync(w, i);
         more = step_result(w, i); /* a flush may settle puts at once */
         more |= step_requests(w, i);

@@ -18,9 +18,6 @@ void life_end(struct world *w, uint32_t i);
 /* Closes what world_disk opened. */
 void life_stop_looking(struct world *w, uint32_t i);
 
-/* A layout is in force: the store cuts its records as the ring is cut. */
-void life_adopt_ring(struct world *w, uint32_t i);
-
 /* ---- strike_disk.c ---- */
 
 /* Power is lost, and the disk with it; the id stays. */

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "core/trace.h"
+#include "wire/answer.h"
 #include "wire/layout.h"
 #include "wire/message.h"
 #include "wire/packet.h"
@@ -281,24 +282,7 @@ struct event {
             const struct message *message;
         } message;
         const struct request *request;
-        struct {
-            uint64_t token;
-            int error;           /* 0, ERR_SUPERSEDED (a greater version was held when it came: `held`), ERR_LACKS_VALUE (of an
-                                  * expiry), ERR_IO, ERR_NO_SPACE, ERR_BUSY */
-            bool never_took;     /* SUPERSEDED, TOO_OLD: that version was never taken since the start (store.h) */
-            struct version held; /* what the store holds for the key now */
-        } stored;
-        struct {
-            uint64_t token;
-            int error;            /* 0 (also when there is no such key: kind RECORD_NONE), ERR_IO, ERR_CORRUPT */
-            struct record record; /* value empty for GET_DIGEST */
-            uint32_t size;
-        } read;
-        struct {
-            uint64_t token;
-            const uint32_t *live; /* keys per vnode */
-            uint32_t vnode_n;
-        } counted;
+        struct store_result stored, read, counted, told, damaged; /* the store's result, each kind under its event's name */
         struct {
             uint64_t target;
             uint32_t kept, lost;     /* hints that became durable; that are not kept, or not any longer */
@@ -311,19 +295,6 @@ struct event {
             uint32_t n; /* 0: nothing is kept */
             const struct placed_record *hint;
         } hints;
-        struct {
-            uint64_t token;
-            int error;           /* 0, ERR_LOADING, ERR_BAD_MESSAGE, ERR_NO_MEMORY, ERR_TOO_BIG */
-            struct slice told;   /* hashes, or entries of a listing, or what is held of them */
-            struct slice floors; /* of the vnodes whose roots were asked for */
-            uint64_t ticket;     /* of a listing: see struct put_origin */
-            uint64_t flushed;    /* of trees: up to which stamp everything was flushed */
-            uint64_t
-                upto; /* of a listing: nothing is left out up to this position; of what may be erased: vnodes that are through */
-            uint64_t dead;     /* in these */
-            uint64_t greatest; /* the greatest stamp that was ever visible */
-        } told;
-        struct slice damaged; /* slots: SLOTS / 8 bytes, a bit each */
     };
 };
 

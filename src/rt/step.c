@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/words.h"
+#include "glue/glue.h"
 #include "rt/backup.h"
 #include "rt/figures.h"
 #include "rt/world.h"
@@ -29,22 +30,11 @@ static void node_stops(struct world *w, int error, struct slice why)
     uv_stop(&w->loop);
 }
 
-static void adopt_vnodes(struct world *w)
-{
-    const struct layout *l = chain_layout(&w->node.member.chain);
-    if (!l)
-        return;
-    store_set_vnodes(w->store, l->vnodes);
-    store_set_cluster(w->store, w->node.member.cluster);
-}
-
-/* A trace is logged; two of them are also milestones. */
+/* A trace is logged; one of them is also a milestone. */
 static void traced(struct world *w, const struct trace *t)
 {
     char sentence[WHY_MAX], id[ADDR_TEXT];
     logger_trace(&w->logger, w->wall_ms, t);
-    if (t->kind == TRACE_LAYOUT_ADOPTED)
-        adopt_vnodes(w);
     if (t->kind != TRACE_NODE_READY || !w->on_state)
         return;
     snprintf(sentence, sizeof sentence, "%.*s is ready: one of %llu member%s, layout epoch %llu, cluster %s",
@@ -68,48 +58,6 @@ static void carry_out(struct world *w, const struct action *a)
     case ACT_HANG_UP:
         peers_hang_up(&w->peers, a->hang_up);
         break;
-    case ACT_STORE_PUT:
-        store_bring(w->store, a->put.token, &a->put.record, a->put.origin);
-        break;
-    case ACT_STORE_GET:
-        store_get(w->store, a->get.token, a->get.key, a->get.wants);
-        break;
-    case ACT_STORE_COUNT:
-        store_count(w->store, a->count.token, a->count.wall_ms);
-        break;
-    case ACT_HINT_PUT:
-        hints_put(w->hints, a->hint.target, &a->hint.record);
-        break;
-    case ACT_HINT_READ:
-        hints_read(w->hints, a->hint_read);
-        break;
-    case ACT_HINT_DROP:
-        hints_drop(w->hints, a->hint_drop.target, a->hint_drop.up_to, a->hint_drop.n);
-        break;
-    case ACT_HINT_EXPIRE:
-        hints_expire(w->hints, a->hint_expire_ms);
-        break;
-    case ACT_STORE_TREE:
-        store_tree(w->store, a->tree.token, a->tree.vnodes, a->tree.leaves);
-        break;
-    case ACT_STORE_LIST:
-        store_list(w->store, a->list.token, a->list.vnode, a->list.ranges);
-        break;
-    case ACT_STORE_GREATEST:
-        store_greatest(w->store, a->greatest.token);
-        break;
-    case ACT_STORE_DOUBT:
-        store_doubt(w->store, a->slots);
-        break;
-    case ACT_STORE_HEAL:
-        store_healed(w->store, a->slots);
-        break;
-    case ACT_STORE_ERASABLE:
-        store_erasable(w->store, a->erasable.token, a->erasable.vnodes, a->erasable.wall_ms, a->erasable.from);
-        break;
-    case ACT_STORE_HELD:
-        store_held(w->store, a->held.token, a->held.entries);
-        break;
     case ACT_REPLY:
         if (a->reply.kind == OP_STATUS)
             figures_reply(w, &a->reply);
@@ -125,6 +73,8 @@ static void carry_out(struct world *w, const struct action *a)
     case ACT_STOP:
         node_stops(w, a->stop.error, a->stop.why);
         break;
+    default:
+        CHECK(false); /* an action that nobody carries out */
     }
 }
 
@@ -135,12 +85,10 @@ static void step_once(struct world *w, struct event *ev)
     w->steps++;
     ev->now_ms = w->now_ms;
     ev->wall_ms = w->wall_ms;
-    ev->position = store_position(w->store);
-    ev->refuses = store_refuses(w->store);
-    out_clear(&w->out);
-    node_step(&w->node, ev, &w->out);
+    glue_step(&w->node, w->store, ev, &w->out);
     for (unsigned i = 0; i < w->out.n; i++)
-        carry_out(w, &w->out.action[i]);
+        if (!glue_carry(&w->node, w->store, w->hints, &w->out.action[i]))
+            carry_out(w, &w->out.action[i]);
     w->front.ready = node_serves(&w->node);
     w->front.claimed = node_ready(&w->node) && !node_serves(&w->node);
     w->front.packets_rejected = w->node.member.bad_packets;
@@ -205,89 +153,12 @@ void world_link_down(struct world *w, uint64_t peer, int seed, int error, const 
     tell_downs(w);
 }
 
-/* ---- The store's answers ---- */
-
-static void step_result(struct world *w, const struct store_result *r)
-{
-    struct event ev = {0};
-    switch (r->kind) {
-    case STORE_PUT_DONE:
-        ev.kind = EV_STORED;
-        ev.stored.token = r->token;
-        ev.stored.error = r->error;
-        ev.stored.never_took = r->never_took;
-        ev.stored.held = r->held;
-        break;
-    case STORE_GET_DONE:
-        ev.kind = EV_READ;
-        ev.read.token = r->token;
-        ev.read.error = r->error;
-        ev.read.record = r->record;
-        ev.read.size = r->size;
-        break;
-    case STORE_COUNT_DONE:
-        ev.kind = EV_COUNTED;
-        ev.counted.token = r->token;
-        ev.counted.live = r->live;
-        ev.counted.vnode_n = r->vnode_n;
-        break;
-    case STORE_TREE_DONE:
-    case STORE_LIST_DONE:
-    case STORE_ERASABLE_DONE:
-    case STORE_HELD_DONE:
-    case STORE_GREATEST_DONE:
-        ev.kind = EV_TOLD;
-        ev.told.token = r->token;
-        ev.told.error = r->error;
-        ev.told.told = r->told;
-        ev.told.floors = r->floors;
-        ev.told.flushed = r->flushed;
-        ev.told.upto = r->upto;
-        ev.told.ticket = r->ticket;
-        ev.told.dead = r->dead;
-        ev.told.greatest = r->greatest;
-        break;
-    case STORE_DAMAGED:
-        ev.kind = EV_DAMAGED;
-        ev.damaged = r->told;
-        break;
-    }
-    world_step(w, &ev);
-}
-
-static void step_hints(struct world *w, const struct hints_result *r)
-{
-    struct event ev = {.kind = EV_HINTED};
-    if (r->kind == HINTS_READ) {
-        ev.kind = EV_HINTS;
-        ev.hints.target = r->target;
-        ev.hints.error = r->error;
-        ev.hints.n = r->n;
-        ev.hints.hint = r->batch;
-    } else {
-        ev.hinted.target = r->target;
-        ev.hinted.kept = r->kind == HINTS_KEPT ? r->n : 0;
-        ev.hinted.lost = r->kind == HINTS_LOST ? r->n : 0;
-        ev.hinted.error = r->error;
-        ev.hinted.waiting = r->waiting;
-        ev.hinted.bytes = r->bytes;
-    }
-    world_step(w, &ev);
-}
-
 bool world_reap(struct world *w)
 {
-    struct store_result r;
-    struct hints_result h;
+    struct event ev;
     bool any = false;
-    while (store_reap(w->store, &r)) {
-        step_result(w, &r);
-        any = true;
-    }
-    while (hints_reap(w->hints, &h)) {
-        step_hints(w, &h);
-        any = true;
-    }
+    for (; glue_reap(w->store, w->hints, &ev); any = true)
+        world_step(w, &ev);
     backup_look(w);
     return any;
 }

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/words.h"
+#include "glue/glue.h"
 
 enum { PATIENCE_MS = 10000 }; /* of compaction: the time in which a busy node writes its segments four times over */
 
@@ -217,10 +218,7 @@ static int open_node(const struct opening *o)
         return REFUSE(o, "the node's state in \"%.200s\" cannot be used: %s; was it written by a later release?",
                       w->settings.data_dir, error_sentence(error));
     w->node_open = true;
-    if (chain_layout(&w->node.member.chain)) {
-        store_set_vnodes(w->store, chain_layout(&w->node.member.chain)->vnodes);
-        store_set_cluster(w->store, w->node.member.cluster);
-    }
+    glue_adopt(&w->node, w->store);
     for (unsigned i = 0; i < w->settings.seed_n; i++)
         w->seeds.seed[i] = (struct seed){.world = w, .at = w->settings.seed[i]};
     w->seeds.n = w->settings.seed_n;
@@ -322,7 +320,7 @@ static void tell_listening(struct world *w)
 static void tell_power(struct world *w)
 {
     uint8_t all[SLOTS / 8];
-    struct event ev = {.kind = EV_DAMAGED, .damaged = slice_of(all, sizeof all)};
+    struct event ev = {.kind = EV_DAMAGED, .damaged.told = slice_of(all, sizeof all)};
     memset(all, 0xff, sizeof all);
     if (w->power_lost)
         world_step(w, &ev);

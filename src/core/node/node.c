@@ -378,7 +378,7 @@ static void dispatch(struct node *n, const struct event *ev, struct out *out)
         hint_found(&n->shard.hint, &n->now, ev, out);
         break;
     case EV_DAMAGED:
-        shard_damaged(&n->shard, &n->now, ev->damaged);
+        shard_damaged(&n->shard, &n->now, ev->damaged.told);
         break;
     }
 }

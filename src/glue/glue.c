@@ -1,0 +1,121 @@
+#include "glue/glue.h"
+
+void glue_step(struct node *n, struct store *s, struct event *ev, struct out *out)
+{
+    ev->position = store_position(s);
+    ev->refuses = store_refuses(s);
+    out_clear(out);
+    node_step(n, ev, out);
+}
+
+void glue_adopt(const struct node *n, struct store *s)
+{
+    const struct layout *l = chain_layout(&n->member.chain);
+    if (!l)
+        return;
+    store_set_vnodes(s, l->vnodes);
+    store_set_cluster(s, n->member.cluster);
+}
+
+/* ---- Actions ---- */
+
+static bool carry_hints(struct hints *h, const struct action *a)
+{
+    switch (a->kind) {
+    case ACT_HINT_PUT:
+        hints_put(h, a->hint.target, &a->hint.record);
+        return true;
+    case ACT_HINT_READ:
+        hints_read(h, a->hint_read);
+        return true;
+    case ACT_HINT_DROP:
+        hints_drop(h, a->hint_drop.target, a->hint_drop.up_to, a->hint_drop.n);
+        return true;
+    case ACT_HINT_EXPIRE:
+        hints_expire(h, a->hint_expire_ms);
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool glue_carry(const struct node *n, struct store *s, struct hints *h, const struct action *a)
+{
+    switch (a->kind) {
+    case ACT_STORE_PUT:
+        store_bring(s, a->put.token, &a->put.record, a->put.origin);
+        return true;
+    case ACT_STORE_GET:
+        store_get(s, a->get.token, a->get.key, a->get.wants);
+        return true;
+    case ACT_STORE_COUNT:
+        store_count(s, a->count.token, a->count.wall_ms);
+        return true;
+    case ACT_STORE_TREE:
+        store_tree(s, a->tree.token, a->tree.vnodes, a->tree.leaves);
+        return true;
+    case ACT_STORE_LIST:
+        store_list(s, a->list.token, a->list.vnode, a->list.ranges);
+        return true;
+    case ACT_STORE_ERASABLE:
+        store_erasable(s, a->erasable.token, a->erasable.vnodes, a->erasable.wall_ms, a->erasable.from);
+        return true;
+    case ACT_STORE_HELD:
+        store_held(s, a->held.token, a->held.entries);
+        return true;
+    case ACT_STORE_GREATEST:
+        store_greatest(s, a->greatest.token);
+        return true;
+    case ACT_STORE_DOUBT:
+        store_doubt(s, a->slots);
+        return true;
+    case ACT_STORE_HEAL:
+        store_healed(s, a->slots);
+        return true;
+    case ACT_TRACE:
+        if (a->trace.kind == TRACE_LAYOUT_ADOPTED)
+            glue_adopt(n, s);
+        return false;
+    default:
+        return carry_hints(h, a);
+    }
+}
+
+/* ---- Results ---- */
+
+static void hinted(struct event *ev, const struct hints_result *r)
+{
+    if (r->kind == HINTS_READ) {
+        ev->kind = EV_HINTS;
+        ev->hints.target = r->target;
+        ev->hints.error = r->error;
+        ev->hints.n = r->n;
+        ev->hints.hint = r->batch;
+        return;
+    }
+    ev->kind = EV_HINTED;
+    ev->hinted.target = r->target;
+    ev->hinted.kept = r->kind == HINTS_KEPT ? r->n : 0;
+    ev->hinted.lost = r->kind == HINTS_LOST ? r->n : 0;
+    ev->hinted.error = r->error;
+    ev->hinted.waiting = r->waiting;
+    ev->hinted.bytes = r->bytes;
+}
+
+bool glue_reap(struct store *s, struct hints *h, struct event *ev)
+{
+    static const enum event_kind kind_of[] = {
+        [STORE_PUT_DONE] = EV_STORED, [STORE_GET_DONE] = EV_READ,      [STORE_COUNT_DONE] = EV_COUNTED,
+        [STORE_TREE_DONE] = EV_TOLD,  [STORE_LIST_DONE] = EV_TOLD,     [STORE_ERASABLE_DONE] = EV_TOLD,
+        [STORE_HELD_DONE] = EV_TOLD,  [STORE_GREATEST_DONE] = EV_TOLD, [STORE_DAMAGED] = EV_DAMAGED,
+    };
+    struct hints_result r;
+    if (store_reap(s, &ev->stored)) {
+        ev->kind = kind_of[ev->stored.kind];
+        return true;
+    }
+    if (!hints_reap(h, &r))
+        return false;
+    hinted(ev, &r);
+    return true;
+}

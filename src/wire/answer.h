@@ -1,0 +1,49 @@
+/* answer.h: what a store answers. The store gives it (store/store.h), an event carries it (core/event.h), and neither of the two
+ * may see the other: so it is declared below both. */
+#ifndef COVEY_WIRE_ANSWER_H
+#define COVEY_WIRE_ANSWER_H
+
+#include "wire/record.h"
+
+enum store_result_kind {
+    STORE_PUT_DONE,
+    STORE_GET_DONE,
+    STORE_COUNT_DONE,
+    STORE_TREE_DONE,
+    STORE_LIST_DONE,
+    STORE_ERASABLE_DONE,
+    STORE_HELD_DONE,
+    STORE_GREATEST_DONE,
+    STORE_DAMAGED, /* answers nothing: records of some slots may have been lost (store.h, "Doubt") */
+};
+
+/* What store_reap gives; slices and counts live until the next call on the store. */
+struct store_result {
+    enum store_result_kind kind;
+    uint64_t token;
+    int error;            /* PUT: 0, ERR_SUPERSEDED, ERR_TOO_OLD, ERR_LACKS_VALUE (of an expiry), ERR_IO,
+                           * ERR_NO_SPACE, ERR_BUSY.
+                           * GET: 0 (absent too), ERR_IO, ERR_CORRUPT.
+                           * TREE, LIST: 0, ERR_LOADING (the cluster is not known yet), ERR_BAD_MESSAGE (no such vnode).
+                           * Any: ERR_NO_MEMORY, ERR_TOO_BIG; PUT: ERR_REFUSED (a kind that this release cannot merge).
+                           * After ERR_IO or ERR_NO_SPACE the record may yet turn up at the next opening */
+    bool never_took;      /* PUT, SUPERSEDED or TOO_OLD: that version was never taken since the store was opened; false:
+                           * it may have been */
+    struct version held;  /* PUT: what is held for the key now */
+    struct record record; /* GET: kind RECORD_NONE when absent, RECORD_EXPIRY when only that survived of a value; value empty for
+                           * GET_DIGEST */
+    uint32_t size;        /* GET: of the value */
+    const uint32_t *live; /* COUNT: live keys per vnode */
+    uint32_t vnode_n;
+    /* TREE: hashes, u64 little-endian; LIST, ERASABLE: entries (wire/merkle.h); HELD: a byte for each (enum held); DAMAGED:
+     * SLOTS / 8 bytes, a bit a slot */
+    struct slice told;
+    struct slice floors; /* TREE of roots: the vnodes' floors, u64 each */
+    uint64_t flushed;    /* TREE: up to which stamp everything was flushed ; 0: nothing was */
+    uint64_t ticket;     /* LIST: see struct put_origin; good until something is erased in the vnode, or the store is closed */
+    uint64_t upto;       /* LIST: nothing is left out up to this position. ERASABLE: that many vnodes are through */
+    uint64_t dead;       /* ERASABLE: deletions, and values known to be over, in the vnodes that were begun */
+    uint64_t greatest;   /* GREATEST */
+};
+
+#endif
