@@ -72,7 +72,7 @@ static void repair(const char *what, double mb, double seconds)
     uint64_t bytes = world.bytes, from_us = world.now_us;
     double cpu = cpu_s();
     char row[120];
-    struct request ask = {.token = UINT64_MAX, .kind = OP_REPAIR, .vnode = REPAIR_ALL};
+    struct request ask = {.kind = OP_REPAIR, .vnode = REPAIR_ALL};
     struct event ev = {.kind = EV_REQUEST, .request = &ask};
     world_turn(&world, 0, &ev);
     while (r->run.phase != REPAIR_IDLE || r->next_ms == 0)

@@ -27,7 +27,7 @@ bool owners_compared(struct world *w, uint64_t since_ms)
         all = false;
         if (r->run.phase != REPAIR_IDLE || r->next_ms == 0)
             continue;
-        struct request ask = {.token = UINT64_MAX, .kind = OP_REPAIR, .vnode = REPAIR_ALL};
+        struct request ask = {.kind = OP_REPAIR, .vnode = REPAIR_ALL};
         struct event ev = {.kind = EV_REQUEST, .request = &ask};
         world_turn(w, i, &ev);
     }

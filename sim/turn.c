@@ -10,8 +10,8 @@ enum { SYNC_US = 150 }; /* an fdatasync takes 150 to 600 us, now and then 10 ms 
 
 static void act_reply(struct world *w, uint32_t i, const struct result *r)
 {
-    uint32_t c = (uint32_t)(r->token >> 32);
-    if (c >= w->o.clients || !w->client[c].open || w->client[c].node != i)
+    uint32_t c = REQUEST_HANDLE(r->token);
+    if (REQUEST_ASKER(r->token) != ASKER_CLIENT || !w->client[c].open || w->client[c].node != i)
         return;
     session_result(&w->client[c].session, r, world_now_ms(w));
     w->client[c].dirty = true;

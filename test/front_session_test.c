@@ -428,9 +428,10 @@ static void test_stale_results_are_dropped(void **state)
     feed(f, "GET a\r\nGET b\r\n");
     assert_int_equal(take_all(f), 2);
     struct result r = {.token = f->toy.asked[1].request.token, .kind = OP_GET};
-    r.token = (r.token & ~(uint64_t)UINT32_MAX) | (uint32_t)(r.token + 1);
+    uint32_t number = REQUEST_NUMBER(r.token);
+    r.token = REQUEST_TOKEN(ASKER_CLIENT, 77, number + 1);
     session_result(&f->session, &r, 0); /* not yet asked */
-    r.token = (r.token & ~(uint64_t)UINT32_MAX) | (uint32_t)(r.token - 3);
+    r.token = REQUEST_TOKEN(ASKER_CLIENT, 77, number - 2);
     session_result(&f->session, &r, 0); /* before the first */
     assert_out(f, SLICE(""));
     r.token = f->toy.asked[0].request.token;
@@ -440,6 +441,25 @@ static void test_stale_results_are_dropped(void **state)
     r.token = f->toy.asked[1].request.token;
     session_result(&f->session, &r, 0);
     assert_out(f, SLICE("$-1\r\n"));
+}
+
+/* A token says who asks, with all bits of the handle; numbers come round in it, and results are known all the same. */
+static void test_tokens_name_the_asker(void **state)
+{
+    struct fixture *f = *state;
+    f->session.handle = 0xffff0003;
+    f->session.head = f->session.tail = 5 * (REQUEST_NUMBERS + 1) - 2;
+    feed(f, "GET a\r\nSET b 1\r\nGET c\r\nGET d\r\n");
+    assert_int_equal(take_all(f), 4);
+    for (uint32_t i = 0; i < 4; i++) {
+        uint64_t token = f->toy.asked[i].request.token;
+        assert_int_equal(REQUEST_ASKER(token), ASKER_CLIENT);
+        assert_int_equal(REQUEST_HANDLE(token), 0xffff0003);
+        assert_int_equal(REQUEST_NUMBER(token), (REQUEST_NUMBERS - 1 + i) & REQUEST_NUMBERS);
+    }
+    while (f->toy.asked_n > 0)
+        toy_answer(&f->toy, &f->session, f->toy.asked_n / 2);
+    assert_out(f, SLICE("$-1\r\n+OK\r\n$-1\r\n$-1\r\n"));
 }
 
 /* ---- What is not a command ---- */
@@ -550,6 +570,7 @@ int main(void)
         TEST(test_reply_that_fits_nowhere_is_an_error),
         TEST(test_parked_replies_are_bounded),
         TEST(test_stale_results_are_dropped),
+        TEST(test_tokens_name_the_asker),
         TEST(test_oversized_key_and_value),
         TEST(test_protocol_error_closes_after_earlier_replies),
         TEST(test_http_is_refused),

@@ -45,8 +45,22 @@ enum expire_when {
 
 enum consistency { LEVEL_QUORUM = 0, LEVEL_ONE, LEVEL_ALL }; /* ONE is for reads only */
 
+/* Who asks. */
+enum asker {
+    ASKER_NOBODY, /* who awaits no result */
+    ASKER_CLIENT, /* handle: its connection; number: that of the operation in its session */
+};
+
+/* Of a request, echoed in its result: (who asks << 56 | 32 bits of a handle << 24 | the low 24 bits of a number). The node reads
+ * none of it: the world gives the result to whoever asked, who knows by handle and number what it answers. */
+#define REQUEST_NUMBERS                      0xffffffu
+#define REQUEST_TOKEN(asker, handle, number) ((uint64_t)(asker) << 56 | (uint64_t)(handle) << 24 | ((number)&REQUEST_NUMBERS))
+#define REQUEST_ASKER(token)                 ((enum asker)((token) >> 56))
+#define REQUEST_HANDLE(token)                ((uint32_t)((token) >> 24))
+#define REQUEST_NUMBER(token)                ((uint32_t)(token)&REQUEST_NUMBERS)
+
 struct request {
-    uint64_t token; /* the asker's handle, echoed in the result */
+    uint64_t token; /* REQUEST_TOKEN */
     enum op_kind kind;
     enum consistency level;
     struct slice key;

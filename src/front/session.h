@@ -132,7 +132,8 @@ struct session {
 /* Defaults, no sessions. */
 void front_init(struct front *f);
 
-/* A new connection. peer is its address as text, copied. handle comes back in the tokens of its requests: token >> 32. */
+/* A new connection. peer is its address as text, copied. handle comes back in the tokens of its requests:
+ * REQUEST_HANDLE. */
 void session_init(struct session *s, struct front *f, uint32_t handle, struct slice peer, uint64_t now_ms);
 
 /* Results that come later for its tokens must be dropped by the world, which knows by the handle. */

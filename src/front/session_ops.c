@@ -3,8 +3,8 @@
  * The problem: a client sends a hundred commands at once, the node answers them as owners answer, and the client wants a hundred
  * replies in the order of its commands. Some commands need many operations (MGET), some none (PING).
  *
- * Every operation takes the next number, and the number is its place in a ring (number modulo the ring's size) and the low
- * half of its token. A command without an operation that comes behind unfinished ones takes a number too, already done, its
+ * Every operation takes the next number, and the number is its place in a ring (number modulo the ring's size), and its low bits
+ * end its token. A command without an operation that comes behind unfinished ones takes a number too, already done, its
  * reply parked. An operation is `done` when its result came and its part of the reply is written: straight into s->out if it
  * is the oldest, which is the steady state of a pipeline, else parked in its own buffer. Done operations retire from the head
  * only.
@@ -262,7 +262,7 @@ bool session_ops_issue(struct session *s, struct request *request)
     if (ask->kind == OP_GET && !read_fits(s))
         return false;
     *request = s->form;
-    request->token = (uint64_t)s->handle << 32 | s->tail;
+    request->token = REQUEST_TOKEN(ASKER_CLIENT, s->handle, s->tail);
     request->key = key;
     request->level = level_of(s, ask->kind);
     request->vnode = s->vnode;
@@ -316,7 +316,7 @@ static void answer(struct session *s, struct session_op *op, const struct result
 
 void session_result(struct session *s, const struct result *result, uint64_t now_ms)
 {
-    uint32_t number = (uint32_t)result->token;
+    uint32_t number = s->head + ((REQUEST_NUMBER(result->token) - s->head) & REQUEST_NUMBERS);
 
     if (number - s->head >= s->tail - s->head || op_at(s, number)->done)
         return;

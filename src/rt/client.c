@@ -171,7 +171,7 @@ bool clients_run(struct clients *cs)
 
 void clients_reply(struct clients *cs, const struct result *r)
 {
-    struct client *c = client_find(cs, (uint32_t)(r->token >> 32));
+    struct client *c = client_find(cs, REQUEST_HANDLE(r->token));
     if (!c)
         return; /* it hung up */
     session_result(&c->session, r, cs->world->now_ms);

@@ -54,7 +54,7 @@ int clients_listen(struct clients *cs, struct addr base);
 /* Steps the node with every request that is ready. True when there was any client to look at. */
 bool clients_run(struct clients *cs);
 
-/* ACT_REPLY: to whom it belongs, if that client is still there. */
+/* The result of what a client asked, to that one, if it is still there. */
 void clients_reply(struct clients *cs, const struct result *r);
 
 /* ACT_MEMBER: to all who subscribed. */

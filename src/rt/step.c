@@ -43,6 +43,16 @@ static void traced(struct world *w, const struct trace *t)
     w->on_state(w->arg, COVEY_READY, sentence);
 }
 
+static void reply(struct world *w, const struct result *r)
+{
+    if (REQUEST_ASKER(r->token) != ASKER_CLIENT)
+        return;
+    if (r->kind == OP_STATUS)
+        figures_reply(w, r);
+    else
+        clients_reply(&w->clients, r);
+}
+
 static void carry_out(struct world *w, const struct action *a)
 {
     switch (a->kind) {
@@ -59,10 +69,7 @@ static void carry_out(struct world *w, const struct action *a)
         peers_hang_up(&w->peers, a->hang_up);
         break;
     case ACT_REPLY:
-        if (a->reply.kind == OP_STATUS)
-            figures_reply(w, &a->reply);
-        else
-            clients_reply(&w->clients, &a->reply);
+        reply(w, &a->reply);
         break;
     case ACT_MEMBER:
         clients_member(&w->clients, &a->member);
