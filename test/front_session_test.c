@@ -108,6 +108,18 @@ static void test_dbsize_waits_and_is_waited_for(void **state)
     assert_out(f, SLICE("+OK\r\n:1\r\n+OK\r\n:2\r\n"));
 }
 
+static void test_backup_waits_and_is_waited_for(void **state)
+{
+    struct fixture *f = *state;
+    feed(f, "SET k 1\r\nBACKUP /x\r\nBACKUP status\r\nSET l 1\r\n");
+    const enum op_kind kind[] = {OP_PUT, OP_BACKUP, OP_BACKUP_STATUS, OP_PUT};
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(take_all(f), 1);
+        assert_int_equal(f->toy.asked[0].request.kind, kind[i]);
+        toy_answer(&f->toy, &f->session, 0);
+    }
+}
+
 static void test_one_command_may_name_a_key_twice(void **state)
 {
     struct fixture *f = *state;
@@ -558,6 +570,7 @@ int main(void)
         TEST(test_replies_in_order),
         TEST(test_same_key_waits),
         TEST(test_dbsize_waits_and_is_waited_for),
+        TEST(test_backup_waits_and_is_waited_for),
         TEST(test_one_command_may_name_a_key_twice),
         TEST(test_random_pipelines_as_if_sequential),
         TEST(test_cut_at_every_byte),

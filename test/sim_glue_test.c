@@ -40,8 +40,37 @@ static int tear_down(void **state)
 static void expect(const char *text)
 {
     struct buf *out = &w.client[0].session.out;
-    assert_true(slice_eq(buf_view(out), slice_str(text)));
+    assert_int_equal(buf_append(out, "", 1), 0);
+    assert_string_equal((const char *)out->p, text);
     buf_consume(out, out->n);
+}
+
+/* BACKUP is the store's to answer, and the simulator's has nothing to copy. */
+static void a_store_without_files_refuses_backups(void **state)
+{
+    (void)state;
+    world_say(&w, 0, SLICE("BACKUP /tmp/b\r\nBACKUP /tmp/c\r\nPING\r\n"));
+    go_on(1);
+    expect("-ERR this store is in memory alone, so it has no files to copy\r\n"
+           "-ERR this store is in memory alone, so it has no files to copy\r\n+PONG\r\n");
+    static const char none[] = "*16\r\n$5\r\nstate\r\n$4\r\nnone\r\n";
+    world_say(&w, 0, SLICE("BACKUP status\r\n"));
+    go_on(1);
+    assert_memory_equal(w.client[0].session.out.p, none, sizeof none - 1);
+}
+
+/* A node that belongs to no cluster yet refuses by itself: a backup says whose it is. */
+static void a_node_without_a_cluster_refuses_backups(void **state)
+{
+    (void)state;
+    world_close(&w);
+    world_init(&w, &(struct world_options){.seed = 5, .nodes = 2, .clients = 1, .profile = SWIM_LOCAL, .check = true});
+    world_start_node(&w, 1, 0); /* it looks for node 0, which founds */
+    go_on(1);
+    world_connect(&w, 0, 1);
+    world_say(&w, 0, SLICE("BACKUP /tmp/b\r\n"));
+    go_on(1);
+    expect("-LOADING covey is still looking for its peers; nothing was read; try again\r\n");
 }
 
 /* A result goes to who asked, and not to a client whose handle and number are the same. */
@@ -67,6 +96,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_result_goes_to_who_asked),
+        TEST(a_store_without_files_refuses_backups),
+        TEST(a_node_without_a_cluster_refuses_backups),
     };
     return cmocka_run_group_tests_name("sim_glue", tests, NULL, NULL);
 }

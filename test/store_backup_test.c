@@ -25,43 +25,58 @@ static const char *beside(const struct fixture *f, const char *name)
     return p;
 }
 
-static int begin_for(struct fixture *f, const char *path, struct cluster_id cluster)
+static struct store_result begin_for(struct fixture *f, const char *path, struct cluster_id cluster)
 {
-    struct log_backup o = {.path = path, .cluster = cluster, .member = MEMBER, .taken_ms = 1000, .whole = true};
-    return log_backup(f->store, &o);
+    struct backup_ask ask = {.path = slice_str(path), .cluster = cluster, .member = MEMBER, .taken_ms = 1000, .whole = true};
+    store_backup(f->store, 7, &ask);
+    struct store_result out = fixture_reap(f);
+    assert_int_equal(out.kind, STORE_BACKUP_BEGUN);
+    assert_int_equal(out.token, 7);
+    return out;
 }
 
 static int begin(struct fixture *f, const char *path)
 {
-    return begin_for(f, path, OURS);
+    return begin_for(f, path, OURS).error;
+}
+
+/* What is told of the one under way, or the last. */
+static const struct backup_info *status(struct fixture *f)
+{
+    store_backup(f->store, 8, &(struct backup_ask){.status = true});
+    struct store_result out = fixture_reap(f);
+    assert_int_equal(out.kind, STORE_BACKUP_TOLD);
+    assert_int_equal(out.token, 8);
+    assert_int_equal(out.error, 0);
+    return out.backup;
 }
 
 /* Until it has ended: how. */
-static struct log_backup_state await(struct fixture *f)
+static const struct backup_info *await(struct fixture *f)
 {
-    struct log_backup_state s;
     struct store_result out;
     struct timespec end;
     clock_gettime(CLOCK_REALTIME, &end);
     end.tv_sec += WAIT_S;
-    for (;;) {
-        assert_false(store_reap(f->store, &out));
-        log_backup_state(f->store, &s);
-        if (!s.running)
-            return s;
-        if (sem_timedwait(&f->woken, &end) != 0 && errno == ETIMEDOUT)
+    while (!f->backups_ended) {
+        assert_false(fixture_poll(f, &out));
+        if (!f->backups_ended && sem_timedwait(&f->woken, &end) != 0 && errno == ETIMEDOUT)
             fail_msg("no backup within %d s", WAIT_S);
     }
+    f->backups_ended--;
+    const struct backup_info *info = status(f);
+    assert_false(info->running);
+    return info;
 }
 
 static void make(struct fixture *f, const char *path)
 {
     assert_int_equal(begin(f, path), 0);
-    struct log_backup_state s = await(f);
-    if (s.error)
-        fail_msg("%s", s.why);
-    assert_int_equal(s.files_done, s.files);
-    assert_int_equal(s.bytes_done, s.bytes);
+    const struct backup_info *info = await(f);
+    if (info->error)
+        fail_msg("%s", (const char *)info->why.p);
+    assert_int_equal(info->files_done, info->files);
+    assert_int_equal(info->bytes_done, info->bytes);
 }
 
 /* How many entries a directory has. */
@@ -168,7 +183,7 @@ static void check_one_moment(struct fixture *f)
     assert_int_equal(begin(f, beside(f, "tuesday")), ERR_BUSY);
     for (unsigned i = 0; i < 8 * KEYS; i++)
         put(f, i % KEYS, ++number);
-    assert_int_equal(await(f).error, 0);
+    assert_int_equal(await(f)->error, 0);
     fixture_until_rested(f);
     assert_int_equal(access(fixture_path(f, "seg-00000001.log"), F_OK), -1); /* what was pinned is gone */
     assert_int_equal(READ(beside(f, "monday")), 0);
@@ -243,28 +258,71 @@ static void elsewhere_all_is_copied(void **state)
 static void bad_paths_are_refused(void **state)
 {
     struct fixture *f = *state;
-    struct log_backup_state s;
-    char own[160], long_name[300] = "/tmp/";
+    char own[160], long_name[300] = "/tmp/", long_path[BACKUP_PATH_MAX + 100] = "/tmp/";
     memset(long_name + 5, 'x', 290);
+    for (unsigned i = 5; i < sizeof long_path - 1; i++)
+        long_path[i] = i % 100 ? 'x' : '/';
     fixture_open(f);
     put(f, 1, 1);
-    const char *const now[] = {"", "monday", "/", "/tmp/..", "/tmp/.", long_name};
+    const char *const now[] = {"", "monday", "/", "/tmp/..", "/tmp/.", long_name, long_path};
     for (unsigned i = 0; i < sizeof now / sizeof now[0]; i++) {
-        assert_int_equal(begin(f, now[i]), ERR_REFUSED);
-        log_backup_state(f->store, &s);
-        assert_true(s.error == ERR_REFUSED && strstr(s.why, "name one like"));
+        struct store_result out = begin_for(f, now[i], OURS);
+        assert_int_equal(out.error, ERR_REFUSED);
+        assert_non_null(strstr((const char *)out.backup->why.p, "name one like"));
     }
     snprintf(own, sizeof own, "%s/inside", f->dir);
     const char *const later[] = {f->dir, own, beside(f, "no/such/parent")};
     for (unsigned i = 0; i < sizeof later / sizeof later[0]; i++) {
         assert_int_equal(begin(f, later[i]), 0);
-        s = await(f);
-        assert_int_equal(s.error, ERR_REFUSED);
-        assert_non_null(strstr(s.why, later[i]));
+        const struct backup_info *info = await(f);
+        assert_int_equal(info->error, ERR_REFUSED);
+        assert_non_null(strstr((const char *)info->why.p, later[i]));
     }
     assert_int_equal(entries(f->root), 1);
     make(f, beside(f, "monday/")); /* a slash at the end is no harm */
     assert_int_equal(READ(beside(f, "monday")), 0);
+}
+
+/* A refusal is for the one who asked: what is told of the last backup stays, good or bad. */
+static void a_refusal_is_for_its_asker(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f);
+    put(f, 1, 1);
+    assert_int_equal(begin(f, "nowhere"), ERR_REFUSED);
+    assert_int_equal(status(f)->taken_ms, 0); /* there was none */
+    assert_int_equal(status(f)->why.n, 0);
+    make(f, beside(f, "monday"));
+    assert_int_equal(begin(f, "nowhere"), ERR_REFUSED);
+    const struct backup_info *info = status(f);
+    assert_int_equal(info->error, 0);
+    assert_int_equal(info->why.n, 0);
+    assert_int_equal(info->taken_ms, 1000);
+    assert_true(slice_eq(info->path, slice_str(beside(f, "monday"))));
+    assert_int_equal(begin(f, beside(f, "monday")), 0); /* only the disk says that there is one */
+    assert_non_null(strstr((const char *)await(f)->why.p, "exists already"));
+    assert_int_equal(begin(f, "nowhere"), ERR_REFUSED);
+    assert_int_equal(status(f)->error, ERR_REFUSED);
+    assert_non_null(strstr((const char *)status(f)->why.p, "exists already"));
+}
+
+/* Each question has its own answer, in order, also of those that wait together. */
+static void answers_come_in_order(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f);
+    put(f, 1, 1);
+    const char *const path[] = {"first", "second", beside(f, "monday"), "fourth"};
+    for (unsigned i = 0; i < 4; i++)
+        store_backup(f->store, i, &(struct backup_ask){.path = slice_str(path[i]), .member = MEMBER, .taken_ms = 1000});
+    for (unsigned i = 0; i < 4; i++) {
+        struct store_result out = fixture_reap(f);
+        assert_int_equal(out.token, i);
+        assert_int_equal(out.error, i < 2 ? ERR_REFUSED : i == 2 ? 0 : ERR_BUSY);
+        if (out.error == ERR_REFUSED)
+            assert_non_null(strstr((const char *)out.backup->why.p, path[i]));
+    }
+    assert_int_equal(await(f)->error, 0);
 }
 
 /* Each write, sync and rename of it fails once: the sentence says so, nothing is left, and the next one is whole. */
@@ -280,13 +338,13 @@ static void a_failure_leaves_nothing(void **state)
         fault.number = n % 2 ? ENOSPC : EIO;
         fault.call_fails = n;
         assert_int_equal(begin(f, beside(f, "monday")), 0);
-        struct log_backup_state s = await(f);
+        const struct backup_info *info = await(f);
         fault.call_fails = 0;
-        if (s.error == 0)
+        if (info->error == 0)
             break;
         failures++;
-        assert_int_equal(s.error, n % 2 ? ERR_NO_SPACE : ERR_IO);
-        assert_non_null(strstr(s.why, n % 2 ? "no room" : "Input/output error"));
+        assert_int_equal(info->error, n % 2 ? ERR_NO_SPACE : ERR_IO);
+        assert_non_null(strstr((const char *)info->why.p, n % 2 ? "no room" : "Input/output error"));
         assert_int_equal(entries(f->root), 1);
     }
     assert_true(failures >= 6); /* the tail: write, sync; manifest: write, sync; directory; rename; parent */
@@ -434,8 +492,8 @@ static void other_clusters_are_refused(void **state)
     fixture_open(f);
     put(f, 1, 1);
     make(f, beside(f, "ours"));
-    assert_int_equal(begin_for(f, beside(f, "theirs"), OTHERS), 0);
-    assert_int_equal(await(f).error, 0);
+    assert_int_equal(begin_for(f, beside(f, "theirs"), OTHERS).error, 0);
+    assert_int_equal(await(f)->error, 0);
     assert_int_equal(READ(beside(f, "ours"), beside(f, "theirs")), ERR_OTHER_CLUSTER);
     assert_non_null(strstr(merged.why, "theirs"));
     assert_int_equal(READ(beside(f, "ours"), beside(f, "ours")), 0);
@@ -500,6 +558,8 @@ int main(void)
         TEST(what_has_ended_is_linked),
         TEST(elsewhere_all_is_copied),
         TEST(bad_paths_are_refused),
+        TEST(a_refusal_is_for_its_asker),
+        TEST(answers_come_in_order),
         TEST(a_failure_leaves_nothing),
         TEST(a_backup_that_was_cut_short_is_cleared),
         TEST(the_greatest_version_counts),

@@ -31,6 +31,7 @@ struct fixture {
     struct log_options options;
     struct store *store;
     sem_t woken;
+    unsigned backups_ended; /* and not waited for yet */
     char why[512];
     char report[1024]; /* the last sentence reported */
     unsigned doubted;  /* slots that STORE_DAMAGED results told of, those of the last */
@@ -103,6 +104,9 @@ static inline const char *fixture_path(struct fixture *f, const char *name)
 static inline bool fixture_poll(struct fixture *f, struct store_result *out)
 {
     while (store_reap(f->store, out)) {
+        f->backups_ended += out->kind == STORE_BACKUP_ENDED;
+        if (out->kind == STORE_BACKUP_ENDED)
+            continue;
         if (out->kind != STORE_DAMAGED)
             return true;
         f->doubted = 0;

@@ -30,7 +30,7 @@ enum op_kind {
     OP_STATUS,  /* the verdict */
     OP_HINTS,   /* what is kept here for members that missed it */
     OP_REPAIR,  /* compare with the other owners, or say how that goes */
-    /* of the world, which has the disk: a node without one refuses them */
+    /* answered by the own store; one without files refuses to begin any */
     OP_BACKUP,        /* copy this node's store to the path that is the value */
     OP_BACKUP_STATUS, /* how that goes */
 };
@@ -197,16 +197,6 @@ struct repair_info {
     uint64_t incomplete;          /* exchanges that ended early: they are tried again */
 };
 
-/* The backup under way, or the last one since the start. */
-struct backup_info {
-    bool running;
-    int error; /* of one that has ended: then `why` is a sentence */
-    struct slice path, why;
-    uint64_t taken_ms; /* wall time; 0: there was none */
-    uint32_t files, files_done;
-    uint64_t bytes, bytes_done; /* read, and their checksums made */
-};
-
 /* What became of a key's owners in an operation that failed. Those that are in no row did not answer. */
 struct owner_tally {
     uint8_t n;          /* owners; 0: the operation has none */
@@ -270,6 +260,7 @@ enum event_kind {
     EV_HINTED,    /* what is kept for a member changed: hints became durable, or were lost; at the start, of each such member */
     EV_HINTS,     /* ACT_HINT_READ is answered */
     EV_TOLD,      /* a store question about trees, or about its greatest stamp, is answered */
+    EV_BACKUP,    /* a store question about backups is answered, or one has ended */
     EV_DAMAGED,   /* records of the store may have been lost; before the first EV_READ where they were lost before the start */
 };
 
@@ -296,7 +287,8 @@ struct event {
             const struct message *message;
         } message;
         const struct request *request;
-        struct store_result stored, read, counted, told, damaged; /* the store's result, each kind under its event's name */
+        /* the store's result, each kind under its event's name */
+        struct store_result stored, read, counted, told, backup, damaged;
         struct {
             uint64_t target;
             uint32_t kept, lost;     /* hints that became durable; that are not kept, or not any longer */
@@ -337,6 +329,7 @@ enum action_kind {
     ACT_STORE_ERASABLE, /* what may be erased; EV_TOLD follows */
     ACT_STORE_HELD,     /* whether entries of a listing are held; EV_TOLD follows */
     ACT_STORE_GREATEST, /* the greatest stamp that was ever visible; EV_TOLD follows */
+    ACT_STORE_BACKUP,   /* begin one, or say how it goes; EV_BACKUP follows, and another when it has ended */
     ACT_STORE_DOUBT,    /* some slots may lack records: to be remembered over restarts until they are healed */
     ACT_STORE_HEAL,     /* what some slots lacked was fetched again */
     ACT_REPLY,          /* the result of a request */
@@ -397,6 +390,10 @@ struct action {
             uint16_t vnode;
             struct slice ranges; /* of positions */
         } list;
+        struct {
+            uint64_t token; /* of the request that asks for it */
+            struct backup_ask ask;
+        } backup;
         struct slice slots; /* DOUBT, HEALED: SLOTS / 8 bytes, a bit each */
         struct {
             uint64_t token;

@@ -1,7 +1,7 @@
 /* cmd_backup.c: BACKUP: a copy of what this node holds, on its own machine.
  *
- * BACKUP asks and returns at once, with the state of things; BACKUP STATUS says how it goes, and in the end how it went. The disk
- * is the world's, so it is the world that answers. */
+ * BACKUP asks and returns at once, with the state of things; BACKUP STATUS says how it goes, and in the end how it went. Both
+ * start when all before them is answered: what was written before is stored when a backup begins. */
 #include "front/cmd.h"
 
 static const char *state_text(const struct backup_info *i)

@@ -16,7 +16,7 @@
 const struct command command_table[] = {
     {"auth", NULL, -2, CONNECTION | COMMAND_NO_AUTH, NO_KEYS, "connection", "[username] password",
      "Authenticates the connection; this release has no passwords yet.", "0.1.0", cmd_auth},
-    {"backup", NULL, 2, OWN | COMMAND_ADMIN, NO_KEYS, "server", "path|STATUS",
+    {"backup", NULL, 2, OWN | COMMAND_ADMIN | COMMAND_ALONE, NO_KEYS, "server", "path|STATUS",
      "Copies what this node holds now into a new directory on its machine, in the background; STATUS says how that goes.",
      "0.1.0", cmd_backup},
     {"client", NULL, -2, QUESTION, NO_KEYS, "connection", "subcommand", "Asks and sets what the node knows of its clients.",

@@ -66,6 +66,9 @@ bool glue_carry(const struct node *n, struct store *s, struct hints *h, const st
     case ACT_STORE_GREATEST:
         store_greatest(s, a->greatest.token);
         return true;
+    case ACT_STORE_BACKUP:
+        store_backup(s, a->backup.token, &a->backup.ask);
+        return true;
     case ACT_STORE_DOUBT:
         store_doubt(s, a->slots);
         return true;
@@ -105,9 +108,10 @@ static void hinted(struct event *ev, const struct hints_result *r)
 bool glue_reap(struct store *s, struct hints *h, struct event *ev)
 {
     static const enum event_kind kind_of[] = {
-        [STORE_PUT_DONE] = EV_STORED, [STORE_GET_DONE] = EV_READ,      [STORE_COUNT_DONE] = EV_COUNTED,
-        [STORE_TREE_DONE] = EV_TOLD,  [STORE_LIST_DONE] = EV_TOLD,     [STORE_ERASABLE_DONE] = EV_TOLD,
-        [STORE_HELD_DONE] = EV_TOLD,  [STORE_GREATEST_DONE] = EV_TOLD, [STORE_DAMAGED] = EV_DAMAGED,
+        [STORE_PUT_DONE] = EV_STORED,    [STORE_GET_DONE] = EV_READ,       [STORE_COUNT_DONE] = EV_COUNTED,
+        [STORE_TREE_DONE] = EV_TOLD,     [STORE_LIST_DONE] = EV_TOLD,      [STORE_ERASABLE_DONE] = EV_TOLD,
+        [STORE_HELD_DONE] = EV_TOLD,     [STORE_GREATEST_DONE] = EV_TOLD,  [STORE_BACKUP_BEGUN] = EV_BACKUP,
+        [STORE_BACKUP_TOLD] = EV_BACKUP, [STORE_BACKUP_ENDED] = EV_BACKUP, [STORE_DAMAGED] = EV_DAMAGED,
     };
     struct hints_result r;
     if (store_reap(s, &ev->stored)) {

@@ -5,7 +5,6 @@
 
 #include "base/check.h"
 #include "base/error.h"
-#include "rt/backup.h"
 #include "rt/endpoint.h"
 #include "rt/world.h"
 
@@ -148,10 +147,7 @@ static void client_run(struct client *c)
     struct request request;
     struct event ev = {.kind = EV_REQUEST, .request = &request};
     while (session_next(&c->session, w->now_ms, w->wall_ms, &request))
-        if (request.kind == OP_BACKUP || request.kind == OP_BACKUP_STATUS)
-            backup_request(w, &request);
-        else
-            world_step(w, &ev);
+        world_step(w, &ev);
     if (c->session.in.n == 0 && c->session.in.cap > CLIENT_KEEP_MAX)
         buf_close(&c->session.in);
     read_if_room(c);

@@ -10,7 +10,6 @@
 #include "base/error.h"
 #include "base/words.h"
 #include "glue/glue.h"
-#include "rt/backup.h"
 #include "rt/figures.h"
 #include "rt/world.h"
 
@@ -30,17 +29,30 @@ static void node_stops(struct world *w, int error, struct slice why)
     uv_stop(&w->loop);
 }
 
-/* A trace is logged; one of them is also a milestone. */
-static void traced(struct world *w, const struct trace *t)
+static void tell_ready(struct world *w, const struct trace *t)
 {
     char sentence[WHY_MAX], id[ADDR_TEXT];
-    logger_trace(&w->logger, w->wall_ms, t);
-    if (t->kind != TRACE_NODE_READY || !w->on_state)
+    if (!w->on_state)
         return;
     snprintf(sentence, sizeof sentence, "%.*s is ready: one of %llu member%s, layout epoch %llu, cluster %s",
              (int)w->birth.name_n, (const char *)w->birth.name, (unsigned long long)t->b, words_s(t->b), (unsigned long long)t->a,
              cluster_id_text(w->node.member.cluster, id));
     w->on_state(w->arg, COVEY_READY, sentence);
+}
+
+/* A trace is logged; some are also what others wait for, or INFO shows. */
+static void traced(struct world *w, const struct trace *t)
+{
+    logger_trace(&w->logger, w->wall_ms, t);
+    if (t->kind == TRACE_NODE_READY)
+        tell_ready(w, t);
+    w->front.backup_running |= t->kind == TRACE_BACKUP_BEGAN;
+    if (t->kind != TRACE_BACKUP_DONE && t->kind != TRACE_BACKUP_FAILED)
+        return;
+    w->front.backup_running = false;
+    w->front.backup_failed = t->kind == TRACE_BACKUP_FAILED;
+    if (!w->front.backup_failed)
+        w->front.backup_ms = t->a;
 }
 
 static void reply(struct world *w, const struct result *r)
@@ -166,6 +178,5 @@ bool world_reap(struct world *w)
     bool any = false;
     for (; glue_reap(w->store, w->hints, &ev); any = true)
         world_step(w, &ev);
-    backup_look(w);
     return any;
 }

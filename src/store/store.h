@@ -40,6 +40,7 @@ struct table;
 /* What depends on the device. All else a store answers from its table (store.c). */
 struct store_vtable {
     void (*put)(struct store *s, uint64_t token, const struct record *r, struct put_origin origin);
+    void (*backup)(struct store *s, uint64_t token, const struct backup_ask *ask);
     void (*flush)(struct store *s);
     bool (*reap)(struct store *s, struct store_result *out);
     void (*set_vnodes)(struct store *s, uint16_t vnodes);
@@ -100,6 +101,13 @@ void store_held(struct store *s, uint64_t token, struct slice entries);
 /* Submits a question for the greatest stamp that was ever visible here, of a plain record or a flush. What is gone by now may
  * have had it; what is not visible yet by the time of the answer counts for nothing. */
 void store_greatest(struct store *s, uint64_t token);
+
+/* Submits a backup (store/archive/backup.h), or a question how it goes; the path is copied. A backup is of what is visible when
+ * its STORE_BACKUP_BEGUN is given. What is refused leaves no trace in what a later question is told. */
+static inline void store_backup(struct store *s, uint64_t token, const struct backup_ask *ask)
+{
+    s->vtable->backup(s, token, ask);
+}
 
 /* The turn is over: write and sync what was submitted. Does not wait. */
 static inline void store_flush(struct store *s)

@@ -1,9 +1,31 @@
-/* answer.h: what a store answers. The store gives it (store/store.h), an event carries it (core/event.h), and neither of the two
- * may see the other: so it is declared below both. */
+/* answer.h: what a store answers, and what it is told of a backup. The store gives answers (store/store.h), events carry them
+ * (core/event.h), and neither of the two may see the other: so they are declared below both. */
 #ifndef COVEY_WIRE_ANSWER_H
 #define COVEY_WIRE_ANSWER_H
 
+#include "base/id.h"
 #include "wire/record.h"
+
+/* What of a backup the node knows, and not the store. */
+struct backup_ask {
+    bool status;       /* none is to begin: only say how it goes; */
+    struct slice path; /* else: where it shall be: absolute, not there yet, its parent directory there */
+    struct cluster_id cluster;
+    uint64_t member;
+    uint64_t taken_ms; /* wall time */
+    bool whole;        /* the node knows of no records that it lacks */
+};
+
+/* The backup under way, or the last that ended since the store was opened. In the answer to one that is refused `why` is the
+ * sentence of that refusal, which is told once. */
+struct backup_info {
+    bool running;
+    int error; /* of one that has ended: then `why` is a sentence */
+    struct slice path, why;
+    uint64_t taken_ms; /* wall time; 0: there was none */
+    uint32_t files, files_done;
+    uint64_t bytes, bytes_done; /* read, and their checksums made */
+};
 
 enum store_result_kind {
     STORE_PUT_DONE,
@@ -14,7 +36,10 @@ enum store_result_kind {
     STORE_ERASABLE_DONE,
     STORE_HELD_DONE,
     STORE_GREATEST_DONE,
-    STORE_DAMAGED, /* answers nothing: records of some slots may have been lost (store.h, "Doubt") */
+    STORE_BACKUP_BEGUN,
+    STORE_BACKUP_TOLD,
+    STORE_BACKUP_ENDED, /* answers nothing: the one that was begun has ended, well or not */
+    STORE_DAMAGED,      /* answers nothing: records of some slots may have been lost (store.h, "Doubt") */
 };
 
 /* What store_reap gives; slices and counts live until the next call on the store. */
@@ -25,6 +50,7 @@ struct store_result {
                            * ERR_NO_SPACE, ERR_BUSY.
                            * GET: 0 (absent too), ERR_IO, ERR_CORRUPT.
                            * TREE, LIST: 0, ERR_LOADING (the cluster is not known yet), ERR_BAD_MESSAGE (no such vnode).
+                           * BACKUP_BEGUN: 0, ERR_BUSY (one is under way); ERR_REFUSED, ERR_NO_MEMORY (with a sentence).
                            * Any: ERR_NO_MEMORY, ERR_TOO_BIG; PUT: ERR_REFUSED (a kind that this release cannot merge).
                            * After ERR_IO or ERR_NO_SPACE the record may yet turn up at the next opening */
     bool never_took;      /* PUT, SUPERSEDED or TOO_OLD: that version was never taken since the store was opened; false:
@@ -44,6 +70,7 @@ struct store_result {
     uint64_t upto;       /* LIST: nothing is left out up to this position. ERASABLE: that many vnodes are through */
     uint64_t dead;       /* ERASABLE: deletions, and values known to be over, in the vnodes that were begun */
     uint64_t greatest;   /* GREATEST */
+    const struct backup_info *backup; /* BACKUP_BEGUN, TOLD, ENDED */
 };
 
 #endif

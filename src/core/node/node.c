@@ -377,6 +377,9 @@ static void dispatch(struct node *n, const struct event *ev, struct out *out)
     case EV_HINTS:
         hint_found(&n->shard.hint, &n->now, ev, out);
         break;
+    case EV_BACKUP:
+        node_on_backup(n, ev, out);
+        break;
     case EV_DAMAGED:
         shard_damaged(&n->shard, &n->now, ev->damaged.told);
         break;

@@ -34,4 +34,7 @@ void membership_carry(struct node *n, struct out *out);
 /* What clients ask about the node and the cluster (OP_MEMBERS and beyond). */
 void node_report(struct node *n, const struct request *r, struct out *out);
 
+/* The store's answer to one of them, or news of a backup. */
+void node_on_backup(const struct node *n, const struct event *ev, struct out *out);
+
 #endif

@@ -263,8 +263,51 @@ static void report_members(struct node *n, const struct request *r, struct resul
         reply->error = node_synced(n, &reply->members.synced_ms);
 }
 
+static void ask_backup(const struct node *n, const struct request *r, struct out *out)
+{
+    if (r->kind == OP_BACKUP && cluster_id_none(n->member.cluster)) {
+        out_add(out, ACT_REPLY)->reply = (struct result){.token = r->token, .kind = r->kind, .error = ERR_LOADING};
+        return;
+    }
+    struct action *a = out_add(out, ACT_STORE_BACKUP);
+    a->backup.token = r->token;
+    a->backup.ask = (struct backup_ask){
+        .status = r->kind == OP_BACKUP_STATUS,
+        .path = r->value,
+        .cluster = n->member.cluster,
+        .member = n->member.self,
+        .taken_ms = n->now.wall_ms,
+        .whole = !n->shard.recovering,
+    };
+}
+
+/* The store's answer becomes the request's, as it is. */
+void node_on_backup(const struct node *n, const struct event *ev, struct out *out)
+{
+    const struct backup_info *info = ev->backup.backup;
+    if (ev->backup.kind == STORE_BACKUP_ENDED) {
+        out_trace(out, info->error ? TRACE_BACKUP_FAILED : TRACE_BACKUP_DONE, 0, info->taken_ms, 0,
+                  info->error ? info->why : info->path);
+        return;
+    }
+    bool begun = ev->backup.kind == STORE_BACKUP_BEGUN;
+    if (begun && !ev->backup.error)
+        out_trace(out, TRACE_BACKUP_BEGAN, 0, info->taken_ms, 0, info->path);
+    out_add(out, ACT_REPLY)->reply = (struct result){
+        .token = ev->backup.token,
+        .kind = begun ? OP_BACKUP : OP_BACKUP_STATUS,
+        .error = ev->backup.error,
+        .wall_ms = n->now.wall_ms,
+        .backup = *info,
+    };
+}
+
 void node_report(struct node *n, const struct request *r, struct out *out)
 {
+    if (r->kind == OP_BACKUP || r->kind == OP_BACKUP_STATUS) {
+        ask_backup(n, r, out);
+        return;
+    }
     struct result *reply = &out_add(out, ACT_REPLY)->reply;
     *reply = (struct result){.token = r->token, .kind = r->kind};
     switch (r->kind) {
@@ -277,10 +320,6 @@ void node_report(struct node *n, const struct request *r, struct out *out)
         break;
     case OP_REPAIR:
         report_repair(n, r, reply);
-        break;
-    case OP_BACKUP:
-    case OP_BACKUP_STATUS:
-        reply->error = ERR_REFUSED;
         break;
     default:
         report_members(n, r, reply);

@@ -69,20 +69,29 @@ static int fail_on(struct backup *b, const char *what, const char *name, int num
 
 /* ---- On the loop ---- */
 
+/* What was asked, and is not answered yet. */
+struct asked {
+    uint64_t token;
+    bool begins; /* a backup; else only how it goes is asked */
+    struct manifest about;
+    char path[BACKUP_PATH_MAX + 1]; /* one that was cut is refused for its length */
+};
+
 void backup_init(struct backup *b)
 {
     b->parent = b->to = -1;
+    queue_init(&b->asked, sizeof(struct asked));
 }
 
 static int check_path(struct backup *b, const char *path)
 {
     size_t n = strlen(path);
-    while (n > 1 && path[n - 1] == '/')
-        n--;
     if (n == 0 || path[0] != '/' || n >= sizeof b->path)
         return fail(b, ERR_REFUSED,
                     "\"%.200s\" is no absolute path of at most %zu bytes: name one like /var/backups/covey/monday", path,
                     sizeof b->path - 1);
+    while (n > 1 && path[n - 1] == '/')
+        n--;
     memcpy(b->path, path, n);
     b->path[n] = 0;
     const char *name = strrchr(b->path, '/') + 1;
@@ -135,7 +144,7 @@ static bool holds_damage(const struct segments *all)
 
 static void *run(void *arg);
 
-int backup_begin(struct backup *b, const struct manifest *about, const char *path)
+static int begin(struct backup *b, const struct manifest *about, const char *path)
 {
     if (b->running)
         return ERR_BUSY; /* b->why is the thread's */
@@ -144,13 +153,14 @@ int backup_begin(struct backup *b, const struct manifest *about, const char *pat
     b->about = *about;
     b->about.file_n = 0;
     b->bytes = 0;
-    b->why[0] = 0;
     int error = check_path(b, path);
     if (error)
         return error;
     b->file = calloc(b->segments->n + 1, sizeof *b->file);
     if (!b->file)
         return fail(b, ERR_NO_MEMORY, "out of memory for a backup");
+    b->error = 0;
+    b->why[0] = 0;
     atomic_store(&b->held, false);
     atomic_store(&b->over, false);
     atomic_store(&b->files_done, 0);
@@ -166,6 +176,20 @@ int backup_begin(struct backup *b, const struct manifest *about, const char *pat
     return fail(b, ERR_NO_MEMORY, "cannot start a thread for the backup: allow the node more threads or memory");
 }
 
+/* How the one goes that was begun last. */
+static struct backup_info progress(const struct backup *b)
+{
+    return (struct backup_info){
+        .running = b->running,
+        .path = slice_str(b->path),
+        .taken_ms = b->about.taken_ms,
+        .files = b->about.file_n,
+        .files_done = b->files_done,
+        .bytes = b->bytes,
+        .bytes_done = b->bytes_done,
+    };
+}
+
 static void end(struct backup *b)
 {
     pthread_join(b->thread, NULL);
@@ -173,26 +197,68 @@ static void end(struct backup *b)
     free(b->file);
     b->file = NULL;
     b->running = false;
+    memcpy(b->last_path, b->path, sizeof b->path);
+    memcpy(b->last_why, b->why, sizeof b->why);
+    b->last = progress(b);
+    b->last.error = b->error;
+    b->last.path = slice_str(b->last_path);
+    b->last.why = slice_str(b->last_why);
+    b->news = true;
 }
 
-bool backup_step(struct backup *b)
+void backup_step(struct backup *b)
 {
-    if (!b->running)
-        return false;
-    if (b->pinned && atomic_load(&b->held))
+    if (b->running && b->pinned && atomic_load(&b->held))
         unpin(b);
-    if (!atomic_load(&b->over))
+    if (b->running && atomic_load(&b->over))
+        end(b);
+}
+
+void backup_ask(struct backup *b, uint64_t token, const struct manifest *about, struct slice path)
+{
+    struct asked *a = queue_push(&b->asked);
+    size_t n = path.n < sizeof a->path ? path.n : sizeof a->path - 1;
+    *a = (struct asked){.token = token, .begins = about != NULL};
+    if (!about)
+        return;
+    a->about = *about;
+    if (n > 0 && !memchr(path.p, 0, n)) /* a name with a NUL in it is none */
+        memcpy(a->path, path.p, n);
+}
+
+static void answer(struct backup *b, struct asked *a, struct store_result *out)
+{
+    *out = (struct store_result){.kind = a->begins ? STORE_BACKUP_BEGUN : STORE_BACKUP_TOLD, .token = a->token};
+    if (a->begins)
+        out->error = begin(b, &a->about, a->path);
+    b->told = b->running ? progress(b) : b->last;
+    if (out->error && out->error != ERR_BUSY)
+        b->told.why = slice_str(b->why);
+}
+
+bool backup_result(struct backup *b, struct store_result *out)
+{
+    struct asked *a = queue_peek(&b->asked);
+    if (b->news) {
+        *out = (struct store_result){.kind = STORE_BACKUP_ENDED};
+        b->told = b->last;
+        b->news = false;
+    } else if (a) {
+        queue_pop(&b->asked); /* its bytes stay until the next push */
+        answer(b, a, out);
+    } else {
         return false;
-    end(b);
+    }
+    out->backup = &b->told;
     return true;
 }
 
 void backup_stop(struct backup *b)
 {
-    if (!b->running)
-        return;
     atomic_store(&b->stop, true);
-    end(b);
+    if (b->running)
+        end(b);
+    queue_close(&b->asked);
 }
 
 /* ---- On the thread: the directory ---- */

@@ -68,6 +68,21 @@ static int log_refuses(const struct store *s)
     return l->failed ? l->failed : reserve_held(&l->reserve) ? 0 : ERR_NO_SPACE;
 }
 
+/* ---- Backups ---- */
+
+static void log_backup(struct store *s, uint64_t token, const struct backup_ask *ask)
+{
+    struct log *l = log_of(s);
+    struct manifest about = {
+        .cluster = ask->cluster,
+        .member = ask->member,
+        .taken_ms = ask->taken_ms,
+        .whole = ask->whole && !damage_any(&l->doubt.all),
+        .keys = l->table.index.records,
+    };
+    backup_ask(&l->backup, token, ask->status ? NULL : &about, ask->path);
+}
+
 /* ---- Results ---- */
 
 static bool log_reap(struct store *s, struct store_result *out)
@@ -76,14 +91,15 @@ static bool log_reap(struct store *s, struct store_result *out)
     log_collect(l);
     buf_slim(&l->record);
     buf_slim(&l->value);
-    if (table_answer(&l->table, out) || doubt_result(&l->doubt, out) || log_read(l, out))
+    if (table_answer(&l->table, out) || doubt_result(&l->doubt, out) || backup_result(&l->backup, out) || log_read(l, out))
         return true;
     log_keep_up(l);
-    return table_answer(&l->table, out); /* of a group that the list went with */
+    return table_answer(&l->table, out) || backup_result(&l->backup, out); /* of a group that the list went with; its end */
 }
 
 const struct store_vtable log_vtable = {
     .put = log_put,
+    .backup = log_backup,
     .flush = log_flush,
     .reap = log_reap,
     .set_vnodes = log_set_vnodes,
@@ -95,36 +111,7 @@ const struct store_vtable log_vtable = {
     .close = log_close,
 };
 
-/* ---- Backups and figures ---- */
-
-int log_backup(struct store *s, const struct log_backup *o)
-{
-    struct log *l = log_of(s);
-    struct manifest about = {
-        .cluster = o->cluster,
-        .member = o->member,
-        .taken_ms = o->taken_ms,
-        .whole = o->whole && !damage_any(&l->doubt.all),
-        .keys = l->table.index.records,
-    };
-    return backup_begin(&l->backup, &about, o->path);
-}
-
-void log_backup_state(const struct store *s, struct log_backup_state *out)
-{
-    const struct backup *b = &((const struct log *)s)->backup;
-    *out = (struct log_backup_state){
-        .running = b->running,
-        .files = b->about.file_n,
-        .files_done = b->files_done,
-        .bytes = b->bytes,
-        .bytes_done = b->bytes_done,
-        .taken_ms = b->about.taken_ms,
-        .error = b->running ? 0 : b->error,
-        .path = b->path,
-        .why = b->running ? "" : b->why,
-    };
-}
+/* ---- Figures ---- */
 
 void log_stats(const struct store *s, struct log_stats *out)
 {

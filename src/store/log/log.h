@@ -40,30 +40,6 @@ bool log_state_lost(const struct store *s, struct slice name);
  * it. 0, ERR_IO or ERR_NO_SPACE. */
 int log_drain(struct store *s);
 
-/* ---- Backups (backup.h) ---- */
-
-struct log_backup {
-    const char *path; /* where it shall be: absolute, not there yet, its parent directory there */
-    struct cluster_id cluster;
-    uint64_t member;
-    uint64_t taken_ms; /* wall time */
-    bool whole;        /* the owner knows of no records that this node lacks */
-};
-
-struct log_backup_state {
-    bool running;
-    uint32_t files, files_done;
-    uint64_t bytes, bytes_done; /* read and their checksums made */
-    uint64_t taken_ms;          /* of the last one; 0: there was none since the opening */
-    int error;                  /* of the last one, once it has ended: 0, or with a sentence in why */
-    const char *path, *why;     /* live until the next call of log_backup */
-};
-
-/* Begins a backup of all that is visible now. 0; ERR_BUSY (one is under way); ERR_REFUSED or ERR_NO_MEMORY, with a sentence in
- * the state. The rest is told by the state; `wake` is called when it changes. */
-int log_backup(struct store *s, const struct log_backup *o);
-void log_backup_state(const struct store *s, struct log_backup_state *out);
-
 /* For INFO and tests: bytes of memory the index takes (keys included and apart), segments, bytes on disk. */
 struct log_stats {
     bool resting; /* neither compaction nor a snapshot is under way or due */

@@ -28,7 +28,14 @@ struct mem {
     struct mem_disk *disk;
     struct buf scratch; /* a value, uncompressed */
     struct doubt doubt;
+    struct queue backups; /* struct backup_asked */
     bool lie;
+};
+
+/* A question about backups, of which there are none here. */
+struct backup_asked {
+    uint64_t token;
+    bool status;
 };
 
 static struct mem *mem_of(struct store *s)
@@ -217,6 +224,27 @@ static void note_damage(struct mem *m, const struct store_result *out, uint32_t 
     CHECK(doubt_found(&m->doubt, &lost));
 }
 
+static void mem_backup(struct store *s, uint64_t token, const struct backup_ask *ask)
+{
+    *(struct backup_asked *)queue_push(&mem_of(s)->backups) = (struct backup_asked){token, ask->status};
+}
+
+static bool refuse_backup(struct mem *m, struct store_result *out)
+{
+    static const struct backup_info none, refused = {.why = SLICE("this store is in memory alone, so it has no files to copy")};
+    const struct backup_asked *a = queue_peek(&m->backups);
+    if (!a)
+        return false;
+    *out = (struct store_result){.kind = STORE_BACKUP_TOLD, .token = a->token, .backup = &none};
+    if (!a->status) {
+        out->kind = STORE_BACKUP_BEGUN;
+        out->error = ERR_REFUSED;
+        out->backup = &refused;
+    }
+    queue_pop(&m->backups);
+    return true;
+}
+
 static bool mem_reap(struct store *s, struct store_result *out)
 {
     struct mem *m = mem_of(s);
@@ -225,7 +253,7 @@ static bool mem_reap(struct store *s, struct store_result *out)
     int got = 0;
     bool walked; /* between small slices of the walks over the index the rest goes on */
     do {
-        if (table_answer(&m->table, out) || doubt_result(&m->doubt, out))
+        if (table_answer(&m->table, out) || doubt_result(&m->doubt, out) || refuse_backup(m, out))
             return true;
         got = table_question(&m->table, out, &place);
         walked = !m->table.burial.under_way && !doubt_forgetting(&m->doubt);
@@ -279,6 +307,7 @@ static void mem_close(struct store *s)
     group_close(&m->gather);
     group_close(&m->flight);
     buf_close(&m->scratch);
+    queue_close(&m->backups);
     free(m);
 }
 
@@ -464,6 +493,7 @@ struct store *mem_open(const struct mem_options *options)
 {
     static const struct store_vtable vtable = {
         .put = mem_put,
+        .backup = mem_backup,
         .flush = mem_flush,
         .reap = mem_reap,
         .set_vnodes = mem_set_vnodes,
@@ -487,6 +517,7 @@ struct store *mem_open(const struct mem_options *options)
     group_init(&m->gather);
     group_init(&m->flight);
     buf_init(&m->scratch, RECORD_VALUE_MAX);
+    queue_init(&m->backups, sizeof(struct backup_asked));
     int error = table_init(&m->table, 0);
     if (!error)
         error = replay(m);
