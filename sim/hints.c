@@ -92,9 +92,9 @@ static void keep_batch(struct hints_check *h, uint32_t node, const struct event 
     b->n = ev->hints.n;
     b->read_us = h->world->now_us;
     for (uint32_t i = 0; i < b->n; i++) {
-        const struct record *r = &ev->hints.hint[i].record;
+        const struct record *r = &ev->hints.batch[i].record;
         b->hint[i] =
-            (struct hint_seen){.place = ev->hints.hint[i].place, .version = r->version, .expiry = r->kind == RECORD_EXPIRY};
+            (struct hint_seen){.place = ev->hints.batch[i].place, .version = r->version, .expiry = r->kind == RECORD_EXPIRY};
         snprintf(b->hint[i].key, KEY_TEXT, "%.*s", (int)r->key.n, (const char *)r->key.p);
     }
 }
@@ -145,8 +145,8 @@ static void hint_given(struct hints_check *h, uint32_t node, const struct action
 static void hints_answered(struct hints_check *h, uint32_t node, const struct event *ev)
 {
     struct hints_seen *s = seen_of(h, node, ev->hinted.target);
-    uint32_t n = ev->hinted.kept + ev->hinted.lost;
-    for (size_t at = 0; ev->hinted.lost && at < s->open.n; at += sizeof(uint32_t)) {
+    uint32_t n = ev->hinted.n;
+    for (size_t at = 0; ev->hinted.kind == HINTS_LOST && n > 0 && at < s->open.n; at += sizeof(uint32_t)) {
         uint32_t key;
         memcpy(&key, s->open.p + at, sizeof key);
         lose_number(h, key);

@@ -66,7 +66,7 @@ static void kept(struct fixture *f, uint64_t target, uint32_t n, uint64_t waitin
 {
     struct event ev = {.kind = EV_HINTED};
     ev.hinted.target = target;
-    ev.hinted.kept = n;
+    ev.hinted.n = n;
     ev.hinted.waiting = waiting;
     begin(f, 0);
     assert_int_equal(hint_kept(&f->hint, &f->stage.now, &ev, &f->out), 0);
@@ -88,7 +88,7 @@ static void found(struct fixture *f, uint64_t target, uint32_t n, uint64_t age_m
     struct event ev = {.kind = EV_HINTS};
     ev.hints.target = target;
     ev.hints.n = n;
-    ev.hints.hint = batch;
+    ev.hints.batch = batch;
     begin(f, 0);
     hint_found(&f->hint, &f->stage.now, &ev, &f->out);
     hint_protocol.check(&f->hint, &f->stage.now);

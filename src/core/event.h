@@ -289,18 +289,7 @@ struct event {
         const struct request *request;
         /* the store's result, each kind under its event's name */
         struct store_result stored, read, counted, told, backup, damaged;
-        struct {
-            uint64_t target;
-            uint32_t kept, lost;     /* hints that became durable; that are not kept, or not any longer */
-            int error;               /* why they were lost; 0: they were too old */
-            uint64_t waiting, bytes; /* kept for the target now */
-        } hinted;
-        struct {
-            uint64_t target;
-            int error;
-            uint32_t n; /* 0: nothing is kept */
-            const struct placed_record *hint;
-        } hints;
+        struct hints_result hinted, hints; /* likewise of the hints */
     };
 };
 

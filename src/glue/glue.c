@@ -86,40 +86,38 @@ bool glue_carry(const struct node *n, struct store *s, struct hints *h, const st
 
 /* ---- Results ---- */
 
-static void hinted(struct event *ev, const struct hints_result *r)
+static enum event_kind event_of(enum store_result_kind kind)
 {
-    if (r->kind == HINTS_READ) {
-        ev->kind = EV_HINTS;
-        ev->hints.target = r->target;
-        ev->hints.error = r->error;
-        ev->hints.n = r->n;
-        ev->hints.hint = r->batch;
-        return;
+    switch (kind) {
+    case STORE_PUT_DONE:
+        return EV_STORED;
+    case STORE_GET_DONE:
+        return EV_READ;
+    case STORE_COUNT_DONE:
+        return EV_COUNTED;
+    case STORE_BACKUP_BEGUN:
+    case STORE_BACKUP_TOLD:
+    case STORE_BACKUP_ENDED:
+        return EV_BACKUP;
+    case STORE_DAMAGED:
+        return EV_DAMAGED;
+    case STORE_TREE_DONE:
+    case STORE_LIST_DONE:
+    case STORE_ERASABLE_DONE:
+    case STORE_HELD_DONE:
+    case STORE_GREATEST_DONE:
+        break;
     }
-    ev->kind = EV_HINTED;
-    ev->hinted.target = r->target;
-    ev->hinted.kept = r->kind == HINTS_KEPT ? r->n : 0;
-    ev->hinted.lost = r->kind == HINTS_LOST ? r->n : 0;
-    ev->hinted.error = r->error;
-    ev->hinted.waiting = r->waiting;
-    ev->hinted.bytes = r->bytes;
+    return EV_TOLD;
 }
 
 bool glue_reap(struct store *s, struct hints *h, struct event *ev)
 {
-    static const enum event_kind kind_of[] = {
-        [STORE_PUT_DONE] = EV_STORED,    [STORE_GET_DONE] = EV_READ,       [STORE_COUNT_DONE] = EV_COUNTED,
-        [STORE_TREE_DONE] = EV_TOLD,     [STORE_LIST_DONE] = EV_TOLD,      [STORE_ERASABLE_DONE] = EV_TOLD,
-        [STORE_HELD_DONE] = EV_TOLD,     [STORE_GREATEST_DONE] = EV_TOLD,  [STORE_BACKUP_BEGUN] = EV_BACKUP,
-        [STORE_BACKUP_TOLD] = EV_BACKUP, [STORE_BACKUP_ENDED] = EV_BACKUP, [STORE_DAMAGED] = EV_DAMAGED,
-    };
-    struct hints_result r;
-    if (store_reap(s, &ev->stored)) {
-        ev->kind = kind_of[ev->stored.kind];
-        return true;
-    }
-    if (!hints_reap(h, &r))
+    if (store_reap(s, &ev->stored))
+        ev->kind = event_of(ev->stored.kind);
+    else if (hints_reap(h, &ev->hints))
+        ev->kind = ev->hints.kind == HINTS_READ ? EV_HINTS : EV_HINTED;
+    else
         return false;
-    hinted(ev, &r);
     return true;
 }

@@ -12,6 +12,7 @@
 #define COVEY_STORE_HINTS_H
 
 #include "base/slice.h"
+#include "wire/answer.h"
 #include "wire/record.h"
 
 enum {
@@ -20,24 +21,6 @@ enum {
     HINTS_GATHER_MAX = 16 * 1024 * 1024, /* bytes of a target's hints on their way to the disk; more are refused as busy */
     HINTS_TARGET_BYTES_DEFAULT = 256 * 1024 * 1024, /* a log that is longer costs more to replay than a comparison by trees */
     HINTS_BYTES_DEFAULT = 1024 * 1024 * 1024,       /* of all targets: hints must not fill the disk of those who still live */
-};
-
-enum hints_result_kind {
-    HINTS_KEPT, /* n hints of the target became durable; 0: something else changed what is kept for it */
-    HINTS_LOST, /* n are not kept, or not any longer: `error` says why */
-    HINTS_READ, /* the batch at the head */
-};
-
-/* What hints_reap gives; `batch` lives until the next hints_reap. */
-struct hints_result {
-    enum hints_result_kind kind;
-    uint64_t target;
-    int error;        /* LOST: ERR_TOO_BIG (a cap), ERR_BUSY, ERR_NO_SPACE, ERR_IO, ERR_NO_MEMORY, ERR_CORRUPT (damage was found),
-                       * or 0: they were too old. READ: 0 or ERR_IO, ERR_NO_MEMORY */
-    uint32_t n;       /* READ: records in batch, 0 when nothing is kept */
-    uint64_t waiting; /* durable and not dropped, of this target */
-    uint64_t bytes;   /* of its log */
-    const struct placed_record *batch;
 };
 
 struct hints;

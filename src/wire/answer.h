@@ -1,5 +1,5 @@
-/* answer.h: what a store answers, and what it is told of a backup. The store gives answers (store/store.h), events carry them
- * (core/event.h), and neither of the two may see the other: so they are declared below both. */
+/* answer.h: what a store and its hints answer, and what a store is told of a backup. They give answers (store/store.h,
+ * store/hints.h), events carry them (core/event.h), and neither side may see the other: so they are declared below both. */
 #ifndef COVEY_WIRE_ANSWER_H
 #define COVEY_WIRE_ANSWER_H
 
@@ -71,6 +71,26 @@ struct store_result {
     uint64_t dead;       /* ERASABLE: deletions, and values known to be over, in the vnodes that were begun */
     uint64_t greatest;   /* GREATEST */
     const struct backup_info *backup; /* BACKUP_BEGUN, TOLD, ENDED */
+};
+
+/* ---- Hints ---- */
+
+enum hints_result_kind {
+    HINTS_KEPT, /* n hints of the target became durable; 0: something else changed what is kept for it */
+    HINTS_LOST, /* n are not kept, or not any longer: `error` says why */
+    HINTS_READ, /* the batch at the head */
+};
+
+/* What hints_reap gives; `batch` lives until the next hints_reap. */
+struct hints_result {
+    enum hints_result_kind kind;
+    uint64_t target;
+    int error;        /* LOST: ERR_TOO_BIG (a cap), ERR_BUSY, ERR_NO_SPACE, ERR_IO, ERR_NO_MEMORY, ERR_CORRUPT (damage was found),
+                       * or 0: they were too old. READ: 0 or ERR_IO, ERR_NO_MEMORY */
+    uint32_t n;       /* READ: records in batch, 0 when nothing is kept */
+    uint64_t waiting; /* durable and not dropped, of this target */
+    uint64_t bytes;   /* of its log */
+    const struct placed_record *batch;
 };
 
 #endif

@@ -179,12 +179,13 @@ int hint_kept(struct hint *h, const struct moment *now, const struct event *ev, 
         return ERR_NO_MEMORY;
     if (t->waiting == 0 && ev->hinted.waiting > 0)
         out_trace(out, TRACE_HINTS_KEPT, t->id, ev->hinted.waiting, 0, slice_of(NULL, 0));
-    t->kept += ev->hinted.kept;
+    if (ev->hinted.kind == HINTS_KEPT)
+        t->kept += ev->hinted.n;
     t->waiting = ev->hinted.waiting;
     t->bytes = ev->hinted.bytes;
     count_owed(h);
-    if (ev->hinted.lost)
-        note_dropped(t, ev->hinted.lost, ev->hinted.error, out);
+    if (ev->hinted.kind == HINTS_LOST && ev->hinted.n > 0)
+        note_dropped(t, ev->hinted.n, ev->hinted.error, out);
     if (t->waiting == 0 && t->run_n > 0)
         note_drained(h, t, out);
     return 0;
@@ -303,7 +304,7 @@ void hint_found(struct hint *h, const struct moment *now, const struct event *ev
     if (t->run_n == 0)
         t->run_ms = h->now->ms;
     for (uint32_t i = 0; i < ev->hints.n && t->sent_n < HINT_BATCH && out->n < limit; i++)
-        send_one(h, t, &ev->hints.hint[i], out); /* what does not fit is read again */
+        send_one(h, t, &ev->hints.batch[i], out); /* what does not fit is read again */
 #ifdef CANARY_HINT_DROPPED_EARLY
     for (unsigned i = 0; i < t->sent_n; i++)
         t->sent[i].need = 0;
