@@ -46,6 +46,10 @@ void world_init(struct world *w, const struct world_options *o)
     CHECK(w->node && w->client && w->cuts);
     for (unsigned b = 0; b < sizeof w->cluster.b; b++)
         w->cluster.b[b] = (uint8_t)(1 + rng_below(&w->seed_rng, 255));
+    struct rng secret_rng;
+    rng_init(&secret_rng, o->seed ^ 0x5ec7e7);
+    for (unsigned b = 0; b < sizeof w->secret.b; b++)
+        w->secret.b[b] = (uint8_t)rng_next(&secret_rng);
     for (uint32_t i = 0; i < o->nodes; i++) {
         struct sim_node *s = &w->node[i];
         s->id = (rng_next(&w->seed_rng) << 16) | (i + 1);

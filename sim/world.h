@@ -99,7 +99,8 @@ struct world {
     struct sim_client *client;
     struct world_watch watch;
     struct cluster_id cluster;
-    struct out out; /* of the step under way */
+    struct layout_secret secret; /* that its founder is given */
+    struct out out;              /* of the step under way */
     struct buf scratch;
     uint16_t *cuts;                 /* nodes * nodes: while positive nothing gets from a to b; counted, since cuts may overlap */
     uint32_t loss, duplicate, flip; /* %, summed over the faults in force */

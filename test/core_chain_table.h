@@ -39,7 +39,7 @@ static inline void value(struct buf *b, const struct layout *prev, uint64_t join
 {
     struct layout_member member[4];
     struct layout l;
-    struct ring_change change = {.prev = prev, .member = member, .n_wanted = 3, .vnodes = 8, .generation = 7};
+    struct ring_change change = {.prev = prev, .member = member, .n_wanted = 3, .vnodes = 8, .generation_id = 7};
 
     for (uint64_t id = A; id <= C; id++)
         member[change.member_n++] = (struct layout_member){.id = id, .weight = 100};

@@ -294,6 +294,86 @@ static void test_epochs_that_cannot_be_true(void **state)
     table_free(t);
 }
 
+static void another_secret(struct layout *l)
+{
+    l->secret.b[3]++;
+}
+
+static void another_generation(struct layout *l)
+{
+    l->generation++;
+}
+
+static void another_generation_id(struct layout *l)
+{
+    l->generation_id++;
+}
+
+/* One under way: this release would not know whom to write to. */
+static void a_change_of_owners(struct layout *l)
+{
+    struct layout settled;
+    layout_init(&settled);
+    assert_int_equal(layout_copy(&settled, l), 0);
+    struct layout was = *l;
+    l->stage = LAYOUT_STAGE_1;
+    l->next = (struct layout_table){.n = was.n, .w = was.w, .r = was.r};
+    assert_int_equal(layout_allocate(l), 0);
+    layout_close(&was);
+    memcpy(l->member, settled.member, l->member_n * sizeof *l->member);
+    memcpy(l->changed, settled.changed, l->vnodes * sizeof *l->changed);
+    size_t places = (size_t)l->vnodes * l->n;
+    memcpy(l->owner, settled.owner, places * sizeof *l->owner);
+    memcpy(l->since, settled.since, places * sizeof *l->since);
+    memcpy(l->next.owner, settled.owner, places * sizeof *l->owner);
+    memcpy(l->next.since, settled.since, places * sizeof *l->since);
+    layout_close(&settled);
+}
+
+/* A place that was owned before is said to be owned since now: its owner would be taken for one
+ * that lacks what it has. */
+static void a_later_date(struct layout *l)
+{
+    l->changed[0] = l->since[0] = l->epoch;
+}
+
+static struct buf spoiled(const struct buf *value, void (*spoil)(struct layout *l))
+{
+    struct layout l;
+    struct buf bytes;
+    layout_init(&l);
+    buf_init(&bytes, MESSAGE_MAX);
+    assert_int_equal(layout_decode(buf_view(value), &l), 0);
+    spoil(&l);
+    assert_int_equal(layout_encode(&bytes, &l), 0);
+    layout_close(&l);
+    return bytes;
+}
+
+/* Neither voted for nor, where no vote of ours is asked, adopted. */
+static void test_layouts_that_do_not_follow(void **state)
+{
+    static void (*const spoilers[])(struct layout *) = {another_secret, another_generation, another_generation_id,
+                                                        a_change_of_owners, a_later_date};
+    struct table *t = table_new();
+    struct message m = {.kind = MSG_LAYOUT};
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof spoilers / sizeof *spoilers; i++) {
+        struct buf bytes = spoiled(&t->same, spoilers[i]);
+        accept_value(t, A, 1 << 16, &bytes);
+        assert_int_equal(submitted(t), 0);
+        m.layout.layout = buf_view(&bytes);
+        if (spoilers[i] != a_later_date) /* a decided one is taken at its word: it may lie several epochs above ours */
+            tell(t, A, &m);
+        assert_int_equal(submitted(t), 0);
+        buf_close(&bytes);
+    }
+    accept_value(t, A, 1 << 16, &t->same);
+    assert_true(submitted(t) > 0);
+    table_free(t);
+}
+
 /* A joiner asks around, and takes a layout that has it, no other. */
 static void test_joiner(void **state)
 {
@@ -343,6 +423,7 @@ int main(void)
         cmocka_unit_test(test_learning),
         cmocka_unit_test(test_joiner),
         cmocka_unit_test(test_epochs_that_cannot_be_true),
+        cmocka_unit_test(test_layouts_that_do_not_follow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

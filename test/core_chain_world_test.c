@@ -552,7 +552,7 @@ static void world_init(struct world *w, uint64_t seed, unsigned node_n)
 static void first_layout(const struct world *w, unsigned members, struct layout *l)
 {
     struct layout_member member[NODES_MAX];
-    struct ring_change change = {.member = member, .n_wanted = 3, .vnodes = VNODES, .generation = 7};
+    struct ring_change change = {.member = member, .n_wanted = 3, .vnodes = VNODES, .generation_id = 7};
 
     for (unsigned i = 0; i < members; i++)
         member[change.member_n++] = (struct layout_member){.id = w->node[i].id, .weight = 100};

@@ -47,7 +47,7 @@ static int setup(void **state)
 {
     static struct fixture f;
     const struct node_options o = {
-        .id = SELF, .boot = 2, .seed = 3, .name = SLICE("a"), .found = true, .cluster = ours, .generation = 4};
+        .id = SELF, .boot = 2, .seed = 3, .name = SLICE("a"), .found = true, .cluster = ours, .generation_id = 4};
     f = (struct fixture){.now_ms = 1000};
     *state = &f;
     if (node_init(&f.node, &o, f.now_ms))

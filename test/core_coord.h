@@ -96,7 +96,7 @@ static inline int set_up(void **state)
     f = (struct fixture){.now_ms = 1000};
     f.now = (struct moment){.ms = f.now_ms, .wall_ms = WALL_MS, .believed_ms = WALL_MS, .cast = &f.cast, .boot = BOOT};
     struct layout_member m[] = {{.id = A, .weight = 100}, {.id = B, .weight = 100}, {.id = C, .weight = 100}};
-    struct ring_change birth = {.member = m, .member_n = 3, .n_wanted = 3, .vnodes = 16, .generation = 1};
+    struct ring_change birth = {.member = m, .member_n = 3, .n_wanted = 3, .vnodes = 16, .generation_id = 1};
     layout_init(&f.layout);
     assert_int_equal(ring_compute(&birth, &f.layout), 0);
     assert_int_equal(coord_init(&f.coord, &(struct coord_options){.self = A, .ops_max = 1000, .deadline_ms = 2000}), 0);

@@ -34,7 +34,7 @@ static int set_up(void **state)
 {
     (void)state;
     struct layout_member member[3] = {{.id = SELF, .weight = 100}, {.id = 2, .weight = 100}, {.id = 3, .weight = 100}};
-    struct ring_change birth = {.member = member, .member_n = 3, .n_wanted = 3, .vnodes = VNODES, .generation = 1};
+    struct ring_change birth = {.member = member, .member_n = 3, .n_wanted = 3, .vnodes = VNODES, .generation_id = 1};
     layout_init(&layout);
     assert_int_equal(ring_compute(&birth, &layout), 0);
     erase_init(&e, &(struct erase_options){.self = SELF, .age_ms = AGE_MS});

@@ -36,7 +36,7 @@ static int set_up(void **state)
     static struct fixture f;
     f = (struct fixture){.now_ms = 1000};
     struct layout_member m[] = {{.id = A, .weight = 100}, {.id = B, .weight = 100}, {.id = C, .weight = 100}};
-    struct ring_change birth = {.member = m, .member_n = 3, .n_wanted = 3, .vnodes = 16, .generation = 1};
+    struct ring_change birth = {.member = m, .member_n = 3, .n_wanted = 3, .vnodes = 16, .generation_id = 1};
     layout_init(&f.layout);
     assert_int_equal(ring_compute(&birth, &f.layout), 0);
     stage_open(&f.stage, A);

@@ -26,7 +26,7 @@ static int set_up(void **state)
 {
     (void)state;
     struct layout_member member[2] = {{.id = SELF, .weight = 100}, {.id = PEER, .weight = 100}};
-    struct ring_change birth = {.member = member, .member_n = 2, .n_wanted = 2, .vnodes = VNODES, .generation = 1};
+    struct ring_change birth = {.member = member, .member_n = 2, .n_wanted = 2, .vnodes = VNODES, .generation_id = 1};
     layout_init(&layout);
     assert_int_equal(ring_compute(&birth, &layout), 0);
     stage_open(&stage, SELF);
@@ -256,7 +256,7 @@ static void who_recovers_waits_for_sound_owners_or_for_all(void **state)
     (void)state;
     struct layout three;
     struct layout_member member[3] = {{.id = SELF, .weight = 100}, {.id = PEER, .weight = 100}, {.id = THIRD, .weight = 100}};
-    struct ring_change birth = {.member = member, .member_n = 3, .n_wanted = 3, .vnodes = VNODES, .generation = 1};
+    struct ring_change birth = {.member = member, .member_n = 3, .n_wanted = 3, .vnodes = VNODES, .generation_id = 1};
     layout_init(&three);
     assert_int_equal(ring_compute(&birth, &three), 0);
     assert_int_equal(stage_layout(&stage, &repair_protocol, &r, &three), 0);
@@ -282,7 +282,7 @@ static void who_is_alone_waits_for_nobody(void **state)
     (void)state;
     struct layout alone;
     struct layout_member member[1] = {{.id = SELF, .weight = 100}};
-    struct ring_change birth = {.member = member, .member_n = 1, .n_wanted = 1, .vnodes = VNODES, .generation = 1};
+    struct ring_change birth = {.member = member, .member_n = 1, .n_wanted = 1, .vnodes = VNODES, .generation_id = 1};
     layout_init(&alone);
     assert_int_equal(ring_compute(&birth, &alone), 0);
     assert_int_equal(stage_layout(&stage, &repair_protocol, &r, &alone), 0);

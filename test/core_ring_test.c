@@ -220,6 +220,35 @@ static void assert_fewest_moves(const struct layout *prev, const struct layout *
         assert_true(cost[a][a] >= 0);
 }
 
+static uint64_t since_of(const struct layout *l, uint16_t v, uint64_t id)
+{
+    for (unsigned i = 0; i < l->n; i++)
+        if (layout_owner(l, v, i)->id == id)
+            return l->since[(size_t)v * l->n + i];
+    return 0;
+}
+
+static bool same_row(const struct layout *a, const struct layout *b, uint16_t v)
+{
+    bool same = a->n == b->n;
+    for (unsigned i = 0; same && i < a->n; i++)
+        same = layout_owner(a, v, i)->id == layout_owner(b, v, i)->id;
+    return same;
+}
+
+/* A place that was kept keeps its epoch, a gained one has the new layout's; a row keeps its epoch
+ * only as it is. */
+static void assert_dated(const struct layout *prev, const struct layout *next)
+{
+    for (uint16_t v = 0; v < next->vnodes; v++) {
+        for (unsigned i = 0; i < next->n; i++) {
+            uint64_t was = since_of(prev, v, layout_owner(next, v, i)->id);
+            assert_int_equal(next->since[(size_t)v * next->n + i], was ? was : next->epoch);
+        }
+        assert_int_equal(next->changed[v], same_row(prev, next, v) ? prev->changed[v] : next->epoch);
+    }
+}
+
 /* One random change: somebody joins, leaves, or changes weight. */
 static void cluster_change(struct cluster *c)
 {
@@ -264,6 +293,8 @@ static void assert_step(const struct layout *prev, const struct layout *next, bo
     uint32_t moves = ring_moves(prev, next), least = ring_moves_min(prev, next);
 
     assert_int_equal(next->epoch, prev->epoch + 1);
+    assert_dated(prev, next);
+    assert_true(ring_dated(prev, next));
     assert_distinct(next);
     assert_shares(next);
     assert_true(moves >= least);
@@ -366,8 +397,11 @@ static void test_formation(void **state)
     assert_int_equal(three.r, 2);
     assert_int_equal(ring_moves(&one, &two), 1024);
     assert_int_equal(ring_moves(&two, &three), 1024);
-    for (uint16_t m = 0; m < 3; m++)
-        assert_int_equal(three.member[m].since, m + 1);
+    for (uint16_t v = 0; v < three.vnodes; v++) {
+        for (uint16_t m = 0; m < 3; m++)
+            assert_int_equal(since_of(&three, v, three.member[m].id), m + 1);
+        assert_int_equal(three.changed[v], 3);
+    }
     layout_close(&one);
     layout_close(&two);
     layout_close(&three);
@@ -415,6 +449,40 @@ static void test_mixed(void **state)
     layout_close(&l);
 }
 
+/* What a founder draws goes along unchanged; and no epoch of a place or a row can be other than it
+ * is. */
+static void test_births_and_dates(void **state)
+{
+    struct cluster c;
+    struct layout one, two;
+    struct ring_change birth = {.member = c.member, .n_wanted = 3, .vnodes = 16, .generation_id = 77, .secret = {{5, 6, 7}}};
+
+    (void)state;
+    cluster_init(&c, 17, 5, 1);
+    birth.member_n = c.member_n;
+    layout_init(&one);
+    assert_int_equal(ring_compute(&birth, &one), 0);
+    cluster_add(&c);
+    cluster_layout(&c, &one, 0, 0, &two);
+    assert_int_equal(one.generation, 1);
+    assert_int_equal(two.generation, 1);
+    assert_int_equal(two.generation_id, 77);
+    assert_memory_equal(&two.secret, &birth.secret, sizeof two.secret);
+    assert_true(ring_dated(&one, &two));
+    for (uint16_t v = 0; v < two.vnodes; v++) {
+        two.changed[v] ^= 3;
+        assert_false(ring_dated(&one, &two));
+        two.changed[v] ^= 3;
+        for (unsigned i = 0; i < two.n; i++) {
+            two.since[v * two.n + i] ^= 3;
+            assert_false(ring_dated(&one, &two));
+            two.since[v * two.n + i] ^= 3;
+        }
+    }
+    layout_close(&one);
+    layout_close(&two);
+}
+
 static void test_refusals(void **state)
 {
     struct layout_member m = {.id = 1, .weight = 100};
@@ -457,6 +525,7 @@ int main(void)
         cmocka_unit_test(test_formation),
         cmocka_unit_test(test_deterministic),
         cmocka_unit_test(test_mixed),
+        cmocka_unit_test(test_births_and_dates),
         cmocka_unit_test(test_refusals),
     };
 

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "core/node/node.h"
+#include "core/ring/ring.h"
 #include "wire/bytes.h"
 
 static int wake(const struct node_options *o)
@@ -56,20 +57,28 @@ static void a_number_at_its_end_is_refused(void **state)
     }
 }
 
+/* Of members 1 .. n, as it is saved. */
+static struct buf saved_layout(uint16_t n)
+{
+    struct layout_member member[2] = {{.id = 1, .disk = 1, .weight = 100}, {.id = 2, .disk = 2, .weight = 100}};
+    struct ring_change birth = {.member = member, .member_n = n, .n_wanted = 2, .vnodes = 4};
+    struct layout l;
+    struct buf bytes;
+    layout_init(&l);
+    buf_init(&bytes, 4096);
+    assert_int_equal(ring_compute(&birth, &l), 0);
+    assert_int_equal(layout_encode(&bytes, &l), 0);
+    layout_close(&l);
+    return bytes;
+}
+
 /* It would believe the first stranger. */
 static void a_layout_belongs_to_a_cluster(void **state)
 {
     (void)state;
-    uint16_t owner[4] = {0, 0, 0, 0};
-    struct layout_member self = {.id = 1, .disk = 1, .since = 1, .weight = 100};
-    struct layout l = {.epoch = 1, .generation = 9, .vnodes = 4, .n_wanted = 3, .n = 1, .w = 1, .r = 1, .member_n = 1};
     struct cluster_id cluster = {{7}}, none = {{0}};
     struct node_options o = {.id = 1, .boot = 2, .seed = 3, .name = SLICE("a")};
-    struct buf bytes;
-    l.member = &self;
-    l.owner = owner;
-    buf_init(&bytes, 4096);
-    assert_int_equal(layout_encode(&bytes, &l), 0);
+    struct buf bytes = saved_layout(1);
     o.layout = (struct node_saved){buf_view(&bytes), 1};
     assert_int_equal(wake(&o), ERR_BAD_MESSAGE);
     o.cluster_saved = (struct node_saved){slice_of(none.b, sizeof none.b), 1};
@@ -82,16 +91,8 @@ static void a_layout_belongs_to_a_cluster(void **state)
 /* A member of two, with its layout and these boots. */
 static void wake_member(struct node *n, struct slice boots, uint64_t serial)
 {
-    uint16_t owner[8] = {0, 1, 0, 1, 0, 1, 0, 1};
-    struct layout_member member[2] = {{.id = 1, .disk = 1, .since = 1, .weight = 100},
-                                      {.id = 2, .disk = 2, .since = 1, .weight = 100}};
-    struct layout l = {.epoch = 2, .generation = 9, .vnodes = 4, .n_wanted = 2, .n = 2, .w = 2, .r = 1, .member_n = 2};
     struct cluster_id cluster = {{7}};
-    struct buf bytes;
-    l.member = member;
-    l.owner = owner;
-    buf_init(&bytes, 4096);
-    assert_int_equal(layout_encode(&bytes, &l), 0);
+    struct buf bytes = saved_layout(2);
     struct node_options o = {.id = 1, .boot = 2 + serial, .seed = 3, .name = SLICE("a")};
     o.layout = (struct node_saved){buf_view(&bytes), 1};
     o.cluster_saved = (struct node_saved){slice_of(cluster.b, sizeof cluster.b), 1};

@@ -255,7 +255,7 @@ static int set_up(void **state)
     static struct fixture f;
     f = (struct fixture){0};
     struct layout_member m = {.id = 1, .weight = 100};
-    struct ring_change birth = {.member = &m, .member_n = 1, .n_wanted = 1, .vnodes = 16, .generation = 1};
+    struct ring_change birth = {.member = &m, .member_n = 1, .n_wanted = 1, .vnodes = 16, .generation_id = 1};
     layout_init(&f.layout);
     assert_int_equal(ring_compute(&birth, &f.layout), 0);
     assert_int_equal(coord_init(&f.coord, &(struct coord_options){.self = 1}), 0);

@@ -13,7 +13,7 @@ struct both {
     bool mem;
 };
 
-static struct cluster_id cluster = {.b = {1}};
+static const struct layout_secret secret = {.b = {1}};
 
 static void open_store(struct both *b)
 {
@@ -22,7 +22,7 @@ static void open_store(struct both *b)
     else
         fixture_open(b->log);
     assert_non_null(b->log->store);
-    store_set_cluster(b->log->store, cluster);
+    store_set_secret(b->log->store, &secret);
 }
 
 static int setup_mem(void **state)
@@ -526,7 +526,7 @@ static void test_compaction_frees_what_has_lapsed(void **state)
         filler[i] = (uint8_t)rng_next(&r);
     f->options.segment_bytes = 64 * 1024;
     fixture_open(f);
-    store_set_cluster(f->store, cluster);
+    store_set_secret(f->store, &secret);
     for (unsigned i = 0; i < 200; i++) {
         char name[32];
         struct record v = value_record(numbered(name, "ends", i), slice_of(filler, sizeof filler), 1 + i), end = v;

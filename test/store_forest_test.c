@@ -18,7 +18,7 @@ static void open_store(struct fixture_store *f)
     f->store = mem_open(&(struct mem_options){.disk = &f->disk});
     assert_non_null(f->store);
     store_set_vnodes(f->store, VNODES);
-    store_set_cluster(f->store, (struct cluster_id){{7}});
+    store_set_secret(f->store, &(struct layout_secret){{7}});
 }
 
 static void close_store(struct fixture_store *f)
@@ -115,7 +115,7 @@ static void equal_records_make_equal_trees_in_any_order(void **state)
     mem_crash(b.store); /* and the same after opening anew */
     b.store = mem_open(&(struct mem_options){.disk = &b.disk});
     store_set_vnodes(b.store, VNODES);
-    store_set_cluster(b.store, (struct cluster_id){{7}});
+    store_set_secret(b.store, &(struct layout_secret){{7}});
     assert_int_equal(root(b.store), before);
     close_store(&a);
     close_store(&b);
@@ -171,7 +171,7 @@ static void questions_before_the_cluster_is_known_or_beyond_the_ring_are_refused
     struct fixture_store f = {0};
     f.store = mem_open(&(struct mem_options){.disk = &f.disk});
     assert_int_equal(tree(f.store, false).error, ERR_LOADING);
-    store_set_cluster(f.store, (struct cluster_id){{7}});
+    store_set_secret(f.store, &(struct layout_secret){{7}});
     assert_int_equal(tree(f.store, false).error, 0);
     store_set_vnodes(f.store, VNODE);
     assert_int_equal(tree(f.store, false).error, ERR_BAD_MESSAGE);
@@ -281,7 +281,7 @@ static void an_expiry_without_its_value_is_shown_as_that(void **state)
     assert_int_equal(record_encode(&f.disk.synced, &expiry), 0);
     f.store = mem_open(&(struct mem_options){.disk = &f.disk});
     store_set_vnodes(f.store, VNODES);
-    store_set_cluster(f.store, (struct cluster_id){{7}});
+    store_set_secret(f.store, &(struct layout_secret){{7}});
     assert_int_equal(store_records(f.store), 1);
     assert_true(root(f.store) != root(whole.store));
     assert_int_equal(list_all(f.store, &pieces), 1);

@@ -23,10 +23,10 @@ static struct listing_entry entry(uint64_t position, const char *key)
     };
 }
 
-static void hashes_depend_on_the_cluster_and_on_every_field(void **state)
+static void hashes_depend_on_the_secret_and_on_every_field(void **state)
 {
     (void)state;
-    struct merkle_key a = merkle_key_of((struct cluster_id){{1}}), b = merkle_key_of((struct cluster_id){{2}});
+    struct merkle_key a = merkle_key_of(&(struct layout_secret){{1}}), b = merkle_key_of(&(struct layout_secret){{2}});
     assert_int_not_equal(merkle_position(&a, SLICE("k")), merkle_position(&b, SLICE("k")));
     assert_int_not_equal(merkle_position(&a, SLICE("k")), merkle_position(&a, SLICE("l")));
     struct version v[6];
@@ -136,7 +136,7 @@ static void what_is_no_entry_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hashes_depend_on_the_cluster_and_on_every_field),
+        cmocka_unit_test(hashes_depend_on_the_secret_and_on_every_field),
         cmocka_unit_test(ranges_have_their_ends_and_nothing_between_them),
         cmocka_unit_test(listings_come_back_as_they_were),
         cmocka_unit_test(what_is_no_entry_is_refused),

@@ -14,7 +14,7 @@ void glue_adopt(const struct node *n, struct store *s)
     if (!l)
         return;
     store_set_vnodes(s, l->vnodes);
-    store_set_cluster(s, n->member.cluster);
+    store_set_secret(s, &l->secret);
 }
 
 /* ---- Actions ---- */

@@ -18,8 +18,8 @@ bool glue_carry(const struct node *n, struct store *s, struct hints *h, const st
 /* The next result of the store or the hints as an event to be stepped. False when there is none now; *ev is then undefined. */
 bool glue_reap(struct store *s, struct hints *h, struct event *ev);
 
-/* The store cuts its records as the ring in force is cut, and knows its cluster. Before the first step, for what was in force
- * before; glue_carry does it later. */
+/* The store cuts its records as the ring in force is cut, and keys its trees by the layout's
+ * secret. Before the first step, for what was in force before; glue_carry does it later. */
 void glue_adopt(const struct node *n, struct store *s);
 
 #endif

@@ -1,7 +1,7 @@
 /* birth.c: see birth.h.
  *
- * Record format: u8 format (1) | u64 id | u8 founder | cluster id 16 | u64 generation | u8 name bytes | name,
- * little-endian. */
+ * Record format: u8 format (2) | u64 id | u8 founder | cluster id 16 | u64 generation's id | secret
+ * 16 | u8 name bytes | name, little-endian. */
 #include "rt/birth.h"
 
 #include <sodium.h>
@@ -15,7 +15,7 @@
 #include "store/archive/restore.h"
 #include "wire/bytes.h"
 
-enum { FORMAT = 1, FIXED = 35, RECORD_N = FIXED + NODE_NAME_MAX };
+enum { FORMAT = 2, FIXED = 51, RECORD_N = FIXED + NODE_NAME_MAX };
 
 static struct slice encode(const struct birth *b, uint8_t out[RECORD_N])
 {
@@ -23,20 +23,22 @@ static struct slice encode(const struct birth *b, uint8_t out[RECORD_N])
     put_u64(out + 1, b->id);
     out[9] = !cluster_id_none(b->cluster);
     memcpy(out + 10, b->cluster.b, 16);
-    put_u64(out + 26, b->generation);
-    out[34] = b->name_n;
+    put_u64(out + 26, b->generation_id);
+    memcpy(out + 34, b->secret.b, 16);
+    out[50] = b->name_n;
     memcpy(out + FIXED, b->name, b->name_n);
     return slice_of(out, (size_t)FIXED + b->name_n);
 }
 
 static int decode(struct slice in, struct birth *b)
 {
-    if (in.n < FIXED || in.p[0] != FORMAT || in.p[34] > NODE_NAME_MAX || in.n != (size_t)FIXED + in.p[34])
+    if (in.n < FIXED || in.p[0] != FORMAT || in.p[50] > NODE_NAME_MAX || in.n != (size_t)FIXED + in.p[50])
         return ERR_CORRUPT;
     b->id = get_u64(in.p + 1);
     memcpy(b->cluster.b, in.p + 10, 16);
-    b->generation = get_u64(in.p + 26);
-    b->name_n = in.p[34];
+    b->generation_id = get_u64(in.p + 26);
+    memcpy(b->secret.b, in.p + 34, 16);
+    b->name_n = in.p[50];
     memcpy(b->name, in.p + FIXED, b->name_n);
     return b->id == 0 || b->name_n == 0 ? ERR_CORRUPT : 0;
 }
@@ -142,7 +144,8 @@ static void draw(struct birth *b)
         randombytes_buf(&b->id, sizeof b->id);
     if (b->found) {
         randombytes_buf(&b->cluster, sizeof b->cluster);
-        randombytes_buf(&b->generation, sizeof b->generation);
+        randombytes_buf(&b->generation_id, sizeof b->generation_id);
+        randombytes_buf(&b->secret, sizeof b->secret);
     }
 }
 
@@ -209,7 +212,9 @@ int birth_of(struct birth *b, const struct settings *s, struct store *store, cha
     *b = (struct birth){0};
     if (store_state(store, SLICE("identity"), &value, &serial)) {
         if (decode(value, b)) {
-            snprintf(why, why_n, "the identity in \"%.200s\" is of an unknown format; was it written by a later release?",
+            snprintf(why, why_n,
+                     "the identity in \"%.200s\" is of a format that this release does not read: start the release that wrote "
+                     "it, or name an empty directory with --data",
                      s->data_dir);
             return ERR_CORRUPT;
         }

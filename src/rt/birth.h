@@ -1,9 +1,9 @@
 /* birth.h: who this node is. Decided once, when its data directory is used for the first time, and read back ever after
  * (design section 3).
  *
- * The state record "identity" holds the node's random id, its name, and, in a founder's directory, the id and the
- * generation that it drew for its cluster: a founder that dies before its first layout is durable goes on founding the
- * same cluster.
+ * The state record "identity" holds the node's random id, its name, and, in a founder's directory,
+ * the id, the generation's id and the secret that it drew for its cluster: a founder that dies
+ * before its first layout is durable goes on founding the same cluster.
  *
  * A cluster is founded only when somebody asks for it (--new), once. A node that founded whenever it
  * found no log would, after the loss of its disk, be a second cluster at the address of the first,
@@ -13,12 +13,14 @@
 
 #include "rt/settings.h"
 #include "store/store.h"
+#include "wire/layout.h"
 
 struct birth {
-    uint64_t id;               /* never 0 */
-    bool found;                /* this start founds (or goes on founding) a cluster */
-    struct cluster_id cluster; /* of a founder */
-    uint64_t generation;       /* of a founder */
+    uint64_t id;                 /* never 0 */
+    bool found;                  /* this start founds (or goes on founding) a cluster */
+    struct cluster_id cluster;   /* of a founder */
+    uint64_t generation_id;      /* of a founder */
+    struct layout_secret secret; /* of a founder */
     uint8_t name_n;
     uint8_t name[NODE_NAME_MAX];
 };

@@ -186,7 +186,8 @@ static struct node_options node_wants(const struct world *w)
         .id = w->birth.id,
         .found = w->birth.found,
         .cluster = w->birth.cluster,
-        .generation = w->birth.generation,
+        .generation_id = w->birth.generation_id,
+        .secret = w->birth.secret,
         .name = slice_of(w->birth.name, w->birth.name_n),
         .zone = slice_str(w->settings.zone),
         .weight = w->settings.weight,
@@ -215,7 +216,7 @@ static int open_node(const struct opening *o)
     for (unsigned i = 0; i < STATES; i++)
         buf_close(&keep[i]);
     if (error)
-        return REFUSE(o, "the node's state in \"%.200s\" cannot be used: %s; was it written by a later release?",
+        return REFUSE(o, "the node's state in \"%.200s\" cannot be used: %s; was it written by another release?",
                       w->settings.data_dir, error_sentence(error));
     w->node_open = true;
     glue_adopt(&w->node, w->store);

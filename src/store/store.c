@@ -46,9 +46,9 @@ uint64_t store_records(const struct store *s)
     return table_records(s->table);
 }
 
-void store_set_cluster(struct store *s, struct cluster_id cluster)
+void store_set_secret(struct store *s, const struct layout_secret *secret)
 {
-    struct merkle_key key = merkle_key_of(cluster);
+    struct merkle_key key = merkle_key_of(secret);
     forest_set_key(&s->table->forest, &key);
 }
 

@@ -24,9 +24,9 @@
 #ifndef COVEY_STORE_STORE_H
 #define COVEY_STORE_STORE_H
 
-#include "base/id.h"
 #include "base/slice.h"
 #include "wire/answer.h"
+#include "wire/layout.h"
 #include "wire/record.h"
 
 enum durability {
@@ -135,8 +135,8 @@ static inline void store_set_vnodes(struct store *s, uint16_t vnodes)
     s->vtable->set_vnodes(s, vnodes);
 }
 
-/* Which cluster this is, from which comes the trees' key: said when the first layout is known. */
-void store_set_cluster(struct store *s, struct cluster_id cluster);
+/* The layout's secret, from which comes the trees' key: said when the first layout is known. */
+void store_set_secret(struct store *s, const struct layout_secret *secret);
 
 /* Whether every tree equals one built from scratch. For tests and the simulator: reads everything. */
 bool store_trees_hold(const struct store *s);

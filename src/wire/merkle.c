@@ -9,11 +9,11 @@
 
 _Static_assert(sizeof(struct merkle_key) == crypto_shorthash_KEYBYTES, "SipHash's key");
 
-struct merkle_key merkle_key_of(struct cluster_id cluster)
+struct merkle_key merkle_key_of(const struct layout_secret *secret)
 {
     static const uint8_t purpose[] = "covey Merkle key";
     struct merkle_key k;
-    crypto_generichash(k.b, sizeof k.b, cluster.b, sizeof cluster.b, purpose, sizeof purpose - 1);
+    crypto_generichash(k.b, sizeof k.b, secret->b, sizeof secret->b, purpose, sizeof purpose - 1);
     return k;
 }
 

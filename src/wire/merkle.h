@@ -11,16 +11,16 @@
 #define COVEY_WIRE_MERKLE_H
 
 #include "base/buf.h"
-#include "base/id.h"
+#include "wire/layout.h"
 #include "wire/record.h"
 
 struct merkle_key {
     uint8_t b[16];
 };
 
-/* The cluster's key. Derived from the cluster id, which every client can ask for: until there is a cluster key it keeps out
- * accidents, not attackers. */
-struct merkle_key merkle_key_of(struct cluster_id cluster);
+/* The cluster's key, derived from its secret, which no client is told. (Who listens between peers
+ * hears it, until peers speak under a cluster key.) */
+struct merkle_key merkle_key_of(const struct layout_secret *secret);
 
 uint64_t merkle_position(const struct merkle_key *k, struct slice key);
 uint64_t merkle_print(const struct merkle_key *k, uint64_t position, uint8_t kind, const struct version *v, uint64_t expiry_ms);

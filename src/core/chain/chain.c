@@ -178,6 +178,8 @@ static int load_layout(struct chain *c, struct slice bytes)
     int error = layout_decode(bytes, &c->slot[c->current]);
     if (error)
         return error == ERR_NO_MEMORY ? error : ERR_BAD_MESSAGE;
+    if (!chain_knows(chain_now(c)))
+        return ERR_BAD_MESSAGE;
     c->have = true;
     c->told = chain_now(c)->member_n;
     return buf_slice(&c->bytes[c->current], bytes);
@@ -196,7 +198,7 @@ int chain_init(struct chain *c, const struct moment *now, const struct chain_opt
     rng_init(&c->rng, o->seed);
     for (int i = 0; i < 2; i++) {
         layout_init(&c->slot[i]);
-        buf_init(&c->bytes[i], CHAIN_STATE_MAX);
+        buf_init(&c->bytes[i], LAYOUT_BYTES_MAX);
     }
     buf_init(&c->why, 1024);
     chain_vote_init(c);

@@ -12,19 +12,34 @@
 #include "core/chain/chain.h"
 
 #include "base/check.h"
+#include "core/ring/ring.h"
 
 /* ---- Layouts as values ---- */
 
 static bool member_eq(const struct layout_member *a, const struct layout_member *b)
 {
-    return a->id == b->id && a->disk == b->disk && a->since == b->since && a->weight == b->weight && a->zone_n == b->zone_n &&
+    return a->id == b->id && a->disk == b->disk && a->weight == b->weight && a->zone_n == b->zone_n &&
            memcmp(a->zone, b->zone, a->zone_n) == 0;
 }
 
+bool chain_knows(const struct layout *l)
+{
+    return l->stage == LAYOUT_SETTLED;
+}
+
+/* What no epoch changes. */
+static bool same_cluster(const struct layout *now, const struct layout *next)
+{
+    return next->generation == now->generation && next->generation_id == now->generation_id &&
+           memcmp(&next->secret, &now->secret, sizeof now->secret) == 0;
+}
+
+/* What may follow by a vote of this epoch's members. Its places must bear the epochs that follow
+ * from ours: by them it is found later who owned what, and since when. */
 static enum chain_kind layout_kind(const struct layout *now, const struct layout *next)
 {
-    if (next->epoch != now->epoch + 1 || next->generation != now->generation || next->vnodes != now->vnodes ||
-        next->n_wanted != now->n_wanted || next->member_n < now->member_n)
+    if (next->epoch != now->epoch + 1 || !same_cluster(now, next) || next->vnodes != now->vnodes ||
+        next->n_wanted != now->n_wanted || next->member_n < now->member_n || !chain_knows(next) || !ring_dated(now, next))
         return CHAIN_NONE;
     for (uint16_t m = 0; m < now->member_n; m++) {
         int there = layout_find(next, now->member[m].id);
@@ -64,7 +79,7 @@ static void adopt_save(struct chain *c, struct out *out)
  * that was damaged on its way, is the last one. */
 static bool follows(const struct layout *now, const struct layout *next)
 {
-    return next->generation == now->generation && next->epoch > now->epoch && next->epoch - now->epoch <= CHAIN_EPOCH_LEAP;
+    return same_cluster(now, next) && next->epoch > now->epoch && next->epoch - now->epoch <= CHAIN_EPOCH_LEAP;
 }
 
 /* One at a time: while an adoption is on its way, a higher epoch has to be heard of again. */
@@ -80,7 +95,7 @@ void chain_adopt(struct chain *c, struct slice bytes, bool announce, struct out 
         return;
     b->n = 0;
     bool wanted = c->have ? follows(chain_now(c), l) : layout_find(l, c->self) >= 0;
-    if (!wanted || buf_slice(b, bytes))
+    if (!wanted || !chain_knows(l) || buf_slice(b, bytes))
         return;
     c->adopting = l->epoch;
     c->announce = announce;

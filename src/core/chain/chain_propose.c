@@ -34,8 +34,8 @@ _Static_assert(LAYOUT_MEMBERS_MAX <= 1 << BALLOT_INDEX_BITS, "indices must fit t
 
 void chain_propose_init(struct chain *c)
 {
-    buf_init(&c->round.best, CHAIN_STATE_MAX);
-    buf_init(&c->round.value, CHAIN_STATE_MAX);
+    buf_init(&c->round.best, LAYOUT_BYTES_MAX);
+    buf_init(&c->round.value, LAYOUT_BYTES_MAX);
     c->propose_ms = UINT64_MAX;
 }
 

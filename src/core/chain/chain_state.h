@@ -18,8 +18,7 @@ enum {
     CHAIN_PATIENCE_MS = 5000,     /* after which a formation that does not get on is ended, if somebody is fenced */
     CHAIN_FETCH_MS = 500,         /* between two LAYOUT_GET */
     CHAIN_SAVE_RETRY_MS = 1000,
-    CHAIN_HOLDER_MS = 5000,    /* so long a report of records is believed; then the members are asked anew */
-    CHAIN_STATE_MAX = 1 << 20, /* bytes of a layout or state record: 1,024 members and 16,384 vnodes of 7 need 290 KB */
+    CHAIN_HOLDER_MS = 5000, /* so long a report of records is believed; then the members are asked anew */
 };
 
 /* How far above what is known a number is believed, and its end: chain.c argues for each. */
@@ -141,6 +140,10 @@ bool chain_reachable(const struct chain *c, uint64_t id);
 
 /* What bytes would do to the present epoch; CHAIN_NONE too when they are malformed or no successor. */
 enum chain_kind chain_kind_of(const struct chain *c, struct slice bytes);
+
+/* Whether this release knows what to do under a layout: changes of owners that go through stages
+ * are not built yet. */
+bool chain_knows(const struct layout *l);
 
 /* Begins to make a decided layout durable; it comes into force in chain_stored. `announce`: then tell all members. */
 void chain_adopt(struct chain *c, struct slice bytes, bool announce, struct out *out);

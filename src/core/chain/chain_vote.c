@@ -23,9 +23,9 @@ void chain_vote_init(struct chain *c)
 {
     struct chain_acceptor *a = &c->acceptor;
 
-    buf_init(&a->value, CHAIN_STATE_MAX);
+    buf_init(&a->value, LAYOUT_BYTES_MAX);
     for (int i = 0; i < 2; i++)
-        buf_init(&a->record[i], CHAIN_STATE_MAX + RECORD_HEAD);
+        buf_init(&a->record[i], LAYOUT_BYTES_MAX + RECORD_HEAD);
 }
 
 void chain_vote_close(struct chain *c)
@@ -224,7 +224,7 @@ static int vote_take(struct chain *c, uint64_t ballot, enum chain_kind kind, str
     struct buf copy;
 
     /* The old value is still what the disk has: replace it only when the new one is whole. */
-    buf_init(&copy, CHAIN_STATE_MAX);
+    buf_init(&copy, LAYOUT_BYTES_MAX);
     int error = buf_slice(&copy, value);
     if (error)
         return error;

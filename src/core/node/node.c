@@ -70,7 +70,8 @@ static int init_founder(struct membership *s, const struct node_options *o)
         .member_n = 1,
         .n_wanted = o->n_wanted ? o->n_wanted : 3,
         .vnodes = o->vnodes,
-        .generation = o->generation,
+        .generation_id = o->generation_id,
+        .secret = o->secret,
     };
     s->found = true;
     s->cluster = o->cluster;

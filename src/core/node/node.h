@@ -27,18 +27,19 @@ struct node_saved {
 
 /* Zero is the default for every field that has one. Slices are copied or read during node_init only. */
 struct node_options {
-    uint64_t id;               /* of this node, born with its data directory; not 0 */
-    uint64_t boot;             /* random, of this process */
-    uint64_t disk;             /* born with the data directory, never 0; 0: the id, where the id itself is */
-    uint64_t seed;             /* of the node's random numbers */
-    bool found;                /* this start founds a cluster */
-    struct cluster_id cluster; /* with `found`: the new cluster's, drawn by the world */
-    uint64_t generation;       /* with `found`: random */
-    struct slice name;         /* 1 .. NODE_NAME_MAX bytes */
-    struct slice zone;         /* up to ZONE_MAX bytes */
-    uint16_t weight;           /* 0: 100 */
-    struct addr addr;          /* where others reach it: the base address */
-    unsigned seed_n;           /* how many seeds the world knows */
+    uint64_t id;                 /* of this node, born with its data directory; not 0 */
+    uint64_t boot;               /* random, of this process */
+    uint64_t disk;               /* born with the data directory, never 0; 0: the id, where the id itself is */
+    uint64_t seed;               /* of the node's random numbers */
+    bool found;                  /* this start founds a cluster */
+    struct cluster_id cluster;   /* with `found`: the new cluster's, drawn by the world */
+    uint64_t generation_id;      /* with `found`: random */
+    struct layout_secret secret; /* with `found`: likewise */
+    struct slice name;           /* 1 .. NODE_NAME_MAX bytes */
+    struct slice zone;           /* up to ZONE_MAX bytes */
+    uint16_t weight;             /* 0: 100 */
+    struct addr addr;            /* where others reach it: the base address */
+    unsigned seed_n;             /* how many seeds the world knows */
     enum swim_profile profile;
     uint8_t n_wanted;                                      /* with `found`: 0: 3 */
     bool repair_manual;                                    /* see struct repair */

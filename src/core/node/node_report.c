@@ -75,7 +75,7 @@ static bool adopted(const struct node *n, const struct layout *l, unsigned m)
     const struct member *p = node_peer(n, l->member[m].id);
     if (l->member[m].id == n->member.self || !p)
         return p != NULL;
-    return p->epoch ? p->epoch >= l->epoch : l->member[m].since < l->epoch;
+    return p->epoch ? p->epoch >= l->epoch : !layout_newcomer(l, (uint16_t)m);
 }
 
 void node_describe(const struct node *n, const struct swim_view *v, struct member_info *info)

@@ -110,31 +110,72 @@ static int change_valid(const struct ring_change *c)
     return 0;
 }
 
-/* All of the next layout but its owners. */
+/* All of the next layout but its owners and their epochs. */
 static int layout_head(const struct ring_change *c, struct layout *l)
 {
     const struct layout *prev = c->prev;
 
     l->epoch = prev ? prev->epoch + 1 : 1;
-    l->generation = prev ? prev->generation : c->generation;
+    l->generation = prev ? prev->generation : 1;
+    l->generation_id = prev ? prev->generation_id : c->generation_id;
+    l->secret = prev ? prev->secret : c->secret;
     l->vnodes = prev ? prev->vnodes : c->vnodes ? c->vnodes : VNODES_DEFAULT;
     l->n_wanted = prev ? prev->n_wanted : c->n_wanted;
     l->n = c->member_n < l->n_wanted ? (uint8_t)c->member_n : l->n_wanted;
     l->w = (uint8_t)(l->n / 2 + 1);
     l->r = (uint8_t)(l->n - l->w + 1);
     l->member_n = c->member_n;
-    l->member = calloc(l->member_n, sizeof *l->member);
-    l->owner = calloc((size_t)l->vnodes * l->n, sizeof *l->owner);
-    if (!l->member || !l->owner)
-        return ERR_NO_MEMORY;
+    int error = layout_allocate(l);
+    if (error)
+        return error;
     memcpy(l->member, c->member, l->member_n * sizeof *l->member);
     qsort(l->member, l->member_n, sizeof *l->member, member_cmp);
-    for (uint16_t m = 0; m < l->member_n; m++) {
-        int was = prev ? layout_find(prev, l->member[m].id) : -1;
-        l->member[m].since = was >= 0 ? prev->member[was].since : l->epoch;
-        CHECK(m == 0 || l->member[m - 1].id < l->member[m].id);
-    }
+    for (uint16_t m = 1; m < l->member_n; m++)
+        CHECK(l->member[m - 1].id < l->member[m].id);
     return 0;
+}
+
+/* ---- Epochs: since when a member owns a vnode, and when a row changed last ---- */
+
+static uint64_t place_since(const struct layout *prev, const struct layout *next, uint16_t vnode, unsigned i)
+{
+    uint64_t id = layout_owner(next, vnode, i)->id;
+
+    for (unsigned j = 0; prev && j < prev->n; j++)
+        if (layout_owner(prev, vnode, j)->id == id)
+            return prev->since[(size_t)vnode * prev->n + j];
+    return next->epoch;
+}
+
+static uint64_t row_changed(const struct layout *prev, const struct layout *next, uint16_t vnode)
+{
+    if (!prev || prev->n != next->n)
+        return next->epoch;
+    for (unsigned i = 0; i < next->n; i++)
+        if (layout_owner(prev, vnode, i)->id != layout_owner(next, vnode, i)->id)
+            return next->epoch;
+    return prev->changed[vnode];
+}
+
+static void date(const struct layout *prev, struct layout *next)
+{
+    for (uint32_t v = 0; v < next->vnodes; v++) {
+        next->changed[v] = row_changed(prev, next, (uint16_t)v);
+        for (unsigned i = 0; i < next->n; i++)
+            next->since[v * next->n + i] = place_since(prev, next, (uint16_t)v, i);
+    }
+}
+
+bool ring_dated(const struct layout *prev, const struct layout *next)
+{
+    for (uint32_t v = 0; v < next->vnodes; v++) {
+        if (next->changed[v] != row_changed(prev, next, (uint16_t)v))
+            return false;
+        for (unsigned i = 0; i < next->n; i++)
+            if (next->since[v * next->n + i] != place_since(prev, next, (uint16_t)v, i))
+                return false;
+    }
+    return true;
 }
 
 int ring_compute(const struct ring_change *change, struct layout *out)
@@ -155,8 +196,10 @@ int ring_compute(const struct ring_change *change, struct layout *out)
     if (!error)
         error = ring_order(&w);
     ring_work_close(&w);
-    if (!error)
+    if (!error) {
+        date(change->prev, out);
         return 0;
+    }
 out_close_layout:
     layout_close(out);
     layout_init(out);
@@ -204,6 +247,7 @@ static void check_head(const struct layout *l)
     CHECK(l->member_n >= 1 && l->member_n <= LAYOUT_MEMBERS_MAX);
     CHECK(l->n == (l->member_n < l->n_wanted ? l->member_n : l->n_wanted));
     CHECK(l->w == l->n / 2 + 1 && l->r == l->n - l->w + 1);
+    CHECK(l->stage == LAYOUT_SETTLED && l->next.n == 0);
     for (uint16_t m = 1; m < l->member_n; m++)
         CHECK(l->member[m - 1].id < l->member[m].id);
 }
@@ -224,6 +268,11 @@ static void check_vnode(const struct ring_work *w, uint16_t vnode)
         zones += !zone_seen;
     }
     CHECK(zones == (w->zone_n < l->n ? w->zone_n : l->n));
+    CHECK(l->changed[vnode] <= l->epoch);
+    for (unsigned i = 0; i < l->n; i++) {
+        uint64_t since = l->since[(size_t)vnode * l->n + i];
+        CHECK(since >= 1 && since <= l->changed[vnode]);
+    }
 }
 
 /* The ideal shares do not depend on the layout before, so they are computed once more; for lack of memory that part is left

@@ -16,18 +16,24 @@
 enum { RING_WEIGHT_MAX = 1000 }; /* ten times the default: products of weights and places stay far inside 64 bits */
 
 struct ring_change {
-    const struct layout *prev;          /* NULL at birth */
-    const struct layout_member *member; /* the members wanted, ids distinct, any order; `since` is ignored */
+    const struct layout *prev;          /* NULL at birth; else settled */
+    const struct layout_member *member; /* the members wanted, ids distinct, any order */
     uint16_t member_n;                  /* 1 .. LAYOUT_MEMBERS_MAX */
     uint8_t n_wanted;                   /* at birth, 1 .. REPLICAS_MAX; later that of prev */
     uint16_t vnodes;                    /* at birth: a power of two, 0 for VNODES_DEFAULT; later that of prev */
-    uint64_t generation;                /* at birth; later that of prev */
+    uint64_t generation_id;             /* at birth, random; later that of prev */
+    struct layout_secret secret;        /* likewise */
 };
 
 /* Computes the next layout into an initialised empty one: epoch + 1, n = min(n_wanted, members), and the rest as said on
  * top. 200 members on 1024 vnodes take some ten milliseconds, three take one. 0, ERR_NO_MEMORY, or ERR_TOO_BIG for counts or
  * weights out of range (the layout then stays empty). */
 int ring_compute(const struct ring_change *change, struct layout *out);
+
+/* Whether the epochs of next's places and rows are what they must be after prev: a place that was
+ * kept has its `since`, a row in which nothing changed, the order included, its `changed`, and all
+ * others are next's epoch. */
+bool ring_dated(const struct layout *prev, const struct layout *next);
 
 /* Places (vnode, member) of next that the member did not hold in prev: what has to be copied. */
 uint32_t ring_moves(const struct layout *prev, const struct layout *next);
