@@ -28,7 +28,8 @@ static void test_the_header_is_as_declared(void **state)
 {
     (void)state;
     static const uint8_t want[PACKET_HEADER] = {
-        'C',  'V',  'Y',  3,    0,    0,    0,    0,    0, 0,  0,  0,                  /* magic, format, checksum */
+        'C',  'V',  'Y',  4,    0,    0,    0,    0,    0, 0,  0,  0,                  /* magic, format, checksum */
+        89,   0,                                                                       /* length */
         1,    2,    3,    4,    5,    6,    7,    8,    9, 10, 11, 12, 13, 14, 15, 16, /* cluster */
         0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 2, 0,  0,  0,  0,  0,  0,  0,  /* from, boot */
         3,    0,    0,    0,    0,    0,    0,    0,    4, 0,  0,  0,  0,  0,  0,  0,  /* epoch, hash */
@@ -112,7 +113,7 @@ static void test_what_is_no_packet_is_refused(void **state)
     struct packet_header back;
     struct slice rest;
     packet_begin(&p, &header);
-    for (size_t n = 0; n < PACKET_HEADER; n++) {
+    for (size_t n = 0; n < PACKET_HEADER_LEAST; n++) {
         uint8_t *copy = exact_copy(p.bytes, n);
         assert_int_equal(packet_open(slice_of(copy, n), &back, &rest), ERR_BAD_MESSAGE);
         exact_free(copy, n);
@@ -124,8 +125,10 @@ static void test_what_is_no_packet_is_refused(void **state)
     memcpy(large, p.bytes, p.n);
     assert_int_equal(packet_open(slice_of(large, PACKET_MAX), &back, &rest), 0);
     assert_int_equal(packet_open(slice_of(large, PACKET_MAX + 1), &back, &rest), ERR_BAD_MESSAGE);
-    p.bytes[3] = PACKET_FORMAT + 1;
-    assert_int_equal(packet_open(slice_of(p.bytes, p.n), &back, &rest), ERR_BAD_FORMAT);
+    for (int other = -1; other <= 1; other += 2) {
+        p.bytes[3] = (uint8_t)(PACKET_FORMAT + other);
+        assert_int_equal(packet_open(slice_of(p.bytes, p.n), &back, &rest), ERR_BAD_FORMAT);
+    }
     p.bytes[0] = 'X';
     assert_int_equal(packet_open(slice_of(p.bytes, p.n), &back, &rest), ERR_BAD_MESSAGE);
 }
@@ -153,6 +156,74 @@ static void test_unknown_messages_are_skipped_and_cut_ones_are_bad(void **state)
         assert_int_equal(got.ack.seq, 5);
         assert_int_equal(packet_next(&rest, &got), ERR_BAD_MESSAGE);
     }
+}
+
+/* A header of n bytes, ours cut or with more behind it, and a message. */
+static struct packet with_header(size_t n)
+{
+    struct packet p, ours;
+    struct message m = {.kind = MSG_ACK, .ack.seq = 5};
+    packet_begin(&p, &header);
+    memset(p.bytes + p.n, 0xff, PACKET_MAX - (size_t)p.n);
+    p.bytes[12] = (uint8_t)n;
+    p.n = (uint16_t)n;
+    packet_begin(&ours, &header);
+    assert_true(packet_add(&ours, &m));
+    memcpy(p.bytes + n, ours.bytes + PACKET_HEADER, ours.n - PACKET_HEADER);
+    p.n = (uint16_t)(n + ours.n - PACKET_HEADER);
+    packet_seal(&p);
+    return p;
+}
+
+static void opens_with(size_t n, const struct packet_header *want)
+{
+    struct packet p = with_header(n);
+    struct packet_header back = {0};
+    struct slice rest;
+    struct message got;
+    assert_int_equal(packet_open(slice_of(p.bytes, p.n), &back, &rest), 0);
+    assert_memory_equal(&back, want, sizeof back);
+    assert_int_equal(packet_next(&rest, &got), 1);
+    assert_int_equal(got.ack.seq, 5);
+    assert_int_equal(packet_next(&rest, &got), 0);
+}
+
+static void test_a_header_with_fields_of_a_later_release_is_read(void **state)
+{
+    (void)state;
+    for (size_t n = PACKET_HEADER; n < PACKET_HEADER + 40; n++)
+        opens_with(n, &header);
+}
+
+static void test_a_header_without_the_last_fields_is_read(void **state)
+{
+    (void)state;
+    struct packet_header want;
+    memcpy(&want, &header, sizeof want);
+    want.ills = 0;
+    opens_with(PACKET_HEADER - 1, &want);
+    want.recovering = 0;
+    opens_with(PACKET_HEADER - 3, &want);
+    want.position = 0;
+    opens_with(PACKET_HEADER_LEAST, &want);
+    struct packet p = with_header(PACKET_HEADER_LEAST - 1);
+    struct slice rest;
+    assert_int_equal(packet_open(slice_of(p.bytes, p.n), &want, &rest), ERR_BAD_MESSAGE);
+}
+
+static void test_a_header_longer_than_its_datagram_is_refused(void **state)
+{
+    (void)state;
+    struct packet p = with_header(PACKET_HEADER);
+    struct packet_header back;
+    struct slice rest;
+    p.bytes[12] = (uint8_t)(p.n + 1);
+    packet_seal(&p);
+    assert_int_equal(packet_open(slice_of(p.bytes, p.n), &back, &rest), ERR_BAD_MESSAGE);
+    p.bytes[12] = (uint8_t)p.n;
+    packet_seal(&p);
+    assert_int_equal(packet_open(slice_of(p.bytes, p.n), &back, &rest), 0);
+    assert_int_equal(rest.n, 0);
 }
 
 /* The incarnation of a member that was turned into 2^62 more by one flipped bit was believed by all. */
@@ -187,6 +258,9 @@ int main(void)
         cmocka_unit_test(test_what_is_no_packet_is_refused),
         cmocka_unit_test(test_every_flipped_bit_is_found),
         cmocka_unit_test(test_unknown_messages_are_skipped_and_cut_ones_are_bad),
+        cmocka_unit_test(test_a_header_with_fields_of_a_later_release_is_read),
+        cmocka_unit_test(test_a_header_without_the_last_fields_is_read),
+        cmocka_unit_test(test_a_header_longer_than_its_datagram_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,11 @@
 
 static const uint8_t packet_magic[3] = {'C', 'V', 'Y'};
 
-enum { CHECKSUM_AT = 4, CHECKED_AT = 12 }; /* where the checksum stands, and what it covers begins */
+enum {
+    CHECKSUM_AT = 4,
+    LENGTH_AT = 12,
+    CHECKED_AT = LENGTH_AT, /* where begins what the checksum covers */
+};
 
 static uint64_t checksum(struct slice datagram)
 {
@@ -20,6 +24,7 @@ void packet_begin(struct packet *p, const struct packet_header *h)
     uint8_t *at = put_bytes(p->bytes, packet_magic, sizeof packet_magic);
     at = put_u8(at, PACKET_FORMAT);
     at = put_u64(at, 0); /* packet_seal's */
+    at = put_u16(at, PACKET_HEADER);
     at = put_bytes(at, h->cluster.b, sizeof h->cluster.b);
     at = put_u64(at, h->from);
     at = put_u64(at, h->boot);
@@ -49,30 +54,43 @@ void packet_seal(struct packet *p)
     put_u64(p->bytes + CHECKSUM_AT, checksum(slice_of(p->bytes, p->n)));
 }
 
+/* p has PACKET_HEADER bytes. */
+static void header_get(const uint8_t *p, struct packet_header *h)
+{
+    memcpy(h->cluster.b, p + 14, sizeof h->cluster.b);
+    h->from = get_u64(p + 30);
+    h->boot = get_u64(p + 38);
+    h->epoch = get_u64(p + 46);
+    h->layout_hash = get_u64(p + 54);
+    h->wall_ms = get_u64(p + 62);
+    h->mono_ms = get_u64(p + 70);
+    h->position = get_u64(p + 78);
+    h->recovering = get_u16(p + 86);
+    h->ills = p[88];
+}
+
 int packet_open(struct slice datagram, struct packet_header *h, struct slice *rest)
 {
-    if (datagram.n < PACKET_HEADER || datagram.n > PACKET_MAX)
-        return ERR_BAD_MESSAGE;
     const uint8_t *p = datagram.p;
+    uint8_t known[PACKET_HEADER] = {0}; /* the header as far as it goes, and as we know it */
+    if (datagram.n <= sizeof packet_magic || datagram.n > PACKET_MAX)
+        return ERR_BAD_MESSAGE;
     if (memcmp(p, packet_magic, sizeof packet_magic) != 0)
         return ERR_BAD_MESSAGE;
-    if (p[3] != PACKET_FORMAT)
+    if (p[sizeof packet_magic] != PACKET_FORMAT)
         return ERR_BAD_FORMAT;
+    if (datagram.n < PACKET_HEADER_LEAST)
+        return ERR_BAD_MESSAGE;
 #ifndef CANARY_NUMBERS_BELIEVED
     if (get_u64(p + CHECKSUM_AT) != checksum(datagram))
         return ERR_CORRUPT;
 #endif
-    memcpy(h->cluster.b, p + 12, sizeof h->cluster.b);
-    h->from = get_u64(p + 28);
-    h->boot = get_u64(p + 36);
-    h->epoch = get_u64(p + 44);
-    h->layout_hash = get_u64(p + 52);
-    h->wall_ms = get_u64(p + 60);
-    h->mono_ms = get_u64(p + 68);
-    h->position = get_u64(p + 76);
-    h->recovering = get_u16(p + 84);
-    h->ills = p[86];
-    *rest = slice_of(p + PACKET_HEADER, datagram.n - PACKET_HEADER);
+    size_t n = get_u16(p + LENGTH_AT);
+    if (n < PACKET_HEADER_LEAST || n > datagram.n)
+        return ERR_BAD_MESSAGE;
+    memcpy(known, p, n < sizeof known ? n : sizeof known);
+    header_get(known, h);
+    *rest = slice_of(p + n, datagram.n - n);
     return 0;
 }
 

@@ -1,8 +1,13 @@
 /* packet.h: one gossip datagram: a header and a run of messages, PACKET_MAX bytes at most.
  *
- * Header, 87 bytes little-endian: "CVY" | u8 format (3) | u64 checksum | cluster id 16 | u64 sender |
- * u64 sender's boot nonce | u64 layout epoch | u64 layout hash | u64 sender's wall clock | u64 its monotonic clock |
- * u64 sender's log position | u16 vnodes in which it is recovering | u8 what it suffers from.
+ * Header, little-endian: "CVY" | u8 format (4) | u64 checksum | u16 bytes of the header, all of
+ * them | cluster id 16 | u64 sender | u64 sender's boot nonce | u64 layout epoch | u64 layout hash
+ * | u64 sender's wall clock | u64 its monotonic clock || u64 sender's log position | u16 vnodes in
+ * which it is recovering | u8 what it suffers from.
+ *
+ * A later release adds fields at the header's end, and there a receiver skips what it does not
+ * know. What stands behind the double bar may be missing, at the end too, and is 0 then: nothing is
+ * said.
  *
  * The checksum is XXH3-64 of all that follows it. UDP's own has 16 bits and may be left out; a flipped bit that passes it would
  * be believed: a member's incarnation twice as high, a death. It keeps out accidents, not attackers: everybody can compute it.
@@ -34,7 +39,11 @@ enum packet_ill {
     ILL_OWES = 4,  /* it keeps writes for a member that it holds alive */
 };
 
-enum { PACKET_HEADER = 87, PACKET_FORMAT = 3 };
+enum {
+    PACKET_FORMAT = 4,
+    PACKET_HEADER = 89,       /* bytes of ours */
+    PACKET_HEADER_LEAST = 78, /* without the fields that may be missing */
+};
 
 /* A packet being written or read. */
 struct packet {
