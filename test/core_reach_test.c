@@ -12,6 +12,11 @@ enum { SELF = 1, PEER = 2, OTHER = 3 };
 
 static struct out out;
 
+static struct log_position at(uint64_t end)
+{
+    return (struct log_position){.end = end};
+}
+
 /* A node's state, as its disk has it from one start to the next. */
 struct disk {
     uint8_t boots[4096], reached[4096];
@@ -26,7 +31,7 @@ static void start(struct reach *r, const struct disk *d, uint64_t boot, uint64_t
                               .boots = slice_of(d->boots, d->boots_n),
                               .reached = slice_of(d->reached, d->reached_n)};
     assert_int_equal(reach_init(r, &o), 0);
-    assert_int_equal(reach_announced(r), 0); /* before its boot is written down */
+    assert_int_equal(reach_announced(r).end, 0); /* before its boot is written down */
 }
 
 /* Saves whatever is to be saved. */
@@ -48,7 +53,7 @@ static void save(struct reach *r, struct disk *d, uint64_t now_ms, bool riding)
 /* What a peer says that it keeps of us. */
 static bool told(struct reach *r, uint64_t boot, uint64_t position)
 {
-    struct reach_mark m = {SELF, boot, position};
+    struct reach_mark m = {SELF, boot, position, 0};
     bool lost = reach_told(r, slice_of(&m, sizeof m));
     reach_protocol.check(r, NULL);
     return lost;
@@ -61,9 +66,9 @@ static void an_honest_restart_has_lost_nothing(void **state)
     struct reach r;
     start(&r, &d, 10, 1000);
     save(&r, &d, 0, false);
-    assert_int_equal(reach_announced(&r), 1000);
+    assert_int_equal(reach_announced(&r).end, 1000);
     reach_position(&r, 5000);
-    assert_int_equal(reach_announced(&r), 5000);
+    assert_int_equal(reach_announced(&r).end, 5000);
     assert_false(told(&r, 10, 4000));
     reach_protocol.close(&r);
     start(&r, &d, 11, 5000);
@@ -83,15 +88,15 @@ static void a_log_that_ends_early_is_noticed_once(void **state)
     start(&r, &d, 11, 3000);
     save(&r, &d, 0, false);
     assert_true(told(&r, 10, 5000));
-    assert_int_equal(reach_announced(&r), 0); /* till that is durable */
+    assert_int_equal(reach_announced(&r).end, 0); /* till that is durable */
     save(&r, &d, 1, false);
-    assert_true(reach_announced(&r) > 5000);
+    assert_true(reach_announced(&r).end > 5000);
     assert_false(told(&r, 10, 5000));
     assert_false(told(&r, 10, 5500)); /* another heard more of it: the same loss, */
-    assert_int_equal(reach_announced(&r), 0);
+    assert_int_equal(reach_announced(&r).end, 0);
     save(&r, &d, 2, false);
-    assert_true(reach_announced(&r) > 5500); /* but above that, too */
-    uint64_t announced = reach_announced(&r);
+    assert_true(reach_announced(&r).end > 5500); /* but above that, too */
+    uint64_t announced = reach_announced(&r).end;
     reach_protocol.close(&r);
     start(&r, &d, 12, 3500);
     assert_false(told(&r, 10, 5500));
@@ -140,24 +145,24 @@ static void what_others_announce_is_kept_and_rides_along(void **state)
     struct reach r;
     start(&r, &d, 10, 1000);
     save(&r, &d, 0, false);
-    reach_heard(&r, PEER, 20, 700);
-    reach_heard(&r, PEER, 20, 600);
-    reach_heard(&r, SELF, 10, 900);
-    reach_heard(&r, OTHER, 30, 0);
-    reach_heard(&r, PEER, 20, 800);
-    reach_heard(&r, OTHER, 0, 800);
-    reach_heard(&r, OTHER, 30, REACH_POSITION_MAX + 1);
+    reach_heard(&r, PEER, 20, at(700));
+    reach_heard(&r, PEER, 20, at(600));
+    reach_heard(&r, SELF, 10, at(900));
+    reach_heard(&r, OTHER, 30, at(0));
+    reach_heard(&r, PEER, 20, at(800));
+    reach_heard(&r, OTHER, 0, at(800));
+    reach_heard(&r, OTHER, 30, at(REACH_POSITION_MAX + 1));
     save(&r, &d, REACH_SAVE_MS, false);
     assert_int_equal(d.reached_n, 0);
     save(&r, &d, REACH_SAVE_MS, true);
-    reach_heard(&r, PEER, 20, 801);
+    reach_heard(&r, PEER, 20, at(801));
     save(&r, &d, REACH_SAVE_MS + 1, true); /* too soon */
     reach_protocol.close(&r);
     start(&r, &d, 11, 2000);
-    struct reach_mark m = {PEER, 20, 800};
+    struct reach_mark m = {PEER, 20, 800, 0};
     assert_int_equal(reach_kept(&r).n, sizeof m);
     assert_memory_equal(reach_kept(&r).p, &m, sizeof m);
-    struct reach_mark hearsay[3] = {{PEER, 20, 750}, {PEER, 21, 900}, {OTHER, 31, 40}}; /* 21 was not told of 800 yet */
+    struct reach_mark hearsay[3] = {{PEER, 20, 750, 0}, {PEER, 21, 900, 0}, {OTHER, 31, 40, 0}}; /* 21 was not told of 800 yet */
     assert_false(reach_told(&r, slice_of(hearsay, sizeof hearsay)));
     assert_int_equal(r.mark[0].position, 800);
     assert_int_equal(r.mark[1].position, 40);
@@ -171,7 +176,7 @@ static void malformed_records_are_refused(void **state)
     struct disk d = {0};
     struct reach r;
     start(&r, &d, 10, 1000);
-    reach_heard(&r, PEER, 20, 700);
+    reach_heard(&r, PEER, 20, at(700));
     save(&r, &d, REACH_SAVE_MS, true);
     reach_protocol.close(&r);
     for (unsigned bad = 0; bad < 4; bad++) {
@@ -190,7 +195,7 @@ static void malformed_records_are_refused(void **state)
 /* A mark as "reached" holds it; the record is taken or not. */
 static int start_with_marks(struct reach_mark first, struct reach_mark second)
 {
-    uint8_t bytes[1 + 2 * sizeof first] = {1};
+    uint8_t bytes[1 + 2 * sizeof first] = {2};
     struct reach r;
     memcpy(bytes + 1, &first, sizeof first);
     memcpy(bytes + 1 + sizeof first, &second, sizeof second);
@@ -203,10 +208,10 @@ static int start_with_marks(struct reach_mark first, struct reach_mark second)
 static void marks_that_nobody_writes_are_refused(void **state)
 {
     (void)state;
-    struct reach_mark peer = {PEER, 20, 700};
-    assert_int_equal(start_with_marks(peer, (struct reach_mark){OTHER, 30, 1}), 0);
-    assert_int_equal(start_with_marks(peer, (struct reach_mark){OTHER, 30, 0}), ERR_BAD_MESSAGE);
-    assert_int_equal(start_with_marks(peer, (struct reach_mark){SELF, 10, 1}), ERR_BAD_MESSAGE);
+    struct reach_mark peer = {PEER, 20, 700, 0};
+    assert_int_equal(start_with_marks(peer, (struct reach_mark){OTHER, 30, 1, 0}), 0);
+    assert_int_equal(start_with_marks(peer, (struct reach_mark){OTHER, 30, 0, 0}), ERR_BAD_MESSAGE);
+    assert_int_equal(start_with_marks(peer, (struct reach_mark){SELF, 10, 1, 0}), ERR_BAD_MESSAGE);
     assert_int_equal(start_with_marks(peer, peer), ERR_BAD_MESSAGE);
 }
 
@@ -228,10 +233,10 @@ static void a_log_that_ends_before_its_last_boot_is_noticed(void **state)
     assert_false(told(&r, 10, 2000));
     assert_true(told(&r, 10, 4000));
     save(&r, &d, REACH_SAVE_MS, false);
-    assert_true(reach_announced(&r) > 4000);
+    assert_true(reach_announced(&r).end > 4000);
     assert_true(told(&r, 11, 6000));
     save(&r, &d, 2 * REACH_SAVE_MS, false);
-    assert_true(reach_announced(&r) > 6000);
+    assert_true(reach_announced(&r).end > 6000);
     reach_protocol.check(&r, NULL);
     reach_protocol.close(&r);
 }
@@ -246,14 +251,14 @@ static void positions_beyond_any_log_are_not_believed(void **state)
     save(&r, &d, 0, false);
     assert_false(told(&r, 9, UINT64_MAX));
     assert_false(told(&r, 9, REACH_TOLD_MAX + 1));
-    assert_int_equal(reach_announced(&r), 1000);
+    assert_int_equal(reach_announced(&r).end, 1000);
     assert_true(told(&r, 9, REACH_TOLD_MAX));
     save(&r, &d, 1, false);
     reach_protocol.close(&r);
     start(&r, &d, 11, 2000);
     save(&r, &d, 0, false);
-    assert_true(reach_announced(&r) > REACH_TOLD_MAX);
-    assert_true(reach_announced(&r) < REACH_POSITION_MAX); /* and so peers still hear it */
+    assert_true(reach_announced(&r).end > REACH_TOLD_MAX);
+    assert_true(reach_announced(&r).end < REACH_POSITION_MAX); /* and so peers still hear it */
     reach_protocol.close(&r);
 }
 
@@ -265,17 +270,43 @@ static void a_datagram_moves_a_mark_by_so_much_at_most(void **state)
     struct disk d = {0};
     struct reach r;
     start(&r, &d, 10, 1000);
-    reach_heard(&r, PEER, 77, 5000);
-    reach_overheard(&r, PEER, 77, 5000 + REACH_LEAP + 1);
-    reach_overheard(&r, PEER, 77, REACH_POSITION_MAX);
-    reach_overheard(&r, PEER, 77, UINT64_MAX);
-    reach_overheard(&r, OTHER, 78, REACH_LEAP + 1);
+    reach_heard(&r, PEER, 77, at(5000));
+    reach_overheard(&r, PEER, 77, at(5000 + REACH_LEAP + 1));
+    reach_overheard(&r, PEER, 77, at(REACH_POSITION_MAX));
+    reach_overheard(&r, PEER, 77, at(UINT64_MAX));
+    reach_overheard(&r, OTHER, 78, at(REACH_LEAP + 1));
     assert_int_equal(r.mark_n, 1);
     assert_int_equal(r.mark[0].position, 5000);
-    reach_overheard(&r, PEER, 77, 5000 + REACH_LEAP);
+    reach_overheard(&r, PEER, 77, at(5000 + REACH_LEAP));
     assert_int_equal(r.mark[0].position, 5000 + REACH_LEAP);
-    reach_heard(&r, PEER, 77, 1ull << 50); /* on its stream */
+    reach_heard(&r, PEER, 77, at(1ull << 50)); /* on its stream */
     assert_int_equal(r.mark[0].position, 1ull << 50);
+    reach_protocol.close(&r);
+}
+
+/* A peer of a later release has several logs, and remembers several of each member: what we know
+ * not is passed over, and what stands beside it is heard. */
+static void shards_that_are_not_known_are_passed_over(void **state)
+{
+    (void)state;
+    struct disk d = {0};
+    struct reach r;
+    start(&r, &d, 10, 1000);
+    save(&r, &d, 0, false);
+    assert_int_equal(reach_announced(&r).shard, 0);
+    reach_heard(&r, PEER, 20, (struct log_position){.shard = SHARDS, .end = 700});
+    reach_overheard(&r, PEER, 20, (struct log_position){.shard = UINT16_MAX, .end = 700});
+    assert_int_equal(r.mark_n, 0);
+    struct reach_mark kept[] = {
+        {SELF, 9, 5000, SHARDS},     {PEER, 20, 800, SHARDS},     {OTHER, 30, 40, 0},
+        {PEER, 20, 900, UINT64_MAX}, {SELF, 9, 5000, 1ull << 32},
+    };
+    assert_false(reach_told(&r, slice_of(kept, sizeof kept)));
+    assert_int_equal(r.mark_n, 1);
+    assert_int_equal(r.mark[0].id, OTHER);
+    assert_int_equal(start_with_marks((struct reach_mark){PEER, 20, 700, SHARDS}, (struct reach_mark){SELF, 9, 1, SHARDS}), 0);
+    kept[0].shard = 0;
+    assert_true(reach_told(&r, slice_of(kept, sizeof kept)));
     reach_protocol.close(&r);
 }
 
@@ -304,6 +335,7 @@ int main(void)
         cmocka_unit_test(what_others_announce_is_kept_and_rides_along),
         cmocka_unit_test(malformed_records_are_refused),
         cmocka_unit_test(many_boots_are_too_many_to_remember),
+        cmocka_unit_test(shards_that_are_not_known_are_passed_over),
         cmocka_unit_test(marks_that_nobody_writes_are_refused),
         cmocka_unit_test(a_log_that_ends_before_its_last_boot_is_noticed),
         cmocka_unit_test(positions_beyond_any_log_are_not_believed),

@@ -37,7 +37,7 @@ static void test_ack_only_after_stored(void **state)
     static struct out out;
     struct replica r;
     struct moment now = here();
-    now.own.position = 99;
+    now.own.position.end = 99;
     assert_int_equal(replica_init(&r, 4), 0);
     struct message m = put_of(7, 3);
     out_clear(&out);
@@ -56,7 +56,7 @@ static void test_ack_only_after_stored(void **state)
     assert_int_equal(ack->put_ack.op, 7);
     assert_int_equal((int)ack->put_ack.error, ERR_SUPERSEDED);
     assert_int_equal(ack->put_ack.held.stamp, 6);
-    assert_int_equal(ack->put_ack.position, 99);
+    assert_int_equal(ack->put_ack.position.end, 99);
     assert_int_equal(r.puts, 0);
     replica_protocol.check(&r, NULL);
     replica_protocol.close(&r);

@@ -260,13 +260,13 @@ static void test_the_bytes_are_as_declared(void **state)
 {
     (void)state;
     static const uint8_t want[] = {
-        48, 85,   0,    0,    0,                                                           /* PUT, body */
+        48, 87,   0,    0,    0,                                                           /* PUT, body */
         7,  0,    0,    0,    0,    0,    0,    0,    3,    0, 0, 0, 0,   0, 0, 0,         /* op, epoch */
         1,  0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 2, 0, 0, 0,   0, 0, 0,         /* kind, stamp, node .. */
         0,  4,    0,    0,    0,    0,    0,    0,    0,    5, 0, 0, 0,   0, 0, 0, 0, 0,   /* .. digest, expiry stamp, deleted */
         6,  0,    0,    0,    0,    0,    0,    0,    1,    0, 0, 0, 'k', 1, 0, 0, 0, 'v', /* expiry, key, value */
         9,  0,    0,    0,    0,    0,    0,    0,                                         /* ticket */
-        10, 0,    0,    0,    0,    0,    0,    0,                                         /* position */
+        11, 0,    10,   0,    0,    0,    0,    0,    0,    0,                             /* position: shard, end */
         0,                                                                                 /* lapsed */
     };
     struct message m = put_of((struct record){.kind = RECORD_VALUE,
@@ -277,7 +277,7 @@ static void test_the_bytes_are_as_declared(void **state)
     m.put.op = 7;
     m.put.epoch = 3;
     m.put.ticket = 9;
-    m.put.position = 10;
+    m.put.position = (struct log_position){.shard = 11, .end = 10};
     struct buf b = encoded(&m);
     assert_int_equal(b.n, sizeof want);
     assert_memory_equal(b.p, want, sizeof want);

@@ -19,7 +19,7 @@ static const struct packet_header header = {
     .layout_hash = 4,
     .wall_ms = 5,
     .mono_ms = 6,
-    .position = 7,
+    .position = {.shard = 9, .end = 7},
     .recovering = 8,
     .ills = ILL_FULL | ILL_OWES,
 };
@@ -29,12 +29,12 @@ static void test_the_header_is_as_declared(void **state)
     (void)state;
     static const uint8_t want[PACKET_HEADER] = {
         'C',  'V',  'Y',  4,    0,    0,    0,    0,    0, 0,  0,  0,                  /* magic, format, checksum */
-        89,   0,                                                                       /* length */
+        91,   0,                                                                       /* length */
         1,    2,    3,    4,    5,    6,    7,    8,    9, 10, 11, 12, 13, 14, 15, 16, /* cluster */
         0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 2, 0,  0,  0,  0,  0,  0,  0,  /* from, boot */
         3,    0,    0,    0,    0,    0,    0,    0,    4, 0,  0,  0,  0,  0,  0,  0,  /* epoch, hash */
         5,    0,    0,    0,    0,    0,    0,    0,    6, 0,  0,  0,  0,  0,  0,  0,  /* wall, monotonic clock */
-        7,    0,    0,    0,    0,    0,    0,    0,    8, 0,  5,                      /* position, recovering, ills */
+        9,    0,    7,    0,    0,    0,    0,    0,    0, 0,  8,  0,  5,              /* position, recovering, ills */
     };
     struct packet p;
     packet_begin(&p, &header);
@@ -204,7 +204,7 @@ static void test_a_header_without_the_last_fields_is_read(void **state)
     opens_with(PACKET_HEADER - 1, &want);
     want.recovering = 0;
     opens_with(PACKET_HEADER - 3, &want);
-    want.position = 0;
+    want.position = (struct log_position){0};
     opens_with(PACKET_HEADER_LEAST, &want);
     struct packet p = with_header(PACKET_HEADER_LEAST - 1);
     struct slice rest;

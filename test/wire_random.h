@@ -12,16 +12,17 @@ static const uint8_t message_kinds[] = {
 #undef MESSAGE
 };
 
-#define U8(f)      FIELD(u8, f)
-#define U16(f)     FIELD(u16, f)
-#define U32(f)     FIELD(u32, f)
-#define U64(f)     FIELD(u64, f)
-#define CID(f)     FIELD(cid, f)
-#define ADDR(f)    FIELD(addr, f)
-#define BYTES(f)   FIELD(bytes, f)
-#define VERSION(f) FIELD(version, f)
-#define STAMP(f)   FIELD(stamp, f)
-#define RECORD(f)  FIELD(record, f)
+#define U8(f)       FIELD(u8, f)
+#define U16(f)      FIELD(u16, f)
+#define U32(f)      FIELD(u32, f)
+#define U64(f)      FIELD(u64, f)
+#define CID(f)      FIELD(cid, f)
+#define ADDR(f)     FIELD(addr, f)
+#define BYTES(f)    FIELD(bytes, f)
+#define VERSION(f)  FIELD(version, f)
+#define STAMP(f)    FIELD(stamp, f)
+#define POSITION(f) FIELD(position, f)
+#define RECORD(f)   FIELD(record, f)
 
 /* Random bytes, `most` of them at most and often none; they live as long as the program. */
 static inline struct slice random_slice(struct rng *rng, size_t most)
@@ -59,6 +60,12 @@ static inline void random_u64(struct rng *rng, uint64_t *f)
 static inline void random_stamp(struct rng *rng, uint64_t *f)
 {
     *f = rng_next(rng) >> 1;
+}
+
+static inline void random_position(struct rng *rng, struct log_position *f)
+{
+    random_u16(rng, &f->shard);
+    random_u64(rng, &f->end);
 }
 
 static inline void random_cid(struct rng *rng, struct cluster_id *f)
@@ -126,16 +133,17 @@ static inline bool equal_record(const struct record *a, const struct record *b)
            slice_eq(a->key, b->key) && slice_eq(a->value, b->value);
 }
 
-#define EQUAL_u8(a, b)      ((a) == (b))
-#define EQUAL_u16(a, b)     ((a) == (b))
-#define EQUAL_u32(a, b)     ((a) == (b))
-#define EQUAL_u64(a, b)     ((a) == (b))
-#define EQUAL_stamp(a, b)   ((a) == (b))
-#define EQUAL_cid(a, b)     cluster_id_eq(a, b)
-#define EQUAL_addr(a, b)    addr_eq(a, b)
-#define EQUAL_bytes(a, b)   slice_eq(a, b)
-#define EQUAL_version(a, b) equal_version(&(a), &(b))
-#define EQUAL_record(a, b)  equal_record(&(a), &(b))
+#define EQUAL_u8(a, b)       ((a) == (b))
+#define EQUAL_u16(a, b)      ((a) == (b))
+#define EQUAL_u32(a, b)      ((a) == (b))
+#define EQUAL_u64(a, b)      ((a) == (b))
+#define EQUAL_stamp(a, b)    ((a) == (b))
+#define EQUAL_position(a, b) ((a).shard == (b).shard && (a).end == (b).end)
+#define EQUAL_cid(a, b)      cluster_id_eq(a, b)
+#define EQUAL_addr(a, b)     addr_eq(a, b)
+#define EQUAL_bytes(a, b)    slice_eq(a, b)
+#define EQUAL_version(a, b)  equal_version(&(a), &(b))
+#define EQUAL_record(a, b)   equal_record(&(a), &(b))
 
 static inline struct message random_message(struct rng *rng, uint8_t kind)
 {

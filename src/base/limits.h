@@ -7,6 +7,7 @@ enum {
     VALUE_MAX = 8 * 1024 * 1024,    /* bytes of a value by default: two of them fit a turn without stalling gossip */
     REPLICAS_MAX = 7,               /* N: beyond seven copies nobody waits for W */
     OWNERS_MAX = 2 * REPLICAS_MAX,  /* of a vnode whose owners change: those that are, those that will be */
+    SHARDS = 1,                     /* parts of a node's data with a log each, whose positions count by themselves */
     MEMBERS_MAX = 8192,             /* of one cluster; bounds every table that a peer can fill */
     PACKET_MAX = 1400,              /* bytes of a datagram: fits an Ethernet MTU with IPv6 and a tunnel header */
     META_MAX = 512,                 /* bytes of a member's metadata, so that an alive always fits a packet */

@@ -9,13 +9,13 @@
 
 /* How the records stand that this node keeps: what its shard tells the rest of it. */
 struct own_records {
-    uint64_t position;         /* what is told of the own log (core/reach/reach.h) */
-    const uint8_t *recovering; /* per vnode: not 0 where it may have lost records; NULL without a layout */
-    uint32_t recovering_n;     /* vnodes of which that is so */
-    uint32_t doubts;           /* counts the vnodes that ever were found to lack something */
-    bool holds;                /* the store holds, or was given, a record */
-    bool forgot;               /* what this node voted for may be lost: it casts no votes */
-    uint8_t ills;              /* what packets say that it suffers from (enum packet_ill) */
+    struct log_position position; /* what is told of the own log (core/reach/reach.h) */
+    const uint8_t *recovering;    /* per vnode: not 0 where it may have lost records; NULL without a layout */
+    uint32_t recovering_n;        /* vnodes of which that is so */
+    uint32_t doubts;              /* counts the vnodes that ever were found to lack something */
+    bool holds;                   /* the store holds, or was given, a record */
+    bool forgot;                  /* what this node voted for may be lost: it casts no votes */
+    uint8_t ills;                 /* what packets say that it suffers from (enum packet_ill) */
 };
 
 struct moment {

@@ -26,16 +26,17 @@ enum message_role message_role(uint8_t kind)
 }
 
 /* message.def's field macros, in terms of one FIELD(type, name) that each expansion below defines anew. */
-#define U8(f)      FIELD(u8, f)
-#define U16(f)     FIELD(u16, f)
-#define U32(f)     FIELD(u32, f)
-#define U64(f)     FIELD(u64, f)
-#define CID(f)     FIELD(cid, f)
-#define ADDR(f)    FIELD(addr, f)
-#define BYTES(f)   FIELD(bytes, f)
-#define VERSION(f) FIELD(version, f)
-#define STAMP(f)   FIELD(stamp, f)
-#define RECORD(f)  FIELD(record, f)
+#define U8(f)       FIELD(u8, f)
+#define U16(f)      FIELD(u16, f)
+#define U32(f)      FIELD(u32, f)
+#define U64(f)      FIELD(u64, f)
+#define CID(f)      FIELD(cid, f)
+#define ADDR(f)     FIELD(addr, f)
+#define BYTES(f)    FIELD(bytes, f)
+#define VERSION(f)  FIELD(version, f)
+#define STAMP(f)    FIELD(stamp, f)
+#define POSITION(f) FIELD(position, f)
+#define RECORD(f)   FIELD(record, f)
 
 /* ---- Sizes: fixed bytes, and those beyond ---- */
 
@@ -45,6 +46,7 @@ enum {
     FIXED_u32 = 4,
     FIXED_u64 = 8,
     FIXED_stamp = 8,
+    FIXED_position = 2 + 8,
     FIXED_cid = 16,
     FIXED_addr = 1 + 2 + 16,
     FIXED_bytes = 4,
@@ -60,16 +62,17 @@ enum {
 #undef FIELD
 };
 
-#define EXTRA_u8(f)      0
-#define EXTRA_u16(f)     0
-#define EXTRA_u32(f)     0
-#define EXTRA_u64(f)     0
-#define EXTRA_stamp(f)   0
-#define EXTRA_cid(f)     0
-#define EXTRA_addr(f)    0
-#define EXTRA_version(f) 0
-#define EXTRA_bytes(f)   ((f).n)
-#define EXTRA_record(f)  ((f).key.n + (f).value.n)
+#define EXTRA_u8(f)       0
+#define EXTRA_u16(f)      0
+#define EXTRA_u32(f)      0
+#define EXTRA_u64(f)      0
+#define EXTRA_stamp(f)    0
+#define EXTRA_position(f) 0
+#define EXTRA_cid(f)      0
+#define EXTRA_addr(f)     0
+#define EXTRA_version(f)  0
+#define EXTRA_bytes(f)    ((f).n)
+#define EXTRA_record(f)   ((f).key.n + (f).value.n)
 
 #define FIELD(type, f) +EXTRA_##type(m->f)
 #define MESSAGE(number, NAME, name, fields)                      \
@@ -124,6 +127,12 @@ static inline uint8_t *encode_u64(uint8_t *p, const uint64_t *f)
 static inline uint8_t *encode_stamp(uint8_t *p, const uint64_t *f)
 {
     return put_u64(p, *f);
+}
+
+static inline uint8_t *encode_position(uint8_t *p, const struct log_position *f)
+{
+    p = put_u16(p, f->shard);
+    return put_u64(p, f->end);
 }
 
 static inline uint8_t *encode_cid(uint8_t *p, const struct cluster_id *f)
@@ -238,6 +247,12 @@ static inline void decode_stamp(struct body *b, uint64_t *f)
     b->bad |= *f > STAMP_MAX;
 }
 
+static inline void decode_position(struct body *b, struct log_position *f)
+{
+    decode_u16(b, &f->shard);
+    decode_u64(b, &f->end);
+}
+
 static inline void decode_cid(struct body *b, struct cluster_id *f)
 {
     memcpy(f->b, b->p, sizeof f->b);
@@ -340,6 +355,11 @@ static int print_u64(struct buf *out, const char *name, const uint64_t *f)
 static int print_stamp(struct buf *out, const char *name, const uint64_t *f)
 {
     return print_u64(out, name, f);
+}
+
+static int print_position(struct buf *out, const char *name, const struct log_position *f)
+{
+    return buf_printf(out, " %s=%u:%" PRIu64, name, f->shard, f->end);
 }
 
 static int print_u32(struct buf *out, const char *name, const uint32_t *f)

@@ -9,22 +9,29 @@
 #include "base/slice.h"
 #include "wire/record.h"
 
+/* How far a log reaches. Each shard has a log of its own. */
+struct log_position {
+    uint16_t shard;
+    uint64_t end; /* counts the bytes of puts (store.h); 0: nothing is said */
+};
+
 enum message_kind {
 #define MESSAGE(number, NAME, name, fields) MSG_##NAME = (number),
 #include "wire/message.def"
 #undef MESSAGE
 };
 
-#define U8(f)      uint8_t f;
-#define U16(f)     uint16_t f;
-#define U32(f)     uint32_t f;
-#define U64(f)     uint64_t f;
-#define CID(f)     struct cluster_id f;
-#define ADDR(f)    struct addr f;
-#define BYTES(f)   struct slice f;
-#define VERSION(f) struct version f;
-#define STAMP(f)   uint64_t f;
-#define RECORD(f)  struct record f;
+#define U8(f)       uint8_t f;
+#define U16(f)      uint16_t f;
+#define U32(f)      uint32_t f;
+#define U64(f)      uint64_t f;
+#define CID(f)      struct cluster_id f;
+#define ADDR(f)     struct addr f;
+#define BYTES(f)    struct slice f;
+#define VERSION(f)  struct version f;
+#define STAMP(f)    uint64_t f;
+#define POSITION(f) struct log_position f;
+#define RECORD(f)   struct record f;
 #define MESSAGE(number, NAME, name, fields) \
     struct msg_##name {                     \
         fields                              \
@@ -40,6 +47,7 @@ enum message_kind {
 #undef BYTES
 #undef VERSION
 #undef STAMP
+#undef POSITION
 #undef RECORD
 
 /* What message.def says that every request and every answer begins with; `error` in answers alone. */

@@ -32,7 +32,8 @@ void packet_begin(struct packet *p, const struct packet_header *h)
     at = put_u64(at, h->layout_hash);
     at = put_u64(at, h->wall_ms);
     at = put_u64(at, h->mono_ms);
-    at = put_u64(at, h->position);
+    at = put_u16(at, h->position.shard);
+    at = put_u64(at, h->position.end);
     at = put_u16(at, h->recovering);
     at = put_u8(at, h->ills);
     CHECK(at == p->bytes + PACKET_HEADER);
@@ -64,9 +65,9 @@ static void header_get(const uint8_t *p, struct packet_header *h)
     h->layout_hash = get_u64(p + 54);
     h->wall_ms = get_u64(p + 62);
     h->mono_ms = get_u64(p + 70);
-    h->position = get_u64(p + 78);
-    h->recovering = get_u16(p + 86);
-    h->ills = p[88];
+    h->position = (struct log_position){.shard = get_u16(p + 78), .end = get_u64(p + 80)};
+    h->recovering = get_u16(p + 88);
+    h->ills = p[90];
 }
 
 int packet_open(struct slice datagram, struct packet_header *h, struct slice *rest)

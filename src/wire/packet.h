@@ -1,13 +1,12 @@
 /* packet.h: one gossip datagram: a header and a run of messages, PACKET_MAX bytes at most.
  *
- * Header, little-endian: "CVY" | u8 format (4) | u64 checksum | u16 bytes of the header, all of
- * them | cluster id 16 | u64 sender | u64 sender's boot nonce | u64 layout epoch | u64 layout hash
- * | u64 sender's wall clock | u64 its monotonic clock || u64 sender's log position | u16 vnodes in
- * which it is recovering | u8 what it suffers from.
+ * Header, little-endian: "CVY" | u8 format (4) | u64 checksum | u16 bytes of the header |
+ * cluster id 16 | u64 sender | u64 sender's boot nonce | u64 layout epoch | u64 layout hash |
+ * u64 sender's wall clock | u64 its monotonic clock || u16 shard, u64 end: sender's log position |
+ * u16 vnodes in which it is recovering | u8 what it suffers from.
  *
- * A later release adds fields at the header's end, and there a receiver skips what it does not
- * know. What stands behind the double bar may be missing, at the end too, and is 0 then: nothing is
- * said.
+ * A later release adds fields at the header's end: a receiver skips there what it does not know.
+ * Of the fields behind the double bar the last ones may be missing, and are 0 then: nothing is said.
  *
  * The checksum is XXH3-64 of all that follows it. UDP's own has 16 bits and may be left out; a flipped bit that passes it would
  * be believed: a member's incarnation twice as high, a death. It keeps out accidents, not attackers: everybody can compute it.
@@ -25,11 +24,11 @@ struct packet_header {
     uint64_t boot;
     uint64_t epoch;
     uint64_t layout_hash;
-    uint64_t wall_ms;    /* the sender's wall clock as the packet left it, */
-    uint64_t mono_ms;    /* and its monotonic clock then */
-    uint64_t position;   /* how far its log reaches (core/reach/reach.h); 0: it does not say */
-    uint16_t recovering; /* vnodes in which the sender is */
-    uint8_t ills;        /* what it suffers from: enum packet_ill, or'ed; bits that are not known are ignored */
+    uint64_t wall_ms;             /* the sender's wall clock as the packet left it, */
+    uint64_t mono_ms;             /* and its monotonic clock then */
+    struct log_position position; /* how far its log reaches (core/reach/reach.h) */
+    uint16_t recovering;          /* vnodes in which the sender is */
+    uint8_t ills;                 /* what it suffers from: enum packet_ill, or'ed; bits that are not known are ignored */
 };
 
 /* What a node says of itself, so that every member's verdict knows (core/node/verdict.h). */
@@ -41,7 +40,7 @@ enum packet_ill {
 
 enum {
     PACKET_FORMAT = 4,
-    PACKET_HEADER = 89,       /* bytes of ours */
+    PACKET_HEADER = 91,       /* bytes of ours */
     PACKET_HEADER_LEAST = 78, /* without the fields that may be missing */
 };
 

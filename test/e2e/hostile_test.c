@@ -80,7 +80,8 @@ static void hex_id(struct cluster *c, unsigned i, const char *group, uint8_t *ou
 /* The header that a stranger to the cluster writes, who asked one of the nodes for the cluster's id. */
 static struct packet_header stranger(struct cluster *c)
 {
-    struct packet_header h = {.from = 0xbad, .boot = 1, .epoch = UINT64_MAX, .position = UINT64_MAX, .wall_ms = UINT64_MAX};
+    struct packet_header h = {
+        .from = 0xbad, .boot = 1, .epoch = UINT64_MAX, .position = {.end = UINT64_MAX}, .wall_ms = UINT64_MAX};
     e2e_ask(c, 0, "STATUS", NULL);
     hex_id(c, 0, "cluster", h.cluster.b, sizeof h.cluster.b);
     return h;

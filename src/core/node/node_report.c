@@ -17,7 +17,8 @@ void node_hello(const struct node *n, struct msg_hello *h)
         .addr = n->member.addr,
         .name = slice_of(n->member.name, n->member.name_n),
         .epoch = n->now.epoch,
-        .log_position = n->now.own.position,
+        .log_end = n->now.own.position.end,
+        .log_shard = n->now.own.position.shard,
         .kept = reach_kept(&n->shard.reach),
     };
 }

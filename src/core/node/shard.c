@@ -111,7 +111,7 @@ void shard_damaged(struct shard *s, const struct moment *now, struct slice slots
 
 void shard_hello(struct shard *s, const struct moment *now, const struct msg_hello *h, struct out *out)
 {
-    reach_heard(&s->reach, h->node, h->boot, h->log_position);
+    reach_heard(&s->reach, h->node, h->boot, (struct log_position){h->log_shard, h->log_end});
     if (!reach_told(&s->reach, h->kept))
         return;
     s->doubt_why = SLICE("its log ends before where it was: the data directory is an old copy, or its disk lost what it had; all "

@@ -31,20 +31,27 @@
  * lives on has it in memory.
  *
  * Invariants: the last of own[] is this boot; their begins never fall; nothing is announced before they are durable (else an
- * honest crash would look like a loss); marks are of others, one a member, and only grow. */
+ * honest crash would look like a loss); marks are of others, one a shard of each, and only grow. */
 #include "core/reach/reach.h"
 
 #include "base/check.h"
 #include "wire/bytes.h"
 
-enum { FORMAT = 1, PAIR = 16, BOOTS_HEAD = 11, BOOTS_MAX = BOOTS_HEAD + 1 + PAIR * (REACH_BOOTS + REACH_SETTLED) };
+enum {
+    BOOTS_FORMAT = 1,
+    REACHED_FORMAT = 2,
+    PAIR = 16,
+    BOOTS_HEAD = 11,
+    BOOTS_MAX = BOOTS_HEAD + 1 + PAIR * (REACH_BOOTS + REACH_SETTLED),
+    MARKS_MAX = 64 * LAYOUT_MEMBERS_MAX, /* read at once: a later release may have a shard for each core */
+};
 
 enum { STATE_BOOTS = 1, STATE_REACHED = 2 }; /* numbers of its tokens */
 
-_Static_assert(sizeof(struct reach_mark) == 24, "marks travel as they are");
+_Static_assert(sizeof(struct reach_mark) == 32, "marks travel as they are");
 
 /* ---- Records: "boots" is u8 format | u64 lift | u8 healing | u8 n | n pairs (boot, begin) | u8 n | n pairs (boot, settled up
- * to). "reached" is u8 format | the marks. ---- */
+ * to). "reached" is u8 format | the marks, 32 bytes each. ---- */
 
 /* Reads u8 n and n pairs. False when there are not so many, or more than fit. */
 static bool read_pairs(struct slice *in, struct reach_boot *out, unsigned *n, unsigned max)
@@ -72,7 +79,7 @@ static int recall_boots(struct reach *r, struct slice in)
 {
     if (in.n == 0)
         return 0;
-    if (in.n < BOOTS_HEAD || in.p[0] != FORMAT)
+    if (in.n < BOOTS_HEAD || in.p[0] != BOOTS_FORMAT)
         return ERR_BAD_MESSAGE;
     r->lift = get_u64(in.p + 1);
     r->healing = in.p[9];
@@ -86,24 +93,27 @@ static int recall_boots(struct reach *r, struct slice in)
 static bool marks_of(struct slice in, unsigned *n)
 {
     *n = (unsigned)(in.n / sizeof(struct reach_mark));
-    return in.n % sizeof(struct reach_mark) == 0 && *n <= LAYOUT_MEMBERS_MAX;
+    return in.n % sizeof(struct reach_mark) == 0 && *n <= MARKS_MAX;
 }
 
-/* Where the mark of a member is, or -1. */
-static int find(const struct reach *r, uint64_t id)
+/* Where the mark of a member's shard is, or -1. */
+static int find(const struct reach *r, uint64_t id, uint64_t shard)
 {
     for (unsigned i = 0; i < r->mark_n; i++)
-        if (r->mark[i].id == id)
+        if (r->mark[i].id == id && r->mark[i].shard == shard)
             return (int)i;
     return -1;
 }
 
-/* Of others, one a member, and each of something. */
-static bool marks_sound(const struct reach *r)
+/* Takes a mark that was saved: of another member, the only one of its shard, and of something. One
+ * of a shard that is not known here, which a later release saved, is passed over. */
+static bool recall_mark(struct reach *r, const struct reach_mark *m)
 {
-    for (unsigned i = 0; i < r->mark_n; i++)
-        if (r->mark[i].id == r->self || r->mark[i].position == 0 || find(r, r->mark[i].id) != (int)i)
-            return false;
+    if (m->shard >= SHARDS)
+        return true;
+    if (m->id == r->self || m->position == 0 || r->mark_n == REACH_MARKS || find(r, m->id, m->shard) >= 0)
+        return false;
+    r->mark[r->mark_n++] = *m;
     return true;
 }
 
@@ -112,11 +122,16 @@ static int recall_reached(struct reach *r, struct slice in)
     if (in.n == 0)
         return 0;
     struct slice marks = slice_of(in.p + 1, in.n - 1);
-    if (in.p[0] != FORMAT || !marks_of(marks, &r->mark_n))
+    unsigned n;
+    if (in.p[0] != REACHED_FORMAT || !marks_of(marks, &n))
         return ERR_BAD_MESSAGE;
-    if (marks.n)
-        memcpy(r->mark, marks.p, marks.n);
-    return marks_sound(r) ? 0 : ERR_BAD_MESSAGE;
+    for (unsigned i = 0; i < n; i++) {
+        struct reach_mark m;
+        memcpy(&m, marks.p + i * sizeof m, sizeof m);
+        if (!recall_mark(r, &m))
+            return ERR_BAD_MESSAGE;
+    }
+    return 0;
 }
 
 /* This boot begins where the log ends now. Where a copy of the record outlived the log behind it, boots before began behind that
@@ -167,38 +182,38 @@ static void raise(struct reach *r, struct reach_mark *m, uint64_t boot, uint64_t
     r->dirty = true;
 }
 
-void reach_heard(struct reach *r, uint64_t id, uint64_t boot, uint64_t position)
+void reach_heard(struct reach *r, uint64_t id, uint64_t boot, struct log_position position)
 {
-    int at = find(r, id);
-    if (id == r->self || boot == 0 || position == 0 || position > REACH_POSITION_MAX ||
-        (at < 0 && r->mark_n == LAYOUT_MEMBERS_MAX))
+    int at = find(r, id, position.shard);
+    if (id == r->self || boot == 0 || position.shard >= SHARDS || position.end == 0 || position.end > REACH_POSITION_MAX ||
+        (at < 0 && r->mark_n == REACH_MARKS))
         return;
     if (at < 0) {
         at = (int)r->mark_n++;
-        r->mark[at] = (struct reach_mark){.id = id};
+        r->mark[at] = (struct reach_mark){.id = id, .shard = position.shard};
     }
-    raise(r, &r->mark[at], boot, position);
+    raise(r, &r->mark[at], boot, position.end);
 }
 
-void reach_overheard(struct reach *r, uint64_t id, uint64_t boot, uint64_t position)
+void reach_overheard(struct reach *r, uint64_t id, uint64_t boot, struct log_position position)
 {
-    int at = find(r, id);
+    int at = find(r, id, position.shard);
     uint64_t last = at < 0 ? 0 : r->mark[at].position;
-    if (position <= last + REACH_LEAP)
+    if (position.end <= last + REACH_LEAP)
         reach_heard(r, id, boot, position);
 }
 
 /* What another remembers of a third member. Of another boot than ours it is left: the third may not know yet what we remember. */
 static void reach_hearsay(struct reach *r, const struct reach_mark *m)
 {
-    int at = find(r, m->id);
+    int at = find(r, m->id, m->shard);
     if (at < 0 || r->mark[at].boot == m->boot)
-        reach_heard(r, m->id, m->boot, m->position);
+        reach_heard(r, m->id, m->boot, (struct log_position){(uint16_t)m->shard, m->position});
 }
 
 uint64_t reach_boot_of(const struct reach *r, uint64_t id)
 {
-    int at = find(r, id);
+    int at = find(r, id, 0);
     return at < 0 ? 0 : r->mark[at].boot;
 }
 
@@ -273,6 +288,8 @@ bool reach_told(struct reach *r, struct slice kept)
         struct reach_mark m;
         uint64_t end;
         memcpy(&m, kept.p + i * sizeof m, sizeof m);
+        if (m.shard >= SHARDS)
+            continue;
         if (m.id != r->self) {
             reach_hearsay(r, &m);
             continue;
@@ -305,7 +322,7 @@ static bool append_pairs(struct buf *out, const struct reach_boot *pair, unsigne
 
 static bool encode_boots(struct reach *r)
 {
-    uint8_t head[10] = {FORMAT};
+    uint8_t head[10] = {BOOTS_FORMAT};
     put_u64(head + 1, r->lift);
     head[9] = r->healing;
     r->boots_bytes.n = 0;
@@ -315,7 +332,7 @@ static bool encode_boots(struct reach *r)
 
 static bool encode_reached(struct reach *r)
 {
-    uint8_t format = FORMAT;
+    uint8_t format = REACHED_FORMAT;
     r->reached_bytes.n = 0;
     return buf_append(&r->reached_bytes, &format, 1) == 0 && buf_slice(&r->reached_bytes, reach_kept(r)) == 0;
 }
@@ -359,7 +376,7 @@ static void on_check(const void *p, const struct moment *now)
     for (unsigned i = 1; i < r->own_n; i++)
         CHECK(r->own[i - 1].at <= r->own[i].at || !r->saved);
     for (unsigned i = 0; i < r->mark_n; i++)
-        CHECK(r->mark[i].id != r->self && r->mark[i].position > 0);
+        CHECK(r->mark[i].id != r->self && r->mark[i].shard < SHARDS && r->mark[i].position > 0);
 }
 
 const struct protocol reach_protocol = {.stored = on_stored, .check = on_check, .close = on_close};

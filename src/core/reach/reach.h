@@ -9,7 +9,8 @@
 enum {
     REACH_BOOTS =
         64, /* of its own that a node remembers: a peer that heard of none of the last 64 makes it recover for nothing */
-    REACH_SETTLED = 16,   /* losses found and seen to */
+    REACH_MARKS = LAYOUT_MEMBERS_MAX * SHARDS, /* of others: one a log */
+    REACH_SETTLED = 16,                        /* losses found and seen to */
     REACH_SAVE_MS = 1000, /* what peers announced is written down at most once in that time, along with other records */
 };
 
@@ -25,9 +26,9 @@ enum {
  * position in every acknowledgement besides, so no log grows by that between two words. */
 #define REACH_LEAP (UINT64_C(1) << 40)
 
-/* Little-endian, as it travels and rests: what a member announced last. */
+/* Little-endian, as it travels and rests: what a member announced last of a shard's log. */
 struct reach_mark {
-    uint64_t id, boot, position;
+    uint64_t id, boot, position, shard;
 };
 
 struct reach_boot {
@@ -60,7 +61,7 @@ struct reach {
     unsigned out;      /* of them on their way */
     uint64_t boots_serial;
     struct buf boots_bytes; /* of the last save */
-    struct reach_mark mark[LAYOUT_MEMBERS_MAX];
+    struct reach_mark mark[REACH_MARKS];
     unsigned mark_n;
     bool dirty; /* marks changed since they were put */
     uint64_t put_ms, reached_serial;
@@ -79,15 +80,15 @@ static inline void reach_position(struct reach *r, uint64_t position)
     r->position = position;
 }
 
-/* What this node tells of its log; 0: nothing yet. */
-static inline uint64_t reach_announced(const struct reach *r)
+/* What this node tells of its log; its end is 0: nothing yet. */
+static inline struct log_position reach_announced(const struct reach *r)
 {
-    return r->saved ? r->position + r->lift : 0;
+    return (struct log_position){.end = r->saved ? r->position + r->lift : 0};
 }
 
-/* A member said how far its log reaches (0: nothing). It must have been told, in this boot of its, what we remember of it: that
- * is overwritten. */
-void reach_heard(struct reach *r, uint64_t id, uint64_t boot, uint64_t position);
+/* A member said how far its log reaches. It must have been told, in this boot of its, what we
+ * remember of it: that is overwritten. The log of a shard that is not known here is passed over. */
+void reach_heard(struct reach *r, uint64_t id, uint64_t boot, struct log_position position);
 
 /* Nothing was announced to anybody before this boot, so nobody can remember it. */
 static inline bool reach_first_boot(const struct reach *r)
@@ -96,7 +97,7 @@ static inline bool reach_first_boot(const struct reach *r)
 }
 
 /* The same, in a datagram, which anybody can have sent. */
-void reach_overheard(struct reach *r, uint64_t id, uint64_t boot, uint64_t position);
+void reach_overheard(struct reach *r, uint64_t id, uint64_t boot, struct log_position position);
 
 /* The boot of a member that announced most; 0: none did. */
 uint64_t reach_boot_of(const struct reach *r, uint64_t id);
