@@ -284,6 +284,31 @@ static void test_the_bytes_are_as_declared(void **state)
     buf_close(&b);
 }
 
+/* Whoever speaks other versions is understood as far as that, whatever else it says. */
+static void test_a_hello_of_other_versions_says_which(void **state)
+{
+    (void)state;
+    static const uint16_t versions[][2] = {{1, 1}, {PROTOCOL_MAX + 1, PROTOCOL_MAX + 3}, {0, PROTOCOL_MIN - 1}};
+    struct rng rng;
+    rng_init(&rng, 8);
+    for (unsigned i = 0; i < sizeof versions / sizeof *versions; i++) {
+        uint8_t bytes[64];
+        struct message m;
+        for (unsigned k = 0; k < sizeof bytes; k++)
+            random_u8(&rng, &bytes[k]);
+        bytes[0] = MSG_HELLO;
+        put_u16(put_u16(bytes + MESSAGE_HEADER, versions[i][0]), versions[i][1]);
+        for (uint32_t n = 4; n < sizeof bytes - MESSAGE_HEADER; n++) {
+            put_u32(bytes + 1, n);
+            assert_int_equal(decode_exact(bytes, MESSAGE_HEADER + n, &m), MESSAGE_HEADER + n);
+            struct message want = {.kind = MSG_HELLO, .hello = {.protocol_min = versions[i][0], .protocol_max = versions[i][1]}};
+            assert_true(equal_message(&m, &want));
+        }
+        put_u32(bytes + 1, 3);
+        assert_int_equal(decode_exact(bytes, MESSAGE_HEADER + 3, &m), ERR_BAD_MESSAGE);
+    }
+}
+
 static void test_printing(void **state)
 {
     (void)state;
@@ -334,6 +359,7 @@ int main(void)
         cmocka_unit_test(test_addresses_that_are_none_are_bad),
         cmocka_unit_test(test_announced_lengths_are_capped),
         cmocka_unit_test(test_the_bytes_are_as_declared),
+        cmocka_unit_test(test_a_hello_of_other_versions_says_which),
         cmocka_unit_test(test_printing),
         cmocka_unit_test(test_every_kind_prints_as_one_line),
     };

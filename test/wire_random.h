@@ -159,6 +159,10 @@ static inline struct message random_message(struct rng *rng, uint8_t kind)
 #undef MESSAGE
 #undef FIELD
     }
+    if (kind == MSG_HELLO) { /* of other versions nothing else is read */
+        message.hello.protocol_min = PROTOCOL_MIN;
+        message.hello.protocol_max = PROTOCOL_MAX;
+    }
     return message;
 }
 

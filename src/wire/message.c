@@ -318,6 +318,17 @@ static inline void decode_record(struct body *b, struct record *f)
 #undef MESSAGE
 #undef FIELD
 
+/* A hello begins with its sender's protocol versions, whatever they are. Where none of them is
+ * ours, the rest may mean anything and is left alone: so the sender is told of the versions, and
+ * not that its bytes are bad. */
+static bool hello_of_others(struct slice body, struct msg_hello *h)
+{
+    if (body.n < 2 * FIXED_u16)
+        return false;
+    *h = (struct msg_hello){.protocol_min = get_u16(body.p), .protocol_max = get_u16(body.p + FIXED_u16)};
+    return h->protocol_min > PROTOCOL_MAX || h->protocol_max < PROTOCOL_MIN;
+}
+
 int message_decode(struct slice bytes, struct message *out)
 {
     if (bytes.n < MESSAGE_HEADER)
@@ -330,6 +341,8 @@ int message_decode(struct slice bytes, struct message *out)
     struct slice body = slice_of(bytes.p + MESSAGE_HEADER, n);
     bool good = true;
     out->kind = bytes.p[0];
+    if (out->kind == MSG_HELLO && hello_of_others(body, &out->hello))
+        return (int)(MESSAGE_HEADER + n);
     switch (out->kind) {
 #define MESSAGE(number, NAME, name, fields)         \
     case MSG_##NAME:                                \

@@ -9,6 +9,11 @@
 #include "base/slice.h"
 #include "wire/record.h"
 
+/* The versions of what peers say to each other that this release speaks. Two releases whose
+ * versions do not meet refuse each other in the hello. Version 1: data messages without a head, log
+ * positions without a shard. */
+enum { PROTOCOL_MIN = 2, PROTOCOL_MAX = 2 };
+
 /* How far a log reaches. Each shard has a log of its own. */
 struct log_position {
     uint16_t shard;
@@ -98,9 +103,10 @@ void message_encode(const struct message *m, uint8_t *p);
 /* Appends m to a buffer. Errors as buf_reserve. */
 int message_append(struct buf *out, const struct message *m);
 
-/* Reads the message at the start of bytes. Returns the bytes consumed, ERR_INCOMPLETE (bytes end before it does), or
- * ERR_BAD_MESSAGE. An unknown number is consumed too and gives kind 0. Slices of *out point into bytes. Record kinds and lengths
- * (KEY_MAX) are checked; allocates nothing. */
+/* Reads the message at the start of bytes. Returns the bytes consumed, ERR_INCOMPLETE (bytes end
+ * before it does), or ERR_BAD_MESSAGE. An unknown number is consumed too and gives kind 0. Of a
+ * HELLO of other protocol versions only these are read, all else of it is 0. Slices of *out point
+ * into bytes. Record kinds and lengths (KEY_MAX) are checked; allocates nothing. */
 int message_decode(struct slice bytes, struct message *out);
 
 /* "PUT"; "?" for an unknown number. Static. */

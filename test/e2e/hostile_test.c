@@ -1,4 +1,5 @@
-/* hostile_test.c: bytes that no peer and no client of ours would send. The node answers or hangs up, counts, and goes on. */
+/* hostile_test.c: bytes that no peer and no client of this release would send. The node answers or
+ * hangs up, counts, and goes on. */
 #include <arpa/inet.h>
 #include <poll.h>
 #include <stdio.h>
@@ -8,6 +9,8 @@
 #include "base/limits.h"
 #include "base/rng.h"
 #include "harness.h"
+#include "wire/bytes.h"
+#include "wire/frame.h"
 #include "wire/packet.h"
 
 /* A socket connected to a node's port. */
@@ -19,8 +22,8 @@ static int connect_to(struct cluster *c, unsigned port, int type)
     return fd;
 }
 
-/* Reads until the node hangs up; what it said is in c->text. */
-static void until_closed(struct cluster *c, int fd)
+/* Reads until the node hangs up; what it said is in c->text. Returns how many bytes that is. */
+static size_t until_closed(struct cluster *c, int fd)
 {
     size_t n = 0;
     for (;;) {
@@ -33,6 +36,7 @@ static void until_closed(struct cluster *c, int fd)
     }
     c->text[n] = '\0';
     close(fd);
+    return n;
 }
 
 static void random_bytes(struct rng *r, uint8_t *p, size_t n)
@@ -53,8 +57,10 @@ static void test_hostile_datagrams(void **state)
     for (size_t i = 0; i < 4000; i++) {
         size_t n = rng_below(&r, sizeof packet + 1);
         random_bytes(&r, packet, n);
-        if (i % 2 == 0 && n >= 4)
-            memcpy(packet, "CVY\003", 4);
+        if (i % 2 == 0 && n >= 4) {
+            memcpy(packet, "CVY", 3);
+            packet[3] = (uint8_t)(PACKET_FORMAT - i / 2 % 2); /* the former format, too */
+        }
         send(fd, packet, n, 0); /* may be dropped when the queue is full: the rest is hostile enough */
     }
     close(fd);
@@ -243,6 +249,94 @@ static void test_hostile_peer_streams(void **state)
     e2e_await_whole(c, 3);
 }
 
+/* ---- Peers of the release before, which spoke protocol version 1 ---- */
+
+enum { V1_FIXED = 2 + 2 + 8 + 16 + 8 + 8 + 19 + 4 + 8 + 8 + 4 + 8 }; /* of its hello: the name and what is kept come in between */
+
+static void send_frame(struct cluster *c, int fd, uint8_t kind, const uint8_t *body, uint32_t n)
+{
+    uint8_t bytes[512] = {0};
+    uint8_t *at = put_u32(bytes, FRAME_HEADER - 4 + MESSAGE_HEADER + n);
+    at = put_u32(put_u8(at, 0), 0); /* no flags, channel 0 */
+    at = put_bytes(put_u32(put_u8(at, kind), n), body, n);
+    e2e_check(c, send(fd, bytes, (size_t)(at - bytes), MSG_NOSIGNAL) == at - bytes);
+}
+
+/* Dialled by one, the node says which versions meet, there and in its own log; and it goes on. */
+static void test_a_peer_of_protocol_1_is_told_both_versions(void **state)
+{
+    struct cluster *c = *state;
+    static const char sentence[] = "this node speaks peer protocol 2 to 2, the other 1 to 1; upgrade the older of the two";
+    uint8_t hello[V1_FIXED] = {1, 0, 1, 0};
+    e2e_start_all(c, 1);
+    int fd = connect_to(c, e2e_port(c, 0) + 1u, SOCK_STREAM);
+    send_frame(c, fd, MSG_HELLO, hello, sizeof hello);
+    size_t n = until_closed(c, fd);
+    e2e_check(c, memmem(c->text, n, sentence, sizeof sentence - 1) != NULL);
+    e2e_await_log(c, 0, "event=peer.refused*speaks peer protocol 2 to 2, the other 1 to 1; upgrade the older");
+    e2e_expect(c, 0, "OK", "SET", "k", "v");
+}
+
+/* Whether a peer of version 1 can read that hello, byte by byte: else it would say that the bytes
+ * are bad, and not why. */
+static bool version_1_reads(struct slice body)
+{
+    const size_t name_at = 2 + 2 + 8 + 16 + 8 + 8 + 19;
+    if (body.n < V1_FIXED)
+        return false;
+    size_t name_n = get_u32(body.p + name_at), slack = body.n - V1_FIXED;
+    if (name_n > slack)
+        return false;
+    return get_u32(body.p + name_at + 4 + name_n + 8 + 8) <= slack - name_n;
+}
+
+static int listen_as(struct cluster *c, unsigned port)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    e2e_check(c, fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && listen(fd, 8) == 0);
+    return fd;
+}
+
+/* Reads the hello that a node sends first; its body. */
+static struct slice read_hello(struct cluster *c, int fd, uint8_t bytes[1024])
+{
+    size_t n = 0, want = 4;
+    while (n < want) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        e2e_check(c, poll(&p, 1, E2E_WAIT_MS) == 1);
+        ssize_t got = recv(fd, bytes + n, want - n, 0);
+        e2e_check(c, got > 0);
+        n += (size_t)got;
+        want = n < 4 ? 4 : 4 + get_u32(bytes);
+        e2e_check(c, want <= 1024);
+    }
+    e2e_check(c, n > FRAME_HEADER + MESSAGE_HEADER && bytes[4] == 0 && bytes[FRAME_HEADER] == MSG_HELLO);
+    return slice_of(bytes + FRAME_HEADER + MESSAGE_HEADER, get_u32(bytes + FRAME_HEADER + 1));
+}
+
+/* Dialling one, the node is understood so far that it is refused for its version, and logs what the
+ * other says. */
+static void test_a_seed_of_protocol_1_tells_both_versions(void **state)
+{
+    struct cluster *c = *state;
+    static const char sentence[] = "this node speaks peer protocol 1 to 1, the other 2 to 2; upgrade the older of the two";
+    uint8_t bytes[1024], no[8 + sizeof sentence - 1];
+    char seed[32];
+    put_bytes(put_u32(put_u32(no, (uint32_t)-ERR_BAD_VERSION), sizeof sentence - 1), sentence, sizeof sentence - 1);
+    int listener = listen_as(c, e2e_port(c, 1) + 1u);
+    snprintf(seed, sizeof seed, "127.0.0.1:%u", e2e_port(c, 1));
+    e2e_start(c, 0, "--seed", seed, NULL);
+    int fd = accept(listener, NULL, NULL);
+    struct slice body = read_hello(c, fd, bytes);
+    e2e_check(c, version_1_reads(body) && get_u16(body.p) == PROTOCOL_MIN && get_u16(body.p + 2) == PROTOCOL_MAX);
+    send_frame(c, fd, MSG_HELLO_NO, no, sizeof no);
+    e2e_await_log(c, 0, "event=node.seed_wait*the other side says: this node speaks peer protocol 1 to 1, the other 2 to 2*");
+    close(fd);
+    close(listener);
+}
+
 /* Nobody may hold a peer connection by saying nothing: it is closed when the hello does not come. */
 static void test_silent_peer_is_cut(void **state)
 {
@@ -337,6 +431,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_no_datagram_kills_a_member_for_ever, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_a_datagram_with_a_flipped_bit_is_dropped_and_counted, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_hostile_peer_streams, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_a_peer_of_protocol_1_is_told_both_versions, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_a_seed_of_protocol_1_tells_both_versions, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_silent_peer_is_cut, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_hostile_resp, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_http_on_the_client_port, e2e_setup, e2e_teardown),

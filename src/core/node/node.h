@@ -15,8 +15,6 @@ enum {
     MEMBERS_SAVE_MS = 1000, /* the members' addresses are written to disk at most once in that time */
     NODE_MEET_MS = 1000,    /* for so long a node that comes back waits to meet all who may live, after it has met enough */
     NODE_CHANGES = 8,       /* changed members handed to the other protocols in one step; more wait for the next */
-    PROTOCOL_MIN = 1,
-    PROTOCOL_MAX = 1,
 };
 
 /* A piece of the node's own state as the store holds it; empty where there is none. */
