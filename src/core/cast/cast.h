@@ -27,6 +27,7 @@ struct member {
     uint8_t name_n;
     uint8_t name[NODE_NAME_MAX];
     bool self;
+    bool peer; /* it is a member of the layout in force */
     /* by SWIM */
     uint8_t state; /* enum member_state; DEAD until SWIM says something */
     /* by its streams */

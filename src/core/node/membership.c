@@ -9,8 +9,8 @@ enum { STATE_CLUSTER = 1, STATE_MEMBERS = 2 };
 
 struct member *node_peer(const struct node *n, uint64_t id)
 {
-    const struct layout *l = n->now.layout;
-    return l && layout_find(l, id) >= 0 ? cast_find(&n->member.cast, id) : NULL;
+    struct member *m = cast_find(&n->member.cast, id);
+    return m && m->peer ? m : NULL;
 }
 
 /* Member i of the layout: always known. */
@@ -382,11 +382,14 @@ static void try_seed(struct node *n, struct out *out)
 /* All members of a layout are in the cast, and SWIM asks for them for ever. False when memory is out. */
 static bool cast_layout(struct node *n, const struct layout *l)
 {
+    for (unsigned i = 0; i < n->member.cast.n; i++)
+        n->member.cast.member[i].peer = false;
     for (unsigned i = 0; i < l->member_n; i++) {
         struct member *m = cast_make(&n->member.cast, l->member[i].id);
         struct swim_view v;
         if (!m)
             return false;
+        m->peer = true;
         swim_pin(&n->member.swim, m->id, true);
         if (swim_find(&n->member.swim, m->id, &v))
             (void)cast_believe(m, v.addr, v.state, v.name); /* told to nobody: with the layout all are looked at anew */
