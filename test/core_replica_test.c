@@ -91,7 +91,7 @@ static void test_refusals(void **state)
     m.put.epoch = 4;
     assert_int_equal(refusal(&r, &now, &m), ERR_STALE_EPOCH);
     m.put.epoch = 3;
-    m.put.record.kind = RECORD_REGISTER;
+    m.put.record.kind = RECORD_ROW;
     assert_int_equal(refusal(&r, &now, &m), ERR_REFUSED);
     m.put.record.kind = RECORD_TOMBSTONE;
     assert_int_equal(refusal(&r, &now, &m), 0);

@@ -65,6 +65,30 @@ static void finds_what_was_set(void **state)
     index_close(&ix);
 }
 
+/* Nothing in an entry's byte of flags pushes anything else in it aside. */
+static void holds_every_kind_that_has_room_with_every_mark(void **state)
+{
+    (void)state;
+    struct index ix;
+    char name[32];
+    assert_int_equal(index_init(&ix, 16, 1), 0);
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < 4 * RECORD_KINDS; i++) {
+            struct index_item item = item_at(i + 1);
+            item.kind = i / 4 ? (uint8_t)(i / 4) : RECORD_VALUE;
+            item.version.deleted = i % 2;
+            item.expiry_ms = i / 2 % 2 ? 7 : 0;
+            if (round == 0)
+                set(&ix, numbered(name, "key", i), item);
+            struct index_item got = get(&ix, numbered(name, "key", i));
+            assert_item_equal(got, item);
+            assert_int_equal(got.version.deleted, item.version.deleted);
+        }
+    }
+    index_check(&ix);
+    index_close(&ix);
+}
+
 /* One arc takes everything when all keys share a hash tag; long and empty keys live among short ones. */
 static void takes_keys_of_any_length_in_one_arc(void **state)
 {
@@ -245,6 +269,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_what_was_set),
+        cmocka_unit_test(holds_every_kind_that_has_room_with_every_mark),
         cmocka_unit_test(takes_keys_of_any_length_in_one_arc),
         cmocka_unit_test(a_reserved_entry_is_counted_but_not_live),
         cmocka_unit_test(a_hundred_thousand_end_at_once),

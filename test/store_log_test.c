@@ -334,7 +334,7 @@ static void records_of_later_kinds_are_refused(void **state)
     struct fixture *f = *state;
     struct buf b;
     struct record r = value_record(SLICE("k"), SLICE("v"), 1);
-    r.kind = RECORD_REGISTER;
+    r.kind = RECORD_ROW;
     fixture_open(f);
     fixture_close(f);
     struct slice whole = read_file(fixture_path(f, SEGMENT_1));

@@ -300,7 +300,7 @@ static void kinds_of_later_releases_are_refused(void **state)
 {
     struct both *b = *state;
     struct record r = value_record(SLICE("k"), SLICE("v"), 1);
-    r.kind = RECORD_REGISTER;
+    r.kind = RECORD_ROW;
     assert_int_equal(put(b, r).error, ERR_REFUSED);
     assert_int_equal(store_records(b->log->store), 0);
     struct record zero = value_record(SLICE("k"), SLICE("v"), 0);

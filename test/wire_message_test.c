@@ -187,7 +187,7 @@ static void test_records_that_are_none_are_bad(void **state)
     r.version.deleted = 0;
     assert_int_equal(decoded(put_of(r)), ERR_BAD_MESSAGE);
     r = good;
-    r.kind = RECORD_REGISTER;
+    r.kind = RECORD_STATE;
     r.version.deleted = 2;
     assert_int_equal(decoded(put_of(r)), ERR_BAD_MESSAGE);
     r = good;

@@ -98,7 +98,7 @@ static inline void random_record(struct rng *rng, struct record *f)
     f->expiry_ms = rng_next(rng);
     f->key = random_slice(rng, 60);
     f->value = random_slice(rng, 2000);
-    if (f->kind == RECORD_VALUE)
+    if (f->kind == RECORD_VALUE || f->kind == RECORD_ROW)
         f->version.deleted = 0;
     if (f->kind == RECORD_TOMBSTONE) {
         f->version.deleted = 1;

@@ -41,14 +41,15 @@ int expiry_cmp(uint64_t a_stamp, uint64_t a_ms, uint64_t b_stamp, uint64_t b_ms)
     return c ? c : u64_cmp(a_ms, b_ms);
 }
 
-/* A register may be a deletion or not; the marks of the other kinds follow from the kind, and what they have no use for is
- * empty. */
+/* The mark of an erasure is that of what it erased, and no state has a use for it; the marks of the other kinds follow from the
+ * kind, and what they have no use for is empty. */
 static inline bool marks_valid(const struct record *r)
 {
     switch (r->kind) {
     case RECORD_TOMBSTONE:
         return r->version.deleted == 1 && r->value.n == 0;
     case RECORD_VALUE:
+    case RECORD_ROW:
         return r->version.deleted == 0;
     case RECORD_FLUSH:
         return r->version.deleted == 1 && r->key.n == 0 && r->value.n == 0;

@@ -1,8 +1,8 @@
 /* record.h: the unit of data, its version and order, and its form on disk.
  *
- * A record is (key, version, kind, expiry, value), design section 4. Two records of one key merge by the greater version,
- * compared as (stamp, deletion first, node, digest, expiry stamp): commutative, associative, idempotent. The format is final:
- * kinds that later work needs (expiry alone, registers, floors, flush stamps) have their numbers now. */
+ * A record is (key, version, kind, expiry, value). Two records of one key merge by the greater version, compared as (stamp,
+ * deletion first, node, digest, expiry stamp): commutative, associative, idempotent. A kind takes four bits wherever it rests,
+ * so eight are free; one that a later release adds comes with a format of the files that hold it. */
 #ifndef COVEY_WIRE_RECORD_H
 #define COVEY_WIRE_RECORD_H
 
@@ -16,11 +16,12 @@ enum record_kind {
     RECORD_VALUE = 1,     /* a plain string */
     RECORD_TOMBSTONE = 2, /* a deletion; no value */
     RECORD_EXPIRY = 3,    /* an expiry for the value of that version; no value of its own */
-    RECORD_REGISTER = 4,  /* a CAS register */
+    RECORD_ROW = 4,       /* what ordered commands will write; nothing makes or merges one yet */
     RECORD_FLOOR =
         5, /* an erasure: a record of that key and version is erased, and with it what is older (store/table/floors.h) */
     RECORD_FLUSH = 6, /* plain records at or below the stamp are absent; no key, and the version of a deletion */
     RECORD_STATE = 7, /* of the node itself, outside the ring: identity, incarnation, layout, ballots */
+    RECORD_KINDS = 16, /* so many have room */
 };
 
 struct version {
@@ -121,7 +122,9 @@ struct record_view {
 bool version_valid(const struct version *v);
 
 /* Whether a record from outside is one at all: a known kind, lengths within KEY_MAX and RECORD_VALUE_MAX, the deletion mark as
- * the kind demands, no value in a tombstone, an expiry or an erasure, stamps with room above. Both decoders ask this. */
+ * the kind demands, no value in a tombstone, an expiry or an erasure, stamps with room above. Both decoders ask this. A row is
+ * one: so a log with rows is refused as a later release's (table_replay), not taken for a damaged one, and a peer that puts one
+ * is answered that it is refused (core/replica), its stream not cut. */
 bool record_valid(const struct record *r);
 
 /* Appends the disk form of r. 0, ERR_TOO_BIG or ERR_NO_MEMORY (then nothing was appended). */

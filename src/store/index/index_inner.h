@@ -19,10 +19,10 @@ enum {
 };
 
 enum {
-    FLAG_KIND = 7,
-    FLAG_DELETED = 8,
-    FLAG_EXPIRY = 16,  /* there is room for one, */
-    FLAG_EXPIRED = 32, /* and it was seen to pass */
+    FLAG_KIND = RECORD_KINDS - 1,
+    FLAG_DELETED = 16,
+    FLAG_EXPIRY = 32,  /* there is room for one, */
+    FLAG_EXPIRED = 64, /* and it was seen to pass */
 };
 
 struct entry {
