@@ -90,6 +90,23 @@ static void what_comes_later_is_covered_too(void **state)
     assert_int_equal(put(b, expiry).error, ERR_SUPERSEDED);
 }
 
+/* And is counted, while the walk is on its way. */
+static void an_ordered_record_is_spared(void **state)
+{
+    struct both *b = *state;
+    struct record ordered = value_record(SLICE("ordered"), SLICE("v"), 5);
+    ordered.version.ordered = 1;
+    assert_int_equal(put(b, ordered).error, 0);
+    put(b, value_record(SLICE("plain"), SLICE("v"), 6));
+    assert_int_equal(put(b, flush_record(7)).error, 0);
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(live(b), 1);
+        fixture_expect(b->log, SLICE("ordered"), SLICE("v"));
+        expect_flushed(b, SLICE("plain"), 7);
+        reopen(b);
+    }
+}
+
 /* A put that is on its way to the disk when the flush becomes visible. */
 static void a_flush_overtakes_pending_puts(void **state)
 {
@@ -300,6 +317,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         BOTH(a_flush_covers_what_is_older),
         BOTH(what_comes_later_is_covered_too),
+        BOTH(an_ordered_record_is_spared),
         BOTH(a_flush_overtakes_pending_puts),
         BOTH(the_greater_flush_wins),
         BOTH(a_malformed_flush_is_refused),

@@ -73,16 +73,18 @@ static void holds_every_kind_that_has_room_with_every_mark(void **state)
     char name[32];
     assert_int_equal(index_init(&ix, 16, 1), 0);
     for (unsigned round = 0; round < 2; round++) {
-        for (unsigned i = 0; i < 4 * RECORD_KINDS; i++) {
+        for (unsigned i = 0; i < 8 * RECORD_KINDS; i++) {
             struct index_item item = item_at(i + 1);
-            item.kind = i / 4 ? (uint8_t)(i / 4) : RECORD_VALUE;
+            item.kind = i / 8 ? (uint8_t)(i / 8) : RECORD_VALUE;
             item.version.deleted = i % 2;
             item.expiry_ms = i / 2 % 2 ? 7 : 0;
+            item.version.ordered = i / 4 % 2;
             if (round == 0)
                 set(&ix, numbered(name, "key", i), item);
             struct index_item got = get(&ix, numbered(name, "key", i));
             assert_item_equal(got, item);
             assert_int_equal(got.version.deleted, item.version.deleted);
+            assert_int_equal(got.version.ordered, item.version.ordered);
         }
     }
     index_check(&ix);

@@ -335,6 +335,7 @@ static void records_of_later_kinds_are_refused(void **state)
     struct buf b;
     struct record r = value_record(SLICE("k"), SLICE("v"), 1);
     r.kind = RECORD_ROW;
+    r.version.ordered = 1;
     fixture_open(f);
     fixture_close(f);
     struct slice whole = read_file(fixture_path(f, SEGMENT_1));

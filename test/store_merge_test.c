@@ -24,6 +24,24 @@ static void the_greater_version_wins(void **state)
     fixture_expect(b->log, SLICE("k"), SLICE("three"));
 }
 
+static void an_ordered_version_is_greater_than_any_plain_one(void **state)
+{
+    struct both *b = *state;
+    struct record ordered = value_record(SLICE("k"), SLICE("ordered"), 3), later = value_record(SLICE("k"), SLICE("later"), 4);
+    ordered.version.ordered = later.version.ordered = 1;
+    assert_int_equal(put(b, value_record(SLICE("k"), SLICE("plain"), 9)).error, 0);
+    assert_int_equal(put(b, ordered).error, 0);
+    struct store_result r = put(b, value_record(SLICE("k"), SLICE("plain"), 10));
+    assert_int_equal(r.error, ERR_SUPERSEDED);
+    assert_int_equal(r.held.stamp, 3);
+    assert_int_equal(r.held.ordered, 1);
+    for (int round = 0; round < 2; round++, reopen(b))
+        fixture_expect(b->log, SLICE("k"), SLICE("ordered"));
+    assert_int_equal(put(b, later).error, 0);
+    assert_int_equal(put(b, ordered).error, ERR_SUPERSEDED);
+    fixture_expect(b->log, SLICE("k"), SLICE("later"));
+}
+
 static void absent_keys_and_digests(void **state)
 {
     struct both *b = *state;
@@ -301,6 +319,7 @@ static void kinds_of_later_releases_are_refused(void **state)
     struct both *b = *state;
     struct record r = value_record(SLICE("k"), SLICE("v"), 1);
     r.kind = RECORD_ROW;
+    r.version.ordered = 1;
     assert_int_equal(put(b, r).error, ERR_REFUSED);
     assert_int_equal(store_records(b->log->store), 0);
     struct record zero = value_record(SLICE("k"), SLICE("v"), 0);
@@ -350,6 +369,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         BOTH(the_greater_version_wins),
+        BOTH(an_ordered_version_is_greater_than_any_plain_one),
         BOTH(absent_keys_and_digests),
         BOTH(a_put_is_invisible_until_it_is_durable),
         BOTH(any_order_gives_the_same),

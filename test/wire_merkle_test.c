@@ -29,17 +29,17 @@ static void hashes_depend_on_the_secret_and_on_every_field(void **state)
     struct merkle_key a = merkle_key_of(&(struct layout_secret){{1}}), b = merkle_key_of(&(struct layout_secret){{2}});
     assert_int_not_equal(merkle_position(&a, SLICE("k")), merkle_position(&b, SLICE("k")));
     assert_int_not_equal(merkle_position(&a, SLICE("k")), merkle_position(&a, SLICE("l")));
-    struct version v[6];
-    for (unsigned i = 0; i < 6; i++)
+    struct version v[7];
+    for (unsigned i = 0; i < 7; i++)
         v[i] = (struct version){.stamp = 1, .node = 2, .digest = 3, .expiry_stamp = 4};
-    v[1].stamp++, v[2].node++, v[3].digest++, v[4].expiry_stamp++, v[5].deleted++;
-    uint64_t print[9];
-    for (unsigned i = 0; i < 6; i++)
+    v[1].stamp++, v[2].node++, v[3].digest++, v[4].expiry_stamp++, v[5].deleted++, v[6].ordered++;
+    uint64_t print[10];
+    for (unsigned i = 0; i < 7; i++)
         print[i] = merkle_print(&a, 9, RECORD_VALUE, &v[i], 5);
-    print[6] = merkle_print(&a, 10, RECORD_VALUE, &v[0], 5);
-    print[7] = merkle_print(&a, 9, RECORD_TOMBSTONE, &v[0], 5);
-    print[8] = merkle_print(&a, 9, RECORD_VALUE, &v[0], 6);
-    for (unsigned i = 0; i < 9; i++)
+    print[7] = merkle_print(&a, 10, RECORD_VALUE, &v[0], 5);
+    print[8] = merkle_print(&a, 9, RECORD_TOMBSTONE, &v[0], 5);
+    print[9] = merkle_print(&a, 9, RECORD_VALUE, &v[0], 6);
+    for (unsigned i = 0; i < 10; i++)
         for (unsigned k = 0; k < i; k++)
             assert_int_not_equal(print[i], print[k]);
     assert_int_equal(print[0], merkle_print(&a, 9, RECORD_VALUE, &v[0], 5));
@@ -68,7 +68,7 @@ static void listings_come_back_as_they_were(void **state)
     struct buf b;
     struct listing_entry a = entry(1, "a"), t = entry(2, ""), got;
     t.kind = RECORD_TOMBSTONE;
-    t.version.deleted = 1;
+    t.version.deleted = t.version.ordered = 1;
     buf_init(&b, 1024);
     assert_int_equal(listing_append(&b, &a), 0);
     assert_int_equal(listing_append(&b, &t), 0);
@@ -83,6 +83,7 @@ static void listings_come_back_as_they_were(void **state)
     assert_int_equal(listing_next(&rest, &got), 1);
     assert_int_equal(got.kind, RECORD_TOMBSTONE);
     assert_int_equal(got.version.deleted, 1);
+    assert_int_equal(got.version.ordered, 1);
     assert_int_equal(listing_next(&rest, &got), 0);
     buf_close(&b);
 }

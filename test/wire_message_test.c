@@ -263,14 +263,14 @@ static void test_the_bytes_are_as_declared(void **state)
         48, 87,   0,    0,    0,                                                           /* PUT, body */
         7,  0,    0,    0,    0,    0,    0,    0,    3,    0, 0, 0, 0,   0, 0, 0,         /* op, epoch */
         1,  0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 2, 0, 0, 0,   0, 0, 0,         /* kind, stamp, node .. */
-        0,  4,    0,    0,    0,    0,    0,    0,    0,    5, 0, 0, 0,   0, 0, 0, 0, 0,   /* .. digest, expiry stamp, deleted */
+        0,  4,    0,    0,    0,    0,    0,    0,    0,    5, 0, 0, 0,   0, 0, 0, 0, 2,   /* .. digest, expiry stamp, marks */
         6,  0,    0,    0,    0,    0,    0,    0,    1,    0, 0, 0, 'k', 1, 0, 0, 0, 'v', /* expiry, key, value */
         9,  0,    0,    0,    0,    0,    0,    0,                                         /* ticket */
         11, 0,    10,   0,    0,    0,    0,    0,    0,    0,                             /* position: shard, end */
         0,                                                                                 /* lapsed */
     };
     struct message m = put_of((struct record){.kind = RECORD_VALUE,
-                                              .version = {0x1122334455667788, 2, 4, 5, 0},
+                                              .version = {0x1122334455667788, 2, 4, 5, 0, 1},
                                               .expiry_ms = 6,
                                               .key = SLICE("k"),
                                               .value = SLICE("v")});
@@ -325,6 +325,11 @@ static void test_printing(void **state)
     assert_int_equal(message_print(&b, &m), 0);
     assert_int_equal(buf_append(&b, "", 1), 0);
     assert_string_equal((char *)b.p, "JOIN_NO error=-9 text=\"01234567890123456789012345678901\"+8");
+    b.n = 0;
+    m = (struct message){.kind = MSG_PUT_ACK, .put_ack = {.held = {.stamp = 1, .deleted = 1, .ordered = 1}}};
+    assert_int_equal(message_print(&b, &m), 0);
+    assert_int_equal(buf_append(&b, "", 1), 0);
+    assert_non_null(strstr((char *)b.p, " held=1.0.0.0.ordered.deleted "));
     assert_string_equal(message_name(MSG_PUT_ACK), "PUT_ACK");
     buf_close(&b);
 }

@@ -88,7 +88,8 @@ static inline void random_bytes(struct rng *rng, struct slice *f)
 
 static inline void random_version(struct rng *rng, struct version *f)
 {
-    *f = (struct version){rng_next(rng) >> 1, rng_next(rng), rng_next(rng), rng_next(rng) >> 1, (uint8_t)rng_below(rng, 2)};
+    *f = (struct version){rng_next(rng) >> 1, rng_next(rng), rng_next(rng), rng_next(rng) >> 1, (uint8_t)rng_below(rng, 2),
+                          (uint8_t)rng_below(rng, 2)};
 }
 
 static inline void random_record(struct rng *rng, struct record *f)
@@ -100,6 +101,12 @@ static inline void random_record(struct rng *rng, struct record *f)
     f->value = random_slice(rng, 2000);
     if (f->kind == RECORD_VALUE || f->kind == RECORD_ROW)
         f->version.deleted = 0;
+    if (f->kind == RECORD_ROW)
+        f->version.ordered = 1;
+    if (f->kind == RECORD_FLUSH)
+        f->version.ordered = 0;
+    if (f->kind == RECORD_STATE || f->kind == RECORD_NONE)
+        f->version.deleted = f->version.ordered = 0;
     if (f->kind == RECORD_TOMBSTONE) {
         f->version.deleted = 1;
         f->value.n = 0;
@@ -124,7 +131,7 @@ static inline void random_record(struct rng *rng, struct record *f)
 static inline bool equal_version(const struct version *a, const struct version *b)
 {
     return a->stamp == b->stamp && a->node == b->node && a->digest == b->digest && a->expiry_stamp == b->expiry_stamp &&
-           a->deleted == b->deleted;
+           a->deleted == b->deleted && a->ordered == b->ordered;
 }
 
 static inline bool equal_record(const struct record *a, const struct record *b)

@@ -18,10 +18,10 @@
 /* All versions whose fields are 1 or 2: every pair that differs in any combination of fields. */
 static struct version nth_version(unsigned i)
 {
-    return (struct version){1 + (i & 1), 1 + (i >> 1 & 1), 1 + (i >> 2 & 1), 1 + (i >> 3 & 1), i >> 4 & 1};
+    return (struct version){1 + (i & 1), 1 + (i >> 1 & 1), 1 + (i >> 2 & 1), 1 + (i >> 3 & 1), i >> 4 & 1, i >> 5 & 1};
 }
 
-enum { VERSIONS = 32 };
+enum { VERSIONS = 64 };
 
 static int sign(int c)
 {
@@ -48,10 +48,11 @@ static void test_versions_are_totally_ordered(void **state)
 static void test_the_order_is_that_of_the_design(void **state)
 {
     (void)state;
-    const struct version low = {5, 5, 5, 5, 0};
+    const struct version low = {5, 5, 5, 5, 0, 0};
     /* each is greater than all before it, whatever the fields behind the one that decides say */
     const struct version rising[] = {
-        {5, 5, 5, 6, 0}, {5, 5, 6, 0, 0}, {5, 6, 0, 0, 0}, {5, 0, 0, 0, 1}, {6, 0, 0, 0, 0}, {UINT64_MAX, 0, 0, 0, 0},
+        {5, 5, 5, 6, 0, 0}, {5, 5, 6, 0, 0, 0},          {5, 6, 0, 0, 0, 0}, {5, 0, 0, 0, 1, 0},
+        {6, 0, 0, 0, 0, 0}, {UINT64_MAX, 0, 0, 0, 0, 0}, {1, 0, 0, 0, 0, 1}, {2, 0, 0, 0, 0, 1},
     };
     const struct version *before = &low;
     for (unsigned i = 0; i < sizeof rising / sizeof *rising; i++) {
@@ -72,6 +73,7 @@ static void test_a_deletion_wins_at_equal_stamps(void **state)
         value.deleted = 0;
         deletion.deleted = 1;
         deletion.stamp = value.stamp;
+        deletion.ordered = value.ordered;
         assert_true(version_cmp(&deletion, &value) > 0);
     }
 }
@@ -260,7 +262,7 @@ static void test_what_a_fitting_checksum_does_not_excuse(void **state)
     static const struct {
         unsigned at;
         uint8_t byte;
-    } wrong[] = {{12, RECORD_NONE}, {12, RECORD_STATE + 1}, {12, RECORD_TOMBSTONE}, {13, 1 | 4}, {13, 1 | 2}, {15, 0x40}};
+    } wrong[] = {{12, RECORD_NONE}, {12, RECORD_STATE + 1}, {12, RECORD_TOMBSTONE}, {13, 1 | 8}, {13, 1 | 2}, {15, 0x40}};
     for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         b = encoded(&r);
         b.p[wrong[i].at] = wrong[i].byte;
@@ -318,13 +320,13 @@ static void test_the_bytes_are_as_declared(void **state)
 {
     (void)state;
     static const uint8_t want[] = {
-        70,  0,   0,   0,   2,   2,   0x25, 0x30,                         /* size, kind, flags, slot of "foobar" */
+        70,  0,   0,   0,   2,   6,   0x25, 0x30,                         /* size, kind, flags, slot of "foobar" */
         1,   0,   0,   0,   0,   0,   0,    0,    2, 0, 0, 0, 0, 0, 0, 0, /* stamp, node */
         3,   0,   0,   0,   0,   0,   0,    0,    4, 0, 0, 0, 0, 0, 0, 0, /* digest, expiry stamp */
         5,   0,   0,   0,   0,   0,   0,    0,    6, 0, 0, 0, 0, 0, 0, 0, /* expiry, lengths */
         'f', 'o', 'o', 'b', 'a', 'r',
     };
-    struct record r = {.kind = RECORD_TOMBSTONE, .version = {1, 2, 3, 4, 1}, .expiry_ms = 5, .key = SLICE("foobar")};
+    struct record r = {.kind = RECORD_TOMBSTONE, .version = {1, 2, 3, 4, 1, 1}, .expiry_ms = 5, .key = SLICE("foobar")};
     struct buf b = encoded(&r);
     assert_int_equal(b.n, 8 + sizeof want);
     assert_int_equal(get_u64(b.p), hash_bytes(slice_of(b.p + 8, b.n - 8)));

@@ -38,7 +38,7 @@ uint64_t merkle_print(const struct merkle_key *k, uint64_t position, uint8_t kin
     p = put_u64(p, v->digest);
     p = put_u64(p, v->expiry_stamp);
     p = put_u64(p, expiry_ms);
-    p = put_u8(p, v->deleted);
+    p = put_u8(p, version_marks(v));
     p = put_u8(p, kind);
     return sip(k, bytes, (size_t)(p - bytes));
 }
@@ -76,7 +76,7 @@ int listing_append(struct buf *out, const struct listing_entry *e)
     p = put_u64(p, e->version.digest);
     p = put_u64(p, e->version.expiry_stamp);
     p = put_u64(p, e->expiry_ms);
-    p = put_u8(p, e->version.deleted);
+    p = put_u8(p, version_marks(&e->version));
     p = put_u8(p, e->kind);
     p = put_u32(p, e->size);
     p = put_u32(p, (uint32_t)e->key.n);
@@ -99,11 +99,11 @@ int listing_next(struct slice *rest, struct listing_entry *e)
         .kind = p[49],
         .size = get_u32(p + 50),
     };
-    e->version.deleted = p[48];
+    bool marks = version_set_marks(&e->version, p[48]);
     uint32_t key_n = get_u32(p + 54);
-    bool plain = e->kind == RECORD_VALUE || (e->kind == RECORD_EXPIRY && e->version.expiry_stamp > 0);
-    bool known = plain ? !p[48] : e->kind == RECORD_TOMBSTONE && p[48] == 1;
-    if (!known || key_n > KEY_MAX || key_n > rest->n - LISTING_HEAD || e->size > RECORD_VALUE_MAX || e->version.stamp == 0 ||
+    bool value = e->kind == RECORD_VALUE || (e->kind == RECORD_EXPIRY && e->version.expiry_stamp > 0);
+    bool known = value ? !e->version.deleted : e->kind == RECORD_TOMBSTONE && e->version.deleted;
+    if (!marks || !known || key_n > KEY_MAX || key_n > rest->n - LISTING_HEAD || e->size > RECORD_VALUE_MAX || e->version.stamp == 0 ||
         !version_valid(&e->version))
         return ERR_BAD_MESSAGE;
     e->key = slice_of(p + LISTING_HEAD, key_n);

@@ -159,7 +159,7 @@ static inline uint8_t *encode_version(uint8_t *p, const struct version *f)
     p = put_u64(p, f->node);
     p = put_u64(p, f->digest);
     p = put_u64(p, f->expiry_stamp);
-    return put_u8(p, f->deleted);
+    return put_u8(p, version_marks(f));
 }
 
 static inline uint8_t *encode_record(uint8_t *p, const struct record *f)
@@ -287,12 +287,13 @@ static inline void decode_bytes(struct body *b, struct slice *f)
 
 static inline void decode_version(struct body *b, struct version *f)
 {
+    uint8_t marks;
     decode_u64(b, &f->stamp);
     decode_u64(b, &f->node);
     decode_u64(b, &f->digest);
     decode_u64(b, &f->expiry_stamp);
-    decode_u8(b, &f->deleted);
-    b->bad |= f->deleted > 1 || !version_valid(f);
+    decode_u8(b, &marks);
+    b->bad |= !version_set_marks(f, marks) || !version_valid(f);
 }
 
 static inline void decode_record(struct body *b, struct record *f)
@@ -426,8 +427,8 @@ static int print_bytes(struct buf *out, const char *name, const struct slice *f)
 
 static int print_version(struct buf *out, const char *name, const struct version *f)
 {
-    return buf_printf(out, " %s=%" PRIu64 ".%" PRIx64 ".%" PRIx64 ".%" PRIu64 "%s", name, f->stamp, f->node, f->digest,
-                      f->expiry_stamp, f->deleted ? ".deleted" : "");
+    return buf_printf(out, " %s=%" PRIu64 ".%" PRIx64 ".%" PRIx64 ".%" PRIu64 "%s%s", name, f->stamp, f->node, f->digest,
+                      f->expiry_stamp, f->ordered ? ".ordered" : "", f->deleted ? ".deleted" : "");
 }
 
 static int print_record(struct buf *out, const char *name, const struct record *f)

@@ -8,7 +8,8 @@
 #include "base/hash.h"
 #include "wire/bytes.h"
 
-enum { RECORD_FLAG_LZ4 = 1, RECORD_FLAG_DELETED = 2 };
+/* The flags on disk: of the value, then of its version (version_marks). */
+enum { RECORD_FLAG_LZ4 = 1, RECORD_MARKS = 1, RECORD_FLAGS = RECORD_FLAG_LZ4 | (VERSION_DELETED | VERSION_ORDERED) << RECORD_MARKS };
 
 static inline int u64_cmp(uint64_t a, uint64_t b)
 {
@@ -21,7 +22,9 @@ int version_value_cmp(const struct version *a, const struct version *b)
     if (a->expiry_stamp != b->expiry_stamp)
         return u64_cmp(a->expiry_stamp, b->expiry_stamp);
 #endif
-    int c = u64_cmp(a->stamp, b->stamp);
+    int c = u64_cmp(a->ordered, b->ordered);
+    if (!c)
+        c = u64_cmp(a->stamp, b->stamp);
     if (!c)
         c = u64_cmp(a->deleted, b->deleted);
     if (!c)
@@ -41,24 +44,27 @@ int expiry_cmp(uint64_t a_stamp, uint64_t a_ms, uint64_t b_stamp, uint64_t b_ms)
     return c ? c : u64_cmp(a_ms, b_ms);
 }
 
-/* The mark of an erasure is that of what it erased, and no state has a use for it; the marks of the other kinds follow from the
- * kind, and what they have no use for is empty. */
+/* Whether a record is marked as its kind demands, and empty of what its kind has no use for. An erasure has the marks of what it
+ * erased. A flush is plain (store/table/flushed.h), and so are the states, which are outside the order. */
 static inline bool marks_valid(const struct record *r)
 {
     switch (r->kind) {
     case RECORD_TOMBSTONE:
         return r->version.deleted == 1 && r->value.n == 0;
     case RECORD_VALUE:
-    case RECORD_ROW:
         return r->version.deleted == 0;
+    case RECORD_ROW:
+        return r->version.deleted == 0 && r->version.ordered == 1;
     case RECORD_FLUSH:
-        return r->version.deleted == 1 && r->key.n == 0 && r->value.n == 0;
+        return r->version.deleted == 1 && r->version.ordered == 0 && r->key.n == 0 && r->value.n == 0;
     case RECORD_FLOOR:
         return r->version.deleted <= 1 && r->version.stamp > 0 && r->value.n == 0;
     case RECORD_EXPIRY:
         return r->version.deleted == 0 && r->version.expiry_stamp > 0 && r->value.n == 0;
+    case RECORD_STATE:
+        return r->version.deleted == 0 && r->version.ordered == 0;
     default:
-        return r->version.deleted <= 1;
+        return r->kind == RECORD_NONE;
     }
 }
 
@@ -112,7 +118,7 @@ int record_encode_slot(struct buf *out, const struct record *r, uint16_t slot)
     size_t size = RECORD_HEADER + r->key.n + value_put(start + RECORD_HEADER + r->key.n, r->value, &lz4);
     uint8_t *p = put_u32(start + 8, (uint32_t)size);
     p = put_u8(p, r->kind);
-    p = put_u8(p, (uint8_t)((lz4 ? RECORD_FLAG_LZ4 : 0) | (r->version.deleted ? RECORD_FLAG_DELETED : 0)));
+    p = put_u8(p, (uint8_t)((lz4 ? RECORD_FLAG_LZ4 : 0) | version_marks(&r->version) << RECORD_MARKS));
     p = put_u16(p, slot);
     p = put_u64(p, r->version.stamp);
     p = put_u64(p, r->version.node);
@@ -157,7 +163,7 @@ static bool lengths(const uint8_t *p, struct record_view *out, size_t *key_n)
     out->size = get_u32(p + 8);
     out->value_size = get_u32(p + 60);
     out->lz4 = flags & RECORD_FLAG_LZ4;
-    return !(flags & ~(RECORD_FLAG_LZ4 | RECORD_FLAG_DELETED)) && view_lengths(out, *key_n);
+    return !(flags & ~RECORD_FLAGS) && view_lengths(out, *key_n);
 }
 
 bool record_lengths_agree(struct slice bytes)
@@ -173,7 +179,6 @@ int record_decode(struct slice bytes, struct record_view *out)
     if (bytes.n < RECORD_HEADER)
         return ERR_INCOMPLETE;
     const uint8_t *p = bytes.p;
-    uint8_t flags = p[13];
     if (!lengths(p, out, &key_n))
         return ERR_CORRUPT;
     out->slot = get_u16(p + 14);
@@ -187,7 +192,7 @@ int record_decode(struct slice bytes, struct record_view *out)
     r->version.node = get_u64(p + 24);
     r->version.digest = get_u64(p + 32);
     r->version.expiry_stamp = get_u64(p + 40);
-    r->version.deleted = (flags & RECORD_FLAG_DELETED) != 0;
+    (void)version_set_marks(&r->version, p[13] >> RECORD_MARKS); /* no others: lengths has looked */
     r->expiry_ms = get_u64(p + 48);
     r->key = slice_of(p + RECORD_HEADER, key_n);
     r->value = slice_of(p + RECORD_HEADER + key_n, out->size - RECORD_HEADER - key_n);

@@ -1,7 +1,7 @@
 /* record.h: the unit of data, its version and order, and its form on disk.
  *
- * A record is (key, version, kind, expiry, value). Two records of one key merge by the greater version, compared as (stamp,
- * deletion first, node, digest, expiry stamp): commutative, associative, idempotent. A kind takes four bits wherever it rests,
+ * A record is (key, version, kind, expiry, value). Two records of one key merge by the greater version, compared as (ordered
+ * first, stamp, deletion first, node, digest, expiry stamp): commutative, associative, idempotent. A kind takes four bits wherever it rests,
  * so eight are free; one that a later release adds comes with a format of the files that hold it. */
 #ifndef COVEY_WIRE_RECORD_H
 #define COVEY_WIRE_RECORD_H
@@ -30,6 +30,7 @@ struct version {
     uint64_t digest;       /* XXH3-64 of the value; 0 for a deletion */
     uint64_t expiry_stamp; /* likewise of the expiry; 0 where none was ever set */
     uint8_t deleted;       /* 1 for a tombstone */
+    uint8_t ordered;       /* 1 where the owners of the key agreed on it, one after the other; nothing sets it yet */
 };
 
 struct record {
@@ -72,7 +73,7 @@ enum get_wants {
  * stamp besides. So the full version is (value, expiry), compared in that order, and an expiry never undoes a value
  * that was written meanwhile. */
 
-/* <0, 0 or >0: the order of the values alone, whatever their expiries. */
+/* <0, 0 or >0: the same for the values alone, whatever their expiries. */
 int version_value_cmp(const struct version *a, const struct version *b);
 
 /* <0, 0 or >0: the order of two expiries of one value. Of equal stamps (two coordinators, one moment) the later end is
@@ -91,14 +92,31 @@ static inline bool expiry_passed(uint64_t expiry_ms, uint64_t wall_ms)
     return expiry_ms != 0 && expiry_ms <= wall_ms;
 }
 
-/* <0, 0 or >0. The order of the design: stamp, then deletion first (a deletion is the greater of two equal stamps),
- * then node, digest, expiry stamp. */
+/* <0, 0 or >0. An ordered version is greater than any plain one, whatever the stamps: once owners have agreed on a key, no
+ * stamp of a single coordinator decides about it. Then the stamp, then deletion first (a deletion is the greater of two equal
+ * stamps), then node, digest, expiry stamp. */
 int version_cmp(const struct version *a, const struct version *b);
+
+/* The marks of a version as one byte, wherever a version travels or rests by itself. */
+enum { VERSION_DELETED = 1, VERSION_ORDERED = 2 };
+
+static inline uint8_t version_marks(const struct version *v)
+{
+    return (uint8_t)((v->deleted ? VERSION_DELETED : 0) | (v->ordered ? VERSION_ORDERED : 0));
+}
+
+/* False when the byte has other marks too. */
+static inline bool version_set_marks(struct version *v, uint8_t marks)
+{
+    v->deleted = (marks & VERSION_DELETED) != 0;
+    v->ordered = (marks & VERSION_ORDERED) != 0;
+    return (marks & ~(VERSION_DELETED | VERSION_ORDERED)) == 0;
+}
 
 /* On disk: a fixed header of RECORD_HEADER bytes, the key, the value as stored (lz4 when it pays and the value has
  * RECORD_LZ4_MIN bytes or more). All little-endian:
  *   u64 XXH3-64 of everything after this field | u32 bytes of the whole record
- *   u8 kind | u8 flags (1: lz4, 2: deleted) | u16 slot
+ *   u8 kind | u8 flags (1: lz4, 2: deleted, 4: ordered) | u16 slot
  *   u64 stamp | u64 node | u64 digest | u64 expiry stamp | u64 expiry ms
  *   u32 key bytes | u32 value bytes (uncompressed) */
 enum {
@@ -121,8 +139,8 @@ struct record_view {
 /* Whether the stamps of a version from outside leave room above them (base/hlc.h). */
 bool version_valid(const struct version *v);
 
-/* Whether a record from outside is one at all: a known kind, lengths within KEY_MAX and RECORD_VALUE_MAX, the deletion mark as
- * the kind demands, no value in a tombstone, an expiry or an erasure, stamps with room above. Both decoders ask this. A row is
+/* Whether a record from outside is one at all: a known kind, lengths within KEY_MAX and RECORD_VALUE_MAX, the marks as the
+ * kind demands, no value in a tombstone, an expiry or an erasure, stamps with room above. Both decoders ask this. A row is
  * one: so a log with rows is refused as a later release's (table_replay), not taken for a damaged one, and a peer that puts one
  * is answered that it is refused (core/replica), its stream not cut. */
 bool record_valid(const struct record *r);

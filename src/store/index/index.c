@@ -284,7 +284,8 @@ struct index_item index_get(const struct index *ix, const struct index_spot *spo
         .version = {.stamp = e->stamp,
                     .node = ix->nodes.id[e->node],
                     .digest = e->digest,
-                    .deleted = (e->flags & FLAG_DELETED) != 0},
+                    .deleted = (e->flags & FLAG_DELETED) != 0,
+                    .ordered = (e->flags & FLAG_ORDERED) != 0},
         .value_n = entry_value_n(e),
         .offset = e->offset,
         .segment = e->segment,
@@ -305,7 +306,6 @@ void index_set(struct index *ix, const struct index_spot *spot, const struct ind
     CHECK(number >= 0 && item->value_n <= VALUE_N_MAX && item->kind != RECORD_NONE && item->kind <= FLAG_KIND);
     CHECK(!expiry || (e->flags & FLAG_EXPIRY));
     spot->arc->live -= entry_live(e);
-    index_note_stamp(ix, item->version.stamp);
     e->stamp = item->version.stamp;
     e->digest = item->version.digest;
     e->offset = item->offset;
@@ -313,11 +313,13 @@ void index_set(struct index *ix, const struct index_spot *spot, const struct ind
     e->node = (uint16_t)number;
     for (int i = 0; i < 3; i++)
         e->value_n[i] = (uint8_t)(item->value_n >> (8 * i));
-    e->flags = (uint8_t)((e->flags & FLAG_EXPIRY) | item->kind | (item->version.deleted ? FLAG_DELETED : 0));
+    e->flags = (uint8_t)((e->flags & FLAG_EXPIRY) | item->kind | (item->version.deleted ? FLAG_DELETED : 0) |
+                         (item->version.ordered ? FLAG_ORDERED : 0));
     if (e->flags & FLAG_EXPIRY) {
         memcpy(entry_expiry(e), &item->version.expiry_stamp, sizeof(uint64_t));
         memcpy(entry_expiry(e) + sizeof(uint64_t), &item->expiry_ms, sizeof(uint64_t));
     }
+    index_note(ix, e);
     spot->arc->live += entry_live(e);
     if (entry_live(e))
         arc_note_expiry(spot->arc, item->expiry_ms);

@@ -48,6 +48,7 @@ struct index {
     uint64_t records;   /* entries, reserved ones included */
     uint64_t key_bytes; /* of these */
     uint64_t greatest;  /* stamp ever set; it stays when its entry goes */
+    bool spared;        /* a record was ever set that a flush spares, whatever its stamp (store/table/flushed.h) */
     uint64_t bytes;     /* of memory, the keys and the allocator's overhead included */
     uint32_t arc_n;
     uint32_t count_from; /* the arc with which a count begins */
@@ -83,11 +84,11 @@ struct index_item index_get(const struct index *ix, const struct index_spot *spo
 /* Overwrites an entry that index_reserve has made room in for this item. */
 void index_set(struct index *ix, const struct index_spot *spot, const struct index_item *item);
 
-/* A stamp that was set, in this index or in one that it is made of. */
-static inline void index_note_stamp(struct index *ix, uint64_t stamp)
+/* Takes over what `part`, of which this index is made, knows of all that was ever set there. */
+static inline void index_inherit(struct index *ix, const struct index *part)
 {
-    if (stamp > ix->greatest)
-        ix->greatest = stamp;
+    ix->greatest = part->greatest > ix->greatest ? part->greatest : ix->greatest;
+    ix->spared |= part->spared;
 }
 
 /* Lets an entry be one that is only reserved: its record is lost. */

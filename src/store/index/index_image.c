@@ -166,7 +166,7 @@ static bool entry_taken(struct index *ix, struct index_arc *a, struct entry *e, 
         e->flags &= (uint8_t)~FLAG_KIND;
     else
         places->tally[e->segment].live += tally_weight(key.n, entry_value_n(e));
-    index_note_stamp(ix, e->stamp);
+    index_note(ix, e);
     a->records++;
     e->flags &= (uint8_t)~FLAG_EXPIRED; /* the next count finds it again */
     a->live += entry_live(e);

@@ -23,6 +23,7 @@ enum {
     FLAG_DELETED = 16,
     FLAG_EXPIRY = 32,  /* there is room for one, */
     FLAG_EXPIRED = 64, /* and it was seen to pass */
+    FLAG_ORDERED = 128,
 };
 
 struct entry {
@@ -101,6 +102,14 @@ static inline struct slice entry_key(const struct entry *e)
         memcpy(&n, (const uint8_t *)e + sizeof *e, sizeof n);
     const uint8_t *p = entry_expiry(e) + (e->flags & FLAG_EXPIRY ? 2 * sizeof(uint64_t) : 0);
     return slice_of(p, n);
+}
+
+/* What the index keeps of every record that was ever set. */
+static inline void index_note(struct index *ix, const struct entry *e)
+{
+    if (e->stamp > ix->greatest)
+        ix->greatest = e->stamp;
+    ix->spared |= (e->flags & FLAG_ORDERED) != 0;
 }
 
 /* ---- Linear hashing ---- */

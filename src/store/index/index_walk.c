@@ -130,7 +130,7 @@ int index_cut(struct index *ix, uint32_t arcs)
         return error;
     }
     fresh.moves = ix->moves + 1;
-    index_note_stamp(&fresh, ix->greatest);
+    index_inherit(&fresh, ix);
     index_close(ix);
     *ix = fresh;
     return 0;

@@ -204,7 +204,7 @@ static int half_init(struct half *h, struct snapshot_load *l, int fd, const uint
 static void half_add(struct half *h, struct snapshot_load *l)
 {
     struct index *ix = &l->table->index;
-    index_note_stamp(ix, h->index.greatest);
+    index_inherit(ix, &h->index);
     ix->records += h->index.records;
     ix->key_bytes += h->index.key_bytes;
     ix->bytes += h->index.bytes;

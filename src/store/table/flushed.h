@@ -4,6 +4,11 @@
  * stamp, so that a quorum that meets the flush at one owner and an old value at another takes the flush for the newer.
  * Flushes merge by the greater stamp, so the order in which they and the records come, or are replayed, does not matter.
  *
+ * An ordered record (struct version) is greater than that deletion, whatever its stamp, and so it is not covered: a flush covers
+ * just what is less than what it leaves, or merging would depend on the order after all. Where a key is ordered its owners
+ * agree on its deletion too, which is an ordered record like any other. With it goes the order: a plain key again is one whose
+ * ordered deletion was erased.
+ *
  * What is covered is a deletion in the index too (burial.h: how it gets there), not only to readers: so owners of which
  * only some know the flush differ in their Merkle trees, and those that do not know it are brought the deletions. A record
  * that comes later and is covered leaves a deletion behind for the same reason: its sender may not know the flush.

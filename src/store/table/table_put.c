@@ -280,7 +280,7 @@ static void publish_state(struct table *t, struct pending *p, uint16_t segment, 
     p->state = NULL;
     if (p->own)
         return;
-    if (flush && t->index.greatest <= put.stamp)
+    if (flush && t->index.greatest <= put.stamp && !t->index.spared)
         burial_covers_all(t);
     table_answer_put(t, p->token, version_cmp(&put, &held) < 0 ? ERR_SUPERSEDED : 0, &held);
 }
