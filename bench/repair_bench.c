@@ -52,10 +52,10 @@ static void settle(struct store *s)
 static void fill(uint32_t node, uint32_t n, uint32_t step, uint64_t stamp)
 {
     struct store *s = world.node[node].store;
-    char key[16];
+    char key[16] = {0};
     uint8_t value[VALUE_BYTES] = {(uint8_t)stamp};
     for (uint32_t i = 0; i < n; i++) {
-        int key_n = snprintf(key, sizeof key, "key:%08" PRIu32, i * step);
+        int key_n = 1 + snprintf(key + 1, sizeof key - 1, "key:%08" PRIu32, i * step);
         struct record r = {.kind = RECORD_VALUE, .key = slice_of(key, (size_t)key_n), .value = slice_of(value, sizeof value)};
         r.version = (struct version){.stamp = stamp, .node = 1, .digest = hash_bytes(r.value)};
         store_put(s, 0, &r);

@@ -101,7 +101,8 @@ void bench_close(struct bench *b)
 
 struct slice bench_key(char out[32], uint64_t i)
 {
-    return slice_of(out, (size_t)snprintf(out, 32, "user:%llu:session", (unsigned long long)i));
+    out[0] = 0;
+    return slice_of(out, 1 + (size_t)snprintf(out + 1, 31, "user:%llu:session", (unsigned long long)i));
 }
 
 /* A fresh value, which lz4 would not shrink (and which is too short for it). */

@@ -32,7 +32,8 @@ void answers_sent(struct answers_check *a, uint32_t node, uint64_t to, const str
     const struct op *op = asked_by(a, to, m->got.op);
     if (!op || !moment_recovers(&s->node.now, layout_vnode(s->node.now.layout, op->slot)))
         return;
+    struct slice key = key_name(slice_of(op->data.p, op->key_n));
     CHECK(!buf_printf(&a->why, "n%" PRIu32 " answers a read of %.*s with %s at %" PRIu64 " us, though it is recovering there",
-                      node, (int)op->key_n, (const char *)op->data.p,
+                      node, (int)key.n, (const char *)key.p,
                       m->got.record.kind == RECORD_NONE ? "\"not found\"" : "a record", a->world->now_us));
 }

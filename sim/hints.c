@@ -8,7 +8,6 @@
 #include <stdlib.h>
 
 enum {
-    KEY_TEXT = 16,
     OPEN_MAX = 1 << 26, /* bytes of a log's open hints */
 };
 
@@ -18,7 +17,7 @@ struct hint_seen {
     uint64_t place;
     struct version version;
     bool expiry; /* alone, without its value */
-    char key[KEY_TEXT];
+    uint32_t key; /* its number, or KEY_ANY for a flush */
 };
 
 /* What a holder read of one target's log. */
@@ -86,6 +85,21 @@ static void check_promise(struct hints_check *h, uint32_t node, const struct eve
             node, ev->hinted.waiting, world_by_id(h->world, ev->hinted.target)->name, h->world->now_us, left));
 }
 
+static uint32_t key_number(const struct hints_check *h, struct slice key)
+{
+    char text[KEY_TEXT];
+    struct slice name = key_name(key);
+    snprintf(text, sizeof text, "%.*s", (int)name.n, (const char *)name.p);
+    unsigned long k = strtoul(text + 1, NULL, 10);
+    CHECK(k < h->key_n);
+    return (uint32_t)k;
+}
+
+static uint32_t number_of(const struct hints_check *h, const struct record *r)
+{
+    return r->kind == RECORD_FLUSH ? KEY_ANY : key_number(h, r->key);
+}
+
 static void keep_batch(struct hints_check *h, uint32_t node, const struct event *ev)
 {
     struct hints_seen *b = seen_of(h, node, ev->hints.target);
@@ -93,19 +107,11 @@ static void keep_batch(struct hints_check *h, uint32_t node, const struct event 
     b->read_us = h->world->now_us;
     for (uint32_t i = 0; i < b->n; i++) {
         const struct record *r = &ev->hints.batch[i].record;
-        b->hint[i] =
-            (struct hint_seen){.place = ev->hints.batch[i].place, .version = r->version, .expiry = r->kind == RECORD_EXPIRY};
-        snprintf(b->hint[i].key, KEY_TEXT, "%.*s", (int)r->key.n, (const char *)r->key.p);
+        b->hint[i] = (struct hint_seen){.place = ev->hints.batch[i].place,
+                                        .version = r->version,
+                                        .expiry = r->kind == RECORD_EXPIRY,
+                                        .key = number_of(h, r)};
     }
-}
-
-static uint32_t number_of(const struct hints_check *h, struct slice key)
-{
-    char text[KEY_TEXT];
-    snprintf(text, sizeof text, "%.*s", (int)key.n, (const char *)key.p);
-    unsigned long k = strtoul(text + 1, NULL, 10);
-    CHECK(k < h->key_n);
-    return (uint32_t)k;
 }
 
 static void lose_number(struct hints_check *h, uint32_t key)
@@ -116,16 +122,16 @@ static void lose_number(struct hints_check *h, uint32_t key)
         h->lost[key] = true;
 }
 
-static void lose(struct hints_check *h, struct slice key)
+static void lose(struct hints_check *h, const struct op *op)
 {
-    lose_number(h, number_of(h, key));
+    lose_number(h, key_number(h, slice_of(op->data.p, op->key_n)));
 }
 
 static void lose_hint(void *arg, uint64_t target, const struct record *r)
 {
     struct hints_check *h = arg;
     (void)target;
-    lose_number(h, r->kind == RECORD_FLUSH ? KEY_ANY : number_of(h, r->key));
+    lose_number(h, number_of(h, r));
 }
 
 /* ---- Hints that are not kept ---- */
@@ -134,7 +140,7 @@ static void hint_given(struct hints_check *h, uint32_t node, const struct action
 {
     struct hints_seen *s = seen_of(h, node, a->hint.target);
     const struct record *r = &a->hint.record;
-    uint32_t key = r->kind == RECORD_FLUSH ? KEY_ANY : number_of(h, r->key);
+    uint32_t key = number_of(h, r);
     CHECK(!buf_append(&s->open, &key, sizeof key));
     s->open_n++;
     if (h->holder[node].struck)
@@ -169,7 +175,7 @@ static void check_refused(struct hints_check *h, uint32_t node, const struct eve
         return;
     const struct op *op = slab_get(&c->ops, TOKEN_NUMBER(ev->stored.token));
     if (op)
-        lose(h, slice_of(op->data.p, op->key_n));
+        lose(h, op);
 }
 
 void hints_check_result(struct hints_check *h, uint32_t node, const struct event *ev)
@@ -184,23 +190,30 @@ void hints_check_result(struct hints_check *h, uint32_t node, const struct event
     }
 }
 
+/* What a hint is about, written at p; a flush is met at any key. */
+static struct slice hint_key(const struct hint_seen *hint, uint8_t p[KEY_TEXT])
+{
+    return hint->key == KEY_ANY ? KEY_OF("") : world_key(p, hint->key);
+}
+
 /* The hint of an expiry that has met no value for too long is dropped: the key is left to anti-entropy. */
 static bool given_up(struct hints_check *h, const struct hint_seen *hint, const struct record *r)
 {
     if (!hint->expiry || version_value_cmp(&r->version, &hint->version) >= 0)
         return false;
-    lose(h, slice_str(hint->key));
+    lose_number(h, hint->key);
     return true;
 }
 
 /* One that is older than hints may be, or than what its target has erased: the key is left to anti-entropy. */
 static bool too_old(struct hints_check *h, uint32_t node, const struct sim_node *target, const struct hint_seen *hint)
 {
+    uint8_t key[KEY_TEXT];
     const struct floors *f = &mem_table(world_disk(h->world, world_index(h->world, target)))->floors;
-    uint64_t age_ms = h->world->o.hint_age_ms, floor = f->durable[(uint32_t)slot_of_key(slice_str(hint->key)) * f->n / SLOTS];
+    uint64_t age_ms = h->world->o.hint_age_ms, floor = f->durable[(uint32_t)slot_of_key(hint_key(hint, key)) * f->n / SLOTS];
     bool aged = age_ms && version_ms(&hint->version) + age_ms < h->world->node[node].node.now.wall_ms;
     if (aged || hint->version.stamp <= floor)
-        lose_number(h, hint->key[0] ? number_of(h, slice_str(hint->key)) : KEY_ANY); /* a flush has no key */
+        lose_number(h, hint->key);
     return aged || hint->version.stamp <= floor;
 }
 
@@ -212,11 +225,12 @@ static void check_drop(struct hints_check *h, uint32_t node, const struct action
         h->dropped++;
         if (target->struck_us >= b->read_us || h->why.n > 0)
             continue; /* it may have had it before */
-        struct record r = held(h, target, slice_str(b->hint[i].key));
+        uint8_t key[KEY_TEXT];
+        struct record r = held(h, target, hint_key(&b->hint[i], key));
         if (given_up(h, &b->hint[i], &r) || too_old(h, node, target, &b->hint[i]))
             continue;
         if (r.kind == RECORD_NONE || version_cmp(&r.version, &b->hint[i].version) < 0)
-            CHECK(!buf_printf(&h->why, "n%" PRIu32 " dropped the hint for %s that %s has not on its disk, at %" PRIu64 " us",
+            CHECK(!buf_printf(&h->why, "n%" PRIu32 " dropped the hint for k%" PRIu32 " that %s has not on its disk, at %" PRIu64 " us",
                               node, b->hint[i].key, target->name, h->world->now_us));
     }
 }
@@ -261,7 +275,7 @@ static void lose_pending(struct hints_check *h, uint32_t node)
         uint64_t handle;
         const struct op *op = slab_at(&c->ops, i, &handle);
         if (op && (op->phase == PHASE_WRITE || op->whole)) /* an EXPIRE in its second attempt reads first */
-            lose(h, slice_of(op->data.p, op->key_n));
+            lose(h, op);
     }
     if (c->flush.running)
         lose_number(h, KEY_ANY);
@@ -310,20 +324,22 @@ static bool over(const struct sim_node *s, const struct record *r)
     return r->kind != RECORD_VALUE || expiry_passed(r->expiry_ms, s->node.now.wall_ms);
 }
 
-static bool owners_equal(struct hints_check *h, const struct layout *l, const char *key)
+static bool owners_equal(struct hints_check *h, const struct layout *l, uint32_t k)
 {
-    uint16_t vnode = layout_vnode(l, slot_of_key(slice_str(key)));
+    uint8_t bytes[KEY_TEXT];
+    struct slice key = world_key(bytes, k);
+    uint16_t vnode = layout_vnode(l, slot_of_key(key));
     const struct sim_node *first = world_by_id(h->world, layout_owner(l, vnode, 0)->id);
-    struct record a = held(h, first, slice_str(key));
+    struct record a = held(h, first, key);
     for (unsigned i = 1; i < l->n; i++) {
         const struct sim_node *other = world_by_id(h->world, layout_owner(l, vnode, i)->id);
-        struct record b = held(h, other, slice_str(key));
+        struct record b = held(h, other, key);
         if (version_cmp(&a.version, &b.version) == 0 || (over(first, &a) && over(other, &b)))
             continue; /* of what is over one may have been erased before the other */
         CHECK(!buf_printf(&h->why,
-                          "key %s: %s holds it at stamp %" PRIu64 ".%" PRIu64 " and %s at %" PRIu64 ".%" PRIu64
+                          "key k%" PRIu32 ": %s holds it at stamp %" PRIu64 ".%" PRIu64 " and %s at %" PRIu64 ".%" PRIu64
                           ", though every write was answered and no hint is left",
-                          key, first->name, a.version.stamp, a.version.expiry_stamp, other->name, b.version.stamp,
+                          k, first->name, a.version.stamp, a.version.expiry_stamp, other->name, b.version.stamp,
                           b.version.expiry_stamp));
         return false;
     }
@@ -334,9 +350,7 @@ bool hints_converged(struct hints_check *h)
 {
     const struct layout *l = chain_layout(&h->world->node[0].node.member.chain);
     for (uint32_t k = 0; k < h->key_n; k++) {
-        char key[KEY_TEXT];
-        snprintf(key, sizeof key, "k%" PRIu32, k);
-        if (!h->lost[k] && !owners_equal(h, l, key))
+        if (!h->lost[k] && !owners_equal(h, l, k))
             return false;
     }
     return true;

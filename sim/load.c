@@ -252,9 +252,8 @@ static void check_durable(struct load *l, const struct load_client *k, uint32_t 
 {
     struct world *w = l->world;
     const struct layout *layout = chain_layout(&w->node[coordinator].node.member.chain);
-    char text[16];
-    snprintf(text, sizeof text, "k%" PRIu32, k->key);
-    struct slice key = slice_str(text);
+    uint8_t bytes[KEY_TEXT];
+    struct slice key = world_key(bytes, k->key);
     uint16_t vnode = layout_vnode(layout, slot_of_key(key));
     unsigned holders = 0;
     for (unsigned i = 0; i < layout->n; i++) {

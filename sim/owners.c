@@ -6,6 +6,9 @@
 
 #include <inttypes.h>
 
+/* A key's name, for "%.*s". */
+#define SHOWN(key) (int)(key_name(key).n < 100 ? key_name(key).n : 100), (const char *)key_name(key).p
+
 static bool compared(const struct repair *r, unsigned member_n, uint64_t since_ms)
 {
     for (unsigned m = 0; m < member_n; m++)
@@ -49,7 +52,7 @@ static void look_at(void *arg, struct slice key, const struct index_item *item)
     bool over = item->kind != RECORD_VALUE || expiry_passed(item->expiry_ms, l->w->node[l->node].node.now.wall_ms);
     if (over && !l->any && l->why)
         CHECK(!buf_printf(l->why, "n%" PRIu32 " still holds %.*s, of kind %u and stamp %" PRIu64 ", which is over", l->node,
-                          (int)(key.n < 100 ? key.n : 100), (const char *)key.p, item->kind, item->version.stamp));
+                          SHOWN(key), item->kind, item->version.stamp));
     l->any |= over;
 }
 
@@ -98,7 +101,7 @@ static void differ(struct comparison *c, struct slice key, const struct index_it
     CHECK(!buf_printf(c->why,
                       "after every pair of owners compared, n%" PRIu32 " holds %.*s at stamp %" PRIu64 " and n%" PRIu32
                       " at stamp %" PRIu64,
-                      c->holder, (int)(key.n < 100 ? key.n : 100), (const char *)key.p, item->version.stamp, owner, stamp));
+                      c->holder, SHOWN(key), item->version.stamp, owner, stamp));
 }
 
 static void compare_one(void *arg, struct slice key, const struct index_item *item)
@@ -114,7 +117,7 @@ static void compare_one(void *arg, struct slice key, const struct index_item *it
         return;
     c->equal = false;
     CHECK(!buf_printf(c->why, "n%" PRIu32 " cannot read the value that it holds of %.*s", c->holder,
-                      (int)(key.n < 100 ? key.n : 100), (const char *)key.p));
+                      SHOWN(key)));
 }
 
 static void stray(void *arg, struct slice key, const struct index_item *item)

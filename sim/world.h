@@ -6,6 +6,10 @@
 #ifndef COVEY_SIM_WORLD_H
 #define COVEY_SIM_WORLD_H
 
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/key.h"
 #include "base/rng.h"
 #include "core/node/node.h"
 #include "front/session.h"
@@ -14,6 +18,16 @@
 #include "sim/schedule.h"
 #include "store/mem/hints_mem.h"
 #include "store/mem/mem.h"
+
+enum { KEY_TEXT = 16 }; /* bytes of a client's key with its space, and a NUL */
+
+/* Client key k, "k17", as the stores know it; written at p. */
+static inline struct slice world_key(uint8_t p[KEY_TEXT], uint32_t k)
+{
+    char name[KEY_TEXT];
+    snprintf(name, KEY_TEXT - 1, "k%" PRIu32, k);
+    return key_write(p, 0, slice_str(name));
+}
 
 struct disk_kept;
 struct world;

@@ -182,7 +182,7 @@ static int finish(struct restore *r, int error, uint64_t keys)
 static int load(void *arg, const struct record *record)
 {
     struct restore *r = arg;
-    return loader_put(&r->loader, record->key, record->value, record->expiry_ms);
+    return loader_put(&r->loader, key_name(record->key), record->value, record->expiry_ms);
 }
 
 /* A cluster that holds keys is not written over by accident. */

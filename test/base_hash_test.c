@@ -23,31 +23,34 @@ static void test_xxh3_known_values(void **state)
 static void test_slots_are_those_of_redis(void **state)
 {
     (void)state;
-    assert_int_equal(slot_of_key(SLICE("123456789")), 0x31c3);
-    assert_int_equal(slot_of_key(SLICE("foo")), 12182);
-    assert_int_equal(slot_of_key(SLICE("bar")), 5061);
-    assert_int_equal(slot_of_key(SLICE("somekey")), 11058);
-    assert_int_equal(slot_of_key(SLICE("")), 0);
+    assert_int_equal(slot_of_name(SLICE("123456789")), 0x31c3);
+    assert_int_equal(slot_of_name(SLICE("foo")), 12182);
+    assert_int_equal(slot_of_name(SLICE("bar")), 5061);
+    assert_int_equal(slot_of_name(SLICE("somekey")), 11058);
+    assert_int_equal(slot_of_name(SLICE("")), 0);
+    assert_int_equal(slot_of_key(KEY_OF("foo")), 12182);
+    assert_int_equal(slot_of_key(SLICE("\x80{foo}bar")), 12182);
     assert_int_equal(slot_of_key(slice_of(NULL, 0)), 0);
+    assert_int_equal(slot_of_name(slice_of(NULL, 0)), 0);
 }
 
 static void test_hash_tags(void **state)
 {
     (void)state;
-    uint16_t user = slot_of_key(SLICE("user1000"));
-    assert_int_equal(slot_of_key(SLICE("{user1000}.following")), user);
-    assert_int_equal(slot_of_key(SLICE("{user1000}.followers")), user);
+    uint16_t user = slot_of_name(SLICE("user1000"));
+    assert_int_equal(slot_of_name(SLICE("{user1000}.following")), user);
+    assert_int_equal(slot_of_name(SLICE("{user1000}.followers")), user);
     /* the first tag is empty: the whole key counts, whatever follows */
-    assert_int_equal(slot_of_key(SLICE("foo{}{bar}")), 8363);
-    assert_int_not_equal(slot_of_key(SLICE("foo{}{bar}")), slot_of_key(SLICE("bar")));
+    assert_int_equal(slot_of_name(SLICE("foo{}{bar}")), 8363);
+    assert_int_not_equal(slot_of_name(SLICE("foo{}{bar}")), slot_of_name(SLICE("bar")));
     /* from the first '{' to the first '}' after it: "{bar" */
-    assert_int_equal(slot_of_key(SLICE("foo{{bar}}zap")), slot_of_key(SLICE("{bar")));
-    assert_int_equal(slot_of_key(SLICE("foo{bar}{zap}")), slot_of_key(SLICE("bar")));
+    assert_int_equal(slot_of_name(SLICE("foo{{bar}}zap")), slot_of_name(SLICE("{bar")));
+    assert_int_equal(slot_of_name(SLICE("foo{bar}{zap}")), slot_of_name(SLICE("bar")));
     /* no closing brace after the opening one */
-    assert_int_not_equal(slot_of_key(SLICE("{foo")), slot_of_key(SLICE("foo")));
-    assert_int_not_equal(slot_of_key(SLICE("}foo{")), slot_of_key(SLICE("foo")));
+    assert_int_not_equal(slot_of_name(SLICE("{foo")), slot_of_name(SLICE("foo")));
+    assert_int_not_equal(slot_of_name(SLICE("}foo{")), slot_of_name(SLICE("foo")));
     /* binary keys */
-    assert_int_equal(slot_of_key(SLICE("\0{foo}\0")), slot_of_key(SLICE("foo")));
+    assert_int_equal(slot_of_name(SLICE("\0{foo}\0")), slot_of_name(SLICE("foo")));
 }
 
 /* The polynomial bit by bit. */
@@ -72,14 +75,14 @@ static void test_slots_of_all_lengths_and_places(void **state)
         for (size_t at = 0; at < 8; at++) {
             for (size_t i = 0; i < n; i++)
                 key[at + i] = (uint8_t)(rng_next(&r) & 0x1f) ^ 0x80; /* no braces */
-            assert_int_equal(slot_of_key(slice_of(key + at, n)), slot_by_bits(slice_of(key + at, n)));
+            assert_int_equal(slot_of_name(slice_of(key + at, n)), slot_by_bits(slice_of(key + at, n)));
         }
     }
     for (unsigned place = 0; place < 16; place++) { /* every byte at every place of eight */
         for (unsigned byte = 0; byte < 256; byte++) {
             memset(key, 0, 16);
             key[place] = (uint8_t)byte;
-            assert_int_equal(slot_of_key(slice_of(key, 16)), slot_by_bits(slice_of(key, 16)));
+            assert_int_equal(slot_of_name(slice_of(key, 16)), slot_by_bits(slice_of(key, 16)));
         }
     }
 }
@@ -91,7 +94,7 @@ static void test_slots_are_spread(void **state)
     char key[32];
     for (int i = 0; i < SLOTS * 32; i++) {
         int n = snprintf(key, sizeof key, "key:%d", i);
-        uint16_t slot = slot_of_key(slice_of(key, (size_t)n));
+        uint16_t slot = slot_of_name(slice_of(key, (size_t)n));
         assert_true(slot < SLOTS);
         hits[slot]++;
     }

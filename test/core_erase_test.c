@@ -75,10 +75,12 @@ static unsigned count(enum action_kind kind, int message)
 
 static struct listing_entry entry_of(const char *key, uint8_t kind)
 {
+    static uint8_t bytes[8][16]; /* of the last entries */
+    static unsigned at;
     return (struct listing_entry){.position = (uint64_t)key[0] << 32,
                                   .version = {.stamp = 5 << 16, .deleted = kind == RECORD_TOMBSTONE},
                                   .kind = kind,
-                                  .key = slice_str(key)};
+                                  .key = key_write(bytes[at++ % 8], 0, slice_str(key))};
 }
 
 /* The vnode at the head of what the store is asked for now. */
@@ -142,14 +144,14 @@ static void what_all_confirm_goes(void **state)
     erase_protocol.answer(&e, &stage.now, 3, &m, &out);
     assert_int_equal(count(ACT_STORE_PUT, -1), 1);
     assert_int_equal(out.action[0].put.record.kind, RECORD_FLOOR);
-    assert_true(slice_eq(out.action[0].put.record.key, SLICE("a")));
+    assert_true(slice_eq(out.action[0].put.record.key, KEY_OF("a")));
     assert_int_equal(out.action[0].put.record.version.stamp, 5 << 16);
     assert_int_equal(count(ACT_SEND, MSG_ERASE), 2);
     for (unsigned i = 1; i < out.n; i++) {
         struct slice rest = out.action[i].send.message.erase.entries;
         struct listing_entry told;
         assert_int_equal(listing_next(&rest, &told), 1);
-        assert_true(slice_eq(told.key, SLICE("a")));
+        assert_true(slice_eq(told.key, KEY_OF("a")));
         assert_int_equal(rest.n, 0);
     }
     erase_protocol.stored(&e, &stage.now, 0, &(struct event){.kind = EV_STORED}, &out);
@@ -227,10 +229,10 @@ static void told_by_an_owner(void **state)
     listing_append(&list, &b);
     struct message m = {.kind = MSG_ERASE};
     m.erase = (struct msg_erase){
-        .epoch = layout.epoch, .vnode = layout_vnode(&layout, slot_of_key(SLICE("a"))), .entries = buf_view(&list)};
+        .epoch = layout.epoch, .vnode = layout_vnode(&layout, slot_of_key(KEY_OF("a"))), .entries = buf_view(&list)};
     erase_obey(&e, &stage.now, 2, &m.erase, &out);
     assert_int_equal(out.n, 1); /* b is of another vnode */
-    assert_true(slice_eq(out.action[0].put.record.key, SLICE("a")));
+    assert_true(slice_eq(out.action[0].put.record.key, KEY_OF("a")));
     out_clear(&out);
     stage.now.own.recovering_n = 1;
     erase_obey(&e, &stage.now, 2, &m.erase, &out);

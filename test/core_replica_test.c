@@ -15,7 +15,7 @@ static struct message put_of(uint64_t op, uint64_t epoch)
 {
     struct message m = {.kind = MSG_PUT};
     m.put = (struct msg_put){
-        .op = op, .epoch = epoch, .record = {.kind = RECORD_VALUE, .version = V, .key = SLICE("k"), .value = SLICE("v")}};
+        .op = op, .epoch = epoch, .record = {.kind = RECORD_VALUE, .version = V, .key = KEY_OF("k"), .value = SLICE("v")}};
     return m;
 }
 
@@ -79,7 +79,7 @@ static void test_refusals(void **state)
     (void)state;
     struct replica r;
     assert_int_equal(replica_init(&r, 2), 0);
-    struct message m = put_of(1, 3), get = {.kind = MSG_GET, .get = {.op = 2, .epoch = 3, .key = SLICE("k")}};
+    struct message m = put_of(1, 3), get = {.kind = MSG_GET, .get = {.op = 2, .epoch = 3, .key = KEY_OF("k")}};
     struct moment now = here(), none = here(), fenced = here();
     none.layout = NULL;
     fenced.fenced = true;

@@ -107,7 +107,7 @@ static void tell_lists(uint64_t peer, const char *own, const char *theirs)
         buf_init(&list[i], 1 << 20);
         for (const char *p = i ? theirs : own; *p; p++) {
             struct listing_entry e = {.position = (uint8_t)*p, .version = {.stamp = STAMP}, .kind = RECORD_VALUE, .size = 3};
-            e.key = slice_of(p, 1);
+            e.key = slice_of((const char[]){0, *p}, 2);
             assert_int_equal(listing_append(&list[i], &e), 0);
         }
     }
@@ -123,25 +123,25 @@ static void tell_lists(uint64_t peer, const char *own, const char *theirs)
 static void offer(uint64_t peer, const char *refuses)
 {
     uint64_t read[64];
-    char key[64];
+    char key[64][2]; /* the space, the name */
     unsigned n = 0;
     for (unsigned at = 0;; at++) {
         for (unsigned i = 0; i < out.n; i++) {
             if (out.action[i].kind != ACT_STORE_GET)
                 continue;
             assert_true(n < 64);
-            key[n] = (char)out.action[i].get.key.p[0];
+            memcpy(key[n], out.action[i].get.key.p, 2);
             read[n++] = TOKEN_NUMBER(out.action[i].get.token);
         }
         if (at == n)
             return;
-        struct record held = {.kind = RECORD_VALUE, .version = {.stamp = STAMP}, .key = slice_of(&key[at], 1)};
+        struct record held = {.kind = RECORD_VALUE, .version = {.stamp = STAMP}, .key = slice_of(key[at], 2)};
         out_clear(&out);
         was_read(read[at], &held);
         assert_int_equal(sent(MSG_PUT)->put.ticket, 0); /* we do not vouch for it */
         struct message ack = {.kind = MSG_PUT_ACK};
         ack.put_ack =
-            (struct msg_put_ack){.op = sent(MSG_PUT)->put.op, .error = (uint32_t)(strchr(refuses, key[at]) ? ERR_TOO_OLD : 0)};
+            (struct msg_put_ack){.op = sent(MSG_PUT)->put.op, .error = (uint32_t)(strchr(refuses, key[at][1]) ? ERR_TOO_OLD : 0)};
         out_clear(&out);
         repair_protocol.answer(&r, &stage.now, peer, &ack, &out);
         repair_protocol.check(&r, &stage.now);
@@ -176,7 +176,7 @@ static unsigned erasures(const char *keys)
         assert_int_equal(a->kind, ACT_STORE_PUT);
         assert_int_equal(a->put.record.kind, RECORD_FLOOR);
         assert_int_equal(a->put.record.version.stamp, STAMP);
-        assert_true(slice_eq(a->put.record.key, slice_of(keys + i, 1)));
+        assert_true(slice_eq(key_name(a->put.record.key), slice_of(keys + i, 1)));
     }
     return out.n;
 }

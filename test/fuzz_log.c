@@ -35,7 +35,8 @@ static void mend_records(uint8_t *p, size_t size)
         size_t key_n = get_u32(p + 56);
         if (n < RECORD_HEADER || n > size || key_n > n - RECORD_HEADER)
             return;
-        put_u16(p + 14, slot_of_key(slice_of(p + RECORD_HEADER, key_n)));
+        struct record r = {.kind = p[12], .key = slice_of(p + RECORD_HEADER, key_n)};
+        put_u16(p + 14, record_slot(&r));
         if (get_u64(p) != 0) /* a sum of 0 stays wrong: a damaged one among good ones */
             set_sum(p, p + 8, n - 8);
     }

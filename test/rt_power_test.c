@@ -36,7 +36,7 @@ static void only_power_lost_under_interval_is_a_doubt(void **state)
     assert_true(store_reap(f->store, &out));
     assert_int_equal(out.kind, STORE_DAMAGED);
     store_healed(f->store, slice_of(all, sizeof all));
-    assert_int_equal(fixture_put(f, value_record(SLICE("k"), SLICE("v"), 1)).error, 0);
+    assert_int_equal(fixture_put(f, value_record(KEY_OF("k"), SLICE("v"), 1)).error, 0);
     fixture_close(f);
     assert_false(start(f, DURABILITY_INTERVAL, "")); /* a machine that does not say */
     fixture_close(f);

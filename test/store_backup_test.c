@@ -103,8 +103,9 @@ static int find(void *arg, const struct record *r)
 {
     char key[64] = "";
     (void)arg;
-    assert_true(r->key.n < sizeof key);
-    memcpy(key, r->key.p, r->key.n);
+    struct slice name = key_name(r->key);
+    assert_true(name.n < sizeof key);
+    memcpy(key, name.p, name.n);
     unsigned i = (unsigned)atoi(key + 4);
     assert_true(i < KEYS && found.number[i] == 0);
     memcpy(key, r->value.p, r->value.n);
@@ -138,7 +139,7 @@ static int read_all(const char *const *path)
 static void put(struct fixture *f, unsigned i, unsigned number)
 {
     char key[32], value[32];
-    struct store_result out = fixture_put(f, value_record(numbered(key, "key", i), numbered(value, "value", number), number));
+    struct store_result out = fixture_put(f, value_record(numbered(key, "key", i), numbered_text(value, "value", number), number));
     assert_int_equal(out.error, 0);
 }
 
@@ -391,14 +392,14 @@ static void the_greatest_version_counts(void **state)
     put(f, 3, 30);
     put(f, 4, 40);
     put(f, 5, 50);
-    fixture_put(f, tombstone_record(SLICE("key-2"), 20));
+    fixture_put(f, tombstone_record(KEY_OF("key-2"), 20));
     second_member(f, beside(f, "a"));
     put(f, 1, 11);
     put(f, 2, 20);
-    fixture_put(f, tombstone_record(SLICE("key-3"), 31));
+    fixture_put(f, tombstone_record(KEY_OF("key-3"), 31));
     put(f, 4, 40);
     r = (struct record){
-        .kind = RECORD_EXPIRY, .version = version_at(40, 7, SLICE("value-40")), .expiry_ms = 99, .key = SLICE("key-4")};
+        .kind = RECORD_EXPIRY, .version = version_at(40, 7, SLICE("value-40")), .expiry_ms = 99, .key = KEY_OF("key-4")};
     r.version.expiry_stamp = 41;
     store_put(f->store, 1, &r);
     store_flush(f->store);
@@ -522,7 +523,7 @@ static void a_restored_directory_has_values_only(void **state)
     fixture_open(f);
     for (unsigned i = 0; i < KEYS; i++)
         put(f, i, i + 1);
-    fixture_put(f, tombstone_record(SLICE("key-3"), late));
+    fixture_put(f, tombstone_record(KEY_OF("key-3"), late));
     fixture_put(f, state_record(SLICE("identity"), SLICE("whoever"), 9));
     make(f, beside(f, "monday"));
     fixture_close(f);
@@ -536,9 +537,9 @@ static void a_restored_directory_has_values_only(void **state)
     snprintf(f->dir, sizeof f->dir, "%s", beside(f, "new"));
     fixture_open(f);
     assert_int_equal(store_records(f->store), KEYS - 1);
-    fixture_expect(f, SLICE("key-4"), SLICE("value-5"));
-    assert_int_equal(fixture_get(f, SLICE("key-4"), GET_DIGEST).record.version.stamp, 5);
-    assert_int_equal(fixture_get(f, SLICE("key-3"), GET_DIGEST).record.kind, RECORD_NONE);
+    fixture_expect(f, KEY_OF("key-4"), SLICE("value-5"));
+    assert_int_equal(fixture_get(f, KEY_OF("key-4"), GET_DIGEST).record.version.stamp, 5);
+    assert_int_equal(fixture_get(f, KEY_OF("key-3"), GET_DIGEST).record.kind, RECORD_NONE);
     assert_false(store_state(f->store, SLICE("identity"), &value, &serial));
     assert_true(store_state(f->store, RESTORED_NAME, &value, &serial) && value.n == RESTORED_BYTES);
     assert_true(store_state(f->store, SLICE("clock"), &value, &serial) && value.n == 8);

@@ -120,7 +120,7 @@ static void a_rotten_header_is_told(void **state)
 {
     struct fixture *f = *state;
     fixture_open(f);
-    fixture_put(f, value_record(SLICE("k"), SLICE("v"), 1));
+    fixture_put(f, value_record(KEY_OF("k"), SLICE("v"), 1));
     fixture_close(f);
     flip(fixture_path(f, "seg-00000001.log"), 16);
     assert_int_equal(check(f->dir), CHECK_DAMAGED);
@@ -128,7 +128,7 @@ static void a_rotten_header_is_told(void **state)
     assert_null(strstr(lines, "missing"));
     assert_non_null(strstr(lines, "start the node with it"));
     fixture_open(f);
-    fixture_expect(f, SLICE("k"), SLICE("v"));
+    fixture_expect(f, KEY_OF("k"), SLICE("v"));
     fixture_until_compacted(f, 1);
     fixture_close(f);
     assert_int_equal(check(f->dir), CHECK_CLEAN);

@@ -16,7 +16,7 @@ static struct store_result put_round(struct fixture *f, unsigned round, unsigned
     uint64_t stamp = 1 + round * KEYS + key_number;
     if (key_number >= KEYS - 3)
         return fixture_put(f, tombstone_record(k, stamp));
-    return fixture_put(f, value_record(k, numbered(value, "value", (unsigned)stamp), stamp));
+    return fixture_put(f, value_record(k, numbered_text(value, "value", (unsigned)stamp), stamp));
 }
 
 static void put_rounds(struct fixture *f, unsigned from, unsigned to)
@@ -36,7 +36,7 @@ static void expect_round(struct fixture *f, unsigned round, unsigned key_number)
     assert_int_equal(got.record.kind, key_number >= KEYS - 3 ? RECORD_TOMBSTONE : RECORD_VALUE);
     assert_int_equal(got.record.version.stamp, stamp);
     if (got.record.kind == RECORD_VALUE)
-        assert_true(slice_eq(got.record.value, numbered(value, "value", (unsigned)stamp)));
+        assert_true(slice_eq(got.record.value, numbered_text(value, "value", (unsigned)stamp)));
 }
 
 static void expect_rounds(struct fixture *f, unsigned last)
@@ -252,7 +252,7 @@ static void large_values_are_copied(void **state)
     }
     fixture_until_compacted(f, 1);
     for (int again = 0; again < 2; again++) {
-        fixture_expect(f, SLICE("large-0"), slice_of(p, n));
+        fixture_expect(f, KEY_OF("large-0"), slice_of(p, n));
         expect_cold(f, ROUNDS);
         fixture_close(f);
         fixture_open(f);
@@ -362,12 +362,12 @@ static void reads_hold_segments(void **state)
     put_rounds(f, 0, 1);
     fault.uncached = true;
     for (unsigned round = 1; round < 30; round++) {
-        store_get(f->store, 1000 + round, SLICE("cold-0"), GET_VALUE);
+        store_get(f->store, 1000 + round, KEY_OF("cold-0"), GET_VALUE);
         unsigned puts = 0, gets = 0;
         char key[32], value[32];
         for (unsigned i = 0; i < KEYS; i++) {
             uint64_t stamp = 1 + round * KEYS + i;
-            struct record r = value_record(numbered(key, "key", i), numbered(value, "value", (unsigned)stamp), stamp);
+            struct record r = value_record(numbered(key, "key", i), numbered_text(value, "value", (unsigned)stamp), stamp);
             store_put(f->store, stamp, &r);
             store_flush(f->store);
         }

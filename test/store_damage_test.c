@@ -8,7 +8,7 @@
 #include "store/log/damage.h"
 #include "store/log/segments.h"
 
-enum { KEYS = 30, SEGMENT = 4000, ENTRY = RECORD_HEADER + 6 + 5 };
+enum { KEYS = 30, SEGMENT = 4000, ENTRY = RECORD_HEADER + 7 + 5 };
 
 #define SEGMENT_1 "seg-00000001.log"
 
@@ -101,7 +101,7 @@ static void a_rotten_record_puts_its_vnode_in_doubt(void **state)
 {
     struct fixture *f = *state;
     make(f);
-    flip(fixture_path(f, SEGMENT_1), record_at(3) + RECORD_HEADER + 6, 2);
+    flip(fixture_path(f, SEGMENT_1), record_at(3) + RECORD_HEADER + 7, 2);
     fixture_open(f);
     assert_non_null(strstr(f->report, "damaged record"));
     fixture_until_compacted(f, 1);
@@ -138,10 +138,10 @@ static void a_read_that_meets_damage_puts_its_slot_in_doubt(void **state)
     char key[32];
     make(f);
     fixture_open(f);
-    flip(fixture_path(f, SEGMENT_1), record_at(3) + RECORD_HEADER + 6, 2);
+    flip(fixture_path(f, SEGMENT_1), record_at(3) + RECORD_HEADER + 7, 2);
     assert_int_equal(fixture_get(f, key_of(key, 3), GET_VALUE).error, ERR_CORRUPT);
     assert_non_null(strstr(f->report, "seg-00000001.log"));
-    assert_int_equal(fixture_put(f, value_record(SLICE("another"), SLICE("value"), 100)).error, 0);
+    assert_int_equal(fixture_put(f, value_record(KEY_OF("another"), SLICE("value"), 100)).error, 0);
     until_absent(f, 3);
     expect_all_but(f, 3, 4);
     assert_int_equal(f->doubted, 1);
@@ -165,8 +165,8 @@ static void compaction_puts_what_it_cannot_read_in_doubt(void **state)
     for (int rotten = 0; rotten < 2; rotten++) {
         make(f);
         fixture_open(f);
-        flip(fixture_path(f, SEGMENT_1), record_at(1) + (rotten ? RECORD_HEADER + 6 : 8), 2); /* its value, or its length */
-        flip(fixture_path(f, SEGMENT_1), record_at(3) + RECORD_HEADER + 6, 2);
+        flip(fixture_path(f, SEGMENT_1), record_at(1) + (rotten ? RECORD_HEADER + 7 : 8), 2); /* its value, or its length */
+        flip(fixture_path(f, SEGMENT_1), record_at(3) + RECORD_HEADER + 7, 2);
         assert_int_equal(fixture_get(f, key_of(key, 3), GET_VALUE).error, ERR_CORRUPT);
         fixture_until_compacted(f, 1);
         assert_int_equal(access(fixture_path(f, "damaged-00000001.log"), F_OK), 0);
@@ -201,7 +201,7 @@ static void a_rotten_state_is_written_anew(void **state)
         assert_int_equal(fixture_put(f, value_record(key_of(key, i), SLICE("value"), i + 1)).error, 0);
     flip(fixture_path(f, SEGMENT_1), SEGMENT_HEADER + RECORD_HEADER + 8, 1);
     off_t first = SEGMENT_HEADER + RECORD_HEADER + 10 + MARK_BYTES;
-    flip(fixture_path(f, SEGMENT_1), first + RECORD_HEADER + 6, 1);
+    flip(fixture_path(f, SEGMENT_1), first + RECORD_HEADER + 7, 1);
     assert_int_equal(fixture_get(f, key_of(key, 0), GET_VALUE).error, ERR_CORRUPT);
     fixture_until_compacted(f, 1);
     assert_int_equal(access(fixture_path(f, "damaged-00000001.log"), F_OK), 0);
@@ -220,13 +220,13 @@ static void a_doubt_of_the_owner_lasts_until_it_is_healed(void **state)
     memset(all, 0xff, sizeof all);
     fixture_open(f);
     store_doubt(f->store, slice_of(all, sizeof all));
-    assert_int_equal(fixture_put(f, value_record(SLICE("k"), SLICE("v"), 1)).error, 0);
+    assert_int_equal(fixture_put(f, value_record(KEY_OF("k"), SLICE("v"), 1)).error, 0);
     fixture_close(f);
     fixture_open(f);
     assert_int_equal(damaged_vnodes(f), VNODES_DEFAULT);
     store_healed(f->store, slice_of(all, sizeof all)); /* it was not told yet */
     assert_int_equal(damaged_vnodes(f), VNODES_DEFAULT);
-    fixture_expect(f, SLICE("k"), SLICE("v"));
+    fixture_expect(f, KEY_OF("k"), SLICE("v"));
     assert_int_equal(f->doubted, SLOTS);
     store_healed(f->store, slice_of(all, sizeof all));
     assert_int_equal(damaged_vnodes(f), 0);
@@ -298,7 +298,7 @@ static void a_lost_state_puts_all_in_doubt(void **state)
     fixture_open(f);
     fixture_put(f, state_record(SLICE("promise"), SLICE("one"), 1));
     fixture_put(f, state_record(SLICE("promise"), SLICE("two"), 2));
-    fixture_put(f, value_record(SLICE("k"), SLICE("v"), 3));
+    fixture_put(f, value_record(KEY_OF("k"), SLICE("v"), 3));
     assert_int_equal(log_drain(f->store), 0);
     fixture_close(f);
     assert_int_equal(fixture_shell(f, "cp seg-00000001.log ../whole"), 0);
@@ -315,7 +315,7 @@ static void a_lost_state_puts_all_in_doubt(void **state)
     assert_true(log_state_lost(f->store, SLICE("promise")));
     assert_non_null(strstr(f->report, "\"promise\""));
     expect_state(f, SLICE("promise"), SLICE("one"));
-    fixture_expect(f, SLICE("k"), SLICE("v"));
+    fixture_expect(f, KEY_OF("k"), SLICE("v"));
 }
 
 /* ---- Whole files ---- */

@@ -56,16 +56,16 @@ static void a_lost_write_shows_when_power_was_off(void **state)
     (void)state;
     struct mem_disk disk = {0};
     struct store *s = open_disk(&disk);
-    put(s, SLICE("a"), 1);
+    put(s, KEY_OF("a"), 1);
     disk.faults.loses = true;
-    put(s, SLICE("b"), 2);
+    put(s, KEY_OF("b"), 2);
     disk.faults.loses = false;
-    put(s, SLICE("c"), 3);
-    assert_true(holds(s, SLICE("b")));
+    put(s, KEY_OF("c"), 3);
+    assert_true(holds(s, KEY_OF("b")));
     mem_crash(s);
     s = open_disk(&disk);
-    assert_true(holds(s, SLICE("a")) && holds(s, SLICE("c")));
-    assert_false(holds(s, SLICE("b")));
+    assert_true(holds(s, KEY_OF("a")) && holds(s, KEY_OF("c")));
+    assert_false(holds(s, KEY_OF("b")));
     for (uint32_t v = 0; v < VNODES_DEFAULT; v++)
         assert_true(store_damaged(s, v)); /* whose it was is not known */
     store_close(s);
@@ -77,14 +77,14 @@ static void a_lost_write_at_the_end_is_not_seen(void **state)
     (void)state;
     struct mem_disk disk = {0};
     struct store *s = open_disk(&disk);
-    put(s, SLICE("a"), 1);
+    put(s, KEY_OF("a"), 1);
     disk.faults.loses = true;
-    put(s, SLICE("b"), 2);
+    put(s, KEY_OF("b"), 2);
     disk.faults.loses = false;
     mem_crash(s);
     s = open_disk(&disk);
-    assert_true(holds(s, SLICE("a")));
-    assert_false(holds(s, SLICE("b")));
+    assert_true(holds(s, KEY_OF("a")));
+    assert_false(holds(s, KEY_OF("b")));
     assert_false(damaged(s));
     store_close(s);
     mem_disk_close(&disk);
@@ -101,15 +101,15 @@ static void a_misdirected_write_takes_others_along(void **state)
         put(s, numbered(key, "key", i), 1);
     disk.faults.loses = true;
     disk.faults.misdirects = 7;
-    put(s, SLICE("lost"), 2);
+    put(s, KEY_OF("lost"), 2);
     disk.faults = (struct mem_faults){0};
-    put(s, SLICE("last"), 3);
+    put(s, KEY_OF("last"), 3);
     mem_crash(s);
     s = open_disk(&disk);
     for (unsigned i = 0; i < 40; i++)
         left += holds(s, numbered(key, "key", i));
     assert_true(left < 40 && left > 30);
-    assert_true(holds(s, SLICE("last")) && damaged(s));
+    assert_true(holds(s, KEY_OF("last")) && damaged(s));
     store_close(s);
     mem_disk_close(&disk);
 }
@@ -121,16 +121,16 @@ static void to_look_finds_nothing_out(void **state)
     struct damage_finding finding;
     uint8_t kind;
     struct store *s = open_disk(&disk);
-    put(s, SLICE("a"), 1);
+    put(s, KEY_OF("a"), 1);
     mem_disk_copy(&copy, &disk);
     assert_true(mem_damage(&disk, 3, &finding));
-    assert_int_equal(peek(s, SLICE("a"), &kind), ERR_CORRUPT);
-    assert_int_equal(peek(s, SLICE("nothing"), &kind), 0);
+    assert_int_equal(peek(s, KEY_OF("a"), &kind), ERR_CORRUPT);
+    assert_int_equal(peek(s, KEY_OF("nothing"), &kind), 0);
     assert_int_equal(kind, RECORD_NONE);
     store_flush(s);
     assert_false(mem_syncing(s) || damaged(s));
     struct store *other = open_disk(&copy);
-    assert_true(holds(other, SLICE("a")));
+    assert_true(holds(other, KEY_OF("a")));
     store_close(s);
     store_close(other);
     mem_disk_close(&disk);
@@ -170,7 +170,7 @@ static void crash(struct bed *b)
 static struct hints_result keep(struct bed *b, uint64_t stamp)
 {
     struct hints_result out;
-    struct record r = value_record(SLICE("k"), SLICE("value"), stamp);
+    struct record r = value_record(KEY_OF("k"), SLICE("value"), stamp);
     hints_put(b->hints, TARGET, &r);
     hints_flush(b->hints);
     hints_mem_sync(b->hints);
@@ -232,7 +232,7 @@ static void a_torn_tail_of_hints_is_cut(void **state)
         lie_down(&b);
         keep(&b, 1);
         for (uint64_t stamp = 2; stamp < 20; stamp++) {
-            struct record r = value_record(SLICE("k"), SLICE("value"), stamp);
+            struct record r = value_record(KEY_OF("k"), SLICE("value"), stamp);
             hints_put(b.hints, TARGET, &r);
         }
         hints_flush(b.hints);

@@ -22,12 +22,13 @@ struct world {
 
 static struct slice key_of(char out[16], unsigned i)
 {
-    return slice_of(out, (size_t)snprintf(out, 16, "key-%u", i));
+    out[0] = 0;
+    return slice_of(out, 1 + (size_t)snprintf(out + 1, 15, "key-%u", i));
 }
 
 static void replay(struct world *w, struct record r, uint32_t offset)
 {
-    struct record_view v = {.record = r, .value_size = (uint32_t)r.value.n, .slot = slot_of_key(r.key), .size = EACH};
+    struct record_view v = {.record = r, .value_size = (uint32_t)r.value.n, .slot = record_slot(&r), .size = EACH};
     assert_int_equal(table_replay(&w->table, &v, 1, offset), 0);
 }
 

@@ -99,12 +99,12 @@ static struct record erasure_of(struct record r)
 
 static struct record value_at(uint64_t stamp)
 {
-    return value_record(SLICE("k"), SLICE("value"), stamp);
+    return value_record(KEY_OF("k"), SLICE("value"), stamp);
 }
 
 static struct record dead_at(uint64_t stamp)
 {
-    return tombstone_record(SLICE("k"), stamp);
+    return tombstone_record(KEY_OF("k"), stamp);
 }
 
 static struct record ends_at(uint64_t stamp, uint64_t expiry_stamp, uint64_t expiry_ms)
@@ -117,12 +117,12 @@ static struct record ends_at(uint64_t stamp, uint64_t expiry_stamp, uint64_t exp
 
 static uint8_t kind_held(struct both *b)
 {
-    return fixture_get(b->log, SLICE("k"), GET_DIGEST).record.kind;
+    return fixture_get(b->log, KEY_OF("k"), GET_DIGEST).record.kind;
 }
 
 static uint64_t floor_of(struct both *b)
 {
-    uint32_t vnode = (uint32_t)slot_of_key(SLICE("k")) * VNODES_DEFAULT / SLOTS;
+    uint32_t vnode = (uint32_t)slot_of_key(KEY_OF("k")) * VNODES_DEFAULT / SLOTS;
     uint8_t asked[2] = {(uint8_t)vnode, (uint8_t)(vnode >> 8)};
     store_tree(b->log->store, 5, slice_of(asked, 2), false);
     struct store_result r = fixture_reap(b->log);
@@ -250,7 +250,7 @@ static void test_one_group_with_an_end(void **state)
     store_flush(b->log->store);
     for (int i = 0; i < 3; i++)
         assert_int_equal(reap(b).error, 0);
-    assert_int_equal(fixture_get(b->log, SLICE("k"), GET_DIGEST).record.expiry_ms, 9000);
+    assert_int_equal(fixture_get(b->log, KEY_OF("k"), GET_DIGEST).record.expiry_ms, 9000);
     assert_true(store_trees_hold(b->log->store));
 }
 
@@ -336,9 +336,9 @@ static void test_lists_what_may_be_erased(void **state)
         all[2 * v] = (uint8_t)v;
         all[2 * v + 1] = (uint8_t)(v >> 8);
     }
-    put(b, tombstone_record(SLICE("k"), 10ull << 16));
-    put(b, tombstone_record(SLICE("late"), 100ull << 16));
-    put(b, value_record(SLICE("lives"), SLICE("v"), 10ull << 16));
+    put(b, tombstone_record(KEY_OF("k"), 10ull << 16));
+    put(b, tombstone_record(KEY_OF("late"), 100ull << 16));
+    put(b, value_record(KEY_OF("lives"), SLICE("v"), 10ull << 16));
     struct listing_entry e;
     uint64_t dead = 0;
     unsigned found = 0;
@@ -348,7 +348,7 @@ static void test_lists_what_may_be_erased(void **state)
         assert_int_equal(r.error, 0);
         struct slice rest = r.told;
         while (listing_next(&rest, &e) == 1) {
-            assert_true(slice_eq(e.key, SLICE("k")));
+            assert_true(slice_eq(e.key, KEY_OF("k")));
             found++;
         }
         dead += r.dead;
@@ -359,7 +359,7 @@ static void test_lists_what_may_be_erased(void **state)
     struct buf asked;
     buf_init(&asked, 4096);
     e = (struct listing_entry){
-        .version = {.stamp = 10ull << 16, .node = 7, .deleted = 1}, .kind = RECORD_TOMBSTONE, .key = SLICE("k")};
+        .version = {.stamp = 10ull << 16, .node = 7, .deleted = 1}, .kind = RECORD_TOMBSTONE, .key = KEY_OF("k")};
     listing_append(&asked, &e);
     e.version.stamp++;
     listing_append(&asked, &e);
@@ -372,7 +372,7 @@ static void test_lists_what_may_be_erased(void **state)
     assert_int_equal(held[0], HELD_SAME);
     assert_int_equal(held[1], HELD_OTHER);
     assert_int_equal(held[2], HELD_OTHER);
-    put(b, erasure_of(tombstone_record(SLICE("k"), 10ull << 16)));
+    put(b, erasure_of(tombstone_record(KEY_OF("k"), 10ull << 16)));
     store_held(b->log->store, 6, buf_view(&asked));
     r = fixture_reap(b->log);
     assert_int_equal(r.told.p[0], HELD_GONE);
@@ -383,7 +383,7 @@ static void test_lists_what_may_be_erased(void **state)
 
 static void ask_for_over(struct both *b, uint64_t wall_ms)
 {
-    uint32_t vnode = (uint32_t)slot_of_key(SLICE("k")) * VNODES_DEFAULT / SLOTS;
+    uint32_t vnode = (uint32_t)slot_of_key(KEY_OF("k")) * VNODES_DEFAULT / SLOTS;
     uint8_t asked[2] = {(uint8_t)vnode, (uint8_t)(vnode >> 8)};
     store_erasable(b->log->store, 5, slice_of(asked, 2), wall_ms, 0);
     struct store_result r = fixture_reap(b->log);
@@ -484,35 +484,35 @@ static void test_compaction(void **state)
     f->options.segment_bytes = 64 * 1024;
     f->options.dead_percent = 10;
     fixture_open(f);
-    fixture_put(f, value_record(SLICE("k"), SLICE("old"), 1));
+    fixture_put(f, value_record(KEY_OF("k"), SLICE("old"), 1));
     for (unsigned i = 0; i < 40; i++) { /* keeps the first segment from being a victim: most of it counts */
         char name[32];
         fixture_put(f, value_record(numbered(name, "keeps", i), slice_of(filler, i < 14 ? 200 : 4000), 2 + i));
     }
-    fixture_put(f, tombstone_record(SLICE("k"), 100));
-    fixture_put(f, erasure_of(tombstone_record(SLICE("k"), 100)));
+    fixture_put(f, tombstone_record(KEY_OF("k"), 100));
+    fixture_put(f, erasure_of(tombstone_record(KEY_OF("k"), 100)));
     struct log_stats stats;
     log_stats(f->store, &stats);
     uint64_t removed = stats.removed;
     for (unsigned i = 0; i < 400; i++) /* the segments of the tombstone and of its erasure become victims */
-        fixture_put(f, value_record(SLICE("churn"), slice_of(filler, sizeof filler), 200 + i));
+        fixture_put(f, value_record(KEY_OF("churn"), slice_of(filler, sizeof filler), 200 + i));
     fixture_until_compacted(f, removed + 10);
     fixture_close(f);
     fixture_open(f);
-    assert_int_equal(fixture_get(f, SLICE("k"), GET_DIGEST).record.kind, RECORD_NONE);
-    assert_int_equal(fixture_put(f, value_record(SLICE("k"), SLICE("late"), 99)).error, ERR_TOO_OLD);
+    assert_int_equal(fixture_get(f, KEY_OF("k"), GET_DIGEST).record.kind, RECORD_NONE);
+    assert_int_equal(fixture_put(f, value_record(KEY_OF("k"), SLICE("late"), 99)).error, ERR_TOO_OLD);
     for (unsigned i = 0; i < 40; i++) { /* now what was old goes too, and in the end the erasure */
         char name[32];
         fixture_put(f, value_record(numbered(name, "keeps", i), SLICE("new"), 1000 + i));
     }
     for (unsigned i = 0; i < 400; i++)
-        fixture_put(f, value_record(SLICE("churn"), slice_of(filler, sizeof filler), 2000 + i));
+        fixture_put(f, value_record(KEY_OF("churn"), slice_of(filler, sizeof filler), 2000 + i));
     fixture_until_compacted(f, 10);
     fixture_close(f);
     fixture_open(f);
-    assert_int_equal(fixture_get(f, SLICE("k"), GET_DIGEST).record.kind, RECORD_NONE);
-    assert_int_equal(fixture_put(f, value_record(SLICE("k"), SLICE("late"), 99)).error, ERR_TOO_OLD);
-    assert_int_equal(fixture_put(f, value_record(SLICE("k"), SLICE("new"), 101)).error, 0);
+    assert_int_equal(fixture_get(f, KEY_OF("k"), GET_DIGEST).record.kind, RECORD_NONE);
+    assert_int_equal(fixture_put(f, value_record(KEY_OF("k"), SLICE("late"), 99)).error, ERR_TOO_OLD);
+    assert_int_equal(fixture_put(f, value_record(KEY_OF("k"), SLICE("new"), 101)).error, 0);
 }
 
 /* The bytes of values that have lapsed are given back, whether their expiry came with them or later. */
@@ -571,10 +571,10 @@ static void test_snapshot(void **state)
     static const char filler[1000];
     f->options.snapshot_bytes = 64 * 1024;
     fixture_open(f);
-    fixture_put(f, tombstone_record(SLICE("k"), 100));
-    fixture_put(f, erasure_of(tombstone_record(SLICE("k"), 100)));
+    fixture_put(f, tombstone_record(KEY_OF("k"), 100));
+    fixture_put(f, erasure_of(tombstone_record(KEY_OF("k"), 100)));
     for (unsigned i = 0; i < 1000 && stats.snapshots == 0; i++) {
-        fixture_put(f, value_record(SLICE("churn"), slice_of(filler, sizeof filler), 200 + i));
+        fixture_put(f, value_record(KEY_OF("churn"), slice_of(filler, sizeof filler), 200 + i));
         log_stats(f->store, &stats);
     }
     assert_true(stats.snapshots > 0);
@@ -582,8 +582,8 @@ static void test_snapshot(void **state)
     fixture_open(f);
     log_stats(f->store, &stats);
     assert_true(stats.replayed_bytes < 1000 * 100);
-    assert_int_equal(fixture_get(f, SLICE("k"), GET_DIGEST).record.kind, RECORD_NONE);
-    assert_int_equal(fixture_put(f, value_record(SLICE("k"), SLICE("late"), 99)).error, ERR_TOO_OLD);
+    assert_int_equal(fixture_get(f, KEY_OF("k"), GET_DIGEST).record.kind, RECORD_NONE);
+    assert_int_equal(fixture_put(f, value_record(KEY_OF("k"), SLICE("late"), 99)).error, ERR_TOO_OLD);
 }
 
 #define BOTH(test) \

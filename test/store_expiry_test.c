@@ -17,7 +17,7 @@ static struct record expiry_record(struct slice key, struct slice value, uint64_
 
 static void expect_expiry(struct both *b, uint64_t expiry_stamp, uint64_t expiry_ms)
 {
-    struct store_result got = fixture_get(b->log, SLICE("k"), GET_VALUE);
+    struct store_result got = fixture_get(b->log, KEY_OF("k"), GET_VALUE);
     assert_int_equal(got.error, 0);
     assert_int_equal(got.record.kind, RECORD_VALUE);
     assert_true(slice_eq(got.record.value, SLICE("value")));
@@ -28,18 +28,18 @@ static void expect_expiry(struct both *b, uint64_t expiry_stamp, uint64_t expiry
 static void an_expiry_joins_its_value(void **state)
 {
     struct both *b = *state;
-    put(b, value_record(SLICE("k"), SLICE("value"), 5));
-    struct store_result r = put(b, expiry_record(SLICE("k"), SLICE("value"), 5, 8, 1000));
+    put(b, value_record(KEY_OF("k"), SLICE("value"), 5));
+    struct store_result r = put(b, expiry_record(KEY_OF("k"), SLICE("value"), 5, 8, 1000));
     assert_int_equal(r.error, 0);
     assert_int_equal(r.held.expiry_stamp, 8);
     expect_expiry(b, 8, 1000);
-    assert_int_equal(put(b, expiry_record(SLICE("k"), SLICE("value"), 5, 7, 2000)).error, ERR_SUPERSEDED);
-    assert_int_equal(put(b, expiry_record(SLICE("k"), SLICE("value"), 5, 8, 1000)).error, 0);
-    assert_int_equal(put(b, value_record(SLICE("k"), SLICE("value"), 5)).error, 0); /* a late copy: that value is held */
+    assert_int_equal(put(b, expiry_record(KEY_OF("k"), SLICE("value"), 5, 7, 2000)).error, ERR_SUPERSEDED);
+    assert_int_equal(put(b, expiry_record(KEY_OF("k"), SLICE("value"), 5, 8, 1000)).error, 0);
+    assert_int_equal(put(b, value_record(KEY_OF("k"), SLICE("value"), 5)).error, 0); /* a late copy: that value is held */
     expect_expiry(b, 8, 1000);
     reopen(b);
     expect_expiry(b, 8, 1000);
-    assert_int_equal(put(b, expiry_record(SLICE("k"), SLICE("value"), 5, 9, 0)).error, 0); /* PERSIST */
+    assert_int_equal(put(b, expiry_record(KEY_OF("k"), SLICE("value"), 5, 9, 0)).error, 0); /* PERSIST */
     expect_expiry(b, 9, 0);
 }
 
@@ -47,7 +47,7 @@ static void an_expiry_joins_its_value(void **state)
 static void an_entry_grows_under_a_pending_put(void **state)
 {
     struct both *b = *state;
-    struct record newer = value_record(SLICE("k"), SLICE("value"), 5), older = value_record(SLICE("k"), SLICE("older"), 4);
+    struct record newer = value_record(KEY_OF("k"), SLICE("value"), 5), older = value_record(KEY_OF("k"), SLICE("older"), 4);
     older.version.expiry_stamp = 4;
     older.expiry_ms = 1000;
     store_put(b->log->store, 1, &newer);
@@ -63,29 +63,29 @@ static void an_entry_grows_under_a_pending_put(void **state)
 static void an_expiry_never_touches_another_value(void **state)
 {
     struct both *b = *state;
-    assert_int_equal(put(b, expiry_record(SLICE("k"), SLICE("value"), 5, 8, 1000)).error, ERR_LACKS_VALUE);
-    assert_int_equal(fixture_get(b->log, SLICE("k"), GET_VALUE).record.kind, RECORD_NONE);
-    put(b, value_record(SLICE("k"), SLICE("older"), 4));
-    struct store_result r = put(b, expiry_record(SLICE("k"), SLICE("value"), 5, 8, 1000));
+    assert_int_equal(put(b, expiry_record(KEY_OF("k"), SLICE("value"), 5, 8, 1000)).error, ERR_LACKS_VALUE);
+    assert_int_equal(fixture_get(b->log, KEY_OF("k"), GET_VALUE).record.kind, RECORD_NONE);
+    put(b, value_record(KEY_OF("k"), SLICE("older"), 4));
+    struct store_result r = put(b, expiry_record(KEY_OF("k"), SLICE("value"), 5, 8, 1000));
     assert_int_equal(r.error, ERR_LACKS_VALUE);
     assert_int_equal(r.held.stamp, 4);
-    fixture_expect(b->log, SLICE("k"), SLICE("older"));
-    put(b, value_record(SLICE("k"), SLICE("newer"), 6));
-    r = put(b, expiry_record(SLICE("k"), SLICE("value"), 5, 8, 1000)); /* however late its own stamp is */
+    fixture_expect(b->log, KEY_OF("k"), SLICE("older"));
+    put(b, value_record(KEY_OF("k"), SLICE("newer"), 6));
+    r = put(b, expiry_record(KEY_OF("k"), SLICE("value"), 5, 8, 1000)); /* however late its own stamp is */
     assert_int_equal(r.error, ERR_SUPERSEDED);
     assert_int_equal(r.held.stamp, 6);
-    assert_int_equal(fixture_get(b->log, SLICE("k"), GET_VALUE).record.expiry_ms, 0);
-    put(b, tombstone_record(SLICE("k"), 7));
-    assert_int_equal(put(b, expiry_record(SLICE("k"), SLICE("newer"), 6, 9, 1000)).error, ERR_SUPERSEDED);
+    assert_int_equal(fixture_get(b->log, KEY_OF("k"), GET_VALUE).record.expiry_ms, 0);
+    put(b, tombstone_record(KEY_OF("k"), 7));
+    assert_int_equal(put(b, expiry_record(KEY_OF("k"), SLICE("newer"), 6, 9, 1000)).error, ERR_SUPERSEDED);
 }
 
 /* A refused expiry is not written with the others of its group: at replay it would stand in front of the older value. */
 static void a_refused_expiry_leaves_no_trace(void **state)
 {
     struct both *b = *state;
-    put(b, value_record(SLICE("k"), SLICE("older"), 4));
-    struct record expiry = expiry_record(SLICE("k"), SLICE("value"), 5, 8, 1000);
-    struct record other = value_record(SLICE("other"), SLICE("v"), 9);
+    put(b, value_record(KEY_OF("k"), SLICE("older"), 4));
+    struct record expiry = expiry_record(KEY_OF("k"), SLICE("value"), 5, 8, 1000);
+    struct record other = value_record(KEY_OF("other"), SLICE("v"), 9);
     store_put(b->log->store, 1, &expiry);
     store_put(b->log->store, 2, &other);
     store_flush(b->log->store);
@@ -94,15 +94,15 @@ static void a_refused_expiry_leaves_no_trace(void **state)
         assert_int_equal(r.error, r.token == 1 ? ERR_LACKS_VALUE : 0);
     }
     reopen(b);
-    fixture_expect(b->log, SLICE("k"), SLICE("older"));
+    fixture_expect(b->log, KEY_OF("k"), SLICE("older"));
 }
 
 static void a_malformed_expiry_is_refused(void **state)
 {
     struct both *b = *state;
-    put(b, value_record(SLICE("k"), SLICE("value"), 5));
-    assert_int_equal(put(b, expiry_record(SLICE("k"), SLICE("value"), 5, 0, 1000)).error, ERR_REFUSED);
-    struct record r = expiry_record(SLICE("k"), SLICE("value"), 5, 8, 1000);
+    put(b, value_record(KEY_OF("k"), SLICE("value"), 5));
+    assert_int_equal(put(b, expiry_record(KEY_OF("k"), SLICE("value"), 5, 0, 1000)).error, ERR_REFUSED);
+    struct record r = expiry_record(KEY_OF("k"), SLICE("value"), 5, 8, 1000);
     r.value = SLICE("value");
     assert_int_equal(put(b, r).error, ERR_REFUSED);
 }
@@ -169,12 +169,12 @@ static void any_order_of_replay_gives_the_same(void **state)
 {
     (void)state;
     const struct record r[] = {
-        value_record(SLICE("k"), SLICE("old"), 4),
-        expiry_record(SLICE("k"), SLICE("old"), 4, 30, 999),
-        value_record(SLICE("k"), SLICE("value"), 5),
-        expiry_record(SLICE("k"), SLICE("value"), 5, 8, 1000),
-        expiry_record(SLICE("k"), SLICE("value"), 5, 8, 1001),
-        expiry_record(SLICE("k"), SLICE("value"), 5, 7, 2000),
+        value_record(KEY_OF("k"), SLICE("old"), 4),
+        expiry_record(KEY_OF("k"), SLICE("old"), 4, 30, 999),
+        value_record(KEY_OF("k"), SLICE("value"), 5),
+        expiry_record(KEY_OF("k"), SLICE("value"), 5, 8, 1000),
+        expiry_record(KEY_OF("k"), SLICE("value"), 5, 8, 1001),
+        expiry_record(KEY_OF("k"), SLICE("value"), 5, 7, 2000),
     };
     enum { N = sizeof r / sizeof r[0] };
     for (unsigned permutation = 0; permutation < 720; permutation++) {
@@ -201,9 +201,9 @@ static void an_expiry_alone_is_no_value(void **state)
 {
     (void)state;
     const struct record r[] = {
-        value_record(SLICE("k"), SLICE("old"), 4),
-        expiry_record(SLICE("k"), SLICE("value"), 5, 8, 1000),
-        value_record(SLICE("k"), SLICE("value"), 5),
+        value_record(KEY_OF("k"), SLICE("old"), 4),
+        expiry_record(KEY_OF("k"), SLICE("value"), 5, 8, 1000),
+        value_record(KEY_OF("k"), SLICE("value"), 5),
     };
     struct index_item item = replayed(r, (const unsigned[]){0, 1}, 2);
     assert_int_equal(item.kind, RECORD_EXPIRY);

@@ -24,7 +24,7 @@ static void fresh_directory(struct fixture *f)
     nftw(f->dir, fixture_remove, 16, FTW_DEPTH | FTW_PHYS);
     f->report[0] = 0;
     open_faulty(f);
-    assert_int_equal(fixture_put(f, value_record(SLICE("a"), SLICE("good"), 1)).error, 0);
+    assert_int_equal(fixture_put(f, value_record(KEY_OF("a"), SLICE("good"), 1)).error, 0);
 }
 
 /* One failed write or sync loses nothing and is not even noticed by who writes: another segment goes on. */
@@ -36,13 +36,13 @@ static void one_failure_is_survived(void **state)
         fresh_directory(f);
         fault.number = EIO;
         *(i % 2 ? &fault.sync_fails : &fault.write_fails) = 1;
-        assert_int_equal(fixture_put(f, value_record(SLICE("b"), SLICE("new"), 2)).error, 0);
+        assert_int_equal(fixture_put(f, value_record(KEY_OF("b"), SLICE("new"), 2)).error, 0);
         assert_int_equal(fixture_put(f, state_record(SLICE("s"), SLICE("own"), 3)).error, 0);
         bool retried = i == 2; /* the loop's write failed, and the committer's did not */
         assert_true(retried || strstr(f->report, "seg-00000001.log ends at its last good sync"));
         for (int round = 0; round < 2; round++) {
-            fixture_expect(f, SLICE("a"), SLICE("good"));
-            fixture_expect(f, SLICE("b"), SLICE("new"));
+            fixture_expect(f, KEY_OF("a"), SLICE("good"));
+            fixture_expect(f, KEY_OF("b"), SLICE("new"));
             assert_int_equal(store_records(f->store), 2);
             fixture_close(f);
             open_faulty(f);
@@ -58,20 +58,20 @@ static void a_dead_disk_heals(void **state)
     fresh_directory(f);
     fault.number = EIO;
     fault.broken = true;
-    assert_int_equal(fixture_put(f, value_record(SLICE("b"), SLICE("new"), 2)).error, ERR_IO);
-    assert_int_equal(fixture_get(f, SLICE("b"), GET_VALUE).record.kind, RECORD_NONE);
-    assert_int_equal(fixture_put(f, value_record(SLICE("c"), SLICE("later"), 3)).error, ERR_IO);
+    assert_int_equal(fixture_put(f, value_record(KEY_OF("b"), SLICE("new"), 2)).error, ERR_IO);
+    assert_int_equal(fixture_get(f, KEY_OF("b"), GET_VALUE).record.kind, RECORD_NONE);
+    assert_int_equal(fixture_put(f, value_record(KEY_OF("c"), SLICE("later"), 3)).error, ERR_IO);
     assert_int_equal(log_drain(f->store), ERR_IO);
     assert_non_null(strstr(f->report, "refuses writes"));
-    fixture_expect(f, SLICE("a"), SLICE("good"));
+    fixture_expect(f, KEY_OF("a"), SLICE("good"));
     fault.broken = false;
     wait_for_report(f, "takes writes again");
-    assert_int_equal(fixture_put(f, value_record(SLICE("c"), SLICE("later"), 4)).error, 0);
+    assert_int_equal(fixture_put(f, value_record(KEY_OF("c"), SLICE("later"), 4)).error, 0);
     fixture_close(f);
     open_faulty(f);
-    fixture_expect(f, SLICE("a"), SLICE("good"));
-    fixture_expect(f, SLICE("c"), SLICE("later"));
-    assert_int_equal(fixture_get(f, SLICE("b"), GET_VALUE).record.kind, RECORD_NONE);
+    fixture_expect(f, KEY_OF("a"), SLICE("good"));
+    fixture_expect(f, KEY_OF("c"), SLICE("later"));
+    assert_int_equal(fixture_get(f, KEY_OF("b"), GET_VALUE).record.kind, RECORD_NONE);
 }
 
 /* The write that meets a full disk is taken with the room of the reserve; then values are refused, deletions and state records
@@ -84,17 +84,17 @@ static void a_full_disk_takes_deletions(void **state)
     fault.full = true;
     fault.write_fails = 1;
     assert_int_equal(access(fixture_path(f, "reserve"), F_OK), 0);
-    assert_int_equal(fixture_put(f, value_record(SLICE("b"), SLICE("new"), 2)).error, 0);
+    assert_int_equal(fixture_put(f, value_record(KEY_OF("b"), SLICE("new"), 2)).error, 0);
     assert_int_equal(access(fixture_path(f, "reserve"), F_OK), -1);
-    assert_int_equal(fixture_put(f, value_record(SLICE("c"), SLICE("more"), 3)).error, ERR_NO_SPACE);
-    assert_int_equal(fixture_put(f, tombstone_record(SLICE("a"), 4)).error, 0);
+    assert_int_equal(fixture_put(f, value_record(KEY_OF("c"), SLICE("more"), 3)).error, ERR_NO_SPACE);
+    assert_int_equal(fixture_put(f, tombstone_record(KEY_OF("a"), 4)).error, 0);
     assert_int_equal(fixture_put(f, state_record(SLICE("s"), SLICE("own"), 5)).error, 0);
-    fixture_expect(f, SLICE("b"), SLICE("new"));
+    fixture_expect(f, KEY_OF("b"), SLICE("new"));
     wait_for_report(f, "the disk is full");
     fault.full = false;
     wait_for_report(f, "there is room on the disk again");
-    assert_int_equal(fixture_put(f, value_record(SLICE("c"), SLICE("more"), 6)).error, 0);
-    fixture_expect(f, SLICE("c"), SLICE("more"));
+    assert_int_equal(fixture_put(f, value_record(KEY_OF("c"), SLICE("more"), 6)).error, 0);
+    fixture_expect(f, KEY_OF("c"), SLICE("more"));
 }
 
 /* The reserve is used up too: everything is refused as full, nothing is lost, and there is no failure to heal from. */
@@ -104,12 +104,12 @@ static void a_disk_without_any_room_refuses(void **state)
     fresh_directory(f);
     fault.number = ENOSPC;
     fault.full = fault.broken = true;
-    assert_int_equal(fixture_put(f, value_record(SLICE("b"), SLICE("new"), 2)).error, ERR_NO_SPACE);
-    assert_int_equal(fixture_put(f, tombstone_record(SLICE("a"), 3)).error, ERR_NO_SPACE);
-    fixture_expect(f, SLICE("a"), SLICE("good"));
+    assert_int_equal(fixture_put(f, value_record(KEY_OF("b"), SLICE("new"), 2)).error, ERR_NO_SPACE);
+    assert_int_equal(fixture_put(f, tombstone_record(KEY_OF("a"), 3)).error, ERR_NO_SPACE);
+    fixture_expect(f, KEY_OF("a"), SLICE("good"));
     fault.full = fault.broken = false;
     wait_for_report(f, "there is room on the disk again");
-    assert_int_equal(fixture_put(f, value_record(SLICE("b"), SLICE("new"), 4)).error, 0);
+    assert_int_equal(fixture_put(f, value_record(KEY_OF("b"), SLICE("new"), 4)).error, 0);
 }
 
 /* A disk that is full from now on, but for the reserve: the committer's next write meets that. */
@@ -126,7 +126,7 @@ static void put_keys(struct fixture *f, unsigned from, unsigned to)
 {
     char key[32], value[32];
     for (unsigned i = from; i < to; i++)
-        assert_int_equal(fixture_put(f, value_record(numbered(key, "key", i), numbered(value, "value", i), i + 1)).error, 0);
+        assert_int_equal(fixture_put(f, value_record(numbered(key, "key", i), numbered_text(value, "value", i), i + 1)).error, 0);
 }
 
 static void delete_keys(struct fixture *f, unsigned from, unsigned to)
@@ -140,7 +140,7 @@ static void expect_keys(struct fixture *f, unsigned from, unsigned to)
 {
     char key[32], value[32];
     for (unsigned i = from; i < to; i++)
-        fixture_expect(f, numbered(key, "key", i), numbered(value, "value", i));
+        fixture_expect(f, numbered(key, "key", i), numbered_text(value, "value", i));
 }
 
 /* All that there is stands in the segment in use: it is ended, so that what was deleted of it gives room. In interval mode not
@@ -162,7 +162,7 @@ static void a_full_disk_ends_the_segment_in_use(void **state)
         put_keys(f, 100, 120);
         for (int again = 0; again < 2; again++) {
             expect_keys(f, 60, 120);
-            assert_int_equal(fixture_get(f, SLICE("key-59"), GET_DIGEST).record.kind, RECORD_TOMBSTONE);
+            assert_int_equal(fixture_get(f, KEY_OF("key-59"), GET_DIGEST).record.kind, RECORD_TOMBSTONE);
             fixture_close(f);
             open_faulty(f);
         }
@@ -185,7 +185,7 @@ static struct slice wide_value(unsigned i)
 {
     static char value[200];
     memset(value, '.', sizeof value);
-    numbered(value, "value", i);
+    numbered_text(value, "value", i);
     return slice_of(value, sizeof value);
 }
 
@@ -237,7 +237,7 @@ static void interval_mode_syncs_states(void **state)
     struct fixture *f = *state;
     struct store_result out;
     struct log_stats before, after;
-    struct record r = value_record(SLICE("k"), SLICE("v"), 1);
+    struct record r = value_record(KEY_OF("k"), SLICE("v"), 1);
     f->options.durability = DURABILITY_INTERVAL;
     open_faulty(f);
     log_stats(f->store, &before);
@@ -258,23 +258,23 @@ static void the_interval_sync_fails(void **state)
     open_faulty(f);
     fault.number = EIO;
     fault.sync_fails = 1;
-    assert_int_equal(fixture_put(f, value_record(SLICE("k"), SLICE("v"), 1)).error, 0);
+    assert_int_equal(fixture_put(f, value_record(KEY_OF("k"), SLICE("v"), 1)).error, 0);
     wait_for_report(f, "ends at its last good sync");
-    assert_int_equal(fixture_put(f, value_record(SLICE("l"), SLICE("w"), 2)).error, 0);
+    assert_int_equal(fixture_put(f, value_record(KEY_OF("l"), SLICE("w"), 2)).error, 0);
     fixture_until_compacted(f, 1);
     assert_int_equal(access(fixture_path(f, "seg-00000001.log"), F_OK), -1);
-    fixture_expect(f, SLICE("k"), SLICE("v"));
+    fixture_expect(f, KEY_OF("k"), SLICE("v"));
     fixture_close(f);
     open_faulty(f);
-    fixture_expect(f, SLICE("k"), SLICE("v"));
-    fixture_expect(f, SLICE("l"), SLICE("w"));
+    fixture_expect(f, KEY_OF("k"), SLICE("v"));
+    fixture_expect(f, KEY_OF("l"), SLICE("w"));
 }
 
 /* What had gathered behind the group that failed is refused too. */
 static void a_failure_takes_the_gathered_group_along(void **state)
 {
     struct fixture *f = *state;
-    struct record b = value_record(SLICE("b"), SLICE("1"), 2), c = value_record(SLICE("c"), SLICE("1"), 3),
+    struct record b = value_record(KEY_OF("b"), SLICE("1"), 2), c = value_record(KEY_OF("c"), SLICE("1"), 3),
                   s = state_record(SLICE("s"), SLICE("1"), 4);
     open_faulty(f);
     fault.number = EIO;
@@ -301,12 +301,12 @@ static void short_writes_are_continued(void **state)
     open_faulty(f);
     for (unsigned i = 1; i <= 40; i++) {
         fault.write_max = i * 5; /* from a few bytes, past a mark's length, to a whole group */
-        assert_int_equal(fixture_put(f, value_record(numbered(key, "key", i), numbered(value, "value", i), i)).error, 0);
+        assert_int_equal(fixture_put(f, value_record(numbered(key, "key", i), numbered_text(value, "value", i), i)).error, 0);
     }
     fixture_close(f);
     open_faulty(f);
     for (unsigned i = 1; i <= 40; i++)
-        fixture_expect(f, numbered(key, "key", i), numbered(value, "value", i));
+        fixture_expect(f, numbered(key, "key", i), numbered_text(value, "value", i));
 }
 
 /* The process dies in the middle of its n-th write, for every n there is: what it acknowledged before is there. */
@@ -354,8 +354,8 @@ static void uncached_reads_go_to_the_helper(void **state)
     memset(soft, 's', 100000);
     open_faulty(f);
     for (unsigned i = 0; i < KEYS; i++)
-        fixture_put(f, value_record(numbered(key, "key", i), numbered(value, "value", i), i + 1));
-    fixture_put(f, value_record(SLICE("soft"), slice_of(soft, 100000), 1));
+        fixture_put(f, value_record(numbered(key, "key", i), numbered_text(value, "value", i), i + 1));
+    fixture_put(f, value_record(KEY_OF("soft"), slice_of(soft, 100000), 1));
     fault.uncached = true;
     for (unsigned i = 0; i < KEYS; i++)
         store_get(f->store, i, numbered(key, "key", i), GET_VALUE);
@@ -363,14 +363,14 @@ static void uncached_reads_go_to_the_helper(void **state)
         struct store_result out = fixture_reap(f);
         assert_int_equal(out.error, 0);
         assert_true(slice_eq(out.record.key, numbered(key, "key", (unsigned)out.token)));
-        assert_true(slice_eq(out.record.value, numbered(value, "value", (unsigned)out.token)));
+        assert_true(slice_eq(out.record.value, numbered_text(value, "value", (unsigned)out.token)));
     }
-    fixture_expect(f, SLICE("soft"), slice_of(soft, 100000));
+    fixture_expect(f, KEY_OF("soft"), slice_of(soft, 100000));
     fault.read_fails = true;
-    assert_int_equal(fixture_get(f, SLICE("soft"), GET_VALUE).error, ERR_IO);
+    assert_int_equal(fixture_get(f, KEY_OF("soft"), GET_VALUE).error, ERR_IO);
     fault.uncached = false;
-    assert_int_equal(fixture_get(f, SLICE("soft"), GET_VALUE).error, ERR_IO);
-    assert_int_equal(fixture_get(f, SLICE("soft"), GET_DIGEST).error, 0);
+    assert_int_equal(fixture_get(f, KEY_OF("soft"), GET_VALUE).error, ERR_IO);
+    assert_int_equal(fixture_get(f, KEY_OF("soft"), GET_DIGEST).error, 0);
     test_free(soft);
 }
 
@@ -379,15 +379,15 @@ static void a_rotten_value_is_an_error(void **state)
 {
     struct fixture *f = *state;
     open_faulty(f);
-    fixture_put(f, value_record(SLICE("k"), SLICE("value"), 1));
+    fixture_put(f, value_record(KEY_OF("k"), SLICE("value"), 1));
     FILE *file = fopen(fixture_path(f, "seg-00000001.log"), "r+");
     assert_non_null(file);
     fseek(file, 64 + 64 + 1, SEEK_SET);
     fputc('V', file);
     fclose(file);
-    assert_int_equal(fixture_get(f, SLICE("k"), GET_VALUE).error, ERR_CORRUPT);
+    assert_int_equal(fixture_get(f, KEY_OF("k"), GET_VALUE).error, ERR_CORRUPT);
     fault.uncached = true;
-    assert_int_equal(fixture_get(f, SLICE("k"), GET_VALUE).error, ERR_CORRUPT);
+    assert_int_equal(fixture_get(f, KEY_OF("k"), GET_VALUE).error, ERR_CORRUPT);
 }
 
 /* A segment that the disk does not give is refused: it may be mended. Moved away it is one that is missing. */

@@ -231,11 +231,16 @@ static inline void fixture_expect(struct fixture *f, struct slice key, struct sl
     assert_true(slice_eq(got.record.value, value));
 }
 
-/* "name-17" in a buffer of the caller's. */
+/* "name-17" in a buffer of the caller's; as a key, or as a text like any. */
 static inline struct slice numbered(char out[32], const char *name, unsigned number)
 {
-    int n = snprintf(out, 32, "%s-%u", name, number);
-    return slice_of(out, (size_t)n);
+    out[0] = 0;
+    return slice_of(out, 1 + (size_t)snprintf(out + 1, 31, "%s-%u", name, number));
+}
+
+static inline struct slice numbered_text(char out[32], const char *name, unsigned number)
+{
+    return slice_of(out, (size_t)snprintf(out, 32, "%s-%u", name, number));
 }
 
 #endif

@@ -50,16 +50,16 @@ static uint32_t live(struct both *b)
 static void a_flush_covers_what_is_older(void **state)
 {
     struct both *b = *state;
-    put(b, value_record(SLICE("old"), SLICE("v"), 5));
-    put(b, value_record(SLICE("new"), SLICE("v"), 9));
+    put(b, value_record(KEY_OF("old"), SLICE("v"), 5));
+    put(b, value_record(KEY_OF("new"), SLICE("v"), 9));
     assert_int_equal(live(b), 2);
     assert_int_equal(told(b), 0);
     struct store_result r = put(b, flush_record(7));
     assert_int_equal(r.error, 0);
     for (int round = 0; round < 2; round++) {
-        expect_flushed(b, SLICE("old"), 7);
-        expect_flushed(b, SLICE("never was"), 7);
-        fixture_expect(b->log, SLICE("new"), SLICE("v"));
+        expect_flushed(b, KEY_OF("old"), 7);
+        expect_flushed(b, KEY_OF("never was"), 7);
+        fixture_expect(b->log, KEY_OF("new"), SLICE("v"));
         assert_int_equal(live(b), 1);
         assert_int_equal(told(b), 7);
         reopen(b);
@@ -68,22 +68,22 @@ static void a_flush_covers_what_is_older(void **state)
     }
     r = put(b, flush_record(9));
     assert_int_equal(r.error, 0);
-    expect_flushed(b, SLICE("new"), 9); /* a flush is the greater of two equal stamps */
+    expect_flushed(b, KEY_OF("new"), 9); /* a flush is the greater of two equal stamps */
 }
 
 static void what_comes_later_is_covered_too(void **state)
 {
     struct both *b = *state;
     assert_int_equal(put(b, flush_record(7)).error, 0);
-    struct store_result r = put(b, value_record(SLICE("k"), SLICE("v"), 6));
+    struct store_result r = put(b, value_record(KEY_OF("k"), SLICE("v"), 6));
     assert_int_equal(r.error, ERR_SUPERSEDED);
     assert_int_equal(r.held.stamp, 7);
     assert_int_equal(r.held.deleted, 1);
-    expect_flushed(b, SLICE("k"), 7);
-    assert_int_equal(put(b, value_record(SLICE("k"), SLICE("v"), 8)).error, 0);
-    fixture_expect(b->log, SLICE("k"), SLICE("v"));
+    expect_flushed(b, KEY_OF("k"), 7);
+    assert_int_equal(put(b, value_record(KEY_OF("k"), SLICE("v"), 8)).error, 0);
+    fixture_expect(b->log, KEY_OF("k"), SLICE("v"));
     assert_int_equal(live(b), 1);
-    struct record expiry = value_record(SLICE("k"), SLICE("v"), 6);
+    struct record expiry = value_record(KEY_OF("k"), SLICE("v"), 6);
     expiry.kind = RECORD_EXPIRY;
     expiry.value.n = 0;
     expiry.version.expiry_stamp = 20;
@@ -94,15 +94,15 @@ static void what_comes_later_is_covered_too(void **state)
 static void an_ordered_record_is_spared(void **state)
 {
     struct both *b = *state;
-    struct record ordered = value_record(SLICE("ordered"), SLICE("v"), 5);
+    struct record ordered = value_record(KEY_OF("ordered"), SLICE("v"), 5);
     ordered.version.ordered = 1;
     assert_int_equal(put(b, ordered).error, 0);
-    put(b, value_record(SLICE("plain"), SLICE("v"), 6));
+    put(b, value_record(KEY_OF("plain"), SLICE("v"), 6));
     assert_int_equal(put(b, flush_record(7)).error, 0);
     for (int round = 0; round < 2; round++) {
         assert_int_equal(live(b), 1);
-        fixture_expect(b->log, SLICE("ordered"), SLICE("v"));
-        expect_flushed(b, SLICE("plain"), 7);
+        fixture_expect(b->log, KEY_OF("ordered"), SLICE("v"));
+        expect_flushed(b, KEY_OF("plain"), 7);
         reopen(b);
     }
 }
@@ -111,7 +111,7 @@ static void an_ordered_record_is_spared(void **state)
 static void a_flush_overtakes_pending_puts(void **state)
 {
     struct both *b = *state;
-    struct record flush = flush_record(7), value = value_record(SLICE("k"), SLICE("v"), 6);
+    struct record flush = flush_record(7), value = value_record(KEY_OF("k"), SLICE("v"), 6);
     store_put(b->log->store, 7, &flush);
     store_put(b->log->store, 6, &value);
     store_flush(b->log->store);
@@ -120,7 +120,7 @@ static void a_flush_overtakes_pending_puts(void **state)
         assert_int_equal(r.error, 0); /* the put came before the flush was visible */
         assert_int_equal(r.held.stamp, 7);
     }
-    expect_flushed(b, SLICE("k"), 7);
+    expect_flushed(b, KEY_OF("k"), 7);
     assert_int_equal(live(b), 0);
 }
 
@@ -128,14 +128,14 @@ static void the_greater_flush_wins(void **state)
 {
     struct both *b = *state;
     put(b, flush_record(9));
-    put(b, value_record(SLICE("new"), SLICE("v"), 10));
+    put(b, value_record(KEY_OF("new"), SLICE("v"), 10));
     struct store_result r = put(b, flush_record(5)); /* older: changes nothing */
     assert_int_equal(r.error, ERR_SUPERSEDED);
     assert_int_equal(r.held.stamp, 9);
-    expect_flushed(b, SLICE("k"), 9);
+    expect_flushed(b, KEY_OF("k"), 9);
     put(b, flush_record(11));
     for (int round = 0; round < 2; round++) {
-        expect_flushed(b, SLICE("k"), 11);
+        expect_flushed(b, KEY_OF("k"), 11);
         reopen(b);
     }
 }
@@ -145,14 +145,14 @@ static void the_greatest_stamp_is_told(void **state)
 {
     struct both *b = *state;
     assert_int_equal(greatest(b), 0);
-    put(b, value_record(SLICE("k"), SLICE("v"), 20));
-    put(b, value_record(SLICE("other"), SLICE("v"), 6));
+    put(b, value_record(KEY_OF("k"), SLICE("v"), 20));
+    put(b, value_record(KEY_OF("other"), SLICE("v"), 6));
     assert_int_equal(greatest(b), 20);
     put(b, flush_record(9));
     assert_int_equal(greatest(b), 20);
     put(b, flush_record(30));
     assert_int_equal(greatest(b), 30);
-    struct record pending = value_record(SLICE("k"), SLICE("v"), 40);
+    struct record pending = value_record(KEY_OF("k"), SLICE("v"), 40);
     store_put(b->log->store, 40, &pending);
     store_greatest(b->log->store, 10);
     struct store_result r = reap(b);
@@ -173,7 +173,7 @@ static void a_malformed_flush_is_refused(void **state)
     r.version.deleted = 0;
     assert_int_equal(put(b, r).error, ERR_REFUSED);
     r = flush_record(7);
-    r.key = SLICE("k");
+    r.key = KEY_OF("k");
     assert_int_equal(put(b, r).error, ERR_REFUSED);
 }
 

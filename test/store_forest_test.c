@@ -27,12 +27,18 @@ static void close_store(struct fixture_store *f)
     mem_disk_close(&f->disk);
 }
 
+static struct slice key_of(char out[32], unsigned number)
+{
+    out[0] = 0;
+    return slice_of(out, 1 + (size_t)snprintf(out + 1, 31, "key %u", number));
+}
+
 static void put(struct store *s, unsigned number, uint64_t stamp, bool deleted)
 {
     char key[32];
     struct record r = {.kind = deleted ? RECORD_TOMBSTONE : RECORD_VALUE};
     r.version = (struct version){.stamp = stamp, .node = 1, .deleted = deleted, .expiry_stamp = stamp % 5 ? 0 : stamp};
-    r.key = slice_of(key, (size_t)snprintf(key, sizeof key, "key %u", number));
+    r.key = key_of(key, number);
     store_put(s, 1, &r);
 }
 
@@ -209,7 +215,7 @@ static unsigned list_all(struct store *s, unsigned *pieces)
             assert_true(e.position >= from && e.position <= r.upto);
             last = e.position;
         }
-        assert_true(r.told.n <= LISTING_BYTES_MAX || r.told.n <= LISTING_HEAD + KEY_MAX);
+        assert_true(r.told.n <= LISTING_BYTES_MAX || r.told.n <= LISTING_HEAD + KEY_FULL_MAX);
         if (r.upto == UINT64_MAX)
             return entries;
         from = r.upto + 1;
@@ -224,8 +230,7 @@ static void a_listing_is_complete_in_pieces(void **state)
     open_store(&f);
     for (unsigned i = 0; i < 6000; i++) {
         char key[32];
-        int n = snprintf(key, sizeof key, "key %u", i);
-        in_vnode += slot_of_key(slice_of(key, (size_t)n)) / (SLOTS / VNODES) == VNODE;
+        in_vnode += slot_of_key(key_of(key, i)) / (SLOTS / VNODES) == VNODE;
         put(f.store, i, 10, i % 3 == 0);
     }
     settle(f.store);
@@ -237,16 +242,16 @@ static void a_listing_is_complete_in_pieces(void **state)
 static void long_keys_are_cut_by_bytes(void **state)
 {
     (void)state;
-    static char key[KEY_MAX];
+    static char key[KEY_FULL_MAX];
     struct fixture_store f;
     unsigned pieces;
     open_store(&f);
     memset(key, 'x', sizeof key);
-    memcpy(key, "{a}", 3); /* one slot for all, in the vnode that is looked at */
-    while (slot_of_key(slice_of(key, 3)) / (SLOTS / VNODES) != VNODE)
-        key[1]++;
+    memcpy(key, "\0{a}", 4); /* one slot for all, in the vnode that is looked at */
+    while (slot_of_key(slice_of(key, 4)) / (SLOTS / VNODES) != VNODE)
+        key[2]++;
     for (unsigned i = 0; i < 20; i++) {
-        key[3] = (char)('a' + i);
+        key[4] = (char)('a' + i);
         struct record r = {.kind = RECORD_VALUE, .version = {.stamp = 1}, .key = slice_of(key, sizeof key)};
         store_put(f.store, 1, &r);
     }
@@ -261,7 +266,7 @@ static void an_expiry_without_its_value_is_shown_as_that(void **state)
 {
     (void)state;
     struct fixture_store f, whole;
-    struct record value = {.kind = RECORD_VALUE, .version = {.stamp = 5, .node = 1}, .key = SLICE("key 0")};
+    struct record value = {.kind = RECORD_VALUE, .version = {.stamp = 5, .node = 1}, .key = KEY_OF("key 0")};
     struct record expiry = value;
     unsigned pieces;
     expiry.kind = RECORD_EXPIRY;
@@ -270,7 +275,7 @@ static void an_expiry_without_its_value_is_shown_as_that(void **state)
     open_store(&whole);
     for (unsigned i = 1; slot_of_key(value.key) / (SLOTS / VNODES) != VNODE; i++) {
         static char key[32];
-        value.key = expiry.key = slice_of(key, (size_t)snprintf(key, sizeof key, "key %u", i));
+        value.key = expiry.key = key_of(key, i);
     }
     store_put(whole.store, 1, &value);
     settle(whole.store);

@@ -198,7 +198,7 @@ static void test_values_of_all_sizes(void **state)
     put(f, TARGET, 0, slice_of(noise, sizeof noise));
     put(f, TARGET, 1, slice_of(large, sizeof large)); /* compressed to little */
     put(f, TARGET, 2, slice_of(large, HINTS_BATCH_BYTES));
-    struct record deletion = tombstone_record(SLICE("key-3"), 1 << 20);
+    struct record deletion = tombstone_record(KEY_OF("key-3"), 1 << 20);
     hints_put(f->hints, TARGET, &deletion);
     hints_flush(f->hints);
     assert_int_equal(reap(f).n, 4);
@@ -469,7 +469,7 @@ static void test_memory_loses_what_was_not_synced(void **state)
     struct hints_disk disk = {0};
     struct hints_result r;
     struct hints *h = hints_mem_open(&disk);
-    struct record a = value_record(SLICE("a"), SLICE("synced"), 1), b = value_record(SLICE("b"), SLICE("flushed"), 2);
+    struct record a = value_record(KEY_OF("a"), SLICE("synced"), 1), b = value_record(KEY_OF("b"), SLICE("flushed"), 2);
     hints_put(h, TARGET, &a);
     hints_put(h, TARGET, &a);
     hints_flush(h);

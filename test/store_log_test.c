@@ -57,8 +57,8 @@ static void restart_finds_everything(void **state)
     char key[32], value[32];
     fixture_open(f);
     for (unsigned i = 1; i <= 200; i++)
-        assert_int_equal(fixture_put(f, value_record(numbered(key, "key", i % 50), numbered(value, "value", i), i)).error, 0);
-    fixture_put(f, tombstone_record(SLICE("key-3"), 500));
+        assert_int_equal(fixture_put(f, value_record(numbered(key, "key", i % 50), numbered_text(value, "value", i), i)).error, 0);
+    fixture_put(f, tombstone_record(KEY_OF("key-3"), 500));
     for (int round = 0; round < 2; round++) {
         assert_int_equal(log_drain(f->store), 0);
         fixture_close(f);
@@ -66,8 +66,8 @@ static void restart_finds_everything(void **state)
         assert_int_equal(store_records(f->store), 50);
         for (unsigned i = 151; i <= 200; i++)
             if (i % 50 != 3)
-                fixture_expect(f, numbered(key, "key", i % 50), numbered(value, "value", i));
-        assert_int_equal(fixture_get(f, SLICE("key-3"), GET_VALUE).record.kind, RECORD_TOMBSTONE);
+                fixture_expect(f, numbered(key, "key", i % 50), numbered_text(value, "value", i));
+        assert_int_equal(fixture_get(f, KEY_OF("key-3"), GET_VALUE).record.kind, RECORD_TOMBSTONE);
     }
     assert_string_equal(f->report, "");
 }
@@ -89,12 +89,12 @@ static void a_torn_tail_is_cut_at_every_byte(void **state)
     struct fixture *f = *state;
     struct log_stats stats;
     fixture_open(f);
-    fixture_put(f, value_record(SLICE("a"), SLICE("first"), 1));
-    fixture_put(f, value_record(SLICE("b"), SLICE("second"), 2));
+    fixture_put(f, value_record(KEY_OF("a"), SLICE("first"), 1));
+    fixture_put(f, value_record(KEY_OF("b"), SLICE("second"), 2));
     fixture_close(f);
     struct slice whole = read_file(fixture_path(f, SEGMENT_1));
-    size_t last = RECORD_HEADER + strlen("b") + strlen("second"),
-           first_end = SEGMENT_HEADER + RECORD_HEADER + strlen("a") + strlen("first");
+    size_t last = RECORD_HEADER + 1 + strlen("b") + strlen("second"),
+           first_end = SEGMENT_HEADER + RECORD_HEADER + 1 + strlen("a") + strlen("first");
     assert_int_equal(whole.n, first_end + MARK_BYTES + last);
     for (size_t n = first_end; n < whole.n; n++) {
         write_file(fixture_path(f, SEGMENT_1), slice_of(whole.p, n));
@@ -104,13 +104,13 @@ static void a_torn_tail_is_cut_at_every_byte(void **state)
         size_t cut = torn(whole, n < first_end + MARK_BYTES ? first_end : first_end + MARK_BYTES, n);
         assert_int_equal(stats.torn_bytes, cut);
         assert_true((cut > 0) == (strstr(f->report, "torn tail") != NULL));
-        fixture_expect(f, SLICE("a"), SLICE("first"));
+        fixture_expect(f, KEY_OF("a"), SLICE("first"));
         assert_int_equal(store_records(f->store), 1);
-        fixture_put(f, value_record(SLICE("c"), SLICE("after"), 3)); /* it goes where the tail was */
+        fixture_put(f, value_record(KEY_OF("c"), SLICE("after"), 3)); /* it goes where the tail was */
         fixture_close(f);
         fixture_open(f);
-        fixture_expect(f, SLICE("a"), SLICE("first"));
-        fixture_expect(f, SLICE("c"), SLICE("after"));
+        fixture_expect(f, KEY_OF("a"), SLICE("first"));
+        fixture_expect(f, KEY_OF("c"), SLICE("after"));
         fixture_close(f);
     }
     test_free((void *)(uintptr_t)whole.p);
@@ -122,20 +122,20 @@ static void a_hole_in_the_last_group_is_a_torn_tail(void **state)
 {
     struct fixture *f = *state;
     fixture_open(f);
-    fixture_put(f, value_record(SLICE("a"), SLICE("synced"), 1));
-    struct record x = value_record(SLICE("x"), SLICE("torn"), 2), y = value_record(SLICE("y"), SLICE("whole"), 3);
+    fixture_put(f, value_record(KEY_OF("a"), SLICE("synced"), 1));
+    struct record x = value_record(KEY_OF("x"), SLICE("torn"), 2), y = value_record(KEY_OF("y"), SLICE("whole"), 3);
     store_put(f->store, 2, &x);
     store_put(f->store, 3, &y);
     store_flush(f->store);
     fixture_reap(f);
     fixture_reap(f);
     fixture_close(f);
-    off_t x_at = SEGMENT_HEADER + (RECORD_HEADER + 1 + 6) + MARK_BYTES;
-    damage(fixture_path(f, SEGMENT_1), x_at + RECORD_HEADER);
+    off_t x_at = SEGMENT_HEADER + (RECORD_HEADER + 2 + 6) + MARK_BYTES;
+    damage(fixture_path(f, SEGMENT_1), x_at + RECORD_HEADER + 1);
     fixture_open(f);
     assert_non_null(strstr(f->report, "torn tail"));
     assert_int_equal(store_records(f->store), 1);
-    fixture_expect(f, SLICE("a"), SLICE("synced"));
+    fixture_expect(f, KEY_OF("a"), SLICE("synced"));
 }
 
 static void damage_among_synced_records_is_no_torn_tail(void **state)
@@ -146,7 +146,7 @@ static void damage_among_synced_records_is_no_torn_tail(void **state)
     for (unsigned i = 1; i <= 5; i++)
         fixture_put(f, value_record(numbered(key, "key", i), SLICE("value"), i));
     fixture_close(f);
-    damage(fixture_path(f, SEGMENT_1), SEGMENT_HEADER + RECORD_HEADER + 2);
+    damage(fixture_path(f, SEGMENT_1), SEGMENT_HEADER + RECORD_HEADER + 3);
     fixture_open(f);
     assert_non_null(strstr(f->report, "damage aside"));
     assert_non_null(strstr(f->report, "at offset 64 of"));
@@ -159,10 +159,10 @@ static void damage_after_a_clean_stop_is_no_torn_tail(void **state)
 {
     struct fixture *f = *state;
     fixture_open(f);
-    fixture_put(f, value_record(SLICE("a"), SLICE("only"), 1));
+    fixture_put(f, value_record(KEY_OF("a"), SLICE("only"), 1));
     assert_int_equal(log_drain(f->store), 0);
     fixture_close(f);
-    damage(fixture_path(f, SEGMENT_1), SEGMENT_HEADER + RECORD_HEADER + 1);
+    damage(fixture_path(f, SEGMENT_1), SEGMENT_HEADER + RECORD_HEADER + 2);
     fixture_open(f);
     assert_non_null(strstr(f->report, "a damaged record"));
     assert_non_null(strstr(f->report, "at offset 64 of"));
@@ -173,14 +173,14 @@ static void marks_inside_values_vouch_for_nothing(void **state)
 {
     struct fixture *f = *state;
     fixture_open(f);
-    fixture_put(f, value_record(SLICE("a"), SLICE("1"), 1));
-    fixture_put(f, value_record(SLICE("a"), SLICE("2"), 2));
-    fixture_put(f, value_record(SLICE("a"), SLICE("3"), 3));
+    fixture_put(f, value_record(KEY_OF("a"), SLICE("1"), 1));
+    fixture_put(f, value_record(KEY_OF("a"), SLICE("2"), 2));
+    fixture_put(f, value_record(KEY_OF("a"), SLICE("3"), 3));
     fixture_close(f);
     struct slice other = read_file(fixture_path(f, SEGMENT_1));
     unlink(fixture_path(f, SEGMENT_1));
     fixture_open(f);
-    fixture_put(f, value_record(SLICE("file"), slice_of(other.p, 250), 1)); /* below the lz4 threshold: as it stands */
+    fixture_put(f, value_record(KEY_OF("file"), slice_of(other.p, 250), 1)); /* below the lz4 threshold: as it stands */
     fixture_close(f);
     damage(fixture_path(f, SEGMENT_1), SEGMENT_HEADER + 20);
     fixture_open(f);
@@ -199,9 +199,9 @@ static void segments_follow_each_other(void **state)
         f->options.durability = mode ? DURABILITY_INTERVAL : DURABILITY_FSYNC;
         fixture_open(f);
         for (unsigned i = 60 * mode; i < 60 * mode + 60; i++)
-            assert_int_equal(fixture_put(f, value_record(numbered(key, "key", i), numbered(value, "value", i), i + 1)).error, 0);
+            assert_int_equal(fixture_put(f, value_record(numbered(key, "key", i), numbered_text(value, "value", i), i + 1)).error, 0);
         for (unsigned i = 0; i < 60 * mode + 60; i++)
-            fixture_expect(f, numbered(key, "key", i), numbered(value, "value", i));
+            fixture_expect(f, numbered(key, "key", i), numbered_text(value, "value", i));
         log_stats(f->store, &stats);
         assert_in_range(stats.segments, 6, 60);
         assert_int_equal(stats.records, 60 * mode + 60);
@@ -209,7 +209,7 @@ static void segments_follow_each_other(void **state)
     }
     fixture_open(f);
     for (unsigned i = 0; i < 120; i++)
-        fixture_expect(f, numbered(key, "key", i), numbered(value, "value", i));
+        fixture_expect(f, numbered(key, "key", i), numbered_text(value, "value", i));
     fixture_close(f);
     write_file(fixture_path(f, "seg-00000999.new"), SLICE("a crash cut its making short"));
     fixture_open(f);
@@ -223,7 +223,7 @@ static void child(struct fixture *f, int fd)
     if (log_open(&f->options, &f->store, f->why, sizeof f->why) != 0)
         _exit(1);
     for (unsigned i = 1;; i++) {
-        struct record r = value_record(numbered(key, "key", i), numbered(value, "value", i), i);
+        struct record r = value_record(numbered(key, "key", i), numbered_text(value, "value", i), i);
         store_put(f->store, i, &r);
         if (i % 3 != 0)
             continue;
@@ -258,7 +258,7 @@ static void kill_and_check(struct fixture *f, unsigned acks)
     close(fds[0]);
     fixture_open(f);
     for (unsigned i = 1; i <= greatest; i++)
-        fixture_expect(f, numbered(key, "key", i), numbered(value, "value", i));
+        fixture_expect(f, numbered(key, "key", i), numbered_text(value, "value", i));
     fixture_close(f);
 }
 
@@ -333,7 +333,7 @@ static void records_of_later_kinds_are_refused(void **state)
 {
     struct fixture *f = *state;
     struct buf b;
-    struct record r = value_record(SLICE("k"), SLICE("v"), 1);
+    struct record r = value_record(KEY_OF("k"), SLICE("v"), 1);
     r.kind = RECORD_ROW;
     r.version.ordered = 1;
     fixture_open(f);

@@ -32,19 +32,19 @@ static void a_crash_loses_what_was_not_synced(void **state)
     struct store_result out;
     struct store *s = open_disk(&disk, false);
     assert_false(mem_syncing(s));
-    put(s, value_record(SLICE("a"), SLICE("synced"), 1));
+    put(s, value_record(KEY_OF("a"), SLICE("synced"), 1));
     store_flush(s);
     assert_true(mem_syncing(s));
     mem_sync(s);
     assert_false(mem_syncing(s));
     assert_true(store_reap(s, &out));
-    put(s, value_record(SLICE("b"), SLICE("flushed"), 2));
+    put(s, value_record(KEY_OF("b"), SLICE("flushed"), 2));
     store_flush(s);
-    put(s, value_record(SLICE("c"), SLICE("submitted"), 3));
+    put(s, value_record(KEY_OF("c"), SLICE("submitted"), 3));
     assert_false(store_reap(s, &out));
     mem_crash(s);
     s = open_disk(&disk, false);
-    assert_true(holds(s, SLICE("a"), SLICE("synced")));
+    assert_true(holds(s, KEY_OF("a"), SLICE("synced")));
     assert_int_equal(store_records(s), 1);
     store_close(s);
     mem_disk_close(&disk);
@@ -57,11 +57,11 @@ static void a_sync_covers_all_flushes_before_it(void **state)
     struct store_result out;
     struct store *s = open_disk(&disk, false);
     for (uint64_t i = 1; i <= 3; i++) {
-        put(s, value_record(SLICE("k"), i == 2 ? SLICE("two") : SLICE("odd"), i));
+        put(s, value_record(KEY_OF("k"), i == 2 ? SLICE("two") : SLICE("odd"), i));
         put(s, state_record(SLICE("incarnation"), SLICE("x"), i));
         store_flush(s);
     }
-    put(s, value_record(SLICE("later"), SLICE("v"), 9));
+    put(s, value_record(KEY_OF("later"), SLICE("v"), 9));
     mem_sync(s);
     for (int i = 0; i < 6; i++) {
         assert_true(store_reap(s, &out));
@@ -69,7 +69,7 @@ static void a_sync_covers_all_flushes_before_it(void **state)
         assert_int_equal(out.token, i / 2 + 1);
     }
     assert_false(store_reap(s, &out));
-    assert_true(holds(s, SLICE("k"), SLICE("odd")));
+    assert_true(holds(s, KEY_OF("k"), SLICE("odd")));
     mem_crash(s);
     mem_disk_close(&disk);
 }
@@ -80,21 +80,21 @@ static void a_lying_device_answers_early_and_forgets(void **state)
     struct mem_disk disk = {0};
     struct store_result out;
     struct store *s = open_disk(&disk, true);
-    put(s, value_record(SLICE("a"), SLICE("one"), 1));
+    put(s, value_record(KEY_OF("a"), SLICE("one"), 1));
     store_flush(s);
     assert_true(store_reap(s, &out));
     assert_int_equal(out.error, 0);
-    assert_true(holds(s, SLICE("a"), SLICE("one")));
+    assert_true(holds(s, KEY_OF("a"), SLICE("one")));
     mem_sync(s);
-    assert_true(holds(s, SLICE("a"), SLICE("one")));
-    put(s, value_record(SLICE("b"), SLICE("two"), 2));
+    assert_true(holds(s, KEY_OF("a"), SLICE("one")));
+    put(s, value_record(KEY_OF("b"), SLICE("two"), 2));
     store_flush(s);
     assert_true(store_reap(s, &out));
-    assert_true(holds(s, SLICE("b"), SLICE("two")));
+    assert_true(holds(s, KEY_OF("b"), SLICE("two")));
     mem_crash(s);
     s = open_disk(&disk, true);
-    assert_true(holds(s, SLICE("a"), SLICE("one")));
-    assert_false(holds(s, SLICE("b"), SLICE("two")));
+    assert_true(holds(s, KEY_OF("a"), SLICE("one")));
+    assert_false(holds(s, KEY_OF("b"), SLICE("two")));
     store_close(s);
     mem_disk_close(&disk);
 }
@@ -115,34 +115,34 @@ static int put_and_sync(struct store *s, struct record r)
 static unsigned torn(struct mem_disk *disk, uint64_t seed)
 {
     static char value[1000];
-    char key[] = "k0";
+    char key[] = "\0k0"; /* the space, the name */
     unsigned held = 0;
     struct rng r;
     rng_init(&r, seed);
     for (size_t i = 0; i < sizeof value; i++)
         value[i] = (char)rng_below(&r, 256); /* does not compress */
     struct store *s = open_disk(disk, false);
-    assert_int_equal(put_and_sync(s, value_record(SLICE("before"), SLICE("safe"), 9)), 0);
+    assert_int_equal(put_and_sync(s, value_record(KEY_OF("before"), SLICE("safe"), 9)), 0);
     for (uint64_t i = 1; i <= 8; i++) {
-        key[1] = (char)('0' + i);
-        put(s, value_record(slice_str(key), slice_of(value, sizeof value), i));
+        key[2] = (char)('0' + i);
+        put(s, value_record(slice_of(key, 3), slice_of(value, sizeof value), i));
         if (i % 2 == 0)
             store_flush(s);
     }
     mem_tear(s, seed);
     mem_crash(s);
     s = open_disk(disk, false);
-    assert_true(holds(s, SLICE("before"), SLICE("safe")));
+    assert_true(holds(s, KEY_OF("before"), SLICE("safe")));
     for (unsigned i = 1; i <= 8; i++) {
-        key[1] = (char)('0' + i);
-        bool here = holds(s, slice_str(key), slice_of(value, sizeof value));
+        key[2] = (char)('0' + i);
+        bool here = holds(s, slice_of(key, 3), slice_of(value, sizeof value));
         assert_true(!here || held == i - 1);
         held += here;
     }
-    assert_int_equal(put_and_sync(s, value_record(SLICE("after"), SLICE("on the cut"), 10)), 0);
+    assert_int_equal(put_and_sync(s, value_record(KEY_OF("after"), SLICE("on the cut"), 10)), 0);
     mem_crash(s);
     s = open_disk(disk, false);
-    assert_true(holds(s, SLICE("after"), SLICE("on the cut")));
+    assert_true(holds(s, KEY_OF("after"), SLICE("on the cut")));
     assert_int_equal(store_records(s), held + 2);
     mem_crash(s);
     return held;
@@ -167,19 +167,19 @@ static void a_failed_sync_is_told_and_may_come_back(void **state)
     for (int stays = 0; stays < 2; stays++) {
         struct mem_disk disk = {0};
         struct store *s = open_disk(&disk, false);
-        assert_int_equal(put_and_sync(s, value_record(SLICE("a"), SLICE("one"), 1)), 0);
+        assert_int_equal(put_and_sync(s, value_record(KEY_OF("a"), SLICE("one"), 1)), 0);
         disk.faults = (struct mem_faults){.sync_fails = true, .failed_stays = stays};
-        assert_int_equal(put_and_sync(s, value_record(SLICE("b"), SLICE("two"), 2)), ERR_IO);
-        assert_true(holds(s, SLICE("a"), SLICE("one")));
-        assert_false(holds(s, SLICE("b"), SLICE("two")));
+        assert_int_equal(put_and_sync(s, value_record(KEY_OF("b"), SLICE("two"), 2)), ERR_IO);
+        assert_true(holds(s, KEY_OF("a"), SLICE("one")));
+        assert_false(holds(s, KEY_OF("b"), SLICE("two")));
         disk.faults = (struct mem_faults){0};
-        assert_int_equal(put_and_sync(s, value_record(SLICE("c"), SLICE("three"), 3)), 0);
-        assert_true(holds(s, SLICE("c"), SLICE("three")));
-        assert_false(holds(s, SLICE("b"), SLICE("two")));
+        assert_int_equal(put_and_sync(s, value_record(KEY_OF("c"), SLICE("three"), 3)), 0);
+        assert_true(holds(s, KEY_OF("c"), SLICE("three")));
+        assert_false(holds(s, KEY_OF("b"), SLICE("two")));
         mem_crash(s);
         s = open_disk(&disk, false);
-        assert_int_equal(holds(s, SLICE("b"), SLICE("two")), stays);
-        assert_true(holds(s, SLICE("c"), SLICE("three")));
+        assert_int_equal(holds(s, KEY_OF("b"), SLICE("two")), stays);
+        assert_true(holds(s, KEY_OF("c"), SLICE("three")));
         mem_crash(s);
         mem_disk_close(&disk);
     }
@@ -190,14 +190,14 @@ static void a_full_disk_refuses_until_there_is_space(void **state)
     (void)state;
     struct mem_disk disk = {0};
     struct store *s = open_disk(&disk, false);
-    assert_int_equal(put_and_sync(s, value_record(SLICE("a"), SLICE("one"), 1)), 0);
+    assert_int_equal(put_and_sync(s, value_record(KEY_OF("a"), SLICE("one"), 1)), 0);
     disk.faults.full = true;
-    assert_int_equal(put_and_sync(s, value_record(SLICE("b"), SLICE("two"), 2)), ERR_NO_SPACE);
+    assert_int_equal(put_and_sync(s, value_record(KEY_OF("b"), SLICE("two"), 2)), ERR_NO_SPACE);
     assert_false(mem_syncing(s));
-    assert_true(holds(s, SLICE("a"), SLICE("one")));
+    assert_true(holds(s, KEY_OF("a"), SLICE("one")));
     disk.faults.full = false;
-    assert_int_equal(put_and_sync(s, value_record(SLICE("b"), SLICE("two"), 2)), 0);
-    assert_true(holds(s, SLICE("b"), SLICE("two")));
+    assert_int_equal(put_and_sync(s, value_record(KEY_OF("b"), SLICE("two"), 2)), 0);
+    assert_true(holds(s, KEY_OF("b"), SLICE("two")));
     mem_crash(s);
     mem_disk_close(&disk);
 }
@@ -237,25 +237,25 @@ static void rot_puts_a_slot_in_doubt(void **state)
         struct store *s = open_disk(&disk, false);
         bool met_open = seed % 2;
         assert_false(mem_damage(&disk, seed, &f));
-        assert_int_equal(put_and_sync(s, value_record(SLICE("a"), SLICE("one"), 1)), 0);
+        assert_int_equal(put_and_sync(s, value_record(KEY_OF("a"), SLICE("one"), 1)), 0);
         assert_true(mem_damage(&disk, seed, &f));
-        assert_int_equal(put_and_sync(s, value_record(SLICE("b"), SLICE("two"), 2)), 0);
+        assert_int_equal(put_and_sync(s, value_record(KEY_OF("b"), SLICE("two"), 2)), 0);
         if (met_open) {
-            assert_int_equal(get(s, SLICE("a"), &told).error, ERR_CORRUPT);
+            assert_int_equal(get(s, KEY_OF("a"), &told).error, ERR_CORRUPT);
             store_flush(s);
             mem_sync(s);
             rest(s, &told);
-            assert_int_equal(get(s, SLICE("a"), &told).record.kind, RECORD_NONE);
-            assert_true(damage_in(&told, slot_of_key(SLICE("a")), SLOTS));
+            assert_int_equal(get(s, KEY_OF("a"), &told).record.kind, RECORD_NONE);
+            assert_true(damage_in(&told, slot_of_key(KEY_OF("a")), SLOTS));
         }
         mem_crash(s);
         for (unsigned again = 0; again < 2; again++) {
             s = open_disk(&disk, false);
             memset(&told, 0, sizeof told);
-            assert_int_equal(get(s, SLICE("a"), &told).record.kind, RECORD_NONE);
-            assert_true(damage_in(&told, slot_of_key(SLICE("a")), SLOTS));
-            doubted_too += damage_in(&told, slot_of_key(SLICE("b")), SLOTS);
-            assert_true(holds(s, SLICE("b"), SLICE("two")));
+            assert_int_equal(get(s, KEY_OF("a"), &told).record.kind, RECORD_NONE);
+            assert_true(damage_in(&told, slot_of_key(KEY_OF("a")), SLOTS));
+            doubted_too += damage_in(&told, slot_of_key(KEY_OF("b")), SLOTS);
+            assert_true(holds(s, KEY_OF("b"), SLICE("two")));
             if (again)
                 store_healed(s, slice_of(told.slot, sizeof told.slot));
             store_flush(s);
@@ -264,7 +264,7 @@ static void rot_puts_a_slot_in_doubt(void **state)
         }
         s = open_disk(&disk, false);
         memset(&told, 0, sizeof told);
-        get(s, SLICE("a"), &told);
+        get(s, KEY_OF("a"), &told);
         assert_false(damage_any(&told));
         mem_crash(s);
         mem_disk_close(&disk);

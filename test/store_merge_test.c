@@ -7,69 +7,69 @@
 static void the_greater_version_wins(void **state)
 {
     struct both *b = *state;
-    assert_int_equal(put(b, value_record(SLICE("k"), SLICE("two"), 2)).error, 0);
-    struct store_result old = put(b, value_record(SLICE("k"), SLICE("one"), 1));
+    assert_int_equal(put(b, value_record(KEY_OF("k"), SLICE("two"), 2)).error, 0);
+    struct store_result old = put(b, value_record(KEY_OF("k"), SLICE("one"), 1));
     assert_int_equal(old.error, ERR_SUPERSEDED);
     assert_int_equal(old.held.stamp, 2);
-    struct store_result same = put(b, value_record(SLICE("k"), SLICE("two"), 2));
+    struct store_result same = put(b, value_record(KEY_OF("k"), SLICE("two"), 2));
     assert_int_equal(same.error, 0);
     assert_int_equal(same.held.stamp, 2);
-    fixture_expect(b->log, SLICE("k"), SLICE("two"));
-    assert_int_equal(put(b, tombstone_record(SLICE("k"), 2)).error, 0); /* a deletion is the greater of two equal stamps */
-    struct store_result got = fixture_get(b->log, SLICE("k"), GET_VALUE);
+    fixture_expect(b->log, KEY_OF("k"), SLICE("two"));
+    assert_int_equal(put(b, tombstone_record(KEY_OF("k"), 2)).error, 0); /* a deletion is the greater of two equal stamps */
+    struct store_result got = fixture_get(b->log, KEY_OF("k"), GET_VALUE);
     assert_int_equal(got.record.kind, RECORD_TOMBSTONE);
     assert_int_equal(got.record.version.deleted, 1);
     assert_int_equal(got.record.value.n, 0);
-    assert_int_equal(put(b, value_record(SLICE("k"), SLICE("three"), 3)).error, 0);
-    fixture_expect(b->log, SLICE("k"), SLICE("three"));
+    assert_int_equal(put(b, value_record(KEY_OF("k"), SLICE("three"), 3)).error, 0);
+    fixture_expect(b->log, KEY_OF("k"), SLICE("three"));
 }
 
 static void an_ordered_version_is_greater_than_any_plain_one(void **state)
 {
     struct both *b = *state;
-    struct record ordered = value_record(SLICE("k"), SLICE("ordered"), 3), later = value_record(SLICE("k"), SLICE("later"), 4);
+    struct record ordered = value_record(KEY_OF("k"), SLICE("ordered"), 3), later = value_record(KEY_OF("k"), SLICE("later"), 4);
     ordered.version.ordered = later.version.ordered = 1;
-    assert_int_equal(put(b, value_record(SLICE("k"), SLICE("plain"), 9)).error, 0);
+    assert_int_equal(put(b, value_record(KEY_OF("k"), SLICE("plain"), 9)).error, 0);
     assert_int_equal(put(b, ordered).error, 0);
-    struct store_result r = put(b, value_record(SLICE("k"), SLICE("plain"), 10));
+    struct store_result r = put(b, value_record(KEY_OF("k"), SLICE("plain"), 10));
     assert_int_equal(r.error, ERR_SUPERSEDED);
     assert_int_equal(r.held.stamp, 3);
     assert_int_equal(r.held.ordered, 1);
     for (int round = 0; round < 2; round++, reopen(b))
-        fixture_expect(b->log, SLICE("k"), SLICE("ordered"));
+        fixture_expect(b->log, KEY_OF("k"), SLICE("ordered"));
     assert_int_equal(put(b, later).error, 0);
     assert_int_equal(put(b, ordered).error, ERR_SUPERSEDED);
-    fixture_expect(b->log, SLICE("k"), SLICE("later"));
+    fixture_expect(b->log, KEY_OF("k"), SLICE("later"));
 }
 
 static void absent_keys_and_digests(void **state)
 {
     struct both *b = *state;
-    struct store_result got = fixture_get(b->log, SLICE("nothing"), GET_VALUE);
+    struct store_result got = fixture_get(b->log, KEY_OF("nothing"), GET_VALUE);
     assert_int_equal(got.error, 0);
     assert_int_equal(got.record.kind, RECORD_NONE);
-    assert_true(slice_eq(got.record.key, SLICE("nothing")));
-    put(b, value_record(SLICE("k"), SLICE("value"), 5));
-    got = fixture_get(b->log, SLICE("k"), GET_DIGEST);
+    assert_true(slice_eq(got.record.key, KEY_OF("nothing")));
+    put(b, value_record(KEY_OF("k"), SLICE("value"), 5));
+    got = fixture_get(b->log, KEY_OF("k"), GET_DIGEST);
     assert_int_equal(got.record.kind, RECORD_VALUE);
     assert_int_equal(got.record.version.digest, hash_bytes(SLICE("value")));
     assert_int_equal(got.size, 5);
     assert_int_equal(got.record.value.n, 0);
-    put(b, value_record(SLICE(""), SLICE(""), 6)); /* Redis allows both */
-    fixture_expect(b->log, SLICE(""), SLICE(""));
+    put(b, value_record(KEY_OF(""), SLICE(""), 6)); /* Redis allows both */
+    fixture_expect(b->log, KEY_OF(""), SLICE(""));
 }
 
 /* Nothing is visible, and no result comes out, before the device is done; store_records counts from submission on. */
 static void a_put_is_invisible_until_it_is_durable(void **state)
 {
     struct both *b = *state;
-    struct record r = value_record(SLICE("k"), SLICE("v"), 1);
+    struct record r = value_record(KEY_OF("k"), SLICE("v"), 1);
     store_put(b->log->store, 1, &r);
     assert_int_equal(store_records(b->log->store), 1);
-    assert_int_equal(fixture_get(b->log, SLICE("k"), GET_VALUE).record.kind, RECORD_NONE);
+    assert_int_equal(fixture_get(b->log, KEY_OF("k"), GET_VALUE).record.kind, RECORD_NONE);
     store_flush(b->log->store);
     assert_int_equal(reap(b).kind, STORE_PUT_DONE);
-    fixture_expect(b->log, SLICE("k"), SLICE("v"));
+    fixture_expect(b->log, KEY_OF("k"), SLICE("v"));
     assert_int_equal(store_records(b->log->store), 1);
 }
 
@@ -87,7 +87,7 @@ static void any_order_gives_the_same(void **state)
         unsigned k = (unsigned)rng_below(&rng, KEYS), stamp = (unsigned)rng_below(&rng, 60) + 1;
         bool deletion = rng_below(&rng, 4) == 0;
         struct slice name = numbered(key, "k", k);
-        struct record r = deletion ? tombstone_record(name, stamp) : value_record(name, numbered(value, "v", stamp), stamp);
+        struct record r = deletion ? tombstone_record(name, stamp) : value_record(name, numbered_text(value, "v", stamp), stamp);
         if (version_cmp(&r.version, &greatest[k]) > 0)
             greatest[k] = r.version;
         store_put(b->log->store, k, &r);
@@ -106,7 +106,7 @@ static void any_order_gives_the_same(void **state)
             struct store_result got = fixture_get(b->log, numbered(key, "k", k), GET_VALUE);
             assert_int_equal(version_cmp(&got.record.version, &greatest[k]), 0);
             if (!greatest[k].deleted)
-                assert_true(slice_eq(got.record.value, numbered(value, "v", (unsigned)greatest[k].stamp)));
+                assert_true(slice_eq(got.record.value, numbered_text(value, "v", (unsigned)greatest[k].stamp)));
         }
     }
 }
@@ -115,7 +115,7 @@ static void any_order_gives_the_same(void **state)
 static void pending_puts_of_one_key(void **state)
 {
     struct both *b = *state;
-    struct record two = value_record(SLICE("k"), SLICE("two"), 2), one = value_record(SLICE("k"), SLICE("one"), 1);
+    struct record two = value_record(KEY_OF("k"), SLICE("two"), 2), one = value_record(KEY_OF("k"), SLICE("one"), 1);
     store_put(b->log->store, 2, &two);
     store_put(b->log->store, 1, &one);
     store_put(b->log->store, 22, &two);
@@ -128,12 +128,12 @@ static void pending_puts_of_one_key(void **state)
     assert_int_equal(second.held.stamp, 2);
     assert_int_equal(third.token, 22);
     assert_int_equal(third.error, 0);
-    fixture_expect(b->log, SLICE("k"), SLICE("two"));
+    fixture_expect(b->log, KEY_OF("k"), SLICE("two"));
 }
 
 static struct store_result put_k(struct both *b, const char *value, uint64_t stamp)
 {
-    return put(b, value_record(SLICE("k"), slice_str(value), stamp));
+    return put(b, value_record(KEY_OF("k"), slice_str(value), stamp));
 }
 
 /* Whether a version was ever taken is known as long as it is remembered: recent.h. */
@@ -223,28 +223,47 @@ static void what_could_not_be_stored_is_forgotten_again_and_again(void **state)
     recent_close(&r);
 }
 
+/* One name in two spaces is two keys, in one slot; what has no space, or one that is none, is no key. */
+static void a_space_is_part_of_the_key_and_not_of_the_slot(void **state)
+{
+    struct both *b = *state;
+    assert_int_equal(put(b, value_record(SLICE("\0k"), SLICE("first"), 1)).error, 0);
+    assert_int_equal(put(b, value_record(SLICE("\x0fk"), SLICE("last"), 2)).error, 0);
+    assert_int_equal(put(b, value_record(SLICE("\x80k"), SLICE("system"), 3)).error, 0);
+    for (int round = 0; round < 2; round++, reopen(b)) {
+        fixture_expect(b->log, SLICE("\0k"), SLICE("first"));
+        fixture_expect(b->log, SLICE("\x0fk"), SLICE("last"));
+        fixture_expect(b->log, SLICE("\x80k"), SLICE("system"));
+    }
+    assert_int_equal(slot_of_key(SLICE("\0k")), slot_of_key(SLICE("\x80k")));
+    assert_int_equal(put(b, value_record(SLICE("\x10k"), SLICE("v"), 4)).error, ERR_REFUSED);
+    assert_int_equal(put(b, value_record(SLICE("\x7fk"), SLICE("v"), 4)).error, ERR_REFUSED);
+    assert_int_equal(put(b, value_record(SLICE(""), SLICE("v"), 4)).error, ERR_REFUSED);
+}
+
 static void large_and_compressible(void **state)
 {
     struct both *b = *state;
     size_t n = VALUE_MAX, too_big = RECORD_VALUE_MAX + 1;
-    uint8_t *value = test_calloc(1, too_big), *key = test_malloc(KEY_MAX);
+    uint8_t *value = test_calloc(1, too_big), *key = test_malloc(KEY_FULL_MAX);
     struct rng rng;
     rng_init(&rng, 3);
     for (size_t i = 0; i + 8 <= n; i += 8) {
         uint64_t word = rng_next(&rng);
         memcpy(value + i, &word, 8);
     }
-    memset(key, 'k', KEY_MAX);
-    assert_int_equal(put(b, value_record(slice_of(key, KEY_MAX), slice_of(value, n), 1)).error, 0);
-    fixture_expect(b->log, slice_of(key, KEY_MAX), slice_of(value, n));
+    memset(key, 'k', KEY_FULL_MAX);
+    key[0] = 0;
+    assert_int_equal(put(b, value_record(slice_of(key, KEY_FULL_MAX), slice_of(value, n), 1)).error, 0);
+    fixture_expect(b->log, slice_of(key, KEY_FULL_MAX), slice_of(value, n));
     memset(value, 'v', n); /* lz4 takes this to 32 KiB */
-    assert_int_equal(put(b, value_record(SLICE("soft"), slice_of(value, n), 1)).error, 0);
-    assert_int_equal(put(b, value_record(SLICE("soft small"), slice_of(value, 300), 1)).error, 0);
+    assert_int_equal(put(b, value_record(KEY_OF("soft"), slice_of(value, n), 1)).error, 0);
+    assert_int_equal(put(b, value_record(KEY_OF("soft small"), slice_of(value, 300), 1)).error, 0);
     for (int round = 0; round < 2; round++, reopen(b)) {
-        fixture_expect(b->log, SLICE("soft"), slice_of(value, n));
-        fixture_expect(b->log, SLICE("soft small"), slice_of(value, 300));
+        fixture_expect(b->log, KEY_OF("soft"), slice_of(value, n));
+        fixture_expect(b->log, KEY_OF("soft small"), slice_of(value, 300));
     }
-    assert_int_equal(put(b, value_record(SLICE("k"), slice_of(value, too_big), 1)).error, ERR_TOO_BIG);
+    assert_int_equal(put(b, value_record(KEY_OF("k"), slice_of(value, too_big), 1)).error, ERR_TOO_BIG);
     test_free(value);
     test_free(key);
 }
@@ -287,7 +306,7 @@ static void state_records_are_apart(void **state)
     assert_int_equal(put(b, state_record(SLICE("layout"), SLICE("second"), 2)).error, ERR_SUPERSEDED);
     assert_int_equal(put(b, state_record(SLICE("chain"), SLICE(""), 9)).error, 0);
     assert_int_equal(store_records(b->log->store), 0);
-    assert_int_equal(fixture_get(b->log, SLICE("layout"), GET_VALUE).record.kind, RECORD_NONE);
+    assert_int_equal(fixture_get(b->log, KEY_OF("layout"), GET_VALUE).record.kind, RECORD_NONE);
     for (int round = 0; round < 2; round++, reopen(b)) {
         assert_true(store_state(b->log->store, SLICE("layout"), &value, &serial));
         assert_true(slice_eq(value, SLICE("third")));
@@ -301,13 +320,13 @@ static void state_records_are_apart(void **state)
 static void expiry_is_kept(void **state)
 {
     struct both *b = *state;
-    struct record r = value_record(SLICE("k"), SLICE("v"), 1);
+    struct record r = value_record(KEY_OF("k"), SLICE("v"), 1);
     put(b, r);
     r.version.expiry_stamp = 77;
     r.expiry_ms = 123456789;
     assert_int_equal(put(b, r).error, 0);
     for (int round = 0; round < 2; round++, reopen(b)) {
-        struct store_result got = fixture_get(b->log, SLICE("k"), GET_VALUE);
+        struct store_result got = fixture_get(b->log, KEY_OF("k"), GET_VALUE);
         assert_int_equal(got.record.expiry_ms, 123456789);
         assert_int_equal(got.record.version.expiry_stamp, 77);
         assert_true(slice_eq(got.record.value, SLICE("v")));
@@ -317,12 +336,12 @@ static void expiry_is_kept(void **state)
 static void kinds_of_later_releases_are_refused(void **state)
 {
     struct both *b = *state;
-    struct record r = value_record(SLICE("k"), SLICE("v"), 1);
+    struct record r = value_record(KEY_OF("k"), SLICE("v"), 1);
     r.kind = RECORD_ROW;
     r.version.ordered = 1;
     assert_int_equal(put(b, r).error, ERR_REFUSED);
     assert_int_equal(store_records(b->log->store), 0);
-    struct record zero = value_record(SLICE("k"), SLICE("v"), 0);
+    struct record zero = value_record(KEY_OF("k"), SLICE("v"), 0);
     assert_int_equal(put(b, zero).error, ERR_REFUSED);
 }
 
@@ -339,8 +358,8 @@ static void the_values_asked_for_next_are_known(void **state)
     struct store_result out;
     struct index_item place;
     struct version v[INDEX_FETCH];
-    const struct record a = value_record(SLICE("a"), SLICE("1"), 11), b = value_record(SLICE("b"), SLICE("2"), 12),
-                        c = value_record(SLICE("c"), SLICE("3"), 13);
+    const struct record a = value_record(KEY_OF("a"), SLICE("1"), 11), b = value_record(KEY_OF("b"), SLICE("2"), 12),
+                        c = value_record(KEY_OF("c"), SLICE("3"), 13);
     (void)state;
     assert_int_equal(table_init(&t, 1), 0);
     group_init(&g);
@@ -352,7 +371,7 @@ static void the_values_asked_for_next_are_known(void **state)
     table_get(&t, 4, a.key, GET_VALUE);
     assert_int_equal(table_expect(&t, v), 0); /* one alone is as well looked up when it is answered */
     table_get(&t, 5, b.key, GET_DIGEST);
-    table_get(&t, 6, SLICE("absent"), GET_VALUE);
+    table_get(&t, 6, KEY_OF("absent"), GET_VALUE);
     table_get(&t, 7, c.key, GET_VALUE);
     assert_int_equal(table_expect(&t, v), 2);
     assert_int_equal(v[0].stamp, 11);
@@ -379,6 +398,7 @@ int main(void)
         cmocka_unit_test(a_memory_of_puts),
         cmocka_unit_test(the_values_asked_for_next_are_known),
         cmocka_unit_test(what_could_not_be_stored_is_forgotten_again_and_again),
+        BOTH(a_space_is_part_of_the_key_and_not_of_the_slot),
         BOTH(large_and_compressible),
         BOTH(counts_live_keys_per_vnode),
         BOTH(state_records_are_apart),

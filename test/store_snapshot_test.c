@@ -42,13 +42,13 @@ static void put_round(struct fixture *f, unsigned round)
     for (unsigned i = 0; i < KEYS; i++) {
         struct slice k = numbered(key, i % 7 ? "key" : "a-much-longer-key", i);
         uint64_t stamp = 1 + round * KEYS + i;
-        struct record r = value_record(k, numbered(value, "value", (unsigned)stamp), stamp);
+        struct record r = value_record(k, numbered_text(value, "value", (unsigned)stamp), stamp);
         r.version.node = 1 + i % 5;
         r.version.expiry_stamp = i % 4 ? 0 : stamp;
         r.expiry_ms = i % 4 ? 0 : 1000 + stamp;
         assert_int_equal(fixture_put(f, i >= KEYS - 3 ? tombstone_record(k, stamp) : r).error, 0);
     }
-    fixture_put(f, state_record(SLICE("identity"), numbered(value, "me", round), round + 1));
+    fixture_put(f, state_record(SLICE("identity"), numbered_text(value, "me", round), round + 1));
 }
 
 static void expect_key(struct fixture *f, unsigned round, unsigned i)
@@ -61,7 +61,7 @@ static void expect_key(struct fixture *f, unsigned round, unsigned i)
     assert_int_equal(got.record.version.stamp, stamp);
     if (i >= KEYS - 3)
         return;
-    assert_true(slice_eq(got.record.value, numbered(value, "value", (unsigned)stamp)));
+    assert_true(slice_eq(got.record.value, numbered_text(value, "value", (unsigned)stamp)));
     assert_int_equal(got.record.version.node, 1 + i % 5);
     assert_int_equal(got.record.expiry_ms, i % 4 ? 0 : 1000 + stamp);
 }
@@ -75,7 +75,7 @@ static void expect_round(struct fixture *f, unsigned round)
         expect_key(f, round, i);
     assert_int_equal(store_records(f->store), KEYS);
     assert_true(store_state(f->store, SLICE("identity"), &value, &serial));
-    assert_true(slice_eq(value, numbered(name, "me", round)));
+    assert_true(slice_eq(value, numbered_text(name, "me", round)));
 }
 
 static void wait_for_snapshots(struct fixture *f, uint64_t n)
@@ -200,8 +200,8 @@ static void a_snapshot_ahead_of_the_log_is_passed_over(void **state)
     fixture_open(f);
     assert_int_equal(stats_of(f).snapshot_bytes, 0);
     assert_in_range(store_records(f->store), 1, 4);
-    fixture_expect(f, SLICE("key-1"), SLICE("value"));
-    assert_int_equal(fixture_get(f, SLICE("key-100"), GET_VALUE).record.kind, RECORD_NONE);
+    fixture_expect(f, KEY_OF("key-1"), SLICE("value"));
+    assert_int_equal(fixture_get(f, KEY_OF("key-100"), GET_VALUE).record.kind, RECORD_NONE);
     assert_int_equal(access(fixture_path(f, SNAPSHOT_NAME), F_OK), -1);
 }
 
@@ -221,9 +221,10 @@ static void images_are_faithful(void **state)
     assert_int_equal(index_init(&from, 4, 99) | index_init(&to, 4, 99), 0);
     for (unsigned i = 0; i < 2 * N; i++) {
         unsigned k = i % N;
-        size_t n = k % 50 == 0 ? 200 + k * 7 % 30000 : 4 + k % 20;
+        size_t n = k % 50 == 0 ? 200 + k * 7 % 30000 : 5 + k % 20;
         memset(key, (int)(k % 251), n);
-        memcpy(key, &k, sizeof k);
+        key[0] = 0;
+        memcpy(key + 1, &k, sizeof k);
         struct index_key ik = index_key(&from, slot_of_key(slice_of(key, n)), slice_of(key, n));
         struct index_item item = {
             .version = {.stamp = i + 1, .node = 1 + k % 9}, .kind = RECORD_VALUE, .segment = (uint16_t)(k % 4)};
@@ -250,9 +251,10 @@ static void images_are_faithful(void **state)
     assert_int_equal(to.key_bytes, from.key_bytes);
     assert_int_equal(to.bytes, from.bytes);
     for (unsigned k = 0; k < N; k++) {
-        size_t n = k % 50 == 0 ? 200 + k * 7 % 30000 : 4 + k % 20;
+        size_t n = k % 50 == 0 ? 200 + k * 7 % 30000 : 5 + k % 20;
         memset(key, (int)(k % 251), n);
-        memcpy(key, &k, sizeof k);
+        key[0] = 0;
+        memcpy(key + 1, &k, sizeof k);
         struct index_key ik = index_key(&from, slot_of_key(slice_of(key, n)), slice_of(key, n));
         struct index_spot a, b;
         assert_true(index_find(&from, &ik, &a) && index_find(&to, &ik, &b));

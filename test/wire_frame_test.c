@@ -43,7 +43,7 @@ static int teardown(void **state)
 static struct message numbered(uint64_t op, const uint8_t *bytes, size_t n)
 {
     return (struct message){.kind = MSG_PUT,
-                            .put = {.op = op, .record = {.kind = RECORD_VALUE, .key = SLICE("k"), .value = slice_of(bytes, n)}}};
+                            .put = {.op = op, .record = {.kind = RECORD_VALUE, .key = KEY_OF("k"), .value = slice_of(bytes, n)}}};
 }
 
 /* Moves at most n bytes of what the writer has to the reader. */

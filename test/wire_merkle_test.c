@@ -13,13 +13,15 @@
 
 static struct listing_entry entry(uint64_t position, const char *key)
 {
+    static uint8_t bytes[4][16]; /* of the last entries */
+    static unsigned at;
     return (struct listing_entry){
         .position = position,
         .version = {.stamp = 3, .node = 4, .digest = 5, .expiry_stamp = 6},
         .expiry_ms = 7,
         .size = 8,
         .kind = RECORD_VALUE,
-        .key = slice_str(key),
+        .key = key_write(bytes[at++ % 4], 0, slice_str(key)),
     };
 }
 
@@ -29,6 +31,7 @@ static void hashes_depend_on_the_secret_and_on_every_field(void **state)
     struct merkle_key a = merkle_key_of(&(struct layout_secret){{1}}), b = merkle_key_of(&(struct layout_secret){{2}});
     assert_int_not_equal(merkle_position(&a, SLICE("k")), merkle_position(&b, SLICE("k")));
     assert_int_not_equal(merkle_position(&a, SLICE("k")), merkle_position(&a, SLICE("l")));
+    assert_int_not_equal(merkle_position(&a, SLICE("\0k")), merkle_position(&a, SLICE("\x01k")));
     struct version v[7];
     for (unsigned i = 0; i < 7; i++)
         v[i] = (struct version){.stamp = 1, .node = 2, .digest = 3, .expiry_stamp = 4};
@@ -72,7 +75,7 @@ static void listings_come_back_as_they_were(void **state)
     buf_init(&b, 1024);
     assert_int_equal(listing_append(&b, &a), 0);
     assert_int_equal(listing_append(&b, &t), 0);
-    assert_int_equal(b.n, 2 * LISTING_HEAD + 1);
+    assert_int_equal(b.n, 2 * LISTING_HEAD + 3);
     struct slice rest = buf_view(&b);
     assert_int_equal(listing_next(&rest, &got), 1);
     assert_int_equal(got.position, 1);
@@ -128,7 +131,12 @@ static void what_is_no_entry_is_refused(void **state)
     e = entry(1, "key");
     e.version.expiry_stamp = UINT64_MAX;
     refuses(e);
-    static uint8_t long_key[KEY_MAX + 1];
+    static uint8_t long_key[KEY_FULL_MAX + 1];
+    e = entry(1, "key");
+    e.key = SLICE("\x10key"); /* no space */
+    refuses(e);
+    e.key.n = 0;
+    refuses(e);
     e = entry(1, "");
     e.key = slice_of(long_key, sizeof long_key);
     refuses(e);

@@ -170,8 +170,8 @@ static int decoded(struct message m)
 static void test_records_that_are_none_are_bad(void **state)
 {
     (void)state;
-    static const uint8_t big[KEY_MAX + 1];
-    struct record good = {.kind = RECORD_VALUE, .key = SLICE("k"), .value = SLICE("v")};
+    static const uint8_t big[KEY_FULL_MAX + 1];
+    struct record good = {.kind = RECORD_VALUE, .key = KEY_OF("k"), .value = SLICE("v")};
     assert_true(decoded(put_of(good)) > 0);
 
     struct record r = good;
@@ -191,10 +191,25 @@ static void test_records_that_are_none_are_bad(void **state)
     r.version.deleted = 2;
     assert_int_equal(decoded(put_of(r)), ERR_BAD_MESSAGE);
     r = good;
-    r.key = slice_of(big, KEY_MAX);
+    r.key = slice_of(big, KEY_FULL_MAX);
     assert_true(decoded(put_of(r)) > 0);
-    r.key = slice_of(big, KEY_MAX + 1);
+    r.key = slice_of(big, KEY_FULL_MAX + 1);
     assert_int_equal(decoded(put_of(r)), ERR_BAD_MESSAGE);
+}
+
+static void test_what_has_no_space_is_no_key(void **state)
+{
+    (void)state;
+    static const struct {
+        struct slice key;
+        bool good;
+    } c[] = {{SLICE("\0k"), true},    {SLICE("\x0fk"), true}, {SLICE("\x80"), true},  {SLICE("\xffk"), true},
+             {SLICE("\x10k"), false}, {SLICE("k"), false},    {SLICE("\x7f"), false}, {SLICE(""), false}};
+    for (unsigned i = 0; i < sizeof c / sizeof *c; i++) {
+        struct record r = {.kind = RECORD_VALUE, .key = c[i].key};
+        assert_int_equal(decoded(put_of(r)) > 0, c[i].good);
+        assert_int_equal(decoded((struct message){.kind = MSG_GET, .get.key = c[i].key}) > 0, c[i].good);
+    }
 }
 
 static void test_stamps_that_leave_no_room_above_are_bad(void **state)
@@ -203,7 +218,7 @@ static void test_stamps_that_leave_no_room_above_are_bad(void **state)
     static const uint64_t stamp[] = {STAMP_MAX, STAMP_MAX + 1, UINT64_MAX};
     for (unsigned i = 0; i < 3; i++) {
         struct message m[] = {
-            {.kind = MSG_PUT, .put.record = {.kind = RECORD_VALUE, .version.stamp = stamp[i]}},
+            {.kind = MSG_PUT, .put.record = {.kind = RECORD_VALUE, .version.stamp = stamp[i], .key = KEY_OF("k")}},
             {.kind = MSG_GOT, .got.record = {.kind = RECORD_VALUE, .version.expiry_stamp = stamp[i]}},
             {.kind = MSG_PUT_ACK, .put_ack.held.stamp = stamp[i]},
             {.kind = MSG_TREE, .tree.flushed = stamp[i]},
@@ -220,7 +235,7 @@ static void test_a_value_over_its_limit_is_bad(void **state)
 {
     (void)state;
     uint8_t *big = calloc(1, RECORD_VALUE_MAX + 1);
-    struct record r = {.kind = RECORD_VALUE, .key = SLICE("k"), .value = slice_of(big, RECORD_VALUE_MAX)};
+    struct record r = {.kind = RECORD_VALUE, .key = KEY_OF("k"), .value = slice_of(big, RECORD_VALUE_MAX)};
     assert_true(decoded(put_of(r)) > 0);
     r.value.n++;
     assert_int_equal(decoded(put_of(r)), ERR_BAD_MESSAGE);
@@ -260,11 +275,12 @@ static void test_the_bytes_are_as_declared(void **state)
 {
     (void)state;
     static const uint8_t want[] = {
-        48, 87,   0,    0,    0,                                                           /* PUT, body */
+        48, 88,   0,    0,    0,                                                           /* PUT, body */
         7,  0,    0,    0,    0,    0,    0,    0,    3,    0, 0, 0, 0,   0, 0, 0,         /* op, epoch */
         1,  0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 2, 0, 0, 0,   0, 0, 0,         /* kind, stamp, node .. */
         0,  4,    0,    0,    0,    0,    0,    0,    0,    5, 0, 0, 0,   0, 0, 0, 0, 2,   /* .. digest, expiry stamp, marks */
-        6,  0,    0,    0,    0,    0,    0,    0,    1,    0, 0, 0, 'k', 1, 0, 0, 0, 'v', /* expiry, key, value */
+        6,  0,    0,    0,    0,    0,    0,    0,                                         /* expiry */
+        1,  0,    0,    0,    'v',  2,    0,    0,    0,    0, 'k',                        /* value, key with its space */
         9,  0,    0,    0,    0,    0,    0,    0,                                         /* ticket */
         11, 0,    10,   0,    0,    0,    0,    0,    0,    0,                             /* position: shard, end */
         0,                                                                                 /* lapsed */
@@ -272,7 +288,7 @@ static void test_the_bytes_are_as_declared(void **state)
     struct message m = put_of((struct record){.kind = RECORD_VALUE,
                                               .version = {0x1122334455667788, 2, 4, 5, 0, 1},
                                               .expiry_ms = 6,
-                                              .key = SLICE("k"),
+                                              .key = KEY_OF("k"),
                                               .value = SLICE("v")});
     m.put.op = 7;
     m.put.epoch = 3;
@@ -314,10 +330,15 @@ static void test_printing(void **state)
     (void)state;
     struct buf b;
     buf_init(&b, 4096);
-    struct message m = {.kind = MSG_GET, .get = {.op = 7, .epoch = 3, .wants = 1, .key = SLICE("a\"b\n")}};
+    struct message m = {.kind = MSG_GET, .get = {.op = 7, .epoch = 3, .wants = 1, .key = KEY_OF("a\"b\n")}};
     assert_int_equal(message_print(&b, &m), 0);
     assert_int_equal(buf_append(&b, "", 1), 0);
     assert_string_equal((char *)b.p, "GET op=7 epoch=3 wants=1 key=\"a\\x22b\\x0a\"");
+    b.n = 0;
+    m.get.key = SLICE("\x80k");
+    assert_int_equal(message_print(&b, &m), 0);
+    assert_int_equal(buf_append(&b, "", 1), 0);
+    assert_string_equal((char *)b.p, "GET op=7 epoch=3 wants=1 space=128 key=\"k\"");
     b.n = 0;
     m = (struct message){
         .kind = MSG_JOIN_NO,
@@ -359,6 +380,7 @@ int main(void)
         cmocka_unit_test(test_unknown_numbers_are_skipped),
         cmocka_unit_test(test_mutated_messages_do_no_harm),
         cmocka_unit_test(test_records_that_are_none_are_bad),
+        cmocka_unit_test(test_what_has_no_space_is_no_key),
         cmocka_unit_test(test_stamps_that_leave_no_room_above_are_bad),
         cmocka_unit_test(test_a_value_over_its_limit_is_bad),
         cmocka_unit_test(test_addresses_that_are_none_are_bad),

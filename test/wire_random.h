@@ -23,6 +23,8 @@ static const uint8_t message_kinds[] = {
 #define STAMP(f)    FIELD(stamp, f)
 #define POSITION(f) FIELD(position, f)
 #define RECORD(f)   FIELD(record, f)
+#define KEY(f)      FIELD(key, f)
+#define FOUND(f)    FIELD(found, f)
 
 /* Random bytes, `most` of them at most and often none; they live as long as the program. */
 static inline struct slice random_slice(struct rng *rng, size_t most)
@@ -86,6 +88,17 @@ static inline void random_bytes(struct rng *rng, struct slice *f)
     *f = random_slice(rng, 100);
 }
 
+static inline void random_key(struct rng *rng, struct slice *f)
+{
+    static const uint8_t spaces[] = {0, 0, 1, SPACES_CLIENTS - 1, SPACE_SYSTEM, UINT8_MAX};
+    static uint8_t pool[64 * 1024]; /* far more than any test looks at together */
+    static size_t used;
+    struct slice name = random_slice(rng, 60);
+    used = used + name.n + 1 > sizeof pool ? 0 : used;
+    *f = key_write(pool + used, spaces[rng_below(rng, sizeof spaces)], name);
+    used += f->n;
+}
+
 static inline void random_version(struct rng *rng, struct version *f)
 {
     *f = (struct version){rng_next(rng) >> 1, rng_next(rng), rng_next(rng), rng_next(rng) >> 1, (uint8_t)rng_below(rng, 2),
@@ -97,7 +110,10 @@ static inline void random_record(struct rng *rng, struct record *f)
     f->kind = (uint8_t)rng_below(rng, RECORD_STATE + 1);
     random_version(rng, &f->version);
     f->expiry_ms = rng_next(rng);
-    f->key = random_slice(rng, 60);
+    if (f->kind == RECORD_STATE)
+        f->key = random_slice(rng, 60);
+    else
+        random_key(rng, &f->key);
     f->value = random_slice(rng, 2000);
     if (f->kind == RECORD_VALUE || f->kind == RECORD_ROW)
         f->version.deleted = 0;
@@ -128,6 +144,12 @@ static inline void random_record(struct rng *rng, struct record *f)
     }
 }
 
+static inline void random_found(struct rng *rng, struct record *f)
+{
+    random_record(rng, f);
+    f->key = slice_of(NULL, 0);
+}
+
 static inline bool equal_version(const struct version *a, const struct version *b)
 {
     return a->stamp == b->stamp && a->node == b->node && a->digest == b->digest && a->expiry_stamp == b->expiry_stamp &&
@@ -151,6 +173,8 @@ static inline bool equal_record(const struct record *a, const struct record *b)
 #define EQUAL_bytes(a, b)    slice_eq(a, b)
 #define EQUAL_version(a, b)  equal_version(&(a), &(b))
 #define EQUAL_record(a, b)   equal_record(&(a), &(b))
+#define EQUAL_key(a, b)      slice_eq(a, b)
+#define EQUAL_found(a, b)    equal_record(&(a), &(b))
 
 static inline struct message random_message(struct rng *rng, uint8_t kind)
 {

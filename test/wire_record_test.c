@@ -109,7 +109,7 @@ static void check_round_trip(const struct record *r)
     buf_init(&scratch, RECORD_VALUE_MAX);
     assert_int_equal(record_decode(buf_view(&b), &v), b.n);
     assert_int_equal(v.size, b.n);
-    assert_int_equal(v.slot, slot_of_key(r->key));
+    assert_int_equal(v.slot, record_slot(r));
     assert_int_equal(v.value_size, r->value.n);
     back = v.record;
     assert_int_equal(record_value(&v, &scratch, &back.value), 0);
@@ -137,7 +137,8 @@ static void test_the_largest_record_survives(void **state)
     rng_init(&rng, 2);
     for (size_t i = 0; i <= RECORD_VALUE_MAX; i++)
         bytes[i] = (uint8_t)(rng_next(&rng) >> 56);
-    struct record r = {.kind = RECORD_VALUE, .key = slice_of(bytes, KEY_MAX), .value = slice_of(bytes, RECORD_VALUE_MAX)};
+    bytes[0] = 0;
+    struct record r = {.kind = RECORD_VALUE, .key = slice_of(bytes, KEY_FULL_MAX), .value = slice_of(bytes, RECORD_VALUE_MAX)};
     check_round_trip(&r);
 
     struct buf b;
@@ -155,11 +156,11 @@ static void test_values_are_compressed_where_it_pays(void **state)
 {
     (void)state;
     uint8_t text[4096];
-    struct record r = {.kind = RECORD_VALUE, .key = SLICE("k")};
+    struct record r = {.kind = RECORD_VALUE, .key = KEY_OF("k")};
     memset(text, 'x', sizeof text);
     r.value = slice_of(text, RECORD_LZ4_MIN - 1);
     struct buf b = encoded(&r);
-    assert_int_equal(b.n, RECORD_HEADER + 1 + RECORD_LZ4_MIN - 1);
+    assert_int_equal(b.n, RECORD_HEADER + 2 + RECORD_LZ4_MIN - 1);
     buf_close(&b);
     r.value = slice_of(text, sizeof text);
     b = encoded(&r);
@@ -170,7 +171,7 @@ static void test_values_are_compressed_where_it_pays(void **state)
     for (size_t i = 0; i < sizeof text; i++)
         text[i] = (uint8_t)(rng_next(&rng) >> 56);
     b = encoded(&r);
-    assert_int_equal(b.n, RECORD_HEADER + 1 + sizeof text);
+    assert_int_equal(b.n, RECORD_HEADER + 2 + sizeof text);
     buf_close(&b);
 }
 
@@ -215,7 +216,7 @@ static void test_every_flipped_bit_is_seen(void **state)
 static void test_a_damaged_size_is_corrupt_not_incomplete(void **state)
 {
     (void)state;
-    struct record r = {.kind = RECORD_VALUE, .key = SLICE("key"), .value = SLICE("value")};
+    struct record r = {.kind = RECORD_VALUE, .key = KEY_OF("key"), .value = SLICE("value")};
     struct buf b = encoded(&r);
     for (int bit = 0; bit < 32; bit++) {
         struct record_view v;
@@ -245,7 +246,7 @@ static void test_what_a_fitting_checksum_does_not_excuse(void **state)
 {
     (void)state;
     static const uint8_t zeros[1024];
-    struct record r = {.kind = RECORD_VALUE, .key = SLICE("key"), .value = slice_of(zeros, sizeof zeros)};
+    struct record r = {.kind = RECORD_VALUE, .key = KEY_OF("key"), .value = slice_of(zeros, sizeof zeros)};
     struct buf b = encoded(&r), scratch;
     struct record_view v;
     struct slice value;
@@ -254,7 +255,7 @@ static void test_what_a_fitting_checksum_does_not_excuse(void **state)
 
     uint8_t *last = b.p + b.n - 1;
     *last ^= 0xff; /* the lz4 bytes themselves */
-    memset(b.p + RECORD_HEADER + 3, 0xff, 4);
+    memset(b.p + RECORD_HEADER + 4, 0xff, 4);
     assert_int_equal(decode_resealed(&b, &v), b.n);
     assert_int_equal(record_value(&v, &scratch, &value), ERR_CORRUPT);
     buf_close(&b);
@@ -262,7 +263,7 @@ static void test_what_a_fitting_checksum_does_not_excuse(void **state)
     static const struct {
         unsigned at;
         uint8_t byte;
-    } wrong[] = {{12, RECORD_NONE}, {12, RECORD_STATE + 1}, {12, RECORD_TOMBSTONE}, {13, 1 | 8}, {13, 1 | 2}, {15, 0x40}};
+    } wrong[] = {{12, RECORD_NONE}, {12, RECORD_STATE + 1}, {12, RECORD_TOMBSTONE}, {RECORD_HEADER, SPACES_CLIENTS}, {13, 1 | 8}, {13, 1 | 2}, {15, 0x40}};
     for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         b = encoded(&r);
         b.p[wrong[i].at] = wrong[i].byte;
@@ -280,17 +281,17 @@ static void test_a_stamp_that_leaves_no_room_is_no_records(void **state)
         struct record r;
         bool valid;
     } c[] = {
-        {{.kind = RECORD_VALUE, .version.stamp = STAMP_MAX}, true},
-        {{.kind = RECORD_VALUE, .version.stamp = STAMP_MAX + 1}, false},
-        {{.kind = RECORD_VALUE, .version.stamp = UINT64_MAX}, false},
-        {{.kind = RECORD_TOMBSTONE, .version = {.stamp = UINT64_MAX, .deleted = 1}}, false},
-        {{.kind = RECORD_EXPIRY, .version = {.stamp = 1, .expiry_stamp = STAMP_MAX}}, true},
-        {{.kind = RECORD_EXPIRY, .version = {.stamp = 1, .expiry_stamp = STAMP_MAX + 1}}, false},
+        {{.kind = RECORD_VALUE, .key = KEY_OF("k"), .version.stamp = STAMP_MAX}, true},
+        {{.kind = RECORD_VALUE, .key = KEY_OF("k"), .version.stamp = STAMP_MAX + 1}, false},
+        {{.kind = RECORD_VALUE, .key = KEY_OF("k"), .version.stamp = UINT64_MAX}, false},
+        {{.kind = RECORD_TOMBSTONE, .key = KEY_OF("k"), .version = {.stamp = UINT64_MAX, .deleted = 1}}, false},
+        {{.kind = RECORD_EXPIRY, .key = KEY_OF("k"), .version = {.stamp = 1, .expiry_stamp = STAMP_MAX}}, true},
+        {{.kind = RECORD_EXPIRY, .key = KEY_OF("k"), .version = {.stamp = 1, .expiry_stamp = STAMP_MAX + 1}}, false},
         {{.kind = RECORD_STATE, .version.stamp = UINT64_MAX}, false},
         {{.kind = RECORD_FLUSH, .version = {.stamp = STAMP_WIDE_MAX, .deleted = 1}}, true},
         {{.kind = RECORD_FLUSH, .version = {.stamp = STAMP_WIDE_MAX + 1, .deleted = 1}}, false},
-        {{.kind = RECORD_FLOOR, .version.stamp = STAMP_WIDE_MAX}, true},
-        {{.kind = RECORD_FLOOR, .version.stamp = STAMP_WIDE_MAX + 1}, false},
+        {{.kind = RECORD_FLOOR, .key = KEY_OF("k"), .version.stamp = STAMP_WIDE_MAX}, true},
+        {{.kind = RECORD_FLOOR, .key = KEY_OF("k"), .version.stamp = STAMP_WIDE_MAX + 1}, false},
     };
     for (unsigned i = 0; i < sizeof c / sizeof *c; i++) {
         struct buf b = encoded(&c[i].r);
@@ -305,7 +306,7 @@ static void test_a_value_that_does_not_fit_the_scratch_is_an_error(void **state)
 {
     (void)state;
     static const uint8_t zeros[1024];
-    struct record r = {.kind = RECORD_VALUE, .key = SLICE("key"), .value = slice_of(zeros, sizeof zeros)};
+    struct record r = {.kind = RECORD_VALUE, .key = KEY_OF("key"), .value = slice_of(zeros, sizeof zeros)};
     struct buf b = encoded(&r), scratch;
     struct record_view v;
     struct slice value;
@@ -320,13 +321,13 @@ static void test_the_bytes_are_as_declared(void **state)
 {
     (void)state;
     static const uint8_t want[] = {
-        70,  0,   0,   0,   2,   6,   0x25, 0x30,                         /* size, kind, flags, slot of "foobar" */
+        71,  0,   0,   0,   2,   6,   0x25, 0x30,                         /* size, kind, flags, slot of "foobar" */
         1,   0,   0,   0,   0,   0,   0,    0,    2, 0, 0, 0, 0, 0, 0, 0, /* stamp, node */
         3,   0,   0,   0,   0,   0,   0,    0,    4, 0, 0, 0, 0, 0, 0, 0, /* digest, expiry stamp */
-        5,   0,   0,   0,   0,   0,   0,    0,    6, 0, 0, 0, 0, 0, 0, 0, /* expiry, lengths */
-        'f', 'o', 'o', 'b', 'a', 'r',
+        5,   0,   0,   0,   0,   0,   0,    0,    7, 0, 0, 0, 0, 0, 0, 0, /* expiry, lengths */
+        0,   'f', 'o', 'o', 'b', 'a', 'r',                                /* the space, the name */
     };
-    struct record r = {.kind = RECORD_TOMBSTONE, .version = {1, 2, 3, 4, 1, 1}, .expiry_ms = 5, .key = SLICE("foobar")};
+    struct record r = {.kind = RECORD_TOMBSTONE, .version = {1, 2, 3, 4, 1, 1}, .expiry_ms = 5, .key = KEY_OF("foobar")};
     struct buf b = encoded(&r);
     assert_int_equal(b.n, 8 + sizeof want);
     assert_int_equal(get_u64(b.p), hash_bytes(slice_of(b.p + 8, b.n - 8)));

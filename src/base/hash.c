@@ -108,20 +108,20 @@ static uint16_t crc16(struct slice s)
     return crc;
 }
 
-/* The part of a key that places it: between the first '{' and the next '}', else all of it. */
-static struct slice hash_tag(struct slice key)
+/* The part of a name that places it: between the first '{' and the next '}', else all of it. */
+static struct slice hash_tag(struct slice name)
 {
-    const uint8_t *open = key.n ? memchr(key.p, '{', key.n) : NULL;
+    const uint8_t *open = name.n ? memchr(name.p, '{', name.n) : NULL;
     if (!open)
-        return key;
+        return name;
     const uint8_t *tag = open + 1;
-    const uint8_t *close = memchr(tag, '}', (size_t)(key.p + key.n - tag));
+    const uint8_t *close = memchr(tag, '}', (size_t)(name.p + name.n - tag));
     if (!close || close == tag)
-        return key;
+        return name;
     return slice_of(tag, (size_t)(close - tag));
 }
 
-uint16_t slot_of_key(struct slice key)
+uint16_t slot_of_name(struct slice name)
 {
-    return crc16(hash_tag(key)) % SLOTS;
+    return crc16(hash_tag(name)) % SLOTS;
 }

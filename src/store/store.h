@@ -5,6 +5,8 @@
  * reads, and its result comes out of store_reap, only when it is as durable as the store was opened for. One thread calls all
  * this; an implementation may have helpers inside.
  *
+ * Keys come with their space (base/key.h); a put whose key has none is refused.
+ *
  * A put that came when nothing greater was visible is answered with 0, though something greater may have overtaken it by
  * the time it is durable; so is its repetition, as long as that is remembered. ERR_SUPERSEDED says that something greater
  * was visible when it came, and never before, as far back as the memory reaches, nothing greater.

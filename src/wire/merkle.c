@@ -103,10 +103,12 @@ int listing_next(struct slice *rest, struct listing_entry *e)
     uint32_t key_n = get_u32(p + 54);
     bool value = e->kind == RECORD_VALUE || (e->kind == RECORD_EXPIRY && e->version.expiry_stamp > 0);
     bool known = value ? !e->version.deleted : e->kind == RECORD_TOMBSTONE && e->version.deleted;
-    if (!marks || !known || key_n > KEY_MAX || key_n > rest->n - LISTING_HEAD || e->size > RECORD_VALUE_MAX || e->version.stamp == 0 ||
+    if (!marks || !known || key_n > rest->n - LISTING_HEAD || e->size > RECORD_VALUE_MAX || e->version.stamp == 0 ||
         !version_valid(&e->version))
         return ERR_BAD_MESSAGE;
     e->key = slice_of(p + LISTING_HEAD, key_n);
+    if (!key_valid(e->key))
+        return ERR_BAD_MESSAGE;
     *rest = slice_of(e->key.p + key_n, rest->n - LISTING_HEAD - key_n);
     return 1;
 }

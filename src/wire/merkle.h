@@ -1,6 +1,8 @@
 /* merkle.h: what owners of a vnode tell each other about it: the keyed hashes under their trees, and listings of keys with
  * versions.
  *
+ * A key comes with its space (base/key.h).
+ *
  * A key's *position* says in which leaf it falls: the positions, 64 bits, are cut in as many equal ranges as the tree has
  * leaves. So a tree of half the size is the same tree with neighbouring leaves folded together, and any range of positions
  * can be listed, finer than a leaf too. A record's *print* is a hash of its position and of all that owners must agree on; a

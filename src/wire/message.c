@@ -37,6 +37,8 @@ enum message_role message_role(uint8_t kind)
 #define STAMP(f)    FIELD(stamp, f)
 #define POSITION(f) FIELD(position, f)
 #define RECORD(f)   FIELD(record, f)
+#define KEY(f)      FIELD(key, f)
+#define FOUND(f)    FIELD(found, f)
 
 /* ---- Sizes: fixed bytes, and those beyond ---- */
 
@@ -51,7 +53,9 @@ enum {
     FIXED_addr = 1 + 2 + 16,
     FIXED_bytes = 4,
     FIXED_version = 4 * 8 + 1,
-    FIXED_record = 1 + FIXED_version + 8 + 4 + 4,
+    FIXED_key = FIXED_bytes,
+    FIXED_found = 1 + FIXED_version + 8 + FIXED_bytes,
+    FIXED_record = FIXED_found + FIXED_key,
 };
 
 enum {
@@ -73,6 +77,8 @@ enum {
 #define EXTRA_version(f)  0
 #define EXTRA_bytes(f)    ((f).n)
 #define EXTRA_record(f)   ((f).key.n + (f).value.n)
+#define EXTRA_key(f)      ((f).n)
+#define EXTRA_found(f)    ((f).value.n)
 
 #define FIELD(type, f) +EXTRA_##type(m->f)
 #define MESSAGE(number, NAME, name, fields)                      \
@@ -162,13 +168,22 @@ static inline uint8_t *encode_version(uint8_t *p, const struct version *f)
     return put_u8(p, version_marks(f));
 }
 
-static inline uint8_t *encode_record(uint8_t *p, const struct record *f)
+static inline uint8_t *encode_key(uint8_t *p, const struct slice *f)
+{
+    return encode_bytes(p, f);
+}
+
+static inline uint8_t *encode_found(uint8_t *p, const struct record *f)
 {
     p = put_u8(p, f->kind);
     p = encode_version(p, &f->version);
     p = put_u64(p, f->expiry_ms);
-    p = encode_bytes(p, &f->key);
     return encode_bytes(p, &f->value);
+}
+
+static inline uint8_t *encode_record(uint8_t *p, const struct record *f)
+{
+    return encode_key(encode_found(p, f), &f->key);
 }
 
 #define FIELD(type, f) p = encode_##type(p, &m->f);
@@ -296,13 +311,31 @@ static inline void decode_version(struct body *b, struct version *f)
     b->bad |= !version_set_marks(f, marks) || !version_valid(f);
 }
 
-static inline void decode_record(struct body *b, struct record *f)
+static inline void decode_key(struct body *b, struct slice *f)
+{
+    decode_bytes(b, f);
+    b->bad |= !key_valid(*f);
+}
+
+static inline void decode_found_fields(struct body *b, struct record *f)
 {
     decode_u8(b, &f->kind);
     decode_version(b, &f->version);
     decode_u64(b, &f->expiry_ms);
-    decode_bytes(b, &f->key);
     decode_bytes(b, &f->value);
+}
+
+static inline void decode_found(struct body *b, struct record *f)
+{
+    decode_found_fields(b, f);
+    f->key = slice_of(NULL, 0);
+    b->bad |= !record_marks_valid(f);
+}
+
+static inline void decode_record(struct body *b, struct record *f)
+{
+    decode_found_fields(b, f);
+    decode_bytes(b, &f->key); /* a state's has no space */
     b->bad |= !record_valid(f);
 }
 
@@ -431,14 +464,26 @@ static int print_version(struct buf *out, const char *name, const struct version
                       f->expiry_stamp, f->ordered ? ".ordered" : "", f->deleted ? ".deleted" : "");
 }
 
-static int print_record(struct buf *out, const char *name, const struct record *f)
+/* A key by its name, and its space unless that is the first. */
+static int print_key(struct buf *out, const char *name, const struct slice *f)
+{
+    struct slice part = key_name(*f);
+    int error = f->n > 0 && key_space(*f) > 0 ? buf_printf(out, " space=%u", key_space(*f)) : 0;
+    return error ? error : print_bytes(out, name, &part);
+}
+
+static int print_found(struct buf *out, const char *name, const struct record *f)
 {
     int error = buf_printf(out, " %s.kind=%u %s.expiry_ms=%" PRIu64, name, f->kind, name, f->expiry_ms);
     if (!error)
         error = print_version(out, "version", &f->version);
-    if (!error)
-        error = print_bytes(out, "key", &f->key);
     return error ? error : print_bytes(out, "value", &f->value);
+}
+
+static int print_record(struct buf *out, const char *name, const struct record *f)
+{
+    int error = print_found(out, name, f);
+    return error ? error : (f->kind == RECORD_STATE ? print_bytes : print_key)(out, "key", &f->key);
 }
 
 #define FIELD(type, f) \

@@ -37,6 +37,8 @@ enum message_kind {
 #define STAMP(f)    uint64_t f;
 #define POSITION(f) struct log_position f;
 #define RECORD(f)   struct record f;
+#define KEY(f)      struct slice f;
+#define FOUND(f)    struct record f;
 #define MESSAGE(number, NAME, name, fields) \
     struct msg_##name {                     \
         fields                              \
@@ -54,6 +56,8 @@ enum message_kind {
 #undef STAMP
 #undef POSITION
 #undef RECORD
+#undef KEY
+#undef FOUND
 
 /* What message.def says that every request and every answer begins with; `error` in answers alone. */
 struct msg_head {
@@ -106,7 +110,7 @@ int message_append(struct buf *out, const struct message *m);
 /* Reads the message at the start of bytes. Returns the bytes consumed, ERR_INCOMPLETE (bytes end
  * before it does), or ERR_BAD_MESSAGE. An unknown number is consumed too and gives kind 0. Of a
  * HELLO of other protocol versions only these are read, all else of it is 0. Slices of *out point
- * into bytes. Record kinds and lengths (KEY_MAX) are checked; allocates nothing. */
+ * into bytes. Record kinds, spaces and lengths are checked; allocates nothing. */
 int message_decode(struct slice bytes, struct message *out);
 
 /* "PUT"; "?" for an unknown number. Static. */

@@ -80,9 +80,21 @@ static bool stamps_valid(const struct record *r)
     return version_valid(&r->version) && (!wide || r->version.stamp <= STAMP_WIDE_MAX);
 }
 
+/* Absent (RECORD_NONE) is whatever the key of the question was, if it is named at all. */
+static bool key_fits(const struct record *r)
+{
+    bool keyless = r->kind == RECORD_STATE || r->kind == RECORD_FLUSH || (r->kind == RECORD_NONE && r->key.n == 0);
+    return keyless ? r->key.n <= KEY_FULL_MAX : key_valid(r->key);
+}
+
+bool record_marks_valid(const struct record *r)
+{
+    return r->kind <= RECORD_STATE && r->value.n <= RECORD_VALUE_MAX && marks_valid(r) && stamps_valid(r);
+}
+
 bool record_valid(const struct record *r)
 {
-    return r->kind <= RECORD_STATE && r->key.n <= KEY_MAX && r->value.n <= RECORD_VALUE_MAX && marks_valid(r) && stamps_valid(r);
+    return record_marks_valid(r) && key_fits(r);
 }
 
 /* ---- Disk form ---- */
@@ -107,7 +119,7 @@ int record_encode_slot(struct buf *out, const struct record *r, uint16_t slot)
 {
     CHECK(r->kind != RECORD_NONE && r->kind <= RECORD_STATE);
     CHECK(marks_valid(r));
-    if (r->key.n > KEY_MAX || r->value.n > RECORD_VALUE_MAX)
+    if (r->key.n > KEY_FULL_MAX || r->value.n > RECORD_VALUE_MAX)
         return ERR_TOO_BIG;
     int error = buf_reserve(out, RECORD_HEADER + r->key.n + r->value.n);
     if (error)
@@ -135,7 +147,7 @@ int record_encode_slot(struct buf *out, const struct record *r, uint16_t slot)
 
 int record_encode(struct buf *out, const struct record *r)
 {
-    return record_encode_slot(out, r, slot_of_key(r->key));
+    return record_encode_slot(out, r, record_slot(r));
 }
 
 void record_set_expiry(uint8_t *p, uint64_t expiry_stamp, uint64_t expiry_ms)
@@ -147,7 +159,7 @@ void record_set_expiry(uint8_t *p, uint64_t expiry_stamp, uint64_t expiry_ms)
 /* The lengths must agree before any of them is believed: so most damage to the size is seen without reading that far. */
 static bool view_lengths(struct record_view *v, size_t key_n)
 {
-    if (v->size < RECORD_HEADER || key_n > KEY_MAX || v->value_size > RECORD_VALUE_MAX || v->size - RECORD_HEADER < key_n)
+    if (v->size < RECORD_HEADER || key_n > KEY_FULL_MAX || v->value_size > RECORD_VALUE_MAX || v->size - RECORD_HEADER < key_n)
         return false;
     size_t stored = v->size - RECORD_HEADER - key_n;
     if (!v->lz4)

@@ -7,7 +7,9 @@
 #define COVEY_WIRE_RECORD_H
 
 #include "base/buf.h"
+#include "base/hash.h"
 #include "base/hlc.h"
+#include "base/key.h"
 #include "base/limits.h"
 #include "base/slice.h"
 
@@ -37,7 +39,7 @@ struct record {
     uint8_t kind; /* enum record_kind */
     struct version version;
     uint64_t expiry_ms; /* absolute wall ms; 0 for never */
-    struct slice key;
+    struct slice key; /* with its space (base/key.h); of a state its name, of a flush none */
     struct slice value;
 };
 
@@ -124,7 +126,7 @@ enum {
     RECORD_LZ4_MIN = 256,
     RECORD_VALUE_MAX = 9 * 1024 * 1024, /* bytes of any value: VALUE_MAX as set by an operator, and what later kinds add to it */
     /* bytes of the largest encoded record: the cap before any allocation */
-    RECORD_MAX = RECORD_HEADER + KEY_MAX + RECORD_VALUE_MAX,
+    RECORD_MAX = RECORD_HEADER + KEY_FULL_MAX + RECORD_VALUE_MAX,
 };
 
 /* A record as it stands on disk; slices point into the bytes it was read from. */
@@ -139,16 +141,24 @@ struct record_view {
 /* Whether the stamps of a version from outside leave room above them (base/hlc.h). */
 bool version_valid(const struct version *v);
 
-/* Whether a record from outside is one at all: a known kind, lengths within KEY_MAX and RECORD_VALUE_MAX, the marks as the
- * kind demands, no value in a tombstone, an expiry or an erasure, stamps with room above. Both decoders ask this. A row is
+/* The slot of a record: of its key, or of a state's name, which is hashed the same way. */
+static inline uint16_t record_slot(const struct record *r)
+{
+    return r->kind == RECORD_STATE ? slot_of_name(r->key) : slot_of_key(r->key);
+}
+
+/* Whether a record from outside is one at all: a known kind, a key with a space, or a name of at most KEY_FULL_MAX bytes, a value
+ * within RECORD_VALUE_MAX, the marks as the kind demands, no value in a tombstone, an expiry or an erasure, stamps with room
+ * above. Both decoders ask this, and record_marks_valid where a record comes without its key. A row is
  * one: so a log with rows is refused as a later release's (table_replay), not taken for a damaged one, and a peer that puts one
  * is answered that it is refused (core/replica), its stream not cut. */
 bool record_valid(const struct record *r);
+bool record_marks_valid(const struct record *r);
 
 /* Appends the disk form of r. 0, ERR_TOO_BIG or ERR_NO_MEMORY (then nothing was appended). */
 int record_encode(struct buf *out, const struct record *r);
 
-/* The same for who knows slot_of_key of its key already. */
+/* The same for who knows its record_slot already. */
 int record_encode_slot(struct buf *out, const struct record *r, uint16_t slot);
 
 /* Gives the encoded record at p another expiry. */

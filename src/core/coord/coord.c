@@ -93,13 +93,16 @@ static void begin(void *p)
 
 static int op_fill(struct op *op, const struct request *r)
 {
+    struct slice value = slice_of(r->value.p, r->kind == OP_PUT ? r->value.n : 0);
     op->data.n = 0;
-    op->data.max = KEY_MAX + (size_t)MESSAGE_MAX;
-    int e = buf_slice(&op->data, r->key);
-    if (!e && r->kind == OP_PUT)
-        e = buf_slice(&op->data, r->value);
-    op->key_n = (uint32_t)r->key.n;
-    op->size = op->put_n = r->kind == OP_PUT ? (uint32_t)r->value.n : 0;
+    op->data.max = KEY_FULL_MAX + (size_t)MESSAGE_MAX;
+    op->key_n = (uint32_t)r->key.n + 1;
+    int e = buf_reserve(&op->data, op->key_n + value.n);
+    if (e)
+        return e;
+    op->data.n = key_write(op->data.p, r->space, r->key).n;
+    e = buf_slice(&op->data, value); /* there is room */
+    op->size = op->put_n = (uint32_t)value.n;
     op->have_value = r->kind == OP_PUT;
     op->keep_expiry = r->keep_expiry;
     op->when = r->when;
@@ -126,7 +129,7 @@ static struct op *op_new(struct coord *c, const struct request *r)
         slab_free(&c->ops, handle);
         return NULL;
     }
-    op->slot = slot_of_key(r->key);
+    op->slot = slot_of_name(r->key);
     op->expiry_ms = r->expiry_relative ? c->now->believed_ms + r->expiry_ms : r->expiry_ms;
     op->deadline_ms = c->now->ms + c->deadline_ms;
     op->tick_ms = c->now->ms + c->deadline_ms / OP_TICKS;

@@ -222,7 +222,6 @@ static void answer_read(const struct replica_ask *a, const struct moment *now, c
     struct message *m = answer(a, now, MSG_GOT, refused ? ERR_RECOVERING : ev->read.error, out);
     m->got.size = ev->read.size;
     m->got.record = ev->read.record;
-    m->got.record.key = slice_of(NULL, 0); /* the asker knows it */
 }
 
 /* What the store told of itself: trees, lists, what it holds, its greatest stamp. */

@@ -82,7 +82,7 @@ static void check_value(struct check *c, const struct segment *s, uint32_t at, c
         PROBLEM(c, "seg-%08u.log: offset %u: the value cannot be uncompressed", (unsigned)s->number, (unsigned)at);
     else if (v->record.kind == RECORD_VALUE && hash_bytes(value) != v->record.version.digest)
         PROBLEM(c, "seg-%08u.log: offset %u: the value is not the one its version names", (unsigned)s->number, (unsigned)at);
-    if (slot_of_key(v->record.key) != v->slot)
+    if (record_slot(&v->record) != v->slot)
         PROBLEM(c, "seg-%08u.log: offset %u: slot %u is not its key's", (unsigned)s->number, (unsigned)at, v->slot);
 }
 

@@ -93,7 +93,7 @@ static size_t entry_length(const uint8_t *p, size_t left)
     uint32_t key_n = e->key_n;
     if (key_n == LONG_KEY)
         memcpy(&key_n, p + sizeof *e, sizeof key_n);
-    if (key_n > KEY_MAX || (key_n < LONG_KEY && e->key_n == LONG_KEY))
+    if (key_n > KEY_FULL_MAX || (key_n < LONG_KEY && e->key_n == LONG_KEY))
         return 0;
     size_t n = entry_size(key_n, e->flags & FLAG_EXPIRY);
     return n <= left ? n : 0;
@@ -160,7 +160,7 @@ static bool is_start(const struct index_arc *a, const struct starts *starts, uin
 static bool entry_taken(struct index *ix, struct index_arc *a, struct entry *e, const struct index_image_places *places)
 {
     struct slice key = entry_key(e);
-    if (e->node >= ix->nodes.n)
+    if (e->node >= ix->nodes.n || !key_valid(key))
         return false;
     if ((e->flags & FLAG_KIND) == RECORD_NONE || e->segment >= places->n || !places->known[e->segment])
         e->flags &= (uint8_t)~FLAG_KIND;

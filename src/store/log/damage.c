@@ -21,7 +21,7 @@ static bool size_holds(struct slice bytes, size_t size)
     return record_lengths_agree(bytes);
 }
 
-/* A record whose key hashes to the slot that its header names has both of them whole, wherever else it is damaged: others pass
+/* A record whose key, or a state whose name, hashes to the slot that its header names has both of them whole, wherever else it is damaged: others pass
  * for it once in 16,384 times. */
 struct damage_finding damage_look(struct slice bytes)
 {
@@ -29,13 +29,14 @@ struct damage_finding damage_look(struct slice bytes)
     if (bytes.n < RECORD_HEADER)
         return f;
     size_t size = get_u32(bytes.p + 8), key_n = get_u32(bytes.p + 56);
-    if (size < RECORD_HEADER || size > bytes.n || key_n > KEY_MAX || key_n > size - RECORD_HEADER)
+    if (size < RECORD_HEADER || size > bytes.n || key_n > KEY_FULL_MAX || key_n > size - RECORD_HEADER)
         return f;
     f.name = slice_of(bytes.p + RECORD_HEADER, key_n);
     f.slot = get_u16(bytes.p + 14);
-    if (slot_of_key(f.name) != f.slot || !size_holds(bytes, size))
+    bool state = bytes.p[12] == RECORD_STATE;
+    if ((state ? slot_of_name(f.name) : slot_of_key(f.name)) != f.slot || !size_holds(bytes, size))
         return f;
-    f.state = bytes.p[12] == RECORD_STATE;
+    f.state = state;
     f.serial = get_u64(bytes.p + 16);
     f.size = (uint32_t)size;
     return f;

@@ -36,7 +36,7 @@ int reader_start(struct reader *r)
     pthread_mutex_init(&r->lock, NULL);
     pthread_cond_init(&r->work, NULL);
     for (uint32_t i = 0; i < READS; i++) {
-        buf_init(&r->job[i].key, KEY_MAX);
+        buf_init(&r->job[i].key, KEY_FULL_MAX);
         buf_init(&r->job[i].bytes, RECORD_MAX);
     }
     int error = helper_start(&r->thread, helper, r);

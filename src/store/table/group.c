@@ -45,10 +45,10 @@ int group_add(struct group *g, struct pending *p, const struct record *r)
     int error = pending_reserve(g);
     if (error)
         return error;
-    if (r->key.n > KEY_MAX || r->value.n > RECORD_VALUE_MAX)
+    if (r->key.n > KEY_FULL_MAX || r->value.n > RECORD_VALUE_MAX)
         return ERR_TOO_BIG;
     size_t offset = g->bytes.n;
-    error = record_encode_slot(&g->bytes, r, p->state ? slot_of_key(r->key) : p->slot);
+    error = record_encode_slot(&g->bytes, r, p->state ? record_slot(r) : p->slot);
     if (error)
         return error == ERR_TOO_BIG ? ERR_BUSY : error; /* the record is not: the group is full */
     p->item.offset = (uint32_t)offset;

@@ -131,7 +131,7 @@ static int put_flush(struct table *t, struct group *g, uint64_t token, const str
 void table_put(struct table *t, struct group *g, uint64_t token, const struct record *r, struct put_origin origin)
 {
     int error = ERR_TOO_BIG;
-    bool fits = r->key.n <= KEY_MAX && r->value.n <= RECORD_VALUE_MAX;
+    bool fits = r->key.n <= KEY_FULL_MAX && r->value.n <= RECORD_VALUE_MAX;
     if (!table_mergeable(r->kind) || r->version.stamp == 0 || (fits && !record_valid(r)))
         error = ERR_REFUSED;
     else if (fits)

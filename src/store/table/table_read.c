@@ -21,7 +21,7 @@ struct question *table_ask(struct table *t, enum store_result_kind kind, uint64_
     }
     struct question *q = queue_push(&t->questions);
     *q = (struct question){.token = token, .kind = kind, .key_at = t->keys.n, .key_n = (uint32_t)key.n};
-    q->error = key.n > (kind == STORE_HELD_DONE ? KEY_MAX + LISTING_HEAD : KEY_MAX) ? ERR_TOO_BIG : buf_slice(&t->keys, key);
+    q->error = key.n > (kind == STORE_HELD_DONE ? KEY_FULL_MAX + LISTING_HEAD : KEY_FULL_MAX) ? ERR_TOO_BIG : buf_slice(&t->keys, key);
     if (q->error)
         q->key_n = 0;
     return q;
