@@ -34,6 +34,6 @@ void answers_sent(struct answers_check *a, uint32_t node, uint64_t to, const str
         return;
     struct slice key = key_name(slice_of(op->data.p, op->key_n));
     CHECK(!buf_printf(&a->why, "n%" PRIu32 " answers a read of %.*s with %s at %" PRIu64 " us, though it is recovering there",
-                      node, (int)key.n, (const char *)key.p,
-                      m->got.record.kind == RECORD_NONE ? "\"not found\"" : "a record", a->world->now_us));
+                      node, (int)key.n, (const char *)key.p, m->got.record.kind == RECORD_NONE ? "\"not found\"" : "a record",
+                      a->world->now_us));
 }

@@ -16,7 +16,7 @@ static const uint32_t KEY_ANY = UINT32_MAX; /* a hint that is for all keys */
 struct hint_seen {
     uint64_t place;
     struct version version;
-    bool expiry; /* alone, without its value */
+    bool expiry;  /* alone, without its value */
     uint32_t key; /* its number, or KEY_ANY for a flush */
 };
 
@@ -230,7 +230,8 @@ static void check_drop(struct hints_check *h, uint32_t node, const struct action
         if (given_up(h, &b->hint[i], &r) || too_old(h, node, target, &b->hint[i]))
             continue;
         if (r.kind == RECORD_NONE || version_cmp(&r.version, &b->hint[i].version) < 0)
-            CHECK(!buf_printf(&h->why, "n%" PRIu32 " dropped the hint for k%" PRIu32 " that %s has not on its disk, at %" PRIu64 " us",
+            CHECK(!buf_printf(&h->why,
+                              "n%" PRIu32 " dropped the hint for k%" PRIu32 " that %s has not on its disk, at %" PRIu64 " us",
                               node, b->hint[i].key, target->name, h->world->now_us));
     }
 }

@@ -116,8 +116,7 @@ static void compare_one(void *arg, struct slice key, const struct index_item *it
     if (!c->equal || value_holds(c, key, item))
         return;
     c->equal = false;
-    CHECK(!buf_printf(c->why, "n%" PRIu32 " cannot read the value that it holds of %.*s", c->holder,
-                      SHOWN(key)));
+    CHECK(!buf_printf(c->why, "n%" PRIu32 " cannot read the value that it holds of %.*s", c->holder, SHOWN(key)));
 }
 
 static void stray(void *arg, struct slice key, const struct index_item *item)

@@ -87,6 +87,7 @@ void restarts_started(struct restarts_check *r, uint32_t node)
         CHECK(!buf_printf(&r->why,
                           "n%" PRIu32 " held %.*s at stamp %" PRIu64 " when it lost power, and after its start at %" PRIu64
                           " us at stamp %" PRIu64,
-                          node, (int)key_name(key).n, (const char *)key_name(key).p, was->version.stamp, r->world->now_us, is.version.stamp));
+                          node, (int)key_name(key).n, (const char *)key_name(key).p, was->version.stamp, r->world->now_us,
+                          is.version.stamp));
     }
 }

@@ -20,11 +20,21 @@ static struct out out;
 static uint8_t their_floors[8 * REPAIR_ROOTS], their_floor; /* what the peer says; of the first vnode */
 enum { OWN_TICKET = 5 };
 
-static uint64_t their_ticket, own_flushed, their_flushed;
+static uint64_t their_ticket, own_flushed, their_flushed; /* flushed: all around the ring, in their_area */
+static struct flush_area their_area;
+
+/* One run; none where nothing was flushed. */
+static struct slice run_of(uint8_t bytes[FLUSH_RUN], const struct flush_area *area, uint64_t stamp)
+{
+    struct buf b = {.p = bytes, .cap = FLUSH_RUN, .max = FLUSH_RUN};
+    assert_int_equal(flush_run_append(&b, &(struct flush_run){*area, stamp}), 0);
+    return slice_of(bytes, stamp ? FLUSH_RUN : 0);
+}
 
 static int set_up(void **state)
 {
     (void)state;
+    their_area = FLUSH_EVERYTHING;
     struct layout_member member[2] = {{.id = SELF, .weight = 100}, {.id = PEER, .weight = 100}};
     struct ring_change birth = {.member = member, .member_n = 2, .n_wanted = 2, .vnodes = VNODES, .generation_id = 1};
     layout_init(&layout);
@@ -90,17 +100,21 @@ static uint64_t begin(void)
 /* The own store answers; its floors are 0. */
 static void own_told(uint64_t op, struct slice told)
 {
-    struct event ev = {.kind = EV_TOLD, .told = {.told = told, .flushed = own_flushed, .upto = UINT64_MAX, .ticket = OWN_TICKET}};
+    uint8_t run[FLUSH_RUN];
+    struct event ev = {.kind = EV_TOLD, .told = {.told = told, .upto = UINT64_MAX, .ticket = OWN_TICKET}};
+    ev.told.flushed = run_of(run, &FLUSH_EVERYTHING, own_flushed);
     repair_protocol.stored(&r, &stage.now, TOKEN_NUMBER(op), &ev, &out);
 }
 
 /* Both stores answer a question, the peer's last. */
 static void told(uint64_t op, enum message_kind kind, struct slice own, struct slice theirs, uint64_t upto)
 {
+    uint8_t run[FLUSH_RUN];
+    struct slice flushed = run_of(run, &their_area, their_flushed);
     struct message m = {.kind = (uint8_t)kind};
     if (kind == MSG_TREE)
         m.tree = (struct msg_tree){
-            .op = op, .hashes = theirs, .floors = slice_of(their_floors, sizeof their_floors), .flushed = their_flushed};
+            .op = op, .hashes = theirs, .floors = slice_of(their_floors, sizeof their_floors), .flushed = flushed};
     else
         m.list = (struct msg_list){.op = op, .upto = upto, .entries = theirs, .ticket = their_ticket};
     out_clear(&out);
@@ -360,15 +374,16 @@ static void floors_and_flushes_that_cannot_be_true_end_it(void **state)
     memset(slots, 0xff, sizeof slots);
     repair_doubt(&r, &stage.now, slice_of(slots, sizeof slots));
     uint64_t op = begin();
-    struct message m = {.kind = MSG_TREE,
-                        .tree = {.op = op, .hashes = slice_of(roots, sizeof roots), .flushed = STAMP_WIDE_MAX + 1}};
+    uint8_t run[FLUSH_RUN];
+    struct message m = {.kind = MSG_TREE, .tree = {.op = op, .hashes = slice_of(roots, sizeof roots)}};
+    m.tree.flushed = run_of(run, &FLUSH_EVERYTHING, STAMP_WIDE_MAX + 1);
     out_clear(&out);
     own_told(op, slice_of(roots, sizeof roots));
     m.tree.floors = slice_of(roots, sizeof roots);
     repair_protocol.answer(&r, &stage.now, PEER, &m, &out);
     uint8_t floors[8 * REPAIR_ROOTS] = {0};
     memset(floors + 8, 0xff, 8);
-    m.tree.flushed = 0;
+    m.tree.flushed.n = 0;
     m.tree.floors = slice_of(floors, sizeof floors);
     repair_protocol.answer(&r, &stage.now, PEER, &m, &out);
     assert_int_equal(out.n, 0); /* nothing is stored, nothing asked */
@@ -401,6 +416,29 @@ static void a_flush_that_we_missed_is_stored_before_anything_is_compared(void **
     assert_int_equal(sent(MSG_TREE_GET)->tree_get.vnodes.n, 2 * REPAIR_ROOTS); /* the same ones */
     tell_roots(op_of(sent(MSG_TREE_GET)));
     assert_int_equal(sent(MSG_TREE_GET)->tree_get.leaves, 1);
+}
+
+/* Of one space, in a vnode that both own; the others are level. */
+static void a_flush_of_an_area_is_brought_as_that(void **state)
+{
+    (void)state;
+    uint16_t slot = 3 * (SLOTS / VNODES);
+    their_area = (struct flush_area){2, 2, slot, (uint16_t)(slot + SLOTS / VNODES - 1)};
+    their_flushed = 9;
+    own_flushed = 5; /* elsewhere the peer is behind */
+    tell_roots(begin());
+    struct flush_area first, second;
+    assert_true(flush_area_read(sent(MSG_PUT)->put.record.value, &first));
+    assert_memory_equal(&first, &FLUSH_EVERYTHING, sizeof first);
+    own_flushed = 0;
+    struct message ack = {.kind = MSG_PUT_ACK, .put_ack = {.op = sent(MSG_PUT)->put.op}};
+    out_clear(&out);
+    repair_protocol.answer(&r, &stage.now, PEER, &ack, &out);
+    tell_roots(op_of(sent(MSG_TREE_GET)));
+    assert_int_equal(out.n, 1);
+    assert_int_equal(out.action[0].put.record.version.stamp, 9);
+    assert_true(flush_area_read(out.action[0].put.record.value, &second));
+    assert_memory_equal(&second, &their_area, sizeof second);
 }
 
 static void a_flush_that_the_peer_missed_is_brought_to_it(void **state)
@@ -517,6 +555,7 @@ int main(void)
         TEST(who_recovers_takes_the_floors_of_the_others),
         TEST(floors_and_flushes_that_cannot_be_true_end_it),
         TEST(a_flush_that_we_missed_is_stored_before_anything_is_compared),
+        TEST(a_flush_of_an_area_is_brought_as_that),
         TEST(a_flush_that_the_peer_missed_is_brought_to_it),
         TEST(a_flush_that_cannot_be_stored_ends_it),
         TEST(what_is_brought_says_where_it_comes_from),

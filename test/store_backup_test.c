@@ -139,7 +139,8 @@ static int read_all(const char *const *path)
 static void put(struct fixture *f, unsigned i, unsigned number)
 {
     char key[32], value[32];
-    struct store_result out = fixture_put(f, value_record(numbered(key, "key", i), numbered_text(value, "value", number), number));
+    struct store_result out =
+        fixture_put(f, value_record(numbered(key, "key", i), numbered_text(value, "value", number), number));
     assert_int_equal(out.error, 0);
 }
 
@@ -424,7 +425,7 @@ static void what_was_flushed_stays_away(void **state)
     put(f, 1, 10);
     put(f, 2, 20);
     second_member(f, beside(f, "a"));
-    struct record flush = {.kind = RECORD_FLUSH, .version = {.stamp = 15, .deleted = 1}};
+    struct record flush = {.kind = RECORD_FLUSH, .version = {.stamp = 15, .deleted = 1}, .value = FLUSH_EVERYTHING_BYTES};
     store_put(f->store, 1, &flush);
     store_flush(f->store);
     assert_int_equal(fixture_reap(f).error, 0);

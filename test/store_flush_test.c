@@ -6,7 +6,7 @@
 
 static struct record flush_record(uint64_t stamp)
 {
-    return (struct record){.kind = RECORD_FLUSH, .version = {.stamp = stamp, .deleted = 1}};
+    return (struct record){.kind = RECORD_FLUSH, .version = {.stamp = stamp, .deleted = 1}, .value = FLUSH_EVERYTHING_BYTES};
 }
 
 static void expect_flushed(struct both *b, struct slice key, uint64_t stamp)
@@ -22,8 +22,9 @@ static void expect_flushed(struct both *b, struct slice key, uint64_t stamp)
 static uint64_t told(struct both *b)
 {
     static const uint8_t vnode[2];
+    store_set_secret(b->log->store, &(struct layout_secret){{7}});
     store_tree(b->log->store, 9, slice_of(vnode, sizeof vnode), false);
-    return reap(b).flushed;
+    return flush_run_at(reap(b).flushed, 0, 0).stamp;
 }
 
 /* And the coordinator of a flush. */
@@ -175,6 +176,114 @@ static void a_malformed_flush_is_refused(void **state)
     r = flush_record(7);
     r.key = KEY_OF("k");
     assert_int_equal(put(b, r).error, ERR_REFUSED);
+    static const char *const wrong[] = {"\1\0\0\0\xff\x3f", "\0\x10\0\0\xff\x3f", "\0\0\2\0\1\0", "\0\0\0\0\0\x40"};
+    r = flush_record(7);
+    for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        r.value = slice_of(wrong[i], FLUSH_AREA);
+        assert_int_equal(put(b, r).error, ERR_REFUSED);
+    }
+    r.value.n--;
+    assert_int_equal(put(b, r).error, ERR_REFUSED);
+}
+
+/* ---- Areas ---- */
+
+static struct record flush_of(uint8_t bytes[FLUSH_AREA], struct flush_area area, uint64_t stamp)
+{
+    flush_area_write(bytes, &area);
+    struct record r = flush_record(stamp);
+    r.value = slice_of(bytes, FLUSH_AREA);
+    return r;
+}
+
+/* The runs that are told to who asks for a vnode. */
+static unsigned runs_told(struct both *b, uint16_t vnode, struct flush_run *run)
+{
+    uint8_t asked[2] = {(uint8_t)vnode, (uint8_t)(vnode >> 8)};
+    unsigned n = 0;
+    store_tree(b->log->store, 9, slice_of(asked, sizeof asked), false);
+    for (struct slice rest = reap(b).flushed; flush_run_next(&rest, run) == 1;)
+        n++;
+    return n;
+}
+
+/* One space of two vnodes, whatever the cut that the store knows: after the opening it is not that of the area. */
+static void a_flush_leaves_what_is_not_in_its_area(void **state)
+{
+    struct both *b = *state;
+    uint8_t bytes[FLUSH_AREA];
+    uint16_t slot = slot_of_name(SLICE("k")), first = (uint16_t)(slot / 4 * 4);
+    struct slice beside = SLICE("\1l"); /* far from it on the ring */
+    assert_true(slot_of_key(beside) < first || slot_of_key(beside) > first + 3);
+    assert_int_equal(put(b, value_record(SLICE("\0k"), SLICE("v"), 5)).error, 0);
+    assert_int_equal(put(b, value_record(SLICE("\1k"), SLICE("v"), 5)).error, 0);
+    assert_int_equal(put(b, value_record(SLICE("\x80k"), SLICE("v"), 5)).error, 0);
+    assert_int_equal(put(b, value_record(beside, SLICE("v"), 5)).error, 0);
+    struct flush_area area = {1, 1, first, (uint16_t)(first + 3)};
+    assert_int_equal(put(b, flush_of(bytes, area, 7)).error, 0);
+    for (int round = 0; round < 2; round++) {
+        expect_flushed(b, SLICE("\1k"), 7);
+        fixture_expect(b->log, SLICE("\0k"), SLICE("v"));
+        fixture_expect(b->log, SLICE("\x80k"), SLICE("v"));
+        fixture_expect(b->log, beside, SLICE("v"));
+        assert_int_equal(live(b), 3);
+        reopen(b);
+    }
+    store_set_secret(b->log->store, &(struct layout_secret){{7}});
+    struct flush_run run;
+    assert_int_equal(runs_told(b, (uint16_t)(slot / (SLOTS / VNODES_DEFAULT)), &run), 1);
+    assert_memory_equal(&run.area, &area, sizeof area);
+    assert_int_equal(run.stamp, 7);
+    assert_int_equal(runs_told(b, (uint16_t)(slot_of_key(beside) / (SLOTS / VNODES_DEFAULT)), &run), 0);
+}
+
+/* A flush of everything takes in those of areas, and leaves one run; the system's spaces it leaves too. */
+static void a_flush_of_everything_is_one_of_all_clients_spaces(void **state)
+{
+    struct both *b = *state;
+    uint8_t bytes[FLUSH_AREA];
+    struct flush_run run;
+    store_set_secret(b->log->store, &(struct layout_secret){{7}});
+    for (uint8_t space = 0; space < SPACES_CLIENTS; space++)
+        assert_int_equal(put(b, value_record(slice_of((const uint8_t[]){space, 'k'}, 2), SLICE("v"), 5)).error, 0);
+    assert_int_equal(put(b, value_record(SLICE("\x80k"), SLICE("v"), 5)).error, 0);
+    assert_int_equal(put(b, flush_of(bytes, (struct flush_area){3, 5, 32, 47}, 20)).error, 0);
+    struct store_result r = put(b, flush_record(10));
+    assert_int_equal(r.error, 0); /* it was not everywhere at a greater stamp */
+    assert_int_equal(live(b), 1);
+    for (uint8_t space = 0; space < SPACES_CLIENTS; space++)
+        expect_flushed(b, slice_of((const uint8_t[]){space, 'k'}, 2), 10);
+    fixture_expect(b->log, SLICE("\x80k"), SLICE("v"));
+    assert_int_equal(runs_told(b, 2, &run), 3); /* spaces 0 to 2, 3 to 5 and 6 to 15 */
+    assert_int_equal(put(b, flush_record(30)).error, 0);
+    for (int round = 0; round < 2; round++) {
+        store_set_secret(b->log->store, &(struct layout_secret){{7}});
+        assert_int_equal(runs_told(b, 2, &run), 1);
+        assert_memory_equal(&run.area, &FLUSH_EVERYTHING, sizeof run.area);
+        assert_int_equal(run.stamp, 30);
+        r = put(b, flush_of(bytes, (struct flush_area){3, 5, 32, 47}, 25));
+        assert_int_equal(r.error, ERR_SUPERSEDED);
+        assert_int_equal(r.held.stamp, 30);
+        reopen(b);
+    }
+}
+
+/* Of two flushes that are on their way together neither is lost, whichever of the two states is the last. */
+static void two_flushes_go_together(void **state)
+{
+    struct both *b = *state;
+    uint8_t bytes[2][FLUSH_AREA];
+    struct record one = flush_of(bytes[0], (struct flush_area){0, 0, 0, SLOTS - 1}, 7),
+                  two = flush_of(bytes[1], (struct flush_area){1, 1, 0, SLOTS - 1}, 8);
+    store_put(b->log->store, 1, &one);
+    store_put(b->log->store, 2, &two);
+    store_flush(b->log->store);
+    assert_int_equal(reap(b).error | reap(b).error, 0);
+    for (int round = 0; round < 2; round++, reopen(b)) {
+        expect_flushed(b, SLICE("\0k"), 7);
+        expect_flushed(b, SLICE("\1k"), 8);
+        assert_int_equal(fixture_get(b->log, SLICE("\2k"), GET_VALUE).record.kind, RECORD_NONE);
+    }
 }
 
 /* ---- The walk through the index, slice by slice ---- */
@@ -322,6 +431,9 @@ int main(void)
         BOTH(the_greater_flush_wins),
         BOTH(a_malformed_flush_is_refused),
         BOTH(the_greatest_stamp_is_told),
+        BOTH(a_flush_leaves_what_is_not_in_its_area),
+        BOTH(a_flush_of_everything_is_one_of_all_clients_spaces),
+        BOTH(two_flushes_go_together),
         cmocka_unit_test(nobody_sees_a_flush_on_its_way),
         cmocka_unit_test(counts_do_not_wait_for_a_walk),
     };

@@ -57,7 +57,8 @@ static void restart_finds_everything(void **state)
     char key[32], value[32];
     fixture_open(f);
     for (unsigned i = 1; i <= 200; i++)
-        assert_int_equal(fixture_put(f, value_record(numbered(key, "key", i % 50), numbered_text(value, "value", i), i)).error, 0);
+        assert_int_equal(fixture_put(f, value_record(numbered(key, "key", i % 50), numbered_text(value, "value", i), i)).error,
+                         0);
     fixture_put(f, tombstone_record(KEY_OF("key-3"), 500));
     for (int round = 0; round < 2; round++) {
         assert_int_equal(log_drain(f->store), 0);
@@ -199,7 +200,8 @@ static void segments_follow_each_other(void **state)
         f->options.durability = mode ? DURABILITY_INTERVAL : DURABILITY_FSYNC;
         fixture_open(f);
         for (unsigned i = 60 * mode; i < 60 * mode + 60; i++)
-            assert_int_equal(fixture_put(f, value_record(numbered(key, "key", i), numbered_text(value, "value", i), i + 1)).error, 0);
+            assert_int_equal(fixture_put(f, value_record(numbered(key, "key", i), numbered_text(value, "value", i), i + 1)).error,
+                             0);
         for (unsigned i = 0; i < 60 * mode + 60; i++)
             fixture_expect(f, numbered(key, "key", i), numbered_text(value, "value", i));
         log_stats(f->store, &stats);

@@ -221,12 +221,12 @@ static void test_stamps_that_leave_no_room_above_are_bad(void **state)
             {.kind = MSG_PUT, .put.record = {.kind = RECORD_VALUE, .version.stamp = stamp[i], .key = KEY_OF("k")}},
             {.kind = MSG_GOT, .got.record = {.kind = RECORD_VALUE, .version.expiry_stamp = stamp[i]}},
             {.kind = MSG_PUT_ACK, .put_ack.held.stamp = stamp[i]},
-            {.kind = MSG_TREE, .tree.flushed = stamp[i]},
             {.kind = MSG_GREATEST, .greatest.stamp = stamp[i]},
         };
         for (unsigned k = 0; k < sizeof m / sizeof *m; k++)
             assert_int_equal(decoded(m[k]) > 0, i == 0);
-        struct record flush = {.kind = RECORD_FLUSH, .version = {.stamp = stamp[i], .deleted = 1}};
+        struct record flush = {
+            .kind = RECORD_FLUSH, .version = {.stamp = stamp[i], .deleted = 1}, .value = FLUSH_EVERYTHING_BYTES};
         assert_int_equal(decoded((struct message){.kind = MSG_FLUSH, .flush.record = flush}), ERR_BAD_MESSAGE);
     }
 }
@@ -275,15 +275,15 @@ static void test_the_bytes_are_as_declared(void **state)
 {
     (void)state;
     static const uint8_t want[] = {
-        48, 88,   0,    0,    0,                                                           /* PUT, body */
-        7,  0,    0,    0,    0,    0,    0,    0,    3,    0, 0, 0, 0,   0, 0, 0,         /* op, epoch */
-        1,  0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 2, 0, 0, 0,   0, 0, 0,         /* kind, stamp, node .. */
-        0,  4,    0,    0,    0,    0,    0,    0,    0,    5, 0, 0, 0,   0, 0, 0, 0, 2,   /* .. digest, expiry stamp, marks */
-        6,  0,    0,    0,    0,    0,    0,    0,                                         /* expiry */
-        1,  0,    0,    0,    'v',  2,    0,    0,    0,    0, 'k',                        /* value, key with its space */
-        9,  0,    0,    0,    0,    0,    0,    0,                                         /* ticket */
-        11, 0,    10,   0,    0,    0,    0,    0,    0,    0,                             /* position: shard, end */
-        0,                                                                                 /* lapsed */
+        48, 88,   0,    0,    0,                                                         /* PUT, body */
+        7,  0,    0,    0,    0,    0,    0,    0,    3,    0, 0,   0, 0, 0, 0, 0,       /* op, epoch */
+        1,  0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 2, 0,   0, 0, 0, 0, 0,       /* kind, stamp, node .. */
+        0,  4,    0,    0,    0,    0,    0,    0,    0,    5, 0,   0, 0, 0, 0, 0, 0, 2, /* .. digest, expiry stamp, marks */
+        6,  0,    0,    0,    0,    0,    0,    0,                                       /* expiry */
+        1,  0,    0,    0,    'v',  2,    0,    0,    0,    0, 'k',                      /* value, key with its space */
+        9,  0,    0,    0,    0,    0,    0,    0,                                       /* ticket */
+        11, 0,    10,   0,    0,    0,    0,    0,    0,    0,                           /* position: shard, end */
+        0,                                                                               /* lapsed */
     };
     struct message m = put_of((struct record){.kind = RECORD_VALUE,
                                               .version = {0x1122334455667788, 2, 4, 5, 0, 1},

@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "base/rng.h"
+#include "wire/flush.h"
 #include "wire/message.h"
 
 static const uint8_t message_kinds[] = {
@@ -101,7 +102,7 @@ static inline void random_key(struct rng *rng, struct slice *f)
 
 static inline void random_version(struct rng *rng, struct version *f)
 {
-    *f = (struct version){rng_next(rng) >> 1, rng_next(rng), rng_next(rng), rng_next(rng) >> 1, (uint8_t)rng_below(rng, 2),
+    *f = (struct version){rng_next(rng) >> 1,        rng_next(rng), rng_next(rng), rng_next(rng) >> 1, (uint8_t)rng_below(rng, 2),
                           (uint8_t)rng_below(rng, 2)};
 }
 
@@ -135,7 +136,7 @@ static inline void random_record(struct rng *rng, struct record *f)
         f->version.stamp >>= 1;
         f->key.n = 0;
         f->version.deleted = 1;
-        f->value.n = 0;
+        f->value = FLUSH_EVERYTHING_BYTES;
     }
     if (f->kind == RECORD_EXPIRY) {
         f->version.deleted = 0;

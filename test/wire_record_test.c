@@ -263,7 +263,13 @@ static void test_what_a_fitting_checksum_does_not_excuse(void **state)
     static const struct {
         unsigned at;
         uint8_t byte;
-    } wrong[] = {{12, RECORD_NONE}, {12, RECORD_STATE + 1}, {12, RECORD_TOMBSTONE}, {RECORD_HEADER, SPACES_CLIENTS}, {13, 1 | 8}, {13, 1 | 2}, {15, 0x40}};
+    } wrong[] = {{12, RECORD_NONE},
+                 {12, RECORD_STATE + 1},
+                 {12, RECORD_TOMBSTONE},
+                 {RECORD_HEADER, SPACES_CLIENTS},
+                 {13, 1 | 8},
+                 {13, 1 | 2},
+                 {15, 0x40}};
     for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         b = encoded(&r);
         b.p[wrong[i].at] = wrong[i].byte;
@@ -288,8 +294,8 @@ static void test_a_stamp_that_leaves_no_room_is_no_records(void **state)
         {{.kind = RECORD_EXPIRY, .key = KEY_OF("k"), .version = {.stamp = 1, .expiry_stamp = STAMP_MAX}}, true},
         {{.kind = RECORD_EXPIRY, .key = KEY_OF("k"), .version = {.stamp = 1, .expiry_stamp = STAMP_MAX + 1}}, false},
         {{.kind = RECORD_STATE, .version.stamp = UINT64_MAX}, false},
-        {{.kind = RECORD_FLUSH, .version = {.stamp = STAMP_WIDE_MAX, .deleted = 1}}, true},
-        {{.kind = RECORD_FLUSH, .version = {.stamp = STAMP_WIDE_MAX + 1, .deleted = 1}}, false},
+        {{.kind = RECORD_FLUSH, .version = {.stamp = STAMP_WIDE_MAX, .deleted = 1}, .value = FLUSH_EVERYTHING_BYTES}, true},
+        {{.kind = RECORD_FLUSH, .version = {.stamp = STAMP_WIDE_MAX + 1, .deleted = 1}, .value = FLUSH_EVERYTHING_BYTES}, false},
         {{.kind = RECORD_FLOOR, .key = KEY_OF("k"), .version.stamp = STAMP_WIDE_MAX}, true},
         {{.kind = RECORD_FLOOR, .key = KEY_OF("k"), .version.stamp = STAMP_WIDE_MAX + 1}, false},
     };
@@ -321,11 +327,11 @@ static void test_the_bytes_are_as_declared(void **state)
 {
     (void)state;
     static const uint8_t want[] = {
-        71,  0,   0,   0,   2,   6,   0x25, 0x30,                         /* size, kind, flags, slot of "foobar" */
-        1,   0,   0,   0,   0,   0,   0,    0,    2, 0, 0, 0, 0, 0, 0, 0, /* stamp, node */
-        3,   0,   0,   0,   0,   0,   0,    0,    4, 0, 0, 0, 0, 0, 0, 0, /* digest, expiry stamp */
-        5,   0,   0,   0,   0,   0,   0,    0,    7, 0, 0, 0, 0, 0, 0, 0, /* expiry, lengths */
-        0,   'f', 'o', 'o', 'b', 'a', 'r',                                /* the space, the name */
+        71, 0,   0,   0,   2,   6,   0x25, 0x30,                         /* size, kind, flags, slot of "foobar" */
+        1,  0,   0,   0,   0,   0,   0,    0,    2, 0, 0, 0, 0, 0, 0, 0, /* stamp, node */
+        3,  0,   0,   0,   0,   0,   0,    0,    4, 0, 0, 0, 0, 0, 0, 0, /* digest, expiry stamp */
+        5,  0,   0,   0,   0,   0,   0,    0,    7, 0, 0, 0, 0, 0, 0, 0, /* expiry, lengths */
+        0,  'f', 'o', 'o', 'b', 'a', 'r',                                /* the space, the name */
     };
     struct record r = {.kind = RECORD_TOMBSTONE, .version = {1, 2, 3, 4, 1, 1}, .expiry_ms = 5, .key = KEY_OF("foobar")};
     struct buf b = encoded(&r);

@@ -63,8 +63,8 @@ struct request {
     uint64_t token; /* REQUEST_TOKEN */
     enum op_kind kind;
     enum consistency level;
-    uint8_t space; /* of the key; 0 alone is used for now */
-    struct slice key;     /* as the client gave it: its name in its space (base/key.h) */
+    uint8_t space;    /* of the key; 0 alone is used for now */
+    struct slice key; /* as the client gave it: its name in its space (base/key.h) */
     struct slice value;
     uint64_t expiry_ms;   /* OP_PUT, OP_EXPIRE: when the value ends, wall ms since 1970; 0: never */
     bool expiry_relative; /* expiry_ms counts from now, by the coordinator's clock */

@@ -64,12 +64,12 @@ struct store_result {
     /* TREE: hashes, u64 little-endian; LIST, ERASABLE: entries (wire/merkle.h); HELD: a byte for each (enum held); DAMAGED:
      * SLOTS / 8 bytes, a bit a slot */
     struct slice told;
-    struct slice floors; /* TREE of roots: the vnodes' floors, u64 each */
-    uint64_t flushed;    /* TREE: up to which stamp everything was flushed ; 0: nothing was */
-    uint64_t ticket;     /* LIST: see struct put_origin; good until something is erased in the vnode, or the store is closed */
-    uint64_t upto;       /* LIST: nothing is left out up to this position. ERASABLE: that many vnodes are through */
-    uint64_t dead;       /* ERASABLE: deletions, and values known to be over, in the vnodes that were begun */
-    uint64_t greatest;   /* GREATEST */
+    struct slice floors;  /* TREE of roots: the vnodes' floors, u64 each; */
+    struct slice flushed; /* and the runs of what was flushed that have a part in them (wire/flush.h) */
+    uint64_t ticket;      /* LIST: see struct put_origin; good until something is erased in the vnode, or the store is closed */
+    uint64_t upto;        /* LIST: nothing is left out up to this position. ERASABLE: that many vnodes are through */
+    uint64_t dead;        /* ERASABLE: deletions, and values known to be over, in the vnodes that were begun */
+    uint64_t greatest;    /* GREATEST */
     const struct backup_info *backup; /* BACKUP_BEGUN, TOLD, ENDED */
 };
 

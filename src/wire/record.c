@@ -7,9 +7,14 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "wire/bytes.h"
+#include "wire/flush.h"
 
 /* The flags on disk: of the value, then of its version (version_marks). */
-enum { RECORD_FLAG_LZ4 = 1, RECORD_MARKS = 1, RECORD_FLAGS = RECORD_FLAG_LZ4 | (VERSION_DELETED | VERSION_ORDERED) << RECORD_MARKS };
+enum {
+    RECORD_FLAG_LZ4 = 1,
+    RECORD_MARKS = 1,
+    RECORD_FLAGS = RECORD_FLAG_LZ4 | (VERSION_DELETED | VERSION_ORDERED) << RECORD_MARKS
+};
 
 static inline int u64_cmp(uint64_t a, uint64_t b)
 {
@@ -48,6 +53,7 @@ int expiry_cmp(uint64_t a_stamp, uint64_t a_ms, uint64_t b_stamp, uint64_t b_ms)
  * erased. A flush is plain (store/table/flushed.h), and so are the states, which are outside the order. */
 static inline bool marks_valid(const struct record *r)
 {
+    struct flush_area area;
     switch (r->kind) {
     case RECORD_TOMBSTONE:
         return r->version.deleted == 1 && r->value.n == 0;
@@ -56,7 +62,7 @@ static inline bool marks_valid(const struct record *r)
     case RECORD_ROW:
         return r->version.deleted == 0 && r->version.ordered == 1;
     case RECORD_FLUSH:
-        return r->version.deleted == 1 && r->version.ordered == 0 && r->key.n == 0 && r->value.n == 0;
+        return r->version.deleted == 1 && r->version.ordered == 0 && r->key.n == 0 && flush_area_read(r->value, &area);
     case RECORD_FLOOR:
         return r->version.deleted <= 1 && r->version.stamp > 0 && r->value.n == 0;
     case RECORD_EXPIRY:

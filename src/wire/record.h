@@ -21,8 +21,9 @@ enum record_kind {
     RECORD_ROW = 4,       /* what ordered commands will write; nothing makes or merges one yet */
     RECORD_FLOOR =
         5, /* an erasure: a record of that key and version is erased, and with it what is older (store/table/floors.h) */
-    RECORD_FLUSH = 6, /* plain records at or below the stamp are absent; no key, and the version of a deletion */
-    RECORD_STATE = 7, /* of the node itself, outside the ring: identity, incarnation, layout, ballots */
+    RECORD_FLUSH = 6,  /* plain records at or below the stamp are absent in an area, the value (wire/flush.h); no key, and the
+                       * version of a deletion */
+    RECORD_STATE = 7,  /* of the node itself, outside the ring: identity, incarnation, layout, ballots */
     RECORD_KINDS = 16, /* so many have room */
 };
 
@@ -39,7 +40,7 @@ struct record {
     uint8_t kind; /* enum record_kind */
     struct version version;
     uint64_t expiry_ms; /* absolute wall ms; 0 for never */
-    struct slice key; /* with its space (base/key.h); of a state its name, of a flush none */
+    struct slice key;   /* with its space (base/key.h); of a state its name, of a flush none */
     struct slice value;
 };
 

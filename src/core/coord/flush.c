@@ -4,7 +4,7 @@
  * quorum read after it was acknowledged, on owners that were away too, and whatever is written after it stays. To delete
  * key by key is neither: keys that only an absent owner holds come back.
  *
- * A flush is a stamp. Every member stores it (store/table/flushed.h); plain records at or below it are absent, also
+ * A flush is a stamp, for all vnodes and all spaces of the clients. Every member stores it (store/table/flushed.h); plain records at or below it are absent, also
  * those that arrive later, and read as a deletion of that stamp. The rest is what writes do anyway: an
  * owner that refuses a write because of the flush answers with the flush's stamp, and the coordinator stamps above it
  * (coord_write.c, the second stamp); a read that meets the flush at one owner and an old value at another repairs the
@@ -45,6 +45,7 @@
 #include "base/check.h"
 #include "core/coord/coord.h"
 #include "core/coord/coord_op.h"
+#include "wire/flush.h"
 
 #include <stdlib.h>
 
@@ -112,7 +113,8 @@ static bool done(const struct flush *f, unsigned m)
 /* As flushed records read: whose it is is no matter. */
 static struct record flush_record(const struct coord *c)
 {
-    return (struct record){.kind = RECORD_FLUSH, .version = {.stamp = c->flush.stamp, .deleted = 1}};
+    return (struct record){
+        .kind = RECORD_FLUSH, .version = {.stamp = c->flush.stamp, .deleted = 1}, .value = FLUSH_EVERYTHING_BYTES};
 }
 
 /* Who is not known to have stored it gets a hint: as many members as a step allows; more meet the flush in reads. */

@@ -51,6 +51,7 @@ void repair_init(struct repair *r, uint64_t self, uint64_t seed)
     for (unsigned i = 0; i < 2; i++) {
         buf_init(&side[i]->told, MESSAGE_MAX);
         buf_init(&side[i]->floors, MESSAGE_MAX);
+        buf_init(&side[i]->flushed, REPAIR_FLUSHED_MAX);
         buf_init(&side[i]->leaves, MESSAGE_MAX);
     }
 }
@@ -70,6 +71,7 @@ static void on_close(void *p)
     for (unsigned i = 0; i < 2; i++) {
         buf_close(&side[i]->told);
         buf_close(&side[i]->floors);
+        buf_close(&side[i]->flushed);
         buf_close(&side[i]->leaves);
     }
     r->peer = NULL;

@@ -11,6 +11,7 @@
 #include "base/rng.h"
 #include "core/protocol.h"
 #include "core/repair/refused.h"
+#include "wire/flush.h"
 #include "wire/merkle.h"
 
 enum {
@@ -20,8 +21,10 @@ enum {
     REPAIR_ANSWER_MS = 5000,          /* a peer that says nothing for so long ends the exchange */
     REPAIR_YOUNG_MS = 2000,           /* versions younger than that are on their way to the owners anyhow */
     REPAIR_ROOTS = 32,                /* vnodes whose roots are asked for at once: bounds how many trees one question may plant */
-    REPAIR_WINDOW = 32,               /* records on their way, */
-    REPAIR_WINDOW_BYTES = 1 << 20,    /* and bytes, unless one record alone is larger */
+    REPAIR_FLUSHED_MAX =
+        2 * FLUSH_RUN * SPACES_CLIENTS * REPAIR_ROOTS, /* bytes of a side's flushes: twice as many runs as can be */
+    REPAIR_WINDOW = 32,                                /* records on their way, */
+    REPAIR_WINDOW_BYTES = 1 << 20,                     /* and bytes, unless one record alone is larger */
     REPAIR_OUT_MAX = REPAIR_WINDOW + 4,
     REPAIR_RECOVERING = 0xfffe, /* instead of a vnode */
 };
@@ -57,10 +60,10 @@ struct repair_flight {
 /* What one store answered. */
 struct repair_side {
     bool answered;
-    uint64_t upto;     /* of a list, */
-    uint64_t ticket;   /* and what says that nothing was erased there since */
-    uint64_t flushed;  /* with the last roots */
-    struct buf floors; /* of the vnodes of the last roots */
+    uint64_t upto;      /* of a list, */
+    uint64_t ticket;    /* and what says that nothing was erased there since */
+    struct buf flushed; /* runs that have a part in the vnodes of the last roots, */
+    struct buf floors;  /* and these vnodes' floors */
     struct buf told;
     struct buf leaves; /* of the vnode that is being looked into */
     struct slice rest; /* of a list: not judged yet */
@@ -84,12 +87,13 @@ struct repair_run {
     unsigned differ_n, differ_at;
     uint8_t question[2 * REPAIR_ROOTS]; /* the vnodes asked for */
     unsigned question_n;
-    struct buf ranges; /* of the vnode that differ and are being listed */
-    uint64_t from;     /* the position up to which they are through */
-    bool incomplete;   /* something of this vnode could not be moved */
-    bool all;          /* every vnode so far was completed */
-    bool whole;        /* all vnodes that the two share are compared */
-    uint32_t unsound;  /* a bit for each vnode of the question last answered: the peer is recovering there itself */
+    struct buf ranges;        /* of the vnode that differ and are being listed */
+    uint64_t from;            /* the position up to which they are through */
+    bool incomplete;          /* something of this vnode could not be moved */
+    bool all;                 /* every vnode so far was completed */
+    bool whole;               /* all vnodes that the two share are compared */
+    uint32_t unsound;         /* a bit for each vnode of the question last answered: the peer is recovering there itself */
+    uint8_t area[FLUSH_AREA]; /* of the flush that one of the two is brought */
     struct repair_floor floor[REPAIR_ROOTS]; /* of the last roots: the peer's, on their way to the own store */
     struct repair_side own, theirs;
     struct repair_flight flight[REPAIR_WINDOW];

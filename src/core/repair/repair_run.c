@@ -12,10 +12,10 @@
  * neighbours together); neighbouring leaves that differ are one range, and all ranges of a vnode are listed at once. Lists
  * come in the order of positions, each perhaps cut by its bound: what both cover is moved, and the rest is listed anew.
  *
- * Flushes come first. A FLUSHALL is a stamp that every member stores for itself
+ * Flushes come first. A flush is a stamp for an area that every member stores for itself
  * (store/table/flushed.h); who was away, or lost it with its disk, would be brought the deletions
  * one by one, key for key, and take the next old value again. So the stamps come with the roots,
- * and before anything is compared the lesser side stores the greater flush. Its answer comes when
+ * and before anything is compared the lesser side stores the greater flush, area by area. Its answer comes when
  * all that the flush covers is a deletion in the trees too (store/table/burial.h).
  *
  * Numbers. Each question and each record has a number of its own, which comes back in the answer; whatever is not expected
@@ -25,6 +25,7 @@
 
 #include "base/bits.h"
 #include "wire/bytes.h"
+#include "wire/flush.h"
 
 static const unsigned QUESTION = 0xff; /* in the low byte of a number: not a flight's place */
 
@@ -154,17 +155,40 @@ static void vnode_done(struct repair *r, uint16_t vnode, unsigned i, bool comple
         repair_source(r, vnode, !(r->run.unsound >> i & 1));
 }
 
+/* The first flush that one of the two lacks in a vnode of the last roots; *theirs: the peer does. False when they are level. */
+static bool missed_flush(const struct repair *r, struct flush_run *missed, bool *theirs)
+{
+    const struct repair_run *run = &r->run;
+    struct slice own = buf_view(&run->own.flushed), peer = buf_view(&run->theirs.flushed);
+    if (slice_eq(own, peer))
+        return false;
+    for (unsigned i = 0; i < run->question_n; i++) {
+        uint16_t slot = (uint16_t)(get_u16(run->question + 2 * i) * (SLOTS / r->now->layout->vnodes));
+        for (uint8_t space = 0; space < SPACES_CLIENTS; space++) {
+            struct flush_run a = flush_run_at(own, space, slot), b = flush_run_at(peer, space, slot);
+            *theirs = a.stamp > b.stamp;
+            *missed = *theirs ? a : b;
+            if (a.stamp != b.stamp)
+                return true;
+        }
+    }
+    return false;
+}
+
 /* Whether one of the two has to store the other's flush first. */
 static bool level_flushes(struct repair *r, struct out *out)
 {
     struct repair_run *run = &r->run;
-    uint64_t own = run->own.flushed, theirs = run->theirs.flushed;
-    if (own == theirs)
+    struct flush_run missed;
+    bool theirs;
+    if (!missed_flush(r, &missed, &theirs))
         return false;
-    struct record flush = {.kind = RECORD_FLUSH, .version = {.stamp = own > theirs ? own : theirs, .deleted = 1}};
+    flush_area_write(run->area, &missed.area);
+    struct record flush = {
+        .kind = RECORD_FLUSH, .version = {.stamp = missed.stamp, .deleted = 1}, .value = slice_of(run->area, sizeof run->area)};
     question_new(r, REPAIR_FLUSH);
     uint64_t token = TOKEN(TOKEN_REPAIR, run->number);
-    if (own > theirs) {
+    if (theirs) {
         run_send(r, MSG_PUT, out)->put =
             (struct msg_put){.op = token, .epoch = r->now->layout->epoch, .record = flush, .position = r->now->own.position};
     } else {
@@ -324,25 +348,28 @@ static void take_told(struct repair *r, struct repair_side *side, int error, str
         move_begin(r, out);
 }
 
-/* Whether floors and a flush leave every key that they speak for room to be written (base/hlc.h). */
-static bool marks_believed(struct slice floors, uint64_t flushed)
+/* Whether floors and flushes leave every key that they speak for room to be written (base/hlc.h). */
+static bool marks_believed(struct slice floors, struct slice flushed)
 {
-    bool believed = flushed <= STAMP_WIDE_MAX;
+    struct flush_run run;
+    int got;
+    while ((got = flush_run_next(&flushed, &run)) == 1)
+        ;
+    bool believed = got == 0;
     for (size_t i = 0; i + 8 <= floors.n; i += 8)
         believed = believed && get_u64(floors.p + i) <= STAMP_WIDE_MAX;
     return believed;
 }
 
 /* Keeps what came with roots. False without memory, and for marks that cannot be true. */
-static bool take_marks(const struct repair_run *run, struct repair_side *side, struct slice floors, uint64_t flushed)
+static bool take_marks(const struct repair_run *run, struct repair_side *side, struct slice floors, struct slice flushed)
 {
     if (run->phase != REPAIR_TREES)
         return true;
     if (!marks_believed(floors, flushed))
         return false;
-    side->flushed = flushed;
-    side->floors.n = 0;
-    return buf_slice(&side->floors, floors) == 0;
+    side->flushed.n = side->floors.n = 0;
+    return buf_slice(&side->flushed, flushed) == 0 && buf_slice(&side->floors, floors) == 0;
 }
 
 static void told(struct repair *r, uint64_t number, const struct event *ev, struct out *out)

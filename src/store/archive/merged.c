@@ -149,7 +149,8 @@ static int take_record(struct merged *m, const struct merged_file *f, const stru
 {
     if (!counts(&v->record))
         return 0;
-    see(m, &v->record.version);
+    if (v->record.kind != RECORD_STATE) /* a state has a serial, and no stamp */
+        see(m, &v->record.version);
     int error = table_replay(&m->table, v, f->slot, at);
     if (error == ERR_BAD_FORMAT)
         return fail(m, error,
@@ -267,6 +268,7 @@ int merged_open(struct merged *m, char *const *path, unsigned n)
     buf_close(&text);
     if (error)
         return error;
+    see(m, &(struct version){.stamp = m->table.flushed.greatest});
     table_opened(&m->table);                     /* of what was erased no entry stays */
     while (burial_step(&m->table, BURIAL_SLICE)) /* what a flush covers: all of it now */
         ;

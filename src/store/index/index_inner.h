@@ -109,7 +109,7 @@ static inline void index_note(struct index *ix, const struct entry *e)
 {
     if (e->stamp > ix->greatest)
         ix->greatest = e->stamp;
-    ix->spared |= (e->flags & FLAG_ORDERED) != 0;
+    ix->spared |= (e->flags & FLAG_ORDERED) != 0 || key_space(entry_key(e)) >= SPACES_CLIENTS;
 }
 
 /* ---- Linear hashing ---- */

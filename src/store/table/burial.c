@@ -43,10 +43,10 @@ void burial_leave_out(const struct burial *b, uint32_t *live, uint32_t n)
 static void bury(void *arg, const struct index_spot *spot, struct slice key)
 {
     struct table *t = arg;
-    struct index_item held = index_get(&t->index, spot), now = table_flushed(t, &held);
+    struct index_key k = {.key = key, .slot = slot_of_key(key)};
+    struct index_item held = index_get(&t->index, spot), now = table_flushed(t, &k, &held);
     if (held.kind == RECORD_NONE)
         return;
-    struct index_key k = {.key = key, .slot = (uint16_t)(t->burial.arc * (SLOTS / t->index.arc_n))}; /* one of the arc's */
     if (version_cmp(&now.version, &held.version) != 0)
         table_change(t, &k, spot, &held, &now);
 }

@@ -25,6 +25,7 @@ int table_init(struct table *t, uint64_t seed)
     buf_init(&t->keys, QUESTION_KEYS_MAX);
     buf_init(&t->told, TOLD_MAX);
     buf_init(&t->told_floors, TOLD_MAX);
+    buf_init(&t->told_flushed, TOLD_MAX);
     burial_init(&t->burial);
     int error = index_init(&t->index, VNODES_DEFAULT, seed);
     if (!error && nodes_number(&t->index.nodes, FLUSHED_NODE) < 0)
@@ -59,6 +60,8 @@ void table_close(struct table *t)
     buf_close(&t->keys);
     buf_close(&t->told);
     buf_close(&t->told_floors);
+    buf_close(&t->told_flushed);
+    flushed_close(&t->flushed);
     floors_close(&t->floors);
     free(t->live);
     burial_close(&t->burial);
@@ -111,31 +114,32 @@ bool table_adds(const struct index_item *held, const struct index_item *come)
 
 /* ---- What is visible ---- */
 
-struct index_item table_flushed(const struct table *t, const struct index_item *item)
+struct index_item table_flushed(const struct table *t, const struct index_key *k, const struct index_item *item)
 {
     struct index_item now = *item;
-    if (item->kind == RECORD_FLOOR || !flushed_covers(t->flushed, &item->version))
+    if (item->kind == RECORD_FLOOR || !table_covers(t, k, &item->version))
         return now;
     now.kind = RECORD_TOMBSTONE;
-    now.version = flushed_version(t->flushed);
+    now.version = flushed_version(flushed_at(&t->flushed, k->key, k->slot));
     now.expiry_ms = 0;
     now.value_n = 0;
     return now;
 }
 
-struct index_item table_held_at(const struct table *t, const struct index_spot *spot)
+struct index_item table_held_at(const struct table *t, const struct index_key *k, const struct index_spot *spot)
 {
     struct index_item item = index_get(&t->index, spot);
-    return item.kind == RECORD_NONE ? item : table_flushed(t, &item);
+    return item.kind == RECORD_NONE ? item : table_flushed(t, k, &item);
 }
 
 struct index_item table_visible(const struct table *t, const struct index_key *k, struct index_spot *spot)
 {
     struct index_item item = {0};
     if (index_find(&t->index, k, spot))
-        item = table_held_at(t, spot);
-    if (item.kind == RECORD_NONE && t->flushed != 0)
-        item = (struct index_item){.kind = RECORD_TOMBSTONE, .version = flushed_version(t->flushed)};
+        item = table_held_at(t, k, spot);
+    uint64_t flush = item.kind == RECORD_NONE ? flushed_at(&t->flushed, k->key, k->slot) : 0;
+    if (flush != 0)
+        item = (struct index_item){.kind = RECORD_TOMBSTONE, .version = flushed_version(flush)};
     return item;
 }
 
@@ -153,7 +157,7 @@ void table_change(struct table *t, const struct index_key *k, const struct index
 {
     if (held->kind != RECORD_NONE)
         tally_dead(&t->tallies, held->segment, tally_weight(k->key.n, held->value_n));
-    if (t->burial.under_way && held->kind == RECORD_VALUE && flushed_covers(t->flushed, &held->version))
+    if (t->burial.under_way && held->kind == RECORD_VALUE && table_covers(t, k, &held->version))
         burial_overtaken(&t->burial, table_vnode(t, k->slot));
     tally_live(&t->tallies, now->segment, tally_weight(k->key.n, now->value_n));
     if (t->forest.planted > 0)
@@ -166,25 +170,28 @@ struct version table_merge(struct table *t, const struct index_key *k, const str
 {
     struct index_item entry = index_get(&t->index, spot), held = entry;
     if (entry.kind != RECORD_NONE)
-        held = table_flushed(t, &entry);
+        held = table_flushed(t, k, &entry);
     tally_written(&t->tallies, item->segment, tally_weight(k->key.n, item->value_n), item->kind);
     if (held.kind != RECORD_NONE && !table_adds(&held, item))
         return held.version;
     struct index_item both = held.kind == RECORD_NONE ? *item : joined(&held, item);
-    both = table_flushed(t, &both);
+    both = table_flushed(t, k, &both);
     table_change(t, k, spot, &entry, &both);
     return both.version;
 }
 
-void table_merge_flush(struct table *t, uint64_t stamp)
+/* Flushes are durable: what they cover is buried from now on. */
+static void merge_flushes(struct table *t, const struct state *s)
 {
-    t->flushed = stamp > t->flushed ? stamp : t->flushed;
-    burial_begin(&t->burial);
+    t->flushed.states = s->version.stamp > t->flushed.states ? s->version.stamp : t->flushed.states;
+    if (flushed_take(&t->flushed, state_value(s)))
+        burial_begin(&t->burial);
 }
 
 struct version table_merge_state(struct table *t, struct state *fresh)
 {
-    bool flush = slice_eq(FLUSHED_NAME, state_name(fresh));
+    if (slice_eq(FLUSHED_NAME, state_name(fresh)))
+        merge_flushes(t, fresh); /* also an older state: a backup is merged of several nodes' */
     const struct state *held = state_find(t->states, state_name(fresh));
     uint64_t bytes = tally_weight(fresh->name_n, fresh->value_n);
     tally_written(&t->tallies, fresh->segment, bytes, RECORD_STATE);
@@ -195,8 +202,6 @@ struct version table_merge_state(struct table *t, struct state *fresh)
     }
     const struct state *merged = state_merge(&t->states, fresh);
     erase_state(t, merged);
-    if (flush && merged->version.stamp > t->flushed)
-        table_merge_flush(t, merged->version.stamp);
     return merged->version;
 }
 
@@ -208,6 +213,8 @@ static int replay_state(struct table *t, const struct record_view *v, uint16_t s
     buf_init(&scratch, RECORD_VALUE_MAX);
     struct record r = v->record;
     int error = record_value(v, &scratch, &r.value);
+    if (!error && slice_eq(FLUSHED_NAME, r.key))
+        error = flushed_reserve(&t->flushed, r.value);
     struct state *s = error ? NULL : state_new(&r);
     if (s) {
         s->segment = segment;

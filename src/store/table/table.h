@@ -67,7 +67,7 @@ struct table_walk {
 
 struct table {
     struct index index;
-    uint64_t flushed; /* stamp; 0: never */
+    struct flushed flushed;
     struct burial burial;
     struct table_walk walk; /* of table_forget */
     struct floors floors;
@@ -83,6 +83,7 @@ struct table {
     struct forest forest;
     struct buf told; /* the last TREE's hashes, LIST's entries, and so on */
     struct buf told_floors;
+    struct buf told_flushed;
 };
 
 /* 0 or ERR_NO_MEMORY. seed: of the index's hash. */

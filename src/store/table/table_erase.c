@@ -29,7 +29,7 @@ enum { ERASABLE_WALK = 20000 }; /* records seen for one answer: a millisecond */
 
 static struct index_item held_item(const struct table *t, const struct index_key *k, struct index_spot *spot)
 {
-    return index_find(&t->index, k, spot) ? table_held_at(t, spot) : (struct index_item){0};
+    return index_find(&t->index, k, spot) ? table_held_at(t, k, spot) : (struct index_item){0};
 }
 
 /* Whether what is held is just what is to be erased. */

@@ -61,14 +61,20 @@ struct question *table_ask(struct table *t, enum store_result_kind kind, uint64_
 bool table_adds(const struct index_item *held, const struct index_item *come);
 
 /* What an entry says, the flush included, which may not have come to it yet (burial.h). */
-struct index_item table_held_at(const struct table *t, const struct index_spot *spot);
+struct index_item table_held_at(const struct table *t, const struct index_key *k, const struct index_spot *spot);
 
 /* An item as it is once the flush is known: what is covered is a deletion. */
-struct index_item table_flushed(const struct table *t, const struct index_item *item);
+struct index_item table_flushed(const struct table *t, const struct index_key *k, const struct index_item *item);
 
 /* Lets an entry be what it is now: in the index, in its tree, and in the tallies of the segments. */
 void table_change(struct table *t, const struct index_key *k, const struct index_spot *spot, const struct index_item *held,
                   const struct index_item *now);
+
+/* Whether a flush covers a version of a key. */
+static inline bool table_covers(const struct table *t, const struct index_key *k, const struct version *v)
+{
+    return flushed_covers(flushed_at(&t->flushed, k->key, k->slot), v);
+}
 
 /* What readers see of a key: its entry, or, where there is none, the flush. *spot is the entry's. */
 struct index_item table_visible(const struct table *t, const struct index_key *k, struct index_spot *spot);
@@ -79,9 +85,6 @@ struct version table_merge(struct table *t, const struct index_key *k, const str
 
 /* Links a written copy of a state record in and takes it; returns the version held then. */
 struct version table_merge_state(struct table *t, struct state *fresh);
-
-/* A flush is durable: what it covers is buried from now on. */
-void table_merge_flush(struct table *t, uint64_t stamp);
 
 /* ---- table_erase.c ---- */
 

@@ -77,22 +77,6 @@ bool table_answer(struct table *t, struct store_result *out)
 
 /* ---- Into a group ---- */
 
-static int put_state(struct table *t, struct group *g, uint64_t token, const struct record *r)
-{
-    const struct state *held = state_find(t->states, r->key);
-    if (held && version_cmp(&r->version, &held->version) <= 0) {
-        answer_held(t, token, &r->version, &held->version);
-        return 0;
-    }
-    struct pending p = {.token = token, .state = state_new(r)};
-    if (!p.state)
-        return ERR_NO_MEMORY;
-    int error = group_add(g, &p, r);
-    if (error)
-        free(p.state);
-    return error;
-}
-
 /* An expiry for a value that is not visible here is refused before it can get into a group: a group is written whole,
  * and at replay the expiry would stand alone in front of an older value, which may be the newest acknowledged one. */
 static bool lacks_value(struct table *t, uint64_t token, const struct index_key *k, const struct version *expiry)
@@ -121,11 +105,46 @@ static int put_ring(struct table *t, struct group *g, uint64_t token, const stru
     return error;
 }
 
-/* A flush is kept as a state. An older one than is held changes nothing. */
+static int add_state(struct group *g, struct pending *p, const struct record *r)
+{
+    p->state = state_new(r);
+    int error = p->state ? group_add(g, p, r) : ERR_NO_MEMORY;
+    if (error)
+        free(p->state);
+    return error;
+}
+
+static int put_state(struct table *t, struct group *g, uint64_t token, const struct record *r)
+{
+    const struct state *held = state_find(t->states, r->key);
+    if (held && version_cmp(&r->version, &held->version) <= 0) {
+        answer_held(t, token, &r->version, &held->version);
+        return 0;
+    }
+    return add_state(g, &(struct pending){.token = token}, r);
+}
+
+/* A flush is kept in a state, with all others. One that is older than what is held all over its area changes nothing. */
 static int put_flush(struct table *t, struct group *g, uint64_t token, const struct record *r)
 {
-    struct record state = {.kind = RECORD_STATE, .version = {.stamp = r->version.stamp}, .key = FLUSHED_NAME};
-    return put_state(t, g, token, &state);
+    struct flush_run run = {.stamp = r->version.stamp};
+    struct buf runs;
+    CHECK(flush_area_read(r->value, &run.area));
+    struct version held = flushed_version(flushed_least(&t->flushed, &run.area));
+    if (version_cmp(&r->version, &held) <= 0) {
+        answer_held(t, token, &r->version, &held);
+        return 0;
+    }
+    buf_init(&runs, RECORD_VALUE_MAX);
+    int error = flushed_announce(&t->flushed, &run, &runs);
+    struct record state = {.kind = RECORD_STATE, .version = {.stamp = t->flushed.states + 1}, .key = FLUSHED_NAME};
+    state.value = buf_view(&runs);
+    struct pending p = {.token = token, .item.version = flushed_version(run.stamp)};
+    if (!error)
+        error = add_state(g, &p, &state);
+    t->flushed.states += error == 0;
+    buf_close(&runs);
+    return error;
 }
 
 void table_put(struct table *t, struct group *g, uint64_t token, const struct record *r, struct put_origin origin)
@@ -146,11 +165,7 @@ void table_put(struct table *t, struct group *g, uint64_t token, const struct re
 int table_put_own(struct group *g, const struct record *r)
 {
     CHECK(r->kind == RECORD_STATE);
-    struct pending p = {.own = true, .state = state_new(r)};
-    int error = p.state ? group_add(g, &p, r) : ERR_NO_MEMORY;
-    if (error)
-        free(p.state);
-    return error;
+    return add_state(g, &(struct pending){.own = true}, r);
 }
 
 /* ---- Settling ---- */
@@ -162,9 +177,9 @@ static void settle_one(struct table *t, struct group *g, struct pending *p)
         return; /* it needs no entry */
     struct index_key k = group_key(g, p);
     struct index_spot spot;
-    struct index_item held = index_find(&t->index, &k, &spot) ? table_held_at(t, &spot) : (struct index_item){0};
+    struct index_item held = index_find(&t->index, &k, &spot) ? table_held_at(t, &k, &spot) : (struct index_item){0};
     p->decided = held.kind != RECORD_NONE && !table_adds(&held, &p->item);
-    p->flushed = flushed_covers(t->flushed, &p->item.version);
+    p->flushed = table_covers(t, &k, &p->item.version);
     if (p->decided)
         table_answer_idle(t, p->token, p->hash, &p->item, &held);
     int error = p->decided ? 0 : index_reserve(&t->index, &k, &p->item, &spot);
@@ -272,16 +287,21 @@ static void publish_ring(struct table *t, const struct group *g, struct pending 
 
 static void publish_state(struct table *t, struct pending *p, uint16_t segment, uint32_t base)
 {
-    struct version held, put = p->state->version;
     bool flush = slice_eq(FLUSHED_NAME, state_name(p->state));
+    struct version held, put = flush ? p->item.version : p->state->version;
+    uint64_t before = flushed_least(&t->flushed, &FLUSH_EVERYTHING);
     p->state->segment = segment;
     p->state->offset = p->item.offset + base;
     held = table_merge_state(t, p->state);
     p->state = NULL;
     if (p->own)
         return;
-    if (flush && t->index.greatest <= put.stamp && !t->index.spared)
-        burial_covers_all(t);
+    if (flush) {
+        uint64_t least = flushed_least(&t->flushed, &FLUSH_EVERYTHING);
+        if (least > before && t->index.greatest <= least && !t->index.spared)
+            burial_covers_all(t);
+        held = put;
+    }
     table_answer_put(t, p->token, version_cmp(&put, &held) < 0 ? ERR_SUPERSEDED : 0, &held);
 }
 

@@ -21,7 +21,8 @@ struct question *table_ask(struct table *t, enum store_result_kind kind, uint64_
     }
     struct question *q = queue_push(&t->questions);
     *q = (struct question){.token = token, .kind = kind, .key_at = t->keys.n, .key_n = (uint32_t)key.n};
-    q->error = key.n > (kind == STORE_HELD_DONE ? KEY_FULL_MAX + LISTING_HEAD : KEY_FULL_MAX) ? ERR_TOO_BIG : buf_slice(&t->keys, key);
+    q->error =
+        key.n > (kind == STORE_HELD_DONE ? KEY_FULL_MAX + LISTING_HEAD : KEY_FULL_MAX) ? ERR_TOO_BIG : buf_slice(&t->keys, key);
     if (q->error)
         q->key_n = 0;
     return q;
@@ -92,11 +93,31 @@ static void append_u64(struct buf *to, uint64_t value, struct store_result *out)
         out->error = buf_append(to, bytes, sizeof bytes);
 }
 
+/* The runs that have a part in one of some vnodes: they stand in the state as it is durable. */
+static int tell_flushed(struct table *t, struct slice vnodes)
+{
+    const struct state *s = state_find(t->states, FLUSHED_NAME);
+    struct slice rest = s ? state_value(s) : slice_of(NULL, 0);
+    uint32_t slots = SLOTS / t->index.arc_n;
+    struct flush_run run;
+    int error = 0;
+    while (!error && flush_run_next(&rest, &run) == 1) {
+        bool part = false;
+        for (size_t i = 0; i + 2 <= vnodes.n && !part; i += 2) {
+            uint32_t first = get_u16(vnodes.p + i) * slots;
+            part = first <= run.area.slot_last && first + slots > run.area.slot_first;
+        }
+        if (part)
+            error = flush_run_append(&t->told_flushed, &run);
+    }
+    return error;
+}
+
 /* The roots of some vnodes, or all their leaves. */
 static void answer_tree(struct table *t, const struct question *q, struct store_result *out)
 {
     const uint8_t *p = t->keys.p + q->key_at;
-    t->told.n = t->told_floors.n = 0;
+    t->told.n = t->told_floors.n = t->told_flushed.n = 0;
     for (uint32_t i = 0; !out->error && i + 2 <= q->key_n; i += 2) {
         const struct tree *tree = NULL;
         uint16_t vnode = get_u16(p + i);
@@ -109,7 +130,9 @@ static void answer_tree(struct table *t, const struct question *q, struct store_
         }
     }
     out->floors = buf_view(&t->told_floors);
-    out->flushed = t->flushed;
+    if (!q->leaves && !out->error)
+        out->error = tell_flushed(t, slice_of(p, q->key_n));
+    out->flushed = buf_view(&t->told_flushed);
     out->told = buf_view(&t->told);
 }
 
@@ -203,7 +226,7 @@ int table_question(struct table *t, struct store_result *out, struct index_item 
     else if (q.kind == STORE_LIST_DONE)
         answer_list(t, &q, out);
     else if (q.kind == STORE_GREATEST_DONE)
-        out->greatest = t->index.greatest > t->flushed ? t->index.greatest : t->flushed;
+        out->greatest = t->index.greatest > t->flushed.greatest ? t->index.greatest : t->flushed.greatest;
     else if (q.kind == STORE_ERASABLE_DONE || q.kind == STORE_HELD_DONE)
         erase_answer(t, &q, slice_of(t->keys.p + q.key_at, q.key_n), out);
     else if (!q.error && answer_get(t, &q, out, place))
