@@ -488,6 +488,23 @@ static void every_flipped_bit_is_found(void **state)
     assert_non_null(strstr(merged.why, "is no backup"));
 }
 
+/* Of a manifest of the former format nothing else is believed. */
+static void the_former_format_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f);
+    put(f, 1, 1);
+    make(f, beside(f, "monday"));
+    int fd = open(beside(f, "monday/" MANIFEST_NAME), O_RDWR);
+    assert_int_equal(pwrite(fd, "1", 1, 13), 1);
+    close(fd);
+    assert_int_equal(READ(beside(f, "monday")), ERR_BAD_FORMAT);
+    assert_non_null(
+        strstr(merged.why, "monday/MANIFEST has format version 1; this release knows version 2: use the one that made it"));
+    assert_int_equal(check_directory(beside(f, "monday"), keep_line, NULL), CHECK_UNREADABLE);
+    assert_non_null(strstr(last_line, "has format version 1"));
+}
+
 static void other_clusters_are_refused(void **state)
 {
     struct fixture *f = *state;
@@ -567,6 +584,7 @@ int main(void)
         TEST(the_greatest_version_counts),
         TEST(what_was_flushed_stays_away),
         TEST(every_flipped_bit_is_found),
+        TEST(the_former_format_is_refused),
         TEST(other_clusters_are_refused),
         TEST(a_restored_directory_has_values_only),
     };

@@ -340,6 +340,9 @@ static void check_snapshot(struct check *c)
     int error = snapshot_load(&l);
     if (error == ERR_CORRUPT)
         PROBLEM(c, "snapshot: damaged, or not of this log; a start passes over it and reads the whole log");
+    else if (error == ERR_BAD_FORMAT)
+        PROBLEM(c, "snapshot: format version %u; this release knows version %u: a start passes over it and reads the whole log",
+                (unsigned)l.format, (unsigned)SNAPSHOT_FORMAT);
     else if (!error)
         compare(c, &l);
     else if (error != ERR_NOT_FOUND)

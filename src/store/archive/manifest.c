@@ -135,6 +135,7 @@ int manifest_decode(struct slice text, struct manifest *out)
     struct slice at = text;
     if (text.n > MANIFEST_MAX || !take_word(&at, "covey-backup ") || !take_number(&at, UINT32_MAX, '\n', &format))
         return ERR_CORRUPT;
+    out->format = (uint32_t)format;
     if (format != MANIFEST_FORMAT)
         return ERR_BAD_FORMAT; /* another version may look otherwise from here on */
     if (!take_head(&at, out) || !take_files(&at, out))

@@ -1,6 +1,6 @@
 /* manifest.h: what a backup says about itself: the file MANIFEST in it, as text, so that a person can read it too.
  *
- *     covey-backup 1                                       the format version
+ *     covey-backup 2                                       the format version
  *     cluster 5c0f...                                      32 hex digits: whose data it is
  *     member 91ab...                                       16 hex digits: which member's share
  *     taken 1764000000000                                  wall ms since 1970
@@ -22,7 +22,7 @@
 #define MANIFEST_NAME "MANIFEST"
 
 enum {
-    MANIFEST_FORMAT = 1,
+    MANIFEST_FORMAT = 2,
     MANIFEST_BLOCK = 1024 * 1024,
     MANIFEST_FILES_MAX = 65535,     /* as many as a log can have */
     MANIFEST_MAX = 4 * 1024 * 1024, /* bytes: the cap before anything is read; a line of a file has 48 at most */
@@ -32,6 +32,7 @@ struct manifest {
     struct cluster_id cluster;
     uint64_t member, taken_ms, keys;
     bool whole;
+    uint32_t format; /* decoded: as it says, with ERR_BAD_FORMAT too */
     uint32_t file_n;
     struct slice files; /* decoded: their lines, for manifest_next; borrowed from the text */
 };

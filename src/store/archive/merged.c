@@ -97,7 +97,8 @@ static int decode_manifest(struct merged *m, const char *path, struct slice text
 {
     int error = manifest_decode(text, about);
     if (error == ERR_BAD_FORMAT)
-        return fail(m, error, "%s is a backup of a format that this release does not know: use the release that made it", path);
+        return fail(m, error, "%s/%s has format version %u; this release knows version %u: use the one that made it", path,
+                    MANIFEST_NAME, (unsigned)about->format, (unsigned)MANIFEST_FORMAT);
     if (error)
         return fail(m, error, "%s/%s is damaged, so nothing in that backup can be trusted: use another", path, MANIFEST_NAME);
     return compare(m, path, about);
@@ -127,8 +128,8 @@ static int check_header(struct merged *m, const struct merged_file *f)
     uint32_t format = 0;
     int error = f->bytes.n < SEGMENT_HEADER ? ERR_CORRUPT : segment_header(f->bytes.p, f->number, &format);
     if (error == ERR_BAD_FORMAT)
-        return fail(m, error, "%s/seg-%08u.log has format version %u, which this release does not know: use the one that made it",
-                    f->path, (unsigned)f->number, (unsigned)format);
+        return fail(m, error, "%s/seg-%08u.log has format version %u; this release knows version %u: use the one that made it",
+                    f->path, (unsigned)f->number, (unsigned)format, (unsigned)SEGMENT_FORMAT);
     return error ? damaged(m, f, 0, "no header of a log file") : 0;
 }
 

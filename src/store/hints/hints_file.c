@@ -106,9 +106,9 @@ int hints_file_read(const struct hints_file *f, const struct log_io *io, uint32_
 }
 
 /* 0; ERR_CORRUPT (damaged, or of another file); ERR_BAD_FORMAT. */
-static int look_at_header(const struct hints_file *f, uint8_t header[HINTS_HEADER])
+static int look_at_header(struct hints_file *f, uint8_t header[HINTS_HEADER])
 {
-    uint32_t format = get_u32(header + 8);
+    uint32_t format = f->says = get_u32(header + 8);
     if (memcmp(header, MAGIC, sizeof MAGIC) != 0)
         return ERR_CORRUPT;
     put_u32(header + 8, HINTS_FORMAT);

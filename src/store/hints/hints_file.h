@@ -1,7 +1,7 @@
 /* hints_file.h: one file of a target's hints. Inside store/ and its tests only.
  *
  *     DIR/hints/<target, 16 hex digits>-<number, 8 digits>.log
- *         "COVEYHNT" | u32 format (1) | u32 number | u64 target | u64 XXH3-64 of the 24 before, little-endian
+ *         "COVEYHNT" | u32 format (2) | u32 number | u64 target | u64 XXH3-64 of the 24 before, little-endian
  *         records (wire/record.h), back to back: hints, and among them head marks
  *
  * A place is (number << 32 | offset behind the record). A head mark is a state record of the name "hints.head" whose stamp is the
@@ -17,7 +17,7 @@
 
 enum {
     HINTS_HEADER = 32,
-    HINTS_FORMAT = 1,
+    HINTS_FORMAT = 2,
     HINTS_FILE_NAME = 32,
     HINTS_FILE_MAX =
         4 * 1024 * 1024, /* bytes before the next file is begun: what is replayed goes in such pieces, and ages in them */
@@ -32,6 +32,7 @@ struct hints_file {
     uint64_t newest_ms; /* the wall time of the newest stamp in it */
     bool closed;        /* nothing more is appended */
     bool removed;       /* its removal is under way */
+    uint32_t says;      /* with ERR_BAD_FORMAT of an opening: the format that it names */
 };
 
 /* What a file was found to hold at opening. */

@@ -317,6 +317,11 @@ static int use_snapshot(struct replay *r)
     int error = snapshot_load(&l);
     if (error == ERR_NO_MEMORY)
         return replay_refuse(r, error, "out of memory while reading the snapshot in %s", r->path);
+    if (error == ERR_BAD_FORMAT) /* it holds nothing that the log has not, so it is not refused */
+        report(r,
+               SNAPSHOT_NAME " has format version %u; this release knows version %u: the whole log is read, and it is written "
+                             "anew",
+               (unsigned)l.format, (unsigned)SNAPSHOT_FORMAT);
     r->snapshot_bytes = error ? 0 : l.bytes;
     r->named = error ? 0 : l.greatest;
     number_above(r, r->named);
@@ -338,7 +343,7 @@ static int attempt(struct replay *r, const uint32_t *number, uint32_t n, bool wi
     int error = open_all(r, number, n);
     if (!error && with_snapshot) {
         error = use_snapshot(r);
-        if (error == ERR_CORRUPT || error == ERR_IO)
+        if (error == ERR_CORRUPT || error == ERR_IO || error == ERR_BAD_FORMAT)
             error = ERR_NOT_FOUND;
     }
     if (!error && n > 0)

@@ -1,7 +1,7 @@
 /* Segments: the files of the log.
  *
  *     header, 64 bytes little-endian:
- *         "COVEYSEG" | u32 format (2) | u32 number | u64 id, random | u32 number of the segment written before, 0: none |
+ *         "COVEYSEG" | u32 format (3) | u32 number | u64 id, random | u32 number of the segment written before, 0: none |
  *         u32 where that one ends | u64 base | 16 bytes of zero | u64 XXH3-64 of the 56 before
  *     records (wire/record.h), back to back; among them sync marks
  *     zeros, perhaps

@@ -12,7 +12,7 @@
 
 enum {
     SEGMENT_HEADER = 64,
-    SEGMENT_FORMAT = 2,
+    SEGMENT_FORMAT = 3,
     SEGMENT_NAME = 24, /* bytes of "seg-00000001.log" with its NUL, and of the name it has while it is made */
     SEGMENT_BYTES_DEFAULT = 64 * 1024 * 1024,
     SEGMENT_BYTES_MAX = 1024 * 1024 * 1024, /* with a whole group on top, offsets still fit 32 bits */

@@ -71,6 +71,7 @@ struct snapshot_load {
     uint32_t found_n;
     uint64_t bytes;    /* out: of the snapshot */
     uint32_t greatest; /* out: the greatest number of a segment that it names */
+    uint32_t format;   /* out: as it says, with ERR_BAD_FORMAT too */
 };
 
 /* Takes the snapshot in, when there is a good one: then each segment's published, end and reach say where the log's tail
@@ -86,7 +87,7 @@ int snapshot_remove(int dir, const struct log_io *io);
 /* ---- Format, shared by both ---- */
 
 enum {
-    SNAPSHOT_FORMAT = 2,
+    SNAPSHOT_FORMAT = 3,
     SNAPSHOT_HEADER = 64,
     SNAPSHOT_TRAILER = 32,
     SNAPSHOT_SEGMENT = 40,                  /* bytes of a segment in the footer */

@@ -68,10 +68,12 @@ static int read_frame(struct snapshot_load *l, int fd, uint8_t header[SNAPSHOT_H
     if (error)
         return error;
     uint64_t at = get_u64(trailer), n = get_u64(trailer + 8);
-    if (memcmp(header, "COVEYIDX", 8) != 0 || get_u32(header + 8) != SNAPSHOT_FORMAT ||
-        get_u32(header + 12) != index_entry_bytes() || get_u64(header + 56) != hash_bytes(slice_of(header, 56)) ||
-        memcmp(trailer + 24, "COVEYEND", 8) != 0 || n > SNAPSHOT_FOOTER_MAX || at > l->bytes ||
-        at + n + SNAPSHOT_TRAILER != l->bytes)
+    l->format = get_u32(header + 8);
+    if (memcmp(header, "COVEYIDX", 8) == 0 && l->format != SNAPSHOT_FORMAT)
+        return ERR_BAD_FORMAT; /* another version may look otherwise from here on */
+    if (memcmp(header, "COVEYIDX", 8) != 0 || get_u32(header + 12) != index_entry_bytes() ||
+        get_u64(header + 56) != hash_bytes(slice_of(header, 56)) || memcmp(trailer + 24, "COVEYEND", 8) != 0 ||
+        n > SNAPSHOT_FOOTER_MAX || at > l->bytes || at + n + SNAPSHOT_TRAILER != l->bytes)
         return ERR_CORRUPT;
     error = buf_reserve(footer, n);
     if (!error)
