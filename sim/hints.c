@@ -107,10 +107,8 @@ static void keep_batch(struct hints_check *h, uint32_t node, const struct event 
     b->read_us = h->world->now_us;
     for (uint32_t i = 0; i < b->n; i++) {
         const struct record *r = &ev->hints.batch[i].record;
-        b->hint[i] = (struct hint_seen){.place = ev->hints.batch[i].place,
-                                        .version = r->version,
-                                        .expiry = r->kind == RECORD_EXPIRY,
-                                        .key = number_of(h, r)};
+        b->hint[i] = (struct hint_seen){
+            .place = ev->hints.batch[i].place, .version = r->version, .expiry = r->kind == RECORD_EXPIRY, .key = number_of(h, r)};
     }
 }
 

@@ -207,7 +207,8 @@ static unsigned runs_told(struct both *b, uint16_t vnode, struct flush_run *run)
     return n;
 }
 
-/* One space of two vnodes, whatever the cut that the store knows: after the opening it is not that of the area. */
+/* One space of two vnodes, whatever the cut that the store knows: after the opening it is not that
+ * of the area. */
 static void a_flush_leaves_what_is_not_in_its_area(void **state)
 {
     struct both *b = *state;
@@ -237,7 +238,8 @@ static void a_flush_leaves_what_is_not_in_its_area(void **state)
     assert_int_equal(runs_told(b, (uint16_t)(slot_of_key(beside) / (SLOTS / VNODES_DEFAULT)), &run), 0);
 }
 
-/* A flush of everything takes in those of areas, and leaves one run; the system's spaces it leaves too. */
+/* A flush of everything takes in those of areas, and leaves one run; the system's spaces it leaves
+ * too. */
 static void a_flush_of_everything_is_one_of_all_clients_spaces(void **state)
 {
     struct both *b = *state;
@@ -268,7 +270,8 @@ static void a_flush_of_everything_is_one_of_all_clients_spaces(void **state)
     }
 }
 
-/* Of two flushes that are on their way together neither is lost, whichever of the two states is the last. */
+/* Of two flushes that are on their way together neither is lost, whichever of the two states is the
+ * last. */
 static void two_flushes_go_together(void **state)
 {
     struct both *b = *state;

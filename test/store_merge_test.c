@@ -223,7 +223,8 @@ static void what_could_not_be_stored_is_forgotten_again_and_again(void **state)
     recent_close(&r);
 }
 
-/* One name in two spaces is two keys, in one slot; what has no space, or one that is none, is no key. */
+/* One name in two spaces is two keys, in one slot; what has no space, or one that is none, is no
+ * key. */
 static void a_space_is_part_of_the_key_and_not_of_the_slot(void **state)
 {
     struct both *b = *state;

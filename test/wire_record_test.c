@@ -341,6 +341,43 @@ static void test_the_bytes_are_as_declared(void **state)
     buf_close(&b);
 }
 
+/* ---- Flushes ---- */
+
+static void test_runs_of_flushes_come_back_and_damage_ends_them(void **state)
+{
+    (void)state;
+    const struct flush_run c[] = {{{0, 15, 0, SLOTS - 1}, 7}, {{3, 3, 16, 31}, STAMP_WIDE_MAX}}, none = {0};
+    struct flush_run got;
+    struct buf b;
+    buf_init(&b, 1024);
+    assert_int_equal(flush_run_append(&b, &c[0]) | flush_run_append(&b, &c[1]), 0);
+    assert_int_equal(b.n, 2 * FLUSH_RUN);
+    assert_memory_equal(b.p, FLUSH_EVERYTHING_BYTES.p, FLUSH_AREA);
+    struct slice rest = buf_view(&b);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(flush_run_next(&rest, &got), 1);
+        assert_memory_equal(&got.area, &c[i].area, sizeof got.area);
+        assert_int_equal(got.stamp, c[i].stamp);
+    }
+    assert_int_equal(flush_run_next(&rest, &got), 0);
+    assert_int_equal(flush_run_at(slice_of(b.p + FLUSH_RUN, FLUSH_RUN), 3, 31).stamp, STAMP_WIDE_MAX);
+    assert_int_equal(flush_run_at(slice_of(b.p + FLUSH_RUN, FLUSH_RUN), 3, 32).stamp, none.stamp);
+    assert_int_equal(flush_run_at(slice_of(b.p + FLUSH_RUN, FLUSH_RUN), 4, 31).stamp, none.stamp);
+    for (size_t n = 1; n < FLUSH_RUN; n++) {
+        uint8_t *copy = exact_copy(b.p, n);
+        rest = slice_of(copy, n);
+        assert_int_equal(flush_run_next(&rest, &got), ERR_BAD_MESSAGE);
+        exact_free(copy, n);
+    }
+    static const uint64_t wrong[] = {0, STAMP_WIDE_MAX + 1};
+    for (unsigned i = 0; i < 2; i++) {
+        put_u64(b.p + FLUSH_AREA, wrong[i]);
+        rest = buf_view(&b);
+        assert_int_equal(flush_run_next(&rest, &got), ERR_BAD_MESSAGE);
+    }
+    buf_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -358,6 +395,7 @@ int main(void)
         cmocka_unit_test(test_a_stamp_that_leaves_no_room_is_no_records),
         cmocka_unit_test(test_a_value_that_does_not_fit_the_scratch_is_an_error),
         cmocka_unit_test(test_the_bytes_are_as_declared),
+        cmocka_unit_test(test_runs_of_flushes_come_back_and_damage_ends_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

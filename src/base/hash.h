@@ -1,8 +1,9 @@
 /* hash.h: the two hashes of covey that are not secret.
  *
- * hash_bytes is XXH3-64 (libxxhash): record checksums, value digests, trace hashes. slot_of_name is Redis's key slot:
- * CRC16 (XMODEM: polynomial 0x1021, start 0) of the key as the client gave it, or of the part between the first '{' and the next '}' when
- * that part is not empty, modulo 16384 (the Redis Cluster specification, "Hash tags"). */
+ * hash_bytes is XXH3-64 (libxxhash): record checksums, value digests, trace hashes. slot_of_name is
+ * Redis's key slot: CRC16 (XMODEM: polynomial 0x1021, start 0) of the key as the client gave it, or
+ * of the part between the first '{' and the next '}' when that part is not empty, modulo 16384 (the
+ * Redis Cluster specification, "Hash tags"). */
 #ifndef COVEY_BASE_HASH_H
 #define COVEY_BASE_HASH_H
 

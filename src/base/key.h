@@ -1,9 +1,10 @@
-/* key.h: a key as every room below front knows it: a space byte, then the bytes that the client gave, its *name*.
+/* key.h: a key as every room below front knows it: a space byte, then the bytes that the client
+ * gave, its *name*.
  *
- * Keys of one name in two spaces are two keys. 0 to 15 are the clients' databases, of which 0 alone is used for now; 128 and
- * above are the system's, which no client reaches; 16 to 127 are none, so most bytes that were never meant as a key are seen to
- * be none. The space has no part in the slot (base/hash.h): a name is with the same owners in every space. KEY_MAX counts the
- * name alone.
+ * Keys of one name in two spaces are two keys. 0 to 15 are the clients' databases, of which 0 alone
+ * is used for now; 128 and above are the system's, which no client reaches; 16 to 127 are none, so
+ * most bytes that were never meant as a key are seen to be none. The space has no part in the slot
+ * (base/hash.h): a name is with the same owners in every space. KEY_MAX counts the name alone.
  *
  * The node's own states (RECORD_STATE) have names and no space: they are outside the ring. */
 #ifndef COVEY_BASE_KEY_H

@@ -3,9 +3,7 @@
 #define COVEY_BASE_LIMITS_H
 
 enum {
-    KEY_MAX =
-        64 *
-        1024, /* bytes of a key as a client gives it (base/key.h): a u16 length on disk would be 64 KiB - 1; we store u32 and cap here */
+    KEY_MAX = 64 * 1024,            /* bytes of a key, as a client gives it (base/key.h): far more than any has */
     VALUE_MAX = 8 * 1024 * 1024,    /* bytes of a value by default: two of them fit a turn without stalling gossip */
     REPLICAS_MAX = 7,               /* N: beyond seven copies nobody waits for W */
     OWNERS_MAX = 2 * REPLICAS_MAX,  /* of a vnode whose owners change: those that are, those that will be */

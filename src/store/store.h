@@ -14,8 +14,9 @@
  * A record of kind RECORD_EXPIRY joins the value that it names: only a key that visibly holds that value takes it. A
  * store knows no time: a record whose expiry has passed is held and read like any other.
  *
- * A record of kind RECORD_FLUSH merges with the other flushes alone: flushed.h says what it does to plain records. Its result is
- * ERR_SUPERSEDED when greater flushes are held all over its area; `held` has the least of their stamps.
+ * A record of kind RECORD_FLUSH merges with the other flushes alone: flushed.h says what it does to
+ * plain records. Its result is ERR_SUPERSEDED when greater flushes are held all over its area;
+ * `held` has the least of their stamps.
  *
  * A record of kind RECORD_FLOOR erases (floors.h): the entry of its key goes if it is just that version, with just that expiry.
  * Its result is ERR_SUPERSEDED when something else is held, which then stays, and 0 when nothing is. Other puts that would

@@ -1,10 +1,12 @@
-/* flush.h: what a flush is about: an area of (space, slot), as bytes; and runs, areas with the stamp up to which they were
- * flushed, as owners tell each other and as they rest on disk (store/table/flushed.h).
+/* flush.h: what a flush is about: an area of (space, slot), as bytes; and runs, areas with the
+ * stamp up to which they were flushed, as owners tell each other and as they rest on disk
+ * (store/table/flushed.h).
  *
  *     area:  u8 first space | u8 last space | u16 first slot | u16 last slot      run:  area | u64 stamp
  *
- * All little-endian; firsts and lasts belong to the area. An area names slots, and no vnodes, so it means the same under each cut
- * of the ring; whoever makes one takes whole vnodes. The spaces are the clients': the system's are not flushed. */
+ * All little-endian; firsts and lasts belong to the area. An area names slots, and no vnodes, so it
+ * means the same under each cut of the ring; whoever makes one takes whole vnodes. The spaces are
+ * the clients': the system's are not flushed. */
 #ifndef COVEY_WIRE_FLUSH_H
 #define COVEY_WIRE_FLUSH_H
 
@@ -35,7 +37,8 @@ bool flush_area_read(struct slice bytes, struct flush_area *a);
 /* Appends a run. Errors as buf_reserve. */
 int flush_run_append(struct buf *out, const struct flush_run *run);
 
-/* Takes the next run. 1, 0 (no more), or ERR_BAD_MESSAGE: no run, or a stamp that leaves the keys there no room (base/hlc.h). */
+/* Takes the next run. 1, 0 (no more), or ERR_BAD_MESSAGE: no run, or a stamp that leaves the keys
+ * there no room (base/hlc.h). */
 int flush_run_next(struct slice *rest, struct flush_run *run);
 
 /* The run that a slot of a space is in; its stamp is 0 when it is in none. */

@@ -1,8 +1,9 @@
 /* record.h: the unit of data, its version and order, and its form on disk.
  *
- * A record is (key, version, kind, expiry, value). Two records of one key merge by the greater version, compared as (ordered
- * first, stamp, deletion first, node, digest, expiry stamp): commutative, associative, idempotent. A kind takes four bits wherever it rests,
- * so eight are free; one that a later release adds comes with a format of the files that hold it. */
+ * A record is (key, version, kind, expiry, value). Two records of one key merge by the greater
+ * version, compared as (ordered first, stamp, deletion first, node, digest, expiry stamp):
+ * commutative, associative, idempotent. A kind takes four bits wherever it rests, so eight are
+ * free; one that a later release adds comes with a format of the files that hold it. */
 #ifndef COVEY_WIRE_RECORD_H
 #define COVEY_WIRE_RECORD_H
 
@@ -95,9 +96,10 @@ static inline bool expiry_passed(uint64_t expiry_ms, uint64_t wall_ms)
     return expiry_ms != 0 && expiry_ms <= wall_ms;
 }
 
-/* <0, 0 or >0. An ordered version is greater than any plain one, whatever the stamps: once owners have agreed on a key, no
- * stamp of a single coordinator decides about it. Then the stamp, then deletion first (a deletion is the greater of two equal
- * stamps), then node, digest, expiry stamp. */
+/* <0, 0 or >0. An ordered version is greater than any plain one, whatever the stamps: once owners
+ * have agreed on a key, no stamp of a single coordinator decides about it. Then the stamp, then
+ * deletion first (a deletion is the greater of two equal stamps), then node, digest, expiry
+ * stamp. */
 int version_cmp(const struct version *a, const struct version *b);
 
 /* The marks of a version as one byte, wherever a version travels or rests by itself. */
@@ -148,11 +150,12 @@ static inline uint16_t record_slot(const struct record *r)
     return r->kind == RECORD_STATE ? slot_of_name(r->key) : slot_of_key(r->key);
 }
 
-/* Whether a record from outside is one at all: a known kind, a key with a space, or a name of at most KEY_FULL_MAX bytes, a value
- * within RECORD_VALUE_MAX, the marks as the kind demands, no value in a tombstone, an expiry or an erasure, stamps with room
- * above. Both decoders ask this, and record_marks_valid where a record comes without its key. A row is
- * one: so a log with rows is refused as a later release's (table_replay), not taken for a damaged one, and a peer that puts one
- * is answered that it is refused (core/replica), its stream not cut. */
+/* Whether a record from outside is one at all: a known kind, a key with a space, or a name of at
+ * most KEY_FULL_MAX bytes, a value within RECORD_VALUE_MAX, the marks as the kind demands, no value
+ * in a tombstone, an expiry or an erasure, stamps with room above. Both decoders ask this, and
+ * record_marks_valid where a record comes without its key. A row is one: so a log with rows is
+ * refused as a later release's (table_replay), not taken for a damaged one, and a peer that puts
+ * one is answered that it is refused (core/replica), its stream not cut. */
 bool record_valid(const struct record *r);
 bool record_marks_valid(const struct record *r);
 

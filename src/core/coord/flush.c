@@ -4,11 +4,12 @@
  * quorum read after it was acknowledged, on owners that were away too, and whatever is written after it stays. To delete
  * key by key is neither: keys that only an absent owner holds come back.
  *
- * A flush is a stamp, for all vnodes and all spaces of the clients. Every member stores it (store/table/flushed.h); plain records at or below it are absent, also
- * those that arrive later, and read as a deletion of that stamp. The rest is what writes do anyway: an
- * owner that refuses a write because of the flush answers with the flush's stamp, and the coordinator stamps above it
- * (coord_write.c, the second stamp); a read that meets the flush at one owner and an old value at another repairs the
- * other with the deletion.
+ * A flush is a stamp, for all vnodes and all spaces of the clients. Every member stores it
+ * (store/table/flushed.h); plain records at or below it are absent, also those that arrive later,
+ * and read as a deletion of that stamp. The rest is what writes do anyway: an owner that refuses a
+ * write because of the flush answers with the flush's stamp, and the coordinator stamps above it
+ * (coord_write.c, the second stamp); a read that meets the flush at one owner and an old value at
+ * another repairs the other with the deletion.
  *
  * It asks first, and stamps once. A coordinator whose clock runs ahead may have stamped above ours, and its write may have been
  * acknowledged before we begin. So R owners of every vnode are asked for the greatest stamp that was ever visible there, of

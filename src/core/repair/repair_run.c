@@ -15,8 +15,9 @@
  * Flushes come first. A flush is a stamp for an area that every member stores for itself
  * (store/table/flushed.h); who was away, or lost it with its disk, would be brought the deletions
  * one by one, key for key, and take the next old value again. So the stamps come with the roots,
- * and before anything is compared the lesser side stores the greater flush, area by area. Its answer comes when
- * all that the flush covers is a deletion in the trees too (store/table/burial.h).
+ * and before anything is compared the lesser side stores the greater flush, area by area. Its
+ * answer comes when all that the flush covers is a deletion in the trees too
+ * (store/table/burial.h).
  *
  * Numbers. Each question and each record has a number of its own, which comes back in the answer; whatever is not expected
  * any more finds none and is dropped. An exchange hears from its peer within REPAIR_ANSWER_MS of the last progress, or it
@@ -155,7 +156,8 @@ static void vnode_done(struct repair *r, uint16_t vnode, unsigned i, bool comple
         repair_source(r, vnode, !(r->run.unsound >> i & 1));
 }
 
-/* The first flush that one of the two lacks in a vnode of the last roots; *theirs: the peer does. False when they are level. */
+/* The first flush that one of the two lacks in a vnode of the last roots; *theirs: the peer does.
+ * False when they are level. */
 static bool missed_flush(const struct repair *r, struct flush_run *missed, bool *theirs)
 {
     const struct repair_run *run = &r->run;
@@ -348,7 +350,8 @@ static void take_told(struct repair *r, struct repair_side *side, int error, str
         move_begin(r, out);
 }
 
-/* Whether floors and flushes leave every key that they speak for room to be written (base/hlc.h). */
+/* Whether floors and flushes leave every key that they speak for room to be written
+ * (base/hlc.h). */
 static bool marks_believed(struct slice floors, struct slice flushed)
 {
     struct flush_run run;

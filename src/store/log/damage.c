@@ -21,8 +21,8 @@ static bool size_holds(struct slice bytes, size_t size)
     return record_lengths_agree(bytes);
 }
 
-/* A record whose key, or a state whose name, hashes to the slot that its header names has both of them whole, wherever else it is damaged: others pass
- * for it once in 16,384 times. */
+/* A record whose key, or a state whose name, hashes to the slot that its header names has both of
+ * them whole, wherever else it is damaged: others pass for it once in 16,384 times. */
 struct damage_finding damage_look(struct slice bytes)
 {
     struct damage_finding f = {0};

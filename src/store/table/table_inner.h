@@ -52,7 +52,8 @@ void table_answer_idle(struct table *t, uint64_t token, uint64_t hash, const str
 
 /* ---- table_read.c ---- */
 
-/* Queues a question about a key, or other bytes: up to KEY_FULL_MAX of them, and the head of an entry. */
+/* Queues a question about a key, or other bytes: up to KEY_FULL_MAX of them, and the head of an
+ * entry. */
 struct question *table_ask(struct table *t, enum store_result_kind kind, uint64_t token, struct slice key);
 
 /* ---- table.c ---- */

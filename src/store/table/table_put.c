@@ -124,7 +124,8 @@ static int put_state(struct table *t, struct group *g, uint64_t token, const str
     return add_state(g, &(struct pending){.token = token}, r);
 }
 
-/* A flush is kept in a state, with all others. One that is older than what is held all over its area changes nothing. */
+/* A flush is kept in a state, with all others. One that is older than what is held all over its
+ * area changes nothing. */
 static int put_flush(struct table *t, struct group *g, uint64_t token, const struct record *r)
 {
     struct flush_run run = {.stamp = r->version.stamp};
