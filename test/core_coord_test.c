@@ -144,6 +144,40 @@ static void test_count_takes_the_greatest_answer_of_an_owner(void **state)
     assert_int_equal(deadline_ms(f), UINT64_MAX);
 }
 
+static void test_a_count_waits_for_nobody_whose_stream_broke(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, OP_COUNT, "", "");
+    begin(f, 0);
+    tick_now(f);
+    uint64_t number = sent(f, B, MSG_COUNT)->count.op;
+    uint32_t counts[16] = {5, 1};
+    struct message of_b = {.kind = MSG_COUNTED};
+    of_b.counted = (struct msg_counted){.op = number, .counts = slice_of(counts, sizeof counts)};
+    begin(f, 1);
+    own_answered(f, number, &(struct event){.kind = EV_COUNTED, .counted = {.live = counts, .vnode_n = 16}});
+    link_to(f, C, 0);
+    answered(f, C, &of_b); /* what of it came after that counts for nothing */
+    tick_now(f);
+    assert_null(replied(f)); /* B may still answer */
+    answered(f, B, &of_b);
+    assert_int_equal(replied(f)->error, 0);
+    assert_int_equal(replied(f)->count, 6);
+
+    ask(f, OP_COUNT, "", "");
+    begin(f, 0);
+    tick_now(f);
+    number = sent(f, B, MSG_COUNT)->count.op;
+    begin(f, 1);
+    own_answered(f, number, &(struct event){.kind = EV_COUNTED, .counted = {.live = counts, .vnode_n = 16}});
+    link_to(f, B, 0);
+    assert_true(deadline_ms(f) <= f->now_ms);
+    while (!replied(f) && deadline_ms(f) <= f->now_ms)
+        tick_now(f);
+    assert_non_null(replied(f)); /* the last that was awaited, and no time had to pass */
+    assert_int_equal(replied(f)->count, 6);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -156,6 +190,7 @@ int main(void)
         TEST(test_fence_holds_writes_until_the_layout),
         TEST(test_a_death_under_many_operations_is_sliced),
         TEST(test_count_takes_the_greatest_answer_of_an_owner),
+        TEST(test_a_count_waits_for_nobody_whose_stream_broke),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

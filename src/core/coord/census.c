@@ -10,7 +10,6 @@
 
 void census_close(struct census *s)
 {
-    free(s->answered);
     free(s->live);
     free(s->known);
     *s = (struct census){0};
@@ -27,18 +26,17 @@ static int census_begin(struct coord *c)
 {
     struct census *s = &c->census;
     const struct layout *l = c->now->layout;
-    free(s->answered);
     free(s->live);
     free(s->known);
-    s->answered = calloc(l->member_n, 1);
     s->live = calloc(l->vnodes, sizeof *s->live);
     s->known = calloc(l->vnodes, 1);
-    if (!s->answered || !s->live || !s->known)
+    if (!s->live || !s->known)
         return ERR_NO_MEMORY;
     s->running = true;
     s->number++;
     s->started_ms = c->now->ms;
-    s->asked = s->awaited = 0;
+    s->next = 0;
+    asked_begin(&s->asked, s->member, l->member_n);
     s->served = s->waiting_n;
     return 0;
 }
@@ -57,6 +55,12 @@ void census_restart(struct coord *c)
 {
     c->census.running = false; /* the next tick begins anew, for the same waiters */
     c->census.served = 0;
+}
+
+void census_member(struct coord *c, const struct member *who)
+{
+    if (c->census.running) /* the next tick ends it, if that was the last */
+        asked_lose(&c->census.asked, layout_find(c->now->layout, who->id), who);
 }
 
 /* Answers the first `served` of those who wait, or as many of them as fit the step. Returns how many. */
@@ -87,17 +91,14 @@ static void census_finish(struct coord *c, struct out *out)
 
 static bool all_in(const struct coord *c)
 {
-    return c->census.asked == c->now->layout->member_n && c->census.awaited == 0;
+    return c->census.next == c->census.asked.n && c->census.asked.open == 0;
 }
 
 void census_answer(struct coord *c, uint64_t number, uint64_t from, int error, struct slice counts, struct out *out)
 {
     struct census *s = &c->census;
-    int m = s->running && number == s->number ? layout_find(c->now->layout, from) : -1;
-    if (m < 0 || m >= s->asked || s->answered[m])
+    if (!s->running || number != s->number || !asked_answered(&s->asked, layout_find(c->now->layout, from)))
         return;
-    s->answered[m] = 1;
-    s->awaited--;
     for (uint16_t v = 0; !error && v < c->now->layout->vnodes && counts.n == (size_t)c->now->layout->vnodes * 4; v++) {
         if (!layout_owns(c->now->layout, v, from))
             continue;
@@ -113,19 +114,17 @@ void census_answer(struct coord *c, uint64_t number, uint64_t from, int error, s
 static void ask(struct coord *c, uint16_t m, struct out *out)
 {
     struct census *s = &c->census;
-    uint64_t id = c->now->layout->member[m].id;
-    if (!coord_reachable(c, id)) {
-        s->answered[m] = 1;
+    const struct member *p = coord_member(c, c->now->layout->member[m].id);
+    if (!member_reachable(p, c->now->ms))
         return;
-    }
-    s->awaited++;
-    if (id == c->self) {
+    asked_ask(&s->asked, m, p);
+    if (p->self) {
         struct action *a = out_add(out, ACT_STORE_COUNT);
         a->count.token = TOKEN(TOKEN_COORD, s->number);
         a->count.wall_ms = c->now->believed_ms;
         return;
     }
-    struct message *q = out_send(out, id, coord_member(c, id)->addr, MSG_COUNT);
+    struct message *q = out_send(out, p->id, p->addr, MSG_COUNT);
     q->count = (struct msg_count){.op = TOKEN(TOKEN_COORD, s->number), .epoch = c->now->layout->epoch};
 }
 
@@ -138,8 +137,8 @@ void census_tick(struct coord *c, struct out *out)
         answer(s, s->waiting_n, ERR_NO_MEMORY, 0, out); /* to wait for memory would be to try again at once, for ever */
         return;
     }
-    for (unsigned n = 0; n < CENSUS_SLICE && s->asked < c->now->layout->member_n; n++)
-        ask(c, s->asked++, out);
+    for (unsigned n = 0; n < CENSUS_SLICE && s->next < s->asked.n; n++)
+        ask(c, s->next++, out);
     if (all_in(c) || c->now->ms >= s->started_ms + CENSUS_MS)
         census_finish(c, out);
 }
@@ -149,7 +148,7 @@ uint64_t census_deadline_ms(const struct coord *c, const struct moment *now)
     const struct census *s = &c->census;
     if (s->waiting_n == 0 || !now->layout)
         return UINT64_MAX;
-    if (!s->running || s->asked < now->layout->member_n || s->awaited == 0)
+    if (!s->running || s->next < s->asked.n || s->asked.open == 0)
         return now->ms;
     return s->started_ms + CENSUS_MS;
 }

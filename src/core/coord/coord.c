@@ -64,7 +64,6 @@ static void on_close(void *p)
         buf_close(&slots[i].data); /* free slots keep theirs too */
     slab_close(&c->ops);
     census_close(&c->census);
-    flush_close(&c->flush);
     free(c->due);
     c->due = NULL;
     c->due_n = 0;
@@ -348,6 +347,7 @@ static void on_member(void *p, const struct moment *now, const struct member *wh
     struct coord_due *due = now->layout ? coord_due(c, who->id) : NULL;
     if (!due)
         return;
+    census_member(c, who);
     if (change & (CAST_DOWN | CAST_PROCESS))
         due->since_ms = 0; /* what it owed is lost */
     if (change & (CAST_DOWN | CAST_PROCESS | CAST_ABSENT))

@@ -48,14 +48,6 @@
 #include "core/coord/coord_op.h"
 #include "wire/flush.h"
 
-#include <stdlib.h>
-
-void flush_close(struct flush *f)
-{
-    free(f->member);
-    *f = (struct flush){0};
-}
-
 static void reply(uint64_t token, int error, unsigned answered, unsigned needed, struct out *out)
 {
     struct action *a = out_add(out, ACT_REPLY);
@@ -78,15 +70,12 @@ void flush_request(struct coord *c, uint64_t token, struct out *out)
         f->waiting[f->waiting_n++] = token;
 }
 
-/* Answers to what was asked before are dropped from now on, and nobody has done what is asked now. Without memory the next tick
- * ends the flush. */
+/* Answers to what was asked before are dropped from now on, and nobody has done what is asked now. */
 static void members_anew(struct coord *c)
 {
     struct flush *f = &c->flush;
-    free(f->member);
-    f->member = calloc(c->now->layout->member_n, sizeof *f->member);
+    asked_begin(&f->asked, f->member, c->now->layout->member_n);
     f->number++;
-    f->awaited = 0;
     flush_look(c);
 }
 
@@ -106,11 +95,6 @@ static void begin(struct coord *c)
     members_anew(c);
 }
 
-static bool done(const struct flush *f, unsigned m)
-{
-    return f->member && f->member[m].state == FLUSH_DONE;
-}
-
 /* As flushed records read: whose it is is no matter. */
 static struct record flush_record(const struct coord *c)
 {
@@ -124,7 +108,7 @@ static void leave_hints(struct coord *c, struct out *out)
     unsigned n = 0;
     for (unsigned m = 0; m < c->now->layout->member_n && n < FLUSH_SLICE; m++) {
         uint64_t id = c->now->layout->member[m].id;
-        if (done(&c->flush, m) || id == c->self)
+        if (asked_is(&c->flush.asked, m, ASKED_DONE) || id == c->self)
             continue;
         struct action *a = out_add(out, ACT_HINT_PUT);
         a->hint.target = id;
@@ -136,9 +120,7 @@ static void leave_hints(struct coord *c, struct out *out)
 static void finish(struct coord *c, int error, struct out *out)
 {
     struct flush *f = &c->flush;
-    unsigned answered = 0, needed = c->now->layout->member_n;
-    for (unsigned m = 0; m < c->now->layout->member_n; m++)
-        answered += done(f, m);
+    unsigned answered = f->asked.done, needed = f->asked.n;
     if (f->phase == FLUSH_ASKING && error) { /* of some vnode fewer than R owners answered */
         needed = c->now->layout->r;
         answered = answered < needed ? answered : needed - 1;
@@ -172,7 +154,7 @@ static bool everywhere(const struct coord *c, unsigned needed, bool may)
     for (unsigned v = 0; v < l->vnodes; v++) {
         unsigned n = 0;
         for (unsigned i = 0; i < l->n; i++)
-            n += done(&c->flush, l->owner[(size_t)v * l->n + i]) ||
+            n += asked_is(&c->flush.asked, l->owner[(size_t)v * l->n + i], ASKED_DONE) ||
                  (may && !coord_gone(c, l->member[l->owner[(size_t)v * l->n + i]].id));
         if (n < needed)
             return false;
@@ -199,16 +181,15 @@ static void answered(struct coord *c, enum flush_phase phase, uint64_t number, u
                      struct out *out)
 {
     struct flush *f = &c->flush;
-    bool awaited = f->running && f->phase == phase && number == f->number && f->member;
-    int m = awaited ? layout_find(c->now->layout, from) : -1;
-    if (m < 0 || f->member[m].state != FLUSH_ASKED)
+    int m = f->running && f->phase == phase && number == f->number ? layout_find(c->now->layout, from) : -1;
+    if (!asked_answered(&f->asked, m))
         return;
-    f->awaited--;
-    f->member[m].state = error ? FLUSH_IDLE : FLUSH_DONE;
+    if (error)
+        asked_forget(&f->asked, (unsigned)m);
     if (!error && greatest > f->greatest && greatest < STAMP_WIDE_MAX)
         f->greatest = greatest; /* what is greater still came from no clock: a flush above it would
                                  * leave no key room to be written */
-    if (f->awaited == 0)
+    if (f->asked.open == 0)
         judge(c, out);
 }
 
@@ -274,16 +255,11 @@ static void send_stamp(struct coord *c, const struct member *p, struct out *out)
 static void ask(struct coord *c, uint16_t m, struct out *out)
 {
     struct flush *f = &c->flush;
-    uint64_t id = c->now->layout->member[m].id;
-    const struct member *p = coord_member(c, id);
-    bool lost = f->member[m].state == FLUSH_ASKED && id != c->self && p->link != f->member[m].link;
-    f->awaited -= lost;
-    if (lost)
-        f->member[m].state = FLUSH_IDLE;
-    if (f->member[m].state != FLUSH_IDLE || !coord_reachable(c, id))
+    const struct member *p = coord_member(c, c->now->layout->member[m].id);
+    asked_lose(&f->asked, m, p);
+    if (!asked_is(&f->asked, m, ASKED_IDLE) || !member_reachable(p, c->now->ms))
         return;
-    f->member[m] = (struct flush_member){.state = FLUSH_ASKED, .link = p->link};
-    f->awaited++;
+    asked_ask(&f->asked, m, p);
     if (f->phase == FLUSH_ASKING)
         ask_greatest(c, p, out);
     else
@@ -306,8 +282,8 @@ void flush_tick(struct coord *c, struct out *out)
         return;
     if (!f->running)
         begin(c);
-    if (!f->member || c->now->ms >= f->deadline_ms) {
-        finish(c, f->sent ? ERR_UNKNOWN_OUTCOME : f->member ? ERR_NO_QUORUM : ERR_NO_MEMORY, out);
+    if (c->now->ms >= f->deadline_ms) {
+        finish(c, f->sent ? ERR_UNKNOWN_OUTCOME : ERR_NO_QUORUM, out);
         return;
     }
     if (c->now->ms < f->look_ms)
@@ -339,7 +315,7 @@ uint64_t flush_deadline_ms(const struct coord *c, const struct moment *now)
     const struct flush *f = &c->flush;
     if (f->waiting_n == 0 || !now->layout)
         return UINT64_MAX;
-    if (!f->running || !f->member)
+    if (!f->running)
         return now->ms;
     return f->look_ms < f->deadline_ms ? f->look_ms : f->deadline_ms;
 }

@@ -5,7 +5,9 @@
 #ifndef COVEY_CORE_FLUSH_H
 #define COVEY_CORE_FLUSH_H
 
+#include "core/asked.h"
 #include "core/protocol.h"
+#include "wire/layout.h"
 
 enum {
     FLUSH_WAITERS = 16,                          /* askers at once; one more is answered ERR_BUSY */
@@ -18,13 +20,6 @@ enum flush_phase {
     FLUSH_STORING, /* members are asked to store the flush */
 };
 
-enum flush_state { FLUSH_IDLE, FLUSH_ASKED, FLUSH_DONE }; /* of what this phase asks for */
-
-struct flush_member {
-    uint32_t link; /* the peer's link generation when it was asked */
-    uint8_t state; /* enum flush_state */
-};
-
 struct flush {
     bool running;
     uint8_t phase;   /* enum flush_phase */
@@ -33,15 +28,15 @@ struct flush {
     uint64_t greatest; /* the greatest stamp that a member has answered */
     uint64_t stamp;    /* of the flush, above `greatest`; 0 until it is known and the clock's ceiling allows one */
     bool sent;         /* some member may have stored it */
-    uint16_t next, awaited;
-    struct flush_member *member;     /* per member of the layout; NULL without memory: the next tick ends the flush */
+    uint16_t next;
+    struct asked_set asked; /* the members of the layout: who has done what this phase asks for */
+    struct asked member[LAYOUT_MEMBERS_MAX];
     uint64_t waiting[FLUSH_WAITERS]; /* tokens; the first `served` of them belong to the running flush */
     unsigned waiting_n, served;
 };
 
 struct coord;
 
-void flush_close(struct flush *f);
 void flush_request(struct coord *c, uint64_t token, struct out *out);
 
 /* The answers to TOKEN_FLUSH tokens, of members and of the own store; `p` is the struct coord. */

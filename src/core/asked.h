@@ -1,0 +1,110 @@
+/* asked.h: whom a question was put to, under which link, who has answered, who still may.
+ *
+ * Every protocol that asks several peers must count each answer once, drop those that come late,
+ * and not wait for one that cannot come. This is that count.
+ *
+ *     IDLE --(it is asked)--> OPEN --(it answers)--> DONE
+ *       ^                      |
+ *       '--(its link changed)--'
+ *
+ * A peer is asked under the link generation that its member has then (core/cast/cast.h). When the
+ * member has another one, the question or its answer may be lost, and nobody says so: the peer is
+ * idle again, and whoever asks decides whether to ask it anew or to do without it. The own store
+ * always answers.
+ *
+ * A set is of n peers in an order that its owner knows: the members of a layout, the owners of a
+ * vnode. What an answer says, and to which question it is (by the number in its token), is the
+ * owner's business. An operation of the coordinator knows more of each peer, and keeps the struct
+ * asked beside that, without a set (core/coord/coord.h). */
+#ifndef COVEY_CORE_ASKED_H
+#define COVEY_CORE_ASKED_H
+
+#include "core/cast/cast.h"
+
+#include <string.h>
+
+enum asked_state {
+    ASKED_IDLE, /* not asked, or what was asked may be lost */
+    ASKED_OPEN, /* a question is on its way, or its answer */
+    ASKED_DONE, /* it answered; greater states are the owner's own, for answers told apart */
+};
+
+struct asked {
+    uint32_t link; /* the member's link generation when it was asked */
+    uint8_t state; /* enum asked_state */
+};
+
+/* ---- One peer ---- */
+
+/* Remembers under which link it is asked, or would be. */
+static inline void asked_note(struct asked *a, const struct member *m)
+{
+    a->link = m ? m->link : 0;
+}
+
+/* Whether what went to it since then may be lost. NULL: it is no member that is known. */
+static inline bool asked_lost(const struct asked *a, const struct member *m)
+{
+    return !m || (!m->self && m->link != a->link);
+}
+
+/* ---- A set ---- */
+
+struct asked_set {
+    struct asked *peer;
+    uint16_t n, open, done;
+};
+
+/* A new question to n peers, none of which is asked yet. The room for them is the owner's, as long
+ * as the set is used. */
+static inline void asked_begin(struct asked_set *s, struct asked *peer, unsigned n)
+{
+    memset(peer, 0, n * sizeof *peer);
+    *s = (struct asked_set){.peer = peer, .n = (uint16_t)n};
+}
+
+static inline bool asked_is(const struct asked_set *s, unsigned i, enum asked_state state)
+{
+    return s->peer[i].state == state;
+}
+
+/* It is idle, or has answered to something else: it is no longer waited for, and may be asked. */
+static inline void asked_forget(struct asked_set *s, unsigned i)
+{
+    s->open = (uint16_t)(s->open - asked_is(s, i, ASKED_OPEN));
+    s->done = (uint16_t)(s->done - asked_is(s, i, ASKED_DONE));
+    s->peer[i].state = ASKED_IDLE;
+}
+
+/* Peer i, which is that member, is asked now; once more where it was asked already. */
+static inline void asked_ask(struct asked_set *s, unsigned i, const struct member *m)
+{
+    asked_forget(s, i);
+    asked_note(&s->peer[i], m);
+    s->peer[i].state = ASKED_OPEN;
+    s->open++;
+}
+
+/* Peer i (-1: none of them) answers. False when nothing was open: the answer is late, or was
+ * counted before. */
+static inline bool asked_answered(struct asked_set *s, int i)
+{
+    if (i < 0 || i >= s->n || !asked_is(s, (unsigned)i, ASKED_OPEN))
+        return false;
+    s->peer[i].state = ASKED_DONE;
+    s->open--;
+    s->done++;
+    return true;
+}
+
+/* Whether a question to peer i (-1: none of them), which is that member, was open and may be lost:
+ * it is idle from then on. */
+static inline bool asked_lose(struct asked_set *s, int i, const struct member *m)
+{
+    if (i < 0 || i >= s->n || !asked_is(s, (unsigned)i, ASKED_OPEN) || !asked_lost(&s->peer[i], m))
+        return false;
+    asked_forget(s, (unsigned)i);
+    return true;
+}
+
+#endif
