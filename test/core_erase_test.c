@@ -185,6 +185,26 @@ static void silence_and_errors_confirm_nothing(void **state)
     buf_close(&list);
 }
 
+static void a_broken_stream_confirms_nothing(void **state)
+{
+    (void)state;
+    struct buf list;
+    buf_init(&list, 4096);
+    stage_link(&stage, &erase_protocol, &e, 2, 9);
+    stage_link(&stage, &erase_protocol, &e, 3, 9);
+    two_listed(&list);
+    say(2, 0, "\x01\x01");
+    stage_link(&stage, &erase_protocol, &e, 2, 0); /* it has answered */
+    assert_int_equal(e.phase, ERASE_ASK);
+    stage_link(&stage, &erase_protocol, &e, 3, 0);
+    assert_int_equal(e.phase, ERASE_REST);
+    say(3, 0, "\x01\x01"); /* too late */
+    assert_int_equal(out.n, 0);
+    tick(); /* on behind it, and ERASE_ANSWER_MS are not waited for */
+    assert_int_equal(now_ms, e.began_ms + ERASE_PAUSE_MS);
+    buf_close(&list);
+}
+
 static void a_dead_owner_keeps_its_vnodes(void **state)
 {
     (void)state;
@@ -307,6 +327,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_all_confirm_goes),
         TEST(silence_and_errors_confirm_nothing),
+        TEST(a_broken_stream_confirms_nothing),
         TEST(a_dead_owner_keeps_its_vnodes),
         TEST(nothing_while_it_rests),
         TEST(told_by_an_owner),

@@ -42,8 +42,6 @@
 
 #include <stdlib.h>
 
-_Static_assert(REPLICAS_MAX <= 8, "a bit for each owner");
-
 void erase_init(struct erase *e, const struct erase_options *o)
 {
     *e = (struct erase){.self = o->self, .age_ms = o->age_ms, .next_ms = UINT64_MAX};
@@ -105,9 +103,24 @@ static int on_layout(void *p, const struct moment *now)
 
 /* ---- A pass ---- */
 
+static uint16_t vnode_at(const struct erase *e)
+{
+    return get_u16(e->vnodes + 2 * e->at);
+}
+
 static uint64_t owner(const struct erase *e, uint16_t vnode, unsigned place)
 {
     return layout_owner(e->now->layout, vnode, place)->id;
+}
+
+/* The place of a member among the owners of the batch's vnode; -1: it has none, or there is no
+ * batch. */
+static int place_of(const struct erase *e, uint64_t id)
+{
+    for (unsigned i = 0; e->phase == ERASE_ASK && i < e->asked.n; i++)
+        if (owner(e, vnode_at(e), i) == id)
+            return (int)i;
+    return -1;
 }
 
 static struct message *send(const struct erase *e, uint64_t to, enum message_kind kind, struct out *out)
@@ -125,11 +138,6 @@ static void list_vnodes(struct erase *e)
             continue;
         put_u16(e->vnodes + 2 * e->vnode_n++, v);
     }
-}
-
-static uint16_t vnode_at(const struct erase *e)
-{
-    return get_u16(e->vnodes + 2 * e->at);
 }
 
 /* What ended before may go, as far as we are concerned; 0: nothing. */
@@ -238,22 +246,23 @@ static void ask(struct erase *e, struct out *out)
     e->began_ms = e->now->ms;
     e->next_ms = e->now->ms + ERASE_ANSWER_MS;
     e->number++;
-    e->silent = 0;
+    asked_begin(&e->asked, e->owner, e->now->layout->n);
     memset(e->held, true, sizeof e->held);
     for (unsigned i = 0; i < e->now->layout->n; i++) {
         uint64_t id = owner(e, vnode, i);
         if (id == e->self)
             continue;
-        e->silent |= (uint8_t)(1u << i);
+        asked_ask(&e->asked, i, cast_find(e->now->cast, id));
         send(e, id, MSG_ERASE_ASK, out)->erase_ask = (struct msg_erase_ask){.op = TOKEN(TOKEN_ERASE, e->number),
                                                                             .epoch = e->now->layout->epoch,
                                                                             .vnode = vnode,
                                                                             .entries = buf_view(&e->entries)};
     }
+    bool all = e->asked.open == 0;
 #ifdef CANARY_ERASE_BY_TIMER
-    e->silent = 0;
+    all = true;
 #endif
-    if (e->silent == 0)
+    if (all)
         decide(e, out);
 }
 
@@ -296,20 +305,26 @@ static void told(struct erase *e, uint64_t number, int error, struct slice list,
 
 static void said(struct erase *e, uint64_t from, const struct msg_erase_said *m, struct out *out)
 {
-    if (e->phase != ERASE_ASK || TOKEN_NUMBER(m->op) != e->number)
+    if (TOKEN_NUMBER(m->op) != e->number || !asked_answered(&e->asked, place_of(e, from)))
         return;
-    uint16_t vnode = vnode_at(e);
-    for (unsigned i = 0; i < e->now->layout->n; i++)
-        if (owner(e, vnode, i) == from)
-            e->silent &= (uint8_t) ~(1u << i);
     if (m->error || m->held.n != e->entry_n) {
         batch_over(e);
         return;
     }
     for (unsigned i = 0; i < e->entry_n; i++)
         e->held[i] &= m->held.p[i] != HELD_OTHER;
-    if (e->silent == 0)
+    if (e->asked.open == 0)
         decide(e, out);
+}
+
+/* An owner whose stream broke confirms nothing, so the batch is over. */
+static void on_member(void *p, const struct moment *now, const struct member *who, unsigned change)
+{
+    struct erase *e = p;
+    (void)change;
+    e->now = now;
+    if (asked_lose(&e->asked, place_of(e, who->id), who))
+        batch_over(e);
 }
 
 static void on_answer(void *p, const struct moment *now, uint64_t from, const struct message *m, struct out *out)
@@ -385,12 +400,13 @@ static void on_check(const void *p, const struct moment *now)
     const struct erase *e = p;
     CHECK(e->at <= e->vnode_n && e->entry_n <= ERASABLE_MAX);
     CHECK(e->phase == ERASE_REST || (now->layout && !rests(now)));
-    CHECK(e->phase != ERASE_ASK || (e->silent != 0 && e->at < e->vnode_n && e->entries.n > 0));
+    CHECK(e->phase != ERASE_ASK || (e->asked.open > 0 && e->at < e->vnode_n && e->entries.n > 0));
 }
 
 const struct protocol erase_protocol = {
     .layout = on_layout,
     .barred = on_barred,
+    .member = on_member,
     .answer = on_answer,
     .stored = on_stored,
     .tick = on_tick,

@@ -6,6 +6,7 @@
 #ifndef COVEY_CORE_ERASE_H
 #define COVEY_CORE_ERASE_H
 
+#include "core/asked.h"
 #include "core/protocol.h"
 #include "wire/merkle.h"
 
@@ -19,7 +20,7 @@ enum {
     ERASE_OUT_MAX = ERASABLE_MAX + REPLICAS_MAX + 2,
 };
 
-/* REST --(due)--> LOOK --(some may go)--> ASK --(all owners have answered, or time is up)--> REST
+/* REST --(due)--> LOOK --(some may go)--> ASK --(all answered, or one cannot, or time is up)--> REST
  *                   '--(none in this vnode, nor the next ones)--> REST */
 enum erase_phase {
     ERASE_REST,
@@ -45,7 +46,8 @@ struct erase {
     struct buf entries;
     unsigned entry_n;
     bool held[ERASABLE_MAX]; /* by all owners so far */
-    uint8_t silent;          /* owners that have not answered: a bit for each place */
+    struct asked_set asked;  /* the other owners of the vnode, at their places */
+    struct asked owner[OWNERS_MAX];
     struct buf confirmed;
     /* for reports */
     uint64_t dead;   /* tombstones, and values known to be over, that the last pass has met */
