@@ -241,6 +241,34 @@ static void silence_a_death_and_a_fence_end_it(void **state)
     assert_int_equal(out.n, 0);
 }
 
+static void a_broken_stream_ends_it_while_something_is_awaited(void **state)
+{
+    (void)state;
+    static const uint8_t roots[8 * REPAIR_ROOTS] = {1};
+    struct message m = {.kind = MSG_TREE};
+    struct buf theirs;
+    buf_init(&theirs, 1 << 20);
+    add(&theirs, 5, "record", 1);
+    stage_link(&stage, &repair_protocol, &r, PEER, 9);
+    m.tree = (struct msg_tree){.op = begin(), .hashes = slice_of(roots, sizeof roots)};
+    repair_protocol.answer(&r, &stage.now, PEER, &m, &out);
+    stage_link(&stage, &repair_protocol, &r, PEER, 0); /* it has answered: the own store is waited for */
+    assert_int_equal(r.run.phase, REPAIR_TREES);
+    stage_link(&stage, &repair_protocol, &r, PEER, 9);
+    out_clear(&out);
+    own_told(m.tree.op, slice_of(roots, sizeof roots));
+    assert_non_null(sent(MSG_TREE_GET)); /* the next question */
+    stage_link(&stage, &repair_protocol, &r, PEER, 0);
+    assert_int_equal(r.run.phase, REPAIR_IDLE);
+    assert_int_equal(r.info.incomplete, 1);
+    stage_link(&stage, &repair_protocol, &r, PEER, 9);
+    told(until_lists(), MSG_LIST, slice_of(NULL, 0), buf_view(&theirs), UINT64_MAX);
+    assert_int_equal(r.run.phase, REPAIR_MOVES);
+    stage_link(&stage, &repair_protocol, &r, PEER, 10); /* another process, and the end of the old one was not seen */
+    assert_int_equal(r.run.phase, REPAIR_IDLE);
+    buf_close(&theirs);
+}
+
 static void who_lost_records_takes_young_ones_too_and_recovers_from_a_sound_peer(void **state)
 {
     (void)state;
@@ -548,6 +576,7 @@ int main(void)
         TEST(what_is_missing_travels_and_what_is_young_does_not),
         TEST(nonsense_from_the_peer_ends_it),
         TEST(silence_a_death_and_a_fence_end_it),
+        TEST(a_broken_stream_ends_it_while_something_is_awaited),
         TEST(one_damaged_slot_makes_one_vnode_recover_and_only_that_is_compared),
         TEST(who_lost_records_takes_young_ones_too_and_recovers_from_a_sound_peer),
         TEST(who_recovers_waits_for_sound_owners_or_for_all),

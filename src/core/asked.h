@@ -63,13 +63,14 @@ static inline void asked_begin(struct asked_set *s, struct asked *peer, unsigned
     *s = (struct asked_set){.peer = peer, .n = (uint16_t)n};
 }
 
-static inline bool asked_is(const struct asked_set *s, unsigned i, enum asked_state state)
+/* -1, and whatever else is none of the peers, is in no state. */
+static inline bool asked_is(const struct asked_set *s, int i, enum asked_state state)
 {
-    return s->peer[i].state == state;
+    return i >= 0 && i < s->n && s->peer[i].state == state;
 }
 
-/* It is idle, or has answered to something else: it is no longer waited for, and may be asked. */
-static inline void asked_forget(struct asked_set *s, unsigned i)
+/* Peer i is not waited for, nor is its answer counted: it may be asked again. */
+static inline void asked_forget(struct asked_set *s, int i)
 {
     s->open = (uint16_t)(s->open - asked_is(s, i, ASKED_OPEN));
     s->done = (uint16_t)(s->done - asked_is(s, i, ASKED_DONE));
@@ -77,7 +78,7 @@ static inline void asked_forget(struct asked_set *s, unsigned i)
 }
 
 /* Peer i, which is that member, is asked now; once more where it was asked already. */
-static inline void asked_ask(struct asked_set *s, unsigned i, const struct member *m)
+static inline void asked_ask(struct asked_set *s, int i, const struct member *m)
 {
     asked_forget(s, i);
     asked_note(&s->peer[i], m);
@@ -85,11 +86,10 @@ static inline void asked_ask(struct asked_set *s, unsigned i, const struct membe
     s->open++;
 }
 
-/* Peer i (-1: none of them) answers. False when nothing was open: the answer is late, or was
- * counted before. */
+/* Peer i answers. False when nothing was open: the answer is late, or was counted before. */
 static inline bool asked_answered(struct asked_set *s, int i)
 {
-    if (i < 0 || i >= s->n || !asked_is(s, (unsigned)i, ASKED_OPEN))
+    if (!asked_is(s, i, ASKED_OPEN))
         return false;
     s->peer[i].state = ASKED_DONE;
     s->open--;
@@ -97,13 +97,13 @@ static inline bool asked_answered(struct asked_set *s, int i)
     return true;
 }
 
-/* Whether a question to peer i (-1: none of them), which is that member, was open and may be lost:
- * it is idle from then on. */
+/* Whether a question to peer i, which is that member, was open and may be lost: it is idle from
+ * then on. */
 static inline bool asked_lose(struct asked_set *s, int i, const struct member *m)
 {
-    if (i < 0 || i >= s->n || !asked_is(s, (unsigned)i, ASKED_OPEN) || !asked_lost(&s->peer[i], m))
+    if (!asked_is(s, i, ASKED_OPEN) || !asked_lost(&s->peer[i], m))
         return false;
-    asked_forget(s, (unsigned)i);
+    asked_forget(s, i);
     return true;
 }
 

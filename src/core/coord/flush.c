@@ -106,7 +106,7 @@ static struct record flush_record(const struct coord *c)
 static void leave_hints(struct coord *c, struct out *out)
 {
     unsigned n = 0;
-    for (unsigned m = 0; m < c->now->layout->member_n && n < FLUSH_SLICE; m++) {
+    for (int m = 0; m < c->now->layout->member_n && n < FLUSH_SLICE; m++) {
         uint64_t id = c->now->layout->member[m].id;
         if (asked_is(&c->flush.asked, m, ASKED_DONE) || id == c->self)
             continue;
@@ -185,7 +185,7 @@ static void answered(struct coord *c, enum flush_phase phase, uint64_t number, u
     if (!asked_answered(&f->asked, m))
         return;
     if (error)
-        asked_forget(&f->asked, (unsigned)m);
+        asked_forget(&f->asked, m);
     if (!error && greatest > f->greatest && greatest < STAMP_WIDE_MAX)
         f->greatest = greatest; /* what is greater still came from no clock: a flush above it would
                                  * leave no key room to be written */

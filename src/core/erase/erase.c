@@ -252,7 +252,7 @@ static void ask(struct erase *e, struct out *out)
         uint64_t id = owner(e, vnode, i);
         if (id == e->self)
             continue;
-        asked_ask(&e->asked, i, cast_find(e->now->cast, id));
+        asked_ask(&e->asked, (int)i, cast_find(e->now->cast, id));
         send(e, id, MSG_ERASE_ASK, out)->erase_ask = (struct msg_erase_ask){.op = TOKEN(TOKEN_ERASE, e->number),
                                                                             .epoch = e->now->layout->epoch,
                                                                             .vnode = vnode,

@@ -203,18 +203,28 @@ static int on_layout(void *p, const struct moment *now)
     return 0;
 }
 
+/* Whether something of the exchange under way may be lost: the question that is open, or records,
+ * which go under the link that was noted last. */
+static bool run_lost(struct repair *r, const struct member *peer)
+{
+    struct repair_run *run = &r->run;
+    bool records = run->phase == REPAIR_MOVES && asked_lost(&run->asks[REPAIR_THEIRS], peer);
+    return records || asked_lose(&run->asked, REPAIR_THEIRS, peer);
+}
+
 static void on_member(void *p, const struct moment *now, const struct member *who, unsigned change)
 {
     struct repair *r = p;
     r->now = now;
     struct repair_peer *peer = repair_find(r, who->id);
-    if (!peer || !(change & (CAST_ALIVE | CAST_DOUBTED)))
+    if (!peer)
         return;
+    if (r->run.phase != REPAIR_IDLE && r->run.peer == who->id && (change & CAST_DOUBTED || run_lost(r, who)))
+        run_end(r, false);
     if (change & CAST_ALIVE)
         peer->due_ms = soon(r);
-    else if (r->run.phase != REPAIR_IDLE && r->run.peer == who->id)
-        run_end(r, false);
-    repair_plan(r);
+    if (change & (CAST_ALIVE | CAST_DOUBTED))
+        repair_plan(r);
 }
 
 /* ---- What is known ---- */

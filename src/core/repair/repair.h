@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "base/rng.h"
+#include "core/asked.h"
 #include "core/protocol.h"
 #include "core/repair/refused.h"
 #include "wire/flush.h"
@@ -57,9 +58,10 @@ struct repair_flight {
     uint64_t expiry_ms;                                                /* with its expiry */
 };
 
+enum { REPAIR_OWN, REPAIR_THEIRS, REPAIR_SIDES }; /* of whom a question is asked */
+
 /* What one store answered. */
 struct repair_side {
-    bool answered;
     uint64_t upto;      /* of a list, */
     uint64_t ticket;    /* and what says that nothing was erased there since */
     struct buf flushed; /* runs that have a part in the vnodes of the last roots, */
@@ -80,7 +82,9 @@ struct repair_run {
     enum repair_phase phase;
     uint64_t peer;
     uint64_t began_ms, deadline_ms;
-    uint64_t number; /* of the question that is open */
+    uint64_t number;        /* of the question that is open */
+    struct asked_set asked; /* which of the two have answered it */
+    struct asked asks[REPAIR_SIDES];
     uint16_t *vnode; /* to be compared: shared by both */
     uint16_t vnode_n, vnode_at;
     uint16_t differ[REPAIR_ROOTS]; /* of the last roots: to be looked into */

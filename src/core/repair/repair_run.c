@@ -21,7 +21,7 @@
  *
  * Numbers. Each question and each record has a number of its own, which comes back in the answer; whatever is not expected
  * any more finds none and is dropped. An exchange hears from its peer within REPAIR_ANSWER_MS of the last progress, or it
- * ends. */
+ * ends; and so it does when the stream breaks while something is awaited from there. */
 #include "core/repair/repair_inner.h"
 
 #include "base/bits.h"
@@ -52,9 +52,27 @@ static void question_new(struct repair *r, enum repair_phase phase)
 {
     struct repair_run *run = &r->run;
     run->phase = phase;
-    run->own.answered = run->theirs.answered = false;
+    asked_begin(&run->asked, run->asks, REPAIR_SIDES);
     run->number = run_number(r, QUESTION);
     run_progress(r);
+}
+
+static struct action *ask_own(struct repair *r, enum action_kind kind, struct out *out)
+{
+    asked_ask(&r->run.asked, REPAIR_OWN, cast_find(r->now->cast, r->self));
+    return out_add(out, kind);
+}
+
+static struct message *ask_theirs(struct repair *r, enum message_kind kind, struct out *out)
+{
+    asked_ask(&r->run.asked, REPAIR_THEIRS, cast_find(r->now->cast, r->run.peer));
+    return run_send(r, kind, out);
+}
+
+/* Whether one of the two has still to answer the question of that number. */
+static bool is_open(const struct repair_run *run, uint64_t number, int side)
+{
+    return number == run->number && asked_is(&run->asked, side, ASKED_OPEN);
 }
 
 /* Asks both stores for the trees of the vnodes in run->question. */
@@ -64,11 +82,11 @@ static void ask_trees(struct repair *r, enum repair_phase phase, struct out *out
     struct slice vnodes = slice_of(run->question, run->question_n * 2);
     bool leaves = phase == REPAIR_LEAVES;
     question_new(r, phase);
-    struct action *a = out_add(out, ACT_STORE_TREE);
+    struct action *a = ask_own(r, ACT_STORE_TREE, out);
     a->tree.token = TOKEN(TOKEN_REPAIR, run->number);
     a->tree.vnodes = vnodes;
     a->tree.leaves = leaves;
-    run_send(r, MSG_TREE_GET, out)->tree_get = (struct msg_tree_get){
+    ask_theirs(r, MSG_TREE_GET, out)->tree_get = (struct msg_tree_get){
         .op = TOKEN(TOKEN_REPAIR, run->number), .epoch = r->now->layout->epoch, .leaves = leaves, .vnodes = vnodes};
 }
 
@@ -78,11 +96,11 @@ static void ask_lists(struct repair *r, struct out *out)
     uint16_t vnode = run->differ[run->differ_at];
     struct slice ranges = buf_view(&run->ranges);
     question_new(r, REPAIR_LISTS);
-    struct action *a = out_add(out, ACT_STORE_LIST);
+    struct action *a = ask_own(r, ACT_STORE_LIST, out);
     a->list.token = TOKEN(TOKEN_REPAIR, run->number);
     a->list.vnode = vnode;
     a->list.ranges = ranges;
-    run_send(r, MSG_LIST_GET, out)->list_get = (struct msg_list_get){
+    ask_theirs(r, MSG_LIST_GET, out)->list_get = (struct msg_list_get){
         .op = TOKEN(TOKEN_REPAIR, run->number), .epoch = r->now->layout->epoch, .vnode = vnode, .ranges = ranges};
 }
 
@@ -191,10 +209,10 @@ static bool level_flushes(struct repair *r, struct out *out)
     question_new(r, REPAIR_FLUSH);
     uint64_t token = TOKEN(TOKEN_REPAIR, run->number);
     if (theirs) {
-        run_send(r, MSG_PUT, out)->put =
+        ask_theirs(r, MSG_PUT, out)->put =
             (struct msg_put){.op = token, .epoch = r->now->layout->epoch, .record = flush, .position = r->now->own.position};
     } else {
-        struct action *a = out_add(out, ACT_STORE_PUT);
+        struct action *a = ask_own(r, ACT_STORE_PUT, out);
         a->put.token = token;
         a->put.record = flush;
     }
@@ -328,17 +346,25 @@ void run_moved(struct repair *r, uint64_t upto, struct out *out)
 
 /* ---- Answers ---- */
 
-static void take_told(struct repair *r, struct repair_side *side, int error, struct slice told, uint64_t upto, struct out *out)
+/* The records go under the link that the peer has now, whatever became of that of the lists. */
+static void lists_told(struct repair *r, struct out *out)
+{
+    asked_note(&r->run.asks[REPAIR_THEIRS], cast_find(r->now->cast, r->run.peer));
+    move_begin(r, out);
+}
+
+static void take_told(struct repair *r, int from, int error, struct slice told, uint64_t upto, struct out *out)
 {
     struct repair_run *run = &r->run;
+    struct repair_side *side = from == REPAIR_OWN ? &run->own : &run->theirs;
     side->told.n = 0;
     if (error || buf_slice(&side->told, told)) {
         run_end(r, false);
         return;
     }
-    side->answered = true;
     side->upto = upto;
-    if (!run->own.answered || !run->theirs.answered)
+    asked_answered(&run->asked, from);
+    if (run->asked.open > 0)
         return;
     run->number = 0;
     run_progress(r);
@@ -347,7 +373,7 @@ static void take_told(struct repair *r, struct repair_side *side, int error, str
     else if (run->phase == REPAIR_LEAVES)
         judge_leaves(r, out);
     else
-        move_begin(r, out);
+        lists_told(r, out);
 }
 
 /* Whether floors and flushes leave every key that they speak for room to be written
@@ -378,17 +404,17 @@ static bool take_marks(const struct repair_run *run, struct repair_side *side, s
 static void told(struct repair *r, uint64_t number, const struct event *ev, struct out *out)
 {
     struct repair_run *run = &r->run;
-    if (number != run->number || run->own.answered || !take_marks(run, &run->own, ev->told.floors, ev->told.flushed))
+    if (!is_open(run, number, REPAIR_OWN) || !take_marks(run, &run->own, ev->told.floors, ev->told.flushed))
         return;
     run->own.ticket = ev->told.ticket;
-    take_told(r, &run->own, ev->told.error, ev->told.told, ev->told.upto, out);
+    take_told(r, REPAIR_OWN, ev->told.error, ev->told.told, ev->told.upto, out);
 }
 
 static void stored(struct repair *r, uint64_t number, int error, struct out *out)
 {
     if (move_stored(r, number, error, out))
         return;
-    if (r->run.phase == REPAIR_FLUSH && number == r->run.number)
+    if (r->run.phase == REPAIR_FLUSH && is_open(&r->run, number, REPAIR_OWN))
         flushes_level(r, error, out);
     else if (number == r->sweep_number && r->sweep_n > 0)
         repair_swept(r, error);
@@ -407,10 +433,9 @@ void run_stored(void *p, const struct moment *now, uint64_t number, const struct
 }
 
 /* An answer about a record, or about the flush that the peer was brought. */
-static void take_record(struct repair *r, const struct message *m, struct out *out)
+static void take_record(struct repair *r, const struct message *m, bool asked, struct out *out)
 {
-    bool flush = m->kind == MSG_PUT_ACK && r->run.phase == REPAIR_FLUSH && TOKEN_NUMBER(m->put_ack.op) == r->run.number;
-    if (flush)
+    if (r->run.phase == REPAIR_FLUSH && m->kind == MSG_PUT_ACK && asked)
         flushes_level(r, (int)m->put_ack.error, out);
     else
         move_message(r, m, out);
@@ -421,7 +446,7 @@ static void take_tree(struct repair *r, const struct msg_tree *m, struct out *ou
     struct repair_run *run = &r->run;
     run->unsound = m->recovering;
     if (take_marks(run, &run->theirs, m->floors, m->flushed) && run->phase != REPAIR_LISTS)
-        take_told(r, &run->theirs, (int)m->error, m->hashes, 0, out); /* else the exchange ends in time */
+        take_told(r, REPAIR_THEIRS, (int)m->error, m->hashes, 0, out); /* else the exchange ends in time */
 }
 
 static void take_list(struct repair *r, const struct msg_list *m, struct out *out)
@@ -429,7 +454,7 @@ static void take_list(struct repair *r, const struct msg_list *m, struct out *ou
     struct repair_run *run = &r->run;
     run->theirs.ticket = m->ticket;
     if (run->phase == REPAIR_LISTS)
-        take_told(r, &run->theirs, (int)m->error, m->entries, m->upto, out);
+        take_told(r, REPAIR_THEIRS, (int)m->error, m->entries, m->upto, out);
 }
 
 void run_answer(void *p, const struct moment *now, uint64_t from, const struct message *m, struct out *out)
@@ -437,7 +462,7 @@ void run_answer(void *p, const struct moment *now, uint64_t from, const struct m
     struct repair *r = p;
     r->now = now;
     struct repair_run *run = &r->run;
-    bool asked = TOKEN_NUMBER(m->head.op) == run->number && !run->theirs.answered;
+    bool asked = is_open(run, TOKEN_NUMBER(m->head.op), REPAIR_THEIRS);
     if (run->phase == REPAIR_IDLE || from != run->peer)
         return;
     if (m->kind == MSG_TREE && asked)
@@ -445,5 +470,5 @@ void run_answer(void *p, const struct moment *now, uint64_t from, const struct m
     else if (m->kind == MSG_LIST && asked)
         take_list(r, &m->list, out);
     else if (m->kind == MSG_GOT || m->kind == MSG_PUT_ACK)
-        take_record(r, m, out);
+        take_record(r, m, asked, out);
 }
