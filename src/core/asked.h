@@ -19,6 +19,7 @@
 #ifndef COVEY_CORE_ASKED_H
 #define COVEY_CORE_ASKED_H
 
+#include "base/check.h"
 #include "core/cast/cast.h"
 
 #include <string.h>
@@ -105,6 +106,16 @@ static inline bool asked_lose(struct asked_set *s, int i, const struct member *m
         return false;
     asked_forget(s, i);
     return true;
+}
+
+static inline void asked_check(const struct asked_set *s)
+{
+    unsigned open = 0, done = 0;
+    for (int i = 0; i < s->n; i++) {
+        open += asked_is(s, i, ASKED_OPEN);
+        done += asked_is(s, i, ASKED_DONE);
+    }
+    CHECK(open == s->open && done == s->done);
 }
 
 #endif

@@ -56,7 +56,6 @@
 
 #include <stdlib.h>
 
-#include "base/bits.h"
 #include "base/check.h"
 #include "base/error.h"
 
@@ -249,15 +248,13 @@ static void check_acceptor(const struct chain *c)
 static void check_round(const struct chain *c)
 {
     const struct chain_round *r = &c->round;
-    unsigned answered = 0;
 
     if (r->phase == CHAIN_IDLE)
         return;
     CHECK(r->ballot > 0 && r->ballot <= c->seen_ballot && r->best_ballot < r->ballot);
     CHECK(c->propose_ms == UINT64_MAX);
-    for (unsigned i = 0; i < sizeof r->answered * 8; i++)
-        answered += bit_at(r->answered, i);
-    CHECK(answered == r->answered_n && answered <= chain_now(c)->member_n);
+    CHECK(r->asked.n == chain_now(c)->member_n);
+    asked_check(&r->asked);
     CHECK(r->phase != CHAIN_ACCEPT || (r->kind != CHAIN_NONE && r->value.n > 0));
 }
 

@@ -87,22 +87,13 @@ void chain_propose_yield(struct chain *c, uint64_t ballot)
 
 /* ---- Who answered ---- */
 
-static bool round_answered(const struct chain_round *r, unsigned m)
-{
-    return bit_at(r->answered, m);
-}
-
-/* Notes an answer of member `from` to the round's ballot. False when it was counted already or is no answer to it. */
+/* Notes an answer of member `from` to the round's ballot. False when it was counted already or is
+ * no answer to it. Votes are durable, so it is the same over whichever stream the answer comes. */
 static bool round_count(struct chain *c, uint64_t from, enum chain_phase phase, uint64_t ballot)
 {
     struct chain_round *r = &c->round;
-    int m = layout_find(chain_now(c), from);
 
-    if (m < 0 || r->phase != phase || r->ballot != ballot || round_answered(r, (unsigned)m))
-        return false;
-    bit_set(r->answered, (unsigned)m);
-    r->answered_n++;
-    return true;
+    return r->phase == phase && r->ballot == ballot && asked_answered(&r->asked, layout_find(chain_now(c), from));
 }
 
 static void round_phase(struct chain *c, enum chain_phase phase)
@@ -110,8 +101,7 @@ static void round_phase(struct chain *c, enum chain_phase phase)
     struct chain_round *r = &c->round;
 
     r->phase = phase;
-    memset(r->answered, 0, sizeof r->answered);
-    r->answered_n = 0;
+    asked_begin(&r->asked, r->member, chain_now(c)->member_n);
     r->cursor = 0;
     r->resend_ms = c->now->ms;
     r->patience_ms = c->now->ms + CHAIN_PATIENCE_MS;
@@ -121,23 +111,25 @@ static void round_phase(struct chain *c, enum chain_phase phase)
 /* ---- Sending ---- */
 
 /* Whether member m is to be asked now. In a formation we ourselves come last. */
-static bool round_asks(const struct chain *c, unsigned m)
+static bool round_asks(const struct chain *c, int m)
 {
     const struct chain_round *r = &c->round;
     uint64_t id = chain_now(c)->member[m].id;
 
-    if (round_answered(r, m))
+    if (asked_is(&r->asked, m, ASKED_DONE))
         return false;
     if (id != c->self)
         return chain_reachable(c, id);
-    return r->phase == CHAIN_PREPARE || r->kind == CHAIN_SAME || r->answered_n + 1 == chain_now(c)->member_n;
+    return r->phase == CHAIN_PREPARE || r->kind == CHAIN_SAME || r->asked.done + 1 == r->asked.n;
 }
 
-static void round_ask(struct chain *c, uint64_t id, struct out *out)
+static void round_ask(struct chain *c, int m, struct out *out)
 {
     struct chain_round *r = &c->round;
+    uint64_t id = chain_now(c)->member[m].id;
     uint64_t epoch = chain_now(c)->epoch + 1;
 
+    asked_ask(&r->asked, m, cast_find(c->now->cast, id));
     if (id == c->self && r->phase == CHAIN_PREPARE)
         chain_vote_prepare(c, id, r->ballot, out);
     else if (id == c->self)
@@ -158,10 +150,10 @@ static void round_send(struct chain *c, struct out *out)
     if (c->now->ms < r->resend_ms)
         return;
     while (r->phase != CHAIN_IDLE && r->cursor < chain_now(c)->member_n && sent < CHAIN_SENDS) {
-        unsigned m = r->cursor++;
+        int m = r->cursor++;
         if (!round_asks(c, m))
             continue;
-        round_ask(c, chain_now(c)->member[m].id, out);
+        round_ask(c, m, out);
         sent++;
     }
     if (r->cursor < chain_now(c)->member_n)
@@ -270,7 +262,7 @@ static void round_wait(struct chain *c, struct out *out)
 {
     struct chain_round *r = &c->round;
     const struct layout *l = chain_now(c);
-    unsigned m = 0;
+    int m = 0;
 
     if (c->now->ms < r->patience_ms)
         return;
@@ -278,7 +270,7 @@ static void round_wait(struct chain *c, struct out *out)
         r->phase = CHAIN_IDLE; /* nobody waits any more */
         return;
     }
-    while (m < l->member_n && round_answered(r, m))
+    while (asked_is(&r->asked, m, ASKED_DONE))
         m++;
     CHECK(m < l->member_n);
     r->patience_ms = c->now->ms + CHAIN_PATIENCE_MS;
@@ -297,10 +289,11 @@ static void round_decide(struct chain *c, struct out *out)
 {
     struct chain_round *r = &c->round;
     uint16_t member_n = chain_now(c)->member_n;
-    bool all = r->answered_n == member_n, self = round_answered(r, (unsigned)layout_find(chain_now(c), c->self));
+    bool all = r->asked.done == member_n;
+    bool self = asked_is(&r->asked, layout_find(chain_now(c), c->self), ASKED_DONE);
 
     chain_prune(c);
-    if (!self || r->answered_n < member_n / 2 + 1)
+    if (!self || r->asked.done < member_n / 2 + 1)
         round_wait(c, out);
     else if (r->best_kind == CHAIN_SAME)
         round_accept(c, CHAIN_SAME, value_best(c, &r->value));
@@ -369,11 +362,11 @@ void chain_propose_accepted(struct chain *c, uint64_t from, const struct msg_acc
     }
     if (!round_count(c, from, CHAIN_ACCEPT, m->ballot))
         return;
-    if (r->answered_n >= (r->kind == CHAIN_SAME ? member_n / 2 + 1 : member_n)) {
+    if (r->asked.done >= (r->kind == CHAIN_SAME ? member_n / 2 + 1 : member_n)) {
         round_chosen(c, out);
         return;
     }
-    if (r->answered_n + 1 == member_n) {
+    if (r->asked.done + 1 == member_n) {
         r->cursor = 0; /* our own turn has come */
         r->resend_ms = c->now->ms;
     }

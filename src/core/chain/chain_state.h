@@ -4,6 +4,7 @@
 #ifndef COVEY_CORE_CHAIN_STATE_H
 #define COVEY_CORE_CHAIN_STATE_H
 
+#include "core/asked.h"
 #include "core/chain/chain.h"
 
 enum {
@@ -59,8 +60,8 @@ enum chain_phase { CHAIN_IDLE, CHAIN_PREPARE, CHAIN_ACCEPT };
 struct chain_round {
     enum chain_phase phase;
     uint64_t ballot;
-    uint8_t answered[LAYOUT_MEMBERS_MAX / 8]; /* a bit a member of the epoch: promised, or accepted */
-    uint16_t answered_n;
+    struct asked_set asked; /* the members of the epoch: who has promised, or accepted */
+    struct asked member[LAYOUT_MEMBERS_MAX];
     uint16_t cursor;      /* of the broadcast under way */
     uint64_t resend_ms;   /* when the broadcast begins or goes on */
     uint64_t patience_ms; /* when waiting for all ends */

@@ -409,6 +409,8 @@ static void on_check(const void *p, const struct moment *now)
     CHECK(used == c->ops.used && writes == c->writes);
     CHECK(linger_n == c->linger_n && linger_bytes == c->linger_bytes);
     CHECK(linger_n <= linger_max(c) && used - linger_n <= c->ops_max);
+    asked_check(&c->flush.asked);
+    asked_check(&c->census.asked);
     CHECK(c->flush.served <= c->flush.waiting_n && c->flush.waiting_n <= FLUSH_WAITERS);
     CHECK(c->census.served <= c->census.waiting_n && c->census.waiting_n <= CENSUS_WAITERS);
 }

@@ -399,6 +399,7 @@ static void on_check(const void *p, const struct moment *now)
 {
     const struct erase *e = p;
     CHECK(e->at <= e->vnode_n && e->entry_n <= ERASABLE_MAX);
+    asked_check(&e->asked);
     CHECK(e->phase == ERASE_REST || (now->layout && !rests(now)));
     CHECK(e->phase != ERASE_ASK || (e->asked.open > 0 && e->at < e->vnode_n && e->entries.n > 0));
 }

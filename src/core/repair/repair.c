@@ -352,6 +352,7 @@ static void on_check(const void *p, const struct moment *now)
     for (unsigned i = 0; i < REPAIR_WINDOW; i++)
         n += run->flight[i].number != 0;
     CHECK(n == run->flight_n);
+    asked_check(&run->asked);
     uint32_t recovering = 0;
     for (uint16_t v = 0; now->layout && v < now->layout->vnodes; v++)
         recovering += r->recovering[v];
