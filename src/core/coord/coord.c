@@ -379,8 +379,8 @@ uint32_t coord_in_flight(const struct coord *c)
 
 static void check_op(const struct coord *c, const struct moment *now, const struct op *op)
 {
-    CHECK(op->owner_n <= REPLICAS_MAX && op->key_n <= op->data.n);
-    CHECK(op->need >= 1 && op->need <= REPLICAS_MAX);
+    CHECK(op->owner_n <= OWNERS_MAX && op->key_n <= op->data.n);
+    CHECK(op->need >= 1 && op->need <= OWNERS_MAX);
     CHECK(op->phase <= PHASE_WRITE);
     bool stamped = op->record.version.stamp > 0;
     CHECK(op->phase != PHASE_WRITE || stamped || op_count(op, OWNER_IDLE) + op_count(op, OWNER_FAILED) == op->owner_n);

@@ -9,6 +9,7 @@
 #define COVEY_CORE_COORD_H
 
 #include "base/hlc.h"
+#include "core/asked.h"
 #include "core/coord/census.h"
 #include "core/protocol.h"
 #include "core/coord/flush.h"
@@ -22,10 +23,11 @@ enum {
     /* who still owes an answer when others answer so much later is held for silent: more than one retransmission takes (200 ms),
      * which passes by itself. By the others' answers, for we may be the slow one */
     PEER_SILENT_MS = 250,
-    COORD_OUT_MAX = 64,  /* actions a call appends at most */
-    OP_DATA_KEPT = 4096, /* bytes of buffer that a free operation keeps for the next one */
-    /* bytes of answered writes that still wait for an owner, slots included: some 80,000 small ones, so that an owner may lag for
-     * a third of a second at full speed before hints take over */
+    OP_OUT_MAX = 2 * OWNERS_MAX + 2, /* actions of one: it may make another end, to have room */
+    COORD_OUT_MAX = 48 + OP_OUT_MAX, /* actions a call appends at most */
+    OP_DATA_KEPT = 4096,             /* bytes of buffer that a free operation keeps for the next one */
+    /* bytes of answered writes that still wait for an owner, slots included: some 40,000 small
+     * ones, so that an owner may lag for a sixth of a second at full speed before hints take over */
     LINGER_BYTES_DEFAULT = 64 * 1024 * 1024,
 };
 
@@ -40,32 +42,33 @@ enum {
  */
 enum op_phase { PHASE_READ, PHASE_FETCH, PHASE_REPAIR, PHASE_WRITE };
 
-/* What is known of one owner within the present phase. */
+/* What is known of one owner within the present phase: the states of core/asked.h, of which the
+ * last is told apart. */
 enum owner_state {
-    OWNER_IDLE,       /* not asked, or what was asked is lost or was refused for now */
-    OWNER_ASKED,      /* a message is on its way */
-    OWNER_DONE,       /* read: answered. Write, repair: took this version durably (or holds a greater one where that counts) */
-    OWNER_NEVER,      /* write: holds a greater version (or a floor: `aged`), and never took this one */
-    OWNER_UNSURE,     /* write: the same, but it may have taken this one */
-    OWNER_RECOVERING, /* write, order open: took it, but may have lost a greater version that was acknowledged */
-    OWNER_FAILED,     /* refused for good, or its disk failed */
-    OWNER_BEHIND,     /* write of an expiry: does not hold the value that it names */
+    OWNER_IDLE = ASKED_IDLE, /* not asked, or what was asked is lost or was refused for now */
+    OWNER_ASKED = ASKED_OPEN,
+    OWNER_DONE = ASKED_DONE, /* read: answered. Write, repair: took this version durably (or holds a
+                              * greater one where that counts) */
+    OWNER_NEVER,             /* write: holds a greater version (or a floor: `aged`), and never took this one */
+    OWNER_UNSURE,            /* write: the same, but it may have taken this one */
+    OWNER_RECOVERING,        /* write, order open: took it, but may have lost a greater version that was acknowledged */
+    OWNER_FAILED,            /* refused for good, or its disk failed */
+    OWNER_BEHIND,            /* write of an expiry: does not hold the value that it names */
 };
 
 struct op_owner {
     uint64_t id;
-    uint32_t link;   /* the peer's link generation when it was asked: another one since means the message may be lost */
-    uint8_t state;   /* enum owner_state */
-    uint8_t open;    /* writes sent and not refused: while there are any, the record may be stored there */
-    bool aged;       /* write: refused the stamp as too old: it holds nothing, not even a greater version */
-    bool unsound;    /* write: was recovering when it answered, so `seen` may be less than what it held */
+    struct asked asked; /* its state is an enum owner_state */
+    uint64_t asked_ms;  /* when it was asked last */
+    uint8_t open;       /* writes sent and not refused: while there are any, the record may be stored there */
+    bool aged;          /* write: refused the stamp as too old: it holds nothing, not even a greater version */
+    bool unsound;       /* write: was recovering when it answered, so `seen` may be less than what it held */
     bool torn;       /* write: its stream broke since the write began, or it became an owner since: another process may answer */
     bool hinted;     /* write: a hint was left for it */
-    int error;       /* FAILED: with what */
     bool recovering; /* refused to be read; ours when it was asked to write: it may have lost what it held */
-    uint64_t asked_ms; /* when it was asked last */
-    bool read;         /* answered the read: `seen` is what it holds */
-    uint8_t kind;      /* of what it holds: enum record_kind */
+    bool read;       /* answered the read: `seen` is what it holds */
+    uint8_t kind;    /* of what it holds: enum record_kind */
+    int error;       /* FAILED: with what */
     uint32_t size;
     uint64_t expiry_ms;
     struct version seen;
@@ -87,7 +90,7 @@ struct op {
     bool ordered; /* write: its stamp is above all that was acknowledged before it began, so a greater version counts as an ack */
     uint8_t need; /* owners that must answer in this phase */
     uint8_t owner_n;
-    uint8_t value_from; /* read: index of the owner asked for the value, REPLICAS_MAX for nobody */
+    uint8_t value_from; /* read: index of the owner asked for the value, OWNERS_MAX for nobody */
     bool existed;
     bool have_value; /* data holds the value of `record` */
     bool answered;   /* the client has its answer: a write that lingers until every owner holds it */
@@ -106,8 +109,8 @@ struct op {
     uint32_t put_n;       /* PUT: bytes of the value to be written */
     uint64_t above;       /* write: its stamp must be greater */
     /* a new operation finds these two as the last one left them */
-    struct op_owner owner[REPLICAS_MAX]; /* the first owner_n */
-    struct buf data;                     /* key, then value */
+    struct op_owner owner[OWNERS_MAX]; /* the first owner_n */
+    struct buf data;                   /* key, then value */
 };
 
 /* What the coordinator found out about a member of the layout. */
@@ -158,7 +161,7 @@ struct coord {
     unsigned trim_n;
     struct census census;
     struct flush flush;
-    struct where_owner where[REPLICAS_MAX]; /* of the last OP_WHERE result */
+    struct where_owner where[OWNERS_MAX]; /* of the last OP_WHERE result */
 };
 
 struct coord_options {

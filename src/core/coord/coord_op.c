@@ -68,23 +68,23 @@ unsigned op_count(const struct op *op, enum owner_state state)
 {
     unsigned n = 0;
     for (unsigned i = 0; i < op->owner_n; i++)
-        n += op->owner[i].state == state;
+        n += op->owner[i].asked.state == state;
     return n;
 }
 
 void op_reset(struct op *op)
 {
     for (unsigned i = 0; i < op->owner_n; i++)
-        if (op->owner[i].state != OWNER_FAILED)
-            op->owner[i].state = OWNER_IDLE;
-    op->value_from = REPLICAS_MAX;
+        if (op->owner[i].asked.state != OWNER_FAILED)
+            op->owner[i].asked.state = OWNER_IDLE;
+    op->value_from = OWNERS_MAX;
 }
 
 void op_reset_all(struct op *op)
 {
     for (unsigned i = 0; i < op->owner_n; i++)
-        op->owner[i].state = OWNER_IDLE;
-    op->value_from = REPLICAS_MAX;
+        op->owner[i].asked.state = OWNER_IDLE;
+    op->value_from = OWNERS_MAX;
 }
 
 struct coord_due *coord_due(const struct coord *c, uint64_t id)
@@ -93,16 +93,10 @@ struct coord_due *coord_due(const struct coord *c, uint64_t id)
     return m < 0 ? NULL : &c->due[m];
 }
 
-bool op_reachable(const struct coord *c, const struct op *op, unsigned i)
+bool coord_silent(const struct coord *c, const struct member *m)
 {
-    return coord_reachable(c, op->owner[i].id);
-}
-
-bool coord_silent(const struct coord *c, uint64_t id)
-{
-    const struct member *m = coord_member(c, id);
-    const struct coord_due *due = coord_due(c, id);
-    if (!m || !due)
+    const struct coord_due *due = m ? coord_due(c, m->id) : NULL;
+    if (!due)
         return true;
     bool owes = due->since_ms && c->heard_ms >= due->since_ms + PEER_SILENT_MS;
     bool away = !m->self && (m->state != MEMBER_ALIVE || m->stream != STREAM_UP);
@@ -112,7 +106,7 @@ bool coord_silent(const struct coord *c, uint64_t id)
 bool op_silent(const struct coord *c, const struct op *op)
 {
     for (unsigned i = 0; i < op->owner_n; i++)
-        if (coord_silent(c, op->owner[i].id) || (op->owner[i].id == c->self && moment_recovers(c->now, op->vnode)))
+        if (coord_silent(c, op_member(c, op, i)) || (op->owner[i].id == c->self && moment_recovers(c->now, op->vnode)))
             return true;
     return false;
 }
@@ -125,39 +119,22 @@ unsigned op_reachable_n(const struct coord *c, const struct op *op)
     return n;
 }
 
-bool op_gone(const struct coord *c, const struct op *op, unsigned i)
+static void owner_ask(struct coord *c, struct op_owner *o, const struct member *m)
 {
-    return coord_gone(c, op->owner[i].id);
-}
-
-bool op_lost(const struct coord *c, const struct op *op, unsigned i)
-{
-    const struct op_owner *o = &op->owner[i];
-    if (o->id == c->self)
-        return false; /* the own store always answers */
-    const struct member *p = coord_member(c, o->id);
-    return !p || p->link != o->link;
-}
-
-/* Marks the owner as asked and returns its address. */
-static struct addr owner_ask(struct coord *c, struct op *op, unsigned i)
-{
-    const struct member *m = coord_member(c, op->owner[i].id);
-    struct coord_due *due = coord_due(c, op->owner[i].id);
-    CHECK(m && due);
+    struct coord_due *due = coord_due(c, o->id);
+    CHECK(m && m->id == o->id && due);
     if (!due->since_ms)
         due->since_ms = c->now->ms;
-    op->owner[i].state = OWNER_ASKED;
-    op->owner[i].link = m->link;
-    op->owner[i].asked_ms = c->now->ms;
-    return m->addr;
+    o->asked.state = OWNER_ASKED;
+    asked_note(&o->asked, m);
+    o->asked_ms = c->now->ms;
 }
 
-void op_send_put(struct coord *c, struct op *op, unsigned i, struct out *out)
+void op_send_put(struct coord *c, struct op *op, unsigned i, const struct member *to, struct out *out)
 {
-    struct addr addr = owner_ask(c, op, i);
+    owner_ask(c, &op->owner[i], to);
     bool lapsed = op->phase == PHASE_REPAIR && op->record.kind == RECORD_EXPIRY;
-    if (op->owner[i].id == c->self) {
+    if (to->self) {
         struct action *a = out_add(out, ACT_STORE_PUT);
         a->put.token = TOKEN(TOKEN_COORD, op->handle);
         a->put.record = op_record(op);
@@ -165,7 +142,7 @@ void op_send_put(struct coord *c, struct op *op, unsigned i, struct out *out)
         op->owner[i].recovering = moment_recovers(c->now, op->vnode);
         return;
     }
-    struct message *m = out_send(out, op->owner[i].id, addr, MSG_PUT);
+    struct message *m = out_send(out, to->id, to->addr, MSG_PUT);
     m->put = (struct msg_put){.op = TOKEN(TOKEN_COORD, op->handle),
                               .epoch = op->epoch,
                               .record = op_record(op),
@@ -173,17 +150,17 @@ void op_send_put(struct coord *c, struct op *op, unsigned i, struct out *out)
                               .lapsed = lapsed};
 }
 
-void op_send_get(struct coord *c, struct op *op, unsigned i, enum get_wants wants, struct out *out)
+void op_send_get(struct coord *c, struct op *op, unsigned i, const struct member *to, enum get_wants wants, struct out *out)
 {
-    struct addr addr = owner_ask(c, op, i);
-    if (op->owner[i].id == c->self) {
+    owner_ask(c, &op->owner[i], to);
+    if (to->self) {
         struct action *a = out_add(out, ACT_STORE_GET);
         a->get.token = TOKEN(TOKEN_COORD, op->handle);
         a->get.key = op_key(op);
         a->get.wants = wants;
         return;
     }
-    struct message *m = out_send(out, op->owner[i].id, addr, MSG_GET);
+    struct message *m = out_send(out, to->id, to->addr, MSG_GET);
     m->get =
         (struct msg_get){.op = TOKEN(TOKEN_COORD, op->handle), .epoch = op->epoch, .wants = (uint8_t)wants, .key = op_key(op)};
 }
@@ -205,7 +182,7 @@ void op_own(struct coord *c, struct op *op)
     op->owner_n = c->now->layout->n;
     for (unsigned i = 0; i < op->owner_n; i++)
         op->owner[i] = (struct op_owner){.id = layout_owner(c->now->layout, op->vnode, i)->id, .torn = op->phase == PHASE_WRITE};
-    op->value_from = REPLICAS_MAX;
+    op->value_from = OWNERS_MAX;
 }
 
 /* ---- The end ---- */
@@ -244,7 +221,7 @@ void op_hedge(struct coord *c, struct op *op)
 static void hedge_note_silent(struct coord *c, const struct op *op)
 {
     for (unsigned i = 0; i < op->owner_n && op->phase == PHASE_READ; i++)
-        if (op->owner[i].state == OWNER_ASKED && op->owner[i].id != c->self)
+        if (op->owner[i].asked.state == OWNER_ASKED && op->owner[i].id != c->self)
             hedge_note(&c->hedge, c->now->ms - op->owner[i].asked_ms);
 }
 
@@ -259,12 +236,12 @@ void op_hedge_leave(struct coord *c, struct op *op)
 static uint8_t *tally_row(const struct coord *c, const struct op *op, unsigned i, struct owner_tally *t)
 {
     const struct op_owner *o = &op->owner[i];
-    if (o->state == OWNER_FAILED)
+    if (o->asked.state == OWNER_FAILED)
         return o->error == ERR_NO_SPACE     ? &t->full
                : o->error == ERR_IO         ? &t->failed
                : o->error == ERR_RECOVERING ? &t->recovering
                                             : &t->refused;
-    if (o->state >= OWNER_DONE)
+    if (o->asked.state >= OWNER_DONE)
         return &t->answered;
     return op_reachable(c, op, i) ? NULL : &t->away;
 }

@@ -46,16 +46,6 @@ static inline const struct member *coord_member(const struct coord *c, uint64_t 
 }
 struct coord_due *coord_due(const struct coord *c, uint64_t id);
 
-/* Whether a member is worth asking now; whether it is known that it cannot be asked. */
-static inline bool coord_reachable(const struct coord *c, uint64_t id)
-{
-    return member_reachable(coord_member(c, id), c->now->ms);
-}
-static inline bool coord_gone(const struct coord *c, uint64_t id)
-{
-    return member_gone(coord_member(c, id));
-}
-
 /* Index of an owner by id, or -1. */
 int op_owner_index(const struct op *op, uint64_t id);
 
@@ -69,16 +59,26 @@ void op_reset(struct op *op);
  * may be written to all the same. */
 void op_reset_all(struct op *op);
 
+/* The member that owner i is, looked up: once, where several things are to be known of it. */
+static inline const struct member *op_member(const struct coord *c, const struct op *op, unsigned i)
+{
+    return coord_member(c, op->owner[i].id);
+}
+
 /* Whether owner i may be asked now, and whether what it was asked may have been lost. */
-bool op_reachable(const struct coord *c, const struct op *op, unsigned i);
-bool op_lost(const struct coord *c, const struct op *op, unsigned i);
+static inline bool op_reachable(const struct coord *c, const struct op *op, unsigned i)
+{
+    return member_reachable(op_member(c, op, i), c->now->ms);
+}
+static inline bool op_lost(const struct coord *c, const struct op *op, unsigned i)
+{
+    return op->owner[i].id != c->self && asked_lost(&op->owner[i].asked, op_member(c, op, i));
+}
 
-/* Whether it is known that it cannot be asked: it is dead, or no stream to it can be opened. */
-bool op_gone(const struct coord *c, const struct op *op, unsigned i);
-
-/* Sends owner i (the own store, if it is this node) the operation's record, or a read of its key. */
-void op_send_put(struct coord *c, struct op *op, unsigned i, struct out *out);
-void op_send_get(struct coord *c, struct op *op, unsigned i, enum get_wants wants, struct out *out);
+/* Sends owner i, which is the member `to` (the own store, if it is this node), the operation's
+ * record, or a read of its key. */
+void op_send_put(struct coord *c, struct op *op, unsigned i, const struct member *to, struct out *out);
+void op_send_get(struct coord *c, struct op *op, unsigned i, const struct member *to, enum get_wants wants, struct out *out);
 
 /* The levels' numbers under the layout in force. */
 uint8_t op_read_need(const struct coord *c, enum consistency level);
@@ -87,9 +87,10 @@ uint8_t op_write_need(const struct coord *c, enum consistency level);
 /* Owners that can be asked now. */
 unsigned op_reachable_n(const struct coord *c, const struct op *op);
 
-/* Whether an owner is held for silent: a write that needs its answer may have to wait for long. A guess, which may rest on time:
- * nothing about order follows from it but whether a quorum is asked before the write is stamped (coord_write.c). */
-bool coord_silent(const struct coord *c, uint64_t id);
+/* Whether an owner (NULL: it is not known) is held for silent: a write that needs its answer may
+ * have to wait for long. A guess, which may rest on time: nothing about order follows from it but
+ * whether a quorum is asked before the write is stamped (coord_write.c). */
+bool coord_silent(const struct coord *c, const struct member *m);
 bool op_silent(const struct coord *c, const struct op *op);
 
 /* Whether the operation's record is a value whose time has not come. */

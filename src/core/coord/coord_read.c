@@ -42,23 +42,26 @@ void read_begin(struct coord *c, struct op *op, struct out *out)
         read_drive(c, op, false, out);
 }
 
-/* Whom to ask next: this node first (no message), then the others in turn, the silent last; -1 when nobody is left. */
-static int next_owner(const struct coord *c, const struct op *op)
+/* Whom to ask next, and the member that it is: this node first (no message), then the others in
+ * turn, the silent last; -1 when nobody is left. */
+static int next_owner(const struct coord *c, const struct op *op, const struct member **next)
 {
-    int own = op_owner_index(op, c->self);
-    if (own >= 0 && op->owner[own].state == OWNER_IDLE)
+    int own = op_owner_index(op, c->self), found = -1;
+    if (own >= 0 && op->owner[own].asked.state == OWNER_IDLE) {
+        *next = op_member(c, op, (unsigned)own);
         return own;
-    int silent = -1;
+    }
     for (unsigned k = 0; k < op->owner_n; k++) {
         unsigned i = (c->turn + k) % op->owner_n;
-        const struct op_owner *o = &op->owner[i];
-        if (o->state != OWNER_IDLE || !op_reachable(c, op, i))
+        const struct member *m = op->owner[i].asked.state == OWNER_IDLE ? op_member(c, op, i) : NULL;
+        if (!member_reachable(m, c->now->ms))
             continue;
-        if (!coord_silent(c, o->id))
-            return (int)i;
-        silent = (int)i;
+        *next = m;
+        found = (int)i;
+        if (!coord_silent(c, m))
+            break;
     }
-    return silent;
+    return found;
 }
 
 static bool wants_value(const struct op *op)
@@ -73,12 +76,12 @@ static bool misses_value(const struct coord *c, const struct op *op, bool agreed
     return op->record.kind == RECORD_VALUE && !op->have_value && (answers || !agreed);
 }
 
-static void ask_one(struct coord *c, struct op *op, unsigned i, struct out *out)
+static void ask_one(struct coord *c, struct op *op, unsigned i, const struct member *m, struct out *out)
 {
-    bool value = wants_value(op) && op->value_from == REPLICAS_MAX;
+    bool value = wants_value(op) && op->value_from == OWNERS_MAX;
     if (value)
         op->value_from = (uint8_t)i;
-    op_send_get(c, op, i, value ? GET_VALUE : GET_DIGEST, out);
+    op_send_get(c, op, i, m, value ? GET_VALUE : GET_DIGEST, out);
 }
 
 /* Asks until as many are under way as are still needed. */
@@ -87,25 +90,26 @@ static void drive_asking(struct coord *c, struct op *op, bool late, struct out *
     unsigned awaited = 0;
     for (unsigned i = 0; i < op->owner_n; i++) {
         struct op_owner *o = &op->owner[i];
-        if (o->state != OWNER_ASKED)
+        if (o->asked.state != OWNER_ASKED)
             continue;
         bool lost = op_lost(c, op, i);
         if (lost)
-            o->state = OWNER_IDLE;
+            o->asked.state = OWNER_IDLE;
         awaited += !lost && !late;
         if ((lost || late) && op->value_from == i)
-            op->value_from = REPLICAS_MAX;
+            op->value_from = OWNERS_MAX;
     }
     unsigned want = op->need - op_count(op, OWNER_DONE);
-    for (int i; awaited < want && (i = next_owner(c, op)) >= 0; awaited++)
-        ask_one(c, op, (unsigned)i, out);
+    const struct member *m;
+    for (int i; awaited < want && (i = next_owner(c, op, &m)) >= 0; awaited++)
+        ask_one(c, op, (unsigned)i, m, out);
     c->turn++;
 }
 
 static bool any_lost(const struct coord *c, const struct op *op)
 {
     for (unsigned i = 0; i < op->owner_n; i++)
-        if (op->owner[i].state == OWNER_ASKED && op_lost(c, op, i))
+        if (op->owner[i].asked.state == OWNER_ASKED && op_lost(c, op, i))
             return true;
     return false;
 }
@@ -115,7 +119,8 @@ static bool hopeless(const struct coord *c, const struct op *op)
 {
     unsigned left = 0;
     for (unsigned i = 0; i < op->owner_n; i++)
-        left += op->owner[i].state != OWNER_FAILED && (op->owner[i].state == OWNER_DONE || !op_gone(c, op, i));
+        left += op->owner[i].asked.state != OWNER_FAILED &&
+                (op->owner[i].asked.state == OWNER_DONE || !member_gone(op_member(c, op, i)));
     return op->kind != OP_WHERE && left < op->need;
 }
 
@@ -181,12 +186,15 @@ static void fetch(struct coord *c, struct op *op, struct out *out)
 {
     op->phase = PHASE_FETCH;
     op_reset(op);
-    for (unsigned i = 0; i < op->owner_n; i++)
-        if (holds_newest(op, i) && op->owner[i].kind != RECORD_EXPIRY && op->owner[i].state != OWNER_FAILED &&
-            op_reachable(c, op, i)) {
-            op_send_get(c, op, i, GET_VALUE, out);
-            return;
-        }
+    for (unsigned i = 0; i < op->owner_n; i++) {
+        const struct op_owner *o = &op->owner[i];
+        bool fit = holds_newest(op, i) && o->kind != RECORD_EXPIRY && o->asked.state != OWNER_FAILED;
+        const struct member *m = fit ? op_member(c, op, i) : NULL;
+        if (!member_reachable(m, c->now->ms))
+            continue;
+        op_send_get(c, op, i, m, GET_VALUE, out);
+        return;
+    }
     /* Nobody to fetch it from now: the next tick begins anew. */
 }
 
@@ -194,9 +202,13 @@ static void repair(struct coord *c, struct op *op, struct out *out)
 {
     op->phase = PHASE_REPAIR;
     op_reset(op);
-    for (unsigned i = 0; i < op->owner_n; i++)
-        if (op->owner[i].read && !holds_newest(op, i) && op->owner[i].state != OWNER_FAILED && op_reachable(c, op, i))
-            op_send_put(c, op, i, out);
+    for (unsigned i = 0; i < op->owner_n; i++) {
+        const struct op_owner *o = &op->owner[i];
+        bool stale = o->read && !holds_newest(op, i) && o->asked.state != OWNER_FAILED;
+        const struct member *m = stale ? op_member(c, op, i) : NULL;
+        if (member_reachable(m, c->now->ms))
+            op_send_put(c, op, i, m, out);
+    }
 }
 
 /* R owners hold the newest record: the read is over. */
@@ -259,11 +271,11 @@ static void owner_failed(struct coord *c, struct op *op, unsigned i, int error, 
     struct op_owner *o = &op->owner[i];
     bool for_good = error == ERR_IO || error == ERR_TOO_OLD || error == ERR_CORRUPT || error == ERR_NO_SPACE ||
                     error == ERR_NOT_A_MEMBER || error == ERR_RECOVERING;
-    o->state = for_good ? OWNER_FAILED : OWNER_IDLE;
+    o->asked.state = for_good ? OWNER_FAILED : OWNER_IDLE;
     o->recovering = error == ERR_RECOVERING;
     op->refusal = o->error = error;
     if (op->value_from == i)
-        op->value_from = REPLICAS_MAX;
+        op->value_from = OWNERS_MAX;
     if (op->owner_n - op_count(op, OWNER_FAILED) < op->need && op->kind != OP_WHERE)
         op_finish(c, op, error, op_count(op, OWNER_DONE), out);
     else if (for_good && op->phase != PHASE_READ)
@@ -278,7 +290,7 @@ void read_answer(struct coord *c, struct op *op, unsigned i, int error, const st
                  struct out *out)
 {
     struct op_owner *o = &op->owner[i];
-    if (op->phase > PHASE_FETCH || o->state != OWNER_ASKED)
+    if (op->phase > PHASE_FETCH || o->asked.state != OWNER_ASKED)
         return;                                      /* late: what it was asked for is settled */
     if (op->phase == PHASE_READ && o->id != c->self) /* the own store's promptness says nothing about others */
         hedge_note(&c->hedge, c->now->ms - o->asked_ms);
@@ -293,7 +305,7 @@ void read_answer(struct coord *c, struct op *op, unsigned i, int error, const st
         op_finish(c, op, ERR_BUSY, op_count(op, OWNER_DONE), out);
         return;
     }
-    o->state = OWNER_DONE;
+    o->asked.state = OWNER_DONE;
     if (op->kind == OP_WHERE) {
         if (op_count(op, OWNER_ASKED) == 0)
             op_finish(c, op, 0, op_count(op, OWNER_DONE), out);
@@ -307,7 +319,7 @@ void repair_answer(struct coord *c, struct op *op, unsigned i, const struct put_
     int error = !a->error && a->unsound ? ERR_RECOVERING : a->error;
     const struct version *held = &a->held;
     struct op_owner *o = &op->owner[i];
-    if (op->phase != PHASE_REPAIR || o->state != OWNER_ASKED)
+    if (op->phase != PHASE_REPAIR || o->asked.state != OWNER_ASKED)
         return;
     if (error == ERR_SUPERSEDED) {
         read_begin(c, op, out); /* it may never have held this one: see above */
@@ -322,7 +334,7 @@ void repair_answer(struct coord *c, struct op *op, unsigned i, const struct put_
         held = &op->record.version;
     if (version_cmp(held, &op->record.version) < 0)
         return;
-    o->state = OWNER_DONE;
+    o->asked.state = OWNER_DONE;
     o->seen = *held;
     o->expiry_ms = op->record.expiry_ms;
     if (holders(op) >= op->need)

@@ -32,7 +32,7 @@ static void op_expire(struct coord *c, struct op *op, struct out *out)
 
 static bool room_for_one(const struct coord *c, const struct out *out, unsigned limit)
 {
-    return out->n + 2 * REPLICAS_MAX + 2 <= limit && c->trim_n + 2 < COORD_OUT_MAX; /* one may make another end, to have room */
+    return out->n + OP_OUT_MAX <= limit && c->trim_n + 2 < COORD_OUT_MAX;
 }
 
 static void tick_deadlines(struct coord *c, unsigned limit, struct out *out)

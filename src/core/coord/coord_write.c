@@ -78,14 +78,18 @@ static bool stamped(struct coord *c, struct op *op)
     return *stamp > 0;
 }
 
-/* From here on a stream that breaks is noticed (op_lost), whether it was used yet or not. */
-static void note_links(const struct coord *c, struct op *op)
+/* From here on a stream that breaks is noticed (asked_lost), whether it was used yet or not.
+ * Returns how many owners can be asked now. */
+static unsigned note_links(const struct coord *c, struct op *op)
 {
+    unsigned reachable = 0;
     for (unsigned i = 0; i < op->owner_n; i++) {
-        const struct member *p = coord_member(c, op->owner[i].id);
-        op->owner[i].torn = !p || (!p->self && p->stream != STREAM_UP);
-        op->owner[i].link = p ? p->link : 0;
+        const struct member *m = op_member(c, op, i);
+        op->owner[i].torn = !m || (!m->self && m->stream != STREAM_UP);
+        asked_note(&op->owner[i].asked, m);
+        reachable += member_reachable(m, c->now->ms);
     }
+    return reachable;
 }
 
 void write_begin(struct coord *c, struct op *op, struct out *out)
@@ -93,7 +97,7 @@ void write_begin(struct coord *c, struct op *op, struct out *out)
     bool deletion = op->kind == OP_DEL;
     bool kept = op->keep_expiry && op_live(c, op);
     op->need = op_write_need(c, op->level);
-    unsigned reachable = op_reachable_n(c, op);
+    unsigned reachable = note_links(c, op);
     if (reachable < op->need) {
         op_finish(c, op, ERR_NO_QUORUM, reachable, out);
         return;
@@ -106,7 +110,6 @@ void write_begin(struct coord *c, struct op *op, struct out *out)
     op->phase = PHASE_WRITE;
     c->writes++;
     op_reset_all(op);
-    note_links(c, op);
     op->expiry_ms = kept ? op->record.expiry_ms : op->expiry_ms;
     op->data.n = op->key_n + op->put_n; /* reading for KEEPTTL brought no value, so ours is still there */
     op->have_value = !deletion;
@@ -123,7 +126,7 @@ void write_begin(struct coord *c, struct op *op, struct out *out)
 
 static bool holds(const struct op_owner *o)
 {
-    return o->state >= OWNER_DONE && o->state < OWNER_FAILED && !o->aged;
+    return o->asked.state >= OWNER_DONE && o->asked.state < OWNER_FAILED && !o->aged;
 }
 
 struct tally {
@@ -140,17 +143,17 @@ static struct tally tally(const struct op *op)
     struct tally t = {0};
     for (unsigned i = 0; i < op->owner_n; i++) {
         const struct op_owner *o = &op->owner[i];
-        bool refused = o->state == OWNER_NEVER || o->state == OWNER_UNSURE;
-        t.took += o->state == OWNER_DONE;
+        bool refused = o->asked.state == OWNER_NEVER || o->asked.state == OWNER_UNSURE;
+        t.took += o->asked.state == OWNER_DONE;
         t.holders += holds(o);
         t.refused += refused;
-        t.never += o->state == OWNER_NEVER;
-        t.sound += o->state == OWNER_DONE || (refused && !o->unsound);
-        t.failed += o->state == OWNER_FAILED;
-        t.behind += o->state == OWNER_BEHIND;
+        t.never += o->asked.state == OWNER_NEVER;
+        t.sound += o->asked.state == OWNER_DONE || (refused && !o->unsound);
+        t.failed += o->asked.state == OWNER_FAILED;
+        t.behind += o->asked.state == OWNER_BEHIND;
 #ifdef CANARY_SILENCE_IS_AN_ANSWER
-        t.never += o->state == OWNER_ASKED && t.refused > 0;
-        t.sound += o->state == OWNER_ASKED && t.refused > 0;
+        t.never += o->asked.state == OWNER_ASKED && t.refused > 0;
+        t.sound += o->asked.state == OWNER_ASKED && t.refused > 0;
 #endif
     }
     return t;
@@ -160,7 +163,8 @@ static uint64_t greatest_seen(const struct op *op)
 {
     uint64_t stamp = 0;
     for (unsigned i = 0; i < op->owner_n; i++)
-        if ((op->owner[i].state == OWNER_NEVER || op->owner[i].state == OWNER_UNSURE) && op->owner[i].seen.stamp > stamp)
+        if ((op->owner[i].asked.state == OWNER_NEVER || op->owner[i].asked.state == OWNER_UNSURE) &&
+            op->owner[i].seen.stamp > stamp)
             stamp = op->owner[i].seen.stamp;
     return stamp;
 }
@@ -183,9 +187,12 @@ static bool may_stamp_again(const struct coord *c, const struct op *op, const st
 /* The deadline passed, and owner i was asked and can be reached, and said nothing. */
 static void note_mute(struct coord *c, const struct op *op, unsigned i)
 {
-    struct coord_due *due = coord_due(c, op->owner[i].id);
-    bool silent = op->owner[i].state == OWNER_ASKED && !op_lost(c, op, i) && op_reachable(c, op, i);
-    if (silent && due && op->deadline_ms <= c->now->ms)
+    const struct op_owner *o = &op->owner[i];
+    if (o->asked.state != OWNER_ASKED || op->deadline_ms > c->now->ms)
+        return;
+    const struct member *m = op_member(c, op, i);
+    struct coord_due *due = coord_due(c, o->id);
+    if (due && !asked_lost(&o->asked, m) && member_reachable(m, c->now->ms))
         due->mute = true;
 }
 
@@ -214,7 +221,7 @@ void write_end(struct coord *c, struct op *op, struct out *out)
 static bool own_pending(const struct coord *c, const struct op *op)
 {
     int own = op_owner_index(op, c->self);
-    return own >= 0 && op->owner[own].state == OWNER_ASKED;
+    return own >= 0 && op->owner[own].asked.state == OWNER_ASKED;
 }
 
 /* Ends an answered write unless some owner may still say that it holds it. */
@@ -222,7 +229,7 @@ static void settle(struct coord *c, struct op *op, struct out *out)
 {
     for (unsigned i = 0; i < op->owner_n; i++) {
         const struct op_owner *o = &op->owner[i];
-        if (!holds(o) && !o->hinted && o->state < OWNER_FAILED && op_reachable(c, op, i))
+        if (!holds(o) && !o->hinted && o->asked.state < OWNER_FAILED && op_reachable(c, op, i))
             return;
     }
     write_end(c, op, out);
@@ -262,7 +269,7 @@ static void give_up(struct coord *c, struct op *op, struct out *out)
 static bool awaited(const struct coord *c, const struct op *op)
 {
     for (unsigned i = 0; i < op->owner_n; i++)
-        if (op->owner[i].state <= OWNER_ASKED && op_reachable(c, op, i))
+        if (op->owner[i].asked.state <= OWNER_ASKED && op_reachable(c, op, i))
             return true;
     return false;
 }
@@ -276,12 +283,13 @@ static void ask_owners(struct coord *c, struct op *op, bool late, struct out *ou
     bool again = late && !op->answered;
     for (unsigned i = 0; i < op->owner_n; i++) {
         struct op_owner *o = &op->owner[i];
-        bool lost = op_lost(c, op, i);
-        bool waiting = o->state == OWNER_ASKED && !lost && !(again && o->id != c->self);
+        const struct member *m = op_member(c, op, i);
+        bool lost = asked_lost(&o->asked, m);
+        bool waiting = o->asked.state == OWNER_ASKED && !lost && !(again && o->id != c->self);
         o->torn |= lost;
-        if (o->state > OWNER_ASKED || waiting || o->hinted || !op_reachable(c, op, i))
+        if (o->asked.state > OWNER_ASKED || waiting || o->hinted || !member_reachable(m, c->now->ms))
             continue;
-        op_send_put(c, op, i, out);
+        op_send_put(c, op, i, m, out);
         if (o->open < UINT8_MAX)
             o->open++;
     }
@@ -341,8 +349,8 @@ static void take_lack(struct op *op, struct op_owner *o)
 {
     if (o->open > 0)
         o->open--;
-    if (o->state == OWNER_ASKED && !op->whole)
-        o->state = OWNER_BEHIND;
+    if (o->asked.state == OWNER_ASKED && !op->whole)
+        o->asked.state = OWNER_BEHIND;
 }
 
 /* What becomes of an owner that took the record, or refused it for a greater one. */
@@ -367,12 +375,12 @@ static void take_standing(struct coord *c, struct op *op, unsigned i, const stru
         return; /* about the first stamp, or a repair before: this one is not sent yet */
     if (a->error == ERR_TOO_OLD ? a->held.stamp < *own_stamp(op) : version_cmp(&a->held, &op->record.version) < 0)
         return; /* about the first stamp, and ours is the second */
-    if (o->state == OWNER_DONE)
+    if (o->asked.state == OWNER_DONE)
         return; /* it was asked twice, and may have forgotten since */
     o->aged = a->error == ERR_TOO_OLD;
     o->unsound = a->unsound;
     o->seen = a->held;
-    o->state = (uint8_t)state_of(c, op, i, a);
+    o->asked.state = (uint8_t)state_of(c, op, i, a);
 }
 
 /* What an answer says about its owner. */
@@ -390,8 +398,8 @@ static void take_answer(struct coord *c, struct op *op, unsigned i, const struct
             o->open--;
         if (too_old)
             take_standing(c, op, i, a);
-        else if (o->state == OWNER_ASKED || !stored_nothing(a->error))
-            o->state = refused_for_now(a->error) ? OWNER_IDLE : OWNER_FAILED;
+        else if (o->asked.state == OWNER_ASKED || !stored_nothing(a->error))
+            o->asked.state = refused_for_now(a->error) ? OWNER_IDLE : OWNER_FAILED;
     }
 }
 

@@ -155,7 +155,7 @@ static bool everywhere(const struct coord *c, unsigned needed, bool may)
         unsigned n = 0;
         for (unsigned i = 0; i < l->n; i++)
             n += asked_is(&c->flush.asked, l->owner[(size_t)v * l->n + i], ASKED_DONE) ||
-                 (may && !coord_gone(c, l->member[l->owner[(size_t)v * l->n + i]].id));
+                 (may && !member_gone(coord_member(c, l->member[l->owner[(size_t)v * l->n + i]].id)));
         if (n < needed)
             return false;
     }
