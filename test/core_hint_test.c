@@ -308,6 +308,41 @@ static void test_nobodys_hint_waits_for_w(void **state)
     assert_int_equal(hint_protocol.deadline_ms(&f->hint, &f->stage.now), f->now_ms + HINT_BACKOFF_MS);
 }
 
+/* An owner of nobody's hint is awaited like a target; whoever has answered may go. */
+static void test_a_broken_stream_to_an_owner_ends_nobodys_batch(void **state)
+{
+    struct fixture *f = *state;
+    set_alive(f, B, true);
+    set_alive(f, C, true);
+    stage_link(&f->stage, &hint_protocol, &f->hint, B, 5);
+    stage_link(&f->stage, &hint_protocol, &f->hint, C, 5);
+    kept(f, GONE, 1, 1);
+    assert_true(reads(f, GONE));
+    found(f, GONE, 1, 0);
+    uint64_t token = acted(f, ACT_STORE_PUT)->put.token, began_ms = f->now_ms;
+    answer(f, token, B, ERR_BUSY);
+    stage_link(&f->stage, &hint_protocol, &f->hint, B, 0);
+    assert_int_equal(hint_protocol.deadline_ms(&f->hint, &f->stage.now), began_ms + HINT_ANSWER_MS);
+    stage_link(&f->stage, &hint_protocol, &f->hint, C, 0);
+    assert_int_equal(hint_protocol.deadline_ms(&f->hint, &f->stage.now), f->now_ms + HINT_BACKOFF_MS);
+    answer(f, token, C, 0); /* late */
+    answer(f, token, A, 0);
+    assert_null(acted(f, ACT_HINT_DROP));
+}
+
+/* Whom it went to may own it no more. */
+static void test_another_layout_ends_the_batch(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t token[1];
+    replay(f, 1, token);
+    f->layout.epoch++;
+    assert_int_equal(stage_layout(&f->stage, &hint_protocol, &f->hint, &f->layout), 0);
+    assert_int_equal(hint_protocol.deadline_ms(&f->hint, &f->stage.now), f->now_ms + HINT_BACKOFF_MS);
+    answer(f, token[0], C, 0);
+    assert_null(acted(f, ACT_HINT_DROP));
+}
+
 static void test_few_replays_at_once(void **state)
 {
     struct fixture *f = *state;
@@ -326,12 +361,13 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_waits_for_the_target),     TEST(test_dropped_only_when_acknowledged),
-        TEST(test_refusal_ends_the_batch),   TEST(test_broken_stream_forgets_the_batch),
-        TEST(test_silence_ends_the_batch),   TEST(test_pauses_as_long_as_the_target_took),
-        TEST(test_a_full_batch_fits_a_step), TEST(test_too_old_is_dropped_and_counted),
-        TEST(test_old_files_are_looked_for), TEST(test_nobodys_hint_goes_to_the_owners),
-        TEST(test_nobodys_hint_waits_for_w), TEST(test_few_replays_at_once),
+        TEST(test_waits_for_the_target),          TEST(test_dropped_only_when_acknowledged),
+        TEST(test_refusal_ends_the_batch),        TEST(test_broken_stream_forgets_the_batch),
+        TEST(test_silence_ends_the_batch),        TEST(test_pauses_as_long_as_the_target_took),
+        TEST(test_a_full_batch_fits_a_step),      TEST(test_too_old_is_dropped_and_counted),
+        TEST(test_old_files_are_looked_for),      TEST(test_nobodys_hint_goes_to_the_owners),
+        TEST(test_nobodys_hint_waits_for_w),      TEST(test_a_broken_stream_to_an_owner_ends_nobodys_batch),
+        TEST(test_another_layout_ends_the_batch), TEST(test_few_replays_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

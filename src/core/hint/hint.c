@@ -9,12 +9,14 @@
  * tombstones pile up at the very place where the next read looks (Cassandra moved its hints from such a table into flat
  * files for that reason). So the world keeps an append-only log per target, read at its head, dropped at its head.
  *
- * The replay. A target that is alive is sent one batch at a time, HINT_BATCH records at most, as ordinary PUTs. When
- * all are answered, the acknowledged ones from the head on are dropped, and only those: a record behind one that was
- * refused is sent again with it, which is harmless, for a record carries its version. Throttling is by the target's own
- * pace: after a batch we pause for as long as it took, so a target that is busy serving (or catching up after its
- * start) is given half of its time back, and at most HINT_REPLAYS targets are served at once. A refusal, a broken
- * stream or silence ends the batch with a back-off; nothing of it is remembered but what is still in the log.
+ * The replay. A target that is alive is sent one batch at a time, HINT_BATCH records at most, as
+ * ordinary PUTs. When all are answered, the acknowledged ones from the head on are dropped, and
+ * only those: a record behind one that was refused is sent again with it, which is harmless, for a
+ * record carries its version. Throttling is by the target's own pace: after a batch we pause for as
+ * long as it took, so a target that is busy serving (or catching up after its start) is given half
+ * of its time back, and at most HINT_REPLAYS targets are served at once. A refusal, a broken
+ * stream, another layout or silence ends the batch with a back-off; nothing of it is remembered but
+ * what is still in the log.
  *
  * Nobody's hints. When the ring has changed and the target no longer owns a record, its hint goes to all present owners
  * and is settled when W of them hold it: then it is as safe as an acknowledged write. So nothing is lost with a member
@@ -27,9 +29,9 @@
  * Age. A hint older than age_max_ms is not sent: by then the owners may have erased a tombstone that the hint would
  * contradict, and comparing trees is the better repair. It is counted as dropped.
  *
- * Invariants: a hint is dropped only after the durable ack of its owner (or W of the present ones), for its age, or as an
- * expiry that met no value; at
- * most HINT_REPLAYS targets are not idle; a batch is in flight only in HINT_SENDING. */
+ * Invariants: a hint is dropped only after the durable ack of its owner (or W of the present ones),
+ * for its age, or as an expiry that met no value; at most HINT_REPLAYS targets are not idle; a
+ * target has a batch in HINT_SENDING alone. */
 #include "core/hint/hint.h"
 
 #include "base/check.h"
@@ -38,9 +40,8 @@
 
 #include <stdlib.h>
 
-enum { ACK_TARGET = 1, INDEX_BITS = 8 };
+enum { INDEX_BITS = 8 };
 _Static_assert(HINT_BATCH <= 1 << INDEX_BITS, "an index of the batch does not fit the number");
-_Static_assert(REPLICAS_MAX < 8, "a bit per owner, and one for the target");
 
 void hint_init(struct hint *h, const struct hint_options *o)
 {
@@ -97,14 +98,6 @@ static void count_owed(struct hint *h)
     }
 }
 
-static int on_layout(void *p, const struct moment *now)
-{
-    struct hint *h = p;
-    h->now = now;
-    count_owed(h);
-    return 0;
-}
-
 /* Worth sending to: alive, or a member no more, whose hints go to others. */
 static bool reachable(const struct moment *now, const struct hint_target *t)
 {
@@ -114,6 +107,9 @@ static bool reachable(const struct moment *now, const struct hint_target *t)
 
 static void enter(struct hint *h, struct hint_target *t, enum hint_phase phase)
 {
+    if (t->batch)
+        t->batch->number = 0;
+    t->batch = NULL;
     t->phase = phase;
     t->since_ms = h->now->ms;
 }
@@ -125,7 +121,6 @@ static void back_off(struct hint *h, struct hint_target *t)
     if (t->backoff_ms > HINT_BACKOFF_MAX_MS)
         t->backoff_ms = HINT_BACKOFF_MAX_MS;
     t->due_ms = h->now->ms + t->backoff_ms;
-    t->sent_n = 0;
     enter(h, t, HINT_IDLE);
 }
 
@@ -139,15 +134,50 @@ static void welcome(struct hint *h, uint64_t id)
     t->due_ms = h->now->ms;
 }
 
+/* Which of those that a record of the batch went to a member is; -1: none. */
+static int place_of(const struct hint *h, const struct hint_target *t, const struct hint_sent *s, uint64_t id)
+{
+    if (!s->nobodys)
+        return id == t->id ? 0 : -1;
+    uint16_t vnode = layout_vnode(h->now->layout, s->slot);
+    for (int k = 0; k < s->asked.n; k++)
+        if (layout_owner(h->now->layout, vnode, (unsigned)k)->id == id)
+            return k;
+    return -1;
+}
+
+/* Whether something of its batch may be lost on the way to that member, or back. */
+static bool batch_lost(const struct hint *h, struct hint_target *t, const struct member *who)
+{
+    bool lost = false;
+    for (unsigned i = 0; t->batch && i < t->batch->n; i++) {
+        struct hint_sent *s = &t->batch->sent[i];
+        lost |= asked_lose(&s->asked, place_of(h, t, s, who->id), who);
+    }
+    return lost;
+}
+
+/* The owners that a batch went to may be others now. */
+static int on_layout(void *p, const struct moment *now)
+{
+    struct hint *h = p;
+    h->now = now;
+    for (uint32_t i = 0; i < h->target_n; i++)
+        if (h->target[i].batch)
+            back_off(h, &h->target[i]);
+    count_owed(h);
+    return 0;
+}
+
 static void on_member(void *p, const struct moment *now, const struct member *who, unsigned change)
 {
     struct hint *h = p;
     h->now = now;
-    struct hint_target *t = target_find(h, who->id);
     if (change & (CAST_ALIVE | CAST_UP))
         welcome(h, who->id);
-    if (change & CAST_DOWN && t && t->phase == HINT_SENDING)
-        back_off(h, t);
+    for (uint32_t i = 0; i < h->target_n; i++)
+        if (batch_lost(h, &h->target[i], who))
+            back_off(h, &h->target[i]);
     if (change & (CAST_ALIVE | CAST_DOUBTED))
         count_owed(h);
 }
@@ -193,81 +223,84 @@ int hint_kept(struct hint *h, const struct moment *now, const struct event *ev, 
 
 /* ---- A batch ---- */
 
-static uint64_t number_of(const struct hint_target *t, unsigned i)
+/* A free one; there are as many as targets that are replayed to. */
+static struct hint_batch *batch_begin(struct hint *h)
 {
-    return t->batch << INDEX_BITS | i;
+    struct hint_batch *b = h->batch;
+    while (b->number)
+        b++;
+    CHECK(b < h->batch + HINT_REPLAYS);
+    b->number = ++h->batches;
+    b->n = 0;
+    return b;
 }
 
-/* One copy of a hint to one member; false when it cannot be sent now. */
-static bool send_to(struct hint *h, const struct hint_target *t, unsigned i, uint64_t to, const struct record *r, struct out *out)
+/* One copy of the batch's last hint, to the member in that place, unless it cannot be sent now. */
+static void send_to(struct hint *h, struct hint_batch *b, unsigned place, uint64_t to, const struct record *r, struct out *out)
 {
-    uint64_t token = TOKEN(TOKEN_HINT, number_of(t, i));
-    if (to == h->self) {
+    uint64_t token = TOKEN(TOKEN_HINT, b->number << INDEX_BITS | (b->n - 1u));
+    const struct member *who = cast_find(h->now->cast, to);
+    if (!who || (!who->self && who->state != MEMBER_ALIVE))
+        return;
+    asked_ask(&b->sent[b->n - 1].asked, (int)place, who);
+    if (who->self) {
         struct action *a = out_add(out, ACT_STORE_PUT);
         a->put.token = token;
         a->put.record = *r;
-        return true;
+        return;
     }
-    if (!alive(h, to))
-        return false;
-    struct message *m = out_send(out, to, cast_addr(h->now->cast, to), MSG_PUT);
+    struct message *m = out_send(out, to, who->addr, MSG_PUT);
     m->put = (struct msg_put){.op = token, .epoch = h->now->epoch, .record = *r, .position = h->now->own.position};
-    return true;
 }
 
 static void send_one(struct hint *h, struct hint_target *t, const struct placed_record *hint, struct out *out)
 {
+    const struct layout *l = h->now->layout;
     const struct record *r = &hint->record;
-    unsigned i = t->sent_n++;
-    struct hint_sent *s = &t->sent[i];
-    *s = (struct hint_sent){.place = hint->place, .slot = slot_of_key(r->key), .need = 1};
-    if (version_ms(&r->version) + h->age_max_ms < h->now->wall_ms) {
-        s->need = 0;
+    struct hint_sent *s = &t->batch->sent[t->batch->n++];
+    bool late = version_ms(&r->version) + h->age_max_ms < h->now->wall_ms;
+    s->place = hint->place;
+    s->slot = slot_of_key(r->key);
+    uint16_t vnode = layout_vnode(l, s->slot);
+    s->nobodys = r->kind != RECORD_FLUSH && !layout_owns(l, vnode, t->id);
+    s->need = late ? 0 : s->nobodys ? l->w : 1;
+    asked_begin(&s->asked, s->peer, s->nobodys ? l->n : 1);
+    if (late)
         note_dropped(t, 1, 0, out);
-        return;
-    }
-    uint16_t vnode = layout_vnode(h->now->layout, s->slot);
-    if (r->kind == RECORD_FLUSH || layout_owns(h->now->layout, vnode, t->id)) {
-        s->sent += send_to(h, t, i, t->id, r, out);
-        return;
-    }
-    s->need = h->now->layout->w;
-    for (unsigned k = 0; k < h->now->layout->n; k++)
-        s->sent = (uint8_t)(s->sent + send_to(h, t, i, layout_owner(h->now->layout, vnode, k)->id, r, out));
+    for (unsigned k = 0; !late && k < s->asked.n; k++)
+        send_to(h, t->batch, k, s->nobodys ? layout_owner(l, vnode, k)->id : t->id, r, out);
 }
 
 static bool settled(const struct hint_sent *s)
 {
-    unsigned n = 0;
-    for (unsigned bits = s->acks; bits; bits &= bits - 1)
-        n++;
-    return n >= s->need;
+    return s->asked.done >= s->need;
 }
 
 /* Drops what is settled from the head on. Says whether that was all of the batch. */
 static bool drop_settled(struct hint_target *t, struct out *out)
 {
+    const struct hint_batch *b = t->batch;
     unsigned n = 0, expired = 0;
-    while (n < t->sent_n && settled(&t->sent[n])) {
-        expired += t->sent[n].need == 0;
+    while (n < b->n && settled(&b->sent[n])) {
+        expired += b->sent[n].need == 0;
         n++;
     }
     if (n == 0)
         return false;
     struct action *a = out_add(out, ACT_HINT_DROP);
     a->hint_drop.target = t->id;
-    a->hint_drop.up_to = t->sent[n - 1].place;
+    a->hint_drop.up_to = b->sent[n - 1].place;
     a->hint_drop.n = n;
     t->replayed += n - expired;
     t->run_n += n - expired;
-    return n == t->sent_n;
+    return n == b->n;
 }
 
 /* Ends the batch when nothing is awaited any more. */
 static void judge(struct hint *h, struct hint_target *t, struct out *out)
 {
-    for (unsigned i = 0; i < t->sent_n; i++)
-        if (!settled(&t->sent[i]) && t->sent[i].sent > 0)
+    for (unsigned i = 0; i < t->batch->n; i++)
+        if (!settled(&t->batch->sent[i]) && t->batch->sent[i].asked.open > 0)
             return;
     uint64_t took_ms = h->now->ms - t->since_ms;
     if (!drop_settled(t, out)) {
@@ -277,7 +310,6 @@ static void judge(struct hint *h, struct hint_target *t, struct out *out)
     t->lacking_ms = 0;
     t->backoff_ms = 0;
     t->due_ms = h->now->ms + took_ms;
-    t->sent_n = 0;
     enter(h, t, HINT_IDLE);
 }
 
@@ -298,30 +330,17 @@ void hint_found(struct hint *h, const struct moment *now, const struct event *ev
         return;
     }
     enter(h, t, HINT_SENDING);
-    t->batch = ++h->batches;
-    t->sent_n = 0;
+    t->batch = batch_begin(h);
     unsigned limit = out->n + HINT_BATCH;
     if (t->run_n == 0)
         t->run_ms = h->now->ms;
-    for (uint32_t i = 0; i < ev->hints.n && t->sent_n < HINT_BATCH && out->n < limit; i++)
+    for (uint32_t i = 0; i < ev->hints.n && t->batch->n < HINT_BATCH && out->n < limit; i++)
         send_one(h, t, &ev->hints.batch[i], out); /* what does not fit is read again */
 #ifdef CANARY_HINT_DROPPED_EARLY
-    for (unsigned i = 0; i < t->sent_n; i++)
-        t->sent[i].need = 0;
+    for (unsigned i = 0; i < t->batch->n; i++)
+        t->batch->sent[i].need = 0;
 #endif
     judge(h, t, out);
-}
-
-/* Which acks of a hint this one is: the target's, or an owner's by its place; 0 for nobody's. */
-static uint8_t ack_bit(const struct hint *h, const struct hint_target *t, const struct hint_sent *s, uint64_t from)
-{
-    uint16_t vnode = layout_vnode(h->now->layout, s->slot);
-    if (s->need == 1 && from == t->id)
-        return ACK_TARGET;
-    for (unsigned k = 0; k < h->now->layout->n; k++)
-        if (layout_owner(h->now->layout, vnode, k)->id == from)
-            return (uint8_t)(ACK_TARGET << 1 << k);
-    return 0;
 }
 
 /* An expiry without its value there: after a while it is given up. */
@@ -340,18 +359,19 @@ static void answer(struct hint *h, uint64_t number, uint64_t from, int error, st
     unsigned i = number & ((1u << INDEX_BITS) - 1);
     struct hint_target *t = NULL;
     for (uint32_t k = 0; k < h->target_n && !t; k++)
-        if (h->target[k].phase == HINT_SENDING && h->target[k].batch == number >> INDEX_BITS)
+        if (h->target[k].batch && h->target[k].batch->number == number >> INDEX_BITS)
             t = &h->target[k];
-    if (!t || i >= t->sent_n)
+    if (!t || i >= t->batch->n)
         return; /* of a batch that was given up */
-    struct hint_sent *s = &t->sent[i];
-    uint8_t bit = ack_bit(h, t, s, from);
-    if (!bit || s->sent == 0)
+    struct hint_sent *s = &t->batch->sent[i];
+    int place = place_of(h, t, s, from);
+    if (!asked_answered(&s->asked, place))
         return;
-    s->sent--;
-    if (!error || error == ERR_SUPERSEDED || error == ERR_TOO_OLD) /* it is held, or something newer is, or was erased since */
-        s->acks |= bit;
-    else if (error == ERR_LACKS_VALUE)
+    /* it is held, or something newer is, or was erased since */
+    bool held = !error || error == ERR_SUPERSEDED || error == ERR_TOO_OLD;
+    if (!held)
+        asked_forget(&s->asked, place);
+    if (error == ERR_LACKS_VALUE)
         lacks_value(h, t, s, out);
     judge(h, t, out);
 }
@@ -479,8 +499,10 @@ static void on_check(const void *p, const struct moment *now)
     for (uint32_t i = 0; i < h->target_n; i++) {
         const struct hint_target *t = &h->target[i];
         CHECK(t->id != h->self);
-        CHECK((t->phase == HINT_SENDING) == (t->sent_n > 0));
-        CHECK(t->batch <= h->batches && t->backoff_ms <= HINT_BACKOFF_MAX_MS);
+        CHECK((t->phase == HINT_SENDING) == (t->batch && t->batch->n > 0));
+        CHECK(t->backoff_ms <= HINT_BACKOFF_MAX_MS);
+        for (unsigned k = 0; t->batch && k < t->batch->n; k++)
+            asked_check(&t->batch->sent[k].asked);
     }
 }
 

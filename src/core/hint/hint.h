@@ -5,6 +5,7 @@
 #ifndef COVEY_CORE_HINT_H
 #define COVEY_CORE_HINT_H
 
+#include "core/asked.h"
 #include "core/protocol.h"
 
 enum {
@@ -23,14 +24,21 @@ enum {
  * lost. */
 enum hint_phase { HINT_IDLE, HINT_READING, HINT_SENDING };
 
-/* One record of the batch under way. */
+/* One record of a batch. */
 struct hint_sent {
     uint64_t place;
     uint16_t slot;
-    uint8_t need;    /* acks that settle it: 1, or W when the target owns it no more */
-    uint8_t acks;    /* a bit per owner; bit 0 for the target */
-    uint8_t refused; /* refused, so the batch ends with a back-off */
-    uint8_t sent;    /* answers that may still come */
+    bool nobodys;           /* the target owns it no more: it went to the owners, in their order */
+    uint8_t need;           /* acks that settle it: 1, or W where it is nobody's */
+    struct asked_set asked; /* done: those that acknowledged it */
+    struct asked peer[OWNERS_MAX];
+};
+
+/* What is on its way to one target. */
+struct hint_batch {
+    uint64_t number; /* in the messages' tokens; 0: free */
+    uint16_t n;
+    struct hint_sent sent[HINT_BATCH];
 };
 
 struct hint_target {
@@ -39,14 +47,12 @@ struct hint_target {
     uint64_t kept, replayed, dropped; /* since the start */
     uint64_t say_dropped;             /* the next number of dropped ones worth a line in the log */
     enum hint_phase phase;
-    uint64_t since_ms;   /* in this phase */
-    uint64_t due_ms;     /* when the next batch may begin */
-    uint32_t backoff_ms; /* 0: the last batch went well */
-    uint64_t lacking_ms; /* since then an expiry at the head has met no value; 0: none has */
-    uint64_t batch;      /* number of the batch, in the messages' tokens */
-    uint16_t sent_n;
-    struct hint_sent sent[HINT_BATCH];
-    uint64_t run_n, run_ms; /* hints replayed since it returned, and when that began */
+    uint64_t since_ms;        /* in this phase */
+    uint64_t due_ms;          /* when the next batch may begin */
+    uint32_t backoff_ms;      /* 0: the last batch went well */
+    uint64_t lacking_ms;      /* since then an expiry at the head has met no value; 0: none has */
+    struct hint_batch *batch; /* SENDING: one of hint's */
+    uint64_t run_n, run_ms;   /* hints replayed since it returned, and when that began */
 };
 
 struct hint {
@@ -57,7 +63,8 @@ struct hint {
     uint64_t owed; /* see hint_owed */
     uint64_t age_max_ms;
     uint64_t expire_at_ms;
-    uint64_t batches;
+    uint64_t batches; /* so many began */
+    struct hint_batch batch[HINT_REPLAYS];
     struct hint_info *info; /* of the last hint_report */
 };
 
