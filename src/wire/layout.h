@@ -117,6 +117,9 @@ static inline const struct layout_member *layout_owner(const struct layout *l, u
 /* Whether member id is an owner of the vnode. */
 bool layout_owns(const struct layout *l, uint16_t vnode, uint64_t id);
 
+/* The place of a member among the owners of a vnode; -1: it is none. */
+int layout_place(const struct layout *l, uint16_t vnode, uint64_t id);
+
 /* All who are written to: the owners of the vnode in their order, then those that are to be. Fills
  * out with indices in member[]; returns how many. */
 unsigned layout_writers(const struct layout *l, uint16_t vnode, uint16_t out[OWNERS_MAX]);

@@ -117,10 +117,7 @@ static uint64_t owner(const struct erase *e, uint16_t vnode, unsigned place)
  * batch. */
 static int place_of(const struct erase *e, uint64_t id)
 {
-    for (unsigned i = 0; e->phase == ERASE_ASK && i < e->asked.n; i++)
-        if (owner(e, vnode_at(e), i) == id)
-            return (int)i;
-    return -1;
+    return e->phase == ERASE_ASK ? layout_place(e->now->layout, vnode_at(e), id) : -1;
 }
 
 static struct message *send(const struct erase *e, uint64_t to, enum message_kind kind, struct out *out)

@@ -139,11 +139,7 @@ static int place_of(const struct hint *h, const struct hint_target *t, const str
 {
     if (!s->nobodys)
         return id == t->id ? 0 : -1;
-    uint16_t vnode = layout_vnode(h->now->layout, s->slot);
-    for (int k = 0; k < s->asked.n; k++)
-        if (layout_owner(h->now->layout, vnode, (unsigned)k)->id == id)
-            return k;
-    return -1;
+    return layout_place(h->now->layout, layout_vnode(h->now->layout, s->slot), id);
 }
 
 /* Whether something of its batch may be lost on the way to that member, or back. */

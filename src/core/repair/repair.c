@@ -232,9 +232,9 @@ static void on_member(void *p, const struct moment *now, const struct member *wh
 void repair_mark(struct repair *r, uint16_t vnode)
 {
     const struct layout *l = r->now->layout;
-    for (unsigned i = 0; i < l->n; i++)
-        if (layout_owner(l, vnode, i)->id == r->run.peer)
-            r->synced_ms[(size_t)vnode * l->n + i] = r->run.began_ms;
+    int place = layout_place(l, vnode, r->run.peer);
+    if (place >= 0)
+        r->synced_ms[(size_t)vnode * l->n + (unsigned)place] = r->run.began_ms;
 }
 
 uint64_t repair_synced_ms(const struct repair *r, const struct moment *now, uint16_t vnode)

@@ -134,10 +134,7 @@ bool repair_healed(struct repair *r, struct slice *slots)
 
 static unsigned place_of_peer(const struct repair *r, uint16_t vnode)
 {
-    unsigned place = 0;
-    while (layout_owner(r->now->layout, vnode, place)->id != r->run.peer)
-        place++;
-    return place;
+    return (unsigned)layout_place(r->now->layout, vnode, r->run.peer);
 }
 
 /* Ends the vnode's recovering, if there is nothing left to do. */
