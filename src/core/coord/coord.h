@@ -26,9 +26,11 @@ enum {
     OP_OUT_MAX = 2 * OWNERS_MAX + 2, /* actions of one: it may make another end, to have room */
     COORD_OUT_MAX = 48 + OP_OUT_MAX, /* actions a call appends at most */
     OP_DATA_KEPT = 4096,             /* bytes of buffer that a free operation keeps for the next one */
-    /* bytes of answered writes that still wait for an owner, slots included: some 40,000 small
-     * ones, so that an owner may lag for a sixth of a second at full speed before hints take over */
-    LINGER_BYTES_DEFAULT = 64 * 1024 * 1024,
+    /* bytes of answered writes that still wait for an owner, slots included: some 60,000 small
+     * ones, so that an owner may lag for a quarter of a second at full speed before hints take over.
+     * Of each slot the room for owners beyond the layout's N is never touched, so a third of it
+     * stays out of memory. */
+    LINGER_BYTES_DEFAULT = 96 * 1024 * 1024,
 };
 
 /* An operation's phases. Allowed moves:
