@@ -163,10 +163,10 @@ void atlas_silent(struct atlas *a, uint32_t node)
 bool atlas_clock(struct atlas *a, uint32_t node, uint64_t until_us)
 {
     const struct world *w = a->world;
-    uint32_t wrong = 1;
     for (uint32_t i = 0; i < w->o.nodes; i++)
-        wrong += i != node && a->node[i].wrong_until_us > w->now_us;
-    if (2 * wrong >= w->o.nodes)
+        if (i != node && a->node[i].wrong_until_us > w->now_us)
+            return false;
+    if (w->o.nodes < 3)
         return false;
     uint64_t trusted_us = until_us + (uint64_t)ATLAS_CLOCK_MS * 1000;
     if (a->node[node].wrong_until_us < trusted_us)

@@ -73,7 +73,9 @@ void atlas_noticed(struct atlas *a, uint32_t node, const uint8_t *slots);
  * can tell that it is gone, of what they were told), or a record of which it is not clear yet how far it reaches. */
 void atlas_silent(struct atlas *a, uint32_t node);
 
-/* Asks to set a node's clock wrong until then. True: it is within the budget, and noted. */
+/* Asks to set a node's clock wrong until then. True: it is within the budget, and noted. One clock
+ * is wrong at a time: a partition may leave any three nodes together, and two wrong ones among them
+ * would be the majority by which the third judges. */
 bool atlas_clock(struct atlas *a, uint32_t node, uint64_t until_us);
 
 /* Whether a node may lack what it acknowledged in a vnode. */
