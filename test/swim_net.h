@@ -292,6 +292,7 @@ static inline void net_boot(struct net *w, unsigned i)
     struct net_node *n = &w->node[i];
     char name[16];
     int name_n = snprintf(name, sizeof name, "n%u", i);
+    static const struct moment nothing_said;
     struct swim_options o = {
         .self = net_id(i),
         .addr = net_addr(w, i),
@@ -301,6 +302,7 @@ static inline void net_boot(struct net *w, unsigned i)
         .incarnation = n->durable,
         .serial = n->serial,
         .seed = rng_next(&w->rng),
+        .now = &nothing_said,
     };
     CHECK(swim_init(&n->swim, &o, w->now_ms) == 0);
     n->up = true;

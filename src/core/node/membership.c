@@ -565,6 +565,7 @@ const struct protocol membership_protocol = {
 void membership_start(struct node *n, struct out *out)
 {
     struct membership *s = &n->member;
+    node_header(n);
     swim_start(&s->swim, out);
     if (s->found && !chain_layout(&s->chain)) {
         out_trace(out, TRACE_NODE_FOUNDED, s->self, 0, 0, slice_str(cluster_id_text(s->cluster, s->said_cluster)));

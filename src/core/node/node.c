@@ -18,11 +18,10 @@
  *
  *   the moment    time, the clocks, the own log's end: everything else is judged by them
  *   the event     to the protocol that it concerns (protocols.c has the table)
- *   the standing  what the event did to this node's records, for all that follows
  *   the layout    if the chain has another one in force: to every protocol at once, before anything is told that is in its terms
  *   the members   whom SWIM holds for what; then who is ready, greeted, dialled again
  *   own states    saved last, when nothing of this step can change them any more
- *   the bars      whether writes are fenced, and this node is recovering, as the step leaves it: the next one begins with it
+ *   the records   how they stand, and whether writes are fenced, as the step leaves it: the next one begins with that
  *
  * Each protocol appends a bounded number of actions; carrying over is sliced too, and node_deadline_ms says "now" until
  * all of it is done.
@@ -107,6 +106,7 @@ static int init_swim(struct node *n, const struct node_options *o, uint64_t inca
         .incarnation = incarnation,
         .serial = o->incarnation.serial,
         .seed = o->seed,
+        .now = &n->now,
     };
     return swim_init(&n->member.swim, &swim, n->now.ms);
 }
@@ -245,17 +245,11 @@ void node_halt(struct node *n, int error, struct slice why, struct out *out)
 
 void node_header(struct node *n)
 {
-    const struct moment *now = &n->now;
     struct packet_header h = {
         .cluster = n->member.cluster,
-        .boot = now->boot,
-        .epoch = now->epoch,
+        .boot = n->now.boot,
+        .epoch = n->now.epoch,
         .layout_hash = n->member.layout_hash,
-        .wall_ms = now->wall_ms,
-        .mono_ms = now->ms,
-        .position = now->own.position,
-        .recovering = (uint16_t)now->own.recovering_n,
-        .ills = now->own.ills,
     };
     swim_set_header(&n->member.swim, &h);
 }
@@ -291,9 +285,7 @@ static void moment_begin(struct node *n, const struct event *ev, struct out *out
         wall_late(&n->member.wall, ev->now_ms, late_ms);
     wall_time(&n->member.wall, n->now.ms, n->now.wall_ms);
     judge_clock(n, out);
-    shard_begin(&n->shard, ev->position, ev->refuses);
-    n->now.own = shard_own(&n->shard);
-    node_header(n);
+    shard_begin(&n->shard, ev->position, ev->refuses, &n->now.own);
 }
 
 /* The fence and the recovering as this step leaves them. */
@@ -398,7 +390,6 @@ void node_step(struct node *n, const struct event *ev, struct out *out)
         membership_start(n, out);
     n->started = true;
     dispatch(n, ev, out);
-    n->now.own = shard_own(&n->shard);
     membership_carry(n, out);
     if (n->stopped)
         return;

@@ -7,12 +7,6 @@
 
 enum { STATE_WHOLE = 1, STATE_CLOCK = 2, STATE_RETRY_MS = 1000 };
 
-void shard_begin(struct shard *s, uint64_t position, int refuses)
-{
-    s->store_refuses = refuses;
-    reach_position(&s->reach, position);
-}
-
 /* Why the own store takes no writes: as it says itself, or as its last answer said. */
 int shard_refuses(const struct shard *s)
 {
@@ -24,6 +18,14 @@ static uint8_t ills(const struct shard *s)
     int error = shard_refuses(s);
     uint8_t ills = error == ERR_NO_SPACE ? ILL_FULL : error ? ILL_FAILS : 0;
     return hint_owed(&s->hint) ? ills | ILL_OWES : ills;
+}
+
+void shard_begin(struct shard *s, uint64_t end, int refuses, struct own_records *own)
+{
+    s->store_refuses = refuses;
+    reach_position(&s->reach, end);
+    own->position = reach_announced(&s->reach);
+    own->ills = ills(s);
 }
 
 struct own_records shard_own(const struct shard *s)

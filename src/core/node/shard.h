@@ -36,8 +36,9 @@ struct shard {
     struct erase erase;
 };
 
-/* First in every step: where the own log ends, and why the store takes no values (0: it does). */
-void shard_begin(struct shard *s, uint64_t position, int refuses);
+/* First in every step: where the own log ends, and why the store takes no values (0: it does). Of
+ * `own` what follows from that is filled in; the rest is as the last step left it. */
+void shard_begin(struct shard *s, uint64_t end, int refuses, struct own_records *own);
 
 /* Why the own store takes no writes, as it says itself, or as its last answer said: ERR_NO_SPACE, ERR_IO; 0: it does. */
 int shard_refuses(const struct shard *s);

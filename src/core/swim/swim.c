@@ -58,6 +58,7 @@ int swim_init(struct swim *s, const struct swim_options *o, uint64_t now_ms)
         .now_ms = now_ms,
         .due_ms = UINT64_MAX,
         .header.from = o->self,
+        .now = o->now,
         .serial = o->serial,
         .probe.next_ms = UINT64_MAX,
         .relay_ms = UINT64_MAX,

@@ -23,9 +23,10 @@ struct swim_options {
     struct slice name; /* NODE_NAME_MAX bytes at most; copied */
     struct slice meta; /* META_MAX bytes at most; copied */
     enum swim_profile profile;
-    uint64_t incarnation; /* as it was persisted; 0 for a new node; INCARNATION_MAX at most */
-    uint64_t serial;      /* of that state record */
-    uint64_t seed;        /* of the random numbers */
+    uint64_t incarnation;     /* as it was persisted; 0 for a new node; INCARNATION_MAX at most */
+    uint64_t serial;          /* of that state record */
+    uint64_t seed;            /* of the random numbers */
+    const struct moment *now; /* kept: what packets say of this node is read off it as they leave */
 };
 
 /* One member as others may see it. Pointers live until the next call on the swim. */
@@ -57,7 +58,7 @@ int swim_init(struct swim *s, const struct swim_options *o, uint64_t now_ms);
  * incarnation may be sent only then; time. */
 extern const struct protocol swim_protocol;
 
-/* The header that packets carry, but for the sender's id: told by the node in each step. */
+/* The header that packets carry, but for the sender's id and what the moment says: told by the node whenever it changes. */
 void swim_set_header(struct swim *s, const struct packet_header *h);
 
 /* The first thing: asks that incarnation + 1 be stored (out_state, name "incarnation", 8 bytes little-endian). */

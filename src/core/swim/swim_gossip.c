@@ -44,7 +44,13 @@ struct packet *swim_packet_open(struct swim *s, struct addr to)
 {
     if (!s->ready || s->packets_left == 0 || to.family == 0)
         return NULL;
-    struct packet *p = out_packet(s->out, to, &s->header);
+    struct packet_header h = s->header;
+    h.wall_ms = s->now->wall_ms;
+    h.mono_ms = s->now->ms;
+    h.position = s->now->own.position;
+    h.recovering = (uint16_t)s->now->own.recovering_n;
+    h.ills = s->now->own.ills;
+    struct packet *p = out_packet(s->out, to, &h);
     if (p)
         s->packets_left--;
     return p;

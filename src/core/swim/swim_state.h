@@ -138,6 +138,7 @@ struct swim {
     uint64_t now_ms; /* of the last call */
     uint64_t due_ms; /* when the next was wanted, as that one ended: who comes much later was stalled */
     struct rng rng;
+    const struct moment *now; /* of the node; see swim_options */
     struct packet_header header;
 
     /* the present call */
