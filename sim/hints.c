@@ -209,7 +209,8 @@ static bool too_old(struct hints_check *h, uint32_t node, const struct sim_node 
     uint8_t key[KEY_TEXT];
     const struct floors *f = &mem_table(world_disk(h->world, world_index(h->world, target)))->floors;
     uint64_t age_ms = h->world->o.hint_age_ms, floor = f->durable[(uint32_t)slot_of_key(hint_key(hint, key)) * f->n / SLOTS];
-    bool aged = age_ms && version_ms(&hint->version) + age_ms < h->world->node[node].node.now.wall_ms;
+    uint64_t latest_ms = h->world->node[node].node.now.believed_ms + CLOCK_SKEW_MAX_MS; /* it was judged a while ago */
+    bool aged = age_ms && version_ms(&hint->version) + age_ms < latest_ms;
     if (aged || hint->version.stamp <= floor)
         lose_number(h, hint->key);
     return aged || hint->version.stamp <= floor;

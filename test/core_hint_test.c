@@ -20,6 +20,7 @@ struct fixture {
     struct hint hint;
     struct out out;
     uint64_t now_ms;
+    uint64_t ahead_ms; /* of our wall clock */
 };
 
 static const uint64_t WALL_MS = 1700000000000;
@@ -29,6 +30,7 @@ static void begin(struct fixture *f, uint64_t later_ms)
     f->now_ms += later_ms;
     out_clear(&f->out);
     stage_time(&f->stage, f->now_ms, WALL_MS);
+    f->stage.now.wall_ms += f->ahead_ms;
 }
 
 static int set_up(void **state)
@@ -267,6 +269,22 @@ static void test_too_old_is_dropped_and_counted(void **state)
     assert_int_equal(f->hint.target[0].replayed, 0);
 }
 
+/* The age is judged by the time that the members agree on: a clock that is hours ahead drops nothing. */
+static void test_a_wrong_clock_makes_no_hint_old(void **state)
+{
+    struct fixture *f = *state;
+    set_alive(f, C, true);
+    kept(f, C, 2, 2);
+    assert_true(reads(f, C));
+    f->ahead_ms = 2 * HINT_AGE_DEFAULT_MS;
+    found(f, C, 2, 1000);
+    assert_int_equal(count(f, ACT_SEND), 2);
+    f->now_ms += HINT_EXPIRE_MS;
+    begin(f, 0);
+    hint_protocol.tick(&f->hint, &f->stage.now, &f->out);
+    assert_int_equal(acted(f, ACT_HINT_EXPIRE)->hint_expire_ms, WALL_MS - HINT_AGE_DEFAULT_MS);
+}
+
 static void test_old_files_are_looked_for(void **state)
 {
     struct fixture *f = *state;
@@ -361,13 +379,21 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_waits_for_the_target),          TEST(test_dropped_only_when_acknowledged),
-        TEST(test_refusal_ends_the_batch),        TEST(test_broken_stream_forgets_the_batch),
-        TEST(test_silence_ends_the_batch),        TEST(test_pauses_as_long_as_the_target_took),
-        TEST(test_a_full_batch_fits_a_step),      TEST(test_too_old_is_dropped_and_counted),
-        TEST(test_old_files_are_looked_for),      TEST(test_nobodys_hint_goes_to_the_owners),
-        TEST(test_nobodys_hint_waits_for_w),      TEST(test_a_broken_stream_to_an_owner_ends_nobodys_batch),
-        TEST(test_another_layout_ends_the_batch), TEST(test_few_replays_at_once),
+        TEST(test_waits_for_the_target),
+        TEST(test_dropped_only_when_acknowledged),
+        TEST(test_refusal_ends_the_batch),
+        TEST(test_broken_stream_forgets_the_batch),
+        TEST(test_silence_ends_the_batch),
+        TEST(test_pauses_as_long_as_the_target_took),
+        TEST(test_a_full_batch_fits_a_step),
+        TEST(test_too_old_is_dropped_and_counted),
+        TEST(test_a_wrong_clock_makes_no_hint_old),
+        TEST(test_old_files_are_looked_for),
+        TEST(test_nobodys_hint_goes_to_the_owners),
+        TEST(test_nobodys_hint_waits_for_w),
+        TEST(test_a_broken_stream_to_an_owner_ends_nobodys_batch),
+        TEST(test_another_layout_ends_the_batch),
+        TEST(test_few_replays_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -254,7 +254,7 @@ static void send_one(struct hint *h, struct hint_target *t, const struct placed_
     const struct layout *l = h->now->layout;
     const struct record *r = &hint->record;
     struct hint_sent *s = &t->batch->sent[t->batch->n++];
-    bool late = version_ms(&r->version) + h->age_max_ms < h->now->wall_ms;
+    bool late = version_ms(&r->version) + h->age_max_ms < h->now->believed_ms;
     s->place = hint->place;
     s->slot = slot_of_key(r->key);
     uint16_t vnode = layout_vnode(l, s->slot);
@@ -406,8 +406,8 @@ static unsigned replays(const struct hint *h)
 static void expire(struct hint *h, struct out *out)
 {
     h->expire_at_ms = h->now->ms + HINT_EXPIRE_MS;
-    if (h->now->wall_ms > h->age_max_ms)
-        out_add(out, ACT_HINT_EXPIRE)->hint_expire_ms = h->now->wall_ms - h->age_max_ms;
+    if (h->now->believed_ms > h->age_max_ms)
+        out_add(out, ACT_HINT_EXPIRE)->hint_expire_ms = h->now->believed_ms - h->age_max_ms;
 }
 
 static void on_tick(void *p, const struct moment *now, struct out *out)
