@@ -1,6 +1,7 @@
-/* Any bytes as a data directory: one segment, and perhaps a snapshot of its index. All checksums are put right first, else
- * nothing behind the first would ever be reached. What opens is a whole index, and opens again as the same; and whatever it
- * is, it can be looked through. */
+/* Any bytes as a data directory: one segment, and perhaps a snapshot of its index. All checksums are
+ * put right first, else nothing behind the first would ever be reached; the formats stay as they
+ * are, for refusing one is a path too. What opens is a whole index, and opens again as the same; and
+ * whatever it is, it can be looked through. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -51,7 +52,7 @@ static void mend_segment(uint8_t *p, size_t size)
     if (p[0] == 0xff)
         return;
     memcpy(p, "COVEYSEG", 8);
-    put_u32(put_u32(p + 8, SEGMENT_FORMAT), 1);
+    put_u32(p + 12, 1);
     set_sum(p + 56, p, 56);
 }
 
@@ -77,7 +78,7 @@ static void mend_snapshot(uint8_t *p, size_t size)
         return;
     size_t n = size - SNAPSHOT_TRAILER - at;
     memcpy(p, "COVEYIDX", 8);
-    put_u32(put_u32(p + 8, SNAPSHOT_FORMAT), (uint32_t)index_entry_bytes());
+    put_u32(p + 12, (uint32_t)index_entry_bytes());
     mend_images(p, size, p + at, n);
     set_sum(p + 56, p, 56);
     put_u64(trailer + 8, n);
