@@ -377,7 +377,7 @@ static void test_another_format_is_refused(void **state)
     hints_close(f->hints);
     const uint32_t other[] = {HINTS_FORMAT - 1, HINTS_FORMAT + 1};
     for (unsigned i = 0; i < 2; i++) {
-        char says[80];
+        char says[80], path[80];
         f->hints = NULL;
         int fd = open_file(f, 1);
         uint8_t header[HINTS_HEADER];
@@ -388,6 +388,8 @@ static void test_another_format_is_refused(void **state)
         close(fd);
         assert_int_equal(hints_log_open(&f->options, &f->hints, f->base.why, sizeof f->base.why), ERR_BAD_FORMAT);
         snprintf(says, sizeof says, "-00000001.log has format version %u; this release knows version 2", (unsigned)other[i]);
+        snprintf(path, sizeof path, "%s/hints/", f->base.root);
+        assert_int_equal(strncmp(f->base.why, path, strlen(path)), 0);
         assert_non_null(strstr(f->base.why, says));
         assert_non_null(strstr(f->base.why, "run the one that wrote it, or move the file away"));
     }

@@ -51,9 +51,9 @@ static int open_file(const struct hints_opening *o, const char *name, uint64_t t
     }
     if (error == ERR_BAD_FORMAT)
         snprintf(o->why, o->why_n,
-                 "hints/%s has format version %u; this release knows version %u: run the one that wrote it, or move the file "
-                 "away; anti-entropy will repair what the hints in it were for",
-                 name, (unsigned)f->says, (unsigned)HINTS_FORMAT);
+                 "%s/hints/%s has format version %u; this release knows version %u: run the one that wrote it, or move the "
+                 "file away; anti-entropy will repair what the hints in it were for",
+                 o->l->options.dir, name, (unsigned)f->says, (unsigned)HINTS_FORMAT);
     if (scan.cut)
         report(l, name, "its end is torn or damaged, and cut", scan.cut);
     f->end = scan.end;
