@@ -5,6 +5,7 @@
 #include <fcntl.h>
 
 #include "store/archive/check.h"
+#include "store/hints/hints_file.h"
 #include "store/log/segment.h"
 #include "store/log/snapshot.h"
 #include "wire/bytes.h"
@@ -68,15 +69,21 @@ static void a_clean_directory_is_clean(void **state)
     assert_non_null(strstr(lines, "in use"));
 }
 
-static void set_format(const char *path, uint32_t format)
+/* size: of the header of such a file, of which the last 8 bytes are the checksum. */
+static void set_format_of(const char *path, size_t size, uint32_t format)
 {
     uint8_t header[64];
     int fd = open(path, O_RDWR);
-    assert_int_equal(pread(fd, header, sizeof header, 0), sizeof header);
+    assert_int_equal(pread(fd, header, size, 0), size);
     put_u32(header + 8, format);
-    put_u64(header + 56, hash_bytes(slice_of(header, 56)));
-    assert_int_equal(pwrite(fd, header, sizeof header, 0), sizeof header);
+    put_u64(header + size - 8, hash_bytes(slice_of(header, size - 8)));
+    assert_int_equal(pwrite(fd, header, size, 0), size);
     close(fd);
+}
+
+static void set_format(const char *path, uint32_t format)
+{
+    set_format_of(path, 64, format);
 }
 
 /* A snapshot of the former format is passed over, by a start too; a log of it is not. */
@@ -97,6 +104,43 @@ static void the_former_format_is_named(void **state)
     closedir(d);
     (void)check(f->dir);
     assert_non_null(strstr(lines, ".log: format version 2; this release knows version 3: check it with the one that wrote it"));
+}
+
+static void make_hints(struct fixture *f, struct hints_file *file)
+{
+    struct buf mark;
+    assert_int_equal(fixture_shell(f, "mkdir hints"), 0);
+    int dir = open(fixture_path(f, "hints"), O_RDONLY | O_DIRECTORY);
+    buf_init(&mark, 1000);
+    assert_int_equal(hints_file_create(file, dir, &log_io_os), 0);
+    assert_int_equal(hints_mark(&mark, file->target, 1), 0);
+    assert_int_equal(hints_file_write(file, &log_io_os, buf_view(&mark), HINTS_HEADER), 0);
+    buf_close(&mark);
+    close(dir);
+    close(file->fd);
+}
+
+/* What a start would refuse is a fault; what it would pass over is told. */
+static void hints_are_looked_at(void **state)
+{
+    struct fixture *f = *state;
+    struct hints_file file = {.target = 7, .number = 1};
+    char path[400];
+    make(f);
+    make_hints(f, &file);
+    snprintf(path, sizeof path, "%s", fixture_path(f, "hints/0000000000000007-00000001.log"));
+    assert_int_equal(check(f->dir), CHECK_CLEAN);
+    assert_null(strstr(lines, "hints"));
+    set_format_of(path, HINTS_HEADER, HINTS_FORMAT - 1);
+    assert_int_equal(check(f->dir), CHECK_DAMAGED);
+    assert_non_null(strstr(lines, "hints/0000000000000007-00000001.log: format version 1; this release knows version 2"));
+    set_format_of(path, HINTS_HEADER, HINTS_FORMAT);
+    flip(path, HINTS_HEADER);
+    assert_int_equal(check(f->dir), CHECK_CLEAN);
+    assert_non_null(strstr(lines, "hints/0000000000000007-00000001.log: offset 32: its end is torn or damaged"));
+    assert_int_equal(truncate(path, 1), 0);
+    assert_int_equal(check(f->dir), CHECK_CLEAN);
+    assert_non_null(strstr(lines, "hints/0000000000000007-00000001.log: has no header"));
 }
 
 /* Every file of the directory, a bit flipped here and there. */
@@ -207,7 +251,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_clean_directory_is_clean), TEST(the_former_format_is_named),        TEST(every_flipped_bit_is_found),
         TEST(what_is_missing_is_told),    TEST(a_rotten_header_is_told),           TEST(a_damaged_snapshot_is_passed_over),
-        TEST(a_misnamed_segment_is_told), TEST(what_is_no_data_directory_is_told),
+        TEST(a_misnamed_segment_is_told), TEST(what_is_no_data_directory_is_told), TEST(hints_are_looked_at),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,7 +4,8 @@
  * where segments end (as their seal, their successor's header and the list say), which of them must be there, and the snapshot:
  * what a start with it would find must be what the whole log says.
  *
- * A torn tail of what was never synced is no damage; it is told. */
+ * A torn tail of what was never synced is no damage; it is told. So is what of the hints a start would
+ * pass over: they are no records, and nothing says how far they were synced. */
 #include "store/archive/check.h"
 
 #include <dirent.h>
@@ -23,6 +24,7 @@
 #include "base/hash.h"
 #include "store/log/damage.h"
 #include "store/archive/merged.h"
+#include "store/hints/hints_file.h"
 #include "store/log/segments.h"
 #include "store/log/snapshot.h"
 
@@ -355,6 +357,44 @@ static void check_snapshot(struct check *c)
     table_close(&with);
 }
 
+/* ---- Hints ---- */
+
+/* A file as a start reads it (store/hints/hints_log_open.c). */
+static void check_hints_file(struct check *c, int dir, const char *name, struct hints_file *f)
+{
+    struct hints_scan scan = {0};
+    int error = hints_file_open(f, dir, &log_io_os);
+    if (!error) {
+        error = hints_file_scan(f, &log_io_os, 0, &scan);
+        close(f->fd);
+    }
+    if (error == ERR_BAD_FORMAT)
+        PROBLEM(c, "hints/%s: format version %u; this release knows version %u: a start refuses it, move it away", name,
+                (unsigned)f->says, (unsigned)HINTS_FORMAT);
+    else if (error == ERR_CORRUPT)
+        say(c, "hints/%s: has no header; a start removes it", name);
+    else if (error)
+        unreadable(c, name);
+    else if (scan.cut)
+        say(c, "hints/%s: offset %u: its end is torn or damaged; a start passes over %u byte%s", name, (unsigned)scan.end,
+            (unsigned)scan.cut, words_s(scan.cut));
+}
+
+static void check_hints(struct check *c)
+{
+    int dir = openat(c->dir, "hints", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = dir < 0 ? NULL : fdopendir(dir);
+    if (!d && errno != ENOENT)
+        unreadable(c, "hints");
+    for (struct dirent *e; d && (e = readdir(d));) {
+        struct hints_file f = {0};
+        if (hints_file_parse(e->d_name, &f.target, &f.number))
+            check_hints_file(c, dir, e->d_name, &f);
+    }
+    if (d)
+        closedir(d);
+}
+
 /* ---- The door ---- */
 
 static void check_all(struct check *c, DIR *d)
@@ -372,6 +412,7 @@ static void check_all(struct check *c, DIR *d)
     table_opened(&c->log);
     check_list(c);
     check_snapshot(c);
+    check_hints(c);
 }
 
 static enum check_result verdict(struct check *c, const char *path)
