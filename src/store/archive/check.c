@@ -425,8 +425,8 @@ static enum check_result verdict(struct check *c, const char *path)
         say(c,
             "start the node with it: a start sets damaged files aside and fetches what they held from the other members, or says "
             "what else to do");
-    say(c, "%s: %u log file%s, %llu record%s, %llu key%s: %s", path, (unsigned)c->segments.n, words_s(c->segments.n),
-        (unsigned long long)c->records, words_s(c->records), (unsigned long long)c->log.index.records,
+    say(c, "%s: %u log file%s, %llu record%s, %llu key%s, deleted ones counted: %s", path, (unsigned)c->segments.n,
+        words_s(c->segments.n), (unsigned long long)c->records, words_s(c->records), (unsigned long long)c->log.index.records,
         words_s(c->log.index.records), c->problems ? "damaged" : "clean");
     return c->problems ? CHECK_DAMAGED : CHECK_CLEAN;
 }
