@@ -126,7 +126,7 @@ static void test_small_clusters(void **state)
     assert_verdict(f, "degraded: 1 of 3 replicas everywhere, no node may die; more members are needed", 1,
                    "with 1 member its disk is the only copy: the promise starts at three");
     *i = (struct status_info){.verdict = VERDICT_LOADING};
-    assert_verdict(f, "loading: this node has not found its peers yet, or they have not taken it in", 2, "");
+    assert_verdict(f, "loading: this node has not found its peers yet, or they have not taken it in; its log says why", 2, "");
     *i = (struct status_info){.verdict = VERDICT_LOADING, .n = 3, .w = 2, .members = 3, .met = 0};
     assert_verdict(f,
                    "loading: this node has met 0 of the 2 other members and needs 1; if the others were started at new addresses "

@@ -107,7 +107,7 @@ static void loading_text(struct buf *out, const struct status_info *i)
                          "(MEMBERS shows the last known), start this node again with --seed HOST:PORT of one of them",
                          i->met, i->members - 1, i->w - 1);
     } else {
-        (void)buf_slice(out, SLICE("this node has not found its peers yet, or they have not taken it in"));
+        (void)buf_slice(out, SLICE("this node has not found its peers yet, or they have not taken it in; its log says why"));
     }
 }
 
