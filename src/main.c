@@ -14,7 +14,6 @@
 #include "console/shell.h"
 #include "covey.h"
 #include "front/command.h"
-#include "front/redis7.h"
 #include "restore_main.h"
 #include "rt/start.h"
 
@@ -95,7 +94,7 @@ static int unknown(const char *word, bool json)
     static const char *const more[] = {"start", "demo", "console", "check", "restore", "help", "version", NULL};
     const char *near = help_nearest(slice_str(word), more);
     struct slice name = slice_str(word), no_sub = {0};
-    if (redis7_has(name, no_sub) && !command_find(name, no_sub)) /* the nearest name would do something else */
+    if (command_is_absent(name, no_sub)) /* the nearest name would do something else */
         answer_error(json, ANSWER_USAGE, "\"%.60s\" is a command of Redis that is not built in covey yet; `covey help` lists all",
                      word);
     else if (near)

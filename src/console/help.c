@@ -9,7 +9,8 @@ enum { USAGE_WIDTH = 34, USAGE_MAX = 256 };
 
 static const char *usage_of(const struct command *c, char out[USAGE_MAX])
 {
-    const char *arguments = c->arguments != NULL ? c->arguments : "";
+    char arguments[COMMAND_USAGE_MAX];
+    command_usage(c, arguments);
     snprintf(out, USAGE_MAX, "%s%s%s%s%s", c->parent != NULL ? c->parent : "", c->parent != NULL ? " " : "", c->name,
              arguments[0] ? " " : "", arguments);
     return out;
@@ -136,8 +137,7 @@ bool help_fits(const struct slice *arg, uint32_t arg_n)
     const struct command *c = command_find(arg[0], arg_n > 1 ? arg[1] : SLICE(""));
     if (c == NULL)
         return true;
-    bool fits = c->arity < 0 ? arg_n >= (uint32_t)-c->arity : arg_n == (uint32_t)c->arity;
-    return fits && !(command_is_parent(c) && arg_n > 1); /* then it was none of its subcommands */
+    return command_fits(c, arg_n) && !(command_is_parent(c) && arg_n > 1); /* then it was none of its subcommands */
 }
 
 void help_usage(struct buf *out, const struct slice *arg, uint32_t arg_n, unsigned width)

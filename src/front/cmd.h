@@ -5,72 +5,12 @@
 
 #include "front/session_ops.h"
 
-#define RUN(name) void name(struct session *s, const struct command *c);
-/* cmd_connection.c */
-RUN(cmd_auth)
-RUN(cmd_client_accept) /* what only concerns Redis's own memory management: OK */
-RUN(cmd_client_getname)
-RUN(cmd_client_id)
-RUN(cmd_client_info)
-RUN(cmd_client_list)
-RUN(cmd_client_setinfo)
-RUN(cmd_client_setname)
-RUN(cmd_echo)
-RUN(cmd_hello)
-RUN(cmd_ping)
-RUN(cmd_quit)
-RUN(cmd_reset)
-RUN(cmd_select)
-/* cmd_command.c */
-RUN(cmd_command)
-RUN(cmd_command_count)
-RUN(cmd_command_docs)
-RUN(cmd_command_getkeys)
-RUN(cmd_command_info)
-RUN(cmd_command_list)
-RUN(cmd_help) /* of any parent */
-/* cmd_server.c */
-RUN(cmd_config_get)
-RUN(cmd_info)
-RUN(cmd_time)
-/* cmd_data.c */
-RUN(cmd_consistency)
-RUN(cmd_dbsize)
-RUN(cmd_del)
-RUN(cmd_exists)
-RUN(cmd_flush)
-RUN(cmd_get)
-RUN(cmd_mget)
-RUN(cmd_mset)
-RUN(cmd_strlen)
-RUN(cmd_type)
-/* cmd_expire.c */
-RUN(cmd_expire)
-RUN(cmd_expireat)
-RUN(cmd_expiretime)
-RUN(cmd_persist)
-RUN(cmd_pexpire)
-RUN(cmd_pexpireat)
-RUN(cmd_pexpiretime)
-RUN(cmd_psetex)
-RUN(cmd_pttl)
-RUN(cmd_set)
-RUN(cmd_setex)
-RUN(cmd_ttl)
-/* cmd_cluster.c */
-RUN(cmd_hints)
-RUN(cmd_members)
-RUN(cmd_ring)
-RUN(cmd_subscribe)
-RUN(cmd_unsubscribe)
-RUN(cmd_where)
-/* cmd_backup.c */
-RUN(cmd_backup)
-/* cmd_repair.c */
-RUN(cmd_repair)
-/* cmd_status.c */
-RUN(cmd_status)
-#undef RUN
+/* Some handlers run several commands: they are declared as often. */
+#define COMMAND(name, group, flags, since, handler, ...) void handler(struct session *s, const struct command *c);
+#define SUBCOMMAND(parent, ...)                          COMMAND(__VA_ARGS__)
+#define CONTAINER(...)
+#define ABSENT(...)
+#include "front/command.def"
 
 /* Helpers that several of them need. */
 

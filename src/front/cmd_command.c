@@ -1,7 +1,6 @@
 /* cmd_command.c: COMMAND, what a client may learn about the commands. All of it is read off the command table. */
 #include <stdio.h>
 
-#include "base/check.h"
 #include "front/cmd.h"
 #include "front/glob.h"
 
@@ -73,7 +72,7 @@ static void reply_flags(struct reply *r, unsigned flags)
 
     for (unsigned i = 0; i < FLAG_NAMES; i++)
         n += (flags & flag_names[i].flag) != 0;
-    reply_array(r, n);
+    reply_set(r, n);
     for (unsigned i = 0; i < FLAG_NAMES; i++) {
         if (flags & flag_names[i].flag)
             reply_simple(r, flag_names[i].name);
@@ -83,13 +82,15 @@ static void reply_flags(struct reply *r, unsigned flags)
 /* The ten elements of Redis 7; access lists, tips and key specifications are for what covey has not, and empty. */
 static void reply_command(struct reply *r, const struct command *c)
 {
+    struct command_keys keys = command_keys(c);
+
     reply_array(r, 10);
     reply_name(r, c);
-    reply_integer(r, c->arity);
+    reply_integer(r, command_arity(c));
     reply_flags(r, c->flags);
-    reply_integer(r, c->first_key);
-    reply_integer(r, c->last_key);
-    reply_integer(r, c->step);
+    reply_integer(r, keys.first);
+    reply_integer(r, keys.many ? -1 : (int64_t)keys.first);
+    reply_integer(r, keys.step);
     reply_array(r, 0);
     reply_array(r, 0);
     reply_array(r, 0);
@@ -155,115 +156,74 @@ void cmd_command_list(struct session *s, const struct command *c)
 
 /* ---- DOCS ---- */
 
-/* One argument, read off the table's text: "key [key ...]" is one that repeats, "[message]" one that may be left out. What lies
- * deeper in brackets stays text, which is how redis-cli shows it anyway. */
-struct argument {
-    struct slice name;
-    bool optional, multiple;
-};
+static void reply_arguments(struct reply *r, const struct command_argument *list);
 
-enum { ARGUMENTS_MAX = 8 };
-
-/* Takes the next word or bracketed group off the text. */
-static bool next_item(struct slice *text, struct slice *item)
+/* A word has no name of its own: Redis calls it by its token. */
+static void reply_argument_name(struct reply *r, const struct command_argument *a)
 {
+    char name[32];
     size_t n = 0;
-    int depth = 0;
 
-    while (text->n && *text->p == ' ')
-        *text = slice_of(text->p + 1, text->n - 1);
-    for (; n < text->n && (depth || text->p[n] != ' '); n++)
-        depth += (text->p[n] == '[') - (text->p[n] == ']');
-    *item = slice_of(text->p, n);
-    *text = slice_of(text->p + n, text->n - n);
-    return n > 0;
-}
-
-static bool ends_with(struct slice s, struct slice end)
-{
-    return s.n >= end.n && !memcmp(s.p + s.n - end.n, end.p, end.n);
-}
-
-static unsigned words_in(struct slice s)
-{
-    unsigned n = 0;
-    struct slice word;
-
-    while (next_item(&s, &word))
-        n++;
-    return n;
-}
-
-/* "key value" and then "[key value ...]": the last words become one argument that repeats. */
-static unsigned repeat(struct argument *arg, unsigned n, struct slice group)
-{
-    unsigned words = words_in(group) - 1;
-
-    CHECK(words > 0 && words <= n);
-    struct argument *first = &arg[n - words], *last = &arg[n - 1];
-    first->name.n = (size_t)(last->name.p + last->name.n - first->name.p);
-    first->multiple = true;
-    return n - words + 1;
-}
-
-static unsigned arguments_of(const char *text, struct argument out[ARGUMENTS_MAX])
-{
-    struct slice rest = slice_str(text), item;
-    unsigned n = 0;
-
-    while (next_item(&rest, &item)) {
-        bool optional = item.p[0] == '[';
-        if (optional)
-            item = slice_of(item.p + 1, item.n - 2);
-        if (optional && ends_with(item, SLICE(" ..."))) {
-            n = repeat(out, n, item);
-            continue;
-        }
-        CHECK(n < ARGUMENTS_MAX);
-        out[n] = (struct argument){item, optional, optional && ends_with(item, SLICE(" ...]"))};
-        if (out[n].multiple)
-            next_item(&item, &out[n].name); /* "section [section ...]" */
-        n++;
+    if (a->name) {
+        reply_field_text(r, "name", a->name);
+        return;
     }
-    return n;
+    for (; a->token[n] && n < sizeof name; n++)
+        name[n] = (char)(a->token[n] >= 'A' && a->token[n] <= 'Z' ? a->token[n] + 32 : a->token[n]);
+    reply_field_bulk(r, "name", slice_of(name, n));
 }
 
-static void reply_arguments(struct reply *r, const char *text)
+static void reply_argument(struct reply *r, const struct command_argument *a)
 {
-    struct argument arg[ARGUMENTS_MAX];
-    unsigned n = arguments_of(text, arg);
+    static const char *const type[] = {
+        [ARGUMENT_KEY] = "key",         [ARGUMENT_STRING] = "string",
+        [ARGUMENT_INTEGER] = "integer", [ARGUMENT_UNIX_TIME] = "unix-time",
+        [ARGUMENT_PATTERN] = "pattern", [ARGUMENT_WORD] = "pure-token",
+        [ARGUMENT_ONEOF] = "oneof",     [ARGUMENT_BLOCK] = "block",
+    };
+    uint32_t flags = (uint32_t)a->optional + (uint32_t)a->multiple;
 
-    reply_array(r, n);
-    for (unsigned i = 0; i < n; i++) {
-        bool flags = arg[i].optional || arg[i].multiple;
-        reply_map(r, flags ? 3 : 2);
-        reply_field_bulk(r, "name", arg[i].name);
-        reply_field_text(r, "type", slice_eq(arg[i].name, SLICE("key")) ? "key" : "string");
-        if (!flags)
-            continue;
+    reply_map(r, 2u + (a->token != NULL) + (flags > 0) + (a->of != NULL));
+    reply_argument_name(r, a);
+    reply_field_text(r, "type", type[a->type]);
+    if (a->token)
+        reply_field_text(r, "token", a->token);
+    if (flags) {
         reply_text(r, "flags");
-        reply_array(r, (uint32_t)(arg[i].optional + arg[i].multiple));
-        if (arg[i].optional)
+        reply_set(r, flags);
+        if (a->optional)
             reply_simple(r, "optional");
-        if (arg[i].multiple)
+        if (a->multiple)
             reply_simple(r, "multiple");
     }
+    if (a->of)
+        reply_arguments(r, a->of);
+}
+
+static void reply_arguments(struct reply *r, const struct command_argument *list)
+{
+    uint32_t n = 0;
+
+    while (list[n].type != ARGUMENT_END)
+        n++;
+    reply_text(r, "arguments");
+    reply_array(r, n);
+    for (uint32_t i = 0; i < n; i++)
+        reply_argument(r, &list[i]);
 }
 
 static void reply_doc(struct reply *r, const struct command *c)
 {
     uint32_t subs = c->parent ? 0 : subcommands_of(c);
-    bool arguments = c->arguments[0] && !subs;
+    bool arguments = c->arguments->type != ARGUMENT_END && !subs;
 
     reply_name(r, c);
     reply_map(r, 3u + arguments + (subs > 0));
     reply_field_text(r, "summary", c->summary);
     reply_field_text(r, "since", c->since);
     reply_field_text(r, "group", c->group);
-    if (arguments) {
-        reply_text(r, "arguments");
+    if (arguments)
         reply_arguments(r, c->arguments);
-    }
     if (subs) {
         reply_text(r, "subcommands");
         reply_map(r, subs);
@@ -305,15 +265,17 @@ void cmd_command_getkeys(struct session *s, const struct command *c)
 
     if (!about) {
         reply_error(&s->reply, "ERR Invalid command specified");
-    } else if (!about->first_key) {
+        return;
+    }
+    struct command_keys keys = command_keys(about);
+    if (!keys.first) {
         reply_error(&s->reply, "ERR The command has no key arguments");
-    } else if (about->arity < 0 ? n < (uint32_t)-about->arity : n != (uint32_t)about->arity) {
+    } else if (!command_fits(about, n)) {
         reply_error(&s->reply, "ERR Invalid number of arguments specified for command");
     } else {
-        uint32_t first = (uint32_t)about->first_key, step = (uint32_t)about->step;
-        uint32_t last = (uint32_t)(about->last_key < 0 ? (int)n + about->last_key : about->last_key);
-        reply_array(&s->reply, (last - first) / step + 1);
-        for (uint32_t i = first; i <= last; i += step)
+        uint32_t last = keys.many ? n - 1 : keys.first;
+        reply_array(&s->reply, (last - keys.first) / keys.step + 1);
+        for (uint32_t i = keys.first; i <= last; i += keys.step)
             reply_bulk(&s->reply, q->arg[2 + i]);
     }
 }
@@ -326,11 +288,11 @@ void cmd_help(struct session *s, const struct command *c)
     uint32_t subs = subcommands_of(parent);
 
     reply_array(&s->reply, 1 + 2 * subs);
-    char line[256];
+    char line[256], usage[COMMAND_USAGE_MAX];
     snprintf(line, sizeof line, "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", parent->name);
     reply_simple(&s->reply, line);
     for (const struct command *sub = parent + 1; sub <= parent + subs; sub++) {
-        snprintf(line, sizeof line, "%s %s", sub->name, sub->arguments);
+        snprintf(line, sizeof line, "%s %s", sub->name, command_usage(sub, usage));
         reply_simple(&s->reply, line);
         snprintf(line, sizeof line, "    %s", sub->summary);
         reply_simple(&s->reply, line);

@@ -84,6 +84,14 @@ void reply_map(struct reply *r, uint32_t pairs)
         note(r, resp_map(r->out, pairs, r->proto));
 }
 
+void reply_set(struct reply *r, uint32_t n)
+{
+    if (r->proto < 3)
+        reply_array(r, n);
+    else if (!r->error)
+        note(r, buf_printf(r->out, "~%u\r\n", n));
+}
+
 void reply_push(struct reply *r, uint32_t n)
 {
     if (!r->error)

@@ -31,6 +31,7 @@ void reply_text(struct reply *r, const char *text); /* as a bulk string */
 void reply_null(struct reply *r);
 void reply_array(struct reply *r, uint32_t n);
 void reply_map(struct reply *r, uint32_t pairs);
+void reply_set(struct reply *r, uint32_t n); /* RESP2: an array */
 void reply_push(struct reply *r, uint32_t n);
 void reply_raw(struct reply *r, struct slice encoded); /* RESP that was written elsewhere */
 

@@ -17,7 +17,6 @@
 #include "base/error.h"
 #include "front/cmd.h"
 #include "front/failure.h"
-#include "front/redis7.h"
 #include "front/transaction.h"
 
 enum {
@@ -100,7 +99,7 @@ static void unknown_command(struct session *s)
         n += snprintf(args + n, sizeof args - (size_t)n, "'%.*s' ", shown, (const char *)q->arg[i].p);
     }
     int name_n = q->arg[0].n < 128 ? (int)q->arg[0].n : 128;
-    if (redis7_has(q->arg[0], (struct slice){0}))
+    if (command_is_absent(q->arg[0], (struct slice){0}))
         reply_error(&s->reply, "ERR unknown command '%.*s': this command of Redis is not built in covey yet; nothing was done",
                     name_n, (const char *)q->arg[0].p);
     else
@@ -139,14 +138,9 @@ static void unknown_subcommand(struct session *s, const struct command *c)
     for (; c->name[n] && n < sizeof parent - 1; n++)
         parent[n] = (char)(c->name[n] - 32); /* names of parents are letters alone */
     parent[n] = 0;
-    bool not_built = redis7_has(s->request.arg[0], sub);
+    bool not_built = command_is_absent(s->request.arg[0], sub);
     reply_error(&s->reply, "ERR unknown subcommand '%.*s'%s. Try %s HELP.", sub.n < 128 ? (int)sub.n : 128, (const char *)sub.p,
                 not_built ? ": this command of Redis is not built in covey yet; nothing was done" : "", parent);
-}
-
-static bool arity_fits(const struct command *c, uint32_t arg_n)
-{
-    return c->arity < 0 ? arg_n >= (uint32_t)-c->arity : arg_n == (uint32_t)c->arity;
 }
 
 /* A RESP2 connection cannot tell a message from a reply, so once subscribed it may only ask what cannot be confused. */
@@ -158,7 +152,7 @@ static bool allowed_when_subscribed(const struct command *c)
 /* Writes why the command cannot run now, if so. */
 static bool refused(struct session *s, const struct command *c)
 {
-    if (!arity_fits(c, s->request.arg_n))
+    if (!command_fits(c, s->request.arg_n))
         wrong_arity(s, c);
     else if (command_is_parent(c) && s->request.arg_n > 1)
         unknown_subcommand(s, c);

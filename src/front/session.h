@@ -96,10 +96,10 @@ struct session {
     size_t held_bytes;      /* of the command that is parsed and not yet done with; 0: none is */
     const uint8_t *held_at; /* where it stood when it was parsed */
     const struct command *command;
-    const struct session_ask *ask;     /* it is being turned into requests, */
-    struct request form;               /* what each of these has besides its token, key, value and level, */
-    uint8_t between;                   /* arguments between a key and its value, */
-    uint32_t key_at, key_last, part_n; /* and the next one is for argument key_at */
+    const struct session_ask *ask;               /* it is being turned into requests, */
+    struct request form;                         /* what each of these has besides its token, key, value and level, */
+    uint8_t between;                             /* arguments between a key and its value, */
+    uint32_t key_at, key_last, key_step, part_n; /* and the next one is for argument key_at */
 
     /* Operations in the order of their commands, numbers head .. tail-1, operation i at op[i % op_cap]. */
     struct session_op *op;

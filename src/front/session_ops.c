@@ -186,9 +186,7 @@ void session_reply_end(struct session *s)
 
 static bool sizes_allowed(struct session *s, const struct session_ask *ask)
 {
-    uint32_t step = (uint32_t)s->command->step;
-
-    for (uint32_t i = s->key_at; i && i <= s->key_last; i += step) {
+    for (uint32_t i = s->key_at; i && i <= s->key_last; i += s->key_step) {
         size_t key_bytes = s->request.arg[i].n;
         if (key_bytes > s->front->key_max) {
             reply_error(&s->reply, "ERR key is %zu bytes, the limit is %zu", key_bytes, s->front->key_max);
@@ -210,17 +208,18 @@ void session_ask(struct session *s, const struct session_ask *ask)
 
 void session_ask_behind(struct session *s, const struct session_ask *ask, uint8_t between)
 {
-    const struct command *c = s->command;
+    struct command_keys keys = command_keys(s->command);
 
-    s->key_at = (uint32_t)c->first_key;
-    s->key_last = (uint32_t)(c->last_key < 0 ? (int)s->request.arg_n + c->last_key : c->last_key);
+    s->key_at = keys.first;
+    s->key_last = keys.many ? s->request.arg_n - 1 : keys.first;
+    s->key_step = keys.step;
     s->part_n = 0;
     s->between = between;
     if (!sizes_allowed(s, ask))
         return;
     s->ask = ask;
     s->form = (struct request){.kind = ask->kind};
-    s->alone = c->flags & COMMAND_ALONE;
+    s->alone = s->command->flags & COMMAND_ALONE;
 }
 
 /* Whether one more value is expected to fit beside those under way. Values are taken to be as large as the largest of late; a
@@ -274,10 +273,10 @@ bool session_ops_issue(struct session *s, struct request *request)
         keyset_add(&s->busy, hash);
     s->reads += ask->kind == OP_GET;
 
-    bool last = !s->key_at || s->key_at + (uint32_t)s->command->step > s->key_last;
+    bool last = !s->key_at || s->key_at + s->key_step > s->key_last;
     struct session_op *op = op_at(s, s->tail++);
     *op = (struct session_op){.ask = ask, .key_hash = hash, .part_n = ++s->part_n, .last = last, .reply = op->reply};
-    s->key_at += (uint32_t)s->command->step;
+    s->key_at += s->key_step;
     if (last)
         s->ask = NULL;
     return true;
