@@ -153,6 +153,25 @@ static void test_what_is_enforced_is_the_arity(void **state)
     }
 }
 
+/* An option of Redis that is not built is not ignored. */
+static void test_what_a_command_lacks_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    unsigned lacking = 0;
+    for (const struct command *c = command_table; c < command_table + command_n; c++) {
+        for (unsigned i = 0; i < COMMAND_LACKS_MAX && c->lacks[i]; i++, lacking++) {
+            char line[128];
+            int n = snprintf(line, sizeof line, "%s", full_name(c, ' '));
+            for (int word = 1 + (c->parent != NULL); word < -command_arity(c); word++)
+                n += snprintf(line + n, sizeof line - (size_t)n, " 1");
+            snprintf(line + n, sizeof line - (size_t)n, " %s", c->lacks[i]);
+            assert_true(contains(ask(f, line), "-ERR "));
+        }
+    }
+    assert_true(lacking > 0);
+    expect(f, "EXISTS 1", ":0\r\n");
+}
+
 /* ---- COMMAND DOCS ---- */
 
 /* The field of a map in the reply; 0: there is none. */
@@ -240,7 +259,7 @@ static void put_hint_once(struct buf *out, const struct resp_reply *r, uint32_t 
         put_text(out, r, find_field(r, argument, "name"));
 }
 
-/* As redis-cli makes its hints of COMMAND DOCS from 7.2 on (cliAddArgument). */
+/* As redis-cli makes its hints of COMMAND DOCS from 7.2 on. */
 static void put_hint(struct buf *out, const struct resp_reply *r, uint32_t argument)
 {
     bool optional = has_flag(r, argument, "optional");
@@ -311,7 +330,10 @@ static void test_docs_give_every_command_its_hint(void **state)
     for (int proto = 2; proto <= 3; proto++) {
         for (const struct command *c = command_table; c < command_table + command_n; c++) {
             const char *hint = docs_of(f, full_name(c, '|'), put_hint);
-            assert_string_equal(hint, c->run ? command_usage(c, usage) : "");
+            size_t name_n = strlen(full_name(c, ' '));
+            command_usage(c, usage);
+            assert_memory_equal(usage, full_name(c, ' '), name_n);
+            assert_string_equal(hint, c->run ? usage + name_n + (usage[name_n] == ' ') : "");
         }
         ask(f, "HELLO 3");
     }
@@ -324,6 +346,7 @@ int main(void)
         TEST(test_arity_and_keys_are_those_of_redis),
         cmocka_unit_test(test_parts_of_which_one_must_be_there_are_equally_long),
         cmocka_unit_test(test_what_is_enforced_is_the_arity),
+        TEST(test_what_a_command_lacks_is_refused),
         TEST(test_docs_describe_arguments_as_redis_does),
         TEST(test_docs_give_every_command_its_hint),
     };

@@ -1,4 +1,5 @@
-/* front_readme_test.c: the README's table of commands is the command table's. */
+/* front_readme_test.c: the README's tables, of commands and of what is not as in Redis, are the
+ * command table's. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -62,20 +63,52 @@ static char *read_readme(void)
     return text;
 }
 
+/* README.md must have these lines; empties the buffer. */
+static void expect_in_readme(struct buf *table)
+{
+    char *readme = read_readme();
+    assert_int_equal(buf_append(table, "", 1), 0);
+    if (!strstr(readme, (const char *)table->p)) {
+        fputs((const char *)table->p, stderr); /* fail_msg would cut it */
+        fail_msg("README.md has another table than this one, above, which is src/front/command.def's");
+    }
+    buf_close(table);
+    free(readme);
+}
+
 static void test_table_of_commands(void **state)
 {
     (void)state;
     struct buf table;
-    char *readme = read_readme();
     buf_init(&table, 64 * 1024);
     for (unsigned i = 0; i < GROUPS; i++)
         put_row(&table, groups[i]);
     put_row(&table, NULL);
-    assert_int_equal(buf_append(&table, "", 1), 0);
-    if (!strstr(readme, (const char *)table.p))
-        fail_msg("README.md has another table of commands than this one, which is src/front/command.c's:\n%s", (char *)table.p);
-    buf_close(&table);
-    free(readme);
+    expect_in_readme(&table);
+}
+
+static void test_table_of_differences(void **state)
+{
+    (void)state;
+    struct buf table;
+    char how[COMMAND_USAGE_MAX];
+    buf_init(&table, 64 * 1024);
+    assert_int_equal(buf_printf(&table, "| command | not as in Redis 7 |\n|---|---|\n"), 0);
+    for (const struct command *c = command_table; c < command_table + command_n; c++) {
+        if (command_differences(c, how)[0] == '\0')
+            continue;
+        assert_false(c->flags & COMMAND_COVEY);
+        assert_int_equal(buf_printf(&table, "|"), 0);
+        if (c->parent) {
+            assert_int_equal(buf_printf(&table, " "), 0);
+            put_upper(&table, c->parent);
+        }
+        assert_int_equal(buf_printf(&table, " "), 0);
+        put_upper(&table, c->name);
+        assert_int_equal(buf_printf(&table, " | %s |\n", how), 0);
+    }
+    assert_int_equal(buf_printf(&table, "\n"), 0); /* it ends there */
+    expect_in_readme(&table);
 }
 
 /* A command of a group that has no row would be missed by nobody. */
@@ -95,6 +128,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table_of_commands),
+        cmocka_unit_test(test_table_of_differences),
         cmocka_unit_test(test_every_command_has_a_row),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,22 +5,13 @@
 
 #include <stdio.h>
 
-enum { USAGE_WIDTH = 34, USAGE_MAX = 256 };
-
-static const char *usage_of(const struct command *c, char out[USAGE_MAX])
-{
-    char arguments[COMMAND_USAGE_MAX];
-    command_usage(c, arguments);
-    snprintf(out, USAGE_MAX, "%s%s%s%s%s", c->parent != NULL ? c->parent : "", c->parent != NULL ? " " : "", c->name,
-             arguments[0] ? " " : "", arguments);
-    return out;
-}
+enum { USAGE_WIDTH = 34 };
 
 static int put_row(struct buf *out, const struct command *c, unsigned width)
 {
     const struct words_page page = {.left = USAGE_WIDTH, .width = width};
-    char usage[USAGE_MAX];
-    return words_row(out, usage_of(c, usage), c->summary, &page);
+    char usage[COMMAND_USAGE_MAX];
+    return words_row(out, command_usage(c, usage), c->summary, &page);
 }
 
 static int help_group(struct buf *out, const char *group, unsigned width)
@@ -113,19 +104,28 @@ static void put_reply_rows(struct buf *out, const struct command *c, unsigned wi
     }
 }
 
+static void put_differences(struct buf *out, const struct command *c, const struct words_page *page)
+{
+    char text[COMMAND_USAGE_MAX + 32], how[COMMAND_USAGE_MAX];
+    snprintf(text, sizeof text, "Not as in Redis 7: %s", command_differences(c, how));
+    if (how[0] != '\0')
+        words_paragraph(out, text, 2, page);
+}
+
 bool help_one(struct buf *out, struct slice name, struct slice sub, unsigned width)
 {
     const struct command *c = command_find(name, sub);
     const struct words_page page = {.width = width};
-    char usage[USAGE_MAX];
+    char usage[COMMAND_USAGE_MAX];
     if (slice_eq(name, SLICE("json"))) {
         buf_append(out, json_schema, sizeof json_schema - 1);
         return true;
     }
     if (c == NULL)
         return false;
-    words_paragraph(out, usage_of(c, usage), 0, &page);
+    words_paragraph(out, command_usage(c, usage), 0, &page);
     words_paragraph(out, c->summary, 2, &page);
+    put_differences(out, c, &page);
     buf_printf(out, "  group %s, since %s\n", c->group, c->since);
     put_subcommands(out, c, width);
     put_reply_rows(out, c, width);
@@ -144,10 +144,10 @@ void help_usage(struct buf *out, const struct slice *arg, uint32_t arg_n, unsign
 {
     const struct command *c = command_find(arg[0], arg_n > 1 ? arg[1] : SLICE(""));
     const struct words_page page = {.width = width};
-    char text[USAGE_MAX + 16], usage[USAGE_MAX];
+    char text[COMMAND_USAGE_MAX + 16], usage[COMMAND_USAGE_MAX];
     if (c == NULL)
         return;
-    snprintf(text, sizeof text, "usage: %s", usage_of(c, usage));
+    snprintf(text, sizeof text, "usage: %s", command_usage(c, usage));
     words_paragraph(out, text, 0, &page);
     put_subcommands(out, c, width);
 }

@@ -1,5 +1,5 @@
-/* argument.c: what follows from a command's arguments: how many words it takes, where its keys are,
- * how it is used. See command.h. */
+/* argument.c: what follows from a command's entry: how many words it takes, where its keys are, how
+ * it is used, how it differs from Redis's. See command.h. */
 #include "front/command.h"
 
 #include <stdio.h>
@@ -103,7 +103,25 @@ static void put_argument(struct text *t, const struct command_argument *a)
 const char *command_usage(const struct command *c, char out[COMMAND_USAGE_MAX])
 {
     struct text t = {out, 0};
-    put(&t, "");
+    put(&t, c->parent != NULL ? c->parent : "");
+    put(&t, c->parent != NULL ? " " : "");
+    put(&t, c->name);
+    put(&t, c->arguments->type != ARGUMENT_END ? " " : "");
     put_list(&t, c->arguments, " ");
+    return out;
+}
+
+/* ---- How it differs from Redis's ---- */
+
+const char *command_differences(const struct command *c, char out[COMMAND_USAGE_MAX])
+{
+    struct text t = {out, 0};
+    put(&t, c->lacks[0] != NULL ? "not built: " : "");
+    for (unsigned i = 0; i < COMMAND_LACKS_MAX && c->lacks[i] != NULL; i++) {
+        put(&t, i > 0 ? ", " : "");
+        put(&t, c->lacks[i]);
+    }
+    put(&t, c->lacks[0] != NULL && c->differs != NULL ? "; " : "");
+    put(&t, c->differs != NULL ? c->differs : "");
     return out;
 }

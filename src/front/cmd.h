@@ -20,6 +20,9 @@ void cmd_answer_stored(struct reply *r, struct session_op *op, const struct resu
 /* Any case. */
 bool cmd_is(struct slice arg, const char *word);
 
+/* How a command that is no subcommand is used, its name in upper case: for errors. Gives `out`. */
+const char *cmd_usage(const struct command *c, char out[COMMAND_USAGE_MAX]);
+
 /* A decimal int64, all of it; false when it is none. */
 bool cmd_integer(struct slice arg, int64_t *n);
 

@@ -228,14 +228,14 @@ void cmd_ring(struct session *s, const struct command *c)
 {
     static const struct session_ask shares = {OP_RING, FOLD_ONE, answer_ring};
     static const struct session_ask vnodes = {OP_RING, FOLD_ONE, answer_vnodes};
-    (void)c;
+    char usage[COMMAND_USAGE_MAX];
 
     if (s->request.arg_n == 1)
         session_ask(s, &shares);
     else if (s->request.arg_n == 2 && cmd_is(s->request.arg[1], "vnodes"))
         session_ask(s, &vnodes);
     else
-        reply_error(&s->reply, "ERR syntax error, it is RING [VNODES]");
+        reply_error(&s->reply, "ERR syntax error, it is %s", cmd_usage(c, usage));
 }
 
 /* ---- Where a key lives ---- */

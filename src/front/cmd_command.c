@@ -288,12 +288,11 @@ void cmd_help(struct session *s, const struct command *c)
     uint32_t subs = subcommands_of(parent);
 
     reply_array(&s->reply, 1 + 2 * subs);
-    char line[256], usage[COMMAND_USAGE_MAX];
+    char line[256];
     snprintf(line, sizeof line, "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", parent->name);
     reply_simple(&s->reply, line);
     for (const struct command *sub = parent + 1; sub <= parent + subs; sub++) {
-        snprintf(line, sizeof line, "%s %s", sub->name, command_usage(sub, usage));
-        reply_simple(&s->reply, line);
+        reply_simple(&s->reply, command_usage(sub, line) + strlen(parent->name) + 1);
         snprintf(line, sizeof line, "    %s", sub->summary);
         reply_simple(&s->reply, line);
     }

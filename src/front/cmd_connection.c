@@ -21,6 +21,14 @@ bool cmd_is(struct slice arg, const char *word)
     return i == arg.n && !word[i];
 }
 
+const char *cmd_usage(const struct command *c, char out[COMMAND_USAGE_MAX])
+{
+    command_usage(c, out);
+    for (size_t i = 0; c->name[i]; i++)
+        out[i] = upper((uint8_t)out[i]);
+    return out;
+}
+
 bool cmd_integer(struct slice arg, int64_t *n)
 {
     bool negative = arg.n > 1 && arg.p[0] == '-';

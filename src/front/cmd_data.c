@@ -155,7 +155,7 @@ void cmd_consistency(struct session *s, const struct command *c)
 {
     const struct resp_request *q = &s->request;
     enum consistency read = s->read_level, write = s->write_level;
-    (void)c;
+    char usage[COMMAND_USAGE_MAX];
 
     if (q->arg_n == 1) {
         consistency_shown(s);
@@ -165,7 +165,7 @@ void cmd_consistency(struct session *s, const struct command *c)
         bool is_read = cmd_is(q->arg[i], "read");
         if (i + 1 == q->arg_n || (!is_read && !cmd_is(q->arg[i], "write")) ||
             !level_parse(q->arg[i + 1], is_read ? &read : &write)) {
-            reply_error(&s->reply, "ERR syntax error, it is CONSISTENCY [READ ONE|QUORUM|ALL] [WRITE QUORUM|ALL]");
+            reply_error(&s->reply, "ERR syntax error, it is %s", cmd_usage(c, usage));
             return;
         }
     }

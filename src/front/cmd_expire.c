@@ -37,10 +37,10 @@ static bool end_parse(struct session *s, struct slice arg, enum unit unit, bool 
  * lock that is built on it. */
 static void option_refused(struct session *s, struct slice option)
 {
-    static const char *const later[] = {"NX", "XX", "GET"};
-    for (unsigned i = 0; i < sizeof later / sizeof later[0]; i++) {
-        if (cmd_is(option, later[i])) {
-            reply_error(&s->reply, "ERR SET with %s is not built yet in this release of covey", later[i]);
+    const char *const *lacks = s->command->lacks;
+    for (unsigned i = 0; i < COMMAND_LACKS_MAX && lacks[i]; i++) {
+        if (cmd_is(option, lacks[i])) {
+            reply_error(&s->reply, "ERR SET with %s is not built yet in this release of covey", lacks[i]);
             return;
         }
     }

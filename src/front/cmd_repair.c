@@ -44,12 +44,13 @@ static bool parse(struct session *s)
 void cmd_repair(struct session *s, const struct command *c)
 {
     static const struct session_ask ask = {OP_REPAIR, FOLD_ONE, answer_repair};
-    (void)c;
+    const struct slice *arg = s->request.arg;
+    char usage[COMMAND_USAGE_MAX];
     if (parse(s))
         session_ask(s, &ask);
     else if (s->request.arg_n == 2)
-        reply_error(&s->reply, "ERR no vnode '%.*s': it is REPAIR [vnode|STATUS], with a vnode from RING VNODES",
-                    (int)(s->request.arg[1].n < SAID_MAX ? s->request.arg[1].n : SAID_MAX), (const char *)s->request.arg[1].p);
+        reply_error(&s->reply, "ERR no vnode '%.*s': it is %s, with a vnode from RING VNODES",
+                    (int)(arg[1].n < SAID_MAX ? arg[1].n : SAID_MAX), (const char *)arg[1].p, cmd_usage(c, usage));
     else
-        reply_error(&s->reply, "ERR syntax error, it is REPAIR [vnode|STATUS], with a vnode from RING VNODES");
+        reply_error(&s->reply, "ERR syntax error, it is %s, with a vnode from RING VNODES", cmd_usage(c, usage));
 }

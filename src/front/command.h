@@ -89,7 +89,7 @@ bool command_is_parent(const struct command *c);
  * is. Any case. */
 bool command_is_absent(struct slice name, struct slice sub);
 
-/* ---- argument.c: what follows from its arguments ---- */
+/* ---- argument.c: what follows from an entry ---- */
 
 /* How many words it takes, as Redis says it: its name (and its parent's) counts, and a negative
  * number means so many at least. */
@@ -109,7 +109,12 @@ struct command_keys command_keys(const struct command *c);
 
 enum { COMMAND_USAGE_MAX = 160 };
 
-/* Its arguments for people, in redis-cli's notation: "key [NX|XX]"; gives `out` back. */
+/* Its name and arguments for people, in redis-cli's notation: "expire key seconds [NX|XX|GT|LT]".
+ * Gives `out` back. */
 const char *command_usage(const struct command *c, char out[COMMAND_USAGE_MAX]);
+
+/* How it is not as in Redis 7, a phrase: "not built: NX, XX, GET"; "" where it is, or is covey's own.
+ * Gives `out` back. */
+const char *command_differences(const struct command *c, char out[COMMAND_USAGE_MAX]);
 
 #endif
