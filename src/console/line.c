@@ -10,8 +10,8 @@
  * edited the locale is C.UTF-8, so that libedit draws characters and not their numbers. */
 #include "console/line.h"
 
+#include "console/complete.h"
 #include "console/keys.h"
-#include "front/command.h"
 
 #include <errno.h>
 #include <histedit.h>
@@ -19,11 +19,10 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { HISTORY_LINES = 1000, CANDIDATES_MAX = 128, HISTORY_PATH_MAX = 4096, LINE_MAX_BYTES = 4 * 1024 * 1024 };
+enum { HISTORY_LINES = 1000, HISTORY_PATH_MAX = 4096, LINE_MAX_BYTES = 4 * 1024 * 1024 };
 
 struct line {
     struct line_options o;
@@ -166,49 +165,16 @@ static unsigned char discard_line(EditLine *edit, int key)
 
 /* ---- Completion ---- */
 
-struct candidates {
-    const char *name[CANDIDATES_MAX];
-    unsigned n;
-    size_t common; /* bytes at the start that all share */
-};
-
-static void add_candidate(struct candidates *c, const char *name, struct slice prefix)
-{
-    if (strlen(name) < prefix.n || strncasecmp(name, (const char *)prefix.p, prefix.n) != 0 || c->n == CANDIDATES_MAX)
-        return;
-    size_t common = c->n == 0 ? strlen(name) : c->common;
-    while (c->n > 0 && strncasecmp(name, c->name[0], common) != 0)
-        common--;
-    c->common = common;
-    c->name[c->n++] = name;
-}
-
-/* All that may stand where `prefix` stands: a command, or, after the word `parent`, one of its subcommands. */
-static void find_candidates(const struct line *l, struct slice parent, struct slice prefix, struct candidates *c)
-{
-    bool help = slice_eq(parent, SLICE("help")); /* what follows "help" is a command */
-    for (unsigned i = 0; i < command_n; i++) {
-        const struct command *k = &command_table[i];
-        bool fits = parent.n == 0 || help ? k->parent == NULL
-                                          : k->parent != NULL && strlen(k->parent) == parent.n &&
-                                                strncasecmp(k->parent, (const char *)parent.p, parent.n) == 0;
-        if (fits)
-            add_candidate(c, k->name, prefix);
-    }
-    for (const char *const *word = l->o.words; parent.n == 0 && *word != NULL; word++)
-        add_candidate(c, *word, prefix);
-}
-
-static void list_candidates(const struct candidates *c)
+static void list_words(const struct completions *c)
 {
     fputs("\r\n", stdout);
     size_t column = 0;
     for (unsigned i = 0; i < c->n; i++) {
-        if (column + strlen(c->name[i]) > 76) {
+        if (column + strlen(c->word[i]) > 76) {
             fputs("\r\n", stdout);
             column = 0;
         }
-        column += (size_t)printf("%-12s ", c->name[i]);
+        column += (size_t)printf("%-12s ", c->word[i]);
     }
     fputs("\r\n", stdout);
     fflush(stdout);
@@ -216,25 +182,19 @@ static void list_candidates(const struct candidates *c)
 
 static unsigned char complete_text(EditLine *edit, struct slice text)
 {
-    const uint8_t *space = text.n > 0 ? memchr(text.p, ' ', text.n) : NULL;
-    struct slice parent = slice_of(text.p, space != NULL ? (size_t)(space - text.p) : 0);
-    struct slice prefix = space != NULL ? slice_of(space + 1, text.n - parent.n - 1) : text;
-    if (prefix.n > 0 && memchr(prefix.p, ' ', prefix.n) != NULL)
-        return CC_ERROR; /* keys and values are not ours to guess */
-    struct candidates c = {.n = 0};
-    find_candidates(line_of(edit), parent, prefix, &c);
+    struct completions c = complete(text, line_of(edit)->o.words);
     if (c.n == 0)
         return CC_ERROR;
-    if (c.n > 1 && c.common == prefix.n) {
-        list_candidates(&c);
+    if (c.n > 1 && c.common == c.prefix.n) {
+        list_words(&c);
         return CC_REDISPLAY;
     }
     char rest[128];
-    snprintf(rest, sizeof rest, "%.*s%s", (int)(c.common - prefix.n), c.name[0] + prefix.n, c.n == 1 ? " " : "");
+    snprintf(rest, sizeof rest, "%.*s%s", (int)(c.common - c.prefix.n), c.word[0] + c.prefix.n, c.n == 1 ? " " : "");
     return el_insertstr(edit, rest) == 0 ? CC_REFRESH : CC_ERROR;
 }
 
-static unsigned char complete(EditLine *edit, int key)
+static unsigned char on_tab(EditLine *edit, int key)
 {
     (void)key;
     struct buf typed;
@@ -278,7 +238,7 @@ static void bind_keys(EditLine *edit)
 {
     el_set(edit, EL_EDITOR, "emacs");
     /* el_set would copy these two names and never free them; el_wset keeps the pointers. */
-    el_wset(edit, EL_ADDFN, L"covey-complete", L"complete a command", complete);
+    el_wset(edit, EL_ADDFN, L"covey-complete", L"complete a word", on_tab);
     el_wset(edit, EL_ADDFN, L"covey-discard", L"discard the line", discard_line);
     el_set(edit, EL_BIND, "^I", "covey-complete", NULL);
     el_set(edit, EL_BIND, "^C", "covey-discard", NULL);

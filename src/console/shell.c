@@ -312,20 +312,25 @@ static int run_words(struct shell *s, const struct slice *arg, uint32_t arg_n)
     return shell_command(s, arg, arg_n);
 }
 
+int shell_words(struct resp_request *words, struct buf *text, struct slice line)
+{
+    /* The leading blank makes it an inline command whatever it begins with: "*1" is a word here. */
+    int error = buf_slice(text, SLICE(" "));
+    error = error != 0 ? error : buf_slice(text, line);
+    error = error != 0 ? error : buf_slice(text, SLICE("\r\n"));
+    if (error == 0)
+        error = resp_parse_request(words, buf_view(text), RESP_INLINE_MAX);
+    return error < 0 ? error : 0;
+}
+
 int shell_line(struct shell *s, struct slice line)
 {
     struct buf text;
     buf_init(&text, RESP_INLINE_MAX + 8);
     struct resp_request words;
     resp_request_init(&words);
-    int code = 0;
-    /* The leading blank makes it an inline command whatever it begins with: "*1" is a word here. */
-    int error = buf_slice(&text, SLICE(" "));
-    error = error != 0 ? error : buf_slice(&text, line);
-    error = error != 0 ? error : buf_slice(&text, SLICE("\r\n"));
-    if (error == 0)
-        error = resp_parse_request(&words, buf_view(&text), RESP_INLINE_MAX);
-    if (error < 0) {
+    int code = 0, error = shell_words(&words, &text, line);
+    if (error != 0) {
         answer_error(s->json, ANSWER_USAGE, "%s", words.why != NULL ? words.why : error_sentence(error));
         code = EXIT_USAGE;
     } else if (words.arg_n > 0) {

@@ -51,6 +51,10 @@ void shell_close(struct shell *s);
  * verdict's. A subscription is followed until the connection ends. */
 int shell_command(struct shell *s, const struct slice *arg, uint32_t arg_n);
 
+/* The words of a line, with the quotes of redis-cli. They point into `text`, which gets a copy of it.
+ * 0, or an error, of which words->why may say more. */
+int shell_words(struct resp_request *words, struct buf *text, struct slice line);
+
 /* Runs a line: a command with the quotes of redis-cli, or one of the shell's own (help, connect, quit). As
  * shell_command; 0 for an empty one. */
 int shell_line(struct shell *s, struct slice line);

@@ -134,6 +134,10 @@ static void test_lines_completion_and_history(void **state)
     expect(&t, "(nil)");
     type_line(&t, "help where\n");
     expect(&t, "where key");
+    type_line(&t, "set town Rome ke\t"); /* an option, where one may stand */
+    expect(&t, "EPTTL ");
+    type(&t, "\n");
+    expect(&t, "OK");
     type_line(&t, "\x04");
     assert_int_equal(terminal_close(&t), 0);
     assert_int_equal(e2e_shell(c, "grep -c city history"), 0); /* for the next console */
