@@ -20,6 +20,9 @@ void cmd_answer_stored(struct reply *r, struct session_op *op, const struct resu
 /* Any case. */
 bool cmd_is(struct slice arg, const char *word);
 
+/* Which part of the command's argument n, a oneof, begins with that token; -1: none does. */
+int cmd_choice(const struct session *s, unsigned n, struct slice token);
+
 /* How a command that is no subcommand is used, its name in upper case: for errors. Gives `out`. */
 const char *cmd_usage(const struct command *c, char out[COMMAND_USAGE_MAX]);
 

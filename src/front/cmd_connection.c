@@ -21,6 +21,16 @@ bool cmd_is(struct slice arg, const char *word)
     return i == arg.n && !word[i];
 }
 
+int cmd_choice(const struct session *s, unsigned n, struct slice token)
+{
+    const struct command_argument *part = s->command->arguments[n].of;
+    for (int i = 0; part[i].type != ARGUMENT_END; i++) {
+        if (part[i].token && cmd_is(token, part[i].token))
+            return i;
+    }
+    return -1;
+}
+
 const char *cmd_usage(const struct command *c, char out[COMMAND_USAGE_MAX])
 {
     command_usage(c, out);
@@ -253,7 +263,7 @@ void cmd_client_setinfo(struct session *s, const struct command *c)
 void cmd_client_accept(struct session *s, const struct command *c)
 {
     (void)c;
-    if (cmd_is(s->request.arg[2], "on") || cmd_is(s->request.arg[2], "off"))
+    if (cmd_choice(s, 0, s->request.arg[2]) >= 0)
         reply_simple(&s->reply, "OK");
     else
         reply_error(&s->reply, "ERR syntax error");

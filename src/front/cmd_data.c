@@ -119,7 +119,7 @@ void cmd_flush(struct session *s, const struct command *c)
     static const struct session_ask ask = {OP_FLUSH, FOLD_OK, cmd_answer_stored};
     const struct resp_request *q = &s->request;
     (void)c;
-    if (q->arg_n > 2 || (q->arg_n == 2 && !cmd_is(q->arg[1], "ASYNC") && !cmd_is(q->arg[1], "SYNC")))
+    if (q->arg_n > 2 || (q->arg_n == 2 && cmd_choice(s, 0, q->arg[1]) < 0))
         reply_error(&s->reply, "ERR syntax error");
     else
         session_ask(s, &ask);

@@ -7,7 +7,7 @@
 
 static const uint64_t EXPIRY_MS_MAX = (UINT64_C(1) << 48) - 1; /* the year 10889, as far as stamps reach */
 
-enum unit { SECONDS, MILLISECONDS, AT_SECONDS, AT_MILLISECONDS };
+enum unit { SECONDS, MILLISECONDS, AT_SECONDS, AT_MILLISECONDS, KEEP }; /* in the order of SET's options */
 
 /* An end that a client gave: fills in the form's expiry. False, with the error replied, when it is none. */
 static bool end_parse(struct session *s, struct slice arg, enum unit unit, bool past_allowed, struct request *form)
@@ -47,30 +47,17 @@ static void option_refused(struct session *s, struct slice option)
     reply_error(&s->reply, "ERR syntax error");
 }
 
-static bool unit_parse(struct slice option, enum unit *unit)
-{
-    static const char *const name[] = {
-        [SECONDS] = "EX", [MILLISECONDS] = "PX", [AT_SECONDS] = "EXAT", [AT_MILLISECONDS] = "PXAT"};
-    for (enum unit each = SECONDS; each <= AT_MILLISECONDS; each++) {
-        if (cmd_is(option, name[each])) {
-            *unit = each;
-            return true;
-        }
-    }
-    return false;
-}
-
 /* The options of SET, of which at most one end, or KEEPTTL, may be there. */
 static bool set_options(struct session *s, struct request *form)
 {
     const struct resp_request *q = &s->request;
     for (uint32_t i = 3; i < q->arg_n; i++) {
         bool first = form->expiry_ms == 0 && !form->keep_expiry;
-        enum unit unit;
-        if (first && cmd_is(q->arg[i], "KEEPTTL")) {
+        int unit = first ? cmd_choice(s, 2, q->arg[i]) : -1;
+        if (unit == KEEP) {
             form->keep_expiry = true;
-        } else if (first && i + 1 < q->arg_n && unit_parse(q->arg[i], &unit)) {
-            if (!end_parse(s, q->arg[++i], unit, false, form))
+        } else if (unit >= 0 && i + 1 < q->arg_n) {
+            if (!end_parse(s, q->arg[++i], (enum unit)unit, false, form))
                 return false;
         } else {
             option_refused(s, q->arg[i]);
@@ -127,20 +114,15 @@ static const struct session_ask ask_expire = {OP_EXPIRE, FOLD_ONE, answer_change
 
 static bool when_parse(struct session *s, uint8_t *when)
 {
-    static const struct {
-        const char *name;
-        uint8_t when;
-    } option[] = {{"NX", EXPIRE_NX}, {"XX", EXPIRE_XX}, {"GT", EXPIRE_GT}, {"LT", EXPIRE_LT}};
+    static const uint8_t flag[] = {EXPIRE_NX, EXPIRE_XX, EXPIRE_GT, EXPIRE_LT}; /* in the order of the options */
     for (uint32_t i = 3; i < s->request.arg_n; i++) {
         struct slice arg = s->request.arg[i];
-        unsigned o = 0;
-        while (o < 4 && !cmd_is(arg, option[o].name))
-            o++;
-        if (o == 4) {
+        int option = cmd_choice(s, 2, arg);
+        if (option < 0) {
             reply_error(&s->reply, "ERR Unsupported option %.*s", (int)(arg.n < 128 ? arg.n : 128), (const char *)arg.p);
             return false;
         }
-        *when |= option[o].when;
+        *when |= flag[option];
     }
     if (*when & EXPIRE_NX && *when != EXPIRE_NX)
         reply_error(&s->reply, "ERR NX and XX, GT or LT options at the same time are not compatible");
