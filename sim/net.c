@@ -337,14 +337,6 @@ static void stream_arrives(struct world *w, const struct sim_event *ev)
     free(p);
 }
 
-void net_hang_up(struct world *w, uint32_t from, uint64_t to)
-{
-    struct sim_node *t = world_by_id(w, to);
-    struct stream *s = t ? stream_find(w, from, world_index(w, t)) : NULL;
-    if (s)
-        stream_break(w, s);
-}
-
 void net_crash(struct world *w, uint32_t i)
 {
     struct stream *s, *next;

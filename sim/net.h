@@ -20,7 +20,6 @@ void net_close(struct world *w);
 void net_packet(struct world *w, uint32_t from, struct addr to, const struct packet *p);
 void net_send(struct world *w, uint32_t from, uint64_t to, struct addr addr, const struct message *m);
 void net_seed(struct world *w, uint32_t from, int seed);
-void net_hang_up(struct world *w, uint32_t from, uint64_t to);
 
 /* Events of kind SIM_PACKET, SIM_CONNECT, SIM_STREAM, SIM_STREAM_BROKEN. */
 void net_event(struct world *w, struct sim_event *ev);

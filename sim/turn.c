@@ -36,9 +36,6 @@ static void act(struct world *w, uint32_t i, const struct action *a)
     case ACT_SEED:
         net_seed(w, i, a->seed);
         break;
-    case ACT_HANG_UP:
-        net_hang_up(w, i, a->hang_up);
-        break;
     case ACT_REPLY:
         act_reply(w, i, &a->reply);
         break;

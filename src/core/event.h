@@ -306,7 +306,6 @@ enum action_kind {
     ACT_PACKET,         /* send a datagram; losing it is allowed */
     ACT_SEND,           /* send a message on the stream to a peer, opening one if there is none; losing it raises EV_LINK_DOWN */
     ACT_SEED,           /* open a stream to seed number i (resolve its name anew); EV_LINK_UP or EV_LINK_DOWN follows */
-    ACT_HANG_UP,        /* close all streams to a peer */
     ACT_STORE_PUT,      /* store a record; EV_STORED follows */
     ACT_STORE_GET,      /* read one; EV_READ follows */
     ACT_STORE_COUNT,    /* EV_COUNTED follows */
@@ -341,7 +340,6 @@ struct action {
             struct message message;
         } send;
         int seed;
-        uint64_t hang_up;
         struct {
             uint64_t token;
             struct record record;

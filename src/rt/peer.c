@@ -233,13 +233,6 @@ void peers_open_seed(struct peers *ps, int seed, struct addr base)
         seeds_down(&ps->world->seeds, seed, ERR_IO, "no stream could be opened");
 }
 
-void peers_hang_up(struct peers *ps, uint64_t id)
-{
-    struct peer *p = peer_find(ps, id);
-    while (p && p->links)
-        link_close(p->links, ERR_CLOSED, "this node hung up");
-}
-
 /* ---- Time ---- */
 
 static bool link_overdue(const struct peers *ps, const struct link *l, uint64_t now_ms, int *error, const char **why)

@@ -52,10 +52,9 @@ void peers_close(struct peers *ps);
 /* Frees the table, once libuv has let all streams go. */
 void peers_free(struct peers *ps);
 
-/* ACT_SEND, ACT_SEED (address already resolved), ACT_HANG_UP. Failures come back as EV_LINK_DOWN. */
+/* ACT_SEND, ACT_SEED (address already resolved). Failures come back as EV_LINK_DOWN. */
 void peers_send(struct peers *ps, uint64_t to, struct addr base, const struct message *m);
 void peers_open_seed(struct peers *ps, int seed, struct addr base);
-void peers_hang_up(struct peers *ps, uint64_t id);
 
 /* End of turn: one write for each stream that has something. */
 void peers_flush(struct peers *ps);

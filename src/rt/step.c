@@ -77,9 +77,6 @@ static void carry_out(struct world *w, const struct action *a)
     case ACT_SEED:
         seeds_try(&w->seeds, a->seed);
         break;
-    case ACT_HANG_UP:
-        peers_hang_up(&w->peers, a->hang_up);
-        break;
     case ACT_REPLY:
         reply(w, &a->reply);
         break;
