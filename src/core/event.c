@@ -4,11 +4,31 @@
 #include "base/check.h"
 #include "base/hash.h"
 
+#include <stddef.h>
+
+/* A result is three times as large as anything else that an action holds, and most actions hold none. */
+enum {
+    ACTION_HEAD = offsetof(struct action, send),
+    ACTION_USUAL = ACTION_HEAD + sizeof(((struct action *)0)->send),
+};
+#define CLEARED(field) \
+    _Static_assert(ACTION_HEAD + sizeof(((struct action *)0)->field) <= ACTION_USUAL, "an action is not cleared whole")
+CLEARED(packet);
+CLEARED(put);
+CLEARED(get);
+CLEARED(hint);
+CLEARED(list);
+CLEARED(backup);
+CLEARED(erasable);
+CLEARED(member);
+CLEARED(trace);
+
 struct action *out_add(struct out *o, enum action_kind kind)
 {
     CHECK(o->n < OUT_MAX);
     struct action *a = &o->action[o->n++];
-    memset(a, 0, sizeof *a); /* a field that nobody fills must not carry the last step's bytes into this one */
+    /* a field that nobody fills must not carry the last step's bytes into this one */
+    memset(a, 0, kind == ACT_REPLY ? sizeof *a : ACTION_USUAL);
     a->kind = kind;
     o->put_n += kind == ACT_STORE_PUT;
     return a;

@@ -145,7 +145,9 @@ static void client_run(struct client *c)
 {
     struct world *w = c->clients->world;
     struct request request;
-    struct event ev = {.kind = EV_REQUEST, .request = &request};
+    struct event ev; /* of its kind's fields alone: most of an event is room for the store's results */
+    ev.kind = EV_REQUEST;
+    ev.request = &request;
     while (session_next(&c->session, w->now_ms, w->wall_ms, &request))
         world_step(w, &ev);
     if (c->session.in.n == 0 && c->session.in.cap > CLIENT_KEEP_MAX)

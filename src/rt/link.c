@@ -150,7 +150,10 @@ static void on_message(struct link *l, const struct message *m)
         greet(l, m);
         return;
     }
-    struct event ev = {.kind = EV_MESSAGE, .message = {.from = peers_id(l->peer), .message = m}};
+    struct event ev; /* of its kind's fields alone: most of an event is room for the store's results */
+    ev.kind = EV_MESSAGE;
+    ev.message.from = peers_id(l->peer);
+    ev.message.message = m;
     world_step(w, &ev);
 }
 

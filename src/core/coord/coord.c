@@ -119,7 +119,7 @@ static struct op *op_new(struct coord *c, const struct request *r)
     if (!handle)
         return NULL;
     struct op *op = slot;
-    memset(op, 0, offsetof(struct op, owner)); /* the owners are op_own's: at N = 3 most of a slot is never touched */
+    memset(op, 0, offsetof(struct op, data)); /* the owners are op_own's: at N = 3 most of a slot is never touched */
     op->handle = handle;
     op->token = r->token;
     op->kind = (uint8_t)r->kind;
@@ -176,8 +176,6 @@ static struct op *op_find(const struct coord *c, uint64_t handle)
     struct op *op = slab_get(&c->ops, handle);
     for (size_t at = 0; op && at < offsetof(struct op, owner[OWNERS]); at += LINE)
         fetch_line((const uint8_t *)op + at);
-    if (op)
-        fetch_line(&op->data);
     return op;
 }
 

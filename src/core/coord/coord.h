@@ -111,8 +111,8 @@ struct op {
     uint32_t put_n;       /* PUT: bytes of the value to be written */
     uint64_t above;       /* write: its stamp must be greater */
     /* a new operation finds these two as the last one left them */
-    struct op_owner owner[OWNERS_MAX]; /* the first owner_n */
     struct buf data;                   /* key, then value */
+    struct op_owner owner[OWNERS_MAX]; /* the first owner_n: the rest, at the end, is not touched */
 };
 
 /* What the coordinator found out about a member of the layout. */
