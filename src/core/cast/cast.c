@@ -70,13 +70,33 @@ static bool grow(struct cast *c)
     return true;
 }
 
+/* Whether nobody would miss it: it is gone, and the layout does not name it. */
+static bool forgettable(const struct member *m)
+{
+    return !m->self && !m->peer && !member_present(m) && m->stream != STREAM_UP;
+}
+
+/* Forgets one who is gone. False: all are here. */
+static bool make_room(struct cast *c)
+{
+    unsigned i = 0;
+    while (i < c->n && !forgettable(&c->member[i]))
+        i++;
+    if (i == c->n)
+        return false;
+    c->n--;
+    memmove(c->member + i, c->member + i + 1, (c->n - i) * sizeof *c->member);
+    return true;
+}
+
 struct member *cast_make(struct cast *c, uint64_t id)
 {
     unsigned i = index_of(c, id);
     if (i < c->n && c->member[i].id == id)
         return &c->member[i];
-    if (c->n == c->cap && !grow(c))
+    if (c->n == c->cap && !grow(c) && !make_room(c))
         return NULL;
+    i = index_of(c, id);
     memmove(c->member + i + 1, c->member + i, (c->n - i) * sizeof *c->member);
     c->n++;
     c->member[i] = (struct member){.id = id, .state = MEMBER_DEAD, .redial_ms = UINT64_MAX};

@@ -102,8 +102,10 @@ static inline bool member_cut(const struct member *m)
 
 void cast_close(struct cast *c);
 
-/* The member of that id, made if need be. NULL: memory or the table is at its end; whoever is not in it can be reached through
- * streams that it opens alone. */
+/* The member of that id, made if need be: in a full table (MEMBERS_MAX) in the room of one who is
+ * gone, is no member of the layout, and has no stream. Moves the others. NULL: all are here, or
+ * memory is at its end; whoever is not in the table can be reached through streams that it opens
+ * alone. */
 struct member *cast_make(struct cast *c, uint64_t id);
 
 /* What SWIM holds of it, and where it is. Returns what changed: enum cast_change, or'ed. */

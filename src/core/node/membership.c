@@ -382,8 +382,8 @@ static void try_seed(struct node *n, struct out *out)
 /* All members of a layout are in the cast, and SWIM asks for them for ever. False when memory is out. */
 static bool cast_layout(struct node *n, const struct layout *l)
 {
-    for (unsigned i = 0; i < n->member.cast.n; i++)
-        n->member.cast.member[i].peer = false;
+    for (unsigned i = 0; i < n->member.cast.n; i++) /* first, so that none of them makes room for another */
+        n->member.cast.member[i].peer = layout_find(l, n->member.cast.member[i].id) >= 0;
     for (unsigned i = 0; i < l->member_n; i++) {
         struct member *m = cast_make(&n->member.cast, l->member[i].id);
         struct swim_view v;
