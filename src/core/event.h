@@ -411,7 +411,8 @@ enum {
 struct out {
     unsigned n;
     unsigned packet_n;
-    unsigned put_n, state_n; /* of the actions, ACT_STORE_PUT; and of these, of the node's own states */
+    unsigned put_n;   /* actions of kind ACT_STORE_PUT */
+    unsigned state_n; /* puts of the node's own states */
     struct action action[OUT_MAX];
     struct packet packet[OUT_PACKETS];
 };

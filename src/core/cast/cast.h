@@ -35,8 +35,8 @@ struct member {
     uint32_t link;          /* generation: grows whenever messages to it may have been lost; one process answers within one */
     uint64_t boot;          /* of the process that the last stream was with; 0: none yet */
     uint64_t held_until_ms; /* unreachable until then, after a broken stream */
-    bool greeted;           /* it was sent something, so that a stream comes up, */
-    bool met;               /* and one did */
+    bool greeted;           /* it was sent something for the sake of a stream, and none broke since */
+    bool met;               /* a stream to it was up, once */
     uint64_t told;          /* the boot of its process that was told, by our hello, what we remember of its log; 0: none */
     struct twin twin;
     unsigned failures;  /* of streams with it, one after another, since one was up */

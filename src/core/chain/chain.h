@@ -6,7 +6,7 @@
  * is fenced). A "same members" value, which ends a formation that somebody refused, is chosen by a majority. The essay in
  * chain.c says why that is safe.
  *
- * A node_step may make at most one call of chain_message and chain_stored: what an action borrows lives until the next one. */
+ * A node_step may give it at most one message or one answer of the store: what an action borrows lives until the next one. */
 #ifndef COVEY_CORE_CHAIN_H
 #define COVEY_CORE_CHAIN_H
 
@@ -46,7 +46,7 @@ void chain_found_take(struct chain *c, struct layout *first, struct out *out);
 void chain_seen(struct chain *c, const struct moment *now, uint64_t peer, uint64_t epoch, struct out *out);
 
 /* The layout in force, NULL before the first. The pointer changes with the epoch; the layout before stays readable until the next
- * call of chain_message. */
+ * message that chain_protocol is given. */
 const struct layout *chain_layout(const struct chain *c);
 
 /* True from the durable acceptance (or its submission) of a formation value until its epoch is adopted or it is durably

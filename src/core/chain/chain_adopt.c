@@ -7,8 +7,9 @@
  * A layout lies in one of two slots: the one in force, and the one being made durable. They are exchanged when it is, and only
  * then is anything answered under it, and are the votes for the epoch that it began forgotten.
  *
- * Invariants (chain_check): what is being adopted is of a higher epoch than what is in force; one at a time. Epochs may be jumped
- * over: a layout says all that there is to know, whatever led to it. */
+ * Invariants (chain.c, on_check): what is being adopted is of a higher epoch than what is in force;
+ * one at a time. Epochs may be jumped over: a layout says all that there is to know, whatever led
+ * to it. */
 #include "core/chain/chain.h"
 
 #include "base/check.h"

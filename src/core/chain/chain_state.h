@@ -146,7 +146,7 @@ enum chain_kind chain_kind_of(const struct chain *c, struct slice bytes);
  * are not built yet. */
 bool chain_knows(const struct layout *l);
 
-/* Begins to make a decided layout durable; it comes into force in chain_stored. `announce`: then tell all members. */
+/* Begins to make a decided layout durable; it comes into force when that is stored. `announce`: then tell all members. */
 void chain_adopt(struct chain *c, struct slice bytes, bool announce, struct out *out);
 
 /* Layout record `serial` is durable, or failed. */

@@ -18,13 +18,13 @@ struct shard {
     bool recovering;        /* in some vnode, and said so */
     struct slice doubt_why; /* what the log will say of the next such */
     bool forgot;        /* its log lost an end, or what nobody can name, or its disk is another one: its votes may be lost too */
-    bool new_disk;      /* it is not the disk that this node was let in with, */
-    bool whole;         /* but what that one held is here; this is remembered, */
-    bool whole_unsaved; /* or was not, because the disk failed */
+    bool new_disk;      /* it is not the disk that this node was let in with, and the records of that one are being fetched */
+    bool whole;         /* what the disk of before held is here, and a state record says so */
+    bool whole_unsaved; /* that state record could not be stored, and is to be tried again */
     uint64_t whole_serial, whole_tried_ms;
     uint64_t store_errors;
-    int store_refuses;       /* why the store takes no values now, as it says itself; */
-    int put_failed;          /* and ERR_IO where its disk failed the last put of all */
+    int store_refuses;       /* why the store takes no values now, as it says itself; 0: it does */
+    int put_failed;          /* ERR_IO: the disk failed the last put of all; 0: it did not */
     uint64_t clock_asked_ms; /* the clock's ceiling that is being stored; 0: none is */
     uint64_t clock_serial;
     uint8_t clock_bytes[8]; /* of the last one; little-endian */

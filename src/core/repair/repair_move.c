@@ -13,7 +13,7 @@
  * that was lost, an expiry alone. A record that was erased since it was listed is no difference any more, and one that is a
  * deletion and too old for the other side is none either: it was erased there.
  *
- * Invariant (repair_check): flight_n counts the flights that have a number; there are none but in MOVES. */
+ * Invariant (repair.c, on_check): flight_n counts the flights that have a number; there are none but in MOVES. */
 #include "core/repair/repair_inner.h"
 
 /* ---- Differences ---- */
