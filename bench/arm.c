@@ -39,7 +39,8 @@ static int start_floor(struct arm *a, unsigned i)
     snprintf(index, sizeof index, "%u", i);
     for (unsigned k = 0; k < ARM_NODES; k++)
         snprintf(port[k], sizeof port[k], "%u", arm_port(a, k));
-    return nest_start(&a->nest, i, node_names[i], (const char *const[]){index, port[0], port[1], port[2], NULL});
+    return nest_start(&a->nest, i, node_names[i],
+                      (const char *const[]){index, port[0], port[1], port[2], NULL});
 }
 
 /* Also redis: whoever answers PONG. */
@@ -47,7 +48,8 @@ static bool pongs(struct client *c, struct arm *a, unsigned i)
 {
     if (c->fd < 0 && client_connect(c, "127.0.0.1", arm_port(a, i)) != 0)
         return false;
-    return client_ask(c, (const char *const[]){"PING", NULL}) == 0 && c->reply.v[0].type == RESP_SIMPLE;
+    return client_ask(c, (const char *const[]){"PING", NULL}) == 0 &&
+           c->reply.v[0].type == RESP_SIMPLE;
 }
 
 /* ---- covey ---- */
@@ -59,8 +61,9 @@ static int start_covey(struct arm *a, unsigned i)
     snprintf(seed, sizeof seed, "127.0.0.1:%u", arm_port(a, 0));
     const char *durability = a->kind == ARM_FSYNC ? "fsync" : "interval";
     return nest_start(&a->nest, i, node_names[i],
-                      (const char *const[]){"start", "--name", node_names[i], "--data", node_names[i], "--port", port,
-                                            "--profile", "lan", "--durability", durability, "--log-level", "warn",
+                      (const char *const[]){"start", "--name", node_names[i], "--data",
+                                            node_names[i], "--port", port, "--profile", "lan",
+                                            "--durability", durability, "--log-level", "warn",
                                             i ? "--seed" : "--new", i ? seed : NULL, NULL});
 }
 
@@ -82,15 +85,16 @@ static bool is_redis(enum arm_kind kind)
     return kind == ARM_REDIS || kind == ARM_REDIS_WAIT;
 }
 
-/* An append-only file each. Its rewriting is off: what would be a fork a second here is not what is measured. Started
- * through env: redis-server is a symbolic link on Debian, to a program that looks at the name it was called by, and a
- * nest resolves links. */
+/* An append-only file each. Its rewriting is off: what would be a fork a second here is not what is
+ * measured. Started through env: redis-server is a symbolic link on Debian, to a program that looks
+ * at the name it was called by, and a nest resolves links. */
 static int start_redis(struct arm *a, unsigned i)
 {
     char port[8], master[8], dir[PATH_MAX];
     snprintf(port, sizeof port, "%u", arm_port(a, i));
     snprintf(master, sizeof master, "%u", arm_port(a, 0));
-    if (snprintf(dir, sizeof dir, "%.4000s/%s", a->nest.dir, node_names[i]) >= (int)sizeof dir || mkdir(dir, 0700) != 0)
+    if (snprintf(dir, sizeof dir, "%.4000s/%s", a->nest.dir, node_names[i]) >= (int)sizeof dir ||
+        mkdir(dir, 0700) != 0)
         return errno;
     const char *sync = a->kind == ARM_REDIS_WAIT ? "always" : "everysec";
     const char *args[] = {"redis-server",
@@ -122,7 +126,8 @@ static bool replicas_follow(struct client *c, struct arm *a, unsigned i)
 {
     if (!pongs(c, a, i) || i > 0)
         return c->fd >= 0;
-    return client_ask(c, (const char *const[]){"WAIT", "2", "100", NULL}) == 0 && c->reply.v[0].integer == ARM_NODES - 1;
+    return client_ask(c, (const char *const[]){"WAIT", "2", "100", NULL}) == 0 &&
+           c->reply.v[0].integer == ARM_NODES - 1;
 }
 
 static const struct contestant contestants[ARMS] = {
@@ -130,7 +135,8 @@ static const struct contestant contestants[ARMS] = {
     [ARM_INTERVAL] = {"interval", "covey, interval", "covey", ARM_NODES, start_covey, is_healthy},
     [ARM_FSYNC] = {"fsync", "covey, fsync", "covey", ARM_NODES, start_covey, is_healthy},
     [ARM_REDIS] = {"redis", "redis alone, AOF everysec", "redis-server", 1, start_redis, pongs},
-    [ARM_REDIS_WAIT] = {"redis-wait", "redis + 2, AOF always, WAIT 1", "redis-server", ARM_NODES, start_redis, replicas_follow},
+    [ARM_REDIS_WAIT] = {"redis-wait", "redis + 2, AOF always, WAIT 1", "redis-server", ARM_NODES,
+                        start_redis, replicas_follow},
 };
 
 const char *arm_name(enum arm_kind kind)
@@ -150,14 +156,16 @@ static bool in_path(const char *program, char path[PATH_MAX])
     const char *dirs = getenv("PATH");
     while (dirs && *dirs) {
         int n = (int)strcspn(dirs, ":");
-        if (snprintf(path, PATH_MAX, "%.*s/%s", n, dirs, program) < PATH_MAX && access(path, X_OK) == 0)
+        if (snprintf(path, PATH_MAX, "%.*s/%s", n, dirs, program) < PATH_MAX &&
+            access(path, X_OK) == 0)
             return true;
         dirs += n + (dirs[n] == ':');
     }
     return false;
 }
 
-/* build/bench/run is us: the floor stands beside, covey one above. COVEY names another, as in the tests. */
+/* build/bench/run is us: the floor stands beside, covey one above. COVEY names another, as in the
+ * tests. */
 static bool in_build(enum arm_kind kind, char path[PATH_MAX])
 {
     char self[PATH_MAX] = {0};
@@ -168,7 +176,9 @@ static bool in_build(enum arm_kind kind, char path[PATH_MAX])
         return false;
     *strrchr(self, '/') = '\0';
     const char *between = kind == ARM_FLOOR ? "" : "/..";
-    return snprintf(path, PATH_MAX, "%s%s/%s", self, between, contestants[kind].program) < PATH_MAX && access(path, X_OK) == 0;
+    return snprintf(path, PATH_MAX, "%s%s/%s", self, between, contestants[kind].program) <
+               PATH_MAX &&
+           access(path, X_OK) == 0;
 }
 
 bool arm_program(enum arm_kind kind, char path[PATH_MAX], char *why)
@@ -176,7 +186,8 @@ bool arm_program(enum arm_kind kind, char path[PATH_MAX], char *why)
     const char *program = contestants[kind].program;
     if (is_redis(kind) ? in_path(program, path) : in_build(kind, path))
         return true;
-    snprintf(why, LOAD_WHY, is_redis(kind) ? "%s is not installed" : "%s is not built: run ninja", program);
+    snprintf(why, LOAD_WHY, is_redis(kind) ? "%s is not installed" : "%s is not built: run ninja",
+             program);
     return false;
 }
 
@@ -217,7 +228,8 @@ bool arm_start(struct arm *a, enum arm_kind kind, const volatile sig_atomic_t *s
     if (!arm_program(kind, path, why))
         return false;
     *a = (struct arm){.kind = kind, .base = nest_free_ports(PORT_FROM, PORT_TO, ARM_NODES)};
-    int error = a->base ? nest_open(&a->nest, is_redis(kind) ? "/usr/bin/env" : path, "covey-bench") : EADDRINUSE;
+    int error = a->base ? nest_open(&a->nest, is_redis(kind) ? "/usr/bin/env" : path, "covey-bench")
+                        : EADDRINUSE;
     if (error) {
         snprintf(why, LOAD_WHY, "%s: no ports, or no directory: %s", k->title, strerror(error));
         return false;

@@ -1,5 +1,5 @@
-/* arm.h: the contestants of the benchmark, each a few processes on loopback in a temporary directory of their own
- * (console/nest.h: they and the directory go with us, however we end). */
+/* arm.h: the contestants of the benchmark, each a few processes on loopback in a temporary
+ * directory of their own (console/nest.h: they and the directory go with us, however we end). */
 #ifndef COVEY_BENCH_ARM_H
 #define COVEY_BENCH_ARM_H
 
@@ -25,12 +25,13 @@ struct arm {
 const char *arm_name(enum arm_kind kind);
 const char *arm_title(enum arm_kind kind);
 
-/* Finds the program: beside ours, or in PATH for somebody else's. False with a sentence in why (LOAD_WHY bytes) where
- * it is not there. */
+/* Finds the program: beside ours, or in PATH for somebody else's. False with a sentence in why
+ * (LOAD_WHY bytes) where it is not there. */
 bool arm_program(enum arm_kind kind, char path[PATH_MAX], char *why);
 
-/* Starts the processes and asks until all are ready (a whole, healthy cluster). False with a sentence in why; then
- * nothing runs, and the ends of their logs were printed. *stop ends the wait. */
+/* Starts the processes and asks until all are ready (a whole, healthy cluster). False with a
+ * sentence in why; then nothing runs, and the ends of their logs were printed. *stop ends the
+ * wait. */
 bool arm_start(struct arm *a, enum arm_kind kind, const volatile sig_atomic_t *stop, char *why);
 
 /* Kills the processes, removes the directory. Does nothing when it is not running. */

@@ -15,6 +15,7 @@ void figure_print(const struct figure *f)
     if (f->kind == FIGURE_ALONE)
         printf("-\n");
     else
-        printf("%s %.*f  %s\n", f->kind == FIGURE_BELOW ? "under" : "at least", f->decimals, f->goal, met ? "met" : "missed");
+        printf("%s %.*f  %s\n", f->kind == FIGURE_BELOW ? "under" : "at least", f->decimals,
+               f->goal, met ? "met" : "missed");
     fflush(stdout);
 }

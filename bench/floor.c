@@ -1,20 +1,24 @@
-/* floor.c: the bare floor: what three processes cost that do all that a replicated SET needs of a network, and nothing
- * else.
+/* floor.c: the bare floor: what three processes cost that do all that a replicated SET needs of a
+ * network, and nothing else.
  *
  *     floor INDEX PORT PORT PORT        one of three; clients at its own PORT, peers at PORT + 1, all on 127.0.0.1
  *
- * A ratio to a figure from another machine, or from another minute of a shared one, says little. So the benchmark runs
- * these three beside the three nodes of covey and divides. The floor speaks enough RESP for a load generator (SET, GET,
- * PING), forwards each SET whole to both peers over one TCP connection a pair, and answers OK at the first ack. It
- * keeps no record, checks no sum, knows no version, no membership, no deadline and no error: what is left is parsing,
- * copying, and the kernel. A GET is forwarded to one peer and answered at its ack, with as many bytes as the last SET
- * had: with three copies on three nodes every coordinator has one, and the second owner says only that it agrees.
+ * A ratio to a figure from another machine, or from another minute of a shared one, says little. So
+ * the benchmark runs these three beside the three nodes of covey and divides. The floor speaks
+ * enough RESP for a load generator (SET, GET, PING), forwards each SET whole to both peers over one
+ * TCP connection a pair, and answers OK at the first ack. It keeps no record, checks no sum, knows
+ * no version, no membership, no deadline and no error: what is left is parsing, copying, and the
+ * kernel. A GET is forwarded to one peer and answered at its ack, with as many bytes as the last
+ * SET had: with three copies on three nodes every coordinator has one, and the second owner says
+ * only that it agrees.
  *
- * It is as fast as one thread can honestly be: raw epoll, and per turn one read of each readable connection, then one
- * write per peer and per client that something is for. Each request is acked by itself, by number, as any replica must.
+ * It is as fast as one thread can honestly be: raw epoll, and per turn one read of each readable
+ * connection, then one write per peer and per client that something is for. Each request is acked
+ * by itself, by number, as any replica must.
  *
- * Order: requests are numbered as they arrive, and answered in that order. For SETs that costs nothing: both peers ack
- * in order, so what either has acked is a prefix. Only where SETs and GETs mix does one wait for another. */
+ * Order: requests are numbered as they arrive, and answered in that order. For SETs that costs
+ * nothing: both peers ack in order, so what either has acked is a prefix. Only where SETs and GETs
+ * mix does one wait for another. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -55,7 +59,8 @@ struct conn {
 
 enum frame_kind { FRAME_SET, FRAME_GET, FRAME_ACK };
 
-/* On a peer's connection; the three processes are one program on one machine, so its layout is the format. */
+/* On a peer's connection; the three processes are one program on one machine, so its layout is the
+ * format. */
 struct frame {
     uint32_t kind;
     uint32_t number;
@@ -165,7 +170,8 @@ static void answer_done(void)
 
 /* ---- Peers ---- */
 
-static void forward(struct conn *peer, const struct frame *f, struct slice key, struct slice payload)
+static void forward(struct conn *peer, const struct frame *f, struct slice key,
+                    struct slice payload)
 {
     put(peer, f, sizeof *f);
     put(peer, key.p, key.n);
@@ -179,7 +185,8 @@ static void take_frame(struct conn *c, const struct frame *f)
         value_n = f->value_n;
     if (f->kind != FRAME_ACK)
         put(c, &ack, sizeof ack);
-    else if (f->number - first < next - first) /* else the other peer's ack came first, and all is said */
+    /* else the other peer's ack came first, and all is said */
+    else if (f->number - first < next - first)
         pending[f->number % PENDING_MAX].done = true;
 }
 
@@ -201,7 +208,8 @@ static void take_frames(struct conn *c)
 
 /* ---- Clients ---- */
 
-/* "$3\r\n" or "*3\r\n": the number, and *at moved behind the line. False: incomplete or bad, *at is then SIZE_MAX when bad. */
+/* "$3\r\n" or "*3\r\n": the number, and *at moved behind the line. False: incomplete or bad, *at is
+ * then SIZE_MAX when bad. */
 static bool parse_count(struct slice in, size_t *at, uint8_t mark, uint32_t *out)
 {
     size_t i = *at;
@@ -221,7 +229,8 @@ static bool parse_count(struct slice in, size_t *at, uint8_t mark, uint32_t *out
     return true;
 }
 
-/* One request at *at. Number of arguments, 0 when it is incomplete (*at unchanged), -1 when it is none. */
+/* One request at *at. Number of arguments, 0 when it is incomplete (*at unchanged), -1 when it is
+ * none. */
 static int parse_request(struct slice in, size_t *at, struct slice arg[ARGS_MAX])
 {
     size_t i = *at;
@@ -336,8 +345,9 @@ static void flush(void)
 
 static struct sockaddr_in loopback(unsigned port)
 {
-    return (struct sockaddr_in){
-        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    return (struct sockaddr_in){.sin_family = AF_INET,
+                                .sin_port = htons((uint16_t)port),
+                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 }
 
 static void listen_at(unsigned port, enum conn_kind kind)
@@ -367,7 +377,8 @@ static void call_peer(unsigned self, unsigned other, unsigned port)
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         if (fd < 0)
             die("socket");
-        if (connect(fd, (struct sockaddr *)&a, sizeof a) == 0 && send(fd, &hello, 1, MSG_NOSIGNAL) == 1) {
+        if (connect(fd, (struct sockaddr *)&a, sizeof a) == 0 &&
+            send(fd, &hello, 1, MSG_NOSIGNAL) == 1) {
             meet(self, other, fd);
             return;
         }

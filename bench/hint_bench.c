@@ -1,5 +1,6 @@
-/* hint_bench.c: how fast a member that was away gets what it missed. Three nodes; one is killed, the others take writes, each
- * of which leaves a hint; it starts again, and the clock runs from the first hint that goes to the last.
+/* hint_bench.c: how fast a member that was away gets what it missed. Three nodes; one is killed,
+ * the others take writes, each of which leaves a hint; it starts again, and the clock runs from the
+ * first hint that goes to the last.
  *
  *     hint_bench [WRITES]    200,000 by default, each of another key */
 #include <signal.h>
@@ -38,7 +39,8 @@ static uint64_t waiting(struct arm *a, struct client *c)
         if (client_ask(&c[i], (const char *const[]){"HINTS", NULL}) != 0)
             give_up(a, c[i].why);
         for (uint32_t v = 0; v < c[i].reply.n; v++) {
-            uint32_t field = c[i].reply.v[v].type == RESP_MAP ? client_field(&c[i], v, "waiting") : 0;
+            uint32_t field =
+                c[i].reply.v[v].type == RESP_MAP ? client_field(&c[i], v, "waiting") : 0;
             n += field ? (uint64_t)c[i].reply.v[field].integer : 0;
         }
     }
@@ -68,7 +70,8 @@ static void write_all(struct arm *a, uint32_t writes)
 {
     static struct load_report report;
     char why[LOAD_WHY];
-    struct load_options o = {.op = LOAD_SET, .connections = 30, .pipeline = 16, .value_bytes = 100, .every_key = true};
+    struct load_options o = {
+        .op = LOAD_SET, .connections = 30, .pipeline = 16, .value_bytes = 100, .every_key = true};
     o.keys = writes;
     o.stop = &stop;
     arm_aim(a, &o);
@@ -104,8 +107,9 @@ int main(int argc, char **argv)
     wait_for(&a, c, 0, true);
     double took_s = now_s() - began_s;
     figure_head("hints");
-    figure_print(&(struct figure){
-        .what = "hints replayed to a member that came back", .value = (double)kept / took_s, .unit = "a second"});
+    figure_print(&(struct figure){.what = "hints replayed to a member that came back",
+                                  .value = (double)kept / took_s,
+                                  .unit = "a second"});
     for (unsigned i = 0; i < OTHERS; i++)
         client_close(&c[i]);
     arm_stop(&a);

@@ -1,7 +1,8 @@
 /* histogram.c: see histogram.h.
  *
- * Values below 32 have a bucket each. Above, the value's highest bit chooses a row of 32 buckets and the five bits after
- * it the bucket, so each row is as exact, in proportion, as the one before. */
+ * Values below 32 have a bucket each. Above, the value's highest bit chooses a row of 32 buckets
+ * and the five bits after it the bucket, so each row is as exact, in proportion, as the one
+ * before. */
 #include "bench/histogram.h"
 
 static unsigned bucket_of(uint64_t ns)
@@ -11,7 +12,8 @@ static unsigned bucket_of(uint64_t ns)
     unsigned shift = 63 - (unsigned)__builtin_clzll(ns) - HISTOGRAM_SUB_BITS;
     if (shift >= HISTOGRAM_POWERS)
         return HISTOGRAM_BUCKETS - 1;
-    return ((shift + 1) << HISTOGRAM_SUB_BITS) + (unsigned)((ns >> shift) & ((1u << HISTOGRAM_SUB_BITS) - 1));
+    return ((shift + 1) << HISTOGRAM_SUB_BITS) +
+           (unsigned)((ns >> shift) & ((1u << HISTOGRAM_SUB_BITS) - 1));
 }
 
 static uint64_t bucket_end(unsigned bucket)

@@ -1,5 +1,6 @@
-/* histogram.h: latencies counted in integer buckets, after Tene's HDR histogram: 32 buckets a power of two, so that a
- * percentile is within 3 % of the truth from a nanosecond to an hour, in fixed memory and without a division a sample. */
+/* histogram.h: latencies counted in integer buckets, after Tene's HDR histogram: 32 buckets a power
+ * of two, so that a percentile is within 3 % of the truth from a nanosecond to an hour, in fixed
+ * memory and without a division a sample. */
 #ifndef COVEY_BENCH_HISTOGRAM_H
 #define COVEY_BENCH_HISTOGRAM_H
 
@@ -20,8 +21,8 @@ struct histogram {
 /* Counts n samples of one value. Zeroed memory is an empty histogram. */
 void histogram_add(struct histogram *h, uint64_t ns, uint64_t n);
 
-/* The least value, in ns, that at least per_mille thousandths of the samples do not exceed: the upper end of its bucket, at most
- * max_ns. 0 without samples. */
+/* The least value, in ns, that at least per_mille thousandths of the samples do not exceed: the
+ * upper end of its bucket, at most max_ns. 0 without samples. */
 uint64_t histogram_at(const struct histogram *h, unsigned per_mille);
 
 #endif

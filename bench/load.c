@@ -1,9 +1,9 @@
 /* load.c: see load.h.
  *
- * Everything that can be is made once: the bytes of a request around its key's number, and a block of text in which
- * each key's value is a window. A request is then two copies, and a right reply is one comparison; only what is not the
- * reply that was expected is parsed, to say what it is. So the generator stays cheaper than what it measures, on the
- * same two cores. */
+ * Everything that can be is made once: the bytes of a request around its key's number, and a block
+ * of text in which each key's value is a window. A request is then two copies, and a right reply is
+ * one comparison; only what is not the reply that was expected is parsed, to say what it is. So the
+ * generator stays cheaper than what it measures, on the same two cores. */
 #include "bench/load.h"
 
 #include <errno.h>
@@ -65,7 +65,8 @@ static uint64_t now_ns(void)
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-__attribute__((format(printf, 3, 4))) static int fail(struct load *l, int error, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static int fail(struct load *l, int error, const char *format,
+                                                      ...)
 {
     va_list args;
     va_start(args, format);
@@ -151,11 +152,12 @@ static int write_out(struct load *l, struct conn *c)
 static void wrong(struct load *l, const struct conn *c, const char *what, struct slice text)
 {
     if (l->report->errors++ == 0)
-        snprintf(l->report->error, LOAD_WHY, "port %u: %s%.*s", c->port, what, (int)(text.n < 160 ? text.n : 160),
-                 text.n ? (const char *)text.p : "");
+        snprintf(l->report->error, LOAD_WHY, "port %u: %s%.*s", c->port, what,
+                 (int)(text.n < 160 ? text.n : 160), text.n ? (const char *)text.p : "");
 }
 
-/* The bytes of the reply at the start of `in` when it is the one expected for the key, 0 when it is not, or not whole. */
+/* The bytes of the reply at the start of `in` when it is the one expected for the key, 0 when it is
+ * not, or not whole. */
 static size_t match(const struct load *l, uint32_t key, struct slice in)
 {
     size_t n = l->reply_n;
@@ -164,12 +166,14 @@ static size_t match(const struct load *l, uint32_t key, struct slice in)
     if (l->o->op == LOAD_SET)
         return n;
     size_t size = l->o->value_bytes;
-    if (in.n < n + size + 2 || (!l->o->any_content && memcmp(in.p + n, value_of(l, key), size) != 0))
+    if (in.n < n + size + 2 ||
+        (!l->o->any_content && memcmp(in.p + n, value_of(l, key), size) != 0))
         return 0;
     return n + size + 2;
 }
 
-/* The reply that is not the expected one: counted, and told apart for the report. Bytes, 0 when it is not whole, or an error. */
+/* The reply that is not the expected one: counted, and told apart for the report. Bytes, 0 when it
+ * is not whole, or an error. */
 static int take_other(struct load *l, const struct conn *c, struct slice in)
 {
     int n = resp_parse_reply(&l->parsed, in);
@@ -215,8 +219,10 @@ static int take_replies(struct load *l, struct conn *c)
     }
     buf_consume(&c->in, at);
     if (c->left == 0 && c->in.n > 0)
-        return fail(l, ERR_BAD_MESSAGE, "port %u sends more replies than it was asked for", c->port);
-    if (right > 0 && (l->o->every_key || (l->now_ns >= l->count_from_ns && l->now_ns < l->count_until_ns))) {
+        return fail(l, ERR_BAD_MESSAGE, "port %u sends more replies than it was asked for",
+                    c->port);
+    if (right > 0 &&
+        (l->o->every_key || (l->now_ns >= l->count_from_ns && l->now_ns < l->count_until_ns))) {
         l->report->replies += right;
         histogram_add(&l->report->latency, l->now_ns - c->sent_ns, right);
     }
@@ -231,7 +237,8 @@ static int on_readable(struct load *l, struct conn *c)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
     if (n <= 0)
-        return fail(l, ERR_IO, "port %u closed a connection%s%s", c->port, n < 0 ? ": " : "", n < 0 ? strerror(errno) : "");
+        return fail(l, ERR_IO, "port %u closed a connection%s%s", c->port, n < 0 ? ": " : "",
+                    n < 0 ? strerror(errno) : "");
     c->in.n += (size_t)n;
     l->now_ns = l->heard_ns = now_ns();
     int error = take_replies(l, c);
@@ -284,7 +291,8 @@ static int run(struct load *l)
         }
         l->now_ns = now_ns();
         if (l->now_ns - l->heard_ns > (uint64_t)LOAD_SILENCE_MS * 1000000u)
-            return fail(l, ERR_INCOMPLETE, "no reply for %d s, %u connections wait", LOAD_SILENCE_MS / 1000, l->busy);
+            return fail(l, ERR_INCOMPLETE, "no reply for %d s, %u connections wait",
+                        LOAD_SILENCE_MS / 1000, l->busy);
     }
     l->report->ns = l->o->every_key ? l->now_ns - start_ns : l->count_until_ns - l->count_from_ns;
     return 0;
@@ -295,7 +303,8 @@ static int run(struct load *l)
 static int open_conn(struct load *l, struct conn *c, uint16_t port)
 {
     const struct load_options *o = l->o;
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in a = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int on = 1;
     c->port = port;
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -308,7 +317,8 @@ static int open_conn(struct load *l, struct conn *c, uint16_t port)
     buf_init(&c->in, 2 * pipeline_bytes + READ_BYTES + BUFFER_SPARE);
     c->key = calloc(o->pipeline, sizeof *c->key);
     struct epoll_event ev = {.events = EPOLLIN, .data.ptr = c};
-    if (!c->key || buf_reserve(&c->out, pipeline_bytes) != 0 || epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, c->fd, &ev) != 0)
+    if (!c->key || buf_reserve(&c->out, pipeline_bytes) != 0 ||
+        epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, c->fd, &ev) != 0)
         return fail(l, ERR_NO_MEMORY, "no memory for %u connections", o->connections);
     return 0;
 }
@@ -322,11 +332,12 @@ static void prepare(struct load *l)
     rng_init(&letters, 1); /* the same values in every run */
     for (size_t i = 0; i < WINDOWS + o->value_bytes; i++)
         l->text[i] = (uint8_t)('a' + rng_below(&letters, 26));
-    l->head_n =
-        (size_t)snprintf(l->head, HEAD_MAX, "*%d\r\n$3\r\n%s\r\n$%d\r\nkey:", set ? 3 : 2, set ? "SET" : "GET", 4 + KEY_DIGITS);
-    l->mid_n = (size_t)(set ? snprintf(l->mid, HEAD_MAX, "\r\n$%u\r\n", o->value_bytes) : snprintf(l->mid, HEAD_MAX, "\r\n"));
-    l->reply_n =
-        (size_t)(set ? snprintf(l->reply, HEAD_MAX, "+OK\r\n") : snprintf(l->reply, HEAD_MAX, "$%u\r\n", o->value_bytes));
+    l->head_n = (size_t)snprintf(l->head, HEAD_MAX, "*%d\r\n$3\r\n%s\r\n$%d\r\nkey:", set ? 3 : 2,
+                                 set ? "SET" : "GET", 4 + KEY_DIGITS);
+    l->mid_n = (size_t)(set ? snprintf(l->mid, HEAD_MAX, "\r\n$%u\r\n", o->value_bytes)
+                            : snprintf(l->mid, HEAD_MAX, "\r\n"));
+    l->reply_n = (size_t)(set ? snprintf(l->reply, HEAD_MAX, "+OK\r\n")
+                              : snprintf(l->reply, HEAD_MAX, "$%u\r\n", o->value_bytes));
 }
 
 static int open_all(struct load *l)

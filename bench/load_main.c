@@ -1,8 +1,10 @@
-/* load_main.c: the load generator by itself, for looking at one thing: a node under perf, a change, a machine.
+/* load_main.c: the load generator by itself, for looking at one thing: a node under perf, a change,
+ * a machine.
  *
  *     build/bench/load -p 7400,7410,7420 -t set|get [-c 60] [-P 1] [-d 100] [-r 100000] [-s SECONDS] [-f] [-a]
  *
- * -f writes every key once before; -a takes any value of the right size for an answer (the floor's). One line comes out. */
+ * -f writes every key once before; -a takes any value of the right size for an answer (the
+ * floor's). One line comes out. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,21 +82,27 @@ static bool run(const struct load_options *o)
         fprintf(stderr, "load: %s\n", why);
         return false;
     }
-    printf("%s: %" PRIu64 " a second, p50 %" PRIu64 " us, p99 %" PRIu64 " us, p99.9 %" PRIu64 " us, max %" PRIu64
-           " us, errors %" PRIu64 "%s%s\n",
-           o->op == LOAD_SET ? "SET" : "GET", r.replies * 1000000u / (r.ns / 1000u + 1), histogram_at(&r.latency, 500) / 1000,
-           histogram_at(&r.latency, 990) / 1000, histogram_at(&r.latency, 999) / 1000, r.latency.max_ns / 1000, r.errors,
+    printf("%s: %" PRIu64 " a second, p50 %" PRIu64 " us, p99 %" PRIu64 " us, p99.9 %" PRIu64
+           " us, max %" PRIu64 " us, errors %" PRIu64 "%s%s\n",
+           o->op == LOAD_SET ? "SET" : "GET", r.replies * 1000000u / (r.ns / 1000u + 1),
+           histogram_at(&r.latency, 500) / 1000, histogram_at(&r.latency, 990) / 1000,
+           histogram_at(&r.latency, 999) / 1000, r.latency.max_ns / 1000, r.errors,
            r.errors ? ": " : "", r.error);
     return r.errors == 0;
 }
 
 int main(int argc, char **argv)
 {
-    struct load_options o = {
-        .connections = 60, .pipeline = 1, .value_bytes = 100, .keys = 100000, .warm_ms = 300, .seed = (uint64_t)getpid()};
+    struct load_options o = {.connections = 60,
+                             .pipeline = 1,
+                             .value_bytes = 100,
+                             .keys = 100000,
+                             .warm_ms = 300,
+                             .seed = (uint64_t)getpid()};
     bool fill = false;
     if (!parse(&o, &fill, argc, argv)) {
-        fprintf(stderr, "usage: load -p PORT[,PORT]... -t set|get [-c CONNECTIONS] [-P PIPELINE] [-d BYTES] [-r KEYS] [-s "
+        fprintf(stderr, "usage: load -p PORT[,PORT]... -t set|get [-c CONNECTIONS] [-P PIPELINE] "
+                        "[-d BYTES] [-r KEYS] [-s "
                         "SECONDS] [-f] [-a]\n");
         return 2;
     }

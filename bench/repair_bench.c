@@ -1,6 +1,6 @@
-/* What anti-entropy costs: three simulated nodes hold the same keys but for some, and one of them is told to REPAIR. Bytes
- * and messages are counted on the streams of all nodes, time is the network's and the disks' virtual time, cpu what all three
- * nodes computed.
+/* What anti-entropy costs: three simulated nodes hold the same keys but for some, and one of them
+ * is told to REPAIR. Bytes and messages are counted on the streams of all nodes, time is the
+ * network's and the disks' virtual time, cpu what all three nodes computed.
  *
  * repair_bench [KEYS]    a million by default: half a gigabyte */
 #include <inttypes.h>
@@ -33,7 +33,8 @@ static void run_until(uint64_t until_us)
 static bool ready(void)
 {
     for (unsigned i = 0; i < NODES; i++)
-        if (!world.node[i].up || !node_ready(&world.node[i].node) || chain_layout(&world.node[i].node.member.chain)->n != NODES)
+        if (!world.node[i].up || !node_ready(&world.node[i].node) ||
+            chain_layout(&world.node[i].node.member.chain)->n != NODES)
             return false;
     return true;
 }
@@ -56,7 +57,9 @@ static void fill(uint32_t node, uint32_t n, uint32_t step, uint64_t stamp)
     uint8_t value[VALUE_BYTES] = {(uint8_t)stamp};
     for (uint32_t i = 0; i < n; i++) {
         int key_n = 1 + snprintf(key + 1, sizeof key - 1, "key:%08" PRIu32, i * step);
-        struct record r = {.kind = RECORD_VALUE, .key = slice_of(key, (size_t)key_n), .value = slice_of(value, sizeof value)};
+        struct record r = {.kind = RECORD_VALUE,
+                           .key = slice_of(key, (size_t)key_n),
+                           .value = slice_of(value, sizeof value)};
         r.version = (struct version){.stamp = stamp, .node = 1, .digest = hash_bytes(r.value)};
         store_put(s, 0, &r);
         if (i % FLUSH_EVERY == FLUSH_EVERY - 1)
@@ -78,8 +81,8 @@ static void repair(const char *what, double mb, double seconds)
     while (r->run.phase != REPAIR_IDLE || r->next_ms == 0)
         run_until(world.now_us + 1000);
     CHECK(r->info.incomplete == 0 && r->info.unreachable == 0);
-    snprintf(row, sizeof row, "repair, %s: %" PRIu64 " moved, %.2f s of CPU", what, r->info.sent + r->info.received,
-             cpu_s() - cpu);
+    snprintf(row, sizeof row, "repair, %s: %" PRIu64 " moved, %.2f s of CPU", what,
+             r->info.sent + r->info.received, cpu_s() - cpu);
     figure_print(&(struct figure){.what = row,
                                   .value = (double)(world.bytes - bytes) / 1e6,
                                   .decimals = 3,
@@ -107,7 +110,8 @@ int main(int argc, char **argv)
         fill(i, keys, 1, stamp);
     figure_head("anti-entropy, three nodes");
     repair("trees planted", 0, 0);
-    run_until(world.now_us + 5000000); /* the other two have compared by themselves, as they do when members meet */
+    /* the other two have compared by themselves, as they do when members meet */
+    run_until(world.now_us + 5000000);
     repair("no difference", 0, 0);
     fill(1, 10, keys / 10, stamp + 1);
     repair("10 keys newer at a peer", 1, 2);

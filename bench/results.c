@@ -94,8 +94,9 @@ static void print_row(const struct results *r, unsigned arm, unsigned p, unsigne
     qsort(most, n, sizeof *most, compare);
     if (r->present[ARM_FLOOR])
         percent(ratio_per_mille(c, &r->cell[ARM_FLOOR][p][op], n), ratio);
-    fprintf(to, "  %-30s %12s %12s %10s %10s %10s %10s %8" PRIu64 "\n", arm_title((enum arm_kind)arm),
-            grouped(median(c->rate, n), rate), ratio, grouped(median(c->p50_us, n), p50), grouped(median(c->p99_us, n), p99),
+    fprintf(to, "  %-30s %12s %12s %10s %10s %10s %10s %8" PRIu64 "\n",
+            arm_title((enum arm_kind)arm), grouped(median(c->rate, n), rate), ratio,
+            grouped(median(c->p50_us, n), p50), grouped(median(c->p99_us, n), p99),
             grouped(median(c->p999_us, n), p999), grouped(most[n - 1], max), c->errors);
     if (c->errors > 0)
         fprintf(to, "    the first error: %s\n", c->error);
@@ -107,8 +108,8 @@ static void print_cells(const struct results *r, FILE *to)
         for (unsigned p = 0; p < PIPELINES; p++) {
             char title[NUMBER];
             snprintf(title, sizeof title, "%s, pipeline %u", op_names[op], result_pipelines[p]);
-            fprintf(to, "%-32s %12s %12s %10s %10s %10s %10s %8s\n", title, "a second", "of the floor", "p50 us", "p99 us",
-                    "p99.9 us", "max us", "errors");
+            fprintf(to, "%-32s %12s %12s %10s %10s %10s %10s %8s\n", title, "a second",
+                    "of the floor", "p50 us", "p99 us", "p99.9 us", "max us", "errors");
             for (unsigned a = 0; a < ARMS; a++)
                 if (r->present[a])
                     print_row(r, a, p, op, to);
@@ -149,9 +150,12 @@ struct target {
 };
 
 static const struct target targets[] = {
-    {ARM_INTERVAL, LOAD_SET, 0, ARM_FLOOR, LOAD_SET, 450},    {ARM_INTERVAL, LOAD_SET, 1, ARM_FLOOR, LOAD_SET, 200},
-    {ARM_FSYNC, LOAD_SET, 0, ARM_FLOOR, LOAD_SET, 400},       {ARM_FSYNC, LOAD_SET, 1, ARM_FLOOR, LOAD_SET, 150},
-    {ARM_INTERVAL, LOAD_GET, 0, ARM_INTERVAL, LOAD_SET, 950}, {ARM_INTERVAL, LOAD_GET, 1, ARM_INTERVAL, LOAD_SET, 950},
+    {ARM_INTERVAL, LOAD_SET, 0, ARM_FLOOR, LOAD_SET, 450},
+    {ARM_INTERVAL, LOAD_SET, 1, ARM_FLOOR, LOAD_SET, 200},
+    {ARM_FSYNC, LOAD_SET, 0, ARM_FLOOR, LOAD_SET, 400},
+    {ARM_FSYNC, LOAD_SET, 1, ARM_FLOOR, LOAD_SET, 150},
+    {ARM_INTERVAL, LOAD_GET, 0, ARM_INTERVAL, LOAD_SET, 950},
+    {ARM_INTERVAL, LOAD_GET, 1, ARM_INTERVAL, LOAD_SET, 950},
 };
 
 enum { IDLE_KIB_MAX = 10 * 1024 };
@@ -159,15 +163,17 @@ enum { IDLE_KIB_MAX = 10 * 1024 };
 static void print_target(const struct results *r, const struct target *t, FILE *to)
 {
     char text[96], least[NUMBER], is[NUMBER];
-    snprintf(text, sizeof text, "%s %s, pipeline %u, of %s %s", arm_title(t->arm), op_names[t->op], result_pipelines[t->p],
-             t->of_arm == ARM_FLOOR ? "the floor's" : "its own", op_names[t->of_op]);
+    snprintf(text, sizeof text, "%s %s, pipeline %u, of %s %s", arm_title(t->arm), op_names[t->op],
+             result_pipelines[t->p], t->of_arm == ARM_FLOOR ? "the floor's" : "its own",
+             op_names[t->of_op]);
     if (!r->present[t->arm] || !r->present[t->of_arm]) {
         fprintf(to, "  %-56s not measured\n", text);
         return;
     }
-    uint64_t ratio = ratio_per_mille(&r->cell[t->arm][t->p][t->op], &r->cell[t->of_arm][t->p][t->of_op], r->rounds);
-    fprintf(to, "  %-56s at least %8s: %8s  %s\n", text, percent(t->least_per_mille, least), percent(ratio, is),
-            ratio >= t->least_per_mille ? "met" : "missed");
+    uint64_t ratio = ratio_per_mille(&r->cell[t->arm][t->p][t->op],
+                                     &r->cell[t->of_arm][t->p][t->of_op], r->rounds);
+    fprintf(to, "  %-56s at least %8s: %8s  %s\n", text, percent(t->least_per_mille, least),
+            percent(ratio, is), ratio >= t->least_per_mille ? "met" : "missed");
 }
 
 static void print_targets(const struct results *r, FILE *to)
@@ -177,8 +183,9 @@ static void print_targets(const struct results *r, FILE *to)
         print_target(r, &targets[i], to);
     if (r->present[ARM_FSYNC]) {
         uint64_t kib = median(r->idle_kib[ARM_FSYNC], r->rounds);
-        fprintf(to, "  %-56s under     %6d M: %6" PRIu64 ".%" PRIu64 " M  %s\n", "an idle node's resident memory",
-                IDLE_KIB_MAX / 1024, kib / 1024, kib % 1024 * 10 / 1024, kib < IDLE_KIB_MAX ? "met" : "missed");
+        fprintf(to, "  %-56s under     %6d M: %6" PRIu64 ".%" PRIu64 " M  %s\n",
+                "an idle node's resident memory", IDLE_KIB_MAX / 1024, kib / 1024,
+                kib % 1024 * 10 / 1024, kib < IDLE_KIB_MAX ? "met" : "missed");
     }
 }
 

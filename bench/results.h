@@ -1,7 +1,8 @@
 /* results.h: what the rounds gave, and the table made of it.
  *
- * A round measures every cell (arm, pipeline, operation) once, the arms one right after the other, so that a ratio is between
- * neighbours in time. Shown are medians over the rounds, of the ratios too: one disturbed round then says nothing. */
+ * A round measures every cell (arm, pipeline, operation) once, the arms one right after the other,
+ * so that a ratio is between neighbours in time. Shown are medians over the rounds, of the ratios
+ * too: one disturbed round then says nothing. */
 #ifndef COVEY_BENCH_RESULTS_H
 #define COVEY_BENCH_RESULTS_H
 

@@ -1,13 +1,15 @@
-/* run.c: `ninja bench`: covey beside the bare floor and beside Redis, in one run on one machine, and one table.
+/* run.c: `ninja bench`: covey beside the bare floor and beside Redis, in one run on one machine,
+ * and one table.
  *
- * The machine is shared and noisy, and floor, nodes, Redis and the load generator share its cores. So only ratios
- * count, and only between measurements that are neighbours in time: all arms stand up at the start of a round (an idle
- * one costs next to nothing), then for each operation and pipeline every arm is measured for a few seconds, one right
- * after the other. A round ends with all arms killed and their directories removed, so each round starts from the same
- * state and the logs on disk stay bounded.
+ * The machine is shared and noisy, and floor, nodes, Redis and the load generator share its cores.
+ * So only ratios count, and only between measurements that are neighbours in time: all arms stand
+ * up at the start of a round (an idle one costs next to nothing), then for each operation and
+ * pipeline every arm is measured for a few seconds, one right after the other. A round ends with
+ * all arms killed and their directories removed, so each round starts from the same state and the
+ * logs on disk stay bounded.
  *
- * The figures decide nothing here: a missed target is printed as missed, and the exit code is 0. Wrong replies are
- * another matter: 1. */
+ * The figures decide nothing here: a missed target is printed as missed, and the exit code is 0.
+ * Wrong replies are another matter: 1. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
@@ -80,9 +82,10 @@ static bool parse_number(const char *text, uint32_t max, uint32_t *out)
 
 static bool parse(struct options *o, int argc, char **argv)
 {
-    static const struct option flags[] = {{"rounds", required_argument, NULL, 'n'}, {"seconds", required_argument, NULL, 's'},
-                                          {"only", required_argument, NULL, 'o'},   {"connections", required_argument, NULL, 'c'},
-                                          {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
+    static const struct option flags[] = {
+        {"rounds", required_argument, NULL, 'n'}, {"seconds", required_argument, NULL, 's'},
+        {"only", required_argument, NULL, 'o'},   {"connections", required_argument, NULL, 'c'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
     bool good = true;
     for (int c; good && (c = getopt_long(argc, argv, "c:d:r:h", flags, NULL)) != -1;) {
         if (c == 'n')
@@ -118,10 +121,12 @@ struct round {
 static void progress(const struct round *r, const char *what, unsigned arm)
 {
     if (isatty(2))
-        fprintf(stderr, "\r\033[Kround %u of %u: %s: %s", r->number + 1, r->o->rounds, what, arm_title((enum arm_kind)arm));
+        fprintf(stderr, "\r\033[Kround %u of %u: %s: %s", r->number + 1, r->o->rounds, what,
+                arm_title((enum arm_kind)arm));
 }
 
-static bool measure(struct round *r, unsigned arm, const struct load_options *options, struct load_report *report)
+static bool measure(struct round *r, unsigned arm, const struct load_options *options,
+                    struct load_report *report)
 {
     struct load_options o = *options;
     char why[LOAD_WHY];
@@ -136,7 +141,8 @@ static bool measure(struct round *r, unsigned arm, const struct load_options *op
     return false;
 }
 
-/* Starts an arm, notes its idle memory, and writes every key once, so that each GET has something to find. */
+/* Starts an arm, notes its idle memory, and writes every key once, so that each GET has something
+ * to find. */
 static bool set_up(struct round *r, unsigned arm)
 {
     static struct load_report report;
@@ -144,7 +150,10 @@ static bool set_up(struct round *r, unsigned arm)
     if (!arm_start(&r->arm[arm], (enum arm_kind)arm, &stop, r->why))
         return false;
     r->results->idle_kib[arm][r->number] = arm_rss_kib(&r->arm[arm]);
-    if (!measure(r, arm, &(struct load_options){.op = LOAD_SET, .pipeline = FILL_PIPELINE, .every_key = true}, &report))
+    if (!measure(
+            r, arm,
+            &(struct load_options){.op = LOAD_SET, .pipeline = FILL_PIPELINE, .every_key = true},
+            &report))
         return false;
     if (report.errors == 0)
         return true;
@@ -156,7 +165,8 @@ static bool measure_cell(struct round *r, unsigned arm, unsigned p, unsigned op)
 {
     static struct load_report report;
     char what[64];
-    snprintf(what, sizeof what, "%s, pipeline %u", op == LOAD_SET ? "SET" : "GET", result_pipelines[p]);
+    snprintf(what, sizeof what, "%s, pipeline %u", op == LOAD_SET ? "SET" : "GET",
+             result_pipelines[p]);
     progress(r, what, arm);
     struct load_options o = {.op = (enum load_op)op,
                              .pipeline = result_pipelines[p],
@@ -203,7 +213,8 @@ static bool find_programs(const struct options *o, struct results *results)
     char path[PATH_MAX];
     bool any = false;
     for (unsigned a = 0; a < ARMS; a++) {
-        results->present[a] = o->wanted[a] && arm_program((enum arm_kind)a, path, results->absent[a]);
+        results->present[a] =
+            o->wanted[a] && arm_program((enum arm_kind)a, path, results->absent[a]);
         any |= results->present[a];
     }
     for (unsigned a = 0; a < ARMS && !any; a++)
@@ -215,7 +226,8 @@ static bool find_programs(const struct options *o, struct results *results)
 int main(int argc, char **argv)
 {
     static struct results results;
-    struct options o = {.rounds = 3, .seconds = 2, .connections = 60, .value_bytes = 100, .keys = 100000};
+    struct options o = {
+        .rounds = 3, .seconds = 2, .connections = 60, .value_bytes = 100, .keys = 100000};
     for (unsigned a = 0; a < ARMS; a++)
         o.wanted[a] = true;
     if (!parse(&o, argc, argv))
@@ -226,8 +238,10 @@ int main(int argc, char **argv)
     sigaction(SIGHUP, &sa, NULL);
     if (!find_programs(&o, &results))
         return 1;
-    printf("%u rounds of %u s a measurement, %u connections, %u-byte values, %u keys, %ld processors; medians\n\n", o.rounds,
-           o.seconds, o.connections, o.value_bytes, o.keys, sysconf(_SC_NPROCESSORS_ONLN));
+    printf("%u rounds of %u s a measurement, %u connections, %u-byte values, %u keys, %ld "
+           "processors; medians\n\n",
+           o.rounds, o.seconds, o.connections, o.value_bytes, o.keys,
+           sysconf(_SC_NPROCESSORS_ONLN));
     fflush(stdout);
     for (; results.rounds < o.rounds; results.rounds++) {
         struct round r = {.o = &o, .results = &results, .number = results.rounds};

@@ -3,10 +3,11 @@
  *     store_bench [-d DIR] [-k KEYS]    KEYS: a million by default
  *     store_bench [-d DIR] -l           memory and starts at ten million keys: 2 GiB in DIR, /tmp by default
  *
- * The price of compaction is measured on two stores of the same history, of which one compacts: they take many turns of a
- * fifth of a second, and the median of the ratios counts, for the machine has its moods: a disk of many owners stalls for half
- * a second at a time. Segments are small and nothing is left alone to die, so that compaction never rests; a node's own
- * settings make it do less. */
+ * The price of compaction is measured on two stores of the same history, of which one compacts:
+ * they take many turns of a fifth of a second, and the median of the ratios counts, for the machine
+ * has its moods: a disk of many owners stalls for half a second at a time. Segments are small and
+ * nothing is left alone to die, so that compaction never rests; a node's own settings make it do
+ * less. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,9 +19,12 @@
 
 enum {
     LARGE_KEYS = 10 * 1000 * 1000 / TURN * TURN,
-    PATIENCE_MS = 10000,      /* as a node has it */
-    PATIENCE_OVER_S = 13,     /* rest after a load until the last segment is old, and a little more */
-    DUEL_KEYS = 12500 * TURN, /* 150 MiB that live: far more than is written in a round, so that there is always much to copy */
+    PATIENCE_MS = 10000, /* as a node has it */
+    /* rest after a load until the last segment is old, and a little more */
+    PATIENCE_OVER_S = 13,
+    /* 150 MiB that live: far more than is written in a round, so that there is always much to
+     * copy */
+    DUEL_KEYS = 12500 * TURN,
     DUEL_SEGMENT = 8 * 1024 * 1024,
     DUEL_ROUNDS = 31,
     SYNC_SECONDS = 2,
@@ -33,7 +37,8 @@ static void price(const char *what, struct watch start, uint64_t n)
     struct watch took = watch_read(start);
     char row[80];
     snprintf(row, sizeof row, "%s: %.2f us of CPU each", what, took.cpu_s * 1e6 / (double)n);
-    figure_print(&(struct figure){.what = row, .value = (double)n / took.wall_s / 1e3, .unit = "thousand/s"});
+    figure_print(&(struct figure){
+        .what = row, .value = (double)n / took.wall_s / 1e3, .unit = "thousand/s"});
 }
 
 static void memory(struct bench *b, uint64_t keys)
@@ -41,9 +46,11 @@ static void memory(struct bench *b, uint64_t keys)
     struct log_stats stats;
     char row[80];
     log_stats(b->store, &stats);
-    snprintf(row, sizeof row, "memory of the index besides the keys, %.0f million of them", (double)keys / 1e6);
+    snprintf(row, sizeof row, "memory of the index besides the keys, %.0f million of them",
+             (double)keys / 1e6);
     figure_print(&(struct figure){.what = row,
-                                  .value = (double)(stats.index_bytes - stats.key_bytes) / (double)stats.records,
+                                  .value = (double)(stats.index_bytes - stats.key_bytes) /
+                                           (double)stats.records,
                                   .decimals = 1,
                                   .unit = "bytes a key",
                                   .kind = FIGURE_BELOW,
@@ -59,7 +66,8 @@ static void gets(struct bench *b, uint64_t keys)
         struct watch start = watch_start();
         for (uint64_t i = 0; i < keys; i += TURN) {
             for (int j = 0; j < TURN; j++)
-                store_get(b->store, 0, bench_key(key, rng_below(&rng, keys)), (enum get_wants)wants);
+                store_get(b->store, 0, bench_key(key, rng_below(&rng, keys)),
+                          (enum get_wants)wants);
             bench_reap(b, TURN);
         }
         price(wants == GET_VALUE ? "gets of a value, cached" : "gets of a digest", start, keys);
@@ -83,7 +91,8 @@ static void starts(struct bench *b, const char *root, const char *name, uint64_t
         struct watch took = watch_read(start);
         log_stats(b->store, &stats);
         CHECK(stats.records >= keys);
-        snprintf(row, sizeof row, "a start %s a snapshot, %.0f million keys", with ? "with" : "without", (double)keys / 1e6);
+        snprintf(row, sizeof row, "a start %s a snapshot, %.0f million keys",
+                 with ? "with" : "without", (double)keys / 1e6);
         figure_print(&(struct figure){.what = row,
                                       .value = took.wall_s,
                                       .decimals = 2,
@@ -130,7 +139,8 @@ static double duel(struct duellist *with, struct duellist *without, struct rng *
     return ratio[DUEL_ROUNDS / 2];
 }
 
-static void duel_begin(struct duellist *d, const char *root, const char *name, enum durability durability, bool compacts)
+static void duel_begin(struct duellist *d, const char *root, const char *name,
+                       enum durability durability, bool compacts)
 {
     struct rng rng;
     struct log_stats stats;
@@ -140,9 +150,10 @@ static void duel_begin(struct duellist *d, const char *root, const char *name, e
     for (unsigned i = 0; i < DUEL_KEYS / TURN; i++)
         bench_overwrite(&d->b, &rng, DUEL_KEYS, &d->turns);
     bench_close(&d->b);
-    bench_open(
-        &d->b, root, name,
-        (struct log_options){.durability = durability, .segment_bytes = DUEL_SEGMENT, .dead_percent = compacts ? 0 : 1000});
+    bench_open(&d->b, root, name,
+               (struct log_options){.durability = durability,
+                                    .segment_bytes = DUEL_SEGMENT,
+                                    .dead_percent = compacts ? 0 : 1000});
     duel_turn(d, &rng); /* now it is under way */
     log_stats(d->b.store, &stats);
     d->copied = stats.copied_bytes;
@@ -164,13 +175,17 @@ static void compaction(const char *root, enum durability durability)
     }
     double ratio = duel(&duellist[1], &duellist[0], &rng);
     log_stats(duellist[1].b.store, &stats);
-    snprintf(row, sizeof row, "puts while compaction runs, %s (%.0f MiB copied), of those without", mode,
-             (double)(stats.copied_bytes - duellist[1].copied) / 1048576);
-    figure_print(&(struct figure){.what = row, .value = 100 * ratio, .unit = "%", .kind = FIGURE_ABOVE, .goal = 80});
+    snprintf(row, sizeof row, "puts while compaction runs, %s (%.0f MiB copied), of those without",
+             mode, (double)(stats.copied_bytes - duellist[1].copied) / 1048576);
+    figure_print(&(struct figure){
+        .what = row, .value = 100 * ratio, .unit = "%", .kind = FIGURE_ABOVE, .goal = 80});
     for (int compacts = 0; compacts < 2; compacts++) {
-        snprintf(row, sizeof row, "p99 of a turn of %d, %s, %s", TURN, mode, compacts ? "while it runs" : "without");
+        snprintf(row, sizeof row, "p99 of a turn of %d, %s, %s", TURN, mode,
+                 compacts ? "while it runs" : "without");
         figure_print(
-            &(struct figure){.what = row, .value = (double)histogram_at(&duellist[compacts].turns, 990) / 1e3, .unit = "us"});
+            &(struct figure){.what = row,
+                             .value = (double)histogram_at(&duellist[compacts].turns, 990) / 1e3,
+                             .unit = "us"});
         bench_close(&duellist[compacts].b);
     }
 }
@@ -181,7 +196,8 @@ static void space(struct bench *b, const char *root, uint64_t keys)
     struct rng rng;
     struct log_stats stats;
     rng_init(&rng, 2);
-    bench_open(b, root, "main", (struct log_options){.durability = DURABILITY_INTERVAL, .patience_ms = PATIENCE_MS});
+    bench_open(b, root, "main",
+               (struct log_options){.durability = DURABILITY_INTERVAL, .patience_ms = PATIENCE_MS});
     for (uint64_t i = 0; i < 10 * keys; i += TURN)
         bench_overwrite(b, &rng, keys, &turns);
     struct watch start = watch_start();
@@ -190,7 +206,8 @@ static void space(struct bench *b, const char *root, uint64_t keys)
     log_stats(b->store, &stats);
     uint64_t live = stats.records * (RECORD_HEADER + VALUE_BYTES) + stats.key_bytes;
     char row[120];
-    snprintf(row, sizeof row, "space after overwriting all 10 times, %.0f s after the load", waited_s);
+    snprintf(row, sizeof row, "space after overwriting all 10 times, %.0f s after the load",
+             waited_s);
     figure_print(&(struct figure){.what = row,
                                   .value = (double)bench_disk_bytes(b) / (double)live,
                                   .decimals = 2,

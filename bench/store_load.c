@@ -30,7 +30,8 @@ struct watch watch_start(void)
 
 struct watch watch_read(struct watch w)
 {
-    return (struct watch){clock_s(CLOCK_MONOTONIC) - w.wall_s, clock_s(CLOCK_PROCESS_CPUTIME_ID) - w.cpu_s};
+    return (struct watch){clock_s(CLOCK_MONOTONIC) - w.wall_s,
+                          clock_s(CLOCK_PROCESS_CPUTIME_ID) - w.cpu_s};
 }
 
 /* ---- Directories ---- */
@@ -102,7 +103,8 @@ void bench_close(struct bench *b)
 struct slice bench_key(char out[32], uint64_t i)
 {
     out[0] = 0;
-    return slice_of(out, 1 + (size_t)snprintf(out + 1, 31, "user:%llu:session", (unsigned long long)i));
+    return slice_of(out,
+                    1 + (size_t)snprintf(out + 1, 31, "user:%llu:session", (unsigned long long)i));
 }
 
 /* A fresh value, which lz4 would not shrink (and which is too short for it). */
@@ -112,7 +114,8 @@ void bench_put(struct bench *b, uint64_t i)
     memcpy(b->value, &i, sizeof i);
     struct slice value = slice_of(b->value, sizeof b->value);
     struct record r = {.kind = RECORD_VALUE, .key = bench_key(key, i), .value = value};
-    r.version = (struct version){.stamp = ++b->stamp, .node = 1 + i % 3, .digest = hash_bytes(value)};
+    r.version =
+        (struct version){.stamp = ++b->stamp, .node = 1 + i % 3, .digest = hash_bytes(value)};
     store_put(b->store, i, &r);
 }
 

@@ -1,7 +1,8 @@
 /* store_load.h: the log store by itself, under a load of puts and gets: what its benchmarks share.
  *
- * Keys are "user:N:session", values VALUE_BYTES that differ from put to put. A turn is TURN puts, one flush, and their results,
- * as a busy node has it. Whatever fails ends the program: a benchmark of a store that fails says nothing. */
+ * Keys are "user:N:session", values VALUE_BYTES that differ from put to put. A turn is TURN puts,
+ * one flush, and their results, as a busy node has it. Whatever fails ends the program: a benchmark
+ * of a store that fails says nothing. */
 #ifndef COVEY_BENCH_STORE_LOAD_H
 #define COVEY_BENCH_STORE_LOAD_H
 
@@ -21,7 +22,8 @@ struct bench {
     uint64_t stamp;
 };
 
-/* Wall time, and processor time of all threads: the second says what a replica pays on a machine that it shares. */
+/* Wall time, and processor time of all threads: the second says what a replica pays on a machine
+ * that it shares. */
 struct watch {
     double wall_s, cpu_s;
 };
@@ -48,11 +50,12 @@ void bench_reap(struct bench *b, uint32_t n);
 /* Puts keys 0 .. n - 1, n a multiple of TURN. */
 void bench_fill(struct bench *b, uint64_t n);
 
-/* One turn of puts of random keys below `keys`, with a look at the upkeep behind it, as a node has; its time goes into the
- * histogram. */
+/* One turn of puts of random keys below `keys`, with a look at the upkeep behind it, as a node has;
+ * its time goes into the histogram. */
 void bench_overwrite(struct bench *b, struct rng *rng, uint64_t keys, struct histogram *turns);
 
-/* Blocks until neither compaction nor a snapshot is under way or due, and at least so many seconds. */
+/* Blocks until neither compaction nor a snapshot is under way or due, and at least so many
+ * seconds. */
 void bench_rest(struct bench *b, double least_s);
 
 /* Bytes that the data directory takes on the disk. */

@@ -1,7 +1,8 @@
 /* answers.h: "a recovering owner never says 'not found'" (scenarios.md).
  *
- * A coordinator's read is not answered by an owner that is recovering in the key's vnode, neither with "not found" nor with what
- * it happens to have: it counts in no quorum of reads. (That a node knows that it is recovering is for the atlas to say.) */
+ * A coordinator's read is not answered by an owner that is recovering in the key's vnode, neither
+ * with "not found" nor with what it happens to have: it counts in no quorum of reads. (That a node
+ * knows that it is recovering is for the atlas to say.) */
 #ifndef COVEY_SIM_ANSWERS_H
 #define COVEY_SIM_ANSWERS_H
 

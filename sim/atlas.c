@@ -53,7 +53,8 @@ static bool doubts(const struct sim_node *s, const struct layout *l, uint16_t vn
     return damage_in(&d, vnode, l->vnodes);
 }
 
-/* Whether its recovering is over in a vnode, and the disk says so too: no restart begins it again. */
+/* Whether its recovering is over in a vnode, and the disk says so too: no restart begins it
+ * again. */
 static bool healed(const struct sim_node *s, uint64_t life, uint16_t vnode)
 {
     const struct layout *l = s->up && s->life > life ? chain_layout(&s->node.member.chain) : NULL;
@@ -64,7 +65,8 @@ static bool healed(const struct sim_node *s, uint64_t life, uint16_t vnode)
 static bool aware(const struct atlas *a, uint32_t node, uint16_t vnode)
 {
     const struct atlas_node *n = &a->node[node];
-    bool told = a->world->now_us >= a->world->node[node].started_us + (uint64_t)ATLAS_TOLD_MS * 1000;
+    bool told =
+        a->world->now_us >= a->world->node[node].started_us + (uint64_t)ATLAS_TOLD_MS * 1000;
     return n->noticed[vnode] == ATLAS_NOTICED || (n->noticed[vnode] == ATLAS_SILENT && told);
 }
 
@@ -84,9 +86,11 @@ bool atlas_whole(struct atlas *a, struct buf *why)
                 continue;
             if (why)
                 CHECK(!buf_printf(why,
-                                  "the disk of n%" PRIu32 " lost something of vnode %" PRIu32 " at %" PRIu64 " us, which it %s",
+                                  "the disk of n%" PRIu32 " lost something of vnode %" PRIu32
+                                  " at %" PRIu64 " us, which it %s",
                                   i, v, a->world->node[i].struck_us,
-                                  a->node[i].noticed[v] == ATLAS_NOTICED ? "has not got again" : "has not noticed"));
+                                  a->node[i].noticed[v] == ATLAS_NOTICED ? "has not got again"
+                                                                         : "has not noticed"));
             return false;
         }
     return true;
@@ -113,7 +117,8 @@ static bool bears(struct atlas *a, const struct layout *l, uint32_t node, uint16
 {
     unsigned struck = 1;
     for (unsigned k = 0; k < l->n; k++) {
-        uint32_t owner = world_index(a->world, world_by_id(a->world, layout_owner(l, vnode, k)->id));
+        uint32_t owner =
+            world_index(a->world, world_by_id(a->world, layout_owner(l, vnode, k)->id));
         struck += owner != node && atlas_struck(a, owner, vnode);
     }
     return struck < l->w;
@@ -136,7 +141,8 @@ bool atlas_strike(struct atlas *a, uint32_t node, const uint8_t vnodes[VNODES_MA
         }
     if (allowed) {
         struct sim_node *s = &a->world->node[node];
-        n->life = s->up ? s->life : s->life - 1; /* what strikes a disk that is off is met by the very next start */
+        /* what strikes a disk that is off is met by the very next start */
+        n->life = s->up ? s->life : s->life - 1;
         s->struck_us = a->world->now_us;
     }
     return allowed;

@@ -1,6 +1,7 @@
 /* heap.h: what will happen in the simulated world, in order of virtual time.
  *
- * Two things due at the same microsecond happen in the order in which they were planned: so a run depends on its seed alone. */
+ * Two things due at the same microsecond happen in the order in which they were planned: so a run
+ * depends on its seed alone. */
 #ifndef COVEY_SIM_HEAP_H
 #define COVEY_SIM_HEAP_H
 
@@ -23,9 +24,11 @@ struct sim_event {
     uint64_t at_us;
     uint64_t order;
     enum sim_event_kind kind;
-    uint32_t node;  /* whom it happens to; SIM_CLIENT: the client; SIM_FAULT: index in the schedule */
-    uint32_t peer;  /* the other side */
-    uint64_t life;  /* SIM_NODE_*, SIM_DISK: the node's; SIM_STREAM*: the stream's number; SIM_FAULT: 1 ends it */
+    /* whom it happens to; SIM_CLIENT: the client; SIM_FAULT: index in the schedule */
+    uint32_t node;
+    uint32_t peer; /* the other side */
+    /* SIM_NODE_*, SIM_DISK: the node's; SIM_STREAM*: the stream's number; SIM_FAULT: 1 ends it */
+    uint64_t life;
     uint8_t *bytes; /* SIM_PACKET: owned */
     size_t n;
 };
@@ -38,7 +41,8 @@ struct heap {
 
 void heap_close(struct heap *h);
 
-/* Plans an event; its order is set here. Takes ev->bytes over. Running out of memory ends the simulator. */
+/* Plans an event; its order is set here. Takes ev->bytes over. Running out of memory ends the
+ * simulator. */
 void heap_push(struct heap *h, const struct sim_event *ev);
 
 /* The next event; false when nothing is planned. */

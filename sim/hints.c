@@ -25,7 +25,9 @@ struct hints_seen {
     uint64_t target, read_us;
     struct hint_seen hint[HINTS_BATCH]; /* the batch read last */
     uint32_t n;
-    struct buf open; /* uint32_t: the keys of hints given since all that were before were answered for, KEY_ANY for a flush */
+    /* uint32_t: the keys of hints given since all that were before were answered for, KEY_ANY for a
+     * flush */
+    struct buf open;
     uint32_t open_n; /* not answered for yet */
 };
 
@@ -69,20 +71,24 @@ static struct hints_seen *seen_of(const struct hints_check *h, uint32_t node, ui
 static struct record held(struct hints_check *h, const struct sim_node *s, struct slice key)
 {
     struct record r;
-    (void)mem_peek(world_disk(h->world, world_index(h->world, s)), key, &h->scratch, &r); /* the version is all that is asked */
+    /* the version is all that is asked */
+    (void)mem_peek(world_disk(h->world, world_index(h->world, s)), key, &h->scratch, &r);
     return r;
 }
 
-/* At the moment of the promise the disk has them: a loss of power now would leave at least as many. */
+/* At the moment of the promise the disk has them: a loss of power now would leave at least as
+ * many. */
 static void check_promise(struct hints_check *h, uint32_t node, const struct event *ev)
 {
     if (h->holder[node].struck)
         return;
     uint64_t left = hints_disk_waiting(&h->world->node[node].hints_disk, ev->hinted.target);
     if (left < ev->hinted.waiting && h->why.n == 0)
-        CHECK(!buf_printf(
-            &h->why, "n%" PRIu32 " was promised %" PRIu64 " durable hints for %s at %" PRIu64 " us, when its disk had %" PRIu64,
-            node, ev->hinted.waiting, world_by_id(h->world, ev->hinted.target)->name, h->world->now_us, left));
+        CHECK(!buf_printf(&h->why,
+                          "n%" PRIu32 " was promised %" PRIu64 " durable hints for %s at %" PRIu64
+                          " us, when its disk had %" PRIu64,
+                          node, ev->hinted.waiting, world_by_id(h->world, ev->hinted.target)->name,
+                          h->world->now_us, left));
 }
 
 static uint32_t key_number(const struct hints_check *h, struct slice key)
@@ -107,8 +113,10 @@ static void keep_batch(struct hints_check *h, uint32_t node, const struct event 
     b->read_us = h->world->now_us;
     for (uint32_t i = 0; i < b->n; i++) {
         const struct record *r = &ev->hints.batch[i].record;
-        b->hint[i] = (struct hint_seen){
-            .place = ev->hints.batch[i].place, .version = r->version, .expiry = r->kind == RECORD_EXPIRY, .key = number_of(h, r)};
+        b->hint[i] = (struct hint_seen){.place = ev->hints.batch[i].place,
+                                        .version = r->version,
+                                        .expiry = r->kind == RECORD_EXPIRY,
+                                        .key = number_of(h, r)};
     }
 }
 
@@ -150,7 +158,8 @@ static void hints_answered(struct hints_check *h, uint32_t node, const struct ev
 {
     struct hints_seen *s = seen_of(h, node, ev->hinted.target);
     uint32_t n = ev->hinted.n;
-    for (size_t at = 0; ev->hinted.kind == HINTS_LOST && n > 0 && at < s->open.n; at += sizeof(uint32_t)) {
+    for (size_t at = 0; ev->hinted.kind == HINTS_LOST && n > 0 && at < s->open.n;
+         at += sizeof(uint32_t)) {
         uint32_t key;
         memcpy(&key, s->open.p + at, sizeof key);
         lose_number(h, key);
@@ -194,7 +203,8 @@ static struct slice hint_key(const struct hint_seen *hint, uint8_t p[KEY_TEXT])
     return hint->key == KEY_ANY ? KEY_OF("") : world_key(p, hint->key);
 }
 
-/* The hint of an expiry that has met no value for too long is dropped: the key is left to anti-entropy. */
+/* The hint of an expiry that has met no value for too long is dropped: the key is left to
+ * anti-entropy. */
 static bool given_up(struct hints_check *h, const struct hint_seen *hint, const struct record *r)
 {
     if (!hint->expiry || version_value_cmp(&r->version, &hint->version) >= 0)
@@ -203,13 +213,18 @@ static bool given_up(struct hints_check *h, const struct hint_seen *hint, const 
     return true;
 }
 
-/* One that is older than hints may be, or than what its target has erased: the key is left to anti-entropy. */
-static bool too_old(struct hints_check *h, uint32_t node, const struct sim_node *target, const struct hint_seen *hint)
+/* One that is older than hints may be, or than what its target has erased: the key is left to
+ * anti-entropy. */
+static bool too_old(struct hints_check *h, uint32_t node, const struct sim_node *target,
+                    const struct hint_seen *hint)
 {
     uint8_t key[KEY_TEXT];
-    const struct floors *f = &mem_table(world_disk(h->world, world_index(h->world, target)))->floors;
-    uint64_t age_ms = h->world->o.hint_age_ms, floor = f->durable[(uint32_t)slot_of_key(hint_key(hint, key)) * f->n / SLOTS];
-    uint64_t latest_ms = h->world->node[node].node.now.believed_ms + CLOCK_SKEW_MAX_MS; /* it was judged a while ago */
+    const struct floors *f =
+        &mem_table(world_disk(h->world, world_index(h->world, target)))->floors;
+    uint64_t age_ms = h->world->o.hint_age_ms,
+             floor = f->durable[(uint32_t)slot_of_key(hint_key(hint, key)) * f->n / SLOTS];
+    /* it was judged a while ago */
+    uint64_t latest_ms = h->world->node[node].node.now.believed_ms + CLOCK_SKEW_MAX_MS;
     bool aged = age_ms && version_ms(&hint->version) + age_ms < latest_ms;
     if (aged || hint->version.stamp <= floor)
         lose_number(h, hint->key);
@@ -230,7 +245,8 @@ static void check_drop(struct hints_check *h, uint32_t node, const struct action
             continue;
         if (r.kind == RECORD_NONE || version_cmp(&r.version, &b->hint[i].version) < 0)
             CHECK(!buf_printf(&h->why,
-                              "n%" PRIu32 " dropped the hint for k%" PRIu32 " that %s has not on its disk, at %" PRIu64 " us",
+                              "n%" PRIu32 " dropped the hint for k%" PRIu32
+                              " that %s has not on its disk, at %" PRIu64 " us",
                               node, b->hint[i].key, target->name, h->world->now_us));
     }
 }
@@ -274,7 +290,8 @@ static void lose_pending(struct hints_check *h, uint32_t node)
     for (uint32_t i = 0; i < c->ops.cap; i++) {
         uint64_t handle;
         const struct op *op = slab_at(&c->ops, i, &handle);
-        if (op && (op->phase == PHASE_WRITE || op->whole)) /* an EXPIRE in its second attempt reads first */
+        /* an EXPIRE in its second attempt reads first */
+        if (op && (op->phase == PHASE_WRITE || op->whole))
             lose(h, op);
     }
     if (c->flush.running)
@@ -290,8 +307,8 @@ void hints_check_losing(struct hints_check *h, uint32_t node)
         h->holder[node].seen[t].open.n = h->holder[node].seen[t].open_n = 0;
 }
 
-/* A disk that is lost takes hints with it; and what is still on its way to some owner now may have been on that disk, and reach
- * the others only when this one has compared with them. */
+/* A disk that is lost takes hints with it; and what is still on its way to some owner now may have
+ * been on that disk, and reach the others only when this one has compared with them. */
 void hints_check_striking(struct hints_check *h, uint32_t node)
 {
     h->holder[node].struck = true;
@@ -313,7 +330,8 @@ bool hints_quiet(const struct hints_check *h)
 {
     for (uint32_t i = 0; i < h->world->o.nodes; i++) {
         const struct sim_node *s = &h->world->node[i];
-        if (s->up && (hint_waiting(&s->node.shard.hint) > 0 || s->node.shard.coord.ops.used > 0 || hints_mem_syncing(s->hints)))
+        if (s->up && (hint_waiting(&s->node.shard.hint) > 0 || s->node.shard.coord.ops.used > 0 ||
+                      hints_mem_syncing(s->hints)))
             return false;
     }
     return true;
@@ -337,10 +355,11 @@ static bool owners_equal(struct hints_check *h, const struct layout *l, uint32_t
         if (version_cmp(&a.version, &b.version) == 0 || (over(first, &a) && over(other, &b)))
             continue; /* of what is over one may have been erased before the other */
         CHECK(!buf_printf(&h->why,
-                          "key k%" PRIu32 ": %s holds it at stamp %" PRIu64 ".%" PRIu64 " and %s at %" PRIu64 ".%" PRIu64
+                          "key k%" PRIu32 ": %s holds it at stamp %" PRIu64 ".%" PRIu64
+                          " and %s at %" PRIu64 ".%" PRIu64
                           ", though every write was answered and no hint is left",
-                          k, first->name, a.version.stamp, a.version.expiry_stamp, other->name, b.version.stamp,
-                          b.version.expiry_stamp));
+                          k, first->name, a.version.stamp, a.version.expiry_stamp, other->name,
+                          b.version.stamp, b.version.expiry_stamp));
         return false;
     }
     return true;

@@ -1,17 +1,23 @@
-/* hints.h: whether hinted handoff keeps what it promises (scenarios.md, "Acknowledged writes", "Convergence").
+/* hints.h: whether hinted handoff keeps what it promises (scenarios.md, "Acknowledged writes",
+ * "Convergence").
  *
- *   - a hint goes only after its owner's durable ack: whenever one is dropped, its target's disk holds that version or a greater;
- *   - a hint that was promised (EV_HINTED) is on the holder's disk, where a loss of power leaves it;
- *   - when all is healed and quiet, no hints are left, and hints alone have made the owners of every key equal, version
+ *   - a hint goes only after its owner's durable ack: whenever one is dropped, its target's disk
+ *     holds that version or a greater;
+ *   - a hint that was promised (EV_HINTED) is on the holder's disk, where a loss of power leaves
+ *     it;
+ *   - when all is healed and quiet, no hints are left, and hints alone have made the owners of
+ *     every key equal, version
  *     for version: but for the keys whose write, or whose hint, was on its way when its coordinator lost power, or its disk, or
- *     was refused by the coordinator's own disk (nobody knows of those any more: reads and anti-entropy repair them). */
+ *     was refused by the coordinator's own disk (nobody knows of those any more: reads and anti-entropy repair
+ *     them). */
 #ifndef COVEY_SIM_HINTS_H
 #define COVEY_SIM_HINTS_H
 
 #include "sim/world.h"
 
-/* For what is kept to reach everybody after healing, and disks that lost something to have it again: an expiry that waits for a
- * value which a lost hint should have brought waits longest; around it come back-offs. */
+/* For what is kept to reach everybody after healing, and disks that lost something to have it
+ * again: an expiry that waits for a value which a lost hint should have brought waits longest;
+ * around it come back-offs. */
 enum { HINTS_QUIET_MS = HINT_LACKS_MS + 4 * HINT_BACKOFF_MAX_MS };
 
 struct hints_holder {
@@ -23,7 +29,8 @@ struct hints_holder {
 struct hints_check {
     struct world *world;
     struct hints_holder *holder; /* per node */
-    bool *lost;                  /* per key: something of it was on its way at a loss of power, or was too old in the end */
+    /* per key: something of it was on its way at a loss of power, or was too old in the end */
+    bool *lost;
     uint32_t key_n;
     struct buf scratch;
     uint64_t dropped; /* hints that were dropped, and so looked at */
@@ -33,8 +40,8 @@ struct hints_check {
 void hints_check_init(struct hints_check *h, struct world *w, uint32_t keys);
 void hints_check_close(struct hints_check *h);
 
-/* The world's news: an EV_HINTED, EV_HINTS or EV_STORED, an action that is about to be carried out, a node that is about to lose
- * power, and one whose disk is about to lose something. */
+/* The world's news: an EV_HINTED, EV_HINTS or EV_STORED, an action that is about to be carried out,
+ * a node that is about to lose power, and one whose disk is about to lose something. */
 void hints_check_result(struct hints_check *h, uint32_t node, const struct event *ev);
 void hints_check_action(struct hints_check *h, uint32_t node, const struct action *a);
 void hints_check_losing(struct hints_check *h, uint32_t node);

@@ -36,12 +36,16 @@ uint32_t history_begin(struct history *h, uint32_t key, uint32_t value, uint64_t
         k->w = realloc(k->w, k->cap * sizeof *k->w);
         CHECK(k->w);
     }
-    k->w[k->n] = (struct history_write){
-        .value = value, .begin_us = now_us, .end_us = UINT64_MAX, .ack_us = UINT64_MAX, .gone_us = UINT64_MAX};
+    k->w[k->n] = (struct history_write){.value = value,
+                                        .begin_us = now_us,
+                                        .end_us = UINT64_MAX,
+                                        .ack_us = UINT64_MAX,
+                                        .gone_us = UINT64_MAX};
     return k->n++;
 }
 
-void history_end(struct history *h, uint32_t key, uint32_t write, enum outcome outcome, uint64_t now_us)
+void history_end(struct history *h, uint32_t key, uint32_t write, enum outcome outcome,
+                 uint64_t now_us)
 {
     struct history_write *w = &h->key[key].w[write];
     CHECK(w->outcome == OUTCOME_PENDING);
@@ -66,11 +70,13 @@ uint32_t history_expire_begin(struct history *h, uint32_t key, uint64_t life_us,
         k->expiry = realloc(k->expiry, k->expiry_cap * sizeof *k->expiry);
         CHECK(k->expiry);
     }
-    k->expiry[k->expiry_n] = (struct history_expiry){.begin_us = now_us, .end_us = now_us + HISTORY_LATE_US, .life_us = life_us};
+    k->expiry[k->expiry_n] = (struct history_expiry){
+        .begin_us = now_us, .end_us = now_us + HISTORY_LATE_US, .life_us = life_us};
     return k->expiry_n++;
 }
 
-void history_expire_end(struct history *h, uint32_t key, uint32_t expiry, enum outcome outcome, uint64_t now_us)
+void history_expire_end(struct history *h, uint32_t key, uint32_t expiry, enum outcome outcome,
+                        uint64_t now_us)
 {
     if (outcome != OUTCOME_UNKNOWN)
         h->key[key].expiry[expiry].end_us = now_us;
@@ -93,8 +99,8 @@ static uint64_t ends_from(const struct history_key *k, const struct history_writ
     return at == UINT64_MAX ? at : at < HISTORY_SKEW_US ? 0 : at - HISTORY_SKEW_US;
 }
 
-/* The moment from which nobody may see it any more: where it has an end of its own, and none that an EXPIRE may have
- * given it. */
+/* The moment from which nobody may see it any more: where it has an end of its own, and none that
+ * an EXPIRE may have given it. */
 static uint64_t ends_until(const struct history_key *k, const struct history_write *w)
 {
     if (!w->life_us)
@@ -111,27 +117,33 @@ struct seen {
     uint64_t begin_us, now_us;
 };
 
-static void violation(struct history *h, const struct seen *r, const char *what, const struct history_write *got,
-                      const struct history_write *other)
+static void violation(struct history *h, const struct seen *r, const char *what,
+                      const struct history_write *got, const struct history_write *other)
 {
     if (h->why.n > 0)
         return;
-    CHECK(!buf_printf(&h->why, "key k%" PRIu32 ": the read of %" PRIu64 " .. %" PRIu64 " us returned ", r->key, r->begin_us,
-                      r->now_us));
+    CHECK(!buf_printf(&h->why,
+                      "key k%" PRIu32 ": the read of %" PRIu64 " .. %" PRIu64 " us returned ",
+                      r->key, r->begin_us, r->now_us));
     if (!got)
         CHECK(!buf_printf(&h->why, "something nobody wrote"));
     else
-        CHECK(!buf_printf(&h->why, "%sv%" PRIu32 " (written from %" PRIu64 " us, outcome %d, known since %" PRIu64 " us)",
-                          got->value == r->value ? "" : "nothing, as after the end of ", got->value, got->begin_us,
-                          (int)got->outcome, got->end_us));
+        CHECK(!buf_printf(&h->why,
+                          "%sv%" PRIu32 " (written from %" PRIu64
+                          " us, outcome %d, known since %" PRIu64 " us)",
+                          got->value == r->value ? "" : "nothing, as after the end of ", got->value,
+                          got->begin_us, (int)got->outcome, got->end_us));
     CHECK(!buf_printf(&h->why, ": %s", what));
     if (other)
-        CHECK(!buf_printf(&h->why, " v%" PRIu32 " (written from %" PRIu64 " us, outcome %d, known since %" PRIu64 " us)",
+        CHECK(!buf_printf(&h->why,
+                          " v%" PRIu32 " (written from %" PRIu64
+                          " us, outcome %d, known since %" PRIu64 " us)",
                           other->value, other->begin_us, (int)other->outcome, other->end_us));
 }
 
-/* The write that a read beginning at begin_us may not be older than: the one that was known by then and began last. Writes stand
- * in the order of their beginnings, so it is near the end however many there were. */
+/* The write that a read beginning at begin_us may not be older than: the one that was known by then
+ * and began last. Writes stand in the order of their beginnings, so it is near the end however many
+ * there were. */
 static const struct history_write *must_know(const struct history_key *k, uint64_t begin_us)
 {
     uint32_t i = k->n - 1;
@@ -140,13 +152,16 @@ static const struct history_write *must_know(const struct history_key *k, uint64
     return &k->w[i];
 }
 
-/* Whether reading that value at that time can mean this write: it is the value's, or has come to its end. */
-static bool means(const struct history_key *k, const struct history_write *w, uint32_t value, uint64_t now_us)
+/* Whether reading that value at that time can mean this write: it is the value's, or has come to
+ * its end. */
+static bool means(const struct history_key *k, const struct history_write *w, uint32_t value,
+                  uint64_t now_us)
 {
     return w->value == value || (value == HISTORY_ABSENT && ends_from(k, w) <= now_us);
 }
 
-/* The write that gave a value, which no other did; most reads return one of the last. -1 when there is none. */
+/* The write that gave a value, which no other did; most reads return one of the last. -1 when there
+ * is none. */
 static int64_t writer_of(const struct history_key *k, uint32_t value)
 {
     int64_t i = (int64_t)k->n - 1;
@@ -155,8 +170,10 @@ static int64_t writer_of(const struct history_key *k, uint32_t value)
     return i;
 }
 
-/* The write that explains a read: where nothing was found, one that could have been the last, if any. -1: there is none. */
-static int64_t explain(const struct history_key *k, uint32_t value, const struct history_write *known, uint64_t now_us)
+/* The write that explains a read: where nothing was found, one that could have been the last, if
+ * any. -1: there is none. */
+static int64_t explain(const struct history_key *k, uint32_t value,
+                       const struct history_write *known, uint64_t now_us)
 {
     int64_t found = -1;
     if (value != HISTORY_ABSENT)
@@ -177,7 +194,8 @@ static bool binds(const struct history *h, const struct history_write *w)
     return w->value != HISTORY_ABSENT && (!h->only_acks || w->outcome == OUTCOME_OK);
 }
 
-/* A read saw write i that began when one had ended which saw another: that is gone for good, for it was written once. */
+/* A read saw write i that began when one had ended which saw another: that is gone for good, for it
+ * was written once. */
 static void supersede(const struct history *h, struct history_key *k, uint32_t i, uint64_t now_us)
 {
     struct history_write *before = &k->w[k->last_seen];
@@ -187,7 +205,8 @@ static void supersede(const struct history *h, struct history_key *k, uint32_t i
     before->gone_by = i;
 }
 
-bool history_read(struct history *h, uint32_t key, uint32_t value, uint64_t begin_us, uint64_t now_us)
+bool history_read(struct history *h, uint32_t key, uint32_t value, uint64_t begin_us,
+                  uint64_t now_us)
 {
     struct history_key *k = &h->key[key];
     const struct seen r = {key, value, begin_us, now_us};

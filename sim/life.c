@@ -64,7 +64,9 @@ void life_end(struct world *w, uint32_t i)
 
 void world_start_node(struct world *w, uint32_t i, uint64_t at_us)
 {
-    heap_push(&w->heap, &(struct sim_event){.at_us = at_us, .kind = SIM_NODE_START, .node = i, .life = w->node[i].life});
+    heap_push(&w->heap,
+              &(struct sim_event){
+                  .at_us = at_us, .kind = SIM_NODE_START, .node = i, .life = w->node[i].life});
 }
 
 static struct node_saved saved(struct sim_node *s, struct slice name)
@@ -116,7 +118,8 @@ static void init_node(struct world *w, uint32_t i)
         .position = store_position(s->store),
     };
     o.found =
-        i == 0 && o.layout.bytes.n == 0 && !s->forgot; /* a founder that lost power before its layout was durable founds again */
+        /* a founder that lost power before its layout was durable founds again */
+        i == 0 && o.layout.bytes.n == 0 && !s->forgot;
     CHECK(node_init(&s->node, &o, world_now_ms(w)) == 0);
     for (unsigned k = 0; k < 9; k++)
         buf_close(&kept[k]);

@@ -8,9 +8,12 @@
 #include <stdlib.h>
 
 enum {
-    LOAD_ENDING = 3,    /* every third warm key, and every second cold one, may have values that end */
-    LOAD_COLD = 5,      /* two keys of five are cold: */
-    LOAD_COLDLY = 10,   /* all but one in so many commands for them go to a warm key, so that what is deleted there gets old, */
+    /* every third warm key, and every second cold one, may have values that end */
+    LOAD_ENDING = 3,
+    LOAD_COLD = 5, /* two keys of five are cold: */
+    /* all but one in so many commands for them go to a warm key, so that what is deleted there gets
+     * old, */
+    LOAD_COLDLY = 10,
     LOAD_COLD_SET = 30, /* and of these so many % write, */
     LOAD_COLD_DEL = 30, /* and so many delete */
 };
@@ -28,8 +31,10 @@ static bool may_end(uint32_t key)
 
 void load_init(struct load *l, struct world *w, uint64_t seed, uint32_t keys, uint32_t hot)
 {
-    *l = (struct load){
-        .world = w, .hot = hot, .next_value = 1, .flush_rarely = seed / 2 % 2 ? LOAD_FLUSH_NEVER : LOAD_FLUSH_OFTEN};
+    *l = (struct load){.world = w,
+                       .hot = hot,
+                       .next_value = 1,
+                       .flush_rarely = seed / 2 % 2 ? LOAD_FLUSH_NEVER : LOAD_FLUSH_OFTEN};
     history_init(&l->history, keys);
     rng_init(&l->rng, seed ^ 0x10ad);
     rng_init(&l->life_rng, seed ^ 0x11fe);
@@ -86,7 +91,8 @@ uint32_t load_pending(const struct load *l)
 int64_t load_hanging(const struct load *l)
 {
     for (uint32_t c = 0; c < l->world->o.clients; c++)
-        if (l->client[c].op != LOAD_NONE && l->world->now_us - l->client[c].begin_us > (uint64_t)LOAD_ANSWER_MS * 1000)
+        if (l->client[c].op != LOAD_NONE &&
+            l->world->now_us - l->client[c].begin_us > (uint64_t)LOAD_ANSWER_MS * 1000)
             return c;
     return -1;
 }
@@ -154,7 +160,8 @@ static void say(struct load *l, uint32_t c)
     snprintf(life, sizeof life, "%" PRIu32, k->life_ms);
     l->bytes.n = 0;
     int ends = k->op == LOAD_EXPIRE ? 1 : k->op == LOAD_SET && k->life_ms ? 2 : 0;
-    CHECK(!buf_printf(&l->bytes, "*%d\r\n", 1 + (k->op != LOAD_FLUSH) + (k->op == LOAD_SET) + ends));
+    CHECK(
+        !buf_printf(&l->bytes, "*%d\r\n", 1 + (k->op != LOAD_FLUSH) + (k->op == LOAD_SET) + ends));
     bulk(&l->bytes, COMMAND[k->op], 0);
     if (k->op != LOAD_FLUSH)
         bulk(&l->bytes, key, 0);
@@ -169,7 +176,8 @@ static void say(struct load *l, uint32_t c)
     world_say(l->world, c, buf_view(&l->bytes));
 }
 
-/* Every client at the same few keys, which it writes and reads by turns: whatever can be seen in two orders will be. */
+/* Every client at the same few keys, which it writes and reads by turns: whatever can be seen in
+ * two orders will be. */
 static void draw_hot(struct load *l, struct load_client *k)
 {
     k->key = (uint32_t)rng_below(&l->rng, l->hot);
@@ -182,13 +190,16 @@ static void draw_any(struct load *l, struct load_client *k)
     uint64_t die = rng_below(&l->rng, 100);
     k->key = (uint32_t)rng_below(&l->rng, l->history.key_n);
     if (is_cold(k->key) && rng_below(&l->rng, LOAD_COLDLY) != 0)
-        k->key = k->key / LOAD_COLD * LOAD_COLD + 2; /* the first warm one of its five: the warmest */
-    uint64_t sets = is_cold(k->key) ? LOAD_COLD_SET : 50, dels = is_cold(k->key) ? LOAD_COLD_DEL : 10;
+        /* the first warm one of its five: the warmest */
+        k->key = k->key / LOAD_COLD * LOAD_COLD + 2;
+    uint64_t sets = is_cold(k->key) ? LOAD_COLD_SET : 50,
+             dels = is_cold(k->key) ? LOAD_COLD_DEL : 10;
     k->op = die < sets ? LOAD_SET : die < 100 - dels ? LOAD_GET : LOAD_DEL;
     bool ends = may_end(k->key) && rng_below(&l->life_rng, is_cold(k->key) ? 2 : 4) == 0;
     if (ends && k->op == LOAD_GET)
         k->op = LOAD_EXPIRE;
-    uint64_t longest = rng_below(&l->life_rng, 2) ? LOAD_LIFE_MS : LOAD_LIFE_MS / 20; /* half are short: races live there */
+    /* half are short: races live there */
+    uint64_t longest = rng_below(&l->life_rng, 2) ? LOAD_LIFE_MS : LOAD_LIFE_MS / 20;
     k->life_ms = ends && k->op != LOAD_DEL ? 1 + (uint32_t)rng_below(&l->life_rng, longest) : 0;
     if (rng_below(&l->life_rng, l->flush_rarely) == 0)
         k->op = LOAD_FLUSH;
@@ -242,12 +253,14 @@ static bool holds(struct load *l, const struct load_client *k, uint32_t owner, s
     struct record r;
     if (mem_peek(world_disk(l->world, owner), key, &l->scratch, &r) || r.kind == RECORD_NONE)
         return false;
-    return history_covers(&l->history, k->key, r.kind == RECORD_VALUE ? number_of(r.value) : HISTORY_ABSENT, k->write);
+    return history_covers(&l->history, k->key,
+                          r.kind == RECORD_VALUE ? number_of(r.value) : HISTORY_ABSENT, k->write);
 }
 
-/* At the moment of ok, the disks of W distinct owners hold the write, or one that supersedes it; those of owners that are down
- * are looked at too. An owner that was struck may have said so before: until it has healed it counts, for it will have the write
- * again from those that hold it before any of them may be struck. */
+/* At the moment of ok, the disks of W distinct owners hold the write, or one that supersedes it;
+ * those of owners that are down are looked at too. An owner that was struck may have said so
+ * before: until it has healed it counts, for it will have the write again from those that hold it
+ * before any of them may be struck. */
 static void check_durable(struct load *l, const struct load_client *k, uint32_t coordinator)
 {
     struct world *w = l->world;
@@ -337,7 +350,9 @@ void load_client(struct load *l, uint32_t c)
 {
     if (hear(l, c)) {
         if (l->running)
-            wake(l, c, 1 + rng_below(&l->rng, l->hot ? LOAD_HOT_THINK_US : (uint64_t)LOAD_THINK_MS * 1000));
+            wake(l, c,
+                 1 + rng_below(&l->rng,
+                               l->hot ? LOAD_HOT_THINK_US : (uint64_t)LOAD_THINK_MS * 1000));
         return;
     }
     if (l->running && l->client[c].op == LOAD_NONE && l->client[c].wakes_us <= l->world->now_us)

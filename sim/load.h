@@ -1,7 +1,7 @@
 /* load.h: clients that write, read and delete, and remember what they were told.
  *
- * Each speaks RESP to one node at a time, one command after the other; when its node dies it goes to another. What it
- * did goes into the history (history.h), which says whether it can be true. */
+ * Each speaks RESP to one node at a time, one command after the other; when its node dies it goes
+ * to another. What it did goes into the history (history.h), which says whether it can be true. */
 #ifndef COVEY_SIM_LOAD_H
 #define COVEY_SIM_LOAD_H
 
@@ -11,12 +11,13 @@
 enum load_op { LOAD_NONE, LOAD_SET, LOAD_GET, LOAD_DEL, LOAD_EXPIRE, LOAD_FLUSH };
 
 enum {
-    LOAD_ANSWER_MS = 30000,      /* no answer of a live node for so long is a hang */
-    LOAD_THINK_MS = 60,          /* between commands of a client, at most, */
-    LOAD_HOT_THINK_US = 500,     /* and where keys are hot */
-    LOAD_LIFE_MS = 8000,         /* of a value that ends, at most */
-    LOAD_FLUSH_OFTEN = 500,      /* one command in so many is a FLUSHALL in every other run, */
-    LOAD_FLUSH_NEVER = INT32_MAX /* and none in the rest, for they hide what becomes of single deletions */
+    LOAD_ANSWER_MS = 30000,  /* no answer of a live node for so long is a hang */
+    LOAD_THINK_MS = 60,      /* between commands of a client, at most, */
+    LOAD_HOT_THINK_US = 500, /* and where keys are hot */
+    LOAD_LIFE_MS = 8000,     /* of a value that ends, at most */
+    LOAD_FLUSH_OFTEN = 500,  /* one command in so many is a FLUSHALL in every other run, */
+    /* and none in the rest, for they hide what becomes of single deletions */
+    LOAD_FLUSH_NEVER = INT32_MAX
 };
 
 struct load_client {
@@ -45,7 +46,8 @@ struct load {
     uint32_t commands_max; /* of each client; 0: no end */
     uint64_t ok, failed, unknown, reads;
     struct buf why; /* a violation besides the history's */
-    void (*said)(void *arg, uint32_t client, const char *op, uint32_t key, uint32_t value, struct slice reply);
+    void (*said)(void *arg, uint32_t client, const char *op, uint32_t key, uint32_t value,
+                 struct slice reply);
     void *said_arg;
 };
 
@@ -61,7 +63,8 @@ void load_stop(struct load *l);
 void load_client(struct load *l, uint32_t client);
 void load_hung_up(struct load *l, uint32_t client);
 
-/* Client 0 reads key `key` through a node; the answer is judged as any read. Commands must have stopped. */
+/* Client 0 reads key `key` through a node; the answer is judged as any read. Commands must have
+ * stopped. */
 void load_read(struct load *l, uint32_t key, uint32_t node);
 
 /* Commands under way. */

@@ -9,22 +9,27 @@
 static const char USAGE[] =
     "covey-sim: many nodes of the real code on virtual time, under faults drawn from a seed\n"
     "\n"
-    "  covey-sim [--seed S] [--seeds N] [--nodes N] [--clients N] [--commands N] [--hot N] [--time SECONDS]\n"
-    "            [--loss PERCENT[%]] [--only KIND,...] [--schedule FILE] [--no-faults] [--no-check] [--story] [--twice] "
+    "  covey-sim [--seed S] [--seeds N] [--nodes N] [--clients N] [--commands N] [--hot N] [--time "
+    "SECONDS]\n"
+    "            [--loss PERCENT[%]] [--only KIND,...] [--schedule FILE] [--no-faults] "
+    "[--no-check] [--story] [--twice] "
     "[--expect-failure]\n"
     "  covey-sim shrink [the same]\n"
     "\n"
-    "  shrink             the seed's run breaks a rule: look for the smallest run that breaks it too, and tell its story\n"
+    "  shrink             the seed's run breaks a rule: look for the smallest run that breaks it "
+    "too, and tell its story\n"
     "  --seed S           the first seed (1)\n"
     "  --seeds N          how many seeds, one after the other (1)\n"
     "  --nodes N          nodes of the cluster (5)\n"
     "  --clients N        clients that read and write (4)\n"
     "  --commands N       commands that each client gives; 0: as long as there is time (0)\n"
-    "  --hot N            the clients write and read N keys alone, without thinking; 0: many keys, and thinking (0)\n"
+    "  --hot N            the clients write and read N keys alone, without thinking; 0: many keys, "
+    "and thinking (0)\n"
     "  --time SECONDS     virtual time under faults (60)\n"
     "  --loss PERCENT     datagrams lost all the time, besides the faults\n"
     "  --only KIND,...    draw faults of these kinds only\n"
-    "  --schedule FILE    the faults are those in FILE, written as a story's head and shrink write them; - is the standard "
+    "  --schedule FILE    the faults are those in FILE, written as a story's head and shrink write "
+    "them; - is the standard "
     "input\n"
     "  --no-faults        no schedule of faults\n"
     "  --no-check         do not check the nodes' invariants after each step\n"
@@ -32,7 +37,8 @@ static const char USAGE[] =
     "  --twice            run each seed twice and compare the hashes\n"
     "  --expect-failure   succeed if, and only if, some seed breaks an invariant: for canaries\n"
     "\n"
-    "Exits 0 when every seed held, 1 when one broke (its number and what broke are printed), 2 for bad arguments.\n"
+    "Exits 0 when every seed held, 1 when one broke (its number and what broke are printed), 2 for "
+    "bad arguments.\n"
     "shrink exits 0 when it has something to show, 1 when the seed holds.\n";
 
 struct arguments {
@@ -58,8 +64,8 @@ static uint64_t number(const char *flag, const char *text, uint64_t least, uint6
     char *end;
     uint64_t n = text ? strtoull(text, &end, 10) : 0;
     if (!text || end == text || (*end && strcmp(end, "%") != 0) || n < least || n > most) {
-        fprintf(stderr, "covey-sim: %s wants a number from %" PRIu64 " to %" PRIu64 ", not '%s'\n", flag, least, most,
-                text ? text : "nothing");
+        fprintf(stderr, "covey-sim: %s wants a number from %" PRIu64 " to %" PRIu64 ", not '%s'\n",
+                flag, least, most, text ? text : "nothing");
         exit(2);
     }
     return n;
@@ -74,10 +80,14 @@ static bool number_flag(struct arguments *a, const char *flag, const char *value
         uint32_t *narrow;
         uint32_t scale;
     } table[] = {
-        {"--seed", 0, UINT64_MAX, &a->run.seed, NULL, 1},      {"--seeds", 1, 1000000, &a->seeds, NULL, 1},
-        {"--nodes", 1, 8000, NULL, &a->run.nodes, 1},          {"--clients", 0, 1000, NULL, &a->run.clients, 1},
-        {"--time", 0, 86400, NULL, &a->run.time_ms, 1000},     {"--loss", 0, 90, NULL, &a->run.loss, 1},
-        {"--commands", 0, 1000000, NULL, &a->run.commands, 1}, {"--hot", 0, RUN_KEYS, NULL, &a->run.hot, 1},
+        {"--seed", 0, UINT64_MAX, &a->run.seed, NULL, 1},
+        {"--seeds", 1, 1000000, &a->seeds, NULL, 1},
+        {"--nodes", 1, 8000, NULL, &a->run.nodes, 1},
+        {"--clients", 0, 1000, NULL, &a->run.clients, 1},
+        {"--time", 0, 86400, NULL, &a->run.time_ms, 1000},
+        {"--loss", 0, 90, NULL, &a->run.loss, 1},
+        {"--commands", 0, 1000000, NULL, &a->run.commands, 1},
+        {"--hot", 0, RUN_KEYS, NULL, &a->run.hot, 1},
     };
     for (unsigned i = 0; i < sizeof table / sizeof table[0]; i++) {
         if (strcmp(flag, table[i].flag) != 0)
@@ -151,16 +161,20 @@ static void check_schedule(const struct arguments *a)
 {
     for (unsigned i = 0; i < a->schedule.n; i++)
         if (!fault_fits(&a->schedule.fault[i], a->run.nodes)) {
-            fprintf(stderr, "covey-sim: fault %u of the schedule is about a node beyond the %" PRIu32 " that there are\n", i + 1,
-                    a->run.nodes);
+            fprintf(stderr,
+                    "covey-sim: fault %u of the schedule is about a node beyond the %" PRIu32
+                    " that there are\n",
+                    i + 1, a->run.nodes);
             exit(2);
         }
 }
 
 static void parse(struct arguments *a, int argc, char **argv)
 {
-    *a = (struct arguments){.run = {.seed = 1, .nodes = 5, .clients = 4, .time_ms = 60000, .faults = true, .check = true},
-                            .seeds = 1};
+    *a = (struct arguments){
+        .run =
+            {.seed = 1, .nodes = 5, .clients = 4, .time_ms = 60000, .faults = true, .check = true},
+        .seeds = 1};
     a->shrink = argc > 1 && strcmp(argv[1], "shrink") == 0;
     for (int i = 1 + a->shrink; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0) {
@@ -170,7 +184,8 @@ static void parse(struct arguments *a, int argc, char **argv)
         if (plain_flag(a, argv[i]))
             continue;
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
-        if (!number_flag(a, argv[i], value) && !only_flag(a, argv[i], value) && !schedule_flag(a, argv[i], value))
+        if (!number_flag(a, argv[i], value) && !only_flag(a, argv[i], value) &&
+            !schedule_flag(a, argv[i], value))
             bad("unknown flag", argv[i]);
         i++;
     }
@@ -180,8 +195,8 @@ static void parse(struct arguments *a, int argc, char **argv)
 /* What makes this run again, but for a schedule that was given. */
 static void print_options(const struct run_options *o)
 {
-    printf("--seed %" PRIu64 " --nodes %" PRIu32 " --clients %" PRIu32 " --time %" PRIu32, o->seed, o->nodes, o->clients,
-           o->time_ms / 1000);
+    printf("--seed %" PRIu64 " --nodes %" PRIu32 " --clients %" PRIu32 " --time %" PRIu32, o->seed,
+           o->nodes, o->clients, o->time_ms / 1000);
     if (o->commands)
         printf(" --commands %" PRIu32, o->commands);
     if (o->hot)
@@ -199,14 +214,17 @@ static void print_options(const struct run_options *o)
 
 static void print_result(const struct run_options *o, const struct run_result *r)
 {
-    printf("seed %" PRIu64 ": %s hash %016" PRIx64 " events %" PRIu64 " steps %" PRIu64 " formed %" PRIu64 " ms, agreed %" PRIu64
-           " ms after healing; writes %" PRIu64 " ok %" PRIu64 " failed %" PRIu64 " unknown, reads %" PRIu64 ", repaired %" PRIu64
-           ", erased %" PRIu64 "; deaths %" PRIu64 " (%" PRIu64 " of live nodes); hints %" PRIu64 "\n",
-           o->seed, r->ok ? "held" : "BROKE", r->hash, r->events, r->steps, r->formed_ms, r->converged_ms, r->writes_ok,
-           r->writes_failed, r->writes_unknown, r->reads, r->repaired, r->erased, r->deaths, r->false_deaths, r->hints);
+    printf("seed %" PRIu64 ": %s hash %016" PRIx64 " events %" PRIu64 " steps %" PRIu64
+           " formed %" PRIu64 " ms, agreed %" PRIu64 " ms after healing; writes %" PRIu64
+           " ok %" PRIu64 " failed %" PRIu64 " unknown, reads %" PRIu64 ", repaired %" PRIu64
+           ", erased %" PRIu64 "; deaths %" PRIu64 " (%" PRIu64 " of live nodes); hints %" PRIu64
+           "\n",
+           o->seed, r->ok ? "held" : "BROKE", r->hash, r->events, r->steps, r->formed_ms,
+           r->converged_ms, r->writes_ok, r->writes_failed, r->writes_unknown, r->reads,
+           r->repaired, r->erased, r->deaths, r->false_deaths, r->hints);
     if (!r->ok) {
-        printf("seed %" PRIu64 ": %s: %.*s\n  again, with its story: covey-sim ", o->seed, r->what, (int)r->why.n,
-               (const char *)r->why.p);
+        printf("seed %" PRIu64 ": %s: %.*s\n  again, with its story: covey-sim ", o->seed, r->what,
+               (int)r->why.n, (const char *)r->why.p);
         print_options(o);
         printf(" --story\n  made smaller: covey-sim shrink ");
         print_options(o);
@@ -225,7 +243,8 @@ static bool one(const struct arguments *a, const struct run_options *o)
     if (a->twice) {
         run_seed(o, &again);
         if (again.hash != r.hash) {
-            printf("seed %" PRIu64 ": two runs differ: %016" PRIx64 " and %016" PRIx64 "\n", o->seed, r.hash, again.hash);
+            printf("seed %" PRIu64 ": two runs differ: %016" PRIx64 " and %016" PRIx64 "\n",
+                   o->seed, r.hash, again.hash);
             ok = false;
         }
         buf_close(&again.why);
@@ -240,8 +259,8 @@ static void print_shrunk(const struct shrunk *s)
     struct buf b;
     buf_init(&b, 1 << 16);
     schedule_print(&s->schedule, &b);
-    printf("seed %" PRIu64 " breaks this rule: %s\n%u runs made of it: %u faults, %" PRIu32 " nodes, %" PRIu32
-           " clients\n\ncovey-sim ",
+    printf("seed %" PRIu64 " breaks this rule: %s\n%u runs made of it: %u faults, %" PRIu32
+           " nodes, %" PRIu32 " clients\n\ncovey-sim ",
            s->o.seed, s->what, s->runs, s->schedule.n, s->o.nodes, s->o.clients);
     print_options(&s->o);
     printf(" --story --schedule - <<'END'\n%.*sEND\n\n", (int)b.n, (const char *)b.p);

@@ -27,17 +27,20 @@ static uint64_t own_incarnation(struct members_check *c, uint32_t subject)
     struct sim_node *s = &c->world->node[subject];
     struct swim_view v;
     if (s->up && swim_find(&s->node.member.swim, s->id, &v))
-        if (!s->forgot || v.incarnation > c->own[subject]) /* who lost the disk need not remember: it outbids what others hold */
-            c->own[subject] = v.incarnation;               /* falls when a node forgot what it said: then others know better */
+        /* who lost the disk need not remember: it outbids what others hold */
+        if (!s->forgot || v.incarnation > c->own[subject])
+            /* falls when a node forgot what it said: then others know better */
+            c->own[subject] = v.incarnation;
     return c->own[subject];
 }
 
-static void violation(struct members_check *c, uint32_t observer, uint32_t subject, const char *what, uint64_t held,
-                      uint64_t other)
+static void violation(struct members_check *c, uint32_t observer, uint32_t subject,
+                      const char *what, uint64_t held, uint64_t other)
 {
     if (c->why.n == 0)
-        CHECK(!buf_printf(&c->why, "n%" PRIu32 " holds n%" PRIu32 " at incarnation %" PRIu64 ": %s (%" PRIu64 ")", observer,
-                          subject, held, what, other));
+        CHECK(!buf_printf(
+            &c->why, "n%" PRIu32 " holds n%" PRIu32 " at incarnation %" PRIu64 ": %s (%" PRIu64 ")",
+            observer, subject, held, what, other));
 }
 
 void members_observe(struct members_check *c, uint32_t observer, const struct member_info *m)
@@ -47,19 +50,24 @@ void members_observe(struct members_check *c, uint32_t observer, const struct me
         return;
     uint32_t subject = world_index(c->world, s);
     struct members_seen *seen = &c->seen[(size_t)observer * c->world->o.nodes + subject];
-    bool back = m->incarnation < seen->incarnation || (m->incarnation == seen->incarnation && m->state < seen->state);
+    bool back = m->incarnation < seen->incarnation ||
+                (m->incarnation == seen->incarnation && m->state < seen->state);
     if (seen->seen && back)
-        violation(c, observer, subject, "it held a later one before", m->incarnation, seen->incarnation);
+        violation(c, observer, subject, "it held a later one before", m->incarnation,
+                  seen->incarnation);
     uint64_t own = own_incarnation(c, subject);
     if (m->incarnation > own)
         violation(c, observer, subject, "more than the subject's own", m->incarnation, own);
     if (m->state == MEMBER_DEAD && (!seen->seen || seen->state != MEMBER_DEAD)) {
         c->deaths++;
         c->false_deaths += s->up;
-        if (s->up && c->no_excuse && m->incarnation > 0) /* 0: it could not store its first one yet, and so says nothing */
-            violation(c, observer, subject, "dead, though it lives and nothing hinders gossip", m->incarnation, own);
+        /* 0: it could not store its first one yet, and so says nothing */
+        if (s->up && c->no_excuse && m->incarnation > 0)
+            violation(c, observer, subject, "dead, though it lives and nothing hinders gossip",
+                      m->incarnation, own);
     }
-    *seen = (struct members_seen){.incarnation = m->incarnation, .state = (uint8_t)m->state, .seen = true};
+    *seen = (struct members_seen){
+        .incarnation = m->incarnation, .state = (uint8_t)m->state, .seen = true};
 }
 
 void members_life(struct members_check *c, uint32_t node, bool up)
@@ -72,8 +80,10 @@ void members_life(struct members_check *c, uint32_t node, bool up)
     uint64_t own = own_incarnation(c, node);
     for (uint32_t observer = 0; observer < n; observer++) {
         const struct members_seen *seen = &c->seen[(size_t)observer * n + node];
-        if (observer != node && seen->seen && seen->incarnation > own && !c->world->node[node].forgot)
-            violation(c, observer, node, "more than the subject remembers after its restart", seen->incarnation, own);
+        if (observer != node && seen->seen && seen->incarnation > own &&
+            !c->world->node[node].forgot)
+            violation(c, observer, node, "more than the subject remembers after its restart",
+                      seen->incarnation, own);
     }
 }
 
@@ -84,10 +94,11 @@ static bool sees_all(const struct members_check *c, uint32_t i, struct buf *why)
     struct sim_node *s = &w->node[i];
     const struct layout *l = s->up ? chain_layout(&s->node.member.chain) : NULL;
     const struct layout *first = w->node[0].up ? chain_layout(&w->node[0].node.member.chain) : NULL;
-    bool layout = l && first && l->member_n == w->o.nodes && layout_hash(l) == layout_hash(first) && node_ready(&s->node);
+    bool layout = l && first && l->member_n == w->o.nodes && layout_hash(l) == layout_hash(first) &&
+                  node_ready(&s->node);
     if (!layout && why)
-        CHECK(!buf_printf(why, "n%" PRIu32 " is %s, at epoch %" PRIu64 " of %u members", i, s->up ? "up" : "down",
-                          l ? l->epoch : 0, l ? (unsigned)l->member_n : 0));
+        CHECK(!buf_printf(why, "n%" PRIu32 " is %s, at epoch %" PRIu64 " of %u members", i,
+                          s->up ? "up" : "down", l ? l->epoch : 0, l ? (unsigned)l->member_n : 0));
     if (!layout)
         return false;
     for (uint32_t k = 0; k < w->o.nodes; k++) {
@@ -109,7 +120,8 @@ bool members_agree(struct members_check *c, struct buf *why)
     return true;
 }
 
-/* With fewer nodes than copies are wanted the verdict is never better than degraded, for want of members. */
+/* With fewer nodes than copies are wanted the verdict is never better than degraded, for want of
+ * members. */
 static bool is_healthy(const struct status_info *s)
 {
     for (unsigned i = 0; i < REASONS; i++)
@@ -127,7 +139,8 @@ bool members_healthy(const struct members_check *c, struct buf *why)
             continue;
         for (unsigned k = 0; k < REASONS && why; k++)
             if (s.reason[k].n)
-                CHECK(!buf_printf(why, "n%" PRIu32 ": reason %u of the verdict holds for %u; ", i, k, s.reason[k].n));
+                CHECK(!buf_printf(why, "n%" PRIu32 ": reason %u of the verdict holds for %u; ", i,
+                                  k, s.reason[k].n));
         return false;
     }
     return true;

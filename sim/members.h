@@ -1,8 +1,8 @@
 /* members.h: the membership invariants, checked as the members change (scenarios.md, "Membership").
  *
- * Per observer and life of the observer: (incarnation, state) of a subject never goes back; nobody holds an incarnation above the
- * subject's own, as the subject's disk remembers it. While disks alone are sick nobody holds a live node dead: a disk that stalls
- * must not stall gossip. */
+ * Per observer and life of the observer: (incarnation, state) of a subject never goes back; nobody
+ * holds an incarnation above the subject's own, as the subject's disk remembers it. While disks
+ * alone are sick nobody holds a live node dead: a disk that stalls must not stall gossip. */
 #ifndef COVEY_SIM_MEMBERS_H
 #define COVEY_SIM_MEMBERS_H
 
@@ -33,11 +33,12 @@ void members_observe(struct members_check *c, uint32_t observer, const struct me
 /* A node started or lost power: what it believed is gone, what it is has to hold. */
 void members_life(struct members_check *c, uint32_t node, bool up);
 
-/* Whether every node is up, holds all nodes alive, and has adopted one and the same layout of all of them. When not,
- * and why is not NULL, one reason. */
+/* Whether every node is up, holds all nodes alive, and has adopted one and the same layout of all
+ * of them. When not, and why is not NULL, one reason. */
 bool members_agree(struct members_check *c, struct buf *why);
 
-/* Whether STATUS of every node says that all is well, as it is when nothing is broken, awaited or kept for anybody. */
+/* Whether STATUS of every node says that all is well, as it is when nothing is broken, awaited or
+ * kept for anybody. */
 bool members_healthy(const struct members_check *c, struct buf *why);
 
 #endif

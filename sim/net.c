@@ -23,7 +23,8 @@ struct direction {
     bool moving;          /* a SIM_STREAM is planned for its head */
 };
 
-/* The stream between two nodes, a < b. At most one at a time: the simulator does not play the race of two openings. */
+/* The stream between two nodes, a < b. At most one at a time: the simulator does not play the race
+ * of two openings. */
 struct stream {
     uint64_t pair; /* a << 32 | b */
     uint64_t number;
@@ -86,7 +87,11 @@ static bool is_cut(const struct world *w, uint32_t from, uint32_t to)
 
 static void packet_plan(struct world *w, uint32_t from, uint32_t to, const struct packet *p)
 {
-    struct sim_event ev = {.at_us = w->now_us + latency_us(w), .kind = SIM_PACKET, .node = to, .peer = from, .n = p->n};
+    struct sim_event ev = {.at_us = w->now_us + latency_us(w),
+                           .kind = SIM_PACKET,
+                           .node = to,
+                           .peer = from,
+                           .n = p->n};
     ev.bytes = malloc(p->n);
     CHECK(ev.bytes);
     memcpy(ev.bytes, p->bytes, p->n);
@@ -104,7 +109,8 @@ void net_packet(struct world *w, uint32_t from, struct addr to, const struct pac
     if (!s)
         return;
     uint32_t i = world_index(w, s);
-    if (is_cut(w, from, i) || s->udp_dead || w->node[from].udp_dead || rng_below(&w->net_rng, 100) < w->loss)
+    if (is_cut(w, from, i) || s->udp_dead || w->node[from].udp_dead ||
+        rng_below(&w->net_rng, 100) < w->loss)
         return;
     packet_plan(w, from, i, p);
     if (rng_below(&w->net_rng, 100) < w->duplicate)
@@ -123,7 +129,8 @@ static void packet_arrives(struct world *w, struct sim_event *ev)
 
 /* ---- Streams: opening ---- */
 
-static void link_down(struct world *w, uint32_t i, uint64_t peer, int seed, int error, struct slice why)
+static void link_down(struct world *w, uint32_t i, uint64_t peer, int seed, int error,
+                      struct slice why)
 {
     if (!w->node[i].up)
         return;
@@ -145,7 +152,8 @@ static struct stream *stream_open(struct world *w, uint32_t from, uint32_t to, i
     s->seed = seed;
     HASH_ADD(hh, w->streams, pair, sizeof s->pair, s);
     uint64_t rtt = latency_us(w) + latency_us(w);
-    struct sim_event ev = {.at_us = w->now_us + rtt, .kind = SIM_CONNECT, .node = from, .peer = to, .life = s->number};
+    struct sim_event ev = {
+        .at_us = w->now_us + rtt, .kind = SIM_CONNECT, .node = from, .peer = to, .life = s->number};
     if (is_cut(w, from, to) || is_cut(w, to, from))
         ev.at_us = w->now_us + (uint64_t)CONNECT_TIMEOUT_MS * 1000;
     heap_push(&w->heap, &ev);
@@ -153,7 +161,8 @@ static struct stream *stream_open(struct world *w, uint32_t from, uint32_t to, i
 }
 
 /* Tells one end that the stream is up: with the other's hello, as it travelled. */
-static void link_up(struct world *w, uint32_t i, uint32_t peer, int seed, const struct msg_hello *hello)
+static void link_up(struct world *w, uint32_t i, uint32_t peer, int seed,
+                    const struct msg_hello *hello)
 {
     struct message m = {.kind = MSG_HELLO, .hello = *hello}, copy;
     w->scratch.n = 0;
@@ -177,10 +186,13 @@ static void direction_plan(struct world *w, struct stream *s, uint32_t from, uin
         return;
     d->moving = true;
     uint64_t at = d->head->due_us > w->now_us ? d->head->due_us : w->now_us;
-    heap_push(&w->heap, &(struct sim_event){.at_us = at, .kind = SIM_STREAM, .node = to, .peer = from, .life = s->number});
+    heap_push(&w->heap,
+              &(struct sim_event){
+                  .at_us = at, .kind = SIM_STREAM, .node = to, .peer = from, .life = s->number});
 }
 
-/* A node's hello as it travels: the node itself may have changed what it says before the other reads it. */
+/* A node's hello as it travels: the node itself may have changed what it says before the other
+ * reads it. */
 static struct msg_hello hello_of(const struct sim_node *s, struct buf *bytes)
 {
     struct message m = {.kind = MSG_HELLO}, copy;
@@ -200,7 +212,8 @@ static void connect_decided(struct world *w, const struct sim_event *ev)
     if (!s || s->number != ev->life)
         return;
     struct sim_node *x = &w->node[ev->node], *y = &w->node[ev->peer];
-    int error = is_cut(w, ev->node, ev->peer) || is_cut(w, ev->peer, ev->node) || !y->up ? ERR_CLOSED : 0;
+    int error =
+        is_cut(w, ev->node, ev->peer) || is_cut(w, ev->peer, ev->node) || !y->up ? ERR_CLOSED : 0;
     struct msg_hello hx, hy;
     struct buf why, x_bytes = {0}, y_bytes = {0};
     buf_init(&why, 1024);
@@ -234,20 +247,23 @@ static void connect_decided(struct world *w, const struct sim_event *ev)
 
 /* ---- Streams: moving ---- */
 
-/* When what is due then gets through: later where one end's streams are slow, and this direction stands still in that turn. Which
- * do is as good as random, and the same for all that is sent in the turn. */
+/* When what is due then gets through: later where one end's streams are slow, and this direction
+ * stands still in that turn. Which do is as good as random, and the same for all that is sent in
+ * the turn. */
 static uint64_t through_us(const struct world *w, uint32_t from, uint32_t to, uint64_t due_us)
 {
     enum { ONE_IN = 3 };
-    uint32_t ms =
-        w->node[from].slow_streams_ms > w->node[to].slow_streams_ms ? w->node[from].slow_streams_ms : w->node[to].slow_streams_ms;
+    uint32_t ms = w->node[from].slow_streams_ms > w->node[to].slow_streams_ms
+                      ? w->node[from].slow_streams_ms
+                      : w->node[to].slow_streams_ms;
     uint64_t turn_us = (uint64_t)ms * 1000, turn = ms ? due_us / turn_us : 0;
     uint64_t mix[] = {from, to, turn};
     bool still = ms && hash_seeded(slice_of(mix, sizeof mix), w->o.seed) % ONE_IN == 0;
     return still ? (turn + 1) * turn_us : due_us;
 }
 
-void net_send(struct world *w, uint32_t from, uint64_t to_id, struct addr addr, const struct message *m)
+void net_send(struct world *w, uint32_t from, uint64_t to_id, struct addr addr,
+              const struct message *m)
 {
     struct sim_node *t = world_by_id(w, to_id);
     w->messages++;
@@ -281,8 +297,10 @@ void net_seed(struct world *w, uint32_t from, int seed)
 {
     uint32_t to = (uint32_t)seed;
     struct stream *s = to == from ? NULL : stream_find(w, from, to);
-    struct sim_event ev = {.at_us = w->now_us + latency_us(w), .kind = SIM_CONNECT, .node = from, .peer = to};
-    if (s && s->state == STREAM_OPEN) { /* another stream, which takes the place of the first: only the hellos show */
+    struct sim_event ev = {
+        .at_us = w->now_us + latency_us(w), .kind = SIM_CONNECT, .node = from, .peer = to};
+    if (s && s->state == STREAM_OPEN) {
+        /* another stream, which takes the place of the first: only the hellos show */
         s->seed = seed;
         ev.life = s->number;
         heap_push(&w->heap, &ev);
@@ -297,8 +315,14 @@ void net_seed(struct world *w, uint32_t from, int seed)
 static void stream_break(struct world *w, struct stream *s)
 {
     uint32_t a = (uint32_t)(s->pair >> 32), b = (uint32_t)s->pair;
-    heap_push(&w->heap, &(struct sim_event){.at_us = w->now_us + latency_us(w), .kind = SIM_STREAM_BROKEN, .node = a, .peer = b});
-    heap_push(&w->heap, &(struct sim_event){.at_us = w->now_us + latency_us(w), .kind = SIM_STREAM_BROKEN, .node = b, .peer = a});
+    heap_push(&w->heap, &(struct sim_event){.at_us = w->now_us + latency_us(w),
+                                            .kind = SIM_STREAM_BROKEN,
+                                            .node = a,
+                                            .peer = b});
+    heap_push(&w->heap, &(struct sim_event){.at_us = w->now_us + latency_us(w),
+                                            .kind = SIM_STREAM_BROKEN,
+                                            .node = b,
+                                            .peer = a});
     stream_free(w, s);
 }
 

@@ -1,8 +1,9 @@
-/* net.h: the simulated network: datagrams that get lost, late, twice, out of order or damaged, and streams that deliver in order
- * or break.
+/* net.h: the simulated network: datagrams that get lost, late, twice, out of order or damaged, and
+ * streams that deliver in order or break.
  *
- * A stream stalls while the way is cut (its bytes are sent again until the cut heals) and breaks when it stalled for
- * STREAM_PATIENCE_MS, at both ends, each learning it by itself. A crashed node's streams break at the other end. */
+ * A stream stalls while the way is cut (its bytes are sent again until the cut heals) and breaks
+ * when it stalled for STREAM_PATIENCE_MS, at both ends, each learning it by itself. A crashed
+ * node's streams break at the other end. */
 #ifndef COVEY_SIM_NET_H
 #define COVEY_SIM_NET_H
 
@@ -18,7 +19,8 @@ void net_close(struct world *w);
 
 /* Actions of node `from`. */
 void net_packet(struct world *w, uint32_t from, struct addr to, const struct packet *p);
-void net_send(struct world *w, uint32_t from, uint64_t to, struct addr addr, const struct message *m);
+void net_send(struct world *w, uint32_t from, uint64_t to, struct addr addr,
+              const struct message *m);
 void net_seed(struct world *w, uint32_t from, int seed);
 
 /* Events of kind SIM_PACKET, SIM_CONNECT, SIM_STREAM, SIM_STREAM_BROKEN. */

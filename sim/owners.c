@@ -7,7 +7,8 @@
 #include <inttypes.h>
 
 /* A key's name, for "%.*s". */
-#define SHOWN(key) (int)(key_name(key).n < 100 ? key_name(key).n : 100), (const char *)key_name(key).p
+#define SHOWN(key) \
+    (int)(key_name(key).n < 100 ? key_name(key).n : 100), (const char *)key_name(key).p
 
 static bool compared(const struct repair *r, unsigned member_n, uint64_t since_ms)
 {
@@ -49,10 +50,13 @@ struct leftover {
 static void look_at(void *arg, struct slice key, const struct index_item *item)
 {
     struct leftover *l = arg;
-    bool over = item->kind != RECORD_VALUE || expiry_passed(item->expiry_ms, l->w->node[l->node].node.now.wall_ms);
+    bool over = item->kind != RECORD_VALUE ||
+                expiry_passed(item->expiry_ms, l->w->node[l->node].node.now.wall_ms);
     if (over && !l->any && l->why)
-        CHECK(!buf_printf(l->why, "n%" PRIu32 " still holds %.*s, of kind %u and stamp %" PRIu64 ", which is over", l->node,
-                          SHOWN(key), item->kind, item->version.stamp));
+        CHECK(!buf_printf(l->why,
+                          "n%" PRIu32 " still holds %.*s, of kind %u and stamp %" PRIu64
+                          ", which is over",
+                          l->node, SHOWN(key), item->kind, item->version.stamp));
     l->any |= over;
 }
 
@@ -81,8 +85,8 @@ struct comparison {
 
 static bool item_eq(const struct index_item *a, const struct index_item *b)
 {
-    return a->kind == b->kind && version_cmp(&a->version, &b->version) == 0 && a->expiry_ms == b->expiry_ms &&
-           a->value_n == b->value_n;
+    return a->kind == b->kind && version_cmp(&a->version, &b->version) == 0 &&
+           a->expiry_ms == b->expiry_ms && a->value_n == b->value_n;
 }
 
 /* Whether the value can be read, and is the one that the version names. */
@@ -95,12 +99,13 @@ static bool value_holds(struct comparison *c, struct slice key, const struct ind
     return !error && hash_bytes(r.value) == item->version.digest;
 }
 
-static void differ(struct comparison *c, struct slice key, const struct index_item *item, uint32_t owner, uint64_t stamp)
+static void differ(struct comparison *c, struct slice key, const struct index_item *item,
+                   uint32_t owner, uint64_t stamp)
 {
     c->equal = false;
     CHECK(!buf_printf(c->why,
-                      "after every pair of owners compared, n%" PRIu32 " holds %.*s at stamp %" PRIu64 " and n%" PRIu32
-                      " at stamp %" PRIu64,
+                      "after every pair of owners compared, n%" PRIu32
+                      " holds %.*s at stamp %" PRIu64 " and n%" PRIu32 " at stamp %" PRIu64,
                       c->holder, SHOWN(key), item->version.stamp, owner, stamp));
 }
 
@@ -116,7 +121,8 @@ static void compare_one(void *arg, struct slice key, const struct index_item *it
     if (!c->equal || value_holds(c, key, item))
         return;
     c->equal = false;
-    CHECK(!buf_printf(c->why, "n%" PRIu32 " cannot read the value that it holds of %.*s", c->holder, SHOWN(key)));
+    CHECK(!buf_printf(c->why, "n%" PRIu32 " cannot read the value that it holds of %.*s", c->holder,
+                      SHOWN(key)));
 }
 
 static void stray(void *arg, struct slice key, const struct index_item *item)
@@ -125,23 +131,26 @@ static void stray(void *arg, struct slice key, const struct index_item *item)
     if (!c->equal || item->kind == RECORD_NONE)
         return;
     c->equal = false;
-    CHECK(!buf_printf(c->why, "n%" PRIu32 " holds %.*s, whose owner it is not", c->holder, (int)(key.n < 100 ? key.n : 100),
-                      (const char *)key.p));
+    CHECK(!buf_printf(c->why, "n%" PRIu32 " holds %.*s, whose owner it is not", c->holder,
+                      (int)(key.n < 100 ? key.n : 100), (const char *)key.p));
 }
 
 bool owners_equal(struct world *w, struct buf *why)
 {
-    struct comparison c = {.w = w, .layout = chain_layout(&w->node[0].node.member.chain), .why = why, .equal = true};
+    struct comparison c = {
+        .w = w, .layout = chain_layout(&w->node[0].node.member.chain), .why = why, .equal = true};
     for (uint32_t n = 0; n < w->o.nodes; n++)
         if (!store_trees_hold(w->node[n].store)) {
-            CHECK(!buf_printf(why, "a Merkle tree of n%" PRIu32 " is not what its records make", n));
+            CHECK(
+                !buf_printf(why, "a Merkle tree of n%" PRIu32 " is not what its records make", n));
             return false;
         }
     buf_init(&c.scratch, RECORD_VALUE_MAX);
     for (c.vnode = 0; c.vnode < c.layout->vnodes; c.vnode++)
         for (c.holder = 0; c.equal && c.holder < w->o.nodes; c.holder++) {
             bool owns = layout_owns(c.layout, c.vnode, w->node[c.holder].id);
-            index_walk(&mem_table(w->node[c.holder].store)->index, c.vnode, owns ? compare_one : stray, &c);
+            index_walk(&mem_table(w->node[c.holder].store)->index, c.vnode,
+                       owns ? compare_one : stray, &c);
         }
     buf_close(&c.scratch);
     return c.equal;

@@ -66,7 +66,8 @@ static bool over(const struct restarts_held *h, const struct index_item *item)
     return item->kind != RECORD_VALUE || expiry_passed(item->expiry_ms, h->wall_ms);
 }
 
-/* Whether a disk that was damaged may have lost a key: that is another rule's business (atlas.h). */
+/* Whether a disk that was damaged may have lost a key: that is another rule's business
+ * (atlas.h). */
 static bool damaged(struct restarts_check *r, uint32_t node, struct slice key)
 {
     const struct layout *l = atlas_layout(&r->world->atlas);
@@ -80,14 +81,16 @@ void restarts_started(struct restarts_check *r, uint32_t node)
     for (uint32_t i = 0; i < h->n && r->why.n == 0; i++) {
         struct slice key = slice_of(h->key[i].key, h->key[i].key_n);
         const struct index_item *was = &h->key[i].item;
-        struct index_item is = table_look(mem_table(s->store), key); /* what a flush covers may not be buried yet */
+        /* what a flush covers may not be buried yet */
+        struct index_item is = table_look(mem_table(s->store), key);
         bool gone = is.kind != RECORD_VALUE && over(h, was);
         if (version_cmp(&is.version, &was->version) >= 0 || gone || damaged(r, node, key))
             continue;
         CHECK(!buf_printf(&r->why,
-                          "n%" PRIu32 " held %.*s at stamp %" PRIu64 " when it lost power, and after its start at %" PRIu64
+                          "n%" PRIu32 " held %.*s at stamp %" PRIu64
+                          " when it lost power, and after its start at %" PRIu64
                           " us at stamp %" PRIu64,
-                          node, (int)key_name(key).n, (const char *)key_name(key).p, was->version.stamp, r->world->now_us,
-                          is.version.stamp));
+                          node, (int)key_name(key).n, (const char *)key_name(key).p,
+                          was->version.stamp, r->world->now_us, is.version.stamp));
     }
 }

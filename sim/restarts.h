@@ -1,5 +1,6 @@
-/* restarts.h: what a node held durably and visibly when it lost power is there when it starts again, or something newer is
- * (scenarios.md, "Acknowledged writes"). What was over may be erased by then, and what a damaged disk lost is not asked for. */
+/* restarts.h: what a node held durably and visibly when it lost power is there when it starts
+ * again, or something newer is (scenarios.md, "Acknowledged writes"). What was over may be erased
+ * by then, and what a damaged disk lost is not asked for. */
 #ifndef COVEY_SIM_RESTARTS_H
 #define COVEY_SIM_RESTARTS_H
 

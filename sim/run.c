@@ -30,8 +30,8 @@ static void tell(struct run *run, const char *who, uint32_t i)
 {
     run->r->hash = hash_seeded(buf_view(&run->line), run->r->hash ^ run->world.now_us);
     if (run->o->story)
-        printf("%5" PRIu64 ".%06" PRIu64 " %s%-4" PRIu32 " %.*s\n", run->world.now_us / 1000000, run->world.now_us % 1000000, who,
-               i, (int)run->line.n, (const char *)run->line.p);
+        printf("%5" PRIu64 ".%06" PRIu64 " %s%-4" PRIu32 " %.*s\n", run->world.now_us / 1000000,
+               run->world.now_us % 1000000, who, i, (int)run->line.n, (const char *)run->line.p);
 }
 
 static void on_trace(void *arg, uint32_t node, const struct trace *t)
@@ -44,11 +44,13 @@ static void on_trace(void *arg, uint32_t node, const struct trace *t)
     tell(run, "n", node);
 }
 
-static void on_said(void *arg, uint32_t client, const char *op, uint32_t key, uint32_t value, struct slice reply)
+static void on_said(void *arg, uint32_t client, const char *op, uint32_t key, uint32_t value,
+                    struct slice reply)
 {
     struct run *run = arg;
     run->line.n = 0;
-    CHECK(!buf_printf(&run->line, "%s k%" PRIu32 " v%" PRIu32 " %.*s", op, key, value, (int)reply.n, (const char *)reply.p));
+    CHECK(!buf_printf(&run->line, "%s k%" PRIu32 " v%" PRIu32 " %.*s", op, key, value, (int)reply.n,
+                      (const char *)reply.p));
     tell(run, "c", client);
 }
 
@@ -129,8 +131,9 @@ static bool broken(struct run *run)
         const struct buf *why;
         const char *rule;
     } check[] = {
-        {&run->members.why, "membership"}, {&run->load.history.why, "history"}, {&run->load.why, "durability"},
-        {&run->hints.why, "hints"},        {&run->votes.why, "votes"},          {&run->answers.why, "answers"},
+        {&run->members.why, "membership"}, {&run->load.history.why, "history"},
+        {&run->load.why, "durability"},    {&run->hints.why, "hints"},
+        {&run->votes.why, "votes"},        {&run->answers.why, "answers"},
         {&run->restarts.why, "restarts"},
     };
     for (unsigned i = 0; i < sizeof check / sizeof check[0]; i++) {
@@ -148,7 +151,8 @@ static void do_fault(struct run *run, const struct sim_event *ev)
 {
     const struct fault *f = &run->planned.fault[ev->node];
     run->line.n = 0;
-    CHECK(!buf_printf(&run->line, "-- fault %" PRIu32 " %s", ev->node, ev->life ? "ends" : "begins"));
+    CHECK(
+        !buf_printf(&run->line, "-- fault %" PRIu32 " %s", ev->node, ev->life ? "ends" : "begins"));
     tell(run, "f", ev->node);
     world_fault(&run->world, f, ev->life == 0);
 }
@@ -167,8 +171,8 @@ static bool go_on(struct run *run, uint64_t until_us, bool (*done)(struct run *)
             continue;
         look_us = run->world.now_us + 50000;
         if (load_hanging(&run->load) >= 0) {
-            CHECK(!buf_printf(&run->r->why, "client c%" PRId64 " got no answer within %d ms", load_hanging(&run->load),
-                              LOAD_ANSWER_MS));
+            CHECK(!buf_printf(&run->r->why, "client c%" PRId64 " got no answer within %d ms",
+                              load_hanging(&run->load), LOAD_ANSWER_MS));
             return broke(run, "a client hangs");
         }
         if (done && done(run))
@@ -189,10 +193,12 @@ static bool silent(struct run *run)
 
 static bool quiet(struct run *run)
 {
-    return hints_quiet(&run->hints) && atlas_whole(&run->world.atlas, NULL) && members_healthy(&run->members, NULL);
+    return hints_quiet(&run->hints) && atlas_whole(&run->world.atlas, NULL) &&
+           members_healthy(&run->members, NULL);
 }
 
-static bool expect(struct run *run, bool (*fact)(struct run *), uint32_t within_ms, const char *what)
+static bool expect(struct run *run, bool (*fact)(struct run *), uint32_t within_ms,
+                   const char *what)
 {
     if (!go_on(run, run->world.now_us + (uint64_t)within_ms * 1000, fact))
         return false;
@@ -208,8 +214,12 @@ static bool expect(struct run *run, bool (*fact)(struct run *), uint32_t within_
 static void get_schedule(struct run *run, uint32_t from_ms, uint32_t until_ms)
 {
     const struct run_options *o = run->o;
-    struct schedule_options so = {
-        .seed = o->seed, .nodes = o->nodes, .from_ms = from_ms, .until_ms = until_ms, .loss = o->loss, .kinds = o->kinds};
+    struct schedule_options so = {.seed = o->seed,
+                                  .nodes = o->nodes,
+                                  .from_ms = from_ms,
+                                  .until_ms = until_ms,
+                                  .loss = o->loss,
+                                  .kinds = o->kinds};
     if (o->schedule)
         run->schedule = *o->schedule;
     else if (o->faults || o->loss)
@@ -227,8 +237,8 @@ static void get_schedule(struct run *run, uint32_t from_ms, uint32_t until_ms)
     }
 }
 
-/* Plans what the schedule has from from_ms to until_ms, late_ms later than it says: the schedule knows nothing of the quiet
- * before this round. Nothing lasts longer than the round. */
+/* Plans what the schedule has from from_ms to until_ms, late_ms later than it says: the schedule
+ * knows nothing of the quiet before this round. Nothing lasts longer than the round. */
 static void plan_faults(struct run *run, uint32_t from_ms, uint32_t until_ms, uint32_t late_ms)
 {
     run->planned.n = 0;
@@ -238,11 +248,17 @@ static void plan_faults(struct run *run, uint32_t from_ms, uint32_t until_ms, ui
             continue;
         f.from_ms = (f.from_ms < from_ms ? from_ms : f.from_ms) + late_ms;
         f.until_ms = f.until_ms > until_ms ? until_ms + late_ms : f.until_ms + late_ms;
-        uint64_t begin_us = (uint64_t)f.from_ms * 1000, end_us = (uint64_t)f.until_ms * 1000, now_us = run->world.now_us;
-        begin_us = begin_us < now_us ? now_us : begin_us; /* one that was given may be over before the cluster has formed */
+        uint64_t begin_us = (uint64_t)f.from_ms * 1000, end_us = (uint64_t)f.until_ms * 1000,
+                 now_us = run->world.now_us;
+        /* one that was given may be over before the cluster has formed */
+        begin_us = begin_us < now_us ? now_us : begin_us;
         end_us = end_us < now_us ? now_us : end_us;
-        heap_push(&run->world.heap, &(struct sim_event){.at_us = begin_us, .kind = SIM_FAULT, .node = run->planned.n});
-        heap_push(&run->world.heap, &(struct sim_event){.at_us = end_us, .kind = SIM_FAULT, .node = run->planned.n, .life = 1});
+        heap_push(
+            &run->world.heap,
+            &(struct sim_event){.at_us = begin_us, .kind = SIM_FAULT, .node = run->planned.n});
+        heap_push(&run->world.heap,
+                  &(struct sim_event){
+                      .at_us = end_us, .kind = SIM_FAULT, .node = run->planned.n, .life = 1});
         run->planned.fault[run->planned.n++] = f;
     }
 }
@@ -272,7 +288,8 @@ static bool form(struct run *run)
     }
     run->r->formed_ms = world_now_ms(&run->world);
     if (!run->early)
-        get_schedule(run, (uint32_t)run->r->formed_ms + 1, (uint32_t)run->r->formed_ms + run->o->time_ms);
+        get_schedule(run, (uint32_t)run->r->formed_ms + 1,
+                     (uint32_t)run->r->formed_ms + run->o->time_ms);
     return true;
 }
 
@@ -282,13 +299,17 @@ static bool work(struct run *run, uint32_t k)
     uint32_t formed_ms = (uint32_t)run->r->formed_ms, part_ms = run->o->time_ms / run->rounds;
     uint32_t from_ms = formed_ms + k * part_ms, now_ms = (uint32_t)world_now_ms(&run->world);
     if (!run->early)
-        plan_faults(run, k ? from_ms : 0, k + 1 < run->rounds ? from_ms + part_ms : UINT32_MAX - now_ms, now_ms - from_ms);
+        plan_faults(run, k ? from_ms : 0,
+                    k + 1 < run->rounds ? from_ms + part_ms : UINT32_MAX - now_ms,
+                    now_ms - from_ms);
     uint64_t until_us = faults_over_us(run, run->world.now_us + (uint64_t)part_ms * 1000);
     if (run->o->clients)
         load_start(&run->load);
-    /* In half of the runs the writing ends while the faults go on: the last write of many a key has missed an owner then, and
-     * no later one covers it up. */
-    uint64_t quiet_us = run->o->seed % 2 ? rng_below(&run->world.seed_rng, (until_us - run->world.now_us) / 2 + 1) : 0;
+    /* In half of the runs the writing ends while the faults go on: the last write of many a key has
+     * missed an owner then, and no later one covers it up. */
+    uint64_t quiet_us =
+        run->o->seed % 2 ? rng_below(&run->world.seed_rng, (until_us - run->world.now_us) / 2 + 1)
+                         : 0;
     if (!go_on(run, until_us - quiet_us, NULL))
         return false;
     if (quiet_us)
@@ -310,7 +331,8 @@ static bool heal(struct run *run)
 static bool converge(struct run *run)
 {
     if (!expect(run, quiet, HINTS_QUIET_MS,
-                "hints are left, or writes that wait for an owner, or an owner is recovering, or a verdict is not healthy"))
+                "hints are left, or writes that wait for an owner, or an owner is recovering, or a "
+                "verdict is not healthy"))
         return false;
     run->r->hints = run->hints.dropped;
     return hints_converged(&run->hints) || !broken(run);
@@ -329,14 +351,16 @@ static bool erased(struct run *run)
 /* Every pair of owners compares, and what is over has some time to be erased. */
 static bool compare_once(struct run *run)
 {
-    run->quiet_ms = world_now_ms(&run->world) + 2 * REPAIR_YOUNG_MS; /* by the slowest clock too nothing is young then */
+    /* by the slowest clock too nothing is young then */
+    run->quiet_ms = world_now_ms(&run->world) + 2 * REPAIR_YOUNG_MS;
     if (!go_on(run, run->quiet_ms * 1000, NULL) ||
         !expect(run, compared, COMPARE_MS, "not every pair of owners compared what it holds"))
         return false;
     return go_on(run, run->world.now_us + (uint64_t)ERASED_MS * 1000, erased);
 }
 
-/* A flush that only some owners know makes new deletions of what the others bring, so that once may not be enough. */
+/* A flush that only some owners know makes new deletions of what the others bring, so that once may
+ * not be enough. */
 static bool compare(struct run *run)
 {
     if (!compare_once(run) || (!erased(run) && !compare_once(run)))
@@ -354,8 +378,9 @@ static bool judge(struct run *run)
         if (!expect(run, silent, LOAD_ANSWER_MS, "a last read was not answered"))
             return false;
         if (run->load.reads != ++reads) {
-            CHECK(!buf_printf(&run->r->why, "key k%" PRIu32 " cannot be read through n%" PRIu32 " after healing", key,
-                              key % run->o->nodes));
+            CHECK(!buf_printf(&run->r->why,
+                              "key k%" PRIu32 " cannot be read through n%" PRIu32 " after healing",
+                              key, key % run->o->nodes));
             return broke(run, "a key cannot be read");
         }
     }
@@ -366,7 +391,9 @@ static bool judge(struct run *run)
 static bool settle(struct run *run)
 {
     bool reads_first =
-        run->o->seed % 2; /* the reads find what faults left behind, and then what anti-entropy and erasing made of it */
+        /* the reads find what faults left behind, and then what anti-entropy and erasing made of
+         * it */
+        run->o->seed % 2;
     if (!heal(run) || !converge(run))
         return false;
     if ((reads_first && !judge(run)) || !compare(run) || !judge(run))
@@ -423,7 +450,8 @@ static void open_all(const struct run_options *o)
     answers_init(&run.answers, &run.world);
     restarts_init(&run.restarts, &run.world);
     load_init(&run.load, &run.world, o->seed, RUN_KEYS, o->hot);
-    run.load.history.only_acks = o->nodes < 3; /* R = 1: a read may see what one owner alone holds */
+    /* R = 1: a read may see what one owner alone holds */
+    run.load.history.only_acks = o->nodes < 3;
     run.load.said = on_said;
     run.load.said_arg = &run;
     run.load.commands_max = o->commands;
@@ -452,7 +480,8 @@ static void sum_up(struct run_result *r)
     for (uint32_t i = 0; i < run.o->nodes; i++)
         r->erased += run.world.node[i].up ? run.world.node[i].node.shard.erase.erased : 0;
     for (uint32_t i = 0; i < run.o->nodes; i++)
-        r->repaired += run.world.node[i].node.shard.repair.info.sent + run.world.node[i].node.shard.repair.info.received;
+        r->repaired += run.world.node[i].node.shard.repair.info.sent +
+                       run.world.node[i].node.shard.repair.info.received;
     r->deaths = run.members.deaths;
     r->false_deaths = run.members.false_deaths;
 }

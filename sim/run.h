@@ -9,7 +9,8 @@
  *   judge     every key is read through every node in turn: nothing acknowledged is lost, nor undone. In half of the runs
  *             before the comparison too
  *
- * From faults to judge is a round; one run of three has two of them, so that what heals is struck again.
+ * From faults to judge is a round; one run of three has two of them, so that what heals is struck
+ * again.
  */
 #ifndef COVEY_SIM_RUN_H
 #define COVEY_SIM_RUN_H
@@ -23,21 +24,30 @@
 #include "sim/restarts.h"
 
 enum {
-    FORM_MS = 60 * 1000,      /* a cluster without faults forms well within that (it takes a few seconds; 100 nodes some tens) */
-    CONVERGE_MS = 90 * 1000,  /* after healing: longest suspicion + gossip + a push-pull of 30 s + a probe of the dead of 30 s */
-    COMPARE_MS = 60 * 1000,   /* for every pair of owners to compare: a few round trips each, one exchange at a time at a node */
-    ERASE_AGE_MS = 12 * 1000, /* what is over is erased so late: some absences are longer, and all clocks are less wrong */
-    ERASED_MS = 60 * 1000,    /* for all that is over to be erased: the last value lives for 8 s more, the third owner waits half
-                               * as long again, and owners that differed are compared meanwhile */
+    /* a cluster without faults forms well within that (it takes a few seconds; 100 nodes some
+     * tens) */
+    FORM_MS = 60 * 1000,
+    /* after healing: longest suspicion + gossip + a push-pull of 30 s + a probe of the dead of 30
+     * s */
+    CONVERGE_MS = 90 * 1000,
+    /* for every pair of owners to compare: a few round trips each, one exchange at a time at a
+     * node */
+    COMPARE_MS = 60 * 1000,
+    /* what is over is erased so late: some absences are longer, and all clocks are less wrong */
+    ERASE_AGE_MS = 12 * 1000,
+    /* for all that is over to be erased: the last value lives for 8 s more, the third owner waits
+     * half as long again, and owners that differed are compared meanwhile */
+    ERASED_MS = 60 * 1000,
     RUN_KEYS = 100,
 };
 
 struct run_options {
     uint64_t seed;
-    uint32_t nodes;                  /* 5 */
-    uint32_t clients;                /* 4 */
-    uint32_t commands;               /* of each client, then it falls silent; 0: no end */
-    uint32_t hot;                    /* clients write and read so many keys alone, without thinking; 0: many, and thinking */
+    uint32_t nodes;    /* 5 */
+    uint32_t clients;  /* 4 */
+    uint32_t commands; /* of each client, then it falls silent; 0: no end */
+    /* clients write and read so many keys alone, without thinking; 0: many, and thinking */
+    uint32_t hot;
     uint32_t time_ms;                /* of the faults; 60,000 */
     uint32_t loss;                   /* % */
     bool faults;                     /* draw a schedule */
@@ -49,13 +59,16 @@ struct run_options {
 
 struct run_result {
     bool ok;
-    const char *what; /* what broke: a short name, the same in every run that breaks the same rule; NULL when it held */
-    uint64_t hash;    /* of everything that was traced and answered */
+    /* what broke: a short name, the same in every run that breaks the same rule; NULL when it
+     * held */
+    const char *what;
+    uint64_t hash; /* of everything that was traced and answered */
     uint64_t events, steps, packets, messages;
     uint64_t writes_ok, writes_failed, writes_unknown, reads;
     uint64_t deaths, false_deaths;
-    uint64_t hints;                   /* brought to their owners */
-    uint64_t erased;                  /* records, at all nodes that are up in the end, since they started */
+    uint64_t hints; /* brought to their owners */
+    /* records, at all nodes that are up in the end, since they started */
+    uint64_t erased;
     uint64_t repaired;                /* records that the last comparison of all owners moved */
     uint64_t formed_ms, converged_ms; /* how long it took */
     struct schedule schedule;         /* what was drawn, or given */

@@ -39,10 +39,13 @@ static const struct {
 
 enum {
     FAULT_EVERY_MS = 4000, /* on average one fault begins in that time */
-    AWAY_LEAST_MS = 20000, /* an absence is longer than tombstones are kept by their age (ERASE_AGE_MS) */
-    TURNS = 8,             /* clocks that go wrong one after the other, */
-    TURN_MS = 3000,        /* each for so long at most, */
-    TURN_REST_MS = 3000,   /* and after so long at least the next: the atlas has forgiven the one before then (ATLAS_CLOCK_MS) */
+    /* an absence is longer than tombstones are kept by their age (ERASE_AGE_MS) */
+    AWAY_LEAST_MS = 20000,
+    TURNS = 8,      /* clocks that go wrong one after the other, */
+    TURN_MS = 3000, /* each for so long at most, */
+    /* and after so long at least the next: the atlas has forgiven the one before then
+     * (ATLAS_CLOCK_MS) */
+    TURN_REST_MS = 3000,
 };
 
 static struct fault draw_one(struct rng *r, enum fault_kind kind, const struct schedule_options *o)
@@ -66,8 +69,10 @@ static struct fault draw_one(struct rng *r, enum fault_kind kind, const struct s
     return f;
 }
 
-/* A lost disk hurts most when another owner comes back just then, having missed what was written meanwhile. */
-static struct fault draw_absence(struct rng *r, const struct fault *wipe, const struct schedule_options *o)
+/* A lost disk hurts most when another owner comes back just then, having missed what was written
+ * meanwhile. */
+static struct fault draw_absence(struct rng *r, const struct fault *wipe,
+                                 const struct schedule_options *o)
 {
     uint32_t ms = 500 + (uint32_t)rng_below(r, 8000);
     struct fault f = {.kind = FAULT_CRASH, .a = wipe->b, .b = wipe->a, .until_ms = wipe->until_ms};
@@ -81,14 +86,16 @@ static struct fault draw_away(struct rng *r, const struct schedule_options *o)
     uint32_t span = o->until_ms - o->from_ms;
     struct fault f = {.kind = FAULT_AWAY, .a = (uint32_t)rng_below(r, o->nodes)};
     f.from_ms = o->from_ms + span / 8 + (uint32_t)rng_below(r, span / 4 + 1);
-    f.until_ms = f.from_ms + AWAY_LEAST_MS + (uint32_t)rng_below(r, KIND[FAULT_AWAY].longest_ms - AWAY_LEAST_MS);
+    f.until_ms = f.from_ms + AWAY_LEAST_MS +
+                 (uint32_t)rng_below(r, KIND[FAULT_AWAY].longest_ms - AWAY_LEAST_MS);
     if (f.until_ms > o->until_ms)
         f.until_ms = o->until_ms;
     return f;
 }
 
-/* Bits flip in every second run, of those that may have it. They are drawn apart and from a source of their own: what else
- * happens in a run is what it was before they were thought of, so seeds that once broke something keep their use. */
+/* Bits flip in every second run, of those that may have it. They are drawn apart and from a source
+ * of their own: what else happens in a run is what it was before they were thought of, so seeds
+ * that once broke something keep their use. */
 static void draw_flips(struct schedule *s, const struct schedule_options *o)
 {
     struct rng r;
@@ -97,8 +104,8 @@ static void draw_flips(struct schedule *s, const struct schedule_options *o)
         s->fault[s->n++] = draw_one(&r, FAULT_FLIP, o);
 }
 
-/* Clocks go wrong one after the other in short turns, never more than one of these at a time: who remembers what a clock was
- * long after it was set right takes two of them for a majority. */
+/* Clocks go wrong one after the other in short turns, never more than one of these at a time: who
+ * remembers what a clock was long after it was set right takes two of them for a majority. */
 static void draw_turns(struct schedule *s, const struct schedule_options *o)
 {
     struct rng r; /* of its own: the other faults are the same without turns */
@@ -127,8 +134,8 @@ static bool any(const enum fault_kind *on, unsigned n, enum fault_kind kind)
     return false;
 }
 
-/* Whether disks of this run lose something that is noticed late: an owner that is away for long could then not make up for it,
- * and the others would wait for each other. */
+/* Whether disks of this run lose something that is noticed late: an owner that is away for long
+ * could then not make up for it, and the others would wait for each other. */
 static bool loses_silently(const enum fault_kind *on, unsigned n)
 {
     for (unsigned i = 0; i < n; i++)
@@ -153,7 +160,8 @@ void schedule_draw(struct schedule *s, const struct schedule_options *o)
         if (rng_below(&r, 2) && may_draw(o, (enum fault_kind)k))
             on[on_n++] = (enum fault_kind)k;
     if (o->loss)
-        s->fault[s->n++] = (struct fault){.kind = FAULT_LOSS, .from_ms = 0, .until_ms = o->until_ms, .amount = o->loss};
+        s->fault[s->n++] = (struct fault){
+            .kind = FAULT_LOSS, .from_ms = 0, .until_ms = o->until_ms, .amount = o->loss};
     if (o->until_ms <= o->from_ms)
         return;
     if (may_draw(o, FAULT_FLIP))
@@ -212,7 +220,8 @@ bool fault_spares_gossip(enum fault_kind kind)
 
 bool fault_damages(enum fault_kind kind)
 {
-    return kind == FAULT_WIPE || kind == FAULT_ROT || kind == FAULT_LOST || kind == FAULT_MISDIRECTED || kind == FAULT_ROLLBACK;
+    return kind == FAULT_WIPE || kind == FAULT_ROT || kind == FAULT_LOST ||
+           kind == FAULT_MISDIRECTED || kind == FAULT_ROLLBACK;
 }
 
 bool fault_fits(const struct fault *f, uint32_t nodes)
@@ -233,8 +242,8 @@ void schedule_print(const struct schedule *s, struct buf *out)
 {
     for (unsigned i = 0; i < s->n; i++) {
         const struct fault *f = &s->fault[i];
-        CHECK(!buf_printf(out, "%4u.%03us .. %4u.%03us %s", f->from_ms / 1000, f->from_ms % 1000, f->until_ms / 1000,
-                          f->until_ms % 1000, KIND[f->kind].name));
+        CHECK(!buf_printf(out, "%4u.%03us .. %4u.%03us %s", f->from_ms / 1000, f->from_ms % 1000,
+                          f->until_ms / 1000, f->until_ms % 1000, KIND[f->kind].name));
         if (KIND[f->kind].about == ABOUT_SPLIT)
             CHECK(!buf_printf(out, " %u nodes from the rest, shuffle %u", f->a, f->b));
         else if (KIND[f->kind].about == ABOUT_PAIR)

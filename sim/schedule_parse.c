@@ -1,6 +1,8 @@
-/* schedule_parse.c: a schedule read back from its print, so that a failing run can be handed on, edited and replayed.
+/* schedule_parse.c: a schedule read back from its print, so that a failing run can be handed on,
+ * edited and replayed.
  *
- * The reader knows the words that schedule_print writes and nothing else; blanks between words are free. */
+ * The reader knows the words that schedule_print writes and nothing else; blanks between words are
+ * free. */
 #include "sim/schedule.h"
 
 /* The rest of a line. */
@@ -43,7 +45,8 @@ static bool take_time(struct cursor *c, uint32_t *ms)
     if (!take_number(c, &s) || c->p == c->end || *c->p++ != '.')
         return false;
     const uint8_t *from = c->p;
-    if (!take_number(c, &fraction) || c->p - from != 3 || s >= UINT32_MAX / 1000 || c->p == c->end || *c->p++ != 's')
+    if (!take_number(c, &fraction) || c->p - from != 3 || s >= UINT32_MAX / 1000 ||
+        c->p == c->end || *c->p++ != 's')
         return false;
     *ms = s * 1000 + fraction;
     return true;
@@ -65,9 +68,11 @@ static bool take_about(struct cursor *c, struct fault *f)
     case ABOUT_NODE:
         return take(c, "n") && take_number(c, &f->a);
     case ABOUT_PAIR:
-        return take(c, "n") && take_number(c, &f->a) && take(c, "->") && take(c, "n") && take_number(c, &f->b);
+        return take(c, "n") && take_number(c, &f->a) && take(c, "->") && take(c, "n") &&
+               take_number(c, &f->b);
     case ABOUT_SPLIT:
-        return take(c, "") && take_number(c, &f->a) && take(c, "nodes from the rest, shuffle ") && take_number(c, &f->b);
+        return take(c, "") && take_number(c, &f->a) && take(c, "nodes from the rest, shuffle ") &&
+               take_number(c, &f->b);
     case ABOUT_NETWORK:
         break;
     }
@@ -77,11 +82,13 @@ static bool take_about(struct cursor *c, struct fault *f)
 static bool fault_parse(struct cursor c, struct fault *f)
 {
     *f = (struct fault){0};
-    if (!take_time(&c, &f->from_ms) || !take(&c, "..") || !take_time(&c, &f->until_ms) || f->until_ms < f->from_ms)
+    if (!take_time(&c, &f->from_ms) || !take(&c, "..") || !take_time(&c, &f->until_ms) ||
+        f->until_ms < f->from_ms)
         return false;
     if (!take_kind(&c, &f->kind) || !take_about(&c, f))
         return false;
-    if (fault_has_amount(f->kind) && !(take(&c, "") && take_number(&c, &f->amount) && f->amount > 0))
+    if (fault_has_amount(f->kind) &&
+        !(take(&c, "") && take_number(&c, &f->amount) && f->amount > 0))
         return false;
     skip_blanks(&c);
     return c.p == c.end;

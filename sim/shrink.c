@@ -1,19 +1,20 @@
 /* shrink.c: the steps, and the order in which they are tried.
  *
- * Every step makes a smaller candidate; it is run, and kept if it breaks the same rule as the first run did. Not the same
- * key, node or moment: those move as soon as anything is taken away, since a run is chaotic. That is also why the steps are
- * repeated until none helps: what was needed in a large run seldom is in a small one. It ends, for each kept step lowers a
- * sum of natural numbers.
+ * Every step makes a smaller candidate; it is run, and kept if it breaks the same rule as the first
+ * run did. Not the same key, node or moment: those move as soon as anything is taken away, since a
+ * run is chaotic. That is also why the steps are repeated until none helps: what was needed in a
+ * large run seldom is in a small one. It ends, for each kept step lowers a sum of natural numbers.
  *
- * Faults go first, in large groups (they cost the reader most), then time, nodes, clients and commands. Small numbers are tried
- * before large ones: their runs are the quick ones. */
+ * Faults go first, in large groups (they cost the reader most), then time, nodes, clients and
+ * commands. Small numbers are tried before large ones: their runs are the quick ones. */
 #include "sim/shrink.h"
 
 #include "base/check.h"
 
 #include <setjmp.h>
 
-enum { COMMANDS_MAX = 1024 }; /* of a client, where the first run set no end: it gives some 30 a second */
+/* of a client, where the first run set no end: it gives some 30 a second */
+enum { COMMANDS_MAX = 1024 };
 
 /* ---- A run that may end in a broken CHECK ---- */
 
@@ -38,7 +39,8 @@ static const char *rule_broken(const struct run_options *o, struct schedule *dra
         buf_close(&r.why);
     } else {
         r.what = broken_check;
-        if (setjmp(leave) == 0) /* what is broken may not bear to be taken apart: its memory is given up then */
+        /* what is broken may not bear to be taken apart: its memory is given up then */
+        if (setjmp(leave) == 0)
             run_abandon();
     }
     check_report = report;
@@ -54,8 +56,8 @@ static void drop_fault(struct schedule *s, unsigned i)
     memmove(&s->fault[i], &s->fault[i + 1], (--s->n - i) * sizeof s->fault[0]);
 }
 
-/* Keeps the candidate if it breaks the same rule. Its schedule is s->o's own, or another; faults of nodes that it has not are
- * dropped. */
+/* Keeps the candidate if it breaks the same rule. Its schedule is s->o's own, or another; faults of
+ * nodes that it has not are dropped. */
 static bool keeps(struct shrunk *s, const struct run_options *o, const struct schedule *schedule)
 {
     struct schedule f = *schedule;
@@ -113,7 +115,8 @@ static bool weaker_faults(struct shrunk *s)
     for (unsigned i = 0; i < s->schedule.n; i++) {
         const struct fault *f = &s->schedule.fault[i];
         any |= weaker(s, i, false, 1) || weaker(s, i, false, (f->until_ms - f->from_ms) / 2);
-        any |= fault_has_amount(f->kind) && (weaker(s, i, true, 1) || weaker(s, i, true, f->amount / 2));
+        any |= fault_has_amount(f->kind) &&
+               (weaker(s, i, true, 1) || weaker(s, i, true, f->amount / 2));
     }
     return any;
 }

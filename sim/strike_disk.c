@@ -25,7 +25,8 @@ void strike_wipe(struct world *w, uint32_t i)
 }
 
 /* The vnodes that damage puts in doubt; NULL: all. */
-static const uint8_t *vnodes_of(const struct world *w, const struct damage_finding *f, uint8_t set[VNODES_MAX])
+static const uint8_t *vnodes_of(const struct world *w, const struct damage_finding *f,
+                                uint8_t set[VNODES_MAX])
 {
     const struct layout *l = atlas_layout(&w->atlas);
     if (!l || f->size == 0 || f->state)
@@ -47,7 +48,8 @@ static void rot_record(struct world *w, uint32_t i, uint64_t seed)
     if (damaged && !atlas_strike(&w->atlas, i, vnodes_of(w, &found, set)))
         memcpy(s->disk.synced.p, kept.synced.p, kept.synced.n);
     else if (damaged && found.size == 0)
-        atlas_silent(&w->atlas, i); /* what is written behind may yet show where it ends: then its own vnode alone is doubted */
+        /* what is written behind may yet show where it ends: then its own vnode alone is doubted */
+        atlas_silent(&w->atlas, i);
     mem_disk_close(&kept);
 }
 
@@ -84,7 +86,9 @@ void strike_remember(struct world *w, uint32_t i)
     const struct sim_node *s = &w->node[i];
     strike_forget(w, i);
     if (!atlas_layout(&w->atlas))
-        return; /* a node that was let in since must not be back before that: its vote went into the layout */
+        /* a node that was let in since must not be back before that: its vote went into the
+         * layout */
+        return;
     struct disk_kept *k = malloc(sizeof *k);
     CHECK(k);
     mem_disk_copy(&k->disk, &s->disk);

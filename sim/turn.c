@@ -1,5 +1,5 @@
-/* turn.c: one turn of a simulated node, as src/rt/turn.c is of a real one: an event is stepped, its actions are carried out, then
- * whatever the store and the clients have by now, then the flush. */
+/* turn.c: one turn of a simulated node, as src/rt/turn.c is of a real one: an event is stepped, its
+ * actions are carried out, then whatever the store and the clients have by now, then the flush. */
 #include "sim/world_inner.h"
 
 #include "base/check.h"
@@ -117,7 +117,8 @@ static void plan_sync(struct world *w, uint32_t i)
     if (rng_below(&w->disk_rng, 200) == 0)
         us += 10000;
     us += (uint64_t)s->sync_ms * 1000;
-    heap_push(&w->heap, &(struct sim_event){.at_us = w->now_us + us, .kind = SIM_DISK, .node = i, .life = s->life});
+    heap_push(&w->heap, &(struct sim_event){
+                            .at_us = w->now_us + us, .kind = SIM_DISK, .node = i, .life = s->life});
 }
 
 static void plan_timer(struct world *w, uint32_t i)
@@ -132,7 +133,8 @@ static void plan_timer(struct world *w, uint32_t i)
     if (at >= s->timer_us)
         return; /* an earlier look is planned; it will plan the next */
     s->timer_us = at;
-    heap_push(&w->heap, &(struct sim_event){.at_us = at, .kind = SIM_NODE_TIMER, .node = i, .life = s->life});
+    heap_push(&w->heap,
+              &(struct sim_event){.at_us = at, .kind = SIM_NODE_TIMER, .node = i, .life = s->life});
 }
 
 /* The rest of a turn: whatever the store and the clients have by now, then the flush. */
@@ -199,7 +201,8 @@ static void tear(struct world *w, uint32_t i)
 static void begin_lie(struct world *w, uint32_t i)
 {
     struct sim_node *s = &w->node[i];
-    if (!s->lies || s->disk.faults.sync_fails || !mem_syncing(s->store) || !atlas_strike(&w->atlas, i, NULL))
+    if (!s->lies || s->disk.faults.sync_fails || !mem_syncing(s->store) ||
+        !atlas_strike(&w->atlas, i, NULL))
         return;
     if (w->watch.striking)
         w->watch.striking(w->watch.arg, i);

@@ -27,7 +27,8 @@ struct sim_node *world_by_addr(struct world *w, struct addr a)
 
 struct sim_node *world_by_id(struct world *w, uint64_t id)
 {
-    uint32_t i = (uint32_t)(id & 0xffff) - 1; /* ids end in the node's number + 1, so that stories read well */
+    /* ids end in the node's number + 1, so that stories read well */
+    uint32_t i = (uint32_t)(id & 0xffff) - 1;
     return i < w->o.nodes && w->node[i].id == id ? &w->node[i] : NULL;
 }
 
@@ -53,7 +54,9 @@ void world_init(struct world *w, const struct world_options *o)
     for (uint32_t i = 0; i < o->nodes; i++) {
         struct sim_node *s = &w->node[i];
         s->id = (rng_next(&w->seed_rng) << 16) | (i + 1);
-        s->addr = (struct addr){.family = 4, .port = 7400, .ip = {10, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i}};
+        s->addr = (struct addr){.family = 4,
+                                .port = 7400,
+                                .ip = {10, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i}};
         s->skew_ms = (int64_t)rng_below(&w->seed_rng, 401) - 200;
         s->timer_us = UINT64_MAX;
         snprintf(s->name, sizeof s->name, "n%u", i);
@@ -165,8 +168,10 @@ void world_say(struct world *w, uint32_t client, struct slice bytes)
     struct sim_client *c = &w->client[client];
     CHECK(c->open && !session_feed(&c->session, bytes));
     c->dirty = true;
-    heap_push(&w->heap,
-              &(struct sim_event){.at_us = w->now_us, .kind = SIM_NODE_INPUT, .node = c->node, .life = w->node[c->node].life});
+    heap_push(&w->heap, &(struct sim_event){.at_us = w->now_us,
+                                            .kind = SIM_NODE_INPUT,
+                                            .node = c->node,
+                                            .life = w->node[c->node].life});
 }
 
 void world_wake_client(struct world *w, uint32_t client, uint64_t at_us)

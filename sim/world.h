@@ -1,8 +1,9 @@
 /* world.h: the other world: nodes, network, disks and clocks on virtual time, in one thread.
  *
- * Nodes are the same code as in the real world: front, wire, core, and the store behind store.h. Every message is
- * encoded and decoded. A run is its options and its seed: all randomness comes from seeded generators, one for each
- * concern, so that removing a fault from the schedule does not change what the others draw. */
+ * Nodes are the same code as in the real world: front, wire, core, and the store behind store.h.
+ * Every message is encoded and decoded. A run is its options and its seed: all randomness comes
+ * from seeded generators, one for each concern, so that removing a fault from the schedule does not
+ * change what the others draw. */
 #ifndef COVEY_SIM_WORLD_H
 #define COVEY_SIM_WORLD_H
 
@@ -39,14 +40,19 @@ struct world_watch {
     void (*trace)(void *arg, uint32_t node, const struct trace *t);
     void (*member)(void *arg, uint32_t observer, const struct member_info *m);
     void (*life)(void *arg, uint32_t node, bool up); /* a node started, or lost power */
-    void (*losing)(void *arg, uint32_t node);        /* it is about to lose power: its last state can be looked at, */
-    void (*striking)(void *arg, uint32_t node);      /* and its disk something that it holds */
-    void (*client)(void *arg, uint32_t client);      /* its time came (world_wake_client), or its replies did */
-    void (*hung_up)(void *arg, uint32_t client);     /* its connection is gone, whatever was under way is unknown */
+    /* it is about to lose power: its last state can be looked at, */
+    void (*losing)(void *arg, uint32_t node);
+    void (*striking)(void *arg, uint32_t node); /* and its disk something that it holds */
+    /* its time came (world_wake_client), or its replies did */
+    void (*client)(void *arg, uint32_t client);
+    /* its connection is gone, whatever was under way is unknown */
+    void (*hung_up)(void *arg, uint32_t client);
     void (*result)(void *arg, uint32_t node,
-                   const struct event *ev); /* EV_STORED, EV_HINTED, EV_HINTS, before they are stepped */
-    void (*action)(void *arg, uint32_t node, const struct action *a); /* each, before it is carried out */
-    void (*stepped)(void *arg, uint32_t node);                        /* after each step */
+                   /* EV_STORED, EV_HINTED, EV_HINTS, before they are stepped */
+                   const struct event *ev);
+    /* each, before it is carried out */
+    void (*action)(void *arg, uint32_t node, const struct action *a);
+    void (*stepped)(void *arg, uint32_t node); /* after each step */
 };
 
 struct sim_node {
@@ -80,7 +86,9 @@ struct sim_node {
     uint32_t failed_stay;      /* of failed syncs, % that are on the disk all the same */
     bool udp_dead;
     uint32_t slow_streams_ms; /* its streams stand still in turns of so long; 0: they do not */
-    bool forgot;        /* its disk lost something that it had said: it founds nothing any more, and others may know more of it */
+    /* its disk lost something that it had said: it founds nothing any more, and others may know
+     * more of it */
+    bool forgot;
     uint32_t disks;     /* that it lost whole */
     uint64_t struck_us; /* when its disk was damaged last */
     bool syncing;       /* a SIM_DISK is planned */
@@ -98,7 +106,8 @@ struct world_options {
     uint32_t nodes;
     uint32_t clients;
     enum swim_profile profile;
-    uint32_t latency_us;                /* of a delivery at least; up to 4 times that, with a tail. 0: 250 */
+    /* of a delivery at least; up to 4 times that, with a tail. 0: 250 */
+    uint32_t latency_us;
     uint32_t erase_age_ms, hint_age_ms; /* see node_options */
     bool repair_manual;                 /* anti-entropy only when asked for */
     bool check;                         /* node_check after each step */
@@ -116,7 +125,8 @@ struct world {
     struct layout_secret secret; /* that its founder is given */
     struct out out;              /* of the step under way */
     struct buf scratch;
-    uint16_t *cuts;                 /* nodes * nodes: while positive nothing gets from a to b; counted, since cuts may overlap */
+    /* nodes * nodes: while positive nothing gets from a to b; counted, since cuts may overlap */
+    uint16_t *cuts;
     uint32_t loss, duplicate, flip; /* %, summed over the faults in force */
     uint32_t delay_ms;
     struct atlas atlas;
@@ -128,13 +138,14 @@ struct world {
 void world_init(struct world *w, const struct world_options *o);
 void world_close(struct world *w);
 
-/* Plans a node's start. Node 0 founds the cluster at its first start; the others have all nodes as seeds. */
+/* Plans a node's start. Node 0 founds the cluster at its first start; the others have all nodes as
+ * seeds. */
 void world_start_node(struct world *w, uint32_t i, uint64_t at_us);
 void world_crash_node(struct world *w, uint32_t i);
 void world_fault(struct world *w, const struct fault *f, bool begins);
 
-/* Does the next planned thing not after until_us: its kind and whom it concerned in *ev (bytes are gone). False when
- * there is none: now_us is then until_us. */
+/* Does the next planned thing not after until_us: its kind and whom it concerned in *ev (bytes are
+ * gone). False when there is none: now_us is then until_us. */
 bool world_next(struct world *w, uint64_t until_us, struct sim_event *ev);
 
 /* Clients. Connecting is immediate; requests are read in the connected node's turn. */
@@ -142,8 +153,8 @@ void world_connect(struct world *w, uint32_t client, uint32_t node);
 void world_say(struct world *w, uint32_t client, struct slice bytes);
 void world_wake_client(struct world *w, uint32_t client, uint64_t at_us);
 
-/* One turn of a node on an event (its times are set here): the step, the actions, the store's results, the clients'
- * next requests, the flush. */
+/* One turn of a node on an event (its times are set here): the step, the actions, the store's
+ * results, the clients' next requests, the flush. */
 void world_turn(struct world *w, uint32_t i, struct event *ev);
 
 uint64_t world_now_ms(const struct world *w);

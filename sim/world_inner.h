@@ -1,4 +1,5 @@
-/* world_inner.h: what the files of the simulated world know of each other: world.c (time), life.c, turn.c, strike.c. */
+/* world_inner.h: what the files of the simulated world know of each other: world.c (time), life.c,
+ * turn.c, strike.c. */
 #ifndef COVEY_SIM_WORLD_INNER_H
 #define COVEY_SIM_WORLD_INNER_H
 
@@ -32,8 +33,9 @@ void strike_remember(struct world *w, uint32_t i);
 void strike_roll_back(struct world *w, uint32_t i);
 void strike_forget(struct world *w, uint32_t i);
 
-/* Whether a node that is up has heard that this one's log reaches beyond that. Ends of logs are taken only then: what nobody was
- * told of, such as a coordinator's own copy of what it has just stored, nobody can miss (core/reach/reach.c). */
+/* Whether a node that is up has heard that this one's log reaches beyond that. Ends of logs are
+ * taken only then: what nobody was told of, such as a coordinator's own copy of what it has just
+ * stored, nobody can miss (core/reach/reach.c). */
 bool strike_announced(const struct world *w, uint32_t i, uint64_t position);
 
 /* ---- turn.c ---- */
@@ -44,7 +46,8 @@ void turn_timer(struct world *w, uint32_t i);
 /* The rest of a turn: whatever the store and the clients have by now, then the flush. */
 void turn_finish(struct world *w, uint32_t i);
 
-/* The events SIM_NODE_TIMER and SIM_DISK; whether an event is for the life that its node leads now. */
+/* The events SIM_NODE_TIMER and SIM_DISK; whether an event is for the life that its node leads
+ * now. */
 void turn_on_timer(struct world *w, const struct sim_event *ev);
 void turn_on_disk(struct world *w, const struct sim_event *ev);
 bool turn_meant_for(const struct world *w, const struct sim_event *ev);

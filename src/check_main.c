@@ -1,4 +1,5 @@
-/* check_main.c: see check_main.h. store/archive/check.h looks, line by line; with --json its lines are gathered first. */
+/* check_main.c: see check_main.h. store/archive/check.h looks, line by line; with --json its lines
+ * are gathered first. */
 #include "check_main.h"
 
 #include <stdio.h>
@@ -19,11 +20,11 @@ static int print_usage(void)
     struct buf text;
     buf_init(&text, 4096);
     words_paragraph(&text, "usage: covey check DIR [--json]", 0, &page);
-    words_paragraph(
-        &text,
-        "Reads all of a data directory that no node uses, or of a backup, and says what is damaged where. Exit status: "
-        "0 clean, 1 damage, 2 it cannot be read.",
-        0, &page);
+    words_paragraph(&text,
+                    "Reads all of a data directory that no node uses, or of a backup, and says "
+                    "what is damaged where. Exit status: "
+                    "0 clean, 1 damage, 2 it cannot be read.",
+                    0, &page);
     fwrite(text.p, 1, text.n, stdout);
     buf_close(&text);
     return 0;
@@ -50,7 +51,8 @@ static struct slice next_line(struct slice *text)
     return line;
 }
 
-/* {"check":{"findings":[...],"verdict":...,"code":...}} of lines of which the last is the verdict. */
+/* {"check":{"findings":[...],"verdict":...,"code":...}} of lines of which the last is the
+ * verdict. */
 static int print_result(struct slice lines, enum check_result result)
 {
     struct buf text;
@@ -80,7 +82,8 @@ static int print_unreadable(struct slice lines)
     while (lines.n > 0) {
         struct slice line = next_line(&lines);
         size_t n = strlen(why);
-        snprintf(why + n, sizeof why - n, "%s%.*s", n > 0 ? "; " : "", (int)line.n, (const char *)line.p);
+        snprintf(why + n, sizeof why - n, "%s%.*s", n > 0 ? "; " : "", (int)line.n,
+                 (const char *)line.p);
     }
     answer_error(true, ANSWER_FAILED, "%s", why);
     return CHECK_UNREADABLE;
@@ -94,9 +97,11 @@ static int check_json(const char *path)
     enum check_result result = check_directory(path, keep_line, &lines);
     int code = 1;
     if (lines.error)
-        answer_error(true, ANSWER_FAILED, "cannot keep what was found: %s", error_sentence(lines.error));
+        answer_error(true, ANSWER_FAILED, "cannot keep what was found: %s",
+                     error_sentence(lines.error));
     else
-        code = result == CHECK_UNREADABLE ? print_unreadable(buf_view(&text)) : print_result(buf_view(&text), result);
+        code = result == CHECK_UNREADABLE ? print_unreadable(buf_view(&text))
+                                          : print_result(buf_view(&text), result);
     buf_close(&text);
     return code;
 }

@@ -18,13 +18,16 @@
 #include "rt/start.h"
 
 static const char *const usage[][2] = {
-    {"start [--name N] [--data DIR] [--port P] [--new | --seed HOST:PORT]", "run a node (covey start --help: all flags)"},
+    {"start [--name N] [--data DIR] [--port P] [--new | --seed HOST:PORT]",
+     "run a node (covey start --help: all flags)"},
     {"demo [--nodes N]", "a cluster on this machine, shown at work"},
     {"console [-h HOST] [-p PORT]", "talk to a node: history, completion, help"},
-    {"status | members | ring | hints | where KEY | get KEY | set KEY VALUE | del KEY ... [-h HOST] [-p PORT] [--json]",
+    {"status | members | ring | hints | where KEY | get KEY | set KEY VALUE | del KEY ... [-h "
+     "HOST] [-p PORT] [--json]",
      "one command of the console, from the shell"},
     {"backup PATH [-h HOST] [-p PORT]", "copy what a running node holds, on its machine"},
-    {"restore BACKUP... --into HOST:PORT | --data DIR", "backups into a running, empty cluster, or a new node"},
+    {"restore BACKUP... --into HOST:PORT | --data DIR",
+     "backups into a running, empty cluster, or a new node"},
     {"check DIR", "look through the data of a stopped node, or a backup"},
     {"help [WORD]", "this, or what that word takes"},
     {"version", "which release this is"},
@@ -45,7 +48,10 @@ static int print_usage(FILE *to)
                       "  covey start --name c --port 7420 --seed 127.0.0.1:7400\n");
     if (to == stdout) {
         buf_printf(&text, "\n");
-        words_paragraph(&text, "The commands, each of which is a word of covey too (covey help WORD says more):", 0, &page);
+        words_paragraph(
+            &text,
+            "The commands, each of which is a word of covey too (covey help WORD says more):", 0,
+            &page);
         help_all(&text, page.width);
     }
     fwrite(text.p, 1, text.n, to);
@@ -63,18 +69,21 @@ static int run_start(int argc, char **argv)
 static void print_version(bool json)
 {
     if (json) {
-        printf("{\"version\":{\"covey\":\"%s\",\"commit\":\"%s\"}}\n", covey_version(), covey_commit());
+        printf("{\"version\":{\"covey\":\"%s\",\"commit\":\"%s\"}}\n", covey_version(),
+               covey_commit());
         return;
     }
     bool known = covey_commit()[0] != 0;
-    printf("covey %s, %s%s\n", covey_version(), known ? "commit " : "not built from a git checkout", covey_commit());
+    printf("covey %s, %s%s\n", covey_version(), known ? "commit " : "not built from a git checkout",
+           covey_commit());
 }
 
 static int run_version(int argc, char **argv)
 {
     bool json = answer_wants_json(argc, argv);
     if (argc - json > 1 && strcmp(argv[1], "--help") != 0)
-        return answer_error(json, ANSWER_USAGE, "version takes no words: covey version [--json]"), EXIT_USAGE;
+        return answer_error(json, ANSWER_USAGE, "version takes no words: covey version [--json]"),
+               EXIT_USAGE;
     print_version(json);
     return 0;
 }
@@ -85,21 +94,27 @@ static const struct word {
     const char *name;
     int (*run)(int argc, char **argv);
 } words[] = {
-    {"start", run_start}, {"demo", demo_main}, {"console", console_main}, {"check", check_main},    {"restore", restore_main},
-    {"help", run_help},   {"-h", run_help},    {"--help", run_help},      {"version", run_version}, {"--version", run_version},
+    {"start", run_start},       {"demo", demo_main},       {"console", console_main},
+    {"check", check_main},      {"restore", restore_main}, {"help", run_help},
+    {"-h", run_help},           {"--help", run_help},      {"version", run_version},
+    {"--version", run_version},
 };
 
 static int unknown(const char *word, bool json)
 {
-    static const char *const more[] = {"start", "demo", "console", "check", "restore", "help", "version", NULL};
+    static const char *const more[] = {"start",   "demo", "console", "check",
+                                       "restore", "help", "version", NULL};
     const char *near = help_nearest(slice_str(word), more);
     struct slice name = slice_str(word), no_sub = {0};
     if (command_is_absent(name, no_sub)) /* the nearest name would do something else */
-        answer_error(json, ANSWER_USAGE, "\"%.60s\" is a command of Redis that is not built in covey yet; `covey help` lists all",
+        answer_error(json, ANSWER_USAGE,
+                     "\"%.60s\" is a command of Redis that is not built in covey yet; `covey help` "
+                     "lists all",
                      word);
     else if (near)
-        answer_error(json, ANSWER_USAGE, "\"%.60s\" is no command; did you mean `covey %s`? (`covey help` lists all)", word,
-                     near);
+        answer_error(json, ANSWER_USAGE,
+                     "\"%.60s\" is no command; did you mean `covey %s`? (`covey help` lists all)",
+                     word, near);
     else
         answer_error(json, ANSWER_USAGE, "\"%.60s\" is no command; `covey help` lists all", word);
     return EXIT_USAGE;
@@ -111,14 +126,16 @@ static int run_word(int argc, char **argv)
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (strcasecmp(argv[0], words[i].name) == 0)
             return words[i].run(argc, argv);
-    return console_knows(argv[0]) ? console_main(argc, argv) : unknown(argv[0], answer_wants_json(argc, argv));
+    return console_knows(argv[0]) ? console_main(argc, argv)
+                                  : unknown(argv[0], answer_wants_json(argc, argv));
 }
 
 /* `covey help WORD [SUBCOMMAND]` is `covey WORD [SUBCOMMAND] --help`. */
 static int run_help(int argc, char **argv)
 {
     static char flag[] = "--help";
-    char *asked[] = {argc > 1 ? argv[1] : NULL, argc > 2 ? argv[2] : flag, argc > 2 ? flag : NULL, NULL};
+    char *asked[] = {argc > 1 ? argv[1] : NULL, argc > 2 ? argv[2] : flag, argc > 2 ? flag : NULL,
+                     NULL};
     if (argc > 3)
         return fprintf(stderr, "usage: covey help [WORD [SUBCOMMAND]]\n"), EXIT_USAGE;
     if (argc == 2 && strcasecmp(asked[0], "json") == 0)
@@ -126,7 +143,8 @@ static int run_help(int argc, char **argv)
     return argc == 1 || asked[0][0] == '-' ? print_usage(stdout) : run_word(argc, asked);
 }
 
-/* Files and sockets must not come to stand where others expect a terminal: a closed standard descriptor is opened on nothing. */
+/* Files and sockets must not come to stand where others expect a terminal: a closed standard
+ * descriptor is opened on nothing. */
 static void open_standard(void)
 {
     for (int fd = 0; fd <= 2; fd++)

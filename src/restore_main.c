@@ -1,9 +1,9 @@
 /* restore_main.c: see restore_main.h.
  *
- * Into a running cluster the values go as a client's writes: with new stamps, at a quorum, to whoever owns them there. So it
- * works for a cluster of any size and needs nothing of the old one; the new cluster decides what is written when. It should be
- * empty, for a key that is there would be written over; --overwrite is for one that is not, as after a restore that was cut
- * short.
+ * Into a running cluster the values go as a client's writes: with new stamps, at a quorum, to
+ * whoever owns them there. So it works for a cluster of any size and needs nothing of the old one;
+ * the new cluster decides what is written when. It should be empty, for a key that is there would
+ * be written over; --overwrite is for one that is not, as after a restore that was cut short.
  *
  * Into a data directory the records go as they are, versions and all, for the founder of a new
  * cluster (store/archive/restore.h). */
@@ -30,18 +30,24 @@ static void print_usage(void)
     words_paragraph(&text, "covey restore BACKUP... --into HOST:PORT [--overwrite]", 0, &page);
     words_paragraph(&text, "covey restore BACKUP... --data DIR", 0, &page);
     buf_printf(&text, "\n");
-    words_row(&text, "--into HOST:PORT", "write what they hold into a running, empty cluster", &page);
-    words_row(&text, "--overwrite", "or into one that is not empty: a key that is there is written over", &page);
-    words_row(&text, "--data DIR", "make a new data directory: `covey start --data DIR` founds a new cluster of one node with it",
+    words_row(&text, "--into HOST:PORT", "write what they hold into a running, empty cluster",
+              &page);
+    words_row(&text, "--overwrite",
+              "or into one that is not empty: a key that is there is written over", &page);
+    words_row(&text, "--data DIR",
+              "make a new data directory: `covey start --data DIR` founds a new cluster of one "
+              "node with it",
               &page);
     buf_printf(&text, "\n");
-    words_paragraph(
-        &text,
-        "A BACKUP is a directory that `covey backup` made. Of a cluster's backups name all that you have: together they "
-        "hold every write that was acknowledged before the first was taken if at most one node's (of three; W-1, where W "
-        "must acknowledge) is missing. All of them are checked first. Nothing of what the old nodes were is kept: ids, "
-        "members, layout.",
-        0, &page);
+    words_paragraph(&text,
+                    "A BACKUP is a directory that `covey backup` made. Of a cluster's backups name "
+                    "all that you have: together they "
+                    "hold every write that was acknowledged before the first was taken if at most "
+                    "one node's (of three; W-1, where W "
+                    "must acknowledge) is missing. All of them are checked first. Nothing of what "
+                    "the old nodes were is kept: ids, "
+                    "members, layout.",
+                    0, &page);
     fwrite(text.p, 1, text.n, stdout);
     buf_close(&text);
 }
@@ -59,7 +65,9 @@ struct restore {
 static int complain(const struct restore *r, const char *code, const char *why)
 {
     answer_error(r->json, code, "%s", why);
-    return strcmp(code, ANSWER_USAGE) == 0 ? EXIT_USAGE : strcmp(code, ANSWER_UNREACHABLE) == 0 ? EXIT_NOBODY : EXIT_ERROR;
+    return strcmp(code, ANSWER_USAGE) == 0         ? EXIT_USAGE
+           : strcmp(code, ANSWER_UNREACHABLE) == 0 ? EXIT_NOBODY
+                                                   : EXIT_ERROR;
 }
 
 /* Of a word of the command line. */
@@ -74,7 +82,9 @@ static int wrong(const struct restore *r, const char *what, const char *word)
 static int parse(struct restore *r, int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
-        const char **value = strcmp(argv[i], "--into") == 0 ? &r->into : strcmp(argv[i], "--data") == 0 ? &r->data : NULL;
+        const char **value = strcmp(argv[i], "--into") == 0   ? &r->into
+                             : strcmp(argv[i], "--data") == 0 ? &r->data
+                                                              : NULL;
         if (value && i + 1 == argc)
             return wrong(r, "a value is missing after", argv[i]);
         if (value)
@@ -96,12 +106,15 @@ static int parse(struct restore *r, int argc, char **argv)
         return complain(r, ANSWER_USAGE, "name the backups to restore (`covey restore --help`)");
     if (r->into && r->data)
         return complain(r, ANSWER_USAGE,
-                        "--into and --data are two ways: a running cluster, or a new data directory; give one of them");
+                        "--into and --data are two ways: a running cluster, or a new data "
+                        "directory; give one of them");
     if (!r->into && !r->data)
         return complain(r, ANSWER_USAGE,
-                        "say where to: either --into HOST:PORT, a running cluster, or --data DIR, a new data directory");
+                        "say where to: either --into HOST:PORT, a running cluster, or --data DIR, "
+                        "a new data directory");
     return r->overwrite && r->data
-               ? complain(r, ANSWER_USAGE, "--overwrite is for --into: a used data directory is never restored over")
+               ? complain(r, ANSWER_USAGE,
+                          "--overwrite is for --into: a used data directory is never restored over")
                : 0;
 }
 
@@ -145,7 +158,8 @@ static int read_backups(struct restore *r)
     r->merged.arg = r;
     screen_step(&r->screen, "backups read and checked");
     int error = merged_open(&r->merged, r->backup, r->backup_n);
-    snprintf(words, sizeof words, "%s byte%s", screen_count(r->merged.bytes, bytes), words_s(r->merged.bytes));
+    snprintf(words, sizeof words, "%s byte%s", screen_count(r->merged.bytes, bytes),
+             words_s(r->merged.bytes));
     screen_done(&r->screen, error ? "refused" : words, error == 0);
     return error ? complain(r, ANSWER_FAILED, r->merged.why) : 0;
 }

@@ -113,7 +113,8 @@ static void test_errors_have_names_and_sentences(void **state)
     assert_string_equal(error_sentence(-9999), "unknown error");
 }
 
-/* Reports through the exit status: the line number would change with the file, so the text alone is compared. */
+/* Reports through the exit status: the line number would change with the file, so the text alone is
+ * compared. */
 static void report_to_parent(const char *file, int line, const char *what)
 {
     (void)file;

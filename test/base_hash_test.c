@@ -13,13 +13,15 @@
 static void test_xxh3_known_values(void **state)
 {
     (void)state;
-    assert_true(hash_bytes(slice_of(NULL, 0)) == 0x2d06800538d394c2u); /* from xxHash's own test vectors: empty input, seed 0 */
+    /* from xxHash's own test vectors: empty input, seed 0 */
+    assert_true(hash_bytes(slice_of(NULL, 0)) == 0x2d06800538d394c2u);
     assert_true(hash_bytes(SLICE("a")) == hash_seeded(SLICE("a"), 0));
     assert_true(hash_seeded(SLICE("a"), 1) != hash_seeded(SLICE("a"), 2));
     assert_true(hash_bytes(SLICE("a")) != hash_bytes(SLICE("b")));
 }
 
-/* The Redis Cluster specification's own examples, and values that a redis-server gave for CLUSTER KEYSLOT. */
+/* The Redis Cluster specification's own examples, and values that a redis-server gave for CLUSTER
+ * KEYSLOT. */
 static void test_slots_are_those_of_redis(void **state)
 {
     (void)state;
@@ -75,7 +77,8 @@ static void test_slots_of_all_lengths_and_places(void **state)
         for (size_t at = 0; at < 8; at++) {
             for (size_t i = 0; i < n; i++)
                 key[at + i] = (uint8_t)(rng_next(&r) & 0x1f) ^ 0x80; /* no braces */
-            assert_int_equal(slot_of_name(slice_of(key + at, n)), slot_by_bits(slice_of(key + at, n)));
+            assert_int_equal(slot_of_name(slice_of(key + at, n)),
+                             slot_by_bits(slice_of(key + at, n)));
         }
     }
     for (unsigned place = 0; place < 16; place++) { /* every byte at every place of eight */

@@ -81,7 +81,8 @@ static void test_a_stamp_above_a_far_floor_does_not(void **state)
     assert_true(hlc_stamp_above(&c, STAMP_MAX - 1, WALL_MS) == STAMP_MAX);
     assert_true(hlc_stamp_above(&c, STAMP_MAX, WALL_MS) == STAMP_MAX);
     assert_true(hlc_stamp_above(&c, UINT64_MAX, WALL_MS) == UINT64_MAX);
-    /* the wall was set back by a day: the own last stamp is as far ahead as the floor, and still wins */
+    /* the wall was set back by a day: the own last stamp is as far ahead as the floor, and still
+     * wins */
     uint64_t yesterday_ms = WALL_MS - 86400000;
     assert_true(hlc_stamp_above(&c, ours, yesterday_ms) > ours + 1);
 }

@@ -41,9 +41,11 @@ static void test_addresses_read_and_print(void **state)
     assert_reads_and_prints("255.255.255.255:65535", "255.255.255.255:65535");
     assert_reads_and_prints("[::1]:7400", "[::1]:7400");
     assert_reads_and_prints("[::]:1", "[::]:1");
-    assert_reads_and_prints("[1:2:3:4:5:6:7::]:1", "[1:2:3:4:5:6:7:0]:1"); /* RFC 5952 4.2.2: one group is never "::" */
+    /* RFC 5952 4.2.2: one group is never "::" */
+    assert_reads_and_prints("[1:2:3:4:5:6:7::]:1", "[1:2:3:4:5:6:7:0]:1");
     assert_reads_and_prints("[2001:DB8:0:0:1:0:0:1]:1",
-                            "[2001:db8::1:0:0:1]:1"); /* 4.2.3, 4.3: the first of equals, lower case */
+                            /* 4.2.3, 4.3: the first of equals, lower case */
+                            "[2001:db8::1:0:0:1]:1");
     assert_reads_and_prints("[2001:db8:0:1:1:1:1:1]:1", "[2001:db8:0:1:1:1:1:1]:1");
     assert_reads_and_prints("[2001:0db8::0001]:1", "[2001:db8::1]:1"); /* 4.1: no leading zeros */
     assert_reads_and_prints("[1:0:0:4:0:0:0:8]:1", "[1:0:0:4::8]:1");  /* 4.2.3: the longest */
@@ -55,7 +57,8 @@ static void test_addresses_read_and_print(void **state)
     assert_string_equal(addr_text((struct addr){0}, text), "none");
     struct addr longest = {.family = 6, .port = 65535};
     memset(longest.ip, 0xee, sizeof longest.ip);
-    assert_string_equal(addr_text(longest, text), "[eeee:eeee:eeee:eeee:eeee:eeee:eeee:eeee]:65535");
+    assert_string_equal(addr_text(longest, text),
+                        "[eeee:eeee:eeee:eeee:eeee:eeee:eeee:eeee]:65535");
 }
 
 static void test_what_is_no_address_is_refused(void **state)
@@ -63,12 +66,14 @@ static void test_what_is_no_address_is_refused(void **state)
     (void)state;
     /* clang-format off */
     static const char *const bad[] = {
-        "", ":", ":7400", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:99999999999", "127.0.0.1:7400 ",
-        " 127.0.0.1:7400", "127.0.0.1:+1", "127.0.0.1:-1", "127.0.0.1:07400", "127.0.0:1", "127.0.0.256:1", "127.0.0.1.1:1",
-        "127.0.0.01:1", "0x7f.0.0.1:1", "localhost:7400", "none", "[]:1", "[:]:1", "[::1]", "[::1]:", "[::1]7400", "::1:7400",
-        "[1:2:3:4:5:6:7]:1", "[1:2:3:4:5:6:7:8:9]:1", "[1:2:3:4:5:6:7:8::]:1", "[1::2::3]:1", "[:::]:1", "[:1::]:1", "[1:]:1",
-        "[1::2:]:1", "[12345::]:1", "[g::]:1", "[::1%lo]:1", "[1.2.3.4::]:1", "[::1.2.3]:1", "[::1.2.3.4:5]:1", "[1.2.3.4]:1",
-        "[1:2:3:4:5:6:7:1.2.3.4]:1", "[::1:7400",
+        "", ":", ":7400", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536",
+        "127.0.0.1:99999999999", "127.0.0.1:7400 ", " 127.0.0.1:7400", "127.0.0.1:+1",
+        "127.0.0.1:-1", "127.0.0.1:07400", "127.0.0:1", "127.0.0.256:1", "127.0.0.1.1:1",
+        "127.0.0.01:1", "0x7f.0.0.1:1", "localhost:7400", "none", "[]:1", "[:]:1", "[::1]",
+        "[::1]:", "[::1]7400", "::1:7400", "[1:2:3:4:5:6:7]:1", "[1:2:3:4:5:6:7:8:9]:1",
+        "[1:2:3:4:5:6:7:8::]:1", "[1::2::3]:1", "[:::]:1", "[:1::]:1", "[1:]:1", "[1::2:]:1",
+        "[12345::]:1", "[g::]:1", "[::1%lo]:1", "[1.2.3.4::]:1", "[::1.2.3]:1", "[::1.2.3.4:5]:1",
+        "[1.2.3.4]:1", "[1:2:3:4:5:6:7:1.2.3.4]:1", "[::1:7400",
     };
     /* clang-format on */
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -79,14 +84,17 @@ static void test_what_is_no_address_is_refused(void **state)
     }
 }
 
-/* Random addresses, rich in zero groups: what we print is what inet_ntop prints, and both read back. */
+/* Random addresses, rich in zero groups: what we print is what inet_ntop prints, and both read
+ * back. */
 static void test_agrees_with_the_c_library(void **state)
 {
     (void)state;
     struct rng r;
     rng_init(&r, 1);
     for (int i = 0; i < 20000; i++) {
-        struct addr a = {.family = rng_below(&r, 4) ? 6 : 4, .port = (uint16_t)(1 + rng_below(&r, 65535))}, back;
+        struct addr a = {.family = rng_below(&r, 4) ? 6 : 4,
+                         .port = (uint16_t)(1 + rng_below(&r, 65535))},
+                    back;
         int groups = a.family == 6 ? 8 : 2;
         for (int g = 0; g < groups; g++) {
             uint64_t x = rng_below(&r, 3) ? 0 : rng_next(&r) >> rng_below(&r, 16);
@@ -94,7 +102,9 @@ static void test_agrees_with_the_c_library(void **state)
             a.ip[2 * g + 1] = (uint8_t)x;
         }
         if (a.family == 6 && memcmp(a.ip, (uint8_t[12]){0}, 12) == 0)
-            a.ip[0] = 0xfd; /* the C library prints the long deprecated "IPv4-compatible" ones as quads; we do not */
+            /* the C library prints the long deprecated "IPv4-compatible" ones as quads; we do
+             * not */
+            a.ip[0] = 0xfd;
         char ip[INET6_ADDRSTRLEN], want[ADDR_TEXT + 2], text[ADDR_TEXT];
         assert_non_null(inet_ntop(a.family == 6 ? AF_INET6 : AF_INET, a.ip, ip, sizeof ip));
         snprintf(want, sizeof want, a.family == 6 ? "[%s]:%u" : "%s:%u", ip, a.port);
@@ -104,7 +114,8 @@ static void test_agrees_with_the_c_library(void **state)
     }
 }
 
-/* Whatever bytes come: never a read past the end (the sanitizers watch), and what is taken is what inet_pton takes too. */
+/* Whatever bytes come: never a read past the end (the sanitizers watch), and what is taken is what
+ * inet_pton takes too. */
 static void test_damaged_text(void **state)
 {
     (void)state;

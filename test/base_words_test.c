@@ -13,7 +13,8 @@ static void test_same(void **state)
     assert_true(words_same(SLICE("STATUS"), "status"));
     assert_true(words_same(SLICE("status"), "Status"));
     assert_false(words_same(SLICE("status"), "statu"));
-    assert_false(words_same(SLICE("@tatus"), "`tatus")); /* the same but for the bit of the case: no letters */
+    /* the same but for the bit of the case: no letters */
+    assert_false(words_same(SLICE("@tatus"), "`tatus"));
 }
 
 static void test_nearest(void **state)
@@ -21,7 +22,8 @@ static void test_nearest(void **state)
     (void)state;
     static const char *const words[] = {"start", "status", "set", "get"};
     static const char *const near[] = {"del", "help"};
-    assert_string_equal(words_nearest("hepl", near, 2), "help"); /* two letters exchanged are one edit */
+    /* two letters exchanged are one edit */
+    assert_string_equal(words_nearest("hepl", near, 2), "help");
     assert_string_equal(words_nearest("strat", words, 4), "start");
     assert_string_equal(words_nearest("stats", words, 4), "status");
     assert_string_equal(words_nearest("statu", words, 4), "status");
@@ -44,14 +46,19 @@ static void expect_row(const char *left, const char *right, unsigned width, cons
 static void test_rows(void **state)
 {
     (void)state;
-    expect_row("get key", "The value of a key, as a quorum agree.", 0, "  get key   The value of a key, as a quorum agree.\n");
+    expect_row("get key", "The value of a key, as a quorum agree.", 0,
+               "  get key   The value of a key, as a quorum agree.\n");
     expect_row("get key", "The value of a key, as a quorum agree.", 40,
                "  get key   The value of a key, as a\n            quorum agree.\n");
-    expect_row("get a-key", "The value.", 40, "  get a-key\n            The value.\n"); /* longer than its column */
-    expect_row("get key", "The value of a key, as a quorum agree.", 30,                 /* no room beside it */
+    /* longer than its column */
+    expect_row("get a-key", "The value.", 40, "  get a-key\n            The value.\n");
+    /* no room beside it */
+    expect_row("get key", "The value of a key, as a quorum agree.", 30,
                "  get key\n      The value of a key, as a\n      quorum agree.\n");
-    expect_row("set key value [EX seconds]", "Stores.", 20, "  set key value [EX\n      seconds]\n      Stores.\n");
-    expect_row("a", "incomprehensibilities of sorts", 12, "  a\n      incomprehensibilities\n      of\n      sorts\n");
+    expect_row("set key value [EX seconds]", "Stores.", 20,
+               "  set key value [EX\n      seconds]\n      Stores.\n");
+    expect_row("a", "incomprehensibilities of sorts", 12,
+               "  a\n      incomprehensibilities\n      of\n      sorts\n");
     expect_row("a", "", 0, "  a\n");
 }
 

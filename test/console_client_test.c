@@ -1,4 +1,5 @@
-/* console_client_test.c: the console's connection against servers that answer well, late, wrongly or not at all. */
+/* console_client_test.c: the console's connection against servers that answer well, late, wrongly
+ * or not at all. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,7 +15,8 @@
 #include "base/error.h"
 #include "console/client.h"
 
-/* A server of one connection: sends `bytes` (in pieces of `piece`, 0: at once), and only then reads until the client closes. */
+/* A server of one connection: sends `bytes` (in pieces of `piece`, 0: at once), and only then reads
+ * until the client closes. */
 struct server {
     struct slice bytes;
     size_t piece;
@@ -86,7 +88,8 @@ static void test_reply_and_fields(void **state)
 static void test_reply_in_pieces_and_pushes_between(void **state)
 {
     (void)state;
-    struct server s = {.bytes = SLICE(HELLO ">2\r\n$1\r\nx\r\n:1\r\n$6\r\na\r\nb\r\n\r\n"), .piece = 1};
+    struct server s = {.bytes = SLICE(HELLO ">2\r\n$1\r\nx\r\n:1\r\n$6\r\na\r\nb\r\n\r\n"),
+                       .piece = 1};
     struct client c;
     client_init(&c);
     server_open(&s);
@@ -119,8 +122,9 @@ static void test_connection_that_ends(void **state)
     client_init(&c);
     server_open(&s);
     int error = client_open(&c, "127.0.0.1", s.port);
-    error = error != 0 ? error : client_ask(&c, ping);   /* half a reply, then the end */
-    assert_true(error == ERR_CLOSED || error == ERR_IO); /* a reset, when our bytes came after the end */
+    error = error != 0 ? error : client_ask(&c, ping); /* half a reply, then the end */
+    /* a reset, when our bytes came after the end */
+    assert_true(error == ERR_CLOSED || error == ERR_IO);
     assert_int_equal(c.fd, -1);
     assert_non_null(strstr(c.why, "127.0.0.1 port "));
     assert_int_equal(client_ask(&c, ping), ERR_CLOSED);
@@ -197,9 +201,12 @@ static void test_flush_reads_meanwhile(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reply_and_fields),       cmocka_unit_test(test_reply_in_pieces_and_pushes_between),
-        cmocka_unit_test(test_nothing_there_yet),      cmocka_unit_test(test_connection_that_ends),
-        cmocka_unit_test(test_server_that_is_no_node), cmocka_unit_test(test_nobody_there),
+        cmocka_unit_test(test_reply_and_fields),
+        cmocka_unit_test(test_reply_in_pieces_and_pushes_between),
+        cmocka_unit_test(test_nothing_there_yet),
+        cmocka_unit_test(test_connection_that_ends),
+        cmocka_unit_test(test_server_that_is_no_node),
+        cmocka_unit_test(test_nobody_there),
         cmocka_unit_test(test_flush_reads_meanwhile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

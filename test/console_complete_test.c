@@ -104,7 +104,8 @@ static void type(char line[LINE_MAX_BYTES], const struct command_argument *a)
         type(line, a->of);
     else if (a->type != ARGUMENT_BLOCK && a->type != ARGUMENT_WORD)
         append(line, "1");
-    for (const struct command_argument *part = a->of; a->type == ARGUMENT_BLOCK && part->type != ARGUMENT_END; part++)
+    for (const struct command_argument *part = a->of;
+         a->type == ARGUMENT_BLOCK && part->type != ARGUMENT_END; part++)
         if (!part->optional)
             type(line, part);
 }
@@ -140,7 +141,8 @@ static void expect_tokens(const struct command_argument *a, const char *before)
     }
     if (a->type == ARGUMENT_BLOCK)
         expect_tokens_of(a->of, line);
-    for (const struct command_argument *part = a->of; a->type == ARGUMENT_ONEOF && part->type != ARGUMENT_END; part++)
+    for (const struct command_argument *part = a->of;
+         a->type == ARGUMENT_ONEOF && part->type != ARGUMENT_END; part++)
         expect_tokens(part, line);
 }
 

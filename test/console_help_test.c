@@ -35,7 +35,8 @@ static void test_one_command(void **state)
         struct buf text;
         char part[COMMAND_USAGE_MAX];
         buf_init(&text, 64 * 1024);
-        assert_true(help_one(&text, slice_str(c->parent ? c->parent : c->name), slice_str(c->parent ? c->name : ""), 0));
+        assert_true(help_one(&text, slice_str(c->parent ? c->parent : c->name),
+                             slice_str(c->parent ? c->name : ""), 0));
         command_usage(c, part);
         assert_memory_equal(text.p, part, strlen(part));
         expect_in(&text, c->summary);
@@ -50,7 +51,8 @@ static void test_set_is_spelled_out(void **state)
     struct buf text;
     buf_init(&text, 64 * 1024);
     assert_true(help_one(&text, SLICE("set"), SLICE(""), 0));
-    expect_in(&text, "set key value [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|KEEPTTL]\n");
+    expect_in(&text, "set key value [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT "
+                     "unix-time-milliseconds|KEEPTTL]\n");
     expect_in(&text, "Not as in Redis 7: not built: NX, XX, GET\n");
     buf_close(&text);
 }

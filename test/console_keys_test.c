@@ -38,7 +38,8 @@ static void test_characters(void **state)
     expect_characters("\xef\xbf\xbd\xf4\x8f\xbf\xbf", (const wchar_t[]){0xfffd, 0x10ffff}, 2);
 }
 
-/* What begins a character and does not go on: each byte by itself, and what broke it off is not lost. */
+/* What begins a character and does not go on: each byte by itself, and what broke it off is not
+ * lost. */
 static void test_strays(void **state)
 {
     (void)state;
@@ -46,7 +47,8 @@ static void test_strays(void **state)
     expect_characters("\xefve", (const wchar_t[]){0xdcef, 'v', 'e'}, 3);
     expect_characters("\xf0\x9f\xa6\r", (const wchar_t[]){0xdcf0, 0xdc9f, 0xdca6, '\r'}, 4);
     expect_characters("\xd0\xd0\xbf", (const wchar_t[]){0xdcd0, 0x43f}, 2);
-    expect_characters("\xed\xa0\x80", (const wchar_t[]){0xdced, 0xdca0, 0xdc80}, 3); /* a surrogate is no character */
+    /* a surrogate is no character */
+    expect_characters("\xed\xa0\x80", (const wchar_t[]){0xdced, 0xdca0, 0xdc80}, 3);
 }
 
 static void test_whole_characters_only(void **state)
@@ -70,7 +72,8 @@ static void test_any_bytes_come_back(void **state)
         struct keys k = {.n = 0};
         struct buf back;
         buf_init(&back, 1024);
-        for (unsigned i = 0; i < TEXT_MAX - 1; i++) /* of lead bytes, continuations and ASCII alike */
+        /* of lead bytes, continuations and ASCII alike */
+        for (unsigned i = 0; i < TEXT_MAX - 1; i++)
             bytes[i] = (char)(rng_below(&r, 2) ? rng_next(&r) : 0x80 | rng_below(&r, 0x40));
         bytes[TEXT_MAX - 1] = '\r'; /* ends whatever is open */
         size_t n = feed(&k, bytes, TEXT_MAX, text);

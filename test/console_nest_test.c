@@ -17,7 +17,8 @@
 #include "console/nest.h"
 
 /* Any program will do: a shell that waits for ever, or ends as told. */
-static const char *const forever[] = {"-c", "echo up; mkdir -p d/e; : >d/e/f; while :; do read x </dev/zero; done", NULL};
+static const char *const forever[] = {
+    "-c", "echo up; mkdir -p d/e; : >d/e/f; while :; do read x </dev/zero; done", NULL};
 static const char *const ends[] = {"-c", "echo one; echo two; echo three; exit 7", NULL};
 
 static bool is_there(const char *path)
@@ -69,7 +70,8 @@ static void test_exit_code_log_and_restart(void **state)
     nest_close(&s);
 }
 
-/* A starter that dies of SIGKILL: its children and its directory go all the same. We adopt them, so that we can wait for that. */
+/* A starter that dies of SIGKILL: its children and its directory go all the same. We adopt them, so
+ * that we can wait for that. */
 static void test_sigkill_leaves_nothing(void **state)
 {
     (void)state;
@@ -79,7 +81,8 @@ static void test_sigkill_leaves_nothing(void **state)
     assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
     pid_t starter = fork();
     if (starter == 0) {
-        bool ok = nest_open(&s, "/bin/sh", "covey-nest-test") == 0 && nest_start(&s, 0, "a", forever) == 0;
+        bool ok = nest_open(&s, "/bin/sh", "covey-nest-test") == 0 &&
+                  nest_start(&s, 0, "a", forever) == 0;
         if (ok && write(ready[1], &s, sizeof s) == sizeof s)
             pause();
         _exit(1);

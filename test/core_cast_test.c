@@ -48,7 +48,8 @@ static void a_table_of_those_who_are_here_takes_no_more(void **state)
     cast_close(&c);
 }
 
-/* What was asked under a link may be lost when the stream breaks, when another process answers, and when the member is dead. */
+/* What was asked under a link may be lost when the stream breaks, when another process answers, and
+ * when the member is dead. */
 static void a_link_lasts_as_long_as_its_stream(void **state)
 {
     (void)state;

@@ -39,7 +39,8 @@ static inline void value(struct buf *b, const struct layout *prev, uint64_t join
 {
     struct layout_member member[4];
     struct layout l;
-    struct ring_change change = {.prev = prev, .member = member, .n_wanted = 3, .vnodes = 8, .generation_id = 7};
+    struct ring_change change = {
+        .prev = prev, .member = member, .n_wanted = 3, .vnodes = 8, .generation_id = 7};
 
     for (uint64_t id = A; id <= C; id++)
         member[change.member_n++] = (struct layout_member){.id = id, .weight = 100};
@@ -54,7 +55,11 @@ static inline void value(struct buf *b, const struct layout *prev, uint64_t join
 
 static inline void table_start(struct table *t, struct slice acceptor)
 {
-    struct chain_options o = {.self = B, .layout = buf_view(&t->bytes), .layout_serial = 1, .acceptor = acceptor, .seed = 1};
+    struct chain_options o = {.self = B,
+                              .layout = buf_view(&t->bytes),
+                              .layout_serial = 1,
+                              .acceptor = acceptor,
+                              .seed = 1};
 
     assert_int_equal(chain_init(&t->chain, at(t), &o), 0);
 }
@@ -104,7 +109,8 @@ static const struct message *sent(const struct table *t, uint64_t to, enum messa
     return NULL;
 }
 
-/* The number of the last write that the last call submitted, as EV_STORED brings it; 0 when there is none. */
+/* The number of the last write that the last call submitted, as EV_STORED brings it; 0 when there
+ * is none. */
 static inline uint64_t submitted(const struct table *t)
 {
     uint64_t number = 0;
@@ -118,7 +124,8 @@ static inline uint64_t submitted(const struct table *t)
 static inline void stored(struct table *t, uint64_t number, int error)
 {
     out_clear(&t->out);
-    chain_protocol.stored(&t->chain, at(t), number, &(struct event){.kind = EV_STORED, .stored = {.error = error}}, &t->out);
+    chain_protocol.stored(&t->chain, at(t), number,
+                          &(struct event){.kind = EV_STORED, .stored = {.error = error}}, &t->out);
     chain_protocol.check(&t->chain, at(t));
 }
 
@@ -140,9 +147,11 @@ static inline void prepare(struct table *t, uint64_t from, uint64_t ballot)
     tell(t, from, &m);
 }
 
-static inline void accept_value(struct table *t, uint64_t from, uint64_t ballot, const struct buf *v)
+static inline void accept_value(struct table *t, uint64_t from, uint64_t ballot,
+                                const struct buf *v)
 {
-    struct message m = {.kind = MSG_ACCEPT, .accept = {.epoch = 2, .ballot = ballot, .layout = buf_view(v)}};
+    struct message m = {.kind = MSG_ACCEPT,
+                        .accept = {.epoch = 2, .ballot = ballot, .layout = buf_view(v)}};
     tell(t, from, &m);
 }
 

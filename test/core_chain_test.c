@@ -15,11 +15,13 @@ static uint64_t round_start(struct table *t)
     return ballot;
 }
 
-static void promise(struct table *t, uint64_t from, uint64_t ballot, uint64_t accepted, const struct buf *v, bool records)
+static void promise(struct table *t, uint64_t from, uint64_t ballot, uint64_t accepted,
+                    const struct buf *v, bool records)
 {
     struct message m = {.kind = MSG_PROMISE};
 
-    m.promise = (struct msg_promise){.epoch = 2, .ballot = ballot, .promised = ballot, .accepted = accepted};
+    m.promise = (struct msg_promise){
+        .epoch = 2, .ballot = ballot, .promised = ballot, .accepted = accepted};
     m.promise.holds_records = records;
     if (v)
         m.promise.layout = buf_view(v);
@@ -28,7 +30,8 @@ static void promise(struct table *t, uint64_t from, uint64_t ballot, uint64_t ac
 
 static void accepted(struct table *t, uint64_t from, uint64_t ballot)
 {
-    struct message m = {.kind = MSG_ACCEPTED, .accepted = {.epoch = 2, .ballot = ballot, .promised = ballot}};
+    struct message m = {.kind = MSG_ACCEPTED,
+                        .accepted = {.epoch = 2, .ballot = ballot, .promised = ballot}};
     tell(t, from, &m);
 }
 
@@ -70,7 +73,8 @@ static void test_formation(void **state)
     table_free(t);
 }
 
-/* What A and C report of values that they accepted, and what must be proposed then. B accepted nothing itself, D waits. */
+/* What A and C report of values that they accepted, and what must be proposed then. B accepted
+ * nothing itself, D waits. */
 static void test_selection(void **state)
 {
     enum { NOTHING, SAME, WITH_D, WITH_E };
@@ -101,8 +105,8 @@ static void test_selection(void **state)
     }
 }
 
-/* All three accepted E's formation, at three different ballots: it may be chosen at none, or at the lowest; it is proposed
- * again. */
+/* All three accepted E's formation, at three different ballots: it may be chosen at none, or at the
+ * lowest; it is proposed again. */
 static void test_uniform_formation(void **state)
 {
     struct table *t = table_new();
@@ -155,7 +159,8 @@ static void test_formation_ends(void **state)
         accepted(t, A, ballot);
         if (!dies) {
             struct message no = {.kind = MSG_ACCEPTED};
-            no.accepted = (struct msg_accepted){.epoch = 2, .ballot = ballot, .error = (uint32_t)ERR_HOLDS_RECORDS};
+            no.accepted = (struct msg_accepted){
+                .epoch = 2, .ballot = ballot, .error = (uint32_t)ERR_HOLDS_RECORDS};
             tell(t, C, &no);
         }
         uint64_t again = round_start(t);
@@ -182,7 +187,8 @@ static void test_silent_proposer(void **state)
     accept_value(t, A, 100, &t->with_d);
     stored(t, submitted(t), 0);
     round_start(t);
-    assert_true(t->now_ms >= NOW_MS + CHAIN_PATIENCE_MS && t->now_ms <= NOW_MS + 2 * CHAIN_PATIENCE_MS);
+    assert_true(t->now_ms >= NOW_MS + CHAIN_PATIENCE_MS &&
+                t->now_ms <= NOW_MS + 2 * CHAIN_PATIENCE_MS);
     table_free(t);
 }
 
@@ -210,7 +216,8 @@ static void test_join_answers(void **state)
     struct message m = {.kind = MSG_JOIN, .join = {.weight = 100, .name = SLICE("b")}};
 
     (void)state;
-    (void)cast_believe(cast_make(&t->cast, A), (struct addr){.family = 4}, MEMBER_ALIVE, SLICE("b"));
+    (void)cast_believe(cast_make(&t->cast, A), (struct addr){.family = 4}, MEMBER_ALIVE,
+                       SLICE("b"));
     tell(t, D, &m);
     assert_int_equal(sent(t, D, MSG_JOIN_NO)->join_no.error, (uint32_t)ERR_NAME_TAKEN);
     assert_non_null(memmem(sent(t, D, MSG_JOIN_NO)->join_no.text.p, 12, "\"b\"", 3));
@@ -272,7 +279,8 @@ static void test_learning(void **state)
 /* A layout at the end of all epochs, once adopted, would have been the last. */
 static void test_epochs_that_cannot_be_true(void **state)
 {
-    static const uint64_t too_far[] = {CHAIN_EPOCH_LEAP + 2, LAYOUT_EPOCH_MAX, LAYOUT_EPOCH_MAX + 1, UINT64_MAX};
+    static const uint64_t too_far[] = {CHAIN_EPOCH_LEAP + 2, LAYOUT_EPOCH_MAX, LAYOUT_EPOCH_MAX + 1,
+                                       UINT64_MAX};
     struct table *t = table_new();
     struct message m = {.kind = MSG_LAYOUT};
     struct buf bytes;
@@ -280,7 +288,8 @@ static void test_epochs_that_cannot_be_true(void **state)
     (void)state;
     buf_init(&bytes, MESSAGE_MAX);
     out_clear(&t->out);
-    chain_seen(&t->chain, at(t), A, UINT64_MAX, &t->out); /* a word in a datagram: a reason to ask for what lies above ours */
+    /* a word in a datagram: a reason to ask for what lies above ours */
+    chain_seen(&t->chain, at(t), A, UINT64_MAX, &t->out);
     assert_int_equal(sent(t, A, MSG_LAYOUT_GET)->layout_get.epoch, 2);
     for (unsigned i = 0; i <= 4; i++) {
         t->layout.epoch = i < 4 ? too_far[i] : CHAIN_EPOCH_LEAP + 1;
@@ -353,8 +362,9 @@ static struct buf spoiled(const struct buf *value, void (*spoil)(struct layout *
 /* Neither voted for nor, where no vote of ours is asked, adopted. */
 static void test_layouts_that_do_not_follow(void **state)
 {
-    static void (*const spoilers[])(struct layout *) = {another_secret, another_generation, another_generation_id,
-                                                        a_change_of_owners, a_later_date};
+    static void (*const spoilers[])(struct layout *) = {another_secret, another_generation,
+                                                        another_generation_id, a_change_of_owners,
+                                                        a_later_date};
     struct table *t = table_new();
     struct message m = {.kind = MSG_LAYOUT};
 
@@ -364,7 +374,8 @@ static void test_layouts_that_do_not_follow(void **state)
         accept_value(t, A, 1 << 16, &bytes);
         assert_int_equal(submitted(t), 0);
         m.layout.layout = buf_view(&bytes);
-        if (spoilers[i] != a_later_date) /* a decided one is taken at its word: it may lie several epochs above ours */
+        /* a decided one is taken at its word: it may lie several epochs above ours */
+        if (spoilers[i] != a_later_date)
             tell(t, A, &m);
         assert_int_equal(submitted(t), 0);
         buf_close(&bytes);

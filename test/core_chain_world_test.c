@@ -1,9 +1,10 @@
 /* core_chain_world_test.c: a handful of chains in a bad world.
  *
- * The world: virtual time; messages are lost, delayed, reordered and doubled; links are cut; nodes crash, and of what they had
- * submitted to their disks a random first part is durable; disks fail now and then; clients write. Checked after every call:
- * one layout an epoch, no acknowledged write without a read quorum that meets it. After healing: nobody is fenced, everybody
- * has the same layout, and each joiner is in it or was refused. */
+ * The world: virtual time; messages are lost, delayed, reordered and doubled; links are cut; nodes
+ * crash, and of what they had submitted to their disks a random first part is durable; disks fail
+ * now and then; clients write. Checked after every call: one layout an epoch, no acknowledged write
+ * without a read quorum that meets it. After healing: nobody is fenced, everybody has the same
+ * layout, and each joiner is in it or was refused. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -117,7 +118,8 @@ static unsigned node_of(const struct world *w, uint64_t id)
 
 /* ---- What must hold ---- */
 
-static void check_write(const struct world *w, const struct world_write *write, const struct layout *l)
+static void check_write(const struct world *w, const struct world_write *write,
+                        const struct layout *l)
 {
     unsigned held = 0;
 
@@ -126,7 +128,8 @@ static void check_write(const struct world *w, const struct world_write *write, 
     assert_true(held >= l->w);
 }
 
-/* A node has a layout in force: the same as everybody had, and one that keeps what was acknowledged. */
+/* A node has a layout in force: the same as everybody had, and one that keeps what was
+ * acknowledged. */
 static void check_adopted(struct world *w, const struct layout *l)
 {
     assert_true(l->epoch < EPOCHS_MAX);
@@ -165,11 +168,13 @@ static void check_acked(struct world *w, unsigned i)
 
 /* ---- Events ---- */
 
-static struct world_event *event_add(struct world *w, enum event_type type, unsigned node, uint64_t due_ms)
+static struct world_event *event_add(struct world *w, enum event_type type, unsigned node,
+                                     uint64_t due_ms)
 {
     assert_true(w->event_n < EVENTS_MAX);
     struct world_event *e = &w->event[w->event_n++];
-    *e = (struct world_event){.type = type, .node = node, .due_ms = due_ms, .seq = w->seq++, .life = w->node[node].life};
+    *e = (struct world_event){
+        .type = type, .node = node, .due_ms = due_ms, .seq = w->seq++, .life = w->node[node].life};
     buf_init(&e->bytes, MESSAGE_MAX);
     return e;
 }
@@ -187,7 +192,8 @@ static unsigned event_next(const struct world *w)
 
     for (unsigned i = 0; i < w->event_n; i++) {
         const struct world_event *e = &w->event[i], *b = &w->event[best];
-        if (best == w->event_n || e->due_ms < b->due_ms || (e->due_ms == b->due_ms && e->seq < b->seq))
+        if (best == w->event_n || e->due_ms < b->due_ms ||
+            (e->due_ms == b->due_ms && e->seq < b->seq))
             best = i;
     }
     return best;
@@ -220,7 +226,8 @@ static struct world_event *disk_submit(struct world *w, unsigned node, unsigned 
 {
     struct world_node *n = &w->node[node];
 
-    n->disk_ms = (n->disk_ms > w->now_ms ? n->disk_ms : w->now_ms) + 1 + rng_below(&w->rng, w->chaos && chance(w, 25) ? 300 : 20);
+    n->disk_ms = (n->disk_ms > w->now_ms ? n->disk_ms : w->now_ms) + 1 +
+                 rng_below(&w->rng, w->chaos && chance(w, 25) ? 300 : 20);
     struct world_event *e = event_add(w, DISK, node, n->disk_ms);
     e->what = what;
     e->error = what != STATE_WRITE && w->chaos && chance(w, 3) ? ERR_IO : 0;
@@ -353,7 +360,8 @@ static void message_arrives(struct world *w, const struct world_event *e)
     struct message m;
 
     assert_true(message_decode(buf_view(&e->bytes), &m) > 0);
-    assert_true(chain_protocol.message(&w->node[e->node].chain, at(w, e->node), w->node[e->from].id, &m, &w->out));
+    assert_true(chain_protocol.message(&w->node[e->node].chain, at(w, e->node), w->node[e->from].id,
+                                       &m, &w->out));
 }
 
 static void disk_done(struct world *w, const struct world_event *e)
@@ -432,7 +440,8 @@ static void node_gossips(struct world *w, unsigned node)
     if (theirs)
         chain_seen(c, at(w, node), w->node[other].id, theirs->epoch, &w->out);
     if (theirs && !chain_layout(c) && !w->node[node].refused) {
-        struct msg_join join = {.weight = 100, .zone = SLICE("z"), .name = SLICE("n"), .addr = addr_of(node)};
+        struct msg_join join = {
+            .weight = 100, .zone = SLICE("z"), .name = SLICE("n"), .addr = addr_of(node)};
         if (!w->node[node].joined || chance(w, 5))
             chain_join(c, at(w, node), w->node[other].id, addr_of(other), &join, &w->out);
         w->node[node].joined = true;
@@ -462,7 +471,8 @@ static void ghost_asks(struct world *w, unsigned node)
     unsigned ghost = w->node_n - 1 - (unsigned)rng_below(&w->rng, w->ghosts);
     struct message m = {.kind = MSG_JOIN};
 
-    m.join = (struct msg_join){.weight = 100, .zone = SLICE("z"), .name = SLICE("n"), .addr = addr_of(ghost)};
+    m.join = (struct msg_join){
+        .weight = 100, .zone = SLICE("z"), .name = SLICE("n"), .addr = addr_of(ghost)};
     if (chance(w, 50))
         w->node[node].chain.joiner_n = 0;
     tell_records(w, node);
@@ -494,7 +504,8 @@ static void world_tick(struct world *w)
     if (w->chaos)
         world_chaos(w);
     for (unsigned i = 0; i < w->node_n; i++)
-        if (w->node[i].up && (!w->chaos || chance(w, 5))) /* slow news, or wrong decisions would be nipped in the bud */
+        /* slow news, or wrong decisions would be nipped in the bud */
+        if (w->node[i].up && (!w->chaos || chance(w, 5)))
             node_gossips(w, i);
 }
 
@@ -552,7 +563,8 @@ static void world_init(struct world *w, uint64_t seed, unsigned node_n)
 static void first_layout(const struct world *w, unsigned members, struct layout *l)
 {
     struct layout_member member[NODES_MAX];
-    struct ring_change change = {.member = member, .n_wanted = 3, .vnodes = VNODES, .generation_id = 7};
+    struct ring_change change = {
+        .member = member, .n_wanted = 3, .vnodes = VNODES, .generation_id = 7};
 
     for (unsigned i = 0; i < members; i++)
         member[change.member_n++] = (struct layout_member){.id = w->node[i].id, .weight = 100};
@@ -560,7 +572,8 @@ static void first_layout(const struct world *w, unsigned members, struct layout 
     assert_int_equal(ring_compute(&change, l), 0);
 }
 
-/* The first `members` nodes have a layout already, as after a founding and a formation; the others are joiners. */
+/* The first `members` nodes have a layout already, as after a founding and a formation; the others
+ * are joiners. */
 static struct world *world_new(uint64_t seed, unsigned node_n, unsigned members, unsigned ghosts)
 {
     struct world *w = calloc(1, sizeof *w);
@@ -664,7 +677,8 @@ static void test_dead_member(void **state)
         world_run(w, w->now_ms + HEAL_MS);
         const struct layout *l = chain_layout(&w->node[0].chain);
         for (unsigned i = 0; i < w->node_n; i++)
-            if (w->node[i].up && chain_layout(&w->node[i].chain) && layout_find(l, w->node[dead].id) < 0)
+            if (w->node[i].up && chain_layout(&w->node[i].chain) &&
+                layout_find(l, w->node[dead].id) < 0)
                 assert_false(chain_fenced(&w->node[i].chain));
         node_start(w, dead);
         world_run(w, w->now_ms + HEAL_MS);
@@ -689,7 +703,8 @@ static void test_contention(void **state)
         world_run(w, w->now_ms + CHAOS_MS / 8);
         world_heal(w);
         for (unsigned i = 0; i < members; i++)
-            assert_int_equal(chain_layout(&w->node[i].chain)->epoch, chain_layout(&w->node[0].chain)->epoch);
+            assert_int_equal(chain_layout(&w->node[i].chain)->epoch,
+                             chain_layout(&w->node[0].chain)->epoch);
         sames += w->sames;
         formations += w->formations;
         world_free(w);
@@ -704,7 +719,8 @@ static void test_chaos(void **state)
 
     (void)state;
     for (uint64_t seed = 0; seed < SEEDS; seed++) {
-        unsigned node_n = (unsigned)(2 + seed % (NODES_MAX - 3)), members = (unsigned)(1 + seed / 8 % (node_n - 1));
+        unsigned node_n = (unsigned)(2 + seed % (NODES_MAX - 3)),
+                 members = (unsigned)(1 + seed / 8 % (node_n - 1));
         struct world *w = world_new(seed, node_n, members, 0);
         w->chaos = true;
         world_run(w, w->now_ms + rng_below(&w->rng, CHAOS_MS));
@@ -723,9 +739,11 @@ static void test_chaos(void **state)
         crashes += w->crashes;
         world_free(w);
     }
-    print_message("%u formations, %u unchanged, %u crashes, %u writes acknowledged, %u joiners refused\n", formations, sames,
-                  crashes, acked, refused);
-    assert_true(formations > SEEDS / 2 && sames > SEEDS / 8 && crashes > SEEDS && acked > SEEDS && refused > SEEDS / 10);
+    print_message(
+        "%u formations, %u unchanged, %u crashes, %u writes acknowledged, %u joiners refused\n",
+        formations, sames, crashes, acked, refused);
+    assert_true(formations > SEEDS / 2 && sames > SEEDS / 8 && crashes > SEEDS && acked > SEEDS &&
+                refused > SEEDS / 10);
 }
 
 int main(void)

@@ -1,4 +1,5 @@
-/* A node that stands where another cluster's member lived: how it learns of that, and what it does. */
+/* A node that stands where another cluster's member lived: how it learns of that, and what it
+ * does. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -46,8 +47,13 @@ static void step(struct fixture *f, struct event ev)
 static int setup(void **state)
 {
     static struct fixture f;
-    const struct node_options o = {
-        .id = SELF, .boot = 2, .seed = 3, .name = SLICE("a"), .found = true, .cluster = ours, .generation_id = 4};
+    const struct node_options o = {.id = SELF,
+                                   .boot = 2,
+                                   .seed = 3,
+                                   .name = SLICE("a"),
+                                   .found = true,
+                                   .cluster = ours,
+                                   .generation_id = 4};
     f = (struct fixture){.now_ms = 1000};
     *state = &f;
     if (node_init(&f.node, &o, f.now_ms))
@@ -68,10 +74,13 @@ static void hear_ping(struct fixture *f, struct cluster_id cluster, uint64_t tar
 {
     struct packet p;
     struct message ping = {.kind = MSG_PING, .ping = {.seq = 9, .target = target}};
-    packet_begin(&p, &(struct packet_header){.cluster = cluster, .from = THEIR_MEMBER, .boot = 5, .epoch = 3});
+    packet_begin(&p, &(struct packet_header){
+                         .cluster = cluster, .from = THEIR_MEMBER, .boot = 5, .epoch = 3});
     assert_true(packet_add(&p, &ping));
     packet_seal(&p);
-    step(f, (struct event){.kind = EV_PACKET, .packet = {.from = {4, 7410, {127, 0, 0, 1}}, .bytes = slice_of(p.bytes, p.n)}});
+    step(f, (struct event){
+                .kind = EV_PACKET,
+                .packet = {.from = {4, 7410, {127, 0, 0, 1}}, .bytes = slice_of(p.bytes, p.n)}});
 }
 
 static void hear_hello(struct fixture *f, uint64_t sought)

@@ -1,5 +1,5 @@
-/* Contested writes: what a coordinator makes of an owner that holds a greater version, and when it may stamp again
- * (core/coord/coord_write.c). */
+/* Contested writes: what a coordinator makes of an owner that holds a greater version, and when it
+ * may stamp again (core/coord/coord_write.c). */
 #include "core_coord_play.h"
 
 static void test_put_is_ok_at_w_acks(void **state)
@@ -36,7 +36,8 @@ static void test_greater_version_makes_a_second_stamp(void **state)
     struct version first = sent(f, B, MSG_PUT)->put.record.version, held = above(first, 400);
     own_put(f, op, 0, first);
     assert_null(replied(f));
-    answer_put(f, B, op, ERR_SUPERSEDED, held); /* what is at B may be at C too, acknowledged before we began */
+    /* what is at B may be at C too, acknowledged before we began */
+    answer_put(f, B, op, ERR_SUPERSEDED, held);
     assert_null(replied(f));
     assert_null(sent(f, B, MSG_PUT));
     answer_put(f, C, op, ERR_SUPERSEDED, held);
@@ -68,7 +69,8 @@ static void test_still_greater_counts_in_the_second_round(void **state)
     assert_int_equal(replied(f)->error, 0);
 }
 
-/* Ours was seen by readers, who saw another after it: to stamp it again would turn their time around. */
+/* Ours was seen by readers, who saw another after it: to stamp it again would turn their time
+ * around. */
 static void test_superseded_after_it_was_taken_is_an_ack(void **state)
 {
     struct fixture *f = *state;
@@ -112,7 +114,8 @@ static void tick(struct fixture *f, uint64_t later_ms)
     check(f);
 }
 
-/* C may be serving readers all the while, who saw ours at A and C: its silence is no answer, however short or long. */
+/* C may be serving readers all the while, who saw ours at A and C: its silence is no answer,
+ * however short or long. */
 static void test_a_silent_owner_is_waited_for_whatever_the_time(void **state)
 {
     struct fixture *f = *state;
@@ -151,7 +154,8 @@ static void test_nobody_left_to_answer_is_unknown(void **state)
     assert_int_equal(replied(f)->error, ERR_UNKNOWN_OUTCOME);
 }
 
-/* They refuse the stamp for their floor: they must not pass for holders, and another stamp will do. */
+/* They refuse the stamp for their floor: they must not pass for holders, and another stamp will
+ * do. */
 static void test_too_old_is_no_holder(void **state)
 {
     struct fixture *f = *state;
@@ -256,7 +260,8 @@ static void test_a_new_process_is_known_by_its_boot(void **state)
     restarted(*state, false);
 }
 
-/* B took it and is recovering: it may be read again, and show ours, before a second stamp reaches it. */
+/* B took it and is recovering: it may be read again, and show ours, before a second stamp reaches
+ * it. */
 static void test_taken_while_recovering_is_not_never_taken(void **state)
 {
     struct fixture *f = *state;
@@ -308,7 +313,8 @@ static void test_an_own_disk_that_was_lost_does_not_outvote_others(void **state)
 
 /* ---- Asking first ---- */
 
-/* A PUT asks R owners for their versions, and is stamped once, above them; what is greater then is an ack. */
+/* A PUT asks R owners for their versions, and is stamped once, above them; what is greater then is
+ * an ack. */
 static void expect_asked_first(struct fixture *f, uint64_t answers)
 {
     ask(f, OP_PUT, "k", "mine");

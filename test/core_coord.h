@@ -1,4 +1,5 @@
-/* core_coord.h: the coordinator alone: three owners, of which it is the first; the test plays the peers and the store. */
+/* core_coord.h: the coordinator alone: three owners, of which it is the first; the test plays the
+ * peers and the store. */
 #ifndef COVEY_TEST_CORE_COORD_H
 #define COVEY_TEST_CORE_COORD_H
 
@@ -35,7 +36,8 @@ static inline void adopt(struct fixture *f)
     assert_int_equal(coord_protocol.layout(&f->coord, &f->now), 0);
 }
 
-static inline void believe(struct fixture *f, uint64_t id, struct addr addr, enum member_state state)
+static inline void believe(struct fixture *f, uint64_t id, struct addr addr,
+                           enum member_state state)
 {
     struct member *m = cast_find(&f->cast, id);
     coord_protocol.member(&f->coord, &f->now, m, cast_believe(m, addr, state, slice_of(NULL, 0)));
@@ -79,14 +81,16 @@ static inline void check(const struct fixture *f)
 /* A peer's answer, to whose question it is of. */
 static inline void answered(struct fixture *f, uint64_t from, const struct message *m)
 {
-    const struct protocol *p = TOKEN_OWNER(m->head.op) == TOKEN_FLUSH ? &flush_protocol : &coord_protocol;
+    const struct protocol *p =
+        TOKEN_OWNER(m->head.op) == TOKEN_FLUSH ? &flush_protocol : &coord_protocol;
     p->answer(&f->coord, &f->now, from, m, &f->out);
 }
 
 /* So does the own store. */
 static inline void own_answered(struct fixture *f, uint64_t token, const struct event *ev)
 {
-    const struct protocol *p = TOKEN_OWNER(token) == TOKEN_FLUSH ? &flush_protocol : &coord_protocol;
+    const struct protocol *p =
+        TOKEN_OWNER(token) == TOKEN_FLUSH ? &flush_protocol : &coord_protocol;
     p->stored(&f->coord, &f->now, TOKEN_NUMBER(token), ev, &f->out);
 }
 
@@ -94,12 +98,18 @@ static inline int set_up(void **state)
 {
     static struct fixture f;
     f = (struct fixture){.now_ms = 1000};
-    f.now = (struct moment){.ms = f.now_ms, .wall_ms = WALL_MS, .believed_ms = WALL_MS, .cast = &f.cast, .boot = BOOT};
-    struct layout_member m[] = {{.id = A, .weight = 100}, {.id = B, .weight = 100}, {.id = C, .weight = 100}};
-    struct ring_change birth = {.member = m, .member_n = 3, .n_wanted = 3, .vnodes = 16, .generation_id = 1};
+    f.now = (struct moment){
+        .ms = f.now_ms, .wall_ms = WALL_MS, .believed_ms = WALL_MS, .cast = &f.cast, .boot = BOOT};
+    struct layout_member m[] = {
+        {.id = A, .weight = 100}, {.id = B, .weight = 100}, {.id = C, .weight = 100}};
+    struct ring_change birth = {
+        .member = m, .member_n = 3, .n_wanted = 3, .vnodes = 16, .generation_id = 1};
     layout_init(&f.layout);
     assert_int_equal(ring_compute(&birth, &f.layout), 0);
-    assert_int_equal(coord_init(&f.coord, &(struct coord_options){.self = A, .ops_max = 1000, .deadline_ms = 2000}), 0);
+    assert_int_equal(
+        coord_init(&f.coord,
+                   &(struct coord_options){.self = A, .ops_max = 1000, .deadline_ms = 2000}),
+        0);
     for (uint64_t id = A; id <= C; id++)
         cast_make(&f.cast, id)->self = id == A;
     adopt(&f);
@@ -129,7 +139,8 @@ static inline void begin(struct fixture *f, uint64_t later_ms)
     coord_protocol.begin(&f->coord);
 }
 
-static inline const struct message *sent(const struct fixture *f, uint64_t to, enum message_kind kind)
+static inline const struct message *sent(const struct fixture *f, uint64_t to,
+                                         enum message_kind kind)
 {
     for (unsigned i = 0; i < f->out.n; i++) {
         const struct action *a = &f->out.action[i];

@@ -1,5 +1,5 @@
-/* The coordinator alone: three owners, of which the coordinator is the first; the test plays the peers and the store. What
- * becomes of a write, and many operations at once. */
+/* The coordinator alone: three owners, of which the coordinator is the first; the test plays the
+ * peers and the store. What becomes of a write, and many operations at once. */
 #include "core_coord_play.h"
 
 static void test_a_far_future_version_is_outbid_but_not_believed(void **state)
@@ -132,10 +132,12 @@ static void test_count_takes_the_greatest_answer_of_an_owner(void **state)
     assert_non_null(acted(f, ACT_STORE_COUNT));
     uint32_t own[16] = {5, 1}, b[16] = {4, 2}, c[16] = {0};
     begin(f, 1);
-    own_answered(f, number, &(struct event){.kind = EV_COUNTED, .counted = {.live = own, .vnode_n = 16}});
+    own_answered(f, number,
+                 &(struct event){.kind = EV_COUNTED, .counted = {.live = own, .vnode_n = 16}});
     for (uint64_t id = B; id <= C; id++) {
         struct message a = {.kind = MSG_COUNTED};
-        a.counted = (struct msg_counted){.op = number, .counts = slice_of(id == B ? b : c, sizeof b)};
+        a.counted =
+            (struct msg_counted){.op = number, .counts = slice_of(id == B ? b : c, sizeof b)};
         assert_null(replied(f));
         answered(f, id, &a);
     }
@@ -155,7 +157,8 @@ static void test_a_count_waits_for_nobody_whose_stream_broke(void **state)
     struct message of_b = {.kind = MSG_COUNTED};
     of_b.counted = (struct msg_counted){.op = number, .counts = slice_of(counts, sizeof counts)};
     begin(f, 1);
-    own_answered(f, number, &(struct event){.kind = EV_COUNTED, .counted = {.live = counts, .vnode_n = 16}});
+    own_answered(f, number,
+                 &(struct event){.kind = EV_COUNTED, .counted = {.live = counts, .vnode_n = 16}});
     link_to(f, C, 0);
     answered(f, C, &of_b); /* what of it came after that counts for nothing */
     tick_now(f);
@@ -169,7 +172,8 @@ static void test_a_count_waits_for_nobody_whose_stream_broke(void **state)
     tick_now(f);
     number = sent(f, B, MSG_COUNT)->count.op;
     begin(f, 1);
-    own_answered(f, number, &(struct event){.kind = EV_COUNTED, .counted = {.live = counts, .vnode_n = 16}});
+    own_answered(f, number,
+                 &(struct event){.kind = EV_COUNTED, .counted = {.live = counts, .vnode_n = 16}});
     link_to(f, B, 0);
     assert_true(deadline_ms(f) <= f->now_ms);
     while (!replied(f) && deadline_ms(f) <= f->now_ms)

@@ -1,5 +1,6 @@
-/* Erasing against scripted stores and owners: only what all owners confirm goes, and nobody's silence, doubt or absence counts
- * for anything. (That nothing comes back is the simulator's to say.) */
+/* Erasing against scripted stores and owners: only what all owners confirm goes, and nobody's
+ * silence, doubt or absence counts for anything. (That nothing comes back is the simulator's to
+ * say.) */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,8 +34,10 @@ static void at(uint64_t ms, bool rests)
 static int set_up(void **state)
 {
     (void)state;
-    struct layout_member member[3] = {{.id = SELF, .weight = 100}, {.id = 2, .weight = 100}, {.id = 3, .weight = 100}};
-    struct ring_change birth = {.member = member, .member_n = 3, .n_wanted = 3, .vnodes = VNODES, .generation_id = 1};
+    struct layout_member member[3] = {
+        {.id = SELF, .weight = 100}, {.id = 2, .weight = 100}, {.id = 3, .weight = 100}};
+    struct ring_change birth = {
+        .member = member, .member_n = 3, .n_wanted = 3, .vnodes = VNODES, .generation_id = 1};
     layout_init(&layout);
     assert_int_equal(ring_compute(&birth, &layout), 0);
     erase_init(&e, &(struct erase_options){.self = SELF, .age_ms = AGE_MS});
@@ -69,7 +72,8 @@ static unsigned count(enum action_kind kind, int message)
 {
     unsigned n = 0;
     for (unsigned i = 0; i < out.n; i++)
-        n += out.action[i].kind == kind && (message < 0 || out.action[i].send.message.kind == message);
+        n += out.action[i].kind == kind &&
+             (message < 0 || out.action[i].send.message.kind == message);
     return n;
 }
 
@@ -77,10 +81,11 @@ static struct listing_entry entry_of(const char *key, uint8_t kind)
 {
     static uint8_t bytes[8][16]; /* of the last entries */
     static unsigned at;
-    return (struct listing_entry){.position = (uint64_t)key[0] << 32,
-                                  .version = {.stamp = 5 << 16, .deleted = kind == RECORD_TOMBSTONE},
-                                  .kind = kind,
-                                  .key = key_write(bytes[at++ % 8], 0, slice_str(key))};
+    return (struct listing_entry){
+        .position = (uint64_t)key[0] << 32,
+        .version = {.stamp = 5 << 16, .deleted = kind == RECORD_TOMBSTONE},
+        .kind = kind,
+        .key = key_write(bytes[at++ % 8], 0, slice_str(key))};
 }
 
 /* The vnode at the head of what the store is asked for now. */
@@ -118,8 +123,10 @@ static uint16_t two_listed(struct buf *list)
 static void say(uint64_t from, int error, const char *held)
 {
     struct message m = {.kind = MSG_ERASE_SAID};
-    m.erase_said = (struct msg_erase_said){
-        .op = TOKEN(TOKEN_ERASE, e.number), .epoch = layout.epoch, .error = (uint32_t)error, .held = slice_str(held)};
+    m.erase_said = (struct msg_erase_said){.op = TOKEN(TOKEN_ERASE, e.number),
+                                           .epoch = layout.epoch,
+                                           .error = (uint32_t)error,
+                                           .held = slice_str(held)};
     out_clear(&out);
     erase_protocol.answer(&e, &stage.now, from, &m, &out);
     erase_protocol.check(&e, &stage.now);
@@ -139,7 +146,8 @@ static void what_all_confirm_goes(void **state)
     assert_int_equal(out.n, 0);
     static const char other[] = {HELD_GONE, HELD_OTHER};
     struct message m = {.kind = MSG_ERASE_SAID};
-    m.erase_said = (struct msg_erase_said){.op = TOKEN(TOKEN_ERASE, e.number), .held = slice_of(other, 2)};
+    m.erase_said =
+        (struct msg_erase_said){.op = TOKEN(TOKEN_ERASE, e.number), .held = slice_of(other, 2)};
     out_clear(&out);
     erase_protocol.answer(&e, &stage.now, 3, &m, &out);
     assert_int_equal(count(ACT_STORE_PUT, -1), 1);
@@ -210,7 +218,8 @@ static void a_dead_owner_keeps_its_vnodes(void **state)
     (void)state;
     struct buf list;
     buf_init(&list, 4096);
-    stage_believe(&stage, &erase_protocol, &e, 3, ADDR, false); /* with three members every vnode is owned by all */
+    /* with three members every vnode is owned by all */
+    stage_believe(&stage, &erase_protocol, &e, 3, ADDR, false);
     uint16_t vnode = two_listed(&list);
     assert_int_equal(count(ACT_SEND, -1), 0);
     assert_int_not_equal(asked_vnode(), vnode); /* on to the next */
@@ -248,8 +257,9 @@ static void told_by_an_owner(void **state)
     listing_append(&list, &a);
     listing_append(&list, &b);
     struct message m = {.kind = MSG_ERASE};
-    m.erase = (struct msg_erase){
-        .epoch = layout.epoch, .vnode = layout_vnode(&layout, slot_of_key(KEY_OF("a"))), .entries = buf_view(&list)};
+    m.erase = (struct msg_erase){.epoch = layout.epoch,
+                                 .vnode = layout_vnode(&layout, slot_of_key(KEY_OF("a"))),
+                                 .entries = buf_view(&list)};
     erase_obey(&e, &stage.now, 2, &m.erase, &out);
     assert_int_equal(out.n, 1); /* b is of another vnode */
     assert_true(slice_eq(out.action[0].put.record.key, KEY_OF("a")));

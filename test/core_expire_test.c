@@ -1,8 +1,9 @@
-/* EXPIRE at the coordinator alone: three owners, of which the coordinator is the first; the test plays the peers and
- * the store. */
+/* EXPIRE at the coordinator alone: three owners, of which the coordinator is the first; the test
+ * plays the peers and the store. */
 #include "core_coord.h"
 
-static void answer_put(struct fixture *f, uint64_t from, uint64_t op, int error, struct version held)
+static void answer_put(struct fixture *f, uint64_t from, uint64_t op, int error,
+                       struct version held)
 {
     begin(f, 1);
     struct message m = {.kind = MSG_PUT_ACK};
@@ -26,7 +27,8 @@ static void ask_for(struct fixture *f, struct request r)
 
 static struct record held(struct version v, uint64_t expiry_ms)
 {
-    return (struct record){.kind = v.stamp ? RECORD_VALUE : RECORD_NONE, .version = v, .expiry_ms = expiry_ms};
+    return (struct record){
+        .kind = v.stamp ? RECORD_VALUE : RECORD_NONE, .version = v, .expiry_ms = expiry_ms};
 }
 
 /* Both owners that are asked hold the record; returns the operation's handle. */
@@ -34,7 +36,8 @@ static uint64_t answer_reads(struct fixture *f, struct record r, struct slice va
 {
     const struct action *own = acted(f, ACT_STORE_GET);
     assert_non_null(own);
-    uint64_t token = own->get.token, peer = sent(f, B, MSG_GET) ? B : C, op = sent(f, peer, MSG_GET)->get.op;
+    uint64_t token = own->get.token, peer = sent(f, B, MSG_GET) ? B : C,
+             op = sent(f, peer, MSG_GET)->get.op;
     struct record with = r;
     with.value = own->get.wants == GET_VALUE ? value : slice_of(NULL, 0);
     begin(f, 0);
@@ -158,7 +161,8 @@ static void test_the_second_attempt_fails_as_unknown(void **state)
     }
     assert_int_equal(replied(f)->error, ERR_UNKNOWN_OUTCOME);
     const struct record *hint =
-        &acted(f, ACT_HINT_PUT)->hint.record; /* the first may lie somewhere, and then all should have it */
+        /* the first may lie somewhere, and then all should have it */
+        &acted(f, ACT_HINT_PUT)->hint.record;
     assert_int_equal(hint->kind, RECORD_EXPIRY);
     assert_int_equal(version_cmp(&hint->version, &named), 0);
     assert_int_equal(hint->expiry_ms, WALL_MS + 5000);
@@ -178,7 +182,8 @@ static void test_set_keeps_the_end(void **state)
     assert_int_equal(r->version.expiry_stamp, r->version.stamp);
     ask_for(f, (struct request){.kind = OP_PUT, .value = SLICE("fresh"), .keep_expiry = true});
     answer_reads(f, held(v, WALL_MS - 1), SLICE("over"));
-    assert_int_equal(sent(f, B, MSG_PUT)->put.record.expiry_ms, 0); /* that key is gone, and its end with it */
+    /* that key is gone, and its end with it */
+    assert_int_equal(sent(f, B, MSG_PUT)->put.record.expiry_ms, 0);
 }
 
 static void test_the_expired_is_absent(void **state)
@@ -193,7 +198,8 @@ static void test_the_expired_is_absent(void **state)
     assert_int_equal(replied(f)->record.value.n, 0);
     ask_for(f, (struct request){.kind = OP_DEL});
     uint64_t op = answer_reads(f, held(V1, WALL_MS), SLICE("value"));
-    struct version v = sent(f, B, MSG_PUT)->put.record.version; /* the deletion is written all the same */
+    /* the deletion is written all the same */
+    struct version v = sent(f, B, MSG_PUT)->put.record.version;
     answer_put(f, B, op, 0, v);
     answer_put(f, C, op, 0, v);
     assert_false(replied(f)->existed);

@@ -1,5 +1,5 @@
-/* FLUSHALL at the coordinator alone: three owners, of which the coordinator is the first; the test plays the peers and the
- * store. */
+/* FLUSHALL at the coordinator alone: three owners, of which the coordinator is the first; the test
+ * plays the peers and the store. */
 #include "core_coord.h"
 
 #include "core/coord/coord_op.h"
@@ -46,8 +46,10 @@ static uint64_t stored(const struct fixture *f, uint64_t *stamp)
     assert_int_equal(TOKEN_OWNER(own->put.token), TOKEN_FLUSH);
     uint64_t number = TOKEN_NUMBER(own->put.token);
     *stamp = own->put.record.version.stamp;
-    assert_true(!b || (b->flush.op == TOKEN(TOKEN_FLUSH, number) && b->flush.record.version.stamp == *stamp));
-    assert_true(!c || (c->flush.op == TOKEN(TOKEN_FLUSH, number) && c->flush.record.version.stamp == *stamp));
+    assert_true(!b || (b->flush.op == TOKEN(TOKEN_FLUSH, number) &&
+                       b->flush.record.version.stamp == *stamp));
+    assert_true(!c || (c->flush.op == TOKEN(TOKEN_FLUSH, number) &&
+                       c->flush.record.version.stamp == *stamp));
     return number;
 }
 
@@ -55,11 +57,13 @@ static uint64_t stored(const struct fixture *f, uint64_t *stamp)
 static void tell(struct fixture *f, uint64_t from, uint64_t number, int error, uint64_t greatest)
 {
     struct message m = {.kind = MSG_GREATEST};
-    m.greatest = (struct msg_greatest){.op = TOKEN(TOKEN_FLUSH, number), .epoch = 1, .error = (uint32_t)error, .stamp = greatest};
+    m.greatest = (struct msg_greatest){
+        .op = TOKEN(TOKEN_FLUSH, number), .epoch = 1, .error = (uint32_t)error, .stamp = greatest};
     begin(f, 1);
     if (from == OWN)
-        own_answered(f, TOKEN(TOKEN_FLUSH, number),
-                     &(struct event){.kind = EV_TOLD, .told = {.error = error, .greatest = greatest}});
+        own_answered(
+            f, TOKEN(TOKEN_FLUSH, number),
+            &(struct event){.kind = EV_TOLD, .told = {.error = error, .greatest = greatest}});
     else
         answered(f, from, &m);
     tick_if_due(f);
@@ -68,10 +72,12 @@ static void tell(struct fixture *f, uint64_t from, uint64_t number, int error, u
 static void store(struct fixture *f, uint64_t from, uint64_t number, int error)
 {
     struct message m = {.kind = MSG_FLUSHED};
-    m.flushed = (struct msg_flushed){.op = TOKEN(TOKEN_FLUSH, number), .epoch = 1, .error = (uint32_t)error};
+    m.flushed = (struct msg_flushed){
+        .op = TOKEN(TOKEN_FLUSH, number), .epoch = 1, .error = (uint32_t)error};
     begin(f, 1);
     if (from == OWN)
-        own_answered(f, TOKEN(TOKEN_FLUSH, number), &(struct event){.kind = EV_STORED, .stored = {.error = error}});
+        own_answered(f, TOKEN(TOKEN_FLUSH, number),
+                     &(struct event){.kind = EV_STORED, .stored = {.error = error}});
     else
         answered(f, from, &m);
     tick_if_due(f);
@@ -132,7 +138,8 @@ static void test_the_stamp_is_above_all_that_was_answered(void **state)
 {
     struct fixture *f = *state;
     ask_flush(f);
-    uint64_t number = asked(f), stamp = 0, ahead = (WALL_MS + 300) << 16, far = (WALL_MS + 3600000) << 16;
+    uint64_t number = asked(f), stamp = 0, ahead = (WALL_MS + 300) << 16,
+             far = (WALL_MS + 3600000) << 16;
     tell(f, OWN, number, 0, 0);
     tell(f, B, number, 0, far); /* further than our clock follows */
     tell(f, C, number, 0, ahead);
@@ -140,8 +147,9 @@ static void test_the_stamp_is_above_all_that_was_answered(void **state)
     assert_true(stamp > far);
 }
 
-/* What readers may see of a flush, they see of all of it: a client that saw a key gone, wrote it, and was acknowledged does
- * not see it gone again. B holds a write of a coordinator whose clock is ahead. */
+/* What readers may see of a flush, they see of all of it: a client that saw a key gone, wrote it,
+ * and was acknowledged does not see it gone again. B holds a write of a coordinator whose clock is
+ * ahead. */
 static void test_what_was_written_after_nil_was_read_stays(void **state)
 {
     struct fixture *f = *state;
@@ -158,7 +166,8 @@ static void test_what_was_written_after_nil_was_read_stays(void **state)
             number = stored(f, &flush);
             assert_int_not_equal(number, 0);
             store(f, OWN, number, 0);
-            written = written ? written : flush + 1; /* the client has read nil at us and C, and writes there */
+            /* the client has read nil at us and C, and writes there */
+            written = written ? written : flush + 1;
             store(f, C, number, 0);
             store(f, B, number, 0);
         }

@@ -37,8 +37,10 @@ static int set_up(void **state)
 {
     static struct fixture f;
     f = (struct fixture){.now_ms = 1000};
-    struct layout_member m[] = {{.id = A, .weight = 100}, {.id = B, .weight = 100}, {.id = C, .weight = 100}};
-    struct ring_change birth = {.member = m, .member_n = 3, .n_wanted = 3, .vnodes = 16, .generation_id = 1};
+    struct layout_member m[] = {
+        {.id = A, .weight = 100}, {.id = B, .weight = 100}, {.id = C, .weight = 100}};
+    struct ring_change birth = {
+        .member = m, .member_n = 3, .n_wanted = 3, .vnodes = 16, .generation_id = 1};
     layout_init(&f.layout);
     assert_int_equal(ring_compute(&birth, &f.layout), 0);
     stage_open(&f.stage, A);
@@ -61,7 +63,8 @@ static int tear_down(void **state)
 
 static void set_alive(struct fixture *f, uint64_t id, bool alive)
 {
-    stage_believe(&f->stage, &hint_protocol, &f->hint, id, (struct addr){.family = 4, .port = (uint16_t)(7000 + id)}, alive);
+    stage_believe(&f->stage, &hint_protocol, &f->hint, id,
+                  (struct addr){.family = 4, .port = (uint16_t)(7000 + id)}, alive);
 }
 
 static void kept(struct fixture *f, uint64_t target, uint32_t n, uint64_t waiting)
@@ -82,10 +85,11 @@ static void found(struct fixture *f, uint64_t target, uint32_t n, uint64_t age_m
     static char key[HINT_BATCH + 1][16]; /* behind the space */
     for (uint32_t i = 0; i < n; i++) {
         int key_n = 1 + snprintf(key[i] + 1, sizeof key[i] - 1, "k%u", i);
-        batch[i] = (struct placed_record){.place = 10 * (i + 1),
-                                          .record = {.kind = RECORD_VALUE,
-                                                     .version = {.stamp = (WALL_MS - age_ms) << 16, .node = A},
-                                                     .key = slice_of(key[i], (size_t)key_n)}};
+        batch[i] = (struct placed_record){
+            .place = 10 * (i + 1),
+            .record = {.kind = RECORD_VALUE,
+                       .version = {.stamp = (WALL_MS - age_ms) << 16, .node = A},
+                       .key = slice_of(key[i], (size_t)key_n)}};
     }
     struct event ev = {.kind = EV_HINTS};
     ev.hints.target = target;
@@ -184,7 +188,8 @@ static void test_dropped_only_when_acknowledged(void **state)
     assert_false(reads(f, C));
 }
 
-/* What stands before a refused one goes; it and what follows are sent again, after a pause that doubles. */
+/* What stands before a refused one goes; it and what follows are sent again, after a pause that
+ * doubles. */
 static void test_refusal_ends_the_batch(void **state)
 {
     struct fixture *f = *state;
@@ -233,7 +238,8 @@ static void test_silence_ends_the_batch(void **state)
     assert_true(reads(f, C));
 }
 
-/* After a batch a pause as long as the batch took: the target has half of its time for its clients. */
+/* After a batch a pause as long as the batch took: the target has half of its time for its
+ * clients. */
 static void test_pauses_as_long_as_the_target_took(void **state)
 {
     struct fixture *f = *state;
@@ -269,7 +275,8 @@ static void test_too_old_is_dropped_and_counted(void **state)
     assert_int_equal(f->hint.target[0].replayed, 0);
 }
 
-/* The age is judged by the time that the members agree on: a clock that is hours ahead drops nothing. */
+/* The age is judged by the time that the members agree on: a clock that is hours ahead drops
+ * nothing. */
 static void test_a_wrong_clock_makes_no_hint_old(void **state)
 {
     struct fixture *f = *state;
@@ -292,10 +299,12 @@ static void test_old_files_are_looked_for(void **state)
     begin(f, 0);
     hint_protocol.tick(&f->hint, &f->stage.now, &f->out);
     assert_int_equal(acted(f, ACT_HINT_EXPIRE)->hint_expire_ms, WALL_MS - HINT_AGE_DEFAULT_MS);
-    assert_int_equal(hint_protocol.deadline_ms(&f->hint, &f->stage.now), f->now_ms + HINT_EXPIRE_MS);
+    assert_int_equal(hint_protocol.deadline_ms(&f->hint, &f->stage.now),
+                     f->now_ms + HINT_EXPIRE_MS);
 }
 
-/* A target that is no member any more: its hint is settled when W present owners hold it, the own store among them. */
+/* A target that is no member any more: its hint is settled when W present owners hold it, the own
+ * store among them. */
 static void test_nobodys_hint_goes_to_the_owners(void **state)
 {
     struct fixture *f = *state;
@@ -323,7 +332,8 @@ static void test_nobodys_hint_waits_for_w(void **state)
     found(f, GONE, 1, 0);
     answer(f, acted(f, ACT_STORE_PUT)->put.token, A, 0);
     assert_null(acted(f, ACT_HINT_DROP));
-    assert_int_equal(hint_protocol.deadline_ms(&f->hint, &f->stage.now), f->now_ms + HINT_BACKOFF_MS);
+    assert_int_equal(hint_protocol.deadline_ms(&f->hint, &f->stage.now),
+                     f->now_ms + HINT_BACKOFF_MS);
 }
 
 /* An owner of nobody's hint is awaited like a target; whoever has answered may go. */
@@ -342,7 +352,8 @@ static void test_a_broken_stream_to_an_owner_ends_nobodys_batch(void **state)
     stage_link(&f->stage, &hint_protocol, &f->hint, B, 0);
     assert_int_equal(hint_protocol.deadline_ms(&f->hint, &f->stage.now), began_ms + HINT_ANSWER_MS);
     stage_link(&f->stage, &hint_protocol, &f->hint, C, 0);
-    assert_int_equal(hint_protocol.deadline_ms(&f->hint, &f->stage.now), f->now_ms + HINT_BACKOFF_MS);
+    assert_int_equal(hint_protocol.deadline_ms(&f->hint, &f->stage.now),
+                     f->now_ms + HINT_BACKOFF_MS);
     answer(f, token, C, 0); /* late */
     answer(f, token, A, 0);
     assert_null(acted(f, ACT_HINT_DROP));
@@ -356,7 +367,8 @@ static void test_another_layout_ends_the_batch(void **state)
     replay(f, 1, token);
     f->layout.epoch++;
     assert_int_equal(stage_layout(&f->stage, &hint_protocol, &f->hint, &f->layout), 0);
-    assert_int_equal(hint_protocol.deadline_ms(&f->hint, &f->stage.now), f->now_ms + HINT_BACKOFF_MS);
+    assert_int_equal(hint_protocol.deadline_ms(&f->hint, &f->stage.now),
+                     f->now_ms + HINT_BACKOFF_MS);
     answer(f, token[0], C, 0);
     assert_null(acted(f, ACT_HINT_DROP));
 }

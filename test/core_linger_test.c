@@ -31,7 +31,8 @@ static void test_no_hint_when_all_answer(void **state)
     struct version v;
     uint64_t op = write_two(f, "k", &v);
     assert_int_equal(f->coord.linger_n, 1);
-    answer_put(f, C, op, ERR_SUPERSEDED, above(v, 1)); /* it holds a greater one: nothing is missing there */
+    /* it holds a greater one: nothing is missing there */
+    answer_put(f, C, op, ERR_SUPERSEDED, above(v, 1));
     assert_int_equal(f->out.n, 0);
     assert_int_equal(f->coord.linger_n, 0);
 }
@@ -92,8 +93,8 @@ static void test_failed_disk_gets_a_hint(void **state)
     assert_non_null(hinted(f, C));
 }
 
-/* What the own store takes after the end of the write would be known to nobody: so the write waits, however long its disk stalls,
- * and the others' hints do not. */
+/* What the own store takes after the end of the write would be known to nobody: so the write waits,
+ * however long its disk stalls, and the others' hints do not. */
 static void test_a_write_outlives_its_deadline_for_the_own_store(void **state)
 {
     struct fixture *f = *state;
@@ -148,12 +149,14 @@ static void test_deletion_is_hinted_as_a_tombstone(void **state)
     assert_int_equal(hinted(f, C)->kind, RECORD_TOMBSTONE);
 }
 
-/* A slow owner does not take the room of new requests: the oldest that lingers goes, with a hint. */
+/* A slow owner does not take the room of new requests: the oldest that lingers goes, with a
+ * hint. */
 static void test_lingering_is_bounded(void **state)
 {
     struct fixture *f = *state;
     struct version v;
-    f->coord.linger_bytes_max = 100 * (sizeof(struct op) + 3); /* a key of one byte with its space, and a value of one */
+    /* a key of one byte with its space, and a value of one */
+    f->coord.linger_bytes_max = 100 * (sizeof(struct op) + 3);
     for (unsigned i = 0; i < 100; i++) {
         write_two(f, "k", &v);
         assert_null(hinted(f, C));
@@ -183,7 +186,8 @@ static void test_a_large_one_takes_the_room_of_many(void **state)
     v = m->put.record.version;
     answer_put(f, B, op, 0, v);
     own_put(f, op, 0, v);
-    assert_true(slice_eq(hinted(f, C)->key, KEY_OF("small"))); /* one goes at once, the others at the ticks */
+    /* one goes at once, the others at the ticks */
+    assert_true(slice_eq(hinted(f, C)->key, KEY_OF("small")));
     unsigned hints = 1;
     while (deadline_ms(f) <= f->now_ms) {
         begin(f, 0);

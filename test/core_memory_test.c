@@ -1,5 +1,5 @@
-/* The coordinator when memory is out: whoever asks is answered, and no deadline is due again at once with nothing done. Linked so
- * that calloc is ours. */
+/* The coordinator when memory is out: whoever asks is answered, and no deadline is due again at
+ * once with nothing done. Linked so that calloc is ours. */
 #include "core_coord.h"
 
 #include <stdlib.h>
@@ -29,7 +29,8 @@ static void request(struct fixture *f, enum op_kind kind, uint64_t token)
     check(f);
 }
 
-/* Ticks at one moment for as long as one is due. Returns how many were answered; all must be, with that error. */
+/* Ticks at one moment for as long as one is due. Returns how many were answered; all must be, with
+ * that error. */
 static unsigned answered_at_once(struct fixture *f, int error)
 {
     unsigned n = 0;

@@ -45,7 +45,8 @@ static void save(struct reach *r, struct disk *d, uint64_t now_ms, bool riding)
         memcpy(boots ? d->boots : d->reached, put->value.p, put->value.n);
         *(boots ? &d->boots_n : &d->reached_n) = put->value.n;
         if (boots)
-            reach_protocol.stored(r, NULL, TOKEN_NUMBER(out.action[i].put.token), &(struct event){.kind = EV_STORED}, &out);
+            reach_protocol.stored(r, NULL, TOKEN_NUMBER(out.action[i].put.token),
+                                  &(struct event){.kind = EV_STORED}, &out);
     }
     reach_protocol.check(r, NULL);
 }
@@ -76,7 +77,8 @@ static void an_honest_restart_has_lost_nothing(void **state)
     reach_protocol.close(&r);
 }
 
-/* The log ends early: told once, and then it is settled, at later starts too; and what is announced does not go back. */
+/* The log ends early: told once, and then it is settled, at later starts too; and what is announced
+ * does not go back. */
 static void a_log_that_ends_early_is_noticed_once(void **state)
 {
     (void)state;
@@ -162,7 +164,8 @@ static void what_others_announce_is_kept_and_rides_along(void **state)
     struct reach_mark m = {PEER, 20, 800, 0};
     assert_int_equal(reach_kept(&r).n, sizeof m);
     assert_memory_equal(reach_kept(&r).p, &m, sizeof m);
-    struct reach_mark hearsay[3] = {{PEER, 20, 750, 0}, {PEER, 21, 900, 0}, {OTHER, 31, 40, 0}}; /* 21 was not told of 800 yet */
+    /* 21 was not told of 800 yet */
+    struct reach_mark hearsay[3] = {{PEER, 20, 750, 0}, {PEER, 21, 900, 0}, {OTHER, 31, 40, 0}};
     assert_false(reach_told(&r, slice_of(hearsay, sizeof hearsay)));
     assert_int_equal(r.mark[0].position, 800);
     assert_int_equal(r.mark[1].position, 40);
@@ -185,8 +188,10 @@ static void malformed_records_are_refused(void **state)
         b.boots[0] = (uint8_t)(b.boots[0] + (bad == 1));
         b.reached_n -= bad == 2;
         b.reached[0] = (uint8_t)(b.reached[0] + (bad == 3));
-        struct reach_options o = {
-            .self = SELF, .boot = 11, .boots = slice_of(b.boots, b.boots_n), .reached = slice_of(b.reached, b.reached_n)};
+        struct reach_options o = {.self = SELF,
+                                  .boot = 11,
+                                  .boots = slice_of(b.boots, b.boots_n),
+                                  .reached = slice_of(b.reached, b.reached_n)};
         assert_int_equal(reach_init(&r, &o), ERR_BAD_MESSAGE);
         reach_protocol.close(&r);
     }
@@ -215,8 +220,8 @@ static void marks_that_nobody_writes_are_refused(void **state)
     assert_int_equal(start_with_marks(peer, peer), ERR_BAD_MESSAGE);
 }
 
-/* The record of our boots was copied behind the end that went: begins do not fall, and what any boot lost is noticed, also by who
- * heard of the one before the last alone. */
+/* The record of our boots was copied behind the end that went: begins do not fall, and what any
+ * boot lost is noticed, also by who heard of the one before the last alone. */
 static void a_log_that_ends_before_its_last_boot_is_noticed(void **state)
 {
     (void)state;
@@ -241,7 +246,8 @@ static void a_log_that_ends_before_its_last_boot_is_noticed(void **state)
     reach_protocol.close(&r);
 }
 
-/* What a peer says goes for a position only where there may be one; and what it makes of ours can be read again. */
+/* What a peer says goes for a position only where there may be one; and what it makes of ours can
+ * be read again. */
 static void positions_beyond_any_log_are_not_believed(void **state)
 {
     (void)state;
@@ -262,8 +268,9 @@ static void positions_beyond_any_log_are_not_believed(void **state)
     reach_protocol.close(&r);
 }
 
-/* A position in a datagram, which nobody vouches for, was put on disk as it came: the member was found to have lost records at
- * its next start, and what it announced from then on was no news to anybody. */
+/* A position in a datagram, which nobody vouches for, was put on disk as it came: the member was
+ * found to have lost records at its next start, and what it announced from then on was no news to
+ * anybody. */
 static void a_datagram_moves_a_mark_by_so_much_at_most(void **state)
 {
     (void)state;
@@ -304,7 +311,9 @@ static void shards_that_are_not_known_are_passed_over(void **state)
     assert_false(reach_told(&r, slice_of(kept, sizeof kept)));
     assert_int_equal(r.mark_n, 1);
     assert_int_equal(r.mark[0].id, OTHER);
-    assert_int_equal(start_with_marks((struct reach_mark){PEER, 20, 700, SHARDS}, (struct reach_mark){SELF, 9, 1, SHARDS}), 0);
+    assert_int_equal(start_with_marks((struct reach_mark){PEER, 20, 700, SHARDS},
+                                      (struct reach_mark){SELF, 9, 1, SHARDS}),
+                     0);
     kept[0].shard = 0;
     assert_true(reach_told(&r, slice_of(kept, sizeof kept)));
     reach_protocol.close(&r);

@@ -1,8 +1,8 @@
 /* Reads: whom a coordinator asks, whom it passes over, what it repairs before it replies. */
 #include "core_coord_play.h"
 
-static const struct version V1 = {.stamp = 100, .node = B, .digest = 1}, V2 = {.stamp = 200, .node = C, .digest = 2},
-                            NO_VERSION = {0};
+static const struct version V1 = {.stamp = 100, .node = B, .digest = 1},
+                            V2 = {.stamp = 200, .node = C, .digest = 2}, NO_VERSION = {0};
 
 static uint64_t ask_get(struct fixture *f, uint64_t *token, uint64_t *peer)
 {
@@ -153,7 +153,8 @@ static void test_delete_says_whether_it_existed(void **state)
     assert_true(replied(f)->existed);
 }
 
-/* It takes writes, though what it holds is not asked for: or it would lack the deletion, and get no hint of its own. */
+/* It takes writes, though what it holds is not asked for: or it would lack the deletion, and get no
+ * hint of its own. */
 static void test_who_cannot_be_read_is_written_to(void **state)
 {
     struct fixture *f = *state;

@@ -1,5 +1,5 @@
-/* Anti-entropy against a scripted peer and a scripted store: what is asked when, and what ends an exchange. (That owners end
- * equal is the simulator's to say.) */
+/* Anti-entropy against a scripted peer and a scripted store: what is asked when, and what ends an
+ * exchange. (That owners end equal is the simulator's to say.) */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,10 +17,12 @@ static struct layout layout;
 static struct stage stage;
 static struct repair r;
 static struct out out;
-static uint8_t their_floors[8 * REPAIR_ROOTS], their_floor; /* what the peer says; of the first vnode */
+/* what the peer says; of the first vnode */
+static uint8_t their_floors[8 * REPAIR_ROOTS], their_floor;
 enum { OWN_TICKET = 5 };
 
-static uint64_t their_ticket, own_flushed, their_flushed; /* flushed: all around the ring, in their_area */
+/* flushed: all around the ring, in their_area */
+static uint64_t their_ticket, own_flushed, their_flushed;
 static struct flush_area their_area;
 
 /* One run; none where nothing was flushed. */
@@ -36,7 +38,8 @@ static int set_up(void **state)
     (void)state;
     their_area = FLUSH_EVERYTHING;
     struct layout_member member[2] = {{.id = SELF, .weight = 100}, {.id = PEER, .weight = 100}};
-    struct ring_change birth = {.member = member, .member_n = 2, .n_wanted = 2, .vnodes = VNODES, .generation_id = 1};
+    struct ring_change birth = {
+        .member = member, .member_n = 2, .n_wanted = 2, .vnodes = VNODES, .generation_id = 1};
     layout_init(&layout);
     assert_int_equal(ring_compute(&birth, &layout), 0);
     stage_open(&stage, SELF);
@@ -60,7 +63,9 @@ static int tear_down(void **state)
 
 static uint64_t op_of(const struct message *m)
 {
-    return m->kind == MSG_TREE_GET ? m->tree_get.op : m->kind == MSG_LIST_GET ? m->list_get.op : m->get.op;
+    return m->kind == MSG_TREE_GET   ? m->tree_get.op
+           : m->kind == MSG_LIST_GET ? m->list_get.op
+                                     : m->get.op;
 }
 
 /* The own store's answers. */
@@ -101,22 +106,27 @@ static uint64_t begin(void)
 static void own_told(uint64_t op, struct slice told)
 {
     uint8_t run[FLUSH_RUN];
-    struct event ev = {.kind = EV_TOLD, .told = {.told = told, .upto = UINT64_MAX, .ticket = OWN_TICKET}};
+    struct event ev = {.kind = EV_TOLD,
+                       .told = {.told = told, .upto = UINT64_MAX, .ticket = OWN_TICKET}};
     ev.told.flushed = run_of(run, &FLUSH_EVERYTHING, own_flushed);
     repair_protocol.stored(&r, &stage.now, TOKEN_NUMBER(op), &ev, &out);
 }
 
 /* Both stores answer a question, the peer's last. */
-static void told(uint64_t op, enum message_kind kind, struct slice own, struct slice theirs, uint64_t upto)
+static void told(uint64_t op, enum message_kind kind, struct slice own, struct slice theirs,
+                 uint64_t upto)
 {
     uint8_t run[FLUSH_RUN];
     struct slice flushed = run_of(run, &their_area, their_flushed);
     struct message m = {.kind = (uint8_t)kind};
     if (kind == MSG_TREE)
-        m.tree = (struct msg_tree){
-            .op = op, .hashes = theirs, .floors = slice_of(their_floors, sizeof their_floors), .flushed = flushed};
+        m.tree = (struct msg_tree){.op = op,
+                                   .hashes = theirs,
+                                   .floors = slice_of(their_floors, sizeof their_floors),
+                                   .flushed = flushed};
     else
-        m.list = (struct msg_list){.op = op, .upto = upto, .entries = theirs, .ticket = their_ticket};
+        m.list =
+            (struct msg_list){.op = op, .upto = upto, .entries = theirs, .ticket = their_ticket};
     out_clear(&out);
     own_told(op, own);
     assert_int_equal(out.n, 0);
@@ -153,7 +163,8 @@ static uint64_t until_lists(void)
     static const uint8_t own[8 * REPAIR_ROOTS], theirs[8 * REPAIR_ROOTS] = {1};
     told(begin(), MSG_TREE, slice_of(own, sizeof own), slice_of(theirs, sizeof theirs), 0);
     uint64_t op = op_of(sent(MSG_TREE_GET));
-    told(op, MSG_TREE, slice_of(own, 8), slice_of(theirs, 16), 0); /* two leaves there, folded to one */
+    /* two leaves there, folded to one */
+    told(op, MSG_TREE, slice_of(own, 8), slice_of(theirs, 16), 0);
     assert_non_null(sent(MSG_LIST_GET));
     return op_of(sent(MSG_LIST_GET));
 }
@@ -161,7 +172,8 @@ static uint64_t until_lists(void)
 static void add(struct buf *b, uint64_t position, const char *key, uint64_t wall_ms)
 {
     uint8_t bytes[32];
-    struct listing_entry e = {.position = position, .version = {.stamp = wall_ms << 16}, .kind = RECORD_VALUE, .size = 3};
+    struct listing_entry e = {
+        .position = position, .version = {.stamp = wall_ms << 16}, .kind = RECORD_VALUE, .size = 3};
     e.key = key_write(bytes, 0, slice_str(key));
     assert_int_equal(listing_append(b, &e), 0);
 }
@@ -185,7 +197,10 @@ static void what_is_missing_travels_and_what_is_young_does_not(void **state)
     static const struct {
         enum action_kind kind;
         const char *key;
-    } want[] = {{ACT_STORE_GET, "ours"}, {ACT_SEND, "theirs"}, {ACT_STORE_GET, "newer"}, {ACT_SEND, "of the future"}};
+    } want[] = {{ACT_STORE_GET, "ours"},
+                {ACT_SEND, "theirs"},
+                {ACT_STORE_GET, "newer"},
+                {ACT_SEND, "of the future"}};
     assert_int_equal(out.n, 4);
     for (unsigned i = 0; i < 4; i++) {
         const struct action *a = &out.action[i];
@@ -204,11 +219,13 @@ static void nonsense_from_the_peer_ends_it(void **state)
     uint64_t op = begin();
     told(op, MSG_TREE, slice_of(bytes, 8), slice_of(bytes, 8), 0); /* too few roots */
     assert_int_equal(r.run.phase, REPAIR_IDLE);
-    told(until_lists(), MSG_LIST, slice_of(NULL, 0), slice_of(bytes, sizeof bytes), UINT64_MAX); /* no entries */
+    /* no entries */
+    told(until_lists(), MSG_LIST, slice_of(NULL, 0), slice_of(bytes, sizeof bytes), UINT64_MAX);
     assert_int_equal(r.run.phase, REPAIR_IDLE);
     static const uint8_t own[8 * REPAIR_ROOTS], theirs[8 * REPAIR_ROOTS] = {1};
     told(begin(), MSG_TREE, slice_of(own, sizeof own), slice_of(theirs, sizeof theirs), 0);
-    told(op_of(sent(MSG_TREE_GET)), MSG_TREE, slice_of(own, 8), slice_of(theirs, 24), 0); /* three leaves */
+    /* three leaves */
+    told(op_of(sent(MSG_TREE_GET)), MSG_TREE, slice_of(own, 8), slice_of(theirs, 24), 0);
     assert_int_equal(r.run.phase, REPAIR_IDLE);
     op = until_lists(); /* a list that covers ever less */
     for (unsigned i = 0; i < 2 && r.run.phase != REPAIR_IDLE; i++) {
@@ -252,7 +269,8 @@ static void a_broken_stream_ends_it_while_something_is_awaited(void **state)
     stage_link(&stage, &repair_protocol, &r, PEER, 9);
     m.tree = (struct msg_tree){.op = begin(), .hashes = slice_of(roots, sizeof roots)};
     repair_protocol.answer(&r, &stage.now, PEER, &m, &out);
-    stage_link(&stage, &repair_protocol, &r, PEER, 0); /* it has answered: the own store is waited for */
+    /* it has answered: the own store is waited for */
+    stage_link(&stage, &repair_protocol, &r, PEER, 0);
     assert_int_equal(r.run.phase, REPAIR_TREES);
     stage_link(&stage, &repair_protocol, &r, PEER, 9);
     out_clear(&out);
@@ -264,7 +282,8 @@ static void a_broken_stream_ends_it_while_something_is_awaited(void **state)
     stage_link(&stage, &repair_protocol, &r, PEER, 9);
     told(until_lists(), MSG_LIST, slice_of(NULL, 0), buf_view(&theirs), UINT64_MAX);
     assert_int_equal(r.run.phase, REPAIR_MOVES);
-    stage_link(&stage, &repair_protocol, &r, PEER, 10); /* another process, and the end of the old one was not seen */
+    /* another process, and the end of the old one was not seen */
+    stage_link(&stage, &repair_protocol, &r, PEER, 10);
     assert_int_equal(r.run.phase, REPAIR_IDLE);
     buf_close(&theirs);
 }
@@ -282,7 +301,8 @@ static void who_lost_records_takes_young_ones_too_and_recovers_from_a_sound_peer
     buf_close(&theirs);
     static const uint8_t roots[8 * REPAIR_ROOTS] = {1};
     run_end(&r, false);
-    for (uint64_t op = begin(); r.run.phase != REPAIR_IDLE; op = r.run.phase != REPAIR_IDLE ? op_of(sent(MSG_TREE_GET)) : 0) {
+    for (uint64_t op = begin(); r.run.phase != REPAIR_IDLE;
+         op = r.run.phase != REPAIR_IDLE ? op_of(sent(MSG_TREE_GET)) : 0) {
         struct message m = {.kind = MSG_TREE};
         m.tree = (struct msg_tree){.op = op, .hashes = slice_of(roots, sizeof roots)};
         out_clear(&out);
@@ -294,13 +314,16 @@ static void who_lost_records_takes_young_ones_too_and_recovers_from_a_sound_peer
     assert_false(r.recovering[0]);
 }
 
-/* It takes all of the others that are to be had, where sound ones are not; three owners, so two others. */
+/* It takes all of the others that are to be had, where sound ones are not; three owners, so two
+ * others. */
 static void who_recovers_waits_for_sound_owners_or_for_all(void **state)
 {
     (void)state;
     struct layout three;
-    struct layout_member member[3] = {{.id = SELF, .weight = 100}, {.id = PEER, .weight = 100}, {.id = THIRD, .weight = 100}};
-    struct ring_change birth = {.member = member, .member_n = 3, .n_wanted = 3, .vnodes = VNODES, .generation_id = 1};
+    struct layout_member member[3] = {
+        {.id = SELF, .weight = 100}, {.id = PEER, .weight = 100}, {.id = THIRD, .weight = 100}};
+    struct ring_change birth = {
+        .member = member, .member_n = 3, .n_wanted = 3, .vnodes = VNODES, .generation_id = 1};
     layout_init(&three);
     assert_int_equal(ring_compute(&birth, &three), 0);
     assert_int_equal(stage_layout(&stage, &repair_protocol, &r, &three), 0);
@@ -326,7 +349,8 @@ static void who_is_alone_waits_for_nobody(void **state)
     (void)state;
     struct layout alone;
     struct layout_member member[1] = {{.id = SELF, .weight = 100}};
-    struct ring_change birth = {.member = member, .member_n = 1, .n_wanted = 1, .vnodes = VNODES, .generation_id = 1};
+    struct ring_change birth = {
+        .member = member, .member_n = 1, .n_wanted = 1, .vnodes = VNODES, .generation_id = 1};
     layout_init(&alone);
     assert_int_equal(ring_compute(&birth, &alone), 0);
     assert_int_equal(stage_layout(&stage, &repair_protocol, &r, &alone), 0);
@@ -356,7 +380,8 @@ static void one_damaged_slot_makes_one_vnode_recover_and_only_that_is_compared(v
     assert_non_null(asked);
     assert_int_equal(asked->tree_get.vnodes.n, 2);
     assert_int_equal(asked->tree_get.vnodes.p[0], 5);
-    assert_int_equal(stage_layout(&stage, &repair_protocol, &r, &layout), 0); /* what is in doubt is so under every layout */
+    /* what is in doubt is so under every layout */
+    assert_int_equal(stage_layout(&stage, &repair_protocol, &r, &layout), 0);
     assert_true(r.recovering[5]);
     stage_believe(&stage, &repair_protocol, &r, PEER, ADDR, true);
     stage_time(&stage, stage.now.ms + 2 * REPAIR_RETURN_MS, WALL_MS);
@@ -403,7 +428,8 @@ static void floors_and_flushes_that_cannot_be_true_end_it(void **state)
     repair_doubt(&r, &stage.now, slice_of(slots, sizeof slots));
     uint64_t op = begin();
     uint8_t run[FLUSH_RUN];
-    struct message m = {.kind = MSG_TREE, .tree = {.op = op, .hashes = slice_of(roots, sizeof roots)}};
+    struct message m = {.kind = MSG_TREE,
+                        .tree = {.op = op, .hashes = slice_of(roots, sizeof roots)}};
     m.tree.flushed = run_of(run, &FLUSH_EVERYTHING, STAMP_WIDE_MAX + 1);
     out_clear(&out);
     own_told(op, slice_of(roots, sizeof roots));
@@ -495,7 +521,9 @@ static void a_flush_that_cannot_be_stored_ends_it(void **state)
     assert_int_equal(r.run.phase, REPAIR_IDLE);
     own_flushed = 10;
     tell_roots(begin());
-    struct message ack = {.kind = MSG_PUT_ACK, .put_ack = {.op = sent(MSG_PUT)->put.op, .error = (uint32_t)ERR_NO_SPACE}};
+    struct message ack = {
+        .kind = MSG_PUT_ACK,
+        .put_ack = {.op = sent(MSG_PUT)->put.op, .error = (uint32_t)ERR_NO_SPACE}};
     repair_protocol.answer(&r, &stage.now, PEER, &ack, &out);
     assert_int_equal(r.run.phase, REPAIR_IDLE);
     assert_int_equal(r.info.incomplete, 1);
@@ -527,7 +555,8 @@ static void what_is_brought_says_where_it_comes_from(void **state)
     buf_close(&theirs);
 }
 
-/* An expiry alone: of a value that was lost it asks for that value; of one that is over it says all that there is to say. */
+/* An expiry alone: of a value that was lost it asks for that value; of one that is over it says all
+ * that there is to say. */
 static void an_expiry_alone_is_a_lost_value_or_one_that_is_over(void **state)
 {
     (void)state;
@@ -535,14 +564,17 @@ static void an_expiry_alone_is_a_lost_value_or_one_that_is_over(void **state)
     buf_init(&own, 1 << 20);
     buf_init(&theirs, 1 << 20);
     for (unsigned i = 0; i < 4; i++) {
-        struct listing_entry v = {.position = i, .version = {.stamp = 5 << 16, .expiry_stamp = 5 << 16}, .key = KEY_OF("k")};
+        struct listing_entry v = {.position = i,
+                                  .version = {.stamp = 5 << 16, .expiry_stamp = 5 << 16},
+                                  .key = KEY_OF("k")};
         v.expiry_ms = i < 2 ? WALL_MS + 1 : WALL_MS;
         v.kind = RECORD_VALUE;
         assert_int_equal(listing_append(i % 2 ? &own : &theirs, &v), 0);
         v.kind = RECORD_EXPIRY;
         assert_int_equal(listing_append(i % 2 ? &theirs : &own, &v), 0);
     }
-    struct listing_entry lost = {.position = 9, .version = {.stamp = 5 << 16, .expiry_stamp = 6 << 16}, .key = KEY_OF("l")};
+    struct listing_entry lost = {
+        .position = 9, .version = {.stamp = 5 << 16, .expiry_stamp = 6 << 16}, .key = KEY_OF("l")};
     lost.kind = RECORD_EXPIRY;
     lost.expiry_ms = WALL_MS + 1;
     assert_int_equal(listing_append(&own, &lost), 0); /* nobody has it: not to be spread */

@@ -1,5 +1,5 @@
-/* The replica and the slab under it: acks leave only with EV_STORED, refusals name their reason, who may lack records has no
- * greatest stamp, handles die with their use. */
+/* The replica and the slab under it: acks leave only with EV_STORED, refusals name their reason,
+ * who may lack records has no greatest stamp, handles die with their use. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,7 +15,9 @@ static struct message put_of(uint64_t op, uint64_t epoch)
 {
     struct message m = {.kind = MSG_PUT};
     m.put = (struct msg_put){
-        .op = op, .epoch = epoch, .record = {.kind = RECORD_VALUE, .version = V, .key = KEY_OF("k"), .value = SLICE("v")}};
+        .op = op,
+        .epoch = epoch,
+        .record = {.kind = RECORD_VALUE, .version = V, .key = KEY_OF("k"), .value = SLICE("v")}};
     return m;
 }
 
@@ -28,7 +30,8 @@ static struct moment here(void)
     static uint8_t all_lost[16];
     static struct layout layout = {.epoch = 3, .vnodes = 16};
     memset(all_lost, 1, sizeof all_lost);
-    return (struct moment){.epoch = 3, .layout = &layout, .cast = &nobody, .own.recovering = all_lost};
+    return (struct moment){
+        .epoch = 3, .layout = &layout, .cast = &nobody, .own.recovering = all_lost};
 }
 
 static void test_ack_only_after_stored(void **state)
@@ -49,7 +52,8 @@ static void test_ack_only_after_stored(void **state)
     assert_int_equal(TOKEN_OWNER(token), TOKEN_REPLICA);
     struct version held = {.stamp = 6};
     out_clear(&out);
-    struct event stored = {.kind = EV_STORED, .stored = {.token = token, .error = ERR_SUPERSEDED, .held = held}};
+    struct event stored = {.kind = EV_STORED,
+                           .stored = {.token = token, .error = ERR_SUPERSEDED, .held = held}};
     replica_protocol.stored(&r, &now, TOKEN_NUMBER(token), &stored, &out);
     const struct message *ack = &out.action[0].send.message;
     assert_int_equal(out.action[0].send.to, 42);
@@ -71,7 +75,9 @@ static int refusal(struct replica *r, const struct moment *now, const struct mes
     if (out.action[0].kind != ACT_SEND)
         return 0;
     const struct message *a = &out.action[0].send.message;
-    return (int)(a->kind == MSG_PUT_ACK ? a->put_ack.error : a->kind == MSG_GOT ? a->got.error : a->counted.error);
+    return (int)(a->kind == MSG_PUT_ACK ? a->put_ack.error
+                 : a->kind == MSG_GOT   ? a->got.error
+                                        : a->counted.error);
 }
 
 static void test_refusals(void **state)
@@ -79,7 +85,8 @@ static void test_refusals(void **state)
     (void)state;
     struct replica r;
     assert_int_equal(replica_init(&r, 2), 0);
-    struct message m = put_of(1, 3), get = {.kind = MSG_GET, .get = {.op = 2, .epoch = 3, .key = KEY_OF("k")}};
+    struct message m = put_of(1, 3),
+                   get = {.kind = MSG_GET, .get = {.op = 2, .epoch = 3, .key = KEY_OF("k")}};
     struct moment now = here(), none = here(), fenced = here();
     none.layout = NULL;
     fenced.fenced = true;
@@ -113,7 +120,8 @@ static struct msg_greatest greatest(struct moment now, uint32_t doubts_then)
     replica_message(&r, &now, PEER, &m, &out);
     if (out.action[0].kind != ACT_SEND) {
         assert_int_equal(out.action[0].kind, ACT_STORE_GREATEST);
-        struct event told = {.kind = EV_TOLD, .told = {.token = out.action[0].greatest.token, .greatest = 8}};
+        struct event told = {.kind = EV_TOLD,
+                             .told = {.token = out.action[0].greatest.token, .greatest = 8}};
         out_clear(&out);
         now.own.doubts = doubts_then;
         replica_protocol.stored(&r, &now, TOKEN_NUMBER(told.told.token), &told, &out);
@@ -137,7 +145,8 @@ static void test_who_may_lack_records_has_no_greatest_stamp(void **state)
     assert_int_equal(greatest(here(), 0).stamp, 8);
     assert_int_equal(greatest(fenced, 0).stamp, 8); /* nothing is stored */
     assert_int_equal((int)greatest(recovering, 0).error, ERR_RECOVERING);
-    assert_int_equal((int)greatest(here(), 1).error, ERR_RECOVERING); /* damage was found while the store looked */
+    /* damage was found while the store looked */
+    assert_int_equal((int)greatest(here(), 1).error, ERR_RECOVERING);
     assert_int_equal((int)greatest(other, 0).error, ERR_STALE_EPOCH);
 }
 
@@ -155,7 +164,8 @@ static void test_slab_handles_die_with_their_use(void **state)
     }
     assert_int_equal(slab_take(&s, &slot), 0);
     for (unsigned i = 0; i < 100; i++)
-        assert_memory_equal(slab_get(&s, handle[i]), &handle[i], sizeof handle[i]); /* through growth */
+        /* through growth */
+        assert_memory_equal(slab_get(&s, handle[i]), &handle[i], sizeof handle[i]);
     slab_free(&s, handle[40]);
     assert_null(slab_get(&s, handle[40]));
     uint64_t again = slab_take(&s, &slot);

@@ -1,6 +1,6 @@
-/* A recovering node that holds what others have erased: two scripted owners refuse it or not, and a scripted store erases it.
- * Records are named by letters; all are of one age, and of one vnode. (That deletions stay deletions is the simulator's to
- * say.) */
+/* A recovering node that holds what others have erased: two scripted owners refuse it or not, and a
+ * scripted store erases it. Records are named by letters; all are of one age, and of one vnode.
+ * (That deletions stay deletions is the simulator's to say.) */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -32,8 +32,10 @@ static void doubt(void)
 static int set_up(void **state)
 {
     (void)state;
-    struct layout_member member[3] = {{.id = SELF, .weight = 100}, {.id = A, .weight = 100}, {.id = B, .weight = 100}};
-    struct ring_change birth = {.member = member, .member_n = 3, .n_wanted = 3, .vnodes = VNODES, .generation_id = 1};
+    struct layout_member member[3] = {
+        {.id = SELF, .weight = 100}, {.id = A, .weight = 100}, {.id = B, .weight = 100}};
+    struct ring_change birth = {
+        .member = member, .member_n = 3, .n_wanted = 3, .vnodes = VNODES, .generation_id = 1};
     layout_init(&layout);
     assert_int_equal(ring_compute(&birth, &layout), 0);
     assert_int_equal(layout.r, 2);
@@ -94,8 +96,9 @@ static void tell_trees(uint64_t peer, uint32_t recovering)
     static const uint8_t own[8], theirs[8] = {1};
     for (unsigned i = 0; i < 2; i++) { /* the root, then the one leaf */
         struct message m = {.kind = MSG_TREE};
-        m.tree =
-            (struct msg_tree){.op = sent(MSG_TREE_GET)->tree_get.op, .hashes = slice_of(theirs, 8), .recovering = recovering};
+        m.tree = (struct msg_tree){.op = sent(MSG_TREE_GET)->tree_get.op,
+                                   .hashes = slice_of(theirs, 8),
+                                   .recovering = recovering};
         told(peer, slice_of(own, 8), &m);
     }
 }
@@ -106,20 +109,26 @@ static void tell_lists(uint64_t peer, const char *own, const char *theirs)
     for (unsigned i = 0; i < 2; i++) {
         buf_init(&list[i], 1 << 20);
         for (const char *p = i ? theirs : own; *p; p++) {
-            struct listing_entry e = {.position = (uint8_t)*p, .version = {.stamp = STAMP}, .kind = RECORD_VALUE, .size = 3};
+            struct listing_entry e = {.position = (uint8_t)*p,
+                                      .version = {.stamp = STAMP},
+                                      .kind = RECORD_VALUE,
+                                      .size = 3};
             e.key = slice_of((const char[]){0, *p}, 2);
             assert_int_equal(listing_append(&list[i], &e), 0);
         }
     }
     struct message m = {.kind = MSG_LIST};
-    m.list =
-        (struct msg_list){.op = sent(MSG_LIST_GET)->list_get.op, .upto = UINT64_MAX, .entries = buf_view(&list[1]), .ticket = 77};
+    m.list = (struct msg_list){.op = sent(MSG_LIST_GET)->list_get.op,
+                               .upto = UINT64_MAX,
+                               .entries = buf_view(&list[1]),
+                               .ticket = 77};
     told(peer, buf_view(&list[0]), &m);
     buf_close(&list[0]);
     buf_close(&list[1]);
 }
 
-/* The records that are read in order to be offered: each is, and refused if it is one of `refuses`. */
+/* The records that are read in order to be offered: each is, and refused if it is one of
+ * `refuses`. */
 static void offer(uint64_t peer, const char *refuses)
 {
     uint64_t read[64];
@@ -135,21 +144,25 @@ static void offer(uint64_t peer, const char *refuses)
         }
         if (at == n)
             return;
-        struct record held = {.kind = RECORD_VALUE, .version = {.stamp = STAMP}, .key = slice_of(key[at], 2)};
+        struct record held = {
+            .kind = RECORD_VALUE, .version = {.stamp = STAMP}, .key = slice_of(key[at], 2)};
         out_clear(&out);
         was_read(read[at], &held);
         assert_int_equal(sent(MSG_PUT)->put.ticket, 0); /* we do not vouch for it */
         struct message ack = {.kind = MSG_PUT_ACK};
-        ack.put_ack =
-            (struct msg_put_ack){.op = sent(MSG_PUT)->put.op, .error = (uint32_t)(strchr(refuses, key[at][1]) ? ERR_TOO_OLD : 0)};
+        ack.put_ack = (struct msg_put_ack){
+            .op = sent(MSG_PUT)->put.op,
+            .error = (uint32_t)(strchr(refuses, key[at][1]) ? ERR_TOO_OLD : 0)};
         out_clear(&out);
         repair_protocol.answer(&r, &stage.now, peer, &ack, &out);
         repair_protocol.check(&r, &stage.now);
     }
 }
 
-/* A whole exchange with one peer, the only one that is there: what we hold, what it does, and what it refuses. */
-static void compare(uint64_t peer, const char *own, const char *theirs, const char *refuses, uint32_t recovering)
+/* A whole exchange with one peer, the only one that is there: what we hold, what it does, and what
+ * it refuses. */
+static void compare(uint64_t peer, const char *own, const char *theirs, const char *refuses,
+                    uint32_t recovering)
 {
     stage_believe(&stage, &repair_protocol, &r, peer, ADDR, true);
     stage_time(&stage, stage.now.ms + 2 * REPAIR_RETURN_MS, WALL_MS);
@@ -203,7 +216,8 @@ static void what_both_refuse_is_erased_before_the_vnode_is_through(void **state)
     assert_true(repair_protocol.deadline_ms(&r, &stage.now) <= stage.now.ms);
     assert_int_equal(erasures("xz"), 2);
     stage_believe(&stage, &repair_protocol, &r, A, ADDR, true);
-    assert_int_equal(repair_protocol.deadline_ms(&r, &stage.now), UINT64_MAX); /* no exchange meanwhile */
+    /* no exchange meanwhile */
+    assert_int_equal(repair_protocol.deadline_ms(&r, &stage.now), UINT64_MAX);
     assert_false(repair_healed(&r, &healed));
     erased(2, 0);
     assert_false(r.recovering[VNODE]);
@@ -279,7 +293,8 @@ static void a_comparison_that_breaks_off_is_none(void **state)
     assert_int_equal(erasures("x"), 1);
 }
 
-/* It may have lost what it refuses. Through with all others, of which one is sound, we may hold the last copy. */
+/* It may have lost what it refuses. Through with all others, of which one is sound, we may hold the
+ * last copy. */
 static void what_is_refused_by_one_who_recovers_too_is_kept(void **state)
 {
     (void)state;
@@ -315,7 +330,8 @@ static void an_expiry_alone_that_is_over_is_offered_as_such(void **state)
         tell_trees(A, 0);
         tell_lists(A, "x", "");
         assert_int_equal(out.action[0].kind, ACT_STORE_GET);
-        struct record held = {.kind = RECORD_EXPIRY, .version = {.stamp = STAMP, .expiry_stamp = STAMP}};
+        struct record held = {.kind = RECORD_EXPIRY,
+                              .version = {.stamp = STAMP, .expiry_stamp = STAMP}};
         held.expiry_ms = WALL_MS + !over;
         uint64_t read = TOKEN_NUMBER(out.action[0].get.token);
         out_clear(&out);
@@ -329,7 +345,8 @@ static void an_expiry_alone_that_is_over_is_offered_as_such(void **state)
 
 static struct record named(unsigned *name)
 {
-    return (struct record){.version = {.stamp = STAMP}, .key = slice_of((const uint8_t *)name, sizeof *name)};
+    return (struct record){.version = {.stamp = STAMP},
+                           .key = slice_of((const uint8_t *)name, sizeof *name)};
 }
 
 static void a_full_table_takes_no_more_and_the_vnode_stays(void **state)

@@ -1,4 +1,5 @@
-/* core_ring_test.c: properties of computed layouts over random clusters and random histories of them. */
+/* core_ring_test.c: properties of computed layouts over random clusters and random histories of
+ * them. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,7 +28,9 @@ static void cluster_add(struct cluster *c)
 {
     struct layout_member *m = &c->member[c->member_n++];
 
-    *m = (struct layout_member){.id = c->next_id, .zone_n = 1, .weight = (uint16_t)(1 + rng_below(&c->rng, RING_WEIGHT_MAX))};
+    *m = (struct layout_member){.id = c->next_id,
+                                .zone_n = 1,
+                                .weight = (uint16_t)(1 + rng_below(&c->rng, RING_WEIGHT_MAX))};
     c->next_id += 1 + rng_below(&c->rng, 1000);
     m->zone[0] = (uint8_t)('a' + rng_below(&c->rng, c->zone_n));
 }
@@ -47,8 +50,8 @@ static void cluster_init(struct cluster *c, uint64_t seed, uint16_t member_n, ui
         cluster_add(c);
 }
 
-static void cluster_layout(const struct cluster *c, const struct layout *prev, uint8_t n_wanted, uint16_t vnodes,
-                           struct layout *out)
+static void cluster_layout(const struct cluster *c, const struct layout *prev, uint8_t n_wanted,
+                           uint16_t vnodes, struct layout *out)
 {
     struct ring_change change = {.prev = prev, .member = c->member, .member_n = c->member_n};
 
@@ -73,8 +76,8 @@ static double zone_at(const struct layout *l, uint8_t zone, double level)
     return sum;
 }
 
-static double bisect(const struct layout *l, double total, double (*places)(const struct layout *, double, const void *),
-                     const void *arg)
+static double bisect(const struct layout *l, double total,
+                     double (*places)(const struct layout *, double, const void *), const void *arg)
 {
     double low = 0, high = 1 << 20;
 
@@ -128,7 +131,8 @@ static void ideal_shares(const struct layout *l, double *ideal)
     b.max = (zones < l->n ? l->n - zones + 1.0 : 1.0) * l->vnodes;
     double common = bisect(l, (double)l->vnodes * l->n, all_zones_at, &b);
     for (unsigned z = 0; z < 256; z++) {
-        double level = common, natural = zone_at(l, (uint8_t)z, common), places = clamp(natural, b.min, b.max);
+        double level = common, natural = zone_at(l, (uint8_t)z, common),
+               places = clamp(natural, b.min, b.max);
         if (!b.present[z])
             continue;
         b.zone = (uint8_t)z;
@@ -185,9 +189,9 @@ static void assert_distinct(const struct layout *l)
     }
 }
 
-/* No cycle of exchanges "in vnode v, b instead of a" saves a move: the layout has the fewest moves for its shares. Exchanges
- * between zones are left out where there are several: their bounds could forbid two of them in one vnode. (Floyd and
- * Warshall.) */
+/* No cycle of exchanges "in vnode v, b instead of a" saves a move: the layout has the fewest moves
+ * for its shares. Exchanges between zones are left out where there are several: their bounds could
+ * forbid two of them in one vnode. (Floyd and Warshall.) */
 static void assert_fewest_moves(const struct layout *prev, const struct layout *next)
 {
     enum { FAR = 1000000 };
@@ -206,7 +210,8 @@ static void assert_fewest_moves(const struct layout *prev, const struct layout *
             int saved = !layout_owns(prev, v, next->member[a].id);
             for (uint16_t b = 0; b < n; b++) {
                 int c = !layout_owns(prev, v, next->member[b].id) - saved;
-                if (!layout_owns(next, v, next->member[b].id) && (!zones || same_zone(next, a, b)) && c < cost[a][b])
+                if (!layout_owns(next, v, next->member[b].id) &&
+                    (!zones || same_zone(next, a, b)) && c < cost[a][b])
                     cost[a][b] = c;
             }
         }
@@ -245,7 +250,8 @@ static void assert_dated(const struct layout *prev, const struct layout *next)
             uint64_t was = since_of(prev, v, layout_owner(next, v, i)->id);
             assert_int_equal(next->since[(size_t)v * next->n + i], was ? was : next->epoch);
         }
-        assert_int_equal(next->changed[v], same_row(prev, next, v) ? prev->changed[v] : next->epoch);
+        assert_int_equal(next->changed[v],
+                         same_row(prev, next, v) ? prev->changed[v] : next->epoch);
     }
 }
 
@@ -286,9 +292,11 @@ struct tally {
     uint64_t moves, least; /* of all changes that keep n */
 };
 
-/* What must hold from one layout to the next. Without zones a join costs exactly the least; a leave or a new weight may shove
- * others about, where those who lose sit in the same vnodes as those who gain. */
-static void assert_step(const struct layout *prev, const struct layout *next, bool zones, struct tally *t)
+/* What must hold from one layout to the next. Without zones a join costs exactly the least; a leave
+ * or a new weight may shove others about, where those who lose sit in the same vnodes as those who
+ * gain. */
+static void assert_step(const struct layout *prev, const struct layout *next, bool zones,
+                        struct tally *t)
 {
     uint32_t moves = ring_moves(prev, next), least = ring_moves_min(prev, next);
 
@@ -308,7 +316,8 @@ static void assert_step(const struct layout *prev, const struct layout *next, bo
     t->least += least;
 }
 
-static void history(uint64_t seed, uint16_t members, uint8_t zones, uint16_t vnodes, unsigned changes, struct tally *t)
+static void history(uint64_t seed, uint16_t members, uint8_t zones, uint16_t vnodes,
+                    unsigned changes, struct tally *t)
 {
     struct cluster c;
     struct layout prev, next;
@@ -455,7 +464,11 @@ static void test_births_and_dates(void **state)
 {
     struct cluster c;
     struct layout one, two;
-    struct ring_change birth = {.member = c.member, .n_wanted = 3, .vnodes = 16, .generation_id = 77, .secret = {{5, 6, 7}}};
+    struct ring_change birth = {.member = c.member,
+                                .n_wanted = 3,
+                                .vnodes = 16,
+                                .generation_id = 77,
+                                .secret = {{5, 6, 7}}};
 
     (void)state;
     cluster_init(&c, 17, 5, 1);

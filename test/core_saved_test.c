@@ -1,5 +1,5 @@
-/* What a node finds of itself on its disk: a state that nobody writes is refused, whichever record it is in, and nothing is
- * left open. */
+/* What a node finds of itself on its disk: a state that nobody writes is refused, whichever record
+ * it is in, and nothing is left open. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -60,7 +60,8 @@ static void a_number_at_its_end_is_refused(void **state)
 /* Of members 1 .. n, as it is saved. */
 static struct buf saved_layout(uint16_t n)
 {
-    struct layout_member member[2] = {{.id = 1, .disk = 1, .weight = 100}, {.id = 2, .disk = 2, .weight = 100}};
+    struct layout_member member[2] = {{.id = 1, .disk = 1, .weight = 100},
+                                      {.id = 2, .disk = 2, .weight = 100}};
     struct ring_change birth = {.member = member, .member_n = n, .n_wanted = 2, .vnodes = 4};
     struct layout l;
     struct buf bytes;
@@ -101,25 +102,29 @@ static void wake_member(struct node *n, struct slice boots, uint64_t serial)
     buf_close(&bytes);
 }
 
-/* The store says that slots may lack records: of eight those that `every` names, and slot 0. Returns the boots that the node puts
- * in the same step, empty when it puts none. */
+/* The store says that slots may lack records: of eight those that `every` names, and slot 0.
+ * Returns the boots that the node puts in the same step, empty when it puts none. */
 static struct slice damage(struct node *n, uint8_t every)
 {
     static struct out out;
     uint8_t slots[SLOTS / 8];
     memset(slots, every, sizeof slots);
     slots[0] |= 1;
-    struct event ev = {.kind = EV_DAMAGED, .now_ms = 1000, .wall_ms = 1000000, .damaged.told = slice_of(slots, sizeof slots)};
+    struct event ev = {.kind = EV_DAMAGED,
+                       .now_ms = 1000,
+                       .wall_ms = 1000000,
+                       .damaged.told = slice_of(slots, sizeof slots)};
     out_clear(&out);
     node_step(n, &ev, &out);
     for (unsigned i = 0; i < out.n; i++)
-        if (out.action[i].kind == ACT_STORE_PUT && slice_eq(out.action[i].put.record.key, SLICE("boots")))
+        if (out.action[i].kind == ACT_STORE_PUT &&
+            slice_eq(out.action[i].put.record.key, SLICE("boots")))
             return out.action[i].put.record.value;
     return slice_of(NULL, 0);
 }
 
-/* What may have been of any slot may have been a vote: the node casts none until it has fetched all, over restarts. A damaged
- * record of the ring was none. */
+/* What may have been of any slot may have been a vote: the node casts none until it has fetched
+ * all, over restarts. A damaged record of the ring was none. */
 static void what_may_have_been_a_vote_is_remembered(void **state)
 {
     (void)state;

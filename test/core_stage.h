@@ -1,4 +1,5 @@
-/* core_stage.h: what a node gives to a protocol, for a protocol that is tested alone: the moment, and the members in it. */
+/* core_stage.h: what a node gives to a protocol, for a protocol that is tested alone: the moment,
+ * and the members in it. */
 #ifndef COVEY_TEST_CORE_STAGE_H
 #define COVEY_TEST_CORE_STAGE_H
 
@@ -37,7 +38,8 @@ static inline void stage_time(struct stage *s, uint64_t ms, uint64_t wall_ms)
 }
 
 /* A layout is in force: all its members are known, and the protocol is told. */
-static inline int stage_layout(struct stage *s, const struct protocol *p, void *it, const struct layout *l)
+static inline int stage_layout(struct stage *s, const struct protocol *p, void *it,
+                               const struct layout *l)
 {
     s->now.layout = l;
     s->now.epoch = l->epoch;
@@ -47,7 +49,8 @@ static inline int stage_layout(struct stage *s, const struct protocol *p, void *
 }
 
 /* What SWIM holds of a member, and where it is. */
-static inline void stage_believe(struct stage *s, const struct protocol *p, void *it, uint64_t id, struct addr addr, bool alive)
+static inline void stage_believe(struct stage *s, const struct protocol *p, void *it, uint64_t id,
+                                 struct addr addr, bool alive)
 {
     struct member *m = cast_find(&s->cast, id);
     unsigned change = cast_believe(m, addr, alive ? MEMBER_ALIVE : MEMBER_DEAD, slice_of(NULL, 0));
@@ -56,7 +59,8 @@ static inline void stage_believe(struct stage *s, const struct protocol *p, void
 }
 
 /* A stream to it is up, with the process of that boot, or (0) broke. */
-static inline void stage_link(struct stage *s, const struct protocol *p, void *it, uint64_t id, uint64_t boot)
+static inline void stage_link(struct stage *s, const struct protocol *p, void *it, uint64_t id,
+                              uint64_t boot)
 {
     struct member *m = cast_find(&s->cast, id);
     p->member(it, &s->now, m, cast_link(m, boot, s->now.ms));

@@ -1,5 +1,5 @@
-/* What the coordinator knows of owners before it asks: streams that are refused, owners that leave writes unanswered, a disk that
- * does not keep the clock. */
+/* What the coordinator knows of owners before it asks: streams that are refused, owners that leave
+ * writes unanswered, a disk that does not keep the clock. */
 #include "core_coord_play.h"
 
 #include "core/coord/coord_op.h"
@@ -19,22 +19,26 @@ static void refuse(struct fixture *f, uint64_t id)
     cut(f, id);
 }
 
-/* Whoever refuses a stream is not asked again until one is up: not for MEMBER_HOLD_MS, not later. */
+/* Whoever refuses a stream is not asked again until one is up: not for MEMBER_HOLD_MS, not
+ * later. */
 static void test_refused_is_out_of_reach_until_a_stream_is_up(void **state)
 {
     struct fixture *f = *state;
     assert_false(member_cut(cast_find(&f->cast, B)));
     cut(f, B); /* broken */
-    assert_true(member_cut(cast_find(&f->cast, B)) && cast_find(&f->cast, B)->stream != STREAM_REFUSED);
+    assert_true(member_cut(cast_find(&f->cast, B)) &&
+                cast_find(&f->cast, B)->stream != STREAM_REFUSED);
     assert_false(member_reachable(cast_find(&f->cast, B), f->now.ms));
     begin(f, MEMBER_HOLD_MS);
     assert_true(member_reachable(cast_find(&f->cast, B), f->now.ms)); /* another is worth a try */
     cut(f, B);                                                        /* which failed */
-    assert_true(member_cut(cast_find(&f->cast, B)) && cast_find(&f->cast, B)->stream == STREAM_REFUSED);
+    assert_true(member_cut(cast_find(&f->cast, B)) &&
+                cast_find(&f->cast, B)->stream == STREAM_REFUSED);
     begin(f, 60000);
     assert_false(member_reachable(cast_find(&f->cast, B), f->now.ms));
     link_to(f, B, BOOT);
-    assert_true(member_reachable(cast_find(&f->cast, B), f->now.ms) && !member_cut(cast_find(&f->cast, B)));
+    assert_true(member_reachable(cast_find(&f->cast, B), f->now.ms) &&
+                !member_cut(cast_find(&f->cast, B)));
 }
 
 /* A member that comes back to life, or has moved, may be tried. */
@@ -45,7 +49,8 @@ static void test_news_of_a_member_end_a_refusal(void **state)
     refuse(f, B);
     believe(f, B, old, MEMBER_SUSPECT);
     believe(f, B, old, MEMBER_ALIVE);
-    assert_true(cast_find(&f->cast, B)->stream == STREAM_REFUSED); /* it gossips, and refuses streams */
+    /* it gossips, and refuses streams */
+    assert_true(cast_find(&f->cast, B)->stream == STREAM_REFUSED);
     believe(f, B, old, MEMBER_DEAD);
     believe(f, B, old, MEMBER_ALIVE);
     assert_false(member_cut(cast_find(&f->cast, B)));
@@ -70,7 +75,8 @@ static void test_too_few_reachable_is_said_at_once(void **state)
     assert_int_equal(replied(f)->tally.away, 2);
 }
 
-/* A read under way ends when the owners that it waits for turn out to be away; one that broke may come back. */
+/* A read under way ends when the owners that it waits for turn out to be away; one that broke may
+ * come back. */
 static void test_a_read_under_way_does_not_wait_for_the_deadline(void **state)
 {
     struct fixture *f = *state;
@@ -108,7 +114,8 @@ static void test_who_leaves_a_write_unanswered_is_mute(void **state)
     assert_false(coord_mute(&f->coord, C));
 }
 
-/* The own disk does not take the clock's ceiling: nothing was sent, and the answer says why, at once. */
+/* The own disk does not take the clock's ceiling: nothing was sent, and the answer says why, at
+ * once. */
 static void test_a_disk_that_keeps_no_clock(void **state)
 {
     struct fixture *f = *state;
@@ -123,8 +130,9 @@ static void test_a_disk_that_keeps_no_clock(void **state)
     assert_int_equal(replied(f)->error, ERR_IO);
     assert_true(replied(f)->unstamped);
     assert_int_equal(coord_in_flight(&f->coord), 0);
-    coord_ceiling_failed(&f->coord, &f->now, ERR_IO); /* a second attempt, that nobody waits for any more */
-    ask(f, OP_PUT, "k", "v");                         /* the next one tries again */
+    /* a second attempt, that nobody waits for any more */
+    coord_ceiling_failed(&f->coord, &f->now, ERR_IO);
+    ask(f, OP_PUT, "k", "v"); /* the next one tries again */
     assert_int_equal(f->out.n, 0);
     assert_true(coord_ceiling_wanted(&f->coord, &f->now) > 0);
 }

@@ -1,5 +1,5 @@
-/* core_swim_story_test.c: many swims in a small world: the stories that users of other membership systems met, and the bounds
- * within which a cluster agrees with the truth again. */
+/* core_swim_story_test.c: many swims in a small world: the stories that users of other membership
+ * systems met, and the bounds within which a cluster agrees with the truth again. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,7 +27,8 @@ static void test_quiet_cluster_only_probes(void **state)
     net_run(w, 20000);
     uint64_t before = w->packets;
     net_run(w, 60000);
-    assert_in_range(w->packets - before, 2 * 10 * 58, 2 * 10 * 61); /* a ping and an ack a member and second, nothing else */
+    /* a ping and an ack a member and second, nothing else */
+    assert_in_range(w->packets - before, 2 * 10 * 58, 2 * 10 * 61);
     for (unsigned i = 0; i < w->n; i++)
         assert_int_equal(w->node[i].swim.news_n, 0);
     net_free(w);
@@ -92,7 +93,8 @@ static void test_restart_at_another_address(void **state)
     net_free(w);
 }
 
-/* The one peer that a joiner ever met is cut off before it answered a ping: neither may give the other up. */
+/* The one peer that a joiner ever met is cut off before it answered a ping: neither may give the
+ * other up. */
 static void test_first_contact_survives_a_cut(void **state)
 {
     (void)state;
@@ -126,7 +128,8 @@ static void test_long_partition_heals(void **state)
     net_free(w);
 }
 
-/* Longer than the dead are remembered: the members of the layout find each other all the same, by packets alone. */
+/* Longer than the dead are remembered: the members of the layout find each other all the same, by
+ * packets alone. */
 static void test_pinned_members_outlast_a_long_partition(void **state)
 {
     (void)state;
@@ -149,7 +152,8 @@ static void test_sick_node_blames_nobody(void **state)
     for (uint64_t seed = 0; seed < 3; seed++) {
         struct net *w = net_cluster(16, SWIM_LAN, seed);
         assert_int_not_equal(net_settle(w, 10000), UINT64_MAX);
-        for (unsigned round = 0; round < 40; round++) { /* a stalled CPU: stopped for 3 s, at work for 50 ms */
+        for (unsigned round = 0; round < 40; round++) {
+            /* a stalled CPU: stopped for 3 s, at work for 50 ms */
             net_stop(w, 5, 3000);
             net_run(w, 3050);
         }
@@ -191,7 +195,8 @@ static void test_no_ghosts(void **state)
                 assert_true(v.id < net_id(STAY));
         }
     }
-    assert_int_not_equal(net_settle(w, 60000), UINT64_MAX); /* the sleeper, too, has seen the truth */
+    /* the sleeper, too, has seen the truth */
+    assert_int_not_equal(net_settle(w, 60000), UINT64_MAX);
     net_free(w);
 }
 
@@ -242,14 +247,16 @@ static void test_isolated_queues_stay_bounded(void **state)
     struct net *w = net_cluster(8, SWIM_LAN, 11);
     assert_int_not_equal(net_settle(w, 10000), UINT64_MAX);
     w->node[7].side = 1;
-    for (unsigned round = 0; round < 60; round++) { /* an hour of comings and goings on the other side */
+    for (unsigned round = 0; round < 60; round++) {
+        /* an hour of comings and goings on the other side */
         unsigned i = net_add(w);
         net_link(w, i, round % 7);
         net_run(w, 30000);
         net_kill(w, i);
         net_run(w, 30000);
         for (unsigned k = 0; k < 8; k++)
-            assert_true(w->node[k].swim.news_n <= 1 + w->node[k].swim.live.n + w->node[k].swim.gone.n);
+            assert_true(w->node[k].swim.news_n <=
+                        1 + w->node[k].swim.live.n + w->node[k].swim.gone.n);
         assert_true(w->node[7].swim.live.n + w->node[7].swim.gone.n == 7);
     }
     w->node[7].side = 0;
@@ -297,7 +304,8 @@ static void test_stream_probe_saves(void **state)
     net_free(w);
 }
 
-/* Lifeguard's nacks: with one dead member and an intact network, the living do not take themselves for sick. */
+/* Lifeguard's nacks: with one dead member and an intact network, the living do not take themselves
+ * for sick. */
 static void test_nacks_come_in_time(void **state)
 {
     (void)state;
@@ -307,7 +315,8 @@ static void test_nacks_come_in_time(void **state)
     for (unsigned second = 0; second < 40; second++) {
         net_run(w, 1000);
         for (unsigned i = 0; i < 8; i++)
-            assert_true(!w->node[i].up || w->node[i].swim.health <= 1); /* 2 would be a missed nack */
+            /* 2 would be a missed nack */
+            assert_true(!w->node[i].up || w->node[i].swim.health <= 1);
     }
     net_free(w);
 }
@@ -320,11 +329,13 @@ static struct message death_of(unsigned subject, uint64_t incarnation, unsigned 
     };
 }
 
-/* One datagram with the greatest number, or one below it, killed a member for ever: nothing was left to answer it with. */
+/* One datagram with the greatest number, or one below it, killed a member for ever: nothing was
+ * left to answer it with. */
 static void test_no_datagram_kills_for_ever(void **state)
 {
     (void)state;
-    static const uint64_t number[] = {UINT64_MAX, UINT64_MAX - 1, INCARNATION_MAX, INCARNATION_MAX - 1, 1 + INCARNATION_NEAR};
+    static const uint64_t number[] = {UINT64_MAX, UINT64_MAX - 1, INCARNATION_MAX,
+                                      INCARNATION_MAX - 1, 1 + INCARNATION_NEAR};
     for (unsigned i = 0; i < sizeof number / sizeof *number; i++) {
         struct net *w = net_cluster(5, SWIM_LAN, 16);
         assert_int_not_equal(net_settle(w, 10000), UINT64_MAX);
@@ -342,8 +353,8 @@ static void test_no_datagram_kills_for_ever(void **state)
     }
 }
 
-/* A lie within the bound, told again and again, each time as far as it is heard: when it ends, all is well within seconds, and
- * the room that it took is the datagrams' number times the bound. */
+/* A lie within the bound, told again and again, each time as far as it is heard: when it ends, all
+ * is well within seconds, and the room that it took is the datagrams' number times the bound. */
 static void test_a_lie_that_climbs_is_passed_when_it_ends(void **state)
 {
     (void)state;
@@ -359,11 +370,13 @@ static void test_a_lie_that_climbs_is_passed_when_it_ends(void **state)
             net_run(w, 10);
     }
     assert_int_not_equal(net_settle(w, 30000), UINT64_MAX);
-    assert_in_range(w->node[3].durable, (uint64_t)LIES * INCARNATION_NEAR, 2ull * LIES * INCARNATION_NEAR);
+    assert_in_range(w->node[3].durable, (uint64_t)LIES * INCARNATION_NEAR,
+                    2ull * LIES * INCARNATION_NEAR);
     net_free(w);
 }
 
-/* A member that was restarted more often, while another was cut off from it, than a datagram is believed. */
+/* A member that was restarted more often, while another was cut off from it, than a datagram is
+ * believed. */
 static void test_who_advanced_far_meanwhile_is_believed(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* core_swim_test.c: SWIM, first one swim alone, message by message; then the stories that users of other systems met, in a
- * small world. */
+/* core_swim_test.c: SWIM, first one swim alone, message by message; then the stories that users of
+ * other systems met, in a small world. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,11 +34,13 @@ static struct lone *lone_new(bool durable)
     struct lone *t = calloc(1, sizeof *t);
     assert_non_null(t);
     t->now_ms = 1000;
-    struct swim_options o = {.self = SELF, .addr = addr_of(SELF), .name = SLICE("self"), .seed = 7, .now = &NOBODY};
+    struct swim_options o = {
+        .self = SELF, .addr = addr_of(SELF), .name = SLICE("self"), .seed = 7, .now = &NOBODY};
     assert_int_equal(swim_init(&t->swim, &o, t->now_ms), 0);
     swim_start(&t->swim, &t->out);
     if (durable)
-        swim_protocol.stored(&t->swim, &(struct moment){.ms = t->now_ms}, 1, &(struct event){.kind = EV_STORED}, &t->out);
+        swim_protocol.stored(&t->swim, &(struct moment){.ms = t->now_ms}, 1,
+                             &(struct event){.kind = EV_STORED}, &t->out);
     out_clear(&t->out);
     return t;
 }
@@ -58,23 +60,29 @@ static void hear(struct lone *t, uint64_t from, struct message m)
     packet_begin(&p, &h);
     assert_true(packet_add(&p, &m));
     out_clear(&t->out);
-    swim_packet(&t->swim, &h, addr_of(from), slice_of(p.bytes + PACKET_HEADER, (size_t)p.n - PACKET_HEADER), t->now_ms, &t->out);
+    swim_packet(&t->swim, &h, addr_of(from),
+                slice_of(p.bytes + PACKET_HEADER, (size_t)p.n - PACKET_HEADER), t->now_ms, &t->out);
     swim_protocol.check(&t->swim, NULL);
 }
 
 static struct message alive(uint64_t id, uint64_t incarnation)
 {
-    return (struct message){.kind = MSG_ALIVE, .alive = {.member = id, .incarnation = incarnation, .addr = addr_of(id)}};
+    return (struct message){
+        .kind = MSG_ALIVE,
+        .alive = {.member = id, .incarnation = incarnation, .addr = addr_of(id)}};
 }
 
 static struct message suspect(uint64_t id, uint64_t incarnation, uint64_t accuser)
 {
-    return (struct message){.kind = MSG_SUSPECT, .suspect = {.member = id, .incarnation = incarnation, .accuser = accuser}};
+    return (struct message){
+        .kind = MSG_SUSPECT,
+        .suspect = {.member = id, .incarnation = incarnation, .accuser = accuser}};
 }
 
 static struct message dead(uint64_t id, uint64_t incarnation, uint64_t accuser)
 {
-    return (struct message){.kind = MSG_DEAD, .dead = {.member = id, .incarnation = incarnation, .accuser = accuser}};
+    return (struct message){.kind = MSG_DEAD,
+                            .dead = {.member = id, .incarnation = incarnation, .accuser = accuser}};
 }
 
 static struct message ping(uint64_t target)
@@ -90,13 +98,15 @@ static void expect(struct lone *t, uint64_t id, enum member_state state, uint64_
     assert_int_equal(v.incarnation, incarnation);
 }
 
-/* Finds a message of that kind among the packets that the last call sent; the decoded one in *found. */
+/* Finds a message of that kind among the packets that the last call sent; the decoded one in
+ * *found. */
 static bool said(const struct lone *t, enum message_kind kind, struct message *found)
 {
     for (unsigned i = 0; i < t->out.packet_n; i++) {
         struct packet_header h;
         struct slice rest;
-        assert_int_equal(packet_open(slice_of(t->out.packet[i].bytes, t->out.packet[i].n), &h, &rest), 0);
+        assert_int_equal(
+            packet_open(slice_of(t->out.packet[i].bytes, t->out.packet[i].n), &h, &rest), 0);
         while (packet_next(&rest, found) > 0)
             if (found->kind == kind)
                 return true;
@@ -175,15 +185,19 @@ static void test_nothing_leaves_before_it_is_durable(void **state)
     struct msg_hello hello = {.node = PEER, .addr = addr_of(PEER)};
     swim_link_up(&t->swim, &hello, t->now_ms, &t->out);
     hear(t, PEER, ping(SELF));
-    struct message sync = {.kind = MSG_SYNC_HASH, .sync_hash = {.hash = 1}}, probe = {.kind = MSG_PROBE, .probe = {.seq = 1}};
-    assert_true(swim_protocol.message(&t->swim, &(struct moment){.ms = t->now_ms}, PEER, &sync, &t->out));
-    assert_true(swim_protocol.message(&t->swim, &(struct moment){.ms = t->now_ms}, PEER, &probe, &t->out));
+    struct message sync = {.kind = MSG_SYNC_HASH, .sync_hash = {.hash = 1}},
+                   probe = {.kind = MSG_PROBE, .probe = {.seq = 1}};
+    assert_true(
+        swim_protocol.message(&t->swim, &(struct moment){.ms = t->now_ms}, PEER, &sync, &t->out));
+    assert_true(
+        swim_protocol.message(&t->swim, &(struct moment){.ms = t->now_ms}, PEER, &probe, &t->out));
     assert_int_equal(actions(t, ACT_PACKET) + actions(t, ACT_SEND), 0);
     out_clear(&t->out);
     swim_protocol.tick(&t->swim, &(struct moment){.ms = t->now_ms + 10}, &t->out);
     assert_int_equal(actions(t, ACT_PACKET) + actions(t, ACT_SEND), 0);
     t->now_ms += 20;
-    swim_protocol.stored(&t->swim, &(struct moment){.ms = t->now_ms}, 1, &(struct event){.kind = EV_STORED}, &t->out);
+    swim_protocol.stored(&t->swim, &(struct moment){.ms = t->now_ms}, 1,
+                         &(struct event){.kind = EV_STORED}, &t->out);
     hear(t, PEER, ping(SELF));
     struct message m;
     assert_true(said(t, MSG_ACK, &m));
@@ -202,9 +216,11 @@ static void test_failed_store_is_tried_again(void **state)
     assert_int_equal(t->out.action[0].kind, ACT_STORE_PUT);
     assert_int_equal(t->out.action[0].put.record.version.stamp, 2); /* a new serial */
     assert_int_equal(t->out.action[0].put.record.value.p[0], 1);    /* the same incarnation */
-    swim_protocol.stored(&t->swim, &(struct moment){.ms = t->now_ms}, 1, &(struct event){.kind = EV_STORED}, &t->out);
+    swim_protocol.stored(&t->swim, &(struct moment){.ms = t->now_ms}, 1,
+                         &(struct event){.kind = EV_STORED}, &t->out);
     assert_false(t->swim.ready); /* the first try may not have been durable */
-    swim_protocol.stored(&t->swim, &(struct moment){.ms = t->now_ms}, 2, &(struct event){.kind = EV_STORED}, &t->out);
+    swim_protocol.stored(&t->swim, &(struct moment){.ms = t->now_ms}, 2,
+                         &(struct event){.kind = EV_STORED}, &t->out);
     assert_true(t->swim.ready);
     lone_free(t);
 }
@@ -220,12 +236,14 @@ static void test_refutation_is_stored_first(void **state)
     hear(t, PEER, suspect(SELF, 7, THIRD));
     assert_int_equal(actions(t, ACT_STORE_PUT), 0); /* one answer for both */
     out_clear(&t->out);
-    swim_protocol.stored(&t->swim, &(struct moment){.ms = t->now_ms}, 2, &(struct event){.kind = EV_STORED}, &t->out);
+    swim_protocol.stored(&t->swim, &(struct moment){.ms = t->now_ms}, 2,
+                         &(struct event){.kind = EV_STORED}, &t->out);
     expect(t, SELF, MEMBER_ALIVE, 8);
     struct message m;
     assert_true(said(t, MSG_ALIVE, &m)); /* straight back to where the accusation came from */
     assert_int_equal(m.alive.incarnation, 8);
-    assert_true(addr_eq(t->out.action[0].packet.to, addr_of(PEER)) || addr_eq(t->out.action[1].packet.to, addr_of(PEER)));
+    assert_true(addr_eq(t->out.action[0].packet.to, addr_of(PEER)) ||
+                addr_eq(t->out.action[1].packet.to, addr_of(PEER)));
     lone_free(t);
 }
 
@@ -242,11 +260,13 @@ static void test_hearsay_is_verified(void **state)
     assert_false(swim_changed(&t->swim, &v));
     assert_int_equal(swim_count(&t->swim), 2);
     out_clear(&t->out);
-    swim_protocol.tick(&t->swim, &(struct moment){.ms = t->now_ms}, &t->out); /* it is introduced to at once */
+    /* it is introduced to at once */
+    swim_protocol.tick(&t->swim, &(struct moment){.ms = t->now_ms}, &t->out);
     struct message m;
     bool met = false;
     for (unsigned i = 0; i < t->out.n; i++)
-        met |= t->out.action[i].kind == ACT_PACKET && addr_eq(t->out.action[i].packet.to, addr_of(OTHER));
+        met |= t->out.action[i].kind == ACT_PACKET &&
+               addr_eq(t->out.action[i].packet.to, addr_of(OTHER));
     assert_true(met && said(t, MSG_PING, &m));
     hear(t, OTHER, (struct message){.kind = MSG_ACK, .ack = {.seq = 1}});
     assert_true(swim_changed(&t->swim, &v));
@@ -287,17 +307,20 @@ static void test_ping_from_the_dead_is_answered_with_the_accusation(void **state
 static void test_suspicion_times(void **state)
 {
     (void)state;
-    assert_int_equal(swim_suspicion_ms(1000, 3, 0), 4000); /* too few possible accusers: the minimum at once */
+    /* too few possible accusers: the minimum at once */
+    assert_int_equal(swim_suspicion_ms(1000, 3, 0), 4000);
     assert_int_equal(swim_suspicion_ms(1000, 10, 0), 24000);
     assert_int_equal(swim_suspicion_ms(1000, 10, 2), 4000);
     assert_int_equal(swim_suspicion_ms(1000, 10, 9), 4000);
-    assert_in_range(swim_suspicion_ms(1000, 10, 1), 11300, 11450); /* 24 - 20 * ln 2 / ln 3 = 11.38 s */
+    /* 24 - 20 * ln 2 / ln 3 = 11.38 s */
+    assert_in_range(swim_suspicion_ms(1000, 10, 1), 11300, 11450);
     assert_int_equal(swim_suspicion_ms(1000, 1000, 2), 12000);
     assert_in_range(swim_suspicion_ms(1000, 128, 2), 8300, 8500); /* log10 128 = 2.107 */
     for (uint32_t n = 1; n < MEMBERS_MAX; n++)
         for (unsigned c = 0; c < SWIM_CONFIRMATIONS; c++) {
             assert_true(swim_suspicion_ms(1000, n, c) >= swim_suspicion_ms(1000, n, c + 1));
-            assert_true(n < 5 || swim_suspicion_ms(1000, n, c) <= swim_suspicion_ms(1000, n + 1, c));
+            assert_true(n < 5 ||
+                        swim_suspicion_ms(1000, n, c) <= swim_suspicion_ms(1000, n + 1, c));
         }
 }
 
@@ -332,7 +355,8 @@ static void test_confirmations_shorten_a_suspicion(void **state)
     lone_free(t);
 }
 
-/* A probe that was sent to the dead, and a target that is born again before it ends: its silence is not the newborn's. */
+/* A probe that was sent to the dead, and a target that is born again before it ends: its silence is
+ * not the newborn's. */
 static void test_a_probe_of_the_dead_does_not_accuse_the_newborn(void **state)
 {
     (void)state;
@@ -390,10 +414,12 @@ static void test_a_lost_disk_is_told(void **state)
     struct message first = ping(SELF), second = alive(PEER, 1);
     assert_true(packet_add(&p, &first) && packet_add(&p, &second));
     out_clear(&t->out);
-    swim_packet(&t->swim, &h, addr_of(PEER), slice_of(p.bytes + PACKET_HEADER, (size_t)p.n - PACKET_HEADER), t->now_ms, &t->out);
+    swim_packet(&t->swim, &h, addr_of(PEER),
+                slice_of(p.bytes + PACKET_HEADER, (size_t)p.n - PACKET_HEADER), t->now_ms, &t->out);
     struct message m;
     bool told = false;
-    struct slice rest = slice_of(t->out.packet[0].bytes + PACKET_HEADER, (size_t)t->out.packet[0].n - PACKET_HEADER);
+    struct slice rest = slice_of(t->out.packet[0].bytes + PACKET_HEADER,
+                                 (size_t)t->out.packet[0].n - PACKET_HEADER);
     while (packet_next(&rest, &m) > 0)
         told |= m.kind == MSG_ALIVE && m.alive.member == PEER && m.alive.incarnation == 100;
     assert_true(told);
@@ -434,7 +460,8 @@ static void hear_table(struct lone *t, uint8_t member_state, struct message entr
     assert_int_equal(message_append(&b, &entry), 0);
     struct message table = {.kind = MSG_SYNC_TABLE, .sync_table = {.members = buf_view(&b)}};
     out_clear(&t->out);
-    assert_true(swim_protocol.message(&t->swim, &(struct moment){.ms = t->now_ms}, PEER, &table, &t->out));
+    assert_true(
+        swim_protocol.message(&t->swim, &(struct moment){.ms = t->now_ms}, PEER, &table, &t->out));
     swim_protocol.check(&t->swim, NULL);
     buf_close(&b);
 }
@@ -452,7 +479,8 @@ static bool asked(const struct lone *t, uint64_t id)
 static void test_a_datagram_with_a_number_that_cannot_be_true_is_passed_over(void **state)
 {
     (void)state;
-    static const uint64_t too_far[] = {5 + INCARNATION_NEAR + 1, INCARNATION_FAR, INCARNATION_MAX, UINT64_MAX - 1, UINT64_MAX};
+    static const uint64_t too_far[] = {5 + INCARNATION_NEAR + 1, INCARNATION_FAR, INCARNATION_MAX,
+                                       UINT64_MAX - 1, UINT64_MAX};
     struct lone *t = lone_new(true);
     struct swim_counters c;
     hear(t, PEER, alive(PEER, 5));
@@ -481,7 +509,8 @@ static void test_a_datagram_with_a_number_that_cannot_be_true_is_passed_over(voi
 static void test_a_number_of_ours_that_cannot_be_true_is_not_outbid(void **state)
 {
     (void)state;
-    static const uint64_t too_far[] = {1 + INCARNATION_NEAR + 1, INCARNATION_MAX - 1, UINT64_MAX - 1, UINT64_MAX};
+    static const uint64_t too_far[] = {1 + INCARNATION_NEAR + 1, INCARNATION_MAX - 1,
+                                       UINT64_MAX - 1, UINT64_MAX};
     struct lone *t = lone_new(true);
     hear(t, PEER, alive(PEER, 1));
     for (size_t i = 0; i < sizeof too_far / sizeof *too_far; i++) {
@@ -498,7 +527,8 @@ static void test_a_number_of_ours_that_cannot_be_true_is_not_outbid(void **state
     lone_free(t);
 }
 
-/* A member that advanced by more, while we were away, than a datagram is believed: it says so itself, on its stream. */
+/* A member that advanced by more, while we were away, than a datagram is believed: it says so
+ * itself, on its stream. */
 static void test_a_stream_is_believed_further(void **state)
 {
     (void)state;
@@ -509,11 +539,13 @@ static void test_a_stream_is_believed_further(void **state)
     assert_true(asked(t, PEER));
     hear_table(t, MEMBER_ALIVE, alive(PEER, 1u << 30));
     expect(t, PEER, MEMBER_ALIVE, 1u << 30);
-    hear_table(t, MEMBER_ALIVE, alive(PEER, UINT64_MAX)); /* by a step that is longer than any history, and no more */
+    /* by a step that is longer than any history, and no more */
+    hear_table(t, MEMBER_ALIVE, alive(PEER, UINT64_MAX));
     expect(t, PEER, MEMBER_ALIVE, (1u << 30) + INCARNATION_FAR);
     hear_table(t, MEMBER_SUSPECT, alive(OTHER, UINT64_MAX));
     assert_true(swim_member(&t->swim, OTHER)->incarnation <= 1 + 2 * INCARNATION_FAR);
-    hear_table(t, MEMBER_DEAD, alive(SELF, 1u << 30)); /* our disk is an old copy, and peers know better */
+    /* our disk is an old copy, and peers know better */
+    hear_table(t, MEMBER_DEAD, alive(SELF, 1u << 30));
     assert_int_equal(t->swim.raise_to, (1u << 30) + 1);
     hear_table(t, MEMBER_DEAD, alive(SELF, UINT64_MAX));
     assert_int_equal(t->swim.raise_to, 1 + INCARNATION_FAR + 1);
@@ -538,7 +570,8 @@ static void test_hostile_packets(void **state)
     struct packet_header h = {.from = PEER};
     struct rng rng;
     rng_init(&rng, 42);
-    for (unsigned round = 0; round < 20000; round++) { /* valid packets with a few bytes changed, cut anywhere */
+    for (unsigned round = 0; round < 20000; round++) {
+        /* valid packets with a few bytes changed, cut anywhere */
         struct packet p;
         packet_begin(&p, &h);
         struct message honest[] = {
@@ -546,7 +579,9 @@ static void test_hostile_packets(void **state)
             alive(PEER, round),
             suspect(OTHER, 1, PEER),
             dead(THIRD, 1, PEER),
-            {.kind = MSG_PING_REQ, .ping_req = {.seq = 1, .target = OTHER, .addr = addr_of(OTHER), .timeout_ms = UINT32_MAX}}};
+            {.kind = MSG_PING_REQ,
+             .ping_req = {
+                 .seq = 1, .target = OTHER, .addr = addr_of(OTHER), .timeout_ms = UINT32_MAX}}};
         for (unsigned i = 0; i < sizeof honest / sizeof *honest; i++)
             packet_add(&p, &honest[i]);
         for (unsigned i = (unsigned)rng_below(&rng, 4); i; i--)
@@ -589,9 +624,11 @@ static void test_hostile_tables(void **state)
         uint8_t *exact = malloc(n ? n : 1);
         assert_non_null(exact);
         memcpy(exact, b.p, n);
-        struct message table = {.kind = MSG_SYNC_TABLE, .sync_table = {.members = slice_of(exact, n)}};
+        struct message table = {.kind = MSG_SYNC_TABLE,
+                                .sync_table = {.members = slice_of(exact, n)}};
         out_clear(&t->out);
-        assert_true(swim_protocol.message(&t->swim, &(struct moment){.ms = t->now_ms}, PEER, &table, &t->out));
+        assert_true(swim_protocol.message(&t->swim, &(struct moment){.ms = t->now_ms}, PEER, &table,
+                                          &t->out));
         swim_protocol.check(&t->swim, NULL);
         free(exact);
     }
@@ -604,7 +641,8 @@ static void test_hostile_tables(void **state)
     }
     struct message table = {.kind = MSG_SYNC_TABLE, .sync_table = {.members = buf_view(&b)}};
     out_clear(&t->out);
-    assert_true(swim_protocol.message(&t->swim, &(struct moment){.ms = t->now_ms}, PEER, &table, &t->out));
+    assert_true(
+        swim_protocol.message(&t->swim, &(struct moment){.ms = t->now_ms}, PEER, &table, &t->out));
     assert_true(t->out.n <= SWIM_OUT_MAX);
     assert_true(t->swim.live.n + t->swim.gone.n < MEMBERS_MAX);
     expect(t, OTHER, MEMBER_ALIVE, 1); /* hearsay does not push out who answered */

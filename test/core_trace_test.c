@@ -26,7 +26,8 @@ static void test_a_line_per_trace(void **state)
 {
     (void)state;
     assert_prints((struct trace){TRACE_MEMBER_DEAD, 0xc1, 4, 0xa1, SLICE("c")},
-                  "event=member.dead level=warn member=00000000000000c1 incarnation=4 by=00000000000000a1 name=c");
+                  "event=member.dead level=warn member=00000000000000c1 incarnation=4 "
+                  "by=00000000000000a1 name=c");
     assert_prints((struct trace){TRACE_NODE_READY, 1, 2, 3, SLICE("not a field of this one")},
                   "event=node.ready level=info id=0000000000000001 epoch=2 members=3");
     assert_prints((struct trace){TRACE_LAYOUT_PROPOSED, 0, UINT64_MAX, 0, SLICE("")},
@@ -36,8 +37,10 @@ static void test_a_line_per_trace(void **state)
 static void test_errors_print_by_name(void **state)
 {
     (void)state;
-    assert_prints((struct trace){TRACE_JOIN_REFUSED, 9, (uint64_t)ERR_NAME_TAKEN, 0, SLICE("the name is taken")},
-                  "event=join.refused level=warn member=0000000000000009 error=NAME_TAKEN why=\"the name is taken\"");
+    assert_prints((struct trace){TRACE_JOIN_REFUSED, 9, (uint64_t)ERR_NAME_TAKEN, 0,
+                                 SLICE("the name is taken")},
+                  "event=join.refused level=warn member=0000000000000009 error=NAME_TAKEN "
+                  "why=\"the name is taken\"");
     assert_prints((struct trace){TRACE_STORE_ERROR, 0, 12345, 0, SLICE("x")},
                   "event=store.error level=error error=UNKNOWN why=x");
 }
@@ -49,9 +52,11 @@ static void test_text_is_quoted_when_it_must_be(void **state)
     assert_prints((struct trace){TRACE_LINK_UP, 1, 0, 0, SLICE("[::1]:7400")}, LINK "[::1]:7400");
     assert_prints((struct trace){TRACE_LINK_UP, 1, 0, 0, SLICE("")}, LINK "\"\"");
     assert_prints((struct trace){TRACE_LINK_UP, 1, 0, 0, SLICE("a=b")}, LINK "\"a=b\"");
-    assert_prints((struct trace){TRACE_LINK_UP, 1, 0, 0, SLICE("say \"hi\"")}, LINK "\"say \\\"hi\\\"\"");
+    assert_prints((struct trace){TRACE_LINK_UP, 1, 0, 0, SLICE("say \"hi\"")},
+                  LINK "\"say \\\"hi\\\"\"");
     assert_prints((struct trace){TRACE_LINK_UP, 1, 0, 0, SLICE("c:\\d")}, LINK "\"c:\\\\d\"");
-    assert_prints((struct trace){TRACE_LINK_UP, 1, 0, 0, SLICE("\x1b[2J\r\n\t\0\x7f")}, LINK "\"\\x1b[2J\\r\\n\\t\\x00\\x7f\"");
+    assert_prints((struct trace){TRACE_LINK_UP, 1, 0, 0, SLICE("\x1b[2J\r\n\t\0\x7f")},
+                  LINK "\"\\x1b[2J\\r\\n\\t\\x00\\x7f\"");
     assert_prints((struct trace){TRACE_LINK_UP, 1, 0, 0, SLICE("caf\xc3\xa9")}, LINK "caf\xc3\xa9");
 #undef LINK
 }

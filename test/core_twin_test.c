@@ -15,7 +15,8 @@ static void a_restart_in_place_is_let_in_at_once(void **state)
     struct twin t = {0};
     assert_int_equal(twin_knock(&t, FIRST, true, 0), TWIN_LET_IN);
     assert_int_equal(twin_knock(&t, SECOND, false, 0), TWIN_LET_IN);
-    assert_int_equal(twin_knock(&t, SECOND, true, 0), TWIN_LET_IN); /* its datagrams may come from elsewhere */
+    /* its datagrams may come from elsewhere */
+    assert_int_equal(twin_knock(&t, SECOND, true, 0), TWIN_LET_IN);
     assert_false(twin_ask(&t));
     assert_int_equal(t.boot, SECOND);
 }
@@ -32,7 +33,8 @@ static void a_second_one_is_refused_while_the_first_answers(void **state)
     twin_answered(&t, SECOND);
     assert_int_equal(twin_knock(&t, SECOND, true, 10 * TWIN_WAIT_MS), TWIN_REFUSE);
     assert_int_equal(twin_knock(&t, FIRST, true, 10 * TWIN_WAIT_MS), TWIN_LET_IN);
-    assert_int_equal(twin_knock(&t, THIRD, true, 10 * TWIN_WAIT_MS), TWIN_WAIT); /* a question of its own */
+    /* a question of its own */
+    assert_int_equal(twin_knock(&t, THIRD, true, 10 * TWIN_WAIT_MS), TWIN_WAIT);
     assert_true(twin_ask(&t));
 }
 
@@ -49,7 +51,8 @@ static void one_that_moved_is_let_in_when_the_first_is_gone(void **state)
     assert_int_equal(twin_knock(&t, THIRD, true, 100), TWIN_WAIT);
     assert_true(twin_ask(&t));
     assert_int_equal(twin_knock(&t, THIRD, true, 99 + TWIN_WAIT_MS), TWIN_WAIT);
-    assert_int_equal(twin_knock(&t, THIRD, true, 100 + TWIN_WAIT_MS), TWIN_LET_IN); /* it says nothing */
+    /* it says nothing */
+    assert_int_equal(twin_knock(&t, THIRD, true, 100 + TWIN_WAIT_MS), TWIN_LET_IN);
 }
 
 int main(void)

@@ -22,7 +22,8 @@ static void give(struct fixture *f, unsigned n)
     struct layout_member m[FEW_MAX] = {0};
     for (unsigned i = 0; i < n; i++)
         m[i] = (struct layout_member){.id = i + 1, .weight = 100};
-    struct ring_change birth = {.member = m, .member_n = (uint16_t)n, .n_wanted = 3, .vnodes = VNODES, .generation_id = 1};
+    struct ring_change birth = {
+        .member = m, .member_n = (uint16_t)n, .n_wanted = 3, .vnodes = VNODES, .generation_id = 1};
     layout_close(&f->layout);
     layout_init(&f->layout);
     assert_int_equal(ring_compute(&birth, &f->layout), 0);

@@ -1,4 +1,5 @@
-/* One chain on a table: the acceptor, whose every yes is durable before it leaves, and the fence. */
+/* One chain on a table: the acceptor, whose every yes is durable before it leaves, and the
+ * fence. */
 #include "core_chain_table.h"
 
 static void test_votes_leave_when_durable(void **state)
@@ -38,7 +39,8 @@ static void test_who_forgot_does_not_vote(void **state)
     table_free(t);
 }
 
-/* Several votes on their way: a result speaks for all before it, and an overtaken promise is a no. */
+/* Several votes on their way: a result speaks for all before it, and an overtaken promise is a
+ * no. */
 static void test_results_in_bulk(void **state)
 {
     struct table *t = table_new();
@@ -100,7 +102,8 @@ static void test_records_and_values(void **state)
     table_free(t);
 }
 
-/* The fence falls when the value that lifts it is durable, and rises again after a restart before that. */
+/* The fence falls when the value that lifts it is durable, and rises again after a restart before
+ * that. */
 static void test_fence(void **state)
 {
     struct table *t = table_new();
@@ -121,12 +124,14 @@ static void test_fence(void **state)
     chain_protocol.close(&t->chain);
     table_start(t, buf_view(&disk));
     assert_true(chain_fenced(&t->chain));
-    assert_true(chain_protocol.deadline_ms(&t->chain, at(t)) != UINT64_MAX); /* it will see to an end of this */
+    /* it will see to an end of this */
+    assert_true(chain_protocol.deadline_ms(&t->chain, at(t)) != UINT64_MAX);
     buf_close(&disk);
     table_free(t);
 }
 
-/* A ballot at the end of all ballots, once followed, left nobody one above it: the epoch would have had no successor, ever. */
+/* A ballot at the end of all ballots, once followed, left nobody one above it: the epoch would have
+ * had no successor, ever. */
 static void test_ballots_that_cannot_be_true(void **state)
 {
     static const uint64_t too_far[] = {CHAIN_BALLOT_LEAP + 101, CHAIN_BALLOT_MAX, UINT64_MAX};
@@ -138,8 +143,10 @@ static void test_ballots_that_cannot_be_true(void **state)
         prepare(t, A, too_far[i]);
         accept_value(t, A, too_far[i], &t->with_d);
         struct message no[] = {
-            {.kind = MSG_PROMISE, .promise = {.epoch = 2, .error = (uint32_t)ERR_SUPERSEDED, .promised = too_far[i]}},
-            {.kind = MSG_ACCEPTED, .accepted = {.epoch = 2, .error = (uint32_t)ERR_SUPERSEDED, .promised = too_far[i]}},
+            {.kind = MSG_PROMISE,
+             .promise = {.epoch = 2, .error = (uint32_t)ERR_SUPERSEDED, .promised = too_far[i]}},
+            {.kind = MSG_ACCEPTED,
+             .accepted = {.epoch = 2, .error = (uint32_t)ERR_SUPERSEDED, .promised = too_far[i]}},
         };
         tell(t, A, &no[0]);
         tell(t, A, &no[1]);
@@ -156,7 +163,8 @@ static void test_malformed_record(void **state)
     struct table *t = table_new();
     struct chain c;
     struct moment now = {0};
-    struct chain_options o = {.self = B, .layout = buf_view(&t->bytes), .acceptor = SLICE("\1garbage")};
+    struct chain_options o = {
+        .self = B, .layout = buf_view(&t->bytes), .acceptor = SLICE("\1garbage")};
 
     (void)state;
     assert_int_equal(chain_init(&c, &now, &o), ERR_BAD_MESSAGE);

@@ -1,5 +1,5 @@
-/* The wall clock held against the peers', and what the coordinator does with it: no stamp by a clock that is ahead,
- * none above the durable ceiling, none that goes back. */
+/* The wall clock held against the peers', and what the coordinator does with it: no stamp by a
+ * clock that is ahead, none above the durable ceiling, none that goes back. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,12 +24,14 @@ static void test_alone_it_believes_itself(void **state)
     assert_int_equal(wall_believed_ms(&w), WALL);
 }
 
-/* A packet of a peer whose wall clock is ahead of WALL by so much (it was WALL at NOW by our monotonic clock), which left it at
- * left_ms by ours. Its own monotonic clock began at another time. */
+/* A packet of a peer whose wall clock is ahead of WALL by so much (it was WALL at NOW by our
+ * monotonic clock), which left it at left_ms by ours. Its own monotonic clock began at another
+ * time. */
 static void hear(struct wall *w, uint64_t peer, int64_t ahead_ms, uint64_t left_ms)
 {
     wall_heard(w, peer,
-               (struct wall_reading){.wall_ms = WALL + left_ms - NOW + (uint64_t)ahead_ms, .mono_ms = left_ms + 7777777 * peer});
+               (struct wall_reading){.wall_ms = WALL + left_ms - NOW + (uint64_t)ahead_ms,
+                                     .mono_ms = left_ms + 7777777 * peer});
 }
 
 /* A wall clock of ours that is ahead by so much. */
@@ -53,7 +55,8 @@ static void test_of_three_the_odd_one_is_outvoted(void **state)
     hear(&w, 2, HOUR_MS, NOW); /* now a peer is wrong */
     assert_int_equal(wall_ahead_ms(&w), 0);
     be(&w, NOW, -5000);
-    assert_int_equal(wall_ahead_ms(&w), 0); /* to be behind is no danger, but ends are judged by the others' time */
+    /* to be behind is no danger, but ends are judged by the others' time */
+    assert_int_equal(wall_ahead_ms(&w), 0);
     assert_int_equal(wall_believed_ms(&w), WALL - CLOCK_SKEW_MAX_MS);
 }
 
@@ -70,7 +73,8 @@ static void test_of_two_the_slower_is_believed(void **state)
     assert_int_equal(wall_ahead_ms(&other), 0);
 }
 
-/* All that a node has heard waited while it stood still: that does not make it one whose clock is ahead. */
+/* All that a node has heard waited while it stood still: that does not make it one whose clock is
+ * ahead. */
 static void test_a_standstill_right_after_the_start(void **state)
 {
     (void)state;
@@ -97,7 +101,8 @@ static void test_old_packets_change_nothing(void **state)
     be(&w, NOW, 0);
     for (uint64_t id = 1; id <= 2; id++)
         hear(&w, id, 0, NOW);
-    for (uint64_t ms = 6000; ms <= WALL_WINDOW_MS; ms += WALL_WINDOW_MS - 6000) { /* nor do they when a window has just ended */
+    for (uint64_t ms = 6000; ms <= WALL_WINDOW_MS; ms += WALL_WINDOW_MS - 6000) {
+        /* nor do they when a window has just ended */
         wall_late(&w, NOW + ms, 5000);
         be(&w, NOW + ms, 0);
         for (uint64_t id = 1; id <= 2; id++)
@@ -107,7 +112,8 @@ static void test_old_packets_change_nothing(void **state)
     }
 }
 
-/* However long a packet takes: it says how its sender's wall clock was set, not how slow the network is. */
+/* However long a packet takes: it says how its sender's wall clock was set, not how slow the
+ * network is. */
 static void test_a_slow_network_is_no_clock(void **state)
 {
     (void)state;
@@ -137,8 +143,8 @@ static void test_a_clock_that_is_set_is_followed_at_once(void **state)
     }
 }
 
-/* n2 is an hour ahead for 2.5 s, and right again; 3 s later n1 is a minute ahead, then n2 once more: whoever was always right
- * goes by its own clock all the while. */
+/* n2 is an hour ahead for 2.5 s, and right again; 3 s later n1 is a minute ahead, then n2 once
+ * more: whoever was always right goes by its own clock all the while. */
 static void test_clocks_wrong_one_after_the_other_are_never_believed(void **state)
 {
     (void)state;
@@ -169,7 +175,8 @@ static void test_a_silent_clock_that_was_odd_soon_stops_counting(void **state)
     }
 }
 
-/* One that was right is a vote as long as it may be: without n2's, n1, who is an hour behind, would be believed. */
+/* One that was right is a vote as long as it may be: without n2's, n1, who is an hour behind, would
+ * be believed. */
 static void test_a_silent_clock_that_was_right_counts(void **state)
 {
     (void)state;
@@ -183,7 +190,8 @@ static void test_a_silent_clock_that_was_right_counts(void **state)
     }
 }
 
-/* The peer's machine was suspended, or begins anew: its monotonic clock is not what it was, its wall clock is right. */
+/* The peer's machine was suspended, or begins anew: its monotonic clock is not what it was, its
+ * wall clock is right. */
 static void test_a_monotonic_clock_that_stood_still(void **state)
 {
     (void)state;
@@ -191,7 +199,9 @@ static void test_a_monotonic_clock_that_stood_still(void **state)
     be(&w, NOW, 0);
     hear(&w, 1, 0, NOW);
     be(&w, NOW + 100, 5000);
-    wall_heard(&w, 1, (struct wall_reading){.wall_ms = WALL + 100, .mono_ms = 7777777 + NOW + 100 - (uint64_t)HOUR_MS});
+    wall_heard(&w, 1,
+               (struct wall_reading){.wall_ms = WALL + 100,
+                                     .mono_ms = 7777777 + NOW + 100 - (uint64_t)HOUR_MS});
     assert_int_equal(wall_ahead_ms(&w), 5000);
 }
 
@@ -211,10 +221,10 @@ static void test_a_packet_that_was_overtaken_says_nothing_of_the_wall_clock(void
 static void test_what_no_clock_shows_is_ignored(void **state)
 {
     (void)state;
-    const uint64_t end_ms = 1ull << 48,
-                   odd[][2] = {
-                       {UINT64_MAX, 5}, {WALL, UINT64_MAX}, {end_ms, 5}, {WALL, end_ms}, {1ull << 63, 1ull << 63},
-                   };
+    const uint64_t end_ms = 1ull << 48, odd[][2] = {
+                                            {UINT64_MAX, 5}, {WALL, UINT64_MAX},       {end_ms, 5},
+                                            {WALL, end_ms},  {1ull << 63, 1ull << 63},
+                                        };
     struct wall w = {0};
     be(&w, NOW, 0);
     for (unsigned i = 0; i < sizeof odd / sizeof odd[0]; i++) {
@@ -223,7 +233,9 @@ static void test_what_no_clock_shows_is_ignored(void **state)
         assert_false(w.known);
     }
     for (uint64_t id = 1; id <= 2; id++) /* the furthest that is believed */
-        wall_heard(&w, id, (struct wall_reading){.wall_ms = end_ms - 1, .mono_ms = id == 1 ? 0 : end_ms - 1});
+        wall_heard(
+            &w, id,
+            (struct wall_reading){.wall_ms = end_ms - 1, .mono_ms = id == 1 ? 0 : end_ms - 1});
     assert_int_equal(wall_ahead_ms(&w), 0);
 }
 
@@ -255,7 +267,8 @@ static int set_up(void **state)
     static struct fixture f;
     f = (struct fixture){0};
     struct layout_member m = {.id = 1, .weight = 100};
-    struct ring_change birth = {.member = &m, .member_n = 1, .n_wanted = 1, .vnodes = 16, .generation_id = 1};
+    struct ring_change birth = {
+        .member = &m, .member_n = 1, .n_wanted = 1, .vnodes = 16, .generation_id = 1};
     layout_init(&f.layout);
     assert_int_equal(ring_compute(&birth, &f.layout), 0);
     assert_int_equal(coord_init(&f.coord, &(struct coord_options){.self = 1}), 0);
@@ -281,14 +294,18 @@ static void put(struct fixture *f, uint64_t now_ms, uint64_t wall_ms)
 {
     out_clear(&f->out);
     stage_time(&f->stage, now_ms, wall_ms);
-    coord_request(&f->coord, &f->stage.now, &(struct request){.kind = OP_PUT, .key = SLICE("k"), .value = SLICE("v")}, &f->out);
+    coord_request(&f->coord, &f->stage.now,
+                  &(struct request){.kind = OP_PUT, .key = SLICE("k"), .value = SLICE("v")},
+                  &f->out);
     coord_protocol.check(&f->coord, &f->stage.now);
 }
 
 /* The stamp of the put that was sent to the own store; 0 when none was. */
 static uint64_t sent_stamp(const struct fixture *f)
 {
-    return f->out.n && f->out.action[0].kind == ACT_STORE_PUT ? f->out.action[0].put.record.version.stamp : 0;
+    return f->out.n && f->out.action[0].kind == ACT_STORE_PUT
+               ? f->out.action[0].put.record.version.stamp
+               : 0;
 }
 
 static void test_no_stamp_by_a_clock_that_is_ahead(void **state)
@@ -298,7 +315,9 @@ static void test_no_stamp_by_a_clock_that_is_ahead(void **state)
     stage_time(&f->stage, NOW, WALL);
     f->stage.now.believed_ms = WALL - 100;
     f->stage.now.ahead = true;
-    coord_request(&f->coord, &f->stage.now, &(struct request){.kind = OP_PUT, .key = SLICE("k"), .value = SLICE("v")}, &f->out);
+    coord_request(&f->coord, &f->stage.now,
+                  &(struct request){.kind = OP_PUT, .key = SLICE("k"), .value = SLICE("v")},
+                  &f->out);
     assert_int_equal(f->out.n, 1);
     assert_int_equal(f->out.action[0].reply.error, ERR_CLOCK);
 }

@@ -53,7 +53,8 @@ static void assert_arc(struct fixture *f, uint32_t row, const int64_t want[4])
     assert_text(field(f, row, "owners") + 2, "c");
 }
 
-/* Neighbours with the same owners, whoever is first of them, are one row, but for what was not compared yet. */
+/* Neighbours with the same owners, whoever is first of them, are one row, but for what was not
+ * compared yet. */
 static void test_vnodes(void **state)
 {
     struct fixture *f = *state;
@@ -81,12 +82,18 @@ static void test_repair(void **state)
     assert_int_equal(field(f, 0, "comparisons")->integer, REPAIR_NONE);
     parse(f, "REPAIR 17");
     assert_int_equal(field(f, 0, "comparisons")->integer, 17);
-    expect(f, "REPAIR -1", "-ERR no vnode '-1': it is REPAIR [vnode|STATUS], with a vnode from RING VNODES\r\n");
-    expect(f, "REPAIR 16384", "-ERR no vnode '16384': it is REPAIR [vnode|STATUS], with a vnode from RING VNODES\r\n");
-    expect(f, "REPAIR x", "-ERR no vnode 'x': it is REPAIR [vnode|STATUS], with a vnode from RING VNODES\r\n");
-    expect(f, "REPAIR 1 2", "-ERR syntax error, it is REPAIR [vnode|STATUS], with a vnode from RING VNODES\r\n");
+    expect(f, "REPAIR -1",
+           "-ERR no vnode '-1': it is REPAIR [vnode|STATUS], with a vnode from RING VNODES\r\n");
+    expect(f, "REPAIR 16384",
+           "-ERR no vnode '16384': it is REPAIR [vnode|STATUS], with a vnode from RING VNODES\r\n");
+    expect(f, "REPAIR x",
+           "-ERR no vnode 'x': it is REPAIR [vnode|STATUS], with a vnode from RING VNODES\r\n");
+    expect(f, "REPAIR 1 2",
+           "-ERR syntax error, it is REPAIR [vnode|STATUS], with a vnode from RING VNODES\r\n");
     f->toy.error = ERR_REFUSED;
-    expect(f, "REPAIR 17", "-ERR this node is no owner of that vnode, or there is none of that number (see RING VNODES)\r\n");
+    expect(f, "REPAIR 17",
+           "-ERR this node is no owner of that vnode, or there is none of that number (see RING "
+           "VNODES)\r\n");
 }
 
 static void test_backup(void **state)
@@ -102,7 +109,8 @@ static void test_backup(void **state)
     assert_text(field(f, 0, "path"), "");
     expect(f, "BACKUP", "-ERR wrong number of arguments for 'backup' command\r\n");
     f->toy.error = ERR_LOADING;
-    expect(f, "BACKUP /x", "-LOADING covey is still looking for its peers; nothing was read; try again\r\n");
+    expect(f, "BACKUP /x",
+           "-LOADING covey is still looking for its peers; nothing was read; try again\r\n");
 }
 
 static void test_where(void **state)

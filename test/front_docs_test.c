@@ -8,7 +8,8 @@
 static const char *full_name(const struct command *c, char between)
 {
     static char text[64];
-    snprintf(text, sizeof text, c->parent ? "%s%c%s" : "%s", c->parent ? c->parent : c->name, between, c->name);
+    snprintf(text, sizeof text, c->parent ? "%s%c%s" : "%s", c->parent ? c->parent : c->name,
+             between, c->name);
     return text;
 }
 
@@ -112,7 +113,8 @@ static void test_parts_of_which_one_must_be_there_are_equally_long(void **state)
         for (const struct command_argument *a = c->arguments; a->type != ARGUMENT_END; a++) {
             bool choice = a->type == ARGUMENT_ONEOF && !a->optional;
             int first = -1;
-            for (const struct command_argument *part = a->of; choice && part->type != ARGUMENT_END; part++) {
+            for (const struct command_argument *part = a->of; choice && part->type != ARGUMENT_END;
+                 part++) {
                 int words = (part->token != NULL) + (part->type != ARGUMENT_WORD);
                 assert_true(!part->of && !part->optional && !part->multiple);
                 assert_true(first < 0 || words == first);
@@ -209,7 +211,8 @@ static bool has_flag(const struct resp_reply *r, uint32_t argument, const char *
 /* Prints an argument, or hints at it. */
 typedef void print(struct buf *out, const struct resp_reply *r, uint32_t argument);
 
-static void put_each(struct buf *out, const struct resp_reply *r, uint32_t list, const char *between, print *each)
+static void put_each(struct buf *out, const struct resp_reply *r, uint32_t list,
+                     const char *between, print *each)
 {
     uint32_t at = list + 1;
     assert_int_equal(r->v[list].type, RESP_ARRAY);
@@ -291,7 +294,8 @@ static const char *docs_of(struct fixture *f, const char *name, print *each)
     return text;
 }
 
-#define CONDITION "condition:oneof?(nx:pure-token@NX xx:pure-token@XX gt:pure-token@GT lt:pure-token@LT)"
+#define CONDITION \
+    "condition:oneof?(nx:pure-token@NX xx:pure-token@XX gt:pure-token@GT lt:pure-token@LT)"
 
 /* As Redis 7.0.15 describes them, less the options that are not built. */
 static void test_docs_describe_arguments_as_redis_does(void **state)
@@ -301,11 +305,13 @@ static void test_docs_describe_arguments_as_redis_does(void **state)
         {"del", "key:key+"},
         {"mset", "key_value:block+(key:key value:string)"},
         {"set", "key:key value:string expiration:oneof?(seconds:integer@EX milliseconds:integer@PX "
-                "unix-time-seconds:unix-time@EXAT unix-time-milliseconds:unix-time@PXAT keepttl:pure-token@KEEPTTL)"},
+                "unix-time-seconds:unix-time@EXAT unix-time-milliseconds:unix-time@PXAT "
+                "keepttl:pure-token@KEEPTTL)"},
         {"expire", "key:key seconds:integer " CONDITION},
         {"pexpireat", "key:key unix-time-milliseconds:unix-time " CONDITION},
         {"setex", "key:key seconds:integer value:string"},
-        {"hello", "arguments:block?(protover:integer username_password:block@AUTH?(username:string password:string) "
+        {"hello", "arguments:block?(protover:integer username_password:block@AUTH?(username:string "
+                  "password:string) "
                   "clientname:string@SETNAME?)"},
         {"auth", "username:string? password:string"},
         {"flushall", "async:oneof?(async:pure-token@ASYNC sync:pure-token@SYNC)"},

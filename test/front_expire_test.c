@@ -1,5 +1,5 @@
-/* Values with an end: what the commands ask of the node, what they make of its answers, and Redis's words when they
- * are wrong. */
+/* Values with an end: what the commands ask of the node, what they make of its answers, and Redis's
+ * words when they are wrong. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -74,8 +74,10 @@ static void test_what_is_asked(void **state)
         {"EXPIRE k 10", {.kind = OP_EXPIRE, .expiry_ms = 10000, .expiry_relative = true}},
         {"EXPIRE k 0", {.kind = OP_EXPIRE, .expiry_ms = 1}},
         {"EXPIRE k -5 lt", {.kind = OP_EXPIRE, .expiry_ms = 1, .when = EXPIRE_LT}},
-        {"PEXPIRE k 10 NX", {.kind = OP_EXPIRE, .expiry_ms = 10, .expiry_relative = true, .when = EXPIRE_NX}},
-        {"EXPIREAT k 10 XX GT", {.kind = OP_EXPIRE, .expiry_ms = 10000, .when = EXPIRE_XX | EXPIRE_GT}},
+        {"PEXPIRE k 10 NX",
+         {.kind = OP_EXPIRE, .expiry_ms = 10, .expiry_relative = true, .when = EXPIRE_NX}},
+        {"EXPIREAT k 10 XX GT",
+         {.kind = OP_EXPIRE, .expiry_ms = 10000, .when = EXPIRE_XX | EXPIRE_GT}},
         {"PEXPIREAT k 10", {.kind = OP_EXPIRE, .expiry_ms = 10}},
         {"PERSIST k", {.kind = OP_EXPIRE}},
         {"TTL k", {.kind = OP_HEAD}},
@@ -85,10 +87,12 @@ static void test_what_is_asked(void **state)
         const struct request *want = &cases[i].r;
         struct request r;
         assert_true(say(f, cases[i].command, &r));
-        if (r.kind != want->kind || r.expiry_ms != want->expiry_ms || r.expiry_relative != want->expiry_relative ||
-            r.keep_expiry != want->keep_expiry || r.when != want->when)
-            fail_msg("%s asks for kind %d, end %llu%s%s, when %u", cases[i].command, (int)r.kind, (unsigned long long)r.expiry_ms,
-                     r.expiry_relative ? " from now" : "", r.keep_expiry ? ", kept" : "", r.when);
+        if (r.kind != want->kind || r.expiry_ms != want->expiry_ms ||
+            r.expiry_relative != want->expiry_relative || r.keep_expiry != want->keep_expiry ||
+            r.when != want->when)
+            fail_msg("%s asks for kind %d, end %llu%s%s, when %u", cases[i].command, (int)r.kind,
+                     (unsigned long long)r.expiry_ms, r.expiry_relative ? " from now" : "",
+                     r.keep_expiry ? ", kept" : "", r.when);
         assert_true(slice_eq(r.key, SLICE("k")));
         if (r.kind == OP_PUT)
             assert_true(slice_eq(r.value, SLICE("v")));
@@ -123,7 +127,8 @@ static void test_what_is_refused(void **state)
         {"EXPIRE k -", "-ERR value is not an integer or out of range\r\n"},
         {"EXPIRE k 999999999999999999", "-ERR invalid expire time in 'expire' command\r\n"},
         {"PEXPIREAT k 281474976710656", "-ERR invalid expire time in 'pexpireat' command\r\n"},
-        {"EXPIRE k 10 NX XX", "-ERR NX and XX, GT or LT options at the same time are not compatible\r\n"},
+        {"EXPIRE k 10 NX XX",
+         "-ERR NX and XX, GT or LT options at the same time are not compatible\r\n"},
         {"EXPIRE k 10 GT LT", "-ERR GT and LT options at the same time are not compatible\r\n"},
         {"EXPIRE k 10 AB", "-ERR Unsupported option AB\r\n"},
     };
@@ -137,7 +142,8 @@ static void test_what_is_refused(void **state)
 
 static void test_what_is_answered(void **state)
 {
-    struct record timed = {.kind = RECORD_VALUE, .expiry_ms = WALL_MS + 10499}, endless = {.kind = RECORD_VALUE};
+    struct record timed = {.kind = RECORD_VALUE, .expiry_ms = WALL_MS + 10499},
+                  endless = {.kind = RECORD_VALUE};
     const struct {
         const char *command;
         struct record record;
@@ -164,14 +170,15 @@ static void test_what_is_answered(void **state)
     expect_out(f, "PERSIST k", ":1\r\n");
     assert_true(say(f, "EXPIRE k 1", &r));
     answer(f, &r, (struct result){.error = ERR_UNKNOWN_OUTCOME, .answered = 1, .needed = 2});
-    expect_out(
-        f, "EXPIRE k 1",
-        "-UNKNOWN 1 of 2 needed owners answered in time; the write may or may not have been stored; read it back or write it "
-        "again\r\n");
+    expect_out(f, "EXPIRE k 1",
+               "-UNKNOWN 1 of 2 needed owners answered in time; the write may or may not have been "
+               "stored; read it back or write it "
+               "again\r\n");
     assert_true(say(f, "EXPIRE k 1", &r));
     answer(f, &r, (struct result){.error = ERR_UNKNOWN_OUTCOME, .cause = ERR_NO_SPACE});
     expect_out(f, "EXPIRE k 1",
-               "-UNKNOWN too few owners have room on their disk; one of them may have stored the write all the same; free some, "
+               "-UNKNOWN too few owners have room on their disk; one of them may have stored the "
+               "write all the same; free some, "
                "then write it again\r\n");
 }
 
@@ -179,6 +186,7 @@ static void test_what_is_answered(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_what_is_asked), TEST(test_what_is_refused), TEST(test_what_is_answered)};
+    const struct CMUnitTest tests[] = {TEST(test_what_is_asked), TEST(test_what_is_refused),
+                                       TEST(test_what_is_answered)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,7 +30,8 @@ static void put_command(struct buf *out, const struct command *c)
     put_upper(out, c->name);
     if (!command_is_parent(c))
         return;
-    for (const struct command *sub = c + 1; sub < command_table + command_n && sub->parent; sub++, before = " ") {
+    for (const struct command *sub = c + 1; sub < command_table + command_n && sub->parent;
+         sub++, before = " ") {
         assert_int_equal(buf_printf(out, "%s", before), 0);
         put_upper(out, sub->name);
     }
@@ -70,7 +71,8 @@ static void expect_in_readme(struct buf *table)
     assert_int_equal(buf_append(table, "", 1), 0);
     if (!strstr(readme, (const char *)table->p)) {
         fputs((const char *)table->p, stderr); /* fail_msg would cut it */
-        fail_msg("README.md has another table than this one, above, which is src/front/command.def's");
+        fail_msg(
+            "README.md has another table than this one, above, which is src/front/command.def's");
     }
     buf_close(table);
     free(readme);
@@ -120,7 +122,8 @@ static void test_every_command_has_a_row(void **state)
         for (unsigned g = 0; g < GROUPS; g++)
             known |= !strcmp(command_table[i].group, groups[g]);
         if (!known)
-            fail_msg("%s is of the group %s, which has no row in README.md", command_table[i].name, command_table[i].group);
+            fail_msg("%s is of the group %s, which has no row in README.md", command_table[i].name,
+                     command_table[i].group);
     }
 }
 

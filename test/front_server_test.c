@@ -1,4 +1,5 @@
-/* What a server says of itself: INFO, CONFIG, COMMAND; and the table of commands that all of it comes from. */
+/* What a server says of itself: INFO, CONFIG, COMMAND; and the table of commands that all of it
+ * comes from. */
 #include "front_one.h"
 
 #include "front/glob.h"
@@ -31,7 +32,8 @@ static void test_info(void **state)
             fail_msg("INFO lacks %s", fields[i]);
     }
     struct slice some = parse(f, "INFO replication COVEY")->text;
-    assert_true(contains(some, "# Replication\r\nrole:master\r\nconnected_slaves:0\r\n\r\n# Covey\r\n"));
+    assert_true(
+        contains(some, "# Replication\r\nrole:master\r\nconnected_slaves:0\r\n\r\n# Covey\r\n"));
     assert_false(contains(some, "# Server"));
     assert_int_equal(parse(f, "INFO nosuch")->text.n, 0);
 }
@@ -40,14 +42,15 @@ static void test_config(void **state)
 {
     struct fixture *f = *state;
     expect(f, "CONFIG GET save", "*2\r\n$4\r\nsave\r\n$0\r\n\r\n");
-    expect(f, "CONFIG GET APPENDONLY port", "*4\r\n$10\r\nappendonly\r\n$3\r\nyes\r\n$4\r\nport\r\n$4\r\n7400\r\n");
+    expect(f, "CONFIG GET APPENDONLY port",
+           "*4\r\n$10\r\nappendonly\r\n$3\r\nyes\r\n$4\r\nport\r\n$4\r\n7400\r\n");
     expect(f, "CONFIG GET nosuch", "*0\r\n");
     expect(f, "CONFIG GET proto-max-bulk-len maxmemory",
            "*4\r\n$9\r\nmaxmemory\r\n$1\r\n0\r\n$18\r\nproto-max-bulk-len\r\n$7\r\n8388608\r\n");
     assert_int_equal(parse(f, "CONFIG GET *")->count, 28);
-    expect(
-        f, "CONFIG SET a b",
-        "-ERR unknown subcommand 'SET': this command of Redis is not built in covey yet; nothing was done. Try CONFIG HELP.\r\n");
+    expect(f, "CONFIG SET a b",
+           "-ERR unknown subcommand 'SET': this command of Redis is not built in covey yet; "
+           "nothing was done. Try CONFIG HELP.\r\n");
 }
 
 static void test_glob(void **state)
@@ -103,7 +106,8 @@ static void test_keyset_against_a_plain_list(void **state)
     for (int i = 0; i < 20000; i++) {
         if (i == 10000)
             assert_int_equal(keyset_reserve(&k, 64), 0);
-        uint64_t hash = (1 + rng_below(&rng, 40)) | rng_below(&rng, 2) << 40; /* many that share a place */
+        /* many that share a place */
+        uint64_t hash = (1 + rng_below(&rng, 40)) | rng_below(&rng, 2) << 40;
         uint32_t at = 0;
         while (at < n && list[at] != hash)
             at++;
@@ -127,8 +131,8 @@ static void test_table(void **state)
     (void)state;
     for (unsigned i = 0; i < command_n; i++) {
         const struct command *c = &command_table[i];
-        const struct command *found =
-            command_find(slice_str(c->parent ? c->parent : c->name), slice_str(c->parent ? c->name : ""));
+        const struct command *found = command_find(slice_str(c->parent ? c->parent : c->name),
+                                                   slice_str(c->parent ? c->name : ""));
         assert_ptr_equal(found, c);
         assert_true(c->summary[0] && c->summary[strlen(c->summary) - 1] == '.');
         assert_true(c->run || command_is_parent(c));
@@ -136,7 +140,8 @@ static void test_table(void **state)
             assert_true(strcmp(c[-1].name, c->name) < 0);
     }
     assert_ptr_equal(command_find(SLICE("GeT"), SLICE("k")), command_find(SLICE("get"), SLICE("")));
-    assert_ptr_equal(command_find(SLICE("CLIENT"), SLICE("nosuch")), command_find(SLICE("client"), SLICE("")));
+    assert_ptr_equal(command_find(SLICE("CLIENT"), SLICE("nosuch")),
+                     command_find(SLICE("client"), SLICE("")));
     assert_null(command_find(SLICE("ge"), SLICE("")));
     assert_null(command_find(SLICE("get\0x"), SLICE("")));
     assert_null(command_find(SLICE(""), SLICE("")));
@@ -165,9 +170,11 @@ static void test_command(void **state)
     expect(f, "COMMAND GETKEYS MSET a 1 b 2", "*2\r\n$1\r\na\r\n$1\r\nb\r\n");
     expect(f, "COMMAND GETKEYS GET k", "*1\r\n$1\r\nk\r\n");
     expect(f, "COMMAND GETKEYS PING", "-ERR The command has no key arguments\r\n");
-    expect(f, "COMMAND GETKEYS", "-ERR wrong number of arguments for 'command|getkeys' command\r\n");
+    expect(f, "COMMAND GETKEYS",
+           "-ERR wrong number of arguments for 'command|getkeys' command\r\n");
     expect(f, "COMMAND GETKEYS GET", "-ERR Invalid number of arguments specified for command\r\n");
-    expect(f, "COMMAND GETKEYS GET a b", "-ERR Invalid number of arguments specified for command\r\n");
+    expect(f, "COMMAND GETKEYS GET a b",
+           "-ERR Invalid number of arguments specified for command\r\n");
     expect(f, "COMMAND GETKEYS nosuch a", "-ERR Invalid command specified\r\n");
     expect(f, "COMMAND NOSUCH", "-ERR unknown subcommand 'NOSUCH'. Try COMMAND HELP.\r\n");
     assert_true(parse(f, "COMMAND HELP")->count > 5);

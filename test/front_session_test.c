@@ -1,4 +1,5 @@
-/* Order, concurrency and bounds of a session; what single commands reply is in front_command_test.c. */
+/* Order, concurrency and bounds of a session; what single commands reply is in
+ * front_command_test.c. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,7 +41,8 @@ static void assert_out(struct fixture *f, struct slice want)
 {
     struct slice got = buf_view(&f->session.out);
     if (!slice_eq(got, want))
-        print_error("got:\n%.*s\nwanted:\n%.*s\n", (int)got.n, (const char *)got.p, (int)want.n, (const char *)want.p);
+        print_error("got:\n%.*s\nwanted:\n%.*s\n", (int)got.n, (const char *)got.p, (int)want.n,
+                    (const char *)want.p);
     assert_true(slice_eq(got, want));
     buf_consume(&f->session.out, f->session.out.n);
 }
@@ -181,7 +183,8 @@ static void model_step(struct model *m, struct rng *rng)
     }
 }
 
-/* 200 pipelines of 60 commands on four keys, cut anywhere, answered in any order: as if run one by one. */
+/* 200 pipelines of 60 commands on four keys, cut anywhere, answered in any order: as if run one by
+ * one. */
 static void test_random_pipelines_as_if_sequential(void **state)
 {
     struct fixture *f = *state;
@@ -212,8 +215,10 @@ static void test_random_pipelines_as_if_sequential(void **state)
 static void test_cut_at_every_byte(void **state)
 {
     struct fixture *f = *state;
-    static const char text[] = "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\n\r\n\0x\n\r\n\r\nGET k\r\nMGET k 'a b' \"\\x6b\"\r\n*0\r\n"
-                               "*2\r\n$4\r\nECHO\r\n$0\r\n\r\nnosuch a b\r\nHELLO 3\r\nMGET none\r\nRESET\r\nDEL k\r\nQUIT\r\n";
+    static const char text[] = "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\n\r\n\0x\n\r\n\r\nGET k\r\nMGET "
+                               "k 'a b' \"\\x6b\"\r\n*0\r\n"
+                               "*2\r\n$4\r\nECHO\r\n$0\r\n\r\nnosuch a b\r\nHELLO 3\r\nMGET "
+                               "none\r\nRESET\r\nDEL k\r\nQUIT\r\n";
     struct slice whole = slice_of(text, sizeof text - 1);
     struct buf want;
     buf_init(&want, 1 << 16);
@@ -241,7 +246,8 @@ enum { MANY = 10000 };
 
 static void many_keys(struct buf *b, const char *command, bool values)
 {
-    buf_printf(b, "*%d\r\n$%zu\r\n%s\r\n", values ? 2 * MANY + 1 : MANY + 1, strlen(command), command);
+    buf_printf(b, "*%d\r\n$%zu\r\n%s\r\n", values ? 2 * MANY + 1 : MANY + 1, strlen(command),
+               command);
     for (int i = 0; i < MANY; i++) {
         buf_printf(b, "$6\r\nk%05d\r\n", i % 3000);
         if (values)
@@ -259,7 +265,8 @@ static void test_ten_thousand_keys(void **state)
     many_keys(&in, "MGET", false);
     many_keys(&in, "EXISTS", false);
     buf_slice(&in, SLICE("PING\r\n"));
-    for (size_t at = 0; at < in.n; at += 65536) { /* as a socket brings it: the input moves while MSET is being asked */
+    for (size_t at = 0; at < in.n; at += 65536) {
+        /* as a socket brings it: the input moves while MSET is being asked */
         size_t n = in.n - at < 65536 ? in.n - at : 65536;
         assert_int_equal(session_feed(&f->session, slice_of(in.p + at, n)), 0);
         take_all(f);
@@ -297,7 +304,8 @@ static void test_many_keys_fail_as_one(void **state)
     assert_non_null(memmem(out.p, out.n, "-NOQUORUM 1 of 2", 16));
     assert_null(memmem(out.p, out.n, "*3", 2));
     buf_consume(&f->session.out, out.n);
-    expect(f, "MGET a c\r\n", "*2\r\n$1\r\n1\r\n$1\r\n3\r\n"); /* nothing of the failure is left behind */
+    /* nothing of the failure is left behind */
+    expect(f, "MGET a c\r\n", "*2\r\n$1\r\n1\r\n$1\r\n3\r\n");
 }
 
 /* ---- Bounds ---- */
@@ -319,7 +327,8 @@ static void test_operations_are_bounded(void **state)
     assert_int_equal(f->session.out.n, 3000 * 5);
 }
 
-/* A pipeline behind one key: the session says that it is full, and the input is not moved once per command. */
+/* A pipeline behind one key: the session says that it is full, and the input is not moved once per
+ * command. */
 static void test_backlog_is_bounded(void **state)
 {
     struct fixture *f = *state;
@@ -345,7 +354,9 @@ static void put_big(struct fixture *f, const char *key, size_t n)
     memcpy(b.p + b.n + n, "\r\n", 2);
     b.n += n + 2;
     for (size_t at = 0; at < b.n; at += 100000) {
-        assert_int_equal(session_feed(&f->session, slice_of(b.p + at, b.n - at < 100000 ? b.n - at : 100000)), 0);
+        assert_int_equal(
+            session_feed(&f->session, slice_of(b.p + at, b.n - at < 100000 ? b.n - at : 100000)),
+            0);
         toy_run(&f->toy, &f->session);
     }
     buf_close(&b);
@@ -362,10 +373,12 @@ static void test_largest_value(void **state)
     assert_int_equal(f->session.out.n, 10 + VALUE_MAX + 2 + 7);
     buf_consume(&f->session.out, f->session.out.n);
     take_all(f);
-    assert_true(f->session.in.cap <= 1024 * 1024 && f->session.out.cap <= 1024 * 1024); /* given back */
+    /* given back */
+    assert_true(f->session.in.cap <= 1024 * 1024 && f->session.out.cap <= 1024 * 1024);
 }
 
-/* A client that pipelines large reads and takes none of the replies is stopped; one that takes them gets them all. */
+/* A client that pipelines large reads and takes none of the replies is stopped; one that takes them
+ * gets them all. */
 static void test_large_reads_are_bounded(void **state)
 {
     struct fixture *f = *state;
@@ -399,7 +412,8 @@ static void test_reply_that_fits_nowhere_is_an_error(void **state)
     assert_memory_equal(out.p + out.n - 7, "+PONG\r\n", 7);
 }
 
-/* Small replies make the session bold; then each of a thousand keys turns out to be large, and the oldest is late. */
+/* Small replies make the session bold; then each of a thousand keys turns out to be large, and the
+ * oldest is late. */
 static void test_parked_replies_are_bounded(void **state)
 {
     struct fixture *f = *state;
@@ -455,7 +469,8 @@ static void test_stale_results_are_dropped(void **state)
     assert_out(f, SLICE("$-1\r\n"));
 }
 
-/* A token says who asks, with all bits of the handle; numbers come round in it, and results are known all the same. */
+/* A token says who asks, with all bits of the handle; numbers come round in it, and results are
+ * known all the same. */
 static void test_tokens_name_the_asker(void **state)
 {
     struct fixture *f = *state;
@@ -490,18 +505,21 @@ static void test_oversized_key_and_value(void **state)
         buf_append(&b, "v", 1);
     buf_printf(&b, "\r\nPING\r\n");
     for (size_t at = 0; at < b.n; at += 1000) {
-        assert_int_equal(session_feed(&f->session, slice_of(b.p + at, b.n - at < 1000 ? b.n - at : 1000)), 0);
+        assert_int_equal(
+            session_feed(&f->session, slice_of(b.p + at, b.n - at < 1000 ? b.n - at : 1000)), 0);
         toy_run(&f->toy, &f->session);
     }
     buf_close(&b);
-    assert_out(
-        f, SLICE("-ERR key is 70000 bytes, the limit is 65536\r\n+PONG\r\n-ERR value is 200000 bytes, the limit is 100000; start "
-                 "the nodes with a larger --value-max to store it\r\n+PONG\r\n"));
+    assert_out(f, SLICE("-ERR key is 70000 bytes, the limit is 65536\r\n+PONG\r\n-ERR value is "
+                        "200000 bytes, the limit is 100000; start "
+                        "the nodes with a larger --value-max to store it\r\n+PONG\r\n"));
     assert_true(f->session.in.cap < 200000);
     f->front.value_max = 2; /* below the key's limit: the parser lets it through, SET does not */
     expect(f, "SET k 123\r\nMSET a 1 b 123\r\nSET k 12\r\n",
-           "-ERR value is 3 bytes, the limit is 2; start the nodes with a larger --value-max to store it\r\n"
-           "-ERR value is 3 bytes, the limit is 2; start the nodes with a larger --value-max to store it\r\n+OK\r\n");
+           "-ERR value is 3 bytes, the limit is 2; start the nodes with a larger --value-max to "
+           "store it\r\n"
+           "-ERR value is 3 bytes, the limit is 2; start the nodes with a larger --value-max to "
+           "store it\r\n+OK\r\n");
     expect(f, "EXISTS a\r\n", ":0\r\n");
 }
 
@@ -523,7 +541,8 @@ static void test_http_is_refused(void **state)
 {
     struct fixture *f = *state;
     expect(f, "POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nSET k v\r\n",
-           "-ERR this is covey's port for Redis clients, it does not speak HTTP; the connection is closed\r\n");
+           "-ERR this is covey's port for Redis clients, it does not speak HTTP; the connection is "
+           "closed\r\n");
     assert_true(session_done(&f->session));
     struct session s;
     session_init(&s, &f->front, 2, SLICE(""), 0);

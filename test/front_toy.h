@@ -1,6 +1,7 @@
-/* front_toy.h: a node in a few lines, for the tests and the fuzzer of the front: keys in one table, no owners, and answers in
- * whatever order the test wants. It carries a request out when it ANSWERS it, so a session that lets two commands of one key be
- * under way together is found out by what it reads. */
+/* front_toy.h: a node in a few lines, for the tests and the fuzzer of the front: keys in one table,
+ * no owners, and answers in whatever order the test wants. It carries a request out when it ANSWERS
+ * it, so a session that lets two commands of one key be under way together is found out by what it
+ * reads. */
 #ifndef COVEY_TEST_FRONT_TOY_H
 #define COVEY_TEST_FRONT_TOY_H
 
@@ -54,8 +55,15 @@ static inline struct slice toy_slice(struct toy_bytes b)
 
 static inline void toy_init(struct toy *t, uint64_t seed)
 {
-    *t = (struct toy){
-        .status = {.n_wanted = 3, .n = 3, .w = 2, .r = 2, .members = 3, .alive = 3, .vnodes = 1024, .may_die = 1, .epoch = 7}};
+    *t = (struct toy){.status = {.n_wanted = 3,
+                                 .n = 3,
+                                 .w = 2,
+                                 .r = 2,
+                                 .members = 3,
+                                 .alive = 3,
+                                 .vnodes = 1024,
+                                 .may_die = 1,
+                                 .epoch = 7}};
     t->status.cluster.b[0] = 0xcc;
     t->status.node = 0xa1;
     rng_init(&t->rng, seed);
@@ -84,7 +92,8 @@ static inline void toy_take(struct toy *t, const struct request *r)
         t->asked_most = t->asked_n;
 }
 
-/* The place of a key, by linear probing. Beyond TOY_KEYS / 2 keys, which only the fuzzer has, keys share places. */
+/* The place of a key, by linear probing. Beyond TOY_KEYS / 2 keys, which only the fuzzer has, keys
+ * share places. */
 static inline uint32_t toy_entry(struct toy *t, struct slice key)
 {
     uint32_t i = (uint32_t)hash_bytes(key) % TOY_KEYS;
@@ -128,7 +137,8 @@ static inline void toy_data(struct toy *t, const struct toy_asked *a, struct res
     }
 }
 
-/* The cluster that the toy talks of: a, b and c, of which b has not been taken in yet and c is dead. */
+/* The cluster that the toy talks of: a, b and c, of which b has not been taken in yet and c is
+ * dead. */
 static const struct member_info toy_member[] = {
     {.id = 0xa1,
      .name = {(const uint8_t *)"a", 1},
@@ -141,7 +151,11 @@ static const struct member_info toy_member[] = {
      .places = 4,
      .firsts = 2,
      .since_ms = 1500},
-    {.id = 0xb1, .name = {(const uint8_t *)"b", 1}, .addr = {4, 7410, {127, 0, 0, 1}}, .weight = 100, .incarnation = 2},
+    {.id = 0xb1,
+     .name = {(const uint8_t *)"b", 1},
+     .addr = {4, 7410, {127, 0, 0, 1}},
+     .weight = 100,
+     .incarnation = 2},
     {.id = 0xc1,
      .name = {(const uint8_t *)"c", 1},
      .addr = {4, 7420, {127, 0, 0, 1}},
@@ -158,7 +172,10 @@ static const struct where_owner toy_owner[] = {
     {.id = 0xa1,
      .name = {(const uint8_t *)"a", 1},
      .answered = true,
-     .record = {.kind = RECORD_VALUE, .version = {.stamp = (uint64_t)1700000000000 << 16 | 3, .node = 0xc1, .digest = 0xd}}},
+     .record = {.kind = RECORD_VALUE,
+                .version = {.stamp = (uint64_t)1700000000000 << 16 | 3,
+                            .node = 0xc1,
+                            .digest = 0xd}}},
     {.id = 0xc1, .name = {(const uint8_t *)"c", 1}, .state = MEMBER_DEAD},
 };
 static const struct hint_info toy_hints[] = {{.target = 0xc1,
@@ -209,11 +226,13 @@ static inline void toy_fill(struct toy *t, const struct toy_asked *a, struct res
         r->hints.keeper = SLICE("a");
         break;
     case OP_REPAIR: /* what was asked for comes back, so that a test sees it */
-        r->repair = (struct repair_info){.running = true, .vnodes = a->request.vnode, .vnodes_done = 3, .received = 7};
+        r->repair = (struct repair_info){
+            .running = true, .vnodes = a->request.vnode, .vnodes_done = 3, .received = 7};
         break;
     case OP_BACKUP: /* likewise */
     case OP_BACKUP_STATUS:
-        r->backup = (struct backup_info){.running = true, .path = toy_slice(a->value), .files = 3, .bytes = 70, .taken_ms = 1};
+        r->backup = (struct backup_info){
+            .running = true, .path = toy_slice(a->value), .files = 3, .bytes = 70, .taken_ms = 1};
         break;
     default:
         toy_data(t, a, r);

@@ -1,5 +1,5 @@
-/* Any bytes as a peer stream, arriving in pieces of a size that the first byte says: the reader gives whole messages, holds no
- * more than its bounds, and gives the same whatever the pieces. */
+/* Any bytes as a peer stream, arriving in pieces of a size that the first byte says: the reader
+ * gives whole messages, holds no more than its bounds, and gives the same whatever the pieces. */
 #include <stdlib.h>
 
 #include "base/check.h"

@@ -1,5 +1,5 @@
-/* Any bytes as a piece of a file of hints. The checksums of the records in it are put right first, else nothing behind the first
- * would ever be reached. */
+/* Any bytes as a piece of a file of hints. The checksums of the records in it are put right first,
+ * else nothing behind the first would ever be reached. */
 #include <stdlib.h>
 
 #include "base/check.h"

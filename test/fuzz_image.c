@@ -1,4 +1,5 @@
-/* Any bytes as the image of an arc: what is taken in is an index that can be walked, looked up in, and written to. */
+/* Any bytes as the image of an arc: what is taken in is an index that can be walked, looked up in,
+ * and written to. */
 #include "base/check.h"
 #include "base/hash.h"
 #include "store/index/index.h"
@@ -10,7 +11,8 @@ static void look_up(void *arg, struct slice key, const struct index_item *item)
     const struct index *ix = arg;
     struct index_key k = index_key(ix, slot_of_key(key), key);
     struct index_spot spot;
-    (void)index_find(ix, &k, &spot); /* the image may have put the key into a chain that is not its own */
+    /* the image may have put the key into a chain that is not its own */
+    (void)index_find(ix, &k, &spot);
     CHECK(item->kind != RECORD_NONE);
 }
 

@@ -1,4 +1,5 @@
-/* Any bytes as a layout: what is accepted keeps its byte form, and a copy of it has the same hash. */
+/* Any bytes as a layout: what is accepted keeps its byte form, and a copy of it has the same
+ * hash. */
 #include <stdlib.h>
 
 #include "base/check.h"

@@ -1,4 +1,5 @@
-/* Any bytes as a listing, and as runs of flushes: what is taken off them encodes to the same bytes again. */
+/* Any bytes as a listing, and as runs of flushes: what is taken off them encodes to the same bytes
+ * again. */
 #include "base/check.h"
 #include "wire/flush.h"
 #include "wire/merkle.h"

@@ -1,7 +1,7 @@
-/* Any bytes as a data directory: one segment, and perhaps a snapshot of its index. All checksums are
- * put right first, else nothing behind the first would ever be reached; the formats stay as they
- * are, for refusing one is a path too. What opens is a whole index, and opens again as the same; and
- * whatever it is, it can be looked through. */
+/* Any bytes as a data directory: one segment, and perhaps a snapshot of its index. All checksums
+ * are put right first, else nothing behind the first would ever be reached; the formats stay as
+ * they are, for refusing one is a path too. What opens is a whole index, and opens again as the
+ * same; and whatever it is, it can be looked through. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -28,7 +28,8 @@ static void set_sum(uint8_t *at, const uint8_t *p, size_t n)
     put_u64(at, hash_bytes(slice_of(p, n)));
 }
 
-/* The slots and sums of records, as far as their lengths go: no record with a sum that fits lies about its slot. */
+/* The slots and sums of records, as far as their lengths go: no record with a sum that fits lies
+ * about its slot. */
 static void mend_records(uint8_t *p, size_t size)
 {
     for (size_t n; size >= RECORD_HEADER; p += n, size -= n) {
@@ -156,7 +157,8 @@ static int open_once(struct found *found)
     CHECK(error == 0 || why[0]);
     if (!error) {
         table_opened(&table);
-        if (r.snapshot_bytes == 0) /* an image with sums that fit is believed where its keys belong: only we put those right */
+        /* an image with sums that fit is believed where its keys belong: only we put those right */
+        if (r.snapshot_bytes == 0)
             index_check(&table.index);
         *found = (struct found){table.index.records, r.damaged};
     }
@@ -187,7 +189,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)check_directory(path, say, NULL);
     if (open_once(&first) != 0)
         return 0;
-    /* Where there was damage, the next segment's header would say where this one ends; the mark that did may have been cut. */
+    /* Where there was damage, the next segment's header would say where this one ends; the mark
+     * that did may have been cut. */
     CHECK(open_once(&again) == 0 && (first.damaged > 0 || again.records == first.records));
     return 0;
 }

@@ -1,5 +1,5 @@
-/* Any text as a backup's manifest. The sum at its end is put right first, else only manifests that were never touched would be
- * read. What is taken must be spelled as it would be written. */
+/* Any text as a backup's manifest. The sum at its end is put right first, else only manifests that
+ * were never touched would be read. What is taken must be spelled as it would be written. */
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -29,7 +29,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct manifest m;
     buf_init(&text, MANIFEST_MAX + SUM_LINE);
     buf_init(&again, MANIFEST_MAX);
-    if (buf_append(&text, data, size > SUM_LINE ? size - SUM_LINE : 0) != 0 || manifest_end(&text) != 0)
+    if (buf_append(&text, data, size > SUM_LINE ? size - SUM_LINE : 0) != 0 ||
+        manifest_end(&text) != 0)
         return 0;
     int error = manifest_decode(buf_view(&text), &m);
     CHECK(error == 0 || error == ERR_CORRUPT || error == ERR_BAD_FORMAT);

@@ -1,4 +1,5 @@
-/* Any bytes as a run of peer messages: what decodes is encoded again to something that decodes the same. */
+/* Any bytes as a run of peer messages: what decodes is encoded again to something that decodes the
+ * same. */
 #include <stdlib.h>
 
 #include "base/check.h"

@@ -12,7 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static bool of_other_versions(const struct message *m)
 {
-    return m->kind == MSG_HELLO && (m->hello.protocol_min > PROTOCOL_MAX || m->hello.protocol_max < PROTOCOL_MIN);
+    return m->kind == MSG_HELLO &&
+           (m->hello.protocol_min > PROTOCOL_MAX || m->hello.protocol_max < PROTOCOL_MIN);
 }
 
 static void check_messages(struct slice rest)
@@ -30,7 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct packet_header h;
     struct slice rest;
     struct packet p, sealed;
-    packet_open(slice_of(data, size), &h, &rest); /* as they are: the checksum is hardly ever found by chance */
+    /* as they are: the checksum is hardly ever found by chance */
+    packet_open(slice_of(data, size), &h, &rest);
     if (size < PACKET_HEADER_LEAST || size > PACKET_MAX)
         return 0;
     memcpy(sealed.bytes, data, size);

@@ -1,4 +1,5 @@
-/* Any bytes as a record on disk. A checksum that fits is put in first, else nothing behind it would ever be reached. */
+/* Any bytes as a record on disk. A checksum that fits is put in first, else nothing behind it would
+ * ever be reached. */
 #include <stdlib.h>
 
 #include "base/check.h"

@@ -1,4 +1,5 @@
-/* Any bytes as replies of a node: the list of elements is a tree, and every text lies inside the input. */
+/* Any bytes as replies of a node: the list of elements is a tree, and every text lies inside the
+ * input. */
 #include <stdlib.h>
 
 #include "base/check.h"

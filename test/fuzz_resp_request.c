@@ -1,5 +1,6 @@
-/* Any bytes as a client's stream, arriving in pieces of a size that the first byte says; the second is the limit of an argument.
- * The commands are the same as those of the stream in one piece, and no argument is over the limit. */
+/* Any bytes as a client's stream, arriving in pieces of a size that the first byte says; the second
+ * is the limit of an argument. The commands are the same as those of the stream in one piece, and
+ * no argument is over the limit. */
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -28,7 +29,8 @@ static void take(struct outcome *o, const struct resp_request *r, size_t bulk_ma
 }
 
 /* The first `there` bytes of in have come; from *at on they are not yet consumed. */
-static void parse_there(struct resp_request *r, struct slice in, size_t there, size_t *at, size_t bulk_max, struct outcome *o)
+static void parse_there(struct resp_request *r, struct slice in, size_t there, size_t *at,
+                        size_t bulk_max, struct outcome *o)
 {
     while (o->end == 0 && *at < there) {
         size_t n = there - *at;
@@ -70,7 +72,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 3 || size > 4096)
         return 0;
     struct slice in = slice_of(data + 2, size - 2);
-    struct outcome pieces = parse_all(in, 1 + (size_t)data[0], data[1]), whole = parse_all(in, in.n, data[1]);
+    struct outcome pieces = parse_all(in, 1 + (size_t)data[0], data[1]),
+                   whole = parse_all(in, in.n, data[1]);
     CHECK(pieces.hash == whole.hash && pieces.end == whole.end);
     return 0;
 }

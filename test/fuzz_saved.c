@@ -1,5 +1,6 @@
-/* Any bytes as the state that a node finds on its disk (the records' names are those of struct node_options): either it is
- * refused, or a node wakes with it whose invariants hold, through its first steps too. */
+/* Any bytes as the state that a node finds on its disk (the records' names are those of struct
+ * node_options): either it is refused, or a node wakes with it whose invariants hold, through its
+ * first steps too. */
 #include "base/check.h"
 #include "base/error.h"
 #include "core/node/node.h"
@@ -18,7 +19,8 @@ static struct node_saved piece(struct slice *in)
 
 static struct node_options options_of(struct slice in)
 {
-    struct node_options o = {.id = SELF, .boot = 77, .seed = 5, .name = SLICE("a"), .position = 5000};
+    struct node_options o = {
+        .id = SELF, .boot = 77, .seed = 5, .name = SLICE("a"), .position = 5000};
     o.layout = piece(&in);
     o.chain = piece(&in);
     o.members = piece(&in);
@@ -37,7 +39,8 @@ static void wake(struct node *n)
     static struct out out;
     uint64_t now_ms = START_MS;
     for (unsigned i = 0; i < STEPS; i++) {
-        struct event ev = {.kind = EV_TIMER, .now_ms = now_ms, .wall_ms = 1000000 + now_ms, .position = 5000};
+        struct event ev = {
+            .kind = EV_TIMER, .now_ms = now_ms, .wall_ms = 1000000 + now_ms, .position = 5000};
         out_clear(&out);
         node_step(n, &ev, &out);
         node_check(n);

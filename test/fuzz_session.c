@@ -1,5 +1,6 @@
-/* Any bytes into a session whose requests a toy node answers in any order: nothing breaks, and what comes out is replies,
- * whole. The first bytes of the input say how it is cut and in which order and with which errors the answers come. */
+/* Any bytes into a session whose requests a toy node answers in any order: nothing breaks, and what
+ * comes out is replies, whole. The first bytes of the input say how it is cut and in which order
+ * and with which errors the answers come. */
 #include "test/front_toy.h"
 
 /* Consumes all whole replies; what is left at the end must be nothing. */
@@ -12,7 +13,8 @@ static void drain(struct session *s, struct resp_reply *reply)
     }
 }
 
-static void feed_and_answer(struct toy *t, struct session *s, struct slice bytes, struct resp_reply *reply)
+static void feed_and_answer(struct toy *t, struct session *s, struct slice bytes,
+                            struct resp_reply *reply)
 {
     struct request request;
 

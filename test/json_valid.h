@@ -1,12 +1,13 @@
-/* json_valid.h: whether a text is JSON (RFC 8259), for tests: a parser that keeps nothing, and shares no code with what is
- * tried. */
+/* json_valid.h: whether a text is JSON (RFC 8259), for tests: a parser that keeps nothing, and
+ * shares no code with what is tried. */
 #ifndef COVEY_TEST_JSON_VALID_H
 #define COVEY_TEST_JSON_VALID_H
 
 #include <stdbool.h>
 #include <string.h>
 
-/* Each of these takes what its name says from the start of a text: the rest of it, or NULL where it is something else. */
+/* Each of these takes what its name says from the start of a text: the rest of it, or NULL where it
+ * is something else. */
 static inline const char *json_value(const char *p, unsigned depth);
 
 static inline const char *json_blanks(const char *p)
@@ -67,7 +68,9 @@ static inline const char *json_string(const char *p)
     while (*p != '"') {
         size_t n = json_character((const unsigned char *)p);
         if (*p == '\\')
-            n = p[1] == 'u' && strspn(p + 2, "0123456789abcdefABCDEF") >= 4 ? 6 : p[1] != 0 && strchr("\"\\/bfnrt", p[1]) ? 2 : 0;
+            n = p[1] == 'u' && strspn(p + 2, "0123456789abcdefABCDEF") >= 4 ? 6
+                : p[1] != 0 && strchr("\"\\/bfnrt", p[1])                   ? 2
+                                                                            : 0;
         if (n == 0)
             return NULL;
         p += n;

@@ -1,6 +1,7 @@
-/* model.c: see model.h. The states of one level (as many steps from the first) wait in an array, those of the next level are
- * gathered in another. A trace is made afterwards: from the first state on the steps are taken again, each time the one that
- * leads to the next fingerprint on the way. No state on it is brought to its canonical form, so names stay what they were. */
+/* model.c: see model.h. The states of one level (as many steps from the first) wait in an array,
+ * those of the next level are gathered in another. A trace is made afterwards: from the first state
+ * on the steps are taken again, each time the one that leads to the next fingerprint on the way. No
+ * state on it is brought to its canonical form, so names stay what they were. */
 #include "model.h"
 
 #include "base/array.h"
@@ -144,11 +145,14 @@ static unsigned trace(struct model_search *s, uint32_t state)
     return step;
 }
 
-static void print_report(struct model_search *s, const char *name, enum model_result result, struct model_report *report)
+static void print_report(struct model_search *s, const char *name, enum model_result result,
+                         struct model_report *report)
 {
-    static const char *const SAYS[] = {
-        [MODEL_HOLDS] = "holds in all states", [MODEL_BROKEN] = "is broken", [MODEL_CAP] = "holds in the states that were met"};
-    printf("%s: %s, %u states%s%s\n", name, SAYS[result], s->n, s->rule ? ": " : "", s->rule ? s->rule : "");
+    static const char *const SAYS[] = {[MODEL_HOLDS] = "holds in all states",
+                                       [MODEL_BROKEN] = "is broken",
+                                       [MODEL_CAP] = "holds in the states that were met"};
+    printf("%s: %s, %u states%s%s\n", name, SAYS[result], s->n, s->rule ? ": " : "",
+           s->rule ? s->rule : "");
     report->states = s->n;
     report->steps = 0;
     if (result != MODEL_BROKEN)
@@ -158,12 +162,16 @@ static void print_report(struct model_search *s, const char *name, enum model_re
     report->steps = trace(s, s->broken);
 }
 
-enum model_result model_explore(const struct model *m, const char *name, struct model_report *report)
+enum model_result model_explore(const struct model *m, const char *name,
+                                struct model_report *report)
 {
-    struct model_search s = {.model = m, .broken = NOBODY, .scratch = malloc(m->state_n), .after = malloc(m->state_n)};
+    struct model_search s = {
+        .model = m, .broken = NOBODY, .scratch = malloc(m->state_n), .after = malloc(m->state_n)};
     CHECK(s.scratch && s.after);
     search(&s);
-    enum model_result result = s.broken != NOBODY ? MODEL_BROKEN : s.n > m->states_max ? MODEL_CAP : MODEL_HOLDS;
+    enum model_result result = s.broken != NOBODY    ? MODEL_BROKEN
+                               : s.n > m->states_max ? MODEL_CAP
+                                                     : MODEL_HOLDS;
     print_report(&s, name, result, report);
     free(s.print);
     free(s.parent);

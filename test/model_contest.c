@@ -5,8 +5,9 @@
 
 enum { OWNERS = 3, QUORUM = 2, WRITERS = 2, READERS = 3, OPS = WRITERS + READERS };
 
-/* Stamps are small numbers. A plain writer's first is 1 + its index, if its clock is slow; then come BEFORE, of a value that may
- * have been written before all began, and the stamps of later draws. */
+/* Stamps are small numbers. A plain writer's first is 1 + its index, if its clock is slow; then
+ * come BEFORE, of a value that may have been written before all began, and the stamps of later
+ * draws. */
 enum { NOTHING = 0, BEFORE = WRITERS + 1, DRAWS = 3 };
 
 /* What an owner has of a writer's message, or of a reader's question. */
@@ -17,13 +18,15 @@ struct owner {
     uint8_t top; /* the greatest stamp that is held */
     uint8_t recovering;
     uint8_t may_restart;
-    uint8_t took;            /* a bit for each stamp that came when nothing greater was held */
-    uint8_t unsure;          /* a bit for each writer that began before its memory does */
-    uint8_t first[WRITERS];  /* enum note, of the first round: NONE, SENT, TOOK, NEVER_TOOK, RECOVERS, UNSURE */
-    uint8_t second[WRITERS]; /* of the second round: NONE, SENT, CAME; of the question before it: READ */
-    uint8_t seen[WRITERS];   /* the stamp held when it answered */
-    uint8_t read[READERS];   /* NONE, READ; BACK: a value is written back to it */
-    uint8_t value[READERS];  /* READ: the stamp that it answered */
+    uint8_t took;   /* a bit for each stamp that came when nothing greater was held */
+    uint8_t unsure; /* a bit for each writer that began before its memory does */
+    /* enum note, of the first round: NONE, SENT, TOOK, NEVER_TOOK, RECOVERS, UNSURE */
+    uint8_t first[WRITERS];
+    /* of the second round: NONE, SENT, CAME; of the question before it: READ */
+    uint8_t second[WRITERS];
+    uint8_t seen[WRITERS];  /* the stamp held when it answered */
+    uint8_t read[READERS];  /* NONE, READ; BACK: a value is written back to it */
+    uint8_t value[READERS]; /* READ: the stamp that it answered */
 };
 
 enum phase { IDLE, ASKING, FIRST, SECOND, READING, WRITING_BACK, OVER };
@@ -51,7 +54,8 @@ static uint8_t draw(unsigned k, unsigned w)
     return (uint8_t)(1 + w + WRITERS * k + (k > 0)); /* BEFORE lies after the first draws */
 }
 
-/* What a read returns that finds this stamp: the writer's index, or what was there before all began. */
+/* What a read returns that finds this stamp: the writer's index, or what was there before all
+ * began. */
 static uint8_t value_of(unsigned stamp)
 {
     if (stamp == NOTHING || stamp == BEFORE)
@@ -59,7 +63,8 @@ static uint8_t value_of(unsigned stamp)
     return (uint8_t)((stamp - 1 - (stamp > BEFORE)) % WRITERS);
 }
 
-/* ---- Linearizability (Herlihy and Wing 1990): some order of the operations explains all answers ---- */
+/* ---- Linearizability (Herlihy and Wing 1990): some order of the operations explains all answers
+ * ---- */
 
 static bool explained(const struct state *s, unsigned placed, unsigned value)
 {
@@ -67,7 +72,8 @@ static bool explained(const struct state *s, unsigned placed, unsigned value)
         return true;
     for (unsigned i = 0; i < OPS; i++) {
         bool writes = i < WRITERS;
-        bool may_be_next = !(placed >> i & 1) && (writes ? s->begun : s->over) >> i & 1 && (s->before[i] & ~placed) == 0;
+        bool may_be_next = !(placed >> i & 1) && (writes ? s->begun : s->over) >> i & 1 &&
+                           (s->before[i] & ~placed) == 0;
         if (!may_be_next || (!writes && s->value[i - WRITERS] != value))
             continue;
         if (explained(s, placed | 1u << i, writes ? i : value))
@@ -92,7 +98,8 @@ static void op_finish(struct state *s, unsigned op)
 
 /* ---- Owners ---- */
 
-/* A write comes to an owner: TOOK, if nothing greater is held or it remembers that then nothing was, or NEVER_TOOK. */
+/* A write comes to an owner: TOOK, if nothing greater is held or it remembers that then nothing
+ * was, or NEVER_TOOK. */
 static enum note put(struct owner *o, unsigned stamp)
 {
     bool remembered = o->took >> stamp & 1 && !without(FORGETS);
@@ -147,8 +154,10 @@ static void send(struct state *s, unsigned w, unsigned round, unsigned stamp)
         (round ? s->owner[o].second : s->owner[o].first)[w] = SENT;
 }
 
-/* A stamp was settled on, after asking or after a first round: answers to that are over, messages under way are not. */
-static void second_round(struct model_search *m, const struct state *s, unsigned w, unsigned greatest, const char *why)
+/* A stamp was settled on, after asking or after a first round: answers to that are over, messages
+ * under way are not. */
+static void second_round(struct model_search *m, const struct state *s, unsigned w,
+                         unsigned greatest, const char *why)
 {
     for (unsigned k = 0; k < DRAWS; k++) {
         if (draw(k, w) <= greatest)
@@ -179,8 +188,10 @@ static enum note answer_first(struct owner *owner, unsigned w, unsigned stamp)
 
 static void come_first(struct model_search *m, const struct state *s, unsigned w, unsigned o)
 {
-    static const char *const SAYS[] = {
-        [TOOK] = "taken", [NEVER_TOOK] = "never taken", [RECOVERS] = "taken, but it is recovering", [UNSURE] = "it is unsure"};
+    static const char *const SAYS[] = {[TOOK] = "taken",
+                                       [NEVER_TOOK] = "never taken",
+                                       [RECOVERS] = "taken, but it is recovering",
+                                       [UNSURE] = "it is unsure"};
     struct state t = *s;
     struct owner *owner = &t.owner[o];
     enum note note = answer_first(owner, w, s->stamp[w][0]);
@@ -191,7 +202,8 @@ static void come_first(struct model_search *m, const struct state *s, unsigned w
         if (acks(&t, w) == QUORUM)
             op_finish(&t, w);
     }
-    model_step(m, &t, "O%u gets W%u's stamp %u: %s, holds %u", o, w, s->stamp[w][0], SAYS[note], owner->top);
+    model_step(m, &t, "O%u gets W%u's stamp %u: %s, holds %u", o, w, s->stamp[w][0], SAYS[note],
+               owner->top);
 }
 
 static void come_second(struct model_search *m, const struct state *s, unsigned w, unsigned o)
@@ -202,7 +214,8 @@ static void come_second(struct model_search *m, const struct state *s, unsigned 
     bool acked = s->phase[w] == SECOND && acks(&t, w) == QUORUM;
     if (acked)
         op_finish(&t, w);
-    model_step(m, &t, "O%u gets W%u's stamp %u, holds %u%s", o, w, s->stamp[w][1], t.owner[o].top, acked ? "; ACKNOWLEDGED" : "");
+    model_step(m, &t, "O%u gets W%u's stamp %u, holds %u%s", o, w, s->stamp[w][1], t.owner[o].top,
+               acked ? "; ACKNOWLEDGED" : "");
 }
 
 static void answer_question(struct model_search *m, const struct state *s, unsigned w, unsigned o)
@@ -325,7 +338,8 @@ static void read_owner(struct model_search *m, const struct state *s, unsigned r
     if (other)
         compare(&t, r, &t.owner[o], other);
     bool returns = t.phase[WRITERS + r] == OVER;
-    model_step(m, &t, "R%u reads O%u, which holds %u%s", r, o, s->owner[o].top, returns ? "; RETURNS the greater" : "");
+    model_step(m, &t, "R%u reads O%u, which holds %u%s", r, o, s->owner[o].top,
+               returns ? "; RETURNS the greater" : "");
 }
 
 static void write_back(struct model_search *m, const struct state *s, unsigned r, unsigned o)
@@ -338,7 +352,8 @@ static void write_back(struct model_search *m, const struct state *s, unsigned r
         reader_returns(&t, r, stamp);
     else
         t.phase[WRITERS + r] = OVER; /* but it has returned nothing */
-    model_step(m, &t, "R%u writes %u back to O%u: %s", r, stamp, o, t.over >> (WRITERS + r) & 1 ? "RETURNS it" : "refused");
+    model_step(m, &t, "R%u writes %u back to O%u: %s", r, stamp, o,
+               t.over >> (WRITERS + r) & 1 ? "RETURNS it" : "refused");
 }
 
 static void reader_steps(struct model_search *m, const struct state *s, unsigned r)
@@ -368,7 +383,8 @@ static void next(struct model_search *m, const void *state)
         reader_steps(m, s, r);
 }
 
-/* Forgets what nothing depends on any more: answers that were counted, and stamps that no message bears. */
+/* Forgets what nothing depends on any more: answers that were counted, and stamps that no message
+ * bears. */
 static void forget_answers(struct state *s, unsigned w)
 {
     bool first = false, second = false;
@@ -446,7 +462,8 @@ static struct state beginning(void)
     return s;
 }
 
-enum model_result contest_explore(const char *name, const struct world *w, uint32_t states_max, struct model_report *report)
+enum model_result contest_explore(const char *name, const struct world *w, uint32_t states_max,
+                                  struct model_report *report)
 {
     world = *w;
     struct state first = beginning();

@@ -1,32 +1,40 @@
-/* model_contest.h: the rule by which contested writes are ordered (core/coord/coord_write.c), tried in every order of events.
+/* model_contest.h: the rule by which contested writes are ordered (core/coord/coord_write.c), tried
+ * in every order of events.
  *
- * The model. One key, three owners, W = R = 2; two writers, and two or three readers. Messages may come in any order, late, or
- * never; whoever coordinates an operation may stop anywhere, and is never told from one that is slow. Nothing here knows a clock
- * or a deadline, so what holds does not rest on one.
+ * The model. One key, three owners, W = R = 2; two writers, and two or three readers. Messages may
+ * come in any order, late, or never; whoever coordinates an operation may stop anywhere, and is
+ * never told from one that is slow. Nothing here knows a clock or a deadline, so what holds does
+ * not rest on one.
  *
- *   - A *plain* writer sends its stamp to all owners. An owner answers that it took the write (it came when nothing greater was
+ *   - A *plain* writer sends its stamp to all owners. An owner answers that it took the write (it
+ *     came when nothing greater was
  *     held, or the owner remembers that it once did), or that it never took it, and which greater stamp it holds. W owners that
  *     took it: acknowledged. N-R+1 that never took it, and N-W+1 sound answers in all: the write is sent again, under a stamp
  *     above the greatest that was seen. Anything else waits.
  *   - A writer that *asks first* reads R owners, stamps above the greatest and sends.
  *   - In a second round, and after asking, an owner that holds something greater counts as an ack.
- *   - A reader asks R owners. If they differ it writes the greater back to the other. If that is refused it begins anew; here it
+ *   - A reader asks R owners. If they differ it writes the greater back to the other. If that is
+ *     refused it begins anew; here it
  *     is gone, since a read that begins anew is like another one that began earlier.
- *   - An owner may be *recovering*: it takes writes, and says that it is; it answers no reads, and no writer that asks. What it
+ *   - An owner may be *recovering*: it takes writes, and says that it is; it answers no reads, and
+ *     no writer that asks. What it
  *     answers in the first round counts for nothing. It is over when it holds the greatest that the others hold; its memory
  *     of what it took begins then, so to a write that began earlier it answers that it is unsure, which counts for nothing too.
  *   - An owner that restarts remembers no write either, and is as unsure.
- *   - In the first round an owner may be sent a write again, because its answer was lost with a stream.
+ *   - In the first round an owner may be sent a write again, because its answer was lost with a
+ *     stream.
  *
- * The property is linearizability, which contains that a write wins over those that were acknowledged before it began, and that
- * reads do not go back. It is checked each time an operation ends.
+ * The property is linearizability, which contains that a write wins over those that were
+ * acknowledged before it began, and that reads do not go back. It is checked each time an operation
+ * ends.
  *
- * What is spared. An operation begins when its first message comes: had it begun earlier, more orders would do. For the same
- * reason it ends as early as it may, where nothing else depends on that. Owners are alike, so they are sorted. Readers begin in
- * order. An owner remembers only stamps that a message can still bring.
+ * What is spared. An operation begins when its first message comes: had it begun earlier, more
+ * orders would do. For the same reason it ends as early as it may, where nothing else depends on
+ * that. Owners are alike, so they are sorted. Readers begin in order. An owner remembers only
+ * stamps that a message can still bring.
  *
- * The numbers are those of a usual key. There N-R+1 owners are N-W+1 too, so whether the answers are sound enough is never asked
- * alone. */
+ * The numbers are those of a usual key. There N-R+1 owners are N-W+1 too, so whether the answers
+ * are sound enough is never asked alone. */
 #ifndef COVEY_TEST_MODEL_CONTEST_H
 #define COVEY_TEST_MODEL_CONTEST_H
 
@@ -37,20 +45,26 @@
 
 /* Parts of the rule that can be left out, or be undone. */
 enum part {
-    BET = 1 << 0,              /* stamped again when sound answers are enough, though an owner that may have taken it is silent */
-    REFUSED_IS_GOOD = 1 << 1,  /* a reader returns though its write-back was refused */
-    NO_WRITE_BACK = 1 << 2,    /* a reader returns the greater of two at once */
-    ASKS_ONE = 1 << 3,         /* one answer is enough for a writer that asks first */
-    GREATER_IS_ACK = 1 << 4,   /* an owner that holds something greater counts as an ack in the first round too */
-    RECOVERING_NEVER = 1 << 5, /* an owner that took it and is recovering counts as one that never took it */
-    RECOVERING_ACKS = 1 << 6,  /* an owner that is recovering acknowledges a first round like any other */
+    /* stamped again when sound answers are enough, though an owner that may have taken it is
+     * silent */
+    BET = 1 << 0,
+    REFUSED_IS_GOOD = 1 << 1, /* a reader returns though its write-back was refused */
+    NO_WRITE_BACK = 1 << 2,   /* a reader returns the greater of two at once */
+    ASKS_ONE = 1 << 3,        /* one answer is enough for a writer that asks first */
+    /* an owner that holds something greater counts as an ack in the first round too */
+    GREATER_IS_ACK = 1 << 4,
+    /* an owner that took it and is recovering counts as one that never took it */
+    RECOVERING_NEVER = 1 << 5,
+    /* an owner that is recovering acknowledges a first round like any other */
+    RECOVERING_ACKS = 1 << 6,
     RECOVERING_IS_READ = 1 << 7,  /* an owner that is recovering answers reads */
     RECOVERING_IS_ASKED = 1 << 8, /* an owner that is recovering answers writers that ask first */
     FORGETS = 1 << 9,             /* an owner does not remember what it took */
     REMEMBERS_ALL = 1 << 10,      /* an owner remembers what it took while it was recovering */
-    NEW_LIFE_KNOWS = 1 << 11,     /* an owner that was restarted says that it never took what its life before may have taken */
-    NOT_ABOVE = 1 << 12,          /* the second stamp is above the first one alone */
-    LATE_ACK = 1 << 13,           /* a late ack of the first stamp counts in the second round */
+    /* an owner that was restarted says that it never took what its life before may have taken */
+    NEW_LIFE_KNOWS = 1 << 11,
+    NOT_ABOVE = 1 << 12, /* the second stamp is above the first one alone */
+    LATE_ACK = 1 << 13,  /* a late ack of the first stamp counts in the second round */
 };
 
 /* Who is there, and what is left out. */
@@ -66,6 +80,7 @@ struct world {
 };
 
 /* Visits the states of a world, states_max at most. */
-enum model_result contest_explore(const char *name, const struct world *w, uint32_t states_max, struct model_report *report);
+enum model_result contest_explore(const char *name, const struct world *w, uint32_t states_max,
+                                  struct model_report *report);
 
 #endif

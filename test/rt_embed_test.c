@@ -1,5 +1,5 @@
-/* Real nodes in threads of this process, over the embedding API and real sockets: they form a cluster, serve, refuse,
- * and stop. */
+/* Real nodes in threads of this process, over the embedding API and real sockets: they form a
+ * cluster, serve, refuse, and stop. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -179,7 +179,8 @@ static void assert_not_opened(struct runner *r, const char *value, const char *r
 
 static int dial(uint16_t port)
 {
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in in = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct timeval patience = {.tv_sec = DEADLINE_S};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(fd >= 0);
@@ -249,7 +250,8 @@ static void test_three_nodes_serve_each_others_keys(void **state)
 static void test_large_values_cross_the_cluster(void **state)
 {
     (void)state;
-    enum { SIZE = 3 * 1024 * 1024, COPIES = 12 }; /* more large messages at once than a stream has channels */
+    /* more large messages at once than a stream has channels */
+    enum { SIZE = 3 * 1024 * 1024, COPIES = 12 };
     struct runner r[NODES];
     char *value = malloc(SIZE), head[96];
     for (unsigned i = 0; i < SIZE; i++)

@@ -33,9 +33,11 @@ static void test_bad_endpoints(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "",       ":",         ":7400",   "host",       "host:",       "host:0",       "host:65534", "host:74x", "host: 7400",
-        "::1:74", "[::1]",     "[::1",    "[::1]7400",  "[]:7400",     "ho st:7400",   "[::1]:",     "host:-1",  "host:+1",
-        "a/b:1",  "host:0x50", "a@b:123", "host:7400x", "host:123456", "[[::1]]:7400", "ho\nst:7400"};
+        "",        ":",          ":7400",       "host",         "host:",
+        "host:0",  "host:65534", "host:74x",    "host: 7400",   "::1:74",
+        "[::1]",   "[::1",       "[::1]7400",   "[]:7400",      "ho st:7400",
+        "[::1]:",  "host:-1",    "host:+1",     "a/b:1",        "host:0x50",
+        "a@b:123", "host:7400x", "host:123456", "[[::1]]:7400", "ho\nst:7400"};
     struct endpoint e;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         if (endpoint_parse(bad[i], &e) != ERR_BAD_ADDRESS)
@@ -75,8 +77,10 @@ static void test_loopback(void **state)
     static const struct {
         const char *host;
         bool loopback;
-    } hosts[] = {{"127.0.0.1", true}, {"127.3.2.1", true}, {"::1", true},        {"0.0.0.0", false},
-                 {"::", false},       {"10.0.0.1", false}, {"128.0.0.1", false}, {"::ffff:127.0.0.1", false}};
+    } hosts[] = {{"127.0.0.1", true},  {"127.3.2.1", true},
+                 {"::1", true},        {"0.0.0.0", false},
+                 {"::", false},        {"10.0.0.1", false},
+                 {"128.0.0.1", false}, {"::ffff:127.0.0.1", false}};
     for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
         struct addr a;
         assert_int_equal(endpoint_literal(hosts[i].host, 1, &a), 0);

@@ -33,9 +33,9 @@ static void test_trace(void **state)
     logger_init(&l, TRACE_INFO, take, &s);
     l.node = SLICE("a");
     logger_trace(&l, WALL_MS * 1000ull + 123, &t);
-    assert_string_equal(s.line,
-                        "ts=2025-11-21T13:42:00.123Z node=a event=member.dead level=warn member=00000000000000c1 incarnation=4 "
-                        "by=00000000000000a1 name=c");
+    assert_string_equal(s.line, "ts=2025-11-21T13:42:00.123Z node=a event=member.dead level=warn "
+                                "member=00000000000000c1 incarnation=4 "
+                                "by=00000000000000a1 name=c");
     assert_int_equal(s.level, TRACE_WARN);
     logger_close(&l);
 }
@@ -49,7 +49,9 @@ static void test_node_is_quoted_when_it_must_be(void **state)
     logger_init(&l, TRACE_INFO, take, &s);
     l.node = SLICE("a level=error \"b\"");
     logger_event(&l, WALL_MS * 1000ull, TRACE_WARN, "peer.thing", "", "");
-    assert_string_equal(s.line, "ts=2025-11-21T13:42:00.000Z node=\"a level=error \\\"b\\\"\" event=peer.thing level=warn");
+    assert_string_equal(
+        s.line,
+        "ts=2025-11-21T13:42:00.000Z node=\"a level=error \\\"b\\\"\" event=peer.thing level=warn");
     logger_close(&l);
 }
 
@@ -75,9 +77,11 @@ static void test_event_is_one_line(void **state)
     struct sink s = {0};
     struct logger l;
     logger_init(&l, TRACE_DEBUG, take, &s);
-    logger_event(&l, WALL_MS * 1000ull, TRACE_WARN, "peer.garbage", "[::1]:9", "he said \"no\"\nlevel=\\error\x7f");
-    assert_string_equal(s.line, "ts=2025-11-21T13:42:00.000Z event=peer.garbage level=warn addr=\"[::1]:9\" "
-                                "why=\"he said \\\"no\\\"?level=\\\\error?\"");
+    logger_event(&l, WALL_MS * 1000ull, TRACE_WARN, "peer.garbage", "[::1]:9",
+                 "he said \"no\"\nlevel=\\error\x7f");
+    assert_string_equal(
+        s.line, "ts=2025-11-21T13:42:00.000Z event=peer.garbage level=warn addr=\"[::1]:9\" "
+                "why=\"he said \\\"no\\\"?level=\\\\error?\"");
     logger_close(&l);
 }
 

@@ -37,10 +37,12 @@ static void test_every_flag(void **state)
     (void)state;
     struct options o;
     struct covey_options e;
-    assert_int_equal(PARSE(&o, "--name", "a", "--data", "/d", "--port", "7410", "--seed", "127.0.0.1:7400", "--seed=[::1]:7420",
-                           "--new", "--bind", "::1", "--client-bind", "127.0.0.1", "--advertise", "[::1]:7410", "--zone", "z",
-                           "--weight", "200", "--replicas", "5", "--durability", "interval", "--profile", "wan", "--value-max",
-                           "1m", "--max-clients", "5", "--ops-max", "7", "--hint-age", "90m", "--erase-age", "864000",
+    assert_int_equal(PARSE(&o, "--name", "a", "--data", "/d", "--port", "7410", "--seed",
+                           "127.0.0.1:7400", "--seed=[::1]:7420", "--new", "--bind", "::1",
+                           "--client-bind", "127.0.0.1", "--advertise", "[::1]:7410", "--zone", "z",
+                           "--weight", "200", "--replicas", "5", "--durability", "interval",
+                           "--profile", "wan", "--value-max", "1m", "--max-clients", "5",
+                           "--ops-max", "7", "--hint-age", "90m", "--erase-age", "864000",
                            "--log-level", "warn", "--console"),
                      0);
     options_embed(&o, &e);
@@ -168,9 +170,9 @@ static void test_file_has_the_same_names(void **state)
 {
     (void)state;
     struct options o;
-    assert_int_equal(
-        parse_file(&o, "# a node\n\n  name   node one \r\nport 7410\nseed 127.0.0.1:7400\nseed [::1]:7400\nconsole no\nzone z"),
-        0);
+    assert_int_equal(parse_file(&o, "# a node\n\n  name   node one \r\nport 7410\nseed "
+                                    "127.0.0.1:7400\nseed [::1]:7400\nconsole no\nzone z"),
+                     0);
     assert_string_equal(o.name, "node one");
     assert_int_equal(o.port, 7410);
     assert_int_equal(o.seed_n, 2);
@@ -248,10 +250,11 @@ static void test_help_shows_every_flag(void **state)
 {
     (void)state;
     static const char *const flags[] = {
-        "--name NAME", "--data DIR",    "--port P",        "--seed HOST:PORT", "--new",        "--bind ADDR",
-        "--advertise", "--client-bind", "--zone ZONE",     "--weight W",       "--replicas N", "--durability",
-        "--profile",   "--value-max",   "--max-clients",   "--ops-max N",      "--log-level",  "--config FILE",
-        "--console",   "--help",        "--hint-age TIME", "--erase-age TIME"};
+        "--name NAME",     "--data DIR",      "--port P",      "--seed HOST:PORT", "--new",
+        "--bind ADDR",     "--advertise",     "--client-bind", "--zone ZONE",      "--weight W",
+        "--replicas N",    "--durability",    "--profile",     "--value-max",      "--max-clients",
+        "--ops-max N",     "--log-level",     "--config FILE", "--console",        "--help",
+        "--hint-age TIME", "--erase-age TIME"};
     struct options o;
     struct buf text;
     assert_int_equal(PARSE(&o, "--help"), 0);

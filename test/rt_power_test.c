@@ -56,7 +56,8 @@ static void this_machine_has_a_name_for_its_boot(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(only_power_lost_under_interval_is_a_doubt, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(only_power_lost_under_interval_is_a_doubt, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test(this_machine_has_a_name_for_its_boot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

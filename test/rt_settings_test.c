@@ -62,11 +62,17 @@ static void test_loopback_only(void **state)
     struct settings s;
     assert_refused((struct covey_options){.bind = "0.0.0.0"}, "--bind 0.0.0.0", "127.0.0.1");
     assert_refused((struct covey_options){.bind = "::"}, "--bind ::", "::1");
-    assert_refused((struct covey_options){.client_bind = "10.0.0.1"}, "--client-bind 10.0.0.1", "password");
-    assert_refused((struct covey_options){.advertise = "10.0.0.1:7400"}, "--advertise 10.0.0.1:7400", "cluster key");
+    assert_refused((struct covey_options){.client_bind = "10.0.0.1"}, "--client-bind 10.0.0.1",
+                   "password");
+    assert_refused((struct covey_options){.advertise = "10.0.0.1:7400"},
+                   "--advertise 10.0.0.1:7400", "cluster key");
     assert_refused((struct covey_options){.bind = "eth0"}, "--bind eth0", "numeric");
-    assert_refused((struct covey_options){.advertise = "127.0.0.1"}, "--advertise 127.0.0.1", "[::1]:7400");
-    assert_int_equal(settings(&s, (struct covey_options){.bind = "::1", .client_bind = "localhost", .port = 7410}), 0);
+    assert_refused((struct covey_options){.advertise = "127.0.0.1"}, "--advertise 127.0.0.1",
+                   "[::1]:7400");
+    assert_int_equal(
+        settings(&s,
+                 (struct covey_options){.bind = "::1", .client_bind = "localhost", .port = 7410}),
+        0);
     assert_int_equal(s.bind.family, 6);
     assert_int_equal(s.client_bind.family, 4);
     assert_int_equal(s.advertise.port, 7410);
@@ -84,11 +90,15 @@ static void test_bounds(void **state)
     assert_refused((struct covey_options){.weight = 1001}, "--weight 1001", "1000");
     assert_refused((struct covey_options){.replicas = 8}, "--replicas 8", "7");
     assert_refused((struct covey_options){.clients_max = 60001}, "--max-clients 60001", "60000");
-    assert_refused((struct covey_options){.value_max_bytes = 10 << 20}, "--value-max 10485760", "9437184");
-    assert_refused((struct covey_options){.seeds = seeds, .seed_n = COVEY_SEEDS_MAX + 1}, "--seed: 17", "16");
-    assert_refused((struct covey_options){.seeds = seeds, .seed_n = 1, .found = true}, "--seed a:1", "leave one of the two out");
+    assert_refused((struct covey_options){.value_max_bytes = 10 << 20}, "--value-max 10485760",
+                   "9437184");
+    assert_refused((struct covey_options){.seeds = seeds, .seed_n = COVEY_SEEDS_MAX + 1},
+                   "--seed: 17", "16");
+    assert_refused((struct covey_options){.seeds = seeds, .seed_n = 1, .found = true}, "--seed a:1",
+                   "leave one of the two out");
     seeds[0] = "nowhere";
-    assert_refused((struct covey_options){.seeds = seeds, .seed_n = 1}, "--seed nowhere", "HOST:PORT");
+    assert_refused((struct covey_options){.seeds = seeds, .seed_n = 1}, "--seed nowhere",
+                   "HOST:PORT");
     name[NODE_NAME_MAX] = 0;
     assert_int_equal(settings(&s, (struct covey_options){.name = name}), 0);
 }
@@ -99,17 +109,18 @@ static void test_ages_must_make_sense_together(void **state)
     enum { S = 1000, H = 60 * 60 * S };
     struct settings s;
     assert_refused((struct covey_options){.hint_age_ms = 9 * S}, "--hint-age 9s", "10s at least");
-    assert_refused((struct covey_options){.erase_age_ms = 2 * H}, "--erase-age 2h: less than the hint age, 3h",
-                   "give 3h at least");
-    assert_refused((struct covey_options){.hint_age_ms = 90 * S, .erase_age_ms = 89 * S + 1}, "--erase-age 89001ms",
-                   "90s at least");
+    assert_refused((struct covey_options){.erase_age_ms = 2 * H},
+                   "--erase-age 2h: less than the hint age, 3h", "give 3h at least");
+    assert_refused((struct covey_options){.hint_age_ms = 90 * S, .erase_age_ms = 89 * S + 1},
+                   "--erase-age 89001ms", "90s at least");
     assert_int_equal(settings(&s, (struct covey_options){0}), 0);
     assert_true(s.hint_age_ms == 3 * H && s.erase_age_ms == 3 * H);
     assert_int_equal(settings(&s, (struct covey_options){.hint_age_ms = 10 * S}), 0);
     assert_true(s.hint_age_ms == 10 * S && s.erase_age_ms == 3 * H);
     assert_int_equal(settings(&s, (struct covey_options){.hint_age_ms = 30 * H}), 0);
     assert_true(s.hint_age_ms == 30 * H && s.erase_age_ms == 30 * H);
-    assert_int_equal(settings(&s, (struct covey_options){.hint_age_ms = 10 * S, .erase_age_ms = 10 * S}), 0);
+    assert_int_equal(
+        settings(&s, (struct covey_options){.hint_age_ms = 10 * S, .erase_age_ms = 10 * S}), 0);
     assert_true(s.hint_age_ms == 10 * S && s.erase_age_ms == 10 * S);
 }
 

@@ -21,7 +21,8 @@ static void go_on(uint64_t seconds)
 
 static void start(uint32_t nodes)
 {
-    world_init(&w, &(struct world_options){.seed = 5, .nodes = nodes, .profile = SWIM_LOCAL, .check = true});
+    world_init(&w, &(struct world_options){
+                       .seed = 5, .nodes = nodes, .profile = SWIM_LOCAL, .check = true});
     for (uint32_t i = 0; i < nodes; i++)
         world_start_node(&w, i, 1000 * i);
 }
@@ -59,7 +60,8 @@ static void one_owner_of_three_until_it_has_healed(void **state)
     world_fault(&w, &WIPE, true);
     assert_true(atlas_struck(&w.atlas, 1, 7));
     assert_false(atlas_struck(&w.atlas, 0, 7));
-    assert_false(atlas_strike(&w.atlas, 0, NULL)); /* two of three would be more than the third can make up for */
+    /* two of three would be more than the third can make up for */
+    assert_false(atlas_strike(&w.atlas, 0, NULL));
     go_on(10);
     assert_false(atlas_whole(&w.atlas, NULL)); /* as long as it is down */
     world_fault(&w, &WIPE, false);
@@ -85,7 +87,8 @@ static void damage_that_nobody_notices_does_not_heal(void **state)
 {
     (void)state;
     go_on(FORM_S);
-    assert_true(atlas_strike(&w.atlas, 0, NULL)); /* but its disk is as it was, so it has no cause to doubt */
+    /* but its disk is as it was, so it has no cause to doubt */
+    assert_true(atlas_strike(&w.atlas, 0, NULL));
     world_crash_node(&w, 0);
     world_start_node(&w, 0, w.now_us);
     go_on(10);
@@ -100,7 +103,8 @@ static void fewer_than_half_of_the_clocks_are_wrong(void **state)
     assert_true(atlas_clock(&w.atlas, 0, w.now_us + 2000000)); /* the same again */
     assert_false(atlas_clock(&w.atlas, 1, w.now_us + 1000000));
     go_on(4);
-    assert_false(atlas_clock(&w.atlas, 1, w.now_us)); /* the others may still go by what it showed */
+    /* the others may still go by what it showed */
+    assert_false(atlas_clock(&w.atlas, 1, w.now_us));
     go_on(2);
     assert_true(atlas_clock(&w.atlas, 1, w.now_us));
 }

@@ -22,7 +22,8 @@ static void go_on(uint64_t seconds)
 static int set_up(void **state)
 {
     (void)state;
-    world_init(&w, &(struct world_options){.seed = 5, .nodes = 1, .clients = 1, .profile = SWIM_LOCAL, .check = true});
+    world_init(&w, &(struct world_options){
+                       .seed = 5, .nodes = 1, .clients = 1, .profile = SWIM_LOCAL, .check = true});
     world_start_node(&w, 0, 0);
     go_on(FORM_S);
     world_connect(&w, 0, 0);
@@ -64,7 +65,8 @@ static void a_node_without_a_cluster_refuses_backups(void **state)
 {
     (void)state;
     world_close(&w);
-    world_init(&w, &(struct world_options){.seed = 5, .nodes = 2, .clients = 1, .profile = SWIM_LOCAL, .check = true});
+    world_init(&w, &(struct world_options){
+                       .seed = 5, .nodes = 2, .clients = 1, .profile = SWIM_LOCAL, .check = true});
     world_start_node(&w, 1, 0); /* it looks for node 0, which founds */
     go_on(1);
     world_connect(&w, 0, 1);
@@ -81,8 +83,10 @@ static void a_result_goes_to_who_asked(void **state)
     go_on(1);
     expect("+OK\r\n");
     uint32_t number = w.client[0].session.tail;
-    struct request nobodys = {
-        .token = REQUEST_TOKEN(ASKER_NOBODY, 0, number), .kind = OP_PUT, .key = SLICE("other"), .value = SLICE("v")};
+    struct request nobodys = {.token = REQUEST_TOKEN(ASKER_NOBODY, 0, number),
+                              .kind = OP_PUT,
+                              .key = SLICE("other"),
+                              .value = SLICE("v")};
     struct event ev = {.kind = EV_REQUEST, .request = &nobodys};
     world_say(&w, 0, SLICE("DEL k\r\n"));
     world_turn(&w, 0, &ev); /* one sync ends both, nobody's first */

@@ -181,7 +181,8 @@ static void test_an_expire_ends_what_it_met(void **state)
     assert_true(reads(HISTORY_ABSENT, 16 * SECOND, 16 * SECOND + 1));
     wrote(2, 17 * SECOND, 18 * SECOND, OUTCOME_OK);
     assert_true(reads(2, 19 * SECOND, 19 * SECOND + 1));
-    assert_false(reads(HISTORY_ABSENT, 20 * SECOND, 20 * SECOND + 1)); /* the later value is not its business */
+    /* the later value is not its business */
+    assert_false(reads(HISTORY_ABSENT, 20 * SECOND, 20 * SECOND + 1));
 }
 
 int main(void)

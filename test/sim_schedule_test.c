@@ -39,8 +39,10 @@ static void what_is_printed_is_read_back(void **state)
     unsigned met[FAULT_KINDS] = {0};
     for (uint64_t seed = 1; seed <= 200; seed++) {
         text.n = again.n = 0;
-        schedule_draw(&drawn,
-                      &(struct schedule_options){.seed = seed, .nodes = 1 + (uint32_t)seed % 40, .until_ms = 90000, .loss = 2});
+        schedule_draw(&drawn, &(struct schedule_options){.seed = seed,
+                                                         .nodes = 1 + (uint32_t)seed % 40,
+                                                         .until_ms = 90000,
+                                                         .loss = 2});
         schedule_print(&drawn, &text);
         assert_int_equal(schedule_parse(&parsed, buf_view(&text)), 0);
         assert_int_equal(parsed.n, drawn.n);
@@ -57,12 +59,15 @@ static void a_line_means_what_it_says(void **state)
 {
     (void)state;
     assert_int_equal(parse("# a comment\n\n  12.500s .. 14.750s cut n3 -> n1\r\n"
-                           "0.000s..4294.967s partition 2 nodes from the rest, shuffle 77\n1.000s .. 1.001s slow-disk n4 250"),
+                           "0.000s..4294.967s partition 2 nodes from the rest, shuffle 77\n1.000s "
+                           ".. 1.001s slow-disk n4 250"),
                      0);
     assert_int_equal(parsed.n, 3);
     const struct fault *f = parsed.fault;
-    assert_true(f[0].kind == FAULT_CUT && f[0].from_ms == 12500 && f[0].until_ms == 14750 && f[0].a == 3 && f[0].b == 1);
-    assert_true(f[1].kind == FAULT_PARTITION && f[1].until_ms == 4294967 && f[1].a == 2 && f[1].b == 77);
+    assert_true(f[0].kind == FAULT_CUT && f[0].from_ms == 12500 && f[0].until_ms == 14750 &&
+                f[0].a == 3 && f[0].b == 1);
+    assert_true(f[1].kind == FAULT_PARTITION && f[1].until_ms == 4294967 && f[1].a == 2 &&
+                f[1].b == 77);
     assert_true(f[2].kind == FAULT_SLOW_DISK && f[2].a == 4 && f[2].amount == 250);
 }
 
@@ -127,7 +132,13 @@ static void a_run_is_replayed_from_its_schedule(void **state)
 {
     (void)state;
     struct run_result first, second;
-    struct run_options o = {.seed = 3, .nodes = 5, .clients = 2, .time_ms = 20000, .loss = 1, .faults = true, .check = true};
+    struct run_options o = {.seed = 3,
+                            .nodes = 5,
+                            .clients = 2,
+                            .time_ms = 20000,
+                            .loss = 1,
+                            .faults = true,
+                            .check = true};
     run_seed(&o, &first);
     assert_true(first.ok && !first.what && first.schedule.n > 0);
     schedule_print(&first.schedule, &text);
@@ -143,7 +154,9 @@ static void clients_stop_after_their_commands(void **state)
 {
     (void)state;
     struct run_result r;
-    run_seed(&(struct run_options){.seed = 5, .nodes = 3, .clients = 4, .commands = 5, .time_ms = 5000}, &r);
+    run_seed(
+        &(struct run_options){.seed = 5, .nodes = 3, .clients = 4, .commands = 5, .time_ms = 5000},
+        &r);
     assert_true(r.ok);
     assert_int_equal(r.writes_ok + r.writes_failed + r.writes_unknown + r.reads,
                      4 * 5 + 2 * RUN_KEYS); /* of an odd seed every key is read twice */
@@ -154,7 +167,8 @@ static void a_run_that_holds_is_not_shrunk(void **state)
 {
     (void)state;
     static struct shrunk s;
-    assert_false(shrink(&s, &(struct run_options){.seed = 3, .nodes = 3, .clients = 1, .time_ms = 2000}));
+    assert_false(
+        shrink(&s, &(struct run_options){.seed = 3, .nodes = 3, .clients = 1, .time_ms = 2000}));
     assert_int_equal(s.runs, 1);
 }
 
@@ -163,7 +177,8 @@ static void report_nothing(const char *file, int line, const char *what)
     (void)file, (void)line, (void)what;
 }
 
-/* A cut that ends before it begins breaks a CHECK of the world; the rest of the schedule has no part in that. */
+/* A cut that ends before it begins breaks a CHECK of the world; the rest of the schedule has no
+ * part in that. */
 static void a_broken_check_is_shrunk_too(void **state)
 {
     (void)state;
@@ -174,7 +189,9 @@ static void a_broken_check_is_shrunk_too(void **state)
                                          {FAULT_CUT, 9000, 8000, 1, 0, 0},
                                          {FAULT_CRASH, 7000, 7001, 2, 0, 0}}};
     check_report = report_nothing;
-    assert_true(shrink(&s, &(struct run_options){.seed = 3, .nodes = 5, .clients = 2, .time_ms = 5000, .schedule = &parsed}));
+    assert_true(
+        shrink(&s, &(struct run_options){
+                       .seed = 3, .nodes = 5, .clients = 2, .time_ms = 5000, .schedule = &parsed}));
     assert_true(check_report == report_nothing);
     assert_string_equal(s.what, "begins || *c > 0");
     assert_int_equal(s.schedule.n, 1);
@@ -188,9 +205,11 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(what_is_printed_is_read_back),      TEST(a_line_means_what_it_says),       TEST(the_first_bad_line_is_named),
-        TEST(too_many_faults_are_refused),       TEST(a_damaged_schedule_does_no_harm), TEST(a_run_is_replayed_from_its_schedule),
-        TEST(clients_stop_after_their_commands), TEST(a_run_that_holds_is_not_shrunk),  TEST(a_broken_check_is_shrunk_too),
+        TEST(what_is_printed_is_read_back),      TEST(a_line_means_what_it_says),
+        TEST(the_first_bad_line_is_named),       TEST(too_many_faults_are_refused),
+        TEST(a_damaged_schedule_does_no_harm),   TEST(a_run_is_replayed_from_its_schedule),
+        TEST(clients_stop_after_their_commands), TEST(a_run_that_holds_is_not_shrunk),
+        TEST(a_broken_check_is_shrunk_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

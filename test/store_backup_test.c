@@ -1,4 +1,5 @@
-/* Backups: of one moment, whole or not there, merged by version, and refused when a single byte is wrong. */
+/* Backups: of one moment, whole or not there, merged by version, and refused when a single byte is
+ * wrong. */
 #include "store_fault.h"
 
 #include <dirent.h>
@@ -27,7 +28,11 @@ static const char *beside(const struct fixture *f, const char *name)
 
 static struct store_result begin_for(struct fixture *f, const char *path, struct cluster_id cluster)
 {
-    struct backup_ask ask = {.path = slice_str(path), .cluster = cluster, .member = MEMBER, .taken_ms = 1000, .whole = true};
+    struct backup_ask ask = {.path = slice_str(path),
+                             .cluster = cluster,
+                             .member = MEMBER,
+                             .taken_ms = 1000,
+                             .whole = true};
     store_backup(f->store, 7, &ask);
     struct store_result out = fixture_reap(f);
     assert_int_equal(out.kind, STORE_BACKUP_BEGUN);
@@ -139,8 +144,8 @@ static int read_all(const char *const *path)
 static void put(struct fixture *f, unsigned i, unsigned number)
 {
     char key[32], value[32];
-    struct store_result out =
-        fixture_put(f, value_record(numbered(key, "key", i), numbered_text(value, "value", number), number));
+    struct store_result out = fixture_put(
+        f, value_record(numbered(key, "key", i), numbered_text(value, "value", number), number));
     assert_int_equal(out.error, 0);
 }
 
@@ -149,22 +154,34 @@ static void put(struct fixture *f, unsigned i, unsigned number)
 static void the_manifest_has_one_spelling(void **state)
 {
     struct buf text;
-    struct manifest m = {.cluster = OURS, .member = MEMBER, .taken_ms = 77, .whole = true, .keys = 5, .file_n = 2}, again;
+    struct manifest m = {.cluster = OURS,
+                         .member = MEMBER,
+                         .taken_ms = 77,
+                         .whole = true,
+                         .keys = 5,
+                         .file_n = 2},
+                    again;
     struct manifest_file f = {1, 64, 0xabcdef}, g = {9, UINT32_MAX, UINT64_MAX}, got;
     (void)state;
     buf_init(&text, MANIFEST_MAX);
-    assert_int_equal(manifest_begin(&text, &m) | manifest_add(&text, &f) | manifest_add(&text, &g) | manifest_end(&text), 0);
+    assert_int_equal(manifest_begin(&text, &m) | manifest_add(&text, &f) | manifest_add(&text, &g) |
+                         manifest_end(&text),
+                     0);
     assert_int_equal(manifest_decode(buf_view(&text), &again), 0);
-    assert_true(cluster_id_eq(again.cluster, OURS) && again.member == MEMBER && again.taken_ms == 77 && again.whole);
+    assert_true(cluster_id_eq(again.cluster, OURS) && again.member == MEMBER &&
+                again.taken_ms == 77 && again.whole);
     assert_true(again.keys == 5 && again.file_n == 2);
-    assert_true(manifest_next(&again.files, &got) && got.number == 1 && got.size == 64 && got.sum == 0xabcdef);
-    assert_true(manifest_next(&again.files, &got) && got.number == 9 && got.size == UINT32_MAX && got.sum == UINT64_MAX);
+    assert_true(manifest_next(&again.files, &got) && got.number == 1 && got.size == 64 &&
+                got.sum == 0xabcdef);
+    assert_true(manifest_next(&again.files, &got) && got.number == 9 && got.size == UINT32_MAX &&
+                got.sum == UINT64_MAX);
     assert_false(manifest_next(&again.files, &got));
     for (size_t i = 0; i < text.n; i++) {
         assert_int_not_equal(manifest_decode(slice_of(text.p, i), &again), 0);
         text.p[i] ^= 1;
         int error = manifest_decode(buf_view(&text), &again);
-        assert_int_equal(error, i == 13 ? ERR_BAD_FORMAT : ERR_CORRUPT); /* the format's own digit */
+        /* the format's own digit */
+        assert_int_equal(error, i == 13 ? ERR_BAD_FORMAT : ERR_CORRUPT);
         text.p[i] ^= 1;
     }
     buf_close(&text);
@@ -172,8 +189,8 @@ static void the_manifest_has_one_spelling(void **state)
 
 /* ---- One moment ---- */
 
-/* Overwrites go on while it is taken, and compaction removes the files that it is taken of: it has what was there when it began,
- * of every key, and nothing that came later. */
+/* Overwrites go on while it is taken, and compaction removes the files that it is taken of: it has
+ * what was there when it began, of every key, and nothing that came later. */
 static void check_one_moment(struct fixture *f)
 {
     unsigned want[KEYS] = {0}, number = 0;
@@ -187,7 +204,8 @@ static void check_one_moment(struct fixture *f)
         put(f, i % KEYS, ++number);
     assert_int_equal(await(f)->error, 0);
     fixture_until_rested(f);
-    assert_int_equal(access(fixture_path(f, "seg-00000001.log"), F_OK), -1); /* what was pinned is gone */
+    /* what was pinned is gone */
+    assert_int_equal(access(fixture_path(f, "seg-00000001.log"), F_OK), -1);
     assert_int_equal(READ(beside(f, "monday")), 0);
     assert_int_equal(found.n, KEYS);
     for (unsigned i = 0; i < KEYS; i++)
@@ -221,7 +239,8 @@ static void what_has_ended_is_linked(void **state)
     assert_int_equal(stat(fixture_path(f, "seg-00000001.log"), &ours), 0);
     assert_int_equal(stat(beside(f, "monday/seg-00000001.log"), &theirs), 0);
     assert_int_equal(ours.st_ino, theirs.st_ino);
-    fixture_close(f); /* a restart cuts tails and goes on writing: none of it may reach the backup */
+    /* a restart cuts tails and goes on writing: none of it may reach the backup */
+    fixture_close(f);
     fixture_open(f);
     put(f, 0, 1000);
     assert_int_equal(READ(beside(f, "monday")), 0);
@@ -251,7 +270,8 @@ static void elsewhere_all_is_copied(void **state)
     assert_int_equal(READ(path), 0);
     assert_int_equal(stat(root, &there) | stat(f->root, &here), 0);
     nftw(root, fixture_remove, 16, FTW_DEPTH | FTW_PHYS);
-    assert_int_not_equal(here.st_dev, there.st_dev); /* else this was no test: give another place for it */
+    /* else this was no test: give another place for it */
+    assert_int_not_equal(here.st_dev, there.st_dev);
     assert_int_equal(found.n, KEYS);
 }
 
@@ -316,7 +336,9 @@ static void answers_come_in_order(void **state)
     put(f, 1, 1);
     const char *const path[] = {"first", "second", beside(f, "monday"), "fourth"};
     for (unsigned i = 0; i < 4; i++)
-        store_backup(f->store, i, &(struct backup_ask){.path = slice_str(path[i]), .member = MEMBER, .taken_ms = 1000});
+        store_backup(
+            f->store, i,
+            &(struct backup_ask){.path = slice_str(path[i]), .member = MEMBER, .taken_ms = 1000});
     for (unsigned i = 0; i < 4; i++) {
         struct store_result out = fixture_reap(f);
         assert_int_equal(out.token, i);
@@ -327,7 +349,8 @@ static void answers_come_in_order(void **state)
     assert_int_equal(await(f)->error, 0);
 }
 
-/* Each write, sync and rename of it fails once: the sentence says so, nothing is left, and the next one is whole. */
+/* Each write, sync and rename of it fails once: the sentence says so, nothing is left, and the next
+ * one is whole. */
 static void a_failure_leaves_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -346,10 +369,12 @@ static void a_failure_leaves_nothing(void **state)
             break;
         failures++;
         assert_int_equal(info->error, n % 2 ? ERR_NO_SPACE : ERR_IO);
-        assert_non_null(strstr((const char *)info->why.p, n % 2 ? "no room" : "Input/output error"));
+        assert_non_null(
+            strstr((const char *)info->why.p, n % 2 ? "no room" : "Input/output error"));
         assert_int_equal(entries(f->root), 1);
     }
-    assert_true(failures >= 6); /* the tail: write, sync; manifest: write, sync; directory; rename; parent */
+    /* the tail: write, sync; manifest: write, sync; directory; rename; parent */
+    assert_true(failures >= 6);
     assert_int_equal(READ(beside(f, "monday")), 0);
     assert_int_equal(found.n, KEYS);
 }
@@ -399,8 +424,10 @@ static void the_greatest_version_counts(void **state)
     put(f, 2, 20);
     fixture_put(f, tombstone_record(KEY_OF("key-3"), 31));
     put(f, 4, 40);
-    r = (struct record){
-        .kind = RECORD_EXPIRY, .version = version_at(40, 7, SLICE("value-40")), .expiry_ms = 99, .key = KEY_OF("key-4")};
+    r = (struct record){.kind = RECORD_EXPIRY,
+                        .version = version_at(40, 7, SLICE("value-40")),
+                        .expiry_ms = 99,
+                        .key = KEY_OF("key-4")};
     r.version.expiry_stamp = 41;
     store_put(f->store, 1, &r);
     store_flush(f->store);
@@ -425,7 +452,9 @@ static void what_was_flushed_stays_away(void **state)
     put(f, 1, 10);
     put(f, 2, 20);
     second_member(f, beside(f, "a"));
-    struct record flush = {.kind = RECORD_FLUSH, .version = {.stamp = 15, .deleted = 1}, .value = FLUSH_EVERYTHING_BYTES};
+    struct record flush = {.kind = RECORD_FLUSH,
+                           .version = {.stamp = 15, .deleted = 1},
+                           .value = FLUSH_EVERYTHING_BYTES};
     store_put(f->store, 1, &flush);
     store_flush(f->store);
     assert_int_equal(fixture_reap(f).error, 0);
@@ -472,7 +501,9 @@ static void every_flipped_bit_is_found(void **state)
         for (off_t at = 0; at < st.st_size; at += 5) {
             flip(path, at);
             assert_int_not_equal(READ(beside(f, "monday")), 0);
-            assert_non_null(strstr(merged.why, k && at > 12 ? MANIFEST_NAME : k ? "monday" : "seg-00000001.log"));
+            assert_non_null(strstr(merged.why, k && at > 12 ? MANIFEST_NAME
+                                               : k          ? "monday"
+                                                            : "seg-00000001.log"));
             flip(path, at);
         }
         flip(path, 30);
@@ -499,8 +530,8 @@ static void the_former_format_is_refused(void **state)
     assert_int_equal(pwrite(fd, "1", 1, 13), 1);
     close(fd);
     assert_int_equal(READ(beside(f, "monday")), ERR_BAD_FORMAT);
-    assert_non_null(
-        strstr(merged.why, "monday/MANIFEST has format version 1; this release knows version 2: use the one that made it"));
+    assert_non_null(strstr(merged.why, "monday/MANIFEST has format version 1; this release knows "
+                                       "version 2: use the one that made it"));
     assert_int_equal(check_directory(beside(f, "monday"), keep_line, NULL), CHECK_UNREADABLE);
     assert_non_null(strstr(last_line, "has format version 1"));
 }

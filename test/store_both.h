@@ -1,4 +1,5 @@
-/* store_both.h: a test that runs over both stores: the memory store, and the log in a directory of its own. */
+/* store_both.h: a test that runs over both stores: the memory store, and the log in a directory of
+ * its own. */
 #ifndef COVEY_TEST_STORE_BOTH_H
 #define COVEY_TEST_STORE_BOTH_H
 

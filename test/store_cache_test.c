@@ -1,4 +1,5 @@
-/* The cache of values: what was kept is found, what was overwritten is not, and nothing is mistaken for another. */
+/* The cache of values: what was kept is found, what was overwritten is not, and nothing is mistaken
+ * for another. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -95,7 +95,9 @@ static void the_former_format_is_named(void **state)
     assert_int_equal(check(f->dir), CHECK_DAMAGED);
     assert_non_null(strstr(lines, "snapshot: format version 2; this release knows version 3"));
     fixture_open(f);
-    assert_non_null(strstr(f->report, "snapshot has format version 2; this release knows version 3: the whole log is read"));
+    assert_non_null(strstr(
+        f->report,
+        "snapshot has format version 2; this release knows version 3: the whole log is read"));
     fixture_close(f);
     DIR *d = opendir(f->dir);
     for (struct dirent *e; (e = readdir(d));)
@@ -103,7 +105,8 @@ static void the_former_format_is_named(void **state)
             set_format(fixture_path(f, e->d_name), SEGMENT_FORMAT - 1);
     closedir(d);
     (void)check(f->dir);
-    assert_non_null(strstr(lines, ".log: format version 2; this release knows version 3: check it with the one that wrote it"));
+    assert_non_null(strstr(lines, ".log: format version 2; this release knows version 3: check it "
+                                  "with the one that wrote it"));
 }
 
 static void make_hints(struct fixture *f, struct hints_file *file)
@@ -133,11 +136,14 @@ static void hints_are_looked_at(void **state)
     assert_null(strstr(lines, "hints"));
     set_format_of(path, HINTS_HEADER, HINTS_FORMAT - 1);
     assert_int_equal(check(f->dir), CHECK_DAMAGED);
-    assert_non_null(strstr(lines, "hints/0000000000000007-00000001.log: format version 1; this release knows version 2"));
+    assert_non_null(strstr(
+        lines,
+        "hints/0000000000000007-00000001.log: format version 1; this release knows version 2"));
     set_format_of(path, HINTS_HEADER, HINTS_FORMAT);
     flip(path, HINTS_HEADER);
     assert_int_equal(check(f->dir), CHECK_CLEAN);
-    assert_non_null(strstr(lines, "hints/0000000000000007-00000001.log: offset 32: its end is torn or damaged"));
+    assert_non_null(strstr(
+        lines, "hints/0000000000000007-00000001.log: offset 32: its end is torn or damaged"));
     assert_int_equal(truncate(path, 1), 0);
     assert_int_equal(check(f->dir), CHECK_CLEAN);
     assert_non_null(strstr(lines, "hints/0000000000000007-00000001.log: has no header"));
@@ -158,7 +164,8 @@ static void every_flipped_bit_is_found(void **state)
             flip(path, at);
             enum check_result got = check(f->dir);
             bool last_mark =
-                at >= size_of(path) - MARK_BYTES && strstr(lines, "torn tail"); /* nothing vouches for the last one */
+                /* nothing vouches for the last one */
+                at >= size_of(path) - MARK_BYTES && strstr(lines, "torn tail");
             if ((got != CHECK_DAMAGED && !last_mark) || !strstr(lines, e->d_name))
                 fail_msg("offset %ld of %s: %s", (long)at, e->d_name, lines);
             flip(path, at);
@@ -168,7 +175,8 @@ static void every_flipped_bit_is_found(void **state)
     assert_int_equal(check(f->dir), CHECK_CLEAN);
 }
 
-/* The oldest segment is named by the list and followed by others: neither its absence nor a missing end can pass. */
+/* The oldest segment is named by the list and followed by others: neither its absence nor a missing
+ * end can pass. */
 static void what_is_missing_is_told(void **state)
 {
     struct fixture *f = *state;
@@ -229,7 +237,10 @@ static void a_misnamed_segment_is_told(void **state)
 {
     struct fixture *f = *state;
     make(f);
-    assert_int_equal(fixture_shell(f, "l=$(ls seg-*.log | head -n 1) && echo $l > ../name && mv $l seg-00009999.log"), 0);
+    assert_int_equal(
+        fixture_shell(
+            f, "l=$(ls seg-*.log | head -n 1) && echo $l > ../name && mv $l seg-00009999.log"),
+        0);
     assert_int_equal(check(f->dir), CHECK_DAMAGED);
     assert_non_null(strstr(lines, "seg-00009999.log: is log file"));
     assert_non_null(strstr(lines, "under another name: give it back the name seg-"));
@@ -249,9 +260,11 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(a_clean_directory_is_clean), TEST(the_former_format_is_named),        TEST(every_flipped_bit_is_found),
-        TEST(what_is_missing_is_told),    TEST(a_rotten_header_is_told),           TEST(a_damaged_snapshot_is_passed_over),
-        TEST(a_misnamed_segment_is_told), TEST(what_is_no_data_directory_is_told), TEST(hints_are_looked_at),
+        TEST(a_clean_directory_is_clean), TEST(the_former_format_is_named),
+        TEST(every_flipped_bit_is_found), TEST(what_is_missing_is_told),
+        TEST(a_rotten_header_is_told),    TEST(a_damaged_snapshot_is_passed_over),
+        TEST(a_misnamed_segment_is_told), TEST(what_is_no_data_directory_is_told),
+        TEST(hints_are_looked_at),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

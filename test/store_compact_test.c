@@ -1,4 +1,5 @@
-/* Compaction: what it gives back, what it must not lose, and a crash or a failure at every one of its steps. */
+/* Compaction: what it gives back, what it must not lose, and a crash or a failure at every one of
+ * its steps. */
 #include "store_fault.h"
 
 #include <sys/wait.h>
@@ -67,7 +68,8 @@ static void expect_rounds_and_cold(struct fixture *f, unsigned last, unsigned co
     expect_cold(f, cold);
 }
 
-/* The position only grows, over restarts and segments that come and go; an older copy of the directory ends before it. */
+/* The position only grows, over restarts and segments that come and go; an older copy of the
+ * directory ends before it. */
 static void the_position_never_falls_but_for_an_old_copy(void **state)
 {
     struct fixture *f = *state;
@@ -126,7 +128,8 @@ static void overwriting_gives_space_back(void **state)
     }
 }
 
-/* While a load goes on, segments that ended lately are left to die by themselves: for so many bytes, not for ever. */
+/* While a load goes on, segments that ended lately are left to die by themselves: for so many
+ * bytes, not for ever. */
 static void the_young_are_left_alone(void **state)
 {
     struct fixture *f = *state;
@@ -180,7 +183,8 @@ static void the_living_are_copied(void **state)
     }
 }
 
-static struct record expiry_record(struct slice key, struct slice value, uint64_t stamp, uint64_t expiry_stamp)
+static struct record expiry_record(struct slice key, struct slice value, uint64_t stamp,
+                                   uint64_t expiry_stamp)
 {
     struct record r = value_record(key, value, stamp);
     r.kind = RECORD_EXPIRY;
@@ -190,8 +194,9 @@ static struct record expiry_record(struct slice key, struct slice value, uint64_
     return r;
 }
 
-/* Cold keys get expiries round after round: only the last of each counts, whether it lies behind its value in one segment or far
- * from it, and it outlives every compaction, its value and a start. */
+/* Cold keys get expiries round after round: only the last of each counts, whether it lies behind
+ * its value in one segment or far from it, and it outlives every compaction, its value and a
+ * start. */
 static void expiries_follow_their_values(void **state)
 {
     struct fixture *f = *state;
@@ -202,8 +207,12 @@ static void expiries_follow_their_values(void **state)
     for (unsigned round = 0; round < 30; round++) {
         put_cold(f, round);
         put_rounds(f, round, round + 1);
-        for (unsigned i = 0; i <= round; i += 1 + i / 4) /* the first of them each time, others now and then, some never */
-            assert_int_equal(fixture_put(f, expiry_record(numbered(key, "cold", i), SLICE("stays"), 1, 2 + round)).error, 0);
+        /* the first of them each time, others now and then, some never */
+        for (unsigned i = 0; i <= round; i += 1 + i / 4)
+            assert_int_equal(fixture_put(f, expiry_record(numbered(key, "cold", i), SLICE("stays"),
+                                                          1, 2 + round))
+                                 .error,
+                             0);
     }
     put_rounds(f, 30, 60); /* so that no expiry is left where it was written */
     for (int again = 0; again < 3; again++) {
@@ -240,8 +249,9 @@ static void large_values_are_copied(void **state)
     struct rng rng;
     rng_init(&rng, 1);
     for (size_t i = 0; i < n; i++)
-        p[i] = (uint8_t)rng_below(&rng, 256);    /* lz4 would make it small */
-    f->options.segment_bytes = 24 * 1024 * 1024; /* several chunks, though one may be as large as the largest record */
+        p[i] = (uint8_t)rng_below(&rng, 256); /* lz4 would make it small */
+    /* several chunks, though one may be as large as the largest record */
+    f->options.segment_bytes = 24 * 1024 * 1024;
     fixture_open(f);
     for (unsigned i = 1; i <= ROUNDS; i++) {
         char key[32];
@@ -261,7 +271,8 @@ static void large_values_are_copied(void **state)
 }
 
 /* Of a put that failed nobody knows: what was acknowledged is there, or what was tried after it. */
-static void expect_round_or_later(struct fixture *f, unsigned round, unsigned last, unsigned key_number)
+static void expect_round_or_later(struct fixture *f, unsigned round, unsigned last,
+                                  unsigned key_number)
 {
     char key[32];
     struct slice k = numbered(key, "key", key_number);
@@ -271,7 +282,8 @@ static void expect_round_or_later(struct fixture *f, unsigned round, unsigned la
     expect_round(f, found, key_number);
 }
 
-/* After a failure of the n-th call, whatever it is, nothing acknowledged is lost, nor by a restart. */
+/* After a failure of the n-th call, whatever it is, nothing acknowledged is lost, nor by a
+ * restart. */
 static void a_failure_at_any_step(void **state)
 {
     struct fixture *f = *state;
@@ -299,7 +311,8 @@ static void a_failure_at_any_step(void **state)
     }
 }
 
-/* The process dies in its n-th call: what it acknowledged is there, and nothing else but what was on its way. */
+/* The process dies in its n-th call: what it acknowledged is there, and nothing else but what was
+ * on its way. */
 static void child(struct fixture *f, int nth, int fd)
 {
     open_faulty(f);
@@ -339,7 +352,8 @@ static void dying_at_any_step(void **state)
     for (int nth = 60; nth <= 460; nth += 7) {
         nftw(f->dir, fixture_remove, 16, FTW_DEPTH | FTW_PHYS);
         uint64_t greatest = run_child(f, nth);
-        unsigned round = (unsigned)((greatest - 1) / KEYS), key_number = (unsigned)((greatest - 1) % KEYS);
+        unsigned round = (unsigned)((greatest - 1) / KEYS),
+                 key_number = (unsigned)((greatest - 1) % KEYS);
         open_faulty(f);
         for (unsigned i = 0; i < KEYS; i++) {
             if (i != (key_number + 1) % KEYS && (i <= key_number || round > 0))
@@ -367,7 +381,8 @@ static void reads_hold_segments(void **state)
         char key[32], value[32];
         for (unsigned i = 0; i < KEYS; i++) {
             uint64_t stamp = 1 + round * KEYS + i;
-            struct record r = value_record(numbered(key, "key", i), numbered_text(value, "value", (unsigned)stamp), stamp);
+            struct record r = value_record(numbered(key, "key", i),
+                                           numbered_text(value, "value", (unsigned)stamp), stamp);
             store_put(f->store, stamp, &r);
             store_flush(f->store);
         }
@@ -395,8 +410,8 @@ static uint32_t listed_first(struct fixture *f, char name[SEGMENT_NAME])
     return number;
 }
 
-/* The list says what must be there: a gap that compaction left is none, a listed segment that is gone is a loss. It is told
- * once, for the next list does not name it. */
+/* The list says what must be there: a gap that compaction left is none, a listed segment that is
+ * gone is a loss. It is told once, for the next list does not name it. */
 static void a_lost_segment_is_noticed(void **state)
 {
     struct fixture *f = *state;

@@ -1,4 +1,5 @@
-/* Damage in the middle of the log, and whole files of it: set aside with the slots in doubt marked, until they are healed. */
+/* Damage in the middle of the log, and whole files of it: set aside with the slots in doubt marked,
+ * until they are healed. */
 #include "store_fixture.h"
 
 #include <fcntl.h>
@@ -36,7 +37,8 @@ static void make(struct fixture *f)
     f->options.segment_bytes = SEGMENT;
     fixture_open(f);
     for (unsigned i = 0; i < KEYS; i++)
-        assert_int_equal(fixture_put(f, value_record(key_of(key, i), SLICE("value"), i + 1)).error, 0);
+        assert_int_equal(fixture_put(f, value_record(key_of(key, i), SLICE("value"), i + 1)).error,
+                         0);
     assert_int_equal(log_drain(f->store), 0);
     fixture_close(f);
 }
@@ -64,7 +66,8 @@ static uint32_t vnode_of(unsigned i)
 static void heal(struct fixture *f, unsigned i)
 {
     uint8_t slots[SLOTS / 8] = {0};
-    for (uint32_t slot = vnode_of(i) * (SLOTS / VNODES_DEFAULT); slot < (vnode_of(i) + 1) * (SLOTS / VNODES_DEFAULT); slot++)
+    for (uint32_t slot = vnode_of(i) * (SLOTS / VNODES_DEFAULT);
+         slot < (vnode_of(i) + 1) * (SLOTS / VNODES_DEFAULT); slot++)
         slots[slot / 8] |= (uint8_t)(1 << slot % 8);
     store_healed(f->store, slice_of(slots, sizeof slots));
     store_flush(f->store);
@@ -80,8 +83,9 @@ static void expect_all_but(struct fixture *f, unsigned from, unsigned to)
             assert_int_equal(fixture_get(f, key_of(key, i), GET_VALUE).record.kind, RECORD_NONE);
 }
 
-/* Reads fail until the doubt is durable and the entry forgotten; then the record is absent. Whoever reads on and on still has to
- * reap until there is nothing, for that is when the log looks after itself. */
+/* Reads fail until the doubt is durable and the entry forgotten; then the record is absent. Whoever
+ * reads on and on still has to reap until there is nothing, for that is when the log looks after
+ * itself. */
 static void until_absent(struct fixture *f, unsigned i)
 {
     char key[32];
@@ -95,8 +99,8 @@ static void until_absent(struct fixture *f, unsigned i)
     }
 }
 
-/* A value that rots puts one vnode in doubt, over restarts, until it is healed; the file is kept aside when it has been
- * compacted. */
+/* A value that rots puts one vnode in doubt, over restarts, until it is healed; the file is kept
+ * aside when it has been compacted. */
 static void a_rotten_record_puts_its_vnode_in_doubt(void **state)
 {
     struct fixture *f = *state;
@@ -121,8 +125,10 @@ static void a_rotten_record_puts_its_vnode_in_doubt(void **state)
     char key[32];
     assert_int_equal(fixture_put(f, value_record(key_of(key, 3), SLICE("value"), 4)).error, 0);
     heal(f, 3);
-    for (unsigned stamp = 5; stamp < 7; stamp++) /* what was said before may be on its way: the healing goes with a later flush */
-        assert_int_equal(fixture_put(f, value_record(key_of(key, 3), SLICE("value"), stamp)).error, 0);
+    /* what was said before may be on its way: the healing goes with a later flush */
+    for (unsigned stamp = 5; stamp < 7; stamp++)
+        assert_int_equal(fixture_put(f, value_record(key_of(key, 3), SLICE("value"), stamp)).error,
+                         0);
     assert_int_equal(log_drain(f->store), 0);
     fixture_close(f);
     fixture_open(f);
@@ -130,8 +136,8 @@ static void a_rotten_record_puts_its_vnode_in_doubt(void **state)
     expect_all_but(f, 0, 0);
 }
 
-/* Damage that comes while the log is open is met by the next read, which fails; then the record is absent and its slot in doubt,
- * over restarts. */
+/* Damage that comes while the log is open is met by the next read, which fails; then the record is
+ * absent and its slot in doubt, over restarts. */
 static void a_read_that_meets_damage_puts_its_slot_in_doubt(void **state)
 {
     struct fixture *f = *state;
@@ -157,7 +163,8 @@ static void a_read_that_meets_damage_puts_its_slot_in_doubt(void **state)
     assert_int_equal(damaged_vnodes(f), 0);
 }
 
-/* A read that meets damage sets compaction on the segment, which finds what else is damaged there and carries the rest out. */
+/* A read that meets damage sets compaction on the segment, which finds what else is damaged there
+ * and carries the rest out. */
 static void compaction_puts_what_it_cannot_read_in_doubt(void **state)
 {
     struct fixture *f = *state;
@@ -165,7 +172,8 @@ static void compaction_puts_what_it_cannot_read_in_doubt(void **state)
     for (int rotten = 0; rotten < 2; rotten++) {
         make(f);
         fixture_open(f);
-        flip(fixture_path(f, SEGMENT_1), record_at(1) + (rotten ? RECORD_HEADER + 7 : 8), 2); /* its value, or its length */
+        /* its value, or its length */
+        flip(fixture_path(f, SEGMENT_1), record_at(1) + (rotten ? RECORD_HEADER + 7 : 8), 2);
         flip(fixture_path(f, SEGMENT_1), record_at(3) + RECORD_HEADER + 7, 2);
         assert_int_equal(fixture_get(f, key_of(key, 3), GET_VALUE).error, ERR_CORRUPT);
         fixture_until_compacted(f, 1);
@@ -187,7 +195,8 @@ static void compaction_puts_what_it_cannot_read_in_doubt(void **state)
     }
 }
 
-/* The newest record of a state rots while the log is open: it is written anew from memory before its segment goes. */
+/* The newest record of a state rots while the log is open: it is written anew from memory before
+ * its segment goes. */
 static void a_rotten_state_is_written_anew(void **state)
 {
     struct fixture *f = *state;
@@ -198,7 +207,8 @@ static void a_rotten_state_is_written_anew(void **state)
     fixture_open(f);
     fixture_put(f, state_record(SLICE("promise"), SLICE("one"), 1));
     for (unsigned i = 0; i < KEYS; i++)
-        assert_int_equal(fixture_put(f, value_record(key_of(key, i), SLICE("value"), i + 1)).error, 0);
+        assert_int_equal(fixture_put(f, value_record(key_of(key, i), SLICE("value"), i + 1)).error,
+                         0);
     flip(fixture_path(f, SEGMENT_1), SEGMENT_HEADER + RECORD_HEADER + 8, 1);
     off_t first = SEGMENT_HEADER + RECORD_HEADER + 10 + MARK_BYTES;
     flip(fixture_path(f, SEGMENT_1), first + RECORD_HEADER + 7, 1);
@@ -212,7 +222,8 @@ static void a_rotten_state_is_written_anew(void **state)
     assert_int_equal(damaged_vnodes(f), 1);
 }
 
-/* What the owner says itself is remembered as well; damage that it does not know of yet is not healed by it. */
+/* What the owner says itself is remembered as well; damage that it does not know of yet is not
+ * healed by it. */
 static void a_doubt_of_the_owner_lasts_until_it_is_healed(void **state)
 {
     struct fixture *f = *state;
@@ -232,7 +243,8 @@ static void a_doubt_of_the_owner_lasts_until_it_is_healed(void **state)
     assert_int_equal(damaged_vnodes(f), 0);
 }
 
-/* When the bytes do not even say what they were, every vnode is in doubt; all that can be read is there. */
+/* When the bytes do not even say what they were, every vnode is in doubt; all that can be read is
+ * there. */
 static void a_bad_sector_puts_all_in_doubt(void **state)
 {
     struct fixture *f = *state;
@@ -245,7 +257,8 @@ static void a_bad_sector_puts_all_in_doubt(void **state)
     expect_all_but(f, 3, 6);
 }
 
-/* Damage in the segment that was written to last: the next put goes to another, and it is carried out too. */
+/* Damage in the segment that was written to last: the next put goes to another, and it is carried
+ * out too. */
 static void damage_in_the_last_segment_is_carried_out(void **state)
 {
     struct fixture *f = *state;
@@ -254,13 +267,17 @@ static void damage_in_the_last_segment_is_carried_out(void **state)
     fixture_open(f);
     for (unsigned i = 0; i < 3; i++) {
         char key[32];
-        assert_int_equal(fixture_put(f, value_record(numbered(key, "late", i), SLICE("rots"), 1000 + i)).error, 0);
+        assert_int_equal(
+            fixture_put(f, value_record(numbered(key, "late", i), SLICE("rots"), 1000 + i)).error,
+            0);
     }
     assert_int_equal(log_drain(f->store), 0);
     fixture_close(f);
-    assert_int_equal(fixture_shell(f, "f=$(ls seg-*.log | tail -n 1) && at=$(grep -abo late-1 $f | head -n 1 | cut -d: -f1) && "
-                                      "printf X | dd of=$f bs=1 seek=$((at + 7)) conv=notrunc 2>/dev/null"),
-                     0);
+    assert_int_equal(
+        fixture_shell(f, "f=$(ls seg-*.log | tail -n 1) && at=$(grep -abo late-1 $f | head -n 1 | "
+                         "cut -d: -f1) && "
+                         "printf X | dd of=$f bs=1 seek=$((at + 7)) conv=notrunc 2>/dev/null"),
+        0);
     fixture_open(f);
     assert_int_equal(damaged_vnodes(f), 1);
     fixture_until_compacted(f, 1);
@@ -290,8 +307,8 @@ static void expect_state(struct fixture *f, struct slice name, struct slice want
     assert_true(slice_eq(value, wanted));
 }
 
-/* A damaged state record is harmless only when a later one is there: else the older one counts, it is told which state went
- * back, and as it may have said anything all is in doubt. */
+/* A damaged state record is harmless only when a later one is there: else the older one counts, it
+ * is told which state went back, and as it may have said anything all is in doubt. */
 static void a_lost_state_puts_all_in_doubt(void **state)
 {
     struct fixture *f = *state;
@@ -322,8 +339,8 @@ static void a_lost_state_puts_all_in_doubt(void **state)
 
 enum { MANY = 150 };
 
-/* A log of several segments, with states that were put once: the first of all, and in the last segment. Returns how many there
- * are. */
+/* A log of several segments, with states that were put once: the first of all, and in the last
+ * segment. Returns how many there are. */
 static unsigned make_many(struct fixture *f)
 {
     char key[32];
@@ -333,7 +350,8 @@ static unsigned make_many(struct fixture *f)
     fixture_open(f);
     fixture_put(f, state_record(SLICE("promise"), SLICE("one"), 1));
     for (unsigned i = 0; i < MANY; i++)
-        assert_int_equal(fixture_put(f, value_record(numbered(key, "key", i), SLICE("value"), i + 1)).error, 0);
+        assert_int_equal(
+            fixture_put(f, value_record(numbered(key, "key", i), SLICE("value"), i + 1)).error, 0);
     fixture_until_rested(f);
     fixture_put(f, state_record(SLICE("late"), SLICE("two"), 1));
     log_stats(f->store, &stats);
@@ -357,8 +375,8 @@ static void ignore(void *arg, const char *line)
     (void)arg, (void)line;
 }
 
-/* Opens the log, finds everything in doubt, and so again; then all is said to be fetched, and the next opening finds a log
- * without damage. */
+/* Opens the log, finds everything in doubt, and so again; then all is said to be fetched, and the
+ * next opening finds a log without damage. */
 static void expect_doubt_until_healed(struct fixture *f, unsigned keys, bool aside)
 {
     uint8_t all[SLOTS / 8];
@@ -379,7 +397,8 @@ static void expect_doubt_until_healed(struct fixture *f, unsigned keys, bool asi
     assert_false(fixture_poll(f, &none)); /* the owner is told */
     assert_int_equal(f->doubted, SLOTS);
     store_healed(f->store, slice_of(all, sizeof all));
-    for (unsigned i = 0; i < 2; i++) /* what was said before may be on its way: the healing goes with a later flush */
+    /* what was said before may be on its way: the healing goes with a later flush */
+    for (unsigned i = 0; i < 2; i++)
         assert_int_equal(fixture_put(f, state_record(SLICE("other"), SLICE("x"), i + 1)).error, 0);
     assert_int_equal(log_drain(f->store), 0);
     fixture_close(f);
@@ -419,7 +438,8 @@ static void the_rotten_header_of_the_only_segment(void **state)
     fixture_put(f, state_record(SLICE("promise"), SLICE("one"), 1));
     for (unsigned i = 0; i < MANY; i++) {
         char key[32];
-        assert_int_equal(fixture_put(f, value_record(numbered(key, "key", i), SLICE("value"), i + 1)).error, 0);
+        assert_int_equal(
+            fixture_put(f, value_record(numbered(key, "key", i), SLICE("value"), i + 1)).error, 0);
     }
     uint64_t position = store_position(f->store);
     fixture_close(f);
@@ -447,8 +467,8 @@ static void lose(struct fixture *f, unsigned number, unsigned how)
         flip(path, 0, 30);
 }
 
-/* A segment is missing, empty, shorter than a header, or overwritten: what is not there was in it, and no state of the node was,
- * for each segment begins with them. */
+/* A segment is missing, empty, shorter than a header, or overwritten: what is not there was in it,
+ * and no state of the node was, for each segment begins with them. */
 static void a_lost_segment_puts_all_in_doubt(void **state)
 {
     struct fixture *f = *state;
@@ -471,7 +491,8 @@ static void a_lost_segment_puts_all_in_doubt(void **state)
     }
 }
 
-/* With the last segment goes what was put there alone: older states count, and whoever is told of all slots knows that. */
+/* With the last segment goes what was put there alone: older states count, and whoever is told of
+ * all slots knows that. */
 static void states_of_the_last_segment_go_back(void **state)
 {
     struct fixture *f = *state;
@@ -499,7 +520,8 @@ static void a_snapshot_does_not_hide_a_lost_segment(void **state)
     assert_in_range(keys, MANY / 3, MANY - 1);
 }
 
-/* The last segment has no successor that would tell of it; a snapshot does. Its number is not used again. */
+/* The last segment has no successor that would tell of it; a snapshot does. Its number is not used
+ * again. */
 static void a_snapshot_tells_of_the_last_segment(void **state)
 {
     struct fixture *f = *state;
@@ -510,7 +532,10 @@ static void a_snapshot_tells_of_the_last_segment(void **state)
     f->options.segment_bytes = 0; /* the last one grows, until a snapshot was taken */
     fixture_open(f);
     for (unsigned i = 0; log_stats(f->store, &stats), stats.snapshots == 0; i++) {
-        assert_int_equal(fixture_put(f, value_record(numbered(key, "late", i % 10), SLICE("value"), i + 1)).error, 0);
+        assert_int_equal(
+            fixture_put(f, value_record(numbered(key, "late", i % 10), SLICE("value"), i + 1))
+                .error,
+            0);
         fixture_until_rested(f);
     }
     assert_int_equal(log_drain(f->store), 0);
@@ -526,7 +551,8 @@ static void a_snapshot_tells_of_the_last_segment(void **state)
     assert_int_equal(check_directory(f->dir, ignore, NULL), CHECK_CLEAN);
 }
 
-/* A file under another's name is refused, and both that the sentence offers lead to a log that opens. */
+/* A file under another's name is refused, and both that the sentence offers lead to a log that
+ * opens. */
 static void a_misnamed_segment_says_what_to_do(void **state)
 {
     struct fixture *f = *state;
@@ -535,9 +561,12 @@ static void a_misnamed_segment_says_what_to_do(void **state)
         assert_int_equal(fixture_shell(f, "mv seg-00000002.log seg-00000099.log"), 0);
         assert_int_equal(log_open(&f->options, &f->store, f->why, sizeof f->why), ERR_REFUSED);
         f->store = NULL;
-        assert_non_null(strstr(f->why, "seg-00000099.log is log file 2 under another name: give it back the name "
-                                       "seg-00000002.log, or move it away"));
-        assert_int_equal(fixture_shell(f, way ? "mv seg-00000099.log ../" : "mv seg-00000099.log seg-00000002.log"), 0);
+        assert_non_null(strstr(
+            f->why, "seg-00000099.log is log file 2 under another name: give it back the name "
+                    "seg-00000002.log, or move it away"));
+        assert_int_equal(fixture_shell(f, way ? "mv seg-00000099.log ../"
+                                              : "mv seg-00000099.log seg-00000002.log"),
+                         0);
         fixture_open(f);
         assert_int_equal(damaged_vnodes(f), way ? VNODES_DEFAULT : 0);
         if (!way)

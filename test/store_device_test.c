@@ -1,4 +1,5 @@
-/* Simulated devices that lie, rot and fail: what the memory store and the hints beside it make of it. */
+/* Simulated devices that lie, rot and fail: what the memory store and the hints beside it make of
+ * it. */
 #include "store_fixture.h"
 
 #include "store/mem/hints_mem.h"
@@ -276,7 +277,8 @@ static void old_hints_go(void **state)
     hints_expire(b.hints, 1500);
     assert_true(hints_reap(b.hints, &r));
     expect_lost(&r, 0, 1, 1);
-    hints_drop(b.hints, TARGET, first, 1);                    /* of which the holder learnt too late */
+    /* of which the holder learnt too late */
+    hints_drop(b.hints, TARGET, first, 1);
     assert_int_equal(hints_disk_waiting(&b.disk, TARGET), 2); /* the head is not synced yet */
     hints_drop(b.hints, TARGET, second, 2);
     assert_true(hints_reap(b.hints, &r));

@@ -97,7 +97,8 @@ static void what_no_node_makes_is_foreign(void **state)
     assert_int_equal(dir_look(path, names), DIR_FOREIGN);
     assert_string_equal(names, "letters");
     for (unsigned i = 0; i < 40; i++) {
-        snprintf(name, sizeof name, "seg-%u", i); /* a segment's number has eight digits: what is left of one, at best */
+        /* a segment's number has eight digits: what is left of one, at best */
+        snprintf(name, sizeof name, "seg-%u", i);
         make(name);
     }
     assert_int_equal(dir_look(path, names), DIR_REMAINS);

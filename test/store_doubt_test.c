@@ -1,5 +1,5 @@
-/* Doubt: what cannot be read any more is forgotten in slices, wherever the index names it from, and the owner hears of it at the
- * end. */
+/* Doubt: what cannot be read any more is forgotten in slices, wherever the index names it from, and
+ * the owner hears of it at the end. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,7 +28,8 @@ static struct slice key_of(char out[16], unsigned i)
 
 static void replay(struct world *w, struct record r, uint32_t offset)
 {
-    struct record_view v = {.record = r, .value_size = (uint32_t)r.value.n, .slot = record_slot(&r), .size = EACH};
+    struct record_view v = {
+        .record = r, .value_size = (uint32_t)r.value.n, .slot = record_slot(&r), .size = EACH};
     assert_int_equal(table_replay(&w->table, &v, 1, offset), 0);
 }
 
@@ -42,7 +43,11 @@ static int setup(void **state)
     group_init(&w->group);
     doubt_open(&w->doubt, &none, &w->table);
     for (unsigned i = 0; i < KEYS; i++)
-        replay(w, (struct record){.kind = RECORD_VALUE, .version = {.stamp = 1 + i, .node = 7}, .key = key_of(key, i)}, EACH * i);
+        replay(w,
+               (struct record){.kind = RECORD_VALUE,
+                               .version = {.stamp = 1 + i, .node = 7},
+                               .key = key_of(key, i)},
+               EACH * i);
     *state = w;
     return 0;
 }
@@ -69,7 +74,10 @@ static void save(struct world *w)
 {
     doubt_put(&w->doubt, &w->table, &w->group);
     assert_true(w->doubt.serial > 0);
-    replay(w, (struct record){.kind = RECORD_STATE, .version = {.stamp = w->doubt.serial}, .key = DAMAGE_NAME}, 0);
+    replay(w,
+           (struct record){
+               .kind = RECORD_STATE, .version = {.stamp = w->doubt.serial}, .key = DAMAGE_NAME},
+           0);
     doubt_look(&w->doubt, &w->table, true);
 }
 
@@ -146,7 +154,8 @@ static void erase(struct world *w, unsigned i)
 {
     char key[16];
     struct store_result out;
-    struct record r = {.kind = RECORD_FLOOR, .version = {.stamp = 1 + i, .node = 7}, .key = key_of(key, i)};
+    struct record r = {
+        .kind = RECORD_FLOOR, .version = {.stamp = 1 + i, .node = 7}, .key = key_of(key, i)};
     table_put(&w->table, &w->group, i, &r, (struct put_origin){0});
     table_settle(&w->table, &w->group);
     table_publish(&w->table, &w->group, 1, 0);
@@ -155,7 +164,8 @@ static void erase(struct world *w, unsigned i)
         assert_int_equal(out.error, 0);
 }
 
-/* Erasing packs an arc, and what the walk has passed and what not are no longer told apart by their buckets. */
+/* Erasing packs an arc, and what the walk has passed and what not are no longer told apart by their
+ * buckets. */
 static void an_arc_that_is_packed_is_walked_anew(void **state)
 {
     struct world *w = *state;
@@ -193,8 +203,10 @@ static void what_is_being_forgotten_cannot_be_healed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_WORLD(what_may_be_anywhere_is_forgotten_in_slices), WITH_WORLD(what_is_found_meanwhile_is_forgotten_after_that),
-        WITH_WORLD(a_ring_that_is_cut_anew_is_walked_anew),      WITH_WORLD(an_arc_that_is_packed_is_walked_anew),
+        WITH_WORLD(what_may_be_anywhere_is_forgotten_in_slices),
+        WITH_WORLD(what_is_found_meanwhile_is_forgotten_after_that),
+        WITH_WORLD(a_ring_that_is_cut_anew_is_walked_anew),
+        WITH_WORLD(an_arc_that_is_packed_is_walked_anew),
         WITH_WORLD(what_is_being_forgotten_cannot_be_healed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

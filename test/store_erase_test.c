@@ -1,5 +1,6 @@
-/* Erasing: only just what was named goes; nothing that it covers comes back, not in any order at replay, nor after compaction;
- * what is at or below the floor is refused. Over the memory store and over the log. */
+/* Erasing: only just what was named goes; nothing that it covers comes back, not in any order at
+ * replay, nor after compaction; what is at or below the floor is refused. Over the memory store and
+ * over the log. */
 #include "store_fixture.h"
 
 #include "base/rng.h"
@@ -67,9 +68,11 @@ static uint64_t ticket(struct both *b, struct slice key)
     return floors_ticket(&t->floors, table_vnode(t, slot_of_key(key)));
 }
 
-static struct store_result bring_with(struct both *b, struct record r, enum put_from from, uint64_t ticket)
+static struct store_result bring_with(struct both *b, struct record r, enum put_from from,
+                                      uint64_t ticket)
 {
-    store_bring(b->log->store, r.version.stamp, &r, (struct put_origin){.from = from, .ticket = ticket});
+    store_bring(b->log->store, r.version.stamp, &r,
+                (struct put_origin){.from = from, .ticket = ticket});
     store_flush(b->log->store);
     return reap(b);
 }
@@ -161,7 +164,8 @@ static void test_what_was_erased_since_the_list_does_not_come_back(void **state)
     assert_int_equal(bring_with(b, value_at(150), PUT_FROM_OWNER, listed).error, ERR_BUSY);
     assert_int_equal(bring_with(b, value_at(150), PUT_FROM_SOURCE, listed).error, ERR_BUSY);
     assert_int_equal(kind_held(b), RECORD_NONE);
-    assert_int_equal(bring(b, value_at(150), PUT_FROM_OWNER).error, 0); /* missing in a list that was made since */
+    /* missing in a list that was made since */
+    assert_int_equal(bring(b, value_at(150), PUT_FROM_OWNER).error, 0);
     assert_int_equal(kind_held(b), RECORD_VALUE);
 }
 
@@ -207,7 +211,8 @@ static void test_replay_keeps_it_erased(void **state)
 static void test_one_group(void **state)
 {
     struct both *b = *state;
-    struct record dead = dead_at(200), erasure = erasure_of(dead), late = value_at(150), fresh = value_at(300);
+    struct record dead = dead_at(200), erasure = erasure_of(dead), late = value_at(150),
+                  fresh = value_at(300);
     put(b, dead);
     store_put(b->log->store, 1, &late);
     store_put(b->log->store, 2, &erasure);
@@ -232,17 +237,19 @@ static void test_one_group(void **state)
         error[r.token] = r.error;
     }
     assert_int_equal(error[2], 0);
-    assert_int_equal(kind_held(b), RECORD_VALUE); /* its entry was the tombstone's when it was submitted */
+    /* its entry was the tombstone's when it was submitted */
+    assert_int_equal(kind_held(b), RECORD_VALUE);
     reopen(b);
     assert_int_equal(kind_held(b), RECORD_VALUE);
 }
 
-/* An erasure, and two puts behind it in the same group, of which only the second has an end: both had room in the entry that
- * goes, and the one that the first makes anew has none for an end. */
+/* An erasure, and two puts behind it in the same group, of which only the second has an end: both
+ * had room in the entry that goes, and the one that the first makes anew has none for an end. */
 static void test_one_group_with_an_end(void **state)
 {
     struct both *b = *state;
-    struct record dead = dead_at(200), erasure = erasure_of(dead), plain = value_at(300), ends = ends_at(310, 310, 9000);
+    struct record dead = dead_at(200), erasure = erasure_of(dead), plain = value_at(300),
+                  ends = ends_at(310, 310, 9000);
     put(b, dead);
     store_put(b->log->store, 1, &erasure);
     store_put(b->log->store, 2, &plain);
@@ -269,11 +276,13 @@ static void test_expired_values(void **state)
     assert_int_equal(kind_held(b), RECORD_NONE);
 }
 
-/* An expiry under way keeps its value from being erased, and an erasure under way keeps an expiry waiting. */
+/* An expiry under way keeps its value from being erased, and an erasure under way keeps an expiry
+ * waiting. */
 static void test_expiry_and_erasure_do_not_cross(void **state)
 {
     struct both *b = *state;
-    struct record value = ends_at(100, 110, 5000), erasure = erasure_of(value), expiry = ends_at(100, 120, 9000);
+    struct record value = ends_at(100, 110, 5000), erasure = erasure_of(value),
+                  expiry = ends_at(100, 120, 9000);
     expiry.kind = RECORD_EXPIRY;
     expiry.value = slice_of(NULL, 0);
     put(b, value);
@@ -305,7 +314,8 @@ static void test_expiry_and_erasure_do_not_cross(void **state)
 static void test_any_order(void **state)
 {
     (void)state;
-    static const unsigned order[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+    static const unsigned order[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
+                                         {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
     const struct record r[3] = {value_at(100), dead_at(200), erasure_of(dead_at(200))};
     for (unsigned o = 0; o < 6; o++) {
         struct table t;
@@ -358,8 +368,9 @@ static void test_lists_what_may_be_erased(void **state)
     assert_int_equal(dead, 2);
     struct buf asked;
     buf_init(&asked, 4096);
-    e = (struct listing_entry){
-        .version = {.stamp = 10ull << 16, .node = 7, .deleted = 1}, .kind = RECORD_TOMBSTONE, .key = KEY_OF("k")};
+    e = (struct listing_entry){.version = {.stamp = 10ull << 16, .node = 7, .deleted = 1},
+                               .kind = RECORD_TOMBSTONE,
+                               .key = KEY_OF("k")};
     listing_append(&asked, &e);
     e.version.stamp++;
     listing_append(&asked, &e);
@@ -390,12 +401,13 @@ static void ask_for_over(struct both *b, uint64_t wall_ms)
     assert_int_equal(r.kind, STORE_ERASABLE_DONE);
 }
 
-/* A value that is over keeps its place by its expiry alone: what is older cannot come, what is newer can, and a later end
- * brings the value back. */
+/* A value that is over keeps its place by its expiry alone: what is older cannot come, what is
+ * newer can, and a later end brings the value back. */
 static void test_values_lapse(void **state)
 {
     struct both *b = *state;
-    struct record over = ends_at(100, 110, 5000), renewed = ends_at(100, 120, 9000), expiry = renewed;
+    struct record over = ends_at(100, 110, 5000), renewed = ends_at(100, 120, 9000),
+                  expiry = renewed;
     put(b, over);
     ask_for_over(b, 4999);
     assert_int_equal(kind_held(b), RECORD_VALUE);
@@ -416,7 +428,8 @@ static void test_values_lapse(void **state)
     assert_int_equal(kind_held(b), RECORD_NONE);
 }
 
-/* An expiry alone is taken from an owner, or from a reader who says that it is over; then it hides what is older. */
+/* An expiry alone is taken from an owner, or from a reader who says that it is over; then it hides
+ * what is older. */
 static void test_an_expiry_may_come_alone(void **state)
 {
     struct both *b = *state;
@@ -443,8 +456,10 @@ static void test_memory_comes_back(void **state)
     for (unsigned i = 0; i < 50000; i++) {
         char name[32], gone[32];
         struct slice key = numbered(name, "session", i), old = numbered(gone, "session", i - 500);
-        struct index_item item = {.kind = RECORD_VALUE, .version = version_at(i + 1, 7, SLICE("x"))};
-        struct index_key k = index_key(&ix, slot_of_key(key), key), o = index_key(&ix, slot_of_key(old), old);
+        struct index_item item = {.kind = RECORD_VALUE,
+                                  .version = version_at(i + 1, 7, SLICE("x"))};
+        struct index_key k = index_key(&ix, slot_of_key(key), key),
+                         o = index_key(&ix, slot_of_key(old), old);
         struct index_spot spot;
         index_find(&ix, &k, &spot);
         assert_int_equal(index_reserve(&ix, &k, &item, &spot), 0);
@@ -472,7 +487,8 @@ static void test_memory_comes_back(void **state)
     index_close(&ix);
 }
 
-/* Compaction may drop an erasure only when all that it covers is gone from the disk, and the floor stays for ever. */
+/* Compaction may drop an erasure only when all that it covers is gone from the disk, and the floor
+ * stays for ever. */
 static void test_compaction(void **state)
 {
     struct fixture *f = *state;
@@ -485,22 +501,26 @@ static void test_compaction(void **state)
     f->options.dead_percent = 10;
     fixture_open(f);
     fixture_put(f, value_record(KEY_OF("k"), SLICE("old"), 1));
-    for (unsigned i = 0; i < 40; i++) { /* keeps the first segment from being a victim: most of it counts */
+    for (unsigned i = 0; i < 40; i++) {
+        /* keeps the first segment from being a victim: most of it counts */
         char name[32];
-        fixture_put(f, value_record(numbered(name, "keeps", i), slice_of(filler, i < 14 ? 200 : 4000), 2 + i));
+        fixture_put(f, value_record(numbered(name, "keeps", i),
+                                    slice_of(filler, i < 14 ? 200 : 4000), 2 + i));
     }
     fixture_put(f, tombstone_record(KEY_OF("k"), 100));
     fixture_put(f, erasure_of(tombstone_record(KEY_OF("k"), 100)));
     struct log_stats stats;
     log_stats(f->store, &stats);
     uint64_t removed = stats.removed;
-    for (unsigned i = 0; i < 400; i++) /* the segments of the tombstone and of its erasure become victims */
+    /* the segments of the tombstone and of its erasure become victims */
+    for (unsigned i = 0; i < 400; i++)
         fixture_put(f, value_record(KEY_OF("churn"), slice_of(filler, sizeof filler), 200 + i));
     fixture_until_compacted(f, removed + 10);
     fixture_close(f);
     fixture_open(f);
     assert_int_equal(fixture_get(f, KEY_OF("k"), GET_DIGEST).record.kind, RECORD_NONE);
-    assert_int_equal(fixture_put(f, value_record(KEY_OF("k"), SLICE("late"), 99)).error, ERR_TOO_OLD);
+    assert_int_equal(fixture_put(f, value_record(KEY_OF("k"), SLICE("late"), 99)).error,
+                     ERR_TOO_OLD);
     for (unsigned i = 0; i < 40; i++) { /* now what was old goes too, and in the end the erasure */
         char name[32];
         fixture_put(f, value_record(numbered(name, "keeps", i), SLICE("new"), 1000 + i));
@@ -511,11 +531,13 @@ static void test_compaction(void **state)
     fixture_close(f);
     fixture_open(f);
     assert_int_equal(fixture_get(f, KEY_OF("k"), GET_DIGEST).record.kind, RECORD_NONE);
-    assert_int_equal(fixture_put(f, value_record(KEY_OF("k"), SLICE("late"), 99)).error, ERR_TOO_OLD);
+    assert_int_equal(fixture_put(f, value_record(KEY_OF("k"), SLICE("late"), 99)).error,
+                     ERR_TOO_OLD);
     assert_int_equal(fixture_put(f, value_record(KEY_OF("k"), SLICE("new"), 101)).error, 0);
 }
 
-/* The bytes of values that have lapsed are given back, whether their expiry came with them or later. */
+/* The bytes of values that have lapsed are given back, whether their expiry came with them or
+ * later. */
 static void test_compaction_frees_what_has_lapsed(void **state)
 {
     struct fixture *f = *state;
@@ -529,7 +551,9 @@ static void test_compaction_frees_what_has_lapsed(void **state)
     store_set_secret(f->store, &secret);
     for (unsigned i = 0; i < 200; i++) {
         char name[32];
-        struct record v = value_record(numbered(name, "ends", i), slice_of(filler, sizeof filler), 1 + i), end = v;
+        struct record v = value_record(numbered(name, "ends", i), slice_of(filler, sizeof filler),
+                                       1 + i),
+                      end = v;
         v.version.expiry_stamp = end.version.expiry_stamp = 1000 + i;
         v.expiry_ms = end.expiry_ms = 5000;
         if (i % 2) {
@@ -583,11 +607,13 @@ static void test_snapshot(void **state)
     log_stats(f->store, &stats);
     assert_true(stats.replayed_bytes < 1000 * 100);
     assert_int_equal(fixture_get(f, KEY_OF("k"), GET_DIGEST).record.kind, RECORD_NONE);
-    assert_int_equal(fixture_put(f, value_record(KEY_OF("k"), SLICE("late"), 99)).error, ERR_TOO_OLD);
+    assert_int_equal(fixture_put(f, value_record(KEY_OF("k"), SLICE("late"), 99)).error,
+                     ERR_TOO_OLD);
 }
 
-#define BOTH(test) \
-    cmocka_unit_test_setup_teardown(test, setup_mem, teardown), cmocka_unit_test_setup_teardown(test, setup_log, teardown)
+#define BOTH(test)                                              \
+    cmocka_unit_test_setup_teardown(test, setup_mem, teardown), \
+        cmocka_unit_test_setup_teardown(test, setup_log, teardown)
 
 int main(void)
 {
@@ -606,7 +632,8 @@ int main(void)
         cmocka_unit_test(test_any_order),
         cmocka_unit_test(test_memory_comes_back),
         cmocka_unit_test_setup_teardown(test_compaction, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_compaction_frees_what_has_lapsed, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_compaction_frees_what_has_lapsed, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(test_snapshot, fixture_setup, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

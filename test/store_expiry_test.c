@@ -1,11 +1,11 @@
-/* Expiries: they join the value that they name, in any order, and outlive a replay. Over the memory store and over the
- * log, and the join by itself. */
+/* Expiries: they join the value that they name, in any order, and outlive a replay. Over the memory
+ * store and over the log, and the join by itself. */
 #include "store_both.h"
 
 #include "store/table/table.h"
 
-static struct record expiry_record(struct slice key, struct slice value, uint64_t stamp, uint64_t expiry_stamp,
-                                   uint64_t expiry_ms)
+static struct record expiry_record(struct slice key, struct slice value, uint64_t stamp,
+                                   uint64_t expiry_stamp, uint64_t expiry_ms)
 {
     struct record r = value_record(key, value, stamp);
     r.kind = RECORD_EXPIRY;
@@ -33,21 +33,26 @@ static void an_expiry_joins_its_value(void **state)
     assert_int_equal(r.error, 0);
     assert_int_equal(r.held.expiry_stamp, 8);
     expect_expiry(b, 8, 1000);
-    assert_int_equal(put(b, expiry_record(KEY_OF("k"), SLICE("value"), 5, 7, 2000)).error, ERR_SUPERSEDED);
+    assert_int_equal(put(b, expiry_record(KEY_OF("k"), SLICE("value"), 5, 7, 2000)).error,
+                     ERR_SUPERSEDED);
     assert_int_equal(put(b, expiry_record(KEY_OF("k"), SLICE("value"), 5, 8, 1000)).error, 0);
-    assert_int_equal(put(b, value_record(KEY_OF("k"), SLICE("value"), 5)).error, 0); /* a late copy: that value is held */
+    /* a late copy: that value is held */
+    assert_int_equal(put(b, value_record(KEY_OF("k"), SLICE("value"), 5)).error, 0);
     expect_expiry(b, 8, 1000);
     reopen(b);
     expect_expiry(b, 8, 1000);
-    assert_int_equal(put(b, expiry_record(KEY_OF("k"), SLICE("value"), 5, 9, 0)).error, 0); /* PERSIST */
+    /* PERSIST */
+    assert_int_equal(put(b, expiry_record(KEY_OF("k"), SLICE("value"), 5, 9, 0)).error, 0);
     expect_expiry(b, 9, 0);
 }
 
-/* The older of two values comes second and has an expiry, so the entry is made anew while the newer is on its way. */
+/* The older of two values comes second and has an expiry, so the entry is made anew while the newer
+ * is on its way. */
 static void an_entry_grows_under_a_pending_put(void **state)
 {
     struct both *b = *state;
-    struct record newer = value_record(KEY_OF("k"), SLICE("value"), 5), older = value_record(KEY_OF("k"), SLICE("older"), 4);
+    struct record newer = value_record(KEY_OF("k"), SLICE("value"), 5),
+                  older = value_record(KEY_OF("k"), SLICE("older"), 4);
     older.version.expiry_stamp = 4;
     older.expiry_ms = 1000;
     store_put(b->log->store, 1, &newer);
@@ -63,7 +68,8 @@ static void an_entry_grows_under_a_pending_put(void **state)
 static void an_expiry_never_touches_another_value(void **state)
 {
     struct both *b = *state;
-    assert_int_equal(put(b, expiry_record(KEY_OF("k"), SLICE("value"), 5, 8, 1000)).error, ERR_LACKS_VALUE);
+    assert_int_equal(put(b, expiry_record(KEY_OF("k"), SLICE("value"), 5, 8, 1000)).error,
+                     ERR_LACKS_VALUE);
     assert_int_equal(fixture_get(b->log, KEY_OF("k"), GET_VALUE).record.kind, RECORD_NONE);
     put(b, value_record(KEY_OF("k"), SLICE("older"), 4));
     struct store_result r = put(b, expiry_record(KEY_OF("k"), SLICE("value"), 5, 8, 1000));
@@ -71,15 +77,18 @@ static void an_expiry_never_touches_another_value(void **state)
     assert_int_equal(r.held.stamp, 4);
     fixture_expect(b->log, KEY_OF("k"), SLICE("older"));
     put(b, value_record(KEY_OF("k"), SLICE("newer"), 6));
-    r = put(b, expiry_record(KEY_OF("k"), SLICE("value"), 5, 8, 1000)); /* however late its own stamp is */
+    /* however late its own stamp is */
+    r = put(b, expiry_record(KEY_OF("k"), SLICE("value"), 5, 8, 1000));
     assert_int_equal(r.error, ERR_SUPERSEDED);
     assert_int_equal(r.held.stamp, 6);
     assert_int_equal(fixture_get(b->log, KEY_OF("k"), GET_VALUE).record.expiry_ms, 0);
     put(b, tombstone_record(KEY_OF("k"), 7));
-    assert_int_equal(put(b, expiry_record(KEY_OF("k"), SLICE("newer"), 6, 9, 1000)).error, ERR_SUPERSEDED);
+    assert_int_equal(put(b, expiry_record(KEY_OF("k"), SLICE("newer"), 6, 9, 1000)).error,
+                     ERR_SUPERSEDED);
 }
 
-/* A refused expiry is not written with the others of its group: at replay it would stand in front of the older value. */
+/* A refused expiry is not written with the others of its group: at replay it would stand in front
+ * of the older value. */
 static void a_refused_expiry_leaves_no_trace(void **state)
 {
     struct both *b = *state;
@@ -101,7 +110,8 @@ static void a_malformed_expiry_is_refused(void **state)
 {
     struct both *b = *state;
     put(b, value_record(KEY_OF("k"), SLICE("value"), 5));
-    assert_int_equal(put(b, expiry_record(KEY_OF("k"), SLICE("value"), 5, 0, 1000)).error, ERR_REFUSED);
+    assert_int_equal(put(b, expiry_record(KEY_OF("k"), SLICE("value"), 5, 0, 1000)).error,
+                     ERR_REFUSED);
     struct record r = expiry_record(KEY_OF("k"), SLICE("value"), 5, 8, 1000);
     r.value = SLICE("value");
     assert_int_equal(put(b, r).error, ERR_REFUSED);
@@ -131,7 +141,8 @@ static void the_expired_do_not_count(void **state)
     assert_int_equal(live_at(b, 10), 99);
     assert_int_equal(live_at(b, 10), 99);
     assert_int_equal(live_at(b, 500), 75);
-    put(b, expiry_record(numbered(name, "key", 1), SLICE("v"), 5, 6, 0)); /* given its life back by a later expiry */
+    /* given its life back by a later expiry */
+    put(b, expiry_record(numbered(name, "key", 1), SLICE("v"), 5, 6, 0));
     assert_int_equal(live_at(b, 500), 76);
     assert_int_equal(live_at(b, 5000), 51);
     put(b, tombstone_record(numbered(name, "key", 3), 6)); /* it does not count as dead twice */
@@ -151,7 +162,8 @@ static struct index_item replayed(const struct record *r, const unsigned *order,
         struct record_view v;
         assert_int_equal(record_encode(&bytes, &r[order[i]]), 0);
         assert_true(record_decode(slice_of(bytes.p + at, bytes.n - at), &v) > 0);
-        assert_int_equal(table_replay(&t, &v, 0, order[i]), 0); /* the record's number stands for its place */
+        /* the record's number stands for its place */
+        assert_int_equal(table_replay(&t, &v, 0, order[i]), 0);
         index_check(&t.index);
     }
     struct index_key k = index_key(&t.index, slot_of_key(r->key), r->key);
@@ -163,8 +175,8 @@ static struct index_item replayed(const struct record *r, const unsigned *order,
     return item;
 }
 
-/* Every order of a value, its expiries, an older value and its expiry, each twice: the same value, the same expiry,
- * the same place. */
+/* Every order of a value, its expiries, an older value and its expiry, each twice: the same value,
+ * the same expiry, the same place. */
 static void any_order_of_replay_gives_the_same(void **state)
 {
     (void)state;
@@ -196,7 +208,8 @@ static void any_order_of_replay_gives_the_same(void **state)
     }
 }
 
-/* The value's record is lost: what is left says so, and the value completes it when it is sent again. */
+/* The value's record is lost: what is left says so, and the value completes it when it is sent
+ * again. */
 static void an_expiry_alone_is_no_value(void **state)
 {
     (void)state;

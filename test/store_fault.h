@@ -9,7 +9,8 @@
 
 #include "store/log_io.h"
 
-/* What is to go wrong: counted down at each call; 0 and below: nothing. The log's helpers call too. */
+/* What is to go wrong: counted down at each call; 0 and below: nothing. The log's helpers call
+ * too. */
 static struct {
     _Atomic int write_fails, sync_fails;
     _Atomic int call_fails, dies; /* of all calls that change something */
@@ -47,7 +48,8 @@ static inline ssize_t faulty_pwritev(int fd, const struct iovec *iov, int n, off
         return pwritev(fd, iov, n, at);
     while (n > 1 && iov->iov_len == 0)
         iov++, n--;
-    return pwrite(fd, iov->iov_base, iov->iov_len < fault.write_max ? iov->iov_len : fault.write_max, at);
+    return pwrite(fd, iov->iov_base,
+                  iov->iov_len < fault.write_max ? iov->iov_len : fault.write_max, at);
 }
 
 static inline int faulty_fdatasync(int fd)
@@ -94,7 +96,8 @@ static inline int faulty_fallocate(int fd, off_t at, off_t n)
 }
 
 static const struct log_io faulty = {
-    faulty_pwritev, faulty_fdatasync, faulty_preadv2, faulty_renameat, faulty_unlinkat, faulty_fsync, faulty_fallocate,
+    faulty_pwritev,  faulty_fdatasync, faulty_preadv2,   faulty_renameat,
+    faulty_unlinkat, faulty_fsync,     faulty_fallocate,
 };
 
 static inline void open_faulty(struct fixture *f)

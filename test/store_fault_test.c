@@ -1,4 +1,5 @@
-/* The log over system calls that fail: the n-th write or sync, short writes, reads that are not cached, a crash at each write. */
+/* The log over system calls that fail: the n-th write or sync, short writes, reads that are not
+ * cached, a crash at each write. */
 #include "store_fault.h"
 
 #include <sys/wait.h>
@@ -27,7 +28,8 @@ static void fresh_directory(struct fixture *f)
     assert_int_equal(fixture_put(f, value_record(KEY_OF("a"), SLICE("good"), 1)).error, 0);
 }
 
-/* One failed write or sync loses nothing and is not even noticed by who writes: another segment goes on. */
+/* One failed write or sync loses nothing and is not even noticed by who writes: another segment
+ * goes on. */
 static void one_failure_is_survived(void **state)
 {
     struct fixture *f = *state;
@@ -51,7 +53,8 @@ static void one_failure_is_survived(void **state)
     }
 }
 
-/* When nothing can be written puts are refused and reads go on; when it can again, the log comes back by itself. */
+/* When nothing can be written puts are refused and reads go on; when it can again, the log comes
+ * back by itself. */
 static void a_dead_disk_heals(void **state)
 {
     struct fixture *f = *state;
@@ -74,8 +77,8 @@ static void a_dead_disk_heals(void **state)
     assert_int_equal(fixture_get(f, KEY_OF("b"), GET_VALUE).record.kind, RECORD_NONE);
 }
 
-/* The write that meets a full disk is taken with the room of the reserve; then values are refused, deletions and state records
- * taken, until there is room for a reserve. */
+/* The write that meets a full disk is taken with the room of the reserve; then values are refused,
+ * deletions and state records taken, until there is room for a reserve. */
 static void a_full_disk_takes_deletions(void **state)
 {
     struct fixture *f = *state;
@@ -86,7 +89,8 @@ static void a_full_disk_takes_deletions(void **state)
     assert_int_equal(access(fixture_path(f, "reserve"), F_OK), 0);
     assert_int_equal(fixture_put(f, value_record(KEY_OF("b"), SLICE("new"), 2)).error, 0);
     assert_int_equal(access(fixture_path(f, "reserve"), F_OK), -1);
-    assert_int_equal(fixture_put(f, value_record(KEY_OF("c"), SLICE("more"), 3)).error, ERR_NO_SPACE);
+    assert_int_equal(fixture_put(f, value_record(KEY_OF("c"), SLICE("more"), 3)).error,
+                     ERR_NO_SPACE);
     assert_int_equal(fixture_put(f, tombstone_record(KEY_OF("a"), 4)).error, 0);
     assert_int_equal(fixture_put(f, state_record(SLICE("s"), SLICE("own"), 5)).error, 0);
     fixture_expect(f, KEY_OF("b"), SLICE("new"));
@@ -97,14 +101,16 @@ static void a_full_disk_takes_deletions(void **state)
     fixture_expect(f, KEY_OF("c"), SLICE("more"));
 }
 
-/* The reserve is used up too: everything is refused as full, nothing is lost, and there is no failure to heal from. */
+/* The reserve is used up too: everything is refused as full, nothing is lost, and there is no
+ * failure to heal from. */
 static void a_disk_without_any_room_refuses(void **state)
 {
     struct fixture *f = *state;
     fresh_directory(f);
     fault.number = ENOSPC;
     fault.full = fault.broken = true;
-    assert_int_equal(fixture_put(f, value_record(KEY_OF("b"), SLICE("new"), 2)).error, ERR_NO_SPACE);
+    assert_int_equal(fixture_put(f, value_record(KEY_OF("b"), SLICE("new"), 2)).error,
+                     ERR_NO_SPACE);
     assert_int_equal(fixture_put(f, tombstone_record(KEY_OF("a"), 3)).error, ERR_NO_SPACE);
     fixture_expect(f, KEY_OF("a"), SLICE("good"));
     fault.full = fault.broken = false;
@@ -126,14 +132,18 @@ static void put_keys(struct fixture *f, unsigned from, unsigned to)
 {
     char key[32], value[32];
     for (unsigned i = from; i < to; i++)
-        assert_int_equal(fixture_put(f, value_record(numbered(key, "key", i), numbered_text(value, "value", i), i + 1)).error, 0);
+        assert_int_equal(fixture_put(f, value_record(numbered(key, "key", i),
+                                                     numbered_text(value, "value", i), i + 1))
+                             .error,
+                         0);
 }
 
 static void delete_keys(struct fixture *f, unsigned from, unsigned to)
 {
     char key[32];
     for (unsigned i = from; i < to; i++)
-        assert_int_equal(fixture_put(f, tombstone_record(numbered(key, "key", i), 1000 + i)).error, 0);
+        assert_int_equal(fixture_put(f, tombstone_record(numbered(key, "key", i), 1000 + i)).error,
+                         0);
 }
 
 static void expect_keys(struct fixture *f, unsigned from, unsigned to)
@@ -143,8 +153,8 @@ static void expect_keys(struct fixture *f, unsigned from, unsigned to)
         fixture_expect(f, numbered(key, "key", i), numbered_text(value, "value", i));
 }
 
-/* All that there is stands in the segment in use: it is ended, so that what was deleted of it gives room. In interval mode not
- * before what was written to it is synced. */
+/* All that there is stands in the segment in use: it is ended, so that what was deleted of it gives
+ * room. In interval mode not before what was written to it is synced. */
 static void a_full_disk_ends_the_segment_in_use(void **state)
 {
     struct fixture *f = *state;
@@ -162,7 +172,8 @@ static void a_full_disk_ends_the_segment_in_use(void **state)
         put_keys(f, 100, 120);
         for (int again = 0; again < 2; again++) {
             expect_keys(f, 60, 120);
-            assert_int_equal(fixture_get(f, KEY_OF("key-59"), GET_DIGEST).record.kind, RECORD_TOMBSTONE);
+            assert_int_equal(fixture_get(f, KEY_OF("key-59"), GET_DIGEST).record.kind,
+                             RECORD_TOMBSTONE);
             fixture_close(f);
             open_faulty(f);
         }
@@ -204,7 +215,8 @@ static void put_wide_keys(struct fixture *f, unsigned n)
     }
 }
 
-/* A copy that the reserve has no room for is not begun: it would take that of deletions, and give nothing back. */
+/* A copy that the reserve has no room for is not begun: it would take that of deletions, and give
+ * nothing back. */
 static void a_full_disk_begins_no_copy_that_does_not_fit(void **state)
 {
     enum { SEGMENT = 64 * 1024, KEYS = 468 };
@@ -215,7 +227,8 @@ static void a_full_disk_begins_no_copy_that_does_not_fit(void **state)
     fresh_directory(f);
     put_wide_keys(f, KEYS);
     fill_disk(f);
-    for (unsigned i = 0; i < KEYS; i += 9) /* a ninth of every segment: what is left of each is over five sixths of a reserve */
+    /* a ninth of every segment: what is left of each is over five sixths of a reserve */
+    for (unsigned i = 0; i < KEYS; i += 9)
         delete_keys(f, i, i + 1);
     let_upkeep_look(f);
     log_stats(f->store, &stats);
@@ -224,14 +237,16 @@ static void a_full_disk_begins_no_copy_that_does_not_fit(void **state)
         delete_keys(f, i + 1, i + 5);
     fixture_until_compacted(f, 1);
     log_stats(f->store, &stats);
-    assert_in_range(stats.copied_bytes, 1, (stats.removed + 1) * (SEGMENT - SEGMENT / 6)); /* one may be under way */
+    /* one may be under way */
+    assert_in_range(stats.copied_bytes, 1, (stats.removed + 1) * (SEGMENT - SEGMENT / 6));
     for (unsigned i = 5; i < 9; i++)
         fixture_expect(f, numbered(key, "key", i), wide_value(i));
     fault.full = false;
     wait_for_report(f, "there is room on the disk again");
 }
 
-/* Interval: a put's result comes out of the flush itself, whatever a sync would say; a state record's only after one. */
+/* Interval: a put's result comes out of the flush itself, whatever a sync would say; a state
+ * record's only after one. */
 static void interval_mode_syncs_states(void **state)
 {
     struct fixture *f = *state;
@@ -250,7 +265,8 @@ static void interval_mode_syncs_states(void **state)
     assert_int_equal(after.syncs, before.syncs + 1);
 }
 
-/* The sync of each second happens without a further call; when it fails, what it should have synced is written anew elsewhere. */
+/* The sync of each second happens without a further call; when it fails, what it should have synced
+ * is written anew elsewhere. */
 static void the_interval_sync_fails(void **state)
 {
     struct fixture *f = *state;
@@ -274,7 +290,8 @@ static void the_interval_sync_fails(void **state)
 static void a_failure_takes_the_gathered_group_along(void **state)
 {
     struct fixture *f = *state;
-    struct record b = value_record(KEY_OF("b"), SLICE("1"), 2), c = value_record(KEY_OF("c"), SLICE("1"), 3),
+    struct record b = value_record(KEY_OF("b"), SLICE("1"), 2),
+                  c = value_record(KEY_OF("c"), SLICE("1"), 3),
                   s = state_record(SLICE("s"), SLICE("1"), 4);
     open_faulty(f);
     fault.number = EIO;
@@ -301,7 +318,10 @@ static void short_writes_are_continued(void **state)
     open_faulty(f);
     for (unsigned i = 1; i <= 40; i++) {
         fault.write_max = i * 5; /* from a few bytes, past a mark's length, to a whole group */
-        assert_int_equal(fixture_put(f, value_record(numbered(key, "key", i), numbered_text(value, "value", i), i)).error, 0);
+        assert_int_equal(fixture_put(f, value_record(numbered(key, "key", i),
+                                                     numbered_text(value, "value", i), i))
+                             .error,
+                         0);
     }
     fixture_close(f);
     open_faulty(f);
@@ -309,7 +329,8 @@ static void short_writes_are_continued(void **state)
         fixture_expect(f, numbered(key, "key", i), numbered_text(value, "value", i));
 }
 
-/* The process dies in the middle of its n-th write, for every n there is: what it acknowledged before is there. */
+/* The process dies in the middle of its n-th write, for every n there is: what it acknowledged
+ * before is there. */
 static void dying_in_any_write(void **state)
 {
     struct fixture *f = *state;
@@ -325,7 +346,8 @@ static void dying_in_any_write(void **state)
             open_faulty(f);
             fault.dies = nth;
             for (unsigned i = 1;; i++) {
-                acked = fixture_put(f, value_record(numbered(key, "key", i), SLICE("value"), i)).token;
+                acked =
+                    fixture_put(f, value_record(numbered(key, "key", i), SLICE("value"), i)).token;
                 if (write(fds[1], &acked, sizeof acked) != sizeof acked)
                     _exit(2);
             }
@@ -354,7 +376,8 @@ static void uncached_reads_go_to_the_helper(void **state)
     memset(soft, 's', 100000);
     open_faulty(f);
     for (unsigned i = 0; i < KEYS; i++)
-        fixture_put(f, value_record(numbered(key, "key", i), numbered_text(value, "value", i), i + 1));
+        fixture_put(f,
+                    value_record(numbered(key, "key", i), numbered_text(value, "value", i), i + 1));
     fixture_put(f, value_record(KEY_OF("soft"), slice_of(soft, 100000), 1));
     fault.uncached = true;
     for (unsigned i = 0; i < KEYS; i++)
@@ -390,7 +413,8 @@ static void a_rotten_value_is_an_error(void **state)
     assert_int_equal(fixture_get(f, KEY_OF("k"), GET_VALUE).error, ERR_CORRUPT);
 }
 
-/* A segment that the disk does not give is refused: it may be mended. Moved away it is one that is missing. */
+/* A segment that the disk does not give is refused: it may be mended. Moved away it is one that is
+ * missing. */
 static void an_unreadable_segment_says_what_to_do(void **state)
 {
     struct fixture *f = *state;
@@ -398,12 +422,14 @@ static void an_unreadable_segment_says_what_to_do(void **state)
     f->options.segment_bytes = 1000;
     open_faulty(f);
     for (unsigned i = 0; i < 30; i++)
-        assert_int_equal(fixture_put(f, value_record(numbered(key, "key", i), SLICE("value"), i + 1)).error, 0);
+        assert_int_equal(
+            fixture_put(f, value_record(numbered(key, "key", i), SLICE("value"), i + 1)).error, 0);
     fixture_close(f);
     fault.read_fails = true;
     assert_int_equal(log_open_io(&f->options, &faulty, &f->store, f->why, sizeof f->why), ERR_IO);
     f->store = NULL;
-    assert_non_null(strstr(f->why, "seg-00000001.log: Input/output error; where it cannot be mended, move it away"));
+    assert_non_null(strstr(
+        f->why, "seg-00000001.log: Input/output error; where it cannot be mended, move it away"));
     assert_int_equal(fixture_shell(f, "mv seg-00000001.log .."), 0);
     open_faulty(f);
     assert_true(store_damaged(f->store, 0));

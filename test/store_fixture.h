@@ -1,5 +1,5 @@
-/* store_fixture.h: what the tests of the stores share: a temporary directory, records made of strings, and reaping that waits
- * without sleeping. */
+/* store_fixture.h: what the tests of the stores share: a temporary directory, records made of
+ * strings, and reaping that waits without sleeping. */
 #ifndef COVEY_TEST_STORE_FIXTURE_H
 #define COVEY_TEST_STORE_FIXTURE_H
 
@@ -60,8 +60,11 @@ static inline int fixture_setup(void **state)
     snprintf(f->root, sizeof f->root, "/tmp/covey-store-XXXXXX");
     assert_non_null(mkdtemp(f->root));
     snprintf(f->dir, sizeof f->dir, "%s/data", f->root);
-    f->options =
-        (struct log_options){.dir = f->dir, .wake = fixture_wake, .wake_arg = f, .report = fixture_report, .report_arg = f};
+    f->options = (struct log_options){.dir = f->dir,
+                                      .wake = fixture_wake,
+                                      .wake_arg = f,
+                                      .report = fixture_report,
+                                      .report_arg = f};
     sem_init(&f->woken, 0, 0);
     *state = f;
     return 0;
@@ -138,7 +141,9 @@ static inline struct store_result fixture_reap(struct fixture *f)
 }
 
 /* Waits until `enough` says so of the figures, which change as the helpers get on. */
-static inline void fixture_until(struct fixture *f, bool (*enough)(const struct log_stats *stats, uint64_t n), uint64_t n)
+static inline void fixture_until(struct fixture *f,
+                                 bool (*enough)(const struct log_stats *stats, uint64_t n),
+                                 uint64_t n)
 {
     struct store_result out;
     struct log_stats stats;
@@ -152,7 +157,8 @@ static inline void fixture_until(struct fixture *f, bool (*enough)(const struct 
         if (enough(&stats, n))
             return;
         if (sem_timedwait(&f->woken, &end) != 0 && errno == ETIMEDOUT)
-            fail_msg("%llu segments are gone after %d s, and the log %s", (unsigned long long)stats.removed, WAIT_S,
+            fail_msg("%llu segments are gone after %d s, and the log %s",
+                     (unsigned long long)stats.removed, WAIT_S,
                      stats.resting ? "rests" : "does not rest");
     }
 }
@@ -162,7 +168,8 @@ static inline bool fixture_has_compacted(const struct log_stats *stats, uint64_t
     return stats->removed >= n;
 }
 
-/* Waits until n segments have been compacted since the opening and are gone. There may be more to do. */
+/* Waits until n segments have been compacted since the opening and are gone. There may be more to
+ * do. */
 static inline void fixture_until_compacted(struct fixture *f, uint64_t n)
 {
     fixture_until(f, fixture_has_compacted, n);
@@ -187,17 +194,20 @@ static inline struct version version_at(uint64_t stamp, uint64_t node, struct sl
 
 static inline struct record value_record(struct slice key, struct slice value, uint64_t stamp)
 {
-    return (struct record){.kind = RECORD_VALUE, .version = version_at(stamp, 7, value), .key = key, .value = value};
+    return (struct record){
+        .kind = RECORD_VALUE, .version = version_at(stamp, 7, value), .key = key, .value = value};
 }
 
 static inline struct record tombstone_record(struct slice key, uint64_t stamp)
 {
-    return (struct record){.kind = RECORD_TOMBSTONE, .version = {.stamp = stamp, .node = 7, .deleted = 1}, .key = key};
+    return (struct record){
+        .kind = RECORD_TOMBSTONE, .version = {.stamp = stamp, .node = 7, .deleted = 1}, .key = key};
 }
 
 static inline struct record state_record(struct slice name, struct slice value, uint64_t serial)
 {
-    return (struct record){.kind = RECORD_STATE, .version = version_at(serial, 0, value), .key = name, .value = value};
+    return (struct record){
+        .kind = RECORD_STATE, .version = version_at(serial, 0, value), .key = name, .value = value};
 }
 
 /* Puts one record and waits for its result. */
@@ -211,7 +221,8 @@ static inline struct store_result fixture_put(struct fixture *f, struct record r
     return out;
 }
 
-static inline struct store_result fixture_get(struct fixture *f, struct slice key, enum get_wants wants)
+static inline struct store_result fixture_get(struct fixture *f, struct slice key,
+                                              enum get_wants wants)
 {
     store_get(f->store, 99, key, wants);
     struct store_result out = fixture_reap(f);

@@ -1,12 +1,14 @@
-/* Flushes: what they cover is absent, whenever it comes; they merge by the greater stamp and outlive a replay. Over the
- * memory store and over the log. */
+/* Flushes: what they cover is absent, whenever it comes; they merge by the greater stamp and
+ * outlive a replay. Over the memory store and over the log. */
 #include "store_both.h"
 
 #include "store/table/table.h"
 
 static struct record flush_record(uint64_t stamp)
 {
-    return (struct record){.kind = RECORD_FLUSH, .version = {.stamp = stamp, .deleted = 1}, .value = FLUSH_EVERYTHING_BYTES};
+    return (struct record){.kind = RECORD_FLUSH,
+                           .version = {.stamp = stamp, .deleted = 1},
+                           .value = FLUSH_EVERYTHING_BYTES};
 }
 
 static void expect_flushed(struct both *b, struct slice key, uint64_t stamp)
@@ -176,7 +178,8 @@ static void a_malformed_flush_is_refused(void **state)
     r = flush_record(7);
     r.key = KEY_OF("k");
     assert_int_equal(put(b, r).error, ERR_REFUSED);
-    static const char *const wrong[] = {"\1\0\0\0\xff\x3f", "\0\x10\0\0\xff\x3f", "\0\0\2\0\1\0", "\0\0\0\0\0\x40"};
+    static const char *const wrong[] = {"\1\0\0\0\xff\x3f", "\0\x10\0\0\xff\x3f", "\0\0\2\0\1\0",
+                                        "\0\0\0\0\0\x40"};
     r = flush_record(7);
     for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         r.value = slice_of(wrong[i], FLUSH_AREA);
@@ -235,7 +238,8 @@ static void a_flush_leaves_what_is_not_in_its_area(void **state)
     assert_int_equal(runs_told(b, (uint16_t)(slot / (SLOTS / VNODES_DEFAULT)), &run), 1);
     assert_memory_equal(&run.area, &area, sizeof area);
     assert_int_equal(run.stamp, 7);
-    assert_int_equal(runs_told(b, (uint16_t)(slot_of_key(beside) / (SLOTS / VNODES_DEFAULT)), &run), 0);
+    assert_int_equal(runs_told(b, (uint16_t)(slot_of_key(beside) / (SLOTS / VNODES_DEFAULT)), &run),
+                     0);
 }
 
 /* A flush of everything takes in those of areas, and leaves one run; the system's spaces it leaves
@@ -247,7 +251,9 @@ static void a_flush_of_everything_is_one_of_all_clients_spaces(void **state)
     struct flush_run run;
     store_set_secret(b->log->store, &(struct layout_secret){{7}});
     for (uint8_t space = 0; space < SPACES_CLIENTS; space++)
-        assert_int_equal(put(b, value_record(slice_of((const uint8_t[]){space, 'k'}, 2), SLICE("v"), 5)).error, 0);
+        assert_int_equal(
+            put(b, value_record(slice_of((const uint8_t[]){space, 'k'}, 2), SLICE("v"), 5)).error,
+            0);
     assert_int_equal(put(b, value_record(SLICE("\x80k"), SLICE("v"), 5)).error, 0);
     assert_int_equal(put(b, flush_of(bytes, (struct flush_area){3, 5, 32, 47}, 20)).error, 0);
     struct store_result r = put(b, flush_record(10));
@@ -366,7 +372,8 @@ static void nobody_sees_a_flush_on_its_way(void **state)
     assert_true(put_through(&t, &flush, &out)); /* it is answered before the walk */
     assert_int_equal(out.error, 0);
     table_count(&t, 2, 0);
-    assert_int_equal(table_question(&t, &out, &place), 0); /* a count at the end: it is not above all */
+    /* a count at the end: it is not above all */
+    assert_int_equal(table_question(&t, &out, &place), 0);
     for (unsigned slice = 0; slice < 2; slice++) {
         for (unsigned i = 1; i <= HELD; i++) {
             ask_for(&t, i, &out);
@@ -386,8 +393,9 @@ static void nobody_sees_a_flush_on_its_way(void **state)
     table_close(&t);
 }
 
-/* Right after a flush of all there is nothing, and then what is put: over old keys and new ones, whether the walk has come to
- * them or not. Only after a cut, when it is not known who is covered, a count waits for the end. */
+/* Right after a flush of all there is nothing, and then what is put: over old keys and new ones,
+ * whether the walk has come to them or not. Only after a cut, when it is not known who is covered,
+ * a count waits for the end. */
 static void counts_do_not_wait_for_a_walk(void **state)
 {
     struct table t;

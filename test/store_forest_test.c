@@ -1,4 +1,5 @@
-/* The Merkle trees: true after any merges, equal for equal records, folding, growing; listings complete, in order, bounded. */
+/* The Merkle trees: true after any merges, equal for equal records, folding, growing; listings
+ * complete, in order, bounded. */
 #include "store_fixture.h"
 
 #include "base/rng.h"
@@ -37,7 +38,8 @@ static void put(struct store *s, unsigned number, uint64_t stamp, bool deleted)
 {
     char key[32];
     struct record r = {.kind = deleted ? RECORD_TOMBSTONE : RECORD_VALUE};
-    r.version = (struct version){.stamp = stamp, .node = 1, .deleted = deleted, .expiry_stamp = stamp % 5 ? 0 : stamp};
+    r.version = (struct version){
+        .stamp = stamp, .node = 1, .deleted = deleted, .expiry_stamp = stamp % 5 ? 0 : stamp};
     r.key = key_of(key, number);
     store_put(s, 1, &r);
 }
@@ -81,7 +83,8 @@ static void a_tree_is_true_after_any_merges(void **state)
     rng_init(&rng, 1);
     root(f.store); /* planted while empty, so that every merge has to keep it */
     for (unsigned i = 0; i < 3000; i++) {
-        put(f.store, (unsigned)rng_below(&rng, 400), 1 + rng_below(&rng, 1000), rng_below(&rng, 3) == 0);
+        put(f.store, (unsigned)rng_below(&rng, 400), 1 + rng_below(&rng, 1000),
+            rng_below(&rng, 3) == 0);
         if (i % 100 == 0) {
             settle(f.store);
             assert_true(store_trees_hold(f.store));
@@ -127,7 +130,8 @@ static void equal_records_make_equal_trees_in_any_order(void **state)
     close_store(&b);
 }
 
-/* A tree planted early is small, one planted late is large: neighbours folded together, they are the same. */
+/* A tree planted early is small, one planted late is large: neighbours folded together, they are
+ * the same. */
 static void trees_of_different_sizes_fold(void **state)
 {
     (void)state;
@@ -252,7 +256,8 @@ static void long_keys_are_cut_by_bytes(void **state)
         key[2]++;
     for (unsigned i = 0; i < 20; i++) {
         key[4] = (char)('a' + i);
-        struct record r = {.kind = RECORD_VALUE, .version = {.stamp = 1}, .key = slice_of(key, sizeof key)};
+        struct record r = {
+            .kind = RECORD_VALUE, .version = {.stamp = 1}, .key = slice_of(key, sizeof key)};
         store_put(f.store, 1, &r);
     }
     settle(f.store);
@@ -261,12 +266,14 @@ static void long_keys_are_cut_by_bytes(void **state)
     close_store(&f);
 }
 
-/* So that whoever compares sees that the value is missing here (repair_move.c says when that matters). */
+/* So that whoever compares sees that the value is missing here (repair_move.c says when that
+ * matters). */
 static void an_expiry_without_its_value_is_shown_as_that(void **state)
 {
     (void)state;
     struct fixture_store f, whole;
-    struct record value = {.kind = RECORD_VALUE, .version = {.stamp = 5, .node = 1}, .key = KEY_OF("key 0")};
+    struct record value = {
+        .kind = RECORD_VALUE, .version = {.stamp = 5, .node = 1}, .key = KEY_OF("key 0")};
     struct record expiry = value;
     unsigned pieces;
     expiry.kind = RECORD_EXPIRY;
@@ -293,7 +300,8 @@ static void an_expiry_without_its_value_is_shown_as_that(void **state)
     store_put(f.store, 1, &value);
     settle(f.store);
     assert_int_equal(list_all(f.store, &pieces), 1);
-    assert_true(root(f.store) == root(whole.store) && root(f.store) != 0 && store_trees_hold(f.store));
+    assert_true(root(f.store) == root(whole.store) && root(f.store) != 0 &&
+                store_trees_hold(f.store));
     close_store(&f);
     close_store(&whole);
 }

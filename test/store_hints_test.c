@@ -1,5 +1,5 @@
-/* Hints on disk: kept, read, dropped, and what crashes, torn tails, damage, caps and failing disks do to them. Then the memory
- * version's crash. */
+/* Hints on disk: kept, read, dropped, and what crashes, torn tails, damage, caps and failing disks
+ * do to them. Then the memory version's crash. */
 #include "store_fixture.h"
 
 #include <fcntl.h>
@@ -36,7 +36,8 @@ static int faulty_fdatasync(int fd)
     return fdatasync(fd);
 }
 
-static const struct log_io faulty = {.pwritev = faulty_pwritev, .fdatasync = faulty_fdatasync, .preadv2 = preadv2};
+static const struct log_io faulty = {
+    .pwritev = faulty_pwritev, .fdatasync = faulty_fdatasync, .preadv2 = preadv2};
 
 struct hints_fixture {
     struct fixture base;
@@ -109,7 +110,8 @@ static struct hints_result reap(struct hints_fixture *f)
 static void put(struct hints_fixture *f, uint64_t target, unsigned number, struct slice value)
 {
     char key[32];
-    struct record r = value_record(numbered(key, "key", number), value, (uint64_t)(1000 + number) << 16);
+    struct record r =
+        value_record(numbered(key, "key", number), value, (uint64_t)(1000 + number) << 16);
     hints_put(f->hints, target, &r);
 }
 
@@ -289,7 +291,8 @@ static void test_a_torn_tail_is_cut(void **state)
     expect_batch(&r, 10, 1);
 }
 
-/* A bit flips under a running node: the rest of that file is lost, and said to be; what came into later files is not. */
+/* A bit flips under a running node: the rest of that file is lost, and said to be; what came into
+ * later files is not. */
 static void test_damage_costs_the_rest_of_the_file(void **state)
 {
     struct hints_fixture *f = *state;
@@ -361,7 +364,8 @@ static void test_a_file_that_cannot_be_read_says_what_to_do(void **state)
     int fd = open_file(f, 1);
     assert_int_equal(ftruncate(fd, (off_t)1 << 30), 0);
     close(fd);
-    assert_int_equal(hints_log_open(&f->options, &f->hints, f->base.why, sizeof f->base.why), ERR_TOO_BIG);
+    assert_int_equal(hints_log_open(&f->options, &f->hints, f->base.why, sizeof f->base.why),
+                     ERR_TOO_BIG);
     f->hints = NULL;
     assert_non_null(strstr(f->base.why, "/hints cannot be read: move it away"));
     assert_int_equal(system_in(f->base.root, "mv hints away"), 0);
@@ -386,8 +390,11 @@ static void test_another_format_is_refused(void **state)
         put_u64(header + 24, hash_bytes(slice_of(header, 24)));
         assert_int_equal(pwrite(fd, header, sizeof header, 0), sizeof header);
         close(fd);
-        assert_int_equal(hints_log_open(&f->options, &f->hints, f->base.why, sizeof f->base.why), ERR_BAD_FORMAT);
-        snprintf(says, sizeof says, "-00000001.log has format version %u; this release knows version 2", (unsigned)other[i]);
+        assert_int_equal(hints_log_open(&f->options, &f->hints, f->base.why, sizeof f->base.why),
+                         ERR_BAD_FORMAT);
+        snprintf(says, sizeof says,
+                 "-00000001.log has format version %u; this release knows version 2",
+                 (unsigned)other[i]);
         snprintf(path, sizeof path, "%s/hints/", f->base.root);
         assert_int_equal(strncmp(f->base.why, path, strlen(path)), 0);
         assert_non_null(strstr(f->base.why, says));
@@ -477,7 +484,8 @@ static void test_memory_loses_what_was_not_synced(void **state)
     struct hints_disk disk = {0};
     struct hints_result r;
     struct hints *h = hints_mem_open(&disk);
-    struct record a = value_record(KEY_OF("a"), SLICE("synced"), 1), b = value_record(KEY_OF("b"), SLICE("flushed"), 2);
+    struct record a = value_record(KEY_OF("a"), SLICE("synced"), 1),
+                  b = value_record(KEY_OF("b"), SLICE("flushed"), 2);
     hints_put(h, TARGET, &a);
     hints_put(h, TARGET, &a);
     hints_flush(h);

@@ -91,7 +91,8 @@ static void holds_every_kind_that_has_room_with_every_mark(void **state)
     index_close(&ix);
 }
 
-/* One arc takes everything when all keys share a hash tag; long and empty keys live among short ones. */
+/* One arc takes everything when all keys share a hash tag; long and empty keys live among short
+ * ones. */
 static void takes_keys_of_any_length_in_one_arc(void **state)
 {
     (void)state;
@@ -158,7 +159,8 @@ static void a_hundred_thousand_end_at_once(void **state)
     for (unsigned i = 0; i < 100000; i++) {
         struct index_item item = item_at(5);
         struct index_spot spot;
-        struct index_key k = key_in(&ix, slice_of(text, 1 + (size_t)snprintf(text + 1, sizeof text - 1, "key:%u", i)));
+        struct index_key k = key_in(
+            &ix, slice_of(text, 1 + (size_t)snprintf(text + 1, sizeof text - 1, "key:%u", i)));
         item.version.expiry_stamp = 5;
         item.expiry_ms = 1000;
         index_find(&ix, &k, &spot);
@@ -174,7 +176,8 @@ static void a_hundred_thousand_end_at_once(void **state)
     index_close(&ix);
 }
 
-/* An entry is made anew for its first expiry, wherever in its chain it stands, and keeps the room. */
+/* An entry is made anew for its first expiry, wherever in its chain it stands, and keeps the
+ * room. */
 static void expiry_comes_and_goes(void **state)
 {
     (void)state;
@@ -226,8 +229,8 @@ static void cutting_anew_keeps_everything(void **state)
     index_close(&ix);
 }
 
-/* At no size on the way is there a jump: that is what linear hashing is for. What counts is keys per arc: 130,000 on 128 arcs are
- * as dense as a million on the default 1024. */
+/* At no size on the way is there a jump: that is what linear hashing is for. What counts is keys
+ * per arc: 130,000 on 128 arcs are as dense as a million on the default 1024. */
 static void stays_within_40_bytes_a_key(void **state)
 {
     (void)state;
@@ -237,7 +240,8 @@ static void stays_within_40_bytes_a_key(void **state)
     for (unsigned i = 1; i <= 200000; i++) {
         set(&ix, numbered(name, "user:session", i), item_at(i));
         if (i >= 130000 && i % 1000 == 0)
-            assert_in_range((ix.bytes - ix.key_bytes) / (i / 1000), 30000, 40000); /* bytes for 1000 keys */
+            /* bytes for 1000 keys */
+            assert_in_range((ix.bytes - ix.key_bytes) / (i / 1000), 30000, 40000);
     }
     index_close(&ix);
 }

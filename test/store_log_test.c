@@ -1,5 +1,6 @@
-/* The log on disk: restart, torn tails, damage, kill -9, segments, durability modes, and every way in which it refuses to open.
- * */
+/* The log on disk: restart, torn tails, damage, kill -9, segments, durability modes, and every way
+ * in which it refuses to open.
+ */
 #include "store_fixture.h"
 
 #include <fcntl.h>
@@ -57,7 +58,9 @@ static void restart_finds_everything(void **state)
     char key[32], value[32];
     fixture_open(f);
     for (unsigned i = 1; i <= 200; i++)
-        assert_int_equal(fixture_put(f, value_record(numbered(key, "key", i % 50), numbered_text(value, "value", i), i)).error,
+        assert_int_equal(fixture_put(f, value_record(numbered(key, "key", i % 50),
+                                                     numbered_text(value, "value", i), i))
+                             .error,
                          0);
     fixture_put(f, tombstone_record(KEY_OF("key-3"), 500));
     for (int round = 0; round < 2; round++) {
@@ -73,8 +76,9 @@ static void restart_finds_everything(void **state)
     assert_string_equal(f->report, "");
 }
 
-/* Bytes from `at` to `n`, but none when they are all zero: such an end cannot be told from zeros written ahead, and is no news.
- * */
+/* Bytes from `at` to `n`, but none when they are all zero: such an end cannot be told from zeros
+ * written ahead, and is no news.
+ */
 static size_t torn(struct slice whole, size_t at, size_t n)
 {
     for (size_t i = at; i < n; i++)
@@ -83,8 +87,8 @@ static size_t torn(struct slice whole, size_t at, size_t n)
     return 0;
 }
 
-/* The log, cut at every byte of its last record and of what stands before it, gives all records that are whole and says what it
- * cut. */
+/* The log, cut at every byte of its last record and of what stands before it, gives all records
+ * that are whole and says what it cut. */
 static void a_torn_tail_is_cut_at_every_byte(void **state)
 {
     struct fixture *f = *state;
@@ -102,12 +106,14 @@ static void a_torn_tail_is_cut_at_every_byte(void **state)
         f->report[0] = 0;
         fixture_open(f);
         log_stats(f->store, &stats);
-        size_t cut = torn(whole, n < first_end + MARK_BYTES ? first_end : first_end + MARK_BYTES, n);
+        size_t cut =
+            torn(whole, n < first_end + MARK_BYTES ? first_end : first_end + MARK_BYTES, n);
         assert_int_equal(stats.torn_bytes, cut);
         assert_true((cut > 0) == (strstr(f->report, "torn tail") != NULL));
         fixture_expect(f, KEY_OF("a"), SLICE("first"));
         assert_int_equal(store_records(f->store), 1);
-        fixture_put(f, value_record(KEY_OF("c"), SLICE("after"), 3)); /* it goes where the tail was */
+        /* it goes where the tail was */
+        fixture_put(f, value_record(KEY_OF("c"), SLICE("after"), 3));
         fixture_close(f);
         fixture_open(f);
         fixture_expect(f, KEY_OF("a"), SLICE("first"));
@@ -117,14 +123,15 @@ static void a_torn_tail_is_cut_at_every_byte(void **state)
     test_free((void *)(uintptr_t)whole.p);
 }
 
-/* A power cut may leave a later page of an unsynced group and not an earlier one: that is a torn tail, though a whole record
- * follows. */
+/* A power cut may leave a later page of an unsynced group and not an earlier one: that is a torn
+ * tail, though a whole record follows. */
 static void a_hole_in_the_last_group_is_a_torn_tail(void **state)
 {
     struct fixture *f = *state;
     fixture_open(f);
     fixture_put(f, value_record(KEY_OF("a"), SLICE("synced"), 1));
-    struct record x = value_record(KEY_OF("x"), SLICE("torn"), 2), y = value_record(KEY_OF("y"), SLICE("whole"), 3);
+    struct record x = value_record(KEY_OF("x"), SLICE("torn"), 2),
+                  y = value_record(KEY_OF("y"), SLICE("whole"), 3);
     store_put(f->store, 2, &x);
     store_put(f->store, 3, &y);
     store_flush(f->store);
@@ -181,7 +188,8 @@ static void marks_inside_values_vouch_for_nothing(void **state)
     struct slice other = read_file(fixture_path(f, SEGMENT_1));
     unlink(fixture_path(f, SEGMENT_1));
     fixture_open(f);
-    fixture_put(f, value_record(KEY_OF("file"), slice_of(other.p, 250), 1)); /* below the lz4 threshold: as it stands */
+    /* below the lz4 threshold: as it stands */
+    fixture_put(f, value_record(KEY_OF("file"), slice_of(other.p, 250), 1));
     fixture_close(f);
     damage(fixture_path(f, SEGMENT_1), SEGMENT_HEADER + 20);
     fixture_open(f);
@@ -200,7 +208,9 @@ static void segments_follow_each_other(void **state)
         f->options.durability = mode ? DURABILITY_INTERVAL : DURABILITY_FSYNC;
         fixture_open(f);
         for (unsigned i = 60 * mode; i < 60 * mode + 60; i++)
-            assert_int_equal(fixture_put(f, value_record(numbered(key, "key", i), numbered_text(value, "value", i), i + 1)).error,
+            assert_int_equal(fixture_put(f, value_record(numbered(key, "key", i),
+                                                         numbered_text(value, "value", i), i + 1))
+                                 .error,
                              0);
         for (unsigned i = 0; i < 60 * mode + 60; i++)
             fixture_expect(f, numbered(key, "key", i), numbered_text(value, "value", i));
@@ -225,7 +235,8 @@ static void child(struct fixture *f, int fd)
     if (log_open(&f->options, &f->store, f->why, sizeof f->why) != 0)
         _exit(1);
     for (unsigned i = 1;; i++) {
-        struct record r = value_record(numbered(key, "key", i), numbered_text(value, "value", i), i);
+        struct record r =
+            value_record(numbered(key, "key", i), numbered_text(value, "value", i), i);
         store_put(f->store, i, &r);
         if (i % 3 != 0)
             continue;
@@ -256,7 +267,8 @@ static void kill_and_check(struct fixture *f, unsigned acks)
     assert_int_equal(waitpid(pid, NULL, 0), pid);
     do {
         greatest = acked > greatest ? acked : greatest;
-    } while (read(fds[0], &acked, sizeof acked) == sizeof acked); /* what it said before it died counts too */
+        /* what it said before it died counts too */
+    } while (read(fds[0], &acked, sizeof acked) == sizeof acked);
     close(fds[0]);
     fixture_open(f);
     for (unsigned i = 1; i <= greatest; i++)
@@ -323,7 +335,8 @@ static void unknown_formats_are_refused(void **state)
     put_u32(header + 8, SEGMENT_FORMAT - 1); /* the former one */
     put_u64(header + 56, hash_bytes(slice_of(header, 56)));
     write_file(fixture_path(f, SEGMENT_1), whole);
-    assert_refused(f, ERR_BAD_FORMAT, "seg-00000001.log has format version 2; this release knows version 3",
+    assert_refused(f, ERR_BAD_FORMAT,
+                   "seg-00000001.log has format version 2; this release knows version 3",
                    "run the one that wrote it");
     put_u32(header + 8, 9);
     put_u64(header + 56, 0);
@@ -352,7 +365,8 @@ static void records_of_later_kinds_are_refused(void **state)
     test_free((void *)(uintptr_t)whole.p);
 }
 
-/* Many groups are asked for before one is reaped: what gathers behind the group that is out goes by itself when it is back. */
+/* Many groups are asked for before one is reaped: what gathers behind the group that is out goes by
+ * itself when it is back. */
 static void groups_gather_while_one_is_out(void **state)
 {
     struct fixture *f = *state;
@@ -371,7 +385,8 @@ static void groups_gather_while_one_is_out(void **state)
         assert_int_equal(out.error, 0);
     }
     log_stats(f->store, &stats);
-    assert_in_range(stats.syncs, 1, 2); /* nothing was reaped in between, so only one group was out and one gathered */
+    /* nothing was reaped in between, so only one group was out and one gathered */
+    assert_in_range(stats.syncs, 1, 2);
 }
 
 int main(void)

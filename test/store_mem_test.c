@@ -1,4 +1,5 @@
-/* The memory store as a device: what a crash loses, what a lying device loses, and what a sick one does. */
+/* The memory store as a device: what a crash loses, what a lying device loses, and what a sick one
+ * does. */
 #include "store_fixture.h"
 
 #include "base/rng.h"
@@ -110,8 +111,8 @@ static int put_and_sync(struct store *s, struct record r)
     return out.error;
 }
 
-/* Puts records 1 to 8 of about two sectors each, in four flushes, and tears them. Returns how many are held after the crash; they
- * are the first ones. */
+/* Puts records 1 to 8 of about two sectors each, in four flushes, and tears them. Returns how many
+ * are held after the crash; they are the first ones. */
 static unsigned torn(struct mem_disk *disk, uint64_t seed)
 {
     static char value[1000];
@@ -225,7 +226,8 @@ static void rest(struct store *s, struct damage *told)
     }
 }
 
-/* One rotten record: met by a read or by a replay, it is in doubt from then on, till it is healed, and others are well. */
+/* One rotten record: met by a read or by a replay, it is in doubt from then on, till it is healed,
+ * and others are well. */
 static void rot_puts_a_slot_in_doubt(void **state)
 {
     (void)state;
@@ -269,7 +271,8 @@ static void rot_puts_a_slot_in_doubt(void **state)
         mem_crash(s);
         mem_disk_close(&disk);
     }
-    assert_in_range(doubted_too, 1, 100); /* of 400: when the key, its slot or a length is what rots */
+    /* of 400: when the key, its slot or a length is what rots */
+    assert_in_range(doubted_too, 1, 100);
 }
 
 int main(void)

@@ -1,5 +1,5 @@
-/* What both stores promise: merging by version in any order, reads, counts, state records. Each test runs over the memory store
- * and over the log. */
+/* What both stores promise: merging by version in any order, reads, counts, state records. Each
+ * test runs over the memory store and over the log. */
 #include "store_both.h"
 
 #include "base/rng.h"
@@ -15,7 +15,8 @@ static void the_greater_version_wins(void **state)
     assert_int_equal(same.error, 0);
     assert_int_equal(same.held.stamp, 2);
     fixture_expect(b->log, KEY_OF("k"), SLICE("two"));
-    assert_int_equal(put(b, tombstone_record(KEY_OF("k"), 2)).error, 0); /* a deletion is the greater of two equal stamps */
+    /* a deletion is the greater of two equal stamps */
+    assert_int_equal(put(b, tombstone_record(KEY_OF("k"), 2)).error, 0);
     struct store_result got = fixture_get(b->log, KEY_OF("k"), GET_VALUE);
     assert_int_equal(got.record.kind, RECORD_TOMBSTONE);
     assert_int_equal(got.record.version.deleted, 1);
@@ -27,7 +28,8 @@ static void the_greater_version_wins(void **state)
 static void an_ordered_version_is_greater_than_any_plain_one(void **state)
 {
     struct both *b = *state;
-    struct record ordered = value_record(KEY_OF("k"), SLICE("ordered"), 3), later = value_record(KEY_OF("k"), SLICE("later"), 4);
+    struct record ordered = value_record(KEY_OF("k"), SLICE("ordered"), 3),
+                  later = value_record(KEY_OF("k"), SLICE("later"), 4);
     ordered.version.ordered = later.version.ordered = 1;
     assert_int_equal(put(b, value_record(KEY_OF("k"), SLICE("plain"), 9)).error, 0);
     assert_int_equal(put(b, ordered).error, 0);
@@ -59,7 +61,8 @@ static void absent_keys_and_digests(void **state)
     fixture_expect(b->log, KEY_OF(""), SLICE(""));
 }
 
-/* Nothing is visible, and no result comes out, before the device is done; store_records counts from submission on. */
+/* Nothing is visible, and no result comes out, before the device is done; store_records counts from
+ * submission on. */
 static void a_put_is_invisible_until_it_is_durable(void **state)
 {
     struct both *b = *state;
@@ -73,8 +76,9 @@ static void a_put_is_invisible_until_it_is_durable(void **state)
     assert_int_equal(store_records(b->log->store), 1);
 }
 
-/* Puts of few keys in random order and random groups, with duplicates: what is held is the greatest of each key, each result
- * tells the truth, and a replay, which sees the records in the order of the log, agrees. */
+/* Puts of few keys in random order and random groups, with duplicates: what is held is the greatest
+ * of each key, each result tells the truth, and a replay, which sees the records in the order of
+ * the log, agrees. */
 static void any_order_gives_the_same(void **state)
 {
     enum { KEYS = 8, PUTS = 400 };
@@ -87,7 +91,8 @@ static void any_order_gives_the_same(void **state)
         unsigned k = (unsigned)rng_below(&rng, KEYS), stamp = (unsigned)rng_below(&rng, 60) + 1;
         bool deletion = rng_below(&rng, 4) == 0;
         struct slice name = numbered(key, "k", k);
-        struct record r = deletion ? tombstone_record(name, stamp) : value_record(name, numbered_text(value, "v", stamp), stamp);
+        struct record r = deletion ? tombstone_record(name, stamp)
+                                   : value_record(name, numbered_text(value, "v", stamp), stamp);
         if (version_cmp(&r.version, &greatest[k]) > 0)
             greatest[k] = r.version;
         store_put(b->log->store, k, &r);
@@ -106,7 +111,8 @@ static void any_order_gives_the_same(void **state)
             struct store_result got = fixture_get(b->log, numbered(key, "k", k), GET_VALUE);
             assert_int_equal(version_cmp(&got.record.version, &greatest[k]), 0);
             if (!greatest[k].deleted)
-                assert_true(slice_eq(got.record.value, numbered_text(value, "v", (unsigned)greatest[k].stamp)));
+                assert_true(slice_eq(got.record.value,
+                                     numbered_text(value, "v", (unsigned)greatest[k].stamp)));
         }
     }
 }
@@ -115,7 +121,8 @@ static void any_order_gives_the_same(void **state)
 static void pending_puts_of_one_key(void **state)
 {
     struct both *b = *state;
-    struct record two = value_record(KEY_OF("k"), SLICE("two"), 2), one = value_record(KEY_OF("k"), SLICE("one"), 1);
+    struct record two = value_record(KEY_OF("k"), SLICE("two"), 2),
+                  one = value_record(KEY_OF("k"), SLICE("one"), 1);
     store_put(b->log->store, 2, &two);
     store_put(b->log->store, 1, &one);
     store_put(b->log->store, 22, &two);
@@ -153,8 +160,8 @@ static void what_was_taken_is_told_from_what_never_was(void **state)
     assert_true(put_k(b, "four", 4).never_took); /* as far as this process goes */
 }
 
-/* What was taken while greater records were missing. test/model_contest_test.c has the write that wins over an acknowledged one
- * where it is remembered. */
+/* What was taken while greater records were missing. test/model_contest_test.c has the write that
+ * wins over an acknowledged one where it is remembered. */
 static void what_was_taken_before_the_store_was_healed_is_forgotten(void **state)
 {
     struct both *b = *state;
@@ -177,12 +184,14 @@ static void a_memory_of_puts(void **state)
 {
     (void)state;
     struct recent r;
-    struct version v = {.stamp = 5, .node = 7}, other = {.stamp = 5, .node = 8}, old = {.stamp = 4, .node = 7};
+    struct version v = {.stamp = 5, .node = 7}, other = {.stamp = 5, .node = 8},
+                   old = {.stamp = 4, .node = 7};
     assert_int_equal(recent_init(&r), 0);
     recent_take(&r, 11, &v);
     assert_true(recent_took(&r, 11, &v));
     assert_false(recent_took(&r, 12, &v) || recent_took(&r, 11, &other));
-    assert_true(recent_never_took(&r, 12, &v) && recent_never_took(&r, 11, &other) && recent_never_took(&r, 11, &old));
+    assert_true(recent_never_took(&r, 12, &v) && recent_never_took(&r, 11, &other) &&
+                recent_never_took(&r, 11, &old));
     assert_false(recent_never_took(&r, 11, &v));
     for (uint64_t i = 1; i < 2 * RECENT_PUTS; i++)
         recent_take(&r, i * 0x9e3779b97f4a7c15u, &(struct version){.stamp = 5 + i});
@@ -190,7 +199,8 @@ static void a_memory_of_puts(void **state)
     assert_true(recent_never_took(&r, 11, &old)); /* all since the first */
     recent_take(&r, 13, &v);
     assert_false(recent_took(&r, 11, &v));
-    assert_false(recent_never_took(&r, 11, &v) || recent_never_took(&r, 11, &old)); /* they may be among the forgotten */
+    /* they may be among the forgotten */
+    assert_false(recent_never_took(&r, 11, &v) || recent_never_took(&r, 11, &old));
     assert_false(recent_never_took(&r, 11, &(struct version){.stamp = 4 + RECENT_PUTS}));
     assert_true(recent_never_took(&r, 11, &(struct version){.stamp = 5 + RECENT_PUTS}));
     recent_forget(&r);
@@ -200,8 +210,8 @@ static void a_memory_of_puts(void **state)
     recent_close(&r);
 }
 
-/* On a full disk every group fails: between the failures what was forgotten takes room until its table goes, and no more than
- * that. */
+/* On a full disk every group fails: between the failures what was forgotten takes room until its
+ * table goes, and no more than that. */
 static void what_could_not_be_stored_is_forgotten_again_and_again(void **state)
 {
     (void)state;
@@ -255,7 +265,8 @@ static void large_and_compressible(void **state)
     }
     memset(key, 'k', KEY_FULL_MAX);
     key[0] = 0;
-    assert_int_equal(put(b, value_record(slice_of(key, KEY_FULL_MAX), slice_of(value, n), 1)).error, 0);
+    assert_int_equal(put(b, value_record(slice_of(key, KEY_FULL_MAX), slice_of(value, n), 1)).error,
+                     0);
     fixture_expect(b->log, slice_of(key, KEY_FULL_MAX), slice_of(value, n));
     memset(value, 'v', n); /* lz4 takes this to 32 KiB */
     assert_int_equal(put(b, value_record(KEY_OF("soft"), slice_of(value, n), 1)).error, 0);
@@ -264,7 +275,8 @@ static void large_and_compressible(void **state)
         fixture_expect(b->log, KEY_OF("soft"), slice_of(value, n));
         fixture_expect(b->log, KEY_OF("soft small"), slice_of(value, 300));
     }
-    assert_int_equal(put(b, value_record(KEY_OF("k"), slice_of(value, too_big), 1)).error, ERR_TOO_BIG);
+    assert_int_equal(put(b, value_record(KEY_OF("k"), slice_of(value, too_big), 1)).error,
+                     ERR_TOO_BIG);
     test_free(value);
     test_free(key);
 }
@@ -304,7 +316,8 @@ static void state_records_are_apart(void **state)
     assert_false(store_state(b->log->store, SLICE("layout"), &value, &serial));
     assert_int_equal(put(b, state_record(SLICE("layout"), SLICE("first"), 1)).error, 0);
     assert_int_equal(put(b, state_record(SLICE("layout"), SLICE("third"), 3)).error, 0);
-    assert_int_equal(put(b, state_record(SLICE("layout"), SLICE("second"), 2)).error, ERR_SUPERSEDED);
+    assert_int_equal(put(b, state_record(SLICE("layout"), SLICE("second"), 2)).error,
+                     ERR_SUPERSEDED);
     assert_int_equal(put(b, state_record(SLICE("chain"), SLICE(""), 9)).error, 0);
     assert_int_equal(store_records(b->log->store), 0);
     assert_int_equal(fixture_get(b->log, KEY_OF("layout"), GET_VALUE).record.kind, RECORD_NONE);
@@ -359,7 +372,8 @@ static void the_values_asked_for_next_are_known(void **state)
     struct store_result out;
     struct index_item place;
     struct version v[INDEX_FETCH];
-    const struct record a = value_record(KEY_OF("a"), SLICE("1"), 11), b = value_record(KEY_OF("b"), SLICE("2"), 12),
+    const struct record a = value_record(KEY_OF("a"), SLICE("1"), 11),
+                        b = value_record(KEY_OF("b"), SLICE("2"), 12),
                         c = value_record(KEY_OF("c"), SLICE("3"), 13);
     (void)state;
     assert_int_equal(table_init(&t, 1), 0);
@@ -370,7 +384,8 @@ static void the_values_asked_for_next_are_known(void **state)
     assert_true(table_settle(&t, &g));
     table_publish(&t, &g, 0, 0);
     table_get(&t, 4, a.key, GET_VALUE);
-    assert_int_equal(table_expect(&t, v), 0); /* one alone is as well looked up when it is answered */
+    /* one alone is as well looked up when it is answered */
+    assert_int_equal(table_expect(&t, v), 0);
     table_get(&t, 5, b.key, GET_DIGEST);
     table_get(&t, 6, KEY_OF("absent"), GET_VALUE);
     table_get(&t, 7, c.key, GET_VALUE);

@@ -1,4 +1,5 @@
-/* Snapshots of the index: what a start with one finds is what a start without one finds, whatever became of either since. */
+/* Snapshots of the index: what a start with one finds is what a start without one finds, whatever
+ * became of either since. */
 #include "store_fixture.h"
 
 #include <fcntl.h>
@@ -55,7 +56,8 @@ static void expect_key(struct fixture *f, unsigned round, unsigned i)
 {
     char key[32], value[32];
     uint64_t stamp = 1 + round * KEYS + i;
-    struct store_result got = fixture_get(f, numbered(key, i % 7 ? "key" : "a-much-longer-key", i), GET_VALUE);
+    struct store_result got =
+        fixture_get(f, numbered(key, i % 7 ? "key" : "a-much-longer-key", i), GET_VALUE);
     assert_int_equal(got.error, 0);
     assert_int_equal(got.record.kind, i >= KEYS - 3 ? RECORD_TOMBSTONE : RECORD_VALUE);
     assert_int_equal(got.record.version.stamp, stamp);
@@ -226,8 +228,9 @@ static void images_are_faithful(void **state)
         key[0] = 0;
         memcpy(key + 1, &k, sizeof k);
         struct index_key ik = index_key(&from, slot_of_key(slice_of(key, n)), slice_of(key, n));
-        struct index_item item = {
-            .version = {.stamp = i + 1, .node = 1 + k % 9}, .kind = RECORD_VALUE, .segment = (uint16_t)(k % 4)};
+        struct index_item item = {.version = {.stamp = i + 1, .node = 1 + k % 9},
+                                  .kind = RECORD_VALUE,
+                                  .segment = (uint16_t)(k % 4)};
         item.offset = i;
         item.value_n = k;
         item.expiry_ms = rng_below(&rng, 3) ? 0 : i;

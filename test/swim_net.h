@@ -1,6 +1,6 @@
-/* swim_net.h: a small world for the tests of SWIM: many swims, virtual time, a network with loss, delay, cuts, and processes
- * that stop, die and come back. Not the simulator: no node, no store but the incarnation, one header, used by core_swim_test.c
- * alone. */
+/* swim_net.h: a small world for the tests of SWIM: many swims, virtual time, a network with loss,
+ * delay, cuts, and processes that stop, die and come back. Not the simulator: no node, no store but
+ * the incarnation, one header, used by core_swim_test.c alone. */
 #ifndef COVEY_TEST_SWIM_NET_H
 #define COVEY_TEST_SWIM_NET_H
 
@@ -63,7 +63,8 @@ static inline uint64_t net_id(unsigned i)
 
 static inline struct addr net_addr(const struct net *w, unsigned i)
 {
-    return (struct addr){.family = 4, .port = w->node[i].port, .ip = {10, 0, (uint8_t)(i >> 8), (uint8_t)i}};
+    return (struct addr){
+        .family = 4, .port = w->node[i].port, .ip = {10, 0, (uint8_t)(i >> 8), (uint8_t)i}};
 }
 
 /* ---- The queue of what is to happen: a heap by (time, order) ---- */
@@ -117,7 +118,8 @@ static inline bool net_lost(struct net *w, unsigned from, unsigned to)
     return false;
 }
 
-static inline void net_post(struct net *w, enum net_kind kind, unsigned from, unsigned to, const void *bytes, size_t n)
+static inline void net_post(struct net *w, enum net_kind kind, unsigned from, unsigned to,
+                            const void *bytes, size_t n)
 {
     struct net_event e = {.kind = kind, .from = from, .to = to, .n = n, .boot = w->node[to].boot};
     e.at_ms = w->now_ms + NET_DELAY_MS + rng_below(&w->rng, NET_JITTER_MS + 1);
@@ -136,7 +138,8 @@ static inline void net_send_packet(struct net *w, unsigned from, const struct ac
     w->hash = hash_seeded(slice_of(p->bytes, p->n), w->hash ^ w->now_ms);
     if (p->n > w->bytes_max)
         w->bytes_max = p->n;
-    if (to >= w->n || !w->node[to].up || w->node[to].port != a->packet.to.port || w->node[from].side != w->node[to].side)
+    if (to >= w->n || !w->node[to].up || w->node[to].port != a->packet.to.port ||
+        w->node[from].side != w->node[to].side)
         return;
     if (w->node[from].mute_udp || w->node[to].mute_udp || net_lost(w, from, to))
         return;
@@ -200,7 +203,8 @@ static inline void net_after(struct net *w, unsigned i)
     uint64_t due_ms = swim_protocol.deadline_ms(&n->swim, NULL);
     if (due_ms < n->timer_ms) {
         n->timer_ms = due_ms > w->now_ms ? due_ms : w->now_ms;
-        net_push(w, (struct net_event){.kind = NET_TIMER, .at_ms = n->timer_ms, .to = i, .boot = n->boot});
+        net_push(w, (struct net_event){
+                        .kind = NET_TIMER, .at_ms = n->timer_ms, .to = i, .boot = n->boot});
     }
 }
 
@@ -216,7 +220,8 @@ static inline void net_deliver_message(struct net *w, const struct net_event *e)
 {
     struct message m;
     CHECK(message_decode(slice_of(e->bytes, e->n), &m) == (int)e->n);
-    CHECK(swim_protocol.message(&w->node[e->to].swim, &(struct moment){.ms = w->now_ms}, net_id(e->from), &m, &w->out));
+    CHECK(swim_protocol.message(&w->node[e->to].swim, &(struct moment){.ms = w->now_ms},
+                                net_id(e->from), &m, &w->out));
 }
 
 static inline void net_deliver(struct net *w, const struct net_event *e)
@@ -238,7 +243,8 @@ static inline void net_deliver(struct net *w, const struct net_event *e)
         break;
     case NET_STORED:
         n->durable = n->writing;
-        swim_protocol.stored(&n->swim, &(struct moment){.ms = w->now_ms}, e->number, &(struct event){.kind = EV_STORED}, &w->out);
+        swim_protocol.stored(&n->swim, &(struct moment){.ms = w->now_ms}, e->number,
+                             &(struct event){.kind = EV_STORED}, &w->out);
         break;
     }
     net_after(w, e->to);
@@ -372,8 +378,8 @@ static inline void net_forge(struct net *w, unsigned to, unsigned from, struct m
     struct packet p;
     packet_begin(&p, &h);
     CHECK(packet_add(&p, &m));
-    swim_packet(&w->node[to].swim, &h, net_addr(w, from), slice_of(p.bytes + PACKET_HEADER, (size_t)p.n - PACKET_HEADER),
-                w->now_ms, &w->out);
+    swim_packet(&w->node[to].swim, &h, net_addr(w, from),
+                slice_of(p.bytes + PACKET_HEADER, (size_t)p.n - PACKET_HEADER), w->now_ms, &w->out);
     net_after(w, to);
 }
 
@@ -397,7 +403,8 @@ static inline bool net_agrees(const struct net *w)
     return true;
 }
 
-/* Runs until all agree with the truth, at most for limit_ms. Returns the ms it took, UINT64_MAX if they never did. */
+/* Runs until all agree with the truth, at most for limit_ms. Returns the ms it took, UINT64_MAX if
+ * they never did. */
 static inline uint64_t net_settle(struct net *w, uint64_t limit_ms)
 {
     uint64_t start_ms = w->now_ms, step_ms = 50;

@@ -1,4 +1,5 @@
-/* Frames: whatever is put comes out once, small messages in their order, large ones whole, however the stream cuts the bytes. */
+/* Frames: whatever is put comes out once, small messages in their order, large ones whole, however
+ * the stream cuts the bytes. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -42,8 +43,10 @@ static int teardown(void **state)
 /* A PUT that carries its number and n bytes of value. */
 static struct message numbered(uint64_t op, const uint8_t *bytes, size_t n)
 {
-    return (struct message){.kind = MSG_PUT,
-                            .put = {.op = op, .record = {.kind = RECORD_VALUE, .key = KEY_OF("k"), .value = slice_of(bytes, n)}}};
+    return (struct message){
+        .kind = MSG_PUT,
+        .put = {.op = op,
+                .record = {.kind = RECORD_VALUE, .key = KEY_OF("k"), .value = slice_of(bytes, n)}}};
 }
 
 /* Moves at most n bytes of what the writer has to the reader. */
@@ -68,7 +71,8 @@ static size_t move(struct frame_writer *w, struct frame_reader *r, size_t n)
 static void test_one_message_is_one_frame(void **state)
 {
     (void)state;
-    static const uint8_t want[] = {5 + 13, 0, 0, 0, 0, 0, 0, 0, 0, MSG_PROBE, 8, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0};
+    static const uint8_t want[] = {5 + 13, 0, 0, 0, 0, 0, 0, 0, 0, MSG_PROBE, 8,
+                                   0,      0, 0, 9, 0, 0, 0, 0, 0, 0,         0};
     struct frame_writer w;
     struct message m = {.kind = MSG_PROBE, .probe.seq = 9};
     struct slice bytes;
@@ -129,7 +133,8 @@ static void test_large_payloads_are_compressed_where_it_pays(void **state)
     (void)state;
     struct message m = numbered(1, runs, 100);
     size_t plain = message_size(&m);
-    assert_int_equal(output_bytes(runs, 100, 100), FRAME_HEADER + 100 * plain); /* many, but each below the threshold */
+    /* many, but each below the threshold */
+    assert_int_equal(output_bytes(runs, 100, 100), FRAME_HEADER + 100 * plain);
     assert_true(output_bytes(runs, FRAME_LZ4_MIN, 10) < 10 * FRAME_LZ4_MIN / 4);
     assert_true(output_bytes(runs, FRAME_CHUNK, 1) < FRAME_CHUNK / 4);
     m = numbered(1, noise, FRAME_CHUNK);
@@ -210,7 +215,8 @@ static void test_full_says_busy(void **state)
     size_t waiting = FRAME_CHANNELS * message_size(&large);
     int error = 0;
     for (uint64_t i = 0; !error; i++) {
-        small = numbered(i, noise + i * 1000, 1000); /* different bytes each time: repeated ones would shrink */
+        /* different bytes each time: repeated ones would shrink */
+        small = numbered(i, noise + i * 1000, 1000);
         error = frame_put(&w, &small);
         waiting += error ? 0 : message_size(&small);
     }
@@ -224,7 +230,8 @@ static void test_a_message_over_the_limit_is_refused(void **state)
 {
     (void)state;
     struct frame_writer w;
-    struct message m = {.kind = MSG_LAYOUT, .layout.layout = slice_of(noise, MESSAGE_MAX - MESSAGE_HEADER - 3)};
+    struct message m = {.kind = MSG_LAYOUT,
+                        .layout.layout = slice_of(noise, MESSAGE_MAX - MESSAGE_HEADER - 3)};
     frame_writer_init(&w, PENDING_MAX);
     assert_int_equal(frame_put(&w, &m), ERR_TOO_BIG);
     m.layout.layout.n--;
@@ -350,10 +357,12 @@ static void test_bad_frames_end_the_stream(void **state)
     assert_int_equal(read_frame(0, 0, slice_of(bytes, 0)), ERR_BAD_MESSAGE);
     assert_int_equal(read_frame(0, 0, slice_of(bytes, good.n - 1)), ERR_BAD_MESSAGE);
     assert_int_equal(read_frame(0, 0, slice_of(bytes, good.n + 1)), ERR_BAD_MESSAGE);
-    assert_int_equal(read_frame(FRAME_PART | FRAME_LAST, 0, slice_of(bytes, good.n + 1)), ERR_BAD_MESSAGE);
+    assert_int_equal(read_frame(FRAME_PART | FRAME_LAST, 0, slice_of(bytes, good.n + 1)),
+                     ERR_BAD_MESSAGE);
     assert_int_equal(read_frame(0, 0, slice_of(runs, FRAME_CHUNK + 1)), ERR_BAD_MESSAGE);
     assert_int_equal(read_frame(FRAME_PART, 0, slice_of(runs, FRAME_CHUNK + 1)), ERR_BAD_MESSAGE);
-    assert_int_equal(read_frame(0, 0, slice_of(runs, FRAME_MAX - FRAME_HEADER + 4 + 1)), ERR_TOO_BIG);
+    assert_int_equal(read_frame(0, 0, slice_of(runs, FRAME_MAX - FRAME_HEADER + 4 + 1)),
+                     ERR_TOO_BIG);
 }
 
 static void test_bad_compression_ends_the_stream(void **state)
@@ -364,8 +373,10 @@ static void test_bad_compression_ends_the_stream(void **state)
     static const uint32_t announced[] = {0, 100, FRAME_CHUNK, FRAME_CHUNK + 1, UINT32_MAX};
     for (unsigned i = 0; i < sizeof announced / sizeof *announced; i++) {
         put_u32(packed, announced[i]);
-        assert_int_equal(read_frame(FRAME_LZ4, 0, slice_of(packed, sizeof packed)), ERR_BAD_MESSAGE);
-        assert_int_equal(read_frame(FRAME_LZ4 | FRAME_PART, 0, slice_of(packed, sizeof packed)), ERR_BAD_MESSAGE);
+        assert_int_equal(read_frame(FRAME_LZ4, 0, slice_of(packed, sizeof packed)),
+                         ERR_BAD_MESSAGE);
+        assert_int_equal(read_frame(FRAME_LZ4 | FRAME_PART, 0, slice_of(packed, sizeof packed)),
+                         ERR_BAD_MESSAGE);
     }
     assert_int_equal(read_frame(FRAME_LZ4, 0, slice_of(packed, 4)), ERR_BAD_MESSAGE);
 }

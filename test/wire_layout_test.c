@@ -39,7 +39,8 @@ static void random_row(struct rng *rng, struct layout *l, size_t v)
 }
 
 /* A valid layout with random content. */
-static struct layout random_layout(struct rng *rng, uint16_t members, uint16_t vnodes, enum layout_stage stage)
+static struct layout random_layout(struct rng *rng, uint16_t members, uint16_t vnodes,
+                                   enum layout_stage stage)
 {
     struct layout l = {.epoch = 1 + rng_below(rng, 1000),
                        .generation = 1 + (uint32_t)rng_below(rng, 5),
@@ -121,7 +122,8 @@ static void for_each_random(void (*body)(struct layout *l, struct buf *b))
     rng_init(&rng, 1);
     for (unsigned i = 0; i < sizeof members / sizeof *members; i++) {
         for (uint32_t vnodes = 1; vnodes <= VNODES_MAX; vnodes *= 4) {
-            struct layout l = random_layout(&rng, members[i], (uint16_t)vnodes, (enum layout_stage)(rng_next(&rng) % 3));
+            struct layout l = random_layout(&rng, members[i], (uint16_t)vnodes,
+                                            (enum layout_stage)(rng_next(&rng) % 3));
             struct buf b = encoded(&l);
             body(&l, &b);
             buf_close(&b);
@@ -206,7 +208,14 @@ static void test_mutated_layouts_do_no_harm(void **state)
  * change is under way, if wanted, from a, b to b, c. */
 static struct layout small_layout(bool changing)
 {
-    struct layout l = {.epoch = 9, .generation = 1, .vnodes = 1, .n_wanted = 3, .n = 3, .w = 2, .r = 2, .member_n = 3};
+    struct layout l = {.epoch = 9,
+                       .generation = 1,
+                       .vnodes = 1,
+                       .n_wanted = 3,
+                       .n = 3,
+                       .w = 2,
+                       .r = 2,
+                       .member_n = 3};
     if (changing) {
         l.stage = LAYOUT_STAGE_1;
         l.n_wanted = l.n = 2;
@@ -407,8 +416,11 @@ static void test_whatever_is_inconsistent_is_refused(void **state)
         came_after_the_row_changed,
     };
     static void (*const in_a_change[])(struct layout *) = {
-        no_such_stage,           small_next_w,          small_next_r, next_beyond_what_is_wanted, repeated_next_owner,
-        next_owner_out_of_range, an_owner_of_two_dates, small_w,      owner_out_of_range,         next_came_after_the_row_changed,
+        no_such_stage,         small_next_w,
+        small_next_r,          next_beyond_what_is_wanted,
+        repeated_next_owner,   next_owner_out_of_range,
+        an_owner_of_two_dates, small_w,
+        owner_out_of_range,    next_came_after_the_row_changed,
     };
     for (unsigned changing = 0; changing < 2; changing++) {
         struct layout good = small_layout(changing);
@@ -495,7 +507,10 @@ static void test_the_largest_has_a_bound(void **state)
     struct layout_member *member = l.member;
     l.member = NULL;
     layout_close(&l);
-    l = (struct layout){.epoch = LAYOUT_EPOCH_MAX, .generation = UINT32_MAX, .vnodes = VNODES_MAX, .n_wanted = REPLICAS_MAX};
+    l = (struct layout){.epoch = LAYOUT_EPOCH_MAX,
+                        .generation = UINT32_MAX,
+                        .vnodes = VNODES_MAX,
+                        .n_wanted = REPLICAS_MAX};
     l.stage = LAYOUT_STAGE_2;
     l.n = l.next.n = REPLICAS_MAX;
     l.w = l.r = l.next.w = l.next.r = REPLICAS_MAX / 2 + 1;

@@ -28,7 +28,8 @@ static struct listing_entry entry(uint64_t position, const char *key)
 static void hashes_depend_on_the_secret_and_on_every_field(void **state)
 {
     (void)state;
-    struct merkle_key a = merkle_key_of(&(struct layout_secret){{1}}), b = merkle_key_of(&(struct layout_secret){{2}});
+    struct merkle_key a = merkle_key_of(&(struct layout_secret){{1}}),
+                      b = merkle_key_of(&(struct layout_secret){{2}});
     assert_int_not_equal(merkle_position(&a, SLICE("k")), merkle_position(&b, SLICE("k")));
     assert_int_not_equal(merkle_position(&a, SLICE("k")), merkle_position(&a, SLICE("l")));
     assert_int_not_equal(merkle_position(&a, SLICE("\0k")), merkle_position(&a, SLICE("\x01k")));

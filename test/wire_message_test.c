@@ -22,7 +22,8 @@ static struct buf encoded(const struct message *m)
     return b;
 }
 
-/* Decodes a copy that ends exactly where the bytes do. The slices of *out are not to be looked at. */
+/* Decodes a copy that ends exactly where the bytes do. The slices of *out are not to be looked
+ * at. */
 static int decode_exact(const uint8_t *p, size_t n, struct message *out)
 {
     uint8_t *copy = exact_copy(p, n);
@@ -122,7 +123,8 @@ static void check_slice_inside(struct slice s, const uint8_t *p, size_t n)
     assert_true(s.n <= n && s.p >= p && s.p + s.n <= p + n);
 }
 
-/* Whatever is changed in a message: it decodes to slices inside the input, and to bytes that decode the same; or it is refused.
+/* Whatever is changed in a message: it decodes to slices inside the input, and to bytes that decode
+ * the same; or it is refused.
  */
 static void check_mutated(const struct message *m, struct buf *b)
 {
@@ -203,12 +205,14 @@ static void test_what_has_no_space_is_no_key(void **state)
     static const struct {
         struct slice key;
         bool good;
-    } c[] = {{SLICE("\0k"), true},    {SLICE("\x0fk"), true}, {SLICE("\x80"), true},  {SLICE("\xffk"), true},
-             {SLICE("\x10k"), false}, {SLICE("k"), false},    {SLICE("\x7f"), false}, {SLICE(""), false}};
+    } c[] = {{SLICE("\0k"), true},   {SLICE("\x0fk"), true},  {SLICE("\x80"), true},
+             {SLICE("\xffk"), true}, {SLICE("\x10k"), false}, {SLICE("k"), false},
+             {SLICE("\x7f"), false}, {SLICE(""), false}};
     for (unsigned i = 0; i < sizeof c / sizeof *c; i++) {
         struct record r = {.kind = RECORD_VALUE, .key = c[i].key};
         assert_int_equal(decoded(put_of(r)) > 0, c[i].good);
-        assert_int_equal(decoded((struct message){.kind = MSG_GET, .get.key = c[i].key}) > 0, c[i].good);
+        assert_int_equal(decoded((struct message){.kind = MSG_GET, .get.key = c[i].key}) > 0,
+                         c[i].good);
     }
 }
 
@@ -218,16 +222,20 @@ static void test_stamps_that_leave_no_room_above_are_bad(void **state)
     static const uint64_t stamp[] = {STAMP_MAX, STAMP_MAX + 1, UINT64_MAX};
     for (unsigned i = 0; i < 3; i++) {
         struct message m[] = {
-            {.kind = MSG_PUT, .put.record = {.kind = RECORD_VALUE, .version.stamp = stamp[i], .key = KEY_OF("k")}},
-            {.kind = MSG_GOT, .got.record = {.kind = RECORD_VALUE, .version.expiry_stamp = stamp[i]}},
+            {.kind = MSG_PUT,
+             .put.record = {.kind = RECORD_VALUE, .version.stamp = stamp[i], .key = KEY_OF("k")}},
+            {.kind = MSG_GOT,
+             .got.record = {.kind = RECORD_VALUE, .version.expiry_stamp = stamp[i]}},
             {.kind = MSG_PUT_ACK, .put_ack.held.stamp = stamp[i]},
             {.kind = MSG_GREATEST, .greatest.stamp = stamp[i]},
         };
         for (unsigned k = 0; k < sizeof m / sizeof *m; k++)
             assert_int_equal(decoded(m[k]) > 0, i == 0);
-        struct record flush = {
-            .kind = RECORD_FLUSH, .version = {.stamp = stamp[i], .deleted = 1}, .value = FLUSH_EVERYTHING_BYTES};
-        assert_int_equal(decoded((struct message){.kind = MSG_FLUSH, .flush.record = flush}), ERR_BAD_MESSAGE);
+        struct record flush = {.kind = RECORD_FLUSH,
+                               .version = {.stamp = stamp[i], .deleted = 1},
+                               .value = FLUSH_EVERYTHING_BYTES};
+        assert_int_equal(decoded((struct message){.kind = MSG_FLUSH, .flush.record = flush}),
+                         ERR_BAD_MESSAGE);
     }
 }
 
@@ -235,7 +243,8 @@ static void test_a_value_over_its_limit_is_bad(void **state)
 {
     (void)state;
     uint8_t *big = calloc(1, RECORD_VALUE_MAX + 1);
-    struct record r = {.kind = RECORD_VALUE, .key = KEY_OF("k"), .value = slice_of(big, RECORD_VALUE_MAX)};
+    struct record r = {
+        .kind = RECORD_VALUE, .key = KEY_OF("k"), .value = slice_of(big, RECORD_VALUE_MAX)};
     assert_true(decoded(put_of(r)) > 0);
     r.value.n++;
     assert_int_equal(decoded(put_of(r)), ERR_BAD_MESSAGE);
@@ -245,7 +254,8 @@ static void test_a_value_over_its_limit_is_bad(void **state)
 static void test_addresses_that_are_none_are_bad(void **state)
 {
     (void)state;
-    struct message m = {.kind = MSG_PING_REQ, .ping_req.addr = {.family = 4, .port = 7400, .ip = {127, 0, 0, 1}}};
+    struct message m = {.kind = MSG_PING_REQ,
+                        .ping_req.addr = {.family = 4, .port = 7400, .ip = {127, 0, 0, 1}}};
     assert_true(decoded(m) > 0);
     m.ping_req.addr.ip[4] = 1; /* would be a second name for the same place */
     assert_int_equal(decoded(m), ERR_BAD_MESSAGE);
@@ -275,15 +285,108 @@ static void test_the_bytes_are_as_declared(void **state)
 {
     (void)state;
     static const uint8_t want[] = {
-        48, 88,   0,    0,    0,                                                         /* PUT, body */
-        7,  0,    0,    0,    0,    0,    0,    0,    3,    0, 0,   0, 0, 0, 0, 0,       /* op, epoch */
-        1,  0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 2, 0,   0, 0, 0, 0, 0,       /* kind, stamp, node .. */
-        0,  4,    0,    0,    0,    0,    0,    0,    0,    5, 0,   0, 0, 0, 0, 0, 0, 2, /* .. digest, expiry stamp, marks */
-        6,  0,    0,    0,    0,    0,    0,    0,                                       /* expiry */
-        1,  0,    0,    0,    'v',  2,    0,    0,    0,    0, 'k',                      /* value, key with its space */
-        9,  0,    0,    0,    0,    0,    0,    0,                                       /* ticket */
-        11, 0,    10,   0,    0,    0,    0,    0,    0,    0,                           /* position: shard, end */
-        0,                                                                               /* lapsed */
+        /* PUT, body */
+        48,
+        88,
+        0,
+        0,
+        0,
+        /* op, epoch */
+        7,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        3,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        /* kind, stamp, node .. */
+        1,
+        0x88,
+        0x77,
+        0x66,
+        0x55,
+        0x44,
+        0x33,
+        0x22,
+        0x11,
+        2,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        /* .. digest, expiry stamp, marks */
+        0,
+        4,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        5,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        2,
+        /* expiry */
+        6,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        /* value, key with its space */
+        1,
+        0,
+        0,
+        0,
+        'v',
+        2,
+        0,
+        0,
+        0,
+        0,
+        'k',
+        /* ticket */
+        9,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        /* position: shard, end */
+        11,
+        0,
+        10,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        /* lapsed */
+        0,
     };
     struct message m = put_of((struct record){.kind = RECORD_VALUE,
                                               .version = {0x1122334455667788, 2, 4, 5, 0, 1},
@@ -304,7 +407,8 @@ static void test_the_bytes_are_as_declared(void **state)
 static void test_a_hello_of_other_versions_says_which(void **state)
 {
     (void)state;
-    static const uint16_t versions[][2] = {{1, 1}, {PROTOCOL_MAX + 1, PROTOCOL_MAX + 3}, {0, PROTOCOL_MIN - 1}};
+    static const uint16_t versions[][2] = {
+        {1, 1}, {PROTOCOL_MAX + 1, PROTOCOL_MAX + 3}, {0, PROTOCOL_MIN - 1}};
     struct rng rng;
     rng_init(&rng, 8);
     for (unsigned i = 0; i < sizeof versions / sizeof *versions; i++) {
@@ -317,7 +421,9 @@ static void test_a_hello_of_other_versions_says_which(void **state)
         for (uint32_t n = 4; n < sizeof bytes - MESSAGE_HEADER; n++) {
             put_u32(bytes + 1, n);
             assert_int_equal(decode_exact(bytes, MESSAGE_HEADER + n, &m), MESSAGE_HEADER + n);
-            struct message want = {.kind = MSG_HELLO, .hello = {.protocol_min = versions[i][0], .protocol_max = versions[i][1]}};
+            struct message want = {
+                .kind = MSG_HELLO,
+                .hello = {.protocol_min = versions[i][0], .protocol_max = versions[i][1]}};
             assert_true(equal_message(&m, &want));
         }
         put_u32(bytes + 1, 3);
@@ -330,7 +436,8 @@ static void test_printing(void **state)
     (void)state;
     struct buf b;
     buf_init(&b, 4096);
-    struct message m = {.kind = MSG_GET, .get = {.op = 7, .epoch = 3, .wants = 1, .key = KEY_OF("a\"b\n")}};
+    struct message m = {.kind = MSG_GET,
+                        .get = {.op = 7, .epoch = 3, .wants = 1, .key = KEY_OF("a\"b\n")}};
     assert_int_equal(message_print(&b, &m), 0);
     assert_int_equal(buf_append(&b, "", 1), 0);
     assert_string_equal((char *)b.p, "GET op=7 epoch=3 wants=1 key=\"a\\x22b\\x0a\"");
@@ -340,14 +447,16 @@ static void test_printing(void **state)
     assert_int_equal(buf_append(&b, "", 1), 0);
     assert_string_equal((char *)b.p, "GET op=7 epoch=3 wants=1 space=128 key=\"k\"");
     b.n = 0;
-    m = (struct message){
-        .kind = MSG_JOIN_NO,
-        .join_no = {.error = (uint32_t)ERR_NAME_TAKEN, .text = SLICE("0123456789012345678901234567890123456789")}};
+    m = (struct message){.kind = MSG_JOIN_NO,
+                         .join_no = {.error = (uint32_t)ERR_NAME_TAKEN,
+                                     .text = SLICE("0123456789012345678901234567890123456789")}};
     assert_int_equal(message_print(&b, &m), 0);
     assert_int_equal(buf_append(&b, "", 1), 0);
-    assert_string_equal((char *)b.p, "JOIN_NO error=-9 text=\"01234567890123456789012345678901\"+8");
+    assert_string_equal((char *)b.p,
+                        "JOIN_NO error=-9 text=\"01234567890123456789012345678901\"+8");
     b.n = 0;
-    m = (struct message){.kind = MSG_PUT_ACK, .put_ack = {.held = {.stamp = 1, .deleted = 1, .ordered = 1}}};
+    m = (struct message){.kind = MSG_PUT_ACK,
+                         .put_ack = {.held = {.stamp = 1, .deleted = 1, .ordered = 1}}};
     assert_int_equal(message_print(&b, &m), 0);
     assert_int_equal(buf_append(&b, "", 1), 0);
     assert_non_null(strstr((char *)b.p, " held=1.0.0.0.ordered.deleted "));

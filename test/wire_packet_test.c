@@ -28,13 +28,102 @@ static void test_the_header_is_as_declared(void **state)
 {
     (void)state;
     static const uint8_t want[PACKET_HEADER] = {
-        'C',  'V',  'Y',  4,    0,    0,    0,    0,    0, 0,  0,  0,                  /* magic, format, checksum */
-        91,   0,                                                                       /* length */
-        1,    2,    3,    4,    5,    6,    7,    8,    9, 10, 11, 12, 13, 14, 15, 16, /* cluster */
-        0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 2, 0,  0,  0,  0,  0,  0,  0,  /* from, boot */
-        3,    0,    0,    0,    0,    0,    0,    0,    4, 0,  0,  0,  0,  0,  0,  0,  /* epoch, hash */
-        5,    0,    0,    0,    0,    0,    0,    0,    6, 0,  0,  0,  0,  0,  0,  0,  /* wall, monotonic clock */
-        9,    0,    7,    0,    0,    0,    0,    0,    0, 0,  8,  0,  5,              /* position, recovering, ills */
+        /* magic, format, checksum */
+        'C',
+        'V',
+        'Y',
+        4,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        91,
+        0, /* length */
+        1,
+        2,
+        3,
+        4,
+        5,
+        6,
+        7,
+        8,
+        9,
+        10,
+        11,
+        12,
+        13,
+        14,
+        15,
+        16, /* cluster */
+        /* from, boot */
+        0x88,
+        0x77,
+        0x66,
+        0x55,
+        0x44,
+        0x33,
+        0x22,
+        0x11,
+        2,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        /* epoch, hash */
+        3,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        4,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        /* wall, monotonic clock */
+        5,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        6,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        /* position, recovering, ills */
+        9,
+        0,
+        7,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        8,
+        0,
+        5,
     };
     struct packet p;
     packet_begin(&p, &header);
@@ -101,7 +190,9 @@ static void test_the_largest_alive_fits(void **state)
     (void)state;
     static const uint8_t zeros[META_MAX];
     struct packet p;
-    struct message m = {.kind = MSG_ALIVE, .alive = {.name = slice_of(zeros, NODE_NAME_MAX), .meta = slice_of(zeros, META_MAX)}};
+    struct message m = {
+        .kind = MSG_ALIVE,
+        .alive = {.name = slice_of(zeros, NODE_NAME_MAX), .meta = slice_of(zeros, META_MAX)}};
     packet_begin(&p, &header);
     assert_true(packet_add(&p, &m));
 }
@@ -226,7 +317,8 @@ static void test_a_header_longer_than_its_datagram_is_refused(void **state)
     assert_int_equal(rest.n, 0);
 }
 
-/* The incarnation of a member that was turned into 2^62 more by one flipped bit was believed by all. */
+/* The incarnation of a member that was turned into 2^62 more by one flipped bit was believed by
+ * all. */
 static void test_every_flipped_bit_is_found(void **state)
 {
     (void)state;

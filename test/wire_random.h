@@ -1,4 +1,5 @@
-/* wire_random.h: messages with random fields, from the same declaration as the messages, and their comparison field by field. */
+/* wire_random.h: messages with random fields, from the same declaration as the messages, and their
+ * comparison field by field. */
 #ifndef COVEY_TEST_WIRE_RANDOM_H
 #define COVEY_TEST_WIRE_RANDOM_H
 
@@ -79,7 +80,8 @@ static inline void random_cid(struct rng *rng, struct cluster_id *f)
 
 static inline void random_addr(struct rng *rng, struct addr *f)
 {
-    *f = (struct addr){.family = (uint8_t[]){0, 4, 6}[rng_below(rng, 3)], .port = (uint16_t)rng_next(rng)};
+    *f = (struct addr){.family = (uint8_t[]){0, 4, 6}[rng_below(rng, 3)],
+                       .port = (uint16_t)rng_next(rng)};
     for (unsigned i = 0; i < (f->family == 4 ? 4 : 16); i++)
         random_u8(rng, &f->ip[i]);
 }
@@ -102,7 +104,11 @@ static inline void random_key(struct rng *rng, struct slice *f)
 
 static inline void random_version(struct rng *rng, struct version *f)
 {
-    *f = (struct version){rng_next(rng) >> 1,        rng_next(rng), rng_next(rng), rng_next(rng) >> 1, (uint8_t)rng_below(rng, 2),
+    *f = (struct version){rng_next(rng) >> 1,
+                          rng_next(rng),
+                          rng_next(rng),
+                          rng_next(rng) >> 1,
+                          (uint8_t)rng_below(rng, 2),
                           (uint8_t)rng_below(rng, 2)};
 }
 
@@ -153,14 +159,15 @@ static inline void random_found(struct rng *rng, struct record *f)
 
 static inline bool equal_version(const struct version *a, const struct version *b)
 {
-    return a->stamp == b->stamp && a->node == b->node && a->digest == b->digest && a->expiry_stamp == b->expiry_stamp &&
-           a->deleted == b->deleted && a->ordered == b->ordered;
+    return a->stamp == b->stamp && a->node == b->node && a->digest == b->digest &&
+           a->expiry_stamp == b->expiry_stamp && a->deleted == b->deleted &&
+           a->ordered == b->ordered;
 }
 
 static inline bool equal_record(const struct record *a, const struct record *b)
 {
-    return a->kind == b->kind && equal_version(&a->version, &b->version) && a->expiry_ms == b->expiry_ms &&
-           slice_eq(a->key, b->key) && slice_eq(a->value, b->value);
+    return a->kind == b->kind && equal_version(&a->version, &b->version) &&
+           a->expiry_ms == b->expiry_ms && slice_eq(a->key, b->key) && slice_eq(a->value, b->value);
 }
 
 #define EQUAL_u8(a, b)       ((a) == (b))
@@ -216,13 +223,15 @@ static inline bool equal_message(const struct message *x, const struct message *
     return false;
 }
 
-/* A copy in memory of exactly its size, so that a sanitizer sees a read past its end. Freed by the caller. */
+/* A copy in memory of exactly its size, so that a sanitizer sees a read past its end. Freed by the
+ * caller. */
 static inline uint8_t *exact_copy(const uint8_t *p, size_t n)
 {
     uint8_t *copy = malloc(n ? n : 1);
     if (n)
         memcpy(copy, p, n);
-    return n ? copy : copy + 1; /* of none: the address behind one byte, so that reading there is seen too */
+    /* of none: the address behind one byte, so that reading there is seen too */
+    return n ? copy : copy + 1;
 }
 
 static inline void exact_free(uint8_t *copy, size_t n)

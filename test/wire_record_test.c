@@ -18,7 +18,8 @@
 /* All versions whose fields are 1 or 2: every pair that differs in any combination of fields. */
 static struct version nth_version(unsigned i)
 {
-    return (struct version){1 + (i & 1), 1 + (i >> 1 & 1), 1 + (i >> 2 & 1), 1 + (i >> 3 & 1), i >> 4 & 1, i >> 5 & 1};
+    return (struct version){1 + (i & 1),      1 + (i >> 1 & 1), 1 + (i >> 2 & 1),
+                            1 + (i >> 3 & 1), i >> 4 & 1,       i >> 5 & 1};
 }
 
 enum { VERSIONS = 64 };
@@ -96,7 +97,8 @@ static struct record random_stored(struct rng *rng, bool runs)
     do
         random_record(rng, &r);
     while (r.kind == RECORD_NONE);
-    if (runs && r.kind != RECORD_TOMBSTONE && r.kind != RECORD_EXPIRY && r.kind != RECORD_FLUSH && r.kind != RECORD_FLOOR)
+    if (runs && r.kind != RECORD_TOMBSTONE && r.kind != RECORD_EXPIRY && r.kind != RECORD_FLUSH &&
+        r.kind != RECORD_FLOOR)
         r.value = slice_of(zeros, rng_below(rng, sizeof zeros));
     return r;
 }
@@ -138,7 +140,9 @@ static void test_the_largest_record_survives(void **state)
     for (size_t i = 0; i <= RECORD_VALUE_MAX; i++)
         bytes[i] = (uint8_t)(rng_next(&rng) >> 56);
     bytes[0] = 0;
-    struct record r = {.kind = RECORD_VALUE, .key = slice_of(bytes, KEY_FULL_MAX), .value = slice_of(bytes, RECORD_VALUE_MAX)};
+    struct record r = {.kind = RECORD_VALUE,
+                       .key = slice_of(bytes, KEY_FULL_MAX),
+                       .value = slice_of(bytes, RECORD_VALUE_MAX)};
     check_round_trip(&r);
 
     struct buf b;
@@ -212,7 +216,8 @@ static void test_every_flipped_bit_is_seen(void **state)
     }
 }
 
-/* Damage to the size of an uncompressed record is seen at once: a log's reader does not wait for bytes that never were. */
+/* Damage to the size of an uncompressed record is seen at once: a log's reader does not wait for
+ * bytes that never were. */
 static void test_a_damaged_size_is_corrupt_not_incomplete(void **state)
 {
     (void)state;
@@ -246,7 +251,8 @@ static void test_what_a_fitting_checksum_does_not_excuse(void **state)
 {
     (void)state;
     static const uint8_t zeros[1024];
-    struct record r = {.kind = RECORD_VALUE, .key = KEY_OF("key"), .value = slice_of(zeros, sizeof zeros)};
+    struct record r = {
+        .kind = RECORD_VALUE, .key = KEY_OF("key"), .value = slice_of(zeros, sizeof zeros)};
     struct buf b = encoded(&r), scratch;
     struct record_view v;
     struct slice value;
@@ -290,12 +296,27 @@ static void test_a_stamp_that_leaves_no_room_is_no_records(void **state)
         {{.kind = RECORD_VALUE, .key = KEY_OF("k"), .version.stamp = STAMP_MAX}, true},
         {{.kind = RECORD_VALUE, .key = KEY_OF("k"), .version.stamp = STAMP_MAX + 1}, false},
         {{.kind = RECORD_VALUE, .key = KEY_OF("k"), .version.stamp = UINT64_MAX}, false},
-        {{.kind = RECORD_TOMBSTONE, .key = KEY_OF("k"), .version = {.stamp = UINT64_MAX, .deleted = 1}}, false},
-        {{.kind = RECORD_EXPIRY, .key = KEY_OF("k"), .version = {.stamp = 1, .expiry_stamp = STAMP_MAX}}, true},
-        {{.kind = RECORD_EXPIRY, .key = KEY_OF("k"), .version = {.stamp = 1, .expiry_stamp = STAMP_MAX + 1}}, false},
+        {{.kind = RECORD_TOMBSTONE,
+          .key = KEY_OF("k"),
+          .version = {.stamp = UINT64_MAX, .deleted = 1}},
+         false},
+        {{.kind = RECORD_EXPIRY,
+          .key = KEY_OF("k"),
+          .version = {.stamp = 1, .expiry_stamp = STAMP_MAX}},
+         true},
+        {{.kind = RECORD_EXPIRY,
+          .key = KEY_OF("k"),
+          .version = {.stamp = 1, .expiry_stamp = STAMP_MAX + 1}},
+         false},
         {{.kind = RECORD_STATE, .version.stamp = UINT64_MAX}, false},
-        {{.kind = RECORD_FLUSH, .version = {.stamp = STAMP_WIDE_MAX, .deleted = 1}, .value = FLUSH_EVERYTHING_BYTES}, true},
-        {{.kind = RECORD_FLUSH, .version = {.stamp = STAMP_WIDE_MAX + 1, .deleted = 1}, .value = FLUSH_EVERYTHING_BYTES}, false},
+        {{.kind = RECORD_FLUSH,
+          .version = {.stamp = STAMP_WIDE_MAX, .deleted = 1},
+          .value = FLUSH_EVERYTHING_BYTES},
+         true},
+        {{.kind = RECORD_FLUSH,
+          .version = {.stamp = STAMP_WIDE_MAX + 1, .deleted = 1},
+          .value = FLUSH_EVERYTHING_BYTES},
+         false},
         {{.kind = RECORD_FLOOR, .key = KEY_OF("k"), .version.stamp = STAMP_WIDE_MAX}, true},
         {{.kind = RECORD_FLOOR, .key = KEY_OF("k"), .version.stamp = STAMP_WIDE_MAX + 1}, false},
     };
@@ -312,7 +333,8 @@ static void test_a_value_that_does_not_fit_the_scratch_is_an_error(void **state)
 {
     (void)state;
     static const uint8_t zeros[1024];
-    struct record r = {.kind = RECORD_VALUE, .key = KEY_OF("key"), .value = slice_of(zeros, sizeof zeros)};
+    struct record r = {
+        .kind = RECORD_VALUE, .key = KEY_OF("key"), .value = slice_of(zeros, sizeof zeros)};
     struct buf b = encoded(&r), scratch;
     struct record_view v;
     struct slice value;
@@ -327,13 +349,17 @@ static void test_the_bytes_are_as_declared(void **state)
 {
     (void)state;
     static const uint8_t want[] = {
-        71, 0,   0,   0,   2,   6,   0x25, 0x30,                         /* size, kind, flags, slot of "foobar" */
-        1,  0,   0,   0,   0,   0,   0,    0,    2, 0, 0, 0, 0, 0, 0, 0, /* stamp, node */
+        /* size, kind, flags, slot of "foobar" */
+        71, 0,   0,   0,   2,   6,   0x25, 0x30, 1, 0, 0, 0, 0, 0, 0, 0,
+        2,  0,   0,   0,   0,   0,   0,    0,                            /* stamp, node */
         3,  0,   0,   0,   0,   0,   0,    0,    4, 0, 0, 0, 0, 0, 0, 0, /* digest, expiry stamp */
         5,  0,   0,   0,   0,   0,   0,    0,    7, 0, 0, 0, 0, 0, 0, 0, /* expiry, lengths */
         0,  'f', 'o', 'o', 'b', 'a', 'r',                                /* the space, the name */
     };
-    struct record r = {.kind = RECORD_TOMBSTONE, .version = {1, 2, 3, 4, 1, 1}, .expiry_ms = 5, .key = KEY_OF("foobar")};
+    struct record r = {.kind = RECORD_TOMBSTONE,
+                       .version = {1, 2, 3, 4, 1, 1},
+                       .expiry_ms = 5,
+                       .key = KEY_OF("foobar")};
     struct buf b = encoded(&r);
     assert_int_equal(b.n, 8 + sizeof want);
     assert_int_equal(get_u64(b.p), hash_bytes(slice_of(b.p + 8, b.n - 8)));
@@ -346,7 +372,8 @@ static void test_the_bytes_are_as_declared(void **state)
 static void test_runs_of_flushes_come_back_and_damage_ends_them(void **state)
 {
     (void)state;
-    const struct flush_run c[] = {{{0, 15, 0, SLOTS - 1}, 7}, {{3, 3, 16, 31}, STAMP_WIDE_MAX}}, none = {0};
+    const struct flush_run c[] = {{{0, 15, 0, SLOTS - 1}, 7}, {{3, 3, 16, 31}, STAMP_WIDE_MAX}},
+                           none = {0};
     struct flush_run got;
     struct buf b;
     buf_init(&b, 1024);
@@ -360,7 +387,8 @@ static void test_runs_of_flushes_come_back_and_damage_ends_them(void **state)
         assert_int_equal(got.stamp, c[i].stamp);
     }
     assert_int_equal(flush_run_next(&rest, &got), 0);
-    assert_int_equal(flush_run_at(slice_of(b.p + FLUSH_RUN, FLUSH_RUN), 3, 31).stamp, STAMP_WIDE_MAX);
+    assert_int_equal(flush_run_at(slice_of(b.p + FLUSH_RUN, FLUSH_RUN), 3, 31).stamp,
+                     STAMP_WIDE_MAX);
     assert_int_equal(flush_run_at(slice_of(b.p + FLUSH_RUN, FLUSH_RUN), 3, 32).stamp, none.stamp);
     assert_int_equal(flush_run_at(slice_of(b.p + FLUSH_RUN, FLUSH_RUN), 4, 31).stamp, none.stamp);
     for (size_t n = 1; n < FLUSH_RUN; n++) {

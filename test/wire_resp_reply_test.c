@@ -1,4 +1,5 @@
-/* RESP replies: what is written is read back, in both protocol versions; trees, attributes, hostile bytes. */
+/* RESP replies: what is written is read back, in both protocol versions; trees, attributes, hostile
+ * bytes. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -31,8 +32,10 @@ static void test_what_is_written(void **state)
     assert_int_equal(resp_map(&b, 2, 3), 0);
     assert_int_equal(resp_push(&b, 4, 2), 0);
     assert_int_equal(resp_push(&b, 4, 3), 0);
-    assert_true(slice_eq(buf_view(&b), SLICE("+OK\r\n-ERR no  +OK\r\n:-5\r\n:-9223372036854775808\r\n:9223372036854775807\r\n"
-                                             "$4\r\na\r\nb\r\n$0\r\n\r\n$-1\r\n_\r\n*3\r\n*4\r\n%2\r\n*4\r\n>4\r\n")));
+    assert_true(slice_eq(
+        buf_view(&b),
+        SLICE("+OK\r\n-ERR no  +OK\r\n:-5\r\n:-9223372036854775808\r\n:9223372036854775807\r\n"
+              "$4\r\na\r\nb\r\n$0\r\n\r\n$-1\r\n_\r\n*3\r\n*4\r\n%2\r\n*4\r\n>4\r\n")));
     buf_close(&b);
 }
 
@@ -82,7 +85,8 @@ static void test_every_type(void **state)
         {SLICE("~1\r\n:1\r\n"), RESP_SET, {0}, 0, 1},
         {SLICE(">2\r\n+a\r\n+b\r\n"), RESP_PUSH, {0}, 0, 2},
         {SLICE(",1.5e3\r\n"), RESP_DOUBLE, SLICE("1.5e3"), 0, 0},
-        {SLICE("(123456789012345678901234567890\r\n"), RESP_BIG, SLICE("123456789012345678901234567890"), 0, 0},
+        {SLICE("(123456789012345678901234567890\r\n"), RESP_BIG,
+         SLICE("123456789012345678901234567890"), 0, 0},
         {SLICE("#t\r\n"), RESP_BOOLEAN, SLICE("t"), 1, 0},
         {SLICE("#f\r\n"), RESP_BOOLEAN, SLICE("f"), 0, 0},
         {SLICE("!5\r\nERR x\r\n"), RESP_ERROR, SLICE("ERR x"), 0, 0},
@@ -105,7 +109,8 @@ static void test_every_type(void **state)
 static void test_a_tree(void **state)
 {
     (void)state;
-    struct slice in = SLICE("*3\r\n%2\r\n+a\r\n*2\r\n:1\r\n:2\r\n+b\r\n*0\r\n_\r\n$1\r\nz\r\n+next\r\n");
+    struct slice in =
+        SLICE("*3\r\n%2\r\n+a\r\n*2\r\n:1\r\n:2\r\n+b\r\n*0\r\n_\r\n$1\r\nz\r\n+next\r\n");
     struct resp_reply r;
     resp_reply_init(&r);
     assert_int_equal(resp_parse_reply(&r, in), in.n - 7);

@@ -1,4 +1,5 @@
-/* RESP requests: pipelines, pieces, limits, what people type, and Redis's words for what is wrong. */
+/* RESP requests: pipelines, pieces, limits, what people type, and Redis's words for what is
+ * wrong. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,13 +25,15 @@ static void assert_args(const struct resp_request *r, unsigned n, const char *co
         assert_true(slice_eq(r->arg[i], slice_str(want[i])));
 }
 
-#define ASSERT_ARGS(r, ...) assert_args(r, sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *), (const char *[]){__VA_ARGS__})
+#define ASSERT_ARGS(r, ...)                                                \
+    assert_args(r, sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *), \
+                (const char *[]){__VA_ARGS__})
 
 static void test_a_pipeline(void **state)
 {
     (void)state;
-    struct slice in =
-        SLICE("*3\r\n$3\r\nSET\r\n$4\r\ncity\r\n$5\r\nPa\r\ns\r\n*2\r\n$3\r\nGET\r\n$0\r\n\r\nPING\r\n*0\r\n*-10\r\n\r\n*1");
+    struct slice in = SLICE("*3\r\n$3\r\nSET\r\n$4\r\ncity\r\n$5\r\nPa\r\ns\r\n*2\r\n$3\r\nGET\r\n$"
+                            "0\r\n\r\nPING\r\n*0\r\n*-10\r\n\r\n*1");
     struct resp_request r;
     resp_request_init(&r);
     int n = parse(&r, in);
@@ -72,8 +75,10 @@ static void test_steady_state_allocates_nothing(void **state)
 
 /* ---- Pieces: each call sees the bytes at another address, ending exactly where they do ---- */
 
-/* Parses in, of which each call sees `step` bytes more. What was consumed before the last call is left out, as a caller does. */
-static int parse_in_pieces(struct resp_request *r, struct slice in, size_t step, size_t bulk_max, uint8_t **last, size_t *last_n)
+/* Parses in, of which each call sees `step` bytes more. What was consumed before the last call is
+ * left out, as a caller does. */
+static int parse_in_pieces(struct resp_request *r, struct slice in, size_t step, size_t bulk_max,
+                           uint8_t **last, size_t *last_n)
 {
     size_t from = 0;
     for (size_t n = step;; n += step) {
@@ -106,7 +111,8 @@ static void test_pieces_give_the_same_as_the_whole(void **state)
             uint8_t *last;
             size_t last_n;
             resp_request_init(&r);
-            assert_int_equal(parse_in_pieces(&r, whole[i], step, VALUE_MAX, &last, &last_n), whole[i].n);
+            assert_int_equal(parse_in_pieces(&r, whole[i], step, VALUE_MAX, &last, &last_n),
+                             whole[i].n);
             ASSERT_ARGS(&r, "SET", "city", "Paris");
             exact_free(last, last_n);
             resp_request_close(&r);
@@ -134,7 +140,9 @@ static void test_random_requests_in_random_pieces(void **state)
         uint8_t *last;
         size_t last_n;
         resp_request_init(&r);
-        assert_int_equal(parse_in_pieces(&r, buf_view(&b), 1 + rng_below(&rng, 300), VALUE_MAX, &last, &last_n), b.n);
+        assert_int_equal(
+            parse_in_pieces(&r, buf_view(&b), 1 + rng_below(&rng, 300), VALUE_MAX, &last, &last_n),
+            b.n);
         assert_int_equal(r.arg_n, n);
         for (uint32_t i = 0; i < n; i++)
             assert_true(slice_eq(r.arg[i], arg[i]));
@@ -192,7 +200,8 @@ static void test_a_dropped_value_needs_no_memory(void **state)
     assert_int_equal(parse(&r, head), head.n);
     assert_int_equal(r.arg_n, 0);
     for (size_t sent = 0; sent < RESP_BULK_MAX; sent += sizeof piece) {
-        assert_int_equal(parse(&r, slice_of(piece, sizeof piece)), sizeof piece); /* consumed as it comes */
+        /* consumed as it comes */
+        assert_int_equal(parse(&r, slice_of(piece, sizeof piece)), sizeof piece);
         assert_true(r.arg_n == 0 && r.too_big == 0);
     }
     assert_int_equal(parse(&r, SLICE("\r\nPING\r\n")), 2);
@@ -332,7 +341,8 @@ static void test_protocol_errors(void **state)
         assert_int_equal(parse(&r, bad[i].in), ERR_BAD_MESSAGE);
         assert_string_equal(r.why, bad[i].why);
         resp_request_close(&r);
-        assert_int_equal(parse_in_pieces(&r, bad[i].in, 1, VALUE_MAX, &last, &last_n), ERR_BAD_MESSAGE);
+        assert_int_equal(parse_in_pieces(&r, bad[i].in, 1, VALUE_MAX, &last, &last_n),
+                         ERR_BAD_MESSAGE);
         assert_string_equal(r.why, bad[i].why);
         exact_free(last, last_n);
         resp_request_close(&r);

@@ -1,4 +1,5 @@
-/* bits.h: a bit for each of many things, in a run of bytes: thing i is bit i % 8 of byte i / 8. And powers of two. */
+/* bits.h: a bit for each of many things, in a run of bytes: thing i is bit i % 8 of byte i / 8. And
+ * powers of two. */
 #ifndef COVEY_BASE_BITS_H
 #define COVEY_BASE_BITS_H
 

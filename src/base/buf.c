@@ -9,8 +9,10 @@
 #include "base/error.h"
 
 enum {
-    BUF_FIRST = 256,    /* bytes of the first allocation: most replies and messages fit, so few ever grow twice */
-    BUF_PRINTED = 1024, /* bytes of a formatted piece with its NUL: formats build lines, not documents */
+    /* bytes of the first allocation: most replies and messages fit, so few ever grow twice */
+    BUF_FIRST = 256,
+    /* bytes of a formatted piece with its NUL: formats build lines, not documents */
+    BUF_PRINTED = 1024,
 };
 
 void buf_init(struct buf *b, size_t max)

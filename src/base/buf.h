@@ -1,7 +1,8 @@
 /* buf.h: a growable run of bytes with a cap.
  *
- * Grows by doubling and never beyond max, so that no peer and no client can make us allocate without bound. The bytes
- * belong to the buffer; pointers into it die at the next call that may grow it. */
+ * Grows by doubling and never beyond max, so that no peer and no client can make us allocate
+ * without bound. The bytes belong to the buffer; pointers into it die at the next call that may
+ * grow it. */
 #ifndef COVEY_BASE_BUF_H
 #define COVEY_BASE_BUF_H
 
@@ -36,8 +37,8 @@ static inline int buf_slice(struct buf *b, struct slice s)
 /* Drops the first n bytes (n <= b->n) and moves the rest to the front. */
 void buf_consume(struct buf *b, size_t n);
 
-/* Appends text made by a printf format (at most 1,023 bytes of it; the rest is cut). Errors as buf_reserve.
- * Not for floating point: covey prints none. */
+/* Appends text made by a printf format (at most 1,023 bytes of it; the rest is cut). Errors as
+ * buf_reserve. Not for floating point: covey prints none. */
 int buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static inline struct slice buf_view(const struct buf *b)

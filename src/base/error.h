@@ -1,4 +1,5 @@
-/* error.h: the errors of covey, each with a name and a sentence. Functions return 0 or one of these (all negative). */
+/* error.h: the errors of covey, each with a name and a sentence. Functions return 0 or one of these
+ * (all negative). */
 #ifndef COVEY_BASE_ERROR_H
 #define COVEY_BASE_ERROR_H
 

@@ -6,7 +6,8 @@
 
 enum { COUNTER_BITS = 16 };
 
-/* A full counter carries into the milliseconds: 65,536 stamps within a ms push it 1 ms ahead, well inside the skew bound. */
+/* A full counter carries into the milliseconds: 65,536 stamps within a ms push it 1 ms ahead, well
+ * inside the skew bound. */
 static uint64_t above(uint64_t stamp, uint64_t wall_ms)
 {
     CHECK(wall_ms < UINT64_C(1) << (64 - COUNTER_BITS));
@@ -39,6 +40,7 @@ uint64_t hlc_stamp_above(struct hlc *c, uint64_t floor, uint64_t wall_ms)
     if (hlc_see(c, floor, wall_ms, CLOCK_SKEW_MAX_MS))
         return hlc_stamp(c, wall_ms);
     if (floor < c->last)
-        return hlc_stamp(c, wall_ms); /* our own clock is further ahead still: the wall was set back */
+        /* our own clock is further ahead still: the wall was set back */
+        return hlc_stamp(c, wall_ms);
     return floor >= STAMP_MAX ? floor : floor + 1;
 }

@@ -1,7 +1,8 @@
 /* id.c: node ids, cluster ids and addresses as text, without asking the OS (see id.h).
  *
- * IPv6 is written as RFC 5952 wants it: lower case, no leading zeros, the longest run of two or more zero groups (the first
- * of equals) as "::", and the last 32 bits of an IPv4-mapped address as a dotted quad. It is read as RFC 4291 allows it. */
+ * IPv6 is written as RFC 5952 wants it: lower case, no leading zeros, the longest run of two or
+ * more zero groups (the first of equals) as "::", and the last 32 bits of an IPv4-mapped address as
+ * a dotted quad. It is read as RFC 4291 allows it. */
 #include "base/id.h"
 
 #include <stdio.h>
@@ -45,7 +46,8 @@ static unsigned group(const uint8_t ip[16], int i)
     return (unsigned)ip[2 * i] << 8 | ip[2 * i + 1];
 }
 
-/* The zero groups that become "::": the longest run, the first of equals. Its length, *at its start; 0 when no run has two. */
+/* The zero groups that become "::": the longest run, the first of equals. Its length, *at its
+ * start; 0 when no run has two. */
 static int longest_zeros(const uint8_t ip[16], int *at)
 {
     int best = 1, run = 0;
@@ -116,7 +118,8 @@ const char *cluster_id_text(struct cluster_id id, char out[ADDR_TEXT])
     return out;
 }
 
-/* ---- From text. The readers below advance *in over what they took and say whether it was well formed. ---- */
+/* ---- From text. The readers below advance *in over what they took and say whether it was well
+ * formed. ---- */
 
 static bool take(struct slice *in, char c)
 {
@@ -137,8 +140,10 @@ static int digit_of(uint8_t c)
     return 16;
 }
 
-/* A number of at most digits_max digits (5 or fewer, so nothing overflows) and at most value_max. */
-static bool take_number(struct slice *in, int base, size_t digits_max, unsigned value_max, unsigned *value)
+/* A number of at most digits_max digits (5 or fewer, so nothing overflows) and at most
+ * value_max. */
+static bool take_number(struct slice *in, int base, size_t digits_max, unsigned value_max,
+                        unsigned *value)
 {
     size_t n = 0;
     *value = 0;
@@ -163,7 +168,8 @@ static bool take_quad(struct slice *in, uint8_t ip[4])
     return true;
 }
 
-/* Groups until something else comes: how many stand in ip, or -1. A dotted quad counts as two and must end the address. */
+/* Groups until something else comes: how many stand in ip, or -1. A dotted quad counts as two and
+ * must end the address. */
 static int take_groups(struct slice *in, int max, uint8_t ip[16])
 {
     for (int n = 0;; n++) {

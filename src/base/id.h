@@ -1,7 +1,8 @@
 /* id.h: who and where. Node ids, cluster ids and addresses.
  *
- * A node id is 64 random bits born with the data directory, never 0; a cluster id is 128 random bits, all zero for "none yet". An
- * address is the BASE address of a node: its client port P. Peers listen at P+1; only the worlds (rt, sim) do that sum. */
+ * A node id is 64 random bits born with the data directory, never 0; a cluster id is 128 random
+ * bits, all zero for "none yet". An address is the BASE address of a node: its client port P. Peers
+ * listen at P+1; only the worlds (rt, sim) do that sum. */
 #ifndef COVEY_BASE_ID_H
 #define COVEY_BASE_ID_H
 
@@ -18,7 +19,8 @@ struct addr {
 };
 
 enum {
-    ADDR_TEXT = 56,     /* bytes that any address, node id or cluster id needs as text, with its NUL */
+    /* bytes that any address, node id or cluster id needs as text, with its NUL */
+    ADDR_TEXT = 56,
     NODE_NAME_MAX = 64, /* bytes of a node's name, without NUL */
     ZONE_MAX = 32,      /* bytes of a zone's name, without NUL */
 };
@@ -41,8 +43,8 @@ static inline bool addr_eq(struct addr a, struct addr b)
 /* "127.0.0.1:7400", "[::1]:7400" or "none". Fills out (ADDR_TEXT bytes) and returns it. */
 const char *addr_text(struct addr a, char out[ADDR_TEXT]);
 
-/* Parses what addr_text prints: a numeric address with a port, 1 to 65535. 0 or ERR_BAD_ADDRESS (*out untouched); host names are
- * the world's work. */
+/* Parses what addr_text prints: a numeric address with a port, 1 to 65535. 0 or ERR_BAD_ADDRESS
+ * (*out untouched); host names are the world's work. */
 int addr_parse(struct slice text, struct addr *out);
 
 /* 16 lower-case hex digits. */

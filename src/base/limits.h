@@ -3,15 +3,22 @@
 #define COVEY_BASE_LIMITS_H
 
 enum {
-    KEY_MAX = 64 * 1024,            /* bytes of a key, as a client gives it (base/key.h): far more than any has */
-    VALUE_MAX = 8 * 1024 * 1024,    /* bytes of a value by default: two of them fit a turn without stalling gossip */
-    REPLICAS_MAX = 7,               /* N: beyond seven copies nobody waits for W */
-    OWNERS_MAX = 2 * REPLICAS_MAX,  /* of a vnode whose owners change: those that are, those that will be */
-    SHARDS = 1,                     /* parts of a node's data with a log each, whose positions count by themselves */
-    MEMBERS_MAX = 8192,             /* of one cluster; bounds every table that a peer can fill */
-    PACKET_MAX = 1400,              /* bytes of a datagram: fits an Ethernet MTU with IPv6 and a tunnel header */
-    META_MAX = 512,                 /* bytes of a member's metadata, so that an alive always fits a packet */
-    MESSAGE_MAX = 16 * 1024 * 1024, /* bytes of one peer message, before compression: a value, or 8192 members */
+    /* bytes of a key, as a client gives it (base/key.h): far more than any has */
+    KEY_MAX = 64 * 1024,
+    /* bytes of a value by default: two of them fit a turn without stalling gossip */
+    VALUE_MAX = 8 * 1024 * 1024,
+    REPLICAS_MAX = 7, /* N: beyond seven copies nobody waits for W */
+    /* of a vnode whose owners change: those that are, those that will be */
+    OWNERS_MAX = 2 * REPLICAS_MAX,
+    /* parts of a node's data with a log each, whose positions count by themselves */
+    SHARDS = 1,
+    MEMBERS_MAX = 8192, /* of one cluster; bounds every table that a peer can fill */
+    /* bytes of a datagram: fits an Ethernet MTU with IPv6 and a tunnel header */
+    PACKET_MAX = 1400,
+    /* bytes of a member's metadata, so that an alive always fits a packet */
+    META_MAX = 512,
+    /* bytes of one peer message, before compression: a value, or 8192 members */
+    MESSAGE_MAX = 16 * 1024 * 1024,
     VNODES_DEFAULT = 1024,
     VNODES_MAX = 16384, /* one slot each */
     CLOCK_SKEW_MAX_MS = 500,

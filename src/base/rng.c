@@ -3,7 +3,8 @@
 
 #include "base/check.h"
 
-/* One step of splitmix64 (Steele, Lea, Flood 2014): turns any seed, 0 too, into well mixed words, as xoshiro's authors advise. */
+/* One step of splitmix64 (Steele, Lea, Flood 2014): turns any seed, 0 too, into well mixed words,
+ * as xoshiro's authors advise. */
 static uint64_t splitmix(uint64_t *state)
 {
     uint64_t z = *state += 0x9e3779b97f4a7c15u;
@@ -40,7 +41,8 @@ uint64_t rng_next(struct rng *r)
 uint64_t rng_below(struct rng *r, uint64_t n)
 {
     CHECK(n > 0);
-    uint64_t uneven = (0 - n) % n; /* 2^64 mod n: so many low values would come once too often, so they are drawn again */
+    /* 2^64 mod n: so many low values would come once too often, so they are drawn again */
+    uint64_t uneven = (0 - n) % n;
     uint64_t x = rng_next(r);
     while (x < uneven)
         x = rng_next(r);

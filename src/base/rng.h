@@ -1,7 +1,8 @@
-/* rng.h: seeded pseudo-random numbers (xoshiro256**, Blackman and Vigna 2018; seeded through splitmix64).
+/* rng.h: seeded pseudo-random numbers (xoshiro256**, Blackman and Vigna 2018; seeded through
+ * splitmix64).
  *
- * Not for secrets: ids and keys come from libsodium, in the rooms that may call the OS. Same seed, same numbers, on
- * every machine. */
+ * Not for secrets: ids and keys come from libsodium, in the rooms that may call the OS. Same seed,
+ * same numbers, on every machine. */
 #ifndef COVEY_BASE_RNG_H
 #define COVEY_BASE_RNG_H
 

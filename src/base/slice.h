@@ -1,7 +1,8 @@
 /* slice.h: bytes that somebody else owns.
  *
- * Everything in base, wire and core passes bytes as pointer and length; nothing is NUL-terminated. A slice is
- * borrowed: whoever hands it over says for how long it lives (a call's arguments live for the call). */
+ * Everything in base, wire and core passes bytes as pointer and length; nothing is NUL-terminated.
+ * A slice is borrowed: whoever hands it over says for how long it lives (a call's arguments live
+ * for the call). */
 #ifndef COVEY_BASE_SLICE_H
 #define COVEY_BASE_SLICE_H
 

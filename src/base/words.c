@@ -28,8 +28,9 @@ static unsigned least_of(unsigned a, unsigned b)
     return a < b ? a : b;
 }
 
-/* Edits that make one short word the other: a letter more, fewer or another, or two neighbours exchanged (Damerau 1964, as the
- * optimal string alignment). row[i][j]: of the first i letters of a and the first j of b. Longer words are never near. */
+/* Edits that make one short word the other: a letter more, fewer or another, or two neighbours
+ * exchanged (Damerau 1964, as the optimal string alignment). row[i][j]: of the first i letters of a
+ * and the first j of b. Longer words are never near. */
 static unsigned distance(const char *a, const char *b)
 {
     size_t an = strlen(a), bn = strlen(b);
@@ -41,7 +42,8 @@ static unsigned distance(const char *a, const char *b)
             row[i][j] = i + j;
             if (i == 0 || j == 0)
                 continue;
-            row[i][j] = least_of(row[i - 1][j - 1] + (a[i - 1] != b[j - 1]), least_of(row[i - 1][j], row[i][j - 1]) + 1);
+            row[i][j] = least_of(row[i - 1][j - 1] + (a[i - 1] != b[j - 1]),
+                                 least_of(row[i - 1][j], row[i][j - 1]) + 1);
             if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
                 row[i][j] = least_of(row[i][j], row[i - 2][j - 2] + 1);
         }
@@ -68,9 +70,10 @@ const char *words_nearest(const char *word, const char *const *names, unsigned n
 
 /* ---- Text at the edge of the page ---- */
 
-/* Appends the words of text, the first one at character `*at` of a line; those that would pass the edge begin a new line
- * after `indent` blanks. */
-static int put_words(struct buf *out, const char *text, unsigned *at, unsigned indent, unsigned width)
+/* Appends the words of text, the first one at character `*at` of a line; those that would pass the
+ * edge begin a new line after `indent` blanks. */
+static int put_words(struct buf *out, const char *text, unsigned *at, unsigned indent,
+                     unsigned width)
 {
     bool first = true;
     int error = 0;
@@ -91,7 +94,8 @@ static int put_words(struct buf *out, const char *text, unsigned *at, unsigned i
     return error;
 }
 
-int words_paragraph(struct buf *out, const char *text, unsigned indent, const struct words_page *page)
+int words_paragraph(struct buf *out, const char *text, unsigned indent,
+                    const struct words_page *page)
 {
     unsigned at = indent;
     int error = buf_printf(out, "%*s", (int)indent, "");

@@ -1,5 +1,5 @@
-/* words.h: words for people: which of the known ones was meant, and text that is broken between words at the edge of the
- * page. */
+/* words.h: words for people: which of the known ones was meant, and text that is broken between
+ * words at the edge of the page. */
 #ifndef COVEY_BASE_WORDS_H
 #define COVEY_BASE_WORDS_H
 
@@ -14,7 +14,8 @@ static inline const char *words_s(uint64_t n)
     return n == 1 ? "" : "s";
 }
 
-/* The known word nearest to `word` if it is near enough to be meant (two edits), else NULL. names: n of them. */
+/* The known word nearest to `word` if it is near enough to be meant (two edits), else NULL. names:
+ * n of them. */
 const char *words_nearest(const char *word, const char *const *names, unsigned n);
 
 /* A page of two columns: what something is called, and what it means. */
@@ -23,12 +24,13 @@ struct words_page {
     unsigned width; /* characters of a line; 0: no limit */
 };
 
-/* Appends a paragraph, every line with `indent` blanks before it, and a newline. A word that is longer than a line is never
- * broken. Errors as buf_reserve. */
-int words_paragraph(struct buf *out, const char *text, unsigned indent, const struct words_page *page);
+/* Appends a paragraph, every line with `indent` blanks before it, and a newline. A word that is
+ * longer than a line is never broken. Errors as buf_reserve. */
+int words_paragraph(struct buf *out, const char *text, unsigned indent,
+                    const struct words_page *page);
 
-/* Appends both columns, with two blanks before and between them, and a newline. Where the page leaves the right column too
- * narrow, its text stands below the left one. Errors as buf_reserve. */
+/* Appends both columns, with two blanks before and between them, and a newline. Where the page
+ * leaves the right column too narrow, its text stands below the left one. Errors as buf_reserve. */
 int words_row(struct buf *out, const char *left, const char *right, const struct words_page *page);
 
 #endif

@@ -34,17 +34,21 @@ static int unprintable(bool json, int error)
     return 1;
 }
 
-int answer_reply(const struct resp_reply *reply, struct slice command, bool json, const struct render *how)
+int answer_reply(const struct resp_reply *reply, struct slice command, bool json,
+                 const struct render *how)
 {
     char name[NAME_MAX_BYTES];
     size_t n = command.n < sizeof name ? command.n : sizeof name;
     for (size_t i = 0; i < n; i++)
-        name[i] = (char)(command.p[i] >= 'A' && command.p[i] <= 'Z' ? command.p[i] | 0x20 : command.p[i]);
+        name[i] =
+            (char)(command.p[i] >= 'A' && command.p[i] <= 'Z' ? command.p[i] | 0x20 : command.p[i]);
     bool failed = reply->v[0].type == RESP_ERROR;
     struct buf text;
     buf_init(&text, 2u * CLIENT_BUFFER_MAX);
-    int error = json ? render_json(&text, reply, slice_of(name, n)) : render_text(&text, reply, how);
-    int code = error != 0 ? unprintable(json, error) : print_to(failed && !json ? stderr : stdout, &text, json);
+    int error =
+        json ? render_json(&text, reply, slice_of(name, n)) : render_text(&text, reply, how);
+    int code = error != 0 ? unprintable(json, error)
+                          : print_to(failed && !json ? stderr : stdout, &text, json);
     buf_close(&text);
     return failed ? 1 : code;
 }

@@ -29,12 +29,14 @@ static uint32_t mebibytes(const struct client *c, const char *name)
     return (uint32_t)(client_number(c, name) >> 20);
 }
 
-/* Shows progress until nothing runs any more; the last reply stays in c. 0 or an error of the client. */
+/* Shows progress until nothing runs any more; the last reply stays in c. 0 or an error of the
+ * client. */
 static int follow(struct client *c, struct screen *s)
 {
     while (running(c)) {
         screen_progress(s, mebibytes(c, "bytes_done"), mebibytes(c, "bytes"));
-        int error = client_receive(c, LOOK_MS); /* nothing comes: a pause that notices a node that dies */
+        /* nothing comes: a pause that notices a node that dies */
+        int error = client_receive(c, LOOK_MS);
         if (error && error != ERR_INCOMPLETE)
             return error;
         error = client_ask(c, (const char *const[]){"BACKUP", "STATUS", NULL});
@@ -50,16 +52,20 @@ static int report(const struct client *c, struct screen *s, const char *path, bo
     char words[128], files[SCREEN_COUNT], bytes[SCREEN_COUNT];
     struct slice why = text(c, "error");
     bool done = slice_eq(text(c, "state"), SLICE("done"));
-    uint64_t file_n = (uint64_t)client_number(c, "files"), byte_n = (uint64_t)client_number(c, "bytes");
-    snprintf(words, sizeof words, "%s file%s, %s byte%s", screen_count(file_n, files), words_s(file_n),
-             screen_count(byte_n, bytes), words_s(byte_n));
+    uint64_t file_n = (uint64_t)client_number(c, "files"),
+             byte_n = (uint64_t)client_number(c, "bytes");
+    snprintf(words, sizeof words, "%s file%s, %s byte%s", screen_count(file_n, files),
+             words_s(file_n), screen_count(byte_n, bytes), words_s(byte_n));
     screen_done(s, done ? words : "failed", done);
     if (!done)
         answer_error(json, ANSWER_FAILED, "%.*s", (int)why.n, (const char *)why.p);
     else if (json)
         return answer_reply(&c->reply, SLICE("backup"), json, NULL);
     else
-        screen_note(s, "%s holds this node's share. Take one of every node, and copy them to other machines.", path);
+        screen_note(
+            s,
+            "%s holds this node's share. Take one of every node, and copy them to other machines.",
+            path);
     return done ? EXIT_OK : EXIT_ERROR;
 }
 

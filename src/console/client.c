@@ -18,7 +18,8 @@
 
 enum { READ_BYTES = 64 * 1024 };
 
-__attribute__((format(printf, 3, 4))) static int fail(struct client *c, int error, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static int fail(struct client *c, int error,
+                                                      const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -48,7 +49,8 @@ void client_close(struct client *c)
     resp_reply_init(&c->reply);
 }
 
-/* Waits until the socket is ready for one of `events` or the deadline is over; 0, ERR_INCOMPLETE or ERR_IO. */
+/* Waits until the socket is ready for one of `events` or the deadline is over; 0, ERR_INCOMPLETE or
+ * ERR_IO. */
 static int wait_ready(struct client *c, short events, uint64_t deadline_ms, short *ready)
 {
     for (;;) {
@@ -94,7 +96,9 @@ int client_connect(struct client *c, const char *host, uint16_t port)
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
     int bad = getaddrinfo(host, service, &hints, &list);
     if (bad != 0)
-        return fail(c, ERR_IO, "cannot resolve the host \"%s\": %s; give -h a host name or an address", host, gai_strerror(bad));
+        return fail(c, ERR_IO,
+                    "cannot resolve the host \"%s\": %s; give -h a host name or an address", host,
+                    gai_strerror(bad));
     int error = 0;
     for (const struct addrinfo *a = list; a != NULL; a = a->ai_next) {
         error = try_address(c, a);
@@ -105,7 +109,9 @@ int client_connect(struct client *c, const char *host, uint16_t port)
     freeaddrinfo(list);
     if (error == 0)
         return 0;
-    return fail(c, ERR_IO, "cannot reach a node at %s: %s; is it running (covey start --port %u)? -h and -p choose another",
+    return fail(c, ERR_IO,
+                "cannot reach a node at %s: %s; is it running (covey start --port %u)? -h and -p "
+                "choose another",
                 c->where, strerror(error), port);
 }
 
@@ -119,14 +125,16 @@ static int drop(struct client *c, int error)
 /* What answered the HELLO is no client port, or none of covey's. */
 static int refused(struct client *c)
 {
-    static const char peers[] = "PEERPORT "; /* what a port for peers says to a client (rt/link.c) */
+    /* what a port for peers says to a client (rt/link.c) */
+    static const char peers[] = "PEERPORT ";
     enum { PREFIX = sizeof peers - 1 };
     struct slice text = c->reply.v[0].text;
     int n = text.n > 200 ? 200 : (int)text.n;
     if (n > PREFIX && memcmp(text.p, peers, PREFIX) == 0)
         fail(c, ERR_BAD_MESSAGE, "%.*s", n - PREFIX, (const char *)text.p + PREFIX);
     else
-        fail(c, ERR_BAD_MESSAGE, "%s refused HELLO 3: \"%.*s\"; is this the client port of a covey node?", c->where, n,
+        fail(c, ERR_BAD_MESSAGE,
+             "%s refused HELLO 3: \"%.*s\"; is this the client port of a covey node?", c->where, n,
              (const char *)text.p);
     return drop(c, ERR_BAD_MESSAGE);
 }
@@ -151,7 +159,8 @@ int client_send(struct client *c, const struct slice *arg, uint32_t arg_n)
     if (error == 0)
         return 0;
     c->out.n = before; /* half a command must not be sent */
-    return fail(c, error, "the command is too long to be sent to %s: %s", c->where, error_sentence(error));
+    return fail(c, error, "the command is too long to be sent to %s: %s", c->where,
+                error_sentence(error));
 }
 
 /* Reads what is there. 0, ERR_CLOSED or ERR_IO. */
@@ -216,8 +225,10 @@ int client_receive(struct client *c, int timeout_ms)
             return 0;
         }
         if (n != ERR_INCOMPLETE) {
-            fail(c, n, "%s sent something that is not RESP (%s); is this the client port of a covey node?", c->where,
-                 error_sentence(n));
+            fail(
+                c, n,
+                "%s sent something that is not RESP (%s); is this the client port of a covey node?",
+                c->where, error_sentence(n));
             return drop(c, ERR_BAD_MESSAGE);
         }
         short ready;
@@ -235,7 +246,8 @@ int client_receive(struct client *c, int timeout_ms)
 static bool replies_by_push(struct slice command)
 {
     static const char name[] = "unsubscribe";
-    return command.n == sizeof name - 1 && strncasecmp((const char *)command.p, name, command.n) == 0;
+    return command.n == sizeof name - 1 &&
+           strncasecmp((const char *)command.p, name, command.n) == 0;
 }
 
 int client_call(struct client *c, const struct slice *arg, uint32_t arg_n)

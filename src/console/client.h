@@ -1,8 +1,10 @@
-/* client.h: a RESP3 connection to one node: what the console, the one-shots and the demo speak through.
+/* client.h: a RESP3 connection to one node: what the console, the one-shots and the demo speak
+ * through.
  *
- * An ordinary Redis client: it connects, says HELLO 3, sends arrays of bulk strings and reads replies in order. Requests
- * gather in `out` until client_flush, so a pipeline is many client_send and one client_flush. Every wait has a deadline.
- * After an error `why` holds a sentence for the operator that names the node and the remedy. */
+ * An ordinary Redis client: it connects, says HELLO 3, sends arrays of bulk strings and reads
+ * replies in order. Requests gather in `out` until client_flush, so a pipeline is many client_send
+ * and one client_flush. Every wait has a deadline. After an error `why` holds a sentence for the
+ * operator that names the node and the remedy. */
 #ifndef COVEY_CONSOLE_CLIENT_H
 #define COVEY_CONSOLE_CLIENT_H
 
@@ -10,8 +12,10 @@
 #include "wire/resp.h"
 
 enum {
-    CLIENT_TIMEOUT_MS = 5000,              /* above a node's own deadline for an operation, which is 2 s */
-    CLIENT_BUFFER_MAX = 512 * 1024 * 1024, /* of one reply: an MGET of sixty of the largest values */
+    /* above a node's own deadline for an operation, which is 2 s */
+    CLIENT_TIMEOUT_MS = 5000,
+    /* of one reply: an MGET of sixty of the largest values */
+    CLIENT_BUFFER_MAX = 512 * 1024 * 1024,
     CLIENT_PORT_DEFAULT = 7400,
 };
 
@@ -27,8 +31,9 @@ struct client {
 /* Not connected, nothing allocated; client_close is allowed. */
 void client_init(struct client *c);
 
-/* Connects to a host (name, IPv4 or IPv6 address) and switches to RESP3. 0, ERR_IO (nobody there) or ERR_BAD_MESSAGE (somebody
- * else is there). A client that is already connected is closed first. */
+/* Connects to a host (name, IPv4 or IPv6 address) and switches to RESP3. 0, ERR_IO (nobody there)
+ * or ERR_BAD_MESSAGE (somebody else is there). A client that is already connected is closed
+ * first. */
 int client_open(struct client *c, const char *host, uint16_t port);
 
 /* The connection alone, without the HELLO: for tests that speak otherwise. */
@@ -39,22 +44,24 @@ void client_close(struct client *c);
 /* Appends a command to the pipeline. ERR_TOO_BIG or ERR_NO_MEMORY. */
 int client_send(struct client *c, const struct slice *arg, uint32_t arg_n);
 
-/* Sends the pipeline. Reads meanwhile what comes back, lest both sides wait for each other. ERR_CLOSED, ERR_IO, ERR_INCOMPLETE
- * (the node took nothing for CLIENT_TIMEOUT_MS). */
+/* Sends the pipeline. Reads meanwhile what comes back, lest both sides wait for each other.
+ * ERR_CLOSED, ERR_IO, ERR_INCOMPLETE (the node took nothing for CLIENT_TIMEOUT_MS). */
 int client_flush(struct client *c);
 
-/* The next reply (or push) into c->reply. ERR_INCOMPLETE when none came within timeout_ms (0: only what is there already),
- * ERR_CLOSED, ERR_IO, ERR_BAD_MESSAGE. All but ERR_INCOMPLETE end the connection. */
+/* The next reply (or push) into c->reply. ERR_INCOMPLETE when none came within timeout_ms (0: only
+ * what is there already), ERR_CLOSED, ERR_IO, ERR_BAD_MESSAGE. All but ERR_INCOMPLETE end the
+ * connection. */
 int client_receive(struct client *c, int timeout_ms);
 
-/* One command and its reply, skipping pushes: send, flush, receive. A reply that does not come ends the connection, since later
- * replies would be taken for it. An error reply is a reply: 0. */
+/* One command and its reply, skipping pushes: send, flush, receive. A reply that does not come ends
+ * the connection, since later replies would be taken for it. An error reply is a reply: 0. */
 int client_call(struct client *c, const struct slice *arg, uint32_t arg_n);
 
 /* The same for words of text, up to a NULL. */
 int client_ask(struct client *c, const char *const *word);
 
-/* Index in c->reply of the value of a field of the map at index `map`; 0 when it is no map or has no such field. */
+/* Index in c->reply of the value of a field of the map at index `map`; 0 when it is no map or has
+ * no such field. */
 uint32_t client_field(const struct client *c, uint32_t map, const char *name);
 
 /* The same for a field of a map within the reply's: of STATUS, "cluster" and "members". */

@@ -22,7 +22,8 @@ enum { OPTIONS_MAX = 16 }; /* of one list of arguments */
 static void add(struct completions *c, const char *word)
 {
     size_t common = c->n == 0 ? strlen(word) : c->common;
-    if (strlen(word) < c->prefix.n || strncasecmp(word, (const char *)c->prefix.p, c->prefix.n) != 0 || c->n == COMPLETIONS_MAX)
+    if (strlen(word) < c->prefix.n ||
+        strncasecmp(word, (const char *)c->prefix.p, c->prefix.n) != 0 || c->n == COMPLETIONS_MAX)
         return;
     while (c->n > 0 && strncasecmp(word, c->word[0], common) != 0)
         common--;
@@ -68,7 +69,8 @@ static bool match_one(struct completions *c, const struct command_argument *list
 }
 
 /* The options of a list: each once, if it is not one that repeats. */
-static bool match_options(struct completions *c, const struct command_argument *list, struct typed *t)
+static bool match_options(struct completions *c, const struct command_argument *list,
+                          struct typed *t)
 {
     bool given[OPTIONS_MAX] = {false};
     unsigned i = 0;
@@ -78,7 +80,8 @@ static bool match_options(struct completions *c, const struct command_argument *
                 break;
         }
         if (list[i].type == ARGUMENT_END)
-            return true; /* the words that are left belong to what stands around the list, or nowhere */
+            /* the words that are left belong to what stands around the list, or nowhere */
+            return true;
         given[i] = !list[i].multiple;
         if (!match(c, &list[i], t))
             return false;
@@ -135,7 +138,8 @@ static void add_commands(struct completions *c, const struct command *parent)
 /* What may follow these words. */
 static void follow(struct completions *c, struct typed t, const char *const *more)
 {
-    bool help = t.n > 0 && words_same(t.word[0], "help"); /* what follows is a command, without options */
+    /* what follows is a command, without options */
+    bool help = t.n > 0 && words_same(t.word[0], "help");
     if (help)
         t = (struct typed){t.word + 1, t.n - 1};
     if (t.n == 0) {

@@ -42,7 +42,8 @@ bool console_knows(const char *word)
 static int usage_error(const struct flags *f, const char *what, const char *value)
 {
     answer_error(f->shell.json, ANSWER_USAGE,
-                 "%s \"%.200s\"; flags are -h HOST or --host HOST, -p PORT or --port PORT, --json, --watch (status, repair), "
+                 "%s \"%.200s\"; flags are -h HOST or --host HOST, -p PORT or --port PORT, --json, "
+                 "--watch (status, repair), "
                  "--help; words after -- are taken as they are",
                  what, value);
     return EXIT_USAGE;
@@ -68,16 +69,18 @@ static int take_environment(struct flags *f)
     return port != NULL && *port != '\0' ? parse_port(f, "COVEY_PORT", port) : 0;
 }
 
-/* Whether a word begins with one of the two flags of one letter: "-p", "-p7400" and "-p=7400" do. Any other with one dash is no
- * flag: -1 is a fine value. */
+/* Whether a word begins with one of the two flags of one letter: "-p", "-p7400" and "-p=7400" do.
+ * Any other with one dash is no flag: -1 is a fine value. */
 static bool is_letter_flag(const char *word)
 {
     bool letter = word[0] == '-' && (word[1] == 'h' || word[1] == 'p');
-    return letter && (word[2] == 0 || word[2] == '=' || (word[1] == 'p' && isdigit((unsigned char)word[2])));
+    return letter &&
+           (word[2] == 0 || word[2] == '=' || (word[1] == 'p' && isdigit((unsigned char)word[2])));
 }
 
-/* A flag with a value at argv[*i]: "-p 7400", "-p7400", "-p=7400", "--port 7400" or "--port=7400". Its value, with *i at the last
- * word taken; "" when the value is missing; NULL when it is another word. */
+/* A flag with a value at argv[*i]: "-p 7400", "-p7400", "-p=7400", "--port 7400" or "--port=7400".
+ * Its value, with *i at the last word taken; "" when the value is missing; NULL when it is another
+ * word. */
 static const char *value_of(const char *name, const char *letter, int argc, char **argv, int *i)
 {
     const char *word = argv[*i];
@@ -102,7 +105,8 @@ static int parse_flag(struct flags *f, int argc, char **argv, int *i)
 {
     const char *word = argv[*i], *host = value_of("--host", "-h", argc, argv, i);
     const char *port = host == NULL ? value_of("--port", "-p", argc, argv, i) : NULL;
-    const char *log = host == NULL && port == NULL ? value_of("--log-fd", "--log-fd", argc, argv, i) : NULL;
+    const char *log =
+        host == NULL && port == NULL ? value_of("--log-fd", "--log-fd", argc, argv, i) : NULL;
     if ((host != NULL && *host == '\0') || (port != NULL && *port == '\0'))
         return usage_error(f, "a value is missing after", word);
     if (host != NULL)
@@ -118,7 +122,8 @@ static int parse_flag(struct flags *f, int argc, char **argv, int *i)
     else if (strcmp(word, "--help") == 0)
         f->help = true;
     else
-        return usage_error(f, strcmp(word, "--watch") == 0 ? "only repair and status have" : "unknown flag", word);
+        return usage_error(
+            f, strcmp(word, "--watch") == 0 ? "only repair and status have" : "unknown flag", word);
     return 0;
 }
 
@@ -157,7 +162,8 @@ static int print_help(const struct flags *f)
     buf_init(&text, 1024 * 1024);
     if (!help_one(&text, f->arg[0], f->arg_n > 1 ? f->arg[1] : SLICE(""), page.width)) {
         words_paragraph(&text, "covey console [-h HOST] [-p PORT] [--json]", 0, &page);
-        words_paragraph(&text, "Commands from the terminal or, one a line, from standard input.", 2, &page);
+        words_paragraph(&text, "Commands from the terminal or, one a line, from standard input.", 2,
+                        &page);
     }
     if (!words_same(f->arg[0], "json")) /* which is a text, and no command */
         put_flags(&text, f, &page);
@@ -198,7 +204,8 @@ int console_main(int argc, char **argv)
     f.arg = calloc((size_t)argc + 1, sizeof *f.arg);
     if (argc < 1 || f.arg == NULL)
         return EXIT_ERROR;
-    for (int i = 0; console && i < 2; i++) /* a terminal must be given back as it was; a one-shot may simply die */
+    /* a terminal must be given back as it was; a one-shot may simply die */
+    for (int i = 0; console && i < 2; i++)
         sigaction(i == 0 ? SIGTERM : SIGHUP, &(struct sigaction){.sa_handler = on_signal}, NULL);
     int code = take_environment(&f);
     if (code == 0)

@@ -1,9 +1,9 @@
-/* console.h: `covey console` and the one-shot commands (`covey get KEY`, `covey status`, ...): one RESP client, three
- * ways in.
+/* console.h: `covey console` and the one-shot commands (`covey get KEY`, `covey status`, ...): one
+ * RESP client, three ways in.
  *
- * At a terminal: lines with history, completion and help; membership events appear above the prompt. From a pipe: each
- * line is a command. As a one-shot: the words of the command line are the command. Every command of front/command.h's
- * table works in all three. */
+ * At a terminal: lines with history, completion and help; membership events appear above the
+ * prompt. From a pipe: each line is a command. As a one-shot: the words of the command line are the
+ * command. Every command of front/command.h's table works in all three. */
 #ifndef COVEY_CONSOLE_CONSOLE_H
 #define COVEY_CONSOLE_CONSOLE_H
 
@@ -12,10 +12,12 @@
 /* What one-shots exit with. A piped console: the greatest of its lines'. */
 enum {
     EXIT_OK = 0,
-    EXIT_ERROR = 1,       /* the reply was an error; `status`: not healthy, every key can be read and written */
+    /* the reply was an error; `status`: not healthy, every key can be read and written */
+    EXIT_ERROR = 1,
     EXIT_UNAVAILABLE = 2, /* `status` alone: some key cannot be read or written */
     EXIT_NOBODY = 3,      /* no node answered */
-    EXIT_USAGE = 64,      /* a wrong flag, a wrong number of arguments, no such command (EX_USAGE of sysexits.h) */
+    /* a wrong flag, a wrong number of arguments, no such command (EX_USAGE of sysexits.h) */
+    EXIT_USAGE = 64,
 };
 
 /* argv[0] is the subcommand itself: "console", or the name of a command. Flags: -h or --host HOST,

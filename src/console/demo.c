@@ -1,14 +1,17 @@
-/* demo.c: the main job, shown: three equal nodes, all data through any of them, one killed under load, nothing lost.
+/* demo.c: the main job, shown: three equal nodes, all data through any of them, one killed under
+ * load, nothing lost.
  *
- * The story: start the nodes; write the data set through the first; read and compare it through the second; rewrite all
- * of it through the second, with the first killed (SIGKILL) when a third is done; read and compare through the last;
- * restart the first, wait until all is healthy, read and compare through it. No reply of a survivor may be an error,
- * none may differ. With two nodes writes need both, so there the demo shows that a write is refused while one is dead;
- * with one node it shows the restart alone.
+ * The story: start the nodes; write the data set through the first; read and compare it through the
+ * second; rewrite all of it through the second, with the first killed (SIGKILL) when a third is
+ * done; read and compare through the last; restart the first, wait until all is healthy, read and
+ * compare through it. No reply of a survivor may be an error, none may differ. With two nodes
+ * writes need both, so there the demo shows that a write is refused while one is dead; with one
+ * node it shows the restart alone.
  *
- * The demo writes and kills, so it must never meet somebody else's cluster. Its ports are found free before anything is
- * started; each connection first asks for the node's data directory, whose name only the demo knows; and the other nodes
- * are started when the first one, their seed, is known to be the demo's own. */
+ * The demo writes and kills, so it must never meet somebody else's cluster. Its ports are found
+ * free before anything is started; each connection first asks for the node's data directory, whose
+ * name only the demo knows; and the other nodes are started when the first one, their seed, is
+ * known to be the demo's own. */
 #include "console/demo.h"
 
 #include "base/words.h"
@@ -90,8 +93,9 @@ static int start_node(struct demo *d, unsigned i, bool first)
     char port[8], seed[32], data[PATH_MAX];
     snprintf(port, sizeof port, "%u", port_of(d, i));
     snprintf(seed, sizeof seed, "127.0.0.1:%u", port_of(d, 0));
-    const char *args[] = {"start", "--name", name_of(i), "--data", data_of(d, i, data), "--port", port, "--profile",
-                          "local", NULL,     NULL,       NULL};
+    const char *args[] = {"start",  "--name", name_of(i),  "--data", data_of(d, i, data),
+                          "--port", port,     "--profile", "local",  NULL,
+                          NULL,     NULL};
     if (first) {
         args[9] = i > 0 ? "--seed" : "--new";
         args[10] = i > 0 ? seed : NULL;
@@ -116,7 +120,8 @@ static bool is_own(struct demo *d, unsigned i)
     if (dir != 0 && slice_eq(d->client.reply.v[dir].text, slice_str(data_of(d, i, data))))
         return true;
     client_close(&d->client);
-    snprintf(d->client.why, sizeof d->client.why, "127.0.0.1 port %u is not node %s of this demo: somebody else's node is there",
+    snprintf(d->client.why, sizeof d->client.why,
+             "127.0.0.1 port %u is not node %s of this demo: somebody else's node is there",
              port_of(d, i), name_of(i));
     return false;
 }
@@ -134,14 +139,16 @@ static int64_t number_of(const struct client *c, const char *field)
     return i != 0 ? c->reply.v[i].integer : -1;
 }
 
-/* Whether node i says that all members are there, and that its verdict is what so many members can have at best. */
+/* Whether node i says that all members are there, and that its verdict is what so many members can
+ * have at best. */
 static bool is_whole(struct demo *d, unsigned i)
 {
     if (d->client.fd < 0 && !open_node(d, i))
         return false;
     if (client_ask(&d->client, (const char *const[]){"STATUS", NULL}) != 0)
         return false;
-    bool all = number_of(&d->client, "members") == d->node_n && number_of(&d->client, "alive") == d->node_n;
+    bool all = number_of(&d->client, "members") == d->node_n &&
+               number_of(&d->client, "alive") == d->node_n;
     return all && (d->node_n < DEMO_NODES || client_number(&d->client, "code") == 0);
 }
 
@@ -149,19 +156,22 @@ static bool is_whole(struct demo *d, unsigned i)
 static unsigned ended_node(struct demo *d)
 {
     unsigned i = 0;
-    while (i < d->node_n && (d->killed == (int)i || d->nest.node[i].name[0] == '\0' || nest_running(&d->nest, i)))
+    while (i < d->node_n &&
+           (d->killed == (int)i || d->nest.node[i].name[0] == '\0' || nest_running(&d->nest, i)))
         i++;
     return i;
 }
 
-/* Whether another step makes sense: nobody has stopped the demo, and no node has ended by itself. */
+/* Whether another step makes sense: nobody has stopped the demo, and no node has ended by
+ * itself. */
 static bool goes_on(struct demo *d)
 {
     return !stop && ended_node(d) == d->node_n;
 }
 
 /* Waits until `asked` says yes of node i, or a node has ended. False: why is in d->why. */
-static bool wait_node(struct demo *d, unsigned i, bool (*asked)(struct demo *, unsigned), const char *wanted)
+static bool wait_node(struct demo *d, unsigned i, bool (*asked)(struct demo *, unsigned),
+                      const char *wanted)
 {
     uint64_t until_ms = clock_ms() + HEALTHY_MS;
     bool yes = false;
@@ -212,7 +222,8 @@ static void show_member(const struct demo *d, const char *name, uint32_t member,
     uint32_t places = (uint32_t)v[client_field(c, member, "places")].integer;
     char words[64], state_text[16];
     snprintf(state_text, sizeof state_text, "%.*s", (int)state.n, (const char *)state.p);
-    snprintf(words, sizeof words, "%4u vnodes, first of %3lld", places, (long long)v[client_field(c, member, "firsts")].integer);
+    snprintf(words, sizeof words, "%4u vnodes, first of %3lld", places,
+             (long long)v[client_field(c, member, "firsts")].integer);
     screen_share(&d->screen, name, state_text, places, vnodes, words);
 }
 
@@ -277,7 +288,8 @@ static bool on_progress(void *arg, uint32_t done)
 /* One pass over all records through node i: every reply is a check. */
 static bool step_load(struct demo *d, unsigned i, bool write, const char *label)
 {
-    struct load l = {.write = write, .generation = d->generation, .progress = on_progress, .arg = d};
+    struct load l = {
+        .write = write, .generation = d->generation, .progress = on_progress, .arg = d};
     char why[400];
     screen_step(&d->screen, label);
     if (!open_node(d, i)) {
@@ -297,8 +309,8 @@ static bool step_load(struct demo *d, unsigned i, bool write, const char *label)
         fail(d, ended, why);
         return false;
     }
-    snprintf(why, sizeof why, "%u ok, %u wrong or missing, %u error%s; the first: %s", l.ok, l.wrong, l.errors, words_s(l.errors),
-             l.first_error[0] ? l.first_error : "none");
+    snprintf(why, sizeof why, "%u ok, %u wrong or missing, %u error%s; the first: %s", l.ok,
+             l.wrong, l.errors, words_s(l.errors), l.first_error[0] ? l.first_error : "none");
     fail(d, i, why);
     return false;
 }
@@ -318,21 +330,24 @@ static void step_refused_write(struct demo *d)
     screen_step(&d->screen, "kill a, write via b");
     kill_node(d, 0);
     bool refused = false;
-    if (open_node(d, 1) && client_ask(&d->client, (const char *const[]){"SET", "demo", "refused", NULL}) == 0)
+    if (open_node(d, 1) &&
+        client_ask(&d->client, (const char *const[]){"SET", "demo", "refused", NULL}) == 0)
         refused = d->client.reply.v[0].type == RESP_ERROR;
     client_close(&d->client);
     screen_done(&d->screen, refused ? "refused, as it must be with two" : "not refused", refused);
     d->failed += !refused;
 }
 
-/* The survivors serve at once; that they also know takes the failure detector a moment. Then the verdict is worth showing. */
+/* The survivors serve at once; that they also know takes the failure detector a moment. Then the
+ * verdict is worth showing. */
 static void step_noticed(struct demo *d, unsigned i)
 {
     uint64_t until_ms = clock_ms() + HEALTHY_MS;
     bool noticed = false;
     screen_step(&d->screen, "wait for the verdict");
     while (!noticed && goes_on(d) && clock_ms() < until_ms) {
-        noticed = (d->client.fd >= 0 || open_node(d, i)) && client_ask(&d->client, (const char *const[]){"STATUS", NULL}) == 0 &&
+        noticed = (d->client.fd >= 0 || open_node(d, i)) &&
+                  client_ask(&d->client, (const char *const[]){"STATUS", NULL}) == 0 &&
                   number_of(&d->client, "alive") < d->node_n;
         if (!noticed)
             nanosleep(&(struct timespec){.tv_nsec = POLL_MS * 1000000}, NULL);
@@ -393,22 +408,25 @@ static void print_usage(void)
     snprintf(nodes, sizeof nodes, "how many, 1 to %d (%d)", DEMO_NODES_MAX, DEMO_NODES);
     words_paragraph(&text, "covey demo [--nodes N] [--base-port P]", 0, &page);
     buf_printf(&text, "\n");
-    words_paragraph(
-        &text,
-        "Starts nodes on this machine, loads the Unicode character table, reads it back through another node, kills one "
-        "and brings it back, checks every reply, and ends in a console. It leaves no process and no file behind.",
-        0, &page);
+    words_paragraph(&text,
+                    "Starts nodes on this machine, loads the Unicode character table, reads it "
+                    "back through another node, kills one "
+                    "and brings it back, checks every reply, and ends in a console. It leaves no "
+                    "process and no file behind.",
+                    0, &page);
     buf_printf(&text, "\n");
     words_row(&text, "--nodes N", nodes, &page);
-    words_row(&text, "-p, --base-port P", "node i listens at P + 10 i and the port after that (free ones are found)", &page);
+    words_row(&text, "-p, --base-port P",
+              "node i listens at P + 10 i and the port after that (free ones are found)", &page);
     fwrite(text.p, 1, text.n, stdout);
     buf_close(&text);
 }
 
 static int usage_error(const char *what, const char *value)
 {
-    fprintf(stderr, "covey demo: %s \"%s\"; flags are --nodes N (1 to %d) and --base-port P (1 to %d)\n", what, value,
-            DEMO_NODES_MAX, PORT_MAX - PORT_STEP * DEMO_NODES_MAX);
+    fprintf(stderr,
+            "covey demo: %s \"%s\"; flags are --nodes N (1 to %d) and --base-port P (1 to %d)\n",
+            what, value, DEMO_NODES_MAX, PORT_MAX - PORT_STEP * DEMO_NODES_MAX);
     return EXIT_USAGE;
 }
 
@@ -416,7 +434,9 @@ static int parse_number(const char *text, long max, long *out)
 {
     char *end;
     *out = strtol(text, &end, 10);
-    return end != text && *end == '\0' && *out >= 1 && *out <= max ? 0 : usage_error("out of range:", text);
+    return end != text && *end == '\0' && *out >= 1 && *out <= max
+               ? 0
+               : usage_error("out of range:", text);
 }
 
 static int parse_flags(struct demo *d, int argc, char **argv)
@@ -424,7 +444,8 @@ static int parse_flags(struct demo *d, int argc, char **argv)
     long n = DEMO_NODES, port = 0;
     for (int i = 1; i < argc; i++) {
         bool nodes = strcmp(argv[i], "--nodes") == 0;
-        bool base = strcmp(argv[i], "--base-port") == 0 || strcmp(argv[i], "--port") == 0 || strcmp(argv[i], "-p") == 0;
+        bool base = strcmp(argv[i], "--base-port") == 0 || strcmp(argv[i], "--port") == 0 ||
+                    strcmp(argv[i], "-p") == 0;
         if (!nodes && !base)
             return usage_error("unknown flag", argv[i]);
         if (++i == argc)
@@ -442,14 +463,15 @@ static int prepare(struct demo *d)
 {
     int error = records_open(&d->records, DEMO_DATA);
     if (error != 0) {
-        fprintf(stderr, "covey demo: %s: %s; it comes with the package %s (apt-get install %s)\n", DEMO_DATA, strerror(error),
-                DEMO_DATA_PACKAGE, DEMO_DATA_PACKAGE);
+        fprintf(stderr, "covey demo: %s: %s; it comes with the package %s (apt-get install %s)\n",
+                DEMO_DATA, strerror(error), DEMO_DATA_PACKAGE, DEMO_DATA_PACKAGE);
         return 1;
     }
     uint16_t taken = d->base_port != 0 ? nest_port_taken(d->base_port, d->node_n) : 0;
     if (taken != 0) {
         fprintf(stderr,
-                "covey demo: port %u is taken on 127.0.0.1; the demo needs P and P+1 of each node, ten ports apart: name "
+                "covey demo: port %u is taken on 127.0.0.1; the demo needs P and P+1 of each node, "
+                "ten ports apart: name "
                 "others with --base-port, or none, and it finds some\n",
                 taken);
         goto out_close_records;
@@ -457,14 +479,17 @@ static int prepare(struct demo *d)
     if (d->base_port == 0)
         d->base_port = nest_free_ports(CLIENT_PORT_DEFAULT, PORT_MAX, d->node_n);
     if (d->base_port == 0) {
-        fprintf(stderr, "covey demo: no free ports between %d and %d on 127.0.0.1; --base-port names some\n", CLIENT_PORT_DEFAULT,
-                PORT_MAX);
+        fprintf(
+            stderr,
+            "covey demo: no free ports between %d and %d on 127.0.0.1; --base-port names some\n",
+            CLIENT_PORT_DEFAULT, PORT_MAX);
         goto out_close_records;
     }
     error = nest_open(&d->nest, "/proc/self/exe", "covey-demo");
     if (error == 0)
         return 0;
-    fprintf(stderr, "covey demo: cannot make a directory in $TMPDIR or /tmp: %s\n", strerror(error));
+    fprintf(stderr, "covey demo: cannot make a directory in $TMPDIR or /tmp: %s\n",
+            strerror(error));
 out_close_records:
     records_close(&d->records);
     return 1;
@@ -472,7 +497,8 @@ out_close_records:
 
 static void say_hello(const struct demo *d)
 {
-    printf("covey demo: %u equal node%s on 127.0.0.1, port%s", d->node_n, words_s(d->node_n), words_s(d->node_n));
+    printf("covey demo: %u equal node%s on 127.0.0.1, port%s", d->node_n, words_s(d->node_n),
+           words_s(d->node_n));
     for (unsigned i = 0; i < d->node_n; i++)
         printf(" %u", port_of(d, i));
     char count[SCREEN_COUNT];
@@ -484,8 +510,10 @@ static void hand_over(const struct demo *d)
 {
     printf("\nThe nodes run until you leave (Ctrl-D). Try: get U+1F985, members, where U+1F985,\n");
     if (d->node_n > 1)
-        printf("connect %u; or, from another terminal: kill -9 %d\n", port_of(d, 1), (int)d->nest.node[d->node_n - 1].pid);
-    shell_interactive(&(struct shell_options){.host = "127.0.0.1", .port = port_of(d, 0), .stop = &stop});
+        printf("connect %u; or, from another terminal: kill -9 %d\n", port_of(d, 1),
+               (int)d->nest.node[d->node_n - 1].pid);
+    shell_interactive(
+        &(struct shell_options){.host = "127.0.0.1", .port = port_of(d, 0), .stop = &stop});
 }
 
 int demo_main(int argc, char **argv)

@@ -88,12 +88,13 @@ void records_close(struct records *r)
 /* ---- A pass ---- */
 
 /* What the record's value is in this generation. */
-static struct slice value_of(const struct records *r, uint32_t i, unsigned generation, char scratch[VALUE_BYTES_MAX])
+static struct slice value_of(const struct records *r, uint32_t i, unsigned generation,
+                             char scratch[VALUE_BYTES_MAX])
 {
     if (generation == 0)
         return r->value[i];
-    int n =
-        snprintf(scratch, VALUE_BYTES_MAX, "%.*s (rewritten %u)", (int)r->value[i].n, (const char *)r->value[i].p, generation);
+    int n = snprintf(scratch, VALUE_BYTES_MAX, "%.*s (rewritten %u)", (int)r->value[i].n,
+                     (const char *)r->value[i].p, generation);
     return slice_of(scratch, (size_t)n);
 }
 
@@ -101,7 +102,10 @@ static int send_one(const struct load *l, struct client *c, const struct records
 {
     char scratch[VALUE_BYTES_MAX];
     if (l->write)
-        return client_send(c, (const struct slice[]){SLICE("SET"), r->key[i], value_of(r, i, l->generation, scratch)}, 3);
+        return client_send(
+            c,
+            (const struct slice[]){SLICE("SET"), r->key[i], value_of(r, i, l->generation, scratch)},
+            3);
     return client_send(c, (const struct slice[]){SLICE("GET"), r->key[i]}, 2);
 }
 
@@ -109,7 +113,8 @@ static void note_error(struct load *l, struct slice text)
 {
     l->errors++;
     if (l->first_error[0] == '\0')
-        snprintf(l->first_error, sizeof l->first_error, "%.*s", (int)(text.n > 255 ? 255 : text.n), (const char *)text.p);
+        snprintf(l->first_error, sizeof l->first_error, "%.*s", (int)(text.n > 255 ? 255 : text.n),
+                 (const char *)text.p);
 }
 
 static void judge(struct load *l, const struct client *c, const struct records *r, uint32_t i)
@@ -119,14 +124,16 @@ static void judge(struct load *l, const struct client *c, const struct records *
     if (v->type == RESP_ERROR)
         note_error(l, v->text);
     else if (l->write ? slice_eq(v->text, SLICE("OK"))
-                      : v->type == RESP_BULK && slice_eq(v->text, value_of(r, i, l->generation, scratch)))
+                      : v->type == RESP_BULK &&
+                            slice_eq(v->text, value_of(r, i, l->generation, scratch)))
         l->ok++;
     else
         l->wrong++;
 }
 
 /* Waits for one reply and takes all that came with it. */
-static int receive_some(struct load *l, struct client *c, const struct records *r, uint32_t *done, uint32_t sent)
+static int receive_some(struct load *l, struct client *c, const struct records *r, uint32_t *done,
+                        uint32_t sent)
 {
     int error = client_receive(c, CLIENT_TIMEOUT_MS);
     while (error == 0) {

@@ -4,7 +4,8 @@
 
 #include "console/client.h"
 
-/* The Unicode character table: key "U+0041", value the rest of its line ("LATIN CAPITAL LETTER A;Lu;0;L;;;;;N;;;;0061;"). */
+/* The Unicode character table: key "U+0041", value the rest of its line ("LATIN CAPITAL LETTER
+ * A;Lu;0;L;;;;;N;;;;0061;"). */
 #define DEMO_DATA         "/usr/share/unicode/UnicodeData.txt"
 #define DEMO_DATA_PACKAGE "unicode-data"
 
@@ -27,16 +28,18 @@ void records_close(struct records *r);
 
 /* One pass over all records, and what came of it. */
 struct load {
-    bool write;          /* else read and compare */
-    unsigned generation; /* of the values: each rewriting makes the expected values differ from the last ones */
+    bool write; /* else read and compare */
+    /* of the values: each rewriting makes the expected values differ from the last ones */
+    unsigned generation;
     /* Called now and then with the count so far; false ends the pass. */
     bool (*progress)(void *arg, uint32_t done);
     void *arg;
 
     uint32_t ok, errors, wrong; /* error replies; absent or other values */
     uint64_t us;                /* it took */
-    char first_error[256];      /* the first error reply, or the sentence of a connection that ended */
-    bool stopped;               /* by progress */
+    /* the first error reply, or the sentence of a connection that ended */
+    char first_error[256];
+    bool stopped; /* by progress */
 };
 
 /* Runs the pass over an open connection. A connection that ends makes all that is left an error. */

@@ -43,41 +43,43 @@ int help_all(struct buf *out, unsigned width)
     return error;
 }
 
-/* What --json prints. A value has the fields that the text has, under the same names but for units: "since" is "since_ms". */
-static const char json_schema[] = "With --json a command prints one line, an object with one field:\n\n"
-                                  "  {\"COMMAND\": VALUE}  what it answered; COMMAND in lower case\n"
-                                  "  {\"error\": {\"code\": CODE, \"message\": TEXT}}\n"
-                                  "                      there is no answer. CODE is one of Redis's or covey's own\n"
-                                  "                      (ERR, NOQUORUM, UNKNOWN, BUSY, ...), or UNREACHABLE (no\n"
-                                  "                      node answered), USAGE (the command line is wrong: nobody\n"
-                                  "                      was asked), FAILED (it was tried, and did not work)\n\n"
-                                  "VALUE\n"
-                                  "  a number            integers; names ending in _ms: milliseconds, in _at:\n"
-                                  "                      seconds since 1970\n"
-                                  "  a string            UTF-8; keys and values too, also those that are digits\n"
-                                  "  {\"base64\": TEXT}    a string of bytes that are no UTF-8\n"
-                                  "  true, false, null   null: not there, not known\n"
-                                  "  [VALUE, ...]        lists, also of objects: the rows of a table\n"
-                                  "  {\"NAME\": VALUE, ...}\n"
-                                  "                      fields; later releases may add some, and change none\n\n"
-                                  "COMMAND\n"
-                                  "  get, set, del       a string or null; \"OK\"; how many existed. Any other command\n"
-                                  "                      of Redis: its reply\n"
-                                  "  status              {verdict, warning, code, cluster: {...}, node: {...}}: what\n"
-                                  "                      `status` shows, by the same names; code is the exit status\n"
-                                  "  members, hints      [{id, name, state, ...}, ...]\n"
-                                  "  ring                {epoch, vnodes, slots, n, w, r, members: [...]}\n"
-                                  "  ring vnodes         [{vnode, last_vnode, first_slot, last_slot, owners: [NAME,\n"
-                                  "                      ...], synced_ms}, ...]\n"
-                                  "  where               {slot, vnode, owners: [{id, name, addr, state, holds, stamp,\n"
-                                  "                      writer, digest}, ...]}\n"
-                                  "  repair              {running, comparisons, done, unreachable, incomplete, sent,\n"
-                                  "                      received, bytes, messages}\n"
-                                  "  backup              {state, path, error, taken_at, files, files_done, bytes,\n"
-                                  "                      bytes_done}; `covey backup PATH` prints it when it is done\n"
-                                  "  restore             {into or data, backups, bytes, keys}\n"
-                                  "  check               {findings: [TEXT, ...], verdict, code}\n"
-                                  "  version             {covey, commit}\n";
+/* What --json prints. A value has the fields that the text has, under the same names but for units:
+ * "since" is "since_ms". */
+static const char json_schema[] =
+    "With --json a command prints one line, an object with one field:\n\n"
+    "  {\"COMMAND\": VALUE}  what it answered; COMMAND in lower case\n"
+    "  {\"error\": {\"code\": CODE, \"message\": TEXT}}\n"
+    "                      there is no answer. CODE is one of Redis's or covey's own\n"
+    "                      (ERR, NOQUORUM, UNKNOWN, BUSY, ...), or UNREACHABLE (no\n"
+    "                      node answered), USAGE (the command line is wrong: nobody\n"
+    "                      was asked), FAILED (it was tried, and did not work)\n\n"
+    "VALUE\n"
+    "  a number            integers; names ending in _ms: milliseconds, in _at:\n"
+    "                      seconds since 1970\n"
+    "  a string            UTF-8; keys and values too, also those that are digits\n"
+    "  {\"base64\": TEXT}    a string of bytes that are no UTF-8\n"
+    "  true, false, null   null: not there, not known\n"
+    "  [VALUE, ...]        lists, also of objects: the rows of a table\n"
+    "  {\"NAME\": VALUE, ...}\n"
+    "                      fields; later releases may add some, and change none\n\n"
+    "COMMAND\n"
+    "  get, set, del       a string or null; \"OK\"; how many existed. Any other command\n"
+    "                      of Redis: its reply\n"
+    "  status              {verdict, warning, code, cluster: {...}, node: {...}}: what\n"
+    "                      `status` shows, by the same names; code is the exit status\n"
+    "  members, hints      [{id, name, state, ...}, ...]\n"
+    "  ring                {epoch, vnodes, slots, n, w, r, members: [...]}\n"
+    "  ring vnodes         [{vnode, last_vnode, first_slot, last_slot, owners: [NAME,\n"
+    "                      ...], synced_ms}, ...]\n"
+    "  where               {slot, vnode, owners: [{id, name, addr, state, holds, stamp,\n"
+    "                      writer, digest}, ...]}\n"
+    "  repair              {running, comparisons, done, unreachable, incomplete, sent,\n"
+    "                      received, bytes, messages}\n"
+    "  backup              {state, path, error, taken_at, files, files_done, bytes,\n"
+    "                      bytes_done}; `covey backup PATH` prints it when it is done\n"
+    "  restore             {into or data, backups, bytes, keys}\n"
+    "  check               {findings: [TEXT, ...], verdict, code}\n"
+    "  version             {covey, commit}\n";
 
 /* The subcommands of c, one a line. */
 static void put_subcommands(struct buf *out, const struct command *c, unsigned width)
@@ -137,7 +139,8 @@ bool help_fits(const struct slice *arg, uint32_t arg_n)
     const struct command *c = command_find(arg[0], arg_n > 1 ? arg[1] : SLICE(""));
     if (c == NULL)
         return true;
-    return command_fits(c, arg_n) && !(command_is_parent(c) && arg_n > 1); /* then it was none of its subcommands */
+    /* then it was none of its subcommands */
+    return command_fits(c, arg_n) && !(command_is_parent(c) && arg_n > 1);
 }
 
 void help_usage(struct buf *out, const struct slice *arg, uint32_t arg_n, unsigned width)
@@ -167,6 +170,8 @@ const char *help_nearest(struct slice word, const char *const *more)
     if (word.n >= sizeof text)
         return NULL;
     for (size_t i = 0; i <= word.n; i++)
-        text[i] = (char)(i == word.n ? 0 : word.p[i] >= 'A' && word.p[i] <= 'Z' ? word.p[i] | 0x20 : word.p[i]);
+        text[i] = (char)(i == word.n                            ? 0
+                         : word.p[i] >= 'A' && word.p[i] <= 'Z' ? word.p[i] | 0x20
+                                                                : word.p[i]);
     return words_nearest(text, names, n);
 }

@@ -7,7 +7,8 @@
 /* One character of a string: the bytes it took. */
 static size_t put_character(struct sink *s, struct slice rest)
 {
-    static const char *const named[] = {['\b'] = "\\b", ['\t'] = "\\t", ['\n'] = "\\n", ['\f'] = "\\f", ['\r'] = "\\r"};
+    static const char *const named[] = {
+        ['\b'] = "\\b", ['\t'] = "\\t", ['\n'] = "\\n", ['\f'] = "\\f", ['\r'] = "\\r"};
     uint8_t first = rest.p[0];
     size_t n = text_utf8(rest);
     if (n == 0) {
@@ -58,7 +59,8 @@ static void put_base64(struct sink *s, struct slice bytes)
     char text[sodium_base64_ENCODED_LEN(CHUNK, sodium_base64_VARIANT_ORIGINAL)];
     for (size_t i = 0; i < bytes.n; i += CHUNK) {
         size_t n = bytes.n - i < CHUNK ? bytes.n - i : CHUNK;
-        text_put(s, slice_str(sodium_bin2base64(text, sizeof text, bytes.p + i, n, sodium_base64_VARIANT_ORIGINAL)));
+        text_put(s, slice_str(sodium_bin2base64(text, sizeof text, bytes.p + i, n,
+                                                sodium_base64_VARIANT_ORIGINAL)));
     }
 }
 
@@ -106,7 +108,8 @@ static bool is_number(struct slice text)
     return p == end;
 }
 
-/* A RESP double or big number is JSON's already, but for those that JSON has not, like inf and nan: strings then. */
+/* A RESP double or big number is JSON's already, but for those that JSON has not, like inf and nan:
+ * strings then. */
 static void put_number(struct sink *s, struct slice text)
 {
     if (is_number(text))

@@ -34,7 +34,8 @@ static bool is_open(const struct keys *k)
 
 static wchar_t code_point(const uint8_t *byte, size_t n)
 {
-    static const uint8_t payload[KEYS_MAX + 1] = {0, 0x7f, 0x1f, 0x0f, 0x07}; /* bits of the first byte */
+    /* bits of the first byte */
+    static const uint8_t payload[KEYS_MAX + 1] = {0, 0x7f, 0x1f, 0x0f, 0x07};
     wchar_t c = byte[0] & payload[n];
     for (size_t i = 1; i < n; i++)
         c = c << 6 | (byte[i] & 0x3f);
@@ -72,7 +73,8 @@ int keys_bytes(struct buf *out, const wchar_t *text, size_t n)
     for (size_t i = 0; i < n && error == 0; i++) {
         uint32_t c = (uint32_t)text[i];
         uint8_t stray = (uint8_t)(c - STRAY);
-        error = c >= STRAY + 0x80 && c <= STRAY + 0xff ? buf_append(out, &stray, 1) : put_character(out, c);
+        error = c >= STRAY + 0x80 && c <= STRAY + 0xff ? buf_append(out, &stray, 1)
+                                                       : put_character(out, c);
     }
     return error;
 }

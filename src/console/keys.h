@@ -1,9 +1,9 @@
-/* keys.h: the bytes that a terminal sends as the wide characters that libedit works with, and back again, without loss and
- * whatever the locale.
+/* keys.h: the bytes that a terminal sends as the wide characters that libedit works with, and back
+ * again, without loss and whatever the locale.
  *
- * Bytes that are well-formed UTF-8 become the character they mean. Any other byte from 128 on becomes a lone surrogate,
- * U+DC80 to U+DCFF, which UTF-8 never yields (the way of Python's PEP 383): so the line is sent with the very bytes that
- * were typed, also from a Latin-1 terminal. */
+ * Bytes that are well-formed UTF-8 become the character they mean. Any other byte from 128 on
+ * becomes a lone surrogate, U+DC80 to U+DCFF, which UTF-8 never yields (the way of Python's PEP
+ * 383): so the line is sent with the very bytes that were typed, also from a Latin-1 terminal. */
 #ifndef COVEY_CONSOLE_KEYS_H
 #define COVEY_CONSOLE_KEYS_H
 

@@ -1,13 +1,15 @@
 /* line.c: libedit under a poll loop.
  *
- * libedit asks for one character at a time; our reader (EL_GETCFN) waits for the terminal and for the watched descriptors
- * together. When an event comes first it wipes the prompt and the half-written line, prints the event, and lets libedit
- * draw both again. libedit's own signal handling (EL_SIGNAL) stays off: it passes signals on to the whole process group.
+ * libedit asks for one character at a time; our reader (EL_GETCFN) waits for the terminal and for
+ * the watched descriptors together. When an event comes first it wipes the prompt and the
+ * half-written line, prints the event, and lets libedit draw both again. libedit's own signal
+ * handling (EL_SIGNAL) stays off: it passes signals on to the whole process group.
  *
- * What is typed beyond ASCII is text in every locale. libedit would drop what the locale cannot encode, and in the C locale
- * it takes each byte from 128 on as a key with Meta, which runs commands of its history. Three things prevent both: keys.h
- * makes the characters, those keys all insert themselves, and the line is fetched in wide characters. While lines are
- * edited the locale is C.UTF-8, so that libedit draws characters and not their numbers. */
+ * What is typed beyond ASCII is text in every locale. libedit would drop what the locale cannot
+ * encode, and in the C locale it takes each byte from 128 on as a key with Meta, which runs
+ * commands of its history. Three things prevent both: keys.h makes the characters, those keys all
+ * insert themselves, and the line is fetched in wide characters. While lines are edited the locale
+ * is C.UTF-8, so that libedit draws characters and not their numbers. */
 #include "console/line.h"
 
 #include "console/complete.h"
@@ -32,7 +34,8 @@ struct line {
     struct keys keys;                    /* bytes typed that are no whole character yet */
     struct buf text;                     /* the last line, with a NUL */
     bool discarded;                      /* by Ctrl-C */
-    locale_t utf8, before;               /* the locale of the editing, and the one that line_close sets again; utf8 0: none */
+    /* the locale of the editing, and the one that line_close sets again; utf8 0: none */
+    locale_t utf8, before;
 };
 
 static volatile sig_atomic_t resized;
@@ -116,7 +119,8 @@ static bool read_byte(struct line *l)
     return n == 1;
 }
 
-/* Waits for the terminal, and shows what the watched descriptors bring meanwhile. False when there is no more to wait for. */
+/* Waits for the terminal, and shows what the watched descriptors bring meanwhile. False when there
+ * is no more to wait for. */
 static bool wait_for_key(struct line *l)
 {
     for (;;) {
@@ -129,7 +133,8 @@ static bool wait_for_key(struct line *l)
         }
         for (unsigned i = 0; i < LINE_WATCHES; i++) {
             const struct line_watch *w = &l->o.watch[i];
-            p[1 + i] = (struct pollfd){.fd = w->fd != NULL ? w->fd(l->o.arg) : -1, .events = POLLIN};
+            p[1 + i] =
+                (struct pollfd){.fd = w->fd != NULL ? w->fd(l->o.arg) : -1, .events = POLLIN};
         }
         if (poll(p, 1 + LINE_WATCHES, -1) < 0) {
             if (errno != EINTR)
@@ -190,7 +195,8 @@ static unsigned char complete_text(EditLine *edit, struct slice text)
         return CC_REDISPLAY;
     }
     char rest[128];
-    snprintf(rest, sizeof rest, "%.*s%s", (int)(c.common - c.prefix.n), c.word[0] + c.prefix.n, c.n == 1 ? " " : "");
+    snprintf(rest, sizeof rest, "%.*s%s", (int)(c.common - c.prefix.n), c.word[0] + c.prefix.n,
+             c.n == 1 ? " " : "");
     return el_insertstr(edit, rest) == 0 ? CC_REFRESH : CC_ERROR;
 }
 
@@ -226,7 +232,8 @@ static void open_history(struct line *l)
     el_wset(l->edit, EL_HIST, history_w, l->history);
 }
 
-/* A line that the locale cannot encode would come back from the history's file without its strays, as another command. */
+/* A line that the locale cannot encode would come back from the history's file without its strays,
+ * as another command. */
 static void remember(struct line *l, const wchar_t *text)
 {
     HistEventW event;
@@ -243,10 +250,12 @@ static void bind_keys(EditLine *edit)
     el_set(edit, EL_BIND, "^I", "covey-complete", NULL);
     el_set(edit, EL_BIND, "^C", "covey-discard", NULL);
     el_set(edit, EL_BIND, "^R", "em-inc-search-prev", NULL);
-    for (wchar_t c = 0x80; c <= 0xff; c++) /* Meta is sent as Escape and the key, which libedit has bound too */
+    /* Meta is sent as Escape and the key, which libedit has bound too */
+    for (wchar_t c = 0x80; c <= 0xff; c++)
         el_wset(edit, EL_BIND, (const wchar_t[]){c, L'\0'}, L"ed-insert", NULL);
-    /* While a line is edited, and between the lines: what is typed ahead then is kept as it is for the next line. In the
-     * terminal's own line mode a Ctrl-D typed just as the prompt appears, before libedit sets its mode, would be lost. */
+    /* While a line is edited, and between the lines: what is typed ahead then is kept as it is for
+     * the next line. In the terminal's own line mode a Ctrl-D typed just as the prompt appears,
+     * before libedit sets its mode, would be lost. */
     el_set(edit, EL_SETTY, "-d", "-isig", NULL);
     el_set(edit, EL_SETTY, "-x", "-isig", "-icanon", "-echo", NULL);
 }

@@ -1,9 +1,9 @@
-/* line.h: lines from an operator at a terminal: editing, history and completion (libedit), with events printed above the
- * prompt. A line has the bytes that were typed, in every locale (keys.h).
+/* line.h: lines from an operator at a terminal: editing, history and completion (libedit), with
+ * events printed above the prompt. A line has the bytes that were typed, in every locale (keys.h).
  *
- * Ctrl-C only discards the line, and ISIG is off until line_close: the signal must not reach the program that started us
- * (`ninja demo` shares the terminal with us and would die of it). Whoever runs a command between two lines therefore
- * bounds its time. */
+ * Ctrl-C only discards the line, and ISIG is off until line_close: the signal must not reach the
+ * program that started us (`ninja demo` shares the terminal with us and would die of it). Whoever
+ * runs a command between two lines therefore bounds its time. */
 #ifndef COVEY_CONSOLE_LINE_H
 #define COVEY_CONSOLE_LINE_H
 
@@ -15,8 +15,10 @@ enum { LINE_WATCHES = 2 };
 
 /* A descriptor that is watched while a line is edited. */
 struct line_watch {
-    int (*fd)(void *arg);                      /* the descriptor, or -1 for none now; NULL: never one */
-    void (*ready)(void *arg, struct buf *out); /* it is readable: appends whole lines to be printed above the prompt */
+    /* the descriptor, or -1 for none now; NULL: never one */
+    int (*fd)(void *arg);
+    /* it is readable: appends whole lines to be printed above the prompt */
+    void (*ready)(void *arg, struct buf *out);
 };
 
 struct line_options {
@@ -29,10 +31,12 @@ struct line_options {
 
 struct line;
 
-/* Loads the history: $COVEY_HISTORY, else ~/.covey_history. NULL when the terminal cannot be edited on. */
+/* Loads the history: $COVEY_HISTORY, else ~/.covey_history. NULL when the terminal cannot be edited
+ * on. */
 struct line *line_open(const struct line_options *o);
 
-/* The next line without its newline, valid until the next call; "" after Ctrl-C; NULL at the end (Ctrl-D, or stop). */
+/* The next line without its newline, valid until the next call; "" after Ctrl-C; NULL at the end
+ * (Ctrl-D, or stop). */
 const char *line_read(struct line *l);
 
 /* Saves the history and gives the terminal back as it was. */

@@ -23,7 +23,8 @@ static int lost(struct loader *l)
 int loader_open(struct loader *l, const char *host, uint16_t port)
 {
     client_init(&l->client);
-    buf_init(&l->bytes, LOADER_BATCH_BYTES + KEY_MAX + 16 * 1024 * 1024); /* the last may be of any size */
+    /* the last may be of any size */
+    buf_init(&l->bytes, LOADER_BATCH_BYTES + KEY_MAX + 16 * 1024 * 1024);
     l->n = 0;
     l->acknowledged = 0;
     return client_open(&l->client, host, port) ? lost(l) : 0;
@@ -43,8 +44,8 @@ int loader_count(struct loader *l, uint64_t *keys)
     *keys = (uint64_t)v->integer;
     if (v->type == RESP_INTEGER)
         return 0;
-    snprintf(l->why, sizeof l->why, "%s does not say how many keys there are: %.*s", l->client.where, (int)v->text.n,
-             (const char *)v->text.p);
+    snprintf(l->why, sizeof l->why, "%s does not say how many keys there are: %.*s",
+             l->client.where, (int)v->text.n, (const char *)v->text.p);
     return ERR_REFUSED;
 }
 
@@ -53,7 +54,10 @@ static int send_one(struct loader *l, const struct loader_key *k)
     char end[24];
     snprintf(end, sizeof end, "%" PRIu64, k->expiry_ms);
     const struct slice arg[] = {
-        SLICE("SET"),   slice_of(l->bytes.p + k->key_at, k->key_n), slice_of(l->bytes.p + k->value_at, k->value_n), SLICE("PXAT"),
+        SLICE("SET"),
+        slice_of(l->bytes.p + k->key_at, k->key_n),
+        slice_of(l->bytes.p + k->value_at, k->value_n),
+        SLICE("PXAT"),
         slice_str(end),
     };
     return client_send(&l->client, arg, k->expiry_ms ? 5 : 3);
@@ -61,7 +65,8 @@ static int send_one(struct loader *l, const struct loader_key *k)
 
 static bool passing(struct slice text)
 {
-    static const char *const code[] = {"BUSY ", "NOQUORUM ", "UNKNOWN ", "LOADING ", "FORMING ", "CLOCK ", "IOERR "};
+    static const char *const code[] = {"BUSY ",    "NOQUORUM ", "UNKNOWN ", "LOADING ",
+                                       "FORMING ", "CLOCK ",    "IOERR "};
     for (unsigned i = 0; i < sizeof code / sizeof code[0]; i++)
         if (text.n > strlen(code[i]) && memcmp(text.p, code[i], strlen(code[i])) == 0)
             return true;
@@ -79,7 +84,8 @@ static int take_reply(struct loader *l, struct loader_key *k)
     if (k->done)
         return 0;
     snprintf(l->why, sizeof l->why, "key \"%.*s\": %.*s", (int)(k->key_n < 200 ? k->key_n : 200),
-             (const char *)l->bytes.p + k->key_at, (int)(v->text.n < 600 ? v->text.n : 600), (const char *)v->text.p);
+             (const char *)l->bytes.p + k->key_at, (int)(v->text.n < 600 ? v->text.n : 600),
+             (const char *)v->text.p);
     return passing(v->text) ? 0 : ERR_REFUSED;
 }
 

@@ -1,7 +1,8 @@
-/* loader.h: many keys into a running cluster: pipelined SETs through one node, each acknowledged before it counts.
+/* loader.h: many keys into a running cluster: pipelined SETs through one node, each acknowledged
+ * before it counts.
  *
- * What is refused for now (BUSY, NOQUORUM, UNKNOWN, ...) is sent again until LOADER_PATIENCE_MS pass without a single success:
- * to store a key twice is no harm. */
+ * What is refused for now (BUSY, NOQUORUM, UNKNOWN, ...) is sent again until LOADER_PATIENCE_MS
+ * pass without a single success: to store a key twice is no harm. */
 #ifndef COVEY_CONSOLE_LOADER_H
 #define COVEY_CONSOLE_LOADER_H
 
@@ -10,7 +11,8 @@
 enum {
     LOADER_BATCH = 1024,                  /* keys under way at once */
     LOADER_BATCH_BYTES = 8 * 1024 * 1024, /* and bytes of them */
-    LOADER_PATIENCE_MS = 60 * 1000,       /* longer than a member takes to be held dead, or to come back */
+    /* longer than a member takes to be held dead, or to come back */
+    LOADER_PATIENCE_MS = 60 * 1000,
 };
 
 struct loader_key {
@@ -35,7 +37,8 @@ int loader_open(struct loader *l, const char *host, uint16_t port);
 /* How many keys the cluster holds. 0, ERR_IO, or ERR_REFUSED (it does not say). */
 int loader_count(struct loader *l, uint64_t *keys);
 
-/* Adds a key; all are copied. 0, or why an earlier one could not be stored: ERR_IO, ERR_REFUSED, ERR_NO_MEMORY. */
+/* Adds a key; all are copied. 0, or why an earlier one could not be stored: ERR_IO, ERR_REFUSED,
+ * ERR_NO_MEMORY. */
 int loader_put(struct loader *l, struct slice key, struct slice value, uint64_t expiry_ms);
 
 /* Waits until all are stored. Errors as loader_put. */

@@ -36,7 +36,8 @@ static _Noreturn void janitor_run(const char *dir, int pipe_fd)
     int null = open("/dev/null", O_RDWR);
     for (int fd = 0; fd < END && null >= 0; fd++)
         dup2(null, fd);
-    /* Whatever else we inherited must not be held open: another directory's pipe is among it, when there are two. */
+    /* Whatever else we inherited must not be held open: another directory's pipe is among it, when
+     * there are two. */
     if (chdir("/") != 0 || dup2(pipe_fd, END) < 0 || close_range(END + 1, ~0u, 0) != 0)
         _exit(1);
     char byte;
@@ -78,7 +79,8 @@ int nest_open(struct nest *s, const char *program, const char *prefix)
     const char *tmp = getenv("TMPDIR");
     if (realpath(program, s->program) == NULL)
         return errno;
-    if (snprintf(s->dir, sizeof s->dir, "%s/%s-XXXXXX", tmp != NULL && tmp[0] ? tmp : "/tmp", prefix) >= (int)sizeof s->dir)
+    if (snprintf(s->dir, sizeof s->dir, "%s/%s-XXXXXX", tmp != NULL && tmp[0] ? tmp : "/tmp",
+                 prefix) >= (int)sizeof s->dir)
         return ENAMETOOLONG;
     if (mkdtemp(s->dir) == NULL)
         return errno;
@@ -107,8 +109,10 @@ const char *nest_log(const struct nest *s, const char *name, char out[PATH_MAX])
     return out;
 }
 
-/* In the child: becomes the node, or dies. Signal mask and dispositions are inherited over exec: the default ones are wanted. */
-static _Noreturn void node_exec(const struct nest *s, const char *name, const char *const *args, pid_t parent)
+/* In the child: becomes the node, or dies. Signal mask and dispositions are inherited over exec:
+ * the default ones are wanted. */
+static _Noreturn void node_exec(const struct nest *s, const char *name, const char *const *args,
+                                pid_t parent)
 {
     char log[PATH_MAX];
     char *argv[NEST_ARGS_MAX + 2] = {(char *)(uintptr_t)s->program};
@@ -198,9 +202,13 @@ static bool port_free(unsigned port, int type)
     int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0), on = 1;
     if (fd < 0)
         return false;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on); /* a port in TIME_WAIT is free enough, as it is for a node */
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    bool free = bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && (type == SOCK_DGRAM || listen(fd, 1) == 0);
+    /* a port in TIME_WAIT is free enough, as it is for a node */
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_port = htons((uint16_t)port),
+                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    bool free = bind(fd, (struct sockaddr *)&a, sizeof a) == 0 &&
+                (type == SOCK_DGRAM || listen(fd, 1) == 0);
     close(fd);
     return free;
 }

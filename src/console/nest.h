@@ -1,8 +1,10 @@
-/* nest.h: a nest of node processes on this machine, in a temporary directory of their own, that leave nothing behind.
+/* nest.h: a nest of node processes on this machine, in a temporary directory of their own, that
+ * leave nothing behind.
  *
- * Each process is in a process group of its own, so that a Ctrl-C at the terminal reaches us and not them, and dies with
- * us (PR_SET_PDEATHSIG). The directory is removed by a janitor, a child that does nothing but wait for the end of a
- * pipe: whether we close, crash or are killed with SIGKILL, the pipe ends and the directory goes. */
+ * Each process is in a process group of its own, so that a Ctrl-C at the terminal reaches us and
+ * not them, and dies with us (PR_SET_PDEATHSIG). The directory is removed by a janitor, a child
+ * that does nothing but wait for the end of a pipe: whether we close, crash or are killed with
+ * SIGKILL, the pipe ends and the directory goes. */
 #ifndef COVEY_CONSOLE_NEST_H
 #define COVEY_CONSOLE_NEST_H
 
@@ -36,9 +38,9 @@ int nest_open(struct nest *s, const char *program, const char *prefix);
 /* Kills what runs, waits for it, has the directory removed and waits for that. */
 void nest_close(struct nest *s);
 
-/* Starts `PROGRAM args...` (args without the program, ends with NULL, at most NEST_ARGS_MAX) as number i, which must not
- * be running, in the directory; standard output and error are appended to DIR/NAME.log, standard input is empty. 0, or
- * an errno. */
+/* Starts `PROGRAM args...` (args without the program, ends with NULL, at most NEST_ARGS_MAX) as
+ * number i, which must not be running, in the directory; standard output and error are appended to
+ * DIR/NAME.log, standard input is empty. 0, or an errno. */
 int nest_start(struct nest *s, unsigned i, const char *name, const char *const *args);
 
 /* Sends a signal; SIGKILL also reaps. */
@@ -53,11 +55,12 @@ const char *nest_log(const struct nest *s, const char *name, char out[PATH_MAX])
 /* Prints the last lines of a node's log, each with its name before it. */
 void nest_print_log(const struct nest *s, const char *name, unsigned lines, FILE *to);
 
-/* The first port that is taken of those that `n` nodes from `base` on would listen at, ten ports apart: P and P+1 of each, on
- * 127.0.0.1; 0 when all are free. */
+/* The first port that is taken of those that `n` nodes from `base` on would listen at, ten ports
+ * apart: P and P+1 of each, on 127.0.0.1; 0 when all are free. */
 uint16_t nest_port_taken(uint16_t base, unsigned n);
 
-/* A base port from..to such that `n` nodes, ten ports apart, find P and P+1 free on 127.0.0.1; 0 when there is none. */
+/* A base port from..to such that `n` nodes, ten ports apart, find P and P+1 free on 127.0.0.1; 0
+ * when there is none. */
 uint16_t nest_free_ports(uint16_t from, uint16_t to, unsigned n);
 
 #endif

@@ -4,11 +4,13 @@
 #include "base/error.h"
 #include "console/text.h"
 
-static void put_block(struct sink *s, const struct resp_reply *r, uint32_t i, const struct render *how, size_t indent);
+static void put_block(struct sink *s, const struct resp_reply *r, uint32_t i,
+                      const struct render *how, size_t indent);
 
 static bool is_aggregate(const struct resp_value *v)
 {
-    return v->type == RESP_ARRAY || v->type == RESP_SET || v->type == RESP_MAP || v->type == RESP_PUSH;
+    return v->type == RESP_ARRAY || v->type == RESP_SET || v->type == RESP_MAP ||
+           v->type == RESP_PUSH;
 }
 
 static bool is_table(const struct resp_reply *r, uint32_t i)
@@ -30,7 +32,8 @@ static bool is_bare(struct slice name)
 }
 
 /* A verdict and a warning go first and stand alone: they are what the operator came for. */
-static void put_headline(struct sink *s, const struct resp_value *name, const struct resp_value *v, const struct render *how)
+static void put_headline(struct sink *s, const struct resp_value *name, const struct resp_value *v,
+                         const struct render *how)
 {
     bool warning = slice_eq(name->text, SLICE("warning"));
     if (v->text.n == 0)
@@ -43,8 +46,8 @@ static void put_headline(struct sink *s, const struct resp_value *name, const st
     text_put(s, slice_str(colour != NULL ? "\033[0m\n" : "\n"));
 }
 
-static void put_pair(struct sink *s, const struct resp_reply *r, uint32_t name, size_t width, const struct render *how,
-                     size_t indent)
+static void put_pair(struct sink *s, const struct resp_reply *r, uint32_t name, size_t width,
+                     const struct render *how, size_t indent)
 {
     uint32_t value = resp_after(r, name);
     struct slice heading = text_heading(r->v[name].text);
@@ -61,15 +64,17 @@ static void put_pair(struct sink *s, const struct resp_reply *r, uint32_t name, 
 /* An aggregate that is worth lines of its own, not one cell. */
 static bool is_section(const struct resp_reply *r, uint32_t i)
 {
-    return is_table(r, i) || (is_aggregate(&r->v[i]) && r->v[i].count > 0 && is_aggregate(&r->v[i + 1])) ||
+    return is_table(r, i) ||
+           (is_aggregate(&r->v[i]) && r->v[i].count > 0 && is_aggregate(&r->v[i + 1])) ||
            r->v[i].type == RESP_MAP;
 }
 
 enum pass { PASS_WIDTH, PASS_HEADLINE, PASS_PAIR, PASS_SECTION };
 
-/* One pass over the fields of a map: the widest name, then the headlines, the plain pairs, the sections. */
-static void map_pass(struct sink *s, const struct resp_reply *r, uint32_t i, const struct render *how, size_t indent,
-                     enum pass pass, size_t *width)
+/* One pass over the fields of a map: the widest name, then the headlines, the plain pairs, the
+ * sections. */
+static void map_pass(struct sink *s, const struct resp_reply *r, uint32_t i,
+                     const struct render *how, size_t indent, enum pass pass, size_t *width)
 {
     uint32_t name = i + 1;
     for (uint32_t k = 0; k < r->v[i].count / 2; k++) {
@@ -94,7 +99,8 @@ static void map_pass(struct sink *s, const struct resp_reply *r, uint32_t i, con
     }
 }
 
-static void put_map(struct sink *s, const struct resp_reply *r, uint32_t i, const struct render *how, size_t indent)
+static void put_map(struct sink *s, const struct resp_reply *r, uint32_t i,
+                    const struct render *how, size_t indent)
 {
     size_t width = 0;
     map_pass(s, r, i, how, indent, PASS_WIDTH, &width);
@@ -103,7 +109,8 @@ static void put_map(struct sink *s, const struct resp_reply *r, uint32_t i, cons
     map_pass(s, r, i, how, indent, PASS_SECTION, &width);
 }
 
-static void put_list(struct sink *s, const struct resp_reply *r, uint32_t i, const struct render *how, size_t indent)
+static void put_list(struct sink *s, const struct resp_reply *r, uint32_t i,
+                     const struct render *how, size_t indent)
 {
     if (r->v[i].count == 0) {
         text_put_spaces(s, indent);
@@ -127,7 +134,8 @@ static void put_list(struct sink *s, const struct resp_reply *r, uint32_t i, con
 }
 
 /* A string, a number, an error or nothing, on a line. */
-static void put_scalar(struct sink *s, const struct resp_value *v, const struct render *how, size_t indent)
+static void put_scalar(struct sink *s, const struct resp_value *v, const struct render *how,
+                       size_t indent)
 {
     text_put_spaces(s, indent);
     if (v->type == RESP_NULL) {
@@ -161,7 +169,8 @@ static void put_lines(struct sink *s, struct slice text)
     }
 }
 
-static void put_block(struct sink *s, const struct resp_reply *r, uint32_t i, const struct render *how, size_t indent)
+static void put_block(struct sink *s, const struct resp_reply *r, uint32_t i,
+                      const struct render *how, size_t indent)
 {
     const struct resp_value *v = &r->v[i];
     if (is_table(r, i))

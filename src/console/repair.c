@@ -26,12 +26,15 @@ static bool refused(const struct client *c, bool json)
     return true;
 }
 
-/* Shows progress until nothing runs any more; the last reply stays in c. 0 or an error of the client. */
+/* Shows progress until nothing runs any more; the last reply stays in c. 0 or an error of the
+ * client. */
 static int follow(struct client *c, struct screen *s)
 {
     while (client_number(c, "running")) {
-        screen_progress(s, (uint32_t)client_number(c, "done"), (uint32_t)client_number(c, "comparisons"));
-        int error = client_receive(c, LOOK_MS); /* nothing comes: a pause that notices a node that dies */
+        screen_progress(s, (uint32_t)client_number(c, "done"),
+                        (uint32_t)client_number(c, "comparisons"));
+        /* nothing comes: a pause that notices a node that dies */
+        int error = client_receive(c, LOOK_MS);
         if (error && error != ERR_INCOMPLETE)
             return error;
         error = client_ask(c, (const char *const[]){"REPAIR", "STATUS", NULL});
@@ -44,18 +47,25 @@ static int follow(struct client *c, struct screen *s)
 /* The reply is the state in which the comparisons ended. */
 static int report(const struct client *c, struct screen *s, uint64_t began_ms, bool json)
 {
-    uint32_t done = (uint32_t)client_number(c, "done"), all = (uint32_t)client_number(c, "comparisons");
-    uint64_t sent_n = (uint64_t)client_number(c, "sent"), received_n = (uint64_t)client_number(c, "received");
+    uint32_t done = (uint32_t)client_number(c, "done"),
+             all = (uint32_t)client_number(c, "comparisons");
+    uint64_t sent_n = (uint64_t)client_number(c, "sent"),
+             received_n = (uint64_t)client_number(c, "received");
     uint64_t byte_n = (uint64_t)client_number(c, "bytes");
-    int64_t unreachable = client_number(c, "unreachable"), incomplete = client_number(c, "incomplete");
+    int64_t unreachable = client_number(c, "unreachable"),
+            incomplete = client_number(c, "incomplete");
     bool ok = unreachable == 0 && incomplete == 0;
     char sent[SCREEN_COUNT], received[SCREEN_COUNT], bytes[SCREEN_COUNT];
     screen_counted(s, done, all, (clock_ms() - began_ms) * 1000, ok);
-    screen_note(s, "%s record%s sent, %s received, %s byte%s of values", screen_count(sent_n, sent), words_s(sent_n),
-                screen_count(received_n, received), screen_count(byte_n, bytes), words_s(byte_n));
+    screen_note(s, "%s record%s sent, %s received, %s byte%s of values", screen_count(sent_n, sent),
+                words_s(sent_n), screen_count(received_n, received), screen_count(byte_n, bytes),
+                words_s(byte_n));
     if (!ok)
-        screen_note(s, "degraded: %lld member%s could not be asked, %lld exchange%s ended early; the node tries again by itself",
-                    (long long)unreachable, words_s((uint64_t)unreachable), (long long)incomplete, words_s((uint64_t)incomplete));
+        screen_note(s,
+                    "degraded: %lld member%s could not be asked, %lld exchange%s ended early; the "
+                    "node tries again by itself",
+                    (long long)unreachable, words_s((uint64_t)unreachable), (long long)incomplete,
+                    words_s((uint64_t)incomplete));
     int code = json ? answer_reply(&c->reply, SLICE("repair"), json, NULL) : EXIT_OK;
     return ok ? code : EXIT_ERROR;
 }
@@ -77,7 +87,9 @@ int repair_watch(const struct shell_options *o, const struct slice *arg, uint32_
     if (refused(&c, o->json))
         goto out_close_client;
     screen_step(&s, "vnodes compared");
-    code = follow(&c, &s) ? complain(&c, o->json) : refused(&c, o->json) ? EXIT_ERROR : report(&c, &s, began_ms, o->json);
+    code = follow(&c, &s)         ? complain(&c, o->json)
+           : refused(&c, o->json) ? EXIT_ERROR
+                                  : report(&c, &s, began_ms, o->json);
 out_close_client:
     client_close(&c);
     return code;

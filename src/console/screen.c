@@ -23,7 +23,8 @@ void screen_open(struct screen *s)
 {
     const char *term = getenv("TERM");
     *s = (struct screen){.terminal = isatty(STDOUT_FILENO)};
-    s->colour = s->terminal && getenv("NO_COLOR") == NULL && term != NULL && strcmp(term, "dumb") != 0;
+    s->colour =
+        s->terminal && getenv("NO_COLOR") == NULL && term != NULL && strcmp(term, "dumb") != 0;
     s->utf8 = s->terminal && strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     setvbuf(stdout, NULL, _IOLBF, 0);
 }
@@ -62,7 +63,8 @@ const char *screen_count(uint64_t n, char out[SCREEN_COUNT])
 
 static void print_seconds(uint64_t ms)
 {
-    printf(" %4llu.%02llu s", (unsigned long long)(ms / 1000), (unsigned long long)(ms % 1000 / 10));
+    printf(" %4llu.%02llu s", (unsigned long long)(ms / 1000),
+           (unsigned long long)(ms % 1000 / 10));
 }
 
 static void print_result(const struct screen *s, bool ok)
@@ -95,7 +97,8 @@ static void print_counts(const struct screen *s, uint32_t done, uint32_t total, 
     char count[SCREEN_COUNT], rate[SCREEN_COUNT];
     begin_line(s);
     print_bar(s, done, total, BAR_WIDTH);
-    printf(" %7s %8s/s", screen_count(done, count), screen_count(us > 0 ? (uint64_t)done * 1000000 / us : 0, rate));
+    printf(" %7s %8s/s", screen_count(done, count),
+           screen_count(us > 0 ? (uint64_t)done * 1000000 / us : 0, rate));
     print_seconds(us / 1000);
 }
 
@@ -127,10 +130,12 @@ void screen_done(struct screen *s, const char *words, bool ok)
     print_result(s, ok);
 }
 
-void screen_share(const struct screen *s, const char *name, const char *state, uint32_t part, uint32_t whole, const char *words)
+void screen_share(const struct screen *s, const char *name, const char *state, uint32_t part,
+                  uint32_t whole, const char *words)
 {
     const char *colour = s->colour ? text_colour(slice_str(state)) : NULL;
-    printf("     %-2s %s%-8s%s ", name, colour != NULL ? colour : "", state, colour != NULL ? "\033[0m" : "");
+    printf("     %-2s %s%-8s%s ", name, colour != NULL ? colour : "", state,
+           colour != NULL ? "\033[0m" : "");
     print_bar(s, part, whole, SHARE_WIDTH);
     printf(" %s\n", words);
 }
@@ -158,7 +163,8 @@ void screen_note(const struct screen *s, const char *format, ...)
     const char *colour = s->colour ? text_colour(slice_str(text)) : NULL;
     for (const char *rest = text; *rest != '\0';) {
         size_t n = line_bytes(rest);
-        printf("     %s%.*s%s\n", colour != NULL ? colour : "", (int)n, rest, colour != NULL ? "\033[0m" : "");
+        printf("     %s%.*s%s\n", colour != NULL ? colour : "", (int)n, rest,
+               colour != NULL ? "\033[0m" : "");
         rest += n + (rest[n] == ' ');
     }
 }

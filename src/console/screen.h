@@ -1,5 +1,5 @@
-/* screen.h: what a command prints that takes its time (the demo, backup, restore, repair): one line a step, with a bar while it
- * lasts; 80 columns. */
+/* screen.h: what a command prints that takes its time (the demo, backup, restore, repair): one line
+ * a step, with a bar while it lasts; 80 columns. */
 #ifndef COVEY_CONSOLE_SCREEN_H
 #define COVEY_CONSOLE_SCREEN_H
 
@@ -20,7 +20,8 @@ struct screen {
 
 void screen_open(struct screen *s);
 
-/* Columns of the terminal on standard output (80 when it does not say); 0 where there is no terminal: lines have no limit. */
+/* Columns of the terminal on standard output (80 when it does not say); 0 where there is no
+ * terminal: lines have no limit. */
 unsigned screen_columns(void);
 
 /* Begins a step. */
@@ -36,12 +37,15 @@ void screen_counted(struct screen *s, uint32_t done, uint32_t total, uint64_t us
 void screen_done(struct screen *s, const char *words, bool ok);
 
 /* A member's share of the ring: `part` of `whole` as a bar, with words after it. */
-void screen_share(const struct screen *s, const char *name, const char *state, uint32_t part, uint32_t whole, const char *words);
+void screen_share(const struct screen *s, const char *name, const char *state, uint32_t part,
+                  uint32_t whole, const char *words);
 
 /* A number as people write it: 34,924. Fills out and returns it. */
 const char *screen_count(uint64_t n, char out[SCREEN_COUNT]);
 
-/* Indented lines of at most 80 columns, in the colour of its first word when it has one ("healthy: ..."). */
-void screen_note(const struct screen *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Indented lines of at most 80 columns, in the colour of its first word when it has one ("healthy:
+ * ..."). */
+void screen_note(const struct screen *s, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 #endif

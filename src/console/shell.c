@@ -87,9 +87,11 @@ static void add_member(struct shell *s, const struct client *c, uint32_t row)
 {
     struct shell_member *m = &s->member[s->member_n];
     const struct resp_value *v = c->reply.v;
-    uint32_t addr = client_field(c, row, "addr"), state = client_field(c, row, "state"), self = client_field(c, row, "self");
+    uint32_t addr = client_field(c, row, "addr"), state = client_field(c, row, "state"),
+             self = client_field(c, row, "self");
     char text[sizeof m->host + 8];
-    if (addr == 0 || v[addr].text.n >= sizeof text || (self != 0 && v[self].integer) || s->member_n == SHELL_MEMBERS_MAX)
+    if (addr == 0 || v[addr].text.n >= sizeof text || (self != 0 && v[self].integer) ||
+        s->member_n == SHELL_MEMBERS_MAX)
         return;
     snprintf(text, sizeof text, "%.*s", (int)v[addr].text.n, (const char *)v[addr].text.p);
     char *colon = strrchr(text, ':'), *host = text;
@@ -100,7 +102,8 @@ static void add_member(struct shell *s, const struct client *c, uint32_t row)
         host++;
     }
     *colon = '\0';
-    *m = (struct shell_member){.port = (uint16_t)atoi(colon + 1), .alive = slice_eq(v[state].text, SLICE("alive"))};
+    *m = (struct shell_member){.port = (uint16_t)atoi(colon + 1),
+                               .alive = slice_eq(v[state].text, SLICE("alive"))};
     snprintf(m->host, sizeof m->host, "%.63s", host);
     s->member_n++;
 }
@@ -108,7 +111,8 @@ static void add_member(struct shell *s, const struct client *c, uint32_t row)
 /* Asks the node for the other members: a member's base address is that of its clients. */
 static void learn_members(struct shell *s)
 {
-    if (client_ask(&s->client, (const char *const[]){"MEMBERS", NULL}) != 0 || s->client.reply.v[0].type != RESP_ARRAY)
+    if (client_ask(&s->client, (const char *const[]){"MEMBERS", NULL}) != 0 ||
+        s->client.reply.v[0].type != RESP_ARRAY)
         return;
     s->member_n = 0;
     uint32_t row = 1;
@@ -247,12 +251,14 @@ static int run_help(const struct shell *s, const struct slice *arg, uint32_t arg
     if (arg_n == 1) {
         help_all(&text, page.width);
         buf_printf(&text, "\nconsole\n");
-        words_paragraph(&text, "help [command], connect [host] port, quit; Tab completes, Ctrl-C discards a line, Ctrl-D ends", 2,
-                        &page);
+        words_paragraph(&text,
+                        "help [command], connect [host] port, quit; Tab completes, Ctrl-C discards "
+                        "a line, Ctrl-D ends",
+                        2, &page);
     } else if (!help_one(&text, arg[1], arg_n > 2 ? arg[2] : SLICE(""), page.width)) {
         const char *near = help_nearest(arg[1], own_words);
-        buf_printf(&text, "no such command; %s%s%shelp alone lists all\n", near ? "did you mean " : "", near ? near : "",
-                   near ? "? " : "");
+        buf_printf(&text, "no such command; %s%s%shelp alone lists all\n",
+                   near ? "did you mean " : "", near ? near : "", near ? "? " : "");
         code = EXIT_USAGE;
     }
     fwrite(text.p, 1, text.n, code ? stderr : stdout);
@@ -282,7 +288,8 @@ static int move_to(struct shell *s, const char *host, uint16_t port)
 static int run_connect(struct shell *s, const struct slice *arg, uint32_t arg_n)
 {
     char host[sizeof s->host], port[8];
-    if (arg_n < 2 || arg_n > 3 || arg[arg_n - 1].n >= sizeof port || (arg_n == 3 && arg[1].n >= sizeof host)) {
+    if (arg_n < 2 || arg_n > 3 || arg[arg_n - 1].n >= sizeof port ||
+        (arg_n == 3 && arg[1].n >= sizeof host)) {
         answer_error(s->json, ANSWER_USAGE, "usage: connect [host] port");
         return EXIT_USAGE;
     }
@@ -331,7 +338,8 @@ int shell_line(struct shell *s, struct slice line)
     resp_request_init(&words);
     int code = 0, error = shell_words(&words, &text, line);
     if (error != 0) {
-        answer_error(s->json, ANSWER_USAGE, "%s", words.why != NULL ? words.why : error_sentence(error));
+        answer_error(s->json, ANSWER_USAGE, "%s",
+                     words.why != NULL ? words.why : error_sentence(error));
         code = EXIT_USAGE;
     } else if (words.arg_n > 0) {
         code = run_words(s, words.arg, words.arg_n);
@@ -364,8 +372,9 @@ int shell_script(const struct shell_options *o)
 
 /* ---- At a terminal ---- */
 
-/* The descriptor that membership events come from, and the end of the node; subscribes when there is no such connection but a
- * node to have one with. A node that takes no second connection is still seen to end by the first. */
+/* The descriptor that membership events come from, and the end of the node; subscribes when there
+ * is no such connection but a node to have one with. A node that takes no second connection is
+ * still seen to end by the first. */
 static int watch_fd(void *arg)
 {
     struct shell *s = arg;
@@ -414,7 +423,8 @@ static void watch(void *arg, struct buf *out)
     bool changed = false;
     while ((error = client_receive(c, 0)) == 0) {
         const struct resp_reply *r = &c->reply;
-        bool message = r->v[0].type == RESP_PUSH && r->v[0].count >= 3 && slice_eq(r->v[1].text, SLICE("message"));
+        bool message = r->v[0].type == RESP_PUSH && r->v[0].count >= 3 &&
+                       slice_eq(r->v[1].text, SLICE("message"));
         if (message)
             put_event(out, r, &s->render);
         changed |= message;
@@ -438,7 +448,9 @@ static void show_log(void *arg, struct buf *out)
     enum { READ_BYTES = 64 * 1024 };
     struct shell *s = arg;
     struct sink sink = {out, 0};
-    ssize_t n = buf_reserve(&s->log, READ_BYTES) == 0 ? read(s->log_fd, s->log.p + s->log.n, READ_BYTES) : 0;
+    ssize_t n = buf_reserve(&s->log, READ_BYTES) == 0
+                    ? read(s->log_fd, s->log.p + s->log.n, READ_BYTES)
+                    : 0;
     if (n <= 0) { /* the node has ended, which our connections tell too */
         s->log_fd = 0;
         return;
@@ -482,10 +494,15 @@ int shell_interactive(const struct shell_options *o)
         code = nobody(&s);
         goto out_close_shell;
     }
-    struct line *l = line_open(&(struct line_options){
-        .prompt = s.prompt, .words = own_words, .watch = {{watch_fd, watch}, {log_fd, show_log}}, .arg = &s, .stop = o->stop});
+    struct line *l =
+        line_open(&(struct line_options){.prompt = s.prompt,
+                                         .words = own_words,
+                                         .watch = {{watch_fd, watch}, {log_fd, show_log}},
+                                         .arg = &s,
+                                         .stop = o->stop});
     if (l == NULL) {
-        answer_error(s.json, ANSWER_FAILED, "cannot edit lines on this terminal; give the commands through a pipe");
+        answer_error(s.json, ANSWER_FAILED,
+                     "cannot edit lines on this terminal; give the commands through a pipe");
         goto out_close_shell;
     }
     greet(&s);

@@ -1,9 +1,9 @@
 /* shell.h: lines of commands to one node, from a person or from a script, and their answers.
  *
- * A shell keeps two connections: one for commands, and, for a person, one that is subscribed to the members, whose
- * messages appear above the prompt as they happen. Nodes die, the console does not: when its node ends the connection, it
- * says so and goes on with another member, of those whose addresses the node had told it. Where none answers, the next
- * command tries again. */
+ * A shell keeps two connections: one for commands, and, for a person, one that is subscribed to the
+ * members, whose messages appear above the prompt as they happen. Nodes die, the console does not:
+ * when its node ends the connection, it says so and goes on with another member, of those whose
+ * addresses the node had told it. Where none answers, the next command tries again. */
 #ifndef COVEY_CONSOLE_SHELL_H
 #define COVEY_CONSOLE_SHELL_H
 
@@ -15,8 +15,9 @@
 struct shell_options {
     const char *host;
     uint16_t port;
-    bool json;                         /* replies as JSON */
-    int log_fd;                        /* lines to be printed above the prompt (`covey start --console`); 0: none */
+    bool json; /* replies as JSON */
+    /* lines to be printed above the prompt (`covey start --console`); 0: none */
+    int log_fd;
     const volatile sig_atomic_t *stop; /* set by a signal handler: end the shell; NULL: none */
 };
 
@@ -35,7 +36,8 @@ struct shell {
     char host[256];
     uint16_t port;
     char prompt[300];
-    struct shell_member member[SHELL_MEMBERS_MAX]; /* whom to ask when the node is gone; at a terminal only */
+    /* whom to ask when the node is gone; at a terminal only */
+    struct shell_member member[SHELL_MEMBERS_MAX];
     unsigned member_n;
     int log_fd;     /* as in the options */
     struct buf log; /* the beginning of a line that has not ended yet */
@@ -47,16 +49,16 @@ struct shell {
 void shell_init(struct shell *s, const struct shell_options *o);
 void shell_close(struct shell *s);
 
-/* Runs one command of words and prints its reply, or an error on stderr. An exit code of console.h: STATUS gives its
- * verdict's. A subscription is followed until the connection ends. */
+/* Runs one command of words and prints its reply, or an error on stderr. An exit code of console.h:
+ * STATUS gives its verdict's. A subscription is followed until the connection ends. */
 int shell_command(struct shell *s, const struct slice *arg, uint32_t arg_n);
 
-/* The words of a line, with the quotes of redis-cli. They point into `text`, which gets a copy of it.
- * 0, or an error, of which words->why may say more. */
+/* The words of a line, with the quotes of redis-cli. They point into `text`, which gets a copy of
+ * it. 0, or an error, of which words->why may say more. */
 int shell_words(struct resp_request *words, struct buf *text, struct slice line);
 
-/* Runs a line: a command with the quotes of redis-cli, or one of the shell's own (help, connect, quit). As
- * shell_command; 0 for an empty one. */
+/* Runs a line: a command with the quotes of redis-cli, or one of the shell's own (help, connect,
+ * quit). As shell_command; 0 for an empty one. */
 int shell_line(struct shell *s, struct slice line);
 
 /* The lines of stdin, without a prompt: the worst of the lines' codes. */
@@ -80,7 +82,8 @@ bool help_fits(const struct slice *arg, uint32_t arg_n);
 /* Appends "usage: " and what the command takes; nothing when there is no such command. */
 void help_usage(struct buf *out, const struct slice *arg, uint32_t arg_n, unsigned width);
 
-/* The command, or the word of `more` (ends with NULL), that was probably meant; NULL: none is near. */
+/* The command, or the word of `more` (ends with NULL), that was probably meant; NULL: none is
+ * near. */
 const char *help_nearest(struct slice word, const char *const *more);
 
 #endif

@@ -1,7 +1,8 @@
 /* table.c: an array of maps as an aligned table.
  *
- * The columns are the fields of the first row; a row may have them in another order, or lack some. All cells are written into one
- * buffer first, because the widths must be known before the first line is printed. */
+ * The columns are the fields of the first row; a row may have them in another order, or lack some.
+ * All cells are written into one buffer first, because the widths must be known before the first
+ * line is printed. */
 #include "base/check.h"
 #include "base/error.h"
 #include "console/text.h"
@@ -49,13 +50,15 @@ static void find_columns(struct table *t, const struct resp_reply *r, uint32_t r
     uint32_t child = row + 1;
     for (uint32_t k = 0; k < r->v[row].count / 2 && t->column_n < COLUMNS_MAX; k++) {
         struct slice field = r->v[child].text;
-        t->column[t->column_n++] = (struct column){field, text_width(text_heading(field)), true, true, false, false};
+        t->column[t->column_n++] =
+            (struct column){field, text_width(text_heading(field)), true, true, false, false};
         child = resp_after(r, resp_after(r, child));
     }
 }
 
 /* Writes one cell and lets its column know. */
-static struct cell make_cell(struct sink *s, struct column *c, const struct resp_reply *r, uint32_t value)
+static struct cell make_cell(struct sink *s, struct column *c, const struct resp_reply *r,
+                             uint32_t value)
 {
     struct cell cell = {s->out->n, 0};
     if (value != 0)
@@ -78,7 +81,8 @@ static void make_cells(struct table *t, struct sink *s, const struct resp_reply 
     uint32_t row = list + 1;
     for (uint32_t k = 0; k < t->row_n; k++) {
         for (unsigned c = 0; c < t->column_n; c++)
-            t->cell[k * t->column_n + c] = make_cell(&text, &t->column[c], r, find_field(r, row, t->column[c].field));
+            t->cell[k * t->column_n + c] =
+                make_cell(&text, &t->column[c], r, find_field(r, row, t->column[c].field));
         row = resp_after(r, row);
     }
     if (s->error == 0)
@@ -93,22 +97,26 @@ static size_t shown_width(const struct table *t)
     return width > GAP ? width - GAP : 0;
 }
 
-/* Hides what says nothing, and then what says least, until the table fits. Only the latter is told: it is missed. */
+/* Hides what says nothing, and then what says least, until the table fits. Only the latter is told:
+ * it is missed. */
 static void hide_columns(struct table *t, unsigned columns)
 {
-    static const char *const expendable[] = {"incarnation", "weight", "digest", "id", "since_ms", "self"};
+    static const char *const expendable[] = {"incarnation", "weight",   "digest",
+                                             "id",          "since_ms", "self"};
     for (unsigned c = 0; c < t->column_n; c++)
         t->column[c].hidden = t->column[c].empty;
     for (size_t e = 0; e < sizeof expendable / sizeof expendable[0]; e++) {
         for (unsigned c = 0; c < t->column_n; c++) {
-            if (columns != 0 && shown_width(t) > columns && slice_eq(t->column[c].field, slice_str(expendable[e])))
+            if (columns != 0 && shown_width(t) > columns &&
+                slice_eq(t->column[c].field, slice_str(expendable[e])))
                 t->column[c].hidden = t->column[c].dropped = true;
         }
     }
 }
 
 /* One cell and the blanks around it; none at the end of a line. */
-static void put_padded(struct sink *s, const struct column *c, struct slice text, const char *colour, bool last)
+static void put_padded(struct sink *s, const struct column *c, struct slice text,
+                       const char *colour, bool last)
 {
     size_t pad = c->width - text_width(text);
     text_put_spaces(s, c->number ? pad : 0);
@@ -117,7 +125,8 @@ static void put_padded(struct sink *s, const struct column *c, struct slice text
         text_put_spaces(s, GAP + (c->number ? 0 : pad));
 }
 
-static void put_row(struct sink *s, const struct table *t, const struct cell *row, const struct render *how)
+static void put_row(struct sink *s, const struct table *t, const struct cell *row,
+                    const struct render *how)
 {
     unsigned last = 0;
     for (unsigned c = 0; c < t->column_n; c++)

@@ -39,7 +39,8 @@ size_t text_utf8(struct slice s)
     }
     if ((first == 0xe0 && s.p[1] < 0xa0) || (first == 0xf0 && s.p[1] < 0x90)) /* overlong */
         return 0;
-    if ((first == 0xed && s.p[1] > 0x9f) || (first == 0xf4 && s.p[1] > 0x8f)) /* surrogates; beyond U+10FFFF */
+    /* surrogates; beyond U+10FFFF */
+    if ((first == 0xed && s.p[1] > 0x9f) || (first == 0xf4 && s.p[1] > 0x8f))
         return 0;
     return n;
 }
@@ -51,14 +52,19 @@ void text_put_escaped(struct sink *s, struct slice text)
         size_t n = text_utf8(rest);
         uint8_t first = text.p[i];
         /* U+0080 .. U+009F are control characters too: a terminal may take U+009B for ESC [ */
-        bool control = first < 0x20 || first == 0x7f || (n == 2 && first == 0xc2 && text.p[i + 1] < 0xa0);
+        bool control =
+            first < 0x20 || first == 0x7f || (n == 2 && first == 0xc2 && text.p[i + 1] < 0xa0);
         if (n > 0 && !control) {
             text_put(s, slice_of(text.p + i, n));
             i += n;
             continue;
         }
         char escape[8];
-        snprintf(escape, sizeof escape, first == '\n' ? "\\n" : first == '\t' ? "\\t" : "\\x%02x", first);
+        snprintf(escape, sizeof escape,
+                 first == '\n'   ? "\\n"
+                 : first == '\t' ? "\\t"
+                                 : "\\x%02x",
+                 first);
         text_put(s, slice_str(escape));
         i++;
     }
@@ -161,8 +167,10 @@ const char *text_colour(struct slice text)
     static const struct {
         const char *word, *colour;
     } table[] = {
-        {"alive", "\033[32m"},   {"healthy", "\033[32m"},  {"ok", "\033[32m"},   {"suspect", "\033[33m"}, {"joining", "\033[33m"},
-        {"loading", "\033[33m"}, {"degraded", "\033[31m"}, {"dead", "\033[31m"}, {"FAILED", "\033[31m"},  {"left", "\033[2m"},
+        {"alive", "\033[32m"},    {"healthy", "\033[32m"}, {"ok", "\033[32m"},
+        {"suspect", "\033[33m"},  {"joining", "\033[33m"}, {"loading", "\033[33m"},
+        {"degraded", "\033[31m"}, {"dead", "\033[31m"},    {"FAILED", "\033[31m"},
+        {"left", "\033[2m"},
     };
     const uint8_t *colon = text.n > 0 ? memchr(text.p, ':', text.n) : NULL;
     struct slice word = slice_of(text.p, colon != NULL ? (size_t)(colon - text.p) : text.n);

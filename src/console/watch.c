@@ -21,7 +21,8 @@ int status_watch(const struct shell_options *o)
     sigaddset(&ending, SIGINT);
     sigaddset(&ending, SIGTERM);
     sigaddset(&ending, SIGHUP);
-    sigprocmask(SIG_BLOCK, &ending, NULL); /* they wait until a look is done, so that its code is true */
+    /* they wait until a look is done, so that its code is true */
+    sigprocmask(SIG_BLOCK, &ending, NULL);
     shell_init(&s, o);
     do {
         if (terminal)

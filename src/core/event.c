@@ -6,13 +6,15 @@
 
 #include <stddef.h>
 
-/* A result is three times as large as anything else that an action holds, and most actions hold none. */
+/* A result is three times as large as anything else that an action holds, and most actions hold
+ * none. */
 enum {
     ACTION_HEAD = offsetof(struct action, send),
     ACTION_USUAL = ACTION_HEAD + sizeof(((struct action *)0)->send),
 };
-#define CLEARED(field) \
-    _Static_assert(ACTION_HEAD + sizeof(((struct action *)0)->field) <= ACTION_USUAL, "an action is not cleared whole")
+#define CLEARED(field)                                                                \
+    _Static_assert(ACTION_HEAD + sizeof(((struct action *)0)->field) <= ACTION_USUAL, \
+                   "an action is not cleared whole")
 CLEARED(packet);
 CLEARED(put);
 CLEARED(get);
@@ -55,12 +57,15 @@ struct packet *out_packet(struct out *o, struct addr to, const struct packet_hea
     return p;
 }
 
-void out_trace(struct out *o, enum trace_kind kind, uint64_t id, uint64_t a, uint64_t b, struct slice text)
+void out_trace(struct out *o, enum trace_kind kind, uint64_t id, uint64_t a, uint64_t b,
+               struct slice text)
 {
-    out_add(o, ACT_TRACE)->trace = (struct trace){.kind = kind, .id = id, .a = a, .b = b, .text = text};
+    out_add(o, ACT_TRACE)->trace =
+        (struct trace){.kind = kind, .id = id, .a = a, .b = b, .text = text};
 }
 
-void out_state(struct out *o, uint64_t token, struct slice name, uint64_t serial, struct slice bytes)
+void out_state(struct out *o, uint64_t token, struct slice name, uint64_t serial,
+               struct slice bytes)
 {
     struct action *a = out_add(o, ACT_STORE_PUT);
     o->state_n++;

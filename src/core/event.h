@@ -1,8 +1,9 @@
 /* event.h: all that goes into a node and all that comes out.
  *
- * The node (core/node/node.h) is a function: one event in, a list of actions out. A world (src/rt, sim) turns sockets, disks
- * and clocks into events and carries out the actions, in order, before the next event. Whatever an event or an action
- * points to is borrowed: an event's bytes live for the call, an action's until the next node_step of that node. */
+ * The node (core/node/node.h) is a function: one event in, a list of actions out. A world (src/rt,
+ * sim) turns sockets, disks and clocks into events and carries out the actions, in order, before
+ * the next event. Whatever an event or an action points to is borrowed: an event's bytes live for
+ * the call, an action's until the next node_step of that node. */
 #ifndef COVEY_CORE_EVENT_H
 #define COVEY_CORE_EVENT_H
 
@@ -51,13 +52,15 @@ enum asker {
     ASKER_CLIENT, /* handle: its connection; number: that of the operation in its session */
 };
 
-/* Of a request, echoed in its result: (who asks << 56 | 32 bits of a handle << 24 | the low 24 bits of a number). The node reads
- * none of it: the world gives the result to whoever asked, who knows by handle and number what it answers. */
-#define REQUEST_NUMBERS                      0xffffffu
-#define REQUEST_TOKEN(asker, handle, number) ((uint64_t)(asker) << 56 | (uint64_t)(handle) << 24 | ((number)&REQUEST_NUMBERS))
-#define REQUEST_ASKER(token)                 ((enum asker)((token) >> 56))
-#define REQUEST_HANDLE(token)                ((uint32_t)((token) >> 24))
-#define REQUEST_NUMBER(token)                ((uint32_t)(token)&REQUEST_NUMBERS)
+/* Of a request, echoed in its result: (who asks << 56 | 32 bits of a handle << 24 | the low 24 bits
+ * of a number). The node reads none of it: the world gives the result to whoever asked, who knows
+ * by handle and number what it answers. */
+#define REQUEST_NUMBERS 0xffffffu
+#define REQUEST_TOKEN(asker, handle, number) \
+    ((uint64_t)(asker) << 56 | (uint64_t)(handle) << 24 | ((number)&REQUEST_NUMBERS))
+#define REQUEST_ASKER(token)  ((enum asker)((token) >> 56))
+#define REQUEST_HANDLE(token) ((uint32_t)((token) >> 24))
+#define REQUEST_NUMBER(token) ((uint32_t)(token)&REQUEST_NUMBERS)
 
 struct request {
     uint64_t token; /* REQUEST_TOKEN */
@@ -106,14 +109,16 @@ struct where_owner {
 
 /* From good to bad. */
 enum verdict {
-    VERDICT_HEALTHY,     /* every owner of every key is there and takes part, and N is what was asked for */
+    /* every owner of every key is there and takes part, and N is what was asked for */
+    VERDICT_HEALTHY,
     VERDICT_CHANGING,    /* so they are, while a layout comes into force */
     VERDICT_DEGRADED,    /* something is missing; every key can be read and written */
     VERDICT_UNAVAILABLE, /* some key cannot be read, or cannot be written */
     VERDICT_LOADING,     /* not (yet) part of a layout, or too few of its members were met */
 };
 
-/* Why the verdict is no better, the worst first. Each but FEW and FORMING is a fact about members (core/node/verdict.h). */
+/* Why the verdict is no better, the worst first. Each but FEW and FORMING is a fact about members
+ * (core/node/verdict.h). */
 enum reason {
     REASON_DOWN,     /* the failure detector does not hold them alive */
     REASON_CUT,      /* they are held alive, but no stream to them is up */
@@ -130,7 +135,8 @@ enum reason {
 };
 
 struct status_reason {
-    uint16_t n;        /* members that it is true of, 1 where it is about none; 0: it does not hold */
+    /* members that it is true of, 1 where it is about none; 0: it does not hold */
+    uint16_t n;
     bool self;         /* this node is the first of them; */
     struct slice name; /* else that one's name: lives as long as the member is known */
 };
@@ -155,24 +161,30 @@ struct status_info {
     uint16_t members, alive; /* of the layout */
     uint16_t recoverers;     /* members that are recovering somewhere, this one included */
     uint32_t vnodes;
-    uint32_t degraded;   /* vnodes of which some owner is not reachable, or takes no part */
-    uint32_t unreadable; /* vnodes with fewer than R owners to read from; at most so many, where members are recovering */
+    uint32_t degraded; /* vnodes of which some owner is not reachable, or takes no part */
+    /* vnodes with fewer than R owners to read from; at most so many, where members are
+     * recovering */
+    uint32_t unreadable;
     uint32_t unwritable; /* vnodes with fewer than W owners that take writes */
-    uint8_t may_die;     /* how many more members may die, any of them, with every key still readable and writable */
+    /* how many more members may die, any of them, with every key still readable and writable */
+    uint8_t may_die;
     /* this node */
     uint64_t node;
-    uint16_t met;                 /* other members of the layout that it has met since its start */
-    struct cluster_id claimed_by; /* members of that cluster look for a member of theirs at its address; none */
-    uint64_t claimed_for;         /* the member that they look for */
-    int refuses;                  /* why its store takes no writes: ERR_NO_SPACE, ERR_IO; 0: it does */
-    uint64_t errors;              /* of its store, since the start */
-    uint32_t recovering;          /* vnodes in which it is */
-    uint64_t in_flight;           /* client operations under way */
-    uint64_t hints;               /* records kept for members that missed them, */
-    uint64_t owed;                /* and of these for members that are alive */
-    uint64_t tombstones;          /* held when they were last looked through: deletions, and values known to be over */
-    uint64_t erased;              /* of such, since the start */
-    struct status_world world;    /* filled in by the world */
+    uint16_t met; /* other members of the layout that it has met since its start */
+    /* members of that cluster look for a member of theirs at its address; none */
+    struct cluster_id claimed_by;
+    uint64_t claimed_for; /* the member that they look for */
+    /* why its store takes no writes: ERR_NO_SPACE, ERR_IO; 0: it does */
+    int refuses;
+    uint64_t errors;     /* of its store, since the start */
+    uint32_t recovering; /* vnodes in which it is */
+    uint64_t in_flight;  /* client operations under way */
+    uint64_t hints;      /* records kept for members that missed them, */
+    uint64_t owed;       /* and of these for members that are alive */
+    /* held when they were last looked through: deletions, and values known to be over */
+    uint64_t tombstones;
+    uint64_t erased;           /* of such, since the start */
+    struct status_world world; /* filled in by the world */
 };
 
 /* What is kept for one member (OP_HINTS). */
@@ -194,11 +206,13 @@ struct repair_info {
     uint32_t vnodes, vnodes_done; /* comparisons of a vnode with another owner: asked for, done */
     uint32_t unreachable;         /* members that could not be asked */
     uint64_t sent, received;      /* records */
-    uint64_t bytes, messages;     /* bytes of these records' values; messages of all kinds sent for it */
-    uint64_t incomplete;          /* exchanges that ended early: they are tried again */
+    /* bytes of these records' values; messages of all kinds sent for it */
+    uint64_t bytes, messages;
+    uint64_t incomplete; /* exchanges that ended early: they are tried again */
 };
 
-/* What became of a key's owners in an operation that failed. Those that are in no row did not answer. */
+/* What became of a key's owners in an operation that failed. Those that are in no row did not
+ * answer. */
 struct owner_tally {
     uint8_t n;          /* owners; 0: the operation has none */
     uint8_t answered;   /* took the write, gave their version */
@@ -212,17 +226,22 @@ struct owner_tally {
 struct result {
     uint64_t token;
     enum op_kind kind;
-    int error;        /* 0; refused before anything was stored: ERR_NO_QUORUM, ERR_LOADING, ERR_BUSY, ERR_FORMING; and others */
-    int cause;        /* with ERR_UNKNOWN_OUTCOME: ERR_NO_SPACE where a full disk had part in it */
-    bool unstamped;   /* with ERR_IO and ERR_NO_SPACE: it was the own disk, which keeps the clock; nothing was sent */
-    uint8_t answered; /* with ERR_NO_QUORUM and ERR_UNKNOWN_OUTCOME: owners that did, */
-    uint8_t needed;   /* owners that must, */
+    /* 0; refused before anything was stored: ERR_NO_QUORUM, ERR_LOADING, ERR_BUSY, ERR_FORMING; and
+     * others */
+    int error;
+    /* with ERR_UNKNOWN_OUTCOME: ERR_NO_SPACE where a full disk had part in it */
+    int cause;
+    /* with ERR_IO and ERR_NO_SPACE: it was the own disk, which keeps the clock; nothing was sent */
+    bool unstamped;
+    uint8_t answered;         /* with ERR_NO_QUORUM and ERR_UNKNOWN_OUTCOME: owners that did, */
+    uint8_t needed;           /* owners that must, */
     struct owner_tally tally; /* and what became of each */
     bool existed;             /* OP_DEL; OP_EXPIRE: the expiry was changed */
     uint32_t size;            /* OP_GET, OP_HEAD: of the value */
     uint64_t count;           /* OP_COUNT */
-    struct record record;     /* OP_GET, OP_HEAD: RECORD_VALUE where there is such a key; one that has expired is none */
-    uint64_t wall_ms;         /* the coordinator's clock, by which that was judged */
+    /* OP_GET, OP_HEAD: RECORD_VALUE where there is such a key; one that has expired is none */
+    struct record record;
+    uint64_t wall_ms; /* the coordinator's clock, by which that was judged */
     union {
         struct { /* OP_WHERE */
             const struct where_owner *owner;
@@ -232,7 +251,8 @@ struct result {
             const struct member_info *member;
             uint32_t member_n;
             const struct layout *layout; /* NULL while there is none */
-            const uint64_t *synced_ms;   /* OP_RING: node_synced, per vnode; NULL where there is no layout */
+            /* OP_RING: node_synced, per vnode; NULL where there is no layout */
+            const uint64_t *synced_ms;
         } members;
         struct status_info status; /* OP_STATUS */
         struct {                   /* OP_HINTS */
@@ -258,11 +278,15 @@ enum event_kind {
     EV_STORED,    /* a store write is durable and visible, or failed */
     EV_READ,      /* a store read is answered */
     EV_COUNTED,   /* a store count is answered */
-    EV_HINTED,    /* what is kept for a member changed: hints became durable, or were lost; at the start, of each such member */
-    EV_HINTS,     /* ACT_HINT_READ is answered */
-    EV_TOLD,      /* a store question about trees, or about its greatest stamp, is answered */
-    EV_BACKUP,    /* a store question about backups is answered, or one has ended */
-    EV_DAMAGED,   /* records of the store may have been lost; before the first EV_READ where they were lost before the start */
+    /* what is kept for a member changed: hints became durable, or were lost; at the start, of each
+     * such member */
+    EV_HINTED,
+    EV_HINTS,  /* ACT_HINT_READ is answered */
+    EV_TOLD,   /* a store question about trees, or about its greatest stamp, is answered */
+    EV_BACKUP, /* a store question about backups is answered, or one has ended */
+    /* records of the store may have been lost; before the first EV_READ where they were lost before
+     * the start */
+    EV_DAMAGED,
 };
 
 struct event {
@@ -277,9 +301,10 @@ struct event {
             struct slice bytes;
         } packet;
         struct {
-            uint64_t peer;                 /* LINK_DOWN of a seed that never said its id: 0 */
-            int seed;                      /* index of the seed that ACT_SEED asked for, else -1 */
-            int error;                     /* LINK_DOWN: why, ERR_CLOSED by default; the peer's refusal when it sent one */
+            uint64_t peer; /* LINK_DOWN of a seed that never said its id: 0 */
+            int seed;      /* index of the seed that ACT_SEED asked for, else -1 */
+            /* LINK_DOWN: why, ERR_CLOSED by default; the peer's refusal when it sent one */
+            int error;
             struct slice why;              /* LINK_DOWN: words for the log, may be empty */
             const struct msg_hello *hello; /* LINK_UP, STRANGER */
         } link;
@@ -303,14 +328,19 @@ static inline struct slice event_counts(const struct event *ev)
 /* ---- Out ---- */
 
 enum action_kind {
-    ACT_PACKET,         /* send a datagram; losing it is allowed */
-    ACT_SEND,           /* send a message on the stream to a peer, opening one if there is none; losing it raises EV_LINK_DOWN */
-    ACT_SEED,           /* open a stream to seed number i (resolve its name anew); EV_LINK_UP or EV_LINK_DOWN follows */
-    ACT_STORE_PUT,      /* store a record; EV_STORED follows */
-    ACT_STORE_GET,      /* read one; EV_READ follows */
-    ACT_STORE_COUNT,    /* EV_COUNTED follows */
-    ACT_HINT_PUT,       /* keep a record for a member that missed it; EV_HINTED follows, for several together */
-    ACT_HINT_READ,      /* read the batch at the head of what is kept for a member; EV_HINTS follows */
+    ACT_PACKET, /* send a datagram; losing it is allowed */
+    /* send a message on the stream to a peer, opening one if there is none; losing it raises
+     * EV_LINK_DOWN */
+    ACT_SEND,
+    /* open a stream to seed number i (resolve its name anew); EV_LINK_UP or EV_LINK_DOWN follows */
+    ACT_SEED,
+    ACT_STORE_PUT,   /* store a record; EV_STORED follows */
+    ACT_STORE_GET,   /* read one; EV_READ follows */
+    ACT_STORE_COUNT, /* EV_COUNTED follows */
+    /* keep a record for a member that missed it; EV_HINTED follows, for several together */
+    ACT_HINT_PUT,
+    /* read the batch at the head of what is kept for a member; EV_HINTS follows */
+    ACT_HINT_READ,
     ACT_HINT_DROP,      /* the first n of the batch read last, up to that place, are done with */
     ACT_HINT_EXPIRE,    /* hints stamped before may go */
     ACT_STORE_TREE,     /* hashes of Merkle trees; EV_TOLD follows */
@@ -318,13 +348,15 @@ enum action_kind {
     ACT_STORE_ERASABLE, /* what may be erased; EV_TOLD follows */
     ACT_STORE_HELD,     /* whether entries of a listing are held; EV_TOLD follows */
     ACT_STORE_GREATEST, /* the greatest stamp that was ever visible; EV_TOLD follows */
-    ACT_STORE_BACKUP,   /* begin one, or say how it goes; EV_BACKUP follows, and another when it has ended */
-    ACT_STORE_DOUBT,    /* some slots may lack records: to be remembered over restarts until they are healed */
-    ACT_STORE_HEAL,     /* what some slots lacked was fetched again */
-    ACT_REPLY,          /* the result of a request */
-    ACT_MEMBER,         /* a member changed: for subscribers */
-    ACT_TRACE,          /* something to log */
-    ACT_STOP,           /* this node cannot go on: say why and exit 1 */
+    /* begin one, or say how it goes; EV_BACKUP follows, and another when it has ended */
+    ACT_STORE_BACKUP,
+    /* some slots may lack records: to be remembered over restarts until they are healed */
+    ACT_STORE_DOUBT,
+    ACT_STORE_HEAL, /* what some slots lacked was fetched again */
+    ACT_REPLY,      /* the result of a request */
+    ACT_MEMBER,     /* a member changed: for subscribers */
+    ACT_TRACE,      /* something to log */
+    ACT_STOP,       /* this node cannot go on: say why and exit 1 */
 };
 
 struct action {
@@ -404,7 +436,8 @@ struct action {
 };
 
 enum {
-    OUT_MAX = 128,    /* actions of one step: each protocol states its share beside its own constants */
+    /* actions of one step: each protocol states its share beside its own constants */
+    OUT_MAX = 128,
     OUT_PACKETS = 12, /* datagrams of one step */
 };
 
@@ -435,13 +468,18 @@ static inline unsigned out_room(const struct out *o)
 
 /* Shorthands. Everything passed is borrowed as said on top. */
 struct message *out_send(struct out *o, uint64_t to, struct addr addr, enum message_kind kind);
-struct packet *out_packet(struct out *o, struct addr to, const struct packet_header *header); /* NULL when OUT_PACKETS are out */
-void out_trace(struct out *o, enum trace_kind kind, uint64_t id, uint64_t a, uint64_t b, struct slice text);
+/* NULL when OUT_PACKETS are out */
+struct packet *out_packet(struct out *o, struct addr to, const struct packet_header *header);
+void out_trace(struct out *o, enum trace_kind kind, uint64_t id, uint64_t a, uint64_t b,
+               struct slice text);
 
-/* Store a record of the node's own state: `name` says which (enum below gives the names), serial grows with each change. */
-void out_state(struct out *o, uint64_t token, struct slice name, uint64_t serial, struct slice bytes);
+/* Store a record of the node's own state: `name` says which (enum below gives the names), serial
+ * grows with each change. */
+void out_state(struct out *o, uint64_t token, struct slice name, uint64_t serial,
+               struct slice bytes);
 
-/* A token is (owner << 56 | a number of its own): whose question it is that the store, or a peer, answers. */
+/* A token is (owner << 56 | a number of its own): whose question it is that the store, or a peer,
+ * answers. */
 enum token_owner {
     TOKEN_SWIM = 1, /* in the order of core/node/protocols.c; 0 is nobody's */
     TOKEN_CHAIN,

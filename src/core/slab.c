@@ -21,7 +21,8 @@ void slab_close(struct slab *s)
 {
     free(s->slots);
     free(s->marks);
-    *s = (struct slab){.size = s->size, .max = s->max, .free = SLAB_NONE}; /* one that was never more than zeros stays so */
+    /* one that was never more than zeros stays so */
+    *s = (struct slab){.size = s->size, .max = s->max, .free = SLAB_NONE};
 }
 
 static bool slab_grow(struct slab *s)
@@ -63,7 +64,8 @@ uint64_t slab_take(struct slab *s, void **slot)
 void *slab_get(const struct slab *s, uint64_t handle)
 {
     uint32_t i = (uint32_t)handle & INDEX_MASK;
-    if (i >= s->cap || s->marks[i].next_free != SLAB_TAKEN || s->marks[i].generation != handle >> SLAB_INDEX_BITS)
+    if (i >= s->cap || s->marks[i].next_free != SLAB_TAKEN ||
+        s->marks[i].generation != handle >> SLAB_INDEX_BITS)
         return NULL;
     return s->slots + (size_t)i * s->size;
 }
@@ -72,7 +74,8 @@ void slab_free(struct slab *s, uint64_t handle)
 {
     CHECK(slab_get(s, handle));
     uint32_t i = (uint32_t)handle & INDEX_MASK;
-    s->marks[i].generation += s->marks[i].generation == UINT32_MAX ? 2 : 1; /* never 0: no handle is 0 */
+    /* never 0: no handle is 0 */
+    s->marks[i].generation += s->marks[i].generation == UINT32_MAX ? 2 : 1;
     s->marks[i].next_free = s->free;
     s->free = i;
     s->used--;

@@ -1,7 +1,8 @@
 /* slab.h: a bounded pool of equal-sized slots with handles that die with their use.
  *
- * A handle is (generation << 24 | index): an answer that comes after its slot was freed and used again is told apart. Grows by
- * doubling up to its bound and never shrinks; free slots are reused last in, first out, so that the warm ones are. */
+ * A handle is (generation << 24 | index): an answer that comes after its slot was freed and used
+ * again is told apart. Grows by doubling up to its bound and never shrinks; free slots are reused
+ * last in, first out, so that the warm ones are. */
 #ifndef COVEY_CORE_SLAB_H
 #define COVEY_CORE_SLAB_H
 
@@ -28,9 +29,9 @@ struct slab_mark {
 void slab_init(struct slab *s, size_t size, uint32_t max);
 void slab_close(struct slab *s);
 
-/* Takes a slot: its handle, and its bytes (zeroed when the slot is new, as they were left when it was used before) in
- * *slot. 0 when the pool is full or memory is out: no handle is 0. Slots move when the pool grows: keep handles, not
- * pointers. */
+/* Takes a slot: its handle, and its bytes (zeroed when the slot is new, as they were left when it
+ * was used before) in *slot. 0 when the pool is full or memory is out: no handle is 0. Slots move
+ * when the pool grows: keep handles, not pointers. */
 uint64_t slab_take(struct slab *s, void **slot);
 
 /* The slot of a handle, NULL when it is free or was freed since. */

@@ -9,7 +9,8 @@ static const struct trace_form {
     enum trace_level level;
     const char *event, *id, *a, *b, *text; /* names; "" where the field is not used */
 } forms[TRACE_KINDS] = {
-#define TRACE(NAME, event, level, id, a, b, text) [TRACE_##NAME] = {TRACE_##level, event, id, a, b, text},
+#define TRACE(NAME, event, level, id, a, b, text) \
+    [TRACE_##NAME] = {TRACE_##level, event, id, a, b, text},
 #include "core/trace.def"
 #undef TRACE
 };

@@ -24,9 +24,9 @@ enum trace_level trace_level(enum trace_kind kind);
 
 /* Appends a line without its newline, in logfmt:
  *     event=member.dead level=warn member=00000000000000c1 incarnation=4 by=00000000000000a1 name=c
- * Text is quoted where it is empty or holds blanks, quotes, '=' or control bytes. Of a and b, one named "by" is a
- * member and printed as such, one named "error" is an error and printed by its name, others are decimal. Errors as
- * buf_reserve; then nothing was appended. */
+ * Text is quoted where it is empty or holds blanks, quotes, '=' or control bytes. Of a and b, one
+ * named "by" is a member and printed as such, one named "error" is an error and printed by its
+ * name, others are decimal. Errors as buf_reserve; then nothing was appended. */
 int trace_print(struct buf *out, const struct trace *t);
 
 /* Appends " name=text", quoted as above; nothing where the name is "". */

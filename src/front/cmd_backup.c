@@ -1,7 +1,8 @@
 /* cmd_backup.c: BACKUP: a copy of what this node holds, on its own machine.
  *
- * BACKUP asks and returns at once, with the state of things; BACKUP STATUS says how it goes, and in the end how it went. Both
- * start when all before them is answered: what was written before is stored when a backup begins. */
+ * BACKUP asks and returns at once, with the state of things; BACKUP STATUS says how it goes, and in
+ * the end how it went. Both start when all before them is answered: what was written before is
+ * stored when a backup begins. */
 #include "front/cmd.h"
 
 static const char *state_text(const struct backup_info *i)
@@ -19,7 +20,8 @@ static void answer_backup(struct reply *r, struct session_op *op, const struct r
     reply_field_text(r, "state", state_text(i));
     reply_field_bulk(r, "path", i->path);
     reply_field_bulk(r, "error", i->why);
-    reply_field_integer(r, "taken_at", (int64_t)(i->taken_ms / 1000)); /* a time of Unix, as LASTSAVE has it */
+    /* a time of Unix, as LASTSAVE has it */
+    reply_field_integer(r, "taken_at", (int64_t)(i->taken_ms / 1000));
     reply_field_integer(r, "files", i->files);
     reply_field_integer(r, "files_done", i->files_done);
     reply_field_integer(r, "bytes", (int64_t)i->bytes);

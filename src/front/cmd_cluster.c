@@ -1,9 +1,9 @@
-/* cmd_cluster.c: covey's own questions: who is there, who owns what (is all well: cmd_status.c). And the messages when a member
- * changes.
+/* cmd_cluster.c: covey's own questions: who is there, who owns what (is all well: cmd_status.c).
+ * And the messages when a member changes.
  *
- * Each reply is a map, or an array of maps, of plain values: RESP3 clients get maps, RESP2 clients flat arrays, the console
- * makes tables and JSON of either without knowing the fields. So the names of the fields are what users' scripts hold on to:
- * they may be added to, not changed. */
+ * Each reply is a map, or an array of maps, of plain values: RESP3 clients get maps, RESP2 clients
+ * flat arrays, the console makes tables and JSON of either without knowing the fields. So the names
+ * of the fields are what users' scripts hold on to: they may be added to, not changed. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -13,8 +13,10 @@
 
 /* ---- Members ---- */
 
-static const char *const state_names[] = {
-    [MEMBER_ALIVE] = "alive", [MEMBER_SUSPECT] = "suspect", [MEMBER_DEAD] = "dead", [MEMBER_LEFT] = "left"};
+static const char *const state_names[] = {[MEMBER_ALIVE] = "alive",
+                                          [MEMBER_SUSPECT] = "suspect",
+                                          [MEMBER_DEAD] = "dead",
+                                          [MEMBER_LEFT] = "left"};
 
 /* To people alive means that a member takes part: reachable, and with the layout in force. */
 static const char *state_of(const struct member_info *m)
@@ -79,7 +81,8 @@ static struct slice name_of(const struct result *result, uint64_t id)
     return SLICE("?");
 }
 
-/* Of the layout's places, in hundredths of a percent: shares of 1,000 members are still told apart, without floating point. */
+/* Of the layout's places, in hundredths of a percent: shares of 1,000 members are still told apart,
+ * without floating point. */
 static void field_share(struct reply *r, uint32_t places, const struct layout *l)
 {
     uint32_t all = (uint32_t)l->vnodes * l->n;
@@ -135,14 +138,16 @@ static void answer_ring(struct reply *r, struct session_op *op, const struct res
 
 /* ---- The ring, arc by arc ----
  *
- * Neighbours with the same owners are one row: three members own every vnode, and a thousand equal lines tell nothing. Which of
- * the owners is first alternates from vnode to vnode, and does not end a row (RING counts the firsts, WHERE gives a key's order).
- * A vnode that this node has yet to compare with the other owners does. */
+ * Neighbours with the same owners are one row: three members own every vnode, and a thousand equal
+ * lines tell nothing. Which of the owners is first alternates from vnode to vnode, and does not end
+ * a row (RING counts the firsts, WHERE gives a key's order). A vnode that this node has yet to
+ * compare with the other owners does. */
 
 struct arc {
     uint32_t first, last; /* vnodes */
-    bool synced;          /* this node knows since when its records of all of them are all owners' */
-    uint64_t synced_ms;   /* the longest ago of theirs; where synced */
+    /* this node knows since when its records of all of them are all owners' */
+    bool synced;
+    uint64_t synced_ms; /* the longest ago of theirs; where synced */
 };
 
 static bool owned_by(const struct layout *l, uint32_t vnode, uint16_t member)
@@ -176,7 +181,8 @@ static struct arc arc_at(const struct result *result, uint32_t vnode)
     const uint64_t *ago_ms = result->members.synced_ms;
     struct arc a = {vnode, vnode, is_synced(result, vnode), 0};
 
-    for (uint32_t v = vnode; v < l->vnodes && same_owners(l, vnode, v) && is_synced(result, v) == a.synced; v++) {
+    for (uint32_t v = vnode;
+         v < l->vnodes && same_owners(l, vnode, v) && is_synced(result, v) == a.synced; v++) {
         a.last = v;
         if (a.synced && ago_ms[v] > a.synced_ms)
             a.synced_ms = ago_ms[v];
@@ -344,7 +350,8 @@ static bool channels_exist(struct session *s)
     for (uint32_t i = 1; i < s->request.arg_n; i++) {
         struct slice name = s->request.arg[i];
         if (!slice_eq(name, CHANNEL)) {
-            reply_error(&s->reply, "ERR there is no channel '%.*s'; the one there is is __covey__:members",
+            reply_error(&s->reply,
+                        "ERR there is no channel '%.*s'; the one there is is __covey__:members",
                         name.n < 128 ? (int)name.n : 128, (const char *)name.p);
             return false;
         }
@@ -382,7 +389,8 @@ void cmd_unsubscribe(struct session *s, const struct command *c)
         reply_subscription(s, "unsubscribe", CHANNEL);
 }
 
-/* A name as logfmt takes it: quoted where it holds more than printable ASCII, with the rest as question marks. */
+/* A name as logfmt takes it: quoted where it holds more than printable ASCII, with the rest as
+ * question marks. */
 static int print_name(struct buf *out, struct slice name)
 {
     char text[NODE_NAME_MAX + 2];
@@ -398,15 +406,16 @@ static int print_name(struct buf *out, struct slice name)
     return quote ? buf_append(out, text, n + 1) : buf_append(out, text + 1, n - 1);
 }
 
-/* One line of logfmt, named as the node's own log names it: for people above their prompt, and for programs. */
+/* One line of logfmt, named as the node's own log names it: for people above their prompt, and for
+ * programs. */
 static int print_event(struct buf *out, const struct member_info *m)
 {
     char id[ADDR_TEXT], addr[ADDR_TEXT];
 
     int error = buf_printf(out, "event=member.%s name=", state_of(m));
     error |= print_name(out, m->name);
-    return error | buf_printf(out, " addr=%s member=%s incarnation=%" PRIu64, addr_text(m->addr, addr), node_id_text(m->id, id),
-                              m->incarnation);
+    return error | buf_printf(out, " addr=%s member=%s incarnation=%" PRIu64,
+                              addr_text(m->addr, addr), node_id_text(m->id, id), m->incarnation);
 }
 
 void session_member(struct session *s, const struct member_info *m)
@@ -423,5 +432,6 @@ void session_member(struct session *s, const struct member_info *m)
     reply_bulk(&r, CHANNEL);
     reply_bulk(&r, buf_view(&text));
     if (reply_end(&r) || error)
-        s->broken = true; /* a subscriber that misses messages must not think that there were none */
+        /* a subscriber that misses messages must not think that there were none */
+        s->broken = true;
 }

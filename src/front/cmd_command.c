@@ -1,4 +1,5 @@
-/* cmd_command.c: COMMAND, what a client may learn about the commands. All of it is read off the command table. */
+/* cmd_command.c: COMMAND, what a client may learn about the commands. All of it is read off the
+ * command table. */
 #include <stdio.h>
 
 #include "front/cmd.h"
@@ -38,7 +39,8 @@ static void reply_name(struct reply *r, const struct command *c)
 {
     char text[64];
 
-    snprintf(text, sizeof text, "%s%s%s", c->parent ? c->parent : "", c->parent ? "|" : "", c->name);
+    snprintf(text, sizeof text, "%s%s%s", c->parent ? c->parent : "", c->parent ? "|" : "",
+             c->name);
     reply_text(r, text);
 }
 
@@ -60,8 +62,9 @@ static const struct {
     unsigned flag;
     const char *name;
 } flag_names[] = {
-    {COMMAND_WRITE, "write"},   {COMMAND_READONLY, "readonly"}, {COMMAND_FAST, "fast"},       {COMMAND_ADMIN, "admin"},
-    {COMMAND_PUBSUB, "pubsub"}, {COMMAND_NO_AUTH, "no_auth"},   {COMMAND_LOADING, "loading"}, {COMMAND_STALE, "stale"},
+    {COMMAND_WRITE, "write"},     {COMMAND_READONLY, "readonly"}, {COMMAND_FAST, "fast"},
+    {COMMAND_ADMIN, "admin"},     {COMMAND_PUBSUB, "pubsub"},     {COMMAND_NO_AUTH, "no_auth"},
+    {COMMAND_LOADING, "loading"}, {COMMAND_STALE, "stale"},
 };
 
 enum { FLAG_NAMES = sizeof flag_names / sizeof flag_names[0] };
@@ -79,7 +82,8 @@ static void reply_flags(struct reply *r, unsigned flags)
     }
 }
 
-/* The ten elements of Redis 7; access lists, tips and key specifications are for what covey has not, and empty. */
+/* The ten elements of Redis 7; access lists, tips and key specifications are for what covey has
+ * not, and empty. */
 static void reply_command(struct reply *r, const struct command *c)
 {
     struct command_keys keys = command_keys(c);
@@ -260,7 +264,8 @@ void cmd_command_getkeys(struct session *s, const struct command *c)
 {
     const struct resp_request *q = &s->request;
     uint32_t n = q->arg_n - 2; /* arguments of the command that is asked about, its name included */
-    const struct command *about = command_find(q->arg[2], q->arg_n > 3 ? q->arg[3] : (struct slice){0});
+    const struct command *about =
+        command_find(q->arg[2], q->arg_n > 3 ? q->arg[3] : (struct slice){0});
     (void)c;
 
     if (!about) {
@@ -289,7 +294,8 @@ void cmd_help(struct session *s, const struct command *c)
 
     reply_array(&s->reply, 1 + 2 * subs);
     char line[256];
-    snprintf(line, sizeof line, "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", parent->name);
+    snprintf(line, sizeof line,
+             "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", parent->name);
     reply_simple(&s->reply, line);
     for (const struct command *sub = parent + 1; sub <= parent + subs; sub++) {
         reply_simple(&s->reply, command_usage(sub, line) + strlen(parent->name) + 1);

@@ -57,16 +57,19 @@ bool cmd_integer(struct slice arg, int64_t *n)
     return true;
 }
 
-bool cmd_name(struct session *s, struct slice arg, const char *what, char out[SESSION_NAME_MAX], uint8_t *out_n)
+bool cmd_name(struct session *s, struct slice arg, const char *what, char out[SESSION_NAME_MAX],
+              uint8_t *out_n)
 {
     for (size_t i = 0; i < arg.n; i++) {
         if (arg.p[i] < '!' || arg.p[i] > '~') {
-            reply_error(&s->reply, "ERR %s cannot contain spaces, newlines or special characters.", what);
+            reply_error(&s->reply, "ERR %s cannot contain spaces, newlines or special characters.",
+                        what);
             return false;
         }
     }
     if (arg.n > SESSION_NAME_MAX) {
-        reply_error(&s->reply, "ERR %s of %zu bytes is over the limit of %d", what, arg.n, SESSION_NAME_MAX);
+        reply_error(&s->reply, "ERR %s of %zu bytes is over the limit of %d", what, arg.n,
+                    SESSION_NAME_MAX);
         return false;
     }
     if (arg.n)
@@ -102,7 +105,8 @@ void cmd_echo(struct session *s, const struct command *c)
     reply_bulk(&s->reply, s->request.arg[1]);
 }
 
-/* The user "default" has no password, as in a Redis without one: any will do. Other users do not exist. */
+/* The user "default" has no password, as in a Redis without one: any will do. Other users do not
+ * exist. */
 static bool user_accepted(struct session *s, struct slice user)
 {
     if (slice_eq(user, SLICE("default")))
@@ -117,8 +121,10 @@ void cmd_auth(struct session *s, const struct command *c)
     if (s->request.arg_n > 3)
         reply_error(&s->reply, "ERR syntax error");
     else if (s->request.arg_n == 2)
-        reply_error(&s->reply, "ERR AUTH <password> called without any password configured for the default user. "
-                               "Are you sure your configuration is correct?");
+        reply_error(
+            &s->reply,
+            "ERR AUTH <password> called without any password configured for the default user. "
+            "Are you sure your configuration is correct?");
     else if (user_accepted(s, s->request.arg[1]))
         reply_simple(&s->reply, "OK");
 }
@@ -140,7 +146,8 @@ static void hello_reply(struct session *s)
     reply_field_bulk(r, "covey", s->front->version);
 }
 
-/* The options after the version; false, with an error replied, when one is wrong. Nothing changes before all were read. */
+/* The options after the version; false, with an error replied, when one is wrong. Nothing changes
+ * before all were read. */
 static bool hello_options(struct session *s, char name[SESSION_NAME_MAX], uint8_t *name_n)
 {
     const struct resp_request *q = &s->request;
@@ -156,7 +163,8 @@ static bool hello_options(struct session *s, char name[SESSION_NAME_MAX], uint8_
                 return false;
         } else {
             int shown = q->arg[i].n < 128 ? (int)q->arg[i].n : 128;
-            reply_error(&s->reply, "ERR Syntax error in HELLO option '%.*s'", shown, (const char *)q->arg[i].p);
+            reply_error(&s->reply, "ERR Syntax error in HELLO option '%.*s'", shown,
+                        (const char *)q->arg[i].p);
             return false;
         }
     }
@@ -276,12 +284,16 @@ static int client_line(struct buf *out, const struct session *s, uint64_t now_ms
     uint64_t age_s = now_ms > s->born_ms ? (now_ms - s->born_ms) / 1000 : 0;
     uint64_t idle_s = now_ms > s->now_ms ? (now_ms - s->now_ms) / 1000 : 0;
 
-    int error = buf_printf(out, "id=%" PRIu64 " addr=%.*s name=%.*s age=%" PRIu64 " idle=%" PRIu64 " flags=%s db=0 sub=%d", s->id,
-                           s->peer_n, s->peer, s->name_n, s->name, age_s, idle_s, s->subscribed ? "P" : "N", s->subscribed);
-    error |= buf_printf(out, " qbuf=%zu obl=%zu ops=%u cmd=%s%s%s", s->in.n - s->in_at, s->out.n, s->tail - s->head,
-                        c && c->parent ? c->parent : "", c && c->parent ? "|" : "", c ? c->name : "NULL");
-    error |= buf_printf(out, " user=default resp=%d lib-name=%.*s lib-ver=%.*s\n", s->proto, s->lib_name_n, s->lib_name,
-                        s->lib_version_n, s->lib_version);
+    int error = buf_printf(out,
+                           "id=%" PRIu64 " addr=%.*s name=%.*s age=%" PRIu64 " idle=%" PRIu64
+                           " flags=%s db=0 sub=%d",
+                           s->id, s->peer_n, s->peer, s->name_n, s->name, age_s, idle_s,
+                           s->subscribed ? "P" : "N", s->subscribed);
+    error |= buf_printf(out, " qbuf=%zu obl=%zu ops=%u cmd=%s%s%s", s->in.n - s->in_at, s->out.n,
+                        s->tail - s->head, c && c->parent ? c->parent : "",
+                        c && c->parent ? "|" : "", c ? c->name : "NULL");
+    error |= buf_printf(out, " user=default resp=%d lib-name=%.*s lib-ver=%.*s\n", s->proto,
+                        s->lib_name_n, s->lib_name, s->lib_version_n, s->lib_version);
     return error;
 }
 

@@ -113,7 +113,8 @@ void cmd_dbsize(struct session *s, const struct command *c)
     session_ask(s, &ask);
 }
 
-/* ASYNC and SYNC say when Redis frees the memory; here the answer always means that the flush is durable. */
+/* ASYNC and SYNC say when Redis frees the memory; here the answer always means that the flush is
+ * durable. */
 void cmd_flush(struct session *s, const struct command *c)
 {
     static const struct session_ask ask = {OP_FLUSH, FOLD_OK, cmd_answer_stored};
@@ -129,7 +130,8 @@ void cmd_flush(struct session *s, const struct command *c)
 
 static const char *level_name(enum consistency level)
 {
-    static const char *const name[] = {[LEVEL_QUORUM] = "quorum", [LEVEL_ONE] = "one", [LEVEL_ALL] = "all"};
+    static const char *const name[] = {
+        [LEVEL_QUORUM] = "quorum", [LEVEL_ONE] = "one", [LEVEL_ALL] = "all"};
     return name[level];
 }
 
@@ -170,7 +172,8 @@ void cmd_consistency(struct session *s, const struct command *c)
         }
     }
     if (write == LEVEL_ONE) {
-        reply_error(&s->reply, "ERR a write at one owner could be lost with it: CONSISTENCY WRITE takes QUORUM or ALL");
+        reply_error(&s->reply, "ERR a write at one owner could be lost with it: CONSISTENCY WRITE "
+                               "takes QUORUM or ALL");
         return;
     }
     s->read_level = read;

@@ -1,19 +1,25 @@
-/* cmd_expire.c: values with an end: SET and its options, EXPIRE and its kin, TTL and its kin. Semantics and words are
- * Redis 7's.
+/* cmd_expire.c: values with an end: SET and its options, EXPIRE and its kin, TTL and its kin.
+ * Semantics and words are Redis 7's.
  *
- * A time from now stays one until the coordinator takes the request: its clock, which it compares with its peers',
- * says what "now" is. The end itself is absolute. One in the past is allowed, as in Redis: the key is gone at once. */
+ * A time from now stays one until the coordinator takes the request: its clock, which it compares
+ * with its peers', says what "now" is. The end itself is absolute. One in the past is allowed, as
+ * in Redis: the key is gone at once. */
 #include "front/cmd.h"
 
-static const uint64_t EXPIRY_MS_MAX = (UINT64_C(1) << 48) - 1; /* the year 10889, as far as stamps reach */
+/* the year 10889, as far as stamps reach */
+static const uint64_t EXPIRY_MS_MAX = (UINT64_C(1) << 48) - 1;
 
-enum unit { SECONDS, MILLISECONDS, AT_SECONDS, AT_MILLISECONDS, KEEP }; /* in the order of SET's options */
+/* in the order of SET's options */
+enum unit { SECONDS, MILLISECONDS, AT_SECONDS, AT_MILLISECONDS, KEEP };
 
-/* An end that a client gave: fills in the form's expiry. False, with the error replied, when it is none. */
-static bool end_parse(struct session *s, struct slice arg, enum unit unit, bool past_allowed, struct request *form)
+/* An end that a client gave: fills in the form's expiry. False, with the error replied, when it is
+ * none. */
+static bool end_parse(struct session *s, struct slice arg, enum unit unit, bool past_allowed,
+                      struct request *form)
 {
     bool relative = unit == SECONDS || unit == MILLISECONDS;
-    int64_t most = (int64_t)(relative ? EXPIRY_MS_MAX - s->wall_ms : EXPIRY_MS_MAX), least = INT64_MIN, n;
+    int64_t most = (int64_t)(relative ? EXPIRY_MS_MAX - s->wall_ms : EXPIRY_MS_MAX),
+            least = INT64_MIN, n;
     if (!cmd_integer(arg, &n)) {
         reply_error(&s->reply, "ERR value is not an integer or out of range");
         return false;
@@ -33,14 +39,15 @@ static bool end_parse(struct session *s, struct slice arg, enum unit unit, bool 
 
 /* ---- SET ---- */
 
-/* What NX, XX and GET need comes with CAS registers. Until then each is refused by name: to ignore one would break a
- * lock that is built on it. */
+/* What NX, XX and GET need comes with CAS registers. Until then each is refused by name: to ignore
+ * one would break a lock that is built on it. */
 static void option_refused(struct session *s, struct slice option)
 {
     const char *const *lacks = s->command->lacks;
     for (unsigned i = 0; i < COMMAND_LACKS_MAX && lacks[i]; i++) {
         if (cmd_is(option, lacks[i])) {
-            reply_error(&s->reply, "ERR SET with %s is not built yet in this release of covey", lacks[i]);
+            reply_error(&s->reply, "ERR SET with %s is not built yet in this release of covey",
+                        lacks[i]);
             return;
         }
     }
@@ -114,18 +121,21 @@ static const struct session_ask ask_expire = {OP_EXPIRE, FOLD_ONE, answer_change
 
 static bool when_parse(struct session *s, uint8_t *when)
 {
-    static const uint8_t flag[] = {EXPIRE_NX, EXPIRE_XX, EXPIRE_GT, EXPIRE_LT}; /* in the order of the options */
+    /* in the order of the options */
+    static const uint8_t flag[] = {EXPIRE_NX, EXPIRE_XX, EXPIRE_GT, EXPIRE_LT};
     for (uint32_t i = 3; i < s->request.arg_n; i++) {
         struct slice arg = s->request.arg[i];
         int option = cmd_choice(s, 2, arg);
         if (option < 0) {
-            reply_error(&s->reply, "ERR Unsupported option %.*s", (int)(arg.n < 128 ? arg.n : 128), (const char *)arg.p);
+            reply_error(&s->reply, "ERR Unsupported option %.*s", (int)(arg.n < 128 ? arg.n : 128),
+                        (const char *)arg.p);
             return false;
         }
         *when |= flag[option];
     }
     if (*when & EXPIRE_NX && *when != EXPIRE_NX)
-        reply_error(&s->reply, "ERR NX and XX, GT or LT options at the same time are not compatible");
+        reply_error(&s->reply,
+                    "ERR NX and XX, GT or LT options at the same time are not compatible");
     else if (*when & EXPIRE_GT && *when & EXPIRE_LT)
         reply_error(&s->reply, "ERR GT and LT options at the same time are not compatible");
     else
@@ -176,7 +186,8 @@ void cmd_persist(struct session *s, const struct command *c)
 
 enum { NO_KEY = -2, NO_END = -1 };
 
-/* The end of a key, as an absolute time or from now, in ms or in seconds, to the nearest as in Redis. */
+/* The end of a key, as an absolute time or from now, in ms or in seconds, to the nearest as in
+ * Redis. */
 static int64_t end_of(const struct result *result, enum unit unit)
 {
     if (result->record.kind != RECORD_VALUE)

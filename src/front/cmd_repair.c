@@ -1,7 +1,8 @@
 /* cmd_repair.c: REPAIR: anti-entropy on demand, and how it goes.
  *
- * REPAIR asks and returns at once, with the state of things; REPAIR STATUS only says how it goes. The numbers count from the last
- * REPAIR that found this node idle. Where each vnode stands is a field of RING VNODES. */
+ * REPAIR asks and returns at once, with the state of things; REPAIR STATUS only says how it goes.
+ * The numbers count from the last REPAIR that found this node idle. Where each vnode stands is a
+ * field of RING VNODES. */
 #include "front/cmd.h"
 
 enum { SAID_MAX = 32 }; /* bytes of what is no vnode that are said back */
@@ -50,7 +51,9 @@ void cmd_repair(struct session *s, const struct command *c)
         session_ask(s, &ask);
     else if (s->request.arg_n == 2)
         reply_error(&s->reply, "ERR no vnode '%.*s': it is %s, with a vnode from RING VNODES",
-                    (int)(arg[1].n < SAID_MAX ? arg[1].n : SAID_MAX), (const char *)arg[1].p, cmd_usage(c, usage));
+                    (int)(arg[1].n < SAID_MAX ? arg[1].n : SAID_MAX), (const char *)arg[1].p,
+                    cmd_usage(c, usage));
     else
-        reply_error(&s->reply, "ERR syntax error, it is %s, with a vnode from RING VNODES", cmd_usage(c, usage));
+        reply_error(&s->reply, "ERR syntax error, it is %s, with a vnode from RING VNODES",
+                    cmd_usage(c, usage));
 }

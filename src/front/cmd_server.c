@@ -1,7 +1,7 @@
 /* cmd_server.c: what the node says about itself: INFO, CONFIG GET, TIME.
  *
- * The names are Redis's, because monitoring tools look for them; figures that covey has no counterpart of are left out, not
- * made up. */
+ * The names are Redis's, because monitoring tools look for them; figures that covey has no
+ * counterpart of are left out, not made up. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -24,8 +24,10 @@ static int info_server(struct buf *out, const struct session *s)
     uint64_t up_s = (s->now_ms - f->started_ms) / 1000;
 
     int error = buf_printf(out,
-                           "redis_version:7.0.15\r\nredis_mode:standalone\r\nprocess_id:%" PRIu64 "\r\ntcp_port:%u\r\n"
-                           "server_time_usec:%" PRIu64 "\r\nuptime_in_seconds:%" PRIu64 "\r\nuptime_in_days:%" PRIu64 "\r\n",
+                           "redis_version:7.0.15\r\nredis_mode:standalone\r\nprocess_id:%" PRIu64
+                           "\r\ntcp_port:%u\r\n"
+                           "server_time_usec:%" PRIu64 "\r\nuptime_in_seconds:%" PRIu64
+                           "\r\nuptime_in_days:%" PRIu64 "\r\n",
                            f->process_id, f->port, s->wall_ms * 1000, up_s, up_s / 86400);
     error |= info_text(out, "run_id", f->run_id);
     return error | info_text(out, "config_file", f->config_file);
@@ -37,23 +39,26 @@ static int info_clients(struct buf *out, const struct session *s)
 
     for (const struct session *each = s->front->sessions; each; each = each->next)
         subscribed += each->subscribed;
-    return buf_printf(out, "connected_clients:%u\r\npubsub_clients:%u\r\nblocked_clients:0\r\n", s->front->session_n, subscribed);
+    return buf_printf(out, "connected_clients:%u\r\npubsub_clients:%u\r\nblocked_clients:0\r\n",
+                      s->front->session_n, subscribed);
 }
 
 static int info_memory(struct buf *out, const struct session *s)
 {
-    return buf_printf(out, "used_memory:%" PRIu64 "\r\nused_memory_rss:%" PRIu64 "\r\nmaxmemory:0\r\n", s->front->memory_rss,
-                      s->front->memory_rss);
+    return buf_printf(out,
+                      "used_memory:%" PRIu64 "\r\nused_memory_rss:%" PRIu64 "\r\nmaxmemory:0\r\n",
+                      s->front->memory_rss, s->front->memory_rss);
 }
 
 /* A backup is what BGSAVE is to Redis. */
 static int info_persistence(struct buf *out, const struct session *s)
 {
     const struct front *f = s->front;
-    return buf_printf(out,
-                      "loading:%d\r\naof_enabled:1\r\nrdb_bgsave_in_progress:%d\r\nrdb_last_save_time:%" PRIu64
-                      "\r\nrdb_last_bgsave_status:%s\r\n",
-                      !f->ready, f->backup_running, f->backup_ms / 1000, f->backup_failed ? "err" : "ok");
+    return buf_printf(
+        out,
+        "loading:%d\r\naof_enabled:1\r\nrdb_bgsave_in_progress:%d\r\nrdb_last_save_time:%" PRIu64
+        "\r\nrdb_last_bgsave_status:%s\r\n",
+        !f->ready, f->backup_running, f->backup_ms / 1000, f->backup_failed ? "err" : "ok");
 }
 
 static int info_stats(struct buf *out, const struct session *s)
@@ -61,9 +66,10 @@ static int info_stats(struct buf *out, const struct session *s)
     const struct front *f = s->front;
     return buf_printf(out,
                       "total_connections_received:%" PRIu64 "\r\ntotal_commands_processed:%" PRIu64
-                      "\r\ninstantaneous_ops_per_sec:%" PRIu64 "\r\nrejected_requests:%" PRIu64 "\r\nrejected_packets:%" PRIu64
-                      "\r\nunbelieved_numbers:%" PRIu64 "\r\n",
-                      f->connections, f->commands, f->ops_per_sec, f->rejected, f->packets_rejected, f->numbers_unbelieved);
+                      "\r\ninstantaneous_ops_per_sec:%" PRIu64 "\r\nrejected_requests:%" PRIu64
+                      "\r\nrejected_packets:%" PRIu64 "\r\nunbelieved_numbers:%" PRIu64 "\r\n",
+                      f->connections, f->commands, f->ops_per_sec, f->rejected, f->packets_rejected,
+                      f->numbers_unbelieved);
 }
 
 static int info_replication(struct buf *out, const struct session *s)
@@ -75,7 +81,8 @@ static int info_replication(struct buf *out, const struct session *s)
 static int info_cluster(struct buf *out, const struct session *s)
 {
     (void)s;
-    return buf_printf(out, "cluster_enabled:0\r\n"); /* no client is ever sent elsewhere, so none needs to know */
+    /* no client is ever sent elsewhere, so none needs to know */
+    return buf_printf(out, "cluster_enabled:0\r\n");
 }
 
 static int info_covey(struct buf *out, const struct session *s)
@@ -87,8 +94,8 @@ static int info_covey(struct buf *out, const struct session *s)
     error |= buf_printf(out, "node_id:%s\r\nready:%d\r\n", node_id_text(f->node, id), f->ready);
     error |= info_text(out, "node_name", f->name);
     error |= info_text(out, "durability", f->durability);
-    error |=
-        buf_printf(out, "loop_longest_ms:%" PRIu64 "\r\nloop_recent_ms:%" PRIu64 "\r\n", f->loop_longest_ms, f->loop_recent_ms);
+    error |= buf_printf(out, "loop_longest_ms:%" PRIu64 "\r\nloop_recent_ms:%" PRIu64 "\r\n",
+                        f->loop_longest_ms, f->loop_recent_ms);
     return error | info_text(out, "data_dir", f->data_dir);
 }
 
@@ -107,8 +114,8 @@ enum { INFO_SECTIONS = sizeof info_sections / sizeof info_sections[0] };
 static bool info_wanted(const struct resp_request *q, const struct info_section *section)
 {
     for (uint32_t i = 1; i < q->arg_n; i++) {
-        if (cmd_is(q->arg[i], section->name) || cmd_is(q->arg[i], "all") || cmd_is(q->arg[i], "default") ||
-            cmd_is(q->arg[i], "everything"))
+        if (cmd_is(q->arg[i], section->name) || cmd_is(q->arg[i], "all") ||
+            cmd_is(q->arg[i], "default") || cmd_is(q->arg[i], "everything"))
             return true;
     }
     return q->arg_n == 1;
@@ -143,7 +150,8 @@ struct setting {
 };
 
 /* The settings under Redis's names where it has them, sorted; numbers are written into `number`. */
-static void settings_of(const struct front *f, struct setting out[SETTINGS], char number[4][NUMBER_TEXT])
+static void settings_of(const struct front *f, struct setting out[SETTINGS],
+                        char number[4][NUMBER_TEXT])
 {
     bool fsync = slice_eq(f->durability, SLICE("fsync"));
 

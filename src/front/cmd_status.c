@@ -1,5 +1,6 @@
-/* cmd_status.c: STATUS: the verdict in words, the code that `covey status` exits with, and the figures behind both, in two
- * groups: the cluster as this node sees it, and this node. What each row means stands in rows.c. */
+/* cmd_status.c: STATUS: the verdict in words, the code that `covey status` exits with, and the
+ * figures behind both, in two groups: the cluster as this node sees it, and this node. What each
+ * row means stands in rows.c. */
 #include <stdio.h>
 
 #include "base/error.h"
@@ -22,8 +23,9 @@ static const struct {
     [REASON_OWES] = {"%s keeps writes for a member that is alive (see HINTS)",
                      "%s keep writes for a member that is alive (see HINTS)"},
     [REASON_FEW] = {"more members are needed", "more members are needed"},
-    [REASON_CLOCK] = {"this node refuses writes: its wall clock is over 500 ms ahead of the others'",
-                      "this node refuses writes: its wall clock is over 500 ms ahead of the others'"},
+    [REASON_CLOCK] =
+        {"this node refuses writes: its wall clock is over 500 ms ahead of the others'",
+         "this node refuses writes: its wall clock is over 500 ms ahead of the others'"},
     [REASON_FORMING] = {"a new layout is being agreed", "a new layout is being agreed"},
     [REASON_BEHIND] = {"%s has not adopted the layout yet", "%s have not adopted the layout yet"},
 };
@@ -32,7 +34,8 @@ static const struct {
 static void subject_text(char out[PHRASE], const struct status_reason *r)
 {
     int name_n = r->name.n < NODE_NAME_MAX ? (int)r->name.n : NODE_NAME_MAX;
-    int n = r->self ? snprintf(out, PHRASE, "this node") : snprintf(out, PHRASE, "%.*s", name_n, (const char *)r->name.p);
+    int n = r->self ? snprintf(out, PHRASE, "this node")
+                    : snprintf(out, PHRASE, "%.*s", name_n, (const char *)r->name.p);
     if (r->n > 1)
         snprintf(out + n, PHRASE - (size_t)n, " and %u more", r->n - 1u);
 }
@@ -45,7 +48,8 @@ static void why_text(struct buf *out, const struct status_info *i)
         if (i->reason[k].n == 0)
             continue;
         subject_text(subject, &i->reason[k]);
-        snprintf(words, sizeof words, i->reason[k].n == 1 ? why_words[k].one : why_words[k].many, subject);
+        snprintf(words, sizeof words, i->reason[k].n == 1 ? why_words[k].one : why_words[k].many,
+                 subject);
         (void)buf_printf(out, "; %s", words);
     }
 }
@@ -55,14 +59,18 @@ static void unavailable_text(struct buf *out, const struct status_info *i)
 {
     const char *at_most = i->recoverers ? "at most " : "";
     if (i->unreadable == i->unwritable)
-        (void)buf_printf(out, "keys of %u of %u vnodes can be neither read nor written now", i->unwritable, i->vnodes);
+        (void)buf_printf(out, "keys of %u of %u vnodes can be neither read nor written now",
+                         i->unwritable, i->vnodes);
     else if (i->unreadable == 0)
-        (void)buf_printf(out, "keys of %u of %u vnodes cannot be written now", i->unwritable, i->vnodes);
+        (void)buf_printf(out, "keys of %u of %u vnodes cannot be written now", i->unwritable,
+                         i->vnodes);
     else if (i->unwritable == 0)
-        (void)buf_printf(out, "keys of %s%u of %u vnodes cannot be read now", at_most, i->unreadable, i->vnodes);
+        (void)buf_printf(out, "keys of %s%u of %u vnodes cannot be read now", at_most,
+                         i->unreadable, i->vnodes);
     else
-        (void)buf_printf(out, "keys of %u of %u vnodes cannot be written now, of %s%u cannot be read", i->unwritable, i->vnodes,
-                         at_most, i->unreadable);
+        (void)buf_printf(out,
+                         "keys of %u of %u vnodes cannot be written now, of %s%u cannot be read",
+                         i->unwritable, i->vnodes, at_most, i->unreadable);
 }
 
 static void may_die_text(struct buf *out, unsigned n, const char *more)
@@ -87,12 +95,13 @@ static void claim_text(struct buf *out, const struct status_info *i)
 {
     char cluster[ADDR_TEXT], member[ADDR_TEXT];
 
-    (void)buf_printf(
-        out,
-        "members of cluster %s look for their member %s at this node's address: stop this node, and start it at another "
-        "--port if a cluster of its own is meant; a member whose disk is lost cannot be replaced yet, and the others go on "
-        "without it",
-        cluster_id_text(i->claimed_by, cluster), node_id_text(i->claimed_for, member));
+    (void)buf_printf(out,
+                     "members of cluster %s look for their member %s at this node's address: stop "
+                     "this node, and start it at another "
+                     "--port if a cluster of its own is meant; a member whose disk is lost cannot "
+                     "be replaced yet, and the others go on "
+                     "without it",
+                     cluster_id_text(i->claimed_by, cluster), node_id_text(i->claimed_for, member));
 }
 
 /* Why no client is answered, and what to do. */
@@ -103,19 +112,23 @@ static void loading_text(struct buf *out, const struct status_info *i)
         claim_text(out, i);
     } else if (i->members > 1) {
         (void)buf_printf(out,
-                         "this node has met %u of the %u other members and needs %u; if the others were started at new addresses "
-                         "(MEMBERS shows the last known), start this node again with --seed HOST:PORT of one of them",
+                         "this node has met %u of the %u other members and needs %u; if the others "
+                         "were started at new addresses "
+                         "(MEMBERS shows the last known), start this node again with --seed "
+                         "HOST:PORT of one of them",
                          i->met, i->members - 1, i->w - 1);
     } else {
-        (void)buf_slice(out, SLICE("this node has not found its peers yet, or they have not taken it in; its log says why"));
+        (void)buf_slice(out, SLICE("this node has not found its peers yet, or they have not taken "
+                                   "it in; its log says why"));
     }
 }
 
 static void verdict_text(struct buf *out, const struct status_info *i)
 {
     static const char *const words[] = {
-        [VERDICT_HEALTHY] = "healthy",         [VERDICT_CHANGING] = "changing", [VERDICT_DEGRADED] = "degraded",
-        [VERDICT_UNAVAILABLE] = "unavailable", [VERDICT_LOADING] = "loading",
+        [VERDICT_HEALTHY] = "healthy",   [VERDICT_CHANGING] = "changing",
+        [VERDICT_DEGRADED] = "degraded", [VERDICT_UNAVAILABLE] = "unavailable",
+        [VERDICT_LOADING] = "loading",
     };
     (void)buf_printf(out, "%s: ", words[i->verdict]);
     if (i->verdict == VERDICT_LOADING) {
@@ -157,7 +170,8 @@ static void reply_cluster(struct reply *r, const struct status_info *i)
     char id[ADDR_TEXT];
 
     reply_map(r, 15);
-    reply_field_text(r, "id", cluster_id_none(i->cluster) ? "none" : cluster_id_text(i->cluster, id));
+    reply_field_text(r, "id",
+                     cluster_id_none(i->cluster) ? "none" : cluster_id_text(i->cluster, id));
     reply_field_integer(r, "members", i->members);
     reply_field_integer(r, "alive", i->alive);
     reply_field_integer(r, "recoverers", i->recoverers);
@@ -182,7 +196,10 @@ static void reply_node(struct reply *r, const struct status_info *i)
     reply_field_text(r, "id", node_id_text(i->node, id));
     reply_field_integer(r, "keys", (int64_t)i->world.keys);
     reply_field_integer(r, "bytes", (int64_t)i->world.bytes);
-    reply_field_text(r, "disk", i->refuses == 0 ? "ok" : i->refuses == ERR_NO_SPACE ? "full" : "fails");
+    reply_field_text(r, "disk",
+                     i->refuses == 0              ? "ok"
+                     : i->refuses == ERR_NO_SPACE ? "full"
+                                                  : "fails");
     reply_field_integer(r, "disk_free", (int64_t)i->world.disk_free);
     reply_field_integer(r, "errors", (int64_t)i->errors);
     reply_field_integer(r, "memory", (int64_t)i->world.memory);

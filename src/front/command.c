@@ -102,8 +102,8 @@ const struct command *command_find(struct slice name, struct slice sub)
     const struct command *parent = find_name(word);
     if (!parent || !command_is_parent(parent) || !fold_case(sub, word))
         return parent;
-    for (const struct command *c = parent + 1; c < command_table + command_n && c->parent && !strcmp(c->parent, parent->name);
-         c++) {
+    for (const struct command *c = parent + 1;
+         c < command_table + command_n && c->parent && !strcmp(c->parent, parent->name); c++) {
         if (!strcmp(c->name, word))
             return c;
     }

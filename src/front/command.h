@@ -17,7 +17,9 @@ enum command_flags { /* as Redis's COMMAND names them */
                      /* covey's own, not printed as flags */
                      COMMAND_COVEY = 256, /* Redis has no such command */
                      COMMAND_ALONE =
-                         512, /* starts when all before it is answered, and holds back what follows until it is, too */
+                         /* starts when all before it is answered, and holds back what follows until
+                          * it is, too */
+                     512,
 };
 
 enum argument_type {
@@ -79,7 +81,8 @@ struct command_row {
 extern const struct command_row command_rows[]; /* rows.c */
 extern const unsigned command_row_n;
 
-/* Look-up, any case; NULL when there is none. `sub` may be empty; a parent without such a subcommand gives the parent. */
+/* Look-up, any case; NULL when there is none. `sub` may be empty; a parent without such a
+ * subcommand gives the parent. */
 const struct command *command_find(struct slice name, struct slice sub);
 
 /* Whether it has subcommands: they follow it in the table. */
@@ -113,8 +116,8 @@ enum { COMMAND_USAGE_MAX = 160 };
  * Gives `out` back. */
 const char *command_usage(const struct command *c, char out[COMMAND_USAGE_MAX]);
 
-/* How it is not as in Redis 7, a phrase: "not built: NX, XX, GET"; "" where it is, or is covey's own.
- * Gives `out` back. */
+/* How it is not as in Redis 7, a phrase: "not built: NX, XX, GET"; "" where it is, or is covey's
+ * own. Gives `out` back. */
 const char *command_differences(const struct command *c, char out[COMMAND_USAGE_MAX]);
 
 #endif

@@ -9,12 +9,14 @@ static bool is_write(enum op_kind kind)
     return kind == OP_PUT || kind == OP_DEL || kind == OP_EXPIRE || kind == OP_FLUSH;
 }
 
-/* Refused before any owner could have stored it: the half sentence that says what that means for the client. */
+/* Refused before any owner could have stored it: the half sentence that says what that means for
+ * the client. */
 static const char *refused_text(enum op_kind kind, bool one_of_many)
 {
     if (!is_write(kind))
         return "nothing was read";
-    return one_of_many ? "this key was not changed, the command's other keys may be" : "nothing was stored";
+    return one_of_many ? "this key was not changed, the command's other keys may be"
+                       : "nothing was stored";
 }
 
 /* Appends what became of some of the owners. */
@@ -26,11 +28,13 @@ static void tally_row(struct buf *out, unsigned n, const char *one, const char *
         (void)buf_printf(out, "%s%u %s", out->n ? ", " : " (", n, many);
 }
 
-/* What became of those that did not do as asked: " (1 does not answer, 1 cannot use its disk)", or nothing. */
+/* What became of those that did not do as asked: " (1 does not answer, 1 cannot use its disk)", or
+ * nothing. */
 static const char *tally_text(char text[TALLY], const struct owner_tally *t)
 {
     struct buf out = {.p = (uint8_t *)text, .cap = TALLY - 1, .max = TALLY - 1};
-    unsigned said = (unsigned)t->answered + t->full + t->failed + t->recovering + t->refused + t->away;
+    unsigned said =
+        (unsigned)t->answered + t->full + t->failed + t->recovering + t->refused + t->away;
     tally_row(&out, t->away, "1 cannot be reached", "cannot be reached");
     tally_row(&out, t->failed, "1 cannot use its disk", "cannot use their disks");
     tally_row(&out, t->full, "1 has a full disk", "have full disks");
@@ -49,10 +53,12 @@ static void no_quorum(struct reply *r, const struct result *result, const char *
     const struct owner_tally *t = &result->tally;
     unsigned reachable = t->n ? (unsigned)t->n - t->away : result->answered;
     if (t->n && reachable >= result->needed)
-        reply_error(r, "NOQUORUM %u of %u needed owners answered%s; %s; try again (see STATUS)", t->answered, result->needed,
-                    tally_text(owners, t), refused);
+        reply_error(r, "NOQUORUM %u of %u needed owners answered%s; %s; try again (see STATUS)",
+                    t->answered, result->needed, tally_text(owners, t), refused);
     else
-        reply_error(r, "NOQUORUM %u of %u needed owners are reachable; %s; try again when more members are up (see STATUS)",
+        reply_error(r,
+                    "NOQUORUM %u of %u needed owners are reachable; %s; try again when more "
+                    "members are up (see STATUS)",
                     reachable, result->needed, refused);
 }
 
@@ -61,15 +67,19 @@ static void unknown_outcome(struct reply *r, const struct result *result)
     char owners[TALLY];
     tally_text(owners, &result->tally);
     if (is_write(result->kind) && result->cause == ERR_NO_SPACE)
-        reply_error(r, "UNKNOWN too few owners have room on their disk; one of them may have stored the write all the same; "
+        reply_error(r, "UNKNOWN too few owners have room on their disk; one of them may have "
+                       "stored the write all the same; "
                        "free some, then write it again");
     else if (is_write(result->kind))
         reply_error(r,
-                    "UNKNOWN %u of %u needed owners answered in time%s; the write may or may not have been stored; "
+                    "UNKNOWN %u of %u needed owners answered in time%s; the write may or may not "
+                    "have been stored; "
                     "read it back or write it again",
                     result->answered, result->needed, owners);
     else
-        reply_error(r, "UNKNOWN %u of %u needed owners answered in time%s; nothing was read and nothing changed; ask again",
+        reply_error(r,
+                    "UNKNOWN %u of %u needed owners answered in time%s; nothing was read and "
+                    "nothing changed; ask again",
                     result->answered, result->needed, owners);
 }
 
@@ -77,8 +87,8 @@ static void no_backup(struct reply *r, const struct result *result)
 {
     const struct backup_info *b = &result->backup;
     if (result->error == ERR_BUSY)
-        reply_error(r, "BUSY a backup to %.*s is under way: wait for it (BACKUP STATUS)", (int)b->path.n,
-                    (const char *)b->path.p);
+        reply_error(r, "BUSY a backup to %.*s is under way: wait for it (BACKUP STATUS)",
+                    (int)b->path.n, (const char *)b->path.p);
     else
         reply_error(r, "ERR %.*s", (int)b->why.n, (const char *)b->why.p);
 }
@@ -86,10 +96,12 @@ static void no_backup(struct reply *r, const struct result *result)
 void failure_loading(struct reply *r, bool claimed)
 {
     if (claimed)
-        reply_error(r, "LOADING this node is alone, and members of another cluster look for one of theirs at its address: "
+        reply_error(r, "LOADING this node is alone, and members of another cluster look for one of "
+                       "theirs at its address: "
                        "it answers nobody (STATUS says what to do)");
     else
-        reply_error(r, "LOADING covey is still looking for its peers, try again (STATUS and MEMBERS say more)");
+        reply_error(r, "LOADING covey is still looking for its peers, try again (STATUS and "
+                       "MEMBERS say more)");
 }
 
 /* A write is stamped by the coordinator, whose clock must be on its disk first. */
@@ -97,12 +109,14 @@ static void unstamped(struct reply *r, const struct result *result, const char *
 {
     if (result->error == ERR_NO_SPACE)
         reply_error(r,
-                    "NOSPACE the disk of this node is full to the last byte, so it stamps no writes; %s; free some, or write "
+                    "NOSPACE the disk of this node is full to the last byte, so it stamps no "
+                    "writes; %s; free some, or write "
                     "through another node",
                     refused);
     else
         reply_error(r,
-                    "IOERR the disk of this node fails, so it stamps no writes; %s; look at its log, and write through "
+                    "IOERR the disk of this node fails, so it stamps no writes; %s; look at its "
+                    "log, and write through "
                     "another node",
                     refused);
 }
@@ -128,7 +142,8 @@ void failure_of_result(struct reply *r, const struct result *result, bool one_of
         unknown_outcome(r, result);
         return;
     case ERR_BUSY:
-        reply_error(r, "BUSY this node has too much under way; %s; try again, or ask another node", refused);
+        reply_error(r, "BUSY this node has too much under way; %s; try again, or ask another node",
+                    refused);
         return;
     case ERR_LOADING:
         reply_error(r, "LOADING covey is still looking for its peers; %s; try again", refused);
@@ -141,26 +156,33 @@ void failure_of_result(struct reply *r, const struct result *result, bool one_of
         return;
     case ERR_CLOCK:
         reply_error(r,
-                    "CLOCK this node's wall clock is over %d ms ahead of its peers' clocks; %s; set the clock (NTP), "
+                    "CLOCK this node's wall clock is over %d ms ahead of its peers' clocks; %s; "
+                    "set the clock (NTP), "
                     "or write through another node",
                     CLOCK_SKEW_MAX_MS, refused);
         return;
     case ERR_IO:
-        reply_error(r, "IOERR too few owners could use their disk%s; %s; look at the owners' logs (WHERE names them)",
+        reply_error(r,
+                    "IOERR too few owners could use their disk%s; %s; look at the owners' logs "
+                    "(WHERE names them)",
                     tally_text(owners, &result->tally),
                     is_write(result->kind) ? "the write may or may not have been stored" : refused);
         return;
     case ERR_NO_SPACE:
-        reply_error(r, "NOSPACE too few owners have room on their disk; the write may or may not have been stored; "
+        reply_error(r, "NOSPACE too few owners have room on their disk; the write may or may not "
+                       "have been stored; "
                        "free some, then write it again");
         return;
     case ERR_CORRUPT:
-        reply_error(r, "CORRUPT the record failed its checksum at an owner; %s; look at the owners' logs (WHERE names them)",
+        reply_error(r,
+                    "CORRUPT the record failed its checksum at an owner; %s; look at the owners' "
+                    "logs (WHERE names them)",
                     refused);
         return;
     case ERR_REFUSED:
         if (result->kind == OP_REPAIR) {
-            reply_error(r, "ERR this node is no owner of that vnode, or there is none of that number (see RING VNODES)");
+            reply_error(r, "ERR this node is no owner of that vnode, or there is none of that "
+                           "number (see RING VNODES)");
             return;
         }
         /* fall through */
@@ -173,7 +195,8 @@ void failure_here(struct reply *r, int error)
 {
     r->error = 0;
     if (error == ERR_TOO_BIG)
-        reply_error(r, "BUSY the reply does not fit: replies of this connection that wait to be read are limited to 64 MiB; "
+        reply_error(r, "BUSY the reply does not fit: replies of this connection that wait to be "
+                       "read are limited to 64 MiB; "
                        "read them, or ask for less at once");
     else
         reply_error(r, "ERR out of memory for the reply; what the command changed is changed");
@@ -181,6 +204,8 @@ void failure_here(struct reply *r, int error)
 
 void failure_value_too_big(struct reply *r, size_t bytes, size_t value_max)
 {
-    reply_error(r, "ERR value is %zu bytes, the limit is %zu; start the nodes with a larger --value-max to store it", bytes,
-                value_max);
+    reply_error(r,
+                "ERR value is %zu bytes, the limit is %zu; start the nodes with a larger "
+                "--value-max to store it",
+                bytes, value_max);
 }

@@ -1,10 +1,12 @@
-/* glob.h: Redis's patterns: * ? [a-z] [^x] and \ to quote, any case, for CONFIG GET and COMMAND LIST. */
+/* glob.h: Redis's patterns: * ? [a-z] [^x] and \ to quote, any case, for CONFIG GET and COMMAND
+ * LIST. */
 #ifndef COVEY_FRONT_GLOB_H
 #define COVEY_FRONT_GLOB_H
 
 #include "base/slice.h"
 
-/* Whether the whole of text matches. Time is at most the product of the two lengths, whatever the pattern. */
+/* Whether the whole of text matches. Time is at most the product of the two lengths, whatever the
+ * pattern. */
 bool glob_match(struct slice pattern, struct slice text);
 
 #endif

@@ -60,8 +60,8 @@ void keyset_remove(struct keyset *k, uint64_t hash)
     uint32_t hole = place_of(k, hash);
 
     CHECK(k->slot[hole] == hash);
-    /* Whoever follows the hole in this run of taken places and belongs at or before it moves into it, and leaves the next
-     * hole. */
+    /* Whoever follows the hole in this run of taken places and belongs at or before it moves into
+     * it, and leaves the next hole. */
     for (uint32_t i = (hole + 1) & mask; k->slot[i]; i = (i + 1) & mask) {
         uint32_t home = (uint32_t)k->slot[i] & mask;
         if (((i - home) & mask) >= ((i - hole) & mask)) {

@@ -1,8 +1,8 @@
 /* keyset.h: the keys that one connection has under way, as 64-bit hashes.
  *
- * Two keys of one hash are taken for the same, which costs the later one a wait and nothing else. Open addressing with linear
- * probing, at most half full; a removal moves the followers back, so there are no tombstones to pile up in a connection that
- * lives for months. */
+ * Two keys of one hash are taken for the same, which costs the later one a wait and nothing else.
+ * Open addressing with linear probing, at most half full; a removal moves the followers back, so
+ * there are no tombstones to pile up in a connection that lives for months. */
 #ifndef COVEY_FRONT_KEYSET_H
 #define COVEY_FRONT_KEYSET_H
 

@@ -32,7 +32,8 @@ void reply_error(struct reply *r, const char *format, ...)
     if (r->error || n < 0)
         return;
     r->out->n = r->from;
-    note(r, resp_error(r->out, slice_of(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1)));
+    note(r,
+         resp_error(r->out, slice_of(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1)));
 }
 
 void reply_simple(struct reply *r, const char *text)

@@ -1,7 +1,8 @@
 /* reply.h: writing one reply, whole or not at all.
  *
- * The writers of wire/resp.h each return an error; a reply of thirty fields would check thirty times. Here the first error
- * sticks, later writes do nothing, and reply_end takes back what was written, so that no client ever sees half a reply. */
+ * The writers of wire/resp.h each return an error; a reply of thirty fields would check thirty
+ * times. Here the first error sticks, later writes do nothing, and reply_end takes back what was
+ * written, so that no client ever sees half a reply. */
 #ifndef COVEY_FRONT_REPLY_H
 #define COVEY_FRONT_REPLY_H
 
@@ -20,7 +21,8 @@ struct reply reply_begin(struct buf *out, int proto);
 /* 0, or the first error (as buf_reserve) after everything written was taken back. */
 int reply_end(struct reply *r);
 
-/* An error reply, code first ("ERR no such thing"); at most 1,023 bytes of it. What was written before is taken back. */
+/* An error reply, code first ("ERR no such thing"); at most 1,023 bytes of it. What was written
+ * before is taken back. */
 void reply_error(struct reply *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 void reply_simple(struct reply *r, const char *text);

@@ -1,14 +1,16 @@
 /* session.c: from bytes to commands. What becomes of their operations stands in session_ops.c.
  *
- * The input is a run of bytes with a mark, in_at: before it, everything is done with. The command at the mark is parsed once
- * and then `held` until it is done with: answered, or turned into its last request. In between session_next may return many
- * times, because a request went out, a key is under way, or the ring is full. A held command's arguments point into the
- * input; should that have moved, the same bytes are parsed again, which costs no more than its number of arguments.
+ * The input is a run of bytes with a mark, in_at: before it, everything is done with. The command
+ * at the mark is parsed once and then `held` until it is done with: answered, or turned into its
+ * last request. In between session_next may return many times, because a request went out, a key is
+ * under way, or the ring is full. A held command's arguments point into the input; should that have
+ * moved, the same bytes are parsed again, which costs no more than its number of arguments.
  *
  * The checks come in Redis's order: unknown command, number of arguments, loading, subscribed.
  *
- * A command of Redis that is not built is unknown in Redis's own words, which client libraries look for, and then it is said that
- * it is not built. No other command is offered in its place: it would do something else. */
+ * A command of Redis that is not built is unknown in Redis's own words, which client libraries look
+ * for, and then it is said that it is not built. No other command is offered in its place: it would
+ * do something else. */
 #include "front/session.h"
 
 #include <stdio.h>
@@ -20,9 +22,10 @@
 #include "front/transaction.h"
 
 enum {
-    IN_MAX = RESP_REQUEST_MAX + 4 * 1024 * 1024, /* bytes of a request, and of the one read that went beyond it */
-    BUFFER_KEPT_BYTES = 1024 * 1024,             /* an empty buffer over this size is given back */
-    ARGS_KEPT = 4096,                            /* likewise for the arguments of a request */
+    /* bytes of a request, and of the one read that went beyond it */
+    IN_MAX = RESP_REQUEST_MAX + 4 * 1024 * 1024,
+    BUFFER_KEPT_BYTES = 1024 * 1024, /* an empty buffer over this size is given back */
+    ARGS_KEPT = 4096,                /* likewise for the arguments of a request */
 };
 
 void front_init(struct front *f)
@@ -30,10 +33,15 @@ void front_init(struct front *f)
     *f = (struct front){.value_max = VALUE_MAX, .key_max = KEY_MAX, .next_client_id = 1};
 }
 
-void session_init(struct session *s, struct front *f, uint32_t handle, struct slice peer, uint64_t now_ms)
+void session_init(struct session *s, struct front *f, uint32_t handle, struct slice peer,
+                  uint64_t now_ms)
 {
-    *s = (struct session){
-        .front = f, .handle = handle, .id = f->next_client_id++, .proto = 2, .born_ms = now_ms, .now_ms = now_ms};
+    *s = (struct session){.front = f,
+                          .handle = handle,
+                          .id = f->next_client_id++,
+                          .proto = 2,
+                          .born_ms = now_ms,
+                          .now_ms = now_ms};
     buf_init(&s->in, IN_MAX);
     buf_init(&s->out, SESSION_OUT_MAX);
     buf_init(&s->gather, SESSION_OUT_MAX);
@@ -82,7 +90,8 @@ bool session_done(const struct session *s)
 
 bool session_full(const struct session *s)
 {
-    return s->closing || s->broken || s->out.n > SESSION_OUT_MAX / 2 || (s->stalled && s->in.n - s->in_at > SESSION_BACKLOG_MAX);
+    return s->closing || s->broken || s->out.n > SESSION_OUT_MAX / 2 ||
+           (s->stalled && s->in.n - s->in_at > SESSION_BACKLOG_MAX);
 }
 
 /* ---- What is wrong with a command ---- */
@@ -90,25 +99,30 @@ bool session_full(const struct session *s)
 static void unknown_command(struct session *s)
 {
     const struct resp_request *q = &s->request;
-    char args[128 + 4] = ""; /* the last one may begin at 127, and ends in a quote, a blank and a NUL */
+    /* the last one may begin at 127, and ends in a quote, a blank and a NUL */
+    char args[128 + 4] = "";
     int n = 0;
 
     /* As Redis: up to 128 bytes of arguments, each quoted and followed by a blank. */
     for (uint32_t i = 1; i < q->arg_n && n < 128; i++) {
         int shown = q->arg[i].n < (size_t)(128 - n) ? (int)q->arg[i].n : 128 - n;
-        n += snprintf(args + n, sizeof args - (size_t)n, "'%.*s' ", shown, (const char *)q->arg[i].p);
+        n += snprintf(args + n, sizeof args - (size_t)n, "'%.*s' ", shown,
+                      (const char *)q->arg[i].p);
     }
     int name_n = q->arg[0].n < 128 ? (int)q->arg[0].n : 128;
     if (command_is_absent(q->arg[0], (struct slice){0}))
-        reply_error(&s->reply, "ERR unknown command '%.*s': this command of Redis is not built in covey yet; nothing was done",
+        reply_error(&s->reply,
+                    "ERR unknown command '%.*s': this command of Redis is not built in covey yet; "
+                    "nothing was done",
                     name_n, (const char *)q->arg[0].p);
     else
-        reply_error(&s->reply, "ERR unknown command '%.*s', with args beginning with: %s", name_n, (const char *)q->arg[0].p,
-                    args);
+        reply_error(&s->reply, "ERR unknown command '%.*s', with args beginning with: %s", name_n,
+                    (const char *)q->arg[0].p, args);
 }
 
-/* Browsers reach loopback: a page may POST to our port, and its body would be taken for commands. The first words of such a
- * request end the connection before the body is looked at, as in Redis. */
+/* Browsers reach loopback: a page may POST to our port, and its body would be taken for commands.
+ * The first words of such a request end the connection before the body is looked at, as in
+ * Redis. */
 static bool is_http(const struct session *s)
 {
     return cmd_is(s->request.arg[0], "post") || cmd_is(s->request.arg[0], "host:");
@@ -116,7 +130,8 @@ static bool is_http(const struct session *s)
 
 static void http_refused(struct session *s)
 {
-    reply_error(&s->reply, "ERR this is covey's port for Redis clients, it does not speak HTTP; the connection is closed");
+    reply_error(&s->reply, "ERR this is covey's port for Redis clients, it does not speak HTTP; "
+                           "the connection is closed");
     s->front->rejected++;
     s->closing = true;
 }
@@ -124,7 +139,8 @@ static void http_refused(struct session *s)
 static void wrong_arity(struct session *s, const struct command *c)
 {
     if (c->parent)
-        reply_error(&s->reply, "ERR wrong number of arguments for '%s|%s' command", c->parent, c->name);
+        reply_error(&s->reply, "ERR wrong number of arguments for '%s|%s' command", c->parent,
+                    c->name);
     else
         reply_error(&s->reply, "ERR wrong number of arguments for '%s' command", c->name);
 }
@@ -139,14 +155,19 @@ static void unknown_subcommand(struct session *s, const struct command *c)
         parent[n] = (char)(c->name[n] - 32); /* names of parents are letters alone */
     parent[n] = 0;
     bool not_built = command_is_absent(s->request.arg[0], sub);
-    reply_error(&s->reply, "ERR unknown subcommand '%.*s'%s. Try %s HELP.", sub.n < 128 ? (int)sub.n : 128, (const char *)sub.p,
-                not_built ? ": this command of Redis is not built in covey yet; nothing was done" : "", parent);
+    reply_error(&s->reply, "ERR unknown subcommand '%.*s'%s. Try %s HELP.",
+                sub.n < 128 ? (int)sub.n : 128, (const char *)sub.p,
+                not_built ? ": this command of Redis is not built in covey yet; nothing was done"
+                          : "",
+                parent);
 }
 
-/* A RESP2 connection cannot tell a message from a reply, so once subscribed it may only ask what cannot be confused. */
+/* A RESP2 connection cannot tell a message from a reply, so once subscribed it may only ask what
+ * cannot be confused. */
 static bool allowed_when_subscribed(const struct command *c)
 {
-    return c->flags & COMMAND_PUBSUB || !strcmp(c->name, "ping") || !strcmp(c->name, "quit") || !strcmp(c->name, "reset");
+    return c->flags & COMMAND_PUBSUB || !strcmp(c->name, "ping") || !strcmp(c->name, "quit") ||
+           !strcmp(c->name, "reset");
 }
 
 /* Writes why the command cannot run now, if so. */
@@ -159,10 +180,10 @@ static bool refused(struct session *s, const struct command *c)
     else if (!s->front->ready && !(c->flags & COMMAND_LOADING))
         failure_loading(&s->reply, s->front->claimed);
     else if (s->subscribed && s->proto == 2 && !allowed_when_subscribed(c))
-        reply_error(
-            &s->reply,
-            "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
-            c->name);
+        reply_error(&s->reply,
+                    "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT "
+                    "/ RESET are allowed in this context",
+                    c->name);
     else
         return false;
     return true;
@@ -170,7 +191,8 @@ static bool refused(struct session *s, const struct command *c)
 
 /* ---- The command at the mark ---- */
 
-/* The bytes make no sense, and where the next command would begin cannot be known: say so and close. */
+/* The bytes make no sense, and where the next command would begin cannot be known: say so and
+ * close. */
 static void protocol_error(struct session *s, int error)
 {
     session_reply_begin(s);
@@ -181,7 +203,8 @@ static void protocol_error(struct session *s, int error)
     session_reply_end(s);
     s->front->rejected++;
     s->closing = true;
-    s->broken |= s->ask != NULL; /* half asked, and out of memory: the rest of its reply would never come */
+    /* half asked, and out of memory: the rest of its reply would never come */
+    s->broken |= s->ask != NULL;
     s->ask = NULL;
     s->held_bytes = 0;
 }
@@ -190,19 +213,22 @@ static void request_dropped(struct session *s)
 {
     session_reply_begin(s);
     if (s->request.too_big > RESP_REQUEST_MAX)
-        reply_error(&s->reply, "ERR request is %zu bytes, the limit is %d; split it", s->request.too_big, RESP_REQUEST_MAX);
+        reply_error(&s->reply, "ERR request is %zu bytes, the limit is %d; split it",
+                    s->request.too_big, RESP_REQUEST_MAX);
     else
         failure_value_too_big(&s->reply, s->request.too_big, s->front->value_max);
     session_reply_end(s);
 }
 
-/* Bytes after which an argument is dropped while it arrives; which limit applies to which argument is checked once it is here. */
+/* Bytes after which an argument is dropped while it arrives; which limit applies to which argument
+ * is checked once it is here. */
 static size_t bulk_max(const struct front *f)
 {
     return f->value_max > f->key_max ? f->value_max : f->key_max;
 }
 
-/* Parses the command at the mark, unless that was done already. False: it is not there yet, or there was something else. */
+/* Parses the command at the mark, unless that was done already. False: it is not there yet, or
+ * there was something else. */
 static bool hold(struct session *s)
 {
     while (!s->closing && s->in_at < s->in.n) {
@@ -263,8 +289,9 @@ static bool run(struct session *s)
     return true;
 }
 
-/* Gives back what an unusually large command or reply needed, and moves the rest of the input to the front, once that rest is
- * the smaller part: so each byte is moved once at most, on average, however many commands wait behind one key. */
+/* Gives back what an unusually large command or reply needed, and moves the rest of the input to
+ * the front, once that rest is the smaller part: so each byte is moved once at most, on average,
+ * however many commands wait behind one key. */
 static void tidy(struct session *s)
 {
     if (s->closing)

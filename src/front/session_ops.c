@@ -1,27 +1,30 @@
 /* session_ops.c: operations under way, and replies in order.
  *
- * The problem: a client sends a hundred commands at once, the node answers them as owners answer, and the client wants a hundred
- * replies in the order of its commands. Some commands need many operations (MGET), some none (PING).
+ * The problem: a client sends a hundred commands at once, the node answers them as owners answer,
+ * and the client wants a hundred replies in the order of its commands. Some commands need many
+ * operations (MGET), some none (PING).
  *
- * Every operation takes the next number, and the number is its place in a ring (number modulo the ring's size), and its low bits
- * end its token. A command without an operation that comes behind unfinished ones takes a number too, already done, its
- * reply parked. An operation is `done` when its result came and its part of the reply is written: straight into s->out if it
- * is the oldest, which is the steady state of a pipeline, else parked in its own buffer. Done operations retire from the head
- * only.
+ * Every operation takes the next number, and the number is its place in a ring (number modulo the
+ * ring's size), and its low bits end its token. A command without an operation that comes behind
+ * unfinished ones takes a number too, already done, its reply parked. An operation is `done` when
+ * its result came and its part of the reply is written: straight into s->out if it is the oldest,
+ * which is the steady state of a pipeline, else parked in its own buffer. Done operations retire
+ * from the head only.
  *
  *     issue -> [under way] -> result -> [done] -> everything before it retired -> retire
  *
- * A command with many keys is that many operations in a row. As they retire, in order, their parts are folded into s->gather
- * or s->sum, and the last one writes the reply; since only the command at the head retires, one gather buffer serves the
- * session, and 10,000 keys go through a ring of 1,024. The first failure, in the order of the keys, becomes the whole
- * command's reply.
+ * A command with many keys is that many operations in a row. As they retire, in order, their parts
+ * are folded into s->gather or s->sum, and the last one writes the reply; since only the command at
+ * the head retires, one gather buffer serves the session, and 10,000 keys go through a ring of
+ * 1,024. The first failure, in the order of the keys, becomes the whole command's reply.
  *
- * Invariants: at most one operation under way per key hash (s->busy holds exactly those); parked replies, s->gather and
- * s->out are each within SESSION_OUT_MAX, whatever sizes the values turn out to have: a reply that would not fit is replaced
- * by an error.
+ * Invariants: at most one operation under way per key hash (s->busy holds exactly those); parked
+ * replies, s->gather and s->out are each within SESSION_OUT_MAX, whatever sizes the values turn out
+ * to have: a reply that would not fit is replaced by an error.
  *
- * A result is recognised by its number: outside head .. tail-1, or done, it is a duplicate or belongs to an earlier
- * connection with the same handle. Numbers begin at a different place in each session, so that those do not meet. */
+ * A result is recognised by its number: outside head .. tail-1, or done, it is a duplicate or
+ * belongs to an earlier connection with the same handle. Numbers begin at a different place in each
+ * session, so that those do not meet. */
 #include "front/session_ops.h"
 
 #include <stdlib.h>
@@ -32,8 +35,10 @@
 #include "front/failure.h"
 
 enum {
-    OPS_FIRST = 16,           /* size of a ring at first: a usual pipeline; idle connections have none */
-    REPLY_KEPT_BYTES = 4096,  /* a parked reply's buffer is kept for the next one up to this size, */
+    /* size of a ring at first: a usual pipeline; idle connections have none */
+    OPS_FIRST = 16,
+    /* a parked reply's buffer is kept for the next one up to this size, */
+    REPLY_KEPT_BYTES = 4096,
     GATHER_KEPT_BYTES = 65536 /* and a gather buffer up to this */
 };
 
@@ -54,7 +59,8 @@ int session_ops_room(struct session *s)
         free(op);
         return ERR_NO_MEMORY;
     }
-    /* The ring was full or new: its old places are exactly the numbers head .. tail-1; the other new ones are fresh. */
+    /* The ring was full or new: its old places are exactly the numbers head .. tail-1; the other
+     * new ones are fresh. */
     for (uint32_t i = 0; i < cap; i++) {
         uint32_t number = s->head + i;
         if (number - s->head < s->tail - s->head)
@@ -81,8 +87,8 @@ void session_ops_close(struct session *s)
 
 /* ---- From the ring to the client ---- */
 
-/* Ends a reply that goes to s->out. One that does not fit becomes an error; when not even that fits, the client has not
- * read 64 MiB of replies and asks for more: it is cut. */
+/* Ends a reply that goes to s->out. One that does not fit becomes an error; when not even that
+ * fits, the client has not read 64 MiB of replies and asks for more: it is cut. */
 static void send_end(struct session *s, struct reply *r)
 {
     int error = reply_end(r);
@@ -94,7 +100,8 @@ static void send_end(struct session *s, struct reply *r)
         s->broken = true;
 }
 
-/* Writes the reply of a command that had several operations, or one that is counted, once the last of them retires. */
+/* Writes the reply of a command that had several operations, or one that is counted, once the last
+ * of them retires. */
 static void fold_end(struct session *s, const struct session_op *op)
 {
     struct reply r = reply_begin(&s->out, s->proto);
@@ -162,8 +169,10 @@ static void retire(struct session *s)
 
 static struct buf *park(struct session *s, struct session_op *op)
 {
-    /* An error of some hundred bytes always fits; a value only while all parked ones together are within the bound. */
-    op->reply.max = REPLY_KEPT_BYTES + (s->parked_bytes < SESSION_OUT_MAX ? SESSION_OUT_MAX - s->parked_bytes : 0);
+    /* An error of some hundred bytes always fits; a value only while all parked ones together are
+     * within the bound. */
+    op->reply.max = REPLY_KEPT_BYTES +
+                    (s->parked_bytes < SESSION_OUT_MAX ? SESSION_OUT_MAX - s->parked_bytes : 0);
     return &op->reply;
 }
 
@@ -189,7 +198,8 @@ static bool sizes_allowed(struct session *s, const struct session_ask *ask)
     for (uint32_t i = s->key_at; i && i <= s->key_last; i += s->key_step) {
         size_t key_bytes = s->request.arg[i].n;
         if (key_bytes > s->front->key_max) {
-            reply_error(&s->reply, "ERR key is %zu bytes, the limit is %zu", key_bytes, s->front->key_max);
+            reply_error(&s->reply, "ERR key is %zu bytes, the limit is %zu", key_bytes,
+                        s->front->key_max);
             return false;
         }
         size_t value_bytes = ask->kind == OP_PUT ? s->request.arg[i + 1 + s->between].n : 0;
@@ -222,8 +232,9 @@ void session_ask_behind(struct session *s, const struct session_ask *ask, uint8_
     s->alone = s->command->flags & COMMAND_ALONE;
 }
 
-/* Whether one more value is expected to fit beside those under way. Values are taken to be as large as the largest of late; a
- * wrong guess costs the client an error, not us the memory. One read may always go: it cannot wait for itself. */
+/* Whether one more value is expected to fit beside those under way. Values are taken to be as large
+ * as the largest of late; a wrong guess costs the client an error, not us the memory. One read may
+ * always go: it cannot wait for itself. */
 static bool read_fits(const struct session *s)
 {
     if (s->reads == 0)
@@ -275,7 +286,8 @@ bool session_ops_issue(struct session *s, struct request *request)
 
     bool last = !s->key_at || s->key_at + s->key_step > s->key_last;
     struct session_op *op = op_at(s, s->tail++);
-    *op = (struct session_op){.ask = ask, .key_hash = hash, .part_n = ++s->part_n, .last = last, .reply = op->reply};
+    *op = (struct session_op){
+        .ask = ask, .key_hash = hash, .part_n = ++s->part_n, .last = last, .reply = op->reply};
     s->key_at += s->key_step;
     if (last)
         s->ask = NULL;
@@ -292,7 +304,8 @@ static struct buf *answer_place(struct session *s, struct session_op *op, bool a
     return park(s, op);
 }
 
-static void answer(struct session *s, struct session_op *op, const struct result *result, bool at_head)
+static void answer(struct session *s, struct session_op *op, const struct result *result,
+                   bool at_head)
 {
     struct reply r = reply_begin(answer_place(s, op, at_head), s->proto);
     int error = result->error;

@@ -58,7 +58,8 @@ bool glue_carry(const struct node *n, struct store *s, struct hints *h, const st
         store_list(s, a->list.token, a->list.vnode, a->list.ranges);
         return true;
     case ACT_STORE_ERASABLE:
-        store_erasable(s, a->erasable.token, a->erasable.vnodes, a->erasable.wall_ms, a->erasable.from);
+        store_erasable(s, a->erasable.token, a->erasable.vnodes, a->erasable.wall_ms,
+                       a->erasable.from);
         return true;
     case ACT_STORE_HELD:
         store_held(s, a->held.token, a->held.entries);

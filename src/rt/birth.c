@@ -32,7 +32,8 @@ static struct slice encode(const struct birth *b, uint8_t out[RECORD_N])
 
 static int decode(struct slice in, struct birth *b)
 {
-    if (in.n < FIXED || in.p[0] != FORMAT || in.p[50] > NODE_NAME_MAX || in.n != (size_t)FIXED + in.p[50])
+    if (in.n < FIXED || in.p[0] != FORMAT || in.p[50] > NODE_NAME_MAX ||
+        in.n != (size_t)FIXED + in.p[50])
         return ERR_CORRUPT;
     b->id = get_u64(in.p + 1);
     memcpy(b->cluster.b, in.p + 10, 16);
@@ -58,7 +59,8 @@ static bool had_state(struct store *store, struct slice name)
     return store_state(store, name, &value, &serial);
 }
 
-/* Stores the identity and waits: nobody may meet a node that could be somebody else after a crash. */
+/* Stores the identity and waits: nobody may meet a node that could be somebody else after a
+ * crash. */
 static int save(const struct birth *b, uint64_t serial, struct store *store)
 {
     uint8_t bytes[RECORD_N];
@@ -80,7 +82,8 @@ static int save(const struct birth *b, uint64_t serial, struct store *store)
 static int unasked(const struct settings *s, char *why, size_t why_n)
 {
     snprintf(why, why_n,
-             "the data directory \"%.200s\" was never a member's, and this start does not say what it shall be: give --seed "
+             "the data directory \"%.200s\" was never a member's, and this start does not say what "
+             "it shall be: give --seed "
              "HOST:PORT of a member to join its cluster, or --new, once, to found one",
              s->data_dir);
     return ERR_REFUSED;
@@ -93,26 +96,27 @@ int birth_allowed(const struct settings *s, char *why, size_t why_n)
     case DIR_NOTHING:
         return s->found || s->seed_n > 0 ? 0 : unasked(s, why, why_n);
     case DIR_BACKUP:
-        snprintf(
-            why, why_n,
-            "the data directory \"%.200s\" is a backup, which no node may write in: make a directory of it with covey restore "
-            "%.100s --data DIR, or name another with --data",
-            s->data_dir, s->data_dir);
+        snprintf(why, why_n,
+                 "the data directory \"%.200s\" is a backup, which no node may write in: make a "
+                 "directory of it with covey restore "
+                 "%.100s --data DIR, or name another with --data",
+                 s->data_dir, s->data_dir);
         return ERR_REFUSED;
     case DIR_REMAINS:
-        snprintf(
-            why, why_n,
-            "the data directory \"%.120s\" was a member's and its log (seg-*.log) is gone; what is left of it: %s. Put the log "
-            "back if you have it; if not, that member is lost: remove the directory, or name another with --data, to start a "
-            "new node",
-            s->data_dir, names);
+        snprintf(why, why_n,
+                 "the data directory \"%.120s\" was a member's and its log (seg-*.log) is gone; "
+                 "what is left of it: %s. Put the log "
+                 "back if you have it; if not, that member is lost: remove the directory, or name "
+                 "another with --data, to start a "
+                 "new node",
+                 s->data_dir, names);
         return ERR_REFUSED;
     case DIR_FOREIGN:
-        snprintf(
-            why, why_n,
-            "the data directory \"%.120s\" has files that are not covey's: %s. A new node wants an empty directory: move them "
-            "away, or name another with --data",
-            s->data_dir, names);
+        snprintf(why, why_n,
+                 "the data directory \"%.120s\" has files that are not covey's: %s. A new node "
+                 "wants an empty directory: move them "
+                 "away, or name another with --data",
+                 s->data_dir, names);
         return ERR_REFUSED;
     case DIR_LOG:
     case DIR_UNKNOWN:
@@ -123,14 +127,16 @@ int birth_allowed(const struct settings *s, char *why, size_t why_n)
 
 /* A restored directory holds records, and a cluster lets nobody in who does: it can only found, and
  * need not be told to. Any other does what it is told. */
-static int settle_cluster(struct birth *b, const struct settings *s, struct store *store, char *why, size_t why_n)
+static int settle_cluster(struct birth *b, const struct settings *s, struct store *store, char *why,
+                          size_t why_n)
 {
     bool restored = has_state(store, RESTORED_NAME);
     b->found = s->found || restored;
     if (restored && s->seed_n > 0) {
         snprintf(
             why, why_n,
-            "the data directory \"%.200s\" was restored from backups, so it can only found a new cluster: leave --seed out; to "
+            "the data directory \"%.200s\" was restored from backups, so it can only found a new "
+            "cluster: leave --seed out; to "
             "bring backups into a running cluster use covey restore BACKUP... --into HOST:PORT",
             s->data_dir);
         return ERR_REFUSED;
@@ -154,35 +160,40 @@ static void draw(struct birth *b)
 /* A used directory goes on as what it was; where the settings ask for something else, that is said,
  * not done. One in which founding was cut short, before the first layout was durable, goes on
  * founding the same cluster. */
-static int resume(struct birth *b, const struct settings *s, struct store *store, char *why, size_t why_n)
+static int resume(struct birth *b, const struct settings *s, struct store *store, char *why,
+                  size_t why_n)
 {
     char id[ADDR_TEXT];
-    bool has_layout = has_state(store, SLICE("layout")), lost = !has_layout && had_state(store, SLICE("layout"));
+    bool has_layout = has_state(store, SLICE("layout")),
+         lost = !has_layout && had_state(store, SLICE("layout"));
     bool founder = !cluster_id_none(b->cluster) && !lost;
     b->found = !has_layout && founder;
     node_id_text(b->id, id);
     if (s->found && !b->found)
         snprintf(why, why_n,
-                 "--new: the data directory \"%.200s\" is that of node %s, and a used one never founds a cluster; leave --new "
+                 "--new: the data directory \"%.200s\" is that of node %s, and a used one never "
+                 "founds a cluster; leave --new "
                  "out, or name an empty directory with --data",
                  s->data_dir, id);
     else if (b->found && s->seed_n > 0)
-        snprintf(
-            why, why_n,
-            "the data directory \"%.200s\" belongs to node %s, which began to found a cluster; leave --seed out to let it go "
-            "on, or name an empty directory with --data to join another",
-            s->data_dir, id);
-    else if (lost && s->seed_n == 0)
-        snprintf(
-            why, why_n,
-            "the data directory \"%.200s\" belongs to node %s, whose record of its cluster's layout was damaged; give --seed "
-            "HOST:PORT of a member, which tells it",
-            s->data_dir, id);
-    else if (!founder && !has_layout && s->seed_n == 0)
         snprintf(why, why_n,
-                 "the data directory \"%.200s\" belongs to node %s, which has not joined its cluster yet; give --seed HOST:PORT "
-                 "of a member, or name an empty directory with --data and found a cluster with --new",
+                 "the data directory \"%.200s\" belongs to node %s, which began to found a "
+                 "cluster; leave --seed out to let it go "
+                 "on, or name an empty directory with --data to join another",
                  s->data_dir, id);
+    else if (lost && s->seed_n == 0)
+        snprintf(why, why_n,
+                 "the data directory \"%.200s\" belongs to node %s, whose record of its cluster's "
+                 "layout was damaged; give --seed "
+                 "HOST:PORT of a member, which tells it",
+                 s->data_dir, id);
+    else if (!founder && !has_layout && s->seed_n == 0)
+        snprintf(
+            why, why_n,
+            "the data directory \"%.200s\" belongs to node %s, which has not joined its cluster "
+            "yet; give --seed HOST:PORT "
+            "of a member, or name an empty directory with --data and found a cluster with --new",
+            s->data_dir, id);
     else
         return 0;
     return ERR_REFUSED;
@@ -200,7 +211,8 @@ static bool settle_name(struct birth *b, const struct settings *s)
     return true;
 }
 
-int birth_of(struct birth *b, const struct settings *s, struct store *store, char *why, size_t why_n)
+int birth_of(struct birth *b, const struct settings *s, struct store *store, char *why,
+             size_t why_n)
 {
     struct slice value;
     uint64_t serial = 0;
@@ -213,7 +225,8 @@ int birth_of(struct birth *b, const struct settings *s, struct store *store, cha
     if (store_state(store, SLICE("identity"), &value, &serial)) {
         if (decode(value, b)) {
             snprintf(why, why_n,
-                     "the identity in \"%.200s\" is of a format that this release does not read: start the release that wrote "
+                     "the identity in \"%.200s\" is of a format that this release does not read: "
+                     "start the release that wrote "
                      "it, or name an empty directory with --data",
                      s->data_dir);
             return ERR_CORRUPT;

@@ -106,7 +106,9 @@ static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *out)
     struct buf *in = &c->session.in;
     (void)suggested;
     /* half again of what an unfinished command holds already: a large value arrives in few reads */
-    size_t least = in->n < CLIENT_READ_LEAST ? CLIENT_READ_LEAST : in->n < CLIENT_READ_MOST ? in->n : CLIENT_READ_MOST;
+    size_t least = in->n < CLIENT_READ_LEAST  ? CLIENT_READ_LEAST
+                   : in->n < CLIENT_READ_MOST ? in->n
+                                              : CLIENT_READ_MOST;
     if (in->max - in->n < least)
         least = in->max - in->n;
     if (least == 0 || buf_reserve(in, least))
@@ -128,7 +130,8 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
     mark_runnable(c);
 }
 
-/* Reads, or not: a session that is full leaves the bytes to the socket, whose window tells the client. */
+/* Reads, or not: a session that is full leaves the bytes to the socket, whose window tells the
+ * client. */
 static void read_if_room(struct client *c)
 {
     bool want = !c->clients->draining && !session_full(&c->session) && !session_done(&c->session);
@@ -145,7 +148,8 @@ static void client_run(struct client *c)
 {
     struct world *w = c->clients->world;
     struct request request;
-    struct event ev; /* of its kind's fields alone: most of an event is room for the store's results */
+    /* of its kind's fields alone: most of an event is room for the store's results */
+    struct event ev;
     ev.kind = EV_REQUEST;
     ev.request = &request;
     while (session_next(&c->session, w->now_ms, w->wall_ms, &request))
@@ -288,7 +292,8 @@ static void on_connection(uv_stream_t *listener, int status)
     world_clock(cs->world);
     struct client *c = status < 0 ? NULL : calloc(1, sizeof *c);
     if (!c || uv_tcp_init(&cs->world->loop, &c->tcp)) {
-        world_log(cs->world, TRACE_WARN, "client.accept_failed", "", status < 0 ? uv_strerror(status) : "out of memory");
+        world_log(cs->world, TRACE_WARN, "client.accept_failed", "",
+                  status < 0 ? uv_strerror(status) : "out of memory");
         free(c);
         return;
     }
@@ -311,7 +316,8 @@ int clients_listen(struct clients *cs, struct addr base)
     int error = uv_tcp_init(&cs->world->loop, &cs->listener);
     cs->listener.data = cs;
     if (!error)
-        error = uv_tcp_bind(&cs->listener, (const struct sockaddr *)&sa, base.family == 6 ? UV_TCP_IPV6ONLY : 0);
+        error = uv_tcp_bind(&cs->listener, (const struct sockaddr *)&sa,
+                            base.family == 6 ? UV_TCP_IPV6ONLY : 0);
     if (!error)
         error = uv_listen((uv_stream_t *)&cs->listener, BACKLOG, on_connection);
     return error;

@@ -1,8 +1,9 @@
-/* client.h: the connections of Redis clients: bytes between sockets and sessions (front/session.h), nothing else.
+/* client.h: the connections of Redis clients: bytes between sockets and sessions (front/session.h),
+ * nothing else.
  *
- * A session reads into its own buffer. Replies gather in the session until the end of the turn and leave in one write;
- * what the socket would not take moves to `writing`, which stays put while libuv waits, and new replies gather behind
- * it. */
+ * A session reads into its own buffer. Replies gather in the session until the end of the turn and
+ * leave in one write; what the socket would not take moves to `writing`, which stays put while
+ * libuv waits, and new replies gather behind it. */
 #ifndef COVEY_RT_CLIENT_H
 #define COVEY_RT_CLIENT_H
 
@@ -15,7 +16,8 @@ enum {
     CLIENTS_DEFAULT = 10000,       /* as Redis */
     CLIENT_READ_LEAST = 16 * 1024, /* room offered to a read: what a loopback packet holds */
     CLIENT_READ_MOST = 256 * 1024, /* at a time while a large value arrives */
-    CLIENT_KEEP_MAX = 256 * 1024,  /* bytes that the empty input buffer of a client may keep allocated */
+    /* bytes that the empty input buffer of a client may keep allocated */
+    CLIENT_KEEP_MAX = 256 * 1024,
 };
 
 struct world;

@@ -23,7 +23,8 @@ static int parse_port(const char *text, uint16_t *out)
     return 0;
 }
 
-/* A host is copied into a log line and a resolver call: no blanks, no control bytes, no stray brackets. */
+/* A host is copied into a log line and a resolver call: no blanks, no control bytes, no stray
+ * brackets. */
 static bool host_ok(const char *host, size_t n)
 {
     if (n == 0 || n > HOST_MAX)
@@ -41,7 +42,8 @@ int endpoint_parse(const char *text, struct endpoint *out)
     const char *end = bracketed ? strchr(host, ']') : strrchr(host, ':');
     if (!end || !host_ok(host, (size_t)(end - host)))
         return ERR_BAD_ADDRESS;
-    /* a colon inside an unbracketed host: an IPv6 address whose end and port cannot be told apart */
+    /* a colon inside an unbracketed host: an IPv6 address whose end and port cannot be told
+     * apart */
     if (!bracketed && memchr(host, ':', (size_t)(end - host)))
         return ERR_BAD_ADDRESS;
     if (bracketed && end[1] != ':')
@@ -67,7 +69,8 @@ int endpoint_literal(const char *host, uint16_t port, struct addr *out)
 bool endpoint_loopback(struct addr a)
 {
     static const uint8_t one[16] = {[15] = 1};
-    return (a.family == 4 && a.ip[0] == 127) || (a.family == 6 && memcmp(a.ip, one, sizeof one) == 0);
+    return (a.family == 4 && a.ip[0] == 127) ||
+           (a.family == 6 && memcmp(a.ip, one, sizeof one) == 0);
 }
 
 void endpoint_sockaddr(struct addr a, unsigned offset, struct sockaddr_storage *sa)

@@ -1,8 +1,9 @@
 /* endpoint.h: what people and the OS call an address, turned into ours and back.
  *
- * People write HOST:PORT, with a numeric address, "localhost" or a host name; an IPv6 address stands in brackets. The
- * port is always the BASE port P: clients at P, peers at P + PEER_PORT_OFFSET (TCP and UDP). The OS has struct sockaddr;
- * the core has struct addr (base/id.h). */
+ * People write HOST:PORT, with a numeric address, "localhost" or a host name; an IPv6 address
+ * stands in brackets. The port is always the BASE port P: clients at P, peers at P +
+ * PEER_PORT_OFFSET (TCP and UDP). The OS has struct sockaddr; the core has struct addr
+ * (base/id.h). */
 #ifndef COVEY_RT_ENDPOINT_H
 #define COVEY_RT_ENDPOINT_H
 
@@ -21,10 +22,12 @@ struct endpoint {
     uint16_t port;
 };
 
-/* Parses HOST:PORT or [IPV6]:PORT. 0 or ERR_BAD_ADDRESS (form, host longer than HOST_MAX, port outside 1 .. PORT_MAX). */
+/* Parses HOST:PORT or [IPV6]:PORT. 0 or ERR_BAD_ADDRESS (form, host longer than HOST_MAX, port
+ * outside 1 .. PORT_MAX). */
 int endpoint_parse(const char *text, struct endpoint *out);
 
-/* The address of a host that needs no resolving: numeric, or "localhost" (127.0.0.1). 0 or ERR_BAD_ADDRESS. */
+/* The address of a host that needs no resolving: numeric, or "localhost" (127.0.0.1). 0 or
+ * ERR_BAD_ADDRESS. */
 int endpoint_literal(const char *host, uint16_t port, struct addr *out);
 
 /* 127.0.0.0/8 and ::1. */
@@ -33,8 +36,8 @@ bool endpoint_loopback(struct addr a);
 /* Fills sa with a's address and a's port + offset. */
 void endpoint_sockaddr(struct addr a, unsigned offset, struct sockaddr_storage *sa);
 
-/* The address of an IPv4 or IPv6 socket address, its port less offset. Family 0 for any other, and for a port not above
- * offset. */
+/* The address of an IPv4 or IPv6 socket address, its port less offset. Family 0 for any other, and
+ * for a port not above offset. */
 struct addr endpoint_addr(const struct sockaddr *sa, unsigned offset);
 
 #endif

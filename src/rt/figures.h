@@ -1,4 +1,5 @@
-/* figures.h: what STATUS says of the machine, which the node does not see: between the node's answer and the client. */
+/* figures.h: what STATUS says of the machine, which the node does not see: between the node's
+ * answer and the client. */
 #ifndef COVEY_RT_FIGURES_H
 #define COVEY_RT_FIGURES_H
 

@@ -16,15 +16,18 @@ static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *out)
     *out = uv_buf_init(g->in, DATAGRAM_SLOT * DATAGRAM_RUN);
 }
 
-static void on_packet(uv_udp_t *u, ssize_t n, const uv_buf_t *b, const struct sockaddr *from, unsigned flags)
+static void on_packet(uv_udp_t *u, ssize_t n, const uv_buf_t *b, const struct sockaddr *from,
+                      unsigned flags)
 {
     struct gossip *g = u->data;
     (void)flags;
-    /* without a sender: the end of a run, or an error report for a datagram that we sent, which is lost, as datagrams may be */
+    /* without a sender: the end of a run, or an error report for a datagram that we sent, which is
+     * lost, as datagrams may be */
     if (n <= 0 || !from)
         return;
     struct event ev = {.kind = EV_PACKET,
-                       .packet = {.from = endpoint_addr(from, PEER_PORT_OFFSET), .bytes = slice_of(b->base, (size_t)n)}};
+                       .packet = {.from = endpoint_addr(from, PEER_PORT_OFFSET),
+                                  .bytes = slice_of(b->base, (size_t)n)}};
     world_clock(g->world);
     if (ev.packet.from.family)
         world_step(g->world, &ev);
@@ -40,7 +43,8 @@ int gossip_open(struct gossip *g, struct addr base)
     int error = uv_udp_init_ex(&g->world->loop, &g->udp, AF_UNSPEC | UV_UDP_RECVMMSG);
     g->udp.data = g;
     if (!error)
-        error = uv_udp_bind(&g->udp, (const struct sockaddr *)&sa, base.family == 6 ? UV_UDP_IPV6ONLY : 0);
+        error = uv_udp_bind(&g->udp, (const struct sockaddr *)&sa,
+                            base.family == 6 ? UV_UDP_IPV6ONLY : 0);
     if (!error)
         error = uv_udp_recv_start(&g->udp, on_alloc, on_packet);
     return error;

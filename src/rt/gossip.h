@@ -1,4 +1,5 @@
-/* gossip.h: the datagrams. One UDP socket at the peer port; a packet's sender is told to the node by its base address. */
+/* gossip.h: the datagrams. One UDP socket at the peer port; a packet's sender is told to the node
+ * by its base address. */
 #ifndef COVEY_RT_GOSSIP_H
 #define COVEY_RT_GOSSIP_H
 

@@ -12,9 +12,11 @@
 #include "rt/world.h"
 
 enum {
-    READ_LEAST = 64 * 1024, /* one frame and its header: fewer bytes would split every large chunk in two reads */
-    /* Read from a stream in one turn: some 1,500 small writes, which are stepped and stored in a few ms. A stream that has more
-     * (libuv would read on, and each byte that is read is stepped) goes on in the next turn, when the others had theirs. */
+    /* one frame and its header: fewer bytes would split every large chunk in two reads */
+    READ_LEAST = 64 * 1024,
+    /* Read from a stream in one turn: some 1,500 small writes, which are stepped and stored in a
+     * few ms. A stream that has more (libuv would read on, and each byte that is read is stepped)
+     * goes on in the next turn, when the others had theirs. */
     TURN_BYTES = 256 * 1024,
 };
 
@@ -82,15 +84,18 @@ static int put_hello(struct link *l, uint64_t sought)
     return frame_put(&l->out, &m);
 }
 
-/* Says no and closes. The few bytes fit the empty socket buffer of a stream that has carried nothing yet. */
+/* Says no and closes. The few bytes fit the empty socket buffer of a stream that has carried
+ * nothing yet. */
 static void refuse(struct link *l, int error, struct slice sentence)
 {
-    struct message m = {.kind = MSG_HELLO_NO, .hello_no = {.error = (uint32_t)-error, .text = sentence}};
+    struct message m = {.kind = MSG_HELLO_NO,
+                        .hello_no = {.error = (uint32_t)-error, .text = sentence}};
     char why[WHY_MAX];
     snprintf(why, sizeof why, "refused: %.*s", (int)sentence.n, (const char *)sentence.p);
     if (frame_put(&l->out, &m) == 0)
         link_flush(l);
-    if (power_of_two(++l->peers->refused)) /* whoever is refused comes again each second: said at 1, 2, 4, ... */
+    /* whoever is refused comes again each second: said at 1, 2, 4, ... */
+    if (power_of_two(++l->peers->refused))
         world_log(l->peers->world, TRACE_WARN, "peer.refused", l->addr, why);
     link_close(l, error, why);
 }
@@ -110,7 +115,8 @@ static void hello(struct link *l, const struct msg_hello *h)
     int error = node_check_hello(&w->node, h, &why);
     if (!error && l->peer && peers_id(l->peer) != h->node) {
         error = ERR_NOT_A_MEMBER;
-        buf_printf(&why, "%s was thought to be another node: its data directory was replaced", l->addr);
+        buf_printf(&why, "%s was thought to be another node: its data directory was replaced",
+                   l->addr);
     }
     if (error == ERR_OTHER_CLUSTER && !l->opened_here)
         tell_stranger(w, h);
@@ -131,11 +137,13 @@ static void greet(struct link *l, const struct message *m)
         hello(l, &m->hello);
     } else if (m->kind == MSG_HELLO_NO && l->opened_here) {
         int error = -(int)(m->hello_no.error & 0xff);
-        snprintf(why, sizeof why, "the other side says: %.*s", (int)(m->hello_no.text.n < 400 ? m->hello_no.text.n : 400),
+        snprintf(why, sizeof why, "the other side says: %.*s",
+                 (int)(m->hello_no.text.n < 400 ? m->hello_no.text.n : 400),
                  (const char *)m->hello_no.text.p);
         link_close(l, error ? error : ERR_REFUSED, why);
     } else {
-        snprintf(why, sizeof why, "the stream began with %s instead of HELLO", message_name(m->kind));
+        snprintf(why, sizeof why, "the stream began with %s instead of HELLO",
+                 message_name(m->kind));
         peers_garbage(l->peers, l, ERR_BAD_MESSAGE, why);
     }
 }
@@ -150,7 +158,8 @@ static void on_message(struct link *l, const struct message *m)
         greet(l, m);
         return;
     }
-    struct event ev; /* of its kind's fields alone: most of an event is room for the store's results */
+    /* of its kind's fields alone: most of an event is room for the store's results */
+    struct event ev;
     ev.kind = EV_MESSAGE;
     ev.message.from = peers_id(l->peer);
     ev.message.message = m;
@@ -169,8 +178,9 @@ static void rest_if_enough(struct link *l, size_t n)
     peers_rest(l->peers, l);
 }
 
-/* Whoever speaks first here and begins with a letter or a RESP array is a client that has the wrong port: it is told the right
- * one, in RESP. No frame begins so, for its length would be far above the limit. */
+/* Whoever speaks first here and begins with a letter or a RESP array is a client that has the wrong
+ * port: it is told the right one, in RESP. No frame begins so, for its length would be far above
+ * the limit. */
 static void answer_client(struct link *l)
 {
     const struct settings *s = &l->peers->world->settings;
@@ -179,10 +189,12 @@ static void answer_client(struct link *l)
     char sentence[128];
     if (l->opened_here || l->state != LINK_HELLO || !text)
         return;
-    int n = snprintf(sentence, sizeof sentence, "-PEERPORT %u is the port for peers; clients use %u\r\n",
+    int n = snprintf(sentence, sizeof sentence,
+                     "-PEERPORT %u is the port for peers; clients use %u\r\n",
                      s->bind.port + PEER_PORT_OFFSET, s->client_bind.port);
     uv_buf_t b = uv_buf_init(sentence, (unsigned)n);
-    uv_try_write((uv_stream_t *)&l->tcp, &b, 1); /* fits the empty socket buffer; the stream is closed in any case */
+    /* fits the empty socket buffer; the stream is closed in any case */
+    uv_try_write((uv_stream_t *)&l->tcp, &b, 1);
 }
 
 static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
@@ -252,7 +264,8 @@ struct link *link_open(struct peers *ps, struct addr base, int seed, uint64_t so
     shown.port = (uint16_t)(base.port + PEER_PORT_OFFSET);
     addr_text(shown, l->addr);
     endpoint_sockaddr(base, PEER_PORT_OFFSET, &sa);
-    if (put_hello(l, sought) || uv_tcp_connect(&l->connect, &l->tcp, (const struct sockaddr *)&sa, on_connect)) {
+    if (put_hello(l, sought) ||
+        uv_tcp_connect(&l->connect, &l->tcp, (const struct sockaddr *)&sa, on_connect)) {
         l->seed = -1; /* the caller sees NULL and tells the node itself */
         link_close(l, ERR_IO, "");
         return NULL;
@@ -282,7 +295,8 @@ struct link *link_accept(struct peers *ps, uv_stream_t *listener)
 int link_put(struct link *l, const struct message *m)
 {
     l->used_ms = l->peers->world->now_ms;
-    /* a small message may pass large ones that wait for a channel: frames interleave for that very reason */
+    /* a small message may pass large ones that wait for a channel: frames interleave for that very
+     * reason */
     if (l->state == LINK_UP && (l->waiting.n == 0 || message_size(m) <= FRAME_CHUNK)) {
         peers_dirty(l->peers, l);
         int error = frame_put(&l->out, m);
@@ -298,7 +312,8 @@ static bool refill(struct link *l)
     struct message m;
     bool moved = false;
     while (l->state == LINK_UP && l->waiting_at < l->waiting.n) {
-        int n = message_decode(slice_of(l->waiting.p + l->waiting_at, l->waiting.n - l->waiting_at), &m);
+        int n = message_decode(slice_of(l->waiting.p + l->waiting_at, l->waiting.n - l->waiting_at),
+                               &m);
         CHECK(n > 0);
         if (frame_put(&l->out, &m))
             break;
@@ -329,7 +344,8 @@ static void on_written(uv_write_t *req, int status)
     peers_dirty(l->peers, l);
 }
 
-/* The socket is full: libuv keeps the rest, whose bytes the writer holds still, until it has drained. */
+/* The socket is full: libuv keeps the rest, whose bytes the writer holds still, until it has
+ * drained. */
 static void write_later(struct link *l, struct slice bytes)
 {
     uv_buf_t b = uv_buf_init((char *)(uintptr_t)bytes.p, (unsigned)bytes.n);

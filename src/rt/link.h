@@ -4,8 +4,8 @@
  *   accepted:      HELLO --their HELLO accepted, ours sent--> UP
  *   every state --error, refusal, timeout, link_close--> CLOSING (freed when libuv has let go)
  *
- * Messages put before UP wait, bounded, and leave in order once the hello is done. What a link meets it tells the table
- * of peers (peer.h), which decides what the node hears. */
+ * Messages put before UP wait, bounded, and leave in order once the hello is done. What a link
+ * meets it tells the table of peers (peer.h), which decides what the node hears. */
 #ifndef COVEY_RT_LINK_H
 #define COVEY_RT_LINK_H
 
@@ -15,10 +15,12 @@
 #include "wire/frame.h"
 
 enum {
-    LINK_CONNECT_MS = 1000,              /* loopback and one network hop answer in far less; the node asks again */
-    LINK_HELLO_MS = 3000,                /* whoever connects and says nothing is no peer */
-    LINK_PENDING_MAX = 64 * 1024 * 1024, /* for a peer: eight of the largest values; beyond, the stream is dropped */
-    LINK_KEEP_MAX = 1024 * 1024,         /* bytes that an idle waiting buffer may keep allocated */
+    /* loopback and one network hop answer in far less; the node asks again */
+    LINK_CONNECT_MS = 1000,
+    LINK_HELLO_MS = 3000, /* whoever connects and says nothing is no peer */
+    /* for a peer: eight of the largest values; beyond, the stream is dropped */
+    LINK_PENDING_MAX = 64 * 1024 * 1024,
+    LINK_KEEP_MAX = 1024 * 1024, /* bytes that an idle waiting buffer may keep allocated */
 };
 
 enum link_state { LINK_CONNECTING, LINK_HELLO, LINK_UP, LINK_CLOSING };
@@ -45,7 +47,8 @@ struct link {
     bool resting;         /* on the list of links that are read again in the next turn */
     struct frame_writer out;
     struct frame_reader in;
-    struct buf waiting;       /* encoded messages that cannot enter `out` yet: no hello yet, or all its channels taken */
+    /* encoded messages that cannot enter `out` yet: no hello yet, or all its channels taken */
+    struct buf waiting;
     size_t waiting_at;        /* bytes of it that have left */
     struct link *prev, *next; /* all links of the table */
     struct link *next_dirty;
@@ -54,15 +57,16 @@ struct link {
     char addr[ADDR_TEXT]; /* of the other end's socket */
 };
 
-/* Begins a stream to the peer port of a base address: to a seed (sought 0), or (seed -1) to the member
- * `sought`, who should live there. NULL when memory or descriptors are out. The hello is queued. */
+/* Begins a stream to the peer port of a base address: to a seed (sought 0), or (seed -1) to the
+ * member `sought`, who should live there. NULL when memory or descriptors are out. The hello is
+ * queued. */
 struct link *link_open(struct peers *ps, struct addr base, int seed, uint64_t sought);
 
 /* Takes a stream that a listener has ready. NULL when it could not be had. */
 struct link *link_accept(struct peers *ps, uv_stream_t *listener);
 
-/* Queues a message (copied), to leave at the end of the turn. 0, or why it could not be: then the stream must be closed,
- * or the loss would go unseen. */
+/* Queues a message (copied), to leave at the end of the turn. 0, or why it could not be: then the
+ * stream must be closed, or the loss would go unseen. */
 int link_put(struct link *l, const struct message *m);
 
 /* Writes what waits, in as few system calls as the socket takes it. */
@@ -71,7 +75,8 @@ void link_flush(struct link *l);
 /* Begins to read, or goes on after a rest. */
 void link_resume(struct link *l);
 
-/* Ends the stream now; `why` is for the log and for the node. Safe in every state, and from within its own callbacks. */
+/* Ends the stream now; `why` is for the log and for the node. Safe in every state, and from within
+ * its own callbacks. */
 void link_close(struct link *l, int error, const char *why);
 
 #endif

@@ -7,7 +7,8 @@
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 
-void logger_init(struct logger *l, enum trace_level least, void (*sink)(void *, enum trace_level, const char *), void *arg)
+void logger_init(struct logger *l, enum trace_level least,
+                 void (*sink)(void *, enum trace_level, const char *), void *arg)
 {
     *l = (struct logger){.least = least, .sink = sink, .arg = arg};
     buf_init(&l->line, LOGGER_LINE_MAX);
@@ -23,7 +24,8 @@ static bool logger_wants(const struct logger *l, enum trace_level level)
     return l->sink && level >= l->least;
 }
 
-/* Begins a line with its time: UTC, so that the logs of machines in different places can be merged by sorting. */
+/* Begins a line with its time: UTC, so that the logs of machines in different places can be merged
+ * by sorting. */
 static int line_begin(struct logger *l, uint64_t wall_ms)
 {
     time_t s = (time_t)(wall_ms / 1000);
@@ -56,8 +58,8 @@ void logger_trace(struct logger *l, uint64_t wall_ms, const struct trace *t)
     line_end(l, trace_level(t->kind), error);
 }
 
-/* The world's texts hold file names and peers' words: always quoted, control bytes become '?', so one event stays one
- * line. */
+/* The world's texts hold file names and peers' words: always quoted, control bytes become '?', so
+ * one event stays one line. */
 static int append_quoted(struct buf *line, const char *name, const char *text)
 {
     if (!*text)
@@ -73,8 +75,8 @@ static int append_quoted(struct buf *line, const char *name, const char *text)
     return error ? error : buf_append(line, "\"", 1);
 }
 
-void logger_event(struct logger *l, uint64_t wall_ms, enum trace_level level, const char *event, const char *addr,
-                  const char *why)
+void logger_event(struct logger *l, uint64_t wall_ms, enum trace_level level, const char *event,
+                  const char *addr, const char *why)
 {
     if (!logger_wants(l, level))
         return;
@@ -91,7 +93,8 @@ void logger_event(struct logger *l, uint64_t wall_ms, enum trace_level level, co
 void logger_stderr(void *arg, enum trace_level level, const char *line)
 {
     (void)arg, (void)level;
-    struct iovec part[2] = {{.iov_base = (void *)(uintptr_t)line, .iov_len = strlen(line)}, {.iov_base = "\n", .iov_len = 1}};
+    struct iovec part[2] = {{.iov_base = (void *)(uintptr_t)line, .iov_len = strlen(line)},
+                            {.iov_base = "\n", .iov_len = 1}};
     /* a log that cannot be written must not stop the node */
     ssize_t ignored = writev(STDERR_FILENO, part, 2);
     (void)ignored;

@@ -13,8 +13,9 @@
  *                 with it.
  *     the others  may go back (loss.h).
  *
- * What is not seen: the layout's record among bytes that cannot be read at all, with an older one still there. That can only be
- * in a log of one segment, for members are let in while nobody holds records, and each later segment has the layout anew. */
+ * What is not seen: the layout's record among bytes that cannot be read at all, with an older one
+ * still there. That can only be in a log of one segment, for members are let in while nobody holds
+ * records, and each later segment has the layout anew. */
 #include "rt/loss.h"
 
 #include <stdio.h>
@@ -40,8 +41,8 @@ static void put_empty(struct store *store, struct slice name)
     store_put(store, 0, &r);
 }
 
-/* The votes first: what a torn write leaves of the two is a layout without votes, which is as good as none, for all slots are in
- * doubt. */
+/* The votes first: what a torn write leaves of the two is a layout without votes, which is as good
+ * as none, for all slots are in doubt. */
 static int forget_layout(struct store *store)
 {
     struct store_result done;
@@ -58,12 +59,13 @@ static int forget_layout(struct store *store)
 
 static int refuse_stranger(const char *data_dir, char *why, size_t why_n)
 {
-    snprintf(
-        why, why_n,
-        "who this node is stood in a log file of \"%.200s\" that is damaged or missing (covey check %.200s names it): copy that "
-        "file there from a backup of this node, or restore backups of the cluster into a new one with covey restore "
-        "BACKUP... --data DIR",
-        data_dir, data_dir);
+    snprintf(why, why_n,
+             "who this node is stood in a log file of \"%.200s\" that is damaged or missing (covey "
+             "check %.200s names it): copy that "
+             "file there from a backup of this node, or restore backups of the cluster into a new "
+             "one with covey restore "
+             "BACKUP... --data DIR",
+             data_dir, data_dir);
     return ERR_CORRUPT;
 }
 
@@ -72,7 +74,8 @@ int loss_look(struct store *store, const char *data_dir, char *why, size_t why_n
     uint64_t serial;
     if (!holds(store, SLICE("identity"), &serial))
         return store_damaged(store, 0) ? refuse_stranger(data_dir, why, why_n) : 0;
-    bool layout = holds(store, SLICE("layout"), &serial), cluster = holds(store, SLICE("cluster"), &serial);
+    bool layout = holds(store, SLICE("layout"), &serial),
+         cluster = holds(store, SLICE("cluster"), &serial);
     if (!layout || (cluster && !log_state_lost(store, SLICE("layout"))))
         return 0;
     int error = forget_layout(store);

@@ -35,35 +35,53 @@ struct option {
 
 /* The order is that of the help: what everybody needs first. */
 static const struct option table[] = {
-    {"name", "NAME", "a name for people (as before, else the host's name and the port)", OPTION_TEXT, AT(name), 1, NODE_NAME_MAX},
-    {"data", "DIR", "the data directory, made when missing (covey-NAME)", OPTION_TEXT, AT(data), 1, 4000},
-    {"port", "P", "clients at P, peers at P+1 over TCP and UDP (7400); also -p", OPTION_COUNT, AT(port), 1, PORT_MAX},
-    {"seed", "HOST:PORT", "a neighbour's base port; repeatable, 16 at most; a node's first start wants one, or --new",
+    {"name", "NAME", "a name for people (as before, else the host's name and the port)",
+     OPTION_TEXT, AT(name), 1, NODE_NAME_MAX},
+    {"data", "DIR", "the data directory, made when missing (covey-NAME)", OPTION_TEXT, AT(data), 1,
+     4000},
+    {"port", "P", "clients at P, peers at P+1 over TCP and UDP (7400); also -p", OPTION_COUNT,
+     AT(port), 1, PORT_MAX},
+    {"seed", "HOST:PORT",
+     "a neighbour's base port; repeatable, 16 at most; a node's first start wants one, or --new",
      OPTION_SEED, AT(seed), 0, 0},
-    {"new", NULL, "found a cluster: once, for its first node; refused in a file, with --seed, and on a used directory",
+    {"new", NULL,
+     "found a cluster: once, for its first node; refused in a file, with --seed, and on a used "
+     "directory",
      OPTION_SWITCH, AT(found), 0, 0},
-    {"bind", "ADDR", "the address peers reach: 127.0.0.1 or ::1 (127.0.0.1)", OPTION_TEXT, AT(bind), 1, HOST_MAX},
-    {"client-bind", "ADDR", "the address clients reach (as --bind)", OPTION_TEXT, AT(client_bind), 1, HOST_MAX},
-    {"advertise", "HOST:PORT", "the base address told to peers (that of --bind and --port)", OPTION_TEXT, AT(advertise), 1,
-     HOST_MAX + 8},
-    {"zone", "ZONE", "members of one zone are expected to fail together; copies go to different zones", OPTION_TEXT, AT(zone), 1,
-     ZONE_MAX},
+    {"bind", "ADDR", "the address peers reach: 127.0.0.1 or ::1 (127.0.0.1)", OPTION_TEXT, AT(bind),
+     1, HOST_MAX},
+    {"client-bind", "ADDR", "the address clients reach (as --bind)", OPTION_TEXT, AT(client_bind),
+     1, HOST_MAX},
+    {"advertise", "HOST:PORT", "the base address told to peers (that of --bind and --port)",
+     OPTION_TEXT, AT(advertise), 1, HOST_MAX + 8},
+    {"zone", "ZONE",
+     "members of one zone are expected to fail together; copies go to different zones", OPTION_TEXT,
+     AT(zone), 1, ZONE_MAX},
     {"weight", "W", "share of the data, 1 to 1000 (100)", OPTION_COUNT, AT(weight), 1, 1000},
-    {"replicas", "N", "copies of each record, fixed when the cluster is founded (3)", OPTION_COUNT, AT(replicas), 1,
-     REPLICAS_MAX},
-    {"durability", "fsync|interval", "OK means synced to disk, or to be synced within a second (fsync)", OPTION_CHOICE,
+    {"replicas", "N", "copies of each record, fixed when the cluster is founded (3)", OPTION_COUNT,
+     AT(replicas), 1, REPLICAS_MAX},
+    {"durability", "fsync|interval",
+     "OK means synced to disk, or to be synced within a second (fsync)", OPTION_CHOICE,
      AT(durability), 0, 0},
-    {"profile", "lan|wan|local", "how soon a silent member is suspected (lan)", OPTION_CHOICE, AT(profile), 0, 0},
-    {"value-max", "BYTES", "the largest value taken, up to 9m (8m)", OPTION_BYTES, AT(value_max_bytes), 1, 9u * 1024 * 1024},
-    {"max-clients", "N", "client connections at once (10000)", OPTION_COUNT, AT(clients_max), 1, 60000},
-    {"ops-max", "N", "client operations under way at once (16384)", OPTION_COUNT, AT(ops_max), 1, 1u << 20},
-    {"hint-age", "TIME", "how long a write is kept for an owner who is away, 10s at least (3h)", OPTION_TIME, AT(hint_age_ms),
-     1000, AGE_MAX_MS},
-    {"erase-age", "TIME", "how old a deletion is before it may be erased (3h, or --hint-age where that is more)", OPTION_TIME,
-     AT(erase_age_ms), 1000, AGE_MAX_MS},
-    {"log-level", "debug|info|warn|error", "the least level logged to stderr (info)", OPTION_CHOICE, AT(log_level), 0, 0},
-    {"config", "FILE", "lines of `name value` with the names above; flags win over it", OPTION_TEXT, AT(config), 1, 4000},
-    {"console", NULL, "open a console here; the node stops when it ends", OPTION_SWITCH, AT(console), 0, 0},
+    {"profile", "lan|wan|local", "how soon a silent member is suspected (lan)", OPTION_CHOICE,
+     AT(profile), 0, 0},
+    {"value-max", "BYTES", "the largest value taken, up to 9m (8m)", OPTION_BYTES,
+     AT(value_max_bytes), 1, 9u * 1024 * 1024},
+    {"max-clients", "N", "client connections at once (10000)", OPTION_COUNT, AT(clients_max), 1,
+     60000},
+    {"ops-max", "N", "client operations under way at once (16384)", OPTION_COUNT, AT(ops_max), 1,
+     1u << 20},
+    {"hint-age", "TIME", "how long a write is kept for an owner who is away, 10s at least (3h)",
+     OPTION_TIME, AT(hint_age_ms), 1000, AGE_MAX_MS},
+    {"erase-age", "TIME",
+     "how old a deletion is before it may be erased (3h, or --hint-age where that is more)",
+     OPTION_TIME, AT(erase_age_ms), 1000, AGE_MAX_MS},
+    {"log-level", "debug|info|warn|error", "the least level logged to stderr (info)", OPTION_CHOICE,
+     AT(log_level), 0, 0},
+    {"config", "FILE", "lines of `name value` with the names above; flags win over it", OPTION_TEXT,
+     AT(config), 1, 4000},
+    {"console", NULL, "open a console here; the node stops when it ends", OPTION_SWITCH,
+     AT(console), 0, 0},
     {"help", NULL, "print this", OPTION_SWITCH, AT(help), 0, 0},
 };
 enum { TABLE_N = sizeof table / sizeof table[0] };
@@ -110,8 +128,8 @@ static int unknown(const struct parse *p, const char *name)
     const char *near = words_nearest(name, names, TABLE_N);
     place(p, name, at);
     if (near)
-        return REFUSE(p, "%s: no such option; did you mean %s%s? (`covey start --help` lists all)", at,
-                      p->origin.file ? "" : "--", near);
+        return REFUSE(p, "%s: no such option; did you mean %s%s? (`covey start --help` lists all)",
+                      at, p->origin.file ? "" : "--", near);
     return REFUSE(p, "%s: no such option; `covey start --help` lists all", at);
 }
 
@@ -139,8 +157,8 @@ static int set_number(const struct parse *p, const struct option *t, const char 
     char at[256];
     bool units = t->kind == OPTION_BYTES;
     if (parse_number(value, units, &n) || n < t->min || n > t->max)
-        return REFUSE(p, "%s: \"%.60s\" is not a number from %llu to %llu%s", place(p, t->name, at), value,
-                      (unsigned long long)t->min, (unsigned long long)t->max,
+        return REFUSE(p, "%s: \"%.60s\" is not a number from %llu to %llu%s", place(p, t->name, at),
+                      value, (unsigned long long)t->min, (unsigned long long)t->max,
                       units ? " (k, m and g stand for powers of 1024)" : "");
     *(uint64_t *)((char *)p->o + t->at) = n;
     return 0;
@@ -151,18 +169,25 @@ static int set_time(const struct parse *p, const struct option *t, const char *v
     static const struct {
         char unit;
         uint64_t ms;
-    } units[] = {{0, 1000}, {'s', 1000}, {'m', 60 * 1000}, {'h', 60 * 60 * 1000}, {'d', 24 * 60 * 60 * 1000}};
+    } units[] = {{0, 1000},
+                 {'s', 1000},
+                 {'m', 60 * 1000},
+                 {'h', 60 * 60 * 1000},
+                 {'d', 24 * 60 * 60 * 1000}};
     char at[256];
     char *end;
     bool digits = *value >= '0' && *value <= '9' && strlen(value) <= 10;
     uint64_t n = digits ? strtoull(value, &end, 10) : 0;
     for (size_t i = 0; digits && i < sizeof units / sizeof units[0]; i++) {
-        if (*end != units[i].unit || (*end && end[1]) || n * units[i].ms < t->min || n * units[i].ms > t->max)
+        if (*end != units[i].unit || (*end && end[1]) || n * units[i].ms < t->min ||
+            n * units[i].ms > t->max)
             continue;
         *(uint64_t *)((char *)p->o + t->at) = n * units[i].ms;
         return 0;
     }
-    return REFUSE(p, "%s: \"%.60s\" is not a time from 1s to 365d (s, m, h and d stand for seconds, minutes, hours and days)",
+    return REFUSE(p,
+                  "%s: \"%.60s\" is not a time from 1s to 365d (s, m, h and d stand for seconds, "
+                  "minutes, hours and days)",
                   place(p, t->name, at), value);
 }
 
@@ -171,11 +196,12 @@ static int set_text(const struct parse *p, const struct option *t, const char *v
     char at[256];
     size_t n = strlen(value);
     if (n < t->min || n > t->max)
-        return REFUSE(p, "%s: \"%.60s\" has %zu byte%s; give %llu to %llu", place(p, t->name, at), value, n, words_s(n),
-                      (unsigned long long)t->min, (unsigned long long)t->max);
+        return REFUSE(p, "%s: \"%.60s\" has %zu byte%s; give %llu to %llu", place(p, t->name, at),
+                      value, n, words_s(n), (unsigned long long)t->min, (unsigned long long)t->max);
     for (size_t i = 0; i < n; i++)
         if ((unsigned char)value[i] < ' ' || value[i] == 0x7f)
-            return REFUSE(p, "%s: byte %zu is a control byte; give printable text", place(p, t->name, at), i + 1);
+            return REFUSE(p, "%s: byte %zu is a control byte; give printable text",
+                          place(p, t->name, at), i + 1);
     *(const char **)((char *)p->o + t->at) = value;
     return 0;
 }
@@ -219,11 +245,13 @@ static int set_seed(const struct parse *p, const struct option *t, const char *v
     struct endpoint e;
     char at[256];
     if (endpoint_parse(value, &e))
-        return REFUSE(p, "%s: \"%.60s\" is not HOST:PORT or [IPV6]:PORT with a base port from 1 to %d", place(p, t->name, at),
-                      value, PORT_MAX);
+        return REFUSE(p,
+                      "%s: \"%.60s\" is not HOST:PORT or [IPV6]:PORT with a base port from 1 to %d",
+                      place(p, t->name, at), value, PORT_MAX);
     if (p->o->seed_n == COVEY_SEEDS_MAX)
-        return REFUSE(p, "%s: \"%.60s\" is seed number %d; give %d at most, one live neighbour is enough", place(p, t->name, at),
-                      value, COVEY_SEEDS_MAX + 1, COVEY_SEEDS_MAX);
+        return REFUSE(
+            p, "%s: \"%.60s\" is seed number %d; give %d at most, one live neighbour is enough",
+            place(p, t->name, at), value, COVEY_SEEDS_MAX + 1, COVEY_SEEDS_MAX);
     p->o->seed[p->o->seed_n++] = value;
     return 0;
 }
@@ -254,16 +282,22 @@ static int read_config(struct parse *p, const char *path)
 {
     FILE *f = fopen(path, "re");
     if (!f)
-        return REFUSE(p, "--config: cannot read \"%.200s\": %m; give a readable file or leave the flag out", path);
+        return REFUSE(
+            p, "--config: cannot read \"%.200s\": %m; give a readable file or leave the flag out",
+            path);
     p->o->kept = malloc(OPTIONS_KEPT_MAX + 1);
     size_t n = p->o->kept ? fread(p->o->kept, 1, OPTIONS_KEPT_MAX + 1, f) : 0;
     bool failed = !p->o->kept || ferror(f);
     fclose(f);
     if (failed)
-        return REFUSE(p, "--config: cannot read \"%.200s\"; give a readable file or leave the flag out", path);
+        return REFUSE(
+            p, "--config: cannot read \"%.200s\"; give a readable file or leave the flag out",
+            path);
     if (n > OPTIONS_KEPT_MAX || memchr(p->o->kept, 0, n))
-        return REFUSE(p, "--config: \"%.200s\" is over %d bytes or no text; give a file of `name value` lines", path,
-                      OPTIONS_KEPT_MAX);
+        return REFUSE(
+            p,
+            "--config: \"%.200s\" is over %d bytes or no text; give a file of `name value` lines",
+            path, OPTIONS_KEPT_MAX);
     p->o->kept[n] = 0;
     return 0;
 }
@@ -296,12 +330,15 @@ static int config_line(const struct parse *p, char *line)
     if (!t)
         return unknown(p, name);
     if (t->at == AT(found))
-        return REFUSE(p, "%s: only on the command line, once, when a cluster's first node is started; remove the line",
+        return REFUSE(p,
+                      "%s: only on the command line, once, when a cluster's first node is started; "
+                      "remove the line",
                       place(p, name, at));
     if (t->at == AT(config) || t->at == AT(help))
         return REFUSE(p, "%s: only on the command line; remove the line", place(p, name, at));
     if (equals)
-        return REFUSE(p, "%s: there is a \"=\"; lines are `name value`: write `%s %.60s`", place(p, name, at), name,
+        return REFUSE(p, "%s: there is a \"=\"; lines are `name value`: write `%s %.60s`",
+                      place(p, name, at), name,
                       *value        ? value
                       : t->argument ? t->argument
                                     : "yes");
@@ -331,8 +368,10 @@ static int parse_config(struct parse *p, const char *path)
 
 /* ---- The command line ---- */
 
-/* One flag at argv[*i]: --name value, --name=value, or --switch. Finds its option and value, and moves *i past them. */
-static int next_flag(const struct parse *p, int argc, char **argv, int *i, const struct option **t, const char **value)
+/* One flag at argv[*i]: --name value, --name=value, or --switch. Finds its option and value, and
+ * moves *i past them. */
+static int next_flag(const struct parse *p, int argc, char **argv, int *i, const struct option **t,
+                     const char **value)
 {
     const char *word = argv[(*i)++];
     char name[64];
@@ -341,7 +380,9 @@ static int next_flag(const struct parse *p, int argc, char **argv, int *i, const
     if (strcmp(word, "-p") == 0)
         word = "--port";
     if (strncmp(word, "--", 2) != 0 || !word[2])
-        return REFUSE(p, "\"%.60s\" is not a flag; flags begin with --, `covey start --help` lists them", word);
+        return REFUSE(
+            p, "\"%.60s\" is not a flag; flags begin with --, `covey start --help` lists them",
+            word);
     size_t n = strcspn(word + 2, "=");
     const char *equals = word[2 + n] ? word + 3 + n : NULL;
     snprintf(name, sizeof name, "%.*s", (int)(n < 60 ? n : 60), word + 2);
@@ -359,7 +400,8 @@ static int next_flag(const struct parse *p, int argc, char **argv, int *i, const
     return 0;
 }
 
-/* Walks the flags. First for --config alone, so that flags win over the file wherever it stands; then for the rest. */
+/* Walks the flags. First for --config alone, so that flags win over the file wherever it stands;
+ * then for the rest. */
 static int walk_flags(struct parse *p, int argc, char **argv, bool config)
 {
     const struct option *t;
@@ -424,7 +466,8 @@ int options_help(struct buf *out, unsigned width)
     for (unsigned i = 0; i < TABLE_N && error == 0; i++) {
         const struct option *t = &table[i];
         char left[64];
-        snprintf(left, sizeof left, "--%s%s%s", t->name, t->argument ? " " : "", t->argument ? t->argument : "");
+        snprintf(left, sizeof left, "--%s%s%s", t->name, t->argument ? " " : "",
+                 t->argument ? t->argument : "");
         error = words_row(out, left, t->summary, &page);
     }
     return error;

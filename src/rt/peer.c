@@ -57,8 +57,8 @@ static void peer_detach(struct link *l)
     *at = l->next_of_peer;
 }
 
-/* The stream to write to: one that is up, of several the one that the smaller id opened (both ends choose alike); else
- * one being opened. */
+/* The stream to write to: one that is up, of several the one that the smaller id opened (both ends
+ * choose alike); else one being opened. */
 static struct link *peer_writer(const struct peers *ps, const struct peer *p)
 {
     struct link *best = NULL;
@@ -154,7 +154,8 @@ void peers_link_up(struct peers *ps, struct link *l, const struct msg_hello *h)
     l->boot = h->boot;
     ps->untidy = true;
     peers_dirty(ps, l);
-    close_older_boots(p, h->boot); /* after the attach: the peer is not down, the node learns of the loss by LINK_UP */
+    /* after the attach: the peer is not down, the node learns of the loss by LINK_UP */
+    close_older_boots(p, h->boot);
     struct event ev = {.kind = EV_LINK_UP, .link = {.peer = h->node, .seed = l->seed, .hello = h}};
     l->seed = -1;
     world_step(ps->world, &ev);
@@ -165,7 +166,8 @@ static void rescue(struct link *from, struct link *to)
 {
     struct message m;
     while (from->waiting_at < from->waiting.n) {
-        int n = message_decode(slice_of(from->waiting.p + from->waiting_at, from->waiting.n - from->waiting_at), &m);
+        int n = message_decode(
+            slice_of(from->waiting.p + from->waiting_at, from->waiting.n - from->waiting_at), &m);
         CHECK(n > 0);
         from->waiting_at += (size_t)n;
         int error = link_put(to, &m);
@@ -176,7 +178,8 @@ static void rescue(struct link *from, struct link *to)
     }
 }
 
-void peers_link_closed(struct peers *ps, struct link *l, enum link_state was, int error, const char *why)
+void peers_link_closed(struct peers *ps, struct link *l, enum link_state was, int error,
+                       const char *why)
 {
     peers_unlist(ps, l);
     ps->untidy = true;
@@ -235,14 +238,16 @@ void peers_open_seed(struct peers *ps, int seed, struct addr base)
 
 /* ---- Time ---- */
 
-static bool link_overdue(const struct peers *ps, const struct link *l, uint64_t now_ms, int *error, const char **why)
+static bool link_overdue(const struct peers *ps, const struct link *l, uint64_t now_ms, int *error,
+                         const char **why)
 {
     *error = ERR_CLOSED;
     *why = l->state == LINK_CONNECTING ? "no connection within 1 s" : "no hello within 3 s";
     if (l->state != LINK_UP)
         return now_ms >= l->deadline_ms;
     *why = "idle";
-    return peer_writer(ps, l->peer) != l && now_ms >= l->used_ms + PEER_IDLE_MS && !frame_pending(&l->out) && l->waiting.n == 0;
+    return peer_writer(ps, l->peer) != l && now_ms >= l->used_ms + PEER_IDLE_MS &&
+           !frame_pending(&l->out) && l->waiting.n == 0;
 }
 
 static void free_linkless(struct peers *ps)
@@ -269,7 +274,8 @@ void peers_tick(struct peers *ps, uint64_t now_ms)
     ps->untidy = false;
     for (struct link *l = ps->all; l;) {
         if (link_overdue(ps, l, now_ms, &error, &why)) {
-            link_close(l, error, why); /* which steps the node, which may close any other: begin again */
+            /* which steps the node, which may close any other: begin again */
+            link_close(l, error, why);
             l = ps->all;
         } else {
             l = l->next;
@@ -336,7 +342,8 @@ int peers_listen(struct peers *ps, struct addr base)
     int error = uv_tcp_init(&ps->world->loop, &ps->listener);
     ps->listener.data = ps;
     if (!error)
-        error = uv_tcp_bind(&ps->listener, (const struct sockaddr *)&sa, base.family == 6 ? UV_TCP_IPV6ONLY : 0);
+        error = uv_tcp_bind(&ps->listener, (const struct sockaddr *)&sa,
+                            base.family == 6 ? UV_TCP_IPV6ONLY : 0);
     if (!error)
         error = uv_listen((uv_stream_t *)&ps->listener, BACKLOG, on_connection);
     return error;

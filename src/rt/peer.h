@@ -1,9 +1,10 @@
 /* peer.h: the table of peers and their streams.
  *
- * Whoever needs a stream opens one. Two peers may open at once: both streams are read, and each side writes to the one
- * that was opened by the smaller node id, so that they agree without a word; the other one closes when it has been idle
- * for a while. The node hears of peers, not of sockets: EV_LINK_UP for each stream that finishes its hello (a message
- * sent before may be lost), EV_LINK_DOWN when the last one is gone or the one it asked for could not be had. Nothing is
+ * Whoever needs a stream opens one. Two peers may open at once: both streams are read, and each
+ * side writes to the one that was opened by the smaller node id, so that they agree without a word;
+ * the other one closes when it has been idle for a while. The node hears of peers, not of sockets:
+ * EV_LINK_UP for each stream that finishes its hello (a message sent before may be lost),
+ * EV_LINK_DOWN when the last one is gone or the one it asked for could not be had. Nothing is
  * retried here: the node asks again. */
 #ifndef COVEY_RT_PEER_H
 #define COVEY_RT_PEER_H
@@ -14,7 +15,8 @@
 #include "rt/link.h"
 
 enum {
-    PEER_STRANGERS_MAX = 256, /* accepted streams whose hello has not come: what an outsider can hold open */
+    /* accepted streams whose hello has not come: what an outsider can hold open */
+    PEER_STRANGERS_MAX = 256,
     PEER_LINKS_MAX = 4,       /* streams with one peer: two are needed, two more may be dying */
     PEER_IDLE_MS = 10 * 1000, /* after which a redundant stream closes */
     PEER_TICK_MS = 100,       /* how exactly the deadlines of links are kept */
@@ -62,7 +64,8 @@ void peers_flush(struct peers *ps);
 /* After that: streams that had more to read than a turn takes are read on. */
 void peers_resume(struct peers *ps);
 
-/* Timeouts and tidying, at most every PEER_TICK_MS; and when it is next wanted (UINT64_MAX for never). */
+/* Timeouts and tidying, at most every PEER_TICK_MS; and when it is next wanted (UINT64_MAX for
+ * never). */
 void peers_tick(struct peers *ps, uint64_t now_ms);
 uint64_t peers_deadline_ms(const struct peers *ps);
 
@@ -76,7 +79,8 @@ void peers_add_link(struct peers *ps, struct link *l);
 void peers_dirty(struct peers *ps, struct link *l);
 void peers_rest(struct peers *ps, struct link *l);
 void peers_link_up(struct peers *ps, struct link *l, const struct msg_hello *h);
-void peers_link_closed(struct peers *ps, struct link *l, enum link_state was, int error, const char *why);
+void peers_link_closed(struct peers *ps, struct link *l, enum link_state was, int error,
+                       const char *why);
 /* A stream sent what is no covey message: counted, logged once, closed. */
 void peers_garbage(struct peers *ps, struct link *l, int error, const char *why);
 

@@ -26,7 +26,8 @@ static void put(struct store *store, struct slice value)
     struct slice held;
     uint64_t serial = 0;
     store_state(store, POWER_NAME, &held, &serial);
-    struct record r = {.kind = RECORD_STATE, .version = {.stamp = serial + 1}, .key = POWER_NAME, .value = value};
+    struct record r = {
+        .kind = RECORD_STATE, .version = {.stamp = serial + 1}, .key = POWER_NAME, .value = value};
     r.version.digest = hash_bytes(value);
     store_put(store, 0, &r);
     store_flush(store);

@@ -16,7 +16,8 @@ static int seed_index(const struct seed *s)
 static void seed_failed(struct seed *s, int status)
 {
     char why[WHY_MAX];
-    snprintf(why, sizeof why, "the name %s does not resolve: %s; is it spelt right?", s->at.host, uv_strerror(status));
+    snprintf(why, sizeof why, "the name %s does not resolve: %s; is it spelt right?", s->at.host,
+             uv_strerror(status));
     world_link_down(s->world, 0, seed_index(s), ERR_BAD_ADDRESS, why);
 }
 
@@ -26,7 +27,8 @@ void seeds_down(struct seeds *ss, int i, int error, const char *why)
     const struct seed *s = &ss->seed[i];
     char text[WHY_MAX];
     bool six = strchr(s->at.host, ':') != NULL;
-    snprintf(text, sizeof text, "%s%.200s%s:%u: %.250s", six ? "[" : "", s->at.host, six ? "]" : "", s->at.port, why);
+    snprintf(text, sizeof text, "%s%.200s%s:%u: %.250s", six ? "[" : "", s->at.host, six ? "]" : "",
+             s->at.port, why);
     world_link_down(s->world, 0, i, error, text);
 }
 

@@ -1,4 +1,5 @@
-/* settings.h: what a node was asked to be (covey.h's options), checked and completed: no field is "the default" any more. */
+/* settings.h: what a node was asked to be (covey.h's options), checked and completed: no field is
+ * "the default" any more. */
 #ifndef COVEY_RT_SETTINGS_H
 #define COVEY_RT_SETTINGS_H
 
@@ -28,7 +29,8 @@ struct settings {
     uint64_t hint_age_ms, erase_age_ms;
 };
 
-/* Checks and completes. 0, or ERR_REFUSED with a sentence in why. The options may go away afterwards. */
+/* Checks and completes. 0, or ERR_REFUSED with a sentence in why. The options may go away
+ * afterwards. */
 int settings_from(struct settings *s, const struct covey_options *o, char *why, size_t why_n);
 
 #endif

@@ -1,5 +1,5 @@
-/* start.c: see start.h. What belongs to the process and not to a node: signals, limits, the terminal, the console beside
- * the node. */
+/* start.c: see start.h. What belongs to the process and not to a node: signals, limits, the
+ * terminal, the console beside the node. */
 #include "rt/start.h"
 
 #include <errno.h>
@@ -23,14 +23,16 @@
 
 extern char **environ;
 
-enum { CONSOLE_LOG = 3 }; /* the console's descriptor for the node's log: the first after the three that it has anyway */
+/* the console's descriptor for the node's log: the first after the three that it has anyway */
+enum { CONSOLE_LOG = 3 };
 
 /* The node that a signal stops: set once before the handlers are installed. */
 static struct covey *running;
 
 struct console {
     bool wanted, begun;
-    int log;          /* the writing end of a pipe: lines that the console prints above its prompt; -1: none */
+    /* the writing end of a pipe: lines that the console prints above its prompt; -1: none */
+    int log;
     unsigned dropped; /* lines that found the pipe full */
     uint16_t port;
     const char *host;
@@ -46,12 +48,14 @@ static void on_signal(int number)
 
 static void broken_invariant(const char *file, int line, const char *what)
 {
-    fprintf(stderr, "covey: broken invariant at %s:%d: %s; the node stops so as not to spread the damage; please report this\n",
+    fprintf(stderr,
+            "covey: broken invariant at %s:%d: %s; the node stops so as not to spread the damage; "
+            "please report this\n",
             file, line, what);
 }
 
-/* A process that serves thousands of sockets: no death by a closed one, nor by a limit on the size of files, which is a disk that
- * fails; and as many descriptors as the system grants. */
+/* A process that serves thousands of sockets: no death by a closed one, nor by a limit on the size
+ * of files, which is a disk that fails; and as many descriptors as the system grants. */
 static void prepare_process(void)
 {
     struct rlimit r;
@@ -106,18 +110,21 @@ static int spawn_console(struct console *c, char *const *argv, int log)
     return error;
 }
 
-/* The console is an ordinary client in a process of its own: what it does cannot stall the node. The terminal is the
- * console's from then on: what the node has to say goes through a pipe, and stands above the line being typed. */
+/* The console is an ordinary client in a process of its own: what it does cannot stall the node.
+ * The terminal is the console's from then on: what the node has to say goes through a pipe, and
+ * stands above the line being typed. */
 static void begin_console(struct console *c)
 {
     char port[8], log[8];
-    char *argv[] = {"covey", "console", "-h", (char *)(uintptr_t)c->host, "-p", port, "--log-fd", log, NULL};
+    char *argv[] = {"covey",    "console", "-h", (char *)(uintptr_t)c->host, "-p", port,
+                    "--log-fd", log,       NULL};
     int ends[2];
     snprintf(port, sizeof port, "%u", c->port);
     snprintf(log, sizeof log, "%d", CONSOLE_LOG);
     int error = pipe2(ends, O_CLOEXEC) ? errno : 0;
     if (!error) {
-        fcntl(ends[1], F_SETFL, O_NONBLOCK); /* a console that does not read must not stop the node */
+        /* a console that does not read must not stop the node */
+        fcntl(ends[1], F_SETFL, O_NONBLOCK);
         error = spawn_console(c, argv, ends[0]);
         close(ends[0]);
         c->log = ends[1];
@@ -126,18 +133,22 @@ static void begin_console(struct console *c)
         error = pthread_create(&c->waiter, NULL, wait_for_console, c);
     c->begun = !error;
     if (error)
-        fprintf(stderr, "covey: the console cannot be started (%s); the node runs without: use `covey console -p %s`\n",
+        fprintf(stderr,
+                "covey: the console cannot be started (%s); the node runs without: use `covey "
+                "console -p %s`\n",
                 strerror(error), port);
 }
 
 /* One write, which a pipe takes whole or not at all. 0 or an errno. */
 static int put_line(int fd, const char *line)
 {
-    struct iovec part[2] = {{.iov_base = (void *)(uintptr_t)line, .iov_len = strlen(line)}, {.iov_base = "\n", .iov_len = 1}};
+    struct iovec part[2] = {{.iov_base = (void *)(uintptr_t)line, .iov_len = strlen(line)},
+                            {.iov_base = "\n", .iov_len = 1}};
     return writev(fd, part, 2) < 0 ? errno : 0;
 }
 
-/* A line for the operator's eyes, by way of the console while there is one. False: there is none. */
+/* A line for the operator's eyes, by way of the console while there is one. False: there is
+ * none. */
 static bool console_shows(struct console *c, const char *line)
 {
     char lost[64];
@@ -145,7 +156,8 @@ static bool console_shows(struct console *c, const char *line)
     if (!c->begun)
         return false;
     if (c->dropped) {
-        snprintf(lost, sizeof lost, "%u line%s of the log could not be shown", c->dropped, words_s(c->dropped));
+        snprintf(lost, sizeof lost, "%u line%s of the log could not be shown", c->dropped,
+                 words_s(c->dropped));
         error = put_line(c->log, lost);
         c->dropped = error ? c->dropped : 0;
     }
@@ -174,7 +186,8 @@ static void end_console(struct console *c)
 {
     if (!c->begun)
         return;
-    kill(c->pid, SIGTERM); /* it may have ended already: nobody has collected it, so its number is not yet another's */
+    /* it may have ended already: nobody has collected it, so its number is not yet another's */
+    kill(c->pid, SIGTERM);
     pthread_join(c->waiter, NULL);
     waitpid(c->pid, NULL, 0);
 }
@@ -184,7 +197,8 @@ static void end_console(struct console *c)
 static int run(const struct options *o)
 {
     struct covey_options options;
-    struct console console = {.wanted = o->console, .log = -1, .port = o->port ? (uint16_t)o->port : PORT_DEFAULT};
+    struct console console = {
+        .wanted = o->console, .log = -1, .port = o->port ? (uint16_t)o->port : PORT_DEFAULT};
     char why[COVEY_WHY_MAX];
     options_embed(o, &options);
     options.on_log = on_log;
@@ -212,14 +226,17 @@ static void print_help(unsigned width)
     const struct words_page page = {.width = width};
     struct buf text;
     buf_init(&text, 64 * 1024);
-    int error = words_paragraph(&text, "covey start [--name N] [--data DIR] [--port P] [--new | --seed HOST:PORT...]", 0, &page);
+    int error = words_paragraph(
+        &text, "covey start [--name N] [--data DIR] [--port P] [--new | --seed HOST:PORT...]", 0,
+        &page);
     error = error ? error : words_paragraph(&text, "", 0, &page);
     error = error ? error
-                  : words_paragraph(
-                        &text,
-                        "Starts a node of a cluster. On an empty data directory it founds a new cluster with --new, or joins the "
-                        "neighbour's with --seed; on a directory that it used before it goes on as the member it was.",
-                        0, &page);
+                  : words_paragraph(&text,
+                                    "Starts a node of a cluster. On an empty data directory it "
+                                    "founds a new cluster with --new, or joins the "
+                                    "neighbour's with --seed; on a directory that it used before "
+                                    "it goes on as the member it was.",
+                                    0, &page);
     error = error ? error : words_paragraph(&text, "", 0, &page);
     if (!error && options_help(&text, width) == 0)
         printf("%.*s", (int)text.n, (const char *)text.p);

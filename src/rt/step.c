@@ -1,8 +1,9 @@
 /* step.c: the node's door, seen from outside: events in, actions out into the world. See world.h.
  *
- * The node must not be stepped while its actions are being carried out, because they point into it. A stream that fails
- * at that moment therefore goes on a list, and is told when the actions are done. Everything else that actions cause (a
- * client's next request, the store's results) waits for its place in the turn. */
+ * The node must not be stepped while its actions are being carried out, because they point into it.
+ * A stream that fails at that moment therefore goes on a list, and is told when the actions are
+ * done. Everything else that actions cause (a client's next request, the store's results) waits for
+ * its place in the turn. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,7 +14,8 @@
 #include "rt/figures.h"
 #include "rt/world.h"
 
-void world_log(struct world *w, enum trace_level level, const char *event, const char *addr, const char *why)
+void world_log(struct world *w, enum trace_level level, const char *event, const char *addr,
+               const char *why)
 {
     logger_event(&w->logger, w->wall_ms, level, event, addr, why);
 }
@@ -34,9 +36,10 @@ static void tell_ready(struct world *w, const struct trace *t)
     char sentence[WHY_MAX], id[ADDR_TEXT];
     if (!w->on_state)
         return;
-    snprintf(sentence, sizeof sentence, "%.*s is ready: one of %llu member%s, layout epoch %llu, cluster %s",
-             (int)w->birth.name_n, (const char *)w->birth.name, (unsigned long long)t->b, words_s(t->b), (unsigned long long)t->a,
-             cluster_id_text(w->node.member.cluster, id));
+    snprintf(sentence, sizeof sentence,
+             "%.*s is ready: one of %llu member%s, layout epoch %llu, cluster %s",
+             (int)w->birth.name_n, (const char *)w->birth.name, (unsigned long long)t->b,
+             words_s(t->b), (unsigned long long)t->a, cluster_id_text(w->node.member.cluster, id));
     w->on_state(w->arg, COVEY_READY, sentence);
 }
 
@@ -138,8 +141,8 @@ void world_step(struct world *w, struct event *ev)
     tell_downs(w);
 }
 
-/* The list grows with the links that fail in one step, which the actions of a step bound; many failures of one peer are
- * one. */
+/* The list grows with the links that fail in one step, which the actions of a step bound; many
+ * failures of one peer are one. */
 static void remember_down(struct downs *ds, const struct link_down *d)
 {
     for (size_t i = 0; i < ds->n; i++)

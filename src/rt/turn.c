@@ -5,9 +5,10 @@
 
 #include "rt/world.h"
 
-/* libuv reads CLOCK_MONOTONIC once when poll returns; the wall clock is read when that has moved, and counted back to the same
- * moment: a process that is stopped between the two would find its wall clock ahead of everybody's. (Stopped between the two
- * reads here it finds it behind, which does no harm.) */
+/* libuv reads CLOCK_MONOTONIC once when poll returns; the wall clock is read when that has moved,
+ * and counted back to the same moment: a process that is stopped between the two would find its
+ * wall clock ahead of everybody's. (Stopped between the two reads here it finds it behind, which
+ * does no harm.) */
 void world_clock(struct world *w)
 {
     struct timespec ts;
@@ -16,7 +17,8 @@ void world_clock(struct world *w)
         return;
     w->now_ms = now_ms;
     clock_gettime(CLOCK_REALTIME, &ts);
-    uint64_t wall_ms = (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000, since_ms = uv_hrtime() / 1000000;
+    uint64_t wall_ms = (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000,
+             since_ms = uv_hrtime() / 1000000;
     w->wall_ms = since_ms > now_ms ? wall_ms - (since_ms - now_ms) : wall_ms;
 }
 
@@ -49,7 +51,8 @@ static uint64_t greater(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
-/* How long the loop was away from its sockets, and from the peers that probe it: from waking up until now. */
+/* How long the loop was away from its sockets, and from the peers that probe it: from waking up
+ * until now. */
 static void time_turn(struct world *w, uint64_t ended_ms)
 {
     uint64_t ms = ended_ms - w->now_ms;
@@ -63,7 +66,8 @@ static void time_turn(struct world *w, uint64_t ended_ms)
     w->front.loop_longest_ms = greater(w->front.loop_longest_ms, ms);
 }
 
-/* A late timer means that this process, or the whole machine, stood still: the operator should know why probes of it fail. */
+/* A late timer means that this process, or the whole machine, stood still: the operator should know
+ * why probes of it fail. */
 static void note_stall(struct world *w)
 {
     if (w->armed_ms == UINT64_MAX || w->now_ms < w->armed_ms + STALLED_MS)
@@ -72,8 +76,8 @@ static void note_stall(struct world *w)
     logger_trace(&w->logger, w->wall_ms, &t);
 }
 
-/* Whatever can be done without waiting: requests, then the store's results, which let clients go on, until neither is
- * left. */
+/* Whatever can be done without waiting: requests, then the store's results, which let clients go
+ * on, until neither is left. */
 static void settle(struct world *w)
 {
     bool more = true;
@@ -121,7 +125,8 @@ static void arm(struct world *w, bool again)
         uv_timer_start(&w->timer, on_timer, at > now_ms ? at - now_ms : 0, 0);
 }
 
-/* Stopping: what clients asked is answered, new input is not taken; the peers are served until the end. */
+/* Stopping: what clients asked is answered, new input is not taken; the peers are served until the
+ * end. */
 static void drain(struct world *w)
 {
     if (!atomic_load(&w->stop_asked) || w->error)
@@ -134,7 +139,8 @@ static void drain(struct world *w)
             w->on_state(w->arg, COVEY_DRAINING, "stopping: what clients asked is being answered");
     }
     bool hinted = node_drain(&w->node);
-    if (w->now_ms >= w->drain_until_ms || (clients_drained(&w->clients) && !peers_pending(&w->peers) && hinted))
+    if (w->now_ms >= w->drain_until_ms ||
+        (clients_drained(&w->clients) && !peers_pending(&w->peers) && hinted))
         uv_stop(&w->loop);
 }
 
@@ -149,7 +155,8 @@ void world_turn(struct world *w)
         run_timers(w);
         store_flush(w->store);
         hints_flush(w->hints);
-    } while (world_reap(w)); /* what the store completes at once (interval durability) is answered in this very turn */
+        /* what the store completes at once (interval durability) is answered in this very turn */
+    } while (world_reap(w));
     uint64_t steps = w->steps;
     peers_flush(&w->peers);
     clients_flush(&w->clients);
@@ -157,6 +164,7 @@ void world_turn(struct world *w)
     w->turns++;
     gauge(w);
     drain(w);
-    /* a stream that broke in its flush stepped the node, and a client that was sent its replies may go on */
+    /* a stream that broke in its flush stepped the node, and a client that was sent its replies may
+     * go on */
     arm(w, w->steps != steps || w->clients.runnable);
 }

@@ -1,4 +1,5 @@
-/* version.c: which covey this is. A file of its own, so that another commit compiles nothing else anew. */
+/* version.c: which covey this is. A file of its own, so that another commit compiles nothing else
+ * anew. */
 #include "build/commit.h"
 #include "covey.h"
 

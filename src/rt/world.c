@@ -1,6 +1,7 @@
 /* world.c: how a world is opened and closed. See world.h; the turn is in turn.c.
  *
- * The ports are taken first and the disk is touched after: a start that fails for a port leaves no directory behind. */
+ * The ports are taken first and the disk is touched after: a start that fails for a port leaves no
+ * directory behind. */
 #include "rt/loss.h"
 #include "rt/power.h"
 #include "rt/world.h"
@@ -15,7 +16,8 @@
 #include "base/words.h"
 #include "glue/glue.h"
 
-enum { PATIENCE_MS = 10000 }; /* of compaction: the time in which a busy node writes its segments four times over */
+/* of compaction: the time in which a busy node writes its segments four times over */
+enum { PATIENCE_MS = 10000 };
 
 struct opening {
     struct world *w;
@@ -53,8 +55,10 @@ static int open_loop(const struct opening *o)
     error = error ? error : uv_timer_init(&w->loop, &w->timer);
     error = error ? error : uv_async_init(&w->loop, &w->wake, on_wake);
     if (error)
-        return REFUSE(o, "the event loop cannot be opened: %s; is the limit on open files (ulimit -n) very low?",
-                      uv_strerror(error));
+        return REFUSE(
+            o,
+            "the event loop cannot be opened: %s; is the limit on open files (ulimit -n) very low?",
+            uv_strerror(error));
     w->check.data = w->timer.data = w->wake.data = w;
     w->gossip.world = w->peers.world = w->clients.world = w;
     w->armed_ms = UINT64_MAX;
@@ -63,7 +67,8 @@ static int open_loop(const struct opening *o)
     return 0;
 }
 
-static int port_failed(const struct opening *o, struct addr base, unsigned offset, const char *what, int error)
+static int port_failed(const struct opening *o, struct addr base, unsigned offset, const char *what,
+                       int error)
 {
     char text[ADDR_TEXT];
     struct addr a = base;
@@ -71,15 +76,20 @@ static int port_failed(const struct opening *o, struct addr base, unsigned offse
     addr_text(a, text);
     if (error == UV_EADDRINUSE)
         return REFUSE(o,
-                      "port %u is in use by another process: %s cannot listen on %s; choose a base port P with --port so that P "
+                      "port %u is in use by another process: %s cannot listen on %s; choose a base "
+                      "port P with --port so that P "
                       "and P+1 are free",
                       a.port, what, text);
     if (error == UV_EACCES)
-        return REFUSE(o, "port %u is not for ordinary users: %s cannot listen on %s; choose one of 1024 or above with --port",
+        return REFUSE(o,
+                      "port %u is not for ordinary users: %s cannot listen on %s; choose one of "
+                      "1024 or above with --port",
                       a.port, what, text);
     if (error == UV_EADDRNOTAVAIL || error == UV_EAFNOSUPPORT)
-        return REFUSE(o, "%s is not an address of this machine: %s cannot listen on it; give one that is with --bind", text,
-                      what);
+        return REFUSE(o,
+                      "%s is not an address of this machine: %s cannot listen on it; give one that "
+                      "is with --bind",
+                      text, what);
     return REFUSE(o, "%s cannot listen on %s: %s", what, text, uv_strerror(error));
 }
 
@@ -108,12 +118,15 @@ static int look_at_power(const struct opening *o)
 {
     struct world *w = o->w;
     char boot_id[BOOT_ID_MAX];
-    int error = power_on(w->store, w->settings.durability, slice_of(boot_id, power_boot_id(boot_id)), &w->power_lost);
+    int error = power_on(w->store, w->settings.durability,
+                         slice_of(boot_id, power_boot_id(boot_id)), &w->power_lost);
     if (error)
-        snprintf(o->why, o->why_n, "cannot write to \"%.200s\": %s", w->settings.data_dir, error_sentence(error));
+        snprintf(o->why, o->why_n, "cannot write to \"%.200s\": %s", w->settings.data_dir,
+                 error_sentence(error));
     if (w->power_lost)
         world_log(w, TRACE_WARN, "store.noted", "",
-                  "the machine went down while the log was ahead of its syncs (--durability interval): up to a second of "
+                  "the machine went down while the log was ahead of its syncs (--durability "
+                  "interval): up to a second of "
                   "acknowledged writes may be missing, and is fetched from the other owners");
     return error;
 }
@@ -152,8 +165,10 @@ static int open_store(const struct opening *o)
 
 /* ---- The node ---- */
 
-/* What the store holds of one piece of the node's state: copied, because the store lends it only until its next call. */
-static int load_state(struct world *w, struct slice name, struct buf *keep, struct node_saved *saved)
+/* What the store holds of one piece of the node's state: copied, because the store lends it only
+ * until its next call. */
+static int load_state(struct world *w, struct slice name, struct buf *keep,
+                      struct node_saved *saved)
 {
     struct slice value;
     buf_init(keep, MESSAGE_MAX);
@@ -168,10 +183,12 @@ enum { STATES = 9 };
 
 static int load_states(struct world *w, struct buf keep[STATES], struct node_options *n)
 {
-    const struct slice names[STATES] = {SLICE("cluster"), SLICE("incarnation"), SLICE("chain"), SLICE("layout"), SLICE("members"),
-                                        SLICE("clock"),   SLICE("whole"),       SLICE("boots"), SLICE("reached")};
-    struct node_saved *const saved[STATES] = {&n->cluster_saved, &n->incarnation, &n->chain, &n->layout, &n->members,
-                                              &n->clock,         &n->whole,       &n->boots, &n->reached};
+    const struct slice names[STATES] = {SLICE("cluster"), SLICE("incarnation"), SLICE("chain"),
+                                        SLICE("layout"),  SLICE("members"),     SLICE("clock"),
+                                        SLICE("whole"),   SLICE("boots"),       SLICE("reached")};
+    struct node_saved *const saved[STATES] = {&n->cluster_saved, &n->incarnation, &n->chain,
+                                              &n->layout,        &n->members,     &n->clock,
+                                              &n->whole,         &n->boots,       &n->reached};
     int error = 0;
     for (unsigned i = 0; i < STATES; i++) {
         int e = load_state(w, names[i], &keep[i], saved[i]);
@@ -216,8 +233,10 @@ static int open_node(const struct opening *o)
     for (unsigned i = 0; i < STATES; i++)
         buf_close(&keep[i]);
     if (error)
-        return REFUSE(o, "the node's state in \"%.200s\" cannot be used: %s; was it written by another release?",
-                      w->settings.data_dir, error_sentence(error));
+        return REFUSE(
+            o,
+            "the node's state in \"%.200s\" cannot be used: %s; was it written by another release?",
+            w->settings.data_dir, error_sentence(error));
     w->node_open = true;
     glue_adopt(&w->node, w->store);
     for (unsigned i = 0; i < w->settings.seed_n; i++)
@@ -236,13 +255,17 @@ static uint32_t clients_allowed(struct world *w)
     struct rlimit r;
     char why[WHY_MAX];
     uint32_t wanted = w->settings.clients_max;
-    if (getrlimit(RLIMIT_NOFILE, &r) || r.rlim_cur == RLIM_INFINITY || r.rlim_cur >= (rlim_t)wanted + DESCRIPTORS_KEPT)
+    if (getrlimit(RLIMIT_NOFILE, &r) || r.rlim_cur == RLIM_INFINITY ||
+        r.rlim_cur >= (rlim_t)wanted + DESCRIPTORS_KEPT)
         return wanted;
-    uint32_t n = r.rlim_cur > 2 * DESCRIPTORS_KEPT ? (uint32_t)r.rlim_cur - DESCRIPTORS_KEPT : (uint32_t)r.rlim_cur / 2 + 1;
+    uint32_t n = r.rlim_cur > 2 * DESCRIPTORS_KEPT ? (uint32_t)r.rlim_cur - DESCRIPTORS_KEPT
+                                                   : (uint32_t)r.rlim_cur / 2 + 1;
     if (n >= wanted)
         return wanted;
-    snprintf(why, sizeof why, "at most %u client%s instead of %u: the limit on open files is %llu; raise it with ulimit -n", n,
-             words_s(n), wanted, (unsigned long long)r.rlim_cur);
+    snprintf(why, sizeof why,
+             "at most %u client%s instead of %u: the limit on open files is %llu; raise it with "
+             "ulimit -n",
+             n, words_s(n), wanted, (unsigned long long)r.rlim_cur);
     world_log(w, TRACE_WARN, "client.limit", "", why);
     return n;
 }
@@ -296,8 +319,8 @@ int world_open(struct world *w, const struct covey_options *options, char *why, 
     error = error ? error : open_store(&o);
     error = error ? error : open_node(&o);
     if (!error && clients_init(&w->clients, clients_allowed(w)))
-        error = REFUSE(&o, "no memory for %u client%s; give fewer with --max-clients", w->settings.clients_max,
-                       words_s(w->settings.clients_max));
+        error = REFUSE(&o, "no memory for %u client%s; give fewer with --max-clients",
+                       w->settings.clients_max, words_s(w->settings.clients_max));
     if (error)
         world_close(w);
     else
@@ -310,8 +333,11 @@ static void tell_listening(struct world *w)
     char sentence[WHY_MAX + PATH_TEXT], clients[ADDR_TEXT], peers[ADDR_TEXT];
     struct addr a = w->settings.bind;
     a.port = (uint16_t)(a.port + PEER_PORT_OFFSET);
-    snprintf(sentence, sizeof sentence, "%.*s listens for clients on %s and for peers on %s (data in %s)", (int)w->birth.name_n,
-             (const char *)w->birth.name, addr_text(w->settings.client_bind, clients), addr_text(a, peers), w->settings.data_dir);
+    snprintf(sentence, sizeof sentence,
+             "%.*s listens for clients on %s and for peers on %s (data in %s)",
+             (int)w->birth.name_n, (const char *)w->birth.name,
+             addr_text(w->settings.client_bind, clients), addr_text(a, peers),
+             w->settings.data_dir);
     world_log(w, TRACE_INFO, "node.listening", clients, "");
     if (w->on_state)
         w->on_state(w->arg, COVEY_LISTENING, sentence);
@@ -336,14 +362,15 @@ int world_run(struct world *w)
     tell_power(w);
     world_turn(w);
     uv_run(&w->loop, UV_RUN_DEFAULT);
-    /* what was stored for peers in the last turn is kept even if nobody waits for the answer any more */
+    /* what was stored for peers in the last turn is kept even if nobody waits for the answer any
+     * more */
     hints_log_drain(w->hints);
     power_off(w->store);
     int error = log_drain(w->store);
     if (error && !w->error) {
         w->error = error;
-        snprintf(w->why, sizeof w->why, "the last writes could not be synced to \"%.200s\": %s", w->settings.data_dir,
-                 error_sentence(error));
+        snprintf(w->why, sizeof w->why, "the last writes could not be synced to \"%.200s\": %s",
+                 w->settings.data_dir, error_sentence(error));
     }
     return w->error;
 }

@@ -1,10 +1,11 @@
 /* world.h: the real world around one node: a libuv loop, sockets, a store on disk, clocks.
  *
- * The turn (design section 1, "Batching"). In one iteration of the loop everything that is readable is read, each event
- * steps the node at once, and its actions only fill buffers. Then, once, in world_turn: the store's results are reaped
- * and stepped until there is nothing left, the store writes and syncs what the turn put (on its helper thread,
- * overlapped with the next turn), and each peer and each client that has something gets one write. So a system call, and
- * an fsync, is shared by all that came in together. */
+ * The turn (design section 1, "Batching"). In one iteration of the loop everything that is readable
+ * is read, each event steps the node at once, and its actions only fill buffers. Then, once, in
+ * world_turn: the store's results are reaped and stepped until there is nothing left, the store
+ * writes and syncs what the turn put (on its helper thread, overlapped with the next turn), and
+ * each peer and each client that has something gets one write. So a system call, and an fsync, is
+ * shared by all that came in together. */
 #ifndef COVEY_RT_WORLD_H
 #define COVEY_RT_WORLD_H
 
@@ -22,8 +23,10 @@
 
 enum {
     WHY_MAX = COVEY_WHY_MAX,
-    DRAIN_MS = 2000,      /* what clients may wait for when the node stops: the deadline of an operation */
-    STALLED_MS = 500,     /* a turn that late is told to the operator: at this age probes of the node begin to fail */
+    /* what clients may wait for when the node stops: the deadline of an operation */
+    DRAIN_MS = 2000,
+    /* a turn that late is told to the operator: at this age probes of the node begin to fail */
+    STALLED_MS = 500,
     GAUGES_MS = 1000,     /* how often the figures of INFO are measured */
     RECENT_MS = 10000,    /* the longest turn "lately" is that of the last 10 to 20 s */
     TIMER_STEPS_MAX = 64, /* steps of sliced work in one turn, so that sockets get theirs */
@@ -101,7 +104,8 @@ void world_turn(struct world *w);
 
 /* ---- step.c: the node's door ---- */
 
-/* Steps the node (the time is filled in) and carries out its actions; then tells it of links that went down meanwhile. */
+/* Steps the node (the time is filled in) and carries out its actions; then tells it of links that
+ * went down meanwhile. */
 void world_step(struct world *w, struct event *ev);
 
 /* EV_LINK_DOWN, now or right after the step that is under way. */
@@ -111,6 +115,7 @@ void world_link_down(struct world *w, uint64_t peer, int seed, int error, const 
 bool world_reap(struct world *w);
 
 /* A line in the log about something that is not the node's. */
-void world_log(struct world *w, enum trace_level level, const char *event, const char *addr, const char *why);
+void world_log(struct world *w, enum trace_level level, const char *event, const char *addr,
+               const char *why);
 
 #endif

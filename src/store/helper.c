@@ -4,7 +4,8 @@
 
 #include "base/error.h"
 
-enum { HELPER_STACK = 256 * 1024 }; /* a helper calls a few functions deep, and keeps its buffers on the heap */
+/* a helper calls a few functions deep, and keeps its buffers on the heap */
+enum { HELPER_STACK = 256 * 1024 };
 
 int helper_start(pthread_t *thread, void *(*run)(void *), void *arg)
 {

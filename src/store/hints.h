@@ -1,13 +1,16 @@
-/* hints.h: where hints rest: records that an owner missed, kept for it in a log of its own until it has them (design section 5,
- * "Hinted handoff"). Submit, flush, reap, as with store.h; core/hint/hint.h says what they are for.
+/* hints.h: where hints rest: records that an owner missed, kept for it in a log of its own until it
+ * has them (design section 5, "Hinted handoff"). Submit, flush, reap, as with store.h;
+ * core/hint/hint.h says what they are for.
  *
- * Two implementations: hints_log.c on disk, hints_mem.c for the simulator. Per target (the member that missed them) there is one
- * log with a head and an end. Hints are appended at the end and dropped at the head, nowhere else: what is read is what stands
- * at the head, a batch at a time. Never a table used as a queue: deleting costs nothing and leaves nothing behind, and when the
+ * Two implementations: hints_log.c on disk, hints_mem.c for the simulator. Per target (the member
+ * that missed them) there is one log with a head and an end. Hints are appended at the end and
+ * dropped at the head, nowhere else: what is read is what stands at the head, a batch at a time.
+ * Never a table used as a queue: deleting costs nothing and leaves nothing behind, and when the
  * head meets the end the files go.
  *
- * Every hint that was promised (HINTS_KEPT without an error) is synced, whatever the durability of the store beside. The head is
- * not synced: after a crash it may have gone back, and hints are replayed that the target holds already, which does no harm. */
+ * Every hint that was promised (HINTS_KEPT without an error) is synced, whatever the durability of
+ * the store beside. The head is not synced: after a crash it may have gone back, and hints are
+ * replayed that the target holds already, which does no harm. */
 #ifndef COVEY_STORE_HINTS_H
 #define COVEY_STORE_HINTS_H
 
@@ -16,11 +19,15 @@
 #include "wire/record.h"
 
 enum {
-    HINTS_BATCH = 64,                    /* records of one read at most, */
-    HINTS_BATCH_BYTES = 256 * 1024,      /* and about as many bytes, one record at least */
-    HINTS_GATHER_MAX = 16 * 1024 * 1024, /* bytes of a target's hints on their way to the disk; more are refused as busy */
-    HINTS_TARGET_BYTES_DEFAULT = 256 * 1024 * 1024, /* a log that is longer costs more to replay than a comparison by trees */
-    HINTS_BYTES_DEFAULT = 1024 * 1024 * 1024,       /* of all targets: hints must not fill the disk of those who still live */
+    HINTS_BATCH = 64, /* records of one read at most, */
+    /* and about as many bytes, one record at least */
+    HINTS_BATCH_BYTES = 256 * 1024,
+    /* bytes of a target's hints on their way to the disk; more are refused as busy */
+    HINTS_GATHER_MAX = 16 * 1024 * 1024,
+    /* a log that is longer costs more to replay than a comparison by trees */
+    HINTS_TARGET_BYTES_DEFAULT = 256 * 1024 * 1024,
+    /* of all targets: hints must not fill the disk of those who still live */
+    HINTS_BYTES_DEFAULT = 1024 * 1024 * 1024,
 };
 
 struct hints;
@@ -35,7 +42,8 @@ struct hints_vtable {
     void (*close)(struct hints *h);
 };
 
-/* The head of every implementation. After opening, hints_reap tells of each target that something is kept for. */
+/* The head of every implementation. After opening, hints_reap tells of each target that something
+ * is kept for. */
 struct hints {
     const struct hints_vtable *vtable;
 };
@@ -46,13 +54,15 @@ static inline void hints_put(struct hints *h, uint64_t target, const struct reco
     h->vtable->put(h, target, r);
 }
 
-/* Asks for the batch at the head of the target's log. One answer a question; the next question waits for it. */
+/* Asks for the batch at the head of the target's log. One answer a question; the next question
+ * waits for it. */
 static inline void hints_read(struct hints *h, uint64_t target)
 {
     h->vtable->read(h, target);
 }
 
-/* The first n records of the batch read last, the last of which stands at `up_to`, are done with. */
+/* The first n records of the batch read last, the last of which stands at `up_to`, are done
+ * with. */
 static inline void hints_drop(struct hints *h, uint64_t target, uint64_t up_to, uint32_t n)
 {
     h->vtable->drop(h, target, up_to, n);

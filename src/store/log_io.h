@@ -1,5 +1,5 @@
-/* log_io.h: the system calls that make the log durable, as a table, so that a test can fail the n-th of them, or die in it.
- * Inside store/ and its tests only. */
+/* log_io.h: the system calls that make the log durable, as a table, so that a test can fail the
+ * n-th of them, or die in it. Inside store/ and its tests only. */
 #ifndef COVEY_STORE_LOG_IO_H
 #define COVEY_STORE_LOG_IO_H
 

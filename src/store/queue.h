@@ -1,6 +1,7 @@
 /* queue.h: a first-in first-out queue of small fixed-size items in one growing array.
  *
- * The owner drains it every turn, so it is nearly always empty, its array is reused, and the steady state allocates nothing. */
+ * The owner drains it every turn, so it is nearly always empty, its array is reused, and the steady
+ * state allocates nothing. */
 #ifndef COVEY_STORE_QUEUE_H
 #define COVEY_STORE_QUEUE_H
 
@@ -32,8 +33,8 @@ static inline void queue_close(struct queue *q)
     queue_init(q, q->item);
 }
 
-/* A place for one more item at the end. Never fails: a result that cannot be queued would leave its asker waiting for ever,
- * so a process without memory for one stops instead. */
+/* A place for one more item at the end. Never fails: a result that cannot be queued would leave its
+ * asker waiting for ever, so a process without memory for one stops instead. */
 static inline void *queue_push(struct queue *q)
 {
     if (q->n == q->cap && q->head > 0) {

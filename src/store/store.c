@@ -21,7 +21,8 @@ void store_list(struct store *s, uint64_t token, uint16_t vnode, struct slice ra
     table_list(s->table, token, vnode, ranges);
 }
 
-void store_erasable(struct store *s, uint64_t token, struct slice vnodes, uint64_t wall_ms, uint64_t from)
+void store_erasable(struct store *s, uint64_t token, struct slice vnodes, uint64_t wall_ms,
+                    uint64_t from)
 {
     table_erasable(s->table, token, vnodes, wall_ms, from);
 }

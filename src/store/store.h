@@ -1,29 +1,33 @@
 /* store.h: where records rest. Submit, flush, reap.
  *
- * Two implementations: log.c on disk, mem.c for the simulator; each is the same table (table.h) over a device of its own. A store
- * keeps one record a key: puts merge by version (record.h), whatever order they come in, also at replay. A put becomes visible to
- * reads, and its result comes out of store_reap, only when it is as durable as the store was opened for. One thread calls all
+ * Two implementations: log.c on disk, mem.c for the simulator; each is the same table (table.h)
+ * over a device of its own. A store keeps one record a key: puts merge by version (record.h),
+ * whatever order they come in, also at replay. A put becomes visible to reads, and its result comes
+ * out of store_reap, only when it is as durable as the store was opened for. One thread calls all
  * this; an implementation may have helpers inside.
  *
  * Keys come with their space (base/key.h); a put whose key has none is refused.
  *
- * A put that came when nothing greater was visible is answered with 0, though something greater may have overtaken it by
- * the time it is durable; so is its repetition, as long as that is remembered. ERR_SUPERSEDED says that something greater
- * was visible when it came, and never before, as far back as the memory reaches, nothing greater.
+ * A put that came when nothing greater was visible is answered with 0, though something greater may
+ * have overtaken it by the time it is durable; so is its repetition, as long as that is remembered.
+ * ERR_SUPERSEDED says that something greater was visible when it came, and never before, as far
+ * back as the memory reaches, nothing greater.
  *
- * A record of kind RECORD_EXPIRY joins the value that it names: only a key that visibly holds that value takes it. A
- * store knows no time: a record whose expiry has passed is held and read like any other.
+ * A record of kind RECORD_EXPIRY joins the value that it names: only a key that visibly holds that
+ * value takes it. A store knows no time: a record whose expiry has passed is held and read like any
+ * other.
  *
  * A record of kind RECORD_FLUSH merges with the other flushes alone: flushed.h says what it does to
  * plain records. Its result is ERR_SUPERSEDED when greater flushes are held all over its area;
  * `held` has the least of their stamps.
  *
- * A record of kind RECORD_FLOOR erases (floors.h): the entry of its key goes if it is just that version, with just that expiry.
- * Its result is ERR_SUPERSEDED when something else is held, which then stays, and 0 when nothing is. Other puts that would
- * create a key at or below the floor are answered ERR_TOO_OLD; `held` has the floor as its stamp.
+ * A record of kind RECORD_FLOOR erases (floors.h): the entry of its key goes if it is just that
+ * version, with just that expiry. Its result is ERR_SUPERSEDED when something else is held, which
+ * then stays, and 0 when nothing is. Other puts that would create a key at or below the floor are
+ * answered ERR_TOO_OLD; `held` has the floor as its stamp.
  *
- * Records of kind RECORD_STATE are the node's own: outside the ring, one per name, the greatest serial (version.stamp) wins,
- * always synced before their result, whatever the durability. */
+ * Records of kind RECORD_STATE are the node's own: outside the ring, one per name, the greatest
+ * serial (version.stamp) wins, always synced before their result, whatever the durability. */
 #ifndef COVEY_STORE_STORE_H
 #define COVEY_STORE_STORE_H
 
@@ -34,7 +38,8 @@
 
 enum durability {
     DURABILITY_FSYNC = 0, /* a put's result comes after its group's fdatasync */
-    DURABILITY_INTERVAL,  /* after the write to the OS; fdatasync every second. State records are synced all the same. */
+    /* after the write to the OS; fdatasync every second. State records are synced all the same. */
+    DURABILITY_INTERVAL,
 };
 
 struct store;
@@ -61,8 +66,8 @@ struct store {
     struct table *table; /* the implementation's */
 };
 
-/* Submits a put. The record is copied. Its STORE_PUT_DONE comes once, after a flush. A record equal to what is held is a
- * success, held == its version. */
+/* Submits a put. The record is copied. Its STORE_PUT_DONE comes once, after a flush. A record equal
+ * to what is held is a success, held == its version. */
 static inline void store_put(struct store *s, uint64_t token, const struct record *r)
 {
     s->vtable->put(s, token, r, (struct put_origin){0});
@@ -71,7 +76,8 @@ static inline void store_put(struct store *s, uint64_t token, const struct recor
 /* The same for a record that is known to be held elsewhere just now. ERR_BUSY: something was erased
  * in its vnode since the list of its ticket, so a fresh list is needed to know that it was not
  * that. */
-static inline void store_bring(struct store *s, uint64_t token, const struct record *r, struct put_origin origin)
+static inline void store_bring(struct store *s, uint64_t token, const struct record *r,
+                               struct put_origin origin)
 {
     s->vtable->put(s, token, r, origin);
 }
@@ -82,31 +88,36 @@ void store_get(struct store *s, uint64_t token, struct slice key, enum get_wants
 /* Submits a count of live keys (values whose expiry has not passed at wall_ms) per vnode. */
 void store_count(struct store *s, uint64_t token, uint64_t wall_ms);
 
-/* Submits a question for Merkle trees (wire/merkle.h): the root of each of some vnodes (a run of u16, little-endian, at most
- * KEY_MAX bytes; copied), or all the leaves of each, one tree after the other. A tree is built when it is first asked for, so a
- * question for many vnodes may take long: 0.2 us for each of their records. */
+/* Submits a question for Merkle trees (wire/merkle.h): the root of each of some vnodes (a run of
+ * u16, little-endian, at most KEY_MAX bytes; copied), or all the leaves of each, one tree after the
+ * other. A tree is built when it is first asked for, so a question for many vnodes may take long:
+ * 0.2 us for each of their records. */
 void store_tree(struct store *s, uint64_t token, struct slice vnodes, bool leaves);
 
-/* Submits a listing of a vnode's records in some ranges of positions (at most KEY_MAX bytes; copied), as far as one listing
- * goes. */
+/* Submits a listing of a vnode's records in some ranges of positions (at most KEY_MAX bytes;
+ * copied), as far as one listing goes. */
 void store_list(struct store *s, uint64_t token, uint16_t vnode, struct slice ranges);
 
-/* Submits a question for what may be erased: goes through some vnodes (a run of u16, at most KEY_MAX bytes; copied) until one
- * has deletions, or values whose expiry has passed, from before wall_ms, and lists the first ERASABLE_MAX of these; in the first
- * vnode those from position `from` on. Values that are listed lapse (table.h). It may stop early, with an empty list, when it
- * has seen many records. */
-void store_erasable(struct store *s, uint64_t token, struct slice vnodes, uint64_t wall_ms, uint64_t from);
+/* Submits a question for what may be erased: goes through some vnodes (a run of u16, at most
+ * KEY_MAX bytes; copied) until one has deletions, or values whose expiry has passed, from before
+ * wall_ms, and lists the first ERASABLE_MAX of these; in the first vnode those from position `from`
+ * on. Values that are listed lapse (table.h). It may stop early, with an empty list, when it has
+ * seen many records. */
+void store_erasable(struct store *s, uint64_t token, struct slice vnodes, uint64_t wall_ms,
+                    uint64_t from);
 
-/* Submits a question about the entries of such a list (copied): which are held. The answer has a byte for each, enum
- * held. */
+/* Submits a question about the entries of such a list (copied): which are held. The answer has a
+ * byte for each, enum held. */
 void store_held(struct store *s, uint64_t token, struct slice entries);
 
-/* Submits a question for the greatest stamp that was ever visible here, of a plain record or a flush. What is gone by now may
- * have had it; what is not visible yet by the time of the answer counts for nothing. */
+/* Submits a question for the greatest stamp that was ever visible here, of a plain record or a
+ * flush. What is gone by now may have had it; what is not visible yet by the time of the answer
+ * counts for nothing. */
 void store_greatest(struct store *s, uint64_t token);
 
-/* Submits a backup (store/archive/backup.h), or a question how it goes; the path is copied. A backup is of what is visible when
- * its STORE_BACKUP_BEGUN is given. What is refused leaves no trace in what a later question is told. */
+/* Submits a backup (store/archive/backup.h), or a question how it goes; the path is copied. A
+ * backup is of what is visible when its STORE_BACKUP_BEGUN is given. What is refused leaves no
+ * trace in what a later question is told. */
 static inline void store_backup(struct store *s, uint64_t token, const struct backup_ask *ask)
 {
     s->vtable->backup(s, token, ask);
@@ -118,21 +129,25 @@ static inline void store_flush(struct store *s)
     s->vtable->flush(s);
 }
 
-/* The next finished result, false when there is none now. Reap until then in each turn: that call is also when the store looks
- * after itself (a slice of a burial, of forgetting what was lost, of compaction). */
+/* The next finished result, false when there is none now. Reap until then in each turn: that call
+ * is also when the store looks after itself (a slice of a burial, of forgetting what was lost, of
+ * compaction). */
 static inline bool store_reap(struct store *s, struct store_result *out)
 {
     return s->vtable->reap(s, out);
 }
 
-/* A state record as it stands durable; *value lives until the next call on the store. False when there is none of that name. */
+/* A state record as it stands durable; *value lives until the next call on the store. False when
+ * there is none of that name. */
 bool store_state(struct store *s, struct slice name, struct slice *value, uint64_t *serial);
 
-/* Keys held, tombstones included, state records not; counts a submitted put from its submission on. */
+/* Keys held, tombstones included, state records not; counts a submitted put from its submission
+ * on. */
 uint64_t store_records(const struct store *s);
 
-/* How the cluster's ring is cut (a power of two), for the counts: said when the first layout is known. VNODES_DEFAULT until then.
- * Cheap when nothing is held yet, which is when a first layout comes. */
+/* How the cluster's ring is cut (a power of two), for the counts: said when the first layout is
+ * known. VNODES_DEFAULT until then. Cheap when nothing is held yet, which is when a first layout
+ * comes. */
 static inline void store_set_vnodes(struct store *s, uint16_t vnodes)
 {
     s->vtable->set_vnodes(s, vnodes);
@@ -141,18 +156,21 @@ static inline void store_set_vnodes(struct store *s, uint16_t vnodes)
 /* The layout's secret, from which comes the trees' key: said when the first layout is known. */
 void store_set_secret(struct store *s, const struct layout_secret *secret);
 
-/* Whether every tree equals one built from scratch. For tests and the simulator: reads everything. */
+/* Whether every tree equals one built from scratch. For tests and the simulator: reads
+ * everything. */
 bool store_trees_hold(const struct store *s);
 
-/* Where the log ends: a number that grows with all that is put, and covers all whose results were given out. At an opening it is
- * where it was, or beyond, unless acknowledged records are missing: because the files are an older copy, or the disk lost what
- * it had. (Under DURABILITY_INTERVAL it covers what is not synced yet: a kill loses nothing of that, a loss of power may.) */
+/* Where the log ends: a number that grows with all that is put, and covers all whose results were
+ * given out. At an opening it is where it was, or beyond, unless acknowledged records are missing:
+ * because the files are an older copy, or the disk lost what it had. (Under DURABILITY_INTERVAL it
+ * covers what is not synced yet: a kill loses nothing of that, a loss of power may.) */
 static inline uint64_t store_position(const struct store *s)
 {
     return s->vtable->position(s);
 }
 
-/* Why values are refused here just now: ERR_NO_SPACE (the disk is full), ERR_IO (it fails); 0: they are not. */
+/* Why values are refused here just now: ERR_NO_SPACE (the disk is full), ERR_IO (it fails); 0: they
+ * are not. */
 static inline int store_refuses(const struct store *s)
 {
     return s->vtable->refuses(s);
@@ -160,11 +178,12 @@ static inline int store_refuses(const struct store *s)
 
 /* ---- Doubt: records that may have been lost ----
  *
- * A record that cannot be read puts its slot in doubt, or all slots where not even its key can be believed. That is durable: it
- * lasts over restarts until the owner says that a slot is healed. What is left of such a slot is there to read; that a key is
- * absent means nothing. The owner is told by STORE_DAMAGED: of all that is in doubt after the opening, before
- * the first read is answered; and later whenever a read or compaction meets damage, by when the bad record is absent (until
- * then a read of it is ERR_CORRUPT), so that comparing with others brings it back. */
+ * A record that cannot be read puts its slot in doubt, or all slots where not even its key can be
+ * believed. That is durable: it lasts over restarts until the owner says that a slot is healed.
+ * What is left of such a slot is there to read; that a key is absent means nothing. The owner is
+ * told by STORE_DAMAGED: of all that is in doubt after the opening, before the first read is
+ * answered; and later whenever a read or compaction meets damage, by when the bad record is absent
+ * (until then a read of it is ERR_CORRUPT), so that comparing with others brings it back. */
 
 /* Whether something of a vnode (by the cut that set_vnodes said) is in doubt. */
 static inline bool store_damaged(const struct store *s, uint32_t vnode)
@@ -172,16 +191,17 @@ static inline bool store_damaged(const struct store *s, uint32_t vnode)
     return s->vtable->damaged(s, vnode);
 }
 
-/* The owner has found out that records of these slots may be missing here. slots: SLOTS / 8 bytes, a bit each; copied. Durable
- * with the next flush, no later than what is put after this call. No STORE_DAMAGED comes of it, but one does after the next
- * opening. */
+/* The owner has found out that records of these slots may be missing here. slots: SLOTS / 8 bytes,
+ * a bit each; copied. Durable with the next flush, no later than what is put after this call. No
+ * STORE_DAMAGED comes of it, but one does after the next opening. */
 static inline void store_doubt(struct store *s, struct slice slots)
 {
     s->vtable->doubt(s, slots);
 }
 
-/* All that these slots may have lost was fetched again. Durable some time after the next flush. What was taken before is not
- * remembered any more: a put that comes again is ERR_SUPERSEDED where something greater is visible, and not never_took. */
+/* All that these slots may have lost was fetched again. Durable some time after the next flush.
+ * What was taken before is not remembered any more: a put that comes again is ERR_SUPERSEDED where
+ * something greater is visible, and not never_took. */
 static inline void store_healed(struct store *s, struct slice slots)
 {
     s->vtable->healed(s, slots);

@@ -1,5 +1,6 @@
-/* answer.h: what a store and its hints answer, and what a store is told of a backup. They give answers (store/store.h,
- * store/hints.h), events carry them (core/event.h), and neither side may see the other: so they are declared below both. */
+/* answer.h: what a store and its hints answer, and what a store is told of a backup. They give
+ * answers (store/store.h, store/hints.h), events carry them (core/event.h), and neither side may
+ * see the other: so they are declared below both. */
 #ifndef COVEY_WIRE_ANSWER_H
 #define COVEY_WIRE_ANSWER_H
 
@@ -8,16 +9,17 @@
 
 /* What of a backup the node knows, and not the store. */
 struct backup_ask {
-    bool status;       /* none is to begin: only say how it goes; */
-    struct slice path; /* else: where it shall be: absolute, not there yet, its parent directory there */
+    bool status; /* none is to begin: only say how it goes; */
+    /* else: where it shall be: absolute, not there yet, its parent directory there */
+    struct slice path;
     struct cluster_id cluster;
     uint64_t member;
     uint64_t taken_ms; /* wall time */
     bool whole;        /* the node knows of no records that it lacks */
 };
 
-/* The backup under way, or the last that ended since the store was opened. In the answer to one that is refused `why` is the
- * sentence of that refusal, which is told once. */
+/* The backup under way, or the last that ended since the store was opened. In the answer to one
+ * that is refused `why` is the sentence of that refusal, which is told once. */
 struct backup_info {
     bool running;
     int error; /* of one that has ended: then `why` is a sentence */
@@ -39,44 +41,53 @@ enum store_result_kind {
     STORE_BACKUP_BEGUN,
     STORE_BACKUP_TOLD,
     STORE_BACKUP_ENDED, /* answers nothing: the one that was begun has ended, well or not */
-    STORE_DAMAGED,      /* answers nothing: records of some slots may have been lost (store.h, "Doubt") */
+    /* answers nothing: records of some slots may have been lost (store.h, "Doubt") */
+    STORE_DAMAGED,
 };
 
 /* What store_reap gives; slices and counts live until the next call on the store. */
 struct store_result {
     enum store_result_kind kind;
     uint64_t token;
-    int error;            /* PUT: 0, ERR_SUPERSEDED, ERR_TOO_OLD, ERR_LACKS_VALUE (of an expiry), ERR_IO,
-                           * ERR_NO_SPACE, ERR_BUSY.
-                           * GET: 0 (absent too), ERR_IO, ERR_CORRUPT.
-                           * TREE, LIST: 0, ERR_LOADING (the cluster is not known yet), ERR_BAD_MESSAGE (no such vnode).
-                           * BACKUP_BEGUN: 0, ERR_BUSY (one is under way); ERR_REFUSED, ERR_NO_MEMORY (with a sentence).
-                           * Any: ERR_NO_MEMORY, ERR_TOO_BIG; PUT: ERR_REFUSED (a kind that this release cannot merge).
-                           * After ERR_IO or ERR_NO_SPACE the record may yet turn up at the next opening */
-    bool never_took;      /* PUT, SUPERSEDED or TOO_OLD: that version was never taken since the store was opened; false:
-                           * it may have been */
-    struct version held;  /* PUT: what is held for the key now */
-    struct record record; /* GET: kind RECORD_NONE when absent, RECORD_EXPIRY when only that survived of a value; value empty for
-                           * GET_DIGEST */
+    /* PUT: 0, ERR_SUPERSEDED, ERR_TOO_OLD, ERR_LACKS_VALUE (of an expiry), ERR_IO, ERR_NO_SPACE,
+     * ERR_BUSY. GET: 0 (absent too), ERR_IO, ERR_CORRUPT. TREE, LIST: 0, ERR_LOADING (the cluster
+     * is not known yet), ERR_BAD_MESSAGE (no such vnode). BACKUP_BEGUN: 0, ERR_BUSY (one is under
+     * way); ERR_REFUSED, ERR_NO_MEMORY (with a sentence). Any: ERR_NO_MEMORY, ERR_TOO_BIG; PUT:
+     * ERR_REFUSED (a kind that this release cannot merge). After ERR_IO or ERR_NO_SPACE the record
+     * may yet turn up at the next opening */
+    int error;
+    /* PUT, SUPERSEDED or TOO_OLD: that version was never taken since the store was opened; false:
+     * it may have been */
+    bool never_took;
+    struct version held; /* PUT: what is held for the key now */
+    /* GET: kind RECORD_NONE when absent, RECORD_EXPIRY when only that survived of a value; value
+     * empty for GET_DIGEST */
+    struct record record;
     uint32_t size;        /* GET: of the value */
     const uint32_t *live; /* COUNT: live keys per vnode */
     uint32_t vnode_n;
-    /* TREE: hashes, u64 little-endian; LIST, ERASABLE: entries (wire/merkle.h); HELD: a byte for each (enum held); DAMAGED:
-     * SLOTS / 8 bytes, a bit a slot */
+    /* TREE: hashes, u64 little-endian; LIST, ERASABLE: entries (wire/merkle.h); HELD: a byte for
+     * each (enum held); DAMAGED: SLOTS / 8 bytes, a bit a slot */
     struct slice told;
-    struct slice floors;  /* TREE of roots: the vnodes' floors, u64 each; */
-    struct slice flushed; /* and the runs of what was flushed that have a part in them (wire/flush.h) */
-    uint64_t ticket;      /* LIST: see struct put_origin; good until something is erased in the vnode, or the store is closed */
-    uint64_t upto;        /* LIST: nothing is left out up to this position. ERASABLE: that many vnodes are through */
-    uint64_t dead;        /* ERASABLE: deletions, and values known to be over, in the vnodes that were begun */
-    uint64_t greatest;    /* GREATEST */
+    struct slice floors; /* TREE of roots: the vnodes' floors, u64 each; */
+    /* and the runs of what was flushed that have a part in them (wire/flush.h) */
+    struct slice flushed;
+    /* LIST: see struct put_origin; good until something is erased in the vnode, or the store is
+     * closed */
+    uint64_t ticket;
+    /* LIST: nothing is left out up to this position. ERASABLE: that many vnodes are through */
+    uint64_t upto;
+    /* ERASABLE: deletions, and values known to be over, in the vnodes that were begun */
+    uint64_t dead;
+    uint64_t greatest;                /* GREATEST */
     const struct backup_info *backup; /* BACKUP_BEGUN, TOLD, ENDED */
 };
 
 /* ---- Hints ---- */
 
 enum hints_result_kind {
-    HINTS_KEPT, /* n hints of the target became durable; 0: something else changed what is kept for it */
+    /* n hints of the target became durable; 0: something else changed what is kept for it */
+    HINTS_KEPT,
     HINTS_LOST, /* n are not kept, or not any longer: `error` says why */
     HINTS_READ, /* the batch at the head */
 };
@@ -85,8 +96,9 @@ enum hints_result_kind {
 struct hints_result {
     enum hints_result_kind kind;
     uint64_t target;
-    int error;        /* LOST: ERR_TOO_BIG (a cap), ERR_BUSY, ERR_NO_SPACE, ERR_IO, ERR_NO_MEMORY, ERR_CORRUPT (damage was found),
-                       * or 0: they were too old. READ: 0 or ERR_IO, ERR_NO_MEMORY */
+    /* LOST: ERR_TOO_BIG (a cap), ERR_BUSY, ERR_NO_SPACE, ERR_IO, ERR_NO_MEMORY, ERR_CORRUPT (damage
+     * was found), or 0: they were too old. READ: 0 or ERR_IO, ERR_NO_MEMORY */
+    int error;
     uint32_t n;       /* READ: records in batch, 0 when nothing is kept */
     uint64_t waiting; /* durable and not dropped, of this target */
     uint64_t bytes;   /* of its log */

@@ -1,7 +1,7 @@
 /* bytes.h: little-endian integers in unaligned bytes, as straight loads and stores.
  *
- * Each put returns the place after what it wrote. memcpy of a known size is how C spells an unaligned access: it compiles
- * to one instruction. The caller has checked the room. */
+ * Each put returns the place after what it wrote. memcpy of a known size is how C spells an
+ * unaligned access: it compiles to one instruction. The caller has checked the room. */
 #ifndef COVEY_WIRE_BYTES_H
 #define COVEY_WIRE_BYTES_H
 

@@ -16,8 +16,8 @@ bool flush_area_read(struct slice bytes, struct flush_area *a)
     if (bytes.n != FLUSH_AREA)
         return false;
     *a = (struct flush_area){bytes.p[0], bytes.p[1], get_u16(bytes.p + 2), get_u16(bytes.p + 4)};
-    return a->space_first <= a->space_last && a->space_last < SPACES_CLIENTS && a->slot_first <= a->slot_last &&
-           a->slot_last < SLOTS;
+    return a->space_first <= a->space_last && a->space_last < SPACES_CLIENTS &&
+           a->slot_first <= a->slot_last && a->slot_last < SLOTS;
 }
 
 int flush_run_append(struct buf *out, const struct flush_run *run)
@@ -43,8 +43,8 @@ struct flush_run flush_run_at(struct slice runs, uint8_t space, uint16_t slot)
 {
     struct flush_run run;
     while (flush_run_next(&runs, &run) == 1)
-        if (space >= run.area.space_first && space <= run.area.space_last && slot >= run.area.slot_first &&
-            slot <= run.area.slot_last)
+        if (space >= run.area.space_first && space <= run.area.space_last &&
+            slot >= run.area.slot_first && slot <= run.area.slot_last)
             return run;
     return (struct flush_run){0};
 }

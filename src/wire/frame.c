@@ -1,16 +1,20 @@
 /* frame.c: a stream of frames.
  *
- * A turn of the loop puts hundreds of small messages for one peer; they should cost one write and as little copying as can be. So
- * room for a frame's header is left at the end of `next` and messages are encoded behind it, in place; the header is filled in
- * when the frame is full or the turn ends. The stream then gets the buffer itself, and the other one gathers.
+ * A turn of the loop puts hundreds of small messages for one peer; they should cost one write and
+ * as little copying as can be. So room for a frame's header is left at the end of `next` and
+ * messages are encoded behind it, in place; the header is filled in when the frame is full or the
+ * turn ends. The stream then gets the buffer itself, and the other one gathers.
  *
- * A message over FRAME_CHUNK would hold up all that come after it (a probe's ack behind an 8 MiB value looks like a death), so it
- * is cut in chunks, at most FRAME_CHANNELS such messages at once, and what is small goes first at each output.
+ * A message over FRAME_CHUNK would hold up all that come after it (a probe's ack behind an 8 MiB
+ * value looks like a death), so it is cut in chunks, at most FRAME_CHANNELS such messages at once,
+ * and what is small goes first at each output.
  *
- * lz4 is for what is large: batches of 100-byte values were measured to shrink by a third at ten times the cost of encoding them.
+ * lz4 is for what is large: batches of 100-byte values were measured to shrink by a third at ten
+ * times the cost of encoding them.
  *
- * Invariants: bytes handed to the stream do not move or change until they are sent; one channel's chunks keep their order; a
- * reader holds one partial frame, and MESSAGE_MAX bytes for each channel, at most. */
+ * Invariants: bytes handed to the stream do not move or change until they are sent; one channel's
+ * chunks keep their order; a reader holds one partial frame, and MESSAGE_MAX bytes for each
+ * channel, at most. */
 #include "wire/frame.h"
 
 #include <lz4.h>
@@ -20,10 +24,13 @@
 #include "wire/bytes.h"
 
 enum {
-    FRAME_LENGTH = 4,                          /* bytes of the length field, which it does not count */
+    /* bytes of the length field, which it does not count */
+    FRAME_LENGTH = 4,
     FRAME_AFTER = FRAME_HEADER - FRAME_LENGTH, /* header bytes that it does count */
-    FRAME_LZ4_BACKOFF_MAX = 64,   /* frames that go untried at most after ones that did not shrink: 4 MiB of a value at most */
-    FRAME_BUF_KEPT = 1024 * 1024, /* a buffer that grew beyond is given back when it is empty */
+    /* frames that go untried at most after ones that did not shrink: 4 MiB of a value at most */
+    FRAME_LZ4_BACKOFF_MAX = 64,
+    /* a buffer that grew beyond is given back when it is empty */
+    FRAME_BUF_KEPT = 1024 * 1024,
 };
 
 /* ---- Writer ---- */
@@ -31,7 +38,8 @@ enum {
 void frame_writer_init(struct frame_writer *w, size_t pending_max)
 {
     *w = (struct frame_writer){.pending_max = pending_max};
-    /* What may gather: pending_max or one message, then chunks up to FRAME_OUT, and the last of each may pass the mark. */
+    /* What may gather: pending_max or one message, then chunks up to FRAME_OUT, and the last of
+     * each may pass the mark. */
     size_t most = pending_max + FRAME_OUT + 2 * (FRAME_MAX + FRAME_HEADER);
     buf_init(&w->next, most);
     buf_init(&w->out, most);
@@ -47,10 +55,12 @@ void frame_writer_close(struct frame_writer *w)
         buf_close(&w->large[i]);
 }
 
-/* Compresses the bytes of so many messages into room bytes at `to`: its size there, or 0 when lz4 is not worth it. Values are
- * often compressed or random already, and trying costs as much as succeeding: after each failure twice as many frames go untried.
+/* Compresses the bytes of so many messages into room bytes at `to`: its size there, or 0 when lz4
+ * is not worth it. Values are often compressed or random already, and trying costs as much as
+ * succeeding: after each failure twice as many frames go untried.
  */
-static size_t frame_compress(struct frame_writer *w, uint8_t *to, size_t room, struct slice from, uint32_t messages)
+static size_t frame_compress(struct frame_writer *w, uint8_t *to, size_t room, struct slice from,
+                             uint32_t messages)
 {
     if (from.n < (size_t)FRAME_LZ4_MIN * messages)
         return 0;
@@ -150,7 +160,8 @@ static int frame_chunk(struct frame_writer *w, unsigned i)
 {
     struct buf *large = &w->large[i];
     size_t left = large->n - w->large_at[i];
-    struct slice plain = slice_of(large->p + w->large_at[i], left < FRAME_CHUNK ? left : FRAME_CHUNK);
+    struct slice plain =
+        slice_of(large->p + w->large_at[i], left < FRAME_CHUNK ? left : FRAME_CHUNK);
     int error = buf_reserve(&w->next, FRAME_HEADER + 4 + plain.n);
     if (error)
         return error;
@@ -298,7 +309,8 @@ static int frame_plain(const struct frame *f, struct buf *to)
     int error = buf_reserve(to, n);
     if (error)
         return error;
-    int got = LZ4_decompress_safe((const char *)from.p + 4, (char *)to->p + to->n, (int)from.n - 4, (int)n);
+    int got = LZ4_decompress_safe((const char *)from.p + 4, (char *)to->p + to->n, (int)from.n - 4,
+                                  (int)n);
     if (got < 0 || (size_t)got != n)
         return ERR_BAD_MESSAGE;
     to->n += n;

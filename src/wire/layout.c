@@ -16,7 +16,8 @@ enum {
     RUNS = 5,
 };
 
-_Static_assert(LAYOUT_BYTES_MAX <= MESSAGE_MAX / 2, "a layout goes in one message, with room for what goes along");
+_Static_assert(LAYOUT_BYTES_MAX <= MESSAGE_MAX / 2,
+               "a layout goes in one message, with room for what goes along");
 
 void layout_init(struct layout *l)
 {
@@ -137,7 +138,8 @@ static uint8_t *member_put(uint8_t *p, const struct layout_member *m)
 static uint8_t *run_put(uint8_t *p, const struct run *run, size_t from, size_t n)
 {
     for (size_t i = from; i < from + n; i++)
-        p = run->size == 2 ? put_u16(p, ((const uint16_t *)run->p)[i]) : put_u64(p, ((const uint64_t *)run->p)[i]);
+        p = run->size == 2 ? put_u16(p, ((const uint16_t *)run->p)[i])
+                           : put_u64(p, ((const uint64_t *)run->p)[i]);
     return p;
 }
 
@@ -178,7 +180,8 @@ uint64_t layout_hash(const struct layout *l)
     uint8_t piece[LAYOUT_HASH_PIECE];
     uint64_t hash = hash_bytes(slice_of(piece, (size_t)(head_put(piece, l) - piece)));
     for (uint16_t i = 0; i < l->member_n; i++)
-        hash = hash_seeded(slice_of(piece, (size_t)(member_put(piece, &l->member[i]) - piece)), hash);
+        hash =
+            hash_seeded(slice_of(piece, (size_t)(member_put(piece, &l->member[i]) - piece)), hash);
     runs_of(l, run);
     for (unsigned i = 0; i < RUNS; i++)
         hash = run_hash(&run[i], hash);
@@ -199,14 +202,16 @@ static bool stage_valid(const struct layout *l)
         bool full = l->n == (l->n_wanted < l->member_n ? l->n_wanted : l->member_n);
         return full && next->n == 0 && next->w == 0 && next->r == 0;
     }
-    return l->stage <= LAYOUT_STAGE_2 && next->n <= l->n_wanted && quorums_valid(next->n, next->w, next->r, l->member_n);
+    return l->stage <= LAYOUT_STAGE_2 && next->n <= l->n_wanted &&
+           quorums_valid(next->n, next->w, next->r, l->member_n);
 }
 
 static bool head_valid(const struct layout *l)
 {
     if (l->epoch == 0 || l->epoch > LAYOUT_EPOCH_MAX || l->generation == 0)
         return false;
-    if (l->member_n == 0 || l->member_n > LAYOUT_MEMBERS_MAX || l->n_wanted == 0 || l->n_wanted > REPLICAS_MAX)
+    if (l->member_n == 0 || l->member_n > LAYOUT_MEMBERS_MAX || l->n_wanted == 0 ||
+        l->n_wanted > REPLICAS_MAX)
         return false;
     if (l->vnodes > VNODES_MAX || !power_of_two(l->vnodes))
         return false;
@@ -284,7 +289,8 @@ static bool runs_get(struct slice in, struct layout *l)
 }
 
 /* The owners of a vnode: members, each of them once, that came with a change of the row. */
-static bool row_valid(const struct layout *l, const uint16_t *owner, const uint64_t *since, unsigned n, uint64_t changed)
+static bool row_valid(const struct layout *l, const uint16_t *owner, const uint64_t *since,
+                      unsigned n, uint64_t changed)
 {
     for (unsigned i = 0; i < n; i++) {
         if (owner[i] >= l->member_n || since[i] == 0 || since[i] > changed)
@@ -302,7 +308,8 @@ static bool rows_agree(const struct layout *l, size_t vnode)
     size_t now = vnode * l->n, next = vnode * l->next.n;
     for (unsigned i = 0; i < l->n; i++)
         for (unsigned j = 0; j < l->next.n; j++)
-            if (l->owner[now + i] == l->next.owner[next + j] && l->since[now + i] != l->next.since[next + j])
+            if (l->owner[now + i] == l->next.owner[next + j] &&
+                l->since[now + i] != l->next.since[next + j])
                 return false;
     return true;
 }
@@ -311,11 +318,13 @@ static bool rows_valid(const struct layout *l)
 {
     for (size_t v = 0; v < l->vnodes; v++) {
         size_t now = v * l->n, next = v * l->next.n;
-        if (l->changed[v] > l->epoch || !row_valid(l, l->owner + now, l->since + now, l->n, l->changed[v]))
+        if (l->changed[v] > l->epoch ||
+            !row_valid(l, l->owner + now, l->since + now, l->n, l->changed[v]))
             return false;
         if (!l->next.n)
             continue;
-        if (!row_valid(l, l->next.owner + next, l->next.since + next, l->next.n, l->changed[v]) || !rows_agree(l, v))
+        if (!row_valid(l, l->next.owner + next, l->next.since + next, l->next.n, l->changed[v]) ||
+            !rows_agree(l, v))
             return false;
     }
     return true;

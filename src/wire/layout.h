@@ -1,9 +1,10 @@
-/* layout.h: the layout, the explicit table vnode -> owners that the members agree on (design section 3), and its bytes.
+/* layout.h: the layout, the explicit table vnode -> owners that the members agree on (design
+ * section 3), and its bytes.
  *
- * The ring of 16384 slots is cut in `vnodes` equal arcs; arc v holds slots
- * [v * 16384 / vnodes, (v + 1) * 16384 / vnodes). owner[v * n + i] is the index in member[] of the
- * i-th owner of vnode v: a *place*. The owners of a vnode in their order are its *row*. How a layout
- * is computed stands in core/ring/ring.h.
+ * The ring of 16384 slots is cut in `vnodes` equal arcs; arc v holds slots [v * 16384 / vnodes, (v
+ * + 1) * 16384 / vnodes). owner[v * n + i] is the index in member[] of the i-th owner of vnode v: a
+ * *place*. The owners of a vnode in their order are its *row*. How a layout is computed stands in
+ * core/ring/ring.h.
  *
  * A settled layout has one table of owners. While a change of owners is under way there is a second
  * one, `next`. */
@@ -14,12 +15,15 @@
 #include "base/id.h"
 #include "base/limits.h"
 
-enum { LAYOUT_MEMBERS_MAX = 1024 };          /* storage members: one vnode each at least, at the default 1024 vnodes */
+/* storage members: one vnode each at least, at the default 1024 vnodes */
+enum { LAYOUT_MEMBERS_MAX = 1024 };
 #define LAYOUT_EPOCH_MAX (UINT64_C(1) << 62) /* no chain is so long (core/chain/chain.c) */
 
 struct layout_member {
     uint64_t id;
-    uint64_t disk;   /* the nonce of the disk that it was let in with: with another one it lacks what it acknowledged */
+    /* the nonce of the disk that it was let in with: with another one it lacks what it
+     * acknowledged */
+    uint64_t disk;
     uint16_t weight; /* share of the data it takes; 1 .. 1000; 100 by default */
     uint8_t zone_n;
     uint8_t zone[ZONE_MAX]; /* members of one zone are expected to fail together */
@@ -69,8 +73,8 @@ enum {
     LAYOUT_MEMBER = 8 + 8 + 2 + 1,                            /* and the zone's bytes */
     LAYOUT_PLACE = 2 + 8,                                     /* owner, since */
     LAYOUT_CHANGED = 8,
-    LAYOUT_BYTES_MAX =
-        LAYOUT_HEAD + LAYOUT_MEMBERS_MAX * (LAYOUT_MEMBER + ZONE_MAX) + VNODES_MAX * (LAYOUT_CHANGED + OWNERS_MAX * LAYOUT_PLACE),
+    LAYOUT_BYTES_MAX = LAYOUT_HEAD + LAYOUT_MEMBERS_MAX * (LAYOUT_MEMBER + ZONE_MAX) +
+                       VNODES_MAX * (LAYOUT_CHANGED + OWNERS_MAX * LAYOUT_PLACE),
 };
 
 /* An empty layout; close frees its tables. */
@@ -109,7 +113,8 @@ static inline uint16_t layout_vnode(const struct layout *l, uint16_t slot)
 }
 
 /* Owner i (0 .. n-1) of a vnode, in order of preference. */
-static inline const struct layout_member *layout_owner(const struct layout *l, uint16_t vnode, unsigned i)
+static inline const struct layout_member *layout_owner(const struct layout *l, uint16_t vnode,
+                                                       unsigned i)
 {
     return &l->member[l->owner[(size_t)vnode * l->n + i]];
 }

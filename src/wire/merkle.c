@@ -1,5 +1,5 @@
-/* merkle.c: see merkle.h. The hashes are SipHash-2-4 (Aumasson and Bernstein 2012), which is made for keys that an adversary
- * chooses: some 20 ns for a short key. */
+/* merkle.c: see merkle.h. The hashes are SipHash-2-4 (Aumasson and Bernstein 2012), which is made
+ * for keys that an adversary chooses: some 20 ns for a short key. */
 #include "wire/merkle.h"
 
 #include "base/error.h"
@@ -29,7 +29,8 @@ uint64_t merkle_position(const struct merkle_key *k, struct slice key)
     return sip(k, key.p, key.n);
 }
 
-uint64_t merkle_print(const struct merkle_key *k, uint64_t position, uint8_t kind, const struct version *v, uint64_t expiry_ms)
+uint64_t merkle_print(const struct merkle_key *k, uint64_t position, uint8_t kind,
+                      const struct version *v, uint64_t expiry_ms)
 {
     uint8_t bytes[50], *p = bytes;
     p = put_u64(p, position);
@@ -53,7 +54,8 @@ int range_append(struct buf *out, uint64_t first, uint64_t last)
 bool ranges_have(struct slice ranges, uint64_t position)
 {
     size_t low = 0,
-           high = ranges.n / RANGE_BYTES; /* ranges before low begin at or before the position, those from high on behind it */
+           /* ranges before low begin at or before the position, those from high on behind it */
+        high = ranges.n / RANGE_BYTES;
     while (low < high) {
         size_t middle = (low + high) / 2;
         if (get_u64(ranges.p + middle * RANGE_BYTES) <= position)
@@ -94,17 +96,21 @@ int listing_next(struct slice *rest, struct listing_entry *e)
         return ERR_BAD_MESSAGE;
     *e = (struct listing_entry){
         .position = get_u64(p),
-        .version = {.stamp = get_u64(p + 8), .node = get_u64(p + 16), .digest = get_u64(p + 24), .expiry_stamp = get_u64(p + 32)},
+        .version = {.stamp = get_u64(p + 8),
+                    .node = get_u64(p + 16),
+                    .digest = get_u64(p + 24),
+                    .expiry_stamp = get_u64(p + 32)},
         .expiry_ms = get_u64(p + 40),
         .kind = p[49],
         .size = get_u32(p + 50),
     };
     bool marks = version_set_marks(&e->version, p[48]);
     uint32_t key_n = get_u32(p + 54);
-    bool value = e->kind == RECORD_VALUE || (e->kind == RECORD_EXPIRY && e->version.expiry_stamp > 0);
+    bool value =
+        e->kind == RECORD_VALUE || (e->kind == RECORD_EXPIRY && e->version.expiry_stamp > 0);
     bool known = value ? !e->version.deleted : e->kind == RECORD_TOMBSTONE && e->version.deleted;
-    if (!marks || !known || key_n > rest->n - LISTING_HEAD || e->size > RECORD_VALUE_MAX || e->version.stamp == 0 ||
-        !version_valid(&e->version))
+    if (!marks || !known || key_n > rest->n - LISTING_HEAD || e->size > RECORD_VALUE_MAX ||
+        e->version.stamp == 0 || !version_valid(&e->version))
         return ERR_BAD_MESSAGE;
     e->key = slice_of(p + LISTING_HEAD, key_n);
     if (!key_valid(e->key))

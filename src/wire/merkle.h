@@ -1,14 +1,15 @@
-/* merkle.h: what owners of a vnode tell each other about it: the keyed hashes under their trees, and listings of keys with
- * versions.
+/* merkle.h: what owners of a vnode tell each other about it: the keyed hashes under their trees,
+ * and listings of keys with versions.
  *
  * A key comes with its space (base/key.h).
  *
- * A key's *position* says in which leaf it falls: the positions, 64 bits, are cut in as many equal ranges as the tree has
- * leaves. So a tree of half the size is the same tree with neighbouring leaves folded together, and any range of positions
- * can be listed, finer than a leaf too. A record's *print* is a hash of its position and of all that owners must agree on; a
- * leaf is the XOR of its records' prints. (Merkle 1987; kept by XOR and so updated in any order: Bellare and Micciancio, "A
- * new paradigm for collision-free hashing", 1997, from which also comes that the hash must be keyed: whoever knows it can
- * choose keys that cancel.) */
+ * A key's *position* says in which leaf it falls: the positions, 64 bits, are cut in as many equal
+ * ranges as the tree has leaves. So a tree of half the size is the same tree with neighbouring
+ * leaves folded together, and any range of positions can be listed, finer than a leaf too. A
+ * record's *print* is a hash of its position and of all that owners must agree on; a leaf is the
+ * XOR of its records' prints. (Merkle 1987; kept by XOR and so updated in any order: Bellare and
+ * Micciancio, "A new paradigm for collision-free hashing", 1997, from which also comes that the
+ * hash must be keyed: whoever knows it can choose keys that cancel.) */
 #ifndef COVEY_WIRE_MERKLE_H
 #define COVEY_WIRE_MERKLE_H
 
@@ -25,9 +26,11 @@ struct merkle_key {
 struct merkle_key merkle_key_of(const struct layout_secret *secret);
 
 uint64_t merkle_position(const struct merkle_key *k, struct slice key);
-uint64_t merkle_print(const struct merkle_key *k, uint64_t position, uint8_t kind, const struct version *v, uint64_t expiry_ms);
+uint64_t merkle_print(const struct merkle_key *k, uint64_t position, uint8_t kind,
+                      const struct version *v, uint64_t expiry_ms);
 
-/* ---- Ranges of positions: a run of (u64 first, u64 last) pairs, ascending, none touching the next ---- */
+/* ---- Ranges of positions: a run of (u64 first, u64 last) pairs, ascending, none touching the next
+ * ---- */
 
 enum { RANGE_BYTES = 16 };
 
@@ -43,7 +46,8 @@ enum {
     LISTING_HEAD = 58,              /* bytes of an entry besides its key */
     LISTING_ENTRIES_MAX = 512,      /* of one listing: what a leaf holds, sixteen times */
     LISTING_BYTES_MAX = 256 * 1024, /* of one listing, unless its first entry alone is larger */
-    ERASABLE_MAX = 64,              /* entries of what may be erased: a put for each of them must fit one step */
+    /* entries of what may be erased: a put for each of them must fit one step */
+    ERASABLE_MAX = 64,
     ERASABLE_BYTES_MAX = 32 * 1024, /* likewise, unless the first alone is larger */
 };
 
@@ -66,11 +70,13 @@ enum held {
 /* Appends an entry. Errors as buf_reserve. */
 int listing_append(struct buf *out, const struct listing_entry *e);
 
-/* Takes the next entry off a listing; its key points into it. 1, 0 (no more), or ERR_BAD_MESSAGE. */
+/* Takes the next entry off a listing; its key points into it. 1, 0 (no more), or
+ * ERR_BAD_MESSAGE. */
 int listing_next(struct slice *rest, struct listing_entry *e);
 
-/* Whether a listing is one of what may be erased: ERASABLE_MAX entries at most, all of them deletions, or values whose time has
- * passed by wall_ms. 0, ERR_BAD_MESSAGE, or ERR_CLOCK (a value is not over by that clock). */
+/* Whether a listing is one of what may be erased: ERASABLE_MAX entries at most, all of them
+ * deletions, or values whose time has passed by wall_ms. 0, ERR_BAD_MESSAGE, or ERR_CLOCK (a value
+ * is not over by that clock). */
 int listing_judge(struct slice rest, uint64_t wall_ms);
 
 /* <0, 0 or >0: the order of entries, without their versions. */

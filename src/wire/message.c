@@ -1,9 +1,10 @@
 /* message.c: the code that message.def stands for.
  *
- * One rule makes it fast: the fixed bytes of a message (integers, and the lengths of its byte strings) are counted at compile
- * time and checked once, so decoding is straight loads. What a body has beyond its fixed bytes is its slack: each byte string
- * takes its length from the slack or the message is bad, and whatever slack is left at the end is fields of a later release,
- * skipped. A later release may thus only add fields at the end, and give a new meaning a new number. */
+ * One rule makes it fast: the fixed bytes of a message (integers, and the lengths of its byte
+ * strings) are counted at compile time and checked once, so decoding is straight loads. What a body
+ * has beyond its fixed bytes is its slack: each byte string takes its length from the slack or the
+ * message is bad, and whatever slack is left at the end is fields of a later release, skipped. A
+ * later release may thus only add fields at the end, and give a new meaning a new number. */
 #include "wire/message.h"
 
 #include <inttypes.h>
@@ -25,7 +26,8 @@ enum message_role message_role(uint8_t kind)
     return (enum message_role)role[kind];
 }
 
-/* message.def's field macros, in terms of one FIELD(type, name) that each expansion below defines anew. */
+/* message.def's field macros, in terms of one FIELD(type, name) that each expansion below defines
+ * anew. */
 #define U8(f)       FIELD(u8, f)
 #define U16(f)      FIELD(u16, f)
 #define U32(f)      FIELD(u32, f)
@@ -225,7 +227,8 @@ int message_append(struct buf *out, const struct message *m)
 
 /* ---- Decoding ---- */
 
-/* A body being read. p never passes the end: the fixed bytes were checked before, the others are taken from the slack. */
+/* A body being read. p never passes the end: the fixed bytes were checked before, the others are
+ * taken from the slack. */
 struct body {
     const uint8_t *p;
     size_t slack;
@@ -274,7 +277,8 @@ static inline void decode_cid(struct body *b, struct cluster_id *f)
     b->p += sizeof f->b;
 }
 
-/* addr_eq compares all 16 bytes, so an IPv4 address with something in the last 12 would be a second name for one place. */
+/* addr_eq compares all 16 bytes, so an IPv4 address with something in the last 12 would be a second
+ * name for one place. */
 static inline void decode_addr(struct body *b, struct addr *f)
 {
     static const uint8_t zero[12];
@@ -359,7 +363,8 @@ static bool hello_of_others(struct slice body, struct msg_hello *h)
 {
     if (body.n < 2 * FIXED_u16)
         return false;
-    *h = (struct msg_hello){.protocol_min = get_u16(body.p), .protocol_max = get_u16(body.p + FIXED_u16)};
+    *h = (struct msg_hello){.protocol_min = get_u16(body.p),
+                            .protocol_max = get_u16(body.p + FIXED_u16)};
     return h->protocol_min > PROTOCOL_MAX || h->protocol_max < PROTOCOL_MIN;
 }
 
@@ -411,7 +416,8 @@ static int print_position(struct buf *out, const char *name, const struct log_po
 
 static int print_u32(struct buf *out, const char *name, const uint32_t *f)
 {
-    return buf_printf(out, " %s=%" PRId32, name, (int32_t)*f); /* signed: error numbers travel as u32 */
+    /* signed: error numbers travel as u32 */
+    return buf_printf(out, " %s=%" PRId32, name, (int32_t)*f);
 }
 
 static int print_u16(struct buf *out, const char *name, const uint16_t *f)
@@ -460,8 +466,9 @@ static int print_bytes(struct buf *out, const char *name, const struct slice *f)
 
 static int print_version(struct buf *out, const char *name, const struct version *f)
 {
-    return buf_printf(out, " %s=%" PRIu64 ".%" PRIx64 ".%" PRIx64 ".%" PRIu64 "%s%s", name, f->stamp, f->node, f->digest,
-                      f->expiry_stamp, f->ordered ? ".ordered" : "", f->deleted ? ".deleted" : "");
+    return buf_printf(out, " %s=%" PRIu64 ".%" PRIx64 ".%" PRIx64 ".%" PRIu64 "%s%s", name,
+                      f->stamp, f->node, f->digest, f->expiry_stamp, f->ordered ? ".ordered" : "",
+                      f->deleted ? ".deleted" : "");
 }
 
 /* A key by its name, and its space unless that is the first. */
@@ -474,7 +481,8 @@ static int print_key(struct buf *out, const char *name, const struct slice *f)
 
 static int print_found(struct buf *out, const char *name, const struct record *f)
 {
-    int error = buf_printf(out, " %s.kind=%u %s.expiry_ms=%" PRIu64, name, f->kind, name, f->expiry_ms);
+    int error =
+        buf_printf(out, " %s.kind=%u %s.expiry_ms=%" PRIu64, name, f->kind, name, f->expiry_ms);
     if (!error)
         error = print_version(out, "version", &f->version);
     return error ? error : print_bytes(out, "value", &f->value);

@@ -1,6 +1,7 @@
 /* message.h: bytes <-> peer messages, generated from message.def.
  *
- * struct message is a tagged union; its slices are borrowed from whatever made it (the input when decoded). */
+ * struct message is a tagged union; its slices are borrowed from whatever made it (the input when
+ * decoded). */
 #ifndef COVEY_WIRE_MESSAGE_H
 #define COVEY_WIRE_MESSAGE_H
 
@@ -59,7 +60,8 @@ enum message_kind {
 #undef KEY
 #undef FOUND
 
-/* What message.def says that every request and every answer begins with; `error` in answers alone. */
+/* What message.def says that every request and every answer begins with; `error` in answers
+ * alone. */
 struct msg_head {
     uint64_t op, epoch;
     uint32_t error;
@@ -116,7 +118,8 @@ int message_decode(struct slice bytes, struct message *out);
 /* "PUT"; "?" for an unknown number. Static. */
 const char *message_name(uint8_t kind);
 
-/* Appends one line of text, "PUT op=7 epoch=3 record=…", without newline; long byte strings are cut at 32 bytes. */
+/* Appends one line of text, "PUT op=7 epoch=3 record=…", without newline; long byte strings are cut
+ * at 32 bytes. */
 int message_print(struct buf *out, const struct message *m);
 
 #endif

@@ -5,13 +5,14 @@
  * u64 sender's wall clock | u64 its monotonic clock || u16 shard, u64 end: sender's log position |
  * u16 vnodes in which it is recovering | u8 what it suffers from.
  *
- * A later release adds fields at the header's end: a receiver skips there what it does not know.
- * Of the fields behind the double bar the last ones may be missing, and are 0 then: nothing is said.
+ * A later release adds fields at the header's end: a receiver skips there what it does not know. Of
+ * the fields behind the double bar the last ones may be missing, and are 0 then: nothing is said.
  *
- * The checksum is XXH3-64 of all that follows it. UDP's own has 16 bits and may be left out; a flipped bit that passes it would
- * be believed: a member's incarnation twice as high, a death. It keeps out accidents, not attackers: everybody can compute it.
- * What a forged number can do is bounded where it is believed (core/swim/swim_bound.c).
- * (The seal, when it comes, wraps the whole, and replaces the checksum.) */
+ * The checksum is XXH3-64 of all that follows it. UDP's own has 16 bits and may be left out; a
+ * flipped bit that passes it would be believed: a member's incarnation twice as high, a death. It
+ * keeps out accidents, not attackers: everybody can compute it. What a forged number can do is
+ * bounded where it is believed (core/swim/swim_bound.c). (The seal, when it comes, wraps the whole,
+ * and replaces the checksum.) */
 #ifndef COVEY_WIRE_PACKET_H
 #define COVEY_WIRE_PACKET_H
 
@@ -28,7 +29,8 @@ struct packet_header {
     uint64_t mono_ms;             /* and its monotonic clock then */
     struct log_position position; /* how far its log reaches (core/reach/reach.h) */
     uint16_t recovering;          /* vnodes in which the sender is */
-    uint8_t ills;                 /* what it suffers from: enum packet_ill, or'ed; bits that are not known are ignored */
+    /* what it suffers from: enum packet_ill, or'ed; bits that are not known are ignored */
+    uint8_t ills;
 };
 
 /* What a node says of itself, so that every member's verdict knows (core/node/verdict.h). */
@@ -58,11 +60,12 @@ bool packet_add(struct packet *p, const struct message *m);
 /* The last thing before it leaves: writes the checksum. What is added afterwards makes it wrong. */
 void packet_seal(struct packet *p);
 
-/* Opens a received datagram: fills the header, sets *rest to its messages. 0, ERR_BAD_MESSAGE, ERR_BAD_FORMAT, or ERR_CORRUPT
- * (the checksum is wrong). */
+/* Opens a received datagram: fills the header, sets *rest to its messages. 0, ERR_BAD_MESSAGE,
+ * ERR_BAD_FORMAT, or ERR_CORRUPT (the checksum is wrong). */
 int packet_open(struct slice datagram, struct packet_header *h, struct slice *rest);
 
-/* The next message of *rest, which advances. 1, 0 at the end, or ERR_BAD_MESSAGE (drop the remainder). Skips unknown numbers. */
+/* The next message of *rest, which advances. 1, 0 at the end, or ERR_BAD_MESSAGE (drop the
+ * remainder). Skips unknown numbers. */
 int packet_next(struct slice *rest, struct message *out);
 
 #endif

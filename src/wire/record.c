@@ -63,7 +63,8 @@ static inline bool marks_valid(const struct record *r)
     case RECORD_ROW:
         return r->version.deleted == 0 && r->version.ordered == 1;
     case RECORD_FLUSH:
-        return r->version.deleted == 1 && r->version.ordered == 0 && r->key.n == 0 && flush_area_read(r->value, &area);
+        return r->version.deleted == 1 && r->version.ordered == 0 && r->key.n == 0 &&
+               flush_area_read(r->value, &area);
     case RECORD_FLOOR:
         return r->version.deleted <= 1 && r->version.stamp > 0 && r->value.n == 0;
     case RECORD_EXPIRY:
@@ -90,13 +91,15 @@ static bool stamps_valid(const struct record *r)
 /* Absent (RECORD_NONE) is whatever the key of the question was, if it is named at all. */
 static bool key_fits(const struct record *r)
 {
-    bool keyless = r->kind == RECORD_STATE || r->kind == RECORD_FLUSH || (r->kind == RECORD_NONE && r->key.n == 0);
+    bool keyless = r->kind == RECORD_STATE || r->kind == RECORD_FLUSH ||
+                   (r->kind == RECORD_NONE && r->key.n == 0);
     return keyless ? r->key.n <= KEY_FULL_MAX : key_valid(r->key);
 }
 
 bool record_marks_valid(const struct record *r)
 {
-    return r->kind <= RECORD_STATE && r->value.n <= RECORD_VALUE_MAX && marks_valid(r) && stamps_valid(r);
+    return r->kind <= RECORD_STATE && r->value.n <= RECORD_VALUE_MAX && marks_valid(r) &&
+           stamps_valid(r);
 }
 
 bool record_valid(const struct record *r)
@@ -106,13 +109,14 @@ bool record_valid(const struct record *r)
 
 /* ---- Disk form ---- */
 
-/* Writes the value at p as it will rest: its bytes there. Compressed only when an eighth is saved, so that reading never pays for
- * nothing. */
+/* Writes the value at p as it will rest: its bytes there. Compressed only when an eighth is saved,
+ * so that reading never pays for nothing. */
 static size_t value_put(uint8_t *p, struct slice value, bool *lz4)
 {
     *lz4 = false;
     if (value.n >= RECORD_LZ4_MIN) {
-        int n = LZ4_compress_default((const char *)value.p, (char *)p, (int)value.n, (int)(value.n - value.n / 8));
+        int n = LZ4_compress_default((const char *)value.p, (char *)p, (int)value.n,
+                                     (int)(value.n - value.n / 8));
         if (n > 0) {
             *lz4 = true;
             return (size_t)n;
@@ -134,10 +138,12 @@ int record_encode_slot(struct buf *out, const struct record *r, uint16_t slot)
     uint8_t *start = out->p + out->n;
     bool lz4;
     put_bytes(start + RECORD_HEADER, r->key.p, r->key.n);
-    size_t size = RECORD_HEADER + r->key.n + value_put(start + RECORD_HEADER + r->key.n, r->value, &lz4);
+    size_t size =
+        RECORD_HEADER + r->key.n + value_put(start + RECORD_HEADER + r->key.n, r->value, &lz4);
     uint8_t *p = put_u32(start + 8, (uint32_t)size);
     p = put_u8(p, r->kind);
-    p = put_u8(p, (uint8_t)((lz4 ? RECORD_FLAG_LZ4 : 0) | version_marks(&r->version) << RECORD_MARKS));
+    p = put_u8(p,
+               (uint8_t)((lz4 ? RECORD_FLAG_LZ4 : 0) | version_marks(&r->version) << RECORD_MARKS));
     p = put_u16(p, slot);
     p = put_u64(p, r->version.stamp);
     p = put_u64(p, r->version.node);
@@ -163,15 +169,18 @@ void record_set_expiry(uint8_t *p, uint64_t expiry_stamp, uint64_t expiry_ms)
     put_u64(p, hash_bytes(slice_of(p + 8, get_u32(p + 8) - 8)));
 }
 
-/* The lengths must agree before any of them is believed: so most damage to the size is seen without reading that far. */
+/* The lengths must agree before any of them is believed: so most damage to the size is seen without
+ * reading that far. */
 static bool view_lengths(struct record_view *v, size_t key_n)
 {
-    if (v->size < RECORD_HEADER || key_n > KEY_FULL_MAX || v->value_size > RECORD_VALUE_MAX || v->size - RECORD_HEADER < key_n)
+    if (v->size < RECORD_HEADER || key_n > KEY_FULL_MAX || v->value_size > RECORD_VALUE_MAX ||
+        v->size - RECORD_HEADER < key_n)
         return false;
     size_t stored = v->size - RECORD_HEADER - key_n;
     if (!v->lz4)
         return stored == v->value_size;
-    return v->value_size >= RECORD_LZ4_MIN && stored > 0 && stored <= v->value_size - v->value_size / 8;
+    return v->value_size >= RECORD_LZ4_MIN && stored > 0 &&
+           stored <= v->value_size - v->value_size / 8;
 }
 
 /* Reads what the header says of lengths. False when that cannot be. */
@@ -231,7 +240,8 @@ int record_value(const struct record_view *v, struct buf *scratch, struct slice 
     if (error)
         return error;
     struct slice from = v->record.value;
-    int n = LZ4_decompress_safe((const char *)from.p, (char *)scratch->p, (int)from.n, (int)v->value_size);
+    int n = LZ4_decompress_safe((const char *)from.p, (char *)scratch->p, (int)from.n,
+                                (int)v->value_size);
     if (n < 0 || (uint32_t)n != v->value_size)
         return ERR_CORRUPT;
     scratch->n = v->value_size;

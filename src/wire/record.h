@@ -21,20 +21,26 @@ enum record_kind {
     RECORD_EXPIRY = 3,    /* an expiry for the value of that version; no value of its own */
     RECORD_ROW = 4,       /* what ordered commands will write; nothing makes or merges one yet */
     RECORD_FLOOR =
-        5, /* an erasure: a record of that key and version is erased, and with it what is older (store/table/floors.h) */
-    RECORD_FLUSH = 6,  /* plain records at or below the stamp are absent in an area, the value (wire/flush.h); no key, and the
-                       * version of a deletion */
-    RECORD_STATE = 7,  /* of the node itself, outside the ring: identity, incarnation, layout, ballots */
+        /* an erasure: a record of that key and version is erased, and with it what is older
+         * (store/table/floors.h) */
+    5,
+    /* plain records at or below the stamp are absent in an area, the value (wire/flush.h); no key,
+     * and the version of a deletion */
+    RECORD_FLUSH = 6,
+    /* of the node itself, outside the ring: identity, incarnation, layout, ballots */
+    RECORD_STATE = 7,
     RECORD_KINDS = 16, /* so many have room */
 };
 
 struct version {
-    uint64_t stamp;        /* hybrid logical clock of the value or deletion, STAMP_MAX at most; 0 only for RECORD_NONE */
+    /* hybrid logical clock of the value or deletion, STAMP_MAX at most; 0 only for RECORD_NONE */
+    uint64_t stamp;
     uint64_t node;         /* the coordinator that stamped it */
     uint64_t digest;       /* XXH3-64 of the value; 0 for a deletion */
     uint64_t expiry_stamp; /* likewise of the expiry; 0 where none was ever set */
     uint8_t deleted;       /* 1 for a tombstone */
-    uint8_t ordered;       /* 1 where the owners of the key agreed on it, one after the other; nothing sets it yet */
+    /* 1 where the owners of the key agreed on it, one after the other; nothing sets it yet */
+    uint8_t ordered;
 };
 
 struct record {
@@ -45,23 +51,28 @@ struct record {
     struct slice value;
 };
 
-/* A record in a log, and its place there: opaque, growing from each record of that log to the next. */
+/* A record in a log, and its place there: opaque, growing from each record of that log to the
+ * next. */
 struct placed_record {
     uint64_t place;
     struct record record;
 };
 
-/* Where a put comes from: how far a store must take what would bring back a key that may have been erased
- * (store/table/floors.h). */
+/* Where a put comes from: how far a store must take what would bring back a key that may have been
+ * erased (store/table/floors.h). */
 enum put_from {
-    PUT_FROM_ANYBODY = 0, /* a client's write, a hint, the repair of a read: nothing at or below the floor */
-    PUT_FROM_OWNER = 1,   /* what another owner holds just now, who is not recovering: values, but no tombstones */
-    PUT_FROM_SOURCE = 2,  /* the same, while we are recovering: everything */
-    PUT_FROM_READER = 3,  /* as from anybody, but of a value that is over: its expiry may come alone (lapsed, table.h) */
+    /* a client's write, a hint, the repair of a read: nothing at or below the floor */
+    PUT_FROM_ANYBODY = 0,
+    /* what another owner holds just now, who is not recovering: values, but no tombstones */
+    PUT_FROM_OWNER = 1,
+    PUT_FROM_SOURCE = 2, /* the same, while we are recovering: everything */
+    /* as from anybody, but of a value that is over: its expiry may come alone (lapsed, table.h) */
+    PUT_FROM_READER = 3,
 };
 
-/* `ticket`, from OWNER and SOURCE alone: that of the own store's list of the vnode in which the record was missing, or older than
- * this one (store_list). What was erased since then may be the very record. */
+/* `ticket`, from OWNER and SOURCE alone: that of the own store's list of the vnode in which the
+ * record was missing, or older than this one (store_list). What was erased since then may be the
+ * very record. */
 struct put_origin {
     enum put_from from;
     uint64_t ticket;
@@ -73,15 +84,15 @@ enum get_wants {
     GET_VALUE = 1,  /* the value too */
 };
 
-/* An expiry is a part of its own: it names the value that it applies to (stamp, node, digest, deletion) and has a
- * stamp besides. So the full version is (value, expiry), compared in that order, and an expiry never undoes a value
- * that was written meanwhile. */
+/* An expiry is a part of its own: it names the value that it applies to (stamp, node, digest,
+ * deletion) and has a stamp besides. So the full version is (value, expiry), compared in that
+ * order, and an expiry never undoes a value that was written meanwhile. */
 
 /* <0, 0 or >0: the same for the values alone, whatever their expiries. */
 int version_value_cmp(const struct version *a, const struct version *b);
 
-/* <0, 0 or >0: the order of two expiries of one value. Of equal stamps (two coordinators, one moment) the later end is
- * the greater, and none, 0, the least: any fixed order will do. */
+/* <0, 0 or >0: the order of two expiries of one value. Of equal stamps (two coordinators, one
+ * moment) the later end is the greater, and none, 0, the least: any fixed order will do. */
 int expiry_cmp(uint64_t a_stamp, uint64_t a_ms, uint64_t b_stamp, uint64_t b_ms);
 
 /* When a record was written, its expiry counted: the later of its stamps, in wall ms. */
@@ -118,8 +129,8 @@ static inline bool version_set_marks(struct version *v, uint8_t marks)
     return (marks & ~(VERSION_DELETED | VERSION_ORDERED)) == 0;
 }
 
-/* On disk: a fixed header of RECORD_HEADER bytes, the key, the value as stored (lz4 when it pays and the value has
- * RECORD_LZ4_MIN bytes or more). All little-endian:
+/* On disk: a fixed header of RECORD_HEADER bytes, the key, the value as stored (lz4 when it pays
+ * and the value has RECORD_LZ4_MIN bytes or more). All little-endian:
  *   u64 XXH3-64 of everything after this field | u32 bytes of the whole record
  *   u8 kind | u8 flags (1: lz4, 2: deleted, 4: ordered) | u16 slot
  *   u64 stamp | u64 node | u64 digest | u64 expiry stamp | u64 expiry ms
@@ -127,7 +138,8 @@ static inline bool version_set_marks(struct version *v, uint8_t marks)
 enum {
     RECORD_HEADER = 64,
     RECORD_LZ4_MIN = 256,
-    RECORD_VALUE_MAX = 9 * 1024 * 1024, /* bytes of any value: VALUE_MAX as set by an operator, and what later kinds add to it */
+    /* bytes of any value: VALUE_MAX as set by an operator, and what later kinds add to it */
+    RECORD_VALUE_MAX = 9 * 1024 * 1024,
     /* bytes of the largest encoded record: the cap before any allocation */
     RECORD_MAX = RECORD_HEADER + KEY_FULL_MAX + RECORD_VALUE_MAX,
 };
@@ -168,15 +180,17 @@ int record_encode_slot(struct buf *out, const struct record *r, uint16_t slot);
 /* Gives the encoded record at p another expiry. */
 void record_set_expiry(uint8_t *p, uint64_t expiry_stamp, uint64_t expiry_ms);
 
-/* Reads the record at the start of bytes. Returns its size, ERR_INCOMPLETE (bytes end before it does), or ERR_CORRUPT
- * (checksum, kind or lengths wrong). Allocates nothing. */
+/* Reads the record at the start of bytes. Returns its size, ERR_INCOMPLETE (bytes end before it
+ * does), or ERR_CORRUPT (checksum, kind or lengths wrong). Allocates nothing. */
 int record_decode(struct slice bytes, struct record_view *out);
 
-/* Whether the lengths in the header of a record, of which the rest may be damaged, can be those of one. */
+/* Whether the lengths in the header of a record, of which the rest may be damaged, can be those of
+ * one. */
 bool record_lengths_agree(struct slice bytes);
 
-/* The uncompressed value of a view: points into the view's bytes, or into scratch (cleared first; let its max be
- * RECORD_VALUE_MAX) when it was compressed. 0, ERR_CORRUPT, or an error of buf_reserve. */
+/* The uncompressed value of a view: points into the view's bytes, or into scratch (cleared first;
+ * let its max be RECORD_VALUE_MAX) when it was compressed. 0, ERR_CORRUPT, or an error of
+ * buf_reserve. */
 int record_value(const struct record_view *v, struct buf *scratch, struct slice *value);
 
 #endif

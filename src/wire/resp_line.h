@@ -1,4 +1,5 @@
-/* resp_line.h: the lines that both RESP parsers read: a type byte, a number, CR LF. Private to wire/resp_*.c. */
+/* resp_line.h: the lines that both RESP parsers read: a type byte, a number, CR LF. Private to
+ * wire/resp_*.c. */
 #ifndef COVEY_WIRE_RESP_LINE_H
 #define COVEY_WIRE_RESP_LINE_H
 
@@ -15,9 +16,9 @@ static inline int resp_number_fault(struct slice in)
     return cr + 1 == in.p + in.n ? ERR_INCOMPLETE : ERR_BAD_MESSAGE;
 }
 
-/* The number line at the start of in (n > 0), whose first byte, the type, is not looked at. Its bytes, ERR_INCOMPLETE,
- * ERR_TOO_BIG (no line end within RESP_NUMBER_MAX) or ERR_BAD_MESSAGE. As Redis reads numbers: no '+', no leading zeros, "-0" is
- * none. */
+/* The number line at the start of in (n > 0), whose first byte, the type, is not looked at. Its
+ * bytes, ERR_INCOMPLETE, ERR_TOO_BIG (no line end within RESP_NUMBER_MAX) or ERR_BAD_MESSAGE. As
+ * Redis reads numbers: no '+', no leading zeros, "-0" is none. */
 static inline int resp_number(struct slice in, int64_t *number)
 {
     const uint8_t *end = in.p + in.n;

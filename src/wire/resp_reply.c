@@ -1,8 +1,9 @@
 /* resp_reply.c: what nodes answer, as the console and other clients read it.
  *
- * A reply is a tree; it is read in one pass without recursion into a flat list in depth-first order, with a small stack of how
- * many children each open aggregate still wants. RESP3 attributes (|) say something about the element that follows them; nobody
- * here asks, so they are read like a map and taken off the list again. */
+ * A reply is a tree; it is read in one pass without recursion into a flat list in depth-first
+ * order, with a small stack of how many children each open aggregate still wants. RESP3 attributes
+ * (|) say something about the element that follows them; nobody here asks, so they are read like a
+ * map and taken off the list again. */
 #include <limits.h>
 #include <stdlib.h>
 
@@ -54,7 +55,8 @@ static int read_line(struct slice in, struct slice *text)
 static int read_number(struct slice in, int64_t *n)
 {
     int line = resp_number(in, n);
-    return line == ERR_TOO_BIG ? ERR_BAD_MESSAGE : line; /* an endless number is malformed, not large */
+    /* an endless number is malformed, not large */
+    return line == ERR_TOO_BIG ? ERR_BAD_MESSAGE : line;
 }
 
 /* "$3", and the bytes: -1 gives a null. */
@@ -188,10 +190,12 @@ struct tree {
     unsigned depth;
 };
 
-/* An element was read: an aggregate opens, and whatever is now complete closes. True when the whole reply is. */
+/* An element was read: an aggregate opens, and whatever is now complete closes. True when the whole
+ * reply is. */
 static bool tree_close(struct tree *t, struct resp_reply *r, bool attribute)
 {
-    bool complete = !attribute; /* an attribute is no element of its parent, not even an empty one */
+    /* an attribute is no element of its parent, not even an empty one */
+    bool complete = !attribute;
     if (attribute)
         r->n--;
     while (complete && t->depth) {

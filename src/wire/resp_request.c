@@ -1,17 +1,20 @@
 /* resp_request.c: what clients say.
  *
- * The common case is a pipeline of small arrays that are all there: one pass, no copy, no allocation. Three things make it
- * longer. A request may arrive in pieces, even a value in a thousand of them, and is to be read once: the parser remembers what
- * it is done with, as offsets, for the input may move in memory between calls. A request may announce more than we want to keep:
- * announcements allocate nothing (slots come as arguments do), and what is over a limit is dropped as it arrives, so that the
- * client gets an error and keeps its connection. And people type: the inline form, split as redis-cli splits it.
+ * The common case is a pipeline of small arrays that are all there: one pass, no copy, no
+ * allocation. Three things make it longer. A request may arrive in pieces, even a value in a
+ * thousand of them, and is to be read once: the parser remembers what it is done with, as offsets,
+ * for the input may move in memory between calls. A request may announce more than we want to keep:
+ * announcements allocate nothing (slots come as arguments do), and what is over a limit is dropped
+ * as it arrives, so that the client gets an error and keeps its connection. And people type: the
+ * inline form, split as redis-cli splits it.
  *
  *   idle --'*'--> array --last bulk--> idle (a command)
  *    |              `--over a limit--> dropping --last bulk--> idle (too_big)
  *    `--other--> inline --line end--> idle (a command)
  *
- * Deviations from Redis: a bulk must end in CR LF (Redis skips two bytes unseen, which lets a client that counts wrongly go on in
- * a stream that means something else), and a count line is too long after 32 bytes rather than 64 KiB. */
+ * Deviations from Redis: a bulk must end in CR LF (Redis skips two bytes unseen, which lets a
+ * client that counts wrongly go on in a stream that means something else), and a count line is too
+ * long after 32 bytes rather than 64 KiB. */
 #include <limits.h>
 #include <stdlib.h>
 
@@ -19,9 +22,12 @@
 #include "wire/resp_line.h"
 
 enum {
-    RESP_ARGS_FIRST = 16, /* slots of the first allocation: most commands, and none grows twice for MSET of a few */
+    /* slots of the first allocation: most commands, and none grows twice for MSET of a few */
+    RESP_ARGS_FIRST = 16,
     RESP_ARGS_KEPT =
-        1024, /* more slots are given back with the next command: a huge MSET should not cost its client's lifetime */
+        /* more slots are given back with the next command: a huge MSET should not cost its client's
+         * lifetime */
+    1024,
 };
 
 void resp_request_init(struct resp_request *r)
@@ -88,12 +94,14 @@ static int hex_digit(uint8_t c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* The byte that an escape in double quotes stands for; *at is behind the backslash and moves behind the escape. */
+/* The byte that an escape in double quotes stands for; *at is behind the backslash and moves behind
+ * the escape. */
 static uint8_t unescape(struct slice line, size_t *at)
 {
     static const char names[] = "nrtba", bytes[] = "\n\r\t\b\a";
     uint8_t c = line.p[(*at)++];
-    if (c == 'x' && line.n - *at >= 2 && hex_digit(line.p[*at]) >= 0 && hex_digit(line.p[*at + 1]) >= 0) {
+    if (c == 'x' && line.n - *at >= 2 && hex_digit(line.p[*at]) >= 0 &&
+        hex_digit(line.p[*at + 1]) >= 0) {
         c = (uint8_t)(hex_digit(line.p[*at]) << 4 | hex_digit(line.p[*at + 1]));
         *at += 2;
         return c;
@@ -102,8 +110,9 @@ static uint8_t unescape(struct slice line, size_t *at)
     return name ? (uint8_t)bytes[name - names] : c;
 }
 
-/* The rest of a quoted piece, *at behind its opening quote: appends its bytes (room was made), moves *at behind the closing
- * quote. False when there is none, or something other than a blank follows it. */
+/* The rest of a quoted piece, *at behind its opening quote: appends its bytes (room was made),
+ * moves *at behind the closing quote. False when there is none, or something other than a blank
+ * follows it. */
 static bool take_quoted(struct slice line, size_t *at, uint8_t quote, struct buf *to)
 {
     while (*at < line.n) {
@@ -135,7 +144,8 @@ static bool take_word(struct slice line, size_t *at, struct buf *to)
 static int split_words(struct resp_request *r, struct slice line)
 {
     r->unquoted.n = 0;
-    int error = buf_reserve(&r->unquoted, line.n); /* words are never longer than the line, and so do not move below */
+    /* words are never longer than the line, and so do not move below */
+    int error = buf_reserve(&r->unquoted, line.n);
     if (error)
         return error;
     for (size_t at = 0;;) {
@@ -222,7 +232,8 @@ static void skip_bulk(struct resp_request *r, struct slice in)
         r->left--;
 }
 
-/* The next bulk of the array. 0 when the parser got further, else ERR_INCOMPLETE or another error. */
+/* The next bulk of the array. 0 when the parser got further, else ERR_INCOMPLETE or another
+ * error. */
 static inline int parse_bulk(struct resp_request *r, struct slice in, size_t bulk_max)
 {
     if (r->scanned == in.n)

@@ -4,7 +4,8 @@
 
 enum { LINE_MAX_BYTES = 24 }; /* type, sign, 19 digits, CR LF */
 
-/* Writes "<type>n\r\n" at p and returns its end. By hand: every reply has one, and snprintf costs more than the rest of it. */
+/* Writes "<type>n\r\n" at p and returns its end. By hand: every reply has one, and snprintf costs
+ * more than the rest of it. */
 static uint8_t *number_line_put(uint8_t *p, uint8_t type, int64_t n)
 {
     uint8_t digits[20];
@@ -33,7 +34,8 @@ static int number_line(struct buf *out, uint8_t type, int64_t n)
     return 0;
 }
 
-/* A line of text; one with a line break in it would let whoever chose the text write replies of their own. */
+/* A line of text; one with a line break in it would let whoever chose the text write replies of
+ * their own. */
 static int text_line(struct buf *out, uint8_t type, struct slice text)
 {
     int error = buf_reserve(out, text.n + 3);

@@ -1,4 +1,5 @@
-/* backup_test.c: three nodes burn down, and their cluster comes back from backups: with real processes and disks. */
+/* backup_test.c: three nodes burn down, and their cluster comes back from backups: with real
+ * processes and disks. */
 #include <glob.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -115,7 +116,8 @@ static void expect_all(struct cluster *c, unsigned i, unsigned written)
     e2e_expect(c, i, "4000000000123", "PEXPIRETIME", "key:200");
     e2e_expect(c, i, "-1", "PEXPIRETIME", "key:201");
     e2e_expect(c, i, "(nil)", "GET", "gone");
-    assert_int_equal(client_call(connected(c, i), (const struct slice[]){SLICE("GET"), SLICE("large")}, 2), 0);
+    assert_int_equal(
+        client_call(connected(c, i), (const struct slice[]){SLICE("GET"), SLICE("large")}, 2), 0);
     assert_true(slice_eq(c->client[i].reply.v[0].text, large_value()));
 }
 
@@ -151,9 +153,9 @@ static const char *cluster_of(struct cluster *c, unsigned i, char out[64])
 
 /* ---- Stories ---- */
 
-/* A client writes all the while; each node is backed up; everything burns. Three new nodes have it all: every write that was
- * acknowledged before the first backup began, byte for byte; what was deleted stays deleted; ends stay. The new cluster is
- * another one. */
+/* A client writes all the while; each node is backed up; everything burns. Three new nodes have it
+ * all: every write that was acknowledged before the first backup began, byte for byte; what was
+ * deleted stays deleted; ends stay. The new cluster is another one. */
 static void test_three_nodes_burn_down(void **state)
 {
     struct cluster *c = *state;
@@ -172,16 +174,20 @@ static void test_three_nodes_burn_down(void **state)
     burn_down(c, 3);
     e2e_start_all(c, 3);
     assert_string_not_equal(cluster_of(c, 0, fresh), old);
-    assert_int_equal(e2e_shell(c, "$COVEY restore bk-a bk-b bk-c --into 127.0.0.1:%u", e2e_port(c, 1)), 0);
+    assert_int_equal(
+        e2e_shell(c, "$COVEY restore bk-a bk-b bk-c --into 127.0.0.1:%u", e2e_port(c, 1)), 0);
     for (unsigned i = 0; i < 3; i++)
         expect_all(c, i, written);
-    assert_int_equal(e2e_shell(c, "$COVEY restore bk-a bk-b bk-c --into 127.0.0.1:%u", e2e_port(c, 1)), 1);
+    assert_int_equal(
+        e2e_shell(c, "$COVEY restore bk-a bk-b bk-c --into 127.0.0.1:%u", e2e_port(c, 1)), 1);
     e2e_match(c, __FILE__, __LINE__, "*holds * keys already*--overwrite*", c->text);
-    assert_int_equal(e2e_shell(c, "$COVEY restore bk-a --into 127.0.0.1:%u --overwrite", e2e_port(c, 2)), 0);
+    assert_int_equal(
+        e2e_shell(c, "$COVEY restore bk-a --into 127.0.0.1:%u --overwrite", e2e_port(c, 2)), 0);
     expect_all(c, 0, written);
 }
 
-/* Two of three backups are enough, and a directory can be made of them that founds a new cluster of one. It does not join. */
+/* Two of three backups are enough, and a directory can be made of them that founds a new cluster of
+ * one. It does not join. */
 static void test_two_of_three_into_a_directory(void **state)
 {
     struct cluster *c = *state;
@@ -244,8 +250,8 @@ static void kill_in_a_backup(struct cluster *c)
     e2e_fail(c, __FILE__, __LINE__, "no backup of 100 was seen half made");
 }
 
-/* A node that is killed in the middle leaves nothing that looks like a backup, and the next one clears what it left. Nor does one
- * that has to stop. */
+/* A node that is killed in the middle leaves nothing that looks like a backup, and the next one
+ * clears what it left. Nor does one that has to stop. */
 static void test_killed_in_the_middle(void **state)
 {
     struct cluster *c = *state;
@@ -259,7 +265,8 @@ static void test_killed_in_the_middle(void **state)
     kill_in_a_backup(c);
     e2e_restart(c, 0);
     e2e_await_status(c, 0, "alive", 1);
-    if (matches_a_file(c, "bk-*[0-9]") && !matches_a_file(c, "bk-*.partial-*")) /* the kill came a moment too late */
+    /* the kill came a moment too late */
+    if (matches_a_file(c, "bk-*[0-9]") && !matches_a_file(c, "bk-*.partial-*"))
         shell_ok(c, "$COVEY check bk-*");
     backup(c, 0, "whole");
     assert_false(matches_a_file(c, "*.partial-*"));
@@ -290,19 +297,26 @@ static void test_refusals(void **state)
     snprintf(one, sizeof one, "%s/one", c->nest.dir);
     const struct slice word[] = {SLICE("BACKUP"), slice_str(one)};
     client = connected(c, 0);
-    assert_int_equal(client_send(client, word, 2) | client_send(client, word, 2) | client_flush(client), 0);
+    assert_int_equal(
+        client_send(client, word, 2) | client_send(client, word, 2) | client_flush(client), 0);
     assert_int_equal(client_receive(client, CLIENT_TIMEOUT_MS), 0);
     assert_int_equal(client->reply.v[0].type, RESP_MAP);
     assert_int_equal(client_receive(client, CLIENT_TIMEOUT_MS), 0);
-    e2e_match(c, __FILE__, __LINE__, "BUSY a backup to */one is under way*", (const char *)client->reply.v[0].text.p);
+    e2e_match(c, __FILE__, __LINE__, "BUSY a backup to */one is under way*",
+              (const char *)client->reply.v[0].text.p);
     e2e_await_log(c, 0, "event=backup.done");
-    e2e_expect(c, 0, "*rdb_bgsave_in_progress:0?*rdb_last_save_time:[1-9]*rdb_last_bgsave_status:ok?*", "INFO", "persistence");
+    e2e_expect(c, 0,
+               "*rdb_bgsave_in_progress:0?*rdb_last_save_time:[1-9]*rdb_last_bgsave_status:ok?*",
+               "INFO", "persistence");
     assert_int_equal(e2e_shell(c, "$COVEY backup one -p %u", e2e_port(c, 0)), 1);
     e2e_match(c, __FILE__, __LINE__, "*exists already*", c->text);
-    e2e_expect(c, 0, "*rdb_last_save_time:[1-9]*rdb_last_bgsave_status:err?*", "INFO", "persistence");
-    shell_ok(c, "cp -r one two && printf x | dd of=two/seg-00000001.log bs=1 seek=200 conv=notrunc");
+    e2e_expect(c, 0, "*rdb_last_save_time:[1-9]*rdb_last_bgsave_status:err?*", "INFO",
+               "persistence");
+    shell_ok(c,
+             "cp -r one two && printf x | dd of=two/seg-00000001.log bs=1 seek=200 conv=notrunc");
     assert_int_equal(e2e_shell(c, "$COVEY restore two --data new"), 1);
-    e2e_match(c, __FILE__, __LINE__, "*two/seg-00000001.log is damaged*use another backup*", c->text);
+    e2e_match(c, __FILE__, __LINE__, "*two/seg-00000001.log is damaged*use another backup*",
+              c->text);
     assert_int_equal(e2e_shell(c, "$COVEY restore one two --into 127.0.0.1:1"), 3);
     assert_int_equal(e2e_shell(c, "$COVEY restore a --data new"), 1);
     e2e_match(c, __FILE__, __LINE__, "*a is no backup*", c->text);

@@ -17,7 +17,8 @@ struct terminal {
 };
 
 /* The program at a terminal so many columns wide, in a locale: words up to a NULL. */
-static void terminal_run(struct terminal *t, struct cluster *c, unsigned columns, const char *locale, const char *const *word)
+static void terminal_run(struct terminal *t, struct cluster *c, unsigned columns,
+                         const char *locale, const char *const *word)
 {
     struct winsize size = {.ws_row = 24, .ws_col = (unsigned short)columns};
     char history[PATH_MAX + 16], *argv[16] = {"covey"};
@@ -66,7 +67,8 @@ static void expect(struct terminal *t, const char *text)
     const char *found;
     while ((found = strstr(t->text + t->from, text)) == NULL) {
         if (!read_more(t, until_ms))
-            e2e_fail(c, __FILE__, __LINE__, "the terminal does not show \"%s\" but \"%s\"", text, t->text + t->from);
+            e2e_fail(c, __FILE__, __LINE__, "the terminal does not show \"%s\" but \"%s\"", text,
+                     t->text + t->from);
     }
     t->from = (size_t)(found - t->text) + strlen(text);
 }
@@ -76,19 +78,22 @@ static void type(struct terminal *t, const char *keys)
     e2e_check(t->c, write(t->fd, keys, strlen(keys)) == (ssize_t)strlen(keys));
 }
 
-/* Every line that it showed has so many characters at most, but for commands to be copied, which stay in one piece. */
+/* Every line that it showed has so many characters at most, but for commands to be copied, which
+ * stay in one piece. */
 static void expect_lines(struct terminal *t, unsigned columns)
 {
     e2e_check(t->c, t->n > 0);
     for (const char *line = t->text; *line != '\0';) {
         size_t n = strcspn(line, "\r\n");
         if (n > columns && strncmp(line, "  covey start --name", 20) != 0)
-            e2e_fail(t->c, __FILE__, __LINE__, "%zu characters at a terminal of %u: \"%.*s\"", n, columns, (int)n, line);
+            e2e_fail(t->c, __FILE__, __LINE__, "%zu characters at a terminal of %u: \"%.*s\"", n,
+                     columns, (int)n, line);
         line += n + strspn(line + n, "\r\n");
     }
 }
 
-/* Types at the next prompt: between two lines the terminal is in its own mode, where Ctrl-D and Ctrl-C mean other things. */
+/* Types at the next prompt: between two lines the terminal is in its own mode, where Ctrl-D and
+ * Ctrl-C mean other things. */
 static void type_line(struct terminal *t, const char *keys)
 {
     expect(t, "> ");
@@ -103,7 +108,8 @@ static int terminal_close(struct terminal *t)
     while (read_more(t, until_ms)) /* until it has let go of the terminal */
         ;
     if (e2e_now_ms() >= until_ms)
-        e2e_fail(t->c, __FILE__, __LINE__, "the console does not end but shows \"%s\"", t->text + t->from);
+        e2e_fail(t->c, __FILE__, __LINE__, "the console does not end but shows \"%s\"",
+                 t->text + t->from);
     e2e_check(t->c, waitpid(t->pid, &status, 0) == t->pid && WIFEXITED(status));
     close(t->fd);
     return WEXITSTATUS(status);
@@ -228,7 +234,8 @@ static void test_another_member_when_its_node_dies(void **state)
     e2e_restart(c, 2);
     expect(&t, "event=member.alive name=c");
     e2e_expect(c, 2, "OK", "CONSISTENCY", "READ", "ALL");
-    e2e_await(c, 2, "v", "GET", "k"); /* c answers again: else b's death would be the second at once */
+    /* c answers again: else b's death would be the second at once */
+    e2e_await(c, 2, "v", "GET", "k");
     e2e_kill(c, 1);
     expect(&t, "closed the connection; now at 127.0.0.1 port ");
     expect(&t, "> get"); /* what was being typed is still there */
@@ -262,8 +269,9 @@ static void test_start_console_keeps_the_line(void **state)
     e2e_start_all(c, 2);
     for (unsigned i = 0; i < 3; i++) {
         terminal_run(&t, c, columns[i], i == 1 ? "C.UTF-8" : "C",
-                     (const char *const[]){"start", "--name", "c", "--data", "c", "--port", port, "--profile", "local", "--seed",
-                                           seed, "--console", NULL});
+                     (const char *const[]){"start", "--name", "c", "--data", "c", "--port", port,
+                                           "--profile", "local", "--seed", seed, "--console",
+                                           NULL});
         expect(&t, "connected to 127.0.0.1 port ");
         e2e_await_whole(c, 3);
         type_line(&t, "echo ");
@@ -302,7 +310,8 @@ static void test_help_fits_the_terminal(void **state)
     }
 }
 
-/* What is typed beyond ASCII is sent as it was typed, whatever the locale and the width; a byte that is no text, too. */
+/* What is typed beyond ASCII is sent as it was typed, whatever the locale and the width; a byte
+ * that is no text, too. */
 static void test_input_is_bytes_in_every_locale(void **state)
 {
     static const char *const locales[] = {"C", "C.UTF-8"};
@@ -313,7 +322,8 @@ static void test_input_is_bytes_in_every_locale(void **state)
     e2e_start_all(c, 1);
     snprintf(port, sizeof port, "%u", e2e_port(c, 0));
     for (unsigned i = 0; i < 6; i++) {
-        terminal_run(&t, c, columns[i / 2], locales[i % 2], (const char *const[]){"console", "-p", port, NULL});
+        terminal_run(&t, c, columns[i / 2], locales[i % 2],
+                     (const char *const[]){"console", "-p", port, NULL});
         type_line(&t, "flushall\n"); /* the command that was run again */
         expect(&t, "OK");
         type_line(&t, "set kept yes\n");
@@ -322,7 +332,8 @@ static void test_input_is_bytes_in_every_locale(void **state)
         expect(&t, "unknown command 'пример'");
         type_line(&t, "set k na\xc3\xafve-\xc2\x81-\xf0\x9f\xa6\x85\n");
         expect(&t, "OK");
-        type_line(&t, "set stray a\xef"); /* Latin-1: the byte begins no character with what follows */
+        /* Latin-1: the byte begins no character with what follows */
+        type_line(&t, "set stray a\xef");
         type(&t, "b\xff\n");
         expect(&t, "OK");
         type_line(&t, "quit\n");
@@ -332,7 +343,8 @@ static void test_input_is_bytes_in_every_locale(void **state)
         assert_string_equal(e2e_ask(c, 0, "GET", "stray", NULL), "a\xef"
                                                                  "b\xff");
     }
-    assert_int_equal(e2e_shell(c, "grep -c stray history"), 1); /* it could not be had back as it was */
+    /* it could not be had back as it was */
+    assert_int_equal(e2e_shell(c, "grep -c stray history"), 1);
 }
 
 int main(void)
@@ -342,10 +354,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_interrupt_discards_the_line, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_a_subscription_can_be_left, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_events_above_the_prompt, e2e_setup, e2e_teardown),
-        cmocka_unit_test_setup_teardown(test_another_member_when_its_node_dies, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_another_member_when_its_node_dies, e2e_setup,
+                                        e2e_teardown),
         cmocka_unit_test_setup_teardown(test_start_console_keeps_the_line, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_help_fits_the_terminal, e2e_setup, e2e_teardown),
-        cmocka_unit_test_setup_teardown(test_input_is_bytes_in_every_locale, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_input_is_bytes_in_every_locale, e2e_setup,
+                                        e2e_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,13 +1,14 @@
-/* contend_test.c: a few keys that everybody writes and reads without pause, through all nodes, while one node after another loses
- * packets or has slow streams. Nobody dies.
+/* contend_test.c: a few keys that everybody writes and reads without pause, through all nodes,
+ * while one node after another loses packets or has slow streams. Nobody dies.
  *
- * It is about order. An owner that is silent to a coordinator, because a segment is being sent again, may serve a reader
- * all the while: whatever a coordinator makes of the silence, nobody may see a key go back. Each write is unique, and the
- * simulator's history (sim/history.h) says at each read whether it can be true. With the writes that end UNKNOWN it counts how
- * often a coordinator could not tell, which is no fault, and should be rare.
+ * It is about order. An owner that is silent to a coordinator, because a segment is being sent
+ * again, may serve a reader all the while: whatever a coordinator makes of the silence, nobody may
+ * see a key go back. Each write is unique, and the simulator's history (sim/history.h) says at each
+ * read whether it can be true. With the writes that end UNKNOWN it counts how often a coordinator
+ * could not tell, which is no fault, and should be rare.
  *
- * E2E_WRITES makes the stories longer (200000 is the measure of a change to the write path), E2E_SEED repeats their weather; an
- * argument is the pattern of the one story that is wanted. */
+ * E2E_WRITES makes the stories longer (200000 is the measure of a change to the write path),
+ * E2E_SEED repeats their weather; an argument is the pattern of the one story that is wanted. */
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
@@ -24,7 +25,8 @@ enum {
     KEYS = 4,
     WRITES = 10000,     /* acknowledged or not */
     WRITES_SLOW = 4000, /* the same behind proxies, whose streams stand still half of the time */
-    STRIKES = 5,        /* at least: a fast machine has its writes done before anything has befallen it */
+    /* at least: a fast machine has its writes done before anything has befallen it */
+    STRIKES = 5,
     SET_PERCENT = 50,
     TURN_MS = 5,
     STRUCK_MS_MIN = 1000, /* a node is struck for so long at least, */
@@ -34,9 +36,10 @@ enum {
     LOSS_MAX = 80,
 };
 
-/* A client has a connection to each node, and one command under way. Half of them roam: each command goes to any node, so that
- * what one node was told is soon asked of another; while a node is in trouble most of these wait for it. The others keep the keys
- * hot meanwhile: each stays with a node. */
+/* A client has a connection to each node, and one command under way. Half of them roam: each
+ * command goes to any node, so that what one node was told is soon asked of another; while a node
+ * is in trouble most of these wait for it. The others keep the keys hot meanwhile: each stays with
+ * a node. */
 struct contender {
     struct client client[E2E_NODES];
     unsigned node;
@@ -72,7 +75,8 @@ static void open_one(struct contention *t, unsigned i)
     k->roams = i % 2;
     for (unsigned node = 0; node < E2E_NODES; node++) {
         client_init(&k->client[node]);
-        if (client_open(&k->client[node], e2e_host(t->cluster, node), e2e_port(t->cluster, node)) != 0)
+        if (client_open(&k->client[node], e2e_host(t->cluster, node), e2e_port(t->cluster, node)) !=
+            0)
             e2e_fail(t->cluster, __FILE__, __LINE__, "%s", k->client[node].why);
     }
 }
@@ -85,7 +89,8 @@ static void say(struct contention *t, struct contender *k)
     k->key = (uint32_t)rng_below(&t->rng, KEYS);
     k->writes = rng_below(&t->rng, 100) < SET_PERCENT;
     snprintf(value, sizeof value, "v%" PRIu32, t->next_value);
-    struct slice word[3] = {k->writes ? SLICE("SET") : SLICE("GET"), slice_str(writers_key(k->key, key)), slice_str(value)};
+    struct slice word[3] = {k->writes ? SLICE("SET") : SLICE("GET"),
+                            slice_str(writers_key(k->key, key)), slice_str(value)};
     k->begin_us = writers_now_us();
     k->asked = true;
     if (k->writes) {
@@ -111,8 +116,8 @@ static enum outcome meaning(struct contention *t, const struct contender *k, str
     for (unsigned i = 0; i < sizeof refused / sizeof refused[0]; i++)
         if (begins(text, refused[i]))
             return OUTCOME_FAILED;
-    e2e_fail(t->cluster, __FILE__, __LINE__, "%s said what no client is promised: %.*s", e2e_name(k->node), (int)text.n,
-             (const char *)text.p);
+    e2e_fail(t->cluster, __FILE__, __LINE__, "%s said what no client is promised: %.*s",
+             e2e_name(k->node), (int)text.n, (const char *)text.p);
 }
 
 static void take_write(struct contention *t, const struct contender *k, const struct resp_value *v)
@@ -134,19 +139,21 @@ static void take_read(struct contention *t, const struct contender *k, const str
     uint32_t value = v->type == RESP_NULL ? HISTORY_ABSENT : writers_number(v->text);
     t->reads++;
     if (!history_read(&t->history, k->key, value, k->begin_us, writers_now_us()))
-        e2e_fail(t->cluster, __FILE__, __LINE__, "after %" PRIu64 " writes, through %s: %.*s", t->writes, e2e_name(k->node),
-                 (int)t->history.why.n, (const char *)t->history.why.p);
+        e2e_fail(t->cluster, __FILE__, __LINE__, "after %" PRIu64 " writes, through %s: %.*s",
+                 t->writes, e2e_name(k->node), (int)t->history.why.n,
+                 (const char *)t->history.why.p);
 }
 
 static void hear(struct contention *t, struct contender *k)
 {
     struct client *client = &k->client[k->node];
     int error = client_receive(client, 0);
-    if (error == ERR_INCOMPLETE && writers_now_us() < k->begin_us + (uint64_t)CLIENT_TIMEOUT_MS * 1000)
+    if (error == ERR_INCOMPLETE &&
+        writers_now_us() < k->begin_us + (uint64_t)CLIENT_TIMEOUT_MS * 1000)
         return;
     if (error != 0)
-        e2e_fail(t->cluster, __FILE__, __LINE__, "no answer to a %s through %s: %s", k->writes ? "SET" : "GET", e2e_name(k->node),
-                 client->why);
+        e2e_fail(t->cluster, __FILE__, __LINE__, "no answer to a %s through %s: %s",
+                 k->writes ? "SET" : "GET", e2e_name(k->node), client->why);
     k->asked = false;
     if (k->writes)
         take_write(t, k, client->reply.v);
@@ -184,7 +191,8 @@ static void weather_turn(struct contention *t)
         strike(t, (unsigned)rng_below(&t->rng, E2E_NODES));
     else
         relieve(t);
-    uint64_t ms = x->struck ? STRUCK_MS_MIN + rng_below(&t->rng, STRUCK_MS_MAX - STRUCK_MS_MIN) : rng_below(&t->rng, REST_MS_MAX);
+    uint64_t ms = x->struck ? STRUCK_MS_MIN + rng_below(&t->rng, STRUCK_MS_MAX - STRUCK_MS_MIN)
+                            : rng_below(&t->rng, REST_MS_MAX);
     x->turns_us = writers_now_us() + ms * 1000;
 }
 
@@ -213,7 +221,8 @@ static bool pending(const struct contention *t)
     return false;
 }
 
-/* When all is well again every key is read through every node: all say the same, and it is what the history allows. */
+/* When all is well again every key is read through every node: all say the same, and it is what the
+ * history allows. */
 static void read_last(struct contention *t)
 {
     struct contender *k = &t->contender[0];
@@ -233,11 +242,13 @@ static uint64_t number_of(const char *variable, uint64_t otherwise)
     return text != NULL && text[0] != '\0' ? strtoull(text, NULL, 10) : otherwise;
 }
 
-static void contend(struct cluster *c, const char *story, struct slow *slow, uint64_t seed, uint64_t writes)
+static void contend(struct cluster *c, const char *story, struct slow *slow, uint64_t seed,
+                    uint64_t writes)
 {
     static struct contention t; /* large; and a story that fails leaves this function by a jump */
     uint64_t begin_us = writers_now_us();
-    t = (struct contention){.cluster = c, .running = true, .next_value = 1, .weather = {.slow = slow}};
+    t = (struct contention){
+        .cluster = c, .running = true, .next_value = 1, .weather = {.slow = slow}};
     history_init(&t.history, KEYS);
     rng_init(&t.rng, seed);
     for (unsigned i = 0; i < CLIENTS; i++)
@@ -252,8 +263,9 @@ static void contend(struct cluster *c, const char *story, struct slow *slow, uin
     relieve(&t);
     e2e_await_whole(c, E2E_NODES);
     read_last(&t);
-    printf("%s: %" PRIu64 " writes: %" PRIu64 " ok, %" PRIu64 " refused, %" PRIu64 " UNKNOWN; %" PRIu64 " reads, %" PRIu64
-           " without an answer; %" PRIu64 " nodes struck, %.1f s\n",
+    printf("%s: %" PRIu64 " writes: %" PRIu64 " ok, %" PRIu64 " refused, %" PRIu64
+           " UNKNOWN; %" PRIu64 " reads, %" PRIu64 " without an answer; %" PRIu64
+           " nodes struck, %.1f s\n",
            story, t.writes, t.ok, t.refused, t.unknown, t.reads, t.reads_failed, t.strikes,
            (double)(writers_now_us() - begin_us) / 1e6);
     for (unsigned i = 0; i < CLIENTS; i++)
@@ -275,7 +287,9 @@ static struct slow slow;
 
 static int tear_down(void **state)
 {
-    slow_close(&slow); /* first: the proxies hold whatever was open when they began, the end of the cluster's pipe too */
+    /* first: the proxies hold whatever was open when they began, the end of the cluster's pipe
+     * too */
+    slow_close(&slow);
     int error = e2e_teardown(state);
     lossy_close(&lossy);
     return error;
@@ -297,14 +311,16 @@ static void test_one_after_another_has_slow_streams(void **state)
     uint64_t seed = seed_of("one after another has slow streams");
     slow_open(&slow, c, seed);
     slow_start(c);
-    contend(c, "one after another has slow streams", &slow, seed, number_of("E2E_WRITES", WRITES_SLOW));
+    contend(c, "one after another has slow streams", &slow, seed,
+            number_of("E2E_WRITES", WRITES_SLOW));
 }
 
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_one_after_another_loses_packets, e2e_setup, tear_down),
-        cmocka_unit_test_setup_teardown(test_one_after_another_has_slow_streams, e2e_setup, tear_down),
+        cmocka_unit_test_setup_teardown(test_one_after_another_has_slow_streams, e2e_setup,
+                                        tear_down),
     };
     if (argc > 1)
         cmocka_set_test_filter(argv[1]); /* "*packets" is the first story alone */

@@ -1,9 +1,10 @@
-/* crash_test.c: real nodes are killed and stopped at random under load, and every answer that a client got is held against
- * what is there in the end.
+/* crash_test.c: real nodes are killed and stopped at random under load, and every answer that a
+ * client got is held against what is there in the end.
  *
- * The simulator tries the same promises under worse faults; this tries what it cannot: the real log with its helper thread,
- * real sockets, the kernel's signals. E2E_SEED repeats a schedule (the nodes' own timing is not repeated), E2E_KILLS makes
- * it longer: 20 in ninja test, 200 in ninja soak. */
+ * The simulator tries the same promises under worse faults; this tries what it cannot: the real log
+ * with its helper thread, real sockets, the kernel's signals. E2E_SEED repeats a schedule (the
+ * nodes' own timing is not repeated), E2E_KILLS makes it longer: 20 in ninja test, 200 in ninja
+ * soak. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
@@ -54,7 +55,8 @@ static void kill_all(struct writers *w, const char *durability)
     writers_well(w);
 }
 
-/* When the last blow has fallen and the cluster is whole again: the judgement, and once more after all have read their logs. */
+/* When the last blow has fallen and the cluster is whole again: the judgement, and once more after
+ * all have read their logs. */
 static void end(struct writers *w, const char *story, const char *durability)
 {
     writers_finish(w);
@@ -84,10 +86,12 @@ static void test_one_after_the_other(void **state)
     havoc(*state, "one after the other", "fsync", (unsigned)number_of("E2E_KILLS", KILLS));
 }
 
-/* The same when OK does not mean synced: a process that dies takes nothing with it that it has written, only a machine does. */
+/* The same when OK does not mean synced: a process that dies takes nothing with it that it has
+ * written, only a machine does. */
 static void test_one_after_the_other_unsynced(void **state)
 {
-    havoc(*state, "one after the other, unsynced", "interval", 1 + (unsigned)number_of("E2E_KILLS", KILLS) / 4);
+    havoc(*state, "one after the other, unsynced", "interval",
+          1 + (unsigned)number_of("E2E_KILLS", KILLS) / 4);
 }
 
 /* All at once, in the middle of writes, again and again. */

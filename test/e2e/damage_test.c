@@ -1,6 +1,7 @@
-/* damage_test.c: whole files of a data directory damaged or gone, with real processes: the node starts, says that it is
- * recovering, fetches what the file may have held from the others, and its directory is clean then. And what a start that is
- * refused advises is followed, and ends in a node that serves. */
+/* damage_test.c: whole files of a data directory damaged or gone, with real processes: the node
+ * starts, says that it is recovering, fetches what the file may have held from the others, and its
+ * directory is clean then. And what a start that is refused advises is followed, and ends in a node
+ * that serves. */
 #include <stdio.h>
 #include <string.h>
 
@@ -64,7 +65,8 @@ static void load_cluster(struct cluster *c)
     shell_ok(c, "test -f c/seg-00000002.log");
 }
 
-/* What node 2 has on its own disk: reads at ONE ask the own store first, and with three members each owns every key. */
+/* What node 2 has on its own disk: reads at ONE ask the own store first, and with three members
+ * each owns every key. */
 static void expect_all_here(struct cluster *c)
 {
     char key[32];
@@ -81,8 +83,8 @@ static void expect_all_here(struct cluster *c)
     }
 }
 
-/* Node 2 is stopped, damaged by a shell command, and started: it heals, and its directory is clean then. aside: the file is there
- * still, and kept. */
+/* Node 2 is stopped, damaged by a shell command, and started: it heals, and its directory is clean
+ * then. aside: the file is there still, and kept. */
 static void damage(struct cluster *c, const char *command, bool aside)
 {
     stop(c, 2);
@@ -107,8 +109,9 @@ static void damage(struct cluster *c, const char *command, bool aside)
 #define FIRST "f=$(ls c/seg-*.log | head -n 1) && "
 #define LAST  "f=$(ls c/seg-*.log | tail -n 1) && "
 /* One bit of the byte at that offset of $f. */
-#define FLIP(at) \
-    "b=$(od -An -tu1 -j " at " -N 1 $f) && printf \"\\\\$(printf %o $((b ^ 1)))\" | dd of=$f bs=1 conv=notrunc seek=" at
+#define FLIP(at)             \
+    "b=$(od -An -tu1 -j " at \
+    " -N 1 $f) && printf \"\\\\$(printf %o $((b ^ 1)))\" | dd of=$f bs=1 conv=notrunc seek=" at
 
 static void test_a_rotten_header_heals(void **state)
 {
@@ -121,7 +124,8 @@ static void test_a_rotten_header_heals(void **state)
     damage(c, FIRST FLIP("57"), true); /* checksum */
 }
 
-/* The segment that was written to last is gone, and none is left that would name it: but the others know how far the log was. */
+/* The segment that was written to last is gone, and none is left that would name it: but the others
+ * know how far the log was. */
 static void test_the_last_segment_is_missed_by_the_others(void **state)
 {
     struct cluster *c = *state;
@@ -169,8 +173,8 @@ static void test_a_node_alone_goes_on_without(void **state)
     assert_int_equal(e2e_missing(c, 0, 0, KEYS, 1), 0);
 }
 
-/* With the only segment the node's identity is gone. It says so; the file of a backup brings it back, and what was written since
- * is fetched from the others. */
+/* With the only segment the node's identity is gone. It says so; the file of a backup brings it
+ * back, and what was written since is fetched from the others. */
 static void test_a_lost_identity_comes_back_with_a_backup(void **state)
 {
     struct cluster *c = *state;
@@ -186,8 +190,10 @@ static void test_a_lost_identity_comes_back_with_a_backup(void **state)
         e2e_start(c, 2, NULL);
         assert_int_equal(e2e_wait_exit(c, 2), 1);
         e2e_await_log(c, 2,
-                      "covey: who this node is stood in a log file of * that is damaged or missing (covey check * names it): "
-                      "copy that file there from a backup of this node, or restore backups of the cluster into a new one *");
+                      "covey: who this node is stood in a log file of * that is damaged or missing "
+                      "(covey check * names it): "
+                      "copy that file there from a backup of this node, or restore backups of the "
+                      "cluster into a new one *");
     }
     e2e_check(c, e2e_shell(c, "$COVEY check c | grep -q seg-00000001.log") == 0);
     shell_ok(c, "cp bk/seg-00000001.log c/");
@@ -218,8 +224,8 @@ static void test_a_lost_identity_is_restored_into_a_new_cluster(void **state)
     assert_int_equal(e2e_missing(c, 3, 0, KEYS, 0), 0);
 }
 
-/* The founder's record of the layout rots, and an older one stands before it, that of a cluster of one. It may not serve by that:
- * it asks for a member, who tells it the layout. */
+/* The founder's record of the layout rots, and an older one stands before it, that of a cluster of
+ * one. It may not serve by that: it asks for a member, who tells it the layout. */
 static void test_a_founder_without_its_layout_asks_a_member(void **state)
 {
     struct cluster *c = *state;
@@ -233,7 +239,8 @@ static void test_a_founder_without_its_layout_asks_a_member(void **state)
     for (int again = 0; again < 2; again++) {
         e2e_start(c, 0, NULL);
         assert_int_equal(e2e_wait_exit(c, 0), 1);
-        e2e_await_log(c, 0, "covey: * layout was damaged; give --seed HOST:PORT of a member, which tells it");
+        e2e_await_log(
+            c, 0, "covey: * layout was damaged; give --seed HOST:PORT of a member, which tells it");
     }
     snprintf(seed, sizeof seed, "%s:%u", c->host, e2e_port(c, 1));
     e2e_start(c, 0, "--seed", seed, NULL);
@@ -249,13 +256,15 @@ static void test_a_founder_without_its_layout_asks_a_member(void **state)
     shell_ok(c, "$COVEY check a");
 }
 
-/* What is no part of the log may be damaged or gone, one file at a time: nothing is lost but time. */
+/* What is no part of the log may be damaged or gone, one file at a time: nothing is lost but
+ * time. */
 static void test_the_other_files_may_be_lost(void **state)
 {
     struct cluster *c = *state;
     static const char *const command[] = {
-        "printf x > c/snapshot",   "rm -f c/snapshot", "rm c/reserve", "truncate -s 5 c/reserve", "rm c/lock",
-        "printf garbage > c/lock", "rm -r c/hints",
+        "printf x > c/snapshot",   "rm -f c/snapshot", "rm c/reserve",
+        "truncate -s 5 c/reserve", "rm c/lock",        "printf garbage > c/lock",
+        "rm -r c/hints",
     };
     e2e_start_all(c, 3);
     assert_int_equal(e2e_fill(c, 0, 0, KEYS, 0), 0);

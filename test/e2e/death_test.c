@@ -8,7 +8,8 @@
 
 enum { KEYS = 2000 };
 
-/* Two of three dead: refused at once and said so, nothing stored; and all is well when one is back. */
+/* Two of three dead: refused at once and said so, nothing stored; and all is well when one is
+ * back. */
 static void test_no_quorum_and_recovery(void **state)
 {
     struct cluster *c = *state;
@@ -18,24 +19,31 @@ static void test_no_quorum_and_recovery(void **state)
     e2e_kill(c, 2);
     e2e_await_member(c, 0, "b", "dead");
     e2e_await_member(c, 0, "c", "dead");
-    e2e_expect(c, 0, "NOQUORUM 1 of 2 needed owners are reachable; nothing was stored*", "SET", "key:0", "lost");
-    e2e_expect(c, 0, "NOQUORUM 1 of 2 needed owners are reachable; nothing was read*", "GET", "key:0");
+    e2e_expect(c, 0, "NOQUORUM 1 of 2 needed owners are reachable; nothing was stored*", "SET",
+               "key:0", "lost");
+    e2e_expect(c, 0, "NOQUORUM 1 of 2 needed owners are reachable; nothing was read*", "GET",
+               "key:0");
     assert_int_equal(e2e_shell(c, "$COVEY status -p %u", e2e_port(c, 0)), 2);
-    e2e_match(c, __FILE__, __LINE__, "unavailable: keys of 1024 of 1024 vnodes can be neither read nor written now; *", c->text);
+    e2e_match(c, __FILE__, __LINE__,
+              "unavailable: keys of 1024 of 1024 vnodes can be neither read nor written now; *",
+              c->text);
     e2e_restart(c, 1);
     e2e_await(c, 0, "OK", "SET", "probe", "x");
     assert_int_equal(e2e_missing(c, 0, 0, KEYS, 0), 0);
-    e2e_await(c, 1, "value 0 0", "GET", "key:0"); /* b waits for c a little: c might remember more of its log than a does */
+    /* b waits for c a little: c might remember more of its log than a does */
+    e2e_await(c, 1, "value 0 0", "GET", "key:0");
     assert_int_equal(e2e_missing(c, 1, 0, KEYS, 0), 0);
     assert_int_equal(e2e_fill(c, 1, 0, KEYS, 1), 0);
 }
 
-/* Before anyone has noticed the deaths, an answer comes all the same: never a hang past the deadline, never a wrong OK. */
+/* Before anyone has noticed the deaths, an answer comes all the same: never a hang past the
+ * deadline, never a wrong OK. */
 static void test_quorum_lost_a_moment_ago(void **state)
 {
     struct cluster *c = *state;
     e2e_start_all(c, 3);
-    nest_signal(&c->nest, 1, SIGSTOP); /* their kernels still take our packets, so nothing says that they are gone */
+    /* their kernels still take our packets, so nothing says that they are gone */
+    nest_signal(&c->nest, 1, SIGSTOP);
     nest_signal(&c->nest, 2, SIGSTOP);
     uint64_t start_ms = e2e_now_ms();
     const char *answer = e2e_ask(c, 0, "SET", "k", "v", NULL);
@@ -48,7 +56,8 @@ static void test_quorum_lost_a_moment_ago(void **state)
     e2e_expect(c, 1, "w", "GET", "k");
 }
 
-/* A node that hangs is as good as dead: the others answer, and it refutes its death when it goes on. */
+/* A node that hangs is as good as dead: the others answer, and it refutes its death when it goes
+ * on. */
 static void test_stopped_node(void **state)
 {
     struct cluster *c = *state;
@@ -63,7 +72,8 @@ static void test_stopped_node(void **state)
     assert_int_equal(e2e_missing(c, 2, 0, KEYS, 1), 0);
 }
 
-/* SIGKILL to all at once, with writes under way: what was acknowledged is there when they are back. */
+/* SIGKILL to all at once, with writes under way: what was acknowledged is there when they are
+ * back. */
 static void test_all_killed_at_once(void **state)
 {
     struct cluster *c = *state;
@@ -81,7 +91,8 @@ static void test_all_killed_at_once(void **state)
         assert_int_equal(e2e_missing(c, i, 0, 2 * KEYS, 0), 0);
 }
 
-/* A client that writes until it is told to stop, or until its node ends: how many keys, from `first`, were acknowledged. */
+/* A client that writes until it is told to stop, or until its node ends: how many keys, from
+ * `first`, were acknowledged. */
 struct writer {
     struct client client;
     unsigned first, acknowledged, errors;
@@ -166,7 +177,8 @@ static void test_clean_stop_of_all(void **state)
     assert_int_equal(e2e_missing(c, 2, 0, KEYS, 0), 0);
 }
 
-/* Whoever reads the log finds each death once, whoever says it, and how often its streams were tried when it is back. */
+/* Whoever reads the log finds each death once, whoever says it, and how often its streams were
+ * tried when it is back. */
 static void test_a_dead_peer_is_said_once(void **state)
 {
     struct cluster *c = *state;
@@ -175,11 +187,14 @@ static void test_a_dead_peer_is_said_once(void **state)
     e2e_await_log(c, 0, "node=a event=member.dead level=warn * name=c");
     e2e_await_log(c, 1, "node=b event=member.dead level=warn * name=c");
     assert_int_equal(e2e_fill(c, 0, 0, KEYS, 0), 0); /* each would like a stream to c */
-    assert_int_equal(e2e_shell(c, "test $(grep -c event=link.down a.log) = 1 && test $(grep -c event=link.down b.log) = 1"), 0);
+    assert_int_equal(e2e_shell(c, "test $(grep -c event=link.down a.log) = 1 && test $(grep -c "
+                                  "event=link.down b.log) = 1"),
+                     0);
     assert_int_equal(e2e_shell(c, "test $(grep -c level=warn a.log) = 1"), 0);
     e2e_restart(c, 2);
     e2e_await_log(c, 0, "node=a event=link.back level=info peer=* failures=*");
-    assert_int_equal(e2e_shell(c, "grep -v 'node=a event=\\|^a ' a.log"), 1); /* every line carries it */
+    /* every line carries it */
+    assert_int_equal(e2e_shell(c, "grep -v 'node=a event=\\|^a ' a.log"), 1);
 }
 
 int main(void)

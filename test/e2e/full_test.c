@@ -1,7 +1,9 @@
-/* full_test.c: disks that are full, for real: each node's data directory is a small file system of its own (tmpfs).
+/* full_test.c: disks that are full, for real: each node's data directory is a small file system of
+ * its own (tmpfs).
  *
- * The mounts are in a namespace of this process, so that nothing of them outlives it. As root that always works; as an ordinary
- * user where the kernel allows user namespaces; else the stories are skipped, and say so. */
+ * The mounts are in a namespace of this process, so that nothing of them outlives it. As root that
+ * always works; as an ordinary user where the kernel allows user namespaces; else the stories are
+ * skipped, and say so. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -22,7 +24,8 @@ enum {
     AGAIN = 20, /* values stored once there is room again */
 };
 
-/* NOSPACE or UNKNOWN: two of three owners are enough to refuse it, and what the third does with it may be open by then. */
+/* NOSPACE or UNKNOWN: two of three owners are enough to refuse it, and what the third does with it
+ * may be open by then. */
 #define NO_ROOM "* too few owners have room on their disk; *"
 
 static bool mounts_allowed;
@@ -50,7 +53,8 @@ static bool own_users(void)
 
 static bool own_mounts(void)
 {
-    return (unshare(CLONE_NEWNS) == 0 || own_users()) && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+    return (unshare(CLONE_NEWNS) == 0 || own_users()) &&
+           mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
 }
 
 static int full_setup(void **state)
@@ -61,7 +65,10 @@ static int full_setup(void **state)
     snprintf(size, sizeof size, "size=%dm", DISK_MIB);
     for (unsigned i = 0; !error && mounts_allowed && i < NODES; i++) {
         snprintf(path, sizeof path, "%s/%s", c->nest.dir, e2e_name(i));
-        error = mkdir(path, 0700) != 0 || mount("covey-test", path, "tmpfs", MS_NOSUID | MS_NODEV, size) != 0 ? -1 : 0;
+        error = mkdir(path, 0700) != 0 ||
+                        mount("covey-test", path, "tmpfs", MS_NOSUID | MS_NODEV, size) != 0
+                    ? -1
+                    : 0;
     }
     return error;
 }
@@ -119,8 +126,8 @@ static void expect_large(struct cluster *c, unsigned i, unsigned j)
     e2e_check(c, c->client[i].fd >= 0 && v->type == RESP_BULK && slice_eq(v->text, value_of(j)));
 }
 
-/* Values through all nodes in turn until one is refused: for want of room, and in time. How many were acknowledged, from the
- * first on. */
+/* Values through all nodes in turn until one is refused: for want of room, and in time. How many
+ * were acknowledged, from the first on. */
 static unsigned fill_up(struct cluster *c, unsigned from)
 {
     for (unsigned j = from; j < VALUES_MAX; j++) {
@@ -140,11 +147,13 @@ static void expect_no_stall(struct cluster *c)
 {
     for (unsigned i = 0; i < NODES; i++) {
         e2e_await_status(c, i, "alive", NODES);
-        assert_int_not_equal(e2e_shell(c, "grep -E 'event=(member.dead|node.stalled)' %s.log", e2e_name(i)), 0);
+        assert_int_not_equal(
+            e2e_shell(c, "grep -E 'event=(member.dead|node.stalled)' %s.log", e2e_name(i)), 0);
     }
 }
 
-/* What was deleted is gone, the rest is there, and so is what was stored when there was room again. */
+/* What was deleted is gone, the rest is there, and so is what was stored when there was room
+ * again. */
 static void expect_after(struct cluster *c, unsigned deleted, unsigned n)
 {
     for (unsigned j = 0; j < deleted; j++)
@@ -169,7 +178,8 @@ static void shrink_disks(struct cluster *c)
 static void await_verdict(struct cluster *c, unsigned i, int code, const char *verdict)
 {
     uint64_t until_ms = e2e_now_ms() + E2E_WAIT_MS;
-    while (e2e_shell(c, "$COVEY status -p %u", e2e_port(c, i)) != code || !e2e_matches(verdict, c->text))
+    while (e2e_shell(c, "$COVEY status -p %u", e2e_port(c, i)) != code ||
+           !e2e_matches(verdict, c->text))
         e2e_poll(c, __FILE__, __LINE__, until_ms, verdict);
 }
 
@@ -183,9 +193,10 @@ static void skip_without_mounts(void)
     skip();
 }
 
-/* Every node's disk fills up: reads go on, values are refused in words, deletions are taken, and when compaction has made room of
- * them values are taken again, without anybody doing anything. A few deletions at first give no room: nor do they use up what the
- * others need. Nothing acknowledged is lost, then or in a restart. */
+/* Every node's disk fills up: reads go on, values are refused in words, deletions are taken, and
+ * when compaction has made room of them values are taken again, without anybody doing anything. A
+ * few deletions at first give no room: nor do they use up what the others need. Nothing
+ * acknowledged is lost, then or in a restart. */
 static void test_disks_fill_up_and_recover(void **state)
 {
     struct cluster *c = *state;
@@ -217,8 +228,8 @@ static void test_disks_fill_up_and_recover(void **state)
     expect_after(c, deleted, n);
 }
 
-/* Only b's disk is full. Every node says so, and every key is written all the same; not any more when c is dead too, and a write
- * says why. When there is room again nobody has to do anything. */
+/* Only b's disk is full. Every node says so, and every key is written all the same; not any more
+ * when c is dead too, and a write says why. When there is room again nobody has to do anything. */
 static void test_one_full_disk(void **state)
 {
     char path[PATH_MAX + 8], size[32];
@@ -232,8 +243,10 @@ static void test_one_full_disk(void **state)
         assert_string_equal(put(c, 0, j), "OK");
     for (unsigned i = 0; i < NODES; i++)
         await_verdict(c, i, 1,
-                      i == 1 ? "degraded: every key can be read and written, no more node may die; the disk of this node is full*"
-                             : "degraded: every key can be read and written, no more node may die; the disk of b is full*");
+                      i == 1 ? "degraded: every key can be read and written, no more node may die; "
+                               "the disk of this node is full*"
+                             : "degraded: every key can be read and written, no more node may die; "
+                               "the disk of b is full*");
     e2e_expect(c, 1, "OK", "SET", "small", "x");
     e2e_kill(c, 2);
     await_verdict(c, 0, 2, "unavailable: keys of 1024 of 1024 vnodes cannot be written now; *");

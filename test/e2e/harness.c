@@ -27,13 +27,15 @@ static const char *covey_path(void)
     return path != NULL ? path : "build/covey";
 }
 
-/* Holds a name as long as the process lives: two runs of the tests on one machine must not share ports. */
+/* Holds a name as long as the process lives: two runs of the tests on one machine must not share
+ * ports. */
 static int lock_ports(unsigned base)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     int n = snprintf(a.sun_path + 1, sizeof a.sun_path - 1, "covey-e2e-%u", base);
-    if (fd >= 0 && bind(fd, (struct sockaddr *)&a, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n)) == 0)
+    if (fd >= 0 && bind(fd, (struct sockaddr *)&a,
+                        (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n)) == 0)
         return fd;
     if (fd >= 0)
         close(fd);
@@ -66,7 +68,8 @@ int e2e_setup(void **state)
         client_init(&c->client[i]);
     int error = nest_open(&c->nest, covey_path(), "covey-e2e");
     if (error != 0) {
-        fprintf(stderr, "cannot use %s ($COVEY names the program): %s\n", covey_path(), strerror(error));
+        fprintf(stderr, "cannot use %s ($COVEY names the program): %s\n", covey_path(),
+                strerror(error));
         free(c);
         return -1;
     }
@@ -94,7 +97,8 @@ _Noreturn void e2e_fail(struct cluster *c, const char *file, int line, const cha
         bool running = nest_running(&c->nest, i);
         if (n->name[0] == '\0')
             continue;
-        fprintf(stderr, "  %s: %s (status %d)\n", n->name, running ? "running" : "has ended", running ? 0 : n->status);
+        fprintf(stderr, "  %s: %s (status %d)\n", n->name, running ? "running" : "has ended",
+                running ? 0 : n->status);
         nest_print_log(&c->nest, n->name, LOG_LINES, stderr);
     }
     va_start(args, format);
@@ -155,7 +159,8 @@ void e2e_start(struct cluster *c, unsigned i, ...)
 void e2e_start_all(struct cluster *c, unsigned n)
 {
     char seed[32];
-    snprintf(seed, sizeof seed, "%s:%u", strchr(c->host, ':') != NULL ? "[::1]" : c->host, e2e_port(c, 0));
+    snprintf(seed, sizeof seed, "%s:%u", strchr(c->host, ':') != NULL ? "[::1]" : c->host,
+             e2e_port(c, 0));
     for (unsigned i = 0; i < n; i++) {
         if (i == 0)
             e2e_start(c, i, "--new", NULL);
@@ -199,7 +204,8 @@ static void reply_text(struct cluster *c, const struct resp_value *v)
     case RESP_SIMPLE:
     case RESP_ERROR:
     case RESP_BULK:
-        snprintf(c->text, sizeof c->text, "%.*s", (int)v->text.n, v->text.n > 0 ? (const char *)v->text.p : "");
+        snprintf(c->text, sizeof c->text, "%.*s", (int)v->text.n,
+                 v->text.n > 0 ? (const char *)v->text.p : "");
         break;
     default:
         snprintf(c->text, sizeof c->text, "(%u elements)", v->count);
@@ -264,7 +270,8 @@ uint64_t e2e_now_ms(void)
 void e2e_poll(struct cluster *c, const char *file, int line, uint64_t until_ms, const char *what)
 {
     if (e2e_now_ms() > until_ms)
-        e2e_fail(c, file, line, "waited %d ms in vain for: %s; the last answer: \"%.200s\"", E2E_WAIT_MS, what, c->text);
+        e2e_fail(c, file, line, "waited %d ms in vain for: %s; the last answer: \"%.200s\"",
+                 E2E_WAIT_MS, what, c->text);
     nanosleep(&(struct timespec){.tv_nsec = POLL_MS * 1000000}, NULL);
 }
 
@@ -280,7 +287,8 @@ void e2e_await_whole(struct cluster *c, unsigned n)
     for (unsigned i = 0; i < n; i++) {
         e2e_await_status(c, i, "members", n);
         e2e_await_status(c, i, "alive", n);
-        e2e_await_status(c, i, "code", n >= 3 ? 0 : 1); /* fewer than three have fewer replicas than are wanted */
+        /* fewer than three have fewer replicas than are wanted */
+        e2e_await_status(c, i, "code", n >= 3 ? 0 : 1);
     }
 }
 
@@ -291,8 +299,10 @@ static bool member_is(struct cluster *c, unsigned i, const char *name, const cha
     e2e_ask(c, i, "MEMBERS", NULL);
     uint32_t member = 1;
     for (uint32_t k = 0; client->fd >= 0 && r->v[0].type == RESP_ARRAY && k < r->v[0].count; k++) {
-        uint32_t n = client_field(client, member, "name"), s = client_field(client, member, "state");
-        if (n != 0 && s != 0 && slice_eq(r->v[n].text, slice_str(name)) && slice_eq(r->v[s].text, slice_str(state)))
+        uint32_t n = client_field(client, member, "name"),
+                 s = client_field(client, member, "state");
+        if (n != 0 && s != 0 && slice_eq(r->v[n].text, slice_str(name)) &&
+            slice_eq(r->v[s].text, slice_str(state)))
             return true;
         member = resp_after(r, member);
     }
@@ -337,13 +347,17 @@ static bool value_is(const struct resp_value *v, unsigned j, unsigned generation
 static int send_one(struct client *client, unsigned j, unsigned generation, bool write)
 {
     char key[32], value[64];
-    int k = snprintf(key, sizeof key, "key:%u", j), n = snprintf(value, sizeof value, "value %u %u", generation, j);
-    struct slice word[3] = {write ? SLICE("SET") : SLICE("GET"), slice_of(key, (size_t)k), slice_of(value, (size_t)n)};
+    int k = snprintf(key, sizeof key, "key:%u", j),
+        n = snprintf(value, sizeof value, "value %u %u", generation, j);
+    struct slice word[3] = {write ? SLICE("SET") : SLICE("GET"), slice_of(key, (size_t)k),
+                            slice_of(value, (size_t)n)};
     return client_send(client, word, write ? 3 : 2);
 }
 
-/* Both ways of the load; whatever is not the wanted reply counts, and a connection that ends makes all that is left count. */
-static unsigned load(struct cluster *c, unsigned i, unsigned from, unsigned to, unsigned generation, bool write)
+/* Both ways of the load; whatever is not the wanted reply counts, and a connection that ends makes
+ * all that is left count. */
+static unsigned load(struct cluster *c, unsigned i, unsigned from, unsigned to, unsigned generation,
+                     bool write)
 {
     struct client *client = &c->client[i];
     unsigned bad = 0, sent = from;
@@ -381,7 +395,8 @@ unsigned e2e_missing(struct cluster *c, unsigned i, unsigned from, unsigned to, 
 int e2e_shell(struct cluster *c, const char *format, ...)
 {
     char command[4096];
-    int n = snprintf(command, sizeof command, "cd '%.1000s' && COVEY='%.1000s' && exec 2>&1 </dev/null; ", c->nest.dir,
+    int n = snprintf(command, sizeof command,
+                     "cd '%.1000s' && COVEY='%.1000s' && exec 2>&1 </dev/null; ", c->nest.dir,
                      c->nest.program);
     va_list args;
     va_start(args, format);

@@ -1,10 +1,10 @@
-/* harness.h: real nodes for the end-to-end stories: started, asked, killed, and gone when the story ends, however it
- * ends.
+/* harness.h: real nodes for the end-to-end stories: started, asked, killed, and gone when the story
+ * ends, however it ends.
  *
- * A story is a cmocka test with e2e_setup and e2e_teardown; *state is a struct cluster. Nodes are named a to e in
- * order and listen ten ports apart, below the ephemeral ones. Nothing sleeps blindly: each wait asks a question again
- * and again until the answer is the one wanted, or until E2E_WAIT_MS are over, and then the story fails with the end of
- * every node's log. */
+ * A story is a cmocka test with e2e_setup and e2e_teardown; *state is a struct cluster. Nodes are
+ * named a to e in order and listen ten ports apart, below the ephemeral ones. Nothing sleeps
+ * blindly: each wait asks a question again and again until the answer is the one wanted, or until
+ * E2E_WAIT_MS are over, and then the story fails with the end of every node's log. */
 #ifndef COVEY_TEST_E2E_HARNESS_H
 #define COVEY_TEST_E2E_HARNESS_H
 
@@ -29,8 +29,9 @@ enum {
 
 struct cluster {
     struct nest nest;
-    struct client client[E2E_NODES];  /* one to each node, opened by the first question */
-    const char *host;                 /* "127.0.0.1"; a story may say "::1" before it starts nodes */
+    struct client client[E2E_NODES]; /* one to each node, opened by the first question */
+    /* "127.0.0.1"; a story may say "::1" before it starts nodes */
+    const char *host;
     const char *node_host[E2E_NODES]; /* where a node has an address of its own; else NULL */
     uint16_t base_port;
     int port_lock;       /* an abstract socket: no other run of tests takes these ports */
@@ -44,7 +45,8 @@ int e2e_teardown(void **state);
 _Noreturn void e2e_fail(struct cluster *c, const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-#define e2e_check(c, condition) ((condition) ? (void)0 : e2e_fail(c, __FILE__, __LINE__, "%s", #condition))
+#define e2e_check(c, condition) \
+    ((condition) ? (void)0 : e2e_fail(c, __FILE__, __LINE__, "%s", #condition))
 
 /* ---- Nodes ---- */
 
@@ -52,7 +54,8 @@ uint16_t e2e_port(const struct cluster *c, unsigned i);
 const char *e2e_host(const struct cluster *c, unsigned i);
 const char *e2e_name(unsigned i);
 
-/* `covey start` with name, data directory, port and the local profile, and more arguments up to a NULL. */
+/* `covey start` with name, data directory, port and the local profile, and more arguments up to a
+ * NULL. */
 void e2e_start(struct cluster *c, unsigned i, ...);
 
 /* n nodes that then know each other: node 0 with --new, the others with a --seed of it. */
@@ -69,13 +72,16 @@ int e2e_wait_exit(struct cluster *c, unsigned i);
 
 /* ---- Questions ---- */
 
-/* A command (words up to a NULL) to node i: the reply as text in c->text, also returned: "OK", "12", "(nil)", an error's
- * words. Connects when needed; "(no connection)" when that fails or the connection ends. */
+/* A command (words up to a NULL) to node i: the reply as text in c->text, also returned: "OK",
+ * "12", "(nil)", an error's words. Connects when needed; "(no connection)" when that fails or the
+ * connection ends. */
 const char *e2e_ask(struct cluster *c, unsigned i, ...);
 
 /* The reply must match the shell pattern (fnmatch). */
-#define e2e_expect(c, i, pattern, ...) e2e_match(c, __FILE__, __LINE__, pattern, e2e_ask(c, i, __VA_ARGS__, NULL))
-void e2e_match(struct cluster *c, const char *file, int line, const char *pattern, const char *text);
+#define e2e_expect(c, i, pattern, ...) \
+    e2e_match(c, __FILE__, __LINE__, pattern, e2e_ask(c, i, __VA_ARGS__, NULL))
+void e2e_match(struct cluster *c, const char *file, int line, const char *pattern,
+               const char *text);
 
 /* An integer field of STATUS, in whichever group it stands; -1 when there is none. */
 int64_t e2e_status(struct cluster *c, unsigned i, const char *field);
@@ -107,15 +113,18 @@ void e2e_await_log(struct cluster *c, unsigned i, const char *pattern);
 
 /* ---- Load, pipelined ---- */
 
-/* SET key:<j> to "value <generation> <j>" for j in from .. to-1 through node i. The number of replies that were not OK. */
+/* SET key:<j> to "value <generation> <j>" for j in from .. to-1 through node i. The number of
+ * replies that were not OK. */
 unsigned e2e_fill(struct cluster *c, unsigned i, unsigned from, unsigned to, unsigned generation);
 
 /* GET the same. The number that were not equal. */
-unsigned e2e_missing(struct cluster *c, unsigned i, unsigned from, unsigned to, unsigned generation);
+unsigned e2e_missing(struct cluster *c, unsigned i, unsigned from, unsigned to,
+                     unsigned generation);
 
 /* ---- Programs ---- */
 
-/* Runs a shell command in the cluster's directory, its output (both streams) in c->text; its exit code. $COVEY is the program. */
+/* Runs a shell command in the cluster's directory, its output (both streams) in c->text; its exit
+ * code. $COVEY is the program. */
 int e2e_shell(struct cluster *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -6,7 +6,8 @@
 enum {
     ASK_US = 50 * 1000, /* between two questions whether the cluster is whole */
     REST_MS = 500,      /* at most, before a blow that waits until the cluster is whole */
-    HURRY_MS = 60,      /* at most, before one that does not: a node that was killed is still reading its log then */
+    /* at most, before one that does not: a node that was killed is still reading its log then */
+    HURRY_MS = 60,
     STOP_PERCENT = 35,
     IMPATIENT_PERCENT = 25,
     DOWN_MS = 2000,
@@ -14,7 +15,8 @@ enum {
     STOP_MS_MAX = 3000,
 };
 
-/* Half of them short: races live there; long ones are noticed by the failure detector, which is another story. */
+/* Half of them short: races live there; long ones are noticed by the failure detector, which is
+ * another story. */
 static uint32_t draw_ms(struct rng *r, uint32_t least, uint32_t most)
 {
     return least + (uint32_t)rng_below(r, rng_below(r, 2) ? most - least : (most - least) / 10);
@@ -27,14 +29,16 @@ static void draw(struct havoc *h)
     h->blow = (struct blow){.kill = kill,
                             .node = (unsigned)rng_below(r, WRITERS_NODES),
                             .after_ms = (uint32_t)rng_below(r, patient ? REST_MS : HURRY_MS),
-                            .for_ms = kill ? draw_ms(r, 0, DOWN_MS) : draw_ms(r, STOP_MS_MIN, STOP_MS_MAX),
+                            .for_ms = kill ? draw_ms(r, 0, DOWN_MS)
+                                           : draw_ms(r, STOP_MS_MIN, STOP_MS_MAX),
                             .patient = patient};
     h->due_us = writers_now_us() + (uint64_t)h->blow.after_ms * 1000;
 }
 
 void havoc_init(struct havoc *h, struct writers *w, const struct havoc_options *o)
 {
-    *h = (struct havoc){.writers = w, .durability = o->durability, .kills_left = o->kills, .whole = true};
+    *h = (struct havoc){
+        .writers = w, .durability = o->durability, .kills_left = o->kills, .whole = true};
     rng_init(&h->rng, o->seed);
     draw(h);
 }
@@ -43,7 +47,8 @@ static void strike(struct havoc *h)
 {
     const struct blow *b = &h->blow;
     struct cluster *c = h->writers->cluster;
-    printf("  %s %s for %u ms%s\n", b->kill ? "kill" : "stop", e2e_name(b->node), b->for_ms, h->whole ? "" : ", at once");
+    printf("  %s %s for %u ms%s\n", b->kill ? "kill" : "stop", e2e_name(b->node), b->for_ms,
+           h->whole ? "" : ", at once");
     h->struck = true;
     h->whole = false;
     h->due_us = writers_now_us() + (uint64_t)b->for_ms * 1000;
@@ -81,7 +86,8 @@ static void look_around(struct havoc *h)
     for (unsigned i = 0; i < WRITERS_NODES; i++)
         if (e2e_status(c, i, "code") != 0) {
             if (h->asked_us > h->give_up_us)
-                e2e_fail(c, __FILE__, __LINE__, "not whole within %d ms; %s says: %s", E2E_WAIT_MS, e2e_name(i), c->text);
+                e2e_fail(c, __FILE__, __LINE__, "not whole within %d ms; %s says: %s", E2E_WAIT_MS,
+                         e2e_name(i), c->text);
             return;
         }
     h->whole = true;

@@ -1,8 +1,10 @@
-/* havoc.h: a schedule of blows to real nodes, drawn from a seed: SIGKILL and a restart, SIGSTOP and SIGCONT.
+/* havoc.h: a schedule of blows to real nodes, drawn from a seed: SIGKILL and a restart, SIGSTOP and
+ * SIGCONT.
  *
- * At most one node is down or stopped at a time, so that a quorum is always running. Three blows in four wait until the
- * cluster is whole again: then whoever is not hit owes its clients an answer. The fourth comes while the node before it is
- * still coming back; nothing may be lost then either, but clients may be refused. */
+ * At most one node is down or stopped at a time, so that a quorum is always running. Three blows in
+ * four wait until the cluster is whole again: then whoever is not hit owes its clients an answer.
+ * The fourth comes while the node before it is still coming back; nothing may be lost then either,
+ * but clients may be refused. */
 #ifndef COVEY_TEST_E2E_HAVOC_H
 #define COVEY_TEST_E2E_HAVOC_H
 

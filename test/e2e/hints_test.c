@@ -1,18 +1,21 @@
-/* hints_test.c: what a member missed while it was away, and how it gets it: hinted handoff with real processes and disks. */
+/* hints_test.c: what a member missed while it was away, and how it gets it: hinted handoff with
+ * real processes and disks. */
 #include <stdio.h>
 
 #include "harness.h"
 
 enum { KEYS = 10000 };
 
-/* All that a node has on its own disk: reads at ONE ask the own store first, and with three members each owns every key. */
+/* All that a node has on its own disk: reads at ONE ask the own store first, and with three members
+ * each owns every key. */
 static unsigned missing_here(struct cluster *c, unsigned i, unsigned generation)
 {
     e2e_expect(c, i, "OK", "CONSISTENCY", "READ", "ONE");
     return e2e_missing(c, i, 0, KEYS, generation);
 }
 
-/* A hint for each key of a pass; and a few more, for writes of the pass before that the dead member had not acknowledged. */
+/* A hint for each key of a pass; and a few more, for writes of the pass before that the dead member
+ * had not acknowledged. */
 static void await_hints(struct cluster *c, unsigned i)
 {
     uint64_t until_ms = e2e_now_ms() + E2E_WAIT_MS;
@@ -20,8 +23,8 @@ static void await_hints(struct cluster *c, unsigned i)
         e2e_poll(c, __FILE__, __LINE__, until_ms, "a hint for each key");
 }
 
-/* One of three is killed, misses 10,000 writes, and has them all soon after its return, without a read to repair them; nothing is
- * left of the hints. In between their holder is killed too. */
+/* One of three is killed, misses 10,000 writes, and has them all soon after its return, without a
+ * read to repair them; nothing is left of the hints. In between their holder is killed too. */
 static void test_killed_member_catches_up(void **state)
 {
     struct cluster *c = *state;
@@ -61,7 +64,8 @@ static void test_stopped_member_catches_up(void **state)
     e2e_expect(c, 2, "OK", "CONSISTENCY", "READ", "ONE");
     e2e_await(c, 2, "(nil)", "GET", "key:0");
     uint64_t until_ms = e2e_now_ms() + E2E_WAIT_MS;
-    while (e2e_missing(c, 2, 1, KEYS, 1) > 0) /* some came from the kernel's buffers, the others as hints */
+    /* some came from the kernel's buffers, the others as hints */
+    while (e2e_missing(c, 2, 1, KEYS, 1) > 0)
         e2e_poll(c, __FILE__, __LINE__, until_ms, "every key at the member that hung");
     e2e_await_status(c, 1, "hints", 0);
 }

@@ -16,7 +16,9 @@
 /* A socket connected to a node's port. */
 static int connect_to(struct cluster *c, unsigned port, int type)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_port = htons((uint16_t)port),
+                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
     e2e_check(c, fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof a) == 0);
     return fd;
@@ -61,7 +63,8 @@ static void test_hostile_datagrams(void **state)
             memcpy(packet, "CVY", 3);
             packet[3] = (uint8_t)(PACKET_FORMAT - i / 2 % 2); /* the former format, too */
         }
-        send(fd, packet, n, 0); /* may be dropped when the queue is full: the rest is hostile enough */
+        /* may be dropped when the queue is full: the rest is hostile enough */
+        send(fd, packet, n, 0);
     }
     close(fd);
     e2e_expect(c, 0, "OK", "SET", "k", "v");
@@ -78,16 +81,21 @@ static void hex_id(struct cluster *c, unsigned i, const char *group, uint8_t *ou
     uint32_t at = client_row(client, group, "id");
     e2e_check(c, at != 0 && client->reply.v[at].text.n == 2 * n);
     for (size_t k = 0; k < n; k++) {
-        const char digits[] = {(char)client->reply.v[at].text.p[2 * k], (char)client->reply.v[at].text.p[2 * k + 1], '\0'};
+        const char digits[] = {(char)client->reply.v[at].text.p[2 * k],
+                               (char)client->reply.v[at].text.p[2 * k + 1], '\0'};
         out[k] = (uint8_t)strtoul(digits, NULL, 16);
     }
 }
 
-/* The header that a stranger to the cluster writes, who asked one of the nodes for the cluster's id. */
+/* The header that a stranger to the cluster writes, who asked one of the nodes for the cluster's
+ * id. */
 static struct packet_header stranger(struct cluster *c)
 {
-    struct packet_header h = {
-        .from = 0xbad, .boot = 1, .epoch = UINT64_MAX, .position = {.end = UINT64_MAX}, .wall_ms = UINT64_MAX};
+    struct packet_header h = {.from = 0xbad,
+                              .boot = 1,
+                              .epoch = UINT64_MAX,
+                              .position = {.end = UINT64_MAX},
+                              .wall_ms = UINT64_MAX};
     e2e_ask(c, 0, "STATUS", NULL);
     hex_id(c, 0, "cluster", h.cluster.b, sizeof h.cluster.b);
     return h;
@@ -105,7 +113,8 @@ static uint64_t id_of(struct cluster *c, unsigned i)
 }
 
 /* Sends one message to every node, in a datagram of its own. */
-static void forge(struct cluster *c, const int *fd, unsigned n, const struct packet_header *h, struct message m)
+static void forge(struct cluster *c, const int *fd, unsigned n, const struct packet_header *h,
+                  struct message m)
 {
     struct packet p;
     packet_begin(&p, h);
@@ -115,12 +124,15 @@ static void forge(struct cluster *c, const int *fd, unsigned n, const struct pac
         e2e_check(c, send(fd[i], p.bytes, p.n, 0) == p.n);
 }
 
-/* Says that a member is suspect, is dead, has left and lives, at that incarnation, in so many datagrams. */
-static void lie(struct cluster *c, const int *fd, unsigned n, uint64_t subject, uint64_t incarnation)
+/* Says that a member is suspect, is dead, has left and lives, at that incarnation, in so many
+ * datagrams. */
+static void lie(struct cluster *c, const int *fd, unsigned n, uint64_t subject,
+                uint64_t incarnation)
 {
     struct packet_header h = stranger(c);
     struct message m = {.kind = MSG_SUSPECT};
-    m.suspect = (struct msg_suspect){.member = subject, .incarnation = incarnation, .accuser = h.from};
+    m.suspect =
+        (struct msg_suspect){.member = subject, .incarnation = incarnation, .accuser = h.from};
     forge(c, fd, n, &h, m);
     m.kind = MSG_DEAD;
     m.dead = (struct msg_dead){.member = subject, .incarnation = incarnation, .accuser = h.from};
@@ -143,7 +155,8 @@ static uint64_t incarnation_of(struct cluster *c, unsigned i, const char *name)
     e2e_ask(c, i, "MEMBERS", NULL);
     uint32_t member = 1;
     for (uint32_t k = 0; client->fd >= 0 && r->v[0].type == RESP_ARRAY && k < r->v[0].count; k++) {
-        uint32_t n = client_field(client, member, "name"), s = client_field(client, member, "state");
+        uint32_t n = client_field(client, member, "name"),
+                 s = client_field(client, member, "state");
         if (slice_eq(r->v[n].text, slice_str(name)) && slice_eq(r->v[s].text, SLICE("alive")))
             return (uint64_t)r->v[client_field(client, member, "incarnation")].integer;
         member = resp_after(r, member);
@@ -160,12 +173,14 @@ static void await_past(struct cluster *c, uint64_t incarnation)
             e2e_poll(c, __FILE__, __LINE__, until_ms, "every node holds c alive, past the lie");
 }
 
-/* One datagram with such a number killed a member for ever: nothing was left to answer it with, and it was on every disk. The
- * last lie is one that may be true: when it is answered all before it were heard. */
+/* One datagram with such a number killed a member for ever: nothing was left to answer it with, and
+ * it was on every disk. The last lie is one that may be true: when it is answered all before it
+ * were heard. */
 static void test_no_datagram_kills_a_member_for_ever(void **state)
 {
     struct cluster *c = *state;
-    static const uint64_t number[] = {UINT64_MAX, UINT64_MAX - 1, UINT64_C(1) << 63, UINT64_C(1) << 62, (UINT64_C(1) << 62) - 1};
+    static const uint64_t number[] = {UINT64_MAX, UINT64_MAX - 1, UINT64_C(1) << 63,
+                                      UINT64_C(1) << 62, (UINT64_C(1) << 62) - 1};
     int fd[3];
     e2e_start_all(c, 3);
     uint64_t subject = id_of(c, 2), small = incarnation_of(c, 2, "c") + 5;
@@ -196,7 +211,8 @@ static unsigned long rejected_packets(struct cluster *c)
     return at ? strtoul(at + sizeof "rejected_packets:" - 1, NULL, 10) : 0;
 }
 
-/* A datagram that was whole when it was sent: one bit of it flips, and what it says is not heard. */
+/* A datagram that was whole when it was sent: one bit of it flips, and what it says is not
+ * heard. */
 static void test_a_datagram_with_a_flipped_bit_is_dropped_and_counted(void **state)
 {
     struct cluster *c = *state;
@@ -207,7 +223,9 @@ static void test_a_datagram_with_a_flipped_bit_is_dropped_and_counted(void **sta
     e2e_start_all(c, 3);
     struct packet_header h = stranger(c);
     uint64_t before = incarnation_of(c, 0, "c"), until_ms = e2e_now_ms() + E2E_WAIT_MS;
-    struct message m = {.kind = MSG_SUSPECT, .suspect = {.member = id_of(c, 2), .incarnation = before, .accuser = h.from}};
+    struct message m = {
+        .kind = MSG_SUSPECT,
+        .suspect = {.member = id_of(c, 2), .incarnation = before, .accuser = h.from}};
     packet_begin(&p, &h);
     e2e_check(c, packet_add(&p, &m));
     packet_seal(&p);
@@ -251,7 +269,8 @@ static void test_hostile_peer_streams(void **state)
 
 /* ---- Peers of the release before, which spoke protocol version 1 ---- */
 
-enum { V1_FIXED = 2 + 2 + 8 + 16 + 8 + 8 + 19 + 4 + 8 + 8 + 4 + 8 }; /* of its hello: the name and what is kept come in between */
+/* of its hello: the name and what is kept come in between */
+enum { V1_FIXED = 2 + 2 + 8 + 16 + 8 + 8 + 19 + 4 + 8 + 8 + 4 + 8 };
 
 static void send_frame(struct cluster *c, int fd, uint8_t kind, const uint8_t *body, uint32_t n)
 {
@@ -266,14 +285,17 @@ static void send_frame(struct cluster *c, int fd, uint8_t kind, const uint8_t *b
 static void test_a_peer_of_protocol_1_is_told_both_versions(void **state)
 {
     struct cluster *c = *state;
-    static const char sentence[] = "this node speaks peer protocol 2 to 2, the other 1 to 1; upgrade the older of the two";
+    static const char sentence[] =
+        "this node speaks peer protocol 2 to 2, the other 1 to 1; upgrade the older of the two";
     uint8_t hello[V1_FIXED] = {1, 0, 1, 0};
     e2e_start_all(c, 1);
     int fd = connect_to(c, e2e_port(c, 0) + 1u, SOCK_STREAM);
     send_frame(c, fd, MSG_HELLO, hello, sizeof hello);
     size_t n = until_closed(c, fd);
     e2e_check(c, memmem(c->text, n, sentence, sizeof sentence - 1) != NULL);
-    e2e_await_log(c, 0, "event=peer.refused*speaks peer protocol 2 to 2, the other 1 to 1; upgrade the older");
+    e2e_await_log(
+        c, 0,
+        "event=peer.refused*speaks peer protocol 2 to 2, the other 1 to 1; upgrade the older");
     e2e_expect(c, 0, "OK", "SET", "k", "v");
 }
 
@@ -292,7 +314,9 @@ static bool version_1_reads(struct slice body)
 
 static int listen_as(struct cluster *c, unsigned port)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_port = htons((uint16_t)port),
+                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     e2e_check(c, fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && listen(fd, 8) == 0);
@@ -312,7 +336,8 @@ static struct slice read_hello(struct cluster *c, int fd, uint8_t bytes[1024])
         want = n < 4 ? 4 : 4 + get_u32(bytes);
         e2e_check(c, want <= 1024);
     }
-    e2e_check(c, n > FRAME_HEADER + MESSAGE_HEADER && bytes[4] == 0 && bytes[FRAME_HEADER] == MSG_HELLO);
+    e2e_check(c, n > FRAME_HEADER + MESSAGE_HEADER && bytes[4] == 0 &&
+                     bytes[FRAME_HEADER] == MSG_HELLO);
     return slice_of(bytes + FRAME_HEADER + MESSAGE_HEADER, get_u32(bytes + FRAME_HEADER + 1));
 }
 
@@ -321,23 +346,29 @@ static struct slice read_hello(struct cluster *c, int fd, uint8_t bytes[1024])
 static void test_a_seed_of_protocol_1_tells_both_versions(void **state)
 {
     struct cluster *c = *state;
-    static const char sentence[] = "this node speaks peer protocol 1 to 1, the other 2 to 2; upgrade the older of the two";
+    static const char sentence[] =
+        "this node speaks peer protocol 1 to 1, the other 2 to 2; upgrade the older of the two";
     uint8_t bytes[1024], no[8 + sizeof sentence - 1];
     char seed[32];
-    put_bytes(put_u32(put_u32(no, (uint32_t)-ERR_BAD_VERSION), sizeof sentence - 1), sentence, sizeof sentence - 1);
+    put_bytes(put_u32(put_u32(no, (uint32_t)-ERR_BAD_VERSION), sizeof sentence - 1), sentence,
+              sizeof sentence - 1);
     int listener = listen_as(c, e2e_port(c, 1) + 1u);
     snprintf(seed, sizeof seed, "127.0.0.1:%u", e2e_port(c, 1));
     e2e_start(c, 0, "--seed", seed, NULL);
     int fd = accept(listener, NULL, NULL);
     struct slice body = read_hello(c, fd, bytes);
-    e2e_check(c, version_1_reads(body) && get_u16(body.p) == PROTOCOL_MIN && get_u16(body.p + 2) == PROTOCOL_MAX);
+    e2e_check(c, version_1_reads(body) && get_u16(body.p) == PROTOCOL_MIN &&
+                     get_u16(body.p + 2) == PROTOCOL_MAX);
     send_frame(c, fd, MSG_HELLO_NO, no, sizeof no);
-    e2e_await_log(c, 0, "event=node.seed_wait*the other side says: this node speaks peer protocol 1 to 1, the other 2 to 2*");
+    e2e_await_log(c, 0,
+                  "event=node.seed_wait*the other side says: this node speaks peer protocol 1 to "
+                  "1, the other 2 to 2*");
     close(fd);
     close(listener);
 }
 
-/* Nobody may hold a peer connection by saying nothing: it is closed when the hello does not come. */
+/* Nobody may hold a peer connection by saying nothing: it is closed when the hello does not
+ * come. */
 static void test_silent_peer_is_cut(void **state)
 {
     struct cluster *c = *state;
@@ -410,7 +441,8 @@ static void test_limits_of_key_and_value(void **state)
     memset(big, 'x', n);
     big[n] = '\0';
     e2e_start_all(c, 3);
-    e2e_expect(c, 0, "ERR value is 8388609 bytes, the limit is 8388608*--value-max*", "SET", "k", big);
+    e2e_expect(c, 0, "ERR value is 8388609 bytes, the limit is 8388608*--value-max*", "SET", "k",
+               big);
     int fd = c->client[0].fd;
     big[VALUE_MAX] = '\0';
     e2e_expect(c, 0, "OK", "SET", "k", big);
@@ -428,11 +460,15 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_hostile_datagrams, e2e_setup, e2e_teardown),
-        cmocka_unit_test_setup_teardown(test_no_datagram_kills_a_member_for_ever, e2e_setup, e2e_teardown),
-        cmocka_unit_test_setup_teardown(test_a_datagram_with_a_flipped_bit_is_dropped_and_counted, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_no_datagram_kills_a_member_for_ever, e2e_setup,
+                                        e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_a_datagram_with_a_flipped_bit_is_dropped_and_counted,
+                                        e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_hostile_peer_streams, e2e_setup, e2e_teardown),
-        cmocka_unit_test_setup_teardown(test_a_peer_of_protocol_1_is_told_both_versions, e2e_setup, e2e_teardown),
-        cmocka_unit_test_setup_teardown(test_a_seed_of_protocol_1_tells_both_versions, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_a_peer_of_protocol_1_is_told_both_versions, e2e_setup,
+                                        e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_a_seed_of_protocol_1_tells_both_versions, e2e_setup,
+                                        e2e_teardown),
         cmocka_unit_test_setup_teardown(test_silent_peer_is_cut, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_hostile_resp, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_http_on_the_client_port, e2e_setup, e2e_teardown),

@@ -41,7 +41,8 @@ static void where(struct cluster *c, uint32_t key, struct held held[WRITERS_NODE
 
 /* ---- Held by W owners ---- */
 
-/* The write that was acknowledged, or seen by a read, and began last: what holds it or what came after it will do. */
+/* The write that was acknowledged, or seen by a read, and began last: what holds it or what came
+ * after it will do. */
 static uint32_t last_known(const struct history_key *k)
 {
     uint32_t last = 0;
@@ -58,7 +59,8 @@ static bool value_of(const struct history_key *k, const char *digest, uint32_t *
     for (uint32_t i = 1; i < k->n; i++) {
         if (k->w[i].value == HISTORY_ABSENT)
             continue;
-        snprintf(mine, sizeof mine, "%016" PRIx64, hash_bytes(slice_str(writers_value(k->w[i].value, text))));
+        snprintf(mine, sizeof mine, "%016" PRIx64,
+                 hash_bytes(slice_str(writers_value(k->w[i].value, text))));
         if (strcmp(mine, digest) == 0) {
             *value = k->w[i].value;
             return true;
@@ -73,7 +75,8 @@ static bool covers(struct writers *w, uint32_t key, const struct held *held, uin
     if (strcmp(held->holds, "nothing") == 0)
         return write == 0;
     if (strcmp(held->holds, "value") == 0 && !value_of(&w->history.key[key], held->digest, &value))
-        e2e_fail(w->cluster, __FILE__, __LINE__, "an owner of k%" PRIu32 " holds a value that nobody wrote", key);
+        e2e_fail(w->cluster, __FILE__, __LINE__,
+                 "an owner of k%" PRIu32 " holds a value that nobody wrote", key);
     return history_covers(&w->history, key, value, write);
 }
 
@@ -87,7 +90,8 @@ static void judge_durable(struct writers *w)
         for (unsigned i = 0; i < WRITERS_NODES; i++)
             holders += covers(w, key, &held[i], write);
         if (holders < 2)
-            e2e_fail(w->cluster, __FILE__, __LINE__, "k%" PRIu32 ": only %u owners hold v%" PRIu32 " or what came after it", key,
+            e2e_fail(w->cluster, __FILE__, __LINE__,
+                     "k%" PRIu32 ": only %u owners hold v%" PRIu32 " or what came after it", key,
                      holders, w->history.key[key].w[write].value);
     }
 }
@@ -100,17 +104,19 @@ static void read_key(struct writers *w, unsigned node, uint32_t key)
     const struct client *client = &w->cluster->client[node];
     uint64_t begin_us = writers_now_us();
     e2e_ask(w->cluster, node, "GET", writers_key(key, name), NULL);
-    if (client->fd < 0 || (client->reply.v[0].type != RESP_BULK && client->reply.v[0].type != RESP_NULL))
-        e2e_fail(w->cluster, __FILE__, __LINE__, "GET %s through %s, when all are well: %.300s", name, e2e_name(node),
-                 w->cluster->text);
+    if (client->fd < 0 ||
+        (client->reply.v[0].type != RESP_BULK && client->reply.v[0].type != RESP_NULL))
+        e2e_fail(w->cluster, __FILE__, __LINE__, "GET %s through %s, when all are well: %.300s",
+                 name, e2e_name(node), w->cluster->text);
     const struct resp_value *v = &client->reply.v[0];
     uint32_t value = v->type == RESP_NULL ? HISTORY_ABSENT : writers_number(v->text);
     char text[WRITERS_VALUE];
     if (v->type == RESP_BULK && !slice_eq(v->text, slice_str(writers_value(value, text))))
-        e2e_fail(w->cluster, __FILE__, __LINE__, "%s holds other bytes than anybody wrote: %.300s", name, w->cluster->text);
+        e2e_fail(w->cluster, __FILE__, __LINE__, "%s holds other bytes than anybody wrote: %.300s",
+                 name, w->cluster->text);
     if (!history_read(&w->history, key, value, begin_us, writers_now_us()))
-        e2e_fail(w->cluster, __FILE__, __LINE__, "through %s, when all are well: %.*s", e2e_name(node), (int)w->history.why.n,
-                 (const char *)w->history.why.p);
+        e2e_fail(w->cluster, __FILE__, __LINE__, "through %s, when all are well: %.*s",
+                 e2e_name(node), (int)w->history.why.n, (const char *)w->history.why.p);
 }
 
 static void read_all(struct writers *w, const char *level)
@@ -132,9 +138,10 @@ void judge_equal(struct writers *w)
         where(w->cluster, key, held);
         for (unsigned i = 1; i < WRITERS_NODES; i++)
             if (memcmp(&held[i], &held[0], sizeof held[0]) != 0)
-                e2e_fail(w->cluster, __FILE__, __LINE__, "k%" PRIu32 " differs: %s %s by %s (%s), and %s %s by %s (%s)", key,
-                         held[0].holds, held[0].stamp, held[0].writer, held[0].digest, held[i].holds, held[i].stamp,
-                         held[i].writer, held[i].digest);
+                e2e_fail(w->cluster, __FILE__, __LINE__,
+                         "k%" PRIu32 " differs: %s %s by %s (%s), and %s %s by %s (%s)", key,
+                         held[0].holds, held[0].stamp, held[0].writer, held[0].digest,
+                         held[i].holds, held[i].stamp, held[i].writer, held[i].digest);
     }
 }
 

@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static const char *const ADDRESS[E2E_NODES] = {"127.7.0.1", "127.7.0.2", "127.7.0.3", "127.7.0.4", "127.7.0.5"};
+static const char *const ADDRESS[E2E_NODES] = {"127.7.0.1", "127.7.0.2", "127.7.0.3", "127.7.0.4",
+                                               "127.7.0.5"};
 
 /* The present namespace as a file. */
 static int present(void)
@@ -31,15 +32,18 @@ static int make(void)
 
 static bool lay_bridge(struct cluster *c)
 {
-    return e2e_shell(c, WITHOUT_LO "ip link add covey0 type bridge && ip addr add 127.7.0.254/24 dev covey0 && "
-                                   "ip link set covey0 up && " MAY_LEAVE("covey0") " && nft add table bridge covey") == 0;
+    return e2e_shell(c, WITHOUT_LO
+                     "ip link add covey0 type bridge && ip addr add 127.7.0.254/24 dev covey0 && "
+                     "ip link set covey0 up && " MAY_LEAVE(
+                         "covey0") " && nft add table bridge covey") == 0;
 }
 
 /* The cable is made at the node's end, and its other end given to the shell's namespace. */
 static bool lay_cable(struct lossy *l, struct cluster *c, unsigned i)
 {
     return e2e_shell(c,
-                     "in='nsenter --net=/proc/%d/fd/%d'; $in ip link add eth0 type veth peer name node%u netns $$ && "
+                     "in='nsenter --net=/proc/%d/fd/%d'; $in ip link add eth0 type veth peer name "
+                     "node%u netns $$ && "
                      "ip link set node%u master covey0 up && $in sh -c '" WITHOUT_LO
                      "ip addr add %s/24 dev eth0 && ip link set eth0 up && " MAY_LEAVE("eth0") "'",
                      (int)getpid(), l->node[i], i, i, ADDRESS[i]) == 0;
@@ -51,7 +55,9 @@ static bool lay(struct lossy *l, struct cluster *c)
     for (unsigned i = 0; well && i < E2E_NODES; i++)
         well = lay_cable(l, c, i);
     if (!well)
-        printf("skipped: this machine has no bridge for network namespaces with iproute2 and nftables: %s", c->text);
+        printf("skipped: this machine has no bridge for network namespaces with iproute2 and "
+               "nftables: %s",
+               c->text);
     return well;
 }
 

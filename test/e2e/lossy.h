@@ -1,9 +1,11 @@
-/* lossy.h: a network for five nodes in which packets are lost: a network namespace for each, on a bridge in one of ours.
+/* lossy.h: a network for five nodes in which packets are lost: a network namespace for each, on a
+ * bridge in one of ours.
  *
- * Nodes listen on loopback addresses only, so theirs are 127.7.0.1 and on, each on the bridge's cable of its node (where
- * route_localnet lets such addresses leave a machine). The loss is a rule of nftables in the bridge, for what it forwards from or
- * to a node's cable: packets between nodes, of gossip and of streams, in both directions; the test's own do not pass it. It
- * takes root, iproute2 and nftables. */
+ * Nodes listen on loopback addresses only, so theirs are 127.7.0.1 and on, each on the bridge's
+ * cable of its node (where route_localnet lets such addresses leave a machine). The loss is a rule
+ * of nftables in the bridge, for what it forwards from or to a node's cable: packets between nodes,
+ * of gossip and of streams, in both directions; the test's own do not pass it. It takes root,
+ * iproute2 and nftables. */
 #ifndef COVEY_TEST_E2E_LOSSY_H
 #define COVEY_TEST_E2E_LOSSY_H
 
@@ -11,11 +13,13 @@
 
 struct lossy {
     bool open;
-    int home, here;      /* the namespace that the process came from, and the one with the bridge, in which it is now */
+    /* the namespace that the process came from, and the one with the bridge, in which it is now */
+    int home, here;
     int node[E2E_NODES]; /* those of the nodes */
 };
 
-/* Makes the namespaces and goes into that of the bridge. False, and the reason printed, where they cannot be made. */
+/* Makes the namespaces and goes into that of the bridge. False, and the reason printed, where they
+ * cannot be made. */
 bool lossy_open(struct lossy *l, struct cluster *c);
 
 /* Goes back; the namespaces end with the last node in them. Does nothing when it is not open. */

@@ -65,11 +65,14 @@ static void test_redis_cli(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         e2e_shell(c, "redis-cli -p %u %s", port, cases[i].command);
         e2e_match(c, __FILE__, __LINE__, cases[i].output, c->text);
-        e2e_shell(c, "redis-cli -3 -p %u %s", port, cases[i].command); /* RESP3, each of them repeatable but for: */
-        if (strncmp(cases[i].command, "del", 3) != 0 && strncmp(cases[i].command, "pexpireat", 9) != 0)
+        /* RESP3, each of them repeatable but for: */
+        e2e_shell(c, "redis-cli -3 -p %u %s", port, cases[i].command);
+        if (strncmp(cases[i].command, "del", 3) != 0 &&
+            strncmp(cases[i].command, "pexpireat", 9) != 0)
             e2e_match(c, __FILE__, __LINE__, cases[i].output, c->text);
     }
-    assert_int_equal(e2e_shell(c, "printf 'set p 1\\nget p\\n' | redis-cli -p %u --pipe-timeout 5", port), 0);
+    assert_int_equal(
+        e2e_shell(c, "printf 'set p 1\\nget p\\n' | redis-cli -p %u --pipe-timeout 5", port), 0);
     assert_string_equal(c->text, "OK\n1\n");
 }
 
@@ -77,7 +80,9 @@ static void test_redis_benchmark(void **state)
 {
     struct cluster *c = *state;
     e2e_start_all(c, 3);
-    assert_int_equal(e2e_shell(c, "timeout 60 redis-benchmark -p %u -q -n 20000 -c 20 -P 16 -r 1000 -t ping,set,get,mset --csv",
+    assert_int_equal(e2e_shell(c,
+                               "timeout 60 redis-benchmark -p %u -q -n 20000 -c 20 -P 16 -r 1000 "
+                               "-t ping,set,get,mset --csv",
                                e2e_port(c, 2)),
                      0);
     assert_null(strstr(c->text, "rror"));
@@ -89,7 +94,9 @@ static void test_redis_benchmark(void **state)
 /* Sends bytes to a node as they are; what it answers, up to so many bytes, is in c->text. */
 static void send_raw(struct cluster *c, unsigned i, const char *bytes, size_t want)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(e2e_port(c, i)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_port = htons(e2e_port(c, i)),
+                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     e2e_check(c, fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof a) == 0);
     e2e_check(c, send(fd, bytes, strlen(bytes), MSG_NOSIGNAL) == (ssize_t)strlen(bytes));
@@ -105,17 +112,21 @@ static void send_raw(struct cluster *c, unsigned i, const char *bytes, size_t wa
     close(fd);
 }
 
-/* What a library sends for a transaction, all at once, as redis-py's pipeline() does: nothing of it is carried out. */
+/* What a library sends for a transaction, all at once, as redis-py's pipeline() does: nothing of it
+ * is carried out. */
 static void test_a_transaction_is_refused_as_a_whole(void **state)
 {
     struct cluster *c = *state;
-    static const char transaction[] = "*1\r\n$5\r\nMULTI\r\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n0\r\n"
-                                      "*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$3\r\n100\r\n*1\r\n$4\r\nEXEC\r\n";
-    static const char want[] = "-ERR unknown command 'MULTI': transactions of Redis are not built in covey yet; all up to EXEC "
-                               "or DISCARD is refused too\r\n"
-                               "-ERR refused, as MULTI was: nothing up to EXEC or DISCARD is carried out\r\n"
-                               "-ERR refused, as MULTI was: nothing up to EXEC or DISCARD is carried out\r\n"
-                               "-EXECABORT Transaction discarded because of previous errors.\r\n";
+    static const char transaction[] =
+        "*1\r\n$5\r\nMULTI\r\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n0\r\n"
+        "*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$3\r\n100\r\n*1\r\n$4\r\nEXEC\r\n";
+    static const char want[] =
+        "-ERR unknown command 'MULTI': transactions of Redis are not built in covey yet; all up to "
+        "EXEC "
+        "or DISCARD is refused too\r\n"
+        "-ERR refused, as MULTI was: nothing up to EXEC or DISCARD is carried out\r\n"
+        "-ERR refused, as MULTI was: nothing up to EXEC or DISCARD is carried out\r\n"
+        "-EXECABORT Transaction discarded because of previous errors.\r\n";
     e2e_start_all(c, 3);
     send_raw(c, 0, transaction, sizeof want - 1);
     assert_string_equal(c->text, want);
@@ -127,7 +138,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_redis_cli, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_redis_benchmark, e2e_setup, e2e_teardown),
-        cmocka_unit_test_setup_teardown(test_a_transaction_is_refused_as_a_whole, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_a_transaction_is_refused_as_a_whole, e2e_setup,
+                                        e2e_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

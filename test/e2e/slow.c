@@ -14,8 +14,9 @@
 #include "writers.h"
 
 enum {
-    PEERS = 1,          /* from a node's port for clients to that for peers */
-    PROXY_PORTS = 50,   /* from a node's ports to those of its proxy; both are in the block that the story has taken */
+    PEERS = 1, /* from a node's port for clients to that for peers */
+    /* from a node's ports to those of its proxy; both are in the block that the story has taken */
+    PROXY_PORTS = 50,
     STREAMS = 64,       /* at once: ten pairs of nodes, and some that are being replaced */
     PIECE = 256 * 1024, /* bytes of a direction under way */
     STILL_MS_MIN = 100, /* a direction stands still for so long at least, */
@@ -49,8 +50,9 @@ struct proxy {
 
 static struct sockaddr_in loopback(unsigned port)
 {
-    return (struct sockaddr_in){
-        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    return (struct sockaddr_in){.sin_family = AF_INET,
+                                .sin_port = htons((uint16_t)port),
+                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 }
 
 static unsigned peer_port(const struct cluster *c, unsigned node)
@@ -63,11 +65,13 @@ static int listen_at(struct cluster *c, unsigned port, int type)
     struct sockaddr_in a = loopback(port);
     int fd = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1;
     e2e_check(c, fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0);
-    e2e_check(c, bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && (type == SOCK_DGRAM || listen(fd, STREAMS) == 0));
+    e2e_check(c, bind(fd, (struct sockaddr *)&a, sizeof a) == 0 &&
+                     (type == SOCK_DGRAM || listen(fd, STREAMS) == 0));
     return fd;
 }
 
-/* ---- Datagrams: a node's leave the proxy at the node's own proxy port, so that they come from where it is said to be ---- */
+/* ---- Datagrams: a node's leave the proxy at the node's own proxy port, so that they come from
+ * where it is said to be ---- */
 
 static void pass_datagrams(struct proxy *p, unsigned to)
 {
@@ -80,7 +84,8 @@ static void pass_datagrams(struct proxy *p, unsigned to)
             return;
         for (unsigned i = 0; i < E2E_NODES; i++)
             if (ntohs(from.sin_port) == peer_port(p->c, i))
-                sendto(p->udp[i], bytes, (size_t)n, 0, (struct sockaddr *)&at, sizeof at); /* may be lost, as datagrams may */
+                /* may be lost, as datagrams may */
+                sendto(p->udp[i], bytes, (size_t)n, 0, (struct sockaddr *)&at, sizeof at);
     }
 }
 
@@ -143,7 +148,8 @@ static bool still(struct proxy *p, const struct stream *s, struct way *w)
         w->still = false;
         w->turns_us = 0;
     } else if (w->turns_us <= now_us) {
-        uint64_t ms = w->still ? rng_below(&p->rng, FLOW_MS_MAX) : STILL_MS_MIN + rng_below(&p->rng, STILL_MS_MAX - STILL_MS_MIN);
+        uint64_t ms = w->still ? rng_below(&p->rng, FLOW_MS_MAX)
+                               : STILL_MS_MIN + rng_below(&p->rng, STILL_MS_MAX - STILL_MS_MIN);
         w->still = !w->still;
         w->turns_us = now_us + ms * 1000;
     }
@@ -162,7 +168,8 @@ static void pass_streams(struct proxy *p)
 
 /* ---- The process ---- */
 
-/* Until something comes, or a direction may go on. A direction that holds bytes waits for its other end. */
+/* Until something comes, or a direction may go on. A direction that holds bytes waits for its other
+ * end. */
 static void wait_for_something(struct proxy *p)
 {
     struct pollfd fd[1 + 2 * E2E_NODES + 2 * STREAMS];
@@ -177,7 +184,8 @@ static void wait_for_something(struct proxy *p)
             const struct way *w = &p->stream[i].way[k];
             bool waits = w->at == w->n;
             if (p->stream[i].open && !w->still)
-                fd[n++] = (struct pollfd){.fd = waits ? w->from : w->to, .events = waits ? POLLIN : POLLOUT};
+                fd[n++] = (struct pollfd){.fd = waits ? w->from : w->to,
+                                          .events = waits ? POLLIN : POLLOUT};
         }
     poll(fd, n, p->slow < E2E_NODES ? TURN_MS : -1);
 }

@@ -1,4 +1,5 @@
-/* start_test.c: starts that must be refused, each with a sentence that names the value and the remedy; and joins. */
+/* start_test.c: starts that must be refused, each with a sentence that names the value and the
+ * remedy; and joins. */
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -57,7 +58,8 @@ static void test_locked_data_directory(void **state)
     e2e_start_all(c, 1);
     e2e_start(c, 1, "--data", "a", NULL);
     char pattern[96];
-    snprintf(pattern, sizeof pattern, "data directory a is in use by process %d*--data", (int)c->nest.node[0].pid);
+    snprintf(pattern, sizeof pattern, "data directory a is in use by process %d*--data",
+             (int)c->nest.node[0].pid);
     refused(c, 1, pattern);
     e2e_expect(c, 0, "OK", "SET", "k", "v");
 }
@@ -139,8 +141,8 @@ static void test_new_in_a_config_file_is_refused(void **state)
     e2e_check(c, !exists(c, "a"));
 }
 
-/* The founder's disk is lost, and the unit that starts it does so again: with its own command, in which --new stood once. Nothing
- * is founded; the others serve on. */
+/* The founder's disk is lost, and the unit that starts it does so again: with its own command, in
+ * which --new stood once. Nothing is founded; the others serve on. */
 static void test_a_founder_without_its_disk_does_not_found(void **state)
 {
     struct cluster *c = *state;
@@ -153,7 +155,8 @@ static void test_a_founder_without_its_disk_does_not_found(void **state)
     e2e_expect(c, 1, "v", "GET", "k");
 }
 
-/* The log is gone, and what stood beside it is still there: whatever is asked for, this is no empty directory. */
+/* The log is gone, and what stood beside it is still there: whatever is asked for, this is no empty
+ * directory. */
 static void test_remains_of_a_member_are_refused(void **state)
 {
     struct cluster *c = *state;
@@ -163,7 +166,9 @@ static void test_remains_of_a_member_are_refused(void **state)
         e2e_kill(c, i);
     assert_int_equal(e2e_shell(c, "rm a/seg-*.log b/seg-*.log"), 0);
     e2e_restart(c, 0);
-    refused(c, 0, "\"a\" was a member's and its log (seg-\\*.log) is gone*reserve*remove the directory*--data");
+    refused(c, 0,
+            "\"a\" was a member's and its log (seg-\\*.log) is gone*reserve*remove the "
+            "directory*--data");
     e2e_check(c, exists(c, "a/lock") && exists(c, "a/reserve") && exists(c, "a/hints"));
     e2e_start(c, 0, "--new", NULL);
     refused(c, 0, "\"a\" was a member's*\"a\" was a member's");
@@ -186,12 +191,14 @@ static void test_foreign_files_are_refused(void **state)
     e2e_start(c, 2, "--data", "lost", "--new", NULL); /* the root of a file system */
     e2e_await_status(c, 2, "members", 1);
     e2e_kill(c, 2);
-    assert_int_equal(e2e_shell(c, "touch lost/core"), 0); /* beside a log they are nobody's business */
+    /* beside a log they are nobody's business */
+    assert_int_equal(e2e_shell(c, "touch lost/core"), 0);
     e2e_start(c, 2, "--data", "lost", NULL);
     e2e_await_status(c, 2, "members", 1);
 }
 
-/* The advice leads somewhere: what is restored from the backup is a cluster, without being told to be one. */
+/* The advice leads somewhere: what is restored from the backup is a cluster, without being told to
+ * be one. */
 static void test_a_backup_is_no_data_directory(void **state)
 {
     struct cluster *c = *state;
@@ -206,7 +213,8 @@ static void test_a_backup_is_no_data_directory(void **state)
     e2e_await(c, 2, "v", "GET", "k");
 }
 
-/* A start that was cut short before its log stood has left nothing that would be in the way of the next. */
+/* A start that was cut short before its log stood has left nothing that would be in the way of the
+ * next. */
 static void test_a_start_cut_short_is_no_remains(void **state)
 {
     struct cluster *c = *state;
@@ -219,17 +227,19 @@ static void test_a_start_cut_short_is_no_remains(void **state)
 
 /* ---- Two clusters ---- */
 
-/* The founder's disk is lost and somebody has it found again, at its old address: the others look for it there. From their
- * first word on it serves nobody. */
+/* The founder's disk is lost and somebody has it found again, at its old address: the others look
+ * for it there. From their first word on it serves nobody. */
 static void test_alone_where_another_clusters_member_lived(void **state)
 {
     struct cluster *c = *state;
     char cluster[64];
     e2e_start_all(c, 3);
     e2e_expect(c, 1, "OK", "SET", "k", "v");
-    assert_int_equal(
-        e2e_shell(c, "$COVEY status -p %u --json | sed -n 's/.*\"cluster\":{\"id\":\"\\([0-9a-f]*\\)\".*/\\1/p'", e2e_port(c, 1)),
-        0);
+    assert_int_equal(e2e_shell(c,
+                               "$COVEY status -p %u --json | sed -n "
+                               "'s/.*\"cluster\":{\"id\":\"\\([0-9a-f]*\\)\".*/\\1/p'",
+                               e2e_port(c, 1)),
+                     0);
     snprintf(cluster, sizeof cluster, "%.32s", c->text);
     e2e_kill(c, 0);
     assert_int_equal(e2e_shell(c, "rm -r a"), 0);
@@ -239,7 +249,8 @@ static void test_alone_where_another_clusters_member_lived(void **state)
     e2e_expect(c, 0, "LOADING this node is alone*", "SET", "k", "w");
     assert_int_equal(e2e_shell(c, "$COVEY status -p %u", e2e_port(c, 0)), 2);
     char pattern[160];
-    snprintf(pattern, sizeof pattern, "loading: this node is alone *members of cluster %s look for their member *--port*",
+    snprintf(pattern, sizeof pattern,
+             "loading: this node is alone *members of cluster %s look for their member *--port*",
              cluster);
     e2e_match(c, __FILE__, __LINE__, pattern, c->text);
     e2e_await_log(c, 0, "event=node.claimed");
@@ -247,7 +258,8 @@ static void test_alone_where_another_clusters_member_lived(void **state)
     e2e_expect(c, 2, "OK", "SET", "k", "w");
 }
 
-/* Two clusters stay two, whatever the seeds say; and a seed that was mistyped there stops nobody here. */
+/* Two clusters stay two, whatever the seeds say; and a seed that was mistyped there stops nobody
+ * here. */
 static void test_other_clusters_seed(void **state)
 {
     struct cluster *c = *state;
@@ -288,7 +300,8 @@ static void test_join_is_refused_where_records_are(void **state)
     e2e_start(c, 2, "--seed", seed, NULL);
     e2e_await_log(c, 2, "holds records");
     assert_int_equal(e2e_status(c, 0, "members"), 2);
-    e2e_await(c, 0, "OK", "SET", "k", "w"); /* a proposal may have fenced the members for a moment */
+    /* a proposal may have fenced the members for a moment */
+    e2e_await(c, 0, "OK", "SET", "k", "w");
     e2e_expect(c, 1, "w", "GET", "k");
 }
 
@@ -308,14 +321,15 @@ static void test_seed_that_is_not_up_yet(void **state)
 
 /* ---- New addresses ---- */
 
-/* Starts node i's directory under its name at the port of node i + 2, which it is to the harness from then on. */
+/* Starts node i's directory under its name at the port of node i + 2, which it is to the harness
+ * from then on. */
 static void move(struct cluster *c, unsigned i, const char *flag, const char *value)
 {
     e2e_start(c, i + 2, "--data", e2e_name(i), "--name", e2e_name(i), flag, value, NULL);
 }
 
-/* All members come back where none expects them: who knows no address waits, and says what would help; who is given one, by flag
- * or file, uses it, though its directory is a used one. */
+/* All members come back where none expects them: who knows no address waits, and says what would
+ * help; who is given one, by flag or file, uses it, though its directory is a used one. */
 static void test_all_nodes_at_new_addresses(void **state)
 {
     struct cluster *c = *state;
@@ -328,8 +342,10 @@ static void test_all_nodes_at_new_addresses(void **state)
     for (unsigned i = 2; i < 4; i++) {
         e2e_await(c, i, "LOADING *", "GET", "k");
         assert_int_equal(e2e_shell(c, "$COVEY status -p %u", e2e_port(c, i)), 2);
-        e2e_match(c, __FILE__, __LINE__, "loading: this node has met 0 of the 1 other members*new addresses*--seed HOST:PORT*",
-                  c->text);
+        e2e_match(
+            c, __FILE__, __LINE__,
+            "loading: this node has met 0 of the 1 other members*new addresses*--seed HOST:PORT*",
+            c->text);
     }
     e2e_kill(c, 3);
     move(c, 1, "--seed", seed_of(c, 2)); /* as advised */
@@ -406,22 +422,32 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_locked_data_directory, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_unwritable_data_directory, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_beyond_loopback_is_refused, e2e_setup, e2e_teardown),
-        cmocka_unit_test_setup_teardown(test_new_on_a_members_directory_is_refused, e2e_setup, e2e_teardown),
-        cmocka_unit_test_setup_teardown(test_a_start_that_asks_for_nothing_says_both_ways, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_new_on_a_members_directory_is_refused, e2e_setup,
+                                        e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_a_start_that_asks_for_nothing_says_both_ways,
+                                        e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_new_with_a_seed_is_refused, e2e_setup, e2e_teardown),
-        cmocka_unit_test_setup_teardown(test_new_in_a_config_file_is_refused, e2e_setup, e2e_teardown),
-        cmocka_unit_test_setup_teardown(test_a_founder_without_its_disk_does_not_found, e2e_setup, e2e_teardown),
-        cmocka_unit_test_setup_teardown(test_remains_of_a_member_are_refused, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_new_in_a_config_file_is_refused, e2e_setup,
+                                        e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_a_founder_without_its_disk_does_not_found, e2e_setup,
+                                        e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_remains_of_a_member_are_refused, e2e_setup,
+                                        e2e_teardown),
         cmocka_unit_test_setup_teardown(test_foreign_files_are_refused, e2e_setup, e2e_teardown),
-        cmocka_unit_test_setup_teardown(test_a_backup_is_no_data_directory, e2e_setup, e2e_teardown),
-        cmocka_unit_test_setup_teardown(test_a_start_cut_short_is_no_remains, e2e_setup, e2e_teardown),
-        cmocka_unit_test_setup_teardown(test_alone_where_another_clusters_member_lived, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_a_backup_is_no_data_directory, e2e_setup,
+                                        e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_a_start_cut_short_is_no_remains, e2e_setup,
+                                        e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_alone_where_another_clusters_member_lived, e2e_setup,
+                                        e2e_teardown),
         cmocka_unit_test_setup_teardown(test_other_clusters_seed, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_two_nodes_with_one_name, e2e_setup, e2e_teardown),
-        cmocka_unit_test_setup_teardown(test_join_is_refused_where_records_are, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_join_is_refused_where_records_are, e2e_setup,
+                                        e2e_teardown),
         cmocka_unit_test_setup_teardown(test_seed_that_is_not_up_yet, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_all_nodes_at_new_addresses, e2e_setup, e2e_teardown),
-        cmocka_unit_test_setup_teardown(test_a_seed_in_the_file_serves_a_used_directory, e2e_setup, e2e_teardown),
+        cmocka_unit_test_setup_teardown(test_a_seed_in_the_file_serves_a_used_directory, e2e_setup,
+                                        e2e_teardown),
         cmocka_unit_test_setup_teardown(test_loading, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_closed_standard_descriptors, e2e_setup, e2e_teardown),
         cmocka_unit_test_setup_teardown(test_ipv6, e2e_setup, e2e_teardown),

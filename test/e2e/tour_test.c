@@ -14,7 +14,8 @@ static void test_tour(void **state)
     assert_int_equal(e2e_shell(c, "redis-cli -p %u get city", e2e_port(c, 2)), 0);
     assert_string_equal(c->text, "Paris\n");
     assert_int_equal(e2e_shell(c, "$COVEY status -p %u", e2e_port(c, 0)), 0);
-    e2e_match(c, __FILE__, __LINE__, "healthy: 3 of 3 replicas everywhere, any 1 node may die\n*", c->text);
+    e2e_match(c, __FILE__, __LINE__, "healthy: 3 of 3 replicas everywhere, any 1 node may die\n*",
+              c->text);
     assert_int_equal(e2e_shell(c, "echo get city | $COVEY console -p %u", e2e_port(c, 1)), 0);
     assert_string_equal(c->text, "Paris\n");
     e2e_kill(c, 0);
@@ -25,8 +26,8 @@ static void test_tour(void **state)
     e2e_expect(c, 0, "Rome", "GET", "city");
 }
 
-/* Each in turn: no error at the survivors at the very moment of its death, nothing lost, and it serves what was written
- * without it. */
+/* Each in turn: no error at the survivors at the very moment of its death, nothing lost, and it
+ * serves what was written without it. */
 static void test_any_node_may_die(void **state)
 {
     struct cluster *c = *state;
@@ -55,10 +56,10 @@ static void test_members_json(void **state)
     assert_int_equal(e2e_shell(c, "$COVEY members --json -p %u", e2e_port(c, 1)), 0);
     for (unsigned i = 0; i < 3; i++) {
         char pattern[256];
-        snprintf(
-            pattern, sizeof pattern,
-            "{\"members\":\\[*{\"id\":\"????????????????\",\"name\":\"%s\",\"addr\":\"127.0.0.1:%u\",\"state\":\"alive\"*}\\]}\n",
-            e2e_name(i), e2e_port(c, i));
+        snprintf(pattern, sizeof pattern,
+                 "{\"members\":\\[*{\"id\":\"????????????????\",\"name\":\"%s\",\"addr\":\"127.0.0."
+                 "1:%u\",\"state\":\"alive\"*}\\]}\n",
+                 e2e_name(i), e2e_port(c, i));
         e2e_match(c, __FILE__, __LINE__, pattern, c->text);
     }
     e2e_kill(c, 2);
@@ -73,7 +74,8 @@ static void test_one_shots_and_exit_codes(void **state)
     unsigned port = e2e_port(c, 0);
     assert_int_equal(e2e_shell(c, "$COVEY get k -p %u", port), 3);
     char reach[128];
-    snprintf(reach, sizeof reach, "covey: cannot reach a node at 127.0.0.1 port %u: *is it running*", port);
+    snprintf(reach, sizeof reach,
+             "covey: cannot reach a node at 127.0.0.1 port %u: *is it running*", port);
     e2e_match(c, __FILE__, __LINE__, reach, c->text);
     assert_int_equal(e2e_shell(c, "$COVEY status -p %u", port), 3);
     e2e_start_all(c, 3);
@@ -93,7 +95,9 @@ static void test_one_shots_and_exit_codes(void **state)
     e2e_match(c, __FILE__, __LINE__, "*\"99999\"*", c->text);
     assert_int_equal(e2e_shell(c, "$COVEY frobnicate -p %u", port), 64);
     e2e_match(c, __FILE__, __LINE__, "*frobnicate*", c->text);
-    assert_int_equal(e2e_shell(c, "printf 'set a 1\\n# a remark\\nget a\\nget\\n' | $COVEY console -p %u", port), 64);
+    assert_int_equal(
+        e2e_shell(c, "printf 'set a 1\\n# a remark\\nget a\\nget\\n' | $COVEY console -p %u", port),
+        64);
     e2e_match(c, __FILE__, __LINE__, "OK\n1\nusage: get key\n", c->text);
 }
 
@@ -110,10 +114,14 @@ static void test_words_are_case_blind(void **state)
     e2e_await_log(c, 0, "a is ready: one of 1 member, ");
     assert_int_equal(e2e_shell(c, "$COVEY set k v -p %u && $COVEY check one", port), 0);
     e2e_match(c, __FILE__, __LINE__, "*: 1 log file, 0 keys: clean*", c->text);
-    assert_int_equal(e2e_shell(c, "$COVEY Backup Status -p %u && ls STATUS", port), 2); /* ls: there is no such backup */
+    /* ls: there is no such backup */
+    assert_int_equal(e2e_shell(c, "$COVEY Backup Status -p %u && ls STATUS", port), 2);
     e2e_match(c, __FILE__, __LINE__, "*state *done*", c->text);
-    assert_int_equal(e2e_shell(c, "$COVEY Repair --watch -p %u && $COVEY REPAIR Status -p %u", port, port), 0);
-    assert_int_equal(e2e_shell(c, "$COVEY RING Vnodes -p %u && echo SET a 1 | $COVEY Console -p %u", port, port), 0);
+    assert_int_equal(
+        e2e_shell(c, "$COVEY Repair --watch -p %u && $COVEY REPAIR Status -p %u", port, port), 0);
+    assert_int_equal(
+        e2e_shell(c, "$COVEY RING Vnodes -p %u && echo SET a 1 | $COVEY Console -p %u", port, port),
+        0);
     assert_int_equal(e2e_shell(c, "$COVEY Help SET && $COVEY Client GetName --help"), 0);
     e2e_match(c, __FILE__, __LINE__, "set key value*client getname*", c->text);
 }
@@ -166,7 +174,8 @@ static void test_usage_and_help(void **state)
     }
 }
 
-/* Whom to ask: -p and --port, -h and --host in every command, or the environment; flags win over it. */
+/* Whom to ask: -p and --port, -h and --host in every command, or the environment; flags win over
+ * it. */
 static void test_host_and_port(void **state)
 {
     static const char *const ways[] = {"-p %u",
@@ -183,16 +192,22 @@ static void test_host_and_port(void **state)
     e2e_start_all(c, 1);
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
         snprintf(flags, sizeof flags, ways[i], port);
-        if (e2e_shell(c, "$COVEY echo %s hello && echo echo hello | $COVEY console %s", flags, flags) != 0)
+        if (e2e_shell(c, "$COVEY echo %s hello && echo echo hello | $COVEY console %s", flags,
+                      flags) != 0)
             e2e_fail(c, __FILE__, __LINE__, "%s: %s", flags, c->text);
         assert_string_equal(c->text, "hello\nhello\n");
     }
     assert_int_equal(e2e_shell(c, "$COVEY unsubscribe -p %u", port), 0); /* its reply is a push */
     assert_int_equal(e2e_shell(c, "COVEY_HOST=127.0.0.1 COVEY_PORT=%u $COVEY ping", port), 0);
-    assert_int_equal(e2e_shell(c, "COVEY_HOST=nowhere.invalid COVEY_PORT=1 $COVEY ping -h 127.0.0.1 -p %u", port), 0);
-    assert_true(e2e_shell(c, "$COVEY status -p %u", port + 1) != 0); /* the port that people take for it */
+    assert_int_equal(
+        e2e_shell(c, "COVEY_HOST=nowhere.invalid COVEY_PORT=1 $COVEY ping -h 127.0.0.1 -p %u",
+                  port),
+        0);
+    /* the port that people take for it */
+    assert_true(e2e_shell(c, "$COVEY status -p %u", port + 1) != 0);
     char pattern[128];
-    snprintf(pattern, sizeof pattern, "covey: %u is the port for peers; clients use %u\n", port + 1, port);
+    snprintf(pattern, sizeof pattern, "covey: %u is the port for peers; clients use %u\n", port + 1,
+             port);
     e2e_match(c, __FILE__, __LINE__, pattern, c->text);
     assert_int_equal(e2e_shell(c, "COVEY_PORT=many $COVEY ping"), 64);
     e2e_match(c, __FILE__, __LINE__, "*COVEY_PORT*\"many\"*", c->text);
@@ -203,8 +218,11 @@ static void test_where_and_ring(void **state)
     struct cluster *c = *state;
     e2e_start_all(c, 3);
     e2e_expect(c, 0, "OK", "SET", "k", "v");
-    assert_int_equal(e2e_shell(c, "$COVEY where k -p %u --json | grep -o '\"holds\":\"[a-z ]*\"'", e2e_port(c, 1)), 0);
-    e2e_match(c, __FILE__, __LINE__, "*\"value\"*\"value\"*", c->text); /* W of three at once, the third soon */
+    assert_int_equal(e2e_shell(c, "$COVEY where k -p %u --json | grep -o '\"holds\":\"[a-z ]*\"'",
+                               e2e_port(c, 1)),
+                     0);
+    /* W of three at once, the third soon */
+    e2e_match(c, __FILE__, __LINE__, "*\"value\"*\"value\"*", c->text);
     assert_int_equal(e2e_shell(c, "$COVEY ring -p %u", e2e_port(c, 1)), 0);
     e2e_match(c, __FILE__, __LINE__, "*\nvnodes *1024\n*\nmembers\n*alive*1024*33.33%*", c->text);
 }
@@ -214,11 +232,15 @@ static void test_membership_events(void **state)
 {
     struct cluster *c = *state;
     struct client watch;
-    static const char *const wanted[] = {"event=member.dead name=c *", "event=member.alive name=c *"};
+    static const char *const wanted[] = {"event=member.dead name=c *",
+                                         "event=member.alive name=c *"};
     e2e_start_all(c, 3);
     client_init(&watch);
     assert_int_equal(client_open(&watch, c->host, e2e_port(c, 0)), 0);
-    assert_int_equal(client_send(&watch, (const struct slice[]){SLICE("SUBSCRIBE"), SLICE("__covey__:members")}, 2), 0);
+    assert_int_equal(
+        client_send(&watch, (const struct slice[]){SLICE("SUBSCRIBE"), SLICE("__covey__:members")},
+                    2),
+        0);
     assert_int_equal(client_flush(&watch), 0);
     assert_int_equal(client_receive(&watch, CLIENT_TIMEOUT_MS), 0);
     e2e_kill(c, 2);
@@ -228,7 +250,8 @@ static void test_membership_events(void **state)
             if (error != 0)
                 e2e_fail(c, __FILE__, __LINE__, "no message \"%s\": %s", wanted[i], watch.why);
             uint32_t text = resp_after(&watch.reply, 2);
-            snprintf(c->text, sizeof c->text, "%.*s", (int)watch.reply.v[text].text.n, (const char *)watch.reply.v[text].text.p);
+            snprintf(c->text, sizeof c->text, "%.*s", (int)watch.reply.v[text].text.n,
+                     (const char *)watch.reply.v[text].text.p);
         } while (!e2e_matches(wanted[i], c->text));
         if (i == 0)
             e2e_restart(c, 2);

@@ -11,7 +11,8 @@
 
 enum {
     TURN_MS = 5,
-    THINK_US = 30 * 1000,               /* at most, between batches: some 2,000 commands a second in all */
+    /* at most, between batches: some 2,000 commands a second in all */
+    THINK_US = 30 * 1000,
     HANG_US = CLIENT_TIMEOUT_MS * 1000, /* above a node's own deadline */
     LATENCIES_MAX = 64 * 1024 * 1024,   /* never met: ten hours of commands */
     SET_PERCENT = 50,
@@ -58,7 +59,8 @@ static bool begins(struct slice s, const char *with)
 
 /* ---- Violations ---- */
 
-__attribute__((format(printf, 2, 3))) static void violation(struct writers *w, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void violation(struct writers *w, const char *format,
+                                                            ...)
 {
     char text[512];
     va_list args;
@@ -78,12 +80,13 @@ static bool excused(const struct writers *w, unsigned node, uint64_t begin_us)
 static void needs_excuse(struct writers *w, unsigned node, uint64_t begin_us, const char *what)
 {
     if (!excused(w, node, begin_us))
-        violation(w, "%s was left alone, with a quorum beside it, and still: %s", e2e_name(node), what);
+        violation(w, "%s was left alone, with a quorum beside it, and still: %s", e2e_name(node),
+                  what);
 }
 
 /* A SET may end UNKNOWN through a node that was left alone, if another owner fell silent after it
- * began and the remaining two did not settle its order (core/coord/coord_write.c). What asks first, and
- * what begins when the silence is known, has no such excuse. */
+ * began and the remaining two did not settle its order (core/coord/coord_write.c). What asks first,
+ * and what begins when the silence is known, has no such excuse. */
 static bool contested(const struct writers *w, const struct asked *a, struct slice answer)
 {
     for (unsigned i = 0; i < WRITERS_NODES; i++)
@@ -130,10 +133,12 @@ static void latency_add(struct latencies *l, uint64_t us)
 }
 
 /* An error's meaning: it must be one of those that a client is promised when members are down. */
-static enum outcome take_error(struct writers *w, const struct writer *k, const struct asked *a, struct slice text)
+static enum outcome take_error(struct writers *w, const struct writer *k, const struct asked *a,
+                               struct slice text)
 {
     char words[256];
-    snprintf(words, sizeof words, "%c k%" PRIu32 ": %.*s", a->kind, a->key, (int)text.n, (const char *)text.p);
+    snprintf(words, sizeof words, "%c k%" PRIu32 ": %.*s", a->kind, a->key, (int)text.n,
+             (const char *)text.p);
     if (!contested(w, a, text))
         needs_excuse(w, k->node, a->begin_us, words);
     bool unknown = begins(text, "UNKNOWN ");
@@ -146,7 +151,9 @@ static enum outcome take_error(struct writers *w, const struct writer *k, const 
 
 static bool fits(char kind, enum resp_type type)
 {
-    return kind == 'S' ? type == RESP_SIMPLE : kind == 'D' ? type == RESP_INTEGER : type == RESP_BULK || type == RESP_NULL;
+    return kind == 'S'   ? type == RESP_SIMPLE
+           : kind == 'D' ? type == RESP_INTEGER
+                         : type == RESP_BULK || type == RESP_NULL;
 }
 
 static void take_reply(struct writers *w, struct writer *k, uint64_t now_us)
@@ -165,7 +172,9 @@ static void take_reply(struct writers *w, struct writer *k, uint64_t now_us)
     if (a->kind != 'G')
         history_end(&w->history, a->key, a->write, outcome, now_us);
     else if (outcome == OUTCOME_OK)
-        history_read(&w->history, a->key, v->type == RESP_NULL ? HISTORY_ABSENT : writers_number(v->text), a->begin_us, now_us);
+        history_read(&w->history, a->key,
+                     v->type == RESP_NULL ? HISTORY_ABSENT : writers_number(v->text), a->begin_us,
+                     now_us);
 }
 
 static void think(struct writers *w, struct writer *k, uint64_t now_us)
@@ -180,7 +189,8 @@ static void take_end(struct writers *w, struct writer *k, uint64_t now_us)
     for (unsigned i = k->answered_n; i < k->asked_n; i++) {
         const struct asked *a = &k->asked[i];
         if (a->begin_us > w->weather[k->node].killed_us)
-            violation(w, "%s, which was not killed meanwhile, ended a connection: %s", e2e_name(k->node), k->client.why);
+            violation(w, "%s, which was not killed meanwhile, ended a connection: %s",
+                      e2e_name(k->node), k->client.why);
         if (a->kind != 'G')
             history_end(&w->history, a->key, a->write, OUTCOME_UNKNOWN, now_us);
         w->cut++;
@@ -219,14 +229,16 @@ static void say(struct writers *w, struct writer *k)
     if (a->kind != 'G')
         a->write = history_begin(&w->history, a->key, a->value, a->begin_us);
     const char *verb = a->kind == 'S' ? "SET" : a->kind == 'D' ? "DEL" : "GET";
-    struct slice word[3] = {slice_str(verb), slice_str(writers_key(a->key, key)), slice_str(writers_value(a->value, value))};
+    struct slice word[3] = {slice_str(verb), slice_str(writers_key(a->key, key)),
+                            slice_str(writers_value(a->value, value))};
     CHECK(client_send(&k->client, word, a->kind == 'S' ? 3 : 2) == 0);
 }
 
 static void say_batch(struct writers *w, struct writer *k)
 {
     uint64_t now_us = writers_now_us();
-    if (k->client.fd < 0 && client_connect(&k->client, w->cluster->host, e2e_port(w->cluster, k->node)) != 0) {
+    if (k->client.fd < 0 &&
+        client_connect(&k->client, w->cluster->host, e2e_port(w->cluster, k->node)) != 0) {
         needs_excuse(w, k->node, now_us, k->client.why);
         think(w, k, now_us);
         return;
@@ -247,7 +259,8 @@ static void check_hanging(struct writers *w, const struct writer *k, uint64_t no
     const struct asked *a = &k->asked[k->answered_n];
     uint64_t since_us = a->begin_us > x->resumed_us ? a->begin_us : x->resumed_us;
     if (now_us > since_us + HANG_US)
-        violation(w, "%s has not answered %c k%" PRIu32 " for %d ms", e2e_name(k->node), a->kind, a->key, CLIENT_TIMEOUT_MS);
+        violation(w, "%s has not answered %c k%" PRIu32 " for %d ms", e2e_name(k->node), a->kind,
+                  a->key, CLIENT_TIMEOUT_MS);
 }
 
 void writers_turn(struct writers *w)
@@ -265,8 +278,8 @@ void writers_turn(struct writers *w)
             say_batch(w, k);
     }
     if (w->why.n > 0 || w->history.why.n > 0)
-        e2e_fail(w->cluster, __FILE__, __LINE__, "%.*s %.*s", (int)w->why.n, (const char *)w->why.p, (int)w->history.why.n,
-                 (const char *)w->history.why.p);
+        e2e_fail(w->cluster, __FILE__, __LINE__, "%.*s %.*s", (int)w->why.n, (const char *)w->why.p,
+                 (int)w->history.why.n, (const char *)w->history.why.p);
 }
 
 static bool pending(const struct writers *w)
@@ -335,15 +348,15 @@ static void report_latencies(struct latencies *l, const char *title)
     if (l->n == 0)
         return;
     qsort(l->us, l->n, sizeof *l->us, by_size);
-    printf("  %s: %" PRIu32 " done, p50 %.1f ms, p99 %.1f ms, greatest %.1f ms\n", title, l->n, l->us[l->n / 2] / 1e3,
-           l->us[(uint64_t)l->n * 99 / 100] / 1e3, l->us[l->n - 1] / 1e3);
+    printf("  %s: %" PRIu32 " done, p50 %.1f ms, p99 %.1f ms, greatest %.1f ms\n", title, l->n,
+           l->us[l->n / 2] / 1e3, l->us[(uint64_t)l->n * 99 / 100] / 1e3, l->us[l->n - 1] / 1e3);
     l->n = 0;
 }
 
 void writers_report(struct writers *w, const char *title)
 {
-    printf("%s: %" PRIu64 " done, %" PRIu64 " refused, %" PRIu64 " unknown, %" PRIu64 " cut\n", title, w->done, w->refused,
-           w->unknown, w->cut);
+    printf("%s: %" PRIu64 " done, %" PRIu64 " refused, %" PRIu64 " unknown, %" PRIu64 " cut\n",
+           title, w->done, w->refused, w->unknown, w->cut);
     report_latencies(&w->calm, "through nodes left alone");
     report_latencies(&w->rough, "through nodes in trouble");
 }

@@ -1,14 +1,17 @@
-/* writers.h: clients of real nodes in one poll loop, that write, delete and read, and remember what they were told.
+/* writers.h: clients of real nodes in one poll loop, that write, delete and read, and remember what
+ * they were told.
  *
- * Each node has a few connections of its own. Each sends a batch of commands on random keys in one go, waits for all the
- * replies, thinks, and goes on; when the connection ends it opens another to the same node, again and again. Every
- * written value is unique, and everything goes into a history (sim/history.h), which says at each read whether what the
- * clients were told so far can be true: the same judge that judges the simulated world.
+ * Each node has a few connections of its own. Each sends a batch of commands on random keys in one
+ * go, waits for all the replies, thinks, and goes on; when the connection ends it opens another to
+ * the same node, again and again. Every written value is unique, and everything goes into a history
+ * (sim/history.h), which says at each read whether what the clients were told so far can be true:
+ * the same judge that judges the simulated world.
  *
- * An outcome is one of five. done; refused (nothing was stored, says the node); unknown (it may have been stored, says
- * the node); cut (the connection ended before the reply came); and anything else is a violation. So is a request that
- * was not done without an excuse: the story says what it does to each node (writers_killed ...), and a node that is left
- * alone, with at most one other in trouble, has none. */
+ * An outcome is one of five. done; refused (nothing was stored, says the node); unknown (it may
+ * have been stored, says the node); cut (the connection ended before the reply came); and anything
+ * else is a violation. So is a request that was not done without an excuse: the story says what it
+ * does to each node (writers_killed ...), and a node that is left alone, with at most one other in
+ * trouble, has none. */
 #ifndef COVEY_TEST_E2E_WRITERS_H
 #define COVEY_TEST_E2E_WRITERS_H
 
@@ -20,7 +23,8 @@ enum {
     WRITERS_NODES = 3,
     WRITERS_EACH = 3, /* connections to each node */
     WRITERS = WRITERS_NODES * WRITERS_EACH,
-    WRITERS_KEYS = 300, /* so few that each is written, read and deleted many times between two blows */
+    /* so few that each is written, read and deleted many times between two blows */
+    WRITERS_KEYS = 300,
     WRITERS_BATCH = 8,
     WRITERS_VALUE = 4096, /* bytes of a value's text at most */
 };
@@ -45,7 +49,8 @@ struct writer {
 struct weather {
     bool stopped;
     uint64_t killed_us, resumed_us;
-    uint64_t excused_until_us; /* requests that began before then may be refused or unknown; UINT64_MAX: in trouble */
+    /* requests that began before then may be refused or unknown; UINT64_MAX: in trouble */
+    uint64_t excused_until_us;
 };
 
 struct latencies {
@@ -68,7 +73,8 @@ struct writers {
 
 uint64_t writers_now_us(void);
 
-/* The key's name and the value's text, NUL-terminated. A value is "v7" and dots behind, as many as its number says. */
+/* The key's name and the value's text, NUL-terminated. A value is "v7" and dots behind, as many as
+ * its number says. */
 const char *writers_key(uint32_t key, char out[16]);
 const char *writers_value(uint32_t value, char out[WRITERS_VALUE]);
 uint32_t writers_number(struct slice value);
@@ -77,13 +83,15 @@ uint32_t writers_number(struct slice value);
 void writers_open(struct writers *w, struct cluster *c, uint64_t seed);
 void writers_close(struct writers *w);
 
-/* One turn of the loop, a few milliseconds: hears what came, says what is due. Fails the story at a violation. */
+/* One turn of the loop, a few milliseconds: hears what came, says what is due. Fails the story at a
+ * violation. */
 void writers_turn(struct writers *w);
 
 /* No new batches; turns until all that was asked is answered or cut. */
 void writers_finish(struct writers *w);
 
-/* ---- The weather. Each is said right after (killed, resumed) or before (the others) it is done ---- */
+/* ---- The weather. Each is said right after (killed, resumed) or before (the others) it is done
+ * ---- */
 
 void writers_killed(struct writers *w, unsigned node);
 void writers_stopped(struct writers *w, unsigned node);

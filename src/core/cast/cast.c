@@ -41,7 +41,8 @@ struct addr cast_addr(const struct cast *c, uint64_t id)
 bool cast_name_taken(const struct cast *c, struct slice name, uint64_t id)
 {
     for (unsigned i = 0; i < c->n; i++)
-        if (c->member[i].id != id && member_present(&c->member[i]) && slice_eq(member_name(&c->member[i]), name))
+        if (c->member[i].id != id && member_present(&c->member[i]) &&
+            slice_eq(member_name(&c->member[i]), name))
             return true;
     return false;
 }
@@ -50,7 +51,8 @@ bool member_reachable(const struct member *m, uint64_t now_ms)
 {
     if (!m || m->self)
         return m != NULL;
-    bool stream = m->stream == STREAM_UP || (m->stream != STREAM_REFUSED && m->held_until_ms <= now_ms);
+    bool stream =
+        m->stream == STREAM_UP || (m->stream != STREAM_REFUSED && m->held_until_ms <= now_ms);
     return member_present(m) && m->addr.family != 0 && stream;
 }
 
@@ -103,9 +105,11 @@ struct member *cast_make(struct cast *c, uint64_t id)
     return &c->member[i];
 }
 
-unsigned cast_believe(struct member *m, struct addr addr, enum member_state state, struct slice name)
+unsigned cast_believe(struct member *m, struct addr addr, enum member_state state,
+                      struct slice name)
 {
-    bool was = member_present(m), was_alive = m->state == MEMBER_ALIVE, moved = !addr_eq(m->addr, addr);
+    bool was = member_present(m), was_alive = m->state == MEMBER_ALIVE,
+         moved = !addr_eq(m->addr, addr);
     m->addr = addr;
     m->state = (uint8_t)state;
     m->name_n = (uint8_t)(name.n < NODE_NAME_MAX ? name.n : NODE_NAME_MAX);
@@ -117,14 +121,15 @@ unsigned cast_believe(struct member *m, struct addr addr, enum member_state stat
     if (((is && !was) || moved) && m->stream != STREAM_UP)
         m->stream = STREAM_UNTRIED;
     m->link += was && !is; /* what it was asked is not waited for */
-    return (is && !was ? CAST_PRESENT : 0) | (was && !is ? CAST_ABSENT : 0) | (alive && !was_alive ? CAST_ALIVE : 0) |
-           (was_alive && !alive ? CAST_DOUBTED : 0);
+    return (is && !was ? CAST_PRESENT : 0) | (was && !is ? CAST_ABSENT : 0) |
+           (alive && !was_alive ? CAST_ALIVE : 0) | (was_alive && !alive ? CAST_DOUBTED : 0);
 }
 
 unsigned cast_link(struct member *m, uint64_t boot, uint64_t now_ms)
 {
     bool up = boot != 0, was = m->stream == STREAM_UP;
-    bool other = up && was && m->boot != boot; /* a new process, whose stream came before the old one's end */
+    /* a new process, whose stream came before the old one's end */
+    bool other = up && was && m->boot != boot;
     if (!up && m->stream == STREAM_REFUSED)
         return 0; /* nothing was sent to it since the last */
     m->stream = up ? STREAM_UP : was ? STREAM_BROKEN : STREAM_REFUSED;

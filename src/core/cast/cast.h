@@ -1,19 +1,22 @@
-/* cast.h: the members, in one table: who they are, where they live, what the failure detector holds of them, how the streams
- * to them stand, and what they said of themselves last.
+/* cast.h: the members, in one table: who they are, where they live, what the failure detector holds
+ * of them, how the streams to them stand, and what they said of themselves last.
  *
- * core/node writes it, from what SWIM, the streams and the packets bring. Every protocol reads it, through the moment that is
- * given to it with each call (core/moment.h), and keeps no copy. All members that this node has heard of are in it, those of
- * the layout and others; a member of the layout is always there. */
+ * core/node writes it, from what SWIM, the streams and the packets bring. Every protocol reads it,
+ * through the moment that is given to it with each call (core/moment.h), and keeps no copy. All
+ * members that this node has heard of are in it, those of the layout and others; a member of the
+ * layout is always there. */
 #ifndef COVEY_CORE_CAST_H
 #define COVEY_CORE_CAST_H
 
 #include "core/cast/twin.h"
 #include "core/event.h"
 
-enum { MEMBER_HOLD_MS = 100 }; /* after a stream to it broke, how long a member counts as unreachable unless one comes back */
+/* after a stream to it broke, how long a member counts as unreachable unless one comes back */
+enum { MEMBER_HOLD_MS = 100 };
 
-/* UNTRIED --> UP --> BROKEN --> UP or REFUSED; a member that was dead and lives, or has moved, is UNTRIED again. Whoever refused
- * is not asked until a stream to it is up: the node tries that by itself (membership.c), so no client has to wait for it. */
+/* UNTRIED --> UP --> BROKEN --> UP or REFUSED; a member that was dead and lives, or has moved, is
+ * UNTRIED again. Whoever refused is not asked until a stream to it is up: the node tries that by
+ * itself (membership.c), so no client has to wait for it. */
 enum member_stream {
     STREAM_UNTRIED, /* none was needed yet */
     STREAM_UP,
@@ -31,21 +34,28 @@ struct member {
     /* by SWIM */
     uint8_t state; /* enum member_state; DEAD until SWIM says something */
     /* by its streams */
-    uint8_t stream;         /* enum member_stream */
-    uint32_t link;          /* generation: grows whenever messages to it may have been lost; one process answers within one */
+    uint8_t stream; /* enum member_stream */
+    /* generation: grows whenever messages to it may have been lost; one process answers within
+     * one */
+    uint32_t link;
     uint64_t boot;          /* of the process that the last stream was with; 0: none yet */
     uint64_t held_until_ms; /* unreachable until then, after a broken stream */
-    bool greeted;           /* it was sent something for the sake of a stream, and none broke since */
-    bool met;               /* a stream to it was up, once */
-    uint64_t told;          /* the boot of its process that was told, by our hello, what we remember of its log; 0: none */
+    /* it was sent something for the sake of a stream, and none broke since */
+    bool greeted;
+    bool met; /* a stream to it was up, once */
+    /* the boot of its process that was told, by our hello, what we remember of its log; 0: none */
+    uint64_t told;
     struct twin twin;
-    unsigned failures;  /* of streams with it, one after another, since one was up */
-    uint64_t redial_ms; /* when a stream to it is tried again, after one broke or was refused; UINT64_MAX: not so */
+    unsigned failures; /* of streams with it, one after another, since one was up */
+    /* when a stream to it is tried again, after one broke or was refused; UINT64_MAX: not so */
+    uint64_t redial_ms;
     /* by its own words */
-    uint64_t epoch;      /* the highest it was heard to be at, one above ours at most; 0: never heard */
+    /* the highest it was heard to be at, one above ours at most; 0: never heard */
+    uint64_t epoch;
     uint16_t recovering; /* vnodes in which it is */
     uint8_t ills;        /* what it suffers from (enum packet_ill) */
-    bool news;           /* its place in the layout changed, or it adopted it: to be told to subscribers */
+    /* its place in the layout changed, or it adopted it: to be told to subscribers */
+    bool news;
 };
 
 struct cast {
@@ -55,13 +65,14 @@ struct cast {
 
 /* What changed about a member, or'ed: so much is told to every protocol (core/protocol.h). */
 enum cast_change {
-    CAST_PRESENT = 1,  /* it is held alive or suspect, and was not */
-    CAST_ABSENT = 2,   /* it is held dead or gone, and was not */
-    CAST_ALIVE = 4,    /* it is held alive beyond suspicion, and was not */
-    CAST_DOUBTED = 8,  /* the reverse */
-    CAST_UP = 16,      /* a stream to it came up */
-    CAST_DOWN = 32,    /* its last stream broke, or one that was wanted could not be opened */
-    CAST_PROCESS = 64, /* with UP: another process than that of the stream before, whose end was not seen */
+    CAST_PRESENT = 1, /* it is held alive or suspect, and was not */
+    CAST_ABSENT = 2,  /* it is held dead or gone, and was not */
+    CAST_ALIVE = 4,   /* it is held alive beyond suspicion, and was not */
+    CAST_DOUBTED = 8, /* the reverse */
+    CAST_UP = 16,     /* a stream to it came up */
+    CAST_DOWN = 32,   /* its last stream broke, or one that was wanted could not be opened */
+    /* with UP: another process than that of the stream before, whose end was not seen */
+    CAST_PROCESS = 64,
 };
 
 /* ---- Reading ---- */
@@ -89,7 +100,8 @@ static inline struct slice member_name(const struct member *m)
 /* Whether it is worth asking now. NULL, or the node itself: false, true. */
 bool member_reachable(const struct member *m, uint64_t now_ms);
 
-/* Whether it is known that it cannot be asked: it is dead, or no stream to it can be opened. NULL is. */
+/* Whether it is known that it cannot be asked: it is dead, or no stream to it can be opened. NULL
+ * is. */
 bool member_gone(const struct member *m);
 
 /* Whether the last stream to it broke or was refused, and none is up since. */
@@ -109,10 +121,11 @@ void cast_close(struct cast *c);
 struct member *cast_make(struct cast *c, uint64_t id);
 
 /* What SWIM holds of it, and where it is. Returns what changed: enum cast_change, or'ed. */
-unsigned cast_believe(struct member *m, struct addr addr, enum member_state state, struct slice name);
+unsigned cast_believe(struct member *m, struct addr addr, enum member_state state,
+                      struct slice name);
 
-/* A stream to it came up, with the process of that boot, or (boot 0) broke. Returns what changed: nothing where another attempt
- * failed like the last. */
+/* A stream to it came up, with the process of that boot, or (boot 0) broke. Returns what changed:
+ * nothing where another attempt failed like the last. */
 unsigned cast_link(struct member *m, uint64_t boot, uint64_t now_ms);
 
 void cast_check(const struct cast *c);

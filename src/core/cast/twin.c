@@ -1,22 +1,26 @@
 /* twin.c: one process at a time under a member's id.
  *
- * The problem. A data directory is copied, with the machine's image or by hand, and both copies are started. Each is the member
- * by all that it knows: same id, same promises, same records. Together they acknowledge for one owner on two disks, promise
- * twice, and outbid each other's incarnation for ever.
+ * The problem. A data directory is copied, with the machine's image or by hand, and both copies are
+ * started. Each is the member by all that it knows: same id, same promises, same records. Together
+ * they acknowledge for one owner on two disks, promise twice, and outbid each other's incarnation
+ * for ever.
  *
- * Every process draws a boot nonce, which stands in its hellos and datagrams. A boot that is new to us is nearly always the
- * member started again, which must not wait. At the same address it is that for certain: two processes cannot hold one port. At
- * another address the member has moved, or there are two. Which, we ask: a PROBE to the first, on a stream, with the second's
- * nonce for a number, so that only an answer to this very question counts.
+ * Every process draws a boot nonce, which stands in its hellos and datagrams. A boot that is new to
+ * us is nearly always the member started again, which must not wait. At the same address it is that
+ * for certain: two processes cannot hold one port. At another address the member has moved, or
+ * there are two. Which, we ask: a PROBE to the first, on a stream, with the second's nonce for a
+ * number, so that only an answer to this very question counts.
  *
  *     knock --(same address)------------------------------------> let in
  *       '---> asked --(answer)--------------------------> alive: refused, as long as that process knocks
  *               '-----(no stream, or TWIN_WAIT_MS)------> gone: let in
  *
- * A first that hangs for longer than that is taken for gone, and when it goes on it is the one that knocks, and is refused: there
- * is never more than one that we talk to. Whoever is refused stops, for it cannot know which of its two selves others hold on to.
+ * A first that hangs for longer than that is taken for gone, and when it goes on it is the one that
+ * knocks, and is refused: there is never more than one that we talk to. Whoever is refused stops,
+ * for it cannot know which of its two selves others hold on to.
  *
- * Invariants: at most one process of a member is let in; which one changes only to one that knocked. */
+ * Invariants: at most one process of a member is let in; which one changes only to one that
+ * knocked. */
 #include "core/cast/twin.h"
 
 static void let_in(struct twin *t, uint64_t boot)

@@ -1,57 +1,66 @@
 /* chain.c: the chain as a whole, and why it is safe.
  *
- * The problem: all members must agree on who owns what, through crashes, losses and partitions, and no acknowledged write may
- * be lost when the owners change. Gossiped topology does not give that. So the layout is a chain of decisions: epoch e+1 is
- * decided by the members of epoch e, by Paxos ("The part-time parliament", 1998; "Paxos made simple", 2001), once.
+ * The problem: all members must agree on who owns what, through crashes, losses and partitions, and
+ * no acknowledged write may be lost when the owners change. Gossiped topology does not give that.
+ * So the layout is a chain of decisions: epoch e+1 is decided by the members of epoch e, by Paxos
+ * ("The part-time parliament", 1998; "Paxos made simple", 2001), once.
  *
- * Two kinds of value exist for e+1. SAME: the members and owners of e. FORMATION: members are added, which are given places that
- * the present owners lose, without any data being moved, as moving is not built yet. So a formation must be certain that there
- * is none.
+ * Two kinds of value exist for e+1. SAME: the members and owners of e. FORMATION: members are
+ * added, which are given places that the present owners lose, without any data being moved, as
+ * moving is not built yet. So a formation must be certain that there is none.
  *
- * Choosing. Each ballot has one value. A SAME value is chosen when a majority of the members of e accepted it at one ballot, a
- * FORMATION when all of them did. A member accepts a FORMATION only while it holds no record, and from there on takes no write
- * under e (the fence, chain_vote.c), until it has adopted e+1 or durably accepted SAME at a higher ballot.
+ * Choosing. Each ballot has one value. A SAME value is chosen when a majority of the members of e
+ * accepted it at one ballot, a FORMATION when all of them did. A member accepts a FORMATION only
+ * while it holds no record, and from there on takes no write under e (the fence, chain_vote.c),
+ * until it has adopted e+1 or durably accepted SAME at a higher ballot.
  *
- * Selecting (round_decide). A proposer at ballot b has promises of a majority S, and of itself. Let (c, u) be the accepted
- * value of the highest ballot that S reports.
+ * Selecting (round_decide). A proposer at ballot b has promises of a majority S, and of itself. Let
+ * (c, u) be the accepted value of the highest ballot that S reports.
  *   1. None: it is free.
  *   2. u is SAME: it proposes u.
  *   3. u is a FORMATION, and every promise of S reports u, at whatever ballots: it proposes u.
- *   4. u is a FORMATION, and some promise of S reports another value or none: it is free.
- * (Looking at ballots in 3, "all at c", would be wrong: u chosen at c' and proposed again at c to some members only is still
- * chosen.)
+ *   4. u is a FORMATION, and some promise of S reports another value or none: it is free. (Looking
+ * at ballots in 3, "all at c", would be wrong: u chosen at c' and proposed again at c to some
+ * members only is still chosen.)
  *
- * Claim: if w is chosen at ballot a, then every ballot b > a has the value w. By induction over b: let all ballots between a
- * and b have w. Suppose w is a FORMATION. All accepted it at a, and each member of S did so before promising b, for after that
- * it could not. What it accepted later, below b, is w again by induction. So all of S report w, and rule 3 proposes w. Suppose
- * w is SAME. A majority accepted it at a, so someone of S did, before promising b; hence c >= a, and u = w: at a because a
- * ballot has one value, above by induction. Rule 2 proposes w. So in the cases 1 and 4 nothing was chosen below b, and nothing
- * will be: of a majority that promised b some are missing there, and for a FORMATION any one of S that does not report it. Two
- * chosen values would contradict the claim: epoch e+1 is one.
+ * Claim: if w is chosen at ballot a, then every ballot b > a has the value w. By induction over b:
+ * let all ballots between a and b have w. Suppose w is a FORMATION. All accepted it at a, and each
+ * member of S did so before promising b, for after that it could not. What it accepted later, below
+ * b, is w again by induction. So all of S report w, and rule 3 proposes w. Suppose w is SAME. A
+ * majority accepted it at a, so someone of S did, before promising b; hence c >= a, and u = w: at a
+ * because a ballot has one value, above by induction. Rule 2 proposes w. So in the cases 1 and 4
+ * nothing was chosen below b, and nothing will be: of a majority that promised b some are missing
+ * there, and for a FORMATION any one of S that does not report it. Two chosen values would
+ * contradict the claim: epoch e+1 is one.
  *
- * No acknowledged write is lost. Let a FORMATION be chosen at a. Each member held no record when it accepted at a, and takes
- * no write under e as long as it stands by that: it could only leave the fence by accepting SAME above a, which by the claim
- * nobody proposes. So no member of e has stored, or will store, a write under e (a member still at e-1 cannot accept at all);
- * and one under an epoch before would be a record that it holds. A SAME value changes no owner, so what W owners hold under e
- * they hold under e+1.
+ * No acknowledged write is lost. Let a FORMATION be chosen at a. Each member held no record when it
+ * accepted at a, and takes no write under e as long as it stands by that: it could only leave the
+ * fence by accepting SAME above a, which by the claim nobody proposes. So no member of e has
+ * stored, or will store, a write under e (a member still at e-1 cannot accept at all); and one
+ * under an epoch before would be a record that it holds. A SAME value changes no owner, so what W
+ * owners hold under e they hold under e+1.
  *
- * Durability. Promises, acceptances and adoptions leave the node in the step that learns that they are on disk. A layout in a
- * LAYOUT message is decided: whoever sees a higher epoch asks for it and may jump over several.
+ * Durability. Promises, acceptances and adoptions leave the node in the step that learns that they
+ * are on disk. A layout in a LAYOUT message is decided: whoever sees a higher epoch asks for it and
+ * may jump over several.
  *
- * Numbers. Epochs and ballots only grow, so one at the end of all numbers, once believed, would be the last: no epoch could
- * follow, no proposer be heard. What is heard of an epoch is no more than a reason to ask for its layout. A layout is taken
- * when its epoch lies CHAIN_EPOCH_LEAP above ours at most, and below LAYOUT_EPOCH_MAX (2^62): an epoch costs each member two
- * durable writes, and 2^40 of them, at a thousand a second, 35 years; so no member was ever away for longer. A ballot is
- * followed, and noted, when it lies CHAIN_BALLOT_LEAP above the highest met in this epoch at most: 2^32 rounds, which are
- * begun tens of milliseconds apart at best. Above what a lie reaches there is room for others: it takes 2^22 layouts, or 2^14
- * ballots within one epoch, each on a member's stream and each as high as is believed, to use it up.
+ * Numbers. Epochs and ballots only grow, so one at the end of all numbers, once believed, would be
+ * the last: no epoch could follow, no proposer be heard. What is heard of an epoch is no more than
+ * a reason to ask for its layout. A layout is taken when its epoch lies CHAIN_EPOCH_LEAP above ours
+ * at most, and below LAYOUT_EPOCH_MAX (2^62): an epoch costs each member two durable writes, and
+ * 2^40 of them, at a thousand a second, 35 years; so no member was ever away for longer. A ballot
+ * is followed, and noted, when it lies CHAIN_BALLOT_LEAP above the highest met in this epoch at
+ * most: 2^32 rounds, which are begun tens of milliseconds apart at best. Above what a lie reaches
+ * there is room for others: it takes 2^22 layouts, or 2^14 ballots within one epoch, each on a
+ * member's stream and each as high as is believed, to use it up.
  *
- * Getting on. A proposer of a FORMATION asks for promises of ALL members first; a promise says whether records are held, so a
- * cluster with data refuses a joiner without fencing anybody, and one with an unreachable member waits without a fence. If
- * after that some member refuses or falls silent, the same proposer, or anyone who accepted (chain_vote_accept), prepares once
- * more, finds itself in case 4, and proposes SAME. Only case 3 with S short of all must wait for the missing members: the
- * formation may be in force there. The proposer accepts last to make that rare (chain_propose.c). Joiners ask again every
- * second, so whoever was passed over is taken next. */
+ * Getting on. A proposer of a FORMATION asks for promises of ALL members first; a promise says
+ * whether records are held, so a cluster with data refuses a joiner without fencing anybody, and
+ * one with an unreachable member waits without a fence. If after that some member refuses or falls
+ * silent, the same proposer, or anyone who accepted (chain_vote_accept), prepares once more, finds
+ * itself in case 4, and proposes SAME. Only case 3 with S short of all must wait for the missing
+ * members: the formation may be in force there. The proposer accepts last to make that rare
+ * (chain_propose.c). Joiners ask again every second, so whoever was passed over is taken next. */
 #include "core/chain/chain.h"
 
 #include <stdlib.h>
@@ -75,9 +84,10 @@ bool chain_reachable(const struct chain *c, uint64_t id)
 
 /* ---- Messages and time ---- */
 
-/* Whether a ballot message is about the epoch that we decide about, from one who may take part. Else one of the two is behind,
- * and is helped. */
-static bool epoch_ours(struct chain *c, uint64_t from, uint64_t epoch, bool question, struct out *out)
+/* Whether a ballot message is about the epoch that we decide about, from one who may take part.
+ * Else one of the two is behind, and is helped. */
+static bool epoch_ours(struct chain *c, uint64_t from, uint64_t epoch, bool question,
+                       struct out *out)
 {
     if (!c->have)
         return false;
@@ -86,17 +96,20 @@ static bool epoch_ours(struct chain *c, uint64_t from, uint64_t epoch, bool ques
         chain_seen(c, c->now, from, epoch - 1, out);
     else if (epoch < next && question)
         chain_layout_send(c, from, chain_addr(c, from), out);
-    return epoch == next && layout_find(chain_now(c), from) >= 0 && layout_find(chain_now(c), c->self) >= 0;
+    return epoch == next && layout_find(chain_now(c), from) >= 0 &&
+           layout_find(chain_now(c), c->self) >= 0;
 }
 
 /* The same; and the highest ballot that it speaks of can be true. */
-static bool ballot_ours(struct chain *c, uint64_t from, uint64_t epoch, uint64_t ballot, bool question, struct out *out)
+static bool ballot_ours(struct chain *c, uint64_t from, uint64_t epoch, uint64_t ballot,
+                        bool question, struct out *out)
 {
     return epoch_ours(c, from, epoch, question, out) && ballot <= CHAIN_BALLOT_MAX &&
            ballot <= c->seen_ballot + CHAIN_BALLOT_LEAP;
 }
 
-static bool on_message(void *p, const struct moment *now, uint64_t from, const struct message *m, struct out *out)
+static bool on_message(void *p, const struct moment *now, uint64_t from, const struct message *m,
+                       struct out *out)
 {
     struct chain *c = p;
     c->now = now;
@@ -135,7 +148,8 @@ static bool on_message(void *p, const struct moment *now, uint64_t from, const s
     }
 }
 
-static void on_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev, struct out *out)
+static void on_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev,
+                      struct out *out)
 {
     struct chain *c = p;
     int error = ev->stored.error;
@@ -161,7 +175,8 @@ static uint64_t on_deadline_ms(const void *p, const struct moment *now)
 {
     const struct chain *c = p;
     (void)now;
-    uint64_t at = c->asking.ask_ms, adopt = chain_adopt_deadline(c), propose = chain_propose_deadline(c);
+    uint64_t at = c->asking.ask_ms, adopt = chain_adopt_deadline(c),
+             propose = chain_propose_deadline(c);
 
     if (adopt < at)
         at = adopt;
@@ -241,7 +256,8 @@ static void check_acceptor(const struct chain *c)
     CHECK(a->promised <= c->seen_ballot);
     CHECK(a->persist_n <= CHAIN_PERSISTS);
     for (unsigned i = 0; i < a->persist_n; i++)
-        CHECK(a->persist[i].serial <= a->serial && (i == 0 || a->persist[i - 1].serial < a->persist[i].serial));
+        CHECK(a->persist[i].serial <= a->serial &&
+              (i == 0 || a->persist[i - 1].serial < a->persist[i].serial));
     CHECK(c->have || (a->promised == 0 && c->round.phase == CHAIN_IDLE && c->joiner_n == 0));
 }
 

@@ -1,11 +1,13 @@
-/* chain_adopt.c: a decided layout, from being heard of to being in force here, and to being told to others.
+/* chain_adopt.c: a decided layout, from being heard of to being in force here, and to being told to
+ * others.
  *
  *     heard of (chain_seen) --> asked for --> LAYOUT, or our own round --> saving (adopting = its epoch) --> stored: in force
  *                                                                           ^    |
  *                                                                           '----' it could not be stored: again in a second
  *
- * A layout lies in one of two slots: the one in force, and the one being made durable. They are exchanged when it is, and only
- * then is anything answered under it, and are the votes for the epoch that it began forgotten.
+ * A layout lies in one of two slots: the one in force, and the one being made durable. They are
+ * exchanged when it is, and only then is anything answered under it, and are the votes for the
+ * epoch that it began forgotten.
  *
  * Invariants (chain.c, on_check): what is being adopted is of a higher epoch than what is in force;
  * one at a time. Epochs may be jumped over: a layout says all that there is to know, whatever led
@@ -19,8 +21,8 @@
 
 static bool member_eq(const struct layout_member *a, const struct layout_member *b)
 {
-    return a->id == b->id && a->disk == b->disk && a->weight == b->weight && a->zone_n == b->zone_n &&
-           memcmp(a->zone, b->zone, a->zone_n) == 0;
+    return a->id == b->id && a->disk == b->disk && a->weight == b->weight &&
+           a->zone_n == b->zone_n && memcmp(a->zone, b->zone, a->zone_n) == 0;
 }
 
 bool chain_knows(const struct layout *l)
@@ -40,7 +42,8 @@ static bool same_cluster(const struct layout *now, const struct layout *next)
 static enum chain_kind layout_kind(const struct layout *now, const struct layout *next)
 {
     if (next->epoch != now->epoch + 1 || !same_cluster(now, next) || next->vnodes != now->vnodes ||
-        next->n_wanted != now->n_wanted || next->member_n < now->member_n || !chain_knows(next) || !ring_dated(now, next))
+        next->n_wanted != now->n_wanted || next->member_n < now->member_n || !chain_knows(next) ||
+        !ring_dated(now, next))
         return CHAIN_NONE;
     for (uint16_t m = 0; m < now->member_n; m++) {
         int there = layout_find(next, now->member[m].id);
@@ -76,11 +79,12 @@ static void adopt_save(struct chain *c, struct out *out)
     out_state(out, token, SLICE("layout"), c->layout_serial, buf_view(&c->bytes[!c->current]));
 }
 
-/* Whether a decided layout is later in the same chain. By how much it may be is bounded, so that no number that a peer sends, or
- * that was damaged on its way, is the last one. */
+/* Whether a decided layout is later in the same chain. By how much it may be is bounded, so that no
+ * number that a peer sends, or that was damaged on its way, is the last one. */
 static bool follows(const struct layout *now, const struct layout *next)
 {
-    return same_cluster(now, next) && next->epoch > now->epoch && next->epoch - now->epoch <= CHAIN_EPOCH_LEAP;
+    return same_cluster(now, next) && next->epoch > now->epoch &&
+           next->epoch - now->epoch <= CHAIN_EPOCH_LEAP;
 }
 
 /* One at a time: while an adoption is on its way, a higher epoch has to be heard of again. */
@@ -107,14 +111,16 @@ void chain_found_take(struct chain *c, struct layout *first, struct out *out)
 {
     struct buf *b = &c->bytes[!c->current];
 
-    CHECK(!c->have && !c->adopting && first->epoch == 1 && first->member_n == 1 && first->member[0].id == c->self);
+    CHECK(!c->have && !c->adopting && first->epoch == 1 && first->member_n == 1 &&
+          first->member[0].id == c->self);
     layout_close(&c->slot[!c->current]);
     c->slot[!c->current] = *first;
     layout_init(first);
     b->n = 0;
     int error = layout_encode(b, &c->slot[!c->current]);
     if (error) {
-        out_trace(out, TRACE_STORE_ERROR, 0, (uint64_t)error, 0, SLICE("out of memory while founding"));
+        out_trace(out, TRACE_STORE_ERROR, 0, (uint64_t)error, 0,
+                  SLICE("out of memory while founding"));
         return;
     }
     c->adopting = 1;
@@ -138,7 +144,8 @@ static void adopt_done(struct chain *c, struct out *out)
     c->joiner_n = kept;
     chain_vote_reset(c);
     chain_propose_reset(c);
-    out_trace(out, TRACE_LAYOUT_ADOPTED, 0, chain_now(c)->epoch, chain_now(c)->member_n, slice_of(NULL, 0));
+    out_trace(out, TRACE_LAYOUT_ADOPTED, 0, chain_now(c)->epoch, chain_now(c)->member_n,
+              slice_of(NULL, 0));
 }
 
 void chain_adopt_stored(struct chain *c, uint64_t serial, int error, struct out *out)
@@ -150,7 +157,8 @@ void chain_adopt_stored(struct chain *c, uint64_t serial, int error, struct out 
         return;
     }
     c->save_ms = c->now->ms + CHAIN_SAVE_RETRY_MS;
-    out_trace(out, TRACE_STORE_ERROR, 0, (uint64_t)error, 0, SLICE("the new layout could not be stored; trying again"));
+    out_trace(out, TRACE_STORE_ERROR, 0, (uint64_t)error, 0,
+              SLICE("the new layout could not be stored; trying again"));
 }
 
 /* ---- Telling ---- */
@@ -165,8 +173,8 @@ static bool announcing(const struct chain *c)
     return c->have && c->told < chain_now(c)->member_n;
 }
 
-/* Tells the members of an epoch that we had chosen, a few at a time, once: who misses it hears of the epoch by gossip, or asks to
- * join again. */
+/* Tells the members of an epoch that we had chosen, a few at a time, once: who misses it hears of
+ * the epoch by gossip, or asks to join again. */
 static void announce_some(struct chain *c, struct out *out)
 {
     for (unsigned sent = 0; announcing(c) && sent < CHAIN_SENDS; sent++) {
@@ -176,14 +184,17 @@ static void announce_some(struct chain *c, struct out *out)
     }
 }
 
-void chain_seen(struct chain *c, const struct moment *now, uint64_t peer, uint64_t epoch, struct out *out)
+void chain_seen(struct chain *c, const struct moment *now, uint64_t peer, uint64_t epoch,
+                struct out *out)
 {
     c->now = now;
-    if (!c->have || epoch <= chain_now(c)->epoch || epoch <= c->adopting || c->now->ms < c->fetch_ms)
+    if (!c->have || epoch <= chain_now(c)->epoch || epoch <= c->adopting ||
+        c->now->ms < c->fetch_ms)
         return;
     uint64_t ours = c->adopting > chain_now(c)->epoch ? c->adopting : chain_now(c)->epoch;
     c->fetch_ms = c->now->ms + CHAIN_FETCH_MS;
-    out_send(out, peer, chain_addr(c, peer), MSG_LAYOUT_GET)->layout_get.epoch = ours + 1; /* whatever lies above */
+    /* whatever lies above */
+    out_send(out, peer, chain_addr(c, peer), MSG_LAYOUT_GET)->layout_get.epoch = ours + 1;
 }
 
 void chain_adopt_tick(struct chain *c, struct out *out)

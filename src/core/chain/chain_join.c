@@ -1,11 +1,14 @@
-/* chain_join.c: getting into the layout: what a member says to those who ask, and what a node does that asks.
+/* chain_join.c: getting into the layout: what a member says to those who ask, and what a node does
+ * that asks.
  *
- * A joiner asks one member after the other, every second, until it has adopted a layout that it is in, or one of them refuses
- * for a reason that asking again does not mend: then its start fails, with that reason. "Busy" is no such reason.
+ * A joiner asks one member after the other, every second, until it has adopted a layout that it is
+ * in, or one of them refuses for a reason that asking again does not mend: then its start fails,
+ * with that reason. "Busy" is no such reason.
  *
- * A member remembers who asked (c->joiner) and proposes a layout with all of them, once those started together had the time to
- * ask (chain_propose.c). Who fell silent meanwhile is forgotten: a layout is not to begin with a dead member. When it turns out
- * that somebody holds records all who wait are refused, and so is, for a while, whoever asks after them. */
+ * A member remembers who asked (c->joiner) and proposes a layout with all of them, once those
+ * started together had the time to ask (chain_propose.c). Who fell silent meanwhile is forgotten: a
+ * layout is not to begin with a dead member. When it turns out that somebody holds records all who
+ * wait are refused, and so is, for a while, whoever asks after them. */
 #include "core/chain/chain.h"
 
 #include "base/check.h"
@@ -17,7 +20,8 @@
 static void join_refuse(struct chain *c, uint64_t to, struct addr addr, int error, struct out *out)
 {
     out_trace(out, TRACE_JOIN_REFUSED, to, (uint64_t)error, 0, buf_view(&c->why));
-    out_send(out, to, addr, MSG_JOIN_NO)->join_no = (struct msg_join_no){.error = (uint32_t)error, .text = buf_view(&c->why)};
+    out_send(out, to, addr, MSG_JOIN_NO)->join_no =
+        (struct msg_join_no){.error = (uint32_t)error, .text = buf_view(&c->why)};
 }
 
 static void why_records(struct chain *c, uint64_t holder)
@@ -25,10 +29,11 @@ static void why_records(struct chain *c, uint64_t holder)
     char id[ADDR_TEXT];
 
     c->why.n = 0;
-    buf_printf(&c->why,
-               "member %s holds records, and joining then needs ring changes, which are not built yet: "
-               "start all members before the first write",
-               node_id_text(holder, id));
+    buf_printf(
+        &c->why,
+        "member %s holds records, and joining then needs ring changes, which are not built yet: "
+        "start all members before the first write",
+        node_id_text(holder, id));
 }
 
 void chain_refuse_all(struct chain *c, uint64_t holder, struct out *out)
@@ -58,12 +63,17 @@ static int join_objection(struct chain *c, uint64_t from, const struct msg_join 
 
     c->why.n = 0;
     if (cast_name_taken(c->now->cast, m->name, from)) {
-        buf_printf(&c->why, "the name \"%.*s\" is taken by another live member: start this node with another --name",
-                   (int)(m->name.n < NODE_NAME_MAX ? m->name.n : NODE_NAME_MAX), (const char *)m->name.p);
+        buf_printf(&c->why,
+                   "the name \"%.*s\" is taken by another live member: start this node with "
+                   "another --name",
+                   (int)(m->name.n < NODE_NAME_MAX ? m->name.n : NODE_NAME_MAX),
+                   (const char *)m->name.p);
         return ERR_NAME_TAKEN;
     }
     if (m->zone.n > ZONE_MAX || m->weight < 1 || m->weight > RING_WEIGHT_MAX) {
-        buf_printf(&c->why, "weight %u or the zone's %zu bytes are out of range: a weight is 1 to %d, a zone at most %d bytes",
+        buf_printf(&c->why,
+                   "weight %u or the zone's %zu bytes are out of range: a weight is 1 to %d, a "
+                   "zone at most %d bytes",
                    m->weight, m->zone.n, RING_WEIGHT_MAX, ZONE_MAX);
         return ERR_REFUSED;
     }
@@ -75,7 +85,8 @@ static int join_objection(struct chain *c, uint64_t from, const struct msg_join 
         if (c->joiner[i].member.id == from)
             return 0;
     if (chain_now(c)->member_n + c->joiner_n >= LAYOUT_MEMBERS_MAX) {
-        buf_printf(&c->why, "the cluster has %d members, the most that a layout can have", LAYOUT_MEMBERS_MAX);
+        buf_printf(&c->why, "the cluster has %d members, the most that a layout can have",
+                   LAYOUT_MEMBERS_MAX);
         return ERR_TOO_BIG;
     }
     if (c->joiner_n < CHAIN_JOINERS)
@@ -95,7 +106,8 @@ static void join_wait(struct chain *c, uint64_t from, const struct msg_join *m, 
         out_trace(out, TRACE_JOIN_ASKED, from, chain_now(c)->epoch, 0, m->name);
     }
     c->joiner[i] = (struct chain_joiner){.addr = m->addr, .heard_ms = c->now->ms};
-    c->joiner[i].member = (struct layout_member){.id = from, .disk = m->disk, .weight = m->weight, .zone_n = (uint8_t)m->zone.n};
+    c->joiner[i].member = (struct layout_member){
+        .id = from, .disk = m->disk, .weight = m->weight, .zone_n = (uint8_t)m->zone.n};
     if (m->zone.n)
         memcpy(c->joiner[i].member.zone, m->zone.p, m->zone.n);
     if (c->propose_ms == UINT64_MAX)
@@ -134,8 +146,8 @@ static void join_ask(struct chain *c, unsigned i, struct out *out)
     };
 }
 
-void chain_join(struct chain *c, const struct moment *now, uint64_t peer, struct addr addr, const struct msg_join *join,
-                struct out *out)
+void chain_join(struct chain *c, const struct moment *now, uint64_t peer, struct addr addr,
+                const struct msg_join *join, struct out *out)
 {
     struct chain_asking *a = &c->asking;
     unsigned i = 0;

@@ -9,16 +9,19 @@
  *
  * A reason is a waiting joiner, or a value accepted here that is not decided yet.
  *
- * Ballots are (round << 16 | index of the proposer in the sorted members of the present epoch). All who propose for epoch e+1
- * have adopted the same layout e, whose members have distinct indices below LAYOUT_MEMBERS_MAX, so no two proposers share a
- * ballot. A proposer never uses one for two values either, not even across a crash: ACCEPT leaves only after its own promise
- * was counted, which was durable then, and new rounds begin above what was promised. The order of indices only breaks ties.
+ * Ballots are (round << 16 | index of the proposer in the sorted members of the present epoch). All
+ * who propose for epoch e+1 have adopted the same layout e, whose members have distinct indices
+ * below LAYOUT_MEMBERS_MAX, so no two proposers share a ballot. A proposer never uses one for two
+ * values either, not even across a crash: ACCEPT leaves only after its own promise was counted,
+ * which was durable then, and new rounds begin above what was promised. The order of indices only
+ * breaks ties.
  *
- * In a formation the proposer accepts last, when all others have. As long as it has not, its own promise shows that the
- * formation is not chosen, so the death of one other member never leaves the survivors fenced: out of patience, they prepare
- * once more and find themselves free to keep the members as they are. Only if the proposer itself dies in the short time
- * between the acceptances of all others and their learning of it must the survivors wait for its return: the formation may be
- * in force somewhere. */
+ * In a formation the proposer accepts last, when all others have. As long as it has not, its own
+ * promise shows that the formation is not chosen, so the death of one other member never leaves the
+ * survivors fenced: out of patience, they prepare once more and find themselves free to keep the
+ * members as they are. Only if the proposer itself dies in the short time between the acceptances
+ * of all others and their learning of it must the survivors wait for its return: the formation may
+ * be in force somewhere. */
 #include "base/bits.h"
 #include "base/check.h"
 #include "base/error.h"
@@ -27,10 +30,12 @@
 
 enum {
     BALLOT_INDEX_BITS = 16,
-    YIELD_MS = 6000, /* left to another proposer: longer than its patience, or nobody would ever run out of it */
+    /* left to another proposer: longer than its patience, or nobody would ever run out of it */
+    YIELD_MS = 6000,
 };
 
-_Static_assert(LAYOUT_MEMBERS_MAX <= 1 << BALLOT_INDEX_BITS, "indices must fit their part of a ballot");
+_Static_assert(LAYOUT_MEMBERS_MAX <= 1 << BALLOT_INDEX_BITS,
+               "indices must fit their part of a ballot");
 
 void chain_propose_init(struct chain *c)
 {
@@ -93,7 +98,8 @@ static bool round_count(struct chain *c, uint64_t from, enum chain_phase phase, 
 {
     struct chain_round *r = &c->round;
 
-    return r->phase == phase && r->ballot == ballot && asked_answered(&r->asked, layout_find(chain_now(c), from));
+    return r->phase == phase && r->ballot == ballot &&
+           asked_answered(&r->asked, layout_find(chain_now(c), from));
 }
 
 static void round_phase(struct chain *c, enum chain_phase phase)
@@ -135,13 +141,15 @@ static void round_ask(struct chain *c, int m, struct out *out)
     else if (id == c->self)
         chain_vote_accept(c, id, r->ballot, buf_view(&r->value), out);
     else if (r->phase == CHAIN_PREPARE)
-        out_send(out, id, chain_addr(c, id), MSG_PREPARE)->prepare = (struct msg_prepare){.epoch = epoch, .ballot = r->ballot};
+        out_send(out, id, chain_addr(c, id), MSG_PREPARE)->prepare =
+            (struct msg_prepare){.epoch = epoch, .ballot = r->ballot};
     else
         out_send(out, id, chain_addr(c, id), MSG_ACCEPT)->accept =
             (struct msg_accept){.epoch = epoch, .ballot = r->ballot, .layout = buf_view(&r->value)};
 }
 
-/* One pass over those who did not answer, some at a time; the next pass comes CHAIN_RESEND_MS after. */
+/* One pass over those who did not answer, some at a time; the next pass comes CHAIN_RESEND_MS
+ * after. */
 static void round_send(struct chain *c, struct out *out)
 {
     struct chain_round *r = &c->round;
@@ -183,13 +191,15 @@ static void round_begin(struct chain *c, struct out *out)
     out_trace(out, TRACE_LAYOUT_PROPOSED, 0, chain_now(c)->epoch + 1, r->ballot, slice_of(NULL, 0));
 }
 
-/* Takes a promise's report into account. False when the report makes no sense or memory is out: then it counts for nothing. */
+/* Takes a promise's report into account. False when the report makes no sense or memory is out:
+ * then it counts for nothing. */
 static bool round_report(struct chain *c, const struct msg_promise *m)
 {
     struct chain_round *r = &c->round;
     enum chain_kind kind = m->accepted > 0 ? chain_kind_of(c, m->layout) : CHAIN_NONE;
 
-    if (m->accepted >= r->ballot || (kind == CHAIN_NONE && m->accepted > 0) || buf_reserve(&r->best, m->layout.n))
+    if (m->accepted >= r->ballot || (kind == CHAIN_NONE && m->accepted > 0) ||
+        buf_reserve(&r->best, m->layout.n))
         return false;
     if (m->accepted == 0) {
         r->uniform = false;
@@ -284,7 +294,8 @@ static void round_wait(struct chain *c, struct out *out)
               SLICE("members are let in when every present member answers, and this one does not"));
 }
 
-/* What to do with the promises so far: the selection rule of chain.c's essay, and our policy where it leaves us free. */
+/* What to do with the promises so far: the selection rule of chain.c's essay, and our policy where
+ * it leaves us free. */
 static void round_decide(struct chain *c, struct out *out)
 {
     struct chain_round *r = &c->round;
@@ -306,14 +317,16 @@ static void round_decide(struct chain *c, struct out *out)
     else if (all && !r->records && c->joiner_n > 0)
         round_accept(c, CHAIN_FORMATION, value_joined(c, &r->value));
     else if (r->best_kind == CHAIN_FORMATION)
-        round_accept(c, CHAIN_SAME, value_same(c, &r->value)); /* frees those whom the formation fenced */
+        /* frees those whom the formation fenced */
+        round_accept(c, CHAIN_SAME, value_same(c, &r->value));
     else if (!all && c->joiner_n > 0)
         round_wait(c, out);
     else
         r->phase = CHAIN_IDLE;
 }
 
-void chain_propose_promise(struct chain *c, uint64_t from, const struct msg_promise *m, struct out *out)
+void chain_propose_promise(struct chain *c, uint64_t from, const struct msg_promise *m,
+                           struct out *out)
 {
     struct chain_round *r = &c->round;
 
@@ -343,7 +356,8 @@ static void round_chosen(struct chain *c, struct out *out)
     chain_propose_in(c, CHAIN_PATIENCE_MS); /* in case that cannot be stored */
 }
 
-void chain_propose_accepted(struct chain *c, uint64_t from, const struct msg_accepted *m, struct out *out)
+void chain_propose_accepted(struct chain *c, uint64_t from, const struct msg_accepted *m,
+                            struct out *out)
 {
     struct chain_round *r = &c->round;
     uint16_t member_n = chain_now(c)->member_n;

@@ -1,6 +1,6 @@
-/* chain_state.h: what a chain is made of, and the doors between its files: chain.c (the whole), chain_adopt.c (layouts
- * coming into force), chain_join.c (getting in), chain_vote.c (the acceptor), chain_propose.c (the proposer). Others use
- * chain.h. */
+/* chain_state.h: what a chain is made of, and the doors between its files: chain.c (the whole),
+ * chain_adopt.c (layouts coming into force), chain_join.c (getting in), chain_vote.c (the
+ * acceptor), chain_propose.c (the proposer). Others use chain.h. */
 #ifndef COVEY_CORE_CHAIN_STATE_H
 #define COVEY_CORE_CHAIN_STATE_H
 
@@ -8,18 +8,26 @@
 #include "core/chain/chain.h"
 
 enum {
-    CHAIN_PERSISTS = 32,   /* votes waiting for the disk; a message beyond them is ignored, its sender asks again */
-    CHAIN_SENDS = 12,      /* messages of one kind a call sends; a broadcast to more goes on in the next tick */
-    CHAIN_REFUSALS = 8,    /* waiting joiners told at once that they are refused; the others hear it when they ask again */
-    CHAIN_ASKED = 16,      /* peers that a joiner asks in turn */
-    CHAIN_GATHER_MS = 200, /* from the first JOIN to the proposal: those started together are taken together */
+    /* votes waiting for the disk; a message beyond them is ignored, its sender asks again */
+    CHAIN_PERSISTS = 32,
+    /* messages of one kind a call sends; a broadcast to more goes on in the next tick */
+    CHAIN_SENDS = 12,
+    /* waiting joiners told at once that they are refused; the others hear it when they ask again */
+    CHAIN_REFUSALS = 8,
+    CHAIN_ASKED = 16, /* peers that a joiner asks in turn */
+    /* from the first JOIN to the proposal: those started together are taken together */
+    CHAIN_GATHER_MS = 200,
     CHAIN_JOIN_REPEAT_MS = 1000,
-    CHAIN_JOINER_FRESH_MS = 3500, /* who was not heard for three repeats is not let in: it would be a dead member */
-    CHAIN_RESEND_MS = 500,        /* of what was not answered: some round trips, even to another continent */
-    CHAIN_PATIENCE_MS = 5000,     /* after which a formation that does not get on is ended, if somebody is fenced */
-    CHAIN_FETCH_MS = 500,         /* between two LAYOUT_GET */
+    /* who was not heard for three repeats is not let in: it would be a dead member */
+    CHAIN_JOINER_FRESH_MS = 3500,
+    /* of what was not answered: some round trips, even to another continent */
+    CHAIN_RESEND_MS = 500,
+    /* after which a formation that does not get on is ended, if somebody is fenced */
+    CHAIN_PATIENCE_MS = 5000,
+    CHAIN_FETCH_MS = 500, /* between two LAYOUT_GET */
     CHAIN_SAVE_RETRY_MS = 1000,
-    CHAIN_HOLDER_MS = 5000, /* so long a report of records is believed; then the members are asked anew */
+    /* so long a report of records is believed; then the members are asked anew */
+    CHAIN_HOLDER_MS = 5000,
 };
 
 /* How far above what is known a number is believed, and its end: chain.c argues for each. */
@@ -44,13 +52,16 @@ struct chain_persist {
 };
 
 struct chain_acceptor {
-    uint64_t promised; /* the highest ballot seen in a PREPARE or ACCEPT that was followed; 0: none */
+    /* the highest ballot seen in a PREPARE or ACCEPT that was followed; 0: none */
+    uint64_t promised;
     uint64_t accepted; /* the ballot of the value; 0: none */
     enum chain_kind kind;
-    struct buf value;                             /* a layout's bytes */
-    bool durable_formation;                       /* the value in the last durable record is a formation */
-    uint64_t serial;                              /* of the last record submitted */
-    struct buf record[2];                         /* written in turn: the one before may still be borrowed by the action list */
+    struct buf value; /* a layout's bytes */
+    /* the value in the last durable record is a formation */
+    bool durable_formation;
+    uint64_t serial; /* of the last record submitted */
+    /* written in turn: the one before may still be borrowed by the action list */
+    struct buf record[2];
     struct chain_persist persist[CHAIN_PERSISTS]; /* oldest first */
     unsigned persist_n;
 };
@@ -106,7 +117,8 @@ struct chain {
     unsigned current;
     bool have;
     uint64_t adopting; /* epoch of the layout in the other slot; 0: none */
-    uint64_t save_ms;  /* when to try again to store it; UINT64_MAX: it is on its way, or there is none */
+    /* when to try again to store it; UINT64_MAX: it is on its way, or there is none */
+    uint64_t save_ms;
     uint64_t layout_serial;
     bool announce;                  /* we chose it: tell everybody once it is adopted */
     uint16_t told;                  /* members told so far; member_n: all */
@@ -117,7 +129,9 @@ struct chain {
     uint64_t propose_ms;  /* when to begin a round; UINT64_MAX: no reason to */
     struct chain_joiner joiner[CHAIN_JOINERS];
     unsigned joiner_n;
-    uint64_t waits_for; /* the member that a change waits for, the epoch that it is to be in, and how often that was found */
+    /* the member that a change waits for, the epoch that it is to be in, and how often that was
+     * found */
+    uint64_t waits_for;
     uint64_t waits_epoch;
     uint32_t waits;
     uint64_t holder; /* the last member that reported records, and when; 0: none */
@@ -139,14 +153,16 @@ bool chain_reachable(const struct chain *c, uint64_t id);
 
 /* ---- chain_adopt.c ---- */
 
-/* What bytes would do to the present epoch; CHAIN_NONE too when they are malformed or no successor. */
+/* What bytes would do to the present epoch; CHAIN_NONE too when they are malformed or no
+ * successor. */
 enum chain_kind chain_kind_of(const struct chain *c, struct slice bytes);
 
 /* Whether this release knows what to do under a layout: changes of owners that go through stages
  * are not built yet. */
 bool chain_knows(const struct layout *l);
 
-/* Begins to make a decided layout durable; it comes into force when that is stored. `announce`: then tell all members. */
+/* Begins to make a decided layout durable; it comes into force when that is stored. `announce`:
+ * then tell all members. */
 void chain_adopt(struct chain *c, struct slice bytes, bool announce, struct out *out);
 
 /* Layout record `serial` is durable, or failed. */
@@ -178,13 +194,15 @@ void chain_prune(struct chain *c);
 void chain_vote_init(struct chain *c);
 void chain_vote_close(struct chain *c);
 
-/* The state record of an acceptor; one of an epoch that is over is ignored. 0 or ERR_BAD_MESSAGE, ERR_NO_MEMORY. */
+/* The state record of an acceptor; one of an epoch that is over is ignored. 0 or ERR_BAD_MESSAGE,
+ * ERR_NO_MEMORY. */
 int chain_vote_load(struct chain *c, struct slice record);
 
 /* A new epoch: nothing is promised. */
 void chain_vote_reset(struct chain *c);
 void chain_vote_prepare(struct chain *c, uint64_t from, uint64_t ballot, struct out *out);
-void chain_vote_accept(struct chain *c, uint64_t from, uint64_t ballot, struct slice value, struct out *out);
+void chain_vote_accept(struct chain *c, uint64_t from, uint64_t ballot, struct slice value,
+                       struct out *out);
 void chain_vote_stored(struct chain *c, uint64_t serial, int error, struct out *out);
 
 /* ---- chain_propose.c ---- */
@@ -192,8 +210,10 @@ void chain_vote_stored(struct chain *c, uint64_t serial, int error, struct out *
 void chain_propose_init(struct chain *c);
 void chain_propose_close(struct chain *c);
 void chain_propose_reset(struct chain *c);
-void chain_propose_promise(struct chain *c, uint64_t from, const struct msg_promise *m, struct out *out);
-void chain_propose_accepted(struct chain *c, uint64_t from, const struct msg_accepted *m, struct out *out);
+void chain_propose_promise(struct chain *c, uint64_t from, const struct msg_promise *m,
+                           struct out *out);
+void chain_propose_accepted(struct chain *c, uint64_t from, const struct msg_accepted *m,
+                            struct out *out);
 
 /* Somebody else's ballot was followed here: whatever we propose below it is void. */
 void chain_propose_yield(struct chain *c, uint64_t ballot);

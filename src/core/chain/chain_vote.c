@@ -1,13 +1,15 @@
 /* chain_vote.c: the acceptor: promises, acceptances, and the fence.
  *
- * One acceptor decides about one epoch, the one after the layout in force; it begins empty with each. Its state is one
- * record, "chain"; each vote that is to be answered yes is stored anew, even when nothing changed, and the answer leaves when
- * that very write is durable. Several may be on their way: a later record contains the earlier ones, so its result releases the
- * answers of all before it. A write that fails takes its answer with it; the asker tries again.
+ * One acceptor decides about one epoch, the one after the layout in force; it begins empty with
+ * each. Its state is one record, "chain"; each vote that is to be answered yes is stored anew, even
+ * when nothing changed, and the answer leaves when that very write is durable. Several may be on
+ * their way: a later record contains the earlier ones, so its result releases the answers of all
+ * before it. A write that fails takes its answer with it; the asker tries again.
  *
- * The fence stands while the accepted value, in memory or in the last durable record, is a formation. Both count: memory, because
- * no write may slip in between the check and the sync; the disk, because after a crash it is what we are. Hence a member that
- * reports a formation holds no record and will hold none under this epoch, whatever waits in front of the fence. */
+ * The fence stands while the accepted value, in memory or in the last durable record, is a
+ * formation. Both count: memory, because no write may slip in between the check and the sync; the
+ * disk, because after a crash it is what we are. Hence a member that reports a formation holds no
+ * record and will hold none under this epoch, whatever waits in front of the fence. */
 #include "base/check.h"
 #include "base/error.h"
 #include "core/chain/chain_state.h"
@@ -16,7 +18,8 @@
 enum {
     RECORD_FORMAT = 1,
     RECORD_HEAD = 1 + 8 + 8 + 8, /* format, epoch, promised, accepted; the value's bytes follow */
-    VOTE_ANSWERS = 8,            /* given in one call; results come singly, so more are rare, and those are asked for again */
+    /* given in one call; results come singly, so more are rare, and those are asked for again */
+    VOTE_ANSWERS = 8,
 };
 
 void chain_vote_init(struct chain *c)
@@ -52,8 +55,8 @@ int chain_vote_load(struct chain *c, struct slice record)
     if (error)
         return error;
     a->kind = a->accepted ? chain_kind_of(c, buf_view(&a->value)) : CHAIN_NONE;
-    if (a->promised > CHAIN_BALLOT_MAX || a->promised < a->accepted || (a->kind != CHAIN_NONE) != (a->accepted != 0) ||
-        (a->accepted == 0) != (a->value.n == 0))
+    if (a->promised > CHAIN_BALLOT_MAX || a->promised < a->accepted ||
+        (a->kind != CHAIN_NONE) != (a->accepted != 0) || (a->accepted == 0) != (a->value.n == 0))
         return ERR_BAD_MESSAGE;
     a->durable_formation = a->kind == CHAIN_FORMATION;
     return 0;
@@ -86,7 +89,8 @@ static bool vote_records(const struct chain *c)
 static void answer_promise(struct chain *c, uint64_t to, uint64_t ballot, struct out *out)
 {
     const struct chain_acceptor *a = &c->acceptor;
-    struct msg_promise m = {.epoch = chain_now(c)->epoch + 1, .ballot = ballot, .promised = a->promised};
+    struct msg_promise m = {
+        .epoch = chain_now(c)->epoch + 1, .ballot = ballot, .promised = a->promised};
 
     if (a->promised == ballot) {
         m.accepted = a->accepted;
@@ -101,7 +105,8 @@ static void answer_promise(struct chain *c, uint64_t to, uint64_t ballot, struct
         out_send(out, to, chain_addr(c, to), MSG_PROMISE)->promise = m;
 }
 
-static void answer_accepted(struct chain *c, uint64_t to, uint64_t ballot, int error, struct out *out)
+static void answer_accepted(struct chain *c, uint64_t to, uint64_t ballot, int error,
+                            struct out *out)
 {
     struct msg_accepted m = {
         .epoch = chain_now(c)->epoch + 1,
@@ -116,8 +121,9 @@ static void answer_accepted(struct chain *c, uint64_t to, uint64_t ballot, int e
         out_send(out, to, chain_addr(c, to), MSG_ACCEPTED)->accepted = m;
 }
 
-/* The answer to a vote that is durable. A promise that a higher one has overtaken since is a no: its state is not what it was.
- * One at whose ballot a value was accepted since has been counted long ago. */
+/* The answer to a vote that is durable. A promise that a higher one has overtaken since is a no:
+ * its state is not what it was. One at whose ballot a value was accepted since has been counted
+ * long ago. */
 static void answer(struct chain *c, const struct chain_persist *p, struct out *out)
 {
     if (p->answer == MSG_ACCEPTED)
@@ -129,20 +135,23 @@ static void answer(struct chain *c, const struct chain_persist *p, struct out *o
 /* ---- Storing ---- */
 
 /* Submits the acceptor's state as it is now; `answer` goes to `to` when it is durable. */
-static void vote_persist(struct chain *c, uint64_t to, uint64_t ballot, enum message_kind answer_kind, struct out *out)
+static void vote_persist(struct chain *c, uint64_t to, uint64_t ballot,
+                         enum message_kind answer_kind, struct out *out)
 {
     struct chain_acceptor *a = &c->acceptor;
     struct buf *record = &a->record[++a->serial % 2];
     uint8_t head[RECORD_HEAD];
 
     CHECK(a->persist_n < CHAIN_PERSISTS);
-    put_u64(put_u64(put_u64(put_u8(head, RECORD_FORMAT), chain_now(c)->epoch + 1), a->promised), a->accepted);
+    put_u64(put_u64(put_u64(put_u8(head, RECORD_FORMAT), chain_now(c)->epoch + 1), a->promised),
+            a->accepted);
     record->n = 0;
     int error = buf_append(record, head, sizeof head);
     if (!error)
         error = buf_slice(record, buf_view(&a->value));
     if (error) {
-        out_trace(out, TRACE_STORE_ERROR, 0, (uint64_t)error, 0, SLICE("a vote on the layout could not be stored"));
+        out_trace(out, TRACE_STORE_ERROR, 0, (uint64_t)error, 0,
+                  SLICE("a vote on the layout could not be stored"));
         return;
     }
     a->persist[a->persist_n++] = (struct chain_persist){
@@ -174,7 +183,8 @@ static void persist_fail(struct chain *c, uint64_t serial, int error, struct out
         if (a->persist[i].serial != serial)
             a->persist[kept++] = a->persist[i];
     a->persist_n = kept;
-    out_trace(out, TRACE_STORE_ERROR, 0, (uint64_t)error, 0, SLICE("a vote on the layout could not be stored"));
+    out_trace(out, TRACE_STORE_ERROR, 0, (uint64_t)error, 0,
+              SLICE("a vote on the layout could not be stored"));
 }
 
 /* An answer to ourselves may add to this queue, so each is taken out before it is given. */
@@ -235,7 +245,8 @@ static int vote_take(struct chain *c, uint64_t ballot, enum chain_kind kind, str
     return 0;
 }
 
-void chain_vote_accept(struct chain *c, uint64_t from, uint64_t ballot, struct slice value, struct out *out)
+void chain_vote_accept(struct chain *c, uint64_t from, uint64_t ballot, struct slice value,
+                       struct out *out)
 {
     struct chain_acceptor *a = &c->acceptor;
     enum chain_kind kind = chain_kind_of(c, value);
@@ -256,6 +267,7 @@ void chain_vote_accept(struct chain *c, uint64_t from, uint64_t ballot, struct s
         chain_propose_yield(c, ballot);
     out_trace(out, TRACE_LAYOUT_ACCEPTED, from, chain_now(c)->epoch + 1, ballot, slice_of(NULL, 0));
     vote_persist(c, from, ballot, MSG_ACCEPTED, out);
-    /* Should whoever proposed this fall silent, somebody must end it: everybody who accepted feels responsible. */
+    /* Should whoever proposed this fall silent, somebody must end it: everybody who accepted feels
+     * responsible. */
     chain_propose_in(c, CHAIN_PATIENCE_MS);
 }

@@ -1,4 +1,5 @@
-/* census.c: see census.h. Part of the coordinator: it uses its layout, its members and its clock. */
+/* census.c: see census.h. Part of the coordinator: it uses its layout, its members and its
+ * clock. */
 #include "core/coord/census.h"
 
 #include "base/check.h"
@@ -18,7 +19,8 @@ void census_close(struct census *s)
 static void reply(uint64_t token, int error, uint64_t count, struct out *out)
 {
     struct action *a = out_add(out, ACT_REPLY);
-    a->reply = (struct result){.token = token, .kind = OP_COUNT, .error = error, .count = count, .needed = 1};
+    a->reply = (struct result){
+        .token = token, .kind = OP_COUNT, .error = error, .count = count, .needed = 1};
 }
 
 /* Clears the table for a new census; all who wait are served by it. 0 or ERR_NO_MEMORY. */
@@ -63,8 +65,10 @@ void census_member(struct coord *c, const struct member *who)
         asked_lose(&c->census.asked, layout_find(c->now->layout, who->id), who);
 }
 
-/* Answers the first `served` of those who wait, or as many of them as fit the step. Returns how many. */
-static unsigned answer(struct census *s, unsigned served, int error, uint64_t total, struct out *out)
+/* Answers the first `served` of those who wait, or as many of them as fit the step. Returns how
+ * many. */
+static unsigned answer(struct census *s, unsigned served, int error, uint64_t total,
+                       struct out *out)
 {
     unsigned n = served < CENSUS_SLICE ? served : CENSUS_SLICE;
     for (unsigned i = 0; i < n; i++)
@@ -94,12 +98,16 @@ static bool all_in(const struct coord *c)
     return c->census.next == c->census.asked.n && c->census.asked.open == 0;
 }
 
-void census_answer(struct coord *c, uint64_t number, uint64_t from, int error, struct slice counts, struct out *out)
+void census_answer(struct coord *c, uint64_t number, uint64_t from, int error, struct slice counts,
+                   struct out *out)
 {
     struct census *s = &c->census;
-    if (!s->running || number != s->number || !asked_answered(&s->asked, layout_find(c->now->layout, from)))
+    if (!s->running || number != s->number ||
+        !asked_answered(&s->asked, layout_find(c->now->layout, from)))
         return;
-    for (uint16_t v = 0; !error && v < c->now->layout->vnodes && counts.n == (size_t)c->now->layout->vnodes * 4; v++) {
+    for (uint16_t v = 0;
+         !error && v < c->now->layout->vnodes && counts.n == (size_t)c->now->layout->vnodes * 4;
+         v++) {
         if (!layout_owns(c->now->layout, v, from))
             continue;
         uint32_t live = get_u32(counts.p + (size_t)v * 4);
@@ -125,7 +133,8 @@ static void ask(struct coord *c, uint16_t m, struct out *out)
         return;
     }
     struct message *q = out_send(out, p->id, p->addr, MSG_COUNT);
-    q->count = (struct msg_count){.op = TOKEN(TOKEN_COORD, s->number), .epoch = c->now->layout->epoch};
+    q->count =
+        (struct msg_count){.op = TOKEN(TOKEN_COORD, s->number), .epoch = c->now->layout->epoch};
 }
 
 void census_tick(struct coord *c, struct out *out)
@@ -134,7 +143,8 @@ void census_tick(struct coord *c, struct out *out)
     if (!s->running && (s->waiting_n == 0 || !c->now->layout))
         return;
     if (!s->running && census_begin(c)) {
-        answer(s, s->waiting_n, ERR_NO_MEMORY, 0, out); /* to wait for memory would be to try again at once, for ever */
+        /* to wait for memory would be to try again at once, for ever */
+        answer(s, s->waiting_n, ERR_NO_MEMORY, 0, out);
         return;
     }
     for (unsigned n = 0; n < CENSUS_SLICE && s->next < s->asked.n; n++)

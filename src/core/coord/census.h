@@ -26,15 +26,17 @@ struct census {
     uint16_t next;          /* the member to be asked next; as many as there are: all were */
     struct asked_set asked; /* the members of the layout */
     struct asked member[LAYOUT_MEMBERS_MAX];
-    uint32_t *live;                   /* per vnode: the greatest answer of an owner */
-    uint8_t *known;                   /* per vnode: whether any owner answered */
-    uint64_t waiting[CENSUS_WAITERS]; /* tokens; the first `served` of them belong to the running census */
+    uint32_t *live; /* per vnode: the greatest answer of an owner */
+    uint8_t *known; /* per vnode: whether any owner answered */
+    /* tokens; the first `served` of them belong to the running census */
+    uint64_t waiting[CENSUS_WAITERS];
     unsigned waiting_n, served;
 };
 
 void census_close(struct census *s);
 void census_request(struct coord *c, uint64_t token, struct out *out);
-void census_answer(struct coord *c, uint64_t number, uint64_t from, int error, struct slice counts, struct out *out);
+void census_answer(struct coord *c, uint64_t number, uint64_t from, int error, struct slice counts,
+                   struct out *out);
 
 /* The layout changed under it: a running census starts anew. Something changed about a member: it
  * may not answer any more. */

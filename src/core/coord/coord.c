@@ -1,27 +1,30 @@
 /* coord.c: the coordinator: an operation from its request to its one answer.
  *
- * The problem. A client asks any member; the record lives at N owners, of which some are slow, dead, cut off, behind,
- * or of another opinion about the layout. The client must get one answer before its deadline, and that answer must be
- * true: `ok` only when W owners hold the write durably (Dynamo, DeCandia et al. 2007, section 4.5), a read at R that
- * sees every acknowledged write (W + R > N), and an error that says whether anything may have been stored.
+ * The problem. A client asks any member; the record lives at N owners, of which some are slow,
+ * dead, cut off, behind, or of another opinion about the layout. The client must get one answer
+ * before its deadline, and that answer must be true: `ok` only when W owners hold the write durably
+ * (Dynamo, DeCandia et al. 2007, section 4.5), a read at R that sees every acknowledged write (W +
+ * R > N), and an error that says whether anything may have been stored.
  *
- * An operation is a slot in a bounded slab; its handle travels in the messages and comes back in the answers, so that a
- * late answer to a finished operation finds nothing. Its phases stand in coord.h; each phase knows for every owner
- * whether it is idle, asked, done, newer or failed. Whatever happens (an answer, a lost stream, a dead member, a new
- * layout, a tick), the same function drives the phase: it asks whoever has to be asked now. That makes fail-over,
- * resending and layout changes one mechanism, not three.
+ * An operation is a slot in a bounded slab; its handle travels in the messages and comes back in
+ * the answers, so that a late answer to a finished operation finds nothing. Its phases stand in
+ * coord.h; each phase knows for every owner whether it is idle, asked, done, newer or failed.
+ * Whatever happens (an answer, a lost stream, a dead member, a new layout, a tick), the same
+ * function drives the phase: it asks whoever has to be asked now. That makes fail-over, resending
+ * and layout changes one mechanism, not three.
  *
- * Losing messages. A stream that breaks may have lost what was sent on it. Each peer has a link generation; an owner
- * that was asked under an earlier one counts as not asked. Asking twice is harmless: writes carry their version, reads
- * change nothing.
+ * Losing messages. A stream that breaks may have lost what was sent on it. Each peer has a link
+ * generation; an owner that was asked under an earlier one counts as not asked. Asking twice is
+ * harmless: writes carry their version, reads change nothing.
  *
- * Lingering. A write is answered at W acks, but it is not over: it stays in its slot until every owner acknowledged it, or
- * its deadline came, or the missing owners are known to be gone; then whoever may lack it gets a hint (ACT_HINT_PUT; the
- * replay is core/hint/hint.c). What lingers is bounded apart from what clients wait for, so that a slow owner never takes the
- * room of new requests: beyond the bound the oldest ends early, with hints.
+ * Lingering. A write is answered at W acks, but it is not over: it stays in its slot until every
+ * owner acknowledged it, or its deadline came, or the missing owners are known to be gone; then
+ * whoever may lack it gets a hint (ACT_HINT_PUT; the replay is core/hint/hint.c). What lingers is
+ * bounded apart from what clients wait for, so that a slow owner never takes the room of new
+ * requests: beyond the bound the oldest ends early, with hints.
  *
- * Invariants: an operation is in both queues or free, and in by_answer if it lingers; need <= owners; `writes` counts the
- * operations in PHASE_WRITE; one ACT_REPLY per request, never more. */
+ * Invariants: an operation is in both queues or free, and in by_answer if it lingers; need <=
+ * owners; `writes` counts the operations in PHASE_WRITE; one ACT_REPLY per request, never more. */
 #include "core/coord/coord.h"
 
 #include "base/check.h"
@@ -77,7 +80,8 @@ static void reply_error(uint64_t token, enum op_kind kind, int error, struct out
     a->reply = (struct result){.token = token, .kind = kind, .error = error};
 }
 
-/* Gives back the large buffers of the operations answered in the step before: nobody points into them any more. */
+/* Gives back the large buffers of the operations answered in the step before: nobody points into
+ * them any more. */
 static void trim(struct coord *c)
 {
     struct op *slots = (struct op *)(void *)c->ops.slots;
@@ -119,7 +123,8 @@ static struct op *op_new(struct coord *c, const struct request *r)
     if (!handle)
         return NULL;
     struct op *op = slot;
-    memset(op, 0, offsetof(struct op, data)); /* the owners are op_own's: at N = 3 most of a slot is never touched */
+    /* the owners are op_own's: at N = 3 most of a slot is never touched */
+    memset(op, 0, offsetof(struct op, data));
     op->handle = handle;
     op->token = r->token;
     op->kind = (uint8_t)r->kind;
@@ -139,7 +144,8 @@ static struct op *op_new(struct coord *c, const struct request *r)
     return op;
 }
 
-void coord_request(struct coord *c, const struct moment *now, const struct request *r, struct out *out)
+void coord_request(struct coord *c, const struct moment *now, const struct request *r,
+                   struct out *out)
 {
     c->now = now;
     if (!now->layout) {
@@ -168,8 +174,9 @@ void coord_request(struct coord *c, const struct moment *now, const struct reque
 
 /* ---- Answers ---- */
 
-/* The operation of that handle, NULL when it is over. An answer comes when the others of a turn have driven it out of the cache:
- * what it will touch, up to the owners of N = 3, is asked for at once. */
+/* The operation of that handle, NULL when it is over. An answer comes when the others of a turn
+ * have driven it out of the cache: what it will touch, up to the owners of N = 3, is asked for at
+ * once. */
 static struct op *op_find(const struct coord *c, uint64_t handle)
 {
     enum { LINE = 64, OWNERS = 3 };
@@ -193,7 +200,8 @@ static void answered(struct coord *c, uint64_t id, const struct put_answer *a)
     due->failing = a->error == ERR_IO || a->error == ERR_NO_SPACE;
 }
 
-static void put_answered(struct coord *c, struct op *op, unsigned i, const struct put_answer *a, struct out *out)
+static void put_answered(struct coord *c, struct op *op, unsigned i, const struct put_answer *a,
+                         struct out *out)
 {
     if (op->phase == PHASE_WRITE)
         write_answer(c, op, i, a, out);
@@ -201,7 +209,8 @@ static void put_answered(struct coord *c, struct op *op, unsigned i, const struc
         repair_answer(c, op, i, a, out);
 }
 
-/* The owner's place in an operation that still waits for it; NULL: it was answered already, or that is no owner any more. */
+/* The owner's place in an operation that still waits for it; NULL: it was answered already, or that
+ * is no owner any more. */
 static struct op *op_awaiting(const struct coord *c, uint64_t number, uint64_t from, int *owner)
 {
     struct op *op = op_find(c, number);
@@ -209,9 +218,13 @@ static struct op *op_awaiting(const struct coord *c, uint64_t number, uint64_t f
     return *owner >= 0 ? op : NULL;
 }
 
-static void take_put_ack(struct coord *c, uint64_t from, const struct msg_put_ack *m, struct out *out)
+static void take_put_ack(struct coord *c, uint64_t from, const struct msg_put_ack *m,
+                         struct out *out)
 {
-    struct put_answer a = {.error = (int)m->error, .held = m->held, .never_took = m->never_took != 0, .unsound = m->unsound != 0};
+    struct put_answer a = {.error = (int)m->error,
+                           .held = m->held,
+                           .never_took = m->never_took != 0,
+                           .unsound = m->unsound != 0};
     int i;
     answered(c, from, &a);
     struct op *op = op_awaiting(c, TOKEN_NUMBER(m->op), from, &i);
@@ -228,7 +241,8 @@ static void take_got(struct coord *c, uint64_t from, const struct msg_got *m, st
         read_answer(c, op, (unsigned)i, (int)m->error, &m->record, m->size, out);
 }
 
-static void on_answer(void *p, const struct moment *now, uint64_t from, const struct message *m, struct out *out)
+static void on_answer(void *p, const struct moment *now, uint64_t from, const struct message *m,
+                      struct out *out)
 {
     struct coord *c = p;
     c->now = now;
@@ -237,20 +251,23 @@ static void on_answer(void *p, const struct moment *now, uint64_t from, const st
     else if (m->kind == MSG_GOT)
         take_got(c, from, &m->got, out);
     else if (m->kind == MSG_COUNTED)
-        census_answer(c, TOKEN_NUMBER(m->head.op), from, (int)m->head.error, m->counted.counts, out);
+        census_answer(c, TOKEN_NUMBER(m->head.op), from, (int)m->head.error, m->counted.counts,
+                      out);
 }
 
 /* ---- The own store's answers ---- */
 
 static void own_stored(struct coord *c, uint64_t number, const struct event *ev, struct out *out)
 {
-    struct put_answer a = {.error = ev->stored.error, .held = ev->stored.held, .never_took = ev->stored.never_took};
+    struct put_answer a = {
+        .error = ev->stored.error, .held = ev->stored.held, .never_took = ev->stored.never_took};
     int i;
     answered(c, c->self, &a);
     struct op *op = op_awaiting(c, number, c->self, &i);
     if (!op)
         return;
-    a.unsound = op->phase == PHASE_WRITE && (op->owner[i].recovering || moment_recovers(c->now, op->vnode));
+    a.unsound =
+        op->phase == PHASE_WRITE && (op->owner[i].recovering || moment_recovers(c->now, op->vnode));
     put_answered(c, op, (unsigned)i, &a, out);
 }
 
@@ -265,7 +282,8 @@ static void own_read(struct coord *c, uint64_t number, const struct event *ev, s
     read_answer(c, op, (unsigned)i, error, &ev->read.record, ev->read.size, out);
 }
 
-static void on_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev, struct out *out)
+static void on_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev,
+                      struct out *out)
 {
     struct coord *c = p;
     c->now = now;
@@ -381,7 +399,8 @@ static void check_op(const struct coord *c, const struct moment *now, const stru
     CHECK(op->need >= 1 && op->need <= OWNERS_MAX);
     CHECK(op->phase <= PHASE_WRITE);
     bool stamped = op->record.version.stamp > 0;
-    CHECK(op->phase != PHASE_WRITE || stamped || op_count(op, OWNER_IDLE) + op_count(op, OWNER_FAILED) == op->owner_n);
+    CHECK(op->phase != PHASE_WRITE || stamped ||
+          op_count(op, OWNER_IDLE) + op_count(op, OWNER_FAILED) == op->owner_n);
     CHECK(op->phase != PHASE_WRITE || op->answered || op_count(op, OWNER_DONE) < op->need);
     CHECK(!op->answered || op->phase == PHASE_WRITE);
     CHECK(op->deadline_ms <= now->ms + c->deadline_ms);

@@ -1,9 +1,10 @@
 /* coord.h: what clients asked of this node, until it is answered (design section 5).
  *
- * A coordinator turns a request into messages to a key's owners, gathers their answers to a quorum, and answers the
- * client once: ok, failed (refused before any replica could have stored it) or unknown. Any member coordinates any key.
- * The essay is in coord.c; what an operation is and how it ends in coord_op.c, what time asks of it in coord_tick.c, writes
- * in coord_write.c, reads in coord_read.c, expiries in coord_expire.c, stamps in coord_stamp.c, the count over all members in
+ * A coordinator turns a request into messages to a key's owners, gathers their answers to a quorum,
+ * and answers the client once: ok, failed (refused before any replica could have stored it) or
+ * unknown. Any member coordinates any key. The essay is in coord.c; what an operation is and how it
+ * ends in coord_op.c, what time asks of it in coord_tick.c, writes in coord_write.c, reads in
+ * coord_read.c, expiries in coord_expire.c, stamps in coord_stamp.c, the count over all members in
  * census.c, FLUSHALL in flush.c. */
 #ifndef COVEY_CORE_COORD_H
 #define COVEY_CORE_COORD_H
@@ -17,19 +18,23 @@
 #include "core/slab.h"
 
 enum {
-    OPS_MAX_DEFAULT = 16384, /* client operations under way: about 2 KB each at most sizes of small values */
+    /* client operations under way: about 2 KB each at most sizes of small values */
+    OPS_MAX_DEFAULT = 16384,
     OP_DEADLINE_DEFAULT_MS = 2000,
-    OP_TICKS = 4, /* an operation is looked at again every deadline / OP_TICKS: fail-over, resending */
-    /* who still owes an answer when others answer so much later is held for silent: more than one retransmission takes (200 ms),
-     * which passes by itself. By the others' answers, for we may be the slow one */
+    /* an operation is looked at again every deadline / OP_TICKS: fail-over, resending */
+    OP_TICKS = 4,
+    /* who still owes an answer when others answer so much later is held for silent: more than one
+     * retransmission takes (200 ms), which passes by itself. By the others' answers, for we may be
+     * the slow one */
     PEER_SILENT_MS = 250,
     OP_OUT_MAX = 2 * OWNERS_MAX + 2, /* actions of one: it may make another end, to have room */
     COORD_OUT_MAX = 48 + OP_OUT_MAX, /* actions a call appends at most */
-    OP_DATA_KEPT = 4096,             /* bytes of buffer that a free operation keeps for the next one */
+    /* bytes of buffer that a free operation keeps for the next one */
+    OP_DATA_KEPT = 4096,
     /* bytes of answered writes that still wait for an owner, slots included: some 60,000 small
-     * ones, so that an owner may lag for a quarter of a second at full speed before hints take over.
-     * Of each slot the room for owners beyond the layout's N is never touched, so a third of it
-     * stays out of memory. */
+     * ones, so that an owner may lag for a quarter of a second at full speed before hints take
+     * over. Of each slot the room for owners beyond the layout's N is never touched, so a third of
+     * it stays out of memory. */
     LINGER_BYTES_DEFAULT = 96 * 1024 * 1024,
 };
 
@@ -40,7 +45,8 @@ enum {
  *   READ --> REPAIR (stale owners, value at hand)  --> done
  *   WRITE --(W acks)--> answered, lingering --(the other owners too, or hints for them)--> done
  *   WRITE --(an owner lacks the value of an expiry)--> READ, for the whole record (coord_expire.c)
- *   every phase --(deadline, nobody left)--> done, with an error; a write of unknown outcome leaves hints too
+ *   every phase --(deadline, nobody left)--> done, with an error; a write of unknown outcome leaves
+ *   hints too
  */
 enum op_phase { PHASE_READ, PHASE_FETCH, PHASE_REPAIR, PHASE_WRITE };
 
@@ -49,28 +55,37 @@ enum op_phase { PHASE_READ, PHASE_FETCH, PHASE_REPAIR, PHASE_WRITE };
 enum owner_state {
     OWNER_IDLE = ASKED_IDLE, /* not asked, or what was asked is lost or was refused for now */
     OWNER_ASKED = ASKED_OPEN,
-    OWNER_DONE = ASKED_DONE, /* read: answered. Write, repair: took this version durably (or holds a
-                              * greater one where that counts) */
-    OWNER_NEVER,             /* write: holds a greater version (or a floor: `aged`), and never took this one */
-    OWNER_UNSURE,            /* write: the same, but it may have taken this one */
-    OWNER_RECOVERING,        /* write, order open: took it, but may have lost a greater version that was acknowledged */
-    OWNER_FAILED,            /* refused for good, or its disk failed */
-    OWNER_BEHIND,            /* write of an expiry: does not hold the value that it names */
+    /* read: answered. Write, repair: took this version durably (or holds a greater one where that
+     * counts) */
+    OWNER_DONE = ASKED_DONE,
+    /* write: holds a greater version (or a floor: `aged`), and never took this one */
+    OWNER_NEVER,
+    OWNER_UNSURE, /* write: the same, but it may have taken this one */
+    /* write, order open: took it, but may have lost a greater version that was acknowledged */
+    OWNER_RECOVERING,
+    OWNER_FAILED, /* refused for good, or its disk failed */
+    OWNER_BEHIND, /* write of an expiry: does not hold the value that it names */
 };
 
 struct op_owner {
     uint64_t id;
     struct asked asked; /* its state is an enum owner_state */
     uint64_t asked_ms;  /* when it was asked last */
-    uint8_t open;       /* writes sent and not refused: while there are any, the record may be stored there */
-    bool aged;          /* write: refused the stamp as too old: it holds nothing, not even a greater version */
-    bool unsound;       /* write: was recovering when it answered, so `seen` may be less than what it held */
-    bool torn;       /* write: its stream broke since the write began, or it became an owner since: another process may answer */
-    bool hinted;     /* write: a hint was left for it */
-    bool recovering; /* refused to be read; ours when it was asked to write: it may have lost what it held */
-    bool read;       /* answered the read: `seen` is what it holds */
-    uint8_t kind;    /* of what it holds: enum record_kind */
-    int error;       /* FAILED: with what */
+    /* writes sent and not refused: while there are any, the record may be stored there */
+    uint8_t open;
+    /* write: refused the stamp as too old: it holds nothing, not even a greater version */
+    bool aged;
+    /* write: was recovering when it answered, so `seen` may be less than what it held */
+    bool unsound;
+    /* write: its stream broke since the write began, or it became an owner since: another process
+     * may answer */
+    bool torn;
+    bool hinted; /* write: a hint was left for it */
+    /* refused to be read; ours when it was asked to write: it may have lost what it held */
+    bool recovering;
+    bool read;    /* answered the read: `seen` is what it holds */
+    uint8_t kind; /* of what it holds: enum record_kind */
+    int error;    /* FAILED: with what */
     uint32_t size;
     uint64_t expiry_ms;
     struct version seen;
@@ -89,27 +104,32 @@ struct op {
     uint8_t kind;      /* enum op_kind */
     uint8_t level;     /* enum consistency */
     uint8_t phase;
-    bool ordered; /* write: its stamp is above all that was acknowledged before it began, so a greater version counts as an ack */
+    /* write: its stamp is above all that was acknowledged before it began, so a greater version
+     * counts as an ack */
+    bool ordered;
     uint8_t need; /* owners that must answer in this phase */
     uint8_t owner_n;
     uint8_t value_from; /* read: index of the owner asked for the value, OWNERS_MAX for nobody */
     bool existed;
     bool have_value; /* data holds the value of `record` */
-    bool answered;   /* the client has its answer: a write that lingers until every owner holds it */
+    /* the client has its answer: a write that lingers until every owner holds it */
+    bool answered;
     bool keep_expiry;
-    bool whole;           /* EXPIRE: the second attempt, which sends the value too */
-    uint8_t when;         /* EXPIRE: enum expire_when */
-    uint64_t expiry_ms;   /* PUT, EXPIRE: what was asked for, absolute; 0: none */
-    struct version named; /* EXPIRE, second attempt: the value of the first, with the expiry's stamp */
-    int refusal;          /* the last refusal met, for the error */
-    bool unstamped;       /* it was that of the own disk, which did not take the clock's ceiling */
+    bool whole;         /* EXPIRE: the second attempt, which sends the value too */
+    uint8_t when;       /* EXPIRE: enum expire_when */
+    uint64_t expiry_ms; /* PUT, EXPIRE: what was asked for, absolute; 0: none */
+    /* EXPIRE, second attempt: the value of the first, with the expiry's stamp */
+    struct version named;
+    int refusal;    /* the last refusal met, for the error */
+    bool unstamped; /* it was that of the own disk, which did not take the clock's ceiling */
     uint16_t slot, vnode;
     uint32_t key_n;
-    uint64_t epoch;       /* of the layout that gave the owners */
-    struct record record; /* written, or the newest read; its slices are unused: the bytes are in data */
-    uint32_t size;        /* of record's value */
-    uint32_t put_n;       /* PUT: bytes of the value to be written */
-    uint64_t above;       /* write: its stamp must be greater */
+    uint64_t epoch; /* of the layout that gave the owners */
+    /* written, or the newest read; its slices are unused: the bytes are in data */
+    struct record record;
+    uint32_t size;  /* of record's value */
+    uint32_t put_n; /* PUT: bytes of the value to be written */
+    uint64_t above; /* write: its stamp must be greater */
     /* a new operation finds these two as the last one left them */
     struct buf data;                   /* key, then value */
     struct op_owner owner[OWNERS_MAX]; /* the first owner_n: the rest, at the end, is not touched */
@@ -119,16 +139,19 @@ struct op {
 struct coord_due {
     uint64_t id;
     uint64_t since_ms; /* the first that it was asked since it answered last; 0: it owes nothing */
-    bool mute;         /* it left a write without an answer until the deadline, and answered none since */
-    bool failing;      /* its store failed the last write that it answered */
+    /* it left a write without an answer until the deadline, and answered none since */
+    bool mute;
+    bool failing; /* its store failed the last write that it answered */
 };
 
 /* An owner's answer to a put. */
 struct put_answer {
     int error;
     struct version held; /* there now; with ERR_TOO_OLD: the floor */
-    bool never_took;     /* with ERR_SUPERSEDED, ERR_TOO_OLD: that version was never taken since the owner was started */
-    bool unsound;        /* the owner is recovering there: it may have lost a greater version that was acknowledged */
+    /* with ERR_SUPERSEDED, ERR_TOO_OLD: that version was never taken since the owner was started */
+    bool never_took;
+    /* the owner is recovering there: it may have lost a greater version that was acknowledged */
+    bool unsound;
 };
 
 struct op_queue {
@@ -151,15 +174,19 @@ struct coord {
     bool draining;            /* nobody lingers any more */
     struct op_queue by_hedge; /* a change of the p99 makes some late, by that change at most */
     struct hedge hedge;
-    uint32_t sweep;               /* slab index at which the walk over all operations goes on; == ops.cap when there is none */
-    uint64_t heard_ms;            /* when an owner answered last */
-    uint64_t ceiling_ms;          /* stamps lie below it, and it is durable; UINT64_MAX: there is none */
-    bool ceiling_wanted;          /* a higher one should be stored, */
-    bool stamps_wait;             /* and some writes wait for it */
-    int ceiling_error;            /* why it could not be stored, until those who wait for it are told */
-    uint32_t turn;                /* rotates the digest reads over the owners */
-    uint32_t writes;              /* operations in PHASE_WRITE */
-    uint32_t trim[COORD_OUT_MAX]; /* operations answered in the last step whose large buffers go at the next */
+    /* slab index at which the walk over all operations goes on; == ops.cap when there is none */
+    uint32_t sweep;
+    uint64_t heard_ms; /* when an owner answered last */
+    /* stamps lie below it, and it is durable; UINT64_MAX: there is none */
+    uint64_t ceiling_ms;
+    bool ceiling_wanted; /* a higher one should be stored, */
+    bool stamps_wait;    /* and some writes wait for it */
+    /* why it could not be stored, until those who wait for it are told */
+    int ceiling_error;
+    uint32_t turn;   /* rotates the digest reads over the owners */
+    uint32_t writes; /* operations in PHASE_WRITE */
+    /* operations answered in the last step whose large buffers go at the next */
+    uint32_t trim[COORD_OUT_MAX];
     unsigned trim_n;
     struct census census;
     struct flush flush;
@@ -176,11 +203,13 @@ struct coord_options {
 /* 0 or ERR_NO_MEMORY. */
 int coord_init(struct coord *c, const struct coord_options *o);
 
-/* Everything else that it is told: the layout, the members, answers of peers and of the own store to TOKEN_COORD tokens, time. */
+/* Everything else that it is told: the layout, the members, answers of peers and of the own store
+ * to TOKEN_COORD tokens, time. */
 extern const struct protocol coord_protocol;
 
-/* The clock's ceiling (coord_stamp.c), in wall ms: what was stored before this start, then each one that has become
- * durable. And the next that should be stored, 0 while none is needed: asked for only when none is on its way. */
+/* The clock's ceiling (coord_stamp.c), in wall ms: what was stored before this start, then each one
+ * that has become durable. And the next that should be stored, 0 while none is needed: asked for
+ * only when none is on its way. */
 void coord_ceiling_recall(struct coord *c, uint64_t ms);
 void coord_ceiling(struct coord *c, const struct moment *now, uint64_t ms);
 uint64_t coord_ceiling_wanted(struct coord *c, const struct moment *now);
@@ -188,14 +217,18 @@ uint64_t coord_ceiling_wanted(struct coord *c, const struct moment *now);
 /* It could not be stored (ERR_IO, ERR_NO_SPACE): the writes that wait for it end with that. */
 void coord_ceiling_failed(struct coord *c, const struct moment *now, int error);
 
-/* Whether it leaves writes without an answer. And: it answered one that is not the coordinator's, a hint. */
+/* Whether it leaves writes without an answer. And: it answered one that is not the coordinator's, a
+ * hint. */
 bool coord_mute(const struct coord *c, uint64_t id);
 void coord_hint_answered(struct coord *c, const struct moment *now, uint64_t id);
 
-/* A client's request (GET, HEAD, PUT, DEL, EXPIRE, WHERE, COUNT, FLUSH): answered by an ACT_REPLY now or later. */
-void coord_request(struct coord *c, const struct moment *now, const struct request *r, struct out *out);
+/* A client's request (GET, HEAD, PUT, DEL, EXPIRE, WHERE, COUNT, FLUSH): answered by an ACT_REPLY
+ * now or later. */
+void coord_request(struct coord *c, const struct moment *now, const struct request *r,
+                   struct out *out);
 
-/* The node is about to stop: writes that linger end now, with hints, a slice at each tick. True when none is left. */
+/* The node is about to stop: writes that linger end now, with hints, a slice at each tick. True
+ * when none is left. */
 bool coord_drain(struct coord *c);
 
 /* Operations not yet answered, those of census and flush included. */

@@ -1,23 +1,27 @@
 /* coord_expire.c: EXPIRE and its kin: a value is given another end, without being sent again.
  *
- * The problem. An expiry changes a value that somebody else may be replacing at the same moment. To write the value
- * back with a new end would undo that other write, or lose the race against one that it was meant for. So an expiry is
- * a record of its own: it names a value by its version, carries a stamp above the expiry that the value had, and joins
- * that value only (record.h). A SET beside it makes another value, for which it says nothing: whichever of the two
- * comes first, the result is one of the orders EXPIRE, SET and SET, EXPIRE-of-the-old-value, which read the same.
+ * The problem. An expiry changes a value that somebody else may be replacing at the same moment. To
+ * write the value back with a new end would undo that other write, or lose the race against one
+ * that it was meant for. So an expiry is a record of its own: it names a value by its version,
+ * carries a stamp above the expiry that the value had, and joins that value only (record.h). A SET
+ * beside it makes another value, for which it says nothing: whichever of the two comes first, the
+ * result is one of the orders EXPIRE, SET and SET, EXPIRE-of-the-old-value, which read the same.
  *
- * The way of one. A quorum read with repair finds the newest record and sees to it that R owners hold it. There is no
- * value, or its time has come, or NX, XX, GT or LT say no: the answer is 0. Else the expiry goes to all owners, and W
- * acks end it. A greater version at an owner counts as an ack: whatever was acknowledged before we read was read, so
- * the greater one is concurrent (the second round of coord_write.c has the same argument).
+ * The way of one. A quorum read with repair finds the newest record and sees to it that R owners
+ * hold it. There is no value, or its time has come, or NX, XX, GT or LT say no: the answer is 0.
+ * Else the expiry goes to all owners, and W acks end it. A greater version at an owner counts as an
+ * ack: whatever was acknowledged before we read was read, so the greater one is concurrent (the
+ * second round of coord_write.c has the same argument).
  *
- * An owner that does not hold the value cannot take the expiry: alone it would hide an older value, the newest
- * acknowledged one perhaps. It answers LACKS_VALUE, mostly before any ack, for it syncs nothing. Then the whole record is
- * read at quorum, value included, and written back with our expiry: a record that every owner can take. Should that read
- * find another record by now, then our expiry came before it, and it is that one which is written back: the answer is 1
- * in both cases, W owners hold it or what superseded it. Conditions are not judged again, for the read may well find our
- * own first attempt. An owner that says so after the client has its answer gets a hint (core/hint/hint.c); and when the second
- * attempt comes to nothing all get one, for the first may have been stored somewhere. */
+ * An owner that does not hold the value cannot take the expiry: alone it would hide an older value,
+ * the newest acknowledged one perhaps. It answers LACKS_VALUE, mostly before any ack, for it syncs
+ * nothing. Then the whole record is read at quorum, value included, and written back with our
+ * expiry: a record that every owner can take. Should that read find another record by now, then our
+ * expiry came before it, and it is that one which is written back: the answer is 1 in both cases, W
+ * owners hold it or what superseded it. Conditions are not judged again, for the read may well find
+ * our own first attempt. An owner that says so after the client has its answer gets a hint
+ * (core/hint/hint.c); and when the second attempt comes to nothing all get one, for the first may
+ * have been stored somewhere. */
 #include "base/check.h"
 #include "core/coord/coord_op.h"
 
@@ -55,13 +59,15 @@ static void send_expiry(struct coord *c, struct op *op, struct out *out)
     begin_write(c, op, out);
 }
 
-/* The second attempt: what is newest now goes to all owners, with our expiry if it is still the value that we named. */
+/* The second attempt: what is newest now goes to all owners, with our expiry if it is still the
+ * value that we named. */
 static void send_whole(struct coord *c, struct op *op, struct out *out)
 {
     struct record *r = &op->record;
     CHECK(r->kind != RECORD_VALUE || op->have_value);
     if (version_value_cmp(&r->version, &op->named) == 0 &&
-        expiry_cmp(r->version.expiry_stamp, r->expiry_ms, op->named.expiry_stamp, op->expiry_ms) < 0) {
+        expiry_cmp(r->version.expiry_stamp, r->expiry_ms, op->named.expiry_stamp, op->expiry_ms) <
+            0) {
         r->version.expiry_stamp = op->named.expiry_stamp;
         r->expiry_ms = op->expiry_ms;
     }
@@ -76,7 +82,8 @@ void expire_decide(struct coord *c, struct op *op, struct out *out)
         op_finish(c, op, 0, op->need, out);
     } else if (op->record.kind == RECORD_NONE || op->record.kind == RECORD_EXPIRY) {
         op_finish(c, op, ERR_NO_QUORUM, reachable,
-                  out); /* it has ended by now, or owners have lost since what they had told us of */
+                  /* it has ended by now, or owners have lost since what they had told us of */
+                  out);
     } else if (reachable < need) {
         op->need = need;
         op_finish(c, op, ERR_NO_QUORUM, reachable, out);
@@ -106,7 +113,9 @@ void expire_leave(const struct coord *c, const struct op *op, struct out *out)
             continue;
         struct action *a = out_add(out, ACT_HINT_PUT);
         a->hint.target = op->owner[i].id;
-        a->hint.record =
-            (struct record){.kind = RECORD_EXPIRY, .version = op->named, .expiry_ms = op->expiry_ms, .key = op_key(op)};
+        a->hint.record = (struct record){.kind = RECORD_EXPIRY,
+                                         .version = op->named,
+                                         .expiry_ms = op->expiry_ms,
+                                         .key = op_key(op)};
     }
 }

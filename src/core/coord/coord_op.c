@@ -1,5 +1,5 @@
-/* coord_op.c: an operation of the coordinator: the queues that it stands in, whom it asks, how it ends, and how an answered
- * write lingers. The essay is in coord.c. */
+/* coord_op.c: an operation of the coordinator: the queues that it stands in, whom it asks, how it
+ * ends, and how an answered write lingers. The essay is in coord.c. */
 #include "core/coord/coord_op.h"
 
 #include "base/check.h"
@@ -14,7 +14,8 @@ struct op *op_at(const struct coord *c, uint32_t index)
     return op;
 }
 
-static struct op_queue_link *queue_link(const struct coord *c, const struct op_queue *q, uint32_t index)
+static struct op_queue_link *queue_link(const struct coord *c, const struct op_queue *q,
+                                        uint32_t index)
 {
     struct op *op = op_at(c, index);
     return q == &c->by_deadline ? &op->by_deadline
@@ -106,7 +107,8 @@ bool coord_silent(const struct coord *c, const struct member *m)
 bool op_silent(const struct coord *c, const struct op *op)
 {
     for (unsigned i = 0; i < op->owner_n; i++)
-        if (coord_silent(c, op_member(c, op, i)) || (op->owner[i].id == c->self && moment_recovers(c->now, op->vnode)))
+        if (coord_silent(c, op_member(c, op, i)) ||
+            (op->owner[i].id == c->self && moment_recovers(c->now, op->vnode)))
             return true;
     return false;
 }
@@ -130,7 +132,8 @@ static void owner_ask(struct coord *c, struct op_owner *o, const struct member *
     o->asked_ms = c->now->ms;
 }
 
-void op_send_put(struct coord *c, struct op *op, unsigned i, const struct member *to, struct out *out)
+void op_send_put(struct coord *c, struct op *op, unsigned i, const struct member *to,
+                 struct out *out)
 {
     owner_ask(c, &op->owner[i], to);
     bool lapsed = op->phase == PHASE_REPAIR && op->record.kind == RECORD_EXPIRY;
@@ -150,7 +153,8 @@ void op_send_put(struct coord *c, struct op *op, unsigned i, const struct member
                               .lapsed = lapsed};
 }
 
-void op_send_get(struct coord *c, struct op *op, unsigned i, const struct member *to, enum get_wants wants, struct out *out)
+void op_send_get(struct coord *c, struct op *op, unsigned i, const struct member *to,
+                 enum get_wants wants, struct out *out)
 {
     owner_ask(c, &op->owner[i], to);
     if (to->self) {
@@ -161,8 +165,10 @@ void op_send_get(struct coord *c, struct op *op, unsigned i, const struct member
         return;
     }
     struct message *m = out_send(out, to->id, to->addr, MSG_GET);
-    m->get =
-        (struct msg_get){.op = TOKEN(TOKEN_COORD, op->handle), .epoch = op->epoch, .wants = (uint8_t)wants, .key = op_key(op)};
+    m->get = (struct msg_get){.op = TOKEN(TOKEN_COORD, op->handle),
+                              .epoch = op->epoch,
+                              .wants = (uint8_t)wants,
+                              .key = op_key(op)};
 }
 
 uint8_t op_read_need(const struct coord *c, enum consistency level)
@@ -181,7 +187,8 @@ void op_own(struct coord *c, struct op *op)
     op->vnode = layout_vnode(c->now->layout, op->slot);
     op->owner_n = c->now->layout->n;
     for (unsigned i = 0; i < op->owner_n; i++)
-        op->owner[i] = (struct op_owner){.id = layout_owner(c->now->layout, op->vnode, i)->id, .torn = op->phase == PHASE_WRITE};
+        op->owner[i] = (struct op_owner){.id = layout_owner(c->now->layout, op->vnode, i)->id,
+                                         .torn = op->phase == PHASE_WRITE};
     op->value_from = OWNERS_MAX;
 }
 
@@ -233,7 +240,8 @@ void op_hedge_leave(struct coord *c, struct op *op)
 }
 
 /* The row of the tally that an owner belongs to; NULL: it did not answer. */
-static uint8_t *tally_row(const struct coord *c, const struct op *op, unsigned i, struct owner_tally *t)
+static uint8_t *tally_row(const struct coord *c, const struct op *op, unsigned i,
+                          struct owner_tally *t)
 {
     const struct op_owner *o = &op->owner[i];
     if (o->asked.state == OWNER_FAILED)
@@ -324,7 +332,8 @@ bool coord_linger_over(const struct coord *c)
     return c->linger_bytes > c->linger_bytes_max || (c->draining && c->linger_n > 0);
 }
 
-/* Bytes behind a slot's actions stay until the next step, because no request takes a slot in the step that frees one. */
+/* Bytes behind a slot's actions stay until the next step, because no request takes a slot in the
+ * step that frees one. */
 void op_linger(struct coord *c, struct op *op, struct out *out)
 {
     op->answered = true;
@@ -332,5 +341,6 @@ void op_linger(struct coord *c, struct op *op, struct out *out)
     c->linger_n++;
     c->linger_bytes += op_linger_size(op);
     if (coord_linger_over(c))
-        write_end(c, op_at(c, c->by_answer.head), out); /* one came, one goes; a large one's room is made at the ticks */
+        /* one came, one goes; a large one's room is made at the ticks */
+        write_end(c, op_at(c, c->by_answer.head), out);
 }

@@ -32,14 +32,15 @@ void op_queue_remove(struct coord *c, struct op_queue *q, uint32_t index);
 
 /* ---- Whom it asks ---- */
 
-/* The record of an operation with its slices filled in; they live as long as the operation's data stays. */
+/* The record of an operation with its slices filled in; they live as long as the operation's data
+ * stays. */
 struct record op_record(const struct op *op);
 
 /* Its owners under the layout in force, all idle. */
 void op_own(struct coord *c, struct op *op);
 
-/* The member of that id, NULL when it is not known; and what this coordinator found out about it, NULL when it is no member of
- * the layout. */
+/* The member of that id, NULL when it is not known; and what this coordinator found out about it,
+ * NULL when it is no member of the layout. */
 static inline const struct member *coord_member(const struct coord *c, uint64_t id)
 {
     return cast_find(c->now->cast, id);
@@ -52,11 +53,12 @@ int op_owner_index(const struct op *op, uint64_t id);
 /* Owners in a state. */
 unsigned op_count(const struct op *op, enum owner_state state);
 
-/* Forgets what this phase asked: all owners idle, but those that refused for good. What they answered to the read stays. */
+/* Forgets what this phase asked: all owners idle, but those that refused for good. What they
+ * answered to the read stays. */
 void op_reset(struct op *op);
 
-/* The same, as a read is over and the write begins: who cannot be read, because it is recovering or a record of its is damaged,
- * may be written to all the same. */
+/* The same, as a read is over and the write begins: who cannot be read, because it is recovering or
+ * a record of its is damaged, may be written to all the same. */
 void op_reset_all(struct op *op);
 
 /* The member that owner i is, looked up: once, where several things are to be known of it. */
@@ -77,8 +79,10 @@ static inline bool op_lost(const struct coord *c, const struct op *op, unsigned 
 
 /* Sends owner i, which is the member `to` (the own store, if it is this node), the operation's
  * record, or a read of its key. */
-void op_send_put(struct coord *c, struct op *op, unsigned i, const struct member *to, struct out *out);
-void op_send_get(struct coord *c, struct op *op, unsigned i, const struct member *to, enum get_wants wants, struct out *out);
+void op_send_put(struct coord *c, struct op *op, unsigned i, const struct member *to,
+                 struct out *out);
+void op_send_get(struct coord *c, struct op *op, unsigned i, const struct member *to,
+                 enum get_wants wants, struct out *out);
 
 /* The levels' numbers under the layout in force. */
 uint8_t op_read_need(const struct coord *c, enum consistency level);
@@ -96,7 +100,8 @@ bool op_silent(const struct coord *c, const struct op *op);
 /* Whether the operation's record is a value whose time has not come. */
 static inline bool op_live(const struct coord *c, const struct op *op)
 {
-    return op->record.kind == RECORD_VALUE && !expiry_passed(op->record.expiry_ms, c->now->believed_ms);
+    return op->record.kind == RECORD_VALUE &&
+           !expiry_passed(op->record.expiry_ms, c->now->believed_ms);
 }
 
 /* Answers the client. `answered` goes into the error's words. */
@@ -108,7 +113,8 @@ void op_end(struct coord *c, struct op *op);
 /* Both. */
 void op_finish(struct coord *c, struct op *op, int error, unsigned answered, struct out *out);
 
-/* A write was answered and stays until its owners hold it: the oldest that do so make room, with hints. */
+/* A write was answered and stays until its owners hold it: the oldest that do so make room, with
+ * hints. */
 void op_linger(struct coord *c, struct op *op, struct out *out);
 size_t op_linger_size(const struct op *op);
 
@@ -119,35 +125,38 @@ bool coord_linger_over(const struct coord *c);
 void op_hedge(struct coord *c, struct op *op);
 void op_hedge_leave(struct coord *c, struct op *op);
 
-/* The next stamp above `above` (0: above all seen), or 0 when it must wait for the clock's ceiling: then operations
- * are driven anew once that is stored. */
+/* The next stamp above `above` (0: above all seen), or 0 when it must wait for the clock's ceiling:
+ * then operations are driven anew once that is stored. */
 uint64_t op_stamp(struct coord *c, uint64_t above);
 
 /* The hooks of coord_protocol that are in coord_tick.c. */
 void coord_tick(void *p, const struct moment *now, struct out *out);
 uint64_t coord_deadline_ms(const void *p, const struct moment *now);
 
-/* Begins the phase; drives it: asks whoever has to be asked now (called again after losses, layouts, ticks); `late`: a
- * tick passed without an answer. */
+/* Begins the phase; drives it: asks whoever has to be asked now (called again after losses,
+ * layouts, ticks); `late`: a tick passed without an answer. */
 void write_begin(struct coord *c, struct op *op, struct out *out);
 void write_drive(struct coord *c, struct op *op, bool late, struct out *out);
-void write_answer(struct coord *c, struct op *op, unsigned i, const struct put_answer *a, struct out *out);
+void write_answer(struct coord *c, struct op *op, unsigned i, const struct put_answer *a,
+                  struct out *out);
 void write_expire(struct coord *c, struct op *op, struct out *out);
 
 /* Ends a write whose client was answered: a hint for every other owner that may lack it. */
 void write_end(struct coord *c, struct op *op, struct out *out);
 
-/* R owners hold the record that was read: what OP_EXPIRE makes of it. And: an owner lacks the value that the
- * expiry names, so it is read whole and sent again. And: that came to nothing, so the others get hints of the expiry alone. */
+/* R owners hold the record that was read: what OP_EXPIRE makes of it. And: an owner lacks the value
+ * that the expiry names, so it is read whole and sent again. And: that came to nothing, so the
+ * others get hints of the expiry alone. */
 void expire_decide(struct coord *c, struct op *op, struct out *out);
 void expire_again(struct coord *c, struct op *op, struct out *out);
 void expire_leave(const struct coord *c, const struct op *op, struct out *out);
 
 void read_begin(struct coord *c, struct op *op, struct out *out);
 void read_drive(struct coord *c, struct op *op, bool late, struct out *out);
-void read_answer(struct coord *c, struct op *op, unsigned i, int error, const struct record *record, uint32_t size,
-                 struct out *out);
-void repair_answer(struct coord *c, struct op *op, unsigned i, const struct put_answer *a, struct out *out);
+void read_answer(struct coord *c, struct op *op, unsigned i, int error, const struct record *record,
+                 uint32_t size, struct out *out);
+void repair_answer(struct coord *c, struct op *op, unsigned i, const struct put_answer *a,
+                   struct out *out);
 void read_expire(struct coord *c, struct op *op, struct out *out);
 
 #endif

@@ -1,22 +1,24 @@
-/* coord_read.c: a read: one owner gives the record, R-1 give its version alone, and only when R hold the newest does
- * the reply leave.
+/* coord_read.c: a read: one owner gives the record, R-1 give its version alone, and only when R
+ * hold the newest does the reply leave.
  *
- * Repair before the reply. The newest of R answers may be held by fewer than R owners: a write that is still under way,
- * or one whose coordinator died. To answer with it and leave it so would let the next read miss it: time would run
- * backwards for the client. So the stale owners among those asked get the record first (the write-back of Attiya,
- * Bar-Noy and Dolev 1995), which is also how a member that was away catches up on what is read. When the answers agree,
- * which is nearly always, a read costs one round and one value.
+ * Repair before the reply. The newest of R answers may be held by fewer than R owners: a write that
+ * is still under way, or one whose coordinator died. To answer with it and leave it so would let
+ * the next read miss it: time would run backwards for the client. So the stale owners among those
+ * asked get the record first (the write-back of Attiya, Bar-Noy and Dolev 1995), which is also how
+ * a member that was away catches up on what is read. When the answers agree, which is nearly
+ * always, a read costs one round and one value.
  *
- * A repaired owner may hold a greater version by then. That it took ours before (its answer is 0) is as good; if it never
- * did, what we would return may yet be stamped a second time, above what other readers see meanwhile (coord_write.c): so
- * the read begins anew.
+ * A repaired owner may hold a greater version by then. That it took ours before (its answer is 0)
+ * is as good; if it never did, what we would return may yet be stamped a second time, above what
+ * other readers see meanwhile (coord_write.c): so the read begins anew.
  *
- * Hedging. A read that has lasted longer than 99 in 100 answers of late asks one more owner (hedge.h): whoever answers
- * first counts, the silent one still may.
+ * Hedging. A read that has lasted longer than 99 in 100 answers of late asks one more owner
+ * (hedge.h): whoever answers first counts, the silent one still may.
  *
- * Fail-over. An owner that refuses, whose stream breaks, or that stays silent for a tick is passed over for the next
- * one; who is held for silent is asked last. A step that goes wrong later (the owner of the newest value is gone, a repair is
- * refused) starts the read anew: reads change nothing, and the deadline bounds how often. */
+ * Fail-over. An owner that refuses, whose stream breaks, or that stays silent for a tick is passed
+ * over for the next one; who is held for silent is asked last. A step that goes wrong later (the
+ * owner of the newest value is gone, a repair is refused) starts the read anew: reads change
+ * nothing, and the deadline bounds how often. */
 #include "base/check.h"
 #include "core/coord/coord_op.h"
 
@@ -34,7 +36,8 @@ void read_begin(struct coord *c, struct op *op, struct out *out)
     op_reset(op);
     for (unsigned i = 0; i < op->owner_n; i++)
         op->owner[i].read = false;
-    op->need = op->kind == OP_WHERE ? op->owner_n : op_read_need(c, is_write(op) ? LEVEL_QUORUM : op->level);
+    op->need = op->kind == OP_WHERE ? op->owner_n
+                                    : op_read_need(c, is_write(op) ? LEVEL_QUORUM : op->level);
     unsigned reachable = op_reachable_n(c, op);
     if (op->kind != OP_WHERE && reachable < op->need)
         op_finish(c, op, ERR_NO_QUORUM, reachable, out);
@@ -53,7 +56,8 @@ static int next_owner(const struct coord *c, const struct op *op, const struct m
     }
     for (unsigned k = 0; k < op->owner_n; k++) {
         unsigned i = (c->turn + k) % op->owner_n;
-        const struct member *m = op->owner[i].asked.state == OWNER_IDLE ? op_member(c, op, i) : NULL;
+        const struct member *m =
+            op->owner[i].asked.state == OWNER_IDLE ? op_member(c, op, i) : NULL;
         if (!member_reachable(m, c->now->ms))
             continue;
         *next = m;
@@ -69,14 +73,16 @@ static bool wants_value(const struct op *op)
     return op->kind == OP_GET || op->whole;
 }
 
-/* Whether the value of the newest record is needed: for the answer, or for owners that are to be given it. */
+/* Whether the value of the newest record is needed: for the answer, or for owners that are to be
+ * given it. */
 static bool misses_value(const struct coord *c, const struct op *op, bool agreed)
 {
     bool answers = wants_value(op) && (op->whole || op_live(c, op));
     return op->record.kind == RECORD_VALUE && !op->have_value && (answers || !agreed);
 }
 
-static void ask_one(struct coord *c, struct op *op, unsigned i, const struct member *m, struct out *out)
+static void ask_one(struct coord *c, struct op *op, unsigned i, const struct member *m,
+                    struct out *out)
 {
     bool value = wants_value(op) && op->value_from == OWNERS_MAX;
     if (value)
@@ -127,7 +133,8 @@ static bool hopeless(const struct coord *c, const struct op *op)
 void read_drive(struct coord *c, struct op *op, bool late, struct out *out)
 {
     if (op->kind == OP_WHERE && late)
-        op_finish(c, op, 0, op_count(op, OWNER_DONE), out); /* who did not answer by now is shown as silent */
+        /* who did not answer by now is shown as silent */
+        op_finish(c, op, 0, op_count(op, OWNER_DONE), out);
     else if (op->phase == PHASE_READ && hopeless(c, op))
         read_expire(c, op, out); /* waiting for the deadline would help nobody */
     else if (op->phase == PHASE_READ)
@@ -142,7 +149,8 @@ void read_drive(struct coord *c, struct op *op, bool late, struct out *out)
 static int seen_cmp(const struct op_owner *o, const struct version *v, uint64_t expiry_ms)
 {
     int order = version_value_cmp(&o->seen, v);
-    return order ? order : expiry_cmp(o->seen.expiry_stamp, o->expiry_ms, v->expiry_stamp, expiry_ms);
+    return order ? order
+                 : expiry_cmp(o->seen.expiry_stamp, o->expiry_ms, v->expiry_stamp, expiry_ms);
 }
 
 static int newest_owner(const struct op *op)
@@ -150,7 +158,8 @@ static int newest_owner(const struct op *op)
     int newest = -1;
     for (unsigned i = 0; i < op->owner_n; i++) {
         const struct op_owner *best = newest < 0 ? NULL : &op->owner[newest];
-        if (op->owner[i].read && (!best || seen_cmp(&op->owner[i], &best->seen, best->expiry_ms) > 0))
+        if (op->owner[i].read &&
+            (!best || seen_cmp(&op->owner[i], &best->seen, best->expiry_ms) > 0))
             newest = (int)i;
     }
     return newest;
@@ -158,7 +167,8 @@ static int newest_owner(const struct op *op)
 
 static bool holds_newest(const struct op *op, unsigned i)
 {
-    return op->owner[i].read && seen_cmp(&op->owner[i], &op->record.version, op->record.expiry_ms) >= 0;
+    return op->owner[i].read &&
+           seen_cmp(&op->owner[i], &op->record.version, op->record.expiry_ms) >= 0;
 }
 
 static unsigned holders(const struct op *op)
@@ -188,7 +198,8 @@ static void fetch(struct coord *c, struct op *op, struct out *out)
     op_reset(op);
     for (unsigned i = 0; i < op->owner_n; i++) {
         const struct op_owner *o = &op->owner[i];
-        bool fit = holds_newest(op, i) && o->kind != RECORD_EXPIRY && o->asked.state != OWNER_FAILED;
+        bool fit =
+            holds_newest(op, i) && o->kind != RECORD_EXPIRY && o->asked.state != OWNER_FAILED;
         const struct member *m = fit ? op_member(c, op, i) : NULL;
         if (!member_reachable(m, c->now->ms))
             continue;
@@ -225,7 +236,8 @@ static void judge(struct coord *c, struct op *op, struct out *out)
 {
     take_newest(op);
     hlc_see(&c->clock, op->record.version.stamp, c->now->wall_ms, CLOCK_SKEW_MAX_MS);
-    if (op->kind == OP_DEL || op->kind == OP_PUT) { /* these supersede what was read: no need to repair it */
+    if (op->kind == OP_DEL || op->kind == OP_PUT) {
+        /* these supersede what was read: no need to repair it */
         op->existed = op_live(c, op);
         op->ordered = true;
         write_begin(c, op, out);
@@ -240,24 +252,28 @@ static void judge(struct coord *c, struct op *op, struct out *out)
         repair(c, op, out);
 }
 
-/* Keeps what an owner says it holds, with the value when it came along. False when the value could not be kept. */
-static bool take_answer(const struct coord *c, struct op *op, struct op_owner *o, const struct record *r, uint32_t size,
-                        bool with_value)
+/* Keeps what an owner says it holds, with the value when it came along. False when the value could
+ * not be kept. */
+static bool take_answer(const struct coord *c, struct op *op, struct op_owner *o,
+                        const struct record *r, uint32_t size, bool with_value)
 {
     o->read = true;
     o->kind = r->kind;
     o->size = size;
     o->expiry_ms = r->expiry_ms;
     o->seen = r->version;
-    bool lapsed = expiry_passed(r->expiry_ms, c->now->believed_ms);    /* then it is as good as a deletion */
-    if (r->kind == RECORD_EXPIRY && !lapsed && op->kind != OP_WHERE) { /* it lost the value: as if it had nothing */
+    /* then it is as good as a deletion */
+    bool lapsed = expiry_passed(r->expiry_ms, c->now->believed_ms);
+    if (r->kind == RECORD_EXPIRY && !lapsed && op->kind != OP_WHERE) {
+        /* it lost the value: as if it had nothing */
         o->kind = RECORD_NONE;
         o->expiry_ms = 0;
         o->seen = (struct version){0};
     }
     if (op->kind == OP_PUT)
         return true; /* what will be written stands where a value would be kept */
-    if (!with_value || r->kind != RECORD_VALUE || (op->have_value && version_cmp(&r->version, &op->record.version) < 0))
+    if (!with_value || r->kind != RECORD_VALUE ||
+        (op->have_value && version_cmp(&r->version, &op->record.version) < 0))
         return true;
     op->data.n = op->key_n;
     op->have_value = buf_slice(&op->data, r->value) == 0;
@@ -269,8 +285,8 @@ static bool take_answer(const struct coord *c, struct op *op, struct op_owner *o
 static void owner_failed(struct coord *c, struct op *op, unsigned i, int error, struct out *out)
 {
     struct op_owner *o = &op->owner[i];
-    bool for_good = error == ERR_IO || error == ERR_TOO_OLD || error == ERR_CORRUPT || error == ERR_NO_SPACE ||
-                    error == ERR_NOT_A_MEMBER || error == ERR_RECOVERING;
+    bool for_good = error == ERR_IO || error == ERR_TOO_OLD || error == ERR_CORRUPT ||
+                    error == ERR_NO_SPACE || error == ERR_NOT_A_MEMBER || error == ERR_RECOVERING;
     o->asked.state = for_good ? OWNER_FAILED : OWNER_IDLE;
     o->recovering = error == ERR_RECOVERING;
     op->refusal = o->error = error;
@@ -282,17 +298,18 @@ static void owner_failed(struct coord *c, struct op *op, unsigned i, int error, 
         read_begin(c, op, out); /* without this owner */
     else if (for_good)
         drive_asking(c, op, false, out);
-    /* A refusal for now (another epoch) is tried again at the next tick, or when the layout comes: at once would be at the
-     * network's pace. */
+    /* A refusal for now (another epoch) is tried again at the next tick, or when the layout comes:
+     * at once would be at the network's pace. */
 }
 
-void read_answer(struct coord *c, struct op *op, unsigned i, int error, const struct record *record, uint32_t size,
-                 struct out *out)
+void read_answer(struct coord *c, struct op *op, unsigned i, int error, const struct record *record,
+                 uint32_t size, struct out *out)
 {
     struct op_owner *o = &op->owner[i];
     if (op->phase > PHASE_FETCH || o->asked.state != OWNER_ASKED)
-        return;                                      /* late: what it was asked for is settled */
-    if (op->phase == PHASE_READ && o->id != c->self) /* the own store's promptness says nothing about others */
+        return; /* late: what it was asked for is settled */
+    /* the own store's promptness says nothing about others */
+    if (op->phase == PHASE_READ && o->id != c->self)
         hedge_note(&c->hedge, c->now->ms - o->asked_ms);
     if (error) {
         owner_failed(c, op, i, error, out);
@@ -314,7 +331,8 @@ void read_answer(struct coord *c, struct op *op, unsigned i, int error, const st
     }
 }
 
-void repair_answer(struct coord *c, struct op *op, unsigned i, const struct put_answer *a, struct out *out)
+void repair_answer(struct coord *c, struct op *op, unsigned i, const struct put_answer *a,
+                   struct out *out)
 {
     int error = !a->error && a->unsound ? ERR_RECOVERING : a->error;
     const struct version *held = &a->held;
@@ -325,7 +343,8 @@ void repair_answer(struct coord *c, struct op *op, unsigned i, const struct put_
         read_begin(c, op, out); /* it may never have held this one: see above */
         return;
     }
-    bool erased = error == ERR_TOO_OLD && !op_live(c, op); /* it has nothing, and nothing older will come */
+    /* it has nothing, and nothing older will come */
+    bool erased = error == ERR_TOO_OLD && !op_live(c, op);
     if (error && !erased) {
         owner_failed(c, op, i, error, out);
         return;
@@ -344,5 +363,9 @@ void repair_answer(struct coord *c, struct op *op, unsigned i, const struct put_
 void read_expire(struct coord *c, struct op *op, struct out *out)
 {
     unsigned done = op_count(op, OWNER_DONE);
-    op_finish(c, op, op->kind == OP_WHERE ? 0 : op->refusal && done == 0 ? op->refusal : ERR_NO_QUORUM, done, out);
+    op_finish(c, op,
+              op->kind == OP_WHERE       ? 0
+              : op->refusal && done == 0 ? op->refusal
+                                         : ERR_NO_QUORUM,
+              done, out);
 }

@@ -1,8 +1,9 @@
 /* coord_tick.c: what time and a sweep ask of operations.
  *
- * Time. All operations live for the same time and are looked at again at the same interval, so two queues in order of
- * arrival replace a timer heap. Work that grows with the number of operations (a member died under ten thousand of
- * them) is a sweep over the slab, cut into slices: coord_deadline_ms says "now" until it is through. */
+ * Time. All operations live for the same time and are looked at again at the same interval, so two
+ * queues in order of arrival replace a timer heap. Work that grows with the number of operations (a
+ * member died under ten thousand of them) is a sweep over the slab, cut into slices:
+ * coord_deadline_ms says "now" until it is through. */
 #include "base/check.h"
 #include "core/coord/coord_op.h"
 

@@ -1,21 +1,27 @@
 /* coord_write.c: a write: stamped, sent to all owners, acknowledged by W of them.
  *
- * Order. An owner that holds a greater version may hold the write of a coordinator whose clock runs ahead, and that write may
- * have been acknowledged before ours began. To lose against it would break "a write that begins after another was acknowledged
- * wins", so ours must be stamped once more, above it. But a write that was under way beside ours may have been greater too; and
- * where readers saw ours before it, to stamp ours above it shows them ours, the other, ours: their time goes back. So the owners
- * tell the two apart (store/table/recent.h): 0 means that ours came when nothing greater was visible there, whatever came since;
- * ERR_SUPERSEDED that it did not, and `never_took` that it is certain never to have been visible there. Then, of N owners:
+ * Order. An owner that holds a greater version may hold the write of a coordinator whose clock runs
+ * ahead, and that write may have been acknowledged before ours began. To lose against it would
+ * break "a write that begins after another was acknowledged wins", so ours must be stamped once
+ * more, above it. But a write that was under way beside ours may have been greater too; and where
+ * readers saw ours before it, to stamp ours above it shows them ours, the other, ours: their time
+ * goes back. So the owners tell the two apart (store/table/recent.h): 0 means that ours came when
+ * nothing greater was visible there, whatever came since; ERR_SUPERSEDED that it did not, and
+ * `never_took` that it is certain never to have been visible there. Then, of N owners:
  *
- *   - W took it: it is acknowledged. A write acknowledged before ours began was visible at W owners by then, and one of these
+ *   - W took it: it is acknowledged. A write acknowledged before ours began was visible at W owners
+ *     by then, and one of these
  *     is among ours; being greater, it would have kept ours out.
- *   - More than N-W took it: a greater version elsewhere counts as an ack, for it cannot have been acknowledged before.
- *   - N-R+1 never took it: no read can have returned ours, for it would have seen to it that R owners took it first
+ *   - More than N-W took it: a greater version elsewhere counts as an ack, for it cannot have been
+ *     acknowledged before.
+ *   - N-R+1 never took it: no read can have returned ours, for it would have seen to it that R
+ *     owners took it first
  *     (coord_read.c), nor can one return it later, for the same owners refuse it from a read. If N-W+1 owners have answered that
  *     are not recovering, the greatest version seen is above all that was acknowledged before. Both together: it is stamped once
  *     more, above the greatest seen, and sent again. Whoever is greater still was stamped after ours began, and counts as an ack
  *     of this second stamp.
- *   - Anything else: the missing answers are waited for, until the deadline, or until nobody is left to give one: unknown.
+ *   - Anything else: the missing answers are waited for, until the deadline, or until nobody is
+ *     left to give one: unknown.
  *
  * No age, tick or percentile takes part in that: a silent owner may be serving readers all the
  * while (a lost segment alone silences it for 200 ms), and a clock may stand still. A worked
@@ -29,32 +35,37 @@
  *
  * With C's answer, two took it, and nothing is stamped again.
  *
- * Asking first. To wait for a missing answer ends in UNKNOWN where the owner is dead. So while an owner of the key is held for
- * silent (op_silent), R owners are asked for their versions first, as DEL and SET with KEEPTTL do anyway, and the one stamp is
- * above the greatest of them: above all that was acknowledged before. Then a greater version was stamped later, and counts as an
- * ack; such a write is never ambiguous, and is OK whenever W owners answer. To hold an owner for silent is a guess, and costs a
- * round trip where it is wrong, or an UNKNOWN where silence comes after the write began; it never decides about order.
+ * Asking first. To wait for a missing answer ends in UNKNOWN where the owner is dead. So while an
+ * owner of the key is held for silent (op_silent), R owners are asked for their versions first, as
+ * DEL and SET with KEEPTTL do anyway, and the one stamp is above the greatest of them: above all
+ * that was acknowledged before. Then a greater version was stamped later, and counts as an ack;
+ * such a write is never ambiguous, and is OK whenever W owners answer. To hold an owner for silent
+ * is a guess, and costs a round trip where it is wrong, or an UNKNOWN where silence comes after the
+ * write began; it never decides about order.
  *
- * Whose word counts. That an owner never took ours is known to the process that answers, for its own life. So it counts only
- * when the owner's stream has stood since the write began; else a process before it may have taken ours, and been read. An
- * owner that is recovering may have lost a greater version that was acknowledged: before the order is certain, its ack is
- * none, and what it holds is not all that must be outbid. It does not count as one that never took ours either: it did, and
- * may be read when it has recovered. Nor does it remember then what it took meanwhile, beside less than was acknowledged: a
- * write that is sent again is judged by what it holds since.
+ * Whose word counts. That an owner never took ours is known to the process that answers, for its
+ * own life. So it counts only when the owner's stream has stood since the write began; else a
+ * process before it may have taken ours, and been read. An owner that is recovering may have lost a
+ * greater version that was acknowledged: before the order is certain, its ack is none, and what it
+ * holds is not all that must be outbid. It does not count as one that never took ours either: it
+ * did, and may be read when it has recovered. Nor does it remember then what it took meanwhile,
+ * beside less than was acknowledged: a write that is sent again is judged by what it holds since.
  *
  * Late acks of the first stamp are told from those of the second by the version that they carry.
  *
- * Outcomes. ok: W owners done. Failed: every owner that was sent the record refused it (a fence, a stale epoch, a full
- * queue), or nobody was sent it. Anything else is unknown, and says so.
+ * Outcomes. ok: W owners done. Failed: every owner that was sent the record refused it (a fence, a
+ * stale epoch, a full queue), or nobody was sent it. Anything else is unknown, and says so.
  *
- * Hints. At W acks the client has its answer and the write lingers: an owner that is still asked may answer, one that was
- * lost and is back is asked again. When every other owner holds it the write is over; an owner that is gone, refused for
- * good, or silent until the deadline gets a hint, which brings it the record later (core/hint/hint.c). A write of unknown outcome
- * leaves hints for the same reason: one owner may hold it, and then all should. An owner that answered with a greater
- * version needs none. Hints do not count toward W.
+ * Hints. At W acks the client has its answer and the write lingers: an owner that is still asked
+ * may answer, one that was lost and is back is asked again. When every other owner holds it the
+ * write is over; an owner that is gone, refused for good, or silent until the deadline gets a hint,
+ * which brings it the record later (core/hint/hint.c). A write of unknown outcome leaves hints for
+ * the same reason: one owner may hold it, and then all should. An owner that answered with a
+ * greater version needs none. Hints do not count toward W.
  *
- * The own store needs no hint: it answers, sooner or later, and the write stays for that long, past its deadline if its disk is
- * stalled. When its disk fails there is nowhere to keep a hint either. */
+ * The own store needs no hint: it answers, sooner or later, and the write stays for that long, past
+ * its deadline if its disk is stalled. When its disk fails there is nowhere to keep a hint
+ * either. */
 #include "base/check.h"
 #include "base/hash.h"
 #include "core/coord/coord_op.h"
@@ -66,14 +77,15 @@ static uint64_t *own_stamp(struct op *op)
     return op->record.kind == RECORD_EXPIRY ? &v->expiry_stamp : &v->stamp;
 }
 
-/* Stamps the record, now or, while the clock's ceiling is in the way, when it is driven again. An end that is written
- * with the value has its stamp. */
+/* Stamps the record, now or, while the clock's ceiling is in the way, when it is driven again. An
+ * end that is written with the value has its stamp. */
 static bool stamped(struct coord *c, struct op *op)
 {
     uint64_t *stamp = own_stamp(op);
     if (*stamp == 0)
         *stamp = op_stamp(c, op->above);
-    if (op->record.kind == RECORD_VALUE && op->record.expiry_ms && op->record.version.expiry_stamp == 0)
+    if (op->record.kind == RECORD_VALUE && op->record.expiry_ms &&
+        op->record.version.expiry_stamp == 0)
         op->record.version.expiry_stamp = *stamp;
     return *stamp > 0;
 }
@@ -111,12 +123,15 @@ void write_begin(struct coord *c, struct op *op, struct out *out)
     c->writes++;
     op_reset_all(op);
     op->expiry_ms = kept ? op->record.expiry_ms : op->expiry_ms;
-    op->data.n = op->key_n + op->put_n; /* reading for KEEPTTL brought no value, so ours is still there */
+    /* reading for KEEPTTL brought no value, so ours is still there */
+    op->data.n = op->key_n + op->put_n;
     op->have_value = !deletion;
     op->size = op->put_n;
     op->record = (struct record){
         .kind = deletion ? RECORD_TOMBSTONE : RECORD_VALUE,
-        .version = {.node = c->self, .digest = deletion ? 0 : hash_bytes(op_value(op)), .deleted = deletion},
+        .version = {.node = c->self,
+                    .digest = deletion ? 0 : hash_bytes(op_value(op)),
+                    .deleted = deletion},
         .expiry_ms = op->expiry_ms,
     };
     write_drive(c, op, false, out);
@@ -169,17 +184,20 @@ static uint64_t greatest_seen(const struct op *op)
     return stamp;
 }
 
-/* Whether W owners have it: soundly, or in whatever way where it is certain that nothing greater was acknowledged before. */
+/* Whether W owners have it: soundly, or in whatever way where it is certain that nothing greater
+ * was acknowledged before. */
 static bool is_written(const struct coord *c, const struct op *op, const struct tally *t)
 {
     bool none_before = op->ordered || t->took + c->now->layout->w > op->owner_n;
     return (none_before ? t->holders : t->took) >= op->need;
 }
 
-/* Whether a stamp above the greatest seen is above all that was acknowledged before, and no read can return the present one. */
+/* Whether a stamp above the greatest seen is above all that was acknowledged before, and no read
+ * can return the present one. */
 static bool may_stamp_again(const struct coord *c, const struct op *op, const struct tally *t)
 {
-    return op->kind != OP_EXPIRE && t->never + c->now->layout->r > op->owner_n && t->sound + c->now->layout->w > op->owner_n;
+    return op->kind != OP_EXPIRE && t->never + c->now->layout->r > op->owner_n &&
+           t->sound + c->now->layout->w > op->owner_n;
 }
 
 /* ---- The end ---- */
@@ -261,7 +279,11 @@ static void give_up(struct coord *c, struct op *op, struct out *out)
         op_reply(c, op, ERR_UNKNOWN_OUTCOME, tally(op).took, out);
         linger(c, op, out);
     } else {
-        op_finish(c, op, op->refusal ? op->refusal : c->now->fenced ? ERR_FORMING : ERR_NO_QUORUM, op_reachable_n(c, op), out);
+        op_finish(c, op,
+                  op->refusal      ? op->refusal
+                  : c->now->fenced ? ERR_FORMING
+                                   : ERR_NO_QUORUM,
+                  op_reachable_n(c, op), out);
     }
 }
 
@@ -276,8 +298,8 @@ static bool awaited(const struct coord *c, const struct op *op)
 
 /* ---- Driving ---- */
 
-/* Asks again what may have been lost; whoever is late is asked again too, but not once the client has its answer: a hint is
- * cheaper then. */
+/* Asks again what may have been lost; whoever is late is asked again too, but not once the client
+ * has its answer: a hint is cheaper then. */
 static void ask_owners(struct coord *c, struct op *op, bool late, struct out *out)
 {
     bool again = late && !op->answered;
@@ -287,7 +309,8 @@ static void ask_owners(struct coord *c, struct op *op, bool late, struct out *ou
         bool lost = asked_lost(&o->asked, m);
         bool waiting = o->asked.state == OWNER_ASKED && !lost && !(again && o->id != c->self);
         o->torn |= lost;
-        if (o->asked.state > OWNER_ASKED || waiting || o->hinted || !member_reachable(m, c->now->ms))
+        if (o->asked.state > OWNER_ASKED || waiting || o->hinted ||
+            !member_reachable(m, c->now->ms))
             continue;
         op_send_put(c, op, i, m, out);
         if (o->open < UINT8_MAX)
@@ -336,7 +359,8 @@ static void second_stamp(struct coord *c, struct op *op, struct out *out)
 /* Refused for now, with nothing stored: worth another try within the deadline. */
 static bool refused_for_now(int error)
 {
-    return error == ERR_FORMING || error == ERR_STALE_EPOCH || error == ERR_LOADING || error == ERR_BUSY;
+    return error == ERR_FORMING || error == ERR_STALE_EPOCH || error == ERR_LOADING ||
+           error == ERR_BUSY;
 }
 
 static bool stored_nothing(int error)
@@ -344,7 +368,8 @@ static bool stored_nothing(int error)
     return refused_for_now(error) || error == ERR_NO_SPACE || error == ERR_TOO_OLD;
 }
 
-/* It does not hold the value that the expiry is for. (A late answer, when the whole record was sent since, says nothing.) */
+/* It does not hold the value that the expiry is for. (A late answer, when the whole record was sent
+ * since, says nothing.) */
 static void take_lack(struct op *op, struct op_owner *o)
 {
     if (o->open > 0)
@@ -354,7 +379,8 @@ static void take_lack(struct op *op, struct op_owner *o)
 }
 
 /* What becomes of an owner that took the record, or refused it for a greater one. */
-static enum owner_state state_of(const struct coord *c, const struct op *op, unsigned i, const struct put_answer *a)
+static enum owner_state state_of(const struct coord *c, const struct op *op, unsigned i,
+                                 const struct put_answer *a)
 {
 #ifdef CANARY_ACK_SUPERSEDED
     return OWNER_DONE;
@@ -365,15 +391,16 @@ static enum owner_state state_of(const struct coord *c, const struct op *op, uns
     return a->error == 0 ? OWNER_RECOVERING : never ? OWNER_NEVER : OWNER_UNSURE;
 }
 
-/* It took the record, or refused it for a greater one, or because it has erased later stamps than ours in that vnode: then our
- * clock is far behind, and another stamp, above the floor, will do. */
+/* It took the record, or refused it for a greater one, or because it has erased later stamps than
+ * ours in that vnode: then our clock is far behind, and another stamp, above the floor, will do. */
 static void take_standing(struct coord *c, struct op *op, unsigned i, const struct put_answer *a)
 {
     struct op_owner *o = &op->owner[i];
     hlc_see(&c->clock, a->held.stamp, c->now->wall_ms, CLOCK_SKEW_MAX_MS);
     if (*own_stamp(op) == 0)
         return; /* about the first stamp, or a repair before: this one is not sent yet */
-    if (a->error == ERR_TOO_OLD ? a->held.stamp < *own_stamp(op) : version_cmp(&a->held, &op->record.version) < 0)
+    if (a->error == ERR_TOO_OLD ? a->held.stamp < *own_stamp(op)
+                                : version_cmp(&a->held, &op->record.version) < 0)
         return; /* about the first stamp, and ours is the second */
     if (o->asked.state == OWNER_DONE)
         return; /* it was asked twice, and may have forgotten since */
@@ -387,7 +414,8 @@ static void take_standing(struct coord *c, struct op *op, unsigned i, const stru
 static void take_answer(struct coord *c, struct op *op, unsigned i, const struct put_answer *a)
 {
     struct op_owner *o = &op->owner[i];
-    bool too_old = a->error == ERR_TOO_OLD && op->kind != OP_EXPIRE; /* an expiry is as old as its value: that is for good */
+    /* an expiry is as old as its value: that is for good */
+    bool too_old = a->error == ERR_TOO_OLD && op->kind != OP_EXPIRE;
     if (a->error == ERR_LACKS_VALUE) {
         take_lack(op, o);
     } else if (!a->error || a->error == ERR_SUPERSEDED) {
@@ -403,7 +431,8 @@ static void take_answer(struct coord *c, struct op *op, unsigned i, const struct
     }
 }
 
-void write_answer(struct coord *c, struct op *op, unsigned i, const struct put_answer *a, struct out *out)
+void write_answer(struct coord *c, struct op *op, unsigned i, const struct put_answer *a,
+                  struct out *out)
 {
     take_answer(c, op, i, a);
     struct tally t = tally(op);
@@ -421,7 +450,8 @@ void write_answer(struct coord *c, struct op *op, unsigned i, const struct put_a
         give_up(c, op, out);
 }
 
-/* The own store is waited for past the deadline: what it takes after the end would be known to nobody. */
+/* The own store is waited for past the deadline: what it takes after the end would be known to
+ * nobody. */
 static void wait_longer(struct coord *c, struct op *op, struct out *out)
 {
     leave_hints(c, op, out);

@@ -1,8 +1,9 @@
 /* flush.c: FLUSHALL.
  *
- * The problem. "Delete everything" must be as true as a DEL: whatever was acknowledged before it began is gone for every
- * quorum read after it was acknowledged, on owners that were away too, and whatever is written after it stays. To delete
- * key by key is neither: keys that only an absent owner holds come back.
+ * The problem. "Delete everything" must be as true as a DEL: whatever was acknowledged before it
+ * began is gone for every quorum read after it was acknowledged, on owners that were away too, and
+ * whatever is written after it stays. To delete key by key is neither: keys that only an absent
+ * owner holds come back.
  *
  * A flush is a stamp, for all vnodes and all spaces of the clients. Every member stores it
  * (store/table/flushed.h); plain records at or below it are absent, also those that arrive later,
@@ -11,15 +12,18 @@
  * (coord_write.c, the second stamp); a read that meets the flush at one owner and an old value at
  * another repairs the other with the deletion.
  *
- * It asks first, and stamps once. A coordinator whose clock runs ahead may have stamped above ours, and its write may have been
- * acknowledged before we begin. So R owners of every vnode are asked for the greatest stamp that was ever visible there, of
- * whatever key or flush. Nothing is stored meanwhile. Whatever was acknowledged before is held by W owners of its vnode, of which
- * one is among those R: a stamp above all answers covers it. What is greater than that stamp when the flush arrives was written
- * while the flush ran. It stays, and the owner that holds it counts as one that stored the flush, which it did.
+ * It asks first, and stamps once. A coordinator whose clock runs ahead may have stamped above ours,
+ * and its write may have been acknowledged before we begin. So R owners of every vnode are asked
+ * for the greatest stamp that was ever visible there, of whatever key or flush. Nothing is stored
+ * meanwhile. Whatever was acknowledged before is held by W owners of its vnode, of which one is
+ * among those R: a stamp above all answers covers it. What is greater than that stamp when the
+ * flush arrives was written while the flush ran. It stays, and the owner that holds it counts as
+ * one that stored the flush, which it did.
  *
- * Why the stamp is never raised. As soon as an owner has stored the flush, readers may see that a key is gone. A client that has
- * seen it may write, and its write is stamped above the flush that it met, and acknowledged. A greater stamp of the same flush
- * would cover that write. Three owners, a coordinator at stamp 4, and a key j that another coordinator wrote ahead of it:
+ * Why the stamp is never raised. As soon as an owner has stored the flush, readers may see that a
+ * key is gone. A client that has seen it may write, and its write is stamped above the flush that
+ * it met, and acknowledged. A greater stamp of the same flush would cover that write. Three owners,
+ * a coordinator at stamp 4, and a key j that another coordinator wrote ahead of it:
  *
  *                                   A          B          C          a client
  *     at first                      k 3        k 3, j 9   k 3, j 9
@@ -28,10 +32,11 @@
  *     asked first                   (says 3)   (says 9)   (says 9)   reads what was there
  *     and stamped once: flush 10    -          -          -          reads k: nil; writes k 11: OK; reads it from then on
  *
- * An owner that is recovering may have lost the greatest, so it has no answer; it stores the flush like the others. A member
- * that is recovering anywhere has no answer at all: a flush waits for every vnode, so to hear of the sound ones would seldom
- * help. An answer counts for the layout under which it was asked. After a change of layout all members are asked anew for
- * what the flush is at: their answers, or the storing of its stamp, which stays what it is.
+ * An owner that is recovering may have lost the greatest, so it has no answer; it stores the flush
+ * like the others. A member that is recovering anywhere has no answer at all: a flush waits for
+ * every vnode, so to hear of the sound ones would seldom help. An answer counts for the layout
+ * under which it was asked. After a change of layout all members are asked anew for what the flush
+ * is at: their answers, or the storing of its stamp, which stays what it is.
  *
  *     waiting --(tick)--> asking --(R answers everywhere: a stamp)--> storing --(W everywhere)--> done
  *     asking --(deadline)--> failed, for nobody was sent it
@@ -39,8 +44,9 @@
  *
  * Members that are away get the flush as a hint (core/hint/hint.c).
  *
- * Asking again is harmless, and so is storing again (the record is the same), so losses, refusals and layout changes are one
- * mechanism: members that have not done what the flush is at are asked again at each look. */
+ * Asking again is harmless, and so is storing again (the record is the same), so losses, refusals
+ * and layout changes are one mechanism: members that have not done what the flush is at are asked
+ * again at each look. */
 #include "core/coord/flush.h"
 
 #include "base/check.h"
@@ -54,7 +60,8 @@ static void reply(uint64_t token, int error, unsigned answered, unsigned needed,
     a->reply = (struct result){.token = token,
                                .kind = OP_FLUSH,
                                .error = error,
-                               .unstamped = error == ERR_IO || error == ERR_NO_SPACE, /* an owner's disk only delays it */
+                               /* an owner's disk only delays it */
+                               .unstamped = error == ERR_IO || error == ERR_NO_SPACE,
                                .answered = (uint8_t)(answered > UINT8_MAX ? UINT8_MAX : answered),
                                .needed = (uint8_t)(needed > UINT8_MAX ? UINT8_MAX : needed)};
 }
@@ -70,7 +77,8 @@ void flush_request(struct coord *c, uint64_t token, struct out *out)
         f->waiting[f->waiting_n++] = token;
 }
 
-/* Answers to what was asked before are dropped from now on, and nobody has done what is asked now. */
+/* Answers to what was asked before are dropped from now on, and nobody has done what is asked
+ * now. */
 static void members_anew(struct coord *c)
 {
     struct flush *f = &c->flush;
@@ -98,11 +106,13 @@ static void begin(struct coord *c)
 /* As flushed records read: whose it is is no matter. */
 static struct record flush_record(const struct coord *c)
 {
-    return (struct record){
-        .kind = RECORD_FLUSH, .version = {.stamp = c->flush.stamp, .deleted = 1}, .value = FLUSH_EVERYTHING_BYTES};
+    return (struct record){.kind = RECORD_FLUSH,
+                           .version = {.stamp = c->flush.stamp, .deleted = 1},
+                           .value = FLUSH_EVERYTHING_BYTES};
 }
 
-/* Who is not known to have stored it gets a hint: as many members as a step allows; more meet the flush in reads. */
+/* Who is not known to have stored it gets a hint: as many members as a step allows; more meet the
+ * flush in reads. */
 static void leave_hints(struct coord *c, struct out *out)
 {
     unsigned n = 0;
@@ -147,7 +157,8 @@ void flush_restart(struct coord *c)
         members_anew(c);
 }
 
-/* Whether so many owners of every vnode have done what was asked; or, `may`, have or may yet do it. */
+/* Whether so many owners of every vnode have done what was asked; or, `may`, have or may yet do
+ * it. */
 static bool everywhere(const struct coord *c, unsigned needed, bool may)
 {
     const struct layout *l = c->now->layout;
@@ -155,7 +166,8 @@ static bool everywhere(const struct coord *c, unsigned needed, bool may)
         unsigned n = 0;
         for (unsigned i = 0; i < l->n; i++)
             n += asked_is(&c->flush.asked, l->owner[(size_t)v * l->n + i], ASKED_DONE) ||
-                 (may && !member_gone(coord_member(c, l->member[l->owner[(size_t)v * l->n + i]].id)));
+                 (may &&
+                  !member_gone(coord_member(c, l->member[l->owner[(size_t)v * l->n + i]].id)));
         if (n < needed)
             return false;
     }
@@ -176,24 +188,29 @@ static void judge(struct coord *c, struct out *out)
     members_anew(c);
 }
 
-/* A member has done what was asked in this phase, or, with an error, not: then it is asked again at the next look. */
-static void answered(struct coord *c, enum flush_phase phase, uint64_t number, uint64_t from, int error, uint64_t greatest,
-                     struct out *out)
+/* A member has done what was asked in this phase, or, with an error, not: then it is asked again at
+ * the next look. */
+static void answered(struct coord *c, enum flush_phase phase, uint64_t number, uint64_t from,
+                     int error, uint64_t greatest, struct out *out)
 {
     struct flush *f = &c->flush;
-    int m = f->running && f->phase == phase && number == f->number ? layout_find(c->now->layout, from) : -1;
+    int m = f->running && f->phase == phase && number == f->number
+                ? layout_find(c->now->layout, from)
+                : -1;
     if (!asked_answered(&f->asked, m))
         return;
     if (error)
         asked_forget(&f->asked, m);
     if (!error && greatest > f->greatest && greatest < STAMP_WIDE_MAX)
-        f->greatest = greatest; /* what is greater still came from no clock: a flush above it would
-                                 * leave no key room to be written */
+        /* what is greater still came from no clock: a flush above it would leave no key room to be
+         * written */
+        f->greatest = greatest;
     if (f->asked.open == 0)
         judge(c, out);
 }
 
-static void told(struct coord *c, uint64_t number, uint64_t from, int error, uint64_t greatest, struct out *out)
+static void told(struct coord *c, uint64_t number, uint64_t from, int error, uint64_t greatest,
+                 struct out *out)
 {
     answered(c, FLUSH_ASKING, number, from, error, greatest, out);
 }
@@ -204,7 +221,8 @@ static void stored(struct coord *c, uint64_t number, uint64_t from, int error, s
     answered(c, FLUSH_STORING, number, from, covered ? 0 : error, 0, out);
 }
 
-static void on_answer(void *p, const struct moment *now, uint64_t from, const struct message *m, struct out *out)
+static void on_answer(void *p, const struct moment *now, uint64_t from, const struct message *m,
+                      struct out *out)
 {
     struct coord *c = p;
     c->now = now;
@@ -215,12 +233,14 @@ static void on_answer(void *p, const struct moment *now, uint64_t from, const st
 }
 
 /* A node that may lack records does not know its greatest stamp. */
-static void on_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev, struct out *out)
+static void on_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev,
+                      struct out *out)
 {
     struct coord *c = p;
     c->now = now;
     if (ev->kind == EV_TOLD)
-        told(c, number, c->self, moment_recovering(now) ? ERR_RECOVERING : ev->told.error, ev->told.greatest, out);
+        told(c, number, c->self, moment_recovering(now) ? ERR_RECOVERING : ev->told.error,
+             ev->told.greatest, out);
     else if (ev->kind == EV_STORED)
         stored(c, number, c->self, ev->stored.error, out);
 }
@@ -233,8 +253,8 @@ static void ask_greatest(struct coord *c, const struct member *p, struct out *ou
     if (p->id == c->self)
         out_add(out, ACT_STORE_GREATEST)->greatest.token = TOKEN(TOKEN_FLUSH, number);
     else
-        out_send(out, p->id, p->addr, MSG_GREATEST_GET)->greatest_get =
-            (struct msg_greatest_get){.op = TOKEN(TOKEN_FLUSH, number), .epoch = c->now->layout->epoch};
+        out_send(out, p->id, p->addr, MSG_GREATEST_GET)->greatest_get = (struct msg_greatest_get){
+            .op = TOKEN(TOKEN_FLUSH, number), .epoch = c->now->layout->epoch};
 }
 
 static void send_stamp(struct coord *c, const struct member *p, struct out *out)
@@ -247,8 +267,8 @@ static void send_stamp(struct coord *c, const struct member *p, struct out *out)
         a->put.record = r;
         return;
     }
-    out_send(out, p->id, p->addr, MSG_FLUSH)->flush =
-        (struct msg_flush){.op = TOKEN(TOKEN_FLUSH, c->flush.number), .epoch = c->now->layout->epoch, .record = r};
+    out_send(out, p->id, p->addr, MSG_FLUSH)->flush = (struct msg_flush){
+        .op = TOKEN(TOKEN_FLUSH, c->flush.number), .epoch = c->now->layout->epoch, .record = r};
 }
 
 /* Asks a member to do what the flush is at, unless it has, or is asked already. */
@@ -266,7 +286,8 @@ static void ask(struct coord *c, uint16_t m, struct out *out)
         send_stamp(c, p, out);
 }
 
-/* Whether its stamp may be stored now: it has one, unless the clock's ceiling is in the way, and nothing is fenced. */
+/* Whether its stamp may be stored now: it has one, unless the clock's ceiling is in the way, and
+ * nothing is fenced. */
 static bool may_store(struct coord *c)
 {
     struct flush *f = &c->flush;
@@ -298,7 +319,8 @@ void flush_tick(struct coord *c, struct out *out)
         return;
     }
     if (stuck) {
-        f->look_ms = c->now->ms + c->deadline_ms / OP_TICKS; /* a new layout or ceiling looks sooner */
+        /* a new layout or ceiling looks sooner */
+        f->look_ms = c->now->ms + c->deadline_ms / OP_TICKS;
         return;
     }
     for (unsigned n = 0; n < FLUSH_SLICE && f->next < c->now->layout->member_n; n++)

@@ -1,7 +1,7 @@
 /* flush.h: FLUSHALL: everything in the cluster is deleted, as of a stamp.
  *
- * One flush runs at a time; who asks meanwhile is served by the next one. Part of the coordinator; the essay is in
- * flush.c. */
+ * One flush runs at a time; who asks meanwhile is served by the next one. Part of the coordinator;
+ * the essay is in flush.c. */
 #ifndef COVEY_CORE_FLUSH_H
 #define COVEY_CORE_FLUSH_H
 
@@ -26,12 +26,14 @@ struct flush {
     uint64_t number; /* of what was asked last: answers to an earlier question are dropped */
     uint64_t deadline_ms, look_ms;
     uint64_t greatest; /* the greatest stamp that a member has answered */
-    uint64_t stamp;    /* of the flush, above `greatest`; 0 until it is known and the clock's ceiling allows one */
-    bool sent;         /* some member may have stored it */
+    /* of the flush, above `greatest`; 0 until it is known and the clock's ceiling allows one */
+    uint64_t stamp;
+    bool sent; /* some member may have stored it */
     uint16_t next;
     struct asked_set asked; /* the members of the layout: who has done what this phase asks for */
     struct asked member[LAYOUT_MEMBERS_MAX];
-    uint64_t waiting[FLUSH_WAITERS]; /* tokens; the first `served` of them belong to the running flush */
+    /* tokens; the first `served` of them belong to the running flush */
+    uint64_t waiting[FLUSH_WAITERS];
     unsigned waiting_n, served;
 };
 
@@ -42,8 +44,8 @@ void flush_request(struct coord *c, uint64_t token, struct out *out);
 /* The answers to TOKEN_FLUSH tokens, of members and of the own store; `p` is the struct coord. */
 extern const struct protocol flush_protocol;
 
-/* The layout changed under it: all members are asked anew, with the same stamp if it has one. Links or members changed: looked at
- * anew. */
+/* The layout changed under it: all members are asked anew, with the same stamp if it has one. Links
+ * or members changed: looked at anew. */
 void flush_restart(struct coord *c);
 void flush_look(struct coord *c);
 

@@ -1,7 +1,7 @@
 #include "core/coord/hedge.h"
 
-/* Buckets: one for each ms below 16, then eight for each doubling. The last takes all that is slower (256 ms and
- * more). */
+/* Buckets: one for each ms below 16, then eight for each doubling. The last takes all that is
+ * slower (256 ms and more). */
 enum { FINE = 16, PER_DOUBLING = 8 };
 
 static unsigned bucket_of(uint64_t ms)
@@ -13,7 +13,8 @@ static unsigned bucket_of(uint64_t ms)
         ms /= 2;
         doubling++;
     }
-    unsigned b = FINE + doubling * PER_DOUBLING + (unsigned)((ms < 2 * FINE ? ms : 2 * FINE - 1) - FINE) / 2;
+    unsigned b =
+        FINE + doubling * PER_DOUBLING + (unsigned)((ms < 2 * FINE ? ms : 2 * FINE - 1) - FINE) / 2;
     return b < HEDGE_BUCKETS ? b : HEDGE_BUCKETS - 1;
 }
 

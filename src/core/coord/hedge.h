@@ -1,9 +1,10 @@
-/* hedge.h: after how long a read asks one more owner: the p99 of the answers seen lately (design section 5).
+/* hedge.h: after how long a read asks one more owner: the p99 of the answers seen lately (design
+ * section 5).
  *
- * Dean and Barroso, "The tail at scale" (CACM 2013): a second request sent when the first has taken longer than 99 %
- * of its kind costs 1 % more requests and cuts the tail to that of the better of two. A histogram of whole
- * milliseconds, fine where answers are fast, coarse where they are slow; all counts are halved now and then, so that
- * it forgets. */
+ * Dean and Barroso, "The tail at scale" (CACM 2013): a second request sent when the first has taken
+ * longer than 99 % of its kind costs 1 % more requests and cuts the tail to that of the better of
+ * two. A histogram of whole milliseconds, fine where answers are fast, coarse where they are slow;
+ * all counts are halved now and then, so that it forgets. */
 #ifndef COVEY_CORE_HEDGE_H
 #define COVEY_CORE_HEDGE_H
 
@@ -13,7 +14,8 @@ enum {
     HEDGE_BUCKETS = 48,
     HEDGE_SAMPLES_MIN = 200, /* fewer say nothing about one in a hundred */
     HEDGE_SAMPLES_MAX = 4096,
-    HEDGE_MIN_MS = 4, /* sooner than any disk's hiccup: a hedge that every sync provokes helps nobody */
+    /* sooner than any disk's hiccup: a hedge that every sync provokes helps nobody */
+    HEDGE_MIN_MS = 4,
 };
 
 struct hedge {

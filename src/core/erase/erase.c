@@ -1,9 +1,10 @@
 /* erase.c: erasing.
  *
- * The problem. A deletion is a record, a tombstone, and so is a value whose time is over: what was there before may be held by
- * somebody who was away, and whoever forgets the tombstone would take it back. To drop tombstones after some days, as is
- * usual, makes ghosts of whatever an owner brings that was away for longer (Cassandra's gc_grace_seconds; its zombies fill a
- * chapter of every guide). To keep them for ever is no answer either.
+ * The problem. A deletion is a record, a tombstone, and so is a value whose time is over: what was
+ * there before may be held by somebody who was away, and whoever forgets the tombstone would take
+ * it back. To drop tombstones after some days, as is usual, makes ghosts of whatever an owner
+ * brings that was away for longer (Cassandra's gc_grace_seconds; its zombies fill a chapter of
+ * every guide). To keep them for ever is no answer either.
  *
  * The way here. A tombstone goes when nothing older can come any more, and that is asked, not
  * guessed: *every* owner, in the layout in force, has confirmed that it holds just this tombstone
@@ -18,10 +19,11 @@
  *
  *     own store: what may go? --> ERASE_ASK to all other owners --> all of them hold it, or nothing --> ERASE to all, and here
  *
- * An ERASE is a compare-and-erase: who has got something newer since keeps it. Nobody acknowledges it. An owner that it did not
- * reach still holds the tombstone, is offered to nobody any more ("erased", repair_move.c), and asks itself when its turn
- * comes: the others then have nothing, and a floor. That is why all owners do this, the first in place soonest, the i-th
- * a few quarters of the age later.
+ * An ERASE is a compare-and-erase: who has got something newer since keeps it. Nobody acknowledges
+ * it. An owner that it did not reach still holds the tombstone, is offered to nobody any more
+ * ("erased", repair_move.c), and asks itself when its turn comes: the others then have nothing, and
+ * a floor. That is why all owners do this, the first in place soonest, the i-th a few quarters of
+ * the age later.
  *
  * Never while a layout is being agreed, never by an owner that is recovering, for it cannot know
  * what it holds, and never when one of the owners is dead: he does not answer. A vnode with such an
@@ -32,8 +34,8 @@
  * one who asks, for as long as the age; and those who are asked must hold it for over too. An
  * EXPIRE that came in time is held by W owners, which do not confirm.
  *
- * Invariants: one batch at a time; `held` is set only for what the own store listed and every owner that answered holds; a
- * step appends ERASE_OUT_MAX actions at most. */
+ * Invariants: one batch at a time; `held` is set only for what the own store listed and every owner
+ * that answered holds; a step appends ERASE_OUT_MAX actions at most. */
 #include "core/erase/erase.h"
 
 #include "base/check.h"
@@ -61,7 +63,9 @@ static void on_close(void *p)
 static uint64_t pass_ms(const struct erase *e)
 {
     uint64_t ms = e->age_ms / ERASE_PASSES;
-    return ms < ERASE_PASS_MIN_MS ? ERASE_PASS_MIN_MS : ms > ERASE_PASS_MAX_MS ? ERASE_PASS_MAX_MS : ms;
+    return ms < ERASE_PASS_MIN_MS   ? ERASE_PASS_MIN_MS
+           : ms > ERASE_PASS_MAX_MS ? ERASE_PASS_MAX_MS
+                                    : ms;
 }
 
 /* The pass is over, or is given up. */
@@ -120,7 +124,8 @@ static int place_of(const struct erase *e, uint64_t id)
     return e->phase == ERASE_ASK ? layout_place(e->now->layout, vnode_at(e), id) : -1;
 }
 
-static struct message *send(const struct erase *e, uint64_t to, enum message_kind kind, struct out *out)
+static struct message *send(const struct erase *e, uint64_t to, enum message_kind kind,
+                            struct out *out)
 {
     return out_send(out, to, cast_addr(e->now->cast, to), kind);
 }
@@ -192,8 +197,10 @@ static void erase_entry(const struct listing_entry *entry, struct out *out)
 {
     struct action *a = out_add(out, ACT_STORE_PUT);
     a->put.token = TOKEN(TOKEN_ERASE, 0);
-    a->put.record =
-        (struct record){.kind = RECORD_FLOOR, .version = entry->version, .expiry_ms = entry->expiry_ms, .key = entry->key};
+    a->put.record = (struct record){.kind = RECORD_FLOOR,
+                                    .version = entry->version,
+                                    .expiry_ms = entry->expiry_ms,
+                                    .key = entry->key};
 }
 
 /* Every owner has answered: what all confirmed goes, here and there. */
@@ -216,8 +223,8 @@ static void decide(struct erase *e, struct out *out)
         uint64_t id = owner(e, vnode, i);
         if (id == e->self)
             continue;
-        send(e, id, MSG_ERASE, out)->erase =
-            (struct msg_erase){.epoch = e->now->layout->epoch, .vnode = vnode, .entries = buf_view(&e->confirmed)};
+        send(e, id, MSG_ERASE, out)->erase = (struct msg_erase){
+            .epoch = e->now->layout->epoch, .vnode = vnode, .entries = buf_view(&e->confirmed)};
     }
     batch_over(e);
 }
@@ -250,10 +257,11 @@ static void ask(struct erase *e, struct out *out)
         if (id == e->self)
             continue;
         asked_ask(&e->asked, (int)i, cast_find(e->now->cast, id));
-        send(e, id, MSG_ERASE_ASK, out)->erase_ask = (struct msg_erase_ask){.op = TOKEN(TOKEN_ERASE, e->number),
-                                                                            .epoch = e->now->layout->epoch,
-                                                                            .vnode = vnode,
-                                                                            .entries = buf_view(&e->entries)};
+        send(e, id, MSG_ERASE_ASK, out)->erase_ask =
+            (struct msg_erase_ask){.op = TOKEN(TOKEN_ERASE, e->number),
+                                   .epoch = e->now->layout->epoch,
+                                   .vnode = vnode,
+                                   .entries = buf_view(&e->entries)};
     }
     bool all = e->asked.open == 0;
 #ifdef CANARY_ERASE_BY_TIMER
@@ -263,7 +271,8 @@ static void ask(struct erase *e, struct out *out)
         decide(e, out);
 }
 
-/* Nothing of this vnode can go now. (Its values have lapsed when they were listed: table_erase.c.) */
+/* Nothing of this vnode can go now. (Its values have lapsed when they were listed:
+ * table_erase.c.) */
 static void skip(struct erase *e, struct out *out)
 {
     e->at++;
@@ -271,7 +280,8 @@ static void skip(struct erase *e, struct out *out)
     look(e, out);
 }
 
-static void told(struct erase *e, uint64_t number, int error, struct slice list, uint64_t upto, uint64_t dead, struct out *out)
+static void told(struct erase *e, uint64_t number, int error, struct slice list, uint64_t upto,
+                 uint64_t dead, struct out *out)
 {
     struct listing_entry entry;
     if (e->phase != ERASE_LOOK || number != e->number)
@@ -324,7 +334,8 @@ static void on_member(void *p, const struct moment *now, const struct member *wh
         batch_over(e);
 }
 
-static void on_answer(void *p, const struct moment *now, uint64_t from, const struct message *m, struct out *out)
+static void on_answer(void *p, const struct moment *now, uint64_t from, const struct message *m,
+                      struct out *out)
 {
     struct erase *e = p;
     e->now = now;
@@ -335,13 +346,15 @@ static void on_answer(void *p, const struct moment *now, uint64_t from, const st
 /* ---- Being asked, and told ---- */
 
 /* All owners confirmed; only owners say so. */
-void erase_obey(struct erase *e, const struct moment *now, uint64_t from, const struct msg_erase *m, struct out *out)
+void erase_obey(struct erase *e, const struct moment *now, uint64_t from, const struct msg_erase *m,
+                struct out *out)
 {
     e->now = now;
     struct slice rest_of = m->entries;
     struct listing_entry entry;
     const struct layout *l = now->layout;
-    if (!l || rests(now) || m->epoch != l->epoch || m->vnode >= l->vnodes || !layout_owns(l, m->vnode, from))
+    if (!l || rests(now) || m->epoch != l->epoch || m->vnode >= l->vnodes ||
+        !layout_owns(l, m->vnode, from))
         return;
     if (listing_judge(m->entries, now->believed_ms) != 0)
         return;
@@ -350,7 +363,8 @@ void erase_obey(struct erase *e, const struct moment *now, uint64_t from, const 
             erase_entry(&entry, out);
 }
 
-static void on_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev, struct out *out)
+static void on_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev,
+                      struct out *out)
 {
     struct erase *e = p;
     e->now = now;

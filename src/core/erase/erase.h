@@ -1,8 +1,8 @@
-/* erase.h: tombstones, and values whose time is over, go for good (design section 4, "Erasing"). The essay is in erase.c; the
- * store's half is store/table/floors.h.
+/* erase.h: tombstones, and values whose time is over, go for good (design section 4, "Erasing").
+ * The essay is in erase.c; the store's half is store/table/floors.h.
  *
- * Every owner of a vnode runs this for what it holds itself, the first owner soonest. Whoever is asked keeps no state:
- * replica.c answers for its store. */
+ * Every owner of a vnode runs this for what it holds itself, the first owner soonest. Whoever is
+ * asked keeps no state: replica.c answers for its store. */
 #ifndef COVEY_CORE_ERASE_H
 #define COVEY_CORE_ERASE_H
 
@@ -11,16 +11,20 @@
 #include "wire/merkle.h"
 
 enum {
-    ERASE_ANSWER_MS = 2000,     /* owners who say nothing for so long confirm nothing */
-    ERASE_PASSES = 16,          /* passes over all vnodes in the age of what is erased: so much later, at most, it is found */
+    ERASE_ANSWER_MS = 2000, /* owners who say nothing for so long confirm nothing */
+    /* passes over all vnodes in the age of what is erased: so much later, at most, it is found */
+    ERASE_PASSES = 16,
     ERASE_PASS_MIN_MS = 500,    /* between two passes, at least, */
     ERASE_PASS_MAX_MS = 600000, /* and at most */
-    ERASE_PAUSE_MS = 10,        /* after a batch, or as long as it took: at most 6,400 keys a second */
-    ERASE_LATER = 4,            /* the second owner is a quarter of the age later than the first, and so on */
+    /* after a batch, or as long as it took: at most 6,400 keys a second */
+    ERASE_PAUSE_MS = 10,
+    /* the second owner is a quarter of the age later than the first, and so on */
+    ERASE_LATER = 4,
     ERASE_OUT_MAX = ERASABLE_MAX + REPLICAS_MAX + 2,
 };
 
-/* REST --(due)--> LOOK --(some may go)--> ASK --(all answered, or one cannot, or time is up)--> REST
+/* REST --(due)--> LOOK --(some may go)--> ASK --(all answered, or one cannot, or time is up)-->
+ * REST
  *                   '--(none in this vnode, nor the next ones)--> REST */
 enum erase_phase {
     ERASE_REST,
@@ -37,7 +41,8 @@ struct erase {
     uint64_t began_ms;
     uint64_t number; /* of the open question */
     /* the pass */
-    uint8_t rank;    /* the place among their owners that we have in the vnodes that it goes through now */
+    /* the place among their owners that we have in the vnodes that it goes through now */
+    uint8_t rank;
     uint8_t *vnodes; /* these, u16 each */
     uint32_t vnode_n, at;
     uint64_t from; /* position in vnode `at` */
@@ -56,7 +61,8 @@ struct erase {
 
 struct erase_options {
     uint64_t self;
-    uint64_t age_ms; /* 0: HINT_AGE_DEFAULT_MS, which it must not be below where hints are kept for so long */
+    /* 0: HINT_AGE_DEFAULT_MS, which it must not be below where hints are kept for so long */
+    uint64_t age_ms;
 };
 
 void erase_init(struct erase *e, const struct erase_options *o);
@@ -65,6 +71,7 @@ void erase_init(struct erase *e, const struct erase_options *o);
 extern const struct protocol erase_protocol;
 
 /* Another owner says what all have confirmed. It is not heeded while this node is recovering. */
-void erase_obey(struct erase *e, const struct moment *now, uint64_t from, const struct msg_erase *m, struct out *out);
+void erase_obey(struct erase *e, const struct moment *now, uint64_t from, const struct msg_erase *m,
+                struct out *out);
 
 #endif

@@ -1,13 +1,14 @@
 /* hint.c: hinted handoff: the replay.
  *
- * The problem. A write is acknowledged at W of N owners (Dynamo, DeCandia et al. 2007, section 4.6). The owner that was
- * dead, cut off or slow misses it, and until somebody notices there is one copy less than was paid for. So the
- * coordinator keeps the record for it, durably, and brings it when the owner is back. A hint is not a replica: it
- * counts toward no quorum and answers no read.
+ * The problem. A write is acknowledged at W of N owners (Dynamo, DeCandia et al. 2007, section
+ * 4.6). The owner that was dead, cut off or slow misses it, and until somebody notices there is one
+ * copy less than was paid for. So the coordinator keeps the record for it, durably, and brings it
+ * when the owner is back. A hint is not a replica: it counts toward no quorum and answers no read.
  *
- * The log. Hints of one target form a queue, and a queue must not be a table in which served entries are deleted:
- * tombstones pile up at the very place where the next read looks (Cassandra moved its hints from such a table into flat
- * files for that reason). So the world keeps an append-only log per target, read at its head, dropped at its head.
+ * The log. Hints of one target form a queue, and a queue must not be a table in which served
+ * entries are deleted: tombstones pile up at the very place where the next read looks (Cassandra
+ * moved its hints from such a table into flat files for that reason). So the world keeps an
+ * append-only log per target, read at its head, dropped at its head.
  *
  * The replay. A target that is alive is sent one batch at a time, HINT_BATCH records at most, as
  * ordinary PUTs. When all are answered, the acknowledged ones from the head on are dropped, and
@@ -18,16 +19,17 @@
  * stream, another layout or silence ends the batch with a back-off; nothing of it is remembered but
  * what is still in the log.
  *
- * Nobody's hints. When the ring has changed and the target no longer owns a record, its hint goes to all present owners
- * and is settled when W of them hold it: then it is as safe as an acknowledged write. So nothing is lost with a member
- * that was removed.
+ * Nobody's hints. When the ring has changed and the target no longer owns a record, its hint goes
+ * to all present owners and is settled when W of them hold it: then it is as safe as an
+ * acknowledged write. So nothing is lost with a member that was removed.
  *
- * Expiries. The hint of an expiry finds no value to join where the value itself is still on its way, in the log of another
- * coordinator (LACKS_VALUE). So it is tried again for HINT_LACKS_MS, and then left to the comparison of trees, lest it
- * hold up what is behind it.
+ * Expiries. The hint of an expiry finds no value to join where the value itself is still on its
+ * way, in the log of another coordinator (LACKS_VALUE). So it is tried again for HINT_LACKS_MS, and
+ * then left to the comparison of trees, lest it hold up what is behind it.
  *
- * Age. A hint older than age_max_ms is not sent: by then the owners may have erased a tombstone that the hint would
- * contradict, and comparing trees is the better repair. It is counted as dropped.
+ * Age. A hint older than age_max_ms is not sent: by then the owners may have erased a tombstone
+ * that the hint would contradict, and comparing trees is the better repair. It is counted as
+ * dropped.
  *
  * Invariants: a hint is dropped only after the durable ack of its owner (or W of the present ones),
  * for its age, or as an expiry that met no value; at most HINT_REPLAYS targets are not idle; a
@@ -45,7 +47,8 @@ _Static_assert(HINT_BATCH <= 1 << INDEX_BITS, "an index of the batch does not fi
 
 void hint_init(struct hint *h, const struct hint_options *o)
 {
-    *h = (struct hint){.self = o->self, .age_max_ms = o->age_max_ms ? o->age_max_ms : HINT_AGE_DEFAULT_MS};
+    *h = (struct hint){.self = o->self,
+                       .age_max_ms = o->age_max_ms ? o->age_max_ms : HINT_AGE_DEFAULT_MS};
 }
 
 static void on_close(void *p)
@@ -87,7 +90,8 @@ static bool alive(const struct hint *h, uint64_t id)
     return m && m->state == MEMBER_ALIVE;
 }
 
-/* Something changed of what is kept, or of who is alive. Members that the layout does not name are owed nothing. */
+/* Something changed of what is kept, or of who is alive. Members that the layout does not name are
+ * owed nothing. */
 static void count_owed(struct hint *h)
 {
     h->owed = 0;
@@ -135,7 +139,8 @@ static void welcome(struct hint *h, uint64_t id)
 }
 
 /* Which of those that a record of the batch went to a member is; -1: none. */
-static int place_of(const struct hint *h, const struct hint_target *t, const struct hint_sent *s, uint64_t id)
+static int place_of(const struct hint *h, const struct hint_target *t, const struct hint_sent *s,
+                    uint64_t id)
 {
     if (!s->nobodys)
         return id == t->id ? 0 : -1;
@@ -193,7 +198,8 @@ static void note_dropped(struct hint_target *t, uint64_t n, int error, struct ou
 /* All that was kept for it is there. */
 static void note_drained(struct hint *h, struct hint_target *t, struct out *out)
 {
-    out_trace(out, TRACE_HINTS_REPLAYED, t->id, t->run_n, h->now->ms - t->run_ms, slice_of(NULL, 0));
+    out_trace(out, TRACE_HINTS_REPLAYED, t->id, t->run_n, h->now->ms - t->run_ms,
+              slice_of(NULL, 0));
     t->run_n = 0;
 }
 
@@ -232,7 +238,8 @@ static struct hint_batch *batch_begin(struct hint *h)
 }
 
 /* One copy of the batch's last hint, to the member in that place, unless it cannot be sent now. */
-static void send_to(struct hint *h, struct hint_batch *b, unsigned place, uint64_t to, const struct record *r, struct out *out)
+static void send_to(struct hint *h, struct hint_batch *b, unsigned place, uint64_t to,
+                    const struct record *r, struct out *out)
 {
     uint64_t token = TOKEN(TOKEN_HINT, b->number << INDEX_BITS | (b->n - 1u));
     const struct member *who = cast_find(h->now->cast, to);
@@ -246,10 +253,12 @@ static void send_to(struct hint *h, struct hint_batch *b, unsigned place, uint64
         return;
     }
     struct message *m = out_send(out, to, who->addr, MSG_PUT);
-    m->put = (struct msg_put){.op = token, .epoch = h->now->epoch, .record = *r, .position = h->now->own.position};
+    m->put = (struct msg_put){
+        .op = token, .epoch = h->now->epoch, .record = *r, .position = h->now->own.position};
 }
 
-static void send_one(struct hint *h, struct hint_target *t, const struct placed_record *hint, struct out *out)
+static void send_one(struct hint *h, struct hint_target *t, const struct placed_record *hint,
+                     struct out *out)
 {
     const struct layout *l = h->now->layout;
     const struct record *r = &hint->record;
@@ -372,7 +381,8 @@ static void answer(struct hint *h, uint64_t number, uint64_t from, int error, st
     judge(h, t, out);
 }
 
-static void on_answer(void *p, const struct moment *now, uint64_t from, const struct message *m, struct out *out)
+static void on_answer(void *p, const struct moment *now, uint64_t from, const struct message *m,
+                      struct out *out)
 {
     struct hint *h = p;
     h->now = now;
@@ -381,7 +391,8 @@ static void on_answer(void *p, const struct moment *now, uint64_t from, const st
 }
 
 /* This node owns by now what it kept for another. */
-static void on_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev, struct out *out)
+static void on_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev,
+                      struct out *out)
 {
     struct hint *h = p;
     h->now = now;

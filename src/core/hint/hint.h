@@ -1,7 +1,8 @@
 /* hint.h: hinted handoff: what an owner missed, brought to it when it is back (design section 5).
  *
- * The coordinator gives a hint for each owner that did not acknowledge a write (coord_write.c); the world keeps it in a durable
- * log per target. This is the other half: the replay. The essay is in hint.c. */
+ * The coordinator gives a hint for each owner that did not acknowledge a write (coord_write.c); the
+ * world keeps it in a durable log per target. This is the other half: the replay. The essay is in
+ * hint.c. */
 #ifndef COVEY_CORE_HINT_H
 #define COVEY_CORE_HINT_H
 
@@ -9,19 +10,26 @@
 #include "core/protocol.h"
 
 enum {
-    HINT_BATCH = 64,            /* records on their way to one target at most */
-    HINT_REPLAYS = 4,           /* targets replayed to at once: a rack that returns must not drown us, nor we it */
-    HINT_BACKOFF_MS = 100,      /* after a refusal or a lost stream, doubling */
-    HINT_BACKOFF_MAX_MS = 5000, /* up to this: a target that is there but says no is asked now and then */
-    HINT_ANSWER_MS = 10000,     /* a batch without all its answers after that is sent again: a stream would have broken */
-    HINT_AGE_DEFAULT_MS = 3 * 60 * 60 * 1000, /* beyond it anti-entropy is the cheaper repair, and tombstones may be erased */
-    HINT_EXPIRE_MS = 60 * 1000,               /* how often the logs are looked through for what is too old */
-    HINT_LACKS_MS = 30 * 1000,                /* how long an expiry waits for the value that another coordinator's hint brings */
-    HINT_OUT_MAX = HINT_BATCH + 8,            /* actions a call appends at most: the last hint of a batch may go to all owners */
+    HINT_BATCH = 64, /* records on their way to one target at most */
+    /* targets replayed to at once: a rack that returns must not drown us, nor we it */
+    HINT_REPLAYS = 4,
+    HINT_BACKOFF_MS = 100, /* after a refusal or a lost stream, doubling */
+    /* up to this: a target that is there but says no is asked now and then */
+    HINT_BACKOFF_MAX_MS = 5000,
+    /* a batch without all its answers after that is sent again: a stream would have broken */
+    HINT_ANSWER_MS = 10000,
+    /* beyond it anti-entropy is the cheaper repair, and tombstones may be erased */
+    HINT_AGE_DEFAULT_MS = 3 * 60 * 60 * 1000,
+    /* how often the logs are looked through for what is too old */
+    HINT_EXPIRE_MS = 60 * 1000,
+    /* how long an expiry waits for the value that another coordinator's hint brings */
+    HINT_LACKS_MS = 30 * 1000,
+    /* actions a call appends at most: the last hint of a batch may go to all owners */
+    HINT_OUT_MAX = HINT_BATCH + 8,
 };
 
-/* IDLE --(due, reachable)--> READING --(a batch)--> SENDING --(all answered)--> IDLE, and back to IDLE whenever the target is
- * lost. */
+/* IDLE --(due, reachable)--> READING --(a batch)--> SENDING --(all answered)--> IDLE, and back to
+ * IDLE whenever the target is lost. */
 enum hint_phase { HINT_IDLE, HINT_READING, HINT_SENDING };
 
 /* One record of a batch. */
@@ -94,7 +102,8 @@ static inline uint64_t hint_owed(const struct hint *h)
 /* Whether something is kept for it. */
 bool hint_waits(const struct hint *h, uint64_t target);
 
-/* What is kept for whom, without names and states: *info lives until the next call. 0 or ERR_NO_MEMORY. */
+/* What is kept for whom, without names and states: *info lives until the next call. 0 or
+ * ERR_NO_MEMORY. */
 int hint_report(struct hint *h, struct hint_info **info, uint32_t *n);
 
 #endif

@@ -1,5 +1,6 @@
-/* membership.c: the other members as a node meets them: streams and their hellos, packets, and whether so many were met that
- * clients can be answered; and what SWIM, the chain and the streams bring, carried to all who read it. */
+/* membership.c: the other members as a node meets them: streams and their hellos, packets, and
+ * whether so many were met that clients can be answered; and what SWIM, the chain and the streams
+ * bring, carried to all who read it. */
 #include "core/node/node_inner.h"
 
 #include "base/bits.h"
@@ -35,9 +36,11 @@ static void greet(struct member *m, struct out *out)
     out_send(out, m->id, m->addr, MSG_PROBE)->probe.seq = 0;
 }
 
-/* Counts the living members that were met, this one among them, and those who may live and were not, until there are enough.
- * (Members recalled from the disk are suspects until they answer.) Greets some who were not. */
-static void count_met(struct node *n, unsigned enough, unsigned *met, unsigned *missing, struct out *out)
+/* Counts the living members that were met, this one among them, and those who may live and were
+ * not, until there are enough. (Members recalled from the disk are suspects until they answer.)
+ * Greets some who were not. */
+static void count_met(struct node *n, unsigned enough, unsigned *met, unsigned *missing,
+                      struct out *out)
 {
     unsigned greetings = 0;
     *met = *missing = 0;
@@ -53,8 +56,9 @@ static void count_met(struct node *n, unsigned enough, unsigned *met, unsigned *
     }
 }
 
-/* Part of a layout, and W-1 other members of it live and were met: fewer cannot answer for anything. One that was here before
- * waits for the others too, for a while: any of them may be the one that remembers more of its log than it holds. */
+/* Part of a layout, and W-1 other members of it live and were met: fewer cannot answer for
+ * anything. One that was here before waits for the others too, for a while: any of them may be the
+ * one that remembers more of its log than it holds. */
 static void judge_ready(struct node *n, struct out *out)
 {
     struct membership *s = &n->member;
@@ -110,8 +114,8 @@ static void note_news(struct node *n, struct member *m)
     m->news = true;
 }
 
-/* A peer spoke to us, at that epoch. Of one that is ahead we note no more than that: anybody can say a number in a datagram,
- * and what it is worth shows when the peer is asked for the layout. */
+/* A peer spoke to us, at that epoch. Of one that is ahead we note no more than that: anybody can
+ * say a number in a datagram, and what it is worth shows when the peer is asked for the layout. */
 static void heard(struct node *n, uint64_t id, uint64_t epoch, struct out *out)
 {
     struct member *m = node_peer(n, id);
@@ -128,11 +132,11 @@ static void heard(struct node *n, uint64_t id, uint64_t epoch, struct out *out)
 
 /* ---- Claims ----
  *
- * Two clusters that hear of each other stay two. A seed that was mistyped proves nothing more. But a
- * node that looks for a certain member at our address has the address from that member: it lived
- * here, and this node stands in its place. A hello names the member that its sender expected, but for
- * a seed; a ping names the member that it is for. Members that are dead to the other cluster are
- * dialled by nobody, and pinged for ever (swim_meet.c).
+ * Two clusters that hear of each other stay two. A seed that was mistyped proves nothing more. But
+ * a node that looks for a certain member at our address has the address from that member: it lived
+ * here, and this node stands in its place. A hello names the member that its sender expected, but
+ * for a seed; a ping names the member that it is for. Members that are dead to the other cluster
+ * are dialled by nobody, and pinged for ever (swim_meet.c).
  *
  * The claim is kept until the node is started again: that nobody looked for the member lately does
  * not mean that nobody will. */
@@ -151,7 +155,8 @@ void node_on_stranger(struct node *n, const struct event *ev)
 }
 
 /* A packet of another cluster. */
-static void strange_packet(struct membership *s, const struct packet_header *h, struct slice messages)
+static void strange_packet(struct membership *s, const struct packet_header *h,
+                           struct slice messages)
 {
     struct message m;
     while (packet_next(&messages, &m) > 0)
@@ -162,7 +167,8 @@ static void strange_packet(struct membership *s, const struct packet_header *h, 
 /* ---- Packets, messages and streams ---- */
 
 /* Why a packet is dropped, 0: it is not. */
-static int packet_objection(struct node *n, const struct event *ev, const struct packet_header *h, struct slice messages)
+static int packet_objection(struct node *n, const struct event *ev, const struct packet_header *h,
+                            struct slice messages)
 {
     if (!cluster_id_eq(h->cluster, n->member.cluster)) {
         strange_packet(&n->member, h, messages);
@@ -199,13 +205,15 @@ void node_on_packet(struct node *n, const struct event *ev, struct out *out)
         return;
     }
     if (h.wall_ms <= WALL_MS_MAX)
-        wall_heard(&s->wall, h.from, (struct wall_reading){.wall_ms = h.wall_ms, .mono_ms = h.mono_ms});
+        wall_heard(&s->wall, h.from,
+                   (struct wall_reading){.wall_ms = h.wall_ms, .mono_ms = h.mono_ms});
     swim_packet(&s->swim, &h, ev->packet.from, messages, n->now.ms, out);
     heard(n, h.from, h.epoch, out);
     take_header(n, &h);
 }
 
-/* What every message says: that a stream is up, so hellos were exchanged; and some, how far the peer's log is. */
+/* What every message says: that a stream is up, so hellos were exchanged; and some, how far the
+ * peer's log is. */
 static void meet(struct node *n, uint64_t from, const struct message *m)
 {
     struct reach *reach = &n->shard.reach;
@@ -247,8 +255,8 @@ void node_on_message(struct node *n, const struct event *ev, struct out *out)
     }
 }
 
-/* A peer that is gone is tried again and again: the log says once that it was lost, and how often it was tried when it is
- * back. */
+/* A peer that is gone is tried again and again: the log says once that it was lost, and how often
+ * it was tried when it is back. */
 static void tell_down(struct node *n, const struct event *ev, struct out *out)
 {
     struct member *m = node_peer(n, ev->link.peer);
@@ -270,7 +278,8 @@ static void tell_back(struct node *n, uint64_t peer, struct out *out)
         n->member.unreached = 0;
 }
 
-/* A stream to it is up, by its hello: of one that is no member of the layout the hello alone says where it lives. */
+/* A stream to it is up, by its hello: of one that is no member of the layout the hello alone says
+ * where it lives. */
 static void link_member(struct node *n, const struct msg_hello *h)
 {
     struct member *m = cast_make(&n->member.cast, h->node);
@@ -298,7 +307,8 @@ void node_on_link_up(struct node *n, const struct event *ev, struct out *out)
 {
     struct membership *s = &n->member;
     const struct msg_hello *h = ev->link.hello;
-    out_trace(out, TRACE_LINK_UP, h->node, h->epoch, 0, slice_str(addr_text(h->addr, s->said_addr)));
+    out_trace(out, TRACE_LINK_UP, h->node, h->epoch, 0,
+              slice_str(addr_text(h->addr, s->said_addr)));
     tell_back(n, h->node, out);
     if (cluster_id_none(s->cluster) && !cluster_id_none(h->cluster)) {
         s->cluster = h->cluster;
@@ -346,7 +356,8 @@ void node_on_link_down(struct node *n, const struct event *ev, struct out *out)
         s->seed_at_ms = n->now.ms + SEED_RETRY_MS; /* whom we had asked to let us in may be gone */
 }
 
-/* Nobody may need a stream for long, and until it is tried nobody knows whether the member can be reached. */
+/* Nobody may need a stream for long, and until it is tried nobody knows whether the member can be
+ * reached. */
 static void redial(struct node *n, struct out *out)
 {
     struct membership *s = &n->member;
@@ -379,10 +390,12 @@ static void try_seed(struct node *n, struct out *out)
 
 /* ---- What the chain and SWIM bring ---- */
 
-/* All members of a layout are in the cast, and SWIM asks for them for ever. False when memory is out. */
+/* All members of a layout are in the cast, and SWIM asks for them for ever. False when memory is
+ * out. */
 static bool cast_layout(struct node *n, const struct layout *l)
 {
-    for (unsigned i = 0; i < n->member.cast.n; i++) /* first, so that none of them makes room for another */
+    /* first, so that none of them makes room for another */
+    for (unsigned i = 0; i < n->member.cast.n; i++)
         n->member.cast.member[i].peer = layout_find(l, n->member.cast.member[i].id) >= 0;
     for (unsigned i = 0; i < l->member_n; i++) {
         struct member *m = cast_make(&n->member.cast, l->member[i].id);
@@ -392,15 +405,16 @@ static bool cast_layout(struct node *n, const struct layout *l)
         m->peer = true;
         swim_pin(&n->member.swim, m->id, true);
         if (swim_find(&n->member.swim, m->id, &v))
-            (void)cast_believe(m, v.addr, v.state, v.name); /* told to nobody: with the layout all are looked at anew */
+            /* told to nobody: with the layout all are looked at anew */
+            (void)cast_believe(m, v.addr, v.state, v.name);
         if (!m->twin.boot)
             m->twin.boot = reach_boot_of(&n->shard.reach, m->id);
     }
     return true;
 }
 
-/* The chain has a layout in force that the others do not know yet. What is known of lost records is per vnode of the one
- * before, until repair has marked it anew. */
+/* The chain has a layout in force that the others do not know yet. What is known of lost records is
+ * per vnode of the one before, until repair has marked it anew. */
 static void carry_layout(struct node *n, struct out *out)
 {
     const struct layout *l = chain_layout(&n->member.chain);
@@ -412,7 +426,9 @@ static void carry_layout(struct node *n, struct out *out)
     n->now.epoch = l->epoch;
     n->member.layout_hash = layout_hash(l);
     if (!cast_layout(n, l) || protocols_layout(n)) {
-        node_halt(n, ERR_NO_MEMORY, SLICE("out of memory while a new layout came into force; restart this node"), out);
+        node_halt(n, ERR_NO_MEMORY,
+                  SLICE("out of memory while a new layout came into force; restart this node"),
+                  out);
         return;
     }
     for (unsigned i = 0; i < l->member_n; i++)
@@ -434,7 +450,8 @@ static void carry_news(struct node *n, struct out *out)
             continue;
         m->news = false;
         n->member.news--;
-        if (swim_find(&n->member.swim, m->id, &v) && v.verified) { /* of the others SWIM tells when they answer */
+        if (swim_find(&n->member.swim, m->id, &v) && v.verified) {
+            /* of the others SWIM tells when they answer */
             node_describe(n, &v, &out_add(out, ACT_MEMBER)->member);
             told++;
         }
@@ -463,7 +480,8 @@ static void carry_claim(struct membership *s, struct out *out)
     if (!s->claim.news)
         return;
     s->claim.news = false;
-    out_trace(out, TRACE_NODE_CLAIMED, s->claim.member, 0, 0, slice_str(cluster_id_text(s->claim.cluster, s->said_claim)));
+    out_trace(out, TRACE_NODE_CLAIMED, s->claim.member, 0, 0,
+              slice_str(cluster_id_text(s->claim.cluster, s->said_claim)));
 }
 
 static void carry_refusal(struct node *n, struct out *out)
@@ -476,8 +494,9 @@ static void carry_refusal(struct node *n, struct out *out)
 
 /* ---- Own states ---- */
 
-/* Asked for before the first layout is put into the store, so that whatever a torn write leaves of the two, a layout does not
- * stand there without the cluster that it belongs to: such a node would believe the first stranger. */
+/* Asked for before the first layout is put into the store, so that whatever a torn write leaves of
+ * the two, a layout does not stand there without the cluster that it belongs to: such a node would
+ * believe the first stranger. */
 static void save_cluster(struct membership *s, struct out *out)
 {
     if (s->cluster_saved || cluster_id_none(s->cluster))
@@ -497,7 +516,8 @@ static bool encode_members(struct node *n)
         if (!swim_find(&n->member.swim, n->now.layout->member[i].id, &v) || v.addr.family == 0)
             continue;
         struct message alive = {.kind = MSG_ALIVE};
-        alive.alive = (struct msg_alive){.member = v.id, .incarnation = v.incarnation, .addr = v.addr, .name = v.name};
+        alive.alive = (struct msg_alive){
+            .member = v.id, .incarnation = v.incarnation, .addr = v.addr, .name = v.name};
         if (message_append(bytes, &alive))
             return false;
     }
@@ -515,10 +535,12 @@ static void save_members(struct node *n, struct out *out)
     save_cluster(s, out); /* in case it failed */
     s->members_dirty = !encode_members(n);
     if (!s->members_dirty)
-        out_state(out, TOKEN(TOKEN_MEMBER, STATE_MEMBERS), SLICE("members"), ++s->members_serial, buf_view(&s->members_bytes));
+        out_state(out, TOKEN(TOKEN_MEMBER, STATE_MEMBERS), SLICE("members"), ++s->members_serial,
+                  buf_view(&s->members_bytes));
 }
 
-static void on_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev, struct out *out)
+static void on_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev,
+                      struct out *out)
 {
     struct membership *s = p;
     (void)now;
@@ -568,7 +590,8 @@ void membership_start(struct node *n, struct out *out)
     node_header(n);
     swim_start(&s->swim, out);
     if (s->found && !chain_layout(&s->chain)) {
-        out_trace(out, TRACE_NODE_FOUNDED, s->self, 0, 0, slice_str(cluster_id_text(s->cluster, s->said_cluster)));
+        out_trace(out, TRACE_NODE_FOUNDED, s->self, 0, 0,
+                  slice_str(cluster_id_text(s->cluster, s->said_cluster)));
         save_cluster(s, out);
         chain_found_take(&s->chain, &s->first, out);
     }

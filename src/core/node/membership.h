@@ -1,7 +1,9 @@
-/* membership.h: the part of a node that is a member: who the others are, which layout they go by, what time it is.
+/* membership.h: the part of a node that is a member: who the others are, which layout they go by,
+ * what time it is.
  *
- * One a node, whatever its shards are. It fills in the moment, but for what the shard says of itself (core/moment.h), and
- * carries what SWIM, the chain and the streams bring to all who read it. */
+ * One a node, whatever its shards are. It fills in the moment, but for what the shard says of
+ * itself (core/moment.h), and carries what SWIM, the chain and the streams bring to all who read
+ * it. */
 #ifndef COVEY_CORE_MEMBERSHIP_H
 #define COVEY_CORE_MEMBERSHIP_H
 
@@ -32,19 +34,27 @@ struct membership {
     unsigned seed_n, seed_next, seed_tries;
     uint64_t seed_at_ms; /* when the next seed is tried; UINT64_MAX: no more */
     struct node_claim claim;
-    uint64_t redial_ms;  /* the least of the members' */
-    uint64_t meet_by_ms; /* enough members were met, and the others are waited for until then; UINT64_MAX: not so */
+    uint64_t redial_ms; /* the least of the members' */
+    /* enough members were met, and the others are waited for until then; UINT64_MAX: not so */
+    uint64_t meet_by_ms;
     uint64_t layout_hash;
     bool members_dirty; /* addresses changed since they were saved */
     uint64_t members_saved_ms;
     uint64_t members_serial;
-    struct buf members_bytes; /* of the last save; alive until it is made anew */
-    uint64_t unreached;       /* who is no member of the layout, and to whom the last stream failed; 0: nobody */
-    unsigned news;            /* members with news */
-    bool knocked;             /* a second process of some member wants in */
-    bool more;                /* changed members are left for the next step */
-    uint64_t bad_packets;     /* dropped whole: damaged, of another cluster, of a second process */
-    char said_addr[ADDR_TEXT], said_cluster[ADDR_TEXT], said_claim[ADDR_TEXT]; /* texts of this step's traces */
+    /* of the last save; alive until it is made anew */
+    struct buf members_bytes;
+    /* who is no member of the layout, and to whom the last stream failed; 0: nobody */
+    uint64_t unreached;
+    /* members with news */
+    unsigned news;
+    /* a second process of some member wants in */
+    bool knocked;
+    /* changed members are left for the next step */
+    bool more;
+    /* dropped whole: damaged, of another cluster, of a second process */
+    uint64_t bad_packets;
+    /* texts of this step's traces */
+    char said_addr[ADDR_TEXT], said_cluster[ADDR_TEXT], said_claim[ADDR_TEXT];
     struct wall wall;
     struct cast cast;
     struct swim swim;

@@ -1,18 +1,21 @@
 /* node.c: the life of a node, and the wires between its protocols.
  *
- * Birth. A node is born with its data directory: the world draws its id. A founder draws a cluster id too and adopts a
- * layout of itself alone; every other node starts with none, asks its seeds in turn, learns the cluster id from the
- * first hello that has one, and asks to be let in (chain.c). It writes the cluster id down only together with the
- * layout that admits it: a node that was refused stays nobody's.
+ * Birth. A node is born with its data directory: the world draws its id. A founder draws a cluster
+ * id too and adopts a layout of itself alone; every other node starts with none, asks its seeds in
+ * turn, learns the cluster id from the first hello that has one, and asks to be let in (chain.c).
+ * It writes the cluster id down only together with the layout that admits it: a node that was
+ * refused stays nobody's.
  *
- * Waking. A node that has a layout on disk needs no seed: it recalls the members' last addresses, and SWIM finds them.
- * It answers clients once it is part of a layout and has met W-1 other members: before, it could only answer with
- * errors, and -LOADING says better what is the matter. To meet is to have a stream, and with it the other's hello, which says
- * what is remembered of our log (reach.c): who lost its end must know before it answers anything.
+ * Waking. A node that has a layout on disk needs no seed: it recalls the members' last addresses,
+ * and SWIM finds them. It answers clients once it is part of a layout and has met W-1 other
+ * members: before, it could only answer with errors, and -LOADING says better what is the matter.
+ * To meet is to have a stream, and with it the other's hello, which says what is remembered of our
+ * log (reach.c): who lost its end must know before it answers anything.
  *
- * A claim. A node that lost its disk and is told to found anew, at its old address, is a cluster of one that answers nil to
- * what the others hold. The others look for the member that it was (membership.c says how that is seen), and from then on
- * it answers no client. A node that is not alone says so in STATUS and serves on: others joined its cluster on purpose.
+ * A claim. A node that lost its disk and is told to found anew, at its old address, is a cluster of
+ * one that answers nil to what the others hold. The others look for the member that it was
+ * (membership.c says how that is seen), and from then on it answers no client. A node that is not
+ * alone says so in STATUS and serves on: others joined its cluster on purpose.
  *
  * The step. In this order, because each part may rest on what the ones before it found out:
  *
@@ -23,11 +26,12 @@
  *   own states    saved last, when nothing of this step can change them any more
  *   the records   how they stand, and whether writes are fenced, as the step leaves it: the next one begins with that
  *
- * Each protocol appends a bounded number of actions; carrying over is sliced too, and node_deadline_ms says "now" until
- * all of it is done.
+ * Each protocol appends a bounded number of actions; carrying over is sliced too, and
+ * node_deadline_ms says "now" until all of it is done.
  *
- * This file has birth, the step and the end; membership.c the other members as the node meets them and what is carried over,
- * shard.c its records, protocols.c the table, node_report.c what a node says about itself. */
+ * This file has birth, the step and the end; membership.c the other members as the node meets them
+ * and what is carried over, shard.c its records, protocols.c the table, node_report.c what a node
+ * says about itself. */
 #include "core/node/node_inner.h"
 
 #include "base/check.h"
@@ -54,7 +58,8 @@ static int recall_members(struct node *n, struct slice bytes)
         if (used <= 0 || m.kind != MSG_ALIVE || m.alive.incarnation > INCARNATION_MAX)
             return ERR_BAD_MESSAGE;
         if (m.alive.member != n->member.self)
-            swim_recall(&n->member.swim, m.alive.member, m.alive.addr, m.alive.name, m.alive.incarnation, n->now.ms);
+            swim_recall(&n->member.swim, m.alive.member, m.alive.addr, m.alive.name,
+                        m.alive.incarnation, n->now.ms);
         bytes = slice_of(bytes.p + used, bytes.n - (size_t)used);
     }
     return 0;
@@ -62,7 +67,8 @@ static int recall_members(struct node *n, struct slice bytes)
 
 static int init_founder(struct membership *s, const struct node_options *o)
 {
-    struct layout_member self = {.id = s->self, .disk = s->disk, .weight = s->weight, .zone_n = s->zone_n};
+    struct layout_member self = {
+        .id = s->self, .disk = s->disk, .weight = s->weight, .zone_n = s->zone_n};
     memcpy(self.zone, s->zone, s->zone_n);
     struct ring_change birth = {
         .member = &self,
@@ -80,7 +86,8 @@ static int init_founder(struct membership *s, const struct node_options *o)
 static int init_cluster(struct membership *s, const struct node_options *o)
 {
     s->cluster_serial = o->cluster_saved.serial;
-    if (o->cluster_saved.bytes.n == 0) /* a layout without the cluster it is of: such a node would believe the first stranger */
+    /* a layout without the cluster it is of: such a node would believe the first stranger */
+    if (o->cluster_saved.bytes.n == 0)
         return chain_layout(&s->chain) ? ERR_BAD_MESSAGE : 0;
     if (o->cluster_saved.bytes.n != sizeof s->cluster.b)
         return ERR_BAD_MESSAGE;
@@ -89,7 +96,8 @@ static int init_cluster(struct membership *s, const struct node_options *o)
     return cluster_id_none(s->cluster) ? ERR_BAD_MESSAGE : 0;
 }
 
-/* A number of the node's state, 8 bytes little-endian; 0 where there is none. False when it is malformed. */
+/* A number of the node's state, 8 bytes little-endian; 0 where there is none. False when it is
+ * malformed. */
 static bool recall_number(struct slice bytes, uint64_t *number)
 {
     *number = bytes.n == 8 ? get_u64(bytes.p) : 0;
@@ -154,10 +162,12 @@ static int init_shard(struct shard *s, const struct node_options *o)
     uint64_t ceiling_ms;
     if (!recall_number(o->clock.bytes, &ceiling_ms) || ceiling_ms > hlc_wall_ms(STAMP_MAX))
         return ERR_BAD_MESSAGE;
-    struct coord_options coord = {.self = o->id, .ops_max = o->ops_max, .deadline_ms = o->op_deadline_ms};
+    struct coord_options coord = {
+        .self = o->id, .ops_max = o->ops_max, .deadline_ms = o->op_deadline_ms};
     hint_init(&s->hint, &(struct hint_options){.self = o->id, .age_max_ms = o->hint_age_ms});
-    erase_init(&s->erase,
-               &(struct erase_options){.self = o->id, .age_ms = o->erase_age_ms ? o->erase_age_ms : HINT_AGE_DEFAULT_MS});
+    erase_init(&s->erase, &(struct erase_options){.self = o->id,
+                                                  .age_ms = o->erase_age_ms ? o->erase_age_ms
+                                                                            : HINT_AGE_DEFAULT_MS});
     int e = coord_init(&s->coord, &coord);
     coord_ceiling_recall(&s->coord, ceiling_ms);
     e = e ? e : init_reach(s, o);
@@ -216,7 +226,8 @@ int node_init(struct node *n, const struct node_options *o, uint64_t now_ms)
     layout_init(&n->member.first);
     buf_init(&n->member.members_bytes, MESSAGE_MAX);
     int e = init_shard(&n->shard, o);
-    n->now.own = shard_own(&n->shard); /* before the first event: a restarted member may be asked to vote by it */
+    /* before the first event: a restarted member may be asked to vote by it */
+    n->now.own = shard_own(&n->shard);
     e = e ? e : init_members(n, o);
     if (e)
         node_close(n);
@@ -262,14 +273,16 @@ static uint64_t standstill(const struct node *n, uint64_t now_ms)
     return now_ms > due_ms ? now_ms - due_ms : 0;
 }
 
-/* What the peers' clocks say of ours. At the end of the calendar no stamp would leave room above. */
+/* What the peers' clocks say of ours. At the end of the calendar no stamp would leave room
+ * above. */
 static void judge_clock(struct node *n, struct out *out)
 {
     struct moment *now = &n->now;
     uint64_t ahead_ms = wall_ahead_ms(&n->member.wall);
     bool ahead = ahead_ms > CLOCK_SKEW_MAX_MS || now->wall_ms == WALL_MS_MAX;
     if (ahead && !now->ahead)
-        out_trace(out, TRACE_CLOCK_AHEAD, 0, ahead_ms, CLOCK_SKEW_MAX_MS, SLICE("writes are refused here until it is set right"));
+        out_trace(out, TRACE_CLOCK_AHEAD, 0, ahead_ms, CLOCK_SKEW_MAX_MS,
+                  SLICE("writes are refused here until it is set right"));
     if (!ahead && now->ahead)
         out_trace(out, TRACE_CLOCK_RIGHT, 0, ahead_ms, 0, slice_of(NULL, 0));
     now->ahead = ahead;
@@ -313,7 +326,8 @@ static void on_request(struct node *n, const struct request *r, struct out *out)
         return;
     }
     int error = n->member.ready ? ERR_OTHER_CLUSTER : ERR_LOADING;
-    out_add(out, ACT_REPLY)->reply = (struct result){.token = r->token, .kind = r->kind, .error = error};
+    out_add(out, ACT_REPLY)->reply =
+        (struct result){.token = r->token, .kind = r->kind, .error = error};
 }
 
 static void on_stored(struct node *n, const struct event *ev, struct out *out)
@@ -325,7 +339,9 @@ static void on_stored(struct node *n, const struct event *ev, struct out *out)
 static void on_hinted(struct node *n, const struct event *ev, struct out *out)
 {
     if (hint_kept(&n->shard.hint, &n->now, ev, out))
-        node_halt(n, ERR_NO_MEMORY, SLICE("out of memory while a hint was kept for a member; restart this node"), out);
+        node_halt(n, ERR_NO_MEMORY,
+                  SLICE("out of memory while a hint was kept for a member; restart this node"),
+                  out);
 }
 
 static void dispatch(struct node *n, const struct event *ev, struct out *out)

@@ -1,7 +1,7 @@
 /* node.h: one member of the cluster, whole. One door, one list out, one deadline.
  *
- * A member part (membership.h) and a part that keeps records (shard.h), of protocols that do not know each other (protocols.c has
- * their table). The life of a node is told in node.c's essay. */
+ * A member part (membership.h) and a part that keeps records (shard.h), of protocols that do not
+ * know each other (protocols.c has their table). The life of a node is told in node.c's essay. */
 #ifndef COVEY_CORE_NODE_H
 #define COVEY_CORE_NODE_H
 
@@ -11,10 +11,13 @@
 
 enum {
     SEEDS_MAX = 16,
-    SEED_RETRY_MS = 1000,   /* a seed that is not up yet is tried for ever, once a second */
-    MEMBERS_SAVE_MS = 1000, /* the members' addresses are written to disk at most once in that time */
-    NODE_MEET_MS = 1000,    /* for so long a node that comes back waits to meet all who may live, after it has met enough */
-    NODE_CHANGES = 8,       /* changed members handed to the other protocols in one step; more wait for the next */
+    SEED_RETRY_MS = 1000, /* a seed that is not up yet is tried for ever, once a second */
+    /* the members' addresses are written to disk at most once in that time */
+    MEMBERS_SAVE_MS = 1000,
+    /* for so long a node that comes back waits to meet all who may live, after it has met enough */
+    NODE_MEET_MS = 1000,
+    /* changed members handed to the other protocols in one step; more wait for the next */
+    NODE_CHANGES = 8,
 };
 
 /* A piece of the node's own state as the store holds it; empty where there is none. */
@@ -23,11 +26,13 @@ struct node_saved {
     uint64_t serial;
 };
 
-/* Zero is the default for every field that has one. Slices are copied or read during node_init only. */
+/* Zero is the default for every field that has one. Slices are copied or read during node_init
+ * only. */
 struct node_options {
-    uint64_t id;                 /* of this node, born with its data directory; not 0 */
-    uint64_t boot;               /* random, of this process */
-    uint64_t disk;               /* born with the data directory, never 0; 0: the id, where the id itself is */
+    uint64_t id;   /* of this node, born with its data directory; not 0 */
+    uint64_t boot; /* random, of this process */
+    /* born with the data directory, never 0; 0: the id, where the id itself is */
+    uint64_t disk;
     uint64_t seed;               /* of the node's random numbers */
     bool found;                  /* this start founds a cluster */
     struct cluster_id cluster;   /* with `found`: the new cluster's, drawn by the world */
@@ -39,11 +44,12 @@ struct node_options {
     struct addr addr;            /* where others reach it: the base address */
     unsigned seed_n;             /* how many seeds the world knows */
     enum swim_profile profile;
-    uint8_t n_wanted;                                      /* with `found`: 0: 3 */
-    bool repair_manual;                                    /* see struct repair */
-    uint16_t vnodes;                                       /* with `found`: 0: VNODES_DEFAULT */
-    uint32_t ops_max;                                      /* 0: OPS_MAX_DEFAULT */
-    uint64_t hint_age_ms, erase_age_ms;                    /* 0: HINT_AGE_DEFAULT_MS; see hint_options, erase_options */
+    uint8_t n_wanted;   /* with `found`: 0: 3 */
+    bool repair_manual; /* see struct repair */
+    uint16_t vnodes;    /* with `found`: 0: VNODES_DEFAULT */
+    uint32_t ops_max;   /* 0: OPS_MAX_DEFAULT */
+    /* 0: HINT_AGE_DEFAULT_MS; see hint_options, erase_options */
+    uint64_t hint_age_ms, erase_age_ms;
     uint32_t op_deadline_ms;                               /* 0: OP_DEADLINE_DEFAULT_MS */
     struct node_saved cluster_saved;                       /* state record "cluster" */
     struct node_saved incarnation, chain, layout, members; /* state records of these names */
@@ -54,7 +60,8 @@ struct node_options {
     uint64_t position;                                     /* and store_position */
 };
 
-/* The two parts, and what joins them: the moment, which the first fills in for the second, and in it the second's standing. */
+/* The two parts, and what joins them: the moment, which the first fills in for the second, and in
+ * it the second's standing. */
 struct node {
     struct moment now;
     bool started;              /* the first event was seen */
@@ -68,55 +75,66 @@ struct node {
     uint64_t *synced; /* per vnode */
 };
 
-/* 0, ERR_BAD_MESSAGE (a state record is malformed), ERR_NO_MEMORY, ERR_TOO_BIG. Nothing happens before the first event. */
+/* 0, ERR_BAD_MESSAGE (a state record is malformed), ERR_NO_MEMORY, ERR_TOO_BIG. Nothing happens
+ * before the first event. */
 int node_init(struct node *n, const struct node_options *o, uint64_t now_ms);
 void node_close(struct node *n);
 
-/* Advance the node by one event. ev is borrowed for the call. Appends at most OUT_MAX actions, to be done in order. */
+/* Advance the node by one event. ev is borrowed for the call. Appends at most OUT_MAX actions, to
+ * be done in order. */
 void node_step(struct node *n, const struct event *ev, struct out *out);
 
-/* Monotonic ms at which EV_TIMER is next due; UINT64_MAX if none. "Now" or earlier while sliced work is left. */
+/* Monotonic ms at which EV_TIMER is next due; UINT64_MAX if none. "Now" or earlier while sliced
+ * work is left. */
 uint64_t node_deadline_ms(const struct node *n);
 
-/* The node is about to stop: writes that still wait for an owner leave hints for it in the next steps. True when none is left. */
+/* The node is about to stop: writes that still wait for an owner leave hints for it in the next
+ * steps. True when none is left. */
 bool node_drain(struct node *n);
 
 /* The hello that the world sends first on each stream. Slices live until the next step. */
 void node_hello(const struct node *n, struct msg_hello *h);
 
-/* Whether a peer's hello is acceptable: 0, ERR_BAD_VERSION, ERR_OTHER_CLUSTER, ERR_SELF, ERR_TWIN (twin.h), ERR_LOADING (whether
- * it is a twin is being found out: let it come again). A refusal's sentence, which
- * names both sides' values, is appended to why. The world sends it as HELLO_NO and closes. */
+/* Whether a peer's hello is acceptable: 0, ERR_BAD_VERSION, ERR_OTHER_CLUSTER, ERR_SELF, ERR_TWIN
+ * (twin.h), ERR_LOADING (whether it is a twin is being found out: let it come again). A refusal's
+ * sentence, which names both sides' values, is appended to why. The world sends it as HELLO_NO and
+ * closes. */
 int node_check_hello(struct node *n, const struct msg_hello *theirs, struct buf *why);
 
 /* A process of that boot says, from that address, that it is that member. */
 enum twin_verdict node_knock(struct node *n, uint64_t id, uint64_t boot, struct addr addr);
 
-/* False until the node is part of a layout and has met W-1 of its peers; one that was here before also waits for the others that
- * may live, NODE_MEET_MS at most (membership.c). Until then the world answers clients -LOADING; once true it stays so. */
+/* False until the node is part of a layout and has met W-1 of its peers; one that was here before
+ * also waits for the others that may live, NODE_MEET_MS at most (membership.c). Until then the
+ * world answers clients -LOADING; once true it stays so. */
 bool node_ready(const struct node *n);
 
-/* Members of another cluster look for a member of theirs at this node's address: STATUS says so until
- * the node is started again. */
+/* Members of another cluster look for a member of theirs at this node's address: STATUS says so
+ * until the node is started again. */
 bool node_claimed(const struct node *n);
 
-/* Whether clients are answered: node_ready, and not claimed while this node is its cluster's only member. */
+/* Whether clients are answered: node_ready, and not claimed while this node is its cluster's only
+ * member. */
 bool node_serves(const struct node *n);
 
-/* One member as clients are shown it; places and firsts are left 0. Slices live as long as the view's. */
+/* One member as clients are shown it; places and firsts are left 0. Slices live as long as the
+ * view's. */
 void node_describe(const struct node *n, const struct swim_view *v, struct member_info *info);
 
-/* The verdict on the cluster as this node sees it (STATUS). Names live until the next step; what the world knows is left 0. */
+/* The verdict on the cluster as this node sees it (STATUS). Names live until the next step; what
+ * the world knows is left 0. */
 void node_status(const struct node *n, struct status_info *s);
 
-/* All members, this node included, in the order of their ids: *member lives until the next call. 0 or ERR_NO_MEMORY. */
+/* All members, this node included, in the order of their ids: *member lives until the next call. 0
+ * or ERR_NO_MEMORY. */
 int node_members(struct node *n, const struct member_info **member, uint32_t *member_n);
 
 /* What is kept here for whom (HINTS): *info lives until the next call. 0 or ERR_NO_MEMORY. */
 int node_hints(struct node *n, const struct hint_info **info, uint32_t *info_n);
 
-/* Per vnode: how long ago the last comparison with all other owners began that left no difference; UINT64_MAX where this node
- * is no owner, or never got that far. Lives until the next call. 0 or ERR_NO_MEMORY. */
+/* Per vnode: how long ago the last comparison with all other owners began that left no difference;
+ * UINT64_MAX where this node is no owner, or never got that far. Lives until the next call. 0 or
+ * ERR_NO_MEMORY. */
 int node_synced(struct node *n, const uint64_t **ago_ms);
 
 /* Every invariant of every protocol; aborts when one is broken. */

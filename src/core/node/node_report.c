@@ -1,4 +1,5 @@
-/* node_report.c: what a node says about itself and the cluster: its hello, the members, the verdict. */
+/* node_report.c: what a node says about itself and the cluster: its hello, the members, the
+ * verdict. */
 #include "base/check.h"
 #include "core/node/node_inner.h"
 
@@ -31,13 +32,17 @@ static int check_twin(struct node *n, const struct msg_hello *theirs, struct buf
     enum twin_verdict verdict = node_knock(n, theirs->node, theirs->boot, theirs->addr);
     if (verdict == TWIN_LET_IN || !swim_find(&n->member.swim, theirs->node, &v))
         return 0;
-    (void)buf_printf(why, "node id %s, which you start at %s, ", node_id_text(theirs->node, id), addr_text(theirs->addr, there));
+    (void)buf_printf(why, "node id %s, which you start at %s, ", node_id_text(theirs->node, id),
+                     addr_text(theirs->addr, there));
     if (verdict == TWIN_WAIT) {
-        (void)buf_printf(why, "was at %s before; whether it is there still is being asked, come again", addr_text(v.addr, here));
+        (void)buf_printf(why,
+                         "was at %s before; whether it is there still is being asked, come again",
+                         addr_text(v.addr, here));
         return ERR_LOADING;
     }
     (void)buf_printf(why,
-                     "is alive at %s: two processes have copies of one data directory; stop one of the two and remove its "
+                     "is alive at %s: two processes have copies of one data directory; stop one of "
+                     "the two and remove its "
                      "directory, and start an added machine with an empty --data directory",
                      addr_text(v.addr, here));
     return ERR_TWIN;
@@ -47,20 +52,26 @@ int node_check_hello(struct node *n, const struct msg_hello *theirs, struct buf 
 {
     char ours_text[ADDR_TEXT], theirs_text[ADDR_TEXT];
     if (theirs->protocol_min > PROTOCOL_MAX || theirs->protocol_max < PROTOCOL_MIN) {
-        (void)buf_printf(why, "this node speaks peer protocol %d to %d, the other %u to %u; upgrade the older of the two",
+        (void)buf_printf(why,
+                         "this node speaks peer protocol %d to %d, the other %u to %u; upgrade the "
+                         "older of the two",
                          PROTOCOL_MIN, PROTOCOL_MAX, theirs->protocol_min, theirs->protocol_max);
         return ERR_BAD_VERSION;
     }
     if (theirs->node == n->member.self) {
-        (void)buf_printf(why, "node id %s is this node's own: a seed that names the node itself, or a copied data directory",
+        (void)buf_printf(why,
+                         "node id %s is this node's own: a seed that names the node itself, or a "
+                         "copied data directory",
                          node_id_text(n->member.self, ours_text));
         return ERR_SELF;
     }
     if (!cluster_id_none(n->member.cluster) && !cluster_id_none(theirs->cluster) &&
         !cluster_id_eq(n->member.cluster, theirs->cluster)) {
-        (void)buf_printf(
-            why, "this node belongs to cluster %s, the other to %s; check --seed, or start with an empty --data directory",
-            cluster_id_text(n->member.cluster, ours_text), cluster_id_text(theirs->cluster, theirs_text));
+        (void)buf_printf(why,
+                         "this node belongs to cluster %s, the other to %s; check --seed, or start "
+                         "with an empty --data directory",
+                         cluster_id_text(n->member.cluster, ours_text),
+                         cluster_id_text(theirs->cluster, theirs_text));
         return ERR_OTHER_CLUSTER;
     }
     return check_twin(n, theirs, why);
@@ -68,9 +79,9 @@ int node_check_hello(struct node *n, const struct msg_hello *theirs, struct buf 
 
 /* ---- Members ---- */
 
-/* Whether member m of the layout is known to have adopted it. One never heard is believed to, unless it only came with
- * this epoch: in a large cluster it takes many periods to hear everybody, and the silence of an old member means
- * nothing. */
+/* Whether member m of the layout is known to have adopted it. One never heard is believed to,
+ * unless it only came with this epoch: in a large cluster it takes many periods to hear everybody,
+ * and the silence of an old member means nothing. */
 static bool adopted(const struct node *n, const struct layout *l, unsigned m)
 {
     const struct member *p = node_peer(n, l->member[m].id);
@@ -97,7 +108,9 @@ void node_describe(const struct node *n, const struct swim_view *v, struct membe
     if (m < 0)
         return;
     const struct member *p = node_peer(n, v->id);
-    info->recovering = v->id == n->member.self ? n->shard.repair.recovering_n : p ? p->recovering : 0;
+    info->recovering = v->id == n->member.self ? n->shard.repair.recovering_n
+                       : p                     ? p->recovering
+                                               : 0;
     info->weight = l->member[m].weight;
     info->zone = slice_of(l->member[m].zone, l->member[m].zone_n);
 }
@@ -120,7 +133,8 @@ static int info_reserve(struct node *n, uint32_t count)
     return 0;
 }
 
-/* Counts each member's places in one walk over the layout: by member, since members and layout are both sorted by id. */
+/* Counts each member's places in one walk over the layout: by member, since members and layout are
+ * both sorted by id. */
 static void count_places(const struct layout *l, uint32_t *places, uint32_t *firsts)
 {
     for (size_t i = 0; i < (size_t)l->vnodes * l->n; i++) {
@@ -138,7 +152,8 @@ int node_members(struct node *n, const struct member_info **member, uint32_t *me
     if (l)
         count_places(l, tally, tally + LAYOUT_MEMBERS_MAX);
     struct swim_view v;
-    for (uint32_t cursor = 0; count < n->info_cap && swim_each(&n->member.swim, &cursor, &v); count++) {
+    for (uint32_t cursor = 0; count < n->info_cap && swim_each(&n->member.swim, &cursor, &v);
+         count++) {
         struct member_info *info = &n->info[count];
         node_describe(n, &v, info);
         int m = l ? layout_find(l, v.id) : -1;
@@ -196,10 +211,12 @@ static uint16_t others_met(const struct node *n)
     return (uint16_t)met;
 }
 
-/* Whether it leaves writes unanswered: what it missed waits as a hint, and when that is gone, so is the reason to say so. */
+/* Whether it leaves writes unanswered: what it missed waits as a hint, and when that is gone, so is
+ * the reason to say so. */
 static bool is_mute(const struct node *n, uint64_t id)
 {
-    return coord_mute(&n->shard.coord, id) && (id == n->member.self || hint_waits(&n->shard.hint, id));
+    return coord_mute(&n->shard.coord, id) &&
+           (id == n->member.self || hint_waits(&n->shard.hint, id));
 }
 
 /* All that this node knows of a member of the layout. */
@@ -217,8 +234,9 @@ static void gather_facts(const struct node *n, uint64_t id, struct verdict_membe
     m->recovering = (uint16_t)info.recovering;
     m->facts =
         (uint8_t)((v.state != MEMBER_ALIVE ? FACT_DOWN : 0) | (p && member_cut(p) ? FACT_CUT : 0) |
-                  (ills & ILL_FAILS ? FACT_FAILS : 0) | (ills & ILL_FULL ? FACT_FULL : 0) | (is_mute(n, id) ? FACT_MUTE : 0) |
-                  (info.recovering ? FACT_RECOVERS : 0) | (ills & ILL_OWES ? FACT_OWES : 0) | (info.adopted ? 0 : FACT_BEHIND));
+                  (ills & ILL_FAILS ? FACT_FAILS : 0) | (ills & ILL_FULL ? FACT_FULL : 0) |
+                  (is_mute(n, id) ? FACT_MUTE : 0) | (info.recovering ? FACT_RECOVERS : 0) |
+                  (ills & ILL_OWES ? FACT_OWES : 0) | (info.adopted ? 0 : FACT_BEHIND));
 }
 
 void node_status(const struct node *n, struct status_info *s)
@@ -251,7 +269,9 @@ void node_status(const struct node *n, struct status_info *s)
 
 static void report_repair(struct node *n, const struct request *r, struct result *reply)
 {
-    reply->error = r->vnode == REPAIR_NONE ? 0 : !n->member.ready ? ERR_LOADING : repair_ask(&n->shard.repair, &n->now, r->vnode);
+    reply->error = r->vnode == REPAIR_NONE ? 0
+                   : !n->member.ready      ? ERR_LOADING
+                                           : repair_ask(&n->shard.repair, &n->now, r->vnode);
     reply->repair = n->shard.repair.info;
     reply->repair.running |= n->shard.repair.next_ms == 0;
 }
@@ -267,7 +287,8 @@ static void report_members(struct node *n, const struct request *r, struct resul
 static void ask_backup(const struct node *n, const struct request *r, struct out *out)
 {
     if (r->kind == OP_BACKUP && cluster_id_none(n->member.cluster)) {
-        out_add(out, ACT_REPLY)->reply = (struct result){.token = r->token, .kind = r->kind, .error = ERR_LOADING};
+        out_add(out, ACT_REPLY)->reply =
+            (struct result){.token = r->token, .kind = r->kind, .error = ERR_LOADING};
         return;
     }
     struct action *a = out_add(out, ACT_STORE_BACKUP);

@@ -1,12 +1,14 @@
-/* protocols.c: see protocols.h. To add a protocol is to add a line to the table, and its struct to the node. */
+/* protocols.c: see protocols.h. To add a protocol is to add a line to the table, and its struct to
+ * the node. */
 #include "core/node/protocols.h"
 
 #include "core/node/node.h"
 
 #include <stddef.h>
 
-/* By the owner of its tokens, in the order in which those who are due have their turn: who is alive before which layout is in
- * force, both before what clients wait for, and that before what can wait. */
+/* By the owner of its tokens, in the order in which those who are due have their turn: who is alive
+ * before which layout is in force, both before what clients wait for, and that before what can
+ * wait. */
 static const struct {
     size_t at; /* of its struct in the node */
     const struct protocol *is;
@@ -70,7 +72,8 @@ bool protocols_message(struct node *n, uint64_t from, const struct message *m, s
 {
     bool taken = false;
     for (unsigned i = TOKEN_FIRST; i < PROTOCOLS && !taken; i++)
-        taken = table[i].is->message && table[i].is->message(struct_of(n, i), &n->now, from, m, out);
+        taken =
+            table[i].is->message && table[i].is->message(struct_of(n, i), &n->now, from, m, out);
     return taken;
 }
 
@@ -109,7 +112,8 @@ uint64_t protocols_deadline_ms(const struct node *n)
 {
     uint64_t at = UINT64_MAX;
     for (unsigned i = TOKEN_FIRST; i < PROTOCOLS; i++) {
-        uint64_t due = table[i].is->deadline_ms ? table[i].is->deadline_ms(view_of(n, i), &n->now) : UINT64_MAX;
+        uint64_t due = table[i].is->deadline_ms ? table[i].is->deadline_ms(view_of(n, i), &n->now)
+                                                : UINT64_MAX;
         at = due < at ? due : at;
     }
     return at;

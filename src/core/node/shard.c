@@ -1,5 +1,6 @@
-/* shard.c: the part of a node that keeps records: requests of clients and peers, each to the protocol that it concerns; what the
- * store finds out about lost records, and what becomes of that; the states that are its own. */
+/* shard.c: the part of a node that keeps records: requests of clients and peers, each to the
+ * protocol that it concerns; what the store finds out about lost records, and what becomes of that;
+ * the states that are its own. */
 #include "core/node/shard.h"
 
 #include "base/bits.h"
@@ -43,12 +44,14 @@ struct own_records shard_own(const struct shard *s)
 
 /* ---- Requests ---- */
 
-void shard_request(struct shard *s, const struct moment *now, const struct request *r, struct out *out)
+void shard_request(struct shard *s, const struct moment *now, const struct request *r,
+                   struct out *out)
 {
     coord_request(&s->coord, now, r, out);
 }
 
-void shard_demand(struct shard *s, const struct moment *now, uint64_t from, const struct message *m, struct out *out)
+void shard_demand(struct shard *s, const struct moment *now, uint64_t from, const struct message *m,
+                  struct out *out)
 {
     if (m->kind == MSG_ERASE)
         erase_obey(&s->erase, now, from, &m->erase, out);
@@ -61,18 +64,21 @@ void shard_demand(struct shard *s, const struct moment *now, uint64_t from, cons
 /* Refused, and no fault of the disk. */
 static bool refused(int error)
 {
-    return error == ERR_SUPERSEDED || error == ERR_TOO_OLD || error == ERR_LACKS_VALUE || error == ERR_BUSY;
+    return error == ERR_SUPERSEDED || error == ERR_TOO_OLD || error == ERR_LACKS_VALUE ||
+           error == ERR_BUSY;
 }
 
 void shard_note_stored(struct shard *s, const struct event *ev, struct out *out)
 {
     int error = ev->stored.error;
     s->put_failed = error == ERR_IO ? ERR_IO : 0;
-    if (error && !refused(error) && power_of_two(++s->store_errors)) /* a full disk says so to every put */
+    /* a full disk says so to every put */
+    if (error && !refused(error) && power_of_two(++s->store_errors))
         out_trace(out, TRACE_STORE_ERROR, 0, (uint64_t)error, 0, slice_str(error_sentence(error)));
 }
 
-static void on_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev, struct out *out)
+static void on_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev,
+                      struct out *out)
 {
     struct shard *s = p;
     int error = ev->stored.error;
@@ -100,10 +106,12 @@ static bool of_all_slots(struct slice slots)
     return all;
 }
 
-/* What may have been of any slot may have been of none: a vote, or another promise of this node's own. */
+/* What may have been of any slot may have been of none: a vote, or another promise of this node's
+ * own. */
 void shard_damaged(struct shard *s, const struct moment *now, struct slice slots)
 {
-    s->doubt_why = SLICE("the store may lack records: these vnodes are not read here until they are fetched from other owners");
+    s->doubt_why = SLICE("the store may lack records: these vnodes are not read here until they "
+                         "are fetched from other owners");
     repair_doubt(&s->repair, now, slots);
     if (!of_all_slots(slots))
         return;
@@ -111,12 +119,14 @@ void shard_damaged(struct shard *s, const struct moment *now, struct slice slots
     reach_damaged(&s->reach);
 }
 
-void shard_hello(struct shard *s, const struct moment *now, const struct msg_hello *h, struct out *out)
+void shard_hello(struct shard *s, const struct moment *now, const struct msg_hello *h,
+                 struct out *out)
 {
     reach_heard(&s->reach, h->node, h->boot, (struct log_position){h->log_shard, h->log_end});
     if (!reach_told(&s->reach, h->kept))
         return;
-    s->doubt_why = SLICE("its log ends before where it was: the data directory is an old copy, or its disk lost what it had; all "
+    s->doubt_why = SLICE("its log ends before where it was: the data directory is an old copy, or "
+                         "its disk lost what it had; all "
                          "records are compared with those of the other owners");
     s->forgot = true;
     repair_doubt_all(&s->repair, now);
@@ -130,7 +140,8 @@ void shard_judge_disk(struct shard *s, const struct moment *now, uint64_t disk)
     if (m < 0 || now->layout->member[m].disk == disk || s->whole || s->new_disk)
         return;
     s->new_disk = s->forgot = true;
-    s->doubt_why = SLICE("its disk is not the one that it joined with: all records are fetched from the other owners");
+    s->doubt_why = SLICE("its disk is not the one that it joined with: all records are fetched "
+                         "from the other owners");
     repair_doubt_all(&s->repair, now);
 }
 
@@ -140,10 +151,12 @@ static void save_whole(struct shard *s, const struct moment *now, struct out *ou
     s->new_disk = s->whole_unsaved = false;
     s->whole = true;
     s->whole_tried_ms = now->ms;
-    out_state(out, TOKEN(TOKEN_SHARD, STATE_WHOLE), SLICE("whole"), ++s->whole_serial, SLICE("whole"));
+    out_state(out, TOKEN(TOKEN_SHARD, STATE_WHOLE), SLICE("whole"), ++s->whole_serial,
+              SLICE("whole"));
 }
 
-/* What repair found out about records that this node lacks: for the log, and for the store to remember. */
+/* What repair found out about records that this node lacks: for the log, and for the store to
+ * remember. */
 static void carry_recovering(struct shard *s, const struct moment *now, bool ready, struct out *out)
 {
     struct slice healed;
@@ -159,7 +172,8 @@ static void carry_recovering(struct shard *s, const struct moment *now, bool rea
         s->forgot = false;
         reach_healed(&s->reach);
     }
-    if ((s->new_disk && vnodes == 0) || (s->whole_unsaved && now->ms >= s->whole_tried_ms + STATE_RETRY_MS))
+    if ((s->new_disk && vnodes == 0) ||
+        (s->whole_unsaved && now->ms >= s->whole_tried_ms + STATE_RETRY_MS))
         save_whole(s, now, out);
 }
 
@@ -179,7 +193,8 @@ static void carry_clock(struct shard *s, const struct moment *now, struct out *o
 
 void shard_carry(struct shard *s, const struct moment *now, bool ready, struct out *out)
 {
-    s->wrote |= out->put_n > out->state_n; /* a put on its way is a record held, as far as a formation is concerned */
+    /* a put on its way is a record held, as far as a formation is concerned */
+    s->wrote |= out->put_n > out->state_n;
     carry_clock(s, now, out);
     carry_recovering(s, now, ready, out);
     if (now->layout) /* before that there is nothing to lose */

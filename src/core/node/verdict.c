@@ -1,25 +1,29 @@
 /* verdict.c: whether all is well, and if not, why.
  *
- * The problem. Whoever is woken at night asks one question first: can every key be read and written? The failure detector alone
- * cannot answer it. A member may gossip while its disk refuses every write, while no stream to it can be opened, or while it
- * answers nothing; and for the seconds in which a death is only suspected, the refused connections already tell of it.
+ * The problem. Whoever is woken at night asks one question first: can every key be read and
+ * written? The failure detector alone cannot answer it. A member may gossip while its disk refuses
+ * every write, while no stream to it can be opened, or while it answers nothing; and for the
+ * seconds in which a death is only suspected, the refused connections already tell of it.
  *
- * The answer. An owner can be read from if it is alive, a stream to it can be had, and it lacks no records; it can be written
- * to if it is alive, can be reached, and its disk takes writes. A vnode with R owners of the first sort is readable, with W
- * owners of the second writable. (Gifford 1979: quorums, here counted before they are needed.) All other facts make the verdict
- * worse than healthy without taking a key away.
+ * The answer. An owner can be read from if it is alive, a stream to it can be had, and it lacks no
+ * records; it can be written to if it is alive, can be reached, and its disk takes writes. A vnode
+ * with R owners of the first sort is readable, with W owners of the second writable. (Gifford 1979:
+ * quorums, here counted before they are needed.) All other facts make the verdict worse than
+ * healthy without taking a key away.
  *
  *     N = 3, W = R = 2        a       b        c      readers  writers  verdict
  *                             fine    fine     full   3        2        degraded: no more node may die
  *                             fine    down     full   2        1        unavailable: not writable
  *                             fine    down     down   1        1        unavailable: neither
  *
- * Recovering members say in how many vnodes they are, not in which. A vnode that is readable only with owners that are
- * recovering somewhere is therefore counted as unreadable, but no more of them than these members are recovering in together:
- * the verdict says "at most", and errs on the dark side. */
+ * Recovering members say in how many vnodes they are, not in which. A vnode that is readable only
+ * with owners that are recovering somewhere is therefore counted as unreadable, but no more of them
+ * than these members are recovering in together: the verdict says "at most", and errs on the dark
+ * side. */
 #include "core/node/verdict.h"
 
-/* The rows of the verdict: which fact, and what it makes of the verdict while every key reads and writes. */
+/* The rows of the verdict: which fact, and what it makes of the verdict while every key reads and
+ * writes. */
 static const struct {
     enum fact fact;
     enum verdict verdict;
@@ -57,7 +61,8 @@ struct owners {
     unsigned sound; /* all of it */
 };
 
-static struct owners count_owners(const struct layout *l, const struct verdict_member *member, size_t vnode)
+static struct owners count_owners(const struct layout *l, const struct verdict_member *member,
+                                  size_t vnode)
 {
     struct owners o = {0};
     for (unsigned i = 0; i < l->n; i++) {
@@ -80,7 +85,8 @@ static unsigned least(unsigned a, unsigned b)
     return a < b ? a : b;
 }
 
-static void judge_vnodes(const struct layout *l, const struct verdict_member *member, struct status_info *s)
+static void judge_vnodes(const struct layout *l, const struct verdict_member *member,
+                         struct status_info *s)
 {
     unsigned may_die = l->n;
     uint64_t doubtful = 0, recovering = 0;
@@ -107,7 +113,8 @@ static void note(struct status_reason *r, const struct verdict_member *m)
     r->n++;
 }
 
-static void find_reasons(const struct layout *l, const struct verdict_member *member, struct status_info *s)
+static void find_reasons(const struct layout *l, const struct verdict_member *member,
+                         struct status_info *s)
 {
     for (unsigned m = 0; m < l->member_n; m++)
         for (unsigned i = 0; i < REASONS; i++)
@@ -118,7 +125,8 @@ static void find_reasons(const struct layout *l, const struct verdict_member *me
     s->reason[REASON_FORMING].n = s->forming;
 }
 
-void verdict_judge(const struct layout *l, const struct verdict_member *member, bool ready, struct status_info *s)
+void verdict_judge(const struct layout *l, const struct verdict_member *member, bool ready,
+                   struct status_info *s)
 {
     s->verdict = VERDICT_LOADING;
     if (!l)

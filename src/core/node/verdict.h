@@ -1,8 +1,9 @@
-/* verdict.h: what STATUS says of the cluster: a pure function over what a node knows of the members.
+/* verdict.h: what STATUS says of the cluster: a pure function over what a node knows of the
+ * members.
  *
- * The facts come from all who meet a member: the failure detector (is it alive), the coordinator (is a stream to it up, does it
- * answer writes), the member itself, in its packets (does its disk take writes, is it recovering, does it keep writes for
- * others). The essay is in verdict.c. */
+ * The facts come from all who meet a member: the failure detector (is it alive), the coordinator
+ * (is a stream to it up, does it answer writes), the member itself, in its packets (does its disk
+ * take writes, is it recovering, does it keep writes for others). The essay is in verdict.c. */
 #ifndef COVEY_CORE_VERDICT_H
 #define COVEY_CORE_VERDICT_H
 
@@ -27,8 +28,10 @@ struct verdict_member {
     uint16_t recovering; /* FACT_RECOVERS: in so many vnodes */
 };
 
-/* Fills the verdict, its reasons, and the counts of vnodes and members. member[] is parallel to l->member; s->forming says
- * whether a layout is being agreed, `ready` whether clients are answered. Without a layout the verdict is LOADING. */
-void verdict_judge(const struct layout *l, const struct verdict_member *member, bool ready, struct status_info *s);
+/* Fills the verdict, its reasons, and the counts of vnodes and members. member[] is parallel to
+ * l->member; s->forming says whether a layout is being agreed, `ready` whether clients are
+ * answered. Without a layout the verdict is LOADING. */
+void verdict_judge(const struct layout *l, const struct verdict_member *member, bool ready,
+                   struct status_info *s);
 
 #endif

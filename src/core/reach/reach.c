@@ -1,37 +1,46 @@
 /* reach.c: how far each member's log reached.
  *
- * The problem. A node that comes back may have a log that ends before where it ended: its directory was restored from an old
- * copy, its machine lost power under `interval`, its disk lied about a sync. Nothing in the log itself can tell: what is there is
- * whole. But what is missing was acknowledged, and such a node would answer "not found".
+ * The problem. A node that comes back may have a log that ends before where it ended: its directory
+ * was restored from an old copy, its machine lost power under `interval`, its disk lied about a
+ * sync. Nothing in the log itself can tell: what is there is whole. But what is missing was
+ * acknowledged, and such a node would answer "not found".
  *
- * The way. A log position only grows, byte for byte with what is put (store.h). Every hello, every datagram, every put and every
- * acknowledgement of one carries the sender's boot nonce and its position, and covers all that was acknowledged before; under
- * `interval` that is more than what is synced, so a kill, after which the page cache is still there, loses none of it, and a
- * loss of power is seen. Peers keep the greatest that each member announced, on disk too, and say it in their hellos. A hello
- * comes first in each stream, so a node has learnt what a peer knows of it before it answers that peer, or is answered.
+ * The way. A log position only grows, byte for byte with what is put (store.h). Every hello, every
+ * datagram, every put and every acknowledgement of one carries the sender's boot nonce and its
+ * position, and covers all that was acknowledged before; under `interval` that is more than what is
+ * synced, so a kill, after which the page cache is still there, loses none of it, and a loss of
+ * power is seen. Peers keep the greatest that each member announced, on disk too, and say it in
+ * their hellos. A hello comes first in each stream, so a node has learnt what a peer knows of it
+ * before it answers that peer, or is answered.
  *
- * Positions alone would be fooled by a node that was rolled back and has grown past its old end before it meets who remembers.
- * So a node writes down its own boots and where the log ended at each: what a boot put is what lies between it and the next.
- * A peer that says "you were at q in boot X" is right when X is not among them (the copy is older than X), or ended before q.
+ * Positions alone would be fooled by a node that was rolled back and has grown past its old end
+ * before it meets who remembers. So a node writes down its own boots and where the log ended at
+ * each: what a boot put is what lies between it and the next. A peer that says "you were at q in
+ * boot X" is right when X is not among them (the copy is older than X), or ended before q.
  *
  *     own:      | boot A ........ | boot B .... | boot C (now)        told (B, q):   fine where q is at or before C's begin
  *
- * What a peer remembers it must not overwrite before it has told it: a node that was set back grows, and soon announces more
- * than it lost. So what a process announces counts from when a stream brought it our hello (membership.c), and hearsay of
- * another boot than the one remembered counts for nothing. And a node that comes back greets every member that may live, and
- * waits a little for their hellos before it answers clients: any one of them may be the only one that remembers.
+ * What a peer remembers it must not overwrite before it has told it: a node that was set back
+ * grows, and soon announces more than it lost. So what a process announces counts from when a
+ * stream brought it our hello (membership.c), and hearsay of another boot than the one remembered
+ * counts for nothing. And a node that comes back greets every member that may live, and waits a
+ * little for their hellos before it answers clients: any one of them may be the only one that
+ * remembers.
  *
- * A loss that was found is *settled*: the doubt is with the store, durably, and the same peer's memory must not raise it again
- * and again. And from then on the node adds a lift to its positions, so that they are above what it announced before it lost
- * them: else a peer would not take the lesser ones for news, and a second loss go unseen.
+ * A loss that was found is *settled*: the doubt is with the store, durably, and the same peer's
+ * memory must not raise it again and again. And from then on the node adds a lift to its positions,
+ * so that they are above what it announced before it lost them: else a peer would not take the
+ * lesser ones for news, and a second loss go unseen.
  *
- * What it cannot see: what was acknowledged in the moment before a node died, when all who heard of it died too; and what a
- * coordinator stored last of all itself, when it died before its next message. (rt/power.c sees a loss of power by other signs.)
- * What peers keep is put only along with other records, at most once a second: it costs no sync of its own. Whoever heard it and
- * lives on has it in memory.
+ * What it cannot see: what was acknowledged in the moment before a node died, when all who heard of
+ * it died too; and what a coordinator stored last of all itself, when it died before its next
+ * message. (rt/power.c sees a loss of power by other signs.) What peers keep is put only along with
+ * other records, at most once a second: it costs no sync of its own. Whoever heard it and lives on
+ * has it in memory.
  *
- * Invariants: the last of own[] is this boot; their begins never fall; nothing is announced before they are durable (else an
- * honest crash would look like a loss); marks are of others, one a shard of each, and only grow. */
+ * Invariants: the last of own[] is this boot; their begins never fall; nothing is announced before
+ * they are durable (else an honest crash would look like a loss); marks are of others, one a shard
+ * of each, and only grow. */
 #include "core/reach/reach.h"
 
 #include "base/check.h"
@@ -43,15 +52,16 @@ enum {
     PAIR = 16,
     BOOTS_HEAD = 11,
     BOOTS_MAX = BOOTS_HEAD + 1 + PAIR * (REACH_BOOTS + REACH_SETTLED),
-    MARKS_MAX = 64 * LAYOUT_MEMBERS_MAX, /* read at once: a later release may have a shard for each core */
+    /* read at once: a later release may have a shard for each core */
+    MARKS_MAX = 64 * LAYOUT_MEMBERS_MAX,
 };
 
 enum { STATE_BOOTS = 1, STATE_REACHED = 2 }; /* numbers of its tokens */
 
 _Static_assert(sizeof(struct reach_mark) == 32, "marks travel as they are");
 
-/* ---- Records: "boots" is u8 format | u64 lift | u8 healing | u8 n | n pairs (boot, begin) | u8 n | n pairs (boot, settled up
- * to). "reached" is u8 format | the marks, 32 bytes each. ---- */
+/* ---- Records: "boots" is u8 format | u64 lift | u8 healing | u8 n | n pairs (boot, begin) | u8 n
+ * | n pairs (boot, settled up to). "reached" is u8 format | the marks, 32 bytes each. ---- */
 
 /* Reads u8 n and n pairs. False when there are not so many, or more than fit. */
 static bool read_pairs(struct slice *in, struct reach_boot *out, unsigned *n, unsigned max)
@@ -84,7 +94,8 @@ static int recall_boots(struct reach *r, struct slice in)
     r->lift = get_u64(in.p + 1);
     r->healing = in.p[9];
     struct slice rest = slice_of(in.p + 10, in.n - 10);
-    if (!read_pairs(&rest, r->own, &r->own_n, REACH_BOOTS) || !read_pairs(&rest, r->settled, &r->settled_n, REACH_SETTLED))
+    if (!read_pairs(&rest, r->own, &r->own_n, REACH_BOOTS) ||
+        !read_pairs(&rest, r->settled, &r->settled_n, REACH_SETTLED))
         return ERR_BAD_MESSAGE;
     r->settled_at = r->settled_n % REACH_SETTLED;
     return rest.n == 0 && boots_sound(r) ? 0 : ERR_BAD_MESSAGE;
@@ -111,7 +122,8 @@ static bool recall_mark(struct reach *r, const struct reach_mark *m)
 {
     if (m->shard >= SHARDS)
         return true;
-    if (m->id == r->self || m->position == 0 || r->mark_n == REACH_MARKS || find(r, m->id, m->shard) >= 0)
+    if (m->id == r->self || m->position == 0 || r->mark_n == REACH_MARKS ||
+        find(r, m->id, m->shard) >= 0)
         return false;
     r->mark[r->mark_n++] = *m;
     return true;
@@ -134,8 +146,9 @@ static int recall_reached(struct reach *r, struct slice in)
     return 0;
 }
 
-/* This boot begins where the log ends now. Where a copy of the record outlived the log behind it, boots before began behind that
- * end: what they, and the one before them, put there is gone, and whoever heard of it must be found right. */
+/* This boot begins where the log ends now. Where a copy of the record outlived the log behind it,
+ * boots before began behind that end: what they, and the one before them, put there is gone, and
+ * whoever heard of it must be found right. */
 static void begin(struct reach *r)
 {
     uint64_t end = r->position + r->lift;
@@ -185,8 +198,8 @@ static void raise(struct reach *r, struct reach_mark *m, uint64_t boot, uint64_t
 void reach_heard(struct reach *r, uint64_t id, uint64_t boot, struct log_position position)
 {
     int at = find(r, id, position.shard);
-    if (id == r->self || boot == 0 || position.shard >= SHARDS || position.end == 0 || position.end > REACH_POSITION_MAX ||
-        (at < 0 && r->mark_n == REACH_MARKS))
+    if (id == r->self || boot == 0 || position.shard >= SHARDS || position.end == 0 ||
+        position.end > REACH_POSITION_MAX || (at < 0 && r->mark_n == REACH_MARKS))
         return;
     if (at < 0) {
         at = (int)r->mark_n++;
@@ -203,7 +216,8 @@ void reach_overheard(struct reach *r, uint64_t id, uint64_t boot, struct log_pos
         reach_heard(r, id, boot, position);
 }
 
-/* What another remembers of a third member. Of another boot than ours it is left: the third may not know yet what we remember. */
+/* What another remembers of a third member. Of another boot than ours it is left: the third may not
+ * know yet what we remember. */
 static void reach_hearsay(struct reach *r, const struct reach_mark *m)
 {
     int at = find(r, m->id, m->shard);
@@ -231,7 +245,8 @@ static bool ended(const struct reach *r, uint64_t boot, uint64_t *at)
     return false;
 }
 
-/* A boot that lost its end is over: what other peers remember of it, more or less than the first, is the same loss. */
+/* A boot that lost its end is over: what other peers remember of it, more or less than the first,
+ * is the same loss. */
 static bool is_settled(const struct reach *r, uint64_t boot)
 {
     for (unsigned i = 0; i < r->settled_n; i++)
@@ -326,7 +341,8 @@ static bool encode_boots(struct reach *r)
     put_u64(head + 1, r->lift);
     head[9] = r->healing;
     r->boots_bytes.n = 0;
-    return buf_append(&r->boots_bytes, head, sizeof head) == 0 && append_pairs(&r->boots_bytes, r->own, r->own_n) &&
+    return buf_append(&r->boots_bytes, head, sizeof head) == 0 &&
+           append_pairs(&r->boots_bytes, r->own, r->own_n) &&
            append_pairs(&r->boots_bytes, r->settled, r->settled_n);
 }
 
@@ -334,7 +350,8 @@ static bool encode_reached(struct reach *r)
 {
     uint8_t format = REACHED_FORMAT;
     r->reached_bytes.n = 0;
-    return buf_append(&r->reached_bytes, &format, 1) == 0 && buf_slice(&r->reached_bytes, reach_kept(r)) == 0;
+    return buf_append(&r->reached_bytes, &format, 1) == 0 &&
+           buf_slice(&r->reached_bytes, reach_kept(r)) == 0;
 }
 
 void reach_save(struct reach *r, uint64_t now_ms, bool riding, struct out *out)
@@ -344,17 +361,20 @@ void reach_save(struct reach *r, uint64_t now_ms, bool riding, struct out *out)
         r->unsaved = false;
         r->tried_ms = now_ms;
         r->out++;
-        out_state(out, TOKEN(TOKEN_REACH, STATE_BOOTS), SLICE("boots"), ++r->boots_serial, buf_view(&r->boots_bytes));
+        out_state(out, TOKEN(TOKEN_REACH, STATE_BOOTS), SLICE("boots"), ++r->boots_serial,
+                  buf_view(&r->boots_bytes));
     }
     if (r->dirty && riding && now_ms >= r->put_ms + REACH_SAVE_MS && encode_reached(r)) {
         r->dirty = false;
         r->put_ms = now_ms;
-        out_state(out, TOKEN(TOKEN_REACH, STATE_REACHED), SLICE("reached"), ++r->reached_serial, buf_view(&r->reached_bytes));
+        out_state(out, TOKEN(TOKEN_REACH, STATE_REACHED), SLICE("reached"), ++r->reached_serial,
+                  buf_view(&r->reached_bytes));
     }
 }
 
 /* For the marks of others nothing waits. */
-static void on_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev, struct out *out)
+static void on_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev,
+                      struct out *out)
 {
     struct reach *r = p;
     int error = ev->stored.error;

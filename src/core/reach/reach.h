@@ -1,5 +1,5 @@
-/* reach.h: how far each member's log reached: so that one that lost its end is noticed (design section 4, "Recovering"). The
- * essay is in reach.c. */
+/* reach.h: how far each member's log reached: so that one that lost its end is noticed (design
+ * section 4, "Recovering"). The essay is in reach.c. */
 #ifndef COVEY_CORE_REACH_H
 #define COVEY_CORE_REACH_H
 
@@ -8,22 +8,26 @@
 
 enum {
     REACH_BOOTS =
-        64, /* of its own that a node remembers: a peer that heard of none of the last 64 makes it recover for nothing */
+        /* of its own that a node remembers: a peer that heard of none of the last 64 makes it
+         * recover for nothing */
+    64,
     REACH_MARKS = LAYOUT_MEMBERS_MAX * SHARDS, /* of others: one a log */
     REACH_SETTLED = 16,                        /* losses found and seen to */
-    REACH_SAVE_MS = 1000, /* what peers announced is written down at most once in that time, along with other records */
+    /* what peers announced is written down at most once in that time, along with other records */
+    REACH_SAVE_MS = 1000,
 };
 
-/* No log was ever that long (at 1 GB/s 36 years): a greater position is an error of who says it, and sums of two of them do not
- * wrap. */
+/* No log was ever that long (at 1 GB/s 36 years): a greater position is an error of who says it,
+ * and sums of two of them do not wrap. */
 #define REACH_POSITION_MAX (UINT64_C(1) << 60)
 
-/* What a peer remembers of our own log lifts what we announce above it, so it may go half-way at most: no word of anybody takes
- * our announcements to where they are not heard any more. */
+/* What a peer remembers of our own log lifts what we announce above it, so it may go half-way at
+ * most: no word of anybody takes our announcements to where they are not heard any more. */
 #define REACH_TOLD_MAX (REACH_POSITION_MAX / 2)
 
-/* In a datagram a position is heard up to so far above the last one: 1 TiB. A member sends one each probe period, and says its
- * position in every acknowledgement besides, so no log grows by that between two words. */
+/* In a datagram a position is heard up to so far above the last one: 1 TiB. A member sends one each
+ * probe period, and says its position in every acknowledgement besides, so no log grows by that
+ * between two words. */
 #define REACH_LEAP (UINT64_C(1) << 40)
 
 /* Little-endian, as it travels and rests: what a member announced last of a shard's log. */
@@ -49,13 +53,16 @@ struct reach_options {
 struct reach {
     uint64_t self, boot;
     uint64_t position; /* of the own log, as the store counts */
-    uint64_t lift;     /* is added to that wherever it is told: so that what is announced never goes back, whatever was lost */
+    /* is added to that wherever it is told: so that what is announced never goes back, whatever was
+     * lost */
+    uint64_t lift;
     struct reach_boot own[REACH_BOOTS]; /* the last of them is this one */
     unsigned own_n;
     bool healing; /* a loss was found, and what was lost is not all here again */
     struct reach_boot settled[REACH_SETTLED];
     unsigned settled_n, settled_at;
-    bool saved;        /* the last of own and settled are durable: before that nothing is announced */
+    /* the last of own and settled are durable: before that nothing is announced */
+    bool saved;
     bool unsaved;      /* they changed since they were put, */
     uint64_t tried_ms; /* which was at this time */
     unsigned out;      /* of them on their way */
@@ -68,7 +75,8 @@ struct reach {
     struct buf reached_bytes;
 };
 
-/* 0, ERR_BAD_MESSAGE (a record of another format, or one that breaks an invariant) or ERR_NO_MEMORY. */
+/* 0, ERR_BAD_MESSAGE (a record of another format, or one that breaks an invariant) or
+ * ERR_NO_MEMORY. */
 int reach_init(struct reach *r, const struct reach_options *o);
 
 /* Its place in the table of protocols: answers of the store to TOKEN_REACH tokens. */
@@ -108,11 +116,13 @@ static inline struct slice reach_kept(const struct reach *r)
     return slice_of(r->mark, r->mark_n * sizeof *r->mark);
 }
 
-/* What a peer keeps, from its hello. True when it remembers more of this node's log than there is: then the loss is seen to from
- * here on, and all that this node holds must be doubted, durably, before it does anything else. */
+/* What a peer keeps, from its hello. True when it remembers more of this node's log than there is:
+ * then the loss is seen to from here on, and all that this node holds must be doubted, durably,
+ * before it does anything else. */
 bool reach_told(struct reach *r, struct slice kept);
 
-/* The log lost records in a way that is seen here. Until reach_healed, over restarts too, votes may be among them. */
+/* The log lost records in a way that is seen here. Until reach_healed, over restarts too, votes may
+ * be among them. */
 void reach_damaged(struct reach *r);
 
 /* What was lost is here again. */

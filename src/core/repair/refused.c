@@ -38,8 +38,8 @@ static struct refused_entry *find(const struct refused *f, uint16_t vnode, const
 {
     for (unsigned i = 0; i < f->n; i++) {
         struct refused_entry *e = &f->entry[i];
-        if (e->vnode == vnode && version_cmp(&e->version, &r->version) == 0 && e->expiry_ms == r->expiry_ms &&
-            slice_eq(key_of(f, e), r->key))
+        if (e->vnode == vnode && version_cmp(&e->version, &r->version) == 0 &&
+            e->expiry_ms == r->expiry_ms && slice_eq(key_of(f, e), r->key))
             return e;
     }
     return NULL;

@@ -1,15 +1,17 @@
-/* refused.h: what a recovering node holds and sound owners would not take, because it is too old for them (repair_recover.c
- * says what follows from that).
+/* refused.h: what a recovering node holds and sound owners would not take, because it is too old
+ * for them (repair_recover.c says what follows from that).
  *
- * A bounded table: an entry for each (vnode, key, version, expiry), and by whom it was refused, a bit for each place of an
- * owner. When it is full the rest is heard another time: nothing is forgotten without being asked to. */
+ * A bounded table: an entry for each (vnode, key, version, expiry), and by whom it was refused, a
+ * bit for each place of an owner. When it is full the rest is heard another time: nothing is
+ * forgotten without being asked to. */
 #ifndef COVEY_CORE_REFUSED_H
 #define COVEY_CORE_REFUSED_H
 
 #include "wire/record.h"
 
 enum {
-    REFUSED_MAX = 4096,                 /* entries, of 72 bytes: an add looks at all of them, in some microseconds */
+    /* entries, of 72 bytes: an add looks at all of them, in some microseconds */
+    REFUSED_MAX = 4096,
     REFUSED_KEY_BYTES_MAX = 512 * 1024, /* of all their keys */
 };
 
@@ -32,8 +34,8 @@ struct refused {
 void refused_init(struct refused *f);
 void refused_close(struct refused *f);
 
-/* The owner at that place of the vnode refused the record (its value does not matter; its key is copied). 0, ERR_NO_MEMORY, or
- * ERR_TOO_BIG: the table is full. */
+/* The owner at that place of the vnode refused the record (its value does not matter; its key is
+ * copied). 0, ERR_NO_MEMORY, or ERR_TOO_BIG: the table is full. */
 int refused_add(struct refused *f, uint16_t vnode, unsigned place, const struct record *record);
 
 /* What that owner refused is to be heard anew. */

@@ -1,40 +1,42 @@
 /* repair.c: which owners compare what, and when.
  *
- * The problem. A write is acknowledged by W owners of N; the others may have missed it, and what is never read is never
- * repaired by reads. Disks lose records too. So owners must find out what one of them is missing, at a cost in proportion to
- * the differences and not to the data: anti-entropy by hash trees (Merkle 1987; Demers et al. 1987; Dynamo, DeCandia et al.
- * 2007, section 4.7).
+ * The problem. A write is acknowledged by W owners of N; the others may have missed it, and what is
+ * never read is never repaired by reads. Disks lose records too. So owners must find out what one
+ * of them is missing, at a cost in proportion to the differences and not to the data: anti-entropy
+ * by hash trees (Merkle 1987; Demers et al. 1987; Dynamo, DeCandia et al. 2007, section 4.7).
  *
- * The way here: every store keeps, per vnode, an XOR tree of keyed hashes over what owners must agree on, up to date at every
- * merge (store/table/forest.h). An exchange is between two members, over the vnodes that both own; whoever begins it does all the
- * work:
+ * The way here: every store keeps, per vnode, an XOR tree of keyed hashes over what owners must
+ * agree on, up to date at every merge (store/table/forest.h). An exchange is between two members,
+ * over the vnodes that both own; whoever begins it does all the work:
  *
  *     roots (32 vnodes at once) -> leaves of a vnode that differs -> (key, version) lists of its differing ranges -> the records
  *
- * and each record that one of the two is missing, or holds an older version of, travels once: by GET from the peer into the own
- * store, or from the own store by PUT to the peer. Both merge by version, so whatever happens meanwhile the newest wins, and an
- * exchange that ends half way has done no harm. Versions younger than two seconds are left alone: they are on their way.
+ * and each record that one of the two is missing, or holds an older version of, travels once: by
+ * GET from the peer into the own store, or from the own store by PUT to the peer. Both merge by
+ * version, so whatever happens meanwhile the newest wins, and an exchange that ends half way has
+ * done no harm. Versions younger than two seconds are left alone: they are on their way.
  *
- * When. Every member begins an exchange with every member it shares vnodes with: a moment after that one came (back), every ten
- * minutes (so a pair meets every five), and when an operator says REPAIR. One at a time, which together with the window on
- * records and bytes is the throttle. The first times are spread by a seeded draw.
+ * When. Every member begins an exchange with every member it shares vnodes with: a moment after
+ * that one came (back), every ten minutes (so a pair meets every five), and when an operator says
+ * REPAIR. One at a time, which together with the window on records and bytes is the throttle. The
+ * first times are spread by a seeded draw.
  *
  * What was erased. A put at or below a vnode's floor that would create a key is refused
- * (store/table/floors.h), but not one that comes from here: the record may be a live one that the other
- * missed. It must not be one that lay in a stream while its key was deleted and erased, though.
- * Whether that can be is known to the store that misses the record: it was missing when its list
- * was made, and so it was erased there since, or never was there. So a list has a ticket, which the
- * store changes with each erasure in the vnode; what is pushed because of the list carries the
- * ticket back, what is pulled is put with the own list's, and a put with an old ticket is refused
- * as ERR_BUSY, which ends the exchange: the next one has fresh lists. A tombstone at or below the
- * floor is no news: it was erased there, and who still has it will ask for the same (erase.c). Only
- * who is recovering takes that too.
+ * (store/table/floors.h), but not one that comes from here: the record may be a live one that the
+ * other missed. It must not be one that lay in a stream while its key was deleted and erased,
+ * though. Whether that can be is known to the store that misses the record: it was missing when its
+ * list was made, and so it was erased there since, or never was there. So a list has a ticket,
+ * which the store changes with each erasure in the vnode; what is pushed because of the list
+ * carries the ticket back, what is pulled is put with the own list's, and a put with an old ticket
+ * is refused as ERR_BUSY, which ends the exchange: the next one has fresh lists. A tombstone at or
+ * below the floor is no news: it was erased there, and who still has it will ask for the same
+ * (erase.c). Only who is recovering takes that too.
  *
- * What it says. synced_ms[vnode][owner] is when the last comparison that left no difference began: all that was written two
- * seconds before is in both.
+ * What it says. synced_ms[vnode][owner] is when the last comparison that left no difference began:
+ * all that was written two seconds before is in both.
  *
- * Invariants: at most one exchange; only between members of the layout in force, never while a formation fences writes (a
- * formation wants no record stored, and would be refused by one). */
+ * Invariants: at most one exchange; only between members of the layout in force, never while a
+ * formation fences writes (a formation wants no record stored, and would be refused by one). */
 #include "core/repair/repair_inner.h"
 
 #include "base/check.h"
@@ -43,7 +45,8 @@
 
 void repair_init(struct repair *r, uint64_t self, uint64_t seed)
 {
-    *r = (struct repair){.self = self, .next_ms = UINT64_MAX, .sweep_ms = UINT64_MAX, .only = REPAIR_ALL};
+    *r = (struct repair){
+        .self = self, .next_ms = UINT64_MAX, .sweep_ms = UINT64_MAX, .only = REPAIR_ALL};
     refused_init(&r->refused);
     rng_init(&r->rng, seed);
     struct repair_side *side[2] = {&r->run.own, &r->run.theirs};
@@ -165,7 +168,8 @@ static int on_layout(void *p, const struct moment *now)
     const struct layout *layout = now->layout;
     struct repair_peer *peer = calloc(layout->member_n, sizeof *peer);
     uint64_t *synced = calloc((size_t)layout->vnodes * layout->n, sizeof *synced);
-    uint8_t *recovering = calloc(layout->vnodes, 1), *sources = calloc(layout->vnodes, 1), *met = calloc(layout->vnodes, 1);
+    uint8_t *recovering = calloc(layout->vnodes, 1), *sources = calloc(layout->vnodes, 1),
+            *met = calloc(layout->vnodes, 1);
     uint16_t *vnode = realloc(r->run.vnode, layout->vnodes * sizeof *vnode);
     if (vnode)
         r->run.vnode = vnode;
@@ -219,7 +223,8 @@ static void on_member(void *p, const struct moment *now, const struct member *wh
     struct repair_peer *peer = repair_find(r, who->id);
     if (!peer)
         return;
-    if (r->run.phase != REPAIR_IDLE && r->run.peer == who->id && (change & CAST_DOUBTED || run_lost(r, who)))
+    if (r->run.phase != REPAIR_IDLE && r->run.peer == who->id &&
+        (change & CAST_DOUBTED || run_lost(r, who)))
         run_end(r, false);
     if (change & CAST_ALIVE)
         peer->due_ms = soon(r);
@@ -249,7 +254,8 @@ uint64_t repair_synced_ms(const struct repair *r, const struct moment *now, uint
         if (!self && at < oldest)
             oldest = at;
     }
-    return !owner ? 0 : oldest == UINT64_MAX ? now->ms : oldest; /* who owns it alone agrees with himself */
+    /* who owns it alone agrees with himself */
+    return !owner ? 0 : oldest == UINT64_MAX ? now->ms : oldest;
 }
 
 int repair_ask(struct repair *r, const struct moment *now, uint32_t vnode)
@@ -257,7 +263,8 @@ int repair_ask(struct repair *r, const struct moment *now, uint32_t vnode)
     r->now = now;
     const struct layout *l = now->layout;
     bool asked = false;
-    if (!l || (vnode != REPAIR_ALL && (vnode >= l->vnodes || !layout_owns(l, (uint16_t)vnode, r->self))))
+    if (!l ||
+        (vnode != REPAIR_ALL && (vnode >= l->vnodes || !layout_owns(l, (uint16_t)vnode, r->self))))
         return ERR_REFUSED;
     for (unsigned m = 0; m < l->member_n; m++)
         asked |= r->peer[m].asked;
@@ -269,7 +276,8 @@ int repair_ask(struct repair *r, const struct moment *now, uint32_t vnode)
     }
     for (unsigned m = 0; m < l->member_n; m++) {
         struct repair_peer *p = &r->peer[m];
-        if (p->asked || !p->shared || (vnode != REPAIR_ALL && !layout_owns(l, (uint16_t)vnode, peer_id(r, m))))
+        if (p->asked || !p->shared ||
+            (vnode != REPAIR_ALL && !layout_owns(l, (uint16_t)vnode, peer_id(r, m))))
             continue;
         p->asked = true;
         r->info.vnodes += vnode == REPAIR_ALL ? p->shared : 1;
@@ -293,7 +301,8 @@ static int next_peer(struct repair *r)
         }
         if (p->asked)
             return (int)m;
-        if (p->due_ms <= r->now->ms && by_itself(r, m) && (next < 0 || p->due_ms < r->peer[next].due_ms))
+        if (p->due_ms <= r->now->ms && by_itself(r, m) &&
+            (next < 0 || p->due_ms < r->peer[next].due_ms))
             next = (int)m;
     }
     return next;
@@ -312,7 +321,11 @@ static void on_tick(void *p, const struct moment *now, struct out *out)
         return;
     int m = next_peer(r);
     if (m >= 0)
-        run_begin(r, (unsigned)m, r->peer[m].asked ? r->only : r->recovering_n ? REPAIR_RECOVERING : REPAIR_ALL, out);
+        run_begin(r, (unsigned)m,
+                  r->peer[m].asked  ? r->only
+                  : r->recovering_n ? REPAIR_RECOVERING
+                                    : REPAIR_ALL,
+                  out);
     repair_plan(r);
 }
 
@@ -361,8 +374,10 @@ static void on_check(const void *p, const struct moment *now)
     for (unsigned i = 0; i < r->refused.n; i++)
         CHECK(r->recovering[r->refused.entry[i].vnode]);
     CHECK(n == 0 || run->phase == REPAIR_MOVES);
-    CHECK(run->phase == REPAIR_IDLE || (now->layout && !now->fenced && layout_find(now->layout, run->peer) >= 0));
-    CHECK(run->vnode_at <= run->vnode_n && run->differ_at <= run->differ_n && run->differ_n <= REPAIR_ROOTS);
+    CHECK(run->phase == REPAIR_IDLE ||
+          (now->layout && !now->fenced && layout_find(now->layout, run->peer) >= 0));
+    CHECK(run->vnode_at <= run->vnode_n && run->differ_at <= run->differ_n &&
+          run->differ_n <= REPAIR_ROOTS);
 }
 
 const struct protocol repair_protocol = {

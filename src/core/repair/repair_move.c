@@ -1,19 +1,23 @@
 /* repair_move.c: from two lists to the records that one of the two is missing.
  *
- * The lists of both sides come in the same order, so one merge finds what differs: a key that one side lacks, or holds in an
- * older version. Each difference is a flight, at most REPAIR_WINDOW of them and REPAIR_WINDOW_BYTES at once:
+ * The lists of both sides come in the same order, so one merge finds what differs: a key that one
+ * side lacks, or holds in an older version. Each difference is a flight, at most REPAIR_WINDOW of
+ * them and REPAIR_WINDOW_BYTES at once:
  *
  *     theirs is newer:  PULL (GET, from the peer) --> KEEP (put into the own store) --> landed
  *     ours is newer:    READ (get, from the own store) --> PUSH (PUT, to the peer) ---> landed
  *
- * A record that cannot be moved lands too, and the vnode is incomplete then; an error that all the others would meet as well
- * ends the exchange. When nothing is left to launch and nothing is in flight the exchange goes on (repair_run.c).
+ * A record that cannot be moved lands too, and the vnode is incomplete then; an error that all the
+ * others would meet as well ends the exchange. When nothing is left to launch and nothing is in
+ * flight the exchange goes on (repair_run.c).
  *
- * What is not moved: versions younger than REPAIR_YOUNG_MS, unless this node is recovering there; and what is left of a value
- * that was lost, an expiry alone. A record that was erased since it was listed is no difference any more, and one that is a
- * deletion and too old for the other side is none either: it was erased there.
+ * What is not moved: versions younger than REPAIR_YOUNG_MS, unless this node is recovering there;
+ * and what is left of a value that was lost, an expiry alone. A record that was erased since it was
+ * listed is no difference any more, and one that is a deletion and too old for the other side is
+ * none either: it was erased there.
  *
- * Invariant (repair.c, on_check): flight_n counts the flights that have a number; there are none but in MOVES. */
+ * Invariant (repair.c, on_check): flight_n counts the flights that have a number; there are none
+ * but in MOVES. */
 #include "core/repair/repair_inner.h"
 
 /* ---- Differences ---- */
@@ -26,7 +30,8 @@ static bool young(const struct repair *r, const struct listing_entry *e)
 }
 
 /* The next entry of a list up to the range's end, without taking it: 1, 0 or an error. */
-static int look(const struct repair_side *side, uint64_t limit, struct listing_entry *e, struct slice *after)
+static int look(const struct repair_side *side, uint64_t limit, struct listing_entry *e,
+                struct slice *after)
 {
     *after = side->rest;
     int got = listing_next(after, e);
@@ -38,14 +43,17 @@ static uint64_t limit_of(const struct repair_run *run)
     return run->own.upto < run->theirs.upto ? run->own.upto : run->theirs.upto;
 }
 
-/* An expiry alone is what is left of a value that is over and has lapsed (store/table/table.h), or else of one that was lost. */
+/* An expiry alone is what is left of a value that is over and has lapsed (store/table/table.h), or
+ * else of one that was lost. */
 static bool lost(const struct repair *r, const struct listing_entry *e)
 {
     return e->kind == RECORD_EXPIRY && !expiry_passed(e->expiry_ms, r->now->wall_ms);
 }
 
-/* Which of two entries of a key the other side needs: who has lost the value, that; else the newer one. */
-static int order_of(const struct repair *r, const struct listing_entry *own, const struct listing_entry *theirs)
+/* Which of two entries of a key the other side needs: who has lost the value, that; else the newer
+ * one. */
+static int order_of(const struct repair *r, const struct listing_entry *own,
+                    const struct listing_entry *theirs)
 {
     int value = version_value_cmp(&own->version, &theirs->version);
     bool own_lost = lost(r, own), theirs_lost = lost(r, theirs);
@@ -54,15 +62,16 @@ static int order_of(const struct repair *r, const struct listing_entry *own, con
     return version_cmp(&own->version, &theirs->version);
 }
 
-/* Merges the two lists up to the next difference that is to be moved: 1 with the newer entry and whose it is, 0 at the end, or
- * ERR_BAD_MESSAGE. */
+/* Merges the two lists up to the next difference that is to be moved: 1 with the newer entry and
+ * whose it is, 0 at the end, or ERR_BAD_MESSAGE. */
 static int next_difference(struct repair *r, struct listing_entry *e, bool *pull)
 {
     struct repair_run *run = &r->run;
     for (;;) {
         struct listing_entry own, theirs;
         struct slice own_after, theirs_after;
-        int a = look(&run->own, limit_of(run), &own, &own_after), b = look(&run->theirs, limit_of(run), &theirs, &theirs_after);
+        int a = look(&run->own, limit_of(run), &own, &own_after),
+            b = look(&run->theirs, limit_of(run), &theirs, &theirs_after);
         if (a < 0 || b < 0)
             return ERR_BAD_MESSAGE;
         if (!a && !b)
@@ -93,14 +102,18 @@ static void launch(struct repair *r, const struct listing_entry *e, bool pull, s
     while (run->flight[place].number)
         place++;
     struct repair_flight *f = &run->flight[place];
-    *f = (struct repair_flight){
-        .number = run_number(r, place), .size = e->size, .stage = pull ? FLIGHT_PULL : FLIGHT_READ, .key = e->key};
+    *f = (struct repair_flight){.number = run_number(r, place),
+                                .size = e->size,
+                                .stage = pull ? FLIGHT_PULL : FLIGHT_READ,
+                                .key = e->key};
     f->deletion = e->kind == RECORD_TOMBSTONE;
     run->flight_n++;
     run->flight_bytes += f->size;
     if (pull) {
-        run_send(r, MSG_GET, out)->get = (struct msg_get){
-            .op = TOKEN(TOKEN_REPAIR, f->number), .epoch = r->now->layout->epoch, .wants = GET_VALUE, .key = f->key};
+        run_send(r, MSG_GET, out)->get = (struct msg_get){.op = TOKEN(TOKEN_REPAIR, f->number),
+                                                          .epoch = r->now->layout->epoch,
+                                                          .wants = GET_VALUE,
+                                                          .key = f->key};
         return;
     }
     struct action *a = out_add(out, ACT_STORE_GET);
@@ -145,7 +158,9 @@ void move_begin(struct repair *r, struct out *out)
 static struct repair_flight *flight_of(struct repair *r, uint64_t number)
 {
     unsigned place = number & 0xff;
-    return place < REPAIR_WINDOW && number && r->run.flight[place].number == number ? &r->run.flight[place] : NULL;
+    return place < REPAIR_WINDOW && number && r->run.flight[place].number == number
+               ? &r->run.flight[place]
+               : NULL;
 }
 
 static void land(struct repair *r, struct repair_flight *f, bool moved, struct out *out)
@@ -161,17 +176,20 @@ static void land(struct repair *r, struct repair_flight *f, bool moved, struct o
 /* Errors that the whole exchange would meet again and again. */
 static bool hopeless(int error)
 {
-    return error == ERR_STALE_EPOCH || error == ERR_FORMING || error == ERR_LOADING || error == ERR_NO_SPACE || error == ERR_BUSY;
+    return error == ERR_STALE_EPOCH || error == ERR_FORMING || error == ERR_LOADING ||
+           error == ERR_NO_SPACE || error == ERR_BUSY;
 }
 
-/* Whether the record was too old for the other side and that is all that there is to do about it: it is a deletion, and was
- * erased there; or we are recovering, and cannot vouch for it, but note it. */
+/* Whether the record was too old for the other side and that is all that there is to do about it:
+ * it is a deletion, and was erased there; or we are recovering, and cannot vouch for it, but note
+ * it. */
 static bool settled_as_old(struct repair *r, const struct repair_flight *f, int error)
 {
     if (error != ERR_TOO_OLD || f->deletion)
         return error == ERR_TOO_OLD;
     struct record pushed = {.version = f->version, .expiry_ms = f->expiry_ms, .key = f->key};
-    return f->stage == FLIGHT_PUSH && r->recovering_n > 0 && repair_refused(r, r->run.differ[r->run.differ_at], &pushed);
+    return f->stage == FLIGHT_PUSH && r->recovering_n > 0 &&
+           repair_refused(r, r->run.differ[r->run.differ_at], &pushed);
 }
 
 static void land_or_end(struct repair *r, struct repair_flight *f, int error, struct out *out)
@@ -200,7 +218,8 @@ static enum put_from from_peer(const struct repair *r, const struct record *reco
 }
 
 /* The peer's record, for the own store. */
-static void got(struct repair *r, struct repair_flight *f, int error, const struct record *record, struct out *out)
+static void got(struct repair *r, struct repair_flight *f, int error, const struct record *record,
+                struct out *out)
 {
     if (error || record->kind == RECORD_NONE) {
         land_or_end(r, f, error, out); /* one that was erased meanwhile is no difference any more */
@@ -227,7 +246,8 @@ bool move_stored(struct repair *r, uint64_t number, int error, struct out *out)
 
 /* ---- Our records, to the peer ---- */
 
-void move_read(struct repair *r, uint64_t number, int error, const struct record *record, struct out *out)
+void move_read(struct repair *r, uint64_t number, int error, const struct record *record,
+               struct out *out)
 {
     struct repair_flight *f = flight_of(r, number);
     if (!f || f->stage != FLIGHT_READ)
@@ -248,7 +268,8 @@ void move_read(struct repair *r, uint64_t number, int error, const struct record
                           .position = r->now->own.position};
     m->record.key = f->key;
     m->lapsed = lapsed(r, record);
-    m->ticket = r->recovering_n > 0 ? 0 : r->run.theirs.ticket; /* who is recovering cannot vouch for what it holds */
+    /* who is recovering cannot vouch for what it holds */
+    m->ticket = r->recovering_n > 0 ? 0 : r->run.theirs.ticket;
 }
 
 void move_message(struct repair *r, const struct message *m, struct out *out)

@@ -1,53 +1,61 @@
-/* repair_recover.c: recovering: a node that may have lost records it had acknowledged (design section 4, "Recovering").
+/* repair_recover.c: recovering: a node that may have lost records it had acknowledged (design
+ * section 4, "Recovering").
  *
- * The problem. A write was acknowledged by W owners. One of them loses its disk and comes back; a third never had the write.
- * If the two now answered a read "not found", the write would be lost, though one owner still holds it.
+ * The problem. A write was acknowledged by W owners. One of them loses its disk and comes back; a
+ * third never had the write. If the two now answered a read "not found", the write would be lost,
+ * though one owner still holds it.
  *
- * So an owner that lost something is *recovering* in the vnodes concerned: it takes writes, and counts for them, but in no
- * read: it answers ERR_RECOVERING. It is through with a vnode when it has merged what N-W+1 other owners held that are not
- * recovering themselves, in comparisons that began after it knew: every acknowledged write is at W owners, of which W-1 are
- * others, and among N-1 others W-1 and N-W+1 meet. In these comparisons young versions are not left alone: they may be what
- * was lost.
+ * So an owner that lost something is *recovering* in the vnodes concerned: it takes writes, and
+ * counts for them, but in no read: it answers ERR_RECOVERING. It is through with a vnode when it
+ * has merged what N-W+1 other owners held that are not recovering themselves, in comparisons that
+ * began after it knew: every acknowledged write is at W owners, of which W-1 are others, and among
+ * N-1 others W-1 and N-W+1 meet. In these comparisons young versions are not left alone: they may
+ * be what was lost.
  *
- * What it has erased it does not know any more either, nor up to which floor: it takes the floors of those that it compares
- * with, for old records are on their way to it too. A floor that is higher than it was refuses more, and is never wrong.
+ * What it has erased it does not know any more either, nor up to which floor: it takes the floors
+ * of those that it compares with, for old records are on their way to it too. A floor that is
+ * higher than it was refuses more, and is never wrong.
  *
- * What it holds too much. A disk that is set back holds values again whose deletions were erased: nobody has anything of
- * their keys any more, only floors, and once it is sound again what it brings is believed (repair.c). So what it offers while
- * recovering is offered without a ticket, and what N-W+1 sound owners refuse as too old is erased, as compare-and-erase, before
- * the vnode is through. For had it been acknowledged, one of these would have held it; that one has nothing of the key now,
- * and entries go only by erasing, when every owner has confirmed a deletion. It was deleted, then, or it was never
- * acknowledged and may be lost: a write that is still under way is newer than all floors, which lag behind by the age of
- * erasing. What one of them takes, or has, stays: a floor is of the whole vnode, and a live value that one owner missed is
- * refused by that one too. Once the first of them is compared with, its floor keeps out what another who was set back, or a
- * late hint, might still bring. What an owner refuses that is recovering itself says nothing: it may have lost the value. So who
- * is through because it has met all others (below) keeps what fewer sound ones refused: better a deletion undone than the
- * last copy lost.
+ * What it holds too much. A disk that is set back holds values again whose deletions were erased:
+ * nobody has anything of their keys any more, only floors, and once it is sound again what it
+ * brings is believed (repair.c). So what it offers while recovering is offered without a ticket,
+ * and what N-W+1 sound owners refuse as too old is erased, as compare-and-erase, before the vnode
+ * is through. For had it been acknowledged, one of these would have held it; that one has nothing
+ * of the key now, and entries go only by erasing, when every owner has confirmed a deletion. It was
+ * deleted, then, or it was never acknowledged and may be lost: a write that is still under way is
+ * newer than all floors, which lag behind by the age of erasing. What one of them takes, or has,
+ * stays: a floor is of the whole vnode, and a live value that one owner missed is refused by that
+ * one too. Once the first of them is compared with, its floor keeps out what another who was set
+ * back, or a late hint, might still bring. What an owner refuses that is recovering itself says
+ * nothing: it may have lost the value. So who is through because it has met all others (below)
+ * keeps what fewer sound ones refused: better a deletion undone than the last copy lost.
  *
- * The table of what was refused is bounded (refused.h). A comparison with entries that did not fit does not count; those that
- * did are erased when enough refuse them, and there is room for the next at the comparison after. Comparing with an owner anew
- * forgets what it refused before, and that it was a source: it may have taken it from another owner meanwhile.
+ * The table of what was refused is bounded (refused.h). A comparison with entries that did not fit
+ * does not count; those that did are erased when enough refuse them, and there is room for the next
+ * at the comparison after. Comparing with an owner anew forgets what it refused before, and that it
+ * was a source: it may have taken it from another owner meanwhile.
  *
  *     refused by one --(by N-W+1)--> leaving (ACT_STORE_PUT of an erasure) --(stored)--> gone
  *          ^                            |
  *          '----(not stored: later)-----'
  *
- * Where so many others are not to be had it stays recovering: then it is not known whether something is lost. But when it has
- * merged what *all* other owners hold, recovering or not, it has all that there is: what is missing then is lost for good,
- * and to wait would help nobody. So owners that lost power together under interval durability do not wait for each other for
- * ever, and one that is alone (N is 1) does not wait at all.
+ * Where so many others are not to be had it stays recovering: then it is not known whether
+ * something is lost. But when it has merged what *all* other owners hold, recovering or not, it has
+ * all that there is: what is missing then is lost for good, and to wait would help nobody. So
+ * owners that lost power together under interval durability do not wait for each other for ever,
+ * and one that is alone (N is 1) does not wait at all.
  *
- * What puts vnodes in doubt: damaged records, which the store tells (by slot); and a log that ends below what was announced of
- * it, or a lost disk, which node.c finds out: then all of them. The store remembers a doubt over restarts, so a vnode that is
- * through is told it.
+ * What puts vnodes in doubt: damaged records, which the store tells (by slot); and a log that ends
+ * below what was announced of it, or a lost disk, which node.c finds out: then all of them. The
+ * store remembers a doubt over restarts, so a vnode that is through is told it.
  *
  *     sound --(a doubt)--> recovering, no sources --(synced with a sound owner)--> ... --(with N-W+1)--> sound
  *                              ^                            |
  *                              '------- (another doubt) ----'
  *
- * Invariants: recovering_n counts the vnodes marked in recovering[], all of them owned; a source is counted once, by its
- * place; a marked vnode has a slot in doubt; only marked vnodes have entries in `refused`; no exchange is under way while
- * erasures are. */
+ * Invariants: recovering_n counts the vnodes marked in recovering[], all of them owned; a source is
+ * counted once, by its place; a marked vnode has a slot in doubt; only marked vnodes have entries
+ * in `refused`; no exchange is under way while erasures are. */
 #include "core/repair/repair_inner.h"
 
 #include "base/bits.h"
@@ -63,7 +71,8 @@ static bool in_doubt(const struct repair *r, uint16_t vnode)
     return false;
 }
 
-/* Nothing of a vnode is in doubt any more: because it is synced, was never ours, or is nobody else's. */
+/* Nothing of a vnode is in doubt any more: because it is synced, was never ours, or is nobody
+ * else's. */
 static void heal(struct repair *r, uint16_t vnode)
 {
     unsigned each = SLOTS / r->now->layout->vnodes;
@@ -99,7 +108,8 @@ void repair_remark(struct repair *r)
     repair_plan(r);
 }
 
-/* Marks the vnodes of the slots that were just found, and leaves those that are half way through others alone. */
+/* Marks the vnodes of the slots that were just found, and leaves those that are half way through
+ * others alone. */
 void repair_doubt(struct repair *r, const struct moment *now, struct slice slots)
 {
     r->now = now;
@@ -141,7 +151,8 @@ static unsigned place_of_peer(const struct repair *r, uint16_t vnode)
 static void end_if_through(struct repair *r, uint16_t vnode)
 {
     const struct layout *l = r->now->layout;
-    if (!r->recovering[vnode] || (bits_count(r->sources[vnode]) < l->r && bits_count(r->met[vnode]) < l->n - 1u))
+    if (!r->recovering[vnode] ||
+        (bits_count(r->sources[vnode]) < l->r && bits_count(r->met[vnode]) < l->n - 1u))
         return;
     if (refused_any(&r->refused, vnode, l->r))
         return;
@@ -207,7 +218,8 @@ bool repair_sweep(struct repair *r, struct out *out)
 
 void repair_swept(struct repair *r, int error)
 {
-    r->sweep_failed |= error && error != ERR_SUPERSEDED; /* something newer is there since: that one was refused by nobody */
+    /* something newer is there since: that one was refused by nobody */
+    r->sweep_failed |= error && error != ERR_SUPERSEDED;
     if (--r->sweep_n > 0)
         return;
     refused_left(&r->refused, r->sweep_failed);
@@ -248,6 +260,7 @@ void repair_floors(struct repair *r, struct out *out)
             continue;
         struct repair_floor *f = &run->floor[i];
         put_u32(put_u32(f->value, vnode), r->now->layout->vnodes);
-        out_state(out, TOKEN(TOKEN_REPAIR, 0), floor_name(f->name, vnode), theirs, slice_of(f->value, sizeof f->value));
+        out_state(out, TOKEN(TOKEN_REPAIR, 0), floor_name(f->name, vnode), theirs,
+                  slice_of(f->value, sizeof f->value));
     }
 }

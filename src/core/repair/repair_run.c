@@ -3,14 +3,16 @@
  *   FLUSH
  *    ^ |  (one of the two missed a flush)
  *    | v
- *   TREES ---(a vnode's root differs)---> LEAVES ---(some leaves differ)---> LISTS ---> MOVES (repair_move.c)
+ *   TREES ---(a vnode's root differs)---> LEAVES ---(some leaves differ)---> LISTS ---> MOVES
+ *   (repair_move.c)
  *     ^                                    |  ^                               ^          |
  *     +--(no more vnodes of these roots)---+  +--------(the vnode is through)-+----------+  (the lists were cut: the rest)
  *
- * For trees and lists both stores are asked the same, the own one by an action and the peer's by a message, and nothing goes on
- * before both have answered. Where the two trees are of different sizes the larger is folded first (merkle.h:
- * neighbours together); neighbouring leaves that differ are one range, and all ranges of a vnode are listed at once. Lists
- * come in the order of positions, each perhaps cut by its bound: what both cover is moved, and the rest is listed anew.
+ * For trees and lists both stores are asked the same, the own one by an action and the peer's by a
+ * message, and nothing goes on before both have answered. Where the two trees are of different
+ * sizes the larger is folded first (merkle.h: neighbours together); neighbouring leaves that differ
+ * are one range, and all ranges of a vnode are listed at once. Lists come in the order of
+ * positions, each perhaps cut by its bound: what both cover is moved, and the rest is listed anew.
  *
  * Flushes come first. A flush is a stamp for an area that every member stores for itself
  * (store/table/flushed.h); who was away, or lost it with its disk, would be brought the deletions
@@ -19,9 +21,10 @@
  * answer comes when all that the flush covers is a deletion in the trees too
  * (store/table/burial.h).
  *
- * Numbers. Each question and each record has a number of its own, which comes back in the answer; whatever is not expected
- * any more finds none and is dropped. An exchange hears from its peer within REPAIR_ANSWER_MS of the last progress, or it
- * ends; and so it does when the stream breaks while something is awaited from there. */
+ * Numbers. Each question and each record has a number of its own, which comes back in the answer;
+ * whatever is not expected any more finds none and is dropped. An exchange hears from its peer
+ * within REPAIR_ANSWER_MS of the last progress, or it ends; and so it does when the stream breaks
+ * while something is awaited from there. */
 #include "core/repair/repair_inner.h"
 
 #include "base/bits.h"
@@ -86,8 +89,11 @@ static void ask_trees(struct repair *r, enum repair_phase phase, struct out *out
     a->tree.token = TOKEN(TOKEN_REPAIR, run->number);
     a->tree.vnodes = vnodes;
     a->tree.leaves = leaves;
-    ask_theirs(r, MSG_TREE_GET, out)->tree_get = (struct msg_tree_get){
-        .op = TOKEN(TOKEN_REPAIR, run->number), .epoch = r->now->layout->epoch, .leaves = leaves, .vnodes = vnodes};
+    ask_theirs(r, MSG_TREE_GET, out)->tree_get =
+        (struct msg_tree_get){.op = TOKEN(TOKEN_REPAIR, run->number),
+                              .epoch = r->now->layout->epoch,
+                              .leaves = leaves,
+                              .vnodes = vnodes};
 }
 
 static void ask_lists(struct repair *r, struct out *out)
@@ -100,8 +106,11 @@ static void ask_lists(struct repair *r, struct out *out)
     a->list.token = TOKEN(TOKEN_REPAIR, run->number);
     a->list.vnode = vnode;
     a->list.ranges = ranges;
-    ask_theirs(r, MSG_LIST_GET, out)->list_get = (struct msg_list_get){
-        .op = TOKEN(TOKEN_REPAIR, run->number), .epoch = r->now->layout->epoch, .vnode = vnode, .ranges = ranges};
+    ask_theirs(r, MSG_LIST_GET, out)->list_get =
+        (struct msg_list_get){.op = TOKEN(TOKEN_REPAIR, run->number),
+                              .epoch = r->now->layout->epoch,
+                              .vnode = vnode,
+                              .ranges = ranges};
 }
 
 static void question_add(struct repair_run *run, uint16_t vnode)
@@ -129,7 +138,8 @@ static void choose_vnodes(struct repair *r, uint16_t only)
     const struct layout *l = r->now->layout;
     run->vnode_n = run->vnode_at = 0;
     for (uint16_t v = 0; v < l->vnodes; v++) {
-        bool wanted = only == REPAIR_ALL || v == only || (only == REPAIR_RECOVERING && r->recovering[v]);
+        bool wanted =
+            only == REPAIR_ALL || v == only || (only == REPAIR_RECOVERING && r->recovering[v]);
         if (wanted && layout_owns(l, v, r->self) && layout_owns(l, v, run->peer))
             run->vnode[run->vnode_n++] = v;
     }
@@ -183,9 +193,11 @@ static bool missed_flush(const struct repair *r, struct flush_run *missed, bool 
     if (slice_eq(own, peer))
         return false;
     for (unsigned i = 0; i < run->question_n; i++) {
-        uint16_t slot = (uint16_t)(get_u16(run->question + 2 * i) * (SLOTS / r->now->layout->vnodes));
+        uint16_t slot =
+            (uint16_t)(get_u16(run->question + 2 * i) * (SLOTS / r->now->layout->vnodes));
         for (uint8_t space = 0; space < SPACES_CLIENTS; space++) {
-            struct flush_run a = flush_run_at(own, space, slot), b = flush_run_at(peer, space, slot);
+            struct flush_run a = flush_run_at(own, space, slot),
+                             b = flush_run_at(peer, space, slot);
             *theirs = a.stamp > b.stamp;
             *missed = *theirs ? a : b;
             if (a.stamp != b.stamp)
@@ -204,13 +216,16 @@ static bool level_flushes(struct repair *r, struct out *out)
     if (!missed_flush(r, &missed, &theirs))
         return false;
     flush_area_write(run->area, &missed.area);
-    struct record flush = {
-        .kind = RECORD_FLUSH, .version = {.stamp = missed.stamp, .deleted = 1}, .value = slice_of(run->area, sizeof run->area)};
+    struct record flush = {.kind = RECORD_FLUSH,
+                           .version = {.stamp = missed.stamp, .deleted = 1},
+                           .value = slice_of(run->area, sizeof run->area)};
     question_new(r, REPAIR_FLUSH);
     uint64_t token = TOKEN(TOKEN_REPAIR, run->number);
     if (theirs) {
-        ask_theirs(r, MSG_PUT, out)->put =
-            (struct msg_put){.op = token, .epoch = r->now->layout->epoch, .record = flush, .position = r->now->own.position};
+        ask_theirs(r, MSG_PUT, out)->put = (struct msg_put){.op = token,
+                                                            .epoch = r->now->layout->epoch,
+                                                            .record = flush,
+                                                            .position = r->now->own.position};
     } else {
         struct action *a = ask_own(r, ACT_STORE_PUT, out);
         a->put.token = token;
@@ -219,7 +234,8 @@ static bool level_flushes(struct repair *r, struct out *out)
     return true;
 }
 
-/* The lesser side has answered. (It answers SUPERSEDED when it has seen a greater stamp than the flush's, and has stored it.) */
+/* The lesser side has answered. (It answers SUPERSEDED when it has seen a greater stamp than the
+ * flush's, and has stored it.) */
 static void flushes_level(struct repair *r, int error, struct out *out)
 {
     if (error && error != ERR_SUPERSEDED)
@@ -258,7 +274,8 @@ static bool tree_size_ok(size_t bytes)
     return bytes >= 8 && power_of_two(bytes);
 }
 
-/* Leaf i of a tree folded to `n` leaves; 8 bytes each, which XOR does not care about the order of. */
+/* Leaf i of a tree folded to `n` leaves; 8 bytes each, which XOR does not care about the order
+ * of. */
 static uint64_t folded(const struct buf *leaves, uint32_t n, uint32_t i)
 {
     uint32_t each = (uint32_t)(leaves->n / 8) / n;
@@ -353,7 +370,8 @@ static void lists_told(struct repair *r, struct out *out)
     move_begin(r, out);
 }
 
-static void take_told(struct repair *r, int from, int error, struct slice told, uint64_t upto, struct out *out)
+static void take_told(struct repair *r, int from, int error, struct slice told, uint64_t upto,
+                      struct out *out)
 {
     struct repair_run *run = &r->run;
     struct repair_side *side = from == REPAIR_OWN ? &run->own : &run->theirs;
@@ -391,7 +409,8 @@ static bool marks_believed(struct slice floors, struct slice flushed)
 }
 
 /* Keeps what came with roots. False without memory, and for marks that cannot be true. */
-static bool take_marks(const struct repair_run *run, struct repair_side *side, struct slice floors, struct slice flushed)
+static bool take_marks(const struct repair_run *run, struct repair_side *side, struct slice floors,
+                       struct slice flushed)
 {
     if (run->phase != REPAIR_TREES)
         return true;
@@ -404,7 +423,8 @@ static bool take_marks(const struct repair_run *run, struct repair_side *side, s
 static void told(struct repair *r, uint64_t number, const struct event *ev, struct out *out)
 {
     struct repair_run *run = &r->run;
-    if (!is_open(run, number, REPAIR_OWN) || !take_marks(run, &run->own, ev->told.floors, ev->told.flushed))
+    if (!is_open(run, number, REPAIR_OWN) ||
+        !take_marks(run, &run->own, ev->told.floors, ev->told.flushed))
         return;
     run->own.ticket = ev->told.ticket;
     take_told(r, REPAIR_OWN, ev->told.error, ev->told.told, ev->told.upto, out);
@@ -420,7 +440,8 @@ static void stored(struct repair *r, uint64_t number, int error, struct out *out
         repair_swept(r, error);
 }
 
-void run_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev, struct out *out)
+void run_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev,
+                struct out *out)
 {
     struct repair *r = p;
     r->now = now;
@@ -446,7 +467,8 @@ static void take_tree(struct repair *r, const struct msg_tree *m, struct out *ou
     struct repair_run *run = &r->run;
     run->unsound = m->recovering;
     if (take_marks(run, &run->theirs, m->floors, m->flushed) && run->phase != REPAIR_LISTS)
-        take_told(r, REPAIR_THEIRS, (int)m->error, m->hashes, 0, out); /* else the exchange ends in time */
+        /* else the exchange ends in time */
+        take_told(r, REPAIR_THEIRS, (int)m->error, m->hashes, 0, out);
 }
 
 static void take_list(struct repair *r, const struct msg_list *m, struct out *out)
@@ -457,7 +479,8 @@ static void take_list(struct repair *r, const struct msg_list *m, struct out *ou
         take_told(r, REPAIR_THEIRS, (int)m->error, m->entries, m->upto, out);
 }
 
-void run_answer(void *p, const struct moment *now, uint64_t from, const struct message *m, struct out *out)
+void run_answer(void *p, const struct moment *now, uint64_t from, const struct message *m,
+                struct out *out)
 {
     struct repair *r = p;
     r->now = now;

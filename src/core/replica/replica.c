@@ -21,8 +21,8 @@ static void on_close(void *p)
 /* ---- Answers ---- */
 
 /* An answer of that kind, with its head and nothing else. */
-static struct message *answer(const struct replica_ask *a, const struct moment *now, enum message_kind kind, int error,
-                              struct out *out)
+static struct message *answer(const struct replica_ask *a, const struct moment *now,
+                              enum message_kind kind, int error, struct out *out)
 {
     struct message *m = out_send(out, a->peer, cast_addr(now->cast, a->peer), kind);
     m->head = (struct msg_head){.op = a->op, .epoch = now->epoch, .error = (uint32_t)error};
@@ -40,7 +40,8 @@ static bool is_write(uint8_t kind)
 /* What a PUT may bring: plain records; a flush, as a hint. */
 static bool is_puttable(uint8_t kind)
 {
-    return kind == RECORD_VALUE || kind == RECORD_TOMBSTONE || kind == RECORD_EXPIRY || kind == RECORD_FLUSH;
+    return kind == RECORD_VALUE || kind == RECORD_TOMBSTONE || kind == RECORD_EXPIRY ||
+           kind == RECORD_FLUSH;
 }
 
 /* Anti-entropy may ask: it wants what is there, and does not believe in what is not. */
@@ -79,7 +80,8 @@ static int objection(const struct replica_ask *a, const struct moment *now, cons
 static uint32_t vnodes_recovering(const struct moment *now, struct slice vnodes)
 {
     uint32_t bits = 0;
-    for (unsigned i = 0; moment_recovering(now) && i < 8 * sizeof bits && 2 * i + 2 <= vnodes.n; i++) {
+    for (unsigned i = 0; moment_recovering(now) && i < 8 * sizeof bits && 2 * i + 2 <= vnodes.n;
+         i++) {
         uint16_t v = get_u16(vnodes.p + 2 * i);
         bits |= (uint32_t)(v < now->layout->vnodes && moment_recovers(now, v)) << i;
     }
@@ -110,7 +112,8 @@ static struct put_origin origin_of(const struct moment *now, uint64_t from, cons
     };
 }
 
-static void submit_put(uint64_t token, const struct record *record, struct put_origin origin, struct out *out)
+static void submit_put(uint64_t token, const struct record *record, struct put_origin origin,
+                       struct out *out)
 {
     struct action *a = out_add(out, ACT_STORE_PUT);
     a->put.token = token;
@@ -118,7 +121,8 @@ static void submit_put(uint64_t token, const struct record *record, struct put_o
     a->put.origin = origin;
 }
 
-static void submit(uint64_t token, const struct moment *now, uint64_t from, const struct message *m, struct out *out)
+static void submit(uint64_t token, const struct moment *now, uint64_t from, const struct message *m,
+                   struct out *out)
 {
     struct action *a;
     switch (m->kind) {
@@ -164,10 +168,14 @@ static void submit(uint64_t token, const struct moment *now, uint64_t from, cons
     }
 }
 
-void replica_message(struct replica *r, const struct moment *now, uint64_t from, const struct message *m, struct out *out)
+void replica_message(struct replica *r, const struct moment *now, uint64_t from,
+                     const struct message *m, struct out *out)
 {
-    struct replica_ask ask = {
-        .peer = from, .op = m->head.op, .kind = m->kind, .recovering = recovering_in(now, m), .doubts = now->own.doubts};
+    struct replica_ask ask = {.peer = from,
+                              .op = m->head.op,
+                              .kind = m->kind,
+                              .recovering = recovering_in(now, m),
+                              .doubts = now->own.doubts};
     void *slot;
     int error = objection(&ask, now, m);
     uint64_t handle = error ? 0 : slab_take(&r->asks, &slot);
@@ -186,7 +194,8 @@ void replica_message(struct replica *r, const struct moment *now, uint64_t from,
 
 /* ---- The store's results ---- */
 
-/* The request that waited for this, which is thereby over. Every token is answered once, so there is one. */
+/* The request that waited for this, which is thereby over. Every token is answered once, so there
+ * is one. */
 static struct replica_ask ask_done(struct replica *r, uint64_t number)
 {
     struct replica_ask *slot = slab_get(&r->asks, number);
@@ -197,13 +206,15 @@ static struct replica_ask ask_done(struct replica *r, uint64_t number)
     return ask;
 }
 
-/* Whether a coordinator must be told that we may have lost a greater version, which was acknowledged. */
+/* Whether a coordinator must be told that we may have lost a greater version, which was
+ * acknowledged. */
 static bool unsound(const struct replica_ask *a, const struct moment *now)
 {
     return (a->recovering || a->doubts != now->own.doubts) && TOKEN_OWNER(a->op) == TOKEN_COORD;
 }
 
-static void answer_write(const struct replica_ask *a, const struct moment *now, const struct event *ev, struct out *out)
+static void answer_write(const struct replica_ask *a, const struct moment *now,
+                         const struct event *ev, struct out *out)
 {
     struct message *m = answer(a, now, message_answer(a->kind), ev->stored.error, out);
     if (a->kind == MSG_FLUSH) {
@@ -216,16 +227,19 @@ static void answer_write(const struct replica_ask *a, const struct moment *now, 
     m->put_ack.position = now->own.position;
 }
 
-static void answer_read(const struct replica_ask *a, const struct moment *now, const struct event *ev, struct out *out)
+static void answer_read(const struct replica_ask *a, const struct moment *now,
+                        const struct event *ev, struct out *out)
 {
-    bool refused = moment_lacks(now, slot_of_key(ev->read.record.key)) && !may_ask_recovering(a->op);
+    bool refused =
+        moment_lacks(now, slot_of_key(ev->read.record.key)) && !may_ask_recovering(a->op);
     struct message *m = answer(a, now, MSG_GOT, refused ? ERR_RECOVERING : ev->read.error, out);
     m->got.size = ev->read.size;
     m->got.record = ev->read.record;
 }
 
 /* What the store told of itself: trees, lists, what it holds, its greatest stamp. */
-static void answer_told(const struct replica_ask *a, const struct moment *now, const struct event *ev, struct out *out)
+static void answer_told(const struct replica_ask *a, const struct moment *now,
+                        const struct event *ev, struct out *out)
 {
     uint32_t recovering = a->doubts != now->own.doubts ? UINT32_MAX : a->recovering;
     int error = asks_all(a->kind) && recovering ? ERR_RECOVERING : ev->told.error;
@@ -253,7 +267,8 @@ static void answer_told(const struct replica_ask *a, const struct moment *now, c
     }
 }
 
-static void on_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev, struct out *out)
+static void on_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev,
+                      struct out *out)
 {
     struct replica_ask ask = ask_done(p, number);
     if (ev->kind == EV_STORED)
@@ -279,4 +294,5 @@ static void on_check(const void *p, const struct moment *now)
     CHECK(puts == r->puts);
 }
 
-const struct protocol replica_protocol = {.stored = on_stored, .check = on_check, .close = on_close};
+const struct protocol replica_protocol = {
+    .stored = on_stored, .check = on_check, .close = on_close};

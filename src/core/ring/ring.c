@@ -1,10 +1,12 @@
 /* ring.c: layouts: computing the next one, reading one, checking one.
  *
- * The problem: cut the data among members of different weights and in different zones so that the shares are right to within one
- * vnode, copies never lie together, and a change of members moves no more data than it must. Random tokens (Dynamo's first
- * strategies, and Cassandra's) miss all three; an explicit table, computed once for each change and agreed upon (chain.h), has
- * none of these troubles (Dynamo, SOSP 2007, section 6.2, strategy 3). The work is done in three steps: ring_share.c decides
- * how many places each member gets, ring_flow.c which, ring_order.c in which order. */
+ * The problem: cut the data among members of different weights and in different zones so that the
+ * shares are right to within one vnode, copies never lie together, and a change of members moves no
+ * more data than it must. Random tokens (Dynamo's first strategies, and Cassandra's) miss all
+ * three; an explicit table, computed once for each change and agreed upon (chain.h), has none of
+ * these troubles (Dynamo, SOSP 2007, section 6.2, strategy 3). The work is done in three steps:
+ * ring_share.c decides how many places each member gets, ring_flow.c which, ring_order.c in which
+ * order. */
 #include "core/ring/ring.h"
 
 #include <stdlib.h>
@@ -75,7 +77,8 @@ int ring_work_init(struct ring_work *w, const struct layout *prev, struct layout
     w->share = calloc(member_n, sizeof *w->share);
     w->had = calloc(member_n, next->vnodes);
     w->has = calloc(member_n, next->vnodes);
-    if (!w->zone || !w->zone_first || !w->zone_member || !w->held || !w->floor || !w->ceil || !w->share || !w->had || !w->has)
+    if (!w->zone || !w->zone_first || !w->zone_member || !w->held || !w->floor || !w->ceil ||
+        !w->share || !w->had || !w->has)
         return ERR_NO_MEMORY;
     work_zones(w);
     if (prev)
@@ -105,7 +108,8 @@ static int change_valid(const struct ring_change *c)
     if (!c->prev && (c->vnodes > VNODES_MAX || (c->vnodes > 0 && !power_of_two(c->vnodes))))
         return ERR_TOO_BIG;
     for (uint16_t m = 0; m < c->member_n; m++)
-        if (c->member[m].weight < 1 || c->member[m].weight > RING_WEIGHT_MAX || c->member[m].zone_n > ZONE_MAX)
+        if (c->member[m].weight < 1 || c->member[m].weight > RING_WEIGHT_MAX ||
+            c->member[m].zone_n > ZONE_MAX)
             return ERR_TOO_BIG;
     return 0;
 }
@@ -137,7 +141,8 @@ static int layout_head(const struct ring_change *c, struct layout *l)
 
 /* ---- Epochs: since when a member owns a vnode, and when a row changed last ---- */
 
-static uint64_t place_since(const struct layout *prev, const struct layout *next, uint16_t vnode, unsigned i)
+static uint64_t place_since(const struct layout *prev, const struct layout *next, uint16_t vnode,
+                            unsigned i)
 {
     uint64_t id = layout_owner(next, vnode, i)->id;
 
@@ -275,12 +280,13 @@ static void check_vnode(const struct ring_work *w, uint16_t vnode)
     }
 }
 
-/* The ideal shares do not depend on the layout before, so they are computed once more; for lack of memory that part is left
- * out. */
+/* The ideal shares do not depend on the layout before, so they are computed once more; for lack of
+ * memory that part is left out. */
 void ring_check(const struct layout *l)
 {
     struct ring_work w;
-    struct layout head = *l; /* ring_work wants one that it may write to, though ring_share does not */
+    /* ring_work wants one that it may write to, though ring_share does not */
+    struct layout head = *l;
     uint32_t places, firsts;
 
     check_head(l);

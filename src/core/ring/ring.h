@@ -1,33 +1,41 @@
-/* ring.h: how a layout is computed. Pure integer arithmetic: every node computes the same from the same.
+/* ring.h: how a layout is computed. Pure integer arithmetic: every node computes the same from the
+ * same.
  *
  * What a computed layout holds to, with V vnodes, n owners each, and Z zones:
- *  - the owners of a vnode are distinct members, in distinct zones where Z >= n, else in all Z zones;
- *  - a member's ideal share is in proportion to its weight, capped by one place a vnode (what is cut off goes to the others in
- *    proportion: water-filling), and the same for the zone as a whole; its places are that share rounded down or up;
- *  - its first places are (its places / n) rounded down or up, and the later positions are balanced in the same way;
- *  - no layout with these shares and zones has fewer moves from the previous one (a minimum-cost flow). Without zones that is
- *    ring_moves_min for joins, and for leaves among equals; with weights far apart it may take some more (1 % over random
- *    histories, 5 % with zones): who sits in a vnode already cannot take over the place of another there. */
+ *  - the owners of a vnode are distinct members, in distinct zones where Z >= n, else in all Z
+ *    zones;
+ *  - a member's ideal share is in proportion to its weight, capped by one place a vnode (what is
+ *    cut off goes to the others in proportion: water-filling), and the same for the zone as a
+ *    whole; its places are that share rounded down or up;
+ *  - its first places are (its places / n) rounded down or up, and the later positions are balanced
+ *    in the same way;
+ *  - no layout with these shares and zones has fewer moves from the previous one (a minimum-cost
+ *    flow). Without zones that is ring_moves_min for joins, and for leaves among equals; with
+ *    weights far apart it may take some more (1 % over random histories, 5 % with zones): who sits
+ *    in a vnode already cannot take over the place of another there. */
 #ifndef COVEY_CORE_RING_H
 #define COVEY_CORE_RING_H
 
 #include "wire/layout.h"
 
-enum { RING_WEIGHT_MAX = 1000 }; /* ten times the default: products of weights and places stay far inside 64 bits */
+/* ten times the default: products of weights and places stay far inside 64 bits */
+enum { RING_WEIGHT_MAX = 1000 };
 
 struct ring_change {
     const struct layout *prev;          /* NULL at birth; else settled */
     const struct layout_member *member; /* the members wanted, ids distinct, any order */
     uint16_t member_n;                  /* 1 .. LAYOUT_MEMBERS_MAX */
     uint8_t n_wanted;                   /* at birth, 1 .. REPLICAS_MAX; later that of prev */
-    uint16_t vnodes;                    /* at birth: a power of two, 0 for VNODES_DEFAULT; later that of prev */
-    uint64_t generation_id;             /* at birth, random; later that of prev */
-    struct layout_secret secret;        /* likewise */
+    /* at birth: a power of two, 0 for VNODES_DEFAULT; later that of prev */
+    uint16_t vnodes;
+    uint64_t generation_id;      /* at birth, random; later that of prev */
+    struct layout_secret secret; /* likewise */
 };
 
-/* Computes the next layout into an initialised empty one: epoch + 1, n = min(n_wanted, members), and the rest as said on
- * top. 200 members on 1024 vnodes take some ten milliseconds, three take one. 0, ERR_NO_MEMORY, or ERR_TOO_BIG for counts or
- * weights out of range (the layout then stays empty). */
+/* Computes the next layout into an initialised empty one: epoch + 1, n = min(n_wanted, members),
+ * and the rest as said on top. 200 members on 1024 vnodes take some ten milliseconds, three take
+ * one. 0, ERR_NO_MEMORY, or ERR_TOO_BIG for counts or weights out of range (the layout then stays
+ * empty). */
 int ring_compute(const struct ring_change *change, struct layout *out);
 
 /* Whether the epochs of next's places and rows are what they must be after prev: a place that was
@@ -38,7 +46,8 @@ bool ring_dated(const struct layout *prev, const struct layout *next);
 /* Places (vnode, member) of next that the member did not hold in prev: what has to be copied. */
 uint32_t ring_moves(const struct layout *prev, const struct layout *next);
 
-/* The least moves that any layout with next's shares could do: the sum over members of the places they gain. */
+/* The least moves that any layout with next's shares could do: the sum over members of the places
+ * they gain. */
 uint32_t ring_moves_min(const struct layout *prev, const struct layout *next);
 
 /* Places and first places of member index m. */

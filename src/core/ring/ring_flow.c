@@ -1,24 +1,26 @@
 /* ring_flow.c: which vnodes each member owns: as many places as possible stay where they are.
  *
- * A layout is a flow. Units run from the source to the vnodes, from a vnode to its cells (vnode, zone), from a cell to a
- * member of that zone, from the member to the sink:
+ * A layout is a flow. Units run from the source to the vnodes, from a vnode to its cells (vnode,
+ * zone), from a cell to a member of that zone, from the member to the sink:
  *
  *              n, less the must units            loose_max             1                share[m]
  *     source ------------------------> vnode --------------> cell -----------> member ----------> sink
  *        \__________________________________________________/  cost 0 if the member had the vnode, else 1
  *                       1 where a zone must be in every vnode
  *
- * Capacities make owners distinct and keep zones apart; costs count moves. ring_share.c gave shares for which a full flow
- * exists, and the full flow of least cost is the layout of fewest moves.
+ * Capacities make owners distinct and keep zones apart; costs count moves. ring_share.c gave shares
+ * for which a full flow exists, and the full flow of least cost is the layout of fewest moves.
  *
- * It is found by the primal-dual method (Ford and Fulkerson 1962; Ahuja, Magnanti, Orlin, "Network flows", 9.8): keep a price a
- * node, so that no edge with room has a negative reduced cost; augment along edges of reduced cost 0 only, in blocking flows
- * by levels (Dinic 1970); when no such path is left, raise by 1 the prices of all that cannot be reached (costs are whole
- * numbers). The price of the sink is the cost of a path: 0 keeps a place, 1 fills a hole, 2 and more shove others about, so it
- * stays tiny.
+ * It is found by the primal-dual method (Ford and Fulkerson 1962; Ahuja, Magnanti, Orlin, "Network
+ * flows", 9.8): keep a price a node, so that no edge with room has a negative reduced cost; augment
+ * along edges of reduced cost 0 only, in blocking flows by levels (Dinic 1970); when no such path
+ * is left, raise by 1 the prices of all that cannot be reached (costs are whole numbers). The price
+ * of the sink is the cost of a path: 0 keeps a place, 1 fills a hole, 2 and more shove others
+ * about, so it stays tiny.
  *
- * The graph is never built: the edges are read off has[] and the counters. Members are tried in an order that a hash of the
- * cell gives, so that owners are mixed: when a member dies, all others share its load. */
+ * The graph is never built: the edges are read off has[] and the counters. Members are tried in an
+ * order that a hash of the cell gives, so that owners are mixed: when a member dies, all others
+ * share its load. */
 #include "core/ring/ring_work.h"
 
 #include <stdlib.h>
@@ -135,9 +137,9 @@ static bool flow_levels(struct flow *f)
     return sink;
 }
 
-/* The j-th member of a zone in the order of a cell; NOBODY where the order has a gap, as it is one of 2^k >= size things: two
- * rounds of multiply, add and fold, each of which is one to one in k bits, keyed by a hash of the cell (the finaliser of
- * splitmix64). */
+/* The j-th member of a zone in the order of a cell; NOBODY where the order has a gap, as it is one
+ * of 2^k >= size things: two rounds of multiply, add and fold, each of which is one to one in k
+ * bits, keyed by a hash of the cell (the finaliser of splitmix64). */
 static uint16_t flow_member(const struct flow *f, uint32_t cell, uint32_t j, uint32_t size)
 {
     uint16_t z = cell_zone(f, cell), first = f->w->zone_first[z];
@@ -162,14 +164,16 @@ static uint32_t flow_order_size(uint32_t size)
     return n;
 }
 
-/* One unit from a node to the sink, down the levels; as deep as the levels go, which is the length of a shortest path. */
+/* One unit from a node to the sink, down the levels; as deep as the levels go, which is the length
+ * of a shortest path. */
 static bool flow_push(struct flow *f, uint32_t node);
 
 static bool flow_push_vnode(struct flow *f, uint32_t vnode)
 {
     for (; f->arc[vnode] < f->w->zone_n; f->arc[vnode]++) {
         uint32_t cell = vnode * f->w->zone_n + f->arc[vnode];
-        if (f->level[f->cell0 + cell] != f->level[vnode] + 1 || !flow_loosens(f, vnode, cell) || !flow_push(f, f->cell0 + cell))
+        if (f->level[f->cell0 + cell] != f->level[vnode] + 1 || !flow_loosens(f, vnode, cell) ||
+            !flow_push(f, f->cell0 + cell))
             continue;
         f->loose[cell]++;
         return true;
@@ -185,8 +189,8 @@ static bool flow_push_cell(struct flow *f, uint32_t cell)
 
     for (; f->arc[node] < size; f->arc[node]++) {
         uint16_t m = flow_member(f, cell, f->arc[node], size);
-        if (m == NOBODY || f->level[f->member0 + m] != f->level[node] + 1 || !flow_gives(f, cell, m) ||
-            !flow_push(f, f->member0 + m))
+        if (m == NOBODY || f->level[f->member0 + m] != f->level[node] + 1 ||
+            !flow_gives(f, cell, m) || !flow_push(f, f->member0 + m))
             continue;
         f->w->has[place(f, m, vnode)] = 1;
         return true;
@@ -210,8 +214,8 @@ static bool flow_push_member(struct flow *f, uint16_t m)
     }
     for (; f->arc[node] < f->w->next->vnodes; f->arc[node]++) {
         uint32_t vnode = f->arc[node], cell = vnode * f->w->zone_n + f->w->zone[m];
-        if (f->level[f->cell0 + cell] != f->level[node] + 1 || !flow_takes_back(f, m, vnode, cell) ||
-            !flow_push(f, f->cell0 + cell))
+        if (f->level[f->cell0 + cell] != f->level[node] + 1 ||
+            !flow_takes_back(f, m, vnode, cell) || !flow_push(f, f->cell0 + cell))
             continue;
         f->w->has[place(f, m, vnode)] = 0;
         return true;
@@ -244,8 +248,8 @@ static uint32_t flow_block(struct flow *f)
     return sent;
 }
 
-/* A path visits no member twice, so it costs at most one a member: a price beyond that means that there is none, against
- * what ring_share.c promises. */
+/* A path visits no member twice, so it costs at most one a member: a price beyond that means that
+ * there is none, against what ring_share.c promises. */
 static void flow_raise(struct flow *f)
 {
     for (uint32_t i = 0; i < f->node_n; i++)
@@ -275,7 +279,10 @@ static void flow_run(struct flow *f)
 int ring_flow(struct ring_work *w)
 {
     uint32_t vnodes = w->next->vnodes, cell_n = vnodes * w->zone_n;
-    struct flow f = {.w = w, .cell0 = vnodes, .member0 = vnodes + cell_n, .node_n = vnodes + cell_n + w->next->member_n};
+    struct flow f = {.w = w,
+                     .cell0 = vnodes,
+                     .member0 = vnodes + cell_n,
+                     .node_n = vnodes + cell_n + w->next->member_n};
     int error = ERR_NO_MEMORY;
 
     f.price = calloc(f.node_n, sizeof *f.price);

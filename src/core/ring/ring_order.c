@@ -1,10 +1,12 @@
-/* ring_order.c: in which order the owners of a vnode stand. Moves no data; decides who is asked first.
+/* ring_order.c: in which order the owners of a vnode stand. Moves no data; decides who is asked
+ * first.
  *
- * Position by position: of the owners of a vnode that have no position yet, one comes next. If member m is among these in
- * `left[m]` vnodes, n - i positions remain, and every vnode chose each of them with equal share, m would come next in
- * left[m] / (n - i) vnodes: a fractional choice that suits everybody, so a whole one exists where each gets that number rounded
- * down or up. We start from the previous order and shift surplus along shortest paths "a comes next in v, but b could": to
- * within the upper bounds first, then to within the lower. */
+ * Position by position: of the owners of a vnode that have no position yet, one comes next. If
+ * member m is among these in `left[m]` vnodes, n - i positions remain, and every vnode chose each
+ * of them with equal share, m would come next in left[m] / (n - i) vnodes: a fractional choice that
+ * suits everybody, so a whole one exists where each gets that number rounded down or up. We start
+ * from the previous order and shift surplus along shortest paths "a comes next in v, but b could":
+ * to within the upper bounds first, then to within the lower. */
 #include "core/ring/ring_work.h"
 
 #include <stdlib.h>
@@ -61,7 +63,8 @@ static uint16_t order_swap(struct order *o, uint32_t vnode, uint16_t m)
     return was;
 }
 
-/* The next vnode of m leads to the later owners of it. Returns one that is below its limit, or member_n. */
+/* The next vnode of m leads to the later owners of it. Returns one that is below its limit, or
+ * member_n. */
 static uint16_t order_look(struct order *o, uint16_t m, const uint32_t *limit, uint16_t *tail)
 {
     const struct layout *l = o->w->next;
@@ -80,7 +83,8 @@ static uint16_t order_look(struct order *o, uint16_t m, const uint32_t *limit, u
     return l->member_n;
 }
 
-/* Shifts one vnode's worth from a member above its limit to one below, along a shortest path. False when there is none. */
+/* Shifts one vnode's worth from a member above its limit to one below, along a shortest path. False
+ * when there is none. */
 static bool order_shift(struct order *o, const uint32_t *limit)
 {
     uint16_t member_n = o->w->next->member_n, head = 0, tail = 0, found = member_n;
@@ -123,8 +127,8 @@ static void order_position(struct order *o)
         ;
 }
 
-/* Owners as they stood before; those that are new to the vnode behind them, begun at a different one from vnode to vnode so
- * that little is left to shift. */
+/* Owners as they stood before; those that are new to the vnode behind them, begun at a different
+ * one from vnode to vnode so that little is left to shift. */
 static void order_start(const struct ring_work *w)
 {
     const struct layout *prev = w->prev, *l = w->next;

@@ -1,16 +1,19 @@
 /* ring_share.c: how many places each member gets.
  *
- * The ideal share is a water level: member m gets min(V, weight * level), where V, the number of vnodes, is the cap of one
- * place a vnode. A zone gets the sum over its members, but at least zone_min * V and at most zone_max * V: those are
- * exactly the totals for which a layout exists (spread each member evenly over all vnodes: that fractional layout keeps every
- * bound, and where a fractional flow exists an integral one does).
+ * The ideal share is a water level: member m gets min(V, weight * level), where V, the number of
+ * vnodes, is the cap of one place a vnode. A zone gets the sum over its members, but at least
+ * zone_min * V and at most zone_max * V: those are exactly the totals for which a layout exists
+ * (spread each member evenly over all vnodes: that fractional layout keeps every bound, and where a
+ * fractional flow exists an integral one does).
  *
- * All is exact: a level is a fraction, places / weights. We raise one level for all zones, look which come out too large and
- * which too small, and freeze one kind at its bound, with a level of its own: if the excess outweighs the lack, the true common
- * level can only be higher, so what is too large stays so, and the other way round. Each round freezes a zone, so there are at
- * most zone_n rounds.
+ * All is exact: a level is a fraction, places / weights. We raise one level for all zones, look
+ * which come out too large and which too small, and freeze one kind at its bound, with a level of
+ * its own: if the excess outweighs the lack, the true common level can only be higher, so what is
+ * too large stays so, and the other way round. Each round freezes a zone, so there are at most
+ * zone_n rounds.
  *
- * Rounding is ours to choose; those that held more than their floor before are rounded up first, which saves a move each. */
+ * Rounding is ours to choose; those that held more than their floor before are rounded up first,
+ * which saves a move each. */
 #include "core/ring/ring_work.h"
 
 #include <stdlib.h>
@@ -43,7 +46,8 @@ static bool in_group(const struct sharing *s, uint16_t m, uint16_t group)
     return s->group[s->w->zone[m]] == group;
 }
 
-/* One pass over a group: caps those whom the level lifts to V or above. Returns whether there was one. */
+/* One pass over a group: caps those whom the level lifts to V or above. Returns whether there was
+ * one. */
 static bool share_cap(struct sharing *s, uint16_t group, uint64_t *total, uint64_t *weights)
 {
     const struct layout *l = s->w->next;
@@ -52,7 +56,8 @@ static bool share_cap(struct sharing *s, uint16_t group, uint64_t *total, uint64
 
     for (uint16_t m = 0; m < l->member_n; m++) {
         uint64_t weight = l->member[m].weight;
-        if (!in_group(s, m, group) || s->capped[m] || weight * level_places < l->vnodes * level_weights)
+        if (!in_group(s, m, group) || s->capped[m] ||
+            weight * level_places < l->vnodes * level_weights)
             continue;
         s->capped[m] = true;
         *total -= l->vnodes;
@@ -94,8 +99,8 @@ static uint64_t zone_scaled(const struct sharing *s, uint16_t z)
     return sum;
 }
 
-/* Freezes the zones that the common level puts outside their bounds, on the side that outweighs the other. Returns the places
- * that they take out of the common pot, 0 when there is none. */
+/* Freezes the zones that the common level puts outside their bounds, on the side that outweighs the
+ * other. Returns the places that they take out of the common pot, 0 when there is none. */
 static uint32_t share_freeze(struct sharing *s)
 {
     uint64_t den = s->den[SHARED], excess = 0, lack = 0;
@@ -110,7 +115,8 @@ static uint32_t share_freeze(struct sharing *s)
     }
     for (uint16_t z = 0; z < s->w->zone_n && excess + lack > 0; z++) {
         uint64_t sum = s->group[z] == SHARED ? zone_scaled(s, z) : 0;
-        if (s->group[z] != SHARED || (excess >= lack ? sum <= s->zone_max[z] * den : sum >= s->zone_min[z] * den))
+        if (s->group[z] != SHARED ||
+            (excess >= lack ? sum <= s->zone_max[z] * den : sum >= s->zone_min[z] * den))
             continue;
         s->group[z] = (uint16_t)(z + 1);
         s->zone_min[z] = s->zone_max[z] = excess >= lack ? s->zone_max[z] : s->zone_min[z];
@@ -145,8 +151,9 @@ static int part_cmp(const void *a, const void *b)
     return (p->member > q->member) - (p->member < q->member);
 }
 
-/* Gives one more place to members with a fraction, in order of merit, while `left` lasts: to the zones below their minimum
- * first, then wherever the zone's maximum allows. The fractions add up to `left`, so it comes out even. */
+/* Gives one more place to members with a fraction, in order of merit, while `left` lasts: to the
+ * zones below their minimum first, then wherever the zone's maximum allows. The fractions add up to
+ * `left`, so it comes out even. */
 static void share_round(struct sharing *s, unsigned part_n, uint32_t left)
 {
     struct ring_work *w = s->w;
@@ -155,7 +162,8 @@ static void share_round(struct sharing *s, unsigned part_n, uint32_t left)
     for (int pass = 0; pass < 2; pass++) {
         for (unsigned i = 0; i < part_n && left > 0; i++) {
             uint16_t m = s->part[i].member, z = w->zone[m];
-            if (w->share[m] > w->floor[m] || s->zone_sum[z] >= (pass == 0 ? s->zone_min[z] : s->zone_max[z]))
+            if (w->share[m] > w->floor[m] ||
+                s->zone_sum[z] >= (pass == 0 ? s->zone_min[z] : s->zone_max[z]))
                 continue;
             w->share[m]++;
             s->zone_sum[z]++;
@@ -179,7 +187,8 @@ static void share_whole(struct sharing *s)
         s->zone_sum[w->zone[m]] += w->floor[m];
         left -= w->floor[m];
         if (rest > 0)
-            s->part[part_n++] = (struct part){.rest = rest, .member = m, .sticky = w->held[m] > w->floor[m]};
+            s->part[part_n++] =
+                (struct part){.rest = rest, .member = m, .sticky = w->held[m] > w->floor[m]};
     }
     share_round(s, part_n, left);
 }
@@ -199,7 +208,8 @@ int ring_share(struct ring_work *w)
     s.capped = calloc(member_n, sizeof *s.capped);
     s.den = calloc(member_n + 1, sizeof *s.den);
     s.part = calloc(member_n, sizeof *s.part);
-    if (!s.group || !s.zone_min || !s.zone_max || !s.zone_sum || !s.scaled || !s.capped || !s.den || !s.part)
+    if (!s.group || !s.zone_min || !s.zone_max || !s.zone_sum || !s.scaled || !s.capped || !s.den ||
+        !s.part)
         goto out_free_tables;
     for (uint16_t z = 0; z < w->zone_n; z++) {
         s.zone_min[z] = ring_zone_min(w) * vnodes;

@@ -1,7 +1,8 @@
-/* ring_work.h: the workspace of one layout computation, passed from step to step. Inside core/ring/ring*.c only.
+/* ring_work.h: the workspace of one layout computation, passed from step to step. Inside
+ * core/ring/ring*.c only.
  *
- * The steps: ring_share.c says how many places each member gets, ring_flow.c which vnodes these are, ring_order.c in which
- * order the owners of a vnode stand. */
+ * The steps: ring_share.c says how many places each member gets, ring_flow.c which vnodes these
+ * are, ring_order.c in which order the owners of a vnode stand. */
 #ifndef COVEY_CORE_RING_WORK_H
 #define COVEY_CORE_RING_WORK_H
 
@@ -22,12 +23,13 @@ struct ring_work {
     uint8_t *has;    /* the same for next, as far as it is computed */
 };
 
-/* Zeroes and sizes the workspace for next's members, numbers the zones, reads prev. 0 or ERR_NO_MEMORY. close in either case. */
+/* Zeroes and sizes the workspace for next's members, numbers the zones, reads prev. 0 or
+ * ERR_NO_MEMORY. close in either case. */
 int ring_work_init(struct ring_work *w, const struct layout *prev, struct layout *next);
 void ring_work_close(struct ring_work *w);
 
-/* The places that a zone may have in one vnode, at least and at most: one at most where there are zones enough, else one at
- * least. */
+/* The places that a zone may have in one vnode, at least and at most: one at most where there are
+ * zones enough, else one at least. */
 static inline uint8_t ring_zone_min(const struct ring_work *w)
 {
     return w->zone_n < w->next->n;
@@ -41,11 +43,12 @@ static inline uint8_t ring_zone_max(const struct ring_work *w)
 /* Fills floor, ceil and share. 0 or ERR_NO_MEMORY. */
 int ring_share(struct ring_work *w);
 
-/* Fills has: share[m] vnodes for each member, next->n members for each vnode, zones kept apart, as much of `had` kept as
- * can be. 0 or ERR_NO_MEMORY. */
+/* Fills has: share[m] vnodes for each member, next->n members for each vnode, zones kept apart, as
+ * much of `had` kept as can be. 0 or ERR_NO_MEMORY. */
 int ring_flow(struct ring_work *w);
 
-/* Fills next->owner from has: each position balanced, previous orders kept where that allows. 0 or ERR_NO_MEMORY. */
+/* Fills next->owner from has: each position balanced, previous orders kept where that allows. 0 or
+ * ERR_NO_MEMORY. */
 int ring_order(struct ring_work *w);
 
 #endif

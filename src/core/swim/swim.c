@@ -1,10 +1,11 @@
 /* swim.c: the door. Who is reachable, agreed on without a master.
  *
- * Every member probes one other a period (swim_probe.c), so the load on a member does not grow with the cluster and a death is
- * noticed within a period or two by somebody. Suspicion gives the accused the time to object (swim_belief.c), and what is
- * decided spreads on the packets that are sent anyway (swim_gossip.c). Push-pull makes agreement certain (swim_sync.c).
- * Strangers and the dead are met on purpose (swim_meet.c). A node defends itself by raising its incarnation, which it persists
- * first (swim_self.c).
+ * Every member probes one other a period (swim_probe.c), so the load on a member does not grow with
+ * the cluster and a death is noticed within a period or two by somebody. Suspicion gives the
+ * accused the time to object (swim_belief.c), and what is decided spreads on the packets that are
+ * sent anyway (swim_gossip.c). Push-pull makes agreement certain (swim_sync.c). Strangers and the
+ * dead are met on purpose (swim_meet.c). A node defends itself by raising its incarnation, which it
+ * persists first (swim_self.c).
  *
  *                    swim.c (the door, the turn)
  *      swim_packet.c   swim_probe.c swim_relay.c   swim_sync.c
@@ -12,13 +13,14 @@
  *                         swim_gossip.c
  *                         swim_table.c
  *
- * Papers: A. Das, I. Gupta, A. Motivala, "SWIM: scalable weakly-consistent infection-style process group membership protocol",
- * DSN 2002; A. Dadgar, J. Phillips, J. Currey, "Lifeguard: local health awareness for more accurate failure detection", DSN-W
- * 2018.
+ * Papers: A. Das, I. Gupta, A. Motivala, "SWIM: scalable weakly-consistent infection-style process
+ * group membership protocol", DSN 2002; A. Dadgar, J. Phillips, J. Currey, "Lifeguard: local health
+ * awareness for more accurate failure detection", DSN-W 2018.
  *
- * A turn that comes much later than it was asked for means that this process stood still (stopped, swapped out, a laptop's
- * lid): what it missed says nothing about the others. Then running suspicions are put off by as long, the probe under way is
- * dropped unjudged, and the local health falls. */
+ * A turn that comes much later than it was asked for means that this process stood still (stopped,
+ * swapped out, a laptop's lid): what it missed says nothing about the others. Then running
+ * suspicions are put off by as long, the probe under way is dropped unjudged, and the local health
+ * falls. */
 #include "core/swim/swim.h"
 
 #include "base/check.h"
@@ -31,14 +33,16 @@
 #include "core/swim/swim_self.h"
 #include "core/swim/swim_sync.h"
 
-_Static_assert(SWIM_PACKETS_MAX + SWIM_TRACES + SWIM_MESSAGES + 2 <= SWIM_OUT_MAX, "a call overflows its share");
+_Static_assert(SWIM_PACKETS_MAX + SWIM_TRACES + SWIM_MESSAGES + 2 <= SWIM_OUT_MAX,
+               "a call overflows its share");
 _Static_assert((int)SWIM_PACKETS_MAX <= (int)OUT_PACKETS, "a call overflows its packets");
 
 /* The times, by profile.
- *   period: a death is suspected about one period after it; half of it must hold the worst round trip twice.
- *   timeout: above the 99.9th percentile of a round trip in that network, scheduling included; well below the period, so that
- *   helpers have time. gossip: an update reaches everybody in about 5 gossip ticks, which should not be longer than a period
- *   or two. sync: how long gossip's rare leftovers may disagree; a quiet one costs 30 bytes. */
+ *   period: a death is suspected about one period after it; half of it must hold the worst round
+ *   trip twice. timeout: above the 99.9th percentile of a round trip in that network, scheduling
+ *   included; well below the period, so that helpers have time. gossip: an update reaches everybody
+ *   in about 5 gossip ticks, which should not be longer than a period or two. sync: how long
+ *   gossip's rare leftovers may disagree; a quiet one costs 30 bytes. */
 static const struct swim_times profile_times[] = {
     [SWIM_LAN] = {.period_ms = 1000, .timeout_ms = 500, .gossip_ms = 200, .sync_ms = 30 * 1000},
     [SWIM_WAN] = {.period_ms = 5000, .timeout_ms = 3000, .gossip_ms = 500, .sync_ms = 60 * 1000},
@@ -174,7 +178,8 @@ void swim_start(struct swim *s, struct out *out)
 }
 
 /* A failed store needs nothing: it is asked for again in time. */
-static void on_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev, struct out *out)
+static void on_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev,
+                      struct out *out)
 {
     struct swim *s = p;
     if (ev->stored.error)
@@ -184,8 +189,8 @@ static void on_stored(void *p, const struct moment *now, uint64_t number, const 
     turn_end(s);
 }
 
-void swim_packet(struct swim *s, const struct packet_header *h, struct addr from, struct slice messages, uint64_t now_ms,
-                 struct out *out)
+void swim_packet(struct swim *s, const struct packet_header *h, struct addr from,
+                 struct slice messages, uint64_t now_ms, struct out *out)
 {
     turn_begin(s, now_ms, out);
     s->counters.packets_in++;
@@ -203,7 +208,8 @@ static bool message_hear(struct swim *s, const struct message *m)
     switch (m->kind) {
     case MSG_PROBE:
         if (s->ready)
-            out_send(s->out, s->source.id, s->source.addr, MSG_PROBE_ACK)->probe_ack.seq = m->probe.seq;
+            out_send(s->out, s->source.id, s->source.addr, MSG_PROBE_ACK)->probe_ack.seq =
+                m->probe.seq;
         return true;
     case MSG_PROBE_ACK:
         swim_probe_ack(s, m->probe_ack.seq);
@@ -219,7 +225,8 @@ static bool message_hear(struct swim *s, const struct message *m)
     }
 }
 
-static bool on_message(void *p, const struct moment *now, uint64_t from, const struct message *m, struct out *out)
+static bool on_message(void *p, const struct moment *now, uint64_t from, const struct message *m,
+                       struct out *out)
 {
     struct swim *s = p;
     turn_begin(s, now->ms, out);
@@ -244,7 +251,8 @@ static struct swim_member *sketch(struct swim *s, const struct msg_hello *hello)
     m->met = true;
     m->addr = hello->addr;
     if (hello->name.n <= NODE_NAME_MAX)
-        swim_member_describe(s, m, hello->name, (struct slice){0}); /* without memory it is nameless until its alive comes */
+        /* without memory it is nameless until its alive comes */
+        swim_member_describe(s, m, hello->name, (struct slice){0});
     return m;
 }
 
@@ -262,7 +270,8 @@ void swim_link_up(struct swim *s, const struct msg_hello *hello, uint64_t now_ms
     turn_end(s);
 }
 
-void swim_recall(struct swim *s, uint64_t id, struct addr addr, struct slice name, uint64_t incarnation, uint64_t now_ms)
+void swim_recall(struct swim *s, uint64_t id, struct addr addr, struct slice name,
+                 uint64_t incarnation, uint64_t now_ms)
 {
     CHECK(now_ms >= s->now_ms && incarnation <= INCARNATION_MAX);
     s->now_ms = now_ms;
@@ -347,7 +356,9 @@ static const struct swim_member *member_at(const struct swim *s, uint32_t i)
     if (i == 0)
         return s->self;
     i--;
-    return i < s->live.n ? s->live.m[i] : i - s->live.n < s->gone.n ? s->gone.m[i - s->live.n] : NULL;
+    return i < s->live.n               ? s->live.m[i]
+           : i - s->live.n < s->gone.n ? s->gone.m[i - s->live.n]
+                                       : NULL;
 }
 
 bool swim_each(const struct swim *s, uint32_t *cursor, struct swim_view *v)

@@ -1,5 +1,5 @@
-/* swim_belief.c: which word about a member overrides which (SWIM paper, section 4.2; Lifeguard, "local health aware
- * suspicion").
+/* swim_belief.c: which word about a member overrides which (SWIM paper, section 4.2; Lifeguard,
+ * "local health aware suspicion").
  *
  *               suspect >= own, silence             time, dead >= own
  *      ALIVE -----------------------------> SUSPECT -------------------> DEAD ----> forgotten after a day,
@@ -12,23 +12,25 @@
  *   dead(i)     overrides  alive(j), suspect(j) when i >= j
  *   left(i)     overrides  alive(j), suspect(j), dead(j) when i >= j
  *
- * Only its subject raises an incarnation, so an alive that is higher proves that it heard of the accusation and was alive
- * after it.
+ * Only its subject raises an incarnation, so an alive that is higher proves that it heard of the
+ * accusation and was alive after it.
  *
  * Where others went wrong, and we differ:
- *  - A death or a suspicion of somebody who is gone already still raises the incarnation that we hold. Dropped, a stale alive
- *    between the two would resurrect the dead.
- *  - A table (push-pull) repeats deaths that may be long refuted: they count as suspicions, which their subject can answer. A
- *    goodbye is final, its subject said it.
- *  - An id known by hearsay alone is not believed in until it answered (swim_table.c): such a member is not passed on, and
- *    when it does not answer it is dropped without a word (or, if a stream to it was up once, buried without a word).
+ *  - A death or a suspicion of somebody who is gone already still raises the incarnation that we
+ *    hold. Dropped, a stale alive between the two would resurrect the dead.
+ *  - A table (push-pull) repeats deaths that may be long refuted: they count as suspicions, which
+ *    their subject can answer. A goodbye is final, its subject said it.
+ *  - An id known by hearsay alone is not believed in until it answered (swim_table.c): such a
+ *    member is not passed on, and when it does not answer it is dropped without a word (or, if a
+ *    stream to it was up once, buried without a word).
  *  - A number that cannot be true is not believed, whatever it says (swim_bound.c).
- *  - A death of somebody we do not know is not remembered: it would fill the table with the forgotten.
+ *  - A death of somebody we do not know is not remembered: it would fill the table with the
+ *    forgotten.
  *
- * A suspicion lasts between min = 4 * max(1, log10 N) periods and 6 * min. It begins at the maximum and comes down to
- * max(min, max - (max - min) * ln(C + 1) / ln(K + 1)) with C independent accusers besides the first: a node that is itself
- * sick, and therefore alone with its accusation, waits longest. Where N - 2 < K there are not enough possible accusers, and
- * min it is from the start. */
+ * A suspicion lasts between min = 4 * max(1, log10 N) periods and 6 * min. It begins at the maximum
+ * and comes down to max(min, max - (max - min) * ln(C + 1) / ln(K + 1)) with C independent accusers
+ * besides the first: a node that is itself sick, and therefore alone with its accusation, waits
+ * longest. Where N - 2 < K there are not enough possible accusers, and min it is from the start. */
 #include "core/swim/swim_belief.h"
 
 #include "base/check.h"
@@ -55,7 +57,8 @@ static void publish(struct swim *s, struct swim_member *m, enum trace_kind kind,
 
 /* ---- Suspicion times: integer logarithms, so that every machine computes the same ---- */
 
-/* 1000 * log10(n), by the leading digits and a straight line between them; at most 4 % of a decade off. */
+/* 1000 * log10(n), by the leading digits and a straight line between them; at most 4 % of a decade
+ * off. */
 static uint32_t log10_milli(uint32_t n)
 {
     static const uint32_t table[] = {0, 0, 301, 477, 602, 699, 778, 845, 903, 954, 1000};
@@ -68,10 +71,12 @@ static uint32_t log10_milli(uint32_t n)
 
 uint64_t swim_suspicion_ms(uint32_t period_ms, uint32_t n, unsigned confirmations)
 {
-    static const uint64_t ln_milli[] = {0, 693, 1099, 1386, 1609, 1792, 1946, 2079, 2197}; /* 1000 * ln(i + 1) */
+    /* 1000 * ln(i + 1) */
+    static const uint64_t ln_milli[] = {0, 693, 1099, 1386, 1609, 1792, 1946, 2079, 2197};
     CHECK(SWIM_CONFIRMATIONS < sizeof ln_milli / sizeof *ln_milli);
     uint32_t decades = log10_milli(n);
-    uint64_t min = (uint64_t)SWIM_SUSPICION_MULT * period_ms * (decades < 1000 ? 1000 : decades) / 1000;
+    uint64_t min =
+        (uint64_t)SWIM_SUSPICION_MULT * period_ms * (decades < 1000 ? 1000 : decades) / 1000;
     uint64_t max = SWIM_SUSPICION_MAX * min;
     if (n < SWIM_CONFIRMATIONS + 2 || confirmations >= SWIM_CONFIRMATIONS)
         return min;
@@ -81,35 +86,41 @@ uint64_t swim_suspicion_ms(uint32_t period_ms, uint32_t n, unsigned confirmation
 
 static void suspicion_timer(struct swim *s, struct swim_member *m)
 {
-    swim_timer_set(s, m, m->suspected_ms + swim_suspicion_ms(s->times.period_ms, swim_n(s), m->accuser_n - 1u));
+    swim_timer_set(s, m,
+                   m->suspected_ms +
+                       swim_suspicion_ms(s->times.period_ms, swim_n(s), m->accuser_n - 1u));
 }
 
 /* ---- Alive ---- */
 
 static bool well_formed(const struct msg_alive *a)
 {
-    return a->member != 0 && (a->addr.family == 4 || a->addr.family == 6) && a->addr.port != 0 && a->name.n <= NODE_NAME_MAX &&
-           a->meta.n <= META_MAX;
+    return a->member != 0 && (a->addr.family == 4 || a->addr.family == 6) && a->addr.port != 0 &&
+           a->name.n <= NODE_NAME_MAX && a->meta.n <= META_MAX;
 }
 
 static bool differs(const struct swim_member *m, const struct msg_alive *a)
 {
-    return !addr_eq(m->addr, a->addr) || !slice_eq(swim_name(m), a->name) || !slice_eq(swim_meta(m), a->meta);
+    return !addr_eq(m->addr, a->addr) || !slice_eq(swim_name(m), a->name) ||
+           !slice_eq(swim_meta(m), a->meta);
 }
 
-/* Of ourselves: a life of ours that we do not remember (the disk was lost or rolled back), or somebody else with our id. */
+/* Of ourselves: a life of ours that we do not remember (the disk was lost or rolled back), or
+ * somebody else with our id. */
 static void hear_of_self(struct swim *s, const struct msg_alive *a)
 {
     const struct swim_member *self = s->self;
-    if (a->incarnation > self->incarnation || (a->incarnation == self->incarnation && s->ready && differs(self, a)))
+    if (a->incarnation > self->incarnation ||
+        (a->incarnation == self->incarnation && s->ready && differs(self, a)))
         swim_self_raise(s, a->incarnation);
 }
 
-/* Whether an alive says more than we hold. A sketch holds nothing yet that an alive of the same incarnation could
- * contradict. */
+/* Whether an alive says more than we hold. A sketch holds nothing yet that an alive of the same
+ * incarnation could contradict. */
 static bool is_news(const struct swim_member *m, const struct msg_alive *a)
 {
-    return a->incarnation > m->incarnation || (a->incarnation == m->incarnation && m->sketch && !swim_gone(m));
+    return a->incarnation > m->incarnation ||
+           (a->incarnation == m->incarnation && m->sketch && !swim_gone(m));
 }
 
 static void adopt_alive(struct swim *s, struct swim_member *m, const struct msg_alive *a)
@@ -169,7 +180,8 @@ void swim_believe_answer(struct swim *s, struct swim_member *m)
 
 /* ---- Suspicion ---- */
 
-static void suspicion_begin(struct swim *s, struct swim_member *m, uint64_t incarnation, uint64_t accuser)
+static void suspicion_begin(struct swim *s, struct swim_member *m, uint64_t incarnation,
+                            uint64_t accuser)
 {
     swim_member_move(s, m, MEMBER_SUSPECT, incarnation);
     m->accuser[0] = accuser;
@@ -192,7 +204,8 @@ static void suspicion_confirm(struct swim *s, struct swim_member *m, uint64_t ac
     swim_gossip_news(s, m);
 }
 
-void swim_hear_suspect(struct swim *s, uint64_t id, uint64_t incarnation, uint64_t accuser, bool counts)
+void swim_hear_suspect(struct swim *s, uint64_t id, uint64_t incarnation, uint64_t accuser,
+                       bool counts)
 {
     if (id == s->self->id) {
         swim_self_accused(s, incarnation, accuser);
@@ -202,7 +215,8 @@ void swim_hear_suspect(struct swim *s, uint64_t id, uint64_t incarnation, uint64
     if (!m || incarnation < m->incarnation)
         return;
     if (swim_gone(m) || !m->verified)
-        swim_member_move(s, m, m->state, incarnation); /* no state of ours to change, but the incarnation is remembered */
+        /* no state of ours to change, but the incarnation is remembered */
+        swim_member_move(s, m, m->state, incarnation);
     else if (m->state == MEMBER_ALIVE || incarnation > m->incarnation)
         suspicion_begin(s, m, incarnation, accuser);
     else if (counts)
@@ -243,7 +257,8 @@ void swim_hear_dead(struct swim *s, uint64_t id, uint64_t incarnation, uint64_t 
 void swim_believe_silence(struct swim *s, struct swim_member *m)
 {
     if (!swim_shown(m) && m->met)
-        die(s, m, m->incarnation, s->self->id); /* knocked at like any of the dead: it may be our only way to the rest */
+        /* knocked at like any of the dead: it may be our only way to the rest */
+        die(s, m, m->incarnation, s->self->id);
     else if (!swim_shown(m))
         swim_member_drop(s, m); /* hearsay that nobody could confirm */
     else if (m->state == MEMBER_ALIVE)

@@ -8,7 +8,8 @@
 bool swim_hear_alive(struct swim *s, const struct msg_alive *a);
 
 /* Somebody suspects a member. `counts`: as an accuser of its own, not as what a table repeats. */
-void swim_hear_suspect(struct swim *s, uint64_t id, uint64_t incarnation, uint64_t accuser, bool counts);
+void swim_hear_suspect(struct swim *s, uint64_t id, uint64_t incarnation, uint64_t accuser,
+                       bool counts);
 
 /* Somebody declared a member dead; it did so itself when accuser == id: it left. */
 void swim_hear_dead(struct swim *s, uint64_t id, uint64_t incarnation, uint64_t accuser);

@@ -1,8 +1,9 @@
-/* swim_check.c: what must hold of one observer at all times. (That (incarnation, state) of a member never goes back is checked
- * where it changes, in swim_member_move; that a packet fits, where it is closed.)
+/* swim_check.c: what must hold of one observer at all times. (That (incarnation, state) of a member
+ * never goes back is checked where it changes, in swim_member_move; that a packet fits, where it is
+ * closed.)
  *
- * The simulator calls this after each step of a thousand nodes, so a large table is checked by a window that moves on from
- * call to call. */
+ * The simulator calls this after each step of a thousand nodes, so a large table is checked by a
+ * window that moves on from call to call. */
 #include "core/swim/swim_table.h"
 
 #include "base/check.h"
@@ -16,7 +17,8 @@ static void check_self(const struct swim *s)
     CHECK(m->verified && !m->sketch && m->list_at == SWIM_NOWHERE && m->timer_at == SWIM_NOWHERE);
     CHECK(s->submitted == 0 || s->submitted > m->incarnation);
     CHECK(s->raise_to >= s->submitted && s->raise_to <= INCARNATION_MAX);
-    CHECK(!s->ready || s->raise_to <= m->incarnation || s->submitted); /* what is wanted is on its way */
+    /* what is wanted is on its way */
+    CHECK(!s->ready || s->raise_to <= m->incarnation || s->submitted);
     CHECK(s->health <= SWIM_HEALTH_MAX);
 }
 
@@ -42,7 +44,8 @@ static void check_timer(const struct swim *s, const struct swim_member *m)
     }
     CHECK(m->timer_at < s->timer_n && s->timer[m->timer_at] == m);
     CHECK(m->timer_at == 0 || s->timer[(m->timer_at - 1) / 2]->timer_ms <= m->timer_ms);
-    CHECK(m->state != MEMBER_ALIVE || !m->verified); /* the alive wait for nothing, strangers for an introduction */
+    /* the alive wait for nothing, strangers for an introduction */
+    CHECK(m->state != MEMBER_ALIVE || !m->verified);
 }
 
 static void check_member(const struct swim *s, const struct swim_list *l, uint32_t i)

@@ -1,25 +1,29 @@
 /* swim_gossip.c: dissemination (SWIM paper, section 4.1; memberlist's gossip ticks besides).
  *
- * News is about members, and a newer piece about a member replaces the older: so the queue holds members, not messages, a
- * message is written from the member's present state when it is sent, and the queue can never be longer than the table,
- * however long a node sits in isolation. Each piece is sent 4 * ceil(log10(N + 1)) times, those sent least first: s->news[i]
- * is the queue of what was sent i times.
+ * News is about members, and a newer piece about a member replaces the older: so the queue holds
+ * members, not messages, a message is written from the member's present state when it is sent, and
+ * the queue can never be longer than the table, however long a node sits in isolation. Each piece
+ * is sent 4 * ceil(log10(N + 1)) times, those sent least first: s->news[i] is the queue of what was
+ * sent i times.
  *
- * A suspect's piece is every accusation known (three at most), because Lifeguard counts distinct accusers and a relay must not
- * swallow one.
+ * A suspect's piece is every accusation known (three at most), because Lifeguard counts distinct
+ * accusers and a relay must not swallow one.
  *
- * News rides on every packet that leaves anyway; besides, while there is any, SWIM_FANOUT random members get a packet of it
- * every gossip_ms. No news, no packet. For half a minute after a death, one of the dead gets one too: whoever was declared
- * dead wrongly learns of it that way. A message that does not fit beside the others is passed over and keeps its place:
- * packets that begin empty carry it (an alive with 512 bytes of metadata always fits one). */
+ * News rides on every packet that leaves anyway; besides, while there is any, SWIM_FANOUT random
+ * members get a packet of it every gossip_ms. No news, no packet. For half a minute after a death,
+ * one of the dead gets one too: whoever was declared dead wrongly learns of it that way. A message
+ * that does not fit beside the others is passed over and keeps its place: packets that begin empty
+ * carry it (an alive with 512 bytes of metadata always fits one). */
 #include "core/swim/swim_gossip.h"
 
 #include "base/check.h"
 #include "base/error.h"
 
 enum {
-    NEWS_PER_PACKET = (PACKET_MAX - PACKET_HEADER) / (MESSAGE_HEADER + 24) + 1, /* of the smallest, a suspect */
-    MISFITS = 8, /* tries to fill the last hole of a packet: bounds the work when many large pieces wait */
+    /* of the smallest, a suspect */
+    NEWS_PER_PACKET = (PACKET_MAX - PACKET_HEADER) / (MESSAGE_HEADER + 24) + 1,
+    /* tries to fill the last hole of a packet: bounds the work when many large pieces wait */
+    MISFITS = 8,
 };
 
 void swim_trace(struct swim *s, enum trace_kind kind, const struct swim_member *m, uint64_t b)
@@ -65,7 +69,11 @@ struct message swim_alive_message(const struct swim_member *m)
 {
     return (struct message){
         .kind = MSG_ALIVE,
-        .alive = {.member = m->id, .incarnation = m->incarnation, .addr = m->addr, .name = swim_name(m), .meta = swim_meta(m)},
+        .alive = {.member = m->id,
+                  .incarnation = m->incarnation,
+                  .addr = m->addr,
+                  .name = swim_name(m),
+                  .meta = swim_meta(m)},
     };
 }
 
@@ -92,7 +100,9 @@ bool swim_packet_tell(struct packet *p, const struct swim_member *m)
     }
     struct message death = {
         .kind = MSG_DEAD,
-        .dead = {.member = m->id, .incarnation = m->incarnation, .accuser = m->state == MEMBER_LEFT ? m->id : m->accuser[0]},
+        .dead = {.member = m->id,
+                 .incarnation = m->incarnation,
+                 .accuser = m->state == MEMBER_LEFT ? m->id : m->accuser[0]},
     };
     return packet_add(p, &death);
 }
@@ -128,7 +138,8 @@ static void news_sent(struct swim *s, struct swim_member *m, unsigned limit)
         s->news_n--;
 }
 
-/* Packs news into what is left of the packet, least sent first. Returns how many pieces, listed in sent[]. */
+/* Packs news into what is left of the packet, least sent first. Returns how many pieces, listed in
+ * sent[]. */
 static unsigned pack_news(struct swim *s, struct packet *p, struct swim_member **sent)
 {
     unsigned n = 0, misfits = 0;

@@ -1,4 +1,5 @@
-/* swim_gossip.h: what is said, and how often: packets, the news on them, and gossip ticks. Inside SWIM only. */
+/* swim_gossip.h: what is said, and how often: packets, the news on them, and gossip ticks. Inside
+ * SWIM only. */
 #ifndef COVEY_CORE_SWIM_GOSSIP_H
 #define COVEY_CORE_SWIM_GOSSIP_H
 
@@ -10,8 +11,8 @@ struct packet *swim_packet_open(struct swim *s, struct addr to);
 /* Adds a message; false when it does not fit. */
 bool swim_packet_say(struct packet *p, const struct message *m);
 
-/* Adds what we hold of a member: its alive, every accusation of a suspect, or its death. False when not even one message
- * fits. */
+/* Adds what we hold of a member: its alive, every accusation of a suspect, or its death. False when
+ * not even one message fits. */
 bool swim_packet_tell(struct packet *p, const struct swim_member *m);
 
 /* Fills the rest with news and counts the packet as sent. */
@@ -20,10 +21,12 @@ void swim_packet_close(struct swim *s, struct packet *p);
 /* A member's alive as a message; slices live as long as the member's text. */
 struct message swim_alive_message(const struct swim_member *m);
 
-/* There is news about a member: it is sent anew, as often as an update is. Replaces older news about it. */
+/* There is news about a member: it is sent anew, as often as an update is. Replaces older news
+ * about it. */
 void swim_gossip_news(struct swim *s, struct swim_member *m);
 
-/* Gossip to SWIM_FANOUT members, and to one who died of late, when that is due and there is news. */
+/* Gossip to SWIM_FANOUT members, and to one who died of late, when that is due and there is
+ * news. */
 void swim_gossip_tick(struct swim *s);
 uint64_t swim_gossip_deadline_ms(const struct swim *s);
 

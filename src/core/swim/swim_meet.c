@@ -1,18 +1,20 @@
 /* swim_meet.c: introductions.
  *
- * An introduction is a ping with our own alive beside it; who receives it answers with an ack and its own alive. It is how
- * strangers meet (a joiner that has just read a table of a thousand names, a node that was restarted without one), how hearsay
- * is verified, and how those whom we hold dead hear of it: then the accusation rides along, they refute it, and are back.
- * (Lifeguard calls the same kindness to suspects the buddy system.)
+ * An introduction is a ping with our own alive beside it; who receives it answers with an ack and
+ * its own alive. It is how strangers meet (a joiner that has just read a table of a thousand names,
+ * a node that was restarted without one), how hearsay is verified, and how those whom we hold dead
+ * hear of it: then the accusation rides along, they refute it, and are back. (Lifeguard calls the
+ * same kindness to suspects the buddy system.)
  *
- * The dead are not given up: one of them is introduced to every SWIM_DEAD_PROBE_MS, those of the layout for ever. After a
- * partition of any length that is the first packet across: both sides find themselves accused, refute, and a push-pull does
- * the rest. */
+ * The dead are not given up: one of them is introduced to every SWIM_DEAD_PROBE_MS, those of the
+ * layout for ever. After a partition of any length that is the first packet across: both sides find
+ * themselves accused, refute, and a push-pull does the rest. */
 #include "core/swim/swim_meet.h"
 
 #include "core/swim/swim_gossip.h"
 
-void swim_meet_words(struct swim *s, struct packet *p, uint64_t id, const struct swim_member *m, uint64_t seq)
+void swim_meet_words(struct swim *s, struct packet *p, uint64_t id, const struct swim_member *m,
+                     uint64_t seq)
 {
     struct message ping = {.kind = MSG_PING, .ping = {.seq = seq, .target = id}};
     swim_packet_say(p, &ping);
@@ -33,7 +35,8 @@ bool swim_meet_at(struct swim *s, uint64_t id, struct addr addr)
 
 void swim_meet_soon(struct swim *s, struct swim_member *m)
 {
-    if (m->verified || m->state != MEMBER_ALIVE || m->addr.family == 0 || m->timer_at != SWIM_NOWHERE)
+    if (m->verified || m->state != MEMBER_ALIVE || m->addr.family == 0 ||
+        m->timer_at != SWIM_NOWHERE)
         return;
     if (m->introductions == SWIM_INTRODUCTIONS)
         return; /* the round robin of probes decides about it, with helpers and a stream */

@@ -1,13 +1,15 @@
 /* swim_packet.c: what a received datagram does.
  *
- * All its messages are heard first and its pings answered last, in one packet, so that the answer tells what we hold after
- * hearing them. Beside the acks the answer says what its receiver must know:
+ * All its messages are heard first and its pings answered last, in one packet, so that the answer
+ * tells what we hold after hearing them. Beside the acks the answer says what its receiver must
+ * know:
  *   - to one that introduced itself, that we have not met, or that accused us: our own alive;
  *   - to one that we suspect or hold dead: the accusation, so that it can refute it;
- *   - to one whose own alive is older than what we hold of it (its disk was lost): what we hold, so that it can raise past it;
- *   - to a stranger: an introduction, because only its own alive makes it a member.
- * Acks go to where the ping came from. A ping for somebody else (who lived at our address before) is not answered: an ack
- * would keep the departed alive for ever. */
+ *   - to one whose own alive is older than what we hold of it (its disk was lost): what we hold, so
+ *     that it can raise past it;
+ *   - to a stranger: an introduction, because only its own alive makes it a member. Acks go to
+ * where the ping came from. A ping for somebody else (who lived at our address before) is not
+ * answered: an ack would keep the departed alive for ever. */
 #include "core/swim/swim_packet.h"
 
 #include "core/swim/swim_belief.h"
@@ -46,10 +48,12 @@ static bool hear(struct swim *s, const struct message *m, struct pings *pings)
         swim_probe_nack(s, s->source.id, m->nack.seq);
         return true;
     case MSG_ALIVE:
-        return !swim_bound_packet(s, m->alive.member, m->alive.incarnation) || swim_hear_alive(s, &m->alive);
+        return !swim_bound_packet(s, m->alive.member, m->alive.incarnation) ||
+               swim_hear_alive(s, &m->alive);
     case MSG_SUSPECT:
         if (swim_bound_packet(s, m->suspect.member, m->suspect.incarnation))
-            swim_hear_suspect(s, m->suspect.member, m->suspect.incarnation, m->suspect.accuser, true);
+            swim_hear_suspect(s, m->suspect.member, m->suspect.incarnation, m->suspect.accuser,
+                              true);
         return true;
     case MSG_DEAD:
         if (swim_bound_packet(s, m->dead.member, m->dead.incarnation))

@@ -1,19 +1,22 @@
-/* swim_probe.c: the failure detector (SWIM paper, section 3; Lifeguard, "local health aware probe").
+/* swim_probe.c: the failure detector (SWIM paper, section 3; Lifeguard, "local health aware
+ * probe").
  *
  *      REST --next_ms: ping--> DIRECT --indirect_ms: helpers, stream--> ASKING --end_ms: failed--> REST
  *        ^________________________|___________ ack, from anybody ___________|
  *
- * Each period one member of the shuffled round is pinged. After timeout_ms without an ack, SWIM_INDIRECT others are asked to
- * ping it for us, and it is asked over its stream (TCP gets through where UDP is blocked; memberlist's fallback). Whatever
- * answers before the period ends saves it.
+ * Each period one member of the shuffled round is pinged. After timeout_ms without an ack,
+ * SWIM_INDIRECT others are asked to ping it for us, and it is asked over its stream (TCP gets
+ * through where UDP is blocked; memberlist's fallback). Whatever answers before the period ends
+ * saves it.
  *
- * A helper that gets no answer says so (nack) before our own deadline: it gets four fifths of what is left of the period and
- * says nothing later than that. (Elsewhere the nack came after the deadline it was meant for, and healthy nodes blamed
- * themselves.) A helper whose nack is missing is a sign that it is us who are cut off.
+ * A helper that gets no answer says so (nack) before our own deadline: it gets four fifths of what
+ * is left of the period and says nothing later than that. (Elsewhere the nack came after the
+ * deadline it was meant for, and healthy nodes blamed themselves.) A helper whose nack is missing
+ * is a sign that it is us who are cut off.
  *
- * The local health multiplier h, 0 .. 8, grows with each sign of that (a failed probe, a missed nack, an accusation against
- * us) and falls with each success; period and timeout are (1 + h) times as long, so that a sick node takes longer to judge
- * others. */
+ * The local health multiplier h, 0 .. 8, grows with each sign of that (a failed probe, a missed
+ * nack, an accusation against us) and falls with each success; period and timeout are (1 + h) times
+ * as long, so that a sick node takes longer to judge others. */
 #include "core/swim/swim_probe.h"
 
 #include "core/swim/swim_belief.h"
@@ -88,12 +91,16 @@ static void begin(struct swim *s)
     ping(s, m);
 }
 
-static void ask_helper(struct swim *s, unsigned i, const struct swim_member *helper, const struct swim_member *m)
+static void ask_helper(struct swim *s, unsigned i, const struct swim_member *helper,
+                       const struct swim_member *m)
 {
     uint64_t left_ms = s->probe.end_ms > s->now_ms ? s->probe.end_ms - s->now_ms : 0;
     struct message ask = {
         .kind = MSG_PING_REQ,
-        .ping_req = {.seq = s->probe.seq, .target = m->id, .addr = m->addr, .timeout_ms = (uint32_t)(left_ms * 4 / 5)},
+        .ping_req = {.seq = s->probe.seq,
+                     .target = m->id,
+                     .addr = m->addr,
+                     .timeout_ms = (uint32_t)(left_ms * 4 / 5)},
     };
     struct packet *p = swim_packet_open(s, helper->addr);
     if (!p)
@@ -116,8 +123,8 @@ static void ask(struct swim *s, const struct swim_member *m)
     }
 }
 
-/* The probe got no answer. If its target has spoken up meanwhile (it was born again while we asked the dead one), that says
- * nothing about it, nor about us. */
+/* The probe got no answer. If its target has spoken up meanwhile (it was born again while we asked
+ * the dead one), that says nothing about it, nor about us. */
 static void fail(struct swim *s, struct swim_member *m)
 {
     if (m->incarnation > s->probe.incarnation) {
@@ -131,7 +138,8 @@ static void fail(struct swim *s, struct swim_member *m)
     s->counters.probes_failed++;
     if (s->traces_left) {
         s->traces_left--;
-        out_trace(s->out, TRACE_SWIM_PROBE_FAILED, m->id, s->probe.seq, s->health, (struct slice){0});
+        out_trace(s->out, TRACE_SWIM_PROBE_FAILED, m->id, s->probe.seq, s->health,
+                  (struct slice){0});
     }
     rest(s);
     swim_believe_silence(s, m);

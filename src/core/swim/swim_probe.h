@@ -1,4 +1,5 @@
-/* swim_probe.h: the failure detector: one probe a period, with helpers and a stream. Inside SWIM only. */
+/* swim_probe.h: the failure detector: one probe a period, with helpers and a stream. Inside SWIM
+ * only. */
 #ifndef COVEY_CORE_SWIM_PROBE_H
 #define COVEY_CORE_SWIM_PROBE_H
 
@@ -15,7 +16,8 @@ void swim_probe_wake(struct swim *s);
 void swim_probe_ack(struct swim *s, uint64_t seq);
 void swim_probe_nack(struct swim *s, uint64_t from, uint64_t seq);
 
-/* Drops the probe under way without judging its target, and what we do for others: we were not there to hear. */
+/* Drops the probe under way without judging its target, and what we do for others: we were not
+ * there to hear. */
 void swim_probe_abandon(struct swim *s);
 
 /* The helper's side: probes `target` for the asker at `from`. */

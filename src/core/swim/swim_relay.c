@@ -1,14 +1,17 @@
-/* swim_relay.c: the helper's side of an indirect probe (SWIM paper, section 3; the nack is Lifeguard's).
+/* swim_relay.c: the helper's side of an indirect probe (SWIM paper, section 3; the nack is
+ * Lifeguard's).
  *
- * A helper pings on behalf of the asker under a number of its own, and answers the asker's number: an ack when its ping is
- * answered, a nack when the time that the asker allowed is over. The table is small and full means silence: the asker has
- * other helpers, and holding a node to more probes than a cluster asks of it would only make it an amplifier. */
+ * A helper pings on behalf of the asker under a number of its own, and answers the asker's number:
+ * an ack when its ping is answered, a nack when the time that the asker allowed is over. The table
+ * is small and full means silence: the asker has other helpers, and holding a node to more probes
+ * than a cluster asks of it would only make it an amplifier. */
 #include "core/swim/swim_probe.h"
 
 #include "base/check.h"
 #include "core/swim/swim_gossip.h"
 
-/* No honest period is longer (wan at the worst local health: 5 s * 9), and nobody may have us remember for hours. */
+/* No honest period is longer (wan at the worst local health: 5 s * 9), and nobody may have us
+ * remember for hours. */
 enum { RELAY_MS_MAX = 60 * 1000 };
 
 static void find_earliest(struct swim *s)
@@ -43,7 +46,10 @@ void swim_relay_ask(struct swim *s, const struct msg_ping_req *ask, struct addr 
         return;
     }
     uint64_t wait_ms = ask->timeout_ms < RELAY_MS_MAX ? ask->timeout_ms : RELAY_MS_MAX;
-    struct swim_relay relay = {.asker_seq = ask->seq, .seq = rng_next(&s->rng), .nack_ms = s->now_ms + wait_ms, .asker = from};
+    struct swim_relay relay = {.asker_seq = ask->seq,
+                               .seq = rng_next(&s->rng),
+                               .nack_ms = s->now_ms + wait_ms,
+                               .asker = from};
     struct message ping = {.kind = MSG_PING, .ping = {.seq = relay.seq, .target = ask->target}};
     if (!say(s, ask->addr, &ping))
         return;

@@ -1,16 +1,20 @@
 /* swim_self.c: the own incarnation.
  *
- * It is ours alone to raise, and peers hold us to the highest that they ever saw. So it must never go back, not even over a
- * crash: each value is stored before the first packet that carries it leaves (others keep it in memory alone, and a node that
- * restarts at 1 is refused by peers who remember dead@100). The first thing a node does is to store the successor of what it
- * finds on its disk; until that is durable it listens but says nothing. A refutation goes the same way: raise past the
- * accusation, store, then tell. Meanwhile the node goes on talking under the old incarnation, which is true as well.
+ * It is ours alone to raise, and peers hold us to the highest that they ever saw. So it must never
+ * go back, not even over a crash: each value is stored before the first packet that carries it
+ * leaves (others keep it in memory alone, and a node that restarts at 1 is refused by peers who
+ * remember dead@100). The first thing a node does is to store the successor of what it finds on its
+ * disk; until that is durable it listens but says nothing. A refutation goes the same way: raise
+ * past the accusation, store, then tell. Meanwhile the node goes on talking under the old
+ * incarnation, which is true as well.
  *
- * One store is under way at a time; accusations that come meanwhile only raise what is wanted next. A store that is not
- * confirmed in time is asked for again under a new serial number, so a failed write needs no message of its own.
+ * One store is under way at a time; accusations that come meanwhile only raise what is wanted next.
+ * A store that is not confirmed in time is asked for again under a new serial number, so a failed
+ * write needs no message of its own.
  *
- * Who is told first: news spreads by gossip, but whoever accused us may be the other side of a partition, whom our gossip does
- * not reach because we hold that side dead. So the refutation also goes straight back to where the accusation came from. */
+ * Who is told first: news spreads by gossip, but whoever accused us may be the other side of a
+ * partition, whom our gossip does not reach because we hold that side dead. So the refutation also
+ * goes straight back to where the accusation came from. */
 #include "core/swim/swim_self.h"
 
 #include "base/check.h"
@@ -47,7 +51,8 @@ static void submit(struct swim *s)
     adopt(s, s->submitted);
 #else
     put_u64(s->persisted, s->submitted);
-    out_state(s->out, TOKEN(TOKEN_SWIM, s->serial), SLICE("incarnation"), s->serial, slice_of(s->persisted, sizeof s->persisted));
+    out_state(s->out, TOKEN(TOKEN_SWIM, s->serial), SLICE("incarnation"), s->serial,
+              slice_of(s->persisted, sizeof s->persisted));
 #endif
 }
 

@@ -1,10 +1,12 @@
-/* swim_self.h: the own incarnation: persisted, raised in defence, given up at a goodbye. Inside SWIM only. */
+/* swim_self.h: the own incarnation: persisted, raised in defence, given up at a goodbye. Inside
+ * SWIM only. */
 #ifndef COVEY_CORE_SWIM_SELF_H
 #define COVEY_CORE_SWIM_SELF_H
 
 #include "core/swim/swim_table.h"
 
-/* Wants an incarnation above `seen`: submits it to the disk, unless one is on its way there (the next follows it). */
+/* Wants an incarnation above `seen`: submits it to the disk, unless one is on its way there (the
+ * next follows it). */
 void swim_self_raise(struct swim *s, uint64_t seen);
 
 /* Somebody said that we are suspect or dead (accuser == ourselves: that we left). */
@@ -17,7 +19,8 @@ void swim_self_stored(struct swim *s, uint64_t number);
 void swim_self_tick(struct swim *s);
 uint64_t swim_self_deadline_ms(const struct swim *s);
 
-/* Lifeguard's local health: d is +1 for a sign that we are slow or cut off, -1 for one that we are well. */
+/* Lifeguard's local health: d is +1 for a sign that we are slow or cut off, -1 for one that we are
+ * well. */
 void swim_self_health(struct swim *s, int d);
 
 #endif

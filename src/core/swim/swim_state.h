@@ -1,5 +1,5 @@
-/* swim_state.h: what a swim remembers, and every number it goes by. Included by swim.h only; the fields are the swim_*.c
- * files' own. */
+/* swim_state.h: what a swim remembers, and every number it goes by. Included by swim.h only; the
+ * fields are the swim_*.c files' own. */
 #ifndef COVEY_CORE_SWIM_STATE_H
 #define COVEY_CORE_SWIM_STATE_H
 
@@ -9,37 +9,54 @@
 /* ---- Numbers that do not depend on the profile; those that do stand in swim.c ---- */
 
 enum {
-    SWIM_INDIRECT = 3,        /* helpers: at 5 % loss all three fail once in 150 tries, and the stream is a fourth */
-    SWIM_FANOUT = 3,          /* targets of a gossip tick: N = 1,000 is covered in about log4 N = 5 ticks */
-    SWIM_RETRANSMIT_MULT = 4, /* an update is sent 4 * ceil(log10(N + 1)) times: then few miss it, and push-pull has them */
-    SWIM_SENDS_MAX = 16,      /* that, for MEMBERS_MAX members */
-    SWIM_SUSPICION_MULT = 4,  /* a suspect has at least 4 probe periods to hear of it and to refute */
-    SWIM_SUSPICION_MAX = 6,   /* the longest suspicion is 6 times the shortest (Lifeguard's default) */
-    SWIM_CONFIRMATIONS = SWIM_SUSPICION_MULT - 2, /* Lifeguard's K: so many further accusers bring it down to the shortest */
+    /* helpers: at 5 % loss all three fail once in 150 tries, and the stream is a fourth */
+    SWIM_INDIRECT = 3,
+    /* targets of a gossip tick: N = 1,000 is covered in about log4 N = 5 ticks */
+    SWIM_FANOUT = 3,
+    /* an update is sent 4 * ceil(log10(N + 1)) times: then few miss it, and push-pull has them */
+    SWIM_RETRANSMIT_MULT = 4,
+    SWIM_SENDS_MAX = 16, /* that, for MEMBERS_MAX members */
+    /* a suspect has at least 4 probe periods to hear of it and to refute */
+    SWIM_SUSPICION_MULT = 4,
+    /* the longest suspicion is 6 times the shortest (Lifeguard's default) */
+    SWIM_SUSPICION_MAX = 6,
+    /* Lifeguard's K: so many further accusers bring it down to the shortest */
+    SWIM_CONFIRMATIONS = SWIM_SUSPICION_MULT - 2,
     SWIM_ACCUSERS = SWIM_CONFIRMATIONS + 1,
-    SWIM_HEALTH_MAX = 8,    /* Lifeguard's S: a sick node probes at a ninth of the pace at worst */
-    SWIM_RELAYS = 64,       /* probes on behalf of others under way; each lives for a fraction of a period, so more is abuse */
-    SWIM_ANSWERS = 4,       /* pings answered of one packet; honest packets hold two at most */
-    SWIM_TRACES = 16,       /* traces of one call: with 8 packets, 4 messages and a state record below SWIM_OUT_MAX */
-    SWIM_MESSAGES = 4,      /* stream messages of one call */
-    SWIM_TIMERS = 16,       /* timers that one tick serves: one trace or packet each */
-    SWIM_INTRODUCTIONS = 3, /* quick pings to a member known by hearsay; then the probe's round robin takes over */
-    SWIM_SYNC_SMALL = 32,   /* members up to which push-pull keeps its pace (memberlist's figure) */
+    SWIM_HEALTH_MAX = 8, /* Lifeguard's S: a sick node probes at a ninth of the pace at worst */
+    /* probes on behalf of others under way; each lives for a fraction of a period, so more is
+     * abuse */
+    SWIM_RELAYS = 64,
+    SWIM_ANSWERS = 4, /* pings answered of one packet; honest packets hold two at most */
+    /* traces of one call: with 8 packets, 4 messages and a state record below SWIM_OUT_MAX */
+    SWIM_TRACES = 16,
+    SWIM_MESSAGES = 4, /* stream messages of one call */
+    SWIM_TIMERS = 16,  /* timers that one tick serves: one trace or packet each */
+    /* quick pings to a member known by hearsay; then the probe's round robin takes over */
+    SWIM_INTRODUCTIONS = 3,
+    SWIM_SYNC_SMALL = 32, /* members up to which push-pull keeps its pace (memberlist's figure) */
 };
 
 enum {
-    SWIM_INTRODUCE_MS = 2,             /* between introductions: 1,000 strangers in 2 s, without overflowing a socket buffer */
-    SWIM_DEAD_GOSSIP_MS = 30 * 1000,   /* the dead are gossiped to for so long: most who come back do it within */
-    SWIM_DEAD_PROBE_MS = 30 * 1000,    /* between pings to one of the dead: halves of 50 meet again within a second or so */
-    SWIM_RECLAIM_MS = 30 * 1000,       /* a dead member's name is free after that: longer than any suspicion of a small cluster */
-    SWIM_FORGET_MS = 24 * 3600 * 1000, /* the dead are remembered so long: what is stale for a day no longer comes back as news */
-    SWIM_PERSIST_RETRY_MS = 2000,      /* an incarnation not stored by then is submitted anew: the disk failed or was busy */
+    /* between introductions: 1,000 strangers in 2 s, without overflowing a socket buffer */
+    SWIM_INTRODUCE_MS = 2,
+    /* the dead are gossiped to for so long: most who come back do it within */
+    SWIM_DEAD_GOSSIP_MS = 30 * 1000,
+    /* between pings to one of the dead: halves of 50 meet again within a second or so */
+    SWIM_DEAD_PROBE_MS = 30 * 1000,
+    /* a dead member's name is free after that: longer than any suspicion of a small cluster */
+    SWIM_RECLAIM_MS = 30 * 1000,
+    /* the dead are remembered so long: what is stale for a day no longer comes back as news */
+    SWIM_FORGET_MS = 24 * 3600 * 1000,
+    /* an incarnation not stored by then is submitted anew: the disk failed or was busy */
+    SWIM_PERSIST_RETRY_MS = 2000,
 };
 
 /* How far above what is known an incarnation is believed: swim_bound.c argues for each. */
 #define INCARNATION_NEAR (UINT64_C(1) << 10) /* in a datagram */
 #define INCARNATION_FAR  (UINT64_C(1) << 40) /* on a stream */
-#define INCARNATION_MAX  (UINT64_C(1) << 62) /* nobody's is above it, and no word of others reaches it: there is room to answer */
+/* nobody's is above it, and no word of others reaches it: there is room to answer */
+#define INCARNATION_MAX (UINT64_C(1) << 62)
 
 /* What the profile decides. */
 struct swim_times {
@@ -53,8 +70,8 @@ struct swim_times {
 
 enum { SWIM_NOWHERE = UINT32_MAX };
 
-/* A member's name and metadata. Replaced as a whole; the old one stays readable for the step (traces and views point into
- * it). */
+/* A member's name and metadata. Replaced as a whole; the old one stays readable for the step
+ * (traces and views point into it). */
 struct swim_text {
     struct swim_text *next; /* once discarded */
     uint16_t name_n, meta_n;
@@ -65,10 +82,11 @@ enum swim_link_kind { SWIM_NEWS, SWIM_CHANGED, SWIM_LINKS };
 
 struct swim_member {
     uint64_t id;
-    uint64_t incarnation;   /* the highest seen, whoever said it */
-    uint64_t since_ms;      /* in this state */
-    uint64_t suspected_ms;  /* suspect: when this suspicion began */
-    uint64_t timer_ms;      /* its one timer: suspect -> dead, dead -> forgotten, unverified -> next introduction */
+    uint64_t incarnation;  /* the highest seen, whoever said it */
+    uint64_t since_ms;     /* in this state */
+    uint64_t suspected_ms; /* suspect: when this suspicion began */
+    /* its one timer: suspect -> dead, dead -> forgotten, unverified -> next introduction */
+    uint64_t timer_ms;
     uint32_t timer_at;      /* place in the heap, or SWIM_NOWHERE */
     uint32_t list_at;       /* place in live or gone; SWIM_NOWHERE for the node itself */
     struct swim_text *text; /* NULL: neither name nor metadata known */
@@ -89,7 +107,8 @@ struct swim_member {
     UT_hash_handle hh_name;          /* by name, while `named` */
 };
 
-/* Live (alive, suspect) or gone (dead, left) members in a shuffled order, walked round robin. Never the node itself. */
+/* Live (alive, suspect) or gone (dead, left) members in a shuffled order, walked round robin. Never
+ * the node itself. */
 struct swim_list {
     struct swim_member **m;
     uint32_t n;
@@ -128,7 +147,8 @@ struct swim_source {
     uint64_t id; /* 0 outside packets and messages */
     struct addr addr;
     bool introduced; /* it sent its own alive */
-    bool behind;     /* which is older than what we hold of it, or differs at the same incarnation */
+    /* which is older than what we hold of it, or differs at the same incarnation */
+    bool behind;
     bool accused_us;
 };
 
@@ -136,7 +156,8 @@ struct swim {
     struct swim_times times;
     struct swim_member *self;
     uint64_t now_ms; /* of the last call */
-    uint64_t due_ms; /* when the next was wanted, as that one ended: who comes much later was stalled */
+    /* when the next was wanted, as that one ended: who comes much later was stalled */
+    uint64_t due_ms;
     struct rng rng;
     const struct moment *now; /* of the node; see swim_options */
     struct packet_header header;
@@ -149,9 +170,10 @@ struct swim {
     /* members */
     struct swim_member *by_id, *by_name;
     struct swim_list live, gone;
-    uint32_t cap;               /* of the lists and the heap */
-    uint32_t hidden_n;          /* neither verified nor pinned */
-    uint64_t hash;              /* of what push-pull compares: XOR over the live, kept as they change */
+    uint32_t cap;      /* of the lists and the heap */
+    uint32_t hidden_n; /* neither verified nor pinned */
+    /* of what push-pull compares: XOR over the live, kept as they change */
+    uint64_t hash;
     struct swim_member **timer; /* a binary heap by (timer_ms, id) */
     uint32_t timer_n;
     struct swim_queue changed;
@@ -181,7 +203,8 @@ struct swim {
     struct swim_queue news[SWIM_SENDS_MAX];
     uint32_t news_n;
     uint64_t gossip_ms;
-    uint64_t death_ms; /* of the last death known: until SWIM_DEAD_GOSSIP_MS later one of the dead is told too */
+    /* of the last death known: until SWIM_DEAD_GOSSIP_MS later one of the dead is told too */
+    uint64_t death_ms;
     bool any_death;
     uint64_t sync_ms, synced_ms;
     struct buf table; /* of the last SYNC_TABLE: lives until the next */

@@ -1,18 +1,19 @@
 /* swim_sync.c: push-pull (memberlist's addition to SWIM; the hash before the table is ours).
  *
- * Gossip alone converges with high probability; push-pull makes it certain, and brings a joiner or a returning half of the
- * cluster up to date at once.
+ * Gossip alone converges with high probability; push-pull makes it certain, and brings a joiner or
+ * a returning half of the cluster up to date at once.
  *
  *      a --SYNC_HASH--> b          equal: nothing more is said, which is every time in a quiet cluster
  *      a <--SYNC_TABLE, wanted-- b
  *      a --SYNC_TABLE---> b
  *
- * The hash covers the live members that answered (swim_table.c keeps it up to date), so two nodes that agree on these but
- * forgot the dead at different times do not talk about it. The table holds the gone too: a peer that holds one of them alive
- * must hear of its death, if only as a suspicion.
+ * The hash covers the live members that answered (swim_table.c keeps it up to date), so two nodes
+ * that agree on these but forgot the dead at different times do not talk about it. The table holds
+ * the gone too: a peer that holds one of them alive must hear of its death, if only as a suspicion.
  *
- * Push-pull is every sync_ms up to SWIM_SYNC_SMALL members; with each doubling above, one more sync_ms lies between, because
- * the cost of a table grows with the members and there are as many more of them to send it. */
+ * Push-pull is every sync_ms up to SWIM_SYNC_SMALL members; with each doubling above, one more
+ * sync_ms lies between, because the cost of a table grows with the members and there are as many
+ * more of them to send it. */
 #include "core/swim/swim_sync.h"
 
 #include "core/swim/swim_belief.h"
@@ -26,7 +27,8 @@ static uint64_t pause_ms(struct swim *s)
     uint64_t ms = s->times.sync_ms;
     for (uint32_t n = SWIM_SYNC_SMALL; n < swim_n(s); n *= 2)
         ms += s->times.sync_ms;
-    return ms - ms / 8 + rng_below(&s->rng, ms / 4); /* or all who started together would sync together */
+    /* or all who started together would sync together */
+    return ms - ms / 8 + rng_below(&s->rng, ms / 4);
 }
 
 uint64_t swim_sync_deadline_ms(const struct swim *s)
@@ -63,14 +65,16 @@ void swim_sync_tick(struct swim *s)
         return;
     struct swim_member *m;
     if (swim_pick(s, 1, 0, true, &m) == 0)
-        m = s->live.m[rng_below(&s->rng, s->live.n)]; /* a joiner's first: nobody had the time to answer it */
+        /* a joiner's first: nobody had the time to answer it */
+        m = s->live.m[rng_below(&s->rng, s->live.n)];
     s->sync_ms = s->now_ms + pause_ms(s);
     send_hash(s, m);
 }
 
 /* ---- Writing a table ---- */
 
-/* A member as an entry. Sketches are left out: we have nothing to say about them. Of the gone only the fact matters. */
+/* A member as an entry. Sketches are left out: we have nothing to say about them. Of the gone only
+ * the fact matters. */
 static int put_entry(struct buf *b, const struct swim_member *m)
 {
     if (m->sketch || !m->verified)
@@ -95,7 +99,8 @@ static int put_list(struct buf *b, const struct swim_list *l)
 static void send_table(struct swim *s, bool reply_wanted)
 {
     s->table.n = 0;
-    if (put_entry(&s->table, s->self) || put_list(&s->table, &s->live) || put_list(&s->table, &s->gone)) {
+    if (put_entry(&s->table, s->self) || put_list(&s->table, &s->live) ||
+        put_list(&s->table, &s->gone)) {
         s->counters.dropped++; /* memory is out: the next push-pull tries again */
         return;
     }
@@ -147,7 +152,8 @@ void swim_sync_table(struct swim *s, const struct msg_sync_table *t)
         int n = message_decode(slice_of(rest.p + 1, rest.n - 1), &entry);
         bool sound = n > 0 && entry.kind == MSG_ALIVE;
         if (sound)
-            entry.alive.incarnation = swim_bound_stream(s, entry.alive.member, entry.alive.incarnation);
+            entry.alive.incarnation =
+                swim_bound_stream(s, entry.alive.member, entry.alive.incarnation);
         if (!sound || !hear_entry(s, rest.p[0], &entry.alive)) {
             s->counters.dropped++;
             swim_trace_dropped(s, t->members.n, SLICE("a member table"));

@@ -1,4 +1,5 @@
-/* swim_sync.h: push-pull: two nodes compare, and where they differ exchange, their tables. Inside SWIM only. */
+/* swim_sync.h: push-pull: two nodes compare, and where they differ exchange, their tables. Inside
+ * SWIM only. */
 #ifndef COVEY_CORE_SWIM_SYNC_H
 #define COVEY_CORE_SWIM_SYNC_H
 

@@ -1,16 +1,18 @@
 /* swim_table.c: the members.
  *
- * Every member but the node itself stands in one of two lists: live (alive or suspect) or gone (dead or left). SWIM walks a
- * list round robin in a random order, which bounds the time until anybody is probed to 2N - 1 periods (paper, section 4.3), so
- * a joiner comes in at a random place and each round is shuffled anew. All orders come from the lists, never from the hash
- * tables.
+ * Every member but the node itself stands in one of two lists: live (alive or suspect) or gone
+ * (dead or left). SWIM walks a list round robin in a random order, which bounds the time until
+ * anybody is probed to 2N - 1 periods (paper, section 4.3), so a joiner comes in at a random place
+ * and each round is shuffled anew. All orders come from the lists, never from the hash tables.
  *
- * (incarnation, state) of a member only grows, alive < suspect < dead < left: swim_member_move checks it. A member known by
- * hearsay alone is unverified: it is not shown, not passed on and not in the hash of the table until it answered, so a peer
- * that slept for a week cannot bring back those who left meanwhile.
+ * (incarnation, state) of a member only grows, alive < suspect < dead < left: swim_member_move
+ * checks it. A member known by hearsay alone is unverified: it is not shown, not passed on and not
+ * in the hash of the table until it answered, so a peer that slept for a week cannot bring back
+ * those who left meanwhile.
  *
- * A name belongs to the one who holds it in by_name. Another who claims it is a member all the same (names are for people, ids
- * are not), but is shown without a name until the holder left or has been dead for SWIM_RECLAIM_MS. */
+ * A name belongs to the one who holds it in by_name. Another who claims it is a member all the same
+ * (names are for people, ids are not), but is shown without a name until the holder left or has
+ * been dead for SWIM_RECLAIM_MS. */
 #include "core/swim/swim_table.h"
 
 #include "base/check.h"
@@ -52,8 +54,8 @@ static void list_put(struct swim_list *l, uint32_t at, struct swim_member *m)
     m->list_at = at;
 }
 
-/* At a uniformly random place. One that falls among those who had their turn waits for the next round; nobody gets a second
- * turn for it. */
+/* At a uniformly random place. One that falls among those who had their turn waits for the next
+ * round; nobody gets a second turn for it. */
 static void list_insert(struct swim *s, struct swim_list *l, struct swim_member *m)
 {
     uint32_t place = (uint32_t)rng_below(&s->rng, l->n + 1);
@@ -110,9 +112,10 @@ static bool among(struct swim_member *const *set, unsigned n, const struct swim_
     return false;
 }
 
-/* Each pick starts at a random place and goes on from there for a few steps: small tables are covered whole, large ones cost
- * O(1). */
-unsigned swim_pick(struct swim *s, unsigned want, uint64_t except, bool alive_only, struct swim_member **out)
+/* Each pick starts at a random place and goes on from there for a few steps: small tables are
+ * covered whole, large ones cost O(1). */
+unsigned swim_pick(struct swim *s, unsigned want, uint64_t except, bool alive_only,
+                   struct swim_member **out)
 {
     enum { STEPS = 8 };
     const struct swim_list *l = &s->live;
@@ -121,7 +124,8 @@ unsigned swim_pick(struct swim *s, unsigned want, uint64_t except, bool alive_on
         uint32_t at = (uint32_t)rng_below(&s->rng, l->n);
         for (uint32_t step = 0; step < STEPS && step < l->n; step++, at++) {
             struct swim_member *m = l->m[at % l->n];
-            if (m->verified && m->id != except && !(alive_only && m->state != MEMBER_ALIVE) && !among(out, n, m)) {
+            if (m->verified && m->id != except && !(alive_only && m->state != MEMBER_ALIVE) &&
+                !among(out, n, m)) {
                 out[n++] = m;
                 break;
             }
@@ -183,8 +187,9 @@ void swim_timer_clear(struct swim *s, struct swim_member *m)
 
 /* ---- What a member counts for ---- */
 
-/* Its part of the hash that push-pull compares: live members that answered. The gone are left out, because each observer
- * forgets them at a time of its own; a peer that holds one of them alive differs by that one. */
+/* Its part of the hash that push-pull compares: live members that answered. The gone are left out,
+ * because each observer forgets them at a time of its own; a peer that holds one of them alive
+ * differs by that one. */
 static uint64_t hash_share(const struct swim_member *m)
 {
     if (!m->verified || swim_gone(m))
@@ -240,7 +245,8 @@ static void name_release(struct swim *s, struct swim_member *m)
 
 static bool name_free(const struct swim *s, const struct swim_member *holder)
 {
-    return holder->state == MEMBER_LEFT || (holder->state == MEMBER_DEAD && s->now_ms - holder->since_ms >= SWIM_RECLAIM_MS);
+    return holder->state == MEMBER_LEFT ||
+           (holder->state == MEMBER_DEAD && s->now_ms - holder->since_ms >= SWIM_RECLAIM_MS);
 }
 
 void swim_member_claim(struct swim *s, struct swim_member *m)
@@ -256,10 +262,12 @@ void swim_member_claim(struct swim *s, struct swim_member *m)
         name_release(s, holder);
     m->hh_name.tbl = NULL;
     HASH_ADD_KEYPTR(hh_name, s->by_name, name.p, name.n, m);
-    m->named = m->hh_name.tbl != NULL; /* without memory: it stays nameless until it is probed next */
+    /* without memory: it stays nameless until it is probed next */
+    m->named = m->hh_name.tbl != NULL;
 }
 
-bool swim_member_describe(struct swim *s, struct swim_member *m, struct slice name, struct slice meta)
+bool swim_member_describe(struct swim *s, struct swim_member *m, struct slice name,
+                          struct slice meta)
 {
     if (m->text && slice_eq(swim_name(m), name) && slice_eq(swim_meta(m), meta))
         return true;
@@ -284,7 +292,8 @@ bool swim_member_describe(struct swim *s, struct swim_member *m, struct slice na
 struct swim_member *swim_member(const struct swim *s, uint64_t id)
 {
     struct swim_member *m = NULL;
-    HASH_FIND_BYHASHVALUE(hh, s->by_id, &id, sizeof id, (unsigned)id, m); /* ids are random: their low bits are a hash */
+    /* ids are random: their low bits are a hash */
+    HASH_FIND_BYHASHVALUE(hh, s->by_id, &id, sizeof id, (unsigned)id, m);
     return m;
 }
 
@@ -302,8 +311,8 @@ static bool grow(struct swim *s)
     return true;
 }
 
-/* Who goes when the table is full: hearsay first, then whoever is gone for longest. Walks the table, which only a table of
- * MEMBERS_MAX pays for. */
+/* Who goes when the table is full: hearsay first, then whoever is gone for longest. Walks the
+ * table, which only a table of MEMBERS_MAX pays for. */
 static struct swim_member *least_useful(const struct swim *s)
 {
     struct swim_member *oldest = NULL;
@@ -371,7 +380,8 @@ void swim_member_drop(struct swim *s, struct swim_member *m)
     free(m);
 }
 
-void swim_member_move(struct swim *s, struct swim_member *m, enum member_state state, uint64_t incarnation)
+void swim_member_move(struct swim *s, struct swim_member *m, enum member_state state,
+                      uint64_t incarnation)
 {
     CHECK(incarnation > m->incarnation || (incarnation == m->incarnation && state >= m->state));
     bool was_gone = swim_gone(m), changes = m->state != state;

@@ -1,4 +1,5 @@
-/* swim_table.h: the members: lists, look-ups, the timer heap, and the only place where a state changes. Inside SWIM only. */
+/* swim_table.h: the members: lists, look-ups, the timer heap, and the only place where a state
+ * changes. Inside SWIM only. */
 #ifndef COVEY_CORE_SWIM_TABLE_H
 #define COVEY_CORE_SWIM_TABLE_H
 
@@ -11,29 +12,35 @@ void swim_table_close(struct swim *s);
 /* NULL when there is none. */
 struct swim_member *swim_member(const struct swim *s, uint64_t id);
 
-/* A new member: alive, unverified, a sketch without address. When the table is full somebody less useful is forgotten for it.
- * NULL: no memory, or nobody could be. */
+/* A new member: alive, unverified, a sketch without address. When the table is full somebody less
+ * useful is forgotten for it. NULL: no memory, or nobody could be. */
 struct swim_member *swim_member_add(struct swim *s, uint64_t id, uint64_t incarnation);
 
 /* Forgets it; what pointed into it stays readable until time moves on. */
 void swim_member_drop(struct swim *s, struct swim_member *m);
 
-/* Moves it to (incarnation, state), which must not lie before where it is: the order that every observer follows. A change of
- * state clears its accusers and its timer, and sets that of the gone. */
-void swim_member_move(struct swim *s, struct swim_member *m, enum member_state state, uint64_t incarnation);
+/* Moves it to (incarnation, state), which must not lie before where it is: the order that every
+ * observer follows. A change of state clears its accusers and its timer, and sets that of the
+ * gone. */
+void swim_member_move(struct swim *s, struct swim_member *m, enum member_state state,
+                      uint64_t incarnation);
 
 /* Marks it as having answered. */
 void swim_member_trust(struct swim *s, struct swim_member *m);
 void swim_member_pin(struct swim *s, struct swim_member *m, bool pinned);
 
 /* Replaces name and metadata. False when memory is out: nothing changed. */
-bool swim_member_describe(struct swim *s, struct swim_member *m, struct slice name, struct slice meta);
+bool swim_member_describe(struct swim *s, struct swim_member *m, struct slice name,
+                          struct slice meta);
 
-/* Takes its claimed name if that is free: nobody holds it, or the holder left, or died SWIM_RECLAIM_MS ago. */
+/* Takes its claimed name if that is free: nobody holds it, or the holder left, or died
+ * SWIM_RECLAIM_MS ago. */
 void swim_member_claim(struct swim *s, struct swim_member *m);
 
-/* Up to `want` distinct random live members that answered, other than `except`; only those held alive if so asked. */
-unsigned swim_pick(struct swim *s, unsigned want, uint64_t except, bool alive_only, struct swim_member **out);
+/* Up to `want` distinct random live members that answered, other than `except`; only those held
+ * alive if so asked. */
+unsigned swim_pick(struct swim *s, unsigned want, uint64_t except, bool alive_only,
+                   struct swim_member **out);
 
 /* The next of a list, round robin, shuffled anew each round; NULL when it is empty. */
 struct swim_member *swim_list_next(struct swim *s, struct swim_list *l);
@@ -70,7 +77,8 @@ static inline struct slice swim_name(const struct swim_member *m)
 
 static inline struct slice swim_meta(const struct swim_member *m)
 {
-    return m->text ? slice_of(m->text->bytes + m->text->name_n, m->text->meta_n) : (struct slice){0};
+    return m->text ? slice_of(m->text->bytes + m->text->name_n, m->text->meta_n)
+                   : (struct slice){0};
 }
 
 /* Live members and the node itself: the N of the formulas. */
@@ -79,7 +87,8 @@ static inline uint32_t swim_n(const struct swim *s)
     return s->live.n + 1;
 }
 
-/* swim_check.c: every invariant; aborts when one is broken. Small tables are checked whole, of large ones a moving window. */
+/* swim_check.c: every invariant; aborts when one is broken. Small tables are checked whole, of
+ * large ones a moving window. */
 void swim_check(const struct swim *s);
 
 #endif

@@ -1,47 +1,55 @@
 /* wall.c: the wall clock, held against those of the peers.
  *
- * The problem. Stamps come from wall clocks, and one that runs an hour ahead makes stamps that everything else must
- * outbid for an hour. Nobody can say what the time is, but a cluster can say which of its clocks is alone with its
- * opinion.
+ * The problem. Stamps come from wall clocks, and one that runs an hour ahead makes stamps that
+ * everything else must outbid for an hour. Nobody can say what the time is, but a cluster can say
+ * which of its clocks is alone with its opinion.
  *
- * The estimate. A packet says what its sender's two clocks showed when it left: the wall clock, and the monotonic one. How
- * long the packet took is unknown, but never negative. So the difference (a clock of theirs - our monotonic one) is at most
- * the true one, and the greatest of several is the nearest: the packet that was the least delayed (the minimum filter of NTP;
- * RFC 5905, section 10). Such a filter needs a difference that stays as it is, or it goes by what is over: of a wall clock
- * that was set back, the greatest difference is that of before. So the filter is given the monotonic clocks, which nobody
- * sets; the greatest of the last 15 to 30 s is kept, in two windows, as minima over sliding windows are. How far the peer's
- * wall clock is from its own monotonic clock needs no filter: a packet says it exactly, and the one that left last is right.
- * So a wall clock that is set, either way, has changed its estimate with its next packet, and the delay of that packet
- * spoils nothing. Our own monotonic clock is the common measure: a step of our wall clock shows at once against all peers.
+ * The estimate. A packet says what its sender's two clocks showed when it left: the wall clock, and
+ * the monotonic one. How long the packet took is unknown, but never negative. So the difference (a
+ * clock of theirs - our monotonic one) is at most the true one, and the greatest of several is the
+ * nearest: the packet that was the least delayed (the minimum filter of NTP; RFC 5905, section 10).
+ * Such a filter needs a difference that stays as it is, or it goes by what is over: of a wall clock
+ * that was set back, the greatest difference is that of before. So the filter is given the
+ * monotonic clocks, which nobody sets; the greatest of the last 15 to 30 s is kept, in two windows,
+ * as minima over sliding windows are. How far the peer's wall clock is from its own monotonic clock
+ * needs no filter: a packet says it exactly, and the one that left last is right. So a wall clock
+ * that is set, either way, has changed its estimate with its next packet, and the delay of that
+ * packet spoils nothing. Our own monotonic clock is the common measure: a step of our wall clock
+ * shows at once against all peers.
  *
  *      n2's clocks (wall, monotonic)    came to us at    monotonic: best    off          estimate: best + off
  *      5000, 1000                       201              799                4000         4799
  *      8605000, 6000                    5300             799 (700)          8599000      8599799    set ahead
  *      13100, 9100                      8700             799 (400)          4000         4799       set right: at once
  *
- * Monotonic clocks stand still with their machine (a suspended laptop, a virtual machine that is moved), and begin anew when
- * it does. Either looks like a packet that took long. No network keeps a packet for WALL_WAIT_MAX_MS, and how long one can
- * have waited for us, who stood still, is known: what is below the best by more than both begins the filter anew. Should it
- * have been a delay all the same, the next packet mends it. A packet with an earlier monotonic clock than one before it was
- * overtaken, and its wall clock is not what that shows now.
+ * Monotonic clocks stand still with their machine (a suspended laptop, a virtual machine that is
+ * moved), and begin anew when it does. Either looks like a packet that took long. No network keeps
+ * a packet for WALL_WAIT_MAX_MS, and how long one can have waited for us, who stood still, is
+ * known: what is below the best by more than both begins the filter anew. Should it have been a
+ * delay all the same, the next packet mends it. A packet with an earlier monotonic clock than one
+ * before it was overtaken, and its wall clock is not what that shows now.
  *
- * Old packets that were waiting while we stood still only give smaller differences, and change nothing; unless they are all
- * that a node has, which stood still right after its start. So a packet that may have waited gives a range, and until a
- * better one comes the peer's clock is taken to be where in it ours is.
+ * Old packets that were waiting while we stood still only give smaller differences, and change
+ * nothing; unless they are all that a node has, which stood still right after its start. So a
+ * packet that may have waited gives a range, and until a better one comes the peer's clock is taken
+ * to be where in it ours is.
  *
- * The judgement. The median of all estimates, our own clock among them: of three clocks the odd one is outvoted, of
- * two the slower is believed, for it is stamping ahead that does harm. A node alone believes itself. Peers who are silent
- * count for up to 30 s, or the clocks of a large cluster, of which each is heard now and then, would be too few; but whose
- * clock was odd when it was heard last counts for WALL_FRESH_MS: wrong clocks are set right, and one that was wrong and is
- * silent would be a second vote for the next that goes wrong.
+ * The judgement. The median of all estimates, our own clock among them: of three clocks the odd one
+ * is outvoted, of two the slower is believed, for it is stamping ahead that does harm. A node alone
+ * believes itself. Peers who are silent count for up to 30 s, or the clocks of a large cluster, of
+ * which each is heard now and then, would be too few; but whose clock was odd when it was heard
+ * last counts for WALL_FRESH_MS: wrong clocks are set right, and one that was wrong and is silent
+ * would be a second vote for the next that goes wrong.
  *
- * What it is used for is up to the coordinator: it does not stamp while it is ahead too far, and it judges whether a
- * record's end has come by a time that is never further from the median than the skew that the cluster allows. */
+ * What it is used for is up to the coordinator: it does not stamp while it is ahead too far, and it
+ * judges whether a record's end has come by a time that is never further from the median than the
+ * skew that the cluster allows. */
 #include "core/wall/wall.h"
 
 #include "base/limits.h"
 
-static const uint64_t CLOCK_END_MS = 1ull << 48; /* stamps have no room for more; sums of a few stay far below 2^63 */
+/* stamps have no room for more; sums of a few stay far below 2^63 */
+static const uint64_t CLOCK_END_MS = 1ull << 48;
 
 static bool windows_over(const struct wall_peer *p, uint64_t now_ms)
 {
@@ -107,7 +115,9 @@ void wall_time(struct wall *w, uint64_t now_ms, uint64_t wall_ms)
     w->now_ms = now_ms;
     w->wall_ms = wall_ms;
     if (!same)
-        find_median(w); /* our clock was set, or drifts; what goes out of its window meanwhile is seen with the next packet */
+        /* our clock was set, or drifts; what goes out of its window meanwhile is seen with the next
+         * packet */
+        find_median(w);
 }
 
 /* The peer's place: its own, a free one, or that of a peer not heard for longest. */
@@ -130,7 +140,8 @@ void wall_late(struct wall *w, uint64_t now_ms, uint64_t late_ms)
     w->late_until_ms = now_ms + WALL_BACKLOG_MS;
 }
 
-/* What two packets say together: the difference is at least the greater, and at most what both allow. */
+/* What two packets say together: the difference is at least the greater, and at most what both
+ * allow. */
 static void narrow(struct wall_peer *p, int64_t value, int64_t slack)
 {
     int64_t most = p->best + p->slack < value + slack ? p->best + p->slack : value + slack;
@@ -190,7 +201,9 @@ uint64_t wall_believed_ms(const struct wall *w)
     if (!w->known)
         return w->wall_ms;
     int64_t off = own(w) - w->median;
-    int64_t allowed = off > CLOCK_SKEW_MAX_MS ? CLOCK_SKEW_MAX_MS : off < -CLOCK_SKEW_MAX_MS ? -CLOCK_SKEW_MAX_MS : off;
+    int64_t allowed = off > CLOCK_SKEW_MAX_MS    ? CLOCK_SKEW_MAX_MS
+                      : off < -CLOCK_SKEW_MAX_MS ? -CLOCK_SKEW_MAX_MS
+                                                 : off;
 #ifdef CANARY_RAW_CLOCK
     allowed = off;
 #endif

@@ -1,8 +1,9 @@
 /* wall.h: whether this node's wall clock can be believed, told by those of its peers.
  *
- * Each packet carries its sender's wall clock and its monotonic one. What a peer's wall clock shows now is estimated from
- * its packets, our own is held against the median of all, and the node hears two things: how far it is ahead, and what
- * time it may take for granted. The essay is in wall.c. */
+ * Each packet carries its sender's wall clock and its monotonic one. What a peer's wall clock shows
+ * now is estimated from its packets, our own is held against the median of all, and the node hears
+ * two things: how far it is ahead, and what time it may take for granted. The essay is in
+ * wall.c. */
 #ifndef COVEY_CORE_WALL_H
 #define COVEY_CORE_WALL_H
 
@@ -10,11 +11,15 @@
 #include <stdint.h>
 
 enum {
-    WALL_PEERS = 31,         /* with ours an odd number: so many clocks tell the time as well as thousands */
-    WALL_WINDOW_MS = 15000,  /* the least delayed packet of the last one to two of these counts */
-    WALL_BACKLOG_MS = 100,   /* for so long after a standstill packets may come that had waited for its end */
-    WALL_WAIT_MAX_MS = 2000, /* no network keeps a packet longer: a clock that seems slower by more has stood still */
-    WALL_FRESH_MS = 2000,    /* for so long a peer's clock counts though it was odd; one that was right counts longer */
+    /* with ours an odd number: so many clocks tell the time as well as thousands */
+    WALL_PEERS = 31,
+    WALL_WINDOW_MS = 15000, /* the least delayed packet of the last one to two of these counts */
+    /* for so long after a standstill packets may come that had waited for its end */
+    WALL_BACKLOG_MS = 100,
+    /* no network keeps a packet longer: a clock that seems slower by more has stood still */
+    WALL_WAIT_MAX_MS = 2000,
+    /* for so long a peer's clock counts though it was odd; one that was right counts longer */
+    WALL_FRESH_MS = 2000,
 };
 
 /* A reading of a node's two clocks, both of one moment, in ms. */
@@ -25,38 +30,46 @@ struct wall_reading {
 
 /* What is known of a peer's clocks. Differences are in ms. */
 struct wall_peer {
-    uint64_t id;          /* 0: a free place */
-    int64_t best, before; /* its monotonic clock less ours: the greatest seen in this window, and in the one before */
-    int64_t slack;        /* the true difference may be greater than best by that, no more */
-    int64_t off;          /* its wall clock less its monotonic one, in the packet that left it last */
-    uint64_t mono_ms;     /* its monotonic clock in that packet */
-    uint64_t left_ms;     /* our monotonic clock when that packet came, less what it may have waited for us */
-    uint64_t since_ms;    /* this window began */
+    uint64_t id; /* 0: a free place */
+    /* its monotonic clock less ours: the greatest seen in this window, and in the one before */
+    int64_t best, before;
+    int64_t slack; /* the true difference may be greater than best by that, no more */
+    /* its wall clock less its monotonic one, in the packet that left it last */
+    int64_t off;
+    uint64_t mono_ms; /* its monotonic clock in that packet */
+    /* our monotonic clock when that packet came, less what it may have waited for us */
+    uint64_t left_ms;
+    uint64_t since_ms; /* this window began */
     bool has_before;
-    bool odd; /* when it was heard last it was further from the median than the skew that is allowed */
+    /* when it was heard last it was further from the median than the skew that is allowed */
+    bool odd;
 };
 
 struct wall {
     struct wall_peer peer[WALL_PEERS];
-    uint64_t now_ms, wall_ms;        /* of the last wall_time */
-    uint64_t late_ms, late_until_ms; /* the last standstill, and how long packets may still be as old as that */
-    int64_t median;                  /* of all wall clocks, ours included, less our monotonic one */
-    bool known;                      /* some peer was heard lately */
+    uint64_t now_ms, wall_ms; /* of the last wall_time */
+    /* the last standstill, and how long packets may still be as old as that */
+    uint64_t late_ms, late_until_ms;
+    int64_t median; /* of all wall clocks, ours included, less our monotonic one */
+    bool known;     /* some peer was heard lately */
 };
 
 /* The present, first thing in each step. */
 void wall_time(struct wall *w, uint64_t now_ms, uint64_t wall_ms);
 
-/* The step at now_ms comes so late: the process stood still, and packets may have waited as long. */
+/* The step at now_ms comes so late: the process stood still, and packets may have waited as
+ * long. */
 void wall_late(struct wall *w, uint64_t now_ms, uint64_t late_ms);
 
-/* A packet of that peer, which left it when its clocks showed that. What no clock shows (2^48 ms and more) is ignored. */
+/* A packet of that peer, which left it when its clocks showed that. What no clock shows (2^48 ms
+ * and more) is ignored. */
 void wall_heard(struct wall *w, uint64_t peer, struct wall_reading shown);
 
 /* How far our clock is ahead of the median, in ms; 0 when it is not, or when nobody was heard. */
 uint64_t wall_ahead_ms(const struct wall *w);
 
-/* The time by which ends are judged: our wall clock, but no further than CLOCK_SKEW_MAX_MS from the median. */
+/* The time by which ends are judged: our wall clock, but no further than CLOCK_SKEW_MAX_MS from the
+ * median. */
 uint64_t wall_believed_ms(const struct wall *w);
 
 #endif

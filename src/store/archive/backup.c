@@ -1,8 +1,9 @@
 /* Backups: what the log holds now, in a directory that nothing changes any more.
  *
- * Problem: a copy of a running node must be as of one moment, must not make the node wait, must not be fooled by compaction that
- * removes files meanwhile, and must be whole or not there at all. Cassandra's snapshots show the way: files that are never
- * changed need no copying, a hard link holds them.
+ * Problem: a copy of a running node must be as of one moment, must not make the node wait, must not
+ * be fooled by compaction that removes files meanwhile, and must be whole or not there at all.
+ * Cassandra's snapshots show the way: files that are never changed need no copying, a hard link
+ * holds them.
  *
  *     begin (loop): which files there are and how far each is published, all in one turn; every segment is pinned
  *        |
@@ -13,19 +14,22 @@
  *        |
  *     END (thread): files, manifest and directory are synced, then the directory gets its name
  *
- * **One moment.** What is in the index is published, and all that is published stands in a segment that is there: so the files
- * up to these ends are what the index holds, whatever compaction is half way through (a record may be there twice, which merging
- * by version makes one). What was acknowledged before is in it as far as this node is an owner and acknowledged: another quorum
- * may have been without this node. Hence one backup of each node, and their merge (restore.h).
+ * **One moment.** What is in the index is published, and all that is published stands in a segment
+ * that is there: so the files up to these ends are what the index holds, whatever compaction is
+ * half way through (a record may be there twice, which merging by version makes one). What was
+ * acknowledged before is in it as far as this node is an owner and acknowledged: another quorum may
+ * have been without this node. Hence one backup of each node, and their merge (restore.h).
  *
  * Hints are left out: what they bring stands at W owners already, or was never acknowledged.
  *
- * **Whole or not there.** It grows under "NAME.partial-MEMBER" and is renamed at the end, over nothing or an empty directory,
- * which is all that rename(2) replaces. A failure removes it. A killed node leaves it behind: a node has one backup at a time, so
- * the next one removes every partial of its own member that it finds beside its own.
+ * **Whole or not there.** It grows under "NAME.partial-MEMBER" and is renamed at the end, over
+ * nothing or an empty directory, which is all that rename(2) replaces. A failure removes it. A
+ * killed node leaves it behind: a node has one backup at a time, so the next one removes every
+ * partial of its own member that it finds beside its own.
  *
- * **Shared blocks.** A link costs nothing and shares its blocks with the node: it protects from what people and programs do, not
- * from the disk. The documentation says so: copy the directory to another machine. */
+ * **Shared blocks.** A link costs nothing and shares its blocks with the node: it protects from
+ * what people and programs do, not from the disk. The documentation says so: copy the directory to
+ * another machine. */
 #include "store/archive/backup.h"
 
 #include <dirent.h>
@@ -49,7 +53,8 @@ enum {
     REST_US_MAX = 100000,          /* a stop waits no longer than this */
 };
 
-static __attribute__((format(printf, 3, 4))) int fail(struct backup *b, int error, const char *format, ...)
+static __attribute__((format(printf, 3, 4))) int fail(struct backup *b, int error,
+                                                      const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -62,9 +67,12 @@ static __attribute__((format(printf, 3, 4))) int fail(struct backup *b, int erro
 static int fail_on(struct backup *b, const char *what, const char *name, int number)
 {
     if (number == ENOSPC || number == EDQUOT)
-        return fail(b, ERR_NO_SPACE, "there is no room for the backup %s: free some space, or name a path on another disk",
-                    b->path);
-    return fail(b, ERR_IO, "cannot %s %s of the backup %s: %s", what, name, b->path, strerror(number));
+        return fail(
+            b, ERR_NO_SPACE,
+            "there is no room for the backup %s: free some space, or name a path on another disk",
+            b->path);
+    return fail(b, ERR_IO, "cannot %s %s of the backup %s: %s", what, name, b->path,
+                strerror(number));
 }
 
 /* ---- On the loop ---- */
@@ -88,19 +96,22 @@ static int check_path(struct backup *b, const char *path)
     size_t n = strlen(path);
     if (n == 0 || path[0] != '/' || n >= sizeof b->path)
         return fail(b, ERR_REFUSED,
-                    "\"%.200s\" is no absolute path of at most %zu bytes: name one like /var/backups/covey/monday", path,
-                    sizeof b->path - 1);
+                    "\"%.200s\" is no absolute path of at most %zu bytes: name one like "
+                    "/var/backups/covey/monday",
+                    path, sizeof b->path - 1);
     while (n > 1 && path[n - 1] == '/')
         n--;
     memcpy(b->path, path, n);
     b->path[n] = 0;
     const char *name = strrchr(b->path, '/') + 1;
     b->parent_n = (uint32_t)(name - b->path);
-    if (name[0] == 0 || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strlen(name) > NAME_BYTES_MAX)
-        return fail(b, ERR_REFUSED,
-                    "\"%.200s\" does not end in a name that a new directory can have: name one like "
-                    "/var/backups/covey/monday",
-                    path);
+    if (name[0] == 0 || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+        strlen(name) > NAME_BYTES_MAX)
+        return fail(
+            b, ERR_REFUSED,
+            "\"%.200s\" does not end in a name that a new directory can have: name one like "
+            "/var/backups/covey/monday",
+            path);
     snprintf(b->partial, sizeof b->partial, "%s.partial-%016" PRIx64, name, b->about.member);
     return 0;
 }
@@ -112,7 +123,8 @@ static void note_files(struct backup *b)
         struct segment *s = b->segments->slot[i];
         if (!s || s->stage == SEGMENT_PARTED || s->aside) /* nothing needs these two any more */
             continue;
-        bool ended = s->ended && s != b->segments->active; /* the committer may be ending that one just now */
+        /* the committer may be ending that one just now */
+        bool ended = s->ended && s != b->segments->active;
         uint32_t bytes = ended && s->end > s->published ? s->end : s->published;
         b->file[b->about.file_n++] = (struct backup_file){s, s->number, bytes, ended};
         b->bytes += bytes;
@@ -130,7 +142,8 @@ static void unpin(struct backup *b)
 
 static int by_number(const void *x, const void *y)
 {
-    uint32_t a = ((const struct backup_file *)x)->number, b = ((const struct backup_file *)y)->number;
+    uint32_t a = ((const struct backup_file *)x)->number,
+             b = ((const struct backup_file *)y)->number;
     return (a > b) - (a < b);
 }
 
@@ -149,7 +162,8 @@ static int begin(struct backup *b, const struct manifest *about, const char *pat
     if (b->running)
         return ERR_BUSY; /* b->why is the thread's */
     if (holds_damage(b->segments))
-        return fail(b, ERR_REFUSED, "damage found at the start is still being set aside: try again in a minute");
+        return fail(b, ERR_REFUSED,
+                    "damage found at the start is still being set aside: try again in a minute");
     b->about = *about;
     b->about.file_n = 0;
     b->bytes = 0;
@@ -173,7 +187,8 @@ static int begin(struct backup *b, const struct manifest *about, const char *pat
     unpin(b);
     free(b->file);
     b->file = NULL;
-    return fail(b, ERR_NO_MEMORY, "cannot start a thread for the backup: allow the node more threads or memory");
+    return fail(b, ERR_NO_MEMORY,
+                "cannot start a thread for the backup: allow the node more threads or memory");
 }
 
 /* How the one goes that was begun last. */
@@ -228,7 +243,8 @@ void backup_ask(struct backup *b, uint64_t token, const struct manifest *about, 
 
 static void answer(struct backup *b, struct asked *a, struct store_result *out)
 {
-    *out = (struct store_result){.kind = a->begins ? STORE_BACKUP_BEGUN : STORE_BACKUP_TOLD, .token = a->token};
+    *out = (struct store_result){.kind = a->begins ? STORE_BACKUP_BEGUN : STORE_BACKUP_TOLD,
+                                 .token = a->token};
     if (a->begins)
         out->error = begin(b, &a->about, a->path);
     b->told = b->running ? progress(b) : b->last;
@@ -297,12 +313,17 @@ static int open_parent(struct backup *b)
     snprintf(parent, sizeof parent, "%.*s", (int)b->parent_n, b->path);
     b->parent = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (b->parent < 0)
-        return fail(b, ERR_REFUSED, "cannot open %s, where the backup %s shall be: %s; make it first", parent, b->path,
-                    strerror(errno));
-    if (fstat(b->parent, &st) == 0 && fstat(b->dir, &data) == 0 && st.st_dev == data.st_dev && st.st_ino == data.st_ino)
-        return fail(b, ERR_REFUSED, "%s would lie in the data directory itself: name a path outside of it", b->path);
+        return fail(b, ERR_REFUSED,
+                    "cannot open %s, where the backup %s shall be: %s; make it first", parent,
+                    b->path, strerror(errno));
+    if (fstat(b->parent, &st) == 0 && fstat(b->dir, &data) == 0 && st.st_dev == data.st_dev &&
+        st.st_ino == data.st_ino)
+        return fail(b, ERR_REFUSED,
+                    "%s would lie in the data directory itself: name a path outside of it",
+                    b->path);
     if (fstatat(b->parent, b->path + b->parent_n, &st, AT_SYMLINK_NOFOLLOW) == 0)
-        return fail(b, ERR_REFUSED, "%s exists already: name a path that does not, or remove that one", b->path);
+        return fail(b, ERR_REFUSED,
+                    "%s exists already: name a path that does not, or remove that one", b->path);
     return 0;
 }
 
@@ -362,12 +383,14 @@ static int copy(struct backup *b, const struct backup_file *f, const char *name,
     return error;
 }
 
-/* A link holds what never changes: a file that has ended, and is no longer than what counts of it. */
+/* A link holds what never changes: a file that has ended, and is no longer than what counts of
+ * it. */
 static bool hold_by_link(const struct backup *b, const struct backup_file *f, const char *name)
 {
     struct stat st;
-    return f->ended && atomic_load(&f->segment->synced) >= f->bytes && fstat(f->segment->fd, &st) == 0 &&
-           st.st_size == f->bytes && linkat(b->dir, name, b->to, name, 0) == 0;
+    return f->ended && atomic_load(&f->segment->synced) >= f->bytes &&
+           fstat(f->segment->fd, &st) == 0 && st.st_size == f->bytes &&
+           linkat(b->dir, name, b->to, name, 0) == 0;
 }
 
 static int hold_all(struct backup *b, uint8_t *block)
@@ -396,7 +419,8 @@ static void rest(uint64_t us)
     nanosleep(&t, NULL);
 }
 
-static int sum(struct backup *b, const char *name, int fd, uint32_t bytes, uint8_t *block, uint64_t *out)
+static int sum(struct backup *b, const char *name, int fd, uint32_t bytes, uint8_t *block,
+               uint64_t *out)
 {
     int error = 0;
     *out = 0;
@@ -417,7 +441,8 @@ static int sum(struct backup *b, const char *name, int fd, uint32_t bytes, uint8
 
 static int sum_all(struct backup *b, uint8_t *block, struct buf *text)
 {
-    int error = manifest_begin(text, &b->about) ? fail(b, ERR_NO_MEMORY, "out of memory for a backup") : 0;
+    int error =
+        manifest_begin(text, &b->about) ? fail(b, ERR_NO_MEMORY, "out of memory for a backup") : 0;
     for (uint32_t i = 0; i < b->about.file_n && !error; i++) {
         char name[SEGMENT_NAME];
         struct manifest_file f = {.number = b->file[i].number, .size = b->file[i].bytes};
@@ -459,7 +484,8 @@ static int give_name(struct backup *b)
     if (b->io->fsync(b->parent) == 0)
         return 0;
     int number = errno;
-    b->io->renameat(b->parent, name, b->parent, b->partial); /* whether the name would outlive a power cut is unknown */
+    /* whether the name would outlive a power cut is unknown */
+    b->io->renameat(b->parent, name, b->parent, b->partial);
     return fail_on(b, "sync the parent", "directory", number);
 }
 

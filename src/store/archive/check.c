@@ -1,11 +1,12 @@
 /* check.c: a data directory looked through from end to end.
  *
- * Every byte is read: headers, the checksum of every record, its value uncompressed and held against the digest in its version,
- * where segments end (as their seal, their successor's header and the list say), which of them must be there, and the snapshot:
- * what a start with it would find must be what the whole log says.
+ * Every byte is read: headers, the checksum of every record, its value uncompressed and held
+ * against the digest in its version, where segments end (as their seal, their successor's header
+ * and the list say), which of them must be there, and the snapshot: what a start with it would find
+ * must be what the whole log says.
  *
- * A torn tail of what was never synced is no damage; it is told. So is what of the hints a start would
- * pass over: they are no records, and nothing says how far they were synced. */
+ * A torn tail of what was never synced is no damage; it is told. So is what of the hints a start
+ * would pass over: they are no records, and nothing says how far they were synced. */
 #include "store/archive/check.h"
 
 #include <dirent.h>
@@ -56,8 +57,10 @@ static __attribute__((format(printf, 2, 3))) void say(struct check *c, const cha
 
 static void unreadable(struct check *c, const char *what)
 {
-    say(c, "cannot read %s: %s; name the data directory of a stopped node, or a backup, that you may read", what,
-        strerror(errno));
+    say(c,
+        "cannot read %s: %s; name the data directory of a stopped node, or a backup, that you may "
+        "read",
+        what, strerror(errno));
     c->unreadable = true;
 }
 
@@ -69,7 +72,9 @@ static struct slice map(struct check *c, const struct segment *s)
     struct stat st;
     char name[SEGMENT_NAME];
     segment_name(s->number, name);
-    void *p = fstat(s->fd, &st) == 0 ? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, s->fd, 0) : MAP_FAILED;
+    void *p = fstat(s->fd, &st) == 0
+                  ? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, s->fd, 0)
+                  : MAP_FAILED;
     if (p != MAP_FAILED)
         return slice_of(p, (size_t)st.st_size);
     if (!s->wreck) /* it may be empty */
@@ -77,15 +82,19 @@ static struct slice map(struct check *c, const struct segment *s)
     return slice_of(NULL, 0);
 }
 
-static void check_value(struct check *c, const struct segment *s, uint32_t at, const struct record_view *v)
+static void check_value(struct check *c, const struct segment *s, uint32_t at,
+                        const struct record_view *v)
 {
     struct slice value;
     if (record_value(v, &c->scratch, &value) != 0)
-        PROBLEM(c, "seg-%08u.log: offset %u: the value cannot be uncompressed", (unsigned)s->number, (unsigned)at);
+        PROBLEM(c, "seg-%08u.log: offset %u: the value cannot be uncompressed", (unsigned)s->number,
+                (unsigned)at);
     else if (v->record.kind == RECORD_VALUE && hash_bytes(value) != v->record.version.digest)
-        PROBLEM(c, "seg-%08u.log: offset %u: the value is not the one its version names", (unsigned)s->number, (unsigned)at);
+        PROBLEM(c, "seg-%08u.log: offset %u: the value is not the one its version names",
+                (unsigned)s->number, (unsigned)at);
     if (record_slot(&v->record) != v->slot)
-        PROBLEM(c, "seg-%08u.log: offset %u: slot %u is not its key's", (unsigned)s->number, (unsigned)at, v->slot);
+        PROBLEM(c, "seg-%08u.log: offset %u: slot %u is not its key's", (unsigned)s->number,
+                (unsigned)at, v->slot);
 }
 
 static void take(struct check *c, struct segment *s, uint32_t at, const struct record_view *v)
@@ -95,13 +104,14 @@ static void take(struct check *c, struct segment *s, uint32_t at, const struct r
     check_value(c, s, at, v);
     if (v->record.kind == RECORD_STATE && slice_eq(v->record.key, MARK_NAME)) {
         if (segment_is_mark(s, &v->record, &vouched) && vouched > at)
-            PROBLEM(c, "seg-%08u.log: offset %u: a mark vouches for what comes behind it", (unsigned)s->number, (unsigned)at);
+            PROBLEM(c, "seg-%08u.log: offset %u: a mark vouches for what comes behind it",
+                    (unsigned)s->number, (unsigned)at);
         return;
     }
     int error = table_replay(&c->log, v, s->slot, at);
     if (error)
-        PROBLEM(c, "seg-%08u.log: offset %u: a record of kind %u: %s", (unsigned)s->number, (unsigned)at, v->record.kind,
-                error_sentence(error));
+        PROBLEM(c, "seg-%08u.log: offset %u: a record of kind %u: %s", (unsigned)s->number,
+                (unsigned)at, v->record.kind, error_sentence(error));
 }
 
 /* Whether a mark in bytes vouches for more than `at`. */
@@ -121,7 +131,8 @@ static bool vouched_behind(const struct segment *s, struct slice bytes, uint32_t
     return false;
 }
 
-/* What is no record: damage, of which the bytes up to the next record are told, or the end. Returns how far to go on; 0: not. */
+/* What is no record: damage, of which the bytes up to the next record are told, or the end. Returns
+ * how far to go on; 0: not. */
 static size_t look(struct check *c, struct segment *s, struct slice left)
 {
     struct damage_finding f = damage_look(left);
@@ -129,18 +140,18 @@ static size_t look(struct check *c, struct segment *s, struct slice left)
         return 0;
     if (!vouched_behind(s, left, s->end)) {
         if (s->demanded == 0)
-            say(c, "seg-%08u.log: offset %u: a torn tail of %zu byte%s, never synced", (unsigned)s->number, (unsigned)s->end,
-                left.n, words_s(left.n));
+            say(c, "seg-%08u.log: offset %u: a torn tail of %zu byte%s, never synced",
+                (unsigned)s->number, (unsigned)s->end, left.n, words_s(left.n));
         c->torn += s->demanded == 0;
         return 0;
     }
     size_t step = f.size ? f.size : segment_resync(left);
     if (f.size)
-        PROBLEM(c, "seg-%08u.log: offset %u: a damaged record of %zu bytes in slot %u", (unsigned)s->number, (unsigned)s->end,
-                step, f.slot);
+        PROBLEM(c, "seg-%08u.log: offset %u: a damaged record of %zu bytes in slot %u",
+                (unsigned)s->number, (unsigned)s->end, step, f.slot);
     else
-        PROBLEM(c, "seg-%08u.log: offset %u: %zu byte%s no record", (unsigned)s->number, (unsigned)s->end, step,
-                step == 1 ? " that is" : "s that are");
+        PROBLEM(c, "seg-%08u.log: offset %u: %zu byte%s no record", (unsigned)s->number,
+                (unsigned)s->end, step, step == 1 ? " that is" : "s that are");
     return step;
 }
 
@@ -160,8 +171,8 @@ static void check_segment(struct check *c, struct segment *s)
         s->end += (uint32_t)step;
     }
     if (bytes.p && s->end < s->demanded)
-        PROBLEM(c, "seg-%08u.log: offset %u: the end is missing, up to offset %u", (unsigned)s->number, (unsigned)s->end,
-                (unsigned)s->demanded);
+        PROBLEM(c, "seg-%08u.log: offset %u: the end is missing, up to offset %u",
+                (unsigned)s->number, (unsigned)s->end, (unsigned)s->demanded);
     s->published = s->end;
     if (bytes.p)
         munmap((void *)(uintptr_t)bytes.p, bytes.n);
@@ -181,15 +192,20 @@ static void open_segment(struct check *c, const char *name, uint32_t number)
 {
     struct segment *s;
     uint32_t says = 0;
-    int error = segments_reserve(&c->segments) ? segment_open(c->dir, number, &s, &says) : ERR_NO_MEMORY;
+    int error =
+        segments_reserve(&c->segments) ? segment_open(c->dir, number, &s, &says) : ERR_NO_MEMORY;
     if (error == ERR_BAD_FORMAT)
-        PROBLEM(c, "%s: format version %u; this release knows version %u: check it with the one that wrote it", name,
-                (unsigned)says, (unsigned)SEGMENT_FORMAT);
+        PROBLEM(c,
+                "%s: format version %u; this release knows version %u: check it with the one that "
+                "wrote it",
+                name, (unsigned)says, (unsigned)SEGMENT_FORMAT);
     else if (error == ERR_CORRUPT && (error = segment_open_wreck(c->dir, number, &s)) == 0)
         PROBLEM(c, "%s: the header is damaged", name);
     else if (error == ERR_REFUSED)
-        PROBLEM(c, "%s: is log file %u under another name: give it back the name seg-%08u.log, or move it away", name,
-                (unsigned)says, (unsigned)says);
+        PROBLEM(c,
+                "%s: is log file %u under another name: give it back the name seg-%08u.log, or "
+                "move it away",
+                name, (unsigned)says, (unsigned)says);
     else if (error)
         unreadable(c, name);
     if (error)
@@ -236,8 +252,8 @@ static void check_list(struct check *c)
         if (!s)
             PROBLEM(c, "seg-%08u.log: is missing", (unsigned)number);
         else if (s->end < end && s->demanded < end && !s->wreck)
-            PROBLEM(c, "seg-%08u.log: offset %u: the end is missing, up to offset %u", (unsigned)number, (unsigned)s->end,
-                    (unsigned)end);
+            PROBLEM(c, "seg-%08u.log: offset %u: the end is missing, up to offset %u",
+                    (unsigned)number, (unsigned)s->end, (unsigned)end);
     }
     c->list_next = segments_list_next(list);
     check_made_since(c, c->list_next, c->segments.numbers.next);
@@ -264,8 +280,11 @@ static void compare_segment(struct check *c, const struct segment *s, const stru
         struct index_item held;
         table_standing(&c->log, &v, &place, 1, &standing, &held);
         bool counts = standing == STANDING_LIVE || standing == STANDING_EXPIRY;
-        if (counts && v.record.kind != RECORD_STATE && !table_holds(with, v.record.key, &v.record.version))
-            PROBLEM(c, "snapshot: the record at offset %u of seg-%08u.log is not in it, nor in the log's tail",
+        if (counts && v.record.kind != RECORD_STATE &&
+            !table_holds(with, v.record.key, &v.record.version))
+            PROBLEM(c,
+                    "snapshot: the record at offset %u of seg-%08u.log is not in it, nor in the "
+                    "log's tail",
                     (unsigned)place.offset, (unsigned)s->number);
     }
     if (bytes.p)
@@ -280,7 +299,8 @@ static void replay_tail(struct check *c, struct table *with, const struct segmen
         int n = record_decode(slice_of(bytes.p + at, s->published - at), &v);
         if (n <= 0)
             break;
-        if (tally_room(&with->tallies, s->slot) == 0 && !(v.record.kind == RECORD_STATE && slice_eq(v.record.key, MARK_NAME)))
+        if (tally_room(&with->tallies, s->slot) == 0 &&
+            !(v.record.kind == RECORD_STATE && slice_eq(v.record.key, MARK_NAME)))
             table_replay(with, &v, s->slot, at);
         at += (uint32_t)n;
     }
@@ -299,7 +319,8 @@ static uint32_t reopen(struct check *c, struct segment **found)
 {
     uint32_t n = 0, says;
     for (uint32_t i = 0; i < c->segments.slot_n; i++)
-        if (c->segments.slot[i] && segment_open(c->dir, c->segments.slot[i]->number, &found[n], &says) == 0)
+        if (c->segments.slot[i] &&
+            segment_open(c->dir, c->segments.slot[i]->number, &found[n], &says) == 0)
             n++;
     if (n > 0)
         qsort(found, n, sizeof(struct segment *), by_number);
@@ -313,11 +334,12 @@ static void compare(struct check *c, struct snapshot_load *l)
     for (uint32_t i = 0; i < l->found_n; i++) {
         struct segment *s = l->found[i];
         bool placed = s->slot < l->segments->slot_n && l->segments->slot[s->slot] == s;
-        uint32_t from = placed ? s->covered.from : SEGMENT_HEADER, reach = placed ? s->covered.reach : 0;
+        uint32_t from = placed ? s->covered.from : SEGMENT_HEADER,
+                 reach = placed ? s->covered.reach : 0;
         const struct segment *whole = find(c, s->number);
         if (whole->published < reach)
-            PROBLEM(c, "snapshot: names records up to offset %u of seg-%08u.log, which ends at %u", (unsigned)reach,
-                    (unsigned)s->number, (unsigned)whole->published);
+            PROBLEM(c, "snapshot: names records up to offset %u of seg-%08u.log, which ends at %u",
+                    (unsigned)reach, (unsigned)s->number, (unsigned)whole->published);
         replay_tail(c, l->table, whole, from);
     }
     table_opened(l->table);
@@ -337,13 +359,17 @@ static void check_snapshot(struct check *c)
         return;
     }
     segments_init(&segments);
-    struct snapshot_load l = {.dir = c->dir, .io = &log_io_os, .table = &with, .segments = &segments, .found = found};
+    struct snapshot_load l = {
+        .dir = c->dir, .io = &log_io_os, .table = &with, .segments = &segments, .found = found};
     l.found_n = reopen(c, found);
     int error = snapshot_load(&l);
     if (error == ERR_CORRUPT)
-        PROBLEM(c, "snapshot: damaged, or not of this log; a start passes over it and reads the whole log");
+        PROBLEM(c, "snapshot: damaged, or not of this log; a start passes over it and reads the "
+                   "whole log");
     else if (error == ERR_BAD_FORMAT)
-        PROBLEM(c, "snapshot: format version %u; this release knows version %u: a start passes over it and reads the whole log",
+        PROBLEM(c,
+                "snapshot: format version %u; this release knows version %u: a start passes over "
+                "it and reads the whole log",
                 (unsigned)l.format, (unsigned)SNAPSHOT_FORMAT);
     else if (!error)
         compare(c, &l);
@@ -369,15 +395,17 @@ static void check_hints_file(struct check *c, int dir, const char *name, struct 
         close(f->fd);
     }
     if (error == ERR_BAD_FORMAT)
-        PROBLEM(c, "hints/%s: format version %u; this release knows version %u: a start refuses it, move it away", name,
-                (unsigned)f->says, (unsigned)HINTS_FORMAT);
+        PROBLEM(c,
+                "hints/%s: format version %u; this release knows version %u: a start refuses it, "
+                "move it away",
+                name, (unsigned)f->says, (unsigned)HINTS_FORMAT);
     else if (error == ERR_CORRUPT)
         say(c, "hints/%s: has no header; a start removes it", name);
     else if (error)
         unreadable(c, name);
     else if (scan.cut)
-        say(c, "hints/%s: offset %u: its end is torn or damaged; a start passes over %u byte%s", name, (unsigned)scan.end,
-            (unsigned)scan.cut, words_s(scan.cut));
+        say(c, "hints/%s: offset %u: its end is torn or damaged; a start passes over %u byte%s",
+            name, (unsigned)scan.end, (unsigned)scan.cut, words_s(scan.cut));
 }
 
 static void check_hints(struct check *c)
@@ -422,11 +450,12 @@ static enum check_result verdict(struct check *c, const char *path)
         return CHECK_UNREADABLE;
     }
     if (c->problems)
-        say(c,
-            "start the node with it: a start sets damaged files aside and fetches what they held from the other members, or says "
-            "what else to do");
-    say(c, "%s: %u log file%s, %llu record%s, %llu key%s, deleted ones counted: %s", path, (unsigned)c->segments.n,
-        words_s(c->segments.n), (unsigned long long)c->records, words_s(c->records), (unsigned long long)c->log.index.records,
+        say(c, "start the node with it: a start sets damaged files aside and fetches what they "
+               "held from the other members, or says "
+               "what else to do");
+    say(c, "%s: %u log file%s, %llu record%s, %llu key%s, deleted ones counted: %s", path,
+        (unsigned)c->segments.n, words_s(c->segments.n), (unsigned long long)c->records,
+        words_s(c->records), (unsigned long long)c->log.index.records,
         words_s(c->log.index.records), c->problems ? "damaged" : "clean");
     return c->problems ? CHECK_DAMAGED : CHECK_CLEAN;
 }
@@ -441,7 +470,8 @@ static bool in_use(struct check *c)
     return used;
 }
 
-/* ---- A backup: its own reader looks through all of it, and ends at the first thing that is wrong ---- */
+/* ---- A backup: its own reader looks through all of it, and ends at the first thing that is wrong
+ * ---- */
 
 static int count_value(void *arg, const struct record *r)
 {
@@ -462,7 +492,8 @@ static bool is_backup(const char *path)
     return access(name, F_OK) == 0;
 }
 
-static enum check_result check_backup(const char *path, void (*say_line)(void *arg, const char *line), void *arg)
+static enum check_result check_backup(const char *path,
+                                      void (*say_line)(void *arg, const char *line), void *arg)
 {
     char *name = (char *)(uintptr_t)path;
     char member[ADDR_TEXT], cluster[ADDR_TEXT];
@@ -476,13 +507,14 @@ static enum check_result check_backup(const char *path, void (*say_line)(void *a
         say(&c, "%s", m.why);
     else
         say(&c, "%s: a backup of member %s of cluster %s: %u log file%s, %llu key%s: clean", path,
-            node_id_text(m.about.member, member), cluster_id_text(m.about.cluster, cluster), (unsigned)m.file_n,
-            words_s(m.file_n), (unsigned long long)values, words_s(values));
+            node_id_text(m.about.member, member), cluster_id_text(m.about.cluster, cluster),
+            (unsigned)m.file_n, words_s(m.file_n), (unsigned long long)values, words_s(values));
     merged_close(&m);
     return !error ? CHECK_CLEAN : error == ERR_CORRUPT ? CHECK_DAMAGED : CHECK_UNREADABLE;
 }
 
-enum check_result check_directory(const char *path, void (*say_line)(void *arg, const char *line), void *arg)
+enum check_result check_directory(const char *path, void (*say_line)(void *arg, const char *line),
+                                  void *arg)
 {
     if (is_backup(path))
         return check_backup(path, say_line, arg);

@@ -1,4 +1,5 @@
-/* check.h: looks through a data directory that no node uses, or a backup, and says what is wrong where. Changes nothing in it. */
+/* check.h: looks through a data directory that no node uses, or a backup, and says what is wrong
+ * where. Changes nothing in it. */
 #ifndef COVEY_STORE_CHECK_H
 #define COVEY_STORE_CHECK_H
 
@@ -9,6 +10,7 @@ enum check_result {
 };
 
 /* Every line of what it finds goes to `say`, the last one being the verdict. */
-enum check_result check_directory(const char *path, void (*say)(void *arg, const char *line), void *arg);
+enum check_result check_directory(const char *path, void (*say)(void *arg, const char *line),
+                                  void *arg);
 
 #endif

@@ -15,15 +15,17 @@ uint64_t manifest_sum(uint64_t so_far, struct slice block)
 int manifest_begin(struct buf *out, const struct manifest *m)
 {
     char cluster[ADDR_TEXT], member[ADDR_TEXT];
-    return buf_printf(
-        out, "covey-backup %d\ncluster %s\nmember %s\ntaken %" PRIu64 "\nwhole %d\nkeys %" PRIu64 "\nfiles %" PRIu32 "\n",
-        MANIFEST_FORMAT, cluster_id_text(m->cluster, cluster), node_id_text(m->member, member), m->taken_ms, m->whole, m->keys,
-        m->file_n);
+    return buf_printf(out,
+                      "covey-backup %d\ncluster %s\nmember %s\ntaken %" PRIu64
+                      "\nwhole %d\nkeys %" PRIu64 "\nfiles %" PRIu32 "\n",
+                      MANIFEST_FORMAT, cluster_id_text(m->cluster, cluster),
+                      node_id_text(m->member, member), m->taken_ms, m->whole, m->keys, m->file_n);
 }
 
 int manifest_add(struct buf *out, const struct manifest_file *f)
 {
-    return buf_printf(out, "file %" PRIu32 " %" PRIu32 " %016" PRIx64 "\n", f->number, f->size, f->sum);
+    return buf_printf(out, "file %" PRIu32 " %" PRIu32 " %016" PRIx64 "\n", f->number, f->size,
+                      f->sum);
 }
 
 int manifest_end(struct buf *out)
@@ -80,7 +82,8 @@ static bool take_hex(struct slice *in, uint64_t *out)
 static bool take_cluster(struct slice *in, struct cluster_id *out)
 {
     uint64_t half[2];
-    if (!take_word(in, "cluster ") || !take_hex(in, &half[0]) || !take_hex(in, &half[1]) || !take_word(in, "\n"))
+    if (!take_word(in, "cluster ") || !take_hex(in, &half[0]) || !take_hex(in, &half[1]) ||
+        !take_word(in, "\n"))
         return false;
     for (unsigned i = 0; i < sizeof out->b; i++)
         out->b[i] = (uint8_t)(half[i / 8] >> (56 - 8 * (i % 8)));
@@ -91,8 +94,9 @@ bool manifest_next(struct slice *files, struct manifest_file *f)
 {
     uint64_t number, size;
     struct slice at = *files;
-    if (!take_word(&at, "file ") || !take_number(&at, UINT32_MAX, ' ', &number) || !take_number(&at, UINT32_MAX, ' ', &size) ||
-        !take_hex(&at, &f->sum) || !take_word(&at, "\n"))
+    if (!take_word(&at, "file ") || !take_number(&at, UINT32_MAX, ' ', &number) ||
+        !take_number(&at, UINT32_MAX, ' ', &size) || !take_hex(&at, &f->sum) ||
+        !take_word(&at, "\n"))
         return false;
     f->number = (uint32_t)number;
     f->size = (uint32_t)size;
@@ -103,10 +107,12 @@ bool manifest_next(struct slice *files, struct manifest_file *f)
 static bool take_head(struct slice *in, struct manifest *m)
 {
     uint64_t whole, file_n;
-    bool good = take_cluster(in, &m->cluster) && take_word(in, "member ") && take_hex(in, &m->member) && take_word(in, "\n") &&
-                take_word(in, "taken ") && take_number(in, UINT64_MAX, '\n', &m->taken_ms) && take_word(in, "whole ") &&
-                take_number(in, 1, '\n', &whole) && take_word(in, "keys ") && take_number(in, UINT64_MAX, '\n', &m->keys) &&
-                take_word(in, "files ") && take_number(in, MANIFEST_FILES_MAX, '\n', &file_n);
+    bool good = take_cluster(in, &m->cluster) && take_word(in, "member ") &&
+                take_hex(in, &m->member) && take_word(in, "\n") && take_word(in, "taken ") &&
+                take_number(in, UINT64_MAX, '\n', &m->taken_ms) && take_word(in, "whole ") &&
+                take_number(in, 1, '\n', &whole) && take_word(in, "keys ") &&
+                take_number(in, UINT64_MAX, '\n', &m->keys) && take_word(in, "files ") &&
+                take_number(in, MANIFEST_FILES_MAX, '\n', &file_n);
     if (!good)
         return false;
     m->whole = whole == 1;
@@ -133,7 +139,8 @@ int manifest_decode(struct slice text, struct manifest *out)
 {
     uint64_t format, sum;
     struct slice at = text;
-    if (text.n > MANIFEST_MAX || !take_word(&at, "covey-backup ") || !take_number(&at, UINT32_MAX, '\n', &format))
+    if (text.n > MANIFEST_MAX || !take_word(&at, "covey-backup ") ||
+        !take_number(&at, UINT32_MAX, '\n', &format))
         return ERR_CORRUPT;
     out->format = (uint32_t)format;
     if (format != MANIFEST_FORMAT)
@@ -141,7 +148,8 @@ int manifest_decode(struct slice text, struct manifest *out)
     if (!take_head(&at, out) || !take_files(&at, out))
         return ERR_CORRUPT;
     struct slice before = slice_of(text.p, text.n - at.n);
-    if (!take_word(&at, "sum ") || !take_hex(&at, &sum) || !take_word(&at, "\n") || at.n > 0 || sum != hash_bytes(before))
+    if (!take_word(&at, "sum ") || !take_hex(&at, &sum) || !take_word(&at, "\n") || at.n > 0 ||
+        sum != hash_bytes(before))
         return ERR_CORRUPT;
     return 0;
 }

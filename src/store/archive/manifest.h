@@ -1,4 +1,5 @@
-/* manifest.h: what a backup says about itself: the file MANIFEST in it, as text, so that a person can read it too.
+/* manifest.h: what a backup says about itself: the file MANIFEST in it, as text, so that a person
+ * can read it too.
  *
  *     covey-backup 2                                       the format version
  *     cluster 5c0f...                                      32 hex digits: whose data it is
@@ -11,8 +12,9 @@
  *     file 9 118208 0123456789abcdef
  *     sum 0123456789abcdef                                 XXH3-64 of all before this line
  *
- * A file's checksum is folded over its blocks of MANIFEST_BLOCK bytes (manifest_sum), so that it can be made without the file
- * in memory. There is one spelling of each manifest: no spare blanks, no leading zeros. Pure functions. */
+ * A file's checksum is folded over its blocks of MANIFEST_BLOCK bytes (manifest_sum), so that it
+ * can be made without the file in memory. There is one spelling of each manifest: no spare blanks,
+ * no leading zeros. Pure functions. */
 #ifndef COVEY_STORE_MANIFEST_H
 #define COVEY_STORE_MANIFEST_H
 
@@ -24,8 +26,9 @@
 enum {
     MANIFEST_FORMAT = 2,
     MANIFEST_BLOCK = 1024 * 1024,
-    MANIFEST_FILES_MAX = 65535,     /* as many as a log can have */
-    MANIFEST_MAX = 4 * 1024 * 1024, /* bytes: the cap before anything is read; a line of a file has 48 at most */
+    MANIFEST_FILES_MAX = 65535, /* as many as a log can have */
+    /* bytes: the cap before anything is read; a line of a file has 48 at most */
+    MANIFEST_MAX = 4 * 1024 * 1024,
 };
 
 struct manifest {
@@ -45,12 +48,14 @@ struct manifest_file {
 /* The checksum of a file goes from block to block; it begins with 0. */
 uint64_t manifest_sum(uint64_t so_far, struct slice block);
 
-/* Appends the head (m->file_n files will follow), a file, the end. 0 or ERR_NO_MEMORY, ERR_TOO_BIG. */
+/* Appends the head (m->file_n files will follow), a file, the end. 0 or ERR_NO_MEMORY,
+ * ERR_TOO_BIG. */
 int manifest_begin(struct buf *out, const struct manifest *m);
 int manifest_add(struct buf *out, const struct manifest_file *f);
 int manifest_end(struct buf *out);
 
-/* Reads a manifest. 0, ERR_BAD_FORMAT (of a version that this release does not know) or ERR_CORRUPT (it is none, or damaged). */
+/* Reads a manifest. 0, ERR_BAD_FORMAT (of a version that this release does not know) or ERR_CORRUPT
+ * (it is none, or damaged). */
 int manifest_decode(struct slice text, struct manifest *out);
 
 /* Takes the first file off the lines. False when there is none left. */

@@ -1,12 +1,13 @@
 /* merged.c: see merged.h.
  *
- * Two passes over the files, which are mapped. The first holds each file against its manifest, decodes every record and lets the
- * table merge them; the second finds out of every record whether it is the one that counts (as compaction does) and shows it.
- * The memory that it takes is an index's, 40 bytes a key and the keys.
+ * Two passes over the files, which are mapped. The first holds each file against its manifest,
+ * decodes every record and lets the table merge them; the second finds out of every record whether
+ * it is the one that counts (as compaction does) and shows it. The memory that it takes is an
+ * index's, 40 bytes a key and the keys.
  *
- * A backup is good or it is not: there is no torn tail here, for files were copied up to the end of a record, and the first thing
- * that is wrong ends it. Of the nodes' own state only the flush counts (flushed.h); who they were, and in which cluster, must not
- * come back. */
+ * A backup is good or it is not: there is no torn tail here, for files were copied up to the end of
+ * a record, and the first thing that is wrong ends it. Of the nodes' own state only the flush
+ * counts (flushed.h); who they were, and in which cluster, must not come back. */
 #include "store/archive/merged.h"
 
 #include <errno.h>
@@ -24,9 +25,11 @@
 #include "store/table/flushed.h"
 #include "store/log/segments.h"
 
-enum { APART_MS_MAX = 2 * 60 * 60 * 1000 }; /* below the age at which tombstones may be erased (core/hint/hint.h, 3 h) */
+/* below the age at which tombstones may be erased (core/hint/hint.h, 3 h) */
+enum { APART_MS_MAX = 2 * 60 * 60 * 1000 };
 
-static __attribute__((format(printf, 3, 4))) int fail(struct merged *m, int error, const char *format, ...)
+static __attribute__((format(printf, 3, 4))) int fail(struct merged *m, int error,
+                                                      const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -55,13 +58,16 @@ static int read_manifest(struct merged *m, const char *path, int dir, struct buf
     struct stat st;
     int fd = openat(dir, MANIFEST_NAME, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return fail(m, ERR_IO, "%s is no backup: it has no file %s (%s); `covey backup` makes one", path, MANIFEST_NAME,
-                    strerror(errno));
-    int error = fstat(fd, &st) != 0 ? ERR_IO : st.st_size > MANIFEST_MAX ? ERR_CORRUPT : buf_reserve(b, (size_t)st.st_size);
+        return fail(m, ERR_IO, "%s is no backup: it has no file %s (%s); `covey backup` makes one",
+                    path, MANIFEST_NAME, strerror(errno));
+    int error = fstat(fd, &st) != 0         ? ERR_IO
+                : st.st_size > MANIFEST_MAX ? ERR_CORRUPT
+                                            : buf_reserve(b, (size_t)st.st_size);
     ssize_t n = error ? 0 : pread(fd, b->p, (size_t)st.st_size, 0);
     close(fd);
     if (error || n != st.st_size)
-        return fail(m, error ? error : ERR_IO, "cannot read %s/%s: %s", path, MANIFEST_NAME, strerror(errno));
+        return fail(m, error ? error : ERR_IO, "cannot read %s/%s: %s", path, MANIFEST_NAME,
+                    strerror(errno));
     b->n = (size_t)n;
     return 0;
 }
@@ -81,26 +87,35 @@ static int compare(struct merged *m, const char *path, const struct manifest *ab
         m->first_ms = m->last_ms = about->taken_ms;
     }
     if (!cluster_id_eq(about->cluster, m->about.cluster))
-        return fail(m, ERR_OTHER_CLUSTER, "%s is of cluster %s, and the backups before it are of %s: restore them apart", path,
-                    cluster_id_text(about->cluster, theirs), cluster_id_text(m->about.cluster, ours));
+        return fail(m, ERR_OTHER_CLUSTER,
+                    "%s is of cluster %s, and the backups before it are of %s: restore them apart",
+                    path, cluster_id_text(about->cluster, theirs),
+                    cluster_id_text(m->about.cluster, ours));
     m->first_ms = about->taken_ms < m->first_ms ? about->taken_ms : m->first_ms;
     m->last_ms = about->taken_ms > m->last_ms ? about->taken_ms : m->last_ms;
     if (about->whole)
         return 0;
     snprintf(sentence, sizeof sentence,
-             "%s was taken of a node that lacked some of its records: take the backups of the other nodes too", path);
+             "%s was taken of a node that lacked some of its records: take the backups of the "
+             "other nodes too",
+             path);
     warn(m, sentence);
     return 0;
 }
 
-static int decode_manifest(struct merged *m, const char *path, struct slice text, struct manifest *about)
+static int decode_manifest(struct merged *m, const char *path, struct slice text,
+                           struct manifest *about)
 {
     int error = manifest_decode(text, about);
     if (error == ERR_BAD_FORMAT)
-        return fail(m, error, "%s/%s has format version %u; this release knows version %u: use the one that made it", path,
-                    MANIFEST_NAME, (unsigned)about->format, (unsigned)MANIFEST_FORMAT);
+        return fail(
+            m, error,
+            "%s/%s has format version %u; this release knows version %u: use the one that made it",
+            path, MANIFEST_NAME, (unsigned)about->format, (unsigned)MANIFEST_FORMAT);
     if (error)
-        return fail(m, error, "%s/%s is damaged, so nothing in that backup can be trusted: use another", path, MANIFEST_NAME);
+        return fail(m, error,
+                    "%s/%s is damaged, so nothing in that backup can be trusted: use another", path,
+                    MANIFEST_NAME);
     return compare(m, path, about);
 }
 
@@ -108,8 +123,8 @@ static int decode_manifest(struct merged *m, const char *path, struct slice text
 
 static int damaged(struct merged *m, const struct merged_file *f, size_t at, const char *what)
 {
-    return fail(m, ERR_CORRUPT, "%s/seg-%08u.log is damaged (offset %zu: %s): use another backup", f->path, (unsigned)f->number,
-                at, what);
+    return fail(m, ERR_CORRUPT, "%s/seg-%08u.log is damaged (offset %zu: %s): use another backup",
+                f->path, (unsigned)f->number, at, what);
 }
 
 static int check_sum(struct merged *m, const struct merged_file *f, uint64_t wanted)
@@ -126,14 +141,18 @@ static int check_sum(struct merged *m, const struct merged_file *f, uint64_t wan
 static int check_header(struct merged *m, const struct merged_file *f)
 {
     uint32_t format = 0;
-    int error = f->bytes.n < SEGMENT_HEADER ? ERR_CORRUPT : segment_header(f->bytes.p, f->number, &format);
+    int error =
+        f->bytes.n < SEGMENT_HEADER ? ERR_CORRUPT : segment_header(f->bytes.p, f->number, &format);
     if (error == ERR_BAD_FORMAT)
-        return fail(m, error, "%s/seg-%08u.log has format version %u; this release knows version %u: use the one that made it",
+        return fail(m, error,
+                    "%s/seg-%08u.log has format version %u; this release knows version %u: use the "
+                    "one that made it",
                     f->path, (unsigned)f->number, (unsigned)format, (unsigned)SEGMENT_FORMAT);
     return error ? damaged(m, f, 0, "no header of a log file") : 0;
 }
 
-/* A stamp that no clock gave is not counted: its key is outbid when it is written, and the other keys need not go as far. */
+/* A stamp that no clock gave is not counted: its key is outbid when it is written, and the other
+ * keys need not go as far. */
 static void see(struct merged *m, const struct version *v)
 {
     uint64_t stamp = v->stamp > v->expiry_stamp ? v->stamp : v->expiry_stamp;
@@ -146,7 +165,8 @@ static bool counts(const struct record *r)
     return r->kind != RECORD_STATE || slice_eq(r->key, FLUSHED_NAME);
 }
 
-static int take_record(struct merged *m, const struct merged_file *f, const struct record_view *v, uint32_t at)
+static int take_record(struct merged *m, const struct merged_file *f, const struct record_view *v,
+                       uint32_t at)
 {
     if (!counts(&v->record))
         return 0;
@@ -155,9 +175,12 @@ static int take_record(struct merged *m, const struct merged_file *f, const stru
     int error = table_replay(&m->table, v, f->slot, at);
     if (error == ERR_BAD_FORMAT)
         return fail(m, error,
-                    "%s/seg-%08u.log holds a record of kind %u, which this release cannot read: use the one that made it",
+                    "%s/seg-%08u.log holds a record of kind %u, which this release cannot read: "
+                    "use the one that made it",
                     f->path, (unsigned)f->number, v->record.kind);
-    return error == ERR_NO_MEMORY ? no_memory(m) : error ? damaged(m, f, at, error_sentence(error)) : 0;
+    return error == ERR_NO_MEMORY ? no_memory(m)
+           : error                ? damaged(m, f, at, error_sentence(error))
+                                  : 0;
 }
 
 static int take_file(struct merged *m, const struct merged_file *f)
@@ -182,8 +205,8 @@ static int map(struct merged *m, int dir, struct merged_file *f, uint32_t size)
     segment_name(f->number, name);
     int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return fail(m, errno == ENOENT ? ERR_CORRUPT : ERR_IO, "cannot open %s/%s: %s; use another backup", f->path, name,
-                    strerror(errno));
+        return fail(m, errno == ENOENT ? ERR_CORRUPT : ERR_IO,
+                    "cannot open %s/%s: %s; use another backup", f->path, name, strerror(errno));
     void *p = MAP_FAILED;
     bool fits = fstat(fd, &st) == 0 && st.st_size == size && size > 0;
     if (fits)
@@ -200,7 +223,8 @@ static int map(struct merged *m, int dir, struct merged_file *f, uint32_t size)
 
 static int add_file(struct merged *m, const char *path, int dir, const struct manifest_file *said)
 {
-    struct merged_file *grown = m->file_n < SLOTS_MAX ? realloc(m->file, (m->file_n + 1) * sizeof *grown) : NULL;
+    struct merged_file *grown =
+        m->file_n < SLOTS_MAX ? realloc(m->file, (m->file_n + 1) * sizeof *grown) : NULL;
     if (!grown || tally_room(&m->table.tallies, (uint16_t)m->file_n) != 0)
         return no_memory(m);
     m->file = grown;
@@ -230,14 +254,16 @@ static int add_backup(struct merged *m, const char *path, struct buf *text)
     return error;
 }
 
-/* How many bytes there will be to read, by the sizes that are there: what is wrong with them is found later. */
+/* How many bytes there will be to read, by the sizes that are there: what is wrong with them is
+ * found later. */
 static uint64_t bytes_of(struct merged *m, const char *path, struct buf *text)
 {
     struct manifest about;
     struct manifest_file f;
     uint64_t bytes = 0;
     int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool good = dir >= 0 && read_manifest(m, path, dir, text) == 0 && manifest_decode(buf_view(text), &about) == 0;
+    bool good = dir >= 0 && read_manifest(m, path, dir, text) == 0 &&
+                manifest_decode(buf_view(text), &about) == 0;
     for (struct slice files = good ? about.files : SLICE(""); manifest_next(&files, &f);)
         bytes += f.size;
     if (dir >= 0)
@@ -252,7 +278,8 @@ static void warn_apart(const struct merged *m)
     if (m->last_ms - m->first_ms <= APART_MS_MAX)
         return;
     snprintf(sentence, sizeof sentence,
-             "these backups were taken %" PRIu64 " h %" PRIu64 " min apart: keys that were deleted in between may come back",
+             "these backups were taken %" PRIu64 " h %" PRIu64
+             " min apart: keys that were deleted in between may come back",
              minutes / 60, minutes % 60);
     warn(m, sentence);
 }
@@ -308,7 +335,8 @@ static int show(struct showing *s, unsigned i, const struct index_item *held)
     if (error == ERR_NO_MEMORY)
         return no_memory(s->m);
     if (error || hash_bytes(r.value) != r.version.digest)
-        return damaged(s->m, s->file, s->place[i].offset, "the value is not the one that its version names");
+        return damaged(s->m, s->file, s->place[i].offset,
+                       "the value is not the one that its version names");
     r.version = held->version;
     r.expiry_ms = held->expiry_ms;
     return s->take(s->arg, &r);
@@ -331,7 +359,8 @@ static int show_file(struct showing *s)
 {
     int error = 0;
     for (size_t at = SEGMENT_HEADER; !error && at < s->file->bytes.n;) {
-        int n = record_decode(slice_of(s->file->bytes.p + at, s->file->bytes.n - at), &s->view[s->n]);
+        int n =
+            record_decode(slice_of(s->file->bytes.p + at, s->file->bytes.n - at), &s->view[s->n]);
         if (n <= 0)
             return damaged(s->m, s->file, at, "no record, and there was one a moment ago");
         s->place[s->n] = (struct place){(uint32_t)at, s->file->slot};

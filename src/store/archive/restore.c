@@ -1,5 +1,6 @@
-/* restore.c: see restore.h. The values go through an ordinary log, as puts with their versions; it grows beside its place, under
- * "PATH.restoring", and is renamed when it is durable. One that was left by a crash is emptied by the next. */
+/* restore.c: see restore.h. The values go through an ordinary log, as puts with their versions; it
+ * grows beside its place, under "PATH.restoring", and is renamed when it is durable. One that was
+ * left by a crash is emptied by the next. */
 #include "store/archive/restore.h"
 
 #include <dirent.h>
@@ -39,7 +40,8 @@ static int fail(struct restoring *r, int error, const char *what)
 
 /* ---- The directory ---- */
 
-/* Shows what stands in a directory to `each`; the result of the first that is not 0, or -1 when it cannot be opened. */
+/* Shows what stands in a directory to `each`; the result of the first that is not 0, or -1 when it
+ * cannot be opened. */
 static int walk(const char *path, int (*each)(int dir, const char *name))
 {
     int result = 0;
@@ -71,7 +73,8 @@ static int check_place(struct restoring *r)
     int found = walk(r->path, is_there);
     if (found > 0)
         return fail(r, ERR_REFUSED,
-                    "it is not empty, and a used data directory is never restored over; name another with --data");
+                    "it is not empty, and a used data directory is never restored over; name "
+                    "another with --data");
     if (found < 0 && errno != ENOENT)
         return fail(r, ERR_REFUSED, strerror(errno));
     if (walk(r->partial, is_there) <= 0)
@@ -80,8 +83,9 @@ static int check_place(struct restoring *r)
     if (error)
         return fail(r, error, r->why);
     if (walk(r->partial, remove_file) != 0)
-        error =
-            fail(r, ERR_REFUSED, "what an earlier restore left beside it, with .restoring behind the name, cannot be removed");
+        error = fail(r, ERR_REFUSED,
+                     "what an earlier restore left beside it, with .restoring behind the name, "
+                     "cannot be removed");
     dir_close(&left);
     return error;
 }
@@ -94,7 +98,9 @@ static int set_paths(struct restoring *r, const char *path)
         n--;
     snprintf(r->path, sizeof r->path, "%.*s", (int)n, path);
     int wrote = snprintf(r->partial, sizeof r->partial, "%s.restoring", r->path);
-    return n > 0 && wrote < PATH_BYTES ? 0 : fail(r, ERR_REFUSED, "the name is empty, or longer than 1,000 bytes");
+    return n > 0 && wrote < PATH_BYTES
+               ? 0
+               : fail(r, ERR_REFUSED, "the name is empty, or longer than 1,000 bytes");
 }
 
 /* Gives the directory its name, durably. */
@@ -125,7 +131,9 @@ static int settle(struct restoring *r)
         error = done.error && !error ? done.error : error;
     r->waiting = 0;
     if (error == ERR_NO_SPACE)
-        return fail(r, error, "the disk is full: free some space, or name a directory on another disk with --data");
+        return fail(
+            r, error,
+            "the disk is full: free some space, or name a directory on another disk with --data");
     return error ? fail(r, error, error_sentence(error)) : 0;
 }
 
@@ -139,8 +147,10 @@ static int put(void *arg, const struct record *record)
 
 static void put_state(struct restoring *r, struct slice name, struct slice value)
 {
-    struct record record = {
-        .kind = RECORD_STATE, .version = {.stamp = 1, .digest = hash_bytes(value)}, .key = name, .value = value};
+    struct record record = {.kind = RECORD_STATE,
+                            .version = {.stamp = 1, .digest = hash_bytes(value)},
+                            .key = name,
+                            .value = value};
     store_put(r->store, 0, &record);
 }
 

@@ -2,7 +2,8 @@
 
 #include "base/error.h"
 
-enum { VALUES_MAX = HINTS_BATCH_BYTES + RECORD_VALUE_MAX }; /* of a batch: one record may be as large as records get */
+/* of a batch: one record may be as large as records get */
+enum { VALUES_MAX = HINTS_BATCH_BYTES + RECORD_VALUE_MAX };
 
 void hints_batch_init(struct hints_batch *b)
 {
@@ -17,7 +18,8 @@ void hints_batch_close(struct hints_batch *b)
 
 bool hints_is_hint(const struct record *r)
 {
-    return r->kind == RECORD_VALUE || r->kind == RECORD_TOMBSTONE || r->kind == RECORD_EXPIRY || r->kind == RECORD_FLUSH;
+    return r->kind == RECORD_VALUE || r->kind == RECORD_TOMBSTONE || r->kind == RECORD_EXPIRY ||
+           r->kind == RECORD_FLUSH;
 }
 
 /* The value of a view, uncompressed behind those that are there; there is room. */

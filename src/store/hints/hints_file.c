@@ -14,7 +14,8 @@
 static const char MAGIC[8] = "COVEYHNT";
 #define MARK_NAME SLICE("hints.head")
 
-enum { SCAN_MAX = 64 * 1024 * 1024 }; /* bytes of one file: more than any group that was ever written into one */
+/* bytes of one file: more than any group that was ever written into one */
+enum { SCAN_MAX = 64 * 1024 * 1024 };
 
 void hints_file_name(uint64_t target, uint32_t number, char out[HINTS_FILE_NAME])
 {
@@ -32,13 +33,15 @@ bool hints_file_parse(const char *name, uint64_t *target, uint32_t *number)
 
 int hints_mark(struct buf *out, uint64_t target, uint64_t head)
 {
-    struct record r = {.kind = RECORD_STATE, .version = {.stamp = head, .node = target}, .key = MARK_NAME};
+    struct record r = {
+        .kind = RECORD_STATE, .version = {.stamp = head, .node = target}, .key = MARK_NAME};
     return record_encode(out, &r);
 }
 
 /* ---- Writing ---- */
 
-int hints_file_write(const struct hints_file *f, const struct log_io *io, struct slice bytes, uint32_t at)
+int hints_file_write(const struct hints_file *f, const struct log_io *io, struct slice bytes,
+                     uint32_t at)
 {
     while (bytes.n > 0) {
         struct iovec iov = {(void *)(uintptr_t)bytes.p, bytes.n};
@@ -75,7 +78,8 @@ int hints_file_create(struct hints_file *f, int dir, const struct log_io *io)
 /* ---- Reading ---- */
 
 /* Reads until there are n bytes more in out, or the file ends. */
-static int read_more(const struct hints_file *f, const struct log_io *io, uint32_t at, size_t n, struct buf *out)
+static int read_more(const struct hints_file *f, const struct log_io *io, uint32_t at, size_t n,
+                     struct buf *out)
 {
     int error = buf_reserve(out, n);
     while (!error && n > 0) {
@@ -93,7 +97,8 @@ static int read_more(const struct hints_file *f, const struct log_io *io, uint32
     return error;
 }
 
-int hints_file_read(const struct hints_file *f, const struct log_io *io, uint32_t at, uint32_t n, struct buf *out)
+int hints_file_read(const struct hints_file *f, const struct log_io *io, uint32_t at, uint32_t n,
+                    struct buf *out)
 {
     out->n = 0;
     int error = read_more(f, io, at, n, out);
@@ -114,9 +119,13 @@ static int look_at_header(struct hints_file *f, uint8_t header[HINTS_HEADER])
     put_u32(header + 8, HINTS_FORMAT);
     bool sum_holds = get_u64(header + 24) == hash_bytes(slice_of(header, 24));
     if (format !=
-        HINTS_FORMAT) /* another version may keep its checksum elsewhere; where ours holds, the field alone is damaged */
+        /* another version may keep its checksum elsewhere; where ours holds, the field alone is
+         * damaged */
+        HINTS_FORMAT)
         return sum_holds ? ERR_CORRUPT : ERR_BAD_FORMAT;
-    return sum_holds && get_u64(header + 16) == f->target && get_u32(header + 12) == f->number ? 0 : ERR_CORRUPT;
+    return sum_holds && get_u64(header + 16) == f->target && get_u32(header + 12) == f->number
+               ? 0
+               : ERR_CORRUPT;
 }
 
 int hints_file_open(struct hints_file *f, int dir, const struct log_io *io)
@@ -137,25 +146,29 @@ int hints_file_open(struct hints_file *f, int dir, const struct log_io *io)
     return error;
 }
 
-static void scan_record(const struct hints_file *f, const struct record *r, uint64_t place, uint64_t head,
-                        struct hints_scan *scan)
+static void scan_record(const struct hints_file *f, const struct record *r, uint64_t place,
+                        uint64_t head, struct hints_scan *scan)
 {
     if (hints_is_hint(r)) {
         scan->hints += place > head;
         if (version_ms(&r->version) > scan->newest_ms)
             scan->newest_ms = version_ms(&r->version);
-    } else if (r->version.node == f->target && slice_eq(r->key, MARK_NAME) && r->version.stamp > scan->head) {
+    } else if (r->version.node == f->target && slice_eq(r->key, MARK_NAME) &&
+               r->version.stamp > scan->head) {
         scan->head = r->version.stamp;
     }
 }
 
-int hints_file_scan(const struct hints_file *f, const struct log_io *io, uint64_t head, struct hints_scan *scan)
+int hints_file_scan(const struct hints_file *f, const struct log_io *io, uint64_t head,
+                    struct hints_scan *scan)
 {
     struct buf all;
     *scan = (struct hints_scan){.end = HINTS_HEADER};
     buf_init(&all, SCAN_MAX);
     off_t size = lseek(f->fd, 0, SEEK_END);
-    int error = size < 0 ? ERR_IO : size > SCAN_MAX ? ERR_TOO_BIG : read_more(f, io, 0, (size_t)size, &all);
+    int error = size < 0          ? ERR_IO
+                : size > SCAN_MAX ? ERR_TOO_BIG
+                                  : read_more(f, io, 0, (size_t)size, &all);
     for (int n = 0; !error && scan->end < all.n; scan->end += (uint32_t)n) {
         struct record_view v;
         n = record_decode(slice_of(all.p + scan->end, all.n - scan->end), &v);

@@ -26,7 +26,8 @@ static int append(const struct hints_helper *h, struct hints_job *job)
 {
     struct hints_file *f = job->file;
     int error = f->fd < 0 ? hints_file_create(f, h->dir, h->io) : 0;
-    error = error ? error : hints_file_write(f, h->io, slice_of(job->bytes.p, job->bytes.n), job->at);
+    error =
+        error ? error : hints_file_write(f, h->io, slice_of(job->bytes.p, job->bytes.n), job->at);
     if (!error && job->hints > 0 && h->io->fdatasync(f->fd) != 0)
         error = log_io_error(errno);
     return error;

@@ -1,5 +1,6 @@
-/* hints_helper.h: the thread that appends, reads and removes files of hints, so that the loop never waits for them. Jobs are done
- * in the order of their submission: what was appended is there to be read, what is being read is removed only after. */
+/* hints_helper.h: the thread that appends, reads and removes files of hints, so that the loop never
+ * waits for them. Jobs are done in the order of their submission: what was appended is there to be
+ * read, what is being read is removed only after. */
 #ifndef COVEY_STORE_HINTS_HELPER_H
 #define COVEY_STORE_HINTS_HELPER_H
 
@@ -41,7 +42,8 @@ struct hints_helper {
 /* Starts the thread. The fields io, dir, wake, wake_arg are set. 0 or ERR_NO_MEMORY. */
 int hints_helper_start(struct hints_helper *h);
 
-/* Ends the thread after the jobs that it has; the finished ones stay to be taken. Does nothing to one not started. */
+/* Ends the thread after the jobs that it has; the finished ones stay to be taken. Does nothing to
+ * one not started. */
 void hints_helper_stop(struct hints_helper *h);
 
 /* Hands a job over; it and its file are the helper's until they come back. */

@@ -1,16 +1,18 @@
-/* hints_log.c: hints on disk: what is kept for whom, in which files, and what the helper is doing about it.
+/* hints_log.c: hints on disk: what is kept for whom, in which files, and what the helper is doing
+ * about it.
  *
- * The loop owns the bookkeeping, the helper the descriptors. Hints gather per target; a flush hands them over as one append (and
- * one fdatasync), unless the target's last append is still out: then they go with the next. A file's `end` moves only when its
- * append is back, so nothing is ever read that is not synced.
+ * The loop owns the bookkeeping, the helper the descriptors. Hints gather per target; a flush hands
+ * them over as one append (and one fdatasync), unless the target's last append is still out: then
+ * they go with the next. A file's `end` moves only when its append is back, so nothing is ever read
+ * that is not synced.
  *
  *     put --> gather --flush--> append out --> durable: told, counted, readable --> read --> dropped --> the file goes
  *
- * The head moves at once when hints are dropped; a head mark goes along with the next append, unsynced. When nothing is left all
- * files of the target go, marks and all.
+ * The head moves at once when hints are dropped; a head mark goes along with the next append,
+ * unsynced. When nothing is left all files of the target go, marks and all.
  *
- * Invariants: one append and one fetch a target at most are out; head is within the first file; waiting is the sum of its files'
- * hints. */
+ * Invariants: one append and one fetch a target at most are out; head is within the first file;
+ * waiting is the sum of its files' hints. */
 #include "store/hints/hints_log.h"
 
 #include <stdio.h>
@@ -72,7 +74,10 @@ static void tell(struct hints_log *l, const struct hints_result *r)
 
 void hints_tell_kept(struct hints_log *l, const struct hints_target *t, uint32_t n)
 {
-    tell(l, &(struct hints_result){.kind = HINTS_KEPT, .target = t->id, .n = n, .waiting = t->waiting, .bytes = t->bytes});
+    tell(
+        l,
+        &(struct hints_result){
+            .kind = HINTS_KEPT, .target = t->id, .n = n, .waiting = t->waiting, .bytes = t->bytes});
 }
 
 static void tell_lost(struct hints_log *l, uint64_t target, int error, uint32_t n)
@@ -218,7 +223,8 @@ static void log_flush(struct hints *h)
             submit_append(l, &l->target[i]);
 }
 
-/* An append is back. A failed one closes its file: what stands behind the last good sync is unknown. */
+/* An append is back. A failed one closes its file: what stands behind the last good sync is
+ * unknown. */
 static void appended(struct hints_log *l, const struct hints_job *job)
 {
     struct hints_target *t = target_find(l, job->file->target);
@@ -245,7 +251,8 @@ static void appended(struct hints_log *l, const struct hints_job *job)
 
 /* ---- Giving back ---- */
 
-/* The file that the head stands in, and the offset there; NULL when there is nothing behind the head. */
+/* The file that the head stands in, and the offset there; NULL when there is nothing behind the
+ * head. */
 static struct hints_file *head_file(const struct hints_target *t, uint32_t *at)
 {
     for (uint32_t i = 0; i < t->file_n; i++) {
@@ -287,8 +294,10 @@ static void give_up(struct hints_log *l, struct hints_target *t, struct hints_fi
     char sentence[256], name[HINTS_FILE_NAME];
     uint32_t lost = f->hints;
     hints_file_name(f->target, f->number, name);
-    snprintf(sentence, sizeof sentence, "hints/%s is damaged: %u hint%s of it %s lost; anti-entropy will repair what %s for",
-             name, lost, words_s(lost), lost == 1 ? "is" : "are", lost == 1 ? "it was" : "they were");
+    snprintf(sentence, sizeof sentence,
+             "hints/%s is damaged: %u hint%s of it %s lost; anti-entropy will repair what %s for",
+             name, lost, words_s(lost), lost == 1 ? "is" : "are",
+             lost == 1 ? "it was" : "they were");
     if (l->options.report)
         l->options.report(l->options.report_arg, sentence);
     t->head = hints_place(f->number, f->end);
@@ -307,8 +316,11 @@ static bool fetched(struct hints_log *l, struct hints_job *job, struct hints_res
     t->fetching = false;
     *out = (struct hints_result){.kind = HINTS_READ, .target = t->id, .error = job->error};
     if (!job->error && !f->removed) {
-        uint32_t there = f->end - job->at < job->bytes.n ? f->end - job->at : (uint32_t)job->bytes.n; /* durable by now */
-        out->error = hints_batch_fill(&l->batch, slice_of(job->bytes.p, there), hints_place(f->number, job->at));
+        /* durable by now */
+        uint32_t there =
+            f->end - job->at < job->bytes.n ? f->end - job->at : (uint32_t)job->bytes.n;
+        out->error = hints_batch_fill(&l->batch, slice_of(job->bytes.p, there),
+                                      hints_place(f->number, job->at));
         if (out->error == ERR_CORRUPT || (!out->error && l->batch.used == 0)) {
             give_up(l, t, f);
             return false;
@@ -345,7 +357,8 @@ static void log_drop(struct hints *h, uint64_t target, uint64_t up_to, uint32_t 
     t->waiting -= n;
     hints_trim(l, t);
     if (t->file_n > 0)
-        (void)hints_mark(&t->gather, t->id, t->head); /* no room, no memory: the head is at a later mark, or goes back a little */
+        /* no room, no memory: the head is at a later mark, or goes back a little */
+        (void)hints_mark(&t->gather, t->id, t->head);
     hints_tell_kept(l, t, 0);
 }
 
@@ -355,7 +368,8 @@ static void log_expire(struct hints *h, uint64_t before_ms)
     for (uint32_t i = 0; i < l->target_n; i++) {
         struct hints_target *t = &l->target[i];
         uint32_t lost = 0;
-        while (t->file_n > 0 && !(t->appending && t->file_n == 1) && t->file[0]->newest_ms < before_ms) {
+        while (t->file_n > 0 && !(t->appending && t->file_n == 1) &&
+               t->file[0]->newest_ms < before_ms) {
             lost += t->file[0]->hints;
             t->head = hints_place(t->file[0]->number, t->file[0]->end);
             remove_first(l, t);
@@ -396,7 +410,8 @@ static bool ask(struct hints_log *l, struct hints_result *out)
         if (!t->asked || t->fetching || submit_fetch(l, t))
             continue;
         t->asked = false;
-        *out = (struct hints_result){.kind = HINTS_READ, .target = t->id, .waiting = t->waiting, .bytes = t->bytes};
+        *out = (struct hints_result){
+            .kind = HINTS_READ, .target = t->id, .waiting = t->waiting, .bytes = t->bytes};
         return true;
     }
     return false;
@@ -460,7 +475,8 @@ static void log_close(struct hints *h)
     free(l);
 }
 
-int hints_log_open(const struct hints_log_options *options, struct hints **out, char *why, size_t why_n)
+int hints_log_open(const struct hints_log_options *options, struct hints **out, char *why,
+                   size_t why_n)
 {
     static const struct hints_vtable vtable = {
         log_put, log_read, log_drop, log_expire, log_flush, log_reap, log_close,
@@ -472,13 +488,16 @@ int hints_log_open(const struct hints_log_options *options, struct hints **out, 
     l->options = *options;
     l->dir = -1;
     l->options.io = options->io ? options->io : &log_io_os;
-    l->options.target_bytes_max = options->target_bytes_max ? options->target_bytes_max : HINTS_TARGET_BYTES_DEFAULT;
+    l->options.target_bytes_max =
+        options->target_bytes_max ? options->target_bytes_max : HINTS_TARGET_BYTES_DEFAULT;
     l->options.bytes_max = options->bytes_max ? options->bytes_max : HINTS_BYTES_DEFAULT;
     l->helper.io = l->options.io;
     l->helper.wake = options->wake;
     l->helper.wake_arg = options->wake_arg;
     hints_batch_init(&l->batch);
-    snprintf(why, why_n, "%s/hints cannot be read: move it away; anti-entropy will repair what the hints in it were for",
+    snprintf(why, why_n,
+             "%s/hints cannot be read: move it away; anti-entropy will repair what the hints in it "
+             "were for",
              options->dir);
     struct hints_opening o = {.l = l, .why = why, .why_n = why_n};
     int error = hints_open_all(&o);

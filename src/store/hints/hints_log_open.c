@@ -1,5 +1,5 @@
-/* hints_log_open.c: what is kept, found again at a start: every file is looked through once, cut at its first bad record, and
- * counted from the head on. Nothing is appended to an old file. */
+/* hints_log_open.c: what is kept, found again at a start: every file is looked through once, cut at
+ * its first bad record, and counted from the head on. Nothing is appended to an old file. */
 #include "store/hints/hints_log_state.h"
 
 #include <dirent.h>
@@ -15,7 +15,8 @@
 
 static int by_number(const void *a, const void *b)
 {
-    const struct hints_file *x = *(struct hints_file *const *)a, *y = *(struct hints_file *const *)b;
+    const struct hints_file *x = *(struct hints_file *const *)a,
+                            *y = *(struct hints_file *const *)b;
     return (x->number > y->number) - (x->number < y->number);
 }
 
@@ -25,13 +26,16 @@ static void report(const struct hints_log *l, const char *name, const char *what
     char sentence[256], size[32] = "";
     if (bytes)
         snprintf(size, sizeof size, " (%u byte%s)", bytes, words_s(bytes));
-    snprintf(sentence, sizeof sentence, "hints/%s: %s%s; anti-entropy will repair what they were for", name, what, size);
+    snprintf(sentence, sizeof sentence,
+             "hints/%s: %s%s; anti-entropy will repair what they were for", name, what, size);
     if (l->options.report)
         l->options.report(l->options.report_arg, sentence);
 }
 
-/* Looks through one file and keeps it in its target's list. What has no header of ours was torn at its birth, and goes. */
-static int open_file(const struct hints_opening *o, const char *name, uint64_t target, uint32_t number)
+/* Looks through one file and keeps it in its target's list. What has no header of ours was torn at
+ * its birth, and goes. */
+static int open_file(const struct hints_opening *o, const char *name, uint64_t target,
+                     uint32_t number)
 {
     struct hints_log *l = o->l;
     struct hints_target *t = hints_target_make(l, target);
@@ -51,7 +55,8 @@ static int open_file(const struct hints_opening *o, const char *name, uint64_t t
     }
     if (error == ERR_BAD_FORMAT)
         snprintf(o->why, o->why_n,
-                 "%s/hints/%s has format version %u; this release knows version %u: run the one that wrote it, or move the "
+                 "%s/hints/%s has format version %u; this release knows version %u: run the one "
+                 "that wrote it, or move the "
                  "file away; anti-entropy will repair what the hints in it were for",
                  o->l->options.dir, name, (unsigned)f->says, (unsigned)HINTS_FORMAT);
     if (scan.cut)
@@ -80,7 +85,8 @@ static int open_files(const struct hints_opening *o)
     return error;
 }
 
-/* Where the head stands is known when all files have been seen: what is before it does not count. */
+/* Where the head stands is known when all files have been seen: what is before it does not
+ * count. */
 static int open_target(struct hints_log *l, struct hints_target *t)
 {
     qsort(t->file, t->file_n, sizeof *t->file, by_number);
@@ -90,7 +96,8 @@ static int open_target(struct hints_log *l, struct hints_target *t)
         struct hints_scan scan;
         if (hints_passed(t, f)) {
             f->hints = 0;
-        } else if (t->head >> 32 == f->number && !(error = hints_file_scan(f, l->options.io, t->head, &scan))) {
+        } else if (t->head >> 32 == f->number &&
+                   !(error = hints_file_scan(f, l->options.io, t->head, &scan))) {
             f->hints = scan.hints;
         }
         t->number = f->number;
@@ -108,7 +115,8 @@ int hints_open_all(const struct hints_opening *o)
     if (dir >= 0 && (mkdirat(dir, "hints", 0700) == 0 || errno == EEXIST) && fsync(dir) == 0)
         l->dir = openat(dir, "hints", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (l->dir < 0)
-        snprintf(o->why, o->why_n, "cannot use the directory %s/hints: %s", l->options.dir, strerror(errno));
+        snprintf(o->why, o->why_n, "cannot use the directory %s/hints: %s", l->options.dir,
+                 strerror(errno));
     if (dir >= 0)
         close(dir);
     if (l->dir < 0)

@@ -1,4 +1,5 @@
-/* hints_log_state.h: the bookkeeping of hints on disk, which hints_log.c keeps and hints_log_open.c finds again at a start. */
+/* hints_log_state.h: the bookkeeping of hints on disk, which hints_log.c keeps and hints_log_open.c
+ * finds again at a start. */
 #ifndef COVEY_STORE_HINTS_LOG_STATE_H
 #define COVEY_STORE_HINTS_LOG_STATE_H
 
@@ -36,7 +37,8 @@ struct hints_log {
 /* What is known of a target, made when it is new. NULL when memory is out. */
 struct hints_target *hints_target_make(struct hints_log *l, uint64_t id);
 
-/* A new last file of the target, to be made on disk by its first append. NULL when memory is out. */
+/* A new last file of the target, to be made on disk by its first append. NULL when memory is
+ * out. */
 struct hints_file *hints_file_new(struct hints_target *t, uint32_t number);
 
 /* Whether all of a file is dropped. */
@@ -54,8 +56,8 @@ struct hints_opening {
     size_t why_n;
 };
 
-/* Opens the directory, looks through all files and starts the helper. Errors as hints_log_open; what was opened is closed with
- * the hints. */
+/* Opens the directory, looks through all files and starts the helper. Errors as hints_log_open;
+ * what was opened is closed with the hints. */
 int hints_open_all(const struct hints_opening *o);
 
 #endif

@@ -1,13 +1,14 @@
 /* The index: linear hashing over packed arenas.
  *
- * Problem: millions of small keys, at most 40 bytes each besides the key, no insert that stalls, a look-up that touches few
- * cache lines.
+ * Problem: millions of small keys, at most 40 bytes each besides the key, no insert that stalls, a
+ * look-up that touches few cache lines.
  *
- * A doubling table is out: while it moves, old and new are both there, and since keys spread evenly the tables of all arcs would
- * double at the same time. We use linear hashing with chains (Litwin 1980; in memory: Larson, "Dynamic hash tables", CACM 1988):
- * there are bucket_n buckets; a key's is hash mod 2^k, or mod 2^(k-1) where that bucket does not exist yet; an insert that
- * brings the load to 2 keys a bucket splits exactly one bucket, the next in line. Never more than a few entries move, and never
- * is there a second table.
+ * A doubling table is out: while it moves, old and new are both there, and since keys spread evenly
+ * the tables of all arcs would double at the same time. We use linear hashing with chains (Litwin
+ * 1980; in memory: Larson, "Dynamic hash tables", CACM 1988): there are bucket_n buckets; a key's
+ * is hash mod 2^k, or mod 2^(k-1) where that bucket does not exist yet; an insert that brings the
+ * load to 2 keys a bucket splits exactly one bucket, the next in line. Never more than a few
+ * entries move, and never is there a second table.
  *
  * Where the bytes of a key go, besides the key:
  *
@@ -18,14 +19,16 @@
  *
  * Measured with a thousand arcs: 42 at 200,000 keys, 38.5 at a million, 37.3 at four millions.
  *
- * Entries lie packed and unaligned in the chunks of their arc (index_arena.c). An entry is overwritten in place, because all but
- * the key is of fixed size and the key stays. Only when an entry without room for an expiry gets its first one is it made anew;
- * its old bytes are dead, like those of entries that are removed (index_remove.c).
+ * Entries lie packed and unaligned in the chunks of their arc (index_arena.c). An entry is
+ * overwritten in place, because all but the key is of fixed size and the key stays. Only when an
+ * entry without room for an expiry gets its first one is it made anew; its old bytes are dead, like
+ * those of entries that are removed (index_remove.c).
  *
- * This file finds, makes and overwrites single entries; index_walk.c is what goes through whole arcs.
+ * This file finds, makes and overwrites single entries; index_walk.c is what goes through whole
+ * arcs.
  *
- * Invariants (index_check): an entry is in the chain of the bucket that its hash names; arc.live counts the entries of kind
- * VALUE that no count has found expired; index.records all entries. */
+ * Invariants (index_check): an entry is in the chain of the bucket that its hash names; arc.live
+ * counts the entries of kind VALUE that no count has found expired; index.records all entries. */
 #include "store/index/index_inner.h"
 
 #include <stdlib.h>
@@ -144,8 +147,10 @@ static void fetch_entry(const struct entry *e)
     fetch_line((const uint8_t *)e + sizeof *e);
 }
 
-/* One entry further along each chain where the key was not found yet. Returns how many chains go on. */
-static unsigned fetch_next(const struct index_arc *const *arc, const struct index_key *k, uint32_t *ref, unsigned n)
+/* One entry further along each chain where the key was not found yet. Returns how many chains go
+ * on. */
+static unsigned fetch_next(const struct index_arc *const *arc, const struct index_key *k,
+                           uint32_t *ref, unsigned n)
 {
     unsigned left = 0;
     for (unsigned i = 0; i < n; i++) {
@@ -205,7 +210,8 @@ static uint32_t entry_new(struct index *ix, struct index_arc *a, struct slice ke
     if (ref == 0)
         return 0;
     struct entry *e = entry_at(a, ref);
-    *e = (struct entry){.flags = expiry ? FLAG_EXPIRY : 0, .key_n = (uint8_t)(key.n < LONG_KEY ? key.n : LONG_KEY)};
+    *e = (struct entry){.flags = expiry ? FLAG_EXPIRY : 0,
+                        .key_n = (uint8_t)(key.n < LONG_KEY ? key.n : LONG_KEY)};
     if (e->key_n == LONG_KEY) {
         uint32_t n = (uint32_t)key.n;
         memcpy((uint8_t *)e + sizeof *e, &n, sizeof n);
@@ -262,7 +268,8 @@ static int widen(struct index *ix, const struct index_key *k, struct index_spot 
     return 0;
 }
 
-int index_reserve(struct index *ix, const struct index_key *k, const struct index_item *coming, struct index_spot *spot)
+int index_reserve(struct index *ix, const struct index_key *k, const struct index_item *coming,
+                  struct index_spot *spot)
 {
     bool expiry = coming->version.expiry_stamp != 0 || coming->expiry_ms != 0;
     int number = nodes_number(&ix->nodes, coming->version.node);
@@ -303,7 +310,8 @@ void index_set(struct index *ix, const struct index_spot *spot, const struct ind
     struct entry *e = (struct entry *)spot->entry;
     bool expiry = item->version.expiry_stamp != 0 || item->expiry_ms != 0;
     int number = nodes_number(&ix->nodes, item->version.node);
-    CHECK(number >= 0 && item->value_n <= VALUE_N_MAX && item->kind != RECORD_NONE && item->kind <= FLAG_KIND);
+    CHECK(number >= 0 && item->value_n <= VALUE_N_MAX && item->kind != RECORD_NONE &&
+          item->kind <= FLAG_KIND);
     CHECK(!expiry || (e->flags & FLAG_EXPIRY));
     spot->arc->live -= entry_live(e);
     e->stamp = item->version.stamp;
@@ -313,7 +321,8 @@ void index_set(struct index *ix, const struct index_spot *spot, const struct ind
     e->node = (uint16_t)number;
     for (int i = 0; i < 3; i++)
         e->value_n[i] = (uint8_t)(item->value_n >> (8 * i));
-    e->flags = (uint8_t)((e->flags & FLAG_EXPIRY) | item->kind | (item->version.deleted ? FLAG_DELETED : 0) |
+    e->flags = (uint8_t)((e->flags & FLAG_EXPIRY) | item->kind |
+                         (item->version.deleted ? FLAG_DELETED : 0) |
                          (item->version.ordered ? FLAG_ORDERED : 0));
     if (e->flags & FLAG_EXPIRY) {
         memcpy(entry_expiry(e), &item->version.expiry_stamp, sizeof(uint64_t));

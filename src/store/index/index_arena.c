@@ -1,9 +1,11 @@
 /* index_arena.c: the memory of the index, with an honest count of it.
  *
- * An arc's entries lie one behind the other in chunks, a chunk being a 24th of the arena, so that the open chunk wastes 2 % of it
- * on average; an arc with a few keys has small ones, or a thousand arcs with a key each would take megabytes. A reference to an
- * entry is the chunk's number and an offset in it: 4 bytes, good wherever the chunks lie, so an arena can be written to disk as
- * it stands (index_image.c). The size of a chunk is stored nowhere: the arena's size before it and its first entry tell it.
+ * An arc's entries lie one behind the other in chunks, a chunk being a 24th of the arena, so that
+ * the open chunk wastes 2 % of it on average; an arc with a few keys has small ones, or a thousand
+ * arcs with a key each would take megabytes. A reference to an entry is the chunk's number and an
+ * offset in it: 4 bytes, good wherever the chunks lie, so an arena can be written to disk as it
+ * stands (index_image.c). The size of a chunk is stored nowhere: the arena's size before it and its
+ * first entry tell it.
  *
  * index.bytes counts what malloc really takes, for this is the figure that we are judged by. */
 #include "store/index/index_inner.h"
@@ -99,7 +101,8 @@ uint32_t index_arena_take(struct index *ix, struct index_arc *a, size_t n)
 size_t index_chunk_bytes(uint64_t arena_before, const uint8_t *chunk)
 {
     const struct entry *first = (const struct entry *)chunk;
-    return index_chunk_size(arena_before, entry_size(entry_key(first).n, first->flags & FLAG_EXPIRY));
+    return index_chunk_size(arena_before,
+                            entry_size(entry_key(first).n, first->flags & FLAG_EXPIRY));
 }
 
 /* ---- The count ---- */

@@ -3,15 +3,18 @@
  *     u32 buckets | u32 chunks | u32 open chunk | u32 used of it | u32 size of it | u32 records | u32 live | u32 zero
  *     u64 bytes of the arena | heads, 4 bytes a bucket | chunks
  *
- * An arc refers to its entries by chunk and offset and not by address, so its arena is position-independent as it stands: to
- * write it is to copy it (100 us for 10,000 keys, the only part that the loop must do), to read it is to copy it back and to
- * check it. No key is hashed again; so the hash's seed belongs to a snapshot.
+ * An arc refers to its entries by chunk and offset and not by address, so its arena is
+ * position-independent as it stands: to write it is to copy it (100 us for 10,000 keys, the only
+ * part that the loop must do), to read it is to copy it back and to check it. No key is hashed
+ * again; so the hash's seed belongs to a snapshot.
  *
- * The sizes of the chunks are not stored: the arena's size before a chunk, and the first entry in it, tell its size.
+ * The sizes of the chunks are not stored: the arena's size before a chunk, and the first entry in
+ * it, tell its size.
  *
- * A checksum says that bytes are what was written, not that what was written was right; so a reader believes no reference. The
- * entries of a chunk lie back to back: one walk over it marks where they start, and a chain may lead nowhere else. So no two
- * entries overlap, and no key runs over its chunk. */
+ * A checksum says that bytes are what was written, not that what was written was right; so a reader
+ * believes no reference. The entries of a chunk lie back to back: one walk over it marks where they
+ * start, and a chain may lead nowhere else. So no two entries overlap, and no key runs over its
+ * chunk. */
 #include "store/index/index_inner.h"
 
 #include <stdlib.h>
@@ -43,7 +46,8 @@ int index_image_write(const struct index *ix, uint32_t arc, struct buf *out)
     if (error)
         return error;
     uint8_t *p = out->p + out->n;
-    const uint32_t numbers[] = {a->bucket_n, a->chunk_n, a->open, a->open_used, a->open_size, a->records, a->live, 0};
+    const uint32_t numbers[] = {a->bucket_n,  a->chunk_n, a->open, a->open_used,
+                                a->open_size, a->records, a->live, 0};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         p = put_u32(p, numbers[i]);
     p = put_u64(p, a->arena_bytes);
@@ -112,7 +116,8 @@ struct starts {
     uint8_t *bit;
 };
 
-static int read_chunks(struct index *ix, struct index_arc *a, struct slice bytes, uint32_t chunk_n, struct starts *starts)
+static int read_chunks(struct index *ix, struct index_arc *a, struct slice bytes, uint32_t chunk_n,
+                       struct starts *starts)
 {
     size_t at = 0;
     for (uint32_t i = 0; i < chunk_n; i++) {
@@ -157,12 +162,14 @@ static bool is_start(const struct index_arc *a, const struct starts *starts, uin
     return start < starts->base[chunk] && bit_at(starts->bit, start);
 }
 
-static bool entry_taken(struct index *ix, struct index_arc *a, struct entry *e, const struct index_image_places *places)
+static bool entry_taken(struct index *ix, struct index_arc *a, struct entry *e,
+                        const struct index_image_places *places)
 {
     struct slice key = entry_key(e);
     if (e->node >= ix->nodes.n || !key_valid(key))
         return false;
-    if ((e->flags & FLAG_KIND) == RECORD_NONE || e->segment >= places->n || !places->known[e->segment])
+    if ((e->flags & FLAG_KIND) == RECORD_NONE || e->segment >= places->n ||
+        !places->known[e->segment])
         e->flags &= (uint8_t)~FLAG_KIND;
     else
         places->tally[e->segment].live += tally_weight(key.n, entry_value_n(e));
@@ -176,13 +183,15 @@ static bool entry_taken(struct index *ix, struct index_arc *a, struct entry *e, 
     return true;
 }
 
-/* Follows every chain; also how an arc learns its counts. A chain that comes back to itself has too many records. */
-static int check_chains(struct index *ix, struct index_arc *a, const struct starts *starts, uint32_t records,
-                        const struct index_image_places *places)
+/* Follows every chain; also how an arc learns its counts. A chain that comes back to itself has too
+ * many records. */
+static int check_chains(struct index *ix, struct index_arc *a, const struct starts *starts,
+                        uint32_t records, const struct index_image_places *places)
 {
     for (uint32_t b = 0; b < a->bucket_n; b++) {
         for (uint32_t ref = a->heads[b / HEADS][b % HEADS]; ref != 0; ref = entry_at(a, ref)->next)
-            if (a->records == records || !is_start(a, starts, ref) || !entry_taken(ix, a, entry_at(a, ref), places))
+            if (a->records == records || !is_start(a, starts, ref) ||
+                !entry_taken(ix, a, entry_at(a, ref), places))
                 return ERR_CORRUPT;
     }
     return a->records == records ? 0 : ERR_CORRUPT;
@@ -195,8 +204,8 @@ static bool open_chunk_fits(const struct index_arc *a, const struct starts *star
 }
 
 /* What stands behind the numbers of the head. */
-static int read_body(struct index *ix, struct index_arc *a, struct slice bytes, struct starts *starts,
-                     const struct index_image_places *places)
+static int read_body(struct index *ix, struct index_arc *a, struct slice bytes,
+                     struct starts *starts, const struct index_image_places *places)
 {
     uint32_t bucket_n = get_u32(bytes.p), chunk_n = get_u32(bytes.p + 4);
     size_t heads = IMAGE_HEAD + (size_t)bucket_n * 4;
@@ -214,11 +223,13 @@ static int read_body(struct index *ix, struct index_arc *a, struct slice bytes, 
     return check_chains(ix, a, starts, get_u32(bytes.p + 20), places);
 }
 
-static int read_arc(struct index *ix, struct index_arc *a, struct slice bytes, const struct index_image_places *places)
+static int read_arc(struct index *ix, struct index_arc *a, struct slice bytes,
+                    const struct index_image_places *places)
 {
     if (bytes.n < IMAGE_HEAD)
         return ERR_CORRUPT;
-    uint32_t bucket_n = get_u32(bytes.p), chunk_n = get_u32(bytes.p + 4), records = get_u32(bytes.p + 20);
+    uint32_t bucket_n = get_u32(bytes.p), chunk_n = get_u32(bytes.p + 4),
+             records = get_u32(bytes.p + 20);
     size_t rest = bytes.n - IMAGE_HEAD;
     if (bucket_n == 0 || bucket_n > rest / 4)
         return ERR_CORRUPT;
@@ -226,13 +237,15 @@ static int read_arc(struct index *ix, struct index_arc *a, struct slice bytes, c
     if (chunk_n > CHUNKS_MAX || chunk_n > entries || records > entries)
         return ERR_CORRUPT;
     struct starts starts = {calloc(chunk_n + 1, sizeof(uint64_t)), calloc(rest / 8 + 1, 1)};
-    int error = starts.base && starts.bit ? read_body(ix, a, bytes, &starts, places) : ERR_NO_MEMORY;
+    int error =
+        starts.base && starts.bit ? read_body(ix, a, bytes, &starts, places) : ERR_NO_MEMORY;
     free(starts.base);
     free(starts.bit);
     return error;
 }
 
-int index_image_read(struct index *ix, uint32_t arc, struct slice bytes, const struct index_image_places *places)
+int index_image_read(struct index *ix, uint32_t arc, struct slice bytes,
+                     const struct index_image_places *places)
 {
     CHECK(ix->arc[arc] == NULL);
     struct index_arc *a = index_take(ix, sizeof *a);

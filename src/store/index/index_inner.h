@@ -1,4 +1,5 @@
-/* index_inner.h: how the index lies in memory (index.c tells why), for the files that may know: those named index. */
+/* index_inner.h: how the index lies in memory (index.c tells why), for the files that may know:
+ * those named index. */
 #ifndef COVEY_STORE_INDEX_INNER_H
 #define COVEY_STORE_INDEX_INNER_H
 
@@ -6,12 +7,15 @@
 #include "store/index/index.h"
 
 enum {
-    HEADS = 64,       /* heads in a block: 256 bytes, so that an arc with one key stays small */
-    LOAD = 2,         /* entries a bucket before another is added: a hit touches two entries on average, a miss two */
+    HEADS = 64, /* heads in a block: 256 bytes, so that an arc with one key stays small */
+    /* entries a bucket before another is added: a hit touches two entries on average, a miss two */
+    LOAD = 2,
     OFFSET_BITS = 14, /* of a reference; the rest names the chunk, from 1: 0 ends a chain */
     CHUNK_MOST = 1 << OFFSET_BITS,
-    CHUNK_LEAST = 120,                          /* 128 with malloc's header: an arc with a key or two; then doubling up to */
-    CHUNK_USUAL = 1016,                         /* where what is left at the end of a chunk is 3 % of it */
+    /* 128 with malloc's header: an arc with a key or two; then doubling up to */
+    CHUNK_LEAST = 120,
+    /* where what is left at the end of a chunk is 3 % of it */
+    CHUNK_USUAL = 1016,
     CHUNKS_MAX = (1 << (32 - OFFSET_BITS)) - 2, /* 4 GiB of entries in one arc */
     LONG_KEY = 255,                             /* in key_n: the length follows as a u32 */
     COUNT_WALK = 32 * 1024,                     /* entries that a count looks at: 2 ms */
@@ -36,7 +40,8 @@ struct entry {
     uint8_t value_n[3];
     uint8_t flags;
     uint8_t key_n;
-    /* u32 key length where key_n is LONG_KEY; u64 expiry stamp and u64 expiry ms where FLAG_EXPIRY; the key */
+    /* u32 key length where key_n is LONG_KEY; u64 expiry stamp and u64 expiry ms where FLAG_EXPIRY;
+     * the key */
 } __attribute__((packed));
 
 struct index_arc {
@@ -51,7 +56,8 @@ struct index_arc {
     uint32_t open_used, open_size;
     uint32_t records;
     uint32_t live;
-    uint64_t soonest_ms; /* no value that counts as live expires before; 0 while none expires at all */
+    /* no value that counts as live expires before; 0 while none expires at all */
+    uint64_t soonest_ms;
 };
 
 static inline struct entry *entry_at(const struct index_arc *a, uint32_t ref)
@@ -61,7 +67,8 @@ static inline struct entry *entry_at(const struct index_arc *a, uint32_t ref)
 
 static inline size_t entry_size(size_t key_n, bool expiry)
 {
-    return sizeof(struct entry) + (key_n >= LONG_KEY ? sizeof(uint32_t) : 0) + (expiry ? 2 * sizeof(uint64_t) : 0) + key_n;
+    return sizeof(struct entry) + (key_n >= LONG_KEY ? sizeof(uint32_t) : 0) +
+           (expiry ? 2 * sizeof(uint64_t) : 0) + key_n;
 }
 
 static inline uint8_t *entry_expiry(const struct entry *e)
@@ -145,7 +152,8 @@ int index_add_bucket(struct index *ix, struct index_arc *a);
 /* n zeroed bytes, counted as the index's; NULL when memory is out. */
 void *index_take(struct index *ix, size_t n);
 
-/* Makes room for item n in an array of pointers whose room is implied: 4, then the powers of two. NULL when memory is out. */
+/* Makes room for item n in an array of pointers whose room is implied: 4, then the powers of two.
+ * NULL when memory is out. */
 void *index_take_place(struct index *ix, void *array, uint32_t n);
 
 /* Bytes of the next chunk of an arc, when it must hold `least`. */

@@ -1,8 +1,9 @@
 /* index_remove.c: entries that go, and the space that they leave.
  *
- * An entry that is removed is unlinked from its chain; its bytes, like those of one that was made anew, are dead until they are a
- * quarter of the arena. Then the arc is packed: copied into a fresh one, at 100 ns an entry; so a removal pays for three or four
- * copies. An arc without entries goes as a whole.
+ * An entry that is removed is unlinked from its chain; its bytes, like those of one that was made
+ * anew, are dead until they are a quarter of the arena. Then the arc is packed: copied into a fresh
+ * one, at 100 ns an entry; so a removal pays for three or four copies. An arc without entries goes
+ * as a whole.
  *
  * Whatever moves or goes is told by index.moves: spots from before are void. */
 #include "store/index/index_inner.h"
@@ -12,7 +13,8 @@
 /* ---- Packing ---- */
 
 /* Copies the entries in one bucket's chain into a fresh arc. False when memory is out. */
-static bool pack_chain(struct index *ix, struct index_arc *to, const struct index_arc *from, uint32_t bucket)
+static bool pack_chain(struct index *ix, struct index_arc *to, const struct index_arc *from,
+                       uint32_t bucket)
 {
     for (uint32_t ref = *head_at(from, bucket); ref != 0; ref = entry_at(from, ref)->next) {
         const struct entry *old = entry_at(from, ref);
@@ -91,7 +93,8 @@ void index_remove(struct index *ix, const struct index_key *k, const struct inde
     pack_if_due(ix, arc_place(ix, k->slot));
 }
 
-void index_weed(struct index *ix, uint32_t arc, bool (*doomed)(void *arg, struct slice key, const struct index_item *item),
+void index_weed(struct index *ix, uint32_t arc,
+                bool (*doomed)(void *arg, struct slice key, const struct index_item *item),
                 void *arg)
 {
     struct index_arc *a = ix->arc[arc];

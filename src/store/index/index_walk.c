@@ -1,9 +1,10 @@
 /* index_walk.c: what goes through whole arcs: counts, walks, a ring cut anew, the check.
  *
- * Counting live keys must not be a walk, for it is asked often: arc.live is kept by whoever changes an entry. Only time changes
- * entries that nobody touches. So each arc knows when the first of its values expires (soonest_ms, never too late), and is walked
- * through only when that has passed: then those that are over are marked, counted out, and looked at no more. One count walks
- * through COUNT_WALK entries at most; arcs that were left out are first in the next. */
+ * Counting live keys must not be a walk, for it is asked often: arc.live is kept by whoever changes
+ * an entry. Only time changes entries that nobody touches. So each arc knows when the first of its
+ * values expires (soonest_ms, never too late), and is walked through only when that has passed:
+ * then those that are over are marked, counted out, and looked at no more. One count walks through
+ * COUNT_WALK entries at most; arcs that were left out are first in the next. */
 #include "store/index/index_inner.h"
 
 #include "base/check.h"
@@ -66,8 +67,8 @@ uint32_t index_arc_records(const struct index *ix, uint32_t arc)
 
 /* ---- Walks ---- */
 
-void index_walk(const struct index *ix, uint32_t arc, void (*each)(void *arg, struct slice key, const struct index_item *item),
-                void *arg)
+void index_walk(const struct index *ix, uint32_t arc,
+                void (*each)(void *arg, struct slice key, const struct index_item *item), void *arg)
 {
     const struct index_arc *a = ix->arc[arc];
     for (uint32_t b = 0; a && b < a->bucket_n; b++) {
@@ -81,10 +82,13 @@ void index_walk(const struct index *ix, uint32_t arc, void (*each)(void *arg, st
 }
 
 uint32_t index_visit(const struct index *ix, uint32_t arc, uint32_t *bucket, uint32_t buckets,
-                     void (*each)(void *arg, const struct index_spot *spot, struct slice key), void *arg)
+                     void (*each)(void *arg, const struct index_spot *spot, struct slice key),
+                     void *arg)
 {
     struct index_arc *a = ix->arc[arc];
-    uint32_t first = *bucket, end = !a ? 0 : a->bucket_n - first < buckets ? a->bucket_n : first + buckets;
+    uint32_t first = *bucket, end = !a                              ? 0
+                                    : a->bucket_n - first < buckets ? a->bucket_n
+                                                                    : first + buckets;
     for (uint32_t b = first; b < end; b++) {
         for (uint32_t ref = *head_at(a, b); ref != 0; ref = entry_at(a, ref)->next) {
             struct index_spot spot = {a, (uint8_t *)entry_at(a, ref)};
@@ -150,7 +154,8 @@ static uint32_t check_arc(const struct index *ix, uint32_t number)
             CHECK(e->node < ix->nodes.n);
             records++;
             live += entry_live(e);
-            CHECK(!entry_live(e) || entry_expiry_ms(e) == 0 || (a->soonest_ms != 0 && a->soonest_ms <= entry_expiry_ms(e)));
+            CHECK(!entry_live(e) || entry_expiry_ms(e) == 0 ||
+                  (a->soonest_ms != 0 && a->soonest_ms <= entry_expiry_ms(e)));
         }
     }
     CHECK(!a || (a->records == records && a->live == live));

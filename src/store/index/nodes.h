@@ -1,10 +1,12 @@
-/* nodes.h: a table of the node ids that stamp records, so that an index entry needs 2 bytes for one instead of 8. */
+/* nodes.h: a table of the node ids that stamp records, so that an index entry needs 2 bytes for one
+ * instead of 8. */
 #ifndef COVEY_STORE_NODES_H
 #define COVEY_STORE_NODES_H
 
 #include <stdint.h>
 
-enum { NODES_MAX = 65535 }; /* distinct coordinators that one store may have seen in its life: eight full clusters */
+/* distinct coordinators that one store may have seen in its life: eight full clusters */
+enum { NODES_MAX = 65535 };
 
 struct nodes {
     uint64_t *id;    /* by number; number 0 is id 0, "none" */
@@ -16,7 +18,8 @@ struct nodes {
 int nodes_init(struct nodes *t);
 void nodes_close(struct nodes *t);
 
-/* The number of a node id, given one when it is new. 0 .. NODES_MAX, or ERR_NO_MEMORY (also when the table is full). */
+/* The number of a node id, given one when it is new. 0 .. NODES_MAX, or ERR_NO_MEMORY (also when
+ * the table is full). */
 int nodes_number(struct nodes *t, uint64_t id);
 
 /* Bytes of memory it takes. */

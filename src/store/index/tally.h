@@ -1,7 +1,7 @@
 /* tally.h: what was written to each segment and what of it still counts.
  *
- * In bytes, values taken at their uncompressed size, for that is what the index knows of a record when it is overwritten: so a
- * share of dead bytes is right, and a sum is an upper bound. */
+ * In bytes, values taken at their uncompressed size, for that is what the index knows of a record
+ * when it is overwritten: so a share of dead bytes is right, and a sum is an upper bound. */
 #ifndef COVEY_STORE_TALLY_H
 #define COVEY_STORE_TALLY_H
 

@@ -5,8 +5,10 @@
 #include "base/fetch.h"
 
 enum {
-    LINE = 64,        /* bytes of a line of the processor's cache, */
-    LINES_FETCHED = 4 /* and how many of a value are asked for: the processor sees by itself how a longer one goes on */
+    LINE = 64, /* bytes of a line of the processor's cache, */
+    /* and how many of a value are asked for: the processor sees by itself how a longer one goes
+     * on */
+    LINES_FETCHED = 4
 };
 
 void cache_init(struct cache *c)
@@ -21,7 +23,8 @@ void cache_close(struct cache *c)
     cache_init(c);
 }
 
-/* The one place in the table where a value may be noted. Digests are hashes already; the stamp spreads equal values. */
+/* The one place in the table where a value may be noted. Digests are hashes already; the stamp
+ * spreads equal values. */
 static struct cache_slot *slot_of(const struct cache *c, const struct version *v)
 {
     return &c->slot[(v->digest ^ v->stamp * 0x9e3779b97f4a7c15u) >> 20 & (CACHE_SLOTS - 1)];
@@ -46,7 +49,8 @@ void cache_fetch(const struct cache *c, const struct version *v, unsigned n)
         fetch_line(slot_of(c, &v[i]));
     for (unsigned i = 0; i < n; i++) {
         const struct cache_slot *s = slot_of(c, &v[i]);
-        for (uint32_t at = 0; s->stamp == v[i].stamp && at < s->n && at < LINES_FETCHED * LINE; at += LINE)
+        for (uint32_t at = 0; s->stamp == v[i].stamp && at < s->n && at < LINES_FETCHED * LINE;
+             at += LINE)
             fetch_line(c->ring + (s->at + at) % CACHE_RING);
     }
 }
@@ -70,7 +74,8 @@ void cache_keep(struct cache *c, const struct version *v, struct slice value)
     uint64_t left = CACHE_RING - c->head % CACHE_RING;
     if (left < value.n)
         c->head += left; /* a value lies in one piece */
-    *slot_of(c, v) = (struct cache_slot){.stamp = v->stamp, .digest = v->digest, .at = c->head, .n = (uint32_t)value.n};
+    *slot_of(c, v) = (struct cache_slot){
+        .stamp = v->stamp, .digest = v->digest, .at = c->head, .n = (uint32_t)value.n};
     memcpy(c->ring + c->head % CACHE_RING, value.p, value.n);
     c->head += value.n;
 }

@@ -1,16 +1,18 @@
 /* commit.c: the one thread that writes and syncs groups.
  *
- * There is one job, and its stage says whose it is. Under the lock it changes hands; between, nobody else touches it, nor the
- * writing end of its segment:
+ * There is one job, and its stage says whose it is. Under the lock it changes hands; between,
+ * nobody else touches it, nor the writing end of its segment:
  *
  *     NONE --commit_submit--> ASKED (the helper's) --written and synced, or not--> DONE --commit_poll--> NONE
  *
- * In interval mode the owner writes by itself and says how far (commit_dirty); a second after the first of it the helper syncs
- * that. A job is of the same segment and syncs it too, so what was dirty is taken along.
+ * In interval mode the owner writes by itself and says how far (commit_dirty); a second after the
+ * first of it the helper syncs that. A job is of the same segment and syncs it too, so what was
+ * dirty is taken along.
  *
- * **Failures.** A full disk is tried again with the room of the reserve. After a failed write or sync the active segment is cut
- * at its last good sync (segment.c says why), and the group goes to a fresh one; what fails there too is no bad spot of one file,
- * and is left to the owner. The owner is told of the cut even where the group got through. */
+ * **Failures.** A full disk is tried again with the room of the reserve. After a failed write or
+ * sync the active segment is cut at its last good sync (segment.c says why), and the group goes to
+ * a fresh one; what fails there too is no bad spot of one file, and is left to the owner. The owner
+ * is told of the cut even where the group got through. */
 #include "store/log/commit.h"
 
 #include <errno.h>
@@ -21,18 +23,23 @@
 #include "store/helper.h"
 #include "store/log/keeper.h"
 
-enum { STALL_US = 20000 }; /* a sync that takes longer is no good sign, and gossip's patience is a few hundred ms */
+/* a sync that takes longer is no good sign, and gossip's patience is a few hundred ms */
+enum { STALL_US = 20000 };
 
 /* ---- On the helper thread ---- */
 
 /* Makes the segment that follows s. NULL after an error. */
-static struct segment *follow(const struct committer *c, struct commit_job *job, const struct segment *s)
+static struct segment *follow(const struct committer *c, struct commit_job *job,
+                              const struct segment *s)
 {
-    job->error = job->may_grow ? segments_create(c->numbers, c->dir, s, segment_next_base(s), c->io, &job->fresh) : ERR_NO_SPACE;
+    job->error = job->may_grow ? segments_create(c->numbers, c->dir, s, segment_next_base(s), c->io,
+                                                 &job->fresh)
+                               : ERR_NO_SPACE;
     return job->error ? NULL : job->fresh;
 }
 
-/* Where the group goes: a fresh segment when it does not fit the active one. NULL after an error. */
+/* Where the group goes: a fresh segment when it does not fit the active one. NULL after an
+ * error. */
 static struct segment *place(const struct committer *c, struct commit_job *job)
 {
     struct segment *s = job->fresh ? job->fresh : job->active;
@@ -54,8 +61,8 @@ static void try_job(const struct committer *c, struct commit_job *job)
         job->error = segment_sync(s, c->io, s->end);
 }
 
-/* A group that meets a full disk is tried again with the room of the reserve; one that meets an error, once more in a fresh
- * segment, which the error may spare. */
+/* A group that meets a full disk is tried again with the room of the reserve; one that meets an
+ * error, once more in a fresh segment, which the error may spare. */
 static void do_job(const struct committer *c, struct commit_job *job)
 {
     try_job(c, job);
@@ -85,7 +92,8 @@ static void run_job(struct committer *c)
     atomic_store(&c->news, true);
 }
 
-/* A second is over: syncs what the owner wrote. True when that failed, which the owner must hear of. */
+/* A second is over: syncs what the owner wrote. True when that failed, which the owner must hear
+ * of. */
 static bool run_interval_sync(struct committer *c)
 {
     struct segment *s = c->dirty;

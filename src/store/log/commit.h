@@ -1,7 +1,9 @@
-/* commit.h: the helper thread that writes and syncs groups, so that the loop never waits for the disk.
+/* commit.h: the helper thread that writes and syncs groups, so that the loop never waits for the
+ * disk.
  *
- * One group at a time is with the helper; the owner gathers the next meanwhile. In interval mode the owner writes most groups
- * itself, and the helper syncs what was written a second after the first of it. */
+ * One group at a time is with the helper; the owner gathers the next meanwhile. In interval mode
+ * the owner writes most groups itself, and the helper syncs what was written a second after the
+ * first of it. */
 #ifndef COVEY_STORE_COMMIT_H
 #define COVEY_STORE_COMMIT_H
 
@@ -10,9 +12,11 @@
 #include "store/log/reserve.h"
 #include "store/log/segments.h"
 
-enum { SYNC_INTERVAL_MS = 1000 }; /* what interval durability may lose, and what its documentation says */
+/* what interval durability may lose, and what its documentation says */
+enum { SYNC_INTERVAL_MS = 1000 };
 
-/* A group on its way. The segment's writing end belongs to the helper from commit_submit until commit_poll. */
+/* A group on its way. The segment's writing end belongs to the helper from commit_submit until
+ * commit_poll. */
 struct commit_job {
     struct slice bytes;
     struct segment *active; /* where it should go */
@@ -21,8 +25,9 @@ struct commit_job {
     /* out */
     struct segment *fresh; /* made because the active one was full, or failed; the group is in it */
     uint32_t base;         /* where the group begins */
-    int failed;            /* of the active segment, which was cut then; the group may yet be in the fresh one */
-    int error;             /* of the group */
+    /* of the active segment, which was cut then; the group may yet be in the fresh one */
+    int failed;
+    int error; /* of the group */
 };
 
 struct committer {
@@ -50,7 +55,8 @@ struct committer {
     _Atomic bool news;
 };
 
-/* Starts the thread. The fields io, dir, numbers, reserve, segment_bytes, wake, wake_arg are set. 0 or ERR_NO_MEMORY. */
+/* Starts the thread. The fields io, dir, numbers, reserve, segment_bytes, wake, wake_arg are set. 0
+ * or ERR_NO_MEMORY. */
 int commit_start(struct committer *c);
 
 /* Ends the thread after the job that it has. Does nothing to one that was not started. */
@@ -59,7 +65,8 @@ void commit_stop(struct committer *c);
 /* Hands a group over; the last one must have been polled. */
 void commit_submit(struct committer *c, const struct commit_job *job);
 
-/* True when the submitted group is finished: *job tells how. False with *error set when an interval sync failed. */
+/* True when the submitted group is finished: *job tells how. False with *error set when an interval
+ * sync failed. */
 bool commit_poll(struct committer *c, struct commit_job *job, int *error);
 
 /* The owner wrote a segment up to `end` itself: it is synced within SYNC_INTERVAL_MS. */

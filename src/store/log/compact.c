@@ -1,7 +1,8 @@
 /* Compaction: what still counts leaves a segment, then the segment goes.
  *
- * Problem: every overwrite leaves a dead record behind. Space must stay within twice the live bytes without the loop waiting for
- * a disk, without a second copy of the data, and with a crash possible after every single step.
+ * Problem: every overwrite leaves a dead record behind. Space must stay within twice the live bytes
+ * without the loop waiting for a disk, without a second copy of the data, and with a crash possible
+ * after every single step.
  *
  * The victim (compact_choose.c) goes through in chunks:
  *
@@ -9,19 +10,22 @@
  *       ^                                                                                          |
  *       '--- UNLINK (keeper) <-- the list without it is durable <-- doomed <-- end of the victim --'
  *
- * Judging asks the index whether an entry names exactly this place; moving lets the entry name the copy, if it still names the
- * original: an overwrite in between wins (both in compact_judge.c, which says what counts). What the keeper does stands in
- * compact_jobs.c. This file is the machine that leads from one to the next.
+ * Judging asks the index whether an entry names exactly this place; moving lets the entry name the
+ * copy, if it still names the original: an overwrite in between wins (both in compact_judge.c,
+ * which says what counts). What the keeper does stands in compact_jobs.c. This file is the machine
+ * that leads from one to the next.
  *
- * **Crashes.** A copy is synced before any entry names it, the original stays until all of the victim's are, so at every moment
- * each record that counts is durable in a segment that is there. A crash leaves at worst a record twice, and merging by version
- * makes that one. The list of segments (a state record) without the victim is durable before the file goes: so a start can tell
- * a segment that went from one that was lost.
+ * **Crashes.** A copy is synced before any entry names it, the original stays until all of the
+ * victim's are, so at every moment each record that counts is durable in a segment that is there. A
+ * crash leaves at worst a record twice, and merging by version makes that one. The list of segments
+ * (a state record) without the victim is durable before the file goes: so a start can tell a
+ * segment that went from one that was lost.
  *
- * **Damage.** A segment in which opening, or a read, found damage is a victim at once. The stretches that cannot be read are
- * passed over and put their slots in doubt (doubt.h); the segment goes only when no entry names them any more. It is renamed in
- * the end and not unlinked, for the operator to look at. The node's own state is never in a victim (log_states.c): one that
- * cannot be read there has been written anew from memory. */
+ * **Damage.** A segment in which opening, or a read, found damage is a victim at once. The
+ * stretches that cannot be read are passed over and put their slots in doubt (doubt.h); the segment
+ * goes only when no entry names them any more. It is renamed in the end and not unlinked, for the
+ * operator to look at. The node's own state is never in a victim (log_states.c): one that cannot be
+ * read there has been written anew from memory. */
 #include "store/log/compact_inner.h"
 
 #include <stdio.h>
@@ -33,7 +37,8 @@
 void compact_init(struct compact *c)
 {
     buf_init(&c->chunk, RECORD_MAX);
-    buf_init(&c->copy, CHUNK_BYTES + 2 * (size_t)RECORD_MAX); /* a chunk, and the values that its expiries bring */
+    /* a chunk, and the values that its expiries bring */
+    buf_init(&c->copy, CHUNK_BYTES + 2 * (size_t)RECORD_MAX);
 }
 
 void compact_close(struct compact *c)
@@ -47,7 +52,8 @@ void compact_close(struct compact *c)
 
 /* ---- From one stage to the next ---- */
 
-static void ask(struct compact *c, enum compact_stage stage, void (*run)(struct keeper *k, void *arg))
+static void ask(struct compact *c, enum compact_stage stage,
+                void (*run)(struct keeper *k, void *arg))
 {
     c->stage = stage;
     keeper_ask(c->keeper, run, c);
@@ -74,8 +80,8 @@ static bool note_damage(struct compact *c)
         if (s->doubted)
             continue; /* see name_the_rest */
         s->first = s->aside = true;
-        snprintf(sentence, sizeof sentence, "damage at offset %u of seg-%08u.log, %u bytes: %s", (unsigned)l->from,
-                 (unsigned)s->number, (unsigned)(l->to - l->from),
+        snprintf(sentence, sizeof sentence, "damage at offset %u of seg-%08u.log, %u bytes: %s",
+                 (unsigned)l->from, (unsigned)s->number, (unsigned)(l->to - l->from),
                  l->none ? "a state of this node that has been written anew since"
                          : "what it held is fetched again from the other owners");
         if (c->report)
@@ -86,12 +92,13 @@ static bool note_damage(struct compact *c)
     return true;
 }
 
-/* Opening put in doubt what was damaged here, unless an entry came to name it from elsewhere: then it still does, when all that
- * can be read has left. False when memory is out. */
+/* Opening put in doubt what was damaged here, unless an entry came to name it from elsewhere: then
+ * it still does, when all that can be read has left. False when memory is out. */
 static bool name_the_rest(struct compact *c)
 {
     struct segment *s = c->victim;
-    struct lost rest = {.any = true, .segment = s->slot, .from = SEGMENT_HEADER, .to = s->published};
+    struct lost rest = {
+        .any = true, .segment = s->slot, .from = SEGMENT_HEADER, .to = s->published};
     if (!s->doubted || c->table->tallies.of[s->slot].live == 0 || doubt_names(c->doubt, s->slot))
         return true;
     s->doubted = false;

@@ -1,5 +1,5 @@
-/* compact.h: gives back the space of dead records: copies what still counts out of a segment and dooms it. compact.c says how,
- * and why no crash loses anything.
+/* compact.h: gives back the space of dead records: copies what still counts out of a segment and
+ * dooms it. compact.c says how, and why no crash loses anything.
  *
  * Driven by the loop in slices, its reads and writes on the keeper's thread. */
 #ifndef COVEY_STORE_COMPACT_H
@@ -11,7 +11,8 @@
 #include "store/log/segments.h"
 #include "store/table/table.h"
 
-enum { COMPACT_BAD = 16 }; /* stretches of damage taken note of at once: with more of them a chunk ends early */
+/* stretches of damage taken note of at once: with more of them a chunk ends early */
+enum { COMPACT_BAD = 16 };
 
 struct compact_item {
     struct record_view view; /* its slices point into the chunk */
@@ -36,7 +37,9 @@ struct compact {
     uint32_t segment_bytes;
     uint32_t dead_percent; /* of a victim, at least; 0: DEAD_PERCENT */
     uint32_t patience_ms;  /* how long a segment is young */
-    bool urgent;           /* the disk is full: less of a victim must be dead, its copy must fit the reserve, and no pauses */
+    /* the disk is full: less of a victim must be dead, its copy must fit the reserve, and no
+     * pauses */
+    bool urgent;
     /* its own */
     enum compact_stage {
         COMPACT_REST,
@@ -44,7 +47,8 @@ struct compact {
         COMPACT_JUDGE,
         COMPACT_COPY,
         COMPACT_MOVE,
-        COMPACT_FORGET, /* the victim is through, but entries still name what could not be read in it */
+        /* the victim is through, but entries still name what could not be read in it */
+        COMPACT_FORGET,
         COMPACT_UNLINK
     } stage;
     struct segment *victim; /* NULL: none */
@@ -64,7 +68,8 @@ struct compact {
     uint64_t seen_written; /* at the last slice */
     uint64_t seen_died;    /* when victims were last looked for */
     uint32_t seen_n;
-    uint64_t again_us;              /* when a young segment that was seen then will be old; 0: there was none */
+    /* when a young segment that was seen then will be old; 0: there was none */
+    uint64_t again_us;
     uint64_t copied_bytes, removed; /* for figures: bytes, segments */
     int error;                      /* of the keeper's last job */
 };
@@ -73,15 +78,16 @@ struct compact {
 void compact_init(struct compact *c);
 void compact_close(struct compact *c);
 
-/* A slice of work: begins with a victim when there is one worth it, goes on with the one there is. The keeper is idle or ours.
- * True when there is more to do at once. A failure is left in c->error, and the victim as it was. */
+/* A slice of work: begins with a victim when there is one worth it, goes on with the one there is.
+ * The keeper is idle or ours. True when there is more to do at once. A failure is left in c->error,
+ * and the victim as it was. */
 bool compact_step(struct compact *c);
 
 /* A read has met damage in a segment: it is a victim at once, and set aside. */
 void compact_first(struct compact *c, struct segment *s);
 
-/* True when there is no victim, and the segment in use would be one if it were ended. For a full disk: else what was deleted
- * from a small store would never give room. */
+/* True when there is no victim, and the segment in use would be one if it were ended. For a full
+ * disk: else what was deleted from a small store would never give room. */
 bool compact_wants_active(const struct compact *c);
 
 /* True when there is a victim worth it. */
@@ -96,7 +102,8 @@ static inline bool compact_busy(const struct compact *c)
 /* A segment that has parted and that nobody reads, NULL when there is none. */
 struct segment *compact_parted(const struct compact *c);
 
-/* Unlinks it (or, when it is to be set aside, renames it to damaged-NNNNNNNN.log) and frees its slot. */
+/* Unlinks it (or, when it is to be set aside, renames it to damaged-NNNNNNNN.log) and frees its
+ * slot. */
 void compact_unlink(struct compact *c, struct segment *s);
 
 #endif

@@ -1,15 +1,18 @@
-/* compact_inner.h: the doors between the files of compaction: compact.c (the machine), compact_choose.c (which segment),
- * compact_jobs.c (on the keeper's thread), compact_judge.c (what counts). Others use compact.h. */
+/* compact_inner.h: the doors between the files of compaction: compact.c (the machine),
+ * compact_choose.c (which segment), compact_jobs.c (on the keeper's thread), compact_judge.c (what
+ * counts). Others use compact.h. */
 #ifndef COVEY_STORE_COMPACT_INNER_H
 #define COVEY_STORE_COMPACT_INNER_H
 
 #include "store/log/compact.h"
 
-enum { CHUNK_BYTES = 1024 * 1024 }; /* read at once: a millisecond of disk, and 6,000 small records */
+/* read at once: a millisecond of disk, and 6,000 small records */
+enum { CHUNK_BYTES = 1024 * 1024 };
 
 /* ---- compact_choose.c ---- */
 
-/* The next victim; NULL when there is none, or too little has died since they were looked for last. */
+/* The next victim; NULL when there is none, or too little has died since they were looked for
+ * last. */
 struct segment *compact_victim(struct compact *c);
 
 /* Nothing in it can matter: it goes unread. */

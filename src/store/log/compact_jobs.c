@@ -1,11 +1,13 @@
-/* compact_jobs.c: what compaction does on the keeper's thread: a chunk of the victim read and taken apart, the copies written and
- * synced, a file unlinked.
+/* compact_jobs.c: what compaction does on the keeper's thread: a chunk of the victim read and taken
+ * apart, the copies written and synced, a file unlinked.
  *
- * A job works on what the loop left for it in struct compact, and sees nothing of the table; what it read, wrote or failed at
- * (c->error) the loop takes up when it is back. The keeper rests as long as a chunk made it work.
+ * A job works on what the loop left for it in struct compact, and sees nothing of the table; what
+ * it read, wrote or failed at (c->error) the loop takes up when it is back. The keeper rests as
+ * long as a chunk made it work.
  *
- * A chunk ends with its last whole record; one record that is larger than a chunk is read alone. Damage inside is passed over
- * and noted in c->bad; with too many stretches of it the chunk ends early, and the next one begins there. */
+ * A chunk ends with its last whole record; one record that is larger than a chunk is read alone.
+ * Damage inside is passed over and noted in c->bad; with too many stretches of it the chunk ends
+ * early, and the next one begins there. */
 #include "store/log/compact_inner.h"
 
 #include <stdio.h>
@@ -16,8 +18,9 @@
 
 /* ---- Reading ---- */
 
-/* Rests as long as the last chunk took of this thread, so that the disk and the processor are half others'. What it took of
- * the loop, and waited for it, does not count: a busy loop has more to compact, not less. */
+/* Rests as long as the last chunk took of this thread, so that the disk and the processor are half
+ * others'. What it took of the loop, and waited for it, does not count: a busy loop has more to
+ * compact, not less. */
 static void rest(struct compact *c, struct keeper *k)
 {
     if (!c->urgent)
@@ -31,12 +34,13 @@ static int item_add(struct compact *c, const struct record_view *v, uint32_t at)
     if (!item)
         return ERR_NO_MEMORY;
     c->item = item;
-    c->item[c->item_n++] = (struct compact_item){.view = *v, .at = at, .from = {at, c->victim->slot}};
+    c->item[c->item_n++] =
+        (struct compact_item){.view = *v, .at = at, .from = {at, c->victim->slot}};
     return 0;
 }
 
-/* Fills the chunk with n bytes at c->at, fewer at the end of the victim (of what was published: behind a cut there may be more,
- * which was never acknowledged). */
+/* Fills the chunk with n bytes at c->at, fewer at the end of the victim (of what was published:
+ * behind a cut there may be more, which was never acknowledged). */
 static int chunk_fill(struct compact *c, uint32_t n)
 {
     uint32_t left = c->victim->published - c->at;
@@ -51,7 +55,8 @@ static int chunk_fill(struct compact *c, uint32_t n)
     return 0;
 }
 
-/* Takes note of damage at an offset of the chunk and passes over it; false when no more can be taken note of. */
+/* Takes note of damage at an offset of the chunk and passes over it; false when no more can be
+ * taken note of. */
 static bool pass_over(struct compact *c, size_t *at)
 {
     if (c->bad_n == COMPACT_BAD)
@@ -70,8 +75,8 @@ static bool pass_over(struct compact *c, size_t *at)
     return true;
 }
 
-/* Lists the whole records of the chunk, and what of it is none. ERR_INCOMPLETE when the first record is larger than the chunk,
- * and may be one. */
+/* Lists the whole records of the chunk, and what of it is none. ERR_INCOMPLETE when the first
+ * record is larger than the chunk, and may be one. */
 static int chunk_list(struct compact *c)
 {
     bool more = c->at + c->chunk.n < c->victim->published;
@@ -152,7 +157,8 @@ static struct segment *place(struct compact *c)
         return s;
     c->error = s ? segment_seal(s, c->io) : 0;
     if (!c->error)
-        c->error = segments_create(&c->segments->numbers, c->dir, s, SEGMENT_COPIES, c->io, &c->fresh);
+        c->error =
+            segments_create(&c->segments->numbers, c->dir, s, SEGMENT_COPIES, c->io, &c->fresh);
     return c->error ? NULL : c->fresh;
 }
 
@@ -196,8 +202,10 @@ void compact_unlink_file(struct keeper *k, void *arg)
     (void)k;
     segment_name(c->gone->number, name);
     snprintf(aside, sizeof aside, "damaged-%08u.log", (unsigned)c->gone->number);
-    int failed = c->gone->aside ? c->io->renameat(c->dir, name, c->dir, aside) : c->io->unlinkat(c->dir, name, 0);
+    int failed = c->gone->aside ? c->io->renameat(c->dir, name, c->dir, aside)
+                                : c->io->unlinkat(c->dir, name, 0);
     c->error = failed || c->io->fsync(c->dir) != 0 ? ERR_IO : 0;
     if (!c->error)
-        segment_close_file(c->gone); /* gives back its pages and blocks, which the loop must not wait for */
+        /* gives back its pages and blocks, which the loop must not wait for */
+        segment_close_file(c->gone);
 }

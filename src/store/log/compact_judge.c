@@ -1,20 +1,24 @@
-/* compact_judge.c: what of a chunk counts, and, when it is copied, where it is from now on. Both in slices of a turn, by batches
- * of INDEX_FETCH look-ups.
+/* compact_judge.c: what of a chunk counts, and, when it is copied, where it is from now on. Both in
+ * slices of a turn, by batches of INDEX_FETCH look-ups.
  *
- * **Expiries.** No entry names the place of an expiry, but it counts as long as its value has it. Whichever of the two is copied
- * first, the copy is both (fold.h), so an expiry never moves: it brings its value along from where that stands, and goes with
- * its segment. The values that one chunk's expiries bring are bounded; the chunk ends early then.
+ * **Expiries.** No entry names the place of an expiry, but it counts as long as its value has it.
+ * Whichever of the two is copied first, the copy is both (fold.h), so an expiry never moves: it
+ * brings its value along from where that stands, and goes with its segment. The values that one
+ * chunk's expiries bring are bounded; the chunk ends early then.
  *
- * **Erasures.** What an erasure (floors.h) covers, a tombstone or values that are over, is dead and goes with its segment. The
- * erasure itself may not just go: an older record of its key, dead, may stand in any segment that existed then, and a replay
- * without the erasure would revive it. So it is copied, as kept, with the number `until` of the next segment at that time; it
- * is dropped when a later compaction finds that all segments below that number are gone (their directory entries durably so).
- * Segments made after the erasure hold no such record: none is put any more (table_erase.c), and a copy of one that was under
- * way had its output made before the erasure was judged. The floor that it raised outlives it: the list of segments without
- * the victim goes to the disk together with all floors. A restart forgets which were kept: they are then judged anew.
+ * **Erasures.** What an erasure (floors.h) covers, a tombstone or values that are over, is dead and
+ * goes with its segment. The erasure itself may not just go: an older record of its key, dead, may
+ * stand in any segment that existed then, and a replay without the erasure would revive it. So it
+ * is copied, as kept, with the number `until` of the next segment at that time; it is dropped when
+ * a later compaction finds that all segments below that number are gone (their directory entries
+ * durably so). Segments made after the erasure hold no such record: none is put any more
+ * (table_erase.c), and a copy of one that was under way had its output made before the erasure was
+ * judged. The floor that it raised outlives it: the list of segments without the victim goes to the
+ * disk together with all floors. A restart forgets which were kept: they are then judged anew.
  *
- * **Pinned records.** A record that says something about others (a flush) is replaced by no record of its key, and
- * whether it still matters only the protocol knows. Compaction copies it as it is, always: that is never wrong, and small. */
+ * **Pinned records.** A record that says something about others (a flush) is replaced by no record
+ * of its key, and whether it still matters only the protocol knows. Compaction copies it as it is,
+ * always: that is never wrong, and small. */
 #include "store/log/compact_inner.h"
 
 #include "base/array.h"
@@ -22,7 +26,9 @@
 enum {
     SLICE = 512,      /* records judged or moved in a turn at most: a tenth of a millisecond */
     SLICE_LEAST = 32, /* and at least, */
-    PACE = 3,         /* for each byte written meanwhile so many of the victim: of 40 % dead, 2.5 are needed to keep up */
+    /* for each byte written meanwhile so many of the victim: of 40 % dead, 2.5 are needed to keep
+     * up */
+    PACE = 3,
 };
 
 /* ---- Slices ---- */
@@ -30,7 +36,8 @@ enum {
 /* A turn that stored little gives little time: else compaction would take as much as the puts. */
 static uint32_t slice_end(struct compact *c)
 {
-    uint64_t written = c->table->tallies.written - c->seen_written, each = c->chunk.n / (c->item_n + 1) + 1;
+    uint64_t written = c->table->tallies.written - c->seen_written,
+             each = c->chunk.n / (c->item_n + 1) + 1;
     uint64_t n = written == 0 || c->urgent ? SLICE : PACE * written / each;
     n = n > SLICE ? SLICE : n < SLICE_LEAST ? SLICE_LEAST : n;
     c->seen_written += written;
@@ -38,7 +45,8 @@ static uint32_t slice_end(struct compact *c)
 }
 
 /* Collects up to INDEX_FETCH items from c->next on. */
-static unsigned batch(const struct compact *c, uint32_t end, struct record_view *view, struct place *from)
+static unsigned batch(const struct compact *c, uint32_t end, struct record_view *view,
+                      struct place *from)
 {
     unsigned n = 0;
     for (uint32_t i = c->next; i < end && n < INDEX_FETCH; i++, n++) {
@@ -63,8 +71,9 @@ static bool is_kept(const struct segment *s, uint32_t at)
     return low < s->kept.n && s->kept.at[low] == at;
 }
 
-/* An expiry that counts brings its value, unless that stands in the victim too and is copied anyway, with the expiry. False
- * when the values of this chunk are enough: the expiry then begins the next one. */
+/* An expiry that counts brings its value, unless that stands in the victim too and is copied
+ * anyway, with the expiry. False when the values of this chunk are enough: the expiry then begins
+ * the next one. */
 static bool judge_expiry(struct compact *c, struct compact_item *item)
 {
     uint64_t bytes = table_record_max(&item->held, item->view.record.key.n);
@@ -120,7 +129,8 @@ static void keep(struct compact *c, const struct compact_item *item)
     if (!at)
         return; /* it counts as met for the first time when the output is a victim */
     k->at = at;
-    uint32_t first_kept = is_kept(c->victim, item->at) ? c->victim->kept.until : c->segments->numbers.next;
+    uint32_t first_kept =
+        is_kept(c->victim, item->at) ? c->victim->kept.until : c->segments->numbers.next;
     k->at[k->n++] = item->to.offset;
     k->until = first_kept > k->until ? first_kept : k->until;
     k->bytes += tally_weight(item->view.record.key.n, 0);
@@ -141,8 +151,10 @@ void compact_move_slice(struct compact *c)
         if (item->standing == STANDING_PINNED)
             c->output->pinned += tally_weight(item->view.record.key.n, item->view.value_size);
         view[n] = item->view;
-        if (item->held.kind != RECORD_NONE && item->standing != STANDING_PINNED && item->standing != STANDING_ERASED) {
-            view[n].record.kind = item->held.kind; /* an expiry brought its value, a flushed value is a deletion */
+        if (item->held.kind != RECORD_NONE && item->standing != STANDING_PINNED &&
+            item->standing != STANDING_ERASED) {
+            /* an expiry brought its value, a flushed value is a deletion */
+            view[n].record.kind = item->held.kind;
             view[n].value_size = item->held.value_n;
         }
         from[n] = item->from;

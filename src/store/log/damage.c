@@ -5,9 +5,9 @@
 #include "wire/bytes.h"
 #include "wire/record.h"
 
-/* Whether a record that is said to have `size` bytes has: another begins behind it. Where that cannot be told (the bytes end, or
- * zeros follow) the lengths in its header must agree. A size that is believed and wrong would let whole records be passed over
- * that nobody marks. */
+/* Whether a record that is said to have `size` bytes has: another begins behind it. Where that
+ * cannot be told (the bytes end, or zeros follow) the lengths in its header must agree. A size that
+ * is believed and wrong would let whole records be passed over that nobody marks. */
 static bool size_holds(struct slice bytes, size_t size)
 {
     static const uint8_t zeros[RECORD_HEADER];
@@ -29,7 +29,8 @@ struct damage_finding damage_look(struct slice bytes)
     if (bytes.n < RECORD_HEADER)
         return f;
     size_t size = get_u32(bytes.p + 8), key_n = get_u32(bytes.p + 56);
-    if (size < RECORD_HEADER || size > bytes.n || key_n > KEY_FULL_MAX || key_n > size - RECORD_HEADER)
+    if (size < RECORD_HEADER || size > bytes.n || key_n > KEY_FULL_MAX ||
+        key_n > size - RECORD_HEADER)
         return f;
     f.name = slice_of(bytes.p + RECORD_HEADER, key_n);
     f.slot = get_u16(bytes.p + 14);

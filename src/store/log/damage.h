@@ -1,7 +1,7 @@
 /* damage.h: what of the ring is in doubt because a record of the log could not be read.
  *
- * By slot, so that it outlives a new cut of the ring; kept as a state record from the start that found it until the owner says
- * that a vnode has been fetched again. */
+ * By slot, so that it outlives a new cut of the ring; kept as a state record from the start that
+ * found it until the owner says that a vnode has been fetched again. */
 #ifndef COVEY_STORE_DAMAGE_H
 #define COVEY_STORE_DAMAGE_H
 

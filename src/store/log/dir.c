@@ -18,21 +18,23 @@ static int fail(const char *path, const char *what, char *why, size_t why_n)
     switch (number) {
     case ENOTDIR:
         snprintf(why, why_n,
-                 "%s cannot be a data directory: it, or something on its path, is a file; name another directory with --data",
+                 "%s cannot be a data directory: it, or something on its path, is a file; name "
+                 "another directory with --data",
                  path);
         break;
     case ENOENT:
         snprintf(why, why_n,
-                 "cannot make the data directory %s: its parent directory does not exist; make it, or name another with --data",
+                 "cannot make the data directory %s: its parent directory does not exist; make it, "
+                 "or name another with --data",
                  path);
         break;
     case EACCES:
     case EPERM:
     case EROFS:
-        snprintf(
-            why, why_n,
-            "cannot write in the data directory %s (%s): give the user that runs covey the right to, or name another with --data",
-            path, strerror(number));
+        snprintf(why, why_n,
+                 "cannot write in the data directory %s (%s): give the user that runs covey the "
+                 "right to, or name another with --data",
+                 path, strerror(number));
         break;
     default:
         snprintf(why, why_n, "cannot %s the data directory %s: %s", what, path, strerror(number));
@@ -40,7 +42,8 @@ static int fail(const char *path, const char *what, char *why, size_t why_n)
     return log_io_error(number);
 }
 
-/* Syncs the directory that holds `path`, so that a fresh data directory is still there after a power cut. */
+/* Syncs the directory that holds `path`, so that a fresh data directory is still there after a
+ * power cut. */
 static int sync_parent(const char *path)
 {
     char *parent = strdup(path);
@@ -73,8 +76,9 @@ static int lock(struct dir *d, const char *path, char *why, size_t why_n)
         pid[n > 0 ? n : 0] = 0;
         pid[strcspn(pid, "\n")] = 0;
         snprintf(why, why_n,
-                 "the data directory %s is in use by process %s: stop that one, or name another directory with --data", path,
-                 pid[0] ? pid : "unknown");
+                 "the data directory %s is in use by process %s: stop that one, or name another "
+                 "directory with --data",
+                 path, pid[0] ? pid : "unknown");
         return ERR_LOCKED;
     }
     char pid[16];

@@ -1,4 +1,5 @@
-/* dir.h: the data directory: looked at, made, locked, and with a sentence for all that can be wrong with it. */
+/* dir.h: the data directory: looked at, made, locked, and with a sentence for all that can be wrong
+ * with it. */
 #ifndef COVEY_STORE_DIR_H
 #define COVEY_STORE_DIR_H
 
@@ -25,8 +26,8 @@ enum { DIR_NAMES = 128 };
  * with commas between them; a long list is cut. */
 enum dir_holds dir_look(const char *path, char names[DIR_NAMES]);
 
-/* Opens the directory, making it with mode 0700 where there is none, and locks it. 0, ERR_LOCKED, ERR_IO, ERR_NO_SPACE, with a
- * sentence in why. */
+/* Opens the directory, making it with mode 0700 where there is none, and locks it. 0, ERR_LOCKED,
+ * ERR_IO, ERR_NO_SPACE, with a sentence in why. */
 int dir_open(struct dir *d, const char *path, char *why, size_t why_n);
 
 /* Closes it; the lock goes too. Does nothing to a directory that is not open (fd -1). */

@@ -27,7 +27,8 @@ static bool is_nothing(const char *name)
 /* Whether a node makes such a file, or directory, beside its log. */
 static bool is_remains(const char *name)
 {
-    static const char *const made[] = {"reserve", "hints", "snapshot", "seg-", "damaged-"}; /* names begin so */
+    /* names begin so */
+    static const char *const made[] = {"reserve", "hints", "snapshot", "seg-", "damaged-"};
     for (size_t i = 0; i < sizeof made / sizeof made[0]; i++)
         if (strncmp(name, made[i], strlen(made[i])) == 0)
             return true;
@@ -59,5 +60,9 @@ enum dir_holds dir_look(const char *path, char names[DIR_NAMES])
         add_name(names, e->d_name);
     }
     closedir(d);
-    return backup ? DIR_BACKUP : log ? DIR_LOG : remains ? DIR_REMAINS : names[0] ? DIR_FOREIGN : DIR_NOTHING;
+    return backup     ? DIR_BACKUP
+           : log      ? DIR_LOG
+           : remains  ? DIR_REMAINS
+           : names[0] ? DIR_FOREIGN
+                      : DIR_NOTHING;
 }

@@ -92,8 +92,10 @@ void doubt_raise(struct doubt *d, struct slice slots)
 void doubt_clear(struct doubt *d, struct slice slots)
 {
     CHECK(slots.n == sizeof d->all.slot);
-    for (size_t i = 0; i < slots.n; i++) /* what the owner does not know of yet it cannot have fetched */
-        d->all.slot[i] &= (uint8_t)(~slots.p[i] | d->found.slot[i] | d->saving.slot[i] | d->leaving.slot[i] | d->untold.slot[i]);
+    /* what the owner does not know of yet it cannot have fetched */
+    for (size_t i = 0; i < slots.n; i++)
+        d->all.slot[i] &= (uint8_t)(~slots.p[i] | d->found.slot[i] | d->saving.slot[i] |
+                                    d->leaving.slot[i] | d->untold.slot[i]);
     d->changed = true;
 }
 
@@ -106,7 +108,10 @@ void doubt_put(struct doubt *d, const struct table *t, struct group *g)
     table_state(t, DAMAGE_NAME, &held, &serial);
     if (d->serial > serial)
         serial = d->serial; /* one is on its way: this one says all of it too */
-    struct record r = {.kind = RECORD_STATE, .version = {.stamp = serial + 1}, .key = DAMAGE_NAME, .value = bytes_of(&d->all)};
+    struct record r = {.kind = RECORD_STATE,
+                       .version = {.stamp = serial + 1},
+                       .key = DAMAGE_NAME,
+                       .value = bytes_of(&d->all)};
     r.version.digest = hash_bytes(r.value);
     table_put_own(g, &r);
     d->serial = serial + 1;

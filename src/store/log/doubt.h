@@ -1,17 +1,19 @@
-/* doubt.h: the life of a doubt: what of the ring a store may have lost, from the moment that it is found until its owner says
- * that it has been fetched again. For both stores.
+/* doubt.h: the life of a doubt: what of the ring a store may have lost, from the moment that it is
+ * found until its owner says that it has been fetched again. For both stores.
  *
  *     found --> saved (a state record) --> entries forgotten, owner told --> fetched from others --> cleared
  *
- * A record that cannot be read any more is still named by the index, which is as good as having it as far as others are
- * concerned: its version stands in the tree, so no comparison would ever bring it back. So the entry must go. But not before the
- * doubt is durable: else a snapshot could be taken without the entry, and a crash leave neither of the two, and the key would
- * just not be there. Until then a read of it fails, and says so.
+ * A record that cannot be read any more is still named by the index, which is as good as having it
+ * as far as others are concerned: its version stands in the tree, so no comparison would ever bring
+ * it back. So the entry must go. But not before the doubt is durable: else a snapshot could be
+ * taken without the entry, and a crash leave neither of the two, and the key would just not be
+ * there. Until then a read of it fails, and says so.
  *
- * To forget is to walk over the index: what was damaged beyond knowing its slot may be named from anywhere. With ten million
- * records that takes more than a second, so it is done in slices, as a burial is (burial.h), one walk at a time, for all that the
- * same record of the doubt covers. The owner is told at its end: were it told before, it might compare a tree that still has the
- * entry with those of others, and find nothing missing.
+ * To forget is to walk over the index: what was damaged beyond knowing its slot may be named from
+ * anywhere. With ten million records that takes more than a second, so it is done in slices, as a
+ * burial is (burial.h), one walk at a time, for all that the same record of the doubt covers. The
+ * owner is told at its end: were it told before, it might compare a tree that still has the entry
+ * with those of others, and find nothing missing.
  *
  * The doubt is by slot and not by vnode, so that it outlives a new cut of the ring. */
 #ifndef COVEY_STORE_DOUBT_H
@@ -20,7 +22,8 @@
 #include "store/log/damage.h"
 #include "store/table/table.h"
 
-/* Records of a slot that may not be found any more: entries that stand in [from, to) of a segment. */
+/* Records of a slot that may not be found any more: entries that stand in [from, to) of a
+ * segment. */
 struct lost {
     uint16_t slot;
     bool any;  /* it may be of any slot */
@@ -48,7 +51,8 @@ struct doubt {
 
 void doubt_close(struct doubt *d);
 
-/* At the opening: adds what earlier lives left in the table's states to what replay found. The owner is to be told of all. */
+/* At the opening: adds what earlier lives left in the table's states to what replay found. The
+ * owner is to be told of all. */
 void doubt_open(struct doubt *d, const struct damage *found, const struct table *t);
 
 /* A record cannot be read any more. False when memory is out: then it will be found again. */
@@ -57,15 +61,16 @@ bool doubt_found(struct doubt *d, const struct lost *l);
 /* Whether a place of this segment is still to be forgotten. */
 bool doubt_names(const struct doubt *d, uint16_t segment);
 
-/* The owner says itself that slots are in doubt, or that they are not any more. slots: SLOTS / 8 bytes, a bit each. */
+/* The owner says itself that slots are in doubt, or that they are not any more. slots: SLOTS / 8
+ * bytes, a bit each. */
 void doubt_raise(struct doubt *d, struct slice slots);
 void doubt_clear(struct doubt *d, struct slice slots);
 
 /* Before a flush: puts what has changed into the group. */
 void doubt_put(struct doubt *d, const struct table *t, struct group *g);
 
-/* What was put may have arrived: then its entries are to be forgotten. idle: no group waits or is under way, so what has not
- * arrived is lost, and put again. */
+/* What was put may have arrived: then its entries are to be forgotten. idle: no group waits or is
+ * under way, so what has not arrived is lost, and put again. */
 void doubt_look(struct doubt *d, struct table *t, bool idle);
 
 /* Whether entries are being forgotten; goes on with that, through so many buckets at most. */

@@ -8,14 +8,19 @@ static bool has_expiry(const struct record *r, const struct index_item *held)
 /* What is left of a value that has lapsed. */
 static int fold_lapsed(struct buf *copy, struct slice key, const struct index_item *held)
 {
-    return record_encode(
-        copy, &(struct record){.kind = RECORD_EXPIRY, .version = held->version, .expiry_ms = held->expiry_ms, .key = key});
+    return record_encode(copy, &(struct record){.kind = RECORD_EXPIRY,
+                                                .version = held->version,
+                                                .expiry_ms = held->expiry_ms,
+                                                .key = key});
 }
 
-int fold_record(struct buf *copy, struct slice bytes, const struct record_view *v, const struct index_item *held)
+int fold_record(struct buf *copy, struct slice bytes, const struct record_view *v,
+                const struct index_item *held)
 {
     if (held->kind == RECORD_TOMBSTONE && v->record.kind != RECORD_TOMBSTONE)
-        return record_encode(copy, &(struct record){.kind = RECORD_TOMBSTONE, .version = held->version, .key = v->record.key});
+        return record_encode(copy, &(struct record){.kind = RECORD_TOMBSTONE,
+                                                    .version = held->version,
+                                                    .key = v->record.key});
     if (held->kind == RECORD_EXPIRY)
         return fold_lapsed(copy, v->record.key, held);
     size_t at = copy->n;
@@ -25,8 +30,8 @@ int fold_record(struct buf *copy, struct slice bytes, const struct record_view *
     return error;
 }
 
-int fold_expiry(struct buf *copy, const struct segment *s, const struct log_io *io, struct slice key,
-                const struct index_item *held)
+int fold_expiry(struct buf *copy, const struct segment *s, const struct log_io *io,
+                struct slice key, const struct index_item *held)
 {
     struct record_view v;
     if (held->kind == RECORD_EXPIRY)
@@ -39,8 +44,8 @@ int fold_expiry(struct buf *copy, const struct segment *s, const struct log_io *
     if (got < 0)
         return ERR_IO;
     int size = record_decode(slice_of(copy->p + at, (size_t)got), &v);
-    if (size <= 0 || !slice_eq(v.record.key, key) || version_value_cmp(&v.record.version, &held->version) != 0 ||
-        has_expiry(&v.record, held))
+    if (size <= 0 || !slice_eq(v.record.key, key) ||
+        version_value_cmp(&v.record.version, &held->version) != 0 || has_expiry(&v.record, held))
         return 0;
     record_set_expiry(copy->p + at, held->version.expiry_stamp, held->expiry_ms);
     copy->n += (size_t)size;

@@ -1,8 +1,9 @@
-/* keeper.h: the helper thread of the log's housekeeping: what compaction and snapshots read and write.
+/* keeper.h: the helper thread of the log's housekeeping: what compaction and snapshots read and
+ * write.
  *
- * One job at a time: the loop asks for a function, the thread runs it, the loop hears that it is done. A job is short (a chunk
- * of a megabyte or so) and its owner asks again; so the thread needs to know nothing of what it does, and stopping waits for one
- * chunk at most. */
+ * One job at a time: the loop asks for a function, the thread runs it, the loop hears that it is
+ * done. A job is short (a chunk of a megabyte or so) and its owner asks again; so the thread needs
+ * to know nothing of what it does, and stopping waits for one chunk at most. */
 #ifndef COVEY_STORE_KEEPER_H
 #define COVEY_STORE_KEEPER_H
 
@@ -27,7 +28,8 @@ struct keeper {
 /* Starts the thread. The fields wake and wake_arg are set. 0 or ERR_NO_MEMORY. */
 int keeper_start(struct keeper *k);
 
-/* Ends the thread after the job that it has; pauses end at once. Does nothing to one that was not started. */
+/* Ends the thread after the job that it has; pauses end at once. Does nothing to one that was not
+ * started. */
 void keeper_stop(struct keeper *k);
 
 /* Asks for a job; none may be under way. */

@@ -1,5 +1,5 @@
-/* log.c: the store on disk, put together: the table (what is held), the segments (where), the committer and the reader (the
- * helpers).
+/* log.c: the store on disk, put together: the table (what is held), the segments (where), the
+ * committer and the reader (the helpers).
  *
  * Which file does what:
  *
@@ -9,8 +9,8 @@
  *     log_read.c   values from the disk
  *     log_tend.c   the list of segments, healing, a slice of the upkeep in each turn
  *
- * One invariant holds for all of them: only the loop touches the table and the slots of the segments. Helpers are given jobs
- * that hold all they need, and give them back. */
+ * One invariant holds for all of them: only the loop touches the table and the slots of the
+ * segments. Helpers are given jobs that hold all they need, and give them back. */
 #include "store/log/log_inner.h"
 
 #include "wire/bytes.h"
@@ -20,7 +20,9 @@ static void log_set_vnodes(struct store *s, uint16_t vnodes)
     struct log *l = log_of(s);
     int error = table_cut(&l->table, vnodes);
     if (error)
-        log_report(l, "out of memory while cutting the index anew: counts are by the old number of vnodes");
+        log_report(
+            l,
+            "out of memory while cutting the index anew: counts are by the old number of vnodes");
 }
 
 static uint64_t log_position(const struct store *s)
@@ -91,10 +93,12 @@ static bool log_reap(struct store *s, struct store_result *out)
     log_collect(l);
     buf_slim(&l->record);
     buf_slim(&l->value);
-    if (table_answer(&l->table, out) || doubt_result(&l->doubt, out) || backup_result(&l->backup, out) || log_read(l, out))
+    if (table_answer(&l->table, out) || doubt_result(&l->doubt, out) ||
+        backup_result(&l->backup, out) || log_read(l, out))
         return true;
     log_keep_up(l);
-    return table_answer(&l->table, out) || backup_result(&l->backup, out); /* of a group that the list went with; its end */
+    /* of a group that the list went with; its end */
+    return table_answer(&l->table, out) || backup_result(&l->backup, out);
 }
 
 const struct store_vtable log_vtable = {

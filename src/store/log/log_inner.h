@@ -28,9 +28,10 @@ struct log {
     struct reserve reserve;
     struct upkeep upkeep;
     struct backup backup;
-    uint64_t slow_until_us;   /* a write of the loop took long: until then the committer writes */
-    uint64_t list_serial;     /* of the list of segments that is on its way; 0: none */
-    bool owes_states;         /* the node's own records do not all stand in the active segment, or may not */
+    uint64_t slow_until_us; /* a write of the loop took long: until then the committer writes */
+    uint64_t list_serial;   /* of the list of segments that is on its way; 0: none */
+    /* the node's own records do not all stand in the active segment, or may not */
+    bool owes_states;
     uint64_t states_serial;   /* of the end of those on their way there; 0: none are */
     struct buf record, value; /* the value last read: as stored, and uncompressed */
     struct committer committer;
@@ -74,12 +75,14 @@ void log_collect(struct log *l);
 /* Blocks until no group is out or waiting. */
 void log_settle(struct log *l);
 
-/* Ends the active segment: `fresh`, which becomes the log's, is written to from now on. There is a slot for it. */
+/* Ends the active segment: `fresh`, which becomes the log's, is written to from now on. There is a
+ * slot for it. */
 void log_retire(struct log *l, struct segment *fresh);
 
 /* ---- log_read.c ---- */
 
-/* The next answer to a question, read from the disk where it must be. False when there is none now. */
+/* The next answer to a question, read from the disk where it must be. False when there is none
+ * now. */
 bool log_read(struct log *l, struct store_result *out);
 
 /* ---- log_states.c ---- */
@@ -90,8 +93,8 @@ void log_owe_states(struct log *l);
 /* At an opening: whether the active segment owes them. */
 void log_look_at_states(struct log *l);
 
-/* Adds all of the node's own records to the gathering group, where that is owed and no group is out. True when that group is to
- * be flushed. */
+/* Adds all of the node's own records to the gathering group, where that is owed and no group is
+ * out. True when that group is to be flushed. */
 bool log_renew_states(struct log *l);
 
 /* Whether those on their way have arrived, or are lost. */
@@ -99,11 +102,12 @@ void log_look_for_states(struct log *l);
 
 /* ---- log_tend.c ---- */
 
-/* Adds a state record of the log's own to the gathering group. Returns its serial; 0 when there is no room for it. */
+/* Adds a state record of the log's own to the gathering group. Returns its serial; 0 when there is
+ * no room for it. */
 uint64_t log_gather_own(struct log *l, struct slice name, struct slice value);
 
-/* Puts the list of the segments in use, so that the others may go; after a failed sync too, for then a fresh segment must be
- * made though nobody writes. */
+/* Puts the list of the segments in use, so that the others may go; after a failed sync too, for
+ * then a fresh segment must be made though nobody writes. */
 void log_put_list(struct log *l);
 
 /* Whether the list that is on its way has arrived, or is lost: the upkeep is told. */

@@ -1,10 +1,12 @@
 /* log_open.c: a log from its opening to its close.
  *
- * The order of an opening: the directory is locked, what is in it replayed (replay.c), the helpers started, and what replay found
- * damaged is made durable as doubt, before anything is served. Whatever fails, log_close frees what there is, for every part
- * can be closed that was never opened.
+ * The order of an opening: the directory is locked, what is in it replayed (replay.c), the helpers
+ * started, and what replay found damaged is made durable as doubt, before anything is served.
+ * Whatever fails, log_close frees what there is, for every part can be closed that was never
+ * opened.
  *
- * A clean stop drains first, and ends the segments that were written to with a seal, which vouches for all before it. */
+ * A clean stop drains first, and ends the segments that were written to with a seal, which vouches
+ * for all before it. */
 #include "store/log/log_inner.h"
 
 #include <errno.h>
@@ -78,8 +80,8 @@ static int replay(struct log *l, const char *path, char *why, size_t why_n)
     return error;
 }
 
-/* Makes what replay has found durable before anything is served. What is missing is named no more by the list that goes with
- * the doubt: else each start would doubt anew. */
+/* Makes what replay has found durable before anything is served. What is missing is named no more
+ * by the list that goes with the doubt: else each start would doubt anew. */
 static int remember_damage(struct log *l, const char *path, char *why, size_t why_n)
 {
     if (!l->doubt.changed)
@@ -92,7 +94,9 @@ static int remember_damage(struct log *l, const char *path, char *why, size_t wh
     log_settle(l);
     if (!l->doubt.changed)
         return 0;
-    snprintf(why, why_n, "%s holds damaged records, and that cannot be noted in it: make room on the disk, or look at its state",
+    snprintf(why, why_n,
+             "%s holds damaged records, and that cannot be noted in it: make room on the disk, or "
+             "look at its state",
              path);
     return ERR_IO;
 }
@@ -119,7 +123,8 @@ static int start_helpers(struct log *l, char *why, size_t why_n)
     l->backup.wake_arg = l->options.wake_arg;
     l->upkeep.report = l->options.report;
     l->upkeep.report_arg = l->options.report_arg;
-    l->reserve.bytes = l->options.segment_bytes < RESERVE_BYTES ? (off_t)l->options.segment_bytes : RESERVE_BYTES;
+    l->reserve.bytes =
+        l->options.segment_bytes < RESERVE_BYTES ? (off_t)l->options.segment_bytes : RESERVE_BYTES;
     reserve_take(&l->reserve); /* where it fails the disk is full, and the upkeep says so */
     int error = commit_start(&l->committer);
     if (!error)
@@ -127,7 +132,9 @@ static int start_helpers(struct log *l, char *why, size_t why_n)
     if (!error)
         error = upkeep_start(&l->upkeep, l->options.wake, l->options.wake_arg);
     if (error)
-        snprintf(why, why_n, "cannot start the threads of the store: %s; allow the node more threads or memory", strerror(errno));
+        snprintf(why, why_n,
+                 "cannot start the threads of the store: %s; allow the node more threads or memory",
+                 strerror(errno));
     return error;
 }
 
@@ -157,11 +164,13 @@ static struct log *log_new(const struct log_options *options, const struct log_i
     return l;
 }
 
-int log_open_io(const struct log_options *options, const struct log_io *io, struct store **out, char *why, size_t why_n)
+int log_open_io(const struct log_options *options, const struct log_io *io, struct store **out,
+                char *why, size_t why_n)
 {
     uint64_t seed;
     struct log *l = log_new(options, io);
-    int error = l && getrandom(&seed, sizeof seed, 0) == sizeof seed ? table_init(&l->table, seed) : ERR_NO_MEMORY;
+    int error = l && getrandom(&seed, sizeof seed, 0) == sizeof seed ? table_init(&l->table, seed)
+                                                                     : ERR_NO_MEMORY;
     if (error)
         snprintf(why, why_n, "out of memory while opening the data directory %s", options->dir);
     if (!error)

@@ -1,12 +1,14 @@
 /* log_read.c: values from the segments.
  *
- * The table answers from memory all but values (table.h). Those come from the cache, from the page cache by a read that must not
- * wait (RWF_NOWAIT), and only else from the disk, by the reader's thread. Questions are answered in order as long as none must
- * wait; those that do come out when they are read.
+ * The table answers from memory all but values (table.h). Those come from the cache, from the page
+ * cache by a read that must not wait (RWF_NOWAIT), and only else from the disk, by the reader's
+ * thread. Questions are answered in order as long as none must wait; those that do come out when
+ * they are read.
  *
- * Every value is checked against its record's checksum and against what the index says of it. One that cannot be read puts its
- * slot in doubt, and its segment is gone through for more, and carried out; the read itself is answered ERR_CORRUPT or ERR_IO,
- * never with a record of another version. */
+ * Every value is checked against its record's checksum and against what the index says of it. One
+ * that cannot be read puts its slot in doubt, and its segment is gone through for more, and carried
+ * out; the read itself is answered ERR_CORRUPT or ERR_IO, never with a record of another
+ * version. */
 #include "store/log/log_inner.h"
 
 #include <errno.h>
@@ -19,24 +21,30 @@ static bool unreadable(int error)
     return error == ERR_CORRUPT || error == ERR_IO;
 }
 
-/* A record could not be read: its slot is in doubt, and its segment is gone through for more, and carried out. One that is
- * leaving is named by no entry any more, and its slot will be another's. */
-static void note_damage(struct log *l, const struct store_result *out, struct segment *s, uint32_t at)
+/* A record could not be read: its slot is in doubt, and its segment is gone through for more, and
+ * carried out. One that is leaving is named by no entry any more, and its slot will be
+ * another's. */
+static void note_damage(struct log *l, const struct store_result *out, struct segment *s,
+                        uint32_t at)
 {
-    struct lost lost = {.slot = slot_of_key(out->record.key), .segment = s->slot, .from = at, .to = at + 1};
+    struct lost lost = {
+        .slot = slot_of_key(out->record.key), .segment = s->slot, .from = at, .to = at + 1};
     char sentence[256];
     if (s->stage != SEGMENT_USED)
         return;
     snprintf(sentence, sizeof sentence,
-             "a record of slot %u cannot be read at offset %u of seg-%08u.log (%s): it is fetched again from the other owners",
+             "a record of slot %u cannot be read at offset %u of seg-%08u.log (%s): it is fetched "
+             "again from the other owners",
              lost.slot, (unsigned)at, (unsigned)s->number, error_sentence(out->error));
     log_report(l, sentence);
     if (doubt_found(&l->doubt, &lost))
         compact_first(&l->upkeep.compact, s);
 }
 
-/* Reads a value that is in the page cache. False when it is not (or the file system cannot tell). */
-static bool read_cached(struct log *l, struct segment *s, uint32_t at, uint32_t n, struct store_result *out)
+/* Reads a value that is in the page cache. False when it is not (or the file system cannot
+ * tell). */
+static bool read_cached(struct log *l, struct segment *s, uint32_t at, uint32_t n,
+                        struct store_result *out)
 {
     l->record.n = 0;
     if (buf_reserve(&l->record, n) != 0) {

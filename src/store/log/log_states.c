@@ -1,18 +1,22 @@
-/* log_states.c: each segment begins with all of the node's own records, so that no lost file takes one along.
+/* log_states.c: each segment begins with all of the node's own records, so that no lost file takes
+ * one along.
  *
- * The problem. The node's own records (RECORD_STATE: who it is, what it promised) are few and rarely written: left where they
- * were put first, the identity of a node would stand in one file of hundreds, and with that file it would be gone.
+ * The problem. The node's own records (RECORD_STATE: who it is, what it promised) are few and
+ * rarely written: left where they were put first, the identity of a node would stand in one file of
+ * hundreds, and with that file it would be gone.
  *
- * The way. When puts go to another segment, the newest record of each state is put there once more as it is, in one group, and
- * behind them an end, the state "log.states". Where the newest end stands in segment M, every state's newest record stands in M
- * or in a segment written after it: what was put before the group was gathered is in it or in an earlier group that went to M
- * as well, for it is gathered while no group is out; and what is put later goes to M or beyond. So
+ * The way. When puts go to another segment, the newest record of each state is put there once more
+ * as it is, in one group, and behind them an end, the state "log.states". Where the newest end
+ * stands in segment M, every state's newest record stands in M or in a segment written after it:
+ * what was put before the group was gathered is in it or in an earlier group that went to M as
+ * well, for it is gathered while no group is out; and what is put later goes to M or beyond. So
  *
  *     a segment below M is lost:      no state is
  *     M, or one above, is lost:       each state is what it was when that segment began, or newer
  *
  * Compaction keeps away from a segment in which a state stands, so no copy of one is ever elsewhere
- * than in segments that puts went to. Cost: a few kilobytes in 64 MiB, and no sync of its own where others write. */
+ * than in segments that puts went to. Cost: a few kilobytes in 64 MiB, and no sync of its own where
+ * others write. */
 #include "store/log/log_inner.h"
 
 #include "base/hash.h"
@@ -35,7 +39,10 @@ void log_look_at_states(struct log *l)
 static bool gather_all(struct log *l)
 {
     for (const struct state *s = l->table.states; s; s = s->next) {
-        struct record r = {.kind = RECORD_STATE, .version = s->version, .key = state_name(s), .value = state_value(s)};
+        struct record r = {.kind = RECORD_STATE,
+                           .version = s->version,
+                           .key = state_name(s),
+                           .value = state_value(s)};
         if (!slice_eq(r.key, STATES_NAME) && table_put_own(l->gather, &r) != 0)
             return false;
     }

@@ -1,15 +1,17 @@
-/* log_tend.c: what a log does beside reads and writes, once a turn: a step of the backup, slices of the burial, of
- * forgetting lost records and of the upkeep, and what these need of the log itself.
+/* log_tend.c: what a log does beside reads and writes, once a turn: a step of the backup, slices of
+ * the burial, of forgetting lost records and of the upkeep, and what these need of the log itself.
  *
- * **The list.** A segment whose records count no more may go only when a list of the segments without it is durable: a start
- * can then tell a segment that went from one that was lost. The list is a state record of the log's own, put like any other
- * record, so that it is ordered with them; there is one on its way at most, and the upkeep is told whether it arrived.
+ * **The list.** A segment whose records count no more may go only when a list of the segments
+ * without it is durable: a start can then tell a segment that went from one that was lost. The list
+ * is a state record of the log's own, put like any other record, so that it is ordered with them;
+ * there is one on its way at most, and the upkeep is told whether it arrived.
  *
  *     upkeep wants one --> put (list_serial is its serial) --> held at that serial: durable
  *                                                         \-> no group is out, and not held: lost, the upkeep is told
  *
- * **A fresh segment.** When puts are refused (log_write.c), or a full disk needs the active segment ended, the upkeep makes
- * another. The log moves to it when nothing is under way in the old one: no group is out, and the committer owes it no sync. */
+ * **A fresh segment.** When puts are refused (log_write.c), or a full disk needs the active segment
+ * ended, the upkeep makes another. The log moves to it when nothing is under way in the old one: no
+ * group is out, and the committer owes it no sync. */
 #include "store/log/log_inner.h"
 
 #include "base/hash.h"
@@ -19,7 +21,8 @@ uint64_t log_gather_own(struct log *l, struct slice name, struct slice value)
     struct slice held;
     uint64_t serial = 0;
     table_state(&l->table, name, &held, &serial);
-    struct record r = {.kind = RECORD_STATE, .version = {.stamp = serial + 1}, .key = name, .value = value};
+    struct record r = {
+        .kind = RECORD_STATE, .version = {.stamp = serial + 1}, .key = name, .value = value};
     r.version.digest = hash_bytes(value);
     return table_put_own(l->gather, &r) ? 0 : serial + 1;
 }
@@ -31,9 +34,11 @@ void log_put_list(struct log *l)
     buf_init(&list, RECORD_VALUE_MAX);
     buf_init(&floors, RECORD_VALUE_MAX);
     upkeep_listing(&l->upkeep);
-    bool made = floors_append(&l->table.floors, &floors) == 0 && segments_list(&l->segments, &list) == 0;
+    bool made =
+        floors_append(&l->table.floors, &floors) == 0 && segments_list(&l->segments, &list) == 0;
     if (made && l->table.floors.greatest > 0)
-        log_gather_own(l, FLOORS_NAME, buf_view(&floors)); /* in one group: neither is durable without the other */
+        /* in one group: neither is durable without the other */
+        log_gather_own(l, FLOORS_NAME, buf_view(&floors));
     l->list_serial = made ? log_gather_own(l, LIST_NAME, buf_view(&list)) : 0;
     if (l->list_serial)
         log_flush(&l->head);
@@ -56,10 +61,12 @@ void log_look_for_list(struct log *l)
     upkeep_listed(&l->upkeep, durable);
 }
 
-/* The upkeep has made a segment that can be written. The one in use is left for it when nothing of it is on its way. */
+/* The upkeep has made a segment that can be written. The one in use is left for it when nothing of
+ * it is on its way. */
 static void heal(struct log *l)
 {
-    struct segment *fresh = l->upkeep.job == UPKEEP_HEAL ? NULL : l->upkeep.fresh; /* the keeper may be at it */
+    /* the keeper may be at it */
+    struct segment *fresh = l->upkeep.job == UPKEEP_HEAL ? NULL : l->upkeep.fresh;
     if (!fresh || l->out || commit_owes(&l->committer) || !segments_reserve(&l->segments) ||
         tally_room(&l->table.tallies, (uint16_t)l->segments.slot_n) != 0)
         return;

@@ -1,23 +1,26 @@
-/* log_write.c: how a put gets to the disk: into a group, the group into the active segment, and what happens when that fails.
+/* log_write.c: how a put gets to the disk: into a group, the group into the active segment, and
+ * what happens when that fails.
  *
- * A put goes into the gathering group. At store_flush that group goes to the committer, if it is idle; else when it is back. In
- * interval mode the loop writes the group itself, for a write into the page cache is cheaper than a hand-over; only when the
- * group holds a state record (which must be synced) or the segment is full does the committer take it. When a group is back its
- * records become visible, all at once.
+ * A put goes into the gathering group. At store_flush that group goes to the committer, if it is
+ * idle; else when it is back. In interval mode the loop writes the group itself, for a write into
+ * the page cache is cheaper than a hand-over; only when the group holds a state record (which must
+ * be synced) or the segment is full does the committer take it. When a group is back its records
+ * become visible, all at once.
  *
  *     gathering --flush--> (waits while another is out) --> out: written, synced --> published --> reaped
  *
- * Invariants: at most one group is out. The writing end of the active segment belongs to the committer while a group is out,
- * else to the loop.
+ * Invariants: at most one group is out. The writing end of the active segment belongs to the
+ * committer while a group is out, else to the loop.
  *
- * **Errors.** A group that cannot be written is tried once more in a fresh segment, and the old one ends at its last good sync
- * (segment.c says why). What interval mode had written behind that and not synced is in the index and, mostly, in the page
- * cache: that segment is compacted first, which writes it anew. When the fresh segment fails too, puts are refused until the
- * upkeep could make another (log_tend.c). A full disk is the reserve's matter (reserve.h). Reads always go on.
+ * **Errors.** A group that cannot be written is tried once more in a fresh segment, and the old one
+ * ends at its last good sync (segment.c says why). What interval mode had written behind that and
+ * not synced is in the index and, mostly, in the page cache: that segment is compacted first, which
+ * writes it anew. When the fresh segment fails too, puts are refused until the upkeep could make
+ * another (log_tend.c). A full disk is the reserve's matter (reserve.h). Reads always go on.
  *
- * **A stalled disk** must not stall the loop, which also gossips. Nothing here waits for the disk except a write of interval
- * mode, into the page cache; and such a write goes to the committer when its last sync is under way for long, or when the last
- * write took long. */
+ * **A stalled disk** must not stall the loop, which also gossips. Nothing here waits for the disk
+ * except a write of interval mode, into the page cache; and such a write goes to the committer when
+ * its last sync is under way for long, or when the last write took long. */
 #include "store/log/log_inner.h"
 
 #include <stdio.h>
@@ -27,7 +30,8 @@
 #include "base/error.h"
 
 enum {
-    SLOW_WRITE_US = 5000,  /* a write into the page cache takes 10 us; one that takes this long was made to wait */
+    /* a write into the page cache takes 10 us; one that takes this long was made to wait */
+    SLOW_WRITE_US = 5000,
     SLOW_FOR_US = 1000000, /* the kernel holds writers back for as long as it has pages to write */
 };
 
@@ -35,7 +39,8 @@ enum {
 static void fail(struct log *l, int error)
 {
     char sentence[256];
-    snprintf(sentence, sizeof sentence, "the log refuses writes until the disk takes them again: %s (seg-%08u.log)",
+    snprintf(sentence, sizeof sentence,
+             "the log refuses writes until the disk takes them again: %s (seg-%08u.log)",
              error_sentence(error), (unsigned)log_active(l)->number);
     if (!l->failed)
         log_report(l, sentence);
@@ -46,13 +51,15 @@ static void fail(struct log *l, int error)
 /* On a full disk only what frees room, and the node's own state, is taken. */
 static bool admitted(const struct log *l, const struct record *r)
 {
-    return reserve_held(&l->reserve) || r->kind == RECORD_TOMBSTONE || r->kind == RECORD_FLOOR || r->kind == RECORD_STATE;
+    return reserve_held(&l->reserve) || r->kind == RECORD_TOMBSTONE || r->kind == RECORD_FLOOR ||
+           r->kind == RECORD_STATE;
 }
 
 void log_put(struct store *s, uint64_t token, const struct record *r, struct put_origin origin)
 {
     struct log *l = log_of(s);
-    CHECK(r->kind != RECORD_STATE || r->key.n < 4 || memcmp(r->key.p, "log.", 4) != 0); /* those are the log's own */
+    /* those are the log's own */
+    CHECK(r->kind != RECORD_STATE || r->key.n < 4 || memcmp(r->key.p, "log.", 4) != 0);
     if (l->failed)
         table_refuse(&l->table, token, l->failed);
     else if (!admitted(l, r))
@@ -131,8 +138,9 @@ void log_retire(struct log *l, struct segment *fresh)
     old->ended = true;
     old->ended_us = keeper_clock_us();
     old->ended_written = l->table.tallies.written;
-    old->first |= old->published > old->end; /* what was visible and not synced must be written again */
-    segments_add(&l->segments, fresh);       /* hand_over, or heal, has made room */
+    /* what was visible and not synced must be written again */
+    old->first |= old->published > old->end;
+    segments_add(&l->segments, fresh); /* hand_over, or heal, has made room */
     l->segments.active = fresh;
     log_owe_states(l);
 }
@@ -141,7 +149,8 @@ static void report_cut(const struct log *l, int error)
 {
     char sentence[256];
     snprintf(sentence, sizeof sentence,
-             "a write failed (%s): seg-%08u.log ends at its last good sync, offset %u, and another goes on",
+             "a write failed (%s): seg-%08u.log ends at its last good sync, offset %u, and another "
+             "goes on",
              error_sentence(error), (unsigned)log_active(l)->number, (unsigned)log_active(l)->end);
     log_report(l, sentence);
 }
@@ -168,7 +177,8 @@ static void finish(struct log *l, const struct commit_job *job)
     l->flushed |= log_renew_states(l);
 }
 
-/* A second of interval mode could not be synced: the segment has ended, and nobody may write for a long time. */
+/* A second of interval mode could not be synced: the segment has ended, and nobody may write for a
+ * long time. */
 static void sync_failed(struct log *l, int error)
 {
     report_cut(l, error);

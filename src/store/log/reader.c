@@ -68,7 +68,8 @@ bool reader_full(const struct reader *r)
     return atomic_load(&r->asked) - r->taken >= READS - 1;
 }
 
-int reader_ask(struct reader *r, const struct store_result *result, struct segment *s, uint32_t at, uint32_t n)
+int reader_ask(struct reader *r, const struct store_result *result, struct segment *s, uint32_t at,
+               uint32_t n)
 {
     CHECK(!reader_full(r));
     uint32_t asked = atomic_load(&r->asked);

@@ -1,8 +1,9 @@
-/* reader.h: the helper thread that reads records which are not in the page cache, in the order they were asked for.
+/* reader.h: the helper thread that reads records which are not in the page cache, in the order they
+ * were asked for.
  *
- * The jobs are a ring of READS: asked by the owner, done by the helper, taken by the owner. Three counters that only grow; each
- * side writes its own. When the ring is full the owner lets further reads wait: a disk that slow gains nothing from a longer
- * queue. */
+ * The jobs are a ring of READS: asked by the owner, done by the helper, taken by the owner. Three
+ * counters that only grow; each side writes its own. When the ring is full the owner lets further
+ * reads wait: a disk that slow gains nothing from a longer queue. */
 #ifndef COVEY_STORE_READER_H
 #define COVEY_STORE_READER_H
 
@@ -44,9 +45,10 @@ void reader_stop(struct reader *r);
 /* Whether reader_ask would be refused. */
 bool reader_full(const struct reader *r);
 
-/* Asks for up to n bytes at `at`, to complete a result; the key is copied, and the segment stays until
- * the read is taken back. On an error (ERR_NO_MEMORY) nothing was asked. */
-int reader_ask(struct reader *r, const struct store_result *result, struct segment *s, uint32_t at, uint32_t n);
+/* Asks for up to n bytes at `at`, to complete a result; the key is copied, and the segment stays
+ * until the read is taken back. On an error (ERR_NO_MEMORY) nothing was asked. */
+int reader_ask(struct reader *r, const struct store_result *result, struct segment *s, uint32_t at,
+               uint32_t n);
 
 /* The next finished read, NULL when there is none; it lives until the next reader_take. */
 struct read_job *reader_take(struct reader *r);

@@ -1,4 +1,5 @@
-/* replay.c: a directory read again: which files there are, in which order they are believed, and what must be there.
+/* replay.c: a directory read again: which files there are, in which order they are believed, and
+ * what must be there.
  *
  *     list the files --> open all (headers) --> the snapshot, if it fits --> each segment, from where the snapshot ends
  *                             ^                        |                     (replay_segment.c)
@@ -13,8 +14,9 @@
  * be, the node casts no vote (core/node/node.c), and does not start without knowing who it is
  * (rt/loss.c). Of files whose making a crash cut short nothing is known to anybody: they go.
  *
- * A snapshot is never more than a short cut: when it is damaged, names what the log has not got, or damage turns up behind it,
- * all that was read is forgotten, and the log is read from its beginning. */
+ * A snapshot is never more than a short cut: when it is damaged, names what the log has not got, or
+ * damage turns up behind it, all that was read is forgotten, and the log is read from its
+ * beginning. */
 #include "store/log/replay_inner.h"
 
 #include <dirent.h>
@@ -30,7 +32,8 @@
 #include "store/log/snapshot.h"
 #include "wire/bytes.h"
 
-enum { LOST_STATES_MAX = 1024 * 1024 }; /* of names of damaged state records: a directory with more of them is beyond help */
+/* of names of damaged state records: a directory with more of them is beyond help */
+enum { LOST_STATES_MAX = 1024 * 1024 };
 
 int replay_refuse(struct replay *r, int error, const char *format, ...)
 {
@@ -43,14 +46,15 @@ int replay_refuse(struct replay *r, int error, const char *format, ...)
 
 int replay_refuse_io(struct replay *r, uint32_t number, const char *what, int cause)
 {
-    return replay_refuse(r, log_io_error(cause), "cannot %s %s/seg-%08u.log: %s", what, r->path, (unsigned)number,
-                         strerror(cause));
+    return replay_refuse(r, log_io_error(cause), "cannot %s %s/seg-%08u.log: %s", what, r->path,
+                         (unsigned)number, strerror(cause));
 }
 
 int replay_refuse_unread(struct replay *r, uint32_t number, int cause)
 {
     return replay_refuse(r, log_io_error(cause),
-                         "cannot read %s/seg-%08u.log: %s; where it cannot be mended, move it away: what it held is then fetched "
+                         "cannot read %s/seg-%08u.log: %s; where it cannot be mended, move it "
+                         "away: what it held is then fetched "
                          "from the other members",
                          r->path, (unsigned)number, strerror(cause));
 }
@@ -79,7 +83,8 @@ static int by_number(const void *a, const void *b)
 static bool is_unfinished(const char *name)
 {
     size_t n = strlen(name);
-    return (n == 16 && strncmp(name, "seg-", 4) == 0 && strcmp(name + 12, ".new") == 0) || strcmp(name, SNAPSHOT_NEW) == 0;
+    return (n == 16 && strncmp(name, "seg-", 4) == 0 && strcmp(name + 12, ".new") == 0) ||
+           strcmp(name, SNAPSHOT_NEW) == 0;
 }
 
 /* Lists the numbers of all segments and removes files whose making a crash cut short. */
@@ -92,7 +97,8 @@ static int list_numbers(struct replay *r, uint32_t **number, uint32_t *n)
     if (!d) {
         if (fd >= 0)
             close(fd);
-        return replay_refuse(r, ERR_IO, "cannot list the data directory %s: %s", r->path, strerror(errno));
+        return replay_refuse(r, ERR_IO, "cannot list the data directory %s: %s", r->path,
+                             strerror(errno));
     }
     rewinddir(d); /* a dup shares its position */
     for (struct dirent *e = readdir(d); e && !error; e = readdir(d)) {
@@ -130,11 +136,13 @@ static int open_segment(struct replay *r, uint32_t number)
         error = segment_open_wreck(r->dir, number, place);
     if (error == ERR_BAD_FORMAT)
         return replay_refuse(r, error,
-                             "%s/seg-%08u.log has format version %u; this release knows version %u: run the one that wrote it",
+                             "%s/seg-%08u.log has format version %u; this release knows version "
+                             "%u: run the one that wrote it",
                              r->path, (unsigned)number, (unsigned)says, (unsigned)SEGMENT_FORMAT);
     if (error == ERR_REFUSED)
         return replay_refuse(r, error,
-                             "%s/seg-%08u.log is log file %u under another name: give it back the name seg-%08u.log, or move it "
+                             "%s/seg-%08u.log is log file %u under another name: give it back the "
+                             "name seg-%08u.log, or move it "
                              "away; what it held is then fetched from the other members",
                              r->path, (unsigned)number, (unsigned)says, (unsigned)says);
     if (error)
@@ -191,8 +199,8 @@ static void miss(struct replay *r, uint32_t number)
         r->missing_first = number;
 }
 
-/* What the newest list names must be there, and all that was made since, as far as it is known to have been: by one of a greater
- * number, or by the snapshot. */
+/* What the newest list names must be there, and all that was made since, as far as it is known to
+ * have been: by one of a greater number, or by the snapshot. */
 static void check_list(struct replay *r)
 {
     struct slice list = {0};
@@ -213,18 +221,22 @@ static void check_list(struct replay *r)
     if (r->missing == 0)
         return;
     replay_doubt_all(r);
-    report(r, "%s/seg-%08u.log is missing%s: it may have held any record, so all is to be compared with the other owners",
+    report(r,
+           "%s/seg-%08u.log is missing%s: it may have held any record, so all is to be compared "
+           "with the other owners",
            r->path, (unsigned)r->missing_first, r->missing > 1 ? ", and so are others" : "");
 }
 
-/* A damaged state record is no loss where it has a successor. Else the state has gone back to an older record, or to none. */
+/* A damaged state record is no loss where it has a successor. Else the state has gone back to an
+ * older record, or to none. */
 static void check_states(struct replay *r)
 {
     struct slice left = buf_view(&r->lost_states), value;
     size_t kept = 0;
     while (left.n > 0) {
         uint64_t serial = get_u64(left.p), held;
-        struct slice item = slice_of(left.p, 12 + get_u32(left.p + 8)), name = slice_of(left.p + 12, item.n - 12);
+        struct slice item = slice_of(left.p, 12 + get_u32(left.p + 8)),
+                     name = slice_of(left.p + 12, item.n - 12);
         left = slice_of(left.p + item.n, left.n - item.n);
         if (table_state(r->table, name, &value, &held) && held > serial)
             continue;
@@ -232,15 +244,17 @@ static void check_states(struct replay *r)
         kept += item.n;
         replay_doubt_all(r);
         report(r,
-               "the newest record of this node's own state \"%.*s\" in %s is damaged: an older one counts, and all is to be "
+               "the newest record of this node's own state \"%.*s\" in %s is damaged: an older one "
+               "counts, and all is to be "
                "compared with the other owners",
                (int)(name.n < 64 ? name.n : 64), (const char *)name.p, r->path);
     }
     r->lost_states.n = kept;
 }
 
-/* The segment that puts went to last: not always the one of the greatest number, for compaction makes some too. NULL: none. A
- * wreck may be it, and is taken to begin where puts had got to before it. */
+/* The segment that puts went to last: not always the one of the greatest number, for compaction
+ * makes some too. NULL: none. A wreck may be it, and is taken to begin where puts had got to before
+ * it. */
 static struct segment *last_written(const struct replay *r)
 {
     struct segment *last = NULL;
@@ -290,7 +304,8 @@ static int make_active(struct replay *r)
 static int replay_all(struct replay *r)
 {
     uint8_t *room = malloc(REPLAY_WINDOW);
-    int error = room ? place_segments(r) : replay_refuse(r, ERR_NO_MEMORY, "out of memory while reading %s", r->path);
+    int error = room ? place_segments(r)
+                     : replay_refuse(r, ERR_NO_MEMORY, "out of memory while reading %s", r->path);
     for (uint32_t i = 0; !error && i < r->found_n; i++) {
         error = replay_segment(r, r->found[i], room);
         r->found[i]->ended = true;
@@ -302,7 +317,8 @@ static int replay_all(struct replay *r)
     check_list(r);
     struct segment *active = last_written(r);
     if (!active)
-        return make_active(r);     /* all that puts went to are missing, and there are copies alone */
+        /* all that puts went to are missing, and there are copies alone */
+        return make_active(r);
     active->ended = active->aside; /* nothing is added to a damaged one */
     r->segments->active = active;
     return 0;
@@ -312,14 +328,19 @@ static int replay_all(struct replay *r)
 
 static int use_snapshot(struct replay *r)
 {
-    struct snapshot_load l = {
-        .dir = r->dir, .io = r->io, .table = r->table, .segments = r->segments, .found = r->found, .found_n = r->found_n};
+    struct snapshot_load l = {.dir = r->dir,
+                              .io = r->io,
+                              .table = r->table,
+                              .segments = r->segments,
+                              .found = r->found,
+                              .found_n = r->found_n};
     int error = snapshot_load(&l);
     if (error == ERR_NO_MEMORY)
         return replay_refuse(r, error, "out of memory while reading the snapshot in %s", r->path);
     if (error == ERR_BAD_FORMAT) /* it holds nothing that the log has not, so it is not refused */
         report(r,
-               SNAPSHOT_NAME " has format version %u; this release knows version %u: the whole log is read, and it is written "
+               SNAPSHOT_NAME " has format version %u; this release knows version %u: the whole log "
+                             "is read, and it is written "
                              "anew",
                (unsigned)l.format, (unsigned)SNAPSHOT_FORMAT);
     r->snapshot_bytes = error ? 0 : l.bytes;
@@ -328,7 +349,8 @@ static int use_snapshot(struct replay *r)
     return error;
 }
 
-/* A snapshot may name no record that the log has not got, and there may be no damage that it does not know of. */
+/* A snapshot may name no record that the log has not got, and there may be no damage that it does
+ * not know of. */
 static bool snapshot_holds(const struct replay *r)
 {
     for (uint32_t i = 0; i < r->found_n; i++)
@@ -356,7 +378,8 @@ static int attempt(struct replay *r, const uint32_t *number, uint32_t n, bool wi
     return error;
 }
 
-/* Forgets all that an attempt has read, and the snapshot: were it left, it might fit again by accident. */
+/* Forgets all that an attempt has read, and the snapshot: were it left, it might fit again by
+ * accident. */
 static int start_over(struct replay *r)
 {
     bool used = r->snapshot_bytes > 0;
@@ -371,7 +394,8 @@ static int start_over(struct replay *r)
     if (used)
         report(r, "the index's snapshot does not fit the log: the whole log is read");
     if (snapshot_remove(r->dir, r->io) != 0)
-        return replay_refuse(r, ERR_IO, "cannot remove the old snapshot in %s: %s", r->path, strerror(errno));
+        return replay_refuse(r, ERR_IO, "cannot remove the old snapshot in %s: %s", r->path,
+                             strerror(errno));
     return error ? replay_refuse(r, error, "out of memory while opening %s", r->path) : 0;
 }
 
@@ -381,8 +405,10 @@ int replay_run(struct replay *r)
     buf_init(&r->lost_states, LOST_STATES_MAX);
     int error = list_numbers(r, &number, &n);
     if (!error && n > SLOTS_MAX)
-        error = replay_refuse(r, ERR_CORRUPT, "%s holds %u log files; at most %u are possible: move away what is not of one log",
-                              r->path, (unsigned)n, (unsigned)SLOTS_MAX);
+        error = replay_refuse(
+            r, ERR_CORRUPT,
+            "%s holds %u log files; at most %u are possible: move away what is not of one log",
+            r->path, (unsigned)n, (unsigned)SLOTS_MAX);
     if (!error) {
         error = attempt(r, number, n, n > 0);
         if (error == ERR_NOT_FOUND) {

@@ -1,4 +1,5 @@
-/* replay_inner.h: the doors between replay.c (the directory) and replay_segment.c (one file). Others use replay.h. */
+/* replay_inner.h: the doors between replay.c (the directory) and replay_segment.c (one file).
+ * Others use replay.h. */
 #ifndef COVEY_STORE_REPLAY_INNER_H
 #define COVEY_STORE_REPLAY_INNER_H
 
@@ -9,7 +10,8 @@ enum { REPLAY_WINDOW = 16 * 1024 * 1024 }; /* bytes read at once; any record fit
 /* ---- replay.c ---- */
 
 /* Leaves a sentence in r->why. Returns `error`. */
-int replay_refuse(struct replay *r, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int replay_refuse(struct replay *r, int error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* The same for a system call that failed: what it was to do to segment `number`, and its errno. */
 int replay_refuse_io(struct replay *r, uint32_t number, const char *what, int cause);
@@ -19,7 +21,8 @@ int replay_refuse_unread(struct replay *r, uint32_t number, int cause);
 
 /* ---- replay_segment.c ---- */
 
-/* Takes the records of a segment from s->end on. room: REPLAY_WINDOW bytes. 0, or an error with a sentence. */
+/* Takes the records of a segment from s->end on. room: REPLAY_WINDOW bytes. 0, or an error with a
+ * sentence. */
 int replay_segment(struct replay *r, struct segment *s, uint8_t *room);
 
 /* Something is lost that may have been of any slot. */

@@ -1,21 +1,25 @@
-/* replay_segment.c: one segment read again, from s->end (its header, or where the snapshot ends) to its end.
+/* replay_segment.c: one segment read again, from s->end (its header, or where the snapshot ends) to
+ * its end.
  *
- * The file goes by in a window, larger than any record. Behind the last record that is one, the rest of the file is looked
- * through for a sync mark that vouches for more (segment.c says why that tells the two apart):
+ * The file goes by in a window, larger than any record. Behind the last record that is one, the
+ * rest of the file is looked through for a sync mark that vouches for more (segment.c says why that
+ * tells the two apart):
  *
  *     nothing but zeros ----> the end
  *     no such mark ---------> a torn tail, never acknowledged: it is cut
  *     a mark ---------------> damage: passed over with its slot in doubt, and on from there
  *
- * A damaged record whose key can be believed puts its slot in doubt, any other all slots; a damaged state is noted for the end of
- * the replay, when it is known whether a later one of its name is there.
+ * A damaged record whose key can be believed puts its slot in doubt, any other all slots; a damaged
+ * state is noted for the end of the replay, when it is known whether a later one of its name is
+ * there.
  *
- * A file without a header that can be believed is a wreck: no mark can be told for its own, nor where it has to end. All slots
- * are in doubt, so whatever is a record in it may be taken (what was never acknowledged too: its outcome is unknown), and nothing
- * of it is cut, for the operator may want to look at it.
+ * A file without a header that can be believed is a wreck: no mark can be told for its own, nor
+ * where it has to end. All slots are in doubt, so whatever is a record in it may be taken (what was
+ * never acknowledged too: its outcome is unknown), and nothing of it is cut, for the operator may
+ * want to look at it.
  *
- * In the end the file is cut behind its last record and synced: what was read is about to be visible, and must not be less
- * durable than what is acknowledged next. */
+ * In the end the file is cut behind its last record and synced: what was read is about to be
+ * visible, and must not be less durable than what is acknowledged next. */
 #include "store/log/replay_inner.h"
 
 #include <errno.h>
@@ -52,7 +56,8 @@ static int window_move(struct window *w, const struct log_io *io, uint32_t at)
     size_t keep = w->n - (at - w->at);
     memmove(w->p, w->p + (at - w->at), keep);
     w->at = at;
-    ssize_t n = segment_read(w->segment, io, w->p + keep, REPLAY_WINDOW - keep, at + (uint32_t)keep, 0);
+    ssize_t n =
+        segment_read(w->segment, io, w->p + keep, REPLAY_WINDOW - keep, at + (uint32_t)keep, 0);
     if (n < 0)
         return (int)n;
     w->n = keep + (size_t)n;
@@ -72,13 +77,13 @@ static int take(struct replay *r, struct segment *s, const struct record_view *v
     }
     int error = table_replay(r->table, v, s->slot, at);
     if (error == ERR_BAD_FORMAT)
-        return replay_refuse(
-            r, error,
-            "%s/seg-%08u.log holds a record of kind %u at offset %u, which this release cannot read: run the one that wrote it",
-            r->path, (unsigned)s->number, v->record.kind, (unsigned)at);
+        return replay_refuse(r, error,
+                             "%s/seg-%08u.log holds a record of kind %u at offset %u, which this "
+                             "release cannot read: run the one that wrote it",
+                             r->path, (unsigned)s->number, v->record.kind, (unsigned)at);
     if (error)
-        return replay_refuse(r, error, "cannot take the record at offset %u of %s/seg-%08u.log: %s", (unsigned)at, r->path,
-                             (unsigned)s->number, error_sentence(error));
+        return replay_refuse(r, error, "cannot take the record at offset %u of %s/seg-%08u.log: %s",
+                             (unsigned)at, r->path, (unsigned)s->number, error_sentence(error));
     return 0;
 }
 
@@ -115,7 +120,8 @@ static bool find_mark(const struct window *w, uint32_t at)
         struct record_view v;
         uint32_t vouched;
         const uint8_t *start = p - RECORD_HEADER;
-        if (p - w->p >= RECORD_HEADER && record_decode(slice_of(start, (size_t)(end - start)), &v) > 0 &&
+        if (p - w->p >= RECORD_HEADER &&
+            record_decode(slice_of(start, (size_t)(end - start)), &v) > 0 &&
             segment_is_mark(w->segment, &v.record, &vouched) && vouched > at)
             return true;
         p++;
@@ -139,7 +145,8 @@ static int look_behind(struct replay *r, const struct segment *s, struct window 
         }
         if (w->last)
             return 0;
-        cause = window_move(w, r->io, w->at + (uint32_t)w->n - (MARK_BYTES - 1)); /* a mark may lie across the edge */
+        /* a mark may lie across the edge */
+        cause = window_move(w, r->io, w->at + (uint32_t)w->n - (MARK_BYTES - 1));
     }
     return cause;
 }
@@ -151,8 +158,8 @@ static void report(struct replay *r, const struct segment *s, const char *format
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
-    snprintf(sentence, sizeof sentence, "%s at offset %u of %s/seg-%08u.log", what, (unsigned)s->end, r->path,
-             (unsigned)s->number);
+    snprintf(sentence, sizeof sentence, "%s at offset %u of %s/seg-%08u.log", what,
+             (unsigned)s->end, r->path, (unsigned)s->number);
     if (r->report)
         r->report(r->report_arg, sentence);
 }
@@ -168,15 +175,17 @@ void replay_too_short(struct replay *r, struct segment *s)
 {
     if (s->wreck)
         return;
-    report(r, s, "the end is missing, which may have been of any slot: all is to be compared with the other owners,");
+    report(r, s,
+           "the end is missing, which may have been of any slot: all is to be compared with the "
+           "other owners,");
     s->first = s->aside = s->doubted = true;
     replay_doubt_all(r);
 }
 
 /* ---- Damage ---- */
 
-/* A damaged state record is no loss when a later one of its name is there; which is known when all has been read. A mark is
- * none. */
+/* A damaged state record is no loss when a later one of its name is there; which is known when all
+ * has been read. A mark is none. */
 static int note_state(struct replay *r, const struct damage_finding *f)
 {
     uint8_t head[12];
@@ -188,29 +197,36 @@ static int note_state(struct replay *r, const struct damage_finding *f)
     return error ? error : buf_slice(&r->lost_states, f->name);
 }
 
-/* How far it is from the bad record at the start of the window to the next whole one, or as far as no whole one begins. */
+/* How far it is from the bad record at the start of the window to the next whole one, or as far as
+ * no whole one begins. */
 static uint32_t to_next(const struct window *w)
 {
     size_t next = segment_resync(slice_of(w->p, w->n));
     if (next == 0)
-        next = w->last ? w->n : w->n - RECORD_MAX; /* one that begins later may be cut off by the edge */
+        /* one that begins later may be cut off by the edge */
+        next = w->last ? w->n : w->n - RECORD_MAX;
     return (uint32_t)next;
 }
 
-/* Passes over the bad record at s->end and marks what it puts in doubt. *step: how far it is to the next. */
+/* Passes over the bad record at s->end and marks what it puts in doubt. *step: how far it is to the
+ * next. */
 static int pass_over(struct replay *r, struct segment *s, struct window *w, uint32_t *step)
 {
     struct slice bytes = slice_of(w->p, w->n);
     struct damage_finding f = damage_look(bytes);
     report(r, s,
-           f.size ? "set a damaged record of slot %u aside, to be fetched again from the other owners,"
-                  : "set damage aside that may have been of any slot: all is to be compared with the other owners,",
+           f.size
+               ? "set a damaged record of slot %u aside, to be fetched again from the other owners,"
+               : "set damage aside that may have been of any slot: all is to be compared with the "
+                 "other owners,",
            f.slot);
     *step = f.size ? f.size : to_next(w);
     r->damaged++;
     s->first = s->aside = s->doubted = true;
     if (f.size && f.state)
-        return note_state(r, &f) ? replay_refuse(r, ERR_NO_MEMORY, "out of memory while reading %s", r->path) : 0;
+        return note_state(r, &f)
+                   ? replay_refuse(r, ERR_NO_MEMORY, "out of memory while reading %s", r->path)
+                   : 0;
     damage_mark(&r->damage, &f);
     return 0;
 }
@@ -275,7 +291,8 @@ static int cut_tail(struct replay *r, struct segment *s, enum tail tail, uint32_
 {
     if (tail == TAIL_TORN && s->demanded == 0) {
         r->torn_bytes += size - s->end;
-        report(r, s, "cut a torn tail of %u byte%s, which was never synced,", (unsigned)(size - s->end), words_s(size - s->end));
+        report(r, s, "cut a torn tail of %u byte%s, which was never synced,",
+               (unsigned)(size - s->end), words_s(size - s->end));
     }
     if (size > s->end && ftruncate(s->fd, s->end) != 0)
         return replay_refuse_io(r, s->number, "cut the torn tail of", errno);
@@ -299,7 +316,8 @@ static int take_wreck(struct replay *r, struct segment *s, struct window *w)
     int error = scan_wreck(r, s, w);
     if (!error)
         report(r, s,
-               "the header is damaged, and so may be anything up to what could be read of it: all is to be compared with the "
+               "the header is damaged, and so may be anything up to what could be read of it: all "
+               "is to be compared with the "
                "other owners,");
     return error;
 }
@@ -311,9 +329,10 @@ int replay_segment(struct replay *r, struct segment *s, uint8_t *room)
     if (fstat(s->fd, &st) != 0)
         return replay_refuse_unread(r, s->number, errno);
     if (st.st_size > UINT32_MAX)
-        return replay_refuse(r, ERR_CORRUPT,
-                             "%s/seg-%08u.log is larger than any log file: move it away, for it is not one of ours", r->path,
-                             (unsigned)s->number);
+        return replay_refuse(
+            r, ERR_CORRUPT,
+            "%s/seg-%08u.log is larger than any log file: move it away, for it is not one of ours",
+            r->path, (unsigned)s->number);
     int error = open_window(r, s, &w);
     if (!error)
         error = s->wreck ? take_wreck(r, s, &w) : take_whole(r, s, &w, (uint32_t)st.st_size);

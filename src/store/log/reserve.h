@@ -1,8 +1,10 @@
-/* reserve.h: a file that holds room on the disk, so that a full disk still takes what makes room again.
+/* reserve.h: a file that holds room on the disk, so that a full disk still takes what makes room
+ * again.
  *
- * DIR/reserve is preallocated when the log is opened. When a write meets a full disk the file is removed and the write tried
- * again. From then on values are refused and only deletions, state records and compaction go on, until the file can be made
- * again: that it stands is what "there is room" means, so that a disk at its edge does not make the log flutter. */
+ * DIR/reserve is preallocated when the log is opened. When a write meets a full disk the file is
+ * removed and the write tried again. From then on values are refused and only deletions, state
+ * records and compaction go on, until the file can be made again: that it stands is what "there is
+ * room" means, so that a disk at its edge does not make the log flutter. */
 #ifndef COVEY_STORE_RESERVE_H
 #define COVEY_STORE_RESERVE_H
 
@@ -13,8 +15,9 @@
 
 #include "store/log_io.h"
 
-/* The live part of any segment that is worth compacting (60 % of 64 MiB), and a sixth on top, which is kept for deletions: fifty
- * thousand of them. So however full the disk is, deleting 40 % of what a segment holds makes room again. */
+/* The live part of any segment that is worth compacting (60 % of 64 MiB), and a sixth on top, which
+ * is kept for deletions: fifty thousand of them. So however full the disk is, deleting 40 % of what
+ * a segment holds makes room again. */
 enum { RESERVE_BYTES = 48 * 1024 * 1024 };
 
 struct reserve {

@@ -6,28 +6,33 @@
  *     records (wire/record.h), back to back; among them sync marks
  *     zeros, perhaps
  *
- * **Zeros ahead.** Appending grows the file, and then each fdatasync must also commit the file system's journal for the new
- * size. Writing zeros AHEAD_BYTES beyond the end, once in AHEAD_BYTES, makes nearly every later sync one of data alone.
+ * **Zeros ahead.** Appending grows the file, and then each fdatasync must also commit the file
+ * system's journal for the new size. Writing zeros AHEAD_BYTES beyond the end, once in AHEAD_BYTES,
+ * makes nearly every later sync one of data alone.
  *
- * **Sync marks.** After a crash the end of the log may be torn, and that is no fault: nothing there was acknowledged. But a
- * damaged record among synced ones is a fault, and cutting the log there would drop acknowledged records without a word. How to
- * tell them apart? "Valid records follow, so it is damage" is wrong: the pages of one group reach the disk in any order, so
- * after a power cut a whole record may follow a torn one. So the log says itself how far it was synced: a mark is a state record
- * of the name "log.synced", its stamp the number of bytes that were durable when it was written, its node the segment's id (a
- * stored value may well contain another log's bytes). Each group begins with one when there was a sync since the last.
+ * **Sync marks.** After a crash the end of the log may be torn, and that is no fault: nothing there
+ * was acknowledged. But a damaged record among synced ones is a fault, and cutting the log there
+ * would drop acknowledged records without a word. How to tell them apart? "Valid records follow, so
+ * it is damage" is wrong: the pages of one group reach the disk in any order, so after a power cut
+ * a whole record may follow a torn one. So the log says itself how far it was synced: a mark is a
+ * state record of the name "log.synced", its stamp the number of bytes that were durable when it
+ * was written, its node the segment's id (a stored value may well contain another log's bytes).
+ * Each group begins with one when there was a sync since the last.
  *
  *     a bad record at o, a mark behind it that vouches for more than o:   damage
  *     a bad record at o, no such mark:                                    a torn tail, cut at o
  *
- * What remains undetected is damage in the very last synced group; a clean stop writes a last mark, and the peers remember our
- * log position.
+ * What remains undetected is damage in the very last synced group; a clean stop writes a last mark,
+ * and the peers remember our log position.
  *
- * A full segment is sealed before the next is made: synced, ended with a mark that vouches for all before it, and synced again;
- * and the next one's header says where it ends. So a segment that was cut short later is noticed.
+ * A full segment is sealed before the next is made: synced, ended with a mark that vouches for all
+ * before it, and synced again; and the next one's header says where it ends. So a segment that was
+ * cut short later is noticed.
  *
- * **After a failed write or sync** nothing is known of what lies behind the last good sync, and trying the sync again would
- * lie: the system may have dropped the pages (Rebello et al. 2020, "Can applications recover from fsync failures?"). The segment
- * ends there, and what was not synced is written again to the next one. */
+ * **After a failed write or sync** nothing is known of what lies behind the last good sync, and
+ * trying the sync again would lie: the system may have dropped the pages (Rebello et al. 2020, "Can
+ * applications recover from fsync failures?"). The segment ends there, and what was not synced is
+ * written again to the next one. */
 #include "store/log/segment.h"
 
 #include <errno.h>
@@ -44,7 +49,8 @@
 #include "wire/bytes.h"
 
 enum {
-    AHEAD_BYTES = 1024 * 1024, /* a journal commit once a MiB is lost in the noise; so is a MiB of disk */
+    /* a journal commit once a MiB is lost in the noise; so is a MiB of disk */
+    AHEAD_BYTES = 1024 * 1024,
     ZERO_BYTES = 64 * 1024,
     IOVS = AHEAD_BYTES / ZERO_BYTES,
 };
@@ -67,7 +73,8 @@ uint32_t segment_number(const char *name)
     return strcmp(name, again) == 0 ? number : 0;
 }
 
-const struct log_io log_io_os = {pwritev, fdatasync, preadv2, renameat, unlinkat, fsync, posix_fallocate};
+const struct log_io log_io_os = {pwritev,  fdatasync, preadv2,        renameat,
+                                 unlinkat, fsync,     posix_fallocate};
 
 int log_io_error(int number)
 {
@@ -92,8 +99,8 @@ static struct segment *segment_new(uint32_t number, int fd, const uint8_t header
     return s;
 }
 
-static void header_write(uint8_t header[SEGMENT_HEADER], uint32_t number, uint64_t id, const struct segment *before,
-                         uint64_t base)
+static void header_write(uint8_t header[SEGMENT_HEADER], uint32_t number, uint64_t id,
+                         const struct segment *before, uint64_t base)
 {
     memset(header, 0, SEGMENT_HEADER);
     memcpy(header, MAGIC, sizeof MAGIC);
@@ -107,7 +114,8 @@ static void header_write(uint8_t header[SEGMENT_HEADER], uint32_t number, uint64
 }
 
 /* Writes the whole header under a passing name, so that a crash leaves no segment without one. */
-static int create_file(int dir, const char *name, const uint8_t header[SEGMENT_HEADER], const struct log_io *io)
+static int create_file(int dir, const char *name, const uint8_t header[SEGMENT_HEADER],
+                       const struct log_io *io)
 {
     char passing[SEGMENT_NAME];
     snprintf(passing, sizeof passing, "%.12s.new", name);
@@ -118,7 +126,8 @@ static int create_file(int dir, const char *name, const uint8_t header[SEGMENT_H
     ssize_t n = io->pwritev(fd, &iov, 1, 0);
     if (n >= 0 && n != SEGMENT_HEADER)
         errno = ENOSPC; /* what a short write of 64 bytes means */
-    if (n != SEGMENT_HEADER || io->fdatasync(fd) != 0 || io->renameat(dir, passing, dir, name) != 0 || io->fsync(dir) != 0) {
+    if (n != SEGMENT_HEADER || io->fdatasync(fd) != 0 ||
+        io->renameat(dir, passing, dir, name) != 0 || io->fsync(dir) != 0) {
         int number = errno;
         close(fd);
         errno = number;
@@ -132,8 +141,8 @@ uint64_t segment_next_base(const struct segment *s)
     return s->base + (s->published > s->end ? s->published : s->end);
 }
 
-int segment_create(int dir, uint32_t number, const struct segment *before, uint64_t base, const struct log_io *io,
-                   struct segment **out)
+int segment_create(int dir, uint32_t number, const struct segment *before, uint64_t base,
+                   const struct log_io *io, struct segment **out)
 {
     uint64_t id;
     uint8_t header[SEGMENT_HEADER];
@@ -166,7 +175,9 @@ int segment_header(const uint8_t header[SEGMENT_HEADER], uint32_t number, uint32
     put_u32(ours + 8, SEGMENT_FORMAT);
     *says = get_u32(header + 8);
     if (*says !=
-        SEGMENT_FORMAT) /* another version may keep its checksum elsewhere; where ours holds, the field alone is damaged */
+        /* another version may keep its checksum elsewhere; where ours holds, the field alone is
+         * damaged */
+        SEGMENT_FORMAT)
         return sum_holds(ours) ? ERR_CORRUPT : ERR_BAD_FORMAT;
     *says = get_u32(header + 12);
     return !sum_holds(header) ? ERR_CORRUPT : *says != number ? ERR_REFUSED : 0;
@@ -180,7 +191,8 @@ static int open_file(int dir, uint32_t number)
 }
 
 /* Takes the descriptor. 0 or ERR_NO_MEMORY. */
-static int open_as(int fd, uint32_t number, const uint8_t header[SEGMENT_HEADER], struct segment **out)
+static int open_as(int fd, uint32_t number, const uint8_t header[SEGMENT_HEADER],
+                   struct segment **out)
 {
     *out = segment_new(number, fd, header);
     if (!*out)
@@ -195,7 +207,9 @@ int segment_open(int dir, uint32_t number, struct segment **out, uint32_t *says)
     if (fd < 0)
         return ERR_IO;
     ssize_t n = pread(fd, header, sizeof header, 0);
-    int error = n < 0 ? ERR_IO : n < SEGMENT_HEADER ? ERR_CORRUPT : segment_header(header, number, says);
+    int error = n < 0                ? ERR_IO
+                : n < SEGMENT_HEADER ? ERR_CORRUPT
+                                     : segment_header(header, number, says);
     if (!error)
         return open_as(fd, number, header, out);
     close(fd);
@@ -253,8 +267,8 @@ static int write_all(int fd, const struct log_io *io, struct iovec *iov, int n, 
     return 0;
 }
 
-/* Keeps zeros ahead of the end. Only speed depends on it, so an error is passed over: the next append meets it again if it
- * matters. */
+/* Keeps zeros ahead of the end. Only speed depends on it, so an error is passed over: the next
+ * append meets it again if it matters. */
 static void fill_ahead(struct segment *s, const struct log_io *io, uint32_t limit)
 {
     if (s->end < s->filled || s->end >= limit)
@@ -274,12 +288,15 @@ static void fill_ahead(struct segment *s, const struct log_io *io, uint32_t limi
 
 static void mark_write(const struct segment *s, uint32_t synced, uint8_t mark[MARK_BYTES])
 {
-    struct record r = {.kind = RECORD_STATE, .version = {.stamp = synced, .node = s->id}, .key = MARK_NAME};
-    struct buf b = {.p = mark, .cap = MARK_BYTES, .max = MARK_BYTES}; /* has all its room: allocates nothing */
+    struct record r = {
+        .kind = RECORD_STATE, .version = {.stamp = synced, .node = s->id}, .key = MARK_NAME};
+    /* has all its room: allocates nothing */
+    struct buf b = {.p = mark, .cap = MARK_BYTES, .max = MARK_BYTES};
     CHECK(record_encode(&b, &r) == 0 && b.n == MARK_BYTES);
 }
 
-int segment_append(struct segment *s, const struct log_io *io, struct slice bytes, bool ahead, uint32_t limit, uint32_t *base)
+int segment_append(struct segment *s, const struct log_io *io, struct slice bytes, bool ahead,
+                   uint32_t limit, uint32_t *base)
 {
     uint8_t mark[MARK_BYTES];
     uint32_t synced = atomic_load(&s->synced), mark_n = 0;
@@ -342,7 +359,8 @@ void segment_cut(struct segment *s)
 
 /* ---- Reading ---- */
 
-ssize_t segment_read(const struct segment *s, const struct log_io *io, void *p, size_t n, uint32_t at, int flags)
+ssize_t segment_read(const struct segment *s, const struct log_io *io, void *p, size_t n,
+                     uint32_t at, int flags)
 {
     size_t got = 0;
     while (got < n) {

@@ -99,8 +99,8 @@ void segments_remove(struct segments *all, struct segment *s)
     all->leaving--;
 }
 
-int segments_create(struct numbers *numbers, int dir, const struct segment *before, uint64_t base, const struct log_io *io,
-                    struct segment **out)
+int segments_create(struct numbers *numbers, int dir, const struct segment *before, uint64_t base,
+                    const struct log_io *io, struct segment **out)
 {
     pthread_mutex_lock(&numbers->lock);
     int error = segment_create(dir, numbers->next, before, base, io, out);

@@ -10,25 +10,24 @@
  *               the floors, as many as arcs: u64 each
  *     trailer, 32 bytes: u64 place of the footer | u64 its bytes | u64 its checksum | "COVEYEND"
  *
- * **Taken while the store works.** The loop copies one arc or a few in a turn, so an arc is as of its own moment, and the
- * whole is
- * of no moment at all. It need not be. `from` of each segment is what was in the index when the first arc was copied: all records
- * before it are in the snapshot, or a later version of their key is; a start replays every segment from there on, by version.
- * What a late arc already has of that tail is met again, and changes nothing.
+ * **Taken while the store works.** The loop copies one arc or a few in a turn, so an arc is as of
+ * its own moment, and the whole is of no moment at all. It need not be. `from` of each segment is
+ * what was in the index when the first arc was copied: all records before it are in the snapshot,
+ * or a later version of their key is; a start replays every segment from there on, by version. What
+ * a late arc already has of that tail is met again, and changes nothing.
  *
- * **Never ahead of the log.** An arc may name a record that the interval's sync has not reached. So all that was published
- * when the
- * last arc was copied (`reach`) is synced before the snapshot gets its name, and a start that finds a segment shorter than its
- * reach does without the snapshot.
+ * **Never ahead of the log.** An arc may name a record that the interval's sync has not reached. So
+ * all that was published when the last arc was copied (`reach`) is synced before the snapshot gets
+ * its name, and a start that finds a segment shorter than its reach does without the snapshot.
  *
- * **It may be old.** Compaction goes on after a snapshot was taken and removes segments that it names. An entry in a segment that
- * is gone is not taken: had its record counted when the segment went, its copy was made after the snapshot, so it stands in
- * the tail.
- * Had the copy been moved to before, the entry would name it: compaction rests while a snapshot is taken, and what was copied
- * then
- * was published. So unlinking needs no snapshot, and no snapshot is ever wrong.
+ * **It may be old.** Compaction goes on after a snapshot was taken and removes segments that it
+ * names. An entry in a segment that is gone is not taken: had its record counted when the segment
+ * went, its copy was made after the snapshot, so it stands in the tail. Had the copy been moved to
+ * before, the entry would name it: compaction rests while a snapshot is taken, and what was copied
+ * then was published. So unlinking needs no snapshot, and no snapshot is ever wrong.
  *
- * Damaged (a checksum, a reference out of bounds) or of another format: it is passed over, and the whole log is read. */
+ * Damaged (a checksum, a reference out of bounds) or of another format: it is passed over, and the
+ * whole log is read. */
 #include "store/log/snapshot.h"
 
 #include <errno.h>
@@ -42,10 +41,14 @@
 #include "wire/bytes.h"
 
 enum {
-    SNAPSHOT_LEAST_BYTES = 64 * 1024 * 1024, /* a tail of a segment's size is read in a quarter of a second */
-    PART_BYTES = 256 * 1024,                 /* small arcs go together up to this: 50 us of copying */
-    PART_MAX = 1024 * 1024 * 1024,           /* an arc larger than that is not written: twenty million keys in one */
-    SYNC_BYTES = 8 * 1024 * 1024,            /* so that a sync of the log never waits behind half a gigabyte */
+    /* a tail of a segment's size is read in a quarter of a second */
+    SNAPSHOT_LEAST_BYTES = 64 * 1024 * 1024,
+    /* small arcs go together up to this: 50 us of copying */
+    PART_BYTES = 256 * 1024,
+    /* an arc larger than that is not written: twenty million keys in one */
+    PART_MAX = 1024 * 1024 * 1024,
+    /* so that a sync of the log never waits behind half a gigabyte */
+    SYNC_BYTES = 8 * 1024 * 1024,
 };
 
 void snapshot_init(struct snapshot *s)
@@ -67,7 +70,8 @@ void snapshot_close(struct snapshot *s)
 bool snapshot_due(const struct snapshot *s)
 {
     uint64_t least = s->least_bytes ? s->least_bytes : SNAPSHOT_LEAST_BYTES;
-    uint64_t wanted = s->last_bytes > least ? s->last_bytes : least; /* so that snapshots at most double what is written */
+    /* so that snapshots at most double what is written */
+    uint64_t wanted = s->last_bytes > least ? s->last_bytes : least;
     return s->table->tallies.written - s->written >= wanted;
 }
 
@@ -132,7 +136,8 @@ static int end(struct snapshot *s)
         error = write_part(s);
     if (error)
         return error;
-    if (s->io->fdatasync(s->fd) != 0 || s->io->renameat(s->dir, SNAPSHOT_NEW, s->dir, SNAPSHOT_NAME) != 0 ||
+    if (s->io->fdatasync(s->fd) != 0 ||
+        s->io->renameat(s->dir, SNAPSHOT_NEW, s->dir, SNAPSHOT_NAME) != 0 ||
         s->io->fsync(s->dir) != 0)
         return log_io_error(errno);
     return 0;
@@ -175,7 +180,8 @@ static int begin(struct snapshot *s)
         struct segment *one = s->segments->slot[i];
         const struct tally *t = &s->table->tallies.of[i];
         if (one)
-            one->covered = (struct covered){.from = one->published, .all = t->all, .others = t->others};
+            one->covered =
+                (struct covered){.from = one->published, .all = t->all, .others = t->others};
     }
     return 0;
 }
@@ -208,7 +214,8 @@ static int put_segments(const struct snapshot *s, struct buf *out)
         p = put_u32(p, one->number);
         p = put_u64(p, one->id);
         p = put_u32(p, one->slot);
-        p = put_u32(p, one->covered.from ? one->covered.from : SEGMENT_HEADER); /* made since the beginning */
+        /* made since the beginning */
+        p = put_u32(p, one->covered.from ? one->covered.from : SEGMENT_HEADER);
         p = put_u32(p, one->covered.reach);
         p = put_u64(p, one->covered.all);
         p = put_u64(p, one->covered.others);
@@ -242,7 +249,10 @@ static int put_states(const struct snapshot *s, struct buf *out)
     put_u32(out->p + out->n, n);
     out->n += 4;
     for (const struct state *one = s->table->states; one && !error; one = one->next) {
-        struct record r = {.kind = RECORD_STATE, .version = one->version, .key = state_name(one), .value = state_value(one)};
+        struct record r = {.kind = RECORD_STATE,
+                           .version = one->version,
+                           .key = state_name(one),
+                           .value = state_value(one)};
         error = buf_reserve(out, 8);
         if (error)
             break;
@@ -289,7 +299,8 @@ static int prepare_end(struct snapshot *s)
     return 0;
 }
 
-static void ask(struct snapshot *s, enum snapshot_stage stage, void (*run)(struct keeper *k, void *arg))
+static void ask(struct snapshot *s, enum snapshot_stage stage,
+                void (*run)(struct keeper *k, void *arg))
 {
     s->stage = stage;
     keeper_ask(s->keeper, run, s);

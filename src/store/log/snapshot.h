@@ -1,5 +1,5 @@
-/* snapshot.h: the index on disk, so that a start reads it and the tail of the log only. snapshot.c has the format and says why a
- * snapshot may be old, and taken while the store works. */
+/* snapshot.h: the index on disk, so that a start reads it and the tail of the log only. snapshot.c
+ * has the format and says why a snapshot may be old, and taken while the store works. */
 #ifndef COVEY_STORE_SNAPSHOT_H
 #define COVEY_STORE_SNAPSHOT_H
 
@@ -10,7 +10,8 @@
 #define SNAPSHOT_NAME "snapshot"
 #define SNAPSHOT_NEW  "snapshot.new"
 
-/* ---- Writing: driven by the loop in slices, one arc or some at a time; the writes on the keeper's thread. ---- */
+/* ---- Writing: driven by the loop in slices, one arc or some at a time; the writes on the keeper's
+ * thread. ---- */
 
 struct snapshot_arc {
     uint64_t at; /* in the file */
@@ -18,7 +19,8 @@ struct snapshot_arc {
     uint64_t bytes; /* 0: the arc is empty */
 };
 
-enum { SNAPSHOT_LAGGING = 4 }; /* segments not synced as far as they are published: the active one, and what a failure left */
+/* segments not synced as far as they are published: the active one, and what a failure left */
+enum { SNAPSHOT_LAGGING = 4 };
 
 struct snapshot {
     /* set by the owner */
@@ -50,9 +52,8 @@ void snapshot_close(struct snapshot *s);
 /* True when enough was written to the log since the last snapshot. */
 bool snapshot_due(const struct snapshot *s);
 
-/* A slice of work; begins when none is under way. After a failure s->error is set, the stage REST, and the last snapshot as
- * it was.
- * Compaction must rest meanwhile. */
+/* A slice of work; begins when none is under way. After a failure s->error is set, the stage REST,
+ * and the last snapshot as it was. Compaction must rest meanwhile. */
 void snapshot_step(struct snapshot *s);
 
 static inline bool snapshot_busy(const struct snapshot *s)
@@ -74,11 +75,10 @@ struct snapshot_load {
     uint32_t format;   /* out: as it says, with ERR_BAD_FORMAT too */
 };
 
-/* Takes the snapshot in, when there is a good one: then each segment's published, end and reach say where the log's tail
- * begins and
- * what the snapshot counts on. 0; ERR_NOT_FOUND (there is none); ERR_CORRUPT or ERR_IO (not one to use: the table and the
- * segments
- * are then to be made anew); ERR_NO_MEMORY. */
+/* Takes the snapshot in, when there is a good one: then each segment's published, end and reach say
+ * where the log's tail begins and what the snapshot counts on. 0; ERR_NOT_FOUND (there is none);
+ * ERR_CORRUPT or ERR_IO (not one to use: the table and the segments are then to be made anew);
+ * ERR_NO_MEMORY. */
 int snapshot_load(struct snapshot_load *l);
 
 /* Removes the snapshot, durably. 0 or ERR_IO. */
@@ -90,8 +90,9 @@ enum {
     SNAPSHOT_FORMAT = 3,
     SNAPSHOT_HEADER = 64,
     SNAPSHOT_TRAILER = 32,
-    SNAPSHOT_SEGMENT = 40,                  /* bytes of a segment in the footer */
-    SNAPSHOT_FOOTER_MAX = 64 * 1024 * 1024, /* arcs, nodes, segments and the node's own state: a few MiB at the very most */
+    SNAPSHOT_SEGMENT = 40, /* bytes of a segment in the footer */
+    /* arcs, nodes, segments and the node's own state: a few MiB at the very most */
+    SNAPSHOT_FOOTER_MAX = 64 * 1024 * 1024,
 };
 
 #endif

@@ -1,4 +1,5 @@
-/* snapshot_load.c: the index from a snapshot: the footer, then the arcs, half of them on a second thread. */
+/* snapshot_load.c: the index from a snapshot: the footer, then the arcs, half of them on a second
+ * thread. */
 #include "store/log/snapshot.h"
 
 #include <errno.h>
@@ -53,7 +54,8 @@ static int read_at(const struct snapshot_load *l, int fd, void *p, size_t n, uin
 }
 
 /* Reads header and footer and checks both. */
-static int read_frame(struct snapshot_load *l, int fd, uint8_t header[SNAPSHOT_HEADER], struct buf *footer)
+static int read_frame(struct snapshot_load *l, int fd, uint8_t header[SNAPSHOT_HEADER],
+                      struct buf *footer)
 {
     struct stat st;
     uint8_t trailer[SNAPSHOT_TRAILER];
@@ -72,8 +74,9 @@ static int read_frame(struct snapshot_load *l, int fd, uint8_t header[SNAPSHOT_H
     if (memcmp(header, "COVEYIDX", 8) == 0 && l->format != SNAPSHOT_FORMAT)
         return ERR_BAD_FORMAT; /* another version may look otherwise from here on */
     if (memcmp(header, "COVEYIDX", 8) != 0 || get_u32(header + 12) != index_entry_bytes() ||
-        get_u64(header + 56) != hash_bytes(slice_of(header, 56)) || memcmp(trailer + 24, "COVEYEND", 8) != 0 ||
-        n > SNAPSHOT_FOOTER_MAX || at > l->bytes || at + n + SNAPSHOT_TRAILER != l->bytes)
+        get_u64(header + 56) != hash_bytes(slice_of(header, 56)) ||
+        memcmp(trailer + 24, "COVEYEND", 8) != 0 || n > SNAPSHOT_FOOTER_MAX || at > l->bytes ||
+        at + n + SNAPSHOT_TRAILER != l->bytes)
         return ERR_CORRUPT;
     error = buf_reserve(footer, n);
     if (!error)
@@ -95,17 +98,20 @@ static int load_nodes(struct snapshot_load *l, struct cursor *c)
     return 0;
 }
 
-/* One segment of the footer: if it is in the directory it gets its slot and where its tail begins. */
+/* One segment of the footer: if it is in the directory it gets its slot and where its tail
+ * begins. */
 static int load_segment(struct snapshot_load *l, const uint8_t *p)
 {
     struct stat st;
-    uint32_t number = get_u32(p), slot = get_u32(p + 12), from = get_u32(p + 16), reach = get_u32(p + 20);
+    uint32_t number = get_u32(p), slot = get_u32(p + 12), from = get_u32(p + 16),
+             reach = get_u32(p + 20);
     struct segment *s = segments_numbered(l->found, l->found_n, number);
     l->greatest = number > l->greatest ? number : l->greatest;
     if (!s)
         return 0; /* compacted since, or lost: the list of segments tells (replay.c) */
     bool free_slot = slot >= l->segments->slot_n || !l->segments->slot[slot];
-    if (s->id != get_u64(p + 4) || slot > SLOTS_MAX || !free_slot || from < SEGMENT_HEADER || reach < from)
+    if (s->id != get_u64(p + 4) || slot > SLOTS_MAX || !free_slot || from < SEGMENT_HEADER ||
+        reach < from)
         return ERR_CORRUPT;
     if (fstat(s->fd, &st) != 0 || st.st_size < (off_t)reach)
         return ERR_CORRUPT;
@@ -139,7 +145,8 @@ static int load_states(struct snapshot_load *l, struct cursor *c)
     for (uint32_t i = 0; i < n; i++) {
         struct record_view v;
         uint32_t slot = take_u32(c), offset = take_u32(c);
-        int size = c->bad ? ERR_CORRUPT : record_decode(slice_of(c->p, (size_t)(c->end - c->p)), &v);
+        int size =
+            c->bad ? ERR_CORRUPT : record_decode(slice_of(c->p, (size_t)(c->end - c->p)), &v);
         if (size < 0 || v.record.kind != RECORD_STATE)
             return ERR_CORRUPT;
         take(c, (uint64_t)size);
@@ -194,7 +201,8 @@ static void *load_half(void *arg)
     return NULL;
 }
 
-static int half_init(struct half *h, struct snapshot_load *l, int fd, const uint8_t *arcs, const bool *known)
+static int half_init(struct half *h, struct snapshot_load *l, int fd, const uint8_t *arcs,
+                     const bool *known)
 {
     *h = (struct half){.l = l, .fd = fd, .arcs = arcs, .index = l->table->index};
     h->index.records = h->index.key_bytes = h->index.bytes = 0;
@@ -276,7 +284,8 @@ static int load(struct snapshot_load *l, int fd, struct buf *footer)
     index_close(&l->table->index);
     error = index_init(&l->table->index, arc_n, get_u64(header + 16));
     if (!error)
-        error = forest_cut(&l->table->forest, arc_n); /* trees are planted when they are asked for */
+        /* trees are planted when they are asked for */
+        error = forest_cut(&l->table->forest, arc_n);
     if (!error)
         error = floors_cut(&l->table->floors, arc_n);
     struct cursor c = {footer->p, footer->p + footer->n, false};

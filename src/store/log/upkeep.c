@@ -116,7 +116,8 @@ void upkeep_listed(struct upkeep *u, bool durable)
 static void failed(struct upkeep *u, const char *what, int *error)
 {
     char sentence[256];
-    snprintf(sentence, sizeof sentence, "%s cannot go on: %s; it is tried again later", what, error_sentence(*error));
+    snprintf(sentence, sizeof sentence, "%s cannot go on: %s; it is tried again later", what,
+             error_sentence(*error));
     say(u, sentence);
     *error = 0;
     u->tired = true;
@@ -137,7 +138,8 @@ static void snapshot_slice(struct upkeep *u)
         failed(u, "the snapshot of the index", &u->snapshot.error);
 }
 
-/* Begins what is most needed; the keeper has nothing to do. True when there is more to do at once. */
+/* Begins what is most needed; the keeper has nothing to do. True when there is more to do at
+ * once. */
 static bool begin(struct upkeep *u)
 {
     struct segment *parted = compact_parted(&u->compact);
@@ -146,8 +148,10 @@ static bool begin(struct upkeep *u)
     bool roll = u->full && !u->tired && compact_wants_active(&u->compact);
     if ((u->heal || roll) && !u->fresh) {
         const struct segment *active = u->segments->active;
-        u->before = u->heal ? active : NULL; /* whose end is final only when it has failed */
-        u->base = u->heal ? segment_next_base(active) : active->base + UINT32_MAX; /* else beyond any end that it may have */
+        /* whose end is final only when it has failed */
+        u->before = u->heal ? active : NULL;
+        /* else beyond any end that it may have */
+        u->base = u->heal ? segment_next_base(active) : active->base + UINT32_MAX;
         ask(u, UPKEEP_HEAL, make_segment);
     } else if (parted && !u->tired) {
         u->error = 0; /* there may be room when it is gone */
@@ -157,7 +161,8 @@ static bool begin(struct upkeep *u)
     } else if (!u->tired) {
         more = compact_slice(u);
     }
-    if (!u->keeper.busy && !compact_busy(&u->compact) && !snapshot_busy(&u->snapshot) && (u->tired || u->full))
+    if (!u->keeper.busy && !compact_busy(&u->compact) && !snapshot_busy(&u->snapshot) &&
+        (u->tired || u->full))
         ask(u, UPKEEP_RESERVE, take_reserve);
     return more;
 }
@@ -170,8 +175,8 @@ int upkeep_seal(struct upkeep *u)
 
 bool upkeep_resting(const struct upkeep *u)
 {
-    return !u->keeper.busy && !compact_busy(&u->compact) && !snapshot_busy(&u->snapshot) && u->segments->leaving == 0 &&
-           !compact_due(&u->compact) && !snapshot_due(&u->snapshot);
+    return !u->keeper.busy && !compact_busy(&u->compact) && !snapshot_busy(&u->snapshot) &&
+           u->segments->leaving == 0 && !compact_due(&u->compact) && !snapshot_due(&u->snapshot);
 }
 
 bool upkeep_step(struct upkeep *u)
@@ -183,7 +188,8 @@ bool upkeep_step(struct upkeep *u)
     }
     if (!u->full && !reserve_held(u->reserve)) {
         u->full = true;
-        say(u, "the disk is full: values are refused, deletions are taken, and space is made by compaction; free some space");
+        say(u, "the disk is full: values are refused, deletions are taken, and space is made by "
+               "compaction; free some space");
     }
     bool busy = compact_busy(&u->compact) || snapshot_busy(&u->snapshot), more = false;
     if (snapshot_busy(&u->snapshot))

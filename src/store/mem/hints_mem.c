@@ -1,7 +1,9 @@
-/* hints_mem.c: each target's log is a run of bytes; its head moves in memory at once and becomes durable with the next sync.
+/* hints_mem.c: each target's log is a run of bytes; its head moves in memory at once and becomes
+ * durable with the next sync.
  *
- * The device fails as mem.c's does, by the same struct mem_faults, and as there the real one (hints_log.c) is followed: what was
- * not synced is not promised and told as lost; a log with a record that cannot be read is given up from there on. */
+ * The device fails as mem.c's does, by the same struct mem_faults, and as there the real one
+ * (hints_log.c) is followed: what was not synced is not promised and told as lost; a log with a
+ * record that cannot be read is given up from there on. */
 #include "store/mem/hints_mem.h"
 
 #include <stdlib.h>
@@ -52,12 +54,17 @@ static struct hints_mem_log *log_make(struct hints_disk *d, uint64_t target)
     return l;
 }
 
-static void tell(struct hints_mem *m, const struct hints_mem_log *l, enum hints_result_kind kind, int error, uint32_t n)
+static void tell(struct hints_mem *m, const struct hints_mem_log *l, enum hints_result_kind kind,
+                 int error, uint32_t n)
 {
     m->news = array_room(m->news, m->news_n, &m->news_cap, sizeof *m->news);
     CHECK(m->news);
-    m->news[m->news_n++] = (struct hints_result){
-        .kind = kind, .target = l->target, .error = error, .n = n, .waiting = l->waiting, .bytes = l->synced.n - l->head};
+    m->news[m->news_n++] = (struct hints_result){.kind = kind,
+                                                 .target = l->target,
+                                                 .error = error,
+                                                 .n = n,
+                                                 .waiting = l->waiting,
+                                                 .bytes = l->synced.n - l->head};
 }
 
 static void tell_kept(struct hints_mem *m, const struct hints_mem_log *l, uint32_t n)
@@ -73,7 +80,8 @@ static void tell_lost(struct hints_mem *m, const struct hints_mem_log *l, int er
 /* What is behind the head, given as an offset. */
 static struct slice behind(const struct hints_mem_log *l, size_t head)
 {
-    return head < l->synced.n ? slice_of(l->synced.p + head, l->synced.n - head) : slice_of(NULL, 0);
+    return head < l->synced.n ? slice_of(l->synced.p + head, l->synced.n - head)
+                              : slice_of(NULL, 0);
 }
 
 /* As the files go when all is dropped. */
@@ -101,7 +109,9 @@ static size_t readable(struct slice bytes, uint64_t *n)
 {
     size_t at = 0;
     struct record_view v;
-    for (int size; at < bytes.n && (size = record_decode(slice_of(bytes.p + at, bytes.n - at), &v)) > 0; at += (size_t)size)
+    for (int size;
+         at < bytes.n && (size = record_decode(slice_of(bytes.p + at, bytes.n - at), &v)) > 0;
+         at += (size_t)size)
         ++*n;
     return at;
 }
@@ -139,7 +149,8 @@ static size_t aged(const struct hints_mem_log *l, uint64_t before_ms, uint32_t *
     return l->head + at;
 }
 
-/* The real log drops whole files of old hints; simulated time is short, so every hint is a file of its own here. */
+/* The real log drops whole files of old hints; simulated time is short, so every hint is a file of
+ * its own here. */
 static void mem_expire(struct hints *h, uint64_t before_ms)
 {
     struct hints_mem *m = mem_of(h);
@@ -248,8 +259,12 @@ static bool read_batch(struct hints_mem *m, struct hints_mem_log *l, struct hint
         return false;
     }
     l->asked = false;
-    *out = (struct hints_result){
-        .kind = HINTS_READ, .target = l->target, .n = m->batch.n, .waiting = l->waiting, .bytes = rest.n, .batch = m->batch.at};
+    *out = (struct hints_result){.kind = HINTS_READ,
+                                 .target = l->target,
+                                 .n = m->batch.n,
+                                 .waiting = l->waiting,
+                                 .bytes = rest.n,
+                                 .batch = m->batch.at};
     return true;
 }
 
@@ -291,10 +306,12 @@ uint64_t hints_disk_waiting(const struct hints_disk *d, uint64_t target)
     return n;
 }
 
-static void tell_each(uint64_t target, struct slice bytes, void (*to)(void *, uint64_t, const struct record *), void *arg)
+static void tell_each(uint64_t target, struct slice bytes,
+                      void (*to)(void *, uint64_t, const struct record *), void *arg)
 {
     struct record_view v;
-    for (int size; bytes.n > 0 && (size = record_decode(bytes, &v)) > 0; bytes = slice_of(bytes.p + size, bytes.n - (size_t)size))
+    for (int size; bytes.n > 0 && (size = record_decode(bytes, &v)) > 0;
+         bytes = slice_of(bytes.p + size, bytes.n - (size_t)size))
         to(arg, target, &v.record);
 }
 
@@ -313,13 +330,15 @@ void hints_disk_rot(struct hints_disk *d, uint64_t seed)
     }
 }
 
-void hints_disk_each(const struct hints_disk *d, void (*to)(void *, uint64_t, const struct record *), void *arg)
+void hints_disk_each(const struct hints_disk *d,
+                     void (*to)(void *, uint64_t, const struct record *), void *arg)
 {
     for (uint32_t i = 0; i < d->n; i++)
         tell_each(d->log[i].target, behind(&d->log[i], d->log[i].head_synced), to, arg);
 }
 
-void hints_mem_unsynced(const struct hints *h, void (*to)(void *, uint64_t, const struct record *), void *arg)
+void hints_mem_unsynced(const struct hints *h, void (*to)(void *, uint64_t, const struct record *),
+                        void *arg)
 {
     const struct hints_disk *d = mem_of(h)->disk;
     for (uint32_t i = 0; i < d->n; i++) {
@@ -329,7 +348,8 @@ void hints_mem_unsynced(const struct hints *h, void (*to)(void *, uint64_t, cons
     }
 }
 
-/* A start finds the log as a loss of power has left it: it ends where it cannot be read any more. */
+/* A start finds the log as a loss of power has left it: it ends where it cannot be read any
+ * more. */
 static void open_log(struct hints_mem *m, struct hints_mem_log *l)
 {
     l->gather.n = l->flight.n = l->gather_n = l->flight_n = 0;
@@ -380,7 +400,8 @@ void hints_disk_copy(struct hints_disk *to, const struct hints_disk *from)
     for (uint32_t i = 0; i < from->n; i++) {
         const struct hints_mem_log *of = &from->log[i];
         struct hints_mem_log *l = log_make(to, of->target);
-        CHECK(!buf_slice(&l->synced, buf_view(&of->synced)) && !buf_slice(&l->ghosts, buf_view(&of->ghosts)));
+        CHECK(!buf_slice(&l->synced, buf_view(&of->synced)) &&
+              !buf_slice(&l->ghosts, buf_view(&of->ghosts)));
         l->head_synced = of->head_synced;
         l->base = of->base;
         l->sound = of->sound;

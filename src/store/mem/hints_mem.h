@@ -1,5 +1,6 @@
-/* hints_mem.h: hints in memory with the crash semantics of a disk, for the simulator. As in mem.h, the "disk" outlives the hints,
- * what was flushed is in flight until the device is done, and a crash loses what was not synced. */
+/* hints_mem.h: hints in memory with the crash semantics of a disk, for the simulator. As in mem.h,
+ * the "disk" outlives the hints, what was flushed is in flight until the device is done, and a
+ * crash loses what was not synced. */
 #ifndef COVEY_STORE_HINTS_MEM_H
 #define COVEY_STORE_HINTS_MEM_H
 
@@ -12,9 +13,12 @@ struct hints_mem_log {
     /* what survives a crash */
     struct buf synced; /* encoded records, back to back */
     size_t head_synced;
-    uint64_t base;     /* the place of synced's first byte */
-    size_t sound;      /* what lies behind was synced by a disk that lost it: the next opening cuts it off */
-    struct buf ghosts; /* of syncs that failed and reached the disk for all that: nothing tells until the next opening */
+    uint64_t base; /* the place of synced's first byte */
+    /* what lies behind was synced by a disk that lost it: the next opening cuts it off */
+    size_t sound;
+    /* of syncs that failed and reached the disk for all that: nothing tells until the next
+     * opening */
+    struct buf ghosts;
     /* what does not */
     struct buf gather, flight; /* submitted; flushed */
     uint32_t gather_n, flight_n;
@@ -27,7 +31,8 @@ struct hints_mem_log {
 struct hints_disk {
     struct hints_mem_log *log;
     uint32_t n;
-    const struct mem_faults *faults; /* of the disk, which the store beside has too; NULL: none ever */
+    /* of the disk, which the store beside has too; NULL: none ever */
+    const struct mem_faults *faults;
 };
 
 void hints_disk_close(struct hints_disk *d);
@@ -35,7 +40,8 @@ void hints_disk_close(struct hints_disk *d);
 /* Makes *to, which is closed, hold what another disk has synced. */
 void hints_disk_copy(struct hints_disk *to, const struct hints_disk *from);
 
-/* Opens hints on what the disk holds. The disk is borrowed and must outlive them. NULL when memory is out. */
+/* Opens hints on what the disk holds. The disk is borrowed and must outlive them. NULL when memory
+ * is out. */
 struct hints *hints_mem_open(struct hints_disk *disk);
 
 /* The device finished: everything flushed so far is durable. */
@@ -47,17 +53,20 @@ bool hints_mem_syncing(const struct hints *h);
 /* Power is about to be lost in the middle of a sync, as in mem_tear. */
 void hints_mem_tear(struct hints *h, uint64_t seed);
 
-/* A bit of a hint that is kept, if any is, rots; which one and where the seed says: its log is given up from there on when it is
- * read. */
+/* A bit of a hint that is kept, if any is, rots; which one and where the seed says: its log is
+ * given up from there on when it is read. */
 void hints_disk_rot(struct hints_disk *d, uint64_t seed);
 
 /* Hints kept for a target as the device has them now: what is left after a crash. */
 uint64_t hints_disk_waiting(const struct hints_disk *d, uint64_t target);
 
 /* Tells of each hint that the device has behind the head that a crash would leave. */
-void hints_disk_each(const struct hints_disk *d, void (*tell)(void *arg, uint64_t target, const struct record *r), void *arg);
+void hints_disk_each(const struct hints_disk *d,
+                     void (*tell)(void *arg, uint64_t target, const struct record *r), void *arg);
 
 /* Tells of each hint that a crash now would lose. */
-void hints_mem_unsynced(const struct hints *h, void (*tell)(void *arg, uint64_t target, const struct record *r), void *arg);
+void hints_mem_unsynced(const struct hints *h,
+                        void (*tell)(void *arg, uint64_t target, const struct record *r),
+                        void *arg);
 
 #endif

@@ -1,8 +1,9 @@
 /* mem.c: the table of the real store over a device that is a run of bytes.
  *
- * The device has two parts: what is synced (struct mem_disk, which outlives the store) and what was flushed and not synced yet
- * (`flight`). An offset counts through both, so a record keeps its place when a sync moves it from the second to the first.
- * Honest: results come out at mem_sync. Lying: at store_flush, though the bytes are in flight still and a crash loses them. */
+ * The device has two parts: what is synced (struct mem_disk, which outlives the store) and what was
+ * flushed and not synced yet (`flight`). An offset counts through both, so a record keeps its place
+ * when a sync moves it from the second to the first. Honest: results come out at mem_sync. Lying:
+ * at store_flush, though the bytes are in flight still and a crash loses them. */
 #include "store/mem/mem.h"
 
 #include <stdlib.h>
@@ -84,7 +85,8 @@ void mem_disk_close(struct mem_disk *d)
     buf_close(&d->synced);
 }
 
-static void mem_put(struct store *s, uint64_t token, const struct record *r, struct put_origin origin)
+static void mem_put(struct store *s, uint64_t token, const struct record *r,
+                    struct put_origin origin)
 {
     table_put(&mem_of(s)->table, &mem_of(s)->gather, token, r, origin);
 }
@@ -134,7 +136,8 @@ static void mem_flush(struct store *s)
     }
 }
 
-/* The sync under way failed. Its bytes may be on the disk for all that (Rebello et al. 2020), unknown to the index. */
+/* The sync under way failed. Its bytes may be on the disk for all that (Rebello et al. 2020),
+ * unknown to the index. */
 static void fail_sync(struct mem *m)
 {
     CHECK(!m->lie);
@@ -159,8 +162,9 @@ static bool has_state(const struct mem_disk *d, size_t from, size_t to)
     return false;
 }
 
-/* What was to be written behind the rest lands in sectors somewhere before. (Not over the node's own state: the real store
- * refuses to open then. Nor over damage: what was there is not known any more.) */
+/* What was to be written behind the rest lands in sectors somewhere before. (Not over the node's
+ * own state: the real store refuses to open then. Nor over damage: what was there is not known any
+ * more.) */
 static void misdirect(struct mem_disk *d, struct slice flight, uint64_t seed)
 {
     struct rng r;
@@ -226,12 +230,14 @@ static void note_damage(struct mem *m, const struct store_result *out, uint32_t 
 
 static void mem_backup(struct store *s, uint64_t token, const struct backup_ask *ask)
 {
-    *(struct backup_asked *)queue_push(&mem_of(s)->backups) = (struct backup_asked){token, ask->status};
+    *(struct backup_asked *)queue_push(&mem_of(s)->backups) =
+        (struct backup_asked){token, ask->status};
 }
 
 static bool refuse_backup(struct mem *m, struct store_result *out)
 {
-    static const struct backup_info none, refused = {.why = SLICE("this store is in memory alone, so it has no files to copy")};
+    static const struct backup_info none,
+        refused = {.why = SLICE("this store is in memory alone, so it has no files to copy")};
     const struct backup_asked *a = queue_peek(&m->backups);
     if (!a)
         return false;
@@ -320,7 +326,8 @@ int mem_peek(const struct store *s, struct slice key, struct buf *scratch, struc
 {
     const struct mem *m = (const struct mem *)s;
     struct index_item item = table_look(&m->table, key);
-    *out = (struct record){.kind = item.kind, .version = item.version, .expiry_ms = item.expiry_ms, .key = key};
+    *out = (struct record){
+        .kind = item.kind, .version = item.version, .expiry_ms = item.expiry_ms, .key = key};
     if (item.kind != RECORD_VALUE)
         return 0;
     struct store_result r = {.record = *out};
@@ -367,7 +374,8 @@ static bool is_ring_record(struct slice bytes, struct record_view *v)
 }
 
 /* Counts the whole records of the ring, or finds number `wanted` of them: its offset, its size. */
-static uint32_t ring_records(const struct mem_disk *d, uint32_t wanted, size_t *offset, size_t *size)
+static uint32_t ring_records(const struct mem_disk *d, uint32_t wanted, size_t *offset,
+                             size_t *size)
 {
     struct slice all = buf_view(&d->synced);
     uint32_t n = 0;
@@ -403,15 +411,17 @@ bool mem_damage(struct mem_disk *d, uint64_t seed, struct damage_finding *findin
 
 /* ---- Replay ---- */
 
-/* A record that cannot be read and was never synced ends what the disk holds, for behind it nothing was ever synced: a later
- * record may be whole there, but others that came before it are missing. */
+/* A record that cannot be read and was never synced ends what the disk holds, for behind it nothing
+ * was ever synced: a later record may be whole there, but others that came before it are
+ * missing. */
 static void cut(struct mem_disk *d, size_t offset)
 {
     d->synced.n = offset;
 }
 
-/* Takes a damaged record that was synced out of the disk, as compaction does, and marks its slot. One that looks like the node's
- * own state, which is not damaged in the simulator, has a damaged kind: it may have been anything. */
+/* Takes a damaged record that was synced out of the disk, as compaction does, and marks its slot.
+ * One that looks like the node's own state, which is not damaged in the simulator, has a damaged
+ * kind: it may have been anything. */
 static void carry_out(struct mem_disk *d, size_t offset, struct damage *damage)
 {
     struct slice rest = slice_of(d->synced.p + offset, d->synced.n - offset);
@@ -443,8 +453,9 @@ static int remember(struct mem *m, const struct damage *damage)
     return error;
 }
 
-/* What was never written shows when the power was off: zeros, where later writes have made the file longer; else the log ends
- * there, and nothing in it tells (the position that the node announced does). */
+/* What was never written shows when the power was off: zeros, where later writes have made the file
+ * longer; else the log ends there, and nothing in it tells (the position that the node announced
+ * does). */
 static void show_holes(struct mem_disk *d)
 {
     while (d->hole_n > 0) {

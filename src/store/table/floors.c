@@ -57,10 +57,12 @@ void floors_raise(struct floors *f, uint32_t vnode, uint64_t stamp)
         f->durable[vnode] = stamp;
 }
 
-/* Raises the vnodes of ours that lie in that arc, or the one around it: both cuts are powers of two. */
+/* Raises the vnodes of ours that lie in that arc, or the one around it: both cuts are powers of
+ * two. */
 void floors_hear(struct floors *f, uint32_t i, uint32_t n, uint64_t stamp)
 {
-    uint32_t from = (uint32_t)((uint64_t)i * f->n / n), to = (uint32_t)((uint64_t)(i + 1) * f->n / n);
+    uint32_t from = (uint32_t)((uint64_t)i * f->n / n),
+             to = (uint32_t)((uint64_t)(i + 1) * f->n / n);
     for (uint32_t v = from; v < (to > from ? to : from + 1); v++)
         floors_raise(f, v, stamp);
 }

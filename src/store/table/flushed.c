@@ -94,7 +94,8 @@ static int append_row(const struct flushed *f, uint8_t space, uint8_t last, stru
     for (uint32_t i = 0, end; !error && i < f->n; i = end) {
         for (end = i + 1; end < f->n && row[end] == row[i]; end++)
             ;
-        struct flush_run run = {{space, last, (uint16_t)(i * slots), (uint16_t)(end * slots - 1)}, row[i]};
+        struct flush_run run = {{space, last, (uint16_t)(i * slots), (uint16_t)(end * slots - 1)},
+                                row[i]};
         if (run.stamp > 0)
             error = flush_run_append(out, &run);
     }
@@ -107,7 +108,9 @@ static int append_all(const struct flushed *f, struct buf *out)
     size_t row = f->n * sizeof *f->coming;
     int error = 0;
     for (unsigned s = 0, end; !error && s < SPACES_CLIENTS; s = end) {
-        for (end = s + 1; end < SPACES_CLIENTS && memcmp(f->coming + s * f->n, f->coming + end * f->n, row) == 0; end++)
+        for (end = s + 1;
+             end < SPACES_CLIENTS && memcmp(f->coming + s * f->n, f->coming + end * f->n, row) == 0;
+             end++)
             ;
         error = append_row(f, (uint8_t)s, (uint8_t)(end - 1), out);
     }

@@ -13,9 +13,10 @@
  * ordered record like any other. With it goes the order: a plain key again is one whose ordered
  * deletion was erased. The system's spaces are never flushed.
  *
- * What is covered is a deletion in the index too (burial.h: how it gets there), not only to readers: so owners of which
- * only some know the flush differ in their Merkle trees, and those that do not know it are brought the deletions. A record
- * that comes later and is covered leaves a deletion behind for the same reason: its sender may not know the flush.
+ * What is covered is a deletion in the index too (burial.h: how it gets there), not only to
+ * readers: so owners of which only some know the flush differ in their Merkle trees, and those that
+ * do not know it are brought the deletions. A record that comes later and is covered leaves a
+ * deletion behind for the same reason: its sender may not know the flush.
  *
  * In memory there is nothing until something is flushed, then a stamp for each space of each of n
  * parts of the ring, n being the least that tells apart what was flushed apart: 1 after any number

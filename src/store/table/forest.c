@@ -66,7 +66,8 @@ static uint32_t leaf_of(const struct tree *t, uint64_t position)
 }
 
 /* XORs a record's print in, or out. */
-static void tree_flip(struct tree *t, const struct merkle_key *key, uint64_t position, const struct index_item *item)
+static void tree_flip(struct tree *t, const struct merkle_key *key, uint64_t position,
+                      const struct index_item *item)
 {
     uint64_t print = merkle_print(key, position, item->kind, &item->version, item->expiry_ms);
     t->leaf[leaf_of(t, position)] ^= print;
@@ -88,8 +89,8 @@ uint64_t forest_fetch(const struct forest *f, uint32_t vnode, struct slice key)
     return position;
 }
 
-void forest_change(struct forest *f, uint32_t vnode, uint64_t position, const struct index_item *old,
-                   const struct index_item *now)
+void forest_change(struct forest *f, uint32_t vnode, uint64_t position,
+                   const struct index_item *old, const struct index_item *now)
 {
     struct tree *t = &f->tree[vnode];
     if (!t->leaf)
@@ -125,7 +126,8 @@ static void plant_one(void *arg, struct slice key, const struct index_item *item
 }
 
 /* A tree from scratch, of a size for so many records. */
-static int plant(struct tree *t, const struct merkle_key *key, const struct index *ix, uint32_t vnode, uint32_t leaf_n)
+static int plant(struct tree *t, const struct merkle_key *key, const struct index *ix,
+                 uint32_t vnode, uint32_t leaf_n)
 {
     *t = (struct tree){.leaf_n = leaf_n, .leaf = calloc(leaf_n, sizeof *t->leaf)};
     if (!t->leaf)
@@ -160,7 +162,8 @@ bool forest_holds(const struct forest *f, const struct index *ix)
         if (!t->leaf)
             continue;
         CHECK(plant(&fresh, &f->key, ix, v, t->leaf_n) == 0);
-        holds = fresh.records == t->records && fresh.root == t->root && !memcmp(fresh.leaf, t->leaf, t->leaf_n * sizeof *t->leaf);
+        holds = fresh.records == t->records && fresh.root == t->root &&
+                !memcmp(fresh.leaf, t->leaf, t->leaf_n * sizeof *t->leaf);
         fell(&fresh);
     }
     return holds;
@@ -168,7 +171,8 @@ bool forest_holds(const struct forest *f, const struct index *ix)
 
 /* ---- Listings ---- */
 
-/* The least entries met so far, as a heap with the greatest on top: a walk over a large vnode keeps a bounded part of it. */
+/* The least entries met so far, as a heap with the greatest on top: a walk over a large vnode keeps
+ * a bounded part of it. */
 struct picks {
     const struct merkle_key *key;
     struct slice ranges;
@@ -243,7 +247,8 @@ static int write_picks(const struct picks *p, struct buf *out, uint64_t *upto)
     size_t begin = out->n;
     *upto = p->dropped ? p->at[p->n - 1].position : UINT64_MAX;
     for (uint32_t i = 0; i < p->n; i++) {
-        if (i > 0 && out->n - begin + LISTING_HEAD + p->at[i].key.n > (p->ended_ms ? ERASABLE_BYTES_MAX : LISTING_BYTES_MAX)) {
+        if (i > 0 && out->n - begin + LISTING_HEAD + p->at[i].key.n >
+                         (p->ended_ms ? ERASABLE_BYTES_MAX : LISTING_BYTES_MAX)) {
             *upto = p->at[i - 1].position;
             return 0;
         }
@@ -254,7 +259,8 @@ static int write_picks(const struct picks *p, struct buf *out, uint64_t *upto)
     return 0;
 }
 
-static int list(struct picks *p, const struct index *ix, uint32_t vnode, struct buf *out, uint64_t *upto)
+static int list(struct picks *p, const struct index *ix, uint32_t vnode, struct buf *out,
+                uint64_t *upto)
 {
     p->at = malloc(p->most * sizeof *p->at);
     if (!p->at)
@@ -266,19 +272,22 @@ static int list(struct picks *p, const struct index *ix, uint32_t vnode, struct 
     return error;
 }
 
-int forest_list(const struct forest *f, const struct index *ix, uint32_t vnode, struct slice ranges, struct buf *out,
-                uint64_t *upto)
+int forest_list(const struct forest *f, const struct index *ix, uint32_t vnode, struct slice ranges,
+                struct buf *out, uint64_t *upto)
 {
     struct picks p = {.key = &f->key, .ranges = ranges, .most = LISTING_ENTRIES_MAX};
     return f->keyed ? list(&p, ix, vnode, out, upto) : ERR_LOADING;
 }
 
-int forest_erasable(const struct forest *f, const struct index *ix, uint32_t vnode, uint64_t wall_ms, uint64_t from,
-                    struct buf *out)
+int forest_erasable(const struct forest *f, const struct index *ix, uint32_t vnode,
+                    uint64_t wall_ms, uint64_t from, struct buf *out)
 {
     uint8_t range[RANGE_BYTES];
     uint64_t upto;
     put_u64(put_u64(range, from), UINT64_MAX);
-    struct picks p = {.key = &f->key, .ranges = slice_of(range, sizeof range), .most = ERASABLE_MAX, .ended_ms = wall_ms};
+    struct picks p = {.key = &f->key,
+                      .ranges = slice_of(range, sizeof range),
+                      .most = ERASABLE_MAX,
+                      .ended_ms = wall_ms};
     return f->keyed ? list(&p, ix, vnode, out, &upto) : ERR_LOADING;
 }

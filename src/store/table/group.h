@@ -1,7 +1,8 @@
-/* group.h: puts that will be written and synced together: their encoded records in one run of bytes, and what to do once they
- * are durable.
+/* group.h: puts that will be written and synced together: their encoded records in one run of
+ * bytes, and what to do once they are durable.
  *
- * While one group is on its way to the disk the next one gathers (group commit: Gawlick and Kinkade 1985; DeWitt et al. 1984). */
+ * While one group is on its way to the disk the next one gathers (group commit: Gawlick and Kinkade
+ * 1985; DeWitt et al. 1984). */
 #ifndef COVEY_STORE_GROUP_H
 #define COVEY_STORE_GROUP_H
 
@@ -11,8 +12,11 @@
 
 enum {
     GROUP_BYTES_MAX =
-        64 * 1024 * 1024,         /* a put beyond is refused as busy: seven of the largest values, or half a million small ones */
-    KEEP_BYTES_MAX = 1024 * 1024, /* a buffer that one large value blew up is given back, so that an idle node is small */
+        /* a put beyond is refused as busy: seven of the largest values, or half a million small
+         * ones */
+    64 * 1024 * 1024,
+    /* a buffer that one large value blew up is given back, so that an idle node is small */
+    KEEP_BYTES_MAX = 1024 * 1024,
 };
 
 /* One put on its way. */
@@ -43,12 +47,13 @@ struct group {
 void group_init(struct group *g);
 void group_close(struct group *g);
 
-/* Empties the group, states that nobody merged included, and keeps its memory unless it is large. */
+/* Empties the group, states that nobody merged included, and keeps its memory unless it is
+ * large. */
 void group_reset(struct group *g);
 
-/* Encodes a record at the end of the group; p->slot is that of its key. Sets p->item.offset and p->key_n. 0, ERR_BUSY (the
- * group is full), ERR_TOO_BIG (the record is) or ERR_NO_MEMORY; on error the group is as it was and p->state still the
- * caller's. */
+/* Encodes a record at the end of the group; p->slot is that of its key. Sets p->item.offset and
+ * p->key_n. 0, ERR_BUSY (the group is full), ERR_TOO_BIG (the record is) or ERR_NO_MEMORY; on error
+ * the group is as it was and p->state still the caller's. */
 int group_add(struct group *g, struct pending *p, const struct record *r);
 
 /* The key of a put in the group, as an index key. */

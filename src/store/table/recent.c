@@ -21,8 +21,8 @@ void recent_close(struct recent *r)
     *r = (struct recent){0};
 }
 
-/* The hash of a key is as good as random; a version's parts, and what was forgotten in between, are told apart by odd factors.
- * Never 0, which is no mark. */
+/* The hash of a key is as good as random; a version's parts, and what was forgotten in between, are
+ * told apart by odd factors. Never 0, which is no mark. */
 static uint64_t mark_of(const struct recent *r, uint64_t hash, const struct version *v)
 {
     uint64_t mark = hash ^ r->forgets * 0x165667b19e3779f9u ^ v->stamp * 0x9e3779b97f4a7c15u ^
@@ -35,7 +35,8 @@ static uint32_t first_slot(uint64_t mark)
     return (uint32_t)(mark ^ mark >> 32) % RECENT_SLOTS;
 }
 
-/* The slot of a mark, or the empty one where it belongs: there always is one, for half of a table stays empty. */
+/* The slot of a mark, or the empty one where it belongs: there always is one, for half of a table
+ * stays empty. */
 static uint64_t *slot_of(uint64_t *table, uint64_t mark)
 {
     uint32_t i = first_slot(mark);

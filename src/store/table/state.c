@@ -7,7 +7,8 @@ struct state *state_new(const struct record *r)
     struct state *s = malloc(sizeof *s + r->key.n + r->value.n);
     if (!s)
         return NULL;
-    *s = (struct state){.version = r->version, .name_n = (uint32_t)r->key.n, .value_n = (uint32_t)r->value.n};
+    *s = (struct state){
+        .version = r->version, .name_n = (uint32_t)r->key.n, .value_n = (uint32_t)r->value.n};
     if (r->key.n)
         memcpy(s->bytes, r->key.p, r->key.n);
     if (r->value.n)

@@ -1,7 +1,7 @@
 /* state.h: the node's own records (RECORD_STATE), one per name, held in memory whole.
  *
- * There are few (identity, incarnation, layout, ballots), so they are a list. A put is copied when it is submitted and only
- * linked in when it is durable, so that the second step cannot fail. */
+ * There are few (identity, incarnation, layout, ballots), so they are a list. A put is copied when
+ * it is submitted and only linked in when it is durable, so that the second step cannot fail. */
 #ifndef COVEY_STORE_STATE_H
 #define COVEY_STORE_STATE_H
 
@@ -23,8 +23,8 @@ struct state *state_new(const struct record *r);
 /* The state of a name, NULL when there is none. */
 struct state *state_find(struct state *list, struct slice name);
 
-/* Links a copy in and takes it: it replaces a lesser one of its name, or the same that stands elsewhere, or is freed. Returns
- * which of the two is held now. */
+/* Links a copy in and takes it: it replaces a lesser one of its name, or the same that stands
+ * elsewhere, or is freed. Returns which of the two is held now. */
 const struct state *state_merge(struct state **list, struct state *fresh);
 
 void state_free_all(struct state **list);

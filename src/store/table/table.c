@@ -1,11 +1,12 @@
 /* table.c: what is held of every key, and how what comes is merged with it.
  *
- * A put that became durable, a record found at an opening and a flush all go through the join (table.h says what it is). What it
- * changes, changes in three places at once (table_change): the entry, the Merkle tree of its vnode, and the tallies of the
- * segments. A flush is never seen half done: until the burial has come to an entry it is read through table_flushed.
+ * A put that became durable, a record found at an opening and a flush all go through the join
+ * (table.h says what it is). What it changes, changes in three places at once (table_change): the
+ * entry, the Merkle tree of its vnode, and the tallies of the segments. A flush is never seen half
+ * done: until the burial has come to an entry it is read through table_flushed.
  *
- * table_put.c tells a put's way to the merge, table_read.c reads, table_erase.c what goes for good, table_place.c compaction's
- * view. */
+ * table_put.c tells a put's way to the merge, table_read.c reads, table_erase.c what goes for good,
+ * table_place.c compaction's view. */
 #include "store/table/table_inner.h"
 
 #include <stdlib.h>
@@ -13,8 +14,10 @@
 #include "base/error.h"
 
 enum {
-    QUESTION_KEYS_MAX = 64 * 1024 * 1024, /* bytes of keys that wait to be read: a thousand of the longest */
-    TOLD_MAX = 2 * 1024 * 1024,           /* bytes of an answer about trees: the leaves of 64 of the largest */
+    /* bytes of keys that wait to be read: a thousand of the longest */
+    QUESTION_KEYS_MAX = 64 * 1024 * 1024,
+    /* bytes of an answer about trees: the leaves of 64 of the largest */
+    TOLD_MAX = 2 * 1024 * 1024,
 };
 
 int table_init(struct table *t, uint64_t seed)
@@ -81,7 +84,8 @@ static int item_expiry_cmp(const struct index_item *a, const struct index_item *
 /* Of two records of one value with one expiry: whether the second says that it is erased. */
 static bool erases(const struct index_item *held, const struct index_item *come)
 {
-    return come->kind == RECORD_FLOOR && held->kind != RECORD_FLOOR && item_expiry_cmp(come, held) >= 0;
+    return come->kind == RECORD_FLOOR && held->kind != RECORD_FLOOR &&
+           item_expiry_cmp(come, held) >= 0;
 }
 
 /* What two records of one key say together: see table.h. */
@@ -96,7 +100,8 @@ static struct index_item joined(const struct index_item *held, const struct inde
     const struct index_item *other = later == come ? held : come;
     struct index_item both = *later;
     if (later->kind == RECORD_EXPIRY && other->kind != RECORD_FLOOR)
-        both = *other; /* the place of an expiry holds no value: keep the other's, should that one have it */
+        /* the place of an expiry holds no value: keep the other's, should that one have it */
+        both = *other;
     both.version.expiry_stamp = later->version.expiry_stamp;
     both.expiry_ms = later->expiry_ms;
     return both;
@@ -109,12 +114,14 @@ bool table_adds(const struct index_item *held, const struct index_item *come)
         return order > 0;
     if (erases(held, come))
         return true;
-    return item_expiry_cmp(come, held) > 0 || (held->kind == RECORD_EXPIRY && come->kind != RECORD_EXPIRY);
+    return item_expiry_cmp(come, held) > 0 ||
+           (held->kind == RECORD_EXPIRY && come->kind != RECORD_EXPIRY);
 }
 
 /* ---- What is visible ---- */
 
-struct index_item table_flushed(const struct table *t, const struct index_key *k, const struct index_item *item)
+struct index_item table_flushed(const struct table *t, const struct index_key *k,
+                                const struct index_item *item)
 {
     struct index_item now = *item;
     if (item->kind == RECORD_FLOOR || !table_covers(t, k, &item->version))
@@ -126,13 +133,15 @@ struct index_item table_flushed(const struct table *t, const struct index_key *k
     return now;
 }
 
-struct index_item table_held_at(const struct table *t, const struct index_key *k, const struct index_spot *spot)
+struct index_item table_held_at(const struct table *t, const struct index_key *k,
+                                const struct index_spot *spot)
 {
     struct index_item item = index_get(&t->index, spot);
     return item.kind == RECORD_NONE ? item : table_flushed(t, k, &item);
 }
 
-struct index_item table_visible(const struct table *t, const struct index_key *k, struct index_spot *spot)
+struct index_item table_visible(const struct table *t, const struct index_key *k,
+                                struct index_spot *spot)
 {
     struct index_item item = {0};
     if (index_find(&t->index, k, spot))
@@ -152,8 +161,8 @@ struct index_item table_look(const struct table *t, struct slice key)
 
 /* ---- What becomes visible ---- */
 
-void table_change(struct table *t, const struct index_key *k, const struct index_spot *spot, const struct index_item *held,
-                  const struct index_item *now)
+void table_change(struct table *t, const struct index_key *k, const struct index_spot *spot,
+                  const struct index_item *held, const struct index_item *now)
 {
     if (held->kind != RECORD_NONE)
         tally_dead(&t->tallies, held->segment, tally_weight(k->key.n, held->value_n));
@@ -165,8 +174,8 @@ void table_change(struct table *t, const struct index_key *k, const struct index
     index_set(&t->index, spot, now);
 }
 
-struct version table_merge(struct table *t, const struct index_key *k, const struct index_spot *spot,
-                           const struct index_item *item)
+struct version table_merge(struct table *t, const struct index_key *k,
+                           const struct index_spot *spot, const struct index_item *item)
 {
     struct index_item entry = index_get(&t->index, spot), held = entry;
     if (entry.kind != RECORD_NONE)
@@ -207,7 +216,8 @@ struct version table_merge_state(struct table *t, struct state *fresh)
 
 /* ---- At an opening ---- */
 
-static int replay_state(struct table *t, const struct record_view *v, uint16_t segment, uint32_t offset)
+static int replay_state(struct table *t, const struct record_view *v, uint16_t segment,
+                        uint32_t offset)
 {
     struct buf scratch;
     buf_init(&scratch, RECORD_VALUE_MAX);

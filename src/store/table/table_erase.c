@@ -1,22 +1,27 @@
 /* table_erase.c: erasing, as the table sees it (floors.h says what an erasure is).
  *
- * An erasure is a compare-and-erase. It is submitted for just the version that is visible, waits in its group like any put, and
- * when it is durable the entry goes, if it is still that version. What is written meanwhile and is newer stays; what is older
- * cannot come: from the submission on puts at or below the coming floor are looked up before they get into a group, and one
- * that would create the key, or adds nothing to it, is answered without being written. That is why no segment that is made
- * after an erasure holds what it covers: compaction relies on it (compact_judge.c), and replay needs it to come to the same end.
+ * An erasure is a compare-and-erase. It is submitted for just the version that is visible, waits in
+ * its group like any put, and when it is durable the entry goes, if it is still that version. What
+ * is written meanwhile and is newer stays; what is older cannot come: from the submission on puts
+ * at or below the coming floor are looked up before they get into a group, and one that would
+ * create the key, or adds nothing to it, is answered without being written. That is why no segment
+ * that is made after an erasure holds what it covers: compaction relies on it (compact_judge.c),
+ * and replay needs it to come to the same end.
  *
- * Expiries. An erased value and an expiry for it must not cross, for at replay the two parts of the value would meet the
- * erasure in any order: while an expiry is under way in the vnode no value of it is erased, and while an erasure is, an
- * expiry of a value at or below the coming floor has to wait. Both are answered ERR_BUSY.
+ * Expiries. An erased value and an expiry for it must not cross, for at replay the two parts of the
+ * value would meet the erasure in any order: while an expiry is under way in the vnode no value of
+ * it is erased, and while an erasure is, an expiry of a value at or below the coming floor has to
+ * wait. Both are answered ERR_BUSY.
  *
- * Lapsing. What cannot be erased, because an owner is away, need not keep its bytes: a value whose expiry passed before the
- * time that the question for erasable records names is an expiry alone from then on. That is said in the index only; when the
- * record is copied the copy says so too (fold.h), and a restart before that finds the value again. Never does an entry go for
- * its expiry alone: it keeps out older values that an owner may bring, and what gave the value a later end is greater.
+ * Lapsing. What cannot be erased, because an owner is away, need not keep its bytes: a value whose
+ * expiry passed before the time that the question for erasable records names is an expiry alone
+ * from then on. That is said in the index only; when the record is copied the copy says so too
+ * (fold.h), and a restart before that finds the value again. Never does an entry go for its expiry
+ * alone: it keeps out older values that an owner may bring, and what gave the value a later end is
+ * greater.
  *
- * At replay an erasure is an entry in the index like a deletion, greater than the version that it names and lesser than all
- * newer ones; when all is read these entries are weeded out. */
+ * At replay an erasure is an entry in the index like a deletion, greater than the version that it
+ * names and lesser than all newer ones; when all is read these entries are weeded out. */
 #include <stdio.h>
 
 #include "base/check.h"
@@ -27,7 +32,8 @@
 
 enum { ERASABLE_WALK = 20000 }; /* records seen for one answer: a millisecond */
 
-static struct index_item held_item(const struct table *t, const struct index_key *k, struct index_spot *spot)
+static struct index_item held_item(const struct table *t, const struct index_key *k,
+                                   struct index_spot *spot)
 {
     return index_find(&t->index, k, spot) ? table_held_at(t, k, spot) : (struct index_item){0};
 }
@@ -35,10 +41,12 @@ static struct index_item held_item(const struct table *t, const struct index_key
 /* Whether what is held is just what is to be erased. */
 static bool same(const struct index_item *held, const struct version *v, uint64_t expiry_ms)
 {
-    return held->kind != RECORD_NONE && version_cmp(&held->version, v) == 0 && held->expiry_ms == expiry_ms;
+    return held->kind != RECORD_NONE && version_cmp(&held->version, v) == 0 &&
+           held->expiry_ms == expiry_ms;
 }
 
-/* An arc may have been packed: walks on their way through it, of a flush (burial.h) or a doubt, begin with it anew. */
+/* An arc may have been packed: walks on their way through it, of a flush (burial.h) or a doubt,
+ * begin with it anew. */
 static void arc_packed(struct table *t, uint32_t vnode)
 {
     if (t->burial.under_way && t->burial.arc == vnode)
@@ -49,15 +57,17 @@ static void arc_packed(struct table *t, uint32_t vnode)
 
 /* ---- Puts ---- */
 
-/* Whether a put at or below the coming floor may create its key. A tombstone that an owner brings is refused for having been
- * erased here, so the floor must be one that we can vouch for: a coming one may never become durable. */
+/* Whether a put at or below the coming floor may create its key. A tombstone that an owner brings
+ * is refused for having been erased here, so the floor must be one that we can vouch for: a coming
+ * one may never become durable. */
 static bool may_create(const struct record *r, enum put_from from, uint64_t durable)
 {
     bool erased = r->kind == RECORD_TOMBSTONE && r->version.stamp <= durable;
     return from == PUT_FROM_SOURCE || (from == PUT_FROM_OWNER && !erased);
 }
 
-bool erase_refuses(struct table *t, uint64_t token, const struct index_key *k, const struct record *r, struct put_origin origin)
+bool erase_refuses(struct table *t, uint64_t token, const struct index_key *k,
+                   const struct record *r, struct put_origin origin)
 {
     uint64_t stamp = r->version.stamp;
     if (stamp > t->floors.greatest)
@@ -94,7 +104,11 @@ int erase_put(struct table *t, struct group *g, uint64_t token, const struct rec
     uint32_t vnode = table_vnode(t, k.slot);
     bool busy = held.kind != RECORD_TOMBSTONE && t->floors.expiring[vnode] > 0;
     if (!same(&held, &r->version, r->expiry_ms) || busy) {
-        table_answer_put(t, token, held.kind == RECORD_NONE ? 0 : busy ? ERR_BUSY : ERR_SUPERSEDED, &held.version);
+        table_answer_put(t, token,
+                         held.kind == RECORD_NONE ? 0
+                         : busy                   ? ERR_BUSY
+                                                  : ERR_SUPERSEDED,
+                         &held.version);
         return 0;
     }
     struct pending p = {.token = token, .hash = k.hash, .slot = k.slot, .item = table_item(r, 0)};
@@ -105,7 +119,8 @@ int erase_put(struct table *t, struct group *g, uint64_t token, const struct rec
     return error;
 }
 
-void erase_publish(struct table *t, const struct index_key *k, const struct pending *p, uint16_t segment)
+void erase_publish(struct table *t, const struct index_key *k, const struct pending *p,
+                   uint16_t segment)
 {
     struct index_spot spot;
     struct index_item held = held_item(t, k, &spot), none = {0};
@@ -113,7 +128,8 @@ void erase_publish(struct table *t, const struct index_key *k, const struct pend
     bool erased = same(&held, &p->item.version, p->item.expiry_ms);
     tally_written(&t->tallies, segment, tally_weight(k->key.n, 0), RECORD_FLOOR);
     floors_raise(&t->floors, vnode, p->item.version.stamp);
-    table_answer_put(t, p->token, erased || held.kind == RECORD_NONE ? 0 : ERR_SUPERSEDED, &held.version);
+    table_answer_put(t, p->token, erased || held.kind == RECORD_NONE ? 0 : ERR_SUPERSEDED,
+                     &held.version);
     if (!erased)
         return;
     struct index_item entry = index_get(&t->index, &spot); /* a flush may not have come to it yet */
@@ -173,8 +189,8 @@ struct lapse {
 
 static bool lapses(const struct lapse *l, const struct index_item *item)
 {
-    return item->kind == RECORD_VALUE && item->version.expiry_stamp > 0 && expiry_passed(item->expiry_ms, l->wall_ms) &&
-           version_ms(&item->version) <= l->wall_ms;
+    return item->kind == RECORD_VALUE && item->version.expiry_stamp > 0 &&
+           expiry_passed(item->expiry_ms, l->wall_ms) && version_ms(&item->version) <= l->wall_ms;
 }
 
 static bool lapse_one(void *arg, struct slice key, const struct index_item *item)
@@ -190,7 +206,8 @@ static bool lapse_one(void *arg, struct slice key, const struct index_item *item
     now.value_n = 0;
 #ifdef CANARY_EXPIRY_BY_COMPACTION
     tally_dead(&t->tallies, item->segment, tally_weight(key.n, item->value_n));
-    forest_change(&t->forest, table_vnode(t, k.slot), table_position(t, &k), item, &(struct index_item){0});
+    forest_change(&t->forest, table_vnode(t, k.slot), table_position(t, &k), item,
+                  &(struct index_item){0});
     return true;
 #endif
     CHECK(index_find(&t->index, &k, &spot));
@@ -200,11 +217,13 @@ static bool lapse_one(void *arg, struct slice key, const struct index_item *item
 
 /* ---- Questions ---- */
 
-static void answer_erasable(struct table *t, const struct question *q, struct slice vnodes, struct store_result *out)
+static void answer_erasable(struct table *t, const struct question *q, struct slice vnodes,
+                            struct store_result *out)
 {
     uint64_t from = q->from, walked = 0;
     t->told.n = 0;
-    for (out->upto = 0; !out->error && 2 * out->upto + 2 <= vnodes.n && walked < ERASABLE_WALK; out->upto++, from = 0) {
+    for (out->upto = 0; !out->error && 2 * out->upto + 2 <= vnodes.n && walked < ERASABLE_WALK;
+         out->upto++, from = 0) {
         uint16_t vnode = get_u16(vnodes.p + 2 * out->upto);
         if (vnode >= t->floors.n) {
             out->error = ERR_BAD_MESSAGE;
@@ -231,7 +250,8 @@ static enum held held_of(const struct table *t, const struct listing_entry *e)
     struct index_item held = held_item(t, &k, &spot);
     if (same(&held, &e->version, e->expiry_ms))
         return HELD_SAME;
-    bool gone = held.kind == RECORD_NONE && t->floors.durable[table_vnode(t, k.slot)] >= e->version.stamp;
+    bool gone =
+        held.kind == RECORD_NONE && t->floors.durable[table_vnode(t, k.slot)] >= e->version.stamp;
     return gone ? HELD_GONE : HELD_OTHER;
 }
 
@@ -249,7 +269,8 @@ static void answer_held(struct table *t, struct slice entries, struct store_resu
     out->told = buf_view(&t->told);
 }
 
-void erase_answer(struct table *t, const struct question *q, struct slice asked, struct store_result *out)
+void erase_answer(struct table *t, const struct question *q, struct slice asked,
+                  struct store_result *out)
 {
     if (q->kind == STORE_ERASABLE_DONE)
         answer_erasable(t, q, asked, out);
@@ -257,7 +278,8 @@ void erase_answer(struct table *t, const struct question *q, struct slice asked,
         answer_held(t, asked, out);
 }
 
-void table_erasable(struct table *t, uint64_t token, struct slice vnodes, uint64_t wall_ms, uint64_t from)
+void table_erasable(struct table *t, uint64_t token, struct slice vnodes, uint64_t wall_ms,
+                    uint64_t from)
 {
     struct question *q = table_ask(t, STORE_ERASABLE_DONE, token, vnodes);
     q->wall_ms = wall_ms;

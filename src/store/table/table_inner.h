@@ -1,4 +1,5 @@
-/* table_inner.h: what the files that make up the table share, burial.c among them; table.c says which is which. */
+/* table_inner.h: what the files that make up the table share, burial.c among them; table.c says
+ * which is which. */
 #ifndef COVEY_STORE_TABLE_INNER_H
 #define COVEY_STORE_TABLE_INNER_H
 
@@ -16,14 +17,15 @@ struct answer {
 /* Whether this release knows how to merge records of a kind. */
 static inline bool table_mergeable(uint8_t kind)
 {
-    return kind == RECORD_VALUE || kind == RECORD_TOMBSTONE || kind == RECORD_EXPIRY || kind == RECORD_FLUSH ||
-           kind == RECORD_FLOOR || kind == RECORD_STATE;
+    return kind == RECORD_VALUE || kind == RECORD_TOMBSTONE || kind == RECORD_EXPIRY ||
+           kind == RECORD_FLUSH || kind == RECORD_FLOOR || kind == RECORD_STATE;
 }
 
 /* What the index says of a record. */
 static inline struct index_item table_item(const struct record *r, uint32_t value_n)
 {
-    return (struct index_item){.version = r->version, .expiry_ms = r->expiry_ms, .value_n = value_n, .kind = r->kind};
+    return (struct index_item){
+        .version = r->version, .expiry_ms = r->expiry_ms, .value_n = value_n, .kind = r->kind};
 }
 
 static inline uint32_t table_vnode(const struct table *t, uint16_t slot)
@@ -43,10 +45,11 @@ static inline uint64_t table_position(const struct table *t, const struct index_
 void table_answer_put(struct table *t, uint64_t token, int error, const struct version *held);
 
 /* The same for one that is refused as superseded or too old: says too whether it was ever taken. */
-void table_answer_refused(struct table *t, uint64_t token, int error, uint64_t hash, const struct version *put,
-                          const struct version *held);
+void table_answer_refused(struct table *t, uint64_t token, int error, uint64_t hash,
+                          const struct version *put, const struct version *held);
 
-/* Answers a put that adds nothing to what is held. A later expiry of its value does not supersede the value. */
+/* Answers a put that adds nothing to what is held. A later expiry of its value does not supersede
+ * the value. */
 void table_answer_idle(struct table *t, uint64_t token, uint64_t hash, const struct index_item *put,
                        const struct index_item *held);
 
@@ -54,7 +57,8 @@ void table_answer_idle(struct table *t, uint64_t token, uint64_t hash, const str
 
 /* Queues a question about a key, or other bytes: up to KEY_FULL_MAX of them, and the head of an
  * entry. */
-struct question *table_ask(struct table *t, enum store_result_kind kind, uint64_t token, struct slice key);
+struct question *table_ask(struct table *t, enum store_result_kind kind, uint64_t token,
+                           struct slice key);
 
 /* ---- table.c ---- */
 
@@ -62,42 +66,50 @@ struct question *table_ask(struct table *t, enum store_result_kind kind, uint64_
 bool table_adds(const struct index_item *held, const struct index_item *come);
 
 /* What an entry says, the flush included, which may not have come to it yet (burial.h). */
-struct index_item table_held_at(const struct table *t, const struct index_key *k, const struct index_spot *spot);
+struct index_item table_held_at(const struct table *t, const struct index_key *k,
+                                const struct index_spot *spot);
 
 /* An item as it is once the flush is known: what is covered is a deletion. */
-struct index_item table_flushed(const struct table *t, const struct index_key *k, const struct index_item *item);
+struct index_item table_flushed(const struct table *t, const struct index_key *k,
+                                const struct index_item *item);
 
-/* Lets an entry be what it is now: in the index, in its tree, and in the tallies of the segments. */
-void table_change(struct table *t, const struct index_key *k, const struct index_spot *spot, const struct index_item *held,
-                  const struct index_item *now);
+/* Lets an entry be what it is now: in the index, in its tree, and in the tallies of the
+ * segments. */
+void table_change(struct table *t, const struct index_key *k, const struct index_spot *spot,
+                  const struct index_item *held, const struct index_item *now);
 
 /* Whether a flush covers a version of a key. */
-static inline bool table_covers(const struct table *t, const struct index_key *k, const struct version *v)
+static inline bool table_covers(const struct table *t, const struct index_key *k,
+                                const struct version *v)
 {
     return flushed_covers(flushed_at(&t->flushed, k->key, k->slot), v);
 }
 
-/* What readers see of a key: its entry, or, where there is none, the flush. *spot is the entry's. */
-struct index_item table_visible(const struct table *t, const struct index_key *k, struct index_spot *spot);
+/* What readers see of a key: its entry, or, where there is none, the flush. *spot is the
+ * entry's. */
+struct index_item table_visible(const struct table *t, const struct index_key *k,
+                                struct index_spot *spot);
 
 /* Merges an item that was written into an entry; returns the version held then. */
-struct version table_merge(struct table *t, const struct index_key *k, const struct index_spot *spot,
-                           const struct index_item *item);
+struct version table_merge(struct table *t, const struct index_key *k,
+                           const struct index_spot *spot, const struct index_item *item);
 
 /* Links a written copy of a state record in and takes it; returns the version held then. */
 struct version table_merge_state(struct table *t, struct state *fresh);
 
 /* ---- table_erase.c ---- */
 
-/* A put at or below the coming floor is answered at once when it must not be written: it would bring an erased key back, or
- * adds nothing. True when it was. */
-bool erase_refuses(struct table *t, uint64_t token, const struct index_key *k, const struct record *r, struct put_origin origin);
+/* A put at or below the coming floor is answered at once when it must not be written: it would
+ * bring an erased key back, or adds nothing. True when it was. */
+bool erase_refuses(struct table *t, uint64_t token, const struct index_key *k,
+                   const struct record *r, struct put_origin origin);
 
 /* A put of an erasure: into the group, or answered at once. 0, or an error of group_add. */
 int erase_put(struct table *t, struct group *g, uint64_t token, const struct record *r);
 
 /* An erasure has become durable. */
-void erase_publish(struct table *t, const struct index_key *k, const struct pending *p, uint16_t segment);
+void erase_publish(struct table *t, const struct index_key *k, const struct pending *p,
+                   uint16_t segment);
 
 /* A put has left its group, whatever came of it. */
 void erase_retire(struct table *t, const struct pending *p);
@@ -106,6 +118,7 @@ void erase_retire(struct table *t, const struct pending *p);
 void erase_state(struct table *t, const struct state *s);
 
 /* Answers of ERASABLE and HELD. */
-void erase_answer(struct table *t, const struct question *q, struct slice asked, struct store_result *out);
+void erase_answer(struct table *t, const struct question *q, struct slice asked,
+                  struct store_result *out);
 
 #endif

@@ -1,4 +1,5 @@
-/* table_place.c: the table as compaction sees it: is this copy of a record the one that counts, and where it is from now on. */
+/* table_place.c: the table as compaction sees it: is this copy of a record the one that counts, and
+ * where it is from now on. */
 #include "base/check.h"
 #include "base/hash.h"
 #include "store/table/table.h"
@@ -11,15 +12,18 @@ static bool stands_at(const struct place *at, uint16_t segment, uint32_t offset)
 /* Whether the record is the expiry that the held value has, or had when it lapsed. */
 static bool is_expiry_of(const struct record *r, const struct index_item *held)
 {
-    return r->kind == RECORD_EXPIRY && (held->kind == RECORD_VALUE || held->kind == RECORD_EXPIRY) &&
+    return r->kind == RECORD_EXPIRY &&
+           (held->kind == RECORD_VALUE || held->kind == RECORD_EXPIRY) &&
            version_cmp(&r->version, &held->version) == 0 && r->expiry_ms == held->expiry_ms;
 }
 
-static enum standing standing_ring(const struct table *t, const struct record_view *v, const struct index_key *k,
-                                   const struct place *at, struct index_item *held)
+static enum standing standing_ring(const struct table *t, const struct record_view *v,
+                                   const struct index_key *k, const struct place *at,
+                                   struct index_item *held)
 {
     struct index_spot spot;
-    bool plain = v->record.kind == RECORD_VALUE || v->record.kind == RECORD_TOMBSTONE || v->record.kind == RECORD_EXPIRY;
+    bool plain = v->record.kind == RECORD_VALUE || v->record.kind == RECORD_TOMBSTONE ||
+                 v->record.kind == RECORD_EXPIRY;
     bool erasure = v->record.kind == RECORD_FLOOR;
     *held = (struct index_item){0};
     if (index_find(&t->index, k, &spot))
@@ -27,14 +31,18 @@ static enum standing standing_ring(const struct table *t, const struct record_vi
     if (held->kind != RECORD_NONE && stands_at(at, held->segment, held->offset))
         return STANDING_LIVE;
     if (erasure)
-        return held->kind != RECORD_NONE && version_cmp(&held->version, &v->record.version) > 0 ? STANDING_DEAD : STANDING_ERASED;
+        return held->kind != RECORD_NONE && version_cmp(&held->version, &v->record.version) > 0
+                   ? STANDING_DEAD
+                   : STANDING_ERASED;
     if (!plain)
         return STANDING_PINNED;
-    return held->kind != RECORD_NONE && is_expiry_of(&v->record, held) ? STANDING_EXPIRY : STANDING_DEAD;
+    return held->kind != RECORD_NONE && is_expiry_of(&v->record, held) ? STANDING_EXPIRY
+                                                                       : STANDING_DEAD;
 }
 
 /* The index keys of some records, and what they lead to on its way into the cache. */
-static void fetch_views(const struct table *t, const struct record_view *v, unsigned n, struct index_key *k)
+static void fetch_views(const struct table *t, const struct record_view *v, unsigned n,
+                        struct index_key *k)
 {
     CHECK(n <= INDEX_FETCH);
     for (unsigned i = 0; i < n; i++)
@@ -42,13 +50,15 @@ static void fetch_views(const struct table *t, const struct record_view *v, unsi
     index_fetch(&t->index, k, n);
 }
 
-void table_standing(const struct table *t, const struct record_view *v, const struct place *at, unsigned n, enum standing *out,
-                    struct index_item *held)
+void table_standing(const struct table *t, const struct record_view *v, const struct place *at,
+                    unsigned n, enum standing *out, struct index_item *held)
 {
     struct index_key k[INDEX_FETCH];
     fetch_views(t, v, n, k);
     for (unsigned i = 0; i < n; i++)
-        out[i] = v[i].record.kind == RECORD_STATE ? STANDING_DEAD : standing_ring(t, &v[i], &k[i], &at[i], &held[i]);
+        out[i] = v[i].record.kind == RECORD_STATE
+                     ? STANDING_DEAD
+                     : standing_ring(t, &v[i], &k[i], &at[i], &held[i]);
 }
 
 static void moved(struct table *t, uint64_t bytes, const struct place *from, const struct place *to)
@@ -57,7 +67,8 @@ static void moved(struct table *t, uint64_t bytes, const struct place *from, con
     tally_live(&t->tallies, to->segment, bytes);
 }
 
-static void move_ring(struct table *t, const struct index_key *k, const struct place *from, const struct place *to)
+static void move_ring(struct table *t, const struct index_key *k, const struct place *from,
+                      const struct place *to)
 {
     struct index_spot spot;
     if (!index_find(&t->index, k, &spot))
@@ -71,12 +82,14 @@ static void move_ring(struct table *t, const struct index_key *k, const struct p
     index_set(&t->index, &spot, &held);
 }
 
-void table_move(struct table *t, const struct record_view *v, const struct place *from, const struct place *to, unsigned n)
+void table_move(struct table *t, const struct record_view *v, const struct place *from,
+                const struct place *to, unsigned n)
 {
     struct index_key k[INDEX_FETCH];
     fetch_views(t, v, n, k);
     for (unsigned i = 0; i < n; i++) {
-        tally_written(&t->tallies, to[i].segment, tally_weight(v[i].record.key.n, v[i].value_size), v[i].record.kind);
+        tally_written(&t->tallies, to[i].segment, tally_weight(v[i].record.key.n, v[i].value_size),
+                      v[i].record.kind);
         move_ring(t, &k[i], &from[i], &to[i]);
     }
 }
@@ -111,7 +124,8 @@ static void forget_one(void *arg, const struct index_spot *spot, struct slice ke
     index_forget(spot);
 }
 
-uint32_t table_forget(struct table *t, uint32_t buckets, bool (*lost)(void *arg, const struct place *at), void *arg)
+uint32_t table_forget(struct table *t, uint32_t buckets,
+                      bool (*lost)(void *arg, const struct place *at), void *arg)
 {
     struct forgetting f = {t, t->walk.arc, lost, arg};
     return index_visit(&t->index, t->walk.arc, &t->walk.bucket, buckets, forget_one, &f);

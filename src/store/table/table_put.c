@@ -4,14 +4,15 @@
  *         |                          |                 \--table_fail--------> answered with the device's error
  *         \-- refused                \-- decided: adds nothing, answered at once
  *
- * Settling is all that can fail: it looks the key up, takes memory for its entry and remembers where that is (pending.spot), so
- * that publishing, when the record is already durable, cannot. Between the two an entry may move, or be erased; index.moves says
- * so, and then it is looked up once more, and only if no memory is left for a fresh one the put is answered ERR_NO_MEMORY, though
- * it will turn up at the next opening.
+ * Settling is all that can fail: it looks the key up, takes memory for its entry and remembers
+ * where that is (pending.spot), so that publishing, when the record is already durable, cannot.
+ * Between the two an entry may move, or be erased; index.moves says so, and then it is looked up
+ * once more, and only if no memory is left for a fresh one the put is answered ERR_NO_MEMORY,
+ * though it will turn up at the next opening.
  *
- * Invariants: a put is answered once, unless it is the store's own; table.unsettled counts the puts of the ring, in whatever
- * group, that settling has not come to. A decided put of a group that is written all the same is written too, and counts as
- * dead. */
+ * Invariants: a put is answered once, unless it is the store's own; table.unsettled counts the puts
+ * of the ring, in whatever group, that settling has not come to. A decided put of a group that is
+ * written all the same is written too, and counts as dead. */
 #include "store/table/table_inner.h"
 
 #include <stdlib.h>
@@ -41,7 +42,8 @@ void table_refuse(struct table *t, uint64_t token, int error)
 }
 
 /* Answers from what is visible already: a put that adds nothing needs no write. */
-static void answer_held(struct table *t, uint64_t token, const struct version *put, const struct version *held)
+static void answer_held(struct table *t, uint64_t token, const struct version *put,
+                        const struct version *held)
 {
     table_answer_put(t, token, version_cmp(put, held) < 0 ? ERR_SUPERSEDED : 0, held);
 }
@@ -51,15 +53,16 @@ void table_answer_idle(struct table *t, uint64_t token, uint64_t hash, const str
 {
     const struct version *v = &put->version;
     bool value_held = put->kind != RECORD_EXPIRY && version_value_cmp(v, &held->version) == 0;
-    bool taken = value_held || version_cmp(v, &held->version) >= 0 || recent_took(&t->recent, hash, v);
+    bool taken =
+        value_held || version_cmp(v, &held->version) >= 0 || recent_took(&t->recent, hash, v);
     if (taken)
         table_answer_put(t, token, 0, &held->version);
     else
         table_answer_refused(t, token, ERR_SUPERSEDED, hash, v, &held->version);
 }
 
-void table_answer_refused(struct table *t, uint64_t token, int error, uint64_t hash, const struct version *put,
-                          const struct version *held)
+void table_answer_refused(struct table *t, uint64_t token, int error, uint64_t hash,
+                          const struct version *put, const struct version *held)
 {
     answer(t, token, error, held)->never = recent_never_took(&t->recent, hash, put);
 }
@@ -69,17 +72,22 @@ bool table_answer(struct table *t, struct store_result *out)
     const struct answer *a = queue_peek(&t->answers);
     if (!a)
         return false;
-    *out = (struct store_result){
-        .kind = STORE_PUT_DONE, .token = a->token, .error = a->error, .never_took = a->never, .held = a->held};
+    *out = (struct store_result){.kind = STORE_PUT_DONE,
+                                 .token = a->token,
+                                 .error = a->error,
+                                 .never_took = a->never,
+                                 .held = a->held};
     queue_pop(&t->answers);
     return true;
 }
 
 /* ---- Into a group ---- */
 
-/* An expiry for a value that is not visible here is refused before it can get into a group: a group is written whole,
- * and at replay the expiry would stand alone in front of an older value, which may be the newest acknowledged one. */
-static bool lacks_value(struct table *t, uint64_t token, const struct index_key *k, const struct version *expiry)
+/* An expiry for a value that is not visible here is refused before it can get into a group: a group
+ * is written whole, and at replay the expiry would stand alone in front of an older value, which
+ * may be the newest acknowledged one. */
+static bool lacks_value(struct table *t, uint64_t token, const struct index_key *k,
+                        const struct version *expiry)
 {
     struct index_spot spot;
     struct index_item held = table_visible(t, k, &spot);
@@ -90,14 +98,19 @@ static bool lacks_value(struct table *t, uint64_t token, const struct index_key 
     return true;
 }
 
-static int put_ring(struct table *t, struct group *g, uint64_t token, const struct record *r, struct put_origin origin)
+static int put_ring(struct table *t, struct group *g, uint64_t token, const struct record *r,
+                    struct put_origin origin)
 {
     struct index_key k = index_key(&t->index, slot_of_key(r->key), r->key);
     if (erase_refuses(t, token, &k, r, origin))
         return 0;
-    if (r->kind == RECORD_EXPIRY && origin.from == PUT_FROM_ANYBODY && lacks_value(t, token, &k, &r->version))
+    if (r->kind == RECORD_EXPIRY && origin.from == PUT_FROM_ANYBODY &&
+        lacks_value(t, token, &k, &r->version))
         return 0;
-    struct pending p = {.token = token, .hash = k.hash, .slot = k.slot, .item = table_item(r, (uint32_t)r->value.n)};
+    struct pending p = {.token = token,
+                        .hash = k.hash,
+                        .slot = k.slot,
+                        .item = table_item(r, (uint32_t)r->value.n)};
     int error = group_add(g, &p, r);
     t->unsettled += error == 0;
     if (!error && r->kind == RECORD_EXPIRY)
@@ -138,7 +151,8 @@ static int put_flush(struct table *t, struct group *g, uint64_t token, const str
     }
     buf_init(&runs, RECORD_VALUE_MAX);
     int error = flushed_announce(&t->flushed, &run, &runs);
-    struct record state = {.kind = RECORD_STATE, .version = {.stamp = t->flushed.states + 1}, .key = FLUSHED_NAME};
+    struct record state = {
+        .kind = RECORD_STATE, .version = {.stamp = t->flushed.states + 1}, .key = FLUSHED_NAME};
     state.value = buf_view(&runs);
     struct pending p = {.token = token, .item.version = flushed_version(run.stamp)};
     if (!error)
@@ -148,7 +162,8 @@ static int put_flush(struct table *t, struct group *g, uint64_t token, const str
     return error;
 }
 
-void table_put(struct table *t, struct group *g, uint64_t token, const struct record *r, struct put_origin origin)
+void table_put(struct table *t, struct group *g, uint64_t token, const struct record *r,
+               struct put_origin origin)
 {
     int error = ERR_TOO_BIG;
     bool fits = r->key.n <= KEY_FULL_MAX && r->value.n <= RECORD_VALUE_MAX;
@@ -178,7 +193,8 @@ static void settle_one(struct table *t, struct group *g, struct pending *p)
         return; /* it needs no entry */
     struct index_key k = group_key(g, p);
     struct index_spot spot;
-    struct index_item held = index_find(&t->index, &k, &spot) ? table_held_at(t, &k, &spot) : (struct index_item){0};
+    struct index_item held =
+        index_find(&t->index, &k, &spot) ? table_held_at(t, &k, &spot) : (struct index_item){0};
     p->decided = held.kind != RECORD_NONE && !table_adds(&held, &p->item);
     p->flushed = table_covers(t, &k, &p->item.version);
     if (p->decided)
@@ -195,7 +211,8 @@ static void settle_one(struct table *t, struct group *g, struct pending *p)
     g->decided += p->decided;
 }
 
-/* Asks the cache for the entries of the group's puts from..to, and for where they will be remembered. */
+/* Asks the cache for the entries of the group's puts from..to, and for where they will be
+ * remembered. */
 static void fetch_group(const struct table *t, const struct group *g, uint32_t from, uint32_t to)
 {
     struct index_key k[INDEX_FETCH];
@@ -241,9 +258,11 @@ bool table_settle(struct table *t, struct group *g)
 
 /* ---- Publishing ---- */
 
-/* The entry that was reserved for a put when it was settled. An erasure may have taken it away since, and another put have made
- * one anew that has no room for an end; false when there is no memory. */
-static bool reserved_spot(struct table *t, const struct pending *p, const struct index_key *k, struct index_spot *spot)
+/* The entry that was reserved for a put when it was settled. An erasure may have taken it away
+ * since, and another put have made one anew that has no room for an end; false when there is no
+ * memory. */
+static bool reserved_spot(struct table *t, const struct pending *p, const struct index_key *k,
+                          struct index_spot *spot)
 {
     *spot = p->spot;
     if (p->moves == t->index.moves)
@@ -252,7 +271,8 @@ static bool reserved_spot(struct table *t, const struct pending *p, const struct
     return index_reserve(&t->index, k, &p->item, spot) == 0;
 }
 
-/* Asks the cache for all that publishing puts will change: the entries that they were settled to, their arcs, their leaves. */
+/* Asks the cache for all that publishing puts will change: the entries that they were settled to,
+ * their arcs, their leaves. */
 static void fetch_spots(const struct table *t, struct group *g, uint32_t from, uint32_t to)
 {
     for (uint32_t i = from; i < to; i++) {
@@ -266,7 +286,8 @@ static void fetch_spots(const struct table *t, struct group *g, uint32_t from, u
 }
 
 /* Makes one put of a record of the ring visible. */
-static void publish_ring(struct table *t, const struct group *g, struct pending *p, uint16_t segment, uint32_t base)
+static void publish_ring(struct table *t, const struct group *g, struct pending *p,
+                         uint16_t segment, uint32_t base)
 {
     struct index_key k = group_key(g, p); /* by its place in the group */
     struct index_spot spot;
@@ -307,7 +328,8 @@ static void publish_state(struct table *t, struct pending *p, uint16_t segment, 
 }
 
 /* Makes one put of a durable group visible. */
-static void publish_one(struct table *t, const struct group *g, struct pending *p, uint16_t segment, uint32_t base)
+static void publish_one(struct table *t, const struct group *g, struct pending *p, uint16_t segment,
+                        uint32_t base)
 {
     if (p->state)
         publish_state(t, p, segment, base);

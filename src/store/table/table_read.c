@@ -1,9 +1,11 @@
-/* table_read.c: questions, in the order in which they came, and their answers as far as memory goes.
+/* table_read.c: questions, in the order in which they came, and their answers as far as memory
+ * goes.
  *
- * A question waits until the owner asks for its answer, so that look-ups of many keys can be made at once (table.h says why);
- * it is answered by what is visible then, not when it was asked. Only a count may be overtaken: it waits for a burial that
- * does not know whom it has yet to come to, or it would count the dead. The bytes that a question brought lie in table.keys
- * until the queue is empty and the next one comes: so what an answer points to lives until the next call. */
+ * A question waits until the owner asks for its answer, so that look-ups of many keys can be made
+ * at once (table.h says why); it is answered by what is visible then, not when it was asked. Only a
+ * count may be overtaken: it waits for a burial that does not know whom it has yet to come to, or
+ * it would count the dead. The bytes that a question brought lie in table.keys until the queue is
+ * empty and the next one comes: so what an answer points to lives until the next call. */
 #include "store/table/table_inner.h"
 
 #include <stdlib.h>
@@ -13,16 +15,19 @@
 
 /* ---- Questions ---- */
 
-struct question *table_ask(struct table *t, enum store_result_kind kind, uint64_t token, struct slice key)
+struct question *table_ask(struct table *t, enum store_result_kind kind, uint64_t token,
+                           struct slice key)
 {
     if (!queue_peek(&t->questions)) { /* the last result's key dies with this call */
         t->keys.n = 0;
         buf_slim(&t->keys);
     }
     struct question *q = queue_push(&t->questions);
-    *q = (struct question){.token = token, .kind = kind, .key_at = t->keys.n, .key_n = (uint32_t)key.n};
-    q->error =
-        key.n > (kind == STORE_HELD_DONE ? KEY_FULL_MAX + LISTING_HEAD : KEY_FULL_MAX) ? ERR_TOO_BIG : buf_slice(&t->keys, key);
+    *q = (struct question){
+        .token = token, .kind = kind, .key_at = t->keys.n, .key_n = (uint32_t)key.n};
+    q->error = key.n > (kind == STORE_HELD_DONE ? KEY_FULL_MAX + LISTING_HEAD : KEY_FULL_MAX)
+                   ? ERR_TOO_BIG
+                   : buf_slice(&t->keys, key);
     if (q->error)
         q->key_n = 0;
     return q;
@@ -121,7 +126,8 @@ static void answer_tree(struct table *t, const struct question *q, struct store_
     for (uint32_t i = 0; !out->error && i + 2 <= q->key_n; i += 2) {
         const struct tree *tree = NULL;
         uint16_t vnode = get_u16(p + i);
-        out->error = vnode < t->forest.tree_n ? forest_tree(&t->forest, &t->index, vnode, &tree) : ERR_BAD_MESSAGE;
+        out->error = vnode < t->forest.tree_n ? forest_tree(&t->forest, &t->index, vnode, &tree)
+                                              : ERR_BAD_MESSAGE;
         for (uint32_t leaf = 0; !out->error && q->leaves && leaf < tree->leaf_n; leaf++)
             append_u64(&t->told, tree->leaf[leaf], out);
         if (!out->error && !q->leaves) {
@@ -142,22 +148,25 @@ static void answer_list(struct table *t, const struct question *q, struct store_
     t->told.n = 0;
     if (out->error)
         return;
-    out->error = q->vnode < t->forest.tree_n ? forest_list(&t->forest, &t->index, q->vnode, ranges, &t->told, &out->upto)
-                                             : ERR_BAD_MESSAGE;
+    out->error = q->vnode < t->forest.tree_n
+                     ? forest_list(&t->forest, &t->index, q->vnode, ranges, &t->told, &out->upto)
+                     : ERR_BAD_MESSAGE;
     out->told = buf_view(&t->told);
     out->ticket = out->error ? 0 : floors_ticket(&t->floors, q->vnode);
 }
 
 static struct index_key question_key(const struct table *t, const struct question *q)
 {
-    return (struct index_key){.key = slice_of(t->keys.p + q->key_at, q->key_n), .hash = q->hash, .slot = q->slot};
+    return (struct index_key){
+        .key = slice_of(t->keys.p + q->key_at, q->key_n), .hash = q->hash, .slot = q->slot};
 }
 
 /* Asks the cache for the entries of the questions at the head. */
 static void fetch_questions(struct table *t)
 {
     struct index_key k[INDEX_FETCH];
-    uint32_t waiting = t->questions.n - t->questions.head, n = waiting < INDEX_FETCH ? waiting : INDEX_FETCH;
+    uint32_t waiting = t->questions.n - t->questions.head,
+             n = waiting < INDEX_FETCH ? waiting : INDEX_FETCH;
     for (uint32_t i = 0; i < n; i++)
         k[i] = question_key(t, queue_at(&t->questions, i));
     index_fetch(&t->index, k, n);
@@ -165,7 +174,8 @@ static void fetch_questions(struct table *t)
 }
 
 /* Fills what the index knows of a key; true when the value must still be read. */
-static bool answer_get(struct table *t, const struct question *q, struct store_result *out, struct index_item *place)
+static bool answer_get(struct table *t, const struct question *q, struct store_result *out,
+                       struct index_item *place)
 {
     struct index_key k = question_key(t, q);
     struct index_spot spot;
@@ -226,7 +236,8 @@ int table_question(struct table *t, struct store_result *out, struct index_item 
     else if (q.kind == STORE_LIST_DONE)
         answer_list(t, &q, out);
     else if (q.kind == STORE_GREATEST_DONE)
-        out->greatest = t->index.greatest > t->flushed.greatest ? t->index.greatest : t->flushed.greatest;
+        out->greatest =
+            t->index.greatest > t->flushed.greatest ? t->index.greatest : t->flushed.greatest;
     else if (q.kind == STORE_ERASABLE_DONE || q.kind == STORE_HELD_DONE)
         erase_answer(t, &q, slice_of(t->keys.p + q.key_at, q.key_n), out);
     else if (!q.error && answer_get(t, &q, out, place))
@@ -240,7 +251,8 @@ int table_value(struct slice bytes, struct buf *scratch, struct store_result *ou
     int n = record_decode(bytes, &v);
     if (n < 0)
         return n;
-    if (!slice_eq(v.record.key, out->record.key) || version_value_cmp(&v.record.version, &out->record.version) != 0)
+    if (!slice_eq(v.record.key, out->record.key) ||
+        version_value_cmp(&v.record.version, &out->record.version) != 0)
         return ERR_CORRUPT; /* an expiry that came later stands elsewhere */
     return record_value(&v, scratch, &out->record.value);
 }
