@@ -43,7 +43,7 @@ static bool ready(void)
 static void settle(struct store *s)
 {
     struct store_result r;
-    store_flush(s);
+    store_commit(s);
     mem_sync(s);
     while (store_reap(s, &r))
         CHECK(r.kind == STORE_PUT_DONE && r.error == 0);

@@ -226,7 +226,7 @@ static void fsyncs(struct bench *b, const char *root, uint32_t turn)
     do {
         for (uint32_t j = 0; j < turn; j++)
             bench_put(b, puts++ % 10000);
-        store_flush(b->store);
+        store_commit(b->store);
         bench_reap(b, turn);
     } while (watch_read(start).wall_s < SYNC_SECONDS);
     snprintf(what, sizeof what, "puts, fsync, %u a group", (unsigned)turn);

@@ -137,7 +137,7 @@ void bench_fill(struct bench *b, uint64_t n)
     for (uint64_t i = 0; i < n; i += TURN) {
         for (uint64_t j = i; j < i + TURN; j++)
             bench_put(b, j);
-        store_flush(b->store);
+        store_commit(b->store);
         bench_reap(b, TURN);
     }
 }
@@ -148,7 +148,7 @@ void bench_overwrite(struct bench *b, struct rng *rng, uint64_t keys, struct his
     double began = clock_s(CLOCK_MONOTONIC);
     for (int j = 0; j < TURN; j++)
         bench_put(b, rng_below(rng, keys));
-    store_flush(b->store);
+    store_commit(b->store);
     bench_reap(b, TURN);
     CHECK(!store_reap(b->store, &none));
     histogram_add(turns, (uint64_t)((clock_s(CLOCK_MONOTONIC) - began) * 1e9), 1);

@@ -33,11 +33,11 @@ void atlas_close(struct atlas *a)
 /* ---- Healing ---- */
 
 /* Whether a disk that was put in for a lost one knows that it holds all that the other did. */
-static bool knows_whole(const struct sim_node *s)
+static bool knows_healed(const struct sim_node *s)
 {
     struct slice value;
     uint64_t serial;
-    return s->disks == 0 || store_state(s->store, SLICE("whole"), &value, &serial);
+    return s->disks == 0 || store_state(s->store, SLICE("healed"), &value, &serial);
 }
 
 /* Whether the disk remembers that it may lack records of a vnode. */
@@ -58,7 +58,7 @@ static bool doubts(const struct sim_node *s, const struct layout *l, uint16_t vn
 static bool healed(const struct sim_node *s, uint64_t life, uint16_t vnode)
 {
     const struct layout *l = s->up && s->life > life ? chain_layout(&s->node.member.chain) : NULL;
-    return l && !moment_recovers(&s->node.now, vnode) && knows_whole(s) && !doubts(s, l, vnode);
+    return l && !moment_recovers(&s->node.now, vnode) && knows_healed(s) && !doubts(s, l, vnode);
 }
 
 /* Whether it knows, or has had every chance to know, what it lost. */
@@ -78,7 +78,7 @@ bool atlas_struck(struct atlas *a, uint32_t node, uint16_t vnode)
     return n->struck[vnode];
 }
 
-bool atlas_whole(struct atlas *a, struct buf *why)
+bool atlas_healed(struct atlas *a, struct buf *why)
 {
     for (uint32_t i = 0; i < a->world->o.nodes; i++)
         for (uint32_t v = 0; v < VNODES_MAX; v++) {

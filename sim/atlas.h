@@ -95,6 +95,6 @@ bool atlas_clock(struct atlas *a, uint32_t node, uint64_t until_us);
 bool atlas_struck(struct atlas *a, uint32_t node, uint16_t vnode);
 
 /* Whether all that was struck has healed; when not, and why is not NULL, what has not. */
-bool atlas_whole(struct atlas *a, struct buf *why);
+bool atlas_healed(struct atlas *a, struct buf *why);
 
 #endif

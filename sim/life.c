@@ -54,7 +54,7 @@ void life_end(struct world *w, uint32_t i)
     hints_close(s->hints);
     s->store = NULL;
     s->hints = NULL;
-    s->lift = s->node.shard.reach.lift;
+    s->lift = s->node.shard.log_end.lift;
     node_close(&s->node);
     s->up = false;
     s->syncing = false;
@@ -109,11 +109,11 @@ static void init_node(struct world *w, uint32_t i)
         .chain = keep(saved(s, SLICE("chain")), &kept[2]),
         .layout = keep(saved(s, SLICE("layout")), &kept[3]),
         .members = keep(saved(s, SLICE("members")), &kept[4]),
-        .whole = keep(saved(s, SLICE("whole")), &kept[5]),
+        .healed = keep(saved(s, SLICE("healed")), &kept[5]),
         .disk = s->id + s->disks,
         .clock = keep(saved(s, SLICE("clock")), &kept[6]),
         .boots = keep(saved(s, SLICE("boots")), &kept[7]),
-        .reached = keep(saved(s, SLICE("reached")), &kept[8]),
+        .ends = keep(saved(s, SLICE("ends")), &kept[8]),
         .records = store_records(s->store),
         .position = store_position(s->store),
     };

@@ -193,7 +193,7 @@ static bool silent(struct run *run)
 
 static bool quiet(struct run *run)
 {
-    return hints_quiet(&run->hints) && atlas_whole(&run->world.atlas, NULL) &&
+    return hints_quiet(&run->hints) && atlas_healed(&run->world.atlas, NULL) &&
            members_healthy(&run->members, NULL);
 }
 
@@ -205,7 +205,7 @@ static bool expect(struct run *run, bool (*fact)(struct run *), uint32_t within_
     if (fact(run))
         return true;
     CHECK(!buf_printf(&run->r->why, "%s within %" PRIu32 " ms: ", what, within_ms));
-    if (members_agree(&run->members, &run->r->why) && atlas_whole(&run->world.atlas, &run->r->why))
+    if (members_agree(&run->members, &run->r->why) && atlas_healed(&run->world.atlas, &run->r->why))
         (void)members_healthy(&run->members, &run->r->why);
     return broke(run, what);
 }

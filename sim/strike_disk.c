@@ -99,7 +99,7 @@ void strike_remember(struct world *w, uint32_t i)
 bool strike_announced(const struct world *w, uint32_t i, uint64_t position)
 {
     for (uint32_t k = 0; k < w->o.nodes; k++) {
-        const struct reach *r = &w->node[k].node.shard.reach;
+        const struct log_end *r = &w->node[k].node.shard.log_end;
         for (unsigned m = 0; k != i && w->node[k].up && m < r->mark_n; m++)
             if (r->mark[m].id == w->node[i].id && r->mark[m].position > position + w->node[i].lift)
                 return true;

@@ -108,8 +108,8 @@ static bool step_requests(struct world *w, uint32_t i)
 static void plan_sync(struct world *w, uint32_t i)
 {
     struct sim_node *s = &w->node[i];
-    store_flush(s->store);
-    hints_flush(s->hints);
+    store_commit(s->store);
+    hints_commit(s->hints);
     if (s->syncing || (!mem_syncing(s->store) && !hints_mem_syncing(s->hints)))
         return;
     s->syncing = true;

@@ -68,7 +68,7 @@ struct sim_node {
     bool stopped;  /* it asked to be stopped (ACT_STOP) */
     uint64_t life; /* counts starts */
     uint64_t started_us;
-    uint64_t lift; /* of its log's positions (core/reach/reach.h), as of its last life */
+    uint64_t lift; /* of its log's positions (core/log_end/log_end.h), as of its last life */
     uint64_t id;
     struct addr addr;
     char name[16];

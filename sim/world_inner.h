@@ -35,7 +35,7 @@ void strike_forget(struct world *w, uint32_t i);
 
 /* Whether a node that is up has heard that this one's log reaches beyond that. Ends of logs are
  * taken only then: what nobody was told of, such as a coordinator's own copy of what it has just
- * stored, nobody can miss (core/reach/reach.c). */
+ * stored, nobody can miss (core/log_end/log_end.c). */
 bool strike_announced(const struct world *w, uint32_t i, uint64_t position);
 
 /* ---- turn.c ---- */

@@ -82,7 +82,7 @@ static struct listing_entry entry_of(const char *key, uint8_t kind)
     static uint8_t bytes[8][16]; /* of the last entries */
     static unsigned at;
     return (struct listing_entry){
-        .position = (uint64_t)key[0] << 32,
+        .key_hash = (uint64_t)key[0] << 32,
         .version = {.stamp = 5 << 16, .deleted = kind == RECORD_TOMBSTONE},
         .kind = kind,
         .key = key_write(bytes[at++ % 8], 0, slice_str(key))};

@@ -81,11 +81,11 @@ static void kept(struct fixture *f, uint64_t target, uint32_t n, uint64_t waitin
 /* The log's answer: n records at places 10, 20, ... , written age_ms ago. */
 static void found(struct fixture *f, uint64_t target, uint32_t n, uint64_t age_ms)
 {
-    static struct placed_record batch[HINT_BATCH + 1];
+    static struct located_record batch[HINT_BATCH + 1];
     static char key[HINT_BATCH + 1][16]; /* behind the space */
     for (uint32_t i = 0; i < n; i++) {
         int key_n = 1 + snprintf(key[i] + 1, sizeof key[i] - 1, "k%u", i);
-        batch[i] = (struct placed_record){
+        batch[i] = (struct located_record){
             .place = 10 * (i + 1),
             .record = {.kind = RECORD_VALUE,
                        .version = {.stamp = (WALL_MS - age_ms) << 16, .node = A},

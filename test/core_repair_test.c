@@ -169,11 +169,11 @@ static uint64_t until_lists(void)
     return op_of(sent(MSG_LIST_GET));
 }
 
-static void add(struct buf *b, uint64_t position, const char *key, uint64_t wall_ms)
+static void add(struct buf *b, uint64_t key_hash, const char *key, uint64_t wall_ms)
 {
     uint8_t bytes[32];
     struct listing_entry e = {
-        .position = position, .version = {.stamp = wall_ms << 16}, .kind = RECORD_VALUE, .size = 3};
+        .key_hash = key_hash, .version = {.stamp = wall_ms << 16}, .kind = RECORD_VALUE, .size = 3};
     e.key = key_write(bytes, 0, slice_str(key));
     assert_int_equal(listing_append(b, &e), 0);
 }
@@ -564,7 +564,7 @@ static void an_expiry_alone_is_a_lost_value_or_one_that_is_over(void **state)
     buf_init(&own, 1 << 20);
     buf_init(&theirs, 1 << 20);
     for (unsigned i = 0; i < 4; i++) {
-        struct listing_entry v = {.position = i,
+        struct listing_entry v = {.key_hash = i,
                                   .version = {.stamp = 5 << 16, .expiry_stamp = 5 << 16},
                                   .key = KEY_OF("k")};
         v.expiry_ms = i < 2 ? WALL_MS + 1 : WALL_MS;
@@ -574,7 +574,7 @@ static void an_expiry_alone_is_a_lost_value_or_one_that_is_over(void **state)
         assert_int_equal(listing_append(i % 2 ? &theirs : &own, &v), 0);
     }
     struct listing_entry lost = {
-        .position = 9, .version = {.stamp = 5 << 16, .expiry_stamp = 6 << 16}, .key = KEY_OF("l")};
+        .key_hash = 9, .version = {.stamp = 5 << 16, .expiry_stamp = 6 << 16}, .key = KEY_OF("l")};
     lost.kind = RECORD_EXPIRY;
     lost.expiry_ms = WALL_MS + 1;
     assert_int_equal(listing_append(&own, &lost), 0); /* nobody has it: not to be spread */

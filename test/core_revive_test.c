@@ -109,7 +109,7 @@ static void tell_lists(uint64_t peer, const char *own, const char *theirs)
     for (unsigned i = 0; i < 2; i++) {
         buf_init(&list[i], 1 << 20);
         for (const char *p = i ? theirs : own; *p; p++) {
-            struct listing_entry e = {.position = (uint8_t)*p,
+            struct listing_entry e = {.key_hash = (uint8_t)*p,
                                       .version = {.stamp = STAMP},
                                       .kind = RECORD_VALUE,
                                       .size = 3};

@@ -27,7 +27,7 @@ static void a_state_that_nobody_writes_is_refused(void **state)
     const struct node_options born = {.id = 1, .boot = 2, .seed = 3, .name = SLICE("a")};
     struct node_options o = born;
     struct node_saved *const record[] = {&o.cluster_saved, &o.incarnation, &o.chain, &o.layout,
-                                         &o.members,       &o.clock,       &o.boots, &o.reached};
+                                         &o.members,       &o.clock,       &o.boots, &o.ends};
     assert_int_equal(wake(&born), 0);
     for (size_t i = 0; i < sizeof record / sizeof record[0]; i++) {
         o = born;

@@ -34,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint64_t place = FIRST;
     size_t values = 0;
     for (uint32_t i = 0; i < batch.n; i++) {
-        const struct placed_record *p = &batch.at[i];
+        const struct located_record *p = &batch.at[i];
         CHECK(p->place > place && p->place <= FIRST + batch.used && hints_is_hint(&p->record));
         CHECK(i == 0 || values + p->record.value.n <= HINTS_BATCH_BYTES);
         place = p->place;

@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const bool known[3] = {true, false, true};
     struct tally tally[3] = {{0}};
-    struct index_image_places places = {known, tally, 3};
+    struct index_image_segments places = {known, tally, 3};
     struct index ix;
     struct buf again;
     CHECK(index_init(&ix, 1, 0) == 0);

@@ -27,9 +27,9 @@ static struct node_options options_of(struct slice in)
     o.cluster_saved = piece(&in);
     o.incarnation = piece(&in);
     o.clock = piece(&in);
-    o.whole = piece(&in);
+    o.healed = piece(&in);
     o.boots = piece(&in);
-    o.reached = piece(&in);
+    o.ends = piece(&in);
     return o;
 }
 

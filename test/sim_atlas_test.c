@@ -56,17 +56,17 @@ static void one_owner_of_three_until_it_has_healed(void **state)
 {
     (void)state;
     go_on(FORM_S);
-    assert_true(atlas_whole(&w.atlas, NULL));
+    assert_true(atlas_healed(&w.atlas, NULL));
     world_fault(&w, &WIPE, true);
     assert_true(atlas_struck(&w.atlas, 1, 7));
     assert_false(atlas_struck(&w.atlas, 0, 7));
     /* two of three would be more than the third can make up for */
     assert_false(atlas_strike(&w.atlas, 0, NULL));
     go_on(10);
-    assert_false(atlas_whole(&w.atlas, NULL)); /* as long as it is down */
+    assert_false(atlas_healed(&w.atlas, NULL)); /* as long as it is down */
     world_fault(&w, &WIPE, false);
     go_on(30);
-    assert_true(atlas_whole(&w.atlas, NULL));
+    assert_true(atlas_healed(&w.atlas, NULL));
     assert_true(atlas_strike(&w.atlas, 0, NULL));
 }
 
@@ -92,7 +92,7 @@ static void damage_that_nobody_notices_does_not_heal(void **state)
     world_crash_node(&w, 0);
     world_start_node(&w, 0, w.now_us);
     go_on(10);
-    assert_false(atlas_whole(&w.atlas, NULL));
+    assert_false(atlas_healed(&w.atlas, NULL));
 }
 
 static void fewer_than_half_of_the_clocks_are_wrong(void **state)

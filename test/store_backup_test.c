@@ -32,7 +32,7 @@ static struct store_result begin_for(struct fixture *f, const char *path, struct
                              .cluster = cluster,
                              .member = MEMBER,
                              .taken_ms = 1000,
-                             .whole = true};
+                             .complete = true};
     store_backup(f->store, 7, &ask);
     struct store_result out = fixture_reap(f);
     assert_int_equal(out.kind, STORE_BACKUP_BEGUN);
@@ -157,7 +157,7 @@ static void the_manifest_has_one_spelling(void **state)
     struct manifest m = {.cluster = OURS,
                          .member = MEMBER,
                          .taken_ms = 77,
-                         .whole = true,
+                         .complete = true,
                          .keys = 5,
                          .file_n = 2},
                     again;
@@ -169,7 +169,7 @@ static void the_manifest_has_one_spelling(void **state)
                      0);
     assert_int_equal(manifest_decode(buf_view(&text), &again), 0);
     assert_true(cluster_id_eq(again.cluster, OURS) && again.member == MEMBER &&
-                again.taken_ms == 77 && again.whole);
+                again.taken_ms == 77 && again.complete);
     assert_true(again.keys == 5 && again.file_n == 2);
     assert_true(manifest_next(&again.files, &got) && got.number == 1 && got.size == 64 &&
                 got.sum == 0xabcdef);
@@ -430,7 +430,7 @@ static void the_greatest_version_counts(void **state)
                         .key = KEY_OF("key-4")};
     r.version.expiry_stamp = 41;
     store_put(f->store, 1, &r);
-    store_flush(f->store);
+    store_commit(f->store);
     assert_int_equal(fixture_reap(f).error, 0);
     make(f, beside(f, "b"));
     for (unsigned turn = 0; turn < 2; turn++) { /* in whatever order */
@@ -456,7 +456,7 @@ static void what_was_flushed_stays_away(void **state)
                            .version = {.stamp = 15, .deleted = 1},
                            .value = FLUSH_EVERYTHING_BYTES};
     store_put(f->store, 1, &flush);
-    store_flush(f->store);
+    store_commit(f->store);
     assert_int_equal(fixture_reap(f).error, 0);
     make(f, beside(f, "b"));
     assert_int_equal(READ(beside(f, "a"), beside(f, "b")), 0);

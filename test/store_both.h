@@ -51,7 +51,7 @@ static inline struct store_result reap(struct both *b)
 static inline struct store_result put(struct both *b, struct record r)
 {
     store_put(b->log->store, r.version.stamp, &r);
-    store_flush(b->log->store);
+    store_commit(b->log->store);
     return reap(b);
 }
 

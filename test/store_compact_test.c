@@ -384,7 +384,7 @@ static void reads_hold_segments(void **state)
             struct record r = value_record(numbered(key, "key", i),
                                            numbered_text(value, "value", (unsigned)stamp), stamp);
             store_put(f->store, stamp, &r);
-            store_flush(f->store);
+            store_commit(f->store);
         }
         while (puts < KEYS || gets < 1) {
             struct store_result out = fixture_reap(f);

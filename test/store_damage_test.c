@@ -70,7 +70,7 @@ static void heal(struct fixture *f, unsigned i)
          slot < (vnode_of(i) + 1) * (SLOTS / VNODES_DEFAULT); slot++)
         slots[slot / 8] |= (uint8_t)(1 << slot % 8);
     store_healed(f->store, slice_of(slots, sizeof slots));
-    store_flush(f->store);
+    store_commit(f->store);
 }
 
 static void expect_all_but(struct fixture *f, unsigned from, unsigned to)

@@ -20,7 +20,7 @@ static void put(struct store *s, struct slice key, uint64_t stamp)
     struct store_result out;
     struct record r = value_record(key, SLICE("value"), stamp);
     store_put(s, stamp, &r);
-    store_flush(s);
+    store_commit(s);
     mem_sync(s);
     assert_true(store_reap(s, &out));
     assert_int_equal(out.kind, STORE_PUT_DONE);
@@ -128,7 +128,7 @@ static void to_look_finds_nothing_out(void **state)
     assert_int_equal(peek(s, KEY_OF("a"), &kind), ERR_CORRUPT);
     assert_int_equal(peek(s, KEY_OF("nothing"), &kind), 0);
     assert_int_equal(kind, RECORD_NONE);
-    store_flush(s);
+    store_commit(s);
     assert_false(mem_syncing(s) || damaged(s));
     struct store *other = open_disk(&copy);
     assert_true(holds(other, KEY_OF("a")));
@@ -173,7 +173,7 @@ static struct hints_result keep(struct bed *b, uint64_t stamp)
     struct hints_result out;
     struct record r = value_record(KEY_OF("k"), SLICE("value"), stamp);
     hints_put(b->hints, TARGET, &r);
-    hints_flush(b->hints);
+    hints_commit(b->hints);
     hints_mem_sync(b->hints);
     assert_true(hints_reap(b->hints, &out));
     return out;
@@ -236,7 +236,7 @@ static void a_torn_tail_of_hints_is_cut(void **state)
             struct record r = value_record(KEY_OF("k"), SLICE("value"), stamp);
             hints_put(b.hints, TARGET, &r);
         }
-        hints_flush(b.hints);
+        hints_commit(b.hints);
         hints_mem_tear(b.hints, seed);
         crash(&b);
         uint64_t waiting = hints_disk_waiting(&b.disk, TARGET);

@@ -73,7 +73,7 @@ static struct store_result bring_with(struct both *b, struct record r, enum put_
 {
     store_bring(b->log->store, r.version.stamp, &r,
                 (struct put_origin){.from = from, .ticket = ticket});
-    store_flush(b->log->store);
+    store_commit(b->log->store);
     return reap(b);
 }
 
@@ -217,7 +217,7 @@ static void test_one_group(void **state)
     store_put(b->log->store, 1, &late);
     store_put(b->log->store, 2, &erasure);
     store_put(b->log->store, 3, &late); /* not written: it would lie behind the erasure */
-    store_flush(b->log->store);
+    store_commit(b->log->store);
     int error[4] = {0};
     for (int i = 0; i < 3; i++) {
         struct store_result r = reap(b);
@@ -231,7 +231,7 @@ static void test_one_group(void **state)
     struct record again = erasure_of(dead_at(250));
     store_put(b->log->store, 1, &again);
     store_put(b->log->store, 2, &fresh);
-    store_flush(b->log->store);
+    store_commit(b->log->store);
     for (int i = 0; i < 2; i++) {
         struct store_result r = reap(b);
         error[r.token] = r.error;
@@ -254,7 +254,7 @@ static void test_one_group_with_an_end(void **state)
     store_put(b->log->store, 1, &erasure);
     store_put(b->log->store, 2, &plain);
     store_put(b->log->store, 3, &ends);
-    store_flush(b->log->store);
+    store_commit(b->log->store);
     for (int i = 0; i < 3; i++)
         assert_int_equal(reap(b).error, 0);
     assert_int_equal(fixture_get(b->log, KEY_OF("k"), GET_DIGEST).record.expiry_ms, 9000);
@@ -288,7 +288,7 @@ static void test_expiry_and_erasure_do_not_cross(void **state)
     put(b, value);
     store_put(b->log->store, 1, &expiry);
     store_put(b->log->store, 2, &erasure);
-    store_flush(b->log->store);
+    store_commit(b->log->store);
     int error[4] = {0};
     for (int i = 0; i < 2; i++) {
         struct store_result r = reap(b);
@@ -300,7 +300,7 @@ static void test_expiry_and_erasure_do_not_cross(void **state)
     expiry.version.expiry_stamp = 130;
     store_put(b->log->store, 1, &erasure);
     store_put(b->log->store, 2, &expiry);
-    store_flush(b->log->store);
+    store_commit(b->log->store);
     for (int i = 0; i < 2; i++) {
         struct store_result r = reap(b);
         error[r.token] = r.error;

@@ -57,7 +57,7 @@ static void an_entry_grows_under_a_pending_put(void **state)
     older.expiry_ms = 1000;
     store_put(b->log->store, 1, &newer);
     store_put(b->log->store, 2, &older);
-    store_flush(b->log->store);
+    store_commit(b->log->store);
     assert_int_equal(reap(b).token, 1);
     assert_int_equal(fixture_reap(b->log).token, 2);
     expect_expiry(b, 0, 0);
@@ -97,7 +97,7 @@ static void a_refused_expiry_leaves_no_trace(void **state)
     struct record other = value_record(KEY_OF("other"), SLICE("v"), 9);
     store_put(b->log->store, 1, &expiry);
     store_put(b->log->store, 2, &other);
-    store_flush(b->log->store);
+    store_commit(b->log->store);
     for (int i = 0; i < 2; i++) {
         struct store_result r = reap(b);
         assert_int_equal(r.error, r.token == 1 ? ERR_LACKS_VALUE : 0);

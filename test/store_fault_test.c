@@ -209,7 +209,7 @@ static void put_wide_keys(struct fixture *f, unsigned n)
         store_put(f->store, i, &r);
         if (i % GROUP < GROUP - 1)
             continue;
-        store_flush(f->store);
+        store_commit(f->store);
         for (unsigned k = 0; k < GROUP; k++)
             assert_int_equal(fixture_reap(f).error, 0);
     }
@@ -257,7 +257,7 @@ static void interval_mode_syncs_states(void **state)
     open_faulty(f);
     log_stats(f->store, &before);
     store_put(f->store, 1, &r);
-    store_flush(f->store);
+    store_commit(f->store);
     assert_true(store_reap(f->store, &out));
     assert_int_equal(out.error, 0);
     assert_int_equal(fixture_put(f, state_record(SLICE("layout"), SLICE("l"), 2)).error, 0);
@@ -297,10 +297,10 @@ static void a_failure_takes_the_gathered_group_along(void **state)
     fault.number = EIO;
     fault.broken = true;
     store_put(f->store, 2, &b);
-    store_flush(f->store);
+    store_commit(f->store);
     store_put(f->store, 3, &c);
     store_put(f->store, 4, &s);
-    store_flush(f->store);
+    store_commit(f->store);
     for (uint64_t token = 2; token <= 4; token++) {
         struct store_result out = fixture_reap(f);
         assert_int_equal(out.token, token);

@@ -214,7 +214,7 @@ static inline struct record state_record(struct slice name, struct slice value, 
 static inline struct store_result fixture_put(struct fixture *f, struct record r)
 {
     store_put(f->store, r.version.stamp, &r);
-    store_flush(f->store);
+    store_commit(f->store);
     struct store_result out = fixture_reap(f);
     assert_int_equal(out.kind, STORE_PUT_DONE);
     assert_int_equal(out.token, r.version.stamp);

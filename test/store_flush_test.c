@@ -117,7 +117,7 @@ static void a_flush_overtakes_pending_puts(void **state)
     struct record flush = flush_record(7), value = value_record(KEY_OF("k"), SLICE("v"), 6);
     store_put(b->log->store, 7, &flush);
     store_put(b->log->store, 6, &value);
-    store_flush(b->log->store);
+    store_commit(b->log->store);
     for (int i = 0; i < 2; i++) {
         struct store_result r = reap(b);
         assert_int_equal(r.error, 0); /* the put came before the flush was visible */
@@ -161,7 +161,7 @@ static void the_greatest_stamp_is_told(void **state)
     struct store_result r = reap(b);
     assert_int_equal(r.kind, STORE_GREATEST_DONE);
     assert_int_equal(r.greatest, 30);
-    store_flush(b->log->store);
+    store_commit(b->log->store);
     assert_int_equal(reap(b).error, 0);
     for (int round = 0; round < 2; round++) {
         assert_int_equal(greatest(b), 40);
@@ -286,7 +286,7 @@ static void two_flushes_go_together(void **state)
                   two = flush_of(bytes[1], (struct flush_area){1, 1, 0, SLOTS - 1}, 8);
     store_put(b->log->store, 1, &one);
     store_put(b->log->store, 2, &two);
-    store_flush(b->log->store);
+    store_commit(b->log->store);
     assert_int_equal(reap(b).error | reap(b).error, 0);
     for (int round = 0; round < 2; round++, reopen(b)) {
         expect_flushed(b, SLICE("\0k"), 7);

@@ -47,7 +47,7 @@ static void put(struct store *s, unsigned number, uint64_t stamp, bool deleted)
 static void settle(struct store *s)
 {
     struct store_result r;
-    store_flush(s);
+    store_commit(s);
     mem_sync(s);
     while (store_reap(s, &r))
         assert_true(r.error == 0 || r.error == ERR_SUPERSEDED);
@@ -215,9 +215,9 @@ static unsigned list_all(struct store *s, unsigned *pieces)
         struct listing_entry e;
         for (unsigned n = 0; listing_next(&rest, &e) == 1; n++, entries++) {
             assert_true(n < LISTING_ENTRIES_MAX);
-            assert_true(entries == 0 || e.position > last);
-            assert_true(e.position >= from && e.position <= r.upto);
-            last = e.position;
+            assert_true(entries == 0 || e.key_hash > last);
+            assert_true(e.key_hash >= from && e.key_hash <= r.upto);
+            last = e.key_hash;
         }
         assert_true(r.told.n <= LISTING_BYTES_MAX || r.told.n <= LISTING_HEAD + KEY_FULL_MAX);
         if (r.upto == UINT64_MAX)

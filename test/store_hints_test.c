@@ -120,7 +120,7 @@ static void keep(struct hints_fixture *f, unsigned from, unsigned to)
 {
     for (unsigned i = from; i < to; i++)
         put(f, TARGET, i, SLICE("value"));
-    hints_flush(f->hints);
+    hints_commit(f->hints);
     struct hints_result r = reap(f);
     assert_int_equal(r.kind, HINTS_KEPT);
     assert_int_equal(r.error, 0);
@@ -202,7 +202,7 @@ static void test_values_of_all_sizes(void **state)
     put(f, TARGET, 2, slice_of(large, HINTS_BATCH_BYTES));
     struct record deletion = tombstone_record(KEY_OF("key-3"), 1 << 20);
     hints_put(f->hints, TARGET, &deletion);
-    hints_flush(f->hints);
+    hints_commit(f->hints);
     assert_int_equal(reap(f).n, 4);
     struct hints_result r = ask(f);
     expect_batch(&r, 0, 1); /* the next is too large to come along */
@@ -254,7 +254,7 @@ static void test_all_is_read_in_order_across_files(void **state)
     for (unsigned i = 0; i < 200; i += 10) {
         for (unsigned k = i; k < i + 10; k++)
             put(f, TARGET, k, slice_of(noise, sizeof noise));
-        hints_flush(f->hints);
+        hints_commit(f->hints);
         assert_int_equal(reap(f).n, 10);
     }
     assert_true(files(f) >= 3);
@@ -263,7 +263,7 @@ static void test_all_is_read_in_order_across_files(void **state)
         for (uint32_t i = 0; i < r.n; i++)
             assert_true(slice_eq(r.batch[i].record.key, numbered(key, "key", next++)));
         hints_drop(f->hints, TARGET, r.batch[r.n - 1].place, r.n);
-        hints_flush(f->hints);
+        hints_commit(f->hints);
     }
     assert_int_equal(next, 200);
     hints_log_drain(f->hints);
@@ -419,7 +419,7 @@ static void test_caps(void **state)
     assert_int_equal(r.error, ERR_TOO_BIG);
     unsigned lost = r.n;
     assert_in_range(lost, 50 - 1000 / 74, 40);
-    hints_flush(f->hints);
+    hints_commit(f->hints);
     assert_int_equal(reap(f).n, 50 - lost);
     for (unsigned i = 0; i < 50; i++)
         put(f, OTHER, i, SLICE("value"));
@@ -439,14 +439,14 @@ static void test_a_failed_sync_keeps_nothing(void **state)
     keep(f, 0, 2);
     fault.sync_fails = 1;
     put(f, TARGET, 2, SLICE("lost"));
-    hints_flush(f->hints);
+    hints_commit(f->hints);
     struct hints_result r = reap(f);
     assert_int_equal(r.kind, HINTS_LOST);
     assert_int_equal(r.error, ERR_IO);
     assert_int_equal(r.n, 1);
     fault.write_fails = 1;
     put(f, TARGET, 3, SLICE("lost"));
-    hints_flush(f->hints);
+    hints_commit(f->hints);
     assert_int_equal(reap(f).error, ERR_NO_SPACE);
     keep(f, 4, 5); /* a new file each time, and it goes on */
     r = ask(f);
@@ -488,14 +488,14 @@ static void test_memory_loses_what_was_not_synced(void **state)
                   b = value_record(KEY_OF("b"), SLICE("flushed"), 2);
     hints_put(h, TARGET, &a);
     hints_put(h, TARGET, &a);
-    hints_flush(h);
+    hints_commit(h);
     assert_true(hints_mem_syncing(h));
     assert_false(hints_reap(h, &r));
     hints_mem_sync(h);
     assert_true(hints_reap(h, &r));
     assert_int_equal(r.n, 2);
     hints_put(h, TARGET, &b);
-    hints_flush(h);
+    hints_commit(h);
     hints_read(h, TARGET);
     assert_true(hints_reap(h, &r));
     assert_int_equal(r.n, 2);

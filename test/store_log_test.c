@@ -134,7 +134,7 @@ static void a_hole_in_the_last_group_is_a_torn_tail(void **state)
                   y = value_record(KEY_OF("y"), SLICE("whole"), 3);
     store_put(f->store, 2, &x);
     store_put(f->store, 3, &y);
-    store_flush(f->store);
+    store_commit(f->store);
     fixture_reap(f);
     fixture_reap(f);
     fixture_close(f);
@@ -240,7 +240,7 @@ static void child(struct fixture *f, int fd)
         store_put(f->store, i, &r);
         if (i % 3 != 0)
             continue;
-        store_flush(f->store);
+        store_commit(f->store);
         for (int n = 0; n < 3; n++) {
             unsigned acked = (unsigned)fixture_reap(f).token;
             if (write(fd, &acked, sizeof acked) != sizeof acked)
@@ -377,7 +377,7 @@ static void groups_gather_while_one_is_out(void **state)
     for (unsigned i = 1; i <= PUTS; i++) {
         struct record r = value_record(numbered(key, "key", i), SLICE("v"), i);
         store_put(f->store, i, &r);
-        store_flush(f->store);
+        store_commit(f->store);
     }
     for (unsigned i = 1; i <= PUTS; i++) {
         struct store_result out = fixture_reap(f);

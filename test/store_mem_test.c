@@ -34,13 +34,13 @@ static void a_crash_loses_what_was_not_synced(void **state)
     struct store *s = open_disk(&disk, false);
     assert_false(mem_syncing(s));
     put(s, value_record(KEY_OF("a"), SLICE("synced"), 1));
-    store_flush(s);
+    store_commit(s);
     assert_true(mem_syncing(s));
     mem_sync(s);
     assert_false(mem_syncing(s));
     assert_true(store_reap(s, &out));
     put(s, value_record(KEY_OF("b"), SLICE("flushed"), 2));
-    store_flush(s);
+    store_commit(s);
     put(s, value_record(KEY_OF("c"), SLICE("submitted"), 3));
     assert_false(store_reap(s, &out));
     mem_crash(s);
@@ -60,7 +60,7 @@ static void a_sync_covers_all_flushes_before_it(void **state)
     for (uint64_t i = 1; i <= 3; i++) {
         put(s, value_record(KEY_OF("k"), i == 2 ? SLICE("two") : SLICE("odd"), i));
         put(s, state_record(SLICE("incarnation"), SLICE("x"), i));
-        store_flush(s);
+        store_commit(s);
     }
     put(s, value_record(KEY_OF("later"), SLICE("v"), 9));
     mem_sync(s);
@@ -82,14 +82,14 @@ static void a_lying_device_answers_early_and_forgets(void **state)
     struct store_result out;
     struct store *s = open_disk(&disk, true);
     put(s, value_record(KEY_OF("a"), SLICE("one"), 1));
-    store_flush(s);
+    store_commit(s);
     assert_true(store_reap(s, &out));
     assert_int_equal(out.error, 0);
     assert_true(holds(s, KEY_OF("a"), SLICE("one")));
     mem_sync(s);
     assert_true(holds(s, KEY_OF("a"), SLICE("one")));
     put(s, value_record(KEY_OF("b"), SLICE("two"), 2));
-    store_flush(s);
+    store_commit(s);
     assert_true(store_reap(s, &out));
     assert_true(holds(s, KEY_OF("b"), SLICE("two")));
     mem_crash(s);
@@ -104,7 +104,7 @@ static int put_and_sync(struct store *s, struct record r)
 {
     struct store_result out;
     put(s, r);
-    store_flush(s);
+    store_commit(s);
     mem_sync(s);
     assert_true(store_reap(s, &out));
     assert_int_equal(out.token, r.version.stamp);
@@ -128,7 +128,7 @@ static unsigned torn(struct mem_disk *disk, uint64_t seed)
         key[2] = (char)('0' + i);
         put(s, value_record(slice_of(key, 3), slice_of(value, sizeof value), i));
         if (i % 2 == 0)
-            store_flush(s);
+            store_commit(s);
     }
     mem_tear(s, seed);
     mem_crash(s);
@@ -244,7 +244,7 @@ static void rot_puts_a_slot_in_doubt(void **state)
         assert_int_equal(put_and_sync(s, value_record(KEY_OF("b"), SLICE("two"), 2)), 0);
         if (met_open) {
             assert_int_equal(get(s, KEY_OF("a"), &told).error, ERR_CORRUPT);
-            store_flush(s);
+            store_commit(s);
             mem_sync(s);
             rest(s, &told);
             assert_int_equal(get(s, KEY_OF("a"), &told).record.kind, RECORD_NONE);
@@ -260,7 +260,7 @@ static void rot_puts_a_slot_in_doubt(void **state)
             assert_true(holds(s, KEY_OF("b"), SLICE("two")));
             if (again)
                 store_healed(s, slice_of(told.slot, sizeof told.slot));
-            store_flush(s);
+            store_commit(s);
             mem_sync(s);
             mem_crash(s);
         }

@@ -70,7 +70,7 @@ static void a_put_is_invisible_until_it_is_durable(void **state)
     store_put(b->log->store, 1, &r);
     assert_int_equal(store_records(b->log->store), 1);
     assert_int_equal(fixture_get(b->log, KEY_OF("k"), GET_VALUE).record.kind, RECORD_NONE);
-    store_flush(b->log->store);
+    store_commit(b->log->store);
     assert_int_equal(reap(b).kind, STORE_PUT_DONE);
     fixture_expect(b->log, KEY_OF("k"), SLICE("v"));
     assert_int_equal(store_records(b->log->store), 1);
@@ -98,7 +98,7 @@ static void any_order_gives_the_same(void **state)
         store_put(b->log->store, k, &r);
         waiting++;
         if (rng_below(&rng, 5) == 0 || i + 1 == PUTS) {
-            store_flush(b->log->store);
+            store_commit(b->log->store);
             for (; waiting > 0; waiting--) {
                 struct store_result out = reap(b);
                 assert_true(out.error == 0 || out.error == ERR_SUPERSEDED);
@@ -126,7 +126,7 @@ static void pending_puts_of_one_key(void **state)
     store_put(b->log->store, 2, &two);
     store_put(b->log->store, 1, &one);
     store_put(b->log->store, 22, &two);
-    store_flush(b->log->store);
+    store_commit(b->log->store);
     struct store_result first = reap(b), second = reap(b), third = reap(b);
     assert_int_equal(first.token, 2);
     assert_int_equal(first.error, 0);

@@ -241,7 +241,7 @@ static void images_are_faithful(void **state)
     }
     for (uint32_t i = 1; i < from.nodes.n; i++)
         assert_int_equal(nodes_number(&to.nodes, from.nodes.id[i]), i);
-    struct index_image_places places = {known, tally, 4};
+    struct index_image_segments places = {known, tally, 4};
     for (uint32_t arc = 0; arc < 4; arc++) {
         image.n = 0;
         assert_int_equal(index_image_write(&from, arc, &image), 0);

@@ -11,12 +11,12 @@
 #include "base/limits.h"
 #include "wire/merkle.h"
 
-static struct listing_entry entry(uint64_t position, const char *key)
+static struct listing_entry entry(uint64_t key_hash, const char *key)
 {
     static uint8_t bytes[4][16]; /* of the last entries */
     static unsigned at;
     return (struct listing_entry){
-        .position = position,
+        .key_hash = key_hash,
         .version = {.stamp = 3, .node = 4, .digest = 5, .expiry_stamp = 6},
         .expiry_ms = 7,
         .size = 8,
@@ -30,9 +30,9 @@ static void hashes_depend_on_the_secret_and_on_every_field(void **state)
     (void)state;
     struct merkle_key a = merkle_key_of(&(struct layout_secret){{1}}),
                       b = merkle_key_of(&(struct layout_secret){{2}});
-    assert_int_not_equal(merkle_position(&a, SLICE("k")), merkle_position(&b, SLICE("k")));
-    assert_int_not_equal(merkle_position(&a, SLICE("k")), merkle_position(&a, SLICE("l")));
-    assert_int_not_equal(merkle_position(&a, SLICE("\0k")), merkle_position(&a, SLICE("\x01k")));
+    assert_int_not_equal(merkle_key_hash(&a, SLICE("k")), merkle_key_hash(&b, SLICE("k")));
+    assert_int_not_equal(merkle_key_hash(&a, SLICE("k")), merkle_key_hash(&a, SLICE("l")));
+    assert_int_not_equal(merkle_key_hash(&a, SLICE("\0k")), merkle_key_hash(&a, SLICE("\x01k")));
     struct version v[7];
     for (unsigned i = 0; i < 7; i++)
         v[i] = (struct version){.stamp = 1, .node = 2, .digest = 3, .expiry_stamp = 4};
@@ -79,7 +79,7 @@ static void listings_come_back_as_they_were(void **state)
     assert_int_equal(b.n, 2 * LISTING_HEAD + 3);
     struct slice rest = buf_view(&b);
     assert_int_equal(listing_next(&rest, &got), 1);
-    assert_int_equal(got.position, 1);
+    assert_int_equal(got.key_hash, 1);
     assert_int_equal(version_cmp(&got.version, &a.version), 0);
     assert_int_equal(got.expiry_ms, 7);
     assert_int_equal(got.size, 8);

@@ -185,7 +185,7 @@ static int fill(struct client *c)
     return fail(c, ERR_IO, "%s: %s", c->where, strerror(errno));
 }
 
-int client_flush(struct client *c)
+int client_write(struct client *c)
 {
     if (c->fd < 0)
         return fail(c, ERR_CLOSED, "not connected");
@@ -255,7 +255,7 @@ int client_call(struct client *c, const struct slice *arg, uint32_t arg_n)
     bool push = replies_by_push(arg[0]);
     int error = client_send(c, arg, arg_n);
     if (error == 0)
-        error = client_flush(c);
+        error = client_write(c);
     do {
         if (error == 0)
             error = client_receive(c, CLIENT_TIMEOUT_MS);

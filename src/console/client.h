@@ -2,8 +2,8 @@
  * through.
  *
  * An ordinary Redis client: it connects, says HELLO 3, sends arrays of bulk strings and reads
- * replies in order. Requests gather in `out` until client_flush, so a pipeline is many client_send
- * and one client_flush. Every wait has a deadline. After an error `why` holds a sentence for the
+ * replies in order. Requests gather in `out` until client_write, so a pipeline is many client_send
+ * and one client_write. Every wait has a deadline. After an error `why` holds a sentence for the
  * operator that names the node and the remedy. */
 #ifndef COVEY_CONSOLE_CLIENT_H
 #define COVEY_CONSOLE_CLIENT_H
@@ -46,7 +46,7 @@ int client_send(struct client *c, const struct slice *arg, uint32_t arg_n);
 
 /* Sends the pipeline. Reads meanwhile what comes back, lest both sides wait for each other.
  * ERR_CLOSED, ERR_IO, ERR_INCOMPLETE (the node took nothing for CLIENT_TIMEOUT_MS). */
-int client_flush(struct client *c);
+int client_write(struct client *c);
 
 /* The next reply (or push) into c->reply. ERR_INCOMPLETE when none came within timeout_ms (0: only
  * what is there already), ERR_CLOSED, ERR_IO, ERR_BAD_MESSAGE. All but ERR_INCOMPLETE end the

@@ -141,7 +141,7 @@ static int64_t number_of(const struct client *c, const char *field)
 
 /* Whether node i says that all members are there, and that its verdict is what so many members can
  * have at best. */
-static bool is_whole(struct demo *d, unsigned i)
+static bool is_healthy(struct demo *d, unsigned i)
 {
     if (d->client.fd < 0 && !open_node(d, i))
         return false;
@@ -191,12 +191,12 @@ static bool wait_node(struct demo *d, unsigned i, bool (*asked)(struct demo *, u
 }
 
 /* Waits until each node says so. */
-static bool wait_whole(struct demo *d)
+static bool wait_healthy(struct demo *d)
 {
-    bool whole = true;
-    for (unsigned i = 0; i < d->node_n && whole; i++)
-        whole = wait_node(d, i, is_whole, "see all members healthy");
-    return whole;
+    bool healthy = true;
+    for (unsigned i = 0; i < d->node_n && healthy; i++)
+        healthy = wait_node(d, i, is_healthy, "see all members healthy");
+    return healthy;
 }
 
 /* ---- What the cluster says of itself ---- */
@@ -253,17 +253,17 @@ static bool step_start(struct demo *d)
     char label[32];
     snprintf(label, sizeof label, "start %u node%s", d->node_n, words_s(d->node_n));
     screen_step(&d->screen, label);
-    bool whole = true;
-    for (unsigned i = 0; i < d->node_n && whole; i++) {
-        whole = start_node(d, i, true) == 0;
-        if (!whole)
+    bool healthy = true;
+    for (unsigned i = 0; i < d->node_n && healthy; i++) {
+        healthy = start_node(d, i, true) == 0;
+        if (!healthy)
             snprintf(d->why, sizeof d->why, "cannot start a process");
         else if (i == 0)
-            whole = wait_node(d, 0, open_node, "answer");
+            healthy = wait_node(d, 0, open_node, "answer");
     }
-    whole = whole && wait_whole(d);
-    screen_done(&d->screen, whole ? "they found each other" : d->why, whole);
-    if (whole) {
+    healthy = healthy && wait_healthy(d);
+    screen_done(&d->screen, healthy ? "they found each other" : d->why, healthy);
+    if (healthy) {
         show_ring(d, 0);
         return true;
     }
@@ -364,12 +364,12 @@ static void step_restart(struct demo *d)
 {
     screen_step(&d->screen, "restart a");
     kill_node(d, 0); /* it is dead already, but where it is the only one */
-    bool whole = start_node(d, 0, false) == 0 && wait_whole(d);
-    screen_done(&d->screen, whole ? "it is back" : d->why, whole);
-    if (whole)
+    bool healthy = start_node(d, 0, false) == 0 && wait_healthy(d);
+    screen_done(&d->screen, healthy ? "it is back" : d->why, healthy);
+    if (healthy)
         show_ring(d, 0);
     else
-        fail(d, 0, "the cluster did not become whole again");
+        fail(d, 0, "the cluster did not become healthy again");
 }
 
 static void run_story(struct demo *d)

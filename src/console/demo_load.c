@@ -156,7 +156,7 @@ void load_run(struct load *l, struct client *c, const struct records *r)
         while (error == 0 && sent < r->n && sent - done < LOAD_DEPTH)
             error = send_one(l, c, r, sent++);
         if (error == 0)
-            error = client_flush(c);
+            error = client_write(c);
         if (error == 0)
             error = receive_some(l, c, r, &done, sent);
         l->stopped = !l->progress(l->arg, done);

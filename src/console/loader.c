@@ -97,7 +97,7 @@ static int round_trip(struct loader *l, unsigned *left)
     for (unsigned i = 0; i < l->n; i++)
         if (!l->key[i].done && send_one(l, &l->key[i]) != 0)
             return fail(l, ERR_NO_MEMORY, "out of memory for the commands");
-    if (client_flush(&l->client) != 0)
+    if (client_write(&l->client) != 0)
         return lost(l);
     for (unsigned i = 0; i < l->n; i++) {
         if (l->key[i].done)

@@ -182,7 +182,7 @@ static int follow(struct shell *s, const struct slice *arg, uint32_t arg_n)
     bool terminal = isatty(STDIN_FILENO);
     int error = client_send(&s->client, arg, arg_n);
     if (error == 0)
-        error = client_flush(&s->client);
+        error = client_write(&s->client);
     if (terminal && !s->json)
         fprintf(stderr, "Ctrl-C or q ends it\n");
     while (error == 0) {
@@ -382,7 +382,7 @@ static int watch_fd(void *arg)
         return s->watch.fd;
     const struct slice words[] = {SLICE("SUBSCRIBE"), slice_str(MEMBERS_CHANNEL)};
     if (client_open(&s->watch, s->host, s->port) == 0 && client_send(&s->watch, words, 2) == 0)
-        client_flush(&s->watch);
+        client_write(&s->watch);
     return s->watch.fd >= 0 ? s->watch.fd : s->client.fd;
 }
 

@@ -11,7 +11,7 @@
 
 /* How the records stand that this node keeps: what its shard tells the rest of it. */
 struct own_records {
-    struct log_position position; /* what is told of the own log (core/reach/reach.h) */
+    struct log_position position; /* what is told of the own log (core/log_end/log_end.h) */
     /* per vnode: not 0 where it may have lost records; NULL without a layout */
     const uint8_t *recovering;
     uint32_t recovering_n; /* vnodes of which that is so */

@@ -71,7 +71,7 @@ static int save(const struct birth *b, uint64_t serial, struct store *store)
                        .value = value};
     struct store_result done;
     store_put(store, 0, &r);
-    store_flush(store);
+    store_commit(store);
     int error = log_drain(store);
     CHECK(store_reap(store, &done) && done.kind == STORE_PUT_DONE);
     return error ? error : done.error;

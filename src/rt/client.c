@@ -221,7 +221,7 @@ static void write_later(struct client *c, size_t sent)
         client_close(c);
 }
 
-static void client_flush(struct client *c)
+static void client_write(struct client *c)
 {
     struct buf *out = &c->session.out;
     if (!c->busy && out->n > 0) {
@@ -247,14 +247,14 @@ static void client_flush(struct client *c)
         client_close(c);
 }
 
-void clients_flush(struct clients *cs)
+void clients_write(struct clients *cs)
 {
     struct client *c = cs->dirty;
     cs->dirty = NULL; /* what is marked meanwhile is for the next turn */
     while (c) {
         struct client *next = c->next_dirty;
         c->dirty = false;
-        client_flush(c);
+        client_write(c);
         c = next;
     }
 }

@@ -63,7 +63,7 @@ void clients_reply(struct clients *cs, const struct result *r);
 void clients_member(struct clients *cs, const struct member_info *m);
 
 /* End of turn: one write for each client that has replies. */
-void clients_flush(struct clients *cs);
+void clients_write(struct clients *cs);
 
 /* Stops taking input; and whether every reply to what was taken is sent. */
 void clients_drain(struct clients *cs);

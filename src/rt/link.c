@@ -93,7 +93,7 @@ static void refuse(struct link *l, int error, struct slice sentence)
     char why[WHY_MAX];
     snprintf(why, sizeof why, "refused: %.*s", (int)sentence.n, (const char *)sentence.p);
     if (frame_put(&l->out, &m) == 0)
-        link_flush(l);
+        link_write(l);
     /* whoever is refused comes again each second: said at 1, 2, 4, ... */
     if (power_of_two(++l->peers->refused))
         world_log(l->peers->world, TRACE_WARN, "peer.refused", l->addr, why);
@@ -356,7 +356,7 @@ static void write_later(struct link *l, struct slice bytes)
         link_close(l, ERR_CLOSED, uv_strerror(error));
 }
 
-void link_flush(struct link *l)
+void link_write(struct link *l)
 {
     while (!l->writing && l->state != LINK_CLOSING && l->state != LINK_CONNECTING) {
         struct slice bytes;

@@ -70,7 +70,7 @@ struct link *link_accept(struct peers *ps, uv_stream_t *listener);
 int link_put(struct link *l, const struct message *m);
 
 /* Writes what waits, in as few system calls as the socket takes it. */
-void link_flush(struct link *l);
+void link_write(struct link *l);
 
 /* Begins to read, or goes on after a rest. */
 void link_resume(struct link *l);

@@ -48,7 +48,7 @@ static int forget_layout(struct store *store)
     struct store_result done;
     put_empty(store, SLICE("chain"));
     put_empty(store, SLICE("layout"));
-    store_flush(store);
+    store_commit(store);
     int error = log_drain(store);
     for (int i = 0; i < 2; i++) {
         CHECK(store_reap(store, &done) && done.kind == STORE_PUT_DONE);

@@ -291,13 +291,13 @@ uint64_t peers_deadline_ms(const struct peers *ps)
     return ps->untidy ? ps->ticked_ms + 10 * PEER_TICK_MS : UINT64_MAX;
 }
 
-void peers_flush(struct peers *ps)
+void peers_write(struct peers *ps)
 {
     while (ps->dirty) {
         struct link *l = ps->dirty;
         ps->dirty = l->next_dirty;
         l->dirty = false;
-        link_flush(l);
+        link_write(l);
     }
 }
 

@@ -59,7 +59,7 @@ void peers_send(struct peers *ps, uint64_t to, struct addr base, const struct me
 void peers_open_seed(struct peers *ps, int seed, struct addr base);
 
 /* End of turn: one write for each stream that has something. */
-void peers_flush(struct peers *ps);
+void peers_write(struct peers *ps);
 
 /* After that: streams that had more to read than a turn takes are read on. */
 void peers_resume(struct peers *ps);

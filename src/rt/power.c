@@ -30,7 +30,7 @@ static void put(struct store *store, struct slice value)
         .kind = RECORD_STATE, .version = {.stamp = serial + 1}, .key = POWER_NAME, .value = value};
     r.version.digest = hash_bytes(value);
     store_put(store, 0, &r);
-    store_flush(store);
+    store_commit(store);
 }
 
 /* Whether the process that wrote this may have lost what it had not synced. */

@@ -1,7 +1,7 @@
 /* power.h: whether the machine lost power under this node while its log was ahead of its syncs
  * (design section 4, "power lost under `interval`").
  *
- * Peers notice a log that ends too early when they heard of its end (core/reach/reach.c); of a
+ * Peers notice a log that ends too early when they heard of its end (core/log_end/log_end.c); of a
  * coordinator's last writes they may not have. But a node can tell by itself: under interval
  * durability, a process that did not stop cleanly and ran before the machine was last booted may
  * have lost up to a second of what it acknowledged. Then all that it holds is in doubt, whether or

@@ -153,13 +153,13 @@ void world_turn(struct world *w)
     do {
         settle(w);
         run_timers(w);
-        store_flush(w->store);
-        hints_flush(w->hints);
+        store_commit(w->store);
+        hints_commit(w->hints);
         /* what the store completes at once (interval durability) is answered in this very turn */
     } while (world_reap(w));
     uint64_t steps = w->steps;
-    peers_flush(&w->peers);
-    clients_flush(&w->clients);
+    peers_write(&w->peers);
+    clients_write(&w->clients);
     peers_resume(&w->peers);
     w->turns++;
     gauge(w);

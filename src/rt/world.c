@@ -185,10 +185,10 @@ static int load_states(struct world *w, struct buf keep[STATES], struct node_opt
 {
     const struct slice names[STATES] = {SLICE("cluster"), SLICE("incarnation"), SLICE("chain"),
                                         SLICE("layout"),  SLICE("members"),     SLICE("clock"),
-                                        SLICE("whole"),   SLICE("boots"),       SLICE("reached")};
+                                        SLICE("healed"),  SLICE("boots"),       SLICE("ends")};
     struct node_saved *const saved[STATES] = {&n->cluster_saved, &n->incarnation, &n->chain,
                                               &n->layout,        &n->members,     &n->clock,
-                                              &n->whole,         &n->boots,       &n->reached};
+                                              &n->healed,        &n->boots,       &n->ends};
     int error = 0;
     for (unsigned i = 0; i < STATES; i++) {
         int e = load_state(w, names[i], &keep[i], saved[i]);

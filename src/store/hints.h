@@ -37,7 +37,7 @@ struct hints_vtable {
     void (*read)(struct hints *h, uint64_t target);
     void (*drop)(struct hints *h, uint64_t target, uint64_t up_to, uint32_t n);
     void (*expire)(struct hints *h, uint64_t before_ms);
-    void (*flush)(struct hints *h);
+    void (*commit)(struct hints *h);
     bool (*reap)(struct hints *h, struct hints_result *out);
     void (*close)(struct hints *h);
 };
@@ -75,9 +75,9 @@ static inline void hints_expire(struct hints *h, uint64_t before_ms)
 }
 
 /* The turn is over: write and sync what was submitted. Does not wait. */
-static inline void hints_flush(struct hints *h)
+static inline void hints_commit(struct hints *h)
 {
-    h->vtable->flush(h);
+    h->vtable->commit(h);
 }
 
 /* The next news, false when there are none now. */

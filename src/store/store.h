@@ -49,7 +49,7 @@ struct table;
 struct store_vtable {
     void (*put)(struct store *s, uint64_t token, const struct record *r, struct put_origin origin);
     void (*backup)(struct store *s, uint64_t token, const struct backup_ask *ask);
-    void (*flush)(struct store *s);
+    void (*commit)(struct store *s);
     bool (*reap)(struct store *s, struct store_result *out);
     void (*set_vnodes)(struct store *s, uint16_t vnodes);
     uint64_t (*position)(const struct store *s);
@@ -124,9 +124,9 @@ static inline void store_backup(struct store *s, uint64_t token, const struct ba
 }
 
 /* The turn is over: write and sync what was submitted. Does not wait. */
-static inline void store_flush(struct store *s)
+static inline void store_commit(struct store *s)
 {
-    s->vtable->flush(s);
+    s->vtable->commit(s);
 }
 
 /* The next finished result, false when there is none now. Reap until then in each turn: that call

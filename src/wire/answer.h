@@ -15,7 +15,7 @@ struct backup_ask {
     struct cluster_id cluster;
     uint64_t member;
     uint64_t taken_ms; /* wall time */
-    bool whole;        /* the node knows of no records that it lacks */
+    bool complete;     /* the node knows of no records that it lacks */
 };
 
 /* The backup under way, or the last that ended since the store was opened. In the answer to one
@@ -102,7 +102,7 @@ struct hints_result {
     uint32_t n;       /* READ: records in batch, 0 when nothing is kept */
     uint64_t waiting; /* durable and not dropped, of this target */
     uint64_t bytes;   /* of its log */
-    const struct placed_record *batch;
+    const struct located_record *batch;
 };
 
 #endif

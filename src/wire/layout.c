@@ -364,7 +364,7 @@ int layout_find(const struct layout *l, uint64_t id)
     return -1;
 }
 
-int layout_place(const struct layout *l, uint16_t vnode, uint64_t id)
+int layout_rank(const struct layout *l, uint16_t vnode, uint64_t id)
 {
     for (unsigned i = 0; i < l->n; i++)
         if (layout_owner(l, vnode, i)->id == id)
@@ -374,7 +374,7 @@ int layout_place(const struct layout *l, uint16_t vnode, uint64_t id)
 
 bool layout_owns(const struct layout *l, uint16_t vnode, uint64_t id)
 {
-    return layout_place(l, vnode, id) >= 0;
+    return layout_rank(l, vnode, id) >= 0;
 }
 
 unsigned layout_writers(const struct layout *l, uint16_t vnode, uint16_t out[OWNERS_MAX])

@@ -123,7 +123,7 @@ static inline const struct layout_member *layout_owner(const struct layout *l, u
 bool layout_owns(const struct layout *l, uint16_t vnode, uint64_t id);
 
 /* The place of a member among the owners of a vnode; -1: it is none. */
-int layout_place(const struct layout *l, uint16_t vnode, uint64_t id);
+int layout_rank(const struct layout *l, uint16_t vnode, uint64_t id);
 
 /* All who are written to: the owners of the vnode in their order, then those that are to be. Fills
  * out with indices in member[]; returns how many. */

@@ -24,16 +24,16 @@ static uint64_t sip(const struct merkle_key *k, const uint8_t *p, size_t n)
     return get_u64(hash);
 }
 
-uint64_t merkle_position(const struct merkle_key *k, struct slice key)
+uint64_t merkle_key_hash(const struct merkle_key *k, struct slice key)
 {
     return sip(k, key.p, key.n);
 }
 
-uint64_t merkle_print(const struct merkle_key *k, uint64_t position, uint8_t kind,
+uint64_t merkle_print(const struct merkle_key *k, uint64_t key_hash, uint8_t kind,
                       const struct version *v, uint64_t expiry_ms)
 {
     uint8_t bytes[50], *p = bytes;
-    p = put_u64(p, position);
+    p = put_u64(p, key_hash);
     p = put_u64(p, v->stamp);
     p = put_u64(p, v->node);
     p = put_u64(p, v->digest);
@@ -51,19 +51,19 @@ int range_append(struct buf *out, uint64_t first, uint64_t last)
     return buf_append(out, bytes, sizeof bytes);
 }
 
-bool ranges_have(struct slice ranges, uint64_t position)
+bool ranges_have(struct slice ranges, uint64_t key_hash)
 {
     size_t low = 0,
-           /* ranges before low begin at or before the position, those from high on behind it */
+           /* ranges before low begin at or before the key_hash, those from high on behind it */
         high = ranges.n / RANGE_BYTES;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (get_u64(ranges.p + middle * RANGE_BYTES) <= position)
+        if (get_u64(ranges.p + middle * RANGE_BYTES) <= key_hash)
             low = middle + 1;
         else
             high = middle;
     }
-    return low > 0 && position <= get_u64(ranges.p + (low - 1) * RANGE_BYTES + 8);
+    return low > 0 && key_hash <= get_u64(ranges.p + (low - 1) * RANGE_BYTES + 8);
 }
 
 int listing_append(struct buf *out, const struct listing_entry *e)
@@ -72,7 +72,7 @@ int listing_append(struct buf *out, const struct listing_entry *e)
     if (error)
         return error;
     uint8_t *p = out->p + out->n;
-    p = put_u64(p, e->position);
+    p = put_u64(p, e->key_hash);
     p = put_u64(p, e->version.stamp);
     p = put_u64(p, e->version.node);
     p = put_u64(p, e->version.digest);
@@ -95,7 +95,7 @@ int listing_next(struct slice *rest, struct listing_entry *e)
     if (rest->n < LISTING_HEAD)
         return ERR_BAD_MESSAGE;
     *e = (struct listing_entry){
-        .position = get_u64(p),
+        .key_hash = get_u64(p),
         .version = {.stamp = get_u64(p + 8),
                     .node = get_u64(p + 16),
                     .digest = get_u64(p + 24),
@@ -134,7 +134,7 @@ int listing_judge(struct slice rest, uint64_t wall_ms)
 
 int listing_cmp(const struct listing_entry *a, const struct listing_entry *b)
 {
-    if (a->position != b->position)
-        return a->position < b->position ? -1 : 1;
+    if (a->key_hash != b->key_hash)
+        return a->key_hash < b->key_hash ? -1 : 1;
     return slice_cmp(a->key, b->key);
 }

@@ -3,10 +3,10 @@
  *
  * A key comes with its space (base/key.h).
  *
- * A key's *position* says in which leaf it falls: the positions, 64 bits, are cut in as many equal
+ * A key's *key_hash* says in which leaf it falls: the key hashes, 64 bits, are cut in as many equal
  * ranges as the tree has leaves. So a tree of half the size is the same tree with neighbouring
- * leaves folded together, and any range of positions can be listed, finer than a leaf too. A
- * record's *print* is a hash of its position and of all that owners must agree on; a leaf is the
+ * leaves folded together, and any range of key hashes can be listed, finer than a leaf too. A
+ * record's *print* is a hash of its key_hash and of all that owners must agree on; a leaf is the
  * XOR of its records' prints. (Merkle 1987; kept by XOR and so updated in any order: Bellare and
  * Micciancio, "A new paradigm for collision-free hashing", 1997, from which also comes that the
  * hash must be keyed: whoever knows it can choose keys that cancel.) */
@@ -25,11 +25,11 @@ struct merkle_key {
  * hears it, until peers speak under a cluster key.) */
 struct merkle_key merkle_key_of(const struct layout_secret *secret);
 
-uint64_t merkle_position(const struct merkle_key *k, struct slice key);
-uint64_t merkle_print(const struct merkle_key *k, uint64_t position, uint8_t kind,
+uint64_t merkle_key_hash(const struct merkle_key *k, struct slice key);
+uint64_t merkle_print(const struct merkle_key *k, uint64_t key_hash, uint8_t kind,
                       const struct version *v, uint64_t expiry_ms);
 
-/* ---- Ranges of positions: a run of (u64 first, u64 last) pairs, ascending, none touching the next
+/* ---- Ranges of key hashes: a run of (u64 first, u64 last) pairs, ascending, none touching the next
  * ---- */
 
 enum { RANGE_BYTES = 16 };
@@ -37,10 +37,10 @@ enum { RANGE_BYTES = 16 };
 /* Appends a range. Errors as buf_reserve. */
 int range_append(struct buf *out, uint64_t first, uint64_t last);
 
-/* Whether a position is in one of the ranges. A piece of a range at the end counts for nothing. */
-bool ranges_have(struct slice ranges, uint64_t position);
+/* Whether a key_hash is in one of the ranges. A piece of a range at the end counts for nothing. */
+bool ranges_have(struct slice ranges, uint64_t key_hash);
 
-/* ---- Listings: runs of entries, in the order of (position, key) ---- */
+/* ---- Listings: runs of entries, in the order of (key_hash, key) ---- */
 
 enum {
     LISTING_HEAD = 58,              /* bytes of an entry besides its key */
@@ -52,7 +52,7 @@ enum {
 };
 
 struct listing_entry {
-    uint64_t position;
+    uint64_t key_hash;
     struct version version;
     uint64_t expiry_ms;
     uint32_t size; /* bytes of the value */

@@ -27,7 +27,7 @@ struct packet_header {
     uint64_t layout_hash;
     uint64_t wall_ms;             /* the sender's wall clock as the packet left it, */
     uint64_t mono_ms;             /* and its monotonic clock then */
-    struct log_position position; /* how far its log reaches (core/reach/reach.h) */
+    struct log_position position; /* how far its log reaches (core/log_end/log_end.h) */
     uint16_t recovering;          /* vnodes in which the sender is */
     /* what it suffers from: enum packet_ill, or'ed; bits that are not known are ignored */
     uint8_t ills;

@@ -53,7 +53,7 @@ struct record {
 
 /* A record in a log, and its place there: opaque, growing from each record of that log to the
  * next. */
-struct placed_record {
+struct located_record {
     uint64_t place;
     struct record record;
 };

@@ -298,7 +298,7 @@ static void test_refusals(void **state)
     const struct slice word[] = {SLICE("BACKUP"), slice_str(one)};
     client = connected(c, 0);
     assert_int_equal(
-        client_send(client, word, 2) | client_send(client, word, 2) | client_flush(client), 0);
+        client_send(client, word, 2) | client_send(client, word, 2) | client_write(client), 0);
     assert_int_equal(client_receive(client, CLIENT_TIMEOUT_MS), 0);
     assert_int_equal(client->reply.v[0].type, RESP_MAP);
     assert_int_equal(client_receive(client, CLIENT_TIMEOUT_MS), 0);

@@ -273,7 +273,7 @@ static void test_start_console_keeps_the_line(void **state)
                                            "--profile", "local", "--seed", seed, "--console",
                                            NULL});
         expect(&t, "connected to 127.0.0.1 port ");
-        e2e_await_whole(c, 3);
+        e2e_await_healthy(c, 3);
         type_line(&t, "echo ");
         type(&t, long_line); /* several rows of a narrow terminal */
         expect(&t, "xxx");

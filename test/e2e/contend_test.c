@@ -98,7 +98,7 @@ static void say(struct contention *t, struct contender *k)
         t->writes++;
     }
     struct client *client = &k->client[k->node];
-    if (client_send(client, word, k->writes ? 3 : 2) != 0 || client_flush(client) != 0)
+    if (client_send(client, word, k->writes ? 3 : 2) != 0 || client_write(client) != 0)
         e2e_fail(t->cluster, __FILE__, __LINE__, "%s", client->why);
 }
 
@@ -261,7 +261,7 @@ static void contend(struct cluster *c, const char *story, struct slow *slow, uin
     while (pending(&t))
         turn(&t); /* ends: what is not answered fails the story */
     relieve(&t);
-    e2e_await_whole(c, E2E_NODES);
+    e2e_await_healthy(c, E2E_NODES);
     read_last(&t);
     printf("%s: %" PRIu64 " writes: %" PRIu64 " ok, %" PRIu64 " refused, %" PRIu64
            " UNKNOWN; %" PRIu64 " reads, %" PRIu64 " without an answer; %" PRIu64

@@ -35,7 +35,7 @@ static void start_three(struct cluster *c, const char *durability)
     e2e_start(c, 0, "--durability", durability, "--new", NULL);
     e2e_start(c, 1, "--durability", durability, "--seed", seed, NULL);
     e2e_start(c, 2, "--durability", durability, "--seed", seed, NULL);
-    e2e_await_whole(c, 3);
+    e2e_await_healthy(c, 3);
 }
 
 static void kill_all(struct writers *w, const char *durability)
@@ -51,7 +51,7 @@ static void kill_all(struct writers *w, const char *durability)
     }
     for (unsigned i = 0; i < WRITERS_NODES; i++)
         e2e_start(c, i, "--durability", durability, NULL);
-    e2e_await_whole(c, WRITERS_NODES);
+    e2e_await_healthy(c, WRITERS_NODES);
     writers_well(w);
 }
 

@@ -59,7 +59,7 @@ static void load_cluster(struct cluster *c)
         snprintf(key, sizeof key, "key:%u", i);
         e2e_expect(c, 1, "1", "DEL", key);
     }
-    e2e_await_whole(c, 3);
+    e2e_await_healthy(c, 3);
     e2e_await_status(c, 0, "hints", 0);
     e2e_await_status(c, 1, "hints", 0);
     shell_ok(c, "test -f c/seg-00000002.log");
@@ -94,14 +94,14 @@ static void damage(struct cluster *c, const char *command, bool aside)
     e2e_restart(c, 2);
     e2e_await_log(c, 2, "event=node.recovering * vnodes=1024 ");
     e2e_await_log(c, 2, "event=node.recovered ");
-    e2e_await_whole(c, 3);
+    e2e_await_healthy(c, 3);
     expect_all_here(c);
     if (aside)
         await_shell(c, "ls c/damaged-*.log");
     stop(c, 2);
     shell_ok(c, "$COVEY check c");
     e2e_restart(c, 2);
-    e2e_await_whole(c, 3);
+    e2e_await_healthy(c, 3);
     shell_ok(c, "test $(grep -c event=node.recovering c.log) = 1");
     expect_all_here(c);
 }
@@ -135,7 +135,7 @@ static void test_the_last_segment_is_missed_by_the_others(void **state)
     e2e_restart(c, 2);
     e2e_await_log(c, 2, "event=node.recovering *its log ends before*");
     e2e_await_log(c, 2, "event=node.recovered ");
-    e2e_await_whole(c, 3);
+    e2e_await_healthy(c, 3);
     expect_all_here(c);
     stop(c, 2);
     shell_ok(c, "$COVEY check c");
@@ -162,14 +162,14 @@ static void test_a_node_alone_goes_on_without(void **state)
     shell_ok(c, "rm a/seg-00000001.log");
     e2e_restart(c, 0);
     e2e_await_log(c, 0, "event=store.noted *seg-00000001.log is missing*");
-    e2e_await_whole(c, 1);
+    e2e_await_healthy(c, 1);
     assert_int_equal(e2e_missing(c, 0, KEYS, 2 * KEYS, 0), 0);
     e2e_expect(c, 0, "(nil)", "GET", "key:7");
     assert_int_equal(e2e_fill(c, 0, 0, KEYS, 1), 0);
     stop(c, 0);
     shell_ok(c, "$COVEY check a");
     e2e_restart(c, 0);
-    e2e_await_whole(c, 1);
+    e2e_await_healthy(c, 1);
     assert_int_equal(e2e_missing(c, 0, 0, KEYS, 1), 0);
 }
 
@@ -199,7 +199,7 @@ static void test_a_lost_identity_comes_back_with_a_backup(void **state)
     shell_ok(c, "cp bk/seg-00000001.log c/");
     e2e_restart(c, 2);
     e2e_await_log(c, 2, "event=node.recovered ");
-    e2e_await_whole(c, 3);
+    e2e_await_healthy(c, 3);
     e2e_await_status(c, 0, "hints", 0);
     e2e_expect(c, 2, "OK", "CONSISTENCY", "READ", "ONE");
     assert_int_equal(e2e_missing(c, 2, 0, KEYS, 1), 0);
@@ -245,11 +245,11 @@ static void test_a_founder_without_its_layout_asks_a_member(void **state)
     snprintf(seed, sizeof seed, "%s:%u", c->host, e2e_port(c, 1));
     e2e_start(c, 0, "--seed", seed, NULL);
     e2e_await_log(c, 0, "event=node.recovered ");
-    e2e_await_whole(c, 3);
+    e2e_await_healthy(c, 3);
     assert_int_equal(e2e_missing(c, 0, 0, KEYS, 1), 0);
     stop(c, 0);
     e2e_restart(c, 0);
-    e2e_await_whole(c, 3);
+    e2e_await_healthy(c, 3);
     assert_int_equal(e2e_missing(c, 0, 0, KEYS, 1), 0);
     await_shell(c, "ls a/damaged-*.log");
     stop(c, 0);
@@ -272,7 +272,7 @@ static void test_the_other_files_may_be_lost(void **state)
         stop(c, 2);
         shell_ok(c, command[i]);
         e2e_restart(c, 2);
-        e2e_await_whole(c, 3);
+        e2e_await_healthy(c, 3);
         assert_int_equal(e2e_missing(c, 2, 0, KEYS, 0), 0);
         e2e_check(c, e2e_shell(c, "grep -q event=node.recovering c.log") != 0);
     }

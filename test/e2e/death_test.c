@@ -51,7 +51,7 @@ static void test_quorum_lost_a_moment_ago(void **state)
     e2e_check(c, e2e_matches("UNKNOWN 1 of 2 *", answer) || e2e_matches("NOQUORUM *", answer));
     nest_signal(&c->nest, 1, SIGCONT);
     nest_signal(&c->nest, 2, SIGCONT);
-    e2e_await_whole(c, 3);
+    e2e_await_healthy(c, 3);
     e2e_expect(c, 0, "OK", "SET", "k", "w");
     e2e_expect(c, 1, "w", "GET", "k");
 }
@@ -68,7 +68,7 @@ static void test_stopped_node(void **state)
     assert_int_equal(e2e_missing(c, 1, 0, KEYS, 1), 0);
     e2e_await_member(c, 0, "c", "dead");
     nest_signal(&c->nest, 2, SIGCONT);
-    e2e_await_whole(c, 3);
+    e2e_await_healthy(c, 3);
     assert_int_equal(e2e_missing(c, 2, 0, KEYS, 1), 0);
 }
 
@@ -86,7 +86,7 @@ static void test_all_killed_at_once(void **state)
         e2e_kill(c, i);
     for (unsigned i = 0; i < 3; i++)
         e2e_restart(c, i);
-    e2e_await_whole(c, 3);
+    e2e_await_healthy(c, 3);
     for (unsigned i = 0; i < 3; i++)
         assert_int_equal(e2e_missing(c, i, 0, 2 * KEYS, 0), 0);
 }
@@ -154,7 +154,7 @@ static void test_sigterm_under_load(void **state)
     assert_int_equal(e2e_missing(c, 1, 0, own.acknowledged, 0), 0);
     assert_int_equal(e2e_missing(c, 2, 1000000, 1000000 + other.acknowledged, 0), 0);
     e2e_restart(c, 0);
-    e2e_await_whole(c, 3);
+    e2e_await_healthy(c, 3);
     assert_int_equal(e2e_missing(c, 0, 0, own.acknowledged, 0), 0);
     assert_int_equal(e2e_missing(c, 0, 1000000, 1000000 + other.acknowledged, 0), 0);
     client_close(&own.client);
@@ -173,7 +173,7 @@ static void test_clean_stop_of_all(void **state)
         assert_int_equal(e2e_wait_exit(c, i), 0);
     for (unsigned i = 0; i < 3; i++)
         e2e_restart(c, i);
-    e2e_await_whole(c, 3);
+    e2e_await_healthy(c, 3);
     assert_int_equal(e2e_missing(c, 2, 0, KEYS, 0), 0);
 }
 

@@ -224,7 +224,7 @@ static void test_disks_fill_up_and_recover(void **state)
         e2e_kill(c, i);
     for (unsigned i = 0; i < NODES; i++)
         e2e_restart(c, i);
-    e2e_await_whole(c, NODES);
+    e2e_await_healthy(c, NODES);
     expect_after(c, deleted, n);
 }
 
@@ -257,7 +257,7 @@ static void test_one_full_disk(void **state)
     await_verdict(c, 0, 1, "degraded: every key can be read and written, no more node may die; *");
     e2e_expect(c, 0, "OK", "SET", "small", "z");
     e2e_restart(c, 2);
-    e2e_await_whole(c, NODES);
+    e2e_await_healthy(c, NODES);
 }
 
 /* The same when all that there is stands in the segment in use. */

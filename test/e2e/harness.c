@@ -167,7 +167,7 @@ void e2e_start_all(struct cluster *c, unsigned n)
         else
             e2e_start(c, i, "--seed", seed, NULL);
     }
-    e2e_await_whole(c, n);
+    e2e_await_healthy(c, n);
 }
 
 void e2e_restart(struct cluster *c, unsigned i)
@@ -282,7 +282,7 @@ void e2e_await_status(struct cluster *c, unsigned i, const char *field, int64_t 
         e2e_poll(c, __FILE__, __LINE__, until_ms, field);
 }
 
-void e2e_await_whole(struct cluster *c, unsigned n)
+void e2e_await_healthy(struct cluster *c, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
         e2e_await_status(c, i, "members", n);
@@ -366,7 +366,7 @@ static unsigned load(struct cluster *c, unsigned i, unsigned from, unsigned to, 
     for (unsigned done = from; done < to; done++) {
         while (sent < to && sent - done < DEPTH && send_one(client, sent, generation, write) == 0)
             sent++;
-        if (client_flush(client) != 0 || client_receive(client, CLIENT_TIMEOUT_MS) != 0) {
+        if (client_write(client) != 0 || client_receive(client, CLIENT_TIMEOUT_MS) != 0) {
             snprintf(c->text, sizeof c->text, "%s", client->why);
             client_close(client);
             return bad + to - done;

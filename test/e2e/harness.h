@@ -103,7 +103,7 @@ void e2e_poll(struct cluster *c, const char *file, int line, uint64_t until_ms, 
 void e2e_await_status(struct cluster *c, unsigned i, const char *field, int64_t want);
 
 /* Until each of nodes 0 .. n-1 says that all n are members and alive and nothing is missing. */
-void e2e_await_whole(struct cluster *c, unsigned n);
+void e2e_await_healthy(struct cluster *c, unsigned n);
 
 /* Until node i's MEMBERS has that member in that state. */
 void e2e_await_member(struct cluster *c, unsigned i, const char *name, const char *state);

@@ -43,7 +43,7 @@ static void test_killed_member_catches_up(void **state)
     e2e_restart(c, 2);
     e2e_await_status(c, 0, "hints", 0);
     e2e_await_log(c, 0, "event=hints.replayed * hints=10??? ");
-    e2e_await_whole(c, 3);
+    e2e_await_healthy(c, 3);
     assert_int_equal(missing_here(c, 2, 1), 0);
     uint64_t until_ms = e2e_now_ms() + E2E_WAIT_MS;
     while (e2e_shell(c, "test -d a/hints && test -z \"$(ls a/hints)\"") != 0)
@@ -60,7 +60,7 @@ static void test_stopped_member_catches_up(void **state)
     e2e_expect(c, 1, "1", "DEL", "key:0");
     assert_int_equal(e2e_fill(c, 1, 1, KEYS, 1), 0);
     nest_signal(&c->nest, 2, SIGCONT);
-    e2e_await_whole(c, 3);
+    e2e_await_healthy(c, 3);
     e2e_expect(c, 2, "OK", "CONSISTENCY", "READ", "ONE");
     e2e_await(c, 2, "(nil)", "GET", "key:0");
     uint64_t until_ms = e2e_now_ms() + E2E_WAIT_MS;

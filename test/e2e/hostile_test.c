@@ -68,7 +68,7 @@ static void test_hostile_datagrams(void **state)
     }
     close(fd);
     e2e_expect(c, 0, "OK", "SET", "k", "v");
-    e2e_await_whole(c, 3);
+    e2e_await_healthy(c, 3);
     e2e_check(c, nest_running(&c->nest, 0));
 }
 
@@ -190,14 +190,14 @@ static void test_no_datagram_kills_a_member_for_ever(void **state)
         lie(c, fd, 3, subject, number[k]);
     lie(c, fd, 3, subject, small);
     await_past(c, small);
-    e2e_await_whole(c, 3);
+    e2e_await_healthy(c, 3);
     e2e_expect(c, 0, "*unbelieved_numbers:20\r*", "INFO", "stats");
     e2e_expect(c, 2, "OK", "SET", "k", "v");
     for (unsigned i = 0; i < 3; i++)
         e2e_kill(c, i);
     for (unsigned i = 0; i < 3; i++)
         e2e_restart(c, i);
-    e2e_await_whole(c, 3);
+    e2e_await_healthy(c, 3);
     for (unsigned i = 0; i < 3; i++)
         assert_in_range(incarnation_of(c, i, "c"), small + 1, small + 100);
     e2e_expect(c, 1, "v", "GET", "k");
@@ -264,7 +264,7 @@ static void test_hostile_peer_streams(void **state)
     }
     e2e_await_log(c, 0, "event=peer.garbage*addr=");
     e2e_expect(c, 0, "OK", "SET", "k", "v");
-    e2e_await_whole(c, 3);
+    e2e_await_healthy(c, 3);
 }
 
 /* ---- Peers of the release before, which spoke protocol version 1 ---- */

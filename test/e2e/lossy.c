@@ -104,7 +104,7 @@ void lossy_start(struct lossy *l, struct cluster *c)
             e2e_start(c, i, "--seed", seed, NULL);
         enter(c, l->here);
     }
-    e2e_await_whole(c, E2E_NODES);
+    e2e_await_healthy(c, E2E_NODES);
 }
 
 void lossy_strike(struct cluster *c, unsigned node, unsigned percent)

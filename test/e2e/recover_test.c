@@ -49,7 +49,7 @@ static void test_a_rotten_record_is_fetched_again(void **state)
     e2e_await_log(c, 2, "event=store.noted *set a damaged record*");
     e2e_await_log(c, 2, "event=node.recovering * vnodes=1 ");
     e2e_await_log(c, 2, "event=node.recovered ");
-    e2e_await_whole(c, 3);
+    e2e_await_healthy(c, 3);
     assert_int_equal(missing_here(c, 2, 0), 0);
     await_shell(c, "test -f c/damaged-00000001.log");
     stop(c, 2);
@@ -65,7 +65,7 @@ static void test_a_read_that_meets_rot_is_answered_by_others(void **state)
     assert_int_equal(e2e_fill(c, 0, 0, KEYS, 0), 0);
     e2e_kill(c, 2);
     e2e_restart(c, 2); /* so that no value is in its memory */
-    e2e_await_whole(c, 3);
+    e2e_await_healthy(c, 3);
     assert_int_equal(
         e2e_shell(c,
                   "at=$(grep -abo 'value 0 500' c/seg-00000001.log | head -n 1 | cut -d: -f1) && "
@@ -87,7 +87,7 @@ static void test_an_old_copy_is_noticed_and_heals(void **state)
     stop(c, 2);
     assert_int_equal(e2e_shell(c, "cp -r c old"), 0);
     e2e_restart(c, 2);
-    e2e_await_whole(c, 3);
+    e2e_await_healthy(c, 3);
     e2e_kill(c, 1);
     assert_int_equal(e2e_fill(c, 0, 0, KEYS, 1), 0);
     stop(c, 2);
@@ -111,13 +111,13 @@ static void test_an_old_copy_is_noticed_and_heals(void **state)
     }
     e2e_restart(c, 1);
     e2e_await_log(c, 2, "event=node.recovered ");
-    e2e_await_whole(c, 3);
+    e2e_await_healthy(c, 3);
     for (unsigned i = 0; i < 3; i++)
         assert_int_equal(e2e_missing(c, i, 0, KEYS, 1), 0);
     assert_int_equal(missing_here(c, 2, 1), 0);
     e2e_kill(c, 2);
     e2e_restart(c, 2);
-    e2e_await_whole(c, 3); /* what it has seen to does not come again */
+    e2e_await_healthy(c, 3); /* what it has seen to does not come again */
     assert_int_equal(e2e_shell(c, "test $(grep -c event=node.recovering c.log) = 1"), 0);
 }
 
@@ -131,11 +131,11 @@ static void test_a_lost_tail_is_noticed_and_a_kill_loses_none(void **state)
     for (unsigned i = 0; i < 3; i++)
         e2e_start(c, i, "--durability", "interval", i > 0 ? "--seed" : "--new", i > 0 ? seed : NULL,
                   NULL);
-    e2e_await_whole(c, 3);
+    e2e_await_healthy(c, 3);
     assert_int_equal(e2e_fill(c, 2, 0, KEYS, 0), 0);
     e2e_kill(c, 2);
     e2e_start(c, 2, "--durability", "interval", NULL);
-    e2e_await_whole(c, 3);
+    e2e_await_healthy(c, 3);
     assert_int_equal(e2e_missing(c, 2, 0, KEYS, 0), 0);
     e2e_check(c, e2e_shell(c, "grep -q event=node.recovering c.log") != 0);
     assert_int_equal(e2e_fill(c, 0, 0, KEYS, 1), 0);
@@ -150,7 +150,7 @@ static void test_a_lost_tail_is_noticed_and_a_kill_loses_none(void **state)
     e2e_start(c, 2, "--durability", "interval", NULL);
     e2e_await_log(c, 2, "event=node.recovering *its log ends before*");
     e2e_await_log(c, 2, "event=node.recovered ");
-    e2e_await_whole(c, 3);
+    e2e_await_healthy(c, 3);
     assert_int_equal(missing_here(c, 2, 1), 0);
 }
 
@@ -169,7 +169,7 @@ static void test_a_copied_directory_is_one_node_at_a_time(void **state)
     snprintf(line, sizeof line,
              "grep -q 'is alive at 127.0.0.1:%u: two processes have copies' d.log", e2e_port(c, 1));
     assert_int_equal(e2e_shell(c, "%s", line), 0);
-    e2e_await_whole(c, 3);
+    e2e_await_healthy(c, 3);
     assert_int_equal(e2e_missing(c, 1, 0, KEYS, 0), 0);
     e2e_kill(c, 1);
     assert_int_equal(e2e_shell(c, "rm -r d && cp -r b d"), 0);

@@ -255,7 +255,7 @@ void slow_start(struct cluster *c)
         else
             e2e_start(c, i, "--advertise", advertised, "--seed", seed, NULL);
     }
-    e2e_await_whole(c, E2E_NODES);
+    e2e_await_healthy(c, E2E_NODES);
 }
 
 void slow_strike(struct slow *s, struct cluster *c, unsigned node)

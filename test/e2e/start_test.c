@@ -105,7 +105,7 @@ static void test_new_on_a_members_directory_is_refused(void **state)
     }
     e2e_restart(c, 0);
     e2e_restart(c, 1);
-    e2e_await_whole(c, 2);
+    e2e_await_healthy(c, 2);
 }
 
 /* Neither founding nor joining was asked for: both ways are said, and nothing is left behind. */
@@ -315,7 +315,7 @@ static void test_seed_that_is_not_up_yet(void **state)
     e2e_await_log(c, 2, "event=node.seed_wait");
     e2e_await(c, 1, "LOADING *", "PING");
     e2e_start(c, 0, "--new", NULL);
-    e2e_await_whole(c, 3);
+    e2e_await_healthy(c, 3);
     e2e_expect(c, 2, "PONG", "PING");
 }
 

@@ -22,7 +22,7 @@ static void test_tour(void **state)
     e2e_expect(c, 1, "Paris", "GET", "city");
     e2e_expect(c, 2, "OK", "SET", "city", "Rome");
     e2e_restart(c, 0);
-    e2e_await_whole(c, 3);
+    e2e_await_healthy(c, 3);
     e2e_expect(c, 0, "Rome", "GET", "city");
 }
 
@@ -44,7 +44,7 @@ static void test_any_node_may_die(void **state)
         e2e_match(c, __FILE__, __LINE__, "degraded: *", c->text);
         assert_int_equal(e2e_missing(c, right, 0, KEYS, victim + 1), 0);
         e2e_restart(c, victim);
-        e2e_await_whole(c, 3);
+        e2e_await_healthy(c, 3);
         assert_int_equal(e2e_missing(c, victim, 0, KEYS, victim + 1), 0);
     }
 }
@@ -241,7 +241,7 @@ static void test_membership_events(void **state)
         client_send(&watch, (const struct slice[]){SLICE("SUBSCRIBE"), SLICE("__covey__:members")},
                     2),
         0);
-    assert_int_equal(client_flush(&watch), 0);
+    assert_int_equal(client_write(&watch), 0);
     assert_int_equal(client_receive(&watch, CLIENT_TIMEOUT_MS), 0);
     e2e_kill(c, 2);
     for (unsigned i = 0; i < 2; i++) {

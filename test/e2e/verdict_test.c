@@ -49,7 +49,7 @@ static void test_killed_is_known_when_its_stream_breaks(void **state)
     assert_int_equal(status(c, 0), 1);
     e2e_match(c, __FILE__, __LINE__, "degraded: *; b does not answer\n*", c->text);
     e2e_restart(c, 1);
-    e2e_await_whole(c, NODES);
+    e2e_await_healthy(c, NODES);
 }
 
 static void expect_at_once(struct cluster *c, const char *pattern, const char *answer,
@@ -116,7 +116,7 @@ static void test_a_disk_that_fails(void **state)
                "SET", "k", "y");
     break_disk(c, 1, false);
     e2e_restart(c, 2);
-    e2e_await_whole(c, NODES);
+    e2e_await_healthy(c, NODES);
     e2e_expect(c, 1, "OK", "SET", "k", "z");
 }
 
@@ -145,7 +145,7 @@ static void test_hints_for_a_member_that_is_alive(void **state)
             e2e_fail(c, __FILE__, __LINE__, "%lld hints are left", (long long)hints);
     }
     e2e_check(c, seen > 0);
-    e2e_await_whole(c, NODES);
+    e2e_await_healthy(c, NODES);
 }
 
 /* What each one-shot exits with. */

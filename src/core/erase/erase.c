@@ -121,7 +121,7 @@ static uint64_t owner(const struct erase *e, uint16_t vnode, unsigned place)
  * batch. */
 static int place_of(const struct erase *e, uint64_t id)
 {
-    return e->phase == ERASE_ASK ? layout_place(e->now->layout, vnode_at(e), id) : -1;
+    return e->phase == ERASE_ASK ? layout_rank(e->now->layout, vnode_at(e), id) : -1;
 }
 
 static struct message *send(const struct erase *e, uint64_t to, enum message_kind kind,
@@ -182,8 +182,8 @@ static void batch_over(struct erase *e)
     struct slice rest_of = buf_view(&e->entries);
     struct listing_entry last = {0};
     while (listing_next(&rest_of, &last) == 1) {}
-    bool end = last.position == UINT64_MAX;
-    e->from = end ? 0 : last.position + 1;
+    bool end = last.key_hash == UINT64_MAX;
+    e->from = end ? 0 : last.key_hash + 1;
     e->at += end;
     uint64_t took_ms = e->now->ms - e->began_ms;
     e->phase = ERASE_REST;

@@ -45,7 +45,7 @@ struct erase {
     uint8_t rank;
     uint8_t *vnodes; /* these, u16 each */
     uint32_t vnode_n, at;
-    uint64_t from; /* position in vnode `at` */
+    uint64_t from; /* key_hash in vnode `at` */
     uint64_t pass_dead, pass_erased;
     /* the batch */
     struct buf entries;

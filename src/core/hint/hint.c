@@ -139,12 +139,12 @@ static void welcome(struct hint *h, uint64_t id)
 }
 
 /* Which of those that a record of the batch went to a member is; -1: none. */
-static int place_of(const struct hint *h, const struct hint_target *t, const struct hint_sent *s,
-                    uint64_t id)
+static int rank_of(const struct hint *h, const struct hint_target *t, const struct hint_sent *s,
+                   uint64_t id)
 {
     if (!s->nobodys)
         return id == t->id ? 0 : -1;
-    return layout_place(h->now->layout, layout_vnode(h->now->layout, s->slot), id);
+    return layout_rank(h->now->layout, layout_vnode(h->now->layout, s->slot), id);
 }
 
 /* Whether something of its batch may be lost on the way to that member, or back. */
@@ -153,7 +153,7 @@ static bool batch_lost(const struct hint *h, struct hint_target *t, const struct
     bool lost = false;
     for (unsigned i = 0; t->batch && i < t->batch->n; i++) {
         struct hint_sent *s = &t->batch->sent[i];
-        lost |= asked_lose(&s->asked, place_of(h, t, s, who->id), who);
+        lost |= asked_lose(&s->asked, rank_of(h, t, s, who->id), who);
     }
     return lost;
 }
@@ -257,7 +257,7 @@ static void send_to(struct hint *h, struct hint_batch *b, unsigned place, uint64
         .op = token, .epoch = h->now->epoch, .record = *r, .position = h->now->own.position};
 }
 
-static void send_one(struct hint *h, struct hint_target *t, const struct placed_record *hint,
+static void send_one(struct hint *h, struct hint_target *t, const struct located_record *hint,
                      struct out *out)
 {
     const struct layout *l = h->now->layout;
@@ -369,7 +369,7 @@ static void answer(struct hint *h, uint64_t number, uint64_t from, int error, st
     if (!t || i >= t->batch->n)
         return; /* of a batch that was given up */
     struct hint_sent *s = &t->batch->sent[i];
-    int place = place_of(h, t, s, from);
+    int place = rank_of(h, t, s, from);
     if (!asked_answered(&s->asked, place))
         return;
     /* it is held, or something newer is, or was erased since */

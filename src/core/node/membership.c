@@ -64,7 +64,7 @@ static void judge_ready(struct node *n, struct out *out)
     struct membership *s = &n->member;
     const struct layout *l = n->now.layout;
     unsigned met, missing;
-    bool first_boot = reach_first_boot(&n->shard.reach);
+    bool first_boot = log_end_first_boot(&n->shard.log_end);
     if (s->ready || !node_peer(n, s->self))
         return;
     count_met(n, first_boot ? l->w : l->member_n, &met, &missing, out);
@@ -188,7 +188,7 @@ static void take_header(struct node *n, const struct packet_header *h)
     m->recovering = h->recovering;
     m->ills = h->ills;
     if (m->told == h->boot)
-        reach_overheard(&n->shard.reach, h->from, h->boot, h->position);
+        log_end_overheard(&n->shard.log_end, h->from, h->boot, h->position);
 }
 
 void node_on_packet(struct node *n, const struct event *ev, struct out *out)
@@ -216,7 +216,7 @@ void node_on_packet(struct node *n, const struct event *ev, struct out *out)
  * peer's log is. */
 static void meet(struct node *n, uint64_t from, const struct message *m)
 {
-    struct reach *reach = &n->shard.reach;
+    struct log_end *ends = &n->shard.log_end;
     struct member *p = node_peer(n, from);
     if (!p)
         return;
@@ -224,11 +224,11 @@ static void meet(struct node *n, uint64_t from, const struct message *m)
     if (m->kind == MSG_PROBE_ACK)
         twin_answered(&p->twin, m->probe_ack.seq);
     else if (m->kind == MSG_PUT_ACK)
-        reach_heard(reach, from, p->told, m->put_ack.position);
+        log_end_heard(ends, from, p->told, m->put_ack.position);
     else if (m->kind == MSG_FLUSHED)
-        reach_heard(reach, from, p->told, m->flushed.position);
+        log_end_heard(ends, from, p->told, m->flushed.position);
     else if (m->kind == MSG_PUT)
-        reach_heard(reach, from, p->told, m->put.position);
+        log_end_heard(ends, from, p->told, m->put.position);
 }
 
 static void save_cluster(struct membership *s, struct out *out);
@@ -408,7 +408,7 @@ static bool cast_layout(struct node *n, const struct layout *l)
             /* told to nobody: with the layout all are looked at anew */
             (void)cast_believe(m, v.addr, v.state, v.name);
         if (!m->twin.boot)
-            m->twin.boot = reach_boot_of(&n->shard.reach, m->id);
+            m->twin.boot = log_end_boot_of(&n->shard.log_end, m->id);
     }
     return true;
 }

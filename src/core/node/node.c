@@ -10,7 +10,7 @@
  * and SWIM finds them. It answers clients once it is part of a layout and has met W-1 other
  * members: before, it could only answer with errors, and -LOADING says better what is the matter.
  * To meet is to have a stream, and with it the other's hello, which says what is remembered of our
- * log (reach.c): who lost its end must know before it answers anything.
+ * log (log_end.c): who lost its end must know before it answers anything.
  *
  * A claim. A node that lost its disk and is told to found anew, at its old address, is a cluster of
  * one that answers nil to what the others hold. The others look for the member that it was
@@ -145,16 +145,16 @@ static int init_cast(struct membership *s, const struct node_options *o)
 
 static int init_reach(struct shard *s, const struct node_options *o)
 {
-    struct reach_options reach = {
+    struct log_end_options log_end = {
         .self = o->id,
         .boot = o->boot,
         .position = o->position,
         .boots = o->boots.bytes,
         .boots_serial = o->boots.serial,
-        .reached = o->reached.bytes,
-        .reached_serial = o->reached.serial,
+        .ends = o->ends.bytes,
+        .ends_serial = o->ends.serial,
     };
-    return reach_init(&s->reach, &reach);
+    return log_end_init(&s->log_end, &log_end);
 }
 
 static int init_shard(struct shard *s, const struct node_options *o)
@@ -171,7 +171,7 @@ static int init_shard(struct shard *s, const struct node_options *o)
     int e = coord_init(&s->coord, &coord);
     coord_ceiling_recall(&s->coord, ceiling_ms);
     e = e ? e : init_reach(s, o);
-    s->forgot = s->reach.healing;
+    s->forgot = s->log_end.healing;
     repair_init(&s->repair, o->id, o->seed + 2);
     s->repair.manual = o->repair_manual;
     return e ? e : replica_init(&s->replica, 0);
@@ -217,8 +217,8 @@ int node_init(struct node *n, const struct node_options *o, uint64_t now_ms)
     n->shard.self = o->id;
     n->shard.wrote = o->records > 0;
     n->shard.clock_serial = o->clock.serial;
-    n->shard.whole = o->whole.bytes.n > 0;
-    n->shard.whole_serial = o->whole.serial;
+    n->shard.healed = o->healed.bytes.n > 0;
+    n->shard.healed_serial = o->healed.serial;
     n->now.cast = &n->member.cast;
     memcpy(n->member.name, o->name.p, o->name.n);
     if (o->zone.n)

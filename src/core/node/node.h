@@ -53,9 +53,9 @@ struct node_options {
     uint32_t op_deadline_ms;                               /* 0: OP_DEADLINE_DEFAULT_MS */
     struct node_saved cluster_saved;                       /* state record "cluster" */
     struct node_saved incarnation, chain, layout, members; /* state records of these names */
-    struct node_saved whole;                               /* likewise */
+    struct node_saved healed;                              /* likewise */
     struct node_saved clock;                               /* state record "clock" */
-    struct node_saved boots, reached;                      /* likewise */
+    struct node_saved boots, ends;                         /* likewise */
     uint64_t records;                                      /* store_records at start, */
     uint64_t position;                                     /* and store_position */
 };

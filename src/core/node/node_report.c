@@ -20,7 +20,7 @@ void node_hello(const struct node *n, struct msg_hello *h)
         .epoch = n->now.epoch,
         .log_end = n->now.own.position.end,
         .log_shard = n->now.own.position.shard,
-        .kept = reach_kept(&n->shard.reach),
+        .kept = log_end_kept(&n->shard.log_end),
     };
 }
 
@@ -299,7 +299,7 @@ static void ask_backup(const struct node *n, const struct request *r, struct out
         .cluster = n->member.cluster,
         .member = n->member.self,
         .taken_ms = n->now.wall_ms,
-        .whole = !n->shard.recovering,
+        .complete = !n->shard.recovering,
     };
 }
 

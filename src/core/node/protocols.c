@@ -21,7 +21,7 @@ static const struct {
     [TOKEN_ERASE] = {offsetof(struct node, shard.erase), &erase_protocol},
     [TOKEN_REPAIR] = {offsetof(struct node, shard.repair), &repair_protocol},
     [TOKEN_REPLICA] = {offsetof(struct node, shard.replica), &replica_protocol},
-    [TOKEN_REACH] = {offsetof(struct node, shard.reach), &reach_protocol},
+    [TOKEN_LOG_END] = {offsetof(struct node, shard.log_end), &log_end_protocol},
     [TOKEN_SHARD] = {offsetof(struct node, shard), &shard_protocol},
     [TOKEN_MEMBER] = {offsetof(struct node, member), &membership_protocol},
 };

@@ -6,7 +6,7 @@
 #include "base/bits.h"
 #include "wire/bytes.h"
 
-enum { STATE_WHOLE = 1, STATE_CLOCK = 2, STATE_RETRY_MS = 1000 };
+enum { STATE_HEALED = 1, STATE_CLOCK = 2, STATE_RETRY_MS = 1000 };
 
 /* Why the own store takes no writes: as it says itself, or as its last answer said. */
 int shard_refuses(const struct shard *s)
@@ -24,15 +24,15 @@ static uint8_t ills(const struct shard *s)
 void shard_begin(struct shard *s, uint64_t end, int refuses, struct own_records *own)
 {
     s->store_refuses = refuses;
-    reach_position(&s->reach, end);
-    own->position = reach_announced(&s->reach);
+    log_end_position(&s->log_end, end);
+    own->position = log_end_announced(&s->log_end);
     own->ills = ills(s);
 }
 
 struct own_records shard_own(const struct shard *s)
 {
     return (struct own_records){
-        .position = reach_announced(&s->reach),
+        .position = log_end_announced(&s->log_end),
         .recovering = s->repair.recovering,
         .recovering_n = s->repair.recovering_n,
         .doubts = s->repair.doubts,
@@ -83,8 +83,8 @@ static void on_stored(void *p, const struct moment *now, uint64_t number, const 
     struct shard *s = p;
     int error = ev->stored.error;
     (void)out;
-    if (number == STATE_WHOLE) {
-        s->whole_unsaved |= error != 0;
+    if (number == STATE_HEALED) {
+        s->healed_unsaved |= error != 0;
         return;
     }
     if (error)
@@ -116,14 +116,14 @@ void shard_damaged(struct shard *s, const struct moment *now, struct slice slots
     if (!of_all_slots(slots))
         return;
     s->forgot = true;
-    reach_damaged(&s->reach);
+    log_end_damaged(&s->log_end);
 }
 
 void shard_hello(struct shard *s, const struct moment *now, const struct msg_hello *h,
                  struct out *out)
 {
-    reach_heard(&s->reach, h->node, h->boot, (struct log_position){h->log_shard, h->log_end});
-    if (!reach_told(&s->reach, h->kept))
+    log_end_heard(&s->log_end, h->node, h->boot, (struct log_position){h->log_shard, h->log_end});
+    if (!log_end_told(&s->log_end, h->kept))
         return;
     s->doubt_why = SLICE("its log ends before where it was: the data directory is an old copy, or "
                          "its disk lost what it had; all "
@@ -137,7 +137,7 @@ void shard_hello(struct shard *s, const struct moment *now, const struct msg_hel
 void shard_judge_disk(struct shard *s, const struct moment *now, uint64_t disk)
 {
     int m = layout_find(now->layout, s->self);
-    if (m < 0 || now->layout->member[m].disk == disk || s->whole || s->new_disk)
+    if (m < 0 || now->layout->member[m].disk == disk || s->healed || s->new_disk)
         return;
     s->new_disk = s->forgot = true;
     s->doubt_why = SLICE("its disk is not the one that it joined with: all records are fetched "
@@ -146,13 +146,13 @@ void shard_judge_disk(struct shard *s, const struct moment *now, uint64_t disk)
 }
 
 /* What the lost disk held is all here again. */
-static void save_whole(struct shard *s, const struct moment *now, struct out *out)
+static void save_healed(struct shard *s, const struct moment *now, struct out *out)
 {
-    s->new_disk = s->whole_unsaved = false;
-    s->whole = true;
-    s->whole_tried_ms = now->ms;
-    out_state(out, TOKEN(TOKEN_SHARD, STATE_WHOLE), SLICE("whole"), ++s->whole_serial,
-              SLICE("whole"));
+    s->new_disk = s->healed_unsaved = false;
+    s->healed = true;
+    s->healed_tried_ms = now->ms;
+    out_state(out, TOKEN(TOKEN_SHARD, STATE_HEALED), SLICE("healed"), ++s->healed_serial,
+              SLICE("healed"));
 }
 
 /* What repair found out about records that this node lacks: for the log, and for the store to
@@ -170,11 +170,11 @@ static void carry_recovering(struct shard *s, const struct moment *now, bool rea
     s->recovering = vnodes > 0;
     if (s->forgot && vnodes == 0 && ready) { /* by then the store has said what it doubts */
         s->forgot = false;
-        reach_healed(&s->reach);
+        log_end_healed(&s->log_end);
     }
     if ((s->new_disk && vnodes == 0) ||
-        (s->whole_unsaved && now->ms >= s->whole_tried_ms + STATE_RETRY_MS))
-        save_whole(s, now, out);
+        (s->healed_unsaved && now->ms >= s->healed_tried_ms + STATE_RETRY_MS))
+        save_healed(s, now, out);
 }
 
 /* ---- The end of a step ---- */
@@ -198,5 +198,5 @@ void shard_carry(struct shard *s, const struct moment *now, bool ready, struct o
     carry_clock(s, now, out);
     carry_recovering(s, now, ready, out);
     if (now->layout) /* before that there is nothing to lose */
-        reach_save(&s->reach, now->ms, out->put_n > 0, out);
+        log_end_save(&s->log_end, now->ms, out->put_n > 0, out);
 }

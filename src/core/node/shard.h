@@ -9,7 +9,7 @@
 #include "core/coord/coord.h"
 #include "core/erase/erase.h"
 #include "core/hint/hint.h"
-#include "core/reach/reach.h"
+#include "core/log_end/log_end.h"
 #include "core/repair/repair.h"
 #include "core/replica/replica.h"
 
@@ -24,9 +24,9 @@ struct shard {
     /* it is not the disk that this node was let in with, and the records of that one are being
      * fetched */
     bool new_disk;
-    bool whole;         /* what the disk of before held is here, and a state record says so */
-    bool whole_unsaved; /* that state record could not be stored, and is to be tried again */
-    uint64_t whole_serial, whole_tried_ms;
+    bool healed;         /* what the disk of before held is here, and a state record says so */
+    bool healed_unsaved; /* that state record could not be stored, and is to be tried again */
+    uint64_t healed_serial, healed_tried_ms;
     uint64_t store_errors;
     int store_refuses;       /* why the store takes no values now, as it says itself; 0: it does */
     int put_failed;          /* ERR_IO: the disk failed the last put of all; 0: it did not */
@@ -35,7 +35,7 @@ struct shard {
     uint8_t clock_bytes[8]; /* of the last one; little-endian */
     struct coord coord;
     struct hint hint;
-    struct reach reach;
+    struct log_end log_end;
     struct replica replica;
     struct repair repair;
     struct erase erase;

@@ -237,7 +237,7 @@ static void on_member(void *p, const struct moment *now, const struct member *wh
 void repair_mark(struct repair *r, uint16_t vnode)
 {
     const struct layout *l = r->now->layout;
-    int place = layout_place(l, vnode, r->run.peer);
+    int place = layout_rank(l, vnode, r->run.peer);
     if (place >= 0)
         r->synced_ms[(size_t)vnode * l->n + (unsigned)place] = r->run.began_ms;
 }

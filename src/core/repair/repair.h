@@ -99,7 +99,7 @@ struct repair_run {
     uint8_t question[2 * REPAIR_ROOTS]; /* the vnodes asked for */
     unsigned question_n;
     struct buf ranges; /* of the vnode that differ and are being listed */
-    uint64_t from;     /* the position up to which they are through */
+    uint64_t from;     /* the key_hash up to which they are through */
     bool incomplete;   /* something of this vnode could not be moved */
     bool all;          /* every vnode so far was completed */
     bool whole;        /* all vnodes that the two share are compared */

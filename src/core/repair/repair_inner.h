@@ -41,7 +41,7 @@ void run_answer(void *p, const struct moment *now, uint64_t from, const struct m
 void run_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev,
                 struct out *out);
 
-/* What the lists have up to that position (UINT64_MAX: all) is settled. */
+/* What the lists have up to that key_hash (UINT64_MAX: all) is settled. */
 void run_moved(struct repair *r, uint64_t upto, struct out *out);
 
 /* ---- repair_move.c ---- */

@@ -35,7 +35,7 @@ static int look(const struct repair_side *side, uint64_t limit, struct listing_e
 {
     *after = side->rest;
     int got = listing_next(after, e);
-    return got == 1 && e->position > limit ? 0 : got;
+    return got == 1 && e->key_hash > limit ? 0 : got;
 }
 
 static uint64_t limit_of(const struct repair_run *run)

@@ -142,9 +142,9 @@ bool repair_healed(struct repair *r, struct slice *slots)
     return true;
 }
 
-static unsigned place_of_peer(const struct repair *r, uint16_t vnode)
+static unsigned rank_of_peer(const struct repair *r, uint16_t vnode)
 {
-    return (unsigned)layout_place(r->now->layout, vnode, r->run.peer);
+    return (unsigned)layout_rank(r->now->layout, vnode, r->run.peer);
 }
 
 /* Ends the vnode's recovering, if there is nothing left to do. */
@@ -166,7 +166,7 @@ void repair_anew(struct repair *r, uint16_t vnode)
 {
     if (!r->recovering[vnode])
         return;
-    unsigned place = place_of_peer(r, vnode);
+    unsigned place = rank_of_peer(r, vnode);
     r->met[vnode] &= (uint8_t) ~(1u << place);
     r->sources[vnode] &= (uint8_t) ~(1u << place);
     refused_forget(&r->refused, vnode, place);
@@ -176,7 +176,7 @@ void repair_source(struct repair *r, uint16_t vnode, bool sound)
 {
     if (!r->recovering[vnode])
         return;
-    unsigned place = place_of_peer(r, vnode);
+    unsigned place = rank_of_peer(r, vnode);
     r->met[vnode] |= (uint8_t)(1u << place);
     r->sources[vnode] |= (uint8_t)(sound << place);
     end_if_through(r, vnode);
@@ -192,7 +192,7 @@ bool repair_refused(struct repair *r, uint16_t vnode, const struct record *recor
     return true;
 #endif
     r->sweep_ms = r->now->ms;
-    return refused_add(&r->refused, vnode, place_of_peer(r, vnode), record) == 0;
+    return refused_add(&r->refused, vnode, rank_of_peer(r, vnode), record) == 0;
 }
 
 bool repair_sweep(struct repair *r, struct out *out)

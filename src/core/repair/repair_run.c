@@ -12,7 +12,7 @@
  * message, and nothing goes on before both have answered. Where the two trees are of different
  * sizes the larger is folded first (merkle.h: neighbours together); neighbouring leaves that differ
  * are one range, and all ranges of a vnode are listed at once. Lists come in the order of
- * positions, each perhaps cut by its bound: what both cover is moved, and the rest is listed anew.
+ * key hashes, each perhaps cut by its bound: what both cover is moved, and the rest is listed anew.
  *
  * Flushes come first. A flush is a stamp for an area that every member stores for itself
  * (store/table/flushed.h); who was away, or lost it with its disk, would be brought the deletions

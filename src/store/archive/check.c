@@ -267,7 +267,7 @@ static void compare_segment(struct check *c, const struct segment *s, const stru
     struct slice bytes = map(c, s);
     for (uint32_t at = SEGMENT_HEADER; at < s->published;) {
         struct record_view v;
-        struct place place = {at, s->slot};
+        struct location place = {at, s->slot};
         enum standing standing;
         struct slice left = slice_of(bytes.p + at, s->published - at);
         int n = bytes.p ? record_decode(left, &v) : 0;

@@ -17,9 +17,10 @@ int manifest_begin(struct buf *out, const struct manifest *m)
     char cluster[ADDR_TEXT], member[ADDR_TEXT];
     return buf_printf(out,
                       "covey-backup %d\ncluster %s\nmember %s\ntaken %" PRIu64
-                      "\nwhole %d\nkeys %" PRIu64 "\nfiles %" PRIu32 "\n",
+                      "\ncomplete %d\nkeys %" PRIu64 "\nfiles %" PRIu32 "\n",
                       MANIFEST_FORMAT, cluster_id_text(m->cluster, cluster),
-                      node_id_text(m->member, member), m->taken_ms, m->whole, m->keys, m->file_n);
+                      node_id_text(m->member, member), m->taken_ms, m->complete, m->keys,
+                      m->file_n);
 }
 
 int manifest_add(struct buf *out, const struct manifest_file *f)
@@ -106,16 +107,16 @@ bool manifest_next(struct slice *files, struct manifest_file *f)
 
 static bool take_head(struct slice *in, struct manifest *m)
 {
-    uint64_t whole, file_n;
+    uint64_t complete, file_n;
     bool good = take_cluster(in, &m->cluster) && take_word(in, "member ") &&
                 take_hex(in, &m->member) && take_word(in, "\n") && take_word(in, "taken ") &&
-                take_number(in, UINT64_MAX, '\n', &m->taken_ms) && take_word(in, "whole ") &&
-                take_number(in, 1, '\n', &whole) && take_word(in, "keys ") &&
+                take_number(in, UINT64_MAX, '\n', &m->taken_ms) && take_word(in, "complete ") &&
+                take_number(in, 1, '\n', &complete) && take_word(in, "keys ") &&
                 take_number(in, UINT64_MAX, '\n', &m->keys) && take_word(in, "files ") &&
                 take_number(in, MANIFEST_FILES_MAX, '\n', &file_n);
     if (!good)
         return false;
-    m->whole = whole == 1;
+    m->complete = complete == 1;
     m->file_n = (uint32_t)file_n;
     return true;
 }

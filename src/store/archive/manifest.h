@@ -5,7 +5,7 @@
  *     cluster 5c0f...                                      32 hex digits: whose data it is
  *     member 91ab...                                       16 hex digits: which member's share
  *     taken 1764000000000                                  wall ms since 1970
- *     whole 1                                              0: the member lacked some of its records and was fetching them
+ *     complete 1                                           0: the member lacked some of its records and was fetching them
  *     keys 34924                                           held, deletions included
  *     files 2                                              files of the log, by rising number:
  *     file 7 67108864 0123456789abcdef                     number in its name, bytes, checksum
@@ -34,7 +34,7 @@ enum {
 struct manifest {
     struct cluster_id cluster;
     uint64_t member, taken_ms, keys;
-    bool whole;
+    bool complete;
     uint32_t format; /* decoded: as it says, with ERR_BAD_FORMAT too */
     uint32_t file_n;
     struct slice files; /* decoded: their lines, for manifest_next; borrowed from the text */

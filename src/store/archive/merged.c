@@ -93,7 +93,7 @@ static int compare(struct merged *m, const char *path, const struct manifest *ab
                     cluster_id_text(m->about.cluster, ours));
     m->first_ms = about->taken_ms < m->first_ms ? about->taken_ms : m->first_ms;
     m->last_ms = about->taken_ms > m->last_ms ? about->taken_ms : m->last_ms;
-    if (about->whole)
+    if (about->complete)
         return 0;
     snprintf(sentence, sizeof sentence,
              "%s was taken of a node that lacked some of its records: take the backups of the "
@@ -320,7 +320,7 @@ struct showing {
     struct merged *m;
     const struct merged_file *file;
     struct record_view view[INDEX_FETCH];
-    struct place place[INDEX_FETCH];
+    struct location place[INDEX_FETCH];
     unsigned n;
     struct buf scratch;
     int (*take)(void *arg, const struct record *r);
@@ -363,7 +363,7 @@ static int show_file(struct showing *s)
             record_decode(slice_of(s->file->bytes.p + at, s->file->bytes.n - at), &s->view[s->n]);
         if (n <= 0)
             return damaged(s->m, s->file, at, "no record, and there was one a moment ago");
-        s->place[s->n] = (struct place){(uint32_t)at, s->file->slot};
+        s->place[s->n] = (struct location){(uint32_t)at, s->file->slot};
         s->n += s->view[s->n].record.kind == RECORD_VALUE;
         if (s->n == INDEX_FETCH)
             error = show_batch(s);

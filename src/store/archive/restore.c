@@ -125,7 +125,7 @@ static int give_name(struct restoring *r)
 static int settle(struct restoring *r)
 {
     struct store_result done;
-    store_flush(r->store);
+    store_commit(r->store);
     int error = log_drain(r->store);
     while (store_reap(r->store, &done))
         error = done.error && !error ? done.error : error;

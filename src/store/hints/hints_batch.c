@@ -70,8 +70,8 @@ int hints_batch_fill(struct hints_batch *b, struct slice bytes, uint64_t first)
         at += (uint32_t)record_decode(slice_of(bytes.p + at, bytes.n - at), &v);
         if (!hints_is_hint(&v.record))
             continue;
-        struct placed_record *p = &b->at[b->n++];
-        *p = (struct placed_record){first + at, v.record};
+        struct located_record *p = &b->at[b->n++];
+        *p = (struct located_record){first + at, v.record};
         error = take_value(b, &v, &p->record.value);
     }
     if (error)

@@ -6,7 +6,7 @@
 #include "store/hints.h"
 
 struct hints_batch {
-    struct placed_record at[HINTS_BATCH];
+    struct located_record at[HINTS_BATCH];
     uint32_t n;
     struct buf values; /* the values that had to be uncompressed */
     uint32_t used;     /* bytes of the run that were looked at: whole records */

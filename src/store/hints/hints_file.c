@@ -174,7 +174,7 @@ int hints_file_scan(const struct hints_file *f, const struct log_io *io, uint64_
         n = record_decode(slice_of(all.p + scan->end, all.n - scan->end), &v);
         if (n <= 0)
             break;
-        scan_record(f, &v.record, hints_place(f->number, scan->end + (uint32_t)n), head, scan);
+        scan_record(f, &v.record, hints_location(f->number, scan->end + (uint32_t)n), head, scan);
     }
     scan->cut = error ? 0 : (uint32_t)all.n - scan->end;
     buf_close(&all);

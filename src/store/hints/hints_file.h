@@ -47,7 +47,7 @@ struct hints_scan {
     uint32_t cut;  /* bytes behind the last good record: a torn tail, or damage */
 };
 
-static inline uint64_t hints_place(uint32_t number, uint32_t offset)
+static inline uint64_t hints_location(uint32_t number, uint32_t offset)
 {
     return (uint64_t)number << 32 | offset;
 }

@@ -138,7 +138,7 @@ static void remove_first(struct hints_log *l, struct hints_target *t)
 
 bool hints_passed(const struct hints_target *t, const struct hints_file *f)
 {
-    return t->head >= hints_place(f->number, f->end);
+    return t->head >= hints_location(f->number, f->end);
 }
 
 /* Removes the files before the head; all of them when nothing is left or under way. */
@@ -215,7 +215,7 @@ static void submit_append(struct hints_log *l, struct hints_target *t)
     hints_helper_submit(&l->helper, job);
 }
 
-static void log_flush(struct hints *h)
+static void log_commit(struct hints *h)
 {
     struct hints_log *l = log_of(h);
     for (uint32_t i = 0; i < l->target_n; i++)
@@ -300,7 +300,7 @@ static void give_up(struct hints_log *l, struct hints_target *t, struct hints_fi
              lost == 1 ? "it was" : "they were");
     if (l->options.report)
         l->options.report(l->options.report_arg, sentence);
-    t->head = hints_place(f->number, f->end);
+    t->head = hints_location(f->number, f->end);
     t->waiting -= lost;
     f->hints = 0;
     f->closed = true;
@@ -320,13 +320,13 @@ static bool fetched(struct hints_log *l, struct hints_job *job, struct hints_res
         uint32_t there =
             f->end - job->at < job->bytes.n ? f->end - job->at : (uint32_t)job->bytes.n;
         out->error = hints_batch_fill(&l->batch, slice_of(job->bytes.p, there),
-                                      hints_place(f->number, job->at));
+                                      hints_location(f->number, job->at));
         if (out->error == ERR_CORRUPT || (!out->error && l->batch.used == 0)) {
             give_up(l, t, f);
             return false;
         }
         if (!out->error && l->batch.n == 0) { /* marks alone */
-            t->head = hints_place(f->number, job->at + l->batch.used);
+            t->head = hints_location(f->number, job->at + l->batch.used);
             hints_trim(l, t);
             return false;
         }
@@ -351,7 +351,7 @@ static void log_drop(struct hints *h, uint64_t target, uint64_t up_to, uint32_t 
             f = t->file[i];
     if (!f || up_to <= t->head)
         return; /* aged away meanwhile */
-    CHECK(n <= f->hints && up_to <= hints_place(f->number, f->end));
+    CHECK(n <= f->hints && up_to <= hints_location(f->number, f->end));
     t->head = up_to;
     f->hints -= n;
     t->waiting -= n;
@@ -371,7 +371,7 @@ static void log_expire(struct hints *h, uint64_t before_ms)
         while (t->file_n > 0 && !(t->appending && t->file_n == 1) &&
                t->file[0]->newest_ms < before_ms) {
             lost += t->file[0]->hints;
-            t->head = hints_place(t->file[0]->number, t->file[0]->end);
+            t->head = hints_location(t->file[0]->number, t->file[0]->end);
             remove_first(l, t);
         }
         if (lost)
@@ -440,7 +440,7 @@ void hints_log_drain(struct hints *h)
     bool left = true;
     while (left) {
         struct hints_result r;
-        log_flush(h);
+        log_commit(h);
         hints_helper_wait(&l->helper);
         while (log_reap(h, &r)) {}
         left = false;
@@ -479,7 +479,7 @@ int hints_log_open(const struct hints_log_options *options, struct hints **out, 
                    size_t why_n)
 {
     static const struct hints_vtable vtable = {
-        log_put, log_read, log_drop, log_expire, log_flush, log_reap, log_close,
+        log_put, log_read, log_drop, log_expire, log_commit, log_reap, log_close,
     };
     struct hints_log *l = calloc(1, sizeof *l);
     if (!l)

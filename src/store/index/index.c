@@ -67,7 +67,7 @@ void index_close(struct index *ix)
 int index_add_bucket(struct index *ix, struct index_arc *a)
 {
     if (a->bucket_n == a->block_n * HEADS) {
-        void *heads = index_take_place(ix, a->heads, a->block_n);
+        void *heads = index_take_item(ix, a->heads, a->block_n);
         if (!heads)
             return ERR_NO_MEMORY;
         a->heads = heads;
@@ -101,7 +101,7 @@ static void split(struct index *ix, struct index_arc *a)
 
 static struct index_arc *arc_make(struct index *ix, uint16_t slot)
 {
-    struct index_arc **place = arc_place(ix, slot);
+    struct index_arc **place = arc_at(ix, slot);
     if (*place)
         return *place;
     uint64_t before = ix->bytes;
@@ -126,7 +126,7 @@ struct index_key index_key(const struct index *ix, uint16_t slot, struct slice k
 bool index_find(const struct index *ix, const struct index_key *k, struct index_spot *spot)
 {
     *spot = (struct index_spot){0};
-    struct index_arc *a = *arc_place(ix, k->slot);
+    struct index_arc *a = *arc_at(ix, k->slot);
     if (!a)
         return false;
     for (uint32_t ref = *head_at(a, bucket_of(a, k->hash)); ref != 0;) {
@@ -172,7 +172,7 @@ void index_fetch(const struct index *ix, const struct index_key *k, unsigned n)
     if (n < 2)
         return; /* nothing to overlap with */
     for (unsigned i = 0; i < n; i++) {
-        arc[i] = *arc_place(ix, k[i].slot);
+        arc[i] = *arc_at(ix, k[i].slot);
         fetch_line(arc[i]);
     }
     for (unsigned i = 0; i < n; i++) {

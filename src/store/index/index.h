@@ -30,7 +30,7 @@ struct index_item {
 struct index_key {
     struct slice key;
     uint64_t hash;
-    uint64_t position; /* in its Merkle tree (forest.h); 0: it was not asked for */
+    uint64_t key_hash; /* in its Merkle tree (forest.h); 0: it was not asked for */
     uint16_t slot;
 };
 
@@ -145,7 +145,7 @@ size_t index_image_bytes(const struct index *ix, uint32_t arc);
 int index_image_write(const struct index *ix, uint32_t arc, struct buf *out);
 
 /* What a reader of images knows of the segments, and learns of them. */
-struct index_image_places {
+struct index_image_segments {
     /* by slot: an entry elsewhere is left reserved, as if it had never been published */
     const bool *known;
     struct tally *tally; /* by slot: live bytes are added */
@@ -156,7 +156,7 @@ struct index_image_places {
  * Different arcs may be read by different threads, each with a copy of the index of its own whose
  * counts are added up afterwards. */
 int index_image_read(struct index *ix, uint32_t arc, struct slice bytes,
-                     const struct index_image_places *places);
+                     const struct index_image_segments *places);
 
 /* The size of an entry without key and expiry: images of another are not ours. */
 size_t index_entry_bytes(void);

@@ -74,7 +74,7 @@ static int read_heads(struct index *ix, struct index_arc *a, const uint8_t *p, u
 {
     for (uint32_t b = 0; b < bucket_n; b += HEADS) {
         uint32_t n = bucket_n - b < HEADS ? bucket_n - b : HEADS;
-        void *heads = index_take_place(ix, a->heads, a->block_n);
+        void *heads = index_take_item(ix, a->heads, a->block_n);
         if (!heads)
             return ERR_NO_MEMORY;
         a->heads = heads;
@@ -124,7 +124,7 @@ static int read_chunks(struct index *ix, struct index_arc *a, struct slice bytes
         size_t n = chunk_length(bytes.p + at, bytes.n - at, at);
         if (n == 0)
             return ERR_CORRUPT;
-        void *chunks = index_take_place(ix, a->chunk, a->chunk_n);
+        void *chunks = index_take_item(ix, a->chunk, a->chunk_n);
         if (!chunks)
             return ERR_NO_MEMORY;
         a->chunk = chunks;
@@ -163,7 +163,7 @@ static bool is_start(const struct index_arc *a, const struct starts *starts, uin
 }
 
 static bool entry_taken(struct index *ix, struct index_arc *a, struct entry *e,
-                        const struct index_image_places *places)
+                        const struct index_image_segments *places)
 {
     struct slice key = entry_key(e);
     if (e->node >= ix->nodes.n || !key_valid(key))
@@ -186,7 +186,7 @@ static bool entry_taken(struct index *ix, struct index_arc *a, struct entry *e,
 /* Follows every chain; also how an arc learns its counts. A chain that comes back to itself has too
  * many records. */
 static int check_chains(struct index *ix, struct index_arc *a, const struct starts *starts,
-                        uint32_t records, const struct index_image_places *places)
+                        uint32_t records, const struct index_image_segments *places)
 {
     for (uint32_t b = 0; b < a->bucket_n; b++) {
         for (uint32_t ref = a->heads[b / HEADS][b % HEADS]; ref != 0; ref = entry_at(a, ref)->next)
@@ -205,7 +205,7 @@ static bool open_chunk_fits(const struct index_arc *a, const struct starts *star
 
 /* What stands behind the numbers of the head. */
 static int read_body(struct index *ix, struct index_arc *a, struct slice bytes,
-                     struct starts *starts, const struct index_image_places *places)
+                     struct starts *starts, const struct index_image_segments *places)
 {
     uint32_t bucket_n = get_u32(bytes.p), chunk_n = get_u32(bytes.p + 4);
     size_t heads = IMAGE_HEAD + (size_t)bucket_n * 4;
@@ -224,7 +224,7 @@ static int read_body(struct index *ix, struct index_arc *a, struct slice bytes,
 }
 
 static int read_arc(struct index *ix, struct index_arc *a, struct slice bytes,
-                    const struct index_image_places *places)
+                    const struct index_image_segments *places)
 {
     if (bytes.n < IMAGE_HEAD)
         return ERR_CORRUPT;
@@ -245,7 +245,7 @@ static int read_arc(struct index *ix, struct index_arc *a, struct slice bytes,
 }
 
 int index_image_read(struct index *ix, uint32_t arc, struct slice bytes,
-                     const struct index_image_places *places)
+                     const struct index_image_segments *places)
 {
     CHECK(ix->arc[arc] == NULL);
     struct index_arc *a = index_take(ix, sizeof *a);

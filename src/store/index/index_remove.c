@@ -90,7 +90,7 @@ void index_remove(struct index *ix, const struct index_key *k, const struct inde
     while (memcpy(&ref, link, sizeof ref), (uint8_t *)entry_at(a, ref) != spot->entry)
         link = entry_at(a, ref);
     unlink_entry(ix, a, link, ref);
-    pack_if_due(ix, arc_place(ix, k->slot));
+    pack_if_due(ix, arc_at(ix, k->slot));
 }
 
 void index_weed(struct index *ix, uint32_t arc,

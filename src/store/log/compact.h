@@ -15,9 +15,9 @@
 enum { COMPACT_BAD = 16 };
 
 struct compact_item {
-    struct record_view view; /* its slices point into the chunk */
-    uint32_t at;             /* of the record in the victim */
-    struct place from, to;   /* of what is copied: an expiry brings its value */
+    struct record_view view;  /* its slices point into the chunk */
+    uint32_t at;              /* of the record in the victim */
+    struct location from, to; /* of what is copied: an expiry brings its value */
     enum standing standing;
     struct index_item held;      /* of a record of the ring that counts */
     const struct segment *value; /* STANDING_EXPIRY: where the value stands */

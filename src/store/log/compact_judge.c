@@ -46,7 +46,7 @@ static uint32_t slice_end(struct compact *c)
 
 /* Collects up to INDEX_FETCH items from c->next on. */
 static unsigned batch(const struct compact *c, uint32_t end, struct record_view *view,
-                      struct place *from)
+                      struct location *from)
 {
     unsigned n = 0;
     for (uint32_t i = c->next; i < end && n < INDEX_FETCH; i++, n++) {
@@ -85,7 +85,7 @@ static bool judge_expiry(struct compact *c, struct compact_item *item)
         return false;
     c->fold_bytes += bytes;
     item->value = c->segments->slot[item->held.segment];
-    item->from = (struct place){item->held.offset, item->held.segment};
+    item->from = (struct location){item->held.offset, item->held.segment};
     return true;
 }
 
@@ -101,7 +101,7 @@ void compact_judge_slice(struct compact *c)
     bool may_go = compact_kept_may_go(c, c->victim);
     for (uint32_t end = slice_end(c); c->next < end && c->next < c->item_n;) {
         struct record_view view[INDEX_FETCH];
-        struct place from[INDEX_FETCH];
+        struct location from[INDEX_FETCH];
         enum standing standing[INDEX_FETCH];
         struct index_item held[INDEX_FETCH];
         unsigned n = batch(c, end, view, from);
@@ -139,7 +139,7 @@ static void keep(struct compact *c, const struct compact_item *item)
 void compact_move_slice(struct compact *c)
 {
     struct record_view view[INDEX_FETCH];
-    struct place from[INDEX_FETCH], to[INDEX_FETCH];
+    struct location from[INDEX_FETCH], to[INDEX_FETCH];
     unsigned n = 0;
     for (uint32_t end = slice_end(c); c->next < end; c->next++) {
         struct compact_item *item = &c->item[c->next];

@@ -122,7 +122,7 @@ void doubt_put(struct doubt *d, const struct table *t, struct group *g)
 
 /* ---- Forgetting ---- */
 
-static bool is_lost(void *arg, const struct place *at)
+static bool is_lost(void *arg, const struct location *at)
 {
     const struct doubt *d = arg;
     for (uint32_t i = 0; i < d->leaving_n; i++) {

@@ -79,7 +79,7 @@ static void log_backup(struct store *s, uint64_t token, const struct backup_ask 
         .cluster = ask->cluster,
         .member = ask->member,
         .taken_ms = ask->taken_ms,
-        .whole = ask->whole && !damage_any(&l->doubt.all),
+        .complete = ask->complete && !damage_any(&l->doubt.all),
         .keys = l->table.index.records,
     };
     backup_ask(&l->backup, token, ask->status ? NULL : &about, ask->path);
@@ -104,7 +104,7 @@ static bool log_reap(struct store *s, struct store_result *out)
 const struct store_vtable log_vtable = {
     .put = log_put,
     .backup = log_backup,
-    .flush = log_flush,
+    .commit = log_commit,
     .reap = log_reap,
     .set_vnodes = log_set_vnodes,
     .position = log_position,

@@ -67,7 +67,7 @@ static inline void log_report(const struct log *l, const char *sentence)
 /* ---- log_write.c ---- */
 
 void log_put(struct store *s, uint64_t token, const struct record *r, struct put_origin origin);
-void log_flush(struct store *s);
+void log_commit(struct store *s);
 
 /* Takes back what the committer has finished, and sends the next group on its way. */
 void log_collect(struct log *l);

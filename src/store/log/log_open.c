@@ -90,7 +90,7 @@ static int remember_damage(struct log *l, const char *path, char *why, size_t wh
     if (l->relist)
         log_put_list(l);
     else
-        log_flush(&l->head);
+        log_commit(&l->head);
     log_settle(l);
     if (!l->doubt.changed)
         return 0;

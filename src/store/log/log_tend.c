@@ -41,7 +41,7 @@ void log_put_list(struct log *l)
         log_gather_own(l, FLOORS_NAME, buf_view(&floors));
     l->list_serial = made ? log_gather_own(l, LIST_NAME, buf_view(&list)) : 0;
     if (l->list_serial)
-        log_flush(&l->head);
+        log_commit(&l->head);
     else
         upkeep_listed(&l->upkeep, false);
     buf_close(&list);
@@ -89,9 +89,9 @@ void log_keep_up(struct log *l)
     heal(l);
     log_look_for_states(l);
     if (log_renew_states(l))
-        log_flush(&l->head);
+        log_commit(&l->head);
     if (l->doubt.changed && !l->failed)
-        log_flush(&l->head); /* of what is in doubt */
+        log_commit(&l->head); /* of what is in doubt */
     if (!l->failed && l->list_serial == 0 && upkeep_wants_list(&l->upkeep))
         log_put_list(l);
     if (more && l->options.wake)

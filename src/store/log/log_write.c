@@ -1,7 +1,7 @@
 /* log_write.c: how a put gets to the disk: into a group, the group into the active segment, and
  * what happens when that fails.
  *
- * A put goes into the gathering group. At store_flush that group goes to the committer, if it is
+ * A put goes into the gathering group. At store_commit that group goes to the committer, if it is
  * idle; else when it is back. In interval mode the loop writes the group itself, for a write into
  * the page cache is cheaper than a hand-over; only when the group holds a state record (which must
  * be synced) or the segment is full does the committer take it. When a group is back its records
@@ -122,7 +122,7 @@ static void advance(struct log *l)
         hand_over(l);
 }
 
-void log_flush(struct store *s)
+void log_commit(struct store *s)
 {
     struct log *l = log_of(s);
     doubt_put(&l->doubt, &l->table, l->gather);

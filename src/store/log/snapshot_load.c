@@ -169,7 +169,7 @@ struct half {
     int fd;
     uint32_t from, to;
     struct index index; /* a copy, for the counts; the arcs are the table's own */
-    struct index_image_places places;
+    struct index_image_segments places;
     int error;
 };
 
@@ -206,7 +206,7 @@ static int half_init(struct half *h, struct snapshot_load *l, int fd, const uint
 {
     *h = (struct half){.l = l, .fd = fd, .arcs = arcs, .index = l->table->index};
     h->index.records = h->index.key_bytes = h->index.bytes = 0;
-    h->places = (struct index_image_places){.known = known, .n = l->segments->slot_n};
+    h->places = (struct index_image_segments){.known = known, .n = l->segments->slot_n};
     h->places.tally = calloc(l->table->tallies.n, sizeof *h->places.tally);
     return h->places.tally ? 0 : ERR_NO_MEMORY;
 }

@@ -189,7 +189,7 @@ static void flush_log(struct hints_mem *m, struct hints_mem_log *l)
     l->gather.n = l->gather_n = 0;
 }
 
-static void mem_flush(struct hints *h)
+static void mem_commit(struct hints *h)
 {
     struct hints_mem *m = mem_of(h);
     for (uint32_t i = 0; i < m->disk->n; i++)
@@ -369,7 +369,7 @@ static void open_log(struct hints_mem *m, struct hints_mem_log *l)
 struct hints *hints_mem_open(struct hints_disk *disk)
 {
     static const struct hints_vtable vtable = {
-        mem_put, mem_read, mem_drop, mem_expire, mem_flush, mem_reap, mem_close,
+        mem_put, mem_read, mem_drop, mem_expire, mem_commit, mem_reap, mem_close,
     };
     struct hints_mem *m = calloc(1, sizeof *m);
     if (!m)

@@ -3,7 +3,7 @@
  * The device has two parts: what is synced (struct mem_disk, which outlives the store) and what was
  * flushed and not synced yet (`flight`). An offset counts through both, so a record keeps its place
  * when a sync moves it from the second to the first. Honest: results come out at mem_sync. Lying:
- * at store_flush, though the bytes are in flight still and a crash loses them. */
+ * at store_commit, though the bytes are in flight still and a crash loses them. */
 #include "store/mem/mem.h"
 
 #include <stdlib.h>
@@ -116,7 +116,7 @@ static int gather_to_flight(struct mem *m)
     return 0;
 }
 
-static void mem_flush(struct store *s)
+static void mem_commit(struct store *s)
 {
     struct mem *m = mem_of(s);
     doubt_put(&m->doubt, &m->table, &m->gather);
@@ -505,7 +505,7 @@ struct store *mem_open(const struct mem_options *options)
     static const struct store_vtable vtable = {
         .put = mem_put,
         .backup = mem_backup,
-        .flush = mem_flush,
+        .commit = mem_commit,
         .reap = mem_reap,
         .set_vnodes = mem_set_vnodes,
         .position = mem_position,

@@ -1,6 +1,6 @@
 /* mem.h: a store in memory with the crash semantics of a disk, for the simulator.
  *
- * The "disk" outlives the store: what store_flush submitted is in flight until mem_sync says that
+ * The "disk" outlives the store: what store_commit submitted is in flight until mem_sync says that
  * the device is done (the simulator decides when); a crash loses what was not synced. */
 #ifndef COVEY_STORE_MEM_H
 #define COVEY_STORE_MEM_H

@@ -60,36 +60,36 @@ void forest_set_key(struct forest *f, const struct merkle_key *key)
     f->keyed = true;
 }
 
-static uint32_t leaf_of(const struct tree *t, uint64_t position)
+static uint32_t leaf_of(const struct tree *t, uint64_t key_hash)
 {
-    return t->leaf_n == 1 ? 0 : (uint32_t)(position >> (64 - __builtin_ctz(t->leaf_n)));
+    return t->leaf_n == 1 ? 0 : (uint32_t)(key_hash >> (64 - __builtin_ctz(t->leaf_n)));
 }
 
 /* XORs a record's print in, or out. */
-static void tree_flip(struct tree *t, const struct merkle_key *key, uint64_t position,
+static void tree_flip(struct tree *t, const struct merkle_key *key, uint64_t key_hash,
                       const struct index_item *item)
 {
-    uint64_t print = merkle_print(key, position, item->kind, &item->version, item->expiry_ms);
-    t->leaf[leaf_of(t, position)] ^= print;
+    uint64_t print = merkle_print(key, key_hash, item->kind, &item->version, item->expiry_ms);
+    t->leaf[leaf_of(t, key_hash)] ^= print;
     t->root ^= print;
 }
 
-uint64_t forest_position(const struct forest *f, struct slice key)
+uint64_t forest_key_hash(const struct forest *f, struct slice key)
 {
-    return merkle_position(&f->key, key);
+    return merkle_key_hash(&f->key, key);
 }
 
 uint64_t forest_fetch(const struct forest *f, uint32_t vnode, struct slice key)
 {
     const struct tree *t = &f->tree[vnode];
-    fetch_line(t); /* comes while the position is made */
-    uint64_t position = forest_position(f, key);
+    fetch_line(t); /* comes while the key_hash is made */
+    uint64_t key_hash = forest_key_hash(f, key);
     if (t->leaf)
-        fetch_line(&t->leaf[leaf_of(t, position)]);
-    return position;
+        fetch_line(&t->leaf[leaf_of(t, key_hash)]);
+    return key_hash;
 }
 
-void forest_change(struct forest *f, uint32_t vnode, uint64_t position,
+void forest_change(struct forest *f, uint32_t vnode, uint64_t key_hash,
                    const struct index_item *old, const struct index_item *now)
 {
     struct tree *t = &f->tree[vnode];
@@ -100,11 +100,11 @@ void forest_change(struct forest *f, uint32_t vnode, uint64_t position,
         return;
 #endif
     if (old->kind != RECORD_NONE) {
-        tree_flip(t, &f->key, position, old);
+        tree_flip(t, &f->key, key_hash, old);
         t->records--;
     }
     if (now->kind != RECORD_NONE) {
-        tree_flip(t, &f->key, position, now);
+        tree_flip(t, &f->key, key_hash, now);
         t->records++;
     }
     if (t->records / LEAF_CROWDED >= t->leaf_n && t->leaf_n < TREE_LEAVES_MAX) {
@@ -121,7 +121,7 @@ struct planting {
 static void plant_one(void *arg, struct slice key, const struct index_item *item)
 {
     struct planting *p = arg;
-    tree_flip(p->tree, p->key, merkle_position(p->key, key), item);
+    tree_flip(p->tree, p->key, merkle_key_hash(p->key, key), item);
     p->tree->records++;
 }
 
@@ -215,14 +215,14 @@ static void pick(void *arg, struct slice key, const struct index_item *item)
 {
     struct picks *p = arg;
     struct listing_entry e = {
-        .position = merkle_position(p->key, key),
+        .key_hash = merkle_key_hash(p->key, key),
         .version = item->version,
         .expiry_ms = item->expiry_ms,
         .size = item->value_n,
         .kind = item->kind,
         .key = key,
     };
-    if (!ranges_have(p->ranges, e.position) || (p->ended_ms && !ended(item, p->ended_ms)))
+    if (!ranges_have(p->ranges, e.key_hash) || (p->ended_ms && !ended(item, p->ended_ms)))
         return;
     if (p->n < p->most) {
         p->at[p->n] = e;
@@ -245,11 +245,11 @@ static int by_position(const void *a, const void *b)
 static int write_picks(const struct picks *p, struct buf *out, uint64_t *upto)
 {
     size_t begin = out->n;
-    *upto = p->dropped ? p->at[p->n - 1].position : UINT64_MAX;
+    *upto = p->dropped ? p->at[p->n - 1].key_hash : UINT64_MAX;
     for (uint32_t i = 0; i < p->n; i++) {
         if (i > 0 && out->n - begin + LISTING_HEAD + p->at[i].key.n >
                          (p->ended_ms ? ERASABLE_BYTES_MAX : LISTING_BYTES_MAX)) {
-            *upto = p->at[i - 1].position;
+            *upto = p->at[i - 1].key_hash;
             return 0;
         }
         int error = listing_append(out, &p->at[i]);

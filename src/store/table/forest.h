@@ -49,24 +49,24 @@ void forest_set_key(struct forest *f, const struct merkle_key *key);
 
 /* Where a key is in its tree, once the cluster's key is known; and the same while asking the cache
  * for its leaf there. */
-uint64_t forest_position(const struct forest *f, struct slice key);
+uint64_t forest_key_hash(const struct forest *f, struct slice key);
 uint64_t forest_fetch(const struct forest *f, uint32_t vnode, struct slice key);
 
-/* A record of a vnode, at that position, changes from *old to *now; kind RECORD_NONE where there
+/* A record of a vnode, at that key_hash, changes from *old to *now; kind RECORD_NONE where there
  * was, or will be, none. To be called while any tree is planted. */
-void forest_change(struct forest *f, uint32_t vnode, uint64_t position,
+void forest_change(struct forest *f, uint32_t vnode, uint64_t key_hash,
                    const struct index_item *old, const struct index_item *now);
 
 /* The tree of a vnode, planted if need be. 0, ERR_LOADING (no key yet) or ERR_NO_MEMORY. */
 int forest_tree(struct forest *f, const struct index *ix, uint32_t vnode, const struct tree **tree);
 
 /* Appends the records of a vnode in some ranges, the least LISTING_ENTRIES_MAX of them and at most
- * LISTING_BYTES_MAX, in order. *upto: every record up to that position is listed; UINT64_MAX when
+ * LISTING_BYTES_MAX, in order. *upto: every record up to that key_hash is listed; UINT64_MAX when
  * none was left out. 0, ERR_LOADING or ERR_NO_MEMORY. */
 int forest_list(const struct forest *f, const struct index *ix, uint32_t vnode, struct slice ranges,
                 struct buf *out, uint64_t *upto);
 
-/* Appends, likewise, the records of a vnode behind a position that ended before wall_ms: deletions,
+/* Appends, likewise, the records of a vnode behind a key_hash that ended before wall_ms: deletions,
  * and values that are over; the least ERASABLE_MAX of them. Errors as forest_list. */
 int forest_erasable(const struct forest *f, const struct index *ix, uint32_t vnode,
                     uint64_t wall_ms, uint64_t from, struct buf *out);

@@ -62,7 +62,7 @@ struct index_key group_key(const struct group *g, const struct pending *p)
 {
     struct slice key = slice_of(g->bytes.p + p->item.offset + RECORD_HEADER, p->key_n);
     return (struct index_key){
-        .key = key, .hash = p->hash, .position = p->position, .slot = p->slot};
+        .key = key, .hash = p->hash, .key_hash = p->key_hash, .slot = p->slot};
 }
 
 void buf_slim(struct buf *b)

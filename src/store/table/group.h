@@ -23,7 +23,7 @@ enum {
 struct pending {
     uint64_t token;
     uint64_t hash;          /* of the key, for the index */
-    uint64_t position;      /* of the key, in its Merkle tree: once it is about to be published */
+    uint64_t key_hash;      /* of the key, in its Merkle tree: once it is about to be published */
     struct index_item item; /* its offset counts from the group's first byte */
     struct index_spot spot; /* once it is settled: the entry, unless the index has moved since */
     struct state *state;    /* the copy of a state record; NULL for a record of the ring */

@@ -6,7 +6,7 @@
  * done: until the burial has come to an entry it is read through table_flushed.
  *
  * table_put.c tells a put's way to the merge, table_read.c reads, table_erase.c what goes for good,
- * table_place.c compaction's view. */
+ * table_location.c compaction's view. */
 #include "store/table/table_inner.h"
 
 #include <stdlib.h>
@@ -170,7 +170,7 @@ void table_change(struct table *t, const struct index_key *k, const struct index
         burial_overtaken(&t->burial, table_vnode(t, k->slot));
     tally_live(&t->tallies, now->segment, tally_weight(k->key.n, now->value_n));
     if (t->forest.planted > 0)
-        forest_change(&t->forest, table_vnode(t, k->slot), table_position(t, k), held, now);
+        forest_change(&t->forest, table_vnode(t, k->slot), table_key_hash(t, k), held, now);
     index_set(&t->index, spot, now);
 }
 

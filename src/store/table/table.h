@@ -55,11 +55,11 @@ struct question {
     uint16_t slot;
     int error;        /* refused: no memory for the key */
     uint64_t wall_ms; /* COUNT, ERASABLE */
-    uint64_t from;    /* ERASABLE: position in the first vnode */
+    uint64_t from;    /* ERASABLE: key_hash in the first vnode */
 };
 
 /* A record's place: a slot and an offset. */
-struct place {
+struct location {
     uint32_t offset;
     uint16_t segment;
 };
@@ -140,7 +140,7 @@ void table_opened(struct table *t);
  * ERR_NO_MEMORY. */
 int table_put_own(struct group *g, const struct record *r);
 
-/* ---- Places (table_place.c; for compaction). n is INDEX_FETCH at most. ---- */
+/* ---- Places (table_location.c; for compaction). n is INDEX_FETCH at most. ---- */
 
 /* What a record found at a place is to the table: dead (another is held for its key); live (it is
  * what is held); an erasure, with nothing newer held; the expiry of a value that is held and stands
@@ -150,15 +150,15 @@ enum standing { STANDING_DEAD, STANDING_LIVE, STANDING_ERASED, STANDING_EXPIRY, 
 /* The standing of n records, INDEX_FETCH at most, and for records of the ring that are live or such
  * an expiry what is held. The node's own state is dead: it stands in no segment that is
  * compacted. */
-void table_standing(const struct table *t, const struct record_view *v, const struct place *at,
+void table_standing(const struct table *t, const struct record_view *v, const struct location *at,
                     unsigned n, enum standing *out, struct index_item *held);
 
 /* Whether a key is held at this version or a greater one. */
 bool table_holds(const struct table *t, struct slice key, const struct version *version);
 
 /* The records have been copied: those that are still live at `from` are now at `to`. */
-void table_move(struct table *t, const struct record_view *v, const struct place *from,
-                const struct place *to, unsigned n);
+void table_move(struct table *t, const struct record_view *v, const struct location *from,
+                const struct location *to, unsigned n);
 
 /* Whether the newest record of a state stands in a segment. */
 bool table_state_stands(const struct table *t, uint16_t segment);
@@ -167,7 +167,7 @@ bool table_state_stands(const struct table *t, uint16_t segment);
  * in a slice of the arc t->walk.arc, of so many buckets at most, from t->walk.bucket on, which goes
  * on as index_visit's does. Returns how many it went through. */
 uint32_t table_forget(struct table *t, uint32_t buckets,
-                      bool (*lost)(void *arg, const struct place *at), void *arg);
+                      bool (*lost)(void *arg, const struct location *at), void *arg);
 
 /* ---- Reads ---- */
 

@@ -135,7 +135,7 @@ void erase_publish(struct table *t, const struct index_key *k, const struct pend
     struct index_item entry = index_get(&t->index, &spot); /* a flush may not have come to it yet */
     tally_dead(&t->tallies, entry.segment, tally_weight(k->key.n, entry.value_n));
     if (t->forest.planted > 0)
-        forest_change(&t->forest, vnode, table_position(t, k), &entry, &none);
+        forest_change(&t->forest, vnode, table_key_hash(t, k), &entry, &none);
     index_remove(&t->index, k, &spot);
     arc_packed(t, vnode);
 }
@@ -206,7 +206,7 @@ static bool lapse_one(void *arg, struct slice key, const struct index_item *item
     now.value_n = 0;
 #ifdef CANARY_EXPIRY_BY_COMPACTION
     tally_dead(&t->tallies, item->segment, tally_weight(key.n, item->value_n));
-    forest_change(&t->forest, table_vnode(t, k.slot), table_position(t, &k), item,
+    forest_change(&t->forest, table_vnode(t, k.slot), table_key_hash(t, &k), item,
                   &(struct index_item){0});
     return true;
 #endif

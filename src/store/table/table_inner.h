@@ -33,10 +33,10 @@ static inline uint32_t table_vnode(const struct table *t, uint16_t slot)
     return (uint32_t)slot * t->index.arc_n / SLOTS;
 }
 
-/* Where a key is in its Merkle tree (forest_position). */
-static inline uint64_t table_position(const struct table *t, const struct index_key *k)
+/* Where a key is in its Merkle tree (forest_key_hash). */
+static inline uint64_t table_key_hash(const struct table *t, const struct index_key *k)
 {
-    return k->position ? k->position : forest_position(&t->forest, k->key);
+    return k->key_hash ? k->key_hash : forest_key_hash(&t->forest, k->key);
 }
 
 /* ---- table_put.c ---- */

@@ -281,7 +281,7 @@ static void fetch_spots(const struct table *t, struct group *g, uint32_t from, u
             continue;
         index_fetch_spot(&p->spot);
         if (t->forest.planted > 0)
-            p->position = forest_fetch(&t->forest, table_vnode(t, p->slot), group_key(g, p).key);
+            p->key_hash = forest_fetch(&t->forest, table_vnode(t, p->slot), group_key(g, p).key);
     }
 }
 

@@ -1,4 +1,4 @@
-/* reach.c: how far each member's log reached.
+/* log_end.c: how far each member's log reached.
  *
  * The problem. A node that comes back may have a log that ends before where it ended: its directory
  * was restored from an old copy, its machine lost power under `interval`, its disk lied about a
@@ -41,7 +41,7 @@
  * Invariants: the last of own[] is this boot; their begins never fall; nothing is announced before
  * they are durable (else an honest crash would look like a loss); marks are of others, one a shard
  * of each, and only grow. */
-#include "core/reach/reach.h"
+#include "core/log_end/log_end.h"
 
 #include "base/check.h"
 #include "wire/bytes.h"
@@ -51,41 +51,42 @@ enum {
     REACHED_FORMAT = 2,
     PAIR = 16,
     BOOTS_HEAD = 11,
-    BOOTS_MAX = BOOTS_HEAD + 1 + PAIR * (REACH_BOOTS + REACH_SETTLED),
+    BOOTS_MAX = BOOTS_HEAD + 1 + PAIR * (LOG_END_BOOTS + LOG_END_SETTLED),
     /* read at once: a later release may have a shard for each core */
     MARKS_MAX = 64 * LAYOUT_MEMBERS_MAX,
 };
 
-enum { STATE_BOOTS = 1, STATE_REACHED = 2 }; /* numbers of its tokens */
+enum { STATE_BOOTS = 1, STATE_ENDS = 2 }; /* numbers of its tokens */
 
-_Static_assert(sizeof(struct reach_mark) == 32, "marks travel as they are");
+_Static_assert(sizeof(struct log_end_mark) == 32, "marks travel as they are");
 
 /* ---- Records: "boots" is u8 format | u64 lift | u8 healing | u8 n | n pairs (boot, begin) | u8 n
- * | n pairs (boot, settled up to). "reached" is u8 format | the marks, 32 bytes each. ---- */
+ * | n pairs (boot, settled up to). "ends" is u8 format | the marks, 32 bytes each. ---- */
 
 /* Reads u8 n and n pairs. False when there are not so many, or more than fit. */
-static bool read_pairs(struct slice *in, struct reach_boot *out, unsigned *n, unsigned max)
+static bool read_pairs(struct slice *in, struct log_end_boot *out, unsigned *n, unsigned max)
 {
     if (in->n < 1 || in->p[0] > max || in->n < 1u + PAIR * in->p[0])
         return false;
     *n = in->p[0];
     for (unsigned i = 0; i < *n; i++)
-        out[i] = (struct reach_boot){get_u64(in->p + 1 + PAIR * i), get_u64(in->p + 9 + PAIR * i)};
+        out[i] =
+            (struct log_end_boot){get_u64(in->p + 1 + PAIR * i), get_u64(in->p + 9 + PAIR * i)};
     *in = slice_of(in->p + 1 + PAIR * *n, in->n - 1 - PAIR * *n);
     return true;
 }
 
 /* Begins never fall, and nothing is so far up that a sum of two would wrap. */
-static bool boots_sound(const struct reach *r)
+static bool boots_sound(const struct log_end *r)
 {
-    const uint64_t most = 4 * REACH_POSITION_MAX;
+    const uint64_t most = 4 * LOG_END_POSITION_MAX;
     bool sound = r->lift <= most;
     for (unsigned i = 0; i < r->own_n; i++)
         sound = sound && r->own[i].at <= most && (i == 0 || r->own[i - 1].at <= r->own[i].at);
     return sound;
 }
 
-static int recall_boots(struct reach *r, struct slice in)
+static int recall_boots(struct log_end *r, struct slice in)
 {
     if (in.n == 0)
         return 0;
@@ -94,21 +95,21 @@ static int recall_boots(struct reach *r, struct slice in)
     r->lift = get_u64(in.p + 1);
     r->healing = in.p[9];
     struct slice rest = slice_of(in.p + 10, in.n - 10);
-    if (!read_pairs(&rest, r->own, &r->own_n, REACH_BOOTS) ||
-        !read_pairs(&rest, r->settled, &r->settled_n, REACH_SETTLED))
+    if (!read_pairs(&rest, r->own, &r->own_n, LOG_END_BOOTS) ||
+        !read_pairs(&rest, r->settled, &r->settled_n, LOG_END_SETTLED))
         return ERR_BAD_MESSAGE;
-    r->settled_at = r->settled_n % REACH_SETTLED;
+    r->settled_at = r->settled_n % LOG_END_SETTLED;
     return rest.n == 0 && boots_sound(r) ? 0 : ERR_BAD_MESSAGE;
 }
 
 static bool marks_of(struct slice in, unsigned *n)
 {
-    *n = (unsigned)(in.n / sizeof(struct reach_mark));
-    return in.n % sizeof(struct reach_mark) == 0 && *n <= MARKS_MAX;
+    *n = (unsigned)(in.n / sizeof(struct log_end_mark));
+    return in.n % sizeof(struct log_end_mark) == 0 && *n <= MARKS_MAX;
 }
 
 /* Where the mark of a member's shard is, or -1. */
-static int find(const struct reach *r, uint64_t id, uint64_t shard)
+static int find(const struct log_end *r, uint64_t id, uint64_t shard)
 {
     for (unsigned i = 0; i < r->mark_n; i++)
         if (r->mark[i].id == id && r->mark[i].shard == shard)
@@ -118,18 +119,18 @@ static int find(const struct reach *r, uint64_t id, uint64_t shard)
 
 /* Takes a mark that was saved: of another member, the only one of its shard, and of something. One
  * of a shard that is not known here, which a later release saved, is passed over. */
-static bool recall_mark(struct reach *r, const struct reach_mark *m)
+static bool recall_mark(struct log_end *r, const struct log_end_mark *m)
 {
     if (m->shard >= SHARDS)
         return true;
-    if (m->id == r->self || m->position == 0 || r->mark_n == REACH_MARKS ||
+    if (m->id == r->self || m->position == 0 || r->mark_n == LOG_END_MARKS ||
         find(r, m->id, m->shard) >= 0)
         return false;
     r->mark[r->mark_n++] = *m;
     return true;
 }
 
-static int recall_reached(struct reach *r, struct slice in)
+static int recall_ends(struct log_end *r, struct slice in)
 {
     if (in.n == 0)
         return 0;
@@ -138,7 +139,7 @@ static int recall_reached(struct reach *r, struct slice in)
     if (in.p[0] != REACHED_FORMAT || !marks_of(marks, &n))
         return ERR_BAD_MESSAGE;
     for (unsigned i = 0; i < n; i++) {
-        struct reach_mark m;
+        struct log_end_mark m;
         memcpy(&m, marks.p + i * sizeof m, sizeof m);
         if (!recall_mark(r, &m))
             return ERR_BAD_MESSAGE;
@@ -149,29 +150,29 @@ static int recall_reached(struct reach *r, struct slice in)
 /* This boot begins where the log ends now. Where a copy of the record outlived the log behind it,
  * boots before began behind that end: what they, and the one before them, put there is gone, and
  * whoever heard of it must be found right. */
-static void begin(struct reach *r)
+static void begin(struct log_end *r)
 {
     uint64_t end = r->position + r->lift;
     for (unsigned i = 0; i < r->own_n; i++)
         if (r->own[i].at > end)
             r->own[i].at = end;
-    if (r->own_n == REACH_BOOTS)
+    if (r->own_n == LOG_END_BOOTS)
         memmove(r->own, r->own + 1, --r->own_n * sizeof *r->own);
-    r->own[r->own_n++] = (struct reach_boot){r->boot, end};
+    r->own[r->own_n++] = (struct log_end_boot){r->boot, end};
     r->unsaved = true;
 }
 
-int reach_init(struct reach *r, const struct reach_options *o)
+int log_end_init(struct log_end *r, const struct log_end_options *o)
 {
-    *r = (struct reach){.self = o->self,
-                        .boot = o->boot,
-                        .position = o->position,
-                        .boots_serial = o->boots_serial,
-                        .reached_serial = o->reached_serial};
+    *r = (struct log_end){.self = o->self,
+                          .boot = o->boot,
+                          .position = o->position,
+                          .boots_serial = o->boots_serial,
+                          .ends_serial = o->ends_serial};
     buf_init(&r->boots_bytes, BOOTS_MAX);
-    buf_init(&r->reached_bytes, 1 + sizeof r->mark);
+    buf_init(&r->ends_bytes, 1 + sizeof r->mark);
     int error = recall_boots(r, o->boots);
-    error = error ? error : recall_reached(r, o->reached);
+    error = error ? error : recall_ends(r, o->ends);
     if (!error)
         begin(r);
     return error;
@@ -179,14 +180,14 @@ int reach_init(struct reach *r, const struct reach_options *o)
 
 static void on_close(void *p)
 {
-    struct reach *r = p;
+    struct log_end *r = p;
     buf_close(&r->boots_bytes);
-    buf_close(&r->reached_bytes);
+    buf_close(&r->ends_bytes);
 }
 
 /* ---- Others ---- */
 
-static void raise(struct reach *r, struct reach_mark *m, uint64_t boot, uint64_t position)
+static void raise(struct log_end *r, struct log_end_mark *m, uint64_t boot, uint64_t position)
 {
     if (position <= m->position)
         return;
@@ -195,37 +196,37 @@ static void raise(struct reach *r, struct reach_mark *m, uint64_t boot, uint64_t
     r->dirty = true;
 }
 
-void reach_heard(struct reach *r, uint64_t id, uint64_t boot, struct log_position position)
+void log_end_heard(struct log_end *r, uint64_t id, uint64_t boot, struct log_position position)
 {
     int at = find(r, id, position.shard);
     if (id == r->self || boot == 0 || position.shard >= SHARDS || position.end == 0 ||
-        position.end > REACH_POSITION_MAX || (at < 0 && r->mark_n == REACH_MARKS))
+        position.end > LOG_END_POSITION_MAX || (at < 0 && r->mark_n == LOG_END_MARKS))
         return;
     if (at < 0) {
         at = (int)r->mark_n++;
-        r->mark[at] = (struct reach_mark){.id = id, .shard = position.shard};
+        r->mark[at] = (struct log_end_mark){.id = id, .shard = position.shard};
     }
     raise(r, &r->mark[at], boot, position.end);
 }
 
-void reach_overheard(struct reach *r, uint64_t id, uint64_t boot, struct log_position position)
+void log_end_overheard(struct log_end *r, uint64_t id, uint64_t boot, struct log_position position)
 {
     int at = find(r, id, position.shard);
     uint64_t last = at < 0 ? 0 : r->mark[at].position;
-    if (position.end <= last + REACH_LEAP)
-        reach_heard(r, id, boot, position);
+    if (position.end <= last + LOG_END_LEAP)
+        log_end_heard(r, id, boot, position);
 }
 
 /* What another remembers of a third member. Of another boot than ours it is left: the third may not
  * know yet what we remember. */
-static void reach_hearsay(struct reach *r, const struct reach_mark *m)
+static void log_end_hearsay(struct log_end *r, const struct log_end_mark *m)
 {
     int at = find(r, m->id, m->shard);
     if (at < 0 || r->mark[at].boot == m->boot)
-        reach_heard(r, m->id, m->boot, (struct log_position){(uint16_t)m->shard, m->position});
+        log_end_heard(r, m->id, m->boot, (struct log_position){(uint16_t)m->shard, m->position});
 }
 
-uint64_t reach_boot_of(const struct reach *r, uint64_t id)
+uint64_t log_end_boot_of(const struct log_end *r, uint64_t id)
 {
     int at = find(r, id, 0);
     return at < 0 ? 0 : r->mark[at].boot;
@@ -234,7 +235,7 @@ uint64_t reach_boot_of(const struct reach *r, uint64_t id)
 /* ---- Ourselves ---- */
 
 /* Where a boot of ours ended; false when we know of none such. */
-static bool ended(const struct reach *r, uint64_t boot, uint64_t *at)
+static bool ended(const struct log_end *r, uint64_t boot, uint64_t *at)
 {
     for (unsigned i = 0; i < r->own_n; i++) {
         if (r->own[i].boot != boot)
@@ -247,7 +248,7 @@ static bool ended(const struct reach *r, uint64_t boot, uint64_t *at)
 
 /* A boot that lost its end is over: what other peers remember of it, more or less than the first,
  * is the same loss. */
-static bool is_settled(const struct reach *r, uint64_t boot)
+static bool is_settled(const struct log_end *r, uint64_t boot)
 {
     for (unsigned i = 0; i < r->settled_n; i++)
         if (r->settled[i].boot == boot)
@@ -256,7 +257,7 @@ static bool is_settled(const struct reach *r, uint64_t boot)
 }
 
 /* What is announced lies above that from now on. */
-static void lift_above(struct reach *r, uint64_t position)
+static void lift_above(struct log_end *r, uint64_t position)
 {
     if (r->position + r->lift > position)
         return;
@@ -266,11 +267,11 @@ static void lift_above(struct reach *r, uint64_t position)
     r->tried_ms = 0;
 }
 
-static void settle(struct reach *r, const struct reach_mark *m)
+static void settle(struct log_end *r, const struct log_end_mark *m)
 {
-    r->settled[r->settled_at] = (struct reach_boot){m->boot, m->position};
-    r->settled_at = (r->settled_at + 1) % REACH_SETTLED;
-    if (r->settled_n < REACH_SETTLED)
+    r->settled[r->settled_at] = (struct log_end_boot){m->boot, m->position};
+    r->settled_at = (r->settled_at + 1) % LOG_END_SETTLED;
+    if (r->settled_n < LOG_END_SETTLED)
         r->settled_n++;
     r->healing = true;
     r->saved = false;
@@ -278,19 +279,19 @@ static void settle(struct reach *r, const struct reach_mark *m)
     r->tried_ms = 0;
 }
 
-void reach_damaged(struct reach *r)
+void log_end_damaged(struct log_end *r)
 {
     r->unsaved |= !r->healing;
     r->healing = true;
 }
 
-void reach_healed(struct reach *r)
+void log_end_healed(struct log_end *r)
 {
     r->unsaved |= r->healing;
     r->healing = false;
 }
 
-bool reach_told(struct reach *r, struct slice kept)
+bool log_end_told(struct log_end *r, struct slice kept)
 {
     unsigned n;
     bool lost = false;
@@ -300,16 +301,16 @@ bool reach_told(struct reach *r, struct slice kept)
     return false;
 #endif
     for (unsigned i = 0; i < n; i++) {
-        struct reach_mark m;
+        struct log_end_mark m;
         uint64_t end;
         memcpy(&m, kept.p + i * sizeof m, sizeof m);
         if (m.shard >= SHARDS)
             continue;
         if (m.id != r->self) {
-            reach_hearsay(r, &m);
+            log_end_hearsay(r, &m);
             continue;
         }
-        if (m.position > REACH_TOLD_MAX)
+        if (m.position > LOG_END_TOLD_MAX)
             continue;
         if (ended(r, m.boot, &end) && m.position <= end)
             continue;
@@ -324,7 +325,7 @@ bool reach_told(struct reach *r, struct slice kept)
 
 /* ---- Saving ---- */
 
-static bool append_pairs(struct buf *out, const struct reach_boot *pair, unsigned n)
+static bool append_pairs(struct buf *out, const struct log_end_boot *pair, unsigned n)
 {
     uint8_t count = (uint8_t)n, bytes[PAIR];
     bool ok = buf_append(out, &count, 1) == 0;
@@ -335,7 +336,7 @@ static bool append_pairs(struct buf *out, const struct reach_boot *pair, unsigne
     return ok;
 }
 
-static bool encode_boots(struct reach *r)
+static bool encode_boots(struct log_end *r)
 {
     uint8_t head[10] = {BOOTS_FORMAT};
     put_u64(head + 1, r->lift);
@@ -346,29 +347,29 @@ static bool encode_boots(struct reach *r)
            append_pairs(&r->boots_bytes, r->settled, r->settled_n);
 }
 
-static bool encode_reached(struct reach *r)
+static bool encode_ends(struct log_end *r)
 {
     uint8_t format = REACHED_FORMAT;
-    r->reached_bytes.n = 0;
-    return buf_append(&r->reached_bytes, &format, 1) == 0 &&
-           buf_slice(&r->reached_bytes, reach_kept(r)) == 0;
+    r->ends_bytes.n = 0;
+    return buf_append(&r->ends_bytes, &format, 1) == 0 &&
+           buf_slice(&r->ends_bytes, log_end_kept(r)) == 0;
 }
 
-void reach_save(struct reach *r, uint64_t now_ms, bool riding, struct out *out)
+void log_end_save(struct log_end *r, uint64_t now_ms, bool riding, struct out *out)
 {
-    bool due = r->tried_ms == 0 || now_ms >= r->tried_ms + REACH_SAVE_MS;
+    bool due = r->tried_ms == 0 || now_ms >= r->tried_ms + LOG_END_SAVE_MS;
     if (r->unsaved && due && encode_boots(r)) {
         r->unsaved = false;
         r->tried_ms = now_ms;
         r->out++;
-        out_state(out, TOKEN(TOKEN_REACH, STATE_BOOTS), SLICE("boots"), ++r->boots_serial,
+        out_state(out, TOKEN(TOKEN_LOG_END, STATE_BOOTS), SLICE("boots"), ++r->boots_serial,
                   buf_view(&r->boots_bytes));
     }
-    if (r->dirty && riding && now_ms >= r->put_ms + REACH_SAVE_MS && encode_reached(r)) {
+    if (r->dirty && riding && now_ms >= r->put_ms + LOG_END_SAVE_MS && encode_ends(r)) {
         r->dirty = false;
         r->put_ms = now_ms;
-        out_state(out, TOKEN(TOKEN_REACH, STATE_REACHED), SLICE("reached"), ++r->reached_serial,
-                  buf_view(&r->reached_bytes));
+        out_state(out, TOKEN(TOKEN_LOG_END, STATE_ENDS), SLICE("ends"), ++r->ends_serial,
+                  buf_view(&r->ends_bytes));
     }
 }
 
@@ -376,7 +377,7 @@ void reach_save(struct reach *r, uint64_t now_ms, bool riding, struct out *out)
 static void on_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev,
                       struct out *out)
 {
-    struct reach *r = p;
+    struct log_end *r = p;
     int error = ev->stored.error;
     (void)now;
     (void)out;
@@ -390,7 +391,7 @@ static void on_stored(void *p, const struct moment *now, uint64_t number, const 
 
 static void on_check(const void *p, const struct moment *now)
 {
-    const struct reach *r = p;
+    const struct log_end *r = p;
     (void)now;
     CHECK(r->own_n > 0 && r->own[r->own_n - 1].boot == r->boot);
     for (unsigned i = 1; i < r->own_n; i++)
@@ -399,4 +400,5 @@ static void on_check(const void *p, const struct moment *now)
         CHECK(r->mark[i].id != r->self && r->mark[i].shard < SHARDS && r->mark[i].position > 0);
 }
 
-const struct protocol reach_protocol = {.stored = on_stored, .check = on_check, .close = on_close};
+const struct protocol log_end_protocol = {
+    .stored = on_stored, .check = on_check, .close = on_close};

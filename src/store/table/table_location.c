@@ -1,10 +1,10 @@
-/* table_place.c: the table as compaction sees it: is this copy of a record the one that counts, and
+/* table_location.c: the table as compaction sees it: is this copy of a record the one that counts, and
  * where it is from now on. */
 #include "base/check.h"
 #include "base/hash.h"
 #include "store/table/table.h"
 
-static bool stands_at(const struct place *at, uint16_t segment, uint32_t offset)
+static bool stands_at(const struct location *at, uint16_t segment, uint32_t offset)
 {
     return at->segment == segment && at->offset == offset;
 }
@@ -18,7 +18,7 @@ static bool is_expiry_of(const struct record *r, const struct index_item *held)
 }
 
 static enum standing standing_ring(const struct table *t, const struct record_view *v,
-                                   const struct index_key *k, const struct place *at,
+                                   const struct index_key *k, const struct location *at,
                                    struct index_item *held)
 {
     struct index_spot spot;
@@ -50,7 +50,7 @@ static void fetch_views(const struct table *t, const struct record_view *v, unsi
     index_fetch(&t->index, k, n);
 }
 
-void table_standing(const struct table *t, const struct record_view *v, const struct place *at,
+void table_standing(const struct table *t, const struct record_view *v, const struct location *at,
                     unsigned n, enum standing *out, struct index_item *held)
 {
     struct index_key k[INDEX_FETCH];
@@ -61,14 +61,15 @@ void table_standing(const struct table *t, const struct record_view *v, const st
                      : standing_ring(t, &v[i], &k[i], &at[i], &held[i]);
 }
 
-static void moved(struct table *t, uint64_t bytes, const struct place *from, const struct place *to)
+static void moved(struct table *t, uint64_t bytes, const struct location *from,
+                  const struct location *to)
 {
     tally_dead(&t->tallies, from->segment, bytes);
     tally_live(&t->tallies, to->segment, bytes);
 }
 
-static void move_ring(struct table *t, const struct index_key *k, const struct place *from,
-                      const struct place *to)
+static void move_ring(struct table *t, const struct index_key *k, const struct location *from,
+                      const struct location *to)
 {
     struct index_spot spot;
     if (!index_find(&t->index, k, &spot))
@@ -82,8 +83,8 @@ static void move_ring(struct table *t, const struct index_key *k, const struct p
     index_set(&t->index, &spot, &held);
 }
 
-void table_move(struct table *t, const struct record_view *v, const struct place *from,
-                const struct place *to, unsigned n)
+void table_move(struct table *t, const struct record_view *v, const struct location *from,
+                const struct location *to, unsigned n)
 {
     struct index_key k[INDEX_FETCH];
     fetch_views(t, v, n, k);
@@ -107,7 +108,7 @@ bool table_holds(const struct table *t, struct slice key, const struct version *
 struct forgetting {
     struct table *table;
     uint32_t arc;
-    bool (*lost)(void *arg, const struct place *at);
+    bool (*lost)(void *arg, const struct location *at);
     void *arg;
 };
 
@@ -117,15 +118,15 @@ static void forget_one(void *arg, const struct index_spot *spot, struct slice ke
     const struct forgetting *f = arg;
     struct table *t = f->table;
     struct index_item held = index_get(&t->index, spot);
-    if (held.kind == RECORD_NONE || !f->lost(f->arg, &(struct place){held.offset, held.segment}))
+    if (held.kind == RECORD_NONE || !f->lost(f->arg, &(struct location){held.offset, held.segment}))
         return;
     tally_dead(&t->tallies, held.segment, tally_weight(key.n, held.value_n));
-    forest_change(&t->forest, f->arc, forest_position(&t->forest, key), &held, &nothing);
+    forest_change(&t->forest, f->arc, forest_key_hash(&t->forest, key), &held, &nothing);
     index_forget(spot);
 }
 
 uint32_t table_forget(struct table *t, uint32_t buckets,
-                      bool (*lost)(void *arg, const struct place *at), void *arg)
+                      bool (*lost)(void *arg, const struct location *at), void *arg)
 {
     struct forgetting f = {t, t->walk.arc, lost, arg};
     return index_visit(&t->index, t->walk.arc, &t->walk.bucket, buckets, forget_one, &f);

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "base/error.h"
-#include "core/reach/reach.h"
+#include "core/log_end/log_end.h"
 
 enum { SELF = 1, PEER = 2, OTHER = 3 };
 
@@ -19,44 +19,44 @@ static struct log_position at(uint64_t end)
 
 /* A node's state, as its disk has it from one start to the next. */
 struct disk {
-    uint8_t boots[4096], reached[4096];
-    size_t boots_n, reached_n;
+    uint8_t boots[4096], ends[4096];
+    size_t boots_n, ends_n;
 };
 
-static void start(struct reach *r, const struct disk *d, uint64_t boot, uint64_t position)
+static void start(struct log_end *r, const struct disk *d, uint64_t boot, uint64_t position)
 {
-    struct reach_options o = {.self = SELF,
-                              .boot = boot,
-                              .position = position,
-                              .boots = slice_of(d->boots, d->boots_n),
-                              .reached = slice_of(d->reached, d->reached_n)};
-    assert_int_equal(reach_init(r, &o), 0);
-    assert_int_equal(reach_announced(r).end, 0); /* before its boot is written down */
+    struct log_end_options o = {.self = SELF,
+                                .boot = boot,
+                                .position = position,
+                                .boots = slice_of(d->boots, d->boots_n),
+                                .ends = slice_of(d->ends, d->ends_n)};
+    assert_int_equal(log_end_init(r, &o), 0);
+    assert_int_equal(log_end_announced(r).end, 0); /* before its boot is written down */
 }
 
 /* Saves whatever is to be saved. */
-static void save(struct reach *r, struct disk *d, uint64_t now_ms, bool riding)
+static void save(struct log_end *r, struct disk *d, uint64_t now_ms, bool riding)
 {
     out_clear(&out);
-    reach_save(r, now_ms, riding, &out);
+    log_end_save(r, now_ms, riding, &out);
     for (unsigned i = 0; i < out.n; i++) {
         const struct record *put = &out.action[i].put.record;
         bool boots = TOKEN_NUMBER(out.action[i].put.token) == 1;
-        memcpy(boots ? d->boots : d->reached, put->value.p, put->value.n);
-        *(boots ? &d->boots_n : &d->reached_n) = put->value.n;
+        memcpy(boots ? d->boots : d->ends, put->value.p, put->value.n);
+        *(boots ? &d->boots_n : &d->ends_n) = put->value.n;
         if (boots)
-            reach_protocol.stored(r, NULL, TOKEN_NUMBER(out.action[i].put.token),
-                                  &(struct event){.kind = EV_STORED}, &out);
+            log_end_protocol.stored(r, NULL, TOKEN_NUMBER(out.action[i].put.token),
+                                    &(struct event){.kind = EV_STORED}, &out);
     }
-    reach_protocol.check(r, NULL);
+    log_end_protocol.check(r, NULL);
 }
 
 /* What a peer says that it keeps of us. */
-static bool told(struct reach *r, uint64_t boot, uint64_t position)
+static bool told(struct log_end *r, uint64_t boot, uint64_t position)
 {
-    struct reach_mark m = {SELF, boot, position, 0};
-    bool lost = reach_told(r, slice_of(&m, sizeof m));
-    reach_protocol.check(r, NULL);
+    struct log_end_mark m = {SELF, boot, position, 0};
+    bool lost = log_end_told(r, slice_of(&m, sizeof m));
+    log_end_protocol.check(r, NULL);
     return lost;
 }
 
@@ -64,17 +64,17 @@ static void an_honest_restart_has_lost_nothing(void **state)
 {
     (void)state;
     struct disk d = {0};
-    struct reach r;
+    struct log_end r;
     start(&r, &d, 10, 1000);
     save(&r, &d, 0, false);
-    assert_int_equal(reach_announced(&r).end, 1000);
-    reach_position(&r, 5000);
-    assert_int_equal(reach_announced(&r).end, 5000);
+    assert_int_equal(log_end_announced(&r).end, 1000);
+    log_end_position(&r, 5000);
+    assert_int_equal(log_end_announced(&r).end, 5000);
     assert_false(told(&r, 10, 4000));
-    reach_protocol.close(&r);
+    log_end_protocol.close(&r);
     start(&r, &d, 11, 5000);
     assert_false(told(&r, 10, 5000));
-    reach_protocol.close(&r);
+    log_end_protocol.close(&r);
 }
 
 /* The log ends early: told once, and then it is settled, at later starts too; and what is announced
@@ -83,37 +83,37 @@ static void a_log_that_ends_early_is_noticed_once(void **state)
 {
     (void)state;
     struct disk d = {0};
-    struct reach r;
+    struct log_end r;
     start(&r, &d, 10, 1000);
     save(&r, &d, 0, false);
-    reach_protocol.close(&r);
+    log_end_protocol.close(&r);
     start(&r, &d, 11, 3000);
     save(&r, &d, 0, false);
     assert_true(told(&r, 10, 5000));
-    assert_int_equal(reach_announced(&r).end, 0); /* till that is durable */
+    assert_int_equal(log_end_announced(&r).end, 0); /* till that is durable */
     save(&r, &d, 1, false);
-    assert_true(reach_announced(&r).end > 5000);
+    assert_true(log_end_announced(&r).end > 5000);
     assert_false(told(&r, 10, 5000));
     assert_false(told(&r, 10, 5500)); /* another heard more of it: the same loss, */
-    assert_int_equal(reach_announced(&r).end, 0);
+    assert_int_equal(log_end_announced(&r).end, 0);
     save(&r, &d, 2, false);
-    assert_true(reach_announced(&r).end > 5500); /* but above that, too */
-    uint64_t announced = reach_announced(&r).end;
-    reach_protocol.close(&r);
+    assert_true(log_end_announced(&r).end > 5500); /* but above that, too */
+    uint64_t announced = log_end_announced(&r).end;
+    log_end_protocol.close(&r);
     start(&r, &d, 12, 3500);
     assert_false(told(&r, 10, 5500));
     assert_false(told(&r, 11, announced + 500));
     assert_true(told(&r, 11, announced + 501)); /* a second loss */
     save(&r, &d, 3, false);
-    reach_protocol.close(&r);
+    log_end_protocol.close(&r);
     start(&r, &d, 13, 4000);
     assert_true(r.healing);
-    reach_healed(&r);
+    log_end_healed(&r);
     save(&r, &d, 0, false);
-    reach_protocol.close(&r);
+    log_end_protocol.close(&r);
     start(&r, &d, 14, 4000);
     assert_false(r.healing);
-    reach_protocol.close(&r);
+    log_end_protocol.close(&r);
 }
 
 /* Rolled back, and grown past its old end before it met who remembers: its boots tell. */
@@ -121,102 +121,104 @@ static void an_old_copy_that_has_grown_is_noticed(void **state)
 {
     (void)state;
     struct disk d = {0};
-    struct reach r;
+    struct log_end r;
     start(&r, &d, 10, 1000);
     save(&r, &d, 0, false);
-    reach_protocol.close(&r);
+    log_end_protocol.close(&r);
     struct disk copy = d;
     start(&r, &d, 11, 2000);
     save(&r, &d, 0, false);
-    reach_protocol.close(&r);
+    log_end_protocol.close(&r);
     start(&r, &copy, 12, 2000);
-    reach_position(&r, 9000);
+    log_end_position(&r, 9000);
     save(&r, &copy, 0, false);
-    reach_protocol.close(&r);
+    log_end_protocol.close(&r);
     start(&r, &copy, 13, 9000);
     assert_false(told(&r, 10, 2000));
     assert_false(told(&r, 12, 9000));
     assert_true(told(&r, 11, 3000));
-    reach_protocol.close(&r);
+    log_end_protocol.close(&r);
 }
 
 static void what_others_announce_is_kept_and_rides_along(void **state)
 {
     (void)state;
     struct disk d = {0};
-    struct reach r;
+    struct log_end r;
     start(&r, &d, 10, 1000);
     save(&r, &d, 0, false);
-    reach_heard(&r, PEER, 20, at(700));
-    reach_heard(&r, PEER, 20, at(600));
-    reach_heard(&r, SELF, 10, at(900));
-    reach_heard(&r, OTHER, 30, at(0));
-    reach_heard(&r, PEER, 20, at(800));
-    reach_heard(&r, OTHER, 0, at(800));
-    reach_heard(&r, OTHER, 30, at(REACH_POSITION_MAX + 1));
-    save(&r, &d, REACH_SAVE_MS, false);
-    assert_int_equal(d.reached_n, 0);
-    save(&r, &d, REACH_SAVE_MS, true);
-    reach_heard(&r, PEER, 20, at(801));
-    save(&r, &d, REACH_SAVE_MS + 1, true); /* too soon */
-    reach_protocol.close(&r);
+    log_end_heard(&r, PEER, 20, at(700));
+    log_end_heard(&r, PEER, 20, at(600));
+    log_end_heard(&r, SELF, 10, at(900));
+    log_end_heard(&r, OTHER, 30, at(0));
+    log_end_heard(&r, PEER, 20, at(800));
+    log_end_heard(&r, OTHER, 0, at(800));
+    log_end_heard(&r, OTHER, 30, at(LOG_END_POSITION_MAX + 1));
+    save(&r, &d, LOG_END_SAVE_MS, false);
+    assert_int_equal(d.ends_n, 0);
+    save(&r, &d, LOG_END_SAVE_MS, true);
+    log_end_heard(&r, PEER, 20, at(801));
+    save(&r, &d, LOG_END_SAVE_MS + 1, true); /* too soon */
+    log_end_protocol.close(&r);
     start(&r, &d, 11, 2000);
-    struct reach_mark m = {PEER, 20, 800, 0};
-    assert_int_equal(reach_kept(&r).n, sizeof m);
-    assert_memory_equal(reach_kept(&r).p, &m, sizeof m);
+    struct log_end_mark m = {PEER, 20, 800, 0};
+    assert_int_equal(log_end_kept(&r).n, sizeof m);
+    assert_memory_equal(log_end_kept(&r).p, &m, sizeof m);
     /* 21 was not told of 800 yet */
-    struct reach_mark hearsay[3] = {{PEER, 20, 750, 0}, {PEER, 21, 900, 0}, {OTHER, 31, 40, 0}};
-    assert_false(reach_told(&r, slice_of(hearsay, sizeof hearsay)));
+    struct log_end_mark hearsay[3] = {{PEER, 20, 750, 0}, {PEER, 21, 900, 0}, {OTHER, 31, 40, 0}};
+    assert_false(log_end_told(&r, slice_of(hearsay, sizeof hearsay)));
     assert_int_equal(r.mark[0].position, 800);
     assert_int_equal(r.mark[1].position, 40);
-    assert_false(reach_told(&r, slice_of(hearsay, sizeof hearsay - 1))); /* no run of marks */
-    reach_protocol.close(&r);
+    assert_false(log_end_told(&r, slice_of(hearsay, sizeof hearsay - 1))); /* no run of marks */
+    log_end_protocol.close(&r);
 }
 
 static void malformed_records_are_refused(void **state)
 {
     (void)state;
     struct disk d = {0};
-    struct reach r;
+    struct log_end r;
     start(&r, &d, 10, 1000);
-    reach_heard(&r, PEER, 20, at(700));
-    save(&r, &d, REACH_SAVE_MS, true);
-    reach_protocol.close(&r);
+    log_end_heard(&r, PEER, 20, at(700));
+    save(&r, &d, LOG_END_SAVE_MS, true);
+    log_end_protocol.close(&r);
     for (unsigned bad = 0; bad < 4; bad++) {
         struct disk b = d;
         b.boots_n -= bad == 0;
         b.boots[0] = (uint8_t)(b.boots[0] + (bad == 1));
-        b.reached_n -= bad == 2;
-        b.reached[0] = (uint8_t)(b.reached[0] + (bad == 3));
-        struct reach_options o = {.self = SELF,
-                                  .boot = 11,
-                                  .boots = slice_of(b.boots, b.boots_n),
-                                  .reached = slice_of(b.reached, b.reached_n)};
-        assert_int_equal(reach_init(&r, &o), ERR_BAD_MESSAGE);
-        reach_protocol.close(&r);
+        b.ends_n -= bad == 2;
+        b.ends[0] = (uint8_t)(b.ends[0] + (bad == 3));
+        struct log_end_options o = {.self = SELF,
+                                    .boot = 11,
+                                    .boots = slice_of(b.boots, b.boots_n),
+                                    .ends = slice_of(b.ends, b.ends_n)};
+        assert_int_equal(log_end_init(&r, &o), ERR_BAD_MESSAGE);
+        log_end_protocol.close(&r);
     }
 }
 
-/* A mark as "reached" holds it; the record is taken or not. */
-static int start_with_marks(struct reach_mark first, struct reach_mark second)
+/* A mark as "ends" holds it; the record is taken or not. */
+static int start_with_marks(struct log_end_mark first, struct log_end_mark second)
 {
     uint8_t bytes[1 + 2 * sizeof first] = {2};
-    struct reach r;
+    struct log_end r;
     memcpy(bytes + 1, &first, sizeof first);
     memcpy(bytes + 1 + sizeof first, &second, sizeof second);
-    struct reach_options o = {.self = SELF, .boot = 11, .reached = slice_of(bytes, sizeof bytes)};
-    int error = reach_init(&r, &o);
-    reach_protocol.close(&r);
+    struct log_end_options o = {.self = SELF, .boot = 11, .ends = slice_of(bytes, sizeof bytes)};
+    int error = log_end_init(&r, &o);
+    log_end_protocol.close(&r);
     return error;
 }
 
 static void marks_that_nobody_writes_are_refused(void **state)
 {
     (void)state;
-    struct reach_mark peer = {PEER, 20, 700, 0};
-    assert_int_equal(start_with_marks(peer, (struct reach_mark){OTHER, 30, 1, 0}), 0);
-    assert_int_equal(start_with_marks(peer, (struct reach_mark){OTHER, 30, 0, 0}), ERR_BAD_MESSAGE);
-    assert_int_equal(start_with_marks(peer, (struct reach_mark){SELF, 10, 1, 0}), ERR_BAD_MESSAGE);
+    struct log_end_mark peer = {PEER, 20, 700, 0};
+    assert_int_equal(start_with_marks(peer, (struct log_end_mark){OTHER, 30, 1, 0}), 0);
+    assert_int_equal(start_with_marks(peer, (struct log_end_mark){OTHER, 30, 0, 0}),
+                     ERR_BAD_MESSAGE);
+    assert_int_equal(start_with_marks(peer, (struct log_end_mark){SELF, 10, 1, 0}),
+                     ERR_BAD_MESSAGE);
     assert_int_equal(start_with_marks(peer, peer), ERR_BAD_MESSAGE);
 }
 
@@ -226,24 +228,24 @@ static void a_log_that_ends_before_its_last_boot_is_noticed(void **state)
 {
     (void)state;
     struct disk d = {0};
-    struct reach r;
+    struct log_end r;
     start(&r, &d, 10, 1000);
     save(&r, &d, 0, false);
-    reach_protocol.close(&r);
+    log_end_protocol.close(&r);
     start(&r, &d, 11, 5000);
     save(&r, &d, 0, false);
-    reach_protocol.close(&r);
+    log_end_protocol.close(&r);
     start(&r, &d, 12, 2000);
     save(&r, &d, 0, false);
     assert_false(told(&r, 10, 2000));
     assert_true(told(&r, 10, 4000));
-    save(&r, &d, REACH_SAVE_MS, false);
-    assert_true(reach_announced(&r).end > 4000);
+    save(&r, &d, LOG_END_SAVE_MS, false);
+    assert_true(log_end_announced(&r).end > 4000);
     assert_true(told(&r, 11, 6000));
-    save(&r, &d, 2 * REACH_SAVE_MS, false);
-    assert_true(reach_announced(&r).end > 6000);
-    reach_protocol.check(&r, NULL);
-    reach_protocol.close(&r);
+    save(&r, &d, 2 * LOG_END_SAVE_MS, false);
+    assert_true(log_end_announced(&r).end > 6000);
+    log_end_protocol.check(&r, NULL);
+    log_end_protocol.close(&r);
 }
 
 /* What a peer says goes for a position only where there may be one; and what it makes of ours can
@@ -252,20 +254,20 @@ static void positions_beyond_any_log_are_not_believed(void **state)
 {
     (void)state;
     struct disk d = {0};
-    struct reach r;
+    struct log_end r;
     start(&r, &d, 10, 1000);
     save(&r, &d, 0, false);
     assert_false(told(&r, 9, UINT64_MAX));
-    assert_false(told(&r, 9, REACH_TOLD_MAX + 1));
-    assert_int_equal(reach_announced(&r).end, 1000);
-    assert_true(told(&r, 9, REACH_TOLD_MAX));
+    assert_false(told(&r, 9, LOG_END_TOLD_MAX + 1));
+    assert_int_equal(log_end_announced(&r).end, 1000);
+    assert_true(told(&r, 9, LOG_END_TOLD_MAX));
     save(&r, &d, 1, false);
-    reach_protocol.close(&r);
+    log_end_protocol.close(&r);
     start(&r, &d, 11, 2000);
     save(&r, &d, 0, false);
-    assert_true(reach_announced(&r).end > REACH_TOLD_MAX);
-    assert_true(reach_announced(&r).end < REACH_POSITION_MAX); /* and so peers still hear it */
-    reach_protocol.close(&r);
+    assert_true(log_end_announced(&r).end > LOG_END_TOLD_MAX);
+    assert_true(log_end_announced(&r).end < LOG_END_POSITION_MAX); /* and so peers still hear it */
+    log_end_protocol.close(&r);
 }
 
 /* A position in a datagram, which nobody vouches for, was put on disk as it came: the member was
@@ -275,20 +277,20 @@ static void a_datagram_moves_a_mark_by_so_much_at_most(void **state)
 {
     (void)state;
     struct disk d = {0};
-    struct reach r;
+    struct log_end r;
     start(&r, &d, 10, 1000);
-    reach_heard(&r, PEER, 77, at(5000));
-    reach_overheard(&r, PEER, 77, at(5000 + REACH_LEAP + 1));
-    reach_overheard(&r, PEER, 77, at(REACH_POSITION_MAX));
-    reach_overheard(&r, PEER, 77, at(UINT64_MAX));
-    reach_overheard(&r, OTHER, 78, at(REACH_LEAP + 1));
+    log_end_heard(&r, PEER, 77, at(5000));
+    log_end_overheard(&r, PEER, 77, at(5000 + LOG_END_LEAP + 1));
+    log_end_overheard(&r, PEER, 77, at(LOG_END_POSITION_MAX));
+    log_end_overheard(&r, PEER, 77, at(UINT64_MAX));
+    log_end_overheard(&r, OTHER, 78, at(LOG_END_LEAP + 1));
     assert_int_equal(r.mark_n, 1);
     assert_int_equal(r.mark[0].position, 5000);
-    reach_overheard(&r, PEER, 77, at(5000 + REACH_LEAP));
-    assert_int_equal(r.mark[0].position, 5000 + REACH_LEAP);
-    reach_heard(&r, PEER, 77, at(1ull << 50)); /* on its stream */
+    log_end_overheard(&r, PEER, 77, at(5000 + LOG_END_LEAP));
+    assert_int_equal(r.mark[0].position, 5000 + LOG_END_LEAP);
+    log_end_heard(&r, PEER, 77, at(1ull << 50)); /* on its stream */
     assert_int_equal(r.mark[0].position, 1ull << 50);
-    reach_protocol.close(&r);
+    log_end_protocol.close(&r);
 }
 
 /* A peer of a later release has several logs, and remembers several of each member: what we know
@@ -297,42 +299,42 @@ static void shards_that_are_not_known_are_passed_over(void **state)
 {
     (void)state;
     struct disk d = {0};
-    struct reach r;
+    struct log_end r;
     start(&r, &d, 10, 1000);
     save(&r, &d, 0, false);
-    assert_int_equal(reach_announced(&r).shard, 0);
-    reach_heard(&r, PEER, 20, (struct log_position){.shard = SHARDS, .end = 700});
-    reach_overheard(&r, PEER, 20, (struct log_position){.shard = UINT16_MAX, .end = 700});
+    assert_int_equal(log_end_announced(&r).shard, 0);
+    log_end_heard(&r, PEER, 20, (struct log_position){.shard = SHARDS, .end = 700});
+    log_end_overheard(&r, PEER, 20, (struct log_position){.shard = UINT16_MAX, .end = 700});
     assert_int_equal(r.mark_n, 0);
-    struct reach_mark kept[] = {
+    struct log_end_mark kept[] = {
         {SELF, 9, 5000, SHARDS},     {PEER, 20, 800, SHARDS},     {OTHER, 30, 40, 0},
         {PEER, 20, 900, UINT64_MAX}, {SELF, 9, 5000, 1ull << 32},
     };
-    assert_false(reach_told(&r, slice_of(kept, sizeof kept)));
+    assert_false(log_end_told(&r, slice_of(kept, sizeof kept)));
     assert_int_equal(r.mark_n, 1);
     assert_int_equal(r.mark[0].id, OTHER);
-    assert_int_equal(start_with_marks((struct reach_mark){PEER, 20, 700, SHARDS},
-                                      (struct reach_mark){SELF, 9, 1, SHARDS}),
+    assert_int_equal(start_with_marks((struct log_end_mark){PEER, 20, 700, SHARDS},
+                                      (struct log_end_mark){SELF, 9, 1, SHARDS}),
                      0);
     kept[0].shard = 0;
-    assert_true(reach_told(&r, slice_of(kept, sizeof kept)));
-    reach_protocol.close(&r);
+    assert_true(log_end_told(&r, slice_of(kept, sizeof kept)));
+    log_end_protocol.close(&r);
 }
 
 static void many_boots_are_too_many_to_remember(void **state)
 {
     (void)state;
     struct disk d = {0};
-    struct reach r;
-    for (uint64_t boot = 1; boot <= REACH_BOOTS + 1; boot++) {
+    struct log_end r;
+    for (uint64_t boot = 1; boot <= LOG_END_BOOTS + 1; boot++) {
         start(&r, &d, boot, 100 * boot);
         save(&r, &d, 0, false);
         assert_false(boot > 1 && told(&r, boot - 1, 100 * boot));
-        reach_protocol.close(&r);
+        log_end_protocol.close(&r);
     }
     start(&r, &d, 1000, 100000);
     assert_true(told(&r, 1, 100));
-    reach_protocol.close(&r);
+    log_end_protocol.close(&r);
 }
 
 int main(void)
