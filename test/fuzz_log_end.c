@@ -21,7 +21,7 @@ static void check_again(struct log_end *r)
     log_end_save(r, LOG_END_SAVE_MS, true, &out);
     CHECK(out.n == 2);
     o.boots = out.action[0].put.record.value;
-    o.reached = out.action[1].put.record.value;
+    o.ends = out.action[1].put.record.value;
     while (r->out > 0)
         log_end_protocol.stored(r, NULL, TOKEN_NUMBER(out.action[0].put.token),
                                 &(struct event){.kind = EV_STORED}, &out);
@@ -38,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct slice in = slice_of(data, size);
     struct log_end r;
     struct log_end_options o = {
-        .self = SELF, .boot = 77, .boots = fuzz_piece(&in), .reached = fuzz_piece(&in)};
+        .self = SELF, .boot = 77, .boots = fuzz_piece(&in), .ends = fuzz_piece(&in)};
     o.position = 1000 * in.n;
     int error = log_end_init(&r, &o);
     CHECK(error == 0 || error == ERR_BAD_MESSAGE);
