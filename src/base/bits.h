@@ -31,7 +31,7 @@ static inline unsigned bits_count(uint8_t set)
     return n;
 }
 
-/* Also for what would be said too often: it is said at counts 1, 2, 4, 8 ... */
+/* Also thins out log lines of an event that repeats: it is logged at counts 1, 2, 4, 8 ... */
 static inline bool power_of_two(uint64_t n)
 {
     return n > 0 && (n & (n - 1)) == 0;

@@ -9,7 +9,7 @@ enum error {
 #undef ERROR
 };
 
-/* "NO_QUORUM"; "UNKNOWN" for a number that is none. Static strings. */
+/* "NO_QUORUM"; "UNKNOWN" for a number that is not in error.def. Static strings. */
 const char *error_name(int error);
 
 /* "too few owners are reachable"; static. */

@@ -1,10 +1,10 @@
-/* fetch.h: asking for memory before it is needed, so that several misses of the cache pass side by
- * side. */
+/* fetch.h: asks for memory before it is needed, so that several cache misses are waited for at the
+ * same time. */
 #ifndef COVEY_BASE_FETCH_H
 #define COVEY_BASE_FETCH_H
 
-/* Asks for the line of that address, which need not be a valid one. gcc takes a function that only
- * prefetches for one without effect and leaves its calls out; the empty statement is an effect. */
+/* Asks for the cache line of that address, which need not be a valid one. gcc leaves out the calls of
+ * a function that only prefetches, since it seems to have no effect; the empty asm is one. */
 static inline void fetch_line(const void *p)
 {
     __builtin_prefetch(p);

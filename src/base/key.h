@@ -1,10 +1,10 @@
 /* key.h: a key as every room below front knows it: a space byte, then the bytes that the client
  * gave, its *name*.
  *
- * Keys of one name in two spaces are two keys. 0 to 15 are the clients' databases, of which 0 alone
- * is used for now; 128 and above are the system's, which no client reaches; 16 to 127 are none, so
- * most bytes that were never meant as a key are seen to be none. The space has no part in the slot
- * (base/hash.h): a name is with the same owners in every space. KEY_MAX counts the name alone.
+ * One name in two spaces is two keys. Spaces 0 to 15 are the clients' databases, of which only 0 is
+ * used for now. 128 and above are the system's: no client can name them. 16 to 127 are not valid, so
+ * that most bytes that are no key are found not to be one. The space is not part of the slot
+ * (base/hash.h): a name has the same owners in every space. KEY_MAX counts the name alone.
  *
  * The node's own states (RECORD_STATE) have names and no space: they are outside the ring. */
 #ifndef COVEY_BASE_KEY_H
@@ -38,7 +38,7 @@ static inline uint8_t key_space(struct slice key)
     return key.p[0];
 }
 
-/* What the client gave; nothing of what is no key. */
+/* The key without its space; an empty slice of an empty one. */
 static inline struct slice key_name(struct slice key)
 {
     return key.n > 0 ? slice_of(key.p + 1, key.n - 1) : key;

@@ -3,14 +3,14 @@
 #define COVEY_BASE_LIMITS_H
 
 enum {
-    /* bytes of a key, as a client gives it (base/key.h): far more than any has */
+    /* bytes of a key, as a client gives it (base/key.h): far more than any client uses */
     KEY_MAX = 64 * 1024,
     /* bytes of a value by default: two of them fit a turn without stalling gossip */
     VALUE_MAX = 8 * 1024 * 1024,
     REPLICAS_MAX = 7, /* N: beyond seven copies nobody waits for W */
-    /* of a vnode whose owners change: those that are, those that will be */
+    /* owners of a vnode while a change moves it: the present ones and those to come */
     OWNERS_MAX = 2 * REPLICAS_MAX,
-    /* parts of a node's data with a log each, whose positions count by themselves */
+    /* parts of a node's data, each with its own log and log positions */
     SHARDS = 1,
     MEMBERS_MAX = 8192, /* of one cluster; bounds every table that a peer can fill */
     /* bytes of a datagram: fits an Ethernet MTU with IPv6 and a tunnel header */

@@ -1,11 +1,11 @@
-/* words.h: words for people: which of the known ones was meant, and text that is broken between
- * words at the edge of the page. */
+/* words.h: text for people: the known word that a mistyped one was meant to be, and paragraphs and
+ * columns that are broken between words. */
 #ifndef COVEY_BASE_WORDS_H
 #define COVEY_BASE_WORDS_H
 
 #include "base/buf.h"
 
-/* Whether the word is that one, upper and lower case alike. */
+/* Whether the two words are the same, whatever their case. */
 bool words_same(struct slice word, const char *that);
 
 /* The ending of a noun that is counted: "" for one, else "s". */

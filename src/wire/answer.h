@@ -1,28 +1,29 @@
-/* answer.h: what a store and its hints answer, and what a store is told of a backup. They give
- * answers (store/store.h, store/hints.h), events carry them (core/event.h), and neither side may
- * see the other: so they are declared below both. */
+/* answer.h: the results of a store and of its hints, and the request for a backup.
+ *
+ * A store returns them (store/store.h, store/hints.h) and events carry them into core
+ * (core/event.h). Neither of the two may include the other: so they are declared here, below both. */
 #ifndef COVEY_WIRE_ANSWER_H
 #define COVEY_WIRE_ANSWER_H
 
 #include "base/id.h"
 #include "wire/record.h"
 
-/* What of a backup the node knows, and not the store. */
+/* A request for a backup: what of it the node knows and the store does not. */
 struct backup_ask {
-    bool status; /* none is to begin: only say how it goes; */
-    /* else: where it shall be: absolute, not there yet, its parent directory there */
+    bool status; /* begins no backup, only asks how the last one goes */
+    /* where the backup is to be: an absolute path that does not exist, in a directory that does */
     struct slice path;
     struct cluster_id cluster;
     uint64_t member;
     uint64_t taken_ms; /* wall time */
-    bool complete;     /* the node knows of no records that it lacks */
+    bool complete;     /* the node lacks no records, as far as it knows */
 };
 
-/* The backup under way, or the last that ended since the store was opened. In the answer to one
- * that is refused `why` is the sentence of that refusal, which is told once. */
+/* The backup under way, or the last that ended since the store was opened. When a backup is refused,
+ * `why` is the sentence of that refusal, in the answer to that request alone. */
 struct backup_info {
     bool running;
-    int error; /* of one that has ended: then `why` is a sentence */
+    int error; /* how the last one ended; `why` is a sentence when it is not 0 */
     struct slice path, why;
     uint64_t taken_ms; /* wall time; 0: there was none */
     uint32_t files, files_done;
@@ -40,8 +41,8 @@ enum store_result_kind {
     STORE_GREATEST_DONE,
     STORE_BACKUP_BEGUN,
     STORE_BACKUP_TOLD,
-    STORE_BACKUP_ENDED, /* answers nothing: the one that was begun has ended, well or not */
-    /* answers nothing: records of some slots may have been lost (store.h, "Doubt") */
+    STORE_BACKUP_ENDED, /* unasked: the backup that was begun has ended, well or not */
+    /* unasked: records of some slots may have been lost (store.h, "Doubt") */
     STORE_DAMAGED,
 };
 
@@ -56,8 +57,8 @@ struct store_result {
      * ERR_REFUSED (a kind that this release cannot merge). After ERR_IO or ERR_NO_SPACE the record
      * may yet turn up at the next opening */
     int error;
-    /* PUT, SUPERSEDED or TOO_OLD: that version was never taken since the store was opened; false:
-     * it may have been */
+    /* PUT that was SUPERSEDED or TOO_OLD: the store has certainly not taken that version since it was
+     * opened; false: it may have */
     bool never_took;
     struct version held; /* PUT: what is held for the key now */
     /* GET: kind RECORD_NONE when absent, RECORD_EXPIRY when only that survived of a value; value
@@ -69,13 +70,13 @@ struct store_result {
     /* TREE: hashes, u64 little-endian; LIST, ERASABLE: entries (wire/merkle.h); HELD: a byte for
      * each (enum held); DAMAGED: SLOTS / 8 bytes, a bit a slot */
     struct slice told;
-    struct slice floors; /* TREE of roots: the vnodes' floors, u64 each; */
-    /* and the runs of what was flushed that have a part in them (wire/flush.h) */
+    struct slice floors; /* TREE of roots: the vnodes' floors, u64 each */
+    /* TREE of roots: the runs of all flushes that cover a part of the vnodes (wire/flush.h) */
     struct slice flushed;
     /* LIST: see struct put_origin; good until something is erased in the vnode, or the store is
      * closed */
     uint64_t ticket;
-    /* LIST: nothing is left out up to this position. ERASABLE: that many vnodes are through */
+    /* LIST: nothing is left out up to this key hash. ERASABLE: how many vnodes are through */
     uint64_t upto;
     /* ERASABLE: deletions, and values known to be over, in the vnodes that were begun */
     uint64_t dead;
@@ -86,9 +87,9 @@ struct store_result {
 /* ---- Hints ---- */
 
 enum hints_result_kind {
-    /* n hints of the target became durable; 0: something else changed what is kept for it */
+    /* n hints of the target became durable; 0: something else changed in what is kept for it */
     HINTS_KEPT,
-    HINTS_LOST, /* n are not kept, or not any longer: `error` says why */
+    HINTS_LOST, /* n hints are not kept, or no longer: `error` says why */
     HINTS_READ, /* the batch at the head */
 };
 

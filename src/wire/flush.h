@@ -2,11 +2,12 @@
  * stamp up to which they were flushed, as owners tell each other and as they rest on disk
  * (store/table/flushed.h).
  *
- *     area:  u8 first space | u8 last space | u16 first slot | u16 last slot      run:  area | u64 stamp
+ *     area:  u8 first space | u8 last space | u16 first slot | u16 last slot
+ *     run:   area | u64 stamp
  *
- * All little-endian; firsts and lasts belong to the area. An area names slots, and no vnodes, so it
- * means the same under each cut of the ring; whoever makes one takes whole vnodes. The spaces are
- * the clients': the system's are not flushed. */
+ * All little-endian; the first and the last belong to the area. An area names slots, not vnodes, so
+ * that it means the same however the ring is cut; it always covers whole vnodes of the cut under
+ * which it was made. Its spaces are the clients': those of the system are never flushed. */
 #ifndef COVEY_WIRE_FLUSH_H
 #define COVEY_WIRE_FLUSH_H
 
@@ -31,7 +32,7 @@ static const struct flush_area FLUSH_EVERYTHING = {0, SPACES_CLIENTS - 1, 0, SLO
 
 void flush_area_write(uint8_t p[FLUSH_AREA], const struct flush_area *a);
 
-/* False when the bytes are no area. */
+/* False when the bytes are not a valid area. */
 bool flush_area_read(struct slice bytes, struct flush_area *a);
 
 /* Appends a run. Errors as buf_reserve. */

@@ -37,7 +37,7 @@ void layout_close(struct layout *l)
 
 /* ---- Tables ---- */
 
-/* What stands in the bytes behind the members: runs of u16 and of u64. */
+/* A run of u16 or u64: the byte form has five of them behind the members. */
 struct run {
     void *p;
     size_t n;
@@ -288,7 +288,7 @@ static bool runs_get(struct slice in, struct layout *l)
     return true;
 }
 
-/* The owners of a vnode: members, each of them once, that came with a change of the row. */
+/* Whether a row names members, each once, none of which joined the row after its last change. */
 static bool row_valid(const struct layout *l, const uint16_t *owner, const uint64_t *since,
                       unsigned n, uint64_t changed)
 {
@@ -302,7 +302,7 @@ static bool row_valid(const struct layout *l, const uint16_t *owner, const uint6
     return true;
 }
 
-/* Who owns a vnode in both tables has done so since one epoch. */
+/* Whether a member that owns the vnode in both tables has the same `since` in both. */
 static bool rows_agree(const struct layout *l, size_t vnode)
 {
     size_t now = vnode * l->n, next = vnode * l->next.n;

@@ -1,10 +1,10 @@
-/* layout.h: the layout, the explicit table vnode -> owners that the members agree on (design
- * section 3), and its bytes.
+/* layout.h: the layout, the explicit table vnode -> owners that the members agree on
+ * (core/chain/chain.h), and its bytes.
  *
- * The ring of 16384 slots is cut in `vnodes` equal arcs; arc v holds slots [v * 16384 / vnodes, (v
- * + 1) * 16384 / vnodes). owner[v * n + i] is the index in member[] of the i-th owner of vnode v: a
- * *place*. The owners of a vnode in their order are its *row*. How a layout is computed stands in
- * core/ring/ring.h.
+ * The ring of 16384 slots is cut in `vnodes` equal arcs; arc v holds the slots from
+ * v * 16384 / vnodes up to, and without, (v + 1) * 16384 / vnodes. owner[v * n + i] is the index in
+ * member[] of the i-th owner of vnode v. That is a *place*, and i is the owner's *rank* there. The
+ * owners of a vnode in the order of their ranks are its *row*. core/ring/ring.h computes layouts.
  *
  * A settled layout has one table of owners. While a change of owners is under way there is a second
  * one, `next`. */
@@ -21,7 +21,7 @@ enum { LAYOUT_MEMBERS_MAX = 1024 };
 
 struct layout_member {
     uint64_t id;
-    /* the nonce of the disk that it was let in with: with another one it lacks what it
+    /* the nonce of the disk with which it was let in: with another disk it lacks what it
      * acknowledged */
     uint64_t disk;
     uint16_t weight; /* share of the data it takes; 1 .. 1000; 100 by default */
@@ -42,7 +42,8 @@ enum layout_stage {
     LAYOUT_STAGE_2, /* the owners of both tables are written to and read */
 };
 
-/* Who is to own what when a change is through. As the fields of the same names in struct layout. */
+/* The table of owners that a change leads to. Its fields are those of the same names in struct
+ * layout. */
 struct layout_table {
     uint8_t n, w, r;
     uint16_t *owner;
@@ -55,14 +56,14 @@ struct layout {
     uint64_t generation_id;      /* random: tells two that were forced apart */
     struct layout_secret secret; /* the same for ever */
     uint16_t vnodes;             /* a power of two, fixed at birth */
-    uint8_t n_wanted;            /* N asked for; settled, n is the smaller of it and the members */
+    uint8_t n_wanted;            /* N asked for; a settled n is this, or the number of members */
     uint8_t stage;               /* enum layout_stage */
     uint8_t n, w, r;             /* replicas, write and read quorum: w = n / 2 + 1, r = n - w + 1 */
     uint16_t member_n;
     struct layout_member *member; /* sorted by id */
     uint16_t *owner;              /* vnodes * n */
-    uint64_t *since;              /* of each place: the epoch since which its member has it */
-    uint64_t *changed;            /* of each vnode: when its row, in either table, changed last */
+    uint64_t *since;              /* of each place: the epoch since which its member owns it */
+    uint64_t *changed;            /* of each vnode: the epoch in which its row changed last */
     struct layout_table next;     /* all zero when settled */
 };
 
@@ -81,8 +82,8 @@ enum {
 void layout_init(struct layout *l);
 void layout_close(struct layout *l);
 
-/* Zeroed tables of the sizes that l says (vnodes, n, member_n, next.n), in the place of whatever it
- * points to. 0, or ERR_NO_MEMORY (l is empty then). */
+/* Allocates zeroed tables of the sizes in l (vnodes, n, member_n, next.n) and points l to them,
+ * whatever it pointed to before. 0, or ERR_NO_MEMORY (l is empty then). */
 int layout_allocate(struct layout *l);
 
 /* A deep copy into an initialised empty layout. 0 or ERR_NO_MEMORY. */
@@ -122,15 +123,15 @@ static inline const struct layout_member *layout_owner(const struct layout *l, u
 /* Whether member id is an owner of the vnode. */
 bool layout_owns(const struct layout *l, uint16_t vnode, uint64_t id);
 
-/* The place of a member among the owners of a vnode; -1: it is none. */
+/* The rank of a member among the owners of a vnode, or -1 when it is not one of them. */
 int layout_rank(const struct layout *l, uint16_t vnode, uint64_t id);
 
-/* All who are written to: the owners of the vnode in their order, then those that are to be. Fills
- * out with indices in member[]; returns how many. */
+/* All members that a write goes to: the owners of the vnode by rank, then the owners to come that are
+ * not among them. Fills out with indices in member[]; returns how many. */
 unsigned layout_writers(const struct layout *l, uint16_t vnode, uint16_t out[OWNERS_MAX]);
 
-/* Whether member index m owns something, and nothing that it owned before this epoch. Looks through
- * the owners. */
+/* Whether the member at index m owns something, and owned none of it before this epoch. Walks over
+ * all places. */
 bool layout_newcomer(const struct layout *l, uint16_t m);
 
 #endif

@@ -278,7 +278,7 @@ static inline void decode_cid(struct body *b, struct cluster_id *f)
 }
 
 /* addr_eq compares all 16 bytes, so an IPv4 address with something in the last 12 would be a second
- * name for one place. */
+ * name of one address. */
 static inline void decode_addr(struct body *b, struct addr *f)
 {
     static const uint8_t zero[12];

@@ -49,7 +49,7 @@ int expiry_cmp(uint64_t a_stamp, uint64_t a_ms, uint64_t b_stamp, uint64_t b_ms)
     return c ? c : u64_cmp(a_ms, b_ms);
 }
 
-/* Whether a record is marked as its kind demands, and empty of what its kind has no use for. An
+/* Whether a record has the marks that its kind demands, and nothing that its kind has no use for. An
  * erasure has the marks of what it erased. A flush is plain (store/table/flushed.h), and so are the
  * states, which are outside the order. */
 static inline bool marks_valid(const struct record *r)
@@ -81,14 +81,14 @@ bool version_valid(const struct version *v)
     return v->stamp <= STAMP_MAX && v->expiry_stamp <= STAMP_MAX;
 }
 
-/* A flush and an erasure speak for other keys too. */
+/* A flush and an erasure cover other keys too: their stamps have a lower bound (base/hlc.h). */
 static bool stamps_valid(const struct record *r)
 {
     bool wide = r->kind == RECORD_FLUSH || r->kind == RECORD_FLOOR;
     return version_valid(&r->version) && (!wide || r->version.stamp <= STAMP_WIDE_MAX);
 }
 
-/* Absent (RECORD_NONE) is whatever the key of the question was, if it is named at all. */
+/* RECORD_NONE answers a read: its key is that of the question, or is left out. */
 static bool key_fits(const struct record *r)
 {
     bool keyless = r->kind == RECORD_STATE || r->kind == RECORD_FLUSH ||

@@ -4,7 +4,7 @@
  * allocation. Three things make it longer. A request may arrive in pieces, even a value in a
  * thousand of them, and is to be read once: the parser remembers what it is done with, as offsets,
  * for the input may move in memory between calls. A request may announce more than we want to keep:
- * announcements allocate nothing (slots come as arguments do), and what is over a limit is dropped
+ * announcements allocate nothing (room for arguments grows as they arrive), and what is over a limit is dropped
  * as it arrives, so that the client gets an error and keeps its connection. And people type: the
  * inline form, split as redis-cli splits it.
  *
@@ -22,10 +22,10 @@
 #include "wire/resp_line.h"
 
 enum {
-    /* slots of the first allocation: most commands, and none grows twice for MSET of a few */
+    /* arguments of the first allocation: enough for most commands */
     RESP_ARGS_FIRST = 16,
     RESP_ARGS_KEPT =
-        /* more slots are given back with the next command: a huge MSET should not cost its client's
+        /* room for more arguments is given back with the next command: a huge MSET should not cost its client's
          * lifetime */
     1024,
 };
@@ -61,8 +61,8 @@ static int args_grow(struct resp_request *r)
     return 0;
 }
 
-/* The next free slot, or NULL when memory is out. */
-static inline struct slice *arg_slot(struct resp_request *r)
+/* Where the next argument goes, or NULL when memory is out. */
+static inline struct slice *arg_next(struct resp_request *r)
 {
     if (r->arg_n == r->arg_cap && args_grow(r) != 0)
         return NULL;
@@ -156,7 +156,7 @@ static int split_words(struct resp_request *r, struct slice line)
         size_t from = r->unquoted.n;
         if (!take_word(line, &at, &r->unquoted))
             return fail(r, "unbalanced quotes in request");
-        struct slice *arg = arg_slot(r);
+        struct slice *arg = arg_next(r);
         if (!arg)
             return ERR_NO_MEMORY;
         *arg = slice_of(r->unquoted.p + from, r->unquoted.n - from);
@@ -261,7 +261,7 @@ static inline int parse_bulk(struct resp_request *r, struct slice in, size_t bul
         return ERR_INCOMPLETE;
     if (in.p[end - 2] != '\r' || in.p[end - 1] != '\n')
         return fail(r, "expected CR LF after a bulk string");
-    struct slice *arg = arg_slot(r);
+    struct slice *arg = arg_next(r);
     if (!arg)
         return ERR_NO_MEMORY;
     *arg = slice_of((const uint8_t *)(uintptr_t)at, n); /* an offset until the request is whole */
