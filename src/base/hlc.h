@@ -34,13 +34,13 @@ static inline uint64_t hlc_wall_ms(uint64_t stamp)
 /* The next stamp: above every stamp given or believed so far, and not below wall_ms. */
 uint64_t hlc_stamp(struct hlc *c, uint64_t wall_ms);
 
-/* Takes note of a stamp that another clock gave. False, and the clock is not moved, when the stamp is
- * more than skew_max_ms ahead of wall_ms. */
+/* Takes note of a stamp that another clock gave. False, and the clock is not moved, when the stamp
+ * is more than skew_max_ms ahead of wall_ms. */
 bool hlc_see(struct hlc *c, uint64_t stamp, uint64_t wall_ms, uint64_t skew_max_ms);
 
-/* A stamp that is also above `floor`, however far ahead that is: for the coordinator's second stamp.
- * Where the floor is more than CLOCK_SKEW_MAX_MS ahead the answer is floor + 1 and the clock is not
- * moved, so that one record stamped in a far year does not spread its year to every key. At
+/* A stamp that is also above `floor`, however far ahead that is: for the coordinator's second
+ * stamp. Where the floor is more than CLOCK_SKEW_MAX_MS ahead the answer is floor + 1 and the clock
+ * is not moved, so that one record stamped in a far year does not spread its year to every key. At
  * STAMP_MAX there is nothing above: the answer is STAMP_MAX. */
 uint64_t hlc_stamp_above(struct hlc *c, uint64_t floor, uint64_t wall_ms);
 

@@ -2,8 +2,8 @@
  * gave, its *name*.
  *
  * One name in two spaces is two keys. Spaces 0 to 15 are the clients' databases, of which only 0 is
- * used for now. 128 and above are the system's: no client can name them. 16 to 127 are not valid, so
- * that most bytes that are no key are found not to be one. The space is not part of the slot
+ * used for now. 128 and above are the system's: no client can name them. 16 to 127 are not valid,
+ * so that most bytes that are no key are found not to be one. The space is not part of the slot
  * (base/hash.h): a name has the same owners in every space. KEY_MAX counts the name alone.
  *
  * The node's own states (RECORD_STATE) have names and no space: they are outside the ring. */

@@ -1,7 +1,8 @@
 /* answer.h: the results of a store and of its hints, and the request for a backup.
  *
  * A store returns them (store/store.h, store/hints.h) and events carry them into core
- * (core/event.h). Neither of the two may include the other: so they are declared here, below both. */
+ * (core/event.h). Neither of the two may include the other: so they are declared here, below
+ * both. */
 #ifndef COVEY_WIRE_ANSWER_H
 #define COVEY_WIRE_ANSWER_H
 
@@ -19,8 +20,8 @@ struct backup_ask {
     bool complete;     /* the node lacks no records, as far as it knows */
 };
 
-/* The backup under way, or the last that ended since the store was opened. When a backup is refused,
- * `why` is the sentence of that refusal, in the answer to that request alone. */
+/* The backup under way, or the last that ended since the store was opened. When a backup is
+ * refused, `why` is the sentence of that refusal, in the answer to that request alone. */
 struct backup_info {
     bool running;
     int error; /* how the last one ended; `why` is a sentence when it is not 0 */
@@ -57,8 +58,8 @@ struct store_result {
      * ERR_REFUSED (a kind that this release cannot merge). After ERR_IO or ERR_NO_SPACE the record
      * may yet turn up at the next opening */
     int error;
-    /* PUT that was SUPERSEDED or TOO_OLD: the store has certainly not taken that version since it was
-     * opened; false: it may have */
+    /* PUT that was SUPERSEDED or TOO_OLD: the store has certainly not taken that version since it
+     * was opened; false: it may have */
     bool never_took;
     struct version held; /* PUT: what is held for the key now */
     /* GET: kind RECORD_NONE when absent, RECORD_EXPIRY when only that survived of a value; value

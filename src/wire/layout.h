@@ -126,8 +126,8 @@ bool layout_owns(const struct layout *l, uint16_t vnode, uint64_t id);
 /* The rank of a member among the owners of a vnode, or -1 when it is not one of them. */
 int layout_rank(const struct layout *l, uint16_t vnode, uint64_t id);
 
-/* All members that a write goes to: the owners of the vnode by rank, then the owners to come that are
- * not among them. Fills out with indices in member[]; returns how many. */
+/* All members that a write goes to: the owners of the vnode by rank, then the owners to come that
+ * are not among them. Fills out with indices in member[]; returns how many. */
 unsigned layout_writers(const struct layout *l, uint16_t vnode, uint16_t out[OWNERS_MAX]);
 
 /* Whether the member at index m owns something, and owned none of it before this epoch. Walks over

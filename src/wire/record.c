@@ -49,9 +49,9 @@ int expiry_cmp(uint64_t a_stamp, uint64_t a_ms, uint64_t b_stamp, uint64_t b_ms)
     return c ? c : u64_cmp(a_ms, b_ms);
 }
 
-/* Whether a record has the marks that its kind demands, and nothing that its kind has no use for. An
- * erasure has the marks of what it erased. A flush is plain (store/table/flushed.h), and so are the
- * states, which are outside the order. */
+/* Whether a record has the marks that its kind demands, and nothing that its kind has no use for.
+ * An erasure has the marks of what it erased. A flush is plain (store/table/flushed.h), and so are
+ * the states, which are outside the order. */
 static inline bool marks_valid(const struct record *r)
 {
     struct flush_area area;

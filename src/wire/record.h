@@ -20,10 +20,9 @@ enum record_kind {
     RECORD_TOMBSTONE = 2, /* a deletion; no value */
     RECORD_EXPIRY = 3,    /* an expiry for the value of that version; no value of its own */
     RECORD_ROW = 4,       /* what ordered commands will write; nothing makes or merges one yet */
-    RECORD_FLOOR =
-        /* an erasure: a record of that key and version is erased, and with it what is older
-         * (store/table/floors.h) */
-    5,
+    /* an erasure: a record of that key and version is erased, and with it what is older
+     * (store/table/floors.h) */
+    RECORD_FLOOR = 5,
     /* plain records at or below the stamp are absent in an area, the value (wire/flush.h); no key,
      * and the version of a deletion */
     RECORD_FLUSH = 6,

@@ -4,9 +4,9 @@
  * allocation. Three things make it longer. A request may arrive in pieces, even a value in a
  * thousand of them, and is to be read once: the parser remembers what it is done with, as offsets,
  * for the input may move in memory between calls. A request may announce more than we want to keep:
- * announcements allocate nothing (room for arguments grows as they arrive), and what is over a limit is dropped
- * as it arrives, so that the client gets an error and keeps its connection. And people type: the
- * inline form, split as redis-cli splits it.
+ * announcements allocate nothing (room for arguments grows as they arrive), and what is over a
+ * limit is dropped as it arrives, so that the client gets an error and keeps its connection. And
+ * people type: the inline form, split as redis-cli splits it.
  *
  *   idle --'*'--> array --last bulk--> idle (a command)
  *    |              `--over a limit--> dropping --last bulk--> idle (too_big)
@@ -24,10 +24,9 @@
 enum {
     /* arguments of the first allocation: enough for most commands */
     RESP_ARGS_FIRST = 16,
-    RESP_ARGS_KEPT =
-        /* room for more arguments is given back with the next command: a huge MSET should not cost its client's
-         * lifetime */
-    1024,
+    /* room for more arguments is given back with the next command: a huge MSET should not cost its
+     * client's lifetime */
+    RESP_ARGS_KEPT = 1024,
 };
 
 void resp_request_init(struct resp_request *r)
