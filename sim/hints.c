@@ -16,7 +16,6 @@ static const uint32_t KEY_ANY = UINT32_MAX; /* a hint that is for all keys */
 struct hint_seen {
     uint64_t place;
     struct version version;
-    bool expiry;  /* alone, without its value */
     uint32_t key; /* its number, or KEY_ANY for a flush */
 };
 
@@ -113,10 +112,8 @@ static void keep_batch(struct hints_check *h, uint32_t node, const struct event 
     b->read_us = h->world->now_us;
     for (uint32_t i = 0; i < b->n; i++) {
         const struct record *r = &ev->hints.batch[i].record;
-        b->hint[i] = (struct hint_seen){.place = ev->hints.batch[i].place,
-                                        .version = r->version,
-                                        .expiry = r->kind == RECORD_EXPIRY,
-                                        .key = number_of(h, r)};
+        b->hint[i] = (struct hint_seen){
+            .place = ev->hints.batch[i].place, .version = r->version, .key = number_of(h, r)};
     }
 }
 
@@ -173,8 +170,7 @@ static void hints_answered(struct hints_check *h, uint32_t node, const struct ev
 static void check_refused(struct hints_check *h, uint32_t node, const struct event *ev)
 {
     const struct coord *c = &h->world->node[node].node.shard.coord;
-    bool superseded = ev->stored.error == ERR_SUPERSEDED || ev->stored.error == ERR_LACKS_VALUE;
-    if (ev->stored.error == 0 || superseded)
+    if (ev->stored.error == 0 || ev->stored.error == ERR_SUPERSEDED)
         return;
     if (TOKEN_OWNER(ev->stored.token) == TOKEN_FLUSH)
         lose_number(h, KEY_ANY);
@@ -201,16 +197,6 @@ void hints_check_result(struct hints_check *h, uint32_t node, const struct event
 static struct slice hint_key(const struct hint_seen *hint, uint8_t p[KEY_TEXT])
 {
     return hint->key == KEY_ANY ? KEY_OF("") : world_key(p, hint->key);
-}
-
-/* The hint of an expiry that has met no value for too long is dropped: the key is left to
- * anti-entropy. */
-static bool given_up(struct hints_check *h, const struct hint_seen *hint, const struct record *r)
-{
-    if (!hint->expiry || version_value_cmp(&r->version, &hint->version) >= 0)
-        return false;
-    lose_number(h, hint->key);
-    return true;
 }
 
 /* One that is older than hints may be, or than what its target has erased: the key is left to
@@ -241,7 +227,7 @@ static void check_drop(struct hints_check *h, uint32_t node, const struct action
             continue; /* it may have had it before */
         uint8_t key[KEY_TEXT];
         struct record r = held(h, target, hint_key(&b->hint[i], key));
-        if (given_up(h, &b->hint[i], &r) || too_old(h, node, target, &b->hint[i]))
+        if (too_old(h, node, target, &b->hint[i]))
             continue;
         if (r.kind == RECORD_NONE || version_cmp(&r.version, &b->hint[i].version) < 0)
             CHECK(!buf_printf(&h->why,
@@ -290,8 +276,7 @@ static void lose_pending(struct hints_check *h, uint32_t node)
     for (uint32_t i = 0; i < c->ops.cap; i++) {
         uint64_t handle;
         const struct op *op = slab_at(&c->ops, i, &handle);
-        /* an EXPIRE in its second attempt reads first */
-        if (op && (op->phase == PHASE_WRITE || op->whole))
+        if (op && op->phase == PHASE_WRITE)
             lose(h, op);
     }
     if (c->flush.running)

@@ -16,9 +16,8 @@
 #include "sim/world.h"
 
 /* For what is kept to reach everybody after healing, and disks that lost something to have it
- * again: an expiry that waits for a value which a lost hint should have brought waits longest;
- * around it come back-offs. */
-enum { HINTS_QUIET_MS = HINT_LACKS_MS + 4 * HINT_BACKOFF_MAX_MS };
+ * again: exchanges that are tried again take longest; around them come back-offs. */
+enum { HINTS_QUIET_MS = 2 * REPAIR_RETRY_MS + 4 * HINT_BACKOFF_MAX_MS };
 
 struct hints_holder {
     struct hints_seen *seen; /* of each target */

@@ -51,7 +51,7 @@ static uint64_t answer_reads(struct fixture *f, struct record r, struct slice va
     return op;
 }
 
-static void test_an_expiry_carries_no_value(void **state)
+static void test_the_value_is_written_back(void **state)
 {
     struct fixture *f = *state;
     ask_for(f, (struct request){.kind = OP_EXPIRE, .expiry_ms = 5000, .expiry_relative = true});
@@ -60,8 +60,8 @@ static void test_an_expiry_carries_no_value(void **state)
     assert_non_null(m);
     assert_non_null(sent(f, C, MSG_PUT));
     struct record r = m->put.record;
-    assert_int_equal(r.kind, RECORD_EXPIRY);
-    assert_int_equal(r.value.n, 0);
+    assert_int_equal(r.kind, RECORD_VALUE);
+    assert_true(slice_eq(r.value, SLICE("value")));
     assert_int_equal(version_value_cmp(&r.version, &V1), 0);
     assert_true(r.version.expiry_stamp > 0);
     assert_int_equal(r.expiry_ms, WALL_MS + 5000);
@@ -126,46 +126,109 @@ static void test_conditions(void **state)
     assert_non_null(sent(f, B, MSG_PUT));
 }
 
-/* A peer has lost the value: it is read whole and sent whole, with the same expiry. */
-static void test_owners_without_the_value_are_sent_it(void **state)
-{
-    struct fixture *f = *state;
-    ask_for(f, (struct request){.kind = OP_EXPIRE, .expiry_ms = WALL_MS + 5000, .when = EXPIRE_NX});
-    uint64_t op = answer_reads(f, held(V1, 0), SLICE("value"));
-    struct version named = sent(f, B, MSG_PUT)->put.record.version;
-    answer_put(f, B, op, ERR_LACKS_VALUE, (struct version){0});
-    assert_null(replied(f));
-    assert_int_equal(acted(f, ACT_STORE_GET)->get.wants, GET_VALUE); /* at once */
-    answer_reads(f, held(named, WALL_MS + 5000), SLICE("value"));
-    const struct message *m = sent(f, B, MSG_PUT);
-    assert_non_null(m);
-    assert_int_equal(m->put.record.kind, RECORD_VALUE);
-    assert_true(slice_eq(m->put.record.value, SLICE("value")));
-    assert_int_equal(version_cmp(&m->put.record.version, &named), 0);
-    assert_int_equal(m->put.record.expiry_ms, WALL_MS + 5000);
-    answer_put(f, B, op, 0, named);
-    answer_put(f, C, op, 0, named);
-    assert_true(replied(f)->existed); /* although NX would say no to what was read */
-}
-
-static void test_the_second_attempt_fails_as_unknown(void **state)
+/* The answers agree, but the owner that was asked for the value is not the one that holds it: it is
+ * fetched, the other is repaired, and only then it is written back. */
+static void test_a_value_that_is_elsewhere_is_fetched(void **state)
 {
     struct fixture *f = *state;
     ask_for(f, (struct request){.kind = OP_EXPIRE, .expiry_ms = WALL_MS + 5000});
-    uint64_t op = answer_reads(f, held(V1, 0), SLICE("value"));
-    struct version named = sent(f, B, MSG_PUT)->put.record.version;
-    answer_put(f, B, op, ERR_LACKS_VALUE, (struct version){0});
+    uint64_t token = acted(f, ACT_STORE_GET)->get.token, peer = sent(f, B, MSG_GET) ? B : C,
+             op = sent(f, peer, MSG_GET)->get.op;
+    assert_int_equal(acted(f, ACT_STORE_GET)->get.wants, GET_VALUE);
+    begin(f, 0);
+    struct event ev = {.kind = EV_READ, .read = {.record = {.kind = RECORD_NONE}}};
+    own_answered(f, token, &ev);
+    begin(f, 1);
+    struct message m = {.kind = MSG_GOT};
+    m.got = (struct msg_got){.op = op, .epoch = 1, .size = 5, .record = held(V1, 0)};
+    answered(f, peer, &m);
+    assert_int_equal(sent(f, peer, MSG_GET)->get.wants, GET_VALUE);
+    begin(f, 1);
+    m.got.record.value = SLICE("value");
+    answered(f, peer, &m);
+    assert_int_equal(version_cmp(&acted(f, ACT_STORE_PUT)->put.record.version, &V1), 0);
+    assert_null(sent(f, B, MSG_PUT));
+    begin(f, 1);
+    ev = (struct event){.kind = EV_STORED, .stored = {.held = V1}};
+    own_answered(f, token, &ev);
+    check(f);
+    const struct record *r = &sent(f, B, MSG_PUT)->put.record;
+    assert_true(slice_eq(r->value, SLICE("value")));
+    assert_int_equal(version_value_cmp(&r->version, &V1), 0);
+    assert_true(r->version.expiry_stamp > 0);
+}
+
+/* Two owners keep silent: nobody knows whether it holds, so they get it as a hint, value
+ * included. */
+static void test_an_unknown_end_leaves_hints_of_the_whole_record(void **state)
+{
+    struct fixture *f = *state;
+    ask_for(f, (struct request){.kind = OP_EXPIRE, .expiry_ms = WALL_MS + 5000});
+    answer_reads(f, held(V1, 0), SLICE("value"));
+    struct version version = sent(f, B, MSG_PUT)->put.record.version;
     while (!replied(f)) {
         begin(f, 2000 / OP_TICKS);
         tick_now(f);
     }
     assert_int_equal(replied(f)->error, ERR_UNKNOWN_OUTCOME);
-    const struct record *hint =
-        /* the first may lie somewhere, and then all should have it */
-        &acted(f, ACT_HINT_PUT)->hint.record;
-    assert_int_equal(hint->kind, RECORD_EXPIRY);
-    assert_int_equal(version_cmp(&hint->version, &named), 0);
+    while (!acted(f, ACT_HINT_PUT)) {
+        begin(f, 2000 / OP_TICKS);
+        tick_now(f);
+    }
+    const struct record *hint = &acted(f, ACT_HINT_PUT)->hint.record;
+    assert_int_equal(hint->kind, RECORD_VALUE);
+    assert_true(slice_eq(hint->value, SLICE("value")));
+    assert_int_equal(version_cmp(&hint->version, &version), 0);
     assert_int_equal(hint->expiry_ms, WALL_MS + 5000);
+}
+
+/* An owner that has erased later stamps refuses for good: the others' acks do, and a stamp is not
+ * given again, as to a SET. */
+static void test_an_owner_that_erased_since_does_not_count(void **state)
+{
+    struct fixture *f = *state;
+    ask_for(f, (struct request){.kind = OP_EXPIRE, .expiry_ms = WALL_MS + 5000});
+    uint64_t op = answer_reads(f, held(V1, 0), SLICE("value"));
+    struct version version = sent(f, B, MSG_PUT)->put.record.version;
+    uint64_t token = acted(f, ACT_STORE_PUT)->put.token;
+    answer_put(f, B, op, ERR_TOO_OLD, above(V1, 1));
+    answer_put(f, C, op, 0, version);
+    assert_null(replied(f));
+    begin(f, 0);
+    struct event ev = {.kind = EV_STORED, .stored = {.held = version}};
+    own_answered(f, token, &ev);
+    check(f);
+    assert_int_equal(replied(f)->error, 0);
+    assert_true(replied(f)->existed);
+}
+
+/* What is left of a value that has lapsed is greater than the value, and an owner that still has
+ * it is brought that. */
+static void test_a_value_that_has_lapsed_is_absent(void **state)
+{
+    struct fixture *f = *state;
+    struct version v = V1;
+    v.expiry_stamp = 7;
+    struct record left = held(v, WALL_MS + 1); /* by our clock it would still live */
+    left.kind = RECORD_TOMBSTONE;
+    ask_for(f, (struct request){.kind = OP_EXPIRE, .expiry_ms = WALL_MS + 5000});
+    uint64_t token = acted(f, ACT_STORE_GET)->get.token, peer = sent(f, B, MSG_GET) ? B : C,
+             op = sent(f, peer, MSG_GET)->get.op;
+    begin(f, 0);
+    struct event ev = {.kind = EV_READ, .read = {.record = held(v, WALL_MS + 1), .size = 5}};
+    ev.read.record.value = SLICE("value");
+    own_answered(f, token, &ev);
+    begin(f, 1);
+    struct message m = {.kind = MSG_GOT};
+    m.got = (struct msg_got){.op = op, .epoch = 1, .record = left};
+    answered(f, peer, &m);
+    assert_int_equal(acted(f, ACT_STORE_PUT)->put.record.kind, RECORD_TOMBSTONE);
+    begin(f, 1);
+    ev = (struct event){.kind = EV_STORED, .stored = {.held = v}};
+    own_answered(f, token, &ev);
+    check(f);
+    assert_int_equal(replied(f)->error, 0);
+    assert_false(replied(f)->existed);
 }
 
 static void test_set_keeps_the_end(void **state)
@@ -210,12 +273,14 @@ static void test_the_expired_is_absent(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_an_expiry_carries_no_value),
+        TEST(test_the_value_is_written_back),
         TEST(test_a_newer_expiry_has_a_greater_stamp),
         TEST(test_a_concurrent_set_is_an_ack),
         TEST(test_conditions),
-        TEST(test_owners_without_the_value_are_sent_it),
-        TEST(test_the_second_attempt_fails_as_unknown),
+        TEST(test_a_value_that_is_elsewhere_is_fetched),
+        TEST(test_an_unknown_end_leaves_hints_of_the_whole_record),
+        TEST(test_an_owner_that_erased_since_does_not_count),
+        TEST(test_a_value_that_has_lapsed_is_absent),
         TEST(test_set_keeps_the_end),
         TEST(test_the_expired_is_absent),
     };

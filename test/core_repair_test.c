@@ -555,9 +555,9 @@ static void what_is_brought_says_where_it_comes_from(void **state)
     buf_close(&theirs);
 }
 
-/* An expiry alone: of a value that was lost it asks for that value; of one that is over it says all
- * that there is to say. */
-static void an_expiry_alone_is_a_lost_value_or_one_that_is_over(void **state)
+/* Of a value and what is left of it at an owner where it has lapsed the second is moved; where one
+ * of them has a later end, that one is, whichever it is. */
+static void what_has_lapsed_is_the_greater_of_two(void **state)
 {
     (void)state;
     struct buf own, theirs;
@@ -566,22 +566,18 @@ static void an_expiry_alone_is_a_lost_value_or_one_that_is_over(void **state)
     for (unsigned i = 0; i < 4; i++) {
         struct listing_entry v = {.key_hash = i,
                                   .version = {.stamp = 5 << 16, .expiry_stamp = 5 << 16},
+                                  .expiry_ms = WALL_MS,
+                                  .kind = RECORD_TOMBSTONE,
                                   .key = KEY_OF("k")};
-        v.expiry_ms = i < 2 ? WALL_MS + 1 : WALL_MS;
-        v.kind = RECORD_VALUE;
         assert_int_equal(listing_append(i % 2 ? &own : &theirs, &v), 0);
-        v.kind = RECORD_EXPIRY;
+        v.version.expiry_stamp += i < 2;
+        v.kind = RECORD_VALUE;
         assert_int_equal(listing_append(i % 2 ? &theirs : &own, &v), 0);
     }
-    struct listing_entry lost = {
-        .key_hash = 9, .version = {.stamp = 5 << 16, .expiry_stamp = 6 << 16}, .key = KEY_OF("l")};
-    lost.kind = RECORD_EXPIRY;
-    lost.expiry_ms = WALL_MS + 1;
-    assert_int_equal(listing_append(&own, &lost), 0); /* nobody has it: not to be spread */
     told(until_lists(), MSG_LIST, buf_view(&own), buf_view(&theirs), UINT64_MAX);
-    assert_int_equal(out.n, 2);
-    assert_int_equal(out.action[0].kind, ACT_SEND); /* theirs is asked for */
-    assert_int_equal(out.action[1].kind, ACT_STORE_GET);
+    assert_int_equal(out.n, 4);
+    for (unsigned i = 0; i < 4; i++) /* ours is read, theirs is asked for */
+        assert_int_equal(out.action[i].kind, (i == 0 || i == 3) ? ACT_STORE_GET : ACT_SEND);
     buf_close(&own);
     buf_close(&theirs);
 }
@@ -620,7 +616,7 @@ int main(void)
         TEST(a_flush_that_the_peer_missed_is_brought_to_it),
         TEST(a_flush_that_cannot_be_stored_ends_it),
         TEST(what_is_brought_says_where_it_comes_from),
-        TEST(an_expiry_alone_is_a_lost_value_or_one_that_is_over),
+        TEST(what_has_lapsed_is_the_greater_of_two),
         TEST(a_dead_member_is_counted_and_a_strange_vnode_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

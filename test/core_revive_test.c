@@ -318,29 +318,6 @@ static void another_doubt_begins_it_all_anew(void **state)
     assert_int_equal(r.refused.n, 0);
 }
 
-/* Without a ticket it would be refused for want of its value, again and again. */
-static void an_expiry_alone_that_is_over_is_offered_as_such(void **state)
-{
-    (void)state;
-    for (unsigned over = 0; over < 2; over++) {
-        stage_believe(&stage, &repair_protocol, &r, A, ADDR, true);
-        stage_time(&stage, stage.now.ms + 2 * REPAIR_RETURN_MS, WALL_MS);
-        out_clear(&out);
-        repair_protocol.tick(&r, &stage.now, &out);
-        tell_trees(A, 0);
-        tell_lists(A, "x", "");
-        assert_int_equal(out.action[0].kind, ACT_STORE_GET);
-        struct record held = {.kind = RECORD_EXPIRY,
-                              .version = {.stamp = STAMP, .expiry_stamp = STAMP}};
-        held.expiry_ms = WALL_MS + !over;
-        uint64_t read = TOKEN_NUMBER(out.action[0].get.token);
-        out_clear(&out);
-        was_read(read, &held);
-        assert_int_equal(sent(MSG_PUT)->put.lapsed, over);
-        stage_believe(&stage, &repair_protocol, &r, A, ADDR, false);
-    }
-}
-
 /* ---- The table ---- */
 
 static struct record named(unsigned *name)
@@ -402,7 +379,6 @@ int main(void)
         TEST(a_comparison_that_breaks_off_is_none),
         TEST(what_is_refused_by_one_who_recovers_too_is_kept),
         TEST(another_doubt_begins_it_all_anew),
-        TEST(an_expiry_alone_that_is_over_is_offered_as_such),
         TEST(a_full_table_takes_no_more_and_the_vnode_stays),
         TEST(gaps_are_closed),
     };

@@ -424,10 +424,11 @@ static void the_greatest_version_counts(void **state)
     put(f, 2, 20);
     fixture_put(f, tombstone_record(KEY_OF("key-3"), 31));
     put(f, 4, 40);
-    r = (struct record){.kind = RECORD_EXPIRY,
+    r = (struct record){.kind = RECORD_VALUE,
                         .version = version_at(40, 7, SLICE("value-40")),
                         .expiry_ms = 99,
-                        .key = KEY_OF("key-4")};
+                        .key = KEY_OF("key-4"),
+                        .value = SLICE("value-40")};
     r.version.expiry_stamp = 41;
     store_put(f->store, 1, &r);
     store_commit(f->store);

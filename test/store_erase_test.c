@@ -276,38 +276,31 @@ static void test_expired_values(void **state)
     assert_int_equal(kind_held(b), RECORD_NONE);
 }
 
-/* An expiry under way keeps its value from being erased, and an erasure under way keeps an expiry
- * waiting. */
-static void test_expiry_and_erasure_do_not_cross(void **state)
+/* A value is given another end while it is erased under the one before: it stays, whichever of the
+ * two comes first. */
+static void test_another_end_outlives_an_erasure(void **state)
 {
     struct both *b = *state;
-    struct record value = ends_at(100, 110, 5000), erasure = erasure_of(value),
-                  expiry = ends_at(100, 120, 9000);
-    expiry.kind = RECORD_EXPIRY;
-    expiry.value = slice_of(NULL, 0);
-    put(b, value);
-    store_put(b->log->store, 1, &expiry);
-    store_put(b->log->store, 2, &erasure);
-    store_commit(b->log->store);
-    int error[4] = {0};
-    for (int i = 0; i < 2; i++) {
-        struct store_result r = reap(b);
-        error[r.token] = r.error;
+    for (unsigned first = 0; first < 2; first++) {
+        uint64_t stamp = 100 + first;
+        struct record value = ends_at(stamp, 110, 5000), renewed = ends_at(stamp, 120, 9000),
+                      erasure = erasure_of(value);
+        put(b, value);
+        store_put(b->log->store, 1, first ? &erasure : &renewed);
+        store_put(b->log->store, 2, first ? &renewed : &erasure);
+        store_commit(b->log->store);
+        for (int i = 0; i < 2; i++) {
+            struct store_result r = reap(b);
+            assert_int_equal(r.error, !first && r.token == 2 ? ERR_SUPERSEDED : 0);
+        }
+        for (int again = 0; again < 2; again++) {
+            struct store_result got = fixture_get(b->log, KEY_OF("k"), GET_VALUE);
+            assert_int_equal(got.record.kind, RECORD_VALUE);
+            assert_int_equal(got.record.version.expiry_stamp, 120);
+            assert_true(slice_eq(got.record.value, renewed.value));
+            reopen(b);
+        }
     }
-    assert_int_equal(error[1], 0);
-    assert_int_equal(error[2], ERR_BUSY);
-    erasure = erasure_of(ends_at(100, 120, 9000));
-    expiry.version.expiry_stamp = 130;
-    store_put(b->log->store, 1, &erasure);
-    store_put(b->log->store, 2, &expiry);
-    store_commit(b->log->store);
-    for (int i = 0; i < 2; i++) {
-        struct store_result r = reap(b);
-        error[r.token] = r.error;
-    }
-    assert_int_equal(error[1], 0);
-    assert_int_equal(error[2], ERR_BUSY);
-    assert_int_equal(kind_held(b), RECORD_NONE);
 }
 
 /* What two records and an erasure make of a key, in all orders. */
@@ -401,49 +394,72 @@ static void ask_for_over(struct both *b, uint64_t wall_ms)
     assert_int_equal(r.kind, STORE_ERASABLE_DONE);
 }
 
-/* A value that is over keeps its place by its expiry alone: what is older cannot come, what is
- * newer can, and a later end brings the value back. */
+/* A value that is over keeps its place without its bytes: what is older cannot come, what is newer
+ * can, and a later end brings the value back. */
 static void test_values_lapse(void **state)
 {
     struct both *b = *state;
-    struct record over = ends_at(100, 110, 5000), renewed = ends_at(100, 120, 9000),
-                  expiry = renewed;
+    struct record over = ends_at(100, 110, 5000), renewed = ends_at(100, 120, 9000);
     put(b, over);
     ask_for_over(b, 4999);
     assert_int_equal(kind_held(b), RECORD_VALUE);
     ask_for_over(b, 5000);
-    assert_int_equal(kind_held(b), RECORD_EXPIRY);
+    assert_int_equal(kind_held(b), RECORD_TOMBSTONE);
     assert_true(store_trees_hold(b->log->store));
     assert_int_equal(put(b, value_at(99)), ERR_SUPERSEDED);
-    expiry.kind = RECORD_EXPIRY;
-    expiry.value = slice_of(NULL, 0);
-    assert_int_equal(put(b, expiry), ERR_LACKS_VALUE);
+    assert_int_equal(put(b, over), 0); /* it is held, though not its bytes */
+    assert_int_equal(kind_held(b), RECORD_TOMBSTONE);
     assert_int_equal(put(b, renewed), 0);
     assert_int_equal(kind_held(b), RECORD_VALUE);
     ask_for_over(b, 9000);
-    assert_int_equal(kind_held(b), RECORD_EXPIRY);
+    assert_int_equal(kind_held(b), RECORD_TOMBSTONE);
     assert_int_equal(put(b, erasure_of(renewed)), 0);
     assert_int_equal(kind_held(b), RECORD_NONE);
     reopen(b);
     assert_int_equal(kind_held(b), RECORD_NONE);
 }
 
-/* An expiry alone is taken from an owner, or from a reader who says that it is over; then it hides
- * what is older. */
-static void test_an_expiry_may_come_alone(void **state)
+static struct record lapsed(struct record value)
+{
+    value.kind = RECORD_TOMBSTONE;
+    value.value = slice_of(NULL, 0);
+    return value;
+}
+
+/* What is left of a value at one owner merges at another like a deletion of just that: over
+ * nothing, an older value, the value itself and it with an earlier end, but not over it with a
+ * later one. */
+static void test_what_has_lapsed_is_taken_by_everybody(void **state)
 {
     struct both *b = *state;
-    struct record expiry = ends_at(100, 110, 5000);
-    expiry.kind = RECORD_EXPIRY;
-    expiry.value = slice_of(NULL, 0);
-    put(b, value_at(90));
-    assert_int_equal(put(b, expiry), ERR_LACKS_VALUE);
-    assert_int_equal(bring(b, expiry, PUT_FROM_READER).error, 0);
-    assert_int_equal(kind_held(b), RECORD_EXPIRY);
-    reopen(b);
-    assert_int_equal(kind_held(b), RECORD_EXPIRY);
-    assert_int_equal(put(b, ends_at(100, 110, 5000)), 0); /* the value that it is for */
+    struct record over;
+    for (unsigned i = 0; i < 4; i++) {
+        uint64_t stamp = 100 + 10 * i;
+        over = ends_at(stamp, 210, 5000);
+        const struct record before[] = {value_at(stamp - 1), over, ends_at(stamp, 205, 8000)};
+        if (i > 0)
+            assert_int_equal(put(b, before[i - 1]), 0);
+        assert_int_equal(put(b, lapsed(over)), 0);
+        assert_int_equal(kind_held(b), RECORD_TOMBSTONE);
+        assert_true(store_trees_hold(b->log->store));
+        reopen(b);
+        assert_int_equal(kind_held(b), RECORD_TOMBSTONE);
+    }
+    assert_int_equal(put(b, ends_at(130, 220, 9000)), 0);
+    assert_int_equal(put(b, lapsed(over)), ERR_SUPERSEDED);
     assert_int_equal(kind_held(b), RECORD_VALUE);
+}
+
+/* Where its key is gone it is refused below the floor, as a deletion is: it was erased here. */
+static void test_what_has_lapsed_does_not_come_back(void **state)
+{
+    struct both *b = *state;
+    struct record over = ends_at(100, 110, 5000);
+    put(b, over);
+    assert_int_equal(put(b, erasure_of(over)), 0);
+    assert_int_equal(bring(b, lapsed(over), PUT_FROM_OWNER).error, ERR_TOO_OLD);
+    assert_int_equal(put(b, lapsed(over)), ERR_TOO_OLD);
+    assert_int_equal(kind_held(b), RECORD_NONE);
 }
 
 /* Keys that come and go for ever take no memory for ever. */
@@ -536,8 +552,7 @@ static void test_compaction(void **state)
     assert_int_equal(fixture_put(f, value_record(KEY_OF("k"), SLICE("new"), 101)).error, 0);
 }
 
-/* The bytes of values that have lapsed are given back, whether their expiry came with them or
- * later. */
+/* The bytes of values that have lapsed are given back. */
 static void test_compaction_frees_what_has_lapsed(void **state)
 {
     struct fixture *f = *state;
@@ -551,21 +566,11 @@ static void test_compaction_frees_what_has_lapsed(void **state)
     store_set_secret(f->store, &secret);
     for (unsigned i = 0; i < 200; i++) {
         char name[32];
-        struct record v = value_record(numbered(name, "ends", i), slice_of(filler, sizeof filler),
-                                       1 + i),
-                      end = v;
-        v.version.expiry_stamp = end.version.expiry_stamp = 1000 + i;
-        v.expiry_ms = end.expiry_ms = 5000;
-        if (i % 2) {
-            fixture_put(f, v);
-            continue;
-        }
-        v.version.expiry_stamp = 0;
-        v.expiry_ms = 0;
+        struct record v =
+            value_record(numbered(name, "ends", i), slice_of(filler, sizeof filler), 1 + i);
+        v.version.expiry_stamp = 1000 + i;
+        v.expiry_ms = 5000;
         fixture_put(f, v);
-        end.kind = RECORD_EXPIRY;
-        end.value = slice_of(NULL, 0);
-        fixture_put(f, end);
     }
     for (unsigned v = 0; v < VNODES_DEFAULT; v++) {
         uint8_t asked[2] = {(uint8_t)v, (uint8_t)(v >> 8)};
@@ -575,16 +580,16 @@ static void test_compaction_frees_what_has_lapsed(void **state)
     fixture_until_compacted(f, 10);
     fixture_close(f);
     fixture_open(f);
-    unsigned lapsed = 0;
+    unsigned lapsed_n = 0;
     for (unsigned i = 0; i < 200; i++) {
         char name[32];
         struct store_result got = fixture_get(f, numbered(name, "ends", i), GET_VALUE);
-        assert_true(got.record.kind == RECORD_EXPIRY || got.record.kind == RECORD_VALUE);
+        assert_true(got.record.kind == RECORD_TOMBSTONE || got.record.kind == RECORD_VALUE);
         assert_int_equal(got.record.version.expiry_stamp, 1000 + i);
         assert_int_equal(got.record.expiry_ms, 5000);
-        lapsed += got.record.kind == RECORD_EXPIRY;
+        lapsed_n += got.record.kind == RECORD_TOMBSTONE;
     }
-    assert_true(lapsed > 100); /* the rest stands in a segment that was not compacted yet */
+    assert_true(lapsed_n > 100); /* the rest stands in a segment that was not compacted yet */
 }
 
 /* A start from a snapshot knows floors whose erasures it does not read. */
@@ -625,10 +630,11 @@ int main(void)
         BOTH(test_one_group),
         BOTH(test_one_group_with_an_end),
         BOTH(test_expired_values),
-        BOTH(test_expiry_and_erasure_do_not_cross),
+        BOTH(test_another_end_outlives_an_erasure),
         BOTH(test_lists_what_may_be_erased),
         BOTH(test_values_lapse),
-        BOTH(test_an_expiry_may_come_alone),
+        BOTH(test_what_has_lapsed_is_taken_by_everybody),
+        BOTH(test_what_has_lapsed_does_not_come_back),
         cmocka_unit_test(test_any_order),
         cmocka_unit_test(test_memory_comes_back),
         cmocka_unit_test_setup_teardown(test_compaction, fixture_setup, fixture_teardown),

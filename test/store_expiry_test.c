@@ -1,5 +1,6 @@
-/* Expiries: they join the value that they name, in any order, and outlive a replay. Over the memory
- * store and over the log, and the join by itself. */
+/* Expiries: of the records of one value the one with the latest expiry counts, in whatever order
+ * they come, and outlives a replay. Over the memory store and over the log, and the merge by
+ * itself. */
 #include "store_both.h"
 
 #include "store/table/table.h"
@@ -8,8 +9,6 @@ static struct record expiry_record(struct slice key, struct slice value, uint64_
                                    uint64_t expiry_stamp, uint64_t expiry_ms)
 {
     struct record r = value_record(key, value, stamp);
-    r.kind = RECORD_EXPIRY;
-    r.value = slice_of(NULL, 0);
     r.version.expiry_stamp = expiry_stamp;
     r.expiry_ms = expiry_ms;
     return r;
@@ -25,7 +24,7 @@ static void expect_expiry(struct both *b, uint64_t expiry_stamp, uint64_t expiry
     assert_int_equal(got.record.expiry_ms, expiry_ms);
 }
 
-static void an_expiry_joins_its_value(void **state)
+static void the_latest_expiry_counts(void **state)
 {
     struct both *b = *state;
     put(b, value_record(KEY_OF("k"), SLICE("value"), 5));
@@ -33,8 +32,11 @@ static void an_expiry_joins_its_value(void **state)
     assert_int_equal(r.error, 0);
     assert_int_equal(r.held.expiry_stamp, 8);
     expect_expiry(b, 8, 1000);
-    assert_int_equal(put(b, expiry_record(KEY_OF("k"), SLICE("value"), 5, 7, 2000)).error,
-                     ERR_SUPERSEDED);
+    /* an earlier one: that value is held, and with a later end */
+    r = put(b, expiry_record(KEY_OF("k"), SLICE("value"), 5, 7, 2000));
+    assert_int_equal(r.error, 0);
+    assert_int_equal(r.held.expiry_stamp, 8);
+    expect_expiry(b, 8, 1000);
     assert_int_equal(put(b, expiry_record(KEY_OF("k"), SLICE("value"), 5, 8, 1000)).error, 0);
     /* a late copy: that value is held */
     assert_int_equal(put(b, value_record(KEY_OF("k"), SLICE("value"), 5)).error, 0);
@@ -68,53 +70,18 @@ static void an_entry_grows_under_a_pending_put(void **state)
 static void an_expiry_never_touches_another_value(void **state)
 {
     struct both *b = *state;
-    assert_int_equal(put(b, expiry_record(KEY_OF("k"), SLICE("value"), 5, 8, 1000)).error,
-                     ERR_LACKS_VALUE);
-    assert_int_equal(fixture_get(b->log, KEY_OF("k"), GET_VALUE).record.kind, RECORD_NONE);
     put(b, value_record(KEY_OF("k"), SLICE("older"), 4));
-    struct store_result r = put(b, expiry_record(KEY_OF("k"), SLICE("value"), 5, 8, 1000));
-    assert_int_equal(r.error, ERR_LACKS_VALUE);
-    assert_int_equal(r.held.stamp, 4);
-    fixture_expect(b->log, KEY_OF("k"), SLICE("older"));
+    assert_int_equal(put(b, expiry_record(KEY_OF("k"), SLICE("value"), 5, 8, 1000)).error, 0);
+    expect_expiry(b, 8, 1000); /* an owner that lacked the value has it now */
     put(b, value_record(KEY_OF("k"), SLICE("newer"), 6));
     /* however late its own stamp is */
-    r = put(b, expiry_record(KEY_OF("k"), SLICE("value"), 5, 8, 1000));
+    struct store_result r = put(b, expiry_record(KEY_OF("k"), SLICE("value"), 5, 9, 1000));
     assert_int_equal(r.error, ERR_SUPERSEDED);
     assert_int_equal(r.held.stamp, 6);
     assert_int_equal(fixture_get(b->log, KEY_OF("k"), GET_VALUE).record.expiry_ms, 0);
     put(b, tombstone_record(KEY_OF("k"), 7));
     assert_int_equal(put(b, expiry_record(KEY_OF("k"), SLICE("newer"), 6, 9, 1000)).error,
                      ERR_SUPERSEDED);
-}
-
-/* A refused expiry is not written with the others of its group: at replay it would stand in front
- * of the older value. */
-static void a_refused_expiry_leaves_no_trace(void **state)
-{
-    struct both *b = *state;
-    put(b, value_record(KEY_OF("k"), SLICE("older"), 4));
-    struct record expiry = expiry_record(KEY_OF("k"), SLICE("value"), 5, 8, 1000);
-    struct record other = value_record(KEY_OF("other"), SLICE("v"), 9);
-    store_put(b->log->store, 1, &expiry);
-    store_put(b->log->store, 2, &other);
-    store_commit(b->log->store);
-    for (int i = 0; i < 2; i++) {
-        struct store_result r = reap(b);
-        assert_int_equal(r.error, r.token == 1 ? ERR_LACKS_VALUE : 0);
-    }
-    reopen(b);
-    fixture_expect(b->log, KEY_OF("k"), SLICE("older"));
-}
-
-static void a_malformed_expiry_is_refused(void **state)
-{
-    struct both *b = *state;
-    put(b, value_record(KEY_OF("k"), SLICE("value"), 5));
-    assert_int_equal(put(b, expiry_record(KEY_OF("k"), SLICE("value"), 5, 0, 1000)).error,
-                     ERR_REFUSED);
-    struct record r = expiry_record(KEY_OF("k"), SLICE("value"), 5, 8, 1000);
-    r.value = SLICE("value");
-    assert_int_equal(put(b, r).error, ERR_REFUSED);
 }
 
 static uint32_t live_at(struct both *b, uint64_t wall_ms)
@@ -149,7 +116,7 @@ static void the_expired_do_not_count(void **state)
     assert_int_equal(live_at(b, 5000), 51);
 }
 
-/* ---- The join by itself ---- */
+/* ---- The merge by itself ---- */
 
 static struct index_item replayed(const struct record *r, const unsigned *order, unsigned n)
 {
@@ -175,20 +142,22 @@ static struct index_item replayed(const struct record *r, const unsigned *order,
     return item;
 }
 
-/* Every order of a value, its expiries, an older value and its expiry, each twice: the same value,
- * the same expiry, the same place. */
+/* Every order of a value, it with other expiries, what is left of it when it has lapsed, and an
+ * older value, each twice: the greatest of them, at its place. */
 static void any_order_of_replay_gives_the_same(void **state)
 {
     (void)state;
-    const struct record r[] = {
-        value_record(KEY_OF("k"), SLICE("old"), 4),
+    struct record r[] = {
         expiry_record(KEY_OF("k"), SLICE("old"), 4, 30, 999),
         value_record(KEY_OF("k"), SLICE("value"), 5),
+        expiry_record(KEY_OF("k"), SLICE("value"), 5, 7, 2000),
         expiry_record(KEY_OF("k"), SLICE("value"), 5, 8, 1000),
         expiry_record(KEY_OF("k"), SLICE("value"), 5, 8, 1001),
-        expiry_record(KEY_OF("k"), SLICE("value"), 5, 7, 2000),
+        expiry_record(KEY_OF("k"), SLICE("value"), 5, 8, 1001),
     };
     enum { N = sizeof r / sizeof r[0] };
+    r[N - 1].kind = RECORD_TOMBSTONE;
+    r[N - 1].value = slice_of(NULL, 0);
     for (unsigned permutation = 0; permutation < 720; permutation++) {
         unsigned order[2 * N], left[N] = {0, 1, 2, 3, 4, 5};
         for (unsigned i = 0, rest = permutation; i < N; rest /= N - i, i++) {
@@ -198,32 +167,14 @@ static void any_order_of_replay_gives_the_same(void **state)
         }
         for (unsigned n = N; n <= 2 * N; n += N) {
             struct index_item item = replayed(r, order, n);
-            assert_int_equal(item.kind, RECORD_VALUE);
+            assert_int_equal(item.kind, RECORD_TOMBSTONE);
             assert_int_equal(item.version.stamp, 5);
             assert_int_equal(item.version.expiry_stamp, 8);
             assert_int_equal(item.expiry_ms, 1001);
-            assert_int_equal(item.offset, 2);
-            assert_int_equal(item.value_n, 5);
+            assert_int_equal(item.offset, N - 1);
+            assert_int_equal(item.value_n, 0);
         }
     }
-}
-
-/* The value's record is lost: what is left says so, and the value completes it when it is sent
- * again. */
-static void an_expiry_alone_is_no_value(void **state)
-{
-    (void)state;
-    const struct record r[] = {
-        value_record(KEY_OF("k"), SLICE("old"), 4),
-        expiry_record(KEY_OF("k"), SLICE("value"), 5, 8, 1000),
-        value_record(KEY_OF("k"), SLICE("value"), 5),
-    };
-    struct index_item item = replayed(r, (const unsigned[]){0, 1}, 2);
-    assert_int_equal(item.kind, RECORD_EXPIRY);
-    assert_int_equal(item.version.stamp, 5);
-    item = replayed(r, (const unsigned[]){0, 1, 2}, 3);
-    assert_int_equal(item.kind, RECORD_VALUE);
-    assert_int_equal(item.expiry_ms, 1000);
 }
 
 #define BOTH(test)                                     \
@@ -235,14 +186,11 @@ static void an_expiry_alone_is_no_value(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BOTH(an_expiry_joins_its_value),
+        BOTH(the_latest_expiry_counts),
         BOTH(an_entry_grows_under_a_pending_put),
         BOTH(an_expiry_never_touches_another_value),
-        BOTH(a_refused_expiry_leaves_no_trace),
-        BOTH(a_malformed_expiry_is_refused),
         BOTH(the_expired_do_not_count),
         cmocka_unit_test(any_order_of_replay_gives_the_same),
-        cmocka_unit_test(an_expiry_alone_is_no_value),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

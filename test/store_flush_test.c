@@ -87,8 +87,6 @@ static void what_comes_later_is_covered_too(void **state)
     fixture_expect(b->log, KEY_OF("k"), SLICE("v"));
     assert_int_equal(live(b), 1);
     struct record expiry = value_record(KEY_OF("k"), SLICE("v"), 6);
-    expiry.kind = RECORD_EXPIRY;
-    expiry.value.n = 0;
     expiry.version.expiry_stamp = 20;
     assert_int_equal(put(b, expiry).error, ERR_SUPERSEDED);
 }

@@ -266,46 +266,6 @@ static void long_keys_are_cut_by_bytes(void **state)
     close_store(&f);
 }
 
-/* So that whoever compares sees that the value is missing here (repair_move.c says when that
- * matters). */
-static void an_expiry_without_its_value_is_shown_as_that(void **state)
-{
-    (void)state;
-    struct fixture_store f, whole;
-    struct record value = {
-        .kind = RECORD_VALUE, .version = {.stamp = 5, .node = 1}, .key = KEY_OF("key 0")};
-    struct record expiry = value;
-    unsigned pieces;
-    expiry.kind = RECORD_EXPIRY;
-    expiry.version.expiry_stamp = 8;
-    expiry.expiry_ms = 1000;
-    open_store(&whole);
-    for (unsigned i = 1; slot_of_key(value.key) / (SLOTS / VNODES) != VNODE; i++) {
-        static char key[32];
-        value.key = expiry.key = key_of(key, i);
-    }
-    store_put(whole.store, 1, &value);
-    settle(whole.store);
-    store_put(whole.store, 1, &expiry);
-    settle(whole.store);
-    open_store(&f);
-    store_close(f.store);
-    assert_int_equal(record_encode(&f.disk.synced, &expiry), 0);
-    f.store = mem_open(&(struct mem_options){.disk = &f.disk});
-    store_set_vnodes(f.store, VNODES);
-    store_set_secret(f.store, &(struct layout_secret){{7}});
-    assert_int_equal(store_records(f.store), 1);
-    assert_true(root(f.store) != root(whole.store));
-    assert_int_equal(list_all(f.store, &pieces), 1);
-    store_put(f.store, 1, &value);
-    settle(f.store);
-    assert_int_equal(list_all(f.store, &pieces), 1);
-    assert_true(root(f.store) == root(whole.store) && root(f.store) != 0 &&
-                store_trees_hold(f.store));
-    close_store(&f);
-    close_store(&whole);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,7 +276,6 @@ int main(void)
         cmocka_unit_test(questions_before_the_cluster_is_known_or_beyond_the_ring_are_refused),
         cmocka_unit_test(a_listing_is_complete_in_pieces),
         cmocka_unit_test(long_keys_are_cut_by_bytes),
-        cmocka_unit_test(an_expiry_without_its_value_is_shown_as_that),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

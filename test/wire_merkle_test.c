@@ -70,13 +70,14 @@ static void listings_come_back_as_they_were(void **state)
 {
     (void)state;
     struct buf b;
-    struct listing_entry a = entry(1, "a"), t = entry(2, ""), got;
-    t.kind = RECORD_TOMBSTONE;
+    struct listing_entry a = entry(1, "a"), t = entry(2, ""), lapsed = entry(3, "c"), got;
+    t.kind = lapsed.kind = RECORD_TOMBSTONE;
     t.version.deleted = t.version.ordered = 1;
     buf_init(&b, 1024);
     assert_int_equal(listing_append(&b, &a), 0);
     assert_int_equal(listing_append(&b, &t), 0);
-    assert_int_equal(b.n, 2 * LISTING_HEAD + 3);
+    assert_int_equal(listing_append(&b, &lapsed), 0);
+    assert_int_equal(b.n, 3 * LISTING_HEAD + 5);
     struct slice rest = buf_view(&b);
     assert_int_equal(listing_next(&rest, &got), 1);
     assert_int_equal(got.key_hash, 1);
@@ -88,6 +89,10 @@ static void listings_come_back_as_they_were(void **state)
     assert_int_equal(got.kind, RECORD_TOMBSTONE);
     assert_int_equal(got.version.deleted, 1);
     assert_int_equal(got.version.ordered, 1);
+    assert_int_equal(listing_next(&rest, &got), 1);
+    assert_int_equal(got.kind, RECORD_TOMBSTONE);
+    assert_int_equal(got.version.deleted, 0);
+    assert_int_equal(got.expiry_ms, 7);
     assert_int_equal(listing_next(&rest, &got), 0);
     buf_close(&b);
 }
@@ -119,7 +124,8 @@ static void what_is_no_entry_is_refused(void **state)
     buf_close(&b);
     e.kind = RECORD_STATE;
     refuses(e);
-    e.kind = RECORD_TOMBSTONE; /* without the mark of a deletion */
+    e.kind = RECORD_TOMBSTONE; /* without the mark of a deletion, nor an end that has come */
+    e.expiry_ms = 0;
     refuses(e);
     e = entry(1, "key");
     e.size = RECORD_VALUE_MAX + 1;

@@ -287,7 +287,7 @@ static void test_the_bytes_are_as_declared(void **state)
     static const uint8_t want[] = {
         /* PUT, body */
         48,
-        88,
+        87,
         0,
         0,
         0,
@@ -384,8 +384,6 @@ static void test_the_bytes_are_as_declared(void **state)
         0,
         0,
         0,
-        0,
-        /* lapsed */
         0,
     };
     struct message m = put_of((struct record){.kind = RECORD_VALUE,

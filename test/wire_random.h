@@ -114,7 +114,9 @@ static inline void random_version(struct rng *rng, struct version *f)
 
 static inline void random_record(struct rng *rng, struct record *f)
 {
-    f->kind = (uint8_t)rng_below(rng, RECORD_STATE + 1);
+    static const uint8_t kinds[] = {RECORD_NONE,  RECORD_VALUE, RECORD_TOMBSTONE, RECORD_ROW,
+                                    RECORD_FLOOR, RECORD_FLUSH, RECORD_STATE};
+    f->kind = kinds[rng_below(rng, sizeof kinds)];
     random_version(rng, &f->version);
     f->expiry_ms = rng_next(rng);
     if (f->kind == RECORD_STATE)
@@ -131,7 +133,7 @@ static inline void random_record(struct rng *rng, struct record *f)
     if (f->kind == RECORD_STATE || f->kind == RECORD_NONE)
         f->version.deleted = f->version.ordered = 0;
     if (f->kind == RECORD_TOMBSTONE) {
-        f->version.deleted = 1;
+        f->expiry_ms |= 1; /* it may be of a value that has lapsed */
         f->value.n = 0;
     }
     if (f->kind == RECORD_FLOOR) {
@@ -143,11 +145,6 @@ static inline void random_record(struct rng *rng, struct record *f)
         f->key.n = 0;
         f->version.deleted = 1;
         f->value = FLUSH_EVERYTHING_BYTES;
-    }
-    if (f->kind == RECORD_EXPIRY) {
-        f->version.deleted = 0;
-        f->version.expiry_stamp |= 1;
-        f->value.n = 0;
     }
 }
 

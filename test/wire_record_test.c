@@ -62,6 +62,41 @@ static void test_the_order_is_that_of_the_design(void **state)
     }
 }
 
+/* A value, it with other ends, what is left of it when it has lapsed, and its erasure. */
+static void test_records_of_one_value_are_totally_ordered(void **state)
+{
+    (void)state;
+    const struct record rising[] = {
+        {.kind = RECORD_VALUE, .version = {.stamp = 5}},
+        {.kind = RECORD_FLOOR, .version = {.stamp = 5}},
+        {.kind = RECORD_VALUE, .version = {.stamp = 5, .expiry_stamp = 8}},
+        {.kind = RECORD_VALUE, .version = {.stamp = 5, .expiry_stamp = 8}, .expiry_ms = 1000},
+        {.kind = RECORD_TOMBSTONE, .version = {.stamp = 5, .expiry_stamp = 8}, .expiry_ms = 1000},
+        {.kind = RECORD_FLOOR, .version = {.stamp = 5, .expiry_stamp = 8}, .expiry_ms = 1000},
+        {.kind = RECORD_VALUE, .version = {.stamp = 5, .expiry_stamp = 8}, .expiry_ms = 1001},
+        {.kind = RECORD_VALUE, .version = {.stamp = 5, .expiry_stamp = 9}},
+        {.kind = RECORD_TOMBSTONE, .version = {.stamp = 5, .deleted = 1}},
+        {.kind = RECORD_VALUE, .version = {.stamp = 6}},
+    };
+    enum { N = sizeof rising / sizeof *rising };
+    for (unsigned i = 0; i < N; i++)
+        for (unsigned j = 0; j < N; j++)
+            assert_int_equal(sign(record_cmp(&rising[i], &rising[j])), (i > j) - (i < j));
+}
+
+/* What has lapsed has a value's version, and an end. */
+static void test_a_tombstone_without_a_deletion_has_an_end(void **state)
+{
+    (void)state;
+    struct record r = {
+        .kind = RECORD_TOMBSTONE, .version = {.stamp = 5, .expiry_stamp = 5}, .key = KEY_OF("k")};
+    assert_false(record_valid(&r));
+    r.expiry_ms = 1000;
+    assert_true(record_valid(&r));
+    r.value = SLICE("v");
+    assert_false(record_valid(&r));
+}
+
 static void test_a_deletion_wins_at_equal_stamps(void **state)
 {
     (void)state;
@@ -97,8 +132,7 @@ static struct record random_stored(struct rng *rng, bool runs)
     do
         random_record(rng, &r);
     while (r.kind == RECORD_NONE);
-    if (runs && r.kind != RECORD_TOMBSTONE && r.kind != RECORD_EXPIRY && r.kind != RECORD_FLUSH &&
-        r.kind != RECORD_FLOOR)
+    if (runs && r.kind != RECORD_TOMBSTONE && r.kind != RECORD_FLUSH && r.kind != RECORD_FLOOR)
         r.value = slice_of(zeros, rng_below(rng, sizeof zeros));
     return r;
 }
@@ -300,11 +334,11 @@ static void test_a_stamp_that_leaves_no_room_is_no_records(void **state)
           .key = KEY_OF("k"),
           .version = {.stamp = UINT64_MAX, .deleted = 1}},
          false},
-        {{.kind = RECORD_EXPIRY,
+        {{.kind = RECORD_VALUE,
           .key = KEY_OF("k"),
           .version = {.stamp = 1, .expiry_stamp = STAMP_MAX}},
          true},
-        {{.kind = RECORD_EXPIRY,
+        {{.kind = RECORD_VALUE,
           .key = KEY_OF("k"),
           .version = {.stamp = 1, .expiry_stamp = STAMP_MAX + 1}},
          false},
@@ -411,6 +445,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_versions_are_totally_ordered),
         cmocka_unit_test(test_the_order_is_that_of_the_design),
+        cmocka_unit_test(test_records_of_one_value_are_totally_ordered),
+        cmocka_unit_test(test_a_tombstone_without_a_deletion_has_an_end),
         cmocka_unit_test(test_a_deletion_wins_at_equal_stamps),
         cmocka_unit_test(test_records_survive),
         cmocka_unit_test(test_the_largest_record_survives),

@@ -254,11 +254,9 @@ static const char *holds_text(const struct where_owner *o, uint64_t wall_ms)
         return "no answer";
     if (o->record.kind == RECORD_NONE)
         return "nothing";
-    if (o->record.kind == RECORD_TOMBSTONE)
-        return "deletion";
     if (expiry_passed(o->record.expiry_ms, wall_ms))
         return "expired";
-    return o->record.kind == RECORD_EXPIRY ? "expiry" : "value";
+    return o->record.kind == RECORD_TOMBSTONE ? "deletion" : "value";
 }
 
 static void reply_owner(struct reply *r, const struct where_owner *o, uint64_t wall_ms)

@@ -13,9 +13,7 @@
  * ERR_SUPERSEDED says that something greater was visible when it came, and never before, as far
  * back as the memory reaches, nothing greater.
  *
- * A record of kind RECORD_EXPIRY joins the value that it names: only a key that visibly holds that
- * value takes it. A store knows no time: a record whose expiry has passed is held and read like any
- * other.
+ * A store knows no time: a record whose expiry has passed is held and read like any other.
  *
  * A record of kind RECORD_FLUSH merges with the other flushes alone: flushed.h says what it does to
  * plain records. Its result is ERR_SUPERSEDED when greater flushes are held all over its area;
@@ -101,8 +99,8 @@ void store_list(struct store *s, uint64_t token, uint16_t vnode, struct slice ra
 /* Submits a question for what may be erased: goes through some vnodes (a run of u16, at most
  * KEY_MAX bytes; copied) until one has deletions, or values whose expiry has passed, from before
  * wall_ms, and lists the first ERASABLE_MAX of these; in the first vnode those from position `from`
- * on. Values that are listed lapse (table.h). It may stop early, with an empty list, when it has
- * seen many records. */
+ * on. Values that are listed lapse (table_erase.c). It may stop early, with an empty list, when it
+ * has seen many records. */
 void store_erasable(struct store *s, uint64_t token, struct slice vnodes, uint64_t wall_ms,
                     uint64_t from);
 

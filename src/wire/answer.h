@@ -51,19 +51,18 @@ enum store_result_kind {
 struct store_result {
     enum store_result_kind kind;
     uint64_t token;
-    /* PUT: 0, ERR_SUPERSEDED, ERR_TOO_OLD, ERR_LACKS_VALUE (of an expiry), ERR_IO, ERR_NO_SPACE,
-     * ERR_BUSY. GET: 0 (absent too), ERR_IO, ERR_CORRUPT. TREE, LIST: 0, ERR_LOADING (the cluster
-     * is not known yet), ERR_BAD_MESSAGE (no such vnode). BACKUP_BEGUN: 0, ERR_BUSY (one is under
-     * way); ERR_REFUSED, ERR_NO_MEMORY (with a sentence). Any: ERR_NO_MEMORY, ERR_TOO_BIG; PUT:
-     * ERR_REFUSED (a kind that this release cannot merge). After ERR_IO or ERR_NO_SPACE the record
-     * may yet turn up at the next opening */
+    /* PUT: 0, ERR_SUPERSEDED, ERR_TOO_OLD, ERR_IO, ERR_NO_SPACE, ERR_BUSY. GET: 0 (absent too),
+     * ERR_IO, ERR_CORRUPT. TREE, LIST: 0, ERR_LOADING (the cluster is not known yet),
+     * ERR_BAD_MESSAGE (no such vnode). BACKUP_BEGUN: 0, ERR_BUSY (one is under way); ERR_REFUSED,
+     * ERR_NO_MEMORY (with a sentence). Any: ERR_NO_MEMORY, ERR_TOO_BIG; PUT: ERR_REFUSED (a kind
+     * that this release cannot merge). After ERR_IO or ERR_NO_SPACE the record may yet turn up at
+     * the next opening */
     int error;
     /* PUT that was SUPERSEDED or TOO_OLD: the store has certainly not taken that version since it
      * was opened; false: it may have */
     bool never_took;
     struct version held; /* PUT: what is held for the key now */
-    /* GET: kind RECORD_NONE when absent, RECORD_EXPIRY when only that survived of a value; value
-     * empty for GET_DIGEST */
+    /* GET: kind RECORD_NONE when absent; value empty for GET_DIGEST */
     struct record record;
     uint32_t size;        /* GET: of the value */
     const uint32_t *live; /* COUNT: live keys per vnode */

@@ -106,9 +106,9 @@ int listing_next(struct slice *rest, struct listing_entry *e)
     };
     bool marks = version_set_marks(&e->version, p[48]);
     uint32_t key_n = get_u32(p + 54);
-    bool value =
-        e->kind == RECORD_VALUE || (e->kind == RECORD_EXPIRY && e->version.expiry_stamp > 0);
-    bool known = value ? !e->version.deleted : e->kind == RECORD_TOMBSTONE && e->version.deleted;
+    bool known = e->version.deleted
+                     ? e->kind == RECORD_TOMBSTONE
+                     : e->kind == RECORD_VALUE || (e->kind == RECORD_TOMBSTONE && e->expiry_ms > 0);
     if (!marks || !known || key_n > rest->n - LISTING_HEAD || e->size > RECORD_VALUE_MAX ||
         e->version.stamp == 0 || !version_valid(&e->version))
         return ERR_BAD_MESSAGE;
@@ -126,7 +126,7 @@ int listing_judge(struct slice rest, uint64_t wall_ms)
     for (unsigned n = 0; (got = listing_next(&rest, &e)) == 1; n++) {
         if (n == ERASABLE_MAX)
             return ERR_BAD_MESSAGE;
-        if (e.kind != RECORD_TOMBSTONE && !expiry_passed(e.expiry_ms, wall_ms))
+        if (!e.version.deleted && !expiry_passed(e.expiry_ms, wall_ms))
             return ERR_CLOCK;
     }
     return got;

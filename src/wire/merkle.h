@@ -63,7 +63,7 @@ struct listing_entry {
 /* What an owner says to an entry that may be erased (core/erase/erase.c). */
 enum held {
     HELD_OTHER = 0, /* something else, or nothing, and the floor is below it */
-    HELD_SAME = 1,  /* just this version, with just this expiry */
+    HELD_SAME = 1,  /* just this version, with just this expiry, lapsed or not */
     HELD_GONE = 2,  /* nothing, and the floor keeps it and what is older from coming back */
 };
 

@@ -43,21 +43,23 @@ int version_cmp(const struct version *a, const struct version *b)
     return c ? c : u64_cmp(a->expiry_stamp, b->expiry_stamp);
 }
 
-int expiry_cmp(uint64_t a_stamp, uint64_t a_ms, uint64_t b_stamp, uint64_t b_ms)
+int record_cmp(const struct record *a, const struct record *b)
 {
-    int c = u64_cmp(a_stamp, b_stamp);
-    return c ? c : u64_cmp(a_ms, b_ms);
+    int c = version_cmp(&a->version, &b->version);
+    if (!c)
+        c = u64_cmp(a->expiry_ms, b->expiry_ms);
+    return c ? c : u64_cmp(a->kind, b->kind);
 }
 
-/* Whether a record has the marks that its kind demands, and nothing that its kind has no use for.
- * An erasure has the marks of what it erased. A flush is plain (store/table/flushed.h), and so are
- * the states, which are outside the order. */
+/* Whether a record is marked as its kind demands, and empty of what its kind has no use for. A
+ * value without an end cannot have lapsed. An erasure has the marks of what it erased. A flush is
+ * plain (store/table/flushed.h), and so are the states, which are outside the order. */
 static inline bool marks_valid(const struct record *r)
 {
     struct flush_area area;
     switch (r->kind) {
     case RECORD_TOMBSTONE:
-        return r->version.deleted == 1 && r->value.n == 0;
+        return (r->version.deleted == 1 || r->expiry_ms > 0) && r->value.n == 0;
     case RECORD_VALUE:
         return r->version.deleted == 0;
     case RECORD_ROW:
@@ -67,8 +69,6 @@ static inline bool marks_valid(const struct record *r)
                flush_area_read(r->value, &area);
     case RECORD_FLOOR:
         return r->version.deleted <= 1 && r->version.stamp > 0 && r->value.n == 0;
-    case RECORD_EXPIRY:
-        return r->version.deleted == 0 && r->version.expiry_stamp > 0 && r->value.n == 0;
     case RECORD_STATE:
         return r->version.deleted == 0 && r->version.ordered == 0;
     default:
@@ -161,12 +161,6 @@ int record_encode_slot(struct buf *out, const struct record *r, uint16_t slot)
 int record_encode(struct buf *out, const struct record *r)
 {
     return record_encode_slot(out, r, record_slot(r));
-}
-
-void record_set_expiry(uint8_t *p, uint64_t expiry_stamp, uint64_t expiry_ms)
-{
-    put_u64(put_u64(p + 40, expiry_stamp), expiry_ms);
-    put_u64(p, hash_bytes(slice_of(p + 8, get_u32(p + 8) - 8)));
 }
 
 /* The lengths must agree before any of them is believed: so most damage to the size is seen without

@@ -1,9 +1,11 @@
 /* record.h: the unit of data, its version and order, and its form on disk.
  *
- * A record is (key, version, kind, expiry, value). Two records of one key merge by the greater
- * version, compared as (ordered first, stamp, deletion first, node, digest, expiry stamp):
- * commutative, associative, idempotent. A kind takes four bits wherever it rests, so eight are
- * free; one that a later release adds comes with a format of the files that hold it. */
+ * A record is (key, version, kind, expiry, value), and says all that there is to say of its key: of
+ * two records of one key the greater one is the key's, and the other says nothing any more. They
+ * are compared as (ordered first, stamp, deletion first, node, digest, expiry stamp, expiry, kind),
+ * a total order: so to merge is commutative, associative and idempotent. A kind takes four bits
+ * wherever it rests, so nine are free; one that a later release adds comes with a format of the
+ * files that hold it. */
 #ifndef COVEY_WIRE_RECORD_H
 #define COVEY_WIRE_RECORD_H
 
@@ -15,11 +17,12 @@
 #include "base/slice.h"
 
 enum record_kind {
-    RECORD_NONE = 0,      /* absent: the answer to a read of an unknown key; never stored */
-    RECORD_VALUE = 1,     /* a plain string */
-    RECORD_TOMBSTONE = 2, /* a deletion; no value */
-    RECORD_EXPIRY = 3,    /* an expiry for the value of that version; no value of its own */
-    RECORD_ROW = 4,       /* what ordered commands will write; nothing makes or merges one yet */
+    RECORD_NONE = 0,  /* absent: the answer to a read of an unknown key; never stored */
+    RECORD_VALUE = 1, /* a plain string */
+    /* no value: a deletion; or, under the version and with the expiry that the value had, what is
+     * left of a value that has lapsed (store/table/table_erase.c) */
+    RECORD_TOMBSTONE = 2,
+    RECORD_ROW = 4, /* what ordered commands will write; nothing makes or merges one yet */
     /* an erasure: a record of that key and version is erased, and with it what is older
      * (store/table/floors.h) */
     RECORD_FLOOR = 5,
@@ -37,7 +40,7 @@ struct version {
     uint64_t node;         /* the coordinator that stamped it */
     uint64_t digest;       /* XXH3-64 of the value; 0 for a deletion */
     uint64_t expiry_stamp; /* likewise of the expiry; 0 where none was ever set */
-    uint8_t deleted;       /* 1 for a tombstone */
+    uint8_t deleted;       /* 1 for a deletion */
     /* 1 where the owners of the key agreed on it, one after the other; nothing sets it yet */
     uint8_t ordered;
 };
@@ -65,8 +68,6 @@ enum put_from {
     /* what another owner holds just now, who is not recovering: values, but no tombstones */
     PUT_FROM_OWNER = 1,
     PUT_FROM_SOURCE = 2, /* the same, while we are recovering: everything */
-    /* as from anybody, but of a value that is over: its expiry may come alone (lapsed, table.h) */
-    PUT_FROM_READER = 3,
 };
 
 /* `ticket`, from OWNER and SOURCE alone: that of the own store's list of the vnode in which the
@@ -83,16 +84,13 @@ enum get_wants {
     GET_VALUE = 1,  /* the value too */
 };
 
-/* An expiry is a part of its own: it names the value that it applies to (stamp, node, digest,
- * deletion) and has a stamp besides. So the full version is (value, expiry), compared in that
- * order, and an expiry never undoes a value that was written meanwhile. */
+/* An expiry has a stamp of its own beside that of the value, and the full version is (value,
+ * expiry), compared in that order. So a value that is written back with a later expiry is greater
+ * than it was, and still lesser than a value that was written meanwhile
+ * (core/coord/coord_expire.c). */
 
 /* <0, 0 or >0: the same for the values alone, whatever their expiries. */
 int version_value_cmp(const struct version *a, const struct version *b);
-
-/* <0, 0 or >0: the order of two expiries of one value. Of equal stamps (two coordinators, one
- * moment) the later end is the greater, and none, 0, the least: any fixed order will do. */
-int expiry_cmp(uint64_t a_stamp, uint64_t a_ms, uint64_t b_stamp, uint64_t b_ms);
 
 /* When a record was written, its expiry counted: the later of its stamps, in wall ms. */
 static inline uint64_t version_ms(const struct version *v)
@@ -111,6 +109,11 @@ static inline bool expiry_passed(uint64_t expiry_ms, uint64_t wall_ms)
  * deletion first (a deletion is the greater of two equal stamps), then node, digest, expiry
  * stamp. */
 int version_cmp(const struct version *a, const struct version *b);
+/* <0, 0 or >0: the order of two records of one key, whatever bytes they come with. Of equal
+ * versions the later end is the greater (two coordinators, one moment), and none, 0, the least: any
+ * fixed order will do. Of equal ends the greater kind is: what is left of a value that has lapsed is
+ * greater than the value, and the erasure is greater than both. */
+int record_cmp(const struct record *a, const struct record *b);
 
 /* The marks of a version as one byte, wherever a version travels or rests by itself. */
 enum { VERSION_DELETED = 1, VERSION_ORDERED = 2 };
@@ -163,7 +166,7 @@ static inline uint16_t record_slot(const struct record *r)
 
 /* Whether a record from outside is one at all: a known kind, a key with a space, or a name of at
  * most KEY_FULL_MAX bytes, a value within RECORD_VALUE_MAX, the marks as the kind demands, no value
- * in a tombstone, an expiry or an erasure, stamps with room above. Both decoders ask this, and
+ * in a tombstone or an erasure, stamps with room above. Both decoders ask this, and
  * record_marks_valid where a record comes without its key. A row is one: so a log with rows is
  * refused as a later release's (table_replay), not taken for a damaged one, and a peer that puts
  * one is answered that it is refused (core/replica), its stream not cut. */
@@ -175,9 +178,6 @@ int record_encode(struct buf *out, const struct record *r);
 
 /* The same for who knows its record_slot already. */
 int record_encode_slot(struct buf *out, const struct record *r, uint16_t slot);
-
-/* Gives the encoded record at p another expiry. */
-void record_set_expiry(uint8_t *p, uint64_t expiry_stamp, uint64_t expiry_ms);
 
 /* Reads the record at the start of bytes. Returns its size, ERR_INCOMPLETE (bytes end before it
  * does), or ERR_CORRUPT (checksum, kind or lengths wrong). Allocates nothing. */

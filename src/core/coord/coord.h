@@ -44,7 +44,6 @@ enum {
  *   READ --> FETCH (the newest value is elsewhere) --> REPAIR --> done
  *   READ --> REPAIR (stale owners, value at hand)  --> done
  *   WRITE --(W acks)--> answered, lingering --(the other owners too, or hints for them)--> done
- *   WRITE --(an owner lacks the value of an expiry)--> READ, for the whole record (coord_expire.c)
  *   every phase --(deadline, nobody left)--> done, with an error; a write of unknown outcome leaves
  *   hints too
  */
@@ -64,7 +63,6 @@ enum owner_state {
     /* write, order open: took it, but may have lost a greater version that was acknowledged */
     OWNER_RECOVERING,
     OWNER_FAILED, /* refused for good, or its disk failed */
-    OWNER_BEHIND, /* write of an expiry: does not hold the value that it names */
 };
 
 struct op_owner {
@@ -115,13 +113,10 @@ struct op {
     /* the client has its answer: a write that lingers until every owner holds it */
     bool answered;
     bool keep_expiry;
-    bool whole;         /* EXPIRE: the second attempt, which sends the value too */
     uint8_t when;       /* EXPIRE: enum expire_when */
     uint64_t expiry_ms; /* PUT, EXPIRE: what was asked for, absolute; 0: none */
-    /* EXPIRE, second attempt: the value of the first, with the expiry's stamp */
-    struct version named;
-    int refusal;    /* the last refusal met, for the error */
-    bool unstamped; /* it was that of the own disk, which did not take the clock's ceiling */
+    int refusal;        /* the last refusal met, for the error */
+    bool unstamped;     /* it was that of the own disk, which did not take the clock's ceiling */
     uint16_t slot, vnode;
     uint32_t key_n;
     uint64_t epoch; /* of the layout that gave the owners */

@@ -1,27 +1,43 @@
-/* coord_expire.c: EXPIRE and its kin: a value is given another end, without being sent again.
+/* coord_expire.c: EXPIRE and its kin: a value is given another end.
  *
  * The problem. An expiry changes a value that somebody else may be replacing at the same moment. To
- * write the value back with a new end would undo that other write, or lose the race against one
- * that it was meant for. So an expiry is a record of its own: it names a value by its version,
- * carries a stamp above the expiry that the value had, and joins that value only (record.h). A SET
- * beside it makes another value, for which it says nothing: whichever of the two comes first, the
- * result is one of the orders EXPIRE, SET and SET, EXPIRE-of-the-old-value, which read the same.
+ * write the value anew, with another end, would undo that other write. So a version has two stamps,
+ * the value's and the expiry's, compared in that order (wire/record.h), and EXPIRE touches the
+ * second alone.
  *
- * The way of one. A quorum read with repair finds the newest record and sees to it that R owners
- * hold it. There is no value, or its time has come, or NX, XX, GT or LT say no: the answer is 0.
- * Else the expiry goes to all owners, and W acks end it. A greater version at an owner counts as an
- * ack: whatever was acknowledged before we read was read, so the greater one is concurrent (the
- * second round of coord_write.c has the same argument).
+ * The way of one. A quorum read with repair brings the newest record, value included, and sees to
+ * it that R owners hold it. If it is no value, if its time has come, or if NX, XX, GT or LT say no,
+ * the answer is 0. Else the record is written back to all owners: the same value under the same
+ * stamp, the other end under a stamp above that of the end before. It is a record like any other,
+ * which every owner can take whatever it holds, and W acks end it. A greater version at an owner
+ * counts as an ack: whatever was acknowledged before we read was read, so the greater one is
+ * concurrent (the second round of coord_write.c has the same argument).
  *
- * An owner that does not hold the value cannot take the expiry: alone it would hide an older value,
- * the newest acknowledged one perhaps. It answers LACKS_VALUE, mostly before any ack, for it syncs
- * nothing. Then the whole record is read at quorum, value included, and written back with our
- * expiry: a record that every owner can take. Should that read find another record by now, then our
- * expiry came before it, and it is that one which is written back: the answer is 1 in both cases, W
- * owners hold it or what superseded it. Conditions are not judged again, for the read may well find
- * our own first attempt. An owner that says so after the client has its answer gets a hint
- * (core/hint/hint.c); and when the second attempt comes to nothing all get one, for the first may
- * have been stored somewhere. */
+ * A worked example, N = 3, W = R = 2. 5.0 is a value of stamp 5 without an end, 5.8 the same value
+ * with an end that was stamped 8:
+ *
+ *     A        B        C
+ *     5.0      5.0      3.0      C has missed the SET that was stamped 5
+ *     5.0      5.0      3.0      EXPIRE reads 5.0 from A and B, and is stamped 8
+ *     5.8      5.0      5.8      A and C take the whole record, C the value with it: EXPIRE says 1
+ *     5.8      7.0      5.8      a SET that was stamped 7, and lesser than 8, comes to B
+ *     7.0      7.0      7.0      5.8 is refused at B, 7.0 is taken at A and C: no end, as after SET
+ *
+ * What can happen beside it:
+ *
+ *   - Another EXPIRE. Both read 5.0 and write 5.8 and 5.9. Every owner ends with 5.9, in whatever
+ *     order the two come. Both say 1, though both may have asked for NX: conditions are judged by
+ *     what was read.
+ *   - SET or DEL. Theirs is a greater value, whatever the stamps of expiries: where it came first
+ *     5.8 is refused, where it comes second 5.8 is replaced. That is the order EXPIRE, SET.
+ *   - An erasure. A value that is over is erased under one expiry: an owner that holds 5.8 does not
+ *     confirm that 5.0 may go, nor does its store erase it (core/erase/erase.c). An owner that has
+ *     nothing of the key, and a floor at 5 or above, refuses 5.8 as too old. That is for good, for
+ *     the value's stamp stays as it is: the acks of the others must do, and the comparing of trees
+ *     brings it a value that lives.
+ *   - An end whose outcome is unknown. 5.8 may be at one owner alone; the others get hints of it,
+ *     as of any write, and a read that meets it brings it to R owners. A hint that comes after 7.0
+ *     says nothing, and one that comes after an erasure is too old. */
 #include "base/check.h"
 #include "core/coord/coord_op.h"
 
@@ -37,9 +53,16 @@ static bool allowed(const struct coord *c, const struct op *op)
     return !(op->when & EXPIRE_LT) || now == 0 || then < now;
 }
 
-static void begin_write(struct coord *c, struct op *op, struct out *out)
+static void write_back(struct coord *c, struct op *op, struct out *out)
 {
-    op->need = op_write_need(c, op->level);
+    CHECK(op->record.kind == RECORD_VALUE && op->have_value);
+    op->above = op->record.version.expiry_stamp;
+    op->record.version.expiry_stamp = 0; /* write_drive stamps it */
+    op->record.expiry_ms = op->expiry_ms;
+#ifdef CANARY_EXPIRE_WRITES_ANEW
+    uint64_t anew = op_stamp(c, op->record.version.stamp);
+    op->record.version.stamp = anew ? anew : op->record.version.stamp;
+#endif
     op->phase = PHASE_WRITE;
     op->ordered = true; /* a greater version is an ack: see above */
     op->existed = true;
@@ -48,74 +71,18 @@ static void begin_write(struct coord *c, struct op *op, struct out *out)
     write_drive(c, op, false, out);
 }
 
-static void send_expiry(struct coord *c, struct op *op, struct out *out)
-{
-    op->above = op->record.version.expiry_stamp;
-    op->record.kind = RECORD_EXPIRY;
-    op->record.version.expiry_stamp = 0; /* write_drive stamps it */
-    op->record.expiry_ms = op->expiry_ms;
-    op->have_value = false;
-    op->data.n = op->key_n;
-    begin_write(c, op, out);
-}
-
-/* The second attempt: what is newest now goes to all owners, with our expiry if it is still the
- * value that we named. */
-static void send_whole(struct coord *c, struct op *op, struct out *out)
-{
-    struct record *r = &op->record;
-    CHECK(r->kind != RECORD_VALUE || op->have_value);
-    if (version_value_cmp(&r->version, &op->named) == 0 &&
-        expiry_cmp(r->version.expiry_stamp, r->expiry_ms, op->named.expiry_stamp, op->expiry_ms) <
-            0) {
-        r->version.expiry_stamp = op->named.expiry_stamp;
-        r->expiry_ms = op->expiry_ms;
-    }
-    begin_write(c, op, out);
-}
-
 void expire_decide(struct coord *c, struct op *op, struct out *out)
 {
     unsigned reachable = op_reachable_n(c, op);
-    uint8_t need = op_write_need(c, op->level);
-    if (!op->whole && !allowed(c, op)) {
+    if (!allowed(c, op)) {
         op_finish(c, op, 0, op->need, out);
-    } else if (op->record.kind == RECORD_NONE || op->record.kind == RECORD_EXPIRY) {
-        op_finish(c, op, ERR_NO_QUORUM, reachable,
-                  /* it has ended by now, or owners have lost since what they had told us of */
-                  out);
-    } else if (reachable < need) {
-        op->need = need;
+        return;
+    }
+    op->need = op_write_need(c, op->level);
+    if (reachable < op->need)
         op_finish(c, op, ERR_NO_QUORUM, reachable, out);
-    } else if (c->now->ahead) {
+    else if (c->now->ahead)
         op_finish(c, op, ERR_CLOCK, reachable, out);
-    } else if (op->whole) {
-        send_whole(c, op, out);
-    } else {
-        send_expiry(c, op, out);
-    }
-}
-
-void expire_again(struct coord *c, struct op *op, struct out *out)
-{
-    CHECK(op->kind == OP_EXPIRE && !op->whole && op->phase == PHASE_WRITE);
-    op->named = op->record.version;
-    op->whole = true;
-    op->ordered = false;
-    c->writes--;
-    read_begin(c, op, out);
-}
-
-void expire_leave(const struct coord *c, const struct op *op, struct out *out)
-{
-    for (unsigned i = 0; i < op->owner_n; i++) {
-        if (op->owner[i].id == c->self)
-            continue;
-        struct action *a = out_add(out, ACT_HINT_PUT);
-        a->hint.target = op->owner[i].id;
-        a->hint.record = (struct record){.kind = RECORD_EXPIRY,
-                                         .version = op->named,
-                                         .expiry_ms = op->expiry_ms,
-                                         .key = op_key(op)};
-    }
+    else
+        write_back(c, op, out);
 }

@@ -136,12 +136,10 @@ void op_send_put(struct coord *c, struct op *op, unsigned i, const struct member
                  struct out *out)
 {
     owner_ask(c, &op->owner[i], to);
-    bool lapsed = op->phase == PHASE_REPAIR && op->record.kind == RECORD_EXPIRY;
     if (to->self) {
         struct action *a = out_add(out, ACT_STORE_PUT);
         a->put.token = TOKEN(TOKEN_COORD, op->handle);
         a->put.record = op_record(op);
-        a->put.origin.from = lapsed ? PUT_FROM_READER : PUT_FROM_ANYBODY;
         op->owner[i].recovering = moment_recovers(c->now, op->vnode);
         return;
     }
@@ -149,8 +147,7 @@ void op_send_put(struct coord *c, struct op *op, unsigned i, const struct member
     m->put = (struct msg_put){.op = TOKEN(TOKEN_COORD, op->handle),
                               .epoch = op->epoch,
                               .record = op_record(op),
-                              .position = c->now->own.position,
-                              .lapsed = lapsed};
+                              .position = c->now->own.position};
 }
 
 void op_send_get(struct coord *c, struct op *op, unsigned i, const struct member *to,
@@ -206,7 +203,7 @@ static void fill_where(struct coord *c, const struct op *op, struct result *r)
             .state = p ? p->state : MEMBER_DEAD,
             .answered = o->read,
             .recovering = o->recovering,
-            .record = {.kind = o->kind, .version = o->seen, .expiry_ms = o->expiry_ms},
+            .record = owner_record(o),
         };
     }
     r->where.owner = c->where;
@@ -268,8 +265,6 @@ static struct owner_tally tally_of(const struct coord *c, const struct op *op)
 void op_reply(struct coord *c, struct op *op, int error, unsigned answered, struct out *out)
 {
     CHECK(!op->answered);
-    if (error && op->whole)
-        error = ERR_UNKNOWN_OUTCOME; /* the first attempt may have been stored somewhere */
     struct action *a = out_add(out, ACT_REPLY);
     a->reply = (struct result){
         .token = op->token,
@@ -320,8 +315,6 @@ void op_end(struct coord *c, struct op *op)
 void op_finish(struct coord *c, struct op *op, int error, unsigned answered, struct out *out)
 {
     op_reply(c, op, error, answered, out);
-    if (error && op->whole)
-        expire_leave(c, op, out);
     op_end(c, op);
 }
 

@@ -32,6 +32,12 @@ void op_queue_remove(struct coord *c, struct op_queue *q, uint32_t index);
 
 /* ---- Whom it asks ---- */
 
+/* What an owner that was read said it holds, without its bytes. */
+static inline struct record owner_record(const struct op_owner *o)
+{
+    return (struct record){.kind = o->kind, .version = o->seen, .expiry_ms = o->expiry_ms};
+}
+
 /* The record of an operation with its slices filled in; they live as long as the operation's data
  * stays. */
 struct record op_record(const struct op *op);
@@ -144,12 +150,8 @@ void write_expire(struct coord *c, struct op *op, struct out *out);
 /* Ends a write whose client was answered: a hint for every other owner that may lack it. */
 void write_end(struct coord *c, struct op *op, struct out *out);
 
-/* R owners hold the record that was read: what OP_EXPIRE makes of it. And: an owner lacks the value
- * that the expiry names, so it is read whole and sent again. And: that came to nothing, so the
- * others get hints of the expiry alone. */
+/* R owners hold the record that was read: what OP_EXPIRE makes of it. */
 void expire_decide(struct coord *c, struct op *op, struct out *out);
-void expire_again(struct coord *c, struct op *op, struct out *out);
-void expire_leave(const struct coord *c, const struct op *op, struct out *out);
 
 void read_begin(struct coord *c, struct op *op, struct out *out);
 void read_drive(struct coord *c, struct op *op, bool late, struct out *out);

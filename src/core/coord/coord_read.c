@@ -70,15 +70,15 @@ static int next_owner(const struct coord *c, const struct op *op, const struct m
 
 static bool wants_value(const struct op *op)
 {
-    return op->kind == OP_GET || op->whole;
+    return op->kind == OP_GET || op->kind == OP_EXPIRE;
 }
 
-/* Whether the value of the newest record is needed: for the answer, or for owners that are to be
- * given it. */
+/* Whether the value of the newest record is needed: for the answer, to be written back, or for
+ * owners that are to be given it. */
 static bool misses_value(const struct coord *c, const struct op *op, bool agreed)
 {
-    bool answers = wants_value(op) && (op->whole || op_live(c, op));
-    return op->record.kind == RECORD_VALUE && !op->have_value && (answers || !agreed);
+    bool used = wants_value(op) && op_live(c, op);
+    return op->record.kind == RECORD_VALUE && !op->have_value && (used || !agreed);
 }
 
 static void ask_one(struct coord *c, struct op *op, unsigned i, const struct member *m,
@@ -146,29 +146,30 @@ void read_drive(struct coord *c, struct op *op, bool late, struct out *out)
 /* ---- Judging ---- */
 
 /* The order of what an owner said it holds and a record. */
-static int seen_cmp(const struct op_owner *o, const struct version *v, uint64_t expiry_ms)
+static int seen_cmp(const struct op_owner *o, const struct record *r)
 {
-    int order = version_value_cmp(&o->seen, v);
-    return order ? order
-                 : expiry_cmp(o->seen.expiry_stamp, o->expiry_ms, v->expiry_stamp, expiry_ms);
+    struct record seen = owner_record(o);
+    return record_cmp(&seen, r);
 }
 
-static int newest_owner(const struct op *op)
+/* The owner of the newest record that was told of; NULL: none was read. */
+static const struct op_owner *newest_owner(const struct op *op)
 {
-    int newest = -1;
+    const struct op_owner *newest = NULL;
+    struct record best = {0};
     for (unsigned i = 0; i < op->owner_n; i++) {
-        const struct op_owner *best = newest < 0 ? NULL : &op->owner[newest];
-        if (op->owner[i].read &&
-            (!best || seen_cmp(&op->owner[i], &best->seen, best->expiry_ms) > 0))
-            newest = (int)i;
+        const struct op_owner *o = &op->owner[i];
+        if (!o->read || (newest && seen_cmp(o, &best) <= 0))
+            continue;
+        newest = o;
+        best = owner_record(o);
     }
     return newest;
 }
 
 static bool holds_newest(const struct op *op, unsigned i)
 {
-    return op->owner[i].read &&
-           seen_cmp(&op->owner[i], &op->record.version, op->record.expiry_ms) >= 0;
+    return op->owner[i].read && seen_cmp(&op->owner[i], &op->record) >= 0;
 }
 
 static unsigned holders(const struct op *op)
@@ -181,12 +182,11 @@ static unsigned holders(const struct op *op)
 
 static void take_newest(struct op *op)
 {
-    int newest = newest_owner(op);
-    CHECK(newest >= 0);
-    const struct op_owner *o = &op->owner[newest];
-    if (op->have_value && seen_cmp(o, &op->record.version, op->record.expiry_ms) == 0)
+    const struct op_owner *o = newest_owner(op);
+    CHECK(o);
+    if (op->have_value && seen_cmp(o, &op->record) == 0)
         return;
-    op->record = (struct record){.kind = o->kind, .version = o->seen, .expiry_ms = o->expiry_ms};
+    op->record = owner_record(o);
     op->size = o->size;
     op->have_value = false;
     op->data.n = op->key_n;
@@ -198,8 +198,7 @@ static void fetch(struct coord *c, struct op *op, struct out *out)
     op_reset(op);
     for (unsigned i = 0; i < op->owner_n; i++) {
         const struct op_owner *o = &op->owner[i];
-        bool fit =
-            holds_newest(op, i) && o->kind != RECORD_EXPIRY && o->asked.state != OWNER_FAILED;
+        bool fit = holds_newest(op, i) && o->asked.state != OWNER_FAILED;
         const struct member *m = fit ? op_member(c, op, i) : NULL;
         if (!member_reachable(m, c->now->ms))
             continue;
@@ -254,22 +253,14 @@ static void judge(struct coord *c, struct op *op, struct out *out)
 
 /* Keeps what an owner says it holds, with the value when it came along. False when the value could
  * not be kept. */
-static bool take_answer(const struct coord *c, struct op *op, struct op_owner *o,
-                        const struct record *r, uint32_t size, bool with_value)
+static bool take_answer(struct op *op, struct op_owner *o, const struct record *r, uint32_t size,
+                        bool with_value)
 {
     o->read = true;
     o->kind = r->kind;
     o->size = size;
     o->expiry_ms = r->expiry_ms;
     o->seen = r->version;
-    /* then it is as good as a deletion */
-    bool lapsed = expiry_passed(r->expiry_ms, c->now->believed_ms);
-    if (r->kind == RECORD_EXPIRY && !lapsed && op->kind != OP_WHERE) {
-        /* it lost the value: as if it had nothing */
-        o->kind = RECORD_NONE;
-        o->expiry_ms = 0;
-        o->seen = (struct version){0};
-    }
     if (op->kind == OP_PUT)
         return true; /* what will be written stands where a value would be kept */
     if (!with_value || r->kind != RECORD_VALUE ||
@@ -318,7 +309,7 @@ void read_answer(struct coord *c, struct op *op, unsigned i, int error, const st
     bool with_value = record->value.n == size;
     if (op->phase == PHASE_FETCH && !with_value)
         return; /* a late answer to the first question */
-    if (!take_answer(c, op, o, record, size, with_value)) {
+    if (!take_answer(op, o, record, size, with_value)) {
         op_finish(c, op, ERR_BUSY, op_count(op, OWNER_DONE), out);
         return;
     }
@@ -355,6 +346,7 @@ void repair_answer(struct coord *c, struct op *op, unsigned i, const struct put_
         return;
     o->asked.state = OWNER_DONE;
     o->seen = *held;
+    o->kind = op->record.kind;
     o->expiry_ms = op->record.expiry_ms;
     if (holders(op) >= op->need)
         read_done(c, op, out);

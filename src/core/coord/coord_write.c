@@ -70,11 +70,11 @@
 #include "base/hash.h"
 #include "core/coord/coord_op.h"
 
-/* The stamp that this write needs: of the value, or of the expiry where it is one. */
+/* The stamp that this write needs: of the value, or of the expiry where it changes that alone. */
 static uint64_t *own_stamp(struct op *op)
 {
     struct version *v = &op->record.version;
-    return op->record.kind == RECORD_EXPIRY ? &v->expiry_stamp : &v->stamp;
+    return op->kind == OP_EXPIRE ? &v->expiry_stamp : &v->stamp;
 }
 
 /* Stamps the record, now or, while the clock's ceiling is in the way, when it is driven again. An
@@ -150,7 +150,7 @@ struct tally {
     unsigned refused; /* hold a greater version, or a floor */
     unsigned never;   /* of these, never took it */
     unsigned sound;   /* answered, and lost nothing */
-    unsigned failed, behind;
+    unsigned failed;
 };
 
 static struct tally tally(const struct op *op)
@@ -165,7 +165,6 @@ static struct tally tally(const struct op *op)
         t.never += o->asked.state == OWNER_NEVER;
         t.sound += o->asked.state == OWNER_DONE || (refused && !o->unsound);
         t.failed += o->asked.state == OWNER_FAILED;
-        t.behind += o->asked.state == OWNER_BEHIND;
 #ifdef CANARY_SILENCE_IS_AN_ANSWER
         t.never += o->asked.state == OWNER_ASKED && t.refused > 0;
         t.sound += o->asked.state == OWNER_ASKED && t.refused > 0;
@@ -368,16 +367,6 @@ static bool stored_nothing(int error)
     return refused_for_now(error) || error == ERR_NO_SPACE || error == ERR_TOO_OLD;
 }
 
-/* It does not hold the value that the expiry is for. (A late answer, when the whole record was sent
- * since, says nothing.) */
-static void take_lack(struct op *op, struct op_owner *o)
-{
-    if (o->open > 0)
-        o->open--;
-    if (o->asked.state == OWNER_ASKED && !op->whole)
-        o->asked.state = OWNER_BEHIND;
-}
-
 /* What becomes of an owner that took the record, or refused it for a greater one. */
 static enum owner_state state_of(const struct coord *c, const struct op *op, unsigned i,
                                  const struct put_answer *a)
@@ -414,11 +403,9 @@ static void take_standing(struct coord *c, struct op *op, unsigned i, const stru
 static void take_answer(struct coord *c, struct op *op, unsigned i, const struct put_answer *a)
 {
     struct op_owner *o = &op->owner[i];
-    /* an expiry is as old as its value: that is for good */
+    /* a value that is written back is as old as it was: that is for good */
     bool too_old = a->error == ERR_TOO_OLD && op->kind != OP_EXPIRE;
-    if (a->error == ERR_LACKS_VALUE) {
-        take_lack(op, o);
-    } else if (!a->error || a->error == ERR_SUPERSEDED) {
+    if (!a->error || a->error == ERR_SUPERSEDED) {
         take_standing(c, op, i, a);
     } else {
         op->refusal = o->error = a->error;
@@ -440,8 +427,6 @@ void write_answer(struct coord *c, struct op *op, unsigned i, const struct put_a
         settle(c, op, out);
     else if (is_written(c, op, &t))
         acknowledge(c, op, out);
-    else if (t.behind > 0)
-        expire_again(c, op, out);
     else if (op->owner_n - t.failed < op->need)
         give_up(c, op, out);
     else if (may_stamp_again(c, op, &t))

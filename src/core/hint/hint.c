@@ -23,17 +23,13 @@
  * to all present owners and is settled when W of them hold it: then it is as safe as an
  * acknowledged write. So nothing is lost with a member that was removed.
  *
- * Expiries. The hint of an expiry finds no value to join where the value itself is still on its
- * way, in the log of another coordinator (LACKS_VALUE). So it is tried again for HINT_LACKS_MS, and
- * then left to the comparison of trees, lest it hold up what is behind it.
- *
  * Age. A hint older than age_max_ms is not sent: by then the owners may have erased a tombstone
  * that the hint would contradict, and comparing trees is the better repair. It is counted as
  * dropped.
  *
  * Invariants: a hint is dropped only after the durable ack of its owner (or W of the present ones),
- * for its age, or as an expiry that met no value; at most HINT_REPLAYS targets are not idle; a
- * target has a batch in HINT_SENDING alone. */
+ * or for its age; at most HINT_REPLAYS targets are not idle; a target has a batch in HINT_SENDING
+ * alone. */
 #include "core/hint/hint.h"
 
 #include "base/check.h"
@@ -312,7 +308,6 @@ static void judge(struct hint *h, struct hint_target *t, struct out *out)
         back_off(h, t);
         return;
     }
-    t->lacking_ms = 0;
     t->backoff_ms = 0;
     t->due_ms = h->now->ms + took_ms;
     enter(h, t, HINT_IDLE);
@@ -348,17 +343,6 @@ void hint_found(struct hint *h, const struct moment *now, const struct event *ev
     judge(h, t, out);
 }
 
-/* An expiry without its value there: after a while it is given up. */
-static void lacks_value(struct hint *h, struct hint_target *t, struct hint_sent *s, struct out *out)
-{
-    if (t->lacking_ms == 0)
-        t->lacking_ms = h->now->ms;
-    if (h->now->ms - t->lacking_ms < HINT_LACKS_MS)
-        return;
-    s->need = 0;
-    note_dropped(t, 1, ERR_LACKS_VALUE, out);
-}
-
 static void answer(struct hint *h, uint64_t number, uint64_t from, int error, struct out *out)
 {
     unsigned i = number & ((1u << INDEX_BITS) - 1);
@@ -376,8 +360,6 @@ static void answer(struct hint *h, uint64_t number, uint64_t from, int error, st
     bool held = !error || error == ERR_SUPERSEDED || error == ERR_TOO_OLD;
     if (!held)
         asked_forget(&s->asked, place);
-    if (error == ERR_LACKS_VALUE)
-        lacks_value(h, t, s, out);
     judge(h, t, out);
 }
 

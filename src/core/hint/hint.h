@@ -22,8 +22,6 @@ enum {
     HINT_AGE_DEFAULT_MS = 3 * 60 * 60 * 1000,
     /* how often the logs are looked through for what is too old */
     HINT_EXPIRE_MS = 60 * 1000,
-    /* how long an expiry waits for the value that another coordinator's hint brings */
-    HINT_LACKS_MS = 30 * 1000,
     /* actions a call appends at most: the last hint of a batch may go to all owners */
     HINT_OUT_MAX = HINT_BATCH + 8,
 };
@@ -58,7 +56,6 @@ struct hint_target {
     uint64_t since_ms;        /* in this phase */
     uint64_t due_ms;          /* when the next batch may begin */
     uint32_t backoff_ms;      /* 0: the last batch went well */
-    uint64_t lacking_ms;      /* since then an expiry at the head has met no value; 0: none has */
     struct hint_batch *batch; /* SENDING: one of hint's */
     uint64_t run_n, run_ms;   /* hints replayed since it returned, and when that began */
 };

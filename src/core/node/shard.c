@@ -64,8 +64,7 @@ void shard_demand(struct shard *s, const struct moment *now, uint64_t from, cons
 /* Refused, and no fault of the disk. */
 static bool refused(int error)
 {
-    return error == ERR_SUPERSEDED || error == ERR_TOO_OLD || error == ERR_LACKS_VALUE ||
-           error == ERR_BUSY;
+    return error == ERR_SUPERSEDED || error == ERR_TOO_OLD || error == ERR_BUSY;
 }
 
 void shard_note_stored(struct shard *s, const struct event *ev, struct out *out)

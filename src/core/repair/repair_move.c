@@ -11,10 +11,9 @@
  * others would meet as well ends the exchange. When nothing is left to launch and nothing is in
  * flight the exchange goes on (repair_run.c).
  *
- * What is not moved: versions younger than REPAIR_YOUNG_MS, unless this node is recovering there;
- * and what is left of a value that was lost, an expiry alone. A record that was erased since it was
- * listed is no difference any more, and one that is a deletion and too old for the other side is
- * none either: it was erased there.
+ * What is not moved: versions younger than REPAIR_YOUNG_MS, unless this node is recovering there. A
+ * record that was erased since it was listed is no difference any more, and one that is a deletion
+ * and too old for the other side is none either: it was erased there.
  *
  * Invariant (repair.c, on_check): flight_n counts the flights that have a number; there are none
  * but in MOVES. */
@@ -43,23 +42,13 @@ static uint64_t limit_of(const struct repair_run *run)
     return run->own.upto < run->theirs.upto ? run->own.upto : run->theirs.upto;
 }
 
-/* An expiry alone is what is left of a value that is over and has lapsed (store/table/table.h), or
- * else of one that was lost. */
-static bool lost(const struct repair *r, const struct listing_entry *e)
+/* The order of two entries of a key. */
+static int order_of(const struct listing_entry *own, const struct listing_entry *theirs)
 {
-    return e->kind == RECORD_EXPIRY && !expiry_passed(e->expiry_ms, r->now->wall_ms);
-}
-
-/* Which of two entries of a key the other side needs: who has lost the value, that; else the newer
- * one. */
-static int order_of(const struct repair *r, const struct listing_entry *own,
-                    const struct listing_entry *theirs)
-{
-    int value = version_value_cmp(&own->version, &theirs->version);
-    bool own_lost = lost(r, own), theirs_lost = lost(r, theirs);
-    if (value == 0 && own_lost != theirs_lost)
-        return theirs_lost ? 1 : -1;
-    return version_cmp(&own->version, &theirs->version);
+    struct record a = {.kind = own->kind, .version = own->version, .expiry_ms = own->expiry_ms};
+    struct record b = {
+        .kind = theirs->kind, .version = theirs->version, .expiry_ms = theirs->expiry_ms};
+    return record_cmp(&a, &b);
 }
 
 /* Merges the two lists up to the next difference that is to be moved: 1 with the newer entry and
@@ -81,13 +70,11 @@ static int next_difference(struct repair *r, struct listing_entry *e, bool *pull
             run->own.rest = own_after;
         if (order >= 0)
             run->theirs.rest = theirs_after;
-        int newer = order ? -order : order_of(r, &own, &theirs);
+        int newer = order ? -order : order_of(&own, &theirs);
         if (newer == 0)
             continue;
         *pull = newer < 0;
         *e = *pull ? theirs : own;
-        if (lost(r, e))
-            continue; /* not to be spread; the value comes when somebody has it */
         if (!young(r, e) || r->recovering[run->differ[run->differ_at]])
             return 1;
     }
@@ -202,18 +189,12 @@ static void land_or_end(struct repair *r, struct repair_flight *f, int error, st
 
 /* ---- The peer's records, into our store ---- */
 
-/* An expiry alone that may travel so: who lacks the value shall not ask for it. */
-static bool lapsed(const struct repair *r, const struct record *record)
-{
-    return record->kind == RECORD_EXPIRY && expiry_passed(record->expiry_ms, r->now->wall_ms);
-}
-
-/* What the own store must think of a record of the peer. */
-static enum put_from from_peer(const struct repair *r, const struct record *record)
+/* What the own store must think of the peer's records. */
+static enum put_from from_peer(const struct repair *r)
 {
     const struct repair_run *run = &r->run;
     if (run->unsound)
-        return lapsed(r, record) ? PUT_FROM_READER : PUT_FROM_ANYBODY;
+        return PUT_FROM_ANYBODY;
     return r->recovering[run->differ[run->differ_at]] ? PUT_FROM_SOURCE : PUT_FROM_OWNER;
 }
 
@@ -232,7 +213,7 @@ static void got(struct repair *r, struct repair_flight *f, int error, const stru
     a->put.token = TOKEN(TOKEN_REPAIR, f->number);
     a->put.record = *record;
     a->put.record.key = f->key;
-    a->put.origin = (struct put_origin){.from = from_peer(r, record), .ticket = r->run.own.ticket};
+    a->put.origin = (struct put_origin){.from = from_peer(r), .ticket = r->run.own.ticket};
 }
 
 bool move_stored(struct repair *r, uint64_t number, int error, struct out *out)
@@ -267,7 +248,6 @@ void move_read(struct repair *r, uint64_t number, int error, const struct record
                           .record = *record,
                           .position = r->now->own.position};
     m->record.key = f->key;
-    m->lapsed = lapsed(r, record);
     /* who is recovering cannot vouch for what it holds */
     m->ticket = r->recovering_n > 0 ? 0 : r->run.theirs.ticket;
 }

@@ -40,8 +40,7 @@ static bool is_write(uint8_t kind)
 /* What a PUT may bring: plain records; a flush, as a hint. */
 static bool is_puttable(uint8_t kind)
 {
-    return kind == RECORD_VALUE || kind == RECORD_TOMBSTONE || kind == RECORD_EXPIRY ||
-           kind == RECORD_FLUSH;
+    return kind == RECORD_VALUE || kind == RECORD_TOMBSTONE || kind == RECORD_FLUSH;
 }
 
 /* Anti-entropy may ask: it wants what is there, and does not believe in what is not. */
@@ -105,7 +104,7 @@ static struct put_origin origin_of(const struct moment *now, uint64_t from, cons
 {
     uint16_t vnode = layout_vnode(now->layout, slot_of_key(m->record.key));
     if (m->ticket == 0 || !layout_owns(now->layout, vnode, from))
-        return (struct put_origin){.from = m->lapsed ? PUT_FROM_READER : PUT_FROM_ANYBODY};
+        return (struct put_origin){.from = PUT_FROM_ANYBODY};
     return (struct put_origin){
         .from = moment_recovers(now, vnode) ? PUT_FROM_SOURCE : PUT_FROM_OWNER,
         .ticket = m->ticket - now->boot,

@@ -279,8 +279,7 @@ static void compare_segment(struct check *c, const struct segment *s, const stru
         at += (uint32_t)n;
         struct index_item held;
         table_standing(&c->log, &v, &place, 1, &standing, &held);
-        bool counts = standing == STANDING_LIVE || standing == STANDING_EXPIRY;
-        if (counts && v.record.kind != RECORD_STATE &&
+        if (standing == STANDING_LIVE && v.record.kind != RECORD_STATE &&
             !table_holds(with, v.record.key, &v.record.version))
             PROBLEM(c,
                     "snapshot: the record at offset %u of seg-%08u.log is not in it, nor in the "

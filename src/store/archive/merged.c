@@ -327,8 +327,8 @@ struct showing {
     void *arg;
 };
 
-/* The record with its value whole, and with the expiry that it has by now. */
-static int show(struct showing *s, unsigned i, const struct index_item *held)
+/* The record with its value whole. */
+static int show(struct showing *s, unsigned i)
 {
     struct record r = s->view[i].record;
     int error = record_value(&s->view[i], &s->scratch, &r.value);
@@ -337,8 +337,6 @@ static int show(struct showing *s, unsigned i, const struct index_item *held)
     if (error || hash_bytes(r.value) != r.version.digest)
         return damaged(s->m, s->file, s->place[i].offset,
                        "the value is not the one that its version names");
-    r.version = held->version;
-    r.expiry_ms = held->expiry_ms;
     return s->take(s->arg, &r);
 }
 
@@ -350,7 +348,7 @@ static int show_batch(struct showing *s)
     table_standing(&s->m->table, s->view, s->place, s->n, standing, held);
     for (unsigned i = 0; i < s->n && !error; i++)
         if (standing[i] == STANDING_LIVE && held[i].kind == RECORD_VALUE)
-            error = show(s, i, &held[i]);
+            error = show(s, i);
     s->n = 0;
     return error;
 }

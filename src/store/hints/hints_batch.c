@@ -18,8 +18,7 @@ void hints_batch_close(struct hints_batch *b)
 
 bool hints_is_hint(const struct record *r)
 {
-    return r->kind == RECORD_VALUE || r->kind == RECORD_TOMBSTONE || r->kind == RECORD_EXPIRY ||
-           r->kind == RECORD_FLUSH;
+    return r->kind == RECORD_VALUE || r->kind == RECORD_TOMBSTONE || r->kind == RECORD_FLUSH;
 }
 
 /* The value of a view, uncompressed behind those that are there; there is room. */

@@ -37,8 +37,7 @@
 void compact_init(struct compact *c)
 {
     buf_init(&c->chunk, RECORD_MAX);
-    /* a chunk, and the values that its expiries bring */
-    buf_init(&c->copy, CHUNK_BYTES + 2 * (size_t)RECORD_MAX);
+    buf_init(&c->copy, RECORD_MAX);
 }
 
 void compact_close(struct compact *c)
@@ -162,10 +161,6 @@ static void copied(struct compact *c)
 {
     if (!adopt_fresh(c) || c->error) {
         give_up(c);
-        return;
-    }
-    if (c->copy.n == 0) { /* the expiries were all in their values already */
-        next_chunk(c);
         return;
     }
     c->copied_bytes += c->copy.n;

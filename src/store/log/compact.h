@@ -15,12 +15,11 @@
 enum { COMPACT_BAD = 16 };
 
 struct compact_item {
-    struct record_view view;  /* its slices point into the chunk */
-    uint32_t at;              /* of the record in the victim */
-    struct location from, to; /* of what is copied: an expiry brings its value */
+    struct record_view view; /* its slices point into the chunk */
+    uint32_t at;             /* of the record in the victim */
+    struct location from, to;
     enum standing standing;
-    struct index_item held;      /* of a record of the ring that counts */
-    const struct segment *value; /* STANDING_EXPIRY: where the value stands */
+    struct index_item held; /* of a record of the ring that counts */
 };
 
 struct compact {
@@ -61,7 +60,6 @@ struct compact {
     struct compact_item *item;    /* the records of the chunk */
     struct lost bad[COMPACT_BAD]; /* what of it cannot be read */
     uint32_t bad_n;
-    uint64_t fold_bytes; /* of values that its expiries bring, at most */
     uint32_t item_n, item_cap;
     uint32_t next;         /* the next item to judge or move */
     uint64_t worked_us;    /* by the keeper, on this chunk */

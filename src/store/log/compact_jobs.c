@@ -14,7 +14,6 @@
 
 #include "base/array.h"
 #include "base/error.h"
-#include "store/log/fold.h"
 
 /* ---- Reading ---- */
 
@@ -108,7 +107,6 @@ void compact_read_chunk(struct keeper *k, void *arg)
     rest(c, k);
     uint64_t began_us = keeper_clock_us();
     c->item_n = c->next = c->bad_n = 0;
-    c->fold_bytes = 0;
     c->error = chunk_fill(c, CHUNK_BYTES);
     if (!c->error)
         c->error = chunk_list(c);
@@ -122,19 +120,20 @@ void compact_read_chunk(struct keeper *k, void *arg)
 
 /* ---- Copying ---- */
 
+/* A copy says what the record is by now: a value that a flush covers, or that has lapsed, is a
+ * tombstone. */
 static int gather_one(struct compact *c, struct compact_item *item)
 {
-    struct slice bytes = slice_of(c->chunk.p + (item->at - c->at), item->view.size);
-    size_t before = c->copy.n;
-    item->to.offset = (uint32_t)before;
-    if (item->standing != STANDING_EXPIRY)
-        return item->standing == STANDING_LIVE && item->held.kind != RECORD_NONE
-                   ? fold_record(&c->copy, bytes, &item->view, &item->held)
-                   : buf_slice(&c->copy, bytes);
-    int error = fold_expiry(&c->copy, item->value, c->io, item->view.record.key, &item->held);
-    if (c->copy.n == before)
-        item->standing = STANDING_DEAD;
-    return error;
+    const struct record *was = &item->view.record;
+    const struct index_item *is = &item->held;
+    item->to.offset = (uint32_t)c->copy.n;
+    if (item->standing == STANDING_LIVE && is->kind == RECORD_TOMBSTONE &&
+        was->kind != RECORD_TOMBSTONE)
+        return record_encode(&c->copy, &(struct record){.kind = RECORD_TOMBSTONE,
+                                                        .version = is->version,
+                                                        .expiry_ms = is->expiry_ms,
+                                                        .key = was->key});
+    return buf_slice(&c->copy, slice_of(c->chunk.p + (item->at - c->at), item->view.size));
 }
 
 /* Gathers the records to copy; their places count from the first byte. */
@@ -188,7 +187,7 @@ void compact_copy_chunk(struct keeper *k, void *arg)
     uint64_t began_us = keeper_clock_us();
     (void)k;
     c->error = gather_copies(c);
-    if (!c->error && c->copy.n > 0)
+    if (!c->error)
         copy_gathered(c);
     c->worked_us += keeper_clock_us() - began_us;
 }

@@ -1,11 +1,6 @@
 /* compact_judge.c: what of a chunk counts, and, when it is copied, where it is from now on. Both in
  * slices of a turn, by batches of INDEX_FETCH look-ups.
  *
- * **Expiries.** No entry names the place of an expiry, but it counts as long as its value has it.
- * Whichever of the two is copied first, the copy is both (fold.h), so an expiry never moves: it
- * brings its value along from where that stands, and goes with its segment. The values that one
- * chunk's expiries bring are bounded; the chunk ends early then.
- *
  * **Erasures.** What an erasure (floors.h) covers, a tombstone or values that are over, is dead and
  * goes with its segment. The erasure itself may not just go: an older record of its key, dead, may
  * stand in any segment that existed then, and a replay without the erasure would revive it. So it
@@ -71,50 +66,21 @@ static bool is_kept(const struct segment *s, uint32_t at)
     return low < s->kept.n && s->kept.at[low] == at;
 }
 
-/* An expiry that counts brings its value, unless that stands in the victim too and is copied
- * anyway, with the expiry. False when the values of this chunk are enough: the expiry then begins
- * the next one. */
-static bool judge_expiry(struct compact *c, struct compact_item *item)
-{
-    uint64_t bytes = table_record_max(&item->held, item->view.record.key.n);
-    if (item->held.segment == c->victim->slot) {
-        item->standing = STANDING_DEAD;
-        return true;
-    }
-    if (c->fold_bytes > 0 && c->fold_bytes + bytes > CHUNK_BYTES)
-        return false;
-    c->fold_bytes += bytes;
-    item->value = c->segments->slot[item->held.segment];
-    item->from = (struct location){item->held.offset, item->held.segment};
-    return true;
-}
-
-/* Ends the chunk before an item. */
-static void chunk_cut(struct compact *c, uint32_t item)
-{
-    c->chunk_end = c->item[item].at;
-    c->item_n = item;
-}
-
 void compact_judge_slice(struct compact *c)
 {
     bool may_go = compact_kept_may_go(c, c->victim);
-    for (uint32_t end = slice_end(c); c->next < end && c->next < c->item_n;) {
+    for (uint32_t end = slice_end(c); c->next < end;) {
         struct record_view view[INDEX_FETCH];
         struct location from[INDEX_FETCH];
         enum standing standing[INDEX_FETCH];
         struct index_item held[INDEX_FETCH];
         unsigned n = batch(c, end, view, from);
         table_standing(c->table, view, from, n, standing, held);
-        for (unsigned i = 0; i < n && c->next < c->item_n; i++) {
-            struct compact_item *item = &c->item[c->next];
+        for (unsigned i = 0; i < n; i++) {
+            struct compact_item *item = &c->item[c->next++];
             bool over = standing[i] == STANDING_ERASED && may_go && is_kept(c->victim, item->at);
             item->standing = over ? STANDING_DEAD : standing[i];
             item->held = item->view.record.kind == RECORD_STATE ? (struct index_item){0} : held[i];
-            if (item->standing == STANDING_EXPIRY && !judge_expiry(c, item))
-                chunk_cut(c, c->next);
-            else
-                c->next++;
         }
     }
 }
@@ -153,7 +119,7 @@ void compact_move_slice(struct compact *c)
         view[n] = item->view;
         if (item->held.kind != RECORD_NONE && item->standing != STANDING_PINNED &&
             item->standing != STANDING_ERASED) {
-            /* an expiry brought its value, a flushed value is a deletion */
+            /* a value that was flushed, or has lapsed, is a tombstone */
             view[n].record.kind = item->held.kind;
             view[n].value_size = item->held.value_n;
         }

@@ -13,9 +13,8 @@ int floors_init(struct floors *f, uint32_t n)
     f->durable = calloc(n, sizeof *f->durable);
     f->coming = calloc(n, sizeof *f->coming);
     f->erasure = calloc(n, sizeof *f->erasure);
-    f->expiring = calloc(n, sizeof *f->expiring);
     f->unweeded = calloc(n, sizeof *f->unweeded);
-    if (f->durable && f->coming && f->erasure && f->expiring && f->unweeded)
+    if (f->durable && f->coming && f->erasure && f->unweeded)
         return 0;
     floors_close(f);
     return ERR_NO_MEMORY;
@@ -26,7 +25,6 @@ void floors_close(struct floors *f)
     free(f->durable);
     free(f->coming);
     free(f->erasure);
-    free(f->expiring);
     free(f->unweeded);
     *f = (struct floors){0};
 }

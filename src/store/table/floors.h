@@ -33,8 +33,7 @@ struct floors {
     uint64_t *erasure;
     uint64_t erasures; /* so many were submitted */
     uint32_t n;
-    uint16_t *expiring; /* puts of expiries under way, by vnode */
-    uint8_t *unweeded;  /* by vnode: replay has left erasures in the index */
+    uint8_t *unweeded; /* by vnode: replay has left erasures in the index */
 };
 
 /* n: vnodes. 0 or ERR_NO_MEMORY. */

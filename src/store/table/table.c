@@ -1,6 +1,6 @@
 /* table.c: what is held of every key, and how what comes is merged with it.
  *
- * A put that became durable, a record found at an opening and a flush all go through the join
+ * A put that became durable, a record found at an opening and a flush all go through the merge
  * (table.h says what it is). What it changes, changes in three places at once (table_change): the
  * entry, the Merkle tree of its vnode, and the tallies of the segments. A flush is never seen half
  * done: until the burial has come to an entry it is read through table_flushed.
@@ -74,48 +74,18 @@ void table_close(struct table *t)
     *t = (struct table){0};
 }
 
-/* ---- The join ---- */
+/* ---- The order ---- */
 
-static int item_expiry_cmp(const struct index_item *a, const struct index_item *b)
+static struct record record_of(const struct index_item *item)
 {
-    return expiry_cmp(a->version.expiry_stamp, a->expiry_ms, b->version.expiry_stamp, b->expiry_ms);
-}
-
-/* Of two records of one value with one expiry: whether the second says that it is erased. */
-static bool erases(const struct index_item *held, const struct index_item *come)
-{
-    return come->kind == RECORD_FLOOR && held->kind != RECORD_FLOOR &&
-           item_expiry_cmp(come, held) >= 0;
-}
-
-/* What two records of one key say together: see table.h. */
-static struct index_item joined(const struct index_item *held, const struct index_item *come)
-{
-    int order = version_value_cmp(&come->version, &held->version);
-    if (order != 0)
-        return order > 0 ? *come : *held;
-    if (erases(held, come))
-        return *come;
-    const struct index_item *later = item_expiry_cmp(come, held) > 0 ? come : held;
-    const struct index_item *other = later == come ? held : come;
-    struct index_item both = *later;
-    if (later->kind == RECORD_EXPIRY && other->kind != RECORD_FLOOR)
-        /* the place of an expiry holds no value: keep the other's, should that one have it */
-        both = *other;
-    both.version.expiry_stamp = later->version.expiry_stamp;
-    both.expiry_ms = later->expiry_ms;
-    return both;
+    return (struct record){
+        .kind = item->kind, .version = item->version, .expiry_ms = item->expiry_ms};
 }
 
 bool table_adds(const struct index_item *held, const struct index_item *come)
 {
-    int order = version_value_cmp(&come->version, &held->version);
-    if (order != 0)
-        return order > 0;
-    if (erases(held, come))
-        return true;
-    return item_expiry_cmp(come, held) > 0 ||
-           (held->kind == RECORD_EXPIRY && come->kind != RECORD_EXPIRY);
+    struct record is = record_of(held), may_be = record_of(come);
+    return record_cmp(&may_be, &is) > 0;
 }
 
 /* ---- What is visible ---- */
@@ -183,10 +153,9 @@ struct version table_merge(struct table *t, const struct index_key *k,
     tally_written(&t->tallies, item->segment, tally_weight(k->key.n, item->value_n), item->kind);
     if (held.kind != RECORD_NONE && !table_adds(&held, item))
         return held.version;
-    struct index_item both = held.kind == RECORD_NONE ? *item : joined(&held, item);
-    both = table_flushed(t, k, &both);
-    table_change(t, k, spot, &entry, &both);
-    return both.version;
+    struct index_item now = table_flushed(t, k, item);
+    table_change(t, k, spot, &entry, &now);
+    return now.version;
 }
 
 /* Flushes are durable: what they cover is buried from now on. */

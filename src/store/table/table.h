@@ -13,20 +13,8 @@
  * A put merges by version at the moment it is published, not when it is submitted: so the order in
  * which pending puts of one key were submitted, grouped or replayed never matters.
  *
- * The merge is a join in two parts (table.c, joined): the greater value wins whole; of equal values
- * the greater expiry wins, and whichever of the two records carries the value keeps its place. So
- * an expiry record that is replayed before its value (compaction may have moved the value behind
- * it) waits in the index as an entry of kind RECORD_EXPIRY, which the value completes when it
- * comes: the join is commutative, associative and idempotent, and the order of the log does not
- * matter. A live put of an expiry is taken only where the value is visible, so such an entry
- * outlives a replay only if the value's record was lost; it is then answered as what it is, and the
- * coordinator sends the value again.
- *
- * A value that has been over for long *lapses* (table_erase.c): its entry becomes such an expiry
- * alone, which is enough to know that the value was there and has ended, and its bytes are dead. A
- * coordinator that judges an expiry alone to be over takes it for a deletion, one that does not for
- * a lost value. So which clock let it lapse decides nothing: a greater expiry that somebody has
- * given the value comes with the value again. */
+ * A record says all of its key by itself, so to merge is to keep the greater of two (record_cmp): a
+ * total order, and the order of the log does not matter. */
 #ifndef COVEY_STORE_TABLE_H
 #define COVEY_STORE_TABLE_H
 
@@ -143,13 +131,12 @@ int table_put_own(struct group *g, const struct record *r);
 /* ---- Places (table_location.c; for compaction). n is INDEX_FETCH at most. ---- */
 
 /* What a record found at a place is to the table: dead (another is held for its key); live (it is
- * what is held); an erasure, with nothing newer held; the expiry of a value that is held and stands
- * elsewhere; or of a kind that says something about other records, which none replaces. */
-enum standing { STANDING_DEAD, STANDING_LIVE, STANDING_ERASED, STANDING_EXPIRY, STANDING_PINNED };
+ * what is held); an erasure, with nothing newer held; or of a kind that says something about other
+ * records, which none replaces. */
+enum standing { STANDING_DEAD, STANDING_LIVE, STANDING_ERASED, STANDING_PINNED };
 
-/* The standing of n records, INDEX_FETCH at most, and for records of the ring that are live or such
- * an expiry what is held. The node's own state is dead: it stands in no segment that is
- * compacted. */
+/* The standing of n records, INDEX_FETCH at most, and for records of the ring that are live what is
+ * held. The node's own state is dead: it stands in no segment that is compacted. */
 void table_standing(const struct table *t, const struct record_view *v, const struct location *at,
                     unsigned n, enum standing *out, struct index_item *held);
 

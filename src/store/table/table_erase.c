@@ -8,20 +8,18 @@
  * that is made after an erasure holds what it covers: compaction relies on it (compact_judge.c),
  * and replay needs it to come to the same end.
  *
- * Expiries. An erased value and an expiry for it must not cross, for at replay the two parts of the
- * value would meet the erasure in any order: while an expiry is under way in the vnode no value of
- * it is erased, and while an erasure is, an expiry of a value at or below the coming floor has to
- * wait. Both are answered ERR_BUSY.
- *
  * Lapsing. What cannot be erased, because an owner is away, need not keep its bytes: a value whose
- * expiry passed before the time that the question for erasable records names is an expiry alone
- * from then on. That is said in the index only; when the record is copied the copy says so too
- * (fold.h), and a restart before that finds the value again. Never does an entry go for its expiry
- * alone: it keeps out older values that an owner may bring, and what gave the value a later end is
- * greater.
+ * expiry passed before the time that the question for erasable records names *lapses*. Its entry is
+ * a tombstone from then on, under the version and with the expiry of the value: a deletion of just
+ * that, greater than the value itself, and lesser than the value with any later expiry. So it may
+ * travel to any owner, and merge with whatever is there. It is said in the index only; when the
+ * record is copied the copy says so too (compact_jobs.c), and a restart before that finds the value
+ * again. Never does an entry go for its expiry alone: it keeps out older values that an owner may
+ * bring.
  *
  * At replay an erasure is an entry in the index like a deletion, greater than the version that it
- * names and lesser than all newer ones; when all is read these entries are weeded out. */
+ * names and lesser than all newer ones, the same value with a later expiry among them; when all is
+ * read these entries are weeded out. */
 #include <stdio.h>
 
 #include "base/check.h"
@@ -88,8 +86,6 @@ bool erase_refuses(struct table *t, uint64_t token, const struct index_key *k,
             table_answer_refused(t, token, ERR_TOO_OLD, k->hash, &r->version, &floor);
     } else if (!table_adds(&held, &come)) {
         table_answer_idle(t, token, k->hash, &come, &held);
-    } else if (r->kind == RECORD_EXPIRY && t->floors.durable[vnode] < t->floors.coming[vnode]) {
-        table_answer_put(t, token, ERR_BUSY, &held.version);
     } else {
         return false;
     }
@@ -102,13 +98,8 @@ int erase_put(struct table *t, struct group *g, uint64_t token, const struct rec
     struct index_spot spot;
     struct index_item held = held_item(t, &k, &spot);
     uint32_t vnode = table_vnode(t, k.slot);
-    bool busy = held.kind != RECORD_TOMBSTONE && t->floors.expiring[vnode] > 0;
-    if (!same(&held, &r->version, r->expiry_ms) || busy) {
-        table_answer_put(t, token,
-                         held.kind == RECORD_NONE ? 0
-                         : busy                   ? ERR_BUSY
-                                                  : ERR_SUPERSEDED,
-                         &held.version);
+    if (!same(&held, &r->version, r->expiry_ms)) {
+        table_answer_put(t, token, held.kind == RECORD_NONE ? 0 : ERR_SUPERSEDED, &held.version);
         return 0;
     }
     struct pending p = {.token = token, .hash = k.hash, .slot = k.slot, .item = table_item(r, 0)};
@@ -138,13 +129,6 @@ void erase_publish(struct table *t, const struct index_key *k, const struct pend
         forest_change(&t->forest, vnode, table_key_hash(t, k), &entry, &none);
     index_remove(&t->index, k, &spot);
     arc_packed(t, vnode);
-}
-
-void erase_retire(struct table *t, const struct pending *p)
-{
-    uint16_t *expiring = &t->floors.expiring[table_vnode(t, p->slot)];
-    if (!p->state && p->item.kind == RECORD_EXPIRY && *expiring > 0)
-        (*expiring)--;
 }
 
 /* ---- Opening ---- */
@@ -189,8 +173,8 @@ struct lapse {
 
 static bool lapses(const struct lapse *l, const struct index_item *item)
 {
-    return item->kind == RECORD_VALUE && item->version.expiry_stamp > 0 &&
-           expiry_passed(item->expiry_ms, l->wall_ms) && version_ms(&item->version) <= l->wall_ms;
+    return item->kind == RECORD_VALUE && expiry_passed(item->expiry_ms, l->wall_ms) &&
+           version_ms(&item->version) <= l->wall_ms;
 }
 
 static bool lapse_one(void *arg, struct slice key, const struct index_item *item)
@@ -202,7 +186,7 @@ static bool lapse_one(void *arg, struct slice key, const struct index_item *item
     struct index_key k = index_key(&t->index, slot_of_key(key), key);
     struct index_spot spot;
     struct index_item now = *item;
-    now.kind = RECORD_EXPIRY;
+    now.kind = RECORD_TOMBSTONE;
     now.value_n = 0;
 #ifdef CANARY_EXPIRY_BY_COMPACTION
     tally_dead(&t->tallies, item->segment, tally_weight(key.n, item->value_n));

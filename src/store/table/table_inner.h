@@ -17,8 +17,8 @@ struct answer {
 /* Whether this release knows how to merge records of a kind. */
 static inline bool table_mergeable(uint8_t kind)
 {
-    return kind == RECORD_VALUE || kind == RECORD_TOMBSTONE || kind == RECORD_EXPIRY ||
-           kind == RECORD_FLUSH || kind == RECORD_FLOOR || kind == RECORD_STATE;
+    return kind == RECORD_VALUE || kind == RECORD_TOMBSTONE || kind == RECORD_FLUSH ||
+           kind == RECORD_FLOOR || kind == RECORD_STATE;
 }
 
 /* What the index says of a record. */
@@ -62,7 +62,7 @@ struct question *table_ask(struct table *t, enum store_result_kind kind, uint64_
 
 /* ---- table.c ---- */
 
-/* Whether the join with `come` would change what is held. */
+/* Whether `come` is the greater of the two. */
 bool table_adds(const struct index_item *held, const struct index_item *come);
 
 /* What an entry says, the flush included, which may not have come to it yet (burial.h). */
@@ -110,9 +110,6 @@ int erase_put(struct table *t, struct group *g, uint64_t token, const struct rec
 /* An erasure has become durable. */
 void erase_publish(struct table *t, const struct index_key *k, const struct pending *p,
                    uint16_t segment);
-
-/* A put has left its group, whatever came of it. */
-void erase_retire(struct table *t, const struct pending *p);
 
 /* A state that is a floor, or all of them. */
 void erase_state(struct table *t, const struct state *s);

@@ -9,21 +9,12 @@ static bool stands_at(const struct location *at, uint16_t segment, uint32_t offs
     return at->segment == segment && at->offset == offset;
 }
 
-/* Whether the record is the expiry that the held value has, or had when it lapsed. */
-static bool is_expiry_of(const struct record *r, const struct index_item *held)
-{
-    return r->kind == RECORD_EXPIRY &&
-           (held->kind == RECORD_VALUE || held->kind == RECORD_EXPIRY) &&
-           version_cmp(&r->version, &held->version) == 0 && r->expiry_ms == held->expiry_ms;
-}
-
 static enum standing standing_ring(const struct table *t, const struct record_view *v,
                                    const struct index_key *k, const struct location *at,
                                    struct index_item *held)
 {
     struct index_spot spot;
-    bool plain = v->record.kind == RECORD_VALUE || v->record.kind == RECORD_TOMBSTONE ||
-                 v->record.kind == RECORD_EXPIRY;
+    bool plain = v->record.kind == RECORD_VALUE || v->record.kind == RECORD_TOMBSTONE;
     bool erasure = v->record.kind == RECORD_FLOOR;
     *held = (struct index_item){0};
     if (index_find(&t->index, k, &spot))
@@ -34,10 +25,7 @@ static enum standing standing_ring(const struct table *t, const struct record_vi
         return held->kind != RECORD_NONE && version_cmp(&held->version, &v->record.version) > 0
                    ? STANDING_DEAD
                    : STANDING_ERASED;
-    if (!plain)
-        return STANDING_PINNED;
-    return held->kind != RECORD_NONE && is_expiry_of(&v->record, held) ? STANDING_EXPIRY
-                                                                       : STANDING_DEAD;
+    return plain ? STANDING_DEAD : STANDING_PINNED;
 }
 
 /* The index keys of some records, and what they lead to on its way into the cache. */

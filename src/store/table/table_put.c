@@ -52,7 +52,7 @@ void table_answer_idle(struct table *t, uint64_t token, uint64_t hash, const str
                        const struct index_item *held)
 {
     const struct version *v = &put->version;
-    bool value_held = put->kind != RECORD_EXPIRY && version_value_cmp(v, &held->version) == 0;
+    bool value_held = put->kind == RECORD_VALUE && version_value_cmp(v, &held->version) == 0;
     bool taken =
         value_held || version_cmp(v, &held->version) >= 0 || recent_took(&t->recent, hash, v);
     if (taken)
@@ -83,29 +83,11 @@ bool table_answer(struct table *t, struct store_result *out)
 
 /* ---- Into a group ---- */
 
-/* An expiry for a value that is not visible here is refused before it can get into a group: a group
- * is written whole, and at replay the expiry would stand alone in front of an older value, which
- * may be the newest acknowledged one. */
-static bool lacks_value(struct table *t, uint64_t token, const struct index_key *k,
-                        const struct version *expiry)
-{
-    struct index_spot spot;
-    struct index_item held = table_visible(t, k, &spot);
-    int order = version_value_cmp(expiry, &held.version);
-    if (order < 0 || (order == 0 && held.kind == RECORD_VALUE))
-        return false;
-    table_answer_put(t, token, ERR_LACKS_VALUE, &held.version);
-    return true;
-}
-
 static int put_ring(struct table *t, struct group *g, uint64_t token, const struct record *r,
                     struct put_origin origin)
 {
     struct index_key k = index_key(&t->index, slot_of_key(r->key), r->key);
     if (erase_refuses(t, token, &k, r, origin))
-        return 0;
-    if (r->kind == RECORD_EXPIRY && origin.from == PUT_FROM_ANYBODY &&
-        lacks_value(t, token, &k, &r->version))
         return 0;
     struct pending p = {.token = token,
                         .hash = k.hash,
@@ -113,8 +95,6 @@ static int put_ring(struct table *t, struct group *g, uint64_t token, const stru
                         .item = table_item(r, (uint32_t)r->value.n)};
     int error = group_add(g, &p, r);
     t->unsettled += error == 0;
-    if (!error && r->kind == RECORD_EXPIRY)
-        t->floors.expiring[table_vnode(t, k.slot)]++;
     return error;
 }
 
@@ -231,12 +211,6 @@ static uint32_t batch_end(uint32_t from, uint32_t n)
     return n - from < INDEX_FETCH ? n : from + INDEX_FETCH;
 }
 
-static void retire(struct table *t, const struct group *g)
-{
-    for (uint32_t i = 0; i < g->n; i++)
-        erase_retire(t, &g->pending[i]);
-}
-
 bool table_settle(struct table *t, struct group *g)
 {
     uint32_t end = batch_end(g->settled, g->n);
@@ -251,7 +225,6 @@ bool table_settle(struct table *t, struct group *g)
     }
     if (g->decided < g->n)
         return true;
-    retire(t, g);
     group_reset(g);
     return false;
 }
@@ -355,7 +328,6 @@ void table_publish(struct table *t, struct group *g, uint16_t segment, uint32_t 
             else
                 publish_one(t, g, &g->pending[i], segment, base);
     }
-    retire(t, g);
     group_reset(g);
 }
 
@@ -368,6 +340,5 @@ void table_fail(struct table *t, struct group *g, int error)
         if (!p->decided && !p->own)
             table_answer_put(t, p->token, error, NULL);
     }
-    retire(t, g);
     group_reset(g);
 }

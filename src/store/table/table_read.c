@@ -252,7 +252,7 @@ int table_value(struct slice bytes, struct buf *scratch, struct store_result *ou
     if (n < 0)
         return n;
     if (!slice_eq(v.record.key, out->record.key) ||
-        version_value_cmp(&v.record.version, &out->record.version) != 0)
-        return ERR_CORRUPT; /* an expiry that came later stands elsewhere */
+        version_cmp(&v.record.version, &out->record.version) != 0)
+        return ERR_CORRUPT;
     return record_value(&v, scratch, &out->record.value);
 }
