@@ -82,7 +82,7 @@ void log_keep_up(struct log *l)
 {
     backup_step(&l->backup);
     /* also when this is the end of it: counts, and the owner, waited for that */
-    bool more = l->table.burial.under_way || doubt_forgetting(&l->doubt);
+    bool more = burial_under_way(&l->table.burial) || doubt_forgetting(&l->doubt);
     burial_step(&l->table, BURIAL_SLICE);
     doubt_step(&l->doubt, &l->table, BURIAL_SLICE);
     more |= upkeep_step(&l->upkeep);

@@ -262,7 +262,7 @@ static bool mem_reap(struct store *s, struct store_result *out)
         if (table_answer(&m->table, out) || doubt_result(&m->doubt, out) || refuse_backup(m, out))
             return true;
         got = table_question(&m->table, out, &place);
-        walked = !m->table.burial.under_way && !doubt_forgetting(&m->doubt);
+        walked = !burial_under_way(&m->table.burial) && !doubt_forgetting(&m->doubt);
         burial_step(&m->table, SLICE_BUCKETS);
         doubt_step(&m->doubt, &m->table, SLICE_BUCKETS);
     } while (got == 0 && !walked);

@@ -4,7 +4,22 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "base/phase.h"
 #include "store/table/table_inner.h"
+
+static const uint32_t next[] = {
+    [BURIAL_REST] = PHASE(BURIAL_BLIND),
+    [BURIAL_BLIND] = PHASE(BURIAL_BLIND) | PHASE(BURIAL_COUNTED) | PHASE(BURIAL_REST),
+    [BURIAL_COUNTED] = PHASE(BURIAL_BLIND) | PHASE(BURIAL_REST),
+};
+
+/* Enters a phase in which nothing is counted. */
+static void enter(struct burial *b, enum burial_phase phase)
+{
+    phase_enter(&b->phase, (uint8_t)phase, next);
+    free(b->covered);
+    b->covered = NULL;
+}
 
 void burial_init(struct burial *b)
 {
@@ -20,23 +35,24 @@ void burial_close(struct burial *b)
 
 void burial_begin(struct burial *b)
 {
-    b->under_way = true;
+    enter(b, BURIAL_BLIND);
     b->arc = b->bucket = 0;
-    free(b->covered);
-    b->covered = NULL;
 }
 
 void burial_covers_all(struct table *t)
 {
     struct burial *b = &t->burial;
     b->covered = calloc(t->index.arc_n, sizeof *b->covered);
-    for (uint32_t i = 0; b->covered && i < t->index.arc_n; i++)
+    if (!b->covered)
+        return; /* counts wait */
+    phase_enter(&b->phase, BURIAL_COUNTED, next);
+    for (uint32_t i = 0; i < t->index.arc_n; i++)
         b->covered[i] = index_arc_records(&t->index, i) - index_arc_dead(&t->index, i);
 }
 
 void burial_leave_out(const struct burial *b, uint32_t *live, uint32_t n)
 {
-    for (uint32_t i = 0; b->covered && i < n; i++)
+    for (uint32_t i = 0; b->phase == BURIAL_COUNTED && i < n; i++)
         live[i] -= b->covered[i] < live[i] ? b->covered[i] : live[i];
 }
 
@@ -51,13 +67,11 @@ static void bury(void *arg, const struct index_spot *spot, struct slice key)
         table_change(t, &k, spot, &held, &now);
 }
 
-/* All is buried: now the living can be counted. */
+/* All is buried: the counts that waited are asked again. */
 static void finish(struct table *t)
 {
     struct burial *b = &t->burial;
-    b->under_way = false;
-    free(b->covered);
-    b->covered = NULL;
+    enter(b, BURIAL_REST);
     for (const struct question *q; (q = queue_peek(&b->counts)); queue_pop(&b->counts))
         *(struct question *)queue_push(&t->questions) = *q;
 }
@@ -65,15 +79,16 @@ static void finish(struct table *t)
 bool burial_step(struct table *t, uint32_t buckets)
 {
     struct burial *b = &t->burial;
-    while (b->under_way && buckets > 0) {
+    while (burial_under_way(b) && buckets > 0) {
+        CHECK(b->arc < t->index.arc_n);
         uint32_t n = index_visit(&t->index, b->arc, &b->bucket, buckets, bury, t);
         buckets -= n > 0 ? n : 1; /* an empty arc costs a little too */
         if (b->bucket > 0)
             continue;
-        if (b->covered)
-            b->covered[b->arc] = 0; /* what is left of it was over before it was buried */
+        if (b->phase == BURIAL_COUNTED)
+            b->covered[b->arc] = 0; /* what is left was erased or lost meanwhile */
         if (++b->arc == t->index.arc_n)
             finish(t);
     }
-    return b->under_way;
+    return burial_under_way(b);
 }

@@ -47,7 +47,7 @@ int table_cut(struct table *t, uint16_t vnodes)
     int error = index_cut(&t->index, vnodes);
     if (!error && nodes_number(&t->index.nodes, FLUSHED_NODE) < 0)
         error = ERR_NO_MEMORY;
-    if (t->burial.under_way)
+    if (burial_under_way(&t->burial))
         burial_begin(&t->burial);
     if (!error)
         error = floors_cut(&t->floors, vnodes);
@@ -136,7 +136,8 @@ void table_change(struct table *t, const struct index_key *k, const struct index
 {
     if (held->kind != RECORD_NONE)
         tally_dead(&t->tallies, held->segment, tally_weight(k->key.n, held->value_n));
-    if (t->burial.under_way && held->kind == RECORD_VALUE && table_covers(t, k, &held->version))
+    if (burial_under_way(&t->burial) && held->kind == RECORD_VALUE &&
+        table_covers(t, k, &held->version))
         burial_overtaken(&t->burial, table_vnode(t, k->slot));
     tally_live(&t->tallies, now->segment, tally_weight(k->key.n, now->value_n));
     if (t->forest.planted > 0)

@@ -47,7 +47,7 @@ static bool same(const struct index_item *held, const struct version *v, uint64_
  * begin with it anew. */
 static void arc_packed(struct table *t, uint32_t vnode)
 {
-    if (t->burial.under_way && t->burial.arc == vnode)
+    if (burial_under_way(&t->burial) && t->burial.arc == vnode)
         t->burial.bucket = 0;
     if (t->walk.arc == vnode)
         t->walk.bucket = 0;

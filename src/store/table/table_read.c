@@ -216,7 +216,7 @@ static bool next_question(struct table *t, struct question *q)
         *q = *next;
         queue_pop(&t->questions);
         t->fetched--;
-        if (q->kind != STORE_COUNT_DONE || !burial_hides(&t->burial))
+        if (q->kind != STORE_COUNT_DONE || t->burial.phase != BURIAL_BLIND)
             return true;
         *(struct question *)queue_push(&t->burial.counts) = *q;
     }
