@@ -53,9 +53,8 @@ int range_append(struct buf *out, uint64_t first, uint64_t last)
 
 bool ranges_have(struct slice ranges, uint64_t key_hash)
 {
-    size_t low = 0,
-           /* ranges before low begin at or before the key_hash, those from high on behind it */
-        high = ranges.n / RANGE_BYTES;
+    /* The ranges before `low` begin at or before the key hash, those from `high` on behind it. */
+    size_t low = 0, high = ranges.n / RANGE_BYTES;
     while (low < high) {
         size_t middle = (low + high) / 2;
         if (get_u64(ranges.p + middle * RANGE_BYTES) <= key_hash)
