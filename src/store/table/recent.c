@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/fetch.h"
 
-static const size_t TABLE_BYTES = RECENT_SLOTS * sizeof(uint64_t);
+static const size_t TABLE_BYTES = RECENT_BUCKETS * sizeof(uint64_t);
 
 int recent_init(struct recent *r)
 {
@@ -21,8 +21,8 @@ void recent_close(struct recent *r)
     *r = (struct recent){0};
 }
 
-/* The hash of a key is as good as random; a version's parts, and what was forgotten in between, are
- * told apart by odd factors. Never 0, which is no mark. */
+/* The hash of a key is as good as random. Odd factors keep the parts of a version, and the count of
+ * forgets, from cancelling each other out. Never 0, for that is an empty bucket. */
 static uint64_t mark_of(const struct recent *r, uint64_t hash, const struct version *v)
 {
     uint64_t mark = hash ^ r->forgets * 0x165667b19e3779f9u ^ v->stamp * 0x9e3779b97f4a7c15u ^
@@ -30,18 +30,18 @@ static uint64_t mark_of(const struct recent *r, uint64_t hash, const struct vers
     return mark ? mark : 1;
 }
 
-static uint32_t first_slot(uint64_t mark)
+static uint32_t first_bucket(uint64_t mark)
 {
-    return (uint32_t)(mark ^ mark >> 32) % RECENT_SLOTS;
+    return (uint32_t)(mark ^ mark >> 32) % RECENT_BUCKETS;
 }
 
-/* The slot of a mark, or the empty one where it belongs: there always is one, for half of a table
- * stays empty. */
-static uint64_t *slot_of(uint64_t *table, uint64_t mark)
+/* The bucket of a mark, or the empty one where it belongs. One is always empty: half of a table
+ * is. */
+static uint64_t *bucket_of(uint64_t *table, uint64_t mark)
 {
-    uint32_t i = first_slot(mark);
+    uint32_t i = first_bucket(mark);
     while (table[i] != 0 && table[i] != mark)
-        i = (i + 1) % RECENT_SLOTS;
+        i = (i + 1) % RECENT_BUCKETS;
     return &table[i];
 }
 
@@ -50,13 +50,13 @@ static uint64_t greater(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
-/* The newer table is full: it is the older one from now on. */
+/* The newer table is full: it becomes the older one. */
 static void turn_over(struct recent *r)
 {
     uint64_t *older = r->mark[1];
     r->mark[1] = r->mark[0];
     r->mark[0] = memset(older, 0, TABLE_BYTES);
-    r->forgot = greater(r->forgot, r->greatest[1]);
+    r->horizon = greater(r->horizon, r->greatest[1]);
     r->greatest[1] = r->greatest[0];
     r->greatest[0] = 0;
     r->n = 0;
@@ -64,7 +64,7 @@ static void turn_over(struct recent *r)
 
 void recent_fetch(const struct recent *r, uint64_t hash, const struct version *v)
 {
-    fetch_line(&r->mark[0][first_slot(mark_of(r, hash, v))]);
+    fetch_line(&r->mark[0][first_bucket(mark_of(r, hash, v))]);
 }
 
 void recent_take(struct recent *r, uint64_t hash, const struct version *v)
@@ -74,22 +74,22 @@ void recent_take(struct recent *r, uint64_t hash, const struct version *v)
     r->n++;
     r->greatest[0] = greater(r->greatest[0], v->stamp);
     uint64_t mark = mark_of(r, hash, v);
-    *slot_of(r->mark[0], mark) = mark;
+    *bucket_of(r->mark[0], mark) = mark;
 }
 
 bool recent_took(const struct recent *r, uint64_t hash, const struct version *v)
 {
     uint64_t mark = mark_of(r, hash, v);
-    return *slot_of(r->mark[0], mark) == mark || *slot_of(r->mark[1], mark) == mark;
+    return *bucket_of(r->mark[0], mark) == mark || *bucket_of(r->mark[1], mark) == mark;
 }
 
 bool recent_never_took(const struct recent *r, uint64_t hash, const struct version *v)
 {
-    return v->stamp > r->forgot && !recent_took(r, hash, v);
+    return v->stamp > r->horizon && !recent_took(r, hash, v);
 }
 
 void recent_forget(struct recent *r)
 {
     r->forgets++;
-    r->forgot = greater(r->forgot, greater(r->greatest[0], r->greatest[1]));
+    r->horizon = greater(r->horizon, greater(r->greatest[0], r->greatest[1]));
 }
