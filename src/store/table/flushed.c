@@ -15,14 +15,14 @@ void flushed_close(struct flushed *f)
 
 /* ---- Parts of the ring ---- */
 
-/* In how many equal parts the ring must be cut for an area to be of whole ones. */
+/* The number of equal parts of the ring with which an area has no part in half. */
 static uint32_t parts_of(const struct flush_area *a)
 {
     uint32_t ends = a->slot_first | ((uint32_t)a->slot_last + 1);
     return SLOTS / (ends & (0 - ends));
 }
 
-/* A copy of stamps with more parts; NULL without memory. */
+/* A copy of stamps with more parts. NULL when memory is out. */
 static uint64_t *spread(const uint64_t *stamp, uint32_t n, uint32_t parts)
 {
     uint64_t *more = calloc((size_t)SPACES_CLIENTS * parts, sizeof *more);
@@ -85,7 +85,7 @@ uint64_t flushed_least(const struct flushed *f, const struct flush_area *a)
 
 /* ---- Runs ---- */
 
-/* Appends the runs of one space, which hold for those up to `last` too. */
+/* Appends the runs of one space. They hold for the spaces after it up to `last` too. */
 static int append_row(const struct flushed *f, uint8_t space, uint8_t last, struct buf *out)
 {
     const uint64_t *row = f->coming + (size_t)space * f->n;
@@ -102,7 +102,7 @@ static int append_row(const struct flushed *f, uint8_t space, uint8_t last, stru
     return error;
 }
 
-/* Appends all runs of what is coming: neighbouring spaces that say the same go together. */
+/* Appends all submitted stamps as runs. Neighbouring spaces with the same stamps share theirs. */
 static int append_all(const struct flushed *f, struct buf *out)
 {
     size_t row = f->n * sizeof *f->coming;

@@ -1,32 +1,32 @@
-/* flushed.h: up to which stamps what was flushed (FLUSHALL): one for each client space of each part
- * of the ring.
+/* flushed.h: the stamps of flushes (FLUSHALL): one for each client space of each part of the ring.
  *
- * A flush is a stamp for an area (wire/flush.h). A plain record in it, at or below the stamp, is
- * absent, also one that comes later; it reads as a deletion of that stamp, so that a quorum that
- * meets the flush at one owner and an old value at another takes the flush for the newer. Stamps
- * merge by the greater, so the order in which flushes and records come, or are replayed, does not
- * matter.
+ * A flush is a stamp for an area (wire/flush.h). It *covers* each plain record in the area whose
+ * stamp is at or below its own, whether the record comes before the flush or after it. A covered
+ * record reads as a deletion with the flush's stamp. So a quorum that meets the flush at one owner
+ * and an old value at another takes the flush for the newer. Of two stamps the greater counts:
+ * hence the order in which flushes and records come, or are replayed, does not matter.
  *
- * An ordered record (struct version) is greater than that deletion, whatever its stamp, and so it
- * is not covered: a flush covers just what is less than what it leaves, or merging would depend on
- * the order after all. Where a key is ordered its owners agree on its deletion too, which is an
- * ordered record like any other. With it goes the order: a plain key again is one whose ordered
- * deletion was erased. The system's spaces are never flushed.
+ * An ordered record (struct version) is greater than that deletion, whatever its stamp, and so no
+ * flush covers it. A flush may cover only what is less than the deletion that it leaves, or the
+ * order would matter after all. The owners of an ordered key agree on its deletion too, which is an
+ * ordered record like any other. A key becomes plain again when its ordered deletion is erased. The
+ * system's spaces are never flushed.
  *
- * What is covered is a deletion in the index too (burial.h: how it gets there), not only to
- * readers: so owners of which only some know the flush differ in their Merkle trees, and those that
- * do not know it are brought the deletions. A record that comes later and is covered leaves a
- * deletion behind for the same reason: its sender may not know the flush.
+ * A covered record becomes a deletion in the index too (burial.h), and not only for readers. So
+ * owners of which only some know the flush differ in their Merkle trees, and anti-entropy brings
+ * the deletions to those that do not know it. A covered record that comes later leaves a deletion
+ * behind for the same reason: its sender may not know the flush.
  *
- * In memory there is nothing until something is flushed, then a stamp for each space of each of n
- * parts of the ring, n being the least that tells apart what was flushed apart: 1 after any number
- * of FLUSHALLs. So it does not depend on how the ring is cut into vnodes, which a replay does not
- * know yet.
+ * In memory there is nothing until something is flushed. Then there is a stamp for each space of
+ * each of n parts of the ring. n is the least number of parts that keeps apart what was flushed
+ * apart: 1 after any number of FLUSHALLs. So it does not depend on how the ring is cut into vnodes,
+ * which is not known yet during a replay.
  *
- * On disk all of it is one of the node's own states, FLUSHED_NAME: runs (wire/flush.h). Each time
- * one is written it has all that was asked for before, durable yet or not (`coming`), so the last
- * one has everything; a flush whose write failed goes with the next, as after any put of unknown
- * outcome. Snapshots carry the state and compaction keeps it, like the others. */
+ * On disk all stamps are one of the node's own states, FLUSHED_NAME, as runs (wire/flush.h). Each
+ * time the state is written it has every flush that was submitted before, durable or not
+ * (`coming`), so the last one has everything. A flush whose write failed goes with the next: it
+ * ends like any put of unknown outcome. Snapshots carry the state and compaction keeps it, like all
+ * states. */
 #ifndef COVEY_STORE_FLUSHED_H
 #define COVEY_STORE_FLUSHED_H
 
@@ -35,19 +35,19 @@
 
 #define FLUSHED_NAME SLICE("flushed")
 
-enum { FLUSHED_NODE = 0 }; /* whose deletions those of a flush are */
+enum { FLUSHED_NODE = 0 }; /* the node in the version of a deletion that a flush leaves */
 
 struct flushed {
-    uint64_t *durable; /* stamps, by space and part; NULL: nothing was flushed */
-    uint64_t *coming;  /* at or above the durable ones */
+    uint64_t *durable; /* the durable stamps, by space and part; NULL: nothing was flushed */
+    uint64_t *coming;  /* the submitted stamps, at or above the durable ones */
     uint32_t n;        /* parts of the ring, a power of two */
-    uint64_t greatest; /* of the durable ones */
-    uint64_t states;   /* serial of the last state */
+    uint64_t greatest; /* the greatest durable stamp */
+    uint64_t states;   /* the serial of the last state */
 };
 
 void flushed_close(struct flushed *f);
 
-/* The stamp up to which a key was flushed; 0: it was not. One load where nothing was. */
+/* The stamp up to which a key was flushed; 0: it was not. A single load where nothing was. */
 static inline uint64_t flushed_at(const struct flushed *f, struct slice key, uint16_t slot)
 {
     if (!f->durable || key_space(key) >= SPACES_CLIENTS)
@@ -58,23 +58,23 @@ static inline uint64_t flushed_at(const struct flushed *f, struct slice key, uin
 /* The least durable stamp of an area. */
 uint64_t flushed_least(const struct flushed *f, const struct flush_area *a);
 
-/* A flush is submitted: appends all that is coming, that one included, as runs. 0 or an error of
- * buf_reserve. */
+/* A flush is submitted: appends all submitted stamps as runs, that flush among them. 0 or an error
+ * of buf_reserve. */
 int flushed_announce(struct flushed *f, const struct flush_run *run, struct buf *out);
 
-/* Makes room for what runs say. 0, ERR_CORRUPT (they are none) or ERR_NO_MEMORY. */
+/* Makes room for the parts that runs name. 0, ERR_CORRUPT (they are no runs) or ERR_NO_MEMORY. */
 int flushed_reserve(struct flushed *f, struct slice runs);
 
-/* Runs that are durable and have room are taken. Whether they raise anything. */
+/* Takes over runs that are durable and have room. Whether they raise any stamp. */
 bool flushed_take(struct flushed *f, struct slice runs);
 
-/* The version as which a flushed record reads; all zero where nothing was flushed. */
+/* The version that a covered record reads as; all zero where nothing was flushed. */
 static inline struct version flushed_version(uint64_t stamp)
 {
     return (struct version){.stamp = stamp, .deleted = stamp != 0};
 }
 
-/* Whether a record of that version, where that stamp is the flush's, is gone. */
+/* Whether a flush of that stamp covers a record of that version. */
 static inline bool flushed_covers(uint64_t stamp, const struct version *v)
 {
     struct version flush = flushed_version(stamp);

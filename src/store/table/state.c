@@ -26,16 +26,16 @@ struct state *state_find(struct state *list, struct slice name)
 
 const struct state *state_merge(struct state **list, struct state *fresh)
 {
-    struct state **place = list;
-    while (*place && !slice_eq(state_name(*place), state_name(fresh)))
-        place = &(*place)->next;
-    struct state *old = *place;
+    struct state **link = list;
+    while (*link && !slice_eq(state_name(*link), state_name(fresh)))
+        link = &(*link)->next;
+    struct state *old = *link;
     if (old && version_cmp(&fresh->version, &old->version) < 0) {
         free(fresh);
         return old;
     }
     fresh->next = old ? old->next : NULL;
-    *place = fresh;
+    *link = fresh;
     free(old);
     return fresh;
 }

@@ -1,7 +1,8 @@
-/* state.h: the node's own records (RECORD_STATE), one per name, held in memory whole.
+/* state.h: the node's own records (RECORD_STATE), one for each name, all held in memory.
  *
- * There are few (identity, incarnation, layout, ballots), so they are a list. A put is copied when
- * it is submitted and only linked in when it is durable, so that the second step cannot fail. */
+ * There are few (identity, incarnation, layout, ballots), so they are a list. A state is copied
+ * when its put is submitted, and linked in when the put is durable. So the second step cannot
+ * fail. */
 #ifndef COVEY_STORE_STATE_H
 #define COVEY_STORE_STATE_H
 
@@ -12,9 +13,9 @@ struct state {
     struct state *next;
     struct version version;
     uint32_t name_n, value_n;
-    uint32_t offset; /* of its record, in the segment of that slot */
-    uint16_t segment;
-    uint8_t bytes[]; /* the name, the value */
+    uint32_t offset;  /* of its record in its segment */
+    uint16_t segment; /* the ordinal of that segment */
+    uint8_t bytes[];  /* the name, the value */
 };
 
 /* A copy of a state record, in no list yet. NULL when memory is out. */
@@ -23,8 +24,8 @@ struct state *state_new(const struct record *r);
 /* The state of a name, NULL when there is none. */
 struct state *state_find(struct state *list, struct slice name);
 
-/* Links a copy in and takes it: it replaces a lesser one of its name, or the same that stands
- * elsewhere, or is freed. Returns which of the two is held now. */
+/* Links a copy in, and takes it. It replaces the state of its name, unless that one is greater:
+ * then the copy is freed. Returns the state of the name that is in the list now. */
 const struct state *state_merge(struct state **list, struct state *fresh);
 
 void state_free_all(struct state **list);
