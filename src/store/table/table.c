@@ -17,7 +17,7 @@ enum {
     /* bytes of keys that wait to be read: a thousand of the longest */
     QUESTION_KEYS_MAX = 64 * 1024 * 1024,
     /* bytes of an answer about trees: the leaves of 64 of the largest */
-    TOLD_MAX = 2 * 1024 * 1024,
+    ANSWER_MAX = 2 * 1024 * 1024,
 };
 
 int table_init(struct table *t, uint64_t seed)
@@ -26,9 +26,9 @@ int table_init(struct table *t, uint64_t seed)
     queue_init(&t->answers, sizeof(struct answer));
     queue_init(&t->questions, sizeof(struct question));
     buf_init(&t->keys, QUESTION_KEYS_MAX);
-    buf_init(&t->told, TOLD_MAX);
-    buf_init(&t->told_floors, TOLD_MAX);
-    buf_init(&t->told_flushed, TOLD_MAX);
+    buf_init(&t->answer_bytes, ANSWER_MAX);
+    buf_init(&t->answer_floors, ANSWER_MAX);
+    buf_init(&t->answer_flushed, ANSWER_MAX);
     burial_init(&t->burial);
     int error = index_init(&t->index, VNODES_DEFAULT, seed);
     if (!error && nodes_number(&t->index.nodes, FLUSHED_NODE) < 0)
@@ -61,9 +61,9 @@ void table_close(struct table *t)
     queue_close(&t->answers);
     queue_close(&t->questions);
     buf_close(&t->keys);
-    buf_close(&t->told);
-    buf_close(&t->told_floors);
-    buf_close(&t->told_flushed);
+    buf_close(&t->answer_bytes);
+    buf_close(&t->answer_floors);
+    buf_close(&t->answer_flushed);
     flushed_close(&t->flushed);
     floors_close(&t->floors);
     free(t->live);

@@ -74,9 +74,9 @@ struct table {
     uint32_t *live;         /* the last count */
     struct recent recent;
     struct forest forest;
-    struct buf told; /* the last TREE's hashes, LIST's entries, and so on */
-    struct buf told_floors;
-    struct buf told_flushed;
+    struct buf answer_bytes; /* the last TREE's hashes, LIST's entries, and so on */
+    struct buf answer_floors;
+    struct buf answer_flushed;
 };
 
 /* 0 or ERR_NO_MEMORY. seed: of the index's hash. */

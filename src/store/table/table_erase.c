@@ -205,7 +205,7 @@ static void answer_erasable(struct table *t, const struct question *q, struct sl
                             struct store_result *out)
 {
     uint64_t from = q->from, walked = 0;
-    t->told.n = 0;
+    t->answer_bytes.n = 0;
     for (out->upto = 0; !out->error && 2 * out->upto + 2 <= vnodes.n && walked < ERASABLE_WALK;
          out->upto++, from = 0) {
         uint16_t vnode = get_u16(vnodes.p + 2 * out->upto);
@@ -220,11 +220,12 @@ static void answer_erasable(struct table *t, const struct question *q, struct sl
         walked += index_arc_records(&t->index, vnode);
         index_weed(&t->index, vnode, lapse_one, &(struct lapse){t, q->wall_ms});
         arc_packed(t, vnode);
-        out->error = forest_erasable(&t->forest, &t->index, vnode, q->wall_ms, from, &t->told);
-        if (t->told.n > 0)
+        out->error =
+            forest_erasable(&t->forest, &t->index, vnode, q->wall_ms, from, &t->answer_bytes);
+        if (t->answer_bytes.n > 0)
             break;
     }
-    out->told = buf_view(&t->told);
+    out->told = buf_view(&t->answer_bytes);
 }
 
 static enum held held_of(const struct table *t, const struct listing_entry *e)
@@ -243,14 +244,14 @@ static void answer_held(struct table *t, struct slice entries, struct store_resu
 {
     struct listing_entry e;
     int got = 0;
-    t->told.n = 0;
+    t->answer_bytes.n = 0;
     while (!out->error && (got = listing_next(&entries, &e)) == 1) {
         uint8_t held = (uint8_t)held_of(t, &e);
-        out->error = buf_append(&t->told, &held, 1);
+        out->error = buf_append(&t->answer_bytes, &held, 1);
     }
     if (!out->error && got < 0)
         out->error = got;
-    out->told = buf_view(&t->told);
+    out->told = buf_view(&t->answer_bytes);
 }
 
 void erase_answer(struct table *t, const struct question *q, struct slice asked,

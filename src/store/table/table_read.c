@@ -99,7 +99,7 @@ static void append_u64(struct buf *to, uint64_t value, struct store_result *out)
 }
 
 /* The runs that have a part in one of some vnodes: they stand in the state as it is durable. */
-static int tell_flushed(struct table *t, struct slice vnodes)
+static int append_flushed(struct table *t, struct slice vnodes)
 {
     const struct state *s = state_find(t->states, FLUSHED_NAME);
     struct slice rest = s ? state_value(s) : slice_of(NULL, 0);
@@ -113,7 +113,7 @@ static int tell_flushed(struct table *t, struct slice vnodes)
             part = first <= run.area.slot_last && first + slots > run.area.slot_first;
         }
         if (part)
-            error = flush_run_append(&t->told_flushed, &run);
+            error = flush_run_append(&t->answer_flushed, &run);
     }
     return error;
 }
@@ -122,36 +122,36 @@ static int tell_flushed(struct table *t, struct slice vnodes)
 static void answer_tree(struct table *t, const struct question *q, struct store_result *out)
 {
     const uint8_t *p = t->keys.p + q->key_at;
-    t->told.n = t->told_floors.n = t->told_flushed.n = 0;
+    t->answer_bytes.n = t->answer_floors.n = t->answer_flushed.n = 0;
     for (uint32_t i = 0; !out->error && i + 2 <= q->key_n; i += 2) {
         const struct tree *tree = NULL;
         uint16_t vnode = get_u16(p + i);
         out->error = vnode < t->forest.tree_n ? forest_tree(&t->forest, &t->index, vnode, &tree)
                                               : ERR_BAD_MESSAGE;
         for (uint32_t leaf = 0; !out->error && q->leaves && leaf < tree->leaf_n; leaf++)
-            append_u64(&t->told, tree->leaf[leaf], out);
+            append_u64(&t->answer_bytes, tree->leaf[leaf], out);
         if (!out->error && !q->leaves) {
-            append_u64(&t->told, tree->root, out);
-            append_u64(&t->told_floors, t->floors.durable[vnode], out);
+            append_u64(&t->answer_bytes, tree->root, out);
+            append_u64(&t->answer_floors, t->floors.durable[vnode], out);
         }
     }
-    out->floors = buf_view(&t->told_floors);
+    out->floors = buf_view(&t->answer_floors);
     if (!q->leaves && !out->error)
-        out->error = tell_flushed(t, slice_of(p, q->key_n));
-    out->flushed = buf_view(&t->told_flushed);
-    out->told = buf_view(&t->told);
+        out->error = append_flushed(t, slice_of(p, q->key_n));
+    out->flushed = buf_view(&t->answer_flushed);
+    out->told = buf_view(&t->answer_bytes);
 }
 
 static void answer_list(struct table *t, const struct question *q, struct store_result *out)
 {
     struct slice ranges = slice_of(t->keys.p + q->key_at, q->key_n);
-    t->told.n = 0;
+    t->answer_bytes.n = 0;
     if (out->error)
         return;
-    out->error = q->vnode < t->forest.tree_n
-                     ? forest_list(&t->forest, &t->index, q->vnode, ranges, &t->told, &out->upto)
-                     : ERR_BAD_MESSAGE;
-    out->told = buf_view(&t->told);
+    out->error = q->vnode < t->forest.tree_n ? forest_list(&t->forest, &t->index, q->vnode, ranges,
+                                                           &t->answer_bytes, &out->upto)
+                                             : ERR_BAD_MESSAGE;
+    out->told = buf_view(&t->answer_bytes);
     out->ticket = out->error ? 0 : floors_ticket(&t->floors, q->vnode);
 }
 
