@@ -109,7 +109,7 @@ int main(int argc, char **argv)
     for (uint32_t i = 0; i < NODES; i++)
         fill(i, keys, 1, stamp);
     figure_head("anti-entropy, three nodes");
-    repair("trees planted", 0, 0);
+    repair("trees built", 0, 0);
     /* the other two have compared by themselves, as they do when members meet */
     run_until(world.now_us + 5000000);
     repair("no difference", 0, 0);

@@ -81,7 +81,7 @@ static void a_tree_is_true_after_any_merges(void **state)
     struct rng rng;
     open_store(&f);
     rng_init(&rng, 1);
-    root(f.store); /* planted while empty, so that every merge has to keep it */
+    root(f.store); /* built while empty, so that every merge has to keep it */
     for (unsigned i = 0; i < 3000; i++) {
         put(f.store, (unsigned)rng_below(&rng, 400), 1 + rng_below(&rng, 1000),
             rng_below(&rng, 3) == 0);
@@ -130,7 +130,7 @@ static void equal_records_make_equal_trees_in_any_order(void **state)
     close_store(&b);
 }
 
-/* A tree planted early is small, one planted late is large: neighbours folded together, they are
+/* A tree built early is small, one built late is large: neighbours folded together, they are
  * the same. */
 static void trees_of_different_sizes_fold(void **state)
 {
@@ -160,7 +160,7 @@ static void trees_of_different_sizes_fold(void **state)
     close_store(&b);
 }
 
-static void an_outgrown_tree_is_planted_anew(void **state)
+static void an_outgrown_tree_is_built_anew(void **state)
 {
     (void)state;
     struct fixture_store f;
@@ -272,7 +272,7 @@ int main(void)
         cmocka_unit_test(a_tree_is_true_after_any_merges),
         cmocka_unit_test(equal_records_make_equal_trees_in_any_order),
         cmocka_unit_test(trees_of_different_sizes_fold),
-        cmocka_unit_test(an_outgrown_tree_is_planted_anew),
+        cmocka_unit_test(an_outgrown_tree_is_built_anew),
         cmocka_unit_test(questions_before_the_cluster_is_known_or_beyond_the_ring_are_refused),
         cmocka_unit_test(a_listing_is_complete_in_pieces),
         cmocka_unit_test(long_keys_are_cut_by_bytes),

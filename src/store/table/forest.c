@@ -10,17 +10,17 @@
 
 /* ---- Trees ---- */
 
-static void fell(struct tree *t)
+static void drop(struct tree *t)
 {
     free(t->leaf);
     *t = (struct tree){0};
 }
 
-static void fell_all(struct forest *f)
+static void drop_all(struct forest *f)
 {
     for (uint32_t i = 0; i < f->tree_n; i++)
-        fell(&f->tree[i]);
-    f->planted = 0;
+        drop(&f->tree[i]);
+    f->built = 0;
 }
 
 int forest_init(struct forest *f, uint32_t trees)
@@ -32,7 +32,7 @@ int forest_init(struct forest *f, uint32_t trees)
 void forest_close(struct forest *f)
 {
     if (f->tree)
-        fell_all(f);
+        drop_all(f);
     free(f->tree);
     *f = (struct forest){0};
 }
@@ -44,7 +44,7 @@ int forest_cut(struct forest *f, uint32_t trees)
     struct tree *tree = calloc(trees, sizeof *tree);
     if (!tree)
         return ERR_NO_MEMORY;
-    fell_all(f);
+    drop_all(f);
     free(f->tree);
     f->tree = tree;
     f->tree_n = trees;
@@ -55,7 +55,7 @@ void forest_set_key(struct forest *f, const struct merkle_key *key)
 {
     if (f->keyed && !memcmp(&f->key, key, sizeof *key))
         return;
-    fell_all(f);
+    drop_all(f);
     f->key = *key;
     f->keyed = true;
 }
@@ -65,7 +65,7 @@ static uint32_t leaf_of(const struct tree *t, uint64_t key_hash)
     return t->leaf_n == 1 ? 0 : (uint32_t)(key_hash >> (64 - __builtin_ctz(t->leaf_n)));
 }
 
-/* XORs a record's print in, or out. */
+/* XORs the print of a record in, or out. */
 static void tree_flip(struct tree *t, const struct merkle_key *key, uint64_t key_hash,
                       const struct index_item *item)
 {
@@ -82,7 +82,7 @@ uint64_t forest_key_hash(const struct forest *f, struct slice key)
 uint64_t forest_fetch(const struct forest *f, uint32_t vnode, struct slice key)
 {
     const struct tree *t = &f->tree[vnode];
-    fetch_line(t); /* comes while the key_hash is made */
+    fetch_line(t); /* it comes while the key is hashed */
     uint64_t key_hash = forest_key_hash(f, key);
     if (t->leaf)
         fetch_line(&t->leaf[leaf_of(t, key_hash)]);
@@ -108,32 +108,32 @@ void forest_change(struct forest *f, uint32_t vnode, uint64_t key_hash,
         t->records++;
     }
     if (t->records / LEAF_CROWDED >= t->leaf_n && t->leaf_n < TREE_LEAVES_MAX) {
-        fell(t);
-        f->planted--;
+        drop(t);
+        f->built--;
     }
 }
 
-struct planting {
+struct building {
     struct tree *tree;
     const struct merkle_key *key;
 };
 
-static void plant_one(void *arg, struct slice key, const struct index_item *item)
+static void add_record(void *arg, struct slice key, const struct index_item *item)
 {
-    struct planting *p = arg;
-    tree_flip(p->tree, p->key, merkle_key_hash(p->key, key), item);
-    p->tree->records++;
+    struct building *b = arg;
+    tree_flip(b->tree, b->key, merkle_key_hash(b->key, key), item);
+    b->tree->records++;
 }
 
-/* A tree from scratch, of a size for so many records. */
-static int plant(struct tree *t, const struct merkle_key *key, const struct index *ix,
+/* Builds a tree of so many leaves from scratch. 0 or ERR_NO_MEMORY. */
+static int build(struct tree *t, const struct merkle_key *key, const struct index *ix,
                  uint32_t vnode, uint32_t leaf_n)
 {
     *t = (struct tree){.leaf_n = leaf_n, .leaf = calloc(leaf_n, sizeof *t->leaf)};
     if (!t->leaf)
         return ERR_NO_MEMORY;
-    struct planting p = {t, key};
-    index_walk(ix, vnode, plant_one, &p);
+    struct building b = {t, key};
+    index_walk(ix, vnode, add_record, &b);
     return 0;
 }
 
@@ -148,8 +148,8 @@ int forest_tree(struct forest *f, const struct index *ix, uint32_t vnode, const 
         return 0;
     while (leaf_n < TREE_LEAVES_MAX && index_arc_records(ix, vnode) / LEAF_RECORDS >= leaf_n)
         leaf_n *= 2;
-    int error = plant(t, &f->key, ix, vnode, leaf_n);
-    f->planted += error == 0;
+    int error = build(t, &f->key, ix, vnode, leaf_n);
+    f->built += error == 0;
     return error;
 }
 
@@ -161,25 +161,25 @@ bool forest_holds(const struct forest *f, const struct index *ix)
         struct tree fresh;
         if (!t->leaf)
             continue;
-        CHECK(plant(&fresh, &f->key, ix, v, t->leaf_n) == 0);
+        CHECK(build(&fresh, &f->key, ix, v, t->leaf_n) == 0);
         holds = fresh.records == t->records && fresh.root == t->root &&
                 !memcmp(fresh.leaf, t->leaf, t->leaf_n * sizeof *t->leaf);
-        fell(&fresh);
+        drop(&fresh);
     }
     return holds;
 }
 
 /* ---- Listings ---- */
 
-/* The least entries met so far, as a heap with the greatest on top: a walk over a large vnode keeps
- * a bounded part of it. */
+/* The least entries that a walk has met so far, as a heap with the greatest on top. So a listing of
+ * a large vnode takes bounded memory. */
 struct picks {
     const struct merkle_key *key;
     struct slice ranges;
-    struct listing_entry *at; /* `most` places */
+    struct listing_entry *at; /* the heap; it has room for `most` entries */
     uint32_t n, most;
-    uint64_t ended_ms; /* only what ended before; 0: all */
-    bool dropped;
+    uint64_t ended_ms; /* only records that ended before this time are listed; 0: all */
+    bool left_out;     /* an entry that belongs to the listing had no room */
 };
 
 static void swap(struct listing_entry *a, struct listing_entry *b)
@@ -229,23 +229,23 @@ static void pick(void *arg, struct slice key, const struct index_item *item)
         sift_up(p, p->n++);
         return;
     }
-    p->dropped = true;
+    p->left_out = true;
     if (listing_cmp(&e, &p->at[0]) >= 0)
         return;
     p->at[0] = e;
     sift_down(p);
 }
 
-static int by_position(const void *a, const void *b)
+static int by_key_hash(const void *a, const void *b)
 {
     return listing_cmp(a, b);
 }
 
-/* Writes the entries down, as far as the bytes allow. */
+/* Appends the entries, which are in order by now, as far as the bytes allow. */
 static int write_picks(const struct picks *p, struct buf *out, uint64_t *upto)
 {
     size_t begin = out->n;
-    *upto = p->dropped ? p->at[p->n - 1].key_hash : UINT64_MAX;
+    *upto = p->left_out ? p->at[p->n - 1].key_hash : UINT64_MAX;
     for (uint32_t i = 0; i < p->n; i++) {
         if (i > 0 && out->n - begin + LISTING_HEAD + p->at[i].key.n >
                          (p->ended_ms ? ERASABLE_BYTES_MAX : LISTING_BYTES_MAX)) {
@@ -266,7 +266,7 @@ static int list(struct picks *p, const struct index *ix, uint32_t vnode, struct 
     if (!p->at)
         return ERR_NO_MEMORY;
     index_walk(ix, vnode, pick, p);
-    qsort(p->at, p->n, sizeof *p->at, by_position);
+    qsort(p->at, p->n, sizeof *p->at, by_key_hash);
     int error = write_picks(p, out, upto);
     free(p->at);
     return error;

@@ -140,7 +140,7 @@ void table_change(struct table *t, const struct index_key *k, const struct index
         table_covers(t, k, &held->version))
         burial_overtaken(&t->burial, table_vnode(t, k->slot));
     tally_live(&t->tallies, now->segment, tally_weight(k->key.n, now->value_n));
-    if (t->forest.planted > 0)
+    if (t->forest.built > 0)
         forest_change(&t->forest, table_vnode(t, k->slot), table_key_hash(t, k), held, now);
     index_set(&t->index, spot, now);
 }

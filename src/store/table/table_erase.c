@@ -125,7 +125,7 @@ void erase_publish(struct table *t, const struct index_key *k, const struct pend
         return;
     struct index_item entry = index_get(&t->index, &spot); /* a flush may not have come to it yet */
     tally_dead(&t->tallies, entry.segment, tally_weight(k->key.n, entry.value_n));
-    if (t->forest.planted > 0)
+    if (t->forest.built > 0)
         forest_change(&t->forest, vnode, table_key_hash(t, k), &entry, &none);
     index_remove(&t->index, k, &spot);
     arc_packed(t, vnode);

@@ -253,7 +253,7 @@ static void fetch_spots(const struct table *t, struct group *g, uint32_t from, u
         if (p->state || p->decided || !p->spot.entry)
             continue;
         index_fetch_spot(&p->spot);
-        if (t->forest.planted > 0)
+        if (t->forest.built > 0)
             p->key_hash = forest_fetch(&t->forest, table_vnode(t, p->slot), group_key(g, p).key);
     }
 }
