@@ -67,7 +67,7 @@ void index_close(struct index *ix)
 int index_add_bucket(struct index *ix, struct index_arc *a)
 {
     if (a->bucket_n == a->block_n * HEADS) {
-        void *heads = index_take_item(ix, a->heads, a->block_n);
+        void *heads = index_array_room(ix, a->heads, a->block_n);
         if (!heads)
             return ERR_NO_MEMORY;
         a->heads = heads;

@@ -156,7 +156,7 @@ struct index_image_segments {
  * Different arcs may be read by different threads, each with a copy of the index of its own whose
  * counts are added up afterwards. */
 int index_image_read(struct index *ix, uint32_t arc, struct slice bytes,
-                     const struct index_image_segments *places);
+                     const struct index_image_segments *segments);
 
 /* The size of an entry without key and expiry: images of another are not ours. */
 size_t index_entry_bytes(void);

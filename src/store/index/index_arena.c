@@ -31,7 +31,7 @@ void *index_take(struct index *ix, size_t n)
     return p;
 }
 
-void *index_take_item(struct index *ix, void *array, uint32_t n)
+void *index_array_room(struct index *ix, void *array, uint32_t n)
 {
     bool full = n == 0 || (n >= 4 && power_of_two(n));
     if (!full)
@@ -80,7 +80,7 @@ uint32_t index_arena_take(struct index *ix, struct index_arc *a, size_t n)
     }
     if (a->chunk_n == CHUNKS_MAX)
         return 0;
-    void *chunks = index_take_item(ix, a->chunk, a->chunk_n);
+    void *chunks = index_array_room(ix, a->chunk, a->chunk_n);
     if (!chunks)
         return 0;
     a->chunk = chunks;

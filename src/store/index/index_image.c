@@ -74,7 +74,7 @@ static int read_heads(struct index *ix, struct index_arc *a, const uint8_t *p, u
 {
     for (uint32_t b = 0; b < bucket_n; b += HEADS) {
         uint32_t n = bucket_n - b < HEADS ? bucket_n - b : HEADS;
-        void *heads = index_take_item(ix, a->heads, a->block_n);
+        void *heads = index_array_room(ix, a->heads, a->block_n);
         if (!heads)
             return ERR_NO_MEMORY;
         a->heads = heads;
@@ -124,7 +124,7 @@ static int read_chunks(struct index *ix, struct index_arc *a, struct slice bytes
         size_t n = chunk_length(bytes.p + at, bytes.n - at, at);
         if (n == 0)
             return ERR_CORRUPT;
-        void *chunks = index_take_item(ix, a->chunk, a->chunk_n);
+        void *chunks = index_array_room(ix, a->chunk, a->chunk_n);
         if (!chunks)
             return ERR_NO_MEMORY;
         a->chunk = chunks;
@@ -163,16 +163,16 @@ static bool is_start(const struct index_arc *a, const struct starts *starts, uin
 }
 
 static bool entry_taken(struct index *ix, struct index_arc *a, struct entry *e,
-                        const struct index_image_segments *places)
+                        const struct index_image_segments *segments)
 {
     struct slice key = entry_key(e);
     if (e->node >= ix->nodes.n || !key_valid(key))
         return false;
-    if ((e->flags & FLAG_KIND) == RECORD_NONE || e->segment >= places->n ||
-        !places->known[e->segment])
+    if ((e->flags & FLAG_KIND) == RECORD_NONE || e->segment >= segments->n ||
+        !segments->known[e->segment])
         e->flags &= (uint8_t)~FLAG_KIND;
     else
-        places->tally[e->segment].live += tally_weight(key.n, entry_value_n(e));
+        segments->tally[e->segment].live += tally_weight(key.n, entry_value_n(e));
     index_note(ix, e);
     a->records++;
     e->flags &= (uint8_t)~FLAG_EXPIRED; /* the next count finds it again */
@@ -186,12 +186,12 @@ static bool entry_taken(struct index *ix, struct index_arc *a, struct entry *e,
 /* Follows every chain; also how an arc learns its counts. A chain that comes back to itself has too
  * many records. */
 static int check_chains(struct index *ix, struct index_arc *a, const struct starts *starts,
-                        uint32_t records, const struct index_image_segments *places)
+                        uint32_t records, const struct index_image_segments *segments)
 {
     for (uint32_t b = 0; b < a->bucket_n; b++) {
         for (uint32_t ref = a->heads[b / HEADS][b % HEADS]; ref != 0; ref = entry_at(a, ref)->next)
             if (a->records == records || !is_start(a, starts, ref) ||
-                !entry_taken(ix, a, entry_at(a, ref), places))
+                !entry_taken(ix, a, entry_at(a, ref), segments))
                 return ERR_CORRUPT;
     }
     return a->records == records ? 0 : ERR_CORRUPT;
@@ -205,7 +205,7 @@ static bool open_chunk_fits(const struct index_arc *a, const struct starts *star
 
 /* What stands behind the numbers of the head. */
 static int read_body(struct index *ix, struct index_arc *a, struct slice bytes,
-                     struct starts *starts, const struct index_image_segments *places)
+                     struct starts *starts, const struct index_image_segments *segments)
 {
     uint32_t bucket_n = get_u32(bytes.p), chunk_n = get_u32(bytes.p + 4);
     size_t heads = IMAGE_HEAD + (size_t)bucket_n * 4;
@@ -220,11 +220,11 @@ static int read_body(struct index *ix, struct index_arc *a, struct slice bytes,
     if (!open_chunk_fits(a, starts))
         return ERR_CORRUPT;
     mark_starts(a, starts);
-    return check_chains(ix, a, starts, get_u32(bytes.p + 20), places);
+    return check_chains(ix, a, starts, get_u32(bytes.p + 20), segments);
 }
 
 static int read_arc(struct index *ix, struct index_arc *a, struct slice bytes,
-                    const struct index_image_segments *places)
+                    const struct index_image_segments *segments)
 {
     if (bytes.n < IMAGE_HEAD)
         return ERR_CORRUPT;
@@ -238,18 +238,18 @@ static int read_arc(struct index *ix, struct index_arc *a, struct slice bytes,
         return ERR_CORRUPT;
     struct starts starts = {calloc(chunk_n + 1, sizeof(uint64_t)), calloc(rest / 8 + 1, 1)};
     int error =
-        starts.base && starts.bit ? read_body(ix, a, bytes, &starts, places) : ERR_NO_MEMORY;
+        starts.base && starts.bit ? read_body(ix, a, bytes, &starts, segments) : ERR_NO_MEMORY;
     free(starts.base);
     free(starts.bit);
     return error;
 }
 
 int index_image_read(struct index *ix, uint32_t arc, struct slice bytes,
-                     const struct index_image_segments *places)
+                     const struct index_image_segments *segments)
 {
     CHECK(ix->arc[arc] == NULL);
     struct index_arc *a = index_take(ix, sizeof *a);
-    int error = a ? read_arc(ix, a, bytes, places) : ERR_NO_MEMORY;
+    int error = a ? read_arc(ix, a, bytes, segments) : ERR_NO_MEMORY;
     if (error) {
         index_arc_free(a);
         return error;

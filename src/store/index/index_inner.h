@@ -154,7 +154,7 @@ void *index_take(struct index *ix, size_t n);
 
 /* Makes room for item n in an array of pointers whose room is implied: 4, then the powers of two.
  * NULL when memory is out. */
-void *index_take_item(struct index *ix, void *array, uint32_t n);
+void *index_array_room(struct index *ix, void *array, uint32_t n);
 
 /* Bytes of the next chunk of an arc, when it must hold `least`. */
 uint32_t index_chunk_size(uint64_t arena_bytes, size_t least);

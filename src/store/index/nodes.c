@@ -10,9 +10,9 @@ enum { NODES_LEAST = 16 };
 static uint16_t *find(const struct nodes *t, uint64_t id)
 {
     uint32_t i = (uint32_t)id & (t->cap - 1);
-    while (t->slot[i] != 0 && t->id[t->slot[i]] != id)
+    while (t->bucket[i] != 0 && t->id[t->bucket[i]] != id)
         i = (i + 1) & (t->cap - 1);
-    return &t->slot[i];
+    return &t->bucket[i];
 }
 
 static int grow(struct nodes *t, uint32_t cap)
@@ -21,11 +21,11 @@ static int grow(struct nodes *t, uint32_t cap)
     if (!id)
         return ERR_NO_MEMORY;
     t->id = id;
-    uint16_t *slot = calloc(cap, sizeof *slot);
-    if (!slot)
+    uint16_t *bucket = calloc(cap, sizeof *bucket);
+    if (!bucket)
         return ERR_NO_MEMORY;
-    free(t->slot);
-    t->slot = slot;
+    free(t->bucket);
+    t->bucket = bucket;
     t->cap = cap;
     for (uint32_t i = 1; i < t->n; i++)
         *find(t, t->id[i]) = (uint16_t)i;
@@ -48,7 +48,7 @@ int nodes_init(struct nodes *t)
 void nodes_close(struct nodes *t)
 {
     free(t->id);
-    free(t->slot);
+    free(t->bucket);
     *t = (struct nodes){0};
 }
 
@@ -56,23 +56,23 @@ int nodes_number(struct nodes *t, uint64_t id)
 {
     if (id == 0)
         return 0;
-    uint16_t *slot = find(t, id);
-    if (*slot != 0)
-        return *slot;
+    uint16_t *bucket = find(t, id);
+    if (*bucket != 0)
+        return *bucket;
     if (t->n > NODES_MAX)
         return ERR_NO_MEMORY;
     if (t->n == t->cap / 2) {
         int error = grow(t, t->cap * 2);
         if (error)
             return error;
-        slot = find(t, id);
+        bucket = find(t, id);
     }
     t->id[t->n] = id;
-    *slot = (uint16_t)t->n;
+    *bucket = (uint16_t)t->n;
     return (int)t->n++;
 }
 
 uint64_t nodes_bytes(const struct nodes *t)
 {
-    return t->cap / 2 * sizeof *t->id + t->cap * sizeof *t->slot;
+    return t->cap / 2 * sizeof *t->id + t->cap * sizeof *t->bucket;
 }

@@ -10,7 +10,7 @@ enum { NODES_MAX = 65535 };
 
 struct nodes {
     uint64_t *id;    /* by number; number 0 is id 0, "none" */
-    uint16_t *slot;  /* open addressing over the numbers; 0 is free */
+    uint16_t *bucket;  /* open addressing over the numbers; 0 is free */
     uint32_t n, cap; /* cap is a power of two, at least 2n */
 };
 
