@@ -29,7 +29,7 @@ void floors_close(struct floors *f)
     *f = (struct floors){0};
 }
 
-static void announce(struct floors *f, uint32_t vnode, uint64_t stamp)
+static void raise_coming(struct floors *f, uint32_t vnode, uint64_t stamp)
 {
     if (stamp > f->coming[vnode])
         f->coming[vnode] = stamp;
@@ -39,7 +39,7 @@ static void announce(struct floors *f, uint32_t vnode, uint64_t stamp)
 
 void floors_erase(struct floors *f, uint32_t vnode, uint64_t stamp)
 {
-    announce(f, vnode, stamp);
+    raise_coming(f, vnode, stamp);
     f->erasure[vnode] = ++f->erasures;
 }
 
@@ -50,14 +50,14 @@ uint64_t floors_ticket(const struct floors *f, uint32_t vnode)
 
 void floors_raise(struct floors *f, uint32_t vnode, uint64_t stamp)
 {
-    announce(f, vnode, stamp);
+    raise_coming(f, vnode, stamp);
     if (stamp > f->durable[vnode])
         f->durable[vnode] = stamp;
 }
 
-/* Raises the vnodes of ours that lie in that arc, or the one around it: both cuts are powers of
- * two. */
-void floors_hear(struct floors *f, uint32_t i, uint32_t n, uint64_t stamp)
+/* Both numbers of vnodes are powers of two: so the vnodes here that overlap the arc lie in it, or
+ * one lies around it. */
+void floors_raise_arc(struct floors *f, uint32_t i, uint32_t n, uint64_t stamp)
 {
     uint32_t from = (uint32_t)((uint64_t)i * f->n / n),
              to = (uint32_t)((uint64_t)(i + 1) * f->n / n);
@@ -74,10 +74,10 @@ int floors_cut(struct floors *f, uint32_t n)
     if (error)
         return error;
     for (uint32_t i = 0; i < f->n; i++)
-        floors_hear(&fresh, i, f->n, f->coming[i]);
+        floors_raise_arc(&fresh, i, f->n, f->coming[i]);
     fresh.erasures = f->erasures + 1;
     for (uint32_t v = 0; v < n; v++)
-        fresh.erasure[v] = fresh.erasures; /* no ticket of the former cut is good any more */
+        fresh.erasure[v] = fresh.erasures; /* so no ticket from before is good any more */
     floors_close(f);
     *f = fresh;
     return 0;
@@ -97,5 +97,5 @@ void floors_take(struct floors *f, struct slice bytes)
 {
     uint32_t n = (uint32_t)(bytes.n / 8);
     for (uint32_t i = 0; i < n; i++)
-        floors_hear(f, i, n, get_u64(bytes.p + 8 * (size_t)i));
+        floors_raise_arc(f, i, n, get_u64(bytes.p + 8 * (size_t)i));
 }

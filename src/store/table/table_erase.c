@@ -142,7 +142,7 @@ void erase_state(struct table *t, const struct state *s)
     } else if (name.n > prefix && memcmp(name.p, FLOOR_PREFIX, prefix) == 0 && value.n == 8) {
         uint32_t vnode = get_u32(value.p), n = get_u32(value.p + 4);
         if (n > 0 && n <= VNODES_MAX && vnode < n)
-            floors_hear(&t->floors, vnode, n, s->version.stamp);
+            floors_raise_arc(&t->floors, vnode, n, s->version.stamp);
     }
 }
 
