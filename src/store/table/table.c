@@ -180,7 +180,7 @@ struct version table_merge_state(struct table *t, struct state *fresh)
         tally_live(&t->tallies, fresh->segment, bytes);
     }
     const struct state *merged = state_merge(&t->states, fresh);
-    erase_state(t, merged);
+    table_erase_state(t, merged);
     return merged->version;
 }
 

@@ -64,8 +64,8 @@ static bool may_create(const struct record *r, enum put_from from, uint64_t dura
     return from == PUT_FROM_SOURCE || (from == PUT_FROM_OWNER && !erased);
 }
 
-bool erase_refuses(struct table *t, uint64_t token, const struct index_key *k,
-                   const struct record *r, struct put_origin origin)
+bool table_erase_refuses(struct table *t, uint64_t token, const struct index_key *k,
+                         const struct record *r, struct put_origin origin)
 {
     uint64_t stamp = r->version.stamp;
     if (stamp > t->floors.greatest)
@@ -92,7 +92,7 @@ bool erase_refuses(struct table *t, uint64_t token, const struct index_key *k,
     return true;
 }
 
-int erase_put(struct table *t, struct group *g, uint64_t token, const struct record *r)
+int table_erase_put(struct table *t, struct group *g, uint64_t token, const struct record *r)
 {
     struct index_key k = index_key(&t->index, slot_of_key(r->key), r->key);
     struct index_spot spot;
@@ -110,8 +110,8 @@ int erase_put(struct table *t, struct group *g, uint64_t token, const struct rec
     return error;
 }
 
-void erase_publish(struct table *t, const struct index_key *k, const struct pending *p,
-                   uint16_t segment)
+void table_erase_publish(struct table *t, const struct index_key *k, const struct pending *p,
+                         uint16_t segment)
 {
     struct index_spot spot;
     struct index_item held = held_item(t, k, &spot), none = {0};
@@ -133,7 +133,7 @@ void erase_publish(struct table *t, const struct index_key *k, const struct pend
 
 /* ---- Opening ---- */
 
-void erase_state(struct table *t, const struct state *s)
+void table_erase_state(struct table *t, const struct state *s)
 {
     struct slice name = state_name(s), value = state_value(s);
     size_t prefix = sizeof FLOOR_PREFIX - 1;
@@ -254,8 +254,8 @@ static void answer_held(struct table *t, struct slice entries, struct store_resu
     out->told = buf_view(&t->answer_bytes);
 }
 
-void erase_answer(struct table *t, const struct question *q, struct slice asked,
-                  struct store_result *out)
+void table_erase_answer(struct table *t, const struct question *q, struct slice asked,
+                        struct store_result *out)
 {
     if (q->kind == STORE_ERASABLE_DONE)
         answer_erasable(t, q, asked, out);

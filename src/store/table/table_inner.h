@@ -101,21 +101,21 @@ struct version table_merge_state(struct table *t, struct state *fresh);
 
 /* A put at or below the coming floor is answered at once when it must not be written: it would
  * bring an erased key back, or adds nothing. True when it was. */
-bool erase_refuses(struct table *t, uint64_t token, const struct index_key *k,
-                   const struct record *r, struct put_origin origin);
+bool table_erase_refuses(struct table *t, uint64_t token, const struct index_key *k,
+                         const struct record *r, struct put_origin origin);
 
 /* A put of an erasure: into the group, or answered at once. 0, or an error of group_add. */
-int erase_put(struct table *t, struct group *g, uint64_t token, const struct record *r);
+int table_erase_put(struct table *t, struct group *g, uint64_t token, const struct record *r);
 
 /* An erasure has become durable. */
-void erase_publish(struct table *t, const struct index_key *k, const struct pending *p,
-                   uint16_t segment);
+void table_erase_publish(struct table *t, const struct index_key *k, const struct pending *p,
+                         uint16_t segment);
 
 /* A state that is a floor, or all of them. */
-void erase_state(struct table *t, const struct state *s);
+void table_erase_state(struct table *t, const struct state *s);
 
 /* Answers of ERASABLE and HELD. */
-void erase_answer(struct table *t, const struct question *q, struct slice asked,
-                  struct store_result *out);
+void table_erase_answer(struct table *t, const struct question *q, struct slice asked,
+                        struct store_result *out);
 
 #endif

@@ -87,7 +87,7 @@ static int put_ring(struct table *t, struct group *g, uint64_t token, const stru
                     struct put_origin origin)
 {
     struct index_key k = index_key(&t->index, slot_of_key(r->key), r->key);
-    if (erase_refuses(t, token, &k, r, origin))
+    if (table_erase_refuses(t, token, &k, r, origin))
         return 0;
     struct pending p = {.token = token,
                         .hash = k.hash,
@@ -152,7 +152,7 @@ void table_put(struct table *t, struct group *g, uint64_t token, const struct re
     else if (fits)
         error = r->kind == RECORD_STATE   ? put_state(t, g, token, r)
                 : r->kind == RECORD_FLUSH ? put_flush(t, g, token, r)
-                : r->kind == RECORD_FLOOR ? erase_put(t, g, token, r)
+                : r->kind == RECORD_FLOOR ? table_erase_put(t, g, token, r)
                                           : put_ring(t, g, token, r, origin);
     if (error)
         table_answer_put(t, token, error, NULL);
@@ -267,7 +267,7 @@ static void publish_ring(struct table *t, const struct group *g, struct pending 
     p->item.segment = segment;
     p->item.offset += base;
     if (p->item.kind == RECORD_FLOOR) {
-        erase_publish(t, &k, p, segment);
+        table_erase_publish(t, &k, p, segment);
     } else if (reserved_spot(t, p, &k, &spot)) {
         struct version held = table_merge(t, &k, &spot, &p->item);
         if (p->flushed && version_cmp(&p->item.version, &held) < 0)

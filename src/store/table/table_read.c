@@ -239,7 +239,7 @@ int table_question(struct table *t, struct store_result *out, struct index_item 
         out->greatest =
             t->index.greatest > t->flushed.greatest ? t->index.greatest : t->flushed.greatest;
     else if (q.kind == STORE_ERASABLE_DONE || q.kind == STORE_HELD_DONE)
-        erase_answer(t, &q, slice_of(t->keys.p + q.key_at, q.key_n), out);
+        table_erase_answer(t, &q, slice_of(t->keys.p + q.key_at, q.key_n), out);
     else if (!q.error && answer_get(t, &q, out, place))
         return 2;
     return 1;
