@@ -2,9 +2,9 @@
  * their Merkle trees, and listings of keys with versions.
  *
  * The *key hash* of a key is a keyed hash of 64 bits over the whole key, space included
- * (base/key.h). It chooses the leaf: a tree of 2^k leaves cuts the key hashes into 2^k equal ranges,
- * so the upper k bits are the number of the leaf. Hence a tree of half the size is the same tree
- * with neighbouring leaves folded together; and a range of key hashes finer than a leaf can be
+ * (base/key.h). It chooses the leaf: a tree of 2^k leaves cuts the key hashes into 2^k equal
+ * ranges, so the upper k bits are the number of the leaf. Hence a tree of half the size is the same
+ * tree with neighbouring leaves folded together; and a range of key hashes finer than a leaf can be
  * listed too.
  *
  * The *print* of a record is a keyed hash of its key hash and of all that owners must agree on. A

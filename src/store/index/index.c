@@ -1,34 +1,38 @@
-/* The index: linear hashing over packed arenas.
+/* index.c: linear hashing over packed arenas.
  *
  * Problem: millions of small keys, at most 40 bytes each besides the key, no insert that stalls, a
  * look-up that touches few cache lines.
  *
- * A doubling table is out: while it moves, old and new are both there, and since keys spread evenly
- * the tables of all arcs would double at the same time. We use linear hashing with chains (Litwin
- * 1980; in memory: Larson, "Dynamic hash tables", CACM 1988): there are bucket_n buckets; a key's
- * is hash mod 2^k, or mod 2^(k-1) where that bucket does not exist yet; an insert that brings the
- * load to 2 keys a bucket splits exactly one bucket, the next in line. Never more than a few
- * entries move, and never is there a second table.
+ * A table that doubles is out of the question. While it moves, the old one and the new one are both
+ * in memory; and since keys spread evenly, the tables of all arcs would double at the same time. So
+ * we use linear hashing with chains (Litwin 1980; in memory: Larson, "Dynamic hash tables", CACM
+ * 1988). There are bucket_n buckets, 2^(k-1) <= bucket_n < 2^k. A key's bucket is its hash mod 2^k,
+ * or mod 2^(k-1) where that bucket does not exist yet. An insert that brings the load to 2 keys a
+ * bucket splits exactly one bucket, the next in line. So only a few entries ever move at a time,
+ * and there is never a second table.
  *
  * Where the bytes of a key go, besides the key:
  *
- *     33    struct entry: next 4, stamp 8, digest 8, offset 4, segment 2, node 2, size 3, flags 1, key length 1
- *    ~2     bucket heads: 4 bytes per 2 keys, in blocks
- *    ~3     ends of chunks that no entry fitted, the open chunk, malloc's 8 bytes a chunk and a block
- *    (+16   expiry, only in entries that have or had one; +4 for keys of 255 bytes and more)
+ *     33    struct entry: next 4, stamp 8, digest 8, offset 4, segment 2, node 2, size 3,
+ *           flags 1, key length 1
+ *    ~2     heads of buckets: 4 bytes for 2 keys, in blocks
+ *    ~3     ends of chunks into which no entry fitted, the open chunk, malloc's 8 bytes for each
+ *           chunk and block
+ *    +16    expiry, only in entries that have or had one
+ *    +4     length of the key, only of keys of 255 bytes and more
  *
- * Measured with a thousand arcs: 42 at 200,000 keys, 38.5 at a million, 37.3 at four millions.
+ * Measured with a thousand arcs: 42 bytes a key at 200,000 keys, 38.5 at a million, 37.3 at four
+ * million.
  *
  * Entries lie packed and unaligned in the chunks of their arc (index_arena.c). An entry is
- * overwritten in place, because all but the key is of fixed size and the key stays. Only when an
- * entry without room for an expiry gets its first one is it made anew; its old bytes are dead, like
- * those of entries that are removed (index_remove.c).
+ * overwritten in place: the key stays, and all else is of fixed size. There is one exception. An
+ * entry without room for an expiry that gets its first one is made anew. Its old bytes are dead,
+ * like those of entries that are removed (index_remove.c).
  *
- * This file finds, makes and overwrites single entries; index_walk.c is what goes through whole
- * arcs.
+ * This file finds, makes and overwrites single entries; index_walk.c goes through whole arcs.
  *
- * Invariants (index_check): an entry is in the chain of the bucket that its hash names; arc.live
- * counts the entries of kind VALUE that no count has found expired; index.records all entries. */
+ * Invariants (index_check): an entry is in the chain of the bucket of its hash. arc.live counts the
+ * entries of kind VALUE that no count has found expired. index.records counts all entries. */
 #include "store/index/index_inner.h"
 
 #include <stdlib.h>
@@ -80,7 +84,7 @@ int index_add_bucket(struct index *ix, struct index_arc *a)
     return 0;
 }
 
-/* Splits the next bucket in line. Out of memory is no error: the chains just stay longer. */
+/* Splits the next bucket in line. To be out of memory is no error: the chains just stay longer. */
 static void split(struct index *ix, struct index_arc *a)
 {
     if (a->bucket_n >= 1U << 30 || index_add_bucket(ix, a) != 0)
@@ -101,9 +105,9 @@ static void split(struct index *ix, struct index_arc *a)
 
 static struct index_arc *arc_make(struct index *ix, uint16_t slot)
 {
-    struct index_arc **place = arc_at(ix, slot);
-    if (*place)
-        return *place;
+    struct index_arc **at = arc_at(ix, slot);
+    if (*at)
+        return *at;
     uint64_t before = ix->bytes;
     struct index_arc *a = index_take(ix, sizeof *a);
     if (!a)
@@ -113,7 +117,7 @@ static struct index_arc *arc_make(struct index *ix, uint16_t slot)
         ix->bytes = before;
         return NULL;
     }
-    return *place = a;
+    return *at = a;
 }
 
 /* ---- Finding ---- */
@@ -140,14 +144,14 @@ bool index_find(const struct index *ix, const struct index_key *k, struct index_
     return false;
 }
 
-/* It is not aligned, and the key stands behind it. */
+/* Entries are not aligned, and the key stands behind the entry: so two cache lines. */
 static void fetch_entry(const struct entry *e)
 {
     fetch_line(e);
     fetch_line((const uint8_t *)e + sizeof *e);
 }
 
-/* One entry further along each chain where the key was not found yet. Returns how many chains go
+/* Goes one entry further along each chain whose key is not found yet. Returns how many chains go
  * on. */
 static unsigned fetch_next(const struct index_arc *const *arc, const struct index_key *k,
                            uint32_t *ref, unsigned n)
@@ -164,7 +168,7 @@ static unsigned fetch_next(const struct index_arc *const *arc, const struct inde
     return left;
 }
 
-/* Stage by stage over all keys: each stage reads what the one before asked for. */
+/* Goes over all keys stage by stage. Each stage reads what the one before asked the cache for. */
 void index_fetch(const struct index *ix, const struct index_key *k, unsigned n)
 {
     const struct index_arc *arc[INDEX_FETCH];
@@ -203,7 +207,7 @@ void index_fetch_spot(const struct index_spot *spot)
 
 /* ---- Making ---- */
 
-/* A fresh entry, reserved, in no chain yet. 0 when memory is out. */
+/* A new entry: reserved, and in no chain yet. 0 when memory is out. */
 static uint32_t entry_new(struct index *ix, struct index_arc *a, struct slice key, bool expiry)
 {
     uint32_t ref = index_arena_take(ix, a, entry_size(key.n, expiry));
@@ -242,7 +246,7 @@ static int insert(struct index *ix, const struct index_key *k, bool expiry, stru
     return 0;
 }
 
-/* Gives an entry room for an expiry: a larger one takes its place in the chain. */
+/* Gives an entry room for an expiry: a larger entry replaces it in the chain. */
 static int widen(struct index *ix, const struct index_key *k, struct index_spot *spot)
 {
     struct index_arc *a = spot->arc;

@@ -1,12 +1,13 @@
-/* index.h: where every key's record is, in memory: key -> version, expiry, size, place.
+/* index.h: what a store knows of each key in memory: version, expiry, size, and the location of the
+ * record on disk.
  *
- * One table per arc of the ring (a vnode), so that a vnode can be counted, walked and dropped
- * alone. Each grows one bucket at a time (linear hashing), so no insert ever stalls. 40 bytes a key
- * or fewer besides the key's own; index.c says where they go.
+ * There is a hash table for each arc of the ring (a vnode), so that a vnode can be counted and
+ * walked alone. Each grows one bucket at a time (linear hashing), so no insert ever stalls. A key
+ * takes 40 bytes or fewer besides its own; index.c says where they go.
  *
- * An entry is made in two moves. index_reserve, when a put is submitted, does all that can fail:
- * memory for the entry and a number for the node id. index_set, when the put has become durable,
- * cannot fail. Until then the entry is reserved: it is counted, but found by no reader. */
+ * An entry is made in two steps. index_reserve, when a put is settled, does all that can fail: it
+ * takes memory for the entry, and a number for the node id. index_set, when the put is durable,
+ * cannot fail. In between the entry is *reserved*: it is counted, and readers see nothing of it. */
 #ifndef COVEY_STORE_INDEX_H
 #define COVEY_STORE_INDEX_H
 
@@ -20,104 +21,103 @@
 struct index_item {
     struct version version;
     uint64_t expiry_ms;
-    uint32_t value_n; /* bytes uncompressed; below 16 MiB */
+    uint32_t value_n; /* bytes of the value, uncompressed; below 16 MiB */
     uint32_t offset;  /* of the record in its segment */
-    uint16_t segment; /* the store's number for it */
-    uint8_t kind;     /* enum record_kind; RECORD_NONE while only reserved */
+    uint16_t segment; /* the ordinal of that segment */
+    uint8_t kind;     /* enum record_kind; RECORD_NONE of an entry that is reserved */
 };
 
 /* A key with its hashes, computed once for all calls about it. */
 struct index_key {
     struct slice key;
     uint64_t hash;
-    uint64_t key_hash; /* in its Merkle tree (forest.h); 0: it was not asked for */
+    uint64_t key_hash; /* its hash in the Merkle tree (forest.h); 0: not computed */
     uint16_t slot;
 };
 
 struct index_arc;
 
-/* A found or reserved entry; good as long as index.moves stays what it was. */
+/* An entry that was found or reserved. Good as long as index.moves does not change. */
 struct index_spot {
     struct index_arc *arc;
     uint8_t *entry;
 };
 
 struct index {
-    struct index_arc **arc; /* NULL until a key falls there */
+    struct index_arc **arc; /* by arc; NULL until the arc gets a key */
     struct nodes nodes;
     uint64_t seed;      /* of the hash, so that nobody can choose keys that collide */
     uint64_t records;   /* entries, reserved ones included */
-    uint64_t key_bytes; /* of these */
-    uint64_t greatest;  /* stamp ever set; it stays when its entry goes */
-    /* a record was ever set that a flush spares, whatever its stamp (store/table/flushed.h) */
-    bool spared;
-    uint64_t bytes; /* of memory, the keys and the allocator's overhead included */
+    uint64_t key_bytes; /* bytes of the keys of all entries */
+    uint64_t greatest;  /* the greatest stamp that was ever set, also where the entry is gone */
+    bool spared;        /* a record was ever set that no flush covers (store/table/flushed.h) */
+    uint64_t bytes;     /* memory in use, with the keys and the allocator's overhead */
     uint32_t arc_n;
-    uint32_t count_from; /* the arc with which a count begins */
-    uint32_t moves;      /* grows whenever an entry moves or goes: spots from before are void */
+    uint32_t count_from; /* the arc with which the next count begins */
+    uint32_t moves;      /* grows when an entry moves or goes, which makes earlier spots void */
 };
 
 /* arcs: a power of two, 1 .. VNODES_MAX. 0 or ERR_NO_MEMORY. */
 int index_init(struct index *ix, uint32_t arcs, uint64_t seed);
 void index_close(struct index *ix);
 
-/* Cuts the ring anew; cheap while the index is empty, else every entry moves. 0 or ERR_NO_MEMORY
- * (then nothing changed). */
+/* Cuts the ring anew. Cheap while the index is empty, else every entry moves. 0 or ERR_NO_MEMORY
+ * (then nothing has changed). */
 int index_cut(struct index *ix, uint32_t arcs);
 
 struct index_key index_key(const struct index *ix, uint16_t slot, struct slice key);
 
-/* Finds the entry of a key, also one that is only reserved. When there is none, spot->entry is
- * NULL. */
+/* Finds the entry of a key, also one that is reserved. When there is none spot->entry is NULL. */
 bool index_find(const struct index *ix, const struct index_key *k, struct index_spot *spot);
 
-/* keys of one index_fetch: about as many misses as a core keeps under way */
+/* keys of one index_fetch: about as many as a processor's core has cache misses under way */
 enum { INDEX_FETCH = 16 };
 
-/* Brings what index_find will touch for these keys (INDEX_FETCH at most) into the cache, the misses
- * of different keys side by side. */
+/* Brings what index_find will touch for these keys (INDEX_FETCH at most) into the processor's
+ * cache. The misses of different keys overlap. */
 void index_fetch(const struct index *ix, const struct index_key *k, unsigned n);
 
 /* The same for what index_set will touch. */
 void index_fetch_spot(const struct index_spot *spot);
 
-/* Makes the entry that index_find found, or did not find, ready for what `coming` will say of the
- * key. 0 or ERR_NO_MEMORY. */
+/* After index_find: makes the entry if there is none, and room in it for all that `coming` says. 0
+ * or ERR_NO_MEMORY. */
 int index_reserve(struct index *ix, const struct index_key *k, const struct index_item *coming,
                   struct index_spot *spot);
 
 struct index_item index_get(const struct index *ix, const struct index_spot *spot);
 
-/* Overwrites an entry that index_reserve has made room in for this item. */
+/* Overwrites an entry in which index_reserve has made room for this item. */
 void index_set(struct index *ix, const struct index_spot *spot, const struct index_item *item);
 
-/* Takes over what `part`, of which this index is made, knows of all that was ever set there. */
+/* Takes over what another index, whose entries come into this one, knows of all that was ever
+ * set. */
 static inline void index_inherit(struct index *ix, const struct index *part)
 {
     ix->greatest = part->greatest > ix->greatest ? part->greatest : ix->greatest;
     ix->spared |= part->spared;
 }
 
-/* Lets an entry be one that is only reserved: its record is lost. */
+/* The record of an entry is lost: from now on the entry is only reserved. */
 void index_forget(const struct index_spot *spot);
 
-/* Takes an entry out that was found or reserved. Its memory comes back when enough of the arc is
- * such. */
+/* Removes an entry that was found or reserved. Its memory comes back when enough of the arc's
+ * entries have gone. */
 void index_remove(struct index *ix, const struct index_key *k, const struct index_spot *spot);
 
-/* Takes out every entry of one arc that `doomed` says of. */
+/* Removes every entry of one arc for which `doomed` is true. */
 void index_weed(struct index *ix, uint32_t arc,
                 bool (*doomed)(void *arg, struct slice key, const struct index_item *item),
                 void *arg);
 
-/* The entries of one arc that are no live keys, and whether any of the others ends before wall_ms:
- * O(1). */
+/* The number of entries of one arc that are no live keys; and whether the expiry of a live one has
+ * passed at wall_ms. No walk. */
 uint32_t index_arc_dead(const struct index *ix, uint32_t arc);
 bool index_arc_ends(const struct index *ix, uint32_t arc, uint64_t wall_ms);
 
-/* Live keys per arc: values whose expiry has not passed at wall_ms; live has arc_n places. An arc
- * in which an expiry has passed since its last walk is walked through; in a large index one count
- * leaves some of these for the next, and the expired in them still count. */
+/* Counts the live keys of each arc into live[arc_n]: values whose expiry has not passed at wall_ms.
+ * An arc in which an expiry has passed since its last walk is walked through. In a large index a
+ * count leaves some of these arcs for the next one, and counts the expired values in them. */
 void index_count(struct index *ix, uint64_t wall_ms, uint32_t *live);
 
 /* The entries of one arc, reserved ones included. */
@@ -128,15 +128,17 @@ void index_walk(const struct index *ix, uint32_t arc,
                 void (*each)(void *arg, struct slice key, const struct index_item *item),
                 void *arg);
 
-/* The same for slices of an arc: its entries in at most so many buckets from *bucket on, which goes
- * on, and is 0 after the last. Returns how many it went through. Between slices anything may be
- * put: an entry that was there at the beginning and stays is shown, perhaps twice. */
+/* The same for a slice of an arc: shows the entries, reserved ones too, in so many buckets at most
+ * from *bucket on. *bucket becomes the next one, 0 after the last. Returns how many buckets it went
+ * through. Between slices anything may be put: an entry that was there at the beginning and stays
+ * is shown, perhaps twice. */
 uint32_t index_visit(const struct index *ix, uint32_t arc, uint32_t *bucket, uint32_t buckets,
                      void (*each)(void *arg, const struct index_spot *spot, struct slice key),
                      void *arg);
 
-/* ---- Images (index_image.c): an arc as bytes, for snapshots. Only the same build on the same kind
- * of machine reads them. ---- */
+/* ---- Images (index_image.c) ----
+ *
+ * An arc as bytes, for snapshots. Only the same build on the same kind of machine reads them. */
 
 /* Bytes of an arc's image; 0 when the arc is empty. */
 size_t index_image_bytes(const struct index *ix, uint32_t arc);
@@ -146,22 +148,23 @@ int index_image_write(const struct index *ix, uint32_t arc, struct buf *out);
 
 /* What a reader of images knows of the segments, and learns of them. */
 struct index_image_segments {
-    /* by slot: an entry elsewhere is left reserved, as if it had never been published */
+    /* by ordinal, whether there is such a segment. An entry whose record is in none is left
+     * reserved, as if it had never been published. */
     const bool *known;
-    struct tally *tally; /* by slot: live bytes are added */
-    uint32_t n;
+    struct tally *tally; /* by ordinal; the live bytes of the entries are added */
+    uint32_t n;          /* ordinals in both arrays */
 };
 
-/* Makes an arc of its image, every reference in it checked. ERR_CORRUPT, ERR_NO_MEMORY or 0.
- * Different arcs may be read by different threads, each with a copy of the index of its own whose
+/* Makes an arc of its image, and checks every reference in it. 0, ERR_CORRUPT or ERR_NO_MEMORY.
+ * Threads may read different arcs at the same time, each with its own copy of the index; their
  * counts are added up afterwards. */
 int index_image_read(struct index *ix, uint32_t arc, struct slice bytes,
                      const struct index_image_segments *segments);
 
-/* The size of an entry without key and expiry: images of another are not ours. */
+/* The size of an entry without key and expiry. An image with another size is not of this build. */
 size_t index_entry_bytes(void);
 
-/* Aborts unless every entry is where its hash says and all counts agree. For tests and the
+/* Aborts unless every entry is in the bucket of its hash, and all counts agree. For tests and the
  * simulator: reads everything. */
 void index_check(const struct index *ix);
 

@@ -1,13 +1,13 @@
 /* index_arena.c: the memory of the index, with an honest count of it.
  *
- * An arc's entries lie one behind the other in chunks, a chunk being a 24th of the arena, so that
- * the open chunk wastes 2 % of it on average; an arc with a few keys has small ones, or a thousand
- * arcs with a key each would take megabytes. A reference to an entry is the chunk's number and an
- * offset in it: 4 bytes, good wherever the chunks lie, so an arena can be written to disk as it
- * stands (index_image.c). The size of a chunk is stored nowhere: the arena's size before it and its
- * first entry tell it.
+ * An arc's entries lie one behind the other in chunks. A chunk is a 24th of the arena when it is
+ * added, so that the open chunk wastes 2 % of the arena on average. The chunks of an arc with a few
+ * keys are small, or a thousand arcs with a key each would take megabytes. A reference to an entry
+ * is the number of a chunk and an offset in it: 4 bytes, which are good wherever the chunks lie, so
+ * an arena can be written to disk as it is (index_image.c). The size of a chunk is not stored. It
+ * follows from the arena's size before it and from its first entry.
  *
- * index.bytes counts what malloc really takes, for this is the figure that we are judged by. */
+ * index.bytes counts what malloc really takes, since that is the figure that users see. */
 #include "store/index/index_inner.h"
 
 #include <stdlib.h>
@@ -16,7 +16,7 @@
 
 /* ---- Taking and giving back ---- */
 
-/* What glibc really takes for n bytes: 8 more, in steps of 16, 32 at least. */
+/* What glibc really takes for n bytes: 8 more, in steps of 16, and 32 at least. */
 static size_t heap_bytes(size_t n)
 {
     size_t total = (n + 8 + 15) & ~(size_t)15;
@@ -90,7 +90,7 @@ uint32_t index_arena_take(struct index *ix, struct index_arc *a, size_t n)
         return 0;
     a->chunk[a->chunk_n++] = chunk;
     a->arena_bytes += size;
-    if (size > n) { /* a long key has a chunk of its own, and the open one stays open */
+    if (size > n) { /* else a long key fills the chunk, and the open one stays open */
         a->open = a->chunk_n;
         a->open_used = (uint32_t)n;
         a->open_size = size;

@@ -1,20 +1,20 @@
-/* Images of arcs: an arc of the index as bytes, so that a start reads it instead of making it anew.
+/* index_image.c: an arc of the index as bytes, so that a start reads it instead of making it anew.
  *
- *     u32 buckets | u32 chunks | u32 open chunk | u32 used of it | u32 size of it | u32 records | u32 live | u32 zero
- *     u64 bytes of the arena | heads, 4 bytes a bucket | chunks
+ *     u32 buckets | u32 chunks | u32 open chunk | u32 used of it | u32 size of it
+ *     u32 records | u32 live | u32 zero | u64 bytes of the arena
+ *     heads, 4 bytes a bucket | chunks
  *
- * An arc refers to its entries by chunk and offset and not by address, so its arena is
- * position-independent as it stands: to write it is to copy it (100 us for 10,000 keys, the only
- * part that the loop must do), to read it is to copy it back and to check it. No key is hashed
- * again; so the hash's seed belongs to a snapshot.
+ * An arc refers to its entries by chunk and offset, not by address, so its arena means the same
+ * wherever it lies. To write it is to copy it: 100 us for 10,000 keys, and the only part that the
+ * loop must do. To read it is to copy it back and to check it. No key is hashed again, so the seed
+ * of the hash belongs to the snapshot.
  *
- * The sizes of the chunks are not stored: the arena's size before a chunk, and the first entry in
- * it, tell its size.
+ * The sizes of the chunks are not stored: index_arena.c says what they follow from.
  *
- * A checksum says that bytes are what was written, not that what was written was right; so a reader
- * believes no reference. The entries of a chunk lie back to back: one walk over it marks where they
- * start, and a chain may lead nowhere else. So no two entries overlap, and no key runs over its
- * chunk. */
+ * A checksum says that the bytes are what was written, not that what was written was right. So a
+ * reader believes no reference. The entries of a chunk lie back to back: one walk over the chunk
+ * marks where they start, and a chain may lead nowhere else. So no two entries overlap, and no key
+ * runs over the end of its chunk. */
 #include "store/index/index_inner.h"
 
 #include <stdlib.h>
@@ -88,7 +88,7 @@ static int read_heads(struct index *ix, struct index_arc *a, const uint8_t *p, u
     return 0;
 }
 
-/* Bytes of the entry at p; 0 when none fits there. */
+/* The size of the entry at p; 0 when there can be none in what is left. */
 static size_t entry_length(const uint8_t *p, size_t left)
 {
     const struct entry *e = (const struct entry *)p;
@@ -103,17 +103,17 @@ static size_t entry_length(const uint8_t *p, size_t left)
     return n <= left ? n : 0;
 }
 
-/* Bytes of the chunk that begins at p with an arena of `before`; 0 when none can. */
+/* The size of the chunk at p, before which the arena has so many bytes; 0 when there can be none in
+ * what is left. */
 static size_t chunk_length(const uint8_t *p, size_t left, uint64_t before)
 {
     size_t first = entry_length(p, left), n = first ? index_chunk_size(before, first) : 0;
     return n <= left ? n : 0;
 }
 
-/* Where chunks begin in the arena, and which bytes of it begin an entry: a bit each. */
 struct starts {
-    uint64_t *base;
-    uint8_t *bit;
+    uint64_t *base; /* by chunk, where it begins in the arena */
+    uint8_t *bit;   /* a bit for each byte of the arena: whether an entry begins there */
 };
 
 static int read_chunks(struct index *ix, struct index_arc *a, struct slice bytes, uint32_t chunk_n,
@@ -152,7 +152,7 @@ static void mark_starts(const struct index_arc *a, struct starts *starts)
     }
 }
 
-/* Whether a reference leads to an entry. */
+/* Whether a reference leads to the start of an entry. */
 static bool is_start(const struct index_arc *a, const struct starts *starts, uint32_t ref)
 {
     uint32_t chunk = ref >> OFFSET_BITS;
@@ -175,7 +175,7 @@ static bool entry_taken(struct index *ix, struct index_arc *a, struct entry *e,
         segments->tally[e->segment].live += tally_weight(key.n, entry_value_n(e));
     index_note(ix, e);
     a->records++;
-    e->flags &= (uint8_t)~FLAG_EXPIRED; /* the next count finds it again */
+    e->flags &= (uint8_t)~FLAG_EXPIRED; /* the next count sets it again */
     a->live += entry_live(e);
     if (entry_live(e))
         arc_note_expiry(a, entry_expiry_ms(e));
@@ -183,8 +183,8 @@ static bool entry_taken(struct index *ix, struct index_arc *a, struct entry *e,
     return true;
 }
 
-/* Follows every chain; also how an arc learns its counts. A chain that comes back to itself has too
- * many records. */
+/* Follows every chain, which gives the arc its counts too. A chain that comes back to itself has
+ * too many records. */
 static int check_chains(struct index *ix, struct index_arc *a, const struct starts *starts,
                         uint32_t records, const struct index_image_segments *segments)
 {
@@ -203,7 +203,7 @@ static bool open_chunk_fits(const struct index_arc *a, const struct starts *star
                             a->open_size == starts->base[a->open] - starts->base[a->open - 1]);
 }
 
-/* What stands behind the numbers of the head. */
+/* Reads what stands behind the numbers of the head. */
 static int read_body(struct index *ix, struct index_arc *a, struct slice bytes,
                      struct starts *starts, const struct index_image_segments *segments)
 {

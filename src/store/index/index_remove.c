@@ -1,18 +1,18 @@
-/* index_remove.c: entries that go, and the space that they leave.
+/* index_remove.c: the removal of entries, and the space that they leave.
  *
- * An entry that is removed is unlinked from its chain; its bytes, like those of one that was made
- * anew, are dead until they are a quarter of the arena. Then the arc is packed: copied into a fresh
- * one, at 100 ns an entry; so a removal pays for three or four copies. An arc without entries goes
- * as a whole.
+ * An entry that is removed is unlinked from its chain. Its bytes are dead, like those of an entry
+ * that was made anew. When a quarter of the arena is dead the arc is packed: its entries are copied
+ * into a new arc, at 100 ns each. So a removal pays for three or four copies. An arc without
+ * entries is freed as a whole.
  *
- * Whatever moves or goes is told by index.moves: spots from before are void. */
+ * index.moves changes whenever an entry moves or goes: spots from before are void. */
 #include "store/index/index_inner.h"
 
 #include "base/hash.h"
 
 /* ---- Packing ---- */
 
-/* Copies the entries in one bucket's chain into a fresh arc. False when memory is out. */
+/* Copies the entries of one bucket into a new arc. False when memory is out. */
 static bool pack_chain(struct index *ix, struct index_arc *to, const struct index_arc *from,
                        uint32_t bucket)
 {
@@ -31,10 +31,10 @@ static bool pack_chain(struct index *ix, struct index_arc *to, const struct inde
     return true;
 }
 
-/* Makes an arc anew without its dead bytes. Out of memory is no error: it stays as it is. */
-static void pack(struct index *ix, struct index_arc **place)
+/* Copies an arc without its dead bytes. To be out of memory is no error: it stays as it is. */
+static void pack(struct index *ix, struct index_arc **at)
 {
-    struct index_arc *old = *place;
+    struct index_arc *old = *at;
     uint64_t before = ix->bytes;
     struct index_arc *a = old->records ? index_take(ix, sizeof *a) : NULL;
     bool done = a != NULL;
@@ -55,14 +55,14 @@ static void pack(struct index *ix, struct index_arc **place)
     ix->bytes -= index_arc_bytes(old);
     ix->moves++;
     index_arc_free(old);
-    *place = a;
+    *at = a;
 }
 
-static void pack_if_due(struct index *ix, struct index_arc **place)
+static void pack_if_due(struct index *ix, struct index_arc **at)
 {
-    const struct index_arc *a = *place;
+    const struct index_arc *a = *at;
     if (a->records == 0 || (a->dead_bytes > CHUNK_USUAL && a->dead_bytes > a->arena_bytes / 4))
-        pack(ix, place);
+        pack(ix, at);
 }
 
 /* ---- Removal ---- */

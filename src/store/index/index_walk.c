@@ -1,10 +1,11 @@
-/* index_walk.c: what goes through whole arcs: counts, walks, a ring cut anew, the check.
+/* index_walk.c: all that goes through whole arcs: counts, walks, a new cut of the ring, the check.
  *
- * Counting live keys must not be a walk, for it is asked often: arc.live is kept by whoever changes
- * an entry. Only time changes entries that nobody touches. So each arc knows when the first of its
- * values expires (soonest_ms, never too late), and is walked through only when that has passed:
- * then those that are over are marked, counted out, and looked at no more. One count walks through
- * COUNT_WALK entries at most; arcs that were left out are first in the next. */
+ * A count of live keys is asked for often, so it must not be a walk. Each change of an entry keeps
+ * arc.live right. Only the passing of an expiry changes nothing in an entry. So each arc knows a
+ * time before which none of its live values expires (soonest_ms), and a count walks through the arc
+ * only when that time has passed. The walk marks the values that are over; they are not counted any
+ * more, and never looked at again. One count walks through some COUNT_WALK entries at most. The
+ * next count begins with the arcs that were left out. */
 #include "store/index/index_inner.h"
 
 #include "base/check.h"
@@ -12,7 +13,7 @@
 
 /* ---- Counts ---- */
 
-/* Marks what has expired by now, so that it is counted out once and not looked at again. */
+/* Marks the values that are over by now, and counts them no more. */
 static void expire_arc(struct index_arc *a, uint64_t wall_ms)
 {
     a->soonest_ms = 0;

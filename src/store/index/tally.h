@@ -1,7 +1,8 @@
-/* tally.h: what was written to each segment and what of it still counts.
+/* tally.h: how many bytes were written to each segment, and how many of them still count.
  *
- * In bytes, values taken at their uncompressed size, for that is what the index knows of a record
- * when it is overwritten: so a share of dead bytes is right, and a sum is an upper bound. */
+ * Values are counted at their uncompressed size, because that is all that the index knows of a
+ * record that is overwritten. So the fraction of dead bytes is right, and a sum is an upper
+ * bound. */
 #ifndef COVEY_STORE_TALLY_H
 #define COVEY_STORE_TALLY_H
 
@@ -12,24 +13,24 @@
 #include "wire/record.h"
 
 struct tally {
-    uint64_t all, live;
-    uint64_t others; /* of all: of neither values nor the node's state, dead or not */
+    uint64_t all, live; /* bytes written; bytes of these that still count */
+    uint64_t others;    /* of all, dead or not: records of neither values nor the node's state */
 };
 
 struct tallies {
-    struct tally *of; /* by slot */
+    struct tally *of; /* by ordinal */
     uint32_t n;
-    uint64_t died;    /* bytes that ceased to count, ever: so that whoever cares notices */
-    uint64_t written; /* bytes, ever */
+    uint64_t died;    /* bytes that ever ceased to count: compaction sees that it has grown */
+    uint64_t written; /* bytes that were ever written */
 };
 
-/* What a record weighs. */
+/* The bytes that a record is counted as. */
 static inline uint64_t tally_weight(size_t key_n, size_t value_n)
 {
     return RECORD_HEADER + key_n + value_n;
 }
 
-/* Makes room for a slot; before anything is counted there. 0 or ERR_NO_MEMORY. */
+/* Makes room for a segment, before anything is counted there. 0 or ERR_NO_MEMORY. */
 static inline int tally_room(struct tallies *t, uint16_t segment)
 {
     if (segment < t->n)

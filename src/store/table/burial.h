@@ -20,8 +20,8 @@
  *                                         REST: the walk is through
  *     COUNTED  under way   `covered`      BLIND and REST: as above
  *
- * A flush that comes during a burial begins it anew. At an opening only the stamps are read, and the
- * burial follows while the node serves, so that a start never waits for it.
+ * A flush that comes during a burial begins it anew. At an opening only the stamps are read, and
+ * the burial follows while the node serves, so that a start never waits for it.
  *
  * Puts go on meanwhile. A put applies the flush itself when it merges. The index may split buckets
  * meanwhile, but it only moves entries to buckets behind the last one, which the walk has yet to
