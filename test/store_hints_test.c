@@ -456,6 +456,25 @@ static void test_a_failed_sync_keeps_nothing(void **state)
     expect_batch(&r, 4, 1);
 }
 
+/* An append that failed leaves a file that never counted any bytes. */
+static void test_when_all_is_dropped_no_bytes_are_left(void **state)
+{
+    struct hints_fixture *f = *state;
+    open_hints(f);
+    fault.sync_fails = 1;
+    put(f, TARGET, 0, SLICE("lost"));
+    hints_commit(f->hints);
+    assert_int_equal(reap(f).kind, HINTS_LOST);
+    keep(f, 1, 3); /* into a file of its own */
+    struct hints_result r = ask(f);
+    expect_batch(&r, 1, 2);
+    hints_drop(f->hints, TARGET, r.batch[1].place, 2);
+    r = reap(f);
+    assert_int_equal(r.kind, HINTS_KEPT);
+    assert_int_equal(r.waiting, 0);
+    assert_int_equal(r.bytes, 0);
+}
+
 static void test_expiry_takes_whole_files(void **state)
 {
     struct hints_fixture *f = *state;
@@ -525,6 +544,7 @@ int main(void)
         TEST(test_another_format_is_refused),
         TEST(test_caps),
         TEST(test_a_failed_sync_keeps_nothing),
+        TEST(test_when_all_is_dropped_no_bytes_are_left),
         TEST(test_expiry_takes_whole_files),
         TEST(test_memory_loses_what_was_not_synced),
     };

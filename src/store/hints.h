@@ -1,16 +1,16 @@
-/* hints.h: where hints rest: records that an owner missed, kept for it in a log of its own until it
- * has them (design section 5, "Hinted handoff"). Submit, flush, reap, as with store.h;
- * core/hint/hint.h says what they are for.
+/* hints.h: where hints are kept: records that an owner missed, in a log of their own until the
+ * owner has them (hinted handoff: Dynamo, DeCandia et al. 2007, section 4.6). Submit, commit, reap,
+ * as with store.h. core/hint/hint.h says what hints are for.
  *
- * Two implementations: hints_log.c on disk, hints_mem.c for the simulator. Per target (the member
- * that missed them) there is one log with a head and an end. Hints are appended at the end and
- * dropped at the head, nowhere else: what is read is what stands at the head, a batch at a time.
- * Never a table used as a queue: deleting costs nothing and leaves nothing behind, and when the
- * head meets the end the files go.
+ * Two implementations: hints_log.c on disk, hints_mem.c for the simulator. Each target, which is a
+ * member that missed records, has one log with a head and an end. Hints are appended at the end and
+ * dropped at the head, and nowhere else. A read gives the hints at the head, a batch at a time. A
+ * log is not a table that is used as a queue: to drop costs nothing and leaves nothing behind, and
+ * when the head meets the end the files are removed.
  *
- * Every hint that was promised (HINTS_KEPT without an error) is synced, whatever the durability of
- * the store beside. The head is not synced: after a crash it may have gone back, and hints are
- * replayed that the target holds already, which does no harm. */
+ * Every hint that is kept (HINTS_KEPT) is synced, whatever the durability of the store. The head is
+ * not synced. After a crash it may have gone back: then hints are replayed that the target holds
+ * already, which does no harm. */
 #ifndef COVEY_STORE_HINTS_H
 #define COVEY_STORE_HINTS_H
 
@@ -19,14 +19,14 @@
 #include "wire/record.h"
 
 enum {
-    HINTS_BATCH = 64, /* records of one read at most, */
-    /* and about as many bytes, one record at least */
+    HINTS_BATCH = 64, /* records of one read at most */
+    /* bytes of the values of one read at most, unless its first record has more */
     HINTS_BATCH_BYTES = 256 * 1024,
-    /* bytes of a target's hints on their way to the disk; more are refused as busy */
+    /* bytes of a target's hints that wait for an append; more are refused as busy */
     HINTS_GATHER_MAX = 16 * 1024 * 1024,
-    /* a log that is longer costs more to replay than a comparison by trees */
+    /* bytes of a target's log: a longer one costs more to replay than a comparison by trees */
     HINTS_TARGET_BYTES_DEFAULT = 256 * 1024 * 1024,
-    /* of all targets: hints must not fill the disk of those who still live */
+    /* bytes of all logs: hints must not fill the disk of a member that lives */
     HINTS_BYTES_DEFAULT = 1024 * 1024 * 1024,
 };
 
@@ -42,8 +42,8 @@ struct hints_vtable {
     void (*close)(struct hints *h);
 };
 
-/* The head of every implementation. After opening, hints_reap tells of each target that something
- * is kept for. */
+/* The head of every implementation. After opening, hints_reap gives a HINTS_KEPT for each target
+ * that hints are kept for. */
 struct hints {
     const struct hints_vtable *vtable;
 };
@@ -61,14 +61,14 @@ static inline void hints_read(struct hints *h, uint64_t target)
     h->vtable->read(h, target);
 }
 
-/* The first n records of the batch read last, the last of which stands at `up_to`, are done
- * with. */
+/* Drops the first n records of the batch that was read last; `up_to` is the location of the last of
+ * them. */
 static inline void hints_drop(struct hints *h, uint64_t target, uint64_t up_to, uint32_t n)
 {
     h->vtable->drop(h, target, up_to, n);
 }
 
-/* Hints stamped before that wall time may go, of every target: whole files of them do. */
+/* Lets hints of all targets go that are stamped before that wall time: whole files of them do. */
 static inline void hints_expire(struct hints *h, uint64_t before_ms)
 {
     h->vtable->expire(h, before_ms);
@@ -80,13 +80,13 @@ static inline void hints_commit(struct hints *h)
     h->vtable->commit(h);
 }
 
-/* The next news, false when there are none now. */
+/* The next result; false when there is none now. */
 static inline bool hints_reap(struct hints *h, struct hints_result *out)
 {
     return h->vtable->reap(h, out);
 }
 
-/* Frees all; what was not flushed and synced is gone. */
+/* Frees all. What is not synced is lost. */
 static inline void hints_close(struct hints *h)
 {
     h->vtable->close(h);

@@ -397,7 +397,7 @@ static void check_hints_file(struct check *c, int dir, const char *name, struct 
         PROBLEM(c,
                 "hints/%s: format version %u; this release knows version %u: a start refuses it, "
                 "move it away",
-                name, (unsigned)f->says, (unsigned)HINTS_FORMAT);
+                name, (unsigned)f->format, (unsigned)HINTS_FORMAT);
     else if (error == ERR_CORRUPT)
         say(c, "hints/%s: has no header; a start removes it", name);
     else if (error)

@@ -1,8 +1,9 @@
+/* hints_batch.c: see hints_batch.h. */
 #include "store/hints/hints_batch.h"
 
 #include "base/error.h"
 
-/* of a batch: one record may be as large as records get */
+/* bytes of the values in one batch: the first may be as large as a value can be */
 enum { VALUES_MAX = HINTS_BATCH_BYTES + RECORD_VALUE_MAX };
 
 void hints_batch_init(struct hints_batch *b)
@@ -21,7 +22,7 @@ bool hints_is_hint(const struct record *r)
     return r->kind == RECORD_VALUE || r->kind == RECORD_TOMBSTONE || r->kind == RECORD_FLUSH;
 }
 
-/* The value of a view, uncompressed behind those that are there; there is room. */
+/* The value of a record, uncompressed behind the other values, for which there is room. */
 static int take_value(struct hints_batch *b, const struct record_view *v, struct slice *value)
 {
     if (!v->lz4) {
@@ -35,7 +36,7 @@ static int take_value(struct hints_batch *b, const struct record_view *v, struct
     return error;
 }
 
-/* Looks ahead: how many bytes of the run belong to the batch, and how much room its values need. */
+/* Finds how many bytes belong to the batch, and how much room its uncompressed values need. */
 static int measure(struct hints_batch *b, struct slice bytes, size_t *room)
 {
     uint32_t n = 0;

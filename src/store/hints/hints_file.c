@@ -1,3 +1,4 @@
+/* hints_file.c: see hints_file.h. */
 #include "store/hints/hints_file.h"
 
 #include <errno.h>
@@ -8,14 +9,25 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/phase.h"
 #include "store/hints/hints_batch.h"
 #include "wire/bytes.h"
 
 static const char MAGIC[8] = "COVEYHNT";
 #define MARK_NAME SLICE("hints.head")
 
-/* bytes of one file: more than any group that was ever written into one */
+/* bytes of one file: more than HINTS_FILE_MAX and the largest append together */
 enum { SCAN_MAX = 64 * 1024 * 1024 };
+
+void hints_file_enter(struct hints_file *f, enum hints_file_phase phase)
+{
+    static const uint32_t next[] = {
+        [HINTS_FILE_OPEN] = PHASE(HINTS_FILE_CLOSED) | PHASE(HINTS_FILE_REMOVED),
+        [HINTS_FILE_CLOSED] = PHASE(HINTS_FILE_CLOSED) | PHASE(HINTS_FILE_REMOVED),
+        [HINTS_FILE_REMOVED] = 0,
+    };
+    phase_enter(&f->phase, (uint8_t)phase, next);
+}
 
 void hints_file_name(uint64_t target, uint32_t number, char out[HINTS_FILE_NAME])
 {
@@ -77,7 +89,7 @@ int hints_file_create(struct hints_file *f, int dir, const struct log_io *io)
 
 /* ---- Reading ---- */
 
-/* Reads until there are n bytes more in out, or the file ends. */
+/* Reads n bytes more into out, or up to the end of the file. */
 static int read_more(const struct hints_file *f, const struct log_io *io, uint32_t at, size_t n,
                      struct buf *out)
 {
@@ -110,18 +122,17 @@ int hints_file_read(const struct hints_file *f, const struct log_io *io, uint32_
     return read_more(f, io, at, size - out->n, out);
 }
 
-/* 0; ERR_CORRUPT (damaged, or of another file); ERR_BAD_FORMAT. */
+/* 0, ERR_CORRUPT (it is damaged, or the header of another file) or ERR_BAD_FORMAT. */
 static int look_at_header(struct hints_file *f, uint8_t header[HINTS_HEADER])
 {
-    uint32_t format = f->says = get_u32(header + 8);
+    f->format = get_u32(header + 8);
     if (memcmp(header, MAGIC, sizeof MAGIC) != 0)
         return ERR_CORRUPT;
     put_u32(header + 8, HINTS_FORMAT);
     bool sum_holds = get_u64(header + 24) == hash_bytes(slice_of(header, 24));
-    if (format !=
-        /* another version may keep its checksum elsewhere; where ours holds, the field alone is
-         * damaged */
-        HINTS_FORMAT)
+    /* Another version may keep its checksum elsewhere. Where it holds with our version in place of
+     * the one that is there, that field alone is damaged. */
+    if (f->format != HINTS_FORMAT)
         return sum_holds ? ERR_CORRUPT : ERR_BAD_FORMAT;
     return sum_holds && get_u64(header + 16) == f->target && get_u32(header + 12) == f->number
                ? 0
@@ -146,11 +157,11 @@ int hints_file_open(struct hints_file *f, int dir, const struct log_io *io)
     return error;
 }
 
-static void scan_record(const struct hints_file *f, const struct record *r, uint64_t place,
+static void scan_record(const struct hints_file *f, const struct record *r, uint64_t location,
                         uint64_t head, struct hints_scan *scan)
 {
     if (hints_is_hint(r)) {
-        scan->hints += place > head;
+        scan->hints += location > head;
         if (version_ms(&r->version) > scan->newest_ms)
             scan->newest_ms = version_ms(&r->version);
     } else if (r->version.node == f->target && slice_eq(r->key, MARK_NAME) &&

@@ -1,8 +1,10 @@
+/* hints_helper.c: see hints_helper.h. */
 #include "store/hints/hints_helper.h"
 
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/check.h"
 #include "store/helper.h"
 
 static void push(struct hints_jobs *q, struct hints_job *job)
@@ -103,6 +105,7 @@ void hints_helper_stop(struct hints_helper *h)
 
 void hints_helper_submit(struct hints_helper *h, struct hints_job *job)
 {
+    CHECK(h->running);
     pthread_mutex_lock(&h->lock);
     push(&h->asked, job);
     pthread_cond_signal(&h->work);

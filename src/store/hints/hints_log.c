@@ -1,18 +1,21 @@
-/* hints_log.c: hints on disk: what is kept for whom, in which files, and what the helper is doing
- * about it.
+/* hints_log.c: hints on disk: which hints are kept for each target, in which files, and what the
+ * helper is doing about them.
  *
- * The loop owns the bookkeeping, the helper the descriptors. Hints gather per target; a flush hands
- * them over as one append (and one fdatasync), unless the target's last append is still out: then
- * they go with the next. A file's `end` moves only when its append is back, so nothing is ever read
- * that is not synced.
+ * The loop owns the state, the helper the descriptors. Hints gather by target. A commit hands them
+ * to the helper as one append, with one fdatasync. While the helper has an append of the target the
+ * hints go on gathering, and go with the next one. The `end` of a file moves only when an append
+ * comes back, so nothing is ever read that is not synced.
  *
- *     put --> gather --flush--> append out --> durable: told, counted, readable --> read --> dropped --> the file goes
+ *     hints_put --> gathers --commit--> the helper appends --> durable: announced, can be read
+ *                                                                 |
+ *             the file is removed <-- all of it is dropped <-- a batch is read, then dropped
  *
- * The head moves at once when hints are dropped; a head mark goes along with the next append,
- * unsynced. When nothing is left all files of the target go, marks and all.
+ * The head moves at once when hints are dropped. A head mark goes with the next append, and needs
+ * no sync. When no hint is left all files of the target are removed, with the marks in them.
  *
- * Invariants: one append and one fetch a target at most are out; head is within the first file;
- * waiting is the sum of its files' hints. */
+ * Invariants: the helper has one append and one fetch of a target at most. The head is in the first
+ * file. `waiting` is the sum of the hints in the target's files, `bytes` the sum of their bytes.
+ * hints_file.h has the phases of a file, hints_log_state.h those of a question. */
 #include "store/hints/hints_log.h"
 
 #include <stdio.h>
@@ -22,6 +25,7 @@
 #include "base/array.h"
 #include "base/check.h"
 #include "base/error.h"
+#include "base/phase.h"
 #include "base/words.h"
 #include "store/hints/hints_log_state.h"
 
@@ -32,13 +36,12 @@ static struct hints_log *log_of(struct hints *h)
 
 static struct hints_target *target_find(const struct hints_log *l, uint64_t id)
 {
-    for (uint32_t i = 0; i < l->target_n; i++) /* few: those that were away lately */
+    for (uint32_t i = 0; i < l->target_n; i++) /* they are few: members that were away of late */
         if (l->target[i].id == id)
             return &l->target[i];
     return NULL;
 }
 
-/* NULL when memory is out. */
 struct hints_target *hints_target_make(struct hints_log *l, uint64_t id)
 {
     struct hints_target *t = target_find(l, id);
@@ -56,9 +59,9 @@ struct hints_target *hints_target_make(struct hints_log *l, uint64_t id)
 
 /* ---- News ---- */
 
-static void tell(struct hints_log *l, const struct hints_result *r)
+static void add_news(struct hints_log *l, const struct hints_result *r)
 {
-    if (l->news_n > l->news_at) { /* a thousand losses for one reason are one piece of news */
+    if (l->news_n > l->news_at) { /* a thousand losses for one reason are one result */
         struct hints_result *last = &l->news[l->news_n - 1];
         if (last->target == r->target && last->kind == r->kind && last->error == r->error) {
             uint32_t n = last->n + r->n;
@@ -68,25 +71,24 @@ static void tell(struct hints_log *l, const struct hints_result *r)
         }
     }
     l->news = array_room(l->news, l->news_n, &l->news_cap, sizeof *l->news);
-    CHECK(l->news); /* a few KB: without it the node would believe that it keeps what it does not */
+    CHECK(l->news); /* without these few KB the node would rely on hints that are not kept */
     l->news[l->news_n++] = *r;
 }
 
-void hints_tell_kept(struct hints_log *l, const struct hints_target *t, uint32_t n)
+void hints_add_kept(struct hints_log *l, const struct hints_target *t, uint32_t n)
 {
-    tell(
-        l,
-        &(struct hints_result){
-            .kind = HINTS_KEPT, .target = t->id, .n = n, .waiting = t->waiting, .bytes = t->bytes});
+    struct hints_result r = {
+        .kind = HINTS_KEPT, .target = t->id, .n = n, .waiting = t->waiting, .bytes = t->bytes};
+    add_news(l, &r);
 }
 
-static void tell_lost(struct hints_log *l, uint64_t target, int error, uint32_t n)
+static void add_lost(struct hints_log *l, uint64_t target, int error, uint32_t n)
 {
     const struct hints_target *t = target_find(l, target);
     struct hints_result r = {.kind = HINTS_LOST, .target = target, .error = error, .n = n};
     if (t)
         r.waiting = t->waiting, r.bytes = t->bytes;
-    tell(l, &r);
+    add_news(l, &r);
 }
 
 /* ---- Files ---- */
@@ -106,7 +108,6 @@ static void job_free(struct hints_job *job)
     free(job);
 }
 
-/* A new last file of the target, to be made by its first append. NULL when memory is out. */
 struct hints_file *hints_file_new(struct hints_target *t, uint32_t number)
 {
     struct hints_file *f = calloc(1, sizeof *f);
@@ -122,15 +123,16 @@ struct hints_file *hints_file_new(struct hints_target *t, uint32_t number)
     return f;
 }
 
-/* Takes the first file out. Where memory is out it stays on disk until the next start. */
+/* Removes the first file. When memory is out it stays on the disk until the next start. */
 static void remove_first(struct hints_log *l, struct hints_target *t)
 {
     struct hints_file *f = t->file[0];
+    CHECK(t->waiting >= f->hints && t->bytes >= hints_file_bytes(f));
     t->waiting -= f->hints;
-    t->bytes -= f->end;
-    l->bytes -= f->end;
+    t->bytes -= hints_file_bytes(f);
+    l->bytes -= hints_file_bytes(f);
     memmove(t->file, t->file + 1, --t->file_n * sizeof *t->file);
-    f->removed = true;
+    hints_file_enter(f, HINTS_FILE_REMOVED);
     struct hints_job *job = job_new(HINTS_REMOVE, f);
     if (job)
         hints_helper_submit(&l->helper, job);
@@ -141,7 +143,6 @@ bool hints_passed(const struct hints_target *t, const struct hints_file *f)
     return t->head >= hints_location(f->number, f->end);
 }
 
-/* Removes the files before the head; all of them when nothing is left or under way. */
 void hints_trim(struct hints_log *l, struct hints_target *t)
 {
     while (t->file_n > 1 && hints_passed(t, t->file[0]))
@@ -172,7 +173,7 @@ static void log_put(struct hints *h, uint64_t target, const struct record *r)
     int error = t ? refusal(l, t, r) : ERR_NO_MEMORY;
     error = error ? error : record_encode(&t->gather, r);
     if (error) {
-        tell_lost(l, target, error, 1);
+        add_lost(l, target, error, 1);
         return;
     }
     t->gather_n++;
@@ -184,10 +185,11 @@ static void log_put(struct hints *h, uint64_t target, const struct record *r)
 static struct hints_file *append_file(struct hints_target *t)
 {
     struct hints_file *f = t->file_n ? t->file[t->file_n - 1] : NULL;
-    if (f && !f->closed && (f->end == HINTS_HEADER || f->end + t->gather.n <= HINTS_FILE_MAX))
+    if (f && f->phase == HINTS_FILE_OPEN &&
+        (f->end == HINTS_HEADER || f->end + t->gather.n <= HINTS_FILE_MAX))
         return f;
     if (f)
-        f->closed = true;
+        hints_file_enter(f, HINTS_FILE_CLOSED);
     return hints_file_new(t, t->number + 1);
 }
 
@@ -199,7 +201,7 @@ static void submit_append(struct hints_log *l, struct hints_target *t)
         uint32_t lost = t->gather_n;
         t->gather.n = t->gather_n = 0;
         if (lost)
-            tell_lost(l, t->id, ERR_NO_MEMORY, lost);
+            add_lost(l, t->id, ERR_NO_MEMORY, lost);
         return;
     }
     job->bytes = t->gather;
@@ -223,35 +225,49 @@ static void log_commit(struct hints *h)
             submit_append(l, &l->target[i]);
 }
 
-/* An append is back. A failed one closes its file: what stands behind the last good sync is
- * unknown. */
+/* The helper has done an append. A failed one closes its file: what stands behind the last good
+ * sync is unknown. */
 static void appended(struct hints_log *l, const struct hints_job *job)
 {
     struct hints_target *t = target_find(l, job->file->target);
     struct hints_file *f = job->file;
+    CHECK(t->appending);
     t->appending = false;
     t->out_n = t->out_bytes = 0;
-    if (job->error) {
-        f->closed = true;
-        if (job->hints)
-            tell_lost(l, t->id, job->error, job->hints);
+    if (f->phase == HINTS_FILE_REMOVED) {
+        CHECK(job->hints == 0); /* marks alone, while the last hints of the target were dropped */
         return;
     }
-    if (f->removed)
-        return; /* marks alone, of a log that was drained meanwhile */
+    if (job->error) {
+        hints_file_enter(f, HINTS_FILE_CLOSED);
+        if (job->hints)
+            add_lost(l, t->id, job->error, job->hints);
+        return;
+    }
+    uint32_t before = hints_file_bytes(f);
     f->end += (uint32_t)job->bytes.n;
     f->hints += job->hints;
     f->newest_ms = job->newest_ms > f->newest_ms ? job->newest_ms : f->newest_ms;
     t->waiting += job->hints;
-    t->bytes += job->bytes.n + (f->end == HINTS_HEADER + job->bytes.n ? HINTS_HEADER : 0);
-    l->bytes += job->bytes.n + (f->end == HINTS_HEADER + job->bytes.n ? HINTS_HEADER : 0);
+    t->bytes += hints_file_bytes(f) - before;
+    l->bytes += hints_file_bytes(f) - before;
     if (job->hints)
-        hints_tell_kept(l, t, job->hints);
+        hints_add_kept(l, t, job->hints);
 }
 
 /* ---- Giving back ---- */
 
-/* The file that the head stands in, and the offset there; NULL when there is nothing behind the
+static void enter(struct hints_target *t, enum hints_reading phase)
+{
+    static const uint32_t next[] = {
+        [HINTS_REST] = PHASE(HINTS_ASKED),
+        [HINTS_ASKED] = PHASE(HINTS_FETCHING) | PHASE(HINTS_REST),
+        [HINTS_FETCHING] = PHASE(HINTS_ASKED),
+    };
+    phase_enter(&t->reading, (uint8_t)phase, next);
+}
+
+/* The file that the head is in, and the offset in it. NULL when there is nothing behind the
  * head. */
 static struct hints_file *head_file(const struct hints_target *t, uint32_t *at)
 {
@@ -265,7 +281,7 @@ static struct hints_file *head_file(const struct hints_target *t, uint32_t *at)
     return NULL;
 }
 
-/* Asks the helper for the next piece; false when there is none, or no memory. */
+/* Asks the helper for the next piece of the log. False when there is none, or no memory. */
 static bool submit_fetch(struct hints_log *l, struct hints_target *t)
 {
     uint32_t at;
@@ -276,7 +292,7 @@ static bool submit_fetch(struct hints_log *l, struct hints_target *t)
     buf_init(&job->bytes, HINTS_BATCH_BYTES + RECORD_MAX);
     job->at = at;
     job->n = f->end - at < HINTS_BATCH_BYTES ? f->end - at : HINTS_BATCH_BYTES;
-    t->fetching = true;
+    enter(t, HINTS_FETCHING);
     hints_helper_submit(&l->helper, job);
     return true;
 }
@@ -284,11 +300,11 @@ static bool submit_fetch(struct hints_log *l, struct hints_target *t)
 static void log_read(struct hints *h, uint64_t target)
 {
     struct hints_target *t = hints_target_make(log_of(h), target);
-    if (t)
-        t->asked = true;
+    if (t && t->reading == HINTS_REST)
+        enter(t, HINTS_ASKED);
 }
 
-/* What is left of a damaged file is given up. */
+/* Gives up what is left of a damaged file. */
 static void give_up(struct hints_log *l, struct hints_target *t, struct hints_file *f)
 {
     char sentence[256], name[HINTS_FILE_NAME];
@@ -303,41 +319,46 @@ static void give_up(struct hints_log *l, struct hints_target *t, struct hints_fi
     t->head = hints_location(f->number, f->end);
     t->waiting -= lost;
     f->hints = 0;
-    f->closed = true;
+    hints_file_enter(f, HINTS_FILE_CLOSED);
     hints_trim(l, t);
-    tell_lost(l, t->id, ERR_CORRUPT, lost);
+    add_lost(l, t->id, ERR_CORRUPT, lost);
 }
 
-/* A fetch is back: true when it makes an answer. */
+/* Fills the batch with what a fetch has read, as far as the file is durable by now. */
+static int take_batch(struct hints_log *l, const struct hints_job *job)
+{
+    const struct hints_file *f = job->file;
+    size_t durable = f->end - job->at, n = durable < job->bytes.n ? durable : job->bytes.n;
+    return hints_batch_fill(&l->batch, slice_of(job->bytes.p, n),
+                            hints_location(f->number, job->at));
+}
+
+/* The helper has done a fetch: true when it makes an answer. */
 static bool fetched(struct hints_log *l, struct hints_job *job, struct hints_result *out)
 {
     struct hints_target *t = target_find(l, job->file->target);
     struct hints_file *f = job->file;
-    t->fetching = false;
-    *out = (struct hints_result){.kind = HINTS_READ, .target = t->id, .error = job->error};
-    if (!job->error && !f->removed) {
-        /* durable by now */
-        uint32_t there =
-            f->end - job->at < job->bytes.n ? f->end - job->at : (uint32_t)job->bytes.n;
-        out->error = hints_batch_fill(&l->batch, slice_of(job->bytes.p, there),
-                                      hints_location(f->number, job->at));
-        if (out->error == ERR_CORRUPT || (!out->error && l->batch.used == 0)) {
-            give_up(l, t, f);
-            return false;
-        }
-        if (!out->error && l->batch.n == 0) { /* marks alone */
-            t->head = hints_location(f->number, job->at + l->batch.used);
-            hints_trim(l, t);
-            return false;
-        }
-        out->n = out->error ? 0 : l->batch.n;
-    } else if (!job->error) {
-        return false; /* it aged away under the question */
+    enter(t, HINTS_ASKED);
+    if (!job->error && f->phase == HINTS_FILE_REMOVED)
+        return false; /* its hints have become too old meanwhile */
+    int error = job->error ? job->error : take_batch(l, job);
+    if (error == ERR_CORRUPT || (!error && l->batch.used == 0)) {
+        give_up(l, t, f);
+        return false;
     }
-    t->asked = false;
-    out->waiting = t->waiting;
-    out->bytes = t->bytes;
-    out->batch = l->batch.at;
+    if (!error && l->batch.n == 0) { /* marks alone */
+        t->head = hints_location(f->number, job->at + l->batch.used);
+        hints_trim(l, t);
+        return false;
+    }
+    enter(t, HINTS_REST);
+    *out = (struct hints_result){.kind = HINTS_READ,
+                                 .target = t->id,
+                                 .error = error,
+                                 .n = error ? 0 : l->batch.n,
+                                 .waiting = t->waiting,
+                                 .bytes = t->bytes,
+                                 .batch = l->batch.at};
     return true;
 }
 
@@ -350,16 +371,17 @@ static void log_drop(struct hints *h, uint64_t target, uint64_t up_to, uint32_t 
         if (t->file[i]->number == up_to >> 32)
             f = t->file[i];
     if (!f || up_to <= t->head)
-        return; /* aged away meanwhile */
+        return; /* the hints have become too old meanwhile */
     CHECK(n <= f->hints && up_to <= hints_location(f->number, f->end));
     t->head = up_to;
     f->hints -= n;
     t->waiting -= n;
     hints_trim(l, t);
+    /* Without room or memory for the mark, a start finds an earlier one: the head goes back a
+     * little. */
     if (t->file_n > 0)
-        /* no room, no memory: the head is at a later mark, or goes back a little */
         (void)hints_mark(&t->gather, t->id, t->head);
-    hints_tell_kept(l, t, 0);
+    hints_add_kept(l, t, 0);
 }
 
 static void log_expire(struct hints *h, uint64_t before_ms)
@@ -375,13 +397,13 @@ static void log_expire(struct hints *h, uint64_t before_ms)
             remove_first(l, t);
         }
         if (lost)
-            tell_lost(l, t->id, 0, lost);
+            add_lost(l, t->id, 0, lost);
     }
 }
 
 /* ---- Results ---- */
 
-/* Takes what the helper finished, up to the first fetch that makes an answer. */
+/* Takes the jobs that the helper has done, up to the first fetch that makes an answer. */
 static bool collect(struct hints_log *l, struct hints_result *out)
 {
     bool answer = false;
@@ -395,21 +417,21 @@ static bool collect(struct hints_log *l, struct hints_result *out)
             job->file = NULL;
         }
         if (answer)
-            l->fetched = job; /* the batch points into it */
+            l->fetched = job; /* it holds the bytes of the batch */
         else
             job_free(job);
     }
     return answer;
 }
 
-/* Sends the questions on their way; one that finds nothing is answered here. */
+/* Submits a fetch for each question. A question that has nothing to fetch is answered here. */
 static bool ask(struct hints_log *l, struct hints_result *out)
 {
     for (uint32_t i = 0; i < l->target_n; i++) {
         struct hints_target *t = &l->target[i];
-        if (!t->asked || t->fetching || submit_fetch(l, t))
+        if (t->reading != HINTS_ASKED || submit_fetch(l, t))
             continue;
-        t->asked = false;
+        enter(t, HINTS_REST);
         *out = (struct hints_result){
             .kind = HINTS_READ, .target = t->id, .waiting = t->waiting, .bytes = t->bytes};
         return true;

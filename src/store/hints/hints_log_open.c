@@ -1,5 +1,5 @@
-/* hints_log_open.c: what is kept, found again at a start: every file is looked through once, cut at
- * its first bad record, and counted from the head on. Nothing is appended to an old file. */
+/* hints_log_open.c: finds the hints again at a start. It looks through every file, cuts it at its
+ * first bad record, and counts the hints from the head on. Nothing is appended to an old file. */
 #include "store/hints/hints_log_state.h"
 
 #include <dirent.h>
@@ -20,7 +20,7 @@ static int by_number(const void *a, const void *b)
     return (x->number > y->number) - (x->number < y->number);
 }
 
-/* bytes: that are gone; 0: so many as the file had. */
+/* Reports damage to the operator. bytes: that are gone; 0: all that the file had. */
 static void report(const struct hints_log *l, const char *name, const char *what, uint32_t bytes)
 {
     char sentence[256], size[32] = "";
@@ -32,8 +32,8 @@ static void report(const struct hints_log *l, const char *name, const char *what
         l->options.report(l->options.report_arg, sentence);
 }
 
-/* Looks through one file and keeps it in its target's list. What has no header of ours was torn at
- * its birth, and goes. */
+/* Looks through one file and adds it to its target. A file without a header of ours was torn when
+ * it was made: it is removed. */
 static int open_file(const struct hints_opening *o, const char *name, uint64_t target,
                      uint32_t number)
 {
@@ -56,15 +56,15 @@ static int open_file(const struct hints_opening *o, const char *name, uint64_t t
     if (error == ERR_BAD_FORMAT)
         snprintf(o->why, o->why_n,
                  "%s/hints/%s has format version %u; this release knows version %u: run the one "
-                 "that wrote it, or move the "
-                 "file away; anti-entropy will repair what the hints in it were for",
-                 o->l->options.dir, name, (unsigned)f->says, (unsigned)HINTS_FORMAT);
+                 "that wrote it, or move the file away; anti-entropy will repair what the hints in "
+                 "it were for",
+                 o->l->options.dir, name, (unsigned)f->format, (unsigned)HINTS_FORMAT);
     if (scan.cut)
         report(l, name, "its end is torn or damaged, and cut", scan.cut);
     f->end = scan.end;
     f->hints = scan.hints;
     f->newest_ms = scan.newest_ms;
-    f->closed = true;
+    hints_file_enter(f, HINTS_FILE_CLOSED);
     t->head = scan.head > t->head ? scan.head : t->head;
     return error;
 }
@@ -85,8 +85,8 @@ static int open_files(const struct hints_opening *o)
     return error;
 }
 
-/* Where the head stands is known when all files have been seen: what is before it does not
- * count. */
+/* Counts what is behind the head, which is known when all files of the target have been looked
+ * through. */
 static int open_target(struct hints_log *l, struct hints_target *t)
 {
     qsort(t->file, t->file_n, sizeof *t->file, by_number);
@@ -102,7 +102,7 @@ static int open_target(struct hints_log *l, struct hints_target *t)
         }
         t->number = f->number;
         t->waiting += f->hints;
-        t->bytes += f->end;
+        t->bytes += hints_file_bytes(f);
     }
     l->bytes += t->bytes;
     return error;
@@ -129,7 +129,7 @@ int hints_open_all(const struct hints_opening *o)
     for (uint32_t i = 0; !error && i < l->target_n; i++) {
         hints_trim(l, &l->target[i]);
         if (l->target[i].waiting)
-            hints_tell_kept(l, &l->target[i], 0);
+            hints_add_kept(l, &l->target[i], 0);
     }
     return error;
 }
