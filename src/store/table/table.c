@@ -1,12 +1,12 @@
-/* table.c: what is held of every key, and how what comes is merged with it.
+/* table.c: what is held of each key, and how what comes is merged with it.
  *
  * A put that became durable, a record found at an opening and a flush all go through the merge
- * (table.h says what it is). What it changes, changes in three places at once (table_change): the
- * entry, the Merkle tree of its vnode, and the tallies of the segments. A flush is never seen half
- * done: until the burial has come to an entry it is read through table_flushed.
+ * (table.h says what it is). A change is made three times over (table_change): in the entry, in the
+ * Merkle tree of its vnode, and in the tallies of the segments. A flush never shows half done:
+ * until the burial has come to an entry, it is read through table_flushed.
  *
- * table_put.c tells a put's way to the merge, table_read.c reads, table_erase.c what goes for good,
- * table_location.c compaction's view. */
+ * The other files of the table: table_put.c is a put's way to the merge, table_read.c answers
+ * questions, table_erase.c erases, and table_location.c is what compaction asks. */
 #include "store/table/table_inner.h"
 
 #include <stdlib.h>
@@ -14,9 +14,9 @@
 #include "base/error.h"
 
 enum {
-    /* bytes of keys that wait to be read: a thousand of the longest */
+    /* bytes of all questions that wait: a thousand of the longest keys */
     QUESTION_KEYS_MAX = 64 * 1024 * 1024,
-    /* bytes of an answer about trees: the leaves of 64 of the largest */
+    /* bytes of an answer: the leaves of 64 of the largest trees */
     ANSWER_MAX = 2 * 1024 * 1024,
 };
 
@@ -159,7 +159,7 @@ struct version table_merge(struct table *t, const struct index_key *k,
     return now.version;
 }
 
-/* Flushes are durable: what they cover is buried from now on. */
+/* A state with flushes is durable: what they cover is buried from now on. */
 static void merge_flushes(struct table *t, const struct state *s)
 {
     t->flushed.states = s->version.stamp > t->flushed.states ? s->version.stamp : t->flushed.states;

@@ -1,12 +1,12 @@
-/* table_location.c: the table as compaction sees it: is this copy of a record the one that counts, and
- * where it is from now on. */
+/* table_location.c: the table as compaction sees it: whether the record at a location is the one
+ * that counts, and where it is from now on. */
 #include "base/check.h"
 #include "base/hash.h"
 #include "store/table/table.h"
 
-static bool stands_at(const struct location *at, uint16_t segment, uint32_t offset)
+static bool is_at(const struct index_item *item, const struct location *at)
 {
-    return at->segment == segment && at->offset == offset;
+    return item->segment == at->segment && item->offset == at->offset;
 }
 
 static enum standing standing_ring(const struct table *t, const struct record_view *v,
@@ -19,7 +19,7 @@ static enum standing standing_ring(const struct table *t, const struct record_vi
     *held = (struct index_item){0};
     if (index_find(&t->index, k, &spot))
         *held = index_get(&t->index, &spot);
-    if (held->kind != RECORD_NONE && stands_at(at, held->segment, held->offset))
+    if (held->kind != RECORD_NONE && is_at(held, at))
         return STANDING_LIVE;
     if (erasure)
         return held->kind != RECORD_NONE && version_cmp(&held->version, &v->record.version) > 0
@@ -28,7 +28,7 @@ static enum standing standing_ring(const struct table *t, const struct record_vi
     return plain ? STANDING_DEAD : STANDING_PINNED;
 }
 
-/* The index keys of some records, and what they lead to on its way into the cache. */
+/* The index keys of some records; asks the processor's cache for their entries. */
 static void fetch_views(const struct table *t, const struct record_view *v, unsigned n,
                         struct index_key *k)
 {
@@ -63,7 +63,7 @@ static void move_ring(struct table *t, const struct index_key *k, const struct l
     if (!index_find(&t->index, k, &spot))
         return;
     struct index_item held = index_get(&t->index, &spot);
-    if (held.kind == RECORD_NONE || !stands_at(from, held.segment, held.offset))
+    if (held.kind == RECORD_NONE || !is_at(&held, from))
         return;
     moved(t, tally_weight(k->key.n, held.value_n), from, to);
     held.segment = to->segment;

@@ -1,18 +1,19 @@
 /* table_put.c: a put's way through the table: into a group, settled, published, answered.
  *
- *     table_put --> [gathering] --table_settle--> [settled] --table_publish--> merged, answered
- *         |                          |                 \--table_fail--------> answered with the device's error
- *         \-- refused                \-- decided: adds nothing, answered at once
+ *     table_put --> gathering --table_settle--> settled --table_publish--> merged, answered 0
+ *         |                         |                \----table_fail-----> answered with the error
+ *      refused                   decided: adds nothing, answered
  *
- * Settling is all that can fail: it looks the key up, takes memory for its entry and remembers
- * where that is (pending.spot), so that publishing, when the record is already durable, cannot.
- * Between the two an entry may move, or be erased; index.moves says so, and then it is looked up
- * once more, and only if no memory is left for a fresh one the put is answered ERR_NO_MEMORY,
- * though it will turn up at the next opening.
+ * Settling does all that can fail: it looks up the key, takes memory for its entry, and remembers
+ * where the entry is (pending.spot). So publishing cannot fail, which happens when the record is
+ * already durable. In between the entry may move, or be erased. index.moves shows that, and then
+ * publishing looks the key up once more. If the entry is gone, and there is no memory for another,
+ * the put is answered ERR_NO_MEMORY, though its record turns up at the next opening.
  *
- * Invariants: a put is answered once, unless it is the store's own; table.unsettled counts the puts
- * of the ring, in whatever group, that settling has not come to. A decided put of a group that is
- * written all the same is written too, and counts as dead. */
+ * A group is written as it is: a decided put in it is written too, and counts as dead at once.
+ *
+ * Invariants: a put is answered exactly once; one of the store's own never. table.unsettled counts
+ * the puts of the ring, in whatever group, that settling has not come to. */
 #include "store/table/table_inner.h"
 
 #include <stdlib.h>
@@ -41,7 +42,7 @@ void table_refuse(struct table *t, uint64_t token, int error)
     table_answer_put(t, token, error, NULL);
 }
 
-/* Answers from what is visible already: a put that adds nothing needs no write. */
+/* Answers a put that adds nothing to what is visible: it needs no write. */
 static void answer_held(struct table *t, uint64_t token, const struct version *put,
                         const struct version *held)
 {
@@ -117,8 +118,8 @@ static int put_state(struct table *t, struct group *g, uint64_t token, const str
     return add_state(g, &(struct pending){.token = token}, r);
 }
 
-/* A flush is kept in a state, with all others. One that is older than what is held all over its
- * area changes nothing. */
+/* A flush is held in a state, together with all others. It changes nothing where all of its area
+ * was flushed up to its stamp, or further. */
 static int put_flush(struct table *t, struct group *g, uint64_t token, const struct record *r)
 {
     struct flush_run run = {.stamp = r->version.stamp};
@@ -170,7 +171,7 @@ static void settle_one(struct table *t, struct group *g, struct pending *p)
 {
     t->unsettled--;
     if (p->item.kind == RECORD_FLOOR)
-        return; /* it needs no entry */
+        return; /* an erasure needs no entry */
     struct index_key k = group_key(g, p);
     struct index_spot spot;
     struct index_item held =
@@ -191,8 +192,8 @@ static void settle_one(struct table *t, struct group *g, struct pending *p)
     g->decided += p->decided;
 }
 
-/* Asks the cache for the entries of the group's puts from..to, and for where they will be
- * remembered. */
+/* Asks the processor's cache for the entries of the puts from .. to-1 of the group, and for the
+ * buckets in which they will be remembered. */
 static void fetch_group(const struct table *t, const struct group *g, uint32_t from, uint32_t to)
 {
     struct index_key k[INDEX_FETCH];
@@ -217,7 +218,7 @@ bool table_settle(struct table *t, struct group *g)
     fetch_group(t, g, g->settled, end);
     while (g->settled < g->n) {
         uint32_t next = batch_end(end, g->n);
-        fetch_group(t, g, end, next); /* a batch ahead: what was asked for takes a while to come */
+        fetch_group(t, g, end, next); /* a batch ahead: it takes a while to come */
         for (; g->settled < end; g->settled++)
             if (!g->pending[g->settled].state)
                 settle_one(t, g, &g->pending[g->settled]);
@@ -231,8 +232,8 @@ bool table_settle(struct table *t, struct group *g)
 
 /* ---- Publishing ---- */
 
-/* The entry that was reserved for a put when it was settled. An erasure may have taken it away
- * since, and another put have made one anew that has no room for an end; false when there is no
+/* The entry that was reserved for a put when it was settled. Since then an erasure may have removed
+ * it, and another put may have made one that has no room for an expiry. False when there is no
  * memory. */
 static bool reserved_spot(struct table *t, const struct pending *p, const struct index_key *k,
                           struct index_spot *spot)
@@ -244,8 +245,8 @@ static bool reserved_spot(struct table *t, const struct pending *p, const struct
     return index_reserve(&t->index, k, &p->item, spot) == 0;
 }
 
-/* Asks the cache for all that publishing puts will change: the entries that they were settled to,
- * their arcs, their leaves. */
+/* Asks the processor's cache for what publishing will change: the entries that were reserved, their
+ * arcs, and their leaves. */
 static void fetch_spots(const struct table *t, struct group *g, uint32_t from, uint32_t to)
 {
     for (uint32_t i = from; i < to; i++) {
@@ -262,7 +263,7 @@ static void fetch_spots(const struct table *t, struct group *g, uint32_t from, u
 static void publish_ring(struct table *t, const struct group *g, struct pending *p,
                          uint16_t segment, uint32_t base)
 {
-    struct index_key k = group_key(g, p); /* by its place in the group */
+    struct index_key k = group_key(g, p); /* while item.offset still counts from the group */
     struct index_spot spot;
     p->item.segment = segment;
     p->item.offset += base;
@@ -274,7 +275,7 @@ static void publish_ring(struct table *t, const struct group *g, struct pending 
             table_answer_refused(t, p->token, ERR_SUPERSEDED, p->hash, &p->item.version, &held);
         else
             table_answer_put(t, p->token, 0, &held);
-    } else { /* it turns up at the next opening */
+    } else { /* its record turns up at the next opening */
         tally_written(&t->tallies, segment, tally_weight(k.key.n, p->item.value_n), p->item.kind);
         table_answer_put(t, p->token, ERR_NO_MEMORY, NULL);
     }
@@ -310,7 +311,7 @@ static void publish_one(struct table *t, const struct group *g, struct pending *
         publish_ring(t, g, p, segment, base);
 }
 
-/* A put that needed no write was written along with its group all the same. */
+/* A put that needed no write was written with its group all the same. */
 static void publish_decided(struct table *t, const struct pending *p, uint16_t segment)
 {
     tally_written(&t->tallies, segment, tally_weight(p->key_n, p->item.value_n), p->item.kind);

@@ -1,11 +1,11 @@
-/* table_read.c: questions, in the order in which they came, and their answers as far as memory
- * goes.
+/* table_read.c: questions, and their answers from memory, in the order in which the questions came.
  *
- * A question waits until the owner asks for its answer, so that look-ups of many keys can be made
- * at once (table.h says why); it is answered by what is visible then, not when it was asked. Only a
- * count may be overtaken: it waits for a burial that does not know whom it has yet to come to, or
- * it would count the dead. The bytes that a question brought lie in table.keys until the queue is
- * empty and the next one comes: so what an answer points to lives until the next call. */
+ * A question waits until the store's owner reaps its answer, so that many keys can be looked up at
+ * once (table.h says why). It is answered by what is visible then, not by what was visible when it
+ * was asked. Only a count may be overtaken: it waits for a burial that does not know how much is
+ * left to bury (burial.h), or it would count what is flushed. The bytes of a question lie in
+ * table.keys until the queue is empty and the next question comes. So what an answer points to
+ * lives until the next call. */
 #include "store/table/table_inner.h"
 
 #include <stdlib.h>
@@ -18,7 +18,7 @@
 struct question *table_ask(struct table *t, enum store_result_kind kind, uint64_t token,
                            struct slice key)
 {
-    if (!queue_peek(&t->questions)) { /* the last result's key dies with this call */
+    if (!queue_peek(&t->questions)) { /* nobody may use the last result's key any more */
         t->keys.n = 0;
         buf_slim(&t->keys);
     }
@@ -98,7 +98,7 @@ static void append_u64(struct buf *to, uint64_t value, struct store_result *out)
         out->error = buf_append(to, bytes, sizeof bytes);
 }
 
-/* The runs that have a part in one of some vnodes: they stand in the state as it is durable. */
+/* Appends the durable runs that overlap one of some vnodes. */
 static int append_flushed(struct table *t, struct slice vnodes)
 {
     const struct state *s = state_find(t->states, FLUSHED_NAME);
@@ -118,7 +118,7 @@ static int append_flushed(struct table *t, struct slice vnodes)
     return error;
 }
 
-/* The roots of some vnodes, or all their leaves. */
+/* The roots of some vnodes, with their floors and flushes; or all their leaves. */
 static void answer_tree(struct table *t, const struct question *q, struct store_result *out)
 {
     const uint8_t *p = t->keys.p + q->key_at;
@@ -175,20 +175,19 @@ static void fetch_questions(struct table *t)
 
 /* Fills what the index knows of a key; true when the value must still be read. */
 static bool answer_get(struct table *t, const struct question *q, struct store_result *out,
-                       struct index_item *place)
+                       struct index_item *item)
 {
     struct index_key k = question_key(t, q);
     struct index_spot spot;
     out->record.key = k.key;
-    struct index_item item = table_visible(t, &k, &spot);
-    if (item.kind == RECORD_NONE)
+    *item = table_visible(t, &k, &spot);
+    if (item->kind == RECORD_NONE)
         return false;
-    out->record.kind = item.kind;
-    out->record.version = item.version;
-    out->record.expiry_ms = item.expiry_ms;
-    out->size = item.value_n;
-    *place = item;
-    return q->wants == GET_VALUE && item.value_n > 0;
+    out->record.kind = item->kind;
+    out->record.version = item->version;
+    out->record.expiry_ms = item->expiry_ms;
+    out->size = item->value_n;
+    return q->wants == GET_VALUE && item->value_n > 0;
 }
 
 unsigned table_expect(struct table *t, struct version *v)
@@ -207,7 +206,7 @@ unsigned table_expect(struct table *t, struct version *v)
     return n;
 }
 
-/* Takes the oldest question, counts that must wait aside. */
+/* Takes the oldest question, and sets counts that must wait aside. */
 static bool next_question(struct table *t, struct question *q)
 {
     for (const struct question *next; (next = queue_peek(&t->questions));) {
@@ -223,7 +222,7 @@ static bool next_question(struct table *t, struct question *q)
     return false;
 }
 
-int table_question(struct table *t, struct store_result *out, struct index_item *place)
+int table_question(struct table *t, struct store_result *out, struct index_item *item)
 {
     struct question q;
     if (!next_question(t, &q))
@@ -240,7 +239,7 @@ int table_question(struct table *t, struct store_result *out, struct index_item 
             t->index.greatest > t->flushed.greatest ? t->index.greatest : t->flushed.greatest;
     else if (q.kind == STORE_ERASABLE_DONE || q.kind == STORE_HELD_DONE)
         table_erase_answer(t, &q, slice_of(t->keys.p + q.key_at, q.key_n), out);
-    else if (!q.error && answer_get(t, &q, out, place))
+    else if (!q.error && answer_get(t, &q, out, item))
         return 2;
     return 1;
 }
