@@ -71,6 +71,22 @@ uint32_t index_chunk_size(uint64_t arena_bytes, size_t least)
     return (uint32_t)(n < least ? least : n);
 }
 
+uint8_t *index_add_chunk(struct index *ix, struct index_arc *a, size_t n)
+{
+    if (a->chunk_n == CHUNKS_MAX)
+        return NULL;
+    void *chunks = index_array_room(ix, a->chunk, a->chunk_n);
+    if (!chunks)
+        return NULL;
+    a->chunk = chunks;
+    uint8_t *chunk = index_take(ix, n);
+    if (chunk) {
+        a->chunk[a->chunk_n++] = chunk;
+        a->arena_bytes += n;
+    }
+    return chunk;
+}
+
 uint32_t index_arena_take(struct index *ix, struct index_arc *a, size_t n)
 {
     if (a->open && a->open_size - a->open_used >= n) {
@@ -78,18 +94,9 @@ uint32_t index_arena_take(struct index *ix, struct index_arc *a, size_t n)
         a->open_used += (uint32_t)n;
         return ref;
     }
-    if (a->chunk_n == CHUNKS_MAX)
-        return 0;
-    void *chunks = index_array_room(ix, a->chunk, a->chunk_n);
-    if (!chunks)
-        return 0;
-    a->chunk = chunks;
     uint32_t size = index_chunk_size(a->arena_bytes, n);
-    uint8_t *chunk = index_take(ix, size);
-    if (!chunk)
+    if (!index_add_chunk(ix, a, size))
         return 0;
-    a->chunk[a->chunk_n++] = chunk;
-    a->arena_bytes += size;
     if (size > n) { /* else a long key fills the chunk, and the open one stays open */
         a->open = a->chunk_n;
         a->open_used = (uint32_t)n;

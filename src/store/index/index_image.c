@@ -72,19 +72,12 @@ int index_image_write(const struct index *ix, uint32_t arc, struct buf *out)
 
 static int read_heads(struct index *ix, struct index_arc *a, const uint8_t *p, uint32_t bucket_n)
 {
-    for (uint32_t b = 0; b < bucket_n; b += HEADS) {
-        uint32_t n = bucket_n - b < HEADS ? bucket_n - b : HEADS;
-        void *heads = index_array_room(ix, a->heads, a->block_n);
-        if (!heads)
-            return ERR_NO_MEMORY;
-        a->heads = heads;
-        uint32_t *block = index_take(ix, HEADS * sizeof *block);
-        if (!block)
-            return ERR_NO_MEMORY;
-        a->heads[a->block_n++] = block;
-        memcpy(block, p + (size_t)b * 4, (size_t)n * 4);
+    for (uint32_t b = 0; b < bucket_n; b++) {
+        int error = index_add_bucket(ix, a);
+        if (error)
+            return error;
+        memcpy(head_at(a, b), p + (size_t)b * 4, 4);
     }
-    a->bucket_n = bucket_n;
     return 0;
 }
 
@@ -124,19 +117,13 @@ static int read_chunks(struct index *ix, struct index_arc *a, struct slice bytes
         size_t n = chunk_length(bytes.p + at, bytes.n - at, at);
         if (n == 0)
             return ERR_CORRUPT;
-        void *chunks = index_array_room(ix, a->chunk, a->chunk_n);
-        if (!chunks)
-            return ERR_NO_MEMORY;
-        a->chunk = chunks;
-        uint8_t *chunk = index_take(ix, n);
+        uint8_t *chunk = index_add_chunk(ix, a, n);
         if (!chunk)
             return ERR_NO_MEMORY;
-        a->chunk[a->chunk_n++] = chunk;
         memcpy(chunk, bytes.p + at, n);
         starts->base[i] = at;
         at += n;
     }
-    a->arena_bytes = at;
     starts->base[chunk_n] = at;
     return at == bytes.n ? 0 : ERR_CORRUPT;
 }
@@ -189,7 +176,7 @@ static int check_chains(struct index *ix, struct index_arc *a, const struct star
                         uint32_t records, const struct index_image_segments *segments)
 {
     for (uint32_t b = 0; b < a->bucket_n; b++) {
-        for (uint32_t ref = a->heads[b / HEADS][b % HEADS]; ref != 0; ref = entry_at(a, ref)->next)
+        for (uint32_t ref = *head_at(a, b); ref != 0; ref = entry_at(a, ref)->next)
             if (a->records == records || !is_start(a, starts, ref) ||
                 !entry_taken(ix, a, entry_at(a, ref), segments))
                 return ERR_CORRUPT;

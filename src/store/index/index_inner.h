@@ -164,6 +164,9 @@ uint32_t index_chunk_size(uint64_t arena_bytes, size_t least);
 /* The size of a chunk that was added when the arena had so many bytes. */
 size_t index_chunk_bytes(uint64_t arena_before, const uint8_t *chunk);
 
+/* Adds a chunk of n zeroed bytes to an arc. NULL when memory is out, or the arc is full. */
+uint8_t *index_add_chunk(struct index *ix, struct index_arc *a, size_t n);
+
 /* A reference to n fresh bytes in the arc's arena; 0 when memory is out. */
 uint32_t index_arena_take(struct index *ix, struct index_arc *a, size_t n);
 

@@ -35,8 +35,6 @@
 
 #define FLUSHED_NAME SLICE("flushed")
 
-enum { FLUSHED_NODE = 0 }; /* the node in the version of a deletion that a flush leaves */
-
 struct flushed {
     uint64_t *durable; /* the durable stamps, by space and part; NULL: nothing was flushed */
     uint64_t *coming;  /* the submitted stamps, at or above the durable ones */
@@ -68,7 +66,8 @@ int flushed_reserve(struct flushed *f, struct slice runs);
 /* Takes over runs that are durable and have room. Whether they raise any stamp. */
 bool flushed_take(struct flushed *f, struct slice runs);
 
-/* The version that a covered record reads as; all zero where nothing was flushed. */
+/* The version that a covered record reads as; all zero where nothing was flushed. Its node is 0,
+ * which has a number in every index (nodes.h): so applying a flush cannot fail. */
 static inline struct version flushed_version(uint64_t stamp)
 {
     return (struct version){.stamp = stamp, .deleted = stamp != 0};

@@ -31,26 +31,18 @@ void group_reset(struct group *g)
     buf_slim(&g->bytes);
 }
 
-static int pending_reserve(struct group *g)
-{
-    struct pending *p = array_room(g->pending, g->n, &g->cap, sizeof *p);
-    if (!p)
-        return ERR_NO_MEMORY;
-    g->pending = p;
-    return 0;
-}
-
 int group_add(struct group *g, struct pending *p, const struct record *r)
 {
-    int error = pending_reserve(g);
-    if (error)
-        return error;
     if (r->key.n > KEY_FULL_MAX || r->value.n > RECORD_VALUE_MAX)
         return ERR_TOO_BIG;
+    struct pending *grown = array_room(g->pending, g->n, &g->cap, sizeof *grown);
+    if (!grown)
+        return ERR_NO_MEMORY;
+    g->pending = grown;
     size_t offset = g->bytes.n;
-    error = record_encode_slot(&g->bytes, r, p->state ? record_slot(r) : p->slot);
+    int error = record_encode_slot(&g->bytes, r, p->state ? record_slot(r) : p->slot);
     if (error)
-        return error == ERR_TOO_BIG ? ERR_BUSY : error; /* the record is not: the group is full */
+        return error == ERR_TOO_BIG ? ERR_BUSY : error; /* too big for what is left of the group */
     p->item.offset = (uint32_t)offset;
     p->key_n = (uint32_t)r->key.n;
     g->states += p->state != NULL;

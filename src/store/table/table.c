@@ -31,8 +31,6 @@ int table_init(struct table *t, uint64_t seed)
     buf_init(&t->answer_flushed, ANSWER_MAX);
     burial_init(&t->burial);
     int error = index_init(&t->index, VNODES_DEFAULT, seed);
-    if (!error && nodes_number(&t->index.nodes, FLUSHED_NODE) < 0)
-        error = ERR_NO_MEMORY; /* so that a flush can be applied without fail */
     if (!error)
         error = forest_init(&t->forest, VNODES_DEFAULT);
     if (!error)
@@ -45,8 +43,6 @@ int table_init(struct table *t, uint64_t seed)
 int table_cut(struct table *t, uint16_t vnodes)
 {
     int error = index_cut(&t->index, vnodes);
-    if (!error && nodes_number(&t->index.nodes, FLUSHED_NODE) < 0)
-        error = ERR_NO_MEMORY;
     if (burial_under_way(&t->burial))
         burial_begin(&t->burial);
     if (!error)

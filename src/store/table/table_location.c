@@ -49,13 +49,6 @@ void table_standing(const struct table *t, const struct record_view *v, const st
                      : standing_ring(t, &v[i], &k[i], &at[i], &held[i]);
 }
 
-static void moved(struct table *t, uint64_t bytes, const struct location *from,
-                  const struct location *to)
-{
-    tally_dead(&t->tallies, from->segment, bytes);
-    tally_live(&t->tallies, to->segment, bytes);
-}
-
 static void move_ring(struct table *t, const struct index_key *k, const struct location *from,
                       const struct location *to)
 {
@@ -65,7 +58,9 @@ static void move_ring(struct table *t, const struct index_key *k, const struct l
     struct index_item held = index_get(&t->index, &spot);
     if (held.kind == RECORD_NONE || !is_at(&held, from))
         return;
-    moved(t, tally_weight(k->key.n, held.value_n), from, to);
+    uint64_t bytes = tally_weight(k->key.n, held.value_n);
+    tally_dead(&t->tallies, from->segment, bytes);
+    tally_live(&t->tallies, to->segment, bytes);
     held.segment = to->segment;
     held.offset = to->offset;
     index_set(&t->index, &spot, &held);

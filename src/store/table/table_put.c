@@ -301,20 +301,15 @@ static void publish_state(struct table *t, struct pending *p, uint16_t segment, 
     table_answer_put(t, p->token, version_cmp(&put, &held) < 0 ? ERR_SUPERSEDED : 0, &held);
 }
 
-/* Makes one put of a durable group visible. */
 static void publish_one(struct table *t, const struct group *g, struct pending *p, uint16_t segment,
                         uint32_t base)
 {
-    if (p->state)
+    if (p->decided) /* it needed no write, and was written with its group all the same */
+        tally_written(&t->tallies, segment, tally_weight(p->key_n, p->item.value_n), p->item.kind);
+    else if (p->state)
         publish_state(t, p, segment, base);
     else
         publish_ring(t, g, p, segment, base);
-}
-
-/* A put that needed no write was written with its group all the same. */
-static void publish_decided(struct table *t, const struct pending *p, uint16_t segment)
-{
-    tally_written(&t->tallies, segment, tally_weight(p->key_n, p->item.value_n), p->item.kind);
 }
 
 void table_publish(struct table *t, struct group *g, uint16_t segment, uint32_t base)
@@ -324,10 +319,7 @@ void table_publish(struct table *t, struct group *g, uint16_t segment, uint32_t 
         uint32_t end = batch_end(i, g->n);
         fetch_spots(t, g, i, end);
         for (; i < end; i++)
-            if (g->pending[i].decided)
-                publish_decided(t, &g->pending[i], segment);
-            else
-                publish_one(t, g, &g->pending[i], segment, base);
+            publish_one(t, g, &g->pending[i], segment, base);
     }
     group_reset(g);
 }
