@@ -31,13 +31,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int error = hints_batch_fill(&batch, slice_of(copy, size), FIRST);
     CHECK(error == 0 || error == ERR_CORRUPT);
     CHECK(batch.n <= HINTS_BATCH && batch.used <= size && (!error || batch.n == 0));
-    uint64_t place = FIRST;
+    uint64_t location = FIRST;
     size_t values = 0;
     for (uint32_t i = 0; i < batch.n; i++) {
         const struct located_record *p = &batch.at[i];
-        CHECK(p->place > place && p->place <= FIRST + batch.used && hints_is_hint(&p->record));
+        CHECK(p->place > location && p->place <= FIRST + batch.used && hints_is_hint(&p->record));
         CHECK(i == 0 || values + p->record.value.n <= HINTS_BATCH_BYTES);
-        place = p->place;
+        location = p->place;
         values += p->record.value.n;
     }
     hints_batch_close(&batch);

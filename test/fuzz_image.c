@@ -20,13 +20,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const bool known[3] = {true, false, true};
     struct tally tally[3] = {{0}};
-    struct index_image_segments places = {known, tally, 3};
+    struct index_image_segments segments = {known, tally, 3};
     struct index ix;
     struct buf again;
     CHECK(index_init(&ix, 1, 0) == 0);
     CHECK(nodes_number(&ix.nodes, 7) == 1);
     buf_init(&again, 1 << 24);
-    if (index_image_read(&ix, 0, slice_of(data, size), &places) == 0) {
+    if (index_image_read(&ix, 0, slice_of(data, size), &segments) == 0) {
         index_walk(&ix, 0, look_up, &ix);
         CHECK(index_image_bytes(&ix, 0) == 0 || index_image_write(&ix, 0, &again) == 0);
     }

@@ -312,18 +312,18 @@ static bool put_through(struct table *t, const struct record *r, struct store_re
 static void ask_for(struct table *t, unsigned number, struct store_result *out)
 {
     char key[32];
-    struct index_item place;
+    struct index_item item;
     table_get(t, 1, numbered(key, "key", number), GET_DIGEST);
-    assert_int_equal(table_question(t, out, &place), 1);
+    assert_int_equal(table_question(t, out, &item), 1);
 }
 
 /* The answer to a count that was asked for. */
 static uint32_t answered(struct table *t)
 {
-    struct index_item place;
+    struct index_item item;
     struct store_result out;
     uint32_t sum = 0;
-    assert_int_equal(table_question(t, &out, &place), 1);
+    assert_int_equal(table_question(t, &out, &item), 1);
     for (uint32_t v = 0; v < out.vnode_n; v++)
         sum += out.live[v];
     return sum;
@@ -362,7 +362,7 @@ static void nobody_sees_a_flush_on_its_way(void **state)
 {
     struct table t;
     struct store_result out;
-    struct index_item place;
+    struct index_item item;
     char key[32];
     (void)state;
     fill(&t);
@@ -371,7 +371,7 @@ static void nobody_sees_a_flush_on_its_way(void **state)
     assert_int_equal(out.error, 0);
     table_count(&t, 2, 0);
     /* a count at the end: it is not above all */
-    assert_int_equal(table_question(&t, &out, &place), 0);
+    assert_int_equal(table_question(&t, &out, &item), 0);
     for (unsigned slice = 0; slice < 2; slice++) {
         for (unsigned i = 1; i <= HELD; i++) {
             ask_for(&t, i, &out);
@@ -398,7 +398,7 @@ static void counts_do_not_wait_for_a_walk(void **state)
 {
     struct table t;
     struct store_result out;
-    struct index_item place;
+    struct index_item item;
     char key[32];
     (void)state;
     fill(&t);
@@ -417,9 +417,9 @@ static void counts_do_not_wait_for_a_walk(void **state)
     assert_int_equal(counted(&t), 0);
     assert_int_equal(table_cut(&t, 8), 0);
     table_count(&t, 3, 0);
-    assert_int_equal(table_question(&t, &out, &place), 0);
+    assert_int_equal(table_question(&t, &out, &item), 0);
     while (burial_step(&t, 7))
-        assert_int_equal(table_question(&t, &out, &place), 0);
+        assert_int_equal(table_question(&t, &out, &item), 0);
     assert_int_equal(answered(&t), 0);
     table_close(&t);
 }

@@ -226,7 +226,7 @@ static void test_survives_a_crash(void **state)
     struct hints_result r = ask(f);
     expect_batch(&r, 0, HINTS_BATCH);
     hints_drop(f->hints, TARGET, r.batch[HINTS_BATCH - 1].place, HINTS_BATCH);
-    reopen(f); /* the mark was not even flushed */
+    reopen(f); /* the mark was not even committed */
     r = reap(f);
     assert_int_equal(r.kind, HINTS_KEPT);
     assert_int_equal(r.waiting, 200);

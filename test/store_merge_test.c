@@ -370,7 +370,7 @@ static void the_values_asked_for_next_are_known(void **state)
     struct table t;
     struct group g;
     struct store_result out;
-    struct index_item place;
+    struct index_item item;
     struct version v[INDEX_FETCH];
     const struct record a = value_record(KEY_OF("a"), SLICE("1"), 11),
                         b = value_record(KEY_OF("b"), SLICE("2"), 12),
@@ -394,7 +394,7 @@ static void the_values_asked_for_next_are_known(void **state)
     assert_int_equal(v[1].stamp, 13);
     for (int i = 0; i < 4; i++) {
         assert_int_equal(table_expect(&t, v), 0);
-        assert_int_not_equal(table_question(&t, &out, &place), 0);
+        assert_int_not_equal(table_question(&t, &out, &item), 0);
     }
     group_close(&g);
     table_close(&t);

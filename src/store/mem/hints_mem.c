@@ -2,8 +2,8 @@
  * durable with the next sync.
  *
  * The device fails as mem.c's does, by the same struct mem_faults, and as there the real one
- * (hints_log.c) is followed: what was not synced is not promised and told as lost; a log with a
- * record that cannot be read is given up from there on. */
+ * (hints_log.c) is followed: what was not synced is announced as lost, and a log with a record that
+ * cannot be read is given up from there on. */
 #include "store/mem/hints_mem.h"
 
 #include <stdlib.h>
@@ -171,7 +171,7 @@ static const struct mem_faults *faults_of(const struct hints_mem *m)
     return m->disk->faults ? m->disk->faults : &none;
 }
 
-static void flush_log(struct hints_mem *m, struct hints_mem_log *l)
+static void commit_log(struct hints_mem *m, struct hints_mem_log *l)
 {
     if (l->gather_n == 0)
         return;
@@ -193,7 +193,7 @@ static void mem_commit(struct hints *h)
 {
     struct hints_mem *m = mem_of(h);
     for (uint32_t i = 0; i < m->disk->n; i++)
-        flush_log(m, &m->disk->log[i]);
+        commit_log(m, &m->disk->log[i]);
 }
 
 static void sync_log(struct hints_mem *m, struct hints_mem_log *l)

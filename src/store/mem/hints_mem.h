@@ -1,5 +1,5 @@
 /* hints_mem.h: hints in memory with the crash semantics of a disk, for the simulator. As in mem.h,
- * the "disk" outlives the hints, what was flushed is in flight until the device is done, and a
+ * the "disk" outlives the hints, what was committed is in flight until the device is done, and a
  * crash loses what was not synced. */
 #ifndef COVEY_STORE_HINTS_MEM_H
 #define COVEY_STORE_HINTS_MEM_H
@@ -13,14 +13,14 @@ struct hints_mem_log {
     /* what survives a crash */
     struct buf synced; /* encoded records, back to back */
     size_t head_synced;
-    uint64_t base; /* the place of synced's first byte */
+    uint64_t base; /* the location of synced's first byte */
     /* what lies behind was synced by a disk that lost it: the next opening cuts it off */
     size_t sound;
     /* of syncs that failed and reached the disk for all that: nothing tells until the next
      * opening */
     struct buf ghosts;
     /* what does not */
-    struct buf gather, flight; /* submitted; flushed */
+    struct buf gather, flight; /* submitted; committed, and not synced */
     uint32_t gather_n, flight_n;
     size_t head;
     uint64_t waiting;
@@ -44,10 +44,10 @@ void hints_disk_copy(struct hints_disk *to, const struct hints_disk *from);
  * is out. */
 struct hints *hints_mem_open(struct hints_disk *disk);
 
-/* The device finished: everything flushed so far is durable. */
+/* The device is done: all that was committed so far is durable. */
 void hints_mem_sync(struct hints *h);
 
-/* True while something flushed waits for hints_mem_sync. */
+/* True while something that was committed waits for hints_mem_sync. */
 bool hints_mem_syncing(const struct hints *h);
 
 /* Power is about to be lost in the middle of a sync, as in mem_tear. */

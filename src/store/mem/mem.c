@@ -1,9 +1,9 @@
 /* mem.c: the table of the real store over a device that is a run of bytes.
  *
  * The device has two parts: what is synced (struct mem_disk, which outlives the store) and what was
- * flushed and not synced yet (`flight`). An offset counts through both, so a record keeps its place
- * when a sync moves it from the second to the first. Honest: results come out at mem_sync. Lying:
- * at store_commit, though the bytes are in flight still and a crash loses them. */
+ * committed and not synced yet (`flight`). An offset counts through both, so a record keeps its
+ * location when a sync moves it from the second to the first. Honest: results come out at mem_sync.
+ * Lying: at store_commit, though the bytes are in flight still and a crash loses them. */
 #include "store/mem/mem.h"
 
 #include <stdlib.h>
@@ -25,7 +25,7 @@ struct mem {
     struct store head;
     struct table table;
     struct group gather; /* submitted */
-    struct group flight; /* flushed */
+    struct group flight; /* committed, and not synced */
     struct mem_disk *disk;
     struct buf scratch; /* a value, uncompressed */
     struct doubt doubt;
@@ -255,23 +255,23 @@ static bool mem_reap(struct store *s, struct store_result *out)
 {
     struct mem *m = mem_of(s);
     doubt_look(&m->doubt, &m->table, m->flight.n == 0 && m->gather.n == 0);
-    struct index_item place;
+    struct index_item item;
     int got = 0;
     bool walked; /* between small slices of the walks over the index the rest goes on */
     do {
         if (table_answer(&m->table, out) || doubt_result(&m->doubt, out) || refuse_backup(m, out))
             return true;
-        got = table_question(&m->table, out, &place);
+        got = table_question(&m->table, out, &item);
         walked = !burial_under_way(&m->table.burial) && !doubt_forgetting(&m->doubt);
         burial_step(&m->table, SLICE_BUCKETS);
         doubt_step(&m->doubt, &m->table, SLICE_BUCKETS);
     } while (got == 0 && !walked);
     if (got == 2)
-        out->error = table_value(device(m, place.offset), &m->scratch, out);
+        out->error = table_value(device(m, item.offset), &m->scratch, out);
     if (got == 2 && out->error == ERR_INCOMPLETE)
         out->error = ERR_CORRUPT; /* its length is damaged */
     if (got == 2 && out->error)
-        note_damage(m, out, place.offset);
+        note_damage(m, out, item.offset);
     return got != 0;
 }
 

@@ -18,7 +18,7 @@ struct mem_faults {
     bool full; /* puts end in ERR_NO_SPACE before anything is written */
     /* syncs say that they are done; what they wrote is not there when the disk is opened next, */
     bool loses;
-    /* not 0: and stands in another place, which this seed says, over what was there */
+    /* not 0: and lands over other bytes; this seed says where */
     uint64_t misdirects;
 };
 
@@ -69,11 +69,11 @@ struct mem_options {
 /* Opens a store on what the disk holds, replaying it by version. NULL when memory is out. */
 struct store *mem_open(const struct mem_options *options);
 
-/* The device finished: everything flushed so far is durable, its results become reapable. Nothing
- * happens when nothing was flushed. */
+/* The device is done: all that was committed so far is durable, and its results can be reaped.
+ * Nothing happens when nothing was committed. */
 void mem_sync(struct store *s);
 
-/* True while something flushed waits for mem_sync. */
+/* True while something that was committed waits for mem_sync. */
 bool mem_syncing(const struct store *s);
 
 /* What it holds, for those who judge a simulation. */
