@@ -1,25 +1,89 @@
-/* table_erase.c: erasing, as the table sees it (floors.h says what an erasure is).
+/* table_erase.c: erasing, as the store of one owner does it: an entry goes for good, and nothing
+ * older can come back. core/erase/erase.c decides what goes; floors.h explains floors.
  *
- * An erasure is a compare-and-erase. It is submitted for just the version that is visible, waits in
- * its group like any put, and when it is durable the entry goes, if it is still that version. What
- * is written meanwhile and is newer stays; what is older cannot come: from the submission on puts
- * at or below the coming floor are looked up before they get into a group, and one that would
- * create the key, or adds nothing to it, is answered without being written. That is why no segment
- * that is made after an erasure holds what it covers: compaction relies on it (compact_judge.c),
- * and replay needs it to come to the same end.
+ * The problem. When the last owner has dropped a tombstone, nobody knows any more that the key was
+ * ever deleted. An older record of the key that turned up would be taken for new, and the deletion
+ * would be undone. Before a tombstone goes, every owner has confirmed that it holds just that
+ * tombstone, or that it holds nothing and its floor keeps older records out (store_held). So no
+ * owner *holds* an older record. But one may still be under way, or stand in a log. The store has
+ * to keep these out without remembering the key.
  *
- * Lapsing. What cannot be erased, because an owner is away, need not keep its bytes: a value whose
- * expiry passed before the time that the question for erasable records names *lapses*. Its entry is
- * a tombstone from then on, under the version and with the expiry of the value: a deletion of just
- * that, greater than the value itself, and lesser than the value with any later expiry. So it may
- * travel to any owner, and merge with whatever is there. It is said in the index only; when the
- * record is copied the copy says so too (compact_jobs.c), and a restart before that finds the value
- * again. Never does an entry go for its expiry alone: it keeps out older values that an owner may
- * bring.
+ * Compare-and-erase. An erasure (RECORD_FLOOR) names a key and the version that goes. It is
+ * submitted only if just that version is visible, with just that expiry; else it is answered at
+ * once. From its submission on the *coming floor* of the vnode is at or above the stamp of that
+ * version. The erasure waits in its group like any put. When it is durable the *durable floor*
+ * rises too, and the entry goes, if it is still that version. What was written meanwhile and is
+ * newer stays.
  *
- * At replay an erasure is an entry in the index like a deletion, greater than the version that it
- * names and lesser than all newer ones, the same value with a later expiry among them; when all is
- * read these entries are weeded out. */
+ * The ways by which an older record could come back, and what closes each:
+ *
+ *     way                         closed by
+ *     a delayed put or hint, or   It would create an absent key at or below the coming floor:
+ *     the repair of a read        ERR_TOO_OLD. (A coordinator then stamps a client's write anew.
+ *                                 A hint is dropped.)
+ *     a put that is in a group    Groups are published in order. It comes before the erasure, and
+ *     already                     adds nothing to the tombstone.
+ *     a record that an owner      its ticket: see below
+ *     sends because trees differ
+ *     a tombstone that an owner   It is at or below the durable floor, so it was erased here:
+ *     sends likewise              ERR_TOO_OLD. (The coming floor does not count for this: that
+ *                                 erasure may yet fail.)
+ *     a replay of the log         There an erasure is an entry like a deletion, greater than the
+ *                                 version that it names, and lesser than all newer ones, the same
+ *                                 value with a later expiry among them. So the order of the
+ *                                 records does not matter. When all are read these entries are
+ *                                 weeded out.
+ *     a replay after compaction   The erasure stays in the log as long as any segment that
+ *                                 existed when it was made (compact_judge.c).
+ *
+ * The last line needs this rule: *no segment that is made after an erasure has a record that the
+ * erasure covers.* That is why puts are refused by the coming floor already, and why a put at or
+ * below it that adds nothing to what is held is answered without being written. A put at or below
+ * the floor that is greater than what is held for its key is written: no erasure covers it. A
+ * replay needs the rule too: there an erasure covers what stands behind it as well.
+ *
+ * Tickets. A floor is one for the whole vnode. A record below it may be of another key, which was
+ * never erased, and which this owner has missed: anti-entropy must be able to bring it. So an owner
+ * may bring, below the floor too, what it holds just now. It must not bring what it held a while
+ * ago, and how long a record lay in a stream no clock can say. Therefore the list in which the
+ * record was found missing bears a ticket, and each erasure in the vnode changes the ticket. A put
+ * with an old ticket is answered ERR_BUSY, and the next exchange makes a new list. With the present
+ * ticket nothing was erased here since the list. If this key was ever erased here, that was before
+ * the list, and before that every owner had confirmed: so what the sender held when it saw the list
+ * is not older than the tombstone.
+ *
+ * An owner that is recovering does not know what it erased, nor its floors. It takes everything
+ * that its sources hold (PUT_FROM_SOURCE), with a ticket all the same; core/repair/repair_recover.c
+ * has that argument.
+ *
+ * An example, N = 3. x5 is the value x with stamp 5, T9 a tombstone with stamp 9. F9t2 says that
+ * the floor is 9 and the ticket 2; F0t1, where nothing is said.
+ *
+ *     what happens                                A        B        C        answer
+ *     x5 is written while C is away               x5       x5       -
+ *     C is back; its list lacks x5                x5       x5       -
+ *     B sends x5 with ticket 1; it is delayed     x5       x5       -
+ *     the key is deleted at all owners            T9       T9       T9
+ *     A asks; B and C confirm T9                  T9       T9       T9
+ *     A and C erase; the message to B is lost     - F9t2   T9       - F9t2
+ *     x5 reaches C, with ticket 1                 - F9t2   T9       - F9t2   ERR_BUSY
+ *     a late hint of x5 reaches A                 - F9t2   T9       - F9t2   ERR_TOO_OLD
+ *     trees differ: B sends T9 to A               - F9t2   T9       - F9t2   ERR_TOO_OLD
+ *     B sends y7 of another key to A, ticket 2    y7 F9t2  y7 T9    y7 F9t2  taken
+ *     B asks; A and C confirm "nothing, floor 9"  y7 F9t2  y7 T9    y7 F9t2
+ *     B erases                                    y7 F9t2  y7 F9t2  y7 F9t2
+ *
+ * Had C got a newer z11 before the erasure, C would have answered it ERR_SUPERSEDED and kept z11. A
+ * and B take z11 when it comes: it is above their floors.
+ *
+ * Lapsing. What cannot be erased, because an owner is away, need not keep its bytes. A value whose
+ * expiry passed before the time that the question for erasable records names *lapses*: its entry
+ * becomes a tombstone, under the version and with the expiry of the value. That is a deletion of
+ * just this value: greater than the value itself, and lesser than the value with any later expiry.
+ * So it may travel to any owner, and merge with whatever is there. At first only the index has it.
+ * When compaction copies the record, the copy is the tombstone (compact_jobs.c); a restart before
+ * that finds the value again. No entry ever goes for its expiry alone: it keeps out older values
+ * that an owner may bring. */
 #include <stdio.h>
 
 #include "base/check.h"
@@ -28,7 +92,7 @@
 #include "store/table/table_inner.h"
 #include "wire/bytes.h"
 
-enum { ERASABLE_WALK = 20000 }; /* records seen for one answer: a millisecond */
+enum { ERASABLE_WALK = 20000 }; /* records that are walked through for one answer: a millisecond */
 
 static struct index_item held_item(const struct table *t, const struct index_key *k,
                                    struct index_spot *spot)
@@ -43,8 +107,8 @@ static bool same(const struct index_item *held, const struct version *v, uint64_
            held->expiry_ms == expiry_ms;
 }
 
-/* An arc may have been packed: walks on their way through it, of a flush (burial.h) or a doubt,
- * begin with it anew. */
+/* An arc may have been packed: a burial, or a walk that forgets lost records, that is in the arc
+ * begins anew with it. */
 static void arc_packed(struct table *t, uint32_t vnode)
 {
     if (burial_under_way(&t->burial) && t->burial.arc == vnode)
@@ -55,9 +119,8 @@ static void arc_packed(struct table *t, uint32_t vnode)
 
 /* ---- Puts ---- */
 
-/* Whether a put at or below the coming floor may create its key. A tombstone that an owner brings
- * is refused for having been erased here, so the floor must be one that we can vouch for: a coming
- * one may never become durable. */
+/* Whether a put at or below the coming floor may create its key, its ticket apart. A tombstone is
+ * refused by the durable floor: the coming one may never become durable. */
 static bool may_create(const struct record *r, enum put_from from, uint64_t durable)
 {
     bool erased = r->kind == RECORD_TOMBSTONE && r->version.stamp <= durable;
