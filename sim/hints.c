@@ -208,7 +208,7 @@ static bool too_old(struct hints_check *h, uint32_t node, const struct sim_node 
     const struct floors *f =
         &mem_table(world_disk(h->world, world_index(h->world, target)))->floors;
     uint64_t age_ms = h->world->o.hint_age_ms,
-             floor = f->durable[(uint32_t)slot_of_key(hint_key(hint, key)) * f->n / SLOTS];
+             floor = f->of[(uint32_t)slot_of_key(hint_key(hint, key)) * f->n / SLOTS].durable;
     /* it was judged a while ago */
     uint64_t latest_ms = h->world->node[node].node.now.believed_ms + CLOCK_SKEW_MAX_MS;
     bool aged = age_ms && version_ms(&hint->version) + age_ms < latest_ms;

@@ -8,6 +8,7 @@
  * index.moves changes whenever an entry moves or goes: spots from before are void. */
 #include "store/index/index_inner.h"
 
+#include "base/check.h"
 #include "base/hash.h"
 
 /* ---- Packing ---- */
@@ -87,8 +88,10 @@ void index_remove(struct index *ix, const struct index_key *k, const struct inde
     struct index_arc *a = spot->arc;
     void *link = head_at(a, bucket_of(a, k->hash));
     uint32_t ref;
-    while (memcpy(&ref, link, sizeof ref), (uint8_t *)entry_at(a, ref) != spot->entry)
+    while (memcpy(&ref, link, sizeof ref), (uint8_t *)entry_at(a, ref) != spot->entry) {
         link = entry_at(a, ref);
+        CHECK(((struct entry *)link)->next != 0);
+    }
     unlink_entry(ix, a, link, ref);
     pack_if_due(ix, arc_at(ix, k->slot));
 }

@@ -87,6 +87,7 @@ uint32_t index_visit(const struct index *ix, uint32_t arc, uint32_t *bucket, uin
                      void *arg)
 {
     struct index_arc *a = ix->arc[arc];
+    CHECK(!a || *bucket < a->bucket_n);
     uint32_t first = *bucket, end = !a                              ? 0
                                     : a->bucket_n - first < buckets ? a->bucket_n
                                                                     : first + buckets;

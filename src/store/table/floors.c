@@ -2,37 +2,28 @@
 #include "store/table/floors.h"
 
 #include <stdlib.h>
-#include <string.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "wire/bytes.h"
 
 int floors_init(struct floors *f, uint32_t n)
 {
-    *f = (struct floors){.n = n};
-    f->durable = calloc(n, sizeof *f->durable);
-    f->coming = calloc(n, sizeof *f->coming);
-    f->erasure = calloc(n, sizeof *f->erasure);
-    f->unweeded = calloc(n, sizeof *f->unweeded);
-    if (f->durable && f->coming && f->erasure && f->unweeded)
-        return 0;
-    floors_close(f);
-    return ERR_NO_MEMORY;
+    *f = (struct floors){.n = n, .of = calloc(n, sizeof *f->of)};
+    return f->of ? 0 : ERR_NO_MEMORY;
 }
 
 void floors_close(struct floors *f)
 {
-    free(f->durable);
-    free(f->coming);
-    free(f->erasure);
-    free(f->unweeded);
+    free(f->of);
     *f = (struct floors){0};
 }
 
 static void raise_coming(struct floors *f, uint32_t vnode, uint64_t stamp)
 {
-    if (stamp > f->coming[vnode])
-        f->coming[vnode] = stamp;
+    CHECK(vnode < f->n);
+    if (stamp > f->of[vnode].coming)
+        f->of[vnode].coming = stamp;
     if (stamp > f->greatest)
         f->greatest = stamp;
 }
@@ -40,19 +31,19 @@ static void raise_coming(struct floors *f, uint32_t vnode, uint64_t stamp)
 void floors_erase(struct floors *f, uint32_t vnode, uint64_t stamp)
 {
     raise_coming(f, vnode, stamp);
-    f->erasure[vnode] = ++f->erasures;
+    f->of[vnode].erasure = ++f->erasures;
 }
 
 uint64_t floors_ticket(const struct floors *f, uint32_t vnode)
 {
-    return f->erasure[vnode] + 1;
+    return f->of[vnode].erasure + 1;
 }
 
 void floors_raise(struct floors *f, uint32_t vnode, uint64_t stamp)
 {
     raise_coming(f, vnode, stamp);
-    if (stamp > f->durable[vnode])
-        f->durable[vnode] = stamp;
+    if (stamp > f->of[vnode].durable)
+        f->of[vnode].durable = stamp;
 }
 
 /* Both numbers of vnodes are powers of two: so the vnodes here that overlap the arc lie in it, or
@@ -74,10 +65,10 @@ int floors_cut(struct floors *f, uint32_t n)
     if (error)
         return error;
     for (uint32_t i = 0; i < f->n; i++)
-        floors_raise_arc(&fresh, i, f->n, f->coming[i]);
+        floors_raise_arc(&fresh, i, f->n, f->of[i].coming);
     fresh.erasures = f->erasures + 1;
     for (uint32_t v = 0; v < n; v++)
-        fresh.erasure[v] = fresh.erasures; /* so no ticket from before is good any more */
+        fresh.of[v].erasure = fresh.erasures; /* so no ticket from before is good any more */
     floors_close(f);
     *f = fresh;
     return 0;
@@ -87,7 +78,7 @@ int floors_append(const struct floors *f, struct buf *out)
 {
     int error = buf_reserve(out, (size_t)f->n * 8);
     for (uint32_t i = 0; !error && i < f->n; i++) {
-        put_u64(out->p + out->n, f->durable[i]);
+        put_u64(out->p + out->n, f->of[i].durable);
         out->n += 8;
     }
     return error;

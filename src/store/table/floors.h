@@ -20,6 +20,7 @@
 #ifndef COVEY_STORE_FLOORS_H
 #define COVEY_STORE_FLOORS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -27,18 +28,24 @@
 /* The state that has all floors of a store. */
 #define FLOORS_NAME SLICE("log.floors")
 
-/* The prefix of a state that has the floor of one vnode, as the other owners of the vnode have it.
+/* The prefix of a state that has the floor of one vnode, as its other owners have it: one that is
+ * recovering takes it over (core/repair/repair_recover.c).
  * Its serial is the floor. Its value is u32 vnode | u32 number of vnodes in the ring. */
 #define FLOOR_PREFIX "floor."
 
+/* Of a vnode. */
+struct floor {
+    uint64_t durable; /* the durable floor; 0: nothing was erased */
+    uint64_t coming;  /* the coming floor, at or above the durable one */
+    uint64_t erasure; /* the number of the last erasure since the opening; 0: none */
+    bool unweeded;    /* a replay has left erasures in the index */
+};
+
 struct floors {
-    uint64_t *durable; /* the durable floors, stamps by vnode; 0: nothing was erased */
-    uint64_t *coming;  /* the coming floors, at or above the durable ones */
-    uint64_t greatest; /* the greatest coming floor: most puts are above it and look no further */
-    uint64_t *erasure; /* by vnode, the number of the last erasure since the opening; 0: none */
-    uint64_t erasures; /* erasures submitted since the opening */
+    struct floor *of;  /* by vnode */
     uint32_t n;        /* vnodes */
-    uint8_t *unweeded; /* by vnode, whether replay has left erasures in the index */
+    uint64_t greatest; /* the greatest coming floor: most puts are above it and look no further */
+    uint64_t erasures; /* erasures submitted since the opening */
 };
 
 /* n: vnodes. 0 or ERR_NO_MEMORY. */

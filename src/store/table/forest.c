@@ -139,6 +139,7 @@ static int build(struct tree *t, const struct merkle_key *key, const struct inde
 
 int forest_tree(struct forest *f, const struct index *ix, uint32_t vnode, const struct tree **tree)
 {
+    CHECK(vnode < f->tree_n && f->tree_n == ix->arc_n);
     struct tree *t = &f->tree[vnode];
     uint32_t leaf_n = 1;
     *tree = t;

@@ -99,19 +99,19 @@ struct index_item table_flushed(const struct table *t, const struct index_key *k
     return now;
 }
 
-struct index_item table_held_at(const struct table *t, const struct index_key *k,
-                                const struct index_spot *spot)
+struct index_item table_find(const struct table *t, const struct index_key *k,
+                             struct index_spot *spot)
 {
-    struct index_item item = index_get(&t->index, spot);
+    struct index_item item = {0};
+    if (index_find(&t->index, k, spot))
+        item = index_get(&t->index, spot);
     return item.kind == RECORD_NONE ? item : table_flushed(t, k, &item);
 }
 
 struct index_item table_visible(const struct table *t, const struct index_key *k,
                                 struct index_spot *spot)
 {
-    struct index_item item = {0};
-    if (index_find(&t->index, k, spot))
-        item = table_held_at(t, k, spot);
+    struct index_item item = table_find(t, k, spot);
     uint64_t flush = item.kind == RECORD_NONE ? flushed_at(&t->flushed, k->key, k->slot) : 0;
     if (flush != 0)
         item = (struct index_item){.kind = RECORD_TOMBSTONE, .version = flushed_version(flush)};
@@ -220,7 +220,7 @@ int table_replay(struct table *t, const struct record_view *v, uint16_t segment,
         return error;
     if (item.kind == RECORD_FLOOR) {
         floors_raise(&t->floors, table_vnode(t, k.slot), item.version.stamp);
-        t->floors.unweeded[table_vnode(t, k.slot)] = 1;
+        t->floors.of[table_vnode(t, k.slot)].unweeded = 1;
     }
 #ifdef CANARY_REPLAY_BY_POSITION
     struct index_item held = index_get(&t->index, &spot);

@@ -94,12 +94,6 @@
 
 enum { ERASABLE_WALK = 20000 }; /* records that are walked through for one answer: a millisecond */
 
-static struct index_item held_item(const struct table *t, const struct index_key *k,
-                                   struct index_spot *spot)
-{
-    return index_find(&t->index, k, spot) ? table_held_at(t, k, spot) : (struct index_item){0};
-}
-
 /* Whether what is held is just what is to be erased. */
 static bool same(const struct index_item *held, const struct version *v, uint64_t expiry_ms)
 {
@@ -134,13 +128,13 @@ bool table_erase_refuses(struct table *t, uint64_t token, const struct index_key
     if (stamp > t->floors.greatest)
         return false;
     uint32_t vnode = table_vnode(t, k->slot);
-    if (stamp > t->floors.coming[vnode])
+    if (stamp > t->floors.of[vnode].coming)
         return false;
     struct index_spot spot;
-    struct index_item held = held_item(t, k, &spot), come = table_item(r, (uint32_t)r->value.n);
-    struct version floor = {.stamp = t->floors.coming[vnode]};
+    struct index_item held = table_find(t, k, &spot), come = table_item(r, (uint32_t)r->value.n);
+    struct version floor = {.stamp = t->floors.of[vnode].coming};
     if (held.kind == RECORD_NONE) {
-        bool may = may_create(r, origin.from, t->floors.durable[vnode]);
+        bool may = may_create(r, origin.from, t->floors.of[vnode].durable);
         if (may && origin.ticket == floors_ticket(&t->floors, vnode))
             return false;
         if (may)
@@ -159,7 +153,7 @@ int table_erase_put(struct table *t, struct group *g, uint64_t token, const stru
 {
     struct index_key k = index_key(&t->index, slot_of_key(r->key), r->key);
     struct index_spot spot;
-    struct index_item held = held_item(t, &k, &spot);
+    struct index_item held = table_find(t, &k, &spot);
     uint32_t vnode = table_vnode(t, k.slot);
     if (!same(&held, &r->version, r->expiry_ms)) {
         table_answer_put(t, token, held.kind == RECORD_NONE ? 0 : ERR_SUPERSEDED, &held.version);
@@ -177,9 +171,10 @@ void table_erase_publish(struct table *t, const struct index_key *k, const struc
                          uint16_t segment)
 {
     struct index_spot spot;
-    struct index_item held = held_item(t, k, &spot), none = {0};
+    struct index_item held = table_find(t, k, &spot), none = {0};
     uint32_t vnode = table_vnode(t, k->slot);
     bool erased = same(&held, &p->item.version, p->item.expiry_ms);
+    CHECK(p->item.kind == RECORD_FLOOR);
     tally_written(&t->tallies, segment, tally_weight(k->key.n, 0), RECORD_FLOOR);
     floors_raise(&t->floors, vnode, p->item.version.stamp);
     table_answer_put(t, p->token, erased || held.kind == RECORD_NONE ? 0 : ERR_SUPERSEDED,
@@ -221,9 +216,9 @@ static bool weed(void *arg, struct slice key, const struct index_item *item)
 void table_opened(struct table *t)
 {
     for (uint32_t v = 0; v < t->floors.n; v++) {
-        if (t->floors.unweeded[v])
+        if (t->floors.of[v].unweeded)
             index_weed(&t->index, v, weed, t);
-        t->floors.unweeded[v] = 0;
+        t->floors.of[v].unweeded = 0;
     }
 }
 
@@ -240,26 +235,24 @@ static bool lapses(const struct lapse *l, const struct index_item *item)
            version_ms(&item->version) <= l->wall_ms;
 }
 
-static bool lapse_one(void *arg, struct slice key, const struct index_item *item)
+static void lapse_one(void *arg, const struct index_spot *spot, struct slice key)
 {
-    struct lapse *l = arg;
+    const struct lapse *l = arg;
     struct table *t = l->table;
-    if (!lapses(l, item))
-        return false;
-    struct index_key k = index_key(&t->index, slot_of_key(key), key);
-    struct index_spot spot;
-    struct index_item now = *item;
+    struct index_item held = index_get(&t->index, spot), now = held;
+    if (!lapses(l, &held))
+        return;
+    struct index_key k = {.key = key, .slot = slot_of_key(key)};
     now.kind = RECORD_TOMBSTONE;
     now.value_n = 0;
 #ifdef CANARY_EXPIRY_BY_COMPACTION
-    tally_dead(&t->tallies, item->segment, tally_weight(key.n, item->value_n));
-    forest_change(&t->forest, table_vnode(t, k.slot), table_key_hash(t, &k), item,
+    tally_dead(&t->tallies, held.segment, tally_weight(key.n, held.value_n));
+    forest_change(&t->forest, table_vnode(t, k.slot), table_key_hash(t, &k), &held,
                   &(struct index_item){0});
-    return true;
+    index_forget(spot);
+    return;
 #endif
-    CHECK(index_find(&t->index, &k, &spot));
-    table_change(t, &k, &spot, item, &now);
-    return false;
+    table_change(t, &k, spot, &held, &now);
 }
 
 /* ---- Questions ---- */
@@ -281,8 +274,9 @@ static void answer_erasable(struct table *t, const struct question *q, struct sl
         if (dead == 0 && !index_arc_ends(&t->index, vnode, q->wall_ms))
             continue;
         walked += index_arc_records(&t->index, vnode);
-        index_weed(&t->index, vnode, lapse_one, &(struct lapse){t, q->wall_ms});
-        arc_packed(t, vnode);
+        uint32_t bucket = 0;
+        index_visit(&t->index, vnode, &bucket, UINT32_MAX, lapse_one,
+                    &(struct lapse){t, q->wall_ms});
         out->error =
             forest_erasable(&t->forest, &t->index, vnode, q->wall_ms, from, &t->answer_bytes);
         if (t->answer_bytes.n > 0)
@@ -295,11 +289,11 @@ static enum held held_of(const struct table *t, const struct listing_entry *e)
 {
     struct index_spot spot;
     struct index_key k = index_key(&t->index, slot_of_key(e->key), e->key);
-    struct index_item held = held_item(t, &k, &spot);
+    struct index_item held = table_find(t, &k, &spot);
     if (same(&held, &e->version, e->expiry_ms))
         return HELD_SAME;
-    bool gone =
-        held.kind == RECORD_NONE && t->floors.durable[table_vnode(t, k.slot)] >= e->version.stamp;
+    bool gone = held.kind == RECORD_NONE &&
+                t->floors.of[table_vnode(t, k.slot)].durable >= e->version.stamp;
     return gone ? HELD_GONE : HELD_OTHER;
 }
 

@@ -66,10 +66,10 @@ struct question *table_ask(struct table *t, enum store_result_kind kind, uint64_
 /* Whether `come` is the greater of the two. */
 bool table_adds(const struct index_item *held, const struct index_item *come);
 
-/* What is held according to an entry, with the flush applied that may not have come to it yet
- * (burial.h). */
-struct index_item table_held_at(const struct table *t, const struct index_key *k,
-                                const struct index_spot *spot);
+/* What is held of a key: its entry, with the flush applied that may not have come to it yet
+ * (burial.h); kind RECORD_NONE for nothing. *spot is the entry's. */
+struct index_item table_find(const struct table *t, const struct index_key *k,
+                             struct index_spot *spot);
 
 /* An item with the flush applied: a covered one is a deletion. */
 struct index_item table_flushed(const struct table *t, const struct index_key *k,

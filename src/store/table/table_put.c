@@ -174,8 +174,7 @@ static void settle_one(struct table *t, struct group *g, struct pending *p)
         return; /* an erasure needs no entry */
     struct index_key k = group_key(g, p);
     struct index_spot spot;
-    struct index_item held =
-        index_find(&t->index, &k, &spot) ? table_held_at(t, &k, &spot) : (struct index_item){0};
+    struct index_item held = table_find(t, &k, &spot);
     p->decided = held.kind != RECORD_NONE && !table_adds(&held, &p->item);
     p->flushed = table_covers(t, &k, &p->item.version);
     if (p->decided)
@@ -214,6 +213,7 @@ static uint32_t batch_end(uint32_t from, uint32_t n)
 
 bool table_settle(struct table *t, struct group *g)
 {
+    CHECK(g->settled <= g->n);
     uint32_t end = batch_end(g->settled, g->n);
     fetch_group(t, g, g->settled, end);
     while (g->settled < g->n) {

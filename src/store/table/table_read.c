@@ -132,7 +132,7 @@ static void answer_tree(struct table *t, const struct question *q, struct store_
             append_u64(&t->answer_bytes, tree->leaf[leaf], out);
         if (!out->error && !q->leaves) {
             append_u64(&t->answer_bytes, tree->root, out);
-            append_u64(&t->answer_floors, t->floors.durable[vnode], out);
+            append_u64(&t->answer_floors, t->floors.of[vnode].durable, out);
         }
     }
     out->floors = buf_view(&t->answer_floors);
