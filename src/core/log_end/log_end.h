@@ -1,5 +1,5 @@
-/* log_end.h: how far each member's log reached: so that one that lost its end is noticed (design
- * section 4, "Recovering"). The essay is in log_end.c. */
+/* log_end.h: how far each member's log is durable, as the others remember it: a member that lost
+ * the end of its log is told so by them. The essay is in log_end.c. */
 #ifndef COVEY_CORE_LOG_END_H
 #define COVEY_CORE_LOG_END_H
 
@@ -7,40 +7,40 @@
 #include "core/protocol.h"
 
 enum {
-    LOG_END_BOOTS =
-        /* of its own that a node remembers: a peer that heard of none of the last 64 makes it
-         * recover for nothing */
-    64,
-    LOG_END_MARKS = LAYOUT_MEMBERS_MAX * SHARDS, /* of others: one a log */
-    LOG_END_SETTLED = 16,                        /* losses found and seen to */
-    /* what peers announced is written down at most once in that time, along with other records */
+    /* Boots of its own that a node remembers. A peer that met none of the last 64 makes the node
+     * recover for nothing. */
+    LOG_END_BOOTS = 64,
+    LOG_END_MARKS = LAYOUT_MEMBERS_MAX * SHARDS, /* marks of other members: one a log */
+    LOG_END_SETTLED = 16,                        /* losses that are remembered as settled */
+    /* Marks are written down at most once in that time, along with other records. */
     LOG_END_SAVE_MS = 1000,
 };
 
-/* No log was ever that long (at 1 GB/s 36 years): a greater position is an error of who says it,
- * and sums of two of them do not wrap. */
+/* No log was ever that long (at 1 GB/s it takes 36 years). A greater position is an error of its
+ * sender, and the sum of two of them does not wrap. */
 #define LOG_END_POSITION_MAX (UINT64_C(1) << 60)
 
-/* What a peer remembers of our own log lifts what we announce above it, so it may go half-way at
- * most: no word of anybody takes our announcements to where they are not heard any more. */
-#define LOG_END_TOLD_MAX (LOG_END_POSITION_MAX / 2)
+/* The greatest position that a peer may remember of our own log. What we announce is lifted above
+ * it, so it goes half-way at most: no peer can lift our announcements to where others do not take
+ * them. */
+#define LOG_END_OWN_MAX (LOG_END_POSITION_MAX / 2)
 
-/* In a datagram a position is heard up to so far above the last one: 1 TiB. A member sends one each
- * probe period, and says its position in every acknowledgement besides, so no log grows by that
- * between two words. */
+/* A position in a datagram is taken up to so far above the last one: 1 TiB. A member sends one each
+ * probe period, and one with every acknowledgement besides, so no log grows by that in between. */
 #define LOG_END_LEAP (UINT64_C(1) << 40)
 
-/* Little-endian, as it travels and rests: what a member announced last of a shard's log. */
+/* What a member announced last of a shard's log. Little-endian, as it travels and rests. */
 struct log_end_mark {
     uint64_t id, boot, position, shard;
 };
 
+/* A boot and a position of the own log. Little-endian, as it rests. */
 struct log_end_boot {
     uint64_t boot;
-    uint64_t at; /* own[]: where its log began; settled[]: up to where a loss was seen to */
+    uint64_t at; /* in own[]: where the boot began; in settled[]: up to where it is settled */
 };
 
-/* Pieces of the node's state, as they were saved; empty where there are none. */
+/* The state records as they were saved; empty where there are none. */
 struct log_end_options {
     uint64_t self, boot;
     uint64_t position;  /* where the log ends at this start */
@@ -50,85 +50,94 @@ struct log_end_options {
     uint64_t ends_serial;
 };
 
+/* Whether this node announces its log; log_end.c has the diagram. */
+enum log_end_phase {
+    LOG_END_SILENT,     /* the record of the boots must be put first */
+    LOG_END_WRITING,    /* the record of the boots is on its way to the store */
+    LOG_END_ANNOUNCING, /* the record is durable, so positions are announced */
+};
+
 struct log_end {
     uint64_t self, boot;
-    uint64_t position; /* of the own log, as the store counts */
-    /* is added to that wherever it is told: so that what is announced never goes back, whatever was
-     * lost */
-    uint64_t lift;
-    struct log_end_boot own[LOG_END_BOOTS]; /* the last of them is this one */
+    uint8_t phase;     /* enum log_end_phase */
+    uint64_t position; /* end of the own log, as the store counts */
+    uint64_t lift;     /* added to every position that is announced, so that none ever goes back */
+
+    struct log_end_boot own[LOG_END_BOOTS]; /* our boots; the last of them is this one */
     unsigned own_n;
-    bool healing; /* a loss was found, and what was lost is not all here again */
-    struct log_end_boot settled[LOG_END_SETTLED];
-    unsigned settled_n, settled_at;
-    /* the last of own and settled are durable: before that nothing is announced */
-    bool saved;
-    bool unsaved;      /* they changed since they were put, */
-    uint64_t tried_ms; /* which was at this time */
-    unsigned out;      /* of them on their way */
+    struct log_end_boot settled[LOG_END_SETTLED]; /* boots whose loss is settled, oldest first */
+    unsigned settled_n;
+    bool healing;            /* not everything that was lost is fetched again */
+    bool boots_dirty;        /* own[], settled[], lift or healing changed since they were put */
+    uint64_t boots_tried_ms; /* when they were put last; 0: they are to be put at once */
+    unsigned boots_open;     /* puts of them that the store has not answered */
     uint64_t boots_serial;
-    struct buf boots_bytes; /* of the last save */
-    struct log_end_mark mark[LOG_END_MARKS];
+    struct buf boots_bytes; /* their record, as it was put last */
+
+    struct log_end_mark mark[LOG_END_MARKS]; /* what other members announced */
     unsigned mark_n;
-    bool dirty; /* marks changed since they were put */
-    uint64_t put_ms, ends_serial;
-    struct buf ends_bytes;
+    bool marks_dirty;      /* marks changed since they were put */
+    uint64_t marks_put_ms; /* when they were put last */
+    uint64_t ends_serial;
+    struct buf ends_bytes; /* their record, as it was put last */
 };
 
 /* 0, ERR_BAD_MESSAGE (a record of another format, or one that breaks an invariant) or
  * ERR_NO_MEMORY. */
 int log_end_init(struct log_end *r, const struct log_end_options *o);
 
-/* Its place in the table of protocols: answers of the store to TOKEN_LOG_END tokens. */
+/* The line of core/node/protocols.c: the store's answers to TOKEN_LOG_END tokens. */
 extern const struct protocol log_end_protocol;
 
-/* Where the own log ends now: first thing in each step. */
-static inline void log_end_position(struct log_end *r, uint64_t position)
-{
-    r->position = position;
-}
+/* Notes where the own log ends now: the first thing in each step. A log that was never lost only
+ * grows while the node runs. */
+void log_end_position(struct log_end *r, uint64_t position);
 
-/* What this node tells of its log; its end is 0: nothing yet. */
+/* The position that this node announces. Its end is 0 while none may be announced. */
 static inline struct log_position log_end_announced(const struct log_end *r)
 {
-    return (struct log_position){.end = r->saved ? r->position + r->lift : 0};
+    bool announces = r->phase == LOG_END_ANNOUNCING;
+    return (struct log_position){.end = announces ? r->position + r->lift : 0};
 }
 
-/* A member said how far its log reaches. It must have been told, in this boot of its, what we
- * remember of it: that is overwritten. The log of a shard that is not known here is passed over. */
-void log_end_heard(struct log_end *r, uint64_t id, uint64_t boot, struct log_position position);
+/* A member announced a position on its stream. It overwrites what we remember of that member, so
+ * the member must have had our hello in this boot of its. A shard that is not known here is passed
+ * over. */
+void log_end_note(struct log_end *r, uint64_t id, uint64_t boot, struct log_position position);
 
-/* Nothing was announced to anybody before this boot, so nobody can remember it. */
+/* The same, from a datagram, which anybody can have sent. */
+void log_end_note_packet(struct log_end *r, uint64_t id, uint64_t boot,
+                         struct log_position position);
+
+/* Whether this is the node's first boot: nobody can remember anything of its log. */
 static inline bool log_end_first_boot(const struct log_end *r)
 {
     return r->own_n == 1;
 }
 
-/* The same, in a datagram, which anybody can have sent. */
-void log_end_overheard(struct log_end *r, uint64_t id, uint64_t boot, struct log_position position);
-
-/* The boot of a member that announced most; 0: none did. */
+/* The boot in which a member announced most; 0: it announced nothing. */
 uint64_t log_end_boot_of(const struct log_end *r, uint64_t id);
 
-/* All that this node keeps of others, for its hello: a run of struct log_end_mark. */
-static inline struct slice log_end_kept(const struct log_end *r)
+/* All that this node remembers of others, for its hello: a run of struct log_end_mark. */
+static inline struct slice log_end_marks(const struct log_end *r)
 {
     return slice_of(r->mark, r->mark_n * sizeof *r->mark);
 }
 
-/* What a peer keeps, from its hello. True when it remembers more of this node's log than there is:
- * then the loss is seen to from here on, and all that this node holds must be doubted, durably,
- * before it does anything else. */
-bool log_end_told(struct log_end *r, struct slice kept);
+/* Compares a peer's marks, from its hello, with the own log. True when the peer remembers more of
+ * this log than there is. Then the loss counts as settled from here on: the caller must put
+ * everything that this node holds in doubt, durably, before it does anything else. */
+bool log_end_compare(struct log_end *r, struct slice marks);
 
-/* The log lost records in a way that is seen here. Until log_end_healed, over restarts too, votes may
- * be among them. */
+/* The store found by itself that the log lost records. Until log_end_healed, over restarts too,
+ * votes may be among them. */
 void log_end_damaged(struct log_end *r);
 
-/* What was lost is here again. */
+/* Everything that was lost is fetched again. */
 void log_end_healed(struct log_end *r);
 
-/* Puts what changed. riding: other records are put in this step anyhow. At most 2 actions. */
+/* Puts the records that changed. `riding`: other records are put in this step anyhow. At most 2
+ * actions. */
 void log_end_save(struct log_end *r, uint64_t now_ms, bool riding, struct out *out);
 
 #endif

@@ -188,7 +188,7 @@ static void take_header(struct node *n, const struct packet_header *h)
     m->recovering = h->recovering;
     m->ills = h->ills;
     if (m->told == h->boot)
-        log_end_overheard(&n->shard.log_end, h->from, h->boot, h->position);
+        log_end_note_packet(&n->shard.log_end, h->from, h->boot, h->position);
 }
 
 void node_on_packet(struct node *n, const struct event *ev, struct out *out)
@@ -224,11 +224,11 @@ static void meet(struct node *n, uint64_t from, const struct message *m)
     if (m->kind == MSG_PROBE_ACK)
         twin_answered(&p->twin, m->probe_ack.seq);
     else if (m->kind == MSG_PUT_ACK)
-        log_end_heard(ends, from, p->told, m->put_ack.position);
+        log_end_note(ends, from, p->told, m->put_ack.position);
     else if (m->kind == MSG_FLUSHED)
-        log_end_heard(ends, from, p->told, m->flushed.position);
+        log_end_note(ends, from, p->told, m->flushed.position);
     else if (m->kind == MSG_PUT)
-        log_end_heard(ends, from, p->told, m->put.position);
+        log_end_note(ends, from, p->told, m->put.position);
 }
 
 static void save_cluster(struct membership *s, struct out *out);

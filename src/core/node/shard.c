@@ -121,8 +121,8 @@ void shard_damaged(struct shard *s, const struct moment *now, struct slice slots
 void shard_hello(struct shard *s, const struct moment *now, const struct msg_hello *h,
                  struct out *out)
 {
-    log_end_heard(&s->log_end, h->node, h->boot, (struct log_position){h->log_shard, h->log_end});
-    if (!log_end_told(&s->log_end, h->kept))
+    log_end_note(&s->log_end, h->node, h->boot, (struct log_position){h->log_shard, h->log_end});
+    if (!log_end_compare(&s->log_end, h->kept))
         return;
     s->doubt_why = SLICE("its log ends before where it was: the data directory is an old copy, or "
                          "its disk lost what it had; all "
