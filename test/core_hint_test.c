@@ -78,7 +78,7 @@ static void kept(struct fixture *f, uint64_t target, uint32_t n, uint64_t waitin
     hint_protocol.check(&f->hint, &f->stage.now);
 }
 
-/* The log's answer: n records at places 10, 20, ... , written age_ms ago. */
+/* The log's answer: n records at locations 10, 20, ..., written age_ms ago. */
 static void found(struct fixture *f, uint64_t target, uint32_t n, uint64_t age_ms)
 {
     static struct located_record batch[HINT_BATCH + 1];
@@ -175,7 +175,7 @@ static void test_dropped_only_when_acknowledged(void **state)
     replay(f, 3, token);
     answer(f, token[2], C, 0);
     assert_int_equal(f->out.n, 0);
-    answer(f, token[0], C, ERR_SUPERSEDED); /* it holds a newer one */
+    answer(f, token[0], C, ERR_SUPERSEDED); /* the target holds a newer one */
     assert_int_equal(f->out.n, 0);
     answer(f, token[1], C, 0);
     const struct action *drop = acted(f, ACT_HINT_DROP);
@@ -188,8 +188,8 @@ static void test_dropped_only_when_acknowledged(void **state)
     assert_false(reads(f, C));
 }
 
-/* What stands before a refused one goes; it and what follows are sent again, after a pause that
- * doubles. */
+/* The hints before a refused one are dropped; it and those behind it are sent again, after a pause
+ * that doubles. */
 static void test_refusal_ends_the_batch(void **state)
 {
     struct fixture *f = *state;
@@ -218,11 +218,11 @@ static void test_broken_stream_forgets_the_batch(void **state)
     replay(f, 2, token);
     answer(f, token[0], C, 0);
     stage_link(&f->stage, &hint_protocol, &f->hint, C, 0);
-    answer(f, token[1], C, 0); /* from before: the batch is no more */
+    answer(f, token[1], C, 0); /* an answer of before: that batch is over */
     assert_int_equal(f->out.n, 0);
     assert_false(reads(f, C));
     stage_link(&f->stage, &hint_protocol, &f->hint, C, 1);
-    assert_true(reads(f, C)); /* it is back, so at once */
+    assert_true(reads(f, C)); /* the target is back: at once */
 }
 
 static void test_silence_ends_the_batch(void **state)
@@ -303,9 +303,9 @@ static void test_old_files_are_looked_for(void **state)
                      f->now_ms + HINT_EXPIRE_MS);
 }
 
-/* A target that is no member any more: its hint is settled when W present owners hold it, the own
- * store among them. */
-static void test_nobodys_hint_goes_to_the_owners(void **state)
+/* The target is no member any more: its hint is settled when W present owners hold it, this node
+ * among them. */
+static void test_orphan_goes_to_the_owners(void **state)
 {
     struct fixture *f = *state;
     set_alive(f, B, true);
@@ -324,7 +324,7 @@ static void test_nobodys_hint_goes_to_the_owners(void **state)
     assert_int_equal(acted(f, ACT_HINT_DROP)->hint_drop.n, 1);
 }
 
-static void test_nobodys_hint_waits_for_w(void **state)
+static void test_orphan_waits_for_w(void **state)
 {
     struct fixture *f = *state;
     kept(f, GONE, 1, 1); /* B and C are away */
@@ -336,8 +336,8 @@ static void test_nobodys_hint_waits_for_w(void **state)
                      f->now_ms + HINT_BACKOFF_MS);
 }
 
-/* An owner of nobody's hint is awaited like a target; whoever has answered may go. */
-static void test_a_broken_stream_to_an_owner_ends_nobodys_batch(void **state)
+/* An owner that an orphan went to is awaited like a target; one that has answered may go. */
+static void test_a_broken_stream_to_an_owner_ends_an_orphans_batch(void **state)
 {
     struct fixture *f = *state;
     set_alive(f, B, true);
@@ -359,7 +359,7 @@ static void test_a_broken_stream_to_an_owner_ends_nobodys_batch(void **state)
     assert_null(acted(f, ACT_HINT_DROP));
 }
 
-/* Whom it went to may own it no more. */
+/* The members that a batch went to may be owners no more. */
 static void test_another_layout_ends_the_batch(void **state)
 {
     struct fixture *f = *state;
@@ -401,9 +401,9 @@ int main(void)
         TEST(test_too_old_is_dropped_and_counted),
         TEST(test_a_wrong_clock_makes_no_hint_old),
         TEST(test_old_files_are_looked_for),
-        TEST(test_nobodys_hint_goes_to_the_owners),
-        TEST(test_nobodys_hint_waits_for_w),
-        TEST(test_a_broken_stream_to_an_owner_ends_nobodys_batch),
+        TEST(test_orphan_goes_to_the_owners),
+        TEST(test_orphan_waits_for_w),
+        TEST(test_a_broken_stream_to_an_owner_ends_an_orphans_batch),
         TEST(test_another_layout_ends_the_batch),
         TEST(test_few_replays_at_once),
     };

@@ -1,31 +1,37 @@
 /* hint.c: hinted handoff: the replay.
  *
  * The problem. A write is acknowledged at W of N owners (Dynamo, DeCandia et al. 2007, section
- * 4.6). The owner that was dead, cut off or slow misses it, and until somebody notices there is one
- * copy less than was paid for. So the coordinator keeps the record for it, durably, and brings it
- * when the owner is back. A hint is not a replica: it counts toward no quorum and answers no read.
+ * 4.6). An owner that was dead, cut off or slow misses it, and until somebody notices there is one
+ * copy less than there should be. So the coordinator keeps the record for that owner, durably, and
+ * brings it when the owner is back. A hint is not a replica: it counts toward no quorum and answers
+ * no read.
  *
  * The log. Hints of one target form a queue, and a queue must not be a table in which served
  * entries are deleted: tombstones pile up at the very place where the next read looks (Cassandra
  * moved its hints from such a table into flat files for that reason). So the world keeps an
- * append-only log per target, read at its head, dropped at its head.
+ * append-only log per target, which is read at its head and dropped at its head.
  *
  * The replay. A target that is alive is sent one batch at a time, HINT_BATCH records at most, as
- * ordinary PUTs. When all are answered, the acknowledged ones from the head on are dropped, and
- * only those: a record behind one that was refused is sent again with it, which is harmless, for a
- * record carries its version. Throttling is by the target's own pace: after a batch we pause for as
- * long as it took, so a target that is busy serving (or catching up after its start) is given half
- * of its time back, and at most HINT_REPLAYS targets are served at once. A refusal, a broken
- * stream, another layout or silence ends the batch with a back-off; nothing of it is remembered but
- * what is still in the log.
+ * ordinary PUTs:
  *
- * Nobody's hints. When the ring has changed and the target no longer owns a record, its hint goes
- * to all present owners and is settled when W of them hold it: then it is as safe as an
- * acknowledged write. So nothing is lost with a member that was removed.
+ *     IDLE ---(due, and reachable)---> READING ---(a batch is read)---> SENDING
+ *      ^                                  |                                |
+ *      '---(nothing is there; an error)---'---(all answered; a back-off)---'
  *
- * Age. A hint older than age_max_ms is not sent: by then the owners may have erased a tombstone
- * that the hint would contradict, and comparing trees is the better repair. It is counted as
- * dropped.
+ * When all records are answered, the acknowledged ones from the head on are dropped, and only
+ * those. A record behind one that was refused is sent again with it, which is harmless, for a
+ * record carries its version. The target's own pace is the throttle: after a batch we pause for as
+ * long as it took. So a target that is busy, serving or catching up after its start, has half of
+ * its time for that, and at most HINT_REPLAYS targets are served at once. A refusal, a broken
+ * stream, another layout or silence ends the batch with a back-off. Nothing of that batch is
+ * remembered: it is still in the log.
+ *
+ * Orphans. When the ring has changed and the target no longer owns a record's key, the hint goes to
+ * all present owners and is settled when W of them hold it: then it is as safe as an acknowledged
+ * write. So nothing is lost with a member that was removed.
+ *
+ * Age. A hint older than age_max_ms is dropped, not sent: by then the owners may have erased a
+ * tombstone that the hint would contradict, and comparing trees is the better repair.
  *
  * Invariants: a hint is dropped only after the durable ack of its owner (or W of the present ones),
  * or for its age; at most HINT_REPLAYS targets are not idle; a target has a batch in HINT_SENDING
@@ -35,14 +41,23 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/phase.h"
 
 #include <stdlib.h>
 
+/* A token's number is a batch's number and, in these low bits, the index of a hint in it. */
 enum { INDEX_BITS = 8 };
 _Static_assert(HINT_BATCH <= 1 << INDEX_BITS, "an index of the batch does not fit the number");
 
+static const uint32_t phases[] = {
+    [HINT_IDLE] = PHASE(HINT_READING),
+    [HINT_READING] = PHASE(HINT_SENDING) | PHASE(HINT_IDLE),
+    [HINT_SENDING] = PHASE(HINT_IDLE),
+};
+
 void hint_init(struct hint *h, const struct hint_options *o)
 {
+    CHECK(o->self != 0);
     *h = (struct hint){.self = o->self,
                        .age_max_ms = o->age_max_ms ? o->age_max_ms : HINT_AGE_DEFAULT_MS};
 }
@@ -76,41 +91,47 @@ static struct hint_target *target_make(struct hint *h, uint64_t id)
         return NULL;
     h->target = grown;
     t = &grown[h->target_n++];
-    *t = (struct hint_target){.id = id, .due_ms = h->now->ms, .say_dropped = 1};
+    *t = (struct hint_target){.id = id, .due_ms = h->now->ms, .trace_dropped = 1};
     return t;
 }
 
-static bool alive(const struct hint *h, uint64_t id)
+static bool is_alive(const struct moment *now, uint64_t id)
 {
-    const struct member *m = cast_find(h->now->cast, id);
+    const struct member *m = cast_find(now->cast, id);
     return m && m->state == MEMBER_ALIVE;
 }
 
-/* Something changed of what is kept, or of who is alive. Members that the layout does not name are
- * owed nothing. */
+/* Whether the layout in force names it. */
+static bool is_named(const struct moment *now, uint64_t id)
+{
+    return layout_find(now->layout, id) >= 0;
+}
+
+/* Counts hint_owed anew: what is kept has changed, or who is alive. */
 static void count_owed(struct hint *h)
 {
     h->owed = 0;
     for (uint32_t i = 0; i < h->target_n && h->now->layout; i++) {
         const struct hint_target *t = &h->target[i];
-        bool owed = t->waiting && alive(h, t->id) && layout_find(h->now->layout, t->id) >= 0;
-        h->owed += owed ? t->waiting : 0;
+        if (is_named(h->now, t->id) && is_alive(h->now, t->id))
+            h->owed += t->waiting;
     }
 }
 
-/* Worth sending to: alive, or a member no more, whose hints go to others. */
+/* Whether its hints can be sent: it is alive, or no member any more, and they go to others. */
 static bool reachable(const struct moment *now, const struct hint_target *t)
 {
-    const struct member *m = cast_find(now->cast, t->id);
-    return now->layout && (layout_find(now->layout, t->id) < 0 || (m && m->state == MEMBER_ALIVE));
+    return now->layout && (!is_named(now, t->id) || is_alive(now, t->id));
 }
 
+/* A batch under way, if any, is over. */
 static void enter(struct hint *h, struct hint_target *t, enum hint_phase phase)
 {
+    CHECK(!t->batch || t->phase == HINT_SENDING);
     if (t->batch)
         t->batch->number = 0;
     t->batch = NULL;
-    t->phase = phase;
+    phase_enter(&t->phase, phase, phases);
     t->since_ms = h->now->ms;
 }
 
@@ -124,8 +145,8 @@ static void back_off(struct hint *h, struct hint_target *t)
     enter(h, t, HINT_IDLE);
 }
 
-/* It came back: at once, whatever was the matter before. */
-static void welcome(struct hint *h, uint64_t id)
+/* The member is back: its replay begins at once, whatever went wrong before. */
+static void target_returned(struct hint *h, uint64_t id)
 {
     struct hint_target *t = target_find(h, id);
     if (!t || t->phase != HINT_IDLE)
@@ -134,16 +155,17 @@ static void welcome(struct hint *h, uint64_t id)
     t->due_ms = h->now->ms;
 }
 
-/* Which of those that a record of the batch went to a member is; -1: none. */
+/* Which of the members that a hint went to this one is; -1: none. */
 static int rank_of(const struct hint *h, const struct hint_target *t, const struct hint_sent *s,
                    uint64_t id)
 {
-    if (!s->nobodys)
+    if (!s->orphan)
         return id == t->id ? 0 : -1;
     return layout_rank(h->now->layout, layout_vnode(h->now->layout, s->slot), id);
 }
 
-/* Whether something of its batch may be lost on the way to that member, or back. */
+/* Whether a record of its batch may be lost on the way to that member, or the answer on the way
+ * back. */
 static bool batch_lost(const struct hint *h, struct hint_target *t, const struct member *who)
 {
     bool lost = false;
@@ -154,7 +176,7 @@ static bool batch_lost(const struct hint *h, struct hint_target *t, const struct
     return lost;
 }
 
-/* The owners that a batch went to may be others now. */
+/* The batches that are under way may have gone to members that are no owners any more. */
 static int on_layout(void *p, const struct moment *now)
 {
     struct hint *h = p;
@@ -171,7 +193,7 @@ static void on_member(void *p, const struct moment *now, const struct member *wh
     struct hint *h = p;
     h->now = now;
     if (change & (CAST_ALIVE | CAST_UP))
-        welcome(h, who->id);
+        target_returned(h, who->id);
     for (uint32_t i = 0; i < h->target_n; i++)
         if (batch_lost(h, &h->target[i], who))
             back_off(h, &h->target[i]);
@@ -184,16 +206,17 @@ static void on_member(void *p, const struct moment *now, const struct member *wh
 static void note_dropped(struct hint_target *t, uint64_t n, int error, struct out *out)
 {
     t->dropped += n;
-    if (t->dropped < t->say_dropped)
+    if (t->dropped < t->trace_dropped)
         return;
-    t->say_dropped = 2 * t->dropped; /* a log is not a counter */
+    t->trace_dropped = 2 * t->dropped; /* so that a million of them make twenty lines */
     struct slice why = error ? slice_str(error_sentence(error)) : SLICE("too old");
     out_trace(out, TRACE_HINTS_DROPPED, t->id, t->dropped, (uint64_t)error, why);
 }
 
-/* All that was kept for it is there. */
+/* The target holds all that was kept for it. */
 static void note_drained(struct hint *h, struct hint_target *t, struct out *out)
 {
+    CHECK(t->waiting == 0 && t->run_n > 0);
     out_trace(out, TRACE_HINTS_REPLAYED, t->id, t->run_n, h->now->ms - t->run_ms,
               slice_of(NULL, 0));
     t->run_n = 0;
@@ -221,11 +244,11 @@ int hint_kept(struct hint *h, const struct moment *now, const struct event *ev, 
 
 /* ---- A batch ---- */
 
-/* A free one; there are as many as targets that are replayed to. */
+/* A free batch. There are as many as targets that are replayed to at once. */
 static struct hint_batch *batch_begin(struct hint *h)
 {
     struct hint_batch *b = h->batch;
-    while (b->number)
+    while (b < h->batch + HINT_REPLAYS && b->number)
         b++;
     CHECK(b < h->batch + HINT_REPLAYS);
     b->number = ++h->batches;
@@ -233,15 +256,16 @@ static struct hint_batch *batch_begin(struct hint *h)
     return b;
 }
 
-/* One copy of the batch's last hint, to the member in that place, unless it cannot be sent now. */
-static void send_to(struct hint *h, struct hint_batch *b, unsigned place, uint64_t to,
+/* Sends the batch's last hint to one member, the one of that rank among those that it goes to;
+ * nothing where that member is not alive. */
+static void send_to(struct hint *h, struct hint_batch *b, unsigned rank, uint64_t to,
                     const struct record *r, struct out *out)
 {
     uint64_t token = TOKEN(TOKEN_HINT, b->number << INDEX_BITS | (b->n - 1u));
     const struct member *who = cast_find(h->now->cast, to);
     if (!who || (!who->self && who->state != MEMBER_ALIVE))
         return;
-    asked_ask(&b->sent[b->n - 1].asked, (int)place, who);
+    asked_ask(&b->sent[b->n - 1].asked, (int)rank, who);
     if (who->self) {
         struct action *a = out_add(out, ACT_STORE_PUT);
         a->put.token = token;
@@ -258,18 +282,19 @@ static void send_one(struct hint *h, struct hint_target *t, const struct located
 {
     const struct layout *l = h->now->layout;
     const struct record *r = &hint->record;
+    CHECK(t->batch->n < HINT_BATCH);
     struct hint_sent *s = &t->batch->sent[t->batch->n++];
     bool late = version_ms(&r->version) + h->age_max_ms < h->now->believed_ms;
-    s->place = hint->place;
+    s->location = hint->place;
     s->slot = slot_of_key(r->key);
     uint16_t vnode = layout_vnode(l, s->slot);
-    s->nobodys = r->kind != RECORD_FLUSH && !layout_owns(l, vnode, t->id);
-    s->need = late ? 0 : s->nobodys ? l->w : 1;
-    asked_begin(&s->asked, s->peer, s->nobodys ? l->n : 1);
+    s->orphan = r->kind != RECORD_FLUSH && !layout_owns(l, vnode, t->id);
+    s->need = late ? 0 : s->orphan ? l->w : 1;
+    asked_begin(&s->asked, s->peer, s->orphan ? l->n : 1);
     if (late)
         note_dropped(t, 1, 0, out);
     for (unsigned k = 0; !late && k < s->asked.n; k++)
-        send_to(h, t->batch, k, s->nobodys ? layout_owner(l, vnode, k)->id : t->id, r, out);
+        send_to(h, t->batch, k, s->orphan ? layout_owner(l, vnode, k)->id : t->id, r, out);
 }
 
 static bool settled(const struct hint_sent *s)
@@ -277,29 +302,29 @@ static bool settled(const struct hint_sent *s)
     return s->asked.done >= s->need;
 }
 
-/* Drops what is settled from the head on. Says whether that was all of the batch. */
+/* Drops the hints from the head on up to the first that is not settled. True when that was all of
+ * the batch. */
 static bool drop_settled(struct hint_target *t, struct out *out)
 {
     const struct hint_batch *b = t->batch;
-    unsigned n = 0, expired = 0;
-    while (n < b->n && settled(&b->sent[n])) {
-        expired += b->sent[n].need == 0;
-        n++;
-    }
+    unsigned n = 0, unsent = 0;
+    for (; n < b->n && settled(&b->sent[n]); n++)
+        unsent += b->sent[n].need == 0;
     if (n == 0)
         return false;
     struct action *a = out_add(out, ACT_HINT_DROP);
     a->hint_drop.target = t->id;
-    a->hint_drop.up_to = b->sent[n - 1].place;
+    a->hint_drop.up_to = b->sent[n - 1].location;
     a->hint_drop.n = n;
-    t->replayed += n - expired;
-    t->run_n += n - expired;
+    t->replayed += n - unsent;
+    t->run_n += n - unsent;
     return n == b->n;
 }
 
-/* Ends the batch when nothing is awaited any more. */
+/* Ends the batch when no answer is awaited any more. */
 static void judge(struct hint *h, struct hint_target *t, struct out *out)
 {
+    CHECK(t->phase == HINT_SENDING);
     for (unsigned i = 0; i < t->batch->n; i++)
         if (!settled(&t->batch->sent[i]) && t->batch->sent[i].asked.open > 0)
             return;
@@ -318,7 +343,7 @@ void hint_found(struct hint *h, const struct moment *now, const struct event *ev
     h->now = now;
     struct hint_target *t = target_find(h, ev->hints.target);
     if (!t || t->phase != HINT_READING)
-        return; /* it was given up meanwhile */
+        return; /* it backed off meanwhile */
     if (ev->hints.error || !reachable(h->now, t)) {
         back_off(h, t);
         return;
@@ -335,7 +360,7 @@ void hint_found(struct hint *h, const struct moment *now, const struct event *ev
     if (t->run_n == 0)
         t->run_ms = h->now->ms;
     for (uint32_t i = 0; i < ev->hints.n && t->batch->n < HINT_BATCH && out->n < limit; i++)
-        send_one(h, t, &ev->hints.batch[i], out); /* what does not fit is read again */
+        send_one(h, t, &ev->hints.batch[i], out); /* those that do not fit are read again */
 #ifdef CANARY_HINT_DROPPED_EARLY
     for (unsigned i = 0; i < t->batch->n; i++)
         t->batch->sent[i].need = 0;
@@ -343,23 +368,30 @@ void hint_found(struct hint *h, const struct moment *now, const struct event *ev
     judge(h, t, out);
 }
 
+/* The target of the batch of that number; NULL: that batch is over. */
+static struct hint_target *target_of_batch(const struct hint *h, uint64_t number)
+{
+    for (uint32_t i = 0; i < h->target_n; i++)
+        if (h->target[i].batch && h->target[i].batch->number == number)
+            return &h->target[i];
+    return NULL;
+}
+
+/* A member answers to a hint that was put to it, or our own store does. */
 static void answer(struct hint *h, uint64_t number, uint64_t from, int error, struct out *out)
 {
     unsigned i = number & ((1u << INDEX_BITS) - 1);
-    struct hint_target *t = NULL;
-    for (uint32_t k = 0; k < h->target_n && !t; k++)
-        if (h->target[k].batch && h->target[k].batch->number == number >> INDEX_BITS)
-            t = &h->target[k];
+    struct hint_target *t = target_of_batch(h, number >> INDEX_BITS);
     if (!t || i >= t->batch->n)
-        return; /* of a batch that was given up */
-    struct hint_sent *s = &t->batch->sent[i];
-    int place = rank_of(h, t, s, from);
-    if (!asked_answered(&s->asked, place))
         return;
-    /* it is held, or something newer is, or was erased since */
+    struct hint_sent *s = &t->batch->sent[i];
+    int rank = rank_of(h, t, s, from);
+    if (!asked_answered(&s->asked, rank))
+        return;
+    /* the member holds it, or something newer, or has erased that */
     bool held = !error || error == ERR_SUPERSEDED || error == ERR_TOO_OLD;
     if (!held)
-        asked_forget(&s->asked, place);
+        asked_forget(&s->asked, rank);
     judge(h, t, out);
 }
 
@@ -372,7 +404,7 @@ static void on_answer(void *p, const struct moment *now, uint64_t from, const st
         answer(h, TOKEN_NUMBER(m->head.op), from, (int)m->head.error, out);
 }
 
-/* This node owns by now what it kept for another. */
+/* An orphan of which this node is an owner. */
 static void on_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev,
                       struct out *out)
 {
@@ -443,7 +475,7 @@ static uint64_t on_deadline_ms(const void *p, const struct moment *now)
     return at;
 }
 
-/* ---- Being asked ---- */
+/* ---- Reports ---- */
 
 uint64_t hint_waiting(const struct hint *h)
 {
@@ -484,7 +516,10 @@ static void on_check(const void *p, const struct moment *now)
 {
     const struct hint *h = p;
     (void)now;
-    CHECK(replays(h) <= HINT_REPLAYS);
+    unsigned batches = 0;
+    for (unsigned i = 0; i < HINT_REPLAYS; i++)
+        batches += h->batch[i].number != 0;
+    CHECK(replays(h) <= HINT_REPLAYS && batches <= replays(h));
     for (uint32_t i = 0; i < h->target_n; i++) {
         const struct hint_target *t = &h->target[i];
         CHECK(t->id != h->self);
