@@ -326,7 +326,7 @@ static void a_pass_goes_through_all(void **state)
     }
     assert_int_equal(vnodes, VNODES);
     assert_int_equal(out.n, 0);
-    assert_int_equal(e.dead, 12);
+    assert_int_equal(e.found, 12);
     assert_int_equal(erase_protocol.deadline_ms(&e, &stage.now), now_ms + AGE_MS / ERASE_PASSES);
 }
 

@@ -1,54 +1,85 @@
 /* erase.c: erasing.
  *
- * The problem. A deletion is a record, a tombstone, and so is a value whose time is over: what was
- * there before may be held by somebody who was away, and whoever forgets the tombstone would take
- * it back. To drop tombstones after some days, as is usual, makes ghosts of whatever an owner
- * brings that was away for longer (Cassandra's gc_grace_seconds; its zombies fill a chapter of
+ * The problem. A deletion is a record, a tombstone, and a value that is over is as good as one. An
+ * owner that was away may hold what was there before, and an owner without the tombstone would take
+ * that back. To drop tombstones after some days, as is usual, makes ghosts of whatever is brought
+ * by an owner that was away for longer (Cassandra's gc_grace_seconds; its zombies fill a chapter of
  * every guide). To keep them for ever is no answer either.
  *
  * The way here. A tombstone goes when nothing older can come any more, and that is asked, not
  * guessed: *every* owner, in the layout in force, has confirmed that it holds just this tombstone
  * (with just this expiry, where it is a value that is over), or that it has nothing and its floor
  * keeps older records out (store/table/floors.h). So no owner holds an older record, and none takes
- * one: not from a client, whose coordinator stamps anew, not from a hint, which is dropped, not
- * from a read's repair. What one owner brings another by comparing trees is taken at or below the
- * floor too, for the floor is of the whole vnode and the other record may be a live one; but not
- * when anything was erased in the vnode since the record was found missing (tickets: repair.c). Age
- * is not part of the argument. It only keeps us from asking while writes and hints are on their
+ * one:
+ *
+ *     an older record comes from     it is kept out, because
+ *     a client                       its coordinator stamps it anew, above the floor
+ *     a hint, or a read's repair     it lies at or below the floor, and is refused
+ *     a comparison of trees          its ticket is old (core/repair/repair.c)
+ *
+ * The last one is needed since a floor is of a whole vnode. A record at or below it that one owner
+ * missed and another holds may be a live one, so what comparing trees brings is taken there, but
+ * not when anything was erased in the vnode since the record was found missing.
+ *
+ * Example: N = 3, key k. t is the tombstone of k, v the value before it.
+ *
+ *     A holds   B holds   C holds      A asks B and C about t                 then
+ *     t         t         t            both confirm                           t goes everywhere
+ *     t         t         v            C holds something else                 t stays
+ *     t         t         nothing      C confirms if its floor is not below   t goes, or stays
+ *     t         t         (C is dead)  it could not answer: nobody is asked   t stays
+ *
+ * Age is not part of the argument. It only keeps us from asking while writes and hints are on their
  * way: a tombstone younger than a hint may live is left alone.
  *
- *     own store: what may go? --> ERASE_ASK to all other owners --> all of them hold it, or nothing --> ERASE to all, and here
+ *     REST ---(due)---> LOOK ---(the store lists what may go)---> ASK
+ *      ^                 |                                         |
+ *      '---(none left)---'--(all owners answered; silence; a broken stream; an error)
  *
- * An ERASE is a compare-and-erase: who has got something newer since keeps it. Nobody acknowledges
- * it. An owner that it did not reach still holds the tombstone, is offered to nobody any more
- * ("erased", repair_move.c), and asks itself when its turn comes: the others then have nothing, and
- * a floor. That is why all owners do this, the first in place soonest, the i-th a few quarters of
- * the age later.
+ * The pass goes through the vnodes in which this node is the first owner, then through those in
+ * which it is the second, and so on. LOOK asks the own store for the next batch, from where the
+ * pass is; the store skips vnodes in which there is nothing. ASK puts the batch to the other owners
+ * (ERASE_ASK). When all have answered, what all confirmed is erased here and announced to the other
+ * owners (ERASE). Then, or when the batch is given up, the pass rests and goes on behind it.
  *
- * Never while a layout is being agreed, never by an owner that is recovering, for it cannot know
- * what it holds, and never when one of the owners is dead: he does not answer. A vnode with such an
- * owner keeps its tombstones as long as that lasts, and of its values that are over all but their
- * bytes.
+ * An ERASE is a compare-and-erase: an owner that has something newer by then keeps it. Nobody
+ * acknowledges it. An owner that it did not reach still holds the tombstone, and brings it to
+ * nobody: at the others it is refused as too old, which settles it (core/repair/repair_move.c). It
+ * asks about the tombstone itself when its turn comes, and the others then have nothing, and a
+ * floor. That is why all owners do this, each rank later by a part of the age.
  *
- * Ends. A value is over when its expiry has passed by the believed time (core/wall/wall.h) of the
- * one who asks, for as long as the age; and those who are asked must hold it for over too. An
- * EXPIRE that came in time is held by W owners, which do not confirm.
+ * Nothing is erased while a layout is being agreed; nor by an owner that is recovering, for it does
+ * not know what it should hold; nor while an owner of the vnode is dead, for it does not answer. A
+ * vnode with such an owner keeps its tombstones as long as that lasts, and of its values that are
+ * over all but their bytes.
  *
- * Invariants: one batch at a time; `held` is set only for what the own store listed and every owner
- * that answered holds; a step appends ERASE_OUT_MAX actions at most. */
+ * Ends. A value counts as over when its expiry has passed, by the believed time (core/wall/wall.h)
+ * of the owner that asks, for as long as the age; and it must be over for the owners that are asked
+ * too. An EXPIRE that came in time is held by W owners, and these do not confirm.
+ *
+ * Invariants: one batch at a time; an entry is confirmed only if the own store listed it and every
+ * owner that answered confirmed it; a step appends ERASE_OUT_MAX actions at most. */
 #include "core/erase/erase.h"
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "base/phase.h"
 #include "wire/bytes.h"
 
 #include <stdlib.h>
 
+static const uint32_t phases[] = {
+    [ERASE_REST] = PHASE(ERASE_LOOK) | PHASE(ERASE_REST),
+    [ERASE_LOOK] = PHASE(ERASE_LOOK) | PHASE(ERASE_ASK) | PHASE(ERASE_REST),
+    [ERASE_ASK] = PHASE(ERASE_REST),
+};
+
 void erase_init(struct erase *e, const struct erase_options *o)
 {
+    CHECK(o->self != 0 && o->age_ms > 0);
     *e = (struct erase){.self = o->self, .age_ms = o->age_ms, .next_ms = UINT64_MAX};
     buf_init(&e->entries, MESSAGE_MAX);
-    buf_init(&e->confirmed, MESSAGE_MAX);
+    buf_init(&e->going, MESSAGE_MAX);
 }
 
 static void on_close(void *p)
@@ -56,7 +87,7 @@ static void on_close(void *p)
     struct erase *e = p;
     free(e->vnodes);
     buf_close(&e->entries);
-    buf_close(&e->confirmed);
+    buf_close(&e->going);
     e->vnodes = NULL;
 }
 
@@ -68,18 +99,24 @@ static uint64_t pass_ms(const struct erase *e)
                                     : ms;
 }
 
-/* The pass is over, or is given up. */
-static void rest(struct erase *e)
+/* The phase ends, and with it the question: an answer that comes later finds another number. */
+static void enter(struct erase *e, enum erase_phase phase, uint64_t next_ms)
 {
-    e->phase = ERASE_REST;
+    phase_enter(&e->phase, phase, phases);
     e->number++;
-    e->rank = 0;
-    e->vnode_n = e->at = 0;
-    e->next_ms = e->now->layout ? e->now->ms + pass_ms(e) : UINT64_MAX;
+    e->next_ms = next_ms;
 }
 
-/* Nothing may be erased now. */
-static bool rests(const struct moment *now)
+/* The pass has ended, or is given up. */
+static void pass_end(struct erase *e)
+{
+    e->rank = 0;
+    e->vnode_n = e->at = 0;
+    enter(e, ERASE_REST, e->now->layout ? e->now->ms + pass_ms(e) : UINT64_MAX);
+}
+
+/* Whether nothing may be erased now. */
+static bool is_barred(const struct moment *now)
 {
     return now->fenced || moment_recovering(now);
 }
@@ -88,11 +125,11 @@ static void on_barred(void *p, const struct moment *now)
 {
     struct erase *e = p;
     e->now = now;
-    if (rests(now))
-        rest(e);
+    if (is_barred(now))
+        pass_end(e);
 }
 
-/* What was under way ends. */
+/* The pass was under another layout. */
 static int on_layout(void *p, const struct moment *now)
 {
     struct erase *e = p;
@@ -101,7 +138,7 @@ static int on_layout(void *p, const struct moment *now)
         return ERR_NO_MEMORY;
     e->vnodes = vnodes;
     e->now = now;
-    rest(e);
+    pass_end(e);
     return 0;
 }
 
@@ -109,17 +146,18 @@ static int on_layout(void *p, const struct moment *now)
 
 static uint16_t vnode_at(const struct erase *e)
 {
+    CHECK(e->at < e->vnode_n);
     return get_u16(e->vnodes + 2 * e->at);
 }
 
-static uint64_t owner(const struct erase *e, uint16_t vnode, unsigned place)
+static uint64_t owner(const struct erase *e, uint16_t vnode, unsigned rank)
 {
-    return layout_owner(e->now->layout, vnode, place)->id;
+    return layout_owner(e->now->layout, vnode, rank)->id;
 }
 
-/* The place of a member among the owners of the batch's vnode; -1: it has none, or there is no
- * batch. */
-static int place_of(const struct erase *e, uint64_t id)
+/* The rank of a member among the owners of the batch's vnode; -1: it is none of them, or there is
+ * no batch. */
+static int rank_of(const struct erase *e, uint64_t id)
 {
     return e->phase == ERASE_ASK ? layout_rank(e->now->layout, vnode_at(e), id) : -1;
 }
@@ -130,9 +168,10 @@ static struct message *send(const struct erase *e, uint64_t to, enum message_kin
     return out_send(out, to, cast_addr(e->now->cast, to), kind);
 }
 
-/* The vnodes in which this node has that place among the owners. */
+/* The vnodes in which this node has the pass's rank. */
 static void list_vnodes(struct erase *e)
 {
+    CHECK(e->rank < e->now->layout->n);
     e->vnode_n = e->at = 0;
     e->from = 0;
     for (uint16_t v = 0; v < e->now->layout->vnodes; v++) {
@@ -142,19 +181,19 @@ static void list_vnodes(struct erase *e)
     }
 }
 
-/* What ended before may go, as far as we are concerned; 0: nothing. */
+/* What ended before that time may go, at our rank; 0: nothing may. */
 static uint64_t bound_ms(const struct erase *e)
 {
     uint64_t age = e->age_ms + e->rank * (e->age_ms / ERASE_LATER);
     return e->now->believed_ms > age ? e->now->believed_ms - age : 0;
 }
 
-static void pass_over(struct erase *e, struct out *out)
+static void pass_done(struct erase *e, struct out *out)
 {
-    e->dead = e->pass_dead;
+    e->found = e->pass_found;
     if (e->pass_erased)
-        out_trace(out, TRACE_ERASED, 0, e->pass_erased, e->dead, slice_of(NULL, 0));
-    rest(e);
+        out_trace(out, TRACE_ERASED, 0, e->pass_erased, e->found, slice_of(NULL, 0));
+    pass_end(e);
 }
 
 /* Asks the own store for the next batch. */
@@ -162,33 +201,31 @@ static void look(struct erase *e, struct out *out)
 {
     while (e->at == e->vnode_n) {
         if (++e->rank == e->now->layout->n) {
-            pass_over(e, out);
+            pass_done(e, out);
             return;
         }
         list_vnodes(e);
     }
-    e->phase = ERASE_LOOK;
-    e->next_ms = e->now->ms + ERASE_ANSWER_MS;
+    enter(e, ERASE_LOOK, e->now->ms + ERASE_ANSWER_MS);
     struct action *a = out_add(out, ACT_STORE_ERASABLE);
-    a->erasable.token = TOKEN(TOKEN_ERASE, ++e->number);
+    a->erasable.token = TOKEN(TOKEN_ERASE, e->number);
     a->erasable.vnodes = slice_of(e->vnodes + 2 * (size_t)e->at, 2 * (size_t)(e->vnode_n - e->at));
     a->erasable.wall_ms = bound_ms(e);
     a->erasable.from = e->from;
 }
 
-/* The batch is done with, whatever came of it: goes on behind it, after a pause. */
-static void batch_over(struct erase *e)
+/* The batch is done with, whatever came of it: the pass goes on behind it, after a pause. */
+static void batch_end(struct erase *e)
 {
-    struct slice rest_of = buf_view(&e->entries);
+    struct slice rest = buf_view(&e->entries);
     struct listing_entry last = {0};
-    while (listing_next(&rest_of, &last) == 1) {}
-    bool end = last.key_hash == UINT64_MAX;
-    e->from = end ? 0 : last.key_hash + 1;
-    e->at += end;
+    CHECK(e->phase == ERASE_ASK);
+    while (listing_next(&rest, &last) == 1) {}
+    bool vnode_done = last.key_hash == UINT64_MAX;
+    e->from = vnode_done ? 0 : last.key_hash + 1;
+    e->at += vnode_done;
     uint64_t took_ms = e->now->ms - e->began_ms;
-    e->phase = ERASE_REST;
-    e->number++;
-    e->next_ms = e->now->ms + (took_ms > ERASE_PAUSE_MS ? took_ms : ERASE_PAUSE_MS);
+    enter(e, ERASE_REST, e->now->ms + (took_ms > ERASE_PAUSE_MS ? took_ms : ERASE_PAUSE_MS));
 }
 
 /* ---- A batch ---- */
@@ -203,33 +240,32 @@ static void erase_entry(const struct listing_entry *entry, struct out *out)
                                     .key = entry->key};
 }
 
-/* Every owner has answered: what all confirmed goes, here and there. */
+/* Every owner has answered: what all confirmed goes, here and at the others. */
 static void decide(struct erase *e, struct out *out)
 {
-    struct slice rest_of = buf_view(&e->entries);
+    struct slice rest = buf_view(&e->entries);
     struct listing_entry entry;
     uint16_t vnode = vnode_at(e);
-    bool kept = true;
-    e->confirmed.n = 0;
-    for (unsigned i = 0; kept && listing_next(&rest_of, &entry) == 1; i++) {
-        if (!e->held[i])
+    e->going.n = 0;
+    for (unsigned i = 0; listing_next(&rest, &entry) == 1; i++) {
+        if (!e->confirmed[i])
             continue;
-        kept = listing_append(&e->confirmed, &entry) == 0;
-        if (kept)
-            erase_entry(&entry, out);
-        e->pass_erased += kept;
+        if (listing_append(&e->going, &entry))
+            break; /* without memory the rest goes another time */
+        erase_entry(&entry, out);
+        e->pass_erased++;
     }
-    for (unsigned i = 0; e->confirmed.n > 0 && i < e->now->layout->n; i++) {
+    for (unsigned i = 0; e->going.n > 0 && i < e->now->layout->n; i++) {
         uint64_t id = owner(e, vnode, i);
         if (id == e->self)
             continue;
         send(e, id, MSG_ERASE, out)->erase = (struct msg_erase){
-            .epoch = e->now->layout->epoch, .vnode = vnode, .entries = buf_view(&e->confirmed)};
+            .epoch = e->now->layout->epoch, .vnode = vnode, .entries = buf_view(&e->going)};
     }
-    batch_over(e);
+    batch_end(e);
 }
 
-/* Whether all owners could be asked now. */
+/* Whether every owner can be asked now. */
 static bool all_alive(const struct erase *e, uint16_t vnode)
 {
 #ifdef CANARY_ERASE_BY_TIMER
@@ -246,12 +282,10 @@ static bool all_alive(const struct erase *e, uint16_t vnode)
 static void ask(struct erase *e, struct out *out)
 {
     uint16_t vnode = vnode_at(e);
-    e->phase = ERASE_ASK;
     e->began_ms = e->now->ms;
-    e->next_ms = e->now->ms + ERASE_ANSWER_MS;
-    e->number++;
+    enter(e, ERASE_ASK, e->now->ms + ERASE_ANSWER_MS);
     asked_begin(&e->asked, e->owner, e->now->layout->n);
-    memset(e->held, true, sizeof e->held);
+    memset(e->confirmed, true, sizeof e->confirmed);
     for (unsigned i = 0; i < e->now->layout->n; i++) {
         uint64_t id = owner(e, vnode, i);
         if (id == e->self)
@@ -271,8 +305,8 @@ static void ask(struct erase *e, struct out *out)
         decide(e, out);
 }
 
-/* Nothing of this vnode can go now. (Its values have lapsed when they were listed:
- * table_erase.c.) */
+/* Nothing of this vnode can go now. (Its values that are over have lapsed when they were listed:
+ * store/table/table_erase.c.) */
 static void skip(struct erase *e, struct out *out)
 {
     e->at++;
@@ -280,58 +314,63 @@ static void skip(struct erase *e, struct out *out)
     look(e, out);
 }
 
-static void told(struct erase *e, uint64_t number, int error, struct slice list, uint64_t upto,
-                 uint64_t dead, struct out *out)
+/* The own store's list is that of the batch. False when memory is out. */
+static bool take_list(struct erase *e, struct slice list)
 {
     struct listing_entry entry;
-    if (e->phase != ERASE_LOOK || number != e->number)
-        return;
-    if (error) {
-        rest(e);
-        return;
-    }
-    CHECK(upto <= e->vnode_n - e->at);
-    e->pass_dead += dead;
-    e->from = upto > 0 ? 0 : e->from;
-    e->at += (uint32_t)upto;
     e->entries.n = e->entry_n = 0;
-    if (list.n == 0) {
-        look(e, out);
-    } else if (buf_slice(&e->entries, list)) {
-        rest(e);
-    } else {
-        while (listing_next(&list, &entry) == 1)
-            e->entry_n++;
-        CHECK(list.n == 0 && e->entry_n <= ERASABLE_MAX);
-        if (all_alive(e, vnode_at(e)))
-            ask(e, out);
-        else
-            skip(e, out);
-    }
+    if (buf_slice(&e->entries, list))
+        return false;
+    while (listing_next(&list, &entry) == 1)
+        e->entry_n++;
+    CHECK(list.n == 0 && e->entry_n <= ERASABLE_MAX);
+    return true;
 }
 
-static void said(struct erase *e, uint64_t from, const struct msg_erase_said *m, struct out *out)
+/* The own store has listed what may go in the vnode that is `upto` further on. */
+static void listed(struct erase *e, uint64_t number, const struct event *ev, struct out *out)
 {
-    if (TOKEN_NUMBER(m->op) != e->number || !asked_answered(&e->asked, place_of(e, from)))
+    if (e->phase != ERASE_LOOK || number != e->number)
+        return;
+    if (ev->told.error || !take_list(e, ev->told.told)) {
+        pass_end(e);
+        return;
+    }
+    CHECK(ev->told.upto <= e->vnode_n - e->at);
+    e->pass_found += ev->told.dead;
+    e->from = ev->told.upto > 0 ? 0 : e->from;
+    e->at += (uint32_t)ev->told.upto;
+    if (e->entry_n == 0)
+        look(e, out);
+    else if (all_alive(e, vnode_at(e)))
+        ask(e, out);
+    else
+        skip(e, out);
+}
+
+static void answered(struct erase *e, uint64_t from, const struct msg_erase_said *m,
+                     struct out *out)
+{
+    if (TOKEN_NUMBER(m->op) != e->number || !asked_answered(&e->asked, rank_of(e, from)))
         return;
     if (m->error || m->held.n != e->entry_n) {
-        batch_over(e);
+        batch_end(e);
         return;
     }
     for (unsigned i = 0; i < e->entry_n; i++)
-        e->held[i] &= m->held.p[i] != HELD_OTHER;
+        e->confirmed[i] &= m->held.p[i] != HELD_OTHER;
     if (e->asked.open == 0)
         decide(e, out);
 }
 
-/* An owner whose stream broke confirms nothing, so the batch is over. */
+/* An owner whose stream broke confirms nothing, so the batch ends. */
 static void on_member(void *p, const struct moment *now, const struct member *who, unsigned change)
 {
     struct erase *e = p;
     (void)change;
     e->now = now;
-    if (asked_lose(&e->asked, place_of(e, who->id), who))
-        batch_over(e);
+    if (asked_lose(&e->asked, rank_of(e, who->id), who))
+        batch_end(e);
 }
 
 static void on_answer(void *p, const struct moment *now, uint64_t from, const struct message *m,
@@ -340,25 +379,24 @@ static void on_answer(void *p, const struct moment *now, uint64_t from, const st
     struct erase *e = p;
     e->now = now;
     if (m->kind == MSG_ERASE_SAID)
-        said(e, from, &m->erase_said, out);
+        answered(e, from, &m->erase_said, out);
 }
 
-/* ---- Being asked, and told ---- */
+/* ---- What another owner announces ---- */
 
-/* All owners confirmed; only owners say so. */
 void erase_obey(struct erase *e, const struct moment *now, uint64_t from, const struct msg_erase *m,
                 struct out *out)
 {
     e->now = now;
-    struct slice rest_of = m->entries;
+    struct slice rest = m->entries;
     struct listing_entry entry;
     const struct layout *l = now->layout;
-    if (!l || rests(now) || m->epoch != l->epoch || m->vnode >= l->vnodes ||
+    if (!l || is_barred(now) || m->epoch != l->epoch || m->vnode >= l->vnodes ||
         !layout_owns(l, m->vnode, from))
         return;
     if (listing_judge(m->entries, now->believed_ms) != 0)
         return;
-    while (listing_next(&rest_of, &entry) == 1)
+    while (listing_next(&rest, &entry) == 1)
         if (layout_vnode(l, slot_of_key(entry.key)) == m->vnode)
             erase_entry(&entry, out);
 }
@@ -369,7 +407,7 @@ static void on_stored(void *p, const struct moment *now, uint64_t number, const 
     struct erase *e = p;
     e->now = now;
     if (ev->kind == EV_TOLD)
-        told(e, number, ev->told.error, ev->told.told, ev->told.upto, ev->told.dead, out);
+        listed(e, number, ev, out);
     else if (ev->kind == EV_STORED)
         e->erased += ev->stored.error == 0;
 }
@@ -379,7 +417,7 @@ static void on_stored(void *p, const struct moment *now, uint64_t number, const 
 static void begin(struct erase *e, struct out *out)
 {
     e->rank = 0;
-    e->pass_dead = e->pass_erased = 0;
+    e->pass_found = e->pass_erased = 0;
     list_vnodes(e);
     look(e, out);
 }
@@ -388,12 +426,12 @@ static void on_tick(void *p, const struct moment *now, struct out *out)
 {
     struct erase *e = p;
     e->now = now;
-    if (rests(now) || now->ms < e->next_ms)
+    if (is_barred(now) || now->ms < e->next_ms)
         return;
     if (e->phase == ERASE_ASK)
-        batch_over(e);
+        batch_end(e);
     else if (e->phase == ERASE_LOOK)
-        rest(e);
+        pass_end(e);
     else if (e->vnode_n == 0 && e->rank == 0)
         begin(e, out);
     else
@@ -403,7 +441,7 @@ static void on_tick(void *p, const struct moment *now, struct out *out)
 static uint64_t on_deadline_ms(const void *p, const struct moment *now)
 {
     const struct erase *e = p;
-    return rests(now) ? UINT64_MAX : e->next_ms;
+    return is_barred(now) ? UINT64_MAX : e->next_ms;
 }
 
 static void on_check(const void *p, const struct moment *now)
@@ -411,7 +449,7 @@ static void on_check(const void *p, const struct moment *now)
     const struct erase *e = p;
     CHECK(e->at <= e->vnode_n && e->entry_n <= ERASABLE_MAX);
     asked_check(&e->asked);
-    CHECK(e->phase == ERASE_REST || (now->layout && !rests(now)));
+    CHECK(e->phase == ERASE_REST || (now->layout && !is_barred(now)));
     CHECK(e->phase != ERASE_ASK || (e->asked.open > 0 && e->at < e->vnode_n && e->entries.n > 0));
 }
 

@@ -257,7 +257,7 @@ void node_status(const struct node *n, struct status_info *s)
         .in_flight = coord_in_flight(&n->shard.coord),
         .hints = hint_waiting(&n->shard.hint),
         .owed = hint_owed(&n->shard.hint),
-        .tombstones = n->shard.erase.dead,
+        .tombstones = n->shard.erase.found,
         .erased = n->shard.erase.erased,
     };
     for (unsigned m = 0; l && m < l->member_n; m++)
