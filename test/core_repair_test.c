@@ -329,14 +329,14 @@ static void who_recovers_waits_for_sound_owners_or_for_all(void **state)
     assert_int_equal(stage_layout(&stage, &repair_protocol, &r, &three), 0);
     repair_doubt_all(&r, &stage.now);
     r.run.peer = PEER;
-    repair_source(&r, 0, false);
-    repair_source(&r, 0, true);
-    repair_source(&r, 1, false);
-    repair_source(&r, 2, true);
+    recover_merged(&r, 0, false);
+    recover_merged(&r, 0, true);
+    recover_merged(&r, 1, false);
+    recover_merged(&r, 2, true);
     assert_int_equal(r.recovering_n, VNODES); /* N-W+1 is two */
     r.run.peer = THIRD;
-    repair_source(&r, 0, true);
-    repair_source(&r, 1, false);
+    recover_merged(&r, 0, true);
+    recover_merged(&r, 1, false);
     assert_false(r.recovering[0]);
     assert_false(r.recovering[1]); /* what nobody has is lost for good */
     assert_true(r.recovering[2]);

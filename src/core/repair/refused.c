@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 
-_Static_assert(REPLICAS_MAX <= 8, "a bit for each owner");
+_Static_assert(REPLICAS_MAX <= 8, "a bit for each rank");
 
 void refused_init(struct refused *f)
 {
@@ -57,11 +57,12 @@ static int reserve(struct refused *f)
     return 0;
 }
 
-int refused_add(struct refused *f, uint16_t vnode, unsigned place, const struct record *record)
+int refused_add(struct refused *f, uint16_t vnode, unsigned rank, const struct record *record)
 {
+    CHECK(rank < 8);
     struct refused_entry *known = find(f, vnode, record);
     if (known) {
-        known->by |= (uint8_t)(1u << place);
+        known->by |= (uint8_t)(1u << rank);
         return 0;
     }
     uint64_t key_at = f->keys.n;
@@ -73,16 +74,16 @@ int refused_add(struct refused *f, uint16_t vnode, unsigned place, const struct 
     f->entry[f->n++] = (struct refused_entry){.key_at = key_at,
                                               .key_n = (uint32_t)record->key.n,
                                               .vnode = vnode,
-                                              .by = (uint8_t)(1u << place),
+                                              .by = (uint8_t)(1u << rank),
                                               .version = record->version,
                                               .expiry_ms = record->expiry_ms};
     return 0;
 }
 
-/* Takes out the entries that nobody refuses any more, and closes the gaps. */
+/* Takes out the entries that no owner refuses any more, and closes the gaps. */
 static void close_gaps(struct refused *f)
 {
-    unsigned kept = 0;
+    unsigned n = 0;
     size_t keys_n = 0;
     for (unsigned i = 0; i < f->n; i++) {
         struct refused_entry e = f->entry[i];
@@ -91,17 +92,17 @@ static void close_gaps(struct refused *f)
         memmove(f->keys.p + keys_n, f->keys.p + e.key_at, e.key_n);
         e.key_at = keys_n;
         keys_n += e.key_n;
-        f->entry[kept++] = e;
+        f->entry[n++] = e;
     }
-    f->n = kept;
+    f->n = n;
     f->keys.n = keys_n;
 }
 
-void refused_forget(struct refused *f, uint16_t vnode, unsigned place)
+void refused_forget(struct refused *f, uint16_t vnode, unsigned rank)
 {
     for (unsigned i = 0; i < f->n; i++)
         if (f->entry[i].vnode == vnode)
-            f->entry[i].by &= (uint8_t) ~(1u << place);
+            f->entry[i].by &= (uint8_t) ~(1u << rank);
     close_gaps(f);
 }
 
@@ -113,19 +114,20 @@ void refused_drop(struct refused *f, uint16_t vnode)
     close_gaps(f);
 }
 
-void refused_left(struct refused *f, bool failed)
+void refused_erased(struct refused *f, bool failed)
 {
     for (unsigned i = 0; i < f->n; i++) {
         struct refused_entry *e = &f->entry[i];
-        if (e->leaving && !failed)
+        if (e->erasing && !failed)
             e->by = 0;
-        e->leaving = false;
+        e->erasing = false;
     }
     close_gaps(f);
 }
 
 bool refused_by(const struct refused_entry *e, unsigned quorum)
 {
+    CHECK(quorum > 0);
     return bits_count(e->by) >= quorum;
 }
 

@@ -1,9 +1,9 @@
-/* refused.h: what a recovering node holds and sound owners would not take, because it is too old
- * for them (repair_recover.c says what follows from that).
+/* refused.h: what a recovering node holds and sound owners refuse, because it is too old for them.
+ * repair_recover.c argues what follows from that.
  *
- * A bounded table: an entry for each (vnode, key, version, expiry), and by whom it was refused, a
- * bit for each place of an owner. When it is full the rest is heard another time: nothing is
- * forgotten without being asked to. */
+ * A bounded table with an entry for each (vnode, key, version, expiry), and by which owners it was
+ * refused, a bit for each rank. An entry stays until the caller takes it out. When the table is
+ * full the rest of a comparison does not fit, and comes another time. */
 #ifndef COVEY_CORE_REFUSED_H
 #define COVEY_CORE_REFUSED_H
 
@@ -19,8 +19,8 @@ struct refused_entry {
     uint64_t key_at; /* in the table's keys */
     uint32_t key_n;
     uint16_t vnode;
-    uint8_t by;   /* places of owners, a bit each; never 0 */
-    bool leaving; /* its erasure is on its way to the store */
+    uint8_t by;   /* the owners that refused it, a bit for each rank; never 0 */
+    bool erasing; /* its erasure is on its way to the store */
     struct version version;
     uint64_t expiry_ms;
 };
@@ -28,27 +28,29 @@ struct refused_entry {
 struct refused {
     struct refused_entry *entry;
     unsigned n, cap;
-    struct buf keys; /* of the entries, in their order */
+    struct buf keys; /* the entries' keys, in the order of the entries */
 };
 
 void refused_init(struct refused *f);
 void refused_close(struct refused *f);
 
-/* The owner at that place of the vnode refused the record (its value does not matter; its key is
- * copied). 0, ERR_NO_MEMORY, or ERR_TOO_BIG: the table is full. */
-int refused_add(struct refused *f, uint16_t vnode, unsigned place, const struct record *record);
+/* The vnode's owner of that rank refused the record (its value does not matter; its key is copied).
+ * 0, ERR_NO_MEMORY, or ERR_TOO_BIG: the table is full. */
+int refused_add(struct refused *f, uint16_t vnode, unsigned rank, const struct record *record);
 
-/* What that owner refused is to be heard anew. */
-void refused_forget(struct refused *f, uint16_t vnode, unsigned place);
+/* Forgets what that owner refused: it is about to be compared with again. */
+void refused_forget(struct refused *f, uint16_t vnode, unsigned rank);
 
-/* All entries of the vnode go. */
+/* Takes out all entries of the vnode. */
 void refused_drop(struct refused *f, uint16_t vnode);
 
-/* Those that leave have left, or (failed) stay. */
-void refused_left(struct refused *f, bool failed);
+/* The erasures under way are stored: takes out their entries; or one of them failed: all stay. */
+void refused_erased(struct refused *f, bool failed);
 
-/* Whether `quorum` owners refused the entry, and whether there is such an entry in the vnode. */
+/* Whether `quorum` owners refused the entry. */
 bool refused_by(const struct refused_entry *e, unsigned quorum);
+
+/* Whether the vnode has an entry that `quorum` owners refused. */
 bool refused_any(const struct refused *f, uint16_t vnode, unsigned quorum);
 
 /* The record that was refused, without its value. The key lives until the table changes. */

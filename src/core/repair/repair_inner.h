@@ -1,6 +1,6 @@
-/* repair_inner.h: the doors between the files of anti-entropy: repair.c (when, and the members),
- * repair_run.c (one exchange), repair_move.c (its records), repair_recover.c (a node that lost
- * some). Others use repair.h. */
+/* repair_inner.h: what the files of anti-entropy call of each other: repair.c (when, and the
+ * members), repair_run.c (one exchange), repair_move.c (its records), repair_recover.c (a node that
+ * lost some). Others use repair.h. */
 #ifndef COVEY_CORE_REPAIR_INNER_H
 #define COVEY_CORE_REPAIR_INNER_H
 
@@ -8,31 +8,34 @@
 
 /* ---- repair.c ---- */
 
-/* The place of a member; NULL: it is none. */
+/* What is known of a member; NULL: the layout does not name it. */
 struct repair_peer *repair_find(const struct repair *r, uint64_t id);
 
 /* Finds out when the next exchange is due. */
 void repair_plan(struct repair *r);
 
-/* The vnode holds the same at both ends. */
-void repair_mark(struct repair *r, uint16_t vnode);
+/* The vnode holds the same at both ends of the exchange under way. */
+void repair_note_synced(struct repair *r, uint16_t vnode);
 
 /* Ends the exchange under way, if any. What is still on its way is not waited for. */
 void run_end(struct repair *r, bool complete);
 
 /* ---- repair_run.c ---- */
 
-/* Begins an exchange with peer m; `only`: REPAIR_ALL, the one vnode, or REPAIR_RECOVERING: those in
- * which this node recovers, unless the two share none. */
+/* Begins an exchange with member m of the layout. `only` is REPAIR_ALL, one vnode, or
+ * REPAIR_RECOVERING: the vnodes in which this node recovers, or all where the two share none of
+ * these. */
 void run_begin(struct repair *r, unsigned m, uint16_t only, struct out *out);
 
-/* A number for a question or a record: `place` is its low byte. */
-uint64_t run_number(struct repair *r, unsigned place);
+void run_enter(struct repair *r, enum repair_phase phase);
+
+/* A number for a question or a record; `index` is its low byte. */
+uint64_t run_number(struct repair *r, unsigned index);
 
 /* A message to the peer, to be filled in. */
 struct message *run_send(struct repair *r, enum message_kind kind, struct out *out);
 
-/* The exchange gets on: the peer has time for its next answer. */
+/* The exchange gets on: the peer has REPAIR_ANSWER_MS for its next answer. */
 void run_progress(struct repair *r);
 
 /* Two of repair_protocol's hooks. */
@@ -41,7 +44,7 @@ void run_answer(void *p, const struct moment *now, uint64_t from, const struct m
 void run_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev,
                 struct out *out);
 
-/* What the lists have up to that key_hash (UINT64_MAX: all) is settled. */
+/* What the lists have up to that key hash (UINT64_MAX: all) is settled. */
 void run_moved(struct repair *r, uint64_t upto, struct out *out);
 
 /* ---- repair_move.c ---- */
@@ -49,10 +52,10 @@ void run_moved(struct repair *r, uint64_t upto, struct out *out);
 /* Both lists are there: moves what differs in them. */
 void move_begin(struct repair *r, struct out *out);
 
-/* The own store took a record, or did not. False when none of that number was waited for. */
+/* The own store took a record, or did not. False when no record of that number is awaited. */
 bool move_stored(struct repair *r, uint64_t number, int error, struct out *out);
 
-/* And: it gave one, for the peer. */
+/* The own store read a record, for the peer. */
 void move_read(struct repair *r, uint64_t number, int error, const struct record *record,
                struct out *out);
 
@@ -61,27 +64,28 @@ void move_message(struct repair *r, const struct message *m, struct out *out);
 
 /* ---- repair_recover.c ---- */
 
-/* A vnode is about to be compared with the peer; it was synced with the peer; sound: which is not
- * recovering there. */
-void repair_anew(struct repair *r, uint16_t vnode);
-void repair_source(struct repair *r, uint16_t vnode, bool sound);
+/* A layout is in force: marks its vnodes anew. */
+void recover_layout(struct repair *r);
+
+/* The vnode is about to be compared with the peer. */
+void recover_comparing(struct repair *r, uint16_t vnode);
+
+/* What the peer holds of the vnode is merged. `sound`: the peer is not recovering there itself. */
+void recover_merged(struct repair *r, uint16_t vnode, bool sound);
 
 /* The peer refused a record of ours as too old. False when that could not be noted: then the vnode
- * is not synced with it. */
-bool repair_refused(struct repair *r, uint16_t vnode, const struct record *record);
+ * is not synced with the peer. */
+bool recover_refused(struct repair *r, uint16_t vnode, const struct record *record);
 
 /* Erases what enough sources refused. True while erasures are on their way: no exchange begins
  * then. */
-bool repair_sweep(struct repair *r, struct out *out);
+bool recover_sweep(struct repair *r, struct out *out);
 
-/* One of them is stored, or is not. */
-void repair_swept(struct repair *r, int error);
+/* One of the erasures is stored, or is not. */
+void recover_swept(struct repair *r, int error);
 
-/* A layout is in force: marks its vnodes anew. */
-void repair_remark(struct repair *r);
-
-/* The floors of the vnodes asked for, as the peer has them: a recovering owner takes the higher
- * ones over. */
-void repair_floors(struct repair *r, struct out *out);
+/* The peer's floors of the vnodes asked for have come: where this node is recovering, it takes the
+ * higher ones over. */
+void recover_floors(struct repair *r, struct out *out);
 
 #endif

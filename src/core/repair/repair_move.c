@@ -4,8 +4,8 @@
  * side lacks, or holds in an older version. Each difference is a flight, at most REPAIR_WINDOW of
  * them and REPAIR_WINDOW_BYTES at once:
  *
- *     theirs is newer:  PULL (GET, from the peer) --> KEEP (put into the own store) --> landed
- *     ours is newer:    READ (get, from the own store) --> PUSH (PUT, to the peer) ---> landed
+ *     theirs is newer:  PULL (GET, from the peer) ------> KEEP (put into the own store) ---> landed
+ *     ours is newer:    READ (get, from the own store) -> PUSH (PUT, to the peer) ---------> landed
  *
  * A record that cannot be moved lands too, and the vnode is incomplete then; an error that all the
  * others would meet as well ends the exchange. When nothing is left to launch and nothing is in
@@ -19,16 +19,27 @@
  * but in MOVES. */
 #include "core/repair/repair_inner.h"
 
+#include "base/check.h"
+#include "base/phase.h"
+
+static const uint32_t stages[] = {
+    [FLIGHT_PULL] = PHASE(FLIGHT_KEEP),
+    [FLIGHT_KEEP] = 0,
+    [FLIGHT_READ] = PHASE(FLIGHT_PUSH),
+    [FLIGHT_PUSH] = 0,
+};
+
 /* ---- Differences ---- */
 
-/* What is still on its way to the owners by itself. A stamp from far in the future is not. */
+/* Whether a version is still on its way to the owners by itself. A stamp from far in the future is
+ * not. */
 static bool young(const struct repair *r, const struct listing_entry *e)
 {
     uint64_t ms = version_ms(&e->version);
     return ms + REPAIR_YOUNG_MS > r->now->wall_ms && ms <= r->now->wall_ms + CLOCK_SKEW_MAX_MS;
 }
 
-/* The next entry of a list up to the range's end, without taking it: 1, 0 or an error. */
+/* The next entry of a list, up to that key hash, without taking it: 1, 0 or an error. */
 static int look(const struct repair_side *side, uint64_t limit, struct listing_entry *e,
                 struct slice *after)
 {
@@ -37,6 +48,7 @@ static int look(const struct repair_side *side, uint64_t limit, struct listing_e
     return got == 1 && e->key_hash > limit ? 0 : got;
 }
 
+/* The key hash up to which both lists go. */
 static uint64_t limit_of(const struct repair_run *run)
 {
     return run->own.upto < run->theirs.upto ? run->own.upto : run->theirs.upto;
@@ -85,15 +97,16 @@ static int next_difference(struct repair *r, struct listing_entry *e, bool *pull
 static void launch(struct repair *r, const struct listing_entry *e, bool pull, struct out *out)
 {
     struct repair_run *run = &r->run;
-    unsigned place = 0;
-    while (run->flight[place].number)
-        place++;
-    struct repair_flight *f = &run->flight[place];
-    *f = (struct repair_flight){.number = run_number(r, place),
+    unsigned i = 0;
+    while (i < REPAIR_WINDOW && run->flight[i].number)
+        i++;
+    CHECK(i < REPAIR_WINDOW);
+    struct repair_flight *f = &run->flight[i];
+    *f = (struct repair_flight){.number = run_number(r, i),
                                 .size = e->size,
                                 .stage = pull ? FLIGHT_PULL : FLIGHT_READ,
+                                .deletion = e->kind == RECORD_TOMBSTONE,
                                 .key = e->key};
-    f->deletion = e->kind == RECORD_TOMBSTONE;
     run->flight_n++;
     run->flight_bytes += f->size;
     if (pull) {
@@ -132,9 +145,9 @@ static void move(struct repair *r, struct out *out)
 void move_begin(struct repair *r, struct out *out)
 {
     struct repair_run *run = &r->run;
-    run->phase = REPAIR_MOVES;
-    run->own.rest = buf_view(&run->own.told);
-    run->theirs.rest = buf_view(&run->theirs.told);
+    run_enter(r, REPAIR_MOVES);
+    run->own.rest = buf_view(&run->own.answer);
+    run->theirs.rest = buf_view(&run->theirs.answer);
     if (limit_of(run) < run->from) {
         run_end(r, false); /* a peer that covers nothing would be asked for ever */
         return;
@@ -144,15 +157,15 @@ void move_begin(struct repair *r, struct out *out)
 
 static struct repair_flight *flight_of(struct repair *r, uint64_t number)
 {
-    unsigned place = number & 0xff;
-    return place < REPAIR_WINDOW && number && r->run.flight[place].number == number
-               ? &r->run.flight[place]
-               : NULL;
+    unsigned i = number & 0xff;
+    bool found = i < REPAIR_WINDOW && number && r->run.flight[i].number == number;
+    return found ? &r->run.flight[i] : NULL;
 }
 
 static void land(struct repair *r, struct repair_flight *f, bool moved, struct out *out)
 {
-    r->run.incomplete |= !moved;
+    CHECK(r->run.flight_n > 0 && r->run.flight_bytes >= f->size);
+    r->run.vnode_incomplete |= !moved;
     r->run.flight_n--;
     r->run.flight_bytes -= f->size;
     *f = (struct repair_flight){0};
@@ -160,23 +173,22 @@ static void land(struct repair *r, struct repair_flight *f, bool moved, struct o
     move(r, out);
 }
 
-/* Errors that the whole exchange would meet again and again. */
+/* Errors that the exchange would meet with every other record too. */
 static bool hopeless(int error)
 {
     return error == ERR_STALE_EPOCH || error == ERR_FORMING || error == ERR_LOADING ||
            error == ERR_NO_SPACE || error == ERR_BUSY;
 }
 
-/* Whether the record was too old for the other side and that is all that there is to do about it:
- * it is a deletion, and was erased there; or we are recovering, and cannot vouch for it, but note
- * it. */
+/* Whether the record is too old for the other side and need not be moved: it is a deletion, and was
+ * erased there; or we are recovering, so we do not know whether it was, and the refusal is noted. */
 static bool settled_as_old(struct repair *r, const struct repair_flight *f, int error)
 {
     if (error != ERR_TOO_OLD || f->deletion)
         return error == ERR_TOO_OLD;
     struct record pushed = {.version = f->version, .expiry_ms = f->expiry_ms, .key = f->key};
     return f->stage == FLIGHT_PUSH && r->recovering_n > 0 &&
-           repair_refused(r, r->run.differ[r->run.differ_at], &pushed);
+           recover_refused(r, r->run.differ[r->run.differ_at], &pushed);
 }
 
 static void land_or_end(struct repair *r, struct repair_flight *f, int error, struct out *out)
@@ -208,7 +220,7 @@ static void got(struct repair *r, struct repair_flight *f, int error, const stru
     }
     r->info.received++;
     r->info.bytes += record->value.n;
-    f->stage = FLIGHT_KEEP;
+    phase_enter(&f->stage, FLIGHT_KEEP, stages);
     struct action *a = out_add(out, ACT_STORE_PUT);
     a->put.token = TOKEN(TOKEN_REPAIR, f->number);
     a->put.record = *record;
@@ -239,7 +251,7 @@ void move_read(struct repair *r, uint64_t number, int error, const struct record
     }
     r->info.sent++;
     r->info.bytes += record->value.n;
-    f->stage = FLIGHT_PUSH;
+    phase_enter(&f->stage, FLIGHT_PUSH, stages);
     f->version = record->version;
     f->expiry_ms = record->expiry_ms;
     struct msg_put *m = &run_send(r, MSG_PUT, out)->put;

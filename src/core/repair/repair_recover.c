@@ -1,78 +1,107 @@
-/* repair_recover.c: recovering: a node that may have lost records it had acknowledged (design
- * section 4, "Recovering").
+/* repair_recover.c: recovering: a node that may have lost records that it acknowledged.
  *
- * The problem. A write was acknowledged by W owners. One of them loses its disk and comes back; a
- * third never had the write. If the two now answered a read "not found", the write would be lost,
- * though one owner still holds it.
+ * The problem. N = 3 and W = 2. A write w of a key is acknowledged by A and B, and C missed it.
+ * Then A loses its disk:
  *
- * So an owner that lost something is *recovering* in the vnodes concerned: it takes writes, and
- * counts for them, but in no read: it answers ERR_RECOVERING. It is through with a vnode when it
- * has merged what N-W+1 other owners held that are not recovering themselves, in comparisons that
- * began after it knew: every acknowledged write is at W owners, of which W-1 are others, and among
- * N-1 others W-1 and N-W+1 meet. In these comparisons young versions are not left alone: they may
- * be what was lost.
+ *     step                               A holds    B holds    C holds
+ *     PUT w, acknowledged by A and B     w          w          nothing
+ *     A comes back with an empty disk    nothing    w          nothing
  *
- * What it has erased it does not know any more either, nor up to which floor: it takes the floors
- * of those that it compares with, for old records are on their way to it too. A floor that is
- * higher than it was refuses more, and is never wrong.
+ * If A and C now answered a read, the answer would be "not found": an acknowledged write would be
+ * lost, though B holds it.
  *
- * What it holds too much. A disk that is set back holds values again whose deletions were erased:
- * nobody has anything of their keys any more, only floors, and once it is sound again what it
- * brings is believed (repair.c). So what it offers while recovering is offered without a ticket,
- * and what N-W+1 sound owners refuse as too old is erased, as compare-and-erase, before the vnode
- * is through. For had it been acknowledged, one of these would have held it; that one has nothing
- * of the key now, and entries go only by erasing, when every owner has confirmed a deletion. It was
- * deleted, then, or it was never acknowledged and may be lost: a write that is still under way is
- * newer than all floors, which lag behind by the age of erasing. What one of them takes, or has,
- * stays: a floor is of the whole vnode, and a live value that one owner missed is refused by that
- * one too. Once the first of them is compared with, its floor keeps out what another who was set
- * back, or a late hint, might still bring. What an owner refuses that is recovering itself says
- * nothing: it may have lost the value. So who is through because it has met all others (below)
- * keeps what fewer sound ones refused: better a deletion undone than the last copy lost.
+ * So an owner that may lack something is *recovering* in the vnodes concerned. It answers no read:
+ * ERR_RECOVERING. It takes writes and acknowledges them, which counts for their durability, though
+ * not where their order is asked for (core/coord/coord_write.c): the version that it lost may have
+ * been greater. It is sound again when it has merged what N-W+1 other owners hold that are sound
+ * themselves, its *sources*, in comparisons that began after it knew of its loss. For every
+ * acknowledged write is at W owners, of which at least W-1 are others; and among N-1 others, W-1
+ * and N-W+1 always have one in common. The example goes on, with N-W+1 = 2:
  *
- * The table of what was refused is bounded (refused.h). A comparison with entries that did not fit
- * does not count; those that did are erased when enough refuse them, and there is room for the next
- * at the comparison after. Comparing with an owner anew forgets what it refused before, and that it
- * was a source: it may have taken it from another owner meanwhile.
+ *     step                               A holds    sources of A    A is
+ *     A compares with C                  nothing    C               recovering
+ *     A compares with B                  w          C, B            sound
  *
- *     refused by one --(by N-W+1)--> leaving (ACT_STORE_PUT of an erasure) --(stored)--> gone
- *          ^                            |
- *          '----(not stored: later)-----'
+ * In these comparisons young versions are not left alone: they may be what was lost.
  *
- * Where so many others are not to be had it stays recovering: then it is not known whether
+ * When so many sound owners are not to be had, an owner stays recovering: it does not know whether
  * something is lost. But when it has merged what *all* other owners hold, recovering or not, it has
  * all that there is: what is missing then is lost for good, and to wait would help nobody. So
- * owners that lost power together under interval durability do not wait for each other for ever,
- * and one that is alone (N is 1) does not wait at all.
+ * owners that lost power together under `interval` do not wait for each other for ever, and an
+ * owner that is alone (N is 1) does not wait at all.
  *
- * What puts vnodes in doubt: damaged records, which the store tells (by slot); and a log that ends
- * below what was announced of it, or a lost disk, which node.c finds out: then all of them. The
- * store remembers a doubt over restarts, so a vnode that is through is told it.
+ * Floors. An owner that lost what it held has forgotten what it erased as well, and up to which
+ * floor. Old records may be on their way to it, so it takes over the floors of the owners that it
+ * compares with. A floor that is higher than it was refuses more, and is never wrong.
  *
- *     sound --(a doubt)--> recovering, no sources --(synced with a sound owner)--> ... --(with N-W+1)--> sound
- *                              ^                            |
- *                              '------- (another doubt) ----'
+ * What it holds too much. A disk that is set back holds values again whose deletions were erased.
+ * No owner has anything of their keys any more, only floors; and once the set-back owner is sound,
+ * what it brings is believed (repair.c). So what it pushes while it is recovering bears no ticket,
+ * and is refused as too old wherever it is missing and below the floor. What N-W+1 sound owners
+ * refuse so is erased here, as compare-and-erase, before the vnode is sound. Again N = 3, W = 2; v
+ * was deleted, and its tombstone erased, after a copy of A's disk was made:
+ *
+ *     step                                   A holds, floor   B holds, floor   C holds, floor
+ *     A's disk is set back to the copy       v        0       nothing  9       nothing  9
+ *     A compares with B, takes its floor     v        9       nothing  9       nothing  9
+ *     A pushes v to B, which refuses it      v        9       nothing  9       nothing  9
+ *     A pushes v to C, which refuses it      v        9       nothing  9       nothing  9
+ *     A erases v, and is sound               nothing  9       nothing  9       nothing  9
+ *
+ * Nothing acknowledged goes by that. Had v been acknowledged, one of the N-W+1 would have held it.
+ * That one has nothing of the key now, and entries go only by erasing, when every owner has
+ * confirmed a deletion. So v was deleted; or it was never acknowledged, and may be lost. It is no
+ * write that is still under way: such a one is newer than all floors, which lag behind by the age
+ * of erasing.
+ *
+ * What one of the sources takes, or holds, stays. A floor is of a whole vnode, so a live value that
+ * one owner missed is refused by that one too; an owner that holds it does not refuse it. Once A
+ * has compared with its first source, that one's floor keeps out what another owner that was set
+ * back, or a late hint, might still bring. What an owner refuses that is recovering itself says
+ * nothing: it may have lost the value. So an owner that is sound because it has merged all others
+ * keeps what fewer than N-W+1 sound ones refused: better a deletion undone than the last copy lost.
+ *
+ * The table of what was refused is bounded (refused.h). A comparison with entries that did not fit
+ * does not count as merged. The entries that did fit are erased when enough owners refuse them, and
+ * then there is room for the rest at the next comparison. When a comparison with an owner begins,
+ * what that owner refused before is forgotten, and so is that it was a source: it may have taken
+ * the record from another owner meanwhile.
+ *
+ *     an entry:  refused by one ---(by N-W+1)---> erasing ---(stored)---> gone
+ *                   ^                                |
+ *                   '---(not stored: later)----------'
+ *
+ * What puts slots in doubt: damaged records, which the store reports by slot; and a log that ends
+ * too early (core/log_end), or another disk, which core/node finds out: then all of them. A doubt
+ * is durable in the store, over restarts, until this file reports the slots healed.
+ *
+ *     a vnode:   sound ---(a doubt)---> recovering ---(merged, and nothing to erase)---> sound
+ *                                        ^        |
+ *                                        '--------'(another doubt: no sources any more)
  *
  * Invariants: recovering_n counts the vnodes marked in recovering[], all of them owned; a source is
- * counted once, by its place; a marked vnode has a slot in doubt; only marked vnodes have entries
- * in `refused`; no exchange is under way while erasures are. */
+ * counted once, by its rank, and is merged; a marked vnode has a slot in doubt; only marked vnodes
+ * have entries in `refused`; no exchange is under way while erasures are. */
 #include "core/repair/repair_inner.h"
 
 #include "base/bits.h"
 #include "base/check.h"
 #include "wire/bytes.h"
 
-static bool in_doubt(const struct repair *r, uint16_t vnode)
+#include <stdio.h>
+
+/* Whether one of those slots (a bit each) is of the vnode. */
+static bool has_slot(const struct repair *r, const uint8_t *slots, uint16_t vnode)
 {
     unsigned each = SLOTS / r->now->layout->vnodes;
     for (unsigned slot = vnode * each; slot < (vnode + 1u) * each; slot++)
-        if (bit_at(r->doubt, slot))
+        if (bit_at(slots, slot))
             return true;
     return false;
 }
 
-/* Nothing of a vnode is in doubt any more: because it is synced, was never ours, or is nobody
- * else's. */
+/* Nothing of the vnode is in doubt any more: it is synced, or this node does not own it, or no
+ * other node does. */
 static void heal(struct repair *r, uint16_t vnode)
 {
     unsigned each = SLOTS / r->now->layout->vnodes;
@@ -88,40 +117,49 @@ static void mark(struct repair *r, uint16_t vnode)
     const struct layout *l = r->now->layout;
     r->recovering_n += !r->recovering[vnode];
     r->recovering[vnode] = true;
-    r->sources[vnode] = r->met[vnode] = 0;
+    r->sources[vnode] = r->merged[vnode] = 0;
     refused_drop(&r->refused, vnode);
     r->doubts++;
     for (unsigned i = 0; i < l->n; i++)
         r->peer[l->owner[(size_t)vnode * l->n + i]].due_ms = r->now->ms;
+    CHECK(r->recovering_n <= l->vnodes);
 }
 
-void repair_remark(struct repair *r)
+/* Marks the vnodes of those slots, which are in doubt. */
+static void mark_slots(struct repair *r, const uint8_t *slots)
 {
     for (uint16_t v = 0; v < r->now->layout->vnodes; v++) {
-        if (!in_doubt(r, v))
+        if (!has_slot(r, slots, v))
             continue;
         if (layout_owns(r->now->layout, v, r->self) && r->now->layout->n > 1)
             mark(r, v);
         else
             heal(r, v);
     }
-    repair_plan(r);
 }
 
-/* Marks the vnodes of the slots that were just found, and leaves those that are half way through
- * others alone. */
+void recover_layout(struct repair *r)
+{
+    r->recovering_n = 0;
+    refused_close(&r->refused);
+    refused_init(&r->refused);
+    r->sweep_n = 0;
+    r->sweep_number = 0;
+    mark_slots(r, r->doubt);
+}
+
+/* Vnodes that are half way through with other slots are left alone. */
 void repair_doubt(struct repair *r, const struct moment *now, struct slice slots)
 {
     r->now = now;
-    uint8_t before[sizeof r->doubt];
     CHECK(slots.n == sizeof r->doubt);
     run_end(r, false); /* it began before this was known */
-    memcpy(before, r->doubt, sizeof before);
-    memcpy(r->doubt, slots.p, sizeof r->doubt);
-    if (r->now->layout)
-        repair_remark(r);
-    for (size_t i = 0; i < sizeof before; i++)
-        r->doubt[i] |= before[i];
+    for (size_t i = 0; i < sizeof r->doubt; i++)
+        r->doubt[i] |= slots.p[i];
+    if (!now->layout)
+        return;
+    mark_slots(r, slots.p);
+    repair_plan(r);
 }
 
 void repair_doubt_all(struct repair *r, const struct moment *now)
@@ -135,56 +173,60 @@ bool repair_healed(struct repair *r, struct slice *slots)
 {
     if (!r->any_healed)
         return false;
-    memcpy(r->said_healed, r->healed, sizeof r->healed);
+    memcpy(r->healed_out, r->healed, sizeof r->healed);
     memset(r->healed, 0, sizeof r->healed);
     r->any_healed = false;
-    *slots = slice_of(r->said_healed, sizeof r->said_healed);
+    *slots = slice_of(r->healed_out, sizeof r->healed_out);
     return true;
 }
 
 static unsigned rank_of_peer(const struct repair *r, uint16_t vnode)
 {
-    return (unsigned)layout_rank(r->now->layout, vnode, r->run.peer);
+    int rank = layout_rank(r->now->layout, vnode, r->run.peer);
+    CHECK(rank >= 0);
+    return (unsigned)rank;
 }
 
-/* Ends the vnode's recovering, if there is nothing left to do. */
+/* The vnode is sound, if there is nothing left to do. */
 static void end_if_through(struct repair *r, uint16_t vnode)
 {
     const struct layout *l = r->now->layout;
     if (!r->recovering[vnode] ||
-        (bits_count(r->sources[vnode]) < l->r && bits_count(r->met[vnode]) < l->n - 1u))
+        (bits_count(r->sources[vnode]) < l->r && bits_count(r->merged[vnode]) < l->n - 1u))
         return;
     if (refused_any(&r->refused, vnode, l->r))
         return;
+    CHECK(r->recovering_n > 0 && has_slot(r, r->doubt, vnode));
     refused_drop(&r->refused, vnode);
     r->recovering[vnode] = false;
     r->recovering_n--;
     heal(r, vnode);
 }
 
-void repair_anew(struct repair *r, uint16_t vnode)
+void recover_comparing(struct repair *r, uint16_t vnode)
 {
     if (!r->recovering[vnode])
         return;
-    unsigned place = rank_of_peer(r, vnode);
-    r->met[vnode] &= (uint8_t) ~(1u << place);
-    r->sources[vnode] &= (uint8_t) ~(1u << place);
-    refused_forget(&r->refused, vnode, place);
+    unsigned rank = rank_of_peer(r, vnode);
+    bit_clear(&r->merged[vnode], rank);
+    bit_clear(&r->sources[vnode], rank);
+    refused_forget(&r->refused, vnode, rank);
 }
 
-void repair_source(struct repair *r, uint16_t vnode, bool sound)
+void recover_merged(struct repair *r, uint16_t vnode, bool sound)
 {
     if (!r->recovering[vnode])
         return;
-    unsigned place = rank_of_peer(r, vnode);
-    r->met[vnode] |= (uint8_t)(1u << place);
-    r->sources[vnode] |= (uint8_t)(sound << place);
+    unsigned rank = rank_of_peer(r, vnode);
+    bit_set(&r->merged[vnode], rank);
+    if (sound)
+        bit_set(&r->sources[vnode], rank);
     end_if_through(r, vnode);
 }
 
-/* ---- What the sources would not take ---- */
+/* ---- What the sources refused ---- */
 
-bool repair_refused(struct repair *r, uint16_t vnode, const struct record *record)
+bool recover_refused(struct repair *r, uint16_t vnode, const struct record *record)
 {
     if (!r->recovering[vnode] || r->run.unsound)
         return true; /* nothing follows from it */
@@ -195,8 +237,9 @@ bool repair_refused(struct repair *r, uint16_t vnode, const struct record *recor
     return refused_add(&r->refused, vnode, rank_of_peer(r, vnode), record) == 0;
 }
 
-bool repair_sweep(struct repair *r, struct out *out)
+bool recover_sweep(struct repair *r, struct out *out)
 {
+    CHECK(r->run.phase == REPAIR_IDLE);
     if (r->sweep_n > 0 || r->now->ms < r->sweep_ms)
         return r->sweep_n > 0;
     r->sweep_ms = UINT64_MAX;
@@ -206,7 +249,7 @@ bool repair_sweep(struct repair *r, struct out *out)
         struct refused_entry *e = &r->refused.entry[i];
         if (!refused_by(e, r->now->layout->r))
             continue;
-        e->leaving = true;
+        e->erasing = true;
         r->sweep_n++;
         struct action *a = out_add(out, ACT_STORE_PUT);
         a->put.token = TOKEN(TOKEN_REPAIR, r->sweep_number);
@@ -216,13 +259,14 @@ bool repair_sweep(struct repair *r, struct out *out)
     return r->sweep_n > 0;
 }
 
-void repair_swept(struct repair *r, int error)
+void recover_swept(struct repair *r, int error)
 {
-    /* something newer is there since: that one was refused by nobody */
+    CHECK(r->sweep_n > 0);
+    /* SUPERSEDED: something newer came since, which no owner refused */
     r->sweep_failed |= error && error != ERR_SUPERSEDED;
     if (--r->sweep_n > 0)
         return;
-    refused_left(&r->refused, r->sweep_failed);
+    refused_erased(&r->refused, r->sweep_failed);
     r->sweep_ms = r->now->ms + (r->sweep_failed ? REPAIR_RETRY_MS : 0);
     for (uint16_t v = 0; v < r->now->layout->vnodes; v++)
         end_if_through(r, v);
@@ -236,21 +280,7 @@ static uint64_t u64_at(const struct buf *b, unsigned i)
     return b->n >= 8 * (size_t)i + 8 ? get_u64(b->p + 8 * (size_t)i) : 0;
 }
 
-/* "floor.17" */
-static struct slice floor_name(uint8_t name[16], uint16_t vnode)
-{
-    uint8_t digits[5];
-    unsigned n = 0, at = 6;
-    memcpy(name, "floor.", at);
-    do
-        digits[n++] = (uint8_t)('0' + vnode % 10);
-    while ((vnode = (uint16_t)(vnode / 10)) > 0);
-    while (n > 0)
-        name[at++] = digits[--n];
-    return slice_of(name, at);
-}
-
-void repair_floors(struct repair *r, struct out *out)
+void recover_floors(struct repair *r, struct out *out)
 {
     struct repair_run *run = &r->run;
     for (unsigned i = 0; i < run->question_n; i++) {
@@ -260,7 +290,8 @@ void repair_floors(struct repair *r, struct out *out)
             continue;
         struct repair_floor *f = &run->floor[i];
         put_u32(put_u32(f->value, vnode), r->now->layout->vnodes);
-        out_state(out, TOKEN(TOKEN_REPAIR, 0), floor_name(f->name, vnode), theirs,
+        int n = snprintf(f->name, sizeof f->name, "floor.%u", vnode);
+        out_state(out, TOKEN(TOKEN_REPAIR, 0), slice_of(f->name, (size_t)n), theirs,
                   slice_of(f->value, sizeof f->value));
     }
 }

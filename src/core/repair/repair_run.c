@@ -1,43 +1,71 @@
 /* repair_run.c: one exchange, from the roots to the lists.
  *
- *   FLUSH
- *    ^ |  (one of the two missed a flush)
- *    | v
- *   TREES ---(a vnode's root differs)---> LEAVES ---(some leaves differ)---> LISTS ---> MOVES
- *   (repair_move.c)
- *     ^                                    |  ^                               ^          |
- *     +--(no more vnodes of these roots)---+  +--------(the vnode is through)-+----------+  (the lists were cut: the rest)
+ *     phase     awaited                            then
+ *     IDLE      the time of the next exchange      TREES
+ *     TREES     the roots of up to 32 vnodes       FLUSH where one of the two missed a flush,
+ *                                                  LEAVES of the first vnode that differs,
+ *                                                  TREES of the next vnodes where none does
+ *     FLUSH     that side stores the flush         TREES of the same vnodes
+ *     LEAVES    the leaves of one vnode            LISTS of the ranges that differ,
+ *                                                  the next vnode (LEAVES or TREES) if none does
+ *     LISTS     the lists of both                  MOVES
+ *     MOVES     the records (repair_move.c)        LISTS of the rest where the lists were cut,
+ *                                                  else the next vnode (LEAVES or TREES)
+ *
+ * The exchange ends, in IDLE, when all vnodes are through; from anywhere by an error, silence, a
+ * broken stream, a fence, another layout or a new doubt.
  *
  * For trees and lists both stores are asked the same, the own one by an action and the peer's by a
  * message, and nothing goes on before both have answered. Where the two trees are of different
- * sizes the larger is folded first (merkle.h: neighbours together); neighbouring leaves that differ
- * are one range, and all ranges of a vnode are listed at once. Lists come in the order of
- * key hashes, each perhaps cut by its bound: what both cover is moved, and the rest is listed anew.
+ * sizes the larger one is folded first (wire/merkle.h: neighbours together). Neighbouring leaves
+ * that differ are one range, and all ranges of a vnode are listed at once. Lists come in the order
+ * of key hashes, each perhaps cut by its bound: what both cover is moved, and the rest is listed
+ * anew.
  *
  * Flushes come first. A flush is a stamp for an area that every member stores for itself
- * (store/table/flushed.h); who was away, or lost it with its disk, would be brought the deletions
- * one by one, key for key, and take the next old value again. So the stamps come with the roots,
- * and before anything is compared the lesser side stores the greater flush, area by area. Its
- * answer comes when all that the flush covers is a deletion in the trees too
- * (store/table/burial.h).
+ * (store/table/flushed.h). A member that was away, or lost the stamp with its disk, would be
+ * brought the deletions one by one, key for key, and take the next old value again. So the stamps
+ * come with the roots, and before anything is compared the side with the lesser stamp stores the
+ * greater flush, area by area. It answers when everything that the flush covers is a deletion in
+ * the trees too (store/table/burial.h).
  *
- * Numbers. Each question and each record has a number of its own, which comes back in the answer;
- * whatever is not expected any more finds none and is dropped. An exchange hears from its peer
- * within REPAIR_ANSWER_MS of the last progress, or it ends; and so it does when the stream breaks
- * while something is awaited from there. */
+ * Numbers. Each question and each record has a number of its own, which comes back in the answer.
+ * An answer whose number is not expected is dropped. The peer answers within REPAIR_ANSWER_MS of
+ * the last progress, or the exchange ends; and so it does when the stream breaks while something is
+ * awaited from there. */
 #include "core/repair/repair_inner.h"
 
 #include "base/bits.h"
+#include "base/check.h"
+#include "base/phase.h"
 #include "wire/bytes.h"
 #include "wire/flush.h"
 
-static const unsigned QUESTION = 0xff; /* in the low byte of a number: not a flight's place */
+static const unsigned QUESTION = 0xff; /* the low byte of a number that is no flight's */
+
+static const uint32_t phases[] = {
+    [REPAIR_IDLE] = PHASE(REPAIR_TREES),
+    [REPAIR_TREES] =
+        PHASE(REPAIR_TREES) | PHASE(REPAIR_FLUSH) | PHASE(REPAIR_LEAVES) | PHASE(REPAIR_IDLE),
+    [REPAIR_FLUSH] = PHASE(REPAIR_TREES) | PHASE(REPAIR_IDLE),
+    [REPAIR_LEAVES] =
+        PHASE(REPAIR_TREES) | PHASE(REPAIR_LEAVES) | PHASE(REPAIR_LISTS) | PHASE(REPAIR_IDLE),
+    [REPAIR_LISTS] = PHASE(REPAIR_MOVES) | PHASE(REPAIR_IDLE),
+    [REPAIR_MOVES] =
+        PHASE(REPAIR_TREES) | PHASE(REPAIR_LEAVES) | PHASE(REPAIR_LISTS) | PHASE(REPAIR_IDLE),
+};
+
+void run_enter(struct repair *r, enum repair_phase phase)
+{
+    phase_enter(&r->run.phase, phase, phases);
+}
 
 /* ---- Questions ---- */
 
-uint64_t run_number(struct repair *r, unsigned place)
+uint64_t run_number(struct repair *r, unsigned index)
 {
-    return (++r->serial << 8 | place) & 0xffffffffffffff;
+    CHECK(index <= QUESTION);
+    return (++r->serial << 8 | index) & 0xffffffffffffff;
 }
 
 struct message *run_send(struct repair *r, enum message_kind kind, struct out *out)
@@ -48,13 +76,14 @@ struct message *run_send(struct repair *r, enum message_kind kind, struct out *o
 
 void run_progress(struct repair *r)
 {
+    CHECK(r->run.phase != REPAIR_IDLE);
     r->run.deadline_ms = r->now->ms + REPAIR_ANSWER_MS;
 }
 
 static void question_new(struct repair *r, enum repair_phase phase)
 {
     struct repair_run *run = &r->run;
-    run->phase = phase;
+    run_enter(r, phase);
     asked_begin(&run->asked, run->asks, REPAIR_SIDES);
     run->number = run_number(r, QUESTION);
     run_progress(r);
@@ -72,7 +101,7 @@ static struct message *ask_theirs(struct repair *r, enum message_kind kind, stru
     return run_send(r, kind, out);
 }
 
-/* Whether one of the two has still to answer the question of that number. */
+/* Whether one of the two stores has still to answer the question of that number. */
 static bool is_open(const struct repair_run *run, uint64_t number, int side)
 {
     return number == run->number && asked_is(&run->asked, side, ASKED_OPEN);
@@ -115,6 +144,7 @@ static void ask_lists(struct repair *r, struct out *out)
 
 static void question_add(struct repair_run *run, uint16_t vnode)
 {
+    CHECK(run->question_n < REPAIR_ROOTS);
     put_u16(run->question + 2 * run->question_n++, vnode);
 }
 
@@ -148,13 +178,14 @@ static void choose_vnodes(struct repair *r, uint16_t only)
 void run_begin(struct repair *r, unsigned m, uint16_t only, struct out *out)
 {
     struct repair_run *run = &r->run;
+    CHECK(run->phase == REPAIR_IDLE && r->peer[m].shared > 0);
     run->peer = r->now->layout->member[m].id;
     run->began_ms = r->now->ms;
-    run->all = true;
+    run->complete = true;
     choose_vnodes(r, only);
     if (run->vnode_n == 0)
         choose_vnodes(r, REPAIR_ALL);
-    run->whole = run->vnode_n == r->peer[m].shared;
+    run->all_shared = run->vnode_n == r->peer[m].shared;
     r->info.running = true;
     next_roots(r, out);
 }
@@ -166,26 +197,26 @@ static void next_vnode(struct repair *r, struct out *out)
         next_roots(r, out);
         return;
     }
-    run->incomplete = false;
-    repair_anew(r, run->differ[run->differ_at]);
+    run->vnode_incomplete = false;
+    recover_comparing(r, run->differ[run->differ_at]);
     run->question_n = 0;
     question_add(run, run->differ[run->differ_at]);
     ask_trees(r, REPAIR_LEAVES, out);
 }
 
-/* A vnode is through, which was number i of the question about trees. */
+/* A vnode is through, the i-th one of the question about trees. */
 static void vnode_done(struct repair *r, uint16_t vnode, unsigned i, bool complete)
 {
     r->info.vnodes_done++;
-    r->run.all &= complete;
-    if (complete)
-        repair_mark(r, vnode);
-    if (complete)
-        repair_source(r, vnode, !(r->run.unsound >> i & 1));
+    r->run.complete &= complete;
+    if (!complete)
+        return;
+    repair_note_synced(r, vnode);
+    recover_merged(r, vnode, !(r->run.unsound >> i & 1));
 }
 
-/* The first flush that one of the two lacks in a vnode of the last roots; *theirs: the peer does.
- * False when they are level. */
+/* The first flush that one of the two lacks in a vnode of the last roots; *theirs: the peer lacks
+ * it. False when neither lacks any. */
 static bool missed_flush(const struct repair *r, struct flush_run *missed, bool *theirs)
 {
     const struct repair_run *run = &r->run;
@@ -207,8 +238,8 @@ static bool missed_flush(const struct repair *r, struct flush_run *missed, bool 
     return false;
 }
 
-/* Whether one of the two has to store the other's flush first. */
-static bool level_flushes(struct repair *r, struct out *out)
+/* True when one of the two is brought a flush that it missed, before anything is compared. */
+static bool bring_flush(struct repair *r, struct out *out)
 {
     struct repair_run *run = &r->run;
     struct flush_run missed;
@@ -234,9 +265,9 @@ static bool level_flushes(struct repair *r, struct out *out)
     return true;
 }
 
-/* The lesser side has answered. (It answers SUPERSEDED when it has seen a greater stamp than the
- * flush's, and has stored it.) */
-static void flushes_level(struct repair *r, int error, struct out *out)
+/* The side that missed the flush has answered. (It answers SUPERSEDED when it has seen a greater
+ * stamp than the flush's, and has stored it.) */
+static void flush_brought(struct repair *r, int error, struct out *out)
 {
     if (error && error != ERR_SUPERSEDED)
         run_end(r, false);
@@ -248,20 +279,20 @@ static void judge_roots(struct repair *r, struct out *out)
 {
     struct repair_run *run = &r->run;
     run->differ_n = run->differ_at = 0;
-    if (run->own.told.n != run->question_n * 8 || run->theirs.told.n != run->question_n * 8) {
+    if (run->own.answer.n != run->question_n * 8 || run->theirs.answer.n != run->question_n * 8) {
         run_end(r, false);
         return;
     }
-    if (level_flushes(r, out))
+    if (bring_flush(r, out))
         return;
-    repair_floors(r, out); /* before a vnode that differs in nothing is taken for recovered */
+    recover_floors(r, out); /* before a vnode that differs in nothing counts as merged */
     for (unsigned i = 0; i < run->question_n; i++) {
         uint16_t vnode = get_u16(run->question + 2 * i);
-        if (memcmp(run->own.told.p + 8 * i, run->theirs.told.p + 8 * i, 8) != 0) {
+        if (memcmp(run->own.answer.p + 8 * i, run->theirs.answer.p + 8 * i, 8) != 0) {
             run->differ[run->differ_n++] = vnode;
             continue;
         }
-        repair_anew(r, vnode);
+        recover_comparing(r, vnode);
         vnode_done(r, vnode, i, true);
     }
     next_vnode(r, out);
@@ -274,11 +305,12 @@ static bool tree_size_ok(size_t bytes)
     return bytes >= 8 && power_of_two(bytes);
 }
 
-/* Leaf i of a tree folded to `n` leaves; 8 bytes each, which XOR does not care about the order
- * of. */
+/* Leaf i of a tree that is folded to n leaves of 8 bytes. (Their byte order does not matter: they
+ * are only XORed and compared.) */
 static uint64_t folded(const struct buf *leaves, uint32_t n, uint32_t i)
 {
     uint32_t each = (uint32_t)(leaves->n / 8) / n;
+    CHECK(each > 0 && i < n);
     uint64_t sum = 0;
     for (uint32_t k = i * each; k < (i + 1) * each; k++) {
         uint64_t leaf;
@@ -288,7 +320,7 @@ static uint64_t folded(const struct buf *leaves, uint32_t n, uint32_t i)
     return sum;
 }
 
-/* Where leaf i of n begins. */
+/* The first key hash of leaf i of n. */
 static uint64_t leaf_first(uint32_t n, uint32_t i)
 {
     return n == 1 ? 0 : (UINT64_MAX / n + 1) * i;
@@ -313,25 +345,24 @@ static bool gather_ranges(struct repair_run *run)
     return true;
 }
 
-/* The vnode that is being looked into is through. */
+/* The vnode that is being compared is through. */
 static void vnode_through(struct repair *r, struct out *out)
 {
     struct repair_run *run = &r->run;
-    vnode_done(r, run->differ[run->differ_at++], 0, !run->incomplete);
+    CHECK(run->differ_at < run->differ_n);
+    vnode_done(r, run->differ[run->differ_at++], 0, !run->vnode_incomplete);
     next_vnode(r, out);
 }
 
-/* Lists what differs from run->from on; when there is nothing the vnode is through. */
+/* Lists what differs from run->from on; when nothing does, the vnode is through. */
 static void next_ranges(struct repair *r, struct out *out)
 {
-    struct repair_run *run = &r->run;
-    if (!gather_ranges(run)) {
+    if (!gather_ranges(&r->run))
         run_end(r, false);
-    } else if (run->ranges.n > 0) {
+    else if (r->run.ranges.n > 0)
         ask_lists(r, out);
-    } else {
+    else
         vnode_through(r, out);
-    }
 }
 
 static void judge_leaves(struct repair *r, struct out *out)
@@ -339,13 +370,13 @@ static void judge_leaves(struct repair *r, struct out *out)
     struct repair_run *run = &r->run;
     struct repair_side *side[2] = {&run->own, &run->theirs};
     for (unsigned i = 0; i < 2; i++) {
-        struct buf told = side[i]->told;
-        if (!tree_size_ok(told.n)) {
+        struct buf leaves = side[i]->answer;
+        if (!tree_size_ok(leaves.n)) {
             run_end(r, false);
             return;
         }
-        side[i]->told = side[i]->leaves; /* kept while the lists come into the other buffer */
-        side[i]->leaves = told;
+        side[i]->answer = side[i]->leaves; /* the leaves stay while lists come into this buffer */
+        side[i]->leaves = leaves;
     }
     run->from = 0;
     next_ranges(r, out);
@@ -353,6 +384,7 @@ static void judge_leaves(struct repair *r, struct out *out)
 
 void run_moved(struct repair *r, uint64_t upto, struct out *out)
 {
+    CHECK(r->run.phase == REPAIR_MOVES && r->run.flight_n == 0);
     if (upto == UINT64_MAX) {
         vnode_through(r, out);
         return;
@@ -363,20 +395,22 @@ void run_moved(struct repair *r, uint64_t upto, struct out *out)
 
 /* ---- Answers ---- */
 
-/* The records go under the link that the peer has now, whatever became of that of the lists. */
-static void lists_told(struct repair *r, struct out *out)
+/* Both lists are there. Their records go under the link that the peer has now, whatever became of
+ * the one of the lists. */
+static void judge_lists(struct repair *r, struct out *out)
 {
     asked_note(&r->run.asks[REPAIR_THEIRS], cast_find(r->now->cast, r->run.peer));
     move_begin(r, out);
 }
 
-static void take_told(struct repair *r, int from, int error, struct slice told, uint64_t upto,
-                      struct out *out)
+/* One of the two stores answers the open question; when both have, the exchange goes on. */
+static void take_answer(struct repair *r, int from, int error, struct slice answer, uint64_t upto,
+                        struct out *out)
 {
     struct repair_run *run = &r->run;
     struct repair_side *side = from == REPAIR_OWN ? &run->own : &run->theirs;
-    side->told.n = 0;
-    if (error || buf_slice(&side->told, told)) {
+    side->answer.n = 0;
+    if (error || buf_slice(&side->answer, answer)) {
         run_end(r, false);
         return;
     }
@@ -391,11 +425,10 @@ static void take_told(struct repair *r, int from, int error, struct slice told, 
     else if (run->phase == REPAIR_LEAVES)
         judge_leaves(r, out);
     else
-        lists_told(r, out);
+        judge_lists(r, out);
 }
 
-/* Whether floors and flushes leave every key that they speak for room to be written
- * (base/hlc.h). */
+/* Whether floors and flushes leave room to write every key that they cover (base/hlc.h). */
 static bool marks_believed(struct slice floors, struct slice flushed)
 {
     struct flush_run run;
@@ -408,7 +441,8 @@ static bool marks_believed(struct slice floors, struct slice flushed)
     return believed;
 }
 
-/* Keeps what came with roots. False without memory, and for marks that cannot be true. */
+/* Takes the floors and flushes that come with roots. False when memory is out, and for ones that
+ * cannot be true. */
 static bool take_marks(const struct repair_run *run, struct repair_side *side, struct slice floors,
                        struct slice flushed)
 {
@@ -420,24 +454,26 @@ static bool take_marks(const struct repair_run *run, struct repair_side *side, s
     return buf_slice(&side->flushed, flushed) == 0 && buf_slice(&side->floors, floors) == 0;
 }
 
-static void told(struct repair *r, uint64_t number, const struct event *ev, struct out *out)
+/* The own store answers a question. */
+static void own_answer(struct repair *r, uint64_t number, const struct event *ev, struct out *out)
 {
     struct repair_run *run = &r->run;
     if (!is_open(run, number, REPAIR_OWN) ||
         !take_marks(run, &run->own, ev->told.floors, ev->told.flushed))
         return;
     run->own.ticket = ev->told.ticket;
-    take_told(r, REPAIR_OWN, ev->told.error, ev->told.told, ev->told.upto, out);
+    take_answer(r, REPAIR_OWN, ev->told.error, ev->told.told, ev->told.upto, out);
 }
 
+/* The own store has stored a record, the flush that it missed, or an erasure; or it has not. */
 static void stored(struct repair *r, uint64_t number, int error, struct out *out)
 {
     if (move_stored(r, number, error, out))
         return;
     if (r->run.phase == REPAIR_FLUSH && is_open(&r->run, number, REPAIR_OWN))
-        flushes_level(r, error, out);
+        flush_brought(r, error, out);
     else if (number == r->sweep_number && r->sweep_n > 0)
-        repair_swept(r, error);
+        recover_swept(r, error);
 }
 
 void run_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev,
@@ -450,14 +486,14 @@ void run_stored(void *p, const struct moment *now, uint64_t number, const struct
     else if (ev->kind == EV_READ)
         move_read(r, number, ev->read.error, &ev->read.record, out);
     else if (ev->kind == EV_TOLD)
-        told(r, number, ev, out);
+        own_answer(r, number, ev, out);
 }
 
-/* An answer about a record, or about the flush that the peer was brought. */
+/* The peer answers about a record, or about the flush that it was brought. */
 static void take_record(struct repair *r, const struct message *m, bool asked, struct out *out)
 {
     if (r->run.phase == REPAIR_FLUSH && m->kind == MSG_PUT_ACK && asked)
-        flushes_level(r, (int)m->put_ack.error, out);
+        flush_brought(r, (int)m->put_ack.error, out);
     else
         move_message(r, m, out);
 }
@@ -466,9 +502,10 @@ static void take_tree(struct repair *r, const struct msg_tree *m, struct out *ou
 {
     struct repair_run *run = &r->run;
     run->unsound = m->recovering;
-    if (take_marks(run, &run->theirs, m->floors, m->flushed) && run->phase != REPAIR_LISTS)
-        /* else the exchange ends in time */
-        take_told(r, REPAIR_THEIRS, (int)m->error, m->hashes, 0, out);
+    bool asked = run->phase == REPAIR_TREES || run->phase == REPAIR_LEAVES;
+    /* what cannot be taken is left unanswered, and the exchange ends in time */
+    if (asked && take_marks(run, &run->theirs, m->floors, m->flushed))
+        take_answer(r, REPAIR_THEIRS, (int)m->error, m->hashes, 0, out);
 }
 
 static void take_list(struct repair *r, const struct msg_list *m, struct out *out)
@@ -476,7 +513,7 @@ static void take_list(struct repair *r, const struct msg_list *m, struct out *ou
     struct repair_run *run = &r->run;
     run->theirs.ticket = m->ticket;
     if (run->phase == REPAIR_LISTS)
-        take_told(r, REPAIR_THEIRS, (int)m->error, m->entries, m->upto, out);
+        take_answer(r, REPAIR_THEIRS, (int)m->error, m->entries, m->upto, out);
 }
 
 void run_answer(void *p, const struct moment *now, uint64_t from, const struct message *m,
