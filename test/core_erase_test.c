@@ -122,8 +122,8 @@ static uint16_t two_listed(struct buf *list)
 
 static void say(uint64_t from, int error, const char *held)
 {
-    struct message m = {.kind = MSG_ERASE_SAID};
-    m.erase_said = (struct msg_erase_said){.op = TOKEN(TOKEN_ERASE, e.number),
+    struct message m = {.kind = MSG_ERASE_HELD};
+    m.erase_held = (struct msg_erase_held){.op = TOKEN(TOKEN_ERASE, e.number),
                                            .epoch = layout.epoch,
                                            .error = (uint32_t)error,
                                            .held = slice_str(held)};
@@ -145,9 +145,9 @@ static void what_all_confirm_goes(void **state)
     say(2, 0, "\x01\x01"); /* twice is not two */
     assert_int_equal(out.n, 0);
     static const char other[] = {HELD_GONE, HELD_OTHER};
-    struct message m = {.kind = MSG_ERASE_SAID};
-    m.erase_said =
-        (struct msg_erase_said){.op = TOKEN(TOKEN_ERASE, e.number), .held = slice_of(other, 2)};
+    struct message m = {.kind = MSG_ERASE_HELD};
+    m.erase_held =
+        (struct msg_erase_held){.op = TOKEN(TOKEN_ERASE, e.number), .held = slice_of(other, 2)};
     out_clear(&out);
     erase_protocol.answer(&e, &stage.now, 3, &m, &out);
     assert_int_equal(count(ACT_STORE_PUT, -1), 1);

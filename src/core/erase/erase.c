@@ -348,7 +348,7 @@ static void listed(struct erase *e, uint64_t number, const struct event *ev, str
         skip(e, out);
 }
 
-static void answered(struct erase *e, uint64_t from, const struct msg_erase_said *m,
+static void answered(struct erase *e, uint64_t from, const struct msg_erase_held *m,
                      struct out *out)
 {
     if (TOKEN_NUMBER(m->op) != e->number || !asked_answered(&e->asked, rank_of(e, from)))
@@ -378,8 +378,8 @@ static void on_answer(void *p, const struct moment *now, uint64_t from, const st
 {
     struct erase *e = p;
     e->now = now;
-    if (m->kind == MSG_ERASE_SAID)
-        answered(e, from, &m->erase_said, out);
+    if (m->kind == MSG_ERASE_HELD)
+        answered(e, from, &m->erase_held, out);
 }
 
 /* ---- What another owner announces ---- */

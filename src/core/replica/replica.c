@@ -255,8 +255,8 @@ static void answer_told(const struct replica_ask *a, const struct moment *now,
         m->list.entries = ev->told.told;
         m->list.ticket = error ? 0 : ev->told.ticket + now->boot;
         break;
-    case MSG_ERASE_SAID:
-        m->erase_said.held = ev->told.told;
+    case MSG_ERASE_HELD:
+        m->erase_held.held = ev->told.told;
         break;
     case MSG_GREATEST:
         m->greatest.stamp = ev->told.greatest;
