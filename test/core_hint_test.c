@@ -271,8 +271,8 @@ static void test_too_old_is_dropped_and_counted(void **state)
     found(f, C, 2, HINT_AGE_DEFAULT_MS + 1);
     assert_int_equal(count(f, ACT_SEND), 0);
     assert_int_equal(acted(f, ACT_HINT_DROP)->hint_drop.n, 2);
-    assert_int_equal(f->hint.target[0].dropped, 2);
-    assert_int_equal(f->hint.target[0].replayed, 0);
+    assert_int_equal(f->hint.target[0].info.dropped, 2);
+    assert_int_equal(f->hint.target[0].info.replayed, 0);
 }
 
 /* The age is judged by the time that the members agree on: a clock that is hours ahead drops

@@ -108,7 +108,7 @@ static void a_log_that_ends_early_is_noticed_once(void **state)
     log_end_protocol.close(&r);
     start(&r, &d, 13, 4000);
     assert_true(r.healing);
-    log_end_healed(&r);
+    log_end_healing(&r, false);
     save(&r, &d, 0, false);
     log_end_protocol.close(&r);
     start(&r, &d, 14, 4000);
@@ -341,7 +341,7 @@ static void nothing_is_announced_before_the_boots_are_durable(void **state)
     assert_int_equal(out.n, 0); /* too soon */
     save(&r, &d, 5 + LOG_END_SAVE_MS, false);
     assert_int_equal(log_end_announced(&r).end, 1000);
-    log_end_damaged(&r);
+    log_end_healing(&r, true);
     log_end_save(&r, 5 + 2 * LOG_END_SAVE_MS, false, &out);
     log_end_protocol.stored(&r, NULL, 1, &failed, &out);
     log_end_protocol.check(&r, NULL);

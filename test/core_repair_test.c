@@ -153,7 +153,7 @@ static void equal_roots_end_it_and_are_remembered(void **state)
     assert_int_equal(repair_synced_ms(&r, &stage.now, 0), 1000);
     assert_int_equal(repair_synced_ms(&r, &stage.now, VNODES - 1), 1000);
     assert_int_equal(r.info.vnodes, VNODES);
-    assert_int_equal(repair_find(&r, PEER)->done_ms, 1000);
+    assert_int_equal(r.peer[1].done_ms, 1000);
     assert_int_equal(repair_protocol.deadline_ms(&r, &stage.now), 1000 + REPAIR_EVERY_MS);
 }
 

@@ -75,7 +75,7 @@ static void on_close(void *p)
 static struct hint_target *target_find(const struct hint *h, uint64_t id)
 {
     for (uint32_t i = 0; i < h->target_n; i++)
-        if (h->target[i].id == id)
+        if (h->target[i].info.target == id)
             return &h->target[i];
     return NULL;
 }
@@ -91,7 +91,7 @@ static struct hint_target *target_make(struct hint *h, uint64_t id)
         return NULL;
     h->target = grown;
     t = &grown[h->target_n++];
-    *t = (struct hint_target){.id = id, .due_ms = h->now->ms, .trace_dropped = 1};
+    *t = (struct hint_target){.info.target = id, .due_ms = h->now->ms, .trace_dropped = 1};
     return t;
 }
 
@@ -113,15 +113,15 @@ static void count_owed(struct hint *h)
     h->owed = 0;
     for (uint32_t i = 0; i < h->target_n && h->now->layout; i++) {
         const struct hint_target *t = &h->target[i];
-        if (is_named(h->now, t->id) && is_alive(h->now, t->id))
-            h->owed += t->waiting;
+        if (is_named(h->now, t->info.target) && is_alive(h->now, t->info.target))
+            h->owed += t->info.waiting;
     }
 }
 
 /* Whether its hints can be sent: it is alive, or no member any more, and they go to others. */
 static bool reachable(const struct moment *now, const struct hint_target *t)
 {
-    return now->layout && (!is_named(now, t->id) || is_alive(now, t->id));
+    return now->layout && (!is_named(now, t->info.target) || is_alive(now, t->info.target));
 }
 
 /* A batch under way, if any, is over. */
@@ -160,7 +160,7 @@ static int rank_of(const struct hint *h, const struct hint_target *t, const stru
                    uint64_t id)
 {
     if (!s->orphan)
-        return id == t->id ? 0 : -1;
+        return id == t->info.target ? 0 : -1;
     return layout_rank(h->now->layout, layout_vnode(h->now->layout, s->slot), id);
 }
 
@@ -205,19 +205,19 @@ static void on_member(void *p, const struct moment *now, const struct member *wh
 
 static void note_dropped(struct hint_target *t, uint64_t n, int error, struct out *out)
 {
-    t->dropped += n;
-    if (t->dropped < t->trace_dropped)
+    t->info.dropped += n;
+    if (t->info.dropped < t->trace_dropped)
         return;
-    t->trace_dropped = 2 * t->dropped; /* so that a million of them make twenty lines */
+    t->trace_dropped = 2 * t->info.dropped; /* so that a million of them make twenty lines */
     struct slice why = error ? slice_str(error_sentence(error)) : SLICE("too old");
-    out_trace(out, TRACE_HINTS_DROPPED, t->id, t->dropped, (uint64_t)error, why);
+    out_trace(out, TRACE_HINTS_DROPPED, t->info.target, t->info.dropped, (uint64_t)error, why);
 }
 
 /* The target holds all that was kept for it. */
 static void note_drained(struct hint *h, struct hint_target *t, struct out *out)
 {
-    CHECK(t->waiting == 0 && t->run_n > 0);
-    out_trace(out, TRACE_HINTS_REPLAYED, t->id, t->run_n, h->now->ms - t->run_ms,
+    CHECK(t->info.waiting == 0 && t->run_n > 0);
+    out_trace(out, TRACE_HINTS_REPLAYED, t->info.target, t->run_n, h->now->ms - t->run_ms,
               slice_of(NULL, 0));
     t->run_n = 0;
 }
@@ -228,16 +228,16 @@ int hint_kept(struct hint *h, const struct moment *now, const struct event *ev, 
     struct hint_target *t = target_make(h, ev->hinted.target);
     if (!t)
         return ERR_NO_MEMORY;
-    if (t->waiting == 0 && ev->hinted.waiting > 0)
-        out_trace(out, TRACE_HINTS_KEPT, t->id, ev->hinted.waiting, 0, slice_of(NULL, 0));
+    if (t->info.waiting == 0 && ev->hinted.waiting > 0)
+        out_trace(out, TRACE_HINTS_KEPT, t->info.target, ev->hinted.waiting, 0, slice_of(NULL, 0));
     if (ev->hinted.kind == HINTS_KEPT)
-        t->kept += ev->hinted.n;
-    t->waiting = ev->hinted.waiting;
-    t->bytes = ev->hinted.bytes;
+        t->info.kept += ev->hinted.n;
+    t->info.waiting = ev->hinted.waiting;
+    t->info.bytes = ev->hinted.bytes;
     count_owed(h);
     if (ev->hinted.kind == HINTS_LOST && ev->hinted.n > 0)
         note_dropped(t, ev->hinted.n, ev->hinted.error, out);
-    if (t->waiting == 0 && t->run_n > 0)
+    if (t->info.waiting == 0 && t->run_n > 0)
         note_drained(h, t, out);
     return 0;
 }
@@ -288,13 +288,13 @@ static void send_one(struct hint *h, struct hint_target *t, const struct located
     s->location = hint->place;
     s->slot = slot_of_key(r->key);
     uint16_t vnode = layout_vnode(l, s->slot);
-    s->orphan = r->kind != RECORD_FLUSH && !layout_owns(l, vnode, t->id);
+    s->orphan = r->kind != RECORD_FLUSH && !layout_owns(l, vnode, t->info.target);
     s->need = late ? 0 : s->orphan ? l->w : 1;
     asked_begin(&s->asked, s->peer, s->orphan ? l->n : 1);
     if (late)
         note_dropped(t, 1, 0, out);
     for (unsigned k = 0; !late && k < s->asked.n; k++)
-        send_to(h, t->batch, k, s->orphan ? layout_owner(l, vnode, k)->id : t->id, r, out);
+        send_to(h, t->batch, k, s->orphan ? layout_owner(l, vnode, k)->id : t->info.target, r, out);
 }
 
 static bool settled(const struct hint_sent *s)
@@ -313,10 +313,10 @@ static bool drop_settled(struct hint_target *t, struct out *out)
     if (n == 0)
         return false;
     struct action *a = out_add(out, ACT_HINT_DROP);
-    a->hint_drop.target = t->id;
+    a->hint_drop.target = t->info.target;
     a->hint_drop.up_to = b->sent[n - 1].location;
     a->hint_drop.n = n;
-    t->replayed += n - unsent;
+    t->info.replayed += n - unsent;
     t->run_n += n - unsent;
     return n == b->n;
 }
@@ -349,7 +349,7 @@ void hint_found(struct hint *h, const struct moment *now, const struct event *ev
         return;
     }
     if (ev->hints.n == 0) {
-        t->waiting = 0;
+        t->info.waiting = 0;
         count_owed(h);
         enter(h, t, HINT_IDLE);
         return;
@@ -417,7 +417,7 @@ static void on_stored(void *p, const struct moment *now, uint64_t number, const 
 
 static bool wants(const struct moment *now, const struct hint_target *t)
 {
-    return t->phase == HINT_IDLE && t->waiting > 0 && reachable(now, t);
+    return t->phase == HINT_IDLE && t->info.waiting > 0 && reachable(now, t);
 }
 
 static unsigned replays(const struct hint *h)
@@ -448,7 +448,7 @@ static void on_tick(void *p, const struct moment *now, struct out *out)
         }
         if (n == HINT_REPLAYS || !wants(now, t) || t->due_ms > h->now->ms)
             continue;
-        out_add(out, ACT_HINT_READ)->hint_read = t->id;
+        out_add(out, ACT_HINT_READ)->hint_read = t->info.target;
         enter(h, t, HINT_READING);
         n++;
     }
@@ -469,7 +469,7 @@ static uint64_t on_deadline_ms(const void *p, const struct moment *now)
         else if (room && wants(now, t))
             own = t->due_ms;
         at = own < at ? own : at;
-        if (t->waiting > 0 && h->expire_at_ms < at)
+        if (t->info.waiting > 0 && h->expire_at_ms < at)
             at = h->expire_at_ms;
     }
     return at;
@@ -481,14 +481,14 @@ uint64_t hint_waiting(const struct hint *h)
 {
     uint64_t n = 0;
     for (uint32_t i = 0; i < h->target_n; i++)
-        n += h->target[i].waiting;
+        n += h->target[i].info.waiting;
     return n;
 }
 
 bool hint_waits(const struct hint *h, uint64_t target)
 {
     const struct hint_target *t = target_find(h, target);
-    return t && t->waiting > 0;
+    return t && t->info.waiting > 0;
 }
 
 int hint_report(struct hint *h, struct hint_info **info, uint32_t *n)
@@ -498,14 +498,8 @@ int hint_report(struct hint *h, struct hint_info **info, uint32_t *n)
         return ERR_NO_MEMORY;
     h->info = grown;
     for (uint32_t i = 0; i < h->target_n; i++) {
-        const struct hint_target *t = &h->target[i];
-        grown[i] = (struct hint_info){.target = t->id,
-                                      .replaying = t->phase != HINT_IDLE,
-                                      .waiting = t->waiting,
-                                      .bytes = t->bytes,
-                                      .kept = t->kept,
-                                      .replayed = t->replayed,
-                                      .dropped = t->dropped};
+        grown[i] = h->target[i].info;
+        grown[i].replaying = h->target[i].phase != HINT_IDLE;
     }
     *info = grown;
     *n = h->target_n;
@@ -522,7 +516,7 @@ static void on_check(const void *p, const struct moment *now)
     CHECK(replays(h) <= HINT_REPLAYS && batches <= replays(h));
     for (uint32_t i = 0; i < h->target_n; i++) {
         const struct hint_target *t = &h->target[i];
-        CHECK(t->id != h->self);
+        CHECK(t->info.target != h->self);
         CHECK((t->phase == HINT_SENDING) == (t->batch && t->batch->n > 0));
         CHECK(t->backoff_ms <= HINT_BACKOFF_MAX_MS);
         for (unsigned k = 0; t->batch && k < t->batch->n; k++)

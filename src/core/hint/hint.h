@@ -54,14 +54,12 @@ struct hint_batch {
 };
 
 struct hint_target {
-    uint64_t id;
-    uint64_t waiting, bytes;          /* hints in its log, as the world reported last */
-    uint64_t kept, replayed, dropped; /* hints since the start */
-    uint64_t trace_dropped;           /* the next line in the log is due at so many dropped hints */
-    uint8_t phase;                    /* enum hint_phase */
-    uint64_t since_ms;                /* when the phase began */
-    uint64_t due_ms;                  /* when the next batch may begin */
-    uint32_t backoff_ms;              /* the last pause; 0: the last batch went well */
+    struct hint_info info;    /* for reports: its id; hints in its log, and hints since the start */
+    uint64_t trace_dropped;   /* the next line in the log is due at so many dropped hints */
+    uint8_t phase;            /* enum hint_phase */
+    uint64_t since_ms;        /* when the phase began */
+    uint64_t due_ms;          /* when the next batch may begin */
+    uint32_t backoff_ms;      /* the last pause; 0: the last batch went well */
     struct hint_batch *batch; /* in SENDING: one of struct hint's; else NULL */
     uint64_t run_n;           /* hints that were replayed since the target returned */
     uint64_t run_ms;          /* when their replay began */

@@ -363,20 +363,10 @@ bool log_end_compare(struct log_end *r, struct slice marks)
     return lost;
 }
 
-static void set_healing(struct log_end *r, bool healing)
+void log_end_healing(struct log_end *r, bool healing)
 {
     r->boots_dirty |= r->healing != healing;
     r->healing = healing;
-}
-
-void log_end_damaged(struct log_end *r)
-{
-    set_healing(r, true);
-}
-
-void log_end_healed(struct log_end *r)
-{
-    set_healing(r, false);
 }
 
 /* ---- Saving ---- */

@@ -129,12 +129,9 @@ static inline struct slice log_end_marks(const struct log_end *r)
  * everything that this node holds in doubt, durably, before it does anything else. */
 bool log_end_compare(struct log_end *r, struct slice marks);
 
-/* The store found by itself that the log lost records. Until log_end_healed, over restarts too,
- * votes may be among them. */
-void log_end_damaged(struct log_end *r);
-
-/* Everything that was lost is fetched again. */
-void log_end_healed(struct log_end *r);
+/* Whether the log lost records that are not all fetched again: the store found that by itself, or
+ * everything is fetched. It is remembered over restarts. */
+void log_end_healing(struct log_end *r, bool healing);
 
 /* Puts the records that changed. `riding`: other records are put in this step anyhow. At most 2
  * actions. */

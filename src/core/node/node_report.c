@@ -20,7 +20,7 @@ void node_hello(const struct node *n, struct msg_hello *h)
         .epoch = n->now.epoch,
         .log_end = n->now.own.position.end,
         .log_shard = n->now.own.position.shard,
-        .kept = log_end_marks(&n->shard.log_end),
+        .marks = log_end_marks(&n->shard.log_end),
     };
 }
 

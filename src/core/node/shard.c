@@ -115,14 +115,14 @@ void shard_damaged(struct shard *s, const struct moment *now, struct slice slots
     if (!of_all_slots(slots))
         return;
     s->forgot = true;
-    log_end_damaged(&s->log_end);
+    log_end_healing(&s->log_end, true);
 }
 
 void shard_hello(struct shard *s, const struct moment *now, const struct msg_hello *h,
                  struct out *out)
 {
     log_end_note(&s->log_end, h->node, h->boot, (struct log_position){h->log_shard, h->log_end});
-    if (!log_end_compare(&s->log_end, h->kept))
+    if (!log_end_compare(&s->log_end, h->marks))
         return;
     s->doubt_why = SLICE("its log ends before where it was: the data directory is an old copy, or "
                          "its disk lost what it had; all "
@@ -169,7 +169,7 @@ static void carry_recovering(struct shard *s, const struct moment *now, bool rea
     s->recovering = vnodes > 0;
     if (s->forgot && vnodes == 0 && ready) { /* by then the store has said what it doubts */
         s->forgot = false;
-        log_end_healed(&s->log_end);
+        log_end_healing(&s->log_end, false);
     }
     if ((s->new_disk && vnodes == 0) ||
         (s->healed_unsaved && now->ms >= s->healed_tried_ms + STATE_RETRY_MS))

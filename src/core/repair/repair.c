@@ -141,7 +141,8 @@ void repair_plan(struct repair *r)
 
 /* ---- The layout and the members ---- */
 
-struct repair_peer *repair_find(const struct repair *r, uint64_t id)
+/* What is known of a member; NULL: the layout does not name it. */
+static struct repair_peer *find(const struct repair *r, uint64_t id)
 {
     int m = r->now->layout ? layout_find(r->now->layout, id) : -1;
     return m < 0 ? NULL : &r->peer[m];
@@ -230,7 +231,7 @@ static void on_member(void *p, const struct moment *now, const struct member *wh
 {
     struct repair *r = p;
     r->now = now;
-    struct repair_peer *peer = repair_find(r, who->id);
+    struct repair_peer *peer = find(r, who->id);
     if (!peer)
         return;
     if (r->run.phase != REPAIR_IDLE && r->run.peer == who->id &&
@@ -347,7 +348,7 @@ void run_end(struct repair *r, bool complete)
     struct repair_run *run = &r->run;
     if (run->phase == REPAIR_IDLE)
         return;
-    struct repair_peer *p = repair_find(r, run->peer);
+    struct repair_peer *p = find(r, run->peer);
     CHECK(p);
     complete &= run->complete;
     run_drop(r, complete);

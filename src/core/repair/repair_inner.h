@@ -8,9 +8,6 @@
 
 /* ---- repair.c ---- */
 
-/* What is known of a member; NULL: the layout does not name it. */
-struct repair_peer *repair_find(const struct repair *r, uint64_t id);
-
 /* Finds out when the next exchange is due. */
 void repair_plan(struct repair *r);
 
