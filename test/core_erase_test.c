@@ -1,6 +1,6 @@
-/* Erasing against scripted stores and owners: only what all owners confirm goes, and nobody's
- * silence, doubt or absence counts for anything. (That nothing comes back is the simulator's to
- * say.) */
+/* Erasing against scripted stores and owners: only what all owners confirm goes, and an owner that
+ * is silent, recovering or dead confirms nothing. (That nothing comes back is tried by the
+ * simulator.) */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,12 +22,12 @@ static struct erase e;
 static struct out out;
 static uint64_t now_ms;
 
-static void at(uint64_t ms, bool rests)
+static void at(uint64_t ms, bool barred)
 {
     now_ms = ms;
     stage_time(&stage, ms, WALL_MS + ms);
-    if (rests != stage.now.fenced)
-        stage_fence(&stage, &erase_protocol, &e, rests);
+    if (barred != stage.now.fenced)
+        stage_fence(&stage, &erase_protocol, &e, barred);
     out_clear(&out);
 }
 
@@ -96,8 +96,8 @@ static uint16_t asked_vnode(void)
     return (uint16_t)(p[0] | p[1] << 8);
 }
 
-/* The own store's answer. */
-static void told(uint64_t number, struct slice list, uint64_t upto, uint64_t dead)
+/* The own store lists what may go. */
+static void lists(uint64_t number, struct slice list, uint64_t upto, uint64_t dead)
 {
     struct event ev = {.kind = EV_TOLD, .told = {.told = list, .upto = upto, .dead = dead}};
     erase_protocol.stored(&e, &stage.now, number, &ev, &out);
@@ -115,12 +115,12 @@ static uint16_t two_listed(struct buf *list)
     listing_append(list, &b);
     uint64_t number = TOKEN_NUMBER(out.action[0].erasable.token);
     out_clear(&out);
-    told(number, buf_view(list), 0, 0);
+    lists(number, buf_view(list), 0, 0);
     erase_protocol.check(&e, &stage.now);
     return vnode;
 }
 
-static void say(uint64_t from, int error, const char *held)
+static void answer(uint64_t from, int error, const char *held)
 {
     struct message m = {.kind = MSG_ERASE_HELD};
     m.erase_held = (struct msg_erase_held){.op = TOKEN(TOKEN_ERASE, e.number),
@@ -140,9 +140,9 @@ static void what_all_confirm_goes(void **state)
     two_listed(&list);
     assert_int_equal(out.n, 2);
     assert_int_equal(count(ACT_SEND, MSG_ERASE_ASK), 2);
-    say(2, 0, "\x01\x01"); /* holds both */
+    answer(2, 0, "\x01\x01"); /* holds both */
     assert_int_equal(out.n, 0);
-    say(2, 0, "\x01\x01"); /* twice is not two */
+    answer(2, 0, "\x01\x01"); /* a second answer of an owner does not count */
     assert_int_equal(out.n, 0);
     static const char other[] = {HELD_GONE, HELD_OTHER};
     struct message m = {.kind = MSG_ERASE_HELD};
@@ -164,7 +164,7 @@ static void what_all_confirm_goes(void **state)
     }
     erase_protocol.stored(&e, &stage.now, 0, &(struct event){.kind = EV_STORED}, &out);
     assert_int_equal(e.erased, 1);
-    tick(); /* goes on behind what it was about, whatever became of it */
+    tick(); /* the pass goes on behind the batch, whatever became of it */
     assert_true(out.action[0].erasable.from > (uint64_t)'b' << 32);
     buf_close(&list);
 }
@@ -175,19 +175,19 @@ static void silence_and_errors_confirm_nothing(void **state)
     struct buf list;
     buf_init(&list, 4096);
     two_listed(&list);
-    say(2, 0, "\x01\x01");
-    tick(); /* the third owner says nothing */
+    answer(2, 0, "\x01\x01");
+    tick(); /* the third owner is silent */
     assert_int_equal(now_ms, e.began_ms + ERASE_ANSWER_MS);
     assert_int_equal(out.n, 0);
     two_listed(&list);
     uint64_t number = e.number;
-    say(2, ERR_RECOVERING, "");
+    answer(2, ERR_RECOVERING, "");
     assert_int_equal(out.n, 0);
     e.number = number;
-    say(3, 0, "\x01\x01"); /* late: the batch is over */
+    answer(3, 0, "\x01\x01"); /* late: the batch is over */
     assert_int_equal(out.n, 0);
     two_listed(&list);
-    say(2, 0, "\x01"); /* about something else */
+    answer(2, 0, "\x01"); /* about something else */
     assert_int_equal(out.n, 0);
     assert_int_equal(e.phase, ERASE_REST);
     buf_close(&list);
@@ -201,14 +201,14 @@ static void a_broken_stream_confirms_nothing(void **state)
     stage_link(&stage, &erase_protocol, &e, 2, 9);
     stage_link(&stage, &erase_protocol, &e, 3, 9);
     two_listed(&list);
-    say(2, 0, "\x01\x01");
+    answer(2, 0, "\x01\x01");
     stage_link(&stage, &erase_protocol, &e, 2, 0); /* it has answered */
     assert_int_equal(e.phase, ERASE_ASK);
     stage_link(&stage, &erase_protocol, &e, 3, 0);
     assert_int_equal(e.phase, ERASE_REST);
-    say(3, 0, "\x01\x01"); /* too late */
+    answer(3, 0, "\x01\x01"); /* too late */
     assert_int_equal(out.n, 0);
-    tick(); /* on behind it, and ERASE_ANSWER_MS are not waited for */
+    tick(); /* the pass goes on, without waiting for ERASE_ANSWER_MS */
     assert_int_equal(now_ms, e.began_ms + ERASE_PAUSE_MS);
     buf_close(&list);
 }
@@ -225,12 +225,12 @@ static void a_dead_owner_keeps_its_vnodes(void **state)
     assert_int_not_equal(asked_vnode(), vnode); /* on to the next */
     stage_believe(&stage, &erase_protocol, &e, 3, ADDR, true);
     out_clear(&out);
-    told(e.number, buf_view(&list), 0, 0);
+    lists(e.number, buf_view(&list), 0, 0);
     assert_int_equal(count(ACT_SEND, MSG_ERASE_ASK), 2);
     buf_close(&list);
 }
 
-static void nothing_while_it_rests(void **state)
+static void nothing_goes_while_a_layout_is_agreed(void **state)
 {
     (void)state;
     struct buf list;
@@ -241,14 +241,14 @@ static void nothing_while_it_rests(void **state)
     assert_int_equal(erase_protocol.deadline_ms(&e, &stage.now), UINT64_MAX);
     at(now_ms, false);
     e.number = number;
-    say(2, 0, "\x01\x01");
-    say(3, 0, "\x01\x01");
+    answer(2, 0, "\x01\x01");
+    answer(3, 0, "\x01\x01");
     assert_int_equal(out.n, 0);
     buf_close(&list);
 }
 
-/* Who is told erases just that, and only what belongs there. */
-static void told_by_an_owner(void **state)
+/* Only what is of the vnode, and only from an owner of it, under the same layout. */
+static void what_an_owner_announces_is_erased(void **state)
 {
     (void)state;
     struct buf list;
@@ -277,7 +277,7 @@ static void told_by_an_owner(void **state)
     buf_close(&list);
 }
 
-/* A value is over when it is for the one who is asked too. */
+/* A value must be over for the owner that is asked, too. */
 static void ends_are_judged_by_all(void **state)
 {
     (void)state;
@@ -303,7 +303,7 @@ static void ends_are_judged_by_all(void **state)
     buf_close(&list);
 }
 
-/* First owners come first: each place has its bound, and all vnodes have their turn in a pass. */
+/* First owners come first: each rank has its bound, and all vnodes have their turn in a pass. */
 static void a_pass_goes_through_all(void **state)
 {
     (void)state;
@@ -317,11 +317,11 @@ static void a_pass_goes_through_all(void **state)
         unsigned n = (unsigned)out.action[0].erasable.vnodes.n / 2;
         uint64_t number = TOKEN_NUMBER(out.action[0].erasable.token);
         out_clear(&out);
-        told(number, slice_of(NULL, 0), n - 1, 3); /* all but one, */
+        lists(number, slice_of(NULL, 0), n - 1, 3); /* all but one, */
         assert_int_equal(out.action[0].erasable.vnodes.n, 2);
         number = TOKEN_NUMBER(out.action[0].erasable.token);
         out_clear(&out);
-        told(number, slice_of(NULL, 0), 1, 1); /* and that */
+        lists(number, slice_of(NULL, 0), 1, 1); /* and that */
         vnodes += n;
     }
     assert_int_equal(vnodes, VNODES);
@@ -339,8 +339,8 @@ int main(void)
         TEST(silence_and_errors_confirm_nothing),
         TEST(a_broken_stream_confirms_nothing),
         TEST(a_dead_owner_keeps_its_vnodes),
-        TEST(nothing_while_it_rests),
-        TEST(told_by_an_owner),
+        TEST(nothing_goes_while_a_layout_is_agreed),
+        TEST(what_an_owner_announces_is_erased),
         TEST(ends_are_judged_by_all),
         TEST(a_pass_goes_through_all),
     };

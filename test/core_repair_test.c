@@ -1,5 +1,5 @@
 /* Anti-entropy against a scripted peer and a scripted store: what is asked when, and what ends an
- * exchange. (That owners end equal is the simulator's to say.) */
+ * exchange. (That owners end equal is tried by the simulator.) */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,13 +17,14 @@ static struct layout layout;
 static struct stage stage;
 static struct repair r;
 static struct out out;
-/* what the peer says; of the first vnode */
-static uint8_t their_floors[8 * REPAIR_ROOTS], their_floor;
 enum { OWN_TICKET = 5 };
 
-/* flushed: all around the ring, in their_area */
-static uint64_t their_ticket, own_flushed, their_flushed;
-static struct flush_area their_area;
+/* What the peer answers. */
+static uint8_t their_floors[8 * REPAIR_ROOTS];
+static uint8_t their_floor; /* of the first vnode */
+static uint64_t their_ticket;
+static struct flush_area their_area; /* what their_flushed covers; own_flushed covers everything */
+static uint64_t own_flushed, their_flushed;
 
 /* One run; none where nothing was flushed. */
 static struct slice run_of(uint8_t bytes[FLUSH_RUN], const struct flush_area *area, uint64_t stamp)
@@ -103,7 +104,7 @@ static uint64_t begin(void)
 }
 
 /* The own store answers; its floors are 0. */
-static void own_told(uint64_t op, struct slice told)
+static void own_answers(uint64_t op, struct slice told)
 {
     uint8_t run[FLUSH_RUN];
     struct event ev = {.kind = EV_TOLD,
@@ -113,8 +114,8 @@ static void own_told(uint64_t op, struct slice told)
 }
 
 /* Both stores answer a question, the peer's last. */
-static void told(uint64_t op, enum message_kind kind, struct slice own, struct slice theirs,
-                 uint64_t upto)
+static void both_answer(uint64_t op, enum message_kind kind, struct slice own, struct slice theirs,
+                        uint64_t upto)
 {
     uint8_t run[FLUSH_RUN];
     struct slice flushed = run_of(run, &their_area, their_flushed);
@@ -128,7 +129,7 @@ static void told(uint64_t op, enum message_kind kind, struct slice own, struct s
         m.list =
             (struct msg_list){.op = op, .upto = upto, .entries = theirs, .ticket = their_ticket};
     out_clear(&out);
-    own_told(op, own);
+    own_answers(op, own);
     assert_int_equal(out.n, 0);
     memset(their_floors, 0, 8);
     their_floors[0] = their_floor;
@@ -144,7 +145,7 @@ static void equal_roots_end_it_and_are_remembered(void **state)
     uint64_t op = begin();
     assert_int_equal(repair_synced_ms(&r, &stage.now, 0), 0);
     for (unsigned done = REPAIR_ROOTS; done <= VNODES; done += REPAIR_ROOTS) {
-        told(op, MSG_TREE, slice_of(roots, sizeof roots), slice_of(roots, sizeof roots), 0);
+        both_answer(op, MSG_TREE, slice_of(roots, sizeof roots), slice_of(roots, sizeof roots), 0);
         assert_int_equal(r.info.vnodes_done, done);
         if (done < VNODES)
             op = op_of(sent(MSG_TREE_GET));
@@ -161,10 +162,10 @@ static void equal_roots_end_it_and_are_remembered(void **state)
 static uint64_t until_lists(void)
 {
     static const uint8_t own[8 * REPAIR_ROOTS], theirs[8 * REPAIR_ROOTS] = {1};
-    told(begin(), MSG_TREE, slice_of(own, sizeof own), slice_of(theirs, sizeof theirs), 0);
+    both_answer(begin(), MSG_TREE, slice_of(own, sizeof own), slice_of(theirs, sizeof theirs), 0);
     uint64_t op = op_of(sent(MSG_TREE_GET));
     /* two leaves there, folded to one */
-    told(op, MSG_TREE, slice_of(own, 8), slice_of(theirs, 16), 0);
+    both_answer(op, MSG_TREE, slice_of(own, 8), slice_of(theirs, 16), 0);
     assert_non_null(sent(MSG_LIST_GET));
     return op_of(sent(MSG_LIST_GET));
 }
@@ -192,7 +193,7 @@ static void what_is_missing_travels_and_what_is_young_does_not(void **state)
     add(&theirs, 4, "newer", 5000);
     add(&theirs, 5, "young", WALL_MS - REPAIR_YOUNG_MS + 1);
     add(&theirs, 6, "of the future", WALL_MS + CLOCK_SKEW_MAX_MS + 1);
-    told(until_lists(), MSG_LIST, buf_view(&own), buf_view(&theirs), UINT64_MAX);
+    both_answer(until_lists(), MSG_LIST, buf_view(&own), buf_view(&theirs), UINT64_MAX);
     assert_int_equal(r.run.phase, REPAIR_MOVES);
     static const struct {
         enum action_kind kind;
@@ -217,19 +218,20 @@ static void nonsense_from_the_peer_ends_it(void **state)
     (void)state;
     static const uint8_t bytes[64];
     uint64_t op = begin();
-    told(op, MSG_TREE, slice_of(bytes, 8), slice_of(bytes, 8), 0); /* too few roots */
+    both_answer(op, MSG_TREE, slice_of(bytes, 8), slice_of(bytes, 8), 0); /* too few roots */
     assert_int_equal(r.run.phase, REPAIR_IDLE);
     /* no entries */
-    told(until_lists(), MSG_LIST, slice_of(NULL, 0), slice_of(bytes, sizeof bytes), UINT64_MAX);
+    both_answer(until_lists(), MSG_LIST, slice_of(NULL, 0), slice_of(bytes, sizeof bytes),
+                UINT64_MAX);
     assert_int_equal(r.run.phase, REPAIR_IDLE);
     static const uint8_t own[8 * REPAIR_ROOTS], theirs[8 * REPAIR_ROOTS] = {1};
-    told(begin(), MSG_TREE, slice_of(own, sizeof own), slice_of(theirs, sizeof theirs), 0);
+    both_answer(begin(), MSG_TREE, slice_of(own, sizeof own), slice_of(theirs, sizeof theirs), 0);
     /* three leaves */
-    told(op_of(sent(MSG_TREE_GET)), MSG_TREE, slice_of(own, 8), slice_of(theirs, 24), 0);
+    both_answer(op_of(sent(MSG_TREE_GET)), MSG_TREE, slice_of(own, 8), slice_of(theirs, 24), 0);
     assert_int_equal(r.run.phase, REPAIR_IDLE);
     op = until_lists(); /* a list that covers ever less */
     for (unsigned i = 0; i < 2 && r.run.phase != REPAIR_IDLE; i++) {
-        told(op, MSG_LIST, slice_of(NULL, 0), slice_of(NULL, 0), 100 - 50 * i);
+        both_answer(op, MSG_LIST, slice_of(NULL, 0), slice_of(NULL, 0), 100 - 50 * i);
         if (sent(MSG_LIST_GET))
             op = op_of(sent(MSG_LIST_GET));
     }
@@ -254,7 +256,7 @@ static void silence_a_death_and_a_fence_end_it(void **state)
     assert_int_equal(r.run.phase, REPAIR_IDLE);
     assert_int_equal(repair_protocol.deadline_ms(&r, &stage.now), UINT64_MAX);
     out_clear(&out);
-    own_told(op, slice_of(NULL, 0)); /* late */
+    own_answers(op, slice_of(NULL, 0)); /* late */
     assert_int_equal(out.n, 0);
 }
 
@@ -269,18 +271,18 @@ static void a_broken_stream_ends_it_while_something_is_awaited(void **state)
     stage_link(&stage, &repair_protocol, &r, PEER, 9);
     m.tree = (struct msg_tree){.op = begin(), .hashes = slice_of(roots, sizeof roots)};
     repair_protocol.answer(&r, &stage.now, PEER, &m, &out);
-    /* it has answered: the own store is waited for */
+    /* the peer has answered: only the own store is awaited */
     stage_link(&stage, &repair_protocol, &r, PEER, 0);
     assert_int_equal(r.run.phase, REPAIR_TREES);
     stage_link(&stage, &repair_protocol, &r, PEER, 9);
     out_clear(&out);
-    own_told(m.tree.op, slice_of(roots, sizeof roots));
+    own_answers(m.tree.op, slice_of(roots, sizeof roots));
     assert_non_null(sent(MSG_TREE_GET)); /* the next question */
     stage_link(&stage, &repair_protocol, &r, PEER, 0);
     assert_int_equal(r.run.phase, REPAIR_IDLE);
     assert_int_equal(r.info.incomplete, 1);
     stage_link(&stage, &repair_protocol, &r, PEER, 9);
-    told(until_lists(), MSG_LIST, slice_of(NULL, 0), buf_view(&theirs), UINT64_MAX);
+    both_answer(until_lists(), MSG_LIST, slice_of(NULL, 0), buf_view(&theirs), UINT64_MAX);
     assert_int_equal(r.run.phase, REPAIR_MOVES);
     /* another process, and the end of the old one was not seen */
     stage_link(&stage, &repair_protocol, &r, PEER, 10);
@@ -288,7 +290,7 @@ static void a_broken_stream_ends_it_while_something_is_awaited(void **state)
     buf_close(&theirs);
 }
 
-static void who_lost_records_takes_young_ones_too_and_recovers_from_a_sound_peer(void **state)
+static void an_owner_that_recovers_takes_young_records_too_from_a_sound_peer(void **state)
 {
     (void)state;
     struct buf theirs;
@@ -296,7 +298,7 @@ static void who_lost_records_takes_young_ones_too_and_recovers_from_a_sound_peer
     add(&theirs, 5, "young", WALL_MS);
     repair_doubt_all(&r, &stage.now);
     assert_true(r.recovering[0]);
-    told(until_lists(), MSG_LIST, slice_of(NULL, 0), buf_view(&theirs), UINT64_MAX);
+    both_answer(until_lists(), MSG_LIST, slice_of(NULL, 0), buf_view(&theirs), UINT64_MAX);
     assert_non_null(sent(MSG_GET));
     buf_close(&theirs);
     static const uint8_t roots[8 * REPAIR_ROOTS] = {1};
@@ -306,7 +308,7 @@ static void who_lost_records_takes_young_ones_too_and_recovers_from_a_sound_peer
         struct message m = {.kind = MSG_TREE};
         m.tree = (struct msg_tree){.op = op, .hashes = slice_of(roots, sizeof roots)};
         out_clear(&out);
-        own_told(op, slice_of(roots, sizeof roots));
+        own_answers(op, slice_of(roots, sizeof roots));
         repair_protocol.answer(&r, &stage.now, PEER, &m, &out);
         repair_protocol.check(&r, &stage.now);
     }
@@ -314,9 +316,9 @@ static void who_lost_records_takes_young_ones_too_and_recovers_from_a_sound_peer
     assert_false(r.recovering[0]);
 }
 
-/* It takes all of the others that are to be had, where sound ones are not; three owners, so two
- * others. */
-static void who_recovers_waits_for_sound_owners_or_for_all(void **state)
+/* N = 3, so N-W+1 is two, and there are two others. All others are enough where they are not
+ * sound. */
+static void an_owner_that_recovers_waits_for_sound_owners_or_for_all(void **state)
 {
     (void)state;
     struct layout three;
@@ -333,18 +335,18 @@ static void who_recovers_waits_for_sound_owners_or_for_all(void **state)
     recover_merged(&r, 0, true);
     recover_merged(&r, 1, false);
     recover_merged(&r, 2, true);
-    assert_int_equal(r.recovering_n, VNODES); /* N-W+1 is two */
+    assert_int_equal(r.recovering_n, VNODES);
     r.run.peer = THIRD;
     recover_merged(&r, 0, true);
     recover_merged(&r, 1, false);
     assert_false(r.recovering[0]);
-    assert_false(r.recovering[1]); /* what nobody has is lost for good */
+    assert_false(r.recovering[1]); /* what no other owner holds is lost for good */
     assert_true(r.recovering[2]);
     assert_int_equal(stage_layout(&stage, &repair_protocol, &r, &layout), 0);
     layout_close(&three);
 }
 
-static void who_is_alone_waits_for_nobody(void **state)
+static void an_owner_that_is_alone_waits_for_nobody(void **state)
 {
     (void)state;
     struct layout alone;
@@ -380,7 +382,7 @@ static void one_damaged_slot_makes_one_vnode_recover_and_only_that_is_compared(v
     assert_non_null(asked);
     assert_int_equal(asked->tree_get.vnodes.n, 2);
     assert_int_equal(asked->tree_get.vnodes.p[0], 5);
-    /* what is in doubt is so under every layout */
+    /* a doubt is about slots, so it outlives a layout */
     assert_int_equal(stage_layout(&stage, &repair_protocol, &r, &layout), 0);
     assert_true(r.recovering[5]);
     stage_believe(&stage, &repair_protocol, &r, PEER, ADDR, true);
@@ -389,7 +391,7 @@ static void one_damaged_slot_makes_one_vnode_recover_and_only_that_is_compared(v
     repair_protocol.tick(&r, &stage.now, &out);
     struct message m = {.kind = MSG_TREE};
     m.tree = (struct msg_tree){.op = op_of(sent(MSG_TREE_GET)), .hashes = slice_of(roots, 8)};
-    own_told(m.tree.op, slice_of(roots, 8));
+    own_answers(m.tree.op, slice_of(roots, 8));
     repair_protocol.answer(&r, &stage.now, PEER, &m, &out);
     assert_int_equal(r.recovering_n, 0);
     assert_true(repair_healed(&r, &healed));
@@ -398,18 +400,18 @@ static void one_damaged_slot_makes_one_vnode_recover_and_only_that_is_compared(v
     assert_int_equal(r.peer[1].done_ms, 0); /* not all that the two share was compared */
 }
 
-static void who_recovers_takes_the_floors_of_the_others(void **state)
+static void an_owner_that_recovers_takes_the_floors_of_the_others(void **state)
 {
     (void)state;
     static const uint8_t roots[8 * REPAIR_ROOTS];
     uint8_t slots[SLOTS / 8];
     their_floor = 9;
-    told(begin(), MSG_TREE, slice_of(roots, sizeof roots), slice_of(roots, sizeof roots), 0);
+    both_answer(begin(), MSG_TREE, slice_of(roots, sizeof roots), slice_of(roots, sizeof roots), 0);
     for (unsigned i = 0; i < out.n; i++)
         assert_int_not_equal(out.action[i].kind, ACT_STORE_PUT);
     memset(slots, 0xff, sizeof slots);
     repair_doubt(&r, &stage.now, slice_of(slots, sizeof slots));
-    told(begin(), MSG_TREE, slice_of(roots, sizeof roots), slice_of(roots, sizeof roots), 0);
+    both_answer(begin(), MSG_TREE, slice_of(roots, sizeof roots), slice_of(roots, sizeof roots), 0);
     their_floor = 0;
     assert_int_equal(out.action[0].kind, ACT_STORE_PUT);
     assert_int_equal(out.action[0].put.record.kind, RECORD_STATE);
@@ -432,7 +434,7 @@ static void floors_and_flushes_that_cannot_be_true_end_it(void **state)
                         .tree = {.op = op, .hashes = slice_of(roots, sizeof roots)}};
     m.tree.flushed = run_of(run, &FLUSH_EVERYTHING, STAMP_WIDE_MAX + 1);
     out_clear(&out);
-    own_told(op, slice_of(roots, sizeof roots));
+    own_answers(op, slice_of(roots, sizeof roots));
     m.tree.floors = slice_of(roots, sizeof roots);
     repair_protocol.answer(&r, &stage.now, PEER, &m, &out);
     uint8_t floors[8 * REPAIR_ROOTS] = {0};
@@ -445,10 +447,10 @@ static void floors_and_flushes_that_cannot_be_true_end_it(void **state)
 }
 
 /* The roots of the first vnodes, which differ. */
-static void tell_roots(uint64_t op)
+static void answer_roots(uint64_t op)
 {
     static const uint8_t own[8 * REPAIR_ROOTS], theirs[8 * REPAIR_ROOTS] = {1};
-    told(op, MSG_TREE, slice_of(own, sizeof own), slice_of(theirs, sizeof theirs), 0);
+    both_answer(op, MSG_TREE, slice_of(own, sizeof own), slice_of(theirs, sizeof theirs), 0);
 }
 
 static void a_flush_that_we_missed_is_stored_before_anything_is_compared(void **state)
@@ -456,7 +458,7 @@ static void a_flush_that_we_missed_is_stored_before_anything_is_compared(void **
     (void)state;
     own_flushed = 5;
     their_flushed = 9;
-    tell_roots(begin());
+    answer_roots(begin());
     assert_int_equal(out.n, 1);
     assert_int_equal(out.action[0].kind, ACT_STORE_PUT);
     assert_int_equal(out.action[0].put.record.kind, RECORD_FLUSH);
@@ -468,11 +470,11 @@ static void a_flush_that_we_missed_is_stored_before_anything_is_compared(void **
     stored(number, ERR_SUPERSEDED); /* something newer was seen there */
     assert_int_equal(sent(MSG_TREE_GET)->tree_get.leaves, 0);
     assert_int_equal(sent(MSG_TREE_GET)->tree_get.vnodes.n, 2 * REPAIR_ROOTS); /* the same ones */
-    tell_roots(op_of(sent(MSG_TREE_GET)));
+    answer_roots(op_of(sent(MSG_TREE_GET)));
     assert_int_equal(sent(MSG_TREE_GET)->tree_get.leaves, 1);
 }
 
-/* Of one space, in a vnode that both own; the others are level. */
+/* The peer's flush is of one space, in a vnode that both own. */
 static void a_flush_of_an_area_is_brought_as_that(void **state)
 {
     (void)state;
@@ -480,7 +482,7 @@ static void a_flush_of_an_area_is_brought_as_that(void **state)
     their_area = (struct flush_area){2, 2, slot, (uint16_t)(slot + SLOTS / VNODES - 1)};
     their_flushed = 9;
     own_flushed = 5; /* elsewhere the peer is behind */
-    tell_roots(begin());
+    answer_roots(begin());
     struct flush_area first, second;
     assert_true(flush_area_read(sent(MSG_PUT)->put.record.value, &first));
     assert_memory_equal(&first, &FLUSH_EVERYTHING, sizeof first);
@@ -488,7 +490,7 @@ static void a_flush_of_an_area_is_brought_as_that(void **state)
     struct message ack = {.kind = MSG_PUT_ACK, .put_ack = {.op = sent(MSG_PUT)->put.op}};
     out_clear(&out);
     repair_protocol.answer(&r, &stage.now, PEER, &ack, &out);
-    tell_roots(op_of(sent(MSG_TREE_GET)));
+    answer_roots(op_of(sent(MSG_TREE_GET)));
     assert_int_equal(out.n, 1);
     assert_int_equal(out.action[0].put.record.version.stamp, 9);
     assert_true(flush_area_read(out.action[0].put.record.value, &second));
@@ -499,7 +501,7 @@ static void a_flush_that_the_peer_missed_is_brought_to_it(void **state)
 {
     (void)state;
     own_flushed = 9;
-    tell_roots(begin());
+    answer_roots(begin());
     assert_int_equal(out.n, 1);
     struct message ack = {.kind = MSG_PUT_ACK, .put_ack = {.op = sent(MSG_PUT)->put.op}};
     assert_int_equal(sent(MSG_PUT)->put.record.kind, RECORD_FLUSH);
@@ -508,19 +510,37 @@ static void a_flush_that_the_peer_missed_is_brought_to_it(void **state)
     their_flushed = 9;
     out_clear(&out);
     repair_protocol.answer(&r, &stage.now, PEER, &ack, &out);
-    tell_roots(op_of(sent(MSG_TREE_GET)));
+    answer_roots(op_of(sent(MSG_TREE_GET)));
     assert_int_equal(sent(MSG_TREE_GET)->tree_get.leaves, 1);
+}
+
+/* While the peer stores a flush, its trees and lists are no answers, whatever number they bear. */
+static void an_answer_of_another_phase_is_not_taken(void **state)
+{
+    (void)state;
+    static const uint8_t roots[8 * REPAIR_ROOTS];
+    own_flushed = 9;
+    answer_roots(begin());
+    assert_int_equal(r.run.phase, REPAIR_FLUSH);
+    struct message tree = {.kind = MSG_TREE, .tree = {.op = sent(MSG_PUT)->put.op}};
+    struct message list = {.kind = MSG_LIST, .list = {.op = tree.tree.op}};
+    tree.tree.hashes = slice_of(roots, sizeof roots);
+    out_clear(&out);
+    repair_protocol.answer(&r, &stage.now, PEER, &tree, &out);
+    repair_protocol.answer(&r, &stage.now, PEER, &list, &out);
+    assert_int_equal(r.run.phase, REPAIR_FLUSH);
+    assert_int_equal(out.n, 0);
 }
 
 static void a_flush_that_cannot_be_stored_ends_it(void **state)
 {
     (void)state;
     their_flushed = 9;
-    tell_roots(begin());
+    answer_roots(begin());
     stored(TOKEN_NUMBER(out.action[0].put.token), ERR_NO_SPACE);
     assert_int_equal(r.run.phase, REPAIR_IDLE);
     own_flushed = 10;
-    tell_roots(begin());
+    answer_roots(begin());
     struct message ack = {
         .kind = MSG_PUT_ACK,
         .put_ack = {.op = sent(MSG_PUT)->put.op, .error = (uint32_t)ERR_NO_SPACE}};
@@ -529,8 +549,9 @@ static void a_flush_that_cannot_be_stored_ends_it(void **state)
     assert_int_equal(r.info.incomplete, 1);
 }
 
-/* What is pushed carries the ticket of the peer's list, what is pulled that of our own. */
-static void what_is_brought_says_where_it_comes_from(void **state)
+/* A record that is pushed bears the ticket of the peer's list, one that is pulled that of our
+ * own. */
+static void what_is_brought_bears_the_ticket_of_a_list(void **state)
 {
     (void)state;
     struct buf own, theirs;
@@ -539,7 +560,7 @@ static void what_is_brought_says_where_it_comes_from(void **state)
     add(&own, 1, "ours", 5000);
     add(&theirs, 2, "theirs", 5000);
     their_ticket = 77;
-    told(until_lists(), MSG_LIST, buf_view(&own), buf_view(&theirs), UINT64_MAX);
+    both_answer(until_lists(), MSG_LIST, buf_view(&own), buf_view(&theirs), UINT64_MAX);
     struct record r5 = {.kind = RECORD_VALUE, .version = {.stamp = 5000ull << 16}};
     uint64_t push = TOKEN_NUMBER(out.action[0].get.token), pull = out.action[1].send.message.get.op;
     out_clear(&out);
@@ -574,7 +595,7 @@ static void what_has_lapsed_is_the_greater_of_two(void **state)
         v.kind = RECORD_VALUE;
         assert_int_equal(listing_append(i % 2 ? &theirs : &own, &v), 0);
     }
-    told(until_lists(), MSG_LIST, buf_view(&own), buf_view(&theirs), UINT64_MAX);
+    both_answer(until_lists(), MSG_LIST, buf_view(&own), buf_view(&theirs), UINT64_MAX);
     assert_int_equal(out.n, 4);
     for (unsigned i = 0; i < 4; i++) /* ours is read, theirs is asked for */
         assert_int_equal(out.action[i].kind, (i == 0 || i == 3) ? ACT_STORE_GET : ACT_SEND);
@@ -606,16 +627,17 @@ int main(void)
         TEST(silence_a_death_and_a_fence_end_it),
         TEST(a_broken_stream_ends_it_while_something_is_awaited),
         TEST(one_damaged_slot_makes_one_vnode_recover_and_only_that_is_compared),
-        TEST(who_lost_records_takes_young_ones_too_and_recovers_from_a_sound_peer),
-        TEST(who_recovers_waits_for_sound_owners_or_for_all),
-        TEST(who_is_alone_waits_for_nobody),
-        TEST(who_recovers_takes_the_floors_of_the_others),
+        TEST(an_owner_that_recovers_takes_young_records_too_from_a_sound_peer),
+        TEST(an_owner_that_recovers_waits_for_sound_owners_or_for_all),
+        TEST(an_owner_that_is_alone_waits_for_nobody),
+        TEST(an_owner_that_recovers_takes_the_floors_of_the_others),
         TEST(floors_and_flushes_that_cannot_be_true_end_it),
         TEST(a_flush_that_we_missed_is_stored_before_anything_is_compared),
         TEST(a_flush_of_an_area_is_brought_as_that),
         TEST(a_flush_that_the_peer_missed_is_brought_to_it),
+        TEST(an_answer_of_another_phase_is_not_taken),
         TEST(a_flush_that_cannot_be_stored_ends_it),
-        TEST(what_is_brought_says_where_it_comes_from),
+        TEST(what_is_brought_bears_the_ticket_of_a_list),
         TEST(what_has_lapsed_is_the_greater_of_two),
         TEST(a_dead_member_is_counted_and_a_strange_vnode_refused),
     };

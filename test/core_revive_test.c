@@ -1,6 +1,6 @@
 /* A recovering node that holds what others have erased: two scripted owners refuse it or not, and a
  * scripted store erases it. Records are named by letters; all are of one age, and of one vnode.
- * (That deletions stay deletions is the simulator's to say.) */
+ * (That deletions stay deletions is tried by the simulator.) */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -81,7 +81,7 @@ static const struct message *sent(enum message_kind kind)
 }
 
 /* The peer's answer, after the own store's. */
-static void told(uint64_t peer, struct slice own, const struct message *m)
+static void both_answer(uint64_t peer, struct slice own, const struct message *m)
 {
     uint64_t op = m->kind == MSG_TREE ? m->tree.op : m->list.op;
     out_clear(&out);
@@ -91,7 +91,7 @@ static void told(uint64_t peer, struct slice own, const struct message *m)
     repair_protocol.check(&r, &stage.now);
 }
 
-static void tell_trees(uint64_t peer, uint32_t recovering)
+static void answer_trees(uint64_t peer, uint32_t recovering)
 {
     static const uint8_t own[8], theirs[8] = {1};
     for (unsigned i = 0; i < 2; i++) { /* the root, then the one leaf */
@@ -99,11 +99,11 @@ static void tell_trees(uint64_t peer, uint32_t recovering)
         m.tree = (struct msg_tree){.op = sent(MSG_TREE_GET)->tree_get.op,
                                    .hashes = slice_of(theirs, 8),
                                    .recovering = recovering};
-        told(peer, slice_of(own, 8), &m);
+        both_answer(peer, slice_of(own, 8), &m);
     }
 }
 
-static void tell_lists(uint64_t peer, const char *own, const char *theirs)
+static void answer_lists(uint64_t peer, const char *own, const char *theirs)
 {
     struct buf list[2];
     for (unsigned i = 0; i < 2; i++) {
@@ -122,7 +122,7 @@ static void tell_lists(uint64_t peer, const char *own, const char *theirs)
                                .upto = UINT64_MAX,
                                .entries = buf_view(&list[1]),
                                .ticket = 77};
-    told(peer, buf_view(&list[0]), &m);
+    both_answer(peer, buf_view(&list[0]), &m);
     buf_close(&list[0]);
     buf_close(&list[1]);
 }
@@ -159,7 +159,7 @@ static void offer(uint64_t peer, const char *refuses)
     }
 }
 
-/* A whole exchange with one peer, the only one that is there: what we hold, what it does, and what
+/* A complete exchange with one peer, the only one that is there: what we hold, what it does, and what
  * it refuses. */
 static void compare(uint64_t peer, const char *own, const char *theirs, const char *refuses,
                     uint32_t recovering)
@@ -169,8 +169,8 @@ static void compare(uint64_t peer, const char *own, const char *theirs, const ch
     assert_true(repair_protocol.deadline_ms(&r, &stage.now) <= stage.now.ms);
     out_clear(&out);
     repair_protocol.tick(&r, &stage.now, &out);
-    tell_trees(peer, recovering);
-    tell_lists(peer, own, theirs);
+    answer_trees(peer, recovering);
+    answer_lists(peer, own, theirs);
     offer(peer, refuses);
     assert_int_equal(r.run.phase, REPAIR_IDLE);
     stage_believe(&stage, &repair_protocol, &r, peer, ADDR, false);
@@ -264,7 +264,7 @@ static void an_erasure_that_failed_is_tried_again(void **state)
     assert_false(r.recovering[VNODE]);
 }
 
-static void who_took_it_meanwhile_does_not_refuse_it_any_more(void **state)
+static void an_owner_that_took_it_meanwhile_does_not_refuse_it_any_more(void **state)
 {
     (void)state;
     compare(A, "x", "", "x", 0);
@@ -274,7 +274,8 @@ static void who_took_it_meanwhile_does_not_refuse_it_any_more(void **state)
     assert_int_equal(erasures(""), 0);
 }
 
-/* An exchange that broke off leaves the peer no source: what it refuses was heard in part. */
+/* After an exchange that broke off the peer is no source: only a part of what it refuses is
+ * known. */
 static void a_comparison_that_breaks_off_is_none(void **state)
 {
     (void)state;
@@ -284,7 +285,7 @@ static void a_comparison_that_breaks_off_is_none(void **state)
     stage_time(&stage, stage.now.ms + 2 * REPAIR_RETURN_MS, WALL_MS);
     out_clear(&out);
     repair_protocol.tick(&r, &stage.now, &out);
-    tell_trees(A, 0);
+    answer_trees(A, 0);
     stage_believe(&stage, &repair_protocol, &r, A, ADDR, false);
     assert_int_equal(r.sources[VNODE], 0);
     compare(B, "x", "", "x", 0);
@@ -293,9 +294,9 @@ static void a_comparison_that_breaks_off_is_none(void **state)
     assert_int_equal(erasures("x"), 1);
 }
 
-/* It may have lost what it refuses. Through with all others, of which one is sound, we may hold the
- * last copy. */
-static void what_is_refused_by_one_who_recovers_too_is_kept(void **state)
+/* It may have lost what it refuses. This node has merged all others, of which one is sound, and may
+ * hold the last copy. */
+static void what_an_owner_refuses_that_recovers_too_stays(void **state)
 {
     (void)state;
     compare(B, "x", "", "x", 0);
@@ -375,9 +376,9 @@ int main(void)
         TEST(what_one_of_them_takes_or_has_stays),
         TEST(many_are_erased_in_slices),
         TEST(an_erasure_that_failed_is_tried_again),
-        TEST(who_took_it_meanwhile_does_not_refuse_it_any_more),
+        TEST(an_owner_that_took_it_meanwhile_does_not_refuse_it_any_more),
         TEST(a_comparison_that_breaks_off_is_none),
-        TEST(what_is_refused_by_one_who_recovers_too_is_kept),
+        TEST(what_an_owner_refuses_that_recovers_too_stays),
         TEST(another_doubt_begins_it_all_anew),
         TEST(a_full_table_takes_no_more_and_the_vnode_stays),
         TEST(gaps_are_closed),

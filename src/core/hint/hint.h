@@ -17,8 +17,8 @@ enum {
     HINT_BACKOFF_MS = 100, /* the pause after a refusal or a lost stream; it doubles each time */
     /* The longest pause: a target that is there but refuses is still tried now and then. */
     HINT_BACKOFF_MAX_MS = 5000,
-    /* A batch that is not answered in that time is sent again. No reason is known: a stream would
-     * have broken. */
+    /* A batch that is not answered in that time is sent again. (A stream that breaks ends it
+     * sooner.) */
     HINT_ANSWER_MS = 10000,
     /* The age from which a hint is dropped: anti-entropy is the cheaper repair then, and tombstones
      * may be erased. */
