@@ -50,8 +50,6 @@
  * formation fences writes (a formation wants no record stored, and would be refused for one). */
 #include "core/repair/repair_inner.h"
 
-#include "base/check.h"
-
 #include <stdlib.h>
 
 static void side_init(struct repair_side *s)

@@ -4,6 +4,7 @@
 #ifndef COVEY_CORE_REPAIR_INNER_H
 #define COVEY_CORE_REPAIR_INNER_H
 
+#include "base/check.h"
 #include "core/repair/repair.h"
 
 /* ---- repair.c ---- */
@@ -25,6 +26,13 @@ void run_end(struct repair *r, bool complete);
 void run_begin(struct repair *r, unsigned m, uint16_t only, struct out *out);
 
 void run_enter(struct repair *r, enum repair_phase phase);
+
+/* The vnode whose leaves, lists or records are under way. */
+static inline uint16_t run_vnode(const struct repair_run *run)
+{
+    CHECK(run->differ_at < run->differ_n);
+    return run->differ[run->differ_at];
+}
 
 /* A number for a question or a record; `index` is its low byte. */
 uint64_t run_number(struct repair *r, unsigned index);

@@ -7,19 +7,26 @@
  *     theirs is newer:  PULL (GET, from the peer) ------> KEEP (put into the own store) ---> landed
  *     ours is newer:    READ (get, from the own store) -> PUSH (PUT, to the peer) ---------> landed
  *
- * A record that cannot be moved lands too, and the vnode is incomplete then; an error that all the
- * others would meet as well ends the exchange. When nothing is left to launch and nothing is in
- * flight the exchange goes on (repair_run.c).
+ * A record that cannot be moved lands too, and then the vnode is incomplete. An error that every
+ * other record would meet as well ends the exchange. When nothing is left to launch and nothing is
+ * in flight the exchange goes on (repair_run.c).
  *
- * What is not moved: versions younger than REPAIR_YOUNG_MS, unless this node is recovering there. A
- * record that was erased since it was listed is no difference any more, and one that is a deletion
- * and too old for the other side is none either: it was erased there.
+ * What is not moved: a version younger than REPAIR_YOUNG_MS, unless this node is recovering in the
+ * vnode; a record that was erased since it was listed; and a deletion that the other side refuses
+ * as too old, for it was erased there. Each of them leaves the vnode complete.
  *
- * Invariant (repair.c, on_check): flight_n counts the flights that have a number; there are none
- * but in MOVES. */
+ * Example: the lists of one range, a record as (key, stamp).
+ *
+ *     ours      theirs    flight
+ *     (a, 5)    (a, 5)    none
+ *     (b, 7)    (b, 6)    READ, then PUSH of (b, 7)
+ *     -         (c, 4)    PULL, then KEEP of (c, 4)
+ *     -         (d, 9)    none: it was written a second ago
+ *
+ * Invariants (repair.c, on_check): flight_n counts the flights that have a number, flight_bytes
+ * their sizes; there are none but in MOVES. */
 #include "core/repair/repair_inner.h"
 
-#include "base/check.h"
 #include "base/phase.h"
 
 static const uint32_t stages[] = {
@@ -63,8 +70,8 @@ static int order_of(const struct listing_entry *own, const struct listing_entry 
     return record_cmp(&a, &b);
 }
 
-/* Merges the two lists up to the next difference that is to be moved: 1 with the newer entry and
- * whose it is, 0 at the end, or ERR_BAD_MESSAGE. */
+/* Merges the two lists up to the next difference that is to be moved: 1 with the newer entry,
+ * *pull where it is the peer's; 0 at the end; or ERR_BAD_MESSAGE. */
 static int next_difference(struct repair *r, struct listing_entry *e, bool *pull)
 {
     struct repair_run *run = &r->run;
@@ -87,7 +94,7 @@ static int next_difference(struct repair *r, struct listing_entry *e, bool *pull
             continue;
         *pull = newer < 0;
         *e = *pull ? theirs : own;
-        if (!young(r, e) || r->recovering[run->differ[run->differ_at]])
+        if (!young(r, e) || r->recovering[run_vnode(run)])
             return 1;
     }
 }
@@ -149,7 +156,7 @@ void move_begin(struct repair *r, struct out *out)
     run->own.rest = buf_view(&run->own.answer);
     run->theirs.rest = buf_view(&run->theirs.answer);
     if (limit_of(run) < run->from) {
-        run_end(r, false); /* a peer that covers nothing would be asked for ever */
+        run_end(r, false); /* a list that covers nothing would be asked for again and again */
         return;
     }
     move(r, out);
@@ -181,14 +188,14 @@ static bool hopeless(int error)
 }
 
 /* Whether the record is too old for the other side and need not be moved: it is a deletion, and was
- * erased there; or we are recovering, so we do not know whether it was, and the refusal is noted. */
+ * erased there; or we are recovering and do not know whether it was, and the refusal is noted. */
 static bool settled_as_old(struct repair *r, const struct repair_flight *f, int error)
 {
     if (error != ERR_TOO_OLD || f->deletion)
         return error == ERR_TOO_OLD;
     struct record pushed = {.version = f->version, .expiry_ms = f->expiry_ms, .key = f->key};
     return f->stage == FLIGHT_PUSH && r->recovering_n > 0 &&
-           recover_refused(r, r->run.differ[r->run.differ_at], &pushed);
+           recover_refused(r, run_vnode(&r->run), &pushed);
 }
 
 static void land_or_end(struct repair *r, struct repair_flight *f, int error, struct out *out)
@@ -201,16 +208,15 @@ static void land_or_end(struct repair *r, struct repair_flight *f, int error, st
 
 /* ---- The peer's records, into our store ---- */
 
-/* What the own store must think of the peer's records. */
+/* Where the peer's records come from, for the own store. */
 static enum put_from from_peer(const struct repair *r)
 {
-    const struct repair_run *run = &r->run;
-    if (run->unsound)
+    if (r->run.unsound)
         return PUT_FROM_ANYBODY;
-    return r->recovering[run->differ[run->differ_at]] ? PUT_FROM_SOURCE : PUT_FROM_OWNER;
+    return r->recovering[run_vnode(&r->run)] ? PUT_FROM_SOURCE : PUT_FROM_OWNER;
 }
 
-/* The peer's record, for the own store. */
+/* The peer answers with its record, which goes into the own store. */
 static void got(struct repair *r, struct repair_flight *f, int error, const struct record *record,
                 struct out *out)
 {
@@ -260,7 +266,7 @@ void move_read(struct repair *r, uint64_t number, int error, const struct record
                           .record = *record,
                           .position = r->now->own.position};
     m->record.key = f->key;
-    /* who is recovering cannot vouch for what it holds */
+    /* what a recovering owner holds may have been erased everywhere else */
     m->ticket = r->recovering_n > 0 ? 0 : r->run.theirs.ticket;
 }
 

@@ -85,7 +85,6 @@
 #include "core/repair/repair_inner.h"
 
 #include "base/bits.h"
-#include "base/check.h"
 #include "wire/bytes.h"
 
 #include <stdio.h>

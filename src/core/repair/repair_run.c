@@ -36,7 +36,6 @@
 #include "core/repair/repair_inner.h"
 
 #include "base/bits.h"
-#include "base/check.h"
 #include "base/phase.h"
 #include "wire/bytes.h"
 #include "wire/flush.h"
@@ -128,7 +127,7 @@ static void ask_trees(struct repair *r, enum repair_phase phase, struct out *out
 static void ask_lists(struct repair *r, struct out *out)
 {
     struct repair_run *run = &r->run;
-    uint16_t vnode = run->differ[run->differ_at];
+    uint16_t vnode = run_vnode(run);
     struct slice ranges = buf_view(&run->ranges);
     question_new(r, REPAIR_LISTS);
     struct action *a = ask_own(r, ACT_STORE_LIST, out);
@@ -198,9 +197,9 @@ static void next_vnode(struct repair *r, struct out *out)
         return;
     }
     run->vnode_incomplete = false;
-    recover_comparing(r, run->differ[run->differ_at]);
+    recover_comparing(r, run_vnode(run));
     run->question_n = 0;
-    question_add(run, run->differ[run->differ_at]);
+    question_add(run, run_vnode(run));
     ask_trees(r, REPAIR_LEAVES, out);
 }
 
@@ -348,9 +347,8 @@ static bool gather_ranges(struct repair_run *run)
 /* The vnode that is being compared is through. */
 static void vnode_through(struct repair *r, struct out *out)
 {
-    struct repair_run *run = &r->run;
-    CHECK(run->differ_at < run->differ_n);
-    vnode_done(r, run->differ[run->differ_at++], 0, !run->vnode_incomplete);
+    vnode_done(r, run_vnode(&r->run), 0, !r->run.vnode_incomplete);
+    r->run.differ_at++;
     next_vnode(r, out);
 }
 
