@@ -159,8 +159,8 @@ static void offer(uint64_t peer, const char *refuses)
     }
 }
 
-/* A complete exchange with one peer, the only one that is there: what we hold, what it does, and what
- * it refuses. */
+/* A complete exchange with one peer, the only one that is there: what we hold, what it does, and
+ * what it refuses. */
 static void compare(uint64_t peer, const char *own, const char *theirs, const char *refuses,
                     uint32_t recovering)
 {
