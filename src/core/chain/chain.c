@@ -3,64 +3,94 @@
  * The problem: all members must agree on who owns what, through crashes, losses and partitions, and
  * no acknowledged write may be lost when the owners change. Gossiped topology does not give that.
  * So the layout is a chain of decisions: epoch e+1 is decided by the members of epoch e, by Paxos
- * ("The part-time parliament", 1998; "Paxos made simple", 2001), once.
+ * (Lamport, "The part-time parliament", 1998; "Paxos made simple", 2001), once.
  *
- * Two kinds of value exist for e+1. SAME: the members and owners of e. FORMATION: members are
- * added, which are given places that the present owners lose, without any data being moved, as
- * moving is not built yet. So a formation must be certain that there is none.
+ * Two kinds of value exist for e+1. SAME keeps the members and owners of e. FORMATION adds members,
+ * and gives them places that the present owners lose. No record is moved with a place, because
+ * moving is not built yet. So a formation must be certain that there are no records.
  *
  * Choosing. Each ballot has one value. A SAME value is chosen when a majority of the members of e
  * accepted it at one ballot, a FORMATION when all of them did. A member accepts a FORMATION only
- * while it holds no record, and from there on takes no write under e (the fence, chain_vote.c),
- * until it has adopted e+1 or durably accepted SAME at a higher ballot.
+ * while it holds no record. From there on it is fenced (chain_vote.c): it takes no write under e
+ * until it has adopted e+1, or durably accepted SAME at a higher ballot.
  *
- * Selecting (round_decide). A proposer at ballot b has promises of a majority S, and of itself. Let
+ * Selecting (round_decide). A proposer at ballot b has promises of a majority S, itself in it. Let
  * (c, u) be the accepted value of the highest ballot that S reports.
- *   1. None: it is free.
+ *
+ *   1. S reports no value: the proposer is free.
  *   2. u is SAME: it proposes u.
  *   3. u is a FORMATION, and every promise of S reports u, at whatever ballots: it proposes u.
- *   4. u is a FORMATION, and some promise of S reports another value or none: it is free. (Looking
- * at ballots in 3, "all at c", would be wrong: u chosen at c' and proposed again at c to some
- * members only is still chosen.)
+ *   4. u is a FORMATION, and some promise of S reports another value or none: it is free.
+ *
+ * Rule 3 compares values and not ballots ("all at c"): u that was chosen at c', and was proposed
+ * again at c to some members only, is still chosen.
  *
  * Claim: if w is chosen at ballot a, then every ballot b > a has the value w. By induction over b:
- * let all ballots between a and b have w. Suppose w is a FORMATION. All accepted it at a, and each
- * member of S did so before promising b, for after that it could not. What it accepted later, below
- * b, is w again by induction. So all of S report w, and rule 3 proposes w. Suppose w is SAME. A
- * majority accepted it at a, so someone of S did, before promising b; hence c >= a, and u = w: at a
- * because a ballot has one value, above by induction. Rule 2 proposes w. So in the cases 1 and 4
- * nothing was chosen below b, and nothing will be: of a majority that promised b some are missing
- * there, and for a FORMATION any one of S that does not report it. Two chosen values would
- * contradict the claim: epoch e+1 is one.
+ * let all ballots between a and b have w.
+ *
+ *   - w is a FORMATION. All members accepted it at a, and each member of S did so before promising
+ *     b, for after that it could not. What it accepted later, below b, is w again by induction. So
+ *     all of S report w, and rule 3 proposes w.
+ *   - w is SAME. A majority accepted it at a, so some member of S did, before promising b. Hence
+ *     c >= a, and u = w: at a because a ballot has one value, above a by induction. Rule 2 proposes
+ *     w.
+ *
+ * The claim holds whether w is chosen before the promises of S or after them, for the members of S
+ * did their part before. So where a proposer is free (1 and 4) nothing was chosen below b, and
+ * nothing ever will be. Two chosen values would contradict the claim: epoch e+1 is one.
+ *
+ * Undoing a formation: an example. A, B and C are the members of epoch 4, and D wants in. A's value
+ * F adds D; A proposes, so it accepts last (chain_propose.c). C dies at the wrong moment.
+ *
+ *     step                                     A             B                C
+ *     A prepares ballot 1; all promise         promised 1    promised 1       promised 1
+ *     A asks B and C to accept F               promised 1    F at 1, fenced   dead
+ *     A runs out of patience; prepares 2       promised 2,   promised 2,      dead
+ *                                              reports -     reports F
+ *     rule 4: A proposes SAME at 2             SAME at 2     SAME at 2        dead
+ *
+ * Two of three accepted SAME: it is epoch 5, and B's fence is gone. If C had accepted F before it
+ * died, nothing changes: F lacked A, and A has promised 2, so F is not chosen and never will be. C
+ * comes back fenced, hears of epoch 5, adopts it, and its fence is gone too. D asks again, and is
+ * let in by epoch 6.
+ *
+ *     Had A accepted F and died:               dead          F at 1, fenced   F at 1, fenced
+ *     B prepares 2; B and C promise            dead          reports F        reports F
+ *
+ * All of S report F: rule 3. F may be in force at A and D, so B must propose F again, and wait for
+ * A, since F needs all. SAME is not an option then.
  *
  * No acknowledged write is lost. Let a FORMATION be chosen at a. Each member held no record when it
- * accepted at a, and takes no write under e as long as it stands by that: it could only leave the
- * fence by accepting SAME above a, which by the claim nobody proposes. So no member of e has
- * stored, or will store, a write under e (a member still at e-1 cannot accept at all); and one
- * under an epoch before would be a record that it holds. A SAME value changes no owner, so what W
+ * accepted at a, and takes no write under e from then on: it could only leave the fence by
+ * accepting SAME above a, which by the claim nobody proposes. So no member of e has stored, or will
+ * store, a write under e. (A member that is still at e-1 cannot accept at all.) A write under an
+ * epoch before would be a record that the member holds. A SAME value changes no owner, so what W
  * owners hold under e they hold under e+1.
  *
- * Durability. Promises, acceptances and adoptions leave the node in the step that learns that they
- * are on disk. A layout in a LAYOUT message is decided: whoever sees a higher epoch asks for it and
- * may jump over several.
+ * Durability. Promises, acceptances and adoptions leave the node in the step in which the store
+ * says that they are on disk. A layout in a LAYOUT message is decided: a node that sees a higher
+ * epoch asks for it, and may jump over several.
  *
  * Numbers. Epochs and ballots only grow, so one at the end of all numbers, once believed, would be
- * the last: no epoch could follow, no proposer be heard. What is heard of an epoch is no more than
- * a reason to ask for its layout. A layout is taken when its epoch lies CHAIN_EPOCH_LEAP above ours
- * at most, and below LAYOUT_EPOCH_MAX (2^62): an epoch costs each member two durable writes, and
- * 2^40 of them, at a thousand a second, 35 years; so no member was ever away for longer. A ballot
- * is followed, and noted, when it lies CHAIN_BALLOT_LEAP above the highest met in this epoch at
- * most: 2^32 rounds, which are begun tens of milliseconds apart at best. Above what a lie reaches
- * there is room for others: it takes 2^22 layouts, or 2^14 ballots within one epoch, each on a
- * member's stream and each as high as is believed, to use it up.
+ * the last: no epoch could follow, and no proposer could outbid it.
  *
- * Getting on. A proposer of a FORMATION asks for promises of ALL members first; a promise says
- * whether records are held, so a cluster with data refuses a joiner without fencing anybody, and
- * one with an unreachable member waits without a fence. If after that some member refuses or falls
- * silent, the same proposer, or anyone who accepted (chain_vote_accept), prepares once more, finds
- * itself in case 4, and proposes SAME. Only case 3 with S short of all must wait for the missing
- * members: the formation may be in force there. The proposer accepts last to make that rare
- * (chain_propose.c). Joiners ask again every second, so whoever was passed over is taken next. */
+ *   - An epoch in a header or a hello is no more than a reason to ask for its layout.
+ *   - A layout is taken when its epoch lies at most CHAIN_EPOCH_LEAP above ours, and below
+ *     LAYOUT_EPOCH_MAX (2^62). An epoch costs each member two durable writes, so 2^40 of them take
+ *     35 years at a thousand a second: no member was ever away for longer.
+ *   - A ballot is followed, and noted, when it lies at most CHAIN_BALLOT_LEAP above the highest met
+ *     in this epoch. That is 2^32 rounds, which begin tens of milliseconds apart at best.
+ *
+ * Above what one lie reaches there is room for others: to use it up takes 2^22 layouts, or 2^14
+ * ballots within one epoch, each on a member's stream and each as high as is believed.
+ *
+ * Progress. A proposer of a FORMATION asks ALL members for promises first. A promise says whether
+ * its member holds records. So a cluster with data refuses a joiner without fencing anybody, and
+ * one with an unreachable member waits without a fence. If some member refuses or falls silent
+ * after that, the same proposer, or any member that accepted (chain_vote_accept), prepares once
+ * more, finds itself in case 4, and proposes SAME. Only case 3 with S short of all must wait for
+ * the missing members: the formation may be in force there. Joiners ask again every second, so one
+ * that was passed over is taken next. */
 #include "core/chain/chain.h"
 
 #include <stdlib.h>
@@ -75,7 +105,7 @@ struct addr chain_addr(const struct chain *c, uint64_t id)
     return cast_addr(c->now->cast, id);
 }
 
-/* One of whom nothing is known is worth a try: a stream to it may be open. */
+/* A peer that nothing is known of is worth a try: a stream to it may be open. */
 bool chain_reachable(const struct chain *c, uint64_t id)
 {
     const struct member *m = cast_find(c->now->cast, id);
@@ -84,8 +114,8 @@ bool chain_reachable(const struct chain *c, uint64_t id)
 
 /* ---- Messages and time ---- */
 
-/* Whether a ballot message is about the epoch that we decide about, from one who may take part.
- * Else one of the two is behind, and is helped. */
+/* Whether a ballot message is about the epoch that we decide about, and both we and its sender take
+ * part. When it is about another epoch one of the two is behind, and gets the layout. */
 static bool epoch_ours(struct chain *c, uint64_t from, uint64_t epoch, bool question,
                        struct out *out)
 {
@@ -100,7 +130,7 @@ static bool epoch_ours(struct chain *c, uint64_t from, uint64_t epoch, bool ques
            layout_find(chain_now(c), c->self) >= 0;
 }
 
-/* The same; and the highest ballot that it speaks of can be true. */
+/* The same; and the highest ballot in the message is one that can be true. */
 static bool ballot_ours(struct chain *c, uint64_t from, uint64_t epoch, uint64_t ballot,
                         bool question, struct out *out)
 {
@@ -183,19 +213,19 @@ static uint64_t on_deadline_ms(const void *p, const struct moment *now)
     return propose < at ? propose : at;
 }
 
-/* ---- The whole ---- */
+/* ---- Birth and end ---- */
 
 static int load_layout(struct chain *c, struct slice bytes)
 {
     if (bytes.n == 0)
         return 0;
-    int error = layout_decode(bytes, &c->slot[c->current]);
+    int error = layout_decode(bytes, &c->layout[c->current]);
     if (error)
         return error == ERR_NO_MEMORY ? error : ERR_BAD_MESSAGE;
     if (!chain_knows(chain_now(c)))
         return ERR_BAD_MESSAGE;
     c->have = true;
-    c->told = chain_now(c)->member_n;
+    c->announced = chain_now(c)->member_n;
     return buf_slice(&c->bytes[c->current], bytes);
 }
 
@@ -211,7 +241,7 @@ int chain_init(struct chain *c, const struct moment *now, const struct chain_opt
     };
     rng_init(&c->rng, o->seed);
     for (int i = 0; i < 2; i++) {
-        layout_init(&c->slot[i]);
+        layout_init(&c->layout[i]);
         buf_init(&c->bytes[i], LAYOUT_BYTES_MAX);
     }
     buf_init(&c->why, 1024);
@@ -229,7 +259,7 @@ static void on_close(void *p)
 {
     struct chain *c = p;
     for (int i = 0; i < 2; i++) {
-        layout_close(&c->slot[i]);
+        layout_close(&c->layout[i]);
         buf_close(&c->bytes[i]);
     }
     chain_vote_close(c);
@@ -244,7 +274,8 @@ const struct layout *chain_layout(const struct chain *c)
 
 bool chain_forming(const struct chain *c)
 {
-    return c->round.phase != CHAIN_IDLE || c->acceptor.accepted > 0 || c->adopting;
+    return c->round.phase != CHAIN_IDLE || c->acceptor.accepted > 0 ||
+           c->adoption != ADOPT_REST;
 }
 
 static void check_acceptor(const struct chain *c)
@@ -279,7 +310,8 @@ static void on_check(const void *p, const struct moment *now)
     const struct chain *c = p;
     (void)now;
     CHECK(!c->have || chain_now(c)->epoch > 0);
-    CHECK(!c->adopting || !c->have || c->adopting > chain_now(c)->epoch);
+    CHECK(c->adoption == ADOPT_REST || !c->have || chain_adopting(c) > chain_now(c)->epoch);
+    CHECK((c->save_ms != UINT64_MAX) == (c->adoption == ADOPT_FAILED));
     CHECK(c->joiner_n <= CHAIN_JOINERS);
     for (unsigned i = 0; i < c->joiner_n; i++)
         CHECK(layout_find(chain_now(c), c->joiner[i].member.id) < 0);

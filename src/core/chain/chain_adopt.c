@@ -1,21 +1,32 @@
-/* chain_adopt.c: a decided layout, from being heard of to being in force here, and to being told to
- * others.
+/* chain_adopt.c: a decided layout, from its first mention to being in force here, and to being sent
+ * to others.
  *
- *     heard of (chain_seen) --> asked for --> LAYOUT, or our own round --> saving (adopting = its epoch) --> stored: in force
- *                                                                           ^    |
- *                                                                           '----' it could not be stored: again in a second
+ * A node hears of a higher epoch (chain_seen), asks for its layout and gets it in a LAYOUT message;
+ * or its own round chose it. Then:
  *
- * A layout lies in one of two slots: the one in force, and the one being made durable. They are
- * exchanged when it is, and only then is anything answered under it, and are the votes for the
- * epoch that it began forgotten.
+ *     REST --(a later layout)--> SAVING --(stored)--> REST: it is in force
+ *                                 ^  |
+ *                      (a second) |  | (could not be stored)
+ *                                 |  v
+ *                                FAILED
  *
- * Invariants (chain.c, on_check): what is being adopted is of a higher epoch than what is in force;
- * one at a time. Epochs may be jumped over: a layout says all that there is to know, whatever led
- * to it. */
+ * There is room for two layouts: the one in force, and the one that is being made durable. They
+ * change places when it is durable. Only then is anything answered under it, and only then are the
+ * votes for its epoch forgotten.
+ *
+ * Invariants (chain.c, on_check): the layout that is being adopted is of a higher epoch than the
+ * one in force, and there is one at a time. Epochs may be jumped over: a layout says all that there
+ * is to know, whatever led to it. */
 #include "core/chain/chain.h"
 
 #include "base/check.h"
 #include "core/ring/ring.h"
+
+static const uint32_t next_phase[] = {
+    [ADOPT_REST] = PHASE(ADOPT_SAVING),
+    [ADOPT_SAVING] = PHASE(ADOPT_REST) | PHASE(ADOPT_FAILED),
+    [ADOPT_FAILED] = PHASE(ADOPT_SAVING),
+};
 
 /* ---- Layouts as values ---- */
 
@@ -30,15 +41,15 @@ bool chain_knows(const struct layout *l)
     return l->stage == LAYOUT_SETTLED;
 }
 
-/* What no epoch changes. */
+/* Whether two layouts agree in what no epoch changes. */
 static bool same_cluster(const struct layout *now, const struct layout *next)
 {
     return next->generation == now->generation && next->generation_id == now->generation_id &&
            memcmp(&next->secret, &now->secret, sizeof now->secret) == 0;
 }
 
-/* What may follow by a vote of this epoch's members. Its places must bear the epochs that follow
- * from ours: by them it is found later who owned what, and since when. */
+/* What a layout is as a successor of this epoch, by the vote of its members. Its places must bear
+ * the epochs that follow from ours: they say later who owned what, and since when. */
 static enum chain_kind layout_kind(const struct layout *now, const struct layout *next)
 {
     if (next->epoch != now->epoch + 1 || !same_cluster(now, next) || next->vnodes != now->vnodes ||
@@ -70,30 +81,32 @@ enum chain_kind chain_kind_of(const struct chain *c, struct slice bytes)
 
 /* ---- Adopting ---- */
 
-/* Submits the layout in the other slot to the store. */
+/* Submits the other layout to the store. */
 static void adopt_save(struct chain *c, struct out *out)
 {
     uint64_t token = TOKEN(TOKEN_CHAIN, ++c->layout_serial << 1 | 1);
 
+    CHECK(c->bytes[!c->current].n > 0);
+    phase_enter(&c->adoption, ADOPT_SAVING, next_phase);
     c->save_ms = UINT64_MAX;
     out_state(out, token, SLICE("layout"), c->layout_serial, buf_view(&c->bytes[!c->current]));
 }
 
-/* Whether a decided layout is later in the same chain. By how much it may be is bounded, so that no
- * number that a peer sends, or that was damaged on its way, is the last one. */
+/* Whether a decided layout is later in the same chain. How much later is bounded, so that no number
+ * that a peer sends, or that was damaged on its way, is the last one. */
 static bool follows(const struct layout *now, const struct layout *next)
 {
     return same_cluster(now, next) && next->epoch > now->epoch &&
            next->epoch - now->epoch <= CHAIN_EPOCH_LEAP;
 }
 
-/* One at a time: while an adoption is on its way, a higher epoch has to be heard of again. */
+/* One at a time: while one is adopted others are dropped, and a higher epoch is met again. */
 void chain_adopt(struct chain *c, struct slice bytes, bool announce, struct out *out)
 {
-    struct layout *l = &c->slot[!c->current];
+    struct layout *l = &c->layout[!c->current];
     struct buf *b = &c->bytes[!c->current];
 
-    if (c->adopting)
+    if (c->adoption != ADOPT_REST)
         return;
     layout_close(l);
     if (layout_decode(bytes, l))
@@ -102,46 +115,44 @@ void chain_adopt(struct chain *c, struct slice bytes, bool announce, struct out 
     bool wanted = c->have ? follows(chain_now(c), l) : layout_find(l, c->self) >= 0;
     if (!wanted || !chain_knows(l) || buf_slice(b, bytes))
         return;
-    c->adopting = l->epoch;
     c->announce = announce;
     adopt_save(c, out);
 }
 
 void chain_found_take(struct chain *c, struct layout *first, struct out *out)
 {
+    struct layout *l = &c->layout[!c->current];
     struct buf *b = &c->bytes[!c->current];
 
-    CHECK(!c->have && !c->adopting && first->epoch == 1 && first->member_n == 1 &&
-          first->member[0].id == c->self);
-    layout_close(&c->slot[!c->current]);
-    c->slot[!c->current] = *first;
+    CHECK(!c->have && first->epoch == 1 && first->member_n == 1 && first->member[0].id == c->self);
+    layout_close(l);
+    *l = *first;
     layout_init(first);
     b->n = 0;
-    int error = layout_encode(b, &c->slot[!c->current]);
-    if (error) {
+    int error = layout_encode(b, l);
+    if (error)
         out_trace(out, TRACE_STORE_ERROR, 0, (uint64_t)error, 0,
                   SLICE("out of memory while founding"));
-        return;
-    }
-    c->adopting = 1;
-    adopt_save(c, out);
+    else
+        adopt_save(c, out);
 }
 
-/* The layout in the other slot is durable: it comes into force. */
+/* The other layout is durable: it comes into force. */
 static void adopt_done(struct chain *c, struct out *out)
 {
-    unsigned kept = 0;
+    unsigned n = 0;
 
+    CHECK(!c->have || follows(chain_now(c), &c->layout[!c->current]));
+    phase_enter(&c->adoption, ADOPT_REST, next_phase);
     c->current = !c->current;
     c->have = true;
-    c->adopting = 0;
     c->asking.ask_ms = UINT64_MAX;
     c->asking.refused = 0;
-    c->told = c->announce ? 0 : chain_now(c)->member_n;
+    c->announced = c->announce ? 0 : chain_now(c)->member_n;
     for (unsigned i = 0; i < c->joiner_n; i++)
         if (layout_find(chain_now(c), c->joiner[i].member.id) < 0)
-            c->joiner[kept++] = c->joiner[i];
-    c->joiner_n = kept;
+            c->joiner[n++] = c->joiner[i];
+    c->joiner_n = n;
     chain_vote_reset(c);
     chain_propose_reset(c);
     out_trace(out, TRACE_LAYOUT_ADOPTED, 0, chain_now(c)->epoch, chain_now(c)->member_n,
@@ -150,35 +161,38 @@ static void adopt_done(struct chain *c, struct out *out)
 
 void chain_adopt_stored(struct chain *c, uint64_t serial, int error, struct out *out)
 {
-    if (!c->adopting || serial != c->layout_serial)
+    CHECK(serial <= c->layout_serial);
+    if (c->adoption != ADOPT_SAVING || serial != c->layout_serial)
         return;
     if (!error) {
         adopt_done(c, out);
         return;
     }
+    phase_enter(&c->adoption, ADOPT_FAILED, next_phase);
     c->save_ms = c->now->ms + CHAIN_SAVE_RETRY_MS;
     out_trace(out, TRACE_STORE_ERROR, 0, (uint64_t)error, 0,
               SLICE("the new layout could not be stored; trying again"));
 }
 
-/* ---- Telling ---- */
+/* ---- Sending it to others ---- */
 
 void chain_layout_send(struct chain *c, uint64_t to, struct addr addr, struct out *out)
 {
+    CHECK(c->have);
     out_send(out, to, addr, MSG_LAYOUT)->layout.layout = buf_view(&c->bytes[c->current]);
 }
 
 static bool announcing(const struct chain *c)
 {
-    return c->have && c->told < chain_now(c)->member_n;
+    return c->have && c->announced < chain_now(c)->member_n;
 }
 
-/* Tells the members of an epoch that we had chosen, a few at a time, once: who misses it hears of
- * the epoch by gossip, or asks to join again. */
+/* Sends an epoch that this node chose to its members, a few at a time, once. A member that misses it
+ * hears of the epoch by gossip, or asks to join again. */
 static void announce_some(struct chain *c, struct out *out)
 {
     for (unsigned sent = 0; announcing(c) && sent < CHAIN_SENDS; sent++) {
-        uint64_t id = chain_now(c)->member[c->told++].id;
+        uint64_t id = chain_now(c)->member[c->announced++].id;
         if (id != c->self && chain_reachable(c, id))
             chain_layout_send(c, id, chain_addr(c, id), out);
     }
@@ -188,12 +202,11 @@ void chain_seen(struct chain *c, const struct moment *now, uint64_t peer, uint64
                 struct out *out)
 {
     c->now = now;
-    if (!c->have || epoch <= chain_now(c)->epoch || epoch <= c->adopting ||
-        c->now->ms < c->fetch_ms)
+    uint64_t ours = c->adoption == ADOPT_REST ? chain_now(c)->epoch : chain_adopting(c);
+    if (!c->have || epoch <= ours || c->now->ms < c->fetch_ms)
         return;
-    uint64_t ours = c->adopting > chain_now(c)->epoch ? c->adopting : chain_now(c)->epoch;
     c->fetch_ms = c->now->ms + CHAIN_FETCH_MS;
-    /* whatever lies above */
+    /* any epoch from here on will do */
     out_send(out, peer, chain_addr(c, peer), MSG_LAYOUT_GET)->layout_get.epoch = ours + 1;
 }
 

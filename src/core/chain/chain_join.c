@@ -1,24 +1,26 @@
-/* chain_join.c: getting into the layout: what a member says to those who ask, and what a node does
- * that asks.
+/* chain_join.c: getting into the layout: what a joiner does, and what a member answers it.
  *
- * A joiner asks one member after the other, every second, until it has adopted a layout that it is
- * in, or one of them refuses for a reason that asking again does not mend: then its start fails,
- * with that reason. "Busy" is no such reason.
+ * A joiner asks one member after the other, one a second, until it has adopted a layout that it is
+ * in. If a member refuses it for a reason that asking again does not mend, its start fails with
+ * that reason. "Busy" is no such reason.
  *
- * A member remembers who asked (c->joiner) and proposes a layout with all of them, once those
- * started together had the time to ask (chain_propose.c). Who fell silent meanwhile is forgotten: a
- * layout is not to begin with a dead member. When it turns out that somebody holds records all who
- * wait are refused, and so is, for a while, whoever asks after them. */
+ * A member remembers the joiners that asked it (c->joiner). It proposes a layout with all of them,
+ * once the nodes that were started together had the time to ask (chain_propose.c). A joiner that
+ * fell silent meanwhile is forgotten: a layout is not to begin with a dead member. When some member
+ * reports that it holds records, all joiners are refused, and so are those that ask in the next
+ * five seconds. */
 #include "core/chain/chain.h"
 
 #include "base/check.h"
 #include "base/error.h"
 #include "core/ring/ring.h"
 
-/* ---- Letting others in ---- */
+/* ---- As a member ---- */
 
+/* Refuses a joiner; the sentence is c->why. */
 static void join_refuse(struct chain *c, uint64_t to, struct addr addr, int error, struct out *out)
 {
+    CHECK(error < 0 && c->why.n > 0);
     out_trace(out, TRACE_JOIN_REFUSED, to, (uint64_t)error, 0, buf_view(&c->why));
     out_send(out, to, addr, MSG_JOIN_NO)->join_no =
         (struct msg_join_no){.error = (uint32_t)error, .text = buf_view(&c->why)};
@@ -38,6 +40,7 @@ static void why_records(struct chain *c, uint64_t holder)
 
 void chain_refuse_all(struct chain *c, uint64_t holder, struct out *out)
 {
+    CHECK(holder != 0);
     c->holder = holder;
     c->holder_ms = c->now->ms;
     why_records(c, holder);
@@ -48,12 +51,12 @@ void chain_refuse_all(struct chain *c, uint64_t holder, struct out *out)
 
 void chain_prune(struct chain *c)
 {
-    unsigned kept = 0;
+    unsigned n = 0;
 
     for (unsigned i = 0; i < c->joiner_n; i++)
-        if (c->now->ms < c->joiner[i].heard_ms + CHAIN_JOINER_FRESH_MS)
-            c->joiner[kept++] = c->joiner[i];
-    c->joiner_n = kept;
+        if (c->now->ms < c->joiner[i].asked_ms + CHAIN_JOINER_FRESH_MS)
+            c->joiner[n++] = c->joiner[i];
+    c->joiner_n = n;
 }
 
 /* Why a node cannot be let in, with c->why set; 0 when it can. */
@@ -102,10 +105,11 @@ static void join_wait(struct chain *c, uint64_t from, const struct msg_join *m, 
     while (i < c->joiner_n && c->joiner[i].member.id != from)
         i++;
     if (i == c->joiner_n) {
+        CHECK(c->joiner_n < CHAIN_JOINERS);
         c->joiner_n++;
         out_trace(out, TRACE_JOIN_ASKED, from, chain_now(c)->epoch, 0, m->name);
     }
-    c->joiner[i] = (struct chain_joiner){.addr = m->addr, .heard_ms = c->now->ms};
+    c->joiner[i] = (struct chain_joiner){.addr = m->addr, .asked_ms = c->now->ms};
     c->joiner[i].member = (struct layout_member){
         .id = from, .disk = m->disk, .weight = m->weight, .zone_n = (uint8_t)m->zone.n};
     if (m->zone.n)
@@ -119,7 +123,7 @@ void chain_join_asked(struct chain *c, uint64_t from, const struct msg_join *m, 
     if (!c->have || layout_find(chain_now(c), c->self) < 0)
         return;
     if (layout_find(chain_now(c), from) >= 0) {
-        chain_layout_send(c, from, m->addr, out); /* it is in, and missed the news */
+        chain_layout_send(c, from, m->addr, out); /* it is a member, and missed the layout */
         return;
     }
     chain_prune(c);
@@ -130,12 +134,13 @@ void chain_join_asked(struct chain *c, uint64_t from, const struct msg_join *m, 
         join_wait(c, from, m, out);
 }
 
-/* ---- Being let in ---- */
+/* ---- As a joiner ---- */
 
 static void join_ask(struct chain *c, unsigned i, struct out *out)
 {
     struct chain_asking *a = &c->asking;
 
+    CHECK(i < a->peer_n && !c->have);
     a->ask_ms = c->now->ms + CHAIN_JOIN_REPEAT_MS;
     out_send(out, a->peer[i], a->addr[i], MSG_JOIN)->join = (struct msg_join){
         .weight = a->weight,
@@ -154,7 +159,7 @@ void chain_join(struct chain *c, const struct moment *now, uint64_t peer, struct
 
     c->now = now;
     CHECK(join->zone.n <= ZONE_MAX && join->name.n <= NODE_NAME_MAX);
-    if (c->have || c->adopting || a->refused)
+    if (c->have || c->adoption != ADOPT_REST || a->refused)
         return;
     a->disk = join->disk;
     a->weight = join->weight;
@@ -178,12 +183,14 @@ void chain_join(struct chain *c, const struct moment *now, uint64_t peer, struct
 
 void chain_join_again(struct chain *c, struct out *out)
 {
+    CHECK(c->asking.peer_n > 0);
     join_ask(c, c->asking.turn++ % c->asking.peer_n, out);
 }
 
 void chain_join_refused(struct chain *c, const struct msg_join_no *m)
 {
-    if (c->have || c->adopting || c->asking.ask_ms == UINT64_MAX || m->error == (uint32_t)ERR_BUSY)
+    if (c->have || c->adoption != ADOPT_REST || c->asking.ask_ms == UINT64_MAX ||
+        m->error == (uint32_t)ERR_BUSY)
         return;
     c->why.n = 0;
     if (buf_slice(&c->why, m->text))

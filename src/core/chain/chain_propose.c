@@ -1,27 +1,27 @@
 /* chain_propose.c: the proposer: one round after another, until the epoch has its successor.
  *
- *               due, with a reason                    all, or a majority and patience
- *     IDLE ------------------------> PREPARE ------------------------------------------> ACCEPT
- *       ^                              |  ^                                                | |
- *       |  nothing to propose,         |  |  refused for records, or out of patience       | |
- *       |  or a higher ballot          |  +------------------------------------------------+ | chosen
- *       +------------------------------+----------------------------------------------------+-----> chain_adopt
+ *     IDLE ---(due, with a reason)---> PREPARE ---(the promises suffice)---> ACCEPT
+ *      ^ ^                              |   ^                                 |  |
+ *      | '----(nothing to propose)------'   '--------(out of patience)--------'  |
+ *      '-----------------(chosen, or some member holds records)------------------'
  *
- * A reason is a waiting joiner, or a value accepted here that is not decided yet.
+ * A reason is a waiting joiner, or a value that was accepted here and is not decided yet. A vote at
+ * another proposer's higher ballot leads back to IDLE from each phase, for YIELD_MS; so does
+ * another layout that comes into force. A value that is chosen goes to chain_adopt.
  *
  * Ballots are (round << 16 | index of the proposer in the sorted members of the present epoch). All
- * who propose for epoch e+1 have adopted the same layout e, whose members have distinct indices
- * below LAYOUT_MEMBERS_MAX, so no two proposers share a ballot. A proposer never uses one for two
- * values either, not even across a crash: ACCEPT leaves only after its own promise was counted,
- * which was durable then, and new rounds begin above what was promised. The order of indices only
- * breaks ties.
+ * proposers for epoch e+1 have adopted the same layout e, whose members have distinct indices below
+ * LAYOUT_MEMBERS_MAX, so no two proposers share a ballot. A proposer never uses one ballot for two
+ * values either, not even across a crash: it sends ACCEPT only after its own promise was counted,
+ * which was durable then, and it begins new rounds above what it promised. The order of indices
+ * only breaks ties.
  *
  * In a formation the proposer accepts last, when all others have. As long as it has not, its own
- * promise shows that the formation is not chosen, so the death of one other member never leaves the
+ * promise shows that the formation is not chosen. So the death of one other member never leaves the
  * survivors fenced: out of patience, they prepare once more and find themselves free to keep the
- * members as they are. Only if the proposer itself dies in the short time between the acceptances
- * of all others and their learning of it must the survivors wait for its return: the formation may
- * be in force somewhere. */
+ * members as they are (the example in chain.c). Only if the proposer itself dies in the short time
+ * between the acceptances of all others and their learning of it must the survivors wait for its
+ * return: the formation may be in force somewhere. */
 #include "base/bits.h"
 #include "base/check.h"
 #include "base/error.h"
@@ -30,8 +30,14 @@
 
 enum {
     BALLOT_INDEX_BITS = 16,
-    /* left to another proposer: longer than its patience, or nobody would ever run out of it */
+    /* how long another proposer goes first: longer than its patience, or it would never run out */
     YIELD_MS = 6000,
+};
+
+static const uint32_t next_phase[] = {
+    [CHAIN_IDLE] = PHASE(CHAIN_PREPARE),
+    [CHAIN_PREPARE] = PHASE(CHAIN_ACCEPT) | PHASE(CHAIN_IDLE),
+    [CHAIN_ACCEPT] = PHASE(CHAIN_PREPARE) | PHASE(CHAIN_IDLE),
 };
 
 _Static_assert(LAYOUT_MEMBERS_MAX <= 1 << BALLOT_INDEX_BITS,
@@ -58,11 +64,18 @@ void chain_propose_in(struct chain *c, uint64_t delay_ms)
         c->propose_ms = at;
 }
 
+/* No round is under way, and none is due. */
+static void round_end(struct chain *c)
+{
+    if (c->round.phase != CHAIN_IDLE)
+        phase_enter(&c->round.phase, CHAIN_IDLE, next_phase);
+    c->propose_ms = UINT64_MAX;
+}
+
 void chain_propose_reset(struct chain *c)
 {
-    c->round.phase = CHAIN_IDLE;
+    round_end(c);
     c->seen_ballot = c->acceptor.promised;
-    c->propose_ms = UINT64_MAX;
     if (c->joiner_n > 0)
         chain_propose_in(c, CHAIN_GATHER_MS);
     if (c->acceptor.accepted > 0)
@@ -72,8 +85,7 @@ void chain_propose_reset(struct chain *c)
 /* Lets others go first for a while. */
 static void propose_later(struct chain *c)
 {
-    c->round.phase = CHAIN_IDLE;
-    c->propose_ms = UINT64_MAX;
+    round_end(c);
     chain_propose_in(c, YIELD_MS);
 }
 
@@ -90,23 +102,32 @@ void chain_propose_yield(struct chain *c, uint64_t ballot)
         propose_later(c);
 }
 
-/* ---- Who answered ---- */
+/* ---- Phases, and the answers in them ---- */
 
-/* Notes an answer of member `from` to the round's ballot. False when it was counted already or is
- * no answer to it. Votes are durable, so it is the same over whichever stream the answer comes. */
-static bool round_count(struct chain *c, uint64_t from, enum chain_phase phase, uint64_t ballot)
+/* Counts the answer of member `from`. False when it was counted already. Votes are durable, so it
+ * does not matter over which stream the answer comes. */
+static bool round_count(struct chain *c, uint64_t from)
 {
-    struct chain_round *r = &c->round;
+    struct asked_set *asked = &c->round.asked;
+    bool counted = asked_answered(asked, layout_find(chain_now(c), from));
 
-    return r->phase == phase && r->ballot == ballot &&
-           asked_answered(&r->asked, layout_find(chain_now(c), from));
+    CHECK(asked->done + asked->open <= asked->n);
+    return counted;
+}
+
+/* Whether so many answered that a value of that kind may be proposed, or is chosen. */
+static bool round_suffices(const struct chain *c, enum chain_kind kind)
+{
+    const struct asked_set *asked = &c->round.asked;
+
+    return asked->done >= (kind == CHAIN_SAME ? asked->n / 2 + 1 : asked->n);
 }
 
 static void round_phase(struct chain *c, enum chain_phase phase)
 {
     struct chain_round *r = &c->round;
 
-    r->phase = phase;
+    phase_enter(&r->phase, phase, next_phase);
     asked_begin(&r->asked, r->member, chain_now(c)->member_n);
     r->cursor = 0;
     r->resend_ms = c->now->ms;
@@ -116,7 +137,7 @@ static void round_phase(struct chain *c, enum chain_phase phase)
 
 /* ---- Sending ---- */
 
-/* Whether member m is to be asked now. In a formation we ourselves come last. */
+/* Whether member m is to be asked now. In a formation this node itself comes last. */
 static bool round_asks(const struct chain *c, int m)
 {
     const struct chain_round *r = &c->round;
@@ -135,6 +156,7 @@ static void round_ask(struct chain *c, int m, struct out *out)
     uint64_t id = chain_now(c)->member[m].id;
     uint64_t epoch = chain_now(c)->epoch + 1;
 
+    CHECK(r->phase == CHAIN_PREPARE || r->value.n > 0);
     asked_ask(&r->asked, m, cast_find(c->now->cast, id));
     if (id == c->self && r->phase == CHAIN_PREPARE)
         chain_vote_prepare(c, id, r->ballot, out);
@@ -148,8 +170,8 @@ static void round_ask(struct chain *c, int m, struct out *out)
             (struct msg_accept){.epoch = epoch, .ballot = r->ballot, .layout = buf_view(&r->value)};
 }
 
-/* One pass over those who did not answer, some at a time; the next pass comes CHAIN_RESEND_MS
- * after. */
+/* One pass over the members that did not answer, some at a time; the next pass comes CHAIN_RESEND_MS
+ * later. */
 static void round_send(struct chain *c, struct out *out)
 {
     struct chain_round *r = &c->round;
@@ -182,6 +204,7 @@ static void round_begin(struct chain *c, struct out *out)
         return;
     round_phase(c, CHAIN_PREPARE);
     r->ballot = ((c->seen_ballot >> BALLOT_INDEX_BITS) + 1) << BALLOT_INDEX_BITS | (unsigned)self;
+    CHECK(r->ballot > c->seen_ballot && r->ballot > c->acceptor.promised);
     r->best_ballot = 0;
     r->best_kind = CHAIN_NONE;
     r->best.n = 0;
@@ -213,6 +236,7 @@ static bool round_report(struct chain *c, const struct msg_promise *m)
         r->best.n = 0;
         return buf_slice(&r->best, m->layout) == 0;
     }
+    CHECK(r->best_kind != CHAIN_NONE && r->best.n > 0);
     return true;
 }
 
@@ -256,18 +280,20 @@ static bool value_best(struct chain *c, struct buf *value)
     return buf_slice(value, buf_view(&c->round.best)) == 0;
 }
 
-/* Goes on to ACCEPT, with a value that was made (or, for lack of memory, was not: then later). */
+/* Goes on to ACCEPT with a value of that kind. `made`: there was memory for it; else a later round
+ * tries again. */
 static void round_accept(struct chain *c, enum chain_kind kind, bool made)
 {
     if (!made) {
         propose_later(c);
         return;
     }
+    CHECK(round_suffices(c, kind) && c->round.value.n > 0);
     c->round.kind = kind;
     round_phase(c, CHAIN_ACCEPT);
 }
 
-/* Says for whom we wait, and waits on. */
+/* Waits on, and logs for whom. */
 static void round_wait(struct chain *c, struct out *out)
 {
     struct chain_round *r = &c->round;
@@ -277,7 +303,7 @@ static void round_wait(struct chain *c, struct out *out)
     if (c->now->ms < r->patience_ms)
         return;
     if (c->joiner_n == 0 && c->acceptor.accepted == 0 && r->best_ballot == 0) {
-        r->phase = CHAIN_IDLE; /* nobody waits any more */
+        round_end(c); /* nobody waits any more */
         return;
     }
     while (asked_is(&r->asked, m, ASKED_DONE))
@@ -288,41 +314,39 @@ static void round_wait(struct chain *c, struct out *out)
         c->waits = 0;
     c->waits_for = l->member[m].id;
     c->waits_epoch = l->epoch + 1;
-    if (!power_of_two(++c->waits)) /* said at 1, 2, 4, ...: a log is not a clock */
+    if (!power_of_two(++c->waits)) /* logged at 1, 2, 4, ...: a log is not a clock */
         return;
     out_trace(out, TRACE_LAYOUT_WAITS, l->member[m].id, l->epoch + 1, c->waits,
               SLICE("members are let in when every present member answers, and this one does not"));
 }
 
-/* What to do with the promises so far: the selection rule of chain.c's essay, and our policy where
- * it leaves us free. */
+/* What to do with the promises so far: the rules of chain.c's essay, and our policy where they leave
+ * the proposer free. */
 static void round_decide(struct chain *c, struct out *out)
 {
     struct chain_round *r = &c->round;
-    uint16_t member_n = chain_now(c)->member_n;
-    bool all = r->asked.done == member_n;
+    bool all = r->asked.done == r->asked.n;
     bool self = asked_is(&r->asked, layout_find(chain_now(c), c->self), ASKED_DONE);
 
     chain_prune(c);
-    if (!self || r->asked.done < member_n / 2 + 1)
+    if (!self || !round_suffices(c, CHAIN_SAME))
         round_wait(c, out);
     else if (r->best_kind == CHAIN_SAME)
         round_accept(c, CHAIN_SAME, value_best(c, &r->value));
     else if (!all && c->now->ms < r->patience_ms)
         return;
     else if (r->best_kind == CHAIN_FORMATION && r->uniform && !all)
-        round_wait(c, out); /* it may be chosen, and only all can tell */
+        round_wait(c, out); /* it may be chosen; only all members together can tell */
     else if (r->best_kind == CHAIN_FORMATION && r->uniform)
         round_accept(c, CHAIN_FORMATION, value_best(c, &r->value));
     else if (all && !r->records && c->joiner_n > 0)
         round_accept(c, CHAIN_FORMATION, value_joined(c, &r->value));
-    else if (r->best_kind == CHAIN_FORMATION)
-        /* frees those whom the formation fenced */
+    else if (r->best_kind == CHAIN_FORMATION) /* the members that it fenced are to be freed */
         round_accept(c, CHAIN_SAME, value_same(c, &r->value));
     else if (!all && c->joiner_n > 0)
         round_wait(c, out);
     else
-        r->phase = CHAIN_IDLE;
+        round_end(c);
 }
 
 void chain_propose_promise(struct chain *c, uint64_t from, const struct msg_promise *m,
@@ -337,7 +361,7 @@ void chain_propose_promise(struct chain *c, uint64_t from, const struct msg_prom
         propose_later(c);
         return;
     }
-    if (!round_report(c, m) || !round_count(c, from, CHAIN_PREPARE, m->ballot))
+    if (!round_report(c, m) || !round_count(c, from))
         return;
     if (m->holds_records) {
         r->records = true;
@@ -351,7 +375,7 @@ void chain_propose_promise(struct chain *c, uint64_t from, const struct msg_prom
 
 static void round_chosen(struct chain *c, struct out *out)
 {
-    c->round.phase = CHAIN_IDLE;
+    round_end(c);
     chain_adopt(c, buf_view(&c->round.value), true, out);
     chain_propose_in(c, CHAIN_PATIENCE_MS); /* in case that cannot be stored */
 }
@@ -360,13 +384,12 @@ void chain_propose_accepted(struct chain *c, uint64_t from, const struct msg_acc
                             struct out *out)
 {
     struct chain_round *r = &c->round;
-    uint16_t member_n = chain_now(c)->member_n;
 
     ballot_seen(c, m->promised);
     if (r->phase != CHAIN_ACCEPT || m->ballot != r->ballot)
         return;
     if (m->error == (uint32_t)ERR_HOLDS_RECORDS) {
-        r->phase = CHAIN_IDLE; /* a promise of that member will show that we are free */
+        round_end(c); /* the promise of that member will show that the proposer is free */
         c->propose_ms = c->now->ms;
         return;
     }
@@ -374,13 +397,13 @@ void chain_propose_accepted(struct chain *c, uint64_t from, const struct msg_acc
         propose_later(c);
         return;
     }
-    if (!round_count(c, from, CHAIN_ACCEPT, m->ballot))
+    if (!round_count(c, from))
         return;
-    if (r->asked.done >= (r->kind == CHAIN_SAME ? member_n / 2 + 1 : member_n)) {
+    if (round_suffices(c, r->kind)) {
         round_chosen(c, out);
         return;
     }
-    if (r->asked.done + 1 == member_n) {
+    if (r->asked.done + 1 == r->asked.n) {
         r->cursor = 0; /* our own turn has come */
         r->resend_ms = c->now->ms;
     }
@@ -404,7 +427,7 @@ static void propose_due(struct chain *c, struct out *out)
     if (c->joiner_n > 0 || c->acceptor.accepted > 0)
         round_begin(c, out);
     else
-        c->propose_ms = UINT64_MAX;
+        round_end(c);
 }
 
 void chain_propose_tick(struct chain *c, struct out *out)
@@ -416,6 +439,6 @@ void chain_propose_tick(struct chain *c, struct out *out)
     else if (r->phase == CHAIN_PREPARE && r->patience_ms <= c->now->ms)
         round_decide(c, out);
     else if (r->phase == CHAIN_ACCEPT && r->patience_ms <= c->now->ms)
-        round_begin(c, out); /* somebody does not answer */
+        round_begin(c, out); /* some member does not answer */
     round_send(c, out);
 }

@@ -1,15 +1,18 @@
 /* chain_vote.c: the acceptor: promises, acceptances, and the fence.
  *
- * One acceptor decides about one epoch, the one after the layout in force; it begins empty with
- * each. Its state is one record, "chain"; each vote that is to be answered yes is stored anew, even
- * when nothing changed, and the answer leaves when that very write is durable. Several may be on
+ * An acceptor votes on one epoch, the one after the layout in force; it begins empty with each. Its
+ * state is one record, "chain". Each vote that is to be answered yes stores it anew, even when
+ * nothing changed, and the answer leaves when that very write is durable. Several writes may be on
  * their way: a later record contains the earlier ones, so its result releases the answers of all
- * before it. A write that fails takes its answer with it; the asker tries again.
+ * before it. A write that fails takes its answer with it; the proposer asks again.
  *
  * The fence stands while the accepted value, in memory or in the last durable record, is a
- * formation. Both count: memory, because no write may slip in between the check and the sync; the
- * disk, because after a crash it is what we are. Hence a member that reports a formation holds no
- * record and will hold none under this epoch, whatever waits in front of the fence. */
+ * formation. Memory counts, because no write may slip in between the check and the sync. The disk
+ * counts, because after a crash that record is the acceptor's state. Hence a member that reports a
+ * formation holds no record, and will hold none under this epoch.
+ *
+ * Invariants: `promised` never falls within an epoch, and is never below `accepted`; a yes leaves
+ * only when it is durable, and counts what was promised and accepted up to then. */
 #include "base/check.h"
 #include "base/error.h"
 #include "core/chain/chain_state.h"
@@ -18,7 +21,7 @@
 enum {
     RECORD_FORMAT = 1,
     RECORD_HEAD = 1 + 8 + 8 + 8, /* format, epoch, promised, accepted; the value's bytes follow */
-    /* given in one call; results come singly, so more are rare, and those are asked for again */
+    /* answers that one call gives; results come singly, so more are rare, and are asked for again */
     VOTE_ANSWERS = 8,
 };
 
@@ -78,7 +81,7 @@ bool chain_fenced(const struct chain *c)
     return c->acceptor.kind == CHAIN_FORMATION || c->acceptor.durable_formation;
 }
 
-/* Whether a record is here or may still come under this epoch. */
+/* Whether this node holds a record, or may still be given one under this epoch. */
 static bool vote_records(const struct chain *c)
 {
     return c->now->own.holds && !chain_fenced(c);
@@ -92,6 +95,7 @@ static void answer_promise(struct chain *c, uint64_t to, uint64_t ballot, struct
     struct msg_promise m = {
         .epoch = chain_now(c)->epoch + 1, .ballot = ballot, .promised = a->promised};
 
+    CHECK(ballot <= a->promised);
     if (a->promised == ballot) {
         m.accepted = a->accepted;
         m.holds_records = vote_records(c);
@@ -115,15 +119,16 @@ static void answer_accepted(struct chain *c, uint64_t to, uint64_t ballot, int e
         .promised = c->acceptor.promised,
     };
 
+    CHECK(error || ballot <= c->acceptor.accepted);
     if (to == c->self)
         chain_propose_accepted(c, to, &m, out);
     else
         out_send(out, to, chain_addr(c, to), MSG_ACCEPTED)->accepted = m;
 }
 
-/* The answer to a vote that is durable. A promise that a higher one has overtaken since is a no:
- * its state is not what it was. One at whose ballot a value was accepted since has been counted
- * long ago. */
+/* The answer to a vote that is durable. A promise that a higher one has overtaken since is answered
+ * with a no: the acceptor's state is not what it was. A promise at whose ballot a value was
+ * accepted since is not answered: the proposer counted it long ago. */
 static void answer(struct chain *c, const struct chain_persist *p, struct out *out)
 {
     if (p->answer == MSG_ACCEPTED)
@@ -142,7 +147,7 @@ static void vote_persist(struct chain *c, uint64_t to, uint64_t ballot,
     struct buf *record = &a->record[++a->serial % 2];
     uint8_t head[RECORD_HEAD];
 
-    CHECK(a->persist_n < CHAIN_PERSISTS);
+    CHECK(a->persist_n < CHAIN_PERSISTS && a->promised == ballot);
     put_u64(put_u64(put_u64(put_u8(head, RECORD_FORMAT), chain_now(c)->epoch + 1), a->promised),
             a->accepted);
     record->n = 0;
@@ -169,6 +174,7 @@ static struct chain_persist persist_pop(struct chain_acceptor *a)
 {
     struct chain_persist p = a->persist[0];
 
+    CHECK(a->persist_n > 0 && p.serial <= a->serial);
     a->persist_n--;
     memmove(a->persist, a->persist + 1, a->persist_n * sizeof *a->persist);
     return p;
@@ -177,12 +183,12 @@ static struct chain_persist persist_pop(struct chain_acceptor *a)
 static void persist_fail(struct chain *c, uint64_t serial, int error, struct out *out)
 {
     struct chain_acceptor *a = &c->acceptor;
-    unsigned kept = 0;
+    unsigned n = 0;
 
     for (unsigned i = 0; i < a->persist_n; i++)
         if (a->persist[i].serial != serial)
-            a->persist[kept++] = a->persist[i];
-    a->persist_n = kept;
+            a->persist[n++] = a->persist[i];
+    a->persist_n = n;
     out_trace(out, TRACE_STORE_ERROR, 0, (uint64_t)error, 0,
               SLICE("a vote on the layout could not be stored"));
 }
@@ -206,6 +212,12 @@ void chain_vote_stored(struct chain *c, uint64_t serial, int error, struct out *
 
 /* ---- Votes ---- */
 
+static void promise(struct chain_acceptor *a, uint64_t ballot)
+{
+    CHECK(ballot >= a->promised && ballot >= a->accepted);
+    a->promised = ballot;
+}
+
 void chain_vote_prepare(struct chain *c, uint64_t from, uint64_t ballot, struct out *out)
 {
     struct chain_acceptor *a = &c->acceptor;
@@ -220,7 +232,7 @@ void chain_vote_prepare(struct chain *c, uint64_t from, uint64_t ballot, struct 
         return;
     if (from != c->self)
         chain_propose_yield(c, ballot);
-    a->promised = ballot;
+    promise(a, ballot);
     vote_persist(c, from, ballot, MSG_PROMISE, out);
 #ifdef CANARY_CHAIN_PROMISE_NOT_STORED
     if (from != c->self)
@@ -228,19 +240,22 @@ void chain_vote_prepare(struct chain *c, uint64_t from, uint64_t ballot, struct 
 #endif
 }
 
+/* Accepts a value. 0 or ERR_NO_MEMORY. */
 static int vote_take(struct chain *c, uint64_t ballot, enum chain_kind kind, struct slice value)
 {
     struct chain_acceptor *a = &c->acceptor;
     struct buf copy;
 
-    /* The old value is still what the disk has: replace it only when the new one is whole. */
+    CHECK(kind != CHAIN_NONE && (kind == CHAIN_SAME || !vote_records(c)));
+    /* the disk still has the old value: it is replaced only when the new one is complete */
     buf_init(&copy, LAYOUT_BYTES_MAX);
     int error = buf_slice(&copy, value);
     if (error)
         return error;
     buf_close(&a->value);
     a->value = copy;
-    a->promised = a->accepted = ballot;
+    promise(a, ballot);
+    a->accepted = ballot;
     a->kind = kind;
     return 0;
 }
@@ -267,7 +282,6 @@ void chain_vote_accept(struct chain *c, uint64_t from, uint64_t ballot, struct s
         chain_propose_yield(c, ballot);
     out_trace(out, TRACE_LAYOUT_ACCEPTED, from, chain_now(c)->epoch + 1, ballot, slice_of(NULL, 0));
     vote_persist(c, from, ballot, MSG_ACCEPTED, out);
-    /* Should whoever proposed this fall silent, somebody must end it: everybody who accepted feels
-     * responsible. */
+    /* should the proposer fall silent, each member that accepted will try to end the round */
     chain_propose_in(c, CHAIN_PATIENCE_MS);
 }
