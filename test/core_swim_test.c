@@ -482,7 +482,6 @@ static void test_a_datagram_with_a_number_that_cannot_be_true_is_passed_over(voi
     static const uint64_t too_far[] = {5 + INCARNATION_NEAR + 1, INCARNATION_FAR, INCARNATION_MAX,
                                        UINT64_MAX - 1, UINT64_MAX};
     struct lone *t = lone_new(true);
-    struct swim_counters c;
     hear(t, PEER, alive(PEER, 5));
     hear(t, OTHER, alive(OTHER, 1));
     for (size_t i = 0; i < sizeof too_far / sizeof *too_far; i++) {
@@ -497,8 +496,7 @@ static void test_a_datagram_with_a_number_that_cannot_be_true_is_passed_over(voi
         hear(t, OTHER, alive(THIRD, too_far[i])); /* of whom nothing is known */
         assert_false(swim_find(&t->swim, THIRD, &v));
     }
-    swim_counters(&t->swim, &c);
-    assert_int_equal(c.unbelieved, 6 * sizeof too_far / sizeof *too_far);
+    assert_int_equal(t->swim.counters.unbelieved, 6 * sizeof too_far / sizeof *too_far);
     hear(t, OTHER, dead(PEER, 5 + INCARNATION_NEAR, OTHER));
     expect(t, PEER, MEMBER_DEAD, 5 + INCARNATION_NEAR);
     hear(t, PEER, alive(PEER, 6 + INCARNATION_NEAR)); /* its answer */
@@ -588,9 +586,7 @@ static void test_hostile_packets(void **state)
             p.bytes[PACKET_HEADER + rng_below(&rng, p.n - PACKET_HEADER)] = (uint8_t)rng_next(&rng);
         hear_bytes(t, p.bytes + PACKET_HEADER, rng_below(&rng, (uint64_t)p.n - PACKET_HEADER + 1));
     }
-    struct swim_counters c;
-    swim_counters(&t->swim, &c);
-    assert_true(c.dropped > 1000);
+    assert_true(t->swim.counters.dropped > 1000);
     /* lengths that lie, members without an address, the largest incarnation */
     static const uint8_t liar[] = {MSG_ALIVE, 0xff, 0xff, 0xff, 0x7f, 1, 2, 3};
     hear_bytes(t, liar, sizeof liar);

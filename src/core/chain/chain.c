@@ -274,8 +274,7 @@ const struct layout *chain_layout(const struct chain *c)
 
 bool chain_forming(const struct chain *c)
 {
-    return c->round.phase != CHAIN_IDLE || c->acceptor.accepted > 0 ||
-           c->adoption != ADOPT_REST;
+    return c->round.phase != CHAIN_IDLE || c->acceptor.accepted > 0 || c->adoption != ADOPT_REST;
 }
 
 static void check_acceptor(const struct chain *c)

@@ -116,8 +116,8 @@ struct chain {
     uint64_t self;
     struct rng rng;
     const struct moment *now; /* of the call under way, or the last one */
-    struct layout layout[2]; /* [current] is in force; the other may be on its way to that */
-    struct buf bytes[2];     /* the same, encoded */
+    struct layout layout[2];  /* [current] is in force; the other may be on its way to that */
+    struct buf bytes[2];      /* the same, encoded */
     unsigned current;
     bool have;        /* a layout is in force */
     uint8_t adoption; /* of the other layout: enum chain_adoption */

@@ -1,11 +1,11 @@
 /* swim.c: the door. Who is reachable, agreed on without a master.
  *
  * Every member probes one other a period (swim_probe.c), so the load on a member does not grow with
- * the cluster and a death is noticed within a period or two by somebody. Suspicion gives the
- * accused the time to object (swim_belief.c), and what is decided spreads on the packets that are
- * sent anyway (swim_gossip.c). Push-pull makes agreement certain (swim_sync.c). Strangers and the
- * dead are met on purpose (swim_meet.c). A node defends itself by raising its incarnation, which it
- * persists first (swim_self.c).
+ * the cluster, and some member notices a death within a period or two. Suspicion gives the accused
+ * the time to object (swim_belief.c), and what is decided spreads on the packets that are sent
+ * anyway (swim_gossip.c). Push-pull makes agreement certain (swim_sync.c). Strangers and the dead
+ * are introduced to (swim_meet.c). A node defends itself by raising its incarnation, which it
+ * stores first (swim_self.c).
  *
  *                    swim.c (the door, the turn)
  *      swim_packet.c   swim_probe.c swim_relay.c   swim_sync.c
@@ -17,10 +17,10 @@
  * group membership protocol", DSN 2002; A. Dadgar, J. Phillips, J. Currey, "Lifeguard: local health
  * awareness for more accurate failure detection", DSN-W 2018.
  *
- * A turn that comes much later than it was asked for means that this process stood still (stopped,
- * swapped out, a laptop's lid): what it missed says nothing about the others. Then running
- * suspicions are put off by as long, the probe under way is dropped unjudged, and the local health
- * falls. */
+ * A turn is one call into SWIM. One that comes much later than it was asked for means that this
+ * process stood still (stopped, swapped out, a laptop's lid): what it missed says nothing about the
+ * others. Then running suspicions are put off by as long, the probe under way is dropped without a
+ * judgement, and the local health gets worse. */
 #include "core/swim/swim.h"
 
 #include "base/check.h"
@@ -96,7 +96,7 @@ static uint64_t deadline_ms(const struct swim *s)
 {
     uint64_t at_ms = swim_self_deadline_ms(s);
     if (!s->ready)
-        return at_ms; /* whatever else is due may not be said yet */
+        return at_ms; /* whatever else is due may not be sent yet */
     at_ms = earlier(at_ms, s->timer_n ? s->timer[0]->timer_ms : UINT64_MAX);
     at_ms = earlier(at_ms, s->relay_ms);
     at_ms = earlier(at_ms, swim_probe_deadline_ms(s));
@@ -177,7 +177,7 @@ void swim_start(struct swim *s, struct out *out)
     turn_end(s);
 }
 
-/* A failed store needs nothing: it is asked for again in time. */
+/* A write that failed needs nothing: it is submitted again in time. */
 static void on_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev,
                       struct out *out)
 {
@@ -193,17 +193,16 @@ void swim_packet(struct swim *s, const struct packet_header *h, struct addr from
                  struct slice messages, uint64_t now_ms, struct out *out)
 {
     turn_begin(s, now_ms, out);
-    s->counters.packets_in++;
-    s->counters.bytes_in += messages.n + PACKET_HEADER;
+    s->counters.packets++;
     s->source = (struct swim_source){.id = h->from, .addr = from};
     if (h->from != 0 && h->from != s->self->id)
-        swim_packet_hear(s, messages);
+        swim_packet_take(s, messages);
     else
-        s->counters.dropped++; /* our own, come back, or nobody's */
+        s->counters.dropped++; /* our own that came back, or nobody's */
     turn_end(s);
 }
 
-static bool message_hear(struct swim *s, const struct message *m)
+static bool message_take(struct swim *s, const struct message *m)
 {
     switch (m->kind) {
     case MSG_PROBE:
@@ -232,7 +231,7 @@ static bool on_message(void *p, const struct moment *now, uint64_t from, const s
     turn_begin(s, now->ms, out);
     const struct swim_member *sender = swim_member(s, from);
     s->source = (struct swim_source){.id = from, .addr = sender ? sender->addr : (struct addr){0}};
-    bool ours = message_hear(s, m);
+    bool ours = message_take(s, m);
     struct swim_member *answered = swim_member(s, from); /* it may be new, or forgotten */
     if (ours && answered)
         swim_believe_answer(s, answered);
@@ -240,7 +239,7 @@ static bool on_message(void *p, const struct moment *now, uint64_t from, const s
     return ours;
 }
 
-/* A peer whose stream is up, and of whom no alive was seen: its hello is a sketch of it. */
+/* A peer whose stream is up, and no alive of which was seen: its hello is a sketch of it. */
 static struct swim_member *sketch(struct swim *s, const struct msg_hello *hello)
 {
     struct swim_member *m = swim_member(s, hello->node);
@@ -250,8 +249,7 @@ static struct swim_member *sketch(struct swim *s, const struct msg_hello *hello)
         return m;
     m->met = true;
     m->addr = hello->addr;
-    if (hello->name.n <= NODE_NAME_MAX)
-        /* without memory it is nameless until its alive comes */
+    if (hello->name.n <= NODE_NAME_MAX) /* without memory it is nameless until its alive comes */
         swim_member_describe(s, m, hello->name, (struct slice){0});
     return m;
 }
@@ -372,11 +370,6 @@ bool swim_each(const struct swim *s, uint32_t *cursor, struct swim_view *v)
         }
     }
     return false;
-}
-
-void swim_counters(const struct swim *s, struct swim_counters *c)
-{
-    *c = s->counters;
 }
 
 static uint64_t on_deadline_ms(const void *p, const struct moment *now)

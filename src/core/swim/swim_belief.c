@@ -1,11 +1,14 @@
-/* swim_belief.c: which word about a member overrides which (SWIM paper, section 4.2; Lifeguard,
+/* swim_belief.c: which message about a member overrides which (SWIM paper, section 4.2; Lifeguard,
  * "local health aware suspicion").
  *
- *               suspect >= own, silence             time, dead >= own
- *      ALIVE -----------------------------> SUSPECT -------------------> DEAD ----> forgotten after a day,
- *        |^                                    |                          |         unless pinned
- *        ||________ alive > own _______________|__________________________|___ LEFT
- *        |_________ dead >= own (DEAD), its own goodbye (LEFT)
+ *              suspect >= own, silence           time, dead >= own
+ *      ALIVE -------------------------> SUSPECT ------------------> DEAD ---> forgotten in a day,
+ *       ^ |                                |                         |        unless pinned
+ *       | |           alive > own          |                         |
+ *       '-|--------------------------------+-------------------------+-- LEFT
+ *         '----- dead >= own: DEAD; its own goodbye: LEFT
+ *
+ * "own" is the incarnation that we hold of the member. In full, where i and j are incarnations:
  *
  *   alive(i)    overrides  alive(j), suspect(j), dead(j), left(j)   when i > j
  *   suspect(i)  overrides  alive(j) when i >= j, suspect(j) when i > j
@@ -15,22 +18,21 @@
  * Only its subject raises an incarnation, so an alive that is higher proves that it heard of the
  * accusation and was alive after it.
  *
- * Where others went wrong, and we differ:
- *  - A death or a suspicion of somebody who is gone already still raises the incarnation that we
- *    hold. Dropped, a stale alive between the two would resurrect the dead.
+ * Where other implementations went wrong, and we differ:
+ *  - A death or a suspicion of a member that is gone already still raises the incarnation that we
+ *    hold of it. If it were dropped, a stale alive between the two would resurrect the dead.
  *  - A table (push-pull) repeats deaths that may be long refuted: they count as suspicions, which
- *    their subject can answer. A goodbye is final, its subject said it.
- *  - An id known by hearsay alone is not believed in until it answered (swim_table.c): such a
- *    member is not passed on, and when it does not answer it is dropped without a word (or, if a
- *    stream to it was up once, buried without a word).
+ *    their subject can answer. A goodbye is final, for its subject sent it.
+ *  - An id known by hearsay alone is not believed in until it answered (swim_table.c). Such a
+ *    member is not passed on, and when it does not answer it is dropped (or, if a stream to it was
+ *    up once, becomes DEAD), and nothing is gossiped about it.
  *  - A number that cannot be true is not believed, whatever it says (swim_bound.c).
- *  - A death of somebody we do not know is not remembered: it would fill the table with the
- *    forgotten.
+ *  - A death of an unknown member is not remembered: it would fill the table with the forgotten.
  *
  * A suspicion lasts between min = 4 * max(1, log10 N) periods and 6 * min. It begins at the maximum
  * and comes down to max(min, max - (max - min) * ln(C + 1) / ln(K + 1)) with C independent accusers
  * besides the first: a node that is itself sick, and therefore alone with its accusation, waits
- * longest. Where N - 2 < K there are not enough possible accusers, and min it is from the start. */
+ * longest. Where N - 2 < K there are not enough possible accusers: it lasts for min. */
 #include "core/swim/swim_belief.h"
 
 #include "base/check.h"
@@ -45,28 +47,34 @@ void swim_announce(struct swim *s, struct swim_member *m)
         swim_queue_push(&s->changed, SWIM_CHANGED, m);
 }
 
-/* A change that this node stands by: others hear of it, and the node's other protocols do. */
+static void trace_member(struct swim *s, enum trace_kind kind, const struct swim_member *m,
+                         uint64_t b)
+{
+    swim_trace(s, kind, m->id, m->incarnation, b, swim_name(m));
+}
+
+/* A change that this node stands by goes to the others by gossip, and to the rest of the node. */
 static void publish(struct swim *s, struct swim_member *m, enum trace_kind kind, uint64_t b)
 {
     if (!swim_shown(m))
         return;
     swim_announce(s, m);
     swim_gossip_news(s, m);
-    swim_trace(s, kind, m, b);
+    trace_member(s, kind, m, b);
 }
 
 /* ---- Suspicion times: integer logarithms, so that every machine computes the same ---- */
 
-/* 1000 * log10(n), by the leading digits and a straight line between them; at most 4 % of a decade
- * off. */
+/* 1000 * log10(n), from the first digit, with a straight line up to the next: at most 4 % of a
+ * decade off. */
 static uint32_t log10_milli(uint32_t n)
 {
     static const uint32_t table[] = {0, 0, 301, 477, 602, 699, 778, 845, 903, 954, 1000};
-    uint32_t whole = 0, unit = 1;
+    uint32_t decades = 0, unit = 1;
     for (; n / unit >= 10; unit *= 10)
-        whole += 1000;
+        decades += 1000;
     uint32_t digit = n / unit, rest = n % unit;
-    return whole + table[digit] + (table[digit + 1] - table[digit]) * rest / unit;
+    return decades + table[digit] + (table[digit + 1] - table[digit]) * rest / unit;
 }
 
 uint64_t swim_suspicion_ms(uint32_t period_ms, uint32_t n, unsigned confirmations)
@@ -105,9 +113,9 @@ static bool differs(const struct swim_member *m, const struct msg_alive *a)
            !slice_eq(swim_meta(m), a->meta);
 }
 
-/* Of ourselves: a life of ours that we do not remember (the disk was lost or rolled back), or
- * somebody else with our id. */
-static void hear_of_self(struct swim *s, const struct msg_alive *a)
+/* An alive of ourselves that we did not send: of a life that this node does not remember (its disk
+ * was lost or rolled back), or of another process with our id. */
+static void alive_of_self(struct swim *s, const struct msg_alive *a)
 {
     const struct swim_member *self = s->self;
     if (a->incarnation > self->incarnation ||
@@ -115,7 +123,7 @@ static void hear_of_self(struct swim *s, const struct msg_alive *a)
         swim_self_raise(s, a->incarnation);
 }
 
-/* Whether an alive says more than we hold. A sketch holds nothing yet that an alive of the same
+/* Whether an alive says more than we hold. A sketch has nothing yet that an alive of the same
  * incarnation could contradict. */
 static bool is_news(const struct swim_member *m, const struct msg_alive *a)
 {
@@ -143,7 +151,7 @@ static void adopt_alive(struct swim *s, struct swim_member *m, const struct msg_
         swim_sync_with(s, m); /* it may stand for a whole half of the cluster */
 }
 
-bool swim_hear_alive(struct swim *s, const struct msg_alive *a)
+bool swim_on_alive(struct swim *s, const struct msg_alive *a)
 {
     if (!well_formed(a))
         return false;
@@ -151,7 +159,7 @@ bool swim_hear_alive(struct swim *s, const struct msg_alive *a)
     if (own)
         s->source.introduced = true;
     if (a->member == s->self->id) {
-        hear_of_self(s, a);
+        alive_of_self(s, a);
         return true;
     }
     struct swim_member *m = swim_member(s, a->member);
@@ -187,7 +195,6 @@ static void suspicion_begin(struct swim *s, struct swim_member *m, uint64_t inca
     m->accuser[0] = accuser;
     m->accuser_n = 1;
     m->suspected_ms = s->now_ms;
-    s->counters.suspicions++;
     suspicion_timer(s, m);
     publish(s, m, TRACE_MEMBER_SUSPECT, accuser);
 }
@@ -204,8 +211,8 @@ static void suspicion_confirm(struct swim *s, struct swim_member *m, uint64_t ac
     swim_gossip_news(s, m);
 }
 
-void swim_hear_suspect(struct swim *s, uint64_t id, uint64_t incarnation, uint64_t accuser,
-                       bool counts)
+void swim_on_suspect(struct swim *s, uint64_t id, uint64_t incarnation, uint64_t accuser,
+                     bool counts)
 {
     if (id == s->self->id) {
         swim_self_accused(s, incarnation, accuser);
@@ -215,8 +222,7 @@ void swim_hear_suspect(struct swim *s, uint64_t id, uint64_t incarnation, uint64
     if (!m || incarnation < m->incarnation)
         return;
     if (swim_gone(m) || !m->verified)
-        /* no state of ours to change, but the incarnation is remembered */
-        swim_member_move(s, m, m->state, incarnation);
+        swim_member_move(s, m, m->state, incarnation); /* the incarnation alone is remembered */
     else if (m->state == MEMBER_ALIVE || incarnation > m->incarnation)
         suspicion_begin(s, m, incarnation, accuser);
     else if (counts)
@@ -233,11 +239,10 @@ static void die(struct swim *s, struct swim_member *m, uint64_t incarnation, uin
     m->accuser_n = 1;
     s->any_death |= !left;
     s->death_ms = left ? s->death_ms : s->now_ms;
-    s->counters.deaths += !left;
     publish(s, m, left ? TRACE_MEMBER_LEFT : TRACE_MEMBER_DEAD, left ? 0 : accuser);
 }
 
-void swim_hear_dead(struct swim *s, uint64_t id, uint64_t incarnation, uint64_t accuser)
+void swim_on_dead(struct swim *s, uint64_t id, uint64_t incarnation, uint64_t accuser)
 {
     if (id == s->self->id) {
         swim_self_accused(s, incarnation, accuser);
@@ -256,8 +261,8 @@ void swim_hear_dead(struct swim *s, uint64_t id, uint64_t incarnation, uint64_t 
 
 void swim_believe_silence(struct swim *s, struct swim_member *m)
 {
-    if (!swim_shown(m) && m->met)
-        /* knocked at like any of the dead: it may be our only way to the rest */
+    if (!swim_shown(m) &&
+        m->met) /* then it is pinged like all dead: it may be our way to the rest */
         die(s, m, m->incarnation, s->self->id);
     else if (!swim_shown(m))
         swim_member_drop(s, m); /* hearsay that nobody could confirm */
@@ -275,6 +280,6 @@ void swim_believe_death(struct swim *s, struct swim_member *m)
 
 void swim_forget(struct swim *s, struct swim_member *m)
 {
-    swim_trace(s, TRACE_MEMBER_FORGOTTEN, m, 0);
+    trace_member(s, TRACE_MEMBER_FORGOTTEN, m, 0);
     swim_member_drop(s, m);
 }

@@ -5,8 +5,8 @@
 
 #include "core/swim/swim_table.h"
 
-/* Whether a datagram's word about that member is heard. When it is not, it is counted, and whoever
- * can know is asked over a stream. */
+/* Whether a datagram's number about that member is believed. One that is not is counted, and a
+ * member that can know is asked over a stream. */
 bool swim_bound_packet(struct swim *s, uint64_t member, uint64_t incarnation);
 
 /* How much is believed of an incarnation that came on a stream. */

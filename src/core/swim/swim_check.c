@@ -1,6 +1,5 @@
-/* swim_check.c: what must hold of one observer at all times. (That (incarnation, state) of a member
- * never goes back is checked where it changes, in swim_member_move; that a packet fits, where it is
- * closed.)
+/* swim_check.c: what must hold of one node's table at all times. (swim_member_move checks that
+ * (incarnation, state) of a member never goes back; swim_packet_close, that a packet fits.)
  *
  * The simulator calls this after each step of a thousand nodes, so a large table is checked by a
  * window that moves on from call to call. */
@@ -8,16 +7,16 @@
 
 #include "base/check.h"
 
-enum { CHECK_WHOLE = 64, CHECK_WINDOW = 8 };
+enum { CHECK_ALL = 64, CHECK_WINDOW = 8 };
 
 static void check_self(const struct swim *s)
 {
     const struct swim_member *m = s->self;
-    CHECK(m->state == MEMBER_ALIVE || m->state == MEMBER_LEFT); /* nobody suspects himself */
+    CHECK(m->state == MEMBER_ALIVE || m->state == MEMBER_LEFT); /* no node suspects itself */
     CHECK(m->verified && !m->sketch && m->list_at == SWIM_NOWHERE && m->timer_at == SWIM_NOWHERE);
     CHECK(s->submitted == 0 || s->submitted > m->incarnation);
     CHECK(s->raise_to >= s->submitted && s->raise_to <= INCARNATION_MAX);
-    /* what is wanted is on its way */
+    /* an incarnation that is wanted is on its way */
     CHECK(!s->ready || s->raise_to <= m->incarnation || s->submitted);
     CHECK(s->health <= SWIM_HEALTH_MAX);
 }
@@ -85,12 +84,12 @@ static void check_sums(const struct swim *s)
 
 void swim_check(const struct swim *s)
 {
-    bool whole = s->live.n + s->gone.n <= CHECK_WHOLE;
-    uint64_t from = (s->counters.packets_in + s->counters.packets_out) * CHECK_WINDOW;
+    bool all = s->live.n + s->gone.n <= CHECK_ALL;
+    uint64_t from = s->counters.packets * CHECK_WINDOW;
     check_self(s);
     check_bounds(s);
-    check_list(s, &s->live, from, whole ? CHECK_WHOLE : CHECK_WINDOW);
-    check_list(s, &s->gone, from, whole ? CHECK_WHOLE : CHECK_WINDOW);
-    if (whole)
+    check_list(s, &s->live, from, all ? CHECK_ALL : CHECK_WINDOW);
+    check_list(s, &s->gone, from, all ? CHECK_ALL : CHECK_WINDOW);
+    if (all)
         check_sums(s);
 }

@@ -1,19 +1,19 @@
 /* swim_gossip.c: dissemination (SWIM paper, section 4.1; memberlist's gossip ticks besides).
  *
- * News is about members, and a newer piece about a member replaces the older: so the queue holds
- * members, not messages, a message is written from the member's present state when it is sent, and
- * the queue can never be longer than the table, however long a node sits in isolation. Each piece
- * is sent 4 * ceil(log10(N + 1)) times, those sent least first: s->news[i] is the queue of what was
- * sent i times.
+ * News is about members, and a newer piece about a member replaces the older. So the queue has
+ * members in it, not messages; a message is written from the member's present state when it is
+ * sent; and the queue is never longer than the table, however long a node is isolated. Each piece
+ * is sent 4 * ceil(log10(N + 1)) times, those sent least first: s->news[i] is the queue of the
+ * members whose news was sent i times.
  *
  * A suspect's piece is every accusation known (three at most), because Lifeguard counts distinct
  * accusers and a relay must not swallow one.
  *
- * News rides on every packet that leaves anyway; besides, while there is any, SWIM_FANOUT random
- * members get a packet of it every gossip_ms. No news, no packet. For half a minute after a death,
- * one of the dead gets one too: whoever was declared dead wrongly learns of it that way. A message
- * that does not fit beside the others is passed over and keeps its place: packets that begin empty
- * carry it (an alive with 512 bytes of metadata always fits one). */
+ * News goes with every packet that leaves anyway. Besides, while there is any, SWIM_FANOUT random
+ * members get a packet of it every gossip_ms. For half a minute after a death, one of the dead gets
+ * one too: a member that was declared dead wrongly learns of it that way. A message that does not
+ * fit beside the others is passed over and stays queued: packets that begin empty carry it (an
+ * alive with 512 bytes of metadata always fits one). */
 #include "core/swim/swim_gossip.h"
 
 #include "base/check.h"
@@ -26,20 +26,27 @@ enum {
     MISFITS = 8,
 };
 
-void swim_trace(struct swim *s, enum trace_kind kind, const struct swim_member *m, uint64_t b)
+void swim_trace(struct swim *s, enum trace_kind kind, uint64_t node, uint64_t a, uint64_t b,
+                struct slice text)
 {
     if (!s->out || s->traces_left == 0)
         return;
     s->traces_left--;
-    out_trace(s->out, kind, m->id, m->incarnation, b, swim_name(m));
+    out_trace(s->out, kind, node, a, b, text);
 }
 
 void swim_trace_dropped(struct swim *s, size_t bytes, struct slice what)
 {
-    if (s->traces_left == 0)
-        return;
-    s->traces_left--;
-    out_trace(s->out, TRACE_PACKET_DROPPED, s->source.id, (uint64_t)-ERR_BAD_MESSAGE, bytes, what);
+    s->counters.dropped++;
+    swim_trace(s, TRACE_PACKET_DROPPED, s->source.id, (uint64_t)-ERR_BAD_MESSAGE, bytes, what);
+}
+
+struct message *swim_send(struct swim *s, uint64_t to, struct addr addr, enum message_kind kind)
+{
+    if (s->messages_left == 0)
+        return NULL;
+    s->messages_left--;
+    return out_send(s->out, to, addr, kind);
 }
 
 /* ---- Packets ---- */
@@ -60,11 +67,6 @@ struct packet *swim_packet_open(struct swim *s, struct addr to)
     return p;
 }
 
-bool swim_packet_say(struct packet *p, const struct message *m)
-{
-    return packet_add(p, m);
-}
-
 struct message swim_alive_message(const struct swim_member *m)
 {
     return (struct message){
@@ -77,7 +79,7 @@ struct message swim_alive_message(const struct swim_member *m)
     };
 }
 
-static bool tell_suspect(struct packet *p, const struct swim_member *m)
+static bool add_accusations(struct packet *p, const struct swim_member *m)
 {
     bool any = false;
     for (unsigned i = 0; i < m->accuser_n; i++) {
@@ -90,10 +92,10 @@ static bool tell_suspect(struct packet *p, const struct swim_member *m)
     return any;
 }
 
-bool swim_packet_tell(struct packet *p, const struct swim_member *m)
+bool swim_packet_belief(struct packet *p, const struct swim_member *m)
 {
     if (m->state == MEMBER_SUSPECT)
-        return tell_suspect(p, m);
+        return add_accusations(p, m);
     if (m->state == MEMBER_ALIVE) {
         struct message alive = swim_alive_message(m);
         return packet_add(p, &alive);
@@ -147,7 +149,7 @@ static unsigned pack_news(struct swim *s, struct packet *p, struct swim_member *
         for (struct swim_member *m = s->news[i].first; m; m = m->next[SWIM_NEWS]) {
             if (n == NEWS_PER_PACKET || misfits == MISFITS)
                 return n;
-            if (swim_packet_tell(p, m))
+            if (swim_packet_belief(p, m))
                 sent[n++] = m;
             else
                 misfits++;
@@ -164,8 +166,7 @@ void swim_packet_close(struct swim *s, struct packet *p)
     for (unsigned i = 0; i < n; i++)
         news_sent(s, sent[i], limit);
     packet_seal(p);
-    s->counters.packets_out++;
-    s->counters.bytes_out += p->n;
+    s->counters.packets++;
     CHECK(p->n <= PACKET_MAX);
 }
 
@@ -191,7 +192,7 @@ static void gossip_to(struct swim *s, const struct swim_member *m)
         swim_packet_close(s, p);
 }
 
-/* One who died of late, out of a few tries. */
+/* A member that died of late, out of a few tries. */
 static const struct swim_member *pick_dead(struct swim *s)
 {
     for (unsigned tries = 0; tries < 4 && s->gone.n; tries++) {

@@ -1,4 +1,4 @@
-/* swim_gossip.h: what is said, and how often: packets, the news on them, and gossip ticks. Inside
+/* swim_gossip.h: what is sent, and how often: packets, the news on them, and gossip ticks. Inside
  * SWIM only. */
 #ifndef COVEY_CORE_SWIM_GOSSIP_H
 #define COVEY_CORE_SWIM_GOSSIP_H
@@ -8,12 +8,9 @@
 /* A packet to an address, NULL when this call may send no more, or nothing may be sent yet. */
 struct packet *swim_packet_open(struct swim *s, struct addr to);
 
-/* Adds a message; false when it does not fit. */
-bool swim_packet_say(struct packet *p, const struct message *m);
-
 /* Adds what we hold of a member: its alive, every accusation of a suspect, or its death. False when
  * not even one message fits. */
-bool swim_packet_tell(struct packet *p, const struct swim_member *m);
+bool swim_packet_belief(struct packet *p, const struct swim_member *m);
 
 /* Fills the rest with news and counts the packet as sent. */
 void swim_packet_close(struct swim *s, struct packet *p);
@@ -25,7 +22,7 @@ struct message swim_alive_message(const struct swim_member *m);
  * about it. */
 void swim_gossip_news(struct swim *s, struct swim_member *m);
 
-/* Gossip to SWIM_FANOUT members, and to one who died of late, when that is due and there is
+/* Gossip to SWIM_FANOUT members, and to one that died of late, when that is due and there is
  * news. */
 void swim_gossip_tick(struct swim *s);
 uint64_t swim_gossip_deadline_ms(const struct swim *s);
@@ -33,10 +30,14 @@ uint64_t swim_gossip_deadline_ms(const struct swim *s);
 /* How often an update is sent: SWIM_RETRANSMIT_MULT * ceil(log10(n + 1)). */
 unsigned swim_send_limit(uint32_t n);
 
-/* A trace about a member, unless this call had its share of them. */
-void swim_trace(struct swim *s, enum trace_kind kind, const struct swim_member *m, uint64_t b);
+/* A message on the stream to a peer, to be filled in; NULL when this call may send no more. */
+struct message *swim_send(struct swim *s, uint64_t to, struct addr addr, enum message_kind kind);
 
-/* A trace, likewise, about something malformed that s->source sent. */
+/* out_trace, unless this call had its share of traces. */
+void swim_trace(struct swim *s, enum trace_kind kind, uint64_t node, uint64_t a, uint64_t b,
+                struct slice text);
+
+/* Counts and traces something malformed that s->source sent. */
 void swim_trace_dropped(struct swim *s, size_t bytes, struct slice what);
 
 #endif

@@ -1,26 +1,26 @@
 /* swim_meet.c: introductions.
  *
- * An introduction is a ping with our own alive beside it; who receives it answers with an ack and
- * its own alive. It is how strangers meet (a joiner that has just read a table of a thousand names,
- * a node that was restarted without one), how hearsay is verified, and how those whom we hold dead
- * hear of it: then the accusation rides along, they refute it, and are back. (Lifeguard calls the
- * same kindness to suspects the buddy system.)
+ * An introduction is a ping with our own alive beside it; its receiver answers with an ack and its
+ * own alive. It is how strangers meet (a joiner that has just read a table of a thousand names, a
+ * node that was restarted without one), and how hearsay is verified. It is also how a member learns
+ * that we believe it dead: the accusation goes with it, the member refutes it, and is back.
+ * (Lifeguard does the same for suspects, and calls it the buddy system.)
  *
- * The dead are not given up: one of them is introduced to every SWIM_DEAD_PROBE_MS, those of the
- * layout for ever. After a partition of any length that is the first packet across: both sides find
- * themselves accused, refute, and a push-pull does the rest. */
+ * The dead are not given up: every SWIM_DEAD_PROBE_MS one of them gets an introduction, those of
+ * the layout for ever. After a partition of any length that is the first packet across: both sides
+ * find themselves accused, refute, and a push-pull does the rest. */
 #include "core/swim/swim_meet.h"
 
 #include "core/swim/swim_gossip.h"
 
-void swim_meet_words(struct swim *s, struct packet *p, uint64_t id, const struct swim_member *m,
-                     uint64_t seq)
+void swim_meet_ping(struct swim *s, struct packet *p, uint64_t id, const struct swim_member *m,
+                    uint64_t seq)
 {
     struct message ping = {.kind = MSG_PING, .ping = {.seq = seq, .target = id}};
-    swim_packet_say(p, &ping);
-    swim_packet_tell(p, s->self);
+    packet_add(p, &ping);
+    swim_packet_belief(p, s->self);
     if (m && m->state != MEMBER_ALIVE)
-        swim_packet_tell(p, m);
+        swim_packet_belief(p, m);
 }
 
 bool swim_meet_at(struct swim *s, uint64_t id, struct addr addr)
@@ -28,7 +28,7 @@ bool swim_meet_at(struct swim *s, uint64_t id, struct addr addr)
     struct packet *p = swim_packet_open(s, addr);
     if (!p)
         return false;
-    swim_meet_words(s, p, id, swim_member(s, id), rng_next(&s->rng));
+    swim_meet_ping(s, p, id, swim_member(s, id), rng_next(&s->rng));
     swim_packet_close(s, p);
     return true;
 }
@@ -64,10 +64,10 @@ uint64_t swim_meet_gone_deadline_ms(const struct swim *s)
 
 void swim_meet_gone_tick(struct swim *s)
 {
-    enum { TRIES = 8 }; /* past those who left: they come back by themselves, if ever */
+    enum { TRIES = 8 }; /* past those that left: they come back by themselves, if ever */
     if (s->now_ms < swim_meet_gone_deadline_ms(s))
         return;
-    /* at random around the mean, or a whole half would knock at once */
+    /* at random around the mean, or all of a half of the cluster would ping at once */
     s->gone_probe_ms = s->now_ms + SWIM_DEAD_PROBE_MS / 2 + rng_below(&s->rng, SWIM_DEAD_PROBE_MS);
     for (unsigned i = 0; i < TRIES; i++) {
         const struct swim_member *m = swim_list_next(s, &s->gone);

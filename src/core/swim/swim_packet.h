@@ -4,7 +4,7 @@
 
 #include "core/swim/swim_table.h"
 
-/* Hears every message of a datagram from s->source, then answers its pings in one packet. */
-void swim_packet_hear(struct swim *s, struct slice messages);
+/* Takes every message of a datagram from s->source, then answers its pings in one packet. */
+void swim_packet_take(struct swim *s, struct slice messages);
 
 #endif

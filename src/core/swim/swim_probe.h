@@ -9,21 +9,21 @@
 void swim_probe_tick(struct swim *s);
 uint64_t swim_probe_deadline_ms(const struct swim *s);
 
-/* Somebody can be probed (again): the next probe is planned, if none is. */
+/* Plans the next probe, if none is planned and there is a member to probe. */
 void swim_probe_wake(struct swim *s);
 
-/* An ack, by packet or stream, from whomever; a helper's nack. */
+/* An ack, by packet or stream, from any member; and a helper's nack. */
 void swim_probe_ack(struct swim *s, uint64_t seq);
 void swim_probe_nack(struct swim *s, uint64_t from, uint64_t seq);
 
-/* Drops the probe under way without judging its target, and what we do for others: we were not
- * there to hear. */
+/* This process stood still: drops the probe under way without judging its target, and the probes
+ * for others. */
 void swim_probe_abandon(struct swim *s);
 
-/* The helper's side: probes `target` for the asker at `from`. */
+/* As a helper: probes ask->target for the asker at `from`. */
 void swim_relay_ask(struct swim *s, const struct msg_ping_req *ask, struct addr from);
 
-/* An ack for a relayed probe: passed on. True when it was one. */
+/* Passes an ack of a relayed probe on. False: it is no such ack. */
 bool swim_relay_ack(struct swim *s, uint64_t seq);
 
 /* Sends the nacks that are due. */

@@ -2,15 +2,15 @@
  * Lifeguard's).
  *
  * A helper pings on behalf of the asker under a number of its own, and answers the asker's number:
- * an ack when its ping is answered, a nack when the time that the asker allowed is over. The table
- * is small and full means silence: the asker has other helpers, and holding a node to more probes
- * than a cluster asks of it would only make it an amplifier. */
+ * an ack when its ping is answered, a nack when the time that the asker allowed has passed. The
+ * table is small, and a helper whose table is full answers nothing: the asker has other helpers,
+ * and a node that probes more than its cluster asks of it would only be an amplifier. */
 #include "core/swim/swim_probe.h"
 
 #include "base/check.h"
 #include "core/swim/swim_gossip.h"
 
-/* No honest period is longer (wan at the worst local health: 5 s * 9), and nobody may have us
+/* No honest period is longer (wan at the worst local health: 5 s * 9), and no asker may make us
  * remember for hours. */
 enum { RELAY_MS_MAX = 60 * 1000 };
 
@@ -29,12 +29,12 @@ static void relay_remove(struct swim *s, uint32_t i)
     find_earliest(s);
 }
 
-static bool say(struct swim *s, struct addr to, const struct message *m)
+static bool send_one(struct swim *s, struct addr to, const struct message *m)
 {
     struct packet *p = swim_packet_open(s, to);
     if (!p)
         return false;
-    swim_packet_say(p, m);
+    packet_add(p, m);
     swim_packet_close(s, p);
     return true;
 }
@@ -51,7 +51,7 @@ void swim_relay_ask(struct swim *s, const struct msg_ping_req *ask, struct addr 
                                .nack_ms = s->now_ms + wait_ms,
                                .asker = from};
     struct message ping = {.kind = MSG_PING, .ping = {.seq = relay.seq, .target = ask->target}};
-    if (!say(s, ask->addr, &ping))
+    if (!send_one(s, ask->addr, &ping))
         return;
     s->relay[s->relay_n++] = relay;
     find_earliest(s);
@@ -63,7 +63,7 @@ bool swim_relay_ack(struct swim *s, uint64_t seq)
         if (s->relay[i].seq != seq)
             continue;
         struct message ack = {.kind = MSG_ACK, .ack = {.seq = s->relay[i].asker_seq}};
-        say(s, s->relay[i].asker, &ack);
+        send_one(s, s->relay[i].asker, &ack);
         relay_remove(s, i);
         return true;
     }
@@ -78,7 +78,7 @@ void swim_relay_tick(struct swim *s)
             continue;
         }
         struct message nack = {.kind = MSG_NACK, .nack = {.seq = s->relay[i].asker_seq}};
-        if (!say(s, s->relay[i].asker, &nack))
+        if (!send_one(s, s->relay[i].asker, &nack))
             return; /* the rest at the next tick */
         relay_remove(s, i);
     }

@@ -1,20 +1,20 @@
 /* swim_self.c: the own incarnation.
  *
- * It is ours alone to raise, and peers hold us to the highest that they ever saw. So it must never
- * go back, not even over a crash: each value is stored before the first packet that carries it
- * leaves (others keep it in memory alone, and a node that restarts at 1 is refused by peers who
- * remember dead@100). The first thing a node does is to store the successor of what it finds on its
- * disk; until that is durable it listens but says nothing. A refutation goes the same way: raise
- * past the accusation, store, then tell. Meanwhile the node goes on talking under the old
- * incarnation, which is true as well.
+ * This node alone raises it, and peers hold the node to the highest that they ever saw. So it must
+ * never go back, not even over a crash: each value is stored before the first packet that carries
+ * it leaves. (Other implementations have it in memory alone, and a node that restarts at 1 is
+ * refused by peers that remember it dead at 100.) The first thing a node does is to store the
+ * successor of what it finds on its disk; until that is durable it listens and sends nothing. A
+ * refutation goes the same way: raise past the accusation, store, then send. Meanwhile the node
+ * goes on under the old incarnation, which is true as well.
  *
- * One store is under way at a time; accusations that come meanwhile only raise what is wanted next.
- * A store that is not confirmed in time is asked for again under a new serial number, so a failed
- * write needs no message of its own.
+ * One write is under way at a time; accusations that come meanwhile only raise what is wanted next.
+ * A write that is not confirmed in time is submitted again under a new serial number, so a failed
+ * one needs no message of its own.
  *
- * Who is told first: news spreads by gossip, but whoever accused us may be the other side of a
- * partition, whom our gossip does not reach because we hold that side dead. So the refutation also
- * goes straight back to where the accusation came from. */
+ * The accuser gets the refutation at once. News spreads by gossip, but the accuser may be on the
+ * other side of a partition, where our gossip does not go because we believe that side dead. So the
+ * refutation also goes straight back to where the accusation came from. */
 #include "core/swim/swim_self.h"
 
 #include "base/check.h"
@@ -32,6 +32,7 @@ void swim_self_health(struct swim *s, int d)
 /* The stored incarnation is ours now. */
 static void adopt(struct swim *s, uint64_t incarnation)
 {
+    CHECK(incarnation > s->self->incarnation);
     s->ready = true;
     s->submitted = 0;
     swim_member_move(s, s->self, s->self->state, incarnation);
@@ -81,11 +82,7 @@ void swim_self_accused(struct swim *s, uint64_t incarnation, uint64_t accuser)
         return; /* the refutation is on its way to the disk */
     swim_self_raise(s, incarnation);
     swim_self_health(s, +1);
-    s->counters.refutations++;
-    if (s->traces_left) {
-        s->traces_left--;
-        out_trace(s->out, TRACE_SWIM_REFUTED, accuser, s->raise_to, 0, (struct slice){0});
-    }
+    swim_trace(s, TRACE_SWIM_REFUTED, accuser, s->raise_to, 0, (struct slice){0});
 }
 
 void swim_self_stored(struct swim *s, uint64_t number)

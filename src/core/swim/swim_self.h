@@ -1,15 +1,15 @@
-/* swim_self.h: the own incarnation: persisted, raised in defence, given up at a goodbye. Inside
- * SWIM only. */
+/* swim_self.h: the own incarnation: stored, and raised in defence. Inside SWIM only. */
 #ifndef COVEY_CORE_SWIM_SELF_H
 #define COVEY_CORE_SWIM_SELF_H
 
 #include "core/swim/swim_table.h"
 
-/* Wants an incarnation above `seen`: submits it to the disk, unless one is on its way there (the
- * next follows it). */
+/* Wants an incarnation above `seen`: submits it to the store, unless one is on its way there; then
+ * it follows that one. */
 void swim_self_raise(struct swim *s, uint64_t seen);
 
-/* Somebody said that we are suspect or dead (accuser == ourselves: that we left). */
+/* An accusation of ourselves came: that we are suspect or dead (accuser == ourselves: that we
+ * left). */
 void swim_self_accused(struct swim *s, uint64_t incarnation, uint64_t accuser);
 
 /* The state record with that number is durable. */
@@ -19,8 +19,8 @@ void swim_self_stored(struct swim *s, uint64_t number);
 void swim_self_tick(struct swim *s);
 uint64_t swim_self_deadline_ms(const struct swim *s);
 
-/* Lifeguard's local health: d is +1 for a sign that we are slow or cut off, -1 for one that we are
- * well. */
+/* Lifeguard's local health: d is +1 or more for signs that we are slow or cut off, -1 for one that
+ * we are well. */
 void swim_self_health(struct swim *s, int d);
 
 #endif

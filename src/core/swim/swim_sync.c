@@ -3,17 +3,18 @@
  * Gossip alone converges with high probability; push-pull makes it certain, and brings a joiner or
  * a returning half of the cluster up to date at once.
  *
- *      a --SYNC_HASH--> b          equal: nothing more is said, which is every time in a quiet cluster
- *      a <--SYNC_TABLE, wanted-- b
- *      a --SYNC_TABLE---> b
+ *      a --SYNC_HASH--> b            equal: that is all, each time in a quiet cluster
+ *      a <--SYNC_TABLE, wanted-- b   else b sends its table
+ *      a --SYNC_TABLE---> b          and a its own
  *
  * The hash covers the live members that answered (swim_table.c keeps it up to date), so two nodes
- * that agree on these but forgot the dead at different times do not talk about it. The table holds
- * the gone too: a peer that holds one of them alive must hear of its death, if only as a suspicion.
+ * that agree on these but forgot the dead at different times do not exchange tables for it. The
+ * table has the gone in it too: a peer that believes one of them alive must learn of its death, if
+ * only as a suspicion.
  *
- * Push-pull is every sync_ms up to SWIM_SYNC_SMALL members; with each doubling above, one more
- * sync_ms lies between, because the cost of a table grows with the members and there are as many
- * more of them to send it. */
+ * Push-pull is every sync_ms up to SWIM_SYNC_SMALL members. With each doubling above that, one more
+ * sync_ms lies between, because the cost of a table grows with the members, and so does the number
+ * of those that send it. */
 #include "core/swim/swim_sync.h"
 
 #include "core/swim/swim_belief.h"
@@ -27,7 +28,7 @@ static uint64_t pause_ms(struct swim *s)
     uint64_t ms = s->times.sync_ms;
     for (uint32_t n = SWIM_SYNC_SMALL; n < swim_n(s); n *= 2)
         ms += s->times.sync_ms;
-    /* or all who started together would sync together */
+    /* at random around the mean, or nodes that started together would sync together */
     return ms - ms / 8 + rng_below(&s->rng, ms / 4);
 }
 
@@ -36,17 +37,9 @@ uint64_t swim_sync_deadline_ms(const struct swim *s)
     return s->live.n && s->self->state != MEMBER_LEFT ? s->sync_ms : UINT64_MAX;
 }
 
-static struct message *send(struct swim *s, uint64_t to, struct addr addr, enum message_kind kind)
-{
-    if (s->messages_left == 0)
-        return NULL;
-    s->messages_left--;
-    return out_send(s->out, to, addr, kind);
-}
-
 static void send_hash(struct swim *s, const struct swim_member *m)
 {
-    struct message *hash = send(s, m->id, m->addr, MSG_SYNC_HASH);
+    struct message *hash = swim_send(s, m->id, m->addr, MSG_SYNC_HASH);
     if (!hash)
         return;
     hash->sync_hash.hash = s->hash;
@@ -64,8 +57,7 @@ void swim_sync_tick(struct swim *s)
     if (s->now_ms < swim_sync_deadline_ms(s))
         return;
     struct swim_member *m;
-    if (swim_pick(s, 1, 0, true, &m) == 0)
-        /* a joiner's first: nobody had the time to answer it */
+    if (swim_pick(s, 1, 0, true, &m) == 0) /* a joiner's first: none had the time to answer it */
         m = s->live.m[rng_below(&s->rng, s->live.n)];
     s->sync_ms = s->now_ms + pause_ms(s);
     send_hash(s, m);
@@ -73,8 +65,8 @@ void swim_sync_tick(struct swim *s)
 
 /* ---- Writing a table ---- */
 
-/* A member as an entry. Sketches are left out: we have nothing to say about them. Of the gone only
- * the fact matters. */
+/* A member as an entry. Sketches are left out, since nothing is known of them. Of the gone only
+ * that fact matters. */
 static int put_entry(struct buf *b, const struct swim_member *m)
 {
     if (m->sketch || !m->verified)
@@ -104,12 +96,11 @@ static void send_table(struct swim *s, bool reply_wanted)
         s->counters.dropped++; /* memory is out: the next push-pull tries again */
         return;
     }
-    struct message *table = send(s, s->source.id, s->source.addr, MSG_SYNC_TABLE);
+    struct message *table = swim_send(s, s->source.id, s->source.addr, MSG_SYNC_TABLE);
     if (!table)
         return;
     table->sync_table.reply_wanted = reply_wanted;
     table->sync_table.members = buf_view(&s->table);
-    s->counters.syncs++;
 }
 
 void swim_sync_hash(struct swim *s, const struct msg_sync_hash *h)
@@ -121,23 +112,23 @@ void swim_sync_hash(struct swim *s, const struct msg_sync_hash *h)
 /* ---- Reading one ---- */
 
 /* The alive first, so that a stranger gets its address; it is believed in once it answers. */
-static bool hear_entry(struct swim *s, uint8_t state, const struct msg_alive *a)
+static bool take_entry(struct swim *s, uint8_t state, const struct msg_alive *a)
 {
     bool known = swim_member(s, a->member) || a->member == s->self->id;
     switch (state) {
     case MEMBER_ALIVE:
-        return swim_hear_alive(s, a);
+        return swim_on_alive(s, a);
     case MEMBER_SUSPECT:
-        if (!swim_hear_alive(s, a))
+        if (!swim_on_alive(s, a))
             return false;
-        swim_hear_suspect(s, a->member, a->incarnation, s->source.id, false);
+        swim_on_suspect(s, a->member, a->incarnation, s->source.id, false);
         return true;
     case MEMBER_DEAD:
         if (known)
-            swim_hear_suspect(s, a->member, a->incarnation, s->source.id, false);
+            swim_on_suspect(s, a->member, a->incarnation, s->source.id, false);
         return true;
     case MEMBER_LEFT:
-        swim_hear_dead(s, a->member, a->incarnation, a->member);
+        swim_on_dead(s, a->member, a->incarnation, a->member);
         return true;
     default:
         return false;
@@ -150,12 +141,11 @@ void swim_sync_table(struct swim *s, const struct msg_sync_table *t)
     for (unsigned i = 0; rest.n && i < MEMBERS_MAX; i++) {
         struct message entry;
         int n = message_decode(slice_of(rest.p + 1, rest.n - 1), &entry);
-        bool sound = n > 0 && entry.kind == MSG_ALIVE;
-        if (sound)
+        bool valid = n > 0 && entry.kind == MSG_ALIVE;
+        if (valid)
             entry.alive.incarnation =
                 swim_bound_stream(s, entry.alive.member, entry.alive.incarnation);
-        if (!sound || !hear_entry(s, rest.p[0], &entry.alive)) {
-            s->counters.dropped++;
+        if (!valid || !take_entry(s, rest.p[0], &entry.alive)) {
             swim_trace_dropped(s, t->members.n, SLICE("a member table"));
             break;
         }

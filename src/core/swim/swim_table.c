@@ -7,12 +7,12 @@
  *
  * (incarnation, state) of a member only grows, alive < suspect < dead < left: swim_member_move
  * checks it. A member known by hearsay alone is unverified: it is not shown, not passed on and not
- * in the hash of the table until it answered, so a peer that slept for a week cannot bring back
- * those who left meanwhile.
+ * in the hash of the table until it answered. So a peer that slept for a week cannot bring back
+ * members that left meanwhile.
  *
- * A name belongs to the one who holds it in by_name. Another who claims it is a member all the same
- * (names are for people, ids are not), but is shown without a name until the holder left or has
- * been dead for SWIM_RECLAIM_MS. */
+ * A name belongs to the member that by_name has under it. Another that claims it is a member all
+ * the same (names are for people, ids are not), but is shown without a name until the holder left
+ * or has been dead for SWIM_RECLAIM_MS. */
 #include "core/swim/swim_table.h"
 
 #include "base/check.h"
@@ -54,20 +54,20 @@ static void list_put(struct swim_list *l, uint32_t at, struct swim_member *m)
     m->list_at = at;
 }
 
-/* At a uniformly random place. One that falls among those who had their turn waits for the next
- * round; nobody gets a second turn for it. */
+/* At a random index, each as likely. A member that falls among those that had their turn waits for
+ * the next round; none gets a second turn for it. */
 static void list_insert(struct swim *s, struct swim_list *l, struct swim_member *m)
 {
-    uint32_t place = (uint32_t)rng_below(&s->rng, l->n + 1);
+    uint32_t at = (uint32_t)rng_below(&s->rng, l->n + 1);
     uint32_t hole = l->n++;
-    if (place < l->cursor) {
+    if (at < l->cursor) {
         if (hole != l->cursor)
             list_put(l, hole, l->m[l->cursor]);
         hole = l->cursor++;
     }
-    if (hole != place)
-        list_put(l, hole, l->m[place]);
-    list_put(l, place, m);
+    if (hole != at)
+        list_put(l, hole, l->m[at]);
+    list_put(l, at, m);
 }
 
 static void list_remove(struct swim_list *l, struct swim_member *m)
@@ -112,8 +112,8 @@ static bool among(struct swim_member *const *set, unsigned n, const struct swim_
     return false;
 }
 
-/* Each pick starts at a random place and goes on from there for a few steps: small tables are
- * covered whole, large ones cost O(1). */
+/* Each pick starts at a random index and goes on from there for a few steps: small tables are
+ * covered completely, large ones cost O(1). */
 unsigned swim_pick(struct swim *s, unsigned want, uint64_t except, bool alive_only,
                    struct swim_member **out)
 {
@@ -188,7 +188,7 @@ void swim_timer_clear(struct swim *s, struct swim_member *m)
 /* ---- What a member counts for ---- */
 
 /* Its part of the hash that push-pull compares: live members that answered. The gone are left out,
- * because each observer forgets them at a time of its own; a peer that holds one of them alive
+ * because each node forgets them at a time of its own; a peer that believes one of them alive
  * differs by that one. */
 static uint64_t hash_share(const struct swim_member *m)
 {
@@ -253,7 +253,7 @@ void swim_member_claim(struct swim *s, struct swim_member *m)
 {
     struct slice name = swim_name(m);
     if (m->named || name.n == 0 || !swim_shown(m))
-        return; /* hearsay takes nobody's name */
+        return; /* hearsay takes no name away */
     struct swim_member *holder = NULL;
     HASH_FIND(hh_name, s->by_name, name.p, name.n, holder);
     if (holder && !name_free(s, holder))
@@ -311,8 +311,8 @@ static bool grow(struct swim *s)
     return true;
 }
 
-/* Who goes when the table is full: hearsay first, then whoever is gone for longest. Walks the
- * table, which only a table of MEMBERS_MAX pays for. */
+/* The member that goes when the table is full: hearsay first, then the one that is gone for
+ * longest. Walks the table, which only one of MEMBERS_MAX pays for. */
 static struct swim_member *least_useful(const struct swim *s)
 {
     struct swim_member *oldest = NULL;
@@ -427,7 +427,7 @@ void swim_member_pin(struct swim *s, struct swim_member *m, bool pinned)
         swim_timer_set(s, m, s->now_ms + SWIM_FORGET_MS);
 }
 
-/* ---- Birth and death of the table ---- */
+/* ---- Birth and end ---- */
 
 int swim_table_init(struct swim *s, const struct swim_options *o)
 {

@@ -12,20 +12,20 @@ void swim_table_close(struct swim *s);
 /* NULL when there is none. */
 struct swim_member *swim_member(const struct swim *s, uint64_t id);
 
-/* A new member: alive, unverified, a sketch without address. When the table is full somebody less
- * useful is forgotten for it. NULL: no memory, or nobody could be. */
+/* A new member: alive, unverified, a sketch without address. When the table is full the least
+ * useful member is forgotten for it. NULL: no memory, or none can be forgotten. */
 struct swim_member *swim_member_add(struct swim *s, uint64_t id, uint64_t incarnation);
 
-/* Forgets it; what pointed into it stays readable until time moves on. */
+/* Forgets it; its texts stay readable until time moves on. */
 void swim_member_drop(struct swim *s, struct swim_member *m);
 
-/* Moves it to (incarnation, state), which must not lie before where it is: the order that every
- * observer follows. A change of state clears its accusers and its timer, and sets that of the
- * gone. */
+/* Moves it to (incarnation, state), which must not lie before where it is: every node moves it in
+ * that order. A change of state clears its accusers and its timer, and sets the timer of one that
+ * is gone. */
 void swim_member_move(struct swim *s, struct swim_member *m, enum member_state state,
                       uint64_t incarnation);
 
-/* Marks it as having answered. */
+/* It answered; and whether it is in the layout. */
 void swim_member_trust(struct swim *s, struct swim_member *m);
 void swim_member_pin(struct swim *s, struct swim_member *m, bool pinned);
 
@@ -33,12 +33,12 @@ void swim_member_pin(struct swim *s, struct swim_member *m, bool pinned);
 bool swim_member_describe(struct swim *s, struct swim_member *m, struct slice name,
                           struct slice meta);
 
-/* Takes its claimed name if that is free: nobody holds it, or the holder left, or died
+/* Gives it the name that it claims if that is free: no member has it, or its holder left, or died
  * SWIM_RECLAIM_MS ago. */
 void swim_member_claim(struct swim *s, struct swim_member *m);
 
-/* Up to `want` distinct random live members that answered, other than `except`; only those held
- * alive if so asked. */
+/* Up to `want` distinct random live members that answered, other than `except`; alive_only: none
+ * that is suspect. */
 unsigned swim_pick(struct swim *s, unsigned want, uint64_t except, bool alive_only,
                    struct swim_member **out);
 
@@ -87,7 +87,7 @@ static inline uint32_t swim_n(const struct swim *s)
     return s->live.n + 1;
 }
 
-/* swim_check.c: every invariant; aborts when one is broken. Small tables are checked whole, of
+/* swim_check.c: every invariant; aborts when one is broken. Small tables are checked completely, of
  * large ones a moving window. */
 void swim_check(const struct swim *s);
 
