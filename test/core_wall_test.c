@@ -29,9 +29,9 @@ static void test_alone_it_believes_itself(void **state)
  * time. */
 static void hear(struct wall *w, uint64_t peer, int64_t ahead_ms, uint64_t left_ms)
 {
-    wall_heard(w, peer,
-               (struct wall_reading){.wall_ms = WALL + left_ms - NOW + (uint64_t)ahead_ms,
-                                     .mono_ms = left_ms + 7777777 * peer});
+    wall_sample(w, peer,
+                (struct wall_reading){.wall_ms = WALL + left_ms - NOW + (uint64_t)ahead_ms,
+                                      .mono_ms = left_ms + 7777777 * peer});
 }
 
 /* A wall clock of ours that is ahead by so much. */
@@ -199,9 +199,9 @@ static void test_a_monotonic_clock_that_stood_still(void **state)
     be(&w, NOW, 0);
     hear(&w, 1, 0, NOW);
     be(&w, NOW + 100, 5000);
-    wall_heard(&w, 1,
-               (struct wall_reading){.wall_ms = WALL + 100,
-                                     .mono_ms = 7777777 + NOW + 100 - (uint64_t)HOUR_MS});
+    wall_sample(&w, 1,
+                (struct wall_reading){.wall_ms = WALL + 100,
+                                      .mono_ms = 7777777 + NOW + 100 - (uint64_t)HOUR_MS});
     assert_int_equal(wall_ahead_ms(&w), 5000);
 }
 
@@ -228,12 +228,12 @@ static void test_what_no_clock_shows_is_ignored(void **state)
     struct wall w = {0};
     be(&w, NOW, 0);
     for (unsigned i = 0; i < sizeof odd / sizeof odd[0]; i++) {
-        wall_heard(&w, i + 1, (struct wall_reading){.wall_ms = odd[i][0], .mono_ms = odd[i][1]});
+        wall_sample(&w, i + 1, (struct wall_reading){.wall_ms = odd[i][0], .mono_ms = odd[i][1]});
         assert_int_equal(wall_believed_ms(&w), WALL);
         assert_false(w.known);
     }
     for (uint64_t id = 1; id <= 2; id++) /* the furthest that is believed */
-        wall_heard(
+        wall_sample(
             &w, id,
             (struct wall_reading){.wall_ms = end_ms - 1, .mono_ms = id == 1 ? 0 : end_ms - 1});
     assert_int_equal(wall_ahead_ms(&w), 0);

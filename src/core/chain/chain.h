@@ -54,9 +54,9 @@ void chain_seen(struct chain *c, const struct moment *now, uint64_t peer, uint64
  * stays readable until the next message that chain_protocol is given. */
 const struct layout *chain_layout(const struct chain *c);
 
-/* True while no write may be taken under the present epoch: from the moment when the acceptance of a
- * formation is submitted to the store, until the next epoch is adopted, or until another value that
- * superseded the formation is durable. */
+/* True while no write may be taken under the present epoch: from the moment when the acceptance of
+ * a formation is submitted to the store, until the next epoch is adopted, or until another value
+ * that superseded the formation is durable. */
 bool chain_fenced(const struct chain *c);
 
 /* True while a change is being agreed, as far as this node knows. */

@@ -187,8 +187,8 @@ static bool announcing(const struct chain *c)
     return c->have && c->announced < chain_now(c)->member_n;
 }
 
-/* Sends an epoch that this node chose to its members, a few at a time, once. A member that misses it
- * hears of the epoch by gossip, or asks to join again. */
+/* Sends an epoch that this node chose to its members, a few at a time, once. A member that misses
+ * it hears of the epoch by gossip, or asks to join again. */
 static void announce_some(struct chain *c, struct out *out)
 {
     for (unsigned sent = 0; announcing(c) && sent < CHAIN_SENDS; sent++) {

@@ -170,8 +170,8 @@ static void round_ask(struct chain *c, int m, struct out *out)
             (struct msg_accept){.epoch = epoch, .ballot = r->ballot, .layout = buf_view(&r->value)};
 }
 
-/* One pass over the members that did not answer, some at a time; the next pass comes CHAIN_RESEND_MS
- * later. */
+/* One pass over the members that did not answer, some at a time; the next pass comes
+ * CHAIN_RESEND_MS later. */
 static void round_send(struct chain *c, struct out *out)
 {
     struct chain_round *r = &c->round;
@@ -320,8 +320,8 @@ static void round_wait(struct chain *c, struct out *out)
               SLICE("members are let in when every present member answers, and this one does not"));
 }
 
-/* What to do with the promises so far: the rules of chain.c's essay, and our policy where they leave
- * the proposer free. */
+/* What to do with the promises so far: the rules of chain.c's essay, and our policy where they
+ * leave the proposer free. */
 static void round_decide(struct chain *c, struct out *out)
 {
     struct chain_round *r = &c->round;

@@ -21,7 +21,7 @@
 enum {
     RECORD_FORMAT = 1,
     RECORD_HEAD = 1 + 8 + 8 + 8, /* format, epoch, promised, accepted; the value's bytes follow */
-    /* answers that one call gives; results come singly, so more are rare, and are asked for again */
+    /* answers that one call gives: results come singly, so more are rare; they are asked again */
     VOTE_ANSWERS = 8,
 };
 

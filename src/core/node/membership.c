@@ -205,7 +205,7 @@ void node_on_packet(struct node *n, const struct event *ev, struct out *out)
         return;
     }
     if (h.wall_ms <= WALL_MS_MAX)
-        wall_heard(&s->wall, h.from,
+        wall_sample(&s->wall, h.from,
                    (struct wall_reading){.wall_ms = h.wall_ms, .mono_ms = h.mono_ms});
     swim_packet(&s->swim, &h, ev->packet.from, messages, n->now.ms, out);
     heard(n, h.from, h.epoch, out);

@@ -1,54 +1,58 @@
 /* wall.c: the wall clock, held against those of the peers.
  *
  * The problem. Stamps come from wall clocks, and one that runs an hour ahead makes stamps that
- * everything else must outbid for an hour. Nobody can say what the time is, but a cluster can say
+ * everything else must outbid for an hour. No node knows what the time is, but a cluster can see
  * which of its clocks is alone with its opinion.
  *
  * The estimate. A packet says what its sender's two clocks showed when it left: the wall clock, and
  * the monotonic one. How long the packet took is unknown, but never negative. So the difference (a
  * clock of theirs - our monotonic one) is at most the true one, and the greatest of several is the
- * nearest: the packet that was the least delayed (the minimum filter of NTP; RFC 5905, section 10).
- * Such a filter needs a difference that stays as it is, or it goes by what is over: of a wall clock
- * that was set back, the greatest difference is that of before. So the filter is given the
- * monotonic clocks, which nobody sets; the greatest of the last 15 to 30 s is kept, in two windows,
- * as minima over sliding windows are. How far the peer's wall clock is from its own monotonic clock
- * needs no filter: a packet says it exactly, and the one that left last is right. So a wall clock
- * that is set, either way, has changed its estimate with its next packet, and the delay of that
- * packet spoils nothing. Our own monotonic clock is the common measure: a step of our wall clock
- * shows at once against all peers.
+ * nearest: that of the packet that was the least delayed (the minimum filter of NTP; RFC 5905,
+ * section 10).
  *
- *      n2's clocks (wall, monotonic)    came to us at    monotonic: best    off          estimate: best + off
- *      5000, 1000                       201              799                4000         4799
- *      8605000, 6000                    5300             799 (700)          8599000      8599799    set ahead
- *      13100, 9100                      8700             799 (400)          4000         4799       set right: at once
+ * Such a filter is right for a difference that stays as it is. A wall clock that was set back would
+ * be judged by its past: the greatest difference is that of before. So the filter is given the
+ * monotonic clocks, which nobody sets. The greatest difference of the last 15 to 30 s counts, from
+ * two windows, as minima over sliding windows are made. How far the peer's wall clock is from its
+ * own monotonic clock needs no filter: a packet says it exactly, and the one that left last is
+ * right. So a wall clock that is set, either way, changes its estimate with its next packet, and
+ * the delay of that packet spoils nothing. Our own monotonic clock is the common measure: a step of
+ * our wall clock shows at once against all peers.
  *
- * Monotonic clocks stand still with their machine (a suspended laptop, a virtual machine that is
- * moved), and begin anew when it does. Either looks like a packet that took long. No network keeps
- * a packet for WALL_WAIT_MAX_MS, and how long one can have waited for us, who stood still, is
- * known: what is below the best by more than both begins the filter anew. Should it have been a
- * delay all the same, the next packet mends it. A packet with an earlier monotonic clock than one
- * before it was overtaken, and its wall clock is not what that shows now.
+ *     n2's clocks:        came to us   monotonic difference,   wall -      estimate:
+ *     wall, monotonic     at           the best (this one)     monotonic   best + that
+ *     5000, 1000          201          799                     4000        4799
+ *     8605000, 6000       5300         799 (700)               8599000     8599799: set ahead
+ *     13100, 9100         8700         799 (400)               4000        4799: set right, at once
  *
- * Old packets that were waiting while we stood still only give smaller differences, and change
- * nothing; unless they are all that a node has, which stood still right after its start. So a
- * packet that may have waited gives a range, and until a better one comes the peer's clock is taken
- * to be where in it ours is.
+ * Standstills. A monotonic clock stands still with its machine (a suspended laptop, a virtual
+ * machine that is moved), and begins anew when that does. Either looks like a packet that took
+ * long. But no network keeps a packet for WALL_WAIT_MAX_MS, and how long a packet can have waited
+ * for us, where we stood still, is known: a difference that is below the best by more than both
+ * begins the filter anew. Should it have been a delay all the same, the next packet mends it. A
+ * packet with an earlier monotonic clock than one before it was overtaken, and its wall clock is
+ * not what the peer's shows now.
  *
- * The judgement. The median of all estimates, our own clock among them: of three clocks the odd one
- * is outvoted, of two the slower is believed, for it is stamping ahead that does harm. A node alone
- * believes itself. Peers who are silent count for up to 30 s, or the clocks of a large cluster, of
- * which each is heard now and then, would be too few; but whose clock was odd when it was heard
- * last counts for WALL_FRESH_MS: wrong clocks are set right, and one that was wrong and is silent
- * would be a second vote for the next that goes wrong.
+ * Old packets that waited while we stood still only give smaller differences, and change nothing;
+ * unless they are all that a node has, because it stood still right after its start. So a packet
+ * that may have waited gives a range of differences. Until a better packet comes, the peer's clock
+ * is taken to be where ours is, as far as the range allows.
  *
- * What it is used for is up to the coordinator: it does not stamp while it is ahead too far, and it
- * judges whether a record's end has come by a time that is never further from the median than the
- * skew that the cluster allows. */
+ * The judgement. It is the median of all estimates, our own clock among them. Of three clocks the
+ * odd one is outvoted. Of two the slower is believed, for it is stamping ahead that does harm. A
+ * node alone believes itself. A silent peer counts for up to 30 s, or the clocks of a large
+ * cluster, each of which is seen now and then, would be too few. But a peer whose clock was odd
+ * when it was seen last counts for WALL_FRESH_MS only: wrong clocks are set right, and one that was
+ * wrong and is silent would be a second vote for the next that goes wrong.
+ *
+ * What it is used for is up to the coordinator. It does not stamp while its clock is too far ahead,
+ * and it judges whether a record's end has come by a time that is never further from the median
+ * than the skew that the cluster allows. */
 #include "core/wall/wall.h"
 
 #include "base/limits.h"
 
-/* stamps have no room for more; sums of a few stay far below 2^63 */
+/* no clock shows more: stamps have no room for it; sums of a few stay far below 2^63 */
 static const uint64_t CLOCK_END_MS = 1ull << 48;
 
 static bool windows_over(const struct wall_peer *p, uint64_t now_ms)
@@ -80,7 +84,7 @@ static bool votes(const struct wall *w, const struct wall_peer *p)
     return p->id != 0 && !windows_over(p, w->now_ms) && (!p->odd || fresh(w, p));
 }
 
-/* Notes who is odd, among those whose clocks are known as they are now. */
+/* Notes which peers are odd, among those whose clocks were seen lately. */
 static void note_odd(struct wall *w)
 {
     for (unsigned i = 0; i < WALL_PEERS; i++) {
@@ -114,14 +118,12 @@ void wall_time(struct wall *w, uint64_t now_ms, uint64_t wall_ms)
     bool same = wall_ms - now_ms == w->wall_ms - w->now_ms;
     w->now_ms = now_ms;
     w->wall_ms = wall_ms;
-    if (!same)
-        /* our clock was set, or drifts; what goes out of its window meanwhile is seen with the next
-         * packet */
+    if (!same) /* our clock was set, or drifts; windows that end are noticed with the next packet */
         find_median(w);
 }
 
-/* The peer's place: its own, a free one, or that of a peer not heard for longest. */
-static struct wall_peer *place(struct wall *w, uint64_t id)
+/* The peer's entry: its own, a free one, or that of the peer whose window is the oldest. */
+static struct wall_peer *entry(struct wall *w, uint64_t id)
 {
     struct wall_peer *oldest = &w->peer[0];
     for (unsigned i = 0; i < WALL_PEERS; i++) {
@@ -140,8 +142,8 @@ void wall_late(struct wall *w, uint64_t now_ms, uint64_t late_ms)
     w->late_until_ms = now_ms + WALL_BACKLOG_MS;
 }
 
-/* What two packets say together: the difference is at least the greater, and at most what both
- * allow. */
+/* What two packets say together: the difference is at least the greater of theirs, and at most what
+ * both allow. */
 static void narrow(struct wall_peer *p, int64_t value, int64_t slack)
 {
     int64_t most = p->best + p->slack < value + slack ? p->best + p->slack : value + slack;
@@ -172,11 +174,11 @@ static void compare(struct wall *w, struct wall_peer *p, uint64_t id, int64_t va
     }
 }
 
-void wall_heard(struct wall *w, uint64_t peer, struct wall_reading shown)
+void wall_sample(struct wall *w, uint64_t peer, struct wall_reading shown)
 {
     if (shown.wall_ms >= CLOCK_END_MS || shown.mono_ms >= CLOCK_END_MS)
         return;
-    struct wall_peer *p = place(w, peer);
+    struct wall_peer *p = entry(w, peer);
     uint64_t slack_ms = w->now_ms < w->late_until_ms ? w->late_ms : 0;
     compare(w, p, peer, (int64_t)(shown.mono_ms - w->now_ms), (int64_t)slack_ms);
     if (shown.mono_ms >= p->mono_ms) {
