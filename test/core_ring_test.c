@@ -153,7 +153,7 @@ static void assert_shares(const struct layout *l)
 
     ideal_shares(l, ideal);
     for (uint16_t m = 0; m < l->member_n; m++) {
-        ring_shares(l, m, &places, &firsts);
+        ring_places(l, m, &places, &firsts);
         assert_true(places > ideal[m] - 1.001 && places < ideal[m] + 1.001);
         assert_true(firsts >= places / l->n && firsts <= (places + l->n - 1u) / l->n);
         total += places;

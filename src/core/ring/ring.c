@@ -3,10 +3,20 @@
  * The problem: cut the data among members of different weights and in different zones so that the
  * shares are right to within one vnode, copies never lie together, and a change of members moves no
  * more data than it must. Random tokens (Dynamo's first strategies, and Cassandra's) miss all
- * three; an explicit table, computed once for each change and agreed upon (chain.h), has none of
+ * three. An explicit table, computed once for each change and agreed upon (chain.h), has none of
  * these troubles (Dynamo, SOSP 2007, section 6.2, strategy 3). The work is done in three steps:
- * ring_share.c decides how many places each member gets, ring_flow.c which, ring_order.c in which
- * order. */
+ * ring_share.c decides how many places each member gets, ring_flow.c in which vnodes, ring_order.c
+ * at which rank.
+ *
+ * An example: eight vnodes, N = 2, members a, b, c of equal weight, and d joins. 16 places among
+ * four are four each. Before, a had six, b and c five each; they give up two, one and one, and d
+ * gains four. That is the least that can move (ring_moves_min), and no more does:
+ *
+ *     vnode    0    1    2    3    4    5    6    7
+ *     before   b c  c a  c a  a b  a b  a b  b c  c a
+ *     after    b c  c a  d a  a b  a b  b d  c d  d c
+ *
+ * In vnode 5 b comes to rank 0, and in vnode 6 c does, so each member is first in two vnodes. */
 #include "core/ring/ring.h"
 
 #include <stdlib.h>
@@ -58,7 +68,7 @@ static void work_previous(struct ring_work *w)
             if (m < 0)
                 continue;
             w->had[(size_t)m * prev->vnodes + v] = 1;
-            w->held[m]++;
+            w->had_n[m]++;
         }
     }
 }
@@ -71,14 +81,14 @@ int ring_work_init(struct ring_work *w, const struct layout *prev, struct layout
     w->zone = calloc(member_n, sizeof *w->zone);
     w->zone_first = calloc(member_n + 1, sizeof *w->zone_first);
     w->zone_member = calloc(member_n, sizeof *w->zone_member);
-    w->held = calloc(member_n, sizeof *w->held);
-    w->floor = calloc(member_n, sizeof *w->floor);
-    w->ceil = calloc(member_n, sizeof *w->ceil);
+    w->had_n = calloc(member_n, sizeof *w->had_n);
+    w->share_min = calloc(member_n, sizeof *w->share_min);
+    w->share_max = calloc(member_n, sizeof *w->share_max);
     w->share = calloc(member_n, sizeof *w->share);
     w->had = calloc(member_n, next->vnodes);
     w->has = calloc(member_n, next->vnodes);
-    if (!w->zone || !w->zone_first || !w->zone_member || !w->held || !w->floor || !w->ceil ||
-        !w->share || !w->had || !w->has)
+    if (!w->zone || !w->zone_first || !w->zone_member || !w->had_n || !w->share_min ||
+        !w->share_max || !w->share || !w->had || !w->has)
         return ERR_NO_MEMORY;
     work_zones(w);
     if (prev)
@@ -91,9 +101,9 @@ void ring_work_close(struct ring_work *w)
     free(w->zone);
     free(w->zone_first);
     free(w->zone_member);
-    free(w->held);
-    free(w->floor);
-    free(w->ceil);
+    free(w->had_n);
+    free(w->share_min);
+    free(w->share_max);
     free(w->share);
     free(w->had);
     free(w->has);
@@ -139,7 +149,7 @@ static int layout_head(const struct ring_change *c, struct layout *l)
     return 0;
 }
 
-/* ---- Epochs: since when a member owns a vnode, and when a row changed last ---- */
+/* ---- Epochs: since when a member owns a vnode, and when a row last changed ---- */
 
 static uint64_t place_since(const struct layout *prev, const struct layout *next, uint16_t vnode,
                             unsigned i)
@@ -229,14 +239,14 @@ uint32_t ring_moves_min(const struct layout *prev, const struct layout *next)
         int was = layout_find(prev, next->member[m].id);
         uint32_t had = 0, has, firsts;
         if (was >= 0)
-            ring_shares(prev, (uint16_t)was, &had, &firsts);
-        ring_shares(next, m, &has, &firsts);
+            ring_places(prev, (uint16_t)was, &had, &firsts);
+        ring_places(next, m, &has, &firsts);
         gains += has > had ? has - had : 0;
     }
     return gains;
 }
 
-void ring_shares(const struct layout *l, uint16_t m, uint32_t *places, uint32_t *firsts)
+void ring_places(const struct layout *l, uint16_t m, uint32_t *places, uint32_t *firsts)
 {
     *places = *firsts = 0;
     for (uint32_t i = 0; i < (uint32_t)l->vnodes * l->n; i++) {
@@ -280,13 +290,12 @@ static void check_vnode(const struct ring_work *w, uint16_t vnode)
     }
 }
 
-/* The ideal shares do not depend on the layout before, so they are computed once more; for lack of
- * memory that part is left out. */
+/* The ideal shares do not depend on the layout before, so they are computed once more. Where memory
+ * is out that part is left out. */
 void ring_check(const struct layout *l)
 {
     struct ring_work w;
-    /* ring_work wants one that it may write to, though ring_share does not */
-    struct layout head = *l;
+    struct layout head = *l; /* ring_work wants one that it may write to; ring_share does not */
     uint32_t places, firsts;
 
     check_head(l);
@@ -294,8 +303,8 @@ void ring_check(const struct layout *l)
         for (uint32_t v = 0; v < l->vnodes; v++)
             check_vnode(&w, (uint16_t)v);
         for (uint16_t m = 0; m < l->member_n; m++) {
-            ring_shares(l, m, &places, &firsts);
-            CHECK(places >= w.floor[m] && places <= w.ceil[m]);
+            ring_places(l, m, &places, &firsts);
+            CHECK(places >= w.share_min[m] && places <= w.share_max[m]);
             CHECK(firsts >= places / l->n && firsts <= (places + l->n - 1u) / l->n);
         }
     }

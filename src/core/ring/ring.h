@@ -5,14 +5,14 @@
  *  - the owners of a vnode are distinct members, in distinct zones where Z >= n, else in all Z
  *    zones;
  *  - a member's ideal share is in proportion to its weight, capped by one place a vnode (what is
- *    cut off goes to the others in proportion: water-filling), and the same for the zone as a
- *    whole; its places are that share rounded down or up;
- *  - its first places are (its places / n) rounded down or up, and the later positions are balanced
+ *    cut off goes to the others in proportion: water-filling), and the same for each zone; its
+ *    places are that share rounded down or up;
+ *  - its places of rank 0 are (its places / n) rounded down or up, and the later ranks are balanced
  *    in the same way;
  *  - no layout with these shares and zones has fewer moves from the previous one (a minimum-cost
- *    flow). Without zones that is ring_moves_min for joins, and for leaves among equals; with
- *    weights far apart it may take some more (1 % over random histories, 5 % with zones): who sits
- *    in a vnode already cannot take over the place of another there. */
+ *    flow). Without zones the moves are ring_moves_min for joins, and for leaves among equals. With
+ *    weights far apart they may be some more (1 % over random histories, 5 % with zones), because
+ *    an owner of a vnode cannot take over another's place in the same vnode. */
 #ifndef COVEY_CORE_RING_H
 #define COVEY_CORE_RING_H
 
@@ -29,29 +29,29 @@ struct ring_change {
     /* at birth: a power of two, 0 for VNODES_DEFAULT; later that of prev */
     uint16_t vnodes;
     uint64_t generation_id;      /* at birth, random; later that of prev */
-    struct layout_secret secret; /* likewise */
+    struct layout_secret secret; /* at birth, random; later that of prev */
 };
 
 /* Computes the next layout into an initialised empty one: epoch + 1, n = min(n_wanted, members),
- * and the rest as said on top. 200 members on 1024 vnodes take some ten milliseconds, three take
+ * and owners as listed on top. 200 members on 1024 vnodes take some ten milliseconds, three take
  * one. 0, ERR_NO_MEMORY, or ERR_TOO_BIG for counts or weights out of range (the layout then stays
  * empty). */
 int ring_compute(const struct ring_change *change, struct layout *out);
 
-/* Whether the epochs of next's places and rows are what they must be after prev: a place that was
- * kept has its `since`, a row in which nothing changed, the order included, its `changed`, and all
- * others are next's epoch. */
+/* Whether the epochs of next's places and rows are what they must be after prev. A member that was
+ * an owner of the vnode before has its `since` of prev; a row with the same owners at the same
+ * ranks has its `changed` of prev; all others are next's epoch. */
 bool ring_dated(const struct layout *prev, const struct layout *next);
 
-/* Places (vnode, member) of next that the member did not hold in prev: what has to be copied. */
+/* Places of next in vnodes that the member did not own in prev: what has to be copied. */
 uint32_t ring_moves(const struct layout *prev, const struct layout *next);
 
 /* The least moves that any layout with next's shares could do: the sum over members of the places
  * they gain. */
 uint32_t ring_moves_min(const struct layout *prev, const struct layout *next);
 
-/* Places and first places of member index m. */
-void ring_shares(const struct layout *l, uint16_t m, uint32_t *places, uint32_t *firsts);
+/* How many places the member of index m has, and how many of them are of rank 0. */
+void ring_places(const struct layout *l, uint16_t m, uint32_t *places, uint32_t *firsts);
 
 /* Aborts when an invariant of the layout is broken: distinct owners, zones, balance, quorums. */
 void ring_check(const struct layout *l);

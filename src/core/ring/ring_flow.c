@@ -1,12 +1,17 @@
 /* ring_flow.c: which vnodes each member owns: as many places as possible stay where they are.
  *
- * A layout is a flow. Units run from the source to the vnodes, from a vnode to its cells (vnode,
- * zone), from a cell to a member of that zone, from the member to the sink:
+ * A layout is a flow. Each unit is a place. It runs from the source to a vnode, from there to a
+ * pair (vnode, zone), from there to a member of that zone, and from the member to the sink:
  *
- *              n, less the must units            loose_max             1                share[m]
- *     source ------------------------> vnode --------------> cell -----------> member ----------> sink
- *        \__________________________________________________/  cost 0 if the member had the vnode, else 1
- *                       1 where a zone must be in every vnode
+ *     source --(spare)--> vnode --(loose_max)--> pair --(1)--> member --(share[m])--> sink
+ *        |                                        ^
+ *        '--------------(must)--------------------'
+ *
+ *     spare       n, less the units of the vnode that go straight to its pairs
+ *     must        1 where every vnode must have an owner of every zone, else 0
+ *     loose_max   what a zone may have in a vnode beyond that
+ *     1           an owner has one place of a vnode; this edge costs 0 where the member had the
+ *                 vnode before, else 1
  *
  * Capacities make owners distinct and keep zones apart; costs count moves. ring_share.c gave shares
  * for which a full flow exists, and the full flow of least cost is the layout of fewest moves.
@@ -18,9 +23,9 @@
  * of the sink is the cost of a path: 0 keeps a place, 1 fills a hole, 2 and more shove others
  * about, so it stays tiny.
  *
- * The graph is never built: the edges are read off has[] and the counters. Members are tried in an
- * order that a hash of the cell gives, so that owners are mixed: when a member dies, all others
- * share its load. */
+ * The graph is never built: the edges are read off has[] and the counters. The members of a pair
+ * are tried in an order that a hash of the pair gives, so that owners are mixed: when a member
+ * dies, all others share its load. */
 #include "core/ring/ring_work.h"
 
 #include <stdlib.h>
@@ -30,19 +35,19 @@
 
 enum { UNREACHED = 0xffff, NOBODY = 0xffff };
 
-/* Nodes are numbered: vnodes, then cells (vnode by vnode), then members. */
+/* Nodes are numbered: vnodes, then pairs (vnode by vnode), then members. */
 struct flow {
     struct ring_work *w;
-    uint32_t cell0, member0, node_n;
-    uint8_t loose_max; /* units from a vnode's node to one of its cells */
+    uint32_t pair0, member0, node_n;
+    uint8_t loose_max; /* the most units from a vnode's node to one of its pairs */
     uint16_t sink_price;
     uint16_t *price; /* by node */
     uint16_t *level; /* by node: its distance along edges of reduced cost 0 */
     uint32_t *arc;   /* by node: the next edge to try in this blocking flow */
     uint32_t *queue;
     uint8_t *spare; /* by vnode: units still to be sent through its node */
-    uint8_t *must;  /* by cell: units still to be sent straight to it */
-    uint8_t *loose; /* by cell: units that came through its vnode's node */
+    uint8_t *must;  /* by pair: units still to be sent straight to it */
+    uint8_t *loose; /* by pair: units that came to it through its vnode's node */
     uint32_t *room; /* by member: places it still gets */
 };
 
@@ -54,32 +59,34 @@ static void flow_reach(struct flow *f, uint32_t node, uint16_t level, uint32_t *
     f->queue[(*tail)++] = node;
 }
 
-static uint16_t cell_zone(const struct flow *f, uint32_t cell)
+static uint16_t pair_zone(const struct flow *f, uint32_t pair)
 {
-    return (uint16_t)(cell % f->w->zone_n);
+    return (uint16_t)(pair % f->w->zone_n);
 }
 
-static size_t place(const struct flow *f, uint16_t m, uint32_t vnode)
+/* The index of (member, vnode) in has[] and had[]. */
+static size_t owns_at(const struct flow *f, uint16_t m, uint32_t vnode)
 {
     return (size_t)m * f->w->next->vnodes + vnode;
 }
 
-/* Whether a unit may go from cell to member m at no reduced cost; and whether one may come back. */
-static bool flow_gives(const struct flow *f, uint32_t cell, uint16_t m)
+/* Whether a unit may go from a pair to member m at no reduced cost; and whether one may come
+ * back. */
+static bool flow_gives(const struct flow *f, uint32_t pair, uint16_t m)
 {
-    size_t at = place(f, m, cell / f->w->zone_n);
-    return !f->w->has[at] && f->price[f->cell0 + cell] + !f->w->had[at] == f->price[f->member0 + m];
+    size_t at = owns_at(f, m, pair / f->w->zone_n);
+    return !f->w->has[at] && f->price[f->pair0 + pair] + !f->w->had[at] == f->price[f->member0 + m];
 }
 
-static bool flow_takes_back(const struct flow *f, uint16_t m, uint32_t vnode, uint32_t cell)
+static bool flow_takes_back(const struct flow *f, uint16_t m, uint32_t vnode, uint32_t pair)
 {
-    size_t at = place(f, m, vnode);
-    return f->w->has[at] && f->price[f->cell0 + cell] + !f->w->had[at] == f->price[f->member0 + m];
+    size_t at = owns_at(f, m, vnode);
+    return f->w->has[at] && f->price[f->pair0 + pair] + !f->w->had[at] == f->price[f->member0 + m];
 }
 
-static bool flow_loosens(const struct flow *f, uint32_t vnode, uint32_t cell)
+static bool flow_loosens(const struct flow *f, uint32_t vnode, uint32_t pair)
 {
-    return f->loose[cell] < f->loose_max && f->price[vnode] == f->price[f->cell0 + cell];
+    return f->loose[pair] < f->loose_max && f->price[vnode] == f->price[f->pair0 + pair];
 }
 
 static bool flow_ends(const struct flow *f, uint16_t m)
@@ -93,23 +100,23 @@ static void flow_visit(struct flow *f, uint32_t node, uint32_t *tail)
     const struct ring_work *w = f->w;
     uint16_t next = (uint16_t)(f->level[node] + 1);
 
-    if (node < f->cell0) {
-        for (uint32_t cell = node * w->zone_n; cell < (node + 1) * w->zone_n; cell++)
-            if (flow_loosens(f, node, cell))
-                flow_reach(f, f->cell0 + cell, next, tail);
+    if (node < f->pair0) {
+        for (uint32_t pair = node * w->zone_n; pair < (node + 1) * w->zone_n; pair++)
+            if (flow_loosens(f, node, pair))
+                flow_reach(f, f->pair0 + pair, next, tail);
     } else if (node < f->member0) {
-        uint32_t cell = node - f->cell0, vnode = cell / w->zone_n;
-        uint16_t z = cell_zone(f, cell);
+        uint32_t pair = node - f->pair0, vnode = pair / w->zone_n;
+        uint16_t z = pair_zone(f, pair);
         for (uint16_t i = w->zone_first[z]; i < w->zone_first[z + 1]; i++)
-            if (flow_gives(f, cell, w->zone_member[i]))
+            if (flow_gives(f, pair, w->zone_member[i]))
                 flow_reach(f, f->member0 + w->zone_member[i], next, tail);
-        if (f->loose[cell] > 0 && f->price[vnode] == f->price[node])
+        if (f->loose[pair] > 0 && f->price[vnode] == f->price[node])
             flow_reach(f, vnode, next, tail);
     } else {
         uint16_t m = (uint16_t)(node - f->member0);
-        for (uint32_t v = 0, cell = w->zone[m]; v < w->next->vnodes; v++, cell += w->zone_n)
-            if (flow_takes_back(f, m, v, cell))
-                flow_reach(f, f->cell0 + cell, next, tail);
+        for (uint32_t v = 0, pair = w->zone[m]; v < w->next->vnodes; v++, pair += w->zone_n)
+            if (flow_takes_back(f, m, v, pair))
+                flow_reach(f, f->pair0 + pair, next, tail);
     }
 }
 
@@ -123,11 +130,11 @@ static bool flow_levels(struct flow *f)
         f->level[i] = UNREACHED;
         f->arc[i] = 0;
     }
-    for (uint32_t v = 0; v < f->cell0; v++)
+    for (uint32_t v = 0; v < f->pair0; v++)
         if (f->spare[v] > 0)
             flow_reach(f, v, 0, &tail);
-    for (uint32_t node = f->cell0; node < f->member0; node++)
-        if (f->must[node - f->cell0] > 0)
+    for (uint32_t node = f->pair0; node < f->member0; node++)
+        if (f->must[node - f->pair0] > 0)
             flow_reach(f, node, 0, &tail);
     while (head < tail) {
         uint32_t node = f->queue[head++];
@@ -137,14 +144,14 @@ static bool flow_levels(struct flow *f)
     return sink;
 }
 
-/* The j-th member of a zone in the order of a cell; NOBODY where the order has a gap, as it is one
- * of 2^k >= size things: two rounds of multiply, add and fold, each of which is one to one in k
- * bits, keyed by a hash of the cell (the finaliser of splitmix64). */
-static uint16_t flow_member(const struct flow *f, uint32_t cell, uint32_t j, uint32_t size)
+/* The j-th member of a pair's zone, in the order of that pair. The order is one of 2^k >= size
+ * numbers, so it has gaps: NOBODY. It is made by two rounds of multiply, add and fold, each of
+ * which is one to one in k bits, keyed by a hash of the pair (the finaliser of splitmix64). */
+static uint16_t flow_member(const struct flow *f, uint32_t pair, uint32_t j, uint32_t size)
 {
-    uint16_t z = cell_zone(f, cell), first = f->w->zone_first[z];
+    uint16_t z = pair_zone(f, pair), first = f->w->zone_first[z];
     uint32_t mask = size - 1;
-    uint64_t h = (cell + 1) * 0x9e3779b97f4a7c15u;
+    uint64_t h = (pair + 1) * 0x9e3779b97f4a7c15u;
 
     h = (h ^ (h >> 30)) * 0xbf58476d1ce4e5b9u;
     h = (h ^ (h >> 27)) * 0x94d049bb133111ebu;
@@ -164,40 +171,40 @@ static uint32_t flow_order_size(uint32_t size)
     return n;
 }
 
-/* One unit from a node to the sink, down the levels; as deep as the levels go, which is the length
- * of a shortest path. */
+/* Sends one unit from a node to the sink, down the levels. It recurses as deep as the levels go,
+ * which is the length of a shortest path. */
 static bool flow_push(struct flow *f, uint32_t node);
 
 static bool flow_push_vnode(struct flow *f, uint32_t vnode)
 {
     for (; f->arc[vnode] < f->w->zone_n; f->arc[vnode]++) {
-        uint32_t cell = vnode * f->w->zone_n + f->arc[vnode];
-        if (f->level[f->cell0 + cell] != f->level[vnode] + 1 || !flow_loosens(f, vnode, cell) ||
-            !flow_push(f, f->cell0 + cell))
+        uint32_t pair = vnode * f->w->zone_n + f->arc[vnode];
+        if (f->level[f->pair0 + pair] != f->level[vnode] + 1 || !flow_loosens(f, vnode, pair) ||
+            !flow_push(f, f->pair0 + pair))
             continue;
-        f->loose[cell]++;
+        f->loose[pair]++;
         return true;
     }
     return false;
 }
 
-static bool flow_push_cell(struct flow *f, uint32_t cell)
+static bool flow_push_pair(struct flow *f, uint32_t pair)
 {
-    uint32_t node = f->cell0 + cell, vnode = cell / f->w->zone_n;
-    uint16_t z = cell_zone(f, cell);
+    uint32_t node = f->pair0 + pair, vnode = pair / f->w->zone_n;
+    uint16_t z = pair_zone(f, pair);
     uint32_t size = flow_order_size((uint32_t)(f->w->zone_first[z + 1] - f->w->zone_first[z]));
 
     for (; f->arc[node] < size; f->arc[node]++) {
-        uint16_t m = flow_member(f, cell, f->arc[node], size);
+        uint16_t m = flow_member(f, pair, f->arc[node], size);
         if (m == NOBODY || f->level[f->member0 + m] != f->level[node] + 1 ||
-            !flow_gives(f, cell, m) || !flow_push(f, f->member0 + m))
+            !flow_gives(f, pair, m) || !flow_push(f, f->member0 + m))
             continue;
-        f->w->has[place(f, m, vnode)] = 1;
+        f->w->has[owns_at(f, m, vnode)] = 1;
         return true;
     }
-    if (f->arc[node] == size && f->loose[cell] > 0 && f->price[vnode] == f->price[node] &&
+    if (f->arc[node] == size && f->loose[pair] > 0 && f->price[vnode] == f->price[node] &&
         f->level[vnode] == f->level[node] + 1 && flow_push(f, vnode)) {
-        f->loose[cell]--;
+        f->loose[pair]--;
         return true;
     }
     f->arc[node] = size + 1;
@@ -213,11 +220,11 @@ static bool flow_push_member(struct flow *f, uint16_t m)
         return true;
     }
     for (; f->arc[node] < f->w->next->vnodes; f->arc[node]++) {
-        uint32_t vnode = f->arc[node], cell = vnode * f->w->zone_n + f->w->zone[m];
-        if (f->level[f->cell0 + cell] != f->level[node] + 1 ||
-            !flow_takes_back(f, m, vnode, cell) || !flow_push(f, f->cell0 + cell))
+        uint32_t vnode = f->arc[node], pair = vnode * f->w->zone_n + f->w->zone[m];
+        if (f->level[f->pair0 + pair] != f->level[node] + 1 ||
+            !flow_takes_back(f, m, vnode, pair) || !flow_push(f, f->pair0 + pair))
             continue;
-        f->w->has[place(f, m, vnode)] = 0;
+        f->w->has[owns_at(f, m, vnode)] = 0;
         return true;
     }
     return false;
@@ -225,10 +232,10 @@ static bool flow_push_member(struct flow *f, uint16_t m)
 
 static bool flow_push(struct flow *f, uint32_t node)
 {
-    if (node < f->cell0)
+    if (node < f->pair0)
         return flow_push_vnode(f, node);
     if (node < f->member0)
-        return flow_push_cell(f, node - f->cell0);
+        return flow_push_pair(f, node - f->pair0);
     return flow_push_member(f, (uint16_t)(node - f->member0));
 }
 
@@ -237,12 +244,12 @@ static uint32_t flow_block(struct flow *f)
 {
     uint32_t sent = 0;
 
-    for (uint32_t v = 0; v < f->cell0; v++) {
+    for (uint32_t v = 0; v < f->pair0; v++) {
         for (; f->spare[v] > 0 && flow_push(f, v); f->spare[v]--)
             sent++;
     }
-    for (uint32_t cell = 0; cell < f->member0 - f->cell0; cell++) {
-        for (; f->must[cell] > 0 && flow_push(f, f->cell0 + cell); f->must[cell]--)
+    for (uint32_t pair = 0; pair < f->member0 - f->pair0; pair++) {
+        for (; f->must[pair] > 0 && flow_push(f, f->pair0 + pair); f->must[pair]--)
             sent++;
     }
     return sent;
@@ -264,8 +271,8 @@ static void flow_run(struct flow *f)
     uint32_t left = (uint32_t)w->next->vnodes * w->next->n;
     uint8_t must = ring_zone_min(w);
 
-    memset(f->spare, w->next->n - must * w->zone_n, f->cell0);
-    memset(f->must, must, f->member0 - f->cell0);
+    memset(f->spare, w->next->n - must * w->zone_n, f->pair0);
+    memset(f->must, must, f->member0 - f->pair0);
     f->loose_max = (uint8_t)(ring_zone_max(w) - must);
     memcpy(f->room, w->share, w->next->member_n * sizeof *f->room);
     while (left > 0) {
@@ -278,11 +285,11 @@ static void flow_run(struct flow *f)
 
 int ring_flow(struct ring_work *w)
 {
-    uint32_t vnodes = w->next->vnodes, cell_n = vnodes * w->zone_n;
+    uint32_t vnodes = w->next->vnodes, pair_n = vnodes * w->zone_n;
     struct flow f = {.w = w,
-                     .cell0 = vnodes,
-                     .member0 = vnodes + cell_n,
-                     .node_n = vnodes + cell_n + w->next->member_n};
+                     .pair0 = vnodes,
+                     .member0 = vnodes + pair_n,
+                     .node_n = vnodes + pair_n + w->next->member_n};
     int error = ERR_NO_MEMORY;
 
     f.price = calloc(f.node_n, sizeof *f.price);
@@ -290,8 +297,8 @@ int ring_flow(struct ring_work *w)
     f.arc = calloc(f.node_n, sizeof *f.arc);
     f.queue = calloc(f.node_n, sizeof *f.queue);
     f.spare = calloc(vnodes, sizeof *f.spare);
-    f.must = calloc(cell_n, sizeof *f.must);
-    f.loose = calloc(cell_n, sizeof *f.loose);
+    f.must = calloc(pair_n, sizeof *f.must);
+    f.loose = calloc(pair_n, sizeof *f.loose);
     f.room = calloc(w->next->member_n, sizeof *f.room);
     if (!f.price || !f.level || !f.arc || !f.queue || !f.spare || !f.must || !f.loose || !f.room)
         goto out_free_tables;

@@ -1,12 +1,13 @@
-/* ring_order.c: in which order the owners of a vnode stand. Moves no data; decides who is asked
- * first.
+/* ring_order.c: at which rank each owner of a vnode stands. Moves no data; decides which owner is
+ * asked first.
  *
- * Position by position: of the owners of a vnode that have no position yet, one comes next. If
- * member m is among these in `left[m]` vnodes, n - i positions remain, and every vnode chose each
- * of them with equal share, m would come next in left[m] / (n - i) vnodes: a fractional choice that
- * suits everybody, so a whole one exists where each gets that number rounded down or up. We start
- * from the previous order and shift surplus along shortest paths "a comes next in v, but b could":
- * to within the upper bounds first, then to within the lower. */
+ * It goes rank by rank. Of the owners of a vnode that have no rank yet, one gets rank i. Let member
+ * m be among these in `left[m]` vnodes; n - i ranks remain. If every vnode chose each of its n - i
+ * candidates in equal parts, m would get left[m] / (n - i) vnodes: a fractional choice in which all
+ * ranks are balanced. So one in whole vnodes exists too, where each member gets that number rounded
+ * down or up. We start from the previous order, and shift what is too much along shortest paths "a
+ * has rank i in v, but b could have it": first until no member is above its upper bound, then until
+ * none is below its lower one. */
 #include "core/ring/ring_work.h"
 
 #include <stdlib.h>
@@ -17,11 +18,12 @@ enum { NOWHERE = 0xffffffff };
 
 struct order {
     struct ring_work *w;
-    uint8_t position;
-    uint32_t *count; /* by member: vnodes where it stands at the position */
-    uint32_t *low, *high;
-    uint32_t *head;  /* by member: the first vnode of its list, */
-    uint32_t *after; /* by vnode: the next one of the same list */
+    uint8_t rank;    /* that is being given */
+    uint32_t *count; /* by member: vnodes where it has the rank */
+    uint32_t *low;   /* by member: the least that count may end at */
+    uint32_t *high;  /* by member: the most */
+    uint32_t *head;  /* by member: the first vnode where it has the rank */
+    uint32_t *after; /* by vnode: the next one of the same member */
     uint32_t *via;   /* by member: the vnode through which the search came; NOWHERE: not reached */
     uint16_t *queue;
 };
@@ -48,30 +50,31 @@ static void order_unlist(struct order *o, uint16_t m, uint32_t vnode)
     o->count[m]--;
 }
 
-/* Puts m, an owner of the vnode at a later position, at the position; returns who stood there. */
+/* Gives the rank to m, an owner of a later rank, and m's rank to the owner that had it; returns
+ * that owner. */
 static uint16_t order_swap(struct order *o, uint32_t vnode, uint16_t m)
 {
-    uint16_t *row = order_row(o, vnode), was = row[o->position];
-    unsigned i = o->position;
+    uint16_t *row = order_row(o, vnode), was = row[o->rank];
+    unsigned i = o->rank;
 
     while (row[i] != m)
         i++;
     row[i] = was;
-    row[o->position] = m;
+    row[o->rank] = m;
     order_unlist(o, was, vnode);
     order_list(o, m, vnode);
     return was;
 }
 
-/* The next vnode of m leads to the later owners of it. Returns one that is below its limit, or
- * member_n. */
+/* From each vnode where m has the rank the search goes on to the owners of later ranks. Returns one
+ * that is below its limit, or member_n. */
 static uint16_t order_look(struct order *o, uint16_t m, const uint32_t *limit, uint16_t *tail)
 {
     const struct layout *l = o->w->next;
 
     for (uint32_t v = o->head[m]; v != NOWHERE; v = o->after[v]) {
         const uint16_t *row = order_row(o, v);
-        for (unsigned i = o->position + 1u; i < l->n; i++) {
+        for (unsigned i = o->rank + 1u; i < l->n; i++) {
             if (o->via[row[i]] != NOWHERE || o->count[row[i]] > limit[row[i]])
                 continue;
             o->via[row[i]] = v;
@@ -103,18 +106,18 @@ static bool order_shift(struct order *o, const uint32_t *limit)
     return true;
 }
 
-static void order_position(struct order *o)
+static void order_rank(struct order *o)
 {
     const struct layout *l = o->w->next;
-    uint32_t remaining = (uint32_t)(l->n - o->position);
+    uint32_t remaining = (uint32_t)(l->n - o->rank);
 
     for (uint16_t m = 0; m < l->member_n; m++) {
         o->count[m] = o->low[m] = 0;
         o->head[m] = NOWHERE;
     }
     for (uint32_t v = 0; v < l->vnodes; v++) {
-        order_list(o, order_row(o, v)[o->position], v);
-        for (unsigned i = o->position; i < l->n; i++)
+        order_list(o, order_row(o, v)[o->rank], v);
+        for (unsigned i = o->rank; i < l->n; i++)
             o->low[order_row(o, v)[i]]++;
     }
     for (uint16_t m = 0; m < l->member_n; m++) {
@@ -127,8 +130,8 @@ static void order_position(struct order *o)
         ;
 }
 
-/* Owners as they stood before; those that are new to the vnode behind them, begun at a different
- * one from vnode to vnode so that little is left to shift. */
+/* Owners in the order of the layout before; behind them those that are new to the vnode, begun at a
+ * different member from vnode to vnode so that little is left to shift. */
 static void order_start(const struct ring_work *w)
 {
     const struct layout *prev = w->prev, *l = w->next;
@@ -163,8 +166,8 @@ int ring_order(struct ring_work *w)
     if (!o.count || !o.low || !o.high || !o.head || !o.via || !o.queue || !o.after)
         goto out_free_tables;
     order_start(w);
-    for (; o.position + 1 < w->next->n; o.position++)
-        order_position(&o);
+    for (; o.rank + 1 < w->next->n; o.rank++)
+        order_rank(&o);
     error = 0;
 out_free_tables:
     free(o.count);

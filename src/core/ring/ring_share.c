@@ -6,14 +6,20 @@
  * (spread each member evenly over all vnodes: that fractional layout keeps every bound, and where a
  * fractional flow exists an integral one does).
  *
- * All is exact: a level is a fraction, places / weights. We raise one level for all zones, look
- * which come out too large and which too small, and freeze one kind at its bound, with a level of
- * its own: if the excess outweighs the lack, the true common level can only be higher, so what is
- * too large stays so, and the other way round. Each round freezes a zone, so there are at most
- * zone_n rounds.
+ * All is exact: a level is a fraction, places / weights. We take one level for all zones, look
+ * which zones come out too large and which too small, and freeze those of one kind at their bound,
+ * with a level of their own. If the excess outweighs the lack, the true common level can only be
+ * higher, so what is too large stays so; and the other way round. Each round freezes a zone, so
+ * there are at most zone_n rounds.
  *
- * Rounding is ours to choose; those that held more than their floor before are rounded up first,
- * which saves a move each. */
+ * An example: V = 8, N = 2, two zones, so each must have 8 of the 16 places. Zone x has a and b of
+ * weight 1, zone y has c of weight 1. A common level gives each member 16 / 3, so x would have
+ * 10 2/3: too large by 2 2/3; y would have 5 1/3: too small by as much. x is frozen at 8: a and b
+ * get 4 each. In the next round y alone is left with the other 8, and c gets them, one in every
+ * vnode.
+ *
+ * Rounding is ours to choose: members that had more places before than their share rounded down are
+ * rounded up first, which saves a move each. */
 #include "core/ring/ring_work.h"
 
 #include <stdlib.h>
@@ -24,9 +30,9 @@
 enum { SHARED = 0 }; /* the group of the zones that are not frozen; frozen zone z is group z + 1 */
 
 struct part {
-    uint64_t rest; /* what the ideal share exceeds its floor by, in units of 1 / den of its group */
+    uint64_t rest; /* the ideal share less share_min, in units of 1 / den of its group */
     uint16_t member;
-    bool sticky; /* held more than the floor */
+    bool sticky; /* it had more than share_min in the layout before */
 };
 
 struct sharing {
@@ -36,8 +42,8 @@ struct sharing {
     uint32_t *zone_max;
     uint32_t *zone_sum; /* by zone: places given so far */
     uint64_t *scaled;   /* by member: ideal share * den of its group */
-    bool *capped;       /* by member: one place in every vnode */
-    uint64_t *den;      /* by group */
+    bool *capped;       /* by member: it gets one place in every vnode */
+    uint64_t *den;      /* by group: the denominator of its level */
     struct part *part;  /* the members whose ideal share is no whole number */
 };
 
@@ -46,8 +52,8 @@ static bool in_group(const struct sharing *s, uint16_t m, uint16_t group)
     return s->group[s->w->zone[m]] == group;
 }
 
-/* One pass over a group: caps those whom the level lifts to V or above. Returns whether there was
- * one. */
+/* One pass over a group: caps the members that the level lifts to V or above. Returns whether there
+ * was one. */
 static bool share_cap(struct sharing *s, uint16_t group, uint64_t *total, uint64_t *weights)
 {
     const struct layout *l = s->w->next;
@@ -151,7 +157,7 @@ static int part_cmp(const void *a, const void *b)
     return (p->member > q->member) - (p->member < q->member);
 }
 
-/* Gives one more place to members with a fraction, in order of merit, while `left` lasts: to the
+/* Gives one more place to members with a fraction, in the order of part_cmp, while `left` lasts: in
  * zones below their minimum first, then wherever the zone's maximum allows. The fractions add up to
  * `left`, so it comes out even. */
 static void share_round(struct sharing *s, unsigned part_n, uint32_t left)
@@ -162,7 +168,7 @@ static void share_round(struct sharing *s, unsigned part_n, uint32_t left)
     for (int pass = 0; pass < 2; pass++) {
         for (unsigned i = 0; i < part_n && left > 0; i++) {
             uint16_t m = s->part[i].member, z = w->zone[m];
-            if (w->share[m] > w->floor[m] ||
+            if (w->share[m] > w->share_min[m] ||
                 s->zone_sum[z] >= (pass == 0 ? s->zone_min[z] : s->zone_max[z]))
                 continue;
             w->share[m]++;
@@ -173,8 +179,9 @@ static void share_round(struct sharing *s, unsigned part_n, uint32_t left)
     CHECK(left == 0);
 }
 
-/* Floors and ceilings from the ideal shares, and who is in for rounding. */
-static void share_whole(struct sharing *s)
+/* Rounds the ideal shares down and up, lists the members where that differs, and decides for
+ * them. */
+static void share_bounds(struct sharing *s)
 {
     struct ring_work *w = s->w;
     uint32_t left = (uint32_t)w->next->vnodes * w->next->n;
@@ -182,13 +189,13 @@ static void share_whole(struct sharing *s)
 
     for (uint16_t m = 0; m < w->next->member_n; m++) {
         uint64_t den = s->den[s->group[w->zone[m]]], rest = s->scaled[m] % den;
-        w->floor[m] = w->share[m] = (uint32_t)(s->scaled[m] / den);
-        w->ceil[m] = w->floor[m] + (rest > 0);
-        s->zone_sum[w->zone[m]] += w->floor[m];
-        left -= w->floor[m];
+        w->share_min[m] = w->share[m] = (uint32_t)(s->scaled[m] / den);
+        w->share_max[m] = w->share_min[m] + (rest > 0);
+        s->zone_sum[w->zone[m]] += w->share_min[m];
+        left -= w->share_min[m];
         if (rest > 0)
             s->part[part_n++] =
-                (struct part){.rest = rest, .member = m, .sticky = w->held[m] > w->floor[m]};
+                (struct part){.rest = rest, .member = m, .sticky = w->had_n[m] > w->share_min[m]};
     }
     share_round(s, part_n, left);
 }
@@ -216,7 +223,7 @@ int ring_share(struct ring_work *w)
         s.zone_max[z] = ring_zone_max(w) * vnodes;
     }
     share_ideal(&s);
-    share_whole(&s);
+    share_bounds(&s);
     error = 0;
 out_free_tables:
     free(s.group);
