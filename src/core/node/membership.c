@@ -1,6 +1,6 @@
 /* membership.c: the other members as a node meets them: streams and their hellos, packets, and
- * whether so many were met that clients can be answered; and what SWIM, the chain and the streams
- * bring, carried to all who read it. */
+ * whether enough were met for clients to be answered. And it carries what SWIM, the chain and the
+ * streams bring to all protocols. */
 #include "core/node/node_inner.h"
 
 #include "base/bits.h"
@@ -14,7 +14,7 @@ struct member *node_peer(const struct node *n, uint64_t id)
     return m && m->peer ? m : NULL;
 }
 
-/* Member i of the layout: always known. */
+/* Member i of the layout, which is always in the cast. */
 static struct member *peer_at(const struct node *n, unsigned i)
 {
     struct member *m = cast_find(&n->member.cast, n->now.layout->member[i].id);
@@ -29,16 +29,16 @@ static unsigned peer_count(const struct node *n)
 
 /* ---- Meeting ---- */
 
-/* Sends a living member something that it takes no notice of, for the stream's sake. */
+/* Sends a living member a probe whose answer is not used: it makes the world open a stream. */
 static void greet(struct member *m, struct out *out)
 {
     m->greeted = true;
     out_send(out, m->id, m->addr, MSG_PROBE)->probe.seq = 0;
 }
 
-/* Counts the living members that were met, this one among them, and those who may live and were
- * not, until there are enough. (Members recalled from the disk are suspects until they answer.)
- * Greets some who were not. */
+/* Counts the living members that were met, this one among them, until there are enough; and those
+ * that may live and were not met. (Members recalled from the disk are suspects until they answer.)
+ * Greets some of the latter. */
 static void count_met(struct node *n, unsigned enough, unsigned *met, unsigned *missing,
                       struct out *out)
 {
@@ -56,16 +56,16 @@ static void count_met(struct node *n, unsigned enough, unsigned *met, unsigned *
     }
 }
 
-/* Part of a layout, and W-1 other members of it live and were met: fewer cannot answer for
- * anything. One that was here before waits for the others too, for a while: any of them may be the
- * one that remembers more of its log than it holds. */
+/* A node is ready when it is part of a layout, and W-1 other members of it live and were met: with
+ * fewer nothing can be answered. A node that comes back waits for the others too, for a while: any
+ * of them may be the one that remembers more of its log than it has. */
 static void judge_ready(struct node *n, struct out *out)
 {
     struct membership *s = &n->member;
     const struct layout *l = n->now.layout;
     unsigned met, missing;
     bool first_boot = log_end_first_boot(&n->shard.log_end);
-    if (s->ready || !node_peer(n, s->self))
+    if (node_ready(n) || !node_peer(n, s->self))
         return;
     count_met(n, first_boot ? l->w : l->member_n, &met, &missing, out);
     if (met < l->w) {
@@ -77,7 +77,7 @@ static void judge_ready(struct node *n, struct out *out)
     if (missing && !first_boot && n->now.ms < s->meet_by_ms)
         return;
     s->meet_by_ms = UINT64_MAX;
-    s->ready = true;
+    node_enter(n, NODE_READY);
     out_trace(out, TRACE_NODE_READY, s->self, l->epoch, l->member_n, slice_of(NULL, 0));
 }
 
@@ -92,7 +92,7 @@ enum twin_verdict node_knock(struct node *n, uint64_t id, uint64_t boot, struct 
     return verdict;
 }
 
-/* Asks those whose place another process wants. */
+/* Asks the members that another process claims to be whether they live. */
 static void ask_first(struct node *n, struct out *out)
 {
     unsigned asked = 0;
@@ -114,9 +114,9 @@ static void note_news(struct node *n, struct member *m)
     m->news = true;
 }
 
-/* A peer spoke to us, at that epoch. Of one that is ahead we note no more than that: anybody can
- * say a number in a datagram, and what it is worth shows when the peer is asked for the layout. */
-static void heard(struct node *n, uint64_t id, uint64_t epoch, struct out *out)
+/* Notes that a peer is at that epoch. Of one that is ahead we note no more than that: anybody can
+ * send a number in a datagram, and what it is worth shows when the peer is asked for the layout. */
+static void note_epoch(struct node *n, uint64_t id, uint64_t epoch, struct out *out)
 {
     struct member *m = node_peer(n, id);
     uint64_t ours = n->now.epoch, noted = epoch > ours ? ours + 1 : epoch;
@@ -132,14 +132,14 @@ static void heard(struct node *n, uint64_t id, uint64_t epoch, struct out *out)
 
 /* ---- Claims ----
  *
- * Two clusters that hear of each other stay two. A seed that was mistyped proves nothing more. But
- * a node that looks for a certain member at our address has the address from that member: it lived
- * here, and this node stands in its place. A hello names the member that its sender expected, but
- * for a seed; a ping names the member that it is for. Members that are dead to the other cluster
- * are dialled by nobody, and pinged for ever (swim_meet.c).
+ * Two clusters that meet stay two. A mistyped seed is no reason for more. But a node that looks for
+ * a certain member at our address has the address from that member: it lived here, and this node is
+ * here instead. A hello names the member that its sender expected, unless it was sent to a seed; a
+ * ping names the member that it is for. Members that the other cluster believes dead are not
+ * dialled any more, and pinged for ever (swim_meet.c).
  *
- * The claim is kept until the node is started again: that nobody looked for the member lately does
- * not mean that nobody will. */
+ * The claim lasts until the node is started again: that the member was not looked for lately does
+ * not mean that it will not be. */
 
 static void claim(struct membership *s, struct cluster_id cluster, uint64_t member)
 {
@@ -166,20 +166,20 @@ static void strange_packet(struct membership *s, const struct packet_header *h,
 
 /* ---- Packets, messages and streams ---- */
 
-/* Why a packet is dropped, 0: it is not. */
+/* Why a packet is dropped; 0: it is not. */
 static int packet_objection(struct node *n, const struct event *ev, const struct packet_header *h,
                             struct slice messages)
 {
     if (!cluster_id_eq(h->cluster, n->member.cluster)) {
         strange_packet(&n->member, h, messages);
-        return ERR_OTHER_CLUSTER; /* a joiner's packets are not for the cluster yet either */
+        return ERR_OTHER_CLUSTER; /* so are a joiner's packets, which is of no cluster yet */
     }
     if (h->from == n->member.self)
         return ERR_SELF;
     return node_knock(n, h->from, h->boot, ev->packet.from) == TWIN_LET_IN ? 0 : ERR_TWIN;
 }
 
-/* What the sender says of itself in a packet's header. */
+/* What a packet's header says of its sender. */
 static void take_header(struct node *n, const struct packet_header *h)
 {
     struct member *m = node_peer(n, h->from);
@@ -201,20 +201,20 @@ void node_on_packet(struct node *n, const struct event *ev, struct out *out)
     if (e) {
         s->bad_packets++;
         out_trace(out, TRACE_PACKET_DROPPED, h.from, (uint64_t)e, ev->packet.bytes.n,
-                  slice_str(addr_text(ev->packet.from, s->said_addr)));
+                  slice_str(addr_text(ev->packet.from, s->text_addr)));
         return;
     }
     if (h.wall_ms <= WALL_MS_MAX)
         wall_sample(&s->wall, h.from,
-                   (struct wall_reading){.wall_ms = h.wall_ms, .mono_ms = h.mono_ms});
+                    (struct wall_reading){.wall_ms = h.wall_ms, .mono_ms = h.mono_ms});
     swim_packet(&s->swim, &h, ev->packet.from, messages, n->now.ms, out);
-    heard(n, h.from, h.epoch, out);
+    note_epoch(n, h.from, h.epoch, out);
     take_header(n, &h);
 }
 
-/* What every message says: that a stream is up, so hellos were exchanged; and some, how far the
- * peer's log is. */
-static void meet(struct node *n, uint64_t from, const struct message *m)
+/* What every message shows: a stream is up, so hellos were exchanged. Some carry the end of the
+ * peer's log too. */
+static void note_message(struct node *n, uint64_t from, const struct message *m)
 {
     struct log_end *ends = &n->shard.log_end;
     struct member *p = node_peer(n, from);
@@ -238,8 +238,8 @@ void node_on_message(struct node *n, const struct event *ev, struct out *out)
     uint64_t from = ev->message.from;
     const struct message *m = ev->message.message;
     if (message_epoch(m) > n->now.epoch)
-        heard(n, from, message_epoch(m), out);
-    meet(n, from, m);
+        note_epoch(n, from, message_epoch(m), out);
+    note_message(n, from, m);
     if (m->kind == MSG_LAYOUT)
         save_cluster(&n->member, out);
     switch (message_role(m->kind)) {
@@ -255,9 +255,9 @@ void node_on_message(struct node *n, const struct event *ev, struct out *out)
     }
 }
 
-/* A peer that is gone is tried again and again: the log says once that it was lost, and how often
- * it was tried when it is back. */
-static void tell_down(struct node *n, const struct event *ev, struct out *out)
+/* A peer that is gone is tried again and again. The log says once that it was lost, and when it is
+ * back how often it was tried. */
+static void trace_down(struct node *n, const struct event *ev, struct out *out)
 {
     struct member *m = node_peer(n, ev->link.peer);
     bool first = m ? m->failures++ == 0 : n->member.unreached != ev->link.peer;
@@ -267,7 +267,7 @@ static void tell_down(struct node *n, const struct event *ev, struct out *out)
         out_trace(out, TRACE_LINK_DOWN, ev->link.peer, (uint64_t)ev->link.error, 0, ev->link.why);
 }
 
-static void tell_back(struct node *n, uint64_t peer, struct out *out)
+static void trace_back(struct node *n, uint64_t peer, struct out *out)
 {
     struct member *m = node_peer(n, peer);
     if (m && m->failures > 1)
@@ -278,8 +278,8 @@ static void tell_back(struct node *n, uint64_t peer, struct out *out)
         n->member.unreached = 0;
 }
 
-/* A stream to it is up, by its hello: of one that is no member of the layout the hello alone says
- * where it lives. */
+/* A stream to the sender of that hello is up. Where it lives is known from the hello alone, unless
+ * it is a member of the layout. */
 static void link_member(struct node *n, const struct msg_hello *h)
 {
     struct member *m = cast_make(&n->member.cast, h->node);
@@ -308,8 +308,8 @@ void node_on_link_up(struct node *n, const struct event *ev, struct out *out)
     struct membership *s = &n->member;
     const struct msg_hello *h = ev->link.hello;
     out_trace(out, TRACE_LINK_UP, h->node, h->epoch, 0,
-              slice_str(addr_text(h->addr, s->said_addr)));
-    tell_back(n, h->node, out);
+              slice_str(addr_text(h->addr, s->text_addr)));
+    trace_back(n, h->node, out);
     if (cluster_id_none(s->cluster) && !cluster_id_none(h->cluster)) {
         s->cluster = h->cluster;
         node_header(n);
@@ -317,9 +317,9 @@ void node_on_link_up(struct node *n, const struct event *ev, struct out *out)
     link_member(n, h);
     shard_hello(&n->shard, &n->now, h, out);
     if (cluster_id_none(h->cluster) && cluster_id_none(s->cluster))
-        return; /* two who look for a cluster have nothing to tell each other */
+        return; /* two nodes that look for a cluster are of no use to each other */
     swim_link_up(&s->swim, h, n->now.ms, out);
-    heard(n, h->node, h->epoch, out);
+    note_epoch(n, h->node, h->epoch, out);
     if (!chain_layout(&s->chain) && h->epoch > 0)
         ask_to_join(n, h, out);
     if (h->epoch > 0)
@@ -338,12 +338,12 @@ static void unlink_member(struct node *n, struct member *m)
 void node_on_link_down(struct node *n, const struct event *ev, struct out *out)
 {
     struct membership *s = &n->member;
-    if (ev->link.seed >= 0) { /* said at tries 1, 2, 4, ... of each round: a log is not a clock */
+    if (ev->link.seed >= 0) { /* logged at tries 1, 2, 4, ... of each round: a log is not a clock */
         if (power_of_two((s->seed_tries + s->seed_n - 1) / s->seed_n))
             out_trace(out, TRACE_NODE_SEED_WAIT, 0, s->seed_tries, 0,
                       ev->link.why.n ? ev->link.why : slice_str(error_sentence(ev->link.error)));
     } else {
-        tell_down(n, ev, out);
+        trace_down(n, ev, out);
     }
     struct member *m = cast_find(&s->cast, ev->link.peer);
     if (m)
@@ -353,11 +353,12 @@ void node_on_link_down(struct node *n, const struct event *ev, struct out *out)
         return;
     }
     if (s->seed_n && !chain_layout(&s->chain) && s->seed_at_ms == UINT64_MAX)
-        s->seed_at_ms = n->now.ms + SEED_RETRY_MS; /* whom we had asked to let us in may be gone */
+        s->seed_at_ms =
+            n->now.ms + SEED_RETRY_MS; /* the member that we asked to join may be gone */
 }
 
-/* Nobody may need a stream for long, and until it is tried nobody knows whether the member can be
- * reached. */
+/* Opens streams again that broke or were refused. No protocol may need one for long, and until it
+ * is tried nobody knows whether the member can be reached. */
 static void redial(struct node *n, struct out *out)
 {
     struct membership *s = &n->member;
@@ -390,8 +391,8 @@ static void try_seed(struct node *n, struct out *out)
 
 /* ---- What the chain and SWIM bring ---- */
 
-/* All members of a layout are in the cast, and SWIM asks for them for ever. False when memory is
- * out. */
+/* Brings all members of a layout into the cast, and has SWIM probe them for ever. False when memory
+ * is out. */
 static bool cast_layout(struct node *n, const struct layout *l)
 {
     /* first, so that none of them makes room for another */
@@ -404,8 +405,7 @@ static bool cast_layout(struct node *n, const struct layout *l)
             return false;
         m->peer = true;
         swim_pin(&n->member.swim, m->id, true);
-        if (swim_find(&n->member.swim, m->id, &v))
-            /* told to nobody: with the layout all are looked at anew */
+        if (swim_find(&n->member.swim, m->id, &v)) /* with a layout all look at the members anew */
             (void)cast_believe(m, v.addr, v.state, v.name);
         if (!m->twin.boot)
             m->twin.boot = log_end_boot_of(&n->shard.log_end, m->id);
@@ -413,13 +413,14 @@ static bool cast_layout(struct node *n, const struct layout *l)
     return true;
 }
 
-/* The chain has a layout in force that the others do not know yet. What is known of lost records is
- * per vnode of the one before, until repair has marked it anew. */
+/* Carries a layout that the chain has put in force to the other protocols. What is known of lost
+ * records is per vnode of the layout before, until repair has marked its vnodes anew. */
 static void carry_layout(struct node *n, struct out *out)
 {
     const struct layout *l = chain_layout(&n->member.chain);
     if (!l || l->epoch == n->now.epoch)
         return;
+    CHECK(l->epoch > n->now.epoch);
     n->now.own.recovering_n = 0;
     n->now.own.recovering = NULL;
     n->now.layout = l;
@@ -439,21 +440,22 @@ static void carry_layout(struct node *n, struct out *out)
     n->member.members_dirty = true;
 }
 
-/* Subscribers hear of members whose place in the layout changed, though they themselves did not. */
+/* Reports to subscribers the members that did not change, but were let into the layout, or have
+ * adopted it. */
 static void carry_news(struct node *n, struct out *out)
 {
-    unsigned told = 0;
-    for (unsigned i = 0; n->member.news > 0 && i < peer_count(n) && told < NODE_CHANGES; i++) {
+    unsigned sent = 0;
+    for (unsigned i = 0; n->member.news > 0 && i < peer_count(n) && sent < NODE_CHANGES; i++) {
         struct member *m = peer_at(n, i);
         struct swim_view v;
         if (!m->news)
             continue;
         m->news = false;
         n->member.news--;
+        /* one that is not verified will come by swim_changed */
         if (swim_find(&n->member.swim, m->id, &v) && v.verified) {
-            /* of the others SWIM tells when they answer */
             node_describe(n, &v, &out_add(out, ACT_MEMBER)->member);
-            told++;
+            sent++;
         }
     }
     n->member.more |= n->member.news > 0;
@@ -481,7 +483,7 @@ static void carry_claim(struct membership *s, struct out *out)
         return;
     s->claim.news = false;
     out_trace(out, TRACE_NODE_CLAIMED, s->claim.member, 0, 0,
-              slice_str(cluster_id_text(s->claim.cluster, s->said_claim)));
+              slice_str(cluster_id_text(s->claim.cluster, s->text_claim)));
 }
 
 static void carry_refusal(struct node *n, struct out *out)
@@ -494,9 +496,9 @@ static void carry_refusal(struct node *n, struct out *out)
 
 /* ---- Own states ---- */
 
-/* Asked for before the first layout is put into the store, so that whatever a torn write leaves of
- * the two, a layout does not stand there without the cluster that it belongs to: such a node would
- * believe the first stranger. */
+/* Submitted before the first layout is. So whatever a torn write leaves of the two, there is no
+ * layout on disk without the cluster that it belongs to: such a node would believe the first
+ * stranger. */
 static void save_cluster(struct membership *s, struct out *out)
 {
     if (s->cluster_saved || cluster_id_none(s->cluster))
@@ -506,7 +508,7 @@ static void save_cluster(struct membership *s, struct out *out)
               slice_of(s->cluster.b, sizeof s->cluster.b));
 }
 
-/* The members' last addresses: a run of ALIVE messages. False when memory is out. */
+/* Writes the members' last addresses: a run of ALIVE messages. False when memory is out. */
 static bool encode_members(struct node *n)
 {
     struct buf *bytes = &n->member.members_bytes;
@@ -524,7 +526,7 @@ static bool encode_members(struct node *n)
     return true;
 }
 
-/* A disk that failed a put is tried so, once a second: that finds out when it is well again. */
+/* A disk that failed a put is tried by this once a second, which shows when it is well again. */
 static void save_members(struct node *n, struct out *out)
 {
     struct membership *s = &n->member;
@@ -532,7 +534,7 @@ static void save_members(struct node *n, struct out *out)
     if (!s->members_dirty || n->now.ms < s->members_saved_ms + MEMBERS_SAVE_MS)
         return;
     s->members_saved_ms = n->now.ms;
-    save_cluster(s, out); /* in case it failed */
+    save_cluster(s, out); /* again, if that failed */
     s->members_dirty = !encode_members(n);
     if (!s->members_dirty)
         out_state(out, TOKEN(TOKEN_MEMBER, STATE_MEMBERS), SLICE("members"), ++s->members_serial,
@@ -591,7 +593,7 @@ void membership_start(struct node *n, struct out *out)
     swim_start(&s->swim, out);
     if (s->found && !chain_layout(&s->chain)) {
         out_trace(out, TRACE_NODE_FOUNDED, s->self, 0, 0,
-                  slice_str(cluster_id_text(s->cluster, s->said_cluster)));
+                  slice_str(cluster_id_text(s->cluster, s->text_cluster)));
         save_cluster(s, out);
         chain_found_take(&s->chain, &s->first, out);
     }
@@ -601,7 +603,7 @@ void membership_start(struct node *n, struct out *out)
 void membership_carry(struct node *n, struct out *out)
 {
     carry_layout(n, out);
-    if (n->stopped)
+    if (n->phase == NODE_STOPPED)
         return;
     carry_members(n, out);
     carry_news(n, out);

@@ -1,37 +1,43 @@
-/* node.c: the life of a node, and the wires between its protocols.
+/* node.c: the life of a node, and the order of a step.
+ *
+ *     BORN --(the first event)--> WAKING --(enough members met)--> READY
+ *                                   |                                |
+ *                                   '----(it cannot go on)-----------+--> STOPPED
  *
  * Birth. A node is born with its data directory: the world draws its id. A founder draws a cluster
- * id too and adopts a layout of itself alone; every other node starts with none, asks its seeds in
+ * id too and adopts a layout of itself alone. Every other node starts with none, asks its seeds in
  * turn, learns the cluster id from the first hello that has one, and asks to be let in (chain.c).
  * It writes the cluster id down only together with the layout that admits it: a node that was
- * refused stays nobody's.
+ * refused belongs to no cluster.
  *
  * Waking. A node that has a layout on disk needs no seed: it recalls the members' last addresses,
  * and SWIM finds them. It answers clients once it is part of a layout and has met W-1 other
- * members: before, it could only answer with errors, and -LOADING says better what is the matter.
- * To meet is to have a stream, and with it the other's hello, which says what is remembered of our
- * log (log_end.c): who lost its end must know before it answers anything.
+ * members. Before, it could only answer with errors, and -LOADING says better what is the matter.
+ * To meet a member is to have a stream with it, and so its hello, which says what it remembers of
+ * our log (log_end.c): a node that lost the end of its log must know before it answers anything.
  *
  * A claim. A node that lost its disk and is told to found anew, at its old address, is a cluster of
  * one that answers nil to what the others hold. The others look for the member that it was
  * (membership.c says how that is seen), and from then on it answers no client. A node that is not
- * alone says so in STATUS and serves on: others joined its cluster on purpose.
+ * alone reports the claim in STATUS and serves on: others joined its cluster on purpose.
  *
  * The step. In this order, because each part may rest on what the ones before it found out:
  *
- *   the moment    time, the clocks, the own log's end: everything else is judged by them
- *   the event     to the protocol that it concerns (protocols.c has the table)
- *   the layout    if the chain has another one in force: to every protocol at once, before anything is told that is in its terms
- *   the members   whom SWIM holds for what; then who is ready, greeted, dialled again
- *   own states    saved last, when nothing of this step can change them any more
- *   the records   how they stand, and whether writes are fenced, as the step leaves it: the next one begins with that
+ *     the moment    time, the clocks, the own log's end: everything else is judged by them
+ *     the event     to the protocol that it concerns (protocols.c has the table)
+ *     the layout    if the chain has another one in force, it goes to every protocol at once,
+ *                   before anything that is in its terms
+ *     the members   what SWIM believes of them; then who is ready, greeted, dialled again
+ *     own states    saved last, when nothing of this step can change them any more
+ *     the records   how they stand, and whether writes are fenced, as the step leaves it: the next
+ *                   step begins with that
  *
- * Each protocol appends a bounded number of actions; carrying over is sliced too, and
+ * Each protocol appends a bounded number of actions. Carrying over is sliced too, and
  * node_deadline_ms says "now" until all of it is done.
  *
  * This file has birth, the step and the end; membership.c the other members as the node meets them
  * and what is carried over, shard.c its records, protocols.c the table, node_report.c what a node
- * says about itself. */
+ * reports about itself. */
 #include "core/node/node_inner.h"
 
 #include "base/check.h"
@@ -40,16 +46,28 @@
 
 #include <stdlib.h>
 
-/* The shares of one step: its own protocol, then the carrying over. */
+/* What one step appends: the actions of one protocol, then those of the carrying over. */
 _Static_assert(SWIM_OUT_MAX + CHAIN_OUT_MAX + 5 * NODE_CHANGES <= OUT_MAX, "a step overflows");
 _Static_assert(REPAIR_OUT_MAX + 5 * NODE_CHANGES <= OUT_MAX, "a step overflows");
 _Static_assert(COORD_OUT_MAX + 5 * NODE_CHANGES <= OUT_MAX, "a step overflows");
 _Static_assert(HINT_OUT_MAX + 5 * NODE_CHANGES <= OUT_MAX, "a step overflows");
 _Static_assert(ERASE_OUT_MAX + 5 * NODE_CHANGES <= OUT_MAX, "a step overflows");
 
+static const uint32_t next_phase[] = {
+    [NODE_BORN] = PHASE(NODE_WAKING),
+    [NODE_WAKING] = PHASE(NODE_READY) | PHASE(NODE_STOPPED),
+    [NODE_READY] = PHASE(NODE_STOPPED),
+    [NODE_STOPPED] = 0,
+};
+
+void node_enter(struct node *n, enum node_phase phase)
+{
+    phase_enter(&n->phase, (uint8_t)phase, next_phase);
+}
+
 /* ---- Birth and end ---- */
 
-/* The members' last addresses: a run of ALIVE messages. */
+/* Reads the members' last addresses: a run of ALIVE messages. */
 static int recall_members(struct node *n, struct slice bytes)
 {
     while (bytes.n > 0) {
@@ -86,7 +104,7 @@ static int init_founder(struct membership *s, const struct node_options *o)
 static int init_cluster(struct membership *s, const struct node_options *o)
 {
     s->cluster_serial = o->cluster_saved.serial;
-    /* a layout without the cluster it is of: such a node would believe the first stranger */
+    /* a layout without its cluster: such a node would believe the first stranger */
     if (o->cluster_saved.bytes.n == 0)
         return chain_layout(&s->chain) ? ERR_BAD_MESSAGE : 0;
     if (o->cluster_saved.bytes.n != sizeof s->cluster.b)
@@ -143,7 +161,7 @@ static int init_cast(struct membership *s, const struct node_options *o)
     return 0;
 }
 
-static int init_reach(struct shard *s, const struct node_options *o)
+static int init_log_end(struct shard *s, const struct node_options *o)
 {
     struct log_end_options log_end = {
         .self = o->id,
@@ -170,7 +188,7 @@ static int init_shard(struct shard *s, const struct node_options *o)
                                                                             : HINT_AGE_DEFAULT_MS});
     int e = coord_init(&s->coord, &coord);
     coord_ceiling_recall(&s->coord, ceiling_ms);
-    e = e ? e : init_reach(s, o);
+    e = e ? e : init_log_end(s, o);
     s->forgot = s->log_end.healing;
     repair_init(&s->repair, o->id, o->seed + 2);
     s->repair.manual = o->repair_manual;
@@ -245,7 +263,8 @@ void node_close(struct node *n)
 
 void node_halt(struct node *n, int error, struct slice why, struct out *out)
 {
-    n->stopped = true;
+    CHECK(error < 0 && why.n > 0);
+    node_enter(n, NODE_STOPPED);
     out_trace(out, TRACE_NODE_REFUSED, 0, (uint64_t)error, 0, why);
     struct action *a = out_add(out, ACT_STOP);
     a->stop.error = error;
@@ -265,7 +284,7 @@ void node_header(struct node *n)
     swim_set_header(&n->member.swim, &h);
 }
 
-/* For how long the process stood still before this step: it comes so much later than it was due. */
+/* How long the process stood still before this step: how much later it comes than it was due. */
 static uint64_t standstill(const struct node *n, uint64_t now_ms)
 {
     enum { GAP_MS = 100 }; /* less does no harm, and is not worth asking for the deadline */
@@ -273,8 +292,8 @@ static uint64_t standstill(const struct node *n, uint64_t now_ms)
     return now_ms > due_ms ? now_ms - due_ms : 0;
 }
 
-/* What the peers' clocks say of ours. At the end of the calendar no stamp would leave room
- * above. */
+/* What the peers' clocks say of ours. A clock at the end of the calendar counts as ahead: no stamp
+ * would leave room above. */
 static void judge_clock(struct node *n, struct out *out)
 {
     struct moment *now = &n->now;
@@ -301,7 +320,7 @@ static void moment_begin(struct node *n, const struct event *ev, struct out *out
     shard_begin(&n->shard, ev->position, ev->refuses, &n->now.own);
 }
 
-/* The fence and the recovering as this step leaves them. */
+/* The fence, and how the records stand, as this step leaves them. */
 static void moment_end(struct node *n)
 {
     bool fenced = chain_fenced(&n->member.chain), recovering = n->shard.repair.recovering_n > 0;
@@ -325,7 +344,7 @@ static void on_request(struct node *n, const struct request *r, struct out *out)
         shard_request(&n->shard, &n->now, r, out);
         return;
     }
-    int error = n->member.ready ? ERR_OTHER_CLUSTER : ERR_LOADING;
+    int error = node_ready(n) ? ERR_OTHER_CLUSTER : ERR_LOADING;
     out_add(out, ACT_REPLY)->reply =
         (struct result){.token = r->token, .kind = r->kind, .error = error};
 }
@@ -372,13 +391,9 @@ static void dispatch(struct node *n, const struct event *ev, struct out *out)
         on_stored(n, ev, out);
         break;
     case EV_READ:
-        protocols_stored(n, ev->read.token, ev, out);
-        break;
     case EV_COUNTED:
-        protocols_stored(n, ev->counted.token, ev, out);
-        break;
     case EV_TOLD:
-        protocols_stored(n, ev->told.token, ev, out);
+        protocols_stored(n, ev->read.token, ev, out); /* the three are of one kind */
         break;
     case EV_HINTED:
         on_hinted(n, ev, out);
@@ -398,26 +413,28 @@ static void dispatch(struct node *n, const struct event *ev, struct out *out)
 void node_step(struct node *n, const struct event *ev, struct out *out)
 {
     CHECK(ev->now_ms >= n->now.ms);
-    if (n->stopped)
+    if (n->phase == NODE_STOPPED)
         return;
     moment_begin(n, ev, out);
     protocols_begin(n);
-    if (!n->started)
+    if (n->phase == NODE_BORN) {
+        node_enter(n, NODE_WAKING);
         membership_start(n, out);
-    n->started = true;
+    }
     dispatch(n, ev, out);
-    membership_carry(n, out);
-    if (n->stopped)
+    if (n->phase != NODE_STOPPED)
+        membership_carry(n, out);
+    if (n->phase == NODE_STOPPED)
         return;
-    shard_carry(&n->shard, &n->now, n->member.ready, out);
+    shard_carry(&n->shard, &n->now, node_ready(n), out);
     moment_end(n);
 }
 
 uint64_t node_deadline_ms(const struct node *n)
 {
-    if (n->stopped)
+    if (n->phase == NODE_STOPPED)
         return UINT64_MAX;
-    return n->started ? protocols_deadline_ms(n) : n->now.ms;
+    return n->phase == NODE_BORN ? n->now.ms : protocols_deadline_ms(n);
 }
 
 bool node_drain(struct node *n)
@@ -427,7 +444,7 @@ bool node_drain(struct node *n)
 
 bool node_ready(const struct node *n)
 {
-    return n->member.ready;
+    return n->phase == NODE_READY;
 }
 
 bool node_claimed(const struct node *n)
@@ -437,5 +454,5 @@ bool node_claimed(const struct node *n)
 
 bool node_serves(const struct node *n)
 {
-    return n->member.ready && !(node_claimed(n) && n->now.layout->member_n == 1);
+    return node_ready(n) && !(node_claimed(n) && n->now.layout->member_n == 1);
 }

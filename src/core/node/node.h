@@ -1,22 +1,23 @@
-/* node.h: one member of the cluster, whole. One door, one list out, one deadline.
+/* node.h: one member of the cluster. One event in, one list of actions out, one deadline.
  *
- * A member part (membership.h) and a part that keeps records (shard.h), of protocols that do not
- * know each other (protocols.c has their table). The life of a node is told in node.c's essay. */
+ * A node has a part that is a member (membership.h) and a part that holds records (shard.h), both
+ * of protocols that do not know each other (protocols.c has their table). node.c's essay describes
+ * a node's life. */
 #ifndef COVEY_CORE_NODE_H
 #define COVEY_CORE_NODE_H
 
+#include "base/phase.h"
 #include "core/node/membership.h"
 #include "core/node/shard.h"
 #include "core/node/verdict.h"
 
 enum {
     SEEDS_MAX = 16,
-    SEED_RETRY_MS = 1000, /* a seed that is not up yet is tried for ever, once a second */
-    /* the members' addresses are written to disk at most once in that time */
-    MEMBERS_SAVE_MS = 1000,
-    /* for so long a node that comes back waits to meet all who may live, after it has met enough */
+    SEED_RETRY_MS = 1000,   /* a seed that is not up yet is tried for ever, once a second */
+    MEMBERS_SAVE_MS = 1000, /* the members' addresses are stored at most once in that time */
+    /* how long a node that comes back, and has met enough members, waits for all that may live */
     NODE_MEET_MS = 1000,
-    /* changed members handed to the other protocols in one step; more wait for the next */
+    /* changed members that one step hands to the other protocols; more wait for the next */
     NODE_CHANGES = 8,
 };
 
@@ -31,10 +32,9 @@ struct node_saved {
 struct node_options {
     uint64_t id;   /* of this node, born with its data directory; not 0 */
     uint64_t boot; /* random, of this process */
-    /* born with the data directory, never 0; 0: the id, where the id itself is */
-    uint64_t disk;
-    uint64_t seed;               /* of the node's random numbers */
-    bool found;                  /* this start founds a cluster */
+    uint64_t disk; /* nonce that was drawn with the data directory; 0: the id, which was too */
+    uint64_t seed; /* of the node's random numbers */
+    bool found;    /* this start founds a cluster */
     struct cluster_id cluster;   /* with `found`: the new cluster's, drawn by the world */
     uint64_t generation_id;      /* with `found`: random */
     struct layout_secret secret; /* with `found`: likewise */
@@ -48,31 +48,35 @@ struct node_options {
     bool repair_manual; /* see struct repair */
     uint16_t vnodes;    /* with `found`: 0: VNODES_DEFAULT */
     uint32_t ops_max;   /* 0: OPS_MAX_DEFAULT */
-    /* 0: HINT_AGE_DEFAULT_MS; see hint_options, erase_options */
-    uint64_t hint_age_ms, erase_age_ms;
-    uint32_t op_deadline_ms;                               /* 0: OP_DEADLINE_DEFAULT_MS */
-    struct node_saved cluster_saved;                       /* state record "cluster" */
-    struct node_saved incarnation, chain, layout, members; /* state records of these names */
-    struct node_saved healed;                              /* likewise */
-    struct node_saved clock;                               /* state record "clock" */
-    struct node_saved boots, ends;                         /* likewise */
-    uint64_t records;                                      /* store_records at start, */
-    uint64_t position;                                     /* and store_position */
+    uint64_t hint_age_ms,
+        erase_age_ms;                /* 0: HINT_AGE_DEFAULT_MS; see hint_options, erase_options */
+    uint32_t op_deadline_ms;         /* 0: OP_DEADLINE_DEFAULT_MS */
+    struct node_saved cluster_saved; /* state record "cluster" */
+    /* the state records of these names */
+    struct node_saved incarnation, chain, layout, members, healed, clock, boots, ends;
+    uint64_t records;  /* store_records at start */
+    uint64_t position; /* store_position at start */
 };
 
-/* The two parts, and what joins them: the moment, which the first fills in for the second, and in
- * it the second's standing. */
+/* A node's life; node.c has the diagram. */
+enum node_phase {
+    NODE_BORN,    /* no event came yet */
+    NODE_WAKING,  /* it is not part of a layout, or has not met enough members */
+    NODE_READY,   /* it was both once */
+    NODE_STOPPED, /* ACT_STOP was given out */
+};
+
+/* The two parts, and what joins them: the moment, which has time, layout and members from the
+ * first, and the standing of the records from the second. */
 struct node {
     struct moment now;
-    bool started;              /* the first event was seen */
-    bool stopped;              /* ACT_STOP was given out */
-    bool barred_by_recovering; /* as the protocols were told last */
+    uint8_t phase;             /* enum node_phase */
+    bool barred_by_recovering; /* whether it was recovering at the last protocols_barred */
     struct membership member;
     struct shard shard;
-    /* of the last MEMBERS or RING result */
-    struct member_info *info;
+    struct member_info *info; /* of the last MEMBERS or RING result */
     uint32_t info_cap;
-    uint64_t *synced; /* per vnode */
+    uint64_t *synced; /* per vnode: of the last RING result */
 };
 
 /* 0, ERR_BAD_MESSAGE (a state record is malformed), ERR_NO_MEMORY, ERR_TOO_BIG. Nothing happens
@@ -80,37 +84,37 @@ struct node {
 int node_init(struct node *n, const struct node_options *o, uint64_t now_ms);
 void node_close(struct node *n);
 
-/* Advance the node by one event. ev is borrowed for the call. Appends at most OUT_MAX actions, to
- * be done in order. */
+/* Advances the node by one event, borrowed for the call. Appends at most OUT_MAX actions, to be
+ * done in order. */
 void node_step(struct node *n, const struct event *ev, struct out *out);
 
-/* Monotonic ms at which EV_TIMER is next due; UINT64_MAX if none. "Now" or earlier while sliced
- * work is left. */
+/* When EV_TIMER is due next, in monotonic ms; UINT64_MAX: never. "Now" or earlier while sliced work
+ * is left. */
 uint64_t node_deadline_ms(const struct node *n);
 
-/* The node is about to stop: writes that still wait for an owner leave hints for it in the next
- * steps. True when none is left. */
+/* The node is about to stop: writes that still wait for an owner leave a hint for it in the next
+ * steps. True when no such write is left. */
 bool node_drain(struct node *n);
 
 /* The hello that the world sends first on each stream. Slices live until the next step. */
 void node_hello(const struct node *n, struct msg_hello *h);
 
 /* Whether a peer's hello is acceptable: 0, ERR_BAD_VERSION, ERR_OTHER_CLUSTER, ERR_SELF, ERR_TWIN
- * (twin.h), ERR_LOADING (whether it is a twin is being found out: let it come again). A refusal's
- * sentence, which names both sides' values, is appended to why. The world sends it as HELLO_NO and
- * closes. */
+ * (twin.h), or ERR_LOADING (whether it is a twin is being found out; the peer is to come again).
+ * The sentence of a refusal, which names both sides' values, is appended to why. The world sends it
+ * as HELLO_NO and closes the stream. */
 int node_check_hello(struct node *n, const struct msg_hello *theirs, struct buf *why);
 
-/* A process of that boot says, from that address, that it is that member. */
+/* A process of that boot claims, from that address, to be that member. */
 enum twin_verdict node_knock(struct node *n, uint64_t id, uint64_t boot, struct addr addr);
 
-/* False until the node is part of a layout and has met W-1 of its peers; one that was here before
- * also waits for the others that may live, NODE_MEET_MS at most (membership.c). Until then the
- * world answers clients -LOADING; once true it stays so. */
+/* False until the node is part of a layout and has met W-1 of its peers. A node that comes back
+ * also waits for the others that may live, NODE_MEET_MS at most (membership.c). Until then clients
+ * are answered -LOADING. Once true it stays so, until the node stops. */
 bool node_ready(const struct node *n);
 
-/* Members of another cluster look for a member of theirs at this node's address: STATUS says so
- * until the node is started again. */
+/* Whether members of another cluster look for a member of theirs at this node's address. STATUS
+ * reports it until the node is started again. */
 bool node_claimed(const struct node *n);
 
 /* Whether clients are answered: node_ready, and not claimed while this node is its cluster's only
@@ -129,12 +133,13 @@ void node_status(const struct node *n, struct status_info *s);
  * or ERR_NO_MEMORY. */
 int node_members(struct node *n, const struct member_info **member, uint32_t *member_n);
 
-/* What is kept here for whom (HINTS): *info lives until the next call. 0 or ERR_NO_MEMORY. */
+/* The hints that are kept here, per owner (HINTS): *info lives until the next call. 0 or
+ * ERR_NO_MEMORY. */
 int node_hints(struct node *n, const struct hint_info **info, uint32_t *info_n);
 
-/* Per vnode: how long ago the last comparison with all other owners began that left no difference;
- * UINT64_MAX where this node is no owner, or never got that far. Lives until the next call. 0 or
- * ERR_NO_MEMORY. */
+/* Per vnode: how long ago this node began a comparison with all other owners that left no
+ * difference, in ms; UINT64_MAX where it is no owner, or there was no such comparison. Lives until
+ * the next call. 0 or ERR_NO_MEMORY. */
 int node_synced(struct node *n, const uint64_t **ago_ms);
 
 /* Every invariant of every protocol; aborts when one is broken. */

@@ -7,15 +7,17 @@
 
 /* ---- node.c ---- */
 
-/* This node cannot go on: from here on it does nothing more. */
+void node_enter(struct node *n, enum node_phase phase);
+
+/* This node cannot go on: it logs why, asks the world to stop it, and does nothing more. */
 void node_halt(struct node *n, int error, struct slice why, struct out *out);
 
-/* What packets say of this node, as of now. */
+/* Brings the header that packets carry up to date. */
 void node_header(struct node *n);
 
 /* ---- membership.c ---- */
 
-/* A member of the layout in force, or NULL. */
+/* The member of that id; NULL: it is not in the layout in force. */
 struct member *node_peer(const struct node *n, uint64_t id);
 
 void node_on_packet(struct node *n, const struct event *ev, struct out *out);
@@ -26,15 +28,15 @@ void node_on_message(struct node *n, const struct event *ev, struct out *out);
 
 void membership_start(struct node *n, struct out *out);
 
-/* The end of a step: what SWIM and the chain bring is carried to the others. */
+/* The end of a step: carries what SWIM and the chain bring to the other protocols. */
 void membership_carry(struct node *n, struct out *out);
 
 /* ---- node_report.c ---- */
 
-/* What clients ask about the node and the cluster (OP_MEMBERS and beyond). */
+/* Answers a client that asks about the node or the cluster (OP_MEMBERS and beyond). */
 void node_report(struct node *n, const struct request *r, struct out *out);
 
-/* The store's answer to one of them, or news of a backup. */
+/* The store's answer to a request about backups, or the end of one. */
 void node_on_backup(const struct node *n, const struct event *ev, struct out *out);
 
 #endif

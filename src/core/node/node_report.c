@@ -1,4 +1,4 @@
-/* node_report.c: what a node says about itself and the cluster: its hello, the members, the
+/* node_report.c: what a node reports about itself and the cluster: its hello, the members, the
  * verdict. */
 #include "base/check.h"
 #include "core/node/node_inner.h"
@@ -24,7 +24,7 @@ void node_hello(const struct node *n, struct msg_hello *h)
     };
 }
 
-/* Whether another process is that member already. */
+/* Whether another process is that member already: 0, ERR_LOADING or ERR_TWIN. */
 static int check_twin(struct node *n, const struct msg_hello *theirs, struct buf *why)
 {
     char id[ADDR_TEXT], here[ADDR_TEXT], there[ADDR_TEXT];
@@ -79,9 +79,9 @@ int node_check_hello(struct node *n, const struct msg_hello *theirs, struct buf 
 
 /* ---- Members ---- */
 
-/* Whether member m of the layout is known to have adopted it. One never heard is believed to,
- * unless it only came with this epoch: in a large cluster it takes many periods to hear everybody,
- * and the silence of an old member means nothing. */
+/* Whether member m of the layout is known to have adopted it. A member whose epoch is not known yet
+ * counts as one that has, unless it only came with this epoch: in a large cluster it takes many
+ * periods until everybody sent something, and the silence of an old member means nothing. */
 static bool adopted(const struct node *n, const struct layout *l, unsigned m)
 {
     const struct member *p = node_peer(n, l->member[m].id);
@@ -133,8 +133,7 @@ static int info_reserve(struct node *n, uint32_t count)
     return 0;
 }
 
-/* Counts each member's places in one walk over the layout: by member, since members and layout are
- * both sorted by id. */
+/* Counts the places of each member, and those of rank 0, in one walk over the layout. */
 static void count_places(const struct layout *l, uint32_t *places, uint32_t *firsts)
 {
     for (size_t i = 0; i < (size_t)l->vnodes * l->n; i++) {
@@ -211,8 +210,8 @@ static uint16_t others_met(const struct node *n)
     return (uint16_t)met;
 }
 
-/* Whether it leaves writes unanswered: what it missed waits as a hint, and when that is gone, so is
- * the reason to say so. */
+/* Whether a member leaves writes unanswered. A hint is kept of what it missed; when no hint is
+ * left, nor is the reason to call it mute. */
 static bool is_mute(const struct node *n, uint64_t id)
 {
     return coord_mute(&n->shard.coord, id) &&
@@ -265,12 +264,12 @@ void node_status(const struct node *n, struct status_info *s)
     verdict_judge(l, member, node_serves(n), s);
 }
 
-/* ---- Being asked ---- */
+/* ---- Requests ---- */
 
 static void report_repair(struct node *n, const struct request *r, struct result *reply)
 {
     reply->error = r->vnode == REPAIR_NONE ? 0
-                   : !n->member.ready      ? ERR_LOADING
+                   : !node_ready(n)        ? ERR_LOADING
                                            : repair_ask(&n->shard.repair, &n->now, r->vnode);
     reply->repair = n->shard.repair.info;
     reply->repair.running |= n->shard.repair.next_ms == 0;
@@ -303,7 +302,6 @@ static void ask_backup(const struct node *n, const struct request *r, struct out
     };
 }
 
-/* The store's answer becomes the request's, as it is. */
 void node_on_backup(const struct node *n, const struct event *ev, struct out *out)
 {
     const struct backup_info *info = ev->backup.backup;
@@ -355,10 +353,11 @@ void node_check(const struct node *n)
 {
     protocols_check(n);
     const struct layout *l = chain_layout(&n->member.chain);
-    CHECK(n->stopped || n->now.epoch == (l ? l->epoch : 0));
-    CHECK(n->stopped || n->now.layout == l);
-    CHECK(!n->member.ready || l);
     CHECK(!l || !cluster_id_none(n->member.cluster));
-    for (unsigned i = 0; !n->stopped && l && i < l->member_n; i++)
+    if (n->phase == NODE_STOPPED)
+        return;
+    CHECK(n->now.layout == l && n->now.epoch == (l ? l->epoch : 0));
+    CHECK(n->phase != NODE_READY || l);
+    for (unsigned i = 0; l && i < l->member_n; i++)
         CHECK(node_peer(n, l->member[i].id));
 }

@@ -6,9 +6,8 @@
 
 #include <stddef.h>
 
-/* By the owner of its tokens, in the order in which those who are due have their turn: who is alive
- * before which layout is in force, both before what clients wait for, and that before what can
- * wait. */
+/* By the owner of its tokens, in the order in which protocols that are due have their turn: SWIM
+ * and the chain before what clients wait for, and that before what can wait. */
 static const struct {
     size_t at; /* of its struct in the node */
     const struct protocol *is;

@@ -1,5 +1,5 @@
-/* protocols.h: the table of a node's protocols, and what goes through it (core/protocol.h says what
- * each is told). */
+/* protocols.h: the table of a node's protocols, and what goes through it. core/protocol.h says what
+ * each call means. */
 #ifndef COVEY_CORE_PROTOCOLS_H
 #define COVEY_CORE_PROTOCOLS_H
 
@@ -14,16 +14,16 @@ int protocols_layout(struct node *n);
 void protocols_barred(struct node *n);
 void protocols_member(struct node *n, const struct member *who, unsigned change);
 
-/* False when it is nobody's. */
+/* False when it is no protocol's. */
 bool protocols_message(struct node *n, uint64_t from, const struct message *m, struct out *out);
 
-/* To the owner of the token: of the message's op, or as the store gives it back. One that is
- * nobody's is dropped. */
+/* To the owner of the token: that of the message's op, or the one that the store gives back. One
+ * that has no owner is dropped. */
 void protocols_answer(struct node *n, uint64_t from, const struct message *m, struct out *out);
 void protocols_stored(struct node *n, uint64_t token, const struct event *ev, struct out *out);
 
-/* The first that is due; the step's bound stays small, and the deadline brings us back for the
- * rest. */
+/* To the first that is due. So the step's bound stays small, and the deadline says "now" until all
+ * had their turn. */
 void protocols_tick(struct node *n, struct out *out);
 uint64_t protocols_deadline_ms(const struct node *n);
 

@@ -1,6 +1,6 @@
-/* shard.c: the part of a node that keeps records: requests of clients and peers, each to the
- * protocol that it concerns; what the store finds out about lost records, and what becomes of that;
- * the states that are its own. */
+/* shard.c: the part of a node that holds records: requests of clients and peers, each to the
+ * protocol that it concerns; what becomes of records that may be lost; the node's own states that
+ * are about records. */
 #include "core/node/shard.h"
 
 #include "base/bits.h"
@@ -8,7 +8,6 @@
 
 enum { STATE_HEALED = 1, STATE_CLOCK = 2, STATE_RETRY_MS = 1000 };
 
-/* Why the own store takes no writes: as it says itself, or as its last answer said. */
 int shard_refuses(const struct shard *s)
 {
     return s->store_refuses ? s->store_refuses : s->put_failed;
@@ -61,7 +60,7 @@ void shard_demand(struct shard *s, const struct moment *now, uint64_t from, cons
 
 /* ---- The store's answers ---- */
 
-/* Refused, and no fault of the disk. */
+/* Whether a put was refused, which is no fault of the disk. */
 static bool refused(int error)
 {
     return error == ERR_SUPERSEDED || error == ERR_TOO_OLD || error == ERR_BUSY;
@@ -71,7 +70,7 @@ void shard_note_stored(struct shard *s, const struct event *ev, struct out *out)
 {
     int error = ev->stored.error;
     s->put_failed = error == ERR_IO ? ERR_IO : 0;
-    /* a full disk says so to every put */
+    /* logged at 1, 2, 4, ...: a full disk fails every put */
     if (error && !refused(error) && power_of_two(++s->store_errors))
         out_trace(out, TRACE_STORE_ERROR, 0, (uint64_t)error, 0, slice_str(error_sentence(error)));
 }
@@ -105,8 +104,8 @@ static bool of_all_slots(struct slice slots)
     return all;
 }
 
-/* What may have been of any slot may have been of none: a vote, or another promise of this node's
- * own. */
+/* What was lost may have been of any slot; so it may have been of none, and a vote, or another of
+ * this node's own states. */
 void shard_damaged(struct shard *s, const struct moment *now, struct slice slots)
 {
     s->doubt_why = SLICE("the store may lack records: these vnodes are not read here until they "
@@ -132,7 +131,6 @@ void shard_hello(struct shard *s, const struct moment *now, const struct msg_hel
     out_add(out, ACT_STORE_DOUBT)->slots = slice_of(s->repair.doubt, sizeof s->repair.doubt);
 }
 
-/* Whether the other disk's records were fetched is remembered on this one. */
 void shard_judge_disk(struct shard *s, const struct moment *now, uint64_t disk)
 {
     int m = layout_find(now->layout, s->self);
@@ -144,7 +142,7 @@ void shard_judge_disk(struct shard *s, const struct moment *now, uint64_t disk)
     repair_doubt_all(&s->repair, now);
 }
 
-/* What the lost disk held is all here again. */
+/* All that the lost disk held is here again: a state record remembers it. */
 static void save_healed(struct shard *s, const struct moment *now, struct out *out)
 {
     s->new_disk = s->healed_unsaved = false;
@@ -154,8 +152,8 @@ static void save_healed(struct shard *s, const struct moment *now, struct out *o
               SLICE("healed"));
 }
 
-/* What repair found out about records that this node lacks: for the log, and for the store to
- * remember. */
+/* Carries what repair found out about records that this node lacks to the log, and to the store,
+ * which remembers it. */
 static void carry_recovering(struct shard *s, const struct moment *now, bool ready, struct out *out)
 {
     struct slice healed;
@@ -167,7 +165,7 @@ static void carry_recovering(struct shard *s, const struct moment *now, bool rea
     if (vnodes == 0 && s->recovering)
         out_trace(out, TRACE_NODE_RECOVERED, s->self, now->epoch, 0, slice_of(NULL, 0));
     s->recovering = vnodes > 0;
-    if (s->forgot && vnodes == 0 && ready) { /* by then the store has said what it doubts */
+    if (s->forgot && vnodes == 0 && ready) { /* by then the store has reported its doubts */
         s->forgot = false;
         log_end_healing(&s->log_end, false);
     }
@@ -192,10 +190,10 @@ static void carry_clock(struct shard *s, const struct moment *now, struct out *o
 
 void shard_carry(struct shard *s, const struct moment *now, bool ready, struct out *out)
 {
-    /* a put on its way is a record held, as far as a formation is concerned */
+    /* to a formation a put on its way is as good as a record held */
     s->wrote |= out->put_n > out->state_n;
     carry_clock(s, now, out);
     carry_recovering(s, now, ready, out);
-    if (now->layout) /* before that there is nothing to lose */
+    if (now->layout) /* before there is one nothing can be lost */
         log_end_save(&s->log_end, now->ms, out->put_n > 0, out);
 }

@@ -1,9 +1,9 @@
 /* verdict.c: whether all is well, and if not, why.
  *
- * The problem. Whoever is woken at night asks one question first: can every key be read and
+ * The problem. An operator who is woken at night asks one question first: can every key be read and
  * written? The failure detector alone cannot answer it. A member may gossip while its disk refuses
- * every write, while no stream to it can be opened, or while it answers nothing; and for the
- * seconds in which a death is only suspected, the refused connections already tell of it.
+ * every write, while no stream to it can be opened, or while it answers nothing. And for the
+ * seconds in which a death is only suspected, the refused connections already show it.
  *
  * The answer. An owner can be read from if it is alive, a stream to it can be had, and it lacks no
  * records; it can be written to if it is alive, can be reached, and its disk takes writes. A vnode
@@ -11,15 +11,15 @@
  * quorums, here counted before they are needed.) All other facts make the verdict worse than
  * healthy without taking a key away.
  *
- *     N = 3, W = R = 2        a       b        c      readers  writers  verdict
- *                             fine    fine     full   3        2        degraded: no more node may die
- *                             fine    down     full   2        1        unavailable: not writable
- *                             fine    down     down   1        1        unavailable: neither
+ *     N = 3, W = R = 2    a       b        c      readers  writers  verdict
+ *                         fine    fine     full   3        2        degraded: no more node may die
+ *                         fine    down     full   2        1        unavailable: not writable
+ *                         fine    down     down   1        1        unavailable: neither
  *
  * Recovering members say in how many vnodes they are, not in which. A vnode that is readable only
  * with owners that are recovering somewhere is therefore counted as unreadable, but no more of them
- * than these members are recovering in together: the verdict says "at most", and errs on the dark
- * side. */
+ * than these members are recovering in together: the verdict says "at most", and rather too many
+ * than too few. */
 #include "core/node/verdict.h"
 
 /* The rows of the verdict: which fact, and what it makes of the verdict while every key reads and
@@ -47,7 +47,7 @@ enum {
     NO_PART = NO_WRITES | FACT_RECOVERS,
 };
 
-/* Of a member that is down nothing else is known: what it said before is past. */
+/* Of a member that is down nothing else is known: what it reported before is past. */
 static uint8_t facts_of(const struct verdict_member *m)
 {
     return m->facts & FACT_DOWN ? FACT_DOWN : m->facts;
@@ -55,10 +55,10 @@ static uint8_t facts_of(const struct verdict_member *m)
 
 /* A vnode's owners of each sort. */
 struct owners {
-    unsigned there;   /* can be reached */
-    unsigned readers; /* and lack no records */
-    unsigned writers;
-    unsigned sound; /* all of it */
+    unsigned there;   /* that can be reached */
+    unsigned readers; /* that can be reached, and lack no records */
+    unsigned writers; /* that can be reached, and take writes */
+    unsigned healthy; /* that are all of it */
 };
 
 static struct owners count_owners(const struct layout *l, const struct verdict_member *member,
@@ -70,7 +70,7 @@ static struct owners count_owners(const struct layout *l, const struct verdict_m
         o.there += !(facts & NOT_THERE);
         o.readers += !(facts & (NOT_THERE | FACT_RECOVERS));
         o.writers += !(facts & NO_WRITES);
-        o.sound += !(facts & NO_PART);
+        o.healthy += !(facts & NO_PART);
     }
     return o;
 }
@@ -94,7 +94,7 @@ static void judge_vnodes(const struct layout *l, const struct verdict_member *me
         recovering += facts_of(&member[m]) & FACT_RECOVERS ? member[m].recovering : 0;
     for (size_t v = 0; v < l->vnodes; v++) {
         struct owners o = count_owners(l, member, v);
-        s->degraded += o.sound < l->n;
+        s->degraded += o.healthy < l->n;
         s->unwritable += o.writers < l->w;
         s->unreadable += o.there < l->r;
         doubtful += o.there >= l->r && o.readers < l->r;

@@ -1,15 +1,15 @@
 /* verdict.h: what STATUS says of the cluster: a pure function over what a node knows of the
  * members.
  *
- * The facts come from all who meet a member: the failure detector (is it alive), the coordinator
- * (is a stream to it up, does it answer writes), the member itself, in its packets (does its disk
- * take writes, is it recovering, does it keep writes for others). The essay is in verdict.c. */
+ * The facts come from the failure detector (is it alive), from the coordinator (is a stream to it
+ * up, does it answer writes), and from the member's own packets (does its disk take writes, is it
+ * recovering, does it keep hints). The essay is in verdict.c. */
 #ifndef COVEY_CORE_VERDICT_H
 #define COVEY_CORE_VERDICT_H
 
 #include "core/event.h"
 
-/* What is known of a member, or'ed. */
+/* What is known of a member, or'ed; the reason of the same name says what it means. */
 enum fact {
     FACT_DOWN = 1,
     FACT_CUT = 2,
@@ -25,7 +25,7 @@ struct verdict_member {
     struct slice name;
     bool self;
     uint8_t facts;       /* enum fact */
-    uint16_t recovering; /* FACT_RECOVERS: in so many vnodes */
+    uint16_t recovering; /* with FACT_RECOVERS: in how many vnodes it is recovering */
 };
 
 /* Fills the verdict, its reasons, and the counts of vnodes and members. member[] is parallel to
