@@ -51,7 +51,7 @@
  *
  * Two of three accepted SAME: it is epoch 5, and B's fence is gone. If C had accepted F before it
  * died, nothing changes: F lacked A, and A has promised 2, so F is not chosen and never will be. C
- * comes back fenced, hears of epoch 5, adopts it, and its fence is gone too. D asks again, and is
+ * comes back fenced, learns of epoch 5, adopts it, and its fence is gone too. D asks again, and is
  * let in by epoch 6.
  *
  *     Had A accepted F and died:               dead          F at 1, fenced   F at 1, fenced

@@ -4,8 +4,8 @@
  * epoch e. For now the only change is formation: new members join while no member holds a record. A
  * formation is chosen when EVERY member of epoch e accepted it; a member accepts it only while it
  * holds no record, and from that acceptance on takes no write under epoch e (it is fenced). A "same
- * members" value, which ends a formation that somebody refused, is chosen by a majority. The essay
- * in chain.c says why that is safe.
+ * members" value, which ends a formation that some member refused, is chosen by a majority. The
+ * essay in chain.c says why that is safe.
  *
  * A node_step may give it at most one message or one answer of the store: what an action borrows
  * lives until the next one. */

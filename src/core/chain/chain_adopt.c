@@ -1,8 +1,8 @@
 /* chain_adopt.c: a decided layout, from its first mention to being in force here, and to being sent
  * to others.
  *
- * A node hears of a higher epoch (chain_seen), asks for its layout and gets it in a LAYOUT message;
- * or its own round chose it. Then:
+ * A node learns of a higher epoch (chain_seen), asks for its layout and gets it in a LAYOUT
+ * message; or its own round chose it. Then:
  *
  *     REST --(a later layout)--> SAVING --(stored)--> REST: it is in force
  *                                 ^  |
@@ -188,7 +188,7 @@ static bool announcing(const struct chain *c)
 }
 
 /* Sends an epoch that this node chose to its members, a few at a time, once. A member that misses
- * it hears of the epoch by gossip, or asks to join again. */
+ * it learns of the epoch by gossip, or asks to join again. */
 static void announce_some(struct chain *c, struct out *out)
 {
     for (unsigned sent = 0; announcing(c) && sent < CHAIN_SENDS; sent++) {

@@ -100,6 +100,7 @@ void chain_propose_yield(struct chain *c, uint64_t ballot)
     ballot_seen(c, ballot);
     if (c->round.phase != CHAIN_IDLE ? ballot > c->round.ballot : c->propose_ms != UINT64_MAX)
         propose_later(c);
+    CHECK(c->round.phase == CHAIN_IDLE || c->round.ballot >= ballot);
 }
 
 /* ---- Phases, and the answers in them ---- */
@@ -288,7 +289,7 @@ static void round_accept(struct chain *c, enum chain_kind kind, bool made)
         propose_later(c);
         return;
     }
-    CHECK(round_suffices(c, kind) && c->round.value.n > 0);
+    CHECK(round_suffices(c, kind) && chain_kind_of(c, buf_view(&c->round.value)) == kind);
     c->round.kind = kind;
     round_phase(c, CHAIN_ACCEPT);
 }
@@ -375,6 +376,7 @@ void chain_propose_promise(struct chain *c, uint64_t from, const struct msg_prom
 
 static void round_chosen(struct chain *c, struct out *out)
 {
+    CHECK(c->round.phase == CHAIN_ACCEPT && round_suffices(c, c->round.kind));
     round_end(c);
     chain_adopt(c, buf_view(&c->round.value), true, out);
     chain_propose_in(c, CHAIN_PATIENCE_MS); /* in case that cannot be stored */

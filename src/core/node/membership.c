@@ -67,6 +67,7 @@ static void judge_ready(struct node *n, struct out *out)
     bool first_boot = log_end_first_boot(&n->shard.log_end);
     if (node_ready(n) || !node_peer(n, s->self))
         return;
+    CHECK(l);
     count_met(n, first_boot ? l->w : l->member_n, &met, &missing, out);
     if (met < l->w) {
         s->meet_by_ms = UINT64_MAX;
@@ -565,8 +566,14 @@ static uint64_t on_deadline_ms(const void *p, const struct moment *now)
 
 static void on_check(const void *p, const struct moment *now)
 {
+    const struct membership *s = p;
+    unsigned news = 0;
     (void)now;
-    cast_check(&((const struct membership *)p)->cast);
+    cast_check(&s->cast);
+    for (unsigned i = 0; i < s->cast.n; i++)
+        news += s->cast.member[i].news;
+    CHECK(news == s->news);
+    CHECK(!s->cluster_saved || !cluster_id_none(s->cluster));
 }
 
 static void on_close(void *p)
@@ -589,6 +596,7 @@ const struct protocol membership_protocol = {
 void membership_start(struct node *n, struct out *out)
 {
     struct membership *s = &n->member;
+    CHECK(n->phase == NODE_WAKING);
     node_header(n);
     swim_start(&s->swim, out);
     if (s->found && !chain_layout(&s->chain)) {

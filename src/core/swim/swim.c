@@ -38,11 +38,15 @@ _Static_assert(SWIM_PACKETS_MAX + SWIM_TRACES + SWIM_MESSAGES + 2 <= SWIM_OUT_MA
 _Static_assert((int)SWIM_PACKETS_MAX <= (int)OUT_PACKETS, "a call overflows its packets");
 
 /* The times, by profile.
- *   period: a death is suspected about one period after it; half of it must hold the worst round
- *   trip twice. timeout: above the 99.9th percentile of a round trip in that network, scheduling
- *   included; well below the period, so that helpers have time. gossip: an update reaches everybody
- *   in about 5 gossip ticks, which should not be longer than a period or two. sync: how long
- *   gossip's rare leftovers may disagree; a quiet one costs 30 bytes. */
+ *
+ *   period   A death is suspected about one period after it. The worst round trip must fit into a
+ *            quarter of it.
+ *   timeout  It is above the 99.9th percentile of a round trip in that network, scheduling
+ *            included, and well below the period, so that helpers have time.
+ *   gossip   An update reaches everybody in about 5 gossip ticks, which should not take longer than
+ *            a period or two.
+ *   sync     For how long what gossip rarely leaves may differ. A push-pull that finds nothing
+ *            costs 30 bytes. */
 static const struct swim_times profile_times[] = {
     [SWIM_LAN] = {.period_ms = 1000, .timeout_ms = 500, .gossip_ms = 200, .sync_ms = 30 * 1000},
     [SWIM_WAN] = {.period_ms = 5000, .timeout_ms = 3000, .gossip_ms = 500, .sync_ms = 60 * 1000},

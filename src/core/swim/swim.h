@@ -35,7 +35,7 @@ struct swim_options {
 struct swim_view {
     uint64_t id;
     struct addr addr;
-    struct slice name; /* empty while another live member holds the name that this one claims */
+    struct slice name; /* empty while another live member has the name that this one claims */
     struct slice meta;
     enum member_state state; /* SUSPECT too for one that is alive and not verified */
     uint64_t incarnation;

@@ -8,19 +8,19 @@
  *       '-|--------------------------------+-------------------------+-- LEFT
  *         '----- dead >= own: DEAD; its own goodbye: LEFT
  *
- * "own" is the incarnation that we hold of the member. In full, where i and j are incarnations:
+ * "own" is the incarnation that we know of the member. In full, where i and j are incarnations:
  *
  *   alive(i)    overrides  alive(j), suspect(j), dead(j), left(j)   when i > j
  *   suspect(i)  overrides  alive(j) when i >= j, suspect(j) when i > j
  *   dead(i)     overrides  alive(j), suspect(j) when i >= j
  *   left(i)     overrides  alive(j), suspect(j), dead(j) when i >= j
  *
- * Only its subject raises an incarnation, so an alive that is higher proves that it heard of the
+ * Only its subject raises an incarnation, so an alive that is higher proves that it knew of the
  * accusation and was alive after it.
  *
  * Where other implementations went wrong, and we differ:
  *  - A death or a suspicion of a member that is gone already still raises the incarnation that we
- *    hold of it. If it were dropped, a stale alive between the two would resurrect the dead.
+ *    know of it. If it were dropped, a stale alive between the two would resurrect the dead.
  *  - A table (push-pull) repeats deaths that may be long refuted: they count as suspicions, which
  *    their subject can answer. A goodbye is final, for its subject sent it.
  *  - An id known by hearsay alone is not believed in until it answered (swim_table.c). Such a
@@ -123,7 +123,7 @@ static void alive_of_self(struct swim *s, const struct msg_alive *a)
         swim_self_raise(s, a->incarnation);
 }
 
-/* Whether an alive says more than we hold. A sketch has nothing yet that an alive of the same
+/* Whether an alive says more than we know. A sketch has nothing yet that an alive of the same
  * incarnation could contradict. */
 static bool is_news(const struct swim_member *m, const struct msg_alive *a)
 {
@@ -148,7 +148,7 @@ static void adopt_alive(struct swim *s, struct swim_member *m, const struct msg_
     else
         swim_meet_soon(s, m);
     if (returned && direct)
-        swim_sync_with(s, m); /* it may stand for a whole half of the cluster */
+        swim_sync_with(s, m); /* a half of the cluster may be back with it */
 }
 
 bool swim_on_alive(struct swim *s, const struct msg_alive *a)

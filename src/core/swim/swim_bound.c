@@ -19,21 +19,21 @@
  *     years.
  *   - INCARNATION_MAX, 2^62. No number is believed from there on, whichever way it came.
  *
- * Nothing true is refused for good. A datagram with a number that is too far off makes us ask,
- * over a stream, a member that can know, for its table. About another member that is the member
- * itself, whose own entry says what its incarnation is. About ourselves it is the sender of the
- * datagram, whose table says what it holds of us, and what we must pass. (A stream is opened to a
- * member at its own address, so a forged datagram does not choose who answers. We ask once within a
+ * Nothing true is refused for good. A datagram with a number that is too far off makes us ask, over
+ * a stream, a member that can know, for its table. About another member that is the member itself,
+ * whose own entry says what its incarnation is. About ourselves it is the sender of the datagram,
+ * whose table says what it believes of us, and what we must pass. (A stream is opened to a member
+ * at its own address, so a forged datagram does not choose who answers. We ask once within a
  * period, however many datagrams give a reason to.) Until the answer comes we believe what we
  * believed before, which does no harm. An accusation that was passed over though it is true is
  * found out by our own probes.
  *
- * Nothing false lasts. Whatever was believed lies INCARNATION_NEAR above something that was held
+ * Nothing false lasts. Whatever was believed lies INCARNATION_NEAR above something that was known
  * before, so its subject can pass it: at once, where it lies as near to its own, else after it has
  * asked. Repeated, each time as far as is believed, a lie climbs by INCARNATION_NEAR a datagram,
  * and its subject climbs after it, by up to INCARNATION_FAR with each answer:
  *
- *     n2 is at 7           n1 holds of n2    n2's own
+ *     n2 is at 7           n1 knows of n2    n2's own
  *     "n2 dead, 7 + 2^10"  dead, 7 + 2^10    7          n1 gossips it, or sends it when n2 pings it
  *                          dead, 7 + 2^10    8 + 2^10   n2 has it, stores a higher one, is alive
  *     that, 2^20 times     dead, 2^30        8 + 2^10   n2 gets a number too far off, and asks n1

@@ -66,7 +66,7 @@ static void check_list(const struct swim *s, const struct swim_list *l, uint64_t
         check_member(s, l, (uint32_t)((from + i) % l->n));
 }
 
-/* The sums that are kept as members change, done again from scratch. */
+/* The sums that change along with the members, done again from scratch. */
 static void check_sums(const struct swim *s)
 {
     uint32_t news = 0, hidden = 0;

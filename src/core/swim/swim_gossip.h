@@ -8,8 +8,8 @@
 /* A packet to an address, NULL when this call may send no more, or nothing may be sent yet. */
 struct packet *swim_packet_open(struct swim *s, struct addr to);
 
-/* Adds what we hold of a member: its alive, every accusation of a suspect, or its death. False when
- * not even one message fits. */
+/* Adds what we believe of a member: its alive, every accusation of a suspect, or its death. False
+ * when not even one message fits. */
 bool swim_packet_belief(struct packet *p, const struct swim_member *m);
 
 /* Fills the rest with news and counts the packet as sent. */

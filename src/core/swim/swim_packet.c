@@ -4,12 +4,12 @@
  * what we believe after them. Beside the acks it carries what its receiver must know:
  *   - to one that introduced itself, that we have not met, or that accused us: our own alive;
  *   - to one that we believe suspect or dead: the accusation, so that it can refute it;
- *   - to one whose own alive is older than what we hold of it (its disk was lost): what we hold, so
+ *   - to one whose own alive is older than what we know of it (its disk was lost): what we know, so
  *     that it can raise its incarnation past it;
  *   - to a stranger: an introduction, because only its own alive makes it a member.
  *
  * Acks go to where the ping came from. A ping for another member, which lived at our address
- * before, is not answered: an ack would keep the departed alive for ever. */
+ * before, is not answered: for an ack the departed would count as alive for ever. */
 #include "core/swim/swim_packet.h"
 
 #include "core/swim/swim_belief.h"

@@ -28,7 +28,7 @@ enum {
     SWIM_HEALTH_MAX = 8, /* Lifeguard's S: a sick node probes at a ninth of the pace at worst */
     /* probes for others under way; each takes a fraction of a period, so more is abuse */
     SWIM_RELAYS = 64,
-    SWIM_ANSWERS = 4, /* pings answered of one packet; honest packets hold two at most */
+    SWIM_ANSWERS = 4, /* pings answered of one packet; honest packets have two at most */
     /* traces of one call: with 8 packets, 4 messages and a state record they fit SWIM_OUT_MAX */
     SWIM_TRACES = 16,
     SWIM_MESSAGES = 4, /* stream messages of one call */
@@ -150,7 +150,7 @@ struct swim_source {
     uint64_t id; /* 0 outside packets and messages */
     struct addr addr;
     bool introduced; /* it sent its own alive */
-    bool behind;     /* its alive is older than what we hold of it, or differs from that */
+    bool behind;     /* its alive is older than what we know of it, or differs from it */
     bool accused_us;
 };
 

@@ -1,4 +1,4 @@
-/* wall.c: the wall clock, held against those of the peers.
+/* wall.c: the wall clock, compared with those of the peers.
  *
  * The problem. Stamps come from wall clocks, and one that runs an hour ahead makes stamps that
  * everything else must outbid for an hour. No node knows what the time is, but a cluster can see
@@ -50,6 +50,7 @@
  * than the skew that the cluster allows. */
 #include "core/wall/wall.h"
 
+#include "base/check.h"
 #include "base/limits.h"
 
 /* no clock shows more: stamps have no room for it; sums of a few stay far below 2^63 */
@@ -115,6 +116,7 @@ static void find_median(struct wall *w)
 
 void wall_time(struct wall *w, uint64_t now_ms, uint64_t wall_ms)
 {
+    CHECK(now_ms >= w->now_ms);
     bool same = wall_ms - now_ms == w->wall_ms - w->now_ms;
     w->now_ms = now_ms;
     w->wall_ms = wall_ms;

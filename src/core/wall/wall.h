@@ -1,8 +1,9 @@
 /* wall.h: whether this node's wall clock can be believed, judged by those of its peers.
  *
  * Each packet carries its sender's wall clock and its monotonic one. What a peer's wall clock shows
- * now is estimated from its packets, and our own is held against the median of all. Two things come
- * of it: how far our clock is ahead, and what time ends are judged by. The essay is in wall.c. */
+ * now is estimated from its packets, and our own is compared with the median of all. Two things
+ * come of it: how far our clock is ahead, and what time ends are judged by. The essay is in
+ * wall.c. */
 #ifndef COVEY_CORE_WALL_H
 #define COVEY_CORE_WALL_H
 
