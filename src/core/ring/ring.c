@@ -73,22 +73,33 @@ static void work_previous(struct ring_work *w)
     }
 }
 
+void *ring_take(struct ring_work *w, size_t n, size_t size)
+{
+    struct ring_block *b = w->failed ? NULL : calloc(1, sizeof *b + n * size);
+
+    w->failed = !b;
+    if (!b)
+        return NULL;
+    b->next = w->blocks;
+    w->blocks = b;
+    return b->bytes;
+}
+
 int ring_work_init(struct ring_work *w, const struct layout *prev, struct layout *next)
 {
     size_t member_n = next->member_n;
 
     *w = (struct ring_work){.prev = prev, .next = next};
-    w->zone = calloc(member_n, sizeof *w->zone);
-    w->zone_first = calloc(member_n + 1, sizeof *w->zone_first);
-    w->zone_member = calloc(member_n, sizeof *w->zone_member);
-    w->had_n = calloc(member_n, sizeof *w->had_n);
-    w->share_min = calloc(member_n, sizeof *w->share_min);
-    w->share_max = calloc(member_n, sizeof *w->share_max);
-    w->share = calloc(member_n, sizeof *w->share);
-    w->had = calloc(member_n, next->vnodes);
-    w->has = calloc(member_n, next->vnodes);
-    if (!w->zone || !w->zone_first || !w->zone_member || !w->had_n || !w->share_min ||
-        !w->share_max || !w->share || !w->had || !w->has)
+    w->zone = ring_take(w, member_n, sizeof *w->zone);
+    w->zone_first = ring_take(w, member_n + 1, sizeof *w->zone_first);
+    w->zone_member = ring_take(w, member_n, sizeof *w->zone_member);
+    w->had_n = ring_take(w, member_n, sizeof *w->had_n);
+    w->share_min = ring_take(w, member_n, sizeof *w->share_min);
+    w->share_max = ring_take(w, member_n, sizeof *w->share_max);
+    w->share = ring_take(w, member_n, sizeof *w->share);
+    w->had = ring_take(w, member_n, next->vnodes);
+    w->has = ring_take(w, member_n, next->vnodes);
+    if (w->failed)
         return ERR_NO_MEMORY;
     work_zones(w);
     if (prev)
@@ -98,15 +109,11 @@ int ring_work_init(struct ring_work *w, const struct layout *prev, struct layout
 
 void ring_work_close(struct ring_work *w)
 {
-    free(w->zone);
-    free(w->zone_first);
-    free(w->zone_member);
-    free(w->had_n);
-    free(w->share_min);
-    free(w->share_max);
-    free(w->share);
-    free(w->had);
-    free(w->has);
+    while (w->blocks) {
+        struct ring_block *b = w->blocks;
+        w->blocks = b->next;
+        free(b);
+    }
 }
 
 static int change_valid(const struct ring_change *c)

@@ -28,8 +28,6 @@
  * dies, all others share its load. */
 #include "core/ring/ring_work.h"
 
-#include <stdlib.h>
-
 #include "base/check.h"
 #include "base/error.h"
 
@@ -290,28 +288,17 @@ int ring_flow(struct ring_work *w)
                      .pair0 = vnodes,
                      .member0 = vnodes + pair_n,
                      .node_n = vnodes + pair_n + w->next->member_n};
-    int error = ERR_NO_MEMORY;
 
-    f.price = calloc(f.node_n, sizeof *f.price);
-    f.level = calloc(f.node_n, sizeof *f.level);
-    f.arc = calloc(f.node_n, sizeof *f.arc);
-    f.queue = calloc(f.node_n, sizeof *f.queue);
-    f.spare = calloc(vnodes, sizeof *f.spare);
-    f.must = calloc(pair_n, sizeof *f.must);
-    f.loose = calloc(pair_n, sizeof *f.loose);
-    f.room = calloc(w->next->member_n, sizeof *f.room);
-    if (!f.price || !f.level || !f.arc || !f.queue || !f.spare || !f.must || !f.loose || !f.room)
-        goto out_free_tables;
+    f.price = ring_take(w, f.node_n, sizeof *f.price);
+    f.level = ring_take(w, f.node_n, sizeof *f.level);
+    f.arc = ring_take(w, f.node_n, sizeof *f.arc);
+    f.queue = ring_take(w, f.node_n, sizeof *f.queue);
+    f.spare = ring_take(w, vnodes, sizeof *f.spare);
+    f.must = ring_take(w, pair_n, sizeof *f.must);
+    f.loose = ring_take(w, pair_n, sizeof *f.loose);
+    f.room = ring_take(w, w->next->member_n, sizeof *f.room);
+    if (w->failed)
+        return ERR_NO_MEMORY;
     flow_run(&f);
-    error = 0;
-out_free_tables:
-    free(f.price);
-    free(f.level);
-    free(f.arc);
-    free(f.queue);
-    free(f.spare);
-    free(f.must);
-    free(f.loose);
-    free(f.room);
-    return error;
+    return 0;
 }

@@ -10,8 +10,6 @@
  * none is below its lower one. */
 #include "core/ring/ring_work.h"
 
-#include <stdlib.h>
-
 #include "base/error.h"
 
 enum { NOWHERE = 0xffffffff };
@@ -154,28 +152,18 @@ int ring_order(struct ring_work *w)
 {
     size_t member_n = w->next->member_n;
     struct order o = {.w = w};
-    int error = ERR_NO_MEMORY;
 
-    o.count = calloc(member_n, sizeof *o.count);
-    o.low = calloc(member_n, sizeof *o.low);
-    o.high = calloc(member_n, sizeof *o.high);
-    o.head = calloc(member_n, sizeof *o.head);
-    o.via = calloc(member_n, sizeof *o.via);
-    o.queue = calloc(member_n, sizeof *o.queue);
-    o.after = calloc(w->next->vnodes, sizeof *o.after);
-    if (!o.count || !o.low || !o.high || !o.head || !o.via || !o.queue || !o.after)
-        goto out_free_tables;
+    o.count = ring_take(w, member_n, sizeof *o.count);
+    o.low = ring_take(w, member_n, sizeof *o.low);
+    o.high = ring_take(w, member_n, sizeof *o.high);
+    o.head = ring_take(w, member_n, sizeof *o.head);
+    o.via = ring_take(w, member_n, sizeof *o.via);
+    o.queue = ring_take(w, member_n, sizeof *o.queue);
+    o.after = ring_take(w, w->next->vnodes, sizeof *o.after);
+    if (w->failed)
+        return ERR_NO_MEMORY;
     order_start(w);
     for (; o.rank + 1 < w->next->n; o.rank++)
         order_rank(&o);
-    error = 0;
-out_free_tables:
-    free(o.count);
-    free(o.low);
-    free(o.high);
-    free(o.head);
-    free(o.via);
-    free(o.queue);
-    free(o.after);
-    return error;
+    return 0;
 }

@@ -205,34 +205,22 @@ int ring_share(struct ring_work *w)
     size_t member_n = w->next->member_n;
     uint32_t vnodes = w->next->vnodes;
     struct sharing s = {.w = w};
-    int error = ERR_NO_MEMORY;
 
-    s.group = calloc(member_n, sizeof *s.group);
-    s.zone_min = calloc(member_n, sizeof *s.zone_min);
-    s.zone_max = calloc(member_n, sizeof *s.zone_max);
-    s.zone_sum = calloc(member_n, sizeof *s.zone_sum);
-    s.scaled = calloc(member_n, sizeof *s.scaled);
-    s.capped = calloc(member_n, sizeof *s.capped);
-    s.den = calloc(member_n + 1, sizeof *s.den);
-    s.part = calloc(member_n, sizeof *s.part);
-    if (!s.group || !s.zone_min || !s.zone_max || !s.zone_sum || !s.scaled || !s.capped || !s.den ||
-        !s.part)
-        goto out_free_tables;
+    s.group = ring_take(w, member_n, sizeof *s.group);
+    s.zone_min = ring_take(w, member_n, sizeof *s.zone_min);
+    s.zone_max = ring_take(w, member_n, sizeof *s.zone_max);
+    s.zone_sum = ring_take(w, member_n, sizeof *s.zone_sum);
+    s.scaled = ring_take(w, member_n, sizeof *s.scaled);
+    s.capped = ring_take(w, member_n, sizeof *s.capped);
+    s.den = ring_take(w, member_n + 1, sizeof *s.den);
+    s.part = ring_take(w, member_n, sizeof *s.part);
+    if (w->failed)
+        return ERR_NO_MEMORY;
     for (uint16_t z = 0; z < w->zone_n; z++) {
         s.zone_min[z] = ring_zone_min(w) * vnodes;
         s.zone_max[z] = ring_zone_max(w) * vnodes;
     }
     share_ideal(&s);
     share_bounds(&s);
-    error = 0;
-out_free_tables:
-    free(s.group);
-    free(s.zone_min);
-    free(s.zone_max);
-    free(s.zone_sum);
-    free(s.scaled);
-    free(s.capped);
-    free(s.den);
-    free(s.part);
-    return error;
+    return 0;
 }

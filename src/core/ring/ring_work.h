@@ -8,6 +8,12 @@
 
 #include "core/ring/ring.h"
 
+/* A piece of the workspace's memory. */
+struct ring_block {
+    struct ring_block *next;
+    uint64_t bytes[];
+};
+
 struct ring_work {
     const struct layout *prev; /* NULL at birth */
     struct layout *next;       /* its members are set, its owners are being computed */
@@ -21,12 +27,18 @@ struct ring_work {
     uint32_t *share;     /* of each member: the places that it gets, one of the two */
     uint8_t *had;        /* had[m * vnodes + v]: m is an owner of v in prev */
     uint8_t *has;        /* the same for next, as far as it is computed */
+    struct ring_block *blocks;
+    bool failed; /* memory was out */
 };
 
 /* Makes the workspace for next's members: numbers the zones, reads prev. 0 or ERR_NO_MEMORY. Close
  * it in either case. */
 int ring_work_init(struct ring_work *w, const struct layout *prev, struct layout *next);
 void ring_work_close(struct ring_work *w);
+
+/* n zeroed things of that size, which live as long as the workspace. NULL when memory is out:
+ * w->failed then, and at each later call too. */
+void *ring_take(struct ring_work *w, size_t n, size_t size);
 
 /* The least and the most places that a zone may have in one vnode. At most one where there are as
  * many zones as owners; else at least one. */
