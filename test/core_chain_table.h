@@ -91,7 +91,7 @@ static inline void table_free(struct table *t)
     free(t);
 }
 
-static inline void tell(struct table *t, uint64_t from, const struct message *m)
+static inline void take(struct table *t, uint64_t from, const struct message *m)
 {
     out_clear(&t->out);
     assert_true(chain_protocol.message(&t->chain, at(t), from, m, &t->out));
@@ -144,7 +144,7 @@ static inline void wait_tick(struct table *t)
 static inline void prepare(struct table *t, uint64_t from, uint64_t ballot)
 {
     struct message m = {.kind = MSG_PREPARE, .prepare = {.epoch = 2, .ballot = ballot}};
-    tell(t, from, &m);
+    take(t, from, &m);
 }
 
 static inline void accept_value(struct table *t, uint64_t from, uint64_t ballot,
@@ -152,13 +152,13 @@ static inline void accept_value(struct table *t, uint64_t from, uint64_t ballot,
 {
     struct message m = {.kind = MSG_ACCEPT,
                         .accept = {.epoch = 2, .ballot = ballot, .layout = buf_view(v)}};
-    tell(t, from, &m);
+    take(t, from, &m);
 }
 
 static inline void join(struct table *t, uint64_t from)
 {
     struct message m = {.kind = MSG_JOIN, .join = {.weight = 100, .name = SLICE("d")}};
-    tell(t, from, &m);
+    take(t, from, &m);
 }
 
 #endif

@@ -25,14 +25,14 @@ static void promise(struct table *t, uint64_t from, uint64_t ballot, uint64_t ac
     m.promise.holds_records = records;
     if (v)
         m.promise.layout = buf_view(v);
-    tell(t, from, &m);
+    take(t, from, &m);
 }
 
 static void accepted(struct table *t, uint64_t from, uint64_t ballot)
 {
     struct message m = {.kind = MSG_ACCEPTED,
                         .accepted = {.epoch = 2, .ballot = ballot, .promised = ballot}};
-    tell(t, from, &m);
+    take(t, from, &m);
 }
 
 static void assert_proposes(const struct table *t, const struct buf *v)
@@ -117,7 +117,7 @@ static void test_uniform_formation(void **state)
     join(t, D);
     uint64_t ballot = round_start(t);
     promise(t, A, ballot, 5, &t->with_e, false);
-    for (int i = 0; i < 20; i++) /* out of patience many times over: only C can tell */
+    for (int i = 0; i < 20; i++) /* out of patience many times over: only C knows */
         wait_tick(t);
     assert_true(t->now_ms > NOW_MS + CHAIN_PATIENCE_MS);
     assert_null(sent(t, A, MSG_ACCEPT));
@@ -161,7 +161,7 @@ static void test_formation_ends(void **state)
             struct message no = {.kind = MSG_ACCEPTED};
             no.accepted = (struct msg_accepted){
                 .epoch = 2, .ballot = ballot, .error = (uint32_t)ERR_HOLDS_RECORDS};
-            tell(t, C, &no);
+            take(t, C, &no);
         }
         uint64_t again = round_start(t);
         assert_true(again > ballot);
@@ -218,21 +218,21 @@ static void test_join_answers(void **state)
     (void)state;
     (void)cast_believe(cast_make(&t->cast, A), (struct addr){.family = 4}, MEMBER_ALIVE,
                        SLICE("b"));
-    tell(t, D, &m);
+    take(t, D, &m);
     assert_int_equal(sent(t, D, MSG_JOIN_NO)->join_no.error, (uint32_t)ERR_NAME_TAKEN);
     assert_non_null(memmem(sent(t, D, MSG_JOIN_NO)->join_no.text.p, 12, "\"b\"", 3));
     m.join.name = SLICE("d");
     m.join.weight = 0;
-    tell(t, D, &m);
+    take(t, D, &m);
     assert_int_equal(sent(t, D, MSG_JOIN_NO)->join_no.error, (uint32_t)ERR_REFUSED);
     m.join.weight = 1;
-    tell(t, A, &m); /* it is in */
+    take(t, A, &m); /* it is in */
     assert_true(slice_eq(sent(t, A, MSG_LAYOUT)->layout.layout, buf_view(&t->bytes)));
     for (uint64_t id = 10; id < 10 + CHAIN_JOINERS; id++) {
-        tell(t, id, &m);
+        take(t, id, &m);
         assert_null(sent(t, id, MSG_JOIN_NO));
     }
-    tell(t, D, &m);
+    take(t, D, &m);
     assert_int_equal(sent(t, D, MSG_JOIN_NO)->join_no.error, (uint32_t)ERR_BUSY);
     table_free(t);
 }
@@ -264,14 +264,14 @@ static void test_learning(void **state)
     assert_int_equal(sent(t, A, MSG_LAYOUT_GET)->layout_get.epoch, 2);
     chain_seen(&t->chain, at(t), A, 2, &t->out); /* not with every packet */
     assert_int_equal(t->out.n, 1);
-    tell(t, A, &m);
+    take(t, A, &m);
     stored(t, submitted(t), ERR_IO);
     assert_int_equal(chain_layout(&t->chain)->epoch, 1);
     wait_tick(t);
     stored(t, submitted(t), 0);
     assert_int_equal(chain_layout(&t->chain)->epoch, 2);
     m.layout.layout = buf_view(&t->bytes); /* an older one */
-    tell(t, A, &m);
+    take(t, A, &m);
     assert_int_equal(submitted(t), 0);
     table_free(t);
 }
@@ -296,7 +296,7 @@ static void test_epochs_that_cannot_be_true(void **state)
         bytes.n = 0;
         assert_int_equal(layout_encode(&bytes, &t->layout), 0);
         m.layout.layout = buf_view(&bytes);
-        tell(t, A, &m);
+        take(t, A, &m);
         assert_int_equal(submitted(t) > 0, i == 4);
     }
     buf_close(&bytes);
@@ -318,7 +318,7 @@ static void another_generation_id(struct layout *l)
     l->generation_id++;
 }
 
-/* One under way: this release would not know whom to write to. */
+/* A change of owners in stages: this release would not know which to write to. */
 static void a_change_of_owners(struct layout *l)
 {
     struct layout settled;
@@ -339,8 +339,8 @@ static void a_change_of_owners(struct layout *l)
     layout_close(&settled);
 }
 
-/* A place that was owned before is said to be owned since now: its owner would be taken for one
- * that lacks what it has. */
+/* A place that was owned before has the date of now: its owner would count as one that lacks the
+ * records that it holds. */
 static void a_later_date(struct layout *l)
 {
     l->changed[0] = l->since[0] = l->epoch;
@@ -376,7 +376,7 @@ static void test_layouts_that_do_not_follow(void **state)
         m.layout.layout = buf_view(&bytes);
         /* a decided one is taken at its word: it may lie several epochs above ours */
         if (spoilers[i] != a_later_date)
-            tell(t, A, &m);
+            take(t, A, &m);
         assert_int_equal(submitted(t), 0);
         buf_close(&bytes);
     }
@@ -408,10 +408,10 @@ static void test_joiner(void **state)
     wait_tick(t);
     assert_non_null(sent(t, C, MSG_JOIN));
     m.layout.layout = buf_view(&t->with_e);
-    tell(t, A, &m);
+    take(t, A, &m);
     assert_int_equal(submitted(t), 0);
     m.layout.layout = buf_view(&t->with_d);
-    tell(t, A, &m);
+    take(t, A, &m);
     stored(t, submitted(t), 0);
     assert_int_equal(chain_layout(&t->chain)->epoch, 2);
     assert_int_equal(chain_protocol.deadline_ms(&t->chain, at(t)), UINT64_MAX);

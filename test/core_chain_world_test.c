@@ -267,7 +267,7 @@ static void carry_out(struct world *w, unsigned node)
 
 /* ---- Nodes ---- */
 
-static void tell_records(struct world *w, unsigned node)
+static void note_records(struct world *w, unsigned node)
 {
     struct world_node *n = &w->node[node];
     bool holds = n->storing > 0;
@@ -315,7 +315,7 @@ static void disk_apply(struct world *w, const struct world_event *e)
     assert_int_equal(buf_slice(&n->disk[e->what], buf_view(&e->bytes)), 0);
 }
 
-/* Power is lost: a random first part of what was submitted is durable, nobody hears of it. */
+/* Power is lost: a random first part of what was submitted is durable, and no answer says so. */
 static void node_crash(struct world *w, unsigned node)
 {
     bool durable = true;
@@ -383,7 +383,7 @@ static void event_happens(struct world *w, unsigned i)
     buf_init(&w->event[i].bytes, 0); /* the copy owns the bytes */
     event_remove(w, i);
     if (w->node[e.node].up && (e.type != DISK || e.life == w->node[e.node].life)) {
-        tell_records(w, e.node);
+        note_records(w, e.node);
         if (e.type == DELIVER)
             message_arrives(w, &e);
         else if (e.type == DELIVER_WRITE)
@@ -430,7 +430,7 @@ static void node_gossips(struct world *w, unsigned node)
     struct chain *c = &w->node[node].chain;
     unsigned other = (unsigned)rng_below(&w->rng, w->node_n);
 
-    tell_records(w, node);
+    note_records(w, node);
     for (unsigned i = 0; i < w->node_n; i++)
         if (i != node)
             believe(w, node, i, w->node[i].up != (w->chaos && chance(w, 5)));
@@ -465,7 +465,7 @@ static void node_hurries(struct world *w, unsigned node)
     c->propose_ms = w->now_ms;
 }
 
-/* Each member has its own idea of who waits, so that all propose different values. */
+/* Each member knows other joiners, so that all propose different values. */
 static void ghost_asks(struct world *w, unsigned node)
 {
     unsigned ghost = w->node_n - 1 - (unsigned)rng_below(&w->rng, w->ghosts);
@@ -475,7 +475,7 @@ static void ghost_asks(struct world *w, unsigned node)
         .weight = 100, .zone = SLICE("z"), .name = SLICE("n"), .addr = addr_of(ghost)};
     if (chance(w, 50))
         w->node[node].chain.joiner_n = 0;
-    tell_records(w, node);
+    note_records(w, node);
     chain_protocol.message(&w->node[node].chain, at(w, node), w->node[ghost].id, &m, &w->out);
     carry_out(w, node);
 }
@@ -517,7 +517,7 @@ static void world_timers(struct world *w)
         unsigned ticks = 0;
         while (w->node[i].up && chain_protocol.deadline_ms(c, at(w, i)) <= w->now_ms) {
             assert_true(++ticks < 100);
-            tell_records(w, i);
+            note_records(w, i);
             chain_protocol.tick(c, at(w, i), &w->out);
             carry_out(w, i);
         }
@@ -644,7 +644,7 @@ static void test_quiet_formation(void **state)
     const struct layout *l = chain_layout(&w->node[2].chain);
     assert_non_null(l);
     assert_int_equal(l->member_n, 3);
-    assert_true(l->epoch <= 3); /* those who waited together were taken together */
+    assert_true(l->epoch <= 3); /* nodes that waited together were let in together */
     assert_int_equal(w->sames, 0);
     world_free(w);
 }

@@ -17,8 +17,8 @@ struct fixture {
     struct node node;
     struct out out;
     uint64_t now_ms;
-    int answer;    /* the error of the last reply; 0 while there is none */
-    unsigned said; /* how often it was logged that the address is claimed */
+    int answer;      /* the error of the last reply; 0 while there is none */
+    unsigned logged; /* how often it was logged that the address is claimed */
 };
 
 /* Steps the node, and stores whatever it has stored. */
@@ -37,7 +37,7 @@ static void step(struct fixture *f, struct event ev)
             token[n++] = a->put.token;
         if (a->kind == ACT_REPLY)
             f->answer = a->reply.error;
-        f->said += a->kind == ACT_TRACE && a->trace.kind == TRACE_NODE_CLAIMED;
+        f->logged += a->kind == ACT_TRACE && a->trace.kind == TRACE_NODE_CLAIMED;
     }
     for (unsigned i = 0; i < n; i++)
         step(f, (struct event){.kind = EV_STORED, .stored.token = token[i]});
@@ -70,7 +70,7 @@ static int teardown(void **state)
     return 0;
 }
 
-static void hear_ping(struct fixture *f, struct cluster_id cluster, uint64_t target)
+static void take_ping(struct fixture *f, struct cluster_id cluster, uint64_t target)
 {
     struct packet p;
     struct message ping = {.kind = MSG_PING, .ping = {.seq = 9, .target = target}};
@@ -83,7 +83,7 @@ static void hear_ping(struct fixture *f, struct cluster_id cluster, uint64_t tar
                 .packet = {.from = {4, 7410, {127, 0, 0, 1}}, .bytes = slice_of(p.bytes, p.n)}});
 }
 
-static void hear_hello(struct fixture *f, uint64_t sought)
+static void take_hello(struct fixture *f, uint64_t sought)
 {
     struct msg_hello h = {.cluster = theirs, .node = THEIR_MEMBER, .epoch = 3, .sought = sought};
     step(f, (struct event){.kind = EV_STRANGER, .link.hello = &h});
@@ -97,7 +97,7 @@ static void assert_claimed(struct fixture *f)
     assert_int_equal(s.claimed_for, THEIR_LOST);
 }
 
-/* What a client that asks for a key is told; 0: it is being looked up. */
+/* The error that a client's GET is answered; 0: the key is being looked up. */
 static int answer(struct fixture *f)
 {
     struct request r = {.token = 1, .kind = OP_GET, .key = SLICE("k")};
@@ -110,7 +110,7 @@ static void a_stream_that_looks_for_their_member_stops_it(void **state)
 {
     struct fixture *f = *state;
     assert_int_equal(answer(f), 0);
-    hear_hello(f, THEIR_LOST);
+    take_hello(f, THEIR_LOST);
     assert_false(node_serves(&f->node));
     assert_claimed(f);
     assert_int_equal(answer(f), ERR_OTHER_CLUSTER);
@@ -123,22 +123,22 @@ static void a_stream_that_looks_for_their_member_stops_it(void **state)
 static void a_ping_for_their_member_stops_it(void **state)
 {
     struct fixture *f = *state;
-    hear_ping(f, theirs, THEIR_LOST);
+    take_ping(f, theirs, THEIR_LOST);
     assert_false(node_serves(&f->node));
     assert_claimed(f);
-    hear_ping(f, (struct cluster_id){{3}}, 99); /* the first one stands */
+    take_ping(f, (struct cluster_id){{3}}, 99); /* the first one stands */
     assert_claimed(f);
-    assert_int_equal(f->said, 1);
+    assert_int_equal(f->logged, 1);
 }
 
 /* A seed that was mistyped, a node that has no cluster yet, and our own cluster's words. */
 static void what_claims_nothing_stops_nobody(void **state)
 {
     struct fixture *f = *state;
-    hear_hello(f, 0);
-    hear_ping(f, (struct cluster_id){{0}}, THEIR_LOST);
-    hear_ping(f, ours, THEIR_LOST);
-    hear_ping(f, theirs, SELF);
+    take_hello(f, 0);
+    take_ping(f, (struct cluster_id){{0}}, THEIR_LOST);
+    take_ping(f, ours, THEIR_LOST);
+    take_ping(f, theirs, SELF);
     assert_false(node_claimed(&f->node));
     assert_true(node_serves(&f->node));
     assert_int_equal(answer(f), 0);

@@ -255,7 +255,7 @@ static void assert_dated(const struct layout *prev, const struct layout *next)
     }
 }
 
-/* One random change: somebody joins, leaves, or changes weight. */
+/* One random change: a member joins, leaves, or changes its weight. */
 static void cluster_change(struct cluster *c)
 {
     uint64_t what = rng_below(&c->rng, 3), who = rng_below(&c->rng, c->member_n);
@@ -385,7 +385,8 @@ static void test_equal_members(void **state)
     layout_close(&prev);
 }
 
-/* 1, 2, 3 members, N = 3: everybody owns everything, and who was there keeps its tenure. */
+/* 1, 2, 3 members, N = 3: all own everything, and an owner that was there before stays one since
+ * then. */
 static void test_formation(void **state)
 {
     struct cluster c;

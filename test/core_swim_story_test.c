@@ -66,7 +66,7 @@ static void test_mass_restart(void **state)
         net_kill(w, i);
     assert_int_not_equal(net_settle(w, 120000), UINT64_MAX); /* dead@100 everywhere */
     for (unsigned i = 4; i < 12; i++) {
-        w->node[i].durable = w->node[i].serial = 0; /* they say alive@1 */
+        w->node[i].durable = w->node[i].serial = 0; /* they send alive@1 */
         net_boot(w, i);
         net_link(w, i, i % 4);
     }
@@ -353,8 +353,8 @@ static void test_no_datagram_kills_for_ever(void **state)
     }
 }
 
-/* A lie within the bound, told again and again, each time as far as it is heard: when it ends, all
- * is well within seconds, and the room that it took is the datagrams' number times the bound. */
+/* A lie within the bound, repeated, each time as far as it is believed: when it ends, all is well
+ * within seconds, and the room that it took is the number of datagrams times the bound. */
 static void test_a_lie_that_climbs_is_passed_when_it_ends(void **state)
 {
     (void)state;

@@ -53,7 +53,7 @@ static void lone_free(struct lone *t)
 }
 
 /* Hears one message in a datagram from `from`. */
-static void hear(struct lone *t, uint64_t from, struct message m)
+static void take(struct lone *t, uint64_t from, struct message m)
 {
     struct packet_header h = {.from = from};
     struct packet p;
@@ -100,7 +100,7 @@ static void expect(struct lone *t, uint64_t id, enum member_state state, uint64_
 
 /* Finds a message of that kind among the packets that the last call sent; the decoded one in
  * *found. */
-static bool said(const struct lone *t, enum message_kind kind, struct message *found)
+static bool sent(const struct lone *t, enum message_kind kind, struct message *found)
 {
     for (unsigned i = 0; i < t->out.packet_n; i++) {
         struct packet_header h;
@@ -138,26 +138,26 @@ static void test_precedence(void **state)
 {
     (void)state;
     struct lone *t = lone_new(true);
-    hear(t, PEER, alive(PEER, 5));
+    take(t, PEER, alive(PEER, 5));
     expect(t, PEER, MEMBER_ALIVE, 5);
-    hear(t, OTHER, suspect(PEER, 4, OTHER));
+    take(t, OTHER, suspect(PEER, 4, OTHER));
     expect(t, PEER, MEMBER_ALIVE, 5); /* refuted before it came */
-    hear(t, OTHER, suspect(PEER, 5, OTHER));
+    take(t, OTHER, suspect(PEER, 5, OTHER));
     expect(t, PEER, MEMBER_SUSPECT, 5);
-    hear(t, PEER, alive(PEER, 5));
+    take(t, PEER, alive(PEER, 5));
     expect(t, PEER, MEMBER_SUSPECT, 5); /* an equal incarnation refutes nothing */
-    hear(t, PEER, alive(PEER, 6));
+    take(t, PEER, alive(PEER, 6));
     expect(t, PEER, MEMBER_ALIVE, 6);
-    hear(t, OTHER, suspect(PEER, 8, OTHER));
-    hear(t, OTHER, dead(PEER, 7, OTHER));
+    take(t, OTHER, suspect(PEER, 8, OTHER));
+    take(t, OTHER, dead(PEER, 7, OTHER));
     expect(t, PEER, MEMBER_SUSPECT, 8);
-    hear(t, OTHER, dead(PEER, 8, OTHER));
+    take(t, OTHER, dead(PEER, 8, OTHER));
     expect(t, PEER, MEMBER_DEAD, 8);
-    hear(t, OTHER, suspect(PEER, 8, OTHER));
+    take(t, OTHER, suspect(PEER, 8, OTHER));
     expect(t, PEER, MEMBER_DEAD, 8);
-    hear(t, PEER, dead(PEER, 8, PEER));
+    take(t, PEER, dead(PEER, 8, PEER));
     expect(t, PEER, MEMBER_LEFT, 8); /* its own word is final */
-    hear(t, OTHER, alive(PEER, 9));
+    take(t, OTHER, alive(PEER, 9));
     expect(t, PEER, MEMBER_ALIVE, 9);
     lone_free(t);
 }
@@ -166,14 +166,14 @@ static void test_resurrection(void **state)
 {
     (void)state;
     struct lone *t = lone_new(true);
-    hear(t, PEER, alive(PEER, 1));
-    hear(t, OTHER, dead(PEER, 1, OTHER));
-    hear(t, OTHER, dead(PEER, 10, OTHER)); /* dead already, but the incarnation counts */
-    hear(t, OTHER, alive(PEER, 2));
+    take(t, PEER, alive(PEER, 1));
+    take(t, OTHER, dead(PEER, 1, OTHER));
+    take(t, OTHER, dead(PEER, 10, OTHER)); /* dead already, but the incarnation counts */
+    take(t, OTHER, alive(PEER, 2));
     expect(t, PEER, MEMBER_DEAD, 10);
-    hear(t, OTHER, alive(PEER, 10));
+    take(t, OTHER, alive(PEER, 10));
     expect(t, PEER, MEMBER_DEAD, 10);
-    hear(t, OTHER, alive(PEER, 11));
+    take(t, OTHER, alive(PEER, 11));
     expect(t, PEER, MEMBER_ALIVE, 11);
     lone_free(t);
 }
@@ -184,7 +184,7 @@ static void test_nothing_leaves_before_it_is_durable(void **state)
     struct lone *t = lone_new(false);
     struct msg_hello hello = {.node = PEER, .addr = addr_of(PEER)};
     swim_link_up(&t->swim, &hello, t->now_ms, &t->out);
-    hear(t, PEER, ping(SELF));
+    take(t, PEER, ping(SELF));
     struct message sync = {.kind = MSG_SYNC_HASH, .sync_hash = {.hash = 1}},
                    probe = {.kind = MSG_PROBE, .probe = {.seq = 1}};
     assert_true(
@@ -198,9 +198,9 @@ static void test_nothing_leaves_before_it_is_durable(void **state)
     t->now_ms += 20;
     swim_protocol.stored(&t->swim, &(struct moment){.ms = t->now_ms}, 1,
                          &(struct event){.kind = EV_STORED}, &t->out);
-    hear(t, PEER, ping(SELF));
+    take(t, PEER, ping(SELF));
     struct message m;
-    assert_true(said(t, MSG_ACK, &m));
+    assert_true(sent(t, MSG_ACK, &m));
     assert_int_equal(m.ack.seq, 99);
     lone_free(t);
 }
@@ -229,18 +229,19 @@ static void test_refutation_is_stored_first(void **state)
 {
     (void)state;
     struct lone *t = lone_new(true);
-    hear(t, PEER, alive(PEER, 1));
-    hear(t, PEER, suspect(SELF, 7, OTHER));
+    take(t, PEER, alive(PEER, 1));
+    take(t, PEER, suspect(SELF, 7, OTHER));
     assert_int_equal(actions(t, ACT_STORE_PUT), 1);
     expect(t, SELF, MEMBER_ALIVE, 1); /* until the disk has it */
-    hear(t, PEER, suspect(SELF, 7, THIRD));
+    take(t, PEER, suspect(SELF, 7, THIRD));
     assert_int_equal(actions(t, ACT_STORE_PUT), 0); /* one answer for both */
     out_clear(&t->out);
     swim_protocol.stored(&t->swim, &(struct moment){.ms = t->now_ms}, 2,
                          &(struct event){.kind = EV_STORED}, &t->out);
     expect(t, SELF, MEMBER_ALIVE, 8);
     struct message m;
-    assert_true(said(t, MSG_ALIVE, &m)); /* straight back to where the accusation came from */
+    assert_true(
+        sent(t, MSG_ALIVE, &m)); /* it goes straight back to where the accusation came from */
     assert_int_equal(m.alive.incarnation, 8);
     assert_true(addr_eq(t->out.action[0].packet.to, addr_of(PEER)) ||
                 addr_eq(t->out.action[1].packet.to, addr_of(PEER)));
@@ -251,10 +252,10 @@ static void test_hearsay_is_verified(void **state)
 {
     (void)state;
     struct lone *t = lone_new(true);
-    hear(t, PEER, alive(PEER, 1));
+    take(t, PEER, alive(PEER, 1));
     struct swim_view v;
     while (swim_changed(&t->swim, &v)) {}
-    hear(t, PEER, alive(OTHER, 3)); /* PEER says so */
+    take(t, PEER, alive(OTHER, 3)); /* by PEER's word */
     assert_true(swim_find(&t->swim, OTHER, &v));
     assert_false(v.verified);
     assert_false(swim_changed(&t->swim, &v));
@@ -267,12 +268,13 @@ static void test_hearsay_is_verified(void **state)
     for (unsigned i = 0; i < t->out.n; i++)
         met |= t->out.action[i].kind == ACT_PACKET &&
                addr_eq(t->out.action[i].packet.to, addr_of(OTHER));
-    assert_true(met && said(t, MSG_PING, &m));
-    hear(t, OTHER, (struct message){.kind = MSG_ACK, .ack = {.seq = 1}});
+    assert_true(met && sent(t, MSG_PING, &m));
+    take(t, OTHER, (struct message){.kind = MSG_ACK, .ack = {.seq = 1}});
     assert_true(swim_changed(&t->swim, &v));
     assert_int_equal(v.id, OTHER);
     assert_int_equal(v.state, MEMBER_ALIVE);
-    hear(t, PEER, alive(THIRD, 3)); /* this one never answers, and is dropped without a word */
+    take(t, PEER,
+         alive(THIRD, 3)); /* it never answers, and is dropped: nothing is gossiped of it */
     tick_until(t, t->now_ms + 60 * 1000);
     assert_false(swim_find(&t->swim, THIRD, &v));
     while (swim_changed(&t->swim, &v))
@@ -284,7 +286,7 @@ static void test_ping_for_another_is_not_answered(void **state)
 {
     (void)state;
     struct lone *t = lone_new(true);
-    hear(t, PEER, ping(OTHER));
+    take(t, PEER, ping(OTHER));
     assert_int_equal(actions(t, ACT_PACKET), 0);
     lone_free(t);
 }
@@ -293,12 +295,12 @@ static void test_ping_from_the_dead_is_answered_with_the_accusation(void **state
 {
     (void)state;
     struct lone *t = lone_new(true);
-    hear(t, PEER, alive(PEER, 4));
-    hear(t, OTHER, dead(PEER, 4, OTHER));
-    hear(t, PEER, ping(SELF));
+    take(t, PEER, alive(PEER, 4));
+    take(t, OTHER, dead(PEER, 4, OTHER));
+    take(t, PEER, ping(SELF));
     struct message m;
-    assert_true(said(t, MSG_ACK, &m));
-    assert_true(said(t, MSG_DEAD, &m));
+    assert_true(sent(t, MSG_ACK, &m));
+    assert_true(sent(t, MSG_DEAD, &m));
     assert_int_equal(m.dead.member, PEER);
     assert_int_equal(m.dead.incarnation, 4);
     lone_free(t);
@@ -340,18 +342,18 @@ static void test_confirmations_shorten_a_suspicion(void **state)
     (void)state;
     struct lone *t = lone_new(true);
     for (uint64_t id = PEER; id <= FOURTH; id++)
-        hear(t, id, alive(id, 1));
-    hear(t, OTHER, suspect(PEER, 1, OTHER));
+        take(t, id, alive(id, 1));
+    take(t, OTHER, suspect(PEER, 1, OTHER));
     uint64_t longest_ms = t->swim.timer[0]->timer_ms - t->now_ms;
-    hear(t, THIRD, suspect(PEER, 1, OTHER)); /* the same accuser again: nothing new */
+    take(t, THIRD, suspect(PEER, 1, OTHER)); /* the same accuser again: nothing new */
     assert_int_equal(t->swim.timer[0]->timer_ms - t->now_ms, longest_ms);
-    hear(t, THIRD, suspect(PEER, 1, THIRD));
-    hear(t, FOURTH, suspect(PEER, 1, FOURTH));
+    take(t, THIRD, suspect(PEER, 1, THIRD));
+    take(t, FOURTH, suspect(PEER, 1, FOURTH));
     assert_int_equal(longest_ms, 24000);
     assert_int_equal(t->swim.timer[0]->timer_ms - t->now_ms, 4000);
-    hear(t, FOURTH, ping(SELF));
+    take(t, FOURTH, ping(SELF));
     struct message m;
-    assert_true(said(t, MSG_SUSPECT, &m)); /* and all three accusations are passed on */
+    assert_true(sent(t, MSG_SUSPECT, &m)); /* and all three accusations are passed on */
     lone_free(t);
 }
 
@@ -361,11 +363,11 @@ static void test_a_probe_of_the_dead_does_not_accuse_the_newborn(void **state)
 {
     (void)state;
     struct lone *t = lone_new(true);
-    hear(t, PEER, alive(PEER, 1));
+    take(t, PEER, alive(PEER, 1));
     while (t->swim.probe.phase == SWIM_REST)
         tick_until(t, t->now_ms + 10);
     assert_true(t->swim.probe.target == PEER);
-    hear(t, PEER, alive(PEER, 2));
+    take(t, PEER, alive(PEER, 2));
     tick_until(t, t->swim.probe.end_ms + 1);
     expect(t, PEER, MEMBER_ALIVE, 2);
     lone_free(t);
@@ -375,8 +377,8 @@ static void test_stall_puts_suspicions_off(void **state)
 {
     (void)state;
     struct lone *t = lone_new(true);
-    hear(t, PEER, alive(PEER, 1));
-    hear(t, OTHER, suspect(PEER, 1, OTHER));
+    take(t, PEER, alive(PEER, 1));
+    take(t, OTHER, suspect(PEER, 1, OTHER));
     t->now_ms += 60 * 1000; /* stopped for a minute */
     out_clear(&t->out);
     swim_protocol.tick(&t->swim, &(struct moment){.ms = t->now_ms}, &t->out);
@@ -391,14 +393,14 @@ static void test_address_moves_with_a_higher_incarnation(void **state)
 {
     (void)state;
     struct lone *t = lone_new(true);
-    hear(t, PEER, alive(PEER, 1));
+    take(t, PEER, alive(PEER, 1));
     struct message moved = alive(PEER, 1);
     moved.alive.addr = addr_of(77);
-    hear(t, OTHER, moved);
+    take(t, OTHER, moved);
     struct swim_view v;
     assert_true(swim_find(&t->swim, PEER, &v) && addr_eq(v.addr, addr_of(PEER)));
     moved.alive.incarnation = 2;
-    hear(t, OTHER, moved);
+    take(t, OTHER, moved);
     assert_true(swim_find(&t->swim, PEER, &v) && addr_eq(v.addr, addr_of(77)));
     lone_free(t);
 }
@@ -407,7 +409,7 @@ static void test_a_lost_disk_is_told(void **state)
 {
     (void)state;
     struct lone *t = lone_new(true);
-    hear(t, PEER, alive(PEER, 100));
+    take(t, PEER, alive(PEER, 100));
     struct packet_header h = {.from = PEER};
     struct packet p;
     packet_begin(&p, &h);
@@ -430,10 +432,10 @@ static void test_each_and_count(void **state)
 {
     (void)state;
     struct lone *t = lone_new(true);
-    hear(t, PEER, alive(PEER, 1));
-    hear(t, OTHER, alive(OTHER, 1));
-    hear(t, OTHER, dead(PEER, 1, OTHER));
-    hear(t, OTHER, alive(THIRD, 1));  /* hearsay: not shown */
+    take(t, PEER, alive(PEER, 1));
+    take(t, OTHER, alive(OTHER, 1));
+    take(t, OTHER, dead(PEER, 1, OTHER));
+    take(t, OTHER, alive(THIRD, 1));  /* hearsay: not shown */
     swim_pin(&t->swim, FOURTH, true); /* in the layout, never met: shown as a suspect */
     swim_protocol.check(&t->swim, NULL);
     struct swim_view v;
@@ -452,7 +454,7 @@ static void test_each_and_count(void **state)
 /* ---- Numbers that cannot be true ---- */
 
 /* A table of one entry, on PEER's stream. */
-static void hear_table(struct lone *t, uint8_t member_state, struct message entry)
+static void take_table(struct lone *t, uint8_t member_state, struct message entry)
 {
     struct buf b;
     buf_init(&b, MESSAGE_MAX);
@@ -482,24 +484,24 @@ static void test_a_datagram_with_a_number_that_cannot_be_true_is_passed_over(voi
     static const uint64_t too_far[] = {5 + INCARNATION_NEAR + 1, INCARNATION_FAR, INCARNATION_MAX,
                                        UINT64_MAX - 1, UINT64_MAX};
     struct lone *t = lone_new(true);
-    hear(t, PEER, alive(PEER, 5));
-    hear(t, OTHER, alive(OTHER, 1));
+    take(t, PEER, alive(PEER, 5));
+    take(t, OTHER, alive(OTHER, 1));
     for (size_t i = 0; i < sizeof too_far / sizeof *too_far; i++) {
-        hear(t, OTHER, dead(PEER, too_far[i], OTHER));
+        take(t, OTHER, dead(PEER, too_far[i], OTHER));
         assert_int_equal(asked(t, PEER), i == 0); /* once within a period */
-        hear(t, OTHER, suspect(PEER, too_far[i], OTHER));
-        hear(t, OTHER, dead(PEER, too_far[i], PEER)); /* it left */
-        hear(t, OTHER, alive(PEER, too_far[i]));
-        hear(t, PEER, alive(PEER, too_far[i])); /* a datagram's sender is whoever it says */
+        take(t, OTHER, suspect(PEER, too_far[i], OTHER));
+        take(t, OTHER, dead(PEER, too_far[i], PEER)); /* it left */
+        take(t, OTHER, alive(PEER, too_far[i]));
+        take(t, PEER, alive(PEER, too_far[i])); /* anybody can send a datagram in its name */
         expect(t, PEER, MEMBER_ALIVE, 5);
         struct swim_view v;
-        hear(t, OTHER, alive(THIRD, too_far[i])); /* of whom nothing is known */
+        take(t, OTHER, alive(THIRD, too_far[i])); /* of it nothing is known */
         assert_false(swim_find(&t->swim, THIRD, &v));
     }
     assert_int_equal(t->swim.counters.unbelieved, 6 * sizeof too_far / sizeof *too_far);
-    hear(t, OTHER, dead(PEER, 5 + INCARNATION_NEAR, OTHER));
+    take(t, OTHER, dead(PEER, 5 + INCARNATION_NEAR, OTHER));
     expect(t, PEER, MEMBER_DEAD, 5 + INCARNATION_NEAR);
-    hear(t, PEER, alive(PEER, 6 + INCARNATION_NEAR)); /* its answer */
+    take(t, PEER, alive(PEER, 6 + INCARNATION_NEAR)); /* its answer */
     expect(t, PEER, MEMBER_ALIVE, 6 + INCARNATION_NEAR);
     lone_free(t);
 }
@@ -510,49 +512,49 @@ static void test_a_number_of_ours_that_cannot_be_true_is_not_outbid(void **state
     static const uint64_t too_far[] = {1 + INCARNATION_NEAR + 1, INCARNATION_MAX - 1,
                                        UINT64_MAX - 1, UINT64_MAX};
     struct lone *t = lone_new(true);
-    hear(t, PEER, alive(PEER, 1));
+    take(t, PEER, alive(PEER, 1));
     for (size_t i = 0; i < sizeof too_far / sizeof *too_far; i++) {
-        hear(t, PEER, dead(SELF, too_far[i], OTHER));
+        take(t, PEER, dead(SELF, too_far[i], OTHER));
         assert_int_equal(asked(t, PEER), i == 0); /* what it holds of us */
-        hear(t, PEER, suspect(SELF, too_far[i], OTHER));
-        hear(t, PEER, alive(SELF, too_far[i]));
-        hear(t, PEER, dead(SELF, too_far[i], SELF));
+        take(t, PEER, suspect(SELF, too_far[i], OTHER));
+        take(t, PEER, alive(SELF, too_far[i]));
+        take(t, PEER, dead(SELF, too_far[i], SELF));
         assert_int_equal(actions(t, ACT_STORE_PUT), 0);
     }
     assert_int_equal(t->swim.raise_to, 1);
-    hear(t, PEER, dead(SELF, 1 + INCARNATION_NEAR, OTHER));
+    take(t, PEER, dead(SELF, 1 + INCARNATION_NEAR, OTHER));
     assert_int_equal(t->swim.raise_to, 2 + INCARNATION_NEAR);
     lone_free(t);
 }
 
-/* A member that advanced by more, while we were away, than a datagram is believed: it says so
- * itself, on its stream. */
+/* A member's incarnation grew, while we were away, by more than is believed in a datagram: its own
+ * table, on a stream, is believed. */
 static void test_a_stream_is_believed_further(void **state)
 {
     (void)state;
     struct lone *t = lone_new(true);
-    hear(t, PEER, alive(PEER, 5));
-    hear(t, OTHER, alive(OTHER, 1));
-    hear(t, PEER, alive(PEER, 1u << 30));
+    take(t, PEER, alive(PEER, 5));
+    take(t, OTHER, alive(OTHER, 1));
+    take(t, PEER, alive(PEER, 1u << 30));
     assert_true(asked(t, PEER));
-    hear_table(t, MEMBER_ALIVE, alive(PEER, 1u << 30));
+    take_table(t, MEMBER_ALIVE, alive(PEER, 1u << 30));
     expect(t, PEER, MEMBER_ALIVE, 1u << 30);
     /* by a step that is longer than any history, and no more */
-    hear_table(t, MEMBER_ALIVE, alive(PEER, UINT64_MAX));
+    take_table(t, MEMBER_ALIVE, alive(PEER, UINT64_MAX));
     expect(t, PEER, MEMBER_ALIVE, (1u << 30) + INCARNATION_FAR);
-    hear_table(t, MEMBER_SUSPECT, alive(OTHER, UINT64_MAX));
+    take_table(t, MEMBER_SUSPECT, alive(OTHER, UINT64_MAX));
     assert_true(swim_member(&t->swim, OTHER)->incarnation <= 1 + 2 * INCARNATION_FAR);
     /* our disk is an old copy, and peers know better */
-    hear_table(t, MEMBER_DEAD, alive(SELF, 1u << 30));
+    take_table(t, MEMBER_DEAD, alive(SELF, 1u << 30));
     assert_int_equal(t->swim.raise_to, (1u << 30) + 1);
-    hear_table(t, MEMBER_DEAD, alive(SELF, UINT64_MAX));
+    take_table(t, MEMBER_DEAD, alive(SELF, UINT64_MAX));
     assert_int_equal(t->swim.raise_to, 1 + INCARNATION_FAR + 1);
     lone_free(t);
 }
 
 /* ---- Hostile input ---- */
 
-static void hear_bytes(struct lone *t, const uint8_t *p, size_t n)
+static void take_bytes(struct lone *t, const uint8_t *p, size_t n)
 {
     struct packet_header h = {.from = PEER};
     out_clear(&t->out);
@@ -584,19 +586,19 @@ static void test_hostile_packets(void **state)
             packet_add(&p, &honest[i]);
         for (unsigned i = (unsigned)rng_below(&rng, 4); i; i--)
             p.bytes[PACKET_HEADER + rng_below(&rng, p.n - PACKET_HEADER)] = (uint8_t)rng_next(&rng);
-        hear_bytes(t, p.bytes + PACKET_HEADER, rng_below(&rng, (uint64_t)p.n - PACKET_HEADER + 1));
+        take_bytes(t, p.bytes + PACKET_HEADER, rng_below(&rng, (uint64_t)p.n - PACKET_HEADER + 1));
     }
     assert_true(t->swim.counters.dropped > 1000);
     /* lengths that lie, members without an address, the largest incarnation */
     static const uint8_t liar[] = {MSG_ALIVE, 0xff, 0xff, 0xff, 0x7f, 1, 2, 3};
-    hear_bytes(t, liar, sizeof liar);
+    take_bytes(t, liar, sizeof liar);
     struct message nowhere = alive(FOURTH, 1);
     nowhere.alive.addr = (struct addr){0};
     struct swim_view v;
-    hear(t, PEER, nowhere);
+    take(t, PEER, nowhere);
     assert_false(swim_find(&t->swim, FOURTH, &v));
-    hear(t, PEER, suspect(SELF, UINT64_MAX, PEER));
-    hear(t, PEER, alive(0, 1));
+    take(t, PEER, suspect(SELF, UINT64_MAX, PEER));
+    take(t, PEER, alive(0, 1));
     assert_false(swim_find(&t->swim, 0, &v));
     expect(t, SELF, MEMBER_ALIVE, 1);
     lone_free(t);
@@ -606,8 +608,8 @@ static void test_hostile_tables(void **state)
 {
     (void)state;
     struct lone *t = lone_new(true);
-    hear(t, PEER, alive(PEER, 1));
-    hear(t, OTHER, alive(OTHER, 1));
+    take(t, PEER, alive(PEER, 1));
+    take(t, OTHER, alive(OTHER, 1));
     struct buf b;
     buf_init(&b, MESSAGE_MAX);
     for (unsigned i = 0; i < 3; i++) {
@@ -641,8 +643,8 @@ static void test_hostile_tables(void **state)
         swim_protocol.message(&t->swim, &(struct moment){.ms = t->now_ms}, PEER, &table, &t->out));
     assert_true(t->out.n <= SWIM_OUT_MAX);
     assert_true(t->swim.live.n + t->swim.gone.n < MEMBERS_MAX);
-    expect(t, OTHER, MEMBER_ALIVE, 1); /* hearsay does not push out who answered */
-    hear(t, THIRD, alive(THIRD, 1));   /* and a stranger who speaks for himself still gets in */
+    expect(t, OTHER, MEMBER_ALIVE, 1); /* hearsay does not push out a member that answered */
+    take(t, THIRD, alive(THIRD, 1));   /* and a stranger's own alive still gets it in */
     expect(t, THIRD, MEMBER_ALIVE, 1);
     buf_close(&b);
     lone_free(t);

@@ -16,7 +16,7 @@ struct fixture {
     struct status_info s;
 };
 
-/* `n` members, of whom 3 copies are wanted. */
+/* `n` members; 3 copies are wanted. */
 static void give(struct fixture *f, unsigned n)
 {
     struct layout_member m[FEW_MAX] = {0};
@@ -96,7 +96,7 @@ static void test_three_members(void **state)
     }
 }
 
-/* A member that is down is in no other row: what it said before is past. */
+/* A member that is down is in no other row: what it reported before is past. */
 static void test_the_dead_have_no_other_faults(void **state)
 {
     struct fixture *f = *state;
@@ -147,7 +147,7 @@ static void test_of_five_only_the_vnodes_of_both(void **state)
     assert_int_equal(f->s.degraded, either);
 }
 
-/* Two members each lack a few records: no more vnodes are in question than they say. */
+/* Two members each lack a few records: no more vnodes are in question than they report. */
 static void test_recovering_members_say_how_much(void **state)
 {
     struct fixture *f = *state;

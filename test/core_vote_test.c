@@ -148,8 +148,8 @@ static void test_ballots_that_cannot_be_true(void **state)
             {.kind = MSG_ACCEPTED,
              .accepted = {.epoch = 2, .error = (uint32_t)ERR_SUPERSEDED, .promised = too_far[i]}},
         };
-        tell(t, A, &no[0]);
-        tell(t, A, &no[1]);
+        take(t, A, &no[0]);
+        take(t, A, &no[1]);
         assert_int_equal(submitted(t), 0);
         assert_int_equal(t->chain.seen_ballot, 100);
     }

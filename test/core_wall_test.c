@@ -27,7 +27,7 @@ static void test_alone_it_believes_itself(void **state)
 /* A packet of a peer whose wall clock is ahead of WALL by so much (it was WALL at NOW by our
  * monotonic clock), which left it at left_ms by ours. Its own monotonic clock began at another
  * time. */
-static void hear(struct wall *w, uint64_t peer, int64_t ahead_ms, uint64_t left_ms)
+static void packet(struct wall *w, uint64_t peer, int64_t ahead_ms, uint64_t left_ms)
 {
     wall_sample(w, peer,
                 (struct wall_reading){.wall_ms = WALL + left_ms - NOW + (uint64_t)ahead_ms,
@@ -45,14 +45,14 @@ static void test_of_three_the_odd_one_is_outvoted(void **state)
     (void)state;
     struct wall w = {0};
     be(&w, NOW, HOUR_MS);
-    hear(&w, 1, 0, NOW);
-    hear(&w, 2, 100, NOW);
+    packet(&w, 1, 0, NOW);
+    packet(&w, 2, 100, NOW);
     assert_int_equal(wall_ahead_ms(&w), HOUR_MS - 100);
     assert_int_equal(wall_believed_ms(&w), WALL + 100 + CLOCK_SKEW_MAX_MS);
     be(&w, NOW, 50); /* set right: known at once */
     assert_int_equal(wall_ahead_ms(&w), 0);
     assert_int_equal(wall_believed_ms(&w), WALL + 50);
-    hear(&w, 2, HOUR_MS, NOW); /* now a peer is wrong */
+    packet(&w, 2, HOUR_MS, NOW); /* now a peer is wrong */
     assert_int_equal(wall_ahead_ms(&w), 0);
     be(&w, NOW, -5000);
     /* to be behind is no danger, but ends are judged by the others' time */
@@ -65,15 +65,15 @@ static void test_of_two_the_slower_is_believed(void **state)
     (void)state;
     struct wall w = {0};
     be(&w, NOW, 0);
-    hear(&w, 1, -2000, NOW);
+    packet(&w, 1, -2000, NOW);
     assert_int_equal(wall_ahead_ms(&w), 2000);
     struct wall other = {0};
     be(&other, NOW, 0);
-    hear(&other, 1, 2000, NOW);
+    packet(&other, 1, 2000, NOW);
     assert_int_equal(wall_ahead_ms(&other), 0);
 }
 
-/* All that a node has heard waited while it stood still: that does not make it one whose clock is
+/* All packets that a node got waited while it stood still: that does not make it one whose clock is
  * ahead. */
 static void test_a_standstill_right_after_the_start(void **state)
 {
@@ -81,15 +81,15 @@ static void test_a_standstill_right_after_the_start(void **state)
     struct wall w = {0};
     wall_late(&w, NOW, 3000);
     be(&w, NOW, 0);
-    hear(&w, 1, 0, NOW - 2900);
-    hear(&w, 2, 0, NOW - 2500);
+    packet(&w, 1, 0, NOW - 2900);
+    packet(&w, 2, 0, NOW - 2500);
     assert_int_equal(wall_ahead_ms(&w), 0);
     assert_int_equal(wall_believed_ms(&w), WALL);
     be(&w, NOW + 50, HOUR_MS); /* an hour is no standstill */
     assert_true(wall_ahead_ms(&w) > HOUR_MS - 10000);
     be(&w, NOW + 200, 0);
-    hear(&w, 1, -2000, NOW + 200); /* what comes now did not wait */
-    hear(&w, 2, -2000, NOW + 200);
+    packet(&w, 1, -2000, NOW + 200); /* this one did not wait */
+    packet(&w, 2, -2000, NOW + 200);
     assert_int_equal(wall_ahead_ms(&w), 2000);
 }
 
@@ -100,13 +100,13 @@ static void test_old_packets_change_nothing(void **state)
     struct wall w = {0};
     be(&w, NOW, 0);
     for (uint64_t id = 1; id <= 2; id++)
-        hear(&w, id, 0, NOW);
+        packet(&w, id, 0, NOW);
     for (uint64_t ms = 6000; ms <= WALL_WINDOW_MS; ms += WALL_WINDOW_MS - 6000) {
         /* nor do they when a window has just ended */
         wall_late(&w, NOW + ms, 5000);
         be(&w, NOW + ms, 0);
         for (uint64_t id = 1; id <= 2; id++)
-            hear(&w, id, 0, NOW + ms - 5000);
+            packet(&w, id, 0, NOW + ms - 5000);
         assert_int_equal(wall_ahead_ms(&w), 0);
         assert_int_equal(wall_believed_ms(&w), WALL + ms);
     }
@@ -119,10 +119,10 @@ static void test_a_slow_network_is_no_clock(void **state)
     (void)state;
     struct wall w = {0};
     be(&w, NOW, 0);
-    hear(&w, 1, 0, NOW);
+    packet(&w, 1, 0, NOW);
     for (uint64_t ms = 1000; ms < WALL_WINDOW_MS; ms += 1000) {
         be(&w, NOW + ms, 0);
-        hear(&w, 1, 0, NOW + ms - 900);
+        packet(&w, 1, 0, NOW + ms - 900);
         assert_int_equal(wall_ahead_ms(&w), 0);
     }
 }
@@ -137,7 +137,7 @@ static void test_a_clock_that_is_set_is_followed_at_once(void **state)
         for (uint64_t i = 0; i < sizeof ahead / sizeof ahead[0]; i++) {
             uint64_t now_ms = NOW + 1000 * i;
             be(&w, now_ms, 2 * HOUR_MS); /* of two the slower is believed: the peer */
-            hear(&w, 1, ahead[i], i ? now_ms - late_ms : now_ms);
+            packet(&w, 1, ahead[i], i ? now_ms - late_ms : now_ms);
             assert_int_equal(wall_ahead_ms(&w), 2 * HOUR_MS - ahead[i]);
         }
     }
@@ -153,8 +153,8 @@ static void test_clocks_wrong_one_after_the_other_are_never_believed(void **stat
         uint64_t turn = ms / 5500, in_turn_ms = ms % 5500;
         int64_t wrong = in_turn_ms < 2500 ? (turn % 2 ? 60000 : HOUR_MS) : 0;
         be(&w, NOW + ms, 0);
-        hear(&w, 1, turn % 2 ? wrong : 0, NOW + ms - 3);
-        hear(&w, 2, turn % 2 ? 0 : wrong, NOW + ms);
+        packet(&w, 1, turn % 2 ? wrong : 0, NOW + ms - 3);
+        packet(&w, 2, turn % 2 ? 0 : wrong, NOW + ms);
         assert_int_equal(wall_ahead_ms(&w), 0);
         assert_int_equal(wall_believed_ms(&w), WALL + ms);
     }
@@ -167,15 +167,15 @@ static void test_a_silent_clock_that_was_odd_soon_stops_counting(void **state)
     struct wall w = {0};
     for (uint64_t ms = 0; ms < 20000; ms += 500) {
         be(&w, NOW + ms, 0);
-        hear(&w, 1, ms < 5500 ? 0 : 60000, NOW + ms);
+        packet(&w, 1, ms < 5500 ? 0 : 60000, NOW + ms);
         if (ms <= 2500)
-            hear(&w, 2, HOUR_MS, NOW + ms);
+            packet(&w, 2, HOUR_MS, NOW + ms);
         assert_int_equal(wall_ahead_ms(&w), 0);
         assert_int_equal(wall_believed_ms(&w), WALL + ms);
     }
 }
 
-/* One that was right is a vote as long as it may be: without n2's, n1, who is an hour behind, would
+/* A clock that was right is a vote for long: without n2's, n1, which is an hour behind, would
  * be believed. */
 static void test_a_silent_clock_that_was_right_counts(void **state)
 {
@@ -183,9 +183,9 @@ static void test_a_silent_clock_that_was_right_counts(void **state)
     struct wall w = {0};
     for (uint64_t ms = 0; ms < WALL_WINDOW_MS; ms += 500) {
         be(&w, NOW + ms, 0);
-        hear(&w, 1, ms < 5500 ? 0 : -HOUR_MS, NOW + ms);
+        packet(&w, 1, ms < 5500 ? 0 : -HOUR_MS, NOW + ms);
         if (ms <= 2500)
-            hear(&w, 2, 0, NOW + ms);
+            packet(&w, 2, 0, NOW + ms);
         assert_int_equal(wall_ahead_ms(&w), 0);
     }
 }
@@ -197,7 +197,7 @@ static void test_a_monotonic_clock_that_stood_still(void **state)
     (void)state;
     struct wall w = {0};
     be(&w, NOW, 0);
-    hear(&w, 1, 0, NOW);
+    packet(&w, 1, 0, NOW);
     be(&w, NOW + 100, 5000);
     wall_sample(&w, 1,
                 (struct wall_reading){.wall_ms = WALL + 100,
@@ -211,10 +211,10 @@ static void test_a_packet_that_was_overtaken_says_nothing_of_the_wall_clock(void
     (void)state;
     struct wall w = {0};
     be(&w, NOW, 0);
-    hear(&w, 1, -2000, NOW);
+    packet(&w, 1, -2000, NOW);
     assert_int_equal(wall_ahead_ms(&w), 2000);
     be(&w, NOW + 20, 0);
-    hear(&w, 1, 0, NOW - 10);
+    packet(&w, 1, 0, NOW - 10);
     assert_int_equal(wall_ahead_ms(&w), 2000);
 }
 
@@ -245,11 +245,11 @@ static void test_many_peers_share_few_places(void **state)
     struct wall w = {0};
     for (uint64_t id = 1; id <= 1000; id++) {
         be(&w, NOW + id, 0);
-        hear(&w, id, -700, NOW + id);
+        packet(&w, id, -700, NOW + id);
         assert_int_equal(wall_ahead_ms(&w), 700);
     }
-    be(&w, NOW + 100000, 0); /* nobody was heard for long: one packet is all we know */
-    hear(&w, 7, 0, NOW + 100000);
+    be(&w, NOW + 100000, 0); /* no packet came for long: one is all we know */
+    packet(&w, 7, 0, NOW + 100000);
     assert_int_equal(wall_ahead_ms(&w), 0);
 }
 

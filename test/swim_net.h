@@ -29,7 +29,7 @@ struct net_node {
     struct swim swim;
     bool up, mute_udp;
     unsigned boot;
-    unsigned side;         /* of a partition; only equal sides hear each other */
+    unsigned side;         /* of a partition; packets and streams pass between equal sides only */
     unsigned loss_percent; /* of what it sends and what it receives */
     uint64_t stopped_until_ms;
     unsigned waiting;         /* packets in its socket while it is stopped: NET_SOCKET at most */
@@ -371,7 +371,7 @@ static inline struct net *net_cluster(unsigned n, enum swim_profile profile, uin
     return w;
 }
 
-/* A datagram from anybody, who says that it comes from member `from`. */
+/* A datagram from anybody, in the name of member `from`. */
 static inline void net_forge(struct net *w, unsigned to, unsigned from, struct message m)
 {
     struct packet_header h = {.from = net_id(from)};
