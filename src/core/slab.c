@@ -1,3 +1,4 @@
+/* slab.c: see slab.h. */
 #include "core/slab.h"
 
 #include "base/check.h"
@@ -5,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLAB_FIRST = 64 }; /* slots of the first allocation: an idle node stays small */
+enum { SLAB_FIRST = 64 }; /* cells of the first allocation: an idle node stays small */
 
 static const uint32_t SLAB_NONE = UINT32_MAX;      /* the end of the free list */
-static const uint32_t SLAB_TAKEN = UINT32_MAX - 1; /* in next_free of a slot in use */
+static const uint32_t SLAB_TAKEN = UINT32_MAX - 1; /* in next_free of a cell in use */
 static const uint32_t INDEX_MASK = (1u << SLAB_INDEX_BITS) - 1;
 
 void slab_init(struct slab *s, size_t size, uint32_t max)
@@ -19,9 +20,9 @@ void slab_init(struct slab *s, size_t size, uint32_t max)
 
 void slab_close(struct slab *s)
 {
-    free(s->slots);
+    free(s->cells);
     free(s->marks);
-    /* one that was never more than zeros stays so */
+    /* closed, it is as slab_init left it */
     *s = (struct slab){.size = s->size, .max = s->max, .free = SLAB_NONE};
 }
 
@@ -32,15 +33,15 @@ static bool slab_grow(struct slab *s)
         cap = s->max;
     if (cap == s->cap)
         return false;
-    uint8_t *slots = realloc(s->slots, (size_t)cap * s->size);
-    if (!slots)
+    uint8_t *cells = realloc(s->cells, (size_t)cap * s->size);
+    if (!cells)
         return false;
-    s->slots = slots;
+    s->cells = cells;
     struct slab_mark *marks = realloc(s->marks, cap * sizeof *marks);
     if (!marks)
         return false;
     s->marks = marks;
-    memset(slots + (size_t)s->cap * s->size, 0, (size_t)(cap - s->cap) * s->size);
+    memset(cells + (size_t)s->cap * s->size, 0, (size_t)(cap - s->cap) * s->size);
     for (uint32_t i = cap; i-- > s->cap;) {
         marks[i] = (struct slab_mark){.generation = 1, .next_free = s->free};
         s->free = i;
@@ -49,7 +50,7 @@ static bool slab_grow(struct slab *s)
     return true;
 }
 
-uint64_t slab_take(struct slab *s, void **slot)
+uint64_t slab_take(struct slab *s, void **cell)
 {
     if (s->free == SLAB_NONE && !slab_grow(s))
         return 0;
@@ -57,7 +58,7 @@ uint64_t slab_take(struct slab *s, void **slot)
     s->free = s->marks[i].next_free;
     s->marks[i].next_free = SLAB_TAKEN;
     s->used++;
-    *slot = s->slots + (size_t)i * s->size;
+    *cell = s->cells + (size_t)i * s->size;
     return (uint64_t)s->marks[i].generation << SLAB_INDEX_BITS | i;
 }
 
@@ -67,7 +68,7 @@ void *slab_get(const struct slab *s, uint64_t handle)
     if (i >= s->cap || s->marks[i].next_free != SLAB_TAKEN ||
         s->marks[i].generation != handle >> SLAB_INDEX_BITS)
         return NULL;
-    return s->slots + (size_t)i * s->size;
+    return s->cells + (size_t)i * s->size;
 }
 
 void slab_free(struct slab *s, uint64_t handle)
@@ -87,5 +88,5 @@ void *slab_at(const struct slab *s, uint32_t index, uint64_t *handle)
     if (s->marks[index].next_free != SLAB_TAKEN)
         return NULL;
     *handle = (uint64_t)s->marks[index].generation << SLAB_INDEX_BITS | index;
-    return s->slots + (size_t)index * s->size;
+    return s->cells + (size_t)index * s->size;
 }

@@ -62,7 +62,7 @@ int coord_init(struct coord *c, const struct coord_options *o)
 static void on_close(void *p)
 {
     struct coord *c = p;
-    struct op *slots = (struct op *)(void *)c->ops.slots;
+    struct op *slots = (struct op *)(void *)c->ops.cells;
     for (uint32_t i = 0; i < c->ops.cap; i++)
         buf_close(&slots[i].data); /* free slots keep theirs too */
     slab_close(&c->ops);
@@ -84,7 +84,7 @@ static void reply_error(uint64_t token, enum op_kind kind, int error, struct out
  * them any more. */
 static void trim(struct coord *c)
 {
-    struct op *slots = (struct op *)(void *)c->ops.slots;
+    struct op *slots = (struct op *)(void *)c->ops.cells;
     while (c->trim_n > 0)
         buf_close(&slots[c->trim[--c->trim_n]].data);
 }

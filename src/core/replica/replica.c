@@ -175,14 +175,14 @@ void replica_message(struct replica *r, const struct moment *now, uint64_t from,
                               .kind = m->kind,
                               .recovering = recovering_in(now, m),
                               .doubts = now->own.doubts};
-    void *slot;
+    void *cell;
     int error = objection(&ask, now, m);
-    uint64_t handle = error ? 0 : slab_take(&r->asks, &slot);
+    uint64_t handle = error ? 0 : slab_take(&r->asks, &cell);
     if (!handle) {
         answer(&ask, now, message_answer(m->kind), error ? error : ERR_BUSY, out);
         return;
     }
-    *(struct replica_ask *)slot = ask;
+    *(struct replica_ask *)cell = ask;
     r->puts += is_write(m->kind);
     submit(TOKEN(TOKEN_REPLICA, handle), now, from, m, out);
 #ifdef CANARY_ACK_BEFORE_STORED
@@ -197,9 +197,9 @@ void replica_message(struct replica *r, const struct moment *now, uint64_t from,
  * is one. */
 static struct replica_ask ask_done(struct replica *r, uint64_t number)
 {
-    struct replica_ask *slot = slab_get(&r->asks, number);
-    CHECK(slot);
-    struct replica_ask ask = *slot;
+    struct replica_ask *cell = slab_get(&r->asks, number);
+    CHECK(cell);
+    struct replica_ask ask = *cell;
     r->puts -= is_write(ask.kind);
     slab_free(&r->asks, number);
     return ask;
