@@ -2,9 +2,17 @@
 #include "core/cast/cast.h"
 
 #include "base/check.h"
+#include "base/phase.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+static const uint32_t next_stream[] = {
+    [STREAM_UNTRIED] = PHASE(STREAM_UNTRIED) | PHASE(STREAM_UP) | PHASE(STREAM_REFUSED),
+    [STREAM_UP] = PHASE(STREAM_UP) | PHASE(STREAM_BROKEN), /* UP again: with another process */
+    [STREAM_BROKEN] = PHASE(STREAM_UP) | PHASE(STREAM_REFUSED) | PHASE(STREAM_UNTRIED),
+    [STREAM_REFUSED] = PHASE(STREAM_UP) | PHASE(STREAM_UNTRIED),
+};
 
 void cast_close(struct cast *c)
 {
@@ -72,13 +80,13 @@ static bool grow(struct cast *c)
     return true;
 }
 
-/* Whether nobody would miss it: it is gone, and the layout does not name it. */
+/* Whether nobody would miss it: it is absent, has no stream, and the layout does not name it. */
 static bool forgettable(const struct member *m)
 {
     return !m->self && !m->peer && !member_present(m) && m->stream != STREAM_UP;
 }
 
-/* Forgets one who is gone. False: all are here. */
+/* Forgets a member that nobody would miss. False: there is none. */
 static bool make_room(struct cast *c)
 {
     unsigned i = 0;
@@ -117,9 +125,9 @@ unsigned cast_believe(struct member *m, struct addr addr, enum member_state stat
         memcpy(m->name, name.p, m->name_n);
     bool is = member_present(m), alive = state == MEMBER_ALIVE;
     if (alive)
-        m->held_until_ms = 0; /* news of it: worth another try */
+        m->held_until_ms = 0; /* SWIM has news of it: another stream is worth a try */
     if (((is && !was) || moved) && m->stream != STREAM_UP)
-        m->stream = STREAM_UNTRIED;
+        phase_enter(&m->stream, STREAM_UNTRIED, next_stream);
     m->link += was && !is; /* what it was asked is not waited for */
     return (is && !was ? CAST_PRESENT : 0) | (was && !is ? CAST_ABSENT : 0) |
            (alive && !was_alive ? CAST_ALIVE : 0) | (was_alive && !alive ? CAST_DOUBTED : 0);
@@ -128,11 +136,11 @@ unsigned cast_believe(struct member *m, struct addr addr, enum member_state stat
 unsigned cast_link(struct member *m, uint64_t boot, uint64_t now_ms)
 {
     bool up = boot != 0, was = m->stream == STREAM_UP;
-    /* a new process, whose stream came before the old one's end */
+    /* the stream of a new process came up before the end of the old one's was seen */
     bool other = up && was && m->boot != boot;
     if (!up && m->stream == STREAM_REFUSED)
         return 0; /* nothing was sent to it since the last */
-    m->stream = up ? STREAM_UP : was ? STREAM_BROKEN : STREAM_REFUSED;
+    phase_enter(&m->stream, up ? STREAM_UP : was ? STREAM_BROKEN : STREAM_REFUSED, next_stream);
     m->held_until_ms = up ? 0 : now_ms + MEMBER_HOLD_MS;
     m->link += !up || other;
     m->boot = up ? boot : m->boot;
@@ -142,6 +150,10 @@ unsigned cast_link(struct member *m, uint64_t boot, uint64_t now_ms)
 void cast_check(const struct cast *c)
 {
     CHECK(c->n <= c->cap);
-    for (unsigned i = 1; i < c->n; i++)
-        CHECK(c->member[i - 1].id < c->member[i].id);
+    for (unsigned i = 0; i < c->n; i++) {
+        const struct member *m = &c->member[i];
+        CHECK(i == 0 || m[-1].id < m->id);
+        CHECK(m->state <= MEMBER_LEFT && m->name_n <= NODE_NAME_MAX);
+        CHECK(m->stream != STREAM_UP || (m->boot && m->held_until_ms == 0));
+    }
 }
