@@ -1,4 +1,4 @@
-/* asked.h: whom a question was put to, under which link, who has answered, who still may.
+/* asked.h: which peers a question was put to, under which link, and which of them have answered.
  *
  * Every protocol that asks several peers must count each answer once, drop those that come late,
  * and not wait for one that cannot come. This is that count.
@@ -8,14 +8,14 @@
  *       '--(its link changed)--'
  *
  * A peer is asked under the link generation that its member has then (core/cast/cast.h). When the
- * member has another one, the question or its answer may be lost, and nobody says so: the peer is
- * idle again, and whoever asks decides whether to ask it anew or to do without it. The own store
+ * member has another one, the question or its answer may be lost without any notice. So the peer is
+ * idle again, and the protocol decides whether to ask it anew or to do without it. The own store
  * always answers.
  *
- * A set is of n peers in an order that its owner knows: the members of a layout, the owners of a
- * vnode. What an answer says, and to which question it is (by the number in its token), is the
- * owner's business. An operation of the coordinator knows more of each peer, and keeps the struct
- * asked beside that, without a set (core/coord/coord.h). */
+ * A set is of n peers in an order that its protocol knows: the members of a layout, the owners of a
+ * vnode. What an answer means, and to which question it belongs (by the number in its token), is
+ * the protocol's business. An operation of the coordinator knows more of each peer: it has a struct
+ * asked in the struct of each, and no set (core/coord/coord.h). */
 #ifndef COVEY_CORE_ASKED_H
 #define COVEY_CORE_ASKED_H
 
@@ -27,7 +27,7 @@
 enum asked_state {
     ASKED_IDLE, /* not asked, or what was asked may be lost */
     ASKED_OPEN, /* a question is on its way, or its answer */
-    ASKED_DONE, /* it answered; greater states are the owner's own, for answers told apart */
+    ASKED_DONE, /* it answered; a protocol that tells answers apart has greater states of its own */
 };
 
 struct asked {
@@ -37,13 +37,13 @@ struct asked {
 
 /* ---- One peer ---- */
 
-/* Remembers under which link it is asked, or would be. */
+/* Remembers under which link the peer is asked, or would be. */
 static inline void asked_note(struct asked *a, const struct member *m)
 {
     a->link = m ? m->link : 0;
 }
 
-/* Whether what went to it since then may be lost. NULL: it is no member that is known. */
+/* Whether what was sent to the peer since then may be lost. NULL: no such member is known. */
 static inline bool asked_lost(const struct asked *a, const struct member *m)
 {
     return !m || (!m->self && m->link != a->link);
@@ -56,15 +56,15 @@ struct asked_set {
     uint16_t n, open, done;
 };
 
-/* A new question to n peers, none of which is asked yet. The room for them is the owner's, as long
- * as the set is used. */
+/* A new question to n peers, none of which is asked yet. The array of peers is the caller's, and
+ * stays as long as the set is used. */
 static inline void asked_begin(struct asked_set *s, struct asked *peer, unsigned n)
 {
     memset(peer, 0, n * sizeof *peer);
     *s = (struct asked_set){.peer = peer, .n = (uint16_t)n};
 }
 
-/* -1, and whatever else is none of the peers, is in no state. */
+/* Whether peer i is in that state. An i that is none of the peers, like -1, is in no state. */
 static inline bool asked_is(const struct asked_set *s, int i, enum asked_state state)
 {
     return i >= 0 && i < s->n && s->peer[i].state == state;
@@ -73,6 +73,7 @@ static inline bool asked_is(const struct asked_set *s, int i, enum asked_state s
 /* Peer i is not waited for, nor is its answer counted: it may be asked again. */
 static inline void asked_forget(struct asked_set *s, int i)
 {
+    CHECK(i >= 0 && i < s->n);
     s->open = (uint16_t)(s->open - asked_is(s, i, ASKED_OPEN));
     s->done = (uint16_t)(s->done - asked_is(s, i, ASKED_DONE));
     s->peer[i].state = ASKED_IDLE;
@@ -98,8 +99,8 @@ static inline bool asked_answered(struct asked_set *s, int i)
     return true;
 }
 
-/* Whether a question to peer i, which is that member, was open and may be lost: it is idle from
- * then on. */
+/* Makes peer i, which is that member, idle if a question to it is open and may be lost. Returns
+ * whether that was so. */
 static inline bool asked_lose(struct asked_set *s, int i, const struct member *m)
 {
     if (!asked_is(s, i, ASKED_OPEN) || !asked_lost(&s->peer[i], m))

@@ -1,4 +1,4 @@
-/* event.c: how the protocols write their actions (see event.h). */
+/* event.c: how the protocols append their actions (see event.h). */
 #include "core/event.h"
 
 #include "base/check.h"
@@ -6,15 +6,15 @@
 
 #include <stddef.h>
 
-/* A result is three times as large as anything else that an action holds, and most actions hold
- * none. */
+/* A result is three times as large as anything else in an action's union, and most actions have
+ * none: only so many bytes as the others need are cleared for these. */
 enum {
     ACTION_HEAD = offsetof(struct action, send),
     ACTION_USUAL = ACTION_HEAD + sizeof(((struct action *)0)->send),
 };
 #define CLEARED(field)                                                                \
     _Static_assert(ACTION_HEAD + sizeof(((struct action *)0)->field) <= ACTION_USUAL, \
-                   "an action is not cleared whole")
+                   "a part of the action is not cleared")
 CLEARED(packet);
 CLEARED(put);
 CLEARED(get);
@@ -29,7 +29,7 @@ struct action *out_add(struct out *o, enum action_kind kind)
 {
     CHECK(o->n < OUT_MAX);
     struct action *a = &o->action[o->n++];
-    /* a field that nobody fills must not carry the last step's bytes into this one */
+    /* a field that the caller does not fill must not have the last step's bytes in it */
     memset(a, 0, kind == ACT_REPLY ? sizeof *a : ACTION_USUAL);
     a->kind = kind;
     o->put_n += kind == ACT_STORE_PUT;

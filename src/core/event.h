@@ -1,9 +1,9 @@
-/* event.h: all that goes into a node and all that comes out.
+/* event.h: all that goes into a node and all that comes out of it.
  *
  * The node (core/node/node.h) is a function: one event in, a list of actions out. A world (src/rt,
- * sim) turns sockets, disks and clocks into events and carries out the actions, in order, before
- * the next event. Whatever an event or an action points to is borrowed: an event's bytes live for
- * the call, an action's until the next node_step of that node. */
+ * sim) turns what sockets, disks and clocks do into events. It carries out the actions, in order,
+ * before the next event. Whatever an event or an action points to is borrowed: an event's bytes
+ * live for the call, an action's until the next node_step of that node. */
 #ifndef COVEY_CORE_EVENT_H
 #define COVEY_CORE_EVENT_H
 
@@ -24,37 +24,37 @@ enum op_kind {
     OP_DEL,     /* delete; says whether it existed */
     OP_EXPIRE,  /* set or take away the expiry of a value; says whether it did */
     OP_WHERE,   /* the vnode, the owners, and each owner's version */
-    OP_FLUSH,   /* delete all that there is */
+    OP_FLUSH,   /* delete everything */
     OP_COUNT,   /* live keys of the whole cluster */
     OP_MEMBERS, /* a table of the members */
     OP_RING,    /* the layout */
     OP_STATUS,  /* the verdict */
-    OP_HINTS,   /* what is kept here for members that missed it */
-    OP_REPAIR,  /* compare with the other owners, or say how that goes */
-    /* answered by the own store; one without files refuses to begin any */
+    OP_HINTS,   /* the hints that this node keeps, by the member that they are for */
+    OP_REPAIR,  /* compare with the other owners, or report how that goes */
+    /* The next two are answered by the own store; a store without files refuses to begin one. */
     OP_BACKUP,        /* copy this node's store to the path that is the value */
     OP_BACKUP_STATUS, /* how that goes */
 };
 
-/* On what an OP_EXPIRE depends, or'ed; 0: only on there being a value. */
+/* Conditions of an OP_EXPIRE besides that there is a value, or'ed. */
 enum expire_when {
-    EXPIRE_NX = 1, /* it has no expiry */
-    EXPIRE_XX = 2, /* it has one */
-    EXPIRE_GT = 4, /* the new one is later; to have none is the latest of all */
-    EXPIRE_LT = 8, /* the new one is sooner */
+    EXPIRE_NX = 1, /* the value has no expiry */
+    EXPIRE_XX = 2, /* the value has an expiry */
+    EXPIRE_GT = 4, /* the new expiry is later; to have none is the latest of all */
+    EXPIRE_LT = 8, /* the new expiry is sooner */
 };
 
 enum consistency { LEVEL_QUORUM = 0, LEVEL_ONE, LEVEL_ALL }; /* ONE is for reads only */
 
-/* Who asks. */
+/* Whose request it is. */
 enum asker {
-    ASKER_NOBODY, /* who awaits no result */
+    ASKER_NOBODY, /* its result is dropped */
     ASKER_CLIENT, /* handle: its connection; number: that of the operation in its session */
 };
 
-/* Of a request, echoed in its result: (who asks << 56 | 32 bits of a handle << 24 | the low 24 bits
- * of a number). The node reads none of it: the world gives the result to whoever asked, who knows
- * by handle and number what it answers. */
+/* The token of a request, echoed in its result: (asker << 56 | 32 bits of a handle << 24 | the low
+ * 24 bits of a number). The node reads nothing of it. The world gives the result to the asker,
+ * which knows by handle and number what the result answers. */
 #define REQUEST_NUMBERS 0xffffffu
 #define REQUEST_TOKEN(asker, handle, number) \
     ((uint64_t)(asker) << 56 | (uint64_t)(handle) << 24 | ((number)&REQUEST_NUMBERS))
@@ -71,12 +71,15 @@ struct request {
     struct slice value;
     uint64_t expiry_ms;   /* OP_PUT, OP_EXPIRE: when the value ends, wall ms since 1970; 0: never */
     bool expiry_relative; /* expiry_ms counts from now, by the coordinator's clock */
-    bool keep_expiry;     /* OP_PUT: the value takes over the expiry of the one that it replaces */
-    uint8_t when;         /* OP_EXPIRE: enum expire_when */
-    uint32_t vnode;       /* OP_REPAIR: which; REPAIR_ALL; or REPAIR_NONE: only say how it goes */
+    bool keep_expiry;     /* OP_PUT: the value gets the expiry of the value that it replaces */
+    uint8_t when;         /* OP_EXPIRE: enum expire_when, or'ed */
+    uint32_t vnode;       /* OP_REPAIR: a vnode, REPAIR_ALL or REPAIR_NONE */
 };
 
-enum { REPAIR_ALL = 0xffff, REPAIR_NONE = 0x10000 };
+enum {
+    REPAIR_ALL = 0xffff,   /* compare every vnode */
+    REPAIR_NONE = 0x10000, /* compare nothing, only report */
+};
 
 enum member_state { MEMBER_ALIVE, MEMBER_SUSPECT, MEMBER_DEAD, MEMBER_LEFT };
 
@@ -89,12 +92,12 @@ struct member_info {
     uint64_t since_ms; /* ms in this state, by the observer's monotonic clock */
     bool self;
     bool in_layout;
-    bool adopted;    /* it has adopted the layout that we hold, as far as we know */
-    uint16_t weight; /* from the layout; 0 outside it */
+    bool adopted;    /* it has adopted the layout that is in force here, as far as is known */
+    uint16_t weight; /* in the layout; 0 outside it */
     struct slice zone;
-    uint32_t places;     /* vnodes it is an owner of */
-    uint32_t firsts;     /* of these, as the first owner */
-    uint32_t recovering; /* vnodes in which it may lack records, as it said last */
+    uint32_t places;     /* vnodes of which it is an owner */
+    uint32_t firsts;     /* vnodes of which it is the first owner */
+    uint32_t recovering; /* vnodes in which it is recovering, as it announced last */
 };
 
 struct where_owner {
@@ -104,21 +107,21 @@ struct where_owner {
     enum member_state state;
     bool answered;
     bool recovering;      /* it may lack what it had, and refuses to be read */
-    struct record record; /* kind and version as that owner holds it; no value */
+    struct record record; /* kind, version and expiry of what that owner holds; no value */
 };
 
 /* From good to bad. */
 enum verdict {
-    /* every owner of every key is there and takes part, and N is what was asked for */
+    /* Every owner of every key is there and takes part, and N is what was asked for. */
     VERDICT_HEALTHY,
-    VERDICT_CHANGING,    /* so they are, while a layout comes into force */
-    VERDICT_DEGRADED,    /* something is missing; every key can be read and written */
+    VERDICT_CHANGING,    /* the same, while a layout comes into force */
+    VERDICT_DEGRADED,    /* something is missing, but every key can be read and written */
     VERDICT_UNAVAILABLE, /* some key cannot be read, or cannot be written */
-    VERDICT_LOADING,     /* not (yet) part of a layout, or too few of its members were met */
+    VERDICT_LOADING,     /* this node is in no layout yet, or met too few of its members */
 };
 
-/* Why the verdict is no better, the worst first. Each but FEW and FORMING is a fact about members
- * (core/node/verdict.h). */
+/* Why the verdict is no better, the worst first. Each but FEW, CLOCK and FORMING is a fact about
+ * members (core/node/verdict.h): `they` are the members of which it is true. */
 enum reason {
     REASON_DOWN,     /* the failure detector does not hold them alive */
     REASON_CUT,      /* they are held alive, but no stream to them is up */
@@ -135,15 +138,14 @@ enum reason {
 };
 
 struct status_reason {
-    /* members that it is true of, 1 where it is about none; 0: it does not hold */
-    uint16_t n;
-    bool self;         /* this node is the first of them; */
-    struct slice name; /* else that one's name: lives as long as the member is known */
+    uint16_t n; /* members of which it is true; 1 where it is about no member; 0: it is not true */
+    bool self;  /* this node is the first of these members */
+    struct slice name; /* of the first of them, where it is another; lives while it is known */
 };
 
 /* What the world knows of its machine, which a node does not see. */
 struct status_world {
-    uint64_t keys;      /* records held here, deletions among them */
+    uint64_t keys;      /* records that are held here, tombstones included */
     uint64_t bytes;     /* of the data directory's log */
     uint64_t disk_free; /* bytes left on its file system */
     uint64_t memory;    /* bytes that the process has resident */
@@ -152,7 +154,8 @@ struct status_world {
 struct status_info {
     enum verdict verdict;
     struct status_reason reason[REASONS];
-    /* the cluster, as this node sees it */
+
+    /* ---- The cluster, as this node sees it ---- */
     struct cluster_id cluster;
     uint64_t epoch;
     bool forming; /* a layout is being agreed */
@@ -162,86 +165,88 @@ struct status_info {
     uint16_t recoverers;     /* members that are recovering somewhere, this one included */
     uint32_t vnodes;
     uint32_t degraded; /* vnodes of which some owner is not reachable, or takes no part */
-    /* vnodes with fewer than R owners to read from; at most so many, where members are
-     * recovering */
+    /* Vnodes with fewer than R owners to read from. Where members are recovering it is an upper
+     * bound: they announce how many vnodes, not which. */
     uint32_t unreadable;
     uint32_t unwritable; /* vnodes with fewer than W owners that take writes */
-    /* how many more members may die, any of them, with every key still readable and writable */
+    /* How many more members may die, whichever they are, with every key readable and writable. */
     uint8_t may_die;
-    /* this node */
+
+    /* ---- This node ---- */
     uint64_t node;
     uint16_t met; /* other members of the layout that it has met since its start */
-    /* members of that cluster look for a member of theirs at its address; none */
+    /* The cluster whose members look for a member of theirs at this node's address; zeros: none. */
     struct cluster_id claimed_by;
     uint64_t claimed_for; /* the member that they look for */
-    /* why its store takes no writes: ERR_NO_SPACE, ERR_IO; 0: it does */
-    int refuses;
+    int refuses;         /* why its store takes no writes: ERR_NO_SPACE, ERR_IO; 0: it takes them */
     uint64_t errors;     /* of its store, since the start */
-    uint32_t recovering; /* vnodes in which it is */
+    uint32_t recovering; /* vnodes in which it is recovering */
     uint64_t in_flight;  /* client operations under way */
-    uint64_t hints;      /* records kept for members that missed them, */
-    uint64_t owed;       /* and of these for members that are alive */
-    /* held when they were last looked through: deletions, and values known to be over */
+    uint64_t hints;      /* hints that it keeps */
+    uint64_t owed;       /* hints that it keeps for members that are alive */
+    /* Tombstones and values that are over, when what is held was last looked through. */
     uint64_t tombstones;
-    uint64_t erased;           /* of such, since the start */
+    uint64_t erased;           /* tombstones and such values that were erased, since the start */
     struct status_world world; /* filled in by the world */
 };
 
-/* What is kept for one member (OP_HINTS). */
+/* The hints that this node keeps for one member (OP_HINTS). */
 struct hint_info {
     uint64_t target;
     struct slice name;
     enum member_state state;
     bool replaying;
-    uint64_t waiting;  /* hints kept */
-    uint64_t bytes;    /* of its log on disk */
-    uint64_t kept;     /* since this node started: hints made durable, */
-    uint64_t replayed; /* acknowledged by their owner and gone, */
-    uint64_t dropped;  /* and given up: too old, over a cap, or damaged */
+    uint64_t waiting;  /* hints that are kept now */
+    uint64_t bytes;    /* of their log on disk */
+    uint64_t kept;     /* hints that became durable, since this node started */
+    uint64_t replayed; /* hints that their owner acknowledged, since this node started */
+    uint64_t dropped;  /* hints given up since then: too old, over a cap, or damaged */
 };
 
 /* Anti-entropy: what came of it since the last REPAIR that found it idle, or since the start. */
 struct repair_info {
     bool running;
-    uint32_t vnodes, vnodes_done; /* comparisons of a vnode with another owner: asked for, done */
-    uint32_t unreachable;         /* members that could not be asked */
-    uint64_t sent, received;      /* records */
-    /* bytes of these records' values; messages of all kinds sent for it */
-    uint64_t bytes, messages;
-    uint64_t incomplete; /* exchanges that ended early: they are tried again */
+    uint32_t vnodes;         /* comparisons of a vnode with another owner that were asked for */
+    uint32_t vnodes_done;    /* comparisons that are done */
+    uint32_t unreachable;    /* members that could not be asked */
+    uint64_t sent, received; /* records */
+    uint64_t bytes;          /* of the values of these records */
+    uint64_t messages;       /* messages of all kinds that were sent for it */
+    uint64_t incomplete;     /* exchanges that ended early: they are tried again */
 };
 
-/* What became of a key's owners in an operation that failed. Those that are in no row did not
+/* What became of a key's owners in an operation that failed. An owner that is in no row did not
  * answer. */
 struct owner_tally {
     uint8_t n;          /* owners; 0: the operation has none */
-    uint8_t answered;   /* took the write, gave their version */
-    uint8_t full;       /* have no room on their disk */
-    uint8_t failed;     /* could not use their disk */
-    uint8_t recovering; /* may lack what was asked for */
-    uint8_t refused;    /* for another reason */
-    uint8_t away;       /* cannot be reached */
+    uint8_t answered;   /* owners that took the write, or gave their version */
+    uint8_t full;       /* owners that have no room on their disk */
+    uint8_t failed;     /* owners that could not use their disk */
+    uint8_t recovering; /* owners that may lack what was asked for */
+    uint8_t refused;    /* owners that refused for another reason */
+    uint8_t away;       /* owners that cannot be reached */
 };
 
 struct result {
     uint64_t token;
     enum op_kind kind;
-    /* 0; refused before anything was stored: ERR_NO_QUORUM, ERR_LOADING, ERR_BUSY, ERR_FORMING; and
-     * others */
+    /* 0, or why not. ERR_UNKNOWN_OUTCOME: the write may be stored somewhere. With any other error,
+     * like ERR_NO_QUORUM, ERR_LOADING, ERR_BUSY or ERR_FORMING, nothing was stored. */
     int error;
-    /* with ERR_UNKNOWN_OUTCOME: ERR_NO_SPACE where a full disk had part in it */
-    int cause;
-    /* with ERR_IO and ERR_NO_SPACE: it was the own disk, which keeps the clock; nothing was sent */
+    int cause; /* with ERR_UNKNOWN_OUTCOME: ERR_NO_SPACE where a full disk had part in it */
+    /* With ERR_IO and ERR_NO_SPACE: the own disk did not store the clock's ceiling, so the write
+     * got no stamp and was sent to nobody. */
     bool unstamped;
-    uint8_t answered;         /* with ERR_NO_QUORUM and ERR_UNKNOWN_OUTCOME: owners that did, */
-    uint8_t needed;           /* owners that must, */
-    struct owner_tally tally; /* and what became of each */
-    bool existed;             /* OP_DEL; OP_EXPIRE: the expiry was changed */
-    uint32_t size;            /* OP_GET, OP_HEAD: of the value */
+    /* The next three with ERR_NO_QUORUM and ERR_UNKNOWN_OUTCOME. */
+    uint8_t answered;         /* owners that answered */
+    uint8_t needed;           /* owners that must answer */
+    struct owner_tally tally; /* what became of each owner */
+    bool existed;             /* OP_DEL: there was a value. OP_EXPIRE: its expiry was changed */
+    uint32_t size;            /* OP_GET, OP_HEAD: bytes of the value */
     uint64_t count;           /* OP_COUNT */
-    /* OP_GET, OP_HEAD: RECORD_VALUE where there is such a key; one that has expired is none */
+    /* OP_GET, OP_HEAD: a RECORD_VALUE where there is a value that is not over, else RECORD_NONE. */
     struct record record;
-    uint64_t wall_ms; /* the coordinator's clock, by which that was judged */
+    uint64_t wall_ms; /* the coordinator's clock, by which ends were judged */
     union {
         struct { /* OP_WHERE */
             const struct where_owner *owner;
@@ -258,7 +263,7 @@ struct result {
         struct {                   /* OP_HINTS */
             const struct hint_info *target;
             uint32_t target_n;
-            struct slice keeper; /* the name of the node that keeps them: this one */
+            struct slice keeper; /* the name of the node that keeps the hints: this one */
         } hints;
         struct repair_info repair; /* OP_REPAIR */
         struct backup_info backup; /* OP_BACKUP (when refused too), OP_BACKUP_STATUS */
@@ -275,17 +280,17 @@ enum event_kind {
     EV_STRANGER,  /* a member of another cluster opened a stream to this node, and is refused */
     EV_MESSAGE,   /* a message came on a stream whose hello is done */
     EV_REQUEST,   /* a client asks */
-    EV_STORED,    /* a store write is durable and visible, or failed */
-    EV_READ,      /* a store read is answered */
-    EV_COUNTED,   /* a store count is answered */
-    /* what is kept for a member changed: hints became durable, or were lost; at the start, of each
-     * such member */
+    EV_STORED,    /* a write to the store is durable and visible, or failed */
+    EV_READ,      /* the store answers an ACT_STORE_GET */
+    EV_COUNTED,   /* the store answers an ACT_STORE_COUNT */
+    /* The hints kept for a member changed: some became durable, or were lost. At the start there is
+     * one for each member that hints are kept for. */
     EV_HINTED,
-    EV_HINTS,  /* ACT_HINT_READ is answered */
-    EV_TOLD,   /* a store question about trees, or about its greatest stamp, is answered */
-    EV_BACKUP, /* a store question about backups is answered, or one has ended */
-    /* records of the store may have been lost; before the first EV_READ where they were lost before
-     * the start */
+    EV_HINTS,  /* a batch of hints, as ACT_HINT_READ asked for */
+    EV_TOLD,   /* the store answers any other question: trees, listings, its greatest stamp */
+    EV_BACKUP, /* the store answers about backups, or one has ended */
+    /* Records of the store may be lost. Comes before the first EV_READ where they were lost before
+     * the start. */
     EV_DAMAGED,
 };
 
@@ -294,18 +299,17 @@ struct event {
     uint64_t now_ms;   /* monotonic */
     uint64_t wall_ms;  /* since 1970; may step either way */
     uint64_t position; /* where the own log ends (store_position) */
-    int refuses;       /* why the own store takes no values now (store_refuses); 0: it does */
+    int refuses;       /* why the own store takes no values now (store_refuses); 0: it takes them */
     union {
         struct {
             struct addr from; /* base address: the world has taken the peer port's offset away */
             struct slice bytes;
         } packet;
         struct {
-            uint64_t peer; /* LINK_DOWN of a seed that never said its id: 0 */
-            int seed;      /* index of the seed that ACT_SEED asked for, else -1 */
-            /* LINK_DOWN: why, ERR_CLOSED by default; the peer's refusal when it sent one */
-            int error;
-            struct slice why;              /* LINK_DOWN: words for the log, may be empty */
+            uint64_t peer;    /* 0: LINK_DOWN of a seed whose id never came */
+            int seed;         /* index of the seed that ACT_SEED asked for, else -1 */
+            int error;        /* LINK_DOWN: the refusal that the peer sent, else ERR_CLOSED */
+            struct slice why; /* LINK_DOWN: words for the log, may be empty */
             const struct msg_hello *hello; /* LINK_UP, STRANGER */
         } link;
         struct {
@@ -313,9 +317,9 @@ struct event {
             const struct message *message;
         } message;
         const struct request *request;
-        /* the store's result, each kind under its event's name */
+        /* What the store or the hints gave, each kind under the name of its event. */
         struct store_result stored, read, counted, told, backup, damaged;
-        struct hints_result hinted, hints; /* likewise of the hints */
+        struct hints_result hinted, hints;
     };
 };
 
@@ -328,35 +332,34 @@ static inline struct slice event_counts(const struct event *ev)
 /* ---- Out ---- */
 
 enum action_kind {
-    ACT_PACKET, /* send a datagram; losing it is allowed */
-    /* send a message on the stream to a peer, opening one if there is none; losing it raises
-     * EV_LINK_DOWN */
+    ACT_PACKET, /* send a datagram; it may be lost */
+    /* Send a message on the stream to a peer; open one if there is none. EV_LINK_DOWN follows where
+     * the message is lost. */
     ACT_SEND,
-    /* open a stream to seed number i (resolve its name anew); EV_LINK_UP or EV_LINK_DOWN follows */
+    /* Open a stream to a seed, by its index (resolve its name anew); EV_LINK_UP or EV_LINK_DOWN
+     * follows. */
     ACT_SEED,
     ACT_STORE_PUT,   /* store a record; EV_STORED follows */
-    ACT_STORE_GET,   /* read one; EV_READ follows */
-    ACT_STORE_COUNT, /* EV_COUNTED follows */
-    /* keep a record for a member that missed it; EV_HINTED follows, for several together */
-    ACT_HINT_PUT,
-    /* read the batch at the head of what is kept for a member; EV_HINTS follows */
-    ACT_HINT_READ,
-    ACT_HINT_DROP,      /* the first n of the batch read last, up to that place, are done with */
-    ACT_HINT_EXPIRE,    /* hints stamped before may go */
-    ACT_STORE_TREE,     /* hashes of Merkle trees; EV_TOLD follows */
-    ACT_STORE_LIST,     /* keys and versions; EV_TOLD follows */
-    ACT_STORE_ERASABLE, /* what may be erased; EV_TOLD follows */
-    ACT_STORE_HELD,     /* whether entries of a listing are held; EV_TOLD follows */
-    ACT_STORE_GREATEST, /* the greatest stamp that was ever visible; EV_TOLD follows */
-    /* begin one, or say how it goes; EV_BACKUP follows, and another when it has ended */
+    ACT_STORE_GET,   /* read a record; EV_READ follows */
+    ACT_STORE_COUNT, /* count the live keys of each vnode; EV_COUNTED follows */
+    ACT_HINT_PUT,    /* keep a hint; EV_HINTED follows, one for several together */
+    ACT_HINT_READ,   /* read the batch at the head of a member's hints; EV_HINTS follows */
+    ACT_HINT_DROP,   /* drop the first n hints of the batch that was read last */
+    ACT_HINT_EXPIRE, /* drop the hints that were stamped before a time */
+    /* Questions to the store; EV_TOLD follows each. */
+    ACT_STORE_TREE,     /* hashes of Merkle trees */
+    ACT_STORE_LIST,     /* keys and versions */
+    ACT_STORE_ERASABLE, /* what may be erased */
+    ACT_STORE_HELD,     /* which entries of a listing are held */
+    ACT_STORE_GREATEST, /* the greatest stamp that was ever visible */
+    /* Begin a backup, or report how it goes. EV_BACKUP follows, and another when it has ended. */
     ACT_STORE_BACKUP,
-    /* some slots may lack records: to be remembered over restarts until they are healed */
-    ACT_STORE_DOUBT,
-    ACT_STORE_HEAL, /* what some slots lacked was fetched again */
-    ACT_REPLY,      /* the result of a request */
-    ACT_MEMBER,     /* a member changed: for subscribers */
-    ACT_TRACE,      /* something to log */
-    ACT_STOP,       /* this node cannot go on: say why and exit 1 */
+    ACT_STORE_DOUBT, /* slots are in doubt: remember it, over restarts too, until they are healed */
+    ACT_STORE_HEAL,  /* slots are healed: all that they lacked was fetched */
+    ACT_REPLY,       /* the result of a request */
+    ACT_MEMBER,      /* a member changed: for subscribers */
+    ACT_TRACE,       /* something to log */
+    ACT_STOP,        /* this node cannot go on: log why and exit 1 */
 };
 
 struct action {
@@ -384,7 +387,7 @@ struct action {
         } get;
         struct {
             uint64_t token;
-            uint64_t wall_ms; /* keys that have expired by then do not count */
+            uint64_t wall_ms; /* values that are over by then do not count */
         } count;
         struct {
             uint64_t token;
@@ -396,7 +399,7 @@ struct action {
         uint64_t hint_read; /* the target */
         struct {
             uint64_t target;
-            uint64_t up_to;
+            uint64_t up_to; /* the location behind the last of these hints (store/hints) */
             uint32_t n;
         } hint_drop;
         uint64_t hint_expire_ms; /* wall time */
@@ -408,18 +411,18 @@ struct action {
         struct {
             uint64_t token;
             uint16_t vnode;
-            struct slice ranges; /* of positions */
+            struct slice ranges; /* of key hashes */
         } list;
         struct {
             uint64_t token; /* of the request that asks for it */
             struct backup_ask ask;
         } backup;
-        struct slice slots; /* DOUBT, HEALED: SLOTS / 8 bytes, a bit each */
+        struct slice slots; /* DOUBT, HEAL: SLOTS / 8 bytes, a bit for each slot */
         struct {
             uint64_t token;
             struct slice vnodes;
             uint64_t wall_ms;
-            uint64_t from; /* a position */
+            uint64_t from; /* a key hash */
         } erasable;
         struct {
             uint64_t token;
@@ -436,8 +439,7 @@ struct action {
 };
 
 enum {
-    /* actions of one step: each protocol states its share beside its own constants */
-    OUT_MAX = 128,
+    OUT_MAX = 128,    /* actions of one step: each protocol has its part of it as a constant */
     OUT_PACKETS = 12, /* datagrams of one step */
 };
 
@@ -450,38 +452,38 @@ struct out {
     struct packet packet[OUT_PACKETS];
 };
 
-/* Empties the list: before each step. */
+/* Empties the list, before each step. */
 static inline void out_clear(struct out *o)
 {
     o->n = o->packet_n = 0;
     o->put_n = o->state_n = 0;
 }
 
-/* Appends an action of that kind, to be filled in. A full list is a broken invariant. */
+/* Appends an action of that kind, for the caller to fill in. A full list is a broken invariant. */
 struct action *out_add(struct out *o, enum action_kind kind);
 
-/* Actions that still fit: whoever slices work asks this. */
+/* Actions that still fit: for a protocol that does its work in pieces. */
 static inline unsigned out_room(const struct out *o)
 {
     return OUT_MAX - o->n;
 }
 
-/* Shorthands. Everything passed is borrowed as said on top. */
+/* The same for some kinds. What the arguments point to must live as an action's bytes do. */
 struct message *out_send(struct out *o, uint64_t to, struct addr addr, enum message_kind kind);
-/* NULL when OUT_PACKETS are out */
+/* NULL when the step has OUT_PACKETS already. */
 struct packet *out_packet(struct out *o, struct addr to, const struct packet_header *header);
 void out_trace(struct out *o, enum trace_kind kind, uint64_t id, uint64_t a, uint64_t b,
                struct slice text);
 
-/* Store a record of the node's own state: `name` says which (enum below gives the names), serial
- * grows with each change. */
+/* Stores a record of the node's own state under a name (src/README.md, "On disk", has them all).
+ * The serial grows with each change. */
 void out_state(struct out *o, uint64_t token, struct slice name, uint64_t serial,
                struct slice bytes);
 
-/* A token is (owner << 56 | a number of its own): whose question it is that the store, or a peer,
- * answers. */
+/* A token is (protocol << 56 | a number that the protocol chose). It goes with a question to the
+ * store or to a peer, and comes back with the answer. */
 enum token_owner {
-    TOKEN_SWIM = 1, /* in the order of core/node/protocols.c; 0 is nobody's */
+    TOKEN_SWIM = 1, /* the order is that of core/node/protocols.c; 0 is no protocol's */
     TOKEN_CHAIN,
     TOKEN_HINT,
     TOKEN_COORD,

@@ -27,7 +27,7 @@ static const char *level_name(enum trace_level level)
     return names[level];
 }
 
-/* ---- Values. Each appends " name=value"; nothing for a field without a name. ---- */
+/* ---- Values: each function appends " name=value", or nothing for a field without a name ---- */
 
 static int print_member(struct buf *out, const char *name, uint64_t id)
 {
@@ -56,7 +56,7 @@ static bool needs_quotes(struct slice text)
     return text.n == 0;
 }
 
-/* One byte inside quotes. Bytes of 0x80 and more pass: they are somebody's UTF-8. */
+/* One byte inside quotes. Bytes of 0x80 and more are printed as they are: they may be UTF-8. */
 static int print_quoted_byte(struct buf *out, uint8_t c)
 {
     switch (c) {
@@ -107,6 +107,6 @@ int trace_print(struct buf *out, const struct trace *t)
     size_t before = out->n;
     int error = print_fields(out, &forms[t->kind], t);
     if (error)
-        out->n = before; /* a line is whole or absent */
+        out->n = before; /* no line is printed in part */
     return error;
 }

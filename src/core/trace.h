@@ -1,4 +1,4 @@
-/* trace.h: typed traces and their one printer. */
+/* trace.h: typed traces, and the one printer of them. */
 #ifndef COVEY_CORE_TRACE_H
 #define COVEY_CORE_TRACE_H
 
@@ -15,18 +15,18 @@ enum trace_kind {
 
 struct trace {
     enum trace_kind kind;
-    uint64_t id; /* a member, as 16 hex digits */
+    uint64_t id; /* a member; printed as 16 hex digits */
     uint64_t a, b;
-    struct slice text; /* borrowed for the step */
+    struct slice text; /* lives until the node's next step */
 };
 
 enum trace_level trace_level(enum trace_kind kind);
 
 /* Appends a line without its newline, in logfmt:
  *     event=member.dead level=warn member=00000000000000c1 incarnation=4 by=00000000000000a1 name=c
- * Text is quoted where it is empty or holds blanks, quotes, '=' or control bytes. Of a and b, one
- * named "by" is a member and printed as such, one named "error" is an error and printed by its
- * name, others are decimal. Errors as buf_reserve; then nothing was appended. */
+ * Text is quoted where it is empty or has blanks, quotes, '=' or control bytes in it. A number (a
+ * or b) whose name is "by" is printed as a member, one whose name is "error" by the error's name,
+ * any other in decimal. Errors as buf_reserve; then nothing was appended. */
 int trace_print(struct buf *out, const struct trace *t);
 
 /* Appends " name=text", quoted as above; nothing where the name is "". */
