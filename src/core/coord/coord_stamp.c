@@ -1,16 +1,24 @@
 /* coord_stamp.c: stamps that never go back, not even over a restart with a clock that was set back.
  *
- * The clock (base/hlc.h) makes each stamp greater than the ones before, as long as the process
- * lives. For the next life the node keeps a ceiling on disk, written ahead in steps: no stamp is
- * given above the durable one, and a start begins at it. So whatever the wall clock says then, the
- * new stamps are above all old ones. (That the second stamp of coord_write.c would outbid what is
- * held does not suffice: the past also lives in hints, in expiries and in floors.)
+ * The clock (base/hlc.h) makes each stamp greater than the ones before, for as long as the process
+ * lives. For the process after it the node stores a ceiling, ahead of time and in steps. No stamp
+ * is given above the ceiling that is durable, and a process begins to stamp at the ceiling that it
+ * finds. So whatever its wall clock is, its stamps are above all of those before. (It would not do
+ * that the second stamp of coord_write.c outbids what owners hold: older stamps are also in hints,
+ * in expiries and in floors.)
  *
- * A step is long enough that a busy node stores a ceiling no more than some four times a second,
- * and short enough that one which restarts at once stamps within the skew that its peers believe
- * (CLOCK_SKEW_MAX_MS): what is stamped further ahead must be outbid, write by write. The next
- * ceiling is asked for when half of the step is used up, so that nobody waits; after a pause the
+ *     wall ms   ceiling on disk   stamps
+ *     1000      1500              from 1000 on
+ *     1251      1500              less than half of the step is left: 1752 is wanted
+ *     1260      1752              it was stored meanwhile, and no write waited
+ *     900       1752              restarted, with a clock that was set back: from 1752 on
+ *
+ * A step is long enough that a busy node stores a ceiling no more than some four times a second. It
+ * is short enough that a node which restarts at once stamps within the skew that its peers believe
+ * (CLOCK_SKEW_MAX_MS): stamps further ahead than that must be outbid, write by write. The next
+ * ceiling is wanted when half of the step is used up, so that no write waits. After a pause the
  * first write waits for one sync. */
+#include "base/check.h"
 #include "base/limits.h"
 #include "core/coord/coord_op.h"
 
@@ -21,23 +29,26 @@ static uint64_t later(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
-/* The wall ms that the next stamp may reach: 1 more than any of its causes, for a full counter
- * carries. */
-static uint64_t reach_ms(const struct coord *c, uint64_t above)
+/* The wall ms of the next stamp, at most: 1 more than any of its causes, because a full counter
+ * carries over. */
+static uint64_t next_ms(const struct coord *c, uint64_t above)
 {
     uint64_t far = c->now->wall_ms + CLOCK_SKEW_MAX_MS, floor = hlc_wall_ms(above);
-    /* a stamp out of a far year does not pull the clock */
+    /* a stamp far ahead of our wall clock does not move the clock (base/hlc.h) */
     uint64_t believed = floor < far ? floor : 0;
     return later(later(c->now->wall_ms, hlc_wall_ms(c->clock.last)), believed) + 1;
 }
 
 uint64_t op_stamp(struct coord *c, uint64_t above)
 {
-    uint64_t reach = reach_ms(c, above);
-    bool fits = reach <= c->ceiling_ms;
-    c->ceiling_wanted |= !fits || c->ceiling_ms - reach < CEILING_STEP_MS / 2;
+    uint64_t next = next_ms(c, above);
+    bool fits = next <= c->ceiling_ms;
+    c->ceiling_wanted |= !fits || c->ceiling_ms - next < CEILING_STEP_MS / 2;
     c->stamps_wait |= !fits;
-    return fits ? hlc_stamp_above(&c->clock, above, c->now->wall_ms) : 0;
+    uint64_t stamp = fits ? hlc_stamp_above(&c->clock, above, c->now->wall_ms) : 0;
+    CHECK(!fits || stamp > above || above >= STAMP_MAX);
+    CHECK(!fits || hlc_wall_ms(c->clock.last) <= c->ceiling_ms);
+    return stamp;
 }
 
 void coord_ceiling_recall(struct coord *c, uint64_t ms)
@@ -52,5 +63,5 @@ uint64_t coord_ceiling_wanted(struct coord *c, const struct moment *now)
     if (!c->ceiling_wanted)
         return 0;
     c->ceiling_wanted = false;
-    return reach_ms(c, 0) + CEILING_STEP_MS;
+    return next_ms(c, 0) + CEILING_STEP_MS;
 }

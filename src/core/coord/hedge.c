@@ -1,7 +1,10 @@
+/* hedge.c: see hedge.h. */
 #include "core/coord/hedge.h"
 
-/* Buckets: one for each ms below 16, then eight for each doubling. The last takes all that is
- * slower (256 ms and more). */
+#include "base/check.h"
+
+/* Buckets: one for each ms below 16, then eight for each doubling. The last bucket is for all that
+ * is slower (256 ms and more). */
 enum { FINE = 16, PER_DOUBLING = 8 };
 
 static unsigned bucket_of(uint64_t ms)
@@ -21,6 +24,7 @@ static unsigned bucket_of(uint64_t ms)
 /* The first ms that is beyond a bucket. */
 static uint64_t bucket_end(unsigned b)
 {
+    CHECK(b < HEDGE_BUCKETS);
     if (b < FINE)
         return b + 1;
     unsigned doubling = (b - FINE) / PER_DOUBLING, step = (b - FINE) % PER_DOUBLING;
@@ -29,6 +33,7 @@ static uint64_t bucket_end(unsigned b)
 
 void hedge_note(struct hedge *h, uint64_t ms)
 {
+    CHECK(h->n < HEDGE_SAMPLES_MAX);
     h->count[bucket_of(ms)]++;
     if (++h->n < HEDGE_SAMPLES_MAX)
         return;
