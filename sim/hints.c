@@ -279,7 +279,7 @@ static void lose_pending(struct hints_check *h, uint32_t node)
         if (op && op->phase == PHASE_WRITE)
             lose(h, op);
     }
-    if (c->flush.running)
+    if (c->flush.phase == FLUSH_STORING)
         lose_number(h, KEY_ANY);
     hints_mem_unsynced(s->hints, lose_hint, h);
 }

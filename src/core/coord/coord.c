@@ -1,30 +1,32 @@
 /* coord.c: the coordinator: an operation from its request to its one answer.
  *
- * The problem. A client asks any member; the record lives at N owners, of which some are slow,
- * dead, cut off, behind, or of another opinion about the layout. The client must get one answer
- * before its deadline, and that answer must be true: `ok` only when W owners hold the write durably
- * (Dynamo, DeCandia et al. 2007, section 4.5), a read at R that sees every acknowledged write (W +
- * R > N), and an error that says whether anything may have been stored.
+ * The problem. A client asks any member. The record is at N owners, of which some are slow, dead,
+ * cut off, behind, or of another opinion about the layout. The client must get one answer before
+ * its deadline, and that answer must be true: `ok` only when W owners hold the write durably
+ * (Dynamo, DeCandia et al. 2007, section 4.5), a read at R owners that sees every acknowledged
+ * write (W + R > N), and an error that says whether anything may have been stored.
  *
- * An operation is a slot in a bounded slab; its handle travels in the messages and comes back in
- * the answers, so that a late answer to a finished operation finds nothing. Its phases stand in
- * coord.h; each phase knows for every owner whether it is idle, asked, done, newer or failed.
- * Whatever happens (an answer, a lost stream, a dead member, a new layout, a tick), the same
- * function drives the phase: it asks whoever has to be asked now. That makes fail-over, resending
- * and layout changes one mechanism, not three.
+ * An operation is a cell in a bounded slab. Its handle travels in the messages and comes back in
+ * the answers, so that a late answer to an operation that is over finds nothing. Its phases stand
+ * in coord.h. Within a phase the operation knows of every owner whether it is idle, asked, done or
+ * failed. Whatever happens (an answer, a lost stream, a dead member, a new layout, a tick), the
+ * same function drives the phase: it asks the owners that have to be asked now. That makes
+ * fail-over, resending and changes of layout one mechanism, not three.
  *
- * Losing messages. A stream that breaks may have lost what was sent on it. Each peer has a link
- * generation; an owner that was asked under an earlier one counts as not asked. Asking twice is
- * harmless: writes carry their version, reads change nothing.
+ * Losing messages. A stream that breaks may have lost what was sent on it. Each member has a link
+ * generation; an owner that was asked under an earlier one counts as not asked. To ask twice is
+ * harmless: writes have their version with them, reads change nothing.
  *
- * Lingering. A write is answered at W acks, but it is not over: it stays in its slot until every
- * owner acknowledged it, or its deadline came, or the missing owners are known to be gone; then
- * whoever may lack it gets a hint (ACT_HINT_PUT; the replay is core/hint/hint.c). What lingers is
- * bounded apart from what clients wait for, so that a slow owner never takes the room of new
- * requests: beyond the bound the oldest ends early, with hints.
+ * Lingering. A write is answered at W acks, but it is not over. It stays in its cell until every
+ * owner has acknowledged it, or its deadline has come, or the missing owners are known to be gone.
+ * Then every owner that may lack it gets a hint (ACT_HINT_PUT; core/hint/hint.c replays it). The
+ * writes that linger have a bound of their own, apart from the operations that clients wait for, so
+ * that a slow owner never takes the room of new requests. Beyond the bound the oldest write ends
+ * early, with hints.
  *
- * Invariants: an operation is in both queues or free, and in by_answer if it lingers; need <=
- * owners; `writes` counts the operations in PHASE_WRITE; one ACT_REPLY per request, never more. */
+ * Invariants: an operation is in the queues by deadline and by tick or is free, and in by_answer if
+ * it lingers; need <= owners; `writes` counts the operations in PHASE_WRITE; one ACT_REPLY per
+ * request, never more. on_check has all that can be checked. */
 #include "core/coord/coord.h"
 
 #include "base/check.h"
@@ -36,7 +38,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How many can linger: the last to come may be over the bound before another goes. */
+/* How many writes can linger: one more than fit, until the oldest ends. */
 static uint32_t linger_max(const struct coord *c)
 {
     return (uint32_t)(c->linger_bytes_max / sizeof(struct op)) + 2;
@@ -62,9 +64,9 @@ int coord_init(struct coord *c, const struct coord_options *o)
 static void on_close(void *p)
 {
     struct coord *c = p;
-    struct op *slots = (struct op *)(void *)c->ops.cells;
+    struct op *cells = (struct op *)(void *)c->ops.cells;
     for (uint32_t i = 0; i < c->ops.cap; i++)
-        buf_close(&slots[i].data); /* free slots keep theirs too */
+        buf_close(&cells[i].data); /* free cells have buffers too */
     slab_close(&c->ops);
     census_close(&c->census);
     free(c->due);
@@ -80,18 +82,14 @@ static void reply_error(uint64_t token, enum op_kind kind, int error, struct out
     a->reply = (struct result){.token = token, .kind = kind, .error = error};
 }
 
-/* Gives back the large buffers of the operations answered in the step before: nobody points into
+/* Frees the large buffers of the operations that ended in the step before: no action points into
  * them any more. */
-static void trim(struct coord *c)
-{
-    struct op *slots = (struct op *)(void *)c->ops.cells;
-    while (c->trim_n > 0)
-        buf_close(&slots[c->trim[--c->trim_n]].data);
-}
-
 static void begin(void *p)
 {
-    trim(p);
+    struct coord *c = p;
+    struct op *cells = (struct op *)(void *)c->ops.cells;
+    while (c->trim_n > 0)
+        buf_close(&cells[c->trim[--c->trim_n]].data);
 }
 
 static int op_fill(struct op *op, const struct request *r)
@@ -104,6 +102,7 @@ static int op_fill(struct op *op, const struct request *r)
     if (e)
         return e;
     op->data.n = key_write(op->data.p, r->space, r->key).n;
+    CHECK(op->data.n == op->key_n && op->key_n <= KEY_FULL_MAX);
     e = buf_slice(&op->data, value); /* there is room */
     op->size = op->put_n = (uint32_t)value.n;
     op->have_value = r->kind == OP_PUT;
@@ -112,18 +111,19 @@ static int op_fill(struct op *op, const struct request *r)
     return e;
 }
 
-/* A slot for the request, filled in; NULL when there is none to be had. */
+/* A cell for the request, filled in; NULL when there is none to be had. */
 static struct op *op_new(struct coord *c, const struct request *r)
 {
-    void *slot;
+    void *cell;
     uint32_t cap = c->ops.cap;
-    uint64_t handle = c->ops.used - c->linger_n < c->ops_max ? slab_take(&c->ops, &slot) : 0;
+    CHECK(c->linger_n <= c->ops.used);
+    uint64_t handle = c->ops.used - c->linger_n < c->ops_max ? slab_take(&c->ops, &cell) : 0;
     if (c->sweep >= cap)
         c->sweep = c->ops.cap; /* no walk is under way, and growth must not look like one */
     if (!handle)
         return NULL;
-    struct op *op = slot;
-    /* the owners are op_own's: at N = 3 most of a slot is never touched */
+    struct op *op = cell;
+    /* op_own fills in the owners: at N = 3 most of a cell is never touched */
     memset(op, 0, offsetof(struct op, data));
     op->handle = handle;
     op->token = r->token;
@@ -148,6 +148,7 @@ void coord_request(struct coord *c, const struct moment *now, const struct reque
                    struct out *out)
 {
     c->now = now;
+    CHECK(r->kind <= OP_COUNT);
     if (!now->layout) {
         reply_error(r->token, r->kind, ERR_LOADING, out);
         return;
@@ -167,16 +168,16 @@ void coord_request(struct coord *c, const struct moment *now, const struct reque
         write_begin(c, op, out);
     } else {
         if (op->kind != OP_WHERE)
-            op_hedge(c, op); /* it will ask one more owner when the p99 of the answers has passed */
+            op_hedge(c, op);
         read_begin(c, op, out);
     }
 }
 
 /* ---- Answers ---- */
 
-/* The operation of that handle, NULL when it is over. An answer comes when the others of a turn
- * have driven it out of the cache: what it will touch, up to the owners of N = 3, is asked for at
- * once. */
+/* The operation of that handle, NULL when it is over. By the time that an answer comes, the other
+ * operations have driven this one out of the processor's cache. What the answer will touch, up to
+ * the owners of N = 3, is fetched at once. */
 static struct op *op_find(const struct coord *c, uint64_t handle)
 {
     enum { LINE = 64, OWNERS = 3 };
@@ -186,17 +187,17 @@ static struct op *op_find(const struct coord *c, uint64_t handle)
     return op;
 }
 
-/* It answered a read or a write: it owes nothing any more, as far as is known. */
+/* A member answered a read, or (a) a write: it owes no answer any more, as far as is known. */
 static void answered(struct coord *c, uint64_t id, const struct put_answer *a)
 {
     struct coord_due *due = coord_due(c, id);
     if (!due)
         return;
     due->since_ms = 0;
-    c->heard_ms = c->now->ms;
+    c->answered_ms = c->now->ms;
     if (!a)
         return;
-    due->mute = false; /* an error is an answer too, and has a row of its own in the verdict */
+    due->mute = false; /* an error is an answer too; the verdict has a reason of its own for it */
     due->failing = a->error == ERR_IO || a->error == ERR_NO_SPACE;
 }
 
@@ -209,9 +210,9 @@ static void put_answered(struct coord *c, struct op *op, unsigned i, const struc
         repair_answer(c, op, i, a, out);
 }
 
-/* The owner's place in an operation that still waits for it; NULL: it was answered already, or that
- * is no owner any more. */
-static struct op *op_awaiting(const struct coord *c, uint64_t number, uint64_t from, int *owner)
+/* The operation of that handle, and the index in it of the owner that answers. NULL: the operation
+ * is over, or the member that answers is no owner any more. */
+static struct op *op_answered(const struct coord *c, uint64_t number, uint64_t from, int *owner)
 {
     struct op *op = op_find(c, number);
     *owner = op ? op_owner_index(op, from) : -1;
@@ -227,7 +228,7 @@ static void take_put_ack(struct coord *c, uint64_t from, const struct msg_put_ac
                            .unsound = m->unsound != 0};
     int i;
     answered(c, from, &a);
-    struct op *op = op_awaiting(c, TOKEN_NUMBER(m->op), from, &i);
+    struct op *op = op_answered(c, TOKEN_NUMBER(m->op), from, &i);
     if (op)
         put_answered(c, op, (unsigned)i, &a, out);
 }
@@ -236,7 +237,7 @@ static void take_got(struct coord *c, uint64_t from, const struct msg_got *m, st
 {
     int i;
     answered(c, from, NULL);
-    struct op *op = op_awaiting(c, TOKEN_NUMBER(m->op), from, &i);
+    struct op *op = op_answered(c, TOKEN_NUMBER(m->op), from, &i);
     if (op)
         read_answer(c, op, (unsigned)i, (int)m->error, &m->record, m->size, out);
 }
@@ -263,7 +264,7 @@ static void own_stored(struct coord *c, uint64_t number, const struct event *ev,
         .error = ev->stored.error, .held = ev->stored.held, .never_took = ev->stored.never_took};
     int i;
     answered(c, c->self, &a);
-    struct op *op = op_awaiting(c, number, c->self, &i);
+    struct op *op = op_answered(c, number, c->self, &i);
     if (!op)
         return;
     a.unsound =
@@ -275,7 +276,7 @@ static void own_read(struct coord *c, uint64_t number, const struct event *ev, s
 {
     int i;
     answered(c, c->self, NULL);
-    struct op *op = op_awaiting(c, number, c->self, &i);
+    struct op *op = op_answered(c, number, c->self, &i);
     if (!op)
         return;
     int error = moment_lacks(c->now, op->slot) ? ERR_RECOVERING : ev->read.error;
@@ -300,10 +301,10 @@ static void on_stored(void *p, const struct moment *now, uint64_t number, const 
 static void sweep_start(struct coord *c)
 {
     flush_look(c);
-    c->sweep = 0; /* a walk under way starts anew: driving an operation twice is harmless */
+    c->sweep = 0; /* a walk under way begins anew: to drive an operation twice is harmless */
 }
 
-/* What was found out about those who stay members is kept. */
+/* What was found out about a member stays for as long as it is in the layout. */
 static int on_layout(void *p, const struct moment *now)
 {
     struct coord *c = p;
@@ -342,12 +343,12 @@ void coord_ceiling_failed(struct coord *c, const struct moment *now, int error)
 {
     c->now = now;
     if (c->ops.used == 0 && c->flush.waiting_n == 0)
-        return; /* nobody waits for it: the next write tries again */
+        return; /* no write waits for it: the next one tries again */
     c->ceiling_error = error;
     sweep_start(c);
 }
 
-/* What waited for the fence to fall goes on. */
+/* Where the fence has gone, the writes that waited for that go on. */
 static void on_barred(void *p, const struct moment *now)
 {
     struct coord *c = p;
@@ -365,7 +366,7 @@ static void on_member(void *p, const struct moment *now, const struct member *wh
         return;
     census_member(c, who);
     if (change & (CAST_DOWN | CAST_PROCESS))
-        due->since_ms = 0; /* what it owed is lost */
+        due->since_ms = 0; /* what it was asked is lost: it will not answer that */
     if (change & (CAST_DOWN | CAST_PROCESS | CAST_ABSENT))
         due->mute = false;
     if (change & (CAST_PRESENT | CAST_ABSENT | CAST_UP | CAST_DOWN))
@@ -393,17 +394,38 @@ uint32_t coord_in_flight(const struct coord *c)
     return c->ops.used - c->linger_n + c->census.waiting_n + c->flush.waiting_n;
 }
 
+static void check_owner(const struct op *op, const struct op_owner *o)
+{
+    uint8_t state = o->asked.state;
+    bool writes = op->phase == PHASE_WRITE, refused = state == OWNER_NEVER || state == OWNER_UNSURE;
+    CHECK(writes || state <= OWNER_DONE || state == OWNER_FAILED);
+    CHECK(writes || (o->open == 0 && !o->hinted));
+    CHECK(state != OWNER_RECOVERING || !op->ordered);
+    CHECK(!refused || !op->ordered || o->aged);
+    CHECK(!o->hinted || op->answered);
+}
+
 static void check_op(const struct coord *c, const struct moment *now, const struct op *op)
 {
-    CHECK(op->owner_n <= OWNERS_MAX && op->key_n <= op->data.n);
-    CHECK(op->need >= 1 && op->need <= OWNERS_MAX);
-    CHECK(op->phase <= PHASE_WRITE);
+    uint32_t index = op_index(op);
     bool stamped = op->record.version.stamp > 0;
+    CHECK(op->owner_n <= OWNERS_MAX && op->need >= 1 && op->need <= op->owner_n);
+    CHECK(op->value_from < op->owner_n || op->value_from == OWNERS_MAX);
+    CHECK(op->key_n >= 1 && op->key_n <= op->data.n);
+    CHECK(!op->have_value || op->data.n == (size_t)op->key_n + op->size);
     CHECK(op->phase != PHASE_WRITE || stamped ||
           op_count(op, OWNER_IDLE) + op_count(op, OWNER_FAILED) == op->owner_n);
     CHECK(op->phase != PHASE_WRITE || op->answered || op_count(op, OWNER_DONE) < op->need);
     CHECK(!op->answered || op->phase == PHASE_WRITE);
+    CHECK(!stamped || op->phase != PHASE_WRITE || op->kind == OP_EXPIRE || op->above >= STAMP_MAX ||
+          op->record.version.stamp > op->above);
+    CHECK(!op->answered || (op->by_answer.prev == OP_NONE) == (c->by_answer.head == index));
+    CHECK((op->by_deadline.prev == OP_NONE) == (c->by_deadline.head == index));
+    CHECK((op->by_tick.prev == OP_NONE) == (c->by_tick.head == index));
     CHECK(op->deadline_ms <= now->ms + c->deadline_ms);
+    CHECK(op->tick_ms <= now->ms + c->deadline_ms / OP_TICKS);
+    for (unsigned i = 0; i < op->owner_n; i++)
+        check_owner(op, &op->owner[i]);
 }
 
 static void on_check(const void *p, const struct moment *now)
@@ -426,10 +448,11 @@ static void on_check(const void *p, const struct moment *now)
     CHECK(used == c->ops.used && writes == c->writes);
     CHECK(linger_n == c->linger_n && linger_bytes == c->linger_bytes);
     CHECK(linger_n <= linger_max(c) && used - linger_n <= c->ops_max);
-    asked_check(&c->flush.asked);
-    asked_check(&c->census.asked);
-    CHECK(c->flush.served <= c->flush.waiting_n && c->flush.waiting_n <= FLUSH_WAITERS);
-    CHECK(c->census.served <= c->census.waiting_n && c->census.waiting_n <= CENSUS_WAITERS);
+    CHECK((used == 0) == (c->by_deadline.head == OP_NONE && c->by_tick.head == OP_NONE));
+    CHECK((linger_n == 0) == (c->by_answer.head == OP_NONE));
+    CHECK(!now->layout || c->due_n == now->layout->member_n);
+    flush_check(c, now);
+    census_check(c);
 }
 
 const struct protocol coord_protocol = {

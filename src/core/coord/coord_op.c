@@ -3,6 +3,24 @@
 #include "core/coord/coord_op.h"
 
 #include "base/check.h"
+#include "base/phase.h"
+
+/* ---- Its phase: the diagram is in coord.h ---- */
+
+void op_enter(struct coord *c, struct op *op, enum op_phase phase)
+{
+    static const uint32_t next[] = {
+        [PHASE_READ] =
+            PHASE(PHASE_READ) | PHASE(PHASE_FETCH) | PHASE(PHASE_REPAIR) | PHASE(PHASE_WRITE),
+        [PHASE_FETCH] =
+            PHASE(PHASE_READ) | PHASE(PHASE_FETCH) | PHASE(PHASE_REPAIR) | PHASE(PHASE_WRITE),
+        [PHASE_REPAIR] = PHASE(PHASE_READ) | PHASE(PHASE_WRITE),
+        [PHASE_WRITE] = PHASE(PHASE_READ), /* an EXPIRE whose value an owner lacks */
+    };
+    CHECK(!op->answered);
+    phase_enter(&op->phase, (uint8_t)phase, next);
+    c->writes += phase == PHASE_WRITE;
+}
 
 /* ---- The queues ---- */
 
@@ -26,6 +44,7 @@ static struct op_queue_link *queue_link(const struct coord *c, const struct op_q
 
 void op_queue_push(struct coord *c, struct op_queue *q, uint32_t index)
 {
+    CHECK(q->tail != index && (q->head == OP_NONE) == (q->tail == OP_NONE));
     *queue_link(c, q, index) = (struct op_queue_link){q->tail, OP_NONE};
     if (q->tail == OP_NONE)
         q->head = index;
@@ -37,6 +56,8 @@ void op_queue_push(struct coord *c, struct op_queue *q, uint32_t index)
 void op_queue_remove(struct coord *c, struct op_queue *q, uint32_t index)
 {
     struct op_queue_link l = *queue_link(c, q, index);
+    CHECK((l.prev == OP_NONE) == (q->head == index));
+    CHECK((l.next == OP_NONE) == (q->tail == index));
     if (l.prev == OP_NONE)
         q->head = l.next;
     else
@@ -47,7 +68,7 @@ void op_queue_remove(struct coord *c, struct op_queue *q, uint32_t index)
         queue_link(c, q, l.next)->prev = l.prev;
 }
 
-/* ---- What read and write share ---- */
+/* ---- Whom it asks ---- */
 
 struct record op_record(const struct op *op)
 {
@@ -91,6 +112,7 @@ void op_reset_all(struct op *op)
 struct coord_due *coord_due(const struct coord *c, uint64_t id)
 {
     int m = layout_find(c->now->layout, id);
+    CHECK(c->due_n == c->now->layout->member_n);
     return m < 0 ? NULL : &c->due[m];
 }
 
@@ -99,7 +121,7 @@ bool coord_silent(const struct coord *c, const struct member *m)
     const struct coord_due *due = m ? coord_due(c, m->id) : NULL;
     if (!due)
         return true;
-    bool owes = due->since_ms && c->heard_ms >= due->since_ms + PEER_SILENT_MS;
+    bool owes = due->since_ms && c->answered_ms >= due->since_ms + PEER_SILENT_MS;
     bool away = !m->self && (m->state != MEMBER_ALIVE || m->stream != STREAM_UP);
     return owes || away || m->recovering || due->failing;
 }
@@ -136,6 +158,8 @@ void op_send_put(struct coord *c, struct op *op, unsigned i, const struct member
                  struct out *out)
 {
     owner_ask(c, &op->owner[i], to);
+    CHECK(i < op->owner_n && op->phase >= PHASE_REPAIR);
+    CHECK(op->record.kind != RECORD_VALUE || op->have_value);
     if (to->self) {
         struct action *a = out_add(out, ACT_STORE_PUT);
         a->put.token = TOKEN(TOKEN_COORD, op->handle);
@@ -153,6 +177,7 @@ void op_send_put(struct coord *c, struct op *op, unsigned i, const struct member
 void op_send_get(struct coord *c, struct op *op, unsigned i, const struct member *to,
                  enum get_wants wants, struct out *out)
 {
+    CHECK(i < op->owner_n && op->phase <= PHASE_FETCH);
     owner_ask(c, &op->owner[i], to);
     if (to->self) {
         struct action *a = out_add(out, ACT_STORE_GET);
@@ -183,6 +208,7 @@ void op_own(struct coord *c, struct op *op)
     op->epoch = c->now->layout->epoch;
     op->vnode = layout_vnode(c->now->layout, op->slot);
     op->owner_n = c->now->layout->n;
+    CHECK(op->owner_n > 0 && op->owner_n <= OWNERS_MAX);
     for (unsigned i = 0; i < op->owner_n; i++)
         op->owner[i] = (struct op_owner){.id = layout_owner(c->now->layout, op->vnode, i)->id,
                                          .torn = op->phase == PHASE_WRITE};
@@ -215,13 +241,15 @@ static void fill_where(struct coord *c, const struct op *op, struct result *r)
 void op_hedge(struct coord *c, struct op *op)
 {
     uint64_t after_ms = hedge_after_ms(&c->hedge);
-    if (op->hedge_ms || after_ms == 0 || after_ms >= c->deadline_ms / OP_TICKS)
-        return; /* it does already, or the tick will */
+    CHECK(op->phase == PHASE_READ && op->hedge_ms == 0);
+    if (after_ms == 0 || after_ms >= c->deadline_ms / OP_TICKS)
+        return; /* too little is known, or the tick comes first */
     op->hedge_ms = c->now->ms + after_ms;
     op_queue_push(c, &c->by_hedge, op_index(op));
 }
 
-/* A read is over: whoever was faster than the silent ones must not make them forgotten. */
+/* A read is over. The owners that it did not wait for count as well, as if they answered now: else
+ * the histogram would know of the fast ones alone. */
 static void hedge_note_silent(struct coord *c, const struct op *op)
 {
     for (unsigned i = 0; i < op->owner_n && op->phase == PHASE_READ; i++)
@@ -236,7 +264,7 @@ void op_hedge_leave(struct coord *c, struct op *op)
     op->hedge_ms = 0;
 }
 
-/* The row of the tally that an owner belongs to; NULL: it did not answer. */
+/* The row of the tally that owner i belongs to; NULL: it did not answer. */
 static uint8_t *tally_row(const struct coord *c, const struct op *op, unsigned i,
                           struct owner_tally *t)
 {
@@ -264,7 +292,7 @@ static struct owner_tally tally_of(const struct coord *c, const struct op *op)
 
 void op_reply(struct coord *c, struct op *op, int error, unsigned answered, struct out *out)
 {
-    CHECK(!op->answered);
+    CHECK(!op->answered && answered <= op->owner_n);
     struct action *a = out_add(out, ACT_REPLY);
     a->reply = (struct result){
         .token = op->token,
@@ -294,11 +322,12 @@ size_t op_linger_size(const struct op *op)
 
 void op_end(struct coord *c, struct op *op)
 {
-    c->writes -= op->phase == PHASE_WRITE;
     uint32_t index = op_index(op);
+    c->writes -= op->phase == PHASE_WRITE;
     op_queue_remove(c, &c->by_deadline, index);
     op_queue_remove(c, &c->by_tick, index);
     if (op->answered) {
+        CHECK(c->linger_n > 0 && c->linger_bytes >= op_linger_size(op));
         op_queue_remove(c, &c->by_answer, index);
         c->linger_n--;
         c->linger_bytes -= op_linger_size(op);
@@ -325,10 +354,11 @@ bool coord_linger_over(const struct coord *c)
     return c->linger_bytes > c->linger_bytes_max || (c->draining && c->linger_n > 0);
 }
 
-/* Bytes behind a slot's actions stay until the next step, because no request takes a slot in the
- * step that frees one. */
+/* This may end an operation whose bytes an action of this step points to. They stay until the next
+ * step, because no request takes a cell in the step that frees one. */
 void op_linger(struct coord *c, struct op *op, struct out *out)
 {
+    CHECK(op->phase == PHASE_WRITE && !op->answered);
     op->answered = true;
     op_queue_push(c, &c->by_answer, op_index(op));
     c->linger_n++;

@@ -1,28 +1,35 @@
-/* coord_read.c: a read: one owner gives the record, R-1 give its version alone, and only when R
- * hold the newest does the reply leave.
+/* coord_read.c: a read: one owner gives the record, R-1 give its version alone, and the client is
+ * answered only when R owners hold the newest.
  *
- * Repair before the reply. The newest of R answers may be held by fewer than R owners: a write that
- * is still under way, or one whose coordinator died. To answer with it and leave it so would let
- * the next read miss it: time would run backwards for the client. So the stale owners among those
- * asked get the record first (the write-back of Attiya, Bar-Noy and Dolev 1995), which is also how
- * a member that was away catches up on what is read. When the answers agree, which is nearly
- * always, a read costs one round and one value.
+ * Repair before the reply. The newest of R answers may be held by fewer than R owners: by a write
+ * that is still under way, or one whose coordinator died. To answer with it and leave it so would
+ * let the next read miss it: time would run backwards for the client. So the owners among those
+ * asked that lack it get the record first (the write-back of Attiya, Bar-Noy and Dolev 1995). That
+ * is also how a member that was away catches up on what is read. When the answers agree, which is
+ * nearly always, a read costs one round and one value.
  *
- * A repaired owner may hold a greater version by then. That it took ours before (its answer is 0)
- * is as good; if it never did, what we would return may yet be stamped a second time, above what
- * other readers see meanwhile (coord_write.c): so the read begins anew.
+ * A worked example, N = 3, R = 2: a write stamped 7 has come to B alone when its coordinator dies.
+ *
+ *     A      B      C
+ *     5      7      5      A and B are asked: B holds the newest, A lacks it
+ *     7      7      5      A gets 7; then R owners hold it, and the client gets 7
+ *     7      7      5      any two owners: one holds 7, so no later read returns 5
+ *
+ * An owner may hold a greater version by the time that the repair comes to it. That it took ours
+ * before (it answers 0) is as good. If it never took ours, what we would return may yet be stamped
+ * a second time, above what other readers see meanwhile (coord_write.c). So the read begins anew.
  *
  * Hedging. A read that has lasted longer than 99 in 100 answers of late asks one more owner
- * (hedge.h): whoever answers first counts, the silent one still may.
+ * (hedge.h). The owners that answer first count; the silent one still may.
  *
  * Fail-over. An owner that refuses, whose stream breaks, or that stays silent for a tick is passed
- * over for the next one; who is held for silent is asked last. A step that goes wrong later (the
- * owner of the newest value is gone, a repair is refused) starts the read anew: reads change
- * nothing, and the deadline bounds how often. */
+ * over for the next one; an owner that is held for silent is asked last. Where a later step goes
+ * wrong (the owner of the newest value is gone, a repair is refused) the read begins anew: reads
+ * change nothing, and the deadline bounds how often. */
 #include "base/check.h"
 #include "core/coord/coord_op.h"
 
-/* A write that reads first. */
+/* Whether it is a write that reads first. */
 static bool is_write(const struct op *op)
 {
     return op->kind == OP_DEL || op->kind == OP_EXPIRE || op->kind == OP_PUT;
@@ -30,7 +37,7 @@ static bool is_write(const struct op *op)
 
 void read_begin(struct coord *c, struct op *op, struct out *out)
 {
-    op->phase = PHASE_READ;
+    op_enter(c, op, PHASE_READ);
     op->have_value = false;
     op->data.n = op->key_n;
     op_reset(op);
@@ -38,6 +45,7 @@ void read_begin(struct coord *c, struct op *op, struct out *out)
         op->owner[i].read = false;
     op->need = op->kind == OP_WHERE ? op->owner_n
                                     : op_read_need(c, is_write(op) ? LEVEL_QUORUM : op->level);
+    CHECK(op->need >= 1 && op->need <= op->owner_n);
     unsigned reachable = op_reachable_n(c, op);
     if (op->kind != OP_WHERE && reachable < op->need)
         op_finish(c, op, ERR_NO_QUORUM, reachable, out);
@@ -45,8 +53,8 @@ void read_begin(struct coord *c, struct op *op, struct out *out)
         read_drive(c, op, false, out);
 }
 
-/* Whom to ask next, and the member that it is: this node first (no message), then the others in
- * turn, the silent last; -1 when nobody is left. */
+/* Index of the owner to ask next, and the member that it is: this node first (it costs no message),
+ * then the others in turn, those held for silent last. -1 when no owner is left. */
 static int next_owner(const struct coord *c, const struct op *op, const struct member **next)
 {
     int own = op_owner_index(op, c->self), found = -1;
@@ -84,16 +92,18 @@ static bool misses_value(const struct coord *c, const struct op *op, bool agreed
 static void ask_one(struct coord *c, struct op *op, unsigned i, const struct member *m,
                     struct out *out)
 {
+    CHECK(op->owner[i].asked.state == OWNER_IDLE);
     bool value = wants_value(op) && op->value_from == OWNERS_MAX;
     if (value)
         op->value_from = (uint8_t)i;
     op_send_get(c, op, i, m, value ? GET_VALUE : GET_DIGEST, out);
 }
 
-/* Asks until as many are under way as are still needed. */
+/* Asks owners until as many are asked as must still answer. */
 static void drive_asking(struct coord *c, struct op *op, bool late, struct out *out)
 {
-    unsigned awaited = 0;
+    unsigned awaited = 0, done = op_count(op, OWNER_DONE);
+    CHECK(op->phase == PHASE_READ && done <= op->need);
     for (unsigned i = 0; i < op->owner_n; i++) {
         struct op_owner *o = &op->owner[i];
         if (o->asked.state != OWNER_ASKED)
@@ -105,9 +115,8 @@ static void drive_asking(struct coord *c, struct op *op, bool late, struct out *
         if ((lost || late) && op->value_from == i)
             op->value_from = OWNERS_MAX;
     }
-    unsigned want = op->need - op_count(op, OWNER_DONE);
     const struct member *m;
-    for (int i; awaited < want && (i = next_owner(c, op, &m)) >= 0; awaited++)
+    for (int i; awaited < op->need - done && (i = next_owner(c, op, &m)) >= 0; awaited++)
         ask_one(c, op, (unsigned)i, m, out);
     c->turn++;
 }
@@ -120,7 +129,7 @@ static bool any_lost(const struct coord *c, const struct op *op)
     return false;
 }
 
-/* Whether so many owners are known to be out of reach that the rest are too few. */
+/* Whether so many owners failed or are known to be gone that the others are too few. */
 static bool hopeless(const struct coord *c, const struct op *op)
 {
     unsigned left = 0;
@@ -133,10 +142,10 @@ static bool hopeless(const struct coord *c, const struct op *op)
 void read_drive(struct coord *c, struct op *op, bool late, struct out *out)
 {
     if (op->kind == OP_WHERE && late)
-        /* who did not answer by now is shown as silent */
+        /* an owner that did not answer by now is shown as silent */
         op_finish(c, op, 0, op_count(op, OWNER_DONE), out);
     else if (op->phase == PHASE_READ && hopeless(c, op))
-        read_expire(c, op, out); /* waiting for the deadline would help nobody */
+        read_expire(c, op, out); /* to wait for the deadline would help nobody */
     else if (op->phase == PHASE_READ)
         drive_asking(c, op, late, out);
     else if (late || any_lost(c, op))
@@ -192,9 +201,12 @@ static void take_newest(struct op *op)
     op->data.n = op->key_n;
 }
 
+/* Asks an owner that holds the newest record for its value. Where none can be asked now, the next
+ * tick begins the read anew. */
 static void fetch(struct coord *c, struct op *op, struct out *out)
 {
-    op->phase = PHASE_FETCH;
+    CHECK(op->record.kind == RECORD_VALUE && !op->have_value);
+    op_enter(c, op, PHASE_FETCH);
     op_reset(op);
     for (unsigned i = 0; i < op->owner_n; i++) {
         const struct op_owner *o = &op->owner[i];
@@ -205,12 +217,12 @@ static void fetch(struct coord *c, struct op *op, struct out *out)
         op_send_get(c, op, i, m, GET_VALUE, out);
         return;
     }
-    /* Nobody to fetch it from now: the next tick begins anew. */
 }
 
+/* Sends the newest record to the owners that answered with an older one. */
 static void repair(struct coord *c, struct op *op, struct out *out)
 {
-    op->phase = PHASE_REPAIR;
+    op_enter(c, op, PHASE_REPAIR);
     op_reset(op);
     for (unsigned i = 0; i < op->owner_n; i++) {
         const struct op_owner *o = &op->owner[i];
@@ -224,19 +236,21 @@ static void repair(struct coord *c, struct op *op, struct out *out)
 /* R owners hold the newest record: the read is over. */
 static void read_done(struct coord *c, struct op *op, struct out *out)
 {
+    CHECK(holders(op) >= op->need);
     if (op->kind == OP_EXPIRE)
         expire_decide(c, op, out);
     else
         op_finish(c, op, 0, op->need, out);
 }
 
-/* Enough have answered: reply, or do first what is needed for it. */
+/* Enough owners have answered: replies, or does first what is needed for that. */
 static void judge(struct coord *c, struct op *op, struct out *out)
 {
+    CHECK(op->phase == PHASE_FETCH || op_count(op, OWNER_DONE) >= op->need);
     take_newest(op);
     hlc_see(&c->clock, op->record.version.stamp, c->now->wall_ms, CLOCK_SKEW_MAX_MS);
     if (op->kind == OP_DEL || op->kind == OP_PUT) {
-        /* these supersede what was read: no need to repair it */
+        /* what is written supersedes what was read, which needs no repair */
         op->existed = op_live(c, op);
         op->ordered = true;
         write_begin(c, op, out);
@@ -251,8 +265,8 @@ static void judge(struct coord *c, struct op *op, struct out *out)
         repair(c, op, out);
 }
 
-/* Keeps what an owner says it holds, with the value when it came along. False when the value could
- * not be kept. */
+/* Notes what an owner answered that it holds, with the value when it came along. False when there
+ * was no memory for the value. */
 static bool take_answer(struct op *op, struct op_owner *o, const struct record *r, uint32_t size,
                         bool with_value)
 {
@@ -262,7 +276,7 @@ static bool take_answer(struct op *op, struct op_owner *o, const struct record *
     o->expiry_ms = r->expiry_ms;
     o->seen = r->version;
     if (op->kind == OP_PUT)
-        return true; /* what will be written stands where a value would be kept */
+        return true; /* the value that will be written stands where one that is read would */
     if (!with_value || r->kind != RECORD_VALUE ||
         (op->have_value && version_cmp(&r->version, &op->record.version) < 0))
         return true;
@@ -278,6 +292,7 @@ static void owner_failed(struct coord *c, struct op *op, unsigned i, int error, 
     struct op_owner *o = &op->owner[i];
     bool for_good = error == ERR_IO || error == ERR_TOO_OLD || error == ERR_CORRUPT ||
                     error == ERR_NO_SPACE || error == ERR_NOT_A_MEMBER || error == ERR_RECOVERING;
+    CHECK(error && op->phase != PHASE_WRITE);
     o->asked.state = for_good ? OWNER_FAILED : OWNER_IDLE;
     o->recovering = error == ERR_RECOVERING;
     op->refusal = o->error = error;
@@ -289,17 +304,18 @@ static void owner_failed(struct coord *c, struct op *op, unsigned i, int error, 
         read_begin(c, op, out); /* without this owner */
     else if (for_good)
         drive_asking(c, op, false, out);
-    /* A refusal for now (another epoch) is tried again at the next tick, or when the layout comes:
-     * at once would be at the network's pace. */
+    /* An owner that refused for now (another epoch) is asked again at the next tick, or when the
+     * layout comes: at once would be again and again, as fast as the network allows. */
 }
 
 void read_answer(struct coord *c, struct op *op, unsigned i, int error, const struct record *record,
                  uint32_t size, struct out *out)
 {
+    CHECK(i < op->owner_n && op->need <= op->owner_n);
     struct op_owner *o = &op->owner[i];
     if (op->phase > PHASE_FETCH || o->asked.state != OWNER_ASKED)
         return; /* late: what it was asked for is settled */
-    /* the own store's promptness says nothing about others */
+    /* how fast the own store answers says nothing about others */
     if (op->phase == PHASE_READ && o->id != c->self)
         hedge_note(&c->hedge, c->now->ms - o->asked_ms);
     if (error) {
@@ -331,10 +347,10 @@ void repair_answer(struct coord *c, struct op *op, unsigned i, const struct put_
     if (op->phase != PHASE_REPAIR || o->asked.state != OWNER_ASKED)
         return;
     if (error == ERR_SUPERSEDED) {
-        read_begin(c, op, out); /* it may never have held this one: see above */
+        read_begin(c, op, out); /* the owner may never have held this version: see above */
         return;
     }
-    /* it has nothing, and nothing older will come */
+    /* the owner holds nothing, and takes nothing older than its floor */
     bool erased = error == ERR_TOO_OLD && !op_live(c, op);
     if (error && !erased) {
         owner_failed(c, op, i, error, out);
@@ -355,6 +371,7 @@ void repair_answer(struct coord *c, struct op *op, unsigned i, const struct put_
 void read_expire(struct coord *c, struct op *op, struct out *out)
 {
     unsigned done = op_count(op, OWNER_DONE);
+    CHECK(op->phase != PHASE_WRITE);
     op_finish(c, op,
               op->kind == OP_WHERE       ? 0
               : op->refusal && done == 0 ? op->refusal

@@ -1,15 +1,16 @@
 /* coord_tick.c: what time and a sweep ask of operations.
  *
  * Time. All operations live for the same time and are looked at again at the same interval, so two
- * queues in order of arrival replace a timer heap. Work that grows with the number of operations (a
- * member died under ten thousand of them) is a sweep over the slab, cut into slices:
- * coord_deadline_ms says "now" until it is through. */
+ * queues in order of arrival do the work of a heap of timers. Work that grows with the number of
+ * operations (a member died under ten thousand of them) is a sweep over the slab, some cells at
+ * each tick: coord_deadline_ms is "now" until it is through. */
 #include "base/check.h"
 #include "core/coord/coord_op.h"
 
 /* Drives one operation anew, under the present layout. */
 static void op_drive(struct coord *c, struct op *op, bool late, struct out *out)
 {
+    CHECK(op->epoch <= c->now->layout->epoch);
     bool moved = op->epoch != c->now->layout->epoch;
     if (moved)
         op_own(c, op);
@@ -25,6 +26,7 @@ static void op_drive(struct coord *c, struct op *op, bool late, struct out *out)
 
 static void op_expire(struct coord *c, struct op *op, struct out *out)
 {
+    CHECK(op->deadline_ms <= c->now->ms);
     if (op->phase == PHASE_WRITE)
         write_expire(c, op, out);
     else
@@ -101,12 +103,13 @@ void coord_tick(void *p, const struct moment *now, struct out *out)
     tick_hedges(c, limit, out);
     tick_late(c, limit, out);
     tick_sweep(c, limit, out);
-    if (out->n + CENSUS_SLICE + 2 <= limit)
+    if (out->n + CENSUS_OUT_MAX <= limit)
         census_tick(c, out);
     if (out->n + FLUSH_OUT_MAX <= limit)
         flush_tick(c, out);
     if (c->sweep >= c->ops.cap)
-        c->ceiling_error = 0; /* all who waited for it were told: the next write tries again */
+        c->ceiling_error = 0; /* all writes that waited for it have ended: the next tries again */
+    CHECK(out->n <= limit);
 }
 
 uint64_t coord_deadline_ms(const void *p, const struct moment *now)

@@ -1,70 +1,124 @@
 /* coord_write.c: a write: stamped, sent to all owners, acknowledged by W of them.
  *
- * Order. An owner that holds a greater version may hold the write of a coordinator whose clock runs
- * ahead, and that write may have been acknowledged before ours began. To lose against it would
- * break "a write that begins after another was acknowledged wins", so ours must be stamped once
- * more, above it. But a write that was under way beside ours may have been greater too; and where
- * readers saw ours before it, to stamp ours above it shows them ours, the other, ours: their time
- * goes back. So the owners tell the two apart (store/table/recent.h): 0 means that ours came when
- * nothing greater was visible there, whatever came since; ERR_SUPERSEDED that it did not, and
- * `never_took` that it is certain never to have been visible there. Then, of N owners:
+ * The problem. A write that begins after another one was acknowledged must win over it, and what
+ * readers see of a key must not go back in time. Coordinators stamp by their own clocks, and clocks
+ * differ. So an owner may refuse our write because it holds a version with a greater stamp, and
+ * that alone does not say which of the two came first:
  *
- *   - W took it: it is acknowledged. A write acknowledged before ours began was visible at W owners
- *     by then, and one of these
- *     is among ours; being greater, it would have kept ours out.
- *   - More than N-W took it: a greater version elsewhere counts as an ack, for it cannot have been
- *     acknowledged before.
- *   - N-R+1 never took it: no read can have returned ours, for it would have seen to it that R
- *     owners took it first
- *     (coord_read.c), nor can one return it later, for the same owners refuse it from a read. If N-W+1 owners have answered that
- *     are not recovering, the greatest version seen is above all that was acknowledged before. Both together: it is stamped once
- *     more, above the greatest seen, and sent again. Whoever is greater still was stamped after ours began, and counts as an ack
- *     of this second stamp.
- *   - Anything else: the missing answers are waited for, until the deadline, or until nobody is
- *     left to give one: unknown.
+ *   - The other write may have been acknowledged before ours began; its coordinator's clock runs
+ *     ahead. Then ours must win: it must be stamped a second time, above the other.
+ *   - The other write may have been under way beside ours. Then ours may lose. And if a reader has
+ *     seen ours already, ours must not be stamped again: that reader would see ours, the other, and
+ *     ours again.
  *
- * No age, tick or percentile takes part in that: a silent owner may be serving readers all the
- * while (a lost segment alone silences it for 200 ms), and a clock may stand still. A worked
- * example, N = 3, W = R = 2, of what goes wrong where silence is taken for an answer. Ours is
- * stamped 5, another write 7; C is slow to answer us:
+ * Owners tell the two cases apart, for they remember which versions they took of late
+ * (store/table/recent.h). An owner answers a put with one of these:
  *
- *     A        B        C            we hear                a reader asks
- *     5        7        5 (late)     A: took, B: refused    A and C: 5, and returns it
- *     7        7        7            (7 is acknowledged)    A and B: 7, and returns it
- *     9        9        9            (we stamp 9)           5 again, for ever
+ *     answer                          our write was visible there
+ *     0                               yes: it came when nothing greater was visible, whatever has
+ *                                     come since
+ *     ERR_SUPERSEDED, `never_took`    never, for certain; a greater version is there
+ *     ERR_SUPERSEDED                  not now, but perhaps earlier; a greater version is there
  *
- * With C's answer, two took it, and nothing is stamped again.
+ * The rule. A write begins with its *order open*: a greater version may have been acknowledged
+ * before it. The first line that fits is followed, N owners being asked:
  *
- * Asking first. To wait for a missing answer ends in UNKNOWN where the owner is dead. So while an
- * owner of the key is held for silent (op_silent), R owners are asked for their versions first, as
- * DEL and SET with KEEPTTL do anyway, and the one stamp is above the greatest of them: above all
- * that was acknowledged before. Then a greater version was stamped later, and counts as an ack;
- * such a write is never ambiguous, and is OK whenever W owners answer. To hold an owner for silent
- * is a guess, and costs a round trip where it is wrong, or an UNKNOWN where silence comes after the
- * write began; it never decides about order.
+ *     took it            never took it                   then
+ *     W                                                  it is acknowledged
+ *     more than N-W                                      a greater version counts as an ack
+ *                        N-R+1, and N-W+1 sound answers  it is stamped a second time
+ *     anything else                                      the missing answers are waited for, until
+ *                                                        the deadline, or until no owner is left
+ *                                                        that may give one: unknown
  *
- * Whose word counts. That an owner never took ours is known to the process that answers, for its
- * own life. So it counts only when the owner's stream has stood since the write began; else a
- * process before it may have taken ours, and been read. An owner that is recovering may have lost a
- * greater version that was acknowledged: before the order is certain, its ack is none, and what it
- * holds is not all that must be outbid. It does not count as one that never took ours either: it
- * did, and may be read when it has recovered. Nor does it remember then what it took meanwhile,
- * beside less than was acknowledged: a write that is sent again is judged by what it holds since.
+ * Why each is right:
  *
- * Late acks of the first stamp are told from those of the second by the version that they carry.
+ *   - W took it. A write that was acknowledged before ours began was visible at W owners by then.
+ *     One of these is among our W, and being greater it would have kept ours out.
+ *   - More than N-W took it. By the same count no greater version was acknowledged before. What is
+ *     greater elsewhere was under way beside ours, and ours may lose against it.
+ *   - N-R+1 never took it. Then no read has returned ours, because a read sees to it first that R
+ *     owners took what it returns (coord_read.c). Nor can a read return it later, for the same
+ *     owners refuse it when the read repairs them.
+ *   - N-W+1 sound answers: of owners that are not recovering. Each write that was acknowledged
+ *     before ours began is held by one of them, so the greatest version seen is above them all.
+ *   - The last two together. No reader has seen ours, and a stamp above the greatest seen is above
+ *     all that was acknowledged before. With the second stamp the write is sent to all owners
+ *     again, and its *order is certain*: whatever is greater still was stamped after ours began, so
+ *     it counts as an ack.
  *
- * Outcomes. ok: W owners done. Failed: every owner that was sent the record refused it (a fence, a
- * stale epoch, a full queue), or nobody was sent it. Anything else is unknown, and says so.
+ * Worked examples, N = 3, W = R = 2: our write is stamped 5, the other one 7.
+ *
+ *     A        B        C
+ *     -        7        7            7 was acknowledged by a clock that runs ahead; ours begins
+ *     5        7        7            A took 5, B and C never did, all three are sound
+ *     8        8        8            stamped a second time: acknowledged, and it wins
+ *
+ *     A        B        C
+ *     -        7        -            7 is under way when 5 comes to B
+ *     5        7        5            A and C took 5: it is acknowledged, and readers see it
+ *     7        7        7            7 comes to A and C: readers see 5, then 7
+ *
+ * Silence is no answer. No age, tick or percentile takes part in the rule: a silent owner may be
+ * serving readers all the while (a lost segment alone silences it for 200 ms), and a clock may
+ * stand still. What goes wrong where silence is taken for "never took it"; C is slow to answer us:
+ *
+ *     A        B        C            we receive                a reader asks
+ *     5        7        5 (late)     A took it, B never did    A and C: 5, and returns it
+ *     7        7        7            (7 is acknowledged)       A and B: 7, and returns it
+ *     9        9        9            (we stamp 9)              any two: our value again, for ever
+ *
+ * With C's answer, two took it, and it is acknowledged under its first stamp.
+ *
+ * test/model_contest.h tries the rule in every order of events, and with parts of it left out.
+ *
+ * Asking first. To wait for a missing answer ends in UNKNOWN where its owner is dead. So while an
+ * owner of the key is held for silent (op_silent), R owners are asked for their versions before the
+ * write is stamped, as DEL and SET with KEEPTTL do anyway. The one stamp is above the greatest of
+ * them: above all that was acknowledged before, so the order is certain from the start. Such a
+ * write is never ambiguous, and is OK whenever W owners answer. To hold an owner for silent is a
+ * guess. It costs a round trip where it is wrong, and an UNKNOWN where the silence begins after the
+ * write; it never decides about order.
+ *
+ * Whose answers count while the order is open:
+ *
+ *   - "Never took it" is known to the process that answers, for its own life alone. So it counts
+ *     only where the owner's stream has stood since the write began (`torn`). Else a process before
+ *     it may have taken ours, and a reader may have seen it.
+ *   - An owner that is recovering may have lost a greater version that was acknowledged. So its 0
+ *     is no ack, and what it holds is not all that must be outbid: its answer is not sound. Nor
+ *     does its 0 count as "never took it": it did take it, and may be read when it has recovered.
+ *     When it has, it does not remember what it took while it was recovering, for it held less then
+ *     than was acknowledged: a write that is sent again is judged by what the owner holds since.
+ *   - An answer about the first stamp, or about a repair before the write, may come late. The
+ *     version in it tells.
+ *
+ * What an answer makes of its owner (enum owner_state):
+ *
+ *     answer                        order open                  order certain
+ *     0                             DONE                        DONE
+ *     0, and it is recovering       RECOVERING                  DONE
+ *     a greater version             NEVER, or UNSURE            DONE
+ *     our stamp is below its floor  NEVER or UNSURE, `aged`     the same: it holds nothing
+ *     refused for now               IDLE: asked again           the same
+ *     refused for good, disk error  FAILED                      the same
+ *
+ * Where our stamp is below an owner's floor, the owner has erased later stamps in that vnode. Then
+ * our clock is far behind, and a second stamp, above the floor, will do.
+ *
+ * Outcomes. OK: W owners hold it. Failed: every owner that was sent the record refused it (a fence,
+ * a stale epoch, a full queue), or no owner was sent it. Anything else is unknown, and the client
+ * gets that answer.
  *
  * Hints. At W acks the client has its answer and the write lingers: an owner that is still asked
- * may answer, one that was lost and is back is asked again. When every other owner holds it the
- * write is over; an owner that is gone, refused for good, or silent until the deadline gets a hint,
- * which brings it the record later (core/hint/hint.c). A write of unknown outcome leaves hints for
- * the same reason: one owner may hold it, and then all should. An owner that answered with a
- * greater version needs none. Hints do not count toward W.
+ * may answer, and one that was lost and is back is asked again. When all owners hold it the write
+ * is over. An owner that is gone, that refused for good, or that is silent until the deadline gets
+ * a hint, which brings it the record later (core/hint/hint.c). A write of unknown outcome leaves
+ * hints for the same reason: one owner may hold it, and then all should. An owner that answered
+ * with a greater version needs none. Hints do not count toward W.
  *
- * The own store needs no hint: it answers, sooner or later, and the write stays for that long, past
- * its deadline if its disk is stalled. When its disk fails there is nowhere to keep a hint
+ * The own store gets no hint. It answers sooner or later, and the write stays for that long, past
+ * its deadline where the disk is stalled. Where the disk fails there is no room for a hint
  * either. */
 #include "base/check.h"
 #include "base/hash.h"
@@ -77,8 +131,8 @@ static uint64_t *own_stamp(struct op *op)
     return op->kind == OP_EXPIRE ? &v->expiry_stamp : &v->stamp;
 }
 
-/* Stamps the record, now or, while the clock's ceiling is in the way, when it is driven again. An
- * end that is written with the value has its stamp. */
+/* Stamps the record. False while the clock's ceiling is in the way: then it is tried again when the
+ * write is driven again. An expiry that is written with its value has the same stamp. */
 static bool stamped(struct coord *c, struct op *op)
 {
     uint64_t *stamp = own_stamp(op);
@@ -90,8 +144,8 @@ static bool stamped(struct coord *c, struct op *op)
     return *stamp > 0;
 }
 
-/* From here on a stream that breaks is noticed (asked_lost), whether it was used yet or not.
- * Returns how many owners can be asked now. */
+/* Notes the links of all owners: where one breaks from here on op_lost shows it, whether that owner
+ * was asked yet or not. Returns how many owners may be asked now. */
 static unsigned note_links(const struct coord *c, struct op *op)
 {
     unsigned reachable = 0;
@@ -106,6 +160,7 @@ static unsigned note_links(const struct coord *c, struct op *op)
 
 void write_begin(struct coord *c, struct op *op, struct out *out)
 {
+    CHECK(op->kind == OP_PUT || op->kind == OP_DEL);
     bool deletion = op->kind == OP_DEL;
     bool kept = op->keep_expiry && op_live(c, op);
     op->need = op_write_need(c, op->level);
@@ -119,11 +174,10 @@ void write_begin(struct coord *c, struct op *op, struct out *out)
         return;
     }
     op->above = op->record.version.stamp; /* of what was read, if anything was */
-    op->phase = PHASE_WRITE;
-    c->writes++;
+    op_enter(c, op, PHASE_WRITE);
     op_reset_all(op);
     op->expiry_ms = kept ? op->record.expiry_ms : op->expiry_ms;
-    /* reading for KEEPTTL brought no value, so ours is still there */
+    /* a PUT that reads first keeps its own value in `data` */
     op->data.n = op->key_n + op->put_n;
     op->have_value = !deletion;
     op->size = op->put_n;
@@ -139,17 +193,18 @@ void write_begin(struct coord *c, struct op *op, struct out *out)
 
 /* ---- What the owners' answers amount to ---- */
 
+/* Whether an owner holds the record, or a greater version. */
 static bool holds(const struct op_owner *o)
 {
     return o->asked.state >= OWNER_DONE && o->asked.state < OWNER_FAILED && !o->aged;
 }
 
 struct tally {
-    unsigned took;    /* took it, and lost nothing */
-    unsigned holders; /* hold it, or a greater version */
-    unsigned refused; /* hold a greater version, or a floor */
-    unsigned never;   /* of these, never took it */
-    unsigned sound;   /* answered, and lost nothing */
+    unsigned took;    /* owners that took it, and are sound */
+    unsigned holders; /* owners that hold it, or a greater version */
+    unsigned refused; /* owners that refused it for a greater version, or for their floor */
+    unsigned never;   /* of those that refused it: owners that never took it */
+    unsigned sound;   /* owners that answered, and are sound */
     unsigned failed;
 };
 
@@ -170,6 +225,8 @@ static struct tally tally(const struct op *op)
         t.sound += o->asked.state == OWNER_ASKED && t.refused > 0;
 #endif
     }
+    CHECK(t.never <= op->owner_n && t.sound <= op->owner_n);
+    CHECK(t.took <= t.holders && t.holders + t.failed <= op->owner_n);
     return t;
 }
 
@@ -183,16 +240,15 @@ static uint64_t greatest_seen(const struct op *op)
     return stamp;
 }
 
-/* Whether W owners have it: soundly, or in whatever way where it is certain that nothing greater
- * was acknowledged before. */
+/* Whether it is acknowledged: the first two lines of the rule. */
 static bool is_written(const struct coord *c, const struct op *op, const struct tally *t)
 {
     bool none_before = op->ordered || t->took + c->now->layout->w > op->owner_n;
     return (none_before ? t->holders : t->took) >= op->need;
 }
 
-/* Whether a stamp above the greatest seen is above all that was acknowledged before, and no read
- * can return the present one. */
+/* Whether it may be stamped a second time: the third line of the rule. An expiry may not, for it
+ * belongs to the value that was read. */
 static bool may_stamp_again(const struct coord *c, const struct op *op, const struct tally *t)
 {
     return op->kind != OP_EXPIRE && t->never + c->now->layout->r > op->owner_n &&
@@ -201,7 +257,8 @@ static bool may_stamp_again(const struct coord *c, const struct op *op, const st
 
 /* ---- The end ---- */
 
-/* The deadline passed, and owner i was asked and can be reached, and said nothing. */
+/* Notes of owner i that it is mute, where the deadline has passed, it was asked, it could have
+ * answered, and it did not. */
 static void note_mute(struct coord *c, const struct op *op, unsigned i)
 {
     const struct op_owner *o = &op->owner[i];
@@ -215,9 +272,10 @@ static void note_mute(struct coord *c, const struct op *op, unsigned i)
 
 static void leave_hints(struct coord *c, struct op *op, struct out *out)
 {
+    CHECK(op->phase == PHASE_WRITE && op->answered);
     for (unsigned i = 0; i < op->owner_n; i++) {
         struct op_owner *o = &op->owner[i];
-        if (!o->hinted) /* then it was noted, and may have answered the hint since */
+        if (!o->hinted) /* an owner with a hint was noted before, and may have answered since */
             note_mute(c, op, i);
         if (holds(o) || o->hinted || o->id == c->self || *own_stamp(op) == 0)
             continue;
@@ -230,6 +288,7 @@ static void leave_hints(struct coord *c, struct op *op, struct out *out)
 
 void write_end(struct coord *c, struct op *op, struct out *out)
 {
+    CHECK(op->answered);
     leave_hints(c, op, out);
     op_end(c, op);
 }
@@ -241,9 +300,10 @@ static bool own_pending(const struct coord *c, const struct op *op)
     return own >= 0 && op->owner[own].asked.state == OWNER_ASKED;
 }
 
-/* Ends an answered write unless some owner may still say that it holds it. */
+/* Ends an answered write, unless some owner may still answer that it holds it. */
 static void settle(struct coord *c, struct op *op, struct out *out)
 {
+    CHECK(op->answered);
     for (unsigned i = 0; i < op->owner_n; i++) {
         const struct op_owner *o = &op->owner[i];
         if (!holds(o) && !o->hinted && o->asked.state < OWNER_FAILED && op_reachable(c, op, i))
@@ -252,25 +312,28 @@ static void settle(struct coord *c, struct op *op, struct out *out)
     write_end(c, op, out);
 }
 
-/* The client has its answer; the owners that miss the write have until the deadline. */
+/* The client has its answer. The owners that lack the write have time until the deadline. */
 static void linger(struct coord *c, struct op *op, struct out *out)
 {
     uint64_t handle = op->handle;
     op_linger(c, op, out);
-    if (slab_get(&c->ops, handle)) /* it may have been the one to make room */
+    if (slab_get(&c->ops, handle)) /* it may have ended, to make room */
         settle(c, op, out);
 }
 
 /* W owners hold it. */
 static void acknowledge(struct coord *c, struct op *op, struct out *out)
 {
+    CHECK(*own_stamp(op) > 0);
     op_reply(c, op, 0, tally(op).took, out);
     linger(c, op, out);
 }
 
-/* Ends a write that did not reach its quorum: refused everywhere, or unknown. */
+/* Answers a write that did not reach its quorum. It failed where no owner may store it, else its
+ * outcome is unknown. */
 static void give_up(struct coord *c, struct op *op, struct out *out)
 {
+    CHECK(op->phase == PHASE_WRITE && !op->answered);
     bool open = false;
     for (unsigned i = 0; i < op->owner_n; i++)
         open |= op->owner[i].open > 0;
@@ -286,7 +349,7 @@ static void give_up(struct coord *c, struct op *op, struct out *out)
     }
 }
 
-/* Whether somebody who has not answered yet may still do so. */
+/* Whether an owner that has not answered yet may still do so. */
 static bool awaited(const struct coord *c, const struct op *op)
 {
     for (unsigned i = 0; i < op->owner_n; i++)
@@ -297,10 +360,12 @@ static bool awaited(const struct coord *c, const struct op *op)
 
 /* ---- Driving ---- */
 
-/* Asks again what may have been lost; whoever is late is asked again too, but not once the client
- * has its answer: a hint is cheaper then. */
+/* Sends the record to the owners that were not sent it, or may have lost it; and, where they are
+ * late, to those that have not answered. Once the client has its answer late owners are not sent it
+ * again: a hint is cheaper then. */
 static void ask_owners(struct coord *c, struct op *op, bool late, struct out *out)
 {
+    CHECK(*own_stamp(op) > 0);
     bool again = late && !op->answered;
     for (unsigned i = 0; i < op->owner_n; i++) {
         struct op_owner *o = &op->owner[i];
@@ -317,9 +382,10 @@ static void ask_owners(struct coord *c, struct op *op, bool late, struct out *ou
     }
 }
 
-/* It waits for the clock's ceiling, unless that could not be stored. */
+/* The write waits for the clock's ceiling, and fails where that could not be stored. */
 static void cannot_stamp(struct coord *c, struct op *op, struct out *out)
 {
+    CHECK(*own_stamp(op) == 0);
     if (!c->ceiling_error || op->answered)
         return;
     op->refusal = c->ceiling_error;
@@ -329,8 +395,9 @@ static void cannot_stamp(struct coord *c, struct op *op, struct out *out)
 
 void write_drive(struct coord *c, struct op *op, bool late, struct out *out)
 {
+    CHECK(op->phase == PHASE_WRITE && op->need >= 1 && op->need <= op->owner_n);
     if (c->now->fenced)
-        return; /* the next layout, or the deadline, comes first */
+        return; /* until the next layout is in force, or the deadline has come */
     if (!stamped(c, op)) {
         cannot_stamp(c, op, out);
         return;
@@ -345,6 +412,7 @@ void write_drive(struct coord *c, struct op *op, bool late, struct out *out)
 static void second_stamp(struct coord *c, struct op *op, struct out *out)
 {
     op->above = greatest_seen(op);
+    CHECK(!op->answered && op->above >= op->record.version.stamp);
     op->ordered = true;
     op->record.version.stamp = op->record.version.expiry_stamp = 0;
     op_reset(op);
@@ -355,7 +423,7 @@ static void second_stamp(struct coord *c, struct op *op, struct out *out)
 
 /* ---- Answers ---- */
 
-/* Refused for now, with nothing stored: worth another try within the deadline. */
+/* Whether an owner refused for now, and stored nothing: it is asked again within the deadline. */
 static bool refused_for_now(int error)
 {
     return error == ERR_FORMING || error == ERR_STALE_EPOCH || error == ERR_LOADING ||
@@ -367,7 +435,8 @@ static bool stored_nothing(int error)
     return refused_for_now(error) || error == ERR_NO_SPACE || error == ERR_TOO_OLD;
 }
 
-/* What becomes of an owner that took the record, or refused it for a greater one. */
+/* What becomes of an owner that took the record, or refused it for a greater version or for its
+ * floor: the table in the essay. */
 static enum owner_state state_of(const struct coord *c, const struct op *op, unsigned i,
                                  const struct put_answer *a)
 {
@@ -380,26 +449,25 @@ static enum owner_state state_of(const struct coord *c, const struct op *op, uns
     return a->error == 0 ? OWNER_RECOVERING : never ? OWNER_NEVER : OWNER_UNSURE;
 }
 
-/* It took the record, or refused it for a greater one, or because it has erased later stamps than
- * ours in that vnode: then our clock is far behind, and another stamp, above the floor, will do. */
+/* An owner took the record, or refused it for a greater version or for its floor. */
 static void take_standing(struct coord *c, struct op *op, unsigned i, const struct put_answer *a)
 {
     struct op_owner *o = &op->owner[i];
     hlc_see(&c->clock, a->held.stamp, c->now->wall_ms, CLOCK_SKEW_MAX_MS);
     if (*own_stamp(op) == 0)
-        return; /* about the first stamp, or a repair before: this one is not sent yet */
+        return; /* about the first stamp, or a repair before: the second is not sent yet */
     if (a->error == ERR_TOO_OLD ? a->held.stamp < *own_stamp(op)
                                 : version_cmp(&a->held, &op->record.version) < 0)
-        return; /* about the first stamp, and ours is the second */
+        return; /* about the first stamp, and this is the second */
     if (o->asked.state == OWNER_DONE)
-        return; /* it was asked twice, and may have forgotten since */
+        return; /* it was asked twice, and may not remember any more that it took it */
     o->aged = a->error == ERR_TOO_OLD;
     o->unsound = a->unsound;
     o->seen = a->held;
     o->asked.state = (uint8_t)state_of(c, op, i, a);
 }
 
-/* What an answer says about its owner. */
+/* Notes what an answer means of its owner. */
 static void take_answer(struct coord *c, struct op *op, unsigned i, const struct put_answer *a)
 {
     struct op_owner *o = &op->owner[i];
@@ -421,6 +489,7 @@ static void take_answer(struct coord *c, struct op *op, unsigned i, const struct
 void write_answer(struct coord *c, struct op *op, unsigned i, const struct put_answer *a,
                   struct out *out)
 {
+    CHECK(op->phase == PHASE_WRITE && i < op->owner_n);
     take_answer(c, op, i, a);
     struct tally t = tally(op);
     if (op->answered)
@@ -435,10 +504,11 @@ void write_answer(struct coord *c, struct op *op, unsigned i, const struct put_a
         give_up(c, op, out);
 }
 
-/* The own store is waited for past the deadline: what it takes after the end would be known to
- * nobody. */
+/* The write waits for the own store past its deadline: no node would know of a record that the
+ * store takes after the write has ended. */
 static void wait_longer(struct coord *c, struct op *op, struct out *out)
 {
+    CHECK(op->deadline_ms <= c->now->ms);
     leave_hints(c, op, out);
     op_queue_remove(c, &c->by_deadline, op_index(op));
     op->deadline_ms = c->now->ms + c->deadline_ms;

@@ -1,58 +1,84 @@
 /* flush.c: FLUSHALL.
  *
- * The problem. "Delete everything" must be as true as a DEL: whatever was acknowledged before it
- * began is gone for every quorum read after it was acknowledged, on owners that were away too, and
- * whatever is written after it stays. To delete key by key is neither: keys that only an absent
+ * The problem. "Delete everything" must be as true as a DEL. Whatever was acknowledged before it
+ * began is gone for every quorum read after it was acknowledged, on owners that were away too.
+ * Whatever is written after it stays. To delete key by key gives neither: keys that only an absent
  * owner holds come back.
  *
  * A flush is a stamp, for all vnodes and all spaces of the clients. Every member stores it
- * (store/table/flushed.h); plain records at or below it are absent, also those that arrive later,
- * and read as a deletion of that stamp. The rest is what writes do anyway: an owner that refuses a
- * write because of the flush answers with the flush's stamp, and the coordinator stamps above it
- * (coord_write.c, the second stamp); a read that meets the flush at one owner and an old value at
- * another repairs the other with the deletion.
+ * (store/table/flushed.h). Plain records at or below the stamp are absent, also those that arrive
+ * later, and read as a deletion of that stamp. The rest is what writes do anyway. An owner that
+ * refuses a write because of the flush answers with the flush's stamp, and the coordinator stamps
+ * above it (coord_write.c, the second stamp). A read that meets the flush at one owner and an old
+ * value at another repairs the other with the deletion.
  *
- * It asks first, and stamps once. A coordinator whose clock runs ahead may have stamped above ours,
- * and its write may have been acknowledged before we begin. So R owners of every vnode are asked
- * for the greatest stamp that was ever visible there, of whatever key or flush. Nothing is stored
- * meanwhile. Whatever was acknowledged before is held by W owners of its vnode, of which one is
- * among those R: a stamp above all answers covers it. What is greater than that stamp when the
- * flush arrives was written while the flush ran. It stays, and the owner that holds it counts as
+ * It asks first. A coordinator whose clock runs ahead may have stamped above ours, and its write
+ * may have been acknowledged before we begin. So R owners of every vnode are asked for the greatest
+ * stamp that was ever visible there, of whatever key or flush. Nothing is stored meanwhile.
+ * Whatever was acknowledged before is held by W owners of its vnode, and one of these is among the
+ * R that are asked: a stamp above all answers covers it. A record above that stamp, found when the
+ * flush arrives, was written while the flush ran. It stays, and the owner that holds it counts as
  * one that stored the flush, which it did.
  *
- * Why the stamp is never raised. As soon as an owner has stored the flush, readers may see that a
- * key is gone. A client that has seen it may write, and its write is stamped above the flush that
- * it met, and acknowledged. A greater stamp of the same flush would cover that write. Three owners,
- * a coordinator at stamp 4, and a key j that another coordinator wrote ahead of it:
+ * It stamps once. As soon as an owner has stored the flush, readers may see that a key is gone. A
+ * client that has seen it may write, and its write is stamped above the flush that it met, and is
+ * acknowledged. If the same flush got a greater stamp then, it would cover that write.
  *
- *                                   A          B          C          a client
- *     at first                      k 3        k 3, j 9   k 3, j 9
- *     stamped at once: flush 5      -          j 9        j 9        reads k: nil; writes k 7: OK; reads it
- *     and raised, for j: flush 10   -          -          -          reads k: nil again
- *     asked first                   (says 3)   (says 9)   (says 9)   reads what was there
- *     and stamped once: flush 10    -          -          -          reads k: nil; writes k 11: OK; reads it from then on
+ * A worked example, N = 3, W = R = 2. The owners hold keys k and j: "k 3" is k under stamp 3. The
+ * flush's coordinator has its clock at 4. Another coordinator, whose clock is ahead, stamped j 9.
  *
- * An owner that is recovering may have lost the greatest, so it has no answer; it stores the flush
- * like the others. A member that is recovering anywhere has no answer at all: a flush waits for
- * every vnode, so to hear of the sound ones would seldom help. An answer counts for the layout
- * under which it was asked. After a change of layout all members are asked anew for what the flush
- * is at: their answers, or the storing of its stamp, which stays what it is.
+ *                             A          B          C          a client
+ *     before                  k 3        k 3, j 9   k 3, j 9
  *
- *     waiting --(tick)--> asking --(R answers everywhere: a stamp)--> storing --(W everywhere)--> done
- *     asking --(deadline)--> failed, for nobody was sent it
- *     storing --(deadline)--> unknown
+ *     stamped at once, and raised for j:
+ *       flush 5 is stored     nothing    j 9        j 9        reads k: none; writes k 7: OK
+ *       k 7 is stored         k 7        k 7, j 9   k 7, j 9   reads k 7
+ *       flush 10 is stored    nothing    nothing    nothing    reads k: none. The OK was false
  *
- * Members that are away get the flush as a hint (core/hint/hint.c).
+ *     asked first, and stamped once:
+ *       all are asked         answers 3  answers 9  answers 9  reads k 3 and j 9
+ *       flush 10 is stored    nothing    nothing    nothing    reads k: none; writes k 11: OK
+ *       k 11 is stored        k 11       k 11       k 11       reads k 11 from now on
  *
- * Asking again is harmless, and so is storing again (the record is the same), so losses, refusals
- * and layout changes are one mechanism: members that have not done what the flush is at are asked
- * again at each look. */
+ * Members that are recovering. An owner that is recovering may have lost the greatest stamp, so its
+ * answer to the question is a refusal; it stores the flush like the others. A member that is
+ * recovering in any vnode refuses the question for all of them: a flush waits for every vnode, so
+ * an answer for the sound ones would seldom help.
+ *
+ * Another layout. An answer counts for the layout under which it was asked. After a change of
+ * layout all members are asked anew for what the phase asks for. The stamp stays what it is.
+ *
+ *     REST --(a request, at a tick)--> ASKING --(R owners of every vnode answered)--> STORING
+ *     STORING --(W owners of every vnode stored it)--> REST, with the answer OK
+ *     ASKING --(deadline, or R cannot answer)--> REST, failed: no member was sent the flush
+ *     STORING --(deadline)--> REST, unknown; failed where no stamp was to be had
+ *
+ * Members that are not known to have stored the flush get it as a hint (core/hint/hint.c).
+ *
+ * To ask again is harmless, and so is to store again, for the record is the same. So losses,
+ * refusals and changes of layout are one mechanism: at each look, the members that have not done
+ * what the phase asks for are asked again.
+ *
+ * Invariants: the stamp is above all that was answered; no member is sent it before it is final; a
+ * flush under way has requests that it serves. */
 #include "core/coord/flush.h"
 
 #include "base/check.h"
+#include "base/phase.h"
 #include "core/coord/coord.h"
 #include "core/coord/coord_op.h"
 #include "wire/flush.h"
+
+static const uint32_t next[] = {
+    [FLUSH_REST] = PHASE(FLUSH_ASKING),
+    [FLUSH_ASKING] = PHASE(FLUSH_STORING) | PHASE(FLUSH_REST),
+    [FLUSH_STORING] = PHASE(FLUSH_REST),
+};
+
+static unsigned clipped(unsigned n)
+{
+    return n < UINT8_MAX ? n : UINT8_MAX;
+}
 
 static void reply(uint64_t token, int error, unsigned answered, unsigned needed, struct out *out)
 {
@@ -60,15 +86,16 @@ static void reply(uint64_t token, int error, unsigned answered, unsigned needed,
     a->reply = (struct result){.token = token,
                                .kind = OP_FLUSH,
                                .error = error,
-                               /* an owner's disk only delays it */
+                               /* the disk of an owner only delays a flush: it is the own one */
                                .unstamped = error == ERR_IO || error == ERR_NO_SPACE,
-                               .answered = (uint8_t)(answered > UINT8_MAX ? UINT8_MAX : answered),
-                               .needed = (uint8_t)(needed > UINT8_MAX ? UINT8_MAX : needed)};
+                               .answered = (uint8_t)clipped(answered),
+                               .needed = (uint8_t)clipped(needed)};
 }
 
 void flush_request(struct coord *c, uint64_t token, struct out *out)
 {
     struct flush *f = &c->flush;
+    CHECK(f->waiting_n <= FLUSH_WAITERS);
     if (f->waiting_n == FLUSH_WAITERS)
         reply(token, ERR_BUSY, 0, 1, out);
     else if (c->now->ahead)
@@ -77,8 +104,8 @@ void flush_request(struct coord *c, uint64_t token, struct out *out)
         f->waiting[f->waiting_n++] = token;
 }
 
-/* Answers to what was asked before are dropped from now on, and nobody has done what is asked
- * now. */
+/* Asks all members what the phase asks for: nobody has done it yet, and answers to what was asked
+ * before are dropped. */
 static void members_anew(struct coord *c)
 {
     struct flush *f = &c->flush;
@@ -87,32 +114,40 @@ static void members_anew(struct coord *c)
     flush_look(c);
 }
 
-/* Serves all who wait. */
+static void store_everywhere(struct coord *c)
+{
+    CHECK(!c->flush.sent && c->flush.stamp == 0);
+    phase_enter(&c->flush.phase, FLUSH_STORING, next);
+    members_anew(c);
+}
+
+/* Begins a flush for all requests that wait. */
 static void begin(struct coord *c)
 {
     struct flush *f = &c->flush;
-    f->running = true;
-    f->phase = FLUSH_ASKING;
-#ifdef CANARY_FLUSH_UNASKED
-    f->phase = FLUSH_STORING;
-#endif
+    CHECK(f->waiting_n > 0 && f->served == 0);
+    phase_enter(&f->phase, FLUSH_ASKING, next);
     f->sent = false;
     f->served = f->waiting_n;
     f->greatest = f->stamp = 0;
     f->deadline_ms = c->now->ms + c->deadline_ms;
     members_anew(c);
+#ifdef CANARY_FLUSH_UNASKED
+    store_everywhere(c);
+#endif
 }
 
-/* As flushed records read: whose it is is no matter. */
+/* The record of a flush is the same whichever node coordinates it: its version names no node. */
 static struct record flush_record(const struct coord *c)
 {
+    CHECK(c->flush.stamp > c->flush.greatest);
     return (struct record){.kind = RECORD_FLUSH,
                            .version = {.stamp = c->flush.stamp, .deleted = 1},
                            .value = FLUSH_EVERYTHING_BYTES};
 }
 
-/* Who is not known to have stored it gets a hint: as many members as a step allows; more meet the
- * flush in reads. */
+/* Leaves a hint for each member that is not known to have stored the flush: for as many as a step
+ * allows. The others meet the flush in reads. */
 static void leave_hints(struct coord *c, struct out *out)
 {
     unsigned n = 0;
@@ -131,6 +166,7 @@ static void finish(struct coord *c, int error, struct out *out)
 {
     struct flush *f = &c->flush;
     unsigned answered = f->asked.done, needed = f->asked.n;
+    CHECK(f->served > 0 && f->served <= f->waiting_n);
     if (f->phase == FLUSH_ASKING && error) { /* of some vnode fewer than R owners answered */
         needed = c->now->layout->r;
         answered = answered < needed ? answered : needed - 1;
@@ -142,7 +178,7 @@ static void finish(struct coord *c, int error, struct out *out)
     f->waiting_n -= f->served;
     memmove(f->waiting, f->waiting + f->served, f->waiting_n * sizeof f->waiting[0]);
     f->served = 0;
-    f->running = false;
+    phase_enter(&f->phase, FLUSH_REST, next);
 }
 
 void flush_look(struct coord *c)
@@ -153,21 +189,23 @@ void flush_look(struct coord *c)
 
 void flush_restart(struct coord *c)
 {
-    if (c->flush.running)
+    if (c->flush.phase != FLUSH_REST)
         members_anew(c);
 }
 
-/* Whether so many owners of every vnode have done what was asked; or, `may`, have or may yet do
- * it. */
+/* Whether so many owners of every vnode have done what is asked for; with `may`, whether so many
+ * have or may yet do it. */
 static bool everywhere(const struct coord *c, unsigned needed, bool may)
 {
     const struct layout *l = c->now->layout;
+    CHECK(needed > 0 && needed <= l->n);
     for (unsigned v = 0; v < l->vnodes; v++) {
         unsigned n = 0;
-        for (unsigned i = 0; i < l->n; i++)
-            n += asked_is(&c->flush.asked, l->owner[(size_t)v * l->n + i], ASKED_DONE) ||
-                 (may &&
-                  !member_gone(coord_member(c, l->member[l->owner[(size_t)v * l->n + i]].id)));
+        for (unsigned i = 0; i < l->n; i++) {
+            uint16_t m = l->owner[(size_t)v * l->n + i];
+            n += asked_is(&c->flush.asked, m, ASKED_DONE) ||
+                 (may && !member_gone(coord_member(c, l->member[m].id)));
+        }
         if (n < needed)
             return false;
     }
@@ -176,46 +214,42 @@ static bool everywhere(const struct coord *c, unsigned needed, bool may)
 
 static void judge(struct coord *c, struct out *out)
 {
-    struct flush *f = &c->flush;
-    bool asking = f->phase == FLUSH_ASKING;
+    bool asking = c->flush.phase == FLUSH_ASKING;
     if (!everywhere(c, asking ? c->now->layout->r : c->now->layout->w, false))
         return;
-    if (!asking) {
+    if (asking)
+        store_everywhere(c);
+    else
         finish(c, 0, out);
-        return;
-    }
-    f->phase = FLUSH_STORING;
-    members_anew(c);
 }
 
-/* A member has done what was asked in this phase, or, with an error, not: then it is asked again at
- * the next look. */
+/* A member has done what was asked in this phase; or, with an error, it has not, and is asked again
+ * at the next look. */
 static void answered(struct coord *c, enum flush_phase phase, uint64_t number, uint64_t from,
                      int error, uint64_t greatest, struct out *out)
 {
     struct flush *f = &c->flush;
-    int m = f->running && f->phase == phase && number == f->number
-                ? layout_find(c->now->layout, from)
-                : -1;
+    int m = f->phase == phase && number == f->number ? layout_find(c->now->layout, from) : -1;
     if (!asked_answered(&f->asked, m))
         return;
     if (error)
         asked_forget(&f->asked, m);
+    /* a greater stamp than STAMP_WIDE_MAX came from no clock: a flush above it would leave no key
+     * room to be written */
     if (!error && greatest > f->greatest && greatest < STAMP_WIDE_MAX)
-        /* what is greater still came from no clock: a flush above it would leave no key room to be
-         * written */
         f->greatest = greatest;
     if (f->asked.open == 0)
         judge(c, out);
 }
 
-static void told(struct coord *c, uint64_t number, uint64_t from, int error, uint64_t greatest,
-                 struct out *out)
+static void greatest_answered(struct coord *c, uint64_t number, uint64_t from, int error,
+                              uint64_t greatest, struct out *out)
 {
     answered(c, FLUSH_ASKING, number, from, error, greatest, out);
 }
 
-static void stored(struct coord *c, uint64_t number, uint64_t from, int error, struct out *out)
+static void stored_answered(struct coord *c, uint64_t number, uint64_t from, int error,
+                            struct out *out)
 {
     bool covered = error == ERR_SUPERSEDED; /* by a greater flush */
     answered(c, FLUSH_STORING, number, from, covered ? 0 : error, 0, out);
@@ -226,56 +260,61 @@ static void on_answer(void *p, const struct moment *now, uint64_t from, const st
 {
     struct coord *c = p;
     c->now = now;
+    uint64_t number = TOKEN_NUMBER(m->head.op);
     if (m->kind == MSG_GREATEST)
-        told(c, TOKEN_NUMBER(m->head.op), from, (int)m->head.error, m->greatest.stamp, out);
+        greatest_answered(c, number, from, (int)m->head.error, m->greatest.stamp, out);
     else if (m->kind == MSG_FLUSHED)
-        stored(c, TOKEN_NUMBER(m->head.op), from, (int)m->head.error, out);
+        stored_answered(c, number, from, (int)m->head.error, out);
 }
 
-/* A node that may lack records does not know its greatest stamp. */
+/* A node that is recovering does not know its greatest stamp. */
 static void on_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev,
                       struct out *out)
 {
     struct coord *c = p;
     c->now = now;
     if (ev->kind == EV_TOLD)
-        told(c, number, c->self, moment_recovering(now) ? ERR_RECOVERING : ev->told.error,
-             ev->told.greatest, out);
+        greatest_answered(c, number, c->self,
+                          moment_recovering(now) ? ERR_RECOVERING : ev->told.error,
+                          ev->told.greatest, out);
     else if (ev->kind == EV_STORED)
-        stored(c, number, c->self, ev->stored.error, out);
+        stored_answered(c, number, c->self, ev->stored.error, out);
 }
 
 const struct protocol flush_protocol = {.answer = on_answer, .stored = on_stored};
 
 static void ask_greatest(struct coord *c, const struct member *p, struct out *out)
 {
-    uint64_t number = c->flush.number;
-    if (p->id == c->self)
-        out_add(out, ACT_STORE_GREATEST)->greatest.token = TOKEN(TOKEN_FLUSH, number);
+    uint64_t token = TOKEN(TOKEN_FLUSH, c->flush.number);
+    CHECK(!c->flush.sent);
+    if (p->self)
+        out_add(out, ACT_STORE_GREATEST)->greatest.token = token;
     else
-        out_send(out, p->id, p->addr, MSG_GREATEST_GET)->greatest_get = (struct msg_greatest_get){
-            .op = TOKEN(TOKEN_FLUSH, number), .epoch = c->now->layout->epoch};
+        out_send(out, p->id, p->addr, MSG_GREATEST_GET)->greatest_get =
+            (struct msg_greatest_get){.op = token, .epoch = c->now->layout->epoch};
 }
 
 static void send_stamp(struct coord *c, const struct member *p, struct out *out)
 {
     struct record r = flush_record(c);
+    uint64_t token = TOKEN(TOKEN_FLUSH, c->flush.number);
     c->flush.sent = true;
-    if (p->id == c->self) {
+    if (p->self) {
         struct action *a = out_add(out, ACT_STORE_PUT);
-        a->put.token = TOKEN(TOKEN_FLUSH, c->flush.number);
+        a->put.token = token;
         a->put.record = r;
         return;
     }
-    out_send(out, p->id, p->addr, MSG_FLUSH)->flush = (struct msg_flush){
-        .op = TOKEN(TOKEN_FLUSH, c->flush.number), .epoch = c->now->layout->epoch, .record = r};
+    out_send(out, p->id, p->addr, MSG_FLUSH)->flush =
+        (struct msg_flush){.op = token, .epoch = c->now->layout->epoch, .record = r};
 }
 
-/* Asks a member to do what the flush is at, unless it has, or is asked already. */
+/* Asks a member for what the phase asks for, unless it has done it, or is asked already. */
 static void ask(struct coord *c, uint16_t m, struct out *out)
 {
     struct flush *f = &c->flush;
     const struct member *p = coord_member(c, c->now->layout->member[m].id);
+    CHECK(f->phase != FLUSH_REST);
     asked_lose(&f->asked, m, p);
     if (!asked_is(&f->asked, m, ASKED_IDLE) || !member_reachable(p, c->now->ms))
         return;
@@ -286,8 +325,8 @@ static void ask(struct coord *c, uint16_t m, struct out *out)
         send_stamp(c, p, out);
 }
 
-/* Whether its stamp may be stored now: it has one, unless the clock's ceiling is in the way, and
- * nothing is fenced. */
+/* Whether the flush may be stored now: nothing is fenced, and it has a stamp, or gets one that the
+ * clock's ceiling allows. */
 static bool may_store(struct coord *c)
 {
     struct flush *f = &c->flush;
@@ -296,40 +335,55 @@ static bool may_store(struct coord *c)
     return !c->now->fenced && f->stamp != 0;
 }
 
+static void look_later(struct coord *c)
+{
+    c->flush.next = 0;
+    c->flush.look_ms = c->now->ms + c->deadline_ms / OP_TICKS;
+}
+
+/* The flush waits for the next layout, or for the clock's ceiling: either makes it look sooner. It
+ * ends when the ceiling cannot be stored. */
+static void wait_to_store(struct coord *c, struct out *out)
+{
+    if (!c->now->fenced && !c->flush.sent && c->ceiling_error)
+        finish(c, c->ceiling_error, out);
+    else
+        look_later(c);
+}
+
+static void ask_some(struct coord *c, struct out *out)
+{
+    struct flush *f = &c->flush;
+    for (unsigned n = 0; n < FLUSH_SLICE && f->next < f->asked.n; n++)
+        ask(c, f->next++, out);
+    if (f->next < f->asked.n)
+        return;
+    look_later(c);
+    judge(c, out); /* the members that are still asked may not be needed */
+}
+
+static void look(struct coord *c, struct out *out)
+{
+    uint8_t phase = c->flush.phase;
+    if (phase == FLUSH_ASKING && !everywhere(c, c->now->layout->r, true))
+        finish(c, ERR_NO_QUORUM, out); /* to wait for the deadline would help nobody */
+    else if (phase == FLUSH_STORING && !may_store(c))
+        wait_to_store(c, out);
+    else
+        ask_some(c, out);
+}
+
 void flush_tick(struct coord *c, struct out *out)
 {
     struct flush *f = &c->flush;
     if (!c->now->layout || f->waiting_n == 0)
         return;
-    if (!f->running)
+    if (f->phase == FLUSH_REST)
         begin(c);
-    if (c->now->ms >= f->deadline_ms) {
+    if (c->now->ms >= f->deadline_ms)
         finish(c, f->sent ? ERR_UNKNOWN_OUTCOME : ERR_NO_QUORUM, out);
-        return;
-    }
-    if (c->now->ms < f->look_ms)
-        return;
-    if (f->phase == FLUSH_ASKING && !everywhere(c, c->now->layout->r, true)) {
-        finish(c, ERR_NO_QUORUM, out); /* to wait for the deadline would help nobody */
-        return;
-    }
-    bool stuck = f->phase == FLUSH_STORING && !may_store(c);
-    if (stuck && !c->now->fenced && !f->sent && c->ceiling_error) {
-        finish(c, c->ceiling_error, out);
-        return;
-    }
-    if (stuck) {
-        /* a new layout or ceiling looks sooner */
-        f->look_ms = c->now->ms + c->deadline_ms / OP_TICKS;
-        return;
-    }
-    for (unsigned n = 0; n < FLUSH_SLICE && f->next < c->now->layout->member_n; n++)
-        ask(c, f->next++, out);
-    if (f->next < c->now->layout->member_n)
-        return;
-    f->next = 0;
-    f->look_ms = c->now->ms + c->deadline_ms / OP_TICKS;
-    judge(c, out); /* somebody may stay silent that nothing hangs on */
+    else if (c->now->ms >= f->look_ms)
+        look(c, out);
 }
 
 uint64_t flush_deadline_ms(const struct coord *c, const struct moment *now)
@@ -337,7 +391,21 @@ uint64_t flush_deadline_ms(const struct coord *c, const struct moment *now)
     const struct flush *f = &c->flush;
     if (f->waiting_n == 0 || !now->layout)
         return UINT64_MAX;
-    if (!f->running)
+    if (f->phase == FLUSH_REST)
         return now->ms;
     return f->look_ms < f->deadline_ms ? f->look_ms : f->deadline_ms;
+}
+
+void flush_check(const struct coord *c, const struct moment *now)
+{
+    const struct flush *f = &c->flush;
+    asked_check(&f->asked);
+    CHECK(f->served <= f->waiting_n && f->waiting_n <= FLUSH_WAITERS);
+    CHECK((f->phase == FLUSH_REST) == (f->served == 0));
+    if (f->phase == FLUSH_REST)
+        return;
+    CHECK(f->asked.n == now->layout->member_n && f->next <= f->asked.n);
+    CHECK(f->deadline_ms <= now->ms + c->deadline_ms);
+    CHECK(f->phase == FLUSH_STORING || (!f->sent && f->stamp == 0));
+    CHECK(f->stamp == 0 ? !f->sent : f->stamp > f->greatest);
 }
