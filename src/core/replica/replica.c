@@ -1,3 +1,4 @@
+/* replica.c: see replica.h. */
 #include "core/replica/replica.h"
 
 #include "base/check.h"
@@ -20,7 +21,7 @@ static void on_close(void *p)
 
 /* ---- Answers ---- */
 
-/* An answer of that kind, with its head and nothing else. */
+/* An answer of that kind, with its head filled in and nothing else. */
 static struct message *answer(const struct replica_ask *a, const struct moment *now,
                               enum message_kind kind, int error, struct out *out)
 {
@@ -29,7 +30,7 @@ static struct message *answer(const struct replica_ask *a, const struct moment *
     return m;
 }
 
-/* Whether it stores something. */
+/* Whether a request of that kind stores something. */
 static bool is_write(uint8_t kind)
 {
     return kind == MSG_PUT || kind == MSG_FLUSH;
@@ -37,25 +38,27 @@ static bool is_write(uint8_t kind)
 
 /* ---- Requests ---- */
 
-/* What a PUT may bring: plain records; a flush, as a hint. */
+/* Whether a PUT may bring a record of that kind: a value, a deletion; a flush, as a hint. */
 static bool is_puttable(uint8_t kind)
 {
     return kind == RECORD_VALUE || kind == RECORD_TOMBSTONE || kind == RECORD_FLUSH;
 }
 
-/* Anti-entropy may ask: it wants what is there, and does not believe in what is not. */
+/* Whether the asker may read here while this node is recovering. Anti-entropy may: it wants what is
+ * here, and concludes nothing from what is not. */
 static bool may_ask_recovering(uint64_t op)
 {
     return TOKEN_OWNER(op) == TOKEN_REPAIR;
 }
 
-/* Whether it asks for all that this node holds: one that may lack something has no answer. */
+/* Whether the question is about all that this node holds: a node that is recovering cannot answer
+ * it. */
 static bool asks_all(uint8_t kind)
 {
     return kind == MSG_ERASE_ASK || kind == MSG_GREATEST_GET;
 }
 
-/* Why it cannot be served now, or 0. */
+/* Why a request cannot be served now, or 0. */
 static int objection(const struct replica_ask *a, const struct moment *now, const struct message *m)
 {
     if (!now->layout)
@@ -71,11 +74,11 @@ static int objection(const struct replica_ask *a, const struct moment *now, cons
     if (m->kind == MSG_PUT && !is_puttable(m->put.record.kind))
         return ERR_REFUSED;
     if (m->kind == MSG_FLUSH && m->flush.record.kind != RECORD_FLUSH)
-        return ERR_REFUSED; /* the other kinds belong to protocols that are not built yet */
+        return ERR_REFUSED;
     return m->kind == MSG_ERASE_ASK ? listing_judge(m->erase_ask.entries, now->believed_ms) : 0;
 }
 
-/* Which of the vnodes in a question about trees are recovering here, a bit each. */
+/* In which of the vnodes of a question about trees this node is recovering: a bit for each. */
 static uint32_t vnodes_recovering(const struct moment *now, struct slice vnodes)
 {
     uint32_t bits = 0;
@@ -87,7 +90,7 @@ static uint32_t vnodes_recovering(const struct moment *now, struct slice vnodes)
     return bits;
 }
 
-/* What this node may have lost of what is asked: see struct replica_ask. */
+/* The `recovering` of a request: see struct replica_ask. */
 static uint32_t recovering_in(const struct moment *now, const struct message *m)
 {
     if (m->kind == MSG_GET || m->kind == MSG_PUT)
@@ -97,9 +100,10 @@ static uint32_t recovering_in(const struct moment *now, const struct message *m)
     return asks_all(m->kind) && moment_recovering(now);
 }
 
-/* Where a put comes from. What is put because of a list that we gave is held by an owner; the store
- * knows by the ticket whether it may have been erased since. (Of another process's tickets it knows
- * nothing: the boot nonce sets them apart.) */
+/* Where a put comes from. With a ticket, the record was found missing in a list that this node gave
+ * to an owner that holds it; the store knows by the ticket whether it may have been erased since.
+ * (The boot nonce in it tells the tickets of another process apart, of which the store knows
+ * nothing.) */
 static struct put_origin origin_of(const struct moment *now, uint64_t from, const struct msg_put *m)
 {
     uint16_t vnode = layout_vnode(now->layout, slot_of_key(m->record.key));
@@ -193,20 +197,20 @@ void replica_message(struct replica *r, const struct moment *now, uint64_t from,
 
 /* ---- The store's results ---- */
 
-/* The request that waited for this, which is thereby over. Every token is answered once, so there
+/* Takes out the request that waited for this answer. The store answers every token once, so there
  * is one. */
 static struct replica_ask ask_done(struct replica *r, uint64_t number)
 {
     struct replica_ask *cell = slab_get(&r->asks, number);
-    CHECK(cell);
+    CHECK(cell && r->puts >= is_write(cell->kind));
     struct replica_ask ask = *cell;
     r->puts -= is_write(ask.kind);
     slab_free(&r->asks, number);
     return ask;
 }
 
-/* Whether a coordinator must be told that we may have lost a greater version, which was
- * acknowledged. */
+/* Whether a coordinator must know that this node may have lost a greater version, which was
+ * acknowledged (core/coord/coord_write.c). */
 static bool unsound(const struct replica_ask *a, const struct moment *now)
 {
     return (a->recovering || a->doubts != now->own.doubts) && TOKEN_OWNER(a->op) == TOKEN_COORD;
@@ -236,7 +240,7 @@ static void answer_read(const struct replica_ask *a, const struct moment *now,
     m->got.record = ev->read.record;
 }
 
-/* What the store told of itself: trees, lists, what it holds, its greatest stamp. */
+/* The store answers a question about itself: trees, lists, what it holds, its greatest stamp. */
 static void answer_told(const struct replica_ask *a, const struct moment *now,
                         const struct event *ev, struct out *out)
 {
@@ -262,7 +266,7 @@ static void answer_told(const struct replica_ask *a, const struct moment *now,
         m->greatest.stamp = ev->told.greatest;
         break;
     default:
-        check_failed(__FILE__, __LINE__, "a request that the store tells of");
+        check_failed(__FILE__, __LINE__, "a question about the store");
     }
 }
 
@@ -283,14 +287,15 @@ static void on_stored(void *p, const struct moment *now, uint64_t number, const 
 static void on_check(const void *p, const struct moment *now)
 {
     const struct replica *r = p;
-    uint32_t puts = 0;
+    uint32_t puts = 0, used = 0;
     (void)now;
     for (uint32_t i = 0; i < r->asks.cap; i++) {
         uint64_t handle;
         const struct replica_ask *a = slab_at(&r->asks, i, &handle);
+        used += a != NULL;
         puts += a && is_write(a->kind);
     }
-    CHECK(puts == r->puts);
+    CHECK(puts == r->puts && used == r->asks.used);
 }
 
 const struct protocol replica_protocol = {
