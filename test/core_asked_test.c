@@ -1,5 +1,5 @@
-/* Whom a question was put to, and who answered: each answer counts once, and none that cannot come
- * is waited for. */
+/* A question that is put to several peers: each answer counts once, and none that cannot come is
+ * waited for. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,7 +30,7 @@ static void an_answer_counts_once(void **state)
     assert_false(asked_answered(&set, 1));
     assert_int_equal(set.open, 1);
     assert_int_equal(set.done, 1);
-    assert_false(asked_answered(&set, 2)); /* who was not asked */
+    assert_false(asked_answered(&set, 2)); /* it was not asked */
     assert_false(asked_answered(&set, -1));
     assert_false(asked_answered(&set, 3));
     assert_int_equal(set.done, 1);
@@ -60,8 +60,8 @@ static void another_link_means_that_it_may_be_lost(void **state)
     assert_true(asked_lose(&set, 1, &peer));
     assert_int_equal(set.open, 1);
     assert_true(asked_is(&set, 1, ASKED_IDLE));
-    assert_false(asked_lose(&set, 1, &peer)); /* said once */
-    assert_false(asked_answered(&set, 1));    /* and it came after all: too late */
+    assert_false(asked_lose(&set, 1, &peer)); /* it is idle already */
+    assert_false(asked_answered(&set, 1));    /* the answer comes after all: too late */
 }
 
 static void an_answer_that_came_is_not_lost(void **state)

@@ -1,4 +1,4 @@
-/* The table of members: whom it holds on to when it is full, and what changes make of a member. */
+/* The table of members: which of them stay when it is full, and what changes make of a member. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>

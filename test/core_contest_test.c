@@ -46,7 +46,7 @@ static void test_greater_version_makes_a_second_stamp(void **state)
     struct version second = again->put.record.version;
     assert_true(version_cmp(&second, &held) > 0);
     assert_non_null(acted(f, ACT_STORE_PUT));
-    answer_put(f, C, op, 0, first); /* a late ack of the first stamp is none of the second */
+    answer_put(f, C, op, 0, first); /* an ack of the first stamp counts not for the second */
     assert_null(replied(f));
     answer_put(f, C, op, 0, second);
     assert_null(replied(f));
@@ -69,8 +69,7 @@ static void test_still_greater_counts_in_the_second_round(void **state)
     assert_int_equal(replied(f)->error, 0);
 }
 
-/* Ours was seen by readers, who saw another after it: to stamp it again would turn their time
- * around. */
+/* Readers saw ours, and the other after it: with a second stamp they would see ours again. */
 static void test_superseded_after_it_was_taken_is_an_ack(void **state)
 {
     struct fixture *f = *state;
@@ -114,8 +113,8 @@ static void tick(struct fixture *f, uint64_t later_ms)
     check(f);
 }
 
-/* C may be serving readers all the while, who saw ours at A and C: its silence is no answer,
- * however short or long. */
+/* C may be serving readers all the while, which saw ours at A and C: its silence is no answer,
+ * however long it lasts. */
 static void test_a_silent_owner_is_waited_for_whatever_the_time(void **state)
 {
     struct fixture *f = *state;
@@ -154,7 +153,7 @@ static void test_nobody_left_to_answer_is_unknown(void **state)
     assert_int_equal(replied(f)->error, ERR_UNKNOWN_OUTCOME);
 }
 
-/* They refuse the stamp for their floor: they must not pass for holders, and another stamp will
+/* Owners refuse the stamp for their floor: they do not count as holders, and a second stamp will
  * do. */
 static void test_too_old_is_no_holder(void **state)
 {
@@ -198,7 +197,8 @@ static void test_too_old_again_is_stamped_again(void **state)
     assert_int_equal(replied(f)->error, 0);
 }
 
-/* What the others hold may have been acknowledged, and be above whatever we would outbid. */
+/* The owners that did not answer may hold a version that was acknowledged, and is above all that
+ * was seen. */
 static void test_one_answer_is_not_enough_for_a_second_stamp(void **state)
 {
     struct fixture *f = *state;
@@ -214,7 +214,7 @@ static void test_one_answer_is_not_enough_for_a_second_stamp(void **state)
     assert_int_equal(replied(f)->error, ERR_UNKNOWN_OUTCOME);
 }
 
-/* It has taken so much since that it cannot say whether it took ours. */
+/* An owner has taken so many writes since that it does not know whether it took ours. */
 static void test_what_an_owner_forgot_makes_no_second_stamp(void **state)
 {
     struct fixture *f = *state;
@@ -230,7 +230,7 @@ static void test_what_an_owner_forgot_makes_no_second_stamp(void **state)
     assert_int_equal(replied(f)->error, ERR_UNKNOWN_OUTCOME);
 }
 
-/* The process that answers does not know what the one before it took, and showed to readers. */
+/* The process that answers does not know what a process before it took and showed to readers. */
 static void restarted(struct fixture *f, bool noticed)
 {
     ask(f, OP_PUT, "k", "mine");
@@ -254,7 +254,7 @@ static void test_the_word_of_a_restarted_owner_is_not_taken(void **state)
     restarted(*state, true);
 }
 
-/* Its new stream came up before the old one was known to be broken. */
+/* The new process's stream came up before the end of the old one's was seen. */
 static void test_a_new_process_is_known_by_its_boot(void **state)
 {
     restarted(*state, false);
@@ -294,7 +294,7 @@ static void test_what_a_recovering_owner_holds_is_not_all_to_be_outbid(void **st
     assert_true(sent(f, B, MSG_PUT)->put.record.version.stamp > above(first, 400).stamp);
 }
 
-/* The same, and it is this node that finds out, after it asked its store, that it lost records. */
+/* The same of this node: it finds out that it lost records after it asked its own store. */
 static void test_an_own_disk_that_was_lost_does_not_outvote_others(void **state)
 {
     struct fixture *f = *state;
@@ -313,8 +313,8 @@ static void test_an_own_disk_that_was_lost_does_not_outvote_others(void **state)
 
 /* ---- Asking first ---- */
 
-/* A PUT asks R owners for their versions, and is stamped once, above them; what is greater then is
- * an ack. */
+/* A PUT asks R owners for their versions, and is stamped once, above them. A greater version counts
+ * as an ack then. */
 static void expect_asked_first(struct fixture *f, uint64_t answers)
 {
     ask(f, OP_PUT, "k", "mine");
@@ -397,7 +397,7 @@ static void test_an_overdue_answer_makes_a_write_ask_first(void **state)
     uint64_t op = sent(f, B, MSG_PUT)->put.op;
     struct version v = sent(f, B, MSG_PUT)->put.record.version;
     begin(f, PEER_SILENT_MS);
-    ask(f, OP_PUT, "k", "v"); /* nobody has answered since: it may be we who are slow */
+    ask(f, OP_PUT, "k", "v"); /* no member has answered since: this node may be the slow one */
     assert_non_null(sent(f, C, MSG_PUT));
     own_put(f, op, 0, v);
     answer_put(f, B, op, 0, v);

@@ -28,7 +28,7 @@ struct fixture {
 
 static const uint64_t WALL_MS = 1700000000000;
 
-/* What the node tells a coordinator. */
+/* What the node calls a coordinator with. */
 static inline void adopt(struct fixture *f)
 {
     f->now.layout = &f->layout;
@@ -43,7 +43,7 @@ static inline void believe(struct fixture *f, uint64_t id, struct addr addr,
     coord_protocol.member(&f->coord, &f->now, m, cast_believe(m, addr, state, slice_of(NULL, 0)));
 }
 
-/* boot 0: the stream broke. */
+/* A stream to a member came up, with the process of that boot; with boot 0 it broke. */
 static inline void link_to(struct fixture *f, uint64_t id, uint64_t boot)
 {
     struct member *m = cast_find(&f->cast, id);
@@ -56,7 +56,7 @@ static inline void set_fence(struct fixture *f, bool fenced)
     coord_protocol.barred(&f->coord, &f->now);
 }
 
-/* In which vnodes this node may have lost records: a byte each. */
+/* In which vnodes this node is recovering: a byte for each. */
 static inline void set_lost(struct fixture *f, const uint8_t *lost)
 {
     f->now.own.recovering = lost;
@@ -78,7 +78,7 @@ static inline void check(const struct fixture *f)
     coord_protocol.check(&f->coord, &f->now);
 }
 
-/* A peer's answer, to whose question it is of. */
+/* A peer's answer, to the protocol whose token it has. */
 static inline void answered(struct fixture *f, uint64_t from, const struct message *m)
 {
     const struct protocol *p =
@@ -86,7 +86,7 @@ static inline void answered(struct fixture *f, uint64_t from, const struct messa
     p->answer(&f->coord, &f->now, from, m, &f->out);
 }
 
-/* So does the own store. */
+/* The own store's answer, likewise. */
 static inline void own_answered(struct fixture *f, uint64_t token, const struct event *ev)
 {
     const struct protocol *p =

@@ -14,8 +14,8 @@ static inline void ask(struct fixture *f, enum op_kind kind, const char *key, co
     check(f);
 }
 
-static bool forgetful;  /* an owner that refuses does not know whether it took the version before */
-static bool recovering; /* an owner that answers may have lost what it held */
+static bool forgetful;  /* an owner that refuses does not know whether it took the record before */
+static bool recovering; /* an owner that answers is recovering */
 
 static inline struct put_answer put_answer(int error, struct version held)
 {
@@ -77,8 +77,8 @@ static inline void answer_own_read(struct fixture *f, uint64_t token, struct ver
     check(f);
 }
 
-/* Asks for a PUT, and says for the owners that are asked first, if any are, that they hold nothing.
- * The PUT that B is sent. */
+/* Asks for a PUT; where owners are asked first, they answer that they hold nothing. Returns the PUT
+ * that is sent to B. */
 static inline const struct message *ask_put(struct fixture *f, struct request *r)
 {
     begin(f, 0);

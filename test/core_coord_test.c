@@ -47,9 +47,9 @@ static void test_refused_everywhere_is_failed_not_unknown(void **state)
     answer_put(f, B, op, ERR_NO_SPACE, (struct version){0});
     assert_null(replied(f));
     own_put(f, op, ERR_NO_SPACE, (struct version){0});
-    assert_non_null(replied(f)); /* C was sent it and has not said no */
+    assert_non_null(replied(f)); /* C was sent it, and has not refused it */
     assert_int_equal(replied(f)->error, ERR_UNKNOWN_OUTCOME);
-    assert_int_equal(replied(f)->cause, ERR_NO_SPACE); /* but the operator hears why */
+    assert_int_equal(replied(f)->cause, ERR_NO_SPACE); /* but the operator reads why */
     op = ask_put(f, &(struct request){.key = SLICE("k"), .value = SLICE("v")})->put.op;
     answer_put(f, C, op, ERR_NO_SPACE, (struct version){0});
     answer_put(f, B, op, ERR_FORMING, (struct version){0});
@@ -160,7 +160,7 @@ static void test_a_count_waits_for_nobody_whose_stream_broke(void **state)
     own_answered(f, number,
                  &(struct event){.kind = EV_COUNTED, .counted = {.live = counts, .vnode_n = 16}});
     link_to(f, C, 0);
-    answered(f, C, &of_b); /* what of it came after that counts for nothing */
+    answered(f, C, &of_b); /* C's answer comes after that, and does not count */
     tick_now(f);
     assert_null(replied(f)); /* B may still answer */
     answered(f, B, &of_b);
@@ -178,8 +178,54 @@ static void test_a_count_waits_for_nobody_whose_stream_broke(void **state)
     assert_true(deadline_ms(f) <= f->now_ms);
     while (!replied(f) && deadline_ms(f) <= f->now_ms)
         tick_now(f);
-    assert_non_null(replied(f)); /* the last that was awaited, and no time had to pass */
+    assert_non_null(replied(f)); /* that was the last answer, and no time had to pass */
     assert_int_equal(replied(f)->count, 6);
+}
+
+/* A layout of n members, all alive, in the place of the fixture's three. */
+static void grow(struct fixture *f, unsigned n)
+{
+    struct layout_member m[64] = {0};
+    struct ring_change birth = {
+        .member = m, .member_n = (uint16_t)n, .n_wanted = 3, .vnodes = 64, .generation_id = 1};
+    for (unsigned i = 0; i < n; i++)
+        m[i] = (struct layout_member){.id = A + i, .weight = 100};
+    layout_close(&f->layout);
+    layout_init(&f->layout);
+    assert_int_equal(ring_compute(&birth, &f->layout), 0);
+    for (uint64_t id = C + 1; id < A + n; id++)
+        cast_make(&f->cast, id);
+    adopt(f);
+    for (uint64_t id = C + 1; id < A + n; id++)
+        believe(f, id, (struct addr){.family = 4, .port = (uint16_t)(7000 + id)}, MEMBER_ALIVE);
+}
+
+/* A tick that comes late finds members to ask, requests to answer, and reads to drive again. */
+static void test_a_late_count_appends_no_more_than_a_step_allows(void **state)
+{
+    struct fixture *f = *state;
+    enum { REQUESTS = 48 };
+    grow(f, 40);
+    for (unsigned i = 0; i < REQUESTS; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "k%u", i);
+        ask(f, OP_GET, key, "");
+        ask(f, OP_COUNT, "", "");
+    }
+    begin(f, 0);
+    tick_now(f);
+    assert_non_null(acted(f, ACT_STORE_COUNT));
+    unsigned replies = 0;
+    begin(f, CENSUS_MS);
+    while (replies < REQUESTS && deadline_ms(f) <= f->now_ms) {
+        begin(f, 0);
+        tick_now(f);
+        check(f);
+        assert_true(f->out.n <= COORD_OUT_MAX);
+        for (unsigned i = 0; i < f->out.n; i++)
+            replies += f->out.action[i].kind == ACT_REPLY;
+    }
+    assert_int_equal(replies, REQUESTS);
 }
 
 int main(void)
@@ -195,6 +241,7 @@ int main(void)
         TEST(test_a_death_under_many_operations_is_sliced),
         TEST(test_count_takes_the_greatest_answer_of_an_owner),
         TEST(test_a_count_waits_for_nobody_whose_stream_broke),
+        TEST(test_a_late_count_appends_no_more_than_a_step_allows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

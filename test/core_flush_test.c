@@ -21,7 +21,7 @@ static void tick_if_due(struct fixture *f)
     check(f);
 }
 
-/* What was asked of the three: a number for all, which their answers name. 0 when nothing was. */
+/* The number of the question for the greatest stamp that the three were asked; 0: they were not. */
 static uint64_t asked(const struct fixture *f)
 {
     const struct message *b = sent(f, B, MSG_GREATEST_GET), *c = sent(f, C, MSG_GREATEST_GET);
@@ -35,7 +35,7 @@ static uint64_t asked(const struct fixture *f)
     return number;
 }
 
-/* The same of the flush, and its stamp. */
+/* The number of the flush that the three were sent, and its stamp. */
 static uint64_t stored(const struct fixture *f, uint64_t *stamp)
 {
     const struct message *b = sent(f, B, MSG_FLUSH), *c = sent(f, C, MSG_FLUSH);
@@ -53,7 +53,7 @@ static uint64_t stored(const struct fixture *f, uint64_t *stamp)
     return number;
 }
 
-/* An owner's answer; then what is due. */
+/* An owner answers; then the coordinator does what is due. */
 static void tell(struct fixture *f, uint64_t from, uint64_t number, int error, uint64_t greatest)
 {
     struct message m = {.kind = MSG_GREATEST};
@@ -83,7 +83,7 @@ static void store(struct fixture *f, uint64_t from, uint64_t number, int error)
     tick_if_due(f);
 }
 
-/* Until the flush is answered, or for a look or so. */
+/* Lets time pass until the flush is answered, or for a look or so. */
 static void wait(struct fixture *f, uint64_t ms)
 {
     begin(f, ms);
@@ -93,7 +93,7 @@ static void wait(struct fixture *f, uint64_t ms)
 
 static const uint64_t LOOK_MS = 2000 / OP_TICKS;
 
-/* All have answered the question; the number of the flush that follows, and its stamp. */
+/* All three answer the question. Returns the number of the flush that follows, and its stamp. */
 static uint64_t all_told(struct fixture *f, uint64_t *stamp)
 {
     ask_flush(f);
@@ -147,9 +147,8 @@ static void test_the_stamp_is_above_all_that_was_answered(void **state)
     assert_true(stamp > far);
 }
 
-/* What readers may see of a flush, they see of all of it: a client that saw a key gone, wrote it,
- * and was acknowledged does not see it gone again. B holds a write of a coordinator whose clock is
- * ahead. */
+/* A flush has one stamp: a client that saw a key gone, wrote it, and got its OK does not see it
+ * gone again. B holds a write of a coordinator whose clock is ahead. */
 static void test_what_was_written_after_nil_was_read_stays(void **state)
 {
     struct fixture *f = *state;
@@ -255,7 +254,7 @@ static void test_late_answers_say_nothing(void **state)
     assert_int_equal(replied(f)->error, 0);
 }
 
-/* What a flush is stamped with when B says that it holds that. */
+/* The stamp of a flush where B answers that stamp as its greatest. */
 static uint64_t stamp_above(struct fixture *f, uint64_t greatest)
 {
     uint64_t number, stamp = 0;
@@ -280,7 +279,8 @@ static void test_a_stamp_that_no_clock_gave_is_not_flushed(void **state)
     assert_int_equal(stamp_above(f, STAMP_WIDE_MAX - 1), STAMP_WIDE_MAX);
 }
 
-/* It knows that too few can answer: to wait for the deadline would help nobody. */
+/* The coordinator knows that too few owners can answer: to wait for the deadline would help
+ * nobody. */
 static void test_without_a_quorum_in_reach_it_fails_at_once(void **state)
 {
     struct fixture *f = *state;
@@ -323,7 +323,7 @@ static void test_too_few_is_unknown_at_the_deadline(void **state)
         wait(f, 100);
         again |= sent(f, B, MSG_FLUSH) != NULL;
     }
-    assert_true(again); /* who refused for now is asked once more */
+    assert_true(again); /* a member that refused for now is asked once more */
     assert_int_equal(replied(f)->error, ERR_UNKNOWN_OUTCOME);
     assert_int_equal(coord_in_flight(&f->coord), 0);
 }
@@ -369,7 +369,7 @@ static void test_another_layout_is_asked_anew(void **state)
     assert_int_equal(stored(f, &stamp), 0);
     tell(f, C, number, 0, 0);
     assert_int_not_equal(stored(f, &stamp), 0);
-    next_epoch(f); /* what is being stored stays what it is */
+    next_epoch(f); /* the flush that is being stored stays what it is */
     number = stored(f, &kept);
     assert_int_equal(kept, stamp);
     store(f, OWN, number, 0);

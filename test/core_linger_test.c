@@ -1,4 +1,4 @@
-/* Writes that are answered, and not held by all: they linger, within bounds, and leave hints. */
+/* Writes that are answered and not held by all owners linger, within bounds, and leave hints. */
 #include "core_coord_play.h"
 
 /* The hint for a target in the last step's actions, NULL when there is none. */
@@ -93,8 +93,8 @@ static void test_failed_disk_gets_a_hint(void **state)
     assert_non_null(hinted(f, C));
 }
 
-/* What the own store takes after the end of the write would be known to nobody: so the write waits,
- * however long its disk stalls, and the others' hints do not. */
+/* No node would know of a record that the own store takes after the write has ended. So the write
+ * waits for it, however long its disk stalls; the hints for the others do not. */
 static void test_a_write_outlives_its_deadline_for_the_own_store(void **state)
 {
     struct fixture *f = *state;
@@ -149,7 +149,7 @@ static void test_deletion_is_hinted_as_a_tombstone(void **state)
     assert_int_equal(hinted(f, C)->kind, RECORD_TOMBSTONE);
 }
 
-/* A slow owner does not take the room of new requests: the oldest that lingers goes, with a
+/* A slow owner does not take the room of new requests: the oldest write that lingers ends, with a
  * hint. */
 static void test_lingering_is_bounded(void **state)
 {

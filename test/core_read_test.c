@@ -1,4 +1,5 @@
-/* Reads: whom a coordinator asks, whom it passes over, what it repairs before it replies. */
+/* Reads: which owners a coordinator asks, which it passes over, what it repairs before it
+ * replies. */
 #include "core_coord_play.h"
 
 static const struct version V1 = {.stamp = 100, .node = B, .digest = 1},
@@ -15,7 +16,7 @@ static uint64_t ask_get(struct fixture *f, uint64_t *token, uint64_t *peer)
     const struct message *m = sent(f, *peer, MSG_GET);
     assert_non_null(m);
     assert_int_equal(m->get.wants, GET_DIGEST);
-    assert_int_equal(f->out.n, 2); /* R = 2: nobody else is bothered */
+    assert_int_equal(f->out.n, 2); /* R = 2: no other owner is asked */
     return m->get.op;
 }
 
@@ -153,8 +154,8 @@ static void test_delete_says_whether_it_existed(void **state)
     assert_true(replied(f)->existed);
 }
 
-/* It takes writes, though what it holds is not asked for: or it would lack the deletion, and get no
- * hint of its own. */
+/* An owner that cannot be read is sent the deletion all the same: else it would lack it, and get no
+ * hint. */
 static void test_who_cannot_be_read_is_written_to(void **state)
 {
     struct fixture *f = *state;

@@ -1,5 +1,5 @@
 /* The replica and the slab under it: acks leave only with EV_STORED, refusals name their reason,
- * who may lack records has no greatest stamp, handles die with their use. */
+ * a node that is recovering has no greatest stamp, handles die with their use. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,7 +23,7 @@ static struct message put_of(uint64_t op, uint64_t epoch)
 
 enum { PEER = 42 };
 
-/* A node of a layout of epoch 3, which may have lost no record. */
+/* A node of a layout of epoch 3, which is sound. */
 static struct moment here(void)
 {
     static struct cast nobody;
@@ -102,7 +102,7 @@ static void test_refusals(void **state)
     assert_int_equal(refusal(&r, &now, &m), ERR_REFUSED);
     m.put.record.kind = RECORD_TOMBSTONE;
     assert_int_equal(refusal(&r, &now, &m), 0);
-    assert_int_equal(refusal(&r, &now, &m), ERR_BUSY); /* two are under way */
+    assert_int_equal(refusal(&r, &now, &m), ERR_BUSY); /* two requests are under way */
     struct message count = {.kind = MSG_COUNT, .count = {.op = 3, .epoch = 3}};
     assert_int_equal(refusal(&r, &now, &count), ERR_BUSY);
     replica_protocol.check(&r, NULL);
@@ -156,22 +156,22 @@ static void test_slab_handles_die_with_their_use(void **state)
     struct slab s;
     slab_init(&s, sizeof(uint64_t), 100);
     uint64_t handle[100];
-    void *slot;
+    void *cell;
     for (unsigned i = 0; i < 100; i++) {
-        handle[i] = slab_take(&s, &slot);
+        handle[i] = slab_take(&s, &cell);
         assert_true(handle[i] != 0);
-        memcpy(slot, &handle[i], sizeof handle[i]);
+        memcpy(cell, &handle[i], sizeof handle[i]);
     }
-    assert_int_equal(slab_take(&s, &slot), 0);
+    assert_int_equal(slab_take(&s, &cell), 0);
     for (unsigned i = 0; i < 100; i++)
         /* through growth */
         assert_memory_equal(slab_get(&s, handle[i]), &handle[i], sizeof handle[i]);
     slab_free(&s, handle[40]);
     assert_null(slab_get(&s, handle[40]));
-    uint64_t again = slab_take(&s, &slot);
+    uint64_t again = slab_take(&s, &cell);
     assert_true(again != handle[40]);
     assert_null(slab_get(&s, handle[40]));
-    assert_ptr_equal(slab_get(&s, again), slot);
+    assert_ptr_equal(slab_get(&s, again), cell);
     assert_null(slab_get(&s, 0));
     assert_null(slab_get(&s, UINT64_MAX >> 8));
     slab_close(&s);

@@ -1,5 +1,5 @@
 /* What the coordinator knows of owners before it asks: streams that are refused, owners that leave
- * writes unanswered, a disk that does not keep the clock. */
+ * writes unanswered, a disk that does not store the clock's ceiling. */
 #include "core_coord_play.h"
 
 #include "core/coord/coord_op.h"
@@ -12,15 +12,14 @@ static void cut(struct fixture *f, uint64_t id)
     check(f);
 }
 
-/* Its stream breaks, and the next cannot be opened. */
+/* A member's stream breaks, and the next cannot be opened. */
 static void refuse(struct fixture *f, uint64_t id)
 {
     cut(f, id);
     cut(f, id);
 }
 
-/* Whoever refuses a stream is not asked again until one is up: not for MEMBER_HOLD_MS, not
- * later. */
+/* A member that refused a stream is not asked until one is up, however long that takes. */
 static void test_refused_is_out_of_reach_until_a_stream_is_up(void **state)
 {
     struct fixture *f = *state;
@@ -30,8 +29,9 @@ static void test_refused_is_out_of_reach_until_a_stream_is_up(void **state)
                 cast_find(&f->cast, B)->stream != STREAM_REFUSED);
     assert_false(member_reachable(cast_find(&f->cast, B), f->now.ms));
     begin(f, MEMBER_HOLD_MS);
-    assert_true(member_reachable(cast_find(&f->cast, B), f->now.ms)); /* another is worth a try */
-    cut(f, B);                                                        /* which failed */
+    assert_true(
+        member_reachable(cast_find(&f->cast, B), f->now.ms)); /* a second one is worth a try */
+    cut(f, B);                                                /* it is refused */
     assert_true(member_cut(cast_find(&f->cast, B)) &&
                 cast_find(&f->cast, B)->stream == STREAM_REFUSED);
     begin(f, 60000);
@@ -59,7 +59,7 @@ static void test_news_of_a_member_end_a_refusal(void **state)
     assert_false(member_cut(cast_find(&f->cast, B)));
 }
 
-/* Long before any failure detector is sure. */
+/* Long before the failure detector is sure. */
 static void test_too_few_reachable_is_said_at_once(void **state)
 {
     struct fixture *f = *state;
@@ -114,8 +114,8 @@ static void test_who_leaves_a_write_unanswered_is_mute(void **state)
     assert_false(coord_mute(&f->coord, C));
 }
 
-/* The own disk does not take the clock's ceiling: nothing was sent, and the answer says why, at
- * once. */
+/* The own disk does not store the clock's ceiling: nothing is sent, and the client gets the error
+ * at once. */
 static void test_a_disk_that_keeps_no_clock(void **state)
 {
     struct fixture *f = *state;
@@ -137,7 +137,7 @@ static void test_a_disk_that_keeps_no_clock(void **state)
     assert_true(coord_ceiling_wanted(&f->coord, &f->now) > 0);
 }
 
-/* What became of each owner is told, where the answer is an error. */
+/* An error has a tally with it of what became of each owner. */
 static void test_the_error_says_what_became_of_the_owners(void **state)
 {
     struct fixture *f = *state;

@@ -27,8 +27,8 @@ struct model_search {
     uint64_t *print;  /* per state met: its fingerprint, */
     uint32_t *parent; /* and the state that it came from */
     uint32_t n, print_cap, parent_cap;
-    uint32_t *slot; /* a hash table of states, by fingerprint; NOBODY: free */
-    uint32_t slots; /* a power of two */
+    uint32_t *bucket; /* a hash table of states, by fingerprint; NOBODY: free */
+    uint32_t buckets; /* a power of two */
     struct level now, later;
     uint32_t current; /* the state whose steps are being said */
     uint32_t broken;  /* NOBODY while no state breaks a rule */
@@ -49,30 +49,30 @@ static uint64_t fingerprint(struct model_search *s, const void *state)
     return hash_bytes(slice_of(s->scratch, s->model->state_n));
 }
 
-/* The place of a fingerprint in the table: of the state that has it, or free. */
-static uint32_t *slot_of(const struct model_search *s, uint64_t print)
+/* The bucket of a fingerprint: that of the state which has it, or a free one. */
+static uint32_t *bucket_of(const struct model_search *s, uint64_t print)
 {
-    uint32_t at = (uint32_t)print & (s->slots - 1);
-    while (s->slot[at] != NOBODY && s->print[s->slot[at]] != print)
-        at = (at + 1) & (s->slots - 1);
-    return &s->slot[at];
+    uint32_t at = (uint32_t)print & (s->buckets - 1);
+    while (s->bucket[at] != NOBODY && s->print[s->bucket[at]] != print)
+        at = (at + 1) & (s->buckets - 1);
+    return &s->bucket[at];
 }
 
 static void grow_table(struct model_search *s)
 {
-    free(s->slot);
-    s->slots = s->slots ? 2 * s->slots : 1024;
-    s->slot = malloc(s->slots * sizeof *s->slot);
-    CHECK(s->slot);
-    memset(s->slot, 0xff, s->slots * sizeof *s->slot);
+    free(s->bucket);
+    s->buckets = s->buckets ? 2 * s->buckets : 1024;
+    s->bucket = malloc(s->buckets * sizeof *s->bucket);
+    CHECK(s->bucket);
+    memset(s->bucket, 0xff, s->buckets * sizeof *s->bucket);
     for (uint32_t i = 0; i < s->n; i++)
-        *slot_of(s, s->print[i]) = i;
+        *bucket_of(s, s->print[i]) = i;
 }
 
 /* A state that was not met before, in its canonical form in `scratch`. */
 static void meet(struct model_search *s, uint64_t print)
 {
-    if (2 * s->n >= s->slots)
+    if (2 * s->n >= s->buckets)
         grow_table(s);
     s->print = array_room(s->print, s->n, &s->print_cap, sizeof *s->print);
     s->parent = array_room(s->parent, s->n, &s->parent_cap, sizeof *s->parent);
@@ -81,7 +81,7 @@ static void meet(struct model_search *s, uint64_t print)
     memcpy(s->later.state + s->later.n++ * s->model->state_n, s->scratch, s->model->state_n);
     s->print[s->n] = print;
     s->parent[s->n] = s->current;
-    *slot_of(s, print) = s->n;
+    *bucket_of(s, print) = s->n;
     const char *rule = s->model->broken(s->scratch);
     if (rule && s->broken == NOBODY) {
         s->broken = s->n;
@@ -94,7 +94,7 @@ void model_step(struct model_search *s, const void *state, const char *what, ...
 {
     uint64_t print = fingerprint(s, state);
     if (!s->tracing) {
-        if (s->n == 0 || *slot_of(s, print) == NOBODY)
+        if (s->n == 0 || *bucket_of(s, print) == NOBODY)
             meet(s, print);
         return;
     }
@@ -175,7 +175,7 @@ enum model_result model_explore(const struct model *m, const char *name,
     print_report(&s, name, result, report);
     free(s.print);
     free(s.parent);
-    free(s.slot);
+    free(s.bucket);
     free(s.now.state);
     free(s.later.state);
     free(s.scratch);

@@ -2,39 +2,39 @@
  * in every order of events.
  *
  * The model. One key, three owners, W = R = 2; two writers, and two or three readers. Messages may
- * come in any order, late, or never; whoever coordinates an operation may stop anywhere, and is
- * never told from one that is slow. Nothing here knows a clock or a deadline, so what holds does
- * not rest on one.
+ * come in any order, late, or never. The coordinator of an operation may stop anywhere, and cannot
+ * be told from one that is slow. The model knows no clock and no deadline, so what holds does not
+ * rest on one.
  *
  *   - A *plain* writer sends its stamp to all owners. An owner answers that it took the write (it
- *     came when nothing greater was
- *     held, or the owner remembers that it once did), or that it never took it, and which greater stamp it holds. W owners that
- *     took it: acknowledged. N-R+1 that never took it, and N-W+1 sound answers in all: the write is sent again, under a stamp
+ *     came when nothing greater was held, or the owner remembers that it once did), or that it
+ *     never took it, and which greater stamp it holds. W owners that took it: acknowledged. N-R+1
+ *     that never took it, and N-W+1 sound answers in all: the write is sent again, under a stamp
  *     above the greatest that was seen. Anything else waits.
  *   - A writer that *asks first* reads R owners, stamps above the greatest and sends.
  *   - In a second round, and after asking, an owner that holds something greater counts as an ack.
  *   - A reader asks R owners. If they differ it writes the greater back to the other. If that is
- *     refused it begins anew; here it
- *     is gone, since a read that begins anew is like another one that began earlier.
- *   - An owner may be *recovering*: it takes writes, and says that it is; it answers no reads, and
- *     no writer that asks. What it
- *     answers in the first round counts for nothing. It is over when it holds the greatest that the others hold; its memory
- *     of what it took begins then, so to a write that began earlier it answers that it is unsure, which counts for nothing too.
+ *     refused it begins anew; here it is gone, since a read that begins anew is like another one
+ *     that began earlier.
+ *   - An owner may be *recovering*. It takes writes, and answers that it is recovering. It answers
+ *     no reads, and no writer that asks. What it answers in the first round counts for nothing. It
+ *     has recovered when it holds the greatest that the others hold. Its memory of what it took
+ *     begins then, so to a write that began earlier it answers that it is unsure, which counts for
+ *     nothing too.
  *   - An owner that restarts remembers no write either, and is as unsure.
  *   - In the first round an owner may be sent a write again, because its answer was lost with a
  *     stream.
  *
- * The property is linearizability, which contains that a write wins over those that were
- * acknowledged before it began, and that reads do not go back. It is checked each time an operation
- * ends.
+ * The property is linearizability. It contains that a write wins over those that were acknowledged
+ * before it began, and that reads do not go back. It is checked each time an operation ends.
  *
  * What is spared. An operation begins when its first message comes: had it begun earlier, more
- * orders would do. For the same reason it ends as early as it may, where nothing else depends on
- * that. Owners are alike, so they are sorted. Readers begin in order. An owner remembers only
- * stamps that a message can still bring.
+ * orders would be allowed. For the same reason it ends as early as it may, where nothing else
+ * depends on that. Owners are alike, so they are sorted. Readers begin in order. An owner remembers
+ * only stamps that a message can still bring.
  *
- * The numbers are those of a usual key. There N-R+1 owners are N-W+1 too, so whether the answers
- * are sound enough is never asked alone. */
+ * The numbers are those of a usual key. There N-R+1 owners are N-W+1 too, so the model never asks
+ * by itself whether the answers are sound enough. */
 #ifndef COVEY_TEST_MODEL_CONTEST_H
 #define COVEY_TEST_MODEL_CONTEST_H
 
