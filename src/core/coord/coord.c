@@ -408,17 +408,17 @@ static void check_owner(const struct op *op, const struct op_owner *o)
 static void check_op(const struct coord *c, const struct moment *now, const struct op *op)
 {
     uint32_t index = op_index(op);
-    bool stamped = op->record.version.stamp > 0;
+    const struct version *v = &op->record.version;
+    uint64_t stamp = op->kind == OP_EXPIRE ? v->expiry_stamp : v->stamp;
     CHECK(op->owner_n <= OWNERS_MAX && op->need >= 1 && op->need <= op->owner_n);
     CHECK(op->value_from < op->owner_n || op->value_from == OWNERS_MAX);
     CHECK(op->key_n >= 1 && op->key_n <= op->data.n);
     CHECK(!op->have_value || op->data.n == (size_t)op->key_n + op->size);
-    CHECK(op->phase != PHASE_WRITE || stamped ||
+    CHECK(op->phase != PHASE_WRITE || stamp > 0 ||
           op_count(op, OWNER_IDLE) + op_count(op, OWNER_FAILED) == op->owner_n);
     CHECK(op->phase != PHASE_WRITE || op->answered || op_count(op, OWNER_DONE) < op->need);
     CHECK(!op->answered || op->phase == PHASE_WRITE);
-    CHECK(!stamped || op->phase != PHASE_WRITE || op->kind == OP_EXPIRE || op->above >= STAMP_MAX ||
-          op->record.version.stamp > op->above);
+    CHECK(stamp == 0 || op->phase != PHASE_WRITE || stamp > op->above || op->above >= STAMP_MAX);
     CHECK(!op->answered || (op->by_answer.prev == OP_NONE) == (c->by_answer.head == index));
     CHECK((op->by_deadline.prev == OP_NONE) == (c->by_deadline.head == index));
     CHECK((op->by_tick.prev == OP_NONE) == (c->by_tick.head == index));

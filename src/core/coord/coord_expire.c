@@ -63,10 +63,9 @@ static void write_back(struct coord *c, struct op *op, struct out *out)
     uint64_t anew = op_stamp(c, op->record.version.stamp);
     op->record.version.stamp = anew ? anew : op->record.version.stamp;
 #endif
-    op->phase = PHASE_WRITE;
+    op_enter(c, op, PHASE_WRITE);
     op->ordered = true; /* a greater version is an ack: see above */
     op->existed = true;
-    c->writes++;
     op_reset_all(op);
     write_drive(c, op, false, out);
 }

@@ -15,7 +15,7 @@ void op_enter(struct coord *c, struct op *op, enum op_phase phase)
         [PHASE_FETCH] =
             PHASE(PHASE_READ) | PHASE(PHASE_FETCH) | PHASE(PHASE_REPAIR) | PHASE(PHASE_WRITE),
         [PHASE_REPAIR] = PHASE(PHASE_READ) | PHASE(PHASE_WRITE),
-        [PHASE_WRITE] = PHASE(PHASE_READ), /* an EXPIRE whose value an owner lacks */
+        [PHASE_WRITE] = 0, /* a write is never undone: it ends */
     };
     CHECK(!op->answered);
     phase_enter(&op->phase, (uint8_t)phase, next);
