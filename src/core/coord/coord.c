@@ -201,45 +201,41 @@ static void answered(struct coord *c, uint64_t id, const struct put_answer *a)
     due->failing = a->error == ERR_IO || a->error == ERR_NO_SPACE;
 }
 
-static void put_answered(struct coord *c, struct op *op, unsigned i, const struct put_answer *a,
-                         struct out *out)
-{
-    if (op->phase == PHASE_WRITE)
-        write_answer(c, op, i, a, out);
-    else
-        repair_answer(c, op, i, a, out);
-}
-
 /* The operation of that handle, and the index in it of the owner that answers. NULL: the operation
  * is over, or the member that answers is no owner any more. */
-static struct op *op_answered(const struct coord *c, uint64_t number, uint64_t from, int *owner)
+static struct op *op_answered(const struct coord *c, uint64_t number, uint64_t from,
+                              unsigned *owner)
 {
     struct op *op = op_find(c, number);
-    *owner = op ? op_owner_index(op, from) : -1;
-    return *owner >= 0 ? op : NULL;
+    int i = op ? op_owner_index(op, from) : -1;
+    *owner = (unsigned)i;
+    return i < 0 ? NULL : op;
 }
 
-static void take_put_ack(struct coord *c, uint64_t from, const struct msg_put_ack *m,
-                         struct out *out)
+static void take_put(struct coord *c, uint64_t number, uint64_t from, struct put_answer a,
+                     struct out *out)
 {
-    struct put_answer a = {.error = (int)m->error,
-                           .held = m->held,
-                           .never_took = m->never_took != 0,
-                           .unsound = m->unsound != 0};
-    int i;
+    unsigned i;
     answered(c, from, &a);
-    struct op *op = op_answered(c, TOKEN_NUMBER(m->op), from, &i);
-    if (op)
-        put_answered(c, op, (unsigned)i, &a, out);
+    struct op *op = op_answered(c, number, from, &i);
+    if (op && from == c->self && op->phase == PHASE_WRITE)
+        a.unsound = op->owner[i].recovering || moment_recovers(c->now, op->vnode);
+    if (op && op->phase == PHASE_WRITE)
+        write_answer(c, op, i, &a, out);
+    else if (op)
+        repair_answer(c, op, i, &a, out);
 }
 
-static void take_got(struct coord *c, uint64_t from, const struct msg_got *m, struct out *out)
+static void take_read(struct coord *c, uint64_t number, uint64_t from, int error,
+                      const struct record *record, uint32_t size, struct out *out)
 {
-    int i;
+    unsigned i;
     answered(c, from, NULL);
-    struct op *op = op_answered(c, TOKEN_NUMBER(m->op), from, &i);
+    struct op *op = op_answered(c, number, from, &i);
+    if (op && from == c->self && moment_lacks(c->now, op->slot))
+        error = ERR_RECOVERING;
     if (op)
-        read_answer(c, op, (unsigned)i, (int)m->error, &m->record, m->size, out);
+        read_answer(c, op, i, error, record, size, out);
 }
 
 static void on_answer(void *p, const struct moment *now, uint64_t from, const struct message *m,
@@ -247,40 +243,19 @@ static void on_answer(void *p, const struct moment *now, uint64_t from, const st
 {
     struct coord *c = p;
     c->now = now;
-    if (m->kind == MSG_PUT_ACK)
-        take_put_ack(c, from, &m->put_ack, out);
-    else if (m->kind == MSG_GOT)
-        take_got(c, from, &m->got, out);
-    else if (m->kind == MSG_COUNTED)
-        census_answer(c, TOKEN_NUMBER(m->head.op), from, (int)m->head.error, m->counted.counts,
-                      out);
-}
-
-/* ---- The own store's answers ---- */
-
-static void own_stored(struct coord *c, uint64_t number, const struct event *ev, struct out *out)
-{
-    struct put_answer a = {
-        .error = ev->stored.error, .held = ev->stored.held, .never_took = ev->stored.never_took};
-    int i;
-    answered(c, c->self, &a);
-    struct op *op = op_answered(c, number, c->self, &i);
-    if (!op)
-        return;
-    a.unsound =
-        op->phase == PHASE_WRITE && (op->owner[i].recovering || moment_recovers(c->now, op->vnode));
-    put_answered(c, op, (unsigned)i, &a, out);
-}
-
-static void own_read(struct coord *c, uint64_t number, const struct event *ev, struct out *out)
-{
-    int i;
-    answered(c, c->self, NULL);
-    struct op *op = op_answered(c, number, c->self, &i);
-    if (!op)
-        return;
-    int error = moment_lacks(c->now, op->slot) ? ERR_RECOVERING : ev->read.error;
-    read_answer(c, op, (unsigned)i, error, &ev->read.record, ev->read.size, out);
+    uint64_t number = TOKEN_NUMBER(m->head.op);
+    int error = (int)m->head.error;
+    if (m->kind == MSG_PUT_ACK) {
+        struct put_answer a = {.error = error,
+                               .held = m->put_ack.held,
+                               .never_took = m->put_ack.never_took != 0,
+                               .unsound = m->put_ack.unsound != 0};
+        take_put(c, number, from, a, out);
+    } else if (m->kind == MSG_GOT) {
+        take_read(c, number, from, error, &m->got.record, m->got.size, out);
+    } else if (m->kind == MSG_COUNTED) {
+        census_answer(c, number, from, error, m->counted.counts, out);
+    }
 }
 
 static void on_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev,
@@ -288,12 +263,16 @@ static void on_stored(void *p, const struct moment *now, uint64_t number, const 
 {
     struct coord *c = p;
     c->now = now;
-    if (ev->kind == EV_STORED)
-        own_stored(c, number, ev, out);
-    else if (ev->kind == EV_READ)
-        own_read(c, number, ev, out);
-    else if (ev->kind == EV_COUNTED)
+    if (ev->kind == EV_STORED) {
+        struct put_answer a = {.error = ev->stored.error,
+                               .held = ev->stored.held,
+                               .never_took = ev->stored.never_took};
+        take_put(c, number, c->self, a, out);
+    } else if (ev->kind == EV_READ) {
+        take_read(c, number, c->self, ev->read.error, &ev->read.record, ev->read.size, out);
+    } else if (ev->kind == EV_COUNTED) {
         census_answer(c, number, c->self, 0, event_counts(ev), out);
+    }
 }
 
 /* ---- The layout and the members ---- */

@@ -242,17 +242,10 @@ static void answered(struct coord *c, enum flush_phase phase, uint64_t number, u
         judge(c, out);
 }
 
-static void greatest_answered(struct coord *c, uint64_t number, uint64_t from, int error,
-                              uint64_t greatest, struct out *out)
+/* A member that has a greater flush has stored what this one is for. */
+static int store_error(int error)
 {
-    answered(c, FLUSH_ASKING, number, from, error, greatest, out);
-}
-
-static void stored_answered(struct coord *c, uint64_t number, uint64_t from, int error,
-                            struct out *out)
-{
-    bool covered = error == ERR_SUPERSEDED; /* by a greater flush */
-    answered(c, FLUSH_STORING, number, from, covered ? 0 : error, 0, out);
+    return error == ERR_SUPERSEDED ? 0 : error;
 }
 
 static void on_answer(void *p, const struct moment *now, uint64_t from, const struct message *m,
@@ -261,10 +254,11 @@ static void on_answer(void *p, const struct moment *now, uint64_t from, const st
     struct coord *c = p;
     c->now = now;
     uint64_t number = TOKEN_NUMBER(m->head.op);
+    int error = (int)m->head.error;
     if (m->kind == MSG_GREATEST)
-        greatest_answered(c, number, from, (int)m->head.error, m->greatest.stamp, out);
+        answered(c, FLUSH_ASKING, number, from, error, m->greatest.stamp, out);
     else if (m->kind == MSG_FLUSHED)
-        stored_answered(c, number, from, (int)m->head.error, out);
+        answered(c, FLUSH_STORING, number, from, store_error(error), 0, out);
 }
 
 /* A node that is recovering does not know its greatest stamp. */
@@ -273,12 +267,11 @@ static void on_stored(void *p, const struct moment *now, uint64_t number, const 
 {
     struct coord *c = p;
     c->now = now;
+    int error = moment_recovering(now) ? ERR_RECOVERING : ev->told.error;
     if (ev->kind == EV_TOLD)
-        greatest_answered(c, number, c->self,
-                          moment_recovering(now) ? ERR_RECOVERING : ev->told.error,
-                          ev->told.greatest, out);
+        answered(c, FLUSH_ASKING, number, c->self, error, ev->told.greatest, out);
     else if (ev->kind == EV_STORED)
-        stored_answered(c, number, c->self, ev->stored.error, out);
+        answered(c, FLUSH_STORING, number, c->self, store_error(ev->stored.error), 0, out);
 }
 
 const struct protocol flush_protocol = {.answer = on_answer, .stored = on_stored};
