@@ -21,8 +21,8 @@ enum op_kind {
     OP_GET,     /* the value of a key */
     OP_HEAD,    /* its kind, version and size */
     OP_PUT,     /* store a value */
-    OP_DEL,     /* delete; says whether it existed */
-    OP_EXPIRE,  /* set or take away the expiry of a value; says whether it did */
+    OP_DEL,     /* delete a value; the result: whether there was one */
+    OP_EXPIRE,  /* set or take away the expiry of a value; the result: whether it did */
     OP_WHERE,   /* the vnode, the owners, and each owner's version */
     OP_FLUSH,   /* delete everything */
     OP_COUNT,   /* live keys of the whole cluster */
@@ -123,8 +123,8 @@ enum verdict {
 /* Why the verdict is no better, the worst first. Each but FEW, CLOCK and FORMING is a fact about
  * members (core/node/verdict.h): `they` are the members of which it is true. */
 enum reason {
-    REASON_DOWN,     /* the failure detector does not hold them alive */
-    REASON_CUT,      /* they are held alive, but no stream to them is up */
+    REASON_DOWN,     /* the failure detector does not believe that they are alive */
+    REASON_CUT,      /* it believes that they are alive, but no stream to them is up */
     REASON_FAILS,    /* their disk fails */
     REASON_FULL,     /* their disk is full */
     REASON_MUTE,     /* they leave writes without an answer */
@@ -235,7 +235,7 @@ struct result {
     int error;
     int cause; /* with ERR_UNKNOWN_OUTCOME: ERR_NO_SPACE where a full disk had part in it */
     /* With ERR_IO and ERR_NO_SPACE: the own disk did not store the clock's ceiling, so the write
-     * got no stamp and was sent to nobody. */
+     * got no stamp and was not sent. */
     bool unstamped;
     /* The next three with ERR_NO_QUORUM and ERR_UNKNOWN_OUTCOME. */
     uint8_t answered;         /* owners that answered */

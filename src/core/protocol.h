@@ -22,7 +22,7 @@ struct protocol {
     void (*barred)(void *p, const struct moment *now);
 
     /* Something changed about a member: enum cast_change, or'ed. */
-    void (*member)(void *p, const struct moment *now, const struct member *who, unsigned change);
+    void (*member)(void *p, const struct moment *now, const struct member *m, unsigned change);
 
     /* A message came that is neither request nor answer: true when it was this protocol's. */
     bool (*message)(void *p, const struct moment *now, uint64_t from, const struct message *m,

@@ -1,5 +1,5 @@
-/* cast.h: the members, in one table: who they are, where they live, what the failure detector holds
- * of them, how the streams to them stand, and what they announced of themselves last.
+/* cast.h: the members, in one table: who they are, where they live, what the failure detector
+ * believes of them, how the streams to them stand, and what they announced of themselves last.
  *
  * core/node writes it, from what SWIM, the streams and the packets bring. Every protocol reads it,
  * through the moment that is given to it with each call (core/moment.h), and has no copy. All

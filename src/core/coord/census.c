@@ -68,10 +68,10 @@ void census_restart(struct coord *c)
     c->census.served = 0;
 }
 
-void census_member(struct coord *c, const struct member *who)
+void census_member(struct coord *c, const struct member *m)
 {
     if (c->census.phase == CENSUS_ASKING) /* the next tick ends it, if that was the last */
-        asked_lose(&c->census.asked, layout_find(c->now->layout, who->id), who);
+        asked_lose(&c->census.asked, layout_find(c->now->layout, m->id), m);
 }
 
 /* Answers the first n requests, or as many of them as one step may. Returns how many. */

@@ -55,7 +55,7 @@ void census_answer(struct coord *c, uint64_t number, uint64_t from, int error, s
 void census_restart(struct coord *c);
 
 /* Something changed about a member: it may not answer any more. */
-void census_member(struct coord *c, const struct member *who);
+void census_member(struct coord *c, const struct member *m);
 
 /* A bounded piece of work; and when more is due. */
 void census_tick(struct coord *c, struct out *out);

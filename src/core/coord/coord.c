@@ -336,14 +336,14 @@ static void on_barred(void *p, const struct moment *now)
         sweep_start(c);
 }
 
-static void on_member(void *p, const struct moment *now, const struct member *who, unsigned change)
+static void on_member(void *p, const struct moment *now, const struct member *m, unsigned change)
 {
     struct coord *c = p;
     c->now = now;
-    struct coord_due *due = now->layout ? coord_due(c, who->id) : NULL;
+    struct coord_due *due = now->layout ? coord_due(c, m->id) : NULL;
     if (!due)
         return;
-    census_member(c, who);
+    census_member(c, m);
     if (change & (CAST_DOWN | CAST_PROCESS))
         due->since_ms = 0; /* what it was asked is lost: it will not answer that */
     if (change & (CAST_DOWN | CAST_PROCESS | CAST_ABSENT))

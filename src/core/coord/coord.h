@@ -23,7 +23,7 @@ enum {
     OP_DEADLINE_DEFAULT_MS = 2000,
     /* An operation is looked at again every deadline / OP_TICKS: fail-over, resending. */
     OP_TICKS = 4,
-    /* A member that owes an answer is held for silent when others answer something so much later
+    /* A member that owes an answer is taken for silent when others answer something so much later
      * than it was asked: later than one retransmission takes (200 ms), which passes by itself. It
      * is measured by the others' answers, because this node may be the slow one. */
     PEER_SILENT_MS = 250,

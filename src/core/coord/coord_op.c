@@ -1,5 +1,5 @@
-/* coord_op.c: an operation of the coordinator: the queues that it stands in, whom it asks, how it
- * ends, and how an answered write lingers. The essay is in coord.c. */
+/* coord_op.c: an operation of the coordinator: the queues that it stands in, the owners that it
+ * asks, how it ends, and how an answered write lingers. The essay is in coord.c. */
 #include "core/coord/coord_op.h"
 
 #include "base/check.h"

@@ -105,13 +105,13 @@ uint8_t op_write_need(const struct coord *c, enum consistency level);
 /* How many owners may be asked now. */
 unsigned op_reachable_n(const struct coord *c, const struct op *op);
 
-/* Whether a member (NULL: it is not known) is held for silent: what needs its answer may have to
+/* Whether a member (NULL: it is not known) is taken for silent: what needs its answer may have to
  * wait for long. This is a guess, which may rest on time. Nothing about the order of writes follows
  * from it: it decides only whether a quorum is asked before a write is stamped (coord_write.c), and
  * which owner a read asks last. */
 bool coord_silent(const struct coord *c, const struct member *m);
 
-/* Whether one of the operation's owners is held for silent. */
+/* Whether one of the operation's owners is taken for silent. */
 bool op_silent(const struct coord *c, const struct op *op);
 
 /* Whether the operation's record is a value that is not over. */

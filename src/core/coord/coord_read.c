@@ -23,7 +23,7 @@
  * (hedge.h). The owners that answer first count; the silent one still may.
  *
  * Fail-over. An owner that refuses, whose stream breaks, or that stays silent for a tick is passed
- * over for the next one; an owner that is held for silent is asked last. Where a later step goes
+ * over for the next one; an owner that is taken for silent is asked last. Where a later step goes
  * wrong (the owner of the newest value is gone, a repair is refused) the read begins anew: reads
  * change nothing, and the deadline bounds how often. */
 #include "base/check.h"
@@ -54,7 +54,7 @@ void read_begin(struct coord *c, struct op *op, struct out *out)
 }
 
 /* Index of the owner to ask next, and the member that it is: this node first (it costs no message),
- * then the others in turn, those held for silent last. -1 when no owner is left. */
+ * then the others in turn, those taken for silent last. -1 when no owner is left. */
 static int next_owner(const struct coord *c, const struct op *op, const struct member **next)
 {
     int own = op_owner_index(op, c->self), found = -1;
@@ -154,14 +154,14 @@ void read_drive(struct coord *c, struct op *op, bool late, struct out *out)
 
 /* ---- Judging ---- */
 
-/* The order of what an owner said it holds and a record. */
+/* The order of what an owner answered that it holds, and a record. */
 static int seen_cmp(const struct op_owner *o, const struct record *r)
 {
     struct record seen = owner_record(o);
     return record_cmp(&seen, r);
 }
 
-/* The owner of the newest record that was told of; NULL: none was read. */
+/* The owner that answered with the newest record; NULL: none was read. */
 static const struct op_owner *newest_owner(const struct op *op)
 {
     const struct op_owner *newest = NULL;

@@ -73,10 +73,10 @@
  * test/model_contest.h tries the rule in every order of events, and with parts of it left out.
  *
  * Asking first. To wait for a missing answer ends in UNKNOWN where its owner is dead. So while an
- * owner of the key is held for silent (op_silent), R owners are asked for their versions before the
- * write is stamped, as DEL and SET with KEEPTTL do anyway. The one stamp is above the greatest of
- * them: above all that was acknowledged before, so the order is certain from the start. Such a
- * write is never ambiguous, and is OK whenever W owners answer. To hold an owner for silent is a
+ * owner of the key is taken for silent (op_silent), R owners are asked for their versions before
+ * the write is stamped, as DEL and SET with KEEPTTL do anyway. The one stamp is above the greatest
+ * of them: above all that was acknowledged before, so the order is certain from the start. Such a
+ * write is never ambiguous, and is OK whenever W owners answer. To take an owner for silent is a
  * guess. It costs a round trip where it is wrong, and an UNKNOWN where the silence begins after the
  * write; it never decides about order.
  *
@@ -91,7 +91,7 @@
  *     When it has, it does not remember what it took while it was recovering, for it held less then
  *     than was acknowledged: a write that is sent again is judged by what the owner holds since.
  *   - An answer about the first stamp, or about a repair before the write, may come late. The
- *     version in it tells.
+ *     version in it shows which it is.
  *
  * What an answer makes of its owner (enum owner_state):
  *

@@ -104,7 +104,7 @@ void flush_request(struct coord *c, uint64_t token, struct out *out)
         f->waiting[f->waiting_n++] = token;
 }
 
-/* Asks all members what the phase asks for: nobody has done it yet, and answers to what was asked
+/* Asks all members what the phase asks for: none has done it yet, and answers to what was asked
  * before are dropped. */
 static void members_anew(struct coord *c)
 {
