@@ -12,7 +12,7 @@ static const char USAGE[] =
     "  covey-sim [--seed S] [--seeds N] [--nodes N] [--clients N] [--commands N] [--hot N] [--time "
     "SECONDS]\n"
     "            [--loss PERCENT[%]] [--only KIND,...] [--schedule FILE] [--no-faults] "
-    "[--no-check] [--story] [--twice] "
+    "[--no-check] [--story] [--show WORD,...] [--twice] "
     "[--expect-failure]\n"
     "  covey-sim shrink [the same]\n"
     "\n"
@@ -33,7 +33,9 @@ static const char USAGE[] =
     "input\n"
     "  --no-faults        no schedule of faults\n"
     "  --no-check         do not check the nodes' invariants after each step\n"
-    "  --story            print everything that happens\n"
+    "  --story            print what the nodes log, what clients did, and the faults\n"
+    "  --show WORD,...    print lines of these words besides: names of messages (PUT), of events "
+    "(link.up), and those of sim/story.h (put, hint)\n"
     "  --twice            run each seed twice and compare the hashes\n"
     "  --expect-failure   succeed if, and only if, some seed breaks an invariant: for canaries\n"
     "\n"
@@ -156,6 +158,16 @@ static bool schedule_flag(struct arguments *a, const char *flag, const char *val
     return true;
 }
 
+static bool show_flag(struct arguments *a, const char *flag, const char *value)
+{
+    if (strcmp(flag, "--show") != 0)
+        return false;
+    if (!value)
+        bad("--show wants the words of the lines", "nothing");
+    a->run.words = value;
+    return true;
+}
+
 /* A schedule is read before --nodes may be. */
 static void check_schedule(const struct arguments *a)
 {
@@ -185,7 +197,7 @@ static void parse(struct arguments *a, int argc, char **argv)
             continue;
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (!number_flag(a, argv[i], value) && !only_flag(a, argv[i], value) &&
-            !schedule_flag(a, argv[i], value))
+            !show_flag(a, argv[i], value) && !schedule_flag(a, argv[i], value))
             bad("unknown flag", argv[i]);
         i++;
     }

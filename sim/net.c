@@ -70,6 +70,8 @@ void net_close(struct world *w)
 
 static uint64_t latency_us(struct world *w)
 {
+    if (w->o.steady)
+        return w->o.latency_us;
     uint64_t us = w->o.latency_us + rng_below(&w->net_rng, 3 * (uint64_t)w->o.latency_us);
     if (rng_below(&w->net_rng, 100) == 0)
         us += rng_below(&w->net_rng, 20000); /* the tail */

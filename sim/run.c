@@ -1,7 +1,6 @@
 #include "sim/run.h"
 
 #include "base/check.h"
-#include "base/hash.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,40 +17,27 @@ struct run {
     struct votes_check votes;
     struct answers_check answers;
     struct restarts_check restarts;
-    struct buf line;
+    struct story story;
     bool early;        /* faults come while the cluster forms */
     uint32_t rounds;   /* of faults, each with a quiet point behind it */
     uint64_t quiet_ms; /* since when nothing is written */
 };
 
-/* ---- The story and its hash ---- */
-
-static void tell(struct run *run, const char *who, uint32_t i)
-{
-    run->r->hash = hash_seeded(buf_view(&run->line), run->r->hash ^ run->world.now_us);
-    if (run->o->story)
-        printf("%5" PRIu64 ".%06" PRIu64 " %s%-4" PRIu32 " %.*s\n", run->world.now_us / 1000000,
-               run->world.now_us % 1000000, who, i, (int)run->line.n, (const char *)run->line.p);
-}
+/* ---- The world's news ---- */
 
 static void on_trace(void *arg, uint32_t node, const struct trace *t)
 {
     struct run *run = arg;
     if (t->kind == TRACE_LAYOUT_ADOPTED)
         votes_adopted(&run->votes, node);
-    run->line.n = 0;
-    CHECK(!trace_print(&run->line, t));
-    tell(run, "n", node);
+    story_trace(&run->story, node, t);
 }
 
 static void on_said(void *arg, uint32_t client, const char *op, uint32_t key, uint32_t value,
                     struct slice reply)
 {
-    struct run *run = arg;
-    run->line.n = 0;
-    CHECK(!buf_printf(&run->line, "%s k%" PRIu32 " v%" PRIu32 " %.*s", op, key, value, (int)reply.n,
-                      (const char *)reply.p));
-    tell(run, "c", client);
+    story_client(&((struct run *)arg)->story, client, "%s k%" PRIu32 " v%" PRIu32 " %.*s", op, key,
+                 value, (int)reply.n, (const char *)reply.p);
 }
 
 static void on_member(void *arg, uint32_t observer, const struct member_info *m)
@@ -74,9 +60,7 @@ static void on_life(void *arg, uint32_t node, bool up)
     members_life(&run->members, node, up);
     if (up && disks_sound(run))
         restarts_started(&run->restarts, node);
-    run->line.n = 0;
-    CHECK(!buf_printf(&run->line, "%s", up ? "-- starts" : "-- loses power"));
-    tell(run, "n", node);
+    story_power(&run->story, node, up);
 }
 
 static void on_losing(void *arg, uint32_t node)
@@ -93,11 +77,13 @@ static void on_striking(void *arg, uint32_t node)
 static void on_result(void *arg, uint32_t node, const struct event *ev)
 {
     hints_check_result(&((struct run *)arg)->hints, node, ev);
+    story_result(&((struct run *)arg)->story, node, ev);
 }
 
 static void on_action(void *arg, uint32_t node, const struct action *a)
 {
     struct run *run = arg;
+    story_action(&run->story, node, a);
     hints_check_action(&run->hints, node, a);
     if (a->kind != ACT_SEND)
         return;
@@ -150,10 +136,7 @@ static bool broken(struct run *run)
 static void do_fault(struct run *run, const struct sim_event *ev)
 {
     const struct fault *f = &run->planned.fault[ev->node];
-    run->line.n = 0;
-    CHECK(
-        !buf_printf(&run->line, "-- fault %" PRIu32 " %s", ev->node, ev->life ? "ends" : "begins"));
-    tell(run, "f", ev->node);
+    story_fault(&run->story, ev->node, ev->life == 0);
     world_fault(&run->world, f, ev->life == 0);
 }
 
@@ -424,7 +407,7 @@ static void close_all(void)
     answers_close(&run.answers);
     restarts_close(&run.restarts);
     load_close(&run.load);
-    buf_close(&run.line);
+    story_close(&run.story);
 }
 
 void run_abandon(void)
@@ -435,7 +418,6 @@ void run_abandon(void)
 
 static void open_all(const struct run_options *o)
 {
-    buf_init(&run.line, 1 << 20);
     world_init(&run.world, &(struct world_options){.seed = o->seed,
                                                    .nodes = o->nodes,
                                                    .clients = o->clients,
@@ -444,6 +426,7 @@ static void open_all(const struct run_options *o)
                                                    .erase_age_ms = ERASE_AGE_MS,
                                                    .hint_age_ms = o->seed % 4 ? ERASE_AGE_MS : 0,
                                                    .repair_manual = o->seed % 2});
+    story_init(&run.story, &run.world, &(struct story_options){.log = o->story, .words = o->words});
     members_init(&run.members, &run.world);
     hints_check_init(&run.hints, &run.world, RUN_KEYS);
     votes_init(&run.votes, &run.world);
@@ -469,6 +452,7 @@ static void open_all(const struct run_options *o)
 
 static void sum_up(struct run_result *r)
 {
+    r->hash = run.story.hash;
     r->events = run.world.events;
     r->steps = run.world.steps;
     r->packets = run.world.packets;

@@ -22,6 +22,7 @@
 #include "sim/owners.h"
 #include "sim/votes.h"
 #include "sim/restarts.h"
+#include "sim/story.h"
 
 enum {
     /* a cluster without faults forms well within that (it takes a few seconds; 100 nodes some
@@ -53,7 +54,8 @@ struct run_options {
     bool faults;                     /* draw a schedule */
     uint32_t kinds;                  /* of these kinds, a bit each; 0: of all */
     bool check;                      /* node_check after each step */
-    bool story;                      /* print it */
+    bool story;                      /* print its log */
+    const char *words;               /* and lines of these words (story.h); may be NULL */
     const struct schedule *schedule; /* instead of drawing one; may be NULL */
 };
 

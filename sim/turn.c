@@ -105,6 +105,15 @@ static bool step_requests(struct world *w, uint32_t i)
     return any;
 }
 
+static uint64_t sync_us(struct world *w, const struct sim_node *s)
+{
+    uint64_t us = SYNC_US + (uint64_t)s->sync_ms * 1000;
+    if (w->o.steady)
+        return us;
+    us += rng_below(&w->disk_rng, 3 * SYNC_US);
+    return rng_below(&w->disk_rng, 200) == 0 ? us + 10000 : us;
+}
+
 static void plan_sync(struct world *w, uint32_t i)
 {
     struct sim_node *s = &w->node[i];
@@ -113,12 +122,10 @@ static void plan_sync(struct world *w, uint32_t i)
     if (s->syncing || (!mem_syncing(s->store) && !hints_mem_syncing(s->hints)))
         return;
     s->syncing = true;
-    uint64_t us = SYNC_US + rng_below(&w->disk_rng, 3 * SYNC_US);
-    if (rng_below(&w->disk_rng, 200) == 0)
-        us += 10000;
-    us += (uint64_t)s->sync_ms * 1000;
-    heap_push(&w->heap, &(struct sim_event){
-                            .at_us = w->now_us + us, .kind = SIM_DISK, .node = i, .life = s->life});
+    heap_push(&w->heap, &(struct sim_event){.at_us = w->now_us + sync_us(w, s),
+                                            .kind = SIM_DISK,
+                                            .node = i,
+                                            .life = s->life});
 }
 
 static void plan_timer(struct world *w, uint32_t i)

@@ -111,6 +111,8 @@ struct world_options {
     uint32_t erase_age_ms, hint_age_ms; /* see node_options */
     bool repair_manual;                 /* anti-entropy only when asked for */
     bool check;                         /* node_check after each step */
+    /* nothing is drawn for how long things take: a delivery takes latency_us, a sync SYNC_US */
+    bool steady;
 };
 
 struct world {
