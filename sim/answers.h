@@ -1,8 +1,9 @@
-/* answers.h: "a recovering owner never says 'not found'" (scenarios.md).
+/* answers.h: an owner that is recovering answers no read.
  *
- * A coordinator's read is not answered by an owner that is recovering in the key's vnode, neither
- * with "not found" nor with what it happens to have: it counts in no quorum of reads. (That a node
- * knows that it is recovering is for the atlas to say.) */
+ * An owner that is recovering in the vnode of a key may have lost the newest record of it. So it
+ * must refuse a coordinator's read, and neither answer "not found" nor send the record that it
+ * holds: it counts in no quorum of reads. Whether a node that lost records knows that it is
+ * recovering is checked elsewhere (atlas.h). */
 #ifndef COVEY_SIM_ANSWERS_H
 #define COVEY_SIM_ANSWERS_H
 

@@ -32,7 +32,7 @@ void atlas_close(struct atlas *a)
 
 /* ---- Healing ---- */
 
-/* Whether a disk that was put in for a lost one knows that it holds all that the other did. */
+/* Whether a disk is healed: it is the first one, or has fetched all that the one before it held. */
 static bool knows_healed(const struct sim_node *s)
 {
     struct slice value;
@@ -53,21 +53,20 @@ static bool doubts(const struct sim_node *s, const struct layout *l, uint16_t vn
     return damage_in(&d, vnode, l->vnodes);
 }
 
-/* Whether its recovering is over in a vnode, and the disk says so too: no restart begins it
- * again. */
+/* Whether a node has recovered in a vnode, on its disk too, so that no restart begins it again. */
 static bool healed(const struct sim_node *s, uint64_t life, uint16_t vnode)
 {
     const struct layout *l = s->up && s->life > life ? chain_layout(&s->node.member.chain) : NULL;
     return l && !moment_recovers(&s->node.now, vnode) && knows_healed(s) && !doubts(s, l, vnode);
 }
 
-/* Whether it knows, or has had every chance to know, what it lost. */
+/* Whether a node knows what it lost, or has had the time to learn it from its peers. */
 static bool aware(const struct atlas *a, uint32_t node, uint16_t vnode)
 {
     const struct atlas_node *n = &a->node[node];
-    bool told =
-        a->world->now_us >= a->world->node[node].started_us + (uint64_t)ATLAS_TOLD_MS * 1000;
-    return n->noticed[vnode] == ATLAS_NOTICED || (n->noticed[vnode] == ATLAS_SILENT && told);
+    bool reported =
+        a->world->now_us >= a->world->node[node].started_us + (uint64_t)ATLAS_REPORTED_MS * 1000;
+    return n->noticed[vnode] == ATLAS_NOTICED || (n->noticed[vnode] == ATLAS_SILENT && reported);
 }
 
 bool atlas_struck(struct atlas *a, uint32_t node, uint16_t vnode)
@@ -141,7 +140,7 @@ bool atlas_strike(struct atlas *a, uint32_t node, const uint8_t vnodes[VNODES_MA
         }
     if (allowed) {
         struct sim_node *s = &a->world->node[node];
-        /* what strikes a disk that is off is met by the very next start */
+        /* A strike at a node without power is met by its very next start. */
         n->life = s->up ? s->life : s->life - 1;
         s->struck_us = a->world->now_us;
     }

@@ -1,30 +1,35 @@
-/* atlas.h: the fault atlas: where damage may fall, so that what survives can make up for it, and
- * any loss is a bug.
+/* atlas.h: the fault atlas says where damage may fall. The disks that are left can always make up
+ * for it, so any loss of an acknowledged write is a bug.
  *
- * An acknowledged write lies on the disks of W owners of its vnode. A vnode can lose what W-1 of
- * its owners held, and not more: that is the budget. An owner that was struck counts against it
- * from that moment on until it holds again what it may have lost: it runs, on the disk that was
- * struck, has noticed that, and is not recovering in the vnode any more. That is also what lets it
- * recover at all: of the N-1 others at most W-2 are struck, so N-W+1 remain, and so many it must
- * have synced from (core/repair/repair_recover.c).
+ * The budget. An acknowledged write is on the disks of W owners of its vnode. So a vnode bears that
+ * W-1 of its owners lose what they held, and not more. An owner whose disk was struck counts
+ * against the budget until it has healed: it runs on the disk that was struck, has noticed the
+ * damage, and is not recovering in the vnode any more. The same budget lets it recover at all: of
+ * the N-1 other owners at most W-2 are struck, so N-W+1 remain, which is how many it must have
+ * synced from (core/repair/repair_recover.c). With N = 3 and W = 2:
  *
- * A schedule says where damage should fall; only the run knows how far the healing is. So the atlas
- * is asked at the moment a fault strikes, and one beyond the budget does less than it would: power
- * is lost, the disk stays as it is. The answer depends on the run alone, so a seed stays a run, and
- * a schedule with faults taken out of it is one.
+ *     owner 0   owner 1   owner 2     a strike at owner 2 is
+ *     sound     sound     sound       allowed: 0 and 1 hold all that was acknowledged
+ *     struck    sound     sound       refused: owner 1 alone would be left
+ *     healed    sound     sound       allowed again
  *
- * What was struck does not heal unless it is noticed: a node that is back on its disk and never had
- * a doubt lacks what it lost. But where the end of a log is lost, peers may not have heard of it,
- * when it was nothing that was acknowledged: there a node is taken to be well when its peers had
- * the time to tell it. If it is not, what is lost then is a bug.
+ * A schedule says where damage should fall, but only the run knows what has healed. So the atlas is
+ * asked at the moment when a fault strikes. A fault beyond the budget does less: power is lost, and
+ * the disk stays as it is. The answer depends on the run alone. So a seed stays one run, and a
+ * schedule from which faults were taken out can still be played.
  *
- * Clocks have a budget too: fewer than half of them may be wrong at a time, or nobody could say
- * which. One that was wrong counts for as long as the others may go by what it showed
- * (core/wall/wall.c).
+ * Damage heals only if the node notices it: a node that is back on its disk, and never had a doubt,
+ * lacks what it lost. There is one exception. Where the end of a log is lost, and nothing in it was
+ * acknowledged, no peer may know of it. There a node counts as healed when its peers had the time
+ * to report what they remember of its log. If something acknowledged is missing then, it is a bug.
  *
- * After: Alagappan et al., "Protocol-aware recovery for consensus-based storage" (FAST 2018), whose
- * point it is that what may be lost on one disk depends on what the others hold; TigerBeetle's
- * simulator has an atlas of that name. */
+ * Clocks have a budget too: fewer than half of them may be wrong at a time, since a node takes the
+ * median for true. A clock that was wrong counts for as long as other nodes may go by what it
+ * showed (core/wall/wall.c).
+ *
+ * After Alagappan et al., "Protocol-aware recovery for consensus-based storage" (FAST 2018): what
+ * may be lost on one disk depends on what the others hold. TigerBeetle's simulator has an atlas of
+ * the same name. */
 #ifndef COVEY_SIM_ATLAS_H
 #define COVEY_SIM_ATLAS_H
 
@@ -33,11 +38,11 @@
 #include "core/wall/wall.h"
 
 enum {
-    /* by then a node that is up has met its peers, and they have said what they know of it */
-    ATLAS_TOLD_MS = 5000,
-    ATLAS_CLOCK_MS =
-        /* a clock that was set right counts no more: the last packets of before are a second old */
-    WALL_FRESH_MS + 1000,
+    /* A node that has been up for so long has met its peers, and has their reports of its log. */
+    ATLAS_REPORTED_MS = 5000,
+    /* A clock that has been right for so long counts no more. The last packets that showed it wrong
+     * were up to a second on their way. */
+    ATLAS_CLOCK_MS = WALL_FRESH_MS + 1000,
 };
 
 struct layout;
@@ -45,16 +50,15 @@ struct world;
 
 enum atlas_notice {
     ATLAS_UNNOTICED,
-    ATLAS_SILENT,  /* perhaps there is nothing to notice: see atlas_silent */
-    ATLAS_NOTICED, /* the node has doubted what it holds */
+    ATLAS_SILENT,  /* perhaps there is nothing to notice (atlas_silent) */
+    ATLAS_NOTICED, /* the node put in doubt what it holds */
 };
 
 struct atlas_node {
-    uint8_t *struck;  /* per vnode: it may lack what it acknowledged, */
-    uint8_t *noticed; /* and since then: enum atlas_notice */
-    /* of the node, when it was struck last; it cannot heal before the next */
-    uint64_t life;
-    uint64_t wrong_until_us; /* its clock */
+    uint8_t *struck;  /* per vnode: 1 where the node may lack what it acknowledged */
+    uint8_t *noticed; /* per vnode: whether it noticed the last strike, enum atlas_notice */
+    uint64_t life;    /* the life in which it was struck last; it can heal in a later one alone */
+    uint64_t wrong_until_us; /* until then its clock counts as wrong */
 };
 
 struct atlas {
@@ -68,33 +72,33 @@ struct atlas {
 void atlas_init(struct atlas *a, struct world *w);
 void atlas_close(struct atlas *a);
 
-/* The layout of all nodes, once nobody is without it but those who may have lost it; NULL
- * before. */
+/* The layout of all nodes; NULL as long as a node that cannot have lost it is without it. */
 const struct layout *atlas_layout(const struct atlas *a);
 
-/* Asks to damage what a node holds of some vnodes. True: it is within the budget, and noted. Always
- * false until the cluster has formed, for before that the node's votes are all that counts, and of
- * those none can be spared. */
+/* Asks to damage what a node holds of some vnodes. True: it is within the budget, and is counted.
+ * Always false until the cluster has formed: until then a disk holds nothing but the node's votes,
+ * and no vote may be lost. */
 bool atlas_strike(struct atlas *a, uint32_t node, const uint8_t vnodes[VNODES_MAX]);
 
-/* A node doubts what it holds of some slots (SLOTS / 8 bytes, a bit each), or of all: its disk is a
- * new one (NULL). */
+/* A node puts in doubt what it holds of some slots (SLOTS / 8 bytes, a bit each); NULL: of all,
+ * because its disk is a new one. */
 void atlas_noticed(struct atlas *a, uint32_t node, const uint8_t *slots);
 
-/* What was struck last may go unnoticed, and rightly so, in vnodes where nothing was lost: it was
- * the end of the log (only peers can tell that it is gone, of what they were told), or a record of
- * which it is not clear yet how far it reaches. */
+/* The last strike may rightly go unnoticed in vnodes where nothing was lost. Either it took the end
+ * of the log, which only peers can miss, as far as it was announced to them. Or it damaged a record
+ * whose length is not known yet. */
 void atlas_silent(struct atlas *a, uint32_t node);
 
-/* Asks to set a node's clock wrong until then. True: it is within the budget, and noted. One clock
- * is wrong at a time: a partition may leave any three nodes together, and two wrong ones among them
- * would be the majority by which the third judges. */
+/* Asks to set a node's clock wrong until then. True: it is within the budget, and is counted. One
+ * clock is wrong at a time: a partition may leave any three nodes together, and two wrong clocks
+ * among them would be the majority by which the third judges. */
 bool atlas_clock(struct atlas *a, uint32_t node, uint64_t until_us);
 
 /* Whether a node may lack what it acknowledged in a vnode. */
 bool atlas_struck(struct atlas *a, uint32_t node, uint16_t vnode);
 
-/* Whether all that was struck has healed; when not, and why is not NULL, what has not. */
+/* Whether every strike has healed. When one has not, and why is not NULL, it gets a sentence about
+ * it. */
 bool atlas_healed(struct atlas *a, struct buf *why);
 
 #endif

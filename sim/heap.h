@@ -9,7 +9,7 @@
 
 enum sim_event_kind {
     SIM_NODE_TIMER,    /* node_deadline_ms of a node */
-    SIM_NODE_INPUT,    /* clients said something to a node */
+    SIM_NODE_INPUT,    /* a node has bytes from its clients */
     SIM_NODE_START,    /* first start, or restart after a crash */
     SIM_PACKET,        /* a datagram arrives */
     SIM_CONNECT,       /* a stream's opening is decided */
@@ -24,12 +24,12 @@ struct sim_event {
     uint64_t at_us;
     uint64_t order;
     enum sim_event_kind kind;
-    /* whom it happens to; SIM_CLIENT: the client; SIM_FAULT: index in the schedule */
-    uint32_t node;
-    uint32_t peer; /* the other side */
-    /* SIM_NODE_*, SIM_DISK: the node's; SIM_STREAM*: the stream's number; SIM_FAULT: 1 ends it */
+    uint32_t node; /* the node; SIM_CLIENT: the client; SIM_FAULT: the index in the schedule */
+    uint32_t peer; /* the other node of a packet or a stream */
+    /* SIM_NODE_*, SIM_DISK: the node's life; SIM_CONNECT, SIM_STREAM: the stream's number;
+     * SIM_FAULT: 1 where the fault ends */
     uint64_t life;
-    uint8_t *bytes; /* SIM_PACKET: owned */
+    uint8_t *bytes; /* SIM_PACKET: what it carries, owned */
     size_t n;
 };
 
@@ -41,8 +41,8 @@ struct heap {
 
 void heap_close(struct heap *h);
 
-/* Plans an event; its order is set here. Takes ev->bytes over. Running out of memory ends the
- * simulator. */
+/* Plans an event; its order is set here. Takes over ev->bytes. Without memory the simulator
+ * ends. */
 void heap_push(struct heap *h, const struct sim_event *ev);
 
 /* The next event; false when nothing is planned. */

@@ -8,10 +8,10 @@
 #include <stdlib.h>
 
 enum {
-    OPEN_MAX = 1 << 26, /* bytes of a log's open hints */
+    OPEN_MAX = 1 << 26, /* bytes of struct hints_seen.open */
 };
 
-static const uint32_t KEY_ANY = UINT32_MAX; /* a hint that is for all keys */
+static const uint32_t KEY_ANY = UINT32_MAX; /* the key of a flush, which is for all keys */
 
 struct hint_seen {
     uint64_t place;
@@ -19,15 +19,14 @@ struct hint_seen {
     uint32_t key; /* its number, or KEY_ANY for a flush */
 };
 
-/* What a holder read of one target's log. */
+/* What a node did with the hints for one target. */
 struct hints_seen {
     uint64_t target, read_us;
     struct hint_seen hint[HINTS_BATCH]; /* the batch read last */
     uint32_t n;
-    /* uint32_t: the keys of hints given since all that were before were answered for, KEY_ANY for a
-     * flush */
+    /* The keys, uint32_t each, of the hints that were put since none was unanswered last. */
     struct buf open;
-    uint32_t open_n; /* not answered for yet */
+    uint32_t open_n; /* how many of them are unanswered */
 };
 
 void hints_check_init(struct hints_check *h, struct world *w, uint32_t keys)
@@ -66,17 +65,16 @@ static struct hints_seen *seen_of(const struct hints_check *h, uint32_t node, ui
     return &of->seen[of->n++];
 }
 
-/* What a node's disk holds of a key; kind RECORD_NONE for nothing. */
+/* What a node's disk holds of a key; kind RECORD_NONE: nothing. */
 static struct record held(struct hints_check *h, const struct sim_node *s, struct slice key)
 {
     struct record r;
-    /* the version is all that is asked */
+    /* an error is about the value alone, which nobody needs here */
     (void)mem_peek(world_disk(h->world, world_index(h->world, s)), key, &h->scratch, &r);
     return r;
 }
 
-/* At the moment of the promise the disk has them: a loss of power now would leave at least as
- * many. */
+/* When hints are acknowledged, the disk has at least as many: a loss of power would leave them. */
 static void check_promise(struct hints_check *h, uint32_t node, const struct event *ev)
 {
     if (h->holder[node].struck)
@@ -147,10 +145,11 @@ static void hint_given(struct hints_check *h, uint32_t node, const struct action
     CHECK(!buf_append(&s->open, &key, sizeof key));
     s->open_n++;
     if (h->holder[node].struck)
-        lose_number(h, key); /* what stands behind damage in its log cannot be read */
+        lose_number(h, key); /* a hint that stands behind damage in its log cannot be read */
 }
 
-/* Some were kept or lost. Which ones is not said, so when some are lost any that is open may be. */
+/* Some hints are kept, or some are lost. The answer does not name them: when some are lost, each
+ * open one may be. */
 static void hints_answered(struct hints_check *h, uint32_t node, const struct event *ev)
 {
     struct hints_seen *s = seen_of(h, node, ev->hinted.target);
@@ -161,7 +160,8 @@ static void hints_answered(struct hints_check *h, uint32_t node, const struct ev
         memcpy(&key, s->open.p + at, sizeof key);
         lose_number(h, key);
     }
-    s->open_n -= n < s->open_n ? n : s->open_n; /* damage and age take such as were kept long ago */
+    /* damage and age take hints that were kept long ago, so n may be more */
+    s->open_n -= n < s->open_n ? n : s->open_n;
     if (s->open_n == 0)
         s->open.n = 0;
 }
@@ -193,13 +193,13 @@ void hints_check_result(struct hints_check *h, uint32_t node, const struct event
     }
 }
 
-/* What a hint is about, written at p; a flush is met at any key. */
+/* The key of a hint, written at p; for a flush any key will do. */
 static struct slice hint_key(const struct hint_seen *hint, uint8_t p[KEY_TEXT])
 {
     return hint->key == KEY_ANY ? KEY_OF("") : world_key(p, hint->key);
 }
 
-/* One that is older than hints may be, or than what its target has erased: the key is left to
+/* A hint that is older than hints may be, or than the floor of its target: its key is left to
  * anti-entropy. */
 static bool too_old(struct hints_check *h, uint32_t node, const struct sim_node *target,
                     const struct hint_seen *hint)
@@ -209,7 +209,7 @@ static bool too_old(struct hints_check *h, uint32_t node, const struct sim_node 
         &mem_table(world_disk(h->world, world_index(h->world, target)))->floors;
     uint64_t age_ms = h->world->o.hint_age_ms,
              floor = f->of[(uint32_t)slot_of_key(hint_key(hint, key)) * f->n / SLOTS].durable;
-    /* it was judged a while ago */
+    /* the node judged the age a while ago, by another clock */
     uint64_t latest_ms = h->world->node[node].node.now.believed_ms + CLOCK_SKEW_MAX_MS;
     bool aged = age_ms && version_ms(&hint->version) + age_ms < latest_ms;
     if (aged || hint->version.stamp <= floor)
@@ -224,7 +224,7 @@ static void check_drop(struct hints_check *h, uint32_t node, const struct action
     for (uint32_t i = 0; i < b->n && b->hint[i].place <= a->hint_drop.up_to; i++) {
         h->dropped++;
         if (target->struck_us >= b->read_us || h->why.n > 0)
-            continue; /* it may have had it before */
+            continue; /* the target may have held it before its disk was struck */
         uint8_t key[KEY_TEXT];
         struct record r = held(h, target, hint_key(&b->hint[i], key));
         if (too_old(h, node, target, &b->hint[i]))
@@ -249,7 +249,7 @@ static void age_one(void *arg, uint64_t target, const struct record *r)
         lose_hint(a->check, target, r);
 }
 
-/* Hints of before that time may go. */
+/* Hints that were stamped before that time may go: their keys are left to anti-entropy. */
 static void age(struct hints_check *h, uint32_t node, uint64_t before_ms)
 {
     struct aging a = {h, before_ms};
@@ -268,7 +268,7 @@ void hints_check_action(struct hints_check *h, uint32_t node, const struct actio
 
 /* ---- A loss of power ---- */
 
-/* The keys that a node is writing, and those of hints that a loss of power takes from it. */
+/* A loss of power takes the writes that a node coordinates, and its hints that are not synced. */
 static void lose_pending(struct hints_check *h, uint32_t node)
 {
     const struct sim_node *s = &h->world->node[node];
@@ -292,8 +292,8 @@ void hints_check_losing(struct hints_check *h, uint32_t node)
         h->holder[node].seen[t].open.n = h->holder[node].seen[t].open_n = 0;
 }
 
-/* A disk that is lost takes hints with it; and what is still on its way to some owner now may have
- * been on that disk, and reach the others only when this one has compared with them. */
+/* A disk that is lost takes its hints with it. And a write, or a hint, that has not come to all
+ * owners yet may have been on that disk: its owners are equal only after they have compared. */
 void hints_check_striking(struct hints_check *h, uint32_t node)
 {
     h->holder[node].struck = true;
@@ -338,7 +338,7 @@ static bool owners_equal(struct hints_check *h, const struct layout *l, uint32_t
         const struct sim_node *other = world_by_id(h->world, layout_owner(l, vnode, i)->id);
         struct record b = held(h, other, key);
         if (version_cmp(&a.version, &b.version) == 0 || (over(first, &a) && over(other, &b)))
-            continue; /* of what is over one may have been erased before the other */
+            continue; /* a record that is over may be erased at one owner before the other */
         CHECK(!buf_printf(&h->why,
                           "key k%" PRIu32 ": %s holds it at stamp %" PRIu64 ".%" PRIu64
                           " and %s at %" PRIu64 ".%" PRIu64

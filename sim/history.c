@@ -87,7 +87,7 @@ static uint64_t sum(uint64_t a, uint64_t b)
     return a > UINT64_MAX - b ? UINT64_MAX : a + b;
 }
 
-/* The first moment at which the value of a write may have ended. */
+/* The first moment at which the value of a write may be over. */
 static uint64_t ends_from(const struct history_key *k, const struct history_write *w)
 {
     uint64_t at = w->life_us ? w->begin_us + w->life_us : UINT64_MAX;
@@ -99,8 +99,8 @@ static uint64_t ends_from(const struct history_key *k, const struct history_writ
     return at == UINT64_MAX ? at : at < HISTORY_SKEW_US ? 0 : at - HISTORY_SKEW_US;
 }
 
-/* The moment from which nobody may see it any more: where it has an end of its own, and none that
- * an EXPIRE may have given it. */
+/* The moment from which no read may see the value any more; UINT64_MAX where it has no expiry of
+ * its own, or where an EXPIRE may have given it another. */
 static uint64_t ends_until(const struct history_key *k, const struct history_write *w)
 {
     if (!w->life_us)
@@ -141,9 +141,9 @@ static void violation(struct history *h, const struct seen *r, const char *what,
                           other->value, other->begin_us, (int)other->outcome, other->end_us));
 }
 
-/* The write that a read beginning at begin_us may not be older than: the one that was known by then
- * and began last. Writes stand in the order of their beginnings, so it is near the end however many
- * there were. */
+/* The write that a read which begins at begin_us must have seen, or a later one: of those that were
+ * known by then the one that began last. Writes stand in the order in which they began, so it is
+ * near the end however many there were. */
 static const struct history_write *must_know(const struct history_key *k, uint64_t begin_us)
 {
     uint32_t i = k->n - 1;
@@ -152,16 +152,16 @@ static const struct history_write *must_know(const struct history_key *k, uint64
     return &k->w[i];
 }
 
-/* Whether reading that value at that time can mean this write: it is the value's, or has come to
- * its end. */
+/* Whether a read of that value at that time can have seen this write: the value is its own, or it
+ * is over and nothing was found. */
 static bool means(const struct history_key *k, const struct history_write *w, uint32_t value,
                   uint64_t now_us)
 {
     return w->value == value || (value == HISTORY_ABSENT && ends_from(k, w) <= now_us);
 }
 
-/* The write that gave a value, which no other did; most reads return one of the last. -1 when there
- * is none. */
+/* The one write of a value; -1 when there is none. Most reads return one of the last, so the search
+ * begins there. */
 static int64_t writer_of(const struct history_key *k, uint32_t value)
 {
     int64_t i = (int64_t)k->n - 1;
@@ -170,8 +170,8 @@ static int64_t writer_of(const struct history_key *k, uint32_t value)
     return i;
 }
 
-/* The write that explains a read: where nothing was found, one that could have been the last, if
- * any. -1: there is none. */
+/* The write that explains a read; -1: there is none. Where the read found nothing, one that could
+ * have been the last is taken if there is one. */
 static int64_t explain(const struct history_key *k, uint32_t value,
                        const struct history_write *known, uint64_t now_us)
 {
@@ -188,14 +188,14 @@ static int64_t explain(const struct history_key *k, uint32_t value,
     return found;
 }
 
-/* Whether that write is what all later reads must know, now that one has seen it. */
+/* Whether all later reads must see that write or a later one, now that one has seen it. */
 static bool binds(const struct history *h, const struct history_write *w)
 {
     return w->value != HISTORY_ABSENT && (!h->only_acks || w->outcome == OUTCOME_OK);
 }
 
-/* A read saw write i that began when one had ended which saw another: that is gone for good, for it
- * was written once. */
+/* A read saw write i, and began when a read of another write had ended. That other write is gone
+ * for good: each is written once. */
 static void supersede(const struct history *h, struct history_key *k, uint32_t i, uint64_t now_us)
 {
     struct history_write *before = &k->w[k->last_seen];
@@ -217,11 +217,11 @@ bool history_read(struct history *h, uint32_t key, uint32_t value, uint64_t begi
     if (!w)
         violation(h, &r, "no such write", NULL, NULL);
     else if (w->outcome == OUTCOME_FAILED)
-        violation(h, &r, "its client was told that nothing was stored", w, NULL);
+        violation(h, &r, "its client got the answer that nothing was stored", w, NULL);
     else if (w->end_us < known->begin_us)
         violation(h, &r, "older than what was known before the read began:", w, known);
     else if (value != HISTORY_ABSENT && begin_us >= ends_until(k, w))
-        violation(h, &r, "its time has come", w, NULL);
+        violation(h, &r, "its expiry has passed", w, NULL);
     else if (value != HISTORY_ABSENT && w->gone_us < begin_us)
         violation(h, &r, "earlier reads saw it superseded by", w, &k->w[w->gone_by]);
     if (h->why.n > 0)
@@ -229,7 +229,7 @@ bool history_read(struct history *h, uint32_t key, uint32_t value, uint64_t begi
     if (value != HISTORY_ABSENT && k->last_seen_us < begin_us && k->last_seen != (uint32_t)i)
         supersede(h, k, (uint32_t)i, now_us);
     if (w->end_us > now_us && w->value == value && binds(h, w))
-        w->end_us = now_us; /* R owners hold it now, whatever its writer was told */
+        w->end_us = now_us; /* R owners hold it now, whatever its writer got for an answer */
     k->last_seen = value == HISTORY_ABSENT ? 0 : (uint32_t)i;
     k->last_seen_us = now_us;
     return true;

@@ -1,4 +1,4 @@
-/* life.c: a simulated node's lives: power on, with what its disk has kept, and power off. */
+/* life.c: the lives of a simulated node: power on, with what its disk holds, and power off. */
 #include "sim/world_inner.h"
 
 #include "base/check.h"
@@ -13,7 +13,8 @@ static void close_client(struct world *w, uint32_t c)
         w->watch.hung_up(w->watch.arg, c);
 }
 
-/* A write that was lost at the end of the log, unheard of, has reached the disk after all. */
+/* The disk lost the last write of the log, and no peer knows of it: the write is put back.
+ * Otherwise nobody could notice the loss. */
 static void spare_end(struct world *w, uint32_t i)
 {
     struct mem_disk *d = &w->node[i].disk;
@@ -21,7 +22,7 @@ static void spare_end(struct world *w, uint32_t i)
     if (!mem_disk_lost_end(d, &end) || strike_announced(w, i, end))
         return;
     mem_disk_spare_end(d);
-    atlas_silent(&w->atlas, i); /* nothing is lost, so nothing is there to be noticed */
+    atlas_silent(&w->atlas, i); /* nothing is lost, so there is nothing to notice */
 }
 
 struct store *world_disk(struct world *w, uint32_t i)
@@ -76,7 +77,7 @@ static struct node_saved saved(struct sim_node *s, struct slice name)
     return v;
 }
 
-/* Copies a state record: the next question to the store may move it. */
+/* Copies a state: the next call on the store may move it. */
 static struct node_saved keep(struct node_saved v, struct buf *into)
 {
     buf_init(into, MESSAGE_MAX * 2);
@@ -84,7 +85,7 @@ static struct node_saved keep(struct node_saved v, struct buf *into)
     return (struct node_saved){buf_view(into), v.serial};
 }
 
-/* A process, from what its disk has. */
+/* Starts the node from the states that its disk holds. */
 static void init_node(struct world *w, uint32_t i)
 {
     struct sim_node *s = &w->node[i];
@@ -117,9 +118,8 @@ static void init_node(struct world *w, uint32_t i)
         .records = store_records(s->store),
         .position = store_position(s->store),
     };
-    o.found =
-        /* a founder that lost power before its layout was durable founds again */
-        i == 0 && o.layout.bytes.n == 0 && !s->forgot;
+    /* a founder that lost power before its layout was durable founds again */
+    o.found = i == 0 && o.layout.bytes.n == 0 && !s->forgot;
     CHECK(node_init(&s->node, &o, world_now_ms(w)) == 0);
     for (unsigned k = 0; k < 9; k++)
         buf_close(&kept[k]);

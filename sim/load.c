@@ -8,14 +8,13 @@
 #include <stdlib.h>
 
 enum {
-    /* every third warm key, and every second cold one, may have values that end */
-    LOAD_ENDING = 3,
-    LOAD_COLD = 5, /* two keys of five are cold: */
-    /* all but one in so many commands for them go to a warm key, so that what is deleted there gets
-     * old, */
+    LOAD_ENDING = 3, /* every third warm key may have values with an expiry */
+    LOAD_COLD = 5,   /* two keys of so many are cold; every second cold key may have an expiry */
+    /* Of the commands for a cold key all but one in so many go to a warm one instead. So what is
+     * deleted there gets old. */
     LOAD_COLDLY = 10,
-    LOAD_COLD_SET = 30, /* and of these so many % write, */
-    LOAD_COLD_DEL = 30, /* and so many delete */
+    LOAD_COLD_SET = 30, /* so many % of the commands for a cold key write */
+    LOAD_COLD_DEL = 30, /* so many % of them delete */
 };
 
 static bool is_cold(uint32_t key)
@@ -23,7 +22,8 @@ static bool is_cold(uint32_t key)
     return key % LOAD_COLD < 2;
 }
 
-/* Keys remain on which absence is no excuse, cold ones too. */
+/* Whether values of a key may have an expiry. Other keys remain, warm and cold, of which a value
+ * that is missing can never be excused by an expiry. */
 static bool may_end(uint32_t key)
 {
     return is_cold(key) ? key % LOAD_COLD == 0 : key % LOAD_ENDING == 0;
@@ -97,7 +97,7 @@ int64_t load_hanging(const struct load *l)
     return -1;
 }
 
-/* ---- Saying ---- */
+/* ---- Commands ---- */
 
 /* Connects to some live node; false when there is none that serves. */
 static bool connect_somewhere(struct load *l, uint32_t c)
@@ -123,7 +123,7 @@ static void bulk(struct buf *b, const char *text, size_t pad)
     CHECK(!buf_printf(b, "\r\n"));
 }
 
-/* Values are "v7" with dots behind, up to a size that depends on the number. */
+/* How many dots follow "v7" in a value: its size depends on its number. */
 static size_t padding(uint32_t value)
 {
     uint64_t h = hash_seeded(slice_of(&value, sizeof value), 7);
@@ -151,7 +151,7 @@ static void note_begin(struct load *l, struct load_client *k)
     }
 }
 
-static void say(struct load *l, uint32_t c)
+static void send_command(struct load *l, uint32_t c)
 {
     struct load_client *k = &l->client[c];
     char key[16], value[16], life[16];
@@ -176,8 +176,8 @@ static void say(struct load *l, uint32_t c)
     world_say(l->world, c, buf_view(&l->bytes));
 }
 
-/* Every client at the same few keys, which it writes and reads by turns: whatever can be seen in
- * two orders will be. */
+/* Every client writes and reads the same few keys in turns: whatever can be seen in two orders is
+ * seen in both. */
 static void draw_hot(struct load *l, struct load_client *k)
 {
     k->key = (uint32_t)rng_below(&l->rng, l->hot);
@@ -190,7 +190,7 @@ static void draw_any(struct load *l, struct load_client *k)
     uint64_t die = rng_below(&l->rng, 100);
     k->key = (uint32_t)rng_below(&l->rng, l->history.key_n);
     if (is_cold(k->key) && rng_below(&l->rng, LOAD_COLDLY) != 0)
-        /* the first warm one of its five: the warmest */
+        /* the first warm key of its five, which so is the warmest */
         k->key = k->key / LOAD_COLD * LOAD_COLD + 2;
     uint64_t sets = is_cold(k->key) ? LOAD_COLD_SET : 50,
              dels = is_cold(k->key) ? LOAD_COLD_DEL : 10;
@@ -219,7 +219,7 @@ static void next_command(struct load *l, uint32_t c)
     else
         draw_any(l, k);
     k->value = k->op == LOAD_SET ? l->next_value++ : HISTORY_ABSENT;
-    say(l, c);
+    send_command(l, c);
 }
 
 void load_read(struct load *l, uint32_t key, uint32_t node)
@@ -233,10 +233,10 @@ void load_read(struct load *l, uint32_t key, uint32_t node)
     l->client[0].op = LOAD_GET;
     l->client[0].life_ms = 0;
     l->client[0].key = key;
-    say(l, 0);
+    send_command(l, 0);
 }
 
-/* ---- Hearing ---- */
+/* ---- Replies ---- */
 
 /* The number of a value, HISTORY_ABSENT for any other text. */
 static uint32_t number_of(struct slice value)
@@ -257,10 +257,10 @@ static bool holds(struct load *l, const struct load_client *k, uint32_t owner, s
                           r.kind == RECORD_VALUE ? number_of(r.value) : HISTORY_ABSENT, k->write);
 }
 
-/* At the moment of ok, the disks of W distinct owners hold the write, or one that supersedes it;
- * those of owners that are down are looked at too. An owner that was struck may have said so
- * before: until it has healed it counts, for it will have the write again from those that hold it
- * before any of them may be struck. */
+/* At the moment of ok the disks of W distinct owners hold the write, or one that supersedes it. The
+ * disks of owners that are down count too. So does an owner that was struck and has not healed: it
+ * may have acknowledged the write before, and will fetch it from the others before any of them may
+ * be struck (atlas.h). */
 static void check_durable(struct load *l, const struct load_client *k, uint32_t coordinator)
 {
     struct world *w = l->world;
@@ -303,7 +303,7 @@ static void flush_ends(struct load *l, struct load_client *k, enum outcome o)
         history_end(&l->history, key, k->flush[key], o, l->world->now_us);
 }
 
-static void heard_write(struct load *l, uint32_t c, enum outcome o)
+static void write_ended(struct load *l, uint32_t c, enum outcome o)
 {
     struct load_client *k = &l->client[c];
     l->ok += o == OUTCOME_OK;
@@ -314,16 +314,16 @@ static void heard_write(struct load *l, uint32_t c, enum outcome o)
     history_end(&l->history, k->key, k->write, o, l->world->now_us);
 }
 
-static void heard(struct load *l, uint32_t c, const struct resp_value *v)
+static void command_ended(struct load *l, uint32_t c, const struct resp_value *v)
 {
     struct load_client *k = &l->client[c];
     enum outcome o = outcome_of(v);
     uint32_t value = k->op == LOAD_GET && o == OUTCOME_OK ? value_of(v) : k->value;
-    if (l->said)
-        l->said(l->said_arg, c, COMMAND[k->op], k->key, value,
-                v->type == RESP_ERROR || v->type == RESP_SIMPLE ? v->text : slice_of(NULL, 0));
+    if (l->replied)
+        l->replied(l->replied_arg, c, COMMAND[k->op], k->key, value,
+                   v->type == RESP_ERROR || v->type == RESP_SIMPLE ? v->text : slice_of(NULL, 0));
     if (is_write(k->op))
-        heard_write(l, c, o);
+        write_ended(l, c, o);
     else if (k->op == LOAD_FLUSH)
         flush_ends(l, k, o);
     else if (k->op == LOAD_EXPIRE)
@@ -334,21 +334,21 @@ static void heard(struct load *l, uint32_t c, const struct resp_value *v)
 }
 
 /* Takes the replies that came; false when there are none. */
-static bool hear(struct load *l, uint32_t c)
+static bool take_reply(struct load *l, uint32_t c)
 {
     struct sim_client *s = &l->world->client[c];
     if (!s->open || s->session.out.n == 0)
         return false;
     int used = resp_parse_reply(&l->reply, buf_view(&s->session.out));
     CHECK(used > 0 && (size_t)used == s->session.out.n && l->client[c].op != LOAD_NONE);
-    heard(l, c, &l->reply.v[0]);
+    command_ended(l, c, &l->reply.v[0]);
     buf_consume(&s->session.out, (size_t)used);
     return true;
 }
 
 void load_client(struct load *l, uint32_t c)
 {
-    if (hear(l, c)) {
+    if (take_reply(l, c)) {
         if (l->running)
             wake(l, c,
                  1 + rng_below(&l->rng,

@@ -45,7 +45,7 @@ static const char USAGE[] =
 
 struct arguments {
     struct run_options run;
-    struct schedule schedule; /* that was given */
+    struct schedule schedule; /* what --schedule gave */
     uint64_t seeds;
     bool shrink, twice, expect_failure;
 };
@@ -138,7 +138,7 @@ static bool only_flag(struct arguments *a, const char *flag, const char *value)
 
 static bool schedule_flag(struct arguments *a, const char *flag, const char *value)
 {
-    static char text[64 * 1024]; /* 256 faults fit many times */
+    static char text[64 * 1024]; /* many times what FAULTS_MAX faults take */
     if (strcmp(flag, "--schedule") != 0)
         return false;
     FILE *f = value && strcmp(value, "-") != 0 ? fopen(value, "r") : value ? stdin : NULL;
@@ -168,7 +168,7 @@ static bool show_flag(struct arguments *a, const char *flag, const char *value)
     return true;
 }
 
-/* A schedule is read before --nodes may be. */
+/* Called when all is read: --schedule may stand before --nodes. */
 static void check_schedule(const struct arguments *a)
 {
     for (unsigned i = 0; i < a->schedule.n; i++)
@@ -204,7 +204,7 @@ static void parse(struct arguments *a, int argc, char **argv)
     check_schedule(a);
 }
 
-/* What makes this run again, but for a schedule that was given. */
+/* The arguments that make this run again, without a schedule that was given. */
 static void print_options(const struct run_options *o)
 {
     printf("--seed %" PRIu64 " --nodes %" PRIu32 " --clients %" PRIu32 " --time %" PRIu32, o->seed,
@@ -245,7 +245,7 @@ static void print_result(const struct run_options *o, const struct run_result *r
     fflush(stdout);
 }
 
-/* One seed; true when it held, and did so twice alike where that is asked. */
+/* Runs one seed. True when it held; with --twice, when both runs had one hash besides. */
 static bool one(const struct arguments *a, const struct run_options *o)
 {
     struct run_result r, again;

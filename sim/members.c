@@ -21,15 +21,15 @@ void members_close(struct members_check *c)
     buf_close(&c->why);
 }
 
-/* The subject's own incarnation: what it says of itself, or said last. */
+/* The subject's own incarnation, as it is or as it was last. */
 static uint64_t own_incarnation(struct members_check *c, uint32_t subject)
 {
     struct sim_node *s = &c->world->node[subject];
     struct swim_view v;
     if (s->up && swim_find(&s->node.member.swim, s->id, &v))
-        /* who lost the disk need not remember: it outbids what others hold */
+        /* A node whose disk lost something may begin below what it was: it outbids the others. Of
+         * any other node a lower incarnation stands here, and the comparison below finds it. */
         if (!s->forgot || v.incarnation > c->own[subject])
-            /* falls when a node forgot what it said: then others know better */
             c->own[subject] = v.incarnation;
     return c->own[subject];
 }
@@ -61,7 +61,7 @@ void members_observe(struct members_check *c, uint32_t observer, const struct me
     if (m->state == MEMBER_DEAD && (!seen->seen || seen->state != MEMBER_DEAD)) {
         c->deaths++;
         c->false_deaths += s->up;
-        /* 0: it could not store its first one yet, and so says nothing */
+        /* 0: the member could not store its first incarnation yet, and so announces none */
         if (s->up && c->no_excuse && m->incarnation > 0)
             violation(c, observer, subject, "dead, though it lives and nothing hinders gossip",
                       m->incarnation, own);
@@ -87,7 +87,7 @@ void members_life(struct members_check *c, uint32_t node, bool up)
     }
 }
 
-/* Whether node i sees all as they are. */
+/* Whether node i holds all nodes alive and has the layout of all. */
 static bool sees_all(const struct members_check *c, uint32_t i, struct buf *why)
 {
     struct world *w = c->world;
@@ -120,8 +120,8 @@ bool members_agree(struct members_check *c, struct buf *why)
     return true;
 }
 
-/* With fewer nodes than copies are wanted the verdict is never better than degraded, for want of
- * members. */
+/* In a cluster of fewer nodes than copies are wanted the verdict is never better than degraded:
+ * that one reason is allowed. */
 static bool is_healthy(const struct status_info *s)
 {
     for (unsigned i = 0; i < REASONS; i++)

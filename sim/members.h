@@ -1,8 +1,14 @@
-/* members.h: the membership invariants, checked as the members change (scenarios.md, "Membership").
+/* members.h: what nodes believe of each other, checked at each change.
  *
- * Per observer and life of the observer: (incarnation, state) of a subject never goes back; nobody
- * holds an incarnation above the subject's own, as the subject's disk remembers it. While disks
- * alone are sick nobody holds a live node dead: a disk that stalls must not stall gossip. */
+ *   - As long as a node runs, the pair (incarnation, state) that it holds of a member never goes
+ *     back.
+ *   - No node holds an incarnation of a member that is above the member's own, as that member's
+ *     disk has it. A member whose disk lost something need not remember its own: it outbids.
+ *   - In a run whose faults leave gossip alone (sick disks) no node holds a live node dead: a disk
+ *     that stalls must not stall gossip.
+ *   - After the faults, within CONVERGE_MS (run.h), every node is up, holds all others alive, and
+ *     has adopted one and the same layout of all; STATUS of every node is healthy once nothing is
+ *     kept or awaited. */
 #ifndef COVEY_SIM_MEMBERS_H
 #define COVEY_SIM_MEMBERS_H
 
@@ -17,11 +23,11 @@ struct members_seen {
 struct members_check {
     struct world *world;
     struct members_seen *seen; /* observer * nodes + subject */
-    uint64_t *own;             /* the highest incarnation each node had durable */
+    uint64_t *own;             /* per node: the highest incarnation that it had durable */
     struct buf why;            /* the first violation; empty while there is none */
     bool no_excuse;            /* nothing hinders gossip: to hold a live node dead is a violation */
-    uint64_t deaths;           /* times anybody held anybody dead, */
-    uint64_t false_deaths;     /* of these, of nodes that were up, reachable or not */
+    uint64_t deaths;           /* how often a node began to hold a member dead */
+    uint64_t false_deaths;     /* how often that member was up, reachable or not */
 };
 
 void members_init(struct members_check *c, struct world *w);
@@ -30,15 +36,16 @@ void members_close(struct members_check *c);
 /* An observer reports a member (ACT_MEMBER). */
 void members_observe(struct members_check *c, uint32_t observer, const struct member_info *m);
 
-/* A node started or lost power: what it believed is gone, what it is has to hold. */
+/* A node started or lost power. What it believed is gone; its own incarnation has to be on its
+ * disk. */
 void members_life(struct members_check *c, uint32_t node, bool up);
 
 /* Whether every node is up, holds all nodes alive, and has adopted one and the same layout of all
- * of them. When not, and why is not NULL, one reason. */
+ * of them. When not, and why is not NULL, it gets one reason. */
 bool members_agree(struct members_check *c, struct buf *why);
 
-/* Whether STATUS of every node says that all is well, as it is when nothing is broken, awaited or
- * kept for anybody. */
+/* Whether the verdict of every node is healthy, as it must be when nothing is broken or awaited,
+ * and no hint is kept. When not, and why is not NULL, it gets the reasons. */
 bool members_healthy(const struct members_check *c, struct buf *why);
 
 #endif

@@ -18,7 +18,7 @@ struct parcel {
 
 struct direction {
     struct parcel *head, *tail;
-    uint64_t last_due_us; /* in order: nothing arrives before what was sent before */
+    uint64_t last_due_us; /* when the last parcel is due: none overtakes another */
     uint64_t stalled_us;  /* since when its head cannot get through; 0: it can */
     bool moving;          /* a SIM_STREAM is planned for its head */
 };
@@ -30,7 +30,7 @@ struct stream {
     uint64_t number;
     enum stream_state state;
     uint32_t opener;
-    int seed;                /* that the opener asked for, or -1 */
+    int seed;                /* the seed that the opener asked for, or -1 */
     struct direction way[2]; /* 0: from a to b */
     UT_hash_handle hh;
 };
@@ -162,7 +162,7 @@ static struct stream *stream_open(struct world *w, uint32_t from, uint32_t to, i
     return s;
 }
 
-/* Tells one end that the stream is up: with the other's hello, as it travelled. */
+/* The stream is up at one end, which gets the other's hello as it travelled. */
 static void link_up(struct world *w, uint32_t i, uint32_t peer, int seed,
                     const struct msg_hello *hello)
 {
@@ -180,7 +180,7 @@ static void link_up(struct world *w, uint32_t i, uint32_t peer, int seed,
     buf_close(&bytes);
 }
 
-/* Moves whatever waits in the direction that starts at `from`. */
+/* Plans the arrival of the first parcel in the direction that starts at `from`. */
 static void direction_plan(struct world *w, struct stream *s, uint32_t from, uint32_t to)
 {
     struct direction *d = &s->way[from > to];
@@ -193,7 +193,7 @@ static void direction_plan(struct world *w, struct stream *s, uint32_t from, uin
                   .at_us = at, .kind = SIM_STREAM, .node = to, .peer = from, .life = s->number});
 }
 
-/* A node's hello as it travels: the node itself may have changed what it says before the other
+/* A node's hello, encoded when it is sent: the node may be in another state when the other end
  * reads it. */
 static struct msg_hello hello_of(const struct sim_node *s, struct buf *bytes)
 {
@@ -249,9 +249,9 @@ static void connect_decided(struct world *w, const struct sim_event *ev)
 
 /* ---- Streams: moving ---- */
 
-/* When what is due then gets through: later where one end's streams are slow, and this direction
- * stands still in that turn. Which do is as good as random, and the same for all that is sent in
- * the turn. */
+/* When a parcel that is due then gets through. It is later where the streams of one end are slow
+ * and this direction stands still in that turn. Which directions do is as good as random, and the
+ * same for all that is sent in the turn. */
 static uint64_t through_us(const struct world *w, uint32_t from, uint32_t to, uint64_t due_us)
 {
     enum { ONE_IN = 3 };
@@ -302,7 +302,7 @@ void net_seed(struct world *w, uint32_t from, int seed)
     struct sim_event ev = {
         .at_us = w->now_us + latency_us(w), .kind = SIM_CONNECT, .node = from, .peer = to};
     if (s && s->state == STREAM_OPEN) {
-        /* another stream, which takes the place of the first: only the hellos show */
+        /* Another stream takes the place of the first. Only the hellos show that. */
         s->seed = seed;
         ev.life = s->number;
         heap_push(&w->heap, &ev);
@@ -313,7 +313,7 @@ void net_seed(struct world *w, uint32_t from, int seed)
     }
 }
 
-/* Both ends learn that the stream is gone, each after a while of its own. */
+/* Both ends learn that the stream is gone, each after a delay of its own. */
 static void stream_break(struct world *w, struct stream *s)
 {
     uint32_t a = (uint32_t)(s->pair >> 32), b = (uint32_t)s->pair;

@@ -1,9 +1,9 @@
-/* net.h: the simulated network: datagrams that get lost, late, twice, out of order or damaged, and
- * streams that deliver in order or break.
+/* net.h: the simulated network. Datagrams get lost, come late, twice, out of order or damaged.
+ * Streams deliver in order, or break.
  *
- * A stream stalls while the way is cut (its bytes are sent again until the cut heals) and breaks
- * when it stalled for STREAM_PATIENCE_MS, at both ends, each learning it by itself. A crashed
- * node's streams break at the other end. */
+ * A stream stalls while one direction is cut: its bytes are sent again until the cut ends. When it
+ * has stalled for STREAM_PATIENCE_MS it breaks, and each end learns that by itself. The streams of
+ * a node that loses power break at their other ends. */
 #ifndef COVEY_SIM_NET_H
 #define COVEY_SIM_NET_H
 

@@ -66,8 +66,7 @@ static bool over(const struct restarts_held *h, const struct index_item *item)
     return item->kind != RECORD_VALUE || expiry_passed(item->expiry_ms, h->wall_ms);
 }
 
-/* Whether a disk that was damaged may have lost a key: that is another rule's business
- * (atlas.h). */
+/* Whether a disk that was struck may have lost a key. */
 static bool damaged(struct restarts_check *r, uint32_t node, struct slice key)
 {
     const struct layout *l = atlas_layout(&r->world->atlas);
@@ -81,7 +80,7 @@ void restarts_started(struct restarts_check *r, uint32_t node)
     for (uint32_t i = 0; i < h->n && r->why.n == 0; i++) {
         struct slice key = slice_of(h->key[i].key, h->key[i].key_n);
         const struct index_item *was = &h->key[i].item;
-        /* what a flush covers may not be buried yet */
+        /* a key that a flush covers may not be buried yet: the table answers with the flush */
         struct index_item is = table_look(mem_table(s->store), key);
         bool gone = is.kind != RECORD_VALUE && over(h, was);
         if (version_cmp(&is.version, &was->version) >= 0 || gone || damaged(r, node, key))

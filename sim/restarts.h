@@ -1,6 +1,8 @@
-/* restarts.h: what a node held durably and visibly when it lost power is there when it starts
- * again, or something newer is (scenarios.md, "Acknowledged writes"). What was over may be erased
- * by then, and what a damaged disk lost is not asked for. */
+/* restarts.h: a restart loses nothing.
+ *
+ * Of every key that a node held durably when it lost power it holds the same version, or a greater
+ * one, when it has started again. A deletion, or a value that is over, may be erased by then. What
+ * a damaged disk lost is not asked for: that is the atlas's business (atlas.h). */
 #ifndef COVEY_SIM_RESTARTS_H
 #define COVEY_SIM_RESTARTS_H
 
@@ -10,7 +12,7 @@ struct restarts_held;
 
 struct restarts_check {
     struct world *world;
-    struct restarts_held *held; /* per node: as of its last loss of power */
+    struct restarts_held *held; /* per node: what it held when it lost power last */
     struct buf why;             /* the first violation, in words */
 };
 

@@ -9,8 +9,8 @@ struct run {
     const struct run_options *o;
     struct run_result *r;
     struct world world;
-    struct schedule schedule; /* all of it */
-    struct schedule planned;  /* what of it belongs to this round, at the times when it comes */
+    struct schedule schedule; /* of all rounds */
+    struct schedule planned;  /* the faults of this round, with the times at which they come */
     struct load load;
     struct members_check members;
     struct hints_check hints;
@@ -18,9 +18,9 @@ struct run {
     struct answers_check answers;
     struct restarts_check restarts;
     struct story story;
-    bool early;        /* faults come while the cluster forms */
-    uint32_t rounds;   /* of faults, each with a quiet point behind it */
-    uint64_t quiet_ms; /* since when nothing is written */
+    bool early;        /* the faults come while the cluster forms */
+    uint32_t rounds;   /* how many rounds there are */
+    uint64_t quiet_ms; /* when the owners compare: nothing was written for a while before */
 };
 
 /* ---- The world's news ---- */
@@ -33,8 +33,8 @@ static void on_trace(void *arg, uint32_t node, const struct trace *t)
     story_trace(&run->story, node, t);
 }
 
-static void on_said(void *arg, uint32_t client, const char *op, uint32_t key, uint32_t value,
-                    struct slice reply)
+static void on_reply(void *arg, uint32_t client, const char *op, uint32_t key, uint32_t value,
+                     struct slice reply)
 {
     story_client(&((struct run *)arg)->story, client, "%s k%" PRIu32 " v%" PRIu32 " %.*s", op, key,
                  value, (int)reply.n, (const char *)reply.p);
@@ -45,7 +45,7 @@ static void on_member(void *arg, uint32_t observer, const struct member_info *m)
     members_observe(&((struct run *)arg)->members, observer, m);
 }
 
-/* Whether no disk of this run loses what it said it had. */
+/* Whether no disk of this run loses anything that it had reported as synced. */
 static bool disks_sound(const struct run *run)
 {
     for (uint32_t i = 0; i < run->schedule.n; i++)
@@ -103,7 +103,7 @@ static void on_hung_up(void *arg, uint32_t client)
 
 /* ---- Phases ---- */
 
-/* Notes which rule broke; the first one stands. */
+/* Notes which rule broke; the first one counts. Always false. */
 static bool broke(struct run *run, const char *what)
 {
     if (!run->r->what)
@@ -140,7 +140,7 @@ static void do_fault(struct run *run, const struct sim_event *ev)
     world_fault(&run->world, f, ev->life == 0);
 }
 
-/* Lets the world go on until then, or until `done` says so; false when something broke. */
+/* Lets the world go on until then, or until `done` is true; false when a rule broke. */
 static bool go_on(struct run *run, uint64_t until_us, bool (*done)(struct run *))
 {
     struct sim_event ev;
@@ -220,8 +220,9 @@ static void get_schedule(struct run *run, uint32_t from_ms, uint32_t until_ms)
     }
 }
 
-/* Plans what the schedule has from from_ms to until_ms, late_ms later than it says: the schedule
- * knows nothing of the quiet before this round. Nothing lasts longer than the round. */
+/* Plans the faults of the schedule from from_ms to until_ms, each late_ms later than it stands
+ * there: the schedule does not count the quiet time before this round. No fault lasts longer than
+ * the round. */
 static void plan_faults(struct run *run, uint32_t from_ms, uint32_t until_ms, uint32_t late_ms)
 {
     run->planned.n = 0;
@@ -233,7 +234,7 @@ static void plan_faults(struct run *run, uint32_t from_ms, uint32_t until_ms, ui
         f.until_ms = f.until_ms > until_ms ? until_ms + late_ms : f.until_ms + late_ms;
         uint64_t begin_us = (uint64_t)f.from_ms * 1000, end_us = (uint64_t)f.until_ms * 1000,
                  now_us = run->world.now_us;
-        /* one that was given may be over before the cluster has formed */
+        /* a fault of a given schedule may end before the cluster has formed */
         begin_us = begin_us < now_us ? now_us : begin_us;
         end_us = end_us < now_us ? now_us : end_us;
         heap_push(
@@ -288,8 +289,8 @@ static bool work(struct run *run, uint32_t k)
     uint64_t until_us = faults_over_us(run, run->world.now_us + (uint64_t)part_ms * 1000);
     if (run->o->clients)
         load_start(&run->load);
-    /* In half of the runs the writing ends while the faults go on: the last write of many a key has
-     * missed an owner then, and no later one covers it up. */
+    /* In half of the runs the clients stop while the faults go on. Then the last write of many a
+     * key has missed an owner, and no later write hides that. */
     uint64_t quiet_us =
         run->o->seed % 2 ? rng_below(&run->world.seed_rng, (until_us - run->world.now_us) / 2 + 1)
                          : 0;
@@ -310,7 +311,7 @@ static bool heal(struct run *run)
     return expect(run, silent, LOAD_ANSWER_MS, "clients are still waiting");
 }
 
-/* Before anybody reads, and so repairs: what hints alone have done. */
+/* Judges what hints alone have done, before any read repairs a key. */
 static bool converge(struct run *run)
 {
     if (!expect(run, quiet, HINTS_QUIET_MS,
@@ -331,10 +332,10 @@ static bool erased(struct run *run)
     return owners_erased(&run->world, NULL);
 }
 
-/* Every pair of owners compares, and what is over has some time to be erased. */
+/* Every pair of owners compares, and there is some time to erase what is over. */
 static bool compare_once(struct run *run)
 {
-    /* by the slowest clock too nothing is young then */
+    /* no record is young then, by the slowest clock either */
     run->quiet_ms = world_now_ms(&run->world) + 2 * REPAIR_YOUNG_MS;
     if (!go_on(run, run->quiet_ms * 1000, NULL) ||
         !expect(run, compared, COMPARE_MS, "not every pair of owners compared what it holds"))
@@ -342,8 +343,8 @@ static bool compare_once(struct run *run)
     return go_on(run, run->world.now_us + (uint64_t)ERASED_MS * 1000, erased);
 }
 
-/* A flush that only some owners know makes new deletions of what the others bring, so that once may
- * not be enough. */
+/* Twice if need be: a flush that some owners missed makes new deletions of what the others
+ * bring. */
 static bool compare(struct run *run)
 {
     if (!compare_once(run) || (!erased(run) && !compare_once(run)))
@@ -373,10 +374,9 @@ static bool judge(struct run *run)
 /* All that must hold when the faults of a round are over. */
 static bool settle(struct run *run)
 {
-    bool reads_first =
-        /* the reads find what faults left behind, and then what anti-entropy and erasing made of
-         * it */
-        run->o->seed % 2;
+    /* reads find what the faults left behind; later they find what became of it by anti-entropy and
+     * erasing */
+    bool reads_first = run->o->seed % 2;
     if (!heal(run) || !converge(run))
         return false;
     if ((reads_first && !judge(run)) || !compare(run) || !judge(run))
@@ -433,10 +433,10 @@ static void open_all(const struct run_options *o)
     answers_init(&run.answers, &run.world);
     restarts_init(&run.restarts, &run.world);
     load_init(&run.load, &run.world, o->seed, RUN_KEYS, o->hot);
-    /* R = 1: a read may see what one owner alone holds */
+    /* with fewer nodes R is 1: a read may see what one owner alone holds */
     run.load.history.only_acks = o->nodes < 3;
-    run.load.said = on_said;
-    run.load.said_arg = &run;
+    run.load.replied = on_reply;
+    run.load.replied_arg = &run;
     run.load.commands_max = o->commands;
     run.world.watch = (struct world_watch){.arg = &run,
                                            .trace = on_trace,

@@ -39,12 +39,11 @@ static const struct {
 
 enum {
     FAULT_EVERY_MS = 4000, /* on average one fault begins in that time */
-    /* an absence is longer than tombstones are kept by their age (ERASE_AGE_MS) */
-    AWAY_LEAST_MS = 20000,
-    TURNS = 8,      /* clocks that go wrong one after the other, */
-    TURN_MS = 3000, /* each for so long at most, */
-    /* and after so long at least the next: the atlas has forgiven the one before then
-     * (ATLAS_CLOCK_MS) */
+    AWAY_LEAST_MS = 20000, /* longer than the age at which tombstones are erased (ERASE_AGE_MS) */
+    TURNS = 8,             /* so many clocks go wrong, one after the other */
+    TURN_MS = 3000,        /* each for so long at most */
+    /* The next one goes wrong after so long at least: by then the one before does not count any
+     * more (ATLAS_CLOCK_MS). */
     TURN_REST_MS = 3000,
 };
 
@@ -69,8 +68,8 @@ static struct fault draw_one(struct rng *r, enum fault_kind kind, const struct s
     return f;
 }
 
-/* A lost disk hurts most when another owner comes back just then, having missed what was written
- * meanwhile. */
+/* The absence of another node, which ends when the disk of the first is lost: a lost disk hurts
+ * most when another owner comes back that missed the last writes. */
 static struct fault draw_absence(struct rng *r, const struct fault *wipe,
                                  const struct schedule_options *o)
 {
@@ -80,7 +79,7 @@ static struct fault draw_absence(struct rng *r, const struct fault *wipe,
     return f;
 }
 
-/* One node is away for long, and something of the run is left when it comes back. */
+/* One node is away for long, and comes back while the run goes on. */
 static struct fault draw_away(struct rng *r, const struct schedule_options *o)
 {
     uint32_t span = o->until_ms - o->from_ms;
@@ -93,9 +92,9 @@ static struct fault draw_away(struct rng *r, const struct schedule_options *o)
     return f;
 }
 
-/* Bits flip in every second run, of those that may have it. They are drawn apart and from a source
- * of their own: what else happens in a run is what it was before they were thought of, so seeds
- * that once broke something keep their use. */
+/* Bits flip in every second run of those that may have this fault. They are drawn last, from a
+ * generator of their own: so all other faults of a seed are those that it had before this kind was
+ * added, and seeds that once broke something keep their use. */
 static void draw_flips(struct schedule *s, const struct schedule_options *o)
 {
     struct rng r;
@@ -104,11 +103,11 @@ static void draw_flips(struct schedule *s, const struct schedule_options *o)
         s->fault[s->n++] = draw_one(&r, FAULT_FLIP, o);
 }
 
-/* Clocks go wrong one after the other in short turns, never more than one of these at a time: who
- * remembers what a clock was long after it was set right takes two of them for a majority. */
+/* Clocks go wrong one after the other, in short turns, and one at a time. A node that goes by what
+ * a clock showed long after it was set right would count two of them as wrong at once. */
 static void draw_turns(struct schedule *s, const struct schedule_options *o)
 {
-    struct rng r; /* of its own: the other faults are the same without turns */
+    struct rng r; /* a generator of their own: the other faults are the same without them */
     rng_init(&r, o->seed ^ 0x7c10c);
     if (o->nodes < 3 || rng_below(&r, 2))
         return;

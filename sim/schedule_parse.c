@@ -52,7 +52,7 @@ static bool take_time(struct cursor *c, uint32_t *ms)
     return true;
 }
 
-/* A name ends where its letters do: no kind is mistaken for one that it begins with. */
+/* A name ends with its letters, so no kind is mistaken for another whose name it begins with. */
 static bool take_kind(struct cursor *c, enum fault_kind *kind)
 {
     skip_blanks(c);

@@ -1,19 +1,21 @@
 /* shrink.c: the steps, and the order in which they are tried.
  *
- * Every step makes a smaller candidate; it is run, and kept if it breaks the same rule as the first
- * run did. Not the same key, node or moment: those move as soon as anything is taken away, since a
- * run is chaotic. That is also why the steps are repeated until none helps: what was needed in a
- * large run seldom is in a small one. It ends, for each kept step lowers a sum of natural numbers.
+ * Every step makes a smaller candidate. It is run, and kept if it breaks the same rule as the first
+ * run did. It need not be the same key, node or moment: a run is chaotic, so these change as soon
+ * as anything is taken away. That is also why the steps are repeated until none helps: what a large
+ * run needed a small one seldom needs. The search ends, since each kept step lowers a sum of
+ * natural numbers.
  *
- * Faults go first, in large groups (they cost the reader most), then time, nodes, clients and
- * commands. Small numbers are tried before large ones: their runs are the quick ones. */
+ * Faults go first, in large groups, since they cost the reader most; then time, nodes, clients and
+ * commands. Small numbers are tried before large ones, since their runs are the quick ones. */
 #include "sim/shrink.h"
 
 #include "base/check.h"
 
 #include <setjmp.h>
 
-/* of a client, where the first run set no end: it gives some 30 a second */
+/* Commands of a client from which the search begins where the first run set no end. A client gives
+ * some 30 a second. */
 enum { COMMANDS_MAX = 1024 };
 
 /* ---- A run that may end in a broken CHECK ---- */
@@ -39,7 +41,7 @@ static const char *rule_broken(const struct run_options *o, struct schedule *dra
         buf_close(&r.why);
     } else {
         r.what = broken_check;
-        /* what is broken may not bear to be taken apart: its memory is given up then */
+        /* closing a broken world may break a CHECK too: then its memory is given up */
         if (setjmp(leave) == 0)
             run_abandon();
     }
@@ -56,8 +58,8 @@ static void drop_fault(struct schedule *s, unsigned i)
     memmove(&s->fault[i], &s->fault[i + 1], (--s->n - i) * sizeof s->fault[0]);
 }
 
-/* Keeps the candidate if it breaks the same rule. Its schedule is s->o's own, or another; faults of
- * nodes that it has not are dropped. */
+/* Runs a candidate of these options and that schedule, without the faults of nodes that it lacks,
+ * and keeps it if it breaks the same rule. */
 static bool keeps(struct shrunk *s, const struct run_options *o, const struct schedule *schedule)
 {
     struct schedule f = *schedule;
@@ -89,14 +91,14 @@ static bool fewer_faults(struct shrunk *s)
             for (unsigned k = 0; k < size && from < f.n; k++)
                 drop_fault(&f, from);
             if (keeps(s, &s->o, &f))
-                any = true; /* the next group stands here now */
+                any = true; /* the next group has moved to this index */
             else
                 from += size;
         }
     return any;
 }
 
-/* Of a fault's numbers, one: its length, or its amount. */
+/* Lowers one number of a fault: its length, or its amount. */
 static bool weaker(struct shrunk *s, unsigned i, bool amount, uint32_t value)
 {
     struct schedule f = s->schedule;
@@ -121,7 +123,7 @@ static bool weaker_faults(struct shrunk *s)
     return any;
 }
 
-/* The numbers of the options that are lowered, how far, and by what at least. */
+/* The numbers of the options that are lowered: the least value, and the unit. */
 enum number { TIME, NODES, CLIENTS, COMMANDS, NUMBERS };
 
 static const struct {
@@ -141,7 +143,8 @@ static bool lower_to(struct shrunk *s, enum number which, uint32_t value)
     return keeps(s, &o, &s->schedule);
 }
 
-/* The least that does of some, each twice the one before; at the end, one unit less. */
+/* Lowers a number: the first that still breaks the rule, of the least, the unit, twice the unit and
+ * so on; at last one unit less than it is. */
 static bool lower(struct shrunk *s, enum number which)
 {
     if (which == COMMANDS && s->o.clients == 0)

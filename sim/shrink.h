@@ -10,19 +10,18 @@
 
 #include "sim/run.h"
 
-/* of a twentieth of a second each, and less the smaller the run has become */
+/* Each run takes a twentieth of a second, and less when it has become smaller. */
 enum { SHRINK_RUNS_MAX = 1500 };
 
 struct shrunk {
-    struct run_options o; /* the least run that was found; its schedule stands below */
-    struct schedule schedule;
-    const char *what; /* the rule that it breaks: run_result.what, or the text of a CHECK */
-    unsigned runs;    /* that were tried */
+    struct run_options o;     /* the smallest run that was found, without its schedule */
+    struct schedule schedule; /* the schedule of that run */
+    const char *what;         /* the rule that it breaks: run_result.what, or the text of a CHECK */
+    unsigned runs;            /* how many runs were tried */
 };
 
-/* Shrinks the run that *o describes. False when that run holds: there is nothing to shrink then.
- * While it works, check_report is its own, for a run may end in a broken CHECK, which is as good a
- * rule. */
+/* Shrinks the run that *o describes. False when that run breaks no rule: there is nothing to
+ * shrink. A broken CHECK is a broken rule too, so check_report is replaced during the call. */
 bool shrink(struct shrunk *s, const struct run_options *o);
 
 #endif

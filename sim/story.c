@@ -235,8 +235,8 @@ void story_action(struct story *s, uint32_t node, const struct action *a)
     print_line(s, where);
 }
 
-/* A put that was answered; nothing is printed of a version that the story has not mentioned: that is
- * a state of the node's own. */
+/* A put that was answered; nothing is printed of a version that the story has not mentioned: that
+ * is a state of the node's own. */
 static void stored_line(struct story *s, uint32_t node, const struct store_result *r)
 {
     char where[WHERE_TEXT];

@@ -1,4 +1,4 @@
-/* strike.c: a fault of the schedule begins or ends: what that does to the world. */
+/* strike.c: what the begin and the end of a fault do to the world. */
 #include "sim/world_inner.h"
 
 #include "base/check.h"
@@ -36,7 +36,7 @@ static void change(uint32_t *value, uint32_t amount, bool begins)
     *value = begins ? *value + amount : *value - amount;
 }
 
-/* Power is cut, should it be on, and comes back. */
+/* Power is cut, if it is on, and comes back at once. */
 static void restart(struct world *w, uint32_t i)
 {
     world_crash_node(w, i);

@@ -1,11 +1,10 @@
-/* strike_disk.c: what a fault does to a disk, as far as the atlas allows it. */
+/* strike_disk.c: what faults do to disks, as far as the atlas allows it. */
 #include "sim/world_inner.h"
 
 #include "base/check.h"
 
 #include <stdlib.h>
 
-/* Power is lost, and the disk with it, where the atlas allows that; the id stays. */
 void strike_wipe(struct world *w, uint32_t i)
 {
     struct sim_node *s = &w->node[i];
@@ -20,7 +19,7 @@ void strike_wipe(struct world *w, uint32_t i)
     hints_disk_close(&s->hints_disk);
     s->forgot = true;
     s->disks++;
-    strike_forget(w, i); /* a new disk was never another */
+    strike_forget(w, i); /* a new disk cannot become an older state of the lost one */
     atlas_noticed(&w->atlas, i, NULL);
 }
 
@@ -36,7 +35,8 @@ static const uint8_t *vnodes_of(const struct world *w, const struct damage_findi
     return set;
 }
 
-/* Where the atlas refuses the record that was drawn, the disk stays as it is. */
+/* A bit of a record rots. Where the atlas refuses the record that was drawn, the disk stays as it
+ * is. */
 static void rot_record(struct world *w, uint32_t i, uint64_t seed)
 {
     static uint8_t set[VNODES_MAX];
@@ -48,7 +48,8 @@ static void rot_record(struct world *w, uint32_t i, uint64_t seed)
     if (damaged && !atlas_strike(&w->atlas, i, vnodes_of(w, &found, set)))
         memcpy(s->disk.synced.p, kept.synced.p, kept.synced.n);
     else if (damaged && found.size == 0)
-        /* what is written behind may yet show where it ends: then its own vnode alone is doubted */
+        /* what is written behind it may yet show where it ends; then its own vnode alone is in
+         * doubt */
         atlas_silent(&w->atlas, i);
     mem_disk_close(&kept);
 }
@@ -64,7 +65,7 @@ void strike_rot(struct world *w, uint32_t i, uint64_t seed)
 
 /* ---- Rolled back ---- */
 
-/* A disk as it was: its owner is the one who rolls it back. */
+/* A copy of a disk. */
 struct disk_kept {
     struct mem_disk disk;
     struct hints_disk hints;
@@ -86,8 +87,7 @@ void strike_remember(struct world *w, uint32_t i)
     const struct sim_node *s = &w->node[i];
     strike_forget(w, i);
     if (!atlas_layout(&w->atlas))
-        /* a node that was let in since must not be back before that: its vote went into the
-         * layout */
+        /* a node that has joined since must not return to a disk of before: its vote counted */
         return;
     struct disk_kept *k = malloc(sizeof *k);
     CHECK(k);
@@ -107,7 +107,7 @@ bool strike_announced(const struct world *w, uint32_t i, uint64_t position)
     return false;
 }
 
-/* Puts the disk back that was kept; power is off. */
+/* Replaces the disk by its copy; power is off. */
 static void put_back(struct world *w, uint32_t i)
 {
     struct sim_node *s = &w->node[i];

@@ -1,5 +1,6 @@
-/* turn.c: one turn of a simulated node, as src/rt/turn.c is of a real one: an event is stepped, its
- * actions are carried out, then whatever the store and the clients have by now, then the flush. */
+/* turn.c: one turn of a simulated node; src/rt/turn.c is that of a real one. An event is stepped,
+ * and its actions are carried out. Then the results of the store and the requests of clients that
+ * there are by now are stepped. In the end the store commits. */
 #include "sim/world_inner.h"
 
 #include "base/check.h"
@@ -136,15 +137,14 @@ static void plan_timer(struct world *w, uint32_t i)
         return;
     uint64_t at = deadline * 1000;
     if (at <= w->now_us)
-        at = w->now_us + 1; /* work is left: at once, but after what is planned for this moment */
+        at = w->now_us + 1; /* work is left: soon, but after what is planned for this moment */
     if (at >= s->timer_us)
-        return; /* an earlier look is planned; it will plan the next */
+        return; /* an earlier timer is planned, which plans the next */
     s->timer_us = at;
     heap_push(&w->heap,
               &(struct sim_event){.at_us = at, .kind = SIM_NODE_TIMER, .node = i, .life = s->life});
 }
 
-/* The rest of a turn: whatever the store and the clients have by now, then the flush. */
 void turn_finish(struct world *w, uint32_t i)
 {
     struct sim_node *s = &w->node[i];
@@ -153,7 +153,7 @@ void turn_finish(struct world *w, uint32_t i)
     do {
         while (step_result(w, i)) {}
         plan_sync(w, i);
-        more = step_result(w, i); /* a flush may settle puts at once */
+        more = step_result(w, i); /* a commit may end puts at once */
         more |= step_requests(w, i);
     } while (more);
     plan_timer(w, i);
@@ -216,7 +216,7 @@ static void begin_lie(struct world *w, uint32_t i)
     s->disk.faults.loses = true;
     s->disk.faults.misdirects = s->lies_where;
     s->lies = false;
-    s->forgot = true; /* what it wrote may have been the node's own state */
+    s->forgot = true; /* what it wrote may have been a state of the node's own */
 }
 
 void turn_on_disk(struct world *w, const struct sim_event *ev)

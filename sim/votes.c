@@ -17,8 +17,8 @@ void votes_close(struct votes_check *v)
     buf_close(&v->why);
 }
 
-/* What a node's disk says of its votes about an epoch (chain_vote.c has the record's form); both 0
- * when it says nothing. */
+/* The votes for an epoch on a node's disk (core/chain/chain_vote.c has the record's form); both 0
+ * when there are none. */
 struct vote_held {
     uint64_t promised, accepted;
 };

@@ -1,19 +1,18 @@
-/* votes.h: whether the members' decisions about the layout can be trusted (design section 3, "The
- * layout is a chain").
+/* votes.h: the members' decisions about the layout are safe (core/chain/chain.c).
  *
- *   - a promise or an acceptance leaves a node only when its disk holds it: a loss of power now
- *     would not take it back;
- *   - an epoch has one layout: whoever adopts it adopts what all others did. */
+ *   - A promise or an acceptance leaves a node only when its disk holds it: a loss of power could
+ *     not take it back.
+ *   - An epoch has one layout: all nodes that adopt a layout of an epoch adopt the same. */
 #ifndef COVEY_SIM_VOTES_H
 #define COVEY_SIM_VOTES_H
 
 #include "sim/world.h"
 
-enum { VOTES_EPOCHS_MAX = 1024 }; /* of one run: the epochs are few */
+enum { VOTES_EPOCHS_MAX = 1024 }; /* more than the epochs of any run */
 
 struct votes_check {
     struct world *world;
-    /* hash of the layout of each epoch; 0: nobody has adopted one */
+    /* per epoch: the hash of its layout; 0: no node has adopted one */
     uint64_t adopted[VOTES_EPOCHS_MAX];
     struct buf why; /* the first violation */
 };

@@ -27,7 +27,7 @@ struct sim_node *world_by_addr(struct world *w, struct addr a)
 
 struct sim_node *world_by_id(struct world *w, uint64_t id)
 {
-    /* ids end in the node's number + 1, so that stories read well */
+    /* an id ends in the node's number + 1 */
     uint32_t i = (uint32_t)(id & 0xffff) - 1;
     return i < w->o.nodes && w->node[i].id == id ? &w->node[i] : NULL;
 }
@@ -109,7 +109,7 @@ static void do_event(struct world *w, struct sim_event *ev)
         if (w->watch.client)
             w->watch.client(w->watch.arg, ev->node);
         break;
-    case SIM_FAULT: /* the run's: it reads it from world_next */
+    case SIM_FAULT: /* whoever called world_next plays it */
         break;
     default:
         net_event(w, ev);
@@ -117,7 +117,8 @@ static void do_event(struct world *w, struct sim_event *ev)
     }
 }
 
-/* A paused node hears of nothing before it goes on; a stalled disk ends no sync. */
+/* Puts off what happens at a paused node until it goes on, and the end of a sync while its disk
+ * stalls. */
 static bool put_off(struct world *w, const struct sim_event *ev)
 {
     if (ev->kind == SIM_CLIENT || ev->kind == SIM_FAULT)

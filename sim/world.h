@@ -1,9 +1,9 @@
-/* world.h: the other world: nodes, network, disks and clocks on virtual time, in one thread.
+/* world.h: the simulated world: nodes, network, disks and clocks on virtual time, in one thread.
  *
- * Nodes are the same code as in the real world: front, wire, core, and the store behind store.h.
- * Every message is encoded and decoded. A run is its options and its seed: all randomness comes
- * from seeded generators, one for each concern, so that removing a fault from the schedule does not
- * change what the others draw. */
+ * A node runs the same code as in the real world: front, wire, core, glue, and a store and hints in
+ * memory behind the doors of the real ones. Every message is encoded and decoded. A run follows
+ * from its options and its seed: all random numbers come from seeded generators, one for each
+ * concern. So taking a fault out of the schedule does not change what the others draw. */
 #ifndef COVEY_SIM_WORLD_H
 #define COVEY_SIM_WORLD_H
 
@@ -34,62 +34,60 @@ struct disk_kept;
 struct world;
 struct stream;
 
-/* What the checkers and the story want to hear. All may be NULL. */
+/* The world's news for the checkers and the story. Every function may be NULL. */
 struct world_watch {
     void *arg;
     void (*trace)(void *arg, uint32_t node, const struct trace *t);
     void (*member)(void *arg, uint32_t observer, const struct member_info *m);
     void (*life)(void *arg, uint32_t node, bool up); /* a node started, or lost power */
-    /* it is about to lose power: its last state can be looked at, */
-    void (*losing)(void *arg, uint32_t node);
-    void (*striking)(void *arg, uint32_t node); /* and its disk something that it holds */
-    /* its time came (world_wake_client), or its replies did */
+    void (*losing)(void *arg, uint32_t node);        /* a node is about to lose power */
+    void (*striking)(void *arg, uint32_t node);      /* a disk is about to lose what it holds */
+    /* a client has replies, or the time has come for which it was to be woken */
     void (*client)(void *arg, uint32_t client);
-    /* its connection is gone, whatever was under way is unknown */
+    /* a client's connection is gone; what was under way is unknown */
     void (*hung_up)(void *arg, uint32_t client);
-    void (*result)(void *arg, uint32_t node,
-                   /* EV_STORED, EV_HINTED, EV_HINTS, before they are stepped */
-                   const struct event *ev);
-    /* each, before it is carried out */
+    /* an EV_STORED, EV_HINTED or EV_HINTS is about to be stepped */
+    void (*result)(void *arg, uint32_t node, const struct event *ev);
+    /* an action is about to be carried out */
     void (*action)(void *arg, uint32_t node, const struct action *a);
-    void (*stepped)(void *arg, uint32_t node); /* after each step */
+    void (*stepped)(void *arg, uint32_t node); /* a node's step is done */
 };
 
 struct sim_node {
     struct node node;
     struct front front;
     struct mem_disk disk;
-    struct store *store; /* NULL while down, */
-    struct store *look;  /* while down: its disk, opened by whoever wanted to know (world_disk) */
+    struct store *store; /* NULL while the node is down */
+    struct store *look;  /* while it is down: its disk, opened by world_disk; NULL: not opened */
     struct hints_disk hints_disk;
-    struct disk_kept *kept; /* both as they were when a rollback began; NULL: none has */
-    struct hints *hints;    /* and so is this */
+    struct disk_kept *kept; /* a copy of both disks, while a rollback is under way; else NULL */
+    struct hints *hints;    /* NULL while the node is down */
     bool up;
-    bool stopped;  /* it asked to be stopped (ACT_STOP) */
-    uint64_t life; /* counts starts */
-    uint64_t started_us;
-    uint64_t lift; /* of its log's positions (core/log_end/log_end.h), as of its last life */
+    bool stopped;        /* it asked to be stopped (ACT_STOP) */
+    uint64_t life;       /* counts its losses of power, so that old events find another life */
+    uint64_t started_us; /* when it started last */
+    uint64_t lift;       /* the lift of its log's positions (core/log_end/log_end.h), last life's */
     uint64_t id;
     struct addr addr;
     char name[16];
-    int64_t skew_ms;  /* of its wall clock: always, */
-    int64_t step_ms;  /* since it was set wrong, */
-    int64_t drift_ms; /* and gained a second, since */
-    uint64_t drift_from_ms;
-    uint64_t timer_us; /* when its planned timer is due; UINT64_MAX: none is planned */
+    int64_t skew_ms;        /* how far its wall clock is ahead when nothing is wrong */
+    int64_t step_ms;        /* how far it is set ahead by a FAULT_CLOCK_STEP */
+    int64_t drift_ms;       /* what it gains a second by a FAULT_CLOCK_DRIFT */
+    uint64_t drift_from_ms; /* since when it does */
+    uint64_t timer_us;      /* when its planned timer is due; UINT64_MAX: none is planned */
     uint64_t paused_until_us;
-    uint32_t sync_ms;          /* a slow disk's */
-    uint64_t stalled_until_us; /* its disk */
+    uint32_t sync_ms;          /* how much longer its syncs take */
+    uint64_t stalled_until_us; /* until then no sync of its disk ends */
     uint32_t torn;             /* how the power fails during the next sync; 0: it does not */
-    bool lies;                 /* its next sync says that it is done, and is not; */
-    uint32_t lies_where;       /* not 0: it writes somewhere else */
-    uint32_t failed_stay;      /* of failed syncs, % that are on the disk all the same */
+    bool lies;                 /* its next sync reports success, and writes nothing in its place */
+    uint32_t lies_where;       /* not 0: that sync writes its bytes in another place */
+    uint32_t failed_stay;      /* % of failed syncs after which the bytes are on the disk */
     bool udp_dead;
     uint32_t slow_streams_ms; /* its streams stand still in turns of so long; 0: they do not */
-    /* its disk lost something that it had said: it founds nothing any more, and others may know
-     * more of it */
+    /* its disk lost something that was synced: it must not found a cluster again, and peers may
+     * know a later incarnation of it */
     bool forgot;
-    uint32_t disks;     /* that it lost whole */
+    uint32_t disks;     /* how many disks it has lost */
     uint64_t struck_us; /* when its disk was damaged last */
     bool syncing;       /* a SIM_DISK is planned */
 };
@@ -98,7 +96,7 @@ struct sim_client {
     struct session session;
     bool open;
     uint32_t node; /* where it is connected */
-    bool dirty;    /* its session may have requests */
+    bool dirty;    /* its session may have requests that were not stepped */
 };
 
 struct world_options {
@@ -106,7 +104,7 @@ struct world_options {
     uint32_t nodes;
     uint32_t clients;
     enum swim_profile profile;
-    /* of a delivery at least; up to 4 times that, with a tail. 0: 250 */
+    /* the least time of a delivery; it takes up to 4 times that, with a tail. 0: 250 */
     uint32_t latency_us;
     uint32_t erase_age_ms, hint_age_ms; /* see node_options */
     bool repair_manual;                 /* anti-entropy only when asked for */
@@ -124,15 +122,16 @@ struct world {
     struct sim_client *client;
     struct world_watch watch;
     struct cluster_id cluster;
-    struct layout_secret secret; /* that its founder is given */
-    struct out out;              /* of the step under way */
+    struct layout_secret secret; /* the secret that its founder is given */
+    struct out out;              /* the actions of the step under way */
     struct buf scratch;
-    /* nodes * nodes: while positive nothing gets from a to b; counted, since cuts may overlap */
+    /* per pair, a * nodes + b: how many cuts there are; nothing gets from a to b while there are
+     * any */
     uint16_t *cuts;
     uint32_t loss, duplicate, flip; /* %, summed over the faults in force */
     uint32_t delay_ms;
     struct atlas atlas;
-    struct stream *streams; /* hash by pair */
+    struct stream *streams; /* a hash table by pair */
     uint64_t next_stream;
     uint64_t events, steps, packets, messages, bytes; /* bytes: of the messages on streams */
 };
@@ -146,22 +145,22 @@ void world_start_node(struct world *w, uint32_t i, uint64_t at_us);
 void world_crash_node(struct world *w, uint32_t i);
 void world_fault(struct world *w, const struct fault *f, bool begins);
 
-/* Does the next planned thing not after until_us: its kind and whom it concerned in *ev (bytes are
- * gone). False when there is none: now_us is then until_us. */
+/* Does the next thing that is planned for until_us or earlier; *ev is what it was, without its
+ * bytes. False when there is none: then now_us is until_us. */
 bool world_next(struct world *w, uint64_t until_us, struct sim_event *ev);
 
-/* Clients. Connecting is immediate; requests are read in the connected node's turn. */
+/* Clients. Connecting takes no time; requests are read in the next turn of the connected node. */
 void world_connect(struct world *w, uint32_t client, uint32_t node);
 void world_say(struct world *w, uint32_t client, struct slice bytes);
 void world_wake_client(struct world *w, uint32_t client, uint64_t at_us);
 
-/* One turn of a node on an event (its times are set here): the step, the actions, the store's
- * results, the clients' next requests, the flush. */
+/* One turn of a node on an event, whose times are set here: the step, the actions, the results of
+ * the store, the clients' next requests, the commit. */
 void world_turn(struct world *w, uint32_t i, struct event *ev);
 
 uint64_t world_now_ms(const struct world *w);
 
-/* What a node's disk holds: its store, or, while it is down, what its next start will find. */
+/* A node's store; while the node is down, the store that its next start will find. */
 struct store *world_disk(struct world *w, uint32_t i);
 struct sim_node *world_by_id(struct world *w, uint64_t id); /* NULL when there is no such node */
 struct sim_node *world_by_addr(struct world *w, struct addr a);

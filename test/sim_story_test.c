@@ -1,14 +1,14 @@
 /* sim_story_test.c: five golden stories of whole nodes: what a small cluster does, message by
  * message, is compared with a file that a person has read.
  *
- * Each test plays a script in the simulated world: real nodes, stores in memory, a network and disks
- * that draw nothing (world_options.steady), no faults but those of the script. What happens is
- * printed by the simulator's printer (sim/story.h), the lines of a few words only, and must be what
- * test/stories/NAME.txt says. That file begins with a heading, lines that begin with #, which says
- * what to look at.
+ * Each test plays a script in the simulated world: real nodes, stores in memory, a network and
+ * disks that draw nothing (world_options.steady), no faults but those of the script. What happens
+ * is printed by the simulator's printer (sim/story.h), the lines of a few words only, and must be
+ * what test/stories/NAME.txt says. That file begins with a heading, lines that begin with #, which
+ * says what to look at.
  *
- * A change that is meant to change a story: `test/stories/accept` writes the files anew, under their
- * headings; `git diff` then shows what a reviewer should see. */
+ * A change that is meant to change a story: `test/stories/accept` writes the files anew, under
+ * their headings; `git diff` then shows what a reviewer should see. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
