@@ -98,7 +98,7 @@ static inline void take(struct table *t, uint64_t from, const struct message *m)
     chain_protocol.check(&t->chain, at(t));
 }
 
-/* The message of a kind to a peer that the last call brought; NULL when there is none. */
+/* The message of that kind that the last call sends to a peer; NULL: none. */
 static const struct message *sent(const struct table *t, uint64_t to, enum message_kind kind)
 {
     for (unsigned i = 0; i < t->out.n; i++) {
@@ -129,7 +129,7 @@ static inline void stored(struct table *t, uint64_t number, int error)
     chain_protocol.check(&t->chain, at(t));
 }
 
-/* Lets time pass until the chain wants to do something, and lets it. */
+/* Lets time pass until the chain's deadline, and calls it. */
 static inline void wait_tick(struct table *t)
 {
     uint64_t due = chain_protocol.deadline_ms(&t->chain, at(t));

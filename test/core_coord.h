@@ -23,7 +23,7 @@ struct fixture {
     struct coord coord;
     struct out out;
     uint64_t now_ms;
-    uint64_t own_token; /* of the own store's flush: flush tests */
+    uint64_t own_token; /* the token of the own store's flush, for the tests of FLUSHALL */
 };
 
 static const uint64_t WALL_MS = 1700000000000;

@@ -37,7 +37,7 @@ static inline void stage_time(struct stage *s, uint64_t ms, uint64_t wall_ms)
     s->now.wall_ms = s->now.believed_ms = wall_ms;
 }
 
-/* A layout is in force: all its members are known, and the protocol is told. */
+/* A layout comes into force: all its members are known, and the protocol is called. */
 static inline int stage_layout(struct stage *s, const struct protocol *p, void *it,
                                const struct layout *l)
 {
@@ -48,7 +48,7 @@ static inline int stage_layout(struct stage *s, const struct protocol *p, void *
     return p->layout(it, &s->now);
 }
 
-/* What SWIM holds of a member, and where it is. */
+/* Sets what SWIM believes of a member, and its address. */
 static inline void stage_believe(struct stage *s, const struct protocol *p, void *it, uint64_t id,
                                  struct addr addr, bool alive)
 {
@@ -58,7 +58,7 @@ static inline void stage_believe(struct stage *s, const struct protocol *p, void
         p->member(it, &s->now, m, change);
 }
 
-/* A stream to it is up, with the process of that boot, or (0) broke. */
+/* A stream to a member is up, to the process of that boot; 0: it broke. */
 static inline void stage_link(struct stage *s, const struct protocol *p, void *it, uint64_t id,
                               uint64_t boot)
 {

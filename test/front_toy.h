@@ -30,12 +30,14 @@ struct toy {
         struct request request; /* with its own copies of key and value */
         struct toy_bytes key, value;
     } asked[SESSION_OPS_MAX];
-    uint32_t asked_n, asked_most; /* under way, and the most there ever were */
+    uint32_t asked_n;    /* requests under way */
+    uint32_t asked_most; /* the most that ever were under way at a time */
     uint64_t asked_ever;
     struct rng rng;
-    int error; /* what every result says, with 1 of 2 answered, */
+    /* the error of every result, with 1 of 2 owners that answered; the next two go with it */
+    int error;
     bool unstamped;
-    struct owner_tally tally; /* and these */
+    struct owner_tally tally;
     struct status_info status;
 };
 

@@ -45,8 +45,8 @@
 
 /* Parts of the rule that can be left out, or be undone. */
 enum part {
-    /* stamped again when sound answers are enough, though an owner that may have taken it is
-     * silent */
+    /* a writer stamps again when enough answers are sound, though a silent owner may have taken the
+     * write */
     BET = 1 << 0,
     REFUSED_IS_GOOD = 1 << 1, /* a reader returns though its write-back was refused */
     NO_WRITE_BACK = 1 << 2,   /* a reader returns the greater of two at once */
@@ -61,18 +61,18 @@ enum part {
     RECOVERING_IS_ASKED = 1 << 8, /* an owner that is recovering answers writers that ask first */
     FORGETS = 1 << 9,             /* an owner does not remember what it took */
     REMEMBERS_ALL = 1 << 10,      /* an owner remembers what it took while it was recovering */
-    /* an owner that was restarted says that it never took what its life before may have taken */
+    /* an owner that was restarted answers that it never took what it may have taken before */
     NEW_LIFE_KNOWS = 1 << 11,
     NOT_ABOVE = 1 << 12, /* the second stamp is above the first one alone */
     LATE_ACK = 1 << 13,  /* a late ack of the first stamp counts in the second round */
 };
 
-/* Who is there, and what is left out. */
+/* The writers and readers of a model, and the parts of the rule that it lacks. */
 struct world {
     unsigned left_out; /* enum part */
     unsigned ask;      /* a bit for each writer that asks first */
     unsigned readers;
-    bool at_once;    /* readers overlap; else one begins when the one before it is over */
+    bool at_once;    /* readers overlap; else one begins when the one before it has ended */
     unsigned faster; /* a plain writer's clock may be so many draws ahead of a slow one */
     bool restarts;   /* one owner may, once */
     bool recovering; /* one owner is, when all begins, */

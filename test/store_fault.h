@@ -9,17 +9,19 @@
 
 #include "store/log_io.h"
 
-/* What is to go wrong: counted down at each call; 0 and below: nothing. The log's helpers call
- * too. */
+/* What is to go wrong. The first four numbers count down, at each call of their kind: the call
+ * that brings one to 0 fails, and from then on none does. The log's helper threads make such
+ * calls too. */
 static struct {
     _Atomic int write_fails, sync_fails;
-    _Atomic int call_fails, dies; /* of all calls that change something */
-    _Atomic bool broken;          /* every write fails */
-    _Atomic bool full;            /* there is no room for a reserve */
-    _Atomic int reserve_tries;    /* so often it was asked for */
-    int number;                   /* errno of the failure */
-    size_t write_max;             /* bytes that one write takes; 0: all */
-    bool uncached;                /* no read is in the page cache */
+    _Atomic int call_fails;    /* counts all calls that change something */
+    _Atomic int dies;          /* counts the same; the process ends in the call */
+    _Atomic bool broken;       /* every write fails */
+    _Atomic bool full;         /* there is no room for a reserve */
+    _Atomic int reserve_tries; /* how often a reserve was asked for */
+    int number;                /* the errno of a failure */
+    size_t write_max;          /* how many bytes one write takes; 0: all */
+    bool uncached;             /* no read finds its bytes in the page cache */
     bool read_fails;
 } fault;
 

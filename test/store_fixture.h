@@ -26,15 +26,15 @@ enum { WAIT_S = 30 }; /* a result that takes longer than this is a failure, not 
 
 /* A log in a directory of its own. */
 struct fixture {
-    char root[64]; /* removed at the end */
+    char root[64]; /* a directory that is removed at the end */
     char dir[96];  /* the data directory in it */
     struct log_options options;
     struct store *store;
     sem_t woken;
-    unsigned backups_ended; /* and not waited for yet */
+    unsigned backups_ended; /* backups that ended and were not waited for yet */
     char why[512];
-    char report[1024]; /* the last sentence reported */
-    unsigned doubted;  /* slots that STORE_DAMAGED results told of, those of the last */
+    char report[1024]; /* the last sentence that the store reported */
+    unsigned doubted;  /* how many slots the last STORE_DAMAGED puts in doubt */
 };
 
 static inline void fixture_wake(void *arg)

@@ -19,7 +19,7 @@ struct net_event {
     uint64_t at_ms, order;
     enum net_kind kind;
     unsigned to, from;
-    unsigned boot; /* of the receiver: what a process asked for dies with it */
+    unsigned boot; /* the receiver's: what a process asked for is dropped when it has ended */
     uint64_t number;
     uint8_t *bytes;
     size_t n;
@@ -33,8 +33,8 @@ struct net_node {
     unsigned loss_percent; /* of what it sends and what it receives */
     uint64_t stopped_until_ms;
     unsigned waiting;         /* packets in its socket while it is stopped: NET_SOCKET at most */
-    uint64_t timer_ms;        /* of its queued timer event */
-    uint64_t durable, serial; /* its disk */
+    uint64_t timer_ms;        /* when its queued timer event is due */
+    uint64_t durable, serial; /* its incarnation on disk, and the serial of that state */
     uint64_t writing;         /* the incarnation that the write under way holds */
     uint16_t port;
     struct slice name, meta;
