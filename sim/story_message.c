@@ -29,10 +29,11 @@ static bool is_text(struct slice s)
     return s.n <= PRINT_BYTES;
 }
 
-static void print_text(struct story *s, struct slice text)
+/* A text between quotes, such as "\"" or ""; what is no short text as its size. */
+static void print_text(struct story *s, const char *quote, struct slice text)
 {
     if (is_text(text))
-        CHECK(!buf_printf(&s->line, "\"%.*s\"", (int)text.n, (const char *)text.p));
+        CHECK(!buf_printf(&s->line, "%s%.*s%s", quote, (int)text.n, (const char *)text.p, quote));
     else
         CHECK(!buf_printf(&s->line, "%zu bytes", text.n));
 }
@@ -88,7 +89,7 @@ static void print_found(struct story *s, const struct record *r)
                                                     [RECORD_FLUSH] = "(flush)",
                                                     [RECORD_STATE] = "(state)"};
     if (r->kind == RECORD_VALUE && r->value.n > 0)
-        print_text(s, r->value);
+        print_text(s, "\"", r->value);
     else if (r->kind == RECORD_VALUE)
         CHECK(!buf_printf(&s->line, "(value)")); /* a digest: the value does not travel */
     else
@@ -103,8 +104,10 @@ void story_print_record(struct story *s, const struct record *r)
 {
     CHECK(!buf_printf(&s->line, " "));
     struct slice name = r->kind == RECORD_STATE ? r->key : key_name(r->key);
-    if (name.n > 0)
-        CHECK(!buf_printf(&s->line, "%.*s=", (int)name.n, (const char *)name.p));
+    if (name.n > 0) {
+        print_text(s, "", name);
+        CHECK(!buf_printf(&s->line, "="));
+    }
     print_found(s, r);
 }
 
@@ -169,13 +172,13 @@ static void print_bytes(struct story *s, const char *name, const struct slice *f
     if (f->n == 0)
         return;
     print_name(s, name);
-    print_text(s, *f);
+    print_text(s, "\"", *f);
 }
 
 static void print_key(struct story *s, const char *name, const struct slice *f)
 {
-    struct slice key = key_name(*f);
-    CHECK(!buf_printf(&s->line, " %s=%.*s", name, (int)key.n, (const char *)key.p));
+    print_name(s, name);
+    print_text(s, "", key_name(*f));
 }
 
 static void print_version(struct story *s, const char *name, const struct version *f)

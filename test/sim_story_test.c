@@ -20,6 +20,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "sim/story.h"
+#include "wire_random.h"
 
 enum { STORY_MAX = 1 << 20, CLIENTS = 1 };
 
@@ -296,6 +297,30 @@ static void a_lost_disk(void **state)
     close_story("lost_disk");
 }
 
+/* ---- The printer ---- */
+
+static void every_message_is_one_line(void **state)
+{
+    (void)state;
+    open_world(1);
+    struct rng rng;
+    rng_init(&rng, 11);
+    for (unsigned i = 0; i < 100 * sizeof message_kinds; i++) {
+        uint8_t kind = message_kinds[i % sizeof message_kinds];
+        struct action a = {.kind = ACT_SEND};
+        a.send.message = random_message(&rng, kind);
+        tell(message_name(kind));
+        story_action(&s, 0, &a);
+        assert_true(told.n > 0 && told.p[told.n - 1] == '\n');
+        assert_ptr_equal(memchr(told.p, '\n', told.n), told.p + told.n - 1);
+        assert_non_null(memmem(told.p, told.n, message_name(kind), strlen(message_name(kind))));
+        buf_consume(&told, told.n);
+    }
+    world_close(&w);
+    story_close(&s);
+    buf_close(&told);
+}
+
 int main(int argc, char **argv)
 {
     (void)argc;
@@ -306,6 +331,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_member_returns_to_its_hints),
         cmocka_unit_test(a_formation),
         cmocka_unit_test(a_lost_disk),
+        cmocka_unit_test(every_message_is_one_line),
     };
     return cmocka_run_group_tests_name("sim_story", tests, NULL, NULL);
 }

@@ -429,54 +429,6 @@ static void test_a_hello_of_other_versions_says_which(void **state)
     }
 }
 
-static void test_printing(void **state)
-{
-    (void)state;
-    struct buf b;
-    buf_init(&b, 4096);
-    struct message m = {.kind = MSG_GET,
-                        .get = {.op = 7, .epoch = 3, .wants = 1, .key = KEY_OF("a\"b\n")}};
-    assert_int_equal(message_print(&b, &m), 0);
-    assert_int_equal(buf_append(&b, "", 1), 0);
-    assert_string_equal((char *)b.p, "GET op=7 epoch=3 wants=1 key=\"a\\x22b\\x0a\"");
-    b.n = 0;
-    m.get.key = SLICE("\x80k");
-    assert_int_equal(message_print(&b, &m), 0);
-    assert_int_equal(buf_append(&b, "", 1), 0);
-    assert_string_equal((char *)b.p, "GET op=7 epoch=3 wants=1 space=128 key=\"k\"");
-    b.n = 0;
-    m = (struct message){.kind = MSG_JOIN_NO,
-                         .join_no = {.error = (uint32_t)ERR_NAME_TAKEN,
-                                     .text = SLICE("0123456789012345678901234567890123456789")}};
-    assert_int_equal(message_print(&b, &m), 0);
-    assert_int_equal(buf_append(&b, "", 1), 0);
-    assert_string_equal((char *)b.p,
-                        "JOIN_NO error=-9 text=\"01234567890123456789012345678901\"+8");
-    b.n = 0;
-    m = (struct message){.kind = MSG_PUT_ACK,
-                         .put_ack = {.held = {.stamp = 1, .deleted = 1, .ordered = 1}}};
-    assert_int_equal(message_print(&b, &m), 0);
-    assert_int_equal(buf_append(&b, "", 1), 0);
-    assert_non_null(strstr((char *)b.p, " held=1.0.0.0.ordered.deleted "));
-    assert_string_equal(message_name(MSG_PUT_ACK), "PUT_ACK");
-    buf_close(&b);
-}
-
-static void check_prints(const struct message *m, struct buf *b)
-{
-    b->n = 0;
-    assert_int_equal(message_print(b, m), 0);
-    size_t name = strlen(message_name(m->kind));
-    assert_true(b->n > name && memcmp(b->p, message_name(m->kind), name) == 0);
-    assert_null(memchr(b->p, '\n', b->n));
-}
-
-static void test_every_kind_prints_as_one_line(void **state)
-{
-    (void)state;
-    for_each_random(check_prints);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -494,8 +446,6 @@ int main(void)
         cmocka_unit_test(test_announced_lengths_are_capped),
         cmocka_unit_test(test_the_bytes_are_as_declared),
         cmocka_unit_test(test_a_hello_of_other_versions_says_which),
-        cmocka_unit_test(test_printing),
-        cmocka_unit_test(test_every_kind_prints_as_one_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,8 +7,6 @@
  * later release may thus only add fields at the end, and give a new meaning a new number. */
 #include "wire/message.h"
 
-#include <inttypes.h>
-
 #include "base/check.h"
 #include "base/error.h"
 #include "base/limits.h"
@@ -395,129 +393,7 @@ int message_decode(struct slice bytes, struct message *out)
     return good ? (int)(MESSAGE_HEADER + n) : ERR_BAD_MESSAGE;
 }
 
-/* ---- Printing: for traces and failed tests, so plain rather than fast ---- */
-
-enum { PRINT_BYTES = 32 };
-
-static int print_u64(struct buf *out, const char *name, const uint64_t *f)
-{
-    return buf_printf(out, " %s=%" PRIu64, name, *f);
-}
-
-static int print_stamp(struct buf *out, const char *name, const uint64_t *f)
-{
-    return print_u64(out, name, f);
-}
-
-static int print_position(struct buf *out, const char *name, const struct log_position *f)
-{
-    return buf_printf(out, " %s=%u:%" PRIu64, name, f->shard, f->end);
-}
-
-static int print_u32(struct buf *out, const char *name, const uint32_t *f)
-{
-    /* signed: error numbers travel as u32 */
-    return buf_printf(out, " %s=%" PRId32, name, (int32_t)*f);
-}
-
-static int print_u16(struct buf *out, const char *name, const uint16_t *f)
-{
-    return buf_printf(out, " %s=%u", name, *f);
-}
-
-static int print_u8(struct buf *out, const char *name, const uint8_t *f)
-{
-    return buf_printf(out, " %s=%u", name, *f);
-}
-
-static int print_cid(struct buf *out, const char *name, const struct cluster_id *f)
-{
-    char text[ADDR_TEXT];
-    return buf_printf(out, " %s=%s", name, cluster_id_text(*f, text));
-}
-
-static int print_addr(struct buf *out, const char *name, const struct addr *f)
-{
-    char text[ADDR_TEXT];
-    return buf_printf(out, " %s=%s", name, addr_text(*f, text));
-}
-
-static int print_bytes(struct buf *out, const char *name, const struct slice *f)
-{
-    static const char hex[] = "0123456789abcdef";
-    char text[PRINT_BYTES * 4 + 1];
-    char *at = text;
-    for (size_t i = 0; i < f->n && i < PRINT_BYTES; i++) {
-        uint8_t c = f->p[i];
-        if (c >= ' ' && c < 127 && c != '"' && c != '\\') {
-            *at++ = (char)c;
-            continue;
-        }
-        *at++ = '\\';
-        *at++ = 'x';
-        *at++ = hex[c >> 4];
-        *at++ = hex[c & 15];
-    }
-    *at = 0;
-    if (f->n > PRINT_BYTES)
-        return buf_printf(out, " %s=\"%s\"+%zu", name, text, f->n - PRINT_BYTES);
-    return buf_printf(out, " %s=\"%s\"", name, text);
-}
-
-static int print_version(struct buf *out, const char *name, const struct version *f)
-{
-    return buf_printf(out, " %s=%" PRIu64 ".%" PRIx64 ".%" PRIx64 ".%" PRIu64 "%s%s", name,
-                      f->stamp, f->node, f->digest, f->expiry_stamp, f->ordered ? ".ordered" : "",
-                      f->deleted ? ".deleted" : "");
-}
-
-/* A key by its name, and its space unless that is the first. */
-static int print_key(struct buf *out, const char *name, const struct slice *f)
-{
-    struct slice part = key_name(*f);
-    int error = f->n > 0 && key_space(*f) > 0 ? buf_printf(out, " space=%u", key_space(*f)) : 0;
-    return error ? error : print_bytes(out, name, &part);
-}
-
-static int print_found(struct buf *out, const char *name, const struct record *f)
-{
-    int error =
-        buf_printf(out, " %s.kind=%u %s.expiry_ms=%" PRIu64, name, f->kind, name, f->expiry_ms);
-    if (!error)
-        error = print_version(out, "version", &f->version);
-    return error ? error : print_bytes(out, "value", &f->value);
-}
-
-static int print_record(struct buf *out, const char *name, const struct record *f)
-{
-    int error = print_found(out, name, f);
-    return error ? error : (f->kind == RECORD_STATE ? print_bytes : print_key)(out, "key", &f->key);
-}
-
-#define FIELD(type, f) \
-    if (!error)        \
-        error = print_##type(out, #f, &m->f);
-#define MESSAGE(number, NAME, name, fields)                                  \
-    static int print_msg_##name(struct buf *out, const struct msg_##name *m) \
-    {                                                                        \
-        int error = buf_printf(out, #NAME);                                  \
-        fields return error;                                                 \
-    }
-#include "wire/message.def"
-#undef MESSAGE
-#undef FIELD
-
-int message_print(struct buf *out, const struct message *m)
-{
-    switch (m->kind) {
-#define MESSAGE(number, NAME, name, fields) \
-    case MSG_##NAME:                        \
-        return print_msg_##name(out, &m->name);
-#include "wire/message.def"
-#undef MESSAGE
-    }
-    return buf_printf(out, "?");
-}
+/* ---- Names ---- */
 
 const char *message_name(uint8_t kind)
 {

@@ -118,8 +118,4 @@ int message_decode(struct slice bytes, struct message *out);
 /* "PUT"; "?" for an unknown number. Static. */
 const char *message_name(uint8_t kind);
 
-/* Appends one line of text, "PUT op=7 epoch=3 record=…", without newline; long byte strings are cut
- * at 32 bytes. */
-int message_print(struct buf *out, const struct message *m);
-
 #endif
