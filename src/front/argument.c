@@ -1,5 +1,5 @@
-/* argument.c: what follows from a command's entry: how many words it takes, where its keys are, how
- * it is used, how it differs from Redis's. See command.h. */
+/* argument.c: what follows from a command's entry in the table: how many words it takes, where
+ * its keys are, how it is used, how it differs from Redis's. See command.h. */
 #include "front/command.h"
 
 #include <stdio.h>
@@ -8,12 +8,12 @@
 
 /* ---- How many words ---- */
 
-/* Words that an argument takes where it is there once. */
+/* The words that an argument takes when it is given once. */
 static uint32_t words_of(const struct command_argument *a)
 {
     uint32_t n = a->token != NULL;
     if (a->type == ARGUMENT_ONEOF)
-        return n + words_of(a->of); /* its parts are equally long */
+        return n + words_of(a->of); /* all parts have the same number of words */
     if (a->type != ARGUMENT_BLOCK)
         return n + (a->type != ARGUMENT_WORD);
     for (const struct command_argument *part = a->of; part->type != ARGUMENT_END; part++)
@@ -75,7 +75,7 @@ static void put_list(struct text *t, const struct command_argument *list, const 
     }
 }
 
-/* Without what says how often it may be there. */
+/* Without the marks for optional and multiple. */
 static void put_once(struct text *t, const struct command_argument *a)
 {
     put(t, a->token != NULL ? a->token : "");

@@ -1,9 +1,9 @@
-/* cmd_cluster.c: covey's own questions: who is there, who owns what (is all well: cmd_status.c).
- * And the messages when a member changes.
+/* cmd_cluster.c: covey's own questions, MEMBERS, RING, WHERE and HINTS (STATUS: cmd_status.c), and
+ * the messages when a member changes.
  *
- * Each reply is a map, or an array of maps, of plain values: RESP3 clients get maps, RESP2 clients
- * flat arrays, the console makes tables and JSON of either without knowing the fields. So the names
- * of the fields are what users' scripts hold on to: they may be added to, not changed. */
+ * Each reply is a map, or an array of maps, of plain values. RESP3 clients get maps, RESP2
+ * clients flat arrays; the console makes tables and JSON of either without knowing the fields.
+ * Users' scripts depend on the names of the fields: fields may be added, but not changed. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -18,7 +18,8 @@ static const char *const state_names[] = {[MEMBER_ALIVE] = "alive",
                                           [MEMBER_DEAD] = "dead",
                                           [MEMBER_LEFT] = "left"};
 
-/* To people alive means that a member takes part: reachable, and with the layout in force. */
+/* For people, a member is alive when it takes part: it is reachable, and has the layout in
+ * force. */
 static const char *state_of(const struct member_info *m)
 {
     if (m->state == MEMBER_ALIVE && (!m->in_layout || !m->adopted))
@@ -63,12 +64,7 @@ static void answer_members(struct reply *r, struct session_op *op, const struct 
         reply_member(r, &result->members.member[i]);
 }
 
-void cmd_members(struct session *s, const struct command *c)
-{
-    static const struct session_ask ask = {OP_MEMBERS, FOLD_ONE, answer_members};
-    (void)c;
-    session_ask(s, &ask);
-}
+CMD_ASKS(cmd_members, OP_MEMBERS, FOLD_ONE, answer_members)
 
 /* ---- The ring ---- */
 
@@ -81,8 +77,8 @@ static struct slice name_of(const struct result *result, uint64_t id)
     return SLICE("?");
 }
 
-/* Of the layout's places, in hundredths of a percent: shares of 1,000 members are still told apart,
- * without floating point. */
+/* The percentage of the layout's places that a member has, with two digits: shares of 1,000
+ * members still differ. */
 static void field_share(struct reply *r, uint32_t places, const struct layout *l)
 {
     uint32_t all = (uint32_t)l->vnodes * l->n;
@@ -138,16 +134,16 @@ static void answer_ring(struct reply *r, struct session_op *op, const struct res
 
 /* ---- The ring, arc by arc ----
  *
- * Neighbours with the same owners are one row: three members own every vnode, and a thousand equal
- * lines tell nothing. Which of the owners is first alternates from vnode to vnode, and does not end
- * a row (RING counts the firsts, WHERE gives a key's order). A vnode that this node has yet to
- * compare with the other owners does. */
+ * Neighbouring vnodes with the same owners are one row: of three members all own every vnode,
+ * and a thousand equal lines would tell nothing. The first owner alternates from vnode to vnode
+ * and does not end a row (RING counts the firsts, WHERE gives the order of a key's owners). A
+ * vnode that this node has not yet compared with the other owners does end a row. */
 
 struct arc {
     uint32_t first, last; /* vnodes */
-    /* this node knows since when its records of all of them are all owners' */
+    /* whether this node has compared all of them with the other owners */
     bool synced;
-    uint64_t synced_ms; /* the longest ago of theirs; where synced */
+    uint64_t synced_ms; /* how long ago the last comparison of the stalest one was; where synced */
 };
 
 static bool owned_by(const struct layout *l, uint32_t vnode, uint16_t member)
@@ -168,7 +164,7 @@ static bool same_owners(const struct layout *l, uint32_t a, uint32_t b)
     return same;
 }
 
-/* Nothing is known where this node is no owner, or has not compared the vnode yet. */
+/* Whether this node, as an owner of the vnode, has compared it with the other owners. */
 static bool is_synced(const struct result *result, uint32_t vnode)
 {
     return result->members.synced_ms && result->members.synced_ms[vnode] != UINT64_MAX;
@@ -190,7 +186,7 @@ static struct arc arc_at(const struct result *result, uint32_t vnode)
     return a;
 }
 
-/* Owners in the order of the members: by id. */
+/* The owners stand in the order of the members: by id. */
 static void reply_arc(struct reply *r, const struct result *result, const struct arc *a)
 {
     const struct layout *l = result->members.layout;
@@ -230,7 +226,7 @@ static void answer_vnodes(struct reply *r, struct session_op *op, const struct r
     }
 }
 
-void cmd_ring(struct session *s, const struct command *c)
+void cmd_ring(struct session *s)
 {
     static const struct session_ask shares = {OP_RING, FOLD_ONE, answer_ring};
     static const struct session_ask vnodes = {OP_RING, FOLD_ONE, answer_vnodes};
@@ -241,7 +237,7 @@ void cmd_ring(struct session *s, const struct command *c)
     else if (s->request.arg_n == 2 && cmd_is(s->request.arg[1], "vnodes"))
         session_ask(s, &vnodes);
     else
-        reply_error(&s->reply, "ERR syntax error, it is %s", cmd_usage(c, usage));
+        reply_error(&s->reply, "ERR syntax error, it is %s", cmd_usage(s, usage));
 }
 
 /* ---- Where a key lives ---- */
@@ -273,7 +269,7 @@ static void reply_owner(struct reply *r, const struct where_owner *o, uint64_t w
     reply_field_text(r, "holds", holds_text(o, wall_ms));
     if (version)
         snprintf(text, sizeof text, "%" PRIu64 ".%" PRIu64, v->stamp >> 16, v->stamp & 0xffff);
-    reply_field_text(r, "stamp", text); /* ms since 1970, and the counter within it */
+    reply_field_text(r, "stamp", text); /* milliseconds since 1970, and a counter within them */
     reply_field_text(r, "writer", version ? node_id_text(v->node, text) : "");
     if (version)
         snprintf(text, sizeof text, "%016" PRIx64, v->digest);
@@ -292,14 +288,9 @@ static void answer_where(struct reply *r, struct session_op *op, const struct re
         reply_owner(r, &result->where.owner[i], result->wall_ms);
 }
 
-void cmd_where(struct session *s, const struct command *c)
-{
-    static const struct session_ask ask = {OP_WHERE, FOLD_ONE, answer_where};
-    (void)c;
-    session_ask(s, &ask);
-}
+CMD_ASKS(cmd_where, OP_WHERE, FOLD_ONE, answer_where)
 
-/* ---- What is kept for others ---- */
+/* ---- What is kept for other members ---- */
 
 static void reply_hints(struct reply *r, const struct hint_info *i, struct slice keeper)
 {
@@ -313,7 +304,7 @@ static void reply_hints(struct reply *r, const struct hint_info *i, struct slice
     reply_field_integer(r, "kept", (int64_t)i->kept);
     reply_field_integer(r, "replayed", (int64_t)i->replayed);
     reply_field_integer(r, "dropped", (int64_t)i->dropped);
-    reply_field_bulk(r, "keeper", keeper); /* other members keep more, which they count */
+    reply_field_bulk(r, "keeper", keeper); /* this node; other keepers count their own */
 }
 
 static void answer_hints(struct reply *r, struct session_op *op, const struct result *result)
@@ -324,12 +315,7 @@ static void answer_hints(struct reply *r, struct session_op *op, const struct re
         reply_hints(r, &result->hints.target[i], result->hints.keeper);
 }
 
-void cmd_hints(struct session *s, const struct command *c)
-{
-    static const struct session_ask ask = {OP_HINTS, FOLD_ONE, answer_hints};
-    (void)c;
-    session_ask(s, &ask);
-}
+CMD_ASKS(cmd_hints, OP_HINTS, FOLD_ONE, answer_hints)
 
 /* ---- Messages ---- */
 
@@ -357,9 +343,8 @@ static bool channels_exist(struct session *s)
     return true;
 }
 
-void cmd_subscribe(struct session *s, const struct command *c)
+void cmd_subscribe(struct session *s)
 {
-    (void)c;
     if (!channels_exist(s))
         return;
     s->subscribed = true;
@@ -367,12 +352,11 @@ void cmd_subscribe(struct session *s, const struct command *c)
         reply_subscription(s, "subscribe", s->request.arg[i]);
 }
 
-void cmd_unsubscribe(struct session *s, const struct command *c)
+void cmd_unsubscribe(struct session *s)
 {
     bool was = s->subscribed;
-    (void)c;
 
-    if (s->request.arg_n == 1 && !was) { /* none to name: null, as in Redis */
+    if (s->request.arg_n == 1 && !was) { /* no channel to name: null, as in Redis */
         reply_push(&s->reply, 3);
         reply_text(&s->reply, "unsubscribe");
         reply_null(&s->reply);
@@ -387,8 +371,8 @@ void cmd_unsubscribe(struct session *s, const struct command *c)
         reply_subscription(s, "unsubscribe", CHANNEL);
 }
 
-/* A name as logfmt takes it: quoted where it holds more than printable ASCII, with the rest as
- * question marks. */
+/* A name as logfmt takes it: in quotes when it has a blank, '=' or '"'. Control bytes, quotes
+ * and backslashes become question marks. */
 static int print_name(struct buf *out, struct slice name)
 {
     char text[NODE_NAME_MAX + 2];
@@ -404,8 +388,8 @@ static int print_name(struct buf *out, struct slice name)
     return quote ? buf_append(out, text, n + 1) : buf_append(out, text + 1, n - 1);
 }
 
-/* One line of logfmt, named as the node's own log names it: for people above their prompt, and for
- * programs. */
+/* One line of logfmt, with the event's name of the node's own log: for people above their
+ * prompt, and for programs. */
 static int print_event(struct buf *out, const struct member_info *m)
 {
     char id[ADDR_TEXT], addr[ADDR_TEXT];
@@ -418,7 +402,7 @@ static int print_event(struct buf *out, const struct member_info *m)
 
 void session_member(struct session *s, const struct member_info *m)
 {
-    uint8_t bytes[512]; /* the line is at most half of it */
+    uint8_t bytes[512]; /* a line takes at most half of it */
     struct buf text = {.p = bytes, .cap = sizeof bytes, .max = sizeof bytes};
 
     if (!s->subscribed || session_done(s))
@@ -430,6 +414,5 @@ void session_member(struct session *s, const struct member_info *m)
     reply_bulk(&r, CHANNEL);
     reply_bulk(&r, buf_view(&text));
     if (reply_end(&r) || error)
-        /* a subscriber that misses messages must not think that there were none */
-        s->broken = true;
+        s->broken = true; /* a subscriber must not miss a message without noticing */
 }

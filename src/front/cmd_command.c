@@ -1,4 +1,4 @@
-/* cmd_command.c: COMMAND, what a client may learn about the commands. All of it is read off the
+/* cmd_command.c: COMMAND: what a client may ask about the commands, all of it read from the
  * command table. */
 #include <stdio.h>
 
@@ -12,7 +12,7 @@ static const struct command *table_end(void)
     return command_table + command_n;
 }
 
-/* The top-level command after c: its subcommands are passed over. */
+/* The next top-level command after c. */
 static const struct command *next_top(const struct command *c)
 {
     do
@@ -44,7 +44,7 @@ static void reply_name(struct reply *r, const struct command *c)
     reply_text(r, text);
 }
 
-/* "client" or "client|id", any case. NULL when there is none. */
+/* Finds "client" or "client|id", in any case. NULL: there is none. */
 static const struct command *find_full(struct slice name)
 {
     const uint8_t *bar = name.n ? memchr(name.p, '|', name.n) : NULL;
@@ -82,8 +82,8 @@ static void reply_flags(struct reply *r, unsigned flags)
     }
 }
 
-/* The ten elements of Redis 7; access lists, tips and key specifications are for what covey has
- * not, and empty. */
+/* The ten elements of Redis 7. Access lists, tips and key specifications are about what covey
+ * does not have, and are empty. */
 static void reply_command(struct reply *r, const struct command *c)
 {
     struct command_keys keys = command_keys(c);
@@ -104,26 +104,24 @@ static void reply_command(struct reply *r, const struct command *c)
         reply_command(r, c + i);
 }
 
-void cmd_command(struct session *s, const struct command *c)
+void cmd_command(struct session *s)
 {
-    (void)c;
     reply_array(&s->reply, top_n());
     for (const struct command *each = command_table; each < table_end(); each = next_top(each))
         reply_command(&s->reply, each);
 }
 
-void cmd_command_count(struct session *s, const struct command *c)
+void cmd_command_count(struct session *s)
 {
-    (void)c;
     reply_integer(&s->reply, top_n());
 }
 
-void cmd_command_info(struct session *s, const struct command *c)
+void cmd_command_info(struct session *s)
 {
     const struct resp_request *q = &s->request;
 
     if (q->arg_n == 2) {
-        cmd_command(s, c);
+        cmd_command(s);
         return;
     }
     reply_array(&s->reply, q->arg_n - 2);
@@ -136,12 +134,11 @@ void cmd_command_info(struct session *s, const struct command *c)
     }
 }
 
-void cmd_command_list(struct session *s, const struct command *c)
+void cmd_command_list(struct session *s)
 {
     const struct resp_request *q = &s->request;
     struct slice pattern = SLICE("*");
     uint32_t n = 0;
-    (void)c;
 
     if (q->arg_n == 5 && cmd_is(q->arg[2], "filterby") && cmd_is(q->arg[3], "pattern")) {
         pattern = q->arg[4];
@@ -162,7 +159,7 @@ void cmd_command_list(struct session *s, const struct command *c)
 
 static void reply_arguments(struct reply *r, const struct command_argument *list);
 
-/* A word has no name of its own: Redis calls it by its token. */
+/* A word has no name of its own: as in Redis its token, in lower case, is its name. */
 static void reply_argument_name(struct reply *r, const struct command_argument *a)
 {
     char name[32];
@@ -236,11 +233,10 @@ static void reply_doc(struct reply *r, const struct command *c)
     }
 }
 
-void cmd_command_docs(struct session *s, const struct command *c)
+void cmd_command_docs(struct session *s)
 {
     const struct resp_request *q = &s->request;
     uint32_t n = 0;
-    (void)c;
 
     if (q->arg_n == 2) {
         reply_map(&s->reply, top_n());
@@ -260,13 +256,12 @@ void cmd_command_docs(struct session *s, const struct command *c)
 
 /* ---- GETKEYS ---- */
 
-void cmd_command_getkeys(struct session *s, const struct command *c)
+void cmd_command_getkeys(struct session *s)
 {
     const struct resp_request *q = &s->request;
-    uint32_t n = q->arg_n - 2; /* arguments of the command that is asked about, its name included */
+    uint32_t n = q->arg_n - 2; /* words of the command that is asked about */
     const struct command *about =
         command_find(q->arg[2], q->arg_n > 3 ? q->arg[3] : (struct slice){0});
-    (void)c;
 
     if (!about) {
         reply_error(&s->reply, "ERR Invalid command specified");
@@ -287,9 +282,9 @@ void cmd_command_getkeys(struct session *s, const struct command *c)
 
 /* ---- HELP of CLIENT, COMMAND and CONFIG ---- */
 
-void cmd_help(struct session *s, const struct command *c)
+void cmd_help(struct session *s)
 {
-    const struct command *parent = command_find(slice_str(c->parent), (struct slice){0});
+    const struct command *parent = command_find(slice_str(s->command->parent), (struct slice){0});
     uint32_t subs = subcommands_of(parent);
 
     reply_array(&s->reply, 1 + 2 * subs);

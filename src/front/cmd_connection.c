@@ -1,4 +1,4 @@
-/* cmd_connection.c: what concerns the connection alone. */
+/* cmd_connection.c: commands about the connection alone. */
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -31,10 +31,10 @@ int cmd_choice(const struct session *s, unsigned n, struct slice token)
     return -1;
 }
 
-const char *cmd_usage(const struct command *c, char out[COMMAND_USAGE_MAX])
+const char *cmd_usage(const struct session *s, char out[COMMAND_USAGE_MAX])
 {
-    command_usage(c, out);
-    for (size_t i = 0; c->name[i]; i++)
+    command_usage(s->command, out);
+    for (size_t i = 0; s->command->name[i]; i++)
         out[i] = upper((uint8_t)out[i]);
     return out;
 }
@@ -45,7 +45,7 @@ bool cmd_integer(struct slice arg, int64_t *n)
     uint64_t most = (uint64_t)INT64_MAX + negative, sum = 0;
     size_t i = negative;
 
-    if (arg.n == i || (arg.p[i] == '0' && arg.n > 1)) /* neither 007 nor -0: as Redis has it */
+    if (arg.n == i || (arg.p[i] == '0' && arg.n > 1)) /* neither 007 nor -0, as in Redis */
         return false;
     for (; i < arg.n; i++) {
         uint64_t digit = (uint64_t)arg.p[i] - '0';
@@ -80,15 +80,14 @@ bool cmd_name(struct session *s, struct slice arg, const char *what, char out[SE
 
 /* ---- Hello and goodbye ---- */
 
-void cmd_ping(struct session *s, const struct command *c)
+void cmd_ping(struct session *s)
 {
     struct reply *r = &s->reply;
-    (void)c;
 
     if (s->request.arg_n > 2) {
         reply_error(r, "ERR wrong number of arguments for 'ping' command");
     } else if (s->subscribed && s->proto == 2) {
-        /* In the form of a message, since that is all that a subscribed RESP2 client expects. */
+        /* In the form of a message: a RESP2 client that subscribed expects nothing else. */
         reply_array(r, 2);
         reply_text(r, "pong");
         reply_bulk(r, s->request.arg_n == 2 ? s->request.arg[1] : SLICE(""));
@@ -99,14 +98,13 @@ void cmd_ping(struct session *s, const struct command *c)
     }
 }
 
-void cmd_echo(struct session *s, const struct command *c)
+void cmd_echo(struct session *s)
 {
-    (void)c;
     reply_bulk(&s->reply, s->request.arg[1]);
 }
 
-/* The user "default" has no password, as in a Redis without one: any will do. Other users do not
- * exist. */
+/* The user "default" has no password, as in a Redis without one: any password will do. There are
+ * no other users. */
 static bool user_accepted(struct session *s, struct slice user)
 {
     if (slice_eq(user, SLICE("default")))
@@ -115,16 +113,13 @@ static bool user_accepted(struct session *s, struct slice user)
     return false;
 }
 
-void cmd_auth(struct session *s, const struct command *c)
+void cmd_auth(struct session *s)
 {
-    (void)c;
     if (s->request.arg_n > 3)
         reply_error(&s->reply, "ERR syntax error");
     else if (s->request.arg_n == 2)
-        reply_error(
-            &s->reply,
-            "ERR AUTH <password> called without any password configured for the default user. "
-            "Are you sure your configuration is correct?");
+        reply_error(&s->reply, "ERR AUTH <password> called without any password configured for the "
+                               "default user. Are you sure your configuration is correct?");
     else if (user_accepted(s, s->request.arg[1]))
         reply_simple(&s->reply, "OK");
 }
@@ -146,8 +141,8 @@ static void hello_reply(struct session *s)
     reply_field_bulk(r, "covey", s->front->version);
 }
 
-/* The options after the version; false, with an error replied, when one is wrong. Nothing changes
- * before all were read. */
+/* Reads the options after the version; false, with an error replied, when one is wrong. Nothing
+ * changes before all are read. */
 static bool hello_options(struct session *s, char name[SESSION_NAME_MAX], uint8_t *name_n)
 {
     const struct resp_request *q = &s->request;
@@ -171,12 +166,11 @@ static bool hello_options(struct session *s, char name[SESSION_NAME_MAX], uint8_
     return true;
 }
 
-void cmd_hello(struct session *s, const struct command *c)
+void cmd_hello(struct session *s)
 {
     int64_t proto = s->proto;
     char name[SESSION_NAME_MAX];
     uint8_t name_n = s->name_n;
-    (void)c;
 
     memcpy(name, s->name, sizeof name);
     if (s->request.arg_n > 1 && !cmd_integer(s->request.arg[1], &proto)) {
@@ -195,16 +189,14 @@ void cmd_hello(struct session *s, const struct command *c)
     hello_reply(s);
 }
 
-void cmd_quit(struct session *s, const struct command *c)
+void cmd_quit(struct session *s)
 {
-    (void)c;
     s->closing = true;
     reply_simple(&s->reply, "OK");
 }
 
-void cmd_reset(struct session *s, const struct command *c)
+void cmd_reset(struct session *s)
 {
-    (void)c;
     s->proto = 2;
     s->subscribed = s->multi_refused = false;
     s->read_level = s->write_level = LEVEL_QUORUM;
@@ -212,10 +204,9 @@ void cmd_reset(struct session *s, const struct command *c)
     reply_simple(&s->reply, "RESET");
 }
 
-void cmd_select(struct session *s, const struct command *c)
+void cmd_select(struct session *s)
 {
     int64_t index;
-    (void)c;
 
     if (!cmd_integer(s->request.arg[1], &index))
         reply_error(&s->reply, "ERR value is not an integer or out of range");
@@ -227,33 +218,29 @@ void cmd_select(struct session *s, const struct command *c)
 
 /* ---- CLIENT ---- */
 
-void cmd_client_id(struct session *s, const struct command *c)
+void cmd_client_id(struct session *s)
 {
-    (void)c;
     reply_integer(&s->reply, (int64_t)s->id);
 }
 
-void cmd_client_getname(struct session *s, const struct command *c)
+void cmd_client_getname(struct session *s)
 {
-    (void)c;
     if (s->name_n)
         reply_bulk(&s->reply, slice_of(s->name, s->name_n));
     else
         reply_null(&s->reply);
 }
 
-void cmd_client_setname(struct session *s, const struct command *c)
+void cmd_client_setname(struct session *s)
 {
-    (void)c;
     if (cmd_name(s, s->request.arg[2], "Client names", s->name, &s->name_n))
         reply_simple(&s->reply, "OK");
 }
 
-void cmd_client_setinfo(struct session *s, const struct command *c)
+void cmd_client_setinfo(struct session *s)
 {
     const struct slice *arg = s->request.arg;
     bool set;
-    (void)c;
 
     if (cmd_is(arg[2], "lib-name")) {
         set = cmd_name(s, arg[3], "lib-name", s->lib_name, &s->lib_name_n);
@@ -268,9 +255,8 @@ void cmd_client_setinfo(struct session *s, const struct command *c)
         reply_simple(&s->reply, "OK");
 }
 
-void cmd_client_accept(struct session *s, const struct command *c)
+void cmd_client_accept(struct session *s)
 {
-    (void)c;
     if (cmd_choice(s, 0, s->request.arg[2]) >= 0)
         reply_simple(&s->reply, "OK");
     else
@@ -297,10 +283,9 @@ static int client_line(struct buf *out, const struct session *s, uint64_t now_ms
     return error;
 }
 
-void cmd_client_info(struct session *s, const struct command *c)
+void cmd_client_info(struct session *s)
 {
     struct buf text;
-    (void)c;
 
     buf_init(&text, SESSION_OUT_MAX);
     if (client_line(&text, s, s->now_ms))
@@ -309,11 +294,10 @@ void cmd_client_info(struct session *s, const struct command *c)
     buf_close(&text);
 }
 
-void cmd_client_list(struct session *s, const struct command *c)
+void cmd_client_list(struct session *s)
 {
     const struct session *last = s->front->sessions;
     struct buf text;
-    (void)c;
 
     buf_init(&text, SESSION_OUT_MAX);
     while (last && last->next)

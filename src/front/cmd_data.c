@@ -17,11 +17,6 @@ static void answer_value(struct reply *r, struct session_op *op, const struct re
         reply_null(r);
 }
 
-void cmd_answer_stored(struct reply *r, struct session_op *op, const struct result *result)
-{
-    (void)r, (void)op, (void)result; /* that there was no error is all */
-}
-
 static void answer_deleted(struct reply *r, struct session_op *op, const struct result *result)
 {
     (void)r;
@@ -54,72 +49,30 @@ static void answer_count(struct reply *r, struct session_op *op, const struct re
 
 /* ---- Commands ---- */
 
-void cmd_get(struct session *s, const struct command *c)
-{
-    static const struct session_ask ask = {OP_GET, FOLD_ONE, answer_value};
-    (void)c;
-    session_ask(s, &ask);
-}
+CMD_ASKS(cmd_get, OP_GET, FOLD_ONE, answer_value)
+CMD_ASKS(cmd_mget, OP_GET, FOLD_ARRAY, answer_value)
 
-void cmd_mget(struct session *s, const struct command *c)
+void cmd_mset(struct session *s)
 {
-    static const struct session_ask ask = {OP_GET, FOLD_ARRAY, answer_value};
-    (void)c;
-    session_ask(s, &ask);
-}
-
-void cmd_mset(struct session *s, const struct command *c)
-{
-    static const struct session_ask ask = {OP_PUT, FOLD_OK, cmd_answer_stored};
-    (void)c;
+    static const struct session_ask ask = {OP_PUT, FOLD_OK, NULL};
     if (s->request.arg_n % 2 == 0)
         reply_error(&s->reply, "ERR wrong number of arguments for 'mset' command");
     else
         session_ask(s, &ask);
 }
 
-void cmd_del(struct session *s, const struct command *c)
-{
-    static const struct session_ask ask = {OP_DEL, FOLD_SUM, answer_deleted};
-    (void)c;
-    session_ask(s, &ask);
-}
+CMD_ASKS(cmd_del, OP_DEL, FOLD_SUM, answer_deleted)
+CMD_ASKS(cmd_exists, OP_HEAD, FOLD_SUM, answer_exists)
+CMD_ASKS(cmd_strlen, OP_HEAD, FOLD_ONE, answer_size)
+CMD_ASKS(cmd_type, OP_HEAD, FOLD_ONE, answer_type)
+CMD_ASKS(cmd_dbsize, OP_COUNT, FOLD_ONE, answer_count)
 
-void cmd_exists(struct session *s, const struct command *c)
-{
-    static const struct session_ask ask = {OP_HEAD, FOLD_SUM, answer_exists};
-    (void)c;
-    session_ask(s, &ask);
-}
-
-void cmd_strlen(struct session *s, const struct command *c)
-{
-    static const struct session_ask ask = {OP_HEAD, FOLD_ONE, answer_size};
-    (void)c;
-    session_ask(s, &ask);
-}
-
-void cmd_type(struct session *s, const struct command *c)
-{
-    static const struct session_ask ask = {OP_HEAD, FOLD_ONE, answer_type};
-    (void)c;
-    session_ask(s, &ask);
-}
-
-void cmd_dbsize(struct session *s, const struct command *c)
-{
-    static const struct session_ask ask = {OP_COUNT, FOLD_ONE, answer_count};
-    (void)c;
-    session_ask(s, &ask);
-}
-
-/* ASYNC and SYNC say when Redis frees the memory; here the answer always means that the flush is
+/* In Redis ASYNC and SYNC say when the memory is freed. Here OK always means that the flush is
  * durable. */
-void cmd_flush(struct session *s, const struct command *c)
+void cmd_flush(struct session *s)
 {
-    static const struct session_ask ask = {OP_FLUSH, FOLD_OK, cmd_answer_stored};
+    static const struct session_ask ask = {OP_FLUSH, FOLD_OK, NULL};
     const struct resp_request *q = &s->request;
-    (void)c;
     if (q->arg_n > 2 || (q->arg_n == 2 && cmd_choice(s, 0, q->arg[1]) < 0))
         reply_error(&s->reply, "ERR syntax error");
     else
@@ -153,7 +106,7 @@ static void consistency_shown(struct session *s)
     reply_field_text(&s->reply, "write", level_name(s->write_level));
 }
 
-void cmd_consistency(struct session *s, const struct command *c)
+void cmd_consistency(struct session *s)
 {
     const struct resp_request *q = &s->request;
     enum consistency read = s->read_level, write = s->write_level;
@@ -167,7 +120,7 @@ void cmd_consistency(struct session *s, const struct command *c)
         bool is_read = cmd_is(q->arg[i], "read");
         if (i + 1 == q->arg_n || (!is_read && !cmd_is(q->arg[i], "write")) ||
             !level_parse(q->arg[i + 1], is_read ? &read : &write)) {
-            reply_error(&s->reply, "ERR syntax error, it is %s", cmd_usage(c, usage));
+            reply_error(&s->reply, "ERR syntax error, it is %s", cmd_usage(s, usage));
             return;
         }
     }

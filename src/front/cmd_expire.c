@@ -1,21 +1,21 @@
-/* cmd_expire.c: values with an end: SET and its options, EXPIRE and its kin, TTL and its kin.
- * Semantics and words are Redis 7's.
+/* cmd_expire.c: values that expire: SET and its options, EXPIRE and its kin, TTL and its kin.
+ * Semantics and error texts are Redis 7's.
  *
- * A time from now stays one until the coordinator takes the request: its clock, which it compares
- * with its peers', says what "now" is. The end itself is absolute. One in the past is allowed, as
- * in Redis: the key is gone at once. */
+ * A time from now (EX, EXPIRE) stays relative until the coordinator takes the request: what
+ * "now" is says its clock, which it compares with its peers'. The coordinator makes an absolute
+ * expiry of it. An expiry in the past is allowed, as in Redis: the key is gone at once. */
 #include "front/cmd.h"
 
-/* the year 10889, as far as stamps reach */
+/* the year 10889, as far as stamps go */
 static const uint64_t EXPIRY_MS_MAX = (UINT64_C(1) << 48) - 1;
 
-/* in the order of SET's options */
+/* in the order of SET's options in command.def */
 enum unit { SECONDS, MILLISECONDS, AT_SECONDS, AT_MILLISECONDS, KEEP };
 
-/* An end that a client gave: fills in the form's expiry. False, with the error replied, when it is
+/* Parses an expiry that a client gave into the form. False, with an error replied, when it is
  * none. */
-static bool end_parse(struct session *s, struct slice arg, enum unit unit, bool past_allowed,
-                      struct request *form)
+static bool expiry_parse(struct session *s, struct slice arg, enum unit unit, bool past_allowed,
+                         struct request *form)
 {
     bool relative = unit == SECONDS || unit == MILLISECONDS;
     int64_t most = (int64_t)(relative ? EXPIRY_MS_MAX - s->wall_ms : EXPIRY_MS_MAX),
@@ -26,7 +26,7 @@ static bool end_parse(struct session *s, struct slice arg, enum unit unit, bool 
     }
     if (unit == SECONDS || unit == AT_SECONDS) {
         most /= 1000;
-        least /= 1000; /* no end is so long ago; Redis refuses what it cannot multiply */
+        least /= 1000; /* no time is so long ago; Redis refuses what it cannot multiply */
     }
     if (n < least || n > most || (n <= 0 && !past_allowed)) {
         reply_error(&s->reply, "ERR invalid expire time in '%s' command", s->command->name);
@@ -39,8 +39,8 @@ static bool end_parse(struct session *s, struct slice arg, enum unit unit, bool 
 
 /* ---- SET ---- */
 
-/* What NX, XX and GET need comes with CAS registers. Until then each is refused by name: to ignore
- * one would break a lock that is built on it. */
+/* NX, XX and GET need compare-and-set, which is not built. Until then each is refused by name:
+ * to ignore one would break a lock that is built on it. */
 static void option_refused(struct session *s, struct slice option)
 {
     const char *const *lacks = s->command->lacks;
@@ -54,7 +54,7 @@ static void option_refused(struct session *s, struct slice option)
     reply_error(&s->reply, "ERR syntax error");
 }
 
-/* The options of SET, of which at most one end, or KEEPTTL, may be there. */
+/* Reads the options of SET: at most one expiry, or KEEPTTL. */
 static bool set_options(struct session *s, struct request *form)
 {
     const struct resp_request *q = &s->request;
@@ -64,7 +64,7 @@ static bool set_options(struct session *s, struct request *form)
         if (unit == KEEP) {
             form->keep_expiry = true;
         } else if (unit >= 0 && i + 1 < q->arg_n) {
-            if (!end_parse(s, q->arg[++i], (enum unit)unit, false, form))
+            if (!expiry_parse(s, q->arg[++i], (enum unit)unit, false, form))
                 return false;
         } else {
             option_refused(s, q->arg[i]);
@@ -77,15 +77,14 @@ static bool set_options(struct session *s, struct request *form)
 /* Stores argument 2 + between under the key. */
 static void set(struct session *s, uint8_t between, const struct request *form)
 {
-    static const struct session_ask ask = {OP_PUT, FOLD_OK, cmd_answer_stored};
+    static const struct session_ask ask = {OP_PUT, FOLD_OK, NULL};
     session_ask_behind(s, &ask, between);
     s->form = *form;
 }
 
-void cmd_set(struct session *s, const struct command *c)
+void cmd_set(struct session *s)
 {
     struct request form = {.kind = OP_PUT};
-    (void)c;
     if (set_options(s, &form))
         set(s, 0, &form);
 }
@@ -93,19 +92,17 @@ void cmd_set(struct session *s, const struct command *c)
 static void set_until(struct session *s, enum unit unit)
 {
     struct request form = {.kind = OP_PUT};
-    if (end_parse(s, s->request.arg[2], unit, false, &form))
+    if (expiry_parse(s, s->request.arg[2], unit, false, &form))
         set(s, 1, &form);
 }
 
-void cmd_setex(struct session *s, const struct command *c)
+void cmd_setex(struct session *s)
 {
-    (void)c;
     set_until(s, SECONDS);
 }
 
-void cmd_psetex(struct session *s, const struct command *c)
+void cmd_psetex(struct session *s)
 {
-    (void)c;
     set_until(s, MILLISECONDS);
 }
 
@@ -121,7 +118,7 @@ static const struct session_ask ask_expire = {OP_EXPIRE, FOLD_ONE, answer_change
 
 static bool when_parse(struct session *s, uint8_t *when)
 {
-    /* in the order of the options */
+    /* in the order of the options in command.def */
     static const uint8_t flag[] = {EXPIRE_NX, EXPIRE_XX, EXPIRE_GT, EXPIRE_LT};
     for (uint32_t i = 3; i < s->request.arg_n; i++) {
         struct slice arg = s->request.arg[i];
@@ -146,74 +143,63 @@ static bool when_parse(struct session *s, uint8_t *when)
 static void expire(struct session *s, enum unit unit)
 {
     struct request form = {.kind = OP_EXPIRE};
-    if (!when_parse(s, &form.when) || !end_parse(s, s->request.arg[2], unit, true, &form))
+    if (!when_parse(s, &form.when) || !expiry_parse(s, s->request.arg[2], unit, true, &form))
         return;
     session_ask(s, &ask_expire);
     s->form = form;
 }
 
-void cmd_expire(struct session *s, const struct command *c)
+void cmd_expire(struct session *s)
 {
-    (void)c;
     expire(s, SECONDS);
 }
 
-void cmd_pexpire(struct session *s, const struct command *c)
+void cmd_pexpire(struct session *s)
 {
-    (void)c;
     expire(s, MILLISECONDS);
 }
 
-void cmd_expireat(struct session *s, const struct command *c)
+void cmd_expireat(struct session *s)
 {
-    (void)c;
     expire(s, AT_SECONDS);
 }
 
-void cmd_pexpireat(struct session *s, const struct command *c)
+void cmd_pexpireat(struct session *s)
 {
-    (void)c;
     expire(s, AT_MILLISECONDS);
 }
 
-void cmd_persist(struct session *s, const struct command *c)
+void cmd_persist(struct session *s)
 {
-    (void)c;
-    session_ask(s, &ask_expire); /* with no end in its form: for ever */
+    session_ask(s, &ask_expire); /* the form has no expiry: the value stays for ever */
 }
 
 /* ---- TTL ---- */
 
-enum { NO_KEY = -2, NO_END = -1 };
+enum { NO_KEY = -2, NO_EXPIRY = -1 };
 
-/* The end of a key, as an absolute time or from now, in ms or in seconds, to the nearest as in
- * Redis. */
-static int64_t end_of(const struct result *result, enum unit unit)
+/* The expiry of a key, absolute or from now, in ms or to the nearest second, as in Redis. */
+static int64_t expiry_of(const struct result *result, enum unit unit)
 {
     if (result->record.kind != RECORD_VALUE)
         return NO_KEY;
     uint64_t ms = result->record.expiry_ms;
     if (ms == 0)
-        return NO_END;
+        return NO_EXPIRY;
     if (unit == SECONDS || unit == MILLISECONDS)
-        ms -= result->wall_ms; /* not in the past: then there would be no such key */
+        ms -= result->wall_ms; /* it is not in the past: the coordinator would have found no key */
     return (int64_t)(unit == SECONDS || unit == AT_SECONDS ? (ms + 500) / 1000 : ms);
 }
 
-#define END_COMMAND(name, unit)                                                                    \
+#define EXPIRY_COMMAND(name, unit)                                                                 \
     static void answer_##name(struct reply *r, struct session_op *op, const struct result *result) \
     {                                                                                              \
         (void)op;                                                                                  \
-        reply_integer(r, end_of(result, unit));                                                    \
+        reply_integer(r, expiry_of(result, unit));                                                 \
     }                                                                                              \
-    void cmd_##name(struct session *s, const struct command *c)                                    \
-    {                                                                                              \
-        static const struct session_ask ask = {OP_HEAD, FOLD_ONE, answer_##name};                  \
-        (void)c;                                                                                   \
-        session_ask(s, &ask);                                                                      \
-    }
+    CMD_ASKS(cmd_##name, OP_HEAD, FOLD_ONE, answer_##name)
 
-END_COMMAND(ttl, SECONDS)
-END_COMMAND(pttl, MILLISECONDS)
-END_COMMAND(expiretime, AT_SECONDS)
-END_COMMAND(pexpiretime, AT_MILLISECONDS)
+EXPIRY_COMMAND(ttl, SECONDS)
+EXPIRY_COMMAND(pttl, MILLISECONDS)
+EXPIRY_COMMAND(expiretime, AT_SECONDS)
+EXPIRY_COMMAND(pexpiretime, AT_MILLISECONDS)

@@ -1,11 +1,11 @@
-/* cmd_repair.c: REPAIR: anti-entropy on demand, and how it goes.
+/* cmd_repair.c: REPAIR: anti-entropy on demand, and its progress.
  *
- * REPAIR asks and returns at once, with the state of things; REPAIR STATUS only says how it goes.
- * The numbers count from the last REPAIR that found this node idle. Where each vnode stands is a
- * field of RING VNODES. */
+ * REPAIR starts comparisons and returns at once, with their state. REPAIR STATUS reports the
+ * state alone. The counts begin with the last REPAIR that found this node idle. RING VNODES
+ * shows when each vnode was compared last. */
 #include "front/cmd.h"
 
-enum { SAID_MAX = 32 }; /* bytes of what is no vnode that are said back */
+enum { SHOWN_MAX = 32 }; /* bytes of a wrong argument that the error repeats */
 
 static void answer_repair(struct reply *r, struct session_op *op, const struct result *result)
 {
@@ -23,7 +23,7 @@ static void answer_repair(struct reply *r, struct session_op *op, const struct r
     reply_field_integer(r, "messages", (int64_t)i->messages);
 }
 
-/* The vnode that the command names; false when it names nothing sensible. */
+/* Reads which vnode the command names; false when it names none. */
 static bool parse(struct session *s)
 {
     int64_t n;
@@ -42,7 +42,7 @@ static bool parse(struct session *s)
     return true;
 }
 
-void cmd_repair(struct session *s, const struct command *c)
+void cmd_repair(struct session *s)
 {
     static const struct session_ask ask = {OP_REPAIR, FOLD_ONE, answer_repair};
     const struct slice *arg = s->request.arg;
@@ -51,9 +51,9 @@ void cmd_repair(struct session *s, const struct command *c)
         session_ask(s, &ask);
     else if (s->request.arg_n == 2)
         reply_error(&s->reply, "ERR no vnode '%.*s': it is %s, with a vnode from RING VNODES",
-                    (int)(arg[1].n < SAID_MAX ? arg[1].n : SAID_MAX), (const char *)arg[1].p,
-                    cmd_usage(c, usage));
+                    (int)(arg[1].n < SHOWN_MAX ? arg[1].n : SHOWN_MAX), (const char *)arg[1].p,
+                    cmd_usage(s, usage));
     else
         reply_error(&s->reply, "ERR syntax error, it is %s, with a vnode from RING VNODES",
-                    cmd_usage(c, usage));
+                    cmd_usage(s, usage));
 }

@@ -1,7 +1,7 @@
-/* cmd_server.c: what the node says about itself: INFO, CONFIG GET, TIME.
+/* cmd_server.c: what the node reports of itself: INFO, CONFIG GET, TIME.
  *
- * The names are Redis's, because monitoring tools look for them; figures that covey has no
- * counterpart of are left out, not made up. */
+ * The names are Redis's, because monitoring tools look for them. Figures of Redis that covey has
+ * no counterpart of are left out, not made up. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -12,7 +12,7 @@
 
 /* ---- INFO ---- */
 
-/* A field that may be longer than buf_printf writes: a path. */
+/* A field whose value may be longer than buf_printf allows: a path. */
 static int info_text(struct buf *out, const char *name, struct slice value)
 {
     return buf_printf(out, "%s:", name) | buf_slice(out, value) | buf_slice(out, SLICE("\r\n"));
@@ -50,7 +50,7 @@ static int info_memory(struct buf *out, const struct session *s)
                       s->front->memory_rss, s->front->memory_rss);
 }
 
-/* A backup is what BGSAVE is to Redis. */
+/* Backups are shown under the names of BGSAVE. */
 static int info_persistence(struct buf *out, const struct session *s)
 {
     const struct front *f = s->front;
@@ -81,7 +81,7 @@ static int info_replication(struct buf *out, const struct session *s)
 static int info_cluster(struct buf *out, const struct session *s)
 {
     (void)s;
-    /* no client is ever sent elsewhere, so none needs to know */
+    /* no client is ever redirected */
     return buf_printf(out, "cluster_enabled:0\r\n");
 }
 
@@ -121,11 +121,10 @@ static bool info_wanted(const struct resp_request *q, const struct info_section 
     return q->arg_n == 1;
 }
 
-void cmd_info(struct session *s, const struct command *c)
+void cmd_info(struct session *s)
 {
     struct buf text;
     int error = 0;
-    (void)c;
 
     buf_init(&text, SESSION_OUT_MAX);
     for (unsigned i = 0; i < INFO_SECTIONS; i++) {
@@ -134,7 +133,7 @@ void cmd_info(struct session *s, const struct command *c)
         error |= buf_printf(&text, "%s# %s\r\n", text.n ? "\r\n" : "", info_sections[i].title);
         error |= info_sections[i].print(&text, s);
     }
-    if (error) /* a few KB: it can only be memory */
+    if (error) /* a few KB: only memory can have failed */
         s->reply.error = ERR_NO_MEMORY;
     reply_bulk(&s->reply, buf_view(&text));
     buf_close(&text);
@@ -149,7 +148,8 @@ struct setting {
     struct slice value;
 };
 
-/* The settings under Redis's names where it has them, sorted; numbers are written into `number`. */
+/* The settings, under Redis's names where it has them, sorted. `number` gets the texts of the
+ * numbers. */
 static void settings_of(const struct front *f, struct setting out[SETTINGS],
                         char number[4][NUMBER_TEXT])
 {
@@ -186,13 +186,12 @@ static bool setting_wanted(const struct resp_request *q, const char *name)
     return false;
 }
 
-void cmd_config_get(struct session *s, const struct command *c)
+void cmd_config_get(struct session *s)
 {
     struct setting setting[SETTINGS];
     char number[4][NUMBER_TEXT];
     bool wanted[SETTINGS];
     uint32_t n = 0;
-    (void)c;
 
     settings_of(s->front, setting, number);
     for (unsigned i = 0; i < SETTINGS; i++)
@@ -206,10 +205,9 @@ void cmd_config_get(struct session *s, const struct command *c)
 
 /* ---- TIME ---- */
 
-void cmd_time(struct session *s, const struct command *c)
+void cmd_time(struct session *s)
 {
     char text[NUMBER_TEXT];
-    (void)c;
 
     reply_array(&s->reply, 2);
     snprintf(text, sizeof text, "%" PRIu64, s->wall_ms / 1000);

@@ -1,6 +1,6 @@
 /* cmd_status.c: STATUS: the verdict in words, the code that `covey status` exits with, and the
- * figures behind both, in two groups: the cluster as this node sees it, and this node. What each
- * row means stands in rows.c. */
+ * figures behind both in two groups: the cluster as this node sees it, and this node. What each
+ * row means: rows.c. */
 #include <stdio.h>
 
 #include "base/error.h"
@@ -9,7 +9,8 @@
 
 enum { SENTENCE = 2048, PHRASE = 128 };
 
-/* Why it is no better, in the order of enum reason: what is said of one member, and of several. */
+/* Why the verdict is no better, in the order of enum reason: the words for one member, and for
+ * several. */
 static const struct {
     const char *one, *many;
 } why_words[REASONS] = {
@@ -30,7 +31,7 @@ static const struct {
     [REASON_BEHIND] = {"%s has not adopted the layout yet", "%s have not adopted the layout yet"},
 };
 
-/* Of whom: "this node", "b", "b and 2 more". */
+/* Which members: "this node", "b", "b and 2 more". */
 static void subject_text(char out[PHRASE], const struct status_reason *r)
 {
     int name_n = r->name.n < NODE_NAME_MAX ? (int)r->name.n : NODE_NAME_MAX;
@@ -54,7 +55,7 @@ static void why_text(struct buf *out, const struct status_info *i)
     }
 }
 
-/* Which keys cannot be had. */
+/* Appends which keys are unavailable. */
 static void unavailable_text(struct buf *out, const struct status_info *i)
 {
     const char *at_most = i->recoverers ? "at most " : "";
@@ -90,21 +91,20 @@ static bool lacking(const struct status_info *i)
     return false;
 }
 
-/* Who looks for whom at this node's address, and what to do. */
+/* Appends which members look for which member at this node's address, and what to do. */
 static void claim_text(struct buf *out, const struct status_info *i)
 {
     char cluster[ADDR_TEXT], member[ADDR_TEXT];
 
-    (void)buf_printf(out,
-                     "members of cluster %s look for their member %s at this node's address: stop "
-                     "this node, and start it at another "
-                     "--port if a cluster of its own is meant; a member whose disk is lost cannot "
-                     "be replaced yet, and the others go on "
-                     "without it",
-                     cluster_id_text(i->claimed_by, cluster), node_id_text(i->claimed_for, member));
+    (void)buf_printf(
+        out,
+        "members of cluster %s look for their member %s at this node's address: stop this node, "
+        "and start it at another --port if a cluster of its own is meant; a member whose disk is "
+        "lost cannot be replaced yet, and the others go on without it",
+        cluster_id_text(i->claimed_by, cluster), node_id_text(i->claimed_for, member));
 }
 
-/* Why no client is answered, and what to do. */
+/* Appends why no client is answered, and what to do. */
 static void loading_text(struct buf *out, const struct status_info *i)
 {
     if (!cluster_id_none(i->claimed_by) && i->members == 1) {
@@ -113,9 +113,8 @@ static void loading_text(struct buf *out, const struct status_info *i)
     } else if (i->members > 1) {
         (void)buf_printf(out,
                          "this node has met %u of the %u other members and needs %u; if the others "
-                         "were started at new addresses "
-                         "(MEMBERS shows the last known), start this node again with --seed "
-                         "HOST:PORT of one of them",
+                         "were started at new addresses (MEMBERS shows the last known), start this "
+                         "node again with --seed HOST:PORT of one of them",
                          i->met, i->members - 1, i->w - 1);
     } else {
         (void)buf_slice(out, SLICE("this node has not found its peers yet, or they have not taken "
@@ -214,7 +213,7 @@ static void reply_node(struct reply *r, const struct status_info *i)
 static void answer_status(struct reply *r, struct session_op *op, const struct result *result)
 {
     const struct status_info *i = &result->status;
-    uint8_t bytes[SENTENCE]; /* each reason is at most 200 of it */
+    uint8_t bytes[SENTENCE]; /* each reason takes 200 of it at most */
     struct buf text = {.p = bytes, .cap = sizeof bytes, .max = sizeof bytes};
     (void)op;
 
@@ -231,9 +230,4 @@ static void answer_status(struct reply *r, struct session_op *op, const struct r
     reply_node(r, i);
 }
 
-void cmd_status(struct session *s, const struct command *c)
-{
-    static const struct session_ask ask = {OP_STATUS, FOLD_ONE, answer_status};
-    (void)c;
-    session_ask(s, &ask);
-}
+CMD_ASKS(cmd_status, OP_STATUS, FOLD_ONE, answer_status)

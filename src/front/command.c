@@ -1,4 +1,4 @@
-/* command.c: the table in memory, and names looked up in it. */
+/* command.c: the table of command.def in memory, and the search for a name in it. */
 #include "front/command.h"
 
 #include "front/cmd.h"
@@ -53,7 +53,7 @@ const unsigned command_absent_n = sizeof command_absent / sizeof command_absent[
 
 enum { NAME_MAX_BYTES = 32 };
 
-/* The word in lower case with a NUL, false when no command has such a name. */
+/* Copies the word in lower case, with a NUL. False when no command can have such a name. */
 static bool fold_case(struct slice word, char out[NAME_MAX_BYTES])
 {
     if (word.n == 0 || word.n >= NAME_MAX_BYTES)
@@ -74,7 +74,7 @@ bool command_is_parent(const struct command *c)
     return next < command_table + command_n && next->parent && !strcmp(next->parent, c->name);
 }
 
-/* Among top-level names: a subcommand stands where its parent does, and after it. */
+/* Searches the top-level names. A subcommand compares as its parent does, and stands after it. */
 static const struct command *find_name(const char *name)
 {
     unsigned low = 0, high = command_n;

@@ -2,15 +2,15 @@
 
 #include "base/error.h"
 
-enum { TALLY = 256 }; /* bytes of the words about the owners: five phrases of 30 */
+enum { TALLY = 256 }; /* bytes of the text about the owners: six phrases of 30 */
 
 static bool is_write(enum op_kind kind)
 {
     return kind == OP_PUT || kind == OP_DEL || kind == OP_EXPIRE || kind == OP_FLUSH;
 }
 
-/* Refused before any owner could have stored it: the half sentence that says what that means for
- * the client. */
+/* Half a sentence: what it means for the client that the operation was refused before any owner
+ * could have stored it. */
 static const char *refused_text(enum op_kind kind, bool one_of_many)
 {
     if (!is_write(kind))
@@ -19,7 +19,7 @@ static const char *refused_text(enum op_kind kind, bool one_of_many)
                        : "nothing was stored";
 }
 
-/* Appends what became of some of the owners. */
+/* Appends how many owners did not do as they were asked, and why. */
 static void tally_row(struct buf *out, unsigned n, const char *one, const char *many)
 {
     if (n == 1)
@@ -28,19 +28,19 @@ static void tally_row(struct buf *out, unsigned n, const char *one, const char *
         (void)buf_printf(out, "%s%u %s", out->n ? ", " : " (", n, many);
 }
 
-/* What became of those that did not do as asked: " (1 does not answer, 1 cannot use its disk)", or
- * nothing. */
+/* Why owners did not do as they were asked: " (1 does not answer, 1 cannot use its disk)"; ""
+ * when all did. */
 static const char *tally_text(char text[TALLY], const struct owner_tally *t)
 {
     struct buf out = {.p = (uint8_t *)text, .cap = TALLY - 1, .max = TALLY - 1};
-    unsigned said =
+    unsigned named =
         (unsigned)t->answered + t->full + t->failed + t->recovering + t->refused + t->away;
     tally_row(&out, t->away, "1 cannot be reached", "cannot be reached");
     tally_row(&out, t->failed, "1 cannot use its disk", "cannot use their disks");
     tally_row(&out, t->full, "1 has a full disk", "have full disks");
     tally_row(&out, t->recovering, "1 is recovering", "are recovering");
     tally_row(&out, t->refused, "1 refused", "refused");
-    tally_row(&out, t->n > said ? t->n - said : 0, "1 did not answer", "did not answer");
+    tally_row(&out, t->n > named ? t->n - named : 0, "1 did not answer", "did not answer");
     if (out.n)
         (void)buf_printf(&out, ")");
     text[out.n] = 0;
@@ -68,13 +68,11 @@ static void unknown_outcome(struct reply *r, const struct result *result)
     tally_text(owners, &result->tally);
     if (is_write(result->kind) && result->cause == ERR_NO_SPACE)
         reply_error(r, "UNKNOWN too few owners have room on their disk; one of them may have "
-                       "stored the write all the same; "
-                       "free some, then write it again");
+                       "stored the write all the same; free some, then write it again");
     else if (is_write(result->kind))
         reply_error(r,
                     "UNKNOWN %u of %u needed owners answered in time%s; the write may or may not "
-                    "have been stored; "
-                    "read it back or write it again",
+                    "have been stored; read it back or write it again",
                     result->answered, result->needed, owners);
     else
         reply_error(r,
@@ -97,27 +95,25 @@ void failure_loading(struct reply *r, bool claimed)
 {
     if (claimed)
         reply_error(r, "LOADING this node is alone, and members of another cluster look for one of "
-                       "theirs at its address: "
-                       "it answers nobody (STATUS says what to do)");
+                       "theirs at its address: it answers nobody (STATUS says what to do)");
     else
         reply_error(r, "LOADING covey is still looking for its peers, try again (STATUS and "
                        "MEMBERS say more)");
 }
 
-/* A write is stamped by the coordinator, whose clock must be on its disk first. */
+/* A coordinator stamps a write only when its clock's ceiling is on its own disk: this node's
+ * disk failed. */
 static void unstamped(struct reply *r, const struct result *result, const char *refused)
 {
     if (result->error == ERR_NO_SPACE)
         reply_error(r,
                     "NOSPACE the disk of this node is full to the last byte, so it stamps no "
-                    "writes; %s; free some, or write "
-                    "through another node",
+                    "writes; %s; free some, or write through another node",
                     refused);
     else
         reply_error(r,
                     "IOERR the disk of this node fails, so it stamps no writes; %s; look at its "
-                    "log, and write through "
-                    "another node",
+                    "log, and write through another node",
                     refused);
 }
 
@@ -157,8 +153,7 @@ void failure_of_result(struct reply *r, const struct result *result, bool one_of
     case ERR_CLOCK:
         reply_error(r,
                     "CLOCK this node's wall clock is over %d ms ahead of its peers' clocks; %s; "
-                    "set the clock (NTP), "
-                    "or write through another node",
+                    "set the clock (NTP), or write through another node",
                     CLOCK_SKEW_MAX_MS, refused);
         return;
     case ERR_IO:
@@ -170,8 +165,7 @@ void failure_of_result(struct reply *r, const struct result *result, bool one_of
         return;
     case ERR_NO_SPACE:
         reply_error(r, "NOSPACE too few owners have room on their disk; the write may or may not "
-                       "have been stored; "
-                       "free some, then write it again");
+                       "have been stored; free some, then write it again");
         return;
     case ERR_CORRUPT:
         reply_error(r,
@@ -196,8 +190,7 @@ void failure_here(struct reply *r, int error)
     r->error = 0;
     if (error == ERR_TOO_BIG)
         reply_error(r, "BUSY the reply does not fit: replies of this connection that wait to be "
-                       "read are limited to 64 MiB; "
-                       "read them, or ask for less at once");
+                       "read are limited to 64 MiB; read them, or ask for less at once");
     else
         reply_error(r, "ERR out of memory for the reply; what the command changed is changed");
 }

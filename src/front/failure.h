@@ -1,4 +1,4 @@
-/* failure.h: what a client reads when an operation fails: a code in Redis's manner, what happened,
+/* failure.h: the error replies of operations that fail: a code in Redis's manner, what happened,
  * with which numbers, and what to do. */
 #ifndef COVEY_FRONT_FAILURE_H
 #define COVEY_FRONT_FAILURE_H
@@ -6,15 +6,16 @@
 #include "core/event.h"
 #include "front/reply.h"
 
-/* The result's error. `one_of_many`: the operation is one of several of its command, so others may
- * have been carried out. */
+/* Writes the error of a result. `one_of_many`: the operation is one of several of its command,
+ * and others of them may have succeeded. */
 void failure_of_result(struct reply *r, const struct result *result, bool one_of_many);
 
-/* Clients are not answered now: no peers were found yet, or (claimed) as front.claimed says. */
+/* The node answers no clients now: it has not found its peers yet, or, when `claimed`, for the
+ * reason at front.claimed. */
 void failure_loading(struct reply *r, bool claimed);
 
-/* A reply that could not be kept for the client: ERR_TOO_BIG or ERR_NO_MEMORY. Clears the reply's
- * error: it is written anew. */
+/* The error for a reply that did not fit: ERR_TOO_BIG or ERR_NO_MEMORY. Clears the error in r,
+ * and writes anew. */
 void failure_here(struct reply *r, int error);
 
 void failure_value_too_big(struct reply *r, size_t bytes, size_t value_max);

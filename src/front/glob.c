@@ -5,8 +5,8 @@ static uint8_t lower(uint8_t c)
     return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
 }
 
-/* Matches c against the class that begins at p[i] == '['; *end is the place after it. An unclosed
- * class runs to the pattern's end. */
+/* Matches c against the class that begins at p[i] == '['. *end is the index after the class; a
+ * class that is not closed ends with the pattern. */
 static bool class_match(struct slice p, size_t i, uint8_t c, size_t *end)
 {
     bool inverse = ++i < p.n && p.p[i] == '^';
@@ -26,7 +26,7 @@ static bool class_match(struct slice p, size_t i, uint8_t c, size_t *end)
     return found != inverse;
 }
 
-/* Matches one byte against the element at p[i]; *end is the place after the element. */
+/* Matches one byte against the element at p[i]. *end is the index after the element. */
 static bool one_match(struct slice p, size_t i, uint8_t c, size_t *end)
 {
     c = lower(c);
@@ -42,8 +42,8 @@ static bool one_match(struct slice p, size_t i, uint8_t c, size_t *end)
     return lower(p.p[i]) == c;
 }
 
-/* Going back to the last star alone is enough: an earlier one could only give away what the later
- * one can take. That is what keeps the time bounded, where a recursion would try every split. */
+/* To go back to the last star alone is enough: what an earlier star could take, the last one can
+ * take too. So the time is bounded, where a recursion would try every split. */
 bool glob_match(struct slice pattern, struct slice text)
 {
     size_t i = 0, t = 0, end;

@@ -5,8 +5,8 @@
 
 #include "base/slice.h"
 
-/* Whether the whole of text matches. Time is at most the product of the two lengths, whatever the
- * pattern. */
+/* Whether the pattern matches all of the text. The time is at most the product of the two
+ * lengths, for any pattern. */
 bool glob_match(struct slice pattern, struct slice text);
 
 #endif

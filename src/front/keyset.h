@@ -1,8 +1,8 @@
-/* keyset.h: the keys that one connection has under way, as 64-bit hashes.
+/* keyset.h: the keys of one connection's operations under way, as 64-bit hashes.
  *
- * Two keys of one hash are taken for the same, which costs the later one a wait and nothing else.
- * Open addressing with linear probing, at most half full; a removal moves the followers back, so
- * there are no tombstones to pile up in a connection that lives for months. */
+ * Two keys with the same hash count as one: the later operation waits without need, and nothing
+ * else goes wrong. The hash table is open, with linear probing, and at most half full. A removal
+ * moves the followers back, so no tombstones gather in a connection that lives for months. */
 #ifndef COVEY_FRONT_KEYSET_H
 #define COVEY_FRONT_KEYSET_H
 
@@ -10,18 +10,19 @@
 #include <stdint.h>
 
 struct keyset {
-    uint64_t *slot; /* 0: empty */
-    uint32_t cap;   /* a power of two */
+    uint64_t *bucket; /* 0: empty */
+    uint32_t cap;     /* a power of two */
     uint32_t n;
 };
 
-/* Zeroed is empty. */
+/* A zeroed set is empty. */
 void keyset_close(struct keyset *k);
 
-/* Makes room for n hashes in all (n a power of two). 0 or ERR_NO_MEMORY. */
+/* Makes room for n hashes in all; n is a power of two. 0 or ERR_NO_MEMORY. */
 int keyset_reserve(struct keyset *k, uint32_t n);
 
-/* Hashes are not 0. Adding needs room and that it is not there; removing, that it is. */
+/* A hash is never 0. keyset_add needs room, and the hash must not be there; keyset_remove needs
+ * it to be there. */
 bool keyset_has(const struct keyset *k, uint64_t hash);
 void keyset_add(struct keyset *k, uint64_t hash);
 void keyset_remove(struct keyset *k, uint64_t hash);

@@ -1,16 +1,17 @@
-/* session.c: from bytes to commands. What becomes of their operations stands in session_ops.c.
+/* session.c: from bytes to commands. What becomes of their operations: session_ops.c.
  *
- * The input is a run of bytes with a mark, in_at: before it, everything is done with. The command
- * at the mark is parsed once and then `held` until it is done with: answered, or turned into its
+ * The input is a run of bytes with a mark, in_at: all before it is finished with. The command at
+ * the mark, the present one, is parsed once and then kept until it is answered or made into its
  * last request. In between session_next may return many times, because a request went out, a key is
- * under way, or the ring is full. A held command's arguments point into the input; should that have
- * moved, the same bytes are parsed again, which costs no more than its number of arguments.
+ * under way, or the ring is full. The arguments of the present command point into the input. When
+ * the input has moved, the same bytes are parsed again, which costs no more than their number of
+ * arguments.
  *
- * The checks come in Redis's order: unknown command, number of arguments, loading, subscribed.
+ * Commands are checked in Redis's order: unknown command, number of arguments, loading, subscribed.
  *
- * A command of Redis that is not built is unknown in Redis's own words, which client libraries look
- * for, and then it is said that it is not built. No other command is offered in its place: it would
- * do something else. */
+ * The error for a command of Redis that is not built begins with Redis's own words, which client
+ * libraries look for, and then says that it is not built. No other command is suggested in its
+ * place: it would do something else. */
 #include "front/session.h"
 
 #include <stdio.h>
@@ -22,10 +23,10 @@
 #include "front/transaction.h"
 
 enum {
-    /* bytes of a request, and of the one read that went beyond it */
+    /* bytes of the largest request, and of the one read that went beyond it */
     IN_MAX = RESP_REQUEST_MAX + 4 * 1024 * 1024,
-    BUFFER_KEPT_BYTES = 1024 * 1024, /* an empty buffer over this size is given back */
-    ARGS_KEPT = 4096,                /* likewise for the arguments of a request */
+    BUFFER_KEPT_BYTES = 1024 * 1024, /* an empty buffer larger than this is freed */
+    ARGS_KEPT = 4096,                /* the same for the arguments of a request */
 };
 
 void front_init(struct front *f)
@@ -50,7 +51,8 @@ void session_init(struct session *s, struct front *f, uint32_t handle, struct sl
     if (s->peer_n)
         memcpy(s->peer, peer.p, s->peer_n);
     s->read_bytes = f->value_max;
-    /* Spread by an odd multiplier, so that connections with one handle use different numbers. */
+    /* Spread by an odd multiplier, so that two connections with one handle use different
+     * numbers. */
     s->head = s->tail = (uint32_t)s->id * 2654435761u;
 
     s->next = f->sessions;
@@ -99,11 +101,11 @@ bool session_full(const struct session *s)
 static void unknown_command(struct session *s)
 {
     const struct resp_request *q = &s->request;
-    /* the last one may begin at 127, and ends in a quote, a blank and a NUL */
+    /* the last argument may begin at 127, and ends in a quote, a blank and a NUL */
     char args[128 + 4] = "";
     int n = 0;
 
-    /* As Redis: up to 128 bytes of arguments, each quoted and followed by a blank. */
+    /* As in Redis: up to 128 bytes of arguments, each in quotes with a blank after it. */
     for (uint32_t i = 1; i < q->arg_n && n < 128; i++) {
         int shown = q->arg[i].n < (size_t)(128 - n) ? (int)q->arg[i].n : 128 - n;
         n += snprintf(args + n, sizeof args - (size_t)n, "'%.*s' ", shown,
@@ -120,9 +122,9 @@ static void unknown_command(struct session *s)
                     (const char *)q->arg[0].p, args);
 }
 
-/* Browsers reach loopback: a page may POST to our port, and its body would be taken for commands.
- * The first words of such a request end the connection before the body is looked at, as in
- * Redis. */
+/* Browsers reach loopback: a page may POST to our port, and its body would be taken for
+ * commands. As in Redis, the first words of an HTTP request end the connection before its body
+ * is parsed. */
 static bool is_http(const struct session *s)
 {
     return cmd_is(s->request.arg[0], "post") || cmd_is(s->request.arg[0], "host:");
@@ -152,7 +154,7 @@ static void unknown_subcommand(struct session *s, const struct command *c)
     size_t n = 0;
 
     for (; c->name[n] && n < sizeof parent - 1; n++)
-        parent[n] = (char)(c->name[n] - 32); /* names of parents are letters alone */
+        parent[n] = (char)(c->name[n] - 32); /* names of parents have letters alone */
     parent[n] = 0;
     bool not_built = command_is_absent(s->request.arg[0], sub);
     reply_error(&s->reply, "ERR unknown subcommand '%.*s'%s. Try %s HELP.",
@@ -162,15 +164,15 @@ static void unknown_subcommand(struct session *s, const struct command *c)
                 parent);
 }
 
-/* A RESP2 connection cannot tell a message from a reply, so once subscribed it may only ask what
- * cannot be confused. */
+/* A RESP2 client cannot tell a message from a reply. So once it has subscribed it may only send
+ * what cannot be mistaken. */
 static bool allowed_when_subscribed(const struct command *c)
 {
     return c->flags & COMMAND_PUBSUB || !strcmp(c->name, "ping") || !strcmp(c->name, "quit") ||
            !strcmp(c->name, "reset");
 }
 
-/* Writes why the command cannot run now, if so. */
+/* Whether the command cannot run now; then the reply says why. */
 static bool refused(struct session *s, const struct command *c)
 {
     if (!command_fits(c, s->request.arg_n))
@@ -191,8 +193,8 @@ static bool refused(struct session *s, const struct command *c)
 
 /* ---- The command at the mark ---- */
 
-/* The bytes make no sense, and where the next command would begin cannot be known: say so and
- * close. */
+/* The bytes are no command, and where the next one would begin is unknown: replies why, and
+ * closes. */
 static void protocol_error(struct session *s, int error)
 {
     session_reply_begin(s);
@@ -203,10 +205,10 @@ static void protocol_error(struct session *s, int error)
     session_reply_end(s);
     s->front->rejected++;
     s->closing = true;
-    /* half asked, and out of memory: the rest of its reply would never come */
+    /* its first requests went out before memory ended: the rest of its reply would never come */
     s->broken |= s->ask != NULL;
     s->ask = NULL;
-    s->held_bytes = 0;
+    s->command_bytes = 0;
 }
 
 static void request_dropped(struct session *s)
@@ -220,20 +222,19 @@ static void request_dropped(struct session *s)
     session_reply_end(s);
 }
 
-/* Bytes after which an argument is dropped while it arrives; which limit applies to which argument
- * is checked once it is here. */
+/* An argument over this size is dropped while it arrives. Which limit an argument has is checked
+ * once it is here. */
 static size_t bulk_max(const struct front *f)
 {
     return f->value_max > f->key_max ? f->value_max : f->key_max;
 }
 
-/* Parses the command at the mark, unless that was done already. False: it is not there yet, or
- * there was something else. */
-static bool hold(struct session *s)
+/* Parses the present command, unless that is done. False: it is not complete, or was no command. */
+static bool parse_command(struct session *s)
 {
     while (!s->closing && s->in_at < s->in.n) {
         struct slice rest = {s->in.p + s->in_at, s->in.n - s->in_at};
-        if (s->held_bytes && s->held_at == rest.p)
+        if (s->command_bytes && s->command_at == rest.p)
             return true;
         if (session_ops_room(s))
             return false;
@@ -245,8 +246,8 @@ static bool hold(struct session *s)
             return false;
         }
         if (s->request.arg_n) {
-            s->held_bytes = (size_t)used;
-            s->held_at = rest.p;
+            s->command_bytes = (size_t)used;
+            s->command_at = rest.p;
             return true;
         }
         s->in_at += (size_t)used;
@@ -256,14 +257,14 @@ static bool hold(struct session *s)
     return false;
 }
 
-/* The held command is done with. */
-static void let_go(struct session *s)
+/* The present command is finished. */
+static void finish_command(struct session *s)
 {
-    s->in_at += s->held_bytes;
-    s->held_bytes = 0;
+    s->in_at += s->command_bytes;
+    s->command_bytes = 0;
 }
 
-/* Runs the held command. False: it must wait until all before it is answered. */
+/* Runs the present command. False: it must wait until all before it are answered. */
 static bool run(struct session *s)
 {
     const struct resp_request *q = &s->request;
@@ -280,7 +281,7 @@ static bool run(struct session *s)
         s->command = NULL;
     } else if (c) {
         if (!refused(s, c))
-            c->run(s, c);
+            c->run(s);
     } else {
         unknown_command(s);
     }
@@ -289,9 +290,9 @@ static bool run(struct session *s)
     return true;
 }
 
-/* Gives back what an unusually large command or reply needed, and moves the rest of the input to
- * the front, once that rest is the smaller part: so each byte is moved once at most, on average,
- * however many commands wait behind one key. */
+/* Frees what an unusually large command or reply needed. Moves the rest of the input to the
+ * front once that rest is the smaller part: so each byte is moved once at most, on average,
+ * however many commands wait for one key. */
 static void tidy(struct session *s)
 {
     if (s->closing)
@@ -304,7 +305,7 @@ static void tidy(struct session *s)
         buf_close(&s->in);
     if (s->out.n == 0 && s->out.cap > BUFFER_KEPT_BYTES)
         buf_close(&s->out);
-    if (!s->held_bytes && s->request.arg_cap > ARGS_KEPT && s->in.n == 0) {
+    if (!s->command_bytes && s->request.arg_cap > ARGS_KEPT && s->in.n == 0) {
         resp_request_close(&s->request);
         resp_request_init(&s->request);
     }
@@ -319,7 +320,7 @@ static bool may_start(struct session *s)
         s->broken = true;
     if (error || s->broken || (s->alone && s->head != s->tail))
         return false;
-    /* Not in the middle of a command: it could wait for itself. */
+    /* In the middle of a command it always may: it would wait for its own replies. */
     return s->ask || s->out.n + s->parked_bytes <= SESSION_OUT_MAX / 2;
 }
 
@@ -331,7 +332,7 @@ bool session_next(struct session *s, uint64_t now_ms, uint64_t wall_ms, struct r
     s->wall_ms = wall_ms;
     s->stalled = true;
     while (!issued && may_start(s)) {
-        if (!hold(s)) {
+        if (!parse_command(s)) {
             s->stalled = false;
             break;
         }
@@ -343,7 +344,7 @@ bool session_next(struct session *s, uint64_t now_ms, uint64_t wall_ms, struct r
                 break;
         }
         if (!s->ask)
-            let_go(s);
+            finish_command(s);
     }
     if (!issued)
         tidy(s);

@@ -1,20 +1,23 @@
-/* session.h: one client connection: RESP bytes in, operations out; results in, RESP bytes out, in
- * order.
+/* session.h: one client's connection: RESP bytes in, requests to the node out; results of the node
+ * in, RESP bytes out, in the order of the commands.
  *
- * Pure: the world moves the bytes and carries requests to the node and results back. Commands of
- * one connection run concurrently where they may (a pipeline of SETs is one batch), but a client
- * sees the effects of its own earlier commands: a command waits while an earlier one of the same
- * connection that touches one of its keys is under way. (Redis clients rely on it: SET k 1, GET k
- * in one pipeline.) Replies keep the order of the commands. Operations under way, bytes received
- * and not yet understood, and replies not yet sent are all bounded: parsing stops until there is
- * room.
+ * A session is pure: the world moves the bytes, carries requests to the node, and brings results
+ * back. The commands of one connection run at the same time where they may: a pipeline of SETs is
+ * one batch. But a client sees the effects of its own earlier commands, as Redis clients expect
+ * (SET k 1, GET k in one pipeline): a command waits while an earlier one of the same connection
+ * that touches one of its keys is under way. Operations under way, bytes received and not yet
+ * parsed, and replies not yet sent are all bounded. Parsing stops until there is room.
  *
  * The world's turn with a session:
+ *
  *     read into s->in (or session_feed);
- *     while (session_next(s, ..., &request)) node_step(request), handing each ACT_REPLY to session_result;
- *     send s->out, buf_consume what was sent; close when session_done and s->out is empty.
- * session_next is called again after each batch of session_result, and after s->out shrank while
- * session_full. */
+ *     while (session_next(s, ..., &request))
+ *         step the node with the request, and give each ACT_REPLY to session_result;
+ *     send s->out, and buf_consume what was sent;
+ *     close when session_done and s->out is empty.
+ *
+ * The world calls session_next again after each batch of session_result, and when s->out has
+ * shrunk while session_full. */
 #ifndef COVEY_FRONT_SESSION_H
 #define COVEY_FRONT_SESSION_H
 
@@ -27,23 +30,23 @@
 
 enum {
     SESSION_OPS_MAX = 1024, /* operations under way of one connection; a power of two */
-    /* bytes of replies that may ever wait for a client; half of it stops the parsing */
+    /* bytes of replies that may wait for a client; from half of it on, parsing stops */
     SESSION_OUT_MAX = 64 * 1024 * 1024,
-    /* bytes of whole commands that may wait their turn before the world stops reading */
+    /* bytes of commands that may wait to be run before the world stops reading */
     SESSION_BACKLOG_MAX = 256 * 1024,
-    /* bytes of a client's name, of its library's and of its address */
+    /* bytes of a client's name, of the name of its library, and of its address */
     SESSION_NAME_MAX = 64,
 };
 
-/* What all sessions of a node share. Borrowed by them; lives longer. */
+/* What all sessions of a node share. The sessions borrow it: it outlives them. */
 struct front {
     size_t value_max;     /* VALUE_MAX by default */
     size_t key_max;       /* KEY_MAX */
-    struct slice version; /* covey's own */
-    struct slice name;    /* of the node */
-    uint64_t node;        /* id */
-    bool ready;           /* false: -LOADING to all but the console's questions, */
-    /* and this is why: another cluster's members look for one of theirs at this address */
+    struct slice version; /* covey's release */
+    struct slice name;    /* the node's */
+    uint64_t node;        /* the node's id */
+    bool ready;           /* false: -LOADING to all commands without COMMAND_LOADING */
+    /* why ready is false: members of another cluster look for one of theirs at this address */
     bool claimed;
     uint64_t started_ms; /* monotonic */
     struct slice run_id; /* 40 hex digits, as Redis has */
@@ -52,20 +55,20 @@ struct front {
     struct slice durability;  /* "fsync" or "interval" */
     struct slice data_dir;
     uint64_t commands, connections, rejected; /* counters */
-    /* told by the world: datagrams dropped whole, damaged ones among them */
-    uint64_t packets_rejected;
-    /* likewise: words in datagrams that cannot be true, and were passed over */
-    uint64_t numbers_unbelieved;
-    uint64_t memory_rss;  /* told by the world now and then; bytes */
-    uint64_t ops_per_sec; /* likewise */
-    /* likewise: the longest turn of the loop, ever and lately */
-    uint64_t loop_longest_ms, loop_recent_ms;
+
+    /* Set by the world. */
+    uint64_t packets_rejected;   /* datagrams dropped whole, damaged ones among them */
+    uint64_t numbers_unbelieved; /* numbers in datagrams that cannot be true, and were ignored */
+    uint64_t memory_rss;         /* bytes, as of the last second */
+    uint64_t ops_per_sec;        /* commands in the last second */
+    uint64_t loop_longest_ms;    /* the longest turn of the loop since the start */
+    uint64_t loop_recent_ms;     /* the longest turn of the last 10 to 20 s */
     uint64_t process_id;
-    /* told by the world: the backup under way, and how the last one ended */
-    bool backup_running, backup_failed;
-    /* wall time of which the last good one is; 0: there was none since the start */
-    uint64_t backup_ms;
-    struct session *sessions; /* list of all, for CLIENT LIST and publishing */
+    bool backup_running;
+    bool backup_failed; /* how the last backup ended */
+    uint64_t backup_ms; /* wall time of which the last good backup is; 0: none since the start */
+
+    struct session *sessions; /* the list of all sessions */
     uint32_t session_n;
     uint64_t next_client_id;
 };
@@ -80,65 +83,73 @@ enum session_fold {
 
 struct session_op;
 
-/* What a command asks of the node, one request per key (or one, where the command has no key).
- * Constants of the commands. */
+/* What a command asks of the node: one request for each of its keys, or one request if it has no
+ * keys. Constants of the handlers. */
 struct session_ask {
     enum op_kind kind;
     enum session_fold fold;
-    /* Writes what a successful result adds to the reply, or sets op->n. */
+    /* Writes what a successful result adds to the reply, or sets op->n. NULL: it adds nothing. */
     void (*answer)(struct reply *r, struct session_op *op, const struct result *result);
 };
 
-/* One operation, or the reply of a command that needed none, from its start until all before it is
+/* An operation; or the reply of a command that needed none. It lives until all before it are
  * answered. */
 struct session_op {
-    const struct session_ask *ask; /* NULL: answered here */
+    const struct session_ask *ask; /* what was asked of the node; NULL: nothing was */
     uint64_t key_hash;             /* 0: no key */
-    int64_t n;                     /* what it adds to a sum */
-    uint32_t part_n;               /* of the command's last operation: how many it had */
-    bool done, failed, last;
-    struct buf reply; /* what came before its turn */
+    int64_t n;                     /* what it adds to the sum of a FOLD_SUM */
+    uint32_t part_n;               /* how many operations its command has had with this one */
+    bool done, failed;
+    bool last;        /* of its command */
+    struct buf reply; /* its part of the reply, when that came before its turn */
 };
 
 struct session {
     struct front *front;
-    struct session *prev, *next; /* in front->sessions */
+    struct session *prev, *next; /* in the list front->sessions */
     struct buf in, out;
 
-    /* The command at the head of the input. Its arguments point into `in`, which may move: then it
-     * is parsed anew. */
+    /* The present command: the first one in the input that is not finished. The arguments of its
+     * request point into `in`; when `in` moves, the command is parsed again. */
     struct resp_request request;
-    size_t in_at;           /* bytes of `in` done with */
-    size_t held_bytes;      /* of the command that is parsed and not yet done with; 0: none is */
-    const uint8_t *held_at; /* where it stood when it was parsed */
+    size_t in_at;              /* bytes of `in` that are finished with */
+    size_t command_bytes;      /* of the present command; 0: it is not parsed yet */
+    const uint8_t *command_at; /* where it stood when it was parsed */
     const struct command *command;
-    const struct session_ask *ask; /* it is being turned into requests, */
-    /* what each of these has besides its token, key, value and level, */
-    struct request form;
-    uint8_t between;                             /* arguments between a key and its value, */
-    uint32_t key_at, key_last, key_step, part_n; /* and the next one is for argument key_at */
 
-    /* Operations in the order of their commands, numbers head .. tail-1, operation i at op[i %
-     * op_cap]. */
+    /* While the present command is made into requests; else ask is NULL. */
+    const struct session_ask *ask;
+    struct request form;       /* what all of its requests have besides token, key, value, level */
+    uint8_t between;           /* arguments between a key and its value */
+    uint32_t key_at, key_last; /* the argument of the next request's key, and the last such one */
+    uint32_t key_step;         /* arguments from a key to the next */
+    uint32_t part_n;           /* requests made so far */
+    uint32_t vnode;            /* that a REPAIR names */
+
+    /* A ring of operations in the order of their commands: numbers head .. tail-1, operation i at
+     * op[i % op_cap]. */
     struct session_op *op;
     uint32_t op_cap, head, tail;
-    struct keyset busy;  /* keys of operations under way */
-    size_t parked_bytes; /* of replies that wait for their turn */
-    uint32_t reads;      /* operations under way that will bring a value, */
-    size_t read_bytes;   /* each of which may be as large as this */
-    struct buf gather;   /* the reply of the command at the head, when it has several operations */
-    int64_t sum;         /* likewise */
+    struct keyset busy;  /* the keys of operations under way */
+    size_t parked_bytes; /* bytes of replies that wait for their turn */
+    uint32_t reads;      /* operations under way whose answer has a value */
+    size_t read_bytes;   /* the size that such a value is expected to have */
+
+    /* The parts of the reply to the oldest command, when that has several operations. */
+    struct buf gather;
+    int64_t sum;
     bool gather_failed;
-    uint32_t vnode;       /* that a REPAIR names, until it is issued */
-    bool alone;           /* nothing may start before all under way is done */
-    bool stalled;         /* the last session_next stopped although input was left */
-    bool closing, broken; /* no more input is taken; not even what is under way will be answered */
-    struct reply reply;   /* of the command that is being run */
+
+    bool alone;         /* nothing may start before all under way is done */
+    bool stalled;       /* the last session_next stopped although input was left */
+    bool closing;       /* takes no more input */
+    bool broken;        /* not even what is under way will be answered */
+    struct reply reply; /* of the command that is being run */
 
     /* What the client is and wants. */
     uint8_t proto;
     bool subscribed;    /* to __covey__:members */
-    bool multi_refused; /* and all up to EXEC or DISCARD is refused too: transaction.h */
+    bool multi_refused; /* a MULTI was refused: so is all up to EXEC or DISCARD (transaction.h) */
     enum consistency read_level, write_level;
     uint32_t handle;
     uint64_t id;
@@ -148,45 +159,45 @@ struct session {
         lib_version[SESSION_NAME_MAX];
 };
 
-/* Defaults, no sessions. */
+/* Sets the defaults, and no sessions. */
 void front_init(struct front *f);
 
-/* A new connection. peer is its address as text, copied. handle comes back in the tokens of its
- * requests: REQUEST_HANDLE. */
+/* Opens a session for a new connection. peer is its address as text, copied. handle comes back
+ * in the tokens of its requests: REQUEST_HANDLE. */
 void session_init(struct session *s, struct front *f, uint32_t handle, struct slice peer,
                   uint64_t now_ms);
 
-/* Results that come later for its tokens must be dropped by the world, which knows by the
+/* Closes it. The world drops results for its tokens that come later: it tells them by the
  * handle. */
 void session_close(struct session *s);
 
-/* Received bytes: appends to the session's input. ERR_TOO_BIG (more than session_full allowed),
+/* Appends received bytes to the input. ERR_TOO_BIG (more than session_full allowed) or
  * ERR_NO_MEMORY: close the connection. To read without a copy, the world may reserve in s->in
  * itself. */
 int session_feed(struct session *s, struct slice bytes);
 
-/* The next request for the node, from what was fed: true and *request filled (slices live until the
- * next session_next, session_feed or session_close), or false: nothing more for now (more bytes,
- * results, or room in s->out are needed). Commands that need no node are answered into s->out on
- * the way. */
+/* Makes the next request for the node from the input: true, and *request is filled; its slices
+ * live until the next session_next, session_feed or session_close. False: it needs more bytes,
+ * results, or room in s->out first. Commands that need no node are answered into s->out on the
+ * way. */
 bool session_next(struct session *s, uint64_t now_ms, uint64_t wall_ms, struct request *request);
 
-/* The result of one of its requests. One that is not awaited (a duplicate, or from before) is
- * dropped. */
+/* Takes the result of one of its requests. A result that nothing waits for is dropped: a
+ * duplicate, or one of an earlier connection. */
 void session_result(struct session *s, const struct result *result, uint64_t now_ms);
 
-/* A member changed: a message for those subscribed to __covey__:members. */
+/* A member changed: sends a message if the client subscribed to __covey__:members. */
 void session_member(struct session *s, const struct member_info *m);
 
-/* True when the connection is to be closed once s->out is sent (QUIT, a protocol error, an HTTP
+/* Whether the connection is to be closed once s->out is sent (QUIT, a protocol error, an HTTP
  * request). */
 bool session_done(const struct session *s);
 
-/* True while it takes no more input (too many operations or too many unsent replies): the world
- * stops reading. */
+/* Whether it takes no more input now (too many operations, or too many unsent replies): the
+ * world stops reading. */
 bool session_full(const struct session *s);
 
-/* Every invariant; aborts when one is broken. */
+/* Checks every invariant; aborts when one is broken. */
 void session_check(const struct session *s);
 
 #endif

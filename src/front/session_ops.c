@@ -2,29 +2,37 @@
  *
  * The problem: a client sends a hundred commands at once, the node answers them as owners answer,
  * and the client wants a hundred replies in the order of its commands. Some commands need many
- * operations (MGET), some none (PING).
+ * operations (MGET), some need none (PING).
  *
- * Every operation takes the next number, and the number is its place in a ring (number modulo the
- * ring's size), and its low bits end its token. A command without an operation that comes behind
- * unfinished ones takes a number too, already done, its reply parked. An operation is `done` when
- * its result came and its part of the reply is written: straight into s->out if it is the oldest,
- * which is the steady state of a pipeline, else parked in its own buffer. Done operations retire
- * from the head only.
+ * Every operation takes the next number. The number modulo the ring's size is its index in the
+ * ring, and the number's low bits end the token of its request. A command without an operation that
+ * comes after unfinished ones takes a number too, already done, with its reply parked. An operation
+ * is `done` when its result came and its part of the reply is written. The oldest operation's part
+ * goes straight into s->out, which is the steady state of a pipeline; others are parked in buffers
+ * of their own. Done operations retire from the head only.
  *
  *     issue -> [under way] -> result -> [done] -> everything before it retired -> retire
  *
+ * For example, GET a, MGET b c and PING in one pipeline, and the results come as c, a, b:
+ *
+ *     number  operation  after c       after a           after b
+ *     0       GET a      under way     retired: reply 1
+ *     1       GET b      under way     under way         retired: first of two in s->gather
+ *     2       GET c      done, parked  done, parked      retired: second, reply 2
+ *     3       PING       done, parked  done, parked      retired: reply 3
+ *
  * A command with many keys is that many operations in a row. As they retire, in order, their parts
- * are folded into s->gather or s->sum, and the last one writes the reply; since only the command at
- * the head retires, one gather buffer serves the session, and 10,000 keys go through a ring of
- * 1,024. The first failure, in the order of the keys, becomes the whole command's reply.
+ * are folded into s->gather or s->sum, and the last one writes the reply. Only the oldest command
+ * retires, so one gather buffer serves the session, and 10,000 keys go through a ring of 1,024. The
+ * first failure, in the order of the keys, becomes the reply of the whole command.
  *
- * Invariants: at most one operation under way per key hash (s->busy holds exactly those); parked
- * replies, s->gather and s->out are each within SESSION_OUT_MAX, whatever sizes the values turn out
- * to have: a reply that would not fit is replaced by an error.
+ * Invariants: at most one operation under way has a given key hash, and s->busy has exactly those
+ * hashes. Parked replies, s->gather and s->out are each within SESSION_OUT_MAX, whatever sizes
+ * values have: a reply that does not fit is replaced by an error.
  *
- * A result is recognised by its number: outside head .. tail-1, or done, it is a duplicate or
- * belongs to an earlier connection with the same handle. Numbers begin at a different place in each
- * session, so that those do not meet. */
+ * A result is matched by its number. If no operation has that number, or the operation is done,
+ * the result is a duplicate or belongs to an earlier connection with the same handle. Each
+ * session starts at another number, so that those differ. */
 #include "front/session_ops.h"
 
 #include <stdlib.h>
@@ -35,11 +43,11 @@
 #include "front/failure.h"
 
 enum {
-    /* size of a ring at first: a usual pipeline; idle connections have none */
+    /* the first size of a ring: a usual pipeline; idle connections have no ring */
     OPS_FIRST = 16,
-    /* a parked reply's buffer is kept for the next one up to this size, */
+    /* a buffer of parked replies up to this size is kept for the next ones */
     REPLY_KEPT_BYTES = 4096,
-    GATHER_KEPT_BYTES = 65536 /* and a gather buffer up to this */
+    GATHER_KEPT_BYTES = 65536 /* the same for the gather buffer */
 };
 
 static struct session_op *op_at(const struct session *s, uint32_t number)
@@ -59,8 +67,8 @@ int session_ops_room(struct session *s)
         free(op);
         return ERR_NO_MEMORY;
     }
-    /* The ring was full or new: its old places are exactly the numbers head .. tail-1; the other
-     * new ones are fresh. */
+    /* The ring was full or new: it had exactly the numbers head .. tail-1. The other entries of
+     * the new one are fresh. */
     for (uint32_t i = 0; i < cap; i++) {
         uint32_t number = s->head + i;
         if (number - s->head < s->tail - s->head)
@@ -87,8 +95,8 @@ void session_ops_close(struct session *s)
 
 /* ---- From the ring to the client ---- */
 
-/* Ends a reply that goes to s->out. One that does not fit becomes an error; when not even that
- * fits, the client has not read 64 MiB of replies and asks for more: it is cut. */
+/* Ends a reply that goes to s->out. A reply that does not fit becomes an error. When not even
+ * that fits, the client left 64 MiB of replies unread and asks for more: it is disconnected. */
 static void send_end(struct session *s, struct reply *r)
 {
     int error = reply_end(r);
@@ -100,7 +108,7 @@ static void send_end(struct session *s, struct reply *r)
         s->broken = true;
 }
 
-/* Writes the reply of a command that had several operations, or one that is counted, once the last
+/* Writes the reply of a command that had several operations, or that is counted, when the last
  * of them retires. */
 static void fold_end(struct session *s, const struct session_op *op)
 {
@@ -169,8 +177,8 @@ static void retire(struct session *s)
 
 static struct buf *park(struct session *s, struct session_op *op)
 {
-    /* An error of some hundred bytes always fits; a value only while all parked ones together are
-     * within the bound. */
+    /* An error of some hundred bytes always fits; a value only while all parked replies together
+     * are within the bound. */
     op->reply.max = REPLY_KEPT_BYTES +
                     (s->parked_bytes < SESSION_OUT_MAX ? SESSION_OUT_MAX - s->parked_bytes : 0);
     return &op->reply;
@@ -232,9 +240,9 @@ void session_ask_behind(struct session *s, const struct session_ask *ask, uint8_
     s->alone = s->command->flags & COMMAND_ALONE;
 }
 
-/* Whether one more value is expected to fit beside those under way. Values are taken to be as large
- * as the largest of late; a wrong guess costs the client an error, not us the memory. One read may
- * always go: it cannot wait for itself. */
+/* Whether one more value is expected to fit beside those under way. Values are expected to be as
+ * large as the largest of late; a wrong guess costs the client an error, and us no memory. A
+ * read that is the only one may always go: nothing would end its wait. */
 static bool read_fits(const struct session *s)
 {
     if (s->reads == 0)
@@ -265,7 +273,7 @@ bool session_ops_issue(struct session *s, struct request *request)
     if (s->key_at) {
         key = s->request.arg[s->key_at];
         hash = hash_bytes(key);
-        hash += hash == 0; /* 0 says "no key" */
+        hash += hash == 0; /* 0 means "no key" */
         if (keyset_has(&s->busy, hash))
             return false;
     }
@@ -294,8 +302,9 @@ bool session_ops_issue(struct session *s, struct request *request)
     return true;
 }
 
-/* Where the answer of an operation goes: straight to its place when its turn has come. */
-static struct buf *answer_place(struct session *s, struct session_op *op, bool at_head)
+/* Where an operation's part of the reply goes: straight to its destination when its turn has
+ * come. */
+static struct buf *answer_buffer(struct session *s, struct session_op *op, bool at_head)
 {
     if (at_head && op->ask->fold == FOLD_ONE)
         return &s->out;
@@ -307,11 +316,12 @@ static struct buf *answer_place(struct session *s, struct session_op *op, bool a
 static void answer(struct session *s, struct session_op *op, const struct result *result,
                    bool at_head)
 {
-    struct reply r = reply_begin(answer_place(s, op, at_head), s->proto);
+    struct reply r = reply_begin(answer_buffer(s, op, at_head), s->proto);
     int error = result->error;
 
     if (!error) {
-        op->ask->answer(&r, op, result);
+        if (op->ask->answer)
+            op->ask->answer(&r, op, result);
         error = reply_end(&r);
     }
     if (!error)
@@ -363,6 +373,6 @@ void session_check(const struct session *s)
         parked += op->reply.n;
     }
     CHECK(keys == s->busy.n && reads == s->reads && parked == s->parked_bytes);
-    CHECK(s->in_at + s->held_bytes <= s->in.n);
-    CHECK(!s->ask || s->held_bytes);
+    CHECK(s->in_at + s->command_bytes <= s->in.n);
+    CHECK(!s->ask || s->command_bytes);
 }

@@ -1,23 +1,20 @@
-/* transaction.c: transactions, refused.
+/* transaction.c: transactions are refused, all of them.
  *
- * A client sends MULTI, its commands and EXEC in one go, and looks at the replies afterwards. To
- * Redis the commands between are no commands yet: they are queued. Where MULTI is unknown they
- * would be carried out one by one, though the client wanted all or nothing, and it would learn of
- * that from an error for MULTI when it is too late.
+ * A client sends MULTI, its commands and EXEC in one go, and reads the replies afterwards. Redis
+ * queues the commands between. If MULTI were an unknown command here, they would run one by one,
+ * although the client wanted all or nothing, and the error for MULTI would reach it too late.
  *
  *      PLAIN --MULTI: refused--> REFUSED --EXEC: EXECABORT, DISCARD: OK, RESET--> PLAIN
  *                                 |   ^
- *                                 +---+ all else, but for QUIT: refused
+ *                                 +---+ any other command but QUIT: refused
  *
- * What EXEC answers is what Redis says after a command that it could not queue, so that client
- * libraries know what to do with it: they raise the first error they were given, which is MULTI's
- * and says why. */
+ * EXEC answers as Redis does after a command that it could not queue. Client libraries then
+ * raise the first error of the transaction, which is MULTI's and gives the reason. */
 #include "front/transaction.h"
 
 #include "front/cmd.h"
 
-/* With the number of arguments that Redis takes, which is none; the other case is told the
- * client. */
+/* Whether the command has no arguments, as Redis demands; else replies an error. */
 static bool bare(struct session *s, const char *name)
 {
     if (s->request.arg_n == 1)
@@ -32,8 +29,7 @@ static void multi(struct session *s)
         return;
     s->multi_refused = true;
     reply_error(&s->reply, "ERR unknown command 'MULTI': transactions of Redis are not built in "
-                           "covey yet; all up to EXEC or DISCARD is "
-                           "refused too");
+                           "covey yet; all up to EXEC or DISCARD is refused too");
 }
 
 static void exec(struct session *s)
@@ -58,7 +54,7 @@ static void discard(struct session *s)
     s->multi_refused = false;
 }
 
-/* Redis queues neither: they end the transaction. */
+/* Redis does not queue QUIT and RESET: they end the transaction. */
 static bool ends_it(const struct command *c)
 {
     return c && (c->run == cmd_quit || c->run == cmd_reset);
@@ -67,7 +63,7 @@ static bool ends_it(const struct command *c)
 bool transaction_answers(struct session *s, const struct command *c)
 {
     if (!s->multi_refused && c)
-        return false; /* the usual case: none of the three is in the table */
+        return false; /* the usual case: MULTI, EXEC and DISCARD are not in the table */
     struct slice name = s->request.arg[0];
     if (cmd_is(name, "exec"))
         exec(s);
