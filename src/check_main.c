@@ -22,8 +22,7 @@ static int print_usage(void)
     words_paragraph(&text, "usage: covey check DIR [--json]", 0, &page);
     words_paragraph(&text,
                     "Reads all of a data directory that no node uses, or of a backup, and says "
-                    "what is damaged where. Exit status: "
-                    "0 clean, 1 damage, 2 it cannot be read.",
+                    "what is damaged where. Exit status: 0 clean, 1 damage, 2 it cannot be read.",
                     0, &page);
     fwrite(text.p, 1, text.n, stdout);
     buf_close(&text);

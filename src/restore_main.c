@@ -39,15 +39,13 @@ static void print_usage(void)
               "node with it",
               &page);
     buf_printf(&text, "\n");
-    words_paragraph(&text,
-                    "A BACKUP is a directory that `covey backup` made. Of a cluster's backups name "
-                    "all that you have: together they "
-                    "hold every write that was acknowledged before the first was taken if at most "
-                    "one node's (of three; W-1, where W "
-                    "must acknowledge) is missing. All of them are checked first. Nothing of what "
-                    "the old nodes were is kept: ids, "
-                    "members, layout.",
-                    0, &page);
+    words_paragraph(
+        &text,
+        "A BACKUP is a directory that `covey backup` made. Of a cluster's backups name all that "
+        "you have: together they hold every write that was acknowledged before the first was taken "
+        "if at most one node's (of three; W-1, where W must acknowledge) is missing. All of them "
+        "are checked first. Nothing of what the old nodes were is kept: ids, members, layout.",
+        0, &page);
     fwrite(text.p, 1, text.n, stdout);
     buf_close(&text);
 }

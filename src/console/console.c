@@ -43,8 +43,7 @@ static int usage_error(const struct flags *f, const char *what, const char *valu
 {
     answer_error(f->shell.json, ANSWER_USAGE,
                  "%s \"%.200s\"; flags are -h HOST or --host HOST, -p PORT or --port PORT, --json, "
-                 "--watch (status, repair), "
-                 "--help; words after -- are taken as they are",
+                 "--watch (status, repair), --help; words after -- are taken as they are",
                  what, value);
     return EXIT_USAGE;
 }

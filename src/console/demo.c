@@ -410,9 +410,8 @@ static void print_usage(void)
     buf_printf(&text, "\n");
     words_paragraph(&text,
                     "Starts nodes on this machine, loads the Unicode character table, reads it "
-                    "back through another node, kills one "
-                    "and brings it back, checks every reply, and ends in a console. It leaves no "
-                    "process and no file behind.",
+                    "back through another node, kills one and brings it back, checks every reply, "
+                    "and ends in a console. It leaves no process and no file behind.",
                     0, &page);
     buf_printf(&text, "\n");
     words_row(&text, "--nodes N", nodes, &page);
@@ -471,8 +470,7 @@ static int prepare(struct demo *d)
     if (taken != 0) {
         fprintf(stderr,
                 "covey demo: port %u is taken on 127.0.0.1; the demo needs P and P+1 of each node, "
-                "ten ports apart: name "
-                "others with --base-port, or none, and it finds some\n",
+                "ten ports apart: name others with --base-port, or none, and it finds some\n",
                 taken);
         goto out_close_records;
     }

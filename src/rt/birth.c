@@ -83,8 +83,8 @@ static int unasked(const struct settings *s, char *why, size_t why_n)
 {
     snprintf(why, why_n,
              "the data directory \"%.200s\" was never a member's, and this start does not say what "
-             "it shall be: give --seed "
-             "HOST:PORT of a member to join its cluster, or --new, once, to found one",
+             "it shall be: give --seed HOST:PORT of a member to join its cluster, or --new, once, "
+             "to found one",
              s->data_dir);
     return ERR_REFUSED;
 }
@@ -96,26 +96,23 @@ int birth_allowed(const struct settings *s, char *why, size_t why_n)
     case DIR_NOTHING:
         return s->found || s->seed_n > 0 ? 0 : unasked(s, why, why_n);
     case DIR_BACKUP:
-        snprintf(why, why_n,
-                 "the data directory \"%.200s\" is a backup, which no node may write in: make a "
-                 "directory of it with covey restore "
-                 "%.100s --data DIR, or name another with --data",
-                 s->data_dir, s->data_dir);
+        snprintf(
+            why, why_n,
+            "the data directory \"%.200s\" is a backup, which no node may write in: make a "
+            "directory of it with covey restore %.100s --data DIR, or name another with --data",
+            s->data_dir, s->data_dir);
         return ERR_REFUSED;
     case DIR_REMAINS:
         snprintf(why, why_n,
                  "the data directory \"%.120s\" was a member's and its log (seg-*.log) is gone; "
-                 "what is left of it: %s. Put the log "
-                 "back if you have it; if not, that member is lost: remove the directory, or name "
-                 "another with --data, to start a "
-                 "new node",
+                 "what is left of it: %s. Put the log back if you have it; if not, that member is "
+                 "lost: remove the directory, or name another with --data, to start a new node",
                  s->data_dir, names);
         return ERR_REFUSED;
     case DIR_FOREIGN:
         snprintf(why, why_n,
                  "the data directory \"%.120s\" has files that are not covey's: %s. A new node "
-                 "wants an empty directory: move them "
-                 "away, or name another with --data",
+                 "wants an empty directory: move them away, or name another with --data",
                  s->data_dir, names);
         return ERR_REFUSED;
     case DIR_LOG:
@@ -133,12 +130,11 @@ static int settle_cluster(struct birth *b, const struct settings *s, struct stor
     bool restored = has_state(store, RESTORED_NAME);
     b->found = s->found || restored;
     if (restored && s->seed_n > 0) {
-        snprintf(
-            why, why_n,
-            "the data directory \"%.200s\" was restored from backups, so it can only found a new "
-            "cluster: leave --seed out; to "
-            "bring backups into a running cluster use covey restore BACKUP... --into HOST:PORT",
-            s->data_dir);
+        snprintf(why, why_n,
+                 "the data directory \"%.200s\" was restored from backups, so it can only found a "
+                 "new cluster: leave --seed out; to bring backups into a running cluster use covey "
+                 "restore BACKUP... --into HOST:PORT",
+                 s->data_dir);
         return ERR_REFUSED;
     }
     return b->found || s->seed_n > 0 ? 0 : unasked(s, why, why_n);
@@ -172,28 +168,25 @@ static int resume(struct birth *b, const struct settings *s, struct store *store
     if (s->found && !b->found)
         snprintf(why, why_n,
                  "--new: the data directory \"%.200s\" is that of node %s, and a used one never "
-                 "founds a cluster; leave --new "
-                 "out, or name an empty directory with --data",
+                 "founds a cluster; leave --new out, or name an empty directory with --data",
                  s->data_dir, id);
     else if (b->found && s->seed_n > 0)
         snprintf(why, why_n,
                  "the data directory \"%.200s\" belongs to node %s, which began to found a "
-                 "cluster; leave --seed out to let it go "
-                 "on, or name an empty directory with --data to join another",
+                 "cluster; leave --seed out to let it go on, or name an empty directory with "
+                 "--data to join another",
                  s->data_dir, id);
     else if (lost && s->seed_n == 0)
         snprintf(why, why_n,
                  "the data directory \"%.200s\" belongs to node %s, whose record of its cluster's "
-                 "layout was damaged; give --seed "
-                 "HOST:PORT of a member, which tells it",
+                 "layout was damaged; give --seed HOST:PORT of a member, which tells it",
                  s->data_dir, id);
     else if (!founder && !has_layout && s->seed_n == 0)
-        snprintf(
-            why, why_n,
-            "the data directory \"%.200s\" belongs to node %s, which has not joined its cluster "
-            "yet; give --seed HOST:PORT "
-            "of a member, or name an empty directory with --data and found a cluster with --new",
-            s->data_dir, id);
+        snprintf(why, why_n,
+                 "the data directory \"%.200s\" belongs to node %s, which has not joined its "
+                 "cluster yet; give --seed HOST:PORT of a member, or name an empty directory with "
+                 "--data and found a cluster with --new",
+                 s->data_dir, id);
     else
         return 0;
     return ERR_REFUSED;
@@ -226,8 +219,7 @@ int birth_of(struct birth *b, const struct settings *s, struct store *store, cha
         if (decode(value, b)) {
             snprintf(why, why_n,
                      "the identity in \"%.200s\" is of a format that this release does not read: "
-                     "start the release that wrote "
-                     "it, or name an empty directory with --data",
+                     "start the release that wrote it, or name an empty directory with --data",
                      s->data_dir);
             return ERR_CORRUPT;
         }

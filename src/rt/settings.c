@@ -25,12 +25,11 @@ static int check_loopback(const struct checking *c, const char *flag, const char
 {
     if (endpoint_loopback(a))
         return 0;
-    return REFUSE(
-        c,
-        "--%s %.60s: a node listens on loopback only for now, because without a cluster key and a "
-        "password (not built yet) "
-        "whoever reaches its ports could read and write everything; give 127.0.0.1 or ::1",
-        flag, given);
+    return REFUSE(c,
+                  "--%s %.60s: a node listens on loopback only for now, because without a cluster "
+                  "key and a password (not built yet) whoever reaches its ports could read and "
+                  "write everything; give 127.0.0.1 or ::1",
+                  flag, given);
 }
 
 static int set_bind(const struct checking *c, const char *flag, const char *given, struct addr *out)
@@ -75,11 +74,11 @@ static int set_seeds(const struct checking *c)
         return REFUSE(c, "--seed: %u given; give %d at most, one live neighbour is enough",
                       c->o->seed_n, SEEDS_MAX);
     if (c->o->found && c->o->seed_n > 0)
-        return REFUSE(c,
-                      "--new founds a cluster, and --seed %.60s names the neighbour of one to "
-                      "join: leave one of the two out (a seed "
-                      "may also stand in the file of --config)",
-                      c->o->seeds[0]);
+        return REFUSE(
+            c,
+            "--new founds a cluster, and --seed %.60s names the neighbour of one to join: leave "
+            "one of the two out (a seed may also stand in the file of --config)",
+            c->o->seeds[0]);
     for (unsigned i = 0; i < c->o->seed_n; i++)
         if (endpoint_parse(c->o->seeds[i], &c->s->seed[i]))
             return REFUSE(
@@ -186,17 +185,16 @@ static int set_ages(const struct checking *c)
     if (s->hint_age_ms < HINT_AGE_MIN_MS)
         return REFUSE(c,
                       "--hint-age %s: a write may take %d s until an owner is given up, and the "
-                      "owner has to come back: give %s "
-                      "at least",
+                      "owner has to come back: give %s at least",
                       time_text(s->hint_age_ms, given), OP_DEADLINE_DEFAULT_MS / 1000,
                       time_text(HINT_AGE_MIN_MS, least));
     if (s->erase_age_ms < s->hint_age_ms)
-        return REFUSE(c,
-                      "--erase-age %s: less than the hint age, %s: a deletion must outlive all "
-                      "that is kept of older writes for "
-                      "owners who are away; give %s at least, or a smaller --hint-age",
-                      time_text(s->erase_age_ms, given), time_text(s->hint_age_ms, least),
-                      time_text(s->hint_age_ms, least));
+        return REFUSE(
+            c,
+            "--erase-age %s: less than the hint age, %s: a deletion must outlive all that is kept "
+            "of older writes for owners who are away; give %s at least, or a smaller --hint-age",
+            time_text(s->erase_age_ms, given), time_text(s->hint_age_ms, least),
+            time_text(s->hint_age_ms, least));
     return 0;
 }
 

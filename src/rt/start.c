@@ -230,13 +230,14 @@ static void print_help(unsigned width)
         &text, "covey start [--name N] [--data DIR] [--port P] [--new | --seed HOST:PORT...]", 0,
         &page);
     error = error ? error : words_paragraph(&text, "", 0, &page);
-    error = error ? error
-                  : words_paragraph(&text,
-                                    "Starts a node of a cluster. On an empty data directory it "
-                                    "founds a new cluster with --new, or joins the "
-                                    "neighbour's with --seed; on a directory that it used before "
-                                    "it goes on as the member it was.",
-                                    0, &page);
+    error =
+        error
+            ? error
+            : words_paragraph(&text,
+                              "Starts a node of a cluster. On an empty data directory it founds a "
+                              "new cluster with --new, or joins the neighbour's with --seed; on a "
+                              "directory that it used before it goes on as the member it was.",
+                              0, &page);
     error = error ? error : words_paragraph(&text, "", 0, &page);
     if (!error && options_help(&text, width) == 0)
         printf("%.*s", (int)text.n, (const char *)text.p);

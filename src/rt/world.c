@@ -77,8 +77,7 @@ static int port_failed(const struct opening *o, struct addr base, unsigned offse
     if (error == UV_EADDRINUSE)
         return REFUSE(o,
                       "port %u is in use by another process: %s cannot listen on %s; choose a base "
-                      "port P with --port so that P "
-                      "and P+1 are free",
+                      "port P with --port so that P and P+1 are free",
                       a.port, what, text);
     if (error == UV_EACCES)
         return REFUSE(o,
@@ -126,8 +125,8 @@ static int look_at_power(const struct opening *o)
     if (w->power_lost)
         world_log(w, TRACE_WARN, "store.noted", "",
                   "the machine went down while the log was ahead of its syncs (--durability "
-                  "interval): up to a second of "
-                  "acknowledged writes may be missing, and is fetched from the other owners");
+                  "interval): up to a second of acknowledged writes may be missing, and is fetched "
+                  "from the other owners");
     return error;
 }
 
