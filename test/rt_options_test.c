@@ -227,14 +227,14 @@ static void test_file_that_is_no_text(void **state)
 {
     (void)state;
     struct options o;
-    char *big = calloc(1, OPTIONS_KEPT_MAX + 1);
-    memset(big, '\n', OPTIONS_KEPT_MAX + 1);
-    char *path = write_config(big, OPTIONS_KEPT_MAX + 1);
+    char *big = calloc(1, OPTIONS_FILE_MAX + 1);
+    memset(big, '\n', OPTIONS_FILE_MAX + 1);
+    char *path = write_config(big, OPTIONS_FILE_MAX + 1);
     assert_int_equal(PARSE(&o, "--config", path), ERR_REFUSED);
     assert_says("65536 bytes");
     options_close(&o);
     unlink(path);
-    path = write_config(big, OPTIONS_KEPT_MAX);
+    path = write_config(big, OPTIONS_FILE_MAX);
     assert_int_equal(PARSE(&o, "--config", path), 0);
     options_close(&o);
     unlink(path);

@@ -159,6 +159,7 @@ static void retire(struct session *s)
 {
     while (s->head != s->tail && op_at(s, s->head)->done) {
         struct session_op *op = op_at(s, s->head++);
+        CHECK(s->parked_bytes >= op->reply.n);
         s->parked_bytes -= op->reply.n;
         if (op->ask && op->ask->fold != FOLD_ONE) {
             fold(s, op);
@@ -194,6 +195,7 @@ void session_reply_end(struct session *s)
     send_end(s, &s->reply);
     if (s->head == s->tail)
         return;
+    CHECK(s->tail - s->head < s->op_cap);
     struct session_op *op = op_at(s, s->tail++);
     *op = (struct session_op){.done = true, .last = true, .reply = op->reply};
     s->parked_bytes += op->reply.n;
@@ -266,6 +268,7 @@ static enum consistency level_of(const struct session *s, enum op_kind kind)
 
 bool session_ops_issue(struct session *s, struct request *request)
 {
+    CHECK(s->ask && s->tail - s->head < s->op_cap);
     const struct session_ask *ask = s->ask;
     struct slice key = {0};
     uint64_t hash = 0;
@@ -348,6 +351,7 @@ void session_result(struct session *s, const struct result *result, uint64_t now
     if (op->key_hash)
         keyset_remove(&s->busy, op->key_hash);
     if (op->ask->kind == OP_GET) {
+        CHECK(s->reads > 0);
         s->reads--;
         read_seen(s, result->record.value.n);
     }

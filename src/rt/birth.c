@@ -1,7 +1,7 @@
 /* birth.c: see birth.h.
  *
- * Record format: u8 format (2) | u64 id | u8 founder | cluster id 16 | u64 generation's id | secret
- * 16 | u8 name bytes | name, little-endian. */
+ * Format of the record, little-endian: u8 format (2) | u64 id | u8 founder | cluster id 16 | u64
+ * generation's id | secret 16 | u8 name bytes | name. */
 #include "rt/birth.h"
 
 #include <sodium.h>
@@ -9,10 +9,9 @@
 
 #include "base/check.h"
 #include "base/error.h"
-#include "base/hash.h"
-#include "store/log/dir.h"
-#include "store/log/log.h"
+#include "rt/state.h"
 #include "store/archive/restore.h"
+#include "store/log/dir.h"
 #include "wire/bytes.h"
 
 enum { FORMAT = 2, FIXED = 51, RECORD_N = FIXED + NODE_NAME_MAX };
@@ -42,39 +41,6 @@ static int decode(struct slice in, struct birth *b)
     b->name_n = in.p[50];
     memcpy(b->name, in.p + FIXED, b->name_n);
     return b->id == 0 || b->name_n == 0 ? ERR_CORRUPT : 0;
-}
-
-static bool has_state(struct store *store, struct slice name)
-{
-    struct slice value;
-    uint64_t serial;
-    return store_state(store, name, &value, &serial) && value.n > 0;
-}
-
-/* Also where an empty one was put above it: it was lost (loss.c). */
-static bool had_state(struct store *store, struct slice name)
-{
-    struct slice value;
-    uint64_t serial;
-    return store_state(store, name, &value, &serial);
-}
-
-/* Stores the identity and waits: nobody may meet a node that could be somebody else after a
- * crash. */
-static int save(const struct birth *b, uint64_t serial, struct store *store)
-{
-    uint8_t bytes[RECORD_N];
-    struct slice value = encode(b, bytes);
-    struct record r = {.kind = RECORD_STATE,
-                       .version = {.stamp = serial, .digest = hash_bytes(value)},
-                       .key = SLICE("identity"),
-                       .value = value};
-    struct store_result done;
-    store_put(store, 0, &r);
-    store_commit(store);
-    int error = log_drain(store);
-    CHECK(store_reap(store, &done) && done.kind == STORE_PUT_DONE);
-    return error ? error : done.error;
 }
 
 /* ---- A directory that was never a member's ---- */
@@ -117,17 +83,17 @@ int birth_allowed(const struct settings *s, char *why, size_t why_n)
         return ERR_REFUSED;
     case DIR_LOG:
     case DIR_UNKNOWN:
-        break; /* what is in the log, or why nothing can be, is found when it is opened */
+        break; /* what is in the log, or why it cannot be read, turns out when it is opened */
     }
     return 0;
 }
 
-/* A restored directory holds records, and a cluster lets nobody in who does: it can only found, and
- * need not be told to. Any other does what it is told. */
+/* A cluster lets nobody in who holds records, so a restored directory can only found, and founds
+ * without --new. Any other does as the settings say. */
 static int settle_cluster(struct birth *b, const struct settings *s, struct store *store, char *why,
                           size_t why_n)
 {
-    bool restored = has_state(store, RESTORED_NAME);
+    bool restored = state_known(store, RESTORED_NAME);
     b->found = s->found || restored;
     if (restored && s->seed_n > 0) {
         snprintf(why, why_n,
@@ -153,15 +119,15 @@ static void draw(struct birth *b)
 
 /* ---- A used one ---- */
 
-/* A used directory goes on as what it was; where the settings ask for something else, that is said,
- * not done. One in which founding was cut short, before the first layout was durable, goes on
- * founding the same cluster. */
+/* A used directory goes on as what it was. Settings that ask for something else are refused with a
+ * sentence. A directory whose founding was cut short, before the first layout was durable, goes on
+ * to found the same cluster. */
 static int resume(struct birth *b, const struct settings *s, struct store *store, char *why,
                   size_t why_n)
 {
     char id[ADDR_TEXT];
-    bool has_layout = has_state(store, SLICE("layout")),
-         lost = !has_layout && had_state(store, SLICE("layout"));
+    bool has_layout = state_known(store, SLICE("layout")),
+         lost = !has_layout && state_present(store, SLICE("layout"));
     bool founder = !cluster_id_none(b->cluster) && !lost;
     b->found = !has_layout && founder;
     node_id_text(b->id, id);
@@ -192,7 +158,7 @@ static int resume(struct birth *b, const struct settings *s, struct store *store
     return ERR_REFUSED;
 }
 
-/* Takes the name asked for, or that of the directory. True when it changed. */
+/* Takes the name of the settings, or keeps the directory's. True when it changed. */
 static bool settle_name(struct birth *b, const struct settings *s)
 {
     struct slice wanted = slice_str(s->name);
@@ -207,8 +173,9 @@ static bool settle_name(struct birth *b, const struct settings *s)
 int birth_of(struct birth *b, const struct settings *s, struct store *store, char *why,
              size_t why_n)
 {
+    uint8_t bytes[RECORD_N];
     struct slice value;
-    uint64_t serial = 0;
+    uint64_t serial;
     int error = 0;
     if (sodium_init() < 0) {
         snprintf(why, why_n, "libsodium found no source of random numbers; is /dev/urandom there?");
@@ -228,7 +195,12 @@ int birth_of(struct birth *b, const struct settings *s, struct store *store, cha
         error = settle_cluster(b, s, store, why, why_n);
         draw(b);
     }
-    if (!error && settle_name(b, s) && (error = save(b, serial + 1, store)))
+    if (error || !settle_name(b, s))
+        return error;
+    /* durable before anybody meets the node: after a crash it must be the same one */
+    state_put(store, SLICE("identity"), encode(b, bytes));
+    error = state_sync(store, 1);
+    if (error)
         snprintf(why, why_n, "cannot write to \"%.200s\": %s", s->data_dir, error_sentence(error));
     return error;
 }

@@ -8,40 +8,39 @@
 #include "rt/endpoint.h"
 #include "rt/world.h"
 
-enum { BACKLOG = 511 }; /* as Redis */
-
 /* ---- The table ---- */
 
 int clients_init(struct clients *cs, uint32_t n_max)
 {
     CHECK(n_max <= CLIENTS_LIMIT);
     cs->n_max = n_max;
-    cs->slot = calloc(n_max, sizeof *cs->slot);
+    cs->cell = calloc(n_max, sizeof *cs->cell);
     cs->generation = calloc(n_max, sizeof *cs->generation);
-    return cs->slot && cs->generation ? 0 : ERR_NO_MEMORY;
+    return cs->cell && cs->generation ? 0 : ERR_NO_MEMORY;
 }
 
 void clients_free(struct clients *cs)
 {
-    free(cs->slot);
+    free(cs->cell);
     free(cs->generation);
-    cs->slot = NULL;
+    cs->cell = NULL;
     cs->generation = NULL;
 }
 
 static struct client *client_find(const struct clients *cs, uint32_t handle)
 {
     uint32_t i = handle & 0xffff;
-    struct client *c = i < cs->n_max ? cs->slot[i] : NULL;
+    struct client *c = i < cs->n_max ? cs->cell[i] : NULL;
     return c && c->handle == handle ? c : NULL;
 }
 
-/* Gives a client a slot and its handle; there is room. */
-static void client_seat(struct clients *cs, struct client *c)
+/* Gives a client a cell and its handle; there is room. */
+static void client_enter(struct clients *cs, struct client *c)
 {
-    while (cs->slot[cs->search])
+    CHECK(cs->n < cs->n_max);
+    while (cs->cell[cs->search])
         cs->search = (cs->search + 1) % cs->n_max;
-    cs->slot[cs->search] = c;
+    cs->cell[cs->search] = c;
     c->handle = (uint32_t)++cs->generation[cs->search] << 16 | cs->search;
     cs->n++;
 }
@@ -79,6 +78,7 @@ static void client_close(struct client *c)
     struct clients *cs = c->clients;
     if (c->closing)
         return;
+    CHECK(client_find(cs, c->handle) == c);
     c->closing = true;
     session_close(&c->session);
     for (struct client **at = &cs->runnable; c->runnable; at = &(*at)->next_runnable)
@@ -93,7 +93,7 @@ static void client_close(struct client *c)
             c->dirty = false;
             break;
         }
-    cs->slot[c->handle & 0xffff] = NULL;
+    cs->cell[c->handle & 0xffff] = NULL;
     cs->n--;
     uv_close((uv_handle_t *)&c->tcp, client_free);
 }
@@ -105,14 +105,14 @@ static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *out)
     struct client *c = h->data;
     struct buf *in = &c->session.in;
     (void)suggested;
-    /* half again of what an unfinished command holds already: a large value arrives in few reads */
+    /* room grows with what an unfinished command has already: a large value arrives in few reads */
     size_t least = in->n < CLIENT_READ_LEAST  ? CLIENT_READ_LEAST
                    : in->n < CLIENT_READ_MOST ? in->n
                                               : CLIENT_READ_MOST;
     if (in->max - in->n < least)
         least = in->max - in->n;
     if (least == 0 || buf_reserve(in, least))
-        *out = uv_buf_init(NULL, 0); /* libuv then reports UV_ENOBUFS to on_read */
+        *out = uv_buf_init(NULL, 0); /* libuv reports it to on_read as UV_ENOBUFS */
     else
         *out = uv_buf_init((char *)in->p + in->n, (unsigned)(in->cap - in->n));
 }
@@ -130,8 +130,8 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
     mark_runnable(c);
 }
 
-/* Reads, or not: a session that is full leaves the bytes to the socket, whose window tells the
- * client. */
+/* Reads, or stops: a session that is full leaves the bytes in the socket, and TCP slows the client
+ * down. */
 static void read_if_room(struct client *c)
 {
     bool want = !c->clients->draining && !session_full(&c->session) && !session_done(&c->session);
@@ -148,7 +148,7 @@ static void client_run(struct client *c)
 {
     struct world *w = c->clients->world;
     struct request request;
-    /* of its kind's fields alone: most of an event is room for the store's results */
+    /* only the fields of its kind are set: most of an event is room for results of the store */
     struct event ev;
     ev.kind = EV_REQUEST;
     ev.request = &request;
@@ -175,7 +175,7 @@ void clients_reply(struct clients *cs, const struct result *r)
 {
     struct client *c = client_find(cs, REQUEST_HANDLE(r->token));
     if (!c)
-        return; /* it hung up */
+        return; /* it has disconnected */
     session_result(&c->session, r, cs->world->now_ms);
     mark_runnable(c);
 }
@@ -183,9 +183,9 @@ void clients_reply(struct clients *cs, const struct result *r)
 void clients_member(struct clients *cs, const struct member_info *m)
 {
     for (uint32_t i = 0; i < cs->n_max; i++)
-        if (cs->slot[i] && cs->slot[i]->session.subscribed) {
-            session_member(&cs->slot[i]->session, m);
-            mark_dirty(cs->slot[i]);
+        if (cs->cell[i] && cs->cell[i]->session.subscribed) {
+            session_member(&cs->cell[i]->session, m);
+            mark_dirty(cs->cell[i]);
         }
 }
 
@@ -205,7 +205,7 @@ static void on_written(uv_write_t *req, int status)
         return;
     }
     world_clock(c->clients->world);
-    mark_runnable(c); /* room in the output may be what the session waited for */
+    mark_runnable(c); /* the session may have waited for room in its output */
 }
 
 /* The socket is full: libuv gets the buffer, from byte `sent` on, and the session an empty one. */
@@ -250,7 +250,7 @@ static void client_write(struct client *c)
 void clients_write(struct clients *cs)
 {
     struct client *c = cs->dirty;
-    cs->dirty = NULL; /* what is marked meanwhile is for the next turn */
+    cs->dirty = NULL; /* what becomes dirty meanwhile is for the next turn */
     while (c) {
         struct client *next = c->next_dirty;
         c->dirty = false;
@@ -280,7 +280,7 @@ static void admit(struct client *c)
     uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&sa, &n);
     addr_text(endpoint_addr((const struct sockaddr *)&sa, 0), text);
     uv_tcp_nodelay(&c->tcp, 1);
-    client_seat(cs, c);
+    client_enter(cs, c);
     session_init(&c->session, &cs->world->front, c->handle, slice_str(text), cs->world->now_ms);
     buf_init(&c->writing, c->session.out.max);
     read_if_room(c);
@@ -311,16 +311,8 @@ static void on_connection(uv_stream_t *listener, int status)
 
 int clients_listen(struct clients *cs, struct addr base)
 {
-    struct sockaddr_storage sa;
-    endpoint_sockaddr(base, 0, &sa);
-    int error = uv_tcp_init(&cs->world->loop, &cs->listener);
     cs->listener.data = cs;
-    if (!error)
-        error = uv_tcp_bind(&cs->listener, (const struct sockaddr *)&sa,
-                            base.family == 6 ? UV_TCP_IPV6ONLY : 0);
-    if (!error)
-        error = uv_listen((uv_stream_t *)&cs->listener, BACKLOG, on_connection);
-    return error;
+    return world_listen(cs->world, &cs->listener, base, on_connection);
 }
 
 /* ---- The end ---- */
@@ -329,14 +321,14 @@ void clients_drain(struct clients *cs)
 {
     cs->draining = true;
     for (uint32_t i = 0; i < cs->n_max; i++)
-        if (cs->slot[i])
-            read_if_room(cs->slot[i]);
+        if (cs->cell[i])
+            read_if_room(cs->cell[i]);
 }
 
 bool clients_drained(const struct clients *cs)
 {
     for (uint32_t i = 0; i < cs->n_max; i++) {
-        const struct client *c = cs->slot[i];
+        const struct client *c = cs->cell[i];
         if (c && (c->busy || c->session.out.n > 0 || c->session.head != c->session.tail))
             return false;
     }
@@ -346,6 +338,6 @@ bool clients_drained(const struct clients *cs)
 void clients_close(struct clients *cs)
 {
     for (uint32_t i = 0; i < cs->n_max; i++)
-        if (cs->slot[i])
-            client_close(cs->slot[i]);
+        if (cs->cell[i])
+            client_close(cs->cell[i]);
 }

@@ -11,7 +11,7 @@ struct covey {
     struct world world;
 };
 
-static void say(char *why, size_t why_n, const char *sentence)
+static void put_why(char *why, size_t why_n, const char *sentence)
 {
     if (why_n)
         snprintf(why, why_n, "%s", sentence);
@@ -24,7 +24,7 @@ int covey_open(struct covey **out, const struct covey_options *options, char *wh
     *out = NULL;
     if (!c || world_open(&c->world, options, sentence, sizeof sentence)) {
         free(c);
-        say(why, why_n, sentence);
+        put_why(why, why_n, sentence);
         return COVEY_FAILED;
     }
     *out = c;
@@ -35,7 +35,7 @@ int covey_run(struct covey *c, char *why, size_t why_n)
 {
     if (world_run(&c->world) == 0)
         return COVEY_OK;
-    say(why, why_n, c->world.why[0] ? c->world.why : error_sentence(c->world.error));
+    put_why(why, why_n, c->world.why[0] ? c->world.why : error_sentence(c->world.error));
     return COVEY_FAILED;
 }
 

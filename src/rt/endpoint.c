@@ -23,7 +23,7 @@ static int parse_port(const char *text, uint16_t *out)
     return 0;
 }
 
-/* A host is copied into a log line and a resolver call: no blanks, no control bytes, no stray
+/* A host is copied into log lines and resolver calls: it has no blanks, control bytes or stray
  * brackets. */
 static bool host_ok(const char *host, size_t n)
 {
@@ -42,8 +42,7 @@ int endpoint_parse(const char *text, struct endpoint *out)
     const char *end = bracketed ? strchr(host, ']') : strrchr(host, ':');
     if (!end || !host_ok(host, (size_t)(end - host)))
         return ERR_BAD_ADDRESS;
-    /* a colon inside an unbracketed host: an IPv6 address whose end and port cannot be told
-     * apart */
+    /* a colon inside a host without brackets: an IPv6 address whose end is unclear */
     if (!bracketed && memchr(host, ':', (size_t)(end - host)))
         return ERR_BAD_ADDRESS;
     if (bracketed && end[1] != ':')

@@ -5,7 +5,8 @@
 
 #include "rt/world.h"
 
-/* From the superblock in memory: the disk is not asked. 0 when the system does not say. */
+/* Bytes free on the file system, from its superblock in memory: the disk is not read. 0 when the
+ * system does not answer. */
 static uint64_t disk_free(const char *dir)
 {
     struct statvfs fs;

@@ -6,14 +6,14 @@
 #include "rt/endpoint.h"
 #include "rt/world.h"
 
-/* libuv gives each datagram of a run 64 KiB; pages that no datagram touches are never there. */
-enum { DATAGRAM_SLOT = 64 * 1024, DATAGRAM_RUN = 8 };
+/* libuv gives each datagram of a run 64 KiB; pages that no datagram touches take no memory. */
+enum { DATAGRAM_ROOM = 64 * 1024, DATAGRAM_RUN = 8 };
 
 static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *out)
 {
     struct gossip *g = h->data;
     (void)suggested;
-    *out = uv_buf_init(g->in, DATAGRAM_SLOT * DATAGRAM_RUN);
+    *out = uv_buf_init(g->in, DATAGRAM_ROOM * DATAGRAM_RUN);
 }
 
 static void on_packet(uv_udp_t *u, ssize_t n, const uv_buf_t *b, const struct sockaddr *from,
@@ -21,8 +21,8 @@ static void on_packet(uv_udp_t *u, ssize_t n, const uv_buf_t *b, const struct so
 {
     struct gossip *g = u->data;
     (void)flags;
-    /* without a sender: the end of a run, or an error report for a datagram that we sent, which is
-     * lost, as datagrams may be */
+    /* without a sender it is the end of a run, or the error of a datagram that we sent, which
+     * counts as lost */
     if (n <= 0 || !from)
         return;
     struct event ev = {.kind = EV_PACKET,
@@ -37,7 +37,7 @@ int gossip_open(struct gossip *g, struct addr base)
 {
     struct sockaddr_storage sa;
     endpoint_sockaddr(base, PEER_PORT_OFFSET, &sa);
-    g->in = malloc((size_t)DATAGRAM_SLOT * DATAGRAM_RUN);
+    g->in = malloc((size_t)DATAGRAM_ROOM * DATAGRAM_RUN);
     if (!g->in)
         return UV_ENOMEM;
     int error = uv_udp_init_ex(&g->world->loop, &g->udp, AF_UNSPEC | UV_UDP_RECVMMSG);

@@ -1,5 +1,5 @@
-/* gossip.h: the datagrams. One UDP socket at the peer port; a packet's sender is told to the node
- * by its base address. */
+/* gossip.h: the datagrams: one UDP socket at the peer port. The node knows a packet's sender by its
+ * base address. */
 #ifndef COVEY_RT_GOSSIP_H
 #define COVEY_RT_GOSSIP_H
 
@@ -12,8 +12,8 @@ struct world;
 struct gossip {
     struct world *world;
     uv_udp_t udp;
-    char *in;        /* where the OS puts a run of datagrams (recvmmsg) */
-    uint64_t unsent; /* datagrams that the OS would not take: the protocol treats them as lost */
+    char *in;        /* where the system puts a run of datagrams (recvmmsg) */
+    uint64_t unsent; /* datagrams that the system refused: lost, for the protocol */
 };
 
 /* Binds to the peer port of a base address and begins to receive. 0 or a libuv error. */

@@ -7,22 +7,32 @@
 #include "base/bits.h"
 #include "base/check.h"
 #include "base/error.h"
+#include "base/phase.h"
 #include "rt/endpoint.h"
 #include "rt/peer.h"
 #include "rt/world.h"
 
 enum {
-    /* one frame and its header: fewer bytes would split every large chunk in two reads */
+    /* room for one read: one frame and its header. Less would split every large chunk in two
+     * reads */
     READ_LEAST = 64 * 1024,
-    /* Read from a stream in one turn: some 1,500 small writes, which are stepped and stored in a
-     * few ms. A stream that has more (libuv would read on, and each byte that is read is stepped)
-     * goes on in the next turn, when the others had theirs. */
+    /* Bytes read from a stream in one turn: some 1,500 small writes, which take a few ms to step
+     * and store. A stream that has more goes on in the next turn, when the others were read. (libuv
+     * would read on, and what is read is stepped at once.) */
     TURN_BYTES = 256 * 1024,
 };
 
 /* ---- Life and death ---- */
 
-static struct link *link_new(struct peers *ps, int seed)
+/* The states that may follow each state: the diagram of link.h. */
+static const uint32_t next_states[] = {
+    [LINK_CONNECTING] = PHASE(LINK_HELLO) | PHASE(LINK_CLOSING),
+    [LINK_HELLO] = PHASE(LINK_UP) | PHASE(LINK_CLOSING),
+    [LINK_UP] = PHASE(LINK_CLOSING),
+    [LINK_CLOSING] = 0,
+};
+
+static struct link *link_new(struct peers *ps, bool opened_here, int seed)
 {
     struct link *l = calloc(1, sizeof *l);
     if (!l)
@@ -33,6 +43,7 @@ static struct link *link_new(struct peers *ps, int seed)
     }
     l->tcp.data = l;
     l->peers = ps;
+    l->opened_here = opened_here;
     l->seed = seed;
     l->used_ms = ps->world->now_ms;
     frame_writer_init(&l->out, LINK_PENDING_MAX);
@@ -56,12 +67,18 @@ void link_close(struct link *l, int error, const char *why)
     if (l->state == LINK_CLOSING)
         return;
     enum link_state was = l->state;
-    l->state = LINK_CLOSING;
+    phase_enter(&l->state, LINK_CLOSING, next_states);
     uv_close((uv_handle_t *)&l->tcp, link_free);
     peers_link_closed(l->peers, l, was, error, why);
 }
 
-/* Reads that are under way end here: the bytes stand in the reader's own buffer. */
+void link_up(struct link *l, uint64_t boot)
+{
+    phase_enter(&l->state, LINK_UP, next_states);
+    l->boot = boot;
+}
+
+/* libuv reads straight into the frame reader's own buffer. */
 static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *out)
 {
     struct link *l = h->data;
@@ -69,7 +86,7 @@ static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *out)
     size_t n;
     (void)suggested;
     if (frame_space(&l->in, READ_LEAST, &space, &n))
-        *out = uv_buf_init(NULL, 0); /* libuv then reports UV_ENOBUFS to on_read */
+        *out = uv_buf_init(NULL, 0); /* libuv reports it to on_read as UV_ENOBUFS */
     else
         *out = uv_buf_init((char *)space, (unsigned)n);
 }
@@ -84,8 +101,8 @@ static int put_hello(struct link *l, uint64_t sought)
     return frame_put(&l->out, &m);
 }
 
-/* Says no and closes. The few bytes fit the empty socket buffer of a stream that has carried
- * nothing yet. */
+/* Sends a refusal and closes. Its few bytes fit the empty socket buffer of a stream that has
+ * carried nothing yet. */
 static void refuse(struct link *l, int error, struct slice sentence)
 {
     struct message m = {.kind = MSG_HELLO_NO,
@@ -94,14 +111,14 @@ static void refuse(struct link *l, int error, struct slice sentence)
     snprintf(why, sizeof why, "refused: %.*s", (int)sentence.n, (const char *)sentence.p);
     if (frame_put(&l->out, &m) == 0)
         link_write(l);
-    /* whoever is refused comes again each second: said at 1, 2, 4, ... */
+    /* a refused peer comes again each second: logged the 1st, 2nd, 4th, ... time */
     if (power_of_two(++l->peers->refused))
         world_log(l->peers->world, TRACE_WARN, "peer.refused", l->addr, why);
     link_close(l, error, why);
 }
 
-/* A member of another cluster dialled us: the node judges whether that was by mistake. */
-static void tell_stranger(struct world *w, const struct msg_hello *h)
+/* A member of another cluster connected to us. The node judges whether that was by mistake. */
+static void step_stranger(struct world *w, const struct msg_hello *h)
 {
     struct event ev = {.kind = EV_STRANGER, .link = {.hello = h}};
     world_step(w, &ev);
@@ -113,13 +130,13 @@ static void hello(struct link *l, const struct msg_hello *h)
     struct buf why;
     buf_init(&why, WHY_MAX);
     int error = node_check_hello(&w->node, h, &why);
-    if (!error && l->peer && peers_id(l->peer) != h->node) {
+    if (!error && l->peer && l->peer->id != h->node) {
         error = ERR_NOT_A_MEMBER;
         buf_printf(&why, "%s was thought to be another node: its data directory was replaced",
                    l->addr);
     }
     if (error == ERR_OTHER_CLUSTER && !l->opened_here)
-        tell_stranger(w, h);
+        step_stranger(w, h);
     if (error)
         refuse(l, error, buf_view(&why));
     else if (!l->opened_here && put_hello(l, 0))
@@ -129,7 +146,7 @@ static void hello(struct link *l, const struct msg_hello *h)
     buf_close(&why);
 }
 
-/* The first message of a stream must be a hello, or the refusal of ours. */
+/* Takes the first message of a stream, which must be a hello, or the refusal of ours. */
 static void greet(struct link *l, const struct message *m)
 {
     char why[WHY_MAX];
@@ -158,15 +175,15 @@ static void on_message(struct link *l, const struct message *m)
         greet(l, m);
         return;
     }
-    /* of its kind's fields alone: most of an event is room for the store's results */
+    /* only the fields of its kind are set: most of an event is room for results of the store */
     struct event ev;
     ev.kind = EV_MESSAGE;
-    ev.message.from = peers_id(l->peer);
+    ev.message.from = l->peer->id;
     ev.message.message = m;
     world_step(w, &ev);
 }
 
-/* Counts what the turn has read of the stream, and stops reading where that is enough. */
+/* Counts what was read of the stream in this turn, and stops reading when that is enough. */
 static void rest_if_enough(struct link *l, size_t n)
 {
     uint64_t turn = l->peers->world->turns;
@@ -178,9 +195,8 @@ static void rest_if_enough(struct link *l, size_t n)
     peers_rest(l->peers, l);
 }
 
-/* Whoever speaks first here and begins with a letter or a RESP array is a client that has the wrong
- * port: it is told the right one, in RESP. No frame begins so, for its length would be far above
- * the limit. */
+/* A client that has the wrong port begins with a letter or a RESP array: it is answered with the
+ * right port, in RESP. No frame begins so, for its length would be far above the limit. */
 static void answer_client(struct link *l)
 {
     const struct settings *s = &l->peers->world->settings;
@@ -229,7 +245,7 @@ void link_resume(struct link *l)
 
 static void link_read_on(struct link *l)
 {
-    l->state = LINK_HELLO;
+    phase_enter(&l->state, LINK_HELLO, next_states);
     l->deadline_ms = l->peers->world->now_ms + LINK_HELLO_MS;
     uv_tcp_nodelay(&l->tcp, 1);
     link_resume(l);
@@ -254,10 +270,9 @@ static void on_connect(uv_connect_t *c, int status)
 struct link *link_open(struct peers *ps, struct addr base, int seed, uint64_t sought)
 {
     struct sockaddr_storage sa;
-    struct link *l = link_new(ps, seed);
+    struct link *l = link_new(ps, true, seed);
     if (!l)
         return NULL;
-    l->opened_here = true;
     l->deadline_ms = ps->world->now_ms + LINK_CONNECT_MS;
     l->connect.data = l;
     struct addr shown = base;
@@ -266,7 +281,7 @@ struct link *link_open(struct peers *ps, struct addr base, int seed, uint64_t so
     endpoint_sockaddr(base, PEER_PORT_OFFSET, &sa);
     if (put_hello(l, sought) ||
         uv_tcp_connect(&l->connect, &l->tcp, (const struct sockaddr *)&sa, on_connect)) {
-        l->seed = -1; /* the caller sees NULL and tells the node itself */
+        l->seed = -1; /* the caller gets NULL, and steps the node itself */
         link_close(l, ERR_IO, "");
         return NULL;
     }
@@ -277,7 +292,7 @@ struct link *link_accept(struct peers *ps, uv_stream_t *listener)
 {
     struct sockaddr_storage sa = {0};
     int n = sizeof sa;
-    struct link *l = link_new(ps, -1);
+    struct link *l = link_new(ps, false, -1);
     if (!l)
         return NULL;
     if (uv_accept(listener, (uv_stream_t *)&l->tcp)) {
@@ -294,9 +309,10 @@ struct link *link_accept(struct peers *ps, uv_stream_t *listener)
 
 int link_put(struct link *l, const struct message *m)
 {
+    CHECK(l->state != LINK_CLOSING);
     l->used_ms = l->peers->world->now_ms;
-    /* a small message may pass large ones that wait for a channel: frames interleave for that very
-     * reason */
+    /* a small message may overtake large ones that wait for a channel: frames interleave for
+     * that */
     if (l->state == LINK_UP && (l->waiting.n == 0 || message_size(m) <= FRAME_CHUNK)) {
         peers_dirty(l->peers, l);
         int error = frame_put(&l->out, m);
@@ -306,7 +322,7 @@ int link_put(struct link *l, const struct message *m)
     return message_append(&l->waiting, m) ? ERR_BUSY : 0;
 }
 
-/* Moves waiting messages into the writer as far as it has room. True when one moved. */
+/* Moves waiting messages into the writer while it has room. True when any moved. */
 static bool refill(struct link *l)
 {
     struct message m;
@@ -344,8 +360,8 @@ static void on_written(uv_write_t *req, int status)
     peers_dirty(l->peers, l);
 }
 
-/* The socket is full: libuv keeps the rest, whose bytes the writer holds still, until it has
- * drained. */
+/* The socket is full. libuv writes the rest when there is room; the writer does not move those
+ * bytes until then. */
 static void write_later(struct link *l, struct slice bytes)
 {
     uv_buf_t b = uv_buf_init((char *)(uintptr_t)bytes.p, (unsigned)bytes.n);

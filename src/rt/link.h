@@ -1,11 +1,12 @@
 /* link.h: one stream to a peer: connect, hello, framed messages both ways.
  *
- *   opened here:   CONNECTING --connected, HELLO sent--> HELLO --their HELLO accepted--> UP
- *   accepted:      HELLO --their HELLO accepted, ours sent--> UP
- *   every state --error, refusal, timeout, link_close--> CLOSING (freed when libuv has let go)
+ *     opened here:   CONNECTING --connected, HELLO sent--> HELLO --their HELLO accepted--> UP
+ *     accepted:      HELLO --their HELLO accepted, ours sent--> UP
+ *     every state --error, refusal, timeout, link_close--> CLOSING (freed when libuv has let go)
  *
- * Messages put before UP wait, bounded, and leave in order once the hello is done. What a link
- * meets it tells the table of peers (peer.h), which decides what the node hears. */
+ * Messages that are put before the link is up wait, bounded, and leave in order once the hello is
+ * done. A link reports what happens to it to the table of peers (peer.h), which decides what the
+ * node learns of it. */
 #ifndef COVEY_RT_LINK_H
 #define COVEY_RT_LINK_H
 
@@ -15,12 +16,12 @@
 #include "wire/frame.h"
 
 enum {
-    /* loopback and one network hop answer in far less; the node asks again */
+    /* to connect: loopback and one network hop take far less, and the node asks again */
     LINK_CONNECT_MS = 1000,
-    LINK_HELLO_MS = 3000, /* whoever connects and says nothing is no peer */
-    /* for a peer: eight of the largest values; beyond, the stream is dropped */
+    LINK_HELLO_MS = 3000, /* for the other end's hello: a peer sends it at once */
+    /* bytes that may wait for a peer, eight of the largest values; beyond, the stream is closed */
     LINK_PENDING_MAX = 64 * 1024 * 1024,
-    LINK_KEEP_MAX = 1024 * 1024, /* bytes that an idle waiting buffer may keep allocated */
+    LINK_KEEP_MAX = 1024 * 1024, /* bytes that an empty `waiting` may keep allocated */
 };
 
 enum link_state { LINK_CONNECTING, LINK_HELLO, LINK_UP, LINK_CLOSING };
@@ -33,50 +34,54 @@ struct link {
     uv_connect_t connect;
     uv_write_t write;
     struct peers *peers;
-    struct peer *peer; /* NULL until it is known who is at the other end */
-    enum link_state state;
+    struct peer *peer; /* NULL until the hello says who is at the other end */
+    uint8_t state;     /* enum link_state */
     bool opened_here;
-    bool writing;         /* libuv has the rest of an output and waits for the socket to drain */
-    bool dirty;           /* on the list of links to be flushed at the end of the turn */
-    int seed;             /* the seed it was opened for, until it is up; else -1 */
-    uint64_t boot;        /* the other end's, from its hello */
-    uint64_t deadline_ms; /* of connecting, then of the hello */
-    uint64_t used_ms;     /* last time that anything came or was put */
-    uint64_t turn;        /* of the loop in which it was read last, */
-    size_t turn_bytes;    /* and how much was read in it */
-    bool resting;         /* on the list of links that are read again in the next turn */
+    bool writing;         /* libuv has the rest of the output, and waits for room in the socket */
+    bool dirty;           /* in the list of links to write at the end of the turn */
+    int seed;             /* index of the seed that it was opened for, until it is up; else -1 */
+    uint64_t boot;        /* the boot of the other end, from its hello */
+    uint64_t deadline_ms; /* of connecting, then of the other end's hello */
+    uint64_t used_ms;     /* when something last came or was put */
+    uint64_t turn;        /* the turn in which it was read last */
+    size_t turn_bytes;    /* bytes that were read in that turn */
+    bool resting;         /* in the list of links to read again in the next turn */
     struct frame_writer out;
     struct frame_reader in;
-    /* encoded messages that cannot enter `out` yet: no hello yet, or all its channels taken */
+    /* encoded messages that cannot enter `out` yet: before the hello, or with all channels of `out`
+     * taken */
     struct buf waiting;
-    size_t waiting_at;        /* bytes of it that have left */
-    struct link *prev, *next; /* all links of the table */
+    size_t waiting_at;        /* bytes of `waiting` that have left */
+    struct link *prev, *next; /* in the list of all links */
     struct link *next_dirty;
     struct link *next_resting;
     struct link *next_of_peer;
-    char addr[ADDR_TEXT]; /* of the other end's socket */
+    char addr[ADDR_TEXT]; /* the other end's, as text */
 };
 
-/* Begins a stream to the peer port of a base address: to a seed (sought 0), or (seed -1) to the
- * member `sought`, who should live there. NULL when memory or descriptors are out. The hello is
- * queued. */
+/* Opens a stream to the peer port of a base address: to a seed (sought 0), or (seed -1) to the
+ * member `sought`, which should be there. Queues the hello. NULL when memory or descriptors are
+ * out. */
 struct link *link_open(struct peers *ps, struct addr base, int seed, uint64_t sought);
 
-/* Takes a stream that a listener has ready. NULL when it could not be had. */
+/* Accepts a stream that a listener has ready. NULL when that failed. */
 struct link *link_accept(struct peers *ps, uv_stream_t *listener);
 
-/* Queues a message (copied), to leave at the end of the turn. 0, or why it could not be: then the
- * stream must be closed, or the loss would go unseen. */
+/* Queues a message (copied), to leave at the end of the turn. 0, or why it could not be queued:
+ * then close the stream, or the loss would go unnoticed. */
 int link_put(struct link *l, const struct message *m);
 
-/* Writes what waits, in as few system calls as the socket takes it. */
+/* Writes all that is queued, in as few system calls as the socket takes. */
 void link_write(struct link *l);
 
-/* Begins to read, or goes on after a rest. */
+/* Starts to read, or starts again after a rest. */
 void link_resume(struct link *l);
 
-/* Ends the stream now; `why` is for the log and for the node. Safe in every state, and from within
- * its own callbacks. */
+/* The hellos are exchanged: from now on messages leave. For peer.c. */
+void link_up(struct link *l, uint64_t boot);
+
+/* Closes the stream now; `why` is for the log and for the node. Safe in every state, and within the
+ * stream's own callbacks. */
 void link_close(struct link *l, int error, const char *why);
 
 #endif

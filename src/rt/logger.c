@@ -24,8 +24,7 @@ static bool logger_wants(const struct logger *l, enum trace_level level)
     return l->sink && level >= l->least;
 }
 
-/* Begins a line with its time: UTC, so that the logs of machines in different places can be merged
- * by sorting. */
+/* Begins a line with its time in UTC, so that sorting merges the logs of several machines. */
 static int line_begin(struct logger *l, uint64_t wall_ms)
 {
     time_t s = (time_t)(wall_ms / 1000);
@@ -58,8 +57,8 @@ void logger_trace(struct logger *l, uint64_t wall_ms, const struct trace *t)
     line_end(l, trace_level(t->kind), error);
 }
 
-/* The world's texts hold file names and peers' words: always quoted, control bytes become '?', so
- * one event stays one line. */
+/* Texts of the world have file names and sentences of peers: they are always in quotes, and control
+ * bytes become '?', so that one event stays one line. */
 static int append_quoted(struct buf *line, const char *name, const char *text)
 {
     if (!*text)

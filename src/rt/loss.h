@@ -1,9 +1,5 @@
 /* loss.h: what a damaged log may have lost of this node's own state, and what a start does about
- * it. loss.c says why.
- *
- * Of the states that the core reads (world.c) these may be older than they were or gone without
- * harm, while all slots are in doubt, as they are then: the node casts no votes, and hears the rest
- * from its peers. */
+ * it. loss.c says why. */
 #ifndef COVEY_RT_LOSS_H
 #define COVEY_RT_LOSS_H
 
@@ -11,8 +7,9 @@
 
 #include "store/store.h"
 
-/* Before anything else is read from the store. data_dir: for the sentence. 0; ERR_CORRUPT (who this
- * node is is lost), ERR_IO or ERR_NO_SPACE (the store takes no writes), with a sentence in why. */
+/* Called before anything else is read from the store. data_dir is for the sentence. 0; ERR_CORRUPT
+ * (the node's identity is lost), ERR_IO or ERR_NO_SPACE (the store takes no writes), with a
+ * sentence in why. */
 int loss_look(struct store *store, const char *data_dir, char *why, size_t why_n);
 
 #endif

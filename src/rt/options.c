@@ -12,28 +12,29 @@
 
 enum option_kind {
     OPTION_TEXT,
-    OPTION_COUNT,  /* a number between min and max */
-    OPTION_BYTES,  /* the same, with k, m or g for powers of 1024 */
-    OPTION_TIME,   /* a number of s, m, h or d (none: seconds) between min and max ms; kept in ms */
+    OPTION_COUNT, /* a number from min to max */
+    OPTION_BYTES, /* the same, perhaps with k, m or g: powers of 1024 */
+    /* a number of s, m, h or d (of seconds without one), from min to max ms; kept in ms */
+    OPTION_TIME,
     OPTION_CHOICE, /* one of words separated by | */
-    OPTION_SWITCH, /* no value; in a file also yes or no */
-    OPTION_SEED,   /* HOST:PORT, repeatable */
+    OPTION_SWITCH, /* has no value; in a file perhaps yes or no */
+    OPTION_SEED,   /* HOST:PORT, may be repeated */
 };
 
 struct option {
     const char *name;
-    const char *argument; /* as the help shows it; the words of a CHOICE */
+    const char *argument; /* as the help shows it; of a CHOICE: its words */
     const char *summary;
     enum option_kind kind;
     size_t at;         /* offset in struct options */
-    uint64_t min, max; /* of a number; of a text: bytes */
+    uint64_t min, max; /* bounds of a number; of a text: of its bytes */
 };
 
 #define AT(field) offsetof(struct options, field)
 
 #define AGE_MAX_MS (UINT64_C(365) * 24 * 60 * 60 * 1000)
 
-/* The order is that of the help: what everybody needs first. */
+/* In the order of the help: what everybody needs first. */
 static const struct option table[] = {
     {"name", "NAME", "a name for people (as before, else the host's name and the port)",
      OPTION_TEXT, AT(name), 1, NODE_NAME_MAX},
@@ -52,7 +53,7 @@ static const struct option table[] = {
      1, HOST_MAX},
     {"client-bind", "ADDR", "the address clients reach (as --bind)", OPTION_TEXT, AT(client_bind),
      1, HOST_MAX},
-    {"advertise", "HOST:PORT", "the base address told to peers (that of --bind and --port)",
+    {"advertise", "HOST:PORT", "the base address that peers are given (that of --bind and --port)",
      OPTION_TEXT, AT(advertise), 1, HOST_MAX + 8},
     {"zone", "ZONE",
      "members of one zone are expected to fail together; copies go to different zones", OPTION_TEXT,
@@ -71,7 +72,7 @@ static const struct option table[] = {
      60000},
     {"ops-max", "N", "client operations under way at once (16384)", OPTION_COUNT, AT(ops_max), 1,
      1u << 20},
-    {"hint-age", "TIME", "how long a write is kept for an owner who is away, 10s at least (3h)",
+    {"hint-age", "TIME", "how long a write is kept for an owner that is away, 10s at least (3h)",
      OPTION_TIME, AT(hint_age_ms), 1000, AGE_MAX_MS},
     {"erase-age", "TIME",
      "how old a deletion is before it may be erased (3h, or --hint-age where that is more)",
@@ -86,9 +87,9 @@ static const struct option table[] = {
 };
 enum { TABLE_N = sizeof table / sizeof table[0] };
 
-/* Where a value came from, for the sentence: "--port", or "cluster.conf line 3: port". */
+/* Where a value came from, for sentences: "--port", or "cluster.conf line 3: port". */
 struct origin {
-    const char *file; /* NULL for the command line */
+    const char *file; /* NULL: the command line */
     unsigned line;
 };
 
@@ -109,8 +110,8 @@ static const struct option *find(const char *name, size_t n)
     return NULL;
 }
 
-/* "--port" or "covey.conf line 3: port", for sentences. */
-static const char *place(const struct parse *p, const char *name, char out[256])
+/* Names an option by its origin, for sentences. */
+static const char *origin_text(const struct parse *p, const char *name, char out[256])
 {
     if (p->origin.file)
         snprintf(out, 256, "%.180s line %u: %.40s", p->origin.file, p->origin.line, name);
@@ -126,7 +127,7 @@ static int unknown(const struct parse *p, const char *name)
     for (unsigned i = 0; i < TABLE_N; i++)
         names[i] = table[i].name;
     const char *near = words_nearest(name, names, TABLE_N);
-    place(p, name, at);
+    origin_text(p, name, at);
     if (near)
         return REFUSE(p, "%s: no such option; did you mean %s%s? (`covey start --help` lists all)",
                       at, p->origin.file ? "" : "--", near);
@@ -157,8 +158,9 @@ static int set_number(const struct parse *p, const struct option *t, const char 
     char at[256];
     bool units = t->kind == OPTION_BYTES;
     if (parse_number(value, units, &n) || n < t->min || n > t->max)
-        return REFUSE(p, "%s: \"%.60s\" is not a number from %llu to %llu%s", place(p, t->name, at),
-                      value, (unsigned long long)t->min, (unsigned long long)t->max,
+        return REFUSE(p, "%s: \"%.60s\" is not a number from %llu to %llu%s",
+                      origin_text(p, t->name, at), value, (unsigned long long)t->min,
+                      (unsigned long long)t->max,
                       units ? " (k, m and g stand for powers of 1024)" : "");
     *(uint64_t *)((char *)p->o + t->at) = n;
     return 0;
@@ -188,7 +190,7 @@ static int set_time(const struct parse *p, const struct option *t, const char *v
     return REFUSE(p,
                   "%s: \"%.60s\" is not a time from 1s to 365d (s, m, h and d stand for seconds, "
                   "minutes, hours and days)",
-                  place(p, t->name, at), value);
+                  origin_text(p, t->name, at), value);
 }
 
 static int set_text(const struct parse *p, const struct option *t, const char *value)
@@ -196,12 +198,13 @@ static int set_text(const struct parse *p, const struct option *t, const char *v
     char at[256];
     size_t n = strlen(value);
     if (n < t->min || n > t->max)
-        return REFUSE(p, "%s: \"%.60s\" has %zu byte%s; give %llu to %llu", place(p, t->name, at),
-                      value, n, words_s(n), (unsigned long long)t->min, (unsigned long long)t->max);
+        return REFUSE(p, "%s: \"%.60s\" has %zu byte%s; give %llu to %llu",
+                      origin_text(p, t->name, at), value, n, words_s(n), (unsigned long long)t->min,
+                      (unsigned long long)t->max);
     for (size_t i = 0; i < n; i++)
         if ((unsigned char)value[i] < ' ' || value[i] == 0x7f)
             return REFUSE(p, "%s: byte %zu is a control byte; give printable text",
-                          place(p, t->name, at), i + 1);
+                          origin_text(p, t->name, at), i + 1);
     *(const char **)((char *)p->o + t->at) = value;
     return 0;
 }
@@ -225,7 +228,8 @@ static int set_choice(const struct parse *p, const struct option *t, const char 
     char at[256];
     int i = choice_index(t->argument, value);
     if (i < 0)
-        return REFUSE(p, "%s: \"%.60s\" is none of %s", place(p, t->name, at), value, t->argument);
+        return REFUSE(p, "%s: \"%.60s\" is none of %s", origin_text(p, t->name, at), value,
+                      t->argument);
     *(uint64_t *)((char *)p->o + t->at) = (uint64_t)i;
     return 0;
 }
@@ -235,7 +239,7 @@ static int set_switch(const struct parse *p, const struct option *t, const char 
     char at[256];
     int i = choice_index("no|yes", value);
     if (i < 0)
-        return REFUSE(p, "%s: \"%.60s\" is neither yes nor no", place(p, t->name, at), value);
+        return REFUSE(p, "%s: \"%.60s\" is neither yes nor no", origin_text(p, t->name, at), value);
     *((bool *)((char *)p->o + t->at)) = i;
     return 0;
 }
@@ -247,11 +251,11 @@ static int set_seed(const struct parse *p, const struct option *t, const char *v
     if (endpoint_parse(value, &e))
         return REFUSE(p,
                       "%s: \"%.60s\" is not HOST:PORT or [IPV6]:PORT with a base port from 1 to %d",
-                      place(p, t->name, at), value, PORT_MAX);
+                      origin_text(p, t->name, at), value, PORT_MAX);
     if (p->o->seed_n == COVEY_SEEDS_MAX)
         return REFUSE(
             p, "%s: \"%.60s\" is seed number %d; give %d at most, one live neighbour is enough",
-            place(p, t->name, at), value, COVEY_SEEDS_MAX + 1, COVEY_SEEDS_MAX);
+            origin_text(p, t->name, at), value, COVEY_SEEDS_MAX + 1, COVEY_SEEDS_MAX);
     p->o->seed[p->o->seed_n++] = value;
     return 0;
 }
@@ -285,20 +289,20 @@ static int read_config(struct parse *p, const char *path)
         return REFUSE(
             p, "--config: cannot read \"%.200s\": %m; give a readable file or leave the flag out",
             path);
-    p->o->kept = malloc(OPTIONS_KEPT_MAX + 1);
-    size_t n = p->o->kept ? fread(p->o->kept, 1, OPTIONS_KEPT_MAX + 1, f) : 0;
-    bool failed = !p->o->kept || ferror(f);
+    p->o->file_text = malloc(OPTIONS_FILE_MAX + 1);
+    size_t n = p->o->file_text ? fread(p->o->file_text, 1, OPTIONS_FILE_MAX + 1, f) : 0;
+    bool failed = !p->o->file_text || ferror(f);
     fclose(f);
     if (failed)
         return REFUSE(
             p, "--config: cannot read \"%.200s\"; give a readable file or leave the flag out",
             path);
-    if (n > OPTIONS_KEPT_MAX || memchr(p->o->kept, 0, n))
+    if (n > OPTIONS_FILE_MAX || memchr(p->o->file_text, 0, n))
         return REFUSE(
             p,
             "--config: \"%.200s\" is over %d bytes or no text; give a file of `name value` lines",
-            path, OPTIONS_KEPT_MAX);
-    p->o->kept[n] = 0;
+            path, OPTIONS_FILE_MAX);
+    p->o->file_text[n] = 0;
     return 0;
 }
 
@@ -333,19 +337,20 @@ static int config_line(const struct parse *p, char *line)
         return REFUSE(p,
                       "%s: only on the command line, once, when a cluster's first node is started; "
                       "remove the line",
-                      place(p, name, at));
+                      origin_text(p, name, at));
     if (t->at == AT(config) || t->at == AT(help))
-        return REFUSE(p, "%s: only on the command line; remove the line", place(p, name, at));
+        return REFUSE(p, "%s: only on the command line; remove the line", origin_text(p, name, at));
     if (equals)
         return REFUSE(p, "%s: there is a \"=\"; lines are `name value`: write `%s %.60s`",
-                      place(p, name, at), name,
+                      origin_text(p, name, at), name,
                       *value        ? value
                       : t->argument ? t->argument
                                     : "yes");
     if (!*value && t->kind == OPTION_SWITCH)
         value = "yes";
     if (!*value)
-        return REFUSE(p, "%s: a value is missing: %s %s", place(p, name, at), name, t->argument);
+        return REFUSE(p, "%s: a value is missing: %s %s", origin_text(p, name, at), name,
+                      t->argument);
     return set(p, t, value);
 }
 
@@ -353,7 +358,7 @@ static int parse_config(struct parse *p, const char *path)
 {
     int error = read_config(p, path);
     p->origin = (struct origin){.file = path};
-    char *line = p->o->kept;
+    char *line = p->o->file_text;
     while (!error && line) {
         char *end = strchr(line, '\n');
         if (end)
@@ -368,8 +373,8 @@ static int parse_config(struct parse *p, const char *path)
 
 /* ---- The command line ---- */
 
-/* One flag at argv[*i]: --name value, --name=value, or --switch. Finds its option and value, and
- * moves *i past them. */
+/* Reads one flag at argv[*i]: --name value, --name=value, or --switch. Finds its option and value,
+ * and moves *i past them. */
 static int next_flag(const struct parse *p, int argc, char **argv, int *i, const struct option **t,
                      const char **value)
 {
@@ -400,8 +405,8 @@ static int next_flag(const struct parse *p, int argc, char **argv, int *i, const
     return 0;
 }
 
-/* Walks the flags. First for --config alone, so that flags win over the file wherever it stands;
- * then for the rest. */
+/* Walks the flags. The first walk takes --config alone, so that flags win over the file wherever it
+ * stands; the second takes the others. */
 static int walk_flags(struct parse *p, int argc, char **argv, bool config)
 {
     const struct option *t;
@@ -428,8 +433,8 @@ int options_parse(struct options *o, int argc, char **argv, char *why, size_t wh
 
 void options_close(struct options *o)
 {
-    free(o->kept);
-    o->kept = NULL;
+    free(o->file_text);
+    o->file_text = NULL;
 }
 
 void options_embed(const struct options *o, struct covey_options *out)

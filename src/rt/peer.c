@@ -6,19 +6,11 @@
 
 #include "base/check.h"
 #include "base/error.h"
-#include "rt/endpoint.h"
 #include "rt/world.h"
-
-enum { BACKLOG = 511 };
 
 /* ---- The table ---- */
 
-uint64_t peers_id(const struct peer *p)
-{
-    return p->id;
-}
-
-/* Ids are uniformly random, so their own low bits are the hash. */
+/* Ids are random, so their low bits are the hash. */
 static struct peer *peer_find(struct peers *ps, uint64_t id)
 {
     struct peer *p;
@@ -57,8 +49,8 @@ static void peer_detach(struct link *l)
     *at = l->next_of_peer;
 }
 
-/* The stream to write to: one that is up, of several the one that the smaller id opened (both ends
- * choose alike); else one being opened. */
+/* The stream to write to: one that is up; of several the one that the smaller id opened, since both
+ * ends choose so; else one that is opening. */
 static struct link *peer_writer(const struct peers *ps, const struct peer *p)
 {
     struct link *best = NULL;
@@ -87,6 +79,15 @@ void peers_add_link(struct peers *ps, struct link *l)
         ps->all->prev = l;
     ps->all = l;
     ps->opening_n++;
+    ps->stranger_n += !l->opened_here;
+}
+
+/* A link is not opening any more: it is up, or closed before it was. */
+static void ended_opening(struct peers *ps, const struct link *l)
+{
+    CHECK(ps->opening_n > 0 && (l->opened_here || ps->stranger_n > 0));
+    ps->opening_n--;
+    ps->stranger_n -= !l->opened_here;
 }
 
 void peers_dirty(struct peers *ps, struct link *l)
@@ -146,22 +147,21 @@ void peers_link_up(struct peers *ps, struct link *l, const struct msg_hello *h)
         link_close(l, ERR_BUSY, "too many streams with one peer");
         return;
     }
-    ps->opening_n--;
-    ps->stranger_n -= !l->opened_here;
+    ended_opening(ps, l);
     if (!l->peer)
         peer_attach(p, l);
-    l->state = LINK_UP;
-    l->boot = h->boot;
+    link_up(l, h->boot);
     ps->untidy = true;
     peers_dirty(ps, l);
-    /* after the attach: the peer is not down, the node learns of the loss by LINK_UP */
+    /* after the attach, so that the peer is not down: LINK_UP tells the node that messages may be
+     * lost */
     close_older_boots(p, h->boot);
     struct event ev = {.kind = EV_LINK_UP, .link = {.peer = h->node, .seed = l->seed, .hello = h}};
     l->seed = -1;
     world_step(ps->world, &ev);
 }
 
-/* A stream that never got up leaves messages behind; another stream to that peer takes them. */
+/* Messages that wait in a stream that never got up move to another stream of that peer. */
 static void rescue(struct link *from, struct link *to)
 {
     struct message m;
@@ -183,10 +183,8 @@ void peers_link_closed(struct peers *ps, struct link *l, enum link_state was, in
 {
     peers_unlist(ps, l);
     ps->untidy = true;
-    if (was != LINK_UP) {
-        ps->opening_n--;
-        ps->stranger_n -= !l->opened_here;
-    }
+    if (was != LINK_UP)
+        ended_opening(ps, l);
     if (!l->peer) {
         if (l->seed >= 0)
             seeds_down(&ps->world->seeds, l->seed, error, why);
@@ -259,7 +257,7 @@ static void free_linkless(struct peers *ps)
             HASH_DEL(ps->by_id, p);
             free(p);
         } else if (p->links->next_of_peer) {
-            ps->untidy = true; /* to be looked at again */
+            ps->untidy = true; /* a second link, which may become idle */
         }
     }
 }
@@ -274,7 +272,7 @@ void peers_tick(struct peers *ps, uint64_t now_ms)
     ps->untidy = false;
     for (struct link *l = ps->all; l;) {
         if (link_overdue(ps, l, now_ms, &error, &why)) {
-            /* which steps the node, which may close any other: begin again */
+            /* this steps the node, which may close any other link: begin again */
             link_close(l, error, why);
             l = ps->all;
         } else {
@@ -329,7 +327,6 @@ static void on_connection(uv_stream_t *listener, int status)
         return;
     }
     world_clock(ps->world);
-    ps->stranger_n++;
     struct link *l = link_accept(ps, listener);
     if (l && ps->stranger_n > PEER_STRANGERS_MAX)
         link_close(l, ERR_BUSY, "too many streams without a hello");
@@ -337,16 +334,9 @@ static void on_connection(uv_stream_t *listener, int status)
 
 int peers_listen(struct peers *ps, struct addr base)
 {
-    struct sockaddr_storage sa;
-    endpoint_sockaddr(base, PEER_PORT_OFFSET, &sa);
-    int error = uv_tcp_init(&ps->world->loop, &ps->listener);
+    base.port = (uint16_t)(base.port + PEER_PORT_OFFSET);
     ps->listener.data = ps;
-    if (!error)
-        error = uv_tcp_bind(&ps->listener, (const struct sockaddr *)&sa,
-                            base.family == 6 ? UV_TCP_IPV6ONLY : 0);
-    if (!error)
-        error = uv_listen((uv_stream_t *)&ps->listener, BACKLOG, on_connection);
-    return error;
+    return world_listen(ps->world, &ps->listener, base, on_connection);
 }
 
 void peers_close(struct peers *ps)

@@ -4,9 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "base/error.h"
-#include "base/hash.h"
-#include "store/log/log.h"
+#include "rt/state.h"
 
 enum { FORMAT = 1, HEAD = 3, RECORD_N = HEAD + BOOT_ID_MAX };
 
@@ -21,18 +19,6 @@ size_t power_boot_id(char *out)
     return n;
 }
 
-static void put(struct store *store, struct slice value)
-{
-    struct slice held;
-    uint64_t serial = 0;
-    store_state(store, POWER_NAME, &held, &serial);
-    struct record r = {
-        .kind = RECORD_STATE, .version = {.stamp = serial + 1}, .key = POWER_NAME, .value = value};
-    r.version.digest = hash_bytes(value);
-    store_put(store, 0, &r);
-    store_commit(store);
-}
-
 /* Whether the process that wrote this may have lost what it had not synced. */
 static bool may_have_lost(struct slice saved, struct slice boot_id)
 {
@@ -45,23 +31,22 @@ int power_on(struct store *store, enum durability durability, struct slice boot_
 {
     uint8_t all[SLOTS / 8], now[RECORD_N] = {FORMAT, (uint8_t)durability, true};
     struct slice saved = {0};
-    struct store_result done;
     uint64_t serial;
     CHECK(boot_id.n <= BOOT_ID_MAX);
     *lost = store_state(store, POWER_NAME, &saved, &serial) && may_have_lost(saved, boot_id);
     memset(all, 0xff, sizeof all);
     if (*lost)
-        store_doubt(store, slice_of(all, sizeof all)); /* before what would make it be forgotten */
+        /* before the record that would make the next start forget it */
+        store_doubt(store, slice_of(all, sizeof all));
     if (boot_id.n)
         memcpy(now + HEAD, boot_id.p, boot_id.n);
-    put(store, slice_of(now, HEAD + boot_id.n));
-    int error = log_drain(store);
-    CHECK(store_reap(store, &done) && done.kind == STORE_PUT_DONE);
-    return error ? error : done.error;
+    state_put(store, POWER_NAME, slice_of(now, HEAD + boot_id.n));
+    return state_sync(store, 1);
 }
 
 void power_off(struct store *store)
 {
     static const uint8_t stopped[HEAD] = {FORMAT, DURABILITY_FSYNC, false};
-    put(store, slice_of(stopped, sizeof stopped));
+    state_put(store, POWER_NAME, slice_of(stopped, sizeof stopped));
+    store_commit(store);
 }

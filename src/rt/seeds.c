@@ -32,7 +32,7 @@ void seeds_down(struct seeds *ss, int i, int error, const char *why)
     world_link_down(s->world, 0, i, error, text);
 }
 
-/* The try-th of the addresses, round and round: a name may have one that is dead. */
+/* The try-th of the addresses, round and round: one of them may be dead. */
 static struct addr pick(const struct addrinfo *list, unsigned try)
 {
     unsigned n = 0;
@@ -50,7 +50,7 @@ static void on_resolved(uv_getaddrinfo_t *r, int status, struct addrinfo *list)
     s->resolving = false;
     world_clock(s->world);
     if (s->world->closing) {
-        /* nobody asks any more */
+        /* the loop is closing */
     } else if (status || !list) {
         seed_failed(s, status ? status : UV_EAI_NODATA);
     } else {
@@ -64,14 +64,14 @@ void seeds_try(struct seeds *ss, int i)
     CHECK(i >= 0 && (unsigned)i < ss->n);
     struct seed *s = &ss->seed[i];
     struct addr a;
-    char port[8]; /* as the resolver's service: it comes back in each address */
+    char port[8]; /* as the resolver's service: each address comes back with it */
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
     if (endpoint_literal(s->at.host, s->at.port, &a) == 0) {
         peers_open_seed(&s->world->peers, i, a);
         return;
     }
     if (s->resolving)
-        return; /* its answer is the answer to this try as well */
+        return; /* the answer under way is the answer to this try too */
     s->resolving = true;
     s->resolve.data = s;
     snprintf(port, sizeof port, "%u", s->at.port);

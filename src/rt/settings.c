@@ -17,9 +17,9 @@ struct checking {
 
 #define REFUSE(c, ...) (snprintf((c)->why, (c)->why_n, __VA_ARGS__), ERR_REFUSED)
 
-/* Peers' and clients' bytes travel in clear and nobody is asked who he is until cluster keys and
- * passwords are built: so whoever reaches a port may read and write everything. Loopback is the one
- * network where that is the operator's own decision. */
+/* Until cluster keys and passwords are built, bytes travel in clear and nobody has to prove who he
+ * is: whoever reaches a port may read and write everything. On loopback alone that is the
+ * operator's own decision. */
 static int check_loopback(const struct checking *c, const char *flag, const char *given,
                           struct addr a)
 {
@@ -98,10 +98,10 @@ static int set_text(const struct checking *c, const char *flag, const char *give
     return 0;
 }
 
-/* "host-7400": unlike the other nodes of this machine, and of the others. */
+/* The default name is "host-7400": no other node of this machine has it, nor of another. */
 static int set_names(const struct checking *c)
 {
-    char host[NODE_NAME_MAX - 5] = "node"; /* room for - and a port */
+    char host[NODE_NAME_MAX - 5] = "node"; /* leaves room for - and a port */
     char name[NODE_NAME_MAX + 1], dir[NODE_NAME_MAX + 8];
     if (gethostname(host, sizeof host) == 0)
         host[sizeof host - 1] = 0;
@@ -111,7 +111,7 @@ static int set_names(const struct checking *c)
         set_text(c, "name", c->s->name_given ? c->o->name : name, c->s->name, sizeof c->s->name);
     snprintf(dir, sizeof dir, "covey-%s", c->s->name);
     for (char *p = dir; *p; p++)
-        *p = *p == '/' ? '_' : *p; /* a name is any text; the directory made of it stays here */
+        *p = *p == '/' ? '_' : *p; /* a name may be any text; the directory stays below this one */
     error = error ? error
                   : set_text(c, "data", c->o->data_dir ? c->o->data_dir : dir, c->s->data_dir,
                              sizeof c->s->data_dir);
@@ -151,7 +151,7 @@ static int set_numbers(const struct checking *c)
     return error;
 }
 
-/* "90s", "3h": in the largest unit that says it exactly. */
+/* "90s", "3h": the largest unit that is exact. */
 static const char *time_text(uint64_t ms, char out[32])
 {
     static const struct {
@@ -169,10 +169,11 @@ static const char *time_text(uint64_t ms, char out[32])
     return out;
 }
 
-/* The age of a hint is that of its write, and it is given when the write's deadline has passed, if
- * not before: one that is not to grow much older than that would be dropped before its owner can be
- * back. And a tombstone must outlive the hints of what it deleted: erased before, it would be their
- * floor that keeps them out, and live records stamped below it as well (core/erase/erase.c). */
+/* The age of a hint is that of its write. It is written when the write's deadline has passed, if
+ * not before: with an age that is hardly longer, it would be dropped before its owner can be back.
+ * And a tombstone must outlive the hints of what it deleted. If it were erased before, the floor
+ * would have to keep those hints out, and would keep out live records stamped below it as well
+ * (core/erase/erase.c). */
 static int set_ages(const struct checking *c)
 {
     enum { HINT_AGE_MIN_MS = 5 * OP_DEADLINE_DEFAULT_MS };
@@ -192,7 +193,7 @@ static int set_ages(const struct checking *c)
         return REFUSE(
             c,
             "--erase-age %s: less than the hint age, %s: a deletion must outlive all that is kept "
-            "of older writes for owners who are away; give %s at least, or a smaller --hint-age",
+            "of older writes for owners that are away; give %s at least, or a smaller --hint-age",
             time_text(s->erase_age_ms, given), time_text(s->hint_age_ms, least),
             time_text(s->hint_age_ms, least));
     return 0;

@@ -1,5 +1,5 @@
-/* settings.h: what a node was asked to be (covey.h's options), checked and completed: no field is
- * "the default" any more. */
+/* settings.h: the options of a node (covey.h), checked and completed: no field means "the default"
+ * any more. */
 #ifndef COVEY_RT_SETTINGS_H
 #define COVEY_RT_SETTINGS_H
 
@@ -12,7 +12,7 @@ enum { PATH_TEXT = 4096 };
 
 struct settings {
     char name[NODE_NAME_MAX + 1];
-    bool name_given; /* else a name that the data directory has wins */
+    bool name_given; /* false: a name that the data directory has wins */
     char zone[ZONE_MAX + 1];
     char data_dir[PATH_TEXT];
     char config_file[PATH_TEXT];
@@ -29,7 +29,7 @@ struct settings {
     uint64_t hint_age_ms, erase_age_ms;
 };
 
-/* Checks and completes. 0, or ERR_REFUSED with a sentence in why. The options may go away
+/* Checks and completes options. 0, or ERR_REFUSED with a sentence in why. The options may go away
  * afterwards. */
 int settings_from(struct settings *s, const struct covey_options *o, char *why, size_t why_n);
 

@@ -1,5 +1,5 @@
 /* start.c: see start.h. What belongs to the process and not to a node: signals, limits, the
- * terminal, the console beside the node. */
+ * terminal, and the console beside the node. */
 #include "rt/start.h"
 
 #include <errno.h>
@@ -23,17 +23,18 @@
 
 extern char **environ;
 
-/* the console's descriptor for the node's log: the first after the three that it has anyway */
+/* the descriptor from which the console reads the node's log: the first one after the standard
+ * three */
 enum { CONSOLE_LOG = 3 };
 
-/* The node that a signal stops: set once before the handlers are installed. */
+/* The node that a signal stops. Set before the handlers are installed. */
 static struct covey *running;
 
 struct console {
     bool wanted, begun;
-    /* the writing end of a pipe: lines that the console prints above its prompt; -1: none */
+    /* the writing end of the pipe of lines that the console prints above its prompt; -1: none */
     int log;
-    unsigned dropped; /* lines that found the pipe full */
+    unsigned dropped; /* lines that did not fit the pipe */
     uint16_t port;
     const char *host;
     pid_t pid;
@@ -54,8 +55,9 @@ static void broken_invariant(const char *file, int line, const char *what)
             file, line, what);
 }
 
-/* A process that serves thousands of sockets: no death by a closed one, nor by a limit on the size
- * of files, which is a disk that fails; and as many descriptors as the system grants. */
+/* Prepares the process to serve thousands of sockets: a closed socket does not kill it, nor does a
+ * limit on the size of files, which then counts as a disk that fails; and it may have as many
+ * descriptors as the system grants. */
 static void prepare_process(void)
 {
     struct rlimit r;
@@ -69,7 +71,7 @@ static void prepare_process(void)
     }
 }
 
-/* With a console the terminal's interrupt belongs to the line being typed there. */
+/* With a console, Ctrl-C at the terminal is for the line that is being typed there. */
 static void catch_signals(bool console)
 {
     struct sigaction stop = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
@@ -90,7 +92,7 @@ static void *wait_for_console(void *arg)
     return NULL;
 }
 
-/* Runs it with `log` as its descriptor CONSOLE_LOG. 0 or an errno. */
+/* Starts the console, with `log` as its descriptor CONSOLE_LOG. 0 or an errno. */
 static int spawn_console(struct console *c, char *const *argv, int log)
 {
     posix_spawnattr_t attributes;
@@ -110,9 +112,9 @@ static int spawn_console(struct console *c, char *const *argv, int log)
     return error;
 }
 
-/* The console is an ordinary client in a process of its own: what it does cannot stall the node.
- * The terminal is the console's from then on: what the node has to say goes through a pipe, and
- * stands above the line being typed. */
+/* The console is an ordinary client in a process of its own: it cannot stall the node. From then on
+ * the terminal is the console's: lines of the node go to it through a pipe, and it prints them
+ * above the line that is being typed. */
 static void begin_console(struct console *c)
 {
     char port[8], log[8];
@@ -139,7 +141,7 @@ static void begin_console(struct console *c)
                 strerror(error), port);
 }
 
-/* One write, which a pipe takes whole or not at all. 0 or an errno. */
+/* Writes a line at once: a pipe takes all of it or nothing. 0 or an errno. */
 static int put_line(int fd, const char *line)
 {
     struct iovec part[2] = {{.iov_base = (void *)(uintptr_t)line, .iov_len = strlen(line)},
@@ -147,8 +149,7 @@ static int put_line(int fd, const char *line)
     return writev(fd, part, 2) < 0 ? errno : 0;
 }
 
-/* A line for the operator's eyes, by way of the console while there is one. False: there is
- * none. */
+/* Shows a line through the console. False: there is no console. */
 static bool console_shows(struct console *c, const char *line)
 {
     char lost[64];
@@ -186,7 +187,7 @@ static void end_console(struct console *c)
 {
     if (!c->begun)
         return;
-    /* it may have ended already: nobody has collected it, so its number is not yet another's */
+    /* it may have ended already; its process id is not reused before waitpid */
     kill(c->pid, SIGTERM);
     pthread_join(c->waiter, NULL);
     waitpid(c->pid, NULL, 0);
@@ -210,7 +211,7 @@ static int run(const struct options *o)
         catch_signals(o->console);
         failed = covey_run(running, why, sizeof why);
         end_console(&console);
-        signal(SIGTERM, SIG_IGN); /* the handler would use the node, which goes now */
+        signal(SIGTERM, SIG_IGN); /* its handler would use the node, which is closed now */
         signal(SIGINT, SIG_IGN);
         covey_close(running);
     }

@@ -2,9 +2,9 @@
 #ifndef COVEY_RT_START_H
 #define COVEY_RT_START_H
 
-/* argv[0] is "start". Runs until SIGTERM or SIGINT (exit code 0), or prints to stderr what went
- * wrong, with the remedy: 64 for a flag or a line of the configuration file, else 1. width:
- * characters of the help's lines; 0: no limit. */
+/* argv[0] is "start". Runs until SIGTERM or SIGINT, and returns 0. Or prints to stderr what went
+ * wrong, with the remedy, and returns 64 (a flag, or a line of the configuration file) or 1. width:
+ * columns of the help text; 0: no limit. */
 int start_main(int argc, char **argv, unsigned width);
 
 #endif

@@ -1,9 +1,9 @@
 /* step.c: the node's door, seen from outside: events in, actions out into the world. See world.h.
  *
- * The node must not be stepped while its actions are being carried out, because they point into it.
- * A stream that fails at that moment therefore goes on a list, and is told when the actions are
- * done. Everything else that actions cause (a client's next request, the store's results) waits for
- * its place in the turn. */
+ * The node must not be stepped while its actions are carried out, because they point into it. So a
+ * stream that fails at that moment goes on a list, and the node is stepped with it when the actions
+ * are done. Everything else that actions cause (a client's next request, results of the store)
+ * waits for its place in the turn. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -20,7 +20,7 @@ void world_log(struct world *w, enum trace_level level, const char *event, const
     logger_event(&w->logger, w->wall_ms, level, event, addr, why);
 }
 
-/* The node said that it cannot go on; the loop ends with this turn. */
+/* The node cannot go on: the loop ends with this turn. */
 static void node_stops(struct world *w, int error, struct slice why)
 {
     size_t n = why.n < WHY_MAX ? why.n : WHY_MAX - 1;
@@ -31,7 +31,7 @@ static void node_stops(struct world *w, int error, struct slice why)
     uv_stop(&w->loop);
 }
 
-static void tell_ready(struct world *w, const struct trace *t)
+static void report_ready(struct world *w, const struct trace *t)
 {
     char sentence[WHY_MAX], id[ADDR_TEXT];
     if (!w->on_state)
@@ -43,12 +43,12 @@ static void tell_ready(struct world *w, const struct trace *t)
     w->on_state(w->arg, COVEY_READY, sentence);
 }
 
-/* A trace is logged; some are also what others wait for, or INFO shows. */
+/* Logs a trace. Some traces also change what INFO shows, or are reported to the host program. */
 static void traced(struct world *w, const struct trace *t)
 {
     logger_trace(&w->logger, w->wall_ms, t);
     if (t->kind == TRACE_NODE_READY)
-        tell_ready(w, t);
+        report_ready(w, t);
     w->front.backup_running |= t->kind == TRACE_BACKUP_BEGAN;
     if (t->kind != TRACE_BACKUP_DONE && t->kind != TRACE_BACKUP_FAILED)
         return;
@@ -93,7 +93,7 @@ static void carry_out(struct world *w, const struct action *a)
         node_stops(w, a->stop.error, a->stop.why);
         break;
     default:
-        CHECK(false); /* an action that nobody carries out */
+        CHECK(false); /* no world carries out such an action */
     }
 }
 
@@ -124,9 +124,9 @@ static void step_down(struct world *w, const struct link_down *d)
     step_once(w, &ev);
 }
 
-static void tell_downs(struct world *w)
+static void step_downs(struct world *w)
 {
-    for (size_t i = 0; i < w->downs.n; i++) { /* the list may grow meanwhile, and move */
+    for (size_t i = 0; i < w->downs.n; i++) { /* the list may grow and move meanwhile */
         struct link_down d = w->downs.at[i];
         step_down(w, &d);
     }
@@ -138,12 +138,12 @@ void world_step(struct world *w, struct event *ev)
     if (w->closing)
         return;
     step_once(w, ev);
-    tell_downs(w);
+    step_downs(w);
 }
 
-/* The list grows with the links that fail in one step, which the actions of a step bound; many
- * failures of one peer are one. */
-static void remember_down(struct downs *ds, const struct link_down *d)
+/* The actions of a step bound how many links can fail in it. Several failures of one peer count as
+ * one. */
+static void note_down(struct downs *ds, const struct link_down *d)
 {
     for (size_t i = 0; i < ds->n; i++)
         if (ds->at[i].peer == d->peer && ds->at[i].seed == d->seed)
@@ -151,7 +151,7 @@ static void remember_down(struct downs *ds, const struct link_down *d)
     if (ds->n == ds->cap) {
         size_t cap = ds->cap ? 2 * ds->cap : 16;
         struct link_down *at = realloc(ds->at, cap * sizeof *at);
-        CHECK(at); /* a few KB: without the event the node would wait for ever */
+        CHECK(at); /* a few KB; without the event the node would wait for ever */
         ds->at = at;
         ds->cap = cap;
     }
@@ -165,11 +165,11 @@ void world_link_down(struct world *w, uint64_t peer, int seed, int error, const 
         return;
     snprintf(d.why, sizeof d.why, "%s", why);
     if (w->stepping) {
-        remember_down(&w->downs, &d);
+        note_down(&w->downs, &d);
         return;
     }
     step_down(w, &d);
-    tell_downs(w);
+    step_downs(w);
 }
 
 bool world_reap(struct world *w)

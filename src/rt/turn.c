@@ -1,14 +1,14 @@
-/* turn.c: the turn of the loop. See world.h. */
+/* turn.c: the turn of the loop. See README.md. */
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "rt/world.h"
 
-/* libuv reads CLOCK_MONOTONIC once when poll returns; the wall clock is read when that has moved,
- * and counted back to the same moment: a process that is stopped between the two would find its
- * wall clock ahead of everybody's. (Stopped between the two reads here it finds it behind, which
- * does no harm.) */
+/* libuv reads CLOCK_MONOTONIC once, when poll returns. The wall clock is read when that has moved,
+ * and set back by the time since: else a process that was stopped between the two would find its
+ * wall clock ahead of everybody's. (A process that is stopped between the two reads below finds it
+ * behind, which does no harm.) */
 void world_clock(struct world *w)
 {
     struct timespec ts;
@@ -34,7 +34,7 @@ static uint64_t resident_bytes(void)
     return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-/* What INFO shows, measured now and then in a turn that happens anyway. */
+/* Measures what INFO shows, once a second at most, in a turn that happens anyway. */
 static void gauge(struct world *w)
 {
     uint64_t ms = w->now_ms - w->gauged_ms;
@@ -51,8 +51,8 @@ static uint64_t greater(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
-/* How long the loop was away from its sockets, and from the peers that probe it: from waking up
- * until now. */
+/* Notes how long the turn took, from waking up until now: so long the loop was away from its
+ * sockets, and from the peers that probe it. */
 static void time_turn(struct world *w, uint64_t ended_ms)
 {
     uint64_t ms = ended_ms - w->now_ms;
@@ -66,8 +66,8 @@ static void time_turn(struct world *w, uint64_t ended_ms)
     w->front.loop_longest_ms = greater(w->front.loop_longest_ms, ms);
 }
 
-/* A late timer means that this process, or the whole machine, stood still: the operator should know
- * why probes of it fail. */
+/* A late timer means that this process, or the whole machine, stood still. The operator should know
+ * why probes of the node fail. */
 static void note_stall(struct world *w)
 {
     if (w->armed_ms == UINT64_MAX || w->now_ms < w->armed_ms + STALLED_MS)
@@ -76,8 +76,8 @@ static void note_stall(struct world *w)
     logger_trace(&w->logger, w->wall_ms, &t);
 }
 
-/* Whatever can be done without waiting: requests, then the store's results, which let clients go
- * on, until neither is left. */
+/* Does all that can be done without waiting: requests of clients, then results of the store, which
+ * let clients go on, until there is neither. */
 static void settle(struct world *w)
 {
     bool more = true;
@@ -103,10 +103,10 @@ static uint64_t least(uint64_t a, uint64_t b)
 
 static void on_timer(uv_timer_t *t)
 {
-    world_turn(t->data); /* poll would sleep without a timer: the turn arms the next one */
+    world_turn(t->data); /* without a timer poll would sleep; the turn arms the next one */
 }
 
-/* again: there is work left for a turn right after this one. */
+/* again: work is left for another turn right after this one. */
 static void arm(struct world *w, bool again)
 {
     uint64_t at = least(node_deadline_ms(&w->node), peers_deadline_ms(&w->peers));
@@ -114,7 +114,7 @@ static void arm(struct world *w, bool again)
         at = least(at, w->drain_until_ms);
     if (again)
         at = w->now_ms;
-    /* how long from now is counted from libuv's cached time: a long turn made it old */
+    /* libuv counts a timer from its cached time, which a long turn made old */
     uv_update_time(&w->loop);
     uint64_t now_ms = uv_now(&w->loop);
     time_turn(w, now_ms);
@@ -125,8 +125,8 @@ static void arm(struct world *w, bool again)
         uv_timer_start(&w->timer, on_timer, at > now_ms ? at - now_ms : 0, 0);
 }
 
-/* Stopping: what clients asked is answered, new input is not taken; the peers are served until the
- * end. */
+/* When the node stops: requests of clients that came are answered, new ones are not read, and peers
+ * are served until the end. */
 static void drain(struct world *w)
 {
     if (!atomic_load(&w->stop_asked) || w->error)
@@ -138,9 +138,9 @@ static void drain(struct world *w)
         if (w->on_state)
             w->on_state(w->arg, COVEY_DRAINING, "stopping: what clients asked is being answered");
     }
-    bool hinted = node_drain(&w->node);
+    bool hints_kept = node_drain(&w->node);
     if (w->now_ms >= w->drain_until_ms ||
-        (clients_drained(&w->clients) && !peers_pending(&w->peers) && hinted))
+        (clients_drained(&w->clients) && !peers_pending(&w->peers) && hints_kept))
         uv_stop(&w->loop);
 }
 
@@ -155,7 +155,7 @@ void world_turn(struct world *w)
         run_timers(w);
         store_commit(w->store);
         hints_commit(w->hints);
-        /* what the store completes at once (interval durability) is answered in this very turn */
+        /* under interval durability the store completes at once: answered in this same turn */
     } while (world_reap(w));
     uint64_t steps = w->steps;
     peers_write(&w->peers);
@@ -164,7 +164,7 @@ void world_turn(struct world *w)
     w->turns++;
     gauge(w);
     drain(w);
-    /* a stream that broke in its flush stepped the node, and a client that was sent its replies may
-     * go on */
+    /* a stream that broke as it was written stepped the node, and a client whose replies were
+     * written may go on */
     arm(w, w->steps != steps || w->clients.runnable);
 }

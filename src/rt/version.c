@@ -1,5 +1,5 @@
-/* version.c: which covey this is. A file of its own, so that another commit compiles nothing else
- * anew. */
+/* version.c: the release and the commit. A file of its own, so that another commit recompiles
+ * nothing else. */
 #include "build/commit.h"
 #include "covey.h"
 

@@ -1,7 +1,7 @@
 /* world.c: how a world is opened and closed. See world.h; the turn is in turn.c.
  *
- * The ports are taken first and the disk is touched after: a start that fails for a port leaves no
- * directory behind. */
+ * The ports are taken before the disk is touched: a start that fails for a port leaves no directory
+ * behind. */
 #include "rt/loss.h"
 #include "rt/power.h"
 #include "rt/world.h"
@@ -16,7 +16,7 @@
 #include "base/words.h"
 #include "glue/glue.h"
 
-/* of compaction: the time in which a busy node writes its segments four times over */
+/* how long compaction leaves a segment alone: a busy node writes four of them in that time */
 enum { PATIENCE_MS = 10000 };
 
 struct opening {
@@ -36,7 +36,7 @@ static void on_check(uv_check_t *c)
 
 static void on_wake(uv_async_t *a)
 {
-    world_clock(a->data); /* the turn that ends this iteration does the rest */
+    world_clock(a->data); /* the turn at the end of this iteration does the rest */
 }
 
 /* Called on a helper thread of the store. */
@@ -65,6 +65,19 @@ static int open_loop(const struct opening *o)
     world_clock(w);
     uv_check_start(&w->check, on_check);
     return 0;
+}
+
+int world_listen(struct world *w, uv_tcp_t *listener, struct addr at,
+                 uv_connection_cb on_connection)
+{
+    enum { BACKLOG = 511 }; /* as Redis */
+    struct sockaddr_storage sa;
+    endpoint_sockaddr(at, 0, &sa);
+    int error = uv_tcp_init(&w->loop, listener);
+    if (!error)
+        error = uv_tcp_bind(listener, (const struct sockaddr *)&sa,
+                            at.family == 6 ? UV_TCP_IPV6ONLY : 0);
+    return error ? error : uv_listen((uv_stream_t *)listener, BACKLOG, on_connection);
 }
 
 static int port_failed(const struct opening *o, struct addr base, unsigned offset, const char *what,
@@ -158,14 +171,14 @@ static int open_store(const struct opening *o)
     error = error ? error : loss_look(w->store, w->settings.data_dir, o->why, o->why_n);
     error = error ? error : birth_of(&w->birth, &w->settings, w->store, o->why, o->why_n);
     if (!error)
-        w->logger.node = slice_of(w->birth.name, w->birth.name_n); /* it may keep an earlier one */
+        /* the directory may have another name than the settings */
+        w->logger.node = slice_of(w->birth.name, w->birth.name_n);
     return error ? error : look_at_power(o);
 }
 
 /* ---- The node ---- */
 
-/* What the store holds of one piece of the node's state: copied, because the store lends it only
- * until its next call. */
+/* Copies one of the node's states from the store, which lends it only until its next call. */
 static int load_state(struct world *w, struct slice name, struct buf *keep,
                       struct node_saved *saved)
 {
@@ -246,7 +259,7 @@ static int open_node(const struct opening *o)
 
 /* ---- Clients ---- */
 
-/* Descriptors that a client may not take: segments, peers, listeners. */
+/* Descriptors that clients may not take: for segments, peers, listeners. */
 enum { DESCRIPTORS_KEPT = 512 };
 
 static uint32_t clients_allowed(struct world *w)
@@ -327,7 +340,7 @@ int world_open(struct world *w, const struct covey_options *options, char *why, 
     return error;
 }
 
-static void tell_listening(struct world *w)
+static void report_listening(struct world *w)
 {
     char sentence[WHY_MAX + PATH_TEXT], clients[ADDR_TEXT], peers[ADDR_TEXT];
     struct addr a = w->settings.bind;
@@ -342,8 +355,9 @@ static void tell_listening(struct world *w)
         w->on_state(w->arg, COVEY_LISTENING, sentence);
 }
 
-/* What power_on has found, to the node: the store tells it what it finds itself. */
-static void tell_power(struct world *w)
+/* Steps the node with what power_on found. (What the store itself finds, the store announces to the
+ * node.) */
+static void step_power_lost(struct world *w)
 {
     uint8_t all[SLOTS / 8];
     struct event ev = {.kind = EV_DAMAGED, .damaged.told = slice_of(all, sizeof all)};
@@ -355,14 +369,13 @@ static void tell_power(struct world *w)
 
 int world_run(struct world *w)
 {
-    tell_listening(w);
+    report_listening(w);
     uv_update_time(&w->loop);
     world_clock(w);
-    tell_power(w);
+    step_power_lost(w);
     world_turn(w);
     uv_run(&w->loop, UV_RUN_DEFAULT);
-    /* what was stored for peers in the last turn is kept even if nobody waits for the answer any
-     * more */
+    /* what was stored for peers in the last turn becomes durable, although nobody waits for it */
     hints_log_drain(w->hints);
     power_off(w->store);
     int error = log_drain(w->store);
@@ -391,10 +404,10 @@ void world_close(struct world *w)
 {
     w->closing = true;
     if (w->hints)
-        hints_close(w->hints); /* these first: their helpers use the loop */
+        hints_close(w->hints); /* before the loop: their helpers use it */
     if (w->store)
         store_close(w->store);
-    if (w->clients.slot)
+    if (w->clients.cell)
         clients_close(&w->clients);
     if (w->loop_open) {
         peers_close(&w->peers);
