@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "console/client.h"
+#include "console/clock.h"
 
 enum {
     PORT_FROM = 21000, /* ephemeral ports begin at 32768 */
@@ -193,23 +194,16 @@ bool arm_program(enum arm_kind kind, char path[PATH_MAX], char *why)
 
 /* ---- Start and stop ---- */
 
-static uint64_t now_ms(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 static bool wait_ready(struct arm *a, const volatile sig_atomic_t *stop, char *why)
 {
     const struct contestant *k = &contestants[a->kind];
-    uint64_t until_ms = now_ms() + ARM_READY_MS;
+    uint64_t until_ms = clock_ms() + ARM_READY_MS;
     bool ready = true;
     struct client c;
     client_init(&c);
     for (unsigned i = 0; i < k->process_n && ready; i++) {
         while (!k->is_ready(&c, a, i) && ready) {
-            ready = !*stop && nest_running(&a->nest, i) && now_ms() < until_ms;
+            ready = !*stop && nest_running(&a->nest, i) && clock_ms() < until_ms;
             nanosleep(&(struct timespec){.tv_nsec = ASK_NS}, NULL);
         }
         client_close(&c);

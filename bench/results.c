@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "console/screen.h"
+
 const unsigned result_pipelines[PIPELINES] = {1, 16, 64};
 
 static const char *const op_names[OPS] = {[LOAD_SET] = "SET", [LOAD_GET] = "GET"};
@@ -61,33 +63,18 @@ uint64_t results_errors(const struct results *r)
 
 /* ---- Text ---- */
 
-enum { NUMBER = 32 };
-
-/* "1,234,567" */
-static const char *grouped(uint64_t n, char out[NUMBER])
-{
-    char digits[NUMBER];
-    int length = snprintf(digits, sizeof digits, "%" PRIu64, n), at = 0;
-    for (int i = 0; i < length; i++) {
-        if (i > 0 && (length - i) % 3 == 0)
-            out[at++] = ',';
-        out[at++] = digits[i];
-    }
-    out[at] = '\0';
-    return out;
-}
-
 /* "45.3 %" */
-static const char *percent(uint64_t per_mille, char out[NUMBER])
+static const char *percent(uint64_t per_mille, char out[SCREEN_COUNT])
 {
-    snprintf(out, NUMBER, "%" PRIu64 ".%" PRIu64 " %%", per_mille / 10, per_mille % 10);
+    snprintf(out, SCREEN_COUNT, "%" PRIu64 ".%" PRIu64 " %%", per_mille / 10, per_mille % 10);
     return out;
 }
 
 static void print_row(const struct results *r, unsigned arm, unsigned p, unsigned op, FILE *to)
 {
     const struct cell *c = &r->cell[arm][p][op];
-    char rate[NUMBER], ratio[NUMBER] = "-", p50[NUMBER], p99[NUMBER], p999[NUMBER], max[NUMBER];
+    char rate[SCREEN_COUNT], ratio[SCREEN_COUNT] = "-", p50[SCREEN_COUNT], p99[SCREEN_COUNT],
+                             p999[SCREEN_COUNT], max[SCREEN_COUNT];
     unsigned n = r->rounds;
     uint64_t most[ROUNDS_MAX];
     memcpy(most, c->max_us, n * sizeof *most);
@@ -95,9 +82,9 @@ static void print_row(const struct results *r, unsigned arm, unsigned p, unsigne
     if (r->present[ARM_FLOOR])
         percent(ratio_per_mille(c, &r->cell[ARM_FLOOR][p][op], n), ratio);
     fprintf(to, "  %-30s %12s %12s %10s %10s %10s %10s %8" PRIu64 "\n",
-            arm_title((enum arm_kind)arm), grouped(median(c->rate, n), rate), ratio,
-            grouped(median(c->p50_us, n), p50), grouped(median(c->p99_us, n), p99),
-            grouped(median(c->p999_us, n), p999), grouped(most[n - 1], max), c->errors);
+            arm_title((enum arm_kind)arm), screen_count(median(c->rate, n), rate), ratio,
+            screen_count(median(c->p50_us, n), p50), screen_count(median(c->p99_us, n), p99),
+            screen_count(median(c->p999_us, n), p999), screen_count(most[n - 1], max), c->errors);
     if (c->errors > 0)
         fprintf(to, "    the first error: %s\n", c->error);
 }
@@ -106,7 +93,7 @@ static void print_cells(const struct results *r, FILE *to)
 {
     for (unsigned op = 0; op < OPS; op++) {
         for (unsigned p = 0; p < PIPELINES; p++) {
-            char title[NUMBER];
+            char title[SCREEN_COUNT];
             snprintf(title, sizeof title, "%s, pipeline %u", op_names[op], result_pipelines[p]);
             fprintf(to, "%-32s %12s %12s %10s %10s %10s %10s %8s\n", title, "a second",
                     "of the floor", "p50 us", "p99 us", "p99.9 us", "max us", "errors");
@@ -162,7 +149,7 @@ enum { IDLE_KIB_MAX = 10 * 1024 };
 
 static void print_target(const struct results *r, const struct target *t, FILE *to)
 {
-    char text[96], least[NUMBER], is[NUMBER];
+    char text[96], least[SCREEN_COUNT], is[SCREEN_COUNT];
     snprintf(text, sizeof text, "%s %s, pipeline %u, of %s %s", arm_title(t->arm), op_names[t->op],
              result_pipelines[t->p], t->of_arm == ARM_FLOOR ? "the floor's" : "its own",
              op_names[t->of_op]);

@@ -116,24 +116,6 @@ static int parse(struct restore *r, int argc, char **argv)
                : 0;
 }
 
-/* HOST:PORT, the host perhaps in []. */
-static int parse_address(const struct restore *r, char host[256], uint16_t *port)
-{
-    const char *text = r->into, *colon = strrchr(text, ':');
-    char *end = NULL;
-    long n = colon ? strtol(colon + 1, &end, 10) : 0;
-    size_t host_n = colon ? (size_t)(colon - text) : 0;
-    if (host_n > 1 && text[0] == '[' && text[host_n - 1] == ']') {
-        text++;
-        host_n -= 2;
-    }
-    if (host_n == 0 || host_n > 255 || *end != 0 || n < 1 || n > 65535)
-        return wrong(r, "--into takes HOST:PORT of a node, not", r->into);
-    snprintf(host, 256, "%.*s", (int)host_n, text);
-    *port = (uint16_t)n;
-    return 0;
-}
-
 /* ---- On the way ---- */
 
 static void show_progress(void *arg, uint64_t done, uint64_t all)
@@ -215,10 +197,10 @@ static int check_empty(struct restore *r)
 
 static int run_into(struct restore *r)
 {
-    char host[256];
+    char host[CLIENT_HOST_MAX];
     uint16_t port;
-    if (parse_address(r, host, &port) != 0)
-        return EXIT_USAGE;
+    if (!client_address(slice_str(r->into), host, &port))
+        return wrong(r, "--into takes HOST:PORT of a node, not", r->into);
     if (loader_open(&r->loader, host, port) != 0)
         return complain(r, ANSWER_UNREACHABLE, r->loader.why);
     if (check_empty(r) != 0 || read_backups(r) != 0)

@@ -18,7 +18,7 @@ bool answer_wants_json(int argc, char **argv)
     return false;
 }
 
-/* Writes it whole, or says why not. 0 or 1. */
+/* Writes all of the text, or answers why not. 0 or 1. */
 static int print_to(FILE *to, const struct buf *text, bool json)
 {
     fflush(stdout);

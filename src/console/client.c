@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -49,7 +50,7 @@ void client_close(struct client *c)
     resp_reply_init(&c->reply);
 }
 
-/* Waits until the socket is ready for one of `events` or the deadline is over; 0, ERR_INCOMPLETE or
+/* Waits until the socket is ready for one of `events`, or until the deadline; 0, ERR_INCOMPLETE or
  * ERR_IO. */
 static int wait_ready(struct client *c, short events, uint64_t deadline_ms, short *ready)
 {
@@ -115,17 +116,17 @@ int client_connect(struct client *c, const char *host, uint16_t port)
                 c->where, strerror(error), port);
 }
 
-/* Lets go of the connection but keeps `why`, which the caller has just written. */
+/* Closes the connection but keeps `why`, which the caller has just written. */
 static int drop(struct client *c, int error)
 {
     client_close(c);
     return error;
 }
 
-/* What answered the HELLO is no client port, or none of covey's. */
+/* What answered HELLO is no client port, or not covey's. */
 static int refused(struct client *c)
 {
-    /* what a port for peers says to a client (rt/link.c) */
+    /* how a port for peers answers a client (rt/link.c) */
     static const char peers[] = "PEERPORT ";
     enum { PREFIX = sizeof peers - 1 };
     struct slice text = c->reply.v[0].text;
@@ -166,7 +167,7 @@ int client_send(struct client *c, const struct slice *arg, uint32_t arg_n)
 /* Reads what is there. 0, ERR_CLOSED or ERR_IO. */
 static int fill(struct client *c)
 {
-    if (c->at > 0) { /* here only, where no reply is being looked at: c->reply points into `in` */
+    if (c->at > 0) { /* only here, since c->reply points into `in` */
         buf_consume(&c->in, c->at);
         c->at = 0;
     }
@@ -180,7 +181,8 @@ static int fill(struct client *c)
     }
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
-    if (n == 0 || errno == ECONNRESET) /* a node that dies with requests unread resets */
+    /* a node that dies with requests unread resets the connection */
+    if (n == 0 || errno == ECONNRESET)
         return fail(c, ERR_CLOSED, "%s closed the connection", c->where);
     return fail(c, ERR_IO, "%s: %s", c->where, strerror(errno));
 }
@@ -242,7 +244,7 @@ int client_receive(struct client *c, int timeout_ms)
     }
 }
 
-/* Whether the reply itself is a push: UNSUBSCRIBE's is. */
+/* Whether a command's reply is a push itself, as UNSUBSCRIBE's is. */
 static bool replies_by_push(struct slice command)
 {
     static const char name[] = "unsubscribe";
@@ -300,4 +302,28 @@ int64_t client_number(const struct client *c, const char *name)
 {
     uint32_t i = client_field(c, 0, name);
     return i ? c->reply.v[i].integer : 0;
+}
+
+bool client_port(const char *text, uint16_t *port)
+{
+    char *end;
+    long n = strtol(text, &end, 10);
+    if (end == text || *end != '\0' || n < 1 || n > 65535)
+        return false;
+    *port = (uint16_t)n;
+    return true;
+}
+
+bool client_address(struct slice text, char host[CLIENT_HOST_MAX], uint16_t *port)
+{
+    char port_text[8];
+    const uint8_t *colon = text.n > 0 ? memrchr(text.p, ':', text.n) : NULL;
+    size_t n = colon != NULL ? (size_t)(colon - text.p) : 0;
+    bool brackets = n > 2 && text.p[0] == '[' && text.p[n - 1] == ']';
+    if (n == 0 || n >= CLIENT_HOST_MAX || text.n - n > sizeof port_text)
+        return false;
+    snprintf(port_text, sizeof port_text, "%.*s", (int)(text.n - n - 1), (const char *)colon + 1);
+    snprintf(host, CLIENT_HOST_MAX, "%.*s", (int)(brackets ? n - 2 : n),
+             (const char *)text.p + brackets);
+    return client_port(port_text, port);
 }

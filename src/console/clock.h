@@ -1,4 +1,4 @@
-/* clock.h: time for whoever waits or measures: monotonic, from some beginning. */
+/* clock.h: time for waiting and measuring: monotonic, from an arbitrary beginning. */
 #ifndef COVEY_CONSOLE_CLOCK_H
 #define COVEY_CONSOLE_CLOCK_H
 

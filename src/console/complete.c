@@ -1,14 +1,14 @@
 /* complete.c: what may stand at the end of a line.
  *
- * The words before the one that is being typed are held against the arguments of their command, in
- * order: required ones first, then options, in any order. Where the words end, whatever token may
- * come next is offered. For `set k v px 5000 ` that is nothing, since the one option that SET takes
- * has been given, and for `consistency read ` the levels.
+ * The words before the one that is being typed are matched with the arguments of their command, in
+ * order: required arguments first, then options, in any order. Where the words end, every token
+ * that may come next is offered. For `set k v px 5000 ` that is nothing, since SET takes one option
+ * and has it; for `consistency read ` it is the levels.
  *
- *      typed            matched                       offered
- *      set k v          key, value                    EX PX EXAT PXAT KEEPTTL
- *      set k v px       key, value, PX of its option  nothing: milliseconds are a number
- *      hello 3          protover                      AUTH SETNAME */
+ *     typed            matched                       offered
+ *     set k v          key, value                    EX PX EXAT PXAT KEEPTTL
+ *     set k v px       key, value, PX of its option  nothing: milliseconds are a number
+ *     hello 3          protover                      AUTH SETNAME */
 #include "console/complete.h"
 
 #include <strings.h>
@@ -33,14 +33,14 @@ static void add(struct completions *c, const char *word)
 
 /* ---- Arguments ---- */
 
-/* Words that were typed and are not matched yet. */
+/* The typed words that are not matched yet. */
 struct typed {
     const struct slice *word;
     uint32_t n;
 };
 
-/* Takes the words of an argument off those typed, or offers what comes next where these end in it,
- * or before it. True when it is there as a whole. */
+/* Matches an argument: takes its words off those typed. Where these end before it or within it,
+ * offers what comes next. True when all of the argument is there. */
 static bool match(struct completions *c, const struct command_argument *a, struct typed *t);
 
 /* Whether an argument may begin with that word. */
@@ -68,7 +68,7 @@ static bool match_one(struct completions *c, const struct command_argument *list
     return false;
 }
 
-/* The options of a list: each once, if it is not one that repeats. */
+/* Matches the options of a list, each once unless it may repeat. */
 static bool match_options(struct completions *c, const struct command_argument *list,
                           struct typed *t)
 {
@@ -80,8 +80,7 @@ static bool match_options(struct completions *c, const struct command_argument *
                 break;
         }
         if (list[i].type == ARGUMENT_END)
-            /* the words that are left belong to what stands around the list, or nowhere */
-            return true;
+            return true; /* the words that are left belong to what stands around the list */
         given[i] = !list[i].multiple;
         if (!match(c, &list[i], t))
             return false;
@@ -125,7 +124,7 @@ static bool match(struct completions *c, const struct command_argument *a, struc
 
 /* ---- Lines ---- */
 
-/* Top-level commands, or with a parent its subcommands. */
+/* Offers the top-level commands, or the subcommands of a parent. */
 static void add_commands(struct completions *c, const struct command *parent)
 {
     const char *of = parent != NULL ? parent->name : "";
@@ -135,10 +134,10 @@ static void add_commands(struct completions *c, const struct command *parent)
     }
 }
 
-/* What may follow these words. */
+/* Offers what may follow these words. */
 static void follow(struct completions *c, struct typed t, const char *const *more)
 {
-    /* what follows is a command, without options */
+    /* after "help" comes a command, without options */
     bool help = t.n > 0 && words_same(t.word[0], "help");
     if (help)
         t = (struct typed){t.word + 1, t.n - 1};

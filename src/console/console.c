@@ -3,8 +3,7 @@
 
 #include "base/words.h"
 #include "console/answer.h"
-#include "console/backup.h"
-#include "console/repair.h"
+#include "console/job.h"
 #include "console/screen.h"
 #include "console/shell.h"
 #include "console/watch.h"
@@ -30,7 +29,7 @@ struct flags {
     struct shell_options shell;
     bool help;
     bool watch;        /* --watch */
-    struct slice *arg; /* the words that are no flags */
+    struct slice *arg; /* the words that are not flags */
     uint32_t arg_n;
 };
 
@@ -50,16 +49,14 @@ static int usage_error(const struct flags *f, const char *what, const char *valu
 
 static int parse_port(struct flags *f, const char *name, const char *text)
 {
-    char *end, what[64];
-    long n = strtol(text, &end, 10);
+    char what[64];
     snprintf(what, sizeof what, "%s takes a port from 1 to 65535, not", name);
-    if (end == text || *end != '\0' || n < 1 || n > 65535)
+    if (!client_port(text, &f->shell.port))
         return usage_error(f, what, text);
-    f->shell.port = (uint16_t)n;
     return 0;
 }
 
-/* Whom to ask when no flag says it. */
+/* Which node to ask when no flag says it. */
 static int take_environment(struct flags *f)
 {
     const char *host = getenv("COVEY_HOST"), *port = getenv("COVEY_PORT");
@@ -69,7 +66,7 @@ static int take_environment(struct flags *f)
 }
 
 /* Whether a word begins with one of the two flags of one letter: "-p", "-p7400" and "-p=7400" do.
- * Any other with one dash is no flag: -1 is a fine value. */
+ * Other words with one dash are no flags: -1 is a value. */
 static bool is_letter_flag(const char *word)
 {
     bool letter = word[0] == '-' && (word[1] == 'h' || word[1] == 'p');
@@ -77,9 +74,9 @@ static bool is_letter_flag(const char *word)
            (word[2] == 0 || word[2] == '=' || (word[1] == 'p' && isdigit((unsigned char)word[2])));
 }
 
-/* A flag with a value at argv[*i]: "-p 7400", "-p7400", "-p=7400", "--port 7400" or "--port=7400".
- * Its value, with *i at the last word taken; "" when the value is missing; NULL when it is another
- * word. */
+/* Reads a flag with a value at argv[*i]: "-p 7400", "-p7400", "-p=7400", "--port 7400" or
+ * "--port=7400". Returns the value, with *i at the last word read; "" when the value is missing;
+ * NULL when it is another word. */
 static const char *value_of(const char *name, const char *letter, int argc, char **argv, int *i)
 {
     const char *word = argv[*i];
@@ -93,13 +90,13 @@ static const char *value_of(const char *name, const char *letter, int argc, char
     return ++*i < argc ? argv[*i] : "";
 }
 
-/* Whether the command that the words begin with has --watch. */
+/* Whether the command has --watch. */
 static bool has_watch(const struct flags *f)
 {
     return f->arg_n > 0 && (words_same(f->arg[0], "repair") || words_same(f->arg[0], "status"));
 }
 
-/* A word that begins with two dashes, or one of the two flags of one letter. */
+/* Reads a flag: a word that begins with two dashes, or one of the two flags of one letter. */
 static int parse_flag(struct flags *f, int argc, char **argv, int *i)
 {
     const char *word = argv[*i], *host = value_of("--host", "-h", argc, argv, i);
@@ -113,9 +110,10 @@ static int parse_flag(struct flags *f, int argc, char **argv, int *i)
     else if (port != NULL)
         return parse_port(f, word, port);
     else if (log != NULL)
-        f->shell.log_fd = atoi(log); /* of `covey start --console`, which starts us */
+        /* given by `covey start --console`, which starts this process */
+        f->shell.log_fd = atoi(log);
     else if (strcmp(word, "--json") == 0)
-        return 0; /* known before the first word was read */
+        return 0; /* answer_wants_json found it already */
     else if (strcmp(word, "--watch") == 0 && has_watch(f))
         f->watch = true;
     else if (strcmp(word, "--help") == 0)
@@ -164,7 +162,7 @@ static int print_help(const struct flags *f)
         words_paragraph(&text, "Commands from the terminal or, one a line, from standard input.", 2,
                         &page);
     }
-    if (!words_same(f->arg[0], "json")) /* which is a text, and no command */
+    if (!words_same(f->arg[0], "json")) /* "json" is a text, and no command */
         put_flags(&text, f, &page);
     fwrite(text.p, 1, text.n, stdout);
     buf_close(&text);
@@ -184,9 +182,9 @@ static int run(struct flags *f)
     }
     bool fits = help_fits(f->arg, f->arg_n), status = words_same(f->arg[0], "status");
     if (f->watch && fits)
-        return status ? status_watch(&f->shell) : repair_watch(&f->shell, f->arg, f->arg_n);
+        return status ? status_watch(&f->shell) : job_repair(&f->shell, f->arg, f->arg_n);
     if (words_same(f->arg[0], "backup") && fits && !words_same(f->arg[1], "status"))
-        return backup_watch(&f->shell, (const char *)f->arg[1].p);
+        return job_backup(&f->shell, (const char *)f->arg[1].p);
     struct shell s;
     shell_init(&s, &f->shell);
     int code = shell_command(&s, f->arg, f->arg_n);
@@ -203,7 +201,7 @@ int console_main(int argc, char **argv)
     f.arg = calloc((size_t)argc + 1, sizeof *f.arg);
     if (argc < 1 || f.arg == NULL)
         return EXIT_ERROR;
-    /* a terminal must be given back as it was; a one-shot may simply die */
+    /* the terminal must be restored; a one-shot may simply die */
     for (int i = 0; console && i < 2; i++)
         sigaction(i == 0 ? SIGTERM : SIGHUP, &(struct sigaction){.sa_handler = on_signal}, NULL);
     int code = take_environment(&f);

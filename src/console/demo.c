@@ -1,17 +1,17 @@
-/* demo.c: the main job, shown: three equal nodes, all data through any of them, one killed under
- * load, nothing lost.
+/* demo.c: what covey is for, shown: three equal nodes, all data through any of them, one killed
+ * under load, nothing lost.
  *
  * The story: start the nodes; write the data set through the first; read and compare it through the
- * second; rewrite all of it through the second, with the first killed (SIGKILL) when a third is
- * done; read and compare through the last; restart the first, wait until all is healthy, read and
- * compare through it. No reply of a survivor may be an error, none may differ. With two nodes
- * writes need both, so there the demo shows that a write is refused while one is dead; with one
- * node it shows the restart alone.
+ * second; rewrite all of it through the second, and kill the first (SIGKILL) when a third is done;
+ * read and compare through the last; restart the first, wait until all is healthy, read and compare
+ * through it. No survivor may answer with an error or with another value. With two nodes a write
+ * needs both, so there the demo shows that a write is refused while one is dead. With one node it
+ * shows the restart alone.
  *
- * The demo writes and kills, so it must never meet somebody else's cluster. Its ports are found
- * free before anything is started; each connection first asks for the node's data directory, whose
- * name only the demo knows; and the other nodes are started when the first one, their seed, is
- * known to be the demo's own. */
+ * The demo writes and kills, so it must never meet another cluster. It looks for free ports before
+ * it starts anything. Each connection first asks for the node's data directory, whose name the demo
+ * alone knows. And the other nodes are started when the first one, their seed, is known to be the
+ * demo's own. */
 #include "console/demo.h"
 
 #include "base/words.h"
@@ -33,26 +33,26 @@ enum {
     DEMO_NODES_MAX = 9,
     PORT_STEP = 10,
     PORT_MAX = 32000,   /* ephemeral ports begin at 32768 */
-    HEALTHY_MS = 30000, /* to find each other, or to be found again after a death */
+    HEALTHY_MS = 30000, /* how long nodes may take to find each other, or a restarted one again */
     POLL_MS = 20,
-    LOG_LINES = 8, /* of a failing node */
+    LOG_LINES = 8, /* of the log of a node that failed */
 };
 
 struct demo {
     struct nest nest;
     struct screen screen;
     struct records records;
-    struct client client; /* of the step under way */
+    struct client client; /* of the present step */
     unsigned node_n;
-    uint16_t base_port;  /* 0: find one */
-    unsigned generation; /* of the values written last */
-    unsigned failed;     /* checks */
-    int victim;          /* node to be killed in the middle of the present pass, or -1 */
-    char why[128];       /* the sentence of a wait in vain */
-    int killed;          /* node that the demo has killed and not started again, or -1 */
+    uint16_t base_port;  /* 0: to be found */
+    unsigned generation; /* of the values that were written last */
+    unsigned failed;     /* checks that did not hold */
+    int victim;          /* the node to kill in the present pass, or -1 */
+    char why[128];       /* why a wait failed */
+    int killed;          /* the node that the demo has killed and not started again, or -1 */
 };
 
-static volatile sig_atomic_t stop; /* the signal that ends the demo */
+static volatile sig_atomic_t stop; /* the signal that ends the demo; 0: none */
 
 static void on_signal(int number)
 {
@@ -70,7 +70,7 @@ static const char *name_of(unsigned i)
     return names[i];
 }
 
-/* A check that did not hold: says why, with the end of the node's log. */
+/* Reports a check that did not hold, with the end of the node's log. */
 static void fail(struct demo *d, unsigned node, const char *why)
 {
     d->failed++;
@@ -87,7 +87,7 @@ static const char *data_of(const struct demo *d, unsigned i, char out[PATH_MAX])
     return out;
 }
 
-/* first: on an empty directory. */
+/* first: the node's first start, on an empty directory. */
 static int start_node(struct demo *d, unsigned i, bool first)
 {
     char port[8], seed[32], data[PATH_MAX];
@@ -110,7 +110,7 @@ static void kill_node(struct demo *d, unsigned i)
     nest_signal(&d->nest, i, SIGKILL);
 }
 
-/* Whether it is node i of this demo that d->client is connected to. */
+/* Whether d->client is connected to node i of this demo. */
 static bool is_own(struct demo *d, unsigned i)
 {
     char data[PATH_MAX];
@@ -126,33 +126,43 @@ static bool is_own(struct demo *d, unsigned i)
     return false;
 }
 
-/* Connects d->client to node i and to nobody else. False: the sentence is in d->client.why. */
+/* Connects d->client to node i, and to no other node. False: the sentence is in d->client.why. */
 static bool open_node(struct demo *d, unsigned i)
 {
     return client_open(&d->client, "127.0.0.1", port_of(d, i)) == 0 && is_own(d, i);
 }
 
-/* A figure of the cluster in the reply of STATUS; -1 when there is none. */
+/* A field of "cluster" in the reply of STATUS; -1 when there is none. */
 static int64_t number_of(const struct client *c, const char *field)
 {
     uint32_t i = client_row(c, "cluster", field);
     return i != 0 ? c->reply.v[i].integer : -1;
 }
 
-/* Whether node i says that all members are there, and that its verdict is what so many members can
- * have at best. */
+/* Asks node i for its STATUS. False: it does not answer. */
+static bool ask_status(struct demo *d, unsigned i)
+{
+    return (d->client.fd >= 0 || open_node(d, i)) &&
+           client_ask(&d->client, (const char *const[]){"STATUS", NULL}) == 0;
+}
+
+/* Whether node i reports all members alive, and the best verdict that so many members can have. */
 static bool is_healthy(struct demo *d, unsigned i)
 {
-    if (d->client.fd < 0 && !open_node(d, i))
-        return false;
-    if (client_ask(&d->client, (const char *const[]){"STATUS", NULL}) != 0)
+    if (!ask_status(d, i))
         return false;
     bool all = number_of(&d->client, "members") == d->node_n &&
                number_of(&d->client, "alive") == d->node_n;
     return all && (d->node_n < DEMO_NODES || client_number(&d->client, "code") == 0);
 }
 
-/* A node that has ended and was not killed by us, or node_n. */
+/* Whether node i reports that a member is not alive. */
+static bool misses_one(struct demo *d, unsigned i)
+{
+    return ask_status(d, i) && number_of(&d->client, "alive") < d->node_n;
+}
+
+/* A node that has ended and was not killed by us; node_n: none. */
 static unsigned ended_node(struct demo *d)
 {
     unsigned i = 0;
@@ -162,14 +172,13 @@ static unsigned ended_node(struct demo *d)
     return i;
 }
 
-/* Whether another step makes sense: nobody has stopped the demo, and no node has ended by
- * itself. */
+/* Whether to go on: nobody has stopped the demo, and no node has ended by itself. */
 static bool goes_on(struct demo *d)
 {
     return !stop && ended_node(d) == d->node_n;
 }
 
-/* Waits until `asked` says yes of node i, or a node has ended. False: why is in d->why. */
+/* Waits until `asked` is true of node i, or a node has ended. False: the reason is in d->why. */
 static bool wait_node(struct demo *d, unsigned i, bool (*asked)(struct demo *, unsigned),
                       const char *wanted)
 {
@@ -190,7 +199,7 @@ static bool wait_node(struct demo *d, unsigned i, bool (*asked)(struct demo *, u
     return ended == d->node_n && yes;
 }
 
-/* Waits until each node says so. */
+/* Waits until every node reports a healthy cluster. */
 static bool wait_healthy(struct demo *d)
 {
     bool healthy = true;
@@ -199,9 +208,9 @@ static bool wait_healthy(struct demo *d)
     return healthy;
 }
 
-/* ---- What the cluster says of itself ---- */
+/* ---- What the cluster reports ---- */
 
-/* The member of that name in the reply to MEMBERS, or 0. */
+/* The index of the member of that name in the reply of MEMBERS; 0: none. */
 static uint32_t find_member(const struct client *c, const char *name)
 {
     const struct resp_reply *r = &c->reply;
@@ -227,10 +236,10 @@ static void show_member(const struct demo *d, const char *name, uint32_t member,
     screen_share(&d->screen, name, state_text, places, vnodes, words);
 }
 
-/* The verdict and each member's share of the ring, as node i sees them. */
+/* Shows the verdict and each member's places in the ring, as node i sees them. */
 static void show_ring(struct demo *d, unsigned i)
 {
-    if (!open_node(d, i) || client_ask(&d->client, (const char *const[]){"STATUS", NULL}) != 0) {
+    if (!ask_status(d, i)) {
         fail(d, i, d->client.why);
         return;
     }
@@ -273,7 +282,7 @@ static bool step_start(struct demo *d)
     return false;
 }
 
-/* While a pass runs: draws the bar, and kills the victim when a third is done. */
+/* Draws the bar while a pass runs, and kills the victim when a third is done. */
 static bool on_progress(void *arg, uint32_t done)
 {
     struct demo *d = arg;
@@ -285,7 +294,7 @@ static bool on_progress(void *arg, uint32_t done)
     return goes_on(d);
 }
 
-/* One pass over all records through node i: every reply is a check. */
+/* Runs one pass over all records through node i. Every reply is a check. */
 static bool step_load(struct demo *d, unsigned i, bool write, const char *label)
 {
     struct load l = {
@@ -315,7 +324,7 @@ static bool step_load(struct demo *d, unsigned i, bool write, const char *label)
     return false;
 }
 
-/* Rewrites everything through a survivor while the first node dies. */
+/* Rewrites all records through a survivor while the first node dies. */
 static void step_kill_writing(struct demo *d)
 {
     d->victim = 0;
@@ -324,7 +333,7 @@ static void step_kill_writing(struct demo *d)
         screen_note(&d->screen, "a got SIGKILL when a third was done; b answered every write");
 }
 
-/* Two members: W is both of them, so a write must be refused, and must say so at once. */
+/* With two members W is both of them, so a write must be refused at once. */
 static void step_refused_write(struct demo *d)
 {
     screen_step(&d->screen, "kill a, write via b");
@@ -338,21 +347,12 @@ static void step_refused_write(struct demo *d)
     d->failed += !refused;
 }
 
-/* The survivors serve at once; that they also know takes the failure detector a moment. Then the
+/* The survivors serve at once; their failure detector takes a moment to notice the death. Then the
  * verdict is worth showing. */
 static void step_noticed(struct demo *d, unsigned i)
 {
-    uint64_t until_ms = clock_ms() + HEALTHY_MS;
-    bool noticed = false;
     screen_step(&d->screen, "wait for the verdict");
-    while (!noticed && goes_on(d) && clock_ms() < until_ms) {
-        noticed = (d->client.fd >= 0 || open_node(d, i)) &&
-                  client_ask(&d->client, (const char *const[]){"STATUS", NULL}) == 0 &&
-                  number_of(&d->client, "alive") < d->node_n;
-        if (!noticed)
-            nanosleep(&(struct timespec){.tv_nsec = POLL_MS * 1000000}, NULL);
-    }
-    client_close(&d->client);
+    bool noticed = wait_node(d, i, misses_one, "miss a");
     screen_done(&d->screen, noticed ? "a is missed" : "nobody misses a", noticed);
     if (noticed)
         show_ring(d, i);
@@ -363,7 +363,7 @@ static void step_noticed(struct demo *d, unsigned i)
 static void step_restart(struct demo *d)
 {
     screen_step(&d->screen, "restart a");
-    kill_node(d, 0); /* it is dead already, but where it is the only one */
+    kill_node(d, 0); /* it is dead already, unless it is the only one */
     bool healthy = start_node(d, 0, false) == 0 && wait_healthy(d);
     screen_done(&d->screen, healthy ? "it is back" : d->why, healthy);
     if (healthy)
@@ -503,7 +503,7 @@ static void say_hello(const struct demo *d)
     printf("\n%s records of %s; %s\n\n", screen_count(d->records.n, count), DEMO_DATA, d->nest.dir);
 }
 
-/* At a terminal the nodes stay until the operator has seen enough. */
+/* At a terminal the nodes run until the operator leaves the console. */
 static void hand_over(const struct demo *d)
 {
     printf("\nThe nodes run until you leave (Ctrl-D). Try: get U+1F985, members, where U+1F985,\n");
@@ -516,7 +516,7 @@ static void hand_over(const struct demo *d)
 
 int demo_main(int argc, char **argv)
 {
-    static struct demo d; /* zero; too large for comfort on a stack */
+    static struct demo d; /* too large for the stack */
     setlocale(LC_CTYPE, "");
     d.victim = d.killed = -1;
     client_init(&d.client);

@@ -33,7 +33,7 @@ static int read_file(const char *path, char **text, size_t *n)
     return error;
 }
 
-/* One line "0041;LATIN CAPITAL LETTER A;..." into record i. */
+/* Makes record i of one line "0041;LATIN CAPITAL LETTER A;...". */
 static void add_record(struct records *r, struct slice line)
 {
     const uint8_t *semicolon = memchr(line.p, ';', line.n);
@@ -87,7 +87,7 @@ void records_close(struct records *r)
 
 /* ---- A pass ---- */
 
-/* What the record's value is in this generation. */
+/* The value of a record in a generation. */
 static struct slice value_of(const struct records *r, uint32_t i, unsigned generation,
                              char scratch[VALUE_BYTES_MAX])
 {

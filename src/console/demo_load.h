@@ -1,4 +1,4 @@
-/* demo_load.h: the demo's data set and the pipelined client that writes and reads all of it. */
+/* demo_load.h: the demo's data set, and the pipelined client that writes and reads all of it. */
 #ifndef COVEY_CONSOLE_DEMO_LOAD_H
 #define COVEY_CONSOLE_DEMO_LOAD_H
 
@@ -10,15 +10,15 @@
 #define DEMO_DATA_PACKAGE "unicode-data"
 
 enum {
-    LOAD_DEPTH = 64,        /* commands under way: a client that pipelines, not one that floods */
-    RECORDS_MIN = 30 * 1000 /* fewer is not the file that we mean */
+    LOAD_DEPTH = 64,        /* commands under way: a usual pipeline */
+    RECORDS_MIN = 30 * 1000 /* a file with fewer is another one */
 };
 
 struct records {
-    char *text; /* the file, which the values point into */
+    char *text; /* the file; the values point into it */
     struct slice *key;
     struct slice *value;
-    char *keys; /* which the keys point into */
+    char *keys; /* the keys point into it */
     uint32_t n;
 };
 
@@ -26,23 +26,26 @@ struct records {
 int records_open(struct records *r, const char *path);
 void records_close(struct records *r);
 
-/* One pass over all records, and what came of it. */
+/* One pass over all records, and its results. */
 struct load {
-    bool write; /* else read and compare */
-    /* of the values: each rewriting makes the expected values differ from the last ones */
+    bool write; /* else it reads and compares */
+    /* of the values: each rewrite makes them different */
     unsigned generation;
-    /* Called now and then with the count so far; false ends the pass. */
+    /* Called now and then with the number of records done; false ends the pass. */
     bool (*progress)(void *arg, uint32_t done);
     void *arg;
 
-    uint32_t ok, errors, wrong; /* error replies; absent or other values */
-    uint64_t us;                /* it took */
-    /* the first error reply, or the sentence of a connection that ended */
+    uint32_t ok;
+    uint32_t errors; /* error replies */
+    uint32_t wrong;  /* absent or wrong values */
+    uint64_t us;     /* how long the pass took */
+    /* the first error reply, or why the connection ended */
     char first_error[256];
     bool stopped; /* by progress */
 };
 
-/* Runs the pass over an open connection. A connection that ends makes all that is left an error. */
+/* Runs the pass over an open connection. When the connection ends, all that is left counts as
+ * errors. */
 void load_run(struct load *l, struct client *c, const struct records *r);
 
 #endif

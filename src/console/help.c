@@ -43,16 +43,16 @@ int help_all(struct buf *out, unsigned width)
     return error;
 }
 
-/* What --json prints. A value has the fields that the text has, under the same names but for units:
- * "since" is "since_ms". */
+/* What --json prints. A value has the fields that the text has, under the same names except for
+ * units: "since" is "since_ms". */
 static const char json_schema[] =
     "With --json a command prints one line, an object with one field:\n\n"
-    "  {\"COMMAND\": VALUE}  what it answered; COMMAND in lower case\n"
+    "  {\"COMMAND\": VALUE}  its reply; COMMAND in lower case\n"
     "  {\"error\": {\"code\": CODE, \"message\": TEXT}}\n"
-    "                      there is no answer. CODE is one of Redis's or covey's own\n"
+    "                      there is none. CODE is one of Redis's or covey's own\n"
     "                      (ERR, NOQUORUM, UNKNOWN, BUSY, ...), or UNREACHABLE (no\n"
-    "                      node answered), USAGE (the command line is wrong: nobody\n"
-    "                      was asked), FAILED (it was tried, and did not work)\n\n"
+    "                      node answered), USAGE (the command line is wrong: no node\n"
+    "                      was asked), FAILED (it was tried, and failed)\n\n"
     "VALUE\n"
     "  a number            integers; names ending in _ms: milliseconds, in _at:\n"
     "                      seconds since 1970\n"
@@ -81,7 +81,7 @@ static const char json_schema[] =
     "  check               {findings: [TEXT, ...], verdict, code}\n"
     "  version             {covey, commit}\n";
 
-/* The subcommands of c, one a line. */
+/* Appends the subcommands of c, one a line. */
 static void put_subcommands(struct buf *out, const struct command *c, unsigned width)
 {
     for (unsigned i = 0; i < command_n && c->parent == NULL; i++) {
@@ -90,7 +90,7 @@ static void put_subcommands(struct buf *out, const struct command *c, unsigned w
     }
 }
 
-/* The rows of its reply, group by group. */
+/* Appends what the rows of a command's reply mean, group by group. */
 static void put_reply_rows(struct buf *out, const struct command *c, unsigned width)
 {
     const struct words_page page = {.left = 14, .width = width};
@@ -139,7 +139,7 @@ bool help_fits(const struct slice *arg, uint32_t arg_n)
     const struct command *c = command_find(arg[0], arg_n > 1 ? arg[1] : SLICE(""));
     if (c == NULL)
         return true;
-    /* then it was none of its subcommands */
+    /* the second word was none of its subcommands */
     return command_fits(c, arg_n) && !(command_is_parent(c) && arg_n > 1);
 }
 

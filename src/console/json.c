@@ -4,7 +4,7 @@
 #include <sodium.h>
 #include <stdio.h>
 
-/* One character of a string: the bytes it took. */
+/* Puts one character of a string. Returns how many bytes it took. */
 static size_t put_character(struct sink *s, struct slice rest)
 {
     static const char *const named[] = {
@@ -31,7 +31,7 @@ static size_t put_character(struct sink *s, struct slice rest)
 static void put_characters(struct sink *s, struct slice text)
 {
     text_put(s, SLICE("\""));
-    size_t plain = 0; /* start of a run that needs no escape: most strings are one run */
+    size_t plain = 0; /* start of a run of bytes that need no escape: most strings are one run */
     for (size_t i = 0; i < text.n;) {
         if (text.p[i] >= 0x20 && text.p[i] < 0x7f && text.p[i] != '"' && text.p[i] != '\\') {
             i++;
@@ -55,7 +55,7 @@ static bool is_utf8(struct slice text)
 
 static void put_base64(struct sink *s, struct slice bytes)
 {
-    enum { CHUNK = 768 }; /* whole groups of three bytes: padding is at the end alone */
+    enum { CHUNK = 768 }; /* a multiple of three: padding comes at the end alone */
     char text[sodium_base64_ENCODED_LEN(CHUNK, sodium_base64_VARIANT_ORIGINAL)];
     for (size_t i = 0; i < bytes.n; i += CHUNK) {
         size_t n = bytes.n - i < CHUNK ? bytes.n - i : CHUNK;
@@ -82,7 +82,7 @@ static const uint8_t *skip_digits(const uint8_t *p, const uint8_t *end)
     return p;
 }
 
-/* Whether JSON takes it for a number as it is: -1.5e+9 is one, but +1, .5, 1. and 007 are not. */
+/* Whether the text is a number in JSON: -1.5e+9 is, +1, .5, 1. and 007 are not. */
 static bool is_number(struct slice text)
 {
     const uint8_t *p = text.p, *end = text.p + text.n;
@@ -108,8 +108,7 @@ static bool is_number(struct slice text)
     return p == end;
 }
 
-/* A RESP double or big number is JSON's already, but for those that JSON has not, like inf and nan:
- * strings then. */
+/* A RESP double or big number is a number in JSON too, except inf and nan: they become strings. */
 static void put_number(struct sink *s, struct slice text)
 {
     if (is_number(text))
@@ -118,7 +117,8 @@ static void put_number(struct sink *s, struct slice text)
         json_put_string(s, text);
 }
 
-/* "NOQUORUM 1 of 2 ...": the code of an error is its first word, when that is one of capitals. */
+/* The bytes of an error's code: its first word, if that is in capitals ("NOQUORUM 1 of 2 ...");
+ * else 0. */
 static size_t code_bytes(struct slice text)
 {
     size_t n = 0;
@@ -160,7 +160,7 @@ static void put_list(struct sink *s, const struct resp_reply *r, uint32_t i)
     text_put(s, SLICE("]"));
 }
 
-/* A field's name is a string in JSON whatever its bytes are; covey's own are ASCII. */
+/* A field's name is a string in JSON whatever its bytes; covey's own names are ASCII. */
 static void put_name(struct sink *s, const struct resp_value *v)
 {
     if (v->type != RESP_INTEGER) {
@@ -228,7 +228,7 @@ static void put_value(struct sink *s, const struct resp_reply *r, uint32_t i)
 int render_json(struct buf *out, const struct resp_reply *reply, struct slice command)
 {
     struct sink s = {out, 0};
-    bool failed = reply->v[0].type == RESP_ERROR; /* names itself */
+    bool failed = reply->v[0].type == RESP_ERROR; /* an error has a name of its own */
     if (!failed) {
         text_put(&s, SLICE("{"));
         put_characters(&s, command);

@@ -12,7 +12,7 @@ void keys_add(struct keys *k, uint8_t byte)
     k->byte[k->n++] = byte;
 }
 
-/* Bytes of the character that this one begins; 1 when it begins none. */
+/* How many bytes the character has that begins with this one; 1 when none begins with it. */
 static unsigned length_of(uint8_t first)
 {
     if (first < 0xc2 || first > 0xf4)
@@ -20,7 +20,7 @@ static unsigned length_of(uint8_t first)
     return first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
 }
 
-/* Whether more bytes could still make a character of those that are there. */
+/* Whether another byte could still make a character of those that are there. */
 static bool is_open(const struct keys *k)
 {
     if (k->n >= length_of(k->byte[0]))
@@ -34,7 +34,7 @@ static bool is_open(const struct keys *k)
 
 static wchar_t code_point(const uint8_t *byte, size_t n)
 {
-    /* bits of the first byte */
+    /* bits of the first byte, by the length of the character */
     static const uint8_t payload[KEYS_MAX + 1] = {0, 0x7f, 0x1f, 0x0f, 0x07};
     wchar_t c = byte[0] & payload[n];
     for (size_t i = 1; i < n; i++)

@@ -1,15 +1,15 @@
 /* line.c: libedit under a poll loop.
  *
- * libedit asks for one character at a time; our reader (EL_GETCFN) waits for the terminal and for
- * the watched descriptors together. When an event comes first it wipes the prompt and the
+ * libedit asks for one character at a time. Our reader (EL_GETCFN) waits for the terminal and for
+ * the watched descriptors together. When an event comes first, it wipes the prompt and the
  * half-written line, prints the event, and lets libedit draw both again. libedit's own signal
  * handling (EL_SIGNAL) stays off: it passes signals on to the whole process group.
  *
  * What is typed beyond ASCII is text in every locale. libedit would drop what the locale cannot
- * encode, and in the C locale it takes each byte from 128 on as a key with Meta, which runs
- * commands of its history. Three things prevent both: keys.h makes the characters, those keys all
- * insert themselves, and the line is fetched in wide characters. While lines are edited the locale
- * is C.UTF-8, so that libedit draws characters and not their numbers. */
+ * encode; and in the C locale it takes each byte from 128 on as a key with Meta, which runs
+ * commands of its history. Three things prevent both: keys.h makes the characters, those keys are
+ * bound to insert themselves, and the line is read in wide characters. While lines are edited the
+ * locale is C.UTF-8, so that libedit draws characters and not their numbers. */
 #include "console/line.h"
 
 #include "console/complete.h"
@@ -31,10 +31,10 @@ struct line {
     EditLine *edit;
     HistoryW *history;
     char history_path[HISTORY_PATH_MAX]; /* "": none */
-    struct keys keys;                    /* bytes typed that are no whole character yet */
-    struct buf text;                     /* the last line, with a NUL */
-    bool discarded;                      /* by Ctrl-C */
-    /* the locale of the editing, and the one that line_close sets again; utf8 0: none */
+    struct keys keys; /* bytes that were typed and are no complete character yet */
+    struct buf text;  /* the last line, with a NUL */
+    bool discarded;   /* Ctrl-C discarded the line */
+    /* the locale while lines are edited, and the one that line_close restores; utf8 0: none */
     locale_t utf8, before;
 };
 
@@ -62,7 +62,8 @@ static char *prompt_of(EditLine *edit)
 
 /* ---- Above the prompt ---- */
 
-/* Columns that libedit draws a character in: a control as ^X, what cannot be printed as \U+1234. */
+/* The columns in which libedit draws a character: a control as ^X, one that cannot be printed as
+ * \U+1234. */
 static unsigned columns_of(wchar_t c)
 {
     int n = wcwidth(c);
@@ -71,7 +72,7 @@ static unsigned columns_of(wchar_t c)
     return c < 0x80 ? 2 : c < 0x10000 ? 7 : 8;
 }
 
-/* Rows of the terminal between the start of the prompt and the cursor. */
+/* The rows of the terminal from the start of the prompt to the cursor. */
 static unsigned rows_above_cursor(const struct line *l)
 {
     const LineInfoW *info = el_wline(l->edit);
@@ -106,7 +107,7 @@ static void show_events(struct line *l, const struct line_watch *w)
 
 /* ---- One character ---- */
 
-/* Takes a byte from the terminal. False at the end of input. */
+/* Reads a byte from the terminal. False at the end of input. */
 static bool read_byte(struct line *l)
 {
     uint8_t byte;
@@ -119,8 +120,8 @@ static bool read_byte(struct line *l)
     return n == 1;
 }
 
-/* Waits for the terminal, and shows what the watched descriptors bring meanwhile. False when there
- * is no more to wait for. */
+/* Waits for the terminal, and prints what the watched descriptors bring meanwhile. False when the
+ * lines are to end. */
 static bool wait_for_key(struct line *l)
 {
     for (;;) {
@@ -228,12 +229,13 @@ static void open_history(struct line *l)
     else if (home != NULL)
         snprintf(l->history_path, sizeof l->history_path, "%s/.covey_history", home);
     if (l->history_path[0] != '\0')
-        history_w(l->history, &event, H_LOAD, l->history_path); /* absent at the first start */
+        /* the file is absent at the first start */
+        history_w(l->history, &event, H_LOAD, l->history_path);
     el_wset(l->edit, EL_HIST, history_w, l->history);
 }
 
-/* A line that the locale cannot encode would come back from the history's file without its strays,
- * as another command. */
+/* Adds a line to the history. A line that the locale cannot encode is left out: it would come back
+ * from the history's file as another command. */
 static void remember(struct line *l, const wchar_t *text)
 {
     HistEventW event;
@@ -250,12 +252,12 @@ static void bind_keys(EditLine *edit)
     el_set(edit, EL_BIND, "^I", "covey-complete", NULL);
     el_set(edit, EL_BIND, "^C", "covey-discard", NULL);
     el_set(edit, EL_BIND, "^R", "em-inc-search-prev", NULL);
-    /* Meta is sent as Escape and the key, which libedit has bound too */
+    /* a key with Meta is sent as Escape and the key, which libedit has bound too */
     for (wchar_t c = 0x80; c <= 0xff; c++)
         el_wset(edit, EL_BIND, (const wchar_t[]){c, L'\0'}, L"ed-insert", NULL);
-    /* While a line is edited, and between the lines: what is typed ahead then is kept as it is for
-     * the next line. In the terminal's own line mode a Ctrl-D typed just as the prompt appears,
-     * before libedit sets its mode, would be lost. */
+    /* These modes hold while a line is edited, and between lines too: what is typed ahead is then
+     * kept as it is for the next line. In the terminal's own line mode, a Ctrl-D that is typed just
+     * as the prompt appears, before libedit sets its mode, would be lost. */
     el_set(edit, EL_SETTY, "-d", "-isig", NULL);
     el_set(edit, EL_SETTY, "-x", "-isig", "-icanon", "-echo", NULL);
 }

@@ -7,7 +7,7 @@
 #include "base/limits.h"
 #include "console/clock.h"
 
-enum { PAUSE_MS = 200 }; /* before what was refused is sent again */
+enum { PAUSE_MS = 200 }; /* before a refused SET is sent again */
 
 static int fail(struct loader *l, int error, const char *why)
 {
@@ -23,7 +23,7 @@ static int lost(struct loader *l)
 int loader_open(struct loader *l, const char *host, uint16_t port)
 {
     client_init(&l->client);
-    /* the last may be of any size */
+    /* the last value may have any size */
     buf_init(&l->bytes, LOADER_BATCH_BYTES + KEY_MAX + 16 * 1024 * 1024);
     l->n = 0;
     l->acknowledged = 0;
@@ -63,6 +63,7 @@ static int send_one(struct loader *l, const struct loader_key *k)
     return client_send(&l->client, arg, k->expiry_ms ? 5 : 3);
 }
 
+/* Whether an error is one that passes: the key is sent again. */
 static bool passing(struct slice text)
 {
     static const char *const code[] = {"BUSY ",    "NOQUORUM ", "UNKNOWN ", "LOADING ",
@@ -73,7 +74,7 @@ static bool passing(struct slice text)
     return false;
 }
 
-/* The reply to a key. 0, also when it is to be sent again. */
+/* Takes the reply to a key. 0, also when the key must be sent again. */
 static int take_reply(struct loader *l, struct loader_key *k)
 {
     if (client_receive(&l->client, CLIENT_TIMEOUT_MS) != 0)
@@ -89,7 +90,8 @@ static int take_reply(struct loader *l, struct loader_key *k)
     return passing(v->text) ? 0 : ERR_REFUSED;
 }
 
-/* Sends what is not stored and takes the replies. *left: how many are still not. */
+/* Sends the keys that are not stored and takes the replies. *left: how many are still not
+ * stored. */
 static int round_trip(struct loader *l, unsigned *left)
 {
     int error = 0;
@@ -123,7 +125,7 @@ int loader_finish(struct loader *l)
         uint64_t now_ms = clock_ms();
         good_ms = left < before ? now_ms : good_ms;
         if (left == before && now_ms - good_ms > LOADER_PATIENCE_MS)
-            return ERR_REFUSED; /* why has the last refusal */
+            return ERR_REFUSED; /* `why` is the last refusal */
         if (left > 0 && client_receive(&l->client, PAUSE_MS) != ERR_INCOMPLETE)
             return lost(l);
     }

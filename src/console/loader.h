@@ -1,8 +1,8 @@
-/* loader.h: many keys into a running cluster: pipelined SETs through one node, each acknowledged
- * before it counts.
+/* loader.h: many keys into a running cluster: pipelined SETs through one node; each counts when it
+ * is acknowledged.
  *
- * What is refused for now (BUSY, NOQUORUM, UNKNOWN, ...) is sent again until LOADER_PATIENCE_MS
- * pass without a single success: to store a key twice is no harm. */
+ * A SET that is refused for now (BUSY, NOQUORUM, UNKNOWN, ...) is sent again, until
+ * LOADER_PATIENCE_MS pass without one success. To store a key twice does no harm. */
 #ifndef COVEY_CONSOLE_LOADER_H
 #define COVEY_CONSOLE_LOADER_H
 
@@ -10,13 +10,13 @@
 
 enum {
     LOADER_BATCH = 1024,                  /* keys under way at once */
-    LOADER_BATCH_BYTES = 8 * 1024 * 1024, /* and bytes of them */
-    /* longer than a member takes to be held dead, or to come back */
+    LOADER_BATCH_BYTES = 8 * 1024 * 1024, /* bytes of those keys and values */
+    /* longer than it takes to declare a member dead, or to restart it */
     LOADER_PATIENCE_MS = 60 * 1000,
 };
 
 struct loader_key {
-    size_t key_at, value_at; /* in bytes */
+    size_t key_at, value_at; /* offsets in `bytes` */
     uint32_t key_n, value_n;
     uint64_t expiry_ms; /* wall time; 0: never */
     bool done;
@@ -24,24 +24,24 @@ struct loader_key {
 
 struct loader {
     struct client client;
-    struct buf bytes; /* of the batch */
+    struct buf bytes; /* the keys and values of the batch */
     struct loader_key key[LOADER_BATCH];
     unsigned n;
     uint64_t acknowledged;
-    char why[1024]; /* after an error: a sentence */
+    char why[1024]; /* after an error: why */
 };
 
-/* Connects. 0 or an error of client_open. loader_close in either case. */
+/* Connects. 0 or an error of client_open. Call loader_close in either case. */
 int loader_open(struct loader *l, const char *host, uint16_t port);
 
-/* How many keys the cluster holds. 0, ERR_IO, or ERR_REFUSED (it does not say). */
+/* Asks how many keys the cluster has. 0, ERR_IO, or ERR_REFUSED (the node does not answer that). */
 int loader_count(struct loader *l, uint64_t *keys);
 
-/* Adds a key; all are copied. 0, or why an earlier one could not be stored: ERR_IO, ERR_REFUSED,
+/* Adds a key, copied. 0, or why an earlier one could not be stored: ERR_IO, ERR_REFUSED,
  * ERR_NO_MEMORY. */
 int loader_put(struct loader *l, struct slice key, struct slice value, uint64_t expiry_ms);
 
-/* Waits until all are stored. Errors as loader_put. */
+/* Sends the rest, and waits until all keys are stored. Errors as loader_put. */
 int loader_finish(struct loader *l);
 
 void loader_close(struct loader *l);

@@ -21,7 +21,7 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 {
     (void)st;
     (void)walk;
-    if (type == FTW_DNR) /* a test may have taken our rights to a directory away */
+    if (type == FTW_DNR) /* a test may have taken away our rights to a directory */
         chmod(path, 0700);
     remove(path);
     return 0;
@@ -29,21 +29,21 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 
 static _Noreturn void janitor_run(const char *dir, int pipe_fd)
 {
-    setsid(); /* a Ctrl-C at the terminal is not for us */
+    setsid(); /* a Ctrl-C at the terminal is not for the janitor */
     for (int number = 1; number < 32; number++)
         signal(number, SIG_IGN);
     enum { END = 3 };
     int null = open("/dev/null", O_RDWR);
     for (int fd = 0; fd < END && null >= 0; fd++)
         dup2(null, fd);
-    /* Whatever else we inherited must not be held open: another directory's pipe is among it, when
-     * there are two. */
+    /* No other inherited descriptor may stay open: with two nests, the pipe of the other one is
+     * among them. */
     if (chdir("/") != 0 || dup2(pipe_fd, END) < 0 || close_range(END + 1, ~0u, 0) != 0)
         _exit(1);
     char byte;
     while (read(END, &byte, 1) < 0 && errno == EINTR)
         ;
-    /* Nodes that die with their starter may still be writing: until nothing is left. */
+    /* Nodes that die with their starter may still be writing: try until nothing is left. */
     for (int i = 0; i < 200 && access(dir, F_OK) == 0; i++) {
         nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
         if (access(dir, F_OK) == 0)
@@ -109,8 +109,8 @@ const char *nest_log(const struct nest *s, const char *name, char out[PATH_MAX])
     return out;
 }
 
-/* In the child: becomes the node, or dies. Signal mask and dispositions are inherited over exec:
- * the default ones are wanted. */
+/* In the child: becomes the node, or dies. exec inherits the signal mask and dispositions: the
+ * defaults are wanted. */
 static _Noreturn void node_exec(const struct nest *s, const char *name, const char *const *args,
                                 pid_t parent)
 {
@@ -142,7 +142,7 @@ int nest_start(struct nest *s, unsigned i, const char *name, const char *const *
         return errno;
     if (pid == 0)
         node_exec(s, name, args, parent);
-    setpgid(pid, pid); /* whichever of the two comes first */
+    setpgid(pid, pid); /* parent and child both do it: either may run first */
     s->node_n = i >= s->node_n ? i + 1 : s->node_n;
     s->node[i] = (struct nest_node){.pid = pid};
     snprintf(s->node[i].name, sizeof s->node[i].name, "%s", name);
@@ -202,7 +202,7 @@ static bool port_free(unsigned port, int type)
     int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0), on = 1;
     if (fd < 0)
         return false;
-    /* a port in TIME_WAIT is free enough, as it is for a node */
+    /* a port in TIME_WAIT is free for a node too */
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     struct sockaddr_in a = {.sin_family = AF_INET,
                             .sin_port = htons((uint16_t)port),

@@ -1,10 +1,9 @@
-/* nest.h: a nest of node processes on this machine, in a temporary directory of their own, that
- * leave nothing behind.
+/* nest.h: node processes on this machine, in a temporary directory, that leave nothing behind.
  *
- * Each process is in a process group of its own, so that a Ctrl-C at the terminal reaches us and
- * not them, and dies with us (PR_SET_PDEATHSIG). The directory is removed by a janitor, a child
- * that does nothing but wait for the end of a pipe: whether we close, crash or are killed with
- * SIGKILL, the pipe ends and the directory goes. */
+ * Each process is in a process group of its own, so a Ctrl-C at the terminal reaches us and not
+ * them. It dies with us (PR_SET_PDEATHSIG). The directory is removed by a janitor, a child that
+ * only waits for the end of a pipe: whether we close the nest, crash, or are killed with SIGKILL,
+ * the pipe ends and the directory goes. */
 #ifndef COVEY_CONSOLE_NEST_H
 #define COVEY_CONSOLE_NEST_H
 
@@ -43,24 +42,23 @@ void nest_close(struct nest *s);
  * DIR/NAME.log, standard input is empty. 0, or an errno. */
 int nest_start(struct nest *s, unsigned i, const char *name, const char *const *args);
 
-/* Sends a signal; SIGKILL also reaps. */
+/* Sends a signal to a process; after SIGKILL also reaps it. */
 void nest_signal(struct nest *s, unsigned i, int signal);
 
-/* Whether it still runs; reaps it when it does not. */
+/* Whether a process still runs; reaps it when not. */
 bool nest_running(struct nest *s, unsigned i);
 
-/* Path of a node's log; out has PATH_MAX bytes. */
+/* The path of a node's log; out has PATH_MAX bytes. */
 const char *nest_log(const struct nest *s, const char *name, char out[PATH_MAX]);
 
-/* Prints the last lines of a node's log, each with its name before it. */
+/* Prints the last lines of a node's log, each after the node's name. */
 void nest_print_log(const struct nest *s, const char *name, unsigned lines, FILE *to);
 
-/* The first port that is taken of those that `n` nodes from `base` on would listen at, ten ports
- * apart: P and P+1 of each, on 127.0.0.1; 0 when all are free. */
+/* Nodes number 0 to n-1 would listen at base + 10 i, and at the port after that, on 127.0.0.1.
+ * Returns the first of those ports that is taken; 0: all are free. */
 uint16_t nest_port_taken(uint16_t base, unsigned n);
 
-/* A base port from..to such that `n` nodes, ten ports apart, find P and P+1 free on 127.0.0.1; 0
- * when there is none. */
+/* A base port, from..to, at which n nodes find all their ports free; 0: there is none. */
 uint16_t nest_free_ports(uint16_t from, uint16_t to, unsigned n);
 
 #endif

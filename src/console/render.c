@@ -31,7 +31,7 @@ static bool is_bare(struct slice name)
     return slice_eq(name, SLICE("verdict")) || slice_eq(name, SLICE("warning"));
 }
 
-/* A verdict and a warning go first and stand alone: they are what the operator came for. */
+/* A verdict and a warning come first and stand alone: they are what the operator wants to know. */
 static void put_headline(struct sink *s, const struct resp_value *name, const struct resp_value *v,
                          const struct render *how)
 {
@@ -61,7 +61,7 @@ static void put_pair(struct sink *s, const struct resp_reply *r, uint32_t name, 
     text_put(s, SLICE("\n"));
 }
 
-/* An aggregate that is worth lines of its own, not one cell. */
+/* Whether an aggregate gets lines of its own, and not one cell. */
 static bool is_section(const struct resp_reply *r, uint32_t i)
 {
     return is_table(r, i) ||
@@ -71,8 +71,8 @@ static bool is_section(const struct resp_reply *r, uint32_t i)
 
 enum pass { PASS_WIDTH, PASS_HEADLINE, PASS_PAIR, PASS_SECTION };
 
-/* One pass over the fields of a map: the widest name, then the headlines, the plain pairs, the
- * sections. */
+/* One pass over the fields of a map: for the width of the names, the headlines, the plain pairs, or
+ * the sections. */
 static void map_pass(struct sink *s, const struct resp_reply *r, uint32_t i,
                      const struct render *how, size_t indent, enum pass pass, size_t *width)
 {
@@ -133,7 +133,7 @@ static void put_list(struct sink *s, const struct resp_reply *r, uint32_t i,
     }
 }
 
-/* A string, a number, an error or nothing, on a line. */
+/* Puts a string, a number, an error or nothing on a line. */
 static void put_scalar(struct sink *s, const struct resp_value *v, const struct render *how,
                        size_t indent)
 {
@@ -155,7 +155,7 @@ static void put_scalar(struct sink *s, const struct resp_value *v, const struct 
     text_put(s, SLICE("\n"));
 }
 
-/* The texts of INFO and CLIENT LIST have lines of their own: those are kept, each made safe. */
+/* The texts of INFO and CLIENT LIST have lines of their own: they stay lines, each made safe. */
 static void put_lines(struct sink *s, struct slice text)
 {
     while (text.n > 0) {

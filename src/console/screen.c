@@ -16,15 +16,19 @@ enum {
     BAR_WIDTH = 18,
     SHARE_WIDTH = 24,
     NOTE_WIDTH = 75,
-    REDRAW_MS = 50, /* smooth enough for the eye, and too rare to slow anything down */
+    REDRAW_MS = 50, /* smooth enough for the eye, and rare enough to cost nothing */
 };
+
+bool screen_colour(void)
+{
+    const char *term = getenv("TERM");
+    return isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL && term != NULL &&
+           strcmp(term, "dumb") != 0;
+}
 
 void screen_open(struct screen *s)
 {
-    const char *term = getenv("TERM");
-    *s = (struct screen){.terminal = isatty(STDOUT_FILENO)};
-    s->colour =
-        s->terminal && getenv("NO_COLOR") == NULL && term != NULL && strcmp(term, "dumb") != 0;
+    *s = (struct screen){.terminal = isatty(STDOUT_FILENO), .colour = screen_colour()};
     s->utf8 = s->terminal && strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     setvbuf(stdout, NULL, _IOLBF, 0);
 }
@@ -140,7 +144,7 @@ void screen_share(const struct screen *s, const char *name, const char *state, u
     printf(" %s\n", words);
 }
 
-/* Bytes of text that go on one line: all, or up to the last blank that fits. */
+/* How many bytes of the text go on one line: all, or those before the last blank that fits. */
 static size_t line_bytes(const char *text)
 {
     size_t n = strlen(text);

@@ -21,16 +21,13 @@ static const char *const own_words[] = {"help", "connect", "exit", NULL};
 
 static const char MEMBERS_CHANNEL[] = "__covey__:members";
 
-enum { LOG_BUFFER_MAX = 256 * 1024 }; /* several times what a pipe holds */
+enum { LOG_BUFFER_MAX = 256 * 1024 }; /* several times what a pipe keeps */
 
-/* How to render on the present stdout. */
+/* How to render for the present standard output. */
 static struct render render_for_stdout(void)
 {
     struct render how = {.raw = !isatty(STDOUT_FILENO), .columns = screen_columns()};
-    const char *term = getenv("TERM");
-    if (how.raw)
-        return how;
-    how.colour = getenv("NO_COLOR") == NULL && term != NULL && strcmp(term, "dumb") != 0;
+    how.colour = screen_colour();
     return how;
 }
 
@@ -60,7 +57,7 @@ void shell_close(struct shell *s)
     buf_close(&s->log);
 }
 
-/* The client says why. */
+/* Prints the client's sentence. */
 static int unreachable(const struct shell *s, const struct client *c)
 {
     answer_error(s->json, ANSWER_UNREACHABLE, "%s", c->why);
@@ -74,14 +71,14 @@ static int nobody(const struct shell *s)
 
 /* ---- A command ---- */
 
-/* The reply of STATUS carries its own verdict. */
+/* The reply of STATUS has its own exit code. */
 static int status_code(const struct client *c)
 {
     uint32_t i = client_field(c, 0, "code");
     return i != 0 && c->reply.v[i].type == RESP_INTEGER ? (int)c->reply.v[i].integer : EXIT_ERROR;
 }
 
-/* ---- The node, and who else could answer ---- */
+/* ---- The node, and other members ---- */
 
 static void add_member(struct shell *s, const struct client *c, uint32_t row)
 {
@@ -89,26 +86,17 @@ static void add_member(struct shell *s, const struct client *c, uint32_t row)
     const struct resp_value *v = c->reply.v;
     uint32_t addr = client_field(c, row, "addr"), state = client_field(c, row, "state"),
              self = client_field(c, row, "self");
-    char text[sizeof m->host + 8];
-    if (addr == 0 || v[addr].text.n >= sizeof text || (self != 0 && v[self].integer) ||
-        s->member_n == SHELL_MEMBERS_MAX)
+    char host[CLIENT_HOST_MAX];
+    uint16_t port;
+    if (addr == 0 || (self != 0 && v[self].integer) || s->member_n == SHELL_MEMBERS_MAX ||
+        !client_address(v[addr].text, host, &port))
         return;
-    snprintf(text, sizeof text, "%.*s", (int)v[addr].text.n, (const char *)v[addr].text.p);
-    char *colon = strrchr(text, ':'), *host = text;
-    if (colon == NULL)
-        return;
-    if (text[0] == '[' && colon > text && colon[-1] == ']') {
-        colon[-1] = '\0';
-        host++;
-    }
-    *colon = '\0';
-    *m = (struct shell_member){.port = (uint16_t)atoi(colon + 1),
-                               .alive = slice_eq(v[state].text, SLICE("alive"))};
+    *m = (struct shell_member){.port = port, .alive = slice_eq(v[state].text, SLICE("alive"))};
     snprintf(m->host, sizeof m->host, "%.63s", host);
     s->member_n++;
 }
 
-/* Asks the node for the other members: a member's base address is that of its clients. */
+/* Asks the node for the other members. A member's base address is that of its clients. */
 static void learn_members(struct shell *s)
 {
     if (client_ask(&s->client, (const char *const[]){"MEMBERS", NULL}) != 0 ||
@@ -122,7 +110,7 @@ static void learn_members(struct shell *s)
     }
 }
 
-/* Makes a member that answers the console's node; those first that were alive. */
+/* Moves to a member that answers; members that were alive are tried first. */
 static bool move_on(struct shell *s)
 {
     for (unsigned i = 0; i < 2 * s->member_n; i++) {
@@ -137,7 +125,8 @@ static bool move_on(struct shell *s)
     return false;
 }
 
-/* Connects again, to the node or to another member. 0, or an error with the node's own sentence. */
+/* Connects again, to the node or to another member. 0, or an error with the sentence about the node
+ * itself. */
 static int reconnect(struct shell *s)
 {
     int error = client_open(&s->client, s->host, s->port);
@@ -149,7 +138,7 @@ static int reconnect(struct shell *s)
     return error;
 }
 
-/* Connects when there is no connection, or the one there is was closed by its node meanwhile. */
+/* Connects when there is no connection, or its node has closed it. */
 static int connect_if_needed(struct shell *s)
 {
     uint16_t port = s->port;
@@ -161,9 +150,9 @@ static int connect_if_needed(struct shell *s)
     return error;
 }
 
-/* Whether somebody at the terminal has had enough: Ctrl-C, Ctrl-D, Escape or q. (While lines are
- * edited, Ctrl-C is a character.) */
-static bool had_enough(bool terminal)
+/* Whether the person at the terminal typed Ctrl-C, Ctrl-D, Escape or q. (While lines are edited,
+ * Ctrl-C is a character.) */
+static bool wants_end(bool terminal)
 {
     char typed[64];
     struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
@@ -174,7 +163,7 @@ static bool had_enough(bool terminal)
     return false;
 }
 
-/* Prints what a subscription brings until the connection ends, or somebody ends it: then the
+/* Prints the messages of a subscription until the connection ends, or the person ends it: then the
  * connection is closed, and the next command opens another. */
 static int follow(struct shell *s, const struct slice *arg, uint32_t arg_n)
 {
@@ -188,10 +177,10 @@ static int follow(struct shell *s, const struct slice *arg, uint32_t arg_n)
     while (error == 0) {
         error = client_receive(&s->client, terminal ? LOOK_MS : CLIENT_TIMEOUT_MS);
         if (error == ERR_INCOMPLETE)
-            error = 0; /* nothing happened meanwhile */
+            error = 0; /* no message came */
         else if (error == 0 && answer_reply(&s->client.reply, arg[0], s->json, &s->render) != 0)
             return 1;
-        if (error == 0 && had_enough(terminal)) {
+        if (error == 0 && wants_end(terminal)) {
             client_close(&s->client);
             return EXIT_OK;
         }
@@ -199,7 +188,7 @@ static int follow(struct shell *s, const struct slice *arg, uint32_t arg_n)
     return nobody(s);
 }
 
-/* How the command is used, on stderr. */
+/* Prints how the command is used, on stderr. */
 static int complain_usage(const struct shell *s, const struct slice *arg, uint32_t arg_n)
 {
     struct buf text;
@@ -214,7 +203,7 @@ static int complain_usage(const struct shell *s, const struct slice *arg, uint32
     return EXIT_USAGE;
 }
 
-/* A word that the node did not know, and that is none of ours. */
+/* Suggests the word that was probably meant, if there is no such command. */
 static void suggest(struct slice word)
 {
     const char *near = command_find(word, SLICE("")) == NULL ? help_nearest(word, own_words) : NULL;
@@ -266,7 +255,7 @@ static int run_help(const struct shell *s, const struct slice *arg, uint32_t arg
     return code;
 }
 
-/* The console stays where it is when nobody answers there. */
+/* Moves to another node. When nobody answers there, the console stays. */
 static int move_to(struct shell *s, const char *host, uint16_t port)
 {
     struct client there;
@@ -284,7 +273,7 @@ static int move_to(struct shell *s, const char *host, uint16_t port)
     return 0;
 }
 
-/* connect [HOST] PORT: the same console on another node. */
+/* connect [HOST] PORT: moves the console to another node. */
 static int run_connect(struct shell *s, const struct slice *arg, uint32_t arg_n)
 {
     char host[sizeof s->host], port[8];
@@ -297,13 +286,12 @@ static int run_connect(struct shell *s, const struct slice *arg, uint32_t arg_n)
     snprintf(host, sizeof host, "%s", s->host);
     if (arg_n == 3)
         snprintf(host, sizeof host, "%.*s", (int)arg[1].n, (const char *)arg[1].p);
-    char *end;
-    long number = strtol(port, &end, 10);
-    if (*end != '\0' || number < 1 || number > 65535) {
+    uint16_t number;
+    if (!client_port(port, &number)) {
         answer_error(s->json, ANSWER_USAGE, "connect: \"%s\" is not a port (1 to 65535)", port);
         return EXIT_USAGE;
     }
-    return move_to(s, host, (uint16_t)number);
+    return move_to(s, host, number);
 }
 
 static int run_words(struct shell *s, const struct slice *arg, uint32_t arg_n)
@@ -321,7 +309,8 @@ static int run_words(struct shell *s, const struct slice *arg, uint32_t arg_n)
 
 int shell_words(struct resp_request *words, struct buf *text, struct slice line)
 {
-    /* The leading blank makes it an inline command whatever it begins with: "*1" is a word here. */
+    /* With a leading blank it is an inline command, whatever it begins with: "*1" is a word
+     * here. */
     int error = buf_slice(text, SLICE(" "));
     error = error != 0 ? error : buf_slice(text, line);
     error = error != 0 ? error : buf_slice(text, SLICE("\r\n"));
@@ -372,9 +361,9 @@ int shell_script(const struct shell_options *o)
 
 /* ---- At a terminal ---- */
 
-/* The descriptor that membership events come from, and the end of the node; subscribes when there
- * is no such connection but a node to have one with. A node that takes no second connection is
- * still seen to end by the first. */
+/* The descriptor that has membership events, and that ends with the node. Subscribes when there is
+ * no such connection, but a node. When the node takes no second connection, the first still shows
+ * its end. */
 static int watch_fd(void *arg)
 {
     struct shell *s = arg;
@@ -386,7 +375,7 @@ static int watch_fd(void *arg)
     return s->watch.fd >= 0 ? s->watch.fd : s->client.fd;
 }
 
-/* One event: the time of day and what the node says of the member. */
+/* Prints one event: the time of day, and the node's line about the member. */
 static void put_event(struct buf *out, const struct resp_reply *r, const struct render *how)
 {
     struct sink sink = {out, 0};
@@ -401,7 +390,7 @@ static void put_event(struct buf *out, const struct resp_reply *r, const struct 
     text_put(&sink, slice_str(how->colour ? "\033[0m\n" : "\n"));
 }
 
-/* The node has ended a connection: the other one is of no use either. */
+/* The node has ended a connection: the other one is closed too. */
 static void lose_node(struct shell *s, const char *why, struct buf *out)
 {
     buf_printf(out, "%s", why);
@@ -451,7 +440,7 @@ static void show_log(void *arg, struct buf *out)
     ssize_t n = buf_reserve(&s->log, READ_BYTES) == 0
                     ? read(s->log_fd, s->log.p + s->log.n, READ_BYTES)
                     : 0;
-    if (n <= 0) { /* the node has ended, which our connections tell too */
+    if (n <= 0) { /* the node has ended, which our connections show too */
         s->log_fd = 0;
         return;
     }
@@ -464,7 +453,7 @@ static void show_log(void *arg, struct buf *out)
     }
 }
 
-/* What an operator wants to know first. */
+/* Prints what an operator wants to know first: the verdict. */
 static void greet(struct shell *s)
 {
     printf("connected to %s; help lists the commands\n", s->client.where);

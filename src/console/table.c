@@ -1,8 +1,8 @@
 /* table.c: an array of maps as an aligned table.
  *
- * The columns are the fields of the first row; a row may have them in another order, or lack some.
- * All cells are written into one buffer first, because the widths must be known before the first
- * line is printed. */
+ * The columns are the fields of the first row. Another row may have them in another order, or lack
+ * some. All cells are written into one buffer first, because the widths must be known before the
+ * first line is printed. */
 #include "base/check.h"
 #include "base/error.h"
 #include "console/text.h"
@@ -12,16 +12,16 @@
 enum { COLUMNS_MAX = 32, GAP = 2 };
 
 struct cell {
-    size_t at, n; /* in table.text */
+    size_t at, n; /* offset and length in table.text */
 };
 
 struct column {
     struct slice field;
     size_t width; /* characters */
-    bool number;  /* every cell is one: to the right */
-    bool empty;   /* no cell says anything: not shown */
+    bool number;  /* every cell is a number: aligned to the right */
+    bool empty;   /* no cell has anything: not shown */
     bool hidden;
-    bool dropped; /* hidden for want of room */
+    bool dropped; /* hidden because the terminal is too narrow */
 };
 
 struct table {
@@ -32,7 +32,7 @@ struct table {
     uint32_t row_n;
 };
 
-/* Element of a field's value in the map at i, or 0. */
+/* The index of a field's value in the map at i; 0: none. */
 static uint32_t find_field(const struct resp_reply *r, uint32_t i, struct slice field)
 {
     uint32_t child = i + 1;
@@ -56,7 +56,7 @@ static void find_columns(struct table *t, const struct resp_reply *r, uint32_t r
     }
 }
 
-/* Writes one cell and lets its column know. */
+/* Writes one cell and updates its column. */
 static struct cell make_cell(struct sink *s, struct column *c, const struct resp_reply *r,
                              uint32_t value)
 {
@@ -97,8 +97,8 @@ static size_t shown_width(const struct table *t)
     return width > GAP ? width - GAP : 0;
 }
 
-/* Hides what says nothing, and then what says least, until the table fits. Only the latter is told:
- * it is missed. */
+/* Hides empty columns, and then the least useful ones, until the table fits. Only the latter are
+ * named under the table. */
 static void hide_columns(struct table *t, unsigned columns)
 {
     static const char *const expendable[] = {"incarnation", "weight",   "digest",
@@ -114,7 +114,7 @@ static void hide_columns(struct table *t, unsigned columns)
     }
 }
 
-/* One cell and the blanks around it; none at the end of a line. */
+/* Puts one cell and the blanks around it; none at the end of a line. */
 static void put_padded(struct sink *s, const struct column *c, struct slice text,
                        const char *colour, bool last)
 {
@@ -146,7 +146,7 @@ static void put_row(struct sink *s, const struct table *t, const struct cell *ro
     text_put(s, SLICE("\n"));
 }
 
-/* The columns that had no room, in lines that have it. */
+/* Names the columns that had no room. */
 static void put_dropped(struct sink *s, const struct table *t, unsigned columns)
 {
     static const char opening[] = "not shown:";

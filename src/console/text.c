@@ -75,7 +75,7 @@ static bool is_ms(struct slice field)
     return field.n > 3 && memcmp(field.p + field.n - 3, "_ms", 3) == 0;
 }
 
-/* A time of Unix, in seconds; 0: never. */
+/* Whether a field is a time in seconds since 1970; 0: never. */
 static bool is_time(struct slice field)
 {
     return field.n > 3 && memcmp(field.p + field.n - 3, "_at", 3) == 0;
@@ -86,7 +86,7 @@ struct slice text_heading(struct slice field)
     return is_ms(field) || is_time(field) ? slice_of(field.p, field.n - 3) : field;
 }
 
-/* Two units are enough: at three in the morning nobody wants the milliseconds of a week. */
+/* Two units are enough: nobody wants the milliseconds of a week. */
 static void put_duration(struct sink *s, int64_t ms)
 {
     char text[64];

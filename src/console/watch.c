@@ -21,12 +21,12 @@ int status_watch(const struct shell_options *o)
     sigaddset(&ending, SIGINT);
     sigaddset(&ending, SIGTERM);
     sigaddset(&ending, SIGHUP);
-    /* they wait until a look is done, so that its code is true */
+    /* they wait until a status is printed, so that its code is true */
     sigprocmask(SIG_BLOCK, &ending, NULL);
     shell_init(&s, o);
     do {
         if (terminal)
-            fputs("\033[H\033[2J", stdout); /* home, and nothing left of the look before */
+            fputs("\033[H\033[2J", stdout); /* home, and the screen cleared */
         code = shell_command(&s, words, 1);
         if (!terminal && !o->json)
             putchar('\n');
