@@ -41,7 +41,7 @@ static void test_kept_is_found(void **state)
     cache_init(&c);
     assert_false(found(&c, 1));
     struct version v = version_of(1), other = v;
-    cache_keep(&c, &v, value_of(1));
+    cache_add(&c, &v, value_of(1));
     assert_true(found(&c, 1));
     struct slice got;
     assert_false(cache_find(&c, &v, VALUE - 1, &got));
@@ -58,7 +58,7 @@ static void test_the_oldest_go_first(void **state)
     const uint64_t n = 3 * (uint64_t)CACHE_RING / VALUE;
     for (uint64_t i = 0; i < n; i++) {
         struct version v = version_of(i);
-        cache_keep(&c, &v, value_of(i));
+        cache_add(&c, &v, value_of(i));
         assert_true(found(&c, i)); /* also across the ring's end */
     }
     uint64_t held = 0;
@@ -78,9 +78,9 @@ static void test_large_and_empty_are_not_kept(void **state)
     cache_init(&c);
     struct version v = version_of(1);
     struct slice got;
-    cache_keep(&c, &v, slice_of(large, sizeof large));
-    cache_keep(&c, &v, slice_of(NULL, 0));
-    assert_null(c.slot);
+    cache_add(&c, &v, slice_of(large, sizeof large));
+    cache_add(&c, &v, slice_of(NULL, 0));
+    assert_null(c.line);
     assert_false(cache_find(&c, &v, sizeof large, &got));
     assert_false(cache_find(&c, &v, 0, &got));
     cache_close(&c);

@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 
-/* a helper calls a few functions deep, and keeps its buffers on the heap */
+/* A helper calls a few functions deep, and has its buffers on the heap. */
 enum { HELPER_STACK = 256 * 1024 };
 
 int helper_start(pthread_t *thread, void *(*run)(void *), void *arg)

@@ -1,5 +1,4 @@
-/* helper.h: a thread beside the loop: the committer's, the reader's, the keeper's and a few
- * more. */
+/* helper.h: a thread beside the loop: the committer's, the reader's, the keeper's and others. */
 #ifndef COVEY_STORE_HELPER_H
 #define COVEY_STORE_HELPER_H
 

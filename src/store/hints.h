@@ -54,8 +54,8 @@ static inline void hints_put(struct hints *h, uint64_t target, const struct reco
     h->vtable->put(h, target, r);
 }
 
-/* Asks for the batch at the head of the target's log. One answer a question; the next question
- * waits for it. */
+/* Asks for the batch at the head of the target's log. There is one answer to each question; ask
+ * again only after it. */
 static inline void hints_read(struct hints *h, uint64_t target)
 {
     h->vtable->read(h, target);

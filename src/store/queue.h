@@ -1,6 +1,6 @@
-/* queue.h: a first-in first-out queue of small fixed-size items in one growing array.
+/* queue.h: a first-in first-out queue of small items of one size in one growing array.
  *
- * The owner drains it every turn, so it is nearly always empty, its array is reused, and the steady
+ * Its owner drains it every turn. So it is nearly always empty, its array is reused, and the steady
  * state allocates nothing. */
 #ifndef COVEY_STORE_QUEUE_H
 #define COVEY_STORE_QUEUE_H
@@ -33,7 +33,7 @@ static inline void queue_close(struct queue *q)
     queue_init(q, q->item);
 }
 
-/* A place for one more item at the end. Never fails: a result that cannot be queued would leave its
+/* Room for one more item at the end. Never fails: a result that cannot be queued would leave its
  * asker waiting for ever, so a process without memory for one stops instead. */
 static inline void *queue_push(struct queue *q)
 {

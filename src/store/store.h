@@ -1,17 +1,18 @@
-/* store.h: where records rest. Submit, flush, reap.
+/* store.h: where a node's records are. Submit, commit, reap. README.md of this folder says what a
+ * store promises.
  *
  * Two implementations: log.c on disk, mem.c for the simulator; each is the same table (table.h)
- * over a device of its own. A store keeps one record a key: puts merge by version (record.h),
- * whatever order they come in, also at replay. A put becomes visible to reads, and its result comes
+ * over a device of its own. A store holds one record a key: puts merge by version (record.h), in
+ * whatever order they come, also at replay. A put becomes visible to reads, and its result comes
  * out of store_reap, only when it is as durable as the store was opened for. One thread calls all
- * this; an implementation may have helpers inside.
+ * of this; an implementation may have helper threads inside.
  *
- * Keys come with their space (base/key.h); a put whose key has none is refused.
+ * A key comes with its space (base/key.h); a put whose key has none is refused.
  *
- * A put that came when nothing greater was visible is answered with 0, though something greater may
- * have overtaken it by the time it is durable; so is its repetition, as long as that is remembered.
- * ERR_SUPERSEDED says that something greater was visible when it came, and never before, as far
- * back as the memory reaches, nothing greater.
+ * A put that is submitted when no greater record is visible is answered with 0, though a greater
+ * one may have overtaken it by the time it is durable. So is the same put when it comes again, as
+ * long as the store remembers (recent.h). ERR_SUPERSEDED: a greater record was visible when the put
+ * was submitted, and as far back as the store remembers the put was never taken.
  *
  * A store knows no time: a record whose expiry has passed is held and read like any other.
  *
@@ -19,13 +20,13 @@
  * plain records. Its result is ERR_SUPERSEDED when greater flushes are held all over its area;
  * `held` has the least of their stamps.
  *
- * A record of kind RECORD_FLOOR erases (floors.h): the entry of its key goes if it is just that
- * version, with just that expiry. Its result is ERR_SUPERSEDED when something else is held, which
- * then stays, and 0 when nothing is. Other puts that would create a key at or below the floor are
+ * A record of kind RECORD_FLOOR erases (floors.h): the entry of its key goes if it is of just that
+ * version, with just that expiry. Its result is ERR_SUPERSEDED when another record is held, which
+ * then stays, and 0 when none is. Other puts that would create a key at or below the floor are
  * answered ERR_TOO_OLD; `held` has the floor as its stamp.
  *
- * Records of kind RECORD_STATE are the node's own: outside the ring, one per name, the greatest
- * serial (version.stamp) wins, always synced before their result, whatever the durability. */
+ * Records of kind RECORD_STATE are the node's own: outside the ring, one per name, and the greatest
+ * serial (version.stamp) wins. Their result always comes after a sync, whatever the durability. */
 #ifndef COVEY_STORE_STORE_H
 #define COVEY_STORE_STORE_H
 
@@ -35,8 +36,9 @@
 #include "wire/record.h"
 
 enum durability {
-    DURABILITY_FSYNC = 0, /* a put's result comes after its group's fdatasync */
-    /* after the write to the OS; fdatasync every second. State records are synced all the same. */
+    /* a put's result comes after its group's fdatasync */
+    DURABILITY_FSYNC = 0,
+    /* A put's result comes after the write to the system; an fdatasync follows within a second. */
     DURABILITY_INTERVAL,
 };
 
@@ -64,16 +66,15 @@ struct store {
     struct table *table; /* the implementation's */
 };
 
-/* Submits a put. The record is copied. Its STORE_PUT_DONE comes once, after a flush. A record equal
- * to what is held is a success, held == its version. */
+/* Submits a put. The record is copied. Its STORE_PUT_DONE comes once, after a commit. A record
+ * equal to the one that is held is a success, and `held` is its version. */
 static inline void store_put(struct store *s, uint64_t token, const struct record *r)
 {
     s->vtable->put(s, token, r, (struct put_origin){0});
 }
 
-/* The same for a record that is known to be held elsewhere just now. ERR_BUSY: something was erased
- * in its vnode since the list of its ticket, so a fresh list is needed to know that it was not
- * that. */
+/* The same for a record that another owner holds just now. ERR_BUSY: records of its vnode were
+ * erased since the list that its ticket is of, and this may be one of them: get a fresh list. */
 static inline void store_bring(struct store *s, uint64_t token, const struct record *r,
                                struct put_origin origin)
 {
@@ -92,7 +93,7 @@ void store_count(struct store *s, uint64_t token, uint64_t wall_ms);
  * 0.2 us for each of their records. */
 void store_tree(struct store *s, uint64_t token, struct slice vnodes, bool leaves);
 
-/* Submits a listing of a vnode's records in some ranges of positions (at most KEY_MAX bytes;
+/* Submits a listing of a vnode's records in some ranges of key hashes (at most KEY_MAX bytes;
  * copied), as far as one listing goes. */
 void store_list(struct store *s, uint64_t token, uint16_t vnode, struct slice ranges);
 
@@ -109,13 +110,13 @@ void store_erasable(struct store *s, uint64_t token, struct slice vnodes, uint64
 void store_held(struct store *s, uint64_t token, struct slice entries);
 
 /* Submits a question for the greatest stamp that was ever visible here, of a plain record or a
- * flush. What is gone by now may have had it; what is not visible yet by the time of the answer
- * counts for nothing. */
+ * flush. Records that are gone by now count; records that are not visible when the answer is given
+ * do not. */
 void store_greatest(struct store *s, uint64_t token);
 
-/* Submits a backup (store/archive/backup.h), or a question how it goes; the path is copied. A
- * backup is of what is visible when its STORE_BACKUP_BEGUN is given. What is refused leaves no
- * trace in what a later question is told. */
+/* Submits a backup (store/archive/backup.h), or a question how one goes; the path is copied. A
+ * backup is of what is visible when its STORE_BACKUP_BEGUN is given. A backup that was refused
+ * leaves no trace in later answers. */
 static inline void store_backup(struct store *s, uint64_t token, const struct backup_ask *ask)
 {
     s->vtable->backup(s, token, ask);
@@ -135,40 +136,42 @@ static inline bool store_reap(struct store *s, struct store_result *out)
     return s->vtable->reap(s, out);
 }
 
-/* A state record as it stands durable; *value lives until the next call on the store. False when
- * there is none of that name. */
+/* A state record as it is durable. *value lives until the next call on the store. False when there
+ * is none of that name. */
 bool store_state(struct store *s, struct slice name, struct slice *value, uint64_t *serial);
 
 /* Keys held, tombstones included, state records not; counts a submitted put from its submission
  * on. */
 uint64_t store_records(const struct store *s);
 
-/* How the cluster's ring is cut (a power of two), for the counts: said when the first layout is
- * known. VNODES_DEFAULT until then. Cheap when nothing is held yet, which is when a first layout
- * comes. */
+/* How the cluster's ring is cut (a power of two), for the counts. To be called when the first
+ * layout is known; VNODES_DEFAULT until then. Cheap when nothing is held yet, as when a first
+ * layout comes. */
 static inline void store_set_vnodes(struct store *s, uint16_t vnodes)
 {
     s->vtable->set_vnodes(s, vnodes);
 }
 
-/* The layout's secret, from which comes the trees' key: said when the first layout is known. */
+/* The layout's secret, from which the key of the trees is derived. To be called when the first
+ * layout is known. */
 void store_set_secret(struct store *s, const struct layout_secret *secret);
 
 /* Whether every tree equals one built from scratch. For tests and the simulator: reads
  * everything. */
 bool store_trees_hold(const struct store *s);
 
-/* Where the log ends: a number that grows with all that is put, and covers all whose results were
- * given out. At an opening it is where it was, or beyond, unless acknowledged records are missing:
- * because the files are an older copy, or the disk lost what it had. (Under DURABILITY_INTERVAL it
- * covers what is not synced yet: a kill loses nothing of that, a loss of power may.) */
+/* Where the log ends: a number that grows with all that is put, and covers every put whose result
+ * was given out. At an opening it is what it was, or greater, unless acknowledged records are
+ * missing: because the files are an older copy, or the disk lost what it had. Under
+ * DURABILITY_INTERVAL it also covers what is not synced yet: a kill loses nothing of that, a loss
+ * of power may. */
 static inline uint64_t store_position(const struct store *s)
 {
     return s->vtable->position(s);
 }
 
-/* Why values are refused here just now: ERR_NO_SPACE (the disk is full), ERR_IO (it fails); 0: they
- * are not. */
+/* Why values are refused here just now: ERR_NO_SPACE (the disk is full), ERR_IO (it fails); 0:
+ * values are taken. */
 static inline int store_refuses(const struct store *s)
 {
     return s->vtable->refuses(s);
@@ -177,35 +180,37 @@ static inline int store_refuses(const struct store *s)
 /* ---- Doubt: records that may have been lost ----
  *
  * A record that cannot be read puts its slot in doubt, or all slots where not even its key can be
- * believed. That is durable: it lasts over restarts until the owner says that a slot is healed.
- * What is left of such a slot is there to read; that a key is absent means nothing. The owner is
- * told by STORE_DAMAGED: of all that is in doubt after the opening, before the first read is
- * answered; and later whenever a read or compaction meets damage, by when the bad record is absent
- * (until then a read of it is ERR_CORRUPT), so that comparing with others brings it back. */
+ * believed. The doubt is durable: it lasts over restarts, until the node says that a slot is
+ * healed. What is left of such a slot can be read; but that a key is absent means nothing.
+ *
+ * STORE_DAMAGED reports slots in doubt: after the opening, all of them, before the first read is
+ * answered; and later whenever a read or compaction meets damage. By then the bad record is absent,
+ * so that a comparison with other owners brings it back; until then a read of it is ERR_CORRUPT.
+ * The essay of log/doubt.h says why in this order. */
 
-/* Whether something of a vnode (by the cut that set_vnodes said) is in doubt. */
+/* Whether a slot of the vnode (as set_vnodes cuts the ring) is in doubt. */
 static inline bool store_damaged(const struct store *s, uint32_t vnode)
 {
     return s->vtable->damaged(s, vnode);
 }
 
-/* The owner has found out that records of these slots may be missing here. slots: SLOTS / 8 bytes,
- * a bit each; copied. Durable with the next flush, no later than what is put after this call. No
- * STORE_DAMAGED comes of it, but one does after the next opening. */
+/* The node has found out that records of these slots may be missing here. slots: SLOTS / 8 bytes, a
+ * bit each; copied. Durable with the next commit, no later than what is put after this call. No
+ * STORE_DAMAGED reports it, before the next opening. */
 static inline void store_doubt(struct store *s, struct slice slots)
 {
     s->vtable->doubt(s, slots);
 }
 
-/* All that these slots may have lost was fetched again. Durable some time after the next flush.
- * What was taken before is not remembered any more: a put that comes again is ERR_SUPERSEDED where
- * something greater is visible, and not never_took. */
+/* All that these slots may have lost was fetched again. Durable some time after the next commit.
+ * The store no longer remembers what it took before: a put that comes again is ERR_SUPERSEDED where
+ * a greater record is visible, without never_took. */
 static inline void store_healed(struct store *s, struct slice slots)
 {
     s->vtable->healed(s, slots);
 }
 
-/* Syncs nothing: flush and reap first. Frees all. */
+/* Syncs nothing: commit and reap first. Frees all. */
 static inline void store_close(struct store *s)
 {
     s->vtable->close(s);

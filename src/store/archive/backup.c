@@ -1,33 +1,39 @@
 /* Backups: what the log holds now, in a directory that nothing changes any more.
  *
- * Problem: a copy of a running node must be as of one moment, must not make the node wait, must not
- * be fooled by compaction that removes files meanwhile, and must be whole or not there at all.
- * Cassandra's snapshots show the way: files that are never changed need no copying, a hard link
+ * **Problem.** A copy of a running node must be as of one moment, must not make the node wait, must
+ * not miss files that compaction removes meanwhile, and must be complete or not there at all.
+ * Cassandra's snapshots show the way: files that are never changed need no copying, for a hard link
  * holds them.
  *
- *     begin (loop): which files there are and how far each is published, all in one turn; every segment is pinned
- *        |
- *     HOLD (thread): files that have ended are linked; those that still grow are copied as far as they were published. Where
- *        |           links are impossible (another file system) all are copied
- *        |---> held (loop): the pins go, compaction may remove what it likes
- *     READ (thread): every byte is read again for the manifest's checksums, at half speed
- *        |
- *     END (thread): files, manifest and directory are synced, then the directory gets its name
+ *     phase   the loop                               the thread
+ *     REST    notes in one turn which files there    -
+ *             are, and how far each is published;
+ *             pins every segment                                                     next: HOLD
+ *     HOLD    the segments stay pinned               links files that have ended; copies the others
+ *                                                    as far as they were published. Where links are
+ *                                                    impossible (another file system) it copies all
+ *                                                                                    next: READ
+ *     READ    the pins are gone: compaction may      reads every byte again for the checksums of
+ *             remove what it likes                   the manifest, at half speed; syncs files,
+ *                                                    manifest and directory; then gives the
+ *                                                    directory its name              next: REST
+ *
+ * A failure leads from HOLD to REST, too.
  *
  * **One moment.** What is in the index is published, and all that is published stands in a segment
- * that is there: so the files up to these ends are what the index holds, whatever compaction is
- * half way through (a record may be there twice, which merging by version makes one). What was
- * acknowledged before is in it as far as this node is an owner and acknowledged: another quorum may
- * have been without this node. Hence one backup of each node, and their merge (restore.h).
+ * that is there. So the files up to these ends are what the index holds, whatever compaction is in
+ * the middle of: a record may be there twice, which merging by version makes one. A write that was
+ * acknowledged before is in it as far as this node is an owner and acknowledged it: another quorum
+ * may have been without this node. Hence one backup of each node, and their merge (restore.h).
  *
  * Hints are left out: what they bring stands at W owners already, or was never acknowledged.
  *
- * **Whole or not there.** It grows under "NAME.partial-MEMBER" and is renamed at the end, over
- * nothing or an empty directory, which is all that rename(2) replaces. A failure removes it. A
- * killed node leaves it behind: a node has one backup at a time, so the next one removes every
- * partial of its own member that it finds beside its own.
+ * **Complete or not there.** The directory grows under "NAME.partial-MEMBER". It is renamed at the
+ * end, over nothing or an empty directory, which is all that rename(2) replaces. A failure removes
+ * it. A killed node leaves it behind. A node has one backup at a time, so the next one removes
+ * every partial of its own member that it finds beside its own.
  *
- * **Shared blocks.** A link costs nothing and shares its blocks with the node: it protects from
+ * **Shared blocks.** A link costs nothing and shares its blocks with the node. It protects from
  * what people and programs do, not from the disk. The documentation says so: copy the directory to
  * another machine. */
 #include "store/archive/backup.h"
@@ -45,12 +51,19 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "base/phase.h"
 #include "store/helper.h"
 #include "store/log/keeper.h"
 
 enum {
-    NAME_BYTES_MAX = 255 - 9 - 16, /* of the backup: ".partial-" and the member go behind it */
+    NAME_BYTES_MAX = 255 - 9 - 16, /* ".partial-" and the member go behind the backup's name */
     REST_US_MAX = 100000,          /* a stop waits no longer than this */
+};
+
+static const uint32_t next_phase[] = {
+    [BACKUP_REST] = PHASE(BACKUP_HOLD),
+    [BACKUP_HOLD] = PHASE(BACKUP_READ) | PHASE(BACKUP_REST),
+    [BACKUP_READ] = PHASE(BACKUP_REST),
 };
 
 static __attribute__((format(printf, 3, 4))) int fail(struct backup *b, int error,
@@ -77,12 +90,12 @@ static int fail_on(struct backup *b, const char *what, const char *name, int num
 
 /* ---- On the loop ---- */
 
-/* What was asked, and is not answered yet. */
+/* A question that is not answered yet. */
 struct asked {
     uint64_t token;
-    bool begins; /* a backup; else only how it goes is asked */
+    bool begins; /* it asks for a backup; else only how one goes */
     struct manifest about;
-    char path[BACKUP_PATH_MAX + 1]; /* one that was cut is refused for its length */
+    char path[BACKUP_PATH_MAX + 1]; /* a path that was cut is refused for its length */
 };
 
 void backup_init(struct backup *b)
@@ -116,28 +129,30 @@ static int check_path(struct backup *b, const char *path)
     return 0;
 }
 
-/* Notes what there is, and pins it. */
-static void note_files(struct backup *b)
+/* Notes the files that there are, and pins them. One that is set aside, or about to be unlinked, is
+ * not needed by anything. */
+static void pin(struct backup *b)
 {
-    for (uint32_t i = 0; i < b->segments->slot_n; i++) {
-        struct segment *s = b->segments->slot[i];
-        if (!s || s->stage == SEGMENT_PARTED || s->aside) /* nothing needs these two any more */
+    uint32_t i = 0;
+    for (struct segment *s; (s = segments_next(b->segments, &i)) != NULL;) {
+        if (s->phase == SEGMENT_UNLISTED || s->aside)
             continue;
-        /* the committer may be ending that one just now */
+        /* the committer may be ending the active one just now */
         bool ended = s->ended && s != b->segments->active;
         uint32_t bytes = ended && s->end > s->published ? s->end : s->published;
         b->file[b->about.file_n++] = (struct backup_file){s, s->number, bytes, ended};
         b->bytes += bytes;
         s->reads++;
     }
-    b->pinned = true;
+    CHECK(b->about.file_n <= b->segments->n);
 }
 
 static void unpin(struct backup *b)
 {
-    for (uint32_t i = 0; b->pinned && i < b->about.file_n; i++)
+    for (uint32_t i = 0; i < b->about.file_n; i++) {
+        CHECK(b->file[i].segment->reads > 0);
         b->file[i].segment->reads--;
-    b->pinned = false;
+    }
 }
 
 static int by_number(const void *x, const void *y)
@@ -149,8 +164,9 @@ static int by_number(const void *x, const void *y)
 
 static bool holds_damage(const struct segments *all)
 {
-    for (uint32_t i = 0; i < all->slot_n; i++)
-        if (all->slot[i] && all->slot[i]->aside && all->slot[i]->stage == SEGMENT_USED)
+    uint32_t i = 0;
+    for (const struct segment *s; (s = segments_next(all, &i)) != NULL;)
+        if (s->aside && s->phase == SEGMENT_USED)
             return true;
     return false;
 }
@@ -159,7 +175,7 @@ static void *run(void *arg);
 
 static int begin(struct backup *b, const struct manifest *about, const char *path)
 {
-    if (b->running)
+    if (b->phase != BACKUP_REST)
         return ERR_BUSY; /* b->why is the thread's */
     if (holds_damage(b->segments))
         return fail(b, ERR_REFUSED,
@@ -179,11 +195,12 @@ static int begin(struct backup *b, const struct manifest *about, const char *pat
     atomic_store(&b->over, false);
     atomic_store(&b->files_done, 0);
     atomic_store(&b->bytes_done, 0);
-    note_files(b);
+    pin(b);
     qsort(b->file, b->about.file_n, sizeof *b->file, by_number);
-    b->running = helper_start(&b->thread, run, b) == 0;
-    if (b->running)
+    if (helper_start(&b->thread, run, b) == 0) {
+        phase_enter(&b->phase, BACKUP_HOLD, next_phase);
         return 0;
+    }
     unpin(b);
     free(b->file);
     b->file = NULL;
@@ -191,11 +208,11 @@ static int begin(struct backup *b, const struct manifest *about, const char *pat
                 "cannot start a thread for the backup: allow the node more threads or memory");
 }
 
-/* How the one goes that was begun last. */
+/* How the backup goes that was begun last. */
 static struct backup_info progress(const struct backup *b)
 {
     return (struct backup_info){
-        .running = b->running,
+        .running = b->phase != BACKUP_REST,
         .path = slice_str(b->path),
         .taken_ms = b->about.taken_ms,
         .files = b->about.file_n,
@@ -208,24 +225,27 @@ static struct backup_info progress(const struct backup *b)
 static void end(struct backup *b)
 {
     pthread_join(b->thread, NULL);
-    unpin(b);
+    if (b->phase == BACKUP_HOLD)
+        unpin(b);
+    phase_enter(&b->phase, BACKUP_REST, next_phase);
     free(b->file);
     b->file = NULL;
-    b->running = false;
     memcpy(b->last_path, b->path, sizeof b->path);
     memcpy(b->last_why, b->why, sizeof b->why);
     b->last = progress(b);
     b->last.error = b->error;
     b->last.path = slice_str(b->last_path);
     b->last.why = slice_str(b->last_why);
-    b->news = true;
+    b->end_due = true;
 }
 
 void backup_step(struct backup *b)
 {
-    if (b->running && b->pinned && atomic_load(&b->held))
+    if (b->phase == BACKUP_HOLD && atomic_load(&b->held)) {
         unpin(b);
-    if (b->running && atomic_load(&b->over))
+        phase_enter(&b->phase, BACKUP_READ, next_phase);
+    }
+    if (b->phase != BACKUP_REST && atomic_load(&b->over))
         end(b);
 }
 
@@ -237,7 +257,7 @@ void backup_ask(struct backup *b, uint64_t token, const struct manifest *about, 
     if (!about)
         return;
     a->about = *about;
-    if (n > 0 && !memchr(path.p, 0, n)) /* a name with a NUL in it is none */
+    if (n > 0 && !memchr(path.p, 0, n)) /* a path with a NUL in it is refused as an empty one */
         memcpy(a->path, path.p, n);
 }
 
@@ -247,32 +267,32 @@ static void answer(struct backup *b, struct asked *a, struct store_result *out)
                                  .token = a->token};
     if (a->begins)
         out->error = begin(b, &a->about, a->path);
-    b->told = b->running ? progress(b) : b->last;
+    b->answer = b->phase != BACKUP_REST ? progress(b) : b->last;
     if (out->error && out->error != ERR_BUSY)
-        b->told.why = slice_str(b->why);
+        b->answer.why = slice_str(b->why);
 }
 
 bool backup_result(struct backup *b, struct store_result *out)
 {
     struct asked *a = queue_peek(&b->asked);
-    if (b->news) {
+    if (b->end_due) {
         *out = (struct store_result){.kind = STORE_BACKUP_ENDED};
-        b->told = b->last;
-        b->news = false;
+        b->answer = b->last;
+        b->end_due = false;
     } else if (a) {
         queue_pop(&b->asked); /* its bytes stay until the next push */
         answer(b, a, out);
     } else {
         return false;
     }
-    out->backup = &b->told;
+    out->backup = &b->answer;
     return true;
 }
 
 void backup_stop(struct backup *b)
 {
     atomic_store(&b->stop, true);
-    if (b->running)
+    if (b->phase != BACKUP_REST)
         end(b);
     queue_close(&b->asked);
 }
@@ -290,7 +310,7 @@ static void remove_partial(const struct backup *b, const char *name)
     unlinkat(b->parent, name, AT_REMOVEDIR);
 }
 
-/* What killed backups of this member have left beside ours. */
+/* Removes what killed backups of this member have left beside this one. */
 static void remove_stale(const struct backup *b)
 {
     char tail[32];
@@ -342,24 +362,17 @@ static int stopped(struct backup *b)
 {
     if (!atomic_load(&b->stop))
         return 0;
-    return fail(b, ERR_CLOSED, "the node stopped before the backup %s was whole", b->path);
+    return fail(b, ERR_CLOSED, "the node stopped before the backup %s was complete", b->path);
 }
 
 static int write_all(struct backup *b, int fd, const char *name, struct slice bytes, uint64_t at)
 {
-    for (size_t done = 0; done < bytes.n;) {
-        struct iovec iov = {(void *)(uintptr_t)(bytes.p + done), bytes.n - done};
-        ssize_t n = b->io->pwritev(fd, &iov, 1, (off_t)(at + done));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return fail_on(b, "write", name, n < 0 ? errno : ENOSPC);
-        done += (size_t)n;
-    }
-    return 0;
+    struct iovec iov = {(void *)(uintptr_t)bytes.p, bytes.n};
+    return log_io_write(b->io, fd, &iov, 1, (off_t)at) ? fail_on(b, "write", name, errno) : 0;
 }
 
-/* Copies the first bytes of a segment, which nothing changes though the segment may grow. */
+/* Copies the bytes of a segment that belong to the backup: nothing changes them, though the segment
+ * may grow. */
 static int copy(struct backup *b, const struct backup_file *f, const char *name, uint8_t *block)
 {
     int error = 0, fd = openat(b->to, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -383,8 +396,8 @@ static int copy(struct backup *b, const struct backup_file *f, const char *name,
     return error;
 }
 
-/* A link holds what never changes: a file that has ended, and is no longer than what counts of
- * it. */
+/* Makes a link where the file will never change: it has ended, and has no bytes but those that
+ * belong to the backup. */
 static bool hold_by_link(const struct backup *b, const struct backup_file *f, const char *name)
 {
     struct stat st;
@@ -412,7 +425,7 @@ static int hold_all(struct backup *b, uint8_t *block)
 
 /* ---- On the thread: the checksums ---- */
 
-/* Rests as long as a block took, so that the disk is half others'. */
+/* Rests as long as a block took, so that half of the disk is left to others. */
 static void rest(uint64_t us)
 {
     struct timespec t = {0, (long)(us < REST_US_MAX ? us : REST_US_MAX) * 1000};

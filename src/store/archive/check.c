@@ -1,12 +1,15 @@
 /* check.c: a data directory looked through from end to end.
  *
- * Every byte is read: headers, the checksum of every record, its value uncompressed and held
- * against the digest in its version, where segments end (as their seal, their successor's header
- * and the list say), which of them must be there, and the snapshot: what a start with it would find
- * must be what the whole log says.
+ * Every byte is read, and these are checked:
  *
- * A torn tail of what was never synced is no damage; it is told. So is what of the hints a start
- * would pass over: they are no records, and nothing says how far they were synced. */
+ * - the header of each segment, and the checksum of each record;
+ * - each value, uncompressed, against the digest in its version;
+ * - where each segment ends, as its seal, its successor's header and the list say;
+ * - that every segment is there that must be;
+ * - the snapshot: a start with it must find what all of the log says.
+ *
+ * A torn tail that was never synced is no damage; a line says that it is there. The same goes for
+ * those hints that a start would pass over: nothing says how far they were synced. */
 #include "store/archive/check.h"
 
 #include <dirent.h>
@@ -35,12 +38,12 @@ struct check {
     int dir;
     void (*say)(void *arg, const char *line);
     void *arg;
-    struct segments segments; /* in slots, by rising number */
-    struct table log;         /* what the whole log says */
+    struct segments segments;
+    struct table log; /* what a start without the snapshot would find */
     struct buf scratch;
-    uint64_t records, problems, torn;
-    uint32_t list_next; /* no list says anything of this number and those above */
-    bool unreadable;
+    uint64_t records, problems;
+    uint32_t list_next; /* the next number of a segment, as the newest list has it */
+    bool unreadable;    /* something could not be read: there is no verdict */
 };
 
 static __attribute__((format(printf, 2, 3))) void say(struct check *c, const char *format, ...)
@@ -108,7 +111,7 @@ static void take(struct check *c, struct segment *s, uint32_t at, const struct r
                     (unsigned)s->number, (unsigned)at);
         return;
     }
-    int error = table_replay(&c->log, v, s->slot, at);
+    int error = table_replay(&c->log, v, s->ordinal, at);
     if (error)
         PROBLEM(c, "seg-%08u.log: offset %u: a record of kind %u: %s", (unsigned)s->number,
                 (unsigned)at, v->record.kind, error_sentence(error));
@@ -131,8 +134,8 @@ static bool vouched_behind(const struct segment *s, struct slice bytes, uint32_t
     return false;
 }
 
-/* What is no record: damage, of which the bytes up to the next record are told, or the end. Returns
- * how far to go on; 0: not. */
+/* Looks at bytes that are no record: damage, which is reported up to the next record, or the end.
+ * Returns how many bytes to pass over; 0: the segment has ended. */
 static size_t look(struct check *c, struct segment *s, struct slice left)
 {
     struct damage_finding f = damage_look(left);
@@ -142,7 +145,6 @@ static size_t look(struct check *c, struct segment *s, struct slice left)
         if (s->demanded == 0)
             say(c, "seg-%08u.log: offset %u: a torn tail of %zu byte%s, never synced",
                 (unsigned)s->number, (unsigned)s->end, left.n, words_s(left.n));
-        c->torn += s->demanded == 0;
         return 0;
     }
     size_t step = f.size ? f.size : segment_resync(left);
@@ -155,7 +157,7 @@ static size_t look(struct check *c, struct segment *s, struct slice left)
     return step;
 }
 
-/* What a wreck holds is for a start to find out. */
+/* Takes the records of a segment. What a wreck holds is for a start to find out. */
 static void check_segment(struct check *c, struct segment *s)
 {
     struct slice bytes = s->wreck ? slice_of(NULL, 0) : map(c, s);
@@ -182,10 +184,11 @@ static void check_segment(struct check *c, struct segment *s)
 
 static struct segment *find(const struct check *c, uint32_t number)
 {
-    for (uint32_t i = 0; i < c->segments.slot_n; i++)
-        if (c->segments.slot[i] && c->segments.slot[i]->number == number)
-            return c->segments.slot[i];
-    return NULL;
+    struct segment *s;
+    uint32_t i = 0;
+    while ((s = segments_next(&c->segments, &i)) != NULL && s->number != number)
+        ;
+    return s;
 }
 
 static void open_segment(struct check *c, const char *name, uint32_t number)
@@ -211,7 +214,7 @@ static void open_segment(struct check *c, const char *name, uint32_t number)
     if (error)
         return;
     segments_add(&c->segments, s);
-    if (tally_room(&c->log.tallies, s->slot) != 0)
+    if (tally_room(&c->log.tallies, s->ordinal) != 0)
         c->unreadable = true;
     if (number >= c->segments.numbers.next)
         c->segments.numbers.next = number + 1;
@@ -226,14 +229,15 @@ static void open_segments(struct check *c, DIR *d)
         else if (strncmp(e->d_name, "damaged-", 8) == 0)
             say(c, "%s: set aside by a node that found damage in it", e->d_name);
     }
-    for (uint32_t i = 0; i < c->segments.slot_n; i++) {
-        struct segment *s = c->segments.slot[i], *before = s ? find(c, s->before) : NULL;
+    uint32_t i = 0;
+    for (const struct segment *s; (s = segments_next(&c->segments, &i)) != NULL;) {
+        struct segment *before = find(c, s->before);
         if (before)
             before->demanded = s->before_end;
     }
 }
 
-/* All that was made since the list must be there. */
+/* Every segment must be there that was made since the list. */
 static void check_made_since(struct check *c, uint32_t number, uint32_t end)
 {
     for (; number < end; number++)
@@ -261,13 +265,13 @@ static void check_list(struct check *c)
 
 /* ---- The snapshot ---- */
 
-/* Each record that counts must count, at its version, for a start with the snapshot too. */
+/* Each record that counts must also be held, at its version, after a start with the snapshot. */
 static void compare_segment(struct check *c, const struct segment *s, const struct table *with)
 {
     struct slice bytes = map(c, s);
     for (uint32_t at = SEGMENT_HEADER; at < s->published;) {
         struct record_view v;
-        struct location place = {at, s->slot};
+        struct location here = {at, s->ordinal};
         enum standing standing;
         struct slice left = slice_of(bytes.p + at, s->published - at);
         int n = bytes.p ? record_decode(left, &v) : 0;
@@ -278,13 +282,13 @@ static void compare_segment(struct check *c, const struct segment *s, const stru
         }
         at += (uint32_t)n;
         struct index_item held;
-        table_standing(&c->log, &v, &place, 1, &standing, &held);
+        table_standing(&c->log, &v, &here, 1, &standing, &held);
         if (standing == STANDING_LIVE && v.record.kind != RECORD_STATE &&
             !table_holds(with, v.record.key, &v.record.version))
             PROBLEM(c,
                     "snapshot: the record at offset %u of seg-%08u.log is not in it, nor in the "
                     "log's tail",
-                    (unsigned)place.offset, (unsigned)s->number);
+                    (unsigned)here.offset, (unsigned)s->number);
     }
     if (bytes.p)
         munmap((void *)(uintptr_t)bytes.p, bytes.n);
@@ -298,9 +302,9 @@ static void replay_tail(struct check *c, struct table *with, const struct segmen
         int n = record_decode(slice_of(bytes.p + at, s->published - at), &v);
         if (n <= 0)
             break;
-        if (tally_room(&with->tallies, s->slot) == 0 &&
+        if (tally_room(&with->tallies, s->ordinal) == 0 &&
             !(v.record.kind == RECORD_STATE && slice_eq(v.record.key, MARK_NAME)))
-            table_replay(with, &v, s->slot, at);
+            table_replay(with, &v, s->ordinal, at);
         at += (uint32_t)n;
     }
     if (bytes.p)
@@ -313,13 +317,12 @@ static int by_number(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Opens the log a second time, as the loader wants it: unplaced and sorted. */
+/* Opens the log a second time, as the loader wants it: without ordinals, and sorted. */
 static uint32_t reopen(struct check *c, struct segment **found)
 {
-    uint32_t n = 0, says;
-    for (uint32_t i = 0; i < c->segments.slot_n; i++)
-        if (c->segments.slot[i] &&
-            segment_open(c->dir, c->segments.slot[i]->number, &found[n], &says) == 0)
+    uint32_t n = 0, says, i = 0;
+    for (const struct segment *s; (s = segments_next(&c->segments, &i)) != NULL;)
+        if (segment_open(c->dir, s->number, &found[n], &says) == 0)
             n++;
     if (n > 0)
         qsort(found, n, sizeof(struct segment *), by_number);
@@ -332,19 +335,17 @@ static void compare(struct check *c, struct snapshot_load *l)
     check_made_since(c, c->list_next > seen ? c->list_next : seen, l->greatest + 1);
     for (uint32_t i = 0; i < l->found_n; i++) {
         struct segment *s = l->found[i];
-        bool placed = s->slot < l->segments->slot_n && l->segments->slot[s->slot] == s;
-        uint32_t from = placed ? s->covered.from : SEGMENT_HEADER,
-                 reach = placed ? s->covered.reach : 0;
-        const struct segment *whole = find(c, s->number);
-        if (whole->published < reach)
+        bool named = segments_have(l->segments, s);
+        const struct segment *all = find(c, s->number);
+        if (named && all->published < s->covered.named_to)
             PROBLEM(c, "snapshot: names records up to offset %u of seg-%08u.log, which ends at %u",
-                    (unsigned)reach, (unsigned)s->number, (unsigned)whole->published);
-        replay_tail(c, l->table, whole, from);
+                    (unsigned)s->covered.named_to, (unsigned)s->number, (unsigned)all->published);
+        replay_tail(c, l->table, all, named ? s->covered.complete_to : SEGMENT_HEADER);
     }
     table_opened(l->table);
-    for (uint32_t i = 0; i < c->segments.slot_n; i++)
-        if (c->segments.slot[i])
-            compare_segment(c, c->segments.slot[i], l->table);
+    uint32_t at = 0;
+    for (const struct segment *s; (s = segments_next(&c->segments, &at)) != NULL;)
+        compare_segment(c, s, l->table);
 }
 
 static void check_snapshot(struct check *c)
@@ -375,7 +376,7 @@ static void check_snapshot(struct check *c)
     else if (error != ERR_NOT_FOUND)
         unreadable(c, SNAPSHOT_NAME);
     for (uint32_t i = 0; i < l.found_n; i++)
-        if (found[i]->slot >= segments.slot_n || segments.slot[found[i]->slot] != found[i])
+        if (!segments_have(&segments, found[i]))
             segment_close(found[i]);
     free(found);
     segments_close(&segments);
@@ -426,10 +427,10 @@ static void check_hints(struct check *c)
 
 static void check_all(struct check *c, DIR *d)
 {
+    uint32_t i = 0;
     open_segments(c, d);
-    for (uint32_t i = 0; i < c->segments.slot_n; i++)
-        if (c->segments.slot[i])
-            check_segment(c, c->segments.slot[i]);
+    for (struct segment *s; (s = segments_next(&c->segments, &i)) != NULL;)
+        check_segment(c, s);
     if (c->segments.n == 0) {
         if (c->problems == 0)
             say(c, "there are no log files: this is no data directory of covey, nor a backup");
@@ -469,8 +470,7 @@ static bool in_use(struct check *c)
     return used;
 }
 
-/* ---- A backup: its own reader looks through all of it, and ends at the first thing that is wrong
- * ---- */
+/* ---- A backup: merged.c reads all of it, and ends at the first thing that is wrong ---- */
 
 static int count_value(void *arg, const struct record *r)
 {

@@ -34,7 +34,7 @@ int manifest_end(struct buf *out)
     return buf_printf(out, "sum %016" PRIx64 "\n", hash_bytes(buf_view(out)));
 }
 
-/* ---- Reading: each of these takes what it reads off the text, or leaves it and says false ---- */
+/* ---- Reading: each of these takes what it reads off the text; false: it is not there ---- */
 
 static bool take_word(struct slice *in, const char *word)
 {
@@ -121,7 +121,7 @@ static bool take_head(struct slice *in, struct manifest *m)
     return true;
 }
 
-/* The lines of the files: as many as were said, by rising number. */
+/* The lines of the files: as many as the head says, by rising number. */
 static bool take_files(struct slice *in, struct manifest *m)
 {
     uint32_t last = 0;
@@ -145,7 +145,7 @@ int manifest_decode(struct slice text, struct manifest *out)
         return ERR_CORRUPT;
     out->format = (uint32_t)format;
     if (format != MANIFEST_FORMAT)
-        return ERR_BAD_FORMAT; /* another version may look otherwise from here on */
+        return ERR_BAD_FORMAT; /* another format may differ from here on */
     if (!take_head(&at, out) || !take_files(&at, out))
         return ERR_CORRUPT;
     struct slice before = slice_of(text.p, text.n - at.n);

@@ -1,13 +1,13 @@
-/* merged.c: see merged.h.
+/* merged.c: backups read, checked and merged, in two passes over their files, which are mapped.
  *
- * Two passes over the files, which are mapped. The first holds each file against its manifest,
- * decodes every record and lets the table merge them; the second finds out of every record whether
- * it is the one that counts (as compaction does) and shows it. The memory that it takes is an
- * index's, 40 bytes a key and the keys.
+ * The first pass compares each file with its manifest, decodes every record, and lets the table
+ * merge them. The second pass asks of every value whether it is the one that counts, as compaction
+ * does, and shows it if it is. The memory that this takes is an index's: 40 bytes a key, and the
+ * keys.
  *
- * A backup is good or it is not: there is no torn tail here, for files were copied up to the end of
- * a record, and the first thing that is wrong ends it. Of the nodes' own state only the flush
- * counts (flushed.h); who they were, and in which cluster, must not come back. */
+ * A backup is good or it is not. It has no torn tail, for files were copied up to the end of a
+ * record; so the first thing that is wrong ends it. Of the nodes' own states only the flush counts
+ * (flushed.h): the identities of the nodes and of the cluster must not come back. */
 #include "store/archive/merged.h"
 
 #include <errno.h>
@@ -25,7 +25,7 @@
 #include "store/table/flushed.h"
 #include "store/log/segments.h"
 
-/* below the age at which tombstones may be erased (core/hint/hint.h, 3 h) */
+/* Less than the age at which tombstones may be erased (core/hint/hint.h, 3 h). */
 enum { APART_MS_MAX = 2 * 60 * 60 * 1000 };
 
 static __attribute__((format(printf, 3, 4))) int fail(struct merged *m, int error,
@@ -52,7 +52,7 @@ static void progress(struct merged *m, uint64_t bytes)
 
 /* ---- The manifest ---- */
 
-/* Reads the whole text, which is small, into b. */
+/* Reads all of the text, which is small, into b. */
 static int read_manifest(struct merged *m, const char *path, int dir, struct buf *b)
 {
     struct stat st;
@@ -78,7 +78,7 @@ static void warn(const struct merged *m, const char *sentence)
         m->warn(m->arg, sentence);
 }
 
-/* Holds a manifest against those before. */
+/* Compares a manifest with those before it. */
 static int compare(struct merged *m, const char *path, const struct manifest *about)
 {
     char sentence[1536], ours[ADDR_TEXT], theirs[ADDR_TEXT];
@@ -151,8 +151,8 @@ static int check_header(struct merged *m, const struct merged_file *f)
     return error ? damaged(m, f, 0, "no header of a log file") : 0;
 }
 
-/* A stamp that no clock gave is not counted: its key is outbid when it is written, and the other
- * keys need not go as far. */
+/* Notes the greatest stamp. One that no clock gave is not counted: when its key is written, the
+ * write gets a stamp above it, and the other keys need no stamps as great. */
 static void see(struct merged *m, const struct version *v)
 {
     uint64_t stamp = v->stamp > v->expiry_stamp ? v->stamp : v->expiry_stamp;
@@ -172,7 +172,7 @@ static int take_record(struct merged *m, const struct merged_file *f, const stru
         return 0;
     if (v->record.kind != RECORD_STATE) /* a state has a serial, and no stamp */
         see(m, &v->record.version);
-    int error = table_replay(&m->table, v, f->slot, at);
+    int error = table_replay(&m->table, v, f->ordinal, at);
     if (error == ERR_BAD_FORMAT)
         return fail(m, error,
                     "%s/seg-%08u.log holds a record of kind %u, which this release cannot read: "
@@ -224,12 +224,12 @@ static int map(struct merged *m, int dir, struct merged_file *f, uint32_t size)
 static int add_file(struct merged *m, const char *path, int dir, const struct manifest_file *said)
 {
     struct merged_file *grown =
-        m->file_n < SLOTS_MAX ? realloc(m->file, (m->file_n + 1) * sizeof *grown) : NULL;
+        m->file_n < SEGMENTS_MAX ? realloc(m->file, (m->file_n + 1) * sizeof *grown) : NULL;
     if (!grown || tally_room(&m->table.tallies, (uint16_t)m->file_n) != 0)
         return no_memory(m);
     m->file = grown;
     struct merged_file *f = &grown[m->file_n];
-    *f = (struct merged_file){.path = path, .number = said->number, .slot = (uint16_t)m->file_n};
+    *f = (struct merged_file){.path = path, .number = said->number, .ordinal = (uint16_t)m->file_n};
     int error = map(m, dir, f, said->size);
     if (error)
         return error;
@@ -254,8 +254,8 @@ static int add_backup(struct merged *m, const char *path, struct buf *text)
     return error;
 }
 
-/* How many bytes there will be to read, by the sizes that are there: what is wrong with them is
- * found later. */
+/* How many bytes there will be to read, as the manifest says; what is wrong with it is found
+ * later. */
 static uint64_t bytes_of(struct merged *m, const char *path, struct buf *text)
 {
     struct manifest about;
@@ -297,8 +297,8 @@ int merged_open(struct merged *m, char *const *path, unsigned n)
     if (error)
         return error;
     see(m, &(struct version){.stamp = m->table.flushed.greatest});
-    table_opened(&m->table);                     /* of what was erased no entry stays */
-    while (burial_step(&m->table, BURIAL_SLICE)) /* what a flush covers: all of it now */
+    table_opened(&m->table);                     /* removes the entries of what was erased */
+    while (burial_step(&m->table, BURIAL_SLICE)) /* buries all that a flush covers */
         ;
     warn_apart(m);
     return 0;
@@ -320,7 +320,7 @@ struct showing {
     struct merged *m;
     const struct merged_file *file;
     struct record_view view[INDEX_FETCH];
-    struct location place[INDEX_FETCH];
+    struct location at[INDEX_FETCH];
     unsigned n;
     struct buf scratch;
     int (*take)(void *arg, const struct record *r);
@@ -335,7 +335,7 @@ static int show(struct showing *s, unsigned i)
     if (error == ERR_NO_MEMORY)
         return no_memory(s->m);
     if (error || hash_bytes(r.value) != r.version.digest)
-        return damaged(s->m, s->file, s->place[i].offset,
+        return damaged(s->m, s->file, s->at[i].offset,
                        "the value is not the one that its version names");
     return s->take(s->arg, &r);
 }
@@ -345,7 +345,7 @@ static int show_batch(struct showing *s)
     enum standing standing[INDEX_FETCH];
     struct index_item held[INDEX_FETCH];
     int error = 0;
-    table_standing(&s->m->table, s->view, s->place, s->n, standing, held);
+    table_standing(&s->m->table, s->view, s->at, s->n, standing, held);
     for (unsigned i = 0; i < s->n && !error; i++)
         if (standing[i] == STANDING_LIVE && held[i].kind == RECORD_VALUE)
             error = show(s, i);
@@ -361,7 +361,7 @@ static int show_file(struct showing *s)
             record_decode(slice_of(s->file->bytes.p + at, s->file->bytes.n - at), &s->view[s->n]);
         if (n <= 0)
             return damaged(s->m, s->file, at, "no record, and there was one a moment ago");
-        s->place[s->n] = (struct location){(uint32_t)at, s->file->slot};
+        s->at[s->n] = (struct location){(uint32_t)at, s->file->ordinal};
         s->n += s->view[s->n].record.kind == RECORD_VALUE;
         if (s->n == INDEX_FETCH)
             error = show_batch(s);

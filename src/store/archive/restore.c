@@ -1,6 +1,6 @@
-/* restore.c: see restore.h. The values go through an ordinary log, as puts with their versions; it
- * grows beside its place, under "PATH.restoring", and is renamed when it is durable. One that was
- * left by a crash is emptied by the next. */
+/* restore.c: a data directory made of backups. The values go through an ordinary log, as puts with
+ * their versions. The directory grows under "PATH.restoring", and is renamed when it is durable.
+ * One that a crash left behind is emptied by the next restore. */
 #include "store/archive/restore.h"
 
 #include <dirent.h>
@@ -20,13 +20,13 @@
 
 enum {
     PATH_BYTES = 1024,
-    GROUP_BYTES = 8 * 1024 * 1024, /* written and synced at once */
+    GROUP_BYTES = 8 * 1024 * 1024, /* committed at once */
 };
 
 struct restoring {
     struct merged *m;
     struct store *store;
-    size_t waiting; /* bytes put and not yet flushed */
+    size_t waiting; /* bytes put and not yet committed */
     uint64_t keys;
     char path[PATH_BYTES], partial[PATH_BYTES];
     char why[1024];
@@ -40,8 +40,8 @@ static int fail(struct restoring *r, int error, const char *what)
 
 /* ---- The directory ---- */
 
-/* Shows what stands in a directory to `each`; the result of the first that is not 0, or -1 when it
- * cannot be opened. */
+/* Shows each name in a directory to `each`, until that returns another result than 0. Returns that
+ * result; else 0, or -1 when the directory cannot be opened. */
 static int walk(const char *path, int (*each)(int dir, const char *name))
 {
     int result = 0;
@@ -63,11 +63,12 @@ static int is_there(int dir, const char *name)
 
 static int remove_file(int dir, const char *name)
 {
-    bool lock = strcmp(name, "lock") == 0; /* which we hold */
+    bool lock = strcmp(name, "lock") == 0; /* this process has it */
     return lock || unlinkat(dir, name, 0) == 0 ? 0 : 1;
 }
 
-static int check_place(struct restoring *r)
+/* Whether the directory may be made; empties what an earlier restore left. */
+static int check_target(struct restoring *r)
 {
     struct dir left;
     int found = walk(r->path, is_there);
@@ -90,7 +91,7 @@ static int check_place(struct restoring *r)
     return error;
 }
 
-/* A trailing slash would put the passing name inside. */
+/* A slash at the end goes: else the passing name would be that of a file in the directory. */
 static int set_paths(struct restoring *r, const char *path)
 {
     size_t n = strlen(path);
@@ -169,7 +170,7 @@ int restore_allowed(struct merged *m, const char *path)
 {
     struct restoring r = {.m = m};
     int error = set_paths(&r, path);
-    return error ? error : check_place(&r);
+    return error ? error : check_target(&r);
 }
 
 int restore_directory(struct merged *m, const char *path, uint64_t *keys)
@@ -178,7 +179,7 @@ int restore_directory(struct merged *m, const char *path, uint64_t *keys)
     struct log_options o = {.dir = r.partial};
     int error = set_paths(&r, path);
     if (!error)
-        error = check_place(&r);
+        error = check_target(&r);
     if (error)
         return error;
     error = log_open(&o, &r.store, r.why, sizeof r.why);

@@ -2,13 +2,14 @@
 
 #include <stdlib.h>
 
+#include "base/check.h"
 #include "base/fetch.h"
 
 enum {
-    LINE = 64, /* bytes of a line of the processor's cache, */
-    /* and how many of a value are asked for: the processor sees by itself how a longer one goes
-     * on */
-    LINES_FETCHED = 4
+    FETCH_STEP = 64, /* bytes that the processor fetches at a time */
+    /* So many bytes of a value are fetched: the processor fetches the rest of a longer one by
+     * itself. */
+    FETCH_BYTES = 4 * FETCH_STEP
 };
 
 void cache_init(struct cache *c)
@@ -19,22 +20,21 @@ void cache_init(struct cache *c)
 void cache_close(struct cache *c)
 {
     free(c->ring);
-    free(c->slot);
+    free(c->line);
     cache_init(c);
 }
 
-/* The one place in the table where a value may be noted. Digests are hashes already; the stamp
- * spreads equal values. */
-static struct cache_slot *slot_of(const struct cache *c, const struct version *v)
+/* The one line for a value. A digest is a hash already; the stamp spreads equal values. */
+static struct cache_line *line_of(const struct cache *c, const struct version *v)
 {
-    return &c->slot[(v->digest ^ v->stamp * 0x9e3779b97f4a7c15u) >> 20 & (CACHE_SLOTS - 1)];
+    return &c->line[(v->digest ^ v->stamp * 0x9e3779b97f4a7c15u) >> 20 & (CACHE_LINES - 1)];
 }
 
 bool cache_find(const struct cache *c, const struct version *v, uint32_t n, struct slice *value)
 {
-    if (!c->slot || n == 0 || n > CACHE_VALUE_MAX)
+    if (!c->line || n == 0 || n > CACHE_VALUE_MAX)
         return false;
-    const struct cache_slot *s = slot_of(c, v);
+    const struct cache_line *s = line_of(c, v);
     if (s->stamp != v->stamp || s->digest != v->digest || s->n != n || c->head - s->at > CACHE_RING)
         return false;
     *value = slice_of(c->ring + s->at % CACHE_RING, n);
@@ -43,39 +43,40 @@ bool cache_find(const struct cache *c, const struct version *v, uint32_t n, stru
 
 void cache_fetch(const struct cache *c, const struct version *v, unsigned n)
 {
-    if (!c->slot)
+    if (!c->line)
         return;
     for (unsigned i = 0; i < n; i++)
-        fetch_line(slot_of(c, &v[i]));
+        fetch_line(line_of(c, &v[i]));
     for (unsigned i = 0; i < n; i++) {
-        const struct cache_slot *s = slot_of(c, &v[i]);
-        for (uint32_t at = 0; s->stamp == v[i].stamp && at < s->n && at < LINES_FETCHED * LINE;
-             at += LINE)
+        const struct cache_line *s = line_of(c, &v[i]);
+        for (uint32_t at = 0; s->stamp == v[i].stamp && at < s->n && at < FETCH_BYTES;
+             at += FETCH_STEP)
             fetch_line(c->ring + (s->at + at) % CACHE_RING);
     }
 }
 
 static bool cache_make(struct cache *c)
 {
-    if (c->slot)
+    if (c->line)
         return true;
     c->ring = calloc(1, CACHE_RING); /* fresh from the system: pages come as they are touched */
-    c->slot = calloc(CACHE_SLOTS, sizeof *c->slot);
-    if (c->ring && c->slot)
+    c->line = calloc(CACHE_LINES, sizeof *c->line);
+    if (c->ring && c->line)
         return true;
     cache_close(c);
     return false;
 }
 
-void cache_keep(struct cache *c, const struct version *v, struct slice value)
+void cache_add(struct cache *c, const struct version *v, struct slice value)
 {
     if (value.n == 0 || value.n > CACHE_VALUE_MAX || !cache_make(c))
         return;
     uint64_t left = CACHE_RING - c->head % CACHE_RING;
     if (left < value.n)
         c->head += left; /* a value lies in one piece */
-    *slot_of(c, v) = (struct cache_slot){
+    *line_of(c, v) = (struct cache_line){
         .stamp = v->stamp, .digest = v->digest, .at = c->head, .n = (uint32_t)value.n};
     memcpy(c->ring + c->head % CACHE_RING, value.p, value.n);
     c->head += value.n;
+    CHECK(c->head - line_of(c, v)->at <= CACHE_RING);
 }

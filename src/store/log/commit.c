@@ -1,18 +1,21 @@
 /* commit.c: the one thread that writes and syncs groups.
  *
- * There is one job, and its stage says whose it is. Under the lock it changes hands; between,
- * nobody else touches it, nor the writing end of its segment:
+ * There is one job, and its phase says whose it is. It changes hands under the lock. Between, only
+ * its owner touches it, and the writing end of its segment:
  *
- *     NONE --commit_submit--> ASKED (the helper's) --written and synced, or not--> DONE --commit_poll--> NONE
+ *     phase    the job is     next
+ *     NONE     nobody's       ASKED: commit_submit
+ *     ASKED    the helper's   DONE: the group was written and synced, or could not be
+ *     DONE     the log's      NONE: commit_poll
  *
- * In interval mode the owner writes by itself and says how far (commit_dirty); a second after the
- * first of it the helper syncs that. A job is of the same segment and syncs it too, so what was
- * dirty is taken along.
+ * In interval mode the log writes by itself and says how far (commit_dirty). A second after the
+ * first of such writes the helper syncs the segment. A job is of the same segment and syncs it too,
+ * so what was dirty becomes durable with the job.
  *
  * **Failures.** A full disk is tried again with the room of the reserve. After a failed write or
  * sync the active segment is cut at its last good sync (segment.c says why), and the group goes to
- * a fresh one; what fails there too is no bad spot of one file, and is left to the owner. The owner
- * is told of the cut even where the group got through. */
+ * a fresh one. What fails there too is no bad spot of one file, and is left to the log. The job
+ * says that a segment was cut (`failed`), also where the group got through. */
 #include "store/log/commit.h"
 
 #include <errno.h>
@@ -20,11 +23,18 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "base/phase.h"
 #include "store/helper.h"
 #include "store/log/keeper.h"
 
-/* a sync that takes longer is no good sign, and gossip's patience is a few hundred ms */
+/* A sync that takes longer may take very long, and a failure detector waits a few hundred ms. */
 enum { STALL_US = 20000 };
+
+static const uint32_t next_phase[] = {
+    [JOB_NONE] = PHASE(JOB_ASKED),
+    [JOB_ASKED] = PHASE(JOB_DONE),
+    [JOB_DONE] = PHASE(JOB_NONE),
+};
 
 /* ---- On the helper thread ---- */
 
@@ -38,9 +48,9 @@ static struct segment *follow(const struct committer *c, struct commit_job *job,
     return job->error ? NULL : job->fresh;
 }
 
-/* Where the group goes: a fresh segment when it does not fit the active one. NULL after an
- * error. */
-static struct segment *place(const struct committer *c, struct commit_job *job)
+/* The segment that the group goes to: a fresh one when the active one has no room for it. NULL
+ * after an error. */
+static struct segment *destination(const struct committer *c, struct commit_job *job)
 {
     struct segment *s = job->fresh ? job->fresh : job->active;
     if (s->ended)
@@ -53,16 +63,17 @@ static struct segment *place(const struct committer *c, struct commit_job *job)
 
 static void try_job(const struct committer *c, struct commit_job *job)
 {
-    struct segment *s = place(c, job);
+    struct segment *s = destination(c, job);
     if (!s)
         return;
     job->error = segment_append(s, c->io, job->bytes, job->ahead, c->segment_bytes, &job->base);
     if (!job->error)
         job->error = segment_sync(s, c->io, s->end);
+    CHECK(job->error || job->base + job->bytes.n == atomic_load(&s->synced));
 }
 
-/* A group that meets a full disk is tried again with the room of the reserve; one that meets an
- * error, once more in a fresh segment, which the error may spare. */
+/* A group that meets a full disk is tried again with the room of the reserve. One that meets an
+ * error is tried once more in a fresh segment, where the error may not occur. */
 static void do_job(const struct committer *c, struct commit_job *job)
 {
     try_job(c, job);
@@ -83,21 +94,22 @@ static void run_job(struct committer *c)
     struct segment *dirty = c->dirty;
     c->dirty = NULL; /* it is this job's segment, and about to be synced */
     CHECK(!dirty || dirty == job.active);
+    CHECK(!job.fresh && job.active->base != SEGMENT_COPIES);
     pthread_mutex_unlock(&c->lock);
     do_job(c, &job);
     pthread_mutex_lock(&c->lock);
     c->job = job;
-    c->stage = JOB_DONE;
+    phase_enter(&c->phase, JOB_DONE, next_phase);
     c->syncs++;
     atomic_store(&c->news, true);
 }
 
-/* A second is over: syncs what the owner wrote. True when that failed, which the owner must hear
- * of. */
+/* A second is over: syncs what the owner wrote. True when that failed: then the owner is woken. */
 static bool run_interval_sync(struct committer *c)
 {
     struct segment *s = c->dirty;
     uint32_t end = c->dirty_end;
+    CHECK(s && !c->syncing);
     c->dirty = NULL;
     c->syncing = true;
     atomic_store(&c->sync_began_us, keeper_clock_us());
@@ -118,7 +130,7 @@ static bool run_interval_sync(struct committer *c)
 static bool wait_for_work(struct committer *c)
 {
     for (;;) {
-        if (c->stop || c->stage == JOB_ASKED)
+        if (c->stop || c->phase == JOB_ASKED)
             return false;
         if (!c->dirty)
             pthread_cond_wait(&c->work, &c->lock);
@@ -132,15 +144,15 @@ static void *helper(void *arg)
     struct committer *c = arg;
     pthread_mutex_lock(&c->lock);
     for (;;) {
-        bool due = wait_for_work(c), tell = true;
-        if (c->stage == JOB_ASKED)
+        bool due = wait_for_work(c), news = true;
+        if (c->phase == JOB_ASKED)
             run_job(c);
         else if (due)
-            tell = run_interval_sync(c);
+            news = run_interval_sync(c);
         else
             break;
         pthread_cond_broadcast(&c->idle);
-        if (tell && c->wake) {
+        if (news && c->wake) {
             pthread_mutex_unlock(&c->lock);
             c->wake(c->wake_arg);
             pthread_mutex_lock(&c->lock);
@@ -184,11 +196,11 @@ void commit_stop(struct committer *c)
 void commit_submit(struct committer *c, const struct commit_job *job)
 {
     pthread_mutex_lock(&c->lock);
-    CHECK(c->stage == JOB_NONE);
+    phase_enter(&c->phase, JOB_ASKED, next_phase);
     c->job = *job;
-    c->stage = JOB_ASKED;
     pthread_mutex_unlock(&c->lock);
-    pthread_cond_signal(&c->work); /* now, or the helper would wake up only to wait for the lock */
+    /* not under the lock, or the helper would wake up only to wait for it */
+    pthread_cond_signal(&c->work);
 }
 
 bool commit_poll(struct committer *c, struct commit_job *job, int *error)
@@ -197,10 +209,10 @@ bool commit_poll(struct committer *c, struct commit_job *job, int *error)
     if (!atomic_load(&c->news))
         return false;
     pthread_mutex_lock(&c->lock);
-    bool done = c->stage == JOB_DONE;
+    bool done = c->phase == JOB_DONE;
     if (done) {
         *job = c->job;
-        c->stage = JOB_NONE;
+        phase_enter(&c->phase, JOB_NONE, next_phase);
     }
     *error = c->sync_error;
     c->sync_error = 0;
@@ -213,6 +225,8 @@ void commit_dirty(struct committer *c, struct segment *s, uint32_t end)
 {
     pthread_mutex_lock(&c->lock);
     bool first = !c->dirty;
+    CHECK(c->phase != JOB_ASKED);
+    CHECK(first || (c->dirty == s && c->dirty_end <= end));
     if (first) {
         clock_gettime(CLOCK_MONOTONIC, &c->dirty_due);
         c->dirty_due.tv_sec += SYNC_INTERVAL_MS / 1000;
@@ -241,7 +255,7 @@ bool commit_stalls(const struct committer *c)
 void commit_wait(struct committer *c)
 {
     pthread_mutex_lock(&c->lock);
-    while (c->stage == JOB_ASKED || c->syncing)
+    while (c->phase == JOB_ASKED || c->syncing)
         pthread_cond_wait(&c->idle, &c->lock);
     pthread_mutex_unlock(&c->lock);
 }

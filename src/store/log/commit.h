@@ -1,9 +1,9 @@
-/* commit.h: the helper thread that writes and syncs groups, so that the loop never waits for the
- * disk.
+/* commit.h: the helper thread that commits groups, that is writes and syncs them, so that the loop
+ * never waits for the disk.
  *
- * One group at a time is with the helper; the owner gathers the next meanwhile. In interval mode
- * the owner writes most groups itself, and the helper syncs what was written a second after the
- * first of it. */
+ * One group at a time is with the helper, and the owner gathers the next meanwhile. In interval
+ * mode the owner writes most groups itself; a second after the first write the helper syncs all
+ * that was written. */
 #ifndef COVEY_STORE_COMMIT_H
 #define COVEY_STORE_COMMIT_H
 
@@ -12,23 +12,25 @@
 #include "store/log/reserve.h"
 #include "store/log/segments.h"
 
-/* what interval durability may lose, and what its documentation says */
+/* What interval durability may lose, as its documentation says. */
 enum { SYNC_INTERVAL_MS = 1000 };
 
 /* A group on its way. The segment's writing end belongs to the helper from commit_submit until
  * commit_poll. */
 struct commit_job {
     struct slice bytes;
-    struct segment *active; /* where it should go */
+    struct segment *active; /* where the group should go */
     bool ahead;             /* keep zeros written ahead */
-    bool may_grow;          /* there is a slot for a fresh segment */
+    bool may_grow;          /* there is an ordinal for a fresh segment */
     /* out */
     struct segment *fresh; /* made because the active one was full, or failed; the group is in it */
     uint32_t base;         /* where the group begins */
-    /* of the active segment, which was cut then; the group may yet be in the fresh one */
-    int failed;
-    int error; /* of the group */
+    int failed;            /* error of the active segment, which was cut then; 0: it was not */
+    int error;             /* of the group, in the end */
 };
+
+/* Whose the job is; commit.c has the table. */
+enum commit_phase { JOB_NONE, JOB_ASKED, JOB_DONE };
 
 struct committer {
     pthread_t thread;
@@ -43,20 +45,21 @@ struct committer {
     void *wake_arg;
     /* under lock */
     struct commit_job job;
-    enum { JOB_NONE, JOB_ASKED, JOB_DONE } stage;
-    struct segment *dirty; /* written in interval mode, not synced yet */
-    uint32_t dirty_end;
-    struct timespec dirty_due;
-    int sync_error; /* of an interval sync */
+    uint8_t phase;             /* enum commit_phase */
+    struct segment *dirty;     /* written in interval mode and not synced yet; NULL: none */
+    uint32_t dirty_end;        /* how far it was written */
+    struct timespec dirty_due; /* when it is to be synced */
+    int sync_error;            /* of an interval sync, not yet polled */
     uint64_t syncs;
-    _Atomic uint64_t sync_began_us; /* the interval sync under way; 0: none */
-    bool syncing, stop, running;
-    /* read without it, so that a poll with nothing to say costs nothing */
-    _Atomic bool news;
+    bool syncing; /* an interval sync is under way */
+    bool stop;
+    /* without the lock */
+    _Atomic uint64_t sync_began_us; /* when the interval sync under way began; 0: none is */
+    _Atomic bool news;              /* commit_poll has something; else it costs no lock */
+    bool running;                   /* the owner's: the thread was started */
 };
 
-/* Starts the thread. The fields io, dir, numbers, reserve, segment_bytes, wake, wake_arg are set. 0
- * or ERR_NO_MEMORY. */
+/* Starts the thread. The fields above "under lock" are set. 0 or ERR_NO_MEMORY. */
 int commit_start(struct committer *c);
 
 /* Ends the thread after the job that it has. Does nothing to one that was not started. */
@@ -65,17 +68,17 @@ void commit_stop(struct committer *c);
 /* Hands a group over; the last one must have been polled. */
 void commit_submit(struct committer *c, const struct commit_job *job);
 
-/* True when the submitted group is finished: *job tells how. False with *error set when an interval
- * sync failed. */
+/* True when the submitted group is finished: *job says how. *error: of an interval sync that failed
+ * since the last call, else 0. */
 bool commit_poll(struct committer *c, struct commit_job *job, int *error);
 
-/* The owner wrote a segment up to `end` itself: it is synced within SYNC_INTERVAL_MS. */
+/* The owner wrote a segment up to `end` itself: the helper syncs it within SYNC_INTERVAL_MS. */
 void commit_dirty(struct committer *c, struct segment *s, uint32_t end);
 
 /* True while what the owner wrote waits for its sync. */
 bool commit_owes(struct committer *c);
 
-/* True while the disk takes long over an interval sync: a write might have to wait for it. */
+/* True while an interval sync takes long: a write might have to wait for it. */
 bool commit_stalls(const struct committer *c);
 
 /* Blocks until the helper is doing nothing; commit_poll then has the result. */

@@ -1,31 +1,68 @@
 /* Compaction: what still counts leaves a segment, then the segment goes.
  *
- * Problem: every overwrite leaves a dead record behind. Space must stay within twice the live bytes
- * without the loop waiting for a disk, without a second copy of the data, and with a crash possible
- * after every single step.
+ * **Problem.** Every overwrite leaves a dead record behind. Space must stay within twice the live
+ * bytes, the loop must not wait for a disk, there is no room for a second copy of the data, and a
+ * crash is possible after every single step. (Rosenblum and Ousterhout 1992, "The design and
+ * implementation of a log-structured file system": their cleaner, with one victim at a time.)
  *
- * The victim (compact_choose.c) goes through in chunks:
+ * **The way.** One segment at a time is the *victim* (compact_choose.c says which). It goes through
+ * in chunks of about a megabyte. What counts of a chunk is copied to the *output*, a segment to
+ * which no put ever goes and that stays open from one victim to the next.
  *
- *     REST --> READ (keeper) --> JUDGE (loop) --> COPY (keeper: append to the output, sync) --> MOVE (loop) --> READ ...
- *       ^                                                                                          |
- *       '--- UNLINK (keeper) <-- the list without it is durable <-- doomed <-- end of the victim --'
+ *     phase    thread   what is done                                    next
+ *     REST     loop     look for a victim; or for one that can go       READ; UNLINK; REST
+ *     READ     keeper   read a chunk of the victim, list its records    JUDGE
+ *     JUDGE    loop     ask the index which of the records count        COPY; where none does: (*)
+ *     COPY     keeper   append these to the output, and sync it         MOVE
+ *     MOVE     loop     let the index name the copies                   (*)
+ *     FORGET   loop     wait until no entry names what is damaged       (*)
+ *     UNLINK   keeper   unlink the file of a victim that may go         REST
  *
- * Judging asks the index whether an entry names exactly this place; moving lets the entry name the
- * copy, if it still names the original: an overwrite in between wins (both in compact_judge.c,
- * which says what counts). What the keeper does stands in compact_jobs.c. This file is the machine
- * that leads from one to the next.
+ *     (*) READ of the next chunk; behind the last chunk FORGET where the victim holds damage that
+ *         entries still name, else the victim is DOOMED and the phase is REST
  *
- * **Crashes.** A copy is synced before any entry names it, the original stays until all of the
- * victim's are, so at every moment each record that counts is durable in a segment that is there. A
- * crash leaves at worst a record twice, and merging by version makes that one. The list of segments
- * (a state record) without the victim is durable before the file goes: so a start can tell a
- * segment that went from one that was lost.
+ * A failure leads from each phase but UNLINK back to REST with the victim as it was. What was
+ * copied and moved by then is a good record in the output.
  *
- * **Damage.** A segment in which opening, or a read, found damage is a victim at once. The
- * stretches that cannot be read are passed over and put their slots in doubt (doubt.h); the segment
- * goes only when no entry names them any more. It is renamed in the end and not unlinked, for the
- * operator to look at. The node's own state is never in a victim (log_states.c): one that cannot be
- * read there has been written anew from memory. */
+ * A record counts if its key's entry in the index names exactly its location. A move changes an
+ * entry only if it still names the original: an overwrite that came in between wins. Both are done
+ * in compact_judge.c, which also says which records are copied though no entry names them. The
+ * keeper's jobs stand in compact_jobs.c. This file is the machine that leads from one to the next.
+ *
+ * **Example.** Segment 1 holds a1 b1 c1, the first versions of three keys; segment 2 is the active
+ * one. The victim is segment 1, for a was overwritten. While the copies are written c is
+ * overwritten too. An entry is written as key:segment.
+ *
+ *     after               segment 1   2       3       entries      list    a crash here leaves
+ *     JUDGE               a1 b1 c1    a2              a:2 b:1 c:1  1 2     nothing new
+ *     COPY                a1 b1 c1    a2      b1 c1   a:2 b:1 c:1  1 2     b1 and c1 twice
+ *     COPY, put of c2     a1 b1 c1    a2 c2   b1 c1   a:2 b:1 c:2  1 2     b1 and c1 twice
+ *     MOVE                a1 b1 c1    a2 c2   b1 c1   a:2 b:3 c:2  1 2     b1 and c1 twice
+ *     list is on its way  a1 b1 c1    a2 c2   b1 c1   a:2 b:3 c:2  1 2     either list, all files
+ *     list is durable     a1 b1 c1    a2 c2   b1 c1   a:2 b:3 c:2  2 3     segment 1, not listed
+ *     UNLINK                          a2 c2   b1 c1   a:2 b:3 c:2  2 3     segment 1, or not
+ *
+ * **Why no crash loses a record.**
+ *
+ * 1. A copy is synced before any entry names it, and the original stays until all copies of the
+ *    victim are. So at every moment each record that counts is durable in a segment that is there.
+ * 2. What a crash leaves twice does no harm: a start replays both, and a merge by version makes one
+ *    of them. The copy keeps the version of its original.
+ * 3. A segment that the newest list does not name does no harm either: what counts of it stands
+ *    elsewhere at the same version or a greater one. Only an erased record would come back, and
+ *    erasures are carried along for just that (compact_judge.c).
+ * 4. The list of segments without the victim (a state record, log_tend.c) is durable before the
+ *    file goes. So a start can tell a segment that went from one that was lost: of those that the
+ *    newest list names none may be missing. Were the file unlinked first, a crash would leave a
+ *    list that names it, and the start would put every slot in doubt.
+ * 5. The ordinal of the victim is free when its file is gone, and not before: no entry names it,
+ *    no read of it is under way, and no backup needs it (`reads`).
+ *
+ * **Damage.** A segment in which the opening, or a read, found damage is a victim at once.
+ * Compaction passes over the stretches that cannot be read and puts their slots in doubt (doubt.h).
+ * The segment goes only when no entry names them any more. Its file is renamed in the end and not
+ * unlinked, for the operator to look at. The node's own state never stands in a victim
+ * (log_states.c): a record of it that cannot be read there has been written anew from memory. */
 #include "store/log/compact_inner.h"
 
 #include <stdio.h>
@@ -33,6 +70,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "base/phase.h"
 
 void compact_init(struct compact *c)
 {
@@ -49,35 +87,59 @@ void compact_close(struct compact *c)
     free(c->item);
 }
 
-/* ---- From one stage to the next ---- */
+/* ---- From one phase to the next ---- */
 
-static void ask(struct compact *c, enum compact_stage stage,
+/* Where READ may follow, so may the end of the victim. */
+enum { ONWARD = PHASE(COMPACT_READ) | PHASE(COMPACT_FORGET) | PHASE(COMPACT_REST) };
+
+static const uint32_t next_phase[] = {
+    [COMPACT_REST] = PHASE(COMPACT_READ) | PHASE(COMPACT_UNLINK) | PHASE(COMPACT_REST),
+    [COMPACT_READ] = PHASE(COMPACT_JUDGE) | PHASE(COMPACT_REST),
+    [COMPACT_JUDGE] = PHASE(COMPACT_COPY) | ONWARD,
+    [COMPACT_COPY] = PHASE(COMPACT_MOVE) | PHASE(COMPACT_REST),
+    [COMPACT_MOVE] = ONWARD,
+    [COMPACT_FORGET] = PHASE(COMPACT_FORGET) | PHASE(COMPACT_REST),
+    [COMPACT_UNLINK] = PHASE(COMPACT_REST),
+};
+
+static void enter(struct compact *c, enum compact_phase phase)
+{
+    phase_enter(&c->phase, phase, next_phase);
+}
+
+static void ask(struct compact *c, enum compact_phase phase,
                 void (*run)(struct keeper *k, void *arg))
 {
-    c->stage = stage;
+    enter(c, phase);
     keeper_ask(c->keeper, run, c);
 }
 
-/* The victim stays as it is; what was copied and moved is a good record in the output. */
+static void rest(struct compact *c)
+{
+    c->victim = NULL;
+    enter(c, COMPACT_REST);
+}
+
+/* The victim stays as it is. An output that could not be written ends at its last good sync. */
 static void give_up(struct compact *c)
 {
-    if (c->stage == COMPACT_COPY && c->output && c->error != ERR_NO_SPACE) {
+    if (c->phase == COMPACT_COPY && c->output && c->error != ERR_NO_SPACE) {
         segment_cut(c->output);
         c->output = NULL;
     }
-    c->victim = NULL;
-    c->stage = COMPACT_REST;
+    rest(c);
 }
 
-/* What could not be read in the victim's chunk. False when memory is out. */
+/* Reports what could not be read in the chunk, and puts it in doubt. False when memory is out. */
 static bool note_damage(struct compact *c)
 {
     char sentence[256];
     struct segment *s = c->victim;
     for (uint32_t i = 0; i < c->bad_n; i++) {
         const struct lost *l = &c->bad[i];
+        CHECK(c->at <= l->from && l->from < l->to);
         if (s->doubted)
-            continue; /* see name_the_rest */
+            continue; /* its slots are in doubt since the opening; see doubt_the_rest */
         s->first = s->aside = true;
         snprintf(sentence, sizeof sentence, "damage at offset %u of seg-%08u.log, %u bytes: %s",
                  (unsigned)l->from, (unsigned)s->number, (unsigned)(l->to - l->from),
@@ -91,39 +153,51 @@ static bool note_damage(struct compact *c)
     return true;
 }
 
-/* Opening put in doubt what was damaged here, unless an entry came to name it from elsewhere: then
- * it still does, when all that can be read has left. False when memory is out. */
-static bool name_the_rest(struct compact *c)
+static uint64_t live_bytes(const struct compact *c, const struct segment *s)
+{
+    CHECK(s->ordinal < c->table->tallies.n);
+    return c->table->tallies.of[s->ordinal].live;
+}
+
+/* Damage that the opening found was put in doubt then, and no entry names it, for nothing of it was
+ * replayed. So an entry that still names the victim, when all that can be read of it has moved,
+ * names something else: a record that could be read at the opening, and rotted since. Where that
+ * stands is not known, so the whole segment is put in doubt. False when memory is out. */
+static bool doubt_the_rest(struct compact *c)
 {
     struct segment *s = c->victim;
-    struct lost rest = {
-        .any = true, .segment = s->slot, .from = SEGMENT_HEADER, .to = s->published};
-    if (!s->doubted || c->table->tallies.of[s->slot].live == 0 || doubt_names(c->doubt, s->slot))
+    struct lost all = {
+        .any = true, .segment = s->ordinal, .from = SEGMENT_HEADER, .to = s->published};
+    if (!s->doubted || live_bytes(c, s) == 0 || doubt_names(c->doubt, s->ordinal))
         return true;
     s->doubted = false;
-    return doubt_found(c->doubt, &rest);
+    return doubt_found(c->doubt, &all);
+}
+
+/* All of the victim has gone through. */
+static void end_victim(struct compact *c)
+{
+    if (!doubt_the_rest(c)) {
+        give_up(c);
+    } else if (doubt_names(c->doubt, c->victim->ordinal)) {
+        enter(c, COMPACT_FORGET);
+    } else {
+        CHECK(live_bytes(c, c->victim) == 0);
+        segments_doom(c->segments, c->victim);
+        rest(c);
+        buf_slim(&c->chunk);
+        buf_slim(&c->copy);
+    }
 }
 
 static void next_chunk(struct compact *c)
 {
+    CHECK(c->at <= c->chunk_end && c->chunk_end <= c->victim->published);
     c->at = c->chunk_end;
-    if (c->at < c->victim->published) {
+    if (c->at < c->victim->published)
         ask(c, COMPACT_READ, compact_read_chunk);
-        return;
-    }
-    if (!name_the_rest(c)) {
-        give_up(c);
-        return;
-    }
-    if (doubt_names(c->doubt, c->victim->slot)) {
-        c->stage = COMPACT_FORGET;
-        return;
-    }
-    segments_doom(c->segments, c->victim);
-    c->victim = NULL;
-    c->stage = COMPACT_REST;
-    buf_slim(&c->chunk);
-    buf_slim(&c->copy);
+    else
+        end_victim(c);
 }
 
 static bool anything_to_copy(const struct compact *c)
@@ -136,6 +210,7 @@ static bool anything_to_copy(const struct compact *c)
 
 static void judged(struct compact *c)
 {
+    CHECK(c->next == c->item_n);
     if (!anything_to_copy(c))
         next_chunk(c);
     else if (segments_reserve(c->segments))
@@ -144,17 +219,18 @@ static void judged(struct compact *c)
         give_up(c);
 }
 
-/* Takes a fresh output in. False when memory is out; it stays fresh then. */
+/* Takes in the output that the keeper has made. False when memory is out. */
 static bool adopt_fresh(struct compact *c)
 {
     if (!c->fresh)
         return true;
+    CHECK(c->fresh->base == SEGMENT_COPIES);
     segments_add(c->segments, c->fresh);
     if (c->output)
         c->output->ended = true;
     c->output = c->fresh;
     c->fresh = NULL;
-    return tally_room(&c->table->tallies, c->output->slot) == 0;
+    return tally_room(&c->table->tallies, c->output->ordinal) == 0;
 }
 
 static void copied(struct compact *c)
@@ -163,13 +239,16 @@ static void copied(struct compact *c)
         give_up(c);
         return;
     }
+    /* no entry may name what a crash would take */
+    CHECK(c->output && atomic_load(&c->output->synced) == c->output->end);
     c->copied_bytes += c->copy.n;
     c->next = 0;
-    c->stage = COMPACT_MOVE;
+    enter(c, COMPACT_MOVE);
 }
 
 static void moved(struct compact *c)
 {
+    CHECK(c->next == c->item_n && c->output->published <= c->output->end);
     c->output->published = c->output->end;
     next_chunk(c);
 }
@@ -178,39 +257,42 @@ static void unlinked(struct compact *c)
 {
     struct segment *s = c->gone;
     c->gone = NULL;
-    c->stage = COMPACT_REST;
+    enter(c, COMPACT_REST);
     if (c->error)
-        return; /* it stays, and is tried again */
+        return; /* the file stays, and is tried again */
+    CHECK(live_bytes(c, s) == 0);
     segments_remove(c->segments, s);
     c->removed++;
-    c->table->tallies.of[s->slot] = (struct tally){0};
+    c->table->tallies.of[s->ordinal] = (struct tally){0};
     segment_close(s);
 }
 
-/* What the keeper has finished. */
+/* Takes up what the keeper has finished. */
 static void collect(struct compact *c)
 {
-    if (c->stage == COMPACT_READ && (c->error || !note_damage(c)))
+    if (c->phase == COMPACT_READ && (c->error || !note_damage(c)))
         give_up(c);
-    else if (c->stage == COMPACT_READ)
-        c->stage = COMPACT_JUDGE;
-    else if (c->stage == COMPACT_COPY)
+    else if (c->phase == COMPACT_READ)
+        enter(c, COMPACT_JUDGE);
+    else if (c->phase == COMPACT_COPY)
         copied(c);
     else
         unlinked(c);
 }
 
-/* Begins with a victim. True when that was the end of it too. */
+/* Begins with a victim, if there is one. A victim in which nothing is alive is not read. True when
+ * there was such a one: it has ended already. */
 static bool begin(struct compact *c)
 {
     struct segment *s = compact_victim(c);
     if (!s)
         return false;
+    CHECK(!c->victim && s != c->output && s->phase == SEGMENT_USED);
     c->victim = s;
     c->at = SEGMENT_HEADER;
     c->chunk_end = c->at;
     c->worked_us = 0;
-    bool unread = compact_lifeless(&c->table->tallies.of[s->slot], s);
+    bool unread = compact_lifeless(&c->table->tallies.of[s->ordinal], s);
     if (unread)
         c->chunk_end = s->published;
     next_chunk(c);
@@ -221,38 +303,37 @@ bool compact_step(struct compact *c)
 {
     if (c->keeper->busy && !keeper_done(c->keeper))
         return false;
-    if (c->stage == COMPACT_READ || c->stage == COMPACT_COPY || c->stage == COMPACT_UNLINK)
+    if (c->phase == COMPACT_READ || c->phase == COMPACT_COPY || c->phase == COMPACT_UNLINK)
         collect(c);
-    else if (c->stage == COMPACT_FORGET)
-        next_chunk(c);
-    bool over = c->stage == COMPACT_REST && !c->error && begin(c);
-    if (c->stage == COMPACT_JUDGE) {
+    else if (c->phase == COMPACT_FORGET)
+        end_victim(c);
+    bool over = c->phase == COMPACT_REST && !c->error && begin(c);
+    if (c->phase == COMPACT_JUDGE) {
         compact_judge_slice(c);
         if (c->next == c->item_n)
             judged(c);
-    } else if (c->stage == COMPACT_MOVE) {
+    } else if (c->phase == COMPACT_MOVE) {
         compact_move_slice(c);
         if (c->next == c->item_n)
             moved(c);
     }
-    return over || c->stage == COMPACT_JUDGE || c->stage == COMPACT_MOVE;
+    return over || c->phase == COMPACT_JUDGE || c->phase == COMPACT_MOVE;
 }
 
 /* ---- The end of a segment ---- */
 
-struct segment *compact_parted(const struct compact *c)
+struct segment *compact_unlisted(const struct compact *c)
 {
-    for (uint32_t i = 0; c->segments->leaving > 0 && i < c->segments->slot_n; i++) {
-        struct segment *s = c->segments->slot[i];
-        if (s && s->stage == SEGMENT_PARTED && s->reads == 0)
-            return s;
-    }
-    return NULL;
+    struct segment *s = NULL;
+    for (uint32_t i = 0; c->segments->leaving > 0 && (s = segments_next(c->segments, &i)) != NULL;)
+        if (s->phase == SEGMENT_UNLISTED && s->reads == 0)
+            break;
+    return s;
 }
 
 void compact_unlink(struct compact *c, struct segment *s)
 {
-    CHECK(c->stage == COMPACT_REST && s->stage == SEGMENT_PARTED && s->reads == 0);
+    CHECK(s->phase == SEGMENT_UNLISTED && s->reads == 0);
     c->gone = s;
     ask(c, COMPACT_UNLINK, compact_unlink_file);
 }

@@ -3,51 +3,59 @@
  * The table knows for each segment what was written and what of it still counts (tally.h). The
  * segment with the greatest dead share is the victim once that share is DEAD_PERCENT: a copy then
  * buys at least two thirds of what it costs (the cost-benefit question of Rosenblum and Ousterhout,
- * "The design and implementation of a log-structured file system", 1992). Age, their other term,
- * counts while writes are many: a segment that ended lately is left alone for a while, for under a
- * load on few keys it dies by itself, and a segment without anything alive goes unread. What that
- * may cost is bounded in time and in bytes; an output is not young, it holds what was old already.
+ * "The design and implementation of a log-structured file system", 1992).
  *
- * Before any share come segments that must be carried out, because they hold damage, or what could
- * not be synced. And on a full disk less must be dead, but what is alive must fit the room that the
- * reserve has for copies. */
+ * Age, their other term, counts while writes are many: a segment that ended lately is left alone
+ * for a while. Under a load on few keys all of it dies meanwhile, and a segment in which nothing is
+ * alive goes without being read. What the wait may cost is bounded in time and in bytes. An output
+ * of compaction is not young: what it holds was old already.
+ *
+ * Two cases go before the share. A segment that holds damage, or what could not be synced, is
+ * emptied at once (`first`). And on a full disk less must be dead, but what is alive must fit the
+ * room that the reserve has for copies. */
 #include "store/log/compact_inner.h"
 
+#include "base/check.h"
+
 enum {
-    /* of a segment, before it is worth a copy: keeps the log below 1.7 times the live bytes */
+    /* So much of a segment is dead before it is worth a copy: the log stays below 1.7 times the
+     * live bytes. */
     DEAD_PERCENT = 40,
-    /* DEAD_PERCENT of a full disk: less would be copied over and over for nothing */
+    /* The same on a full disk: with less, the rest would be copied over and over for nothing. */
     URGENT_PERCENT = 10,
-    ACTIVE_SHARE = 64, /* of a segment, dead, before the one in use is ended for it: a MiB */
-    /* for each segment, that must have died before victims are looked for again */
+    /* One part in so many of the active segment is dead before it is ended for that: a MiB. */
+    ACTIVE_SHARE = 64,
+    /* Bytes, times the segments there are, that die before victims are looked for again. */
     LOOK_BYTES = 4096,
-    /* written since a segment ended, and it is not young any more: 256 MiB of disk at most */
+    /* Segments' worth of bytes written since a segment ended, and it is young no more: this costs
+     * 256 MiB of disk at most. */
     YOUNG_SEGMENTS = 4,
 };
 
 /* The least number of all segments but one. */
 static uint32_t least_number(const struct segments *all, const struct segment *but)
 {
-    uint32_t least = UINT32_MAX;
-    for (uint32_t i = 0; i < all->slot_n; i++)
-        if (all->slot[i] && all->slot[i] != but && all->slot[i]->number < least)
-            least = all->slot[i]->number;
+    uint32_t least = UINT32_MAX, i = 0;
+    for (const struct segment *s; (s = segments_next(all, &i)) != NULL;)
+        if (s != but && s->number < least)
+            least = s->number;
     return least;
 }
 
-bool compact_kept_may_go(const struct compact *c, const struct segment *s)
+bool compact_carried_may_go(const struct compact *c, const struct segment *s)
 {
-    return least_number(c->segments, s) >= s->kept.until;
+    return least_number(c->segments, s) >= s->carried.until;
 }
 
 static uint64_t dead_bytes(const struct compact *c, const struct segment *s, const struct tally *t)
 {
+    CHECK(t->live <= t->all);
     uint64_t dead = t->all - t->live - s->pinned;
-    return s->kept.n > 0 && !compact_kept_may_go(c, s) ? dead - s->kept.bytes : dead;
+    return s->carried.n > 0 && !compact_carried_may_go(c, s) ? dead - s->carried.bytes : dead;
 }
 
-/* Whether a segment has died enough for a copy. On a full disk the copy must fit what the reserve
- * has for it: one that does not would eat up the room for deletions and come to nothing. */
+/* Whether enough of a segment is dead for a copy. On a full disk the copy must fit what the reserve
+ * has for it: one that does not would use up the room for deletions and come to nothing. */
 static bool worth(const struct compact *c, const struct tally *t, uint64_t dead)
 {
     uint64_t percent = c->urgent         ? URGENT_PERCENT
@@ -59,12 +67,12 @@ static bool worth(const struct compact *c, const struct tally *t, uint64_t dead)
            (!c->urgent || t->live <= reserve_for_copies(c->reserve));
 }
 
-/* Not a segment that the node's own state stands in: it is written anew to the one in use before
- * long (log_states.c). */
+/* A segment in which a record of the node's own state stands is not: the record is written anew to
+ * the active segment before long (log_states.c). */
 static bool eligible(const struct compact *c, const struct segment *s)
 {
-    return s && s != c->segments->active && s != c->output && s->stage == SEGMENT_USED &&
-           !table_state_stands(c->table, s->slot);
+    return s != c->segments->active && s != c->output && s->phase == SEGMENT_USED &&
+           !table_state_stands(c->table, s->ordinal);
 }
 
 bool compact_lifeless(const struct tally *t, const struct segment *s)
@@ -72,7 +80,7 @@ bool compact_lifeless(const struct tally *t, const struct segment *s)
     return t->live == 0 && t->others == 0 && !s->aside;
 }
 
-/* When a segment stops being young, in keeper time; 0: it is not. */
+/* When a segment stops being young, by the keeper's clock; 0: it is not young. */
 static uint64_t young_until_us(const struct compact *c, const struct segment *s, uint64_t now_us)
 {
     uint64_t until_us = s->ended_us + (uint64_t)c->patience_ms * 1000;
@@ -81,16 +89,16 @@ static uint64_t young_until_us(const struct compact *c, const struct segment *s,
     return !c->urgent && few && until_us > now_us ? until_us : 0;
 }
 
-/* The segment most worth compacting; NULL when none is. *again_us: when a young one that is worth
- * it will be old; 0: there is none. */
+/* The segment most worth compacting; NULL when none is. *again_us: when the first of those that are
+ * too young for it is old; 0: there is none. */
 static struct segment *choose(const struct compact *c, uint64_t now_us, uint64_t *again_us)
 {
     struct segment *best = NULL;
     uint64_t best_dead = 0, best_all = 1;
+    uint32_t at = 0;
     *again_us = 0;
-    for (uint32_t i = 0; i < c->segments->slot_n; i++) {
-        struct segment *s = c->segments->slot[i];
-        const struct tally *t = &c->table->tallies.of[i];
+    for (struct segment *s; (s = segments_next(c->segments, &at)) != NULL;) {
+        const struct tally *t = &c->table->tallies.of[s->ordinal];
         if (!eligible(c, s))
             continue;
         if (s->first)
@@ -134,13 +142,13 @@ struct segment *compact_victim(struct compact *c)
 void compact_first(struct compact *c, struct segment *s)
 {
     s->first = s->aside = true;
-    c->seen_n = 0; /* let victims be looked for, though nothing has died */
+    c->seen_n = 0; /* so that victims are looked for, though nothing has died */
 }
 
 bool compact_wants_active(const struct compact *c)
 {
     const struct segment *s = c->segments->active;
-    const struct tally *t = &c->table->tallies.of[s->slot];
+    const struct tally *t = &c->table->tallies.of[s->ordinal];
     uint64_t dead = dead_bytes(c, s, t), again_us;
     return !s->ended && dead >= c->segment_bytes / ACTIVE_SHARE && worth(c, t, dead) &&
            !choose(c, keeper_clock_us(), &again_us);

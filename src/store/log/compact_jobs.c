@@ -1,25 +1,26 @@
-/* compact_jobs.c: what compaction does on the keeper's thread: a chunk of the victim read and taken
- * apart, the copies written and synced, a file unlinked.
+/* compact_jobs.c: what compaction does on the keeper's thread: it reads a chunk of the victim and
+ * takes it apart, writes and syncs the copies, unlinks a file.
  *
- * A job works on what the loop left for it in struct compact, and sees nothing of the table; what
- * it read, wrote or failed at (c->error) the loop takes up when it is back. The keeper rests as
- * long as a chunk made it work.
+ * A job works on what the loop left for it in struct compact, and sees nothing of the table. When
+ * the job is done the loop takes up what it read or wrote, or its error (c->error). The keeper
+ * rests as long as a chunk made it work.
  *
- * A chunk ends with its last whole record; one record that is larger than a chunk is read alone.
- * Damage inside is passed over and noted in c->bad; with too many stretches of it the chunk ends
- * early, and the next one begins there. */
+ * A chunk ends with its last complete record; a record that is larger than a chunk is read alone.
+ * Damage inside is passed over and noted in c->bad. With more stretches of it than fit there the
+ * chunk ends early, and the next one begins at that place. */
 #include "store/log/compact_inner.h"
 
 #include <stdio.h>
 
 #include "base/array.h"
+#include "base/check.h"
 #include "base/error.h"
 
 /* ---- Reading ---- */
 
-/* Rests as long as the last chunk took of this thread, so that the disk and the processor are half
- * others'. What it took of the loop, and waited for it, does not count: a busy loop has more to
- * compact, not less. */
+/* Rests as long as the last chunk took of this thread, so that half of the disk and of the
+ * processor is left to others. The time that the loop took for the chunk does not count: a busy
+ * loop has more to compact, not less. */
 static void rest(struct compact *c, struct keeper *k)
 {
     if (!c->urgent)
@@ -34,14 +35,15 @@ static int item_add(struct compact *c, const struct record_view *v, uint32_t at)
         return ERR_NO_MEMORY;
     c->item = item;
     c->item[c->item_n++] =
-        (struct compact_item){.view = *v, .at = at, .from = {at, c->victim->slot}};
+        (struct compact_item){.view = *v, .at = at, .from = {at, c->victim->ordinal}};
     return 0;
 }
 
-/* Fills the chunk with n bytes at c->at, fewer at the end of the victim (of what was published:
- * behind a cut there may be more, which was never acknowledged). */
+/* Fills the chunk with n bytes at c->at, or with what is left of the victim up to where it was
+ * published: behind a cut the file may go on with what was never acknowledged. */
 static int chunk_fill(struct compact *c, uint32_t n)
 {
+    CHECK(c->at >= SEGMENT_HEADER && c->at < c->victim->published);
     uint32_t left = c->victim->published - c->at;
     c->chunk.n = 0;
     int error = buf_reserve(&c->chunk, n < left ? n : left);
@@ -54,8 +56,8 @@ static int chunk_fill(struct compact *c, uint32_t n)
     return 0;
 }
 
-/* Takes note of damage at an offset of the chunk and passes over it; false when no more can be
- * taken note of. */
+/* Notes damage at the offset *at of the chunk, and passes over it. False when no more can be noted
+ * of this chunk. */
 static bool pass_over(struct compact *c, size_t *at)
 {
     if (c->bad_n == COMPACT_BAD)
@@ -64,18 +66,19 @@ static bool pass_over(struct compact *c, size_t *at)
     struct damage_finding f = damage_look(rest_of);
     size_t skip = f.size ? f.size : segment_resync(rest_of);
     uint32_t from = c->at + (uint32_t)*at;
+    CHECK(skip <= rest_of.n);
     *at += skip ? skip : rest_of.n;
     c->bad[c->bad_n++] = (struct lost){.slot = f.slot,
                                        .any = f.size == 0,
                                        .none = f.state,
-                                       .segment = c->victim->slot,
+                                       .segment = c->victim->ordinal,
                                        .from = from,
                                        .to = c->at + (uint32_t)*at};
     return true;
 }
 
-/* Lists the whole records of the chunk, and what of it is none. ERR_INCOMPLETE when the first
- * record is larger than the chunk, and may be one. */
+/* Lists the complete records of the chunk, and the stretches that are no record. ERR_INCOMPLETE
+ * when the first record is larger than the chunk. */
 static int chunk_list(struct compact *c)
 {
     bool more = c->at + c->chunk.n < c->victim->published;
@@ -136,7 +139,7 @@ static int gather_one(struct compact *c, struct compact_item *item)
     return buf_slice(&c->copy, slice_of(c->chunk.p + (item->at - c->at), item->view.size));
 }
 
-/* Gathers the records to copy; their places count from the first byte. */
+/* Gathers the records to copy; their offsets count from the first byte of the copy. */
 static int gather_copies(struct compact *c)
 {
     c->copy.n = 0;
@@ -148,10 +151,12 @@ static int gather_copies(struct compact *c)
     return 0;
 }
 
-/* The segment that the copies go to: the output, or a fresh one where that is full. */
-static struct segment *place(struct compact *c)
+/* The segment that the copies go to: the output, or a fresh one where that is full. NULL after an
+ * error. */
+static struct segment *destination(struct compact *c)
 {
     struct segment *s = c->fresh ? c->fresh : c->output;
+    CHECK(!s || (s->base == SEGMENT_COPIES && !s->ended));
     if (s && (s->end == SEGMENT_HEADER || s->end + c->copy.n <= c->segment_bytes))
         return s;
     c->error = s ? segment_seal(s, c->io) : 0;
@@ -164,7 +169,7 @@ static struct segment *place(struct compact *c)
 static uint32_t try_copy(struct compact *c)
 {
     uint32_t base = 0;
-    struct segment *s = place(c);
+    struct segment *s = destination(c);
     if (s)
         c->error = segment_append(s, c->io, buf_view(&c->copy), false, 0, &base);
     if (!c->error)
@@ -199,12 +204,12 @@ void compact_unlink_file(struct keeper *k, void *arg)
     struct compact *c = arg;
     char name[SEGMENT_NAME], aside[SEGMENT_NAME];
     (void)k;
+    CHECK(c->gone->reads == 0);
     segment_name(c->gone->number, name);
     snprintf(aside, sizeof aside, "damaged-%08u.log", (unsigned)c->gone->number);
     int failed = c->gone->aside ? c->io->renameat(c->dir, name, c->dir, aside)
                                 : c->io->unlinkat(c->dir, name, 0);
     c->error = failed || c->io->fsync(c->dir) != 0 ? ERR_IO : 0;
-    if (!c->error)
-        /* gives back its pages and blocks, which the loop must not wait for */
+    if (!c->error) /* closing gives back pages and blocks, which the loop must not wait for */
         segment_close_file(c->gone);
 }

@@ -1,13 +1,15 @@
 #include "store/log/damage.h"
 
 #include "base/bits.h"
+#include "base/check.h"
 #include "base/error.h"
 #include "wire/bytes.h"
 #include "wire/record.h"
 
-/* Whether a record that is said to have `size` bytes has: another begins behind it. Where that
- * cannot be told (the bytes end, or zeros follow) the lengths in its header must agree. A size that
- * is believed and wrong would let whole records be passed over that nobody marks. */
+/* Whether the bad record at the start of bytes has `size` bytes, as its header says: then another
+ * record begins behind it. Where that cannot be found out (the bytes end there, or zeros follow)
+ * the lengths in the header must agree. A wrong size, if it were believed, would make the caller
+ * pass over good records of other slots, which nobody would put in doubt. */
 static bool size_holds(struct slice bytes, size_t size)
 {
     static const uint8_t zeros[RECORD_HEADER];
@@ -21,8 +23,8 @@ static bool size_holds(struct slice bytes, size_t size)
     return record_lengths_agree(bytes);
 }
 
-/* A record whose key, or a state whose name, hashes to the slot that its header names has both of
- * them whole, wherever else it is damaged: others pass for it once in 16,384 times. */
+/* Where a record's key (a state's name) hashes to the slot that its header says, both are believed,
+ * wherever else the record is damaged. By chance that happens once in 16,384 times. */
 struct damage_finding damage_look(struct slice bytes)
 {
     struct damage_finding f = {0};
@@ -40,6 +42,7 @@ struct damage_finding damage_look(struct slice bytes)
     f.state = state;
     f.serial = get_u64(bytes.p + 16);
     f.size = (uint32_t)size;
+    CHECK(f.size <= bytes.n && f.slot < SLOTS);
     return f;
 }
 
@@ -58,6 +61,7 @@ bool damage_any(const struct damage *d)
 
 bool damage_in(const struct damage *d, uint32_t v, uint32_t n)
 {
+    CHECK(v < n && n <= SLOTS);
     for (uint32_t slot = v * (SLOTS / n); slot < (v + 1) * (SLOTS / n); slot++)
         if (bit_at(d->slot, slot))
             return true;

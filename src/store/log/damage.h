@@ -1,14 +1,12 @@
-/* damage.h: what of the ring is in doubt because a record of the log could not be read.
- *
- * By slot, so that it outlives a new cut of the ring; kept as a state record from the start that
- * found it until the owner says that a vnode has been fetched again. */
+/* damage.h: a set of slots whose records may be lost, and what can be said of a record that cannot
+ * be read. doubt.h says what becomes of it. */
 #ifndef COVEY_STORE_DAMAGE_H
 #define COVEY_STORE_DAMAGE_H
 
 #include "base/hash.h"
 #include "base/slice.h"
 
-/* The name of the state record. */
+/* The name of the state record that says which slots are in doubt. */
 #define DAMAGE_NAME SLICE("log.damaged")
 
 struct damage {
@@ -17,22 +15,23 @@ struct damage {
 
 /* What can be said of a record that fails its checksum. */
 struct damage_finding {
-    uint32_t size; /* of the record; 0: nothing of it can be believed, its length neither */
-    bool state;    /* of the node's own state, with this name and at least this serial */
+    uint32_t size; /* bytes of the record; 0: nothing of it can be believed, not even its length */
     uint16_t slot;
-    uint64_t serial;
-    struct slice name;
+    bool state;        /* the record is one of the node's own state */
+    uint64_t serial;   /* of a state */
+    struct slice name; /* of a state; else the key */
 };
 
 /* Looks at the bad record at the start of bytes. */
 struct damage_finding damage_look(struct slice bytes);
 
-/* Marks what a finding puts in doubt: its slot, or all of them. */
+/* Adds the slots that a finding puts in doubt: its own, or all of them. */
 void damage_mark(struct damage *d, const struct damage_finding *f);
 
+/* Whether there is any slot in the set. */
 bool damage_any(const struct damage *d);
 
-/* Vnode v of n. */
+/* Whether there is a slot of vnode v of n in the set. */
 bool damage_in(const struct damage *d, uint32_t v, uint32_t n);
 
 #endif

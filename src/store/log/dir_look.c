@@ -1,9 +1,9 @@
 /* dir_look.c: what stands in a directory before anything is made in it. See dir.h.
  *
- * A start makes the lock, then the first file of the log, and only then whatever else a node keeps
- * beside its log. So a directory that has the lock alone, or the lock and a half made first file,
- * is that of a start that was cut short: nothing was ever stored in it. One that has anything else
- * of a node's, and no log, is what is left of a member. */
+ * A start makes the lock, then the first file of the log, and only then the other files of a node.
+ * So a directory that has the lock alone, or the lock and an unfinished first file, is that of a
+ * start that was cut short: nothing was ever stored in it. A directory that has other files of a
+ * node, and no log, is what is left of a member. */
 #include "store/log/dir.h"
 
 #include <dirent.h>
@@ -14,7 +14,8 @@
 #include "store/archive/manifest.h"
 #include "store/log/segment.h"
 
-/* "lost+found": of the file system, where the directory is one's root. */
+/* Whether the name says nothing about the directory. "lost+found" stands in the root of a file
+ * system. */
 static bool is_nothing(const char *name)
 {
     static const char *const nothing[] = {".", "..", "lost+found", "lock", "seg-00000001.new"};
@@ -24,10 +25,9 @@ static bool is_nothing(const char *name)
     return false;
 }
 
-/* Whether a node makes such a file, or directory, beside its log. */
+/* Whether the name begins like one that a node makes beside its log. */
 static bool is_remains(const char *name)
 {
-    /* names begin so */
     static const char *const made[] = {"reserve", "hints", "snapshot", "seg-", "damaged-"};
     for (size_t i = 0; i < sizeof made / sizeof made[0]; i++)
         if (strncmp(name, made[i], strlen(made[i])) == 0)

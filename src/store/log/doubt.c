@@ -11,8 +11,8 @@ static struct slice bytes_of(const struct damage *d)
     return slice_of(d->slot, sizeof d->slot);
 }
 
-/* Moves what one set has to another. */
-static void pour(struct damage *from, struct damage *to)
+/* Moves all slots of one set to another. */
+static void move_all(struct damage *from, struct damage *to)
 {
     for (size_t i = 0; i < sizeof to->slot; i++)
         to->slot[i] |= from->slot[i];
@@ -24,6 +24,13 @@ static void add(struct damage *to, struct slice slots)
     CHECK(slots.n == sizeof to->slot);
     for (size_t i = 0; i < slots.n; i++)
         to->slot[i] |= slots.p[i];
+}
+
+/* What holds between any two calls. */
+static void check(const struct doubt *d)
+{
+    CHECK(d->forgetting_n + d->saving_n <= d->lost_n && d->lost_n <= d->lost_cap);
+    CHECK(d->saving_n == 0 || d->serial > 0);
 }
 
 void doubt_close(struct doubt *d)
@@ -38,8 +45,8 @@ void doubt_open(struct doubt *d, const struct damage *found, const struct table 
     *d = (struct doubt){.all = *found, .changed = damage_any(found)};
     if (table_state(t, DAMAGE_NAME, &held, &serial) && held.n == sizeof d->all.slot)
         add(&d->all, held);
-    d->untold = d->all;
-    d->telling = damage_any(&d->all);
+    d->unreported = d->all;
+    d->report_due = damage_any(&d->all);
 }
 
 static void mark(struct damage *d, const struct lost *l)
@@ -63,9 +70,10 @@ static bool same(const struct lost *a, const struct lost *b)
 
 bool doubt_found(struct doubt *d, const struct lost *l)
 {
+    CHECK(l->from < l->to && !l->none);
     for (uint32_t i = 0; i < d->lost_n; i++)
         if (same(&d->lost[i], l))
-            return true; /* read twice before it was forgotten */
+            return true; /* it was read twice before it was forgotten */
     if (!lost_room(d))
         return false;
     d->lost[d->lost_n++] = *l;
@@ -92,10 +100,10 @@ void doubt_raise(struct doubt *d, struct slice slots)
 void doubt_clear(struct doubt *d, struct slice slots)
 {
     CHECK(slots.n == sizeof d->all.slot);
-    /* what the owner does not know of yet it cannot have fetched */
+    /* what the node does not know of yet it cannot have fetched */
     for (size_t i = 0; i < slots.n; i++)
         d->all.slot[i] &= (uint8_t)(~slots.p[i] | d->found.slot[i] | d->saving.slot[i] |
-                                    d->leaving.slot[i] | d->untold.slot[i]);
+                                    d->forgetting.slot[i] | d->unreported.slot[i]);
     d->changed = true;
 }
 
@@ -107,7 +115,7 @@ void doubt_put(struct doubt *d, const struct table *t, struct group *g)
         return;
     table_state(t, DAMAGE_NAME, &held, &serial);
     if (d->serial > serial)
-        serial = d->serial; /* one is on its way: this one says all of it too */
+        serial = d->serial; /* another is on its way: this one covers all of it too */
     struct record r = {.kind = RECORD_STATE,
                        .version = {.stamp = serial + 1},
                        .key = DAMAGE_NAME,
@@ -116,8 +124,9 @@ void doubt_put(struct doubt *d, const struct table *t, struct group *g)
     table_put_own(g, &r);
     d->serial = serial + 1;
     d->changed = false;
-    d->saving_n = d->lost_n - d->leaving_n;
-    pour(&d->found, &d->saving);
+    d->saving_n = d->lost_n - d->forgetting_n;
+    move_all(&d->found, &d->saving);
+    check(d);
 }
 
 /* ---- Forgetting ---- */
@@ -125,7 +134,7 @@ void doubt_put(struct doubt *d, const struct table *t, struct group *g)
 static bool is_lost(void *arg, const struct location *at)
 {
     const struct doubt *d = arg;
-    for (uint32_t i = 0; i < d->leaving_n; i++) {
+    for (uint32_t i = 0; i < d->forgetting_n; i++) {
         const struct lost *l = &d->lost[i];
         if (l->segment == at->segment && at->offset >= l->from && at->offset < l->to)
             return true;
@@ -133,24 +142,25 @@ static bool is_lost(void *arg, const struct location *at)
     return false;
 }
 
-/* Whether entries of an arc may name what is being forgotten. */
+/* Whether an entry of the arc may name what is being forgotten. */
 static bool concerns(const struct doubt *d, uint32_t arc)
 {
-    for (uint32_t i = 0; i < d->leaving_n; i++)
+    for (uint32_t i = 0; i < d->forgetting_n; i++)
         if (d->lost[i].any || (uint32_t)d->lost[i].slot * d->arc_n / SLOTS == arc)
             return true;
     return false;
 }
 
-/* Nothing names them any more: the owner may know. */
+/* No entry names what was being forgotten: the node may know of it. */
 static void forgotten(struct doubt *d)
 {
-    d->lost_n -= d->leaving_n;
+    check(d);
+    d->lost_n -= d->forgetting_n;
     for (uint32_t i = 0; i < d->lost_n; i++)
-        d->lost[i] = d->lost[i + d->leaving_n];
-    d->leaving_n = 0;
-    d->telling |= damage_any(&d->leaving);
-    pour(&d->leaving, &d->untold);
+        d->lost[i] = d->lost[i + d->forgetting_n];
+    d->forgetting_n = 0;
+    d->report_due |= damage_any(&d->forgetting);
+    move_all(&d->forgetting, &d->unreported);
 }
 
 static void walk_from_start(struct doubt *d, struct table *t)
@@ -163,7 +173,8 @@ void doubt_step(struct doubt *d, struct table *t, uint32_t buckets)
 {
     if (d->arc_n != t->index.arc_n) /* the ring was cut anew */
         walk_from_start(d, t);
-    while (d->leaving_n > 0 && buckets > 0) {
+    while (d->forgetting_n > 0 && buckets > 0) {
+        CHECK(t->walk.arc < d->arc_n);
         uint32_t n = concerns(d, t->walk.arc) ? table_forget(t, buckets, is_lost, d) : 0;
         buckets -= n > 0 ? n : 1;
         if (t->walk.bucket == 0 && ++t->walk.arc == d->arc_n)
@@ -177,33 +188,36 @@ void doubt_look(struct doubt *d, struct table *t, bool idle)
 {
     struct slice value;
     uint64_t serial = 0;
-    if (!d->serial || d->leaving_n > 0)
+    if (!d->serial || d->forgetting_n > 0)
         return;
     bool durable = table_state(t, DAMAGE_NAME, &value, &serial) && serial >= d->serial;
     if (!durable && !idle)
         return;
+    check(d);
     d->serial = 0;
     if (durable) {
-        pour(&d->saving, &d->leaving);
-        d->leaving_n = d->saving_n;
+        move_all(&d->saving, &d->forgetting);
+        d->forgetting_n = d->saving_n;
         d->saving_n = 0;
         walk_from_start(d, t);
-        if (d->leaving_n == 0)
+        if (d->forgetting_n == 0)
             forgotten(d);
     } else {
-        pour(&d->saving, &d->found);
+        move_all(&d->saving, &d->found);
         d->saving_n = 0;
         d->changed = true;
     }
+    check(d);
 }
 
 bool doubt_result(struct doubt *d, struct store_result *out)
 {
-    if (!d->telling)
+    if (!d->report_due)
         return false;
-    d->telling = false;
-    d->told = (struct damage){0};
-    pour(&d->untold, &d->told);
-    *out = (struct store_result){.kind = STORE_DAMAGED, .told = bytes_of(&d->told)};
+    CHECK(damage_any(&d->unreported));
+    d->report_due = false;
+    d->reported = (struct damage){0};
+    move_all(&d->unreported, &d->reported);
+    *out = (struct store_result){.kind = STORE_DAMAGED, .told = bytes_of(&d->reported)};
     return true;
 }

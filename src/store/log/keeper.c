@@ -63,6 +63,7 @@ void keeper_ask(struct keeper *k, void (*run)(struct keeper *k, void *arg), void
     CHECK(!k->busy);
     k->busy = true;
     pthread_mutex_lock(&k->lock);
+    CHECK(!k->run && !k->stop);
     k->run = run;
     k->arg = arg;
     pthread_mutex_unlock(&k->lock);
@@ -73,6 +74,7 @@ bool keeper_done(struct keeper *k)
 {
     if (!atomic_load(&k->done))
         return false;
+    CHECK(k->busy);
     atomic_store(&k->done, false);
     k->busy = false;
     return true;

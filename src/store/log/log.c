@@ -1,18 +1,20 @@
-/* log.c: the store on disk, put together: the table (what is held), the segments (where), the
- * committer and the reader (the helpers).
+/* log.c: the store on disk, put together: the table (which records are held), the segments (where
+ * they stand), and the helper threads (committer, reader, keeper, backup).
  *
  * Which file does what:
  *
- *     log.c        the doors: reaping, doubt, backups, figures
- *     log_open.c   opening, replay, the helpers' start, the clean stop
- *     log_write.c  a put's way to the disk, and its failures
- *     log_read.c   values from the disk
- *     log_tend.c   the list of segments, healing, a slice of the upkeep in each turn
+ *     log.c         the doors: reaping, doubt, backups, figures
+ *     log_open.c    opening, replay, the helpers' start, the clean stop
+ *     log_write.c   a put's way to the disk, and its failures
+ *     log_read.c    values from the disk
+ *     log_states.c  the node's own records at the head of each segment
+ *     log_tend.c    the list of segments, healing, a slice of the upkeep in each turn
  *
- * One invariant holds for all of them: only the loop touches the table and the slots of the
- * segments. Helpers are given jobs that hold all they need, and give them back. */
+ * One invariant holds for all of them: only the loop's thread touches the table and the ordinals of
+ * the segments. A helper is given a job that holds all it needs, and gives it back. */
 #include "store/log/log_inner.h"
 
+#include "base/check.h"
 #include "wire/bytes.h"
 
 static void log_set_vnodes(struct store *s, uint16_t vnodes)
@@ -28,6 +30,7 @@ static void log_set_vnodes(struct store *s, uint16_t vnodes)
 static uint64_t log_position(const struct store *s)
 {
     const struct segment *a = log_active((const struct log *)s);
+    CHECK(a->base != SEGMENT_COPIES && a->published >= SEGMENT_HEADER);
     return a->base + a->published;
 }
 
@@ -97,7 +100,7 @@ static bool log_reap(struct store *s, struct store_result *out)
         backup_result(&l->backup, out) || log_read(l, out))
         return true;
     log_keep_up(l);
-    /* of a group that the list went with; its end */
+    /* that may have ended a backup, or answered puts that were in one group with the list */
     return table_answer(&l->table, out) || backup_result(&l->backup, out);
 }
 
@@ -135,9 +138,8 @@ void log_stats(const struct store *s, struct log_stats *out)
         .snapshot_bytes = l->upkeep.snapshot.last_bytes,
         .replayed_bytes = l->replayed_bytes,
     };
-    for (uint32_t i = 0; i < l->segments.slot_n; i++) {
-        struct segment *one = l->segments.slot[i];
-        if (one) /* the end of one that is written to may be a helper's just now */
-            out->disk_bytes += one->ended ? one->end : atomic_load(&one->synced);
-    }
+    uint32_t i = 0;
+    for (struct segment *one; (one = segments_next(&l->segments, &i)) != NULL;)
+        /* the end of a segment that is written to may belong to a helper just now */
+        out->disk_bytes += one->ended ? one->end : atomic_load(&one->synced);
 }

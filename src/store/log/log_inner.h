@@ -20,29 +20,29 @@ struct log {
     struct table table;
     struct cache cache; /* of values read */
     struct group group[2];
-    struct group *gather; /* being filled */
-    struct group *out;    /* with the committer; NULL: none */
-    bool flushed;         /* the gathering group may go */
-    int failed;           /* every put is refused with it until there is a fresh segment; 0: none */
+    struct group *gather; /* the group being filled */
+    struct group *out;    /* the group that is with the committer; NULL: none */
+    bool committing;      /* the gathering group may go as soon as no group is out */
+    int failed;           /* error of every put until there is a fresh segment; 0: puts are taken */
     struct segments segments;
     struct reserve reserve;
     struct upkeep upkeep;
     struct backup backup;
     uint64_t slow_until_us; /* a write of the loop took long: until then the committer writes */
-    uint64_t list_serial;   /* of the list of segments that is on its way; 0: none */
-    /* the node's own records do not all stand in the active segment, or may not */
-    bool owes_states;
-    uint64_t states_serial;   /* of the end of those on their way there; 0: none are */
-    struct buf record, value; /* the value last read: as stored, and uncompressed */
+    uint64_t list_serial;   /* serial of the list of segments that is on its way; 0: none is */
+    bool owes_states;       /* the active segment may lack some of the node's own records */
+    uint64_t states_serial; /* serial of the end of those on their way there; 0: none are */
+    struct buf record;      /* the value last read, as stored */
+    struct buf value;       /* the same, uncompressed */
     struct committer committer;
     struct reader reader;
     struct dir dir;
-    struct log_options options; /* dir is not kept */
+    struct log_options options; /* without `dir`, which was the caller's */
     const struct log_io *io;
-    uint64_t torn_bytes, replayed_bytes;
+    uint64_t torn_bytes, replayed_bytes; /* see struct log_stats */
     struct doubt doubt;
-    struct buf lost_states; /* as replay.h leaves them */
-    bool relist;            /* segments are missing that the list names */
+    struct buf lost_states; /* states whose newest record is damaged, as replay.h leaves them */
+    bool relist;            /* the list names segments that are missing */
 };
 
 extern const struct store_vtable log_vtable; /* log.c */
@@ -57,7 +57,7 @@ static inline struct segment *log_active(const struct log *l)
     return l->segments.active;
 }
 
-/* Tells the operator. */
+/* Reports to the operator. */
 static inline void log_report(const struct log *l, const char *sentence)
 {
     if (l->options.report)
@@ -75,29 +75,36 @@ void log_collect(struct log *l);
 /* Blocks until no group is out or waiting. */
 void log_settle(struct log *l);
 
-/* Ends the active segment: `fresh`, which becomes the log's, is written to from now on. There is a
- * slot for it. */
+/* Whether no group is out or waiting: then a record that was put and is not visible was not
+ * written. */
+static inline bool log_idle(const struct log *l)
+{
+    return !l->out && !l->committing;
+}
+
+/* Ends the active segment: puts go to `fresh` from now on, which becomes the log's. An ordinal is
+ * free for it. */
 void log_retire(struct log *l, struct segment *fresh);
 
 /* ---- log_read.c ---- */
 
-/* The next answer to a question, read from the disk where it must be. False when there is none
- * now. */
+/* The next answer to a question, with its value read from the disk where it must be. False when
+ * there is none now. */
 bool log_read(struct log *l, struct store_result *out);
 
 /* ---- log_states.c ---- */
 
-/* The active segment is another one: it owes the node's own records, which are put before long. */
+/* The active segment is a fresh one: it owes the node's own records, which are put before long. */
 void log_owe_states(struct log *l);
 
-/* At an opening: whether the active segment owes them. */
+/* At an opening: finds out whether the active segment owes them. */
 void log_look_at_states(struct log *l);
 
 /* Adds all of the node's own records to the gathering group, where that is owed and no group is
- * out. True when that group is to be flushed. */
+ * out. True when it did, and the group is to be committed. */
 bool log_renew_states(struct log *l);
 
-/* Whether those on their way have arrived, or are lost. */
+/* Finds out whether the records that were on their way are durable, or were not written. */
 void log_look_for_states(struct log *l);
 
 /* ---- log_tend.c ---- */
@@ -106,14 +113,14 @@ void log_look_for_states(struct log *l);
  * no room for it. */
 uint64_t log_gather_own(struct log *l, struct slice name, struct slice value);
 
-/* Puts the list of the segments in use, so that the others may go; after a failed sync too, for
- * then a fresh segment must be made though nobody writes. */
+/* Puts the list of the segments in use, so that the others may go. A failed sync calls this too:
+ * then a fresh segment must be made, though nobody puts anything. */
 void log_put_list(struct log *l);
 
-/* Whether the list that is on its way has arrived, or is lost: the upkeep is told. */
+/* Finds out whether the list that was on its way is durable, or was not written. */
 void log_look_for_list(struct log *l);
 
-/* A slice of what is to be done beside reads and writes; the owner is woken when there is more. */
+/* A slice of what is to be done beside reads and writes. Wakes the owner when there is more. */
 void log_keep_up(struct log *l);
 
 /* ---- log_open.c ---- */

@@ -1,12 +1,12 @@
 /* log_open.c: a log from its opening to its close.
  *
- * The order of an opening: the directory is locked, what is in it replayed (replay.c), the helpers
- * started, and what replay found damaged is made durable as doubt, before anything is served.
- * Whatever fails, log_close frees what there is, for every part can be closed that was never
- * opened.
+ * The order of an opening: the directory is locked, what is in it is replayed (replay.c), and the
+ * helpers are started. Then what the replay found damaged is made durable as doubt (doubt.h). All
+ * this is done before anything is served. When a step fails, log_close frees what there is: every
+ * part can be closed that was never opened.
  *
- * A clean stop drains first, and ends the segments that were written to with a seal, which vouches
- * for all before it. */
+ * A clean stop drains the log first. Then it ends the segments that were written to with a seal,
+ * which vouches for all before it. */
 #include "store/log/log_inner.h"
 
 #include <errno.h>
@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "store/log/replay.h"
 
@@ -27,7 +28,7 @@ void log_close(struct store *s)
     reader_stop(&l->reader);
     upkeep_stop(&l->upkeep);
     backup_stop(&l->backup);
-    if (l->committer.stage == JOB_DONE)
+    if (l->committer.phase == JOB_DONE)
         segment_close(l->committer.job.fresh);
     segments_close(&l->segments);
     doubt_close(&l->doubt);
@@ -48,6 +49,7 @@ int log_drain(struct store *s)
     log_settle(l);
     if (l->failed)
         return l->failed;
+    CHECK(log_idle(l));
     int error = upkeep_seal(&l->upkeep);
     return error || log_active(l)->ended ? error : segment_seal(log_active(l), l->io);
 }
@@ -69,6 +71,7 @@ static int replay(struct log *l, const char *path, char *why, size_t why_n)
         .why_n = why_n,
     };
     int error = replay_run(&r);
+    CHECK(error || log_active(l)->base != SEGMENT_COPIES);
     if (!error)
         table_opened(&l->table);
     doubt_open(&l->doubt, &r.damage, &l->table);
@@ -80,8 +83,8 @@ static int replay(struct log *l, const char *path, char *why, size_t why_n)
     return error;
 }
 
-/* Makes what replay has found durable before anything is served. What is missing is named no more
- * by the list that goes with the doubt: else each start would doubt anew. */
+/* Makes durable what the replay has found. Where segments are missing, a list that does not name
+ * them goes with the doubt: else each start would miss them anew. */
 static int remember_damage(struct log *l, const char *path, char *why, size_t why_n)
 {
     if (!l->doubt.changed)
@@ -125,7 +128,7 @@ static int start_helpers(struct log *l, char *why, size_t why_n)
     l->upkeep.report_arg = l->options.report_arg;
     l->reserve.bytes =
         l->options.segment_bytes < RESERVE_BYTES ? (off_t)l->options.segment_bytes : RESERVE_BYTES;
-    reserve_take(&l->reserve); /* where it fails the disk is full, and the upkeep says so */
+    reserve_take(&l->reserve); /* where it fails the disk is full, and the upkeep reports it */
     int error = commit_start(&l->committer);
     if (!error)
         error = reader_start(&l->reader);

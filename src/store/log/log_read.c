@@ -1,19 +1,20 @@
 /* log_read.c: values from the segments.
  *
- * The table answers from memory all but values (table.h). Those come from the cache, from the page
- * cache by a read that must not wait (RWF_NOWAIT), and only else from the disk, by the reader's
- * thread. Questions are answered in order as long as none must wait; those that do come out when
- * they are read.
+ * The table answers from memory all but values (table.h). A value comes from the cache, else from
+ * the page cache by a read that must not wait (RWF_NOWAIT), else from the disk by the reader's
+ * thread. Questions are answered in order as long as none must wait for the disk; those that must
+ * are answered when their record has been read.
  *
  * Every value is checked against its record's checksum and against what the index says of it. One
- * that cannot be read puts its slot in doubt, and its segment is gone through for more, and carried
- * out; the read itself is answered ERR_CORRUPT or ERR_IO, never with a record of another
- * version. */
+ * that cannot be read puts its slot in doubt. Then compaction goes through its segment for more
+ * damage, and empties it. The read itself is answered ERR_CORRUPT or ERR_IO, never with a record of
+ * another version. */
 #include "store/log/log_inner.h"
 
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/check.h"
 #include "base/error.h"
 
 static bool unreadable(int error)
@@ -21,16 +22,16 @@ static bool unreadable(int error)
     return error == ERR_CORRUPT || error == ERR_IO;
 }
 
-/* A record could not be read: its slot is in doubt, and its segment is gone through for more, and
- * carried out. One that is leaving is named by no entry any more, and its slot will be
- * another's. */
+/* A record could not be read: puts its slot in doubt, and has compaction empty its segment. Nothing
+ * is to be done about a segment that is leaving: no entry names it any more, and its ordinal will
+ * be another segment's. */
 static void note_damage(struct log *l, const struct store_result *out, struct segment *s,
                         uint32_t at)
 {
     struct lost lost = {
-        .slot = slot_of_key(out->record.key), .segment = s->slot, .from = at, .to = at + 1};
+        .slot = slot_of_key(out->record.key), .segment = s->ordinal, .from = at, .to = at + 1};
     char sentence[256];
-    if (s->stage != SEGMENT_USED)
+    if (s->phase != SEGMENT_USED)
         return;
     snprintf(sentence, sizeof sentence,
              "a record of slot %u cannot be read at offset %u of seg-%08u.log (%s): it is fetched "
@@ -41,8 +42,7 @@ static void note_damage(struct log *l, const struct store_result *out, struct se
         compact_first(&l->upkeep.compact, s);
 }
 
-/* Reads a value that is in the page cache. False when it is not (or the file system cannot
- * tell). */
+/* Reads a value that is in the page cache. False when it is not, or the file system cannot tell. */
 static bool read_cached(struct log *l, struct segment *s, uint32_t at, uint32_t n,
                         struct store_result *out)
 {
@@ -61,7 +61,7 @@ static bool read_cached(struct log *l, struct segment *s, uint32_t at, uint32_t 
     if (unreadable(error))
         note_damage(l, out, s, at);
     if (!error)
-        cache_keep(&l->cache, &out->record.version, out->record.value);
+        cache_add(&l->cache, &out->record.version, out->record.value);
     return true;
 }
 
@@ -69,19 +69,21 @@ static bool read_cached(struct log *l, struct segment *s, uint32_t at, uint32_t 
 static bool next_question(struct log *l, struct store_result *out)
 {
     while (!reader_full(&l->reader)) {
-        struct index_item place;
+        struct index_item held;
         struct version expected[INDEX_FETCH];
         cache_fetch(&l->cache, expected, table_expect(&l->table, expected));
-        int got = table_question(&l->table, out, &place);
+        int got = table_question(&l->table, out, &held);
         if (got != 2)
             return got == 1;
         if (cache_find(&l->cache, &out->record.version, out->size, &out->record.value))
             return true;
-        struct segment *s = l->segments.slot[place.segment];
-        uint32_t n = table_record_max(&place, out->record.key.n);
-        if (read_cached(l, s, place.offset, n, out))
+        CHECK(held.segment < l->segments.ordinal_n && l->segments.of[held.segment]);
+        struct segment *s = l->segments.of[held.segment];
+        uint32_t n = table_record_max(&held, out->record.key.n);
+        CHECK(held.offset >= SEGMENT_HEADER && held.offset < s->published);
+        if (read_cached(l, s, held.offset, n, out))
             return true;
-        out->error = reader_ask(&l->reader, out, s, place.offset, n);
+        out->error = reader_ask(&l->reader, out, s, held.offset, n);
         if (out->error)
             return true;
     }
@@ -103,7 +105,7 @@ static bool next_read(struct log *l, struct store_result *out)
     return true;
 }
 
-/* What the reader has brought comes first: its place among the reader's jobs is free then. */
+/* What the reader has brought comes first: that frees one of the reader's jobs. */
 bool log_read(struct log *l, struct store_result *out)
 {
     return next_read(l, out) || next_question(l, out);

@@ -5,18 +5,24 @@
  * rarely written: left where they were put first, the identity of a node would stand in one file of
  * hundreds, and with that file it would be gone.
  *
- * The way. When puts go to another segment, the newest record of each state is put there once more
- * as it is, in one group, and behind them an end, the state "log.states". Where the newest end
- * stands in segment M, every state's newest record stands in M or in a segment written after it:
- * what was put before the group was gathered is in it or in an earlier group that went to M as
- * well, for it is gathered while no group is out; and what is put later goes to M or beyond. So
+ * The way. When puts go to a fresh segment, the newest record of each state is put there once more
+ * as it is, all in one group, and behind them an *end*: the state "log.states". Say that the newest
+ * end stands in segment M. Then every state's newest record stands in M or in a segment written
+ * after it:
  *
- *     a segment below M is lost:      no state is
- *     M, or one above, is lost:       each state is what it was when that segment began, or newer
+ * - What was put before the group was gathered is in that group, or in an earlier one that went to
+ *   M as well: the group is gathered while no other group is out.
+ * - What is put later goes to M or to a segment after it.
  *
- * Compaction keeps away from a segment in which a state stands, so no copy of one is ever elsewhere
- * than in segments that puts went to. Cost: a few kilobytes in 64 MiB, and no sync of its own where
- * others write. */
+ * So a lost file costs no more than this:
+ *
+ *     lost segment     the states are
+ *     below M          all there, at their newest records
+ *     M, or after it   each as it was when that segment began, or newer
+ *
+ * Compaction never takes a segment in which a state stands, so records of a state stand nowhere but
+ * in segments that puts went to. The cost is a few kilobytes in 64 MiB, and no sync of its own
+ * where others write. */
 #include "store/log/log_inner.h"
 
 #include "base/hash.h"
@@ -26,12 +32,12 @@ void log_owe_states(struct log *l)
     l->owes_states = l->table.states != NULL;
 }
 
-/* The first of all segments has them without an end: no state was put before it was there. */
+/* The first of all segments has all states without an end: none was put before it was there. */
 void log_look_at_states(struct log *l)
 {
     const struct state *end = state_find(l->table.states, STATES_NAME);
     const struct segment *active = log_active(l);
-    bool here = end ? end->segment == active->slot : active->number == 1;
+    bool here = end ? end->segment == active->ordinal : active->number == 1;
     l->owes_states = l->table.states != NULL && !here;
 }
 
@@ -64,10 +70,10 @@ void log_look_for_states(struct log *l)
         return;
     const struct state *end = state_find(l->table.states, STATES_NAME);
     bool durable = end && end->version.stamp >= l->states_serial;
-    if (!durable && (l->out || l->flushed))
+    if (!durable && !log_idle(l))
         return;
     l->states_serial = 0;
     l->owes_states |= !durable;
-    if (durable && end->segment == log_active(l)->slot)
-        l->owes_states = false; /* they made the segment that they went to */
+    if (durable && end->segment == log_active(l)->ordinal)
+        l->owes_states = false; /* the group that they were in went to a fresh segment itself */
 }

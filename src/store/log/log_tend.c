@@ -1,19 +1,21 @@
 /* log_tend.c: what a log does beside reads and writes, once a turn: a step of the backup, slices of
  * the burial, of forgetting lost records and of the upkeep, and what these need of the log itself.
  *
- * **The list.** A segment whose records count no more may go only when a list of the segments
- * without it is durable: a start can then tell a segment that went from one that was lost. The list
- * is a state record of the log's own, put like any other record, so that it is ordered with them;
- * there is one on its way at most, and the upkeep is told whether it arrived.
+ * **The list.** A segment of which no record counts may go only when a list of the segments without
+ * it is durable: so a start can tell a segment that went from one that was lost. The list is a
+ * state record of the log's own. It is put like any other record, so that it is ordered with them.
+ * One list at most is on its way:
  *
- *     upkeep wants one --> put (list_serial is its serial) --> held at that serial: durable
- *                                                         \-> no group is out, and not held: lost, the upkeep is told
+ *     the upkeep wants a list --> it is put (list_serial) -+-> held at that serial: it is durable
+ *                                                          '-> no group is out, and it is not held:
+ *                                                              it was not written, and is put again
  *
  * **A fresh segment.** When puts are refused (log_write.c), or a full disk needs the active segment
  * ended, the upkeep makes another. The log moves to it when nothing is under way in the old one: no
- * group is out, and the committer owes it no sync. */
+ * group is out, and no sync of it is due. */
 #include "store/log/log_inner.h"
 
+#include "base/check.h"
 #include "base/hash.h"
 
 uint64_t log_gather_own(struct log *l, struct slice name, struct slice value)
@@ -27,18 +29,19 @@ uint64_t log_gather_own(struct log *l, struct slice name, struct slice value)
     return table_put_own(l->gather, &r) ? 0 : serial + 1;
 }
 
-/* The floors go with it: the last erasure that raised one may stand in a segment that goes. */
+/* The floors go with the list: the last erasure that raised one may stand in a segment that
+ * goes. */
 void log_put_list(struct log *l)
 {
     struct buf list, floors;
+    CHECK(l->list_serial == 0);
     buf_init(&list, RECORD_VALUE_MAX);
     buf_init(&floors, RECORD_VALUE_MAX);
     upkeep_listing(&l->upkeep);
     bool made =
         floors_append(&l->table.floors, &floors) == 0 && segments_list(&l->segments, &list) == 0;
     if (made && l->table.floors.greatest > 0)
-        /* in one group: neither is durable without the other */
-        log_gather_own(l, FLOORS_NAME, buf_view(&floors));
+        log_gather_own(l, FLOORS_NAME, buf_view(&floors)); /* in one group: both are durable */
     l->list_serial = made ? log_gather_own(l, LIST_NAME, buf_view(&list)) : 0;
     if (l->list_serial)
         log_commit(&l->head);
@@ -55,20 +58,19 @@ void log_look_for_list(struct log *l)
     if (l->list_serial == 0)
         return;
     bool durable = table_state(&l->table, LIST_NAME, &value, &serial) && serial >= l->list_serial;
-    if (!durable && (l->out || l->flushed))
+    if (!durable && !log_idle(l))
         return;
     l->list_serial = 0;
     upkeep_listed(&l->upkeep, durable);
 }
 
-/* The upkeep has made a segment that can be written. The one in use is left for it when nothing of
- * it is on its way. */
+/* Moves to the segment that the upkeep has made, when nothing of the active one is on its way. */
 static void heal(struct log *l)
 {
-    /* the keeper may be at it */
-    struct segment *fresh = l->upkeep.job == UPKEEP_HEAL ? NULL : l->upkeep.fresh;
+    /* while it is being made `fresh` is the keeper's */
+    struct segment *fresh = l->upkeep.phase == UPKEEP_HEAL ? NULL : l->upkeep.fresh;
     if (!fresh || l->out || commit_owes(&l->committer) || !segments_reserve(&l->segments) ||
-        tally_room(&l->table.tallies, (uint16_t)l->segments.slot_n) != 0)
+        tally_room(&l->table.tallies, (uint16_t)l->segments.ordinal_n) != 0)
         return;
     l->upkeep.fresh = NULL;
     l->upkeep.heal = false;
@@ -81,7 +83,7 @@ static void heal(struct log *l)
 void log_keep_up(struct log *l)
 {
     backup_step(&l->backup);
-    /* also when this is the end of it: counts, and the owner, waited for that */
+    /* also true when the slice below is the last one: then its outcome is to be reaped */
     bool more = burial_under_way(&l->table.burial) || doubt_forgetting(&l->doubt);
     burial_step(&l->table, BURIAL_SLICE);
     doubt_step(&l->doubt, &l->table, BURIAL_SLICE);
@@ -91,7 +93,7 @@ void log_keep_up(struct log *l)
     if (log_renew_states(l))
         log_commit(&l->head);
     if (l->doubt.changed && !l->failed)
-        log_commit(&l->head); /* of what is in doubt */
+        log_commit(&l->head); /* which puts what is in doubt */
     if (!l->failed && l->list_serial == 0 && upkeep_wants_list(&l->upkeep))
         log_put_list(l);
     if (more && l->options.wake)

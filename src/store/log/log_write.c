@@ -1,26 +1,29 @@
 /* log_write.c: how a put gets to the disk: into a group, the group into the active segment, and
  * what happens when that fails.
  *
- * A put goes into the gathering group. At store_commit that group goes to the committer, if it is
- * idle; else when it is back. In interval mode the loop writes the group itself, for a write into
- * the page cache is cheaper than a hand-over; only when the group holds a state record (which must
- * be synced) or the segment is full does the committer take it. When a group is back its records
- * become visible, all at once.
+ * A put goes into the gathering group. At store_commit that group goes to the committer, as soon as
+ * the committer has no other. When the group is back its records become visible, all at once:
  *
- *     gathering --flush--> (waits while another is out) --> out: written, synced --> published --> reaped
+ *     gathering --commit--> waiting, while another is out --> out: written, synced
+ *                                                               --> published --> reaped
+ *
+ * In interval mode the loop writes the group itself, for a write into the page cache is cheaper
+ * than to hand the group over. The committer takes it only when it holds a state record, which must
+ * be synced, or when the segment is full.
  *
  * Invariants: at most one group is out. The writing end of the active segment belongs to the
  * committer while a group is out, else to the loop.
  *
  * **Errors.** A group that cannot be written is tried once more in a fresh segment, and the old one
- * ends at its last good sync (segment.c says why). What interval mode had written behind that and
- * not synced is in the index and, mostly, in the page cache: that segment is compacted first, which
- * writes it anew. When the fresh segment fails too, puts are refused until the upkeep could make
- * another (log_tend.c). A full disk is the reserve's matter (reserve.h). Reads always go on.
+ * ends at its last good sync (segment.c says why). What interval mode had written behind that sync
+ * is in the index and, mostly, in the page cache: so compaction takes that segment next, and writes
+ * those records anew. When the fresh segment fails too, puts are refused until the upkeep could
+ * make another (log_tend.c). On a full disk the reserve decides what is taken (reserve.h). Reads
+ * always go on.
  *
- * **A stalled disk** must not stall the loop, which also gossips. Nothing here waits for the disk
- * except a write of interval mode, into the page cache; and such a write goes to the committer when
- * its last sync is under way for long, or when the last write took long. */
+ * **A stalled disk** must not stall the loop, which also runs the failure detector. The loop waits
+ * for the disk nowhere but in a write of interval mode, into the page cache. Such a write goes to
+ * the committer when a sync has been under way for long, or when the last write took long. */
 #include "store/log/log_inner.h"
 
 #include <stdio.h>
@@ -30,9 +33,10 @@
 #include "base/error.h"
 
 enum {
-    /* a write into the page cache takes 10 us; one that takes this long was made to wait */
+    /* A write into the page cache takes 10 us; one that takes this long was made to wait. */
     SLOW_WRITE_US = 5000,
-    SLOW_FOR_US = 1000000, /* the kernel holds writers back for as long as it has pages to write */
+    /* The kernel holds writers back for as long as it has pages to write. */
+    SLOW_FOR_US = 1000000,
 };
 
 /* Neither the active segment nor a fresh one took a group. */
@@ -48,7 +52,7 @@ static void fail(struct log *l, int error)
     l->upkeep.heal = true;
 }
 
-/* On a full disk only what frees room, and the node's own state, is taken. */
+/* On a full disk only what makes room, and the node's own state, is taken. */
 static bool admitted(const struct log *l, const struct record *r)
 {
     return reserve_held(&l->reserve) || r->kind == RECORD_TOMBSTONE || r->kind == RECORD_FLOOR ||
@@ -58,7 +62,7 @@ static bool admitted(const struct log *l, const struct record *r)
 void log_put(struct store *s, uint64_t token, const struct record *r, struct put_origin origin)
 {
     struct log *l = log_of(s);
-    /* those are the log's own */
+    /* states of these names are put by the log alone */
     CHECK(r->kind != RECORD_STATE || r->key.n < 4 || memcmp(r->key.p, "log.", 4) != 0);
     if (l->failed)
         table_refuse(&l->table, token, l->failed);
@@ -76,9 +80,18 @@ static void hand_over(struct log *l)
         .ahead = l->options.durability == DURABILITY_FSYNC,
         .may_grow = segments_reserve(&l->segments),
     };
+    CHECK(!l->out && job.bytes.n > 0);
     l->out = l->gather;
     l->gather = l->out == &l->group[0] ? &l->group[1] : &l->group[0];
+    CHECK(l->gather->bytes.n == 0);
     commit_submit(&l->committer, &job);
+}
+
+/* All of the active segment is in the index now. */
+static void publish_to_end(struct segment *s)
+{
+    CHECK(!s->ended && s->published <= s->end);
+    s->published = s->end;
 }
 
 /* Whether a write of the loop would be safe and quick, as far as one can tell. */
@@ -97,23 +110,24 @@ static bool write_here(struct log *l)
     uint64_t began_us = keeper_clock_us();
     if (began_us < l->slow_until_us || !may_write_here(l))
         return false;
+    CHECK(!l->out);
     if (segment_append(s, l->io, buf_view(&l->gather->bytes), false, 0, &base) != 0)
-        return false; /* the committer knows what to do about it */
+        return false; /* the committer meets the error again, and handles it */
     uint64_t now_us = keeper_clock_us();
     if (now_us - began_us > SLOW_WRITE_US)
         l->slow_until_us = now_us + SLOW_FOR_US;
     commit_dirty(&l->committer, s, s->end);
-    table_publish(&l->table, l->gather, s->slot, base);
-    s->published = s->end;
+    table_publish(&l->table, l->gather, s->ordinal, base);
+    publish_to_end(s);
     return true;
 }
 
-/* Sends the flushed group on its way, unless another is out. */
+/* Sends the group on its way that is to be committed, unless another is out. */
 static void advance(struct log *l)
 {
-    if (!l->flushed || l->out)
+    if (!l->committing || l->out)
         return;
-    l->flushed = false;
+    l->committing = false;
     if (!table_settle(&l->table, l->gather))
         return;
     if (l->failed)
@@ -128,19 +142,20 @@ void log_commit(struct store *s)
     doubt_put(&l->doubt, &l->table, l->gather);
     if (!table_settle(&l->table, l->gather))
         return;
-    l->flushed = true;
+    l->committing = true;
     advance(l);
 }
 
 void log_retire(struct log *l, struct segment *fresh)
 {
     struct segment *old = log_active(l);
+    CHECK(fresh->base >= segment_next_base(old) && fresh->base != SEGMENT_COPIES);
     old->ended = true;
     old->ended_us = keeper_clock_us();
     old->ended_written = l->table.tallies.written;
-    /* what was visible and not synced must be written again */
+    /* what is visible and could not be synced must be written again */
     old->first |= old->published > old->end;
-    segments_add(&l->segments, fresh); /* hand_over, or heal, has made room */
+    segments_add(&l->segments, fresh); /* hand_over, or heal, has made sure of an ordinal */
     l->segments.active = fresh;
     log_owe_states(l);
 }
@@ -158,27 +173,29 @@ static void report_cut(const struct log *l, int error)
 static void finish(struct log *l, const struct commit_job *job)
 {
     int error = job->error;
+    CHECK(l->out);
     if (job->failed)
         report_cut(l, job->failed);
     if (job->fresh)
         log_retire(l, job->fresh);
     if (!error)
-        error = tally_room(&l->table.tallies, log_active(l)->slot);
+        error = tally_room(&l->table.tallies, log_active(l)->ordinal);
     if (error) {
         if (error != ERR_NO_SPACE)
             fail(l, error);
         table_fail(&l->table, l->out, error);
     } else {
-        table_publish(&l->table, l->out, log_active(l)->slot, job->base);
-        log_active(l)->published = log_active(l)->end;
+        table_publish(&l->table, l->out, log_active(l)->ordinal, job->base);
+        publish_to_end(log_active(l));
     }
+    CHECK(l->out->bytes.n == 0);
     l->out = NULL;
     log_look_for_states(l);
-    l->flushed |= log_renew_states(l);
+    l->committing |= log_renew_states(l);
 }
 
-/* A second of interval mode could not be synced: the segment has ended, and nobody may write for a
- * long time. */
+/* What interval mode wrote could not be synced: the segment has ended. The list is put to have a
+ * fresh segment made, though nobody may put anything for a long time. */
 static void sync_failed(struct log *l, int error)
 {
     report_cut(l, error);
@@ -198,7 +215,7 @@ void log_collect(struct log *l)
     if (done || sync_error)
         advance(l);
     log_look_for_list(l);
-    doubt_look(&l->doubt, &l->table, !l->out && !l->flushed);
+    doubt_look(&l->doubt, &l->table, log_idle(l));
 }
 
 void log_settle(struct log *l)
@@ -206,6 +223,6 @@ void log_settle(struct log *l)
     do {
         commit_wait(&l->committer);
         log_collect(l);
-    } while (l->out || l->flushed);
+    } while (!log_idle(l));
     commit_wait(&l->committer);
 }

@@ -7,6 +7,7 @@
 static void read_one(const struct reader *r, struct read_job *job)
 {
     ssize_t n = segment_read(job->segment, r->io, job->bytes.p, job->n, job->at, 0);
+    CHECK(n <= (ssize_t)job->n);
     job->bytes.n = n > 0 ? (size_t)n : 0;
     if (n < 0)
         job->result.error = ERR_IO;
@@ -64,7 +65,7 @@ void reader_stop(struct reader *r)
 
 bool reader_full(const struct reader *r)
 {
-    /* one place less than READS: the job last taken is still being looked at */
+    /* one less than READS: the job last taken is still being looked at */
     return atomic_load(&r->asked) - r->taken >= READS - 1;
 }
 
@@ -99,6 +100,7 @@ struct read_job *reader_take(struct reader *r)
     if (atomic_load(&r->done) == r->taken)
         return NULL;
     struct read_job *job = &r->job[r->taken++ % READS];
+    CHECK(atomic_load(&r->asked) - r->taken < READS && job->segment->reads > 0);
     job->segment->reads--;
     return job;
 }

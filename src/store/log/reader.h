@@ -1,9 +1,13 @@
 /* reader.h: the helper thread that reads records which are not in the page cache, in the order they
  * were asked for.
  *
- * The jobs are a ring of READS: asked by the owner, done by the helper, taken by the owner. Three
- * counters that only grow; each side writes its own. When the ring is full the owner lets further
- * reads wait: a disk that slow gains nothing from a longer queue. */
+ * The jobs are a ring of READS. A job is asked for by the owner, done by the helper, and taken by
+ * the owner. Three counters say how many were, and each side writes its own:
+ *
+ *     taken <= done <= asked <= taken + READS
+ *
+ * When the ring is full the owner lets further reads wait: a disk that is so slow gains nothing
+ * from a longer queue. */
 #ifndef COVEY_STORE_READER_H
 #define COVEY_STORE_READER_H
 
@@ -16,11 +20,12 @@
 enum { READS = 16 };
 
 struct read_job {
-    struct store_result result; /* what the index said; its key points into `key` */
+    struct store_result result; /* as the index has it; its key points into `key` */
     struct buf key;
-    struct buf bytes; /* of the record, as read */
-    struct segment *segment;
-    uint32_t at, n;
+    struct buf bytes;        /* the record, as read */
+    struct segment *segment; /* its `reads` counts this job */
+    uint32_t at;             /* offset in the segment */
+    uint32_t n;              /* bytes to read at most */
 };
 
 struct reader {
@@ -39,14 +44,15 @@ struct reader {
 /* Starts the thread. The fields io, wake, wake_arg are set. 0 or ERR_NO_MEMORY. */
 int reader_start(struct reader *r);
 
-/* Ends the thread after the read that it is at, and frees what it has. */
+/* Ends the thread after the read that it is doing, and frees its jobs. Does nothing to one that was
+ * not started. */
 void reader_stop(struct reader *r);
 
 /* Whether reader_ask would be refused. */
 bool reader_full(const struct reader *r);
 
-/* Asks for up to n bytes at `at`, to complete a result; the key is copied, and the segment stays
- * until the read is taken back. On an error (ERR_NO_MEMORY) nothing was asked. */
+/* Asks for up to n bytes at the offset `at`, to complete a result. The key is copied, and the
+ * segment stays until the read is taken. After an error (ERR_NO_MEMORY) nothing was asked for. */
 int reader_ask(struct reader *r, const struct store_result *result, struct segment *s, uint32_t at,
                uint32_t n);
 

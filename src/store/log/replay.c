@@ -1,22 +1,29 @@
 /* replay.c: a directory read again: which files there are, in which order they are believed, and
  * what must be there.
  *
- *     list the files --> open all (headers) --> the snapshot, if it fits --> each segment, from where the snapshot ends
- *                             ^                        |                     (replay_segment.c)
- *                             '-- start over, without -+-- it does not fit --'
+ *     list the files --> open all (headers) --> the snapshot, if it fits --> each segment, from
+ *                             ^                        |                     where that is complete
+ *                             |                        |                     (replay_segment.c)
+ *                             '-- start over, without -+-- it does not fit -----------'
  *
- * A start must not believe less than was acknowledged. So it looks whether every segment is there
- * that the newest list names, as long as the list says, and all that were made since; whether each
- * is as long as the one after it demands, and has a header that can be believed; and whether a
- * damaged record of the node's own state has a successor. What is missing may have been of any
- * slot: all are in doubt, which the owner makes good from others (core/repair/repair_recover.c). Of
- * the node's own state nothing is missing unless the last segments are (log_states.c); where it may
- * be, the node casts no vote (core/node/node.c), and does not start without knowing who it is
- * (rt/loss.c). Of files whose making a crash cut short nothing is known to anybody: they go.
+ * A start must notice when less is there than was acknowledged:
  *
- * A snapshot is never more than a short cut: when it is damaged, names what the log has not got, or
- * damage turns up behind it, all that was read is forgotten, and the log is read from its
- * beginning. */
+ *     it looks whether                                          else
+ *     every segment is there that the newest list names, and    all slots are in doubt
+ *     every one that was made since
+ *     each segment is as long as the list and its successor     all slots are in doubt
+ *     say, and has a header that can be believed
+ *     a damaged record of the node's own state has a newer one  an older one counts, and all slots
+ *                                                               are in doubt
+ *
+ * The node heals slots in doubt from other owners (core/repair/repair_recover.c). None of its own
+ * states is missing unless the last segments are (log_states.c). Where one may be missing the node
+ * casts no vote (core/node/node.c), and it does not start without its identity (rt/loss.c). A file
+ * that a crash left unfinished was never used by anybody: it is removed.
+ *
+ * A snapshot is never more than a short cut. When it is damaged, names records that the log does
+ * not have, or damage turns up behind it, all that was read is dropped, and the log is read from
+ * its beginning. */
 #include "store/log/replay_inner.h"
 
 #include <dirent.h>
@@ -28,11 +35,12 @@
 #include <unistd.h>
 
 #include "base/array.h"
+#include "base/check.h"
 #include "base/error.h"
 #include "store/log/snapshot.h"
 #include "wire/bytes.h"
 
-/* of names of damaged state records: a directory with more of them is beyond help */
+/* Bytes for the names of damaged state records: a directory with more of them is beyond help. */
 enum { LOST_STATES_MAX = 1024 * 1024 };
 
 int replay_refuse(struct replay *r, int error, const char *format, ...)
@@ -59,7 +67,7 @@ int replay_refuse_unread(struct replay *r, uint32_t number, int cause)
                          r->path, (unsigned)number, strerror(cause));
 }
 
-/* Tells the operator. */
+/* Reports to the operator. */
 static void report(struct replay *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void report(struct replay *r, const char *format, ...)
 {
@@ -130,10 +138,11 @@ static struct segment *find(const struct replay *r, uint32_t number)
 static int open_segment(struct replay *r, uint32_t number)
 {
     uint32_t says;
-    struct segment **place = &r->found[r->found_n];
-    int error = segment_open(r->dir, number, place, &says);
+    struct segment **opened = &r->found[r->found_n];
+    CHECK(r->found_n == 0 || r->found[r->found_n - 1]->number < number);
+    int error = segment_open(r->dir, number, opened, &says);
     if (error == ERR_CORRUPT)
-        error = segment_open_wreck(r->dir, number, place);
+        error = segment_open_wreck(r->dir, number, opened);
     if (error == ERR_BAD_FORMAT)
         return replay_refuse(r, error,
                              "%s/seg-%08u.log has format version %u; this release knows version "
@@ -151,14 +160,14 @@ static int open_segment(struct replay *r, uint32_t number)
     return 0;
 }
 
-/* This number is used. */
+/* The number is used: the next one lies above it. */
 static void number_above(struct replay *r, uint32_t number)
 {
     if (number >= r->segments->numbers.next)
         r->segments->numbers.next = number + 1;
 }
 
-/* Opens the segments: all headers before any record, for they say where others end. */
+/* Opens the segments. All headers are read before any record, for they say where others end. */
 static int open_all(struct replay *r, const uint32_t *number, uint32_t n)
 {
     int error = 0;
@@ -174,18 +183,16 @@ static int open_all(struct replay *r, const uint32_t *number, uint32_t n)
     }
     if (n > 0)
         number_above(r, number[n - 1]);
-    number_above(r, r->named); /* also when that snapshot is gone */
+    number_above(r, r->named); /* also when the snapshot that named it was dropped */
     return error;
 }
 
-/* Closes segments that did not get as far as a slot. */
+/* Closes the segments that were not taken in. */
 static void close_unplaced(struct replay *r)
 {
-    for (uint32_t i = 0; i < r->found_n; i++) {
-        struct segment *s = r->found[i];
-        if (s->slot >= r->segments->slot_n || r->segments->slot[s->slot] != s)
-            segment_close(s);
-    }
+    for (uint32_t i = 0; i < r->found_n; i++)
+        if (!segments_have(r->segments, r->found[i]))
+            segment_close(r->found[i]);
     free(r->found);
     r->found = NULL;
     r->found_n = 0;
@@ -199,8 +206,8 @@ static void miss(struct replay *r, uint32_t number)
         r->missing_first = number;
 }
 
-/* What the newest list names must be there, and all that was made since, as far as it is known to
- * have been: by one of a greater number, or by the snapshot. */
+/* Every segment must be there that the newest list names, and every one made since. That one was
+ * made is known from a segment of a greater number, or from the snapshot. */
 static void check_list(struct replay *r)
 {
     struct slice list = {0};
@@ -217,7 +224,7 @@ static void check_list(struct replay *r)
     for (number = segments_list_next(list); number < r->segments->numbers.next; number++)
         if (!find(r, number))
             miss(r, number);
-    number_above(r, segments_list_next(list) - 1); /* those of what is gone are used, too */
+    number_above(r, segments_list_next(list) - 1); /* the numbers of segments that went are used */
     if (r->missing == 0)
         return;
     replay_doubt_all(r);
@@ -227,12 +234,12 @@ static void check_list(struct replay *r)
            r->path, (unsigned)r->missing_first, r->missing > 1 ? ", and so are others" : "");
 }
 
-/* A damaged state record is no loss where it has a successor. Else the state has gone back to an
- * older record, or to none. */
+/* A damaged state record is no loss where there is a newer one of its name. Else the state has gone
+ * back to an older record, or to none. */
 static void check_states(struct replay *r)
 {
     struct slice left = buf_view(&r->lost_states), value;
-    size_t kept = 0;
+    size_t left_n = 0; /* bytes of lost_states that stay */
     while (left.n > 0) {
         uint64_t serial = get_u64(left.p), held;
         struct slice item = slice_of(left.p, 12 + get_u32(left.p + 8)),
@@ -240,8 +247,8 @@ static void check_states(struct replay *r)
         left = slice_of(left.p + item.n, left.n - item.n);
         if (table_state(r->table, name, &value, &held) && held > serial)
             continue;
-        memmove(r->lost_states.p + kept, item.p, item.n);
-        kept += item.n;
+        memmove(r->lost_states.p + left_n, item.p, item.n);
+        left_n += item.n;
         replay_doubt_all(r);
         report(r,
                "the newest record of this node's own state \"%.*s\" in %s is damaged: an older one "
@@ -249,12 +256,13 @@ static void check_states(struct replay *r)
                "compared with the other owners",
                (int)(name.n < 64 ? name.n : 64), (const char *)name.p, r->path);
     }
-    r->lost_states.n = kept;
+    CHECK(left_n <= r->lost_states.n);
+    r->lost_states.n = left_n;
 }
 
 /* The segment that puts went to last: not always the one of the greatest number, for compaction
- * makes some too. NULL: none. A wreck may be it, and is taken to begin where puts had got to before
- * it. */
+ * makes some too. NULL: there is none. It may be a wreck, whose base is not known: that is taken to
+ * be where the segment before it ends. */
 static struct segment *last_written(const struct replay *r)
 {
     struct segment *last = NULL;
@@ -270,24 +278,23 @@ static struct segment *last_written(const struct replay *r)
 
 /* ---- The records ---- */
 
-/* Gives the segments slots that the snapshot has not, and forgets them as ours. */
+/* Takes in the segments that the snapshot does not name. */
 static int place_segments(struct replay *r)
 {
     for (uint32_t i = 0; i < r->found_n; i++) {
         struct segment *s = r->found[i];
-        bool placed = s->slot < r->segments->slot_n && r->segments->slot[s->slot] == s;
-        if (placed)
+        if (segments_have(r->segments, s))
             continue;
         if (!segments_reserve(r->segments))
             return replay_refuse(r, ERR_NO_MEMORY, "out of memory while opening %s", r->path);
         segments_add(r->segments, s);
-        if (tally_room(&r->table->tallies, s->slot) != 0)
+        if (tally_room(&r->table->tallies, s->ordinal) != 0)
             return replay_refuse(r, ERR_NO_MEMORY, "out of memory while opening %s", r->path);
     }
     return 0;
 }
 
-/* Makes a segment that follows none. */
+/* Makes the active segment where there is none. */
 static int make_active(struct replay *r)
 {
     struct segment *s;
@@ -309,6 +316,7 @@ static int replay_all(struct replay *r)
     for (uint32_t i = 0; !error && i < r->found_n; i++) {
         error = replay_segment(r, r->found[i], room);
         r->found[i]->ended = true;
+        CHECK(error || r->found[i]->published == r->found[i]->end);
     }
     free(room);
     if (error)
@@ -316,10 +324,9 @@ static int replay_all(struct replay *r)
     check_states(r);
     check_list(r);
     struct segment *active = last_written(r);
-    if (!active)
-        /* all that puts went to are missing, and there are copies alone */
+    if (!active) /* there are only copies: every segment that puts went to is missing */
         return make_active(r);
-    active->ended = active->aside; /* nothing is added to a damaged one */
+    active->ended = active->aside; /* nothing is appended to a damaged one */
     r->segments->active = active;
     return 0;
 }
@@ -337,7 +344,7 @@ static int use_snapshot(struct replay *r)
     int error = snapshot_load(&l);
     if (error == ERR_NO_MEMORY)
         return replay_refuse(r, error, "out of memory while reading the snapshot in %s", r->path);
-    if (error == ERR_BAD_FORMAT) /* it holds nothing that the log has not, so it is not refused */
+    if (error == ERR_BAD_FORMAT) /* it holds nothing that the log lacks, so it is not refused */
         report(r,
                SNAPSHOT_NAME " has format version %u; this release knows version %u: the whole log "
                              "is read, and it is written "
@@ -349,17 +356,17 @@ static int use_snapshot(struct replay *r)
     return error;
 }
 
-/* A snapshot may name no record that the log has not got, and there may be no damage that it does
- * not know of. */
+/* Whether the snapshot could be used: it names no record that the log lacks, and no damage turned
+ * up, of which it knows nothing. */
 static bool snapshot_holds(const struct replay *r)
 {
     for (uint32_t i = 0; i < r->found_n; i++)
-        if (r->found[i]->end < r->found[i]->covered.reach)
+        if (r->found[i]->end < r->found[i]->covered.named_to)
             return false;
     return r->damaged == 0;
 }
 
-/* One attempt to read the directory. ERR_NOT_FOUND: the snapshot is not one to use. */
+/* One attempt to read the directory. ERR_NOT_FOUND: the snapshot is of no use. */
 static int attempt(struct replay *r, const uint32_t *number, uint32_t n, bool with_snapshot)
 {
     int error = open_all(r, number, n);
@@ -378,8 +385,8 @@ static int attempt(struct replay *r, const uint32_t *number, uint32_t n, bool wi
     return error;
 }
 
-/* Forgets all that an attempt has read, and the snapshot: were it left, it might fit again by
- * accident. */
+/* Drops all that an attempt has read, and removes the snapshot: were it left, it might fit by
+ * accident at a later start. */
 static int start_over(struct replay *r)
 {
     bool used = r->snapshot_bytes > 0;
@@ -404,11 +411,11 @@ int replay_run(struct replay *r)
     uint32_t *number = NULL, n = 0;
     buf_init(&r->lost_states, LOST_STATES_MAX);
     int error = list_numbers(r, &number, &n);
-    if (!error && n > SLOTS_MAX)
+    if (!error && n > SEGMENTS_MAX)
         error = replay_refuse(
             r, ERR_CORRUPT,
             "%s holds %u log files; at most %u are possible: move away what is not of one log",
-            r->path, (unsigned)n, (unsigned)SLOTS_MAX);
+            r->path, (unsigned)n, (unsigned)SEGMENTS_MAX);
     if (!error) {
         error = attempt(r, number, n, n > 0);
         if (error == ERR_NOT_FOUND) {

@@ -5,7 +5,7 @@
 
 #include "store/log/replay.h"
 
-enum { REPLAY_WINDOW = 16 * 1024 * 1024 }; /* bytes read at once; any record fits */
+enum { REPLAY_WINDOW = 16 * 1024 * 1024 }; /* bytes read at once; a record of any size fits */
 
 /* ---- replay.c ---- */
 
@@ -13,22 +13,24 @@ enum { REPLAY_WINDOW = 16 * 1024 * 1024 }; /* bytes read at once; any record fit
 int replay_refuse(struct replay *r, int error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The same for a system call that failed: what it was to do to segment `number`, and its errno. */
+/* The same for a system call that failed. what: what it was to do to segment `number`; cause: its
+ * errno. */
 int replay_refuse_io(struct replay *r, uint32_t number, const char *what, int cause);
 
-/* The same where it cannot be read. */
+/* The same where segment `number` cannot be read. */
 int replay_refuse_unread(struct replay *r, uint32_t number, int cause);
 
 /* ---- replay_segment.c ---- */
 
 /* Takes the records of a segment from s->end on. room: REPLAY_WINDOW bytes. 0, or an error with a
- * sentence. */
+ * sentence in r->why. */
 int replay_segment(struct replay *r, struct segment *s, uint8_t *room);
 
-/* Something is lost that may have been of any slot. */
+/* Records are lost that may have been of any slot: puts all slots in doubt. */
 void replay_doubt_all(struct replay *r);
 
-/* A segment ends before it was said to: all slots are in doubt. */
+/* A segment ends before the offset that its successor, or the list, says: puts all slots in
+ * doubt. */
 void replay_too_short(struct replay *r, struct segment *s);
 
 #endif

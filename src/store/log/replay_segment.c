@@ -1,24 +1,25 @@
-/* replay_segment.c: one segment read again, from s->end (its header, or where the snapshot ends) to
- * its end.
+/* replay_segment.c: one segment read again, from s->end (its header, or where the snapshot is
+ * complete) to its end.
  *
- * The file goes by in a window, larger than any record. Behind the last record that is one, the
- * rest of the file is looked through for a sync mark that vouches for more (segment.c says why that
- * tells the two apart):
+ * The file is read through a window that is larger than any record. Where the bytes at an offset
+ * are no record, the rest of the file is searched for a sync mark that vouches for more than that
+ * offset (segment.c says why that tells a torn tail from damage):
  *
- *     nothing but zeros ----> the end
- *     no such mark ---------> a torn tail, never acknowledged: it is cut
- *     a mark ---------------> damage: passed over with its slot in doubt, and on from there
+ *     the rest of the file        then it is                          and the replay
+ *     is zeros                    the end                             ends
+ *     has no such mark            a torn tail, never acknowledged     cuts it, and ends
+ *     has such a mark             damage                              passes over it, and goes on
  *
- * A damaged record whose key can be believed puts its slot in doubt, any other all slots; a damaged
- * state is noted for the end of the replay, when it is known whether a later one of its name is
- * there.
+ * A damaged record whose key can be believed puts its slot in doubt, any other puts all slots in
+ * doubt. A damaged state is noted; at the end of the replay it is known whether there is a newer
+ * record of its name.
  *
- * A file without a header that can be believed is a wreck: no mark can be told for its own, nor
- * where it has to end. All slots are in doubt, so whatever is a record in it may be taken (what was
- * never acknowledged too: its outcome is unknown), and nothing of it is cut, for the operator may
- * want to look at it.
+ * A file without a header that can be believed is a wreck: which marks are its own is not known,
+ * nor where it has to end. All slots are in doubt, so any record in it may be taken. (One that was
+ * never acknowledged may be among them: the outcome of its write is unknown.) Nothing of a wreck is
+ * cut, for the operator may want to look at it.
  *
- * In the end the file is cut behind its last record and synced: what was read is about to be
+ * In the end the file is cut behind its last record, and synced: its records are about to be
  * visible, and must not be less durable than what is acknowledged next. */
 #include "store/log/replay_inner.h"
 
@@ -44,7 +45,7 @@ struct window {
     uint8_t *p;
     size_t n;
     uint32_t at; /* offset of p in the file */
-    bool last;   /* the file ends with it */
+    bool last;   /* the file ends where the window does */
 };
 
 /* ---- Records ---- */
@@ -61,6 +62,7 @@ static int window_move(struct window *w, const struct log_io *io, uint32_t at)
     if (n < 0)
         return (int)n;
     w->n = keep + (size_t)n;
+    CHECK(w->n <= REPLAY_WINDOW);
     w->last = w->n < REPLAY_WINDOW;
     return 0;
 }
@@ -75,7 +77,7 @@ static int take(struct replay *r, struct segment *s, const struct record_view *v
         }
         return 0;
     }
-    int error = table_replay(r->table, v, s->slot, at);
+    int error = table_replay(r->table, v, s->ordinal, at);
     if (error == ERR_BAD_FORMAT)
         return replay_refuse(r, error,
                              "%s/seg-%08u.log holds a record of kind %u at offset %u, which this "
@@ -87,7 +89,7 @@ static int take(struct replay *r, struct segment *s, const struct record_view *v
     return 0;
 }
 
-/* Takes records from s->end on until something is not one: there s->end stays. */
+/* Takes records from s->end on, and moves s->end behind the last of them. */
 static int scan(struct replay *r, struct segment *s, struct window *w)
 {
     for (;;) {
@@ -131,7 +133,7 @@ static bool find_mark(const struct window *w, uint32_t at)
 
 enum tail { TAIL_EMPTY, TAIL_TORN, TAIL_DAMAGED };
 
-/* What lies behind the last good record. 0 or -errno. */
+/* Finds out what lies behind the last good record. 0 or -errno. */
 static int look_behind(struct replay *r, const struct segment *s, struct window *w, enum tail *tail)
 {
     int cause = window_move(w, r->io, s->end);
@@ -184,8 +186,8 @@ void replay_too_short(struct replay *r, struct segment *s)
 
 /* ---- Damage ---- */
 
-/* A damaged state record is no loss when a later one of its name is there; which is known when all
- * has been read. A mark is none. */
+/* Notes a damaged state record: it is no loss if there is a newer one of its name, which is known
+ * when all has been read. A damaged mark is no loss. */
 static int note_state(struct replay *r, const struct damage_finding *f)
 {
     uint8_t head[12];
@@ -197,19 +199,18 @@ static int note_state(struct replay *r, const struct damage_finding *f)
     return error ? error : buf_slice(&r->lost_states, f->name);
 }
 
-/* How far it is from the bad record at the start of the window to the next whole one, or as far as
- * no whole one begins. */
+/* How many bytes to pass over from the bad record at the start of the window: up to the next good
+ * record, or to where one may begin that the edge of the window cuts off. */
 static uint32_t to_next(const struct window *w)
 {
     size_t next = segment_resync(slice_of(w->p, w->n));
     if (next == 0)
-        /* one that begins later may be cut off by the edge */
         next = w->last ? w->n : w->n - RECORD_MAX;
     return (uint32_t)next;
 }
 
-/* Passes over the bad record at s->end and marks what it puts in doubt. *step: how far it is to the
- * next. */
+/* Passes over the bad record at s->end and puts its slot in doubt, or all. *step: how many bytes to
+ * pass over. */
 static int pass_over(struct replay *r, struct segment *s, struct window *w, uint32_t *step)
 {
     struct slice bytes = slice_of(w->p, w->n);
@@ -242,7 +243,7 @@ static int open_window(struct replay *r, const struct segment *s, struct window 
     return cause ? replay_refuse_unread(r, s->number, -cause) : 0;
 }
 
-/* The records of a segment from s->end on, past damage where that is wanted. *tail: how it ends. */
+/* Takes the records of a segment from s->end on, past damage. *tail: how the segment ends. */
 static int scan_through(struct replay *r, struct segment *s, struct window *w, enum tail *tail)
 {
     for (;;) {
@@ -260,11 +261,12 @@ static int scan_through(struct replay *r, struct segment *s, struct window *w, e
             error = pass_over(r, s, w, &step);
         if (error)
             return error;
+        CHECK(step > 0 && step <= UINT32_MAX - s->end);
         s->end += step;
     }
 }
 
-/* All that is a record in a wreck. It ends behind the last of them. */
+/* Takes all that is a record in a wreck, which ends behind the last of them. */
 static int scan_wreck(struct replay *r, struct segment *s, struct window *w)
 {
     uint32_t end = s->end;
@@ -299,7 +301,7 @@ static int cut_tail(struct replay *r, struct segment *s, enum tail tail, uint32_
     return 0;
 }
 
-static int take_whole(struct replay *r, struct segment *s, struct window *w, uint32_t size)
+static int take_sound(struct replay *r, struct segment *s, struct window *w, uint32_t size)
 {
     enum tail tail;
     int error = scan_through(r, s, w, &tail);
@@ -335,8 +337,8 @@ int replay_segment(struct replay *r, struct segment *s, uint8_t *room)
             r->path, (unsigned)s->number);
     int error = open_window(r, s, &w);
     if (!error)
-        error = s->wreck ? take_wreck(r, s, &w) : take_whole(r, s, &w, (uint32_t)st.st_size);
-    if (!error && segment_sync(s, r->io, s->end) != 0) /* what was read is about to be visible */
+        error = s->wreck ? take_wreck(r, s, &w) : take_sound(r, s, &w, (uint32_t)st.st_size);
+    if (!error && segment_sync(s, r->io, s->end) != 0)
         error = replay_refuse_io(r, s->number, "sync", errno);
     s->published = s->end;
     return error;

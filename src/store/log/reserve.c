@@ -4,12 +4,14 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/check.h"
 #include "base/error.h"
 
 static const char NAME[] = "reserve";
 
 int reserve_take(struct reserve *r)
 {
+    CHECK(r->bytes > 0);
     int fd = openat(r->dir, NAME, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
         return log_io_error(errno);

@@ -1,38 +1,40 @@
 /* Segments: the files of the log.
  *
- *     header, 64 bytes little-endian:
- *         "COVEYSEG" | u32 format (3) | u32 number | u64 id, random | u32 number of the segment written before, 0: none |
- *         u32 where that one ends | u64 base | 16 bytes of zero | u64 XXH3-64 of the 56 before
+ *     header, 64 bytes little-endian
+ *         "COVEYSEG" | u32 format (3) | u32 number | u64 id, random
+ *         u32 number of the segment written before, 0: none | u32 where that one ends
+ *         u64 base | 16 bytes of zero | u64 XXH3-64 of the 56 bytes before
  *     records (wire/record.h), back to back; among them sync marks
  *     zeros, perhaps
  *
- * **Zeros ahead.** Appending grows the file, and then each fdatasync must also commit the file
+ * **Zeros ahead.** Appending grows the file, and then each fdatasync must also write the file
  * system's journal for the new size. Writing zeros AHEAD_BYTES beyond the end, once in AHEAD_BYTES,
  * makes nearly every later sync one of data alone.
  *
  * **Sync marks.** After a crash the end of the log may be torn, and that is no fault: nothing there
- * was acknowledged. But a damaged record among synced ones is a fault, and cutting the log there
- * would drop acknowledged records without a word. How to tell them apart? "Valid records follow, so
- * it is damage" is wrong: the pages of one group reach the disk in any order, so after a power cut
- * a whole record may follow a torn one. So the log says itself how far it was synced: a mark is a
- * state record of the name "log.synced", its stamp the number of bytes that were durable when it
- * was written, its node the segment's id (a stored value may well contain another log's bytes).
- * Each group begins with one when there was a sync since the last.
+ * was acknowledged. But a damaged record among synced ones is a fault, and to cut the log there
+ * would drop acknowledged records without a word. How to tell the two apart? "Valid records follow,
+ * so it is damage" is wrong: the pages of one group reach the disk in any order, so after a loss of
+ * power a good record may follow a torn one. So the log says itself how far it was synced. A mark
+ * is a state record of the name "log.synced". Its stamp is the number of bytes that were durable
+ * when it was written; its node is the segment's id, for a stored value may well contain another
+ * log's bytes. Each group begins with a mark when there was a sync since the last one.
  *
- *     a bad record at o, a mark behind it that vouches for more than o:   damage
- *     a bad record at o, no such mark:                                    a torn tail, cut at o
+ *     at offset o      a mark behind it            then it is
+ *     a bad record     vouches for more than o     damage
+ *     a bad record     there is none such          a torn tail, cut at o
  *
- * What remains undetected is damage in the very last synced group; a clean stop writes a last mark,
- * and the peers remember our log position.
+ * Damage in the very last synced group goes unnoticed by this. A clean stop writes a last mark
+ * against that, and the peers remember this node's log end (core/log_end/log_end.c).
  *
- * A full segment is sealed before the next is made: synced, ended with a mark that vouches for all
- * before it, and synced again; and the next one's header says where it ends. So a segment that was
- * cut short later is noticed.
+ * A full segment is sealed before the next is made: it is synced, ended with a mark that vouches
+ * for all before it, and synced again. The header of the next segment says where it ends. So it is
+ * noticed when a segment is cut short later.
  *
- * **After a failed write or sync** nothing is known of what lies behind the last good sync, and
- * trying the sync again would lie: the system may have dropped the pages (Rebello et al. 2020, "Can
- * applications recover from fsync failures?"). The segment ends there, and what was not synced is
- * written again to the next one. */
+ * **After a failed write or sync** nothing is known of what lies behind the last good sync. To try
+ * the sync again would give a false answer: the system may have dropped the pages (Rebello et al.
+ * 2020, "Can applications recover from fsync failures?"). The segment ends at its last good sync,
+ * and what was not synced is written again to the next one. */
 #include "store/log/segment.h"
 
 #include <errno.h>
@@ -49,7 +51,7 @@
 #include "wire/bytes.h"
 
 enum {
-    /* a journal commit once a MiB is lost in the noise; so is a MiB of disk */
+    /* Once in a MiB the file system's journal is written, which is little; so is a MiB of disk. */
     AHEAD_BYTES = 1024 * 1024,
     ZERO_BYTES = 64 * 1024,
     IOVS = AHEAD_BYTES / ZERO_BYTES,
@@ -71,14 +73,6 @@ uint32_t segment_number(const char *name)
         return 0;
     segment_name(number, again);
     return strcmp(name, again) == 0 ? number : 0;
-}
-
-const struct log_io log_io_os = {pwritev,  fdatasync, preadv2,        renameat,
-                                 unlinkat, fsync,     posix_fallocate};
-
-int log_io_error(int number)
-{
-    return number == ENOSPC || number == EDQUOT ? ERR_NO_SPACE : ERR_IO;
 }
 
 /* ---- Making and opening ---- */
@@ -113,7 +107,7 @@ static void header_write(uint8_t header[SEGMENT_HEADER], uint32_t number, uint64
     put_u64(header + 56, hash_bytes(slice_of(header, 56)));
 }
 
-/* Writes the whole header under a passing name, so that a crash leaves no segment without one. */
+/* Writes all of the header under a passing name, so that a crash leaves no segment without one. */
 static int create_file(int dir, const char *name, const uint8_t header[SEGMENT_HEADER],
                        const struct log_io *io)
 {
@@ -123,10 +117,7 @@ static int create_file(int dir, const char *name, const uint8_t header[SEGMENT_H
     if (fd < 0)
         return -1;
     struct iovec iov = {(void *)(uintptr_t)header, SEGMENT_HEADER};
-    ssize_t n = io->pwritev(fd, &iov, 1, 0);
-    if (n >= 0 && n != SEGMENT_HEADER)
-        errno = ENOSPC; /* what a short write of 64 bytes means */
-    if (n != SEGMENT_HEADER || io->fdatasync(fd) != 0 ||
+    if (log_io_write(io, fd, &iov, 1, 0) != 0 || io->fdatasync(fd) != 0 ||
         io->renameat(dir, passing, dir, name) != 0 || io->fsync(dir) != 0) {
         int number = errno;
         close(fd);
@@ -138,6 +129,7 @@ static int create_file(int dir, const char *name, const uint8_t header[SEGMENT_H
 
 uint64_t segment_next_base(const struct segment *s)
 {
+    CHECK(s->base != SEGMENT_COPIES);
     return s->base + (s->published > s->end ? s->published : s->end);
 }
 
@@ -147,6 +139,7 @@ int segment_create(int dir, uint32_t number, const struct segment *before, uint6
     uint64_t id;
     uint8_t header[SEGMENT_HEADER];
     char name[SEGMENT_NAME];
+    CHECK(number > 0);
     if (getrandom(&id, sizeof id, 0) != sizeof id)
         return ERR_IO;
     segment_name(number, name);
@@ -174,10 +167,8 @@ int segment_header(const uint8_t header[SEGMENT_HEADER], uint32_t number, uint32
     memcpy(ours, header, sizeof ours);
     put_u32(ours + 8, SEGMENT_FORMAT);
     *says = get_u32(header + 8);
-    if (*says !=
-        /* another version may keep its checksum elsewhere; where ours holds, the field alone is
-         * damaged */
-        SEGMENT_FORMAT)
+    /* Another format may have its checksum elsewhere. Where ours is right, the field is damaged. */
+    if (*says != SEGMENT_FORMAT)
         return sum_holds(ours) ? ERR_CORRUPT : ERR_BAD_FORMAT;
     *says = get_u32(header + 12);
     return !sum_holds(header) ? ERR_CORRUPT : *says != number ? ERR_REFUSED : 0;
@@ -238,37 +229,16 @@ void segment_close(struct segment *s)
     if (!s)
         return;
     if (s->fd >= 0 && s->filled > s->end && ftruncate(s->fd, s->end) != 0)
-        s->filled = 0; /* no matter: a replay takes zeros for the end */
+        s->filled = 0; /* it does no harm: a replay takes zeros for the end */
     segment_close_file(s);
-    free(s->kept.at);
+    free(s->carried.at);
     free(s);
 }
 
 /* ---- Appending ---- */
 
-/* Writes all of iov at `at`; a short write is continued. The array is used up. */
-static int write_all(int fd, const struct log_io *io, struct iovec *iov, int n, off_t at)
-{
-    while (n > 0) {
-        ssize_t wrote = io->pwritev(fd, iov, n, at);
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote <= 0)
-            return log_io_error(wrote < 0 ? errno : ENOSPC);
-        at += wrote;
-        size_t left = (size_t)wrote;
-        for (; n > 0 && left >= iov->iov_len; iov++, n--)
-            left -= iov->iov_len;
-        if (n > 0) {
-            iov->iov_base = (uint8_t *)iov->iov_base + left;
-            iov->iov_len -= left;
-        }
-    }
-    return 0;
-}
-
-/* Keeps zeros ahead of the end. Only speed depends on it, so an error is passed over: the next
- * append meets it again if it matters. */
+/* Keeps zeros ahead of the end. Only speed depends on that, so an error is passed over: the next
+ * append meets it again if the disk has failed. */
 static void fill_ahead(struct segment *s, const struct log_io *io, uint32_t limit)
 {
     if (s->end < s->filled || s->end >= limit)
@@ -282,7 +252,8 @@ static void fill_ahead(struct segment *s, const struct log_io *io, uint32_t limi
         iov[n] = (struct iovec){(void *)(uintptr_t)zeros, part};
         left -= part;
     }
-    if (write_all(s->fd, io, iov, n, s->end) == 0)
+    CHECK(n <= IOVS && filled <= limit);
+    if (log_io_write(io, s->fd, iov, n, s->end) == 0)
         s->filled = filled;
 }
 
@@ -290,7 +261,7 @@ static void mark_write(const struct segment *s, uint32_t synced, uint8_t mark[MA
 {
     struct record r = {
         .kind = RECORD_STATE, .version = {.stamp = synced, .node = s->id}, .key = MARK_NAME};
-    /* has all its room: allocates nothing */
+    /* a buffer that has all its room allocates nothing */
     struct buf b = {.p = mark, .cap = MARK_BYTES, .max = MARK_BYTES};
     CHECK(record_encode(&b, &r) == 0 && b.n == MARK_BYTES);
 }
@@ -300,6 +271,8 @@ int segment_append(struct segment *s, const struct log_io *io, struct slice byte
 {
     uint8_t mark[MARK_BYTES];
     uint32_t synced = atomic_load(&s->synced), mark_n = 0;
+    CHECK(!s->ended && s->end >= SEGMENT_HEADER && synced <= s->end && s->marked <= synced);
+    CHECK(bytes.n <= UINT32_MAX - MARK_BYTES - s->end);
     if (synced > s->marked) {
         mark_write(s, synced, mark);
         mark_n = MARK_BYTES;
@@ -307,7 +280,7 @@ int segment_append(struct segment *s, const struct log_io *io, struct slice byte
     if (atomic_load(&s->broken))
         return ERR_IO;
     struct iovec iov[2] = {{mark, mark_n}, {(void *)(uintptr_t)bytes.p, bytes.n}};
-    int error = write_all(s->fd, io, iov, 2, s->end);
+    int error = log_io_write(io, s->fd, iov, 2, s->end);
     if (error)
         return error;
     if (mark_n > 0) {
@@ -323,6 +296,7 @@ int segment_append(struct segment *s, const struct log_io *io, struct slice byte
 
 int segment_sync(struct segment *s, const struct log_io *io, uint32_t end)
 {
+    CHECK(end >= SEGMENT_HEADER);
     if (atomic_load(&s->broken))
         return ERR_IO;
     if (io->fdatasync(s->fd) != 0) {
@@ -347,11 +321,13 @@ int segment_seal(struct segment *s, const struct log_io *io)
     if (error)
         return error;
     s->filled = 0;
+    CHECK(s->mark_end == s->end && s->marked == s->end - MARK_BYTES);
     return segment_sync(s, io, s->end);
 }
 
 void segment_cut(struct segment *s)
 {
+    CHECK(atomic_load(&s->synced) <= s->end);
     s->end = atomic_load(&s->synced);
     s->filled = 0;
     s->ended = true;
@@ -362,19 +338,8 @@ void segment_cut(struct segment *s)
 ssize_t segment_read(const struct segment *s, const struct log_io *io, void *p, size_t n,
                      uint32_t at, int flags)
 {
-    size_t got = 0;
-    while (got < n) {
-        struct iovec iov = {(uint8_t *)p + got, n - got};
-        ssize_t r = io->preadv2(s->fd, &iov, 1, (off_t)at + (off_t)got, flags);
-        if (r < 0 && errno == EINTR)
-            continue;
-        if (r < 0)
-            return got > 0 ? (ssize_t)got : -errno;
-        if (r == 0)
-            break;
-        got += (size_t)r;
-    }
-    return (ssize_t)got;
+    CHECK(s->fd >= 0);
+    return log_io_read(io, s->fd, p, n, at, flags);
 }
 
 bool segment_is_mark(const struct segment *s, const struct record *r, uint32_t *vouched)
@@ -385,6 +350,7 @@ bool segment_is_mark(const struct segment *s, const struct record *r, uint32_t *
     return true;
 }
 
+/* Tries each offset. That is slow, and happens only where damage is found. */
 size_t segment_resync(struct slice bytes)
 {
     struct record_view v;

@@ -1,6 +1,6 @@
 /* segment.h: one file of the log: a header, then records, appended. segment.c describes the format.
  *
- * One thread at a time owns the writing end of a segment; reads of what is published may go on
+ * One thread at a time owns the writing end of a segment. Reads of what is published may go on
  * beside it. */
 #ifndef COVEY_STORE_SEGMENT_H
 #define COVEY_STORE_SEGMENT_H
@@ -17,64 +17,74 @@ enum {
     /* bytes of "seg-00000001.log" with its NUL, and of the name it has while it is made */
     SEGMENT_NAME = 24,
     SEGMENT_BYTES_DEFAULT = 64 * 1024 * 1024,
-    /* with a whole group on top, offsets still fit 32 bits */
+    /* offsets still fit 32 bits when a group goes on top */
     SEGMENT_BYTES_MAX = 1024 * 1024 * 1024,
     MARK_BYTES = RECORD_HEADER + 10,
 };
 
+/* The base of a segment that compaction writes to. */
 #define SEGMENT_COPIES UINT64_MAX
 
 /* The reserved name of the sync marks among the state records. */
 #define MARK_NAME SLICE("log.synced")
 
+/* The end of a segment's life; segments.h has the diagram. */
+enum segment_phase {
+    SEGMENT_USED,
+    SEGMENT_DOOMED,    /* nothing needs it: it goes once a list without it is durable */
+    SEGMENT_UNLISTING, /* such a list is on its way */
+    SEGMENT_UNLISTED,  /* such a list is durable */
+};
+
 struct segment {
+    /* ---- Of the file. While a group is out (log_write.c), or compaction copies, these belong to
+     * the helper that writes. ---- */
+
     int fd;
     uint32_t number;         /* in its name, from 1 */
-    uint64_t id;             /* random: marks carry it */
+    uint64_t id;             /* random: the segment's own sync marks carry it */
     uint32_t end;            /* bytes written, header included */
-    uint32_t filled;         /* bytes up to which the file has zeros written ahead; >= end or 0 */
-    uint32_t marked;         /* the bytes that the last mark vouches for */
+    uint32_t filled;         /* where the zeros written ahead end: at or above `end`, or 0 */
+    uint32_t marked;         /* bytes that the last mark vouches for */
     uint32_t mark_end;       /* where the last mark ends */
-    _Atomic uint32_t synced; /* bytes known durable: at first the header */
+    _Atomic uint32_t synced; /* bytes known to be durable: at first the header */
     _Atomic bool broken;     /* a sync failed: no later one would tell the truth */
-    uint32_t before;         /* the segment that was written before this one, 0: none ... */
-    uint32_t before_end;     /* ... and where it ends */
-    /* the log's position at its first byte; SEGMENT_COPIES: it holds copies, and puts are never
-     * added */
+    uint32_t before;         /* the number of the segment written before this one; 0: none */
+    uint32_t before_end;     /* where that segment ends, as this one's header says */
+    uint32_t demanded;       /* where its successor's header says that this one ends; 0: unknown */
+    /* The log's position at the first byte of the file. SEGMENT_COPIES: compaction writes to it,
+     * and puts never do. */
     uint64_t base;
-    uint32_t demanded; /* where its successor says that it ends; 0: nothing says */
-    /* the loop's */
-    uint16_t slot; /* its place in segments.h, and its name in the index */
-    bool ended;    /* nothing is appended any more: sealed, or cut after a failure */
-    /* its header is damaged: nothing says what it held, and all that is a record in it counts */
-    bool wreck;
-    bool first; /* a victim of compaction at once, whatever its share */
-    bool aside; /* holds damage: when compacted it is renamed and not unlinked */
-    /* opening found that damage: what was there and no entry names is in doubt already */
-    bool doubted;
-    /* when it ended, and what the log had written by then; 0 where that was another process's */
-    uint64_t ended_us, ended_written;
-    enum segment_stage {
-        SEGMENT_USED,
-        SEGMENT_DOOMED,  /* nothing needs it: it goes once a list without it ... */
-        SEGMENT_PARTING, /* ... which is on its way ... */
-        SEGMENT_PARTED,  /* ... is durable */
-    } stage;
-    uint32_t published;       /* all records before here are in the index */
-    struct covered {          /* by the snapshot under way, or the one that was loaded: */
-        uint32_t from, reach; /* it has all records before `from`, and names some before `reach` */
-        uint64_t all, others; /* the tally of those before `from` */
+
+    /* ---- The loop's ---- */
+
+    uint16_t ordinal;   /* its number in the index (segments.h) */
+    uint8_t phase;      /* enum segment_phase, changed by segments.c alone */
+    bool ended;         /* nothing is appended any more: it is sealed, or was cut after a failure */
+    bool wreck;         /* the header is damaged: whatever is a record in the file counts */
+    bool first;         /* compaction takes it next, however little of it is dead */
+    bool aside;         /* it holds damage: compaction renames the file and does not unlink it */
+    bool doubted;       /* the damage was found at the opening: its slots are in doubt already */
+    uint32_t published; /* all records before this offset are in the index */
+    uint32_t reads;     /* reads under way, and backups that need the file: it stays until 0 */
+    uint64_t ended_us;  /* when it ended; 0: in an earlier process */
+    uint64_t ended_written; /* bytes that the log had written when the segment ended */
+    uint64_t pinned;        /* bytes of records that are copied always (compact_judge.c) */
+
+    /* What the snapshot has of the segment: the one under way, or the one that was loaded. */
+    struct covered {
+        uint32_t complete_to; /* the snapshot has all records before this offset */
+        uint32_t named_to;    /* no entry of the snapshot names a record at or behind this offset */
+        uint64_t all, others; /* the segment's tally up to complete_to */
     } covered;
-    /* asked of the reader and not yet taken back; and backups that it is being held for */
-    uint32_t reads;
-    uint64_t pinned; /* bytes of records that compaction copied because nothing replaces them */
-    struct kept {
-        /* offsets of erased tombstones, rising (compact_judge.c says why they are here) ... */
-        uint32_t *at;
+
+    /* Erasures that compaction brought along, though they are dead (compact_judge.c). */
+    struct carried {
+        uint32_t *at; /* their offsets, rising */
         uint32_t n, cap;
-        uint32_t until; /* ... which stay until every segment of a lower number is gone */
-        uint64_t bytes;
-    } kept;
+        uint32_t until; /* they stay until every segment with a number below this is gone */
+        uint64_t bytes; /* what they weigh in the tally */
+    } carried;
 };
 
 /* "seg-00000001.log". */
@@ -83,8 +93,8 @@ void segment_name(uint32_t number, char out[SEGMENT_NAME]);
 /* The number in the name of a segment; 0 when it is not one. */
 uint32_t segment_number(const char *name);
 
-/* Where the log's position stands when the segment that is written to ends as it is: the base of
- * the next. What was published counts, also where a failed sync made the segment end before it. */
+/* The base of the segment that follows s, when s ends as it is. What was published counts, also
+ * where a failed sync made the segment end before it. */
 uint64_t segment_next_base(const struct segment *s);
 
 /* Makes an empty segment, durable with its name. before: the one that ended, NULL for none; base:
@@ -92,42 +102,43 @@ uint64_t segment_next_base(const struct segment *s);
 int segment_create(int dir, uint32_t number, const struct segment *before, uint64_t base,
                    const struct log_io *io, struct segment **out);
 
-/* Looks at a header: 0; ERR_CORRUPT (damaged); ERR_REFUSED (whole, but of another segment, and
- * *says is the number of that one); ERR_BAD_FORMAT (*says is its version, which is none that we
- * know). */
+/* Looks at a header: 0; ERR_CORRUPT (it is damaged); ERR_REFUSED (it is sound, but of another
+ * segment: *says is the number of that one); ERR_BAD_FORMAT (*says is its version, which this
+ * release does not know). */
 int segment_header(const uint8_t header[SEGMENT_HEADER], uint32_t number, uint32_t *says);
 
 /* Opens a file and reads its header; `end` is then the header's end. 0, ERR_IO, ERR_NO_MEMORY, or
  * as segment_header: ERR_CORRUPT also of a file that is too short for one. */
 int segment_open(int dir, uint32_t number, struct segment **out, uint32_t *says);
 
-/* Opens a file whose header is damaged, as one that is to be carried out and set aside. 0, ERR_IO
+/* Opens a file whose header is damaged, as one that compaction is to empty and set aside. 0, ERR_IO
  * or ERR_NO_MEMORY. */
 int segment_open_wreck(int dir, uint32_t number, struct segment **out);
 
 /* Closes the file, if it is open, and frees the rest; zeros written ahead are cut off first. */
 void segment_close(struct segment *s);
 
-/* Closes the file alone. Where its name is gone that takes long (64 MiB: 40 ms, and 300 while the
- * disk is busy). */
+/* Closes the file alone. Where its name is gone that takes long: 40 ms for 64 MiB, and 300 ms while
+ * the disk is busy. */
 void segment_close_file(struct segment *s);
 
-/* Appends bytes, behind a mark when more is synced than the last mark says. *base is where they
- * begin. `ahead` keeps zeros written ahead up to `limit`. 0, ERR_IO (also when a sync has failed)
- * or ERR_NO_SPACE: the end stays where it was and what lies behind it is garbage. */
+/* Appends bytes; a mark goes before them when more is synced than the last mark says. *base: where
+ * the bytes begin. ahead: keep zeros written ahead, up to the offset `limit`. 0, ERR_IO (also when
+ * a sync has failed) or ERR_NO_SPACE; after an error the end stays where it was, and what lies
+ * behind it is garbage. */
 int segment_append(struct segment *s, const struct log_io *io, struct slice bytes, bool ahead,
                    uint32_t limit, uint32_t *base);
 
-/* Makes everything up to `end` durable. May run beside segment_append of another thread when `end`
- * was taken before. 0, ERR_IO, ERR_NO_SPACE. */
+/* Makes everything before the offset `end` durable. It may run beside a segment_append of another
+ * thread, if `end` was read before. 0 or ERR_IO. */
 int segment_sync(struct segment *s, const struct log_io *io, uint32_t end);
 
-/* Syncs, and ends the segment with a mark that vouches for all of it; does nothing when it ends
- * with one already. */
+/* Syncs, and ends the segment with a mark that vouches for all of it. Does nothing to one that is
+ * empty or ends with such a mark. 0, ERR_IO or ERR_NO_SPACE. */
 int segment_seal(struct segment *s, const struct log_io *io);
 
 /* After a failed write or sync: the segment ends with what is known to be durable. What lies behind
- * is garbage; its successor's header, and the list, say where the end is. */
+ * that end is garbage. The header of its successor, and the list, say where the end is. */
 void segment_cut(struct segment *s);
 
 /* Reads up to n bytes at `at`, with the flags of preadv2. Bytes read (fewer only at the end of the
@@ -135,11 +146,11 @@ void segment_cut(struct segment *s);
 ssize_t segment_read(const struct segment *s, const struct log_io *io, void *p, size_t n,
                      uint32_t at, int flags);
 
-/* The offset of the first whole record behind a damaged one at the start of bytes; 0 when there is
- * none. */
+/* Where the first good record begins behind a damaged one that stands at the start of bytes; 0 when
+ * there is none. */
 size_t segment_resync(struct slice bytes);
 
-/* True for a sync mark of this segment; *vouched is then what it vouches for. */
+/* True for a sync mark of this segment; *vouched: the bytes that it vouches for. */
 bool segment_is_mark(const struct segment *s, const struct record *r, uint32_t *vouched);
 
 #endif

@@ -4,9 +4,17 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "base/phase.h"
 #include "wire/bytes.h"
 
 enum { LIST_HEAD = 4, LIST_ITEM = 8 };
+
+static const uint32_t next_phase[] = {
+    [SEGMENT_USED] = PHASE(SEGMENT_DOOMED),
+    [SEGMENT_DOOMED] = PHASE(SEGMENT_UNLISTING),
+    [SEGMENT_UNLISTING] = PHASE(SEGMENT_UNLISTED) | PHASE(SEGMENT_DOOMED),
+    [SEGMENT_UNLISTED] = 0,
+};
 
 void segments_init(struct segments *all)
 {
@@ -16,34 +24,38 @@ void segments_init(struct segments *all)
 
 void segments_close(struct segments *all)
 {
-    for (uint32_t i = 0; i < all->slot_n; i++)
-        segment_close(all->slot[i]);
-    free(all->slot);
+    for (uint32_t i = 0; i < all->ordinal_n; i++)
+        segment_close(all->of[i]);
+    free(all->of);
     pthread_mutex_destroy(&all->numbers.lock);
 }
 
-/* ---- Slots ---- */
-
-static uint32_t free_slot(const struct segments *all)
+/* What holds whenever a segment has come or gone, or is to go. */
+static void check(const struct segments *all)
 {
-    uint32_t i = 0;
-    while (i < all->slot_n && all->slot[i])
-        i++;
-    return i;
+    uint32_t n = 0, leaving = 0, i = 0;
+    for (const struct segment *s; (s = segments_next(all, &i)) != NULL; n++) {
+        CHECK(s->ordinal == i - 1);
+        leaving += s->phase != SEGMENT_USED;
+    }
+    CHECK(n == all->n && leaving == all->leaving);
+    CHECK(!all->active || (segments_have(all, all->active) && all->active->phase == SEGMENT_USED));
 }
 
-static bool grow_to(struct segments *all, uint32_t slot)
+/* ---- Ordinals ---- */
+
+static bool grow_to(struct segments *all, uint32_t ordinal)
 {
-    if (slot > SLOTS_MAX)
+    if (ordinal > SEGMENTS_MAX)
         return false;
-    if (slot < all->slot_n)
+    if (ordinal < all->ordinal_n)
         return true;
-    struct segment **grown = realloc(all->slot, (slot + 1) * sizeof *grown);
+    struct segment **grown = realloc(all->of, (ordinal + 1) * sizeof *grown);
     if (!grown)
         return false;
-    all->slot = grown;
-    for (; all->slot_n <= slot; all->slot_n++)
-        all->slot[all->slot_n] = NULL;
+    all->of = grown;
+    for (; all->ordinal_n <= ordinal; all->ordinal_n++)
+        all->of[all->ordinal_n] = NULL;
     return true;
 }
 
@@ -52,23 +64,28 @@ bool segments_reserve(struct segments *all)
     return grow_to(all, all->n + 1);
 }
 
-void segments_add(struct segments *all, struct segment *s)
+static void put_at(struct segments *all, struct segment *s, uint32_t ordinal)
 {
-    uint32_t slot = free_slot(all);
-    CHECK(slot < all->slot_n);
-    s->slot = (uint16_t)slot;
-    all->slot[slot] = s;
+    CHECK(ordinal < all->ordinal_n && all->of[ordinal] == NULL);
+    s->ordinal = (uint16_t)ordinal;
+    all->of[ordinal] = s;
     all->n++;
+    check(all);
 }
 
-int segments_add_at(struct segments *all, struct segment *s, uint16_t slot)
+void segments_add(struct segments *all, struct segment *s)
 {
-    if (!grow_to(all, slot))
+    uint32_t ordinal = 0;
+    while (ordinal < all->ordinal_n && all->of[ordinal])
+        ordinal++;
+    put_at(all, s, ordinal);
+}
+
+int segments_add_at(struct segments *all, struct segment *s, uint16_t ordinal)
+{
+    if (!grow_to(all, ordinal))
         return ERR_NO_MEMORY;
-    CHECK(all->slot[slot] == NULL);
-    s->slot = slot;
-    all->slot[slot] = s;
-    all->n++;
+    put_at(all, s, ordinal);
     return 0;
 }
 
@@ -80,29 +97,43 @@ static int number_cmp(const void *key, const void *item)
 
 struct segment *segments_numbered(struct segment *const *sorted, uint32_t n, uint32_t number)
 {
-    struct segment *const *place = bsearch(&number, sorted, n, sizeof *sorted, number_cmp);
-    return place ? *place : NULL;
+    struct segment *const *found = bsearch(&number, sorted, n, sizeof *sorted, number_cmp);
+    return found ? *found : NULL;
 }
+
+/* ---- Leaving ---- */
 
 void segments_doom(struct segments *all, struct segment *s)
 {
-    CHECK(all->slot[s->slot] == s && s != all->active && s->stage == SEGMENT_USED);
-    s->stage = SEGMENT_DOOMED;
+    CHECK(segments_have(all, s) && s != all->active);
+    phase_enter(&s->phase, SEGMENT_DOOMED, next_phase);
     all->leaving++;
+    check(all);
+}
+
+void segments_advance(struct segments *all, enum segment_phase from, enum segment_phase to)
+{
+    uint32_t i = 0;
+    CHECK(from != SEGMENT_USED && to != SEGMENT_USED);
+    for (struct segment *s; (s = segments_next(all, &i)) != NULL;)
+        if (s->phase == from)
+            phase_enter(&s->phase, to, next_phase);
 }
 
 void segments_remove(struct segments *all, struct segment *s)
 {
-    CHECK(all->slot[s->slot] == s && s->stage == SEGMENT_PARTED);
-    all->slot[s->slot] = NULL;
+    CHECK(segments_have(all, s) && s->phase == SEGMENT_UNLISTED && s->reads == 0);
+    all->of[s->ordinal] = NULL;
     all->n--;
     all->leaving--;
+    check(all);
 }
 
 int segments_create(struct numbers *numbers, int dir, const struct segment *before, uint64_t base,
                     const struct log_io *io, struct segment **out)
 {
     pthread_mutex_lock(&numbers->lock);
+    CHECK(!before || before->number < numbers->next);
     int error = segment_create(dir, numbers->next, before, base, io, out);
     if (!error)
         numbers->next++;
@@ -118,10 +149,11 @@ int segments_list(const struct segments *all, struct buf *out)
     if (error)
         return error;
     uint8_t *p = put_u32(out->p + out->n, all->numbers.next);
-    for (uint32_t i = 0; i < all->slot_n; i++) {
-        const struct segment *s = all->slot[i];
-        if (!s || s->stage != SEGMENT_USED)
+    uint32_t i = 0;
+    for (const struct segment *s; (s = segments_next(all, &i)) != NULL;) {
+        if (s->phase != SEGMENT_USED)
             continue;
+        CHECK(s->number < all->numbers.next);
         p = put_u32(p, s->number);
         p = put_u32(p, s != all->active && s->ended ? s->end : 0);
     }

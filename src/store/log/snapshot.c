@@ -1,33 +1,49 @@
 /* Snapshots of the index.
  *
- *     header, 64 bytes:  "COVEYIDX" | u32 format | u32 bytes of an entry | u64 seed of the index's hash | u32 arcs | 28 of zero |
- *                        u64 checksum of the 56 before
- *     images of arcs (index_image.c), back to back
- *     footer:   u64 place, u64 checksum and u64 bytes of each arc's image
- *               u32 count, then a u64 node id each, in the order of their numbers
- *               u32 count, then a segment each: u32 number | u64 id | u32 slot | u32 from | u32 reach | u64 all | u64 others
- *               u32 count, then a state record each: u32 slot | u32 offset | the record
- *               the floors, as many as arcs: u64 each
- *     trailer, 32 bytes: u64 place of the footer | u64 its bytes | u64 its checksum | "COVEYEND"
+ *     header, 64 bytes little-endian
+ *         "COVEYIDX" | u32 format | u32 bytes of an entry | u64 seed of the index's hash
+ *         u32 arcs | 28 bytes of zero | u64 checksum of the 56 bytes before
+ *     images of arcs (store/index/index_image.c), back to back
+ *     footer
+ *         of each arc:   u64 place of its image | u64 checksum | u64 bytes
+ *         u32 count, then the node ids in the order of their small numbers: u64 each
+ *         u32 count, then the segments:
+ *             u32 number | u64 id | u32 ordinal | u32 complete_to | u32 named_to
+ *             u64 tally: all | u64 tally: others
+ *         u32 count, then the state records: u32 ordinal | u32 offset | the record
+ *         the floors, as many as arcs: u64 each
+ *     trailer, 32 bytes
+ *         u64 place of the footer | u64 its bytes | u64 its checksum | "COVEYEND"
  *
- * **Taken while the store works.** The loop copies one arc or a few in a turn, so an arc is as of
- * its own moment, and the whole is of no moment at all. It need not be. `from` of each segment is
- * what was in the index when the first arc was copied: all records before it are in the snapshot,
- * or a later version of their key is; a start replays every segment from there on, by version. What
- * a late arc already has of that tail is met again, and changes nothing.
+ * A snapshot is written in parts:
  *
- * **Never ahead of the log.** An arc may name a record that the interval's sync has not reached. So
- * all that was published when the last arc was copied (`reach`) is synced before the snapshot gets
- * its name, and a start that finds a segment shorter than its reach does without the snapshot.
+ *     REST --> WRITE: some arcs --> WRITE ... --> END: the footer, a sync, the name --> REST
  *
- * **It may be old.** Compaction goes on after a snapshot was taken and removes segments that it
- * names. An entry in a segment that is gone is not taken: had its record counted when the segment
- * went, its copy was made after the snapshot, so it stands in the tail. Had the copy been moved to
- * before, the entry would name it: compaction rests while a snapshot is taken, and what was copied
- * then was published. So unlinking needs no snapshot, and no snapshot is ever wrong.
+ * **Taken while the store works.** The loop copies one arc or a few in a turn, so each arc is as of
+ * a moment of its own. That does no harm. `complete_to` of a segment is what was in the index when
+ * the first arc was copied: the snapshot has all records before that offset, or a later version of
+ * their keys. A start replays every segment from there on, by version. What a late arc already has
+ * of that tail is met again, and changes nothing.
  *
- * Damaged (a checksum, a reference out of bounds) or of another format: it is passed over, and the
- * whole log is read. */
+ * **Never ahead of the log.** An arc may name a record that the sync of interval mode has not
+ * reached. So all that was published when the last arc was copied (`named_to`) is synced before the
+ * snapshot gets its name. A start that finds a segment shorter than its named_to does without the
+ * snapshot.
+ *
+ * **It may be old.** Compaction goes on after a snapshot was taken, and removes segments that it
+ * names. A start drops each entry whose segment is gone. No record is lost with such an entry. If
+ * the record counted when the segment went, compaction had copied it: since the snapshot was taken,
+ * for otherwise the entry would name the copy (compaction rests while a snapshot is taken, and what
+ * was copied by then was published). So the copy stands in the tail. Hence unlinking a segment
+ * needs no snapshot, and no snapshot is ever wrong.
+ *
+ *     moment                 segment 1   2    3    the snapshot says       a start finds k by
+ *     snapshot of k          k1          -    -    k in 1                  the snapshot
+ *     compaction moved k     k1          -    k1   k in 1                  either: the same version
+ *     segment 1 is gone                  -    k1   k in 1: dropped         the tail: segment 3
+ *
+ * A snapshot that is damaged (a checksum, a reference out of bounds) or of another format is passed
+ * over, and the whole log is read. */
 #include "store/log/snapshot.h"
 
 #include <errno.h>
@@ -38,17 +54,25 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/phase.h"
 #include "wire/bytes.h"
 
 enum {
-    /* a tail of a segment's size is read in a quarter of a second */
+    /* A tail of this size is read in a quarter of a second. */
     SNAPSHOT_LEAST_BYTES = 64 * 1024 * 1024,
-    /* small arcs go together up to this: 50 us of copying */
+    /* Small arcs go together up to this: 50 us of copying. */
     PART_BYTES = 256 * 1024,
-    /* an arc larger than that is not written: twenty million keys in one */
+    /* A larger arc is not written: it would have twenty million keys. */
     PART_MAX = 1024 * 1024 * 1024,
-    /* so that a sync of the log never waits behind half a gigabyte */
+    /* The file is synced once in so many bytes: so a sync of the log never waits behind half a
+     * gigabyte. */
     SYNC_BYTES = 8 * 1024 * 1024,
+};
+
+static const uint32_t next_phase[] = {
+    [SNAPSHOT_REST] = PHASE(SNAPSHOT_WRITE) | PHASE(SNAPSHOT_REST),
+    [SNAPSHOT_WRITE] = PHASE(SNAPSHOT_WRITE) | PHASE(SNAPSHOT_END) | PHASE(SNAPSHOT_REST),
+    [SNAPSHOT_END] = PHASE(SNAPSHOT_REST),
 };
 
 void snapshot_init(struct snapshot *s)
@@ -87,16 +111,12 @@ int snapshot_remove(int dir, const struct log_io *io)
 /* Appends the part to the file. */
 static int write_part(struct snapshot *s)
 {
-    size_t done = 0;
-    while (done < s->part.n) {
-        struct iovec iov = {s->part.p + done, s->part.n - done};
-        ssize_t n = s->io->pwritev(s->fd, &iov, 1, (off_t)(s->at + done));
-        if (n <= 0 && !(n < 0 && errno == EINTR))
-            return log_io_error(n < 0 ? errno : ENOSPC);
-        done += n > 0 ? (size_t)n : 0;
-    }
-    s->at += done;
-    s->unsynced += done;
+    struct iovec iov = {s->part.p, s->part.n};
+    int error = log_io_write(s->io, s->fd, &iov, 1, (off_t)s->at);
+    if (error)
+        return error;
+    s->at += s->part.n;
+    s->unsynced += s->part.n;
     if (s->unsynced < SYNC_BYTES)
         return 0;
     s->unsynced = 0;
@@ -126,12 +146,12 @@ static void write_arcs(struct keeper *k, void *arg)
     keeper_pause(k, keeper_clock_us() - began_us);
 }
 
-/* All that the arcs may name is made durable, then the snapshot, then its name. */
+/* Makes all durable that the arcs may name, then the snapshot, then its name. */
 static int end(struct snapshot *s)
 {
     int error = 0;
     for (uint32_t i = 0; i < s->lagging_n && !error; i++)
-        error = segment_sync(s->lagging[i], s->io, s->lagging[i]->covered.reach);
+        error = segment_sync(s->lagging[i], s->io, s->lagging[i]->covered.named_to);
     if (!error)
         error = write_part(s);
     if (error)
@@ -176,12 +196,11 @@ static int begin(struct snapshot *s)
     if (!s->arc || buf_reserve(&s->part, SNAPSHOT_HEADER) != 0)
         return ERR_NO_MEMORY;
     put_header(s, &s->part);
-    for (uint32_t i = 0; i < s->segments->slot_n; i++) {
-        struct segment *one = s->segments->slot[i];
-        const struct tally *t = &s->table->tallies.of[i];
-        if (one)
-            one->covered =
-                (struct covered){.from = one->published, .all = t->all, .others = t->others};
+    uint32_t i = 0;
+    for (struct segment *one; (one = segments_next(s->segments, &i)) != NULL;) {
+        const struct tally *t = &s->table->tallies.of[one->ordinal];
+        one->covered =
+            (struct covered){.complete_to = one->published, .all = t->all, .others = t->others};
     }
     return 0;
 }
@@ -206,30 +225,33 @@ static int put_segments(const struct snapshot *s, struct buf *out)
     if (error)
         return error;
     uint8_t *p = put_u32(out->p + out->n, n);
-    for (uint32_t i = 0; i < s->segments->slot_n; i++) {
-        struct segment *one = s->segments->slot[i];
-        if (!one || one->stage != SEGMENT_USED)
+    uint32_t i = 0;
+    for (struct segment *one; (one = segments_next(s->segments, &i)) != NULL;) {
+        struct covered *has = &one->covered;
+        if (one->phase != SEGMENT_USED)
             continue;
-        one->covered.reach = one->published;
-        p = put_u32(p, one->number);
-        p = put_u64(p, one->id);
-        p = put_u32(p, one->slot);
-        /* made since the beginning */
-        p = put_u32(p, one->covered.from ? one->covered.from : SEGMENT_HEADER);
-        p = put_u32(p, one->covered.reach);
-        p = put_u64(p, one->covered.all);
-        p = put_u64(p, one->covered.others);
+        if (has->complete_to == 0) /* the segment was made since the snapshot began */
+            has->complete_to = SEGMENT_HEADER;
+        has->named_to = one->published;
+        CHECK(has->complete_to <= has->named_to);
+        p = put_u32(put_u64(put_u32(p, one->number), one->id), one->ordinal);
+        p = put_u32(put_u32(p, has->complete_to), has->named_to);
+        p = put_u64(put_u64(p, has->all), has->others);
+        n--;
     }
+    CHECK(n == 0);
     out->n = (size_t)(p - out->p);
     return 0;
 }
 
+/* Finds the segments that are to be synced before the snapshot gets its name. ERR_BUSY: there are
+ * too many. */
 static int find_lagging(struct snapshot *s)
 {
+    uint32_t i = 0;
     s->lagging_n = 0;
-    for (uint32_t i = 0; i < s->segments->slot_n; i++) {
-        struct segment *one = s->segments->slot[i];
-        if (!one || one->stage != SEGMENT_USED || atomic_load(&one->synced) >= one->published)
+    for (struct segment *one; (one = segments_next(s->segments, &i)) != NULL;) {
+        if (one->phase != SEGMENT_USED || atomic_load(&one->synced) >= one->published)
             continue;
         if (s->lagging_n == SNAPSHOT_LAGGING)
             return ERR_BUSY;
@@ -299,10 +321,10 @@ static int prepare_end(struct snapshot *s)
     return 0;
 }
 
-static void ask(struct snapshot *s, enum snapshot_stage stage,
+static void ask(struct snapshot *s, enum snapshot_phase phase,
                 void (*run)(struct keeper *k, void *arg))
 {
-    s->stage = stage;
+    phase_enter(&s->phase, phase, next_phase);
     keeper_ask(s->keeper, run, s);
 }
 
@@ -311,8 +333,21 @@ static void finish(struct snapshot *s, int error)
     s->error = error;
     s->last_bytes = error ? s->last_bytes : s->at;
     s->taken += error == 0;
-    s->stage = SNAPSHOT_REST;
+    phase_enter(&s->phase, SNAPSHOT_REST, next_phase);
     snapshot_close(s);
+}
+
+/* Has the keeper write the next part: some arcs, or the end. After an error nothing was asked. */
+static int next_part(struct snapshot *s)
+{
+    CHECK(s->from <= s->to && s->to <= s->arc_n);
+    if (s->arc_n != s->table->index.arc_n)
+        return ERR_BUSY; /* the ring was cut anew: what was copied is of no use */
+    bool last = s->to == s->arc_n;
+    int error = last ? prepare_end(s) : copy_arcs(s);
+    if (!error)
+        ask(s, last ? SNAPSHOT_END : SNAPSHOT_WRITE, last ? write_end : write_arcs);
+    return error;
 }
 
 void snapshot_step(struct snapshot *s)
@@ -320,27 +355,18 @@ void snapshot_step(struct snapshot *s)
     int error = 0;
     if (s->keeper->busy && !keeper_done(s->keeper))
         return;
-    if (s->stage == SNAPSHOT_END) {
+    if (s->phase == SNAPSHOT_END) {
         finish(s, s->error);
         return;
     }
-    if (s->stage == SNAPSHOT_REST) {
+    if (s->phase == SNAPSHOT_REST) {
         error = begin(s);
     } else {
         error = s->error;
         s->part.n = 0;
     }
-    if (!error && s->arc_n != s->table->index.arc_n)
-        error = ERR_BUSY; /* the ring was cut anew: what was copied is of no use */
-    if (!error && s->to < s->arc_n) {
-        error = copy_arcs(s);
-        if (!error)
-            ask(s, SNAPSHOT_WRITE, write_arcs);
-    } else if (!error) {
-        error = prepare_end(s);
-        if (!error)
-            ask(s, SNAPSHOT_END, write_end);
-    }
+    if (!error)
+        error = next_part(s);
     if (error)
         finish(s, error);
 }

@@ -1,5 +1,5 @@
-/* snapshot.h: the index on disk, so that a start reads it and the tail of the log only. snapshot.c
- * has the format and says why a snapshot may be old, and taken while the store works. */
+/* snapshot.h: the index on disk, so that a start reads the snapshot and the tail of the log only.
+ * snapshot.c has the format, and says why a snapshot may be old and taken while the store works. */
 #ifndef COVEY_STORE_SNAPSHOT_H
 #define COVEY_STORE_SNAPSHOT_H
 
@@ -10,17 +10,20 @@
 #define SNAPSHOT_NAME "snapshot"
 #define SNAPSHOT_NEW  "snapshot.new"
 
-/* ---- Writing: driven by the loop in slices, one arc or some at a time; the writes on the keeper's
- * thread. ---- */
+/* ---- Writing: the loop copies some arcs in a slice, the keeper's thread writes them ---- */
 
 struct snapshot_arc {
-    uint64_t at; /* in the file */
+    uint64_t at; /* where its image begins in the file */
     uint64_t checksum;
-    uint64_t bytes; /* 0: the arc is empty */
+    uint64_t bytes; /* of its image; 0: the arc is empty */
 };
 
-/* segments not synced as far as they are published: the active one, and what a failure left */
+/* Segments that may not be synced as far as they are published: the active one, and what a failure
+ * left. With more of them there is no snapshot. */
 enum { SNAPSHOT_LAGGING = 4 };
+
+/* snapshot.c has the diagram. */
+enum snapshot_phase { SNAPSHOT_REST, SNAPSHOT_WRITE, SNAPSHOT_END };
 
 struct snapshot {
     /* set by the owner */
@@ -29,19 +32,19 @@ struct snapshot {
     struct keeper *keeper;
     const struct log_io *io;
     int dir;
-    uint64_t least_bytes; /* written to the log before another snapshot; 0: SNAPSHOT_LEAST_BYTES */
+    uint64_t least_bytes; /* bytes between snapshots, at least; 0: SNAPSHOT_LEAST_BYTES */
     /* its own */
-    enum snapshot_stage { SNAPSHOT_REST, SNAPSHOT_WRITE, SNAPSHOT_END } stage;
-    int fd;
-    uint64_t at;     /* in the file */
+    uint8_t phase;   /* enum snapshot_phase */
+    int fd;          /* the file while it is written; -1: not open */
+    uint64_t at;     /* where the next part goes in the file */
     struct buf part; /* what is to be written next */
     struct snapshot_arc *arc;
-    uint32_t arc_n, from, to; /* the arcs from..to are in the part */
-    uint64_t unsynced;
+    uint32_t arc_n, from, to;                  /* the arcs from..to are in the part */
+    uint64_t unsynced;                         /* bytes of the file */
     struct segment *lagging[SNAPSHOT_LAGGING]; /* to be synced before the end */
     uint32_t lagging_n;
-    uint64_t written;    /* the table's count when the last one was begun */
-    uint64_t last_bytes; /* of the last one */
+    uint64_t written;    /* bytes that the log had written when the last snapshot began */
+    uint64_t last_bytes; /* size of the last snapshot */
     uint64_t taken;      /* snapshots since the opening */
     int error;           /* of the keeper's last job */
 };
@@ -52,13 +55,13 @@ void snapshot_close(struct snapshot *s);
 /* True when enough was written to the log since the last snapshot. */
 bool snapshot_due(const struct snapshot *s);
 
-/* A slice of work; begins when none is under way. After a failure s->error is set, the stage REST,
- * and the last snapshot as it was. Compaction must rest meanwhile. */
+/* A slice of work; begins a snapshot when none is under way. After a failure s->error is set, the
+ * phase is REST, and the last snapshot is as it was. Compaction must rest meanwhile. */
 void snapshot_step(struct snapshot *s);
 
 static inline bool snapshot_busy(const struct snapshot *s)
 {
-    return s->stage != SNAPSHOT_REST;
+    return s->phase != SNAPSHOT_REST;
 }
 
 /* ---- Reading (snapshot_load.c) ---- */
@@ -67,18 +70,18 @@ struct snapshot_load {
     int dir;
     const struct log_io *io;
     struct table *table;       /* initialised and empty; its index is replaced */
-    struct segments *segments; /* empty: those that the snapshot names get their slots */
-    struct segment **found;    /* what is in the directory, by rising number */
+    struct segments *segments; /* empty: those that the snapshot names are added */
+    struct segment **found;    /* the segments in the directory, by rising number */
     uint32_t found_n;
-    uint64_t bytes;    /* out: of the snapshot */
+    uint64_t bytes;    /* out: size of the snapshot */
     uint32_t greatest; /* out: the greatest number of a segment that it names */
-    uint32_t format;   /* out: as it says, with ERR_BAD_FORMAT too */
+    uint32_t format;   /* out: its format, with ERR_BAD_FORMAT too */
 };
 
-/* Takes the snapshot in, when there is a good one: then each segment's published, end and reach say
- * where the log's tail begins and what the snapshot counts on. 0; ERR_NOT_FOUND (there is none);
- * ERR_CORRUPT or ERR_IO (not one to use: the table and the segments are then to be made anew);
- * ERR_NO_MEMORY. */
+/* Takes the snapshot in, when there is a good one. Then the tail of each segment begins at its
+ * `end`, and `covered` says what the snapshot has of it. 0; ERR_NOT_FOUND (there is no snapshot);
+ * ERR_CORRUPT, ERR_BAD_FORMAT or ERR_IO (it is of no use: the table and the segments are to be made
+ * anew); ERR_NO_MEMORY. */
 int snapshot_load(struct snapshot_load *l);
 
 /* Removes the snapshot, durably. 0 or ERR_IO. */

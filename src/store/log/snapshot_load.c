@@ -1,5 +1,5 @@
-/* snapshot_load.c: the index from a snapshot: the footer, then the arcs, half of them on a second
- * thread. */
+/* snapshot_load.c: the index from a snapshot: the footer is read first, then the arcs, half of them
+ * on a second thread. snapshot.c has the format. */
 #include "store/log/snapshot.h"
 
 #include <errno.h>
@@ -13,10 +13,10 @@
 #include "store/helper.h"
 #include "wire/bytes.h"
 
-/* A reader of the footer: takes bytes off its front; `bad` once there were too few. */
+/* A reader of the footer: takes bytes off its front. */
 struct cursor {
     const uint8_t *p, *end;
-    bool bad;
+    bool bad; /* more was taken than there was */
 };
 
 static const uint8_t *take(struct cursor *c, uint64_t n)
@@ -40,17 +40,8 @@ static uint32_t take_u32(struct cursor *c)
 
 static int read_at(const struct snapshot_load *l, int fd, void *p, size_t n, uint64_t at)
 {
-    size_t got = 0;
-    while (got < n) {
-        struct iovec iov = {(uint8_t *)p + got, n - got};
-        ssize_t r = l->io->preadv2(fd, &iov, 1, (off_t)(at + got), 0);
-        if (r < 0 && errno == EINTR)
-            continue;
-        if (r <= 0)
-            return r < 0 ? ERR_IO : ERR_CORRUPT;
-        got += (size_t)r;
-    }
-    return 0;
+    ssize_t got = log_io_read(l->io, fd, p, n, (off_t)at, 0);
+    return got < 0 ? ERR_IO : (size_t)got < n ? ERR_CORRUPT : 0;
 }
 
 /* Reads header and footer and checks both. */
@@ -72,7 +63,7 @@ static int read_frame(struct snapshot_load *l, int fd, uint8_t header[SNAPSHOT_H
     uint64_t at = get_u64(trailer), n = get_u64(trailer + 8);
     l->format = get_u32(header + 8);
     if (memcmp(header, "COVEYIDX", 8) == 0 && l->format != SNAPSHOT_FORMAT)
-        return ERR_BAD_FORMAT; /* another version may look otherwise from here on */
+        return ERR_BAD_FORMAT; /* another format may differ from here on */
     if (memcmp(header, "COVEYIDX", 8) != 0 || get_u32(header + 12) != index_entry_bytes() ||
         get_u64(header + 56) != hash_bytes(slice_of(header, 56)) ||
         memcmp(trailer + 24, "COVEYEND", 8) != 0 || n > SNAPSHOT_FOOTER_MAX || at > l->bytes ||
@@ -98,32 +89,32 @@ static int load_nodes(struct snapshot_load *l, struct cursor *c)
     return 0;
 }
 
-/* One segment of the footer: if it is in the directory it gets its slot and where its tail
- * begins. */
+/* One segment of the footer: if it is in the directory it gets its ordinal, and its tail begins
+ * where the snapshot is complete. */
 static int load_segment(struct snapshot_load *l, const uint8_t *p)
 {
     struct stat st;
-    uint32_t number = get_u32(p), slot = get_u32(p + 12), from = get_u32(p + 16),
-             reach = get_u32(p + 20);
+    uint32_t number = get_u32(p), ordinal = get_u32(p + 12), complete_to = get_u32(p + 16),
+             named_to = get_u32(p + 20);
     struct segment *s = segments_numbered(l->found, l->found_n, number);
     l->greatest = number > l->greatest ? number : l->greatest;
     if (!s)
         return 0; /* compacted since, or lost: the list of segments tells (replay.c) */
-    bool free_slot = slot >= l->segments->slot_n || !l->segments->slot[slot];
-    if (s->id != get_u64(p + 4) || slot > SLOTS_MAX || !free_slot || from < SEGMENT_HEADER ||
-        reach < from)
+    bool taken = ordinal < l->segments->ordinal_n && l->segments->of[ordinal];
+    if (s->id != get_u64(p + 4) || ordinal > SEGMENTS_MAX || taken ||
+        segments_have(l->segments, s) || complete_to < SEGMENT_HEADER || named_to < complete_to)
         return ERR_CORRUPT;
-    if (fstat(s->fd, &st) != 0 || st.st_size < (off_t)reach)
+    if (fstat(s->fd, &st) != 0 || st.st_size < (off_t)named_to)
         return ERR_CORRUPT;
-    int error = segments_add_at(l->segments, s, (uint16_t)slot);
+    int error = segments_add_at(l->segments, s, (uint16_t)ordinal);
     if (!error)
-        error = tally_room(&l->table->tallies, (uint16_t)slot);
+        error = tally_room(&l->table->tallies, (uint16_t)ordinal);
     if (error)
         return error;
-    s->end = s->published = s->covered.from = from;
-    s->covered.reach = reach;
-    l->table->tallies.of[slot].all = get_u64(p + 24);
-    l->table->tallies.of[slot].others = get_u64(p + 32);
+    s->end = s->published = s->covered.complete_to = complete_to;
+    s->covered.named_to = named_to;
+    l->table->tallies.of[ordinal].all = get_u64(p + 24);
+    l->table->tallies.of[ordinal].others = get_u64(p + 32);
     return 0;
 }
 
@@ -144,17 +135,17 @@ static int load_states(struct snapshot_load *l, struct cursor *c)
     uint32_t n = take_u32(c);
     for (uint32_t i = 0; i < n; i++) {
         struct record_view v;
-        uint32_t slot = take_u32(c), offset = take_u32(c);
+        uint32_t ordinal = take_u32(c), offset = take_u32(c);
         int size =
             c->bad ? ERR_CORRUPT : record_decode(slice_of(c->p, (size_t)(c->end - c->p)), &v);
         if (size < 0 || v.record.kind != RECORD_STATE)
             return ERR_CORRUPT;
         take(c, (uint64_t)size);
-        if (slot >= l->segments->slot_n || !l->segments->slot[slot])
-            continue; /* its segment is gone: its copy, or its successor, is in the tail */
-        struct tally before = l->table->tallies.of[slot];
-        int error = table_replay(l->table, &v, (uint16_t)slot, offset);
-        l->table->tallies.of[slot].all = before.all; /* the footer's has it already */
+        if (ordinal >= l->segments->ordinal_n || !l->segments->of[ordinal])
+            continue; /* its segment is gone: a newer record of the state is in the tail */
+        uint64_t all = l->table->tallies.of[ordinal].all; /* which counts the record already */
+        int error = table_replay(l->table, &v, (uint16_t)ordinal, offset);
+        l->table->tallies.of[ordinal].all = all;
         if (error)
             return error;
     }
@@ -163,13 +154,14 @@ static int load_states(struct snapshot_load *l, struct cursor *c)
 
 /* ---- The arcs ---- */
 
+/* What one thread loads: the arcs from..to. */
 struct half {
     const struct snapshot_load *l;
     const uint8_t *arcs; /* of the footer */
     int fd;
     uint32_t from, to;
     struct index index; /* a copy, for the counts; the arcs are the table's own */
-    struct index_image_segments places;
+    struct index_image_segments segments;
     int error;
 };
 
@@ -187,7 +179,7 @@ static int load_arc(struct half *h, uint32_t arc, struct buf *image)
         error = read_at(h->l, h->fd, image->p, n, at);
     if (!error && hash_bytes(slice_of(image->p, n)) != checksum)
         error = ERR_CORRUPT;
-    return error ? error : index_image_read(&h->index, arc, slice_of(image->p, n), &h->places);
+    return error ? error : index_image_read(&h->index, arc, slice_of(image->p, n), &h->segments);
 }
 
 static void *load_half(void *arg)
@@ -206,9 +198,9 @@ static int half_init(struct half *h, struct snapshot_load *l, int fd, const uint
 {
     *h = (struct half){.l = l, .fd = fd, .arcs = arcs, .index = l->table->index};
     h->index.records = h->index.key_bytes = h->index.bytes = 0;
-    h->places = (struct index_image_segments){.known = known, .n = l->segments->slot_n};
-    h->places.tally = calloc(l->table->tallies.n, sizeof *h->places.tally);
-    return h->places.tally ? 0 : ERR_NO_MEMORY;
+    h->segments = (struct index_image_segments){.known = known, .n = l->segments->ordinal_n};
+    h->segments.tally = calloc(l->table->tallies.n, sizeof *h->segments.tally);
+    return h->segments.tally ? 0 : ERR_NO_MEMORY;
 }
 
 static void half_add(struct half *h, struct snapshot_load *l)
@@ -218,8 +210,8 @@ static void half_add(struct half *h, struct snapshot_load *l)
     ix->records += h->index.records;
     ix->key_bytes += h->index.key_bytes;
     ix->bytes += h->index.bytes;
-    for (uint32_t i = 0; i < l->segments->slot_n; i++)
-        l->table->tallies.of[i].live += h->places.tally[i].live;
+    for (uint32_t i = 0; i < l->segments->ordinal_n; i++)
+        l->table->tallies.of[i].live += h->segments.tally[i].live;
 }
 
 static int load_halves(struct snapshot_load *l, int fd, const uint8_t *arcs, const bool *known)
@@ -243,18 +235,18 @@ static int load_halves(struct snapshot_load *l, int fd, const uint8_t *arcs, con
         half_add(&half[0], l);
         half_add(&half[1], l);
     }
-    free(half[0].places.tally);
-    free(half[1].places.tally);
+    free(half[0].segments.tally);
+    free(half[1].segments.tally);
     return error;
 }
 
 static int load_arcs(struct snapshot_load *l, int fd, const uint8_t *arcs)
 {
-    bool *known = calloc(l->segments->slot_n + 1, sizeof *known);
+    bool *known = calloc(l->segments->ordinal_n + 1, sizeof *known);
     if (!known)
         return ERR_NO_MEMORY;
-    for (uint32_t i = 0; i < l->segments->slot_n; i++)
-        known[i] = l->segments->slot[i] != NULL;
+    for (uint32_t i = 0; i < l->segments->ordinal_n; i++)
+        known[i] = l->segments->of[i] != NULL;
     int error = load_halves(l, fd, arcs, known);
     free(known);
     return error;
@@ -270,7 +262,7 @@ static int load_floors(struct snapshot_load *l, struct cursor *c)
     return 0;
 }
 
-/* ---- The whole ---- */
+/* ---- All of it ---- */
 
 static int load(struct snapshot_load *l, int fd, struct buf *footer)
 {
@@ -284,8 +276,7 @@ static int load(struct snapshot_load *l, int fd, struct buf *footer)
     index_close(&l->table->index);
     error = index_init(&l->table->index, arc_n, get_u64(header + 16));
     if (!error)
-        /* trees are planted when they are asked for */
-        error = forest_cut(&l->table->forest, arc_n);
+        error = forest_cut(&l->table->forest, arc_n); /* a tree is built when it is asked for */
     if (!error)
         error = floors_cut(&l->table->floors, arc_n);
     struct cursor c = {footer->p, footer->p + footer->n, false};

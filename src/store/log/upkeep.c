@@ -4,8 +4,15 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "base/phase.h"
 
 enum { RETRY_US = 1000000 }; /* between tries to get room, or a segment that can be written */
+
+static const uint32_t next_phase[] = {
+    [UPKEEP_REST] = PHASE(UPKEEP_RESERVE) | PHASE(UPKEEP_HEAL),
+    [UPKEEP_RESERVE] = PHASE(UPKEEP_REST),
+    [UPKEEP_HEAL] = PHASE(UPKEEP_REST),
+};
 
 int upkeep_start(struct upkeep *u, void (*wake)(void *arg), void *wake_arg)
 {
@@ -40,7 +47,7 @@ void upkeep_stop(struct upkeep *u)
     segment_close(u->fresh);
 }
 
-static void say(const struct upkeep *u, const char *sentence)
+static void report(const struct upkeep *u, const char *sentence)
 {
     if (u->report)
         u->report(u->report_arg, sentence);
@@ -62,9 +69,9 @@ static void make_segment(struct keeper *k, void *arg)
     u->error = segments_create(&u->segments->numbers, u->dir, u->before, u->base, u->io, &u->fresh);
 }
 
-static void ask(struct upkeep *u, enum upkeep_job job, void (*run)(struct keeper *k, void *arg))
+static void ask(struct upkeep *u, enum upkeep_phase phase, void (*run)(struct keeper *k, void *arg))
 {
-    u->job = job;
+    phase_enter(&u->phase, phase, next_phase);
     keeper_ask(&u->keeper, run, u);
 }
 
@@ -72,43 +79,35 @@ static void finish(struct upkeep *u)
 {
     if (u->full && reserve_held(u->reserve)) {
         u->full = false;
-        say(u, "there is room on the disk again: values are accepted");
+        report(u, "there is room on the disk again: values are accepted");
     }
-    u->job = UPKEEP_NONE;
+    phase_enter(&u->phase, UPKEEP_REST, next_phase);
     u->tired = false;
 }
 
 /* ---- Segments that go ---- */
 
-/* Moves all segments of a stage to another. */
-static void advance_all(struct upkeep *u, enum segment_stage from, enum segment_stage to)
-{
-    struct segments *all = u->segments;
-    for (uint32_t i = 0; i < all->slot_n; i++)
-        if (all->slot[i] && all->slot[i]->stage == from)
-            all->slot[i]->stage = to;
-}
-
 bool upkeep_wants_list(const struct upkeep *u)
 {
     bool doomed = false;
-    const struct segments *all = u->segments;
-    for (uint32_t i = 0; all->leaving > 0 && i < all->slot_n; i++) {
-        if (all->slot[i] && all->slot[i]->stage == SEGMENT_PARTING)
+    uint32_t i = 0;
+    for (const struct segment *s;
+         u->segments->leaving > 0 && (s = segments_next(u->segments, &i)) != NULL;) {
+        if (s->phase == SEGMENT_UNLISTING)
             return false;
-        doomed = doomed || (all->slot[i] && all->slot[i]->stage == SEGMENT_DOOMED);
+        doomed = doomed || s->phase == SEGMENT_DOOMED;
     }
     return doomed;
 }
 
 void upkeep_listing(struct upkeep *u)
 {
-    advance_all(u, SEGMENT_DOOMED, SEGMENT_PARTING);
+    segments_advance(u->segments, SEGMENT_DOOMED, SEGMENT_UNLISTING);
 }
 
 void upkeep_listed(struct upkeep *u, bool durable)
 {
-    advance_all(u, SEGMENT_PARTING, durable ? SEGMENT_PARTED : SEGMENT_DOOMED);
+    segments_advance(u->segments, SEGMENT_UNLISTING, durable ? SEGMENT_UNLISTED : SEGMENT_DOOMED);
 }
 
 /* ---- One at a time ---- */
@@ -118,7 +117,7 @@ static void failed(struct upkeep *u, const char *what, int *error)
     char sentence[256];
     snprintf(sentence, sizeof sentence, "%s cannot go on: %s; it is tried again later", what,
              error_sentence(*error));
-    say(u, sentence);
+    report(u, sentence);
     *error = 0;
     u->tired = true;
 }
@@ -138,24 +137,31 @@ static void snapshot_slice(struct upkeep *u)
         failed(u, "the snapshot of the index", &u->snapshot.error);
 }
 
+/* Makes the segment that is to follow the active one. Where the active one has failed its end is
+ * final, so the header of `fresh` says it. Where it is still written to, the header says nothing,
+ * and the base of `fresh` lies beyond any end that the active one may have. */
+static void ask_for_segment(struct upkeep *u)
+{
+    const struct segment *active = u->segments->active;
+    CHECK(!u->fresh);
+    u->before = u->heal ? active : NULL;
+    u->base = u->heal ? segment_next_base(active) : active->base + UINT32_MAX;
+    ask(u, UPKEEP_HEAL, make_segment);
+}
+
 /* Begins what is most needed; the keeper has nothing to do. True when there is more to do at
  * once. */
 static bool begin(struct upkeep *u)
 {
-    struct segment *parted = compact_parted(&u->compact);
+    struct segment *unlisted = compact_unlisted(&u->compact);
     bool more = false;
     u->compact.urgent = u->full;
     bool roll = u->full && !u->tired && compact_wants_active(&u->compact);
     if ((u->heal || roll) && !u->fresh) {
-        const struct segment *active = u->segments->active;
-        /* whose end is final only when it has failed */
-        u->before = u->heal ? active : NULL;
-        /* else beyond any end that it may have */
-        u->base = u->heal ? segment_next_base(active) : active->base + UINT32_MAX;
-        ask(u, UPKEEP_HEAL, make_segment);
-    } else if (parted && !u->tired) {
+        ask_for_segment(u);
+    } else if (unlisted && !u->tired) {
         u->error = 0; /* there may be room when it is gone */
-        compact_unlink(&u->compact, parted);
+        compact_unlink(&u->compact, unlisted);
     } else if (!u->tired && !u->full && snapshot_due(&u->snapshot)) {
         snapshot_slice(u);
     } else if (!u->tired) {
@@ -181,15 +187,16 @@ bool upkeep_resting(const struct upkeep *u)
 
 bool upkeep_step(struct upkeep *u)
 {
-    if (u->job != UPKEEP_NONE) {
+    CHECK(!compact_busy(&u->compact) || !snapshot_busy(&u->snapshot));
+    if (u->phase != UPKEEP_REST) {
         if (!keeper_done(&u->keeper))
             return false;
         finish(u);
     }
     if (!u->full && !reserve_held(u->reserve)) {
         u->full = true;
-        say(u, "the disk is full: values are refused, deletions are taken, and space is made by "
-               "compaction; free some space");
+        report(u, "the disk is full: values are refused, deletions are taken, and space is made by "
+                  "compaction; free some space");
     }
     bool busy = compact_busy(&u->compact) || snapshot_busy(&u->snapshot), more = false;
     if (snapshot_busy(&u->snapshot))
@@ -199,5 +206,5 @@ bool upkeep_step(struct upkeep *u)
     else
         more = begin(u);
     bool ended = busy && !compact_busy(&u->compact) && !snapshot_busy(&u->snapshot);
-    return more || ended; /* what comes next begins in a turn of its own */
+    return more || ended; /* what is next begins in a turn of its own */
 }
