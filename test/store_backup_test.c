@@ -1,5 +1,5 @@
-/* Backups: of one moment, whole or not there, merged by version, and refused when a single byte is
- * wrong. */
+/* Backups: of one moment, complete or not there, merged by version, and refused when a single byte
+ * is wrong. */
 #include "store_fault.h"
 
 #include <dirent.h>
@@ -45,7 +45,7 @@ static int begin(struct fixture *f, const char *path)
     return begin_for(f, path, OURS).error;
 }
 
-/* What is told of the one under way, or the last. */
+/* The answer about the backup under way, or the last one. */
 static const struct backup_info *status(struct fixture *f)
 {
     store_backup(f->store, 8, &(struct backup_ask){.status = true});
@@ -270,7 +270,7 @@ static void elsewhere_all_is_copied(void **state)
     assert_int_equal(READ(path), 0);
     assert_int_equal(stat(root, &there) | stat(f->root, &here), 0);
     nftw(root, fixture_remove, 16, FTW_DEPTH | FTW_PHYS);
-    /* else this was no test: give another place for it */
+    /* else this was no test: damage another place */
     assert_int_not_equal(here.st_dev, there.st_dev);
     assert_int_equal(found.n, KEYS);
 }
@@ -305,7 +305,7 @@ static void bad_paths_are_refused(void **state)
     assert_int_equal(READ(beside(f, "monday")), 0);
 }
 
-/* A refusal is for the one who asked: what is told of the last backup stays, good or bad. */
+/* A refusal is for its asker alone: later answers are of the last backup that began. */
 static void a_refusal_is_for_its_asker(void **state)
 {
     struct fixture *f = *state;
@@ -350,7 +350,7 @@ static void answers_come_in_order(void **state)
 }
 
 /* Each write, sync and rename of it fails once: the sentence says so, nothing is left, and the next
- * one is whole. */
+ * one is complete. */
 static void a_failure_leaves_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -392,7 +392,7 @@ static void a_backup_that_was_cut_short_is_cleared(void **state)
     make(f, beside(f, "monday"));
     assert_int_equal(entries(f->root), 2);
     assert_int_equal(begin(f, beside(f, "tuesday")), 0);
-    fixture_close(f); /* whether it was whole by then or not */
+    fixture_close(f); /* whether it was complete by then or not */
     unsigned n = access(beside(f, "tuesday/" MANIFEST_NAME), F_OK) == 0 ? 3 : 2;
     assert_int_equal(entries(f->root), n);
 }

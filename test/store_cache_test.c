@@ -64,7 +64,7 @@ static void test_the_oldest_go_first(void **state)
     uint64_t held = 0;
     for (uint64_t i = 0; i < n; i++)
         held += found(&c, i);
-    assert_true(held > (uint64_t)CACHE_RING / VALUE * 8 / 10); /* some share a slot */
+    assert_true(held > (uint64_t)CACHE_RING / VALUE * 8 / 10); /* some share a line */
     assert_true(held <= (uint64_t)CACHE_RING / VALUE);
     assert_false(found(&c, 0));
     cache_close(&c);

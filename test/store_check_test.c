@@ -123,7 +123,7 @@ static void make_hints(struct fixture *f, struct hints_file *file)
     close(file->fd);
 }
 
-/* What a start would refuse is a fault; what it would pass over is told. */
+/* What a start would refuse is a fault; what it would pass over is reported. */
 static void hints_are_looked_at(void **state)
 {
     struct fixture *f = *state;
@@ -231,7 +231,7 @@ static void a_damaged_snapshot_is_passed_over(void **state)
     assert_int_equal(check(f->dir), CHECK_CLEAN);
 }
 
-/* A file under another's name is told, with what to do; followed, the directory is clean. */
+/* A file under another's name is reported with the remedy; once applied, the directory is clean. */
 static void a_misnamed_segment_is_told(void **state)
 {
     struct fixture *f = *state;

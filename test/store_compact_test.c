@@ -408,7 +408,7 @@ static uint32_t listed_first(struct fixture *f, char name[SEGMENT_NAME])
 }
 
 /* The list says what must be there: a gap that compaction left is none, a listed segment that is
- * gone is a loss. It is told once, for the next list does not name it. */
+ * gone is a loss. It is reported once, for the next list does not name it. */
 static void a_lost_segment_is_noticed(void **state)
 {
     struct fixture *f = *state;

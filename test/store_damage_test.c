@@ -125,7 +125,7 @@ static void a_rotten_record_puts_its_vnode_in_doubt(void **state)
     char key[32];
     assert_int_equal(fixture_put(f, value_record(key_of(key, 3), SLICE("value"), 4)).error, 0);
     heal(f, 3);
-    /* what was said before may be on its way: the healing goes with a later flush */
+    /* what was said before may be on its way: the healing goes with a later commit */
     for (unsigned stamp = 5; stamp < 7; stamp++)
         assert_int_equal(fixture_put(f, value_record(key_of(key, 3), SLICE("value"), stamp)).error,
                          0);
@@ -235,7 +235,7 @@ static void a_doubt_of_the_owner_lasts_until_it_is_healed(void **state)
     fixture_close(f);
     fixture_open(f);
     assert_int_equal(damaged_vnodes(f), VNODES_DEFAULT);
-    store_healed(f->store, slice_of(all, sizeof all)); /* it was not told yet */
+    store_healed(f->store, slice_of(all, sizeof all)); /* it was not reported yet */
     assert_int_equal(damaged_vnodes(f), VNODES_DEFAULT);
     fixture_expect(f, KEY_OF("k"), SLICE("v"));
     assert_int_equal(f->doubted, SLOTS);
@@ -307,8 +307,8 @@ static void expect_state(struct fixture *f, struct slice name, struct slice want
     assert_true(slice_eq(value, wanted));
 }
 
-/* A damaged state record is harmless only when a later one is there: else the older one counts, it
- * is told which state went back, and as it may have said anything all is in doubt. */
+/* A damaged state record is harmless only when a later one is there. Else the older one counts, the
+ * node can ask which state went back, and all slots are in doubt. */
 static void a_lost_state_puts_all_in_doubt(void **state)
 {
     struct fixture *f = *state;
@@ -394,10 +394,10 @@ static void expect_doubt_until_healed(struct fixture *f, unsigned keys, bool asi
         assert_int_equal(check_directory(f->dir, ignore, NULL), CHECK_CLEAN);
     }
     fixture_open(f);
-    assert_false(fixture_poll(f, &none)); /* the owner is told */
+    assert_false(fixture_poll(f, &none)); /* it is reported */
     assert_int_equal(f->doubted, SLOTS);
     store_healed(f->store, slice_of(all, sizeof all));
-    /* what was said before may be on its way: the healing goes with a later flush */
+    /* what was said before may be on its way: the healing goes with a later commit */
     for (unsigned i = 0; i < 2; i++)
         assert_int_equal(fixture_put(f, state_record(SLICE("other"), SLICE("x"), i + 1)).error, 0);
     assert_int_equal(log_drain(f->store), 0);
@@ -491,8 +491,8 @@ static void a_lost_segment_puts_all_in_doubt(void **state)
     }
 }
 
-/* With the last segment goes what was put there alone: older states count, and whoever is told of
- * all slots knows that. */
+/* With the last segment goes what was put there alone: older states count. That all slots are in
+ * doubt says so. */
 static void states_of_the_last_segment_go_back(void **state)
 {
     struct fixture *f = *state;

@@ -62,7 +62,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* Records [from, to) cannot be read, and whose they were cannot be told. */
+/* Records [from, to) cannot be read, and their slots are not known. */
 static void lose(struct world *w, unsigned from, unsigned to)
 {
     struct lost l = {.any = true, .segment = 1, .from = EACH * from, .to = EACH * to};
@@ -180,7 +180,7 @@ static void an_arc_that_is_packed_is_walked_anew(void **state)
     assert_int_equal(present(w, 0, KEYS), 0);
 }
 
-/* A slot is in doubt until its owner has heard of it: it cannot have been fetched before. */
+/* A slot stays in doubt until the node has a report of it: it cannot have been fetched before. */
 static void what_is_being_forgotten_cannot_be_healed(void **state)
 {
     struct world *w = *state;

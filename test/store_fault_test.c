@@ -245,7 +245,7 @@ static void a_full_disk_begins_no_copy_that_does_not_fit(void **state)
     wait_for_report(f, "there is room on the disk again");
 }
 
-/* Interval: a put's result comes out of the flush itself, whatever a sync would say; a state
+/* Interval: a put's result comes out of the commit itself, whatever a sync would say; a state
  * record's only after one. */
 static void interval_mode_syncs_states(void **state)
 {

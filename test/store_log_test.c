@@ -88,7 +88,7 @@ static size_t torn(struct slice whole, size_t at, size_t n)
 }
 
 /* The log, cut at every byte of its last record and of what stands before it, gives all records
- * that are whole and says what it cut. */
+ * that are complete, and reports what it cut. */
 static void a_torn_tail_is_cut_at_every_byte(void **state)
 {
     struct fixture *f = *state;
@@ -124,7 +124,7 @@ static void a_torn_tail_is_cut_at_every_byte(void **state)
 }
 
 /* A power cut may leave a later page of an unsynced group and not an earlier one: that is a torn
- * tail, though a whole record follows. */
+ * tail, though a good record follows. */
 static void a_hole_in_the_last_group_is_a_torn_tail(void **state)
 {
     struct fixture *f = *state;

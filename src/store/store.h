@@ -97,11 +97,11 @@ void store_tree(struct store *s, uint64_t token, struct slice vnodes, bool leave
  * copied), as far as one listing goes. */
 void store_list(struct store *s, uint64_t token, uint16_t vnode, struct slice ranges);
 
-/* Submits a question for what may be erased: goes through some vnodes (a run of u16, at most
- * KEY_MAX bytes; copied) until one has deletions, or values whose expiry has passed, from before
- * wall_ms, and lists the first ERASABLE_MAX of these; in the first vnode those from position `from`
- * on. Values that are listed lapse (table_erase.c). It may stop early, with an empty list, when it
- * has seen many records. */
+/* Submits a question for what may be erased. The store goes through some vnodes (a run of u16, at
+ * most KEY_MAX bytes; copied) until one has tombstones, or values that are over, from before
+ * wall_ms, and lists the first ERASABLE_MAX of these; in the first vnode those from the key hash
+ * `from` on. Values that are listed lapse (table_erase.c). The store may stop early, with an empty
+ * list, when it has seen many records. */
 void store_erasable(struct store *s, uint64_t token, struct slice vnodes, uint64_t wall_ms,
                     uint64_t from);
 

@@ -221,7 +221,7 @@ static int map(struct merged *m, int dir, struct merged_file *f, uint32_t size)
     return 0;
 }
 
-static int add_file(struct merged *m, const char *path, int dir, const struct manifest_file *said)
+static int add_file(struct merged *m, const char *path, int dir, const struct manifest_file *listed)
 {
     struct merged_file *grown =
         m->file_n < SEGMENTS_MAX ? realloc(m->file, (m->file_n + 1) * sizeof *grown) : NULL;
@@ -229,12 +229,13 @@ static int add_file(struct merged *m, const char *path, int dir, const struct ma
         return no_memory(m);
     m->file = grown;
     struct merged_file *f = &grown[m->file_n];
-    *f = (struct merged_file){.path = path, .number = said->number, .ordinal = (uint16_t)m->file_n};
-    int error = map(m, dir, f, said->size);
+    *f = (struct merged_file){
+        .path = path, .number = listed->number, .ordinal = (uint16_t)m->file_n};
+    int error = map(m, dir, f, listed->size);
     if (error)
         return error;
     m->file_n++;
-    error = check_sum(m, f, said->sum);
+    error = check_sum(m, f, listed->sum);
     return error ? error : take_file(m, f);
 }
 
@@ -327,7 +328,7 @@ struct showing {
     void *arg;
 };
 
-/* The record with its value whole. */
+/* Shows a record, with its value uncompressed. */
 static int show(struct showing *s, unsigned i)
 {
     struct record r = s->view[i].record;

@@ -37,6 +37,7 @@ bool cache_find(const struct cache *c, const struct version *v, uint32_t n, stru
     const struct cache_line *s = line_of(c, v);
     if (s->stamp != v->stamp || s->digest != v->digest || s->n != n || c->head - s->at > CACHE_RING)
         return false;
+    CHECK(s->at % CACHE_RING + n <= CACHE_RING);
     *value = slice_of(c->ring + s->at % CACHE_RING, n);
     return true;
 }

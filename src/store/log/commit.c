@@ -42,6 +42,7 @@ static const uint32_t next_phase[] = {
 static struct segment *follow(const struct committer *c, struct commit_job *job,
                               const struct segment *s)
 {
+    CHECK(!job->fresh);
     job->error = job->may_grow ? segments_create(c->numbers, c->dir, s, segment_next_base(s), c->io,
                                                  &job->fresh)
                                : ERR_NO_SPACE;
@@ -86,6 +87,7 @@ static void do_job(const struct committer *c, struct commit_job *job)
     }
     if (job->error == ERR_IO && job->fresh)
         segment_cut(job->fresh);
+    CHECK(!job->failed || job->active->ended);
 }
 
 static void run_job(struct committer *c)
@@ -166,6 +168,7 @@ static void *helper(void *arg)
 
 int commit_start(struct committer *c)
 {
+    CHECK(!c->running && c->phase == JOB_NONE);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

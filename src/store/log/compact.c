@@ -162,7 +162,7 @@ static uint64_t live_bytes(const struct compact *c, const struct segment *s)
 /* Damage that the opening found was put in doubt then, and no entry names it, for nothing of it was
  * replayed. So an entry that still names the victim, when all that can be read of it has moved,
  * names something else: a record that could be read at the opening, and rotted since. Where that
- * stands is not known, so the whole segment is put in doubt. False when memory is out. */
+ * stands is not known, so all of the segment is put in doubt. False when memory is out. */
 static bool doubt_the_rest(struct compact *c)
 {
     struct segment *s = c->victim;

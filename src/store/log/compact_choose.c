@@ -83,6 +83,7 @@ bool compact_lifeless(const struct tally *t, const struct segment *s)
 /* When a segment stops being young, by the keeper's clock; 0: it is not young. */
 static uint64_t young_until_us(const struct compact *c, const struct segment *s, uint64_t now_us)
 {
+    CHECK(s->ended_written <= c->table->tallies.written);
     uint64_t until_us = s->ended_us + (uint64_t)c->patience_ms * 1000;
     bool few =
         c->table->tallies.written - s->ended_written < (uint64_t)YOUNG_SEGMENTS * c->segment_bytes;
@@ -121,6 +122,7 @@ static struct segment *choose(const struct compact *c, uint64_t now_us, uint64_t
 /* Looking costs a little for each segment, so it is done when enough has died to pay for that. */
 static bool worth_a_look(const struct compact *c)
 {
+    CHECK(c->seen_died <= c->table->tallies.died);
     uint64_t died = c->table->tallies.died - c->seen_died;
     return c->urgent || c->seen_n != c->segments->n ||
            died > (uint64_t)c->segments->n * LOOK_BYTES ||
@@ -141,6 +143,7 @@ struct segment *compact_victim(struct compact *c)
 
 void compact_first(struct compact *c, struct segment *s)
 {
+    CHECK(s->phase == SEGMENT_USED);
     s->first = s->aside = true;
     c->seen_n = 0; /* so that victims are looked for, though nothing has died */
 }

@@ -7,7 +7,7 @@
  *
  * A chunk ends with its last complete record; a record that is larger than a chunk is read alone.
  * Damage inside is passed over and noted in c->bad. With more stretches of it than fit there the
- * chunk ends early, and the next one begins at that place. */
+ * chunk ends early, and the next one begins there. */
 #include "store/log/compact_inner.h"
 
 #include <stdio.h>
@@ -31,6 +31,7 @@ static void rest(struct compact *c, struct keeper *k)
 static int item_add(struct compact *c, const struct record_view *v, uint32_t at)
 {
     struct compact_item *item = array_room(c->item, c->item_n, &c->item_cap, sizeof *item);
+    CHECK(at >= c->at && at - c->at + v->size <= c->chunk.n);
     if (!item)
         return ERR_NO_MEMORY;
     c->item = item;
@@ -101,6 +102,7 @@ static int chunk_list(struct compact *c)
         at += (size_t)n;
     }
     c->chunk_end = c->at + (uint32_t)at;
+    CHECK(c->chunk_end <= c->victim->published);
     return 0;
 }
 
@@ -174,6 +176,7 @@ static uint32_t try_copy(struct compact *c)
         c->error = segment_append(s, c->io, buf_view(&c->copy), false, 0, &base);
     if (!c->error)
         c->error = segment_sync(s, c->io, s->end);
+    CHECK(c->error || base + c->copy.n == atomic_load(&s->synced));
     return base;
 }
 

@@ -1,5 +1,5 @@
-/* damage.h: a set of slots whose records may be lost, and what can be said of a record that cannot
- * be read. doubt.h says what becomes of it. */
+/* damage.h: a set of slots whose records may be lost, and what is known of a record that cannot be
+ * read. doubt.h says what becomes of it. */
 #ifndef COVEY_STORE_DAMAGE_H
 #define COVEY_STORE_DAMAGE_H
 
@@ -13,7 +13,7 @@ struct damage {
     uint8_t slot[SLOTS / 8]; /* a bit each */
 };
 
-/* What can be said of a record that fails its checksum. */
+/* What is known of a record that fails its checksum. */
 struct damage_finding {
     uint32_t size; /* bytes of the record; 0: nothing of it can be believed, not even its length */
     uint16_t slot;

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "store/log_io.h"
 
@@ -101,6 +102,7 @@ int dir_open(struct dir *d, const char *path, char *why, size_t why_n)
     if (d->fd < 0)
         return fail(path, "open", why, why_n);
     int error = lock(d, path, why, why_n);
+    CHECK(error || (d->fd >= 0 && d->lock_fd >= 0));
     if (error)
         dir_close(d);
     return error;

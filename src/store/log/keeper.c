@@ -33,6 +33,7 @@ static void *helper(void *arg)
 
 int keeper_start(struct keeper *k)
 {
+    CHECK(!k->running && !k->busy);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

@@ -60,6 +60,7 @@ bool log_state_lost(const struct store *s, struct slice name)
     struct slice left = buf_view(&((const struct log *)s)->lost_states);
     while (left.n > 0) {
         struct slice one = slice_of(left.p + 12, get_u32(left.p + 8));
+        CHECK(12 + one.n <= left.n);
         if (slice_eq(one, name))
             return true;
         left = slice_of(one.p + one.n, left.n - 12 - one.n);

@@ -128,6 +128,7 @@ static int start_helpers(struct log *l, char *why, size_t why_n)
     l->upkeep.report_arg = l->options.report_arg;
     l->reserve.bytes =
         l->options.segment_bytes < RESERVE_BYTES ? (off_t)l->options.segment_bytes : RESERVE_BYTES;
+    CHECK(l->reserve.bytes > 0 && l->committer.segment_bytes <= SEGMENT_BYTES_MAX);
     reserve_take(&l->reserve); /* where it fails the disk is full, and the upkeep reports it */
     int error = commit_start(&l->committer);
     if (!error)

@@ -42,7 +42,7 @@ static void note_damage(struct log *l, const struct store_result *out, struct se
         compact_first(&l->upkeep.compact, s);
 }
 
-/* Reads a value that is in the page cache. False when it is not, or the file system cannot tell. */
+/* Reads a value that is in the page cache. False when it is not, or the file system does not know. */
 static bool read_cached(struct log *l, struct segment *s, uint32_t at, uint32_t n,
                         struct store_result *out)
 {
@@ -80,6 +80,7 @@ static bool next_question(struct log *l, struct store_result *out)
         CHECK(held.segment < l->segments.ordinal_n && l->segments.of[held.segment]);
         struct segment *s = l->segments.of[held.segment];
         uint32_t n = table_record_max(&held, out->record.key.n);
+        CHECK(s->phase == SEGMENT_USED && n <= RECORD_MAX);
         CHECK(held.offset >= SEGMENT_HEADER && held.offset < s->published);
         if (read_cached(l, s, held.offset, n, out))
             return true;
@@ -96,6 +97,7 @@ static bool next_read(struct log *l, struct store_result *out)
     if (!job)
         return false;
     *out = job->result;
+    CHECK(job->bytes.n <= job->n);
     if (!out->error)
         out->error = table_value(buf_view(&job->bytes), &l->value, out);
     if (out->error == ERR_INCOMPLETE)

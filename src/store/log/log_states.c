@@ -1,11 +1,11 @@
 /* log_states.c: each segment begins with all of the node's own records, so that no lost file takes
  * one along.
  *
- * The problem. The node's own records (RECORD_STATE: who it is, what it promised) are few and
+ * **Problem.** The node's own records (RECORD_STATE: its identity, what it promised) are few and
  * rarely written: left where they were put first, the identity of a node would stand in one file of
  * hundreds, and with that file it would be gone.
  *
- * The way. When puts go to a fresh segment, the newest record of each state is put there once more
+ * **The way.** When puts go to a fresh segment, the newest record of each state is put there once more
  * as it is, all in one group, and behind them an *end*: the state "log.states". Say that the newest
  * end stands in segment M. Then every state's newest record stands in M or in a segment written
  * after it:
@@ -25,7 +25,7 @@
  * where others write. */
 #include "store/log/log_inner.h"
 
-#include "base/hash.h"
+#include "base/check.h"
 
 void log_owe_states(struct log *l)
 {
@@ -72,6 +72,7 @@ void log_look_for_states(struct log *l)
     bool durable = end && end->version.stamp >= l->states_serial;
     if (!durable && !log_idle(l))
         return;
+    CHECK(!durable || end->segment < l->segments.ordinal_n);
     l->states_serial = 0;
     l->owes_states |= !durable;
     if (durable && end->segment == log_active(l)->ordinal)

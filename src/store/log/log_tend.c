@@ -72,6 +72,7 @@ static void heal(struct log *l)
     if (!fresh || l->out || commit_owes(&l->committer) || !segments_reserve(&l->segments) ||
         tally_room(&l->table.tallies, (uint16_t)l->segments.ordinal_n) != 0)
         return;
+    CHECK(fresh->end == SEGMENT_HEADER && fresh->phase == SEGMENT_USED);
     l->upkeep.fresh = NULL;
     l->upkeep.heal = false;
     log_retire(l, fresh);

@@ -225,4 +225,5 @@ void log_settle(struct log *l)
         log_collect(l);
     } while (!log_idle(l));
     commit_wait(&l->committer);
+    CHECK(!commit_owes(&l->committer) || l->options.durability == DURABILITY_INTERVAL);
 }

@@ -72,7 +72,7 @@ bool reader_full(const struct reader *r)
 int reader_ask(struct reader *r, const struct store_result *result, struct segment *s, uint32_t at,
                uint32_t n)
 {
-    CHECK(!reader_full(r));
+    CHECK(!reader_full(r) && n > 0 && at >= SEGMENT_HEADER);
     uint32_t asked = atomic_load(&r->asked);
     struct read_job *job = &r->job[asked % READS];
     job->key.n = job->bytes.n = 0;

@@ -244,6 +244,7 @@ static void check_states(struct replay *r)
         uint64_t serial = get_u64(left.p), held;
         struct slice item = slice_of(left.p, 12 + get_u32(left.p + 8)),
                      name = slice_of(left.p + 12, item.n - 12);
+        CHECK(item.n <= left.n);
         left = slice_of(left.p + item.n, left.n - item.n);
         if (table_state(r->table, name, &value, &held) && held > serial)
             continue;
@@ -298,6 +299,7 @@ static int place_segments(struct replay *r)
 static int make_active(struct replay *r)
 {
     struct segment *s;
+    CHECK(!r->segments->active);
     int error = segments_reserve(r->segments) ? 0 : ERR_NO_MEMORY;
     if (!error)
         error = segments_create(&r->segments->numbers, r->dir, NULL, 0, r->io, &s);
@@ -326,6 +328,7 @@ static int replay_all(struct replay *r)
     struct segment *active = last_written(r);
     if (!active) /* there are only copies: every segment that puts went to is missing */
         return make_active(r);
+    CHECK(segments_have(r->segments, active));
     active->ended = active->aside; /* nothing is appended to a damaged one */
     r->segments->active = active;
     return 0;
@@ -408,6 +411,7 @@ static int start_over(struct replay *r)
 
 int replay_run(struct replay *r)
 {
+    CHECK(r->segments->n == 0 && r->table->index.records == 0);
     uint32_t *number = NULL, n = 0;
     buf_init(&r->lost_states, LOST_STATES_MAX);
     int error = list_numbers(r, &number, &n);

@@ -2,7 +2,7 @@
  *
  * Records merge by version, so it does not matter in which order they stand. A torn tail is cut and
  * reported. A damaged record is passed over, and its slot is put in doubt, for the node to fetch it
- * again (segment.c says how torn and damaged are told apart). A damaged or missing file puts all
+ * again (segment.c says how the two are distinguished). A damaged or missing file puts all
  * slots in doubt. */
 #ifndef COVEY_STORE_REPLAY_H
 #define COVEY_STORE_REPLAY_H

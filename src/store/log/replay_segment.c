@@ -3,7 +3,7 @@
  *
  * The file is read through a window that is larger than any record. Where the bytes at an offset
  * are no record, the rest of the file is searched for a sync mark that vouches for more than that
- * offset (segment.c says why that tells a torn tail from damage):
+ * offset (segment.c says why that distinguishes a torn tail from damage):
  *
  *     the rest of the file        then it is                          and the replay
  *     is zeros                    the end                             ends
@@ -94,6 +94,7 @@ static int scan(struct replay *r, struct segment *s, struct window *w)
 {
     for (;;) {
         struct record_view v;
+        CHECK(s->end >= w->at && s->end - w->at <= w->n);
         int n = record_decode(slice_of(w->p + (s->end - w->at), w->n - (s->end - w->at)), &v);
         if (n == ERR_INCOMPLETE && !w->last) {
             int cause = window_move(w, r->io, s->end);
@@ -236,6 +237,7 @@ static int pass_over(struct replay *r, struct segment *s, struct window *w, uint
 
 static int open_window(struct replay *r, const struct segment *s, struct window *w)
 {
+    CHECK(s->end >= SEGMENT_HEADER);
     w->segment = s;
     w->n = 0;
     w->at = s->end;

@@ -13,7 +13,7 @@
  *
  * **Sync marks.** After a crash the end of the log may be torn, and that is no fault: nothing there
  * was acknowledged. But a damaged record among synced ones is a fault, and to cut the log there
- * would drop acknowledged records without a word. How to tell the two apart? "Valid records follow,
+ * would drop acknowledged records without a word. What distinguishes the two? "Valid records follow,
  * so it is damage" is wrong: the pages of one group reach the disk in any order, so after a loss of
  * power a good record may follow a torn one. So the log says itself how far it was synced. A mark
  * is a state record of the name "log.synced". Its stamp is the number of bytes that were durable
@@ -96,6 +96,7 @@ static struct segment *segment_new(uint32_t number, int fd, const uint8_t header
 static void header_write(uint8_t header[SEGMENT_HEADER], uint32_t number, uint64_t id,
                          const struct segment *before, uint64_t base)
 {
+    CHECK(!before || (before->number < number && before->end >= SEGMENT_HEADER));
     memset(header, 0, SEGMENT_HEADER);
     memcpy(header, MAGIC, sizeof MAGIC);
     put_u32(header + 8, SEGMENT_FORMAT);
@@ -289,6 +290,7 @@ int segment_append(struct segment *s, const struct log_io *io, struct slice byte
     }
     *base = s->end + mark_n;
     s->end = *base + (uint32_t)bytes.n;
+    CHECK(s->mark_end <= *base && s->marked <= s->end);
     if (ahead)
         fill_ahead(s, io, limit);
     return 0;
@@ -305,6 +307,7 @@ int segment_sync(struct segment *s, const struct log_io *io, uint32_t end)
     }
     if (end > atomic_load(&s->synced))
         atomic_store(&s->synced, end);
+    CHECK(atomic_load(&s->synced) >= end);
     return 0;
 }
 

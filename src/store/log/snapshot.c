@@ -140,6 +140,7 @@ static void write_arcs(struct keeper *k, void *arg)
         a->checksum = hash_bytes(slice_of(s->part.p + at, a->bytes));
         at += a->bytes;
     }
+    CHECK(at == s->part.n);
     s->error = s->fd < 0 ? create(s) : 0;
     if (!s->error)
         s->error = write_part(s);
@@ -187,6 +188,7 @@ static void put_header(const struct snapshot *s, struct buf *out)
 
 static int begin(struct snapshot *s)
 {
+    CHECK(s->fd < 0 && !s->arc);
     s->arc_n = s->table->index.arc_n;
     s->arc = calloc(s->arc_n, sizeof *s->arc);
     s->from = s->to = 0;
@@ -215,6 +217,7 @@ static int copy_arcs(struct snapshot *s)
         if (error)
             return error;
     }
+    CHECK(s->from < s->to);
     return 0;
 }
 

@@ -99,7 +99,7 @@ static int load_segment(struct snapshot_load *l, const uint8_t *p)
     struct segment *s = segments_numbered(l->found, l->found_n, number);
     l->greatest = number > l->greatest ? number : l->greatest;
     if (!s)
-        return 0; /* compacted since, or lost: the list of segments tells (replay.c) */
+        return 0; /* compacted since, or lost: the list of segments says which (replay.c) */
     bool taken = ordinal < l->segments->ordinal_n && l->segments->of[ordinal];
     if (s->id != get_u64(p + 4) || ordinal > SEGMENTS_MAX || taken ||
         segments_have(l->segments, s) || complete_to < SEGMENT_HEADER || named_to < complete_to)

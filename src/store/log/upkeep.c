@@ -65,6 +65,7 @@ static void take_reserve(struct keeper *k, void *arg)
 static void make_segment(struct keeper *k, void *arg)
 {
     struct upkeep *u = arg;
+    CHECK(!u->fresh);
     keeper_pause(k, RETRY_US);
     u->error = segments_create(&u->segments->numbers, u->dir, u->before, u->base, u->io, &u->fresh);
 }
@@ -153,6 +154,7 @@ static void ask_for_segment(struct upkeep *u)
  * once. */
 static bool begin(struct upkeep *u)
 {
+    CHECK(u->phase == UPKEEP_REST && !u->keeper.busy);
     struct segment *unlisted = compact_unlisted(&u->compact);
     bool more = false;
     u->compact.urgent = u->full;
@@ -176,6 +178,7 @@ static bool begin(struct upkeep *u)
 int upkeep_seal(struct upkeep *u)
 {
     struct segment *output = u->compact.output;
+    CHECK(!output || (output->base == SEGMENT_COPIES && output->phase == SEGMENT_USED));
     return output && !u->keeper.busy && !output->ended ? segment_seal(output, u->io) : 0;
 }
 
