@@ -163,7 +163,7 @@ static size_t match(const struct load *l, uint32_t key, struct slice in)
     size_t n = l->reply_n;
     if (in.n < n || memcmp(in.p, l->reply, n) != 0)
         return 0;
-    if (l->o->op == LOAD_SET)
+    if (l->o->op != LOAD_GET)
         return n;
     size_t size = l->o->value_bytes;
     if (in.n < n + size + 2 ||
@@ -326,18 +326,26 @@ static int open_conn(struct load *l, struct conn *c, uint16_t port)
 static void prepare(struct load *l)
 {
     const struct load_options *o = l->o;
-    bool set = o->op == LOAD_SET;
     struct rng letters;
     rng_init(&l->rng, o->seed);
     rng_init(&letters, 1); /* the same values in every run */
     for (size_t i = 0; i < WINDOWS + o->value_bytes; i++)
         l->text[i] = (uint8_t)('a' + rng_below(&letters, 26));
-    l->head_n = (size_t)snprintf(l->head, HEAD_MAX, "*%d\r\n$3\r\n%s\r\n$%d\r\nkey:", set ? 3 : 2,
-                                 set ? "SET" : "GET", 4 + KEY_DIGITS);
-    l->mid_n = (size_t)(set ? snprintf(l->mid, HEAD_MAX, "\r\n$%u\r\n", o->value_bytes)
-                            : snprintf(l->mid, HEAD_MAX, "\r\n"));
-    l->reply_n = (size_t)(set ? snprintf(l->reply, HEAD_MAX, "+OK\r\n")
-                              : snprintf(l->reply, HEAD_MAX, "$%u\r\n", o->value_bytes));
+    char size[32];
+    const char *name = "*3\r\n$3\r\nSET", *mid = size, *reply = "+OK\r\n";
+    snprintf(size, sizeof size, "$%u\r\n", o->value_bytes);
+    if (o->op == LOAD_GET) {
+        name = "*2\r\n$3\r\nGET";
+        mid = "";
+        reply = size;
+    } else if (o->op == LOAD_EXPIRE) {
+        name = "*3\r\n$6\r\nEXPIRE";
+        mid = "$5\r\n86400\r\n";
+        reply = ":1\r\n";
+    }
+    l->head_n = (size_t)snprintf(l->head, HEAD_MAX, "%s\r\n$%d\r\nkey:", name, 4 + KEY_DIGITS);
+    l->mid_n = (size_t)snprintf(l->mid, HEAD_MAX, "\r\n%s", mid);
+    l->reply_n = (size_t)snprintf(l->reply, HEAD_MAX, "%s", reply);
 }
 
 static int open_all(struct load *l)

@@ -22,12 +22,13 @@ enum {
     LOAD_CONNECTIONS_MAX = 1000,
     LOAD_PIPELINE_MAX = 1000,
     /* bytes; the in-flight requests of all connections are in memory twice */
-    LOAD_VALUE_MAX = 64 * 1024,
+    LOAD_VALUE_MAX = 128 * 1024,
     LOAD_SILENCE_MS = 10000, /* no reply at all for so long is an error */
     LOAD_WHY = 256,
 };
 
-enum load_op { LOAD_SET, LOAD_GET };
+/* EXPIRE gives each key a day; value_bytes are those of the values that are there. */
+enum load_op { LOAD_SET, LOAD_GET, LOAD_EXPIRE };
 
 struct load_options {
     uint16_t port[LOAD_PORTS_MAX]; /* on 127.0.0.1; connections are dealt out in turn */

@@ -1,7 +1,8 @@
 /* load_main.c: the load generator by itself, for looking at one thing: a node under perf, a change,
  * a machine.
  *
- *     build/bench/load -p 7400,7410,7420 -t set|get [-c 60] [-P 1] [-d 100] [-r 100000] [-s SECONDS] [-f] [-a]
+ *     build/bench/load -p 7400,7410,7420 -t set|get|expire [-c 60] [-P 1] [-d 100] [-r 100000]
+ *         [-s SECONDS] [-f] [-a]
  *
  * -f writes every key once before; -a takes any value of the right size for an answer (the
  * floor's). One line comes out. */
@@ -13,6 +14,9 @@
 
 #include "bench/load.h"
 
+static const char *const op_names[] = {
+    [LOAD_SET] = "set", [LOAD_GET] = "get", [LOAD_EXPIRE] = "expire"};
+
 static bool parse_ports(struct load_options *o, char *list)
 {
     for (char *word = strtok(list, ","); word; word = strtok(NULL, ",")) {
@@ -22,6 +26,16 @@ static bool parse_ports(struct load_options *o, char *list)
         o->port[o->port_n++] = (uint16_t)port;
     }
     return o->port_n > 0;
+}
+
+static bool parse_op(struct load_options *o, const char *word)
+{
+    for (unsigned op = 0; op < sizeof op_names / sizeof *op_names; op++)
+        if (strcmp(word, op_names[op]) == 0) {
+            o->op = (enum load_op)op;
+            return true;
+        }
+    return false;
 }
 
 static bool number(const char *text, uint32_t max, uint32_t *out)
@@ -42,8 +56,7 @@ static bool parse(struct load_options *o, bool *fill, int argc, char **argv)
             good = parse_ports(o, optarg);
             break;
         case 't':
-            good = strcmp(optarg, "set") == 0 || strcmp(optarg, "get") == 0;
-            o->op = optarg[0] == 's' ? LOAD_SET : LOAD_GET;
+            good = parse_op(o, optarg);
             break;
         case 'c':
             good = number(optarg, LOAD_CONNECTIONS_MAX, &o->connections);
@@ -84,7 +97,7 @@ static bool run(const struct load_options *o)
     }
     printf("%s: %" PRIu64 " a second, p50 %" PRIu64 " us, p99 %" PRIu64 " us, p99.9 %" PRIu64
            " us, max %" PRIu64 " us, errors %" PRIu64 "%s%s\n",
-           o->op == LOAD_SET ? "SET" : "GET", r.replies * 1000000u / (r.ns / 1000u + 1),
+           op_names[o->op], r.replies * 1000000u / (r.ns / 1000u + 1),
            histogram_at(&r.latency, 500) / 1000, histogram_at(&r.latency, 990) / 1000,
            histogram_at(&r.latency, 999) / 1000, r.latency.max_ns / 1000, r.errors,
            r.errors ? ": " : "", r.error);
@@ -101,9 +114,9 @@ int main(int argc, char **argv)
                              .seed = (uint64_t)getpid()};
     bool fill = false;
     if (!parse(&o, &fill, argc, argv)) {
-        fprintf(stderr, "usage: load -p PORT[,PORT]... -t set|get [-c CONNECTIONS] [-P PIPELINE] "
-                        "[-d BYTES] [-r KEYS] [-s "
-                        "SECONDS] [-f] [-a]\n");
+        fprintf(stderr,
+                "usage: load -p PORT[,PORT]... -t set|get|expire [-c CONNECTIONS] [-P PIPELINE] "
+                "[-d BYTES] [-r KEYS] [-s SECONDS] [-f] [-a]\n");
         return 2;
     }
     struct load_options each = o;
