@@ -364,12 +364,12 @@ static void answered(struct erase *e, uint64_t from, const struct msg_erase_held
 }
 
 /* An owner whose stream broke confirms nothing, so the batch ends. */
-static void on_member(void *p, const struct moment *now, const struct member *who, unsigned change)
+static void on_member(void *p, const struct moment *now, const struct member *m, unsigned change)
 {
     struct erase *e = p;
     (void)change;
     e->now = now;
-    if (asked_lose(&e->asked, rank_of(e, who->id), who))
+    if (asked_lose(&e->asked, rank_of(e, m->id), m))
         batch_end(e);
 }
 

@@ -166,12 +166,12 @@ static int rank_of(const struct hint *h, const struct hint_target *t, const stru
 
 /* Whether a record of its batch may be lost on the way to that member, or the answer on the way
  * back. */
-static bool batch_lost(const struct hint *h, struct hint_target *t, const struct member *who)
+static bool batch_lost(const struct hint *h, struct hint_target *t, const struct member *m)
 {
     bool lost = false;
     for (unsigned i = 0; t->batch && i < t->batch->n; i++) {
         struct hint_sent *s = &t->batch->sent[i];
-        lost |= asked_lose(&s->asked, rank_of(h, t, s, who->id), who);
+        lost |= asked_lose(&s->asked, rank_of(h, t, s, m->id), m);
     }
     return lost;
 }
@@ -188,14 +188,14 @@ static int on_layout(void *p, const struct moment *now)
     return 0;
 }
 
-static void on_member(void *p, const struct moment *now, const struct member *who, unsigned change)
+static void on_member(void *p, const struct moment *now, const struct member *m, unsigned change)
 {
     struct hint *h = p;
     h->now = now;
     if (change & (CAST_ALIVE | CAST_UP))
-        target_returned(h, who->id);
+        target_returned(h, m->id);
     for (uint32_t i = 0; i < h->target_n; i++)
-        if (batch_lost(h, &h->target[i], who))
+        if (batch_lost(h, &h->target[i], m))
             back_off(h, &h->target[i]);
     if (change & (CAST_ALIVE | CAST_DOUBTED))
         count_owed(h);
@@ -262,17 +262,17 @@ static void send_to(struct hint *h, struct hint_batch *b, unsigned rank, uint64_
                     const struct record *r, struct out *out)
 {
     uint64_t token = TOKEN(TOKEN_HINT, b->number << INDEX_BITS | (b->n - 1u));
-    const struct member *who = cast_find(h->now->cast, to);
-    if (!who || (!who->self && who->state != MEMBER_ALIVE))
+    const struct member *member = cast_find(h->now->cast, to);
+    if (!member || (!member->self && member->state != MEMBER_ALIVE))
         return;
-    asked_ask(&b->sent[b->n - 1].asked, (int)rank, who);
-    if (who->self) {
+    asked_ask(&b->sent[b->n - 1].asked, (int)rank, member);
+    if (member->self) {
         struct action *a = out_add(out, ACT_STORE_PUT);
         a->put.token = token;
         a->put.record = *r;
         return;
     }
-    struct message *m = out_send(out, to, who->addr, MSG_PUT);
+    struct message *m = out_send(out, to, member->addr, MSG_PUT);
     m->put = (struct msg_put){
         .op = token, .epoch = h->now->epoch, .record = *r, .position = h->now->own.position};
 }

@@ -109,8 +109,8 @@ static uint64_t peer_id(const struct repair *r, unsigned m)
 /* Whether it is another member, alive and not suspected. */
 static bool is_up(const struct repair *r, unsigned m)
 {
-    const struct member *who = cast_find(r->now->cast, peer_id(r, m));
-    return who && !who->self && who->state == MEMBER_ALIVE;
+    const struct member *member = cast_find(r->now->cast, peer_id(r, m));
+    return member && !member->self && member->state == MEMBER_ALIVE;
 }
 
 /* When the first exchange is due with a member that has just come. */
@@ -225,15 +225,15 @@ static bool run_lost(struct repair *r, const struct member *peer)
     return records || asked_lose(&run->asked, REPAIR_THEIRS, peer);
 }
 
-static void on_member(void *p, const struct moment *now, const struct member *who, unsigned change)
+static void on_member(void *p, const struct moment *now, const struct member *m, unsigned change)
 {
     struct repair *r = p;
     r->now = now;
-    struct repair_peer *peer = find(r, who->id);
+    struct repair_peer *peer = find(r, m->id);
     if (!peer)
         return;
-    if (r->run.phase != REPAIR_IDLE && r->run.peer == who->id &&
-        (change & CAST_DOUBTED || run_lost(r, who)))
+    if (r->run.phase != REPAIR_IDLE && r->run.peer == m->id &&
+        (change & CAST_DOUBTED || run_lost(r, m)))
         run_end(r, false);
     if (change & CAST_ALIVE)
         peer->due_ms = soon(r);
