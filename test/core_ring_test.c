@@ -59,7 +59,6 @@ static void cluster_layout(const struct cluster *c, const struct layout *prev, u
     change.vnodes = vnodes;
     layout_init(out);
     assert_int_equal(ring_compute(&change, out), 0);
-    ring_check(out);
 }
 
 /* ---- An independent account of ideal shares: levels found by bisection, in floating point ---- */
@@ -288,6 +287,33 @@ static void test_random_clusters(void **state)
     }
 }
 
+/* Places of next in vnodes that the member did not own in prev: what has to be copied. */
+static uint32_t moves_of(const struct layout *prev, const struct layout *next)
+{
+    uint32_t moves = 0;
+
+    for (uint32_t v = 0; v < next->vnodes; v++)
+        for (unsigned i = 0; i < next->n; i++)
+            moves += !layout_owns(prev, (uint16_t)v, layout_owner(next, (uint16_t)v, i)->id);
+    return moves;
+}
+
+/* The least moves that any layout with next's shares could do: the places that members gain. */
+static uint32_t moves_min(const struct layout *prev, const struct layout *next)
+{
+    uint32_t gains = 0;
+
+    for (uint16_t m = 0; m < next->member_n; m++) {
+        int was = layout_find(prev, next->member[m].id);
+        uint32_t had = 0, has, firsts;
+        if (was >= 0)
+            ring_places(prev, (uint16_t)was, &had, &firsts);
+        ring_places(next, m, &has, &firsts);
+        gains += has > had ? has - had : 0;
+    }
+    return gains;
+}
+
 struct tally {
     uint64_t moves, least; /* of all changes that keep n */
 };
@@ -298,7 +324,7 @@ struct tally {
 static void assert_step(const struct layout *prev, const struct layout *next, bool zones,
                         struct tally *t)
 {
-    uint32_t moves = ring_moves(prev, next), least = ring_moves_min(prev, next);
+    uint32_t moves = moves_of(prev, next), least = moves_min(prev, next);
 
     assert_int_equal(next->epoch, prev->epoch + 1);
     assert_dated(prev, next);
@@ -377,7 +403,7 @@ static void test_equal_members(void **state)
             c.member[m].weight = 100;
         cluster_layout(&c, &prev, 0, 0, &next);
         assert_shares(&next);
-        assert_int_equal(ring_moves(&prev, &next), ring_moves_min(&prev, &next));
+        assert_int_equal(moves_of(&prev, &next), moves_min(&prev, &next));
         layout_close(&prev);
         prev = next;
     }
@@ -405,8 +431,8 @@ static void test_formation(void **state)
     assert_int_equal(two.r, 1);
     assert_int_equal(three.w, 2);
     assert_int_equal(three.r, 2);
-    assert_int_equal(ring_moves(&one, &two), 1024);
-    assert_int_equal(ring_moves(&two, &three), 1024);
+    assert_int_equal(moves_of(&one, &two), 1024);
+    assert_int_equal(moves_of(&two, &three), 1024);
     for (uint16_t v = 0; v < three.vnodes; v++) {
         for (uint16_t m = 0; m < 3; m++)
             assert_int_equal(since_of(&three, v, three.member[m].id), m + 1);

@@ -10,7 +10,7 @@
  *
  * An example: eight vnodes, N = 2, members a, b, c of equal weight, and d joins. 16 places among
  * four are four each. Before, a had six, b and c five each; they give up two, one and one, and d
- * gains four. That is the least that can move (ring_moves_min), and no more does:
+ * gains four. Four places move, which is the least:
  *
  *     vnode    0    1    2    3    4    5    6    7
  *     before   b c  c a  c a  a b  a b  a b  b c  c a
@@ -200,67 +200,7 @@ bool ring_dated(const struct layout *prev, const struct layout *next)
     return true;
 }
 
-int ring_compute(const struct ring_change *change, struct layout *out)
-{
-    struct ring_work w;
-    int error = change_valid(change);
-
-    if (error)
-        return error;
-    error = layout_head(change, out);
-    if (error)
-        goto out_close_layout;
-    error = ring_work_init(&w, change->prev, out);
-    if (!error)
-        error = ring_share(&w);
-    if (!error)
-        error = ring_flow(&w);
-    if (!error)
-        error = ring_order(&w);
-    ring_work_close(&w);
-    if (!error) {
-        date(change->prev, out);
-        return 0;
-    }
-out_close_layout:
-    layout_close(out);
-    layout_init(out);
-    return error;
-}
-
-uint32_t ring_moves(const struct layout *prev, const struct layout *next)
-{
-    uint32_t moves = 0;
-
-    for (uint32_t v = 0; v < next->vnodes; v++)
-        for (unsigned i = 0; i < next->n; i++)
-            moves += !layout_owns(prev, (uint16_t)v, layout_owner(next, (uint16_t)v, i)->id);
-    return moves;
-}
-
-uint32_t ring_moves_min(const struct layout *prev, const struct layout *next)
-{
-    uint32_t gains = 0;
-
-    for (uint16_t m = 0; m < next->member_n; m++) {
-        int was = layout_find(prev, next->member[m].id);
-        uint32_t had = 0, has, firsts;
-        if (was >= 0)
-            ring_places(prev, (uint16_t)was, &had, &firsts);
-        ring_places(next, m, &has, &firsts);
-        gains += has > had ? has - had : 0;
-    }
-    return gains;
-}
-
-void ring_places(const struct layout *l, uint16_t m, uint32_t *places, uint32_t *firsts)
-{
-    *places = *firsts = 0;
-    for (uint32_t i = 0; i < (uint32_t)l->vnodes * l->n; i++) {
-        *places += l->owner[i] == m;
-        *firsts += l->owner[i] == m && i % l->n == 0;
-    }
-}
+/* ---- What every computed layout must be ---- */
 
 static void check_head(const struct layout *l)
 {
@@ -297,23 +237,59 @@ static void check_vnode(const struct ring_work *w, uint16_t vnode)
     }
 }
 
-/* The ideal shares do not depend on the layout before, so they are computed once more. Where memory
- * is out that part is left out. */
-void ring_check(const struct layout *l)
+static void check_layout(const struct ring_work *w)
 {
-    struct ring_work w;
-    struct layout head = *l; /* ring_work wants one that it may write to; ring_share does not */
+    const struct layout *l = w->next;
     uint32_t places, firsts;
 
     check_head(l);
-    if (ring_work_init(&w, NULL, &head) == 0 && ring_share(&w) == 0) {
-        for (uint32_t v = 0; v < l->vnodes; v++)
-            check_vnode(&w, (uint16_t)v);
-        for (uint16_t m = 0; m < l->member_n; m++) {
-            ring_places(l, m, &places, &firsts);
-            CHECK(places >= w.share_min[m] && places <= w.share_max[m]);
-            CHECK(firsts >= places / l->n && firsts <= (places + l->n - 1u) / l->n);
-        }
+    for (uint32_t v = 0; v < l->vnodes; v++)
+        check_vnode(w, (uint16_t)v);
+    for (uint16_t m = 0; m < l->member_n; m++) {
+        ring_places(l, m, &places, &firsts);
+        CHECK(places == w->share[m]);
+        CHECK(places >= w->share_min[m] && places <= w->share_max[m]);
+        CHECK(firsts >= places / l->n && firsts <= (places + l->n - 1u) / l->n);
+    }
+}
+
+/* ---- The computation ---- */
+
+int ring_compute(const struct ring_change *change, struct layout *out)
+{
+    struct ring_work w;
+    int error = change_valid(change);
+
+    if (error)
+        return error;
+    error = layout_head(change, out);
+    if (error)
+        goto out_close_layout;
+    error = ring_work_init(&w, change->prev, out);
+    if (!error)
+        error = ring_share(&w);
+    if (!error)
+        error = ring_flow(&w);
+    if (!error)
+        error = ring_order(&w);
+    if (!error) {
+        date(change->prev, out);
+        check_layout(&w);
     }
     ring_work_close(&w);
+    if (!error)
+        return 0;
+out_close_layout:
+    layout_close(out);
+    layout_init(out);
+    return error;
+}
+
+void ring_places(const struct layout *l, uint16_t m, uint32_t *places, uint32_t *firsts)
+{
+    *places = *firsts = 0;
+    for (uint32_t i = 0; i < (uint32_t)l->vnodes * l->n; i++) {
+        *places += l->owner[i] == m;
+        *firsts += l->owner[i] == m && i % l->n == 0;
+    }
 }

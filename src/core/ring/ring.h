@@ -10,9 +10,9 @@
  *  - its places of rank 0 are (its places / n) rounded down or up, and the later ranks are balanced
  *    in the same way;
  *  - no layout with these shares and zones has fewer moves from the previous one (a minimum-cost
- *    flow). Without zones the moves are ring_moves_min for joins, and for leaves among equals. With
- *    weights far apart they may be some more (1 % over random histories, 5 % with zones), because
- *    an owner of a vnode cannot take over another's place in the same vnode. */
+ *    flow). Without zones the moves are the places that members gain, for joins, and for leaves
+ *    among equals. With weights far apart they may be some more (1 % over random histories, 5 % with
+ *    zones), because an owner of a vnode cannot take over another's place in the same vnode. */
 #ifndef COVEY_CORE_RING_H
 #define COVEY_CORE_RING_H
 
@@ -43,17 +43,7 @@ int ring_compute(const struct ring_change *change, struct layout *out);
  * ranks has its `changed` of prev; all others are next's epoch. */
 bool ring_dated(const struct layout *prev, const struct layout *next);
 
-/* Places of next in vnodes that the member did not own in prev: what has to be copied. */
-uint32_t ring_moves(const struct layout *prev, const struct layout *next);
-
-/* The least moves that any layout with next's shares could do: the sum over members of the places
- * they gain. */
-uint32_t ring_moves_min(const struct layout *prev, const struct layout *next);
-
 /* How many places the member of index m has, and how many of them are of rank 0. */
 void ring_places(const struct layout *l, uint16_t m, uint32_t *places, uint32_t *firsts);
-
-/* Aborts when an invariant of the layout is broken: distinct owners, zones, balance, quorums. */
-void ring_check(const struct layout *l);
 
 #endif
