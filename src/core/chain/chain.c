@@ -57,8 +57,8 @@
  *     Had A accepted F and died:               dead          F at 1, fenced   F at 1, fenced
  *     B prepares 2; B and C promise            dead          reports F        reports F
  *
- * All of S report F: rule 3. F may be in force at A and D, so B must propose F again, and wait for
- * A, since F needs all. SAME is not an option then.
+ * All of S report F: rule 3. F may be in force at A and D, so SAME is not an option; and F needs A
+ * too, so B waits until A is back.
  *
  * No acknowledged write is lost. Let a FORMATION be chosen at a. Each member held no record when it
  * accepted at a, and takes no write under e from then on: it could only leave the fence by

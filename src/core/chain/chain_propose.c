@@ -5,9 +5,9 @@
  *      | '----(nothing to propose)------'   '--------(out of patience)--------'  |
  *      '-----------------(chosen, or some member holds records)------------------'
  *
- * A reason is a waiting joiner, or a value that was accepted here and is not decided yet. A vote at
- * another proposer's higher ballot leads back to IDLE from each phase, for YIELD_MS; so does
- * another layout that comes into force. A value that is chosen goes to chain_adopt.
+ * A reason is a waiting joiner, or a value that was accepted here and is not decided yet. A value
+ * that is chosen goes to chain_adopt. Two events lead back to IDLE from each phase: a vote at
+ * another proposer's higher ballot, for YIELD_MS; and another layout that comes into force.
  *
  * Ballots are (round << 16 | index of the proposer in the sorted members of the present epoch). All
  * proposers for epoch e+1 have adopted the same layout e, whose members have distinct indices below
