@@ -137,9 +137,9 @@ int node_members(struct node *n, const struct member_info **member, uint32_t *me
  * ERR_NO_MEMORY. */
 int node_hints(struct node *n, const struct hint_info **info, uint32_t *info_n);
 
-/* Per vnode: how long ago this node began a comparison with all other owners that left no
- * difference, in ms; UINT64_MAX where it is no owner, or there was no such comparison. Lives until
- * the next call. 0 or ERR_NO_MEMORY. */
+/* Per vnode: how long ago the last comparison with all other owners that left no difference began,
+ * in ms; UINT64_MAX where this node is no owner, or there was no such comparison. Lives until the
+ * next call. 0 or ERR_NO_MEMORY. */
 int node_synced(struct node *n, const uint64_t **ago_ms);
 
 /* Every invariant of every protocol; aborts when one is broken. */
