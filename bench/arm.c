@@ -15,7 +15,7 @@ enum {
     PORT_FROM = 21000, /* ephemeral ports begin at 32768 */
     PORT_TO = 32000,
     PORT_STEP = 10,
-    ASK_NS = 20 * 1000 * 1000, /* between two questions whether it is ready */
+    ASK_NS = 20 * 1000 * 1000, /* between two questions whether an arm is ready */
 };
 
 struct contestant {
@@ -44,7 +44,7 @@ static int start_floor(struct arm *a, unsigned i)
                       (const char *const[]){index, port[0], port[1], port[2], NULL});
 }
 
-/* Also redis: whoever answers PONG. */
+/* Whether a process answers PING with PONG; also for Redis. */
 static bool pongs(struct client *c, struct arm *a, unsigned i)
 {
     if (c->fd < 0 && client_connect(c, "127.0.0.1", arm_port(a, i)) != 0)
@@ -68,7 +68,7 @@ static int start_covey(struct arm *a, unsigned i)
                                             i ? "--seed" : "--new", i ? seed : NULL, NULL});
 }
 
-/* Asked of each node: all three must see a whole, healthy cluster. */
+/* Whether a node sees a healthy cluster of all three; each node is asked. */
 static bool is_healthy(struct client *c, struct arm *a, unsigned i)
 {
     if (c->fd < 0 && client_open(c, "127.0.0.1", arm_port(a, i)) != 0)
@@ -86,9 +86,9 @@ static bool is_redis(enum arm_kind kind)
     return kind == ARM_REDIS || kind == ARM_REDIS_WAIT;
 }
 
-/* An append-only file each. Its rewriting is off: what would be a fork a second here is not what is
- * measured. Started through env: redis-server is a symbolic link on Debian, to a program that looks
- * at the name it was called by, and a nest resolves links. */
+/* Each process has an append-only file. Its rewriting is off: a fork a second is not what is
+ * measured here. The program is started through env: redis-server is a symbolic link on Debian to a
+ * program that looks at the name it was called by, and a nest resolves links. */
 static int start_redis(struct arm *a, unsigned i)
 {
     char port[8], master[8], dir[PATH_MAX];
@@ -122,7 +122,7 @@ static int start_redis(struct arm *a, unsigned i)
     return nest_start(&a->nest, i, node_names[i], args);
 }
 
-/* The master answers for its replicas; they may still be loading what it sent. */
+/* The master answers when its replicas have received all; they may still be loading it. */
 static bool replicas_follow(struct client *c, struct arm *a, unsigned i)
 {
     if (!pongs(c, a, i) || i > 0)
@@ -165,8 +165,8 @@ static bool in_path(const char *program, char path[PATH_MAX])
     return false;
 }
 
-/* build/bench/run is us: the floor stands beside, covey one above. COVEY names another, as in the
- * tests. */
+/* The floor stands beside our own program, build/bench/run; covey stands one directory above. COVEY
+ * names another covey, as in the tests. */
 static bool in_build(enum arm_kind kind, char path[PATH_MAX])
 {
     char self[PATH_MAX] = {0};
@@ -254,7 +254,7 @@ int arm_restart(struct arm *a, unsigned i)
 
 void arm_aim(const struct arm *a, struct load_options *o)
 {
-    o->port_n = is_redis(a->kind) ? 1 : ARM_NODES; /* of Redis, all requests go to the master */
+    o->port_n = is_redis(a->kind) ? 1 : ARM_NODES; /* of Redis: all requests go to the master */
     for (unsigned i = 0; i < o->port_n; i++)
         o->port[i] = arm_port(a, i);
     o->any_content = a->kind == ARM_FLOOR;

@@ -1,6 +1,6 @@
-/* figure.h: a row of the table that `ninja bench` ends with: what was measured, beside what was
- * aimed at. Each program prints its own rows; the widths make one table of them. A goal that was
- * missed is said and is no failure: figures decide nothing. */
+/* figure.h: a row of the table that `ninja bench` ends with: what was measured, beside its goal.
+ * Each program prints its own rows; their widths make one table of them. A missed goal is printed
+ * as missed and is no failure: figures decide nothing. */
 #ifndef COVEY_BENCH_FIGURE_H
 #define COVEY_BENCH_FIGURE_H
 

@@ -1,24 +1,27 @@
-/* floor.c: the bare floor: what three processes cost that do all that a replicated SET needs of a
- * network, and nothing else.
+/* floor.c: the bare floor: three processes that do all that a replicated SET needs of a network,
+ * and nothing else.
  *
- *     floor INDEX PORT PORT PORT        one of three; clients at its own PORT, peers at PORT + 1, all on 127.0.0.1
+ *     floor INDEX PORT PORT PORT
  *
- * A ratio to a figure from another machine, or from another minute of a shared one, says little. So
- * the benchmark runs these three beside the three nodes of covey and divides. The floor speaks
- * enough RESP for a load generator (SET, GET, PING), forwards each SET whole to both peers over one
- * TCP connection a pair, and answers OK at the first ack. It keeps no record, checks no sum, knows
- * no version, no membership, no deadline and no error: what is left is parsing, copying, and the
- * kernel. A GET is forwarded to one peer and answered at its ack, with as many bytes as the last
- * SET had: with three copies on three nodes every coordinator has one, and the second owner says
- * only that it agrees.
+ * It is process INDEX of three, with the clients' ports of all three; peers use PORT + 1, all on
+ * 127.0.0.1.
  *
- * It is as fast as one thread can honestly be: raw epoll, and per turn one read of each readable
- * connection, then one write per peer and per client that something is for. Each request is acked
- * by itself, by number, as any replica must.
+ * A ratio to a figure from another machine, or from another minute of a shared one, has little
+ * meaning. So the benchmark runs these three beside the three nodes of covey, and divides. The
+ * floor parses enough RESP for a load generator (SET, GET, PING), forwards each SET whole to both
+ * peers over one TCP connection for each pair, and answers OK at the first ack. It has no record,
+ * no checksum, no version, no membership, no deadline and no error: what is left is parsing,
+ * copying, and the kernel. A GET is forwarded to one peer and answered at its ack, with as many
+ * bytes as the last SET had: with three copies on three nodes every coordinator has one, and the
+ * second owner only agrees.
  *
- * Order: requests are numbered as they arrive, and answered in that order. For SETs that costs
- * nothing: both peers ack in order, so what either has acked is a prefix. Only where SETs and GETs
- * mix does one wait for another. */
+ * It is as fast as one thread can honestly be: raw epoll, and in each turn one read of each
+ * readable connection, then one write for each peer and client that something is for. Each request
+ * is acked by itself, by number, as a replica must.
+ *
+ * Requests are numbered as they arrive, and answered in that order. For SETs that costs nothing:
+ * both peers ack in order, so what either has acked is a prefix. Only where SETs and GETs mix does
+ * one wait for another. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -37,12 +40,12 @@ enum {
     PEERS = NODES - 1,
     CONNS_MAX = 4096,
     PENDING_MAX = 1 << 20,     /* requests under way; a power of two. 4,000 clients with 256 each */
-    READ_BYTES = 256 * 1024,   /* of one read: a turn's worth of the busiest peer */
+    READ_BYTES = 256 * 1024,   /* of one read: what the busiest peer sends in a turn */
     BUFFER_MAX = 1 << 29,      /* all requests of the largest load at once */
     VALUE_MAX_FLOOR = 1 << 20, /* bytes of a value */
     ARGS_MAX = 3,
     EVENTS_MAX = 256,
-    RETRY_NS = 5 * 1000 * 1000, /* a peer that is not up yet */
+    RETRY_NS = 5 * 1000 * 1000, /* before a peer that is not up yet is tried again */
 };
 
 enum conn_kind { CONN_FREE, CONN_CLIENT_LISTENER, CONN_PEER_LISTENER, CONN_CLIENT, CONN_PEER };
@@ -50,8 +53,8 @@ enum conn_kind { CONN_FREE, CONN_CLIENT_LISTENER, CONN_PEER_LISTENER, CONN_CLIEN
 struct conn {
     enum conn_kind kind;
     int fd;
-    uint32_t generation; /* so that a reply finds nobody when its client is gone */
-    bool dirty;          /* in the list of those to write to at the end of the turn */
+    uint32_t generation; /* a reply for a client that is gone finds another generation */
+    bool dirty;          /* in the list of connections to write at the end of the turn */
     bool blocked;        /* the socket was full: EPOLLOUT is asked for */
     bool dead;
     struct buf in, out;
@@ -59,8 +62,8 @@ struct conn {
 
 enum frame_kind { FRAME_SET, FRAME_GET, FRAME_ACK };
 
-/* On a peer's connection; the three processes are one program on one machine, so its layout is the
- * format. */
+/* A frame on a peer's connection. The three processes are one program on one machine, so the
+ * struct's layout is the format. */
 struct frame {
     uint32_t kind;
     uint32_t number;
@@ -79,7 +82,7 @@ static struct conn *peers[PEERS];
 static struct conn *dirty[CONNS_MAX];
 static unsigned dirty_n;
 static struct pending pending[PENDING_MAX];
-static uint32_t first, next; /* numbers of the oldest request under way, and of the one to come */
+static uint32_t first, next; /* number of the oldest request under way, and of the next one */
 static uint8_t value[VALUE_MAX_FLOOR];
 static uint32_t value_n = 100;
 static int epoll_fd;
@@ -117,7 +120,8 @@ static void touch(struct conn *c)
     c->dirty = true;
 }
 
-/* Closed at the end of the turn: events of this turn may still point to it. */
+/* Marks a connection to be closed at the end of the turn: events of this turn may still point to
+ * it. */
 static void conn_kill(struct conn *c)
 {
     c->dead = true;
@@ -157,7 +161,7 @@ static void answer(struct conn *c, const struct pending *q)
     }
 }
 
-/* Answers all that is done, in the order of the requests. */
+/* Answers all requests that are done, in their order. */
 static void answer_done(void)
 {
     for (; first != next && pending[first % PENDING_MAX].done; first++) {
@@ -185,8 +189,7 @@ static void take_frame(struct conn *c, const struct frame *f)
         value_n = f->value_n;
     if (f->kind != FRAME_ACK)
         put(c, &ack, sizeof ack);
-    /* else the other peer's ack came first, and all is said */
-    else if (f->number - first < next - first)
+    else if (f->number - first < next - first) /* else the other peer's ack came first */
         pending[f->number % PENDING_MAX].done = true;
 }
 
@@ -208,8 +211,8 @@ static void take_frames(struct conn *c)
 
 /* ---- Clients ---- */
 
-/* "$3\r\n" or "*3\r\n": the number, and *at moved behind the line. False: incomplete or bad, *at is
- * then SIZE_MAX when bad. */
+/* Parses the number of "$3\r\n" or "*3\r\n", and moves *at behind the line. False: incomplete, or
+ * bad; *at is SIZE_MAX when bad. */
 static bool parse_count(struct slice in, size_t *at, uint8_t mark, uint32_t *out)
 {
     size_t i = *at;
@@ -229,8 +232,8 @@ static bool parse_count(struct slice in, size_t *at, uint8_t mark, uint32_t *out
     return true;
 }
 
-/* One request at *at. Number of arguments, 0 when it is incomplete (*at unchanged), -1 when it is
- * none. */
+/* Parses one request at *at. Returns its number of arguments; 0 when it is incomplete (*at
+ * unchanged); -1 when it is none. */
 static int parse_request(struct slice in, size_t *at, struct slice arg[ARGS_MAX])
 {
     size_t i = *at;
@@ -273,7 +276,7 @@ static void run_request(struct conn *c, const struct slice *arg, int arg_n)
         q->answer = ANSWER_PONG;
         q->done = true;
     } else {
-        q->done = true; /* nobody will be there for the answer, and nothing may wait behind it */
+        q->done = true; /* no client will take the answer, and nothing may wait for it */
         conn_kill(c);
     }
 }
@@ -293,7 +296,7 @@ static void take_requests(struct conn *c)
 
 /* ---- The turn ---- */
 
-/* One read: level-triggered epoll comes back for the rest, after the others had their turn. */
+/* Reads once: level-triggered epoll comes back for the rest, after the others had their turn. */
 static void on_readable(struct conn *c)
 {
     if (buf_reserve(&c->in, READ_BYTES) != 0) {
@@ -328,7 +331,7 @@ static void write_out(struct conn *c)
     epoll_ctl(epoll_fd, EPOLL_CTL_MOD, c->fd, &ev);
 }
 
-static void flush(void)
+static void write_all(void)
 {
     for (unsigned i = 0; i < dirty_n; i++) {
         struct conn *c = dirty[i];
@@ -368,7 +371,7 @@ static void meet(unsigned self, unsigned other, int fd)
     peers[(other + NODES - self) % NODES - 1] = conn_add(fd, CONN_PEER);
 }
 
-/* The later connects to the earlier, and says who it is with one byte. */
+/* A process connects to those before it, and sends its index in one byte. */
 static void call_peer(unsigned self, unsigned other, unsigned port)
 {
     struct sockaddr_in a = loopback(port);
@@ -401,7 +404,7 @@ static void accept_conn(struct conn *listener, unsigned self)
         close(fd);
 }
 
-/* Clients are let in when both peers are there. */
+/* Clients may connect when both peers have. */
 static void run(unsigned self, unsigned port)
 {
     bool open = false;
@@ -421,7 +424,7 @@ static void run(unsigned self, unsigned port)
             else
                 touch(c);
         }
-        flush();
+        write_all();
     }
 }
 

@@ -1,6 +1,6 @@
-/* hint_bench.c: how fast a member that was away gets what it missed. Three nodes; one is killed,
- * the others take writes, each of which leaves a hint; it starts again, and the clock runs from the
- * first hint that goes to the last.
+/* hint_bench.c: how fast a member that was away gets what it missed. Of three nodes one is killed,
+ * and the others take writes, each of which leaves a hint. The node starts again, and the time from
+ * the first hint that is replayed to the last is measured.
  *
  *     hint_bench [WRITES]    200,000 by default, each of another key */
 #include <signal.h>
@@ -31,7 +31,7 @@ static void give_up(struct arm *a, const char *why)
     exit(1);
 }
 
-/* Hints that the two others keep for whoever is away. */
+/* The hints that the two others keep for the node that is away. */
 static uint64_t waiting(struct arm *a, struct client *c)
 {
     uint64_t n = 0;
@@ -52,7 +52,7 @@ static void look_again(void)
     nanosleep(&(struct timespec){0, LOOK_NS}, NULL);
 }
 
-/* Until at least (or, falling, at most) so many wait. Returns how many. */
+/* Waits until at least (or, falling, at most) that many hints wait. Returns how many do. */
 static uint64_t wait_for(struct arm *a, struct client *c, uint64_t goal, bool falling)
 {
     double began_s = now_s();

@@ -8,7 +8,7 @@
 
 enum {
     HISTOGRAM_SUB_BITS = 5,
-    HISTOGRAM_POWERS = 37, /* 2^42 ns is over an hour; what takes longer counts as that */
+    HISTOGRAM_POWERS = 37, /* 2^42 ns is over an hour; a longer latency counts as that */
     HISTOGRAM_BUCKETS = (HISTOGRAM_POWERS + 1) << HISTOGRAM_SUB_BITS,
 };
 
@@ -18,7 +18,7 @@ struct histogram {
     uint64_t bucket[HISTOGRAM_BUCKETS];
 };
 
-/* Counts n samples of one value. Zeroed memory is an empty histogram. */
+/* Counts n samples of one value. A zeroed histogram is empty. */
 void histogram_add(struct histogram *h, uint64_t ns, uint64_t n);
 
 /* The least value, in ns, that at least per_mille thousandths of the samples do not exceed: the

@@ -1,9 +1,9 @@
 /* load.c: see load.h.
  *
- * Everything that can be is made once: the bytes of a request around its key's number, and a block
- * of text in which each key's value is a window. A request is then two copies, and a right reply is
- * one comparison; only what is not the reply that was expected is parsed, to say what it is. So the
- * generator stays cheaper than what it measures, on the same two cores. */
+ * Everything that can be made once is made once: the bytes of a request around the number of its
+ * key, and a block of text in which each key's value is a window. A request is then two copies, and
+ * a right reply one comparison; only another reply is parsed, to report what it is. So the
+ * generator costs less than what it measures, on the same two cores. */
 #include "bench/load.h"
 
 #include <errno.h>
@@ -29,14 +29,15 @@ enum {
     KEY_DIGITS = 12, /* key:000000012345, as redis-benchmark's */
     WINDOWS = 4096,  /* different values */
     EVENTS_MAX = 64,
-    BUFFER_SPARE = 4096, /* of a connection, besides a pipeline of requests or replies */
+    /* bytes of a connection's buffer, besides a pipeline of requests or replies */
+    BUFFER_SPARE = 4096,
 };
 
 struct conn {
     int fd;
     uint16_t port;
-    unsigned left; /* replies to come; WAIT's is the last */
-    unsigned next; /* which of key[] the next reply belongs to */
+    unsigned left; /* replies to come; that of WAIT is the last */
+    unsigned next; /* index in key[] of the next reply's key */
     uint32_t *key; /* of the requests under way */
     uint64_t sent_ns;
     struct buf in, out;
@@ -50,11 +51,12 @@ struct load {
     struct conn *conn;
     unsigned busy; /* connections with replies to come */
     struct rng rng;
-    uint32_t keys_sent; /* with every_key */
-    uint64_t now_ns, count_from_ns, count_until_ns, heard_ns;
-    uint8_t *text; /* the values: value_bytes from number % WINDOWS */
+    uint32_t keys_sent; /* keys sent so far; with every_key */
+    uint64_t now_ns, count_from_ns, count_until_ns, replied_ns;
+    uint8_t *text; /* the values: that of a key is value_bytes from an offset below WINDOWS */
     char head[HEAD_MAX], mid[HEAD_MAX], reply[HEAD_MAX];
-    size_t head_n, mid_n, reply_n; /* "*3..key:", "\r\n$100\r\n", and what a reply begins with */
+    /* bytes of "*3..key:", of "\r\n$100\r\n", and of what a reply begins with */
+    size_t head_n, mid_n, reply_n;
     struct resp_reply parsed;
 };
 
@@ -82,7 +84,7 @@ static const uint8_t *value_of(const struct load *l, uint32_t key)
     return l->text + key * 31u % WINDOWS;
 }
 
-/* The caller has reserved. */
+/* Appends to a buffer that has room. */
 static void add(struct buf *b, const void *p, size_t n)
 {
     memcpy(b->p + b->n, p, n);
@@ -133,16 +135,17 @@ static void send_pipeline(struct load *l, struct conn *c)
     l->busy++;
 }
 
-/* What the socket does not take waits for EPOLLOUT: a server that is behind stops reading. */
+/* Writes; what the socket does not take waits for EPOLLOUT: a server that is behind stops
+ * reading. */
 static int write_out(struct load *l, struct conn *c)
 {
     ssize_t n = send(c->fd, c->out.p, c->out.n, MSG_NOSIGNAL);
     if (n < 0 && errno != EAGAIN && errno != EINTR)
         return fail(l, ERR_IO, "cannot write to port %u: %s", c->port, strerror(errno));
-    bool was_whole = n == (ssize_t)c->out.n;
+    bool all_sent = n == (ssize_t)c->out.n;
     buf_consume(&c->out, n > 0 ? (size_t)n : 0);
-    struct epoll_event ev = {.events = was_whole ? EPOLLIN : EPOLLIN | EPOLLOUT, .data.ptr = c};
-    if (!was_whole)
+    struct epoll_event ev = {.events = all_sent ? EPOLLIN : EPOLLIN | EPOLLOUT, .data.ptr = c};
+    if (!all_sent)
         epoll_ctl(l->epoll_fd, EPOLL_CTL_MOD, c->fd, &ev);
     return 0;
 }
@@ -156,8 +159,8 @@ static void wrong(struct load *l, const struct conn *c, const char *what, struct
                  (int)(text.n < 160 ? text.n : 160), text.n ? (const char *)text.p : "");
 }
 
-/* The bytes of the reply at the start of `in` when it is the one expected for the key, 0 when it is
- * not, or not whole. */
+/* How many bytes the reply at the start of `in` has when it is the one expected for the key; 0 when
+ * it is another, or incomplete. */
 static size_t match(const struct load *l, uint32_t key, struct slice in)
 {
     size_t n = l->reply_n;
@@ -172,8 +175,8 @@ static size_t match(const struct load *l, uint32_t key, struct slice in)
     return n + size + 2;
 }
 
-/* The reply that is not the expected one: counted, and told apart for the report. Bytes, 0 when it
- * is not whole, or an error. */
+/* Takes a reply that is not the expected one: counts it, and notes the first for the report.
+ * Returns its bytes; 0 when it is incomplete; or an error. */
 static int take_other(struct load *l, const struct conn *c, struct slice in)
 {
     int n = resp_parse_reply(&l->parsed, in);
@@ -240,7 +243,7 @@ static int on_readable(struct load *l, struct conn *c)
         return fail(l, ERR_IO, "port %u closed a connection%s%s", c->port, n < 0 ? ": " : "",
                     n < 0 ? strerror(errno) : "");
     c->in.n += (size_t)n;
-    l->now_ns = l->heard_ns = now_ns();
+    l->now_ns = l->replied_ns = now_ns();
     int error = take_replies(l, c);
     if (error || c->left > 0)
         return error;
@@ -270,7 +273,7 @@ static int on_event(struct load *l, const struct epoll_event *ev)
 static int run(struct load *l)
 {
     struct epoll_event ev[EVENTS_MAX];
-    l->heard_ns = l->now_ns = now_ns();
+    l->replied_ns = l->now_ns = now_ns();
     l->count_from_ns = l->now_ns + (uint64_t)l->o->warm_ms * 1000000u;
     l->count_until_ns = l->count_from_ns + (uint64_t)l->o->count_ms * 1000000u;
     uint64_t start_ns = l->now_ns;
@@ -290,7 +293,7 @@ static int run(struct load *l)
                 return error;
         }
         l->now_ns = now_ns();
-        if (l->now_ns - l->heard_ns > (uint64_t)LOAD_SILENCE_MS * 1000000u)
+        if (l->now_ns - l->replied_ns > (uint64_t)LOAD_SILENCE_MS * 1000000u)
             return fail(l, ERR_INCOMPLETE, "no reply for %d s, %u connections wait",
                         LOAD_SILENCE_MS / 1000, l->busy);
     }

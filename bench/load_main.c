@@ -1,11 +1,11 @@
-/* load_main.c: the load generator by itself, for looking at one thing: a node under perf, a change,
- * a machine.
+/* load_main.c: the load generator by itself, to look at one thing: a node under perf, a change, a
+ * machine.
  *
- *     build/bench/load -p 7400,7410,7420 -t set|get|expire [-c 60] [-P 1] [-d 100] [-r 100000]
- *         [-s SECONDS] [-f] [-a]
+ *     build/bench/load -p PORT[,PORT]... -t set|get|expire [-c CONNECTIONS] [-P PIPELINE] [-d BYTES]
+ *         [-r KEYS] [-s SECONDS] [-f] [-a]
  *
- * -f writes every key once before; -a takes any value of the right size for an answer (the
- * floor's). One line comes out. */
+ * -f first writes every key once; -a takes any value of the right size for an answer (the floor's).
+ * It prints one line. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
-/* What anti-entropy costs: three simulated nodes hold the same keys but for some, and one of them
- * is told to REPAIR. Bytes and messages are counted on the streams of all nodes, time is the
- * network's and the disks' virtual time, cpu what all three nodes computed.
+/* repair_bench.c: what anti-entropy costs. Three simulated nodes hold the same keys except for
+ * some, and one of them runs REPAIR. Bytes are counted on the streams of all nodes; the time is the
+ * virtual time of the network and the disks; the CPU time is that of all three nodes.
  *
- * repair_bench [KEYS]    a million by default: half a gigabyte */
+ *     repair_bench [KEYS]    a million by default: half a gigabyte */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 #include "bench/figure.h"
 #include "sim/world.h"
 
-enum { NODES = 3, VALUE_BYTES = 20, FLUSH_EVERY = 20000 };
+enum { NODES = 3, VALUE_BYTES = 20, COMMIT_EVERY = 20000 };
 
 static struct world world;
 
@@ -39,7 +39,7 @@ static bool ready(void)
     return true;
 }
 
-/* Everything that was put becomes durable; the node is not told. */
+/* Makes everything that was put durable. The node gets no results. */
 static void settle(struct store *s)
 {
     struct store_result r;
@@ -62,13 +62,13 @@ static void fill(uint32_t node, uint32_t n, uint32_t step, uint64_t stamp)
                            .value = slice_of(value, sizeof value)};
         r.version = (struct version){.stamp = stamp, .node = 1, .digest = hash_bytes(r.value)};
         store_put(s, 0, &r);
-        if (i % FLUSH_EVERY == FLUSH_EVERY - 1)
+        if (i % COMMIT_EVERY == COMMIT_EVERY - 1)
             settle(s);
     }
     settle(s);
 }
 
-/* Repairs everything from node 0. mb and seconds: the goals, 0 where there is none. */
+/* Runs REPAIR at node 0 and prints its costs. mb and seconds: the goals, 0 where there is none. */
 static void repair(const char *what, double mb, double seconds)
 {
     struct repair *r = &world.node[0].node.shard.repair;
@@ -110,7 +110,7 @@ int main(int argc, char **argv)
         fill(i, keys, 1, stamp);
     figure_head("anti-entropy, three nodes");
     repair("trees built", 0, 0);
-    /* the other two have compared by themselves, as they do when members meet */
+    /* by now the other two have compared by themselves, as members do when they meet */
     run_until(world.now_us + 5000000);
     repair("no difference", 0, 0);
     fill(1, 10, keys / 10, stamp + 1);

@@ -126,7 +126,7 @@ static void print_memory(const struct results *r, FILE *to)
 
 /* ---- Targets ---- */
 
-/* A rate that must be so much of another one of the same round. */
+/* A rate that must be at least a part of another rate of the same round. */
 struct target {
     enum arm_kind arm;
     enum load_op op;

@@ -1,15 +1,15 @@
-/* run.c: `ninja bench`: covey beside the bare floor and beside Redis, in one run on one machine,
- * and one table.
+/* run.c: covey beside the bare floor and beside Redis, in one run on one machine, and one table.
+ * The first part of `ninja bench`.
  *
  * The machine is shared and noisy, and floor, nodes, Redis and the load generator share its cores.
- * So only ratios count, and only between measurements that are neighbours in time: all arms stand
- * up at the start of a round (an idle one costs next to nothing), then for each operation and
- * pipeline every arm is measured for a few seconds, one right after the other. A round ends with
- * all arms killed and their directories removed, so each round starts from the same state and the
- * logs on disk stay bounded.
+ * So only ratios count, and only between measurements that are neighbours in time. All arms start
+ * at the beginning of a round (an idle one costs next to nothing). Then, for each operation and
+ * pipeline, every arm is measured for a few seconds, one right after the other. At the end of a
+ * round all arms are killed and their directories removed: each round starts from the same state,
+ * and the logs on disk stay small.
  *
- * The figures decide nothing here: a missed target is printed as missed, and the exit code is 0.
- * Wrong replies are another matter: 1. */
+ * The figures decide nothing: a missed target is printed as missed, and the exit code is 0. Wrong
+ * replies are another matter: 1. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
@@ -141,8 +141,8 @@ static bool measure(struct round *r, unsigned arm, const struct load_options *op
     return false;
 }
 
-/* Starts an arm, notes its idle memory, and writes every key once, so that each GET has something
- * to find. */
+/* Starts an arm, notes its idle memory, and writes every key once, so that each GET finds a
+ * value. */
 static bool set_up(struct round *r, unsigned arm)
 {
     static struct load_report report;
@@ -207,7 +207,7 @@ static bool run_round(struct round *r)
 
 /* ---- All of it ---- */
 
-/* Which of the wanted arms can be had. False with a message when none can. */
+/* Finds the programs of the wanted arms. False with a message when none is there. */
 static bool find_programs(const struct options *o, struct results *results)
 {
     char path[PATH_MAX];

@@ -1,13 +1,12 @@
-/* store_bench.c: what the log store costs by itself, and the goals that the store has to meet.
+/* store_bench.c: what the log store costs by itself, and the goals that it has to meet.
  *
- *     store_bench [-d DIR] [-k KEYS]    KEYS: a million by default
- *     store_bench [-d DIR] -l           memory and starts at ten million keys: 2 GiB in DIR, /tmp by default
+ *     store_bench [-d DIR] [-k KEYS]    KEYS: a million by default; DIR: /tmp by default
+ *     store_bench [-d DIR] -l           memory and starts at ten million keys: 2 GiB in DIR
  *
- * The price of compaction is measured on two stores of the same history, of which one compacts:
- * they take many turns of a fifth of a second, and the median of the ratios counts, for the machine
- * has its moods: a disk of many owners stalls for half a second at a time. Segments are small and
- * nothing is left alone to die, so that compaction never rests; a node's own settings make it do
- * less. */
+ * The price of compaction is measured on two stores with the same history, of which one compacts.
+ * They take many turns of a fifth of a second, and the median of the ratios counts, because the
+ * machine is shared: a disk with many users may stall for half a second. Segments are small, and
+ * none is left alone, so that compaction never rests; with a node's own settings it does less. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,10 +18,10 @@
 
 enum {
     LARGE_KEYS = 10 * 1000 * 1000 / TURN * TURN,
-    PATIENCE_MS = 10000, /* as a node has it */
-    /* rest after a load until the last segment is old, and a little more */
+    PATIENCE_MS = 10000, /* a node's own setting */
+    /* how long to rest after a load: until the last segment is old, and a little more */
     PATIENCE_OVER_S = 13,
-    /* 150 MiB that live: far more than is written in a round, so that there is always much to
+    /* 150 MiB of live records: far more than is written in a round, so that there is always much to
      * copy */
     DUEL_KEYS = 12500 * TURN,
     DUEL_SEGMENT = 8 * 1024 * 1024,
@@ -74,7 +73,7 @@ static void gets(struct bench *b, uint64_t keys)
     }
 }
 
-/* How long a start takes: with a snapshot, and without. */
+/* How long a start takes, with a snapshot and without. */
 static void starts(struct bench *b, const char *root, const char *name, uint64_t keys)
 {
     struct log_stats stats;
@@ -108,10 +107,10 @@ static void starts(struct bench *b, const char *root, const char *name, uint64_t
 struct duellist {
     struct bench b;
     struct histogram turns;
-    uint64_t copied; /* bytes, before it counted */
+    uint64_t copied; /* bytes that were copied before the duel began */
 };
 
-/* Puts a second. */
+/* The rate of one turn, in puts a second. */
 static double duel_turn(struct duellist *d, struct rng *rng)
 {
     struct watch start = watch_start();
@@ -127,7 +126,7 @@ static int by_size(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-/* The rate of the one that compacts in parts of the other's. */
+/* The rate of the store that compacts, as a part of the other's. */
 static double duel(struct duellist *with, struct duellist *without, struct rng *rng)
 {
     double ratio[DUEL_ROUNDS];
@@ -154,7 +153,7 @@ static void duel_begin(struct duellist *d, const char *root, const char *name,
                (struct log_options){.durability = durability,
                                     .segment_bytes = DUEL_SEGMENT,
                                     .dead_percent = compacts ? 0 : 1000});
-    duel_turn(d, &rng); /* now it is under way */
+    duel_turn(d, &rng); /* compaction is under way now */
     log_stats(d->b.store, &stats);
     d->copied = stats.copied_bytes;
     memset(&d->turns, 0, sizeof d->turns);

@@ -12,7 +12,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 
-enum { LOOK_NS = 100 * 1000 * 1000 }; /* between two looks at a store that has nothing to say */
+enum { LOOK_NS = 100 * 1000 * 1000 }; /* between two looks at a store that has no results */
 
 /* ---- Time ---- */
 
@@ -107,7 +107,7 @@ struct slice bench_key(char out[32], uint64_t i)
                     1 + (size_t)snprintf(out + 1, 31, "user:%llu:session", (unsigned long long)i));
 }
 
-/* A fresh value, which lz4 would not shrink (and which is too short for it). */
+/* Puts a fresh value, which lz4 would not shrink (and which is too short for it). */
 void bench_put(struct bench *b, uint64_t i)
 {
     char key[32];

@@ -1,8 +1,8 @@
 /* store_load.h: the log store by itself, under a load of puts and gets: what its benchmarks share.
  *
- * Keys are "user:N:session", values VALUE_BYTES that differ from put to put. A turn is TURN puts,
- * one flush, and their results, as a busy node has it. Whatever fails ends the program: a benchmark
- * of a store that fails says nothing. */
+ * Keys are "user:N:session"; values have VALUE_BYTES that differ from put to put. A turn is TURN
+ * puts, one commit, and their results, as at a busy node. Any failure ends the program: a benchmark
+ * of a store that fails has no meaning. */
 #ifndef COVEY_BENCH_STORE_LOAD_H
 #define COVEY_BENCH_STORE_LOAD_H
 
@@ -22,8 +22,8 @@ struct bench {
     uint64_t stamp;
 };
 
-/* Wall time, and processor time of all threads: the second says what a replica pays on a machine
- * that it shares. */
+/* Wall time, and processor time of all threads, which is what a replica costs on a machine that it
+ * shares. */
 struct watch {
     double wall_s, cpu_s;
 };
@@ -31,34 +31,33 @@ struct watch {
 struct watch watch_start(void);
 struct watch watch_read(struct watch w);
 
-/* A temporary directory below `under`, to be removed by bench_remove. */
+/* Makes a temporary directory below `under`; bench_remove removes it. */
 void bench_make(char root[200], const char *under);
 void bench_remove(const char *root);
 
-/* Opens root/name; dir, wake and wake_arg of the options are filled in. */
+/* Opens a store at root/name; fills in dir, wake and wake_arg of the options. */
 void bench_open(struct bench *b, const char *root, const char *name, struct log_options o);
 
-/* Makes all durable and closes. */
+/* Makes everything durable and closes the store. */
 void bench_close(struct bench *b);
 
 struct slice bench_key(char out[32], uint64_t i);
 
-/* Submits a put of key i; takes n results. */
+/* bench_put submits a put of key i; bench_reap takes n results. */
 void bench_put(struct bench *b, uint64_t i);
 void bench_reap(struct bench *b, uint32_t n);
 
-/* Puts keys 0 .. n - 1, n a multiple of TURN. */
+/* Puts keys 0 .. n - 1; n is a multiple of TURN. */
 void bench_fill(struct bench *b, uint64_t n);
 
-/* One turn of puts of random keys below `keys`, with a look at the upkeep behind it, as a node has;
- * its time goes into the histogram. */
+/* Runs one turn of puts of random keys below `keys`, with one look at the upkeep after it, as a
+ * node does. Its time goes into the histogram. */
 void bench_overwrite(struct bench *b, struct rng *rng, uint64_t keys, struct histogram *turns);
 
-/* Blocks until neither compaction nor a snapshot is under way or due, and at least so many
- * seconds. */
+/* Waits until no compaction and no snapshot is under way or due, and at least that many seconds. */
 void bench_rest(struct bench *b, double least_s);
 
-/* Bytes that the data directory takes on the disk. */
+/* The bytes that the data directory takes on the disk. */
 uint64_t bench_disk_bytes(const struct bench *b);
 
 #endif

@@ -4,7 +4,8 @@
  * talk to, on this node or on any other. `covey start` is a thin wrapper around the five functions
  * below.
  *
- *     struct covey_options options = {.name = "a", .data_dir = "/var/lib/a", .port = 7400, .found = first_start};
+ *     struct covey_options options = {
+ *         .name = "a", .data_dir = "/var/lib/a", .port = 7400, .found = first_start};
  *     char why[COVEY_WHY_MAX];
  *     struct covey *c;
  *     if (covey_open(&c, &options, why, sizeof why) != COVEY_OK)
@@ -32,44 +33,45 @@ enum { COVEY_WHY_MAX = 512, COVEY_SEEDS_MAX = 16 };
 
 /* how soon a silent member is suspected */
 enum covey_profile { COVEY_LAN = 0, COVEY_WAN, COVEY_LOCAL };
-/* OK means synced, or synced within a second */
+/* what OK means: synced to disk, or synced within a second */
 enum covey_durability { COVEY_FSYNC = 0, COVEY_INTERVAL };
 enum covey_log_level { COVEY_LOG_DEBUG = 0, COVEY_LOG_INFO, COVEY_LOG_WARN, COVEY_LOG_ERROR };
-enum covey_state { COVEY_LISTENING, COVEY_READY, COVEY_DRAINING }; /* milestones told to on_state */
+/* milestones that on_state reports */
+enum covey_state { COVEY_LISTENING, COVEY_READY, COVEY_DRAINING };
 
-/* Zero is the default of every field. Strings are copied by covey_open; addresses are numeric or
- * "localhost". */
+/* Zero is the default of every field; a comment that ends in a value names that default. covey_open
+ * copies the strings. Addresses are numeric, or "localhost". */
 struct covey_options {
-    /* for people, 64 bytes at most; as persisted, else host name and port */
+    /* for people, 64 bytes at most; the name in the data directory, else host name and port */
     const char *name;
-    const char *data_dir;    /* made 0700 when missing; "covey-" and the name */
-    uint16_t port;           /* clients at this port, peers at the next, TCP and UDP; 7400 */
-    const char *bind;        /* where peers reach it: "127.0.0.1" */
-    const char *client_bind; /* where clients do: as bind */
-    const char *advertise;   /* HOST:PORT told to peers: bind and port */
-    /* HOST:PORT of neighbours, base ports; names are resolved anew at each try */
+    const char *data_dir;    /* made with mode 0700 when missing; "covey-" and the name */
+    uint16_t port;           /* for clients; peers use the next port, TCP and UDP; 7400 */
+    const char *bind;        /* the address for peers; "127.0.0.1" */
+    const char *client_bind; /* the address for clients; that of bind */
+    const char *advertise;   /* HOST:PORT that peers are given; bind and port */
+    /* HOST:PORT of neighbours, with their base ports; names are resolved anew at each try */
     const char *const *seeds;
     unsigned seed_n; /* COVEY_SEEDS_MAX at most */
-    /* found a cluster: only for its first node's first start, and without seeds */
+    /* found a cluster: only at the first start of its first node, and without seeds */
     bool found;
     /* members of one zone are expected to fail together; 32 bytes at most */
     const char *zone;
-    unsigned weight; /* share of the data, 1 .. 1000; 100 */
+    unsigned weight; /* how much of the data it takes, beside the other members, 1 .. 1000; 100 */
     enum covey_profile profile;
     enum covey_durability durability;
     uint64_t value_max_bytes; /* 8 MiB */
     unsigned clients_max;     /* 10000, lowered to what the limit on open files allows */
     unsigned ops_max;         /* client operations under way at once; 16384 */
-    /* how long a write is kept for an owner who is away; 3 hours; 10 s at least */
+    /* how long a write is kept for an owner that is away, 10 s at least; 3 hours */
     uint64_t hint_age_ms;
     /* how old a deletion is before it may be erased; the greater of 3 hours and hint_age_ms */
     uint64_t erase_age_ms;
-    unsigned replicas;              /* copies of each record, fixed at the cluster's birth; 3 */
-    const char *config_file;        /* shown by INFO, not read here */
-    enum covey_log_level log_level; /* debug by default: the least level given to on_log */
+    unsigned replicas;       /* copies of each record, fixed when the cluster is founded; 3 */
+    const char *config_file; /* its path is shown by INFO; it is not read here */
+    enum covey_log_level log_level; /* the least level that on_log gets; COVEY_LOG_DEBUG */
 
-    /* Called on the node's thread; the text lives for the call. on_log: one logfmt line, without
-     * newline. */
+    /* Called on the thread of the node; the text lives for the call. on_log gets one logfmt line,
+     * without its newline. */
     void (*on_log)(void *arg, enum covey_log_level level, const char *line);
     void (*on_state)(void *arg, enum covey_state state, const char *sentence);
     void *arg;
@@ -77,18 +79,18 @@ struct covey_options {
 
 struct covey;
 
-/* Opens the data directory, listens, and joins or founds on the first turn of covey_run. A
- * directory that is used for the first time is missing or empty: with `found` it founds a cluster,
- * with seeds it joins theirs, with neither it is refused (one that `covey restore` made founds by
- * itself). A used one goes on as the member it was: it needs no seed (but uses those that it is
- * given, as when all members have moved), and is refused with `found`. COVEY_OK, or COVEY_FAILED
- * with a sentence in why (what was wrong, with which value, and what to do), and nothing left
- * open. */
+/* Opens the data directory and listens; the first turn of covey_run joins or founds. A directory
+ * that is used for the first time is missing or empty: with `found` the node founds a cluster, with
+ * seeds it joins theirs, with neither it is refused (one that `covey restore` made founds by
+ * itself). With a used directory the node goes on as the member it was: it needs no seeds (but uses
+ * those that it is given, as when all members have moved), and `found` is refused. COVEY_OK; or
+ * COVEY_FAILED with a sentence in why (what was wrong, with which value, and what to do) and
+ * nothing left open. */
 int covey_open(struct covey **out, const struct covey_options *options, char *why, size_t why_n);
 
 /* Runs the node until covey_stop, then answers what is under way (2 s at most), syncs, and returns
- * COVEY_OK; the data directory stays a member's. COVEY_FAILED with a sentence when the node cannot
- * go on, for instance because the cluster refused it. */
+ * COVEY_OK. COVEY_FAILED with a sentence when the node cannot go on, for instance because the
+ * cluster refused it. The data directory stays a member's in both cases. */
 int covey_run(struct covey *c, char *why, size_t why_n);
 
 /* Asks covey_run to return. From any thread, and from a signal handler. */
@@ -100,8 +102,8 @@ void covey_close(struct covey *c);
 /* "0.1.0"; static. */
 const char *covey_version(void);
 
-/* What `git describe` called the sources: "3caa003", with "-dirty" when they were changed since; ""
- * when they came without git. Static. */
+/* The name that `git describe` gave the sources: "3caa003", with "-dirty" when they were changed
+ * since; "" when they came without git. Static. */
 const char *covey_commit(void);
 
 #ifdef __cplusplus

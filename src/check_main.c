@@ -1,5 +1,5 @@
-/* check_main.c: see check_main.h. store/archive/check.h looks, line by line; with --json its lines
- * are gathered first. */
+/* check_main.c: see check_main.h. store/archive/check.h does the work, and reports in lines; for
+ * --json they are gathered first. */
 #include "check_main.h"
 
 #include <stdio.h>
@@ -12,7 +12,8 @@
 #include "console/screen.h"
 #include "store/archive/check.h"
 
-enum { LINES_MAX = 64 * 1024 * 1024 }; /* of a directory where everything is damaged */
+/* bytes of lines, of a directory where everything is damaged */
+enum { LINES_MAX = 64 * 1024 * 1024 };
 
 static int print_usage(void)
 {
@@ -41,7 +42,7 @@ static void keep_line(void *arg, const char *line)
     text_put(lines, SLICE("\n"));
 }
 
-/* Takes a line from the front of text, without its end. */
+/* Takes the first line off the text, without its end. */
 static struct slice next_line(struct slice *text)
 {
     const uint8_t *end = memchr(text->p, '\n', text->n);
@@ -50,12 +51,12 @@ static struct slice next_line(struct slice *text)
     return line;
 }
 
-/* {"check":{"findings":[...],"verdict":...,"code":...}} of lines of which the last is the
+/* Prints {"check":{"findings":[...],"verdict":...,"code":...}}. The last of the lines is the
  * verdict. */
 static int print_result(struct slice lines, enum check_result result)
 {
     struct buf text;
-    buf_init(&text, 8u * LINES_MAX); /* each byte of them may become an escape */
+    buf_init(&text, 8u * LINES_MAX); /* each of their bytes may become an escape */
     struct sink s = {&text, 0};
     text_put(&s, SLICE("{\"check\":{\"findings\":["));
     struct slice line = next_line(&lines);
@@ -74,7 +75,7 @@ static int print_result(struct slice lines, enum check_result result)
     return code != 0 ? code : (int)result;
 }
 
-/* Why it cannot be read is a line or two: here one. */
+/* Prints why the directory cannot be read: a line or two, made one. */
 static int print_unreadable(struct slice lines)
 {
     char why[1024] = "";
@@ -105,13 +106,13 @@ static int check_json(const char *path)
     return code;
 }
 
-/* Of a word of the command line; NULL: of none. */
+/* Answers what is wrong with a word of the command line; NULL: with none in particular. */
 static int wrong(bool json, const char *what, const char *word)
 {
-    char said[256] = "";
+    char quoted[256] = "";
     if (word)
-        snprintf(said, sizeof said, " \"%.200s\"", word);
-    answer_error(json, ANSWER_USAGE, "%s%s; usage: covey check DIR [--json]", what, said);
+        snprintf(quoted, sizeof quoted, " \"%.200s\"", word);
+    answer_error(json, ANSWER_USAGE, "%s%s; usage: covey check DIR [--json]", what, quoted);
     return EXIT_USAGE;
 }
 

@@ -1,4 +1,4 @@
-/* main.c: the one program. `covey WORD ...`: what each word does is in its own room. */
+/* main.c: the one program. `covey WORD ...`: each word has its code in its own room. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,7 +29,7 @@ static const char *const usage[][2] = {
     {"restore BACKUP... --into HOST:PORT | --data DIR",
      "backups into a running, empty cluster, or a new node"},
     {"check DIR", "look through the data of a stopped node, or a backup"},
-    {"help [WORD]", "this, or what that word takes"},
+    {"help [WORD]", "this, or how that word is used"},
     {"version", "which release this is"},
 };
 
@@ -120,7 +120,7 @@ static int unknown(const char *word, bool json)
     return EXIT_USAGE;
 }
 
-/* argv[0] is the word. Upper and lower case alike, as in the console. */
+/* Runs a word, which is argv[0], in upper or lower case, as in the console. */
 static int run_word(int argc, char **argv)
 {
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
@@ -139,12 +139,12 @@ static int run_help(int argc, char **argv)
     if (argc > 3)
         return fprintf(stderr, "usage: covey help [WORD [SUBCOMMAND]]\n"), EXIT_USAGE;
     if (argc == 2 && strcasecmp(asked[0], "json") == 0)
-        return console_main(argc, asked); /* what --json prints is the console's to tell */
+        return console_main(argc, asked); /* the console has the text about --json */
     return argc == 1 || asked[0][0] == '-' ? print_usage(stdout) : run_word(argc, asked);
 }
 
-/* Files and sockets must not come to stand where others expect a terminal: a closed standard
- * descriptor is opened on nothing. */
+/* Opens standard descriptors that are closed on /dev/null: no file or socket may come to stand
+ * where others expect a terminal. */
 static void open_standard(void)
 {
     for (int fd = 0; fd <= 2; fd++)

@@ -1,11 +1,12 @@
 /* restore_main.c: see restore_main.h.
  *
- * Into a running cluster the values go as a client's writes: with new stamps, at a quorum, to
- * whoever owns them there. So it works for a cluster of any size and needs nothing of the old one;
- * the new cluster decides what is written when. It should be empty, for a key that is there would
- * be written over; --overwrite is for one that is not, as after a restore that was cut short.
+ * Into a running cluster the values go as a client's writes: with new stamps, at a quorum, to the
+ * owners that they have there. So this works for a cluster of any size, and needs nothing of the
+ * old one; the new cluster decides the order of the writes. The cluster should be empty, because a
+ * key that it has is overwritten; --overwrite is for one that is not empty, as after a restore that
+ * was cut short.
  *
- * Into a data directory the records go as they are, versions and all, for the founder of a new
+ * Into a data directory the records go as they are, with their versions, for the founder of a new
  * cluster (store/archive/restore.h). */
 #include "restore_main.h"
 
@@ -68,7 +69,7 @@ static int complain(const struct restore *r, const char *code, const char *why)
                                                    : EXIT_ERROR;
 }
 
-/* Of a word of the command line. */
+/* Answers what is wrong with a word of the command line. */
 static int wrong(const struct restore *r, const char *what, const char *word)
 {
     answer_error(r->json, ANSWER_USAGE, "%s \"%.200s\" (`covey restore --help`)", what, word);
@@ -179,7 +180,7 @@ static int load(void *arg, const struct record *record)
     return loader_put(&r->loader, key_name(record->key), record->value, record->expiry_ms);
 }
 
-/* A cluster that holds keys is not written over by accident. */
+/* Refuses a cluster that has keys, unless --overwrite is given. */
 static int check_empty(struct restore *r)
 {
     uint64_t keys;

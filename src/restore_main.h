@@ -1,5 +1,5 @@
-/* restore_main.h: `covey restore`: what backups hold, into a running cluster or a new data
- * directory. It brings the store and the console together, which do not know each other. */
+/* restore_main.h: `covey restore`: the records of backups into a running cluster, or into a new
+ * data directory. It brings the store and the console together, which do not know each other. */
 #ifndef COVEY_RESTORE_MAIN_H
 #define COVEY_RESTORE_MAIN_H
 
