@@ -170,7 +170,7 @@ static void test_nobody_there(void **state)
     client_close(&c);
 }
 
-/* Both sides have more to say than the sockets hold: the client must read while it writes. */
+/* Both sides have more to send than the sockets take: the client must read while it writes. */
 static void test_flush_reads_meanwhile(void **state)
 {
     (void)state;

@@ -16,7 +16,7 @@
 
 #include "console/nest.h"
 
-/* Any program will do: a shell that waits for ever, or ends as told. */
+/* Any program will do: a shell that waits for ever, or ends when asked to. */
 static const char *const forever[] = {
     "-c", "echo up; mkdir -p d/e; : >d/e/f; while :; do read x </dev/zero; done", NULL};
 static const char *const ends[] = {"-c", "echo one; echo two; echo three; exit 7", NULL};
@@ -39,7 +39,7 @@ static void test_close_leaves_nothing(void **state)
     assert_int_equal(getpgid(pid), pid); /* a Ctrl-C at our terminal is not for it */
     nest_log(&s, "a", log);
     struct stat st;
-    while (stat(log, &st) != 0 || st.st_size == 0) /* until it has said "up" */
+    while (stat(log, &st) != 0 || st.st_size == 0) /* until it has printed "up" */
         assert_true(nest_running(&s, 0));
     nest_close(&s);
     assert_false(is_there(s.dir));

@@ -164,7 +164,7 @@ static void test_scalars_and_lists(void **state)
     expect_text(SLICE("$10\r\na:1\r\nb:2\r\n\r\n"), terminal, "a:1\nb:2\n");
 }
 
-/* Each of them: that it is JSON at all is said by a parser of its own (json_valid.h). */
+/* Each of them. That it is JSON at all is checked by another parser (json_valid.h). */
 static void test_json_of_each_type(void **state)
 {
     (void)state;

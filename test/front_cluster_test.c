@@ -1,4 +1,5 @@
-/* What is said of the cluster: MEMBERS, RING, REPAIR, BACKUP, WHERE, HINTS. */
+/* front_cluster_test.c: what a client reads about the cluster: MEMBERS, RING, REPAIR, BACKUP,
+ * WHERE, HINTS. */
 #include "front_one.h"
 
 static void members_fields(struct fixture *f)
@@ -53,8 +54,8 @@ static void assert_arc(struct fixture *f, uint32_t row, const int64_t want[4])
     assert_text(field(f, row, "owners") + 2, "c");
 }
 
-/* Neighbours with the same owners, whoever is first of them, are one row, but for what was not
- * compared yet. */
+/* Neighbouring vnodes with the same owners, whichever is first, are one row; a vnode that was not
+ * compared yet ends it. */
 static void test_vnodes(void **state)
 {
     struct fixture *f = *state;

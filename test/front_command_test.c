@@ -374,7 +374,7 @@ static void test_subscribe_resp3(void **state)
     ask(f, "HELLO 3");
     expect(f, "SUBSCRIBE __covey__:members",
            ">3\r\n$9\r\nsubscribe\r\n$17\r\n__covey__:members\r\n:1\r\n");
-    expect(f, "GET k", "_\r\n"); /* pushes are told apart from replies, so all is allowed */
+    expect(f, "GET k", "_\r\n"); /* RESP3 clients can tell a push from a reply, so all is allowed */
     expect(f, "PING", "+PONG\r\n");
     buf_consume(&f->session.out, f->session.out.n);
     struct member_info joining = {.id = 0xd1, .name = SLICE("d")};

@@ -17,7 +17,7 @@ static const char *full_name(const struct command *c, char between)
 
 static const struct {
     const char *name;
-    int arity, first, last, step; /* as Redis 7.0.15 has them, but where it is said */
+    int arity, first, last, step; /* as in Redis 7.0.15, except where a comment differs */
 } in_redis[] = {
     {"auth", -2, 0, 0, 0},
     {"client", -2, 0, 0, 0},

@@ -219,16 +219,16 @@ static void test_cut_at_every_byte(void **state)
                                "k 'a b' \"\\x6b\"\r\n*0\r\n"
                                "*2\r\n$4\r\nECHO\r\n$0\r\n\r\nnosuch a b\r\nHELLO 3\r\nMGET "
                                "none\r\nRESET\r\nDEL k\r\nQUIT\r\n";
-    struct slice whole = slice_of(text, sizeof text - 1);
+    struct slice all = slice_of(text, sizeof text - 1);
     struct buf want;
     buf_init(&want, 1 << 16);
-    for (size_t cut = 0; cut < whole.n; cut++) {
+    for (size_t cut = 0; cut < all.n; cut++) {
         struct session s;
         f->front.next_client_id = 1;
         session_init(&s, &f->front, 1, SLICE(""), 0);
-        assert_int_equal(session_feed(&s, slice_of(whole.p, cut)), 0);
+        assert_int_equal(session_feed(&s, slice_of(all.p, cut)), 0);
         toy_run(&f->toy, &s);
-        assert_int_equal(session_feed(&s, slice_of(whole.p + cut, whole.n - cut)), 0);
+        assert_int_equal(session_feed(&s, slice_of(all.p + cut, all.n - cut)), 0);
         toy_run(&f->toy, &s);
         assert_true(session_done(&s));
         if (cut == 0)
@@ -320,7 +320,7 @@ static void test_operations_are_bounded(void **state)
     }
     assert_int_equal(take_all(f), SESSION_OPS_MAX);
     toy_answer(&f->toy, &f->session, 5);
-    assert_int_equal(take_all(f), 0); /* done, but the ring is held by the first */
+    assert_int_equal(take_all(f), 0); /* done, but the first one still has its entry in the ring */
     toy_answer(&f->toy, &f->session, 0);
     assert_int_equal(take_all(f), 1);
     toy_run(&f->toy, &f->session);
@@ -534,7 +534,7 @@ static void test_protocol_error_closes_after_earlier_replies(void **state)
     assert_out(f, SLICE("+OK\r\n-ERR Protocol error: invalid bulk length\r\n"));
     assert_true(session_done(&f->session));
     assert_int_equal(f->front.rejected, 1);
-    expect(f, "PING\r\n", ""); /* nothing is heard any more */
+    expect(f, "PING\r\n", ""); /* it takes no more input */
 }
 
 static void test_http_is_refused(void **state)

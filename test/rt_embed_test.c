@@ -22,7 +22,7 @@
 
 enum { NODES = 3, DEADLINE_S = 20 };
 
-/* One node, its thread, and what it said. */
+/* One node, its thread, and what it reported. */
 struct runner {
     struct covey_options options;
     struct covey *node;
@@ -214,7 +214,7 @@ static void ask(int fd, const char *line, const char *want)
     expect(fd, want);
 }
 
-/* True when the other end closed, whatever it may have said before. */
+/* True when the other end closed, whatever it sent before. */
 static bool closed_by_peer(int fd)
 {
     char some[4096];

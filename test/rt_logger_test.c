@@ -40,7 +40,7 @@ static void test_trace(void **state)
     logger_close(&l);
 }
 
-/* A name is any text: whoever splits the line at its blanks finds the same fields. */
+/* A name may be any text: a program that splits the line at its blanks finds the same fields. */
 static void test_node_is_quoted_when_it_must_be(void **state)
 {
     (void)state;

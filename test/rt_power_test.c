@@ -1,4 +1,4 @@
-/* Whether a loss of power is told from a kill and from a clean stop. */
+/* rt_power_test.c: a loss of power is recognised, and is not taken for a kill or a clean stop. */
 #include "store_fixture.h"
 
 #include "rt/power.h"

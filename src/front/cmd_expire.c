@@ -1,9 +1,9 @@
 /* cmd_expire.c: values that expire: SET and its options, EXPIRE and its kin, TTL and its kin.
  * Semantics and error texts are Redis 7's.
  *
- * A time from now (EX, EXPIRE) stays relative until the coordinator takes the request: what
- * "now" is says its clock, which it compares with its peers'. The coordinator makes an absolute
- * expiry of it. An expiry in the past is allowed, as in Redis: the key is gone at once. */
+ * A time from now (EX, EXPIRE) stays relative until the coordinator takes the request. The
+ * coordinator makes an absolute expiry of it by its own clock, which it compares with its peers'.
+ * An expiry in the past is allowed, as in Redis: the key is gone at once. */
 #include "front/cmd.h"
 
 /* the year 10889, as far as stamps go */

@@ -167,8 +167,8 @@ void front_init(struct front *f);
 void session_init(struct session *s, struct front *f, uint32_t handle, struct slice peer,
                   uint64_t now_ms);
 
-/* Closes it. The world drops results for its tokens that come later: it tells them by the
- * handle. */
+/* Closes it. The world drops results for its tokens that come later: their handle is no longer in
+ * use. */
 void session_close(struct session *s);
 
 /* Appends received bytes to the input. ERR_TOO_BIG (more than session_full allowed) or

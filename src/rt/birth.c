@@ -145,7 +145,7 @@ static int resume(struct birth *b, const struct settings *s, struct store *store
     else if (lost && s->seed_n == 0)
         snprintf(why, why_n,
                  "the data directory \"%.200s\" belongs to node %s, whose record of its cluster's "
-                 "layout was damaged; give --seed HOST:PORT of a member, which tells it",
+                 "layout was damaged; give --seed HOST:PORT of a member, which sends it",
                  s->data_dir, id);
     else if (!founder && !has_layout && s->seed_n == 0)
         snprintf(why, why_n,

@@ -154,7 +154,7 @@ static void greet(struct link *l, const struct message *m)
         hello(l, &m->hello);
     } else if (m->kind == MSG_HELLO_NO && l->opened_here) {
         int error = -(int)(m->hello_no.error & 0xff);
-        snprintf(why, sizeof why, "the other side says: %.*s",
+        snprintf(why, sizeof why, "the other side answers: %.*s",
                  (int)(m->hello_no.text.n < 400 ? m->hello_no.text.n : 400),
                  (const char *)m->hello_no.text.p);
         link_close(l, error ? error : ERR_REFUSED, why);

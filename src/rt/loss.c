@@ -39,11 +39,12 @@ static int drop_layout(struct store *store)
 
 static int refuse_stranger(const char *data_dir, char *why, size_t why_n)
 {
-    snprintf(why, why_n,
-             "who this node is stood in a log file of \"%.200s\" that is damaged or missing (covey "
-             "check %.200s names it): copy that file there from a backup of this node, or restore "
-             "backups of the cluster into a new one with covey restore BACKUP... --data DIR",
-             data_dir, data_dir);
+    snprintf(
+        why, why_n,
+        "the identity of this node was in a log file of \"%.200s\" that is damaged or missing "
+        "(covey check %.200s names it): copy that file there from a backup of this node, or "
+        "restore backups of the cluster into a new one with covey restore BACKUP... --data DIR",
+        data_dir, data_dir);
     return ERR_CORRUPT;
 }
 

@@ -149,7 +149,8 @@ static void test_lines_completion_and_history(void **state)
     assert_int_equal(e2e_shell(c, "grep -c city history"), 0); /* for the next console */
 }
 
-/* Ctrl-C discards the line and nothing else: whoever started the console must not die of it. */
+/* Ctrl-C discards the line and nothing else: the program that started the console must not die of
+ * it. */
 static void test_interrupt_discards_the_line(void **state)
 {
     struct cluster *c = *state;

@@ -189,11 +189,12 @@ static void test_a_lost_identity_comes_back_with_a_backup(void **state)
     for (int again = 0; again < 2; again++) {
         e2e_start(c, 2, NULL);
         assert_int_equal(e2e_wait_exit(c, 2), 1);
-        e2e_await_log(c, 2,
-                      "covey: who this node is stood in a log file of * that is damaged or missing "
-                      "(covey check * names it): "
-                      "copy that file there from a backup of this node, or restore backups of the "
-                      "cluster into a new one *");
+        e2e_await_log(
+            c, 2,
+            "covey: the identity of this node was in a log file of * that is damaged or missing "
+            "(covey check * names it): "
+            "copy that file there from a backup of this node, or restore backups of the "
+            "cluster into a new one *");
     }
     e2e_check(c, e2e_shell(c, "$COVEY check c | grep -q seg-00000001.log") == 0);
     shell_ok(c, "cp bk/seg-00000001.log c/");
@@ -240,7 +241,7 @@ static void test_a_founder_without_its_layout_asks_a_member(void **state)
         e2e_start(c, 0, NULL);
         assert_int_equal(e2e_wait_exit(c, 0), 1);
         e2e_await_log(
-            c, 0, "covey: * layout was damaged; give --seed HOST:PORT of a member, which tells it");
+            c, 0, "covey: * layout was damaged; give --seed HOST:PORT of a member, which sends it");
     }
     snprintf(seed, sizeof seed, "%s:%u", c->host, e2e_port(c, 1));
     e2e_start(c, 0, "--seed", seed, NULL);

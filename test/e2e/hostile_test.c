@@ -24,7 +24,8 @@ static int connect_to(struct cluster *c, unsigned port, int type)
     return fd;
 }
 
-/* Reads until the node hangs up; what it said is in c->text. Returns how many bytes that is. */
+/* Reads until the node closes the connection; c->text has what it sent. Returns how many bytes that
+ * is. */
 static size_t until_closed(struct cluster *c, int fd)
 {
     size_t n = 0;
@@ -170,12 +171,13 @@ static void await_past(struct cluster *c, uint64_t incarnation)
     uint64_t until_ms = e2e_now_ms() + E2E_WAIT_MS;
     for (unsigned i = 0; i < 3; i++)
         while (incarnation_of(c, i, "c") <= incarnation)
-            e2e_poll(c, __FILE__, __LINE__, until_ms, "every node holds c alive, past the lie");
+            e2e_poll(c, __FILE__, __LINE__, until_ms,
+                     "every node holds c for alive, above the false number");
 }
 
-/* One datagram with such a number killed a member for ever: nothing was left to answer it with, and
- * it was on every disk. The last lie is one that may be true: when it is answered all before it
- * were heard. */
+/* One datagram with such a number used to kill a member for ever: no greater number was left to
+ * answer with, and the number was on every disk. The last false number is one that could be true:
+ * when it is answered, all before it were received. */
 static void test_no_datagram_kills_a_member_for_ever(void **state)
 {
     struct cluster *c = *state;
@@ -211,8 +213,7 @@ static unsigned long rejected_packets(struct cluster *c)
     return at ? strtoul(at + sizeof "rejected_packets:" - 1, NULL, 10) : 0;
 }
 
-/* A datagram that was whole when it was sent: one bit of it flips, and what it says is not
- * heard. */
+/* A datagram that was right when it was sent: one bit of it flips, and it is ignored. */
 static void test_a_datagram_with_a_flipped_bit_is_dropped_and_counted(void **state)
 {
     struct cluster *c = *state;
@@ -360,9 +361,10 @@ static void test_a_seed_of_protocol_1_tells_both_versions(void **state)
     e2e_check(c, version_1_reads(body) && get_u16(body.p) == PROTOCOL_MIN &&
                      get_u16(body.p + 2) == PROTOCOL_MAX);
     send_frame(c, fd, MSG_HELLO_NO, no, sizeof no);
-    e2e_await_log(c, 0,
-                  "event=node.seed_wait*the other side says: this node speaks peer protocol 1 to "
-                  "1, the other 2 to 2*");
+    e2e_await_log(
+        c, 0,
+        "event=node.seed_wait*the other side answers: this node speaks peer protocol 1 to "
+        "1, the other 2 to 2*");
     close(fd);
     close(listener);
 }

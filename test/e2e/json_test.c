@@ -111,7 +111,7 @@ static void test_backup_check_restore(void **state)
 static void expect_error(struct cluster *c, int line, const char *pattern)
 {
     check_line(c, line, pattern);
-    assert_null(strstr(c->text, "covey: ")); /* it is said once, and to programs */
+    assert_null(strstr(c->text, "covey: ")); /* printed once, for programs */
 }
 
 static void test_nobody_answers(void **state)
@@ -164,8 +164,8 @@ static void test_help_has_the_schema(void **state)
 {
     struct cluster *c = *state;
     assert_int_equal(
-        e2e_shell(
-            c, "echo help json | $COVEY console >said; $COVEY help json | cmp - said && cat said"),
+        e2e_shell(c,
+                  "echo help json | $COVEY console >out; $COVEY help json | cmp - out && cat out"),
         0);
     e2e_match(c, __FILE__, __LINE__,
               "*{\"COMMAND\": VALUE}*{\"error\": {\"code\": CODE, \"message\": TEXT}}*{\"base64\": "

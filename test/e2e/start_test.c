@@ -108,7 +108,8 @@ static void test_new_on_a_members_directory_is_refused(void **state)
     e2e_await_healthy(c, 2);
 }
 
-/* Neither founding nor joining was asked for: both ways are said, and nothing is left behind. */
+/* A start that asks neither to found nor to join: the error names both ways, and leaves nothing
+ * behind. */
 static void test_a_start_that_asks_for_nothing_says_both_ways(void **state)
 {
     struct cluster *c = *state;

@@ -153,7 +153,7 @@ static void test_exit_codes(void **state)
 {
     static const struct {
         const char *words;
-        int alone, whole; /* with no node there; with three */
+        int alone, three; /* with no node; with three */
     } table[] = {
         {"status", 3, 0},
         {"members", 3, 0},
@@ -178,9 +178,9 @@ static void test_exit_codes(void **state)
         {"get --help", 0, 0},
     };
     struct cluster *c = *state;
-    for (unsigned whole = 0; whole < 2; whole++) {
+    for (unsigned three = 0; three < 2; three++) {
         for (unsigned i = 0; i < sizeof table / sizeof table[0]; i++) {
-            int want = whole ? table[i].whole : table[i].alone;
+            int want = three ? table[i].three : table[i].alone;
             int got = strcmp(table[i].words, "check") == 0 || strstr(table[i].words, "-p")
                           ? e2e_shell(c, "$COVEY %s", table[i].words)
                           : e2e_shell(c, "$COVEY %s -p %u", table[i].words, e2e_port(c, 0));
@@ -188,7 +188,7 @@ static void test_exit_codes(void **state)
                 e2e_fail(c, __FILE__, __LINE__, "covey %s exits with %d, not %d", table[i].words,
                          got, want);
         }
-        if (!whole)
+        if (!three)
             e2e_start_all(c, NODES);
     }
     assert_int_equal(
