@@ -4,8 +4,8 @@
 #include <stdio.h>
 
 enum {
-    ASK_US = 50 * 1000, /* between two questions whether the cluster is whole */
-    REST_MS = 500,      /* at most, before a blow that waits until the cluster is whole */
+    ASK_US = 50 * 1000, /* between two questions whether the cluster is healthy */
+    REST_MS = 500,      /* at most, before a blow that waits until the cluster is healthy */
     /* at most, before one that does not: a node that was killed is still reading its log then */
     HURRY_MS = 60,
     STOP_PERCENT = 35,
@@ -38,7 +38,7 @@ static void draw(struct havoc *h)
 void havoc_init(struct havoc *h, struct writers *w, const struct havoc_options *o)
 {
     *h = (struct havoc){
-        .writers = w, .durability = o->durability, .kills_left = o->kills, .whole = true};
+        .writers = w, .durability = o->durability, .kills_left = o->kills, .healthy = true};
     rng_init(&h->rng, o->seed);
     draw(h);
 }
@@ -48,9 +48,9 @@ static void strike(struct havoc *h)
     const struct blow *b = &h->blow;
     struct cluster *c = h->writers->cluster;
     printf("  %s %s for %u ms%s\n", b->kill ? "kill" : "stop", e2e_name(b->node), b->for_ms,
-           h->whole ? "" : ", at once");
+           h->healthy ? "" : ", at once");
     h->struck = true;
-    h->whole = false;
+    h->healthy = false;
     h->due_us = writers_now_us() + (uint64_t)b->for_ms * 1000;
     writers_trouble(h->writers, b->node);
     if (b->kill) {
@@ -86,11 +86,11 @@ static void look_around(struct havoc *h)
     for (unsigned i = 0; i < WRITERS_NODES; i++)
         if (e2e_status(c, i, "code") != 0) {
             if (h->asked_us > h->give_up_us)
-                e2e_fail(c, __FILE__, __LINE__, "not whole within %d ms; %s says: %s", E2E_WAIT_MS,
-                         e2e_name(i), c->text);
+                e2e_fail(c, __FILE__, __LINE__, "not healthy within %d ms; %s says: %s",
+                         E2E_WAIT_MS, e2e_name(i), c->text);
             return;
         }
-    h->whole = true;
+    h->healthy = true;
     h->due_us = writers_now_us() + (uint64_t)h->blow.after_ms * 1000;
     writers_well(h->writers);
 }
@@ -103,11 +103,11 @@ bool havoc_turn(struct havoc *h)
             relieve(h);
         return true;
     }
-    if (!h->whole && now_us >= h->asked_us + ASK_US)
+    if (!h->healthy && now_us >= h->asked_us + ASK_US)
         look_around(h);
     if (h->kills_left == 0)
-        return !h->whole;
-    if (h->due_us <= writers_now_us() && (h->whole || !h->blow.patient))
+        return !h->healthy;
+    if (h->due_us <= writers_now_us() && (h->healthy || !h->blow.patient))
         strike(h);
     return true;
 }

@@ -1,10 +1,10 @@
-/* havoc.h: a schedule of blows to real nodes, drawn from a seed: SIGKILL and a restart, SIGSTOP and
- * SIGCONT.
+/* havoc.h: a schedule of blows to real nodes, drawn from a seed: SIGKILL and a restart, or SIGSTOP
+ * and SIGCONT.
  *
  * At most one node is down or stopped at a time, so that a quorum is always running. Three blows in
- * four wait until the cluster is whole again: then whoever is not hit owes its clients an answer.
- * The fourth comes while the node before it is still coming back; nothing may be lost then either,
- * but clients may be refused. */
+ * four wait until the cluster is healthy again: then every node that is not hit must do what its
+ * clients ask. The fourth blow comes while the last node that was hit is still coming back. Nothing
+ * may be lost then either, but clients may be refused. */
 #ifndef COVEY_TEST_E2E_HAVOC_H
 #define COVEY_TEST_E2E_HAVOC_H
 
@@ -12,16 +12,16 @@
 
 struct havoc_options {
     uint64_t seed;
-    unsigned kills;         /* and about half as many stops between them */
-    const char *durability; /* of the nodes, when they are started again */
+    unsigned kills;         /* how many kills; about half as many stops come between them */
+    const char *durability; /* the durability with which nodes are started again */
 };
 
 struct blow {
     bool kill; /* else stop */
     unsigned node;
-    uint32_t after_ms; /* the one before, or after the cluster was whole */
-    uint32_t for_ms;   /* down or stopped */
-    bool patient;      /* waits until the cluster is whole */
+    uint32_t after_ms; /* after the last blow, or after the cluster was healthy again */
+    uint32_t for_ms;   /* how long the node is down or stopped */
+    bool patient;      /* it waits until the cluster is healthy */
 };
 
 struct havoc {
@@ -30,17 +30,17 @@ struct havoc {
     const char *durability;
     unsigned kills_left;
     struct blow blow; /* the next one, or the one under way */
-    bool struck;      /* it is under way */
-    bool whole;       /* since the last one */
-    uint64_t due_us;  /* of what comes next */
+    bool struck;      /* that blow is under way */
+    bool healthy;     /* the cluster was healthy since the last blow */
+    uint64_t due_us;  /* when the next thing is due */
     uint64_t asked_us;
-    uint64_t give_up_us; /* when the cluster must be whole */
+    uint64_t give_up_us; /* until then the cluster must be healthy */
 };
 
-/* Of the same options comes the same schedule. Each blow is printed as it falls. */
+/* The same options give the same schedule. Each blow is printed when it falls. */
 void havoc_init(struct havoc *h, struct writers *w, const struct havoc_options *o);
 
-/* Does what is due. False when all is over and the cluster is whole. */
+/* Does what is due. False when all blows are over and the cluster is healthy. */
 bool havoc_turn(struct havoc *h);
 
 #endif

@@ -1,10 +1,10 @@
-/* judge.h: what a story's nodes hold in the end, held against what its clients were told.
+/* judge.h: what a story's nodes hold in the end is compared with the replies that its clients got.
  *
- * For a cluster that is whole, with no command under way. First, before any read can repair
- * anything: every write that somebody knows of is held, or superseded, by W owners. Then every key
- * is read through every node at QUORUM, and each answer must be one that the history explains:
- * nothing acknowledged is lost, nothing deleted comes back, nothing refused shows up. Last, after
- * reads at ALL have repaired whoever missed something, all owners hold the same, byte for byte. */
+ * For a healthy cluster, with no command under way. First, before any read can repair anything:
+ * every write that is known is held by W owners, or superseded there. Then every key is read
+ * through every node at QUORUM, and the history must explain each reply: nothing acknowledged is
+ * lost, nothing deleted comes back, nothing refused shows up. Last, reads at ALL repair the owners
+ * that missed something; after that all owners hold the same, byte for byte. */
 #ifndef COVEY_TEST_E2E_JUDGE_H
 #define COVEY_TEST_E2E_JUDGE_H
 
@@ -13,9 +13,9 @@
 /* Fails the story when something is wrong; afterwards all owners hold the same. */
 void judge(struct writers *w);
 
-/* Only the last: that all owners hold the same, asked without a read that could repair. After a
- * judgement and a restart it says that each owner has kept all that it had, which no quorum would
- * miss. */
+/* The last part alone: all owners hold the same, asked without a read that could repair. After a
+ * judgement and a restart it shows that each owner holds all that it held, which no quorum would
+ * show. */
 void judge_equal(struct writers *w);
 
 #endif

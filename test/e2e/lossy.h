@@ -1,5 +1,5 @@
-/* lossy.h: a network for five nodes in which packets are lost: a network namespace for each, on a
- * bridge in one of ours.
+/* lossy.h: a network for five nodes in which packets are lost. Each node has a network namespace,
+ * and they meet at a bridge in a namespace of the test's.
  *
  * Nodes listen on loopback addresses only, so theirs are 127.7.0.1 and on, each on the bridge's
  * cable of its node (where route_localnet lets such addresses leave a machine). The loss is a rule

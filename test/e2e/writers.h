@@ -1,17 +1,17 @@
-/* writers.h: clients of real nodes in one poll loop, that write, delete and read, and remember what
- * they were told.
+/* writers.h: clients of real nodes in one poll loop. They write, delete and read, and remember the
+ * replies.
  *
- * Each node has a few connections of its own. Each sends a batch of commands on random keys in one
- * go, waits for all the replies, thinks, and goes on; when the connection ends it opens another to
- * the same node, again and again. Every written value is unique, and everything goes into a history
- * (sim/history.h), which says at each read whether what the clients were told so far can be true:
- * the same judge that judges the simulated world.
+ * There are a few connections to each node. Each sends a batch of commands on random keys, waits
+ * for all the replies, pauses, and goes on. When a connection ends, it is opened anew, to the same
+ * node. Every written value is unique, and everything goes into a history (sim/history.h), which
+ * judges at each read whether all replies so far can be true: the same judge as in the simulated
+ * world.
  *
- * An outcome is one of five. done; refused (nothing was stored, says the node); unknown (it may
- * have been stored, says the node); cut (the connection ended before the reply came); and anything
- * else is a violation. So is a request that was not done without an excuse: the story says what it
- * does to each node (writers_killed ...), and a node that is left alone, with at most one other in
- * trouble, has none. */
+ * A command ends in one of four ways: done; refused (the node answers that nothing was stored);
+ * unknown (it answers that something may be stored); cut (the connection ended before the reply
+ * came). Anything else is a violation. A command that was not done, and has no excuse, is one too.
+ * The excuses come from the story, which reports what it does to each node (writers_killed ...): a
+ * node that is left in peace, while at most one other is in trouble, has none. */
 #ifndef COVEY_TEST_E2E_WRITERS_H
 #define COVEY_TEST_E2E_WRITERS_H
 
@@ -26,7 +26,7 @@ enum {
     /* so few that each is written, read and deleted many times between two blows */
     WRITERS_KEYS = 300,
     WRITERS_BATCH = 8,
-    WRITERS_VALUE = 4096, /* bytes of a value's text at most */
+    WRITERS_VALUE = 4096, /* the most bytes that the text of a value has, with its NUL */
 };
 
 /* A command on its way. */
@@ -42,10 +42,10 @@ struct writer {
     unsigned node;
     struct asked asked[WRITERS_BATCH];
     unsigned asked_n, answered_n;
-    uint64_t wakes_us; /* when it has thought enough */
+    uint64_t wakes_us; /* when its pause ends */
 };
 
-/* What the story does to a node: what its clients' bad luck is held against. */
+/* What the story does to a node: the excuses of its clients' commands. */
 struct weather {
     bool stopped;
     uint64_t killed_us, resumed_us;
@@ -64,17 +64,17 @@ struct writers {
     struct rng rng;
     struct writer writer[WRITERS];
     struct weather weather[WRITERS_NODES];
-    bool running; /* with new batches when the old ones are answered */
+    bool running; /* a new batch follows when the last one is answered */
     uint32_t next_value;
     uint64_t done, refused, unknown, cut;
-    struct latencies calm, rough; /* of what was done: in no trouble, and in some */
+    struct latencies calm, rough; /* of commands that were done, without and with trouble */
     struct buf why;               /* a violation besides the history's */
 };
 
 uint64_t writers_now_us(void);
 
-/* The key's name and the value's text, NUL-terminated. A value is "v7" and dots behind, as many as
- * its number says. */
+/* The name of a key and the text of a value, NUL-terminated. A value is "v7" and dots, as many as
+ * follow from its number. */
 const char *writers_key(uint32_t key, char out[16]);
 const char *writers_value(uint32_t value, char out[WRITERS_VALUE]);
 uint32_t writers_number(struct slice value);
@@ -83,21 +83,20 @@ uint32_t writers_number(struct slice value);
 void writers_open(struct writers *w, struct cluster *c, uint64_t seed);
 void writers_close(struct writers *w);
 
-/* One turn of the loop, a few milliseconds: hears what came, says what is due. Fails the story at a
- * violation. */
+/* One turn of the loop, a few milliseconds: takes the replies that came, sends the batches that are
+ * due. Fails the story at a violation. */
 void writers_turn(struct writers *w);
 
 /* No new batches; turns until all that was asked is answered or cut. */
 void writers_finish(struct writers *w);
 
-/* ---- The weather. Each is said right after (killed, resumed) or before (the others) it is done
- * ---- */
+/* ---- The weather: called right after a kill or a resume, and before anything else is done ---- */
 
 void writers_killed(struct writers *w, unsigned node);
 void writers_stopped(struct writers *w, unsigned node);
 void writers_resumed(struct writers *w, unsigned node);
 
-/* Node is in trouble; two at once excuse all three, since there is no quorum. */
+/* The node is in trouble. Two such nodes at once excuse all three: there is no quorum. */
 void writers_trouble(struct writers *w, unsigned node);
 
 /* All three are well. */
