@@ -5,8 +5,10 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "base/hash.h"
 #include "base/rng.h"
 #include "store/log/snapshot.h"
+#include "wire/bytes.h"
 
 enum { KEYS = 40, SEGMENT = 4000 };
 
@@ -150,6 +152,38 @@ static void a_damaged_snapshot_is_passed_over(void **state)
     test_free(p);
 }
 
+/* The segments of a snapshot's footer. */
+static uint8_t *footer_segments(const uint8_t *snapshot, uint8_t *trailer, uint32_t *n)
+{
+    uint8_t *p = (uint8_t *)(uintptr_t)snapshot + get_u64(trailer);
+    p += (size_t)get_u32(snapshot + 24) * 24; /* past the arcs */
+    p += 4 + (size_t)get_u32(p) * 8;          /* past the nodes */
+    *n = get_u32(p);
+    return p + 4;
+}
+
+/* It has every checksum right, and names one segment under two ordinals. */
+static void a_snapshot_that_names_a_segment_twice_is_passed_over(void **state)
+{
+    struct fixture *f = *state;
+    uint32_t n;
+    unsigned round = make_log(f);
+    fixture_close(f);
+    struct slice whole = read_file(fixture_path(f, SNAPSHOT_NAME));
+    uint8_t *trailer = (uint8_t *)(uintptr_t)whole.p + whole.n - SNAPSHOT_TRAILER;
+    uint8_t *first = footer_segments(whole.p, trailer, &n), *second = first + SNAPSHOT_SEGMENT;
+    assert_in_range(n, 2, 100);
+    memcpy(second, first, 12);          /* number and id */
+    memcpy(second + 16, first + 16, 8); /* complete_to and named_to */
+    put_u64(trailer + 16, hash_bytes(slice_of(whole.p + get_u64(trailer), get_u64(trailer + 8))));
+    write_file(fixture_path(f, SNAPSHOT_NAME), whole);
+    f->options.snapshot_bytes = 1 << 30;
+    fixture_open(f);
+    assert_int_equal(stats_of(f).snapshot_bytes, 0);
+    expect_round(f, round);
+    test_free((void *)(uintptr_t)whole.p);
+}
+
 /* Nothing is read twice, and nothing closed twice. */
 static void one_that_cannot_be_removed_is_said(void **state)
 {
@@ -277,9 +311,13 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(a_start_reads_the_snapshot_and_the_tail),    TEST(a_damaged_snapshot_is_passed_over),
-        TEST(one_that_cannot_be_removed_is_said),         TEST(an_old_snapshot_is_good),
-        TEST(a_snapshot_ahead_of_the_log_is_passed_over), cmocka_unit_test(images_are_faithful),
+        TEST(a_start_reads_the_snapshot_and_the_tail),
+        TEST(a_damaged_snapshot_is_passed_over),
+        TEST(a_snapshot_that_names_a_segment_twice_is_passed_over),
+        TEST(one_that_cannot_be_removed_is_said),
+        TEST(an_old_snapshot_is_good),
+        TEST(a_snapshot_ahead_of_the_log_is_passed_over),
+        cmocka_unit_test(images_are_faithful),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,10 +33,10 @@
  *
  * **Why in this order.** Were the entry removed before the doubt is durable, a snapshot could be
  * taken without the entry; a crash then would leave neither of the two, and k would just not be
- * there. Were the node to learn of it before the entry is gone, it might compare a tree that still has k5
- * with those of B and C, find nothing missing, and say that the slot is healed. And what the node
- * does not know of yet it cannot have fetched: doubt_clear leaves slots of the first four sets in
- * doubt.
+ * there. Were the node to learn of it before the entry is gone, it might compare a tree that still
+ * has k5 with those of B and C, find nothing missing, and say that the slot is healed. And what the
+ * node does not know of yet it cannot have fetched: doubt_clear leaves slots of the first four sets
+ * in doubt.
  *
  * **The walk.** Where not even the slot of a damaged record can be believed, any entry may name it.
  * So to forget is to walk over the index. With ten million records that takes more than a second,

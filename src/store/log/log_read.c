@@ -42,7 +42,8 @@ static void note_damage(struct log *l, const struct store_result *out, struct se
         compact_first(&l->upkeep.compact, s);
 }
 
-/* Reads a value that is in the page cache. False when it is not, or the file system does not know. */
+/* Reads a value that is in the page cache. False when it is not, or the file system does not say
+ * so. */
 static bool read_cached(struct log *l, struct segment *s, uint32_t at, uint32_t n,
                         struct store_result *out)
 {

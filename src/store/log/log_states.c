@@ -5,10 +5,10 @@
  * rarely written: left where they were put first, the identity of a node would stand in one file of
  * hundreds, and with that file it would be gone.
  *
- * **The way.** When puts go to a fresh segment, the newest record of each state is put there once more
- * as it is, all in one group, and behind them an *end*: the state "log.states". Say that the newest
- * end stands in segment M. Then every state's newest record stands in M or in a segment written
- * after it:
+ * **The way.** When puts go to a fresh segment, the newest record of each state is put there once
+ * more as it is, all in one group, and behind them an *end*: the state "log.states". Say that the
+ * newest end stands in segment M. Then every state's newest record stands in M or in a segment
+ * written after it:
  *
  * - What was put before the group was gathered is in that group, or in an earlier one that went to
  *   M as well: the group is gathered while no other group is out.

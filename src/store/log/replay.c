@@ -18,7 +18,7 @@
  *
  * The node heals slots in doubt from other owners (core/repair/repair_recover.c). None of its own
  * states is missing unless the last segments are (log_states.c). Where one may be missing the node
- * casts no vote (core/node/node.c), and it does not start without its identity (rt/loss.c). A file
+ * casts no vote (core/node/shard.c), and it does not start without its identity (rt/loss.c). A file
  * that a crash left unfinished was never used by anybody: it is removed.
  *
  * A snapshot is never more than a short cut. When it is damaged, names records that the log does

@@ -13,12 +13,12 @@
  *
  * **Sync marks.** After a crash the end of the log may be torn, and that is no fault: nothing there
  * was acknowledged. But a damaged record among synced ones is a fault, and to cut the log there
- * would drop acknowledged records without a word. What distinguishes the two? "Valid records follow,
- * so it is damage" is wrong: the pages of one group reach the disk in any order, so after a loss of
- * power a good record may follow a torn one. So the log says itself how far it was synced. A mark
- * is a state record of the name "log.synced". Its stamp is the number of bytes that were durable
- * when it was written; its node is the segment's id, for a stored value may well contain another
- * log's bytes. Each group begins with a mark when there was a sync since the last one.
+ * would drop acknowledged records without a word. What distinguishes the two? "Valid records
+ * follow, so it is damage" is wrong: the pages of one group reach the disk in any order, so after a
+ * loss of power a good record may follow a torn one. So the log says itself how far it was synced.
+ * A mark is a state record of the name "log.synced". Its stamp is the number of bytes that were
+ * durable when it was written; its node is the segment's id, for a stored value may well contain
+ * another log's bytes. Each group begins with a mark when there was a sync since the last one.
  *
  *     at offset o      a mark behind it            then it is
  *     a bad record     vouches for more than o     damage
