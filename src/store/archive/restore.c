@@ -5,7 +5,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,17 +106,8 @@ static int set_paths(struct restoring *r, const char *path)
 /* Gives the directory its name, durably. */
 static int give_name(struct restoring *r)
 {
-    char parent[PATH_BYTES];
-    snprintf(parent, sizeof parent, "%s", r->path);
-    char *slash = strrchr(parent, '/');
-    if (slash)
-        slash[slash == parent] = 0;
-    int dir = open(slash ? parent : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool done = dir >= 0 && rename(r->partial, r->path) == 0 && fsync(dir) == 0;
-    int number = errno;
-    if (dir >= 0)
-        close(dir);
-    return done ? 0 : fail(r, ERR_IO, strerror(number));
+    bool done = rename(r->partial, r->path) == 0 && dir_sync_parent(r->path) == 0;
+    return done ? 0 : fail(r, ERR_IO, strerror(errno));
 }
 
 /* ---- The records ---- */

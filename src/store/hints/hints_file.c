@@ -55,17 +55,8 @@ int hints_mark(struct buf *out, uint64_t target, uint64_t head)
 int hints_file_write(const struct hints_file *f, const struct log_io *io, struct slice bytes,
                      uint32_t at)
 {
-    while (bytes.n > 0) {
-        struct iovec iov = {(void *)(uintptr_t)bytes.p, bytes.n};
-        ssize_t n = io->pwritev(f->fd, &iov, 1, at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return log_io_error(n < 0 ? errno : ENOSPC);
-        bytes = slice_of(bytes.p + n, bytes.n - (size_t)n);
-        at += (uint32_t)n;
-    }
-    return 0;
+    struct iovec iov = {(void *)(uintptr_t)bytes.p, bytes.n};
+    return log_io_write(io, f->fd, &iov, 1, at);
 }
 
 int hints_file_create(struct hints_file *f, int dir, const struct log_io *io)

@@ -43,9 +43,7 @@ static int fail(const char *path, const char *what, char *why, size_t why_n)
     return log_io_error(number);
 }
 
-/* Syncs the directory that holds `path`, so that a fresh data directory is still there after a
- * power cut. */
-static int sync_parent(const char *path)
+int dir_sync_parent(const char *path)
 {
     char *parent = strdup(path);
     if (!parent)
@@ -93,7 +91,7 @@ int dir_open(struct dir *d, const char *path, char *why, size_t why_n)
 {
     *d = (struct dir){-1, -1};
     if (mkdir(path, 0700) == 0) {
-        if (sync_parent(path) != 0)
+        if (dir_sync_parent(path) != 0)
             return fail(path, "sync the parent of", why, why_n);
     } else if (errno != EEXIST) {
         return fail(path, "make", why, why_n);

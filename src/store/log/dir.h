@@ -33,4 +33,8 @@ int dir_open(struct dir *d, const char *path, char *why, size_t why_n);
 /* Closes it; the lock goes too. Does nothing to a directory that is not open (fd -1). */
 void dir_close(struct dir *d);
 
+/* Syncs the directory that holds `path`, so that a new name in it is still there after a loss of
+ * power. 0, or -1 with errno. */
+int dir_sync_parent(const char *path);
+
 #endif
