@@ -74,7 +74,7 @@ void backup_ask(struct backup *b, uint64_t token, const struct manifest *about, 
  * another backup is under way. All else is reported at the end. */
 bool backup_result(struct backup *b, struct store_result *out);
 
-/* Once a turn: gives free the segments that are no longer needed, and notes the end. */
+/* Once a turn: unpins the segments when they are no longer needed, and notes the end. */
 void backup_step(struct backup *b);
 
 /* Gives up the backup that is under way, removes what there is of it, and frees all. */

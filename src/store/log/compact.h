@@ -27,7 +27,7 @@ enum compact_phase {
 
 struct compact_item {
     struct record_view view; /* its slices point into the chunk */
-    uint32_t at;             /* of the record in the victim */
+    uint32_t at;             /* offset of the record in the victim */
     struct location from, to;
     enum standing standing;
     struct index_item held; /* of a record of the ring that counts */

@@ -23,12 +23,12 @@ enum {
     DEAD_PERCENT = 40,
     /* The same on a full disk: with less, the rest would be copied over and over for nothing. */
     URGENT_PERCENT = 10,
-    /* One part in so many of the active segment is dead before it is ended for that: a MiB. */
+    /* The active segment is ended for its dead bytes when they are one part in so many: a MiB. */
     ACTIVE_SHARE = 64,
-    /* Bytes, times the segments there are, that die before victims are looked for again. */
+    /* Victims are looked for again when so many bytes have died for each segment that there is. */
     LOOK_BYTES = 4096,
-    /* Segments' worth of bytes written since a segment ended, and it is young no more: this costs
-     * 256 MiB of disk at most. */
+    /* A segment is young no more when the log has written so many segments since it ended: that
+     * costs 256 MiB of disk at most. */
     YOUNG_SEGMENTS = 4,
 };
 
@@ -67,8 +67,8 @@ static bool worth(const struct compact *c, const struct tally *t, uint64_t dead)
            (!c->urgent || t->live <= reserve_for_copies(c->reserve));
 }
 
-/* A segment in which a record of the node's own state stands is not: the record is written anew to
- * the active segment before long (log_states.c). */
+/* Whether a segment may be the victim. One in which a record of the node's own state stands may
+ * not: that record is written anew to the active segment before long (log_states.c). */
 static bool eligible(const struct compact *c, const struct segment *s)
 {
     return s != c->segments->active && s != c->output && s->phase == SEGMENT_USED &&

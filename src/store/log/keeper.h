@@ -39,7 +39,7 @@ void keeper_ask(struct keeper *k, void (*run)(struct keeper *k, void *arg), void
 /* True once when the job is done. */
 bool keeper_done(struct keeper *k);
 
-/* On the keeper's thread: waits, at most until the stop. */
+/* On the keeper's thread: waits for so many microseconds, or until the stop. */
 void keeper_pause(struct keeper *k, uint64_t us);
 
 /* Monotonic microseconds. Any thread. */

@@ -5,7 +5,7 @@
  *         u32 arcs | 28 bytes of zero | u64 checksum of the 56 bytes before
  *     images of arcs (store/index/index_image.c), back to back
  *     footer
- *         of each arc:   u64 place of its image | u64 checksum | u64 bytes
+ *         of each arc:   u64 offset of its image | u64 checksum | u64 bytes
  *         u32 count, then the node ids in the order of their small numbers: u64 each
  *         u32 count, then the segments:
  *             u32 number | u64 id | u32 ordinal | u32 complete_to | u32 named_to
@@ -13,7 +13,7 @@
  *         u32 count, then the state records: u32 ordinal | u32 offset | the record
  *         the floors, as many as arcs: u64 each
  *     trailer, 32 bytes
- *         u64 place of the footer | u64 its bytes | u64 its checksum | "COVEYEND"
+ *         u64 offset of the footer | u64 its bytes | u64 its checksum | "COVEYEND"
  *
  * A snapshot is written in parts:
  *
@@ -32,10 +32,10 @@
  *
  * **It may be old.** Compaction goes on after a snapshot was taken, and removes segments that it
  * names. A start drops each entry whose segment is gone. No record is lost with such an entry. If
- * the record counted when the segment went, compaction had copied it: since the snapshot was taken,
- * for otherwise the entry would name the copy (compaction rests while a snapshot is taken, and what
- * was copied by then was published). So the copy stands in the tail. Hence unlinking a segment
- * needs no snapshot, and no snapshot is ever wrong.
+ * the record counted when the segment went, compaction had copied it. It did so after the snapshot
+ * was taken: else the entry would name the copy, for compaction rests while a snapshot is taken,
+ * and what was copied by then is published. So the copy stands in the tail. Hence a segment may be
+ * unlinked without a new snapshot, and no snapshot is ever wrong.
  *
  *     moment                 segment 1   2    3    the snapshot says       a start finds k by
  *     snapshot of k          k1          -    -    k in 1                  the snapshot
