@@ -48,7 +48,7 @@ struct damage_finding damage_look(struct slice bytes)
 
 void damage_mark(struct damage *d, const struct damage_finding *f)
 {
-    CHECK(f->slot < SLOTS);
+    CHECK(f->size == 0 || f->slot < SLOTS);
     if (f->size > 0)
         bit_set(d->slot, f->slot);
     else

@@ -16,8 +16,8 @@ struct damage {
 /* What is known of a record that fails its checksum. */
 struct damage_finding {
     uint32_t size; /* bytes of the record; 0: nothing of it can be believed, not even its length */
-    uint16_t slot;
-    bool state;        /* the record is one of the node's own state */
+    uint16_t slot; /* unless size is 0; then it may be any number */
+    bool state;    /* the record is one of the node's own state */
     uint64_t serial;   /* of a state */
     struct slice name; /* of a state; else the key */
 };
