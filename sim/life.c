@@ -78,7 +78,7 @@ static struct node_saved saved(struct sim_node *s, struct slice name)
 }
 
 /* Copies a state: the next call on the store may move it. */
-static struct node_saved keep(struct node_saved v, struct buf *into)
+static struct node_saved copy(struct node_saved v, struct buf *into)
 {
     buf_init(into, MESSAGE_MAX * 2);
     CHECK(!buf_slice(into, v.bytes));
@@ -89,7 +89,7 @@ static struct node_saved keep(struct node_saved v, struct buf *into)
 static void init_node(struct world *w, uint32_t i)
 {
     struct sim_node *s = &w->node[i];
-    struct buf kept[9];
+    struct buf state[9];
     struct node_options o = {
         .id = s->id,
         .boot = rng_next(&w->seed_rng),
@@ -105,16 +105,16 @@ static void init_node(struct world *w, uint32_t i)
         .repair_manual = w->o.repair_manual,
         .erase_age_ms = w->o.erase_age_ms,
         .hint_age_ms = w->o.hint_age_ms,
-        .cluster_saved = keep(saved(s, SLICE("cluster")), &kept[0]),
-        .incarnation = keep(saved(s, SLICE("incarnation")), &kept[1]),
-        .chain = keep(saved(s, SLICE("chain")), &kept[2]),
-        .layout = keep(saved(s, SLICE("layout")), &kept[3]),
-        .members = keep(saved(s, SLICE("members")), &kept[4]),
-        .healed = keep(saved(s, SLICE("healed")), &kept[5]),
+        .cluster_saved = copy(saved(s, SLICE("cluster")), &state[0]),
+        .incarnation = copy(saved(s, SLICE("incarnation")), &state[1]),
+        .chain = copy(saved(s, SLICE("chain")), &state[2]),
+        .layout = copy(saved(s, SLICE("layout")), &state[3]),
+        .members = copy(saved(s, SLICE("members")), &state[4]),
+        .healed = copy(saved(s, SLICE("healed")), &state[5]),
         .disk = s->id + s->disks,
-        .clock = keep(saved(s, SLICE("clock")), &kept[6]),
-        .boots = keep(saved(s, SLICE("boots")), &kept[7]),
-        .ends = keep(saved(s, SLICE("ends")), &kept[8]),
+        .clock = copy(saved(s, SLICE("clock")), &state[6]),
+        .boots = copy(saved(s, SLICE("boots")), &state[7]),
+        .ends = copy(saved(s, SLICE("ends")), &state[8]),
         .records = store_records(s->store),
         .position = store_position(s->store),
     };
@@ -122,7 +122,7 @@ static void init_node(struct world *w, uint32_t i)
     o.found = i == 0 && o.layout.bytes.n == 0 && !s->forgot;
     CHECK(node_init(&s->node, &o, world_now_ms(w)) == 0);
     for (unsigned k = 0; k < 9; k++)
-        buf_close(&kept[k]);
+        buf_close(&state[k]);
 }
 
 void life_begin(struct world *w, uint32_t i)

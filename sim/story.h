@@ -10,20 +10,21 @@
  *
  * A member is printed by its name. A version is printed as @ and a number: versions are counted in
  * the order in which the story mentions them, so a stamp does not have to be read. A field of a
- * message that is 0 is left out, and so are those that say nothing to a reader: the number of the
+ * message that is 0 is left out, and so are those that are of no use to a reader: the number of the
  * operation, the epoch in a head, log positions, boots and disks.
  *
  * Each line has a *word*, by which lines are chosen:
  *
  *   word                      the line
  *   the name of a message     a node sends it on a stream (wire/message.def)
- *   the name of a trace       a node says so in its log (core/trace.def)
- *   put, stored, get          a node puts a record into its store; that is durable; it reads one
- *   the name of a state       a node puts that state of its own: clock, chain, layout ...
- *   hint, hinted, hints, drop a hint is put; all that is kept is durable; a batch is read, dropped
- *   doubt, heal               slots that may lack records, and that lack none any more
- *   power, fault, client      a node starts or loses power; a fault begins or ends; a client's
- *                             command, or its reply
+ *   the name of a trace       a node logs it (core/trace.def)
+ *   put, stored, get          a record is put into a store; the put is durable; a record is read
+ *   the name of a state       a state of the node's own is put: clock, chain, layout ...
+ *   hint, hinted              a hint is put; it is durable, and how many the node now keeps
+ *   hints, drop               a batch of hints was read; a batch is dropped
+ *   doubt, heal               slots are in doubt; they are healed
+ *   power, fault, client      a node starts or loses power; a fault begins or ends; a client has a
+ *                             reply
  *
  * The log of a run is its traces and the lines with the words power, fault and client. Its hash is
  * the run's: two runs are the same when their hashes are. */

@@ -41,17 +41,17 @@ static void rot_record(struct world *w, uint32_t i, uint64_t seed)
 {
     static uint8_t set[VNODES_MAX];
     struct sim_node *s = &w->node[i];
-    struct mem_disk kept;
+    struct mem_disk before;
     struct damage_finding found;
-    mem_disk_copy(&kept, &s->disk);
+    mem_disk_copy(&before, &s->disk);
     bool damaged = mem_damage(&s->disk, seed, &found);
     if (damaged && !atlas_strike(&w->atlas, i, vnodes_of(w, &found, set)))
-        memcpy(s->disk.synced.p, kept.synced.p, kept.synced.n);
+        memcpy(s->disk.synced.p, before.synced.p, before.synced.n);
     else if (damaged && found.size == 0)
         /* what is written behind it may yet show where it ends; then its own vnode alone is in
          * doubt */
         atlas_silent(&w->atlas, i);
-    mem_disk_close(&kept);
+    mem_disk_close(&before);
 }
 
 void strike_rot(struct world *w, uint32_t i, uint64_t seed)
@@ -66,20 +66,20 @@ void strike_rot(struct world *w, uint32_t i, uint64_t seed)
 /* ---- Rolled back ---- */
 
 /* A copy of a disk. */
-struct disk_kept {
+struct disk_copy {
     struct mem_disk disk;
     struct hints_disk hints;
 };
 
 void strike_forget(struct world *w, uint32_t i)
 {
-    struct disk_kept *k = w->node[i].kept;
+    struct disk_copy *k = w->node[i].copy;
     if (!k)
         return;
     mem_disk_close(&k->disk);
     hints_disk_close(&k->hints);
     free(k);
-    w->node[i].kept = NULL;
+    w->node[i].copy = NULL;
 }
 
 void strike_remember(struct world *w, uint32_t i)
@@ -89,11 +89,11 @@ void strike_remember(struct world *w, uint32_t i)
     if (!atlas_layout(&w->atlas))
         /* a node that has joined since must not return to a disk of before: its vote counted */
         return;
-    struct disk_kept *k = malloc(sizeof *k);
+    struct disk_copy *k = malloc(sizeof *k);
     CHECK(k);
     mem_disk_copy(&k->disk, &s->disk);
     hints_disk_copy(&k->hints, &s->hints_disk);
-    w->node[i].kept = k;
+    w->node[i].copy = k;
 }
 
 bool strike_announced(const struct world *w, uint32_t i, uint64_t position)
@@ -115,19 +115,19 @@ static void put_back(struct world *w, uint32_t i)
     mem_disk_close(&s->disk);
     hints_disk_close(&s->hints_disk);
     struct mem_faults faults = s->disk.faults;
-    s->disk = s->kept->disk;
+    s->disk = s->copy->disk;
     s->disk.faults = faults;
-    s->hints_disk = s->kept->hints;
+    s->hints_disk = s->copy->hints;
     s->forgot = true;
-    free(s->kept);
-    s->kept = NULL;
+    free(s->copy);
+    s->copy = NULL;
     atlas_silent(&w->atlas, i);
 }
 
 void strike_roll_back(struct world *w, uint32_t i)
 {
     struct sim_node *s = &w->node[i];
-    bool older = s->kept && strike_announced(w, i, mem_disk_position(&s->kept->disk));
+    bool older = s->copy && strike_announced(w, i, mem_disk_position(&s->copy->disk));
     if (older && w->watch.striking)
         w->watch.striking(w->watch.arg, i);
     older = older && atlas_strike(&w->atlas, i, NULL);

@@ -30,7 +30,7 @@ static inline struct slice world_key(uint8_t p[KEY_TEXT], uint32_t k)
     return key_write(p, 0, slice_str(name));
 }
 
-struct disk_kept;
+struct disk_copy;
 struct world;
 struct stream;
 
@@ -60,7 +60,7 @@ struct sim_node {
     struct store *store; /* NULL while the node is down */
     struct store *look;  /* while it is down: its disk, opened by world_disk; NULL: not opened */
     struct hints_disk hints_disk;
-    struct disk_kept *kept; /* a copy of both disks, while a rollback is under way; else NULL */
+    struct disk_copy *copy; /* a copy of both disks, while a rollback is under way; else NULL */
     struct hints *hints;    /* NULL while the node is down */
     bool up;
     bool stopped;        /* it asked to be stopped (ACT_STOP) */
