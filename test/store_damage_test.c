@@ -243,6 +243,20 @@ static void a_doubt_of_the_owner_lasts_until_it_is_healed(void **state)
     assert_int_equal(damaged_vnodes(f), 0);
 }
 
+/* Its header names a slot that there is not: bad input, and no broken invariant. */
+static void a_record_of_no_slot_puts_all_in_doubt(void **state)
+{
+    (void)state;
+    uint8_t bytes[RECORD_HEADER] = {0};
+    struct damage d = {0};
+    bytes[8] = RECORD_HEADER;
+    memset(bytes + 14, 0xff, 2);
+    struct damage_finding f = damage_look(slice_of(bytes, sizeof bytes));
+    assert_int_equal(f.size, 0);
+    damage_mark(&d, &f);
+    assert_true(damage_in(&d, SLOTS - 1, SLOTS));
+}
+
 /* When the bytes do not even say what they were, every vnode is in doubt; all that can be read is
  * there. */
 static void a_bad_sector_puts_all_in_doubt(void **state)
@@ -603,6 +617,7 @@ int main(void)
         TEST(compaction_puts_what_it_cannot_read_in_doubt),
         TEST(a_rotten_state_is_written_anew),
         TEST(a_doubt_of_the_owner_lasts_until_it_is_healed),
+        TEST(a_record_of_no_slot_puts_all_in_doubt),
         TEST(a_bad_sector_puts_all_in_doubt),
         TEST(damage_in_the_last_segment_is_carried_out),
         TEST(a_missing_end_puts_all_in_doubt),
