@@ -11,8 +11,8 @@
  *    in the same way;
  *  - no layout with these shares and zones has fewer moves from the previous one (a minimum-cost
  *    flow). Without zones the moves are the places that members gain, for joins, and for leaves
- *    among equals. With weights far apart they may be some more (1 % over random histories, 5 % with
- *    zones), because an owner of a vnode cannot take over another's place in the same vnode. */
+ *    among equals. With weights far apart they may be some more (1 % over random histories, 5 %
+ *    with zones), because an owner of a vnode cannot take over another's place in that vnode. */
 #ifndef COVEY_CORE_RING_H
 #define COVEY_CORE_RING_H
 
