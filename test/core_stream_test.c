@@ -108,9 +108,9 @@ static void test_who_leaves_a_write_unanswered_is_mute(void **state)
     assert_non_null(acted(f, ACT_HINT_PUT));
     assert_true(coord_mute(&f->coord, C));
     assert_false(coord_mute(&f->coord, B) || coord_mute(&f->coord, A));
-    coord_hint_answered(&f->coord, &f->now, B);
-    assert_true(coord_mute(&f->coord, C));
-    coord_hint_answered(&f->coord, &f->now, C);
+    ask(f, OP_PUT, "k", "w");
+    op = sent(f, C, MSG_PUT)->put.op;
+    answer_put(f, C, op, 0, sent(f, C, MSG_PUT)->put.record.version);
     assert_false(coord_mute(&f->coord, C));
 }
 

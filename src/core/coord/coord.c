@@ -358,14 +358,6 @@ bool coord_mute(const struct coord *c, uint64_t id)
     return due && due->mute;
 }
 
-void coord_hint_answered(struct coord *c, const struct moment *now, uint64_t id)
-{
-    c->now = now;
-    struct coord_due *due = coord_due(c, id);
-    if (due)
-        due->mute = false;
-}
-
 /* ---- Being asked ---- */
 
 uint32_t coord_in_flight(const struct coord *c)

@@ -231,9 +231,6 @@ void coord_ceiling_failed(struct coord *c, const struct moment *now, int error);
 /* Whether a member leaves writes without an answer. */
 bool coord_mute(const struct coord *c, uint64_t id);
 
-/* A member answered a write that is not the coordinator's: a hint. */
-void coord_hint_answered(struct coord *c, const struct moment *now, uint64_t id);
-
 /* A client's request (GET, HEAD, PUT, DEL, EXPIRE, WHERE, COUNT, FLUSH): answered by an ACT_REPLY
  * now or later. */
 void coord_request(struct coord *c, const struct moment *now, const struct request *r,

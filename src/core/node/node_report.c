@@ -210,8 +210,8 @@ static uint16_t others_met(const struct node *n)
     return (uint16_t)met;
 }
 
-/* Whether a member leaves writes unanswered. A hint is kept of what it missed; when no hint is
- * left, nor is the reason to call it mute. */
+/* Whether a member leaves writes unanswered. Hints are kept of what it missed: when they have all
+ * been brought, it has answered each of them. */
 static bool is_mute(const struct node *n, uint64_t id)
 {
     return coord_mute(&n->shard.coord, id) &&
