@@ -1,8 +1,8 @@
 /* load_main.c: the load generator by itself, to look at one thing: a node under perf, a change, a
  * machine.
  *
- *     build/bench/load -p PORT[,PORT]... -t set|get|expire [-c CONNECTIONS] [-P PIPELINE] [-d BYTES]
- *         [-r KEYS] [-s SECONDS] [-f] [-a]
+ *     build/bench/load -p PORT[,PORT]... -t set|get|expire [-c CONNECTIONS] [-P PIPELINE]
+ *         [-d BYTES] [-r KEYS] [-s SECONDS] [-f] [-a]
  *
  * -f first writes every key once; -a takes any value of the right size for an answer (the floor's).
  * It prints one line. */
