@@ -78,7 +78,7 @@ static bool step_result(struct world *w, uint32_t i)
     if (!glue_reap(w->node[i].store, w->node[i].hints, &ev))
         return false;
     if (ev.kind == EV_DAMAGED)
-        atlas_noticed(&w->atlas, i, ev.damaged.told.p);
+        atlas_noticed(&w->atlas, i, ev.damaged.bytes.p);
     if (w->watch.result && (ev.kind == EV_STORED || ev.kind == EV_HINTED || ev.kind == EV_HINTS))
         w->watch.result(w->watch.arg, i, &ev);
     step(w, i, &ev);

@@ -99,7 +99,8 @@ static uint16_t asked_vnode(void)
 /* The own store lists what may go. */
 static void lists(uint64_t number, struct slice list, uint64_t upto, uint64_t dead)
 {
-    struct event ev = {.kind = EV_TOLD, .told = {.told = list, .upto = upto, .dead = dead}};
+    struct event ev = {.kind = EV_ANSWERED,
+                       .answered = {.bytes = list, .upto = upto, .dead = dead}};
     erase_protocol.stored(&e, &stage.now, number, &ev, &out);
 }
 

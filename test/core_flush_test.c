@@ -61,9 +61,9 @@ static void tell(struct fixture *f, uint64_t from, uint64_t number, int error, u
         .op = TOKEN(TOKEN_FLUSH, number), .epoch = 1, .error = (uint32_t)error, .stamp = greatest};
     begin(f, 1);
     if (from == OWN)
-        own_answered(
-            f, TOKEN(TOKEN_FLUSH, number),
-            &(struct event){.kind = EV_TOLD, .told = {.error = error, .greatest = greatest}});
+        own_answered(f, TOKEN(TOKEN_FLUSH, number),
+                     &(struct event){.kind = EV_ANSWERED,
+                                     .answered = {.error = error, .greatest = greatest}});
     else
         answered(f, from, &m);
     tick_if_due(f);

@@ -107,9 +107,9 @@ static uint64_t begin(void)
 static void own_answers(uint64_t op, struct slice told)
 {
     uint8_t run[FLUSH_RUN];
-    struct event ev = {.kind = EV_TOLD,
-                       .told = {.told = told, .upto = UINT64_MAX, .ticket = OWN_TICKET}};
-    ev.told.flushed = run_of(run, &FLUSH_EVERYTHING, own_flushed);
+    struct event ev = {.kind = EV_ANSWERED,
+                       .answered = {.bytes = told, .upto = UINT64_MAX, .ticket = OWN_TICKET}};
+    ev.answered.flushed = run_of(run, &FLUSH_EVERYTHING, own_flushed);
     repair_protocol.stored(&r, &stage.now, TOKEN_NUMBER(op), &ev, &out);
 }
 

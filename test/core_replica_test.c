@@ -120,11 +120,11 @@ static struct msg_greatest greatest(struct moment now, uint32_t doubts_then)
     replica_message(&r, &now, PEER, &m, &out);
     if (out.action[0].kind != ACT_SEND) {
         assert_int_equal(out.action[0].kind, ACT_STORE_GREATEST);
-        struct event told = {.kind = EV_TOLD,
-                             .told = {.token = out.action[0].greatest.token, .greatest = 8}};
+        struct event ev = {.kind = EV_ANSWERED,
+                           .answered = {.token = out.action[0].greatest.token, .greatest = 8}};
         out_clear(&out);
         now.own.doubts = doubts_then;
-        replica_protocol.stored(&r, &now, TOKEN_NUMBER(told.told.token), &told, &out);
+        replica_protocol.stored(&r, &now, TOKEN_NUMBER(ev.answered.token), &ev, &out);
     }
     assert_int_equal(out.n, 1);
     assert_int_equal(out.action[0].send.to, 42);

@@ -85,7 +85,7 @@ static void both_answer(uint64_t peer, struct slice own, const struct message *m
 {
     uint64_t op = m->kind == MSG_TREE ? m->tree.op : m->list.op;
     out_clear(&out);
-    struct event ev = {.kind = EV_TOLD, .told = {.told = own, .upto = UINT64_MAX}};
+    struct event ev = {.kind = EV_ANSWERED, .answered = {.bytes = own, .upto = UINT64_MAX}};
     repair_protocol.stored(&r, &stage.now, TOKEN_NUMBER(op), &ev, &out);
     repair_protocol.answer(&r, &stage.now, peer, m, &out);
     repair_protocol.check(&r, &stage.now);

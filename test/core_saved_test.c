@@ -113,7 +113,7 @@ static struct slice damage(struct node *n, uint8_t every)
     struct event ev = {.kind = EV_DAMAGED,
                        .now_ms = 1000,
                        .wall_ms = 1000000,
-                       .damaged.told = slice_of(slots, sizeof slots)};
+                       .damaged.bytes = slice_of(slots, sizeof slots)};
     out_clear(&out);
     node_step(n, &ev, &out);
     for (unsigned i = 0; i < out.n; i++)

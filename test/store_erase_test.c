@@ -349,13 +349,13 @@ static void test_lists_what_may_be_erased(void **state)
         store_erasable(b->log->store, 5, slice_of(all + 2 * at, sizeof all - 2 * at), 50, 0);
         struct store_result r = fixture_reap(b->log);
         assert_int_equal(r.error, 0);
-        struct slice rest = r.told;
+        struct slice rest = r.bytes;
         while (listing_next(&rest, &e) == 1) {
             assert_true(slice_eq(e.key, KEY_OF("k")));
             found++;
         }
         dead += r.dead;
-        at += r.upto + (r.told.n > 0);
+        at += r.upto + (r.bytes.n > 0);
     }
     assert_int_equal(found, 1);
     assert_int_equal(dead, 2);
@@ -371,17 +371,17 @@ static void test_lists_what_may_be_erased(void **state)
     listing_append(&asked, &e);
     store_held(b->log->store, 6, buf_view(&asked));
     struct store_result r = fixture_reap(b->log);
-    assert_int_equal(r.told.n, 3);
-    memcpy(held, r.told.p, 3);
+    assert_int_equal(r.bytes.n, 3);
+    memcpy(held, r.bytes.p, 3);
     assert_int_equal(held[0], HELD_SAME);
     assert_int_equal(held[1], HELD_OTHER);
     assert_int_equal(held[2], HELD_OTHER);
     put(b, erasure_of(tombstone_record(KEY_OF("k"), 10ull << 16)));
     store_held(b->log->store, 6, buf_view(&asked));
     r = fixture_reap(b->log);
-    assert_int_equal(r.told.p[0], HELD_GONE);
-    assert_int_equal(r.told.p[1], HELD_OTHER); /* above the floor: it may yet come */
-    assert_int_equal(r.told.p[2], HELD_GONE);
+    assert_int_equal(r.bytes.p[0], HELD_GONE);
+    assert_int_equal(r.bytes.p[1], HELD_OTHER); /* above the floor: it may yet come */
+    assert_int_equal(r.bytes.p[2], HELD_GONE);
     buf_close(&asked);
 }
 

@@ -113,8 +113,8 @@ static inline bool fixture_poll(struct fixture *f, struct store_result *out)
         if (out->kind != STORE_DAMAGED)
             return true;
         f->doubted = 0;
-        for (size_t i = 0; i < out->told.n; i++)
-            f->doubted += (unsigned)__builtin_popcount(out->told.p[i]);
+        for (size_t i = 0; i < out->bytes.n; i++)
+            f->doubted += (unsigned)__builtin_popcount(out->bytes.p[i]);
     }
     return false;
 }

@@ -70,8 +70,8 @@ static uint64_t root(struct store *s)
 {
     struct store_result r = tree(s, false);
     assert_int_equal(r.error, 0);
-    assert_int_equal(r.told.n, 8);
-    return get_u64(r.told.p);
+    assert_int_equal(r.bytes.n, 8);
+    return get_u64(r.bytes.p);
 }
 
 static void a_tree_is_true_after_any_merges(void **state)
@@ -149,12 +149,12 @@ static void trees_of_different_sizes_fold(void **state)
     settle(a.store);
     settle(b.store);
     struct store_result x = tree(a.store, true), y = tree(b.store, true);
-    assert_true(x.told.n < y.told.n);
-    for (size_t at = 0, each = y.told.n / x.told.n; at < x.told.n; at += 8) {
+    assert_true(x.bytes.n < y.bytes.n);
+    for (size_t at = 0, each = y.bytes.n / x.bytes.n; at < x.bytes.n; at += 8) {
         uint64_t sum = 0;
         for (size_t k = 0; k < each; k++)
-            sum ^= get_u64(y.told.p + at * each + k * 8);
-        assert_int_equal(get_u64(x.told.p + at), sum);
+            sum ^= get_u64(y.bytes.p + at * each + k * 8);
+        assert_int_equal(get_u64(x.bytes.p + at), sum);
     }
     close_store(&a);
     close_store(&b);
@@ -165,11 +165,11 @@ static void an_outgrown_tree_is_built_anew(void **state)
     (void)state;
     struct fixture_store f;
     open_store(&f);
-    assert_int_equal(tree(f.store, true).told.n, 8);
+    assert_int_equal(tree(f.store, true).bytes.n, 8);
     for (unsigned i = 0; i < 4000; i++)
         put(f.store, i, 10, false);
     settle(f.store);
-    size_t n = tree(f.store, true).told.n / 8;
+    size_t n = tree(f.store, true).bytes.n / 8;
     assert_true(n >= 1000 / LEAF_CROWDED && n <= 2 * 1000 / (LEAF_RECORDS / 2));
     assert_true(store_trees_hold(f.store));
     close_store(&f);
@@ -211,7 +211,7 @@ static unsigned list_all(struct store *s, unsigned *pieces)
     unsigned entries = 0;
     for (*pieces = 1;; ++*pieces) {
         struct store_result r = list(s, from, UINT64_MAX);
-        struct slice rest = r.told;
+        struct slice rest = r.bytes;
         struct listing_entry e;
         for (unsigned n = 0; listing_next(&rest, &e) == 1; n++, entries++) {
             assert_true(n < LISTING_ENTRIES_MAX);
@@ -219,7 +219,7 @@ static unsigned list_all(struct store *s, unsigned *pieces)
             assert_true(e.key_hash >= from && e.key_hash <= r.upto);
             last = e.key_hash;
         }
-        assert_true(r.told.n <= LISTING_BYTES_MAX || r.told.n <= LISTING_HEAD + KEY_FULL_MAX);
+        assert_true(r.bytes.n <= LISTING_BYTES_MAX || r.bytes.n <= LISTING_HEAD + KEY_FULL_MAX);
         if (r.upto == UINT64_MAX)
             return entries;
         from = r.upto + 1;

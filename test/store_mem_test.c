@@ -211,7 +211,7 @@ static struct store_result get(struct store *s, struct slice key, struct damage 
     do {
         assert_true(store_reap(s, &out));
         if (out.kind == STORE_DAMAGED)
-            memcpy(told->slot, out.told.p, out.told.n);
+            memcpy(told->slot, out.bytes.p, out.bytes.n);
     } while (out.kind == STORE_DAMAGED);
     return out;
 }
@@ -222,7 +222,7 @@ static void rest(struct store *s, struct damage *told)
     struct store_result out;
     while (store_reap(s, &out)) {
         assert_int_equal(out.kind, STORE_DAMAGED);
-        memcpy(told->slot, out.told.p, out.told.n);
+        memcpy(told->slot, out.bytes.p, out.bytes.n);
     }
 }
 

@@ -286,9 +286,9 @@ enum event_kind {
     /* The hints kept for a member changed: some became durable, or were lost. At the start there is
      * one for each member that hints are kept for. */
     EV_HINTED,
-    EV_HINTS,  /* a batch of hints, as ACT_HINT_READ asked for */
-    EV_TOLD,   /* the store answers any other question: trees, listings, its greatest stamp */
-    EV_BACKUP, /* the store answers about backups, or one has ended */
+    EV_HINTS,    /* a batch of hints, as ACT_HINT_READ asked for */
+    EV_ANSWERED, /* the store answers any other question: trees, listings, its greatest stamp */
+    EV_BACKUP,   /* the store answers about backups, or one has ended */
     /* Records of the store may be lost. Comes before the first EV_READ where they were lost before
      * the start. */
     EV_DAMAGED,
@@ -318,7 +318,7 @@ struct event {
         } message;
         const struct request *request;
         /* What the store or the hints gave, each kind under the name of its event. */
-        struct store_result stored, read, counted, told, backup, damaged;
+        struct store_result stored, read, counted, answered, backup, damaged;
         struct hints_result hinted, hints;
     };
 };
@@ -346,7 +346,7 @@ enum action_kind {
     ACT_HINT_READ,   /* read the batch at the head of a member's hints; EV_HINTS follows */
     ACT_HINT_DROP,   /* drop the first n hints of the batch that was read last */
     ACT_HINT_EXPIRE, /* drop the hints that were stamped before a time */
-    /* Questions to the store; EV_TOLD follows each. */
+    /* Questions to the store; EV_ANSWERED follows each. */
     ACT_STORE_TREE,     /* hashes of Merkle trees */
     ACT_STORE_LIST,     /* keys and versions */
     ACT_STORE_ERASABLE, /* what may be erased */

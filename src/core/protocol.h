@@ -33,7 +33,7 @@ struct protocol {
                    struct out *out);
 
     /* The own store answers such a question, of that number: EV_STORED, EV_READ, EV_COUNTED or
-     * EV_TOLD. */
+     * EV_ANSWERED. */
     void (*stored)(void *p, const struct moment *now, uint64_t number, const struct event *ev,
                    struct out *out);
 

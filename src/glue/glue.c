@@ -109,7 +109,7 @@ static enum event_kind event_of(enum store_result_kind kind)
     case STORE_GREATEST_DONE:
         break;
     }
-    return EV_TOLD;
+    return EV_ANSWERED;
 }
 
 bool glue_reap(struct store *s, struct hints *h, struct event *ev)

@@ -360,7 +360,7 @@ static void report_listening(struct world *w)
 static void step_power_lost(struct world *w)
 {
     uint8_t all[SLOTS / 8];
-    struct event ev = {.kind = EV_DAMAGED, .damaged.told = slice_of(all, sizeof all)};
+    struct event ev = {.kind = EV_DAMAGED, .damaged.bytes = slice_of(all, sizeof all)};
     memset(all, 0xff, sizeof all);
     if (w->power_lost)
         world_step(w, &ev);

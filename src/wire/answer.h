@@ -69,7 +69,7 @@ struct store_result {
     uint32_t vnode_n;
     /* TREE: hashes, u64 little-endian; LIST, ERASABLE: entries (wire/merkle.h); HELD: a byte for
      * each (enum held); DAMAGED: SLOTS / 8 bytes, a bit a slot */
-    struct slice told;
+    struct slice bytes;
     struct slice floors; /* TREE of roots: the vnodes' floors, u64 each */
     /* TREE of roots: the runs of all flushes that cover a part of the vnodes (wire/flush.h) */
     struct slice flushed;

@@ -49,8 +49,8 @@ struct member {
     uint64_t held_until_ms; /* unreachable until then, after a broken stream */
     bool greeted;           /* something was sent to it, to have a stream, and none broke since */
     bool met;               /* a stream to it was up, once */
-    /* The boot of its process that learned, by our hello, what we remember of its log; 0: none. */
-    uint64_t told;
+    /* The boot of its process that got our marks of its log in a hello (core/log_end); 0: none. */
+    uint64_t marked;
     struct twin twin;
     unsigned failures;  /* of streams with it, one after another, since one was up */
     uint64_t redial_ms; /* when a lost stream to it is opened again; UINT64_MAX: none was lost */
@@ -61,7 +61,7 @@ struct member {
     uint16_t recovering; /* vnodes in which it is recovering */
     uint8_t ills;        /* what it suffers from (enum packet_ill) */
 
-    /* Its places in the layout changed, or it adopted the layout: subscribers are to be told. */
+    /* Its places in the layout changed, or it adopted the layout: subscribers do not know it yet. */
     bool news;
 };
 

@@ -267,9 +267,9 @@ static void on_stored(void *p, const struct moment *now, uint64_t number, const 
 {
     struct coord *c = p;
     c->now = now;
-    int error = moment_recovering(now) ? ERR_RECOVERING : ev->told.error;
-    if (ev->kind == EV_TOLD)
-        answered(c, FLUSH_ASKING, number, c->self, error, ev->told.greatest, out);
+    int error = moment_recovering(now) ? ERR_RECOVERING : ev->answered.error;
+    if (ev->kind == EV_ANSWERED)
+        answered(c, FLUSH_ASKING, number, c->self, error, ev->answered.greatest, out);
     else if (ev->kind == EV_STORED)
         answered(c, FLUSH_STORING, number, c->self, store_error(ev->stored.error), 0, out);
 }

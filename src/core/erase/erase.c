@@ -332,14 +332,14 @@ static void listed(struct erase *e, uint64_t number, const struct event *ev, str
 {
     if (e->phase != ERASE_LOOK || number != e->number)
         return;
-    if (ev->told.error || !take_list(e, ev->told.told)) {
+    if (ev->answered.error || !take_list(e, ev->answered.bytes)) {
         pass_end(e);
         return;
     }
-    CHECK(ev->told.upto <= e->vnode_n - e->at);
-    e->pass_found += ev->told.dead;
-    e->from = ev->told.upto > 0 ? 0 : e->from;
-    e->at += (uint32_t)ev->told.upto;
+    CHECK(ev->answered.upto <= e->vnode_n - e->at);
+    e->pass_found += ev->answered.dead;
+    e->from = ev->answered.upto > 0 ? 0 : e->from;
+    e->at += (uint32_t)ev->answered.upto;
     if (e->entry_n == 0)
         look(e, out);
     else if (all_alive(e, vnode_at(e)))
@@ -406,7 +406,7 @@ static void on_stored(void *p, const struct moment *now, uint64_t number, const 
 {
     struct erase *e = p;
     e->now = now;
-    if (ev->kind == EV_TOLD)
+    if (ev->kind == EV_ANSWERED)
         listed(e, number, ev, out);
     else if (ev->kind == EV_STORED)
         e->erased += ev->stored.error == 0;

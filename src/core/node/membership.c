@@ -188,7 +188,7 @@ static void take_header(struct node *n, const struct packet_header *h)
         return;
     m->recovering = h->recovering;
     m->ills = h->ills;
-    if (m->told == h->boot)
+    if (m->marked == h->boot)
         log_end_note_packet(&n->shard.log_end, h->from, h->boot, h->position);
 }
 
@@ -225,11 +225,11 @@ static void note_message(struct node *n, uint64_t from, const struct message *m)
     if (m->kind == MSG_PROBE_ACK)
         twin_answered(&p->twin, m->probe_ack.seq);
     else if (m->kind == MSG_PUT_ACK)
-        log_end_note(ends, from, p->told, m->put_ack.position);
+        log_end_note(ends, from, p->marked, m->put_ack.position);
     else if (m->kind == MSG_FLUSHED)
-        log_end_note(ends, from, p->told, m->flushed.position);
+        log_end_note(ends, from, p->marked, m->flushed.position);
     else if (m->kind == MSG_PUT)
-        log_end_note(ends, from, p->told, m->put.position);
+        log_end_note(ends, from, p->marked, m->put.position);
 }
 
 static void save_cluster(struct membership *s, struct out *out);
@@ -289,7 +289,7 @@ static void link_member(struct node *n, const struct msg_hello *h)
     if (m->addr.family == 0)
         m->addr = h->addr;
     m->met = true;
-    m->told = h->boot;
+    m->marked = h->boot;
     protocols_member(n, m, cast_link(m, h->boot, n->now.ms));
 }
 

@@ -392,7 +392,7 @@ static void dispatch(struct node *n, const struct event *ev, struct out *out)
         break;
     case EV_READ:
     case EV_COUNTED:
-    case EV_TOLD:
+    case EV_ANSWERED:
         protocols_stored(n, ev->read.token, ev, out); /* the three are of one kind */
         break;
     case EV_HINTED:
@@ -405,7 +405,7 @@ static void dispatch(struct node *n, const struct event *ev, struct out *out)
         node_on_backup(n, ev, out);
         break;
     case EV_DAMAGED:
-        shard_damaged(&n->shard, &n->now, ev->damaged.told);
+        shard_damaged(&n->shard, &n->now, ev->damaged.bytes);
         break;
     }
 }

@@ -457,10 +457,10 @@ static void own_answer(struct repair *r, uint64_t number, const struct event *ev
 {
     struct repair_run *run = &r->run;
     if (!is_open(run, number, REPAIR_OWN) ||
-        !take_marks(run, &run->own, ev->told.floors, ev->told.flushed))
+        !take_marks(run, &run->own, ev->answered.floors, ev->answered.flushed))
         return;
-    run->own.ticket = ev->told.ticket;
-    take_answer(r, REPAIR_OWN, ev->told.error, ev->told.told, ev->told.upto, out);
+    run->own.ticket = ev->answered.ticket;
+    take_answer(r, REPAIR_OWN, ev->answered.error, ev->answered.bytes, ev->answered.upto, out);
 }
 
 /* The own store has stored a record, the flush that it missed, or an erasure; or it has not. */
@@ -483,7 +483,7 @@ void run_stored(void *p, const struct moment *now, uint64_t number, const struct
         stored(r, number, ev->stored.error, out);
     else if (ev->kind == EV_READ)
         move_read(r, number, ev->read.error, &ev->read.record, out);
-    else if (ev->kind == EV_TOLD)
+    else if (ev->kind == EV_ANSWERED)
         own_answer(r, number, ev, out);
 }
 

@@ -241,29 +241,29 @@ static void answer_read(const struct replica_ask *a, const struct moment *now,
 }
 
 /* The store answers a question about itself: trees, lists, what it holds, its greatest stamp. */
-static void answer_told(const struct replica_ask *a, const struct moment *now,
-                        const struct event *ev, struct out *out)
+static void answer_question(const struct replica_ask *a, const struct moment *now,
+                            const struct event *ev, struct out *out)
 {
     uint32_t recovering = a->doubts != now->own.doubts ? UINT32_MAX : a->recovering;
-    int error = asks_all(a->kind) && recovering ? ERR_RECOVERING : ev->told.error;
+    int error = asks_all(a->kind) && recovering ? ERR_RECOVERING : ev->answered.error;
     struct message *m = answer(a, now, message_answer(a->kind), error, out);
     switch (m->kind) {
     case MSG_TREE:
-        m->tree.hashes = ev->told.told;
+        m->tree.hashes = ev->answered.bytes;
         m->tree.recovering = recovering;
-        m->tree.floors = ev->told.floors;
-        m->tree.flushed = ev->told.flushed;
+        m->tree.floors = ev->answered.floors;
+        m->tree.flushed = ev->answered.flushed;
         break;
     case MSG_LIST:
-        m->list.upto = ev->told.upto;
-        m->list.entries = ev->told.told;
-        m->list.ticket = error ? 0 : ev->told.ticket + now->boot;
+        m->list.upto = ev->answered.upto;
+        m->list.entries = ev->answered.bytes;
+        m->list.ticket = error ? 0 : ev->answered.ticket + now->boot;
         break;
     case MSG_ERASE_HELD:
-        m->erase_held.held = ev->told.told;
+        m->erase_held.held = ev->answered.bytes;
         break;
     case MSG_GREATEST:
-        m->greatest.stamp = ev->told.greatest;
+        m->greatest.stamp = ev->answered.greatest;
         break;
     default:
         check_failed(__FILE__, __LINE__, "a question about the store");
@@ -281,7 +281,7 @@ static void on_stored(void *p, const struct moment *now, uint64_t number, const 
     else if (ev->kind == EV_COUNTED)
         answer(&ask, now, MSG_COUNTED, 0, out)->counted.counts = event_counts(ev);
     else
-        answer_told(&ask, now, ev, out);
+        answer_question(&ask, now, ev, out);
 }
 
 static void on_check(const void *p, const struct moment *now)

@@ -218,6 +218,6 @@ bool doubt_result(struct doubt *d, struct store_result *out)
     d->report_due = false;
     d->reported = (struct damage){0};
     move_all(&d->unreported, &d->reported);
-    *out = (struct store_result){.kind = STORE_DAMAGED, .told = bytes_of(&d->reported)};
+    *out = (struct store_result){.kind = STORE_DAMAGED, .bytes = bytes_of(&d->reported)};
     return true;
 }

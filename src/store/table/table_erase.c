@@ -282,7 +282,7 @@ static void answer_erasable(struct table *t, const struct question *q, struct sl
         if (t->answer_bytes.n > 0)
             break;
     }
-    out->told = buf_view(&t->answer_bytes);
+    out->bytes = buf_view(&t->answer_bytes);
 }
 
 static enum held held_of(const struct table *t, const struct listing_entry *e)
@@ -308,7 +308,7 @@ static void answer_held(struct table *t, struct slice entries, struct store_resu
     }
     if (!out->error && got < 0)
         out->error = got;
-    out->told = buf_view(&t->answer_bytes);
+    out->bytes = buf_view(&t->answer_bytes);
 }
 
 void table_erase_answer(struct table *t, const struct question *q, struct slice asked,

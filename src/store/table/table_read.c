@@ -139,7 +139,7 @@ static void answer_tree(struct table *t, const struct question *q, struct store_
     if (!q->leaves && !out->error)
         out->error = append_flushed(t, slice_of(p, q->key_n));
     out->flushed = buf_view(&t->answer_flushed);
-    out->told = buf_view(&t->answer_bytes);
+    out->bytes = buf_view(&t->answer_bytes);
 }
 
 static void answer_list(struct table *t, const struct question *q, struct store_result *out)
@@ -151,7 +151,7 @@ static void answer_list(struct table *t, const struct question *q, struct store_
     out->error = q->vnode < t->forest.tree_n ? forest_list(&t->forest, &t->index, q->vnode, ranges,
                                                            &t->answer_bytes, &out->upto)
                                              : ERR_BAD_MESSAGE;
-    out->told = buf_view(&t->answer_bytes);
+    out->bytes = buf_view(&t->answer_bytes);
     out->ticket = out->error ? 0 : floors_ticket(&t->floors, q->vnode);
 }
 
