@@ -14,7 +14,7 @@ enum {
 static const uint32_t KEY_ANY = UINT32_MAX; /* the key of a flush, which is for all keys */
 
 struct hint_seen {
-    uint64_t place;
+    uint64_t location;
     struct version version;
     uint32_t key; /* its number, or KEY_ANY for a flush */
 };
@@ -111,7 +111,7 @@ static void keep_batch(struct hints_check *h, uint32_t node, const struct event 
     for (uint32_t i = 0; i < b->n; i++) {
         const struct record *r = &ev->hints.batch[i].record;
         b->hint[i] = (struct hint_seen){
-            .place = ev->hints.batch[i].place, .version = r->version, .key = number_of(h, r)};
+            .location = ev->hints.batch[i].location, .version = r->version, .key = number_of(h, r)};
     }
 }
 
@@ -221,7 +221,7 @@ static void check_drop(struct hints_check *h, uint32_t node, const struct action
 {
     const struct hints_seen *b = seen_of(h, node, a->hint_drop.target);
     const struct sim_node *target = world_by_id(h->world, a->hint_drop.target);
-    for (uint32_t i = 0; i < b->n && b->hint[i].place <= a->hint_drop.up_to; i++) {
+    for (uint32_t i = 0; i < b->n && b->hint[i].location <= a->hint_drop.up_to; i++) {
         h->dropped++;
         if (target->struck_us >= b->read_us || h->why.n > 0)
             continue; /* the target may have held it before its disk was struck */

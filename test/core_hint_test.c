@@ -86,7 +86,7 @@ static void found(struct fixture *f, uint64_t target, uint32_t n, uint64_t age_m
     for (uint32_t i = 0; i < n; i++) {
         int key_n = 1 + snprintf(key[i] + 1, sizeof key[i] - 1, "k%u", i);
         batch[i] = (struct located_record){
-            .place = 10 * (i + 1),
+            .location = 10 * (i + 1),
             .record = {.kind = RECORD_VALUE,
                        .version = {.stamp = (WALL_MS - age_ms) << 16, .node = A},
                        .key = slice_of(key[i], (size_t)key_n)}};

@@ -35,9 +35,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t values = 0;
     for (uint32_t i = 0; i < batch.n; i++) {
         const struct located_record *p = &batch.at[i];
-        CHECK(p->place > location && p->place <= FIRST + batch.used && hints_is_hint(&p->record));
+        CHECK(p->location > location && p->location <= FIRST + batch.used &&
+              hints_is_hint(&p->record));
         CHECK(i == 0 || values + p->record.value.n <= HINTS_BATCH_BYTES);
-        location = p->place;
+        location = p->location;
         values += p->record.value.n;
     }
     hints_batch_close(&batch);

@@ -273,7 +273,7 @@ static void old_hints_go(void **state)
     hints_read(b.hints, TARGET);
     assert_true(hints_reap(b.hints, &r));
     assert_int_equal(r.n, 2);
-    uint64_t first = r.batch[0].place, second = r.batch[1].place;
+    uint64_t first = r.batch[0].location, second = r.batch[1].location;
     hints_expire(b.hints, 1500);
     assert_true(hints_reap(b.hints, &r));
     expect_lost(&r, 0, 1, 1);

@@ -180,11 +180,11 @@ static void test_kept_read_dropped(void **state)
     expect_batch(&r, 0, 3);
     assert_true(slice_eq(r.batch[2].record.value, SLICE("value")));
     assert_int_equal(r.waiting, 3);
-    uint64_t second = r.batch[1].place;
+    uint64_t second = r.batch[1].location;
     hints_drop(f->hints, TARGET, second, 2);
     r = ask(f);
     expect_batch(&r, 2, 1);
-    hints_drop(f->hints, TARGET, r.batch[0].place, 1);
+    hints_drop(f->hints, TARGET, r.batch[0].location, 1);
     assert_int_equal(ask(f).n, 0);
     hints_log_drain(f->hints);
     assert_int_equal(files(f), 0); /* drained: nothing is left behind */
@@ -207,11 +207,11 @@ static void test_values_of_all_sizes(void **state)
     struct hints_result r = ask(f);
     expect_batch(&r, 0, 1); /* the next is too large to come along */
     assert_true(slice_eq(r.batch[0].record.value, slice_of(noise, sizeof noise)));
-    hints_drop(f->hints, TARGET, r.batch[0].place, 1);
+    hints_drop(f->hints, TARGET, r.batch[0].location, 1);
     r = ask(f);
     expect_batch(&r, 1, 1);
     assert_true(slice_eq(r.batch[0].record.value, slice_of(large, sizeof large)));
-    hints_drop(f->hints, TARGET, r.batch[0].place, 1);
+    hints_drop(f->hints, TARGET, r.batch[0].location, 1);
     r = ask(f);
     expect_batch(&r, 2, 2);
     assert_int_equal(r.batch[1].record.kind, RECORD_TOMBSTONE);
@@ -225,14 +225,14 @@ static void test_survives_a_crash(void **state)
     keep(f, 0, 200);
     struct hints_result r = ask(f);
     expect_batch(&r, 0, HINTS_BATCH);
-    hints_drop(f->hints, TARGET, r.batch[HINTS_BATCH - 1].place, HINTS_BATCH);
+    hints_drop(f->hints, TARGET, r.batch[HINTS_BATCH - 1].location, HINTS_BATCH);
     reopen(f); /* the mark was not even committed */
     r = reap(f);
     assert_int_equal(r.kind, HINTS_KEPT);
     assert_int_equal(r.waiting, 200);
     r = ask(f);
     expect_batch(&r, 0, HINTS_BATCH);
-    hints_drop(f->hints, TARGET, r.batch[HINTS_BATCH - 1].place, HINTS_BATCH);
+    hints_drop(f->hints, TARGET, r.batch[HINTS_BATCH - 1].location, HINTS_BATCH);
     hints_log_drain(f->hints);
     reopen(f);
     assert_int_equal(reap(f).waiting, 200 - HINTS_BATCH);
@@ -262,7 +262,7 @@ static void test_all_is_read_in_order_across_files(void **state)
         assert_true(r.n <= HINTS_BATCH_BYTES / sizeof noise + 1);
         for (uint32_t i = 0; i < r.n; i++)
             assert_true(slice_eq(r.batch[i].record.key, numbered(key, "key", next++)));
-        hints_drop(f->hints, TARGET, r.batch[r.n - 1].place, r.n);
+        hints_drop(f->hints, TARGET, r.batch[r.n - 1].location, r.n);
         hints_commit(f->hints);
     }
     assert_int_equal(next, 200);
@@ -286,7 +286,7 @@ static void test_a_torn_tail_is_cut(void **state)
     struct hints_result r = ask(f);
     expect_batch(&r, 0, 9);
     keep(f, 10, 11);
-    hints_drop(f->hints, TARGET, r.batch[8].place, 9);
+    hints_drop(f->hints, TARGET, r.batch[8].location, 9);
     r = ask(f);
     expect_batch(&r, 10, 1);
 }
@@ -427,7 +427,7 @@ static void test_caps(void **state)
     assert_int_equal(r.target, OTHER);
     assert_true(r.n > lost);
     r = ask(f);
-    hints_drop(f->hints, TARGET, r.batch[r.n - 1].place, r.n);
+    hints_drop(f->hints, TARGET, r.batch[r.n - 1].location, r.n);
     hints_log_drain(f->hints);
     keep(f, 0, 5); /* what was drained makes room */
 }
@@ -451,7 +451,7 @@ static void test_a_failed_sync_keeps_nothing(void **state)
     keep(f, 4, 5); /* a new file each time, and it goes on */
     r = ask(f);
     expect_batch(&r, 0, 2);
-    hints_drop(f->hints, TARGET, r.batch[1].place, 2);
+    hints_drop(f->hints, TARGET, r.batch[1].location, 2);
     r = ask(f);
     expect_batch(&r, 4, 1);
 }
@@ -468,7 +468,7 @@ static void test_when_all_is_dropped_no_bytes_are_left(void **state)
     keep(f, 1, 3); /* into a file of its own */
     struct hints_result r = ask(f);
     expect_batch(&r, 1, 2);
-    hints_drop(f->hints, TARGET, r.batch[1].place, 2);
+    hints_drop(f->hints, TARGET, r.batch[1].location, 2);
     r = reap(f);
     assert_int_equal(r.kind, HINTS_KEPT);
     assert_int_equal(r.waiting, 0);
@@ -493,7 +493,7 @@ static void test_expiry_takes_whole_files(void **state)
     r = ask(f);
     expect_batch(&r, 10, 10);
     hints_expire(f->hints, 2000);
-    hints_drop(f->hints, TARGET, r.batch[9].place, 10); /* gone already */
+    hints_drop(f->hints, TARGET, r.batch[9].location, 10); /* gone already */
     assert_int_equal(ask(f).n, 0);
 }
 
@@ -518,7 +518,7 @@ static void test_memory_loses_what_was_not_synced(void **state)
     hints_read(h, TARGET);
     assert_true(hints_reap(h, &r));
     assert_int_equal(r.n, 2);
-    hints_drop(h, TARGET, r.batch[0].place, 1);
+    hints_drop(h, TARGET, r.batch[0].location, 1);
     assert_int_equal(hints_disk_waiting(&disk, TARGET), 2); /* the head is not durable yet */
     hints_close(h);
     h = hints_mem_open(&disk);

@@ -53,10 +53,10 @@ struct record {
     struct slice value;
 };
 
-/* A record in a log, and its place there: opaque, growing from each record of that log to the
+/* A record in a log, and its location there: opaque, growing from each record of that log to the
  * next. */
 struct located_record {
-    uint64_t place;
+    uint64_t location;
     struct record record;
 };
 
@@ -111,8 +111,8 @@ static inline bool expiry_passed(uint64_t expiry_ms, uint64_t wall_ms)
 int version_cmp(const struct version *a, const struct version *b);
 /* <0, 0 or >0: the order of two records of one key, whatever bytes they come with. Of equal
  * versions the later end is the greater (two coordinators, one moment), and none, 0, the least: any
- * fixed order will do. Of equal ends the greater kind is: what is left of a value that has lapsed is
- * greater than the value, and the erasure is greater than both. */
+ * fixed order will do. Of equal ends the greater kind is: what is left of a value that has lapsed
+ * is greater than the value, and the erasure is greater than both. */
 int record_cmp(const struct record *a, const struct record *b);
 
 /* The marks of a version as one byte, wherever a version travels or rests by itself. */

@@ -55,8 +55,8 @@ static void kill_all(struct writers *w, const char *durability)
     writers_well(w);
 }
 
-/* When the last blow has fallen and the cluster is healthy again: the judgement, and once more after
- * all have read their logs. */
+/* When the last blow has fallen and the cluster is healthy again: the judgement, and once more
+ * after all have read their logs. */
 static void end(struct writers *w, const char *story, const char *durability)
 {
     writers_finish(w);

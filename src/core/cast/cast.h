@@ -61,7 +61,8 @@ struct member {
     uint16_t recovering; /* vnodes in which it is recovering */
     uint8_t ills;        /* what it suffers from (enum packet_ill) */
 
-    /* Its places in the layout changed, or it adopted the layout: subscribers do not know it yet. */
+    /* Its places in the layout changed, or it adopted the layout: subscribers do not know it
+     * yet. */
     bool news;
 };
 

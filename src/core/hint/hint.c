@@ -285,7 +285,7 @@ static void send_one(struct hint *h, struct hint_target *t, const struct located
     CHECK(t->batch->n < HINT_BATCH);
     struct hint_sent *s = &t->batch->sent[t->batch->n++];
     bool late = version_ms(&r->version) + h->age_max_ms < h->now->believed_ms;
-    s->location = hint->place;
+    s->location = hint->location;
     s->slot = slot_of_key(r->key);
     uint16_t vnode = layout_vnode(l, s->slot);
     s->orphan = r->kind != RECORD_FLUSH && !layout_owns(l, vnode, t->info.target);
