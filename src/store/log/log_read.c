@@ -82,7 +82,7 @@ static bool next_question(struct log *l, struct store_result *out)
         struct segment *s = l->segments.of[held.segment];
         uint32_t n = table_record_max(&held, out->record.key.n);
         CHECK(s->phase == SEGMENT_USED && n <= RECORD_MAX);
-        CHECK(held.offset >= SEGMENT_HEADER && held.offset < s->published);
+        CHECK(held.offset >= SEGMENT_HEADER && held.offset < segment_used(s));
         if (read_cached(l, s, held.offset, n, out))
             return true;
         out->error = reader_ask(&l->reader, out, s, held.offset, n);

@@ -128,10 +128,15 @@ static int create_file(int dir, const char *name, const uint8_t header[SEGMENT_H
     return fd;
 }
 
+uint32_t segment_used(const struct segment *s)
+{
+    return s->published > s->end ? s->published : s->end;
+}
+
 uint64_t segment_next_base(const struct segment *s)
 {
     CHECK(s->base != SEGMENT_COPIES);
-    return s->base + (s->published > s->end ? s->published : s->end);
+    return s->base + segment_used(s);
 }
 
 int segment_create(int dir, uint32_t number, const struct segment *before, uint64_t base,

@@ -60,11 +60,14 @@ struct segment {
 
     uint16_t ordinal;   /* its number in the index (segments.h) */
     uint8_t phase;      /* enum segment_phase, changed by segments.c alone */
-    bool ended;         /* nothing is appended any more: it is sealed, or was cut after a failure */
+    /* nothing is appended any more: it is sealed, or was cut after a failure */
+    bool ended;
     bool wreck;         /* the header is damaged: whatever is a record in the file counts */
     bool first;         /* compaction takes it next, however little of it is dead */
-    bool aside;         /* it holds damage: compaction renames the file and does not unlink it */
-    bool doubted;       /* the damage was found at the opening: its slots are in doubt already */
+    /* it holds damage: compaction renames the file and does not unlink it */
+    bool aside;
+    /* the damage was found at the opening: its slots are in doubt already */
+    bool doubted;
     uint32_t published; /* all records before this offset are in the index */
     uint32_t reads;     /* reads under way, and backups that need the file: it stays until 0 */
     uint64_t ended_us;  /* when it ended; 0: in an earlier process */
@@ -93,8 +96,11 @@ void segment_name(uint32_t number, char out[SEGMENT_NAME]);
 /* The number in the name of a segment; 0 when it is not one. */
 uint32_t segment_number(const char *name);
 
-/* The base of the segment that follows s, when s ends as it is. What was published counts, also
- * where a failed sync made the segment end before it. */
+/* The bytes of s below which records are that the index may name: those written, and those
+ * published before a failed sync made the segment end before them. */
+uint32_t segment_used(const struct segment *s);
+
+/* The base of the segment that follows s, when s ends as it is: all its used bytes count. */
 uint64_t segment_next_base(const struct segment *s);
 
 /* Makes an empty segment, durable with its name. before: the one that ended, NULL for none; base:
