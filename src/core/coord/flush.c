@@ -1,28 +1,28 @@
 /* flush.c: FLUSHALL.
  *
- * The problem. "Delete everything" must be as true as a DEL. Whatever was acknowledged before it
- * began is gone for every quorum read after it was acknowledged, on owners that were away too.
- * Whatever is written after it stays. To delete key by key gives neither: keys that only an absent
- * owner holds come back.
+ * The problem. FLUSHALL must be as true as a DEL. A write that was acknowledged before the flush
+ * began is not read any more once the flush is acknowledged, not even from owners that were away. A
+ * write that begins after the flush is acknowledged stays. To delete key by key is not enough: a
+ * key that only an absent owner holds is not found, and comes back with that owner.
  *
  * A flush is a stamp, for all vnodes and all spaces of the clients. Every member stores it
- * (store/table/flushed.h). Plain records at or below the stamp are absent, also those that arrive
- * later, and read as a deletion of that stamp. The rest is what writes do anyway. An owner that
- * refuses a write because of the flush answers with the flush's stamp, and the coordinator stamps
+ * (store/table/flushed.h). A record at or below the stamp is absent, also if it arrives later, and
+ * reads as a deletion of that stamp. Writes and reads need little besides. An owner that refuses a
+ * write because of the flush answers with the flush's stamp, and the write's coordinator stamps
  * above it (coord_write.c, the second stamp). A read that meets the flush at one owner and an old
  * value at another repairs the other with the deletion.
  *
- * It asks first. A coordinator whose clock runs ahead may have stamped above ours, and its write
- * may have been acknowledged before we begin. So R owners of every vnode are asked for the greatest
- * stamp that was ever visible there, of whatever key or flush. Nothing is stored meanwhile.
- * Whatever was acknowledged before is held by W owners of its vnode, and one of these is among the
- * R that are asked: a stamp above all answers covers it. A record above that stamp, found when the
- * flush arrives, was written while the flush ran. It stays, and the owner that holds it counts as
- * one that stored the flush, which it did.
+ * The coordinator asks first. Another coordinator, whose clock runs ahead, may have stamped above
+ * our clock, and its write may have been acknowledged before the flush begins. So R owners of every
+ * vnode are asked for the greatest stamp that was ever visible there, of whatever key or flush.
+ * Nothing is stored meanwhile. Whatever was acknowledged before is held by W owners of its vnode,
+ * and one of these is among the R that are asked: a stamp above all answers covers it. A record
+ * above that stamp, which an owner holds when the flush arrives, was written while the flush ran.
+ * The record stays, and the owner has stored the flush all the same.
  *
- * It stamps once. As soon as an owner has stored the flush, readers may see that a key is gone. A
- * client that has seen it may write, and its write is stamped above the flush that it met, and is
- * acknowledged. If the same flush got a greater stamp then, it would cover that write.
+ * The coordinator stamps once. As soon as an owner has stored the flush, readers may see that a key
+ * is gone. A client that has seen it may write. Its write is stamped above the flush that it met,
+ * and is acknowledged. If the same flush got a greater stamp then, it would cover that write.
  *
  * A worked example, N = 3, W = R = 2. The owners hold keys k and j: "k 3" is k under stamp 3. The
  * flush's coordinator has its clock at 4. Another coordinator, whose clock is ahead, stamped j 9.
@@ -30,37 +30,40 @@
  *                             A          B          C          a client
  *     before                  k 3        k 3, j 9   k 3, j 9
  *
- *     stamped at once, and raised for j:
+ *     if the flush were stamped at once, and its stamp raised because of j:
  *       flush 5 is stored     nothing    j 9        j 9        reads k: none; writes k 7: OK
  *       k 7 is stored         k 7        k 7, j 9   k 7, j 9   reads k 7
  *       flush 10 is stored    nothing    nothing    nothing    reads k: none. The OK was false
  *
- *     asked first, and stamped once:
+ *     the flush as it is: the owners are asked first, and it is stamped once:
  *       all are asked         answers 3  answers 9  answers 9  reads k 3 and j 9
  *       flush 10 is stored    nothing    nothing    nothing    reads k: none; writes k 11: OK
  *       k 11 is stored        k 11       k 11       k 11       reads k 11 from now on
  *
- * Members that are recovering. An owner that is recovering may have lost the greatest stamp, so its
- * answer to the question is a refusal; it stores the flush like the others. A member that is
- * recovering in any vnode refuses the question for all of them: a flush waits for every vnode, so
- * an answer for the sound ones would seldom help.
+ * Members that are recovering. An owner that is recovering may have lost the record with the
+ * greatest stamp, so it refuses to answer with one. It stores the flush like the others. A member
+ * that is recovering in one vnode refuses to answer for all of its vnodes: a flush needs an answer
+ * for every vnode, so one for the sound vnodes alone would seldom help.
  *
- * Another layout. An answer counts for the layout under which it was asked. After a change of
- * layout all members are asked anew for what the phase asks for. The stamp stays what it is.
+ * Another layout. An answer counts for the layout under which the question was asked. After a
+ * change of layout all members are asked anew for what the phase asks for. The stamp stays what it
+ * is.
  *
  *     REST --(a request, at a tick)--> ASKING --(R owners of every vnode answered)--> STORING
  *     STORING --(W owners of every vnode stored it)--> REST, with the answer OK
- *     ASKING --(deadline, or R cannot answer)--> REST, failed: no member was sent the flush
- *     STORING --(deadline)--> REST, unknown; failed where no stamp was to be had
+ *     ASKING --(deadline, or R owners of a vnode cannot answer)--> REST, failed
+ *     STORING --(deadline, and members were sent the flush)--> REST, unknown
+ *     STORING --(deadline, or no ceiling for the stamp can be stored)--> REST, failed
  *
- * Members that are not known to have stored the flush get it as a hint (core/hint/hint.c).
+ * A flush fails only if no member was sent it. Members that are not known to have stored a flush
+ * that was sent get it as a hint (core/hint/hint.c).
  *
- * To ask again is harmless, and so is to store again, for the record is the same. So losses,
- * refusals and changes of layout are one mechanism: at each look, the members that have not done
- * what the phase asks for are asked again.
+ * Asking again is harmless, and so is storing again, for the record is the same. So lost messages,
+ * refusals and changes of layout are handled in one way: at each look, the members that have not
+ * done what the phase asks for are asked again.
  *
- * Invariants: the stamp is above all that was answered; no member is sent it before it is final; a
- * flush under way has requests that it serves. */
+ * Invariants: the stamp is above all that was answered; it never changes once it is given; no
+ * member is sent the flush before; a flush under way serves at least one request. */
 #include "core/coord/flush.h"
 
 #include "base/check.h"
@@ -86,7 +89,8 @@ static void reply(uint64_t token, int error, unsigned answered, unsigned needed,
     a->reply = (struct result){.token = token,
                                .kind = OP_FLUSH,
                                .error = error,
-                               /* the disk of an owner only delays a flush: it is the own one */
+                               /* an owner whose disk fails only delays the flush: this is the
+                                * coordinator's own disk, which could not store the ceiling */
                                .unstamped = error == ERR_IO || error == ERR_NO_SPACE,
                                .answered = (uint8_t)clipped(answered),
                                .needed = (uint8_t)clipped(needed)};
@@ -104,8 +108,8 @@ void flush_request(struct coord *c, uint64_t token, struct out *out)
         f->waiting[f->waiting_n++] = token;
 }
 
-/* Asks all members what the phase asks for: none has done it yet, and answers to what was asked
- * before are dropped. */
+/* All members are to be asked what the phase asks for: none counts as having done it. Answers to
+ * earlier questions are dropped. */
 static void members_anew(struct coord *c)
 {
     struct flush *f = &c->flush;
@@ -146,8 +150,8 @@ static struct record flush_record(const struct coord *c)
                            .value = FLUSH_EVERYTHING_BYTES};
 }
 
-/* Leaves a hint for each member that is not known to have stored the flush: for as many as a step
- * allows. The others meet the flush in reads. */
+/* Leaves a hint for each member that is not known to have stored the flush, for as many as a step
+ * allows. The rest get the flush with the next exchange (core/repair/repair_run.c). */
 static void leave_hints(struct coord *c, struct out *out)
 {
     unsigned n = 0;
@@ -167,7 +171,9 @@ static void finish(struct coord *c, int error, struct out *out)
     struct flush *f = &c->flush;
     unsigned answered = f->asked.done, needed = f->asked.n;
     CHECK(f->served > 0 && f->served <= f->waiting_n);
-    if (f->phase == FLUSH_ASKING && error) { /* of some vnode fewer than R owners answered */
+    /* Many members may have answered, but of some vnode fewer than R owners: it is this that the
+     * client is to read. */
+    if (f->phase == FLUSH_ASKING && error) {
         needed = c->now->layout->r;
         answered = answered < needed ? answered : needed - 1;
     }
@@ -193,8 +199,8 @@ void flush_restart(struct coord *c)
         members_anew(c);
 }
 
-/* Whether so many owners of every vnode have done what is asked for; with `may`, whether so many
- * have or may yet do it. */
+/* Whether `needed` owners of every vnode have done what the phase asks for. With `may`, an owner
+ * that may yet do it counts too. */
 static bool everywhere(const struct coord *c, unsigned needed, bool may)
 {
     const struct layout *l = c->now->layout;
@@ -223,8 +229,8 @@ static void judge(struct coord *c, struct out *out)
         finish(c, 0, out);
 }
 
-/* A member has done what was asked in this phase; or, with an error, it has not, and is asked again
- * at the next look. */
+/* A member has answered what was asked in this phase: it has done it, or, with an error, has not,
+ * and is asked again at the next look. */
 static void answered(struct coord *c, enum flush_phase phase, uint64_t number, uint64_t from,
                      int error, uint64_t greatest, struct out *out)
 {
@@ -234,15 +240,16 @@ static void answered(struct coord *c, enum flush_phase phase, uint64_t number, u
         return;
     if (error)
         asked_forget(&f->asked, m);
-    /* a greater stamp than STAMP_WIDE_MAX came from no clock: a flush above it would leave no key
-     * room to be written */
+    /* No clock gives a stamp above STAMP_WIDE_MAX. A flush above one may leave no room for stamps
+     * of later writes. */
     if (!error && greatest > f->greatest && greatest < STAMP_WIDE_MAX)
         f->greatest = greatest;
     if (f->asked.open == 0)
         judge(c, out);
 }
 
-/* A member that has a greater flush has stored what this one is for. */
+/* A member that holds a greater flush counts as one that stored this one: that covers all that this
+ * one covers. */
 static int store_error(int error)
 {
     return error == ERR_SUPERSEDED ? 0 : error;
@@ -261,7 +268,7 @@ static void on_answer(void *p, const struct moment *now, uint64_t from, const st
         answered(c, FLUSH_STORING, number, from, store_error(error), 0, out);
 }
 
-/* A node that is recovering does not know its greatest stamp. */
+/* The own store has answered. A node that is recovering does not know its greatest stamp. */
 static void on_stored(void *p, const struct moment *now, uint64_t number, const struct event *ev,
                       struct out *out)
 {
@@ -334,8 +341,8 @@ static void look_later(struct coord *c)
     c->flush.look_ms = c->now->ms + c->deadline_ms / OP_TICKS;
 }
 
-/* The flush waits for the next layout, or for the clock's ceiling: either makes it look sooner. It
- * ends when the ceiling cannot be stored. */
+/* The flush cannot be stored yet: it waits for the next layout, or for the clock's ceiling, and the
+ * coming of either calls flush_look. It ends when the ceiling cannot be stored. */
 static void wait_to_store(struct coord *c, struct out *out)
 {
     if (!c->now->fenced && !c->flush.sent && c->ceiling_error)

@@ -37,7 +37,7 @@ struct flush {
     struct asked member[LAYOUT_MEMBERS_MAX];
     uint64_t waiting[FLUSH_WAITERS]; /* the tokens of the requests, in the order they came */
     unsigned waiting_n;
-    unsigned served; /* requests, the first of these, that the flush under way is for */
+    unsigned served; /* so many of these, from the first, are served by the flush under way */
 };
 
 struct coord;
@@ -53,8 +53,10 @@ void flush_restart(struct coord *c);
 /* Links or members changed: the next tick looks at all members again. */
 void flush_look(struct coord *c);
 
-/* A bounded piece of work; and when more is due. */
+/* Does a bounded piece of work. */
 void flush_tick(struct coord *c, struct out *out);
+
+/* When flush_tick has work again; UINT64_MAX: not before something happens. */
 uint64_t flush_deadline_ms(const struct coord *c, const struct moment *now);
 
 void flush_check(const struct coord *c, const struct moment *now);

@@ -108,7 +108,7 @@ struct repair_run {
     bool vnode_incomplete;    /* a record of the vnode could not be moved */
     bool complete;            /* no vnode so far was incomplete */
     bool all_shared;          /* every vnode that the two share is compared */
-    uint32_t unsound;         /* a bit for each vnode asked for: the peer is recovering there */
+    uint32_t unsound;         /* a bit for each vnode of `question`: the peer is recovering there */
     uint8_t area[FLUSH_AREA]; /* of the flush that one of the two is brought */
     struct repair_floor floor[REPAIR_ROOTS]; /* the peer's, on their way to the own store */
     struct repair_side own, theirs;
@@ -131,14 +131,15 @@ struct repair {
     struct repair_run run;
     struct repair_info info;
 
-    /* Recovering (repair_recover.c). */
-    uint8_t
-        *recovering;  /* per vnode: whether reads are refused; sources and merged lie behind it */
+    /* ---- Recovering (repair_recover.c) ---- */
+
+    /* per vnode: whether this node is recovering in it; one allocation with sources and merged */
+    uint8_t *recovering;
     uint8_t *sources; /* per vnode: the sound owners that were merged, a bit for each rank */
-    uint8_t *merged;  /* per vnode: all owners that were merged, likewise */
+    uint8_t *merged; /* per vnode: all owners that were merged, sound or not, a bit for each rank */
     uint32_t recovering_n;
-    uint32_t doubts;           /* counts vnodes that were marked, ever */
-    uint8_t doubt[SLOTS / 8];  /* slots that may lack records: they mark a later layout's vnodes */
+    uint32_t doubts;           /* how often a vnode was marked, ever */
+    uint8_t doubt[SLOTS / 8];  /* slots that may lack records, a bit each; kept over layouts */
     uint8_t healed[SLOTS / 8]; /* slots that ceased to be in doubt since repair_healed was asked */
     bool any_healed;
     uint8_t healed_out[SLOTS / 8]; /* what repair_healed returned last */
@@ -163,6 +164,8 @@ int repair_ask(struct repair *r, const struct moment *now, uint32_t vnode);
  * in the vnodes of these slots that it owns, until it has synced each. Without a layout the slots
  * are remembered for the first one. */
 void repair_doubt(struct repair *r, const struct moment *now, struct slice slots);
+
+/* The same for all slots. */
 void repair_doubt_all(struct repair *r, const struct moment *now);
 
 /* The slots that ceased to be in doubt since this was asked last; false: none. They live until the

@@ -69,7 +69,7 @@ void move_message(struct repair *r, const struct message *m, struct out *out);
 
 /* ---- repair_recover.c ---- */
 
-/* A layout is in force: marks its vnodes anew. */
+/* A layout is in force: marks those of its vnodes that have a slot in doubt. */
 void recover_layout(struct repair *r);
 
 /* The vnode is about to be compared with the peer. */
@@ -86,11 +86,11 @@ bool recover_refused(struct repair *r, uint16_t vnode, const struct record *reco
  * then. */
 bool recover_sweep(struct repair *r, struct out *out);
 
-/* One of the erasures is stored, or is not. */
+/* One of the erasures is stored, or could not be. */
 void recover_swept(struct repair *r, int error);
 
-/* The peer's floors of the vnodes asked for have come: where this node is recovering, it takes the
- * higher ones over. */
+/* The peer's floors of the vnodes asked for have come. In vnodes in which this node is recovering
+ * it takes over those that are higher than its own. */
 void recover_floors(struct repair *r, struct out *out);
 
 #endif

@@ -11,35 +11,39 @@
  * lost, though B holds it.
  *
  * So an owner that may lack something is *recovering* in the vnodes concerned. It answers no read:
- * ERR_RECOVERING. It takes writes and acknowledges them, which counts for their durability, though
- * not where their order is asked for (core/coord/coord_write.c): the version that it lost may have
- * been greater. It is sound again when it has merged what N-W+1 other owners hold that are sound
- * themselves, its *sources*, in comparisons that began after it knew of its loss. For every
+ * ERR_RECOVERING. It takes writes, and its acks count for their durability. They do not count while
+ * the order of a write is open (core/coord/coord_write.c): the version that the owner lost may have
+ * been greater. The owner is sound again when it has merged what N-W+1 other owners hold that are
+ * sound themselves, its *sources*, in comparisons that began after it knew of its loss. For every
  * acknowledged write is at W owners, of which at least W-1 are others; and among N-1 others, W-1
- * and N-W+1 always have one in common. The example goes on, with N-W+1 = 2:
+ * and N-W+1 always have one in common. (N-W+1 is also R, the read quorum: layout.r in the code.)
+ * The example goes on, with N-W+1 = 2:
  *
  *     step                               A holds    sources of A    A is
  *     A compares with C                  nothing    C               recovering
  *     A compares with B                  w          C, B            sound
  *
- * In these comparisons young versions are not left alone: they may be what was lost.
+ * Other exchanges leave young versions alone, which are on their way to the owners (repair.c). The
+ * comparisons of a recovering owner do not: a young version may be what was lost.
  *
- * When so many sound owners are not to be had, an owner stays recovering: it does not know whether
- * something is lost. But when it has merged what *all* other owners hold, recovering or not, it has
- * all that there is: what is missing then is lost for good, and to wait would help nobody. So
+ * While it cannot merge so many sound owners, an owner stays recovering: it does not know whether
+ * it lacks something. But when it has merged what *all* other owners hold, recovering or not, it
+ * has all that there is. What is missing then is lost for good, and to wait would help nobody. So
  * owners that lost power together under `interval` do not wait for each other for ever, and an
  * owner that is alone (N is 1) does not wait at all.
  *
- * Floors. An owner that lost what it held has forgotten what it erased as well, and up to which
- * floor. Old records may be on their way to it, so it takes over the floors of the owners that it
- * compares with. A floor that is higher than it was refuses more, and is never wrong.
+ * Floors. An owner that lost records may have lost its floors too (store/table/floors.h). Old
+ * records may be on their way to it, so it takes over the floors of the owners that it compares
+ * with. A floor that is higher than it need be refuses more, and is never wrong.
  *
- * What it holds too much. A disk that is set back holds values again whose deletions were erased.
- * No owner has anything of their keys any more, only floors; and once the set-back owner is sound,
- * what it brings is believed (repair.c). So what it pushes while it is recovering bears no ticket,
- * and is refused as too old wherever it is missing and below the floor. What N-W+1 sound owners
- * refuse so is erased here, as compare-and-erase, before the vnode is sound. Again N = 3, W = 2; v
- * was deleted, and its tombstone erased, after a copy of A's disk was made:
+ * What came back. A disk that is set back holds values again whose deletions were erased. The other
+ * owners have nothing of their keys any more, only floors. As soon as the set-back owner is sound,
+ * they take from it what they miss (repair.c), and the values would be back. So while it is
+ * recovering it pushes records without a ticket, and an owner that lacks such a record, and has a
+ * floor at or above it, refuses it as too old. What N-W+1 sound owners have refused is erased here
+ * before the vnode is sound, by a compare-and-erase: only if it is still what the store holds.
+ * Again N = 3, W = 2. v was deleted at 9, and its tombstone erased, after a copy of A's disk was
+ * made:
  *
  *     step                                   A holds, floor   B holds, floor   C holds, floor
  *     A's disk is set back to the copy       v        0       nothing  9       nothing  9
@@ -48,40 +52,44 @@
  *     A pushes v to C, which refuses it      v        9       nothing  9       nothing  9
  *     A erases v, and is sound               nothing  9       nothing  9       nothing  9
  *
- * Nothing acknowledged goes by that. Had v been acknowledged, one of the N-W+1 would have held it.
- * That one has nothing of the key now, and entries go only by erasing, when every owner has
- * confirmed a deletion. So v was deleted; or it was never acknowledged, and may be lost. It is no
- * write that is still under way: such a one is newer than all floors, which lag behind by the age
- * of erasing.
+ * No acknowledged value is lost by that. If v was acknowledged, W owners held it, and one of the
+ * N-W+1 sound owners that refused it is among them. That owner has nothing of the key now, and an
+ * owner's entry goes only by an erasure, after every owner has confirmed a deletion. So v was
+ * deleted. If v was never acknowledged it may be lost. And v is not a write that is still under
+ * way: such a write is newer than all floors, which lag behind by the age of erasing.
  *
- * What one of the sources takes, or holds, stays. A floor is of a whole vnode, so a live value that
- * one owner missed is refused by that one too; an owner that holds it does not refuse it. Once A
- * has compared with its first source, that one's floor keeps out what another owner that was set
- * back, or a late hint, might still bring. What an owner refuses that is recovering itself says
- * nothing: it may have lost the value. So an owner that is sound because it has merged all others
- * keeps what fewer than N-W+1 sound ones refused: better a deletion undone than the last copy lost.
+ * A value that one of the N-W+1 sources holds, or takes, is not erased. A floor is of a whole
+ * vnode, so an owner that missed a live value may refuse it; but an owner that holds it does not. A
+ * has the floor of its first source since it compared with that one. So it does not take v again,
+ * from another owner that was set back, or as a late hint.
+ *
+ * A refusal by an owner that is itself recovering does not count: that owner may have lost the
+ * value. So an owner that is sound because it has merged all others keeps a value that fewer than
+ * N-W+1 sound owners refused. It is better that a deletion is undone than that the last copy of a
+ * value is lost.
  *
  * The table of what was refused is bounded (refused.h). A comparison with entries that did not fit
  * does not count as merged. The entries that did fit are erased when enough owners refuse them, and
  * then there is room for the rest at the next comparison. When a comparison with an owner begins,
- * what that owner refused before is forgotten, and so is that it was a source: it may have taken
- * the record from another owner meanwhile.
+ * that owner is no source until the comparison ends, and what it refused before is forgotten: it
+ * may have taken the record from another owner meanwhile.
  *
  *     an entry:  refused by one ---(by N-W+1)---> erasing ---(stored)---> gone
  *                   ^                                |
  *                   '---(not stored: later)----------'
  *
- * What puts slots in doubt: damaged records, which the store reports by slot; and a log that ends
- * too early (core/log_end), or another disk, which core/node finds out: then all of them. A doubt
- * is durable in the store, over restarts, until this file reports the slots healed.
+ * Slots come into doubt for three reasons. The store reports damaged records, by their slots
+ * (store/store.h). core/log_end finds that the log ends too early, or core/node that the disk is
+ * another one: then all slots are in doubt. A doubt is durable in the store, over restarts, until
+ * this file reports the slots healed.
  *
  *     a vnode:   sound ---(a doubt)---> recovering ---(merged, and nothing to erase)---> sound
  *                                        ^        |
  *                                        '--------'(another doubt: no sources any more)
  *
- * Invariants: recovering_n counts the vnodes marked in recovering[], all of them owned; a source is
- * counted once, by its rank, and is merged; a marked vnode has a slot in doubt; only marked vnodes
- * have entries in `refused`; no exchange is under way while erasures are. */
+ * Invariants: recovering_n counts the vnodes marked in recovering[]; this node owns each of them; a
+ * source is counted once, by its rank, and is among the merged; a marked vnode has a slot in doubt;
+ * only marked vnodes have entries in `refused`; no exchange is under way while erasures are. */
 #include "core/repair/repair_inner.h"
 
 #include "base/bits.h"
@@ -99,8 +107,8 @@ static bool has_slot(const struct repair *r, const uint8_t *slots, uint16_t vnod
     return false;
 }
 
-/* Nothing of the vnode is in doubt any more: it is synced, or this node does not own it, or no
- * other node does. */
+/* Ends the doubt about a vnode: this node has recovered in it, or does not own it, or is its only
+ * owner. */
 static void heal(struct repair *r, uint16_t vnode)
 {
     unsigned each = SLOTS / r->now->layout->vnodes;
@@ -111,6 +119,8 @@ static void heal(struct repair *r, uint16_t vnode)
     r->any_healed = true;
 }
 
+/* This node is recovering in the vnode, from the beginning; each other owner is due for an exchange
+ * now. */
 static void mark(struct repair *r, uint16_t vnode)
 {
     const struct layout *l = r->now->layout;
@@ -124,7 +134,7 @@ static void mark(struct repair *r, uint16_t vnode)
     CHECK(r->recovering_n <= l->vnodes);
 }
 
-/* Marks the vnodes of those slots, which are in doubt. */
+/* Marks the vnodes of slots that are in doubt. */
 static void mark_slots(struct repair *r, const uint8_t *slots)
 {
     for (uint16_t v = 0; v < r->now->layout->vnodes; v++) {
@@ -147,7 +157,8 @@ void recover_layout(struct repair *r)
     mark_slots(r, r->doubt);
 }
 
-/* Vnodes that are half way through with other slots are left alone. */
+/* Only vnodes of the new slots are marked: one that is recovering already, for other slots, keeps
+ * its sources. */
 void repair_doubt(struct repair *r, const struct moment *now, struct slice slots)
 {
     r->now = now;
@@ -186,7 +197,7 @@ static unsigned rank_of_peer(const struct repair *r, uint16_t vnode)
     return (unsigned)rank;
 }
 
-/* The vnode is sound, if there is nothing left to do. */
+/* The vnode is sound if enough is merged and nothing is to be erased. */
 static void end_if_through(struct repair *r, uint16_t vnode)
 {
     const struct layout *l = r->now->layout;
@@ -228,7 +239,7 @@ void recover_merged(struct repair *r, uint16_t vnode, bool sound)
 bool recover_refused(struct repair *r, uint16_t vnode, const struct record *record)
 {
     if (!r->recovering[vnode] || r->run.unsound)
-        return true; /* nothing follows from it */
+        return true; /* the refusal does not count, so there is nothing to note */
 #ifdef CANARY_SET_BACK_REVIVES
     return true;
 #endif
@@ -261,7 +272,7 @@ bool recover_sweep(struct repair *r, struct out *out)
 void recover_swept(struct repair *r, int error)
 {
     CHECK(r->sweep_n > 0);
-    /* SUPERSEDED: something newer came since, which no owner refused */
+    /* SUPERSEDED: something newer came meanwhile, so the value is gone already */
     r->sweep_failed |= error && error != ERR_SUPERSEDED;
     if (--r->sweep_n > 0)
         return;

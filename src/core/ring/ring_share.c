@@ -1,25 +1,32 @@
 /* ring_share.c: how many places each member gets.
  *
- * The ideal share is a water level: member m gets min(V, weight * level), where V, the number of
- * vnodes, is the cap of one place a vnode. A zone gets the sum over its members, but at least
- * zone_min * V and at most zone_max * V: those are exactly the totals for which a layout exists
- * (spread each member evenly over all vnodes: that fractional layout keeps every bound, and where a
- * fractional flow exists an integral one does).
+ * The problem. Of V vnodes each has N owners, so there are V * N places. Members should get them in
+ * proportion to their weights, within two kinds of bounds. A member has at most one place in each
+ * vnode, so at most V. A zone, which is a set of members, has from ring_zone_min to ring_zone_max
+ * places in each vnode, so from V times the one to V times the other (ring_work.h).
  *
- * All is exact: a level is a fraction, places / weights. We take one level for all zones, look
- * which zones come out too large and which too small, and freeze those of one kind at their bound,
- * with a level of their own. If the excess outweighs the lack, the true common level can only be
- * higher, so what is too large stays so; and the other way round. Each round freezes a zone, so
- * there are at most zone_n rounds.
+ * The ideal share of member m is min(V, weight * level). The level is the same for all members,
+ * such that all places are given, unless that puts a zone outside its bounds. Such a zone gets just
+ * its bound, and has a level of its own. For shares within these bounds a layout exists: spread
+ * each member evenly over all vnodes. That layout is fractional and keeps every bound; and where a
+ * fractional flow exists, an integral one does.
  *
- * An example: V = 8, N = 2, two zones, so each must have 8 of the 16 places. Zone x has a and b of
- * weight 1, zone y has c of weight 1. A common level gives each member 16 / 3, so x would have
- * 10 2/3: too large by 2 2/3; y would have 5 1/3: too small by as much. x is frozen at 8: a and b
- * get 4 each. In the next round y alone is left with the other 8, and c gets them, one in every
- * vnode.
+ * All is exact: a level is a fraction, places / weights. A round computes the common level, and
+ * sums up by how much zones are too large at it (the *excess*) and by how much zones are too small
+ * (the *lack*). If the excess is no less than the lack, the zones that are too large are frozen at
+ * their bound. The places that they give up can only raise the common level, at which they would be
+ * too large all the more. If the lack is greater, the zones that are too small are frozen, for the
+ * opposite reason. Each round but the last freezes a zone, so there are at most zone_n + 1 rounds.
  *
- * Rounding is ours to choose: members that had more places before than their share rounded down are
- * rounded up first, which saves a move each. */
+ * An example: V = 8 and N = 2, so there are 16 places. There are two zones, and each may have one
+ * place in a vnode at most, so 8. Zone x has the members a and b, zone y has c, all of weight 1.
+ *
+ *     round   places   level    x: a and b          y: c
+ *     1       16       16 / 3   10 2/3: too large   5 1/3
+ *     2       8        8        frozen: 4 and 4     8: one place in every vnode
+ *
+ * At the end shares are rounded to whole numbers, some down and some up. A member that had more
+ * places before than its share rounded down is rounded up first, which saves moving one. */
 #include "core/ring/ring_work.h"
 
 #include <stdlib.h>
@@ -30,21 +37,21 @@
 enum { SHARED = 0 }; /* the group of the zones that are not frozen; frozen zone z is group z + 1 */
 
 struct part {
-    uint64_t rest; /* the ideal share less share_min, in units of 1 / den of its group */
+    uint64_t rest; /* the fraction of its ideal share, in units of 1 / den of its group */
     uint16_t member;
-    bool sticky; /* it had more than share_min in the layout before */
+    bool sticky; /* it had more places than share_min in the layout before */
 };
 
 struct sharing {
     struct ring_work *w;
     uint16_t *group;    /* by zone */
-    uint32_t *zone_min; /* by zone: bounds of its places; equal when it is frozen */
-    uint32_t *zone_max;
+    uint32_t *zone_min; /* by zone: its least places in all vnodes; when frozen: its places */
+    uint32_t *zone_max; /* by zone: its most places in all vnodes; when frozen: its places */
     uint32_t *zone_sum; /* by zone: places given so far */
     uint64_t *scaled;   /* by member: ideal share * den of its group */
     bool *capped;       /* by member: it gets one place in every vnode */
     uint64_t *den;      /* by group: the denominator of its level */
-    struct part *part;  /* the members whose ideal share is no whole number */
+    struct part *part;  /* the members whose ideal share is not a whole number */
 };
 
 static bool in_group(const struct sharing *s, uint16_t m, uint16_t group)
@@ -52,8 +59,8 @@ static bool in_group(const struct sharing *s, uint16_t m, uint16_t group)
     return s->group[s->w->zone[m]] == group;
 }
 
-/* One pass over a group: caps the members that the level lifts to V or above. Returns whether there
- * was one. */
+/* One pass over a group: caps the members that would get V places or more at the level, and takes
+ * them and their places out of the sums. Returns whether there was one. */
 static bool share_cap(struct sharing *s, uint16_t group, uint64_t *total, uint64_t *weights)
 {
     const struct layout *l = s->w->next;
@@ -73,7 +80,8 @@ static bool share_cap(struct sharing *s, uint16_t group, uint64_t *total, uint64
     return any;
 }
 
-/* Spreads `total` places over the members of a group. */
+/* Spreads `total` places over the members of a group. To cap some raises the level of the others,
+ * so it goes on until no more are capped. */
 static void share_fill(struct sharing *s, uint16_t group, uint64_t total)
 {
     const struct layout *l = s->w->next;
@@ -105,8 +113,9 @@ static uint64_t zone_scaled(const struct sharing *s, uint16_t z)
     return sum;
 }
 
-/* Freezes the zones that the common level puts outside their bounds, on the side that outweighs the
- * other. Returns the places that they take out of the common pot, 0 when there is none. */
+/* Freezes the zones that are too large at the common level, or those that are too small: whichever
+ * are further outside their bounds in sum. Returns how many places the frozen zones have; 0: no
+ * zone was frozen. */
 static uint32_t share_freeze(struct sharing *s)
 {
     uint64_t den = s->den[SHARED], excess = 0, lack = 0;
@@ -158,8 +167,9 @@ static int part_cmp(const void *a, const void *b)
 }
 
 /* Gives one more place to members with a fraction, in the order of part_cmp, while `left` lasts: in
- * zones below their minimum first, then wherever the zone's maximum allows. The fractions add up to
- * `left`, so it comes out even. */
+ * zones below their minimum first, then wherever the zone's maximum allows. The fractions of all
+ * members add up to `left`. Those of a zone add up to no more than its room below the maximum, and
+ * to no more than there are such members in it. So all of `left` is given. */
 static void share_round(struct sharing *s, unsigned part_n, uint32_t left)
 {
     struct ring_work *w = s->w;
@@ -179,8 +189,7 @@ static void share_round(struct sharing *s, unsigned part_n, uint32_t left)
     CHECK(left == 0);
 }
 
-/* Rounds the ideal shares down and up, lists the members where that differs, and decides for
- * them. */
+/* Rounds the ideal shares down and up. Where the two differ, share_round decides between them. */
 static void share_bounds(struct sharing *s)
 {
     struct ring_work *w = s->w;

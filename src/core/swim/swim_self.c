@@ -1,20 +1,21 @@
 /* swim_self.c: the own incarnation.
  *
- * This node alone raises it, and peers hold the node to the highest that they ever saw. So it must
- * never go back, not even over a crash: each value is stored before the first packet that carries
- * it leaves. (Other implementations have it in memory alone, and a node that restarts at 1 is
- * refused by peers that remember it dead at 100.) The first thing a node does is to store the
- * successor of what it finds on its disk; until that is durable it listens and sends nothing. A
- * refutation goes the same way: raise past the accusation, store, then send. Meanwhile the node
- * goes on under the old incarnation, which is true as well.
+ * The node alone raises its incarnation, and peers believe nothing of the node under one that is
+ * lower than the highest they ever saw. So it must never go back, not even over a crash: each value
+ * is stored before the first packet that carries it leaves. (Other implementations have it in
+ * memory alone, and a node that restarts at 1 is refused by peers that remember it dead at 100.)
+ * The first thing a node does is to store the successor of the incarnation on its disk. Until that
+ * is durable the node listens and sends nothing. A refutation goes the same way: raise the
+ * incarnation past the accusation, store it, then send it. Meanwhile the node goes on under the old
+ * incarnation.
  *
- * One write is under way at a time; accusations that come meanwhile only raise what is wanted next.
- * A write that is not confirmed in time is submitted again under a new serial number, so a failed
- * one needs no message of its own.
+ * One write is under way at a time. Accusations that come meanwhile only raise what is wanted next
+ * (`raise_to`). A write that is not confirmed in time is submitted again under a new serial number,
+ * so one that fails needs no message of its own.
  *
- * The accuser gets the refutation at once. News spreads by gossip, but the accuser may be on the
+ * The accuser gets the refutation directly. News spreads by gossip, but the accuser may be on the
  * other side of a partition, where our gossip does not go because we believe that side dead. So the
- * refutation also goes straight back to where the accusation came from. */
+ * refutation is also sent to the address from which the accusation came. */
 #include "core/swim/swim_self.h"
 
 #include "base/check.h"
@@ -60,7 +61,7 @@ static void submit(struct swim *s)
 void swim_self_raise(struct swim *s, uint64_t seen)
 {
     if (seen >= INCARNATION_MAX)
-        return; /* it is at its end, which takes longer than anything lasts (swim_bound.c) */
+        return; /* nothing is above it; no node raises that often (swim_bound.c) */
     if (s->raise_to <= seen)
         s->raise_to = seen + 1;
     if (s->submitted == 0 && s->raise_to > s->self->incarnation)
@@ -73,7 +74,7 @@ void swim_self_accused(struct swim *s, uint64_t incarnation, uint64_t accuser)
         return;
     s->source.accused_us = true;
     if (incarnation < s->self->incarnation)
-        return; /* refuted already: the answer to this packet carries our alive */
+        return; /* refuted already: the answer to this packet carries the greater incarnation */
     if (s->source.id && s->source.id != s->self->id) {
         s->answer_id = s->source.id;
         s->answer_addr = s->source.addr;

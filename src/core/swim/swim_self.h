@@ -4,8 +4,8 @@
 
 #include "core/swim/swim_table.h"
 
-/* Wants an incarnation above `seen`: submits it to the store, unless one is on its way there; then
- * it follows that one. */
+/* Raises the incarnation above `seen`: submits it to the store, or does so as soon as the one that
+ * is on its way there is durable. */
 void swim_self_raise(struct swim *s, uint64_t seen);
 
 /* An accusation of ourselves came: that we are suspect or dead (accuser == ourselves: that we
@@ -17,6 +17,8 @@ void swim_self_stored(struct swim *s, uint64_t number);
 
 /* Submits again what was not confirmed in time. */
 void swim_self_tick(struct swim *s);
+
+/* When that is; UINT64_MAX: nothing is on its way to the store. */
 uint64_t swim_self_deadline_ms(const struct swim *s);
 
 /* Lifeguard's local health: d is +1 or more for signs that we are slow or cut off, -1 for one that

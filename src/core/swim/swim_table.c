@@ -1,18 +1,20 @@
 /* swim_table.c: the members.
  *
  * Every member but the node itself stands in one of two lists: live (alive or suspect) or gone
- * (dead or left). SWIM walks a list round robin in a random order, which bounds the time until
- * anybody is probed to 2N - 1 periods (paper, section 4.3), so a joiner comes in at a random place
- * and each round is shuffled anew. All orders come from the lists, never from the hash tables.
+ * (dead or left). SWIM walks a list round robin, in an order that is shuffled anew for each round;
+ * a joiner is inserted at a random index. So every member is probed within 2N - 1 periods (paper,
+ * section 4.3). All orders come from the lists, never from the hash tables, so that the same
+ * seed gives the same run.
  *
  * (incarnation, state) of a member only grows, alive < suspect < dead < left: swim_member_move
- * checks it. A member known by hearsay alone is unverified: it is not shown, not passed on and not
- * in the hash of the table until it answered. So a peer that slept for a week cannot bring back
- * members that left meanwhile.
+ * checks it. A member known by hearsay alone is unverified: until it has answered it is not passed
+ * on, is not in the hash of the table, and is shown only if the layout has it (it is pinned). For
+ * example, a peer that slept for a week tells of members that left meanwhile, and that the others
+ * have forgotten. They do not answer, so they do not come back.
  *
- * A name belongs to the member that by_name has under it. Another that claims it is a member all
- * the same (names are for people, ids are not), but is shown without a name until the holder left
- * or has been dead for SWIM_RECLAIM_MS. */
+ * A name belongs to one member, its holder, which by_name has under it. Another member that claims
+ * the name is a member all the same, for ids tell members apart and names are for people. But it is
+ * shown without a name until the holder has left, or has been dead for SWIM_RECLAIM_MS. */
 #include "core/swim/swim_table.h"
 
 #include "base/check.h"
@@ -54,8 +56,9 @@ static void list_put(struct swim_list *l, uint32_t at, struct swim_member *m)
     m->list_at = at;
 }
 
-/* At a random index, each as likely. A member that falls among those that had their turn waits for
- * the next round; none gets a second turn for it. */
+/* Inserts a member at a random index, each as likely. If that is before the cursor, the new member
+ * waits for the next round. No member that had its turn in this round is moved to where it would
+ * get another. */
 static void list_insert(struct swim *s, struct swim_list *l, struct swim_member *m)
 {
     uint32_t at = (uint32_t)rng_below(&s->rng, l->n + 1);
@@ -187,9 +190,10 @@ void swim_timer_clear(struct swim *s, struct swim_member *m)
 
 /* ---- What a member counts for ---- */
 
-/* Its part of the hash that push-pull compares: live members that answered. The gone are left out,
- * because each node forgets them at a time of its own; a peer that believes one of them alive
- * differs by that one. */
+/* A member's part of the hash that push-pull compares: 0 unless it is live and has answered.
+ * Members that are gone are left out, because each node forgets them at a time of its own. If a
+ * peer still believes such a member to be alive, its hash has that member and ours has not, so the
+ * two differ all the same. */
 static uint64_t hash_share(const struct swim_member *m)
 {
     if (!m->verified || swim_gone(m))
@@ -212,7 +216,8 @@ static uint32_t hidden_share(const struct swim_member *m)
     return swim_shown(m) ? 0 : 1;
 }
 
-/* Takes a member out of the sums before it changes, and into them after. */
+/* s->hash and s->hidden_n are sums over the members. Before a member changes it is taken out of
+ * them, with what it counts for; after the change it is put in again by sums_enter. */
 static void sums_leave(struct swim *s, const struct swim_member *m)
 {
     s->hash ^= hash_share(m);
@@ -262,7 +267,7 @@ void swim_member_claim(struct swim *s, struct swim_member *m)
         name_release(s, holder);
     m->hh_name.tbl = NULL;
     HASH_ADD_KEYPTR(hh_name, s->by_name, name.p, name.n, m);
-    /* without memory: it stays nameless until it is probed next */
+    /* when memory is out it stays nameless until it is probed next */
     m->named = m->hh_name.tbl != NULL;
 }
 
@@ -311,8 +316,8 @@ static bool grow(struct swim *s)
     return true;
 }
 
-/* The member that goes when the table is full: hearsay first, then the one that is gone for
- * longest. Walks the table, which only one of MEMBERS_MAX pays for. */
+/* The member that is dropped when the table is full: one that is not shown, else the one that has
+ * been gone for longest. Walks the lists, but only in a table of MEMBERS_MAX members. */
 static struct swim_member *least_useful(const struct swim *s)
 {
     struct swim_member *oldest = NULL;
@@ -410,7 +415,7 @@ void swim_member_trust(struct swim *s, struct swim_member *m)
     sums_enter(s, m);
     swim_member_claim(s, m);
     if (m->state == MEMBER_ALIVE)
-        swim_timer_clear(s, m); /* no more introductions */
+        swim_timer_clear(s, m); /* it was for introductions (swim_meet.c) */
 }
 
 void swim_member_pin(struct swim *s, struct swim_member *m, bool pinned)

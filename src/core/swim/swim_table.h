@@ -9,32 +9,34 @@
 int swim_table_init(struct swim *s, const struct swim_options *o);
 void swim_table_close(struct swim *s);
 
-/* NULL when there is none. */
+/* The member with that id; NULL when there is none. */
 struct swim_member *swim_member(const struct swim *s, uint64_t id);
 
 /* A new member: alive, unverified, a sketch without address. When the table is full the least
  * useful member is forgotten for it. NULL: no memory, or none can be forgotten. */
 struct swim_member *swim_member_add(struct swim *s, uint64_t id, uint64_t incarnation);
 
-/* Forgets it; its texts stay readable until time moves on. */
+/* Forgets a member. Its texts stay readable until time moves on. */
 void swim_member_drop(struct swim *s, struct swim_member *m);
 
-/* Moves it to (incarnation, state), which must not lie before where it is: every node moves it in
- * that order. A change of state clears its accusers and its timer, and sets the timer of one that
- * is gone. */
+/* Moves a member to (incarnation, state), which must not be less than what it has. A change of
+ * state clears its accusers and its timer; if it is gone then, its timer is set for forgetting
+ * it. */
 void swim_member_move(struct swim *s, struct swim_member *m, enum member_state state,
                       uint64_t incarnation);
 
-/* It answered; and whether it is in the layout. */
+/* The member has answered: it is verified. */
 void swim_member_trust(struct swim *s, struct swim_member *m);
+
+/* Whether the member is in the layout: then it is shown, and never forgotten. */
 void swim_member_pin(struct swim *s, struct swim_member *m, bool pinned);
 
 /* Replaces name and metadata. False when memory is out: nothing changed. */
 bool swim_member_describe(struct swim *s, struct swim_member *m, struct slice name,
                           struct slice meta);
 
-/* Gives it the name that it claims if that is free: no member has it, or its holder left, or died
- * SWIM_RECLAIM_MS ago. */
+/* Gives a member the name that it claims, if that is free: no member has it, or its holder left, or
+ * died SWIM_RECLAIM_MS ago. */
 void swim_member_claim(struct swim *s, struct swim_member *m);
 
 /* Up to `want` distinct random live members that answered, other than `except`; alive_only: none
