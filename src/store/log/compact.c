@@ -1,13 +1,14 @@
 /* Compaction: what still counts leaves a segment, then the segment goes.
  *
- * **Problem.** Every overwrite leaves a dead record behind. Space must stay within twice the live
- * bytes, the loop must not wait for a disk, there is no room for a second copy of the data, and a
- * crash is possible after every single step. (Rosenblum and Ousterhout 1992, "The design and
- * implementation of a log-structured file system": their cleaner, with one victim at a time.)
+ * **Problem.** Every overwrite leaves a dead record behind. Space must stay within 1.7 times the
+ * live bytes, and 256 MiB. The loop must not wait for a disk, there is no room for a second copy of
+ * the data, and a crash is possible after every single step. (Rosenblum and Ousterhout 1992, "The
+ * design and implementation of a log-structured file system": their cleaner, with one victim at a
+ * time.)
  *
- * **The way.** One segment at a time is the *victim* (compact_choose.c says which). It goes through
- * in chunks of about a megabyte. What counts of a chunk is copied to the *output*, a segment to
- * which no put ever goes and that stays open from one victim to the next.
+ * **The way.** One segment at a time is the *victim* (compact_choose.c says which). It is read in
+ * chunks of about a megabyte. The records of a chunk that count are copied to the *output*, a
+ * segment to which no put ever goes and that stays open from one victim to the next.
  *
  *     phase    thread   what is done                                    next
  *     REST     loop     look for a victim; or for one that can go       READ; UNLINK; REST
@@ -18,11 +19,14 @@
  *     FORGET   loop     wait until no entry names what is damaged       (*)
  *     UNLINK   keeper   unlink the file of a victim that may go         REST
  *
- *     (*) READ of the next chunk; behind the last chunk FORGET where the victim holds damage that
- *         entries still name, else the victim is DOOMED and the phase is REST
+ *     (*) READ of the next chunk. After the last chunk: FORGET if entries still name what is
+ *         damaged in the victim; else the victim is doomed, and the phase is REST
  *
- * A failure leads from each phase but UNLINK back to REST with the victim as it was. What was
- * copied and moved by then is a good record in the output.
+ * A doomed segment leaves in two more steps. A list of segments without it is made durable
+ * (log_tend.c). Then the segment is *unlisted*, and UNLINK removes its file.
+ *
+ * After a failure in any phase the phase is REST again, with the segment as it was, and it is tried
+ * again. What was copied and moved by then is a good record in the output.
  *
  * A record counts if its key's entry in the index names exactly its location. A move changes an
  * entry only if it still names the original: an overwrite that came in between wins. Both are done
@@ -55,14 +59,15 @@
  *    file goes. So a start can tell a segment that went from one that was lost: of those that the
  *    newest list names none may be missing. Were the file unlinked first, a crash would leave a
  *    list that names it, and the start would put every slot in doubt.
- * 5. The ordinal of the victim is free when its file is gone, and not before: no entry names it,
- *    no read of it is under way, and no backup needs it (`reads`).
+ * 5. The ordinal of the victim is free when its file is gone, and not before. The file goes when no
+ *    entry names it, no read of it is under way and no backup needs it (`reads`).
  *
  * **Damage.** A segment in which the opening, or a read, found damage is a victim at once.
  * Compaction passes over the stretches that cannot be read and puts their slots in doubt (doubt.h).
- * The segment goes only when no entry names them any more. Its file is renamed in the end and not
- * unlinked, for the operator to look at. The node's own state never stands in a victim
- * (log_states.c): a record of it that cannot be read there has been written anew from memory. */
+ * The segment goes only when no entry names these stretches any more. Its file is renamed in the
+ * end and not unlinked, for the operator to look at. A segment in which the newest record of a
+ * state of the node stands is no victim (log_states.c). So a record of a state that cannot be read
+ * in a victim is not needed: the state has been written anew elsewhere. */
 #include "store/log/compact_inner.h"
 
 #include <stdio.h>
@@ -89,7 +94,7 @@ void compact_close(struct compact *c)
 
 /* ---- From one phase to the next ---- */
 
-/* Where READ may follow, so may the end of the victim. */
+/* The phases after a chunk: READ of the next one, or after the last one the end of the victim. */
 enum { ONWARD = PHASE(COMPACT_READ) | PHASE(COMPACT_FORGET) | PHASE(COMPACT_REST) };
 
 static const uint32_t next_phase[] = {
@@ -120,7 +125,8 @@ static void rest(struct compact *c)
     enter(c, COMPACT_REST);
 }
 
-/* The victim stays as it is. An output that could not be written ends at its last good sync. */
+/* Gives up the victim, which stays as it is. An output that could not be written ends at its last
+ * good sync. */
 static void give_up(struct compact *c)
 {
     if (c->phase == COMPACT_COPY && c->output && c->error != ERR_NO_SPACE) {
@@ -159,10 +165,10 @@ static uint64_t live_bytes(const struct compact *c, const struct segment *s)
     return c->table->tallies.of[s->ordinal].live;
 }
 
-/* Damage that the opening found was put in doubt then, and no entry names it, for nothing of it was
- * replayed. So an entry that still names the victim, when all that can be read of it has moved,
- * names something else: a record that could be read at the opening, and rotted since. Where that
- * stands is not known, so all of the segment is put in doubt. False when memory is out. */
+/* For a victim with damage that the opening found. That was put in doubt then, and no entry names
+ * it, for it was not replayed. All that can be read of the victim has moved. An entry that still
+ * names the victim names a record that could be read at the opening, and rotted since. It is not
+ * known which one, so all of the segment is put in doubt. False when memory is out. */
 static bool doubt_the_rest(struct compact *c)
 {
     struct segment *s = c->victim;
@@ -239,7 +245,7 @@ static void copied(struct compact *c)
         give_up(c);
         return;
     }
-    /* no entry may name what a crash would take */
+    /* no entry may name what a crash would take away */
     CHECK(c->output && atomic_load(&c->output->synced) == c->output->end);
     c->copied_bytes += c->copy.n;
     c->next = 0;
@@ -280,8 +286,8 @@ static void collect(struct compact *c)
         unlinked(c);
 }
 
-/* Begins with a victim, if there is one. A victim in which nothing is alive is not read. True when
- * there was such a one: it has ended already. */
+/* Begins with a victim, if there is one. A victim of which nothing counts is not read, and ends at
+ * once. True when there was such a victim: there may be another. */
 static bool begin(struct compact *c)
 {
     struct segment *s = compact_victim(c);

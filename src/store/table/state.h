@@ -25,7 +25,7 @@ struct state *state_new(const struct record *r);
 struct state *state_find(struct state *list, struct slice name);
 
 /* Links a copy in, and takes it. It replaces the state of its name, unless that one is greater:
- * then the copy is freed. Returns the state of the name that is in the list now. */
+ * then the copy is freed. Returns the state of that name that is in the list now. */
 const struct state *state_merge(struct state **list, struct state *fresh);
 
 void state_free_all(struct state **list);
