@@ -36,7 +36,7 @@ int power_on(struct store *store, enum durability durability, struct slice boot_
     *lost = store_state(store, POWER_NAME, &saved, &serial) && may_have_lost(saved, boot_id);
     memset(all, 0xff, sizeof all);
     if (*lost)
-        /* before the record that would make the next start forget it */
+        /* first: the record below hides the sign from the next start */
         store_doubt(store, slice_of(all, sizeof all));
     if (boot_id.n)
         memcpy(now + HEAD, boot_id.p, boot_id.n);
