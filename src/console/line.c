@@ -5,11 +5,12 @@
  * half-written line, prints the event, and lets libedit draw both again. libedit's own signal
  * handling (EL_SIGNAL) stays off: it passes signals on to the whole process group.
  *
- * What is typed beyond ASCII is text in every locale. libedit would drop what the locale cannot
- * encode; and in the C locale it takes each byte from 128 on as a key with Meta, which runs
- * commands of its history. Three things prevent both: keys.h makes the characters, those keys are
- * bound to insert themselves, and the line is read in wide characters. While lines are edited the
- * locale is C.UTF-8, so that libedit draws characters and not their numbers. */
+ * What is typed beyond ASCII is text in every locale. By itself libedit drops what the locale
+ * cannot encode. In the C locale it takes each byte from 128 on as a key that is pressed with
+ * Meta, to which editing commands are bound. Three things prevent both: keys.h makes the
+ * characters, those keys are bound to insert themselves, and the line is read in wide characters.
+ * While lines are edited the locale is C.UTF-8, so that libedit draws characters and not their
+ * numbers. */
 #include "console/line.h"
 
 #include "console/complete.h"
@@ -34,8 +35,8 @@ struct line {
     struct keys keys; /* bytes that were typed and are no complete character yet */
     struct buf text;  /* the last line, with a NUL */
     bool discarded;   /* Ctrl-C discarded the line */
-    /* the locale while lines are edited, and the one that line_close restores; utf8 0: none */
-    locale_t utf8, before;
+    locale_t utf8;    /* the locale while lines are edited; 0: the one before stays */
+    locale_t before;  /* the locale that line_close restores */
 };
 
 static volatile sig_atomic_t resized;
@@ -62,8 +63,8 @@ static char *prompt_of(EditLine *edit)
 
 /* ---- Above the prompt ---- */
 
-/* The columns in which libedit draws a character: a control as ^X, one that cannot be printed as
- * \U+1234. */
+/* How many columns libedit takes to draw a character. It draws a control character as ^X, and one
+ * that cannot be printed as \U+1234. */
 static unsigned columns_of(wchar_t c)
 {
     int n = wcwidth(c);
@@ -120,8 +121,8 @@ static bool read_byte(struct line *l)
     return n == 1;
 }
 
-/* Waits for the terminal, and prints what the watched descriptors bring meanwhile. False when the
- * lines are to end. */
+/* Waits for the terminal, and prints what the watched descriptors bring meanwhile. False when no
+ * more lines are to be read. */
 static bool wait_for_key(struct line *l)
 {
     for (;;) {
@@ -252,7 +253,8 @@ static void bind_keys(EditLine *edit)
     el_set(edit, EL_BIND, "^I", "covey-complete", NULL);
     el_set(edit, EL_BIND, "^C", "covey-discard", NULL);
     el_set(edit, EL_BIND, "^R", "em-inc-search-prev", NULL);
-    /* a key with Meta is sent as Escape and the key, which libedit has bound too */
+    /* Meta stays usable: a terminal sends it as Escape before the key, and libedit has bindings for
+     * that too. */
     for (wchar_t c = 0x80; c <= 0xff; c++)
         el_wset(edit, EL_BIND, (const wchar_t[]){c, L'\0'}, L"ed-insert", NULL);
     /* These modes hold while a line is edited, and between lines too: what is typed ahead is then
