@@ -58,19 +58,19 @@ struct segment {
 
     /* ---- The loop's ---- */
 
-    uint16_t ordinal;   /* its number in the index (segments.h) */
-    uint8_t phase;      /* enum segment_phase, changed by segments.c alone */
+    uint16_t ordinal; /* its number in the index (segments.h) */
+    uint8_t phase;    /* enum segment_phase, changed by segments.c alone */
     /* nothing is appended any more: it is sealed, or was cut after a failure */
     bool ended;
-    bool wreck;         /* the header is damaged: whatever is a record in the file counts */
-    bool first;         /* compaction takes it next, however little of it is dead */
+    bool wreck; /* the header is damaged: whatever is a record in the file counts */
+    bool first; /* compaction takes it next, however little of it is dead */
     /* it holds damage: compaction renames the file and does not unlink it */
     bool aside;
     /* the damage was found at the opening: its slots are in doubt already */
     bool doubted;
-    uint32_t published; /* all records before this offset are in the index */
-    uint32_t reads;     /* reads under way, and backups that need the file: it stays until 0 */
-    uint64_t ended_us;  /* when it ended; 0: in an earlier process */
+    uint32_t published;     /* all records before this offset are in the index */
+    uint32_t reads;         /* reads under way, and backups that need the file: it stays until 0 */
+    uint64_t ended_us;      /* when it ended; 0: in an earlier process */
     uint64_t ended_written; /* bytes that the log had written when the segment ended */
     uint64_t pinned;        /* bytes of records that are copied always (compact_judge.c) */
 
