@@ -17,13 +17,19 @@
 
 /* ---- As a member ---- */
 
+/* The sentence of a refusal; the error's own one where there is none, or no memory for it. */
+static struct slice why_of(const struct chain *c, int error)
+{
+    return c->why.n > 0 ? buf_view(&c->why) : slice_str(error_sentence(error));
+}
+
 /* Refuses a joiner; the sentence is c->why. */
 static void join_refuse(struct chain *c, uint64_t to, struct addr addr, int error, struct out *out)
 {
-    CHECK(error < 0 && c->why.n > 0);
-    out_trace(out, TRACE_JOIN_REFUSED, to, (uint64_t)error, 0, buf_view(&c->why));
+    CHECK(error < 0);
+    out_trace(out, TRACE_JOIN_REFUSED, to, (uint64_t)error, 0, why_of(c, error));
     out_send(out, to, addr, MSG_JOIN_NO)->join_no =
-        (struct msg_join_no){.error = (uint32_t)error, .text = buf_view(&c->why)};
+        (struct msg_join_no){.error = (uint32_t)error, .text = why_of(c, error)};
 }
 
 static void why_records(struct chain *c, uint64_t holder)
@@ -193,14 +199,13 @@ void chain_join_refused(struct chain *c, const struct msg_join_no *m)
         m->error == (uint32_t)ERR_BUSY)
         return;
     c->why.n = 0;
-    if (buf_slice(&c->why, m->text))
-        buf_printf(&c->why, "%s", error_sentence((int)m->error));
+    (void)buf_slice(&c->why, m->text);
     c->asking.refused = (int)m->error < 0 ? (int)m->error : ERR_REFUSED;
     c->asking.ask_ms = UINT64_MAX;
 }
 
 int chain_refused(const struct chain *c, struct slice *why)
 {
-    *why = buf_view(&c->why);
+    *why = why_of(c, c->asking.refused);
     return c->asking.refused;
 }

@@ -281,15 +281,15 @@ static bool value_best(struct chain *c, struct buf *value)
     return buf_slice(value, buf_view(&c->round.best)) == 0;
 }
 
-/* Goes on to ACCEPT with a value of that kind. `made`: there was memory for it; else a later round
- * tries again. */
+/* Goes on to ACCEPT with a value that is to be of that kind. Where there was no memory for it
+ * (`made` is false), or it turns out to be of another kind, a later round tries again. */
 static void round_accept(struct chain *c, enum chain_kind kind, bool made)
 {
-    if (!made) {
+    CHECK(round_suffices(c, kind));
+    if (!made || chain_kind_of(c, buf_view(&c->round.value)) != kind) {
         propose_later(c);
         return;
     }
-    CHECK(round_suffices(c, kind) && chain_kind_of(c, buf_view(&c->round.value)) == kind);
     c->round.kind = kind;
     round_phase(c, CHAIN_ACCEPT);
 }
@@ -340,7 +340,8 @@ static void round_decide(struct chain *c, struct out *out)
         round_wait(c, out); /* it may be chosen; only all members together can tell */
     else if (r->best_kind == CHAIN_FORMATION && r->uniform)
         round_accept(c, CHAIN_FORMATION, value_best(c, &r->value));
-    else if (all && !r->records && c->joiner_n > 0)
+    else if (all && !r->records && c->joiner_n > 0 &&
+             chain_now(c)->member_n < LAYOUT_MEMBERS_MAX)
         round_accept(c, CHAIN_FORMATION, value_joined(c, &r->value));
     else if (r->best_kind == CHAIN_FORMATION) /* the members that it fenced are to be freed */
         round_accept(c, CHAIN_SAME, value_same(c, &r->value));

@@ -207,7 +207,8 @@ static struct op *op_answered(const struct coord *c, uint64_t number, uint64_t f
                               unsigned *owner)
 {
     struct op *op = op_find(c, number);
-    int i = op ? op_owner_index(op, from) : -1;
+    bool current = op && op->epoch == c->now->layout->epoch;
+    int i = current ? op_owner_index(op, from) : -1;
     *owner = (unsigned)i;
     return i < 0 ? NULL : op;
 }
@@ -245,6 +246,8 @@ static void on_answer(void *p, const struct moment *now, uint64_t from, const st
     c->now = now;
     uint64_t number = TOKEN_NUMBER(m->head.op);
     int error = (int)m->head.error;
+    if (!now->layout)
+        return; /* a node without a layout has asked nobody */
     if (m->kind == MSG_PUT_ACK) {
         struct put_answer a = {.error = error,
                                .held = m->put_ack.held,

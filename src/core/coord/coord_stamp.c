@@ -35,7 +35,7 @@ static uint64_t next_ms(const struct coord *c, uint64_t above)
 {
     uint64_t far = c->now->wall_ms + CLOCK_SKEW_MAX_MS, floor = hlc_wall_ms(above);
     /* a stamp far ahead of our wall clock does not move the clock (base/hlc.h) */
-    uint64_t believed = floor < far ? floor : 0;
+    uint64_t believed = floor <= far ? floor : 0;
     return later(later(c->now->wall_ms, hlc_wall_ms(c->clock.last)), believed) + 1;
 }
 

@@ -263,7 +263,7 @@ void node_close(struct node *n)
 
 void node_halt(struct node *n, int error, struct slice why, struct out *out)
 {
-    CHECK(error < 0 && why.n > 0);
+    CHECK(error < 0);
     node_enter(n, NODE_STOPPED);
     out_trace(out, TRACE_NODE_REFUSED, 0, (uint64_t)error, 0, why);
     struct action *a = out_add(out, ACT_STOP);

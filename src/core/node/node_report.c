@@ -58,6 +58,10 @@ int node_check_hello(struct node *n, const struct msg_hello *theirs, struct buf 
                          PROTOCOL_MIN, PROTOCOL_MAX, theirs->protocol_min, theirs->protocol_max);
         return ERR_BAD_VERSION;
     }
+    if (theirs->node == 0) {
+        (void)buf_printf(why, "node id 0 is no node's: the other side is none");
+        return ERR_BAD_MESSAGE;
+    }
     if (theirs->node == n->member.self) {
         (void)buf_printf(why,
                          "node id %s is this node's own: a seed that names the node itself, or a "
