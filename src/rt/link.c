@@ -264,7 +264,8 @@ static void on_connect(uv_connect_t *c, int status)
         return;
     }
     link_read_on(l);
-    peers_dirty(l->peers, l);
+    if (l->state != LINK_CLOSING) /* it could be read from */
+        peers_dirty(l->peers, l);
 }
 
 struct link *link_open(struct peers *ps, struct addr base, int seed, uint64_t sought)

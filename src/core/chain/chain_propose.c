@@ -340,8 +340,7 @@ static void round_decide(struct chain *c, struct out *out)
         round_wait(c, out); /* it may be chosen; only all members together can tell */
     else if (r->best_kind == CHAIN_FORMATION && r->uniform)
         round_accept(c, CHAIN_FORMATION, value_best(c, &r->value));
-    else if (all && !r->records && c->joiner_n > 0 &&
-             chain_now(c)->member_n < LAYOUT_MEMBERS_MAX)
+    else if (all && !r->records && c->joiner_n > 0 && chain_now(c)->member_n < LAYOUT_MEMBERS_MAX)
         round_accept(c, CHAIN_FORMATION, value_joined(c, &r->value));
     else if (r->best_kind == CHAIN_FORMATION) /* the members that it fenced are to be freed */
         round_accept(c, CHAIN_SAME, value_same(c, &r->value));

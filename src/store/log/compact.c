@@ -165,18 +165,18 @@ static uint64_t live_bytes(const struct compact *c, const struct segment *s)
     return c->table->tallies.of[s->ordinal].live;
 }
 
-/* For a victim with damage that the opening found. That was put in doubt then, and no entry names
- * it, for it was not replayed. All that can be read of the victim has moved. An entry that still
- * names the victim names a record that could be read at the opening, and rotted since. It is not
- * known which one, so all of the segment is put in doubt. False when memory is out. */
+/* All that can be read of the victim has moved. An entry that still names the victim names a record
+ * that could be read once, and rotted since. What can be read of its bytes does not say which record
+ * it is: another one may stand there now, or none. So all of the segment is put in doubt, once.
+ * False when memory is out. */
 static bool doubt_the_rest(struct compact *c)
 {
     struct segment *s = c->victim;
     struct lost all = {
         .any = true, .segment = s->ordinal, .from = SEGMENT_HEADER, .to = s->published};
-    if (!s->doubted || live_bytes(c, s) == 0 || doubt_names(c->doubt, s->ordinal))
+    if (c->rest_doubted || live_bytes(c, s) == 0 || doubt_names(c->doubt, s->ordinal))
         return true;
-    s->doubted = false;
+    c->rest_doubted = s->aside = true;
     return doubt_found(c->doubt, &all);
 }
 
@@ -298,6 +298,7 @@ static bool begin(struct compact *c)
     c->at = SEGMENT_HEADER;
     c->chunk_end = c->at;
     c->worked_us = 0;
+    c->rest_doubted = false;
     bool unread = compact_lifeless(&c->table->tallies.of[s->ordinal], s);
     if (unread)
         c->chunk_end = s->published;

@@ -53,6 +53,7 @@ struct compact {
     /* its own */
     uint8_t phase;          /* enum compact_phase */
     struct segment *victim; /* NULL: none */
+    bool rest_doubted;      /* all of the victim was put in doubt */
     struct segment *output; /* where copies go; it stays open from one victim to the next */
     struct segment *fresh;  /* an output that the keeper has made, not yet taken in */
     struct segment *gone;   /* the segment that is being unlinked */

@@ -51,8 +51,8 @@ static int chunk_fill(struct compact *c, uint32_t n)
     if (error)
         return error;
     ssize_t got = segment_read(c->victim, c->io, c->chunk.p, n < left ? n : left, c->at, 0);
-    if (got < 0)
-        return ERR_IO;
+    if (got <= 0)
+        return ERR_IO; /* 0: the file is shorter than it was */
     c->chunk.n = (size_t)got;
     return 0;
 }

@@ -75,6 +75,12 @@ static void heal(struct log *l)
     CHECK(fresh->end == SEGMENT_HEADER && fresh->phase == SEGMENT_USED);
     l->upkeep.fresh = NULL;
     l->upkeep.heal = false;
+    if (fresh->number < log_active(l)->number) {
+        /* the log has moved on by itself meanwhile: an empty segment, which compaction removes */
+        segments_add(&l->segments, fresh);
+        fresh->ended = true;
+        return;
+    }
     log_retire(l, fresh);
     if (l->failed)
         log_report(l, "the disk takes writes again");

@@ -128,15 +128,10 @@ static int create_file(int dir, const char *name, const uint8_t header[SEGMENT_H
     return fd;
 }
 
-uint32_t segment_used(const struct segment *s)
-{
-    return s->published > s->end ? s->published : s->end;
-}
-
 uint64_t segment_next_base(const struct segment *s)
 {
     CHECK(s->base != SEGMENT_COPIES);
-    return s->base + segment_used(s);
+    return s->base + (s->published > s->end ? s->published : s->end);
 }
 
 int segment_create(int dir, uint32_t number, const struct segment *before, uint64_t base,
@@ -310,8 +305,10 @@ int segment_sync(struct segment *s, const struct log_io *io, uint32_t end)
         atomic_store(&s->broken, true);
         return ERR_IO; /* also where the disk is full: what was not written is unknown */
     }
-    if (end > atomic_load(&s->synced))
-        atomic_store(&s->synced, end);
+    /* the keeper, for a snapshot, may sync what the committer syncs: the greater end stands */
+    uint32_t synced = atomic_load(&s->synced);
+    while (synced < end && !atomic_compare_exchange_weak(&s->synced, &synced, end))
+        continue;
     CHECK(atomic_load(&s->synced) >= end);
     return 0;
 }
@@ -335,6 +332,8 @@ int segment_seal(struct segment *s, const struct log_io *io)
 
 void segment_cut(struct segment *s)
 {
+    if (s->ended)
+        return; /* what follows its end may be anything */
     CHECK(atomic_load(&s->synced) <= s->end);
     s->end = atomic_load(&s->synced);
     s->filled = 0;

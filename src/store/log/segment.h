@@ -96,11 +96,8 @@ void segment_name(uint32_t number, char out[SEGMENT_NAME]);
 /* The number in the name of a segment; 0 when it is not one. */
 uint32_t segment_number(const char *name);
 
-/* The bytes of s below which records are that the index may name: those written, and those
- * published before a failed sync made the segment end before them. */
-uint32_t segment_used(const struct segment *s);
-
-/* The base of the segment that follows s, when s ends as it is: all its used bytes count. */
+/* The base of the segment that follows s, when s ends as it is. What was published counts, also
+ * where a failed sync made the segment end before it. */
 uint64_t segment_next_base(const struct segment *s);
 
 /* Makes an empty segment, durable with its name. before: the one that ended, NULL for none; base:

@@ -43,6 +43,7 @@ int table_init(struct table *t, uint64_t seed)
 int table_cut(struct table *t, uint16_t vnodes)
 {
     int error = index_cut(&t->index, vnodes);
+    t->walk.bucket = 0; /* arcs of another cut have other buckets */
     if (burial_under_way(&t->burial))
         burial_begin(&t->burial);
     if (!error)
