@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/limits.h"
-#include "core/coord/coord.h"
+#include "core/coord/coord_op.h"
 #include "core/ring/ring.h"
 #include "test/core_stage.h"
 #include "core/wall/wall.h"
@@ -343,6 +343,21 @@ static void test_a_write_waits_for_the_ceiling(void **state)
     assert_true(coord_ceiling_wanted(&f->coord, &f->stage.now) > ceiling);
 }
 
+/* A stamp just as far ahead as is believed moves the clock: the ceiling must be above it too. */
+static void test_the_ceiling_counts_the_farthest_stamp_that_is_believed(void **state)
+{
+    struct fixture *f = *state;
+    coord_ceiling_recall(&f->coord, 0);
+    put(f, NOW, WALL);
+    uint64_t ceiling = coord_ceiling_wanted(&f->coord, &f->stage.now);
+    coord_ceiling(&f->coord, &f->stage.now, ceiling);
+    uint64_t far = (WALL + 200 + CLOCK_SKEW_MAX_MS) << 16;
+    assert_true(hlc_wall_ms(far) > ceiling);
+    f->stage.now.wall_ms = WALL + 200;
+    assert_int_equal(op_stamp(&f->coord, far), 0); /* it waits for a higher one */
+    assert_true(coord_ceiling_wanted(&f->coord, &f->stage.now) > hlc_wall_ms(far));
+}
+
 static void test_stamps_do_not_go_back_over_a_restart(void **state)
 {
     struct fixture *f = *state;
@@ -376,6 +391,7 @@ int main(void)
         cmocka_unit_test(test_many_peers_share_few_places),
         TEST(test_no_stamp_by_a_clock_that_is_ahead),
         TEST(test_a_write_waits_for_the_ceiling),
+        TEST(test_the_ceiling_counts_the_farthest_stamp_that_is_believed),
         TEST(test_stamps_do_not_go_back_over_a_restart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
