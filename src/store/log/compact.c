@@ -166,9 +166,9 @@ static uint64_t live_bytes(const struct compact *c, const struct segment *s)
 }
 
 /* All that can be read of the victim has moved. An entry that still names the victim names a record
- * that could be read once, and rotted since. What can be read of its bytes does not say which record
- * it is: another one may stand there now, or none. So all of the segment is put in doubt, once.
- * False when memory is out. */
+ * that could be read once, and rotted since. What can be read of its bytes does not say which
+ * record it is: another one may stand there now, or none. So all of the segment is put in doubt,
+ * once. False when memory is out. */
 static bool doubt_the_rest(struct compact *c)
 {
     struct segment *s = c->victim;
