@@ -24,10 +24,10 @@
 #define PHASE(p) (UINT32_C(1) << (p))
 
 /* Changes *phase to `to`, which must be among the phases that may come next. */
-static inline void phase_enter(uint8_t *phase, uint8_t to, const uint32_t next[])
+static inline void phase_enter(uint8_t *phase, unsigned to, const uint32_t next[])
 {
     CHECK(next[*phase] & PHASE(to));
-    *phase = to;
+    *phase = (uint8_t)to;
 }
 
 #endif

@@ -18,7 +18,7 @@ void op_enter(struct coord *c, struct op *op, enum op_phase phase)
         [PHASE_WRITE] = 0, /* a write is never undone: it ends */
     };
     CHECK(!op->answered);
-    phase_enter(&op->phase, (uint8_t)phase, next);
+    phase_enter(&op->phase, phase, next);
     c->writes += phase == PHASE_WRITE;
 }
 

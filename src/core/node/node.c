@@ -62,7 +62,7 @@ static const uint32_t next_phase[] = {
 
 void node_enter(struct node *n, enum node_phase phase)
 {
-    phase_enter(&n->phase, (uint8_t)phase, next_phase);
+    phase_enter(&n->phase, phase, next_phase);
 }
 
 /* ---- Birth and end ---- */

@@ -26,7 +26,7 @@ void hints_file_enter(struct hints_file *f, enum hints_file_phase phase)
         [HINTS_FILE_CLOSED] = PHASE(HINTS_FILE_CLOSED) | PHASE(HINTS_FILE_REMOVED),
         [HINTS_FILE_REMOVED] = 0,
     };
-    phase_enter(&f->phase, (uint8_t)phase, next);
+    phase_enter(&f->phase, phase, next);
 }
 
 void hints_file_name(uint64_t target, uint32_t number, char out[HINTS_FILE_NAME])

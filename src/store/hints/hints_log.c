@@ -264,7 +264,7 @@ static void enter(struct hints_target *t, enum hints_reading phase)
         [HINTS_ASKED] = PHASE(HINTS_FETCHING) | PHASE(HINTS_REST),
         [HINTS_FETCHING] = PHASE(HINTS_ASKED),
     };
-    phase_enter(&t->reading, (uint8_t)phase, next);
+    phase_enter(&t->reading, phase, next);
 }
 
 /* The file that the head is in, and the offset in it. NULL when there is nothing behind the

@@ -16,7 +16,7 @@ static const uint32_t next[] = {
 /* Enters a phase in which nothing is counted. */
 static void enter(struct burial *b, enum burial_phase phase)
 {
-    phase_enter(&b->phase, (uint8_t)phase, next);
+    phase_enter(&b->phase, phase, next);
     free(b->covered);
     b->covered = NULL;
 }
