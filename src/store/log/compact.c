@@ -231,12 +231,15 @@ static bool adopt_fresh(struct compact *c)
     if (!c->fresh)
         return true;
     CHECK(c->fresh->base == SEGMENT_COPIES);
+    /* no free ordinal is above this one */
+    if (tally_room(&c->table->tallies, (uint16_t)c->segments->ordinal_n) != 0)
+        return false; /* it stays the fresh one: the next copies go on in it */
     segments_add(c->segments, c->fresh);
     if (c->output)
         c->output->ended = true;
     c->output = c->fresh;
     c->fresh = NULL;
-    return tally_room(&c->table->tallies, c->output->ordinal) == 0;
+    return true;
 }
 
 static void copied(struct compact *c)

@@ -279,6 +279,14 @@ static struct segment *last_written(const struct replay *r)
 
 /* ---- The records ---- */
 
+/* Makes room for one more segment: an ordinal, and a tally under it. 0 or ERR_NO_MEMORY. */
+static int make_room(struct replay *r)
+{
+    return segments_reserve(r->segments)
+               ? tally_room(&r->table->tallies, (uint16_t)r->segments->ordinal_n)
+               : ERR_NO_MEMORY;
+}
+
 /* Takes in the segments that the snapshot does not name. */
 static int place_segments(struct replay *r)
 {
@@ -286,11 +294,9 @@ static int place_segments(struct replay *r)
         struct segment *s = r->found[i];
         if (segments_have(r->segments, s))
             continue;
-        if (!segments_reserve(r->segments))
+        if (make_room(r) != 0)
             return replay_refuse(r, ERR_NO_MEMORY, "out of memory while opening %s", r->path);
         segments_add(r->segments, s);
-        if (tally_room(&r->table->tallies, s->ordinal) != 0)
-            return replay_refuse(r, ERR_NO_MEMORY, "out of memory while opening %s", r->path);
     }
     return 0;
 }
@@ -300,7 +306,7 @@ static int make_active(struct replay *r)
 {
     struct segment *s;
     CHECK(!r->segments->active);
-    int error = segments_reserve(r->segments) ? 0 : ERR_NO_MEMORY;
+    int error = make_room(r);
     if (!error)
         error = segments_create(&r->segments->numbers, r->dir, NULL, 0, r->io, &s);
     if (error)
