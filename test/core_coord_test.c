@@ -57,6 +57,25 @@ static void test_refused_everywhere_is_failed_not_unknown(void **state)
     assert_int_equal(replied(f)->error, ERR_NO_SPACE);
 }
 
+/* The owners refuse what is sent under the next layout. What was sent under the one before may be
+ * stored all the same. */
+static void test_a_write_sent_under_an_earlier_layout_is_unknown(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, OP_PUT, "k", "v");
+    assert_non_null(sent(f, C, MSG_PUT));
+    begin(f, 1);
+    f->layout.epoch = 2;
+    adopt(f);
+    tick_now(f);
+    uint64_t op = sent(f, B, MSG_PUT)->put.op;
+    assert_int_equal(sent(f, B, MSG_PUT)->put.epoch, 2);
+    answer_put(f, C, op, ERR_NO_SPACE, (struct version){0});
+    answer_put(f, B, op, ERR_FORMING, (struct version){0});
+    own_put(f, op, ERR_NO_SPACE, (struct version){0});
+    assert_int_equal(replied(f)->error, ERR_UNKNOWN_OUTCOME);
+}
+
 static void test_lost_stream_is_sent_again_when_it_is_back(void **state)
 {
     struct fixture *f = *state;
@@ -236,6 +255,7 @@ int main(void)
         TEST(test_no_quorum_is_refused_before_anything_is_sent),
         TEST(test_deadline_makes_a_sent_write_unknown),
         TEST(test_refused_everywhere_is_failed_not_unknown),
+        TEST(test_a_write_sent_under_an_earlier_layout_is_unknown),
         TEST(test_lost_stream_is_sent_again_when_it_is_back),
         TEST(test_fence_holds_writes_until_the_layout),
         TEST(test_a_death_under_many_operations_is_sliced),

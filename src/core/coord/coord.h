@@ -75,6 +75,9 @@ struct op_owner {
     /* ---- Of a write ---- */
     /* Puts that were sent to it and not refused: while there are any, it may store the record. */
     uint8_t open;
+    /* Repairs of the read before the write, sent to it and not answered: a late refusal of one of
+     * them is none of the write. */
+    uint8_t repairs;
     /* It refused the stamp as too old: it holds nothing of the key, no greater version either. */
     bool aged;
     /* It was recovering when it answered, so `seen` may be less than what it held before. */
@@ -134,6 +137,8 @@ struct op {
     uint32_t size;  /* of record's value */
     uint32_t put_n; /* PUT: bytes of the value to be written */
     uint64_t above; /* write: its stamp must be greater than this one */
+    /* write: an owner under an earlier layout was sent the record and did not refuse it */
+    bool sent_before;
 
     /* A new operation finds the next two as the last one in the cell left them. */
     struct buf data;                   /* key, then value */

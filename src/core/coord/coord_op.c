@@ -157,8 +157,10 @@ static void owner_ask(struct coord *c, struct op_owner *o, const struct member *
 void op_send_put(struct coord *c, struct op *op, unsigned i, const struct member *to,
                  struct out *out)
 {
-    owner_ask(c, &op->owner[i], to);
     CHECK(i < op->owner_n && op->phase >= PHASE_REPAIR);
+    owner_ask(c, &op->owner[i], to);
+    uint8_t *puts = op->phase == PHASE_WRITE ? &op->owner[i].open : &op->owner[i].repairs;
+    *puts = (uint8_t)(*puts + (*puts < UINT8_MAX));
     CHECK(op->record.kind != RECORD_VALUE || op->have_value);
     if (to->self) {
         struct action *a = out_add(out, ACT_STORE_PUT);
@@ -205,6 +207,8 @@ uint8_t op_write_need(const struct coord *c, enum consistency level)
 
 void op_own(struct coord *c, struct op *op)
 {
+    for (unsigned i = 0; i < op->owner_n && op->phase == PHASE_WRITE; i++)
+        op->sent_before |= op->owner[i].open > 0;
     op->epoch = c->now->layout->epoch;
     op->vnode = layout_vnode(c->now->layout, op->slot);
     op->owner_n = c->now->layout->n;

@@ -344,6 +344,7 @@ void repair_answer(struct coord *c, struct op *op, unsigned i, const struct put_
     int error = !a->error && a->unsound ? ERR_RECOVERING : a->error;
     const struct version *held = &a->held;
     struct op_owner *o = &op->owner[i];
+    o->repairs = (uint8_t)(o->repairs - (o->repairs > 0));
     if (op->phase != PHASE_REPAIR || o->asked.state != OWNER_ASKED)
         return;
     if (error == ERR_SUPERSEDED) {

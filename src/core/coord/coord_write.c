@@ -334,7 +334,7 @@ static void acknowledge(struct coord *c, struct op *op, struct out *out)
 static void give_up(struct coord *c, struct op *op, struct out *out)
 {
     CHECK(op->phase == PHASE_WRITE && !op->answered);
-    bool open = false;
+    bool open = op->sent_before;
     for (unsigned i = 0; i < op->owner_n; i++)
         open |= op->owner[i].open > 0;
     if (open) {
@@ -377,8 +377,6 @@ static void ask_owners(struct coord *c, struct op *op, bool late, struct out *ou
             !member_reachable(m, c->now->ms))
             continue;
         op_send_put(c, op, i, m, out);
-        if (o->open < UINT8_MAX)
-            o->open++;
     }
 }
 
@@ -473,11 +471,13 @@ static void take_answer(struct coord *c, struct op *op, unsigned i, const struct
     struct op_owner *o = &op->owner[i];
     /* a value that is written back is as old as it was: that is for good */
     bool too_old = a->error == ERR_TOO_OLD && op->kind != OP_EXPIRE;
+    bool repair = o->repairs > 0; /* a stream keeps its order: the repair's answer comes first */
+    o->repairs = (uint8_t)(o->repairs - repair);
     if (!a->error || a->error == ERR_SUPERSEDED) {
         take_standing(c, op, i, a);
     } else {
         op->refusal = o->error = a->error;
-        if (stored_nothing(a->error) && o->open > 0)
+        if (stored_nothing(a->error) && !repair && o->open > 0)
             o->open--;
         if (too_old)
             take_standing(c, op, i, a);
