@@ -202,7 +202,8 @@ static void answered(struct coord *c, uint64_t id, const struct put_answer *a)
 }
 
 /* The operation of that handle, and the index in it of the owner that answers. NULL: the operation
- * is over, or the member that answers is no owner any more. */
+ * is over, or the member that answers is no owner any more. NULL too for an operation that is still
+ * to be driven anew under the layout in force: an answer to what it asked before does not count. */
 static struct op *op_answered(const struct coord *c, uint64_t number, uint64_t from,
                               unsigned *owner)
 {

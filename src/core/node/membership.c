@@ -354,8 +354,8 @@ void node_on_link_down(struct node *n, const struct event *ev, struct out *out)
         return;
     }
     if (s->seed_n && !chain_layout(&s->chain) && s->seed_at_ms == UINT64_MAX)
-        s->seed_at_ms =
-            n->now.ms + SEED_RETRY_MS; /* the member that we asked to join may be gone */
+        /* the member that we asked to join may be gone */
+        s->seed_at_ms = n->now.ms + SEED_RETRY_MS;
 }
 
 /* Opens streams again that broke or were refused. No protocol may need one for long, and until it

@@ -32,9 +32,10 @@ struct node_saved {
 struct node_options {
     uint64_t id;   /* of this node, born with its data directory; not 0 */
     uint64_t boot; /* random, of this process */
-    uint64_t disk; /* nonce that was drawn with the data directory; 0: the id, which was too */
-    uint64_t seed; /* of the node's random numbers */
-    bool found;    /* this start founds a cluster */
+    /* nonce that was drawn with the data directory; 0: the id, which was too */
+    uint64_t disk;
+    uint64_t seed;               /* of the node's random numbers */
+    bool found;                  /* this start founds a cluster */
     struct cluster_id cluster;   /* with `found`: the new cluster's, drawn by the world */
     uint64_t generation_id;      /* with `found`: random */
     struct layout_secret secret; /* with `found`: likewise */
@@ -44,12 +45,12 @@ struct node_options {
     struct addr addr;            /* where others reach it: the base address */
     unsigned seed_n;             /* how many seeds the world knows */
     enum swim_profile profile;
-    uint8_t n_wanted;   /* with `found`: 0: 3 */
-    bool repair_manual; /* see struct repair */
-    uint16_t vnodes;    /* with `found`: 0: VNODES_DEFAULT */
-    uint32_t ops_max;   /* 0: OPS_MAX_DEFAULT */
-    uint64_t hint_age_ms,
-        erase_age_ms;                /* 0: HINT_AGE_DEFAULT_MS; see hint_options, erase_options */
+    uint8_t n_wanted;                /* with `found`: 0: 3 */
+    bool repair_manual;              /* see struct repair */
+    uint16_t vnodes;                 /* with `found`: 0: VNODES_DEFAULT */
+    uint32_t ops_max;                /* 0: OPS_MAX_DEFAULT */
+    uint64_t hint_age_ms;            /* see hint_options; 0: HINT_AGE_DEFAULT_MS */
+    uint64_t erase_age_ms;           /* see erase_options; 0: HINT_AGE_DEFAULT_MS */
     uint32_t op_deadline_ms;         /* 0: OP_DEADLINE_DEFAULT_MS */
     struct node_saved cluster_saved; /* state record "cluster" */
     /* the state records of these names */
@@ -99,10 +100,10 @@ bool node_drain(struct node *n);
 /* The hello that the world sends first on each stream. Slices live until the next step. */
 void node_hello(const struct node *n, struct msg_hello *h);
 
-/* Whether a peer's hello is acceptable: 0, ERR_BAD_VERSION, ERR_OTHER_CLUSTER, ERR_SELF, ERR_TWIN
- * (twin.h), or ERR_LOADING (whether it is a twin is being found out; the peer is to come again).
- * The sentence of a refusal, which names both sides' values, is appended to why. The world sends it
- * as HELLO_NO and closes the stream. */
+/* Whether a peer's hello is acceptable: 0, ERR_BAD_VERSION, ERR_BAD_MESSAGE (the node id 0),
+ * ERR_OTHER_CLUSTER, ERR_SELF, ERR_TWIN (twin.h), or ERR_LOADING (whether it is a twin is being
+ * found out; the peer is to come again). The sentence of a refusal, which names both sides' values,
+ * is appended to why. The world sends it as HELLO_NO and closes the stream. */
 int node_check_hello(struct node *n, const struct msg_hello *theirs, struct buf *why);
 
 /* A process of that boot claims, from that address, to be that member. */

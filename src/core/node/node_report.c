@@ -59,7 +59,8 @@ int node_check_hello(struct node *n, const struct msg_hello *theirs, struct buf 
         return ERR_BAD_VERSION;
     }
     if (theirs->node == 0) {
-        (void)buf_printf(why, "node id 0 is no node's: the other side is none");
+        (void)buf_printf(
+            why, "the other side gives 0 as its node id, which no node has; is it a covey node?");
         return ERR_BAD_MESSAGE;
     }
     if (theirs->node == n->member.self) {

@@ -132,8 +132,8 @@ void segment_close_file(struct segment *s);
 int segment_append(struct segment *s, const struct log_io *io, struct slice bytes, bool ahead,
                    uint32_t limit, uint32_t *base);
 
-/* Makes everything before the offset `end` durable. It may run beside a segment_append of another
- * thread, if `end` was read before. 0 or ERR_IO. */
+/* Makes everything before the offset `end` durable. It may run beside a segment_append or a
+ * segment_sync of another thread, if `end` was read before. 0 or ERR_IO. */
 int segment_sync(struct segment *s, const struct log_io *io, uint32_t end);
 
 /* Syncs, and ends the segment with a mark that vouches for all of it. Does nothing to one that is
@@ -141,7 +141,8 @@ int segment_sync(struct segment *s, const struct log_io *io, uint32_t end);
 int segment_seal(struct segment *s, const struct log_io *io);
 
 /* After a failed write or sync: the segment ends with what is known to be durable. What lies behind
- * that end is garbage. The header of its successor, and the list, say where the end is. */
+ * that end is garbage. The header of its successor, and the list, say where the end is. A segment
+ * that has ended stays as it is. */
 void segment_cut(struct segment *s);
 
 /* Reads up to n bytes at `at`, with the flags of preadv2. Bytes read (fewer only at the end of the
