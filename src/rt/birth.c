@@ -88,7 +88,7 @@ int birth_allowed(const struct settings *s, char *why, size_t why_n)
     return 0;
 }
 
-/* A cluster lets nobody in who holds records, so a restored directory can only found, and founds
+/* A cluster lets in no node that holds records, so a restored directory can only found, and founds
  * without --new. Any other does as the settings say. */
 static int settle_cluster(struct birth *b, const struct settings *s, struct store *store, char *why,
                           size_t why_n)

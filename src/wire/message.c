@@ -355,8 +355,8 @@ static inline void decode_record(struct body *b, struct record *f)
 #undef FIELD
 
 /* A hello begins with its sender's protocol versions, whatever they are. Where none of them is
- * ours, the rest may mean anything and is left alone: so the sender is told of the versions, and
- * not that its bytes are bad. */
+ * ours, the rest may mean anything and is not read: so the refusal names the versions, and does not
+ * say that the bytes are bad. */
 static bool hello_of_others(struct slice body, struct msg_hello *h)
 {
     if (body.n < 2 * FIXED_u16)

@@ -65,9 +65,9 @@ struct located_record {
 enum put_from {
     /* a client's write, a hint, the repair of a read: nothing at or below the floor */
     PUT_FROM_ANYBODY = 0,
-    /* what another owner holds just now, who is not recovering: values, but no tombstones */
+    /* what another owner, one that is not recovering, holds now: values, but no tombstones */
     PUT_FROM_OWNER = 1,
-    PUT_FROM_SOURCE = 2, /* the same, while we are recovering: everything */
+    PUT_FROM_SOURCE = 2, /* the same, while this node is recovering: everything */
 };
 
 /* `ticket`, from OWNER and SOURCE alone: that of the own store's list of the vnode in which the

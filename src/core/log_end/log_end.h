@@ -1,5 +1,5 @@
 /* log_end.h: how far each member's log is durable, as the others remember it: a member that lost
- * the end of its log is told so by them. The essay is in log_end.c. */
+ * the end of its log learns it from them. The essay is in log_end.c. */
 #ifndef COVEY_CORE_LOG_END_H
 #define COVEY_CORE_LOG_END_H
 
